@@ -1,0 +1,92 @@
+"""Who owns which port of this host: the production allocation, the dev range, and the refusal of the one to the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from dartsctl.errors import Refused, UsageError
+
+BROWSERS_REFUSE = frozenset({5060, 5061})
+"""Numbers inside the usual dev range that are on the WHATWG bad-port list: no browser opens them (EDGE 63)."""
+
+PRODUCTION_PORTS: Mapping[str, tuple[int, ...]] = {
+    "nginx": (80, 443),
+    "darts-app": (5000,),
+    "api-gateway": (8080,),
+    "rabbitmq": (5672, 15672),
+    "wso2is": (9443,),
+    "postgres": (5432,),
+}
+"""The documented allocation of the darts server; `[ports.production]` replaces it."""
+
+
+@dataclass(frozen=True, slots=True)
+class PortRange:
+    """The numbers `first`..`last`, both included."""
+
+    first: int
+    last: int
+
+    def __contains__(self, port: object) -> bool:
+        return isinstance(port, int) and self.first <= port <= self.last
+
+    def __str__(self) -> str:
+        return f"{self.first}-{self.last}"
+
+    @property
+    def numbers(self) -> range:
+        return range(self.first, self.last + 1)
+
+
+DEV_RANGE = PortRange(5001, 5099)
+
+
+@dataclass(frozen=True, slots=True)
+class Allocation:
+    """Production's ports: `owners` maps a port to the service that owns it."""
+
+    owners: Mapping[int, str]
+
+    @classmethod
+    def of(cls, services: Mapping[str, Iterable[int]]) -> Allocation:
+        """From the shape of the settings: service -> its ports. The first service named keeps a port that two claim."""
+        owners: dict[int, str] = {}
+        for service, ports in services.items():
+            for port in ports:
+                owners.setdefault(port, service)
+        return cls(owners)
+
+    def united_with(self, published: Mapping[int, str]) -> Allocation:
+        """With what the production stack really publishes; the documented owner's name wins."""
+        return Allocation({**published, **self.owners})
+
+    def refuse(self, port: int, *, source: str) -> None:
+        """Raises Refused when `port` belongs to production: for tcp, and whatever the address (DESIGN 6). `source` says where the number came from."""
+        owner = self.owners.get(port)
+        if owner is not None:
+            raise Refused(
+                f"port {port} ({source}) belongs to production's {owner}; a host server must not take it",
+                hint="leave the port out and dartsctl leases a free one: dartsctl dev",
+            )
+
+
+def parse_port(text: str, *, source: str) -> int:
+    """`text` as a port number 1-65535; raises UsageError that names `source` for anything else (EDGE 86)."""
+    stripped = text.strip()
+    if not (stripped.isascii() and stripped.isdigit()) or not 1 <= int(stripped) <= 65535:
+        raise UsageError(f"{source}: {text!r} is not a port number (1-65535)", hint="give a number such as 5007, or leave it out")
+    return int(stripped)
+
+
+def candidates(span: PortRange, *, preferred: int | None, start: int, avoid: frozenset[int]) -> list[int]:
+    """The dev range in the order in which a lease is tried: the preferred number, then round the range from `start` (an offset, any int)."""
+    usable = [port for port in span.numbers if port not in avoid and port not in BROWSERS_REFUSE]
+    if not usable:
+        return []
+    turn = start % len(usable)
+    order = usable[turn:] + usable[:turn]
+    if preferred in usable:
+        order.remove(preferred)
+        order.insert(0, preferred)
+    return order
