@@ -22,7 +22,7 @@ class Container:
     status: str = ""
     """The engine's sentence: `Up 3 minutes (healthy)`."""
     published: tuple[Endpoint, ...] = ()
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict, hash=False)
     network_mode: str = ""
     created: int = 0
     """Unix time, seconds."""

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from dartsctl.errors import DartsctlError, ExitCode, TimedOut
@@ -95,6 +96,25 @@ class Stream:
         if self._process.stdout is not None:
             for line in self._process.stdout:
                 yield line.decode(errors="replace").rstrip()
+
+    @contextmanager
+    def taking_signals(self) -> Iterator[list[int]]:
+        """While it runs, Ctrl-C, SIGTERM and SIGHUP go to it: the first asks it to stop, the second ends it at once. Yields the signals that came."""
+        came: list[int] = []
+
+        def take(number: int, _frame: object) -> None:
+            came.append(number)
+            if len(came) == 1:
+                self.interrupt()
+            else:
+                self.kill()
+
+        before = {number: signal.signal(number, take) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+        try:
+            yield came
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
     def interrupt(self) -> None:
         """Ask its whole group to stop (SIGINT, as a terminal would)."""

@@ -1,0 +1,21 @@
+"""`python -m dartsctl` and the console script."""
+
+from __future__ import annotations
+
+import sys
+
+
+def run() -> int:
+    """The exit code. `--version` is answered before anything is imported: it is what scripts and prompts ask all the time."""
+    if sys.argv[1:] in (["--version"], ["-V"]):
+        from dartsctl import __version__
+
+        sys.stdout.write(f"dartsctl {__version__}\n")
+        return 0
+    from dartsctl.cli import main
+
+    return main(sys.argv[1:])
+
+
+if __name__ == "__main__":
+    raise SystemExit(run())

@@ -1,0 +1,115 @@
+"""Whether the engine could bind one endpoint right now: the engine's own list first, then the kernel's answer (ENGINES.md 7.3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+from dartsctl.bindings import Endpoint
+from dartsctl.containers import Container
+from dartsctl.convergence import Convergence
+from dartsctl.engines import Engine
+from dartsctl.listeners import Listener, Probe
+
+
+class Reason(Enum):
+    """Why a binding cannot be made."""
+
+    IN_USE = "in use"
+    SAME_STACK = "wanted twice by the stack itself"
+    RANGE_EXHAUSTED = "no free number left in the range"
+    NO_SUCH_ADDRESS = "this host has no such address"
+    INVALID_ADDRESS = "not an address that can be bound"
+    UNSUPPORTED = "this kernel does not know the protocol"
+
+
+_REASONS = {
+    Probe.IN_USE: Reason.IN_USE,
+    Probe.NO_SUCH_ADDRESS: Reason.NO_SUCH_ADDRESS,
+    Probe.INVALID: Reason.INVALID_ADDRESS,
+    Probe.UNSUPPORTED: Reason.UNSUPPORTED,
+}
+
+
+class Kernel(Protocol):
+    """What this decision asks of the host."""
+
+    def probe(self, endpoint: Endpoint, *, udp_reuse_address: bool) -> Probe: ...
+
+    def listeners(self, port: int) -> tuple[Listener, ...]: ...
+
+    def local_addresses(self) -> tuple[str, ...]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """What stands in an endpoint's way. `containers` are those which the engine lists; not `certain` where only the socket table could be asked."""
+
+    reason: Reason
+    containers: tuple[Container, ...] = ()
+    certain: bool = True
+
+
+class Availability:
+    """Answers for single endpoints, each asked of the kernel once."""
+
+    def __init__(self, engine: Engine, convergence: Convergence, kernel: Kernel) -> None:
+        self._engine = engine
+        self._kernel = kernel
+        self._freed = convergence.freed
+        self._answers: dict[Endpoint, Obstacle | None] = {}
+        self._published: dict[int, list[tuple[Endpoint, Container]]] = {}
+        for container in convergence.staying:
+            for endpoint in container.published:
+                self._published.setdefault(endpoint.port, []).append((endpoint, container))
+
+    def obstacle(self, endpoint: Endpoint) -> Obstacle | None:
+        """What keeps the engine from binding `endpoint`, or None."""
+        if endpoint not in self._answers:
+            self._answers[endpoint] = self._ask(endpoint)
+        return self._answers[endpoint]
+
+    def _ask(self, endpoint: Endpoint) -> Obstacle | None:
+        listed = {
+            container.id: container for published, container in self._published.get(endpoint.port, ()) if published.excludes(endpoint)
+        }
+        if (
+            listed
+        ):  # before any probe: an udp probe with SO_REUSEADDR does not see another container's udp port on 28 (ENGINES.md section 2)
+            return Obstacle(Reason.IN_USE, tuple(listed.values()))
+        if not self._engine.is_here:
+            return None
+        answer = self._kernel.probe(endpoint, udp_reuse_address=self._engine.reuses_udp_addresses)
+        if answer is Probe.FREE:
+            return None
+        if answer is Probe.FORBIDDEN:
+            return self._by_table(endpoint)
+        if answer is Probe.IN_USE and self._only_freed_ones_block(endpoint):
+            return None
+        return Obstacle(_REASONS[answer])
+
+    def _by_table(self, endpoint: Endpoint) -> Obstacle | None:
+        """A privileged port and an unprivileged user: only the socket table can be asked (PORTS.md, gotcha 13)."""
+        rows = [row for row in self._kernel.listeners(endpoint.port) if row.overlaps(endpoint) and row.endpoint not in self._freed]
+        if any(row.surely_blocks for row in rows):
+            return Obstacle(Reason.IN_USE)
+        return Obstacle(Reason.IN_USE, certain=False) if rows else None
+
+    def _only_freed_ones_block(self, endpoint: Endpoint) -> bool:
+        """Whether a busy endpoint is busy only through containers that `up` releases first (PORTS.md 1.5, last paragraph)."""
+        freed = [mine for mine in self._freed if mine.excludes(endpoint)]
+        if not freed:
+            return False
+        for row in self._kernel.listeners(endpoint.port):
+            if row.overlaps(endpoint) and row.surely_blocks and row.endpoint not in self._freed:
+                return False
+        if any(mine.address == endpoint.address or mine.is_wildcard for mine in freed):
+            return True
+        # The new binding is wider than what is released: bound-only sockets show in no table, so every single address is asked.
+        held = {mine.address for mine in freed}
+        singles = [address for address in self._kernel.local_addresses() if (":" in address) == endpoint.is_ipv6 and address not in held]
+        return all(self._is_free(Endpoint(endpoint.port, address, endpoint.protocol)) for address in singles)
+
+    def _is_free(self, endpoint: Endpoint) -> bool:
+        return self._kernel.probe(endpoint, udp_reuse_address=self._engine.reuses_udp_addresses) is not Probe.IN_USE

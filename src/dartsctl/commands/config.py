@@ -1,0 +1,23 @@
+"""`config`: the resolved model, with every value masked that may be a secret."""
+
+from __future__ import annotations
+
+import json
+
+from dartsctl import masking
+from dartsctl.edges.docker import Compose
+from dartsctl.edges.output import Screen
+from dartsctl.errors import ExitCode
+
+
+def config(services: tuple[str, ...], *, compose: Compose, screen: Screen, secrets: tuple[str, ...]) -> ExitCode:
+    """Print it as JSON, which is YAML too. `secrets` are masked wherever they stand."""
+    resolved = compose.config(services)
+    shown = masking.model(resolved.model, secrets)
+    if screen.as_json:
+        screen.document({"ok": True, "exit_code": 0, "model": shown})
+    else:
+        screen.result({}, [json.dumps(shown, indent=2, ensure_ascii=False)])
+    for name in resolved.unset_variables:
+        screen.warn(f"the variable {name} is not set; Compose reads it as empty")
+    return ExitCode.OK

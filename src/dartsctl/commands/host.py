@@ -1,0 +1,58 @@
+"""This host, as the domain asks for it: the socket table, the processes and the leases behind one small value that remembers its answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+
+from dartsctl.bindings import Endpoint
+from dartsctl.edges import leases, processes, sockets
+from dartsctl.holders import DevLease
+from dartsctl.listeners import Listener, Probe
+from dartsctl.process import Process
+from dartsctl.serving import LeaseRecord
+
+
+class Host:
+    """The Kernel and the Witness of a preflight. A new one for every look: what it has read once it does not read again."""
+
+    def __init__(self, *, held: Callable[[], tuple[LeaseRecord, ...]] = leases.held) -> None:
+        self._listeners: dict[int, tuple[Listener, ...]] = {}
+        self._processes: dict[int, Process | None] = {}
+        self._held = held
+
+    def probe(self, endpoint: Endpoint, *, udp_reuse_address: bool) -> Probe:
+        return sockets.probe(endpoint, udp_reuse_address=udp_reuse_address)
+
+    def listeners(self, port: int) -> tuple[Listener, ...]:
+        if port not in self._listeners:
+            self._listeners[port] = sockets.listeners([port], owners=True)
+        return self._listeners[port]
+
+    def read_ahead(self, ports: Collection[int]) -> None:
+        """Look at many ports in one reading of the socket table."""
+        found: dict[int, list[Listener]] = {port: [] for port in ports}
+        for row in sockets.listeners(ports, owners=True):
+            found[row.port].append(row)
+        self._listeners |= {port: tuple(rows) for port, rows in found.items()}
+
+    def local_addresses(self) -> tuple[str, ...]:
+        return sockets.local_addresses()
+
+    def describe(self, pid: int) -> Process | None:
+        if pid not in self._processes:
+            self._processes[pid] = processes.describe(pid)
+        return self._processes[pid]
+
+    def container_id_of(self, pid: int) -> str | None:
+        return processes.container_id_of(pid)
+
+    def is_forwarder(self, process: Process) -> bool:
+        return processes.is_forwarder(process)
+
+    def leased_to(self, process: Process, port: int) -> DevLease | None:
+        """The lease under which `process` runs, when it is one of dartsctl's servers on that very port."""
+        family = {process.pid, *(pid for pid, _ in process.parents)}
+        for record in self._held():
+            if record.port == port and record.pid in family:
+                return DevLease(process, record.checkout, record.url, f"leased by dartsctl to {record.checkout}")
+        return None

@@ -1,0 +1,123 @@
+"""`ports`: who owns which port: production's allocation and the dev range, each with its holder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dartsctl import lint, stack
+from dartsctl.allocation import Allocation, PortRange
+from dartsctl.attribution import Attribution
+from dartsctl.commands import report
+from dartsctl.commands.host import Host
+from dartsctl.commands.preflight import engine_at
+from dartsctl.containers import Container
+from dartsctl.edges.docker import Compose
+from dartsctl.edges.engine import endpoint
+from dartsctl.edges.output import Screen
+from dartsctl.errors import DartsctlError, ExitCode
+from dartsctl.holders import DevLease, ForeignContainer, Holder
+from dartsctl.stack import Stack
+
+
+@dataclass(frozen=True, slots=True)
+class PortRow:
+    """One port: whose it is by the allocation, and who has it now."""
+
+    port: int
+    owner: str
+    holders: tuple[Holder, ...]
+    note: str = ""
+
+
+def ports(
+    allocation: Allocation, dev_range: PortRange, *, production: Compose | None, project: str | None, host: Host, screen: Screen
+) -> ExitCode:
+    """Show both. `production` is Compose on the production files, where there are any: what they publish is united with `allocation`."""
+    running = production.start_config() if production else None
+    containers, engine_note = _containers()
+    model: Stack | None = None
+    model_note = ""
+    if production and running:
+        try:
+            model = stack.read(production.finish_config(running).model)
+        except DartsctlError as error:
+            model_note = error.message
+    owners = allocation.united_with(model.published_ports if model else {}).owners
+    attribution = Attribution(None, containers, host)
+    host.read_ahead([*owners, *dev_range.numbers])
+    rows = [
+        PortRow(port, owners[port], found := attribution.holders_on(port), _judge(owners[port], found, project)) for port in sorted(owners)
+    ]
+    dev = [
+        PortRow(port, "dev range", found) for port in dev_range.numbers if port not in owners and (found := attribution.holders_on(port))
+    ]
+    notices = lint.drift(model, allocation) if model else ()
+    _show(rows, dev, dev_range, notices, [note for note in (engine_note, model_note) if note], screen)
+    return ExitCode.OK
+
+
+def _containers() -> tuple[tuple[Container, ...], str]:
+    """The engine's list, or why there is none: the sockets are shown all the same."""
+    try:
+        return engine_at(endpoint(os.environ)).containers(), ""
+    except DartsctlError as error:
+        return (), error.message
+
+
+def _judge(owner: str, holders: Sequence[Holder], project: str | None) -> str:
+    if not holders:
+        return "free"
+    for holder in holders:
+        if (
+            not isinstance(holder, ForeignContainer)
+            or holder.container.service != owner
+            or (project and holder.container.project != project)
+        ):
+            return "wrong owner"
+    return "held by its service"
+
+
+def _show(
+    rows: Sequence[PortRow],
+    dev: Sequence[PortRow],
+    dev_range: PortRange,
+    notices: Sequence[lint.Notice],
+    notes: Sequence[str],
+    screen: Screen,
+) -> None:
+    if screen.as_json:
+        screen.document(
+            {
+                "ok": True,
+                "exit_code": 0,
+                "production": [{**_document(row), "owner": row.owner, "state": row.note} for row in rows],
+                "dev_range": {"first": dev_range.first, "last": dev_range.last, "held": [_document(row) for row in dev]},
+                "warnings": [{"code": one.code, "service": one.service, "message": one.sentence} for one in notices],
+                "notes": list(notes),
+            }
+        )
+        return
+    screen.table(("PORT", "OWNER", "STATE", "HOLDER"), [(str(row.port), row.owner, row.note, _who(row)) for row in rows])
+    if dev:
+        screen.table(("PORT", "DEV RANGE", "HOLDER"), [(str(row.port), "leased" if _leased(row) else "busy", _who(row)) for row in dev])
+    else:
+        screen.note(f"dev range {dev_range}: all free")
+    for one in notices:
+        screen.warn(f"{one.service}: {one.sentence}")
+    for note in notes:
+        screen.warn(note)
+
+
+def _leased(row: PortRow) -> bool:
+    return any(isinstance(holder, DevLease) for holder in row.holders)
+
+
+def _who(row: PortRow) -> str:
+    return "; ".join(report.holder_line(holder).removeprefix("held by ") for holder in row.holders) or "-"
+
+
+def _document(row: PortRow) -> dict[str, Any]:
+    return {"port": row.port, "holders": [report.holder_document(holder) for holder in row.holders]}

@@ -1,0 +1,59 @@
+"""`ps`: the containers of a stack, those that never started included, with what they really publish."""
+
+from __future__ import annotations
+
+import os
+
+from dartsctl.commands.preflight import engine_at
+from dartsctl.containers import Container
+from dartsctl.edges.engine import EngineApi, endpoint
+from dartsctl.edges.output import Screen
+from dartsctl.environment import Environment
+from dartsctl.errors import ExitCode
+
+
+def ps(environment: Environment, services: tuple[str, ...], *, screen: Screen) -> ExitCode:
+    """List them. `docker compose ps` hides what was created and never started; State.Error is shown here (EDGE 32)."""
+    engine = engine_at(endpoint(os.environ))
+    own = [
+        one
+        for one in engine.containers()
+        if one.project == environment.project and not one.is_one_off and (not services or one.service in services)
+    ]
+    own.sort(key=lambda one: (one.service, one.number))
+    errors = {one.id: _error(one, engine) for one in own}
+    if screen.as_json:
+        screen.document(
+            {"ok": True, "exit_code": 0, "project": environment.project, "containers": [_document(one, errors[one.id]) for one in own]}
+        )
+        return ExitCode.OK
+    if not own:
+        screen.note(f"{environment.project} has no containers; start it: dartsctl {environment.name} up")
+    screen.table(
+        ("SERVICE", "CONTAINER", "STATE", "PORTS", "STATUS"),
+        [(one.service, one.name, one.state, _ports(one), one.status + (f": {errors[one.id]}" if errors[one.id] else "")) for one in own],
+    )
+    return ExitCode.OK
+
+
+def _error(one: Container, engine: object) -> str:
+    if one.holds_ports or not isinstance(engine, EngineApi):
+        return ""
+    return str(engine.state(one.id).get("Error", ""))
+
+
+def _ports(one: Container) -> str:
+    return ", ".join(str(endpoint) for endpoint in sorted(one.published)) or "-"
+
+
+def _document(one: Container, error: str) -> dict[str, object]:
+    return {
+        "service": one.service,
+        "container": one.name,
+        "id": one.id[:12],
+        "image": one.image,
+        "state": one.state,
+        "status": one.status,
+        "error": error,
+        "ports": [{"address": place.address, "port": place.port, "protocol": place.protocol} for place in sorted(one.published)],
+    }

@@ -1,0 +1,240 @@
+"""A preflight in words, and as the JSON document that programs read. Decides nothing, prints nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from dartsctl import masking
+from dartsctl.availability import Reason
+from dartsctl.bindings import Endpoint, PortBinding
+from dartsctl.collisions import Collision, NameTaken, Paused, ProjectTaken
+from dartsctl.commands.preflight import Preflight
+from dartsctl.conflicts import Conflict, Finding, Verdict
+from dartsctl.containers import Container
+from dartsctl.holders import DevLease, ForeignContainer, Holder, HostProcess, OwnContainer, SameStack, Unknown
+from dartsctl.process import Process
+
+
+def document(preflight: Preflight) -> dict[str, Any]:
+    """The JSON document of a preflight (schema 1): every binding with its verdict, every conflict with its holders and their evidence."""
+    engine = preflight.engine
+    return {
+        "ok": preflight.is_clear,
+        "project": preflight.stack.project,
+        "environment": preflight.environment.name,
+        "files": [str(file) for file in preflight.environment.files],
+        "engine": {
+            "version": engine.version,
+            "endpoint": engine.endpoint,
+            "kind": engine.kind,
+            "userland_proxy": engine.userland_proxy,
+            "local_sockets_checked": engine.is_here,
+        },
+        "bindings": [_finding(one) for one in preflight.answer.findings],
+        "not_bound": [{"service": one.service, "entry": str(one.entry), "reason": one.reason} for one in preflight.answer.unbound],
+        "conflicts": [conflict_document(one) for one in preflight.answer.conflicts],
+        "collisions": [_collision(one) for one in preflight.collisions],
+        "warnings": [{"code": one.code, "service": one.service, "message": one.sentence} for one in preflight.notices],
+    }
+
+
+def _finding(one: Finding) -> dict[str, Any]:
+    return {**_binding(one.binding), "verdict": one.verdict.value, "note": one.note}
+
+
+def _binding(one: PortBinding) -> dict[str, Any]:
+    return {
+        "service": one.service,
+        "replica": one.replica,
+        "published": one.published,
+        "target": one.target,
+        "protocol": one.protocol,
+        "addresses": list(one.addresses),
+    }
+
+
+def _endpoint(one: Endpoint) -> dict[str, Any]:
+    return {"address": one.address, "port": one.port, "protocol": one.protocol}
+
+
+def conflict_document(one: Conflict) -> dict[str, Any]:
+    """One conflict for a program."""
+    return {
+        **_binding(one.binding),
+        "reason": one.reason.name.lower(),
+        "endpoints": [_endpoint(endpoint) for endpoint in one.endpoints],
+        "holders": [holder_document(holder) for holder in one.holders],
+    }
+
+
+def holder_document(holder: Holder) -> dict[str, Any]:
+    """One holder for a program; `kind` is a closed set."""
+    match holder:
+        case HostProcess(process, others, evidence):
+            return {"kind": "process", **_process(process), "shared_with": list(others), "evidence": evidence}
+        case ForeignContainer(container, evidence):
+            return {"kind": "container", **_container(container), "evidence": evidence}
+        case OwnContainer(container, evidence):
+            return {"kind": "own-container", **_container(container), "evidence": evidence}
+        case SameStack(service, published, evidence):
+            return {"kind": "same-stack", "service": service, "published": published, "evidence": evidence}
+        case DevLease(process, checkout, url, evidence):
+            seen = _process(process) if process else {}
+            return {"kind": "dev-lease", **seen, "checkout": checkout, "url": url, "evidence": evidence}
+        case Unknown(uid, look, evidence):
+            return {"kind": "unknown", "uid": uid, "look": look, "evidence": evidence}
+
+
+def _process(process: Process) -> dict[str, Any]:
+    return {
+        "pid": process.pid,
+        "name": process.name,
+        "command": list(masking.command(process.command)),
+        "user": process.user,
+        "cwd": process.cwd,
+        "started": process.started,
+        "parents": [{"pid": pid, "name": name} for pid, name in process.parents],
+        "children": list(process.children),
+    }
+
+
+def _container(container: Container) -> dict[str, Any]:
+    return {
+        "container": container.name,
+        "id": container.id[:12],
+        "image": container.image,
+        "state": container.state,
+        "project": container.project,
+        "service": container.service,
+        "working_dir": container.working_dir,
+    }
+
+
+def _collision(one: Collision) -> dict[str, Any]:
+    match one:
+        case NameTaken(service, container):
+            return {"kind": "container-name", "wanted_by": service, **_container(container)}
+        case ProjectTaken(project, containers, files, folder):
+            return {
+                "kind": "project-name",
+                "project": project,
+                "files": list(files),
+                "working_dir": folder,
+                "containers": [container.name for container in containers],
+            }
+        case Paused(container):
+            return {"kind": "paused", **_container(container)}
+
+
+# --- for people ---------------------------------------------------------------------------------------------------------------
+
+
+def rows(preflight: Preflight) -> list[tuple[str, str, str, str]]:
+    """The table of bindings: service, published, container port, verdict."""
+    shown: dict[tuple[str, str, str, str], None] = {}
+    for one in preflight.answer.findings:
+        verdict = one.verdict.value.upper() if one.verdict in (Verdict.CONFLICT, Verdict.UNCERTAIN) else one.verdict.value
+        shown[(one.binding.service, published(one.binding), f"{one.binding.target}/{one.binding.protocol}", verdict)] = None
+    for entry in preflight.answer.unbound:
+        shown[
+            (
+                entry.service,
+                str(entry.entry).rsplit(":", 1)[0] if entry.entry.published else "-",
+                f"{entry.entry.target}/{entry.entry.protocol}",
+                entry.reason,
+            )
+        ] = None
+    return list(shown)
+
+
+def published(binding: PortBinding) -> str:
+    """`127.0.0.1:5000`, or `*:5000` for every address of both families."""
+    if set(binding.addresses) == {"0.0.0.0", "::"}:  # noqa: S104 - compared, nothing is bound
+        return f"*:{binding.published}"
+    return ", ".join(
+        f"[{address}]:{binding.published}" if ":" in address else f"{address}:{binding.published}" for address in binding.addresses
+    )
+
+
+def conflict_lines(conflicts: Sequence[Conflict]) -> list[str]:
+    """Every conflict with everybody who is in its way; replicas that meet the same wall stand once."""
+    lines: dict[str, None] = {}
+    for conflict in conflicts:
+        where = ", ".join(str(endpoint) for endpoint in conflict.endpoints[:4]) + (", ..." if len(conflict.endpoints) > 4 else "")
+        head = f"{conflict.binding.service} cannot have {published(conflict.binding)}/{conflict.binding.protocol}: {_reason(conflict)}"
+        lines[f"{head} ({where})" if conflict.reason is Reason.RANGE_EXHAUSTED else head] = None
+        for holder in conflict.holders:
+            lines[f"  {holder_line(holder)}"] = None
+    return list(lines)
+
+
+def _reason(conflict: Conflict) -> str:
+    if conflict.reason is Reason.SAME_STACK:
+        return "the stack itself wants it more than once"
+    return conflict.reason.value
+
+
+def holder_line(holder: Holder) -> str:
+    """Who it is, in one line."""
+    match holder:
+        case HostProcess(process, others, evidence):
+            shared = f", shared with pid {', '.join(map(str, others))}" if others else ""
+            return f"held by {process_line(process)}{shared} [{evidence}]"
+        case ForeignContainer(container, evidence):
+            return f"held by container {container_line(container)} [{evidence}]"
+        case OwnContainer(container, evidence):
+            return f"held by this project's own container {container.name}, which stays as it is [{evidence}]"
+        case SameStack(service, published_, evidence):
+            return f"wanted by service {service} too: {published_} [{evidence}]"
+        case DevLease(process, checkout, url, evidence):
+            pid = f" (pid {process.pid})" if process else ""
+            return f"held by the dev server of {checkout}{pid} at {url} [{evidence}]"
+        case Unknown(_, look, evidence):
+            return f"{evidence}; to see the owner: {look}"
+
+
+def process_line(process: Process) -> str:
+    """`python (pid 1234, user dev, for 2 h): .venv/bin/python run.py, in /home/dev/darts`."""
+    age = f", for {duration(time.time() - process.started)}" if process.started else ""
+    user = f", user {process.user}" if process.user else ""
+    command = " ".join(masking.command(process.command)) or process.name
+    return f"{process.name} (pid {process.pid}{user}{age}): {command[:200]}" + (f", in {process.cwd}" if process.cwd else "")
+
+
+def container_line(container: Container) -> str:
+    """`darts-app of project darts (running), files in /srv/darts`."""
+    project = f" of project {container.project}" if container.project else ""
+    folder = f", files in {container.working_dir}" if container.working_dir else ""
+    return f"{container.name}{project} ({container.state}){folder}"
+
+
+def duration(seconds: float) -> str:
+    """A length of time in one unit."""
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{int(seconds // size)} {unit}"
+    return f"{max(0, int(seconds))} s"
+
+
+def collision_lines(found: Sequence[Collision]) -> list[str]:
+    """Every collision in one line."""
+    return [_collision_line(one) for one in found]
+
+
+def _collision_line(one: Collision) -> str:
+    match one:
+        case NameTaken(service, container):
+            return (
+                f"{service} cannot have the name {container.name}: container {container.id[:12]}{_of(container)} ({container.state}) has it"
+            )
+        case ProjectTaken(project, containers, files, folder):
+            where = ", ".join(files) or folder
+            return f"project name {project} belongs to another stack that exists here ({len(containers)} containers, from {where}): `up` would replace it"
+        case Paused(container):
+            return f"{container.name} is paused, and `up` cannot start it: docker unpause {container.name}"
+
+
+def _of(container: Container) -> str:
+    return f" of project {container.project}" if container.project else ""

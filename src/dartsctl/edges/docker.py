@@ -1,0 +1,182 @@
+"""Compose, and engines that are not on a unix socket. The only file that imports python_on_whales.
+
+Two ways, and why. The calls on the hot path (`config`, the hashes) and the ones that must survive a Ctrl-C in order (`up`, `down`, `restart`)
+run the Compose plugin itself: `docker` would start it twice, importing python_on_whales takes longer than the whole preflight may, its typed
+model loses `host_ip`, and its processes share our terminal's process group. What neither is hot nor interactive goes through the library.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dartsctl import spawn
+from dartsctl.bindings import Endpoint, normal_address, protocol_named
+from dartsctl.compose_errors import config_hint, plain, unset_variables
+from dartsctl.containers import Container
+from dartsctl.engines import Engine
+from dartsctl.environment import Environment
+from dartsctl.errors import DartsctlError, DockerUnavailable
+from dartsctl.masking import values
+
+PLUGIN_FOLDERS = (
+    "/usr/local/lib/docker/cli-plugins",
+    "/usr/local/libexec/docker/cli-plugins",
+    "/usr/lib/docker/cli-plugins",
+    "/usr/libexec/docker/cli-plugins",
+    "/opt/homebrew/lib/docker/cli-plugins",
+    "/Applications/Docker.app/Contents/Resources/cli-plugins",
+)
+CONFIG_DEADLINE = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """Compose's answer: its JSON model, and the variables that it replaced by nothing."""
+
+    model: Mapping[str, Any]
+    unset_variables: tuple[str, ...]
+
+
+def compose_command(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """How Compose is started: the plugin's own binary where it is found, else `docker compose`. Raises DockerUnavailable where neither is there."""
+    own = Path(environ.get("DOCKER_CONFIG") or Path.home() / ".docker") / "cli-plugins"
+    for folder in (str(own), *PLUGIN_FOLDERS):
+        plugin = Path(folder) / "docker-compose"
+        if os.access(plugin, os.X_OK):
+            return (str(plugin),)
+    if shutil.which("docker"):
+        return ("docker", "compose")
+    raise DockerUnavailable("Docker is not installed here", hint="https://docs.docker.com/engine/install/")
+
+
+class Compose:
+    """Compose on one environment's files. `secrets` are masked in every text of its that is shown; they are read only when there is one."""
+
+    def __init__(self, environment: Environment, *, secrets: Callable[[], Sequence[str]] = tuple) -> None:
+        self._command = compose_command(os.environ)
+        self._environment = environment
+        self._secrets = secrets
+
+    def argv(self, *words: str) -> list[str]:
+        """The whole command line of a Compose call."""
+        environment = self._environment
+        argv = list(self._command)
+        for file in environment.files:
+            argv += ["--file", str(file)]
+        for file in environment.env_files:
+            argv += ["--env-file", str(file)]
+        if environment.project:
+            argv += ["--project-name", environment.project]
+        for profile in environment.profiles:
+            argv += ["--profile", profile]
+        return [*argv, *words]
+
+    def start_config(self, services: Sequence[str] = ()) -> spawn.Running:
+        """Begin to resolve the model; `finish_config` takes the answer."""
+        return spawn.start(self.argv("config", "--format", "json", *services), environment=_plain_environ())
+
+    def finish_config(self, running: spawn.Running) -> Resolved:
+        """The resolved model. Raises DartsctlError with Compose's own sentence and what to do, DockerUnavailable without Compose v2."""
+        done = running.result(deadline=CONFIG_DEADLINE)
+        if done.code != 0:
+            raise self._config_error(done)
+        return Resolved(json.loads(done.stdout), unset_variables(done.stderr))
+
+    def config(self, services: Sequence[str] = ()) -> Resolved:
+        """`start_config` and `finish_config` in one."""
+        return self.finish_config(self.start_config(services))
+
+    def hashes(self, services: Sequence[str]) -> dict[str, str]:
+        """Compose's config hash of each of `services`: equal to a container's label where `up` would keep it."""
+        done = spawn.run(self.argv("config", "--hash", ",".join(services)), deadline=CONFIG_DEADLINE, environment=_plain_environ())
+        if done.code != 0:
+            raise self._config_error(done)
+        return dict(line.split(None, 1) for line in done.stdout.splitlines() if line.strip())
+
+    def stream(self, *words: str) -> spawn.Stream:
+        """A Compose call whose plain progress lines are read as they come."""
+        return spawn.Stream(self.argv("--progress", "plain", *words), environment=_plain_environ())
+
+    def masked_lines(self, stream: spawn.Stream) -> Iterator[str]:
+        """A stream's lines, secrets masked."""
+        secrets = self._secrets()
+        for line in stream.lines():
+            yield values(line, secrets)
+
+    def exec(self, *words: str) -> None:
+        """Become this Compose call: its output, its Ctrl-C and its exit code are the user's own. Does not return."""
+        argv = self.argv(*words)
+        os.execvp(argv[0], argv)  # noqa: S606 - a list, no shell
+
+    def _config_error(self, done: spawn.Completed) -> DartsctlError:
+        lines = [plain(line) for line in done.stderr.splitlines() if line.strip() and "level=warning" not in line]
+        line = values(lines[-1] if lines else f"exit code {done.code}", self._secrets())
+        if self._command[:1] == ("docker",) and any(
+            text in done.stderr for text in ("is not a docker command", "unknown command", "unknown shorthand flag")
+        ):
+            return _no_compose()
+        named = ", ".join(str(file) for file in self._environment.files) or "the Compose files"
+        where = "" if any(str(file) in line for file in self._environment.files) else f" {named}:"
+        return DartsctlError(f"Compose cannot read{where} {line}", hint=config_hint(line))
+
+
+def _no_compose() -> DockerUnavailable:
+    old = shutil.which("docker-compose")
+    have = f"only the old Compose v1 is here ({old})" if old else "Docker's Compose plugin is missing"
+    return DockerUnavailable(
+        f"{have}; dartsctl needs Compose v2",
+        hint="sudo apt-get install docker-compose-plugin    (or https://docs.docker.com/compose/install/)",
+    )
+
+
+def _plain_environ() -> dict[str, str]:
+    """Our environment for a Compose call whose output is read: no colours, no menu."""
+    return {**os.environ, "COMPOSE_ANSI": "never", "COMPOSE_MENU": "0"}
+
+
+class RemoteEngine:
+    """An engine behind tcp://, ssh:// or npipe://, asked through python-on-whales: slower, and it knows every kind of connection (EDGE 43)."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+
+    def describe(self) -> Engine:
+        """Its version; nothing of its sockets can be seen from here."""
+        from python_on_whales import DockerClient
+        from python_on_whales.exceptions import DockerException
+
+        try:
+            server = DockerClient(host=self.address).version().server
+        except DockerException as error:
+            raise DockerUnavailable(f"no Docker engine answers at {self.address}", hint=f"docker --host {self.address} info") from error
+        return Engine(version=(server.version if server else "") or "", kind="remote", endpoint=self.address)
+
+    def containers(self) -> tuple[Container, ...]:
+        """All its containers, stopped ones too."""
+        from python_on_whales import DockerClient
+
+        return tuple(_from_inspect(item) for item in DockerClient(host=self.address).container.list(all=True))
+
+
+def _from_inspect(item: Any) -> Container:
+    published = []
+    for target, places in (item.network_settings.ports or {}).items():
+        protocol = protocol_named(target.partition("/")[2] or "tcp")
+        for place in places or ():
+            published.append(Endpoint(int(place["HostPort"]), normal_address(place.get("HostIp") or "::"), protocol))
+    return Container(
+        id=item.id,
+        name=item.name,
+        image=str(item.config.image),
+        state=str(item.state.status),
+        published=tuple(published),
+        labels=dict(item.config.labels or {}),
+        network_mode=str(item.host_config.network_mode or ""),
+        created=int(item.created.timestamp()),
+    )

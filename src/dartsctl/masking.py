@@ -1,0 +1,86 @@
+"""Keeping secrets out of everything that is shown: by the name of a variable, by the shape of a URL, by known values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+MASK = "***"
+
+_SECRET_FLAG = re.compile(r"(?i)^(--?[\w-]*(?:pass|secret|token|key|credential|auth|dsn)[\w-]*)(=.*)?$")
+_ASSIGNMENT = re.compile(r"(?i)^(\w*(?:pass|secret|token|key|credential|auth|dsn)\w*)=.+$")
+_USERINFO = re.compile(r"(?P<scheme>[a-zA-Z][\w+.-]*://)[^/\s@]*@")
+_VALUE_BLOCKS = frozenset({"environment", "args", "labels", "driver_opts", "options", "content", "x-environment"})
+
+
+def command(words: Iterable[str]) -> tuple[str, ...]:
+    """A command line that may be shown: the values of flags and assignments with a secret's name are masked, and URLs lose their user part."""
+    shown: list[str] = []
+    hide_next = False
+    for word in words:
+        flag = _SECRET_FLAG.match(word)
+        if hide_next and not word.startswith("-"):
+            shown.append(MASK)
+            hide_next = False
+            continue
+        hide_next = bool(flag and not flag[2])
+        if flag and flag[2]:
+            shown.append(f"{flag[1]}={MASK}")
+        elif assignment := _ASSIGNMENT.match(word):
+            shown.append(f"{assignment[1]}={MASK}")
+        else:
+            shown.append(url(word))
+    return tuple(shown)
+
+
+def url(text: str) -> str:
+    """`text` with the user part of every URL in it masked."""
+    return _USERINFO.sub(rf"\g<scheme>{MASK}@", text)
+
+
+def values(text: str, secrets: Iterable[str]) -> str:
+    """`text` without any of `secrets`; those shorter than 6 characters are left, they would blank out ordinary words."""
+    for secret in sorted(set(secrets), key=len, reverse=True):
+        if len(secret) >= 6:
+            text = text.replace(secret, MASK)
+    return url(text)
+
+
+def model(document: Any, secrets: Iterable[str] = ()) -> Any:
+    """Compose's resolved model that may be shown: every value of an environment, of build arguments and of labels is masked, the names stay.
+
+    Any of them may be a secret, and nothing in the model says which; so all are, and `secrets` are masked wherever else they stand.
+    """
+    known = [*secrets, *_block_values(document)]
+    return _masked(document, [secret for secret in known if len(secret) >= 6])
+
+
+def _block_values(node: Any) -> list[str]:
+    if isinstance(node, Mapping):
+        found: list[str] = []
+        for key, value in node.items():
+            if key == "environment" and isinstance(value, Mapping):
+                found += [str(item) for item in value.values() if item is not None and not _is_plain(str(item))]
+            else:
+                found += _block_values(value)
+        return found
+    return [secret for item in node for secret in _block_values(item)] if isinstance(node, list) else []
+
+
+def _is_plain(value: str) -> bool:
+    """Too ordinary to be looked for elsewhere: numbers, booleans, host names of one word."""
+    return bool(re.fullmatch(r"\d+|true|false|[a-z][a-z0-9-]{0,15}", value, re.IGNORECASE))
+
+
+def _masked(node: Any, secrets: list[str]) -> Any:
+    if isinstance(node, Mapping):
+        return {
+            key: {name: None if item is None else MASK for name, item in value.items()}
+            if key in _VALUE_BLOCKS and isinstance(value, Mapping)
+            else _masked(value, secrets)
+            for key, value in node.items()
+        }
+    if isinstance(node, list):
+        return [_masked(item, secrets) for item in node]
+    return values(node, secrets) if isinstance(node, str) else node

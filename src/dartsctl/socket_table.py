@@ -1,0 +1,152 @@
+"""How Linux writes its socket table down, in messages (sock_diag) and in text (/proc/net): requests for it, and Listeners out of it."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections.abc import Iterable, Iterator
+
+from dartsctl.bindings import Protocol, normal_address
+from dartsctl.listeners import Listener, State
+
+# linux/netlink.h, linux/sock_diag.h, linux/inet_diag.h
+NETLINK_SOCK_DIAG = 4
+_NLMSG_ERROR, _NLMSG_DONE = 2, 3
+_NLM_F_REQUEST_DUMP = 0x301
+_TCPDIAG_GETSOCK, _SOCK_DIAG_BY_FAMILY = 18, 20
+_REQ_BYTECODE = 1
+_BC_JMP, _BC_S_GE, _BC_S_LE = 1, 2, 3
+_SKV6ONLY = 11
+_HEADER = struct.Struct("=IHHII")
+_ATTRIBUTE = struct.Struct("=HH")
+_MESSAGE = struct.Struct("=BB2x2s2x16s16x12x12xII")  # inet_diag_msg: family, state, source port and address, uid, inode
+
+# A port comparison is one operation and a second one that carries the port; attributes have 16 bits for their length.
+_COMPARISON = struct.Struct("=BBHxxH")
+_JUMP = struct.Struct("=BBH")
+_BYTES_PER_RANGE = 2 * _COMPARISON.size + _JUMP.size
+_MOST_RANGES = (0xFFFF - _ATTRIBUTE.size) // _BYTES_PER_RANGE
+
+_LISTEN = 10
+_EVERY_STATE = 0xFFFF_FFFF  # bit 13, bound but not listening, is kernel 6.8 and newer; older ones ignore bits that they do not know
+_TCP_STATES: dict[int, State] = {
+    1: "connected",  # ESTABLISHED
+    2: "connected",  # SYN_SENT
+    3: "connected",  # SYN_RECV
+    4: "closing",  # FIN_WAIT1
+    5: "closing",  # FIN_WAIT2
+    6: "closing",  # TIME_WAIT
+    7: "bound",  # CLOSE: how a socket that is bound and does not listen is shown
+    8: "connected",  # CLOSE_WAIT: the peer is gone, the process still holds it
+    9: "closing",  # LAST_ACK
+    10: "listen",
+    11: "closing",  # CLOSING
+    12: "connected",  # NEW_SYN_RECV
+    13: "bound",  # BOUND_INACTIVE
+}
+
+
+def ranges(ports: Iterable[int]) -> tuple[tuple[int, int], ...]:
+    """The fewest (first, last) pairs that are exactly `ports`, ascending."""
+    merged: list[tuple[int, int]] = []
+    for port in sorted(set(ports)):
+        if merged and merged[-1][1] == port - 1:
+            merged[-1] = (merged[-1][0], port)
+        else:
+            merged.append((port, port))
+    return tuple(merged)
+
+
+def requests(protocol: Protocol, ports: Iterable[int], *, listening_only: bool = False) -> tuple[bytes, ...]:
+    """The sock_diag dumps that together show every socket of `protocol` whose local port is among `ports`; send one after the other's end.
+
+    At least one port, each within 1..65535. The answers may hold other ports too when `ports` has thousands of gaps.
+    """
+    chosen = ranges(ports)
+    if len(chosen) > _MOST_RANGES:
+        chosen = ((chosen[0][0], chosen[-1][1]),)
+    code = _bytecode(chosen)
+    attribute = _ATTRIBUTE.pack(_ATTRIBUTE.size + len(code), _REQ_BYTECODE) + code
+    if protocol == "tcp":
+        # The older form of the request walks the kernel's hash tables once for both families; megabytes, so it is most of the time spent.
+        states = 1 << _LISTEN if listening_only else _EVERY_STATE
+        return (_message(_TCPDIAG_GETSOCK, struct.pack("=52xII", states, 0) + attribute),)
+    return tuple(
+        _message(_SOCK_DIAG_BY_FAMILY, struct.pack("=BBxxI48x", family, socket.IPPROTO_UDP, _EVERY_STATE) + attribute)
+        for family in (socket.AF_INET, socket.AF_INET6)
+    )
+
+
+def answer(protocol: Protocol, datagram: bytes) -> tuple[list[Listener], bool]:
+    """The rows in one datagram of a dump, and whether the dump ends with it. Raises OSError with the kernel's errno."""
+    rows: list[Listener] = []
+    offset = 0
+    while offset < len(datagram):
+        length, kind, *_ = _HEADER.unpack_from(datagram, offset)
+        start, end = offset + _HEADER.size, offset + length
+        if kind == _NLMSG_ERROR or (kind == _NLMSG_DONE and length >= _HEADER.size + 4):
+            (code,) = struct.unpack_from("=i", datagram, start)
+            if code < 0:
+                raise OSError(-code, "sock_diag refused the dump")
+        if kind in (_NLMSG_ERROR, _NLMSG_DONE):
+            return rows, True
+        rows.append(_row(protocol, datagram[start:end]))
+        offset += (length + 3) & ~3
+    return rows, False
+
+
+def proc_rows(protocol: Protocol, ports: frozenset[int], lines: Iterable[str]) -> Iterator[Listener]:
+    """The rows of /proc/net/{tcp,tcp6,udp,udp6} whose local port is among `ports`; `lines` without the heading.
+
+    This table shows neither V6ONLY nor sockets that are bound and do not listen.
+    """
+    for line in lines:
+        fields = line.split(maxsplit=10)
+        address, _, port = fields[1].partition(":")
+        if int(port, 16) in ports:
+            # each 32-bit word is printed as a number of this machine's byte order
+            packed = b"".join(struct.pack("=I", int(address[at : at + 8], 16)) for at in range(0, len(address), 8))
+            yield _listener(protocol, packed, int(port, 16), int(fields[3], 16), None, uid=int(fields[7]), inode=int(fields[9]))
+
+
+def _message(kind: int, body: bytes) -> bytes:
+    return _HEADER.pack(_HEADER.size + len(body), kind, _NLM_F_REQUEST_DUMP, 0, 0) + body
+
+
+def _bytecode(chosen: tuple[tuple[int, int], ...]) -> bytes:
+    """`first <= port <= last` for any of the ascending ranges, as jumps: to land at the end accepts, 4 bytes behind it refuses."""
+    parts: list[bytes] = []
+    left = _BYTES_PER_RANGE * len(chosen) - _JUMP.size
+    for number, (first, last) in enumerate(chosen, start=1):
+        # below this range and above all before it: no other range can hold the port
+        parts.append(_COMPARISON.pack(_BC_S_GE, _COMPARISON.size, left + 4, first))
+        left -= _COMPARISON.size
+        if number == len(chosen):
+            parts.append(_COMPARISON.pack(_BC_S_LE, _COMPARISON.size, left + 4, last))
+            break
+        parts.append(_COMPARISON.pack(_BC_S_LE, _COMPARISON.size, _COMPARISON.size + _JUMP.size, last))
+        left -= _COMPARISON.size
+        parts.append(_JUMP.pack(_BC_JMP, _JUMP.size, left))
+        left -= _JUMP.size
+    return b"".join(parts)
+
+
+def _row(protocol: Protocol, payload: bytes) -> Listener:
+    family, state, port, address, uid, inode = _MESSAGE.unpack_from(payload)
+    v6only: bool | None = None
+    at = _MESSAGE.size
+    while at < len(payload):
+        length, kind = _ATTRIBUTE.unpack_from(payload, at)
+        if kind == _SKV6ONLY:
+            v6only = payload[at + _ATTRIBUTE.size] != 0
+        at += (length + 3) & ~3
+    packed = address if family == socket.AF_INET6 else address[:4]
+    return _listener(protocol, packed, int.from_bytes(port, "big"), state, v6only, uid=uid, inode=inode)
+
+
+def _listener(protocol: Protocol, packed: bytes, port: int, number: int, v6only: bool | None, *, uid: int, inode: int) -> Listener:
+    """`number` is the kernel's TCP state, which udp sockets borrow: ESTABLISHED is a connected one."""
+    address = normal_address(socket.inet_ntop(socket.AF_INET if len(packed) == 4 else socket.AF_INET6, packed))
+    state: State = ("connected" if number == 1 else "bound") if protocol == "udp" else _TCP_STATES.get(number, "connected")
+    # Without an inode no process has it open (TIME_WAIT, orphans), and the uid 0 printed then is not root's.
+    return Listener(protocol, address, port, state, v6only if ":" in address else None, inode, uid if inode else None)

@@ -1,0 +1,269 @@
+"""The oracle: is `check` right? Draws scenarios, makes them real, asks dartsctl, then asks the engine by `docker compose up`.
+
+A false alarm is a conflict where `up` works; a miss is an `up` that fails on a port which `check` called free. Neither may ever occur.
+"Uncertain" is an answer too, and is counted: it may only be given where PORTS.md says that nothing outside the engine decides.
+
+    python tests/oracle/oracle.py --count 300 --seed 1 --jobs 3
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from scenario import IMAGE, PORTS_EACH, Foreign, HostSocket, Scenario, draw
+
+from dartsctl.bindings import Endpoint
+from dartsctl.commands.host import Host
+from dartsctl.commands.preflight import Intent, look
+from dartsctl.commands.report import collision_lines, conflict_lines
+from dartsctl.edges import sockets
+from dartsctl.edges.docker import Compose, compose_command
+from dartsctl.environment import adhoc
+from dartsctl.listeners import Probe
+
+PORT_ERROR = re.compile(
+    r"port is already allocated|all ports are allocated|address already in use|cannot assign requested address|failed to bind host port"
+)
+FIRST_BASE = 20000
+LAST_BASE = 31000
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """`verdict` is ok, conflict or uncertain; `truth` ok, port-error or another error's text; `right` their agreement."""
+
+    seed: int
+    verdict: str
+    truth: str
+    detail: str
+
+    @property
+    def kind(self) -> str:
+        if self.truth not in ("ok", "port-error"):
+            return "broken"
+        if self.verdict == "uncertain":
+            return "uncertain"
+        if self.verdict == "conflict":
+            return "agree-conflict" if self.truth == "port-error" else "false-alarm"
+        return "agree-ok" if self.truth == "ok" else "miss"
+
+
+def own_addresses() -> tuple[str, str]:
+    """An IPv4 and an IPv6 address of this host besides loopback; loopback ones where there is none."""
+    found = [one for one in sockets.local_addresses() if not one.startswith("127.") and one != "::1"]
+    found = [one for one in found if sockets.probe(Endpoint(0, one)) is Probe.FREE]
+    docker = [one for one in found if one.startswith(("172.", "10."))]
+    v4 = next((one for one in found if ":" not in one and one not in docker), "127.0.0.2")
+    v6 = next((one for one in found if ":" in one and not one.startswith("fe80")), "::1")
+    return v4, v6
+
+
+def docker(*words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    """A docker command; raises with its stderr where it fails."""
+    done = subprocess.run(["docker", *words], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=120)
+    if check and done.returncode:
+        raise RuntimeError(f"docker {' '.join(words[:4])}: {done.stderr.strip()}")
+    return done
+
+
+def compose(file: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """A Compose command on one file."""
+    argv = [*compose_command(os.environ), "-f", str(file), "--progress", "quiet", *words]
+    return subprocess.run(argv, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=180)
+
+
+def open_socket(wish: HostSocket) -> list[socket.socket] | None:
+    """Make the socket real; None where the kernel refuses (then the scenario goes on without it). The list holds all that must stay open."""
+    family = socket.AF_INET6 if ":" in wish.address else socket.AF_INET
+    kept: list[socket.socket] = []
+
+    def fresh(kind: int) -> socket.socket:
+        one = socket.socket(family, kind)
+        kept.append(one)
+        if wish.reuse_address:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if wish.reuse_port:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if family == socket.AF_INET6:
+            one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, wish.v6only and not wish.address.startswith("::ffff:"))
+        return one
+
+    try:
+        if wish.state == "udp":
+            fresh(socket.SOCK_DGRAM).bind((wish.address, wish.port))
+        elif wish.state in ("listen", "bound"):
+            one = fresh(socket.SOCK_STREAM)
+            one.bind((wish.address, wish.port))
+            if wish.state == "listen":
+                one.listen()
+        else:
+            _connection(wish, fresh, kept)
+    except OSError:
+        for one in kept:
+            one.close()
+        return None
+    return kept
+
+
+def _connection(wish: HostSocket, fresh: Any, kept: list[socket.socket]) -> None:
+    loopback = "::1" if ":" in wish.address and not wish.address.startswith("::ffff") else "127.0.0.1"
+    if wish.state == "client":
+        server = socket.create_server((loopback, 0), family=socket.AF_INET6 if ":" in loopback else socket.AF_INET)
+        kept.append(server)
+        one = fresh(socket.SOCK_STREAM)
+        one.bind((wish.address, wish.port))
+        one.connect((("::ffff:127.0.0.1" if wish.address.startswith("::ffff") else loopback), server.getsockname()[1]))
+        return
+    listener = fresh(socket.SOCK_STREAM)
+    listener.bind((wish.address, wish.port))
+    listener.listen()
+    target = wish.address if wish.address not in ("0.0.0.0", "::") else loopback
+    client = socket.create_connection((target.removeprefix("::ffff:"), wish.port), timeout=5)
+    kept.append(client)
+    accepted, _ = listener.accept()
+    kept.append(accepted)
+    listener.close()
+    if wish.state == "time-wait":
+        accepted.close()
+        client.close()
+
+
+def make_foreign(one: Foreign) -> bool:
+    """Start it; False where the engine refuses (a port is taken already: fine, one rival less)."""
+    if one.fate == "host":
+        words = ["--network", "host", IMAGE, "nc", "-l", "-k", "-p", one.published[0], "-e", "true"]
+        words = ["--network", "host", IMAGE, "httpd", "-f", "-p", one.published[0]]
+    else:
+        words = [word for entry in one.published for word in ("-p", entry)] + [IMAGE, "sleep", "600"]
+    done = docker("run", "-d", "--init", "--name", one.name, *words, check=False)
+    if done.returncode:
+        docker("rm", "-f", one.name, check=False)
+        return False
+    if one.fate == "paused":
+        docker("pause", one.name)
+    elif one.fate == "stopped":
+        docker("stop", "-t", "0", one.name)
+    elif one.fate == "host":
+        _wait_for_listener(int(one.published[0]), one.name)
+    return True
+
+
+def _wait_for_listener(port: int, name: str) -> None:
+    """Until its httpd listens, or has died of a busy port."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        if any(row.state == "listen" for row in sockets.listeners([port])):
+            return
+        if docker("inspect", "-f", "{{.State.Running}}", name, check=False).stdout.strip() != "true":
+            return
+        time.sleep(0.05)
+
+
+def predict(scenario: Scenario, file: Path) -> tuple[str, str]:
+    """dartsctl's verdict, and its reasons in words."""
+    environment = adhoc(files=(file,), project=None, env_files=(), profiles=(), directory=file.parent)
+    found = look(environment, Intent(services=tuple(scenario.services)), compose=Compose(environment), host=Host())
+    reasons = [*conflict_lines(found.answer.conflicts), *collision_lines(found.collisions)]
+    if found.answer.conflicts:
+        return "conflict", "\n".join(reasons)
+    doubts = [f"{one.binding.service} {one.binding.published}: {one.note}" for one in found.answer.uncertain]
+    return ("uncertain" if doubts else "ok"), "\n".join(reasons + doubts)
+
+
+def examine(scenario: Scenario) -> Outcome:
+    """One scenario from beginning to end; everything it made is gone afterwards."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "compose.json"
+        kept: list[list[socket.socket]] = []
+        made: list[str] = []
+        try:
+            if scenario.earlier:
+                _bring_up_earlier(scenario, file)
+            for wish in scenario.sockets:
+                if opened := open_socket(wish):
+                    kept.append(opened)
+            made = [one.name for one in scenario.foreign if make_foreign(one)]
+            file.write_text(json.dumps(scenario.stack))
+            verdict, detail = predict(scenario, file)
+            done = compose(file, "up", "-d", *scenario.services)
+            truth = "ok" if done.returncode == 0 else "port-error" if PORT_ERROR.search(done.stderr) else done.stderr.strip()
+            return Outcome(scenario.seed, verdict, truth, f"{detail}\nengine: {done.stderr.strip()[-600:]}")
+        finally:
+            for opened in kept:
+                for one in opened:
+                    with contextlib.suppress(OSError):
+                        one.close()
+            if made:
+                docker("rm", "-f", *made, check=False)
+            if file.exists():
+                compose(file, "down", "-t", "0", "--remove-orphans")
+
+
+def _bring_up_earlier(scenario: Scenario, file: Path) -> None:
+    file.write_text(json.dumps(scenario.earlier))
+    compose(file, "up", "-d")  # it may fail half way: then its containers are own ones that are created, not running
+    if scenario.fate == "stopped":
+        compose(file, "stop", "-t", "0")
+    elif scenario.fate == "one-stopped":
+        compose(file, "stop", "-t", "0", sorted((scenario.earlier or {})["services"])[0])
+
+
+def run(count: int, seed: int, jobs: int, *, verbose: bool = False) -> tuple[Counter[str], list[Outcome]]:
+    """Examine `count` scenarios from `seed` on; the tally by kind, and the outcomes that are not right."""
+    if4, if6 = own_addresses()
+    bases = [base for base in range(FIRST_BASE, LAST_BASE, PORTS_EACH + 2) if not sockets.listeners(range(base, base + PORTS_EACH))]
+
+    def one(number: int) -> Outcome:
+        own_seed = seed * 1_000_003 + number
+        scenario = draw(own_seed, bases[number % len(bases)], if4=if4, if6=if6)
+        try:
+            outcome = examine(scenario)
+        except Exception as error:  # noqa: BLE001 - a crash of the thing under test is an outcome to report, with its scenario
+            outcome = Outcome(own_seed, "crash", repr(error), "")
+        if outcome.kind in ("false-alarm", "miss", "broken") or verbose:
+            print(
+                f"--- {outcome.kind} seed {seed} number {number}\n{json.dumps(asdict(scenario))}\n{outcome.truth}\n{outcome.detail}\n",
+                flush=True,
+            )
+        return outcome
+
+    with ThreadPoolExecutor(jobs) as pool:
+        outcomes = list(pool.map(one, range(count)))
+    tally = Counter(outcome.kind for outcome in outcomes)
+    return tally, [outcome for outcome in outcomes if outcome.kind in ("false-alarm", "miss", "broken")]
+
+
+def main() -> int:
+    """The command line of `make oracle`."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--count", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=3)
+    parser.add_argument("--verbose", action="store_true")
+    options = parser.parse_args()
+    start = time.monotonic()
+    tally, wrong = run(options.count, options.seed, options.jobs, verbose=options.verbose)
+    version = docker("version", "--format", "{{.Server.Version}}").stdout.strip()
+    figures = ", ".join(f"{kind} {number}" for kind, number in sorted(tally.items()))
+    print(f"oracle: engine {version}, seed {options.seed}, {options.count} scenarios in {time.monotonic() - start:.0f} s: {figures}")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

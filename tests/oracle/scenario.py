@@ -1,0 +1,173 @@
+"""Random stacks, host sockets and containers that compete for a few ports: what the oracle compares `check` and `docker compose up` on.
+
+A scenario is plain data drawn from a seed, so that a failing one can be replayed: `make oracle N=1 SEED=<its seed>`.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from typing import Any
+
+IMAGE = "dartsctl-test/busybox:1"
+PORTS_EACH = 6
+"""Numbers per scenario: few, so that collisions are the rule."""
+
+ADDRESSES = ("", "", "", "0.0.0.0", "127.0.0.1", "127.0.0.1", "::", "::1", "IF4", "IF6")
+SOCKET_ADDRESSES = ("0.0.0.0", "127.0.0.1", "127.0.0.5", "IF4", "::", "::", "::1", "IF6", "::ffff:127.0.0.1")
+TCP_STATES = ("listen", "listen", "listen", "listen", "bound", "client", "accepted", "time-wait")
+
+
+@dataclass(frozen=True)
+class HostSocket:
+    """A socket of this host; `state` is one of TCP_STATES, or "udp"."""
+
+    state: str
+    address: str
+    port: int
+    reuse_address: bool
+    reuse_port: bool
+    v6only: bool
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """A container of nobody's project, made before anything else."""
+
+    name: str
+    published: tuple[str, ...]
+    fate: str
+    """running, paused, stopped or host (on the host's network, listening by itself)."""
+
+
+@dataclass
+class Scenario:
+    """`earlier` is a version of the project that was up before (own containers), `fate` what happened to it since."""
+
+    seed: int
+    base: int
+    sockets: list[HostSocket] = field(default_factory=list)
+    foreign: list[Foreign] = field(default_factory=list)
+    stack: dict[str, Any] = field(default_factory=dict)
+    earlier: dict[str, Any] | None = None
+    fate: str = ""
+    services: list[str] = field(default_factory=list)
+
+
+def draw(seed: int, base: int, *, if4: str, if6: str) -> Scenario:
+    """The scenario of `seed` on ports `base`..; IF4 and IF6 are this host's own addresses."""
+    dice = random.Random(seed)
+    scenario = Scenario(seed, base)
+    where = {"IF4": if4, "IF6": if6}
+    for _ in range(dice.choice((0, 1, 1, 1, 2, 3))):
+        scenario.sockets.append(_socket(dice, base, where))
+    for number in range(dice.choice((0, 0, 0, 1, 1, 2))):
+        scenario.foreign.append(_foreign(dice, base, where, f"oracle-{base}-{number}"))
+    scenario.stack = _stack(dice, base, where)
+    if dice.random() < 0.35:
+        scenario.earlier = _earlier(dice, scenario.stack, base, where)
+        scenario.fate = dice.choice(("running", "running", "running", "stopped", "one-stopped"))
+    if dice.random() < 0.15:
+        scenario.services = [dice.choice(sorted(scenario.stack["services"]))]
+    return scenario
+
+
+def _socket(dice: random.Random, base: int, where: dict[str, str]) -> HostSocket:
+    address = dice.choice(SOCKET_ADDRESSES)
+    state = "udp" if dice.random() < 0.25 else dice.choice(TCP_STATES)
+    return HostSocket(
+        state,
+        where.get(address, address),
+        base + dice.randrange(PORTS_EACH),
+        dice.random() < 0.5,
+        dice.random() < 0.25,
+        dice.random() < 0.4,
+    )
+
+
+def _foreign(dice: random.Random, base: int, where: dict[str, str], name: str) -> Foreign:
+    fate = dice.choice(("running", "running", "running", "paused", "stopped", "host"))
+    port = base + dice.randrange(PORTS_EACH)
+    if fate == "host":
+        return Foreign(name, (str(port),), fate)
+    address = dice.choice(ADDRESSES)
+    host = where.get(address, address)
+    host = f"[{host}]" if ":" in host else host
+    protocol = "/udp" if dice.random() < 0.3 else ""
+    return Foreign(name, (f"{host}:{port}:80{protocol}" if host else f"{port}:80{protocol}",), fate)
+
+
+def _entry(dice: random.Random, base: int, where: dict[str, str]) -> str:
+    address = dice.choice(ADDRESSES)
+    host = where.get(address, address)
+    host = f"[{host}]" if ":" in host else host
+    target = dice.choice((80, 80, 81))
+    protocol = "/udp" if dice.random() < 0.3 else ""
+    kind = dice.random()
+    if kind < 0.08:
+        published = ""
+    elif kind < 0.28:
+        first = base + dice.randrange(PORTS_EACH - 2)
+        published = f"{first}-{first + dice.choice((1, 2, 3))}"
+    else:
+        published = str(base + dice.randrange(PORTS_EACH))
+    if not published:
+        return f"{target}{protocol}"
+    return f"{host}:{published}:{target}{protocol}" if host else f"{published}:{target}{protocol}"
+
+
+def _service(dice: random.Random, base: int, where: dict[str, str]) -> dict[str, Any]:
+    service: dict[str, Any] = {"image": IMAGE, "command": ["sleep", "600"], "init": True, "stop_grace_period": "0s"}
+    entries = [_entry(dice, base, where) for _ in range(dice.choice((0, 1, 1, 1, 2, 2, 3)))]
+    if entries:
+        service["ports"] = entries
+    shape = dice.random()
+    if shape < 0.12:
+        service["scale"] = dice.choice((0, 2, 2))
+    elif shape < 0.18:
+        service["network_mode"] = dice.choice(("host", "none", "bridge"))
+    elif shape < 0.40:
+        service["networks"] = dice.choice((["inner"], ["inner", "default"], ["loop"], ["six"], ["default", "second"], ["inner", "loop"]))
+    return service
+
+
+NETWORKS: dict[str, Any] = {
+    "inner": {"internal": True},
+    "loop": {"driver_opts": {"com.docker.network.bridge.host_binding_ipv4": "127.0.0.1"}},
+    "six": {"enable_ipv6": True},
+    "second": {},
+}
+
+
+def _stack(dice: random.Random, base: int, where: dict[str, str]) -> dict[str, Any]:
+    names = ["a", "b", "c"][: dice.choice((1, 1, 2, 2, 3))]
+    return _model({name: _service(dice, base, where) for name in names}, base)
+
+
+def _model(services: dict[str, Any], base: int) -> dict[str, Any]:
+    used = {network for service in services.values() for network in service.get("networks", ())} - {"default"}
+    # subnets of their own: the engine's pool would run out when many scenarios run side by side
+    networks = {key: dict(NETWORKS[key]) for key in sorted(used)}
+    if "six" in networks:
+        networks["six"]["ipam"] = {"config": [{"subnet": f"fd00:{base:x}::/64"}]}
+    model: dict[str, Any] = {"name": f"oracle{base}", "services": services}
+    if networks:
+        model["networks"] = networks
+    return model
+
+
+def _earlier(dice: random.Random, stack: dict[str, Any], base: int, where: dict[str, str]) -> dict[str, Any]:
+    """A former version: some services the same, some with other ports, perhaps one that is gone now."""
+    services: dict[str, Any] = {}
+    for name, service in stack["services"].items():
+        fate = dice.random()
+        if fate < 0.4:
+            services[name] = service
+        elif fate < 0.9:
+            other = {key: value for key, value in service.items() if key not in ("ports", "scale")}
+            entries = [_entry(dice, base, where) for _ in range(dice.choice((0, 1, 1)))]
+            services[name] = {**other, **({"ports": entries} if entries else {})}
+    if dice.random() < 0.2:
+        services["gone"] = {**_service(dice, base, where), "network_mode": "bridge"}
+        services["gone"].pop("networks", None)
+    return _model(services or {"a": _service(dice, base, where)}, base)
