@@ -37,7 +37,7 @@ def bytecode(request: bytes) -> bytes:
 
 
 def kernel_admits(code: bytes) -> bool:
-    """inet_diag_bc_audit: the `yes` jumps alone lead through all operations to the end; each `no` lands on one of them, or 4 behind the end."""
+    """inet_diag_bc_audit: the `yes` jumps lead through all operations to the end; each `no` lands on one, or 4 behind the end."""
     starts, at = set(), 0
     while at < len(code):
         starts.add(at)
@@ -91,13 +91,7 @@ def message(kind: int, body: bytes) -> bytes:
 
 def row(family: int, state: int, port: int, address: str, *, uid: int = 1000, inode: int = 77, v6only: bool | None = None) -> bytes:
     packed = socket.inet_pton(family, address).ljust(16, b"\0")
-    body = (
-        struct.pack("=BBBB", family, state, 0, 0)
-        + struct.pack("!HH", port, 0)
-        + packed
-        + b"\0" * 28
-        + struct.pack("=IIIII", 0, 0, 0, uid, inode)
-    )
+    body = struct.pack("=BBBB", family, state, 0, 0) + struct.pack("!HH", port, 0) + packed + b"\0" * 28 + struct.pack("=IIIII", 0, 0, 0, uid, inode)
     shutdown = struct.pack("=HHB3x", 5, 8, 0)
     return message(SOCK_DIAG, body + shutdown + (b"" if v6only is None else struct.pack("=HHB3x", 5, 11, v6only)))
 

@@ -53,7 +53,8 @@ class Listener:
         if self.address == ANY_IPV6:
             return wanted.is_ipv6 or not self.v6only
         if (":" in self.address) != wanted.is_ipv6:
-            return False
+            # a connection that a dual-stack listener accepted on an IPv6 address still stands in the way of every IPv4 address
+            return self.state in ("connected", "closing") and self.v6only is False and ":" in self.address and wanted.is_wildcard
         return self.address in (wanted.address, ANY_IPV4) or wanted.is_wildcard
 
     @property

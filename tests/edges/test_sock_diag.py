@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
+import psutil
 import pytest
 
 from dartsctl.bindings import Protocol
@@ -290,6 +291,19 @@ def test_psutil_gives_the_same_rows_without_v6only_inode_and_user(open_here: Exi
     best = sockets.listeners(ports, owners=True)
     portable = sockets.listeners(ports, tables=(refusing, sockets.read_psutil))
     assert values(portable, "v6only", "inode", "uid") == values(best, "v6only", "inode", "uid")
+
+
+def test_where_psutil_refuses_the_whole_the_own_sockets_are_still_shown(
+    port: int, open_here: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:  # EDGE 18
+    def refuse(kind: str) -> list[object]:
+        """psutil.net_connections on macOS for anybody but root: nothing can stand in for that here."""
+        raise psutil.AccessDenied(1)
+
+    monkeypatch.setattr(psutil, "net_connections", refuse)
+    listening(open_here, port)
+    rows = sockets.listeners([port], tables=(refusing, sockets.read_psutil))
+    assert rows == (Listener("tcp", "127.0.0.1", port, "listen", pids=(os.getpid(),)),)
 
 
 def test_a_kernel_that_lacks_one_protocol_in_sock_diag_still_shows_it(port: int, open_here: ExitStack) -> None:

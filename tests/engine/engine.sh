@@ -66,7 +66,8 @@ version() { # version DIR: of the engine that answers there
 
 pid_of() { # pid_of DIR: the daemon started from there, if it lives
   local pid
-  pid=$(cat "$1/docker.pid" 2>/dev/null) && [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = dockerd ] && echo "$pid"
+  pid=$(cat "$1/docker.pid" 2>/dev/null) || return 1
+  [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = dockerd ] && readlink "/proc/$pid/exe" >/dev/null && echo "$pid" # no exe: a zombie
 }
 
 is_here() { # is_here PID: in this network namespace
@@ -152,7 +153,7 @@ halt() { # halt DIR
   local pid tables waited=0
   pid=$(pid_of "$1") || return 0
   kill "$pid"
-  while [ -e "/proc/$pid" ]; do
+  while pid_of "$1" >/dev/null; do
     waited=$((waited + 1))
     if [ $waited = 300 ]; then # a minute: no manners any more
       kill -9 "$pid" "$(cat "$1/exec/containerd/containerd.pid" 2>/dev/null || echo "$pid")" 2>/dev/null || true

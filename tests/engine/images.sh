@@ -190,7 +190,7 @@ stack() {
 }
 
 remove() {
-  docker image ls -q --filter label=org.dartsctl.standin | sort -u | xargs -r docker image rm -f >/dev/null
+  docker image ls -q --filter label=org.dartsctl.standin | awk '!seen[$0]++' | xargs -r docker image rm -f >/dev/null # the youngest first: they stand on the others
 }
 
 case ${1:-} in
@@ -206,4 +206,5 @@ flock 9
 work=$(mktemp -d "$CACHE/work.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 "$1"
+docker image prune -f --filter label=org.dartsctl.standin >/dev/null # those that newer ones have replaced
 say "$1: done"

@@ -26,6 +26,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from dartsctl.environment import adhoc
 from scenario import IMAGE, PORTS_EACH, Foreign, HostSocket, Scenario, draw
 
 from dartsctl.bindings import Endpoint
@@ -34,7 +35,6 @@ from dartsctl.commands.preflight import Intent, look
 from dartsctl.commands.report import collision_lines, conflict_lines
 from dartsctl.edges import sockets
 from dartsctl.edges.docker import Compose, compose_command
-from dartsctl.environment import adhoc
 from dartsctl.listeners import Probe
 
 PORT_ERROR = re.compile(
@@ -178,12 +178,20 @@ def _wait_for_listener(port: int, name: str) -> None:
 def predict(scenario: Scenario, file: Path) -> tuple[str, str]:
     """dartsctl's verdict, and its reasons in words."""
     environment = adhoc(files=(file,), project=None, env_files=(), profiles=(), directory=file.parent)
-    found = look(environment, Intent(services=tuple(scenario.services)), compose=Compose(environment), host=Host())
+    found = look(environment, _intent(scenario), compose=Compose(environment), host=Host())
     reasons = [*conflict_lines(found.answer.conflicts), *collision_lines(found.collisions)]
     if found.answer.conflicts:
         return "conflict", "\n".join(reasons)
     doubts = [f"{one.binding.service} {one.binding.published}: {one.note}" for one in found.answer.uncertain]
     return ("uncertain" if doubts else "ok"), "\n".join(reasons + doubts)
+
+
+def _intent(scenario: Scenario) -> Intent:
+    return Intent(tuple(scenario.services), force_recreate=scenario.force_recreate, remove_orphans=scenario.remove_orphans)
+
+
+def _flags(scenario: Scenario) -> list[str]:
+    return [*(["--force-recreate"] if scenario.force_recreate else []), *(["--remove-orphans"] if scenario.remove_orphans else [])]
 
 
 def examine(scenario: Scenario) -> Outcome:
@@ -201,7 +209,7 @@ def examine(scenario: Scenario) -> Outcome:
             made = [one.name for one in scenario.foreign if make_foreign(one)]
             file.write_text(json.dumps(scenario.stack))
             verdict, detail = predict(scenario, file)
-            done = compose(file, "up", "-d", *scenario.services)
+            done = compose(file, "up", "-d", *_flags(scenario), *scenario.services)
             truth = "ok" if done.returncode == 0 else "port-error" if PORT_ERROR.search(done.stderr) else done.stderr.strip()
             return Outcome(scenario.seed, verdict, truth, f"{detail}\nengine: {done.stderr.strip()[-600:]}")
         finally:
@@ -234,7 +242,7 @@ def run(count: int, seed: int, jobs: int, *, verbose: bool = False) -> tuple[Cou
         scenario = draw(own_seed, bases[number % len(bases)], if4=if4, if6=if6)
         try:
             outcome = examine(scenario)
-        except Exception as error:  # noqa: BLE001 - a crash of the thing under test is an outcome to report, with its scenario
+        except Exception as error:
             outcome = Outcome(own_seed, "crash", repr(error), "")
         if outcome.kind in ("false-alarm", "miss", "broken") or verbose:
             print(

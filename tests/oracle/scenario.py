@@ -6,11 +6,12 @@ A scenario is plain data drawn from a seed, so that a failing one can be replaye
 from __future__ import annotations
 
 import random
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
 IMAGE = "dartsctl-test/busybox:1"
-PORTS_EACH = 6
+PORTS_EACH = 4
 """Numbers per scenario: few, so that collisions are the rule."""
 
 ADDRESSES = ("", "", "", "0.0.0.0", "127.0.0.1", "127.0.0.1", "::", "::1", "IF4", "IF6")
@@ -52,6 +53,8 @@ class Scenario:
     earlier: dict[str, Any] | None = None
     fate: str = ""
     services: list[str] = field(default_factory=list)
+    force_recreate: bool = False
+    remove_orphans: bool = False
 
 
 def draw(seed: int, base: int, *, if4: str, if6: str) -> Scenario:
@@ -59,35 +62,44 @@ def draw(seed: int, base: int, *, if4: str, if6: str) -> Scenario:
     dice = random.Random(seed)
     scenario = Scenario(seed, base)
     where = {"IF4": if4, "IF6": if6}
-    for _ in range(dice.choice((0, 1, 1, 1, 2, 3))):
-        scenario.sockets.append(_socket(dice, base, where))
-    for number in range(dice.choice((0, 0, 0, 1, 1, 2))):
-        scenario.foreign.append(_foreign(dice, base, where, f"oracle-{base}-{number}"))
     scenario.stack = _stack(dice, base, where)
+    wanted = _numbers(scenario.stack) or list(range(base, base + PORTS_EACH))
+    for _ in range(dice.choice((0, 1, 1, 2, 3))):
+        scenario.sockets.append(_socket(dice, wanted, where))
+    for number in range(dice.choice((0, 0, 1, 1, 2))):
+        scenario.foreign.append(_foreign(dice, wanted, where, f"oracle-{base}-{number}"))
     if dice.random() < 0.35:
         scenario.earlier = _earlier(dice, scenario.stack, base, where)
         scenario.fate = dice.choice(("running", "running", "running", "stopped", "one-stopped"))
     if dice.random() < 0.15:
         scenario.services = [dice.choice(sorted(scenario.stack["services"]))]
+    scenario.force_recreate = dice.random() < 0.1
+    scenario.remove_orphans = dice.random() < 0.2
     return scenario
 
 
-def _socket(dice: random.Random, base: int, where: dict[str, str]) -> HostSocket:
+def _numbers(stack: dict[str, Any]) -> list[int]:
+    """Every host port that the stack names, as often as it names it: rivals are drawn from these."""
+    entries = [entry for service in stack["services"].values() for entry in service.get("ports", ())]
+    return [int(number) for entry in entries for number in re.findall(r"\b\d{5}\b", entry)]
+
+
+def _socket(dice: random.Random, wanted: list[int], where: dict[str, str]) -> HostSocket:
     address = dice.choice(SOCKET_ADDRESSES)
     state = "udp" if dice.random() < 0.25 else dice.choice(TCP_STATES)
     return HostSocket(
         state,
         where.get(address, address),
-        base + dice.randrange(PORTS_EACH),
+        dice.choice(wanted),
         dice.random() < 0.5,
         dice.random() < 0.25,
         dice.random() < 0.4,
     )
 
 
-def _foreign(dice: random.Random, base: int, where: dict[str, str], name: str) -> Foreign:
+def _foreign(dice: random.Random, wanted: list[int], where: dict[str, str], name: str) -> Foreign:
     fate = dice.choice(("running", "running", "running", "paused", "stopped", "host"))
-    port = base + dice.randrange(PORTS_EACH)
+    port = dice.choice(wanted)
     if fate == "host":
         return Foreign(name, (str(port),), fate)
     address = dice.choice(ADDRESSES)
@@ -127,7 +139,7 @@ def _service(dice: random.Random, base: int, where: dict[str, str]) -> dict[str,
     elif shape < 0.18:
         service["network_mode"] = dice.choice(("host", "none", "bridge"))
     elif shape < 0.40:
-        service["networks"] = dice.choice((["inner"], ["inner", "default"], ["loop"], ["six"], ["default", "second"], ["inner", "loop"]))
+        service["networks"] = dice.choice((["inner"], ["inner", "default"], ["loop"], ["six"], ["default", "second"], ["inner", "loop"], ["routed"], ["six-only"]))
     return service
 
 
@@ -136,6 +148,8 @@ NETWORKS: dict[str, Any] = {
     "loop": {"driver_opts": {"com.docker.network.bridge.host_binding_ipv4": "127.0.0.1"}},
     "six": {"enable_ipv6": True},
     "second": {},
+    "routed": {"driver_opts": {"com.docker.network.bridge.gateway_mode_ipv4": "routed"}},
+    "six-only": {"enable_ipv4": False, "enable_ipv6": True},
 }
 
 
@@ -148,8 +162,9 @@ def _model(services: dict[str, Any], base: int) -> dict[str, Any]:
     used = {network for service in services.values() for network in service.get("networks", ())} - {"default"}
     # subnets of their own: the engine's pool would run out when many scenarios run side by side
     networks = {key: dict(NETWORKS[key]) for key in sorted(used)}
-    if "six" in networks:
-        networks["six"]["ipam"] = {"config": [{"subnet": f"fd00:{base:x}::/64"}]}
+    for place, key in enumerate(("six", "six-only")):
+        if key in networks:
+            networks[key]["ipam"] = {"config": [{"subnet": f"fd00:{base:x}:{place}::/64"}]}
     model: dict[str, Any] = {"name": f"oracle{base}", "services": services}
     if networks:
         model["networks"] = networks

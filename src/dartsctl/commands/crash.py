@@ -9,8 +9,9 @@ import time
 import traceback
 from pathlib import Path
 
-from dartsctl import __version__, masking
 from dartsctl.edges.leases import state_folder
+
+from dartsctl import __version__, masking
 
 
 def write_report(error: BaseException, argv: list[str]) -> Path | None:
@@ -32,7 +33,7 @@ def write_report(error: BaseException, argv: list[str]) -> Path | None:
         path = folder / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(masking.values("\n".join(lines), secrets))
-    except Exception:  # noqa: BLE001 - the report about a bug must not become a second one
+    except Exception:
         sys.exc_info()
         return None
     return path

@@ -6,6 +6,8 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from dartsctl.environment import Environment
+
 from dartsctl import collisions, conflicts, lint, publishing, stack
 from dartsctl.attribution import Attribution
 from dartsctl.availability import Availability
@@ -16,7 +18,6 @@ from dartsctl.edges import sockets
 from dartsctl.edges.docker import Compose, RemoteEngine
 from dartsctl.edges.engine import EngineApi, endpoint
 from dartsctl.engines import Engine
-from dartsctl.environment import Environment
 from dartsctl.errors import DartsctlError, ExitCode
 from dartsctl.stack import Stack
 
@@ -64,7 +65,10 @@ def verdict(preflight: Preflight) -> ExitCode:
     return ExitCode.OK if preflight.is_clear else ExitCode.CONFLICT
 
 
-def engine_at(address: str) -> EngineApi | RemoteEngine:
+EngineClient = EngineApi | RemoteEngine
+
+
+def engine_at(address: str) -> EngineClient:
     """The engine behind an address: our own socket client where it is a unix socket, the library for everything else."""
     return EngineApi(address) if address.startswith("unix://") else RemoteEngine(address)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 
+from dartsctl.environment import Environment
+
 from dartsctl.commands.preflight import engine_at
 from dartsctl.containers import Container
 from dartsctl.edges.engine import EngineApi, endpoint
 from dartsctl.edges.output import Screen
-from dartsctl.environment import Environment
 from dartsctl.errors import ExitCode
 
 

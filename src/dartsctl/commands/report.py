@@ -6,6 +6,8 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from dartsctl.process import Process
+
 from dartsctl import masking
 from dartsctl.availability import Reason
 from dartsctl.bindings import Endpoint, PortBinding
@@ -14,7 +16,6 @@ from dartsctl.commands.preflight import Preflight
 from dartsctl.conflicts import Conflict, Finding, Verdict
 from dartsctl.containers import Container
 from dartsctl.holders import DevLease, ForeignContainer, Holder, HostProcess, OwnContainer, SameStack, Unknown
-from dartsctl.process import Process
 
 
 def document(preflight: Preflight) -> dict[str, Any]:

@@ -132,9 +132,7 @@ def _state(protocol: Protocol, status: str, connected: bool) -> State:
 TABLES: tuple[Table, ...] = (read_sock_diag, read_proc, read_psutil)
 
 
-def listeners(
-    ports: Iterable[int], *, owners: bool = False, listening_only: bool = False, tables: Sequence[Table] = TABLES
-) -> tuple[Listener, ...]:
+def listeners(ports: Iterable[int], *, owners: bool = False, listening_only: bool = False, tables: Sequence[Table] = TABLES) -> tuple[Listener, ...]:
     """Every tcp and udp socket of this network namespace whose local port is among `ports`, in a stable order, in all states.
 
     `owners` resolves `pids`, as far as they are visible (root sees all): O(all open files of the host).
@@ -213,9 +211,7 @@ def local_addresses() -> tuple[str, ...]:
     import psutil
 
     families = (socket.AF_INET, socket.AF_INET6)
-    found = {
-        normal_address(one.address.partition("%")[0]) for some in psutil.net_if_addrs().values() for one in some if one.family in families
-    }
+    found = {normal_address(one.address.partition("%")[0]) for some in psutil.net_if_addrs().values() for one in some if one.family in families}
     return tuple(sorted(address for address in found if not address.startswith(("fe8", "fe9", "fea", "feb"))))
 
 

@@ -1,0 +1,263 @@
+"""The lease book of the dev ports: one kernel lock a port, held by the server's own processes, and who they are beside it.
+
+A lease is an flock on `<state>/ports/<port>.lock`, a file that is never removed. The descriptor is inherited by the server's supervisor and by the
+server, so that the lease lives exactly as long as they do, and the kernel ends it, whatever kills whom (EDGE 61). `<port>.json` beside it says who it
+is; it is believed only while the lock is held.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from dartsctl.errors import DartsctlError
+from dartsctl.serving import LeaseRecord
+
+_README = """\
+State of dartsctl: which dev port is leased to which server.
+
+ports/PORT.lock     locked (flock) as long as the server on PORT lives; never remove one while servers run
+ports/PORT.json     who that server is; believed only while the lock is held
+checkouts/*.json    the port that a checkout had last; may be removed at any time
+checkouts/*.lock    locked as long as the checkout's `dartsctl dev` lives
+reports/            reports about bugs in dartsctl; may be removed at any time
+"""
+_LOOKERS_PAUSE = 0.005
+"""Seconds between the two passes of `acquire`: a lister holds a shared lock for some microseconds, and that must not read as taken."""
+
+
+def state_folder(environment: Mapping[str, str] = os.environ) -> Path:
+    """DARTSCTL_STATE_DIR, else XDG_STATE_HOME/dartsctl, else ~/.local/state/dartsctl.
+
+    Under sudo it is the folder of the user who called sudo (EDGE 84): root's servers and theirs must not be given one port twice.
+    """
+    if explicit := environment.get("DARTSCTL_STATE_DIR"):
+        return Path(explicit).absolute()
+    if (xdg := environment.get("XDG_STATE_HOME", "")).startswith("/"):  # a relative one is to be ignored (XDG base directory specification)
+        return Path(xdg) / "dartsctl"
+    return _home(environment) / ".local" / "state" / "dartsctl"
+
+
+def _home(environment: Mapping[str, str]) -> Path:
+    caller = _sudo_caller(environment)
+    try:
+        if caller is None:
+            return Path.home()
+        import pwd
+
+        return Path(pwd.getpwuid(caller[0]).pw_dir)
+    except (KeyError, RuntimeError) as error:
+        raise DartsctlError(
+            "There is no home folder to keep the lease book in.", hint="Name a folder: DARTSCTL_STATE_DIR=/a/folder dartsctl ..."
+        ) from error
+
+
+def _sudo_caller(environment: Mapping[str, str]) -> tuple[int, int] | None:
+    """Uid and gid of the user who called sudo, None when nobody did."""
+    uid, gid = environment.get("SUDO_UID", ""), environment.get("SUDO_GID", "")
+    return (int(uid), int(gid)) if os.geteuid() == 0 and uid.isdecimal() and gid.isdecimal() and uid != "0" else None
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A port that nobody else gets while `descriptor`, or a copy that a process inherited, is open."""
+
+    port: int
+    descriptor: int
+
+    def close(self) -> None:
+        """Our copy goes; the lease ends here unless a server has inherited it."""
+        os.close(self.descriptor)
+
+
+class LeaseBook:
+    """The book in `folder` (default: `state_folder()`). Nothing is written before the first `acquire` or `remember`."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = state_folder() if folder is None else folder
+        self._ports = self.folder / "ports"
+        self._checkouts = self.folder / "checkouts"
+        self._owner = _sudo_caller(os.environ) if folder is None else None
+
+    def acquire(self, order: Sequence[int], *, confirm: Callable[[int], bool]) -> Lease | None:
+        """The first port of `order` that nobody has leased and that `confirm` finds free (it binds); None when there is none.
+
+        Raises DartsctlError when the book cannot be written, and whatever `confirm` raises.
+        """
+        refused = list(order)
+        for attempt in range(2):
+            if attempt and refused:
+                time.sleep(_LOOKERS_PAUSE)
+            order, refused = refused, []
+            for port in order:
+                with self._writing():
+                    descriptor = self._lock(self._ports / f"{port}.lock")
+                if descriptor is None:
+                    refused.append(port)
+                    continue
+                if self._keep(descriptor, port, confirm):
+                    return Lease(port, descriptor)
+                os.close(descriptor)
+        return None
+
+    def _keep(self, descriptor: int, port: int, confirm: Callable[[int], bool]) -> bool:
+        try:
+            if not confirm(port):
+                return False
+            with self._writing():
+                self._record_path(port).unlink(missing_ok=True)  # the last holder's: not ours to be named by
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return True
+
+    def describe(self, record: LeaseRecord) -> None:
+        """Say who holds the lease of `record.port`; only for who holds it. Raises DartsctlError."""
+        self._write(self._record_path(record.port), asdict(record))
+
+    def held(self) -> tuple[LeaseRecord, ...]:
+        """Every live lease, by port. Where the book cannot be read there are none to tell of. Never waits, writes nothing."""
+        return tuple(record for port in self._booked() if (record := self.holder(port)))
+
+    def holder(self, port: int) -> LeaseRecord | None:
+        """Who has `port` leased; None when nobody has."""
+        if not _is_locked(self._ports / f"{port}.lock"):
+            return None
+        found = _read(self._record_path(port))
+        known = {name: value for name, value in found.items() if name in LeaseRecord.__dataclass_fields__}
+        known["command"] = tuple(known.get("command", ()))
+        return replace(LeaseRecord(port), **{**known, "port": port})
+
+    def _booked(self) -> list[int]:
+        try:
+            names = [entry.name for entry in self._ports.iterdir()]
+        except OSError:
+            return []
+        return sorted(int(stem) for name in names if (stem := name.removesuffix(".lock")) != name and stem.isdecimal())
+
+    def claim_checkout(self, checkout: str) -> int | None:
+        """A descriptor to be inherited by the checkout's one `dev` server; None while another one has it. Raises DartsctlError."""
+        with self._writing():
+            return self._lock(self._checkout_path(checkout, ".lock"))
+
+    def remembered(self, checkout: str) -> int | None:
+        """The port that `checkout` had last."""
+        found = _read(self._checkout_path(checkout, ".json"))
+        port = found.get("port")
+        return port if found.get("path") == checkout and isinstance(port, int) else None
+
+    def remember(self, checkout: str, port: int) -> None:
+        """`port` is the checkout's from now on. Raises DartsctlError."""
+        self._write(self._checkout_path(checkout, ".json"), {"path": checkout, "port": port})
+
+    def _checkout_path(self, checkout: str, suffix: str) -> Path:
+        import hashlib
+
+        return self._checkouts / (hashlib.sha256(os.fsencode(checkout)).hexdigest()[:16] + suffix)
+
+    def _record_path(self, port: int) -> Path:
+        return self._ports / f"{port}.json"
+
+    def _lock(self, path: Path) -> int | None:
+        """The descriptor of `path`, made if need be, with an exclusive lock; None when somebody has it. Raises OSError."""
+        try:
+            descriptor = self._open(path)
+        except PermissionError:
+            if path.exists():  # another user's, in a shared folder: theirs, as far as we can tell
+                return None
+            raise
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            return None
+        if os.fstat(descriptor).st_nlink:
+            return descriptor
+        os.close(descriptor)  # the folder was removed under us: that file is in nobody's way any more
+        return self._lock(path)
+
+    def _open(self, path: Path) -> int:
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        try:
+            descriptor = os.open(path, flags, 0o600)
+        except FileNotFoundError:
+            self._make_folders()
+            descriptor = os.open(path, flags, 0o600)
+        if self._owner:
+            os.fchown(descriptor, *self._owner)
+        return descriptor
+
+    def _make_folders(self) -> None:
+        missing = [folder for folder in reversed(self.folder.parents) if not folder.exists()]
+        for folder in (*missing, self.folder, self._ports, self._checkouts):
+            with suppress(FileExistsError):
+                folder.mkdir(mode=0o700)
+                self._give(folder)
+        readme = self.folder / "README.txt"
+        if not readme.exists():
+            readme.write_text(_README, encoding="utf-8")
+            self._give(readme)
+
+    def _give(self, path: Path) -> None:
+        if self._owner:
+            os.chown(path, *self._owner)
+
+    def _write(self, path: Path, document: Mapping[str, Any]) -> None:
+        import json
+
+        partial = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+        with self._writing():
+            try:
+                with os.fdopen(self._open(partial), "w", encoding="utf-8") as file:
+                    json.dump(document, file, indent=1)
+                partial.replace(path)
+            except BaseException:
+                with suppress(OSError):
+                    partial.unlink()
+                raise
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise DartsctlError(
+                f"The lease book in {self.folder} cannot be written: {error.strerror or error}.",
+                hint="Make room or rights there, or name another folder: DARTSCTL_STATE_DIR=/a/folder dartsctl ...",
+            ) from error
+
+
+def held() -> tuple[LeaseRecord, ...]:
+    """LeaseBook.held of the default folder."""
+    return LeaseBook().held()
+
+
+def _is_locked(path: Path) -> bool:
+    """Whether somebody holds the lock, by trying a shared one for a moment; a file that another user closed to us counts as locked."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        return isinstance(error, PermissionError)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _read(path: Path) -> dict[str, Any]:
+    import json
+
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,153 @@
+"""A host server under its supervisor (edges/confine.py), seen from dartsctl: start, the terminal, signals, the end."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import FrameType, TracebackType
+
+from dartsctl.edges.terminal import Terminal
+from dartsctl.errors import DartsctlError
+
+_START = 0  # the words of confine.py, which is a script and is not imported
+_END_QUICKLY = 255
+_FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
+STOP_GRACE = 5.0
+"""Seconds that a server has after SIGTERM or SIGHUP before it is killed. After Ctrl-C it has all the time until the second Ctrl-C."""
+
+
+class Supervised:
+    """A context manager: within it the terminal is the server's and signals to dartsctl go to the server; at its end nothing of it is left."""
+
+    def __init__(
+        self, command: Sequence[str], *, directory: str, environment: Mapping[str, str], descriptors: Sequence[int], grace: float = STOP_GRACE
+    ) -> None:
+        """Start the supervisor; the server waits for `begin`. `descriptors` (the leases) are inherited by the whole tree.
+
+        Raises DartsctlError when `directory` has gone.
+        """
+        self._command = tuple(command)
+        self._line, theirs = socket.socketpair()
+        script = str(Path(__file__).with_name("confine.py"))
+        with theirs:
+            try:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-I", "-S", script, str(theirs.fileno()), str(grace), *command],
+                    cwd=directory,
+                    env=dict(environment),
+                    pass_fds=[theirs.fileno(), *descriptors],
+                    process_group=0,
+                )
+            except OSError as error:
+                self._line.close()
+                raise DartsctlError(
+                    f"The server cannot be started in {directory}: {error.strerror}.", hint="Change into a folder that exists."
+                ) from error
+        self._heard = b""
+        self._terminal = Terminal.of_stdin()
+        self._handlers: dict[signal.Signals, object] = {}
+        self.server = 0
+        """The server's main process, once begun."""
+        self.code: int | None = None
+        """How it ended: the server's own code, 128 + n for signal n."""
+
+    @property
+    def supervisor(self) -> int:
+        """The supervisor's pid, which is the id of the server's process group."""
+        return self._process.pid
+
+    def __enter__(self) -> Supervised:
+        for number in (*_FORWARDED, signal.SIGCONT):
+            if signal.getsignal(number) is not signal.SIG_IGN:  # nohup and a shell's `&` keep their meaning
+                with suppress(ValueError):  # not the main thread: nobody signals us there
+                    self._handlers[number] = signal.signal(number, self._take)
+        self._terminal.give(self.supervisor)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._line.close()  # whatever still runs is ended by the supervisor now
+        self._end()
+        self._terminal.take_back(restore_modes=(self.code or 0) >= 128)
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]  # what signal.signal gave us
+
+    def begin(self) -> None:
+        """Let the server start. Raises DartsctlError when the command cannot be executed."""
+        self._send(_START)
+        while not self.server and self.code is None:
+            self.wait(None)
+
+    def wait(self, timeout: float | None) -> int | None:
+        """Until something happens, `timeout` seconds at most: the server's exit code, or None while it runs."""
+        if self.code is None and select.select([self._line], [], [], timeout)[0]:
+            try:
+                heard = self._line.recv(256)
+            except ConnectionResetError:  # it ended with a word of ours unread
+                heard = b""
+            if not heard:
+                self._end()
+            *lines, self._heard = (self._heard + heard).split(b"\n")
+            for line in lines:
+                self._hear(line.decode().split())
+        return self.code
+
+    def end_quickly(self) -> None:
+        """SIGTERM, and SIGKILL a moment later, for what must not go on; returns when it has ended."""
+        self._send(_END_QUICKLY)
+        while self.wait(None) is None:
+            continue
+
+    def interrupt(self) -> None:
+        """What a Ctrl-C does: SIGINT to the group; the second kills."""
+        self._send(signal.SIGINT)
+
+    def _hear(self, words: list[str]) -> None:
+        match words:
+            case ["P", pid]:
+                self.server = int(pid)
+            case ["E", number]:
+                raise DartsctlError(
+                    f"{self._command[0]} cannot be run: {os.strerror(int(number))}.", hint="Check the command after `--`, and that it is on PATH."
+                )
+            case ["T"]:
+                self._suspend()
+
+    def _suspend(self) -> None:
+        """Ctrl-Z stopped the server: stop with it, so that the shell gets its prompt; `fg` and `bg` continue both."""
+        if not self._terminal.present:
+            return
+        self._terminal.take_back()
+        os.killpg(os.getpgrp(), signal.SIGTSTP)
+        self._resume()  # also where nobody could stop us: an orphaned group has no shell to come back to
+
+    def _resume(self) -> None:
+        self._terminal.give(self.supervisor)
+        self._send(signal.SIGCONT)
+
+    def _take(self, number: int, _frame: FrameType | None) -> None:
+        if number == signal.SIGCONT:
+            self._resume()
+        else:
+            self._send(number)
+
+    def _send(self, word: int) -> None:
+        with suppress(OSError):  # it has ended: the next `wait` says how
+            self._line.send(bytes([word]))
+
+    def _end(self) -> None:
+        """The supervisor has gone or goes: take its end, and kill what it may have left (only if it was killed itself)."""
+        if self.code is not None:
+            return
+        if hasattr(os, "waitid"):  # macOS: from Python 3.13
+            os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT)
+            with suppress(OSError):  # not reaped yet, so the group's id is still its own
+                os.killpg(self._process.pid, signal.SIGKILL)
+        code = self._process.wait()
+        self.code = 128 - code if code < 0 else code
