@@ -62,7 +62,7 @@ class Allocation:
         return Allocation({**published, **self.owners})
 
     def refuse(self, port: int, *, source: str) -> None:
-        """Raises Refused when `port` belongs to production: for tcp, and whatever the address (DESIGN 6). `source` says where the number came from."""
+        """Raises Refused when `port` belongs to production: for tcp, whatever the address (DESIGN 6). `source` says where the number came from."""
         owner = self.owners.get(port)
         if owner is not None:
             raise Refused(

@@ -40,9 +40,7 @@ class Attribution:
         """Everybody in `endpoint`'s way: the containers that the engine lists, else the sockets' owners, else Unknown."""
         if obstacle.containers:
             seen = self._forwarder_seen(endpoint)
-            return tuple(
-                self._container(container, f"docker lists {_published_at(container, endpoint)}{seen}") for container in obstacle.containers
-            )
+            return tuple(self._container(container, f"docker lists {_published_at(container, endpoint)}{seen}") for container in obstacle.containers)
         if obstacle.reason is not Reason.IN_USE:
             return ()
         return self.holders_of_socket(endpoint)
@@ -77,9 +75,7 @@ class Attribution:
         evidence = f"{_state(row)} on {row.endpoint}"
         described = [process for pid in row.pids if (process := self._witness.describe(pid))]
         if not described:
-            return Unknown(
-                row.uid, _look(row.endpoint), f"{evidence}, owner not visible" + ("" if row.uid is None else f" (user id {row.uid})")
-            )
+            return Unknown(row.uid, _look(row.endpoint), f"{evidence}, owner not visible" + ("" if row.uid is None else f" (user id {row.uid})"))
         process = described[0]
         if self._witness.is_forwarder(process):
             return Unknown(
@@ -96,12 +92,7 @@ class Attribution:
         return HostProcess(process, tuple(one.pid for one in described[1:]), evidence)
 
     def _container(self, container: Container, evidence: str) -> Holder:
-        if (
-            self._stack
-            and container.project == self._stack.project
-            and container.service in self._stack.services
-            and not container.is_one_off
-        ):
+        if self._stack and container.project == self._stack.project and container.service in self._stack.services and not container.is_one_off:
             return OwnContainer(container, evidence)
         return ForeignContainer(container, evidence)
 
@@ -121,9 +112,7 @@ def _published_at(container: Container, endpoint: Endpoint) -> Endpoint:
 def _state(row: Listener) -> str:
     if row.protocol == "udp":
         return "udp socket"
-    return {"listen": "listens", "bound": "bound without listening", "connected": "open connection", "closing": "closing connection"}[
-        row.state
-    ]
+    return {"listen": "listens", "bound": "bound without listening", "connected": "open connection", "closing": "closing connection"}[row.state]
 
 
 def _look(endpoint: Endpoint) -> str:

@@ -71,12 +71,9 @@ class Availability:
         return self._answers[endpoint]
 
     def _ask(self, endpoint: Endpoint) -> Obstacle | None:
-        listed = {
-            container.id: container for published, container in self._published.get(endpoint.port, ()) if published.excludes(endpoint)
-        }
-        if (
-            listed
-        ):  # before any probe: an udp probe with SO_REUSEADDR does not see another container's udp port on 28 (ENGINES.md section 2)
+        listed = {container.id: container for published, container in self._published.get(endpoint.port, ()) if published.excludes(endpoint)}
+        # Before any probe: an udp probe with SO_REUSEADDR does not see another container's udp port on 28 (ENGINES.md section 2).
+        if listed:
             return Obstacle(Reason.IN_USE, tuple(listed.values()))
         if not self._engine.is_here:
             return None
@@ -92,7 +89,8 @@ class Availability:
     def _by_table(self, endpoint: Endpoint) -> Obstacle | None:
         """A privileged port and an unprivileged user: only the socket table can be asked (PORTS.md, gotcha 13)."""
         rows = [row for row in self._kernel.listeners(endpoint.port) if row.overlaps(endpoint) and row.endpoint not in self._freed]
-        if any(row.surely_blocks for row in rows):
+        # on 28 an udp socket blocks only without SO_REUSEADDR, which no table shows
+        if any(row.surely_blocks for row in rows) and not (endpoint.protocol == "udp" and self._engine.reuses_udp_addresses):
             return Obstacle(Reason.IN_USE)
         return Obstacle(Reason.IN_USE, certain=False) if rows else None
 
@@ -101,15 +99,16 @@ class Availability:
         freed = [mine for mine in self._freed if mine.excludes(endpoint)]
         if not freed:
             return False
-        for row in self._kernel.listeners(endpoint.port):
-            if row.overlaps(endpoint) and row.surely_blocks and row.endpoint not in self._freed:
-                return False
+        others = [row for row in self._kernel.listeners(endpoint.port) if row.overlaps(endpoint) and row.endpoint not in self._freed]
+        if any(row.surely_blocks for row in others):
+            return False
         if any(mine.address == endpoint.address or mine.is_wildcard for mine in freed):
             return True
         # The new binding is wider than what is released: bound-only sockets show in no table, so every single address is asked.
         held = {mine.address for mine in freed}
-        singles = [address for address in self._kernel.local_addresses() if (":" in address) == endpoint.is_ipv6 and address not in held]
-        return all(self._is_free(Endpoint(endpoint.port, address, endpoint.protocol)) for address in singles)
+        known = dict.fromkeys((*self._kernel.local_addresses(), *(row.address for row in others)))
+        singles = [Endpoint(endpoint.port, address, endpoint.protocol) for address in known if address not in held]
+        return all(self._is_free(single) for single in singles if single.is_ipv6 == endpoint.is_ipv6 and not single.is_wildcard)
 
     def _is_free(self, endpoint: Endpoint) -> bool:
         return self._kernel.probe(endpoint, udp_reuse_address=self._engine.reuses_udp_addresses) is not Probe.IN_USE

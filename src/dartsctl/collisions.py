@@ -60,10 +60,7 @@ def _project_of_others(stack: Stack, containers: Sequence[Container], files: Seq
     others = tuple(
         container
         for container in containers
-        if container.project == stack.project
-        and not container.is_one_off
-        and container.config_files
-        and not ours & set(container.config_files)
+        if container.project == stack.project and not container.is_one_off and container.config_files and not ours & set(container.config_files)
     )
     if not others or not ours:
         return None

@@ -38,24 +38,34 @@ _PATTERNS: tuple[tuple[str, FailureKind, str], ...] = (
     ),
     (r"address already in use", "port", "the port is in use on this host"),
     (r"cannot assign requested address|failed to bind host port .*invalid argument", "address", "this host has no such address"),
-    (r"cannot expose privileged port|failed to bind.*permission denied", "privileged", "the engine may not bind ports this low"),
+    (
+        r"cannot expose privileged port|bind: permission denied|failed to bind.*permission denied",
+        "privileged",
+        "the engine may not bind ports this low",
+    ),
     (r"address family not supported|protocol not supported", "unsupported", "this kernel does not know the address family or protocol"),
     (r"cannot start a paused container", "paused", "the container is paused: docker compose unpause"),
     (r"container name .* is already in use", "name", "another container has this name"),
     (r"network .* (declared as external, but could not be found|not found)", "network", "a network is missing"),
+    # before the image: "unable to get image 'x': Cannot connect to the Docker daemon"
+    (
+        r"[Cc]annot connect to the Docker daemon|error during connect|permission denied while trying to connect",
+        "engine",
+        "the Docker engine does not answer",
+    ),
     (
         r"unable to get image|pull access denied|manifest (unknown|for)|No such image|failed to resolve reference",
         "image",
         "an image cannot be had",
     ),
-    (r"[Cc]annot connect to the Docker daemon|error during connect", "engine", "the Docker engine does not answer"),
     (r"dependency failed to start|is unhealthy", "unhealthy", "a service that others wait for is not healthy"),
 )
 
 _ENDPOINT = re.compile(
-    r"(?:listen (?:tcp|udp)[46]? |Bind for |failed to bind host port(?: \d+)? for |failed to bind host port |failed to bind port |exposing port (?:TCP|UDP) )"
-    r"(\[[0-9a-f:.]+\]|::|[0-9.]+):(\d+)"
+    r"(?:listen (?:tcp|udp)[46]? |failed to bind host port(?: \d+)? for |failed to bind host port |failed to bind port |exposing port (?:TCP|UDP) )"
+    r"(\[[0-9a-f:.]+\]|[0-9.]+):(\d+)"
 )
+_BOOKED = re.compile(r"Bind for ([0-9a-f:.]+):(\d+) failed")  # here IPv6 stands without brackets: `:::5000`, `::1:5000`
 _CONTAINER = re.compile(r"on endpoint (\S+) \([0-9a-f]{64}\)")
 _UNSET = re.compile(r'The \\?"(\w+)\\?" variable is not set')
 
@@ -73,7 +83,7 @@ def classify(text: str) -> Failure:
 
 
 def _endpoint(line: str) -> Endpoint | None:
-    match = _ENDPOINT.search(line)
+    match = _BOOKED.search(line) or _ENDPOINT.search(line)
     if not match:
         return None
     protocol = "udp" if re.search(r"listen udp|/udp|exposing port UDP", line) else "tcp"

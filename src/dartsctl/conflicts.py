@@ -66,6 +66,8 @@ class Findings:
 Attribute = Callable[[Endpoint, Obstacle], Sequence[Holder]]
 """Names the holders behind an obstacle (attribution.py)."""
 
+UNSEEN = "a socket uses this port, and whether it blocks is not visible without root"
+
 BIND_ATTEMPTS = 10
 """How many numbers of a range an engine tries in one start, those in its own book not counted (ENGINES.md section 3)."""
 
@@ -103,14 +105,14 @@ class _Judge:
         """All addresses of a fixed port must be free, and nobody else in the stack may want one of them."""
         wanted = binding.endpoints(binding.first)
         blocked = [(endpoint, obstacle) for endpoint in wanted if (obstacle := self._available.obstacle(endpoint))]
-        if blocked and all(not obstacle.certain for _, obstacle in blocked):
-            return Finding(binding, Verdict.UNCERTAIN, "a connection uses this port, and whether it blocks is not visible without root")
-        if blocked:
-            return self._conflict(binding, blocked)
         rivals = [other for other in self._rivals(binding) if not other.is_range]
-        if rivals or self._excludes_itself(binding):
-            holders = tuple(_as_holder(other) for other in rivals or (binding,))
-            return Finding(binding, Verdict.CONFLICT, conflict=Conflict(binding, wanted, Reason.SAME_STACK, tuple(dict.fromkeys(holders))))
+        same_stack = tuple(_as_holder(other) for other in rivals or ((binding,) if self._excludes_itself(binding) else ()))
+        if any(obstacle.certain for _, obstacle in blocked):
+            return self._conflict(binding, blocked, rivals=same_stack)
+        if same_stack:
+            return Finding(binding, Verdict.CONFLICT, conflict=Conflict(binding, wanted, Reason.SAME_STACK, tuple(dict.fromkeys(same_stack))))
+        if blocked:
+            return Finding(binding, Verdict.UNCERTAIN, UNSEEN)
         racing = [other for other in self._rivals(binding) if other.is_range and not self._same_container(binding, other)]
         if racing:
             return Finding(binding, Verdict.UNCERTAIN, f"a race: {racing[0].service} may take this number out of {racing[0].published}")
@@ -121,18 +123,33 @@ class _Judge:
         rivals = self._rivals(binding)
         if self._excludes_itself(binding):
             holder = _as_holder(binding)
-            return Finding(
-                binding, Verdict.CONFLICT, conflict=Conflict(binding, binding.endpoints(binding.first), Reason.SAME_STACK, (holder,))
-            )
+            return Finding(binding, Verdict.CONFLICT, conflict=Conflict(binding, binding.endpoints(binding.first), Reason.SAME_STACK, (holder,)))
         own_fixed = {other.first for other in rivals if not other.is_range and self._same_container(binding, other)}
         numbers = [port for port in binding.numbers if port not in own_fixed]
         obstacles = {port: self._obstacles(binding, port) for port in numbers}
         usable = [port for port in numbers if not obstacles[port]]
-        alike = 1 + sum(1 for other in rivals if other.is_range and other.first == binding.first and other.last == binding.last)
-        if len(usable) < alike:
+        if self._is_exhausted(binding):
             blocked = [pair for port in numbers for pair in obstacles[port]]
             return self._conflict(binding, blocked, Reason.RANGE_EXHAUSTED, tuple(_as_holder(other) for other in rivals))
         return Finding(binding, *self._range_doubts(binding, obstacles, usable, rivals))
+
+    def _is_exhausted(self, binding: PortBinding) -> bool:
+        """Whether `binding` can get no number at all, or not everybody in the crowd that wants the same ones."""
+        crowd = [binding]
+        for other in self._rivals(binding):
+            if other.is_range and other.numbers == binding.numbers and all(other.may_exclude(one) for one in crowd):
+                crowd.append(other)
+        attainable = self._attainable(binding)
+        if not attainable:
+            return True
+        for addresses in {one.addresses for one in crowd} - {binding.addresses}:
+            attainable |= self._attainable(replace(binding, addresses=addresses))
+        return len(attainable) < len(crowd)
+
+    def _attainable(self, binding: PortBinding) -> set[int]:
+        """The numbers that nothing certain keeps from `binding`: no obstacle, and no fixed port of the stack, which must have its number."""
+        fixed = {other.first for other in self._new if not other.is_range and other.may_exclude(binding)}
+        return {port for port in binding.numbers if port not in fixed and not any(one.certain for _, one in self._obstacles(binding, port))}
 
     def _range_doubts(
         self, binding: PortBinding, obstacles: dict[int, list[tuple[Endpoint, Obstacle]]], usable: list[int], rivals: list[PortBinding]
@@ -141,6 +158,10 @@ class _Judge:
         if strangers:
             return Verdict.UNCERTAIN, f"a race: {strangers[0].service} wants {strangers[0].published} out of this range"
         crowd = [other for other in rivals if other.is_range]
+        if not usable:
+            return Verdict.UNCERTAIN, UNSEEN
+        if not self._engine.walks_ranges and any(other.addresses != binding.addresses for other in crowd):
+            return Verdict.UNCERTAIN, f"this engine may pick the same number for {crowd[0].service}, which asks on another address"
         if len(usable) < 1 + len(crowd):
             return Verdict.UNCERTAIN, f"{len(usable)} free numbers for {1 + len(crowd)} bindings whose ranges meet"
         busy = [port for port, found in obstacles.items() if found]

@@ -12,7 +12,7 @@ PROJECT_LABEL = "com.docker.compose.project"
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """`published` is what the engine holds for it right now (empty unless it runs or is paused)."""
+    """One container. It holds ports only while it runs or is paused."""
 
     id: str
     name: str
@@ -21,11 +21,17 @@ class Container:
     """created, running, paused, restarting, removing, exited or dead."""
     status: str = ""
     """The engine's sentence: `Up 3 minutes (healthy)`."""
-    published: tuple[Endpoint, ...] = ()
+    targets: tuple[tuple[Endpoint, int], ...] = ()
+    """What the engine holds for it on this host, each with the port inside the container that it leads to."""
     labels: Mapping[str, str] = field(default_factory=dict, hash=False)
     network_mode: str = ""
     created: int = 0
     """Unix time, seconds."""
+
+    @property
+    def published(self) -> tuple[Endpoint, ...]:
+        """The host endpoints alone."""
+        return tuple(endpoint for endpoint, _ in self.targets)
 
     @property
     def project(self) -> str:

@@ -1,8 +1,11 @@
-"""Who keeps a binding from being made: a closed union, each kind with its evidence."""
+"""Who keeps a binding from being made: a closed union, each kind with its evidence.
+
+Evidence does not count when two are compared: who is met on 0.0.0.0 and on [::] is one holder (EDGE 1).
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dartsctl.containers import Container
 from dartsctl.process import Process
@@ -14,7 +17,7 @@ class HostProcess:
 
     process: Process
     others: tuple[int, ...] = ()
-    evidence: str = ""
+    evidence: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +25,7 @@ class ForeignContainer:
     """A container outside the stack: of another project, an orphan of this one, a one-off, or one on the host's network."""
 
     container: Container
-    evidence: str = ""
+    evidence: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,7 @@ class OwnContainer:
     """A container of this very project that `up` leaves running."""
 
     container: Container
-    evidence: str = ""
+    evidence: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,7 @@ class SameStack:
 
     service: str
     published: str
-    evidence: str = ""
+    evidence: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,7 @@ class DevLease:
     process: Process | None
     checkout: str
     url: str
-    evidence: str = ""
+    evidence: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,7 @@ class Unknown:
 
     uid: int | None = None
     look: str = ""
-    evidence: str = ""
+    evidence: str = field(default="", compare=False)
 
 
 Holder = HostProcess | ForeignContainer | OwnContainer | SameStack | DevLease | Unknown

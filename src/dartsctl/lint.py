@@ -45,9 +45,7 @@ def _about_service(service: Service, stack: Stack, ephemeral_range: tuple[int, i
     found = []
     fixed = [entry for entry in service.ports if not entry.is_ephemeral]
     if service.network_mode.startswith(("service:", "container:")) and service.ports:
-        found.append(
-            Notice("shared-network", service.name, f"`ports` and network_mode {service.network_mode} exclude each other: `up` will fail")
-        )
+        found.append(Notice("shared-network", service.name, f"`ports` and network_mode {service.network_mode} exclude each other: `up` will fail"))
     if service.network_mode == "host":
         found.append(Notice("host-network", service.name, "network_mode host: its ports are the host's own and are not checked"))
     if service.replicas > 1 and any(entry.span[0] == entry.span[1] for entry in fixed):
@@ -56,14 +54,10 @@ def _about_service(service: Service, stack: Stack, ephemeral_range: tuple[int, i
         first, last = entry.span
         if ephemeral_range and first <= ephemeral_range[1] and last >= ephemeral_range[0]:
             span = f"{ephemeral_range[0]}-{ephemeral_range[1]}"
-            found.append(
-                Notice("ephemeral-range", service.name, f"port {entry.published} lies in {span}, where any outgoing connection may take it")
-            )
+            found.append(Notice("ephemeral-range", service.name, f"port {entry.published} lies in {span}, where any outgoing connection may take it"))
     if stack.unset_variables and any(entry.is_ephemeral and not entry.published for entry in service.ports):
         names = ", ".join(stack.unset_variables)
-        found.append(
-            Notice("became-ephemeral", service.name, f"a port without a number, and unset variables ({names}): was a number meant?")
-        )
+        found.append(Notice("became-ephemeral", service.name, f"a port without a number, and unset variables ({names}): was a number meant?"))
     if fixed and not service.has_health_check:
         found.append(Notice("no-health-check", service.name, "no health check: it counts as ready as soon as it runs"))
     return found

@@ -48,9 +48,7 @@ def published(stack: Stack, engine: Engine) -> Published:
             if addresses:
                 wanted.append((entry, addresses))
             else:
-                why = reason or (
-                    "ephemeral: the engine picks a free number" if entry.is_ephemeral else "the network publishes no such address"
-                )
+                why = reason or ("ephemeral: the engine picks a free number" if entry.is_ephemeral else "the network publishes no such address")
                 unbound.append(Unbound(service.name, entry, why))
         for replica in range(1, service.replicas + 1):
             bindings += _grouped(service.name, replica, wanted, engine)
@@ -62,6 +60,8 @@ def _publishes_nothing(service: Service, stack: Stack) -> str:
         return "scaled to 0"
     if service.network_mode in ("host", "none"):
         return f"network_mode {service.network_mode}: the engine discards published ports"
+    if service.network_mode.startswith(("service:", "container:")):
+        return f"network_mode {service.network_mode}: the engine refuses `ports` beside it"
     networks = [stack.networks[key] for key in service.networks if key in stack.networks]
     if networks and all(network.internal for network in networks):
         return "only internal networks: nothing is published"
@@ -74,9 +74,7 @@ def _gateway(service: Service, stack: Stack, engine: Engine) -> tuple[Network, s
     """The network whose options decide (highest gw_priority, then name), and why that choice may be wrong (ENGINES.md section 5)."""
     if service.network_mode:
         return Network("bridge", host_binding_ipv4=engine.default_address), ""
-    attached = [
-        (-priority, stack.networks[key].name, stack.networks[key]) for key, priority in service.networks.items() if key in stack.networks
-    ]
+    attached = [(-priority, stack.networks[key].name, stack.networks[key]) for key, priority in service.networks.items() if key in stack.networks]
     usable = sorted((item for item in attached if item[2].publishes), key=lambda item: item[:2])
     if not usable:
         return Network("default"), ""

@@ -273,10 +273,10 @@ def _refuse_shared_project(settings: Settings) -> None:
     for name, environment in settings.environments.items():
         other = owners.setdefault(environment.project, name)
         if other != name:
-            # blame the one that was written; both may be
-            blamed = name if environment_key(name, "project") in settings.origins else other
-            origin = settings.origin(*environment_key(blamed, "project"))
+            written = [key for key in (environment_key(name, "project"), environment_key(other, "project")) if key in settings.origins]
             raise UsageError(
-                f"{origin}: {other} and {name} both have the project name {environment.project!r}; they would replace each other's containers",
+                f"{settings.origins[written[0]]}: {other} and {name} both have the project name {environment.project!r}; "
+                "they would replace each other's containers",
+                details=tuple(settings.origins[key] for key in written[1:]),
                 hint=f'give {name} a name of its own: project = "{environment.project}-{name}"',
             )

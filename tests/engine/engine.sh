@@ -7,7 +7,7 @@
 #   engine.sh env                   `export DOCKER_HOST=...`, for eval; and PATH on a machine without a docker command
 #   engine.sh compose               the Compose plugin v2, where none answers
 #   engine.sh fetch [VERSION]       only download and unpack
-#   engine.sh clean                 stop it and remove the cache folder
+#   engine.sh clean                 stop it and empty the cache folder
 #
 # ENGINE_CONFIG=<daemon.json>       with these settings; a running engine that has others is restarted
 # DARTSCTL_TEST_CACHE=<folder>      instead of ~/.cache/dartsctl-tests; not on an overlay file system
@@ -213,6 +213,6 @@ case ${1:-} in
   fetch) fetch "${2:-28}" ;;
   stop | status | compose) "$1" ;;
   env) environment ;;
-  clean) stop && rm -rf "$CACHE" ;;
+  clean) stop && rm -rf "$CACHE"/{engine-*,apt,roots,work.*,compose.*,*.lock} ;;
   *) sed -n '2,18s/^# \{0,1\}//p' "$0"; exit 2 ;;
 esac

@@ -148,7 +148,7 @@ build() { # build TAG FOLDER BASE WHAT-IT-REALLY-IS
     debian) cp "$AUTHORITIES" "$context/" ;;
     python) pip_settings >"$context/pip.conf" ;;
   esac
-  recipes[$folder]=$({ cat "$context"/*; echo "$@" "$tar" "${base:+${recipes[$base]}}"; } | sha256sum | cut -c 1-16)
+  recipes[$folder]=$({ cat "$context"/*; echo "$@" "${tar##*/}" "${base:+${recipes[$base]}}"; } | sha256sum | cut -c 1-16)
 
   there=$(docker image inspect -f '{{index .Config.Labels "org.dartsctl.standin"}}|{{index .Config.Labels "org.dartsctl.recipe"}}' "$tag" 2>/dev/null || echo none)
   case $there in

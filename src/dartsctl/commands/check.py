@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dartsctl.environment import Environment
-
 from dartsctl import lint
 from dartsctl.allocation import Allocation
 from dartsctl.commands import report
@@ -11,6 +9,7 @@ from dartsctl.commands.host import Host
 from dartsctl.commands.preflight import Intent, Preflight, look, verdict
 from dartsctl.edges.docker import Compose
 from dartsctl.edges.output import Screen
+from dartsctl.environment import Environment
 from dartsctl.errors import ExitCode
 
 

@@ -9,18 +9,13 @@ import time
 import traceback
 from pathlib import Path
 
-from dartsctl.edges.leases import state_folder
-
 from dartsctl import __version__, masking
+from dartsctl.edges.leases import state_folder
 
 
 def write_report(error: BaseException, argv: list[str]) -> Path | None:
     """Write the report (0600) and return its path; None where nothing can be written."""
-    secrets = [
-        value
-        for name, value in os.environ.items()
-        if any(word in name.upper() for word in ("PASS", "SECRET", "TOKEN", "KEY", "DSN", "URL"))
-    ]
+    secrets = [value for name, value in os.environ.items() if any(word in name.upper() for word in ("PASS", "SECRET", "TOKEN", "KEY", "DSN", "URL"))]
     lines = [
         f"dartsctl {__version__}, Python {platform.python_version()}, {platform.platform()}",
         f"command: dartsctl {' '.join(masking.command(argv))}",

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dartsctl.environment import Environment
-
 from dartsctl import compose_errors
 from dartsctl.edges.docker import Compose
 from dartsctl.edges.output import Screen
+from dartsctl.environment import Environment
 from dartsctl.errors import DartsctlError, ExitCode, Interrupted
 
 

@@ -32,9 +32,7 @@ class PortRow:
     note: str = ""
 
 
-def ports(
-    allocation: Allocation, dev_range: PortRange, *, production: Compose | None, project: str | None, host: Host, screen: Screen
-) -> ExitCode:
+def ports(allocation: Allocation, dev_range: PortRange, *, production: Compose | None, project: str | None, host: Host, screen: Screen) -> ExitCode:
     """Show both. `production` is Compose on the production files, where there are any: what they publish is united with `allocation`."""
     running = production.start_config() if production else None
     containers, engine_note = _containers()
@@ -48,12 +46,8 @@ def ports(
     owners = allocation.united_with(model.published_ports if model else {}).owners
     attribution = Attribution(None, containers, host)
     host.read_ahead([*owners, *dev_range.numbers])
-    rows = [
-        PortRow(port, owners[port], found := attribution.holders_on(port), _judge(owners[port], found, project)) for port in sorted(owners)
-    ]
-    dev = [
-        PortRow(port, "dev range", found) for port in dev_range.numbers if port not in owners and (found := attribution.holders_on(port))
-    ]
+    rows = [PortRow(port, owners[port], found := attribution.holders_on(port), _judge(owners[port], found, project)) for port in sorted(owners)]
+    dev = [PortRow(port, "dev range", found) for port in dev_range.numbers if port not in owners and (found := attribution.holders_on(port))]
     notices = lint.drift(model, allocation) if model else ()
     _show(rows, dev, dev_range, notices, [note for note in (engine_note, model_note) if note], screen)
     return ExitCode.OK
@@ -71,11 +65,7 @@ def _judge(owner: str, holders: Sequence[Holder], project: str | None) -> str:
     if not holders:
         return "free"
     for holder in holders:
-        if (
-            not isinstance(holder, ForeignContainer)
-            or holder.container.service != owner
-            or (project and holder.container.project != project)
-        ):
+        if not isinstance(holder, ForeignContainer) or holder.container.service != owner or (project and holder.container.project != project):
             return "wrong owner"
     return "held by its service"
 

@@ -22,9 +22,7 @@ def wait(before: Preflight, engine: EngineClient, screen: Screen, *, deadline: f
         if now.waiting_for:
             screen.progress("waiting for " + ", ".join(f"{one.service} ({one.condition.value})" for one in now.waiting_for))
 
-    return health.wait(
-        lambda: health.assess(before.stack, engine.containers()), deadline=deadline, clock=clock, sleep=time.sleep, on_change=tell
-    )
+    return health.wait(lambda: health.assess(before.stack, engine.containers()), deadline=deadline, clock=clock, sleep=time.sleep, on_change=tell)
 
 
 def missing_bindings(before: Preflight, containers: Sequence[Container]) -> list[tuple[str, Endpoint]]:
@@ -68,9 +66,7 @@ def _document(before: Preflight, state: health.Health, missing: Sequence[tuple[s
         "services": [
             {"service": one.service, "container": one.container, "condition": one.condition.value, "detail": one.detail} for one in state.services
         ],
-        "missing_bindings": [
-            {"service": service, "address": one.address, "port": one.port, "protocol": one.protocol} for service, one in missing
-        ],
+        "missing_bindings": [{"service": service, "address": one.address, "port": one.port, "protocol": one.protocol} for service, one in missing],
     }
 
 

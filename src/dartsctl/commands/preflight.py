@@ -6,8 +6,6 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from dartsctl.environment import Environment
-
 from dartsctl import collisions, conflicts, lint, publishing, stack
 from dartsctl.attribution import Attribution
 from dartsctl.availability import Availability
@@ -18,6 +16,7 @@ from dartsctl.edges import sockets
 from dartsctl.edges.docker import Compose, RemoteEngine
 from dartsctl.edges.engine import EngineApi, endpoint
 from dartsctl.engines import Engine
+from dartsctl.environment import Environment
 from dartsctl.errors import DartsctlError, ExitCode
 from dartsctl.stack import Stack
 

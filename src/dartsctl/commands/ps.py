@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 
-from dartsctl.environment import Environment
-
 from dartsctl.commands.preflight import engine_at
 from dartsctl.containers import Container
 from dartsctl.edges.engine import EngineApi, endpoint
 from dartsctl.edges.output import Screen
+from dartsctl.environment import Environment
 from dartsctl.errors import ExitCode
 
 
@@ -17,16 +16,12 @@ def ps(environment: Environment, services: tuple[str, ...], *, screen: Screen) -
     """List them. `docker compose ps` hides what was created and never started; State.Error is shown here (EDGE 32)."""
     engine = engine_at(endpoint(os.environ))
     own = [
-        one
-        for one in engine.containers()
-        if one.project == environment.project and not one.is_one_off and (not services or one.service in services)
+        one for one in engine.containers() if one.project == environment.project and not one.is_one_off and (not services or one.service in services)
     ]
     own.sort(key=lambda one: (one.service, one.number))
     errors = {one.id: _error(one, engine) for one in own}
     if screen.as_json:
-        screen.document(
-            {"ok": True, "exit_code": 0, "project": environment.project, "containers": [_document(one, errors[one.id]) for one in own]}
-        )
+        screen.document({"ok": True, "exit_code": 0, "project": environment.project, "containers": [_document(one, errors[one.id]) for one in own]})
         return ExitCode.OK
     if not own:
         screen.note(f"{environment.project} has no containers; start it: dartsctl {environment.name} up")

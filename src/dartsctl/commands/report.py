@@ -6,8 +6,6 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from dartsctl.process import Process
-
 from dartsctl import masking
 from dartsctl.availability import Reason
 from dartsctl.bindings import Endpoint, PortBinding
@@ -16,6 +14,8 @@ from dartsctl.commands.preflight import Preflight
 from dartsctl.conflicts import Conflict, Finding, Verdict
 from dartsctl.containers import Container
 from dartsctl.holders import DevLease, ForeignContainer, Holder, HostProcess, OwnContainer, SameStack, Unknown
+from dartsctl.process import Process
+from dartsctl.wording import duration
 
 
 def document(preflight: Preflight) -> dict[str, Any]:
@@ -154,9 +154,7 @@ def published(binding: PortBinding) -> str:
     """`127.0.0.1:5000`, or `*:5000` for every address of both families."""
     if set(binding.addresses) == {"0.0.0.0", "::"}:  # noqa: S104 - compared, nothing is bound
         return f"*:{binding.published}"
-    return ", ".join(
-        f"[{address}]:{binding.published}" if ":" in address else f"{address}:{binding.published}" for address in binding.addresses
-    )
+    return ", ".join(f"[{address}]:{binding.published}" if ":" in address else f"{address}:{binding.published}" for address in binding.addresses)
 
 
 def conflict_lines(conflicts: Sequence[Conflict]) -> list[str]:
@@ -211,14 +209,6 @@ def container_line(container: Container) -> str:
     return f"{container.name}{project} ({container.state}){folder}"
 
 
-def duration(seconds: float) -> str:
-    """A length of time in one unit."""
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= size:
-            return f"{int(seconds // size)} {unit}"
-    return f"{max(0, int(seconds))} s"
-
-
 def collision_lines(found: Sequence[Collision]) -> list[str]:
     """Every collision in one line."""
     return [_collision_line(one) for one in found]
@@ -227,9 +217,7 @@ def collision_lines(found: Sequence[Collision]) -> list[str]:
 def _collision_line(one: Collision) -> str:
     match one:
         case NameTaken(service, container):
-            return (
-                f"{service} cannot have the name {container.name}: container {container.id[:12]}{_of(container)} ({container.state}) has it"
-            )
+            return f"{service} cannot have the name {container.name}: container {container.id[:12]}{_of(container)} ({container.state}) has it"
         case ProjectTaken(project, containers, files, folder):
             where = ", ".join(files) or folder
             return f"project name {project} belongs to another stack that exists here ({len(containers)} containers, from {where}): `up` would replace it"

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from dartsctl import spawn
-from dartsctl.bindings import Endpoint, normal_address, protocol_named
+from dartsctl.bindings import ANY_IPV4, Endpoint, normal_address, protocol_named
 from dartsctl.compose_errors import config_hint, plain, unset_variables
 from dartsctl.containers import Container
 from dartsctl.engines import Engine
@@ -165,17 +165,18 @@ class RemoteEngine:
 
 
 def _from_inspect(item: Any) -> Container:
-    published = []
-    for target, places in (item.network_settings.ports or {}).items():
-        protocol = protocol_named(target.partition("/")[2] or "tcp")
-        for place in places or ():
-            published.append(Endpoint(int(place["HostPort"]), normal_address(place.get("HostIp") or "::"), protocol))
+    published = [
+        (Endpoint(int(place["HostPort"]), normal_address(place.get("HostIp") or ANY_IPV4), protocol_named(protocol or "tcp")), int(number))
+        for target, places in (item.network_settings.ports or {}).items()
+        for number, _, protocol in [target.partition("/")]
+        for place in places or ()
+    ]
     return Container(
         id=item.id,
         name=item.name,
         image=str(item.config.image),
         state=str(item.state.status),
-        published=tuple(published),
+        targets=tuple(published),
         labels=dict(item.config.labels or {}),
         network_mode=str(item.host_config.network_mode or ""),
         created=int(item.created.timestamp()),

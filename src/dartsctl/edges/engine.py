@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from dartsctl.bindings import Endpoint, normal_address, protocol_named
+from dartsctl.bindings import ANY_IPV4, Endpoint, normal_address, protocol_named
 from dartsctl.containers import Container
 from dartsctl.engines import Engine, Kind
 from dartsctl.errors import DartsctlError, DockerUnavailable
@@ -199,8 +199,8 @@ def _container(row: Mapping[str, Any]) -> Container:
         image=row.get("Image", ""),
         state=row.get("State", ""),
         status=row.get("Status", ""),
-        published=tuple(
-            Endpoint(int(port["PublicPort"]), normal_address(port.get("IP") or "0.0.0.0"), protocol_named(port["Type"]))  # noqa: S104 - a value read, nothing is bound
+        targets=tuple(
+            (Endpoint(int(port["PublicPort"]), normal_address(port.get("IP") or ANY_IPV4), protocol_named(port["Type"])), int(port["PrivatePort"]))
             for port in row.get("Ports") or ()
             if port.get("PublicPort")
         ),

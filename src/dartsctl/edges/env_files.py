@@ -23,18 +23,23 @@ def read(paths: Sequence[Path], environ: Mapping[str, str] | None = None) -> dic
     """
     if not paths:
         return {}
-    from dotenv.variables import parse_variables
-
     outer = os.environ if environ is None else environ
     found: dict[str, EnvValue] = {}
     known: dict[str, str | None] = dict(outer)
     for path in paths:
         for name, raw, line in _statements(path):
-            value = "".join(atom.resolve(known) for atom in parse_variables(raw))
+            value = interpolated(raw, known)
             found[name] = EnvValue(value, path, line)
             if name not in outer:
                 known[name] = value
     return found
+
+
+def interpolated(text: str, known: Mapping[str, str | None]) -> str:
+    """`text` with `${NAME}` and `${NAME:-default}` filled in from `known`; a name that is not there is nothing."""
+    from dotenv.variables import parse_variables
+
+    return "".join(atom.resolve(known) for atom in parse_variables(text))
 
 
 def _statements(path: Path) -> Iterator[tuple[str, str, int]]:

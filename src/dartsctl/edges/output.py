@@ -23,7 +23,7 @@ class Screen:
         self.as_json = as_json
         self.quiet = quiet
         self.verbose = verbose
-        self._color = color and "NO_COLOR" not in os.environ
+        self.color = color and "NO_COLOR" not in os.environ
 
     def note(self, text: str) -> None:
         """One line about what happens, for people."""
@@ -77,7 +77,7 @@ class Screen:
         """A table on stdout: rich's at a terminal, aligned columns elsewhere. Nothing with --json."""
         if self.as_json or not rows:
             return
-        if sys.stdout.isatty() and self._color:
+        if sys.stdout.isatty() and self.color:
             from rich.box import SIMPLE_HEAD
             from rich.console import Console
             from rich.table import Table
@@ -93,7 +93,7 @@ class Screen:
             self._write(sys.stdout, "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() + "\n")
 
     def _styled(self, text: str, code: str, stream: TextIO) -> str:
-        return f"\033[{code}m{text}\033[0m" if self._color and stream.isatty() else text
+        return f"\033[{code}m{text}\033[0m" if self.color and stream.isatty() else text
 
     def _say(self, text: str) -> None:
         self._write(sys.stderr, text + "\n")

@@ -1,0 +1,102 @@
+"""The command line: Typer's options become one call of a verb. `main` is the only error boundary, and the only place that ends the program.
+
+Everything heavy is imported inside the verbs' functions: no command pays for a library that it does not use (PERFORMANCE.md, start-up).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import typer
+
+from dartsctl.cli import hostserver
+from dartsctl.cli.options import Common
+from dartsctl.cli.root import app
+from dartsctl.cli.stacks import add_lifecycle
+from dartsctl.errors import DartsctlError, ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from dartsctl.edges.output import Screen
+
+prod = typer.Typer(no_args_is_help=True, help="The production stack: up, down, restart, ps, logs, check, config.")
+add_lifecycle("prod", prod)
+app.add_typer(prod, name="prod")
+
+VERBS = ("check", "ports", "run", "dev", "prod")
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run one command line and return its exit code (ExitCode; `dev` and `run`: the server's own). Never raises, never shows a traceback."""
+    words = list(argv)
+    try:
+        return _run(words)
+    except DartsctlError as error:
+        if error.message:
+            _screen_for(words).error(error)
+        return int(error.code)
+    except KeyboardInterrupt:
+        return int(ExitCode.INTERRUPTED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has gone (`| head`): nothing may be flushed to it at exit
+        return int(ExitCode.OK)
+    except Exception as error:  # the one place where a bug becomes a report
+        return _report_bug(error, words)
+
+
+def _report_bug(error: Exception, words: list[str]) -> int:
+    from dartsctl.commands.crash import write_report
+
+    path = write_report(error, words)
+    where = f"a report is in {path}" if path else "and no report could be written"
+    bug = DartsctlError(f"this is a bug in dartsctl ({type(error).__name__}); {where}", hint="send the report to the maintainers", code=ExitCode.BUG)
+    _screen_for(words).error(bug)
+    return int(ExitCode.BUG)
+
+
+def _run(words: list[str]) -> int:
+    from typer.exceptions import TyperException
+
+    _add_named_environment(words)
+    try:
+        answer = app(args=words, prog_name="dartsctl", standalone_mode=False)
+    except TyperException as error:
+        return _refuse_words(error)
+    except typer.Abort:
+        return int(ExitCode.INTERRUPTED)
+    return int(answer or 0)
+
+
+def _refuse_words(error: Exception) -> int:
+    """Typer's complaint about the command line: its own sentence, with the help to look at. A group without a verb shows its help."""
+    text = str(error.format_message()) if hasattr(error, "format_message") else str(error)
+    if type(error).__name__ == "NoArgsIsHelpError":
+        sys.stderr.write(text + "\n")
+        return int(ExitCode.USAGE)
+    context = getattr(error, "ctx", None)
+    raise UsageError(text.rstrip("."), hint=f"{context.command_path} --help" if context else "dartsctl --help") from None
+
+
+def _screen_for(words: Sequence[str]) -> Screen:
+    own = words[: words.index("--")] if "--" in words else words
+    return Common(as_json="--json" in own, no_color="--no-color" in own).screen()
+
+
+def _add_named_environment(words: Sequence[str]) -> None:
+    """`dartsctl staging up`: an environment that only the settings name becomes a group of verbs like `prod`."""
+    name = next((word for word in words if not word.startswith("-")), "")
+    if not name or name in VERBS:
+        return
+    try:
+        settings = Common().settings()
+    except DartsctlError:
+        return  # the verb itself will say what is wrong with the settings, or that it is unknown
+    if name in settings.environments:
+        group = typer.Typer(no_args_is_help=True, help=f"The {name} stack, as the settings name it.")
+        add_lifecycle(name, group)
+        app.add_typer(group, name=name)
+
+
+__all__ = ["hostserver", "main"]

@@ -1,0 +1,114 @@
+"""What every verb shares: the common options, before or after the verb, and the few parameters that several verbs have."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dartsctl.errors import DartsctlError
+
+if TYPE_CHECKING:
+    from dartsctl.edges.docker import Compose
+    from dartsctl.edges.output import Screen
+    from dartsctl.environment import Environment
+    from dartsctl.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Common:
+    """The options that every verb takes."""
+
+    as_json: bool = False
+    dry_run: bool = False
+    yes: bool = False
+    no_input: bool = False
+    quiet: bool = False
+    verbose: bool = False
+    no_color: bool = False
+    project_dir: Path | None = None
+
+    def screen(self) -> Screen:
+        from dartsctl.edges.output import Screen
+
+        return Screen(as_json=self.as_json, quiet=self.quiet, verbose=self.verbose, color=not self.no_color)
+
+    def settings(self) -> Settings:
+        """The project's settings. Raises UsageError that names file, line and key."""
+        from dartsctl.settings import load
+
+        return load(working_folder(), os.environ, project_dir=self.project_dir)
+
+
+def working_folder() -> Path:
+    """The current folder. Raises DartsctlError where it has been deleted under us."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        raise DartsctlError("the working folder no longer exists", hint="cd into one that does") from None
+
+
+_OPTIONS: dict[str, Any] = {
+    "as_json": Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, for programs.")],
+    "dry_run": Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")],
+    "yes": Annotated[bool, typer.Option("--yes", "-y", help="Answer every question with yes.")],
+    "no_input": Annotated[bool, typer.Option("--no-input", help="Never ask; fail and name the flag that answers.")],
+    "quiet": Annotated[bool, typer.Option("--quiet", "-q", help="Only results, warnings and errors.")],
+    "verbose": Annotated[bool, typer.Option("--verbose", "-v", help="More about what happens.")],
+    "no_color": Annotated[bool, typer.Option("--no-color", help="No colours (NO_COLOR does the same).")],
+    "project_dir": Annotated[Path | None, typer.Option("--project-dir", help="Where to look for dartsctl.toml.", metavar="DIR")],
+}
+
+
+def verb(function: Callable[..., int | None]) -> Callable[..., int | None]:
+    """Give a command the common options as its parameter `common`; what was said before the verb counts too."""
+    own = dict(inspect.signature(function, eval_str=True).parameters)
+    own.pop("common")
+    wants_context = own.pop("context", None) is not None
+
+    @functools.wraps(function)
+    def command(context: typer.Context, **given: Any) -> int | None:
+        said = {name: value for name in _OPTIONS if (value := given.pop(name))}
+        context.obj = replace(context.obj or Common(), **said)
+        if wants_context:
+            given["context"] = context
+        return function(common=context.obj, **given)
+
+    shared = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=option, default=None if name == "project_dir" else False)
+        for name, option in _OPTIONS.items()
+    ]
+    first = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
+    parameters = [first, *(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own.values()), *shared]
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # inspect's own protocol, which Typer reads
+    command.__annotations__ = {one.name: one.annotation for one in parameters}
+    return command
+
+
+Services = Annotated[list[str] | None, typer.Argument(help="Services; all of them when none is named.", metavar="[SERVICE]...", show_default=False)]
+Project = Annotated[str | None, typer.Option("--project", "-p", help="Another Compose project name, on purpose.", metavar="NAME")]
+Profiles = Annotated[list[str] | None, typer.Option("--profile", help="Switch a profile on.", metavar="NAME")]
+WaitTimeout = Annotated[int | None, typer.Option("--wait-timeout", min=1, help="Seconds to wait until the stack is healthy.", metavar="SECONDS")]
+
+
+def compose_on(environment: Environment) -> Compose:
+    """Compose on an environment's files; what stands in its env files is masked in everything that is shown."""
+    from dartsctl.edges.docker import Compose
+
+    return Compose(environment, secrets=lambda: secrets_of(environment))
+
+
+def secrets_of(environment: Environment) -> tuple[str, ...]:
+    """Every value of the environment's env files: none of them may be shown."""
+    from dartsctl.edges.env_files import read
+
+    try:
+        return tuple(one.value for one in read(environment.env_files).values() if one.value)
+    except DartsctlError:
+        return ()  # Compose itself will say what is wrong with the file

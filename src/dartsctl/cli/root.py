@@ -1,0 +1,123 @@
+"""The program itself, and the verbs that need no environment: `check` and `ports`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dartsctl import __version__
+from dartsctl.cli.options import Common, Services, compose_on, verb, working_folder
+from dartsctl.errors import DartsctlError
+
+if TYPE_CHECKING:
+    from dartsctl.environment import Environment
+    from dartsctl.settings import Settings
+
+app = typer.Typer(
+    name="dartsctl",
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        sys.stdout.write(f"dartsctl {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+@verb
+def root(
+    common: Common,
+    version: Annotated[bool, typer.Option("--version", "-V", help="Show the version.", callback=_show_version, is_eager=True)] = False,
+) -> None:
+    """Docker Compose with exact host-port checks, and dev servers that stay off production ports.
+
+    \b
+    dartsctl dev                 the dev services in Docker, the Flask server on a leased port
+    dartsctl prod check          would `prod up` work? who holds the ports?
+    dartsctl prod up             check, start, wait until healthy
+    dartsctl run -- flask run    any host server on a leased port, never on a production one
+    dartsctl ports               who owns which port, and who has it
+    """
+
+
+@app.command()
+@verb
+def check(
+    *,
+    common: Common,
+    services: Services = None,
+    files: Annotated[list[Path] | None, typer.Option("--file", "-f", help="A Compose file; several are merged in order.", metavar="FILE")] = None,
+    project: Annotated[str | None, typer.Option("--project", "-p", help="The Compose project's name.", metavar="NAME")] = None,
+    profiles: Annotated[list[str] | None, typer.Option("--profile", help="Switch a profile on.", metavar="NAME")] = None,
+    env_files: Annotated[list[Path] | None, typer.Option("--env-file", help="An env file for Compose's variables.", metavar="FILE")] = None,
+    engine: Annotated[bool, typer.Option("--engine/--no-engine", help="Ask the Docker engine, or judge files and sockets alone.")] = True,
+) -> int:
+    """Would `docker compose up` work here? Every host-port conflict, and who holds the port. Changes nothing; needs no settings.
+
+    \b
+    dartsctl check                                   the Compose files of this folder
+    dartsctl check -f compose.yml -f override.yml    these files, merged
+    dartsctl check -f compose.yml -p shop web        one service and what it depends on
+    dartsctl check --json | jq .conflicts            for programs
+    """
+    from dartsctl.environment import adhoc
+
+    environment = adhoc(
+        files=tuple(files or ()),
+        project=project,
+        env_files=tuple(env_files or ()),
+        profiles=tuple(profiles or ()),
+        directory=common.project_dir or working_folder(),
+    )
+    from dartsctl.commands.check import check as run_check
+    from dartsctl.commands.host import Host
+    from dartsctl.commands.preflight import Intent
+
+    intent = Intent(services=tuple(services or ()), ask_engine=engine, project_named=project is not None)
+    return run_check(environment, intent, compose=compose_on(environment), host=Host(), screen=common.screen())
+
+
+@app.command()
+@verb
+def ports(common: Common) -> int:
+    """Who owns which port: production's allocation and the dev range, each with the process or container that has it now.
+
+    \b
+    dartsctl ports
+    dartsctl ports --json | jq '.production[] | select(.state == "wrong owner")'
+    """
+    from dartsctl.allocation import Allocation
+
+    settings = common.settings()
+    production = production_of(settings)
+    compose = compose_on(production) if production else None
+    from dartsctl.commands.host import Host
+    from dartsctl.commands.ports import ports as run_ports
+
+    return run_ports(
+        Allocation.of(settings.ports.production),
+        settings.ports.dev_range,
+        production=compose,
+        project=production.project if production else None,
+        host=Host(),
+        screen=common.screen(),
+    )
+
+
+def production_of(settings: Settings) -> Environment | None:
+    """The production environment, or None where nothing says which files it is made of."""
+    from dartsctl.environment import resolve
+    from dartsctl.settings import PRODUCTION
+
+    try:
+        return resolve(settings, PRODUCTION)
+    except DartsctlError:
+        return None

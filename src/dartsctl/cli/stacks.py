@@ -1,0 +1,183 @@
+"""The life cycle of a stack: `prod up`, `dev up`, and the same verbs for any environment that the settings name."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from dartsctl.cli.options import Common, Profiles, Project, Services, WaitTimeout, compose_on, secrets_of, verb
+from dartsctl.environment import Environment
+from dartsctl.errors import UsageError
+
+
+def add_lifecycle(name: str, group: typer.Typer) -> None:
+    """Give `group` the verbs that every environment has."""
+    _add_check(name, group)
+    _add_up(name, group)
+    _add_down(name, group)
+    _add_restart(name, group)
+    _add_views(name, group)
+
+
+def _environment(common: Common, name: str, project: str | None = None, profiles: list[str] | None = None) -> Environment:
+    from dartsctl.environment import resolve
+
+    return resolve(common.settings(), name, project=project, profiles=tuple(profiles or ()))
+
+
+def _add_check(name: str, group: typer.Typer) -> None:
+    @group.command()
+    @verb
+    def check(common: Common, services: Services = None, project: Project = None, profiles: Profiles = None) -> int:
+        """Would `up` work? Every port conflict with its holder; changes nothing."""
+        environment = _environment(common, name, project, profiles)
+        from dartsctl.allocation import Allocation
+        from dartsctl.commands.check import check as run_check
+        from dartsctl.commands.host import Host
+        from dartsctl.commands.preflight import Intent
+
+        return run_check(
+            environment,
+            Intent(services=tuple(services or ()), project_named=project is not None),
+            compose=compose_on(environment),
+            host=Host(),
+            screen=common.screen(),
+            allocation=Allocation.of(common.settings().ports.production),
+        )
+
+
+def _add_up(name: str, group: typer.Typer) -> None:
+    @group.command()
+    @verb
+    def up(
+        *,
+        common: Common,
+        services: Services = None,
+        build: Annotated[bool, typer.Option("--build", help="Build images first.")] = False,
+        pull: Annotated[str | None, typer.Option("--pull", help="always, missing or never.", metavar="WHEN")] = None,
+        force_recreate: Annotated[bool, typer.Option("--force-recreate", help="Replace containers even if nothing changed.")] = False,
+        remove_orphans: Annotated[bool, typer.Option("--remove-orphans", help="Remove containers of services that are gone.")] = False,
+        scale: Annotated[list[str] | None, typer.Option("--scale", help="Run N replicas of a service.", metavar="SERVICE=N")] = None,
+        wait_timeout: WaitTimeout = None,
+        skip_port_check: Annotated[bool, typer.Option("--skip-port-check", help="Let the engine find out.")] = False,
+        project: Project = None,
+        profiles: Profiles = None,
+    ) -> int:
+        """Check the ports, start the stack, wait until it is healthy, and look whether the ports are really bound.
+
+        On a conflict nothing is started and nothing is changed (exit 3).
+        """
+        environment = _environment(common, name, project, profiles)
+        from dartsctl.commands.preflight import Intent
+        from dartsctl.commands.up import UpRequest
+        from dartsctl.commands.up import up as run_up
+
+        flags = [*(["--build"] if build else []), *(["--pull", _one_of(pull, "--pull", ("always", "missing", "never"))] if pull else [])]
+        intent = Intent(
+            services=tuple(services or ()),
+            force_recreate=force_recreate,
+            remove_orphans=remove_orphans,
+            scales=tuple(_scale(text) for text in scale or ()),
+            project_named=project is not None,
+        )
+        request = UpRequest(
+            environment,
+            intent,
+            compose_flags=tuple(flags),
+            deadline=float(wait_timeout or common.settings().environments[name].wait_timeout),
+            dry_run=common.dry_run,
+            skip_port_check=skip_port_check,
+            next_command=f"dartsctl {name} up",
+        )
+        return run_up(request, compose=compose_on(environment), screen=common.screen())
+
+
+def _add_down(name: str, group: typer.Typer) -> None:
+    @group.command()
+    @verb
+    def down(
+        common: Common,
+        remove_orphans: Annotated[bool, typer.Option("--remove-orphans", help="Remove containers of services that are gone too.")] = False,
+        volumes: Annotated[bool, typer.Option("--volumes", help="Delete the data too (needs --yes).")] = False,
+        stop_timeout: Annotated[int | None, typer.Option("--timeout", "-t", min=0, help="Seconds before a container is killed.")] = None,
+        project: Project = None,
+    ) -> int:
+        """Stop the stack and remove its containers and networks; volumes stay."""
+        environment = _environment(common, name, project)
+        from dartsctl.commands.down import DownRequest
+        from dartsctl.commands.down import down as run_down
+
+        request = DownRequest(environment, volumes, remove_orphans, stop_timeout, common.yes, common.dry_run)
+        return run_down(request, compose=compose_on(environment), screen=common.screen())
+
+
+def _add_restart(name: str, group: typer.Typer) -> None:
+    @group.command()
+    @verb
+    def restart(common: Common, services: Services = None, wait_timeout: WaitTimeout = None, project: Project = None) -> int:
+        """Stop and start the containers that are there, and wait until they are healthy."""
+        environment = _environment(common, name, project)
+        from dartsctl.commands.preflight import Intent
+        from dartsctl.commands.up import UpRequest
+        from dartsctl.commands.up import up as run_up
+
+        request = UpRequest(
+            environment,
+            Intent(services=tuple(services or ()), project_named=project is not None),
+            deadline=float(wait_timeout or common.settings().environments[name].wait_timeout),
+            dry_run=common.dry_run,
+            next_command=f"dartsctl {name} restart",
+            restart=True,
+        )
+        return run_up(request, compose=compose_on(environment), screen=common.screen())
+
+
+def _add_views(name: str, group: typer.Typer) -> None:
+    @group.command()
+    @verb
+    def ps(common: Common, services: Services = None, project: Project = None) -> int:
+        """The stack's containers and what they really publish, those that never started included."""
+        environment = _environment(common, name, project)
+        from dartsctl.commands.ps import ps as run_ps
+
+        return run_ps(environment, tuple(services or ()), screen=common.screen())
+
+    @group.command()
+    @verb
+    def logs(
+        common: Common,
+        services: Services = None,
+        follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as they come.")] = False,
+        tail: Annotated[str | None, typer.Option("--tail", "-n", help="Only the last lines of each.", metavar="LINES")] = None,
+        since: Annotated[str | None, typer.Option("--since", help="Only since then, e.g. 10m.", metavar="TIME")] = None,
+        timestamps: Annotated[bool, typer.Option("--timestamps", "-t", help="With the time of each line.")] = False,
+        project: Project = None,
+    ) -> None:
+        """The services' logs, as Compose shows them."""
+        environment = _environment(common, name, project)
+        from dartsctl.commands.logs import logs as run_logs
+
+        run_logs(tuple(services or ()), compose=compose_on(environment), follow=follow, tail=tail, since=since, timestamps=timestamps)
+
+    @group.command()
+    @verb
+    def config(common: Common, services: Services = None, project: Project = None, profiles: Profiles = None) -> int:
+        """The resolved Compose model as JSON (which is YAML too), every value masked that may be a secret."""
+        environment = _environment(common, name, project, profiles)
+        from dartsctl.commands.config import config as run_config
+
+        return run_config(tuple(services or ()), compose=compose_on(environment), screen=common.screen(), secrets=secrets_of(environment))
+
+
+def _one_of(value: str, flag: str, allowed: tuple[str, ...]) -> str:
+    if value not in allowed:
+        raise UsageError(f"{flag}: {value!r} is not one of {', '.join(allowed)}", hint=f"{flag} {allowed[0]}")
+    return value
+
+
+def _scale(text: str) -> tuple[str, int]:
+    service, _, number = text.partition("=")
+    if not service or not number.isdigit():
+        raise UsageError(f"--scale: {text!r} is not SERVICE=N", hint="--scale darts-app=2")
+    return service, int(number)

@@ -1,0 +1,282 @@
+"""`run` with real servers: the lease, the exit code, the production ports, and what is left when somebody is killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dartsctl.edges.leases import LeaseBook
+from dartsctl.serving import LeaseRecord
+
+Start = Callable[..., "subprocess.Popen[str]"]
+Eventually = Callable[[Callable[[], Any]], Any]
+Tree = Callable[[], set[int]]
+
+LISTEN = (sys.executable, "-m", "http.server", "--bind", "{host}", "{port}")
+FLASK_RELOADER = """
+import os
+from flask import Flask
+app = Flask(__name__)
+app.run(host=os.environ["FLASK_RUN_HOST"], port=int(os.environ["PORT"]), debug=True)
+"""
+
+
+def record_of(state: Path, eventually: Eventually) -> LeaseRecord:
+    """The lease of the one server, once it listens."""
+
+    def listening() -> LeaseRecord | None:
+        for record in LeaseBook(state).held():
+            with socket.socket() as visitor:
+                if record.pid and visitor.connect_ex(("127.0.0.1", record.port)) == 0:
+                    return record
+        return None
+
+    record = eventually(listening)
+    assert isinstance(record, LeaseRecord)
+    return record
+
+
+def finished(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    out, err = process.communicate(timeout=20)
+    return process.returncode, out, err
+
+
+def test_the_exit_code_is_the_servers_own_and_its_output_passes_through(start: Start) -> None:
+    assert finished(start("sh", "-c", "echo out; echo err >&2; exit 7")) == (7, "out\n", "err\n")
+
+
+def test_a_server_that_dies_by_a_signal_ends_as_shells_say_it(start: Start) -> None:
+    assert finished(start("sh", "-c", "kill -9 $$"))[0] == 137
+
+
+def test_a_command_that_does_not_exist_is_one_clear_error(start: Start, state: Path) -> None:
+    code, _, err = finished(start("no-such-program-here"))
+    assert (code, err.splitlines()[0]) == (1, "error: no-such-program-here cannot be run: No such file or directory.")
+    assert LeaseBook(state).held() == ()
+
+
+def test_a_directory_that_vanished_is_one_clear_error(start: Start, tmp_path: Path) -> None:
+    code, _, err = finished(start("true", directory=str(tmp_path / "gone")))
+    assert code == 1
+    assert "cannot be started in" in err
+    assert "Traceback" not in err
+
+
+def test_the_port_and_host_are_filled_into_command_and_environment(start: Start, dev_range: tuple[int, int]) -> None:
+    code, out, _ = finished(start("sh", "-c", "echo {port} $PORT $FLASK_RUN_PORT {url} $FLASK_RUN_HOST '{\"a\": 1}'"))
+    port, in_environment, flask, url, host, *json = out.split(maxsplit=5)
+    assert code == 0
+    assert dev_range[0] <= int(port) <= dev_range[1]
+    assert (in_environment, flask, url, host) == (port, port, f"http://127.0.0.1:{port}", "127.0.0.1")
+    assert json == ['{"a": 1}\n']
+
+
+def test_what_a_parent_server_leaked_does_not_reach_the_server(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:  # EDGE 66
+    for name in ("WERKZEUG_SERVER_FD", "WERKZEUG_RUN_MAIN", "LISTEN_FDS", "LISTEN_PID"):
+        monkeypatch.setenv(name, "3")
+    _, out, _ = finished(start("env"))
+    assert not [line for line in out.splitlines() if line.startswith(("WERKZEUG_", "LISTEN_"))]
+
+
+def test_the_url_is_said_once_when_the_server_listens(start: Start, state: Path, eventually: Eventually) -> None:
+    process = start(*LISTEN)
+    record = record_of(state, eventually)
+    assert process.stderr is not None
+    assert process.stderr.readline() == f"note: dartsctl: {record.url} (pid {record.pid})\n"
+    process.send_signal(signal.SIGINT)
+    assert "dartsctl: http://" not in finished(process)[2]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_to_dartsctl_ends_the_server(start: Start, tree: Tree, state: Path, eventually: Eventually, number: signal.Signals) -> None:
+    process = start(*LISTEN)
+    record_of(state, eventually)
+    process.send_signal(number)
+    assert finished(process)[0] == 128 + number
+    assert tree() == set()
+    assert LeaseBook(state).held() == ()
+
+
+@pytest.mark.parametrize(
+    ("command", "processes"), [(LISTEN, 3), ((sys.executable, "-c", FLASK_RELOADER), 4)], ids=["http.server", "flask with reloader"]
+)
+def test_kill_9_of_dartsctl_frees_the_port_and_leaves_no_process(  # EDGE 22, 61
+    start: Start, tree: Tree, state: Path, eventually: Eventually, command: tuple[str, ...], processes: int
+) -> None:
+    process = start(*command)
+    record_of(state, eventually)
+    assert eventually(lambda: len(tree()) == processes)
+    process.kill()
+    begun = time.monotonic()
+    assert eventually(lambda: tree() == set() and LeaseBook(state).held() == ())
+    assert time.monotonic() - begun < 2
+
+
+def test_kill_9_of_the_server_frees_the_lease_and_its_code_comes_back(start: Start, tree: Tree, state: Path, eventually: Eventually) -> None:
+    process = start(sys.executable, "-c", FLASK_RELOADER)
+    record = record_of(state, eventually)
+    assert eventually(lambda: len(tree()) == 4)
+    os.kill(record.pid, signal.SIGKILL)  # the reloader's parent: its child would live on
+    assert finished(process)[0] == 137
+    assert tree() == set()
+    assert LeaseBook(state).held() == ()
+
+
+def test_kill_9_of_the_supervisor_leaves_no_process(start: Start, tree: Tree, state: Path, eventually: Eventually) -> None:
+    process = start(sys.executable, "-c", FLASK_RELOADER)
+    record = record_of(state, eventually)
+    assert eventually(lambda: len(tree()) == 4)
+    os.kill(record.supervisor, signal.SIGKILL)
+    assert finished(process)[0] == 137
+    assert eventually(lambda: tree() == set() and LeaseBook(state).held() == ())
+
+
+def test_a_child_that_left_the_group_does_not_outlive_the_server(start: Start, tree: Tree) -> None:
+    code, _, _ = finished(start("sh", "-c", "setsid sleep 300 & trap '' TERM; setsid sh -c 'trap \"\" TERM; sleep 300' & exit 3"))
+    assert code == 3
+    assert tree() == set()
+
+
+def test_a_server_that_takes_a_production_port_is_stopped_within_a_second(
+    start: Start, state: Path, production_port: int, dev_range: tuple[int, int], eventually: Eventually
+) -> None:
+    program = "import socket, sys, time; s = socket.create_server(('127.0.0.1', int(sys.argv[1]))); print(time.time(), flush=True); time.sleep(60)"
+    code, out, err = finished(start(sys.executable, "-c", program, str(production_port)))
+    assert time.time() - float(out) < 1
+    assert code == 4
+    assert f"took port {production_port}, which belongs to production's darts-app" in err
+    assert f"{LeaseBook(state).remembered(str(state.parent))} this time" in err
+
+
+def test_a_grandchild_on_a_production_port_is_stopped_too(start: Start, production_port: int) -> None:
+    program = "import socket, sys, time; s = socket.create_server(('', int(sys.argv[1]))); time.sleep(60)"
+    assert finished(start("sh", "-c", f'setsid {sys.executable} -c "$0" {production_port} & wait', program))[0] == 4
+
+
+def test_production_itself_on_its_port_is_no_offence_of_ours(start: Start, state: Path, production_port: int, eventually: Eventually) -> None:
+    with socket.create_server(("127.0.0.1", production_port)):
+        process = start(*LISTEN)
+        record_of(state, eventually)
+        assert process.stderr is not None
+        assert "dartsctl: http://" in process.stderr.readline()  # the look that saw the server saw production's socket too
+        process.send_signal(signal.SIGTERM)
+        assert finished(process)[0] == 143
+
+
+def test_a_server_that_never_takes_its_leased_port_is_told_so(start: Start, dev_range: tuple[int, int], production_port: int) -> None:  # EDGE 65
+    other = production_port - 20
+    program = f"import socket, time; s = socket.create_server(('127.0.0.1', {other})); time.sleep(60)"
+    code, _, err = finished(start(sys.executable, "-c", program, ready_within=0.5))
+    assert code == 1
+    assert f"listens on port {other}, never on its leased port" in err
+
+
+def test_a_program_that_listens_nowhere_is_left_alone(start: Start) -> None:
+    code, _, err = finished(start("sleep", "1", ready_within=0.3))
+    assert code == 0
+    assert "nothing listens on port" in err
+
+
+@pytest.mark.parametrize(
+    ("more", "source"),
+    [
+        (lambda port: {"port": port}, "--port"),
+        (lambda port: {"extra": {"PORT": str(port)}}, "PORT in [server.env]"),
+        (lambda port: {"env_files": {".env": {"FLASK_RUN_PORT": f" {port} "}}}, "FLASK_RUN_PORT in .env"),
+    ],
+    ids=["flag", "settings", "env file"],
+)
+def test_a_production_port_is_refused_before_anything_starts(
+    start: Start, state: Path, production_port: int, more: Callable[[int], dict[str, Any]], source: str
+) -> None:
+    code, out, err = finished(start("echo", "started", **more(production_port)))
+    assert (code, out) == (4, "")
+    assert f"port {production_port} ({source}) belongs to production's darts-app" in err
+    assert not state.exists()
+
+
+def test_a_port_that_somebody_took_meanwhile_is_left_for_the_next(start: Start, tmp_path: Path, eventually: Eventually) -> None:
+    program = (
+        "import pathlib, sys, time\n"
+        "me = pathlib.Path('asked-' + sys.argv[1]); me.touch()\n"
+        "while me.exists(): time.sleep(0.01)\n"
+        "sys.exit(1 if sum(1 for _ in pathlib.Path().glob('taken-*')) == 1 else 0)\n"
+    )
+    process = start(sys.executable, "-c", program, "{port}")
+    asked = eventually(lambda: list(tmp_path.glob("asked-*")))[0]
+    first = asked.name.removeprefix("asked-")
+    with socket.create_server(("127.0.0.1", int(first))):
+        (tmp_path / f"taken-{first}").touch()
+        asked.unlink()
+        again = eventually(lambda: list(tmp_path.glob("asked-*")))[0]
+        (tmp_path / "taken-again").touch()
+        again.unlink()
+        code, _, err = finished(process)
+    assert code == 0
+    assert again.name != asked.name
+    assert f"port {first} was taken by somebody else before the server had it; starting it again on the next one" in err
+
+
+def test_the_checkout_keeps_its_port_and_is_told_why_it_moves(start: Start, state: Path, tmp_path: Path) -> None:  # EDGE 64, 67
+    first = finished(start("sh", "-c", "echo {port}"))[1].strip()
+    assert finished(start("sh", "-c", "echo {port}"))[1].strip() == first
+    with socket.create_server(("127.0.0.1", int(first))):
+        _, second, err = finished(start("sh", "-c", "echo {port}"))
+    assert second.strip() != first
+    assert f"this checkout had port {first}, now it gets {second.strip()}: " in err
+    assert f"(pid {os.getpid()}) listens on it" in err
+    assert "redirect URIs" in err
+
+
+def test_an_explicit_port_that_is_leased_names_its_holder(start: Start, state: Path, tmp_path: Path, eventually: Eventually) -> None:
+    start(*LISTEN, checkout="/src/first")
+    record = record_of(state, eventually)
+    code, _, err = finished(start("true", port=record.port))
+    assert code == 3
+    assert f"Port {record.port} (--port) is not to be had: it is leased by /src/first (pid {record.pid})" in err
+
+
+def test_a_full_range_names_who_has_it(start: Start, state: Path, dev_range: tuple[int, int], eventually: Eventually) -> None:  # EDGE 62
+    start(*LISTEN, checkout="/src/first", dev_range=(dev_range[0], dev_range[0]))
+    record_of(state, eventually)
+    code, _, err = finished(start("true", dev_range=(dev_range[0], dev_range[0])))
+    assert code == 3
+    assert "The dev range is full" in err
+
+
+def test_a_second_dev_of_a_checkout_shows_the_first_ones_url(start: Start, state: Path, eventually: Eventually) -> None:
+    start(*LISTEN, kind="dev")
+    record = record_of(state, eventually)
+    code, out, err = finished(start(*LISTEN, kind="dev"))
+    assert (code, out) == (0, "")
+    assert f"already running: {record.url} (pid {record.pid})" in err
+
+
+def test_a_port_outside_the_range_is_allowed_with_a_note(start: Start, production_port: int) -> None:
+    code, out, err = finished(start("sh", "-c", "echo {port}", port=production_port + 1))
+    assert (code, out) == (0, f"{production_port + 1}\n")
+    assert "outside the dev range" in err
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become nobody")
+def test_a_state_folder_that_cannot_be_written_is_one_clear_error(argv: Callable[..., list[str]], state: Path, tmp_path: Path) -> None:
+    state.mkdir(mode=0o755)
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(0o755)
+    done = subprocess.run(
+        ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *argv("true")], capture_output=True, text=True, check=False, timeout=20
+    )
+    assert done.returncode == 1, done.stderr
+    assert done.stderr.splitlines() == [
+        f"error: The lease book in {state} cannot be written: Permission denied.",
+        "next: Make room or rights there, or name another folder: DARTSCTL_STATE_DIR=/a/folder dartsctl ...",
+    ]

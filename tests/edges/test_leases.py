@@ -1,0 +1,286 @@
+"""The lease book: kernel locks that live as long as their holders, under real races of real processes."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dartsctl.allocation import BROWSERS_REFUSE, DEV_RANGE, PortRange, candidates
+from dartsctl.bindings import Endpoint
+from dartsctl.edges import sockets
+from dartsctl.edges.leases import Lease, LeaseBook, held, state_folder
+from dartsctl.errors import DartsctlError
+from dartsctl.listeners import Probe
+from dartsctl.serving import LeaseRecord
+
+SOURCE = Path(__file__).parents[2] / "src"
+HOLDER = """
+import sys
+from pathlib import Path
+from dartsctl.allocation import PortRange, candidates
+from dartsctl.bindings import Endpoint
+from dartsctl.edges.leases import LeaseBook
+from dartsctl.edges.sockets import probe
+from dartsctl.listeners import Probe
+folder, first, last, avoid, start = sys.argv[1:]
+order = candidates(PortRange(int(first), int(last)), preferred=None, start=int(start), avoid=frozenset(map(int, avoid.split(","))))
+print("ready", flush=True)
+sys.stdin.readline()
+lease = LeaseBook(Path(folder)).acquire(order, confirm=lambda port: probe(Endpoint(port, "127.0.0.1")) is Probe.FREE)
+print(lease.port if lease else "full", flush=True)
+sys.stdin.readline()
+"""
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> LeaseBook:
+    return LeaseBook(tmp_path / "state")
+
+
+@pytest.fixture
+def leased() -> Iterator[list[Lease]]:
+    """Leases to be closed at the end."""
+    leases: list[Lease] = []
+    yield leases
+    for lease in leases:
+        lease.close()
+
+
+def take(book: LeaseBook, *order: int) -> Lease | None:
+    return book.acquire(order, confirm=lambda _port: True)
+
+
+def hold(folder: Path, span: PortRange, avoid: frozenset[int], start: int) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(folder), str(span.first), str(span.last), ",".join(map(str, sorted(avoid))), str(start)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(SOURCE)},
+    )
+
+
+def answer(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
+
+
+def go_on(process: subprocess.Popen[str]) -> None:
+    assert process.stdin is not None
+    process.stdin.write("\n")
+    process.stdin.flush()
+
+
+def free_span(length: int) -> PortRange:
+    """A range of this length outside the real dev range in which nothing is bound."""
+    for first in range(21001, 31000, length):
+        span = PortRange(first, first + length - 1)
+        if not sockets.listeners(span.numbers):
+            return span
+    pytest.fail("no free range")
+
+
+@pytest.mark.parametrize("same_start", [True, False], ids=["one order", "an order each"])
+def test_99_launches_at_once_share_no_port_and_the_rest_hear_that_it_is_full(tmp_path: Path, same_start: bool) -> None:  # EDGE 60
+    span = free_span(99)
+    avoid = frozenset({span.first + 59, span.first + 60})
+    holders = [hold(tmp_path / "state", span, avoid, 0 if same_start else number) for number in range(99)]
+    try:
+        assert [answer(process) for process in holders] == ["ready"] * 99
+        for process in holders:
+            go_on(process)
+        answers = [answer(process) for process in holders]
+        assert sorted(one for one in answers if one != "full") == sorted(str(port) for port in span.numbers if port not in avoid)
+        assert answers.count("full") == 2
+    finally:
+        for process in holders:
+            process.communicate()
+
+
+def test_a_killed_holder_frees_its_port(tmp_path: Path, book: LeaseBook, leased: list[Lease]) -> None:  # EDGE 61
+    span = free_span(1)
+    holder = hold(book.folder, span, frozenset({1}), 0)
+    answer(holder)
+    go_on(holder)
+    assert answer(holder) == str(span.first)
+    assert take(book, span.first) is None
+    holder.send_signal(signal.SIGKILL)
+    holder.communicate()
+    lease = take(book, span.first)
+    assert lease is not None
+    leased.append(lease)
+
+
+def test_the_real_range_is_given_out_without_what_browsers_refuse(book: LeaseBook, leased: list[Lease]) -> None:  # EDGE 63
+    order = candidates(DEV_RANGE, preferred=None, start=0, avoid=frozenset())
+    while lease := book.acquire(order, confirm=lambda port: sockets.probe(Endpoint(port, "127.0.0.1")) is Probe.FREE):
+        leased.append(lease)
+    ports = [lease.port for lease in leased]
+    assert len(ports) == len(set(ports)) >= 80  # the machine may have something on a few of them
+    assert not BROWSERS_REFUSE & set(ports)
+
+
+def test_the_lease_lives_as_long_as_a_process_that_inherited_it(book: LeaseBook) -> None:
+    lease = take(book, 7001)
+    assert lease is not None
+    server = subprocess.Popen(["cat"], stdin=subprocess.PIPE, pass_fds=[lease.descriptor])
+    lease.close()
+    assert [record.port for record in book.held()] == [7001]
+    assert take(book, 7001) is None
+    server.communicate()
+    assert book.held() == ()
+
+
+def test_a_lease_is_not_inherited_unasked(book: LeaseBook) -> None:
+    lease = take(book, 7001)
+    assert lease is not None
+    bystander = subprocess.Popen(["cat"], stdin=subprocess.PIPE, close_fds=False)
+    lease.close()
+    assert book.held() == ()
+    bystander.communicate()
+
+
+def test_a_busy_port_is_passed_over_and_stays_unleased(book: LeaseBook, leased: list[Lease]) -> None:
+    lease = book.acquire([7001, 7002], confirm=lambda port: port != 7001)
+    assert lease is not None
+    leased.append(lease)
+    assert lease.port == 7002
+    assert [record.port for record in book.held()] == [7002]
+
+
+def test_a_listers_short_lock_does_not_read_as_taken(book: LeaseBook, leased: list[Lease], monkeypatch: pytest.MonkeyPatch) -> None:
+    leased += [lease for lease in [take(book, 7002)] if lease]
+    lister = os.open(book.folder / "ports" / "7001.lock", os.O_RDWR | os.O_CREAT)
+    fcntl.flock(lister, fcntl.LOCK_SH)
+
+    def release_while_others_are_tried(_port: int) -> bool:
+        fcntl.flock(lister, fcntl.LOCK_UN)
+        return _port == 7001
+
+    lease = book.acquire([7001, 7003], confirm=release_while_others_are_tried)
+    os.close(lister)
+    assert lease is not None
+    leased.append(lease)
+    assert lease.port == 7001
+
+
+def test_a_failing_probe_gives_the_lock_back(book: LeaseBook) -> None:
+    def fails(_port: int) -> bool:
+        raise DartsctlError("cannot be told")
+
+    with pytest.raises(DartsctlError, match="cannot be told"):
+        book.acquire([7001], confirm=fails)
+    assert book.held() == ()
+
+
+def test_the_record_names_the_holder_and_is_believed_only_while_the_lock_is_held(book: LeaseBook) -> None:
+    lease = take(book, 7001)
+    assert lease is not None
+    record = LeaseRecord(7001, "dev", "127.0.0.1", "http://127.0.0.1:7001", "/src/app", "main", "ann", ("flask", "run"), 12.5, 4711, 12.0, 4710, 99)
+    book.describe(record)
+    assert book.held() == (record,)
+    assert stat.S_IMODE((book.folder / "ports" / "7001.json").stat().st_mode) == 0o600
+    lease.close()
+    assert book.held() == ()
+    assert book.holder(7001) is None
+
+
+def test_the_last_holders_record_is_not_shown_for_the_next_one(book: LeaseBook, leased: list[Lease]) -> None:
+    first = take(book, 7001)
+    assert first is not None
+    book.describe(LeaseRecord(7001, checkout="/src/old", pid=1))
+    first.close()
+    leased += [lease for lease in [take(book, 7001)] if lease]
+    assert book.held() == (LeaseRecord(7001),)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"unknown": 1}'])
+def test_a_broken_record_still_is_a_lease(book: LeaseBook, leased: list[Lease], text: str) -> None:
+    leased += [lease for lease in [take(book, 7001)] if lease]
+    (book.folder / "ports" / "7001.json").write_text(text)
+    assert book.held() == (LeaseRecord(7001),)
+
+
+def test_looking_writes_nothing(book: LeaseBook) -> None:
+    assert book.held() == ()
+    assert book.remembered("/src/app") is None
+    assert not book.folder.exists()
+
+
+def test_the_folder_is_the_users_own_and_explains_itself(book: LeaseBook, leased: list[Lease]) -> None:
+    leased += [lease for lease in [take(book, 7001)] if lease]
+    assert stat.S_IMODE(book.folder.stat().st_mode) == 0o700
+    assert "never remove" in (book.folder / "README.txt").read_text()
+
+
+def test_a_folder_that_vanished_is_made_again(book: LeaseBook, leased: list[Lease]) -> None:
+    leased += [lease for lease in [take(book, 7001)] if lease]
+    shutil.rmtree(book.folder)
+    leased += [lease for lease in [take(book, 7002)] if lease]
+    assert [record.port for record in book.held()] == [7002]
+
+
+def test_a_full_disk_is_one_clear_error(book: LeaseBook, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_source: int, _operation: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(fcntl, "flock", full)
+    with pytest.raises(DartsctlError, match="cannot be written: No space left on device") as caught:
+        take(book, 7001)
+    assert "DARTSCTL_STATE_DIR" in caught.value.hint
+
+
+def test_a_checkout_keeps_its_port_and_no_other_checkouts(book: LeaseBook) -> None:
+    book.remember("/src/one", 7001)
+    book.remember("/src/two", 7002)
+    book.remember("/src/one", 7003)
+    assert (book.remembered("/src/one"), book.remembered("/src/two"), book.remembered("/src/three")) == (7003, 7002, None)
+    assert not list(book.folder.rglob("*.tmp"))
+
+
+def test_a_checkout_is_claimed_once(book: LeaseBook) -> None:
+    claim = book.claim_checkout("/src/one")
+    assert claim is not None
+    assert book.claim_checkout("/src/one") is None
+    other = book.claim_checkout("/src/two")
+    assert other is not None
+    os.close(claim)
+    os.close(other)
+
+
+def test_the_state_folder_is_found_by_the_environment() -> None:
+    assert state_folder({"DARTSCTL_STATE_DIR": "/a", "XDG_STATE_HOME": "/b"}) == Path("/a")
+    assert state_folder({"XDG_STATE_HOME": "/b"}) == Path("/b/dartsctl")
+    assert state_folder({"XDG_STATE_HOME": "relative"}) == Path.home() / ".local/state/dartsctl"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can have been called by sudo")
+def test_under_sudo_the_book_is_the_callers() -> None:  # EDGE 84
+    nobody = Path("/nonexistent/.local/state/dartsctl")
+    assert state_folder({"SUDO_UID": "65534", "SUDO_GID": "65534"}) == nobody
+    with pytest.raises(DartsctlError, match="no home folder"):
+        state_folder({"SUDO_UID": "54321", "SUDO_GID": "54321"})
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can have been called by sudo")
+def test_what_is_made_under_sudo_belongs_to_the_caller(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # EDGE 84
+    monkeypatch.setenv("DARTSCTL_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setenv("SUDO_UID", "65534")
+    monkeypatch.setenv("SUDO_GID", "65534")
+    book = LeaseBook()
+    lease = take(book, 7001)
+    assert lease is not None
+    book.describe(LeaseRecord(7001))
+    assert {path.stat().st_uid for path in (book.folder, *book.folder.rglob("*"))} == {65534}
+    assert [record.port for record in held()] == [7001]
+    lease.close()

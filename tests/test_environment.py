@@ -1,0 +1,259 @@
+"""Environments: which files and names Compose gets, and what is said when they are not there."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from dartsctl.environment import CONVENTIONAL, Environment, adhoc, python_for, resolve, server_command
+from dartsctl.errors import ExitCode, Refused, UsageError
+from dartsctl.settings import Settings, load
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    """A project's folder; its parent's name is not part of anything."""
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    return folder
+
+
+def touch(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+
+
+def settings_of(folder: Path, text: str = "", environ: dict[str, str] | None = None) -> Settings:
+    (folder / "dartsctl.toml").write_text(text)
+    return load(folder, environ or {})
+
+
+# --- Compose files ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ending", [".yml", ".yaml"])
+@pytest.mark.parametrize(("name", "stem"), [(name, stem) for name, stems in CONVENTIONAL.items() for stem in stems])
+def test_each_conventional_name_is_picked(shop: Path, name: str, stem: str, ending: str) -> None:
+    touch(shop, stem + ending, ".env.production")
+    environment = resolve(load(shop, {}), name)
+    assert environment.files == (shop / (stem + ending),)
+    assert (environment.name, environment.directory, environment.is_production) == (name, shop, name == "prod")
+
+
+def test_another_environment_has_conventional_names_too(shop: Path) -> None:
+    touch(shop, "compose/staging.yml", ".env.staging")
+    environment = resolve(settings_of(shop, "[environment.staging]\n"), "staging")
+    assert environment == Environment(
+        name="staging",
+        files=(shop / "compose/staging.yml",),
+        env_files=(shop / ".env.staging",),
+        project="shop-staging",
+        profiles=(),
+        directory=shop,
+    )
+
+
+def test_several_candidates_are_listed_with_the_lines_to_write(shop: Path) -> None:
+    touch(shop, "docker-compose-wso2.yml", "docker-compose-production.yml", ".env.production")
+    with pytest.raises(UsageError) as caught:
+        resolve(load(shop, {}), "prod")
+    assert caught.value.message == (f"several files in {shop} could be the prod stack: docker-compose-production.yml, docker-compose-wso2.yml")
+    assert caught.value.details == (
+        f"write into {shop}/dartsctl.toml:",
+        "  [prod]",
+        '  files = ["docker-compose-production.yml"]   # or',
+        '  files = ["docker-compose-wso2.yml"]',
+    )
+    assert caught.value.hint == "dartsctl check -f FILE needs no settings"
+
+
+def test_no_candidate_says_which_lines_to_write_and_which_names_count(shop: Path) -> None:
+    touch(shop, "docker-compose.yml")
+    (shop / "compose.dev.yml").mkdir()
+    with pytest.raises(UsageError) as caught:
+        resolve(load(shop, {}), "dev")
+    assert caught.value.message == f"no Compose file for dev in {shop}"
+    assert caught.value.details[:3] == (f"write into {shop}/dartsctl.toml:", "  [dev]", '  files = ["PATH/TO/COMPOSE.yml"]')
+    assert "compose/dev, compose.dev, docker-compose-dev, docker-compose.dev, docker-compose-localhost" in caught.value.details[3]
+
+
+def test_the_lines_to_write_fit_the_file_that_holds_the_settings(shop: Path) -> None:
+    (shop / "pyproject.toml").write_text("[tool.dartsctl.environment.qa]\n")
+    with pytest.raises(UsageError) as caught:
+        resolve(load(shop, {}), "qa")
+    assert caught.value.details[:2] == (f"write into {shop}/pyproject.toml:", "  [tool.dartsctl.environment.qa]")
+
+
+def test_configured_files_keep_their_order_and_win_over_conventional_ones(shop: Path) -> None:
+    touch(shop, "compose.dev.yml", "b.yml", "sub/a.yml")
+    environment = resolve(settings_of(shop, '[dev]\nfiles = ["b.yml", "sub/a.yml"]\nprofiles = ["x"]\nproject = "p"'), "dev")
+    assert environment.files == (shop / "b.yml", shop / "sub/a.yml")
+    assert (environment.profiles, environment.project) == (("x",), "p")
+
+
+def test_a_configured_file_that_is_missing_is_named_with_its_key(shop: Path) -> None:
+    settings = settings_of(shop, '[dev]\nproject = "p"\nfiles = ["gone.yml"]')
+    with pytest.raises(UsageError, match=rf"^dartsctl.toml:3: dev.files: no file {shop}/gone.yml$"):
+        resolve(settings, "dev")
+    from_variable = settings_of(shop, "", {"DARTSCTL_DEV_FILES": "gone.yml"})
+    with pytest.raises(UsageError, match=rf"^DARTSCTL_DEV_FILES: no file {shop}/gone.yml$"):
+        resolve(from_variable, "dev")
+
+
+def test_a_configured_file_that_is_a_folder_is_named_with_its_key(shop: Path) -> None:
+    (shop / "compose").mkdir()
+    with pytest.raises(UsageError, match=rf"^dartsctl.toml:2: environment.qa.files: {shop}/compose is a folder$"):
+        resolve(settings_of(shop, '[environment.qa]\nfiles = ["compose"]'), "qa")
+
+
+def test_flags_win_over_the_settings_and_are_relative_to_the_working_folder(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    touch(shop, "work/x.yml", "work/x.env")
+    monkeypatch.chdir(shop / "work")
+    settings = settings_of(shop, '[prod]\nfiles = ["gone.yml"]\nprofiles = ["a"]')
+    environment = resolve(settings, "prod", files=[Path("x.yml")], env_files=[Path("../work/x.env")], project="mine", profiles=["b"])
+    assert (environment.files, environment.env_files) == ((shop / "work/x.yml",), (shop / "work/x.env",))
+    assert (environment.project, environment.profiles) == ("mine", ("b",))
+
+
+def test_mistakes_in_flags_name_the_flag(shop: Path) -> None:
+    touch(shop, "compose.dev.yml")
+    settings = load(shop, {})
+    with pytest.raises(UsageError, match=rf"^--file: no file {shop}/gone.yml$"):
+        resolve(settings, "dev", files=[shop / "gone.yml"])
+    with pytest.raises(UsageError, match=rf"^--env-file: {shop} is a folder$"):
+        resolve(settings, "dev", env_files=[shop])
+    with pytest.raises(UsageError, match=r"^--project: 'Shop' is not a project name"):
+        resolve(settings, "dev", project="Shop")
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"), [("stagin", "did you mean staging?"), ("Prod", "did you mean prod?"), ("qqq", "known: dev, prod, staging;")]
+)
+def test_an_unknown_environment_names_the_nearest_known_one(shop: Path, name: str, hint: str) -> None:
+    with pytest.raises(UsageError, match=rf"^there is no environment '{name}'$") as caught:
+        resolve(settings_of(shop, "[environment.staging]"), name)
+    assert caught.value.hint.startswith(hint)
+
+
+# --- env files ----------------------------------------------------------------------------------------------------------------
+
+
+def test_the_default_env_file_of_development_may_be_missing(shop: Path) -> None:
+    touch(shop, "compose.dev.yml")
+    assert resolve(load(shop, {}), "dev").env_files == ()
+    touch(shop, ".env")
+    assert resolve(load(shop, {}), "dev").env_files == (shop / ".env",)
+
+
+def test_a_configured_env_file_must_exist(shop: Path) -> None:
+    touch(shop, "compose.dev.yml")
+    settings = settings_of(shop, '[dev]\nenv_files = [".env"]')
+    with pytest.raises(UsageError, match=rf"^dartsctl.toml:2: dev.env_files: no file {shop}/.env$"):
+        resolve(settings, "dev")
+
+
+@pytest.mark.parametrize("text", ["", '[prod]\nenv_files = [".env.production"]'])
+def test_production_is_refused_without_its_env_file(shop: Path, text: str) -> None:
+    touch(shop, "compose.prod.yml")
+    settings = settings_of(shop, text)
+    with pytest.raises(Refused) as caught:
+        resolve(settings, "prod")
+    assert caught.value.code is ExitCode.REFUSED
+    assert caught.value.message == f"production needs {shop}/.env.production, which is not there"
+    assert caught.value.hint == "dartsctl init writes one with new secrets"
+    touch(shop, ".env.production.example")
+    with pytest.raises(Refused) as caught:
+        resolve(settings, "prod")
+    assert caught.value.hint == f"cp {shop}/.env.production.example {shop}/.env.production, then fill it in"
+
+
+def test_production_may_say_that_it_has_no_env_file(shop: Path) -> None:
+    touch(shop, "compose.prod.yml")
+    assert resolve(settings_of(shop, "[prod]\nenv_files = []"), "prod").env_files == ()
+
+
+def test_an_env_file_need_not_be_a_regular_file(shop: Path) -> None:
+    touch(shop, "compose.prod.yml")
+    assert resolve(load(shop, {}), "prod", env_files=[Path("/dev/null")]).env_files == (Path("/dev/null"),)
+
+
+# --- without settings ---------------------------------------------------------------------------------------------------------
+
+
+def test_any_files_make_an_environment(shop: Path) -> None:
+    touch(shop, "a.yml", "x.env")
+    environment = adhoc(files=[shop / "a.yml"], env_files=[shop / "x.env"], profiles=["p"], directory=shop)
+    assert environment == Environment("adhoc", (shop / "a.yml",), (shop / "x.env",), None, ("p",), shop)
+    assert adhoc(files=[shop / "a.yml"], project="mine", directory=shop).project == "mine"
+
+
+def test_a_missing_file_is_named_by_its_flag(shop: Path) -> None:
+    with pytest.raises(UsageError, match=rf"^--file: no file {shop}/a.yml$"):
+        adhoc(files=[shop / "a.yml"], directory=shop)
+    with pytest.raises(UsageError, match=r"^--project: 'A' is not a project name"):
+        adhoc(project="A", directory=Path())
+
+
+def test_in_the_working_folder_compose_picks_its_own_files(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    touch(shop, "compose.yml")
+    monkeypatch.chdir(shop)
+    assert adhoc(directory=Path()).files == ()
+
+
+def test_in_another_folder_the_files_that_compose_would_pick_are_named(shop: Path) -> None:
+    with pytest.raises(UsageError, match=rf"^no Compose file in {shop} "):
+        adhoc(directory=shop)
+    touch(shop, "docker-compose.yml", "docker-compose.override.yaml", "compose.override.yml")
+    assert adhoc(directory=shop).files == (shop / "docker-compose.yml", shop / "docker-compose.override.yaml")
+    touch(shop, "compose.yaml")
+    assert adhoc(directory=shop).files == (shop / "compose.yaml", shop / "compose.override.yml")
+
+
+# --- the host server ----------------------------------------------------------------------------------------------------------
+
+
+def interpreter(folder: Path, environment: str) -> str:
+    python = folder / environment / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.symlink_to(sys.executable)
+    return str(python)
+
+
+def test_the_apps_virtual_environment_wins_and_its_link_is_not_followed(shop: Path) -> None:
+    app = shop / "app"
+    assert python_for(app, shop) == sys.executable
+    outer = interpreter(shop, ".venv")
+    assert python_for(app, shop) == outer
+    plain = interpreter(app, "venv")
+    assert python_for(app, shop) == plain
+    hidden = interpreter(app, ".venv")
+    assert python_for(app, shop) == hidden
+
+
+def test_a_broken_virtual_environment_is_passed_over(shop: Path) -> None:
+    (shop / ".venv/bin").mkdir(parents=True)
+    (shop / ".venv/bin/python").symlink_to("/gone/python3")
+    assert python_for(shop) == sys.executable
+
+
+def test_the_servers_command_is_the_configured_one_or_the_conventional_entry_point(shop: Path) -> None:
+    touch(shop, "app.py")
+    assert server_command(load(shop, {})) == ("{python}", "app.py")
+    touch(shop, "run.py")
+    assert server_command(load(shop, {})) == ("{python}", "run.py")
+    assert server_command(settings_of(shop, '[server]\ncommand = ["flask", "run"]')) == ("flask", "run")
+
+
+def test_without_a_command_the_lines_to_write_are_shown(shop: Path) -> None:
+    with pytest.raises(UsageError, match=r"^nothing says how the server is started") as caught:
+        server_command(load(shop, {}))
+    assert caught.value.details == (f"write into {shop}/dartsctl.toml:", "  [server]", '  command = ["{python}", "FILE.py"]')
+
+
+def test_a_missing_server_folder_is_named_with_its_key(shop: Path) -> None:
+    settings = settings_of(shop, '[server]\ndirectory = "src"\ncommand = ["flask", "run"]')
+    with pytest.raises(UsageError, match=rf"^dartsctl.toml:2: server.directory: no folder {shop}/src$"):
+        server_command(settings)

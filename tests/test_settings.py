@@ -1,0 +1,466 @@
+"""Settings: where they are found, what they default to, and that every mistake names file, line and key."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from dartsctl.allocation import DEV_RANGE, PRODUCTION_PORTS, PortRange
+from dartsctl.errors import ExitCode, UsageError
+from dartsctl.settings import Settings, load
+from dartsctl.settings_file import line_numbers
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A folder whose name is a Compose project name."""
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    return folder
+
+
+def settings_of(folder: Path, text: str, environ: dict[str, str] | None = None) -> Settings:
+    (folder / "dartsctl.toml").write_text(text, encoding="utf-8")
+    return load(folder, environ or {})
+
+
+def mistake_in(folder: Path, text: str, environ: dict[str, str] | None = None) -> UsageError:
+    with pytest.raises(UsageError) as caught:
+        settings_of(folder, text, environ)
+    assert caught.value.code is ExitCode.USAGE
+    assert caught.value.hint
+    return caught.value
+
+
+# --- finding ------------------------------------------------------------------------------------------------------------------
+
+
+def test_without_a_file_everything_has_its_default(project: Path) -> None:
+    settings = load(project, {})
+    assert (settings.root, settings.source, settings.name) == (project, None, "shop")
+    assert list(settings.environments) == ["dev", "prod"]
+    dev, prod = settings.environments["dev"], settings.environments["prod"]
+    assert (dev.project, prod.project) == ("shop-dev", "shop")
+    assert (dev.files, dev.env_files, dev.profiles) == ((), None, ())
+    assert (dev.production_ports, dev.on_conflict, dev.wait_timeout) == ("warn", None, 120.0)
+    assert settings.ports.dev_range == DEV_RANGE
+    assert settings.ports.production == PRODUCTION_PORTS
+    server = settings.server
+    assert (server.directory, server.command, server.health, server.replaces) == (project, (), None, ())
+    assert (server.port_variables, server.services, server.enforce) == (("FLASK_RUN_PORT", "FLASK_PORT", "PORT"), "required", "auto")
+    assert settings.origin("dev", "files") == "dev.files"
+
+
+def test_the_file_is_found_upwards_and_its_folder_is_the_root(project: Path) -> None:
+    (project / "dartsctl.toml").write_text("")
+    below = project / "src" / "app"
+    below.mkdir(parents=True)
+    assert load(below, {}).root == project
+    assert load(below, {}).source == project / "dartsctl.toml"
+
+
+def test_the_nearest_folder_with_settings_wins(project: Path) -> None:
+    (project / "dartsctl.toml").write_text('name = "outer"')
+    inner = project / "inner"
+    inner.mkdir()
+    (inner / "pyproject.toml").write_text('[tool.dartsctl]\nname = "inner"')
+    assert load(inner, {}).name == "inner"
+
+
+def test_dartsctl_toml_wins_over_pyproject_in_one_folder(project: Path) -> None:
+    (project / "pyproject.toml").write_text('[tool.dartsctl]\nname = "second"')
+    assert settings_of(project, 'name = "first"').name == "first"
+
+
+def test_a_pyproject_without_our_table_is_passed_over(project: Path) -> None:
+    (project / "dartsctl.toml").write_text('name = "outer"')
+    for number, text in enumerate(('[project]\nname = "dartsctl"', "[tool.ruff]", "tool = 3 # dartsctl", "broken [[[")):
+        inner = project / f"inner{number}"
+        inner.mkdir()
+        (inner / "pyproject.toml").write_text(text)
+        assert load(inner, {}).name == "outer"
+
+
+def test_a_mistake_in_pyproject_is_named_with_its_whole_key(project: Path) -> None:
+    (project / "pyproject.toml").write_text('[project]\nname = "x"\n\n[tool.dartsctl.dev]\nfils = ["a.yml"]\n')
+    with pytest.raises(UsageError) as caught:
+        load(project, {})
+    assert caught.value.message == "pyproject.toml:5: tool.dartsctl.dev.fils: no such key"
+    assert caught.value.hint == "did you mean tool.dartsctl.dev.files?"
+
+
+def test_our_table_in_pyproject_must_be_one(project: Path) -> None:
+    (project / "pyproject.toml").write_text("[tool]\ndartsctl = 3\n")
+    with pytest.raises(UsageError, match=r"^pyproject.toml:2: tool.dartsctl: a whole number stands where a table is needed$"):
+        load(project, {})
+
+
+def test_the_flag_wins_over_the_variable_and_both_over_the_search(project: Path) -> None:
+    for name in ("flag", "variable"):
+        (project / name).mkdir()
+        (project / name / "dartsctl.toml").write_text(f'name = "{name}"')
+    (project / "dartsctl.toml").write_text('name = "found"')
+    variable = {"DARTSCTL_PROJECT_DIR": str(project / "variable")}
+    assert load(project, {}).name == "found"
+    assert load(project, variable).name == "variable"
+    assert load(project, variable, project_dir=project / "flag").name == "flag"
+    assert load(project, {}, project_dir=Path("flag")).root == project / "flag"
+
+
+def test_a_named_project_folder_is_not_searched_upwards(project: Path) -> None:
+    (project / "dartsctl.toml").write_text('name = "outer"')
+    (project / "bare").mkdir()
+    assert load(project, {}, project_dir=project / "bare").name == "bare"
+
+
+def test_a_named_project_folder_must_exist(project: Path) -> None:
+    with pytest.raises(UsageError, match=rf"^--project-dir: no folder {project}/gone$"):
+        load(project, {}, project_dir=project / "gone")
+    with pytest.raises(UsageError, match=rf"^DARTSCTL_PROJECT_DIR: no folder {project}/gone$"):
+        load(project, {"DARTSCTL_PROJECT_DIR": "gone"})
+
+
+# --- files that cannot be read ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('name = "x"\n[dev]\nfiles = \n', "dartsctl.toml:3: Invalid value (column 9)"),
+        ("[dev]\n[dev]\n", "dartsctl.toml:2: Cannot declare ('dev',) twice (column 5)"),
+        ('name = "x"\n[dev]\nfiles = ["a"', "dartsctl.toml:3: Unclosed array, and the file ends"),
+    ],
+)
+def test_a_syntax_error_names_its_line(project: Path, text: str, message: str) -> None:
+    assert mistake_in(project, text).message == message
+
+
+def test_text_that_is_not_utf8_is_refused_with_its_line(project: Path) -> None:
+    (project / "dartsctl.toml").write_bytes(b'name = "x"\n# caf\xe9\n')
+    with pytest.raises(UsageError, match=r"^dartsctl.toml:2: not UTF-8 text$"):
+        load(project, {})
+
+
+def test_a_byte_order_mark_and_windows_line_ends_are_no_mistake(project: Path) -> None:
+    (project / "dartsctl.toml").write_bytes(b'\xef\xbb\xbfname = "x"\r\n[dev]\r\nprofiles = ["a"]\r\n')
+    settings = load(project, {})
+    assert (settings.name, settings.origin("dev", "profiles")) == ("x", "dartsctl.toml:3: dev.profiles")
+
+
+def test_a_folder_named_like_the_file_is_refused(project: Path) -> None:
+    (project / "dartsctl.toml").mkdir()
+    with pytest.raises(UsageError, match=r"dartsctl.toml is a folder, not a settings file$"):
+        load(project, {})
+
+
+def test_a_pipe_named_like_the_file_is_refused_and_not_waited_for(project: Path) -> None:
+    os.mkfifo(project / "dartsctl.toml")
+    with pytest.raises(UsageError, match=r"dartsctl.toml is no regular file, not a settings file$"):
+        load(project, {})
+
+
+def test_a_link_to_nothing_and_a_link_in_a_circle_are_refused(project: Path) -> None:
+    file = project / "dartsctl.toml"
+    file.symlink_to("gone.toml")
+    with pytest.raises(UsageError, match=r"dartsctl.toml is a link to nothing$"):
+        load(project, {})
+    file.unlink()
+    file.symlink_to("dartsctl.toml")
+    with pytest.raises(UsageError, match=r"dartsctl.toml cannot be read: Too many levels of symbolic links$"):
+        load(project, {})
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
+def test_a_file_that_may_not_be_read_is_refused(project: Path) -> None:
+    (project / "dartsctl.toml").write_text("")
+    (project / "dartsctl.toml").chmod(0)
+    with pytest.raises(UsageError, match=r"dartsctl.toml cannot be read: Permission denied$"):
+        load(project, {})
+
+
+# --- every key ----------------------------------------------------------------------------------------------------------------
+
+COMPLETE = """\
+name = "darts"
+[dev]
+files = ["compose/dev.yml", "../shared.yml"]
+env_files = [".env", "/etc/darts.env"]
+project = "darts-dev"
+profiles = ["app"]
+production_ports = "remap"
+on_conflict = "stop"
+wait_timeout = 2.5
+[prod]
+files = ["compose/prod.yml"]
+env_files = []
+[environment.staging]
+files = ["staging.yml"]
+[ports]
+dev_range = "6001-6099"
+[ports.production]
+web = [80, 443]
+app = 5000
+[server]
+command = ["{python}", "run.py"]
+directory = "src"
+port_variables = ["PORT"]
+health = "/health"
+replaces = ["app"]
+services = "optional"
+enforce = "watch"
+url_host = "localhost"
+ready_timeout = 5
+[server.env]
+DB = "{postgres.host}"
+"""
+
+
+def test_every_key_is_taken_over(project: Path) -> None:
+    settings = settings_of(project, COMPLETE)
+    dev, prod, staging = (settings.environments[name] for name in ("dev", "prod", "staging"))
+    assert dev.files == (project / "compose/dev.yml", project.parent / "shared.yml")
+    assert dev.env_files == (project / ".env", Path("/etc/darts.env"))
+    assert (dev.project, dev.profiles, dev.production_ports) == ("darts-dev", ("app",), "remap")
+    assert (dev.on_conflict, dev.wait_timeout) == ("stop", 2.5)
+    assert (prod.project, prod.env_files) == ("darts", ())
+    assert (staging.project, staging.files) == ("darts-staging", (project / "staging.yml",))
+    assert settings.ports.dev_range == PortRange(6001, 6099)
+    assert settings.ports.production == {"web": (80, 443), "app": (5000,)}
+    server = settings.server
+    assert (server.command, server.directory, server.port_variables) == (("{python}", "run.py"), project / "src", ("PORT",))
+    assert (server.health, server.replaces, server.services, server.enforce) == ("/health", ("app",), "optional", "watch")
+    assert (server.url_host, server.ready_timeout, server.env) == ("localhost", 5.0, {"DB": "{postgres.host}"})
+    assert settings.origin("environment", "staging", "files") == "dartsctl.toml:14: environment.staging.files"
+
+
+def test_this_repositorys_own_settings_are_valid() -> None:
+    root = Path(__file__).parents[1]
+    settings = load(root, {})
+    assert settings.source == root / "dartsctl.toml"
+    assert settings.ports.production == PRODUCTION_PORTS
+    assert all(file.is_file() for one in settings.environments.values() for file in one.files)
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [("My Shop", "myshop"), ("_x", "x"), ("Käse.2", "kse2"), ("---", "project")],
+)
+def test_the_folders_name_becomes_a_project_name_as_compose_makes_one(tmp_path: Path, folder: str, name: str) -> None:
+    (tmp_path / folder).mkdir()
+    assert load(tmp_path / folder, {}).name == name
+
+
+# --- mistakes -----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        ('name = "x"\nprot = 1\n', "dartsctl.toml:2: prot: no such key", "did you mean prod?"),
+        ("[dev]\n\nenv_file = []\n", "dartsctl.toml:3: dev.env_file: no such key", "did you mean dev.env_files?"),
+        ("[server]\n[server.envs]\n", "dartsctl.toml:2: server.envs: no such key", "did you mean server.env?"),
+        ("dev.fils = []\n", "dartsctl.toml:1: dev.fils: no such key", "did you mean dev.files?"),
+        ("dev = { project = 'x', fils = [] }\n", "dartsctl.toml:1: dev.fils: no such key", "did you mean dev.files?"),
+        ("[dev]\nqqq = 1\n'a b' = 1\n", "dartsctl.toml:2: dev.qqq: no such key", "known here: project, files,"),
+        ('[dev]\n"a b" = 1\n', 'dartsctl.toml:2: dev."a b": no such key', "known here:"),
+        ("[staging]\nfiles = []\n", "dartsctl.toml:1: staging: no such key", "an environment of your own is written [environment.staging]"),
+        ('[prod]\nproduction_ports = "warn"\n', "dartsctl.toml:2: prod.production_ports: no such key", "known here:"),
+        ("[environment.qa]\nfils = []", "dartsctl.toml:2: environment.qa.fils: no such key", "did you mean environment.qa.files?"),
+    ],
+)
+def test_an_unknown_key_names_its_line_and_the_nearest_known_one(project: Path, text: str, message: str, hint: str) -> None:
+    error = mistake_in(project, text)
+    assert error.message == message
+    assert error.hint.startswith(hint)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("name = 3", "1: name: a whole number stands where text is needed"),
+        ("dev = 3", "1: dev: a whole number stands where a table is needed"),
+        ("[[dev]]", "1: dev: a list stands where a table is needed"),
+        ("environment = []", "1: environment: a list stands where a table is needed"),
+        ("[environment]\nqa = 1", "2: environment.qa: a whole number stands where a table is needed"),
+        ("[environment.dev]", "1: environment.dev: dev is built in"),
+        ("[environment.QA]", "1: environment.QA: 'QA' cannot name an environment"),
+        ('[dev]\nfiles = "a.yml"', "2: dev.files: text stands where a list of texts is needed"),
+        ("[dev]\nfiles = []", "2: dev.files: the list is empty"),
+        ('[dev]\nfiles = [\n "a",\n 1]', "2: dev.files: a whole number stands where text is needed"),
+        ('[dev]\nfiles = [""]', "2: dev.files: an empty text stands in the list"),
+        ('[dev]\nfiles = ["a\\u0000"]', "2: dev.files: a NUL character stands in it"),
+        ("[dev]\nprofiles = 2024-01-01", "2: dev.profiles: a date or time stands where a list of texts is needed"),
+        ("[dev]\nenv_files = true", "2: dev.env_files: true stands where a list of texts is needed"),
+        ('[dev]\nproject = "Shop"', "2: dev.project: 'Shop' is not a project name; Compose takes lower-case letters"),
+        ('[dev]\nproject = ""', "2: dev.project: '' is not a project name"),
+        ('name = "Darts Server"', "1: name: 'Darts Server' is not a project name"),
+        ('[dev]\non_conflict = "kill"', '2: dev.on_conflict: \'kill\' is not one of "ask", "fail", "stop", "remap", "wait"'),
+        ("[dev]\non_conflict = 1", '2: dev.on_conflict: a whole number is not one of "ask"'),
+        ('[dev]\nproduction_ports = "allow"', '2: dev.production_ports: \'allow\' is not one of "warn", "remap", "refuse"'),
+        ('[dev]\nwait_timeout = "1m"', "2: dev.wait_timeout: '1m' is not a number of seconds"),
+        ("[dev]\nwait_timeout = true", "2: dev.wait_timeout: true is not a number of seconds"),
+        ("[dev]\nwait_timeout = 0", "2: dev.wait_timeout: 0 seconds: the number must be above 0"),
+        ("[dev]\nwait_timeout = nan", "2: dev.wait_timeout: nan seconds: the number must be above 0"),
+        ("[dev]\nwait_timeout = inf", "2: dev.wait_timeout: inf seconds: the number must be above 0"),
+        ('[server]\ncommand = "python run.py"', "2: server.command: text stands where a list is needed"),
+        ("[server]\ncommand = []", "2: server.command: the list is empty"),
+        ('[server]\ndirectory = ""', "2: server.directory: the text is empty"),
+        ('[server]\nport_variables = ["A-B"]', "2: server.port_variables: 'A-B' is not the name of a variable"),
+        ('[server]\nhealth = "health"', "2: server.health: 'health' is not a path of a URL"),
+        ('[server]\nservices = "maybe"', '2: server.services: \'maybe\' is not one of "required", "optional"'),
+        ('[server]\nenforce = "on"', '2: server.enforce: \'on\' is not one of "auto", "hook", "watch", "off"'),
+        ('[server]\nurl_host = "http://x:1"', "2: server.url_host: 'http://x:1' is not the host of a URL"),
+        ("[server]\nready_timeout = -1", "2: server.ready_timeout: -1 seconds: the number must be above 0"),
+        ("[server.env]\nPORT = 5672", "2: server.env.PORT: a whole number stands where text is needed"),
+        ('[server.env]\n"A B" = "x"', "2: server.env.\"A B\": 'A B' is not the name of a variable"),
+    ],
+)
+def test_a_wrong_value_names_line_and_key(project: Path, text: str, message: str) -> None:
+    assert mistake_in(project, text).message.startswith("dartsctl.toml:" + message)
+
+
+@pytest.mark.parametrize("value", ["0", "65536", "-1", '"http"', '"5000"', "true", "5000.0", "[80, 0]", "[[80]]", "{}"])
+def test_what_is_no_port_number_is_refused(project: Path, value: str) -> None:  # EDGE 86
+    error = mistake_in(project, f"[ports.production]\nnginx = {value}\n")
+    assert error.message.startswith("dartsctl.toml:2: ports.production.nginx: ")
+    assert error.message.endswith(" is not a port number (1-65535)")
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ('"5099-5001"', "5099-5001 begins above its end"),
+        ('"1000-2000"', "1000-2000 is not within 1024-65535"),
+        ('"60000-65536"', "60000-65536 is not within 1024-65535"),
+        ('"5001"', "'5001' is not a range of ports"),
+        ('"http"', "'http' is not a range of ports"),
+        ('"-5-10"', "'-5-10' is not a range of ports"),
+        ("5001", "a whole number stands where a range is needed"),
+        ("[5001, 5099]", "a list stands where a range is needed"),
+        ('"5060-5061"', "browsers refuse every port of 5060-5061"),  # EDGE 63
+        ('"4990-5099"', "4990-5099 contains production's 5000 (darts-app)"),
+        ('"5000-6000"', "5000-6000 contains production's 5672 (rabbitmq), 5000 (darts-app), 5432 (postgres)"),
+    ],
+)
+def test_a_dev_range_that_cannot_be_used_is_refused(project: Path, value: str, problem: str) -> None:
+    message = mistake_in(project, f"[ports]\ndev_range = {value}\n").message
+    if "contains" in problem:
+        assert sorted(message.partition("production's ")[2].split(", ")) == sorted(problem.partition("production's ")[2].split(", "))
+        problem = problem.partition("production's ")[0]
+    assert message.startswith(f"dartsctl.toml:2: ports.dev_range: {problem}")
+
+
+def test_a_production_port_in_the_default_dev_range_is_blamed_on_its_own_line(project: Path) -> None:
+    error = mistake_in(project, '[ports.production]\nnginx = 80\n"my app" = [81,\n 5050]\n')
+    assert error.message == 'dartsctl.toml:3: ports.production."my app": 5050 lies in the dev range 5001-5099'
+
+
+def test_an_empty_production_table_replaces_the_built_in_allocation(project: Path) -> None:
+    assert settings_of(project, "[ports.production]\n").ports.production == {}
+
+
+def test_two_environments_never_share_a_project_name(project: Path) -> None:
+    error = mistake_in(project, 'name = "darts"\n[dev]\nproject = "darts"\n')
+    assert error.message == (
+        "dartsctl.toml:3: dev.project: dev and prod both have the project name 'darts'; they would replace each other's containers"
+    )
+    assert error.hint == 'give prod a name of its own: project = "darts-prod"'
+    both = mistake_in(project, '[prod]\nproject = "a"\n', {"DARTSCTL_DEV_PROJECT": "a"})
+    assert (both.message.partition(": dev and")[0], both.details) == ("dartsctl.toml:2: prod.project", ("DARTSCTL_DEV_PROJECT",))
+    third = mistake_in(project, 'name = "a"\n[environment.qa]\nproject = "a-dev"\n')
+    assert third.message.startswith("dartsctl.toml:3: environment.qa.project: dev and qa both")
+
+
+def test_a_message_never_shows_a_value_of_the_servers_environment(project: Path) -> None:
+    error = mistake_in(project, '[server.env]\nSECRET_KEY = ["canary-4711"]\n')
+    assert error.message == "dartsctl.toml:2: server.env.SECRET_KEY: a list stands where text is needed"
+    assert "canary" not in error.hint + "".join(error.details)
+
+
+# --- variables ----------------------------------------------------------------------------------------------------------------
+
+
+def test_variables_win_over_the_file(project: Path) -> None:
+    environ = {
+        "DARTSCTL_DEV_RANGE": "7001-7099",
+        "DARTSCTL_DEV_FILES": os.pathsep.join(["a.yml", "/b.yml", ""]),
+        "DARTSCTL_PROD_FILES": "p.yml",
+        "DARTSCTL_DEV_PROJECT": "other-dev",
+        "DARTSCTL_PROD_PROJECT": "other",
+        "DARTSCTL_ON_CONFLICT": "wait",
+        "DARTSCTL_WAIT_TIMEOUT": "7",
+    }
+    settings = settings_of(project, COMPLETE, environ)
+    dev, prod, staging = (settings.environments[name] for name in ("dev", "prod", "staging"))
+    assert settings.ports.dev_range == PortRange(7001, 7099)
+    assert (dev.files, prod.files) == ((project / "a.yml", Path("/b.yml")), (project / "p.yml",))
+    assert (dev.project, prod.project, staging.project) == ("other-dev", "other", "darts-staging")
+    assert {one.on_conflict for one in (dev, prod, staging)} == {"wait"}
+    assert {one.wait_timeout for one in (dev, prod, staging)} == {7.0}
+    assert settings.origin("dev", "files") == "DARTSCTL_DEV_FILES"
+    assert settings.origin("dev", "profiles") == "dartsctl.toml:6: dev.profiles"
+
+
+def test_an_empty_variable_counts_as_unset_and_a_foreign_one_is_no_mistake(project: Path) -> None:
+    settings = settings_of(project, "", {"DARTSCTL_DEV_RANGE": "", "DARTSCTL_STATE_DIR": "/x", "DARTSCTL_WHATEVER": "1"})
+    assert settings.ports.dev_range == DEV_RANGE
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "problem"),
+    [
+        ("DARTSCTL_DEV_RANGE", "http", "'http' is not a range of ports"),
+        ("DARTSCTL_DEV_RANGE", "4999-5001", "4999-5001 contains production's 5000 (darts-app)"),
+        ("DARTSCTL_WAIT_TIMEOUT", "soon", "'soon' is not a number of seconds"),
+        ("DARTSCTL_WAIT_TIMEOUT", "-1", "-1.0 seconds: the number must be above 0"),
+        ("DARTSCTL_ON_CONFLICT", "kill", "'kill' is not one of"),
+        ("DARTSCTL_DEV_PROJECT", "Dev", "'Dev' is not a project name"),
+        ("DARTSCTL_DEV_PROJECT", "shop", "dev and prod both have the project name 'shop'"),
+        ("DARTSCTL_PROD_FILES", os.pathsep, "the list is empty"),
+    ],
+)
+def test_a_mistake_in_a_variable_names_the_variable(project: Path, variable: str, text: str, problem: str) -> None:
+    assert mistake_in(project, "", {variable: text}).message.startswith(f"{variable}: {problem}")
+
+
+# --- lines --------------------------------------------------------------------------------------------------------------------
+
+
+def test_lines_are_found_past_everything_that_looks_like_a_key() -> None:
+    text = '''\
+# name = "comment"
+a = """
+[not.a.header]
+b = 1
+"""
+c = [ # [x]
+  "d = 1", ']',
+  { e = 1 },
+]
+f = \'\'\'
+g = 1
+\'\'\'
+[ "h i" . j ]
+k . "l\\u002em" = "]"
+[[n]]
+  o = 1979-05-27T07:32:00Z # ["
+'p"' = "\\"["
+q = {r = "}", s = [1,
+2]}
+t=1'''
+    assert line_numbers(text) == {
+        ("a",): 2,
+        ("c",): 6,
+        ("f",): 10,
+        ("h i",): 13,
+        ("h i", "j"): 13,
+        ("h i", "j", "k"): 14,
+        ("h i", "j", "k", "l.m"): 14,
+        ("n",): 15,
+        ("n", "o"): 16,
+        ("n", 'p"'): 17,
+        ("n", "q"): 18,
+        ("n", "t"): 20,
+    }
