@@ -154,30 +154,35 @@ class _Judge:
     def _range_doubts(
         self, binding: PortBinding, obstacles: dict[int, list[tuple[Endpoint, Obstacle]]], usable: list[int], rivals: list[PortBinding]
     ) -> tuple[Verdict, str]:
+        doubt = self._doubt_by_rivals(binding, usable, rivals) or self._doubt_by_attempts(binding, obstacles, usable)
+        if doubt:
+            return Verdict.UNCERTAIN, doubt
+        busy = sum(1 for found in obstacles.values() if found)
+        return Verdict.FREE, f"partly busy: {busy} of {len(binding.numbers)} numbers" if busy else ""
+
+    def _doubt_by_rivals(self, binding: PortBinding, usable: list[int], rivals: list[PortBinding]) -> str:
+        """Why the rest of the stack may take the numbers that this range needs."""
         strangers = [other for other in rivals if not other.is_range and not self._same_container(binding, other)]
         if strangers:
-            return Verdict.UNCERTAIN, f"a race: {strangers[0].service} wants {strangers[0].published} out of this range"
-        crowd = [other for other in rivals if other.is_range]
+            return f"a race: {strangers[0].service} wants {strangers[0].published} out of this range"
         if not usable:
-            return Verdict.UNCERTAIN, UNSEEN
-        if not self._engine.walks_ranges and any(other.addresses != binding.addresses for other in crowd):
-            return Verdict.UNCERTAIN, f"this engine may pick the same number for {crowd[0].service}, which asks on another address"
-        if len(usable) < 1 + len(crowd):
-            return Verdict.UNCERTAIN, f"{len(usable)} free numbers for {1 + len(crowd)} bindings whose ranges meet"
-        busy = [port for port, found in obstacles.items() if found]
-        if not self._engine.walks_ranges:
-            if busy or len(obstacles) < len(binding.numbers):
-                return (
-                    Verdict.UNCERTAIN,
-                    f"{len(busy)} of {len(binding.numbers)} numbers are busy, and this engine tries only one; pin a free one, e.g. {usable[0]}",
-                )
-            return Verdict.FREE, ""
-        if _longest_run(obstacles) >= BIND_ATTEMPTS:
-            return (
-                Verdict.UNCERTAIN,
-                f"{len(busy)} numbers are busy and the engine gives up after {BIND_ATTEMPTS}; pin a free one, e.g. {usable[0]}",
-            )
-        return Verdict.FREE, f"partly busy: {len(busy)} of {len(binding.numbers)} numbers" if busy else ""
+            return UNSEEN
+        crowd = [other for other in rivals if other.is_range]
+        # Before 27 the engine's book is asked for exactly this address: a wildcard and a single address may be given the same number.
+        elsewhere = [other for other in crowd if other.addresses != binding.addresses]
+        if elsewhere and not self._engine.walks_ranges:
+            return f"this engine may pick the same number for {elsewhere[0].service}, which asks for it on another address"
+        return f"{len(usable)} free numbers for {1 + len(crowd)} bindings whose ranges meet" if len(usable) < 1 + len(crowd) else ""
+
+    def _doubt_by_attempts(self, binding: PortBinding, obstacles: dict[int, list[tuple[Endpoint, Obstacle]]], usable: list[int]) -> str:
+        """Why the engine may give up before it comes to a free number."""
+        busy = sum(1 for found in obstacles.values() if found)
+        if self._engine.walks_ranges:
+            if _longest_run(obstacles) < BIND_ATTEMPTS:
+                return ""
+            return f"{busy} numbers are busy and the engine gives up after {BIND_ATTEMPTS}; pin a free one, e.g. {usable[0]}"
+        busy += len(binding.numbers) - len(obstacles)  # fixed ports of the same container
+        return f"{busy} of {len(binding.numbers)} numbers are busy, and this engine tries only one; pin a free one, e.g. {usable[0]}" if busy else ""
 
     def _obstacles(self, binding: PortBinding, port: int) -> list[tuple[Endpoint, Obstacle]]:
         return [(endpoint, obstacle) for endpoint in binding.endpoints(port) if (obstacle := self._available.obstacle(endpoint))]

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from dartsctl.bindings import Endpoint, PortBinding
@@ -36,40 +36,39 @@ def converge(
     *,
     force_recreate: bool = False,
     remove_orphans: bool = False,
+    inactive: Collection[str] = (),
 ) -> Convergence:
-    """Sort `containers` (of every project) by what `up` on `stack` does to them; `hashes` are Compose's config hashes of its services."""
+    """Sort `containers` (of every project) by what `up` on `stack` does to them; `hashes` are Compose's config hashes of its services.
+
+    `inactive` are services that the files define and this `up` leaves alone (profile off, not named): `--remove-orphans` spares their containers.
+    """
     kept: list[Container] = []
     released: list[Container] = []
     staying: list[Container] = []
-    paused: list[Container] = []
     own: dict[str, list[Container]] = {}
     for container in containers:
         if container.project != stack.project or container.is_one_off:
             staying.append(container)
         elif container.service in stack.services:
             own.setdefault(container.service, []).append(container)
-        elif remove_orphans:
+        elif remove_orphans and container.service not in inactive:
             released.append(container)
         else:
             staying.append(container)
     for name, group in own.items():
-        expected = hashes.get(name)
+        current, obsolete = _by_scale(group, stack.services[name].replicas, None if force_recreate else hashes.get(name))
+        kept += [container for container in current if container.holds_ports]
+        released += obsolete
+    paused = tuple(container for container in kept if container.state == "paused")
+    return Convergence(tuple(kept), tuple(released), (*staying, *kept), paused)
 
-        def is_current(container: Container, expected: str | None = expected) -> bool:
-            return not force_recreate and container.config_hash == expected
 
-        # Compose keeps the up-to-date ones with the lowest numbers, and removes what is surplus.
-        group.sort(key=lambda container: (not is_current(container), container.number))
-        scale = stack.services[name].replicas
-        for position, container in enumerate(group):
-            if position >= scale or not is_current(container):
-                released.append(container)
-                continue
-            if container.state == "paused":
-                paused.append(container)
-            if container.holds_ports:
-                kept.append(container)
-    return Convergence(tuple(kept), tuple(released), (*staying, *kept), tuple(paused))
+def _by_scale(group: Sequence[Container], scale: int, expected: str | None) -> tuple[list[Container], list[Container]]:
+    """One service's containers as (up to date and wanted, stopped or replaced); without an `expected` hash all are replaced."""
+    current = [container for container in group if expected is not None and container.config_hash == expected]
+    current.sort(key=lambda container: container.number)  # Compose removes the highest numbers when it scales down
+    wanted = current[:scale]
+    return wanted, [container for container in group if container not in wanted]
 
 
 def needed(bindings: Sequence[PortBinding], convergence: Convergence) -> tuple[list[PortBinding], list[PortBinding]]:

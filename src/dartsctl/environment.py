@@ -79,11 +79,13 @@ def resolve(
     """The environment `name`; what is passed in (flags, relative to the working folder) replaces what the settings say.
 
     Raises UsageError for an unknown environment, for a file that is not there, and where the conventional names give none or
-    several; Refused where production's env file is not there.
+    several; Refused where production's env file is not there, and for the
+    project name of another environment.
     """
     if name not in settings.environments:
         raise _unknown(settings, name)
     configured = settings.environments[name]
+    _refuse_anothers_project(settings, name, project)
     return Environment(
         name=name,
         files=_flagged(files, "--file") or _configured_files(settings, name) or _conventional_file(settings, name),
@@ -149,6 +151,13 @@ def server_command(settings: Settings) -> tuple[str, ...]:
             hint="or name it once: dartsctl run -- COMMAND...",
         )
     return ("{python}", found)
+
+
+def _refuse_anothers_project(settings: Settings, name: str, project: str | None) -> None:
+    """`dev up --project darts` would replace production's containers by the development's."""
+    owner = next((other for other, one in settings.environments.items() if other != name and one.project == project), None)
+    if owner is not None:
+        raise Refused(f"--project {project} is the project of {owner}; {name} must not replace its containers", hint=f"dartsctl {owner} --help")
 
 
 def _unknown(settings: Settings, name: str) -> UsageError:

@@ -8,10 +8,15 @@ from typing import Any
 
 MASK = "***"
 
-_SECRET_FLAG = re.compile(r"(?i)^(--?[\w-]*(?:pass|secret|token|key|credential|auth|dsn)[\w-]*)(=.*)?$")
-_ASSIGNMENT = re.compile(r"(?i)^(\w*(?:pass|secret|token|key|credential|auth|dsn)\w*)=.+$")
-_USERINFO = re.compile(r"(?P<scheme>[a-zA-Z][\w+.-]*://)[^/\s@]*@")
-_VALUE_BLOCKS = frozenset({"environment", "args", "labels", "driver_opts", "options", "content", "x-environment"})
+_SENSITIVE = r"[\w-]*(?:pass|secret|token|key|credential|auth|dsn)[\w-]*"
+_SECRET_KEY = re.compile(rf"(?i)^{_SENSITIVE}$")
+_SECRET_FLAG = re.compile(rf"(?is)^(--?{_SENSITIVE})(=.*)?$")
+_ASSIGNMENT = re.compile(rf"(?is)^({_SENSITIVE})=.+$")
+# Within one word: `--env=TOKEN=x`, and the script of `sh -c "TOKEN=x serve --password x"`.
+_INNER = re.compile(rf"(?i)(--{_SENSITIVE}[= ]|{_SENSITIVE}=)(?:'[^']*'|\"[^\"]*\"|[^\s;&|'\"]+)")
+_USERINFO = re.compile(r"(?P<scheme>[a-zA-Z][\w+.-]*://)[^/\s]*@")
+_VALUE_BLOCKS = frozenset({"environment", "args", "labels", "driver_opts", "options", "x-environment"})
+_COMMANDS = frozenset({"command", "entrypoint", "test"})
 
 
 def command(words: Iterable[str]) -> tuple[str, ...]:
@@ -30,7 +35,7 @@ def command(words: Iterable[str]) -> tuple[str, ...]:
         elif assignment := _ASSIGNMENT.match(word):
             shown.append(f"{assignment[1]}={MASK}")
         else:
-            shown.append(url(word))
+            shown.append(url(_INNER.sub(rf"\g<1>{MASK}", word)))
     return tuple(shown)
 
 
@@ -50,7 +55,8 @@ def values(text: str, secrets: Iterable[str]) -> str:
 def model(document: Any, secrets: Iterable[str] = ()) -> Any:
     """Compose's resolved model that may be shown: every value of an environment, of build arguments and of labels is masked, the names stay.
 
-    Any of them may be a secret, and nothing in the model says which; so all are, and `secrets` are masked wherever else they stand.
+    Any of them may be a secret, and nothing in the model says which; so all are, and so is a config's content. Command lines are masked as
+    `command` does it. `secrets` and the environments' own values are masked wherever else they stand.
     """
     known = [*secrets, *_block_values(document)]
     return _masked(document, [secret for secret in known if len(secret) >= 6])
@@ -61,7 +67,7 @@ def _block_values(node: Any) -> list[str]:
         found: list[str] = []
         for key, value in node.items():
             if key == "environment" and isinstance(value, Mapping):
-                found += [str(item) for item in value.values() if item is not None and not _is_plain(str(item))]
+                found += [str(item) for name, item in value.items() if item is not None and (_SECRET_KEY.match(name) or not _is_plain(str(item)))]
             else:
                 found += _block_values(value)
         return found
@@ -75,12 +81,17 @@ def _is_plain(value: str) -> bool:
 
 def _masked(node: Any, secrets: list[str]) -> Any:
     if isinstance(node, Mapping):
-        return {
-            key: {name: None if item is None else MASK for name, item in value.items()}
-            if key in _VALUE_BLOCKS and isinstance(value, Mapping)
-            else _masked(value, secrets)
-            for key, value in node.items()
-        }
+        return {key: _masked_item(key, value, secrets) for key, value in node.items()}
     if isinstance(node, list):
         return [_masked(item, secrets) for item in node]
     return values(node, secrets) if isinstance(node, str) else node
+
+
+def _masked_item(key: str, value: Any, secrets: list[str]) -> Any:
+    if key in _VALUE_BLOCKS and isinstance(value, Mapping):
+        return {name: None if item is None else MASK for name, item in value.items()}
+    if isinstance(value, str) and (key == "content" or _SECRET_KEY.match(key)):
+        return MASK
+    if key in _COMMANDS and isinstance(value, list):
+        return [values(word, secrets) for word in command(str(item) for item in value)]
+    return _masked(value, secrets)

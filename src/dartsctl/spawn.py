@@ -40,6 +40,7 @@ class Running:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 env=None if environment is None else dict(environment),
+                process_group=0,  # `docker` starts its plugins as children: all of them must be within reach of `abandon`
             )
         except FileNotFoundError as error:
             raise CommandNotFound(f"{argv[0]} is not installed here") from error
@@ -57,9 +58,10 @@ class Running:
         return Completed(self.argv, self._process.returncode, out.decode(errors="replace"), err.decode(errors="replace"))
 
     def abandon(self) -> None:
-        """Kill it and take its end: no zombie stays."""
-        self._process.kill()
-        self._process.communicate()
+        """Kill it and its children, and take its end: no zombie stays, and no wait for a grandchild that keeps our pipes open."""
+        with self._process:
+            if self._process.poll() is None:
+                os.killpg(self._process.pid, signal.SIGKILL)
 
 
 def start(argv: Sequence[str], *, environment: Mapping[str, str] | None = None) -> Running:

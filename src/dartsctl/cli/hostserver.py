@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -76,7 +77,7 @@ def dev_server(
         environment,
         request,
         replaces=settings.server.replaces,
-        templates=settings.server.env,
+        templates=_interpolated(settings.server.env, request),
         required=settings.server.services == "required",
         deadline=float(wait_timeout or settings.environments["dev"].wait_timeout),
     )
@@ -233,6 +234,15 @@ def _request(
         user=getpass.getuser(),
         ready_within=settings.server.ready_timeout,
     )
+
+
+def _interpolated(templates: Mapping[str, str], request: ServerRequest) -> dict[str, str]:
+    """`[server.env]` with its `${NAME:-default}` filled in, from the caller's environment before the env files, as Compose does."""
+    from dartsctl.edges.env_files import interpolated
+
+    known: dict[str, str | None] = {name: value for values in request.env_files.values() for name, value in values.items()}
+    known |= request.environment
+    return {name: interpolated(text, known) for name, text in templates.items()}
 
 
 def _default_env_file(settings: Settings) -> tuple[Path, ...]:

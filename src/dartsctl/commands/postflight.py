@@ -18,9 +18,14 @@ from dartsctl.errors import ExitCode, NotHealthy
 def wait(before: Preflight, engine: EngineClient, screen: Screen, *, deadline: float, clock: Callable[[], float]) -> health.Health:
     """The stack's health, waited for until `deadline` (a time of `clock`)."""
 
+    told = ""
+
     def tell(now: health.Health) -> None:
-        if now.waiting_for:
-            screen.progress("waiting for " + ", ".join(f"{one.service} ({one.condition.value})" for one in now.waiting_for))
+        nonlocal told
+        line = "waiting for " + ", ".join(f"{one.service} ({one.condition.value})" for one in now.waiting_for)
+        if now.waiting_for and line != told:
+            screen.progress(line)
+        told = line
 
     return health.wait(lambda: health.assess(before.stack, engine.containers()), deadline=deadline, clock=clock, sleep=time.sleep, on_change=tell)
 

@@ -1,0 +1,88 @@
+"""The watch over a server's listeners, on recorded socket tables."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import replace
+
+from dartsctl.bindings import Endpoint
+from dartsctl.commands.server_watch import Seen, Watch
+from dartsctl.listeners import Listener, Probe
+from dartsctl.process import Process
+
+SUPERVISOR, OURS, THEIRS = 100, 101, 999
+LEASED, PRODUCTION = 5007, 5000
+
+
+def row(port: int, *pids: int, uid: int | None = None) -> Listener:
+    return Listener("tcp", "127.0.0.1", port, "listen", inode=port * 10 + len(pids), uid=os.geteuid() if uid is None else uid, pids=pids)
+
+
+class Table:
+    """Sockets and processes; counts the readings that resolve owners."""
+
+    def __init__(self, *rows: Listener) -> None:
+        self.rows = rows
+        self.walks = 0
+
+    def probe(self, endpoint: Endpoint, *, udp_reuse_address: bool = False) -> Probe:
+        raise NotImplementedError
+
+    def listeners(self, ports: Iterable[int], *, owners: bool = False, listening_only: bool = False) -> tuple[Listener, ...]:
+        wanted = set(ports)
+        self.walks += owners
+        return tuple(one if owners else replace(one, pids=()) for one in self.rows if one.port in wanted)
+
+    def describe(self, pid: int) -> Process | None:
+        raise NotImplementedError
+
+    def is_within(self, pid: int, ancestor: int) -> bool:
+        return ancestor == SUPERVISOR and pid == OURS
+
+    def birth(self, pid: int) -> int | None:
+        raise NotImplementedError
+
+    def start_time(self, pid: int) -> float | None:
+        raise NotImplementedError
+
+
+def watch(table: Table) -> Watch:
+    return Watch(LEASED, [PRODUCTION, 80], SUPERVISOR, sockets=table, processes=table)
+
+
+def test_our_listener_on_the_leased_port_is_ready_and_stays_so() -> None:
+    table = Table(row(LEASED, OURS))
+    one = watch(table)
+    assert one.look() == Seen(None, True)
+    table.rows = ()
+    assert one.look() == Seen(None, True)
+
+
+def test_our_listener_on_a_production_port_is_an_offence() -> None:
+    assert watch(Table(row(PRODUCTION, THEIRS, OURS), row(LEASED, OURS))).look() == Seen(PRODUCTION, True)
+
+
+def test_a_foreign_listener_is_looked_up_once() -> None:
+    table = Table(row(PRODUCTION, THEIRS))
+    one = watch(table)
+    assert [one.look() for _ in range(10)] == [Seen(None, False)] * 10
+    assert table.walks == 1
+
+
+def test_another_users_socket_without_a_visible_owner_is_nobodys_of_ours() -> None:
+    table = Table(row(PRODUCTION, uid=os.geteuid() + 1))
+    one = watch(table)
+    assert [one.look() for _ in range(10)] == [Seen(None, False)] * 10
+    assert table.walks == 1
+
+
+def test_an_owner_that_stays_invisible_is_given_up_after_some_looks() -> None:
+    table = Table(row(PRODUCTION))
+    one = watch(table)
+    assert [one.look() for _ in range(10)] == [Seen(None, False)] * 10
+    assert table.walks == 5
+
+
+def test_the_other_ports_of_the_tree_are_found_without_the_kernels_own() -> None:
+    assert watch(Table(row(3000, OURS), row(40000, OURS), row(4000, THEIRS), row(LEASED, OURS))).elsewhere() == (3000,)

@@ -1,0 +1,109 @@
+"""`dev list`, `dev url` and `dev stop` on real servers."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dartsctl.commands import servers
+from dartsctl.edges import processes
+from dartsctl.edges.leases import LeaseBook
+from dartsctl.errors import DartsctlError, ExitCode
+from dartsctl.serving import LeaseRecord
+
+Start = Callable[..., "subprocess.Popen[str]"]
+Eventually = Callable[[Callable[[], Any]], Any]
+
+LISTEN = (sys.executable, "-m", "http.server", "--bind", "{host}", "{port}")
+STUBBORN = """
+import signal, socket, subprocess, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+server = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+subprocess.Popen([sys.executable, "-c", "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(300)"])
+time.sleep(300)
+"""
+
+
+def listening(state: Path, eventually: Eventually, count: int = 1) -> tuple[LeaseRecord, ...]:
+    def ready() -> tuple[LeaseRecord, ...]:
+        found = servers.list_servers(leases=LeaseBook(state))
+        return found if len(found) == count and all(record.pid and _answers(record.port) for record in found) else ()
+
+    found = eventually(ready)
+    assert isinstance(found, tuple)
+    assert len(found) == count
+    return found
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as visitor:
+        return visitor.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_every_leased_server_is_listed_by_port(start: Start, state: Path, eventually: Eventually) -> None:
+    start(*LISTEN, checkout="/src/one", branch="main", user="ann")
+    start(*LISTEN, checkout="/src/two")
+    found = listening(state, eventually, 2)
+    assert [record.port for record in found] == sorted(record.port for record in found)
+    one = next(record for record in found if record.checkout == "/src/one")
+    assert (one.branch, one.user, one.kind, one.host) == ("main", "ann", "run", "127.0.0.1")
+    assert one.command[-1] == str(one.port)
+    assert processes.birth(one.supervisor) == one.birth
+
+
+def test_the_url_is_this_checkouts_dev_server_before_one_that_run_started(start: Start, state: Path, eventually: Eventually) -> None:
+    start(*LISTEN, checkout="/src/one", kind="dev")
+    listening(state, eventually)
+    start(*LISTEN, checkout="/src/one")
+    listening(state, eventually, 2)
+    assert servers.url("/src/one", leases=LeaseBook(state)).kind == "dev"
+
+
+def test_without_a_server_the_hint_is_to_start_one(state: Path) -> None:
+    with pytest.raises(DartsctlError, match="No server of /src/one is running") as caught:
+        servers.url("/src/one", leases=LeaseBook(state))
+    assert (caught.value.code, caught.value.hint) == (ExitCode.FAILED, "Start it: dartsctl dev")
+    with pytest.raises(DartsctlError, match="No server of dartsctl runs on port 5007"):
+        servers.stop("/src/one", port=5007, leases=LeaseBook(state), processes=processes)
+
+
+def test_stop_ends_the_server_and_returns_when_its_lease_is_free(
+    start: Start, state: Path, tree: Callable[[], set[int]], eventually: Eventually
+) -> None:
+    process = start(*LISTEN, checkout="/src/one")
+    (record,) = listening(state, eventually)
+    assert servers.stop("/src/one", leases=LeaseBook(state), processes=processes).record == record
+    assert LeaseBook(state).held() == ()
+    process.communicate(timeout=10)
+    assert process.returncode == 143
+    assert tree() == set()
+
+
+def test_stop_ends_a_server_that_ignores_it_with_all_its_children(
+    start: Start, state: Path, tree: Callable[[], set[int]], eventually: Eventually, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(servers, "STOP_GRACE", 0.2)
+    process = start(sys.executable, "-c", STUBBORN, "{port}", checkout="/src/one")
+    (record,) = listening(state, eventually)
+    assert eventually(lambda: len(tree()) == 4)
+    servers.stop("/elsewhere", port=record.port, leases=LeaseBook(state), processes=processes)
+    process.communicate(timeout=10)
+    assert process.returncode == 137
+    assert eventually(lambda: tree() == set())
+
+
+def test_a_lease_whose_owner_is_not_known_is_not_stopped(state: Path) -> None:
+    book = LeaseBook(state)
+    lease = book.acquire([7001], confirm=lambda _port: True)
+    assert lease is not None
+    book.describe(LeaseRecord(7001, pid=os.getpid(), supervisor=os.getpid(), birth=1))
+    with pytest.raises(DartsctlError, match="whose server it is cannot be told"):
+        servers.stop("/src/one", port=7001, leases=book, processes=processes)
+    lease.close()

@@ -1,0 +1,64 @@
+"""What all tests share: no test touches the real state folder, and engine tests say loudly when they could not run."""
+
+from __future__ import annotations
+
+import functools
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+REQUIRED = os.environ.get("DARTSCTL_REQUIRE_ENGINE") == "1"
+
+
+@functools.cache
+def engine_version() -> str:
+    """The version of the engine that answers, with Compose v2 and the tiny test images; empty where one of them is missing."""
+    commands = (
+        ["docker", "compose", "version", "--short"],
+        ["docker", "image", "inspect", "dartsctl-test/busybox:1", "dartsctl-test/nginx:1"],
+        ["docker", "version", "--format", "{{.Server.Version}}"],
+    )
+    try:
+        answers = [subprocess.run(one, capture_output=True, text=True, check=False, timeout=30) for one in commands]
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return answers[-1].stdout.strip() if all(one.returncode == 0 for one in answers) else ""
+
+
+@functools.cache
+def has_stack_images() -> bool:
+    """Whether the engine has every image that compose/prod.yml names (tests/engine/images.sh stack)."""
+    names = ["nginx:1.28-alpine", "postgres:16-alpine", "rabbitmq:3.13-management-alpine", "wso2/wso2is:7.0.0", "python:3.12-slim"]
+    return bool(engine_version()) and subprocess.run(["docker", "image", "inspect", *names], capture_output=True, check=False).returncode == 0
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Engine tests are skipped where no engine answers, and fail there with DARTSCTL_REQUIRE_ENGINE=1."""
+    for item in items:
+        stack = item.get_closest_marker("stack") is not None
+        if item.get_closest_marker("engine") is None and item.get_closest_marker("ports") is None and not stack:
+            continue
+        if REQUIRED or (has_stack_images() if stack else engine_version()):
+            continue
+        item.add_marker(pytest.mark.skip(reason="no Docker engine with the test images: eval \"$(tests/engine/engine.sh env)\", see tests/engine/README.md"))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say it where nobody overlooks it."""
+    skipped = [one for one in terminalreporter.stats.get("skipped", []) if "no Docker engine" in str(one.longrepr)]
+    if skipped:
+        terminalreporter.section("ENGINE TESTS SKIPPED", sep="!", red=True, bold=True)
+        terminalreporter.write_line(f"{len(skipped)} tests need a Docker engine and did not run. To run them: tests/engine/README.md")
+
+
+@pytest.fixture(autouse=True)
+def own_state_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A state folder of the test's own: the user's is never touched."""
+    folder = tmp_path_factory.mktemp("state")
+    monkeypatch.setenv("DARTSCTL_STATE_DIR", str(folder))
+    for name in ("DARTSCTL_PROJECT_DIR", "COMPOSE_FILE", "COMPOSE_PROFILES", "COMPOSE_PROJECT_NAME", "CI"):
+        monkeypatch.delenv(name, raising=False)
+    yield folder

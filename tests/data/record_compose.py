@@ -1,0 +1,80 @@
+"""Records what Compose resolves: `python tests/data/record_compose.py` rewrites tests/data/compose/*.json from the *.yml beside them.
+
+No engine is needed. Recorded with Compose 2.40.3; the rows are those of PORTS.md section 5.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+DATA = Path(__file__).parent / "compose"
+PLUGIN = Path.home() / ".docker" / "cli-plugins" / "docker-compose"
+
+ACCEPTED: dict[str, list[str]] = {
+    "ports": ["-f", "ports.yml"],
+    "replicas": ["-f", "replicas.yml"],
+    "networks": ["-f", "networks.yml"],
+    "profiles-off": ["-f", "profiles.yml"],
+    "profiles-on": ["-f", "profiles.yml", "--profile", "debug"],
+    "subset": ["-f", "profiles.yml", "config", "web"],
+    "merged": ["-f", "merge-base.yml", "-f", "merge-over.yml"],
+    "extended": ["-f", "extends.yml"],
+    "unset": ["-f", "unset.yml"],
+    "secrets": ["-f", "secrets.yml"],
+}
+"""Name of the recording -> Compose's words; `config` itself is put in where it is missing."""
+
+ONE_PORT = 'services:\n  a:\n    image: busybox\n    ports: ["{}"]\n'
+REFUSED: dict[str, str] = {
+    "required variable": ONE_PORT.format("${X:?X must be set}:80"),
+    "env_file missing": "services:\n  a:\n    image: busybox\n    env_file: nope.env\n",
+    "broken yaml": "services:\n  a:\n    image: busybox\n    x: y: z\n",
+    "unknown key": "services:\n  a:\n    image: busybox\n    prots: []\n",
+    "host port out of range": ONE_PORT.format("99999:80"),
+    "ranges of different lengths": ONE_PORT.format("21000-21002:80-81"),
+    "host name": ONE_PORT.format("localhost:21000:80"),
+    "protocol": ONE_PORT.format("21000:80/http"),
+    "include missing": "include: [nope.yaml]\nservices:\n  a:\n    image: busybox\n",
+    "depends_on unknown": "services:\n  a:\n    image: busybox\n    depends_on: [zz]\n",
+    "name and replicas": "services:\n  a:\n    image: busybox\n    container_name: xx\n    deploy: {replicas: 2}\n",
+    "empty file": "",
+}
+"""Name of the row -> a file that Compose refuses."""
+
+
+def compose(folder: Path, words: list[str]) -> subprocess.CompletedProcess[str]:
+    """Compose's `config --format json` in `folder`, in an environment of its own."""
+    at = words.index("config") if "config" in words else len(words)
+    argv = [str(PLUGIN), *words[:at], "config", "--format", "json", *words[at + 1 :]]
+    environ = {"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], "CANARY_SECRET": "canary-from-environment"}
+    return subprocess.run(argv, cwd=folder, env=environ, capture_output=True, text=True, check=False, timeout=60)
+
+
+def main() -> None:
+    """Record everything anew."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / "demo"
+        shutil.copytree(DATA, folder)
+        for name, words in ACCEPTED.items():
+            done = compose(folder, words)
+            if done.returncode:
+                raise SystemExit(f"{name}: {done.stderr}")
+            text = json.dumps({"model": json.loads(done.stdout), "stderr": done.stderr}, indent=1)
+            (DATA / f"{name}.json").write_text(text.replace(str(folder), "/srv/demo") + "\n")
+        refused = {}
+        for name, text in REFUSED.items():
+            (folder / "refused.yml").write_text(text)
+            done = compose(folder, ["-f", "refused.yml"])
+            refused[name] = {"code": done.returncode, "stdout": done.stdout, "stderr": done.stderr.replace(str(folder), "/srv/demo")}
+        done = compose(folder, ["-f", "nofile.yaml"])
+        refused["file missing"] = {"code": done.returncode, "stdout": done.stdout, "stderr": done.stderr.replace(str(folder), "/srv/demo")}
+        (DATA / "refused.json").write_text(json.dumps(refused, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
