@@ -21,6 +21,7 @@ def main() -> None:
     # With FLASK_DEBUG this runs twice: the reloader's parent only watches files, its child serves.
     if not debug or os.environ.get("WERKZEUG_RUN_MAIN") == "true":
         start_consumer(app)
+        print(f"scores are kept in {app.extensions['board'].kind}", flush=True)
     app.run(host=host, port=port, debug=debug)
 
 

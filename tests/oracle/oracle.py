@@ -40,8 +40,8 @@ from dartsctl.listeners import Probe
 PORT_ERROR = re.compile(
     r"port is already allocated|all ports are allocated|address already in use|cannot assign requested address|failed to bind host port"
 )
-FIRST_BASE = 20000
-LAST_BASE = 31000
+FIRST_BASE = 26000
+LAST_BASE = 32000
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dartsctl.allocation import Allocation, parse_port
+from dartsctl.cli import completion
 from dartsctl.cli.options import Common, compose_on, verb, working_folder
 from dartsctl.cli.root import app, production_of
 from dartsctl.cli.stacks import add_lifecycle
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 
 Port = Annotated[str | None, typer.Option("--port", help="This port, instead of the checkout's own one.", metavar="PORT")]
 HostAddress = Annotated[str, typer.Option("--host", help="The address to bind.", metavar="ADDRESS")]
+ServerPort = Annotated[
+    str | None,
+    typer.Argument(help="The server on this port; else this checkout's.", metavar="[PORT]", show_default=False, autocompletion=completion.dev_ports),
+]
 
 dev = typer.Typer(invoke_without_command=True)
 app.add_typer(dev, name="dev")
@@ -135,7 +140,7 @@ def list_servers(common: Common) -> int:
 @verb
 def stop(
     common: Common,
-    port: Annotated[str | None, typer.Argument(help="The server on this port; else this checkout's.", metavar="[PORT]", show_default=False)] = None,
+    port: ServerPort = None,
 ) -> int:
     """Stop a server, and all that it has started."""
     from dartsctl.commands.servers import stop as run_stop

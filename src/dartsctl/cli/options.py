@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dartsctl.cli import completion
 from dartsctl.errors import DartsctlError
 
 if TYPE_CHECKING:
@@ -91,8 +92,14 @@ def verb(function: Callable[..., int | None]) -> Callable[..., int | None]:
     return command
 
 
-Services = Annotated[list[str] | None, typer.Argument(help="Services; all of them when none is named.", metavar="[SERVICE]...", show_default=False)]
-Project = Annotated[str | None, typer.Option("--project", "-p", help="Another Compose project name, on purpose.", metavar="NAME")]
+Services = Annotated[
+    list[str] | None,
+    typer.Argument(help="Services; all of them when none is named.", metavar="[SERVICE]...", show_default=False, autocompletion=completion.services),
+]
+Project = Annotated[
+    str | None,
+    typer.Option("--project", "-p", help="The Compose project's name, on purpose.", metavar="NAME", autocompletion=completion.projects),
+]
 Profiles = Annotated[list[str] | None, typer.Option("--profile", help="Switch a profile on.", metavar="NAME")]
 WaitTimeout = Annotated[int | None, typer.Option("--wait-timeout", min=1, help="Seconds to wait until the stack is healthy.", metavar="SECONDS")]
 

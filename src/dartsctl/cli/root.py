@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dartsctl import __version__
-from dartsctl.cli.options import Common, Services, compose_on, verb, working_folder
+from dartsctl.cli.options import Common, Profiles, Project, Services, compose_on, verb, working_folder
 from dartsctl.errors import DartsctlError
 
 if TYPE_CHECKING:
@@ -55,8 +55,8 @@ def check(
     common: Common,
     services: Services = None,
     files: Annotated[list[Path] | None, typer.Option("--file", "-f", help="A Compose file; several are merged in order.", metavar="FILE")] = None,
-    project: Annotated[str | None, typer.Option("--project", "-p", help="The Compose project's name.", metavar="NAME")] = None,
-    profiles: Annotated[list[str] | None, typer.Option("--profile", help="Switch a profile on.", metavar="NAME")] = None,
+    project: Project = None,
+    profiles: Profiles = None,
     env_files: Annotated[list[Path] | None, typer.Option("--env-file", help="An env file for Compose's variables.", metavar="FILE")] = None,
     engine: Annotated[bool, typer.Option("--engine/--no-engine", help="Ask the Docker engine, or judge files and sockets alone.")] = True,
 ) -> int:

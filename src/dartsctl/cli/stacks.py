@@ -69,6 +69,8 @@ def _add_up(name: str, group: typer.Typer) -> None:
         On a conflict nothing is started and nothing is changed (exit 3).
         """
         environment = _environment(common, name, project, profiles)
+        settings = common.settings()
+        from dartsctl.allocation import Allocation
         from dartsctl.commands.preflight import Intent
         from dartsctl.commands.up import UpRequest
         from dartsctl.commands.up import up as run_up
@@ -85,9 +87,11 @@ def _add_up(name: str, group: typer.Typer) -> None:
             environment,
             intent,
             compose_flags=tuple(flags),
-            deadline=float(wait_timeout or common.settings().environments[name].wait_timeout),
+            deadline=float(wait_timeout or settings.environments[name].wait_timeout),
             dry_run=common.dry_run,
             skip_port_check=skip_port_check,
+            allocation=Allocation.of(settings.ports.production),
+            production_ports=settings.environments[name].production_ports,
             next_command=f"dartsctl {name} up",
         )
         return run_up(request, compose=compose_on(environment), screen=common.screen())

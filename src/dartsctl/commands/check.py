@@ -16,7 +16,10 @@ from dartsctl.errors import ExitCode
 def check(
     environment: Environment, intent: Intent, *, compose: Compose, host: Host, screen: Screen, allocation: Allocation | None = None
 ) -> ExitCode:
-    """Report the preflight; 0 clear, 3 conflicts or names that are taken, 4 a project that is another stack's. `allocation` adds what concerns production's ports."""
+    """Report the preflight: 0 clear, 3 conflicts or names that are taken, 4 a project that is another stack's.
+
+    `allocation` adds what concerns production's ports.
+    """
     preflight = look(environment, intent, compose=compose, host=host)
     notices = (*preflight.notices, *_about_allocation(preflight, allocation))
     code = verdict(preflight)

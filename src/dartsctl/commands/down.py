@@ -25,13 +25,7 @@ class DownRequest:
 
 def down(request: DownRequest, *, compose: Compose, screen: Screen) -> ExitCode:
     """Take the stack down. Raises with code 7 where volumes are to go and nobody has said yes."""
-    words = ["down"]
-    if request.volumes:
-        words.append("--volumes")
-    if request.remove_orphans:
-        words.append("--remove-orphans")
-    if request.stop_timeout is not None:
-        words += ["--timeout", str(request.stop_timeout)]
+    words = _words(request)
     if request.dry_run:
         screen.result({"ok": True, "dry_run": True, "exit_code": 0}, [f"would run: {' '.join(compose.argv(*words))}"])
         return ExitCode.OK
@@ -39,6 +33,26 @@ def down(request: DownRequest, *, compose: Compose, screen: Screen) -> ExitCode:
         raise DartsctlError(
             f"--volumes deletes the data of {request.environment.project}", hint="add --yes if that is meant", code=ExitCode.ANSWER_NEEDED
         )
+    _run_compose(words, request, compose, screen)
+    if screen.as_json:
+        screen.document({"ok": True, "exit_code": 0, "project": request.environment.project})
+    else:
+        screen.note(f"{request.environment.project} is down")
+    return ExitCode.OK
+
+
+def _words(request: DownRequest) -> list[str]:
+    words = ["down"]
+    if request.volumes:
+        words.append("--volumes")
+    if request.remove_orphans:
+        words.append("--remove-orphans")
+    if request.stop_timeout is not None:
+        words += ["--timeout", str(request.stop_timeout)]
+    return words
+
+
+def _run_compose(words: list[str], request: DownRequest, compose: Compose, screen: Screen) -> None:
     stream = compose.stream(*words)
     lines = []
     with stream.taking_signals() as signals:
@@ -52,12 +66,5 @@ def down(request: DownRequest, *, compose: Compose, screen: Screen) -> ExitCode:
     if code != 0:
         failure = compose_errors.classify("\n".join(lines))
         raise DartsctlError(
-            f"`down` failed: {failure.sentence}",
-            hint="docker info",
-            code=ExitCode.NO_DOCKER if failure.kind == "engine" else ExitCode.FAILED,
+            f"`down` failed: {failure.sentence}", hint="docker info", code=ExitCode.NO_DOCKER if failure.kind == "engine" else ExitCode.FAILED
         )
-    if screen.as_json:
-        screen.document({"ok": True, "exit_code": 0, "project": request.environment.project})
-    else:
-        screen.note(f"{request.environment.project} is down")
-    return ExitCode.OK

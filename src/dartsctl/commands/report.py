@@ -220,7 +220,8 @@ def _collision_line(one: Collision) -> str:
             return f"{service} cannot have the name {container.name}: container {container.id[:12]}{_of(container)} ({container.state}) has it"
         case ProjectTaken(project, containers, files, folder):
             where = ", ".join(files) or folder
-            return f"project name {project} belongs to another stack that exists here ({len(containers)} containers, from {where}): `up` would replace it"
+            have = f"{len(containers)} containers, from {where}"
+            return f"project name {project} belongs to another stack that exists here ({have}): `up` would replace it"
         case Paused(container):
             return f"{container.name} is paused, and `up` cannot start it: docker unpause {container.name}"
 

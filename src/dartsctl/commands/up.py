@@ -10,7 +10,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from dartsctl import compose_errors
+from dartsctl import compose_errors, lint
+from dartsctl.allocation import Allocation
 from dartsctl.commands import postflight, report
 from dartsctl.commands.attempt import Attempt, names
 from dartsctl.commands.host import Host
@@ -33,6 +34,10 @@ class UpRequest:
     dry_run: bool = False
     skip_port_check: bool = False
     next_command: str = "dartsctl check"
+    allocation: Allocation | None = None
+    """Production's ports, for a stack that is not production's own."""
+    production_ports: str = "warn"
+    """What to do when it publishes one of them: warn or refuse ("remap" warns: moving bindings is the resolution's work)."""
     restart: bool = False
     """Stop and start the containers that are there, instead of `up`; nothing is created, so nothing is undone."""
 
@@ -40,6 +45,7 @@ class UpRequest:
 def up(request: UpRequest, *, compose: Compose, screen: Screen, clock: Callable[[], float] = time.monotonic) -> ExitCode:
     """Bring the stack up. Ends with 0, 3 (conflicts, nothing done), 4 (another stack's project), 6 (up, not healthy or bindings missing)."""
     before = look(request.environment, request.intent, compose=compose, host=Host())
+    _mind_production_ports(before, request, screen)
     refuse_obstacles(before, request, screen)
     if request.dry_run:
         screen.result({**report.document(before), "dry_run": True}, [f"would run: {' '.join(compose.argv(*_words(request)))}"])
@@ -53,6 +59,21 @@ def up(request: UpRequest, *, compose: Compose, screen: Screen, clock: Callable[
     state = postflight.wait(before, engine, screen, deadline=deadline, clock=clock)
     missing = postflight.missing_bindings(before, engine.containers())
     return postflight.report(before, state, missing, engine, screen)
+
+
+def _mind_production_ports(preflight: Preflight, request: UpRequest, screen: Screen) -> None:
+    """A stack beside production that publishes one of its ports keeps production from starting (DESIGN 3, `production_ports`)."""
+    if request.allocation is None or request.environment.is_production:
+        return
+    notices = lint.dev_on_production_ports(preflight.stack, request.allocation)
+    for notice in notices:
+        screen.warn(f"{notice.service}: {notice.sentence}")
+    if notices and request.production_ports == "refuse":
+        raise Refused(
+            f'{preflight.stack.project} publishes production ports, and [{request.environment.name}] production_ports is "refuse"',
+            details=tuple(f"{notice.service}: {notice.sentence}" for notice in notices),
+            hint="give these services other host ports in the Compose file",
+        )
 
 
 def refuse_obstacles(preflight: Preflight, request: UpRequest, screen: Screen) -> None:

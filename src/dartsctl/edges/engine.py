@@ -160,9 +160,7 @@ class EngineApi:
         return connection
 
     def _absent(self) -> DockerUnavailable:
-        return DockerUnavailable(
-            f"no Docker engine answers at {self.address}", hint="sudo systemctl start docker    (or start Docker Desktop)"
-        )
+        return DockerUnavailable(f"no Docker engine answers at {self.address}", hint="sudo systemctl start docker    (or start Docker Desktop)")
 
     def _silent(self) -> DockerUnavailable:
         return DockerUnavailable(

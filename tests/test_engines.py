@@ -1,0 +1,56 @@
+"""Which engine binds how (ENGINES.md sections 2, 3, 5 and 7.1)."""
+
+from __future__ import annotations
+
+import pytest
+
+from dartsctl.engines import Engine, Kind
+
+
+@pytest.mark.parametrize(
+    ("version", "release"),
+    [
+        ("20.10.24+dfsg1", (20, 10)),
+        ("26.1.5+dfsg1", (26, 1)),
+        ("28.5.2+dfsg4", (28, 5)),
+        ("28.0.0-rc.1", (28, 0)),
+        ("v29.1", (29, 1)),
+        ("100.2.3", (100, 2)),
+        ("", None),
+        ("dev", None),
+        ("28", None),
+    ],
+)
+def test_the_release_is_the_leading_two_numbers(version: str, release: tuple[int, int] | None) -> None:
+    assert Engine(version=version).release == release
+
+
+@pytest.mark.parametrize(
+    ("version", "reuses_udp_addresses", "walks_ranges", "honours_gateway_modes"),
+    [
+        ("20.10.24", False, False, False),
+        ("26.1.5", False, False, False),
+        ("27.0.3", False, True, False),
+        ("27.5.1", False, True, False),
+        ("28.0.0", True, True, True),
+        ("28.5.2+dfsg4", True, True, True),
+        ("29.0.0", False, True, True),
+        ("", False, True, True),
+    ],
+)
+def test_what_an_engine_does_hangs_on_its_major_version(
+    version: str, reuses_udp_addresses: bool, walks_ranges: bool, honours_gateway_modes: bool
+) -> None:
+    engine = Engine(version=version)
+    assert engine.reuses_udp_addresses is reuses_udp_addresses
+    assert engine.walks_ranges is walks_ranges
+    assert engine.honours_gateway_modes is honours_gateway_modes
+
+
+@pytest.mark.parametrize(("kind", "here"), [("local", True), ("rootless", True), ("unknown", True), ("desktop", False), ("remote", False)])
+def test_local_probes_speak_only_of_an_engine_of_this_host(kind: Kind, here: bool) -> None:  # EDGE 43, 44
+    assert Engine(kind=kind).is_here is here
+
+
+def test_an_unknown_set_up_is_the_default_one() -> None:
+    assert (Engine().userland_proxy, Engine().has_ipv6, Engine().default_address) == (True, True, "")
