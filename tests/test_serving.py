@@ -114,9 +114,7 @@ def test_other_numbers_in_a_command_are_no_ports(command: str) -> None:
     assert ports_named(command.split()) == []
 
 
-@pytest.mark.parametrize(
-    ("host", "address"), [("localhost", "127.0.0.1"), ("0.0.0.0", "0.0.0.0"), ("[::1]", "::1"), ("0:0:0:0:0:0:0:1", "::1")]
-)
+@pytest.mark.parametrize(("host", "address"), [("localhost", "127.0.0.1"), ("0.0.0.0", "0.0.0.0"), ("[::1]", "::1"), ("0:0:0:0:0:0:0:1", "::1")])
 def test_a_host_is_an_address(host: str, address: str) -> None:
     assert bind_address(host) == address
 

@@ -98,9 +98,7 @@ def start(argv: Callable[..., list[str]], tree: Callable[[], set[int]]) -> Itera
     started: list[subprocess.Popen[str]] = []
 
     def begin(*command: str, **more: Any) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            argv(*command, **more), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
+        process = subprocess.Popen(argv(*command, **more), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         started.append(process)
         return process
 

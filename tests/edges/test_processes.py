@@ -171,9 +171,7 @@ def test_this_process_is_in_no_container_of_a_child_of_ours(start: Start) -> Non
         ("dockerd-like", "/tmp/dockerd-like", (), False),
     ],
 )
-def test_a_forwarder_is_told_by_its_executable(
-    name: str, executable: str | None, parents: tuple[tuple[int, str], ...], forwarder: bool
-) -> None:
+def test_a_forwarder_is_told_by_its_executable(name: str, executable: str | None, parents: tuple[tuple[int, str], ...], forwarder: bool) -> None:
     assert processes.is_forwarder(Process(4711, name, 1, executable=executable, parents=parents)) is forwarder
 
 
@@ -190,25 +188,13 @@ def test_a_script_called_docker_proxy_is_no_forwarder(start: Start, tmp_path: Pa
 
 
 def test_docker_proxy_is_one_only_below_a_real_dockerd(start: Start, tmp_path: Path) -> None:
-    busy = shutil.which("sh")
-    assert busy
-    for name in ("dockerd", "docker-proxy"):
-        shutil.copy(os.path.realpath(busy), tmp_path / name)
-    parent = start(str(tmp_path / "dockerd"), "-c", f"{tmp_path}/docker-proxy -c 'echo $$; read x; :' <&9 & wait", pass_fds=[9] if _nine() else [])
+    for program, name in (("sh", "dockerd"), ("sleep", "docker-proxy")):
+        shutil.copy(os.path.realpath(shutil.which(program) or program), tmp_path / name)
+    parent = start(str(tmp_path / "dockerd"), "-c", f"{tmp_path}/docker-proxy 5 & echo $!; wait")
     assert parent.stdout is not None
-    proxy = seen(int(parent.stdout.readline()))
-    assert proxy.name == "docker-proxy"
+    pid = int(parent.stdout.readline())
+    until = time.monotonic() + 5
+    while (proxy := seen(pid)).name != "docker-proxy" and time.monotonic() < until:
+        time.sleep(0.01)
     assert processes.is_forwarder(proxy)
-
-
-def _nine() -> bool:
-    """Descriptor 9: the end of a pipe that nobody writes to, for a program that has to wait."""
-    reader, writer = os.pipe()
-    os.dup2(reader, 9)
-    os.set_inheritable(9, True)
-    os.close(reader)
-    _open_ends.append(writer)
-    return True
-
-
-_open_ends: list[int] = []
+    os.kill(pid, signal.SIGKILL)

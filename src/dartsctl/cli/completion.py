@@ -52,7 +52,7 @@ def _environment(context: typer.Context) -> Environment:
 
     name = context.parent.info_name if context.parent else None
     settings = Common().settings()
-    if name in settings.environments:
+    if name and name in settings.environments:
         return resolve(settings, name)
     return adhoc(files=tuple(context.params.get("files") or ()), directory=working_folder())
 

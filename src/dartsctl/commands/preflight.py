@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from dartsctl import collisions, conflicts, lint, publishing, stack
 from dartsctl.attribution import Attribution
 from dartsctl.availability import Availability
+from dartsctl.collisions import Collision, ProjectTaken
 from dartsctl.commands.host import Host
 from dartsctl.containers import Container
 from dartsctl.convergence import Convergence, converge, needed
@@ -31,12 +32,12 @@ class Preflight:
     containers: tuple[Container, ...]
     convergence: Convergence
     answer: conflicts.Findings
-    collisions: tuple[collisions.Collision, ...]
+    collisions: tuple[Collision, ...]
     notices: tuple[lint.Notice, ...]
 
     @property
-    def project_taken(self) -> collisions.ProjectTaken | None:
-        return next((one for one in self.collisions if isinstance(one, collisions.ProjectTaken)), None)
+    def project_taken(self) -> ProjectTaken | None:
+        return next((one for one in self.collisions if isinstance(one, ProjectTaken)), None)
 
     @property
     def is_clear(self) -> bool:
@@ -94,7 +95,7 @@ def look(environment: Environment, intent: Intent, *, compose: Compose, host: Ho
     answer = _judge(model, engine, containers, convergence, host)
     found = collisions.find(model, containers, convergence, [str(file) for file in environment.files])
     if intent.project_named:
-        found = tuple(one for one in found if not isinstance(one, collisions.ProjectTaken))
+        found = tuple(one for one in found if not isinstance(one, ProjectTaken))
     notices = lint.notices(model, answer.findings, ephemeral_range=sockets.ephemeral_range() if engine.is_here else None)
     return Preflight(environment, engine, model, containers, convergence, answer, found, notices)
 

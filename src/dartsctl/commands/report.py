@@ -172,7 +172,7 @@ def conflict_lines(conflicts: Sequence[Conflict]) -> list[str]:
 def _reason(conflict: Conflict) -> str:
     if conflict.reason is Reason.SAME_STACK:
         return "the stack itself wants it more than once"
-    return conflict.reason.value
+    return str(conflict.reason.value)
 
 
 def holder_line(holder: Holder) -> str:
