@@ -56,7 +56,9 @@ def test_a_port_is_a_number_from_1_to_65535(text: str, port: int) -> None:  # ED
     assert parse_port(text, source="--port") == port
 
 
-@pytest.mark.parametrize("text", ["", " ", "0", "65536", "-1", "+5000", "http", "5000.0", "0x50", "50 00", "5000-5001", "٥٠٠٠", "5_000", "²"])
+@pytest.mark.parametrize(
+    "text", ["", " ", "0", "65536", "-1", "+5000", "http", "5000.0", "0x50", "50 00", "5000-5001", "\u0665\u0660\u0660\u0660", "5_000", "²"]
+)
 def test_anything_else_is_a_usage_error_that_names_its_source(text: str) -> None:  # EDGE 86
     with pytest.raises(UsageError, match=r"^PORT in \.env: "):
         parse_port(text, source="PORT in .env")

@@ -120,7 +120,7 @@ def test_a_host_is_an_address(host: str, address: str) -> None:
 
 
 def test_a_host_that_is_no_address_is_a_usage_error() -> None:
-    with pytest.raises(UsageError, match="--host: 'box.local' is not an IP address"):
+    with pytest.raises(UsageError, match=r"--host: 'box\.local' is not an IP address"):
         bind_address("box.local")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -10,7 +10,8 @@ class Process:
     """Fields are None (or empty) where the kernel does not show them to this user.
 
     `birth` is an opaque mark of the process' start: the same pid with another birth is another process (EDGE 24). It is no wall-clock
-    time, because a clock that is set would change that; `started` (Unix time, seconds) is for people.
+    time, because a clock that is set would change that; `started` (Unix time, seconds) is for people. What changes by itself (status, children) does
+    not count for equality.
     """
 
     pid: int
@@ -21,9 +22,9 @@ class Process:
     user: str | None = None
     cwd: str | None = None
     started: float | None = None
-    status: str = ""
+    status: str = field(default="", compare=False)
     """psutil's word: running, sleeping, stopped, zombie ..."""
     parents: tuple[tuple[int, str], ...] = ()
     """pid and name, the parent first, pid 1 last."""
-    children: tuple[int, ...] = ()
+    children: tuple[int, ...] = field(default=(), compare=False)
     """Direct children's pids."""

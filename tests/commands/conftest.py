@@ -11,6 +11,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +107,8 @@ def start(argv: Callable[..., list[str]], tree: Callable[[], set[int]]) -> Itera
     for process in started:
         process.kill()
     for pid in tree():
-        os.kill(pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     for process in started:
         process.communicate()
 

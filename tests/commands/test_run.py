@@ -60,7 +60,7 @@ def test_a_server_that_dies_by_a_signal_ends_as_shells_say_it(start: Start) -> N
 
 def test_a_command_that_does_not_exist_is_one_clear_error(start: Start, state: Path) -> None:
     code, _, err = finished(start("no-such-program-here"))
-    assert (code, err.splitlines()[0]) == (1, "error: no-such-program-here cannot be run: No such file or directory.")
+    assert (code, err.splitlines()[0]) == (1, "error: no-such-program-here cannot be run: No such file or directory")
     assert LeaseBook(state).held() == ()
 
 
@@ -242,7 +242,7 @@ def test_an_explicit_port_that_is_leased_names_its_holder(start: Start, state: P
     record = record_of(state, eventually)
     code, _, err = finished(start("true", port=record.port))
     assert code == 3
-    assert f"Port {record.port} (--port) is not to be had: it is leased by /src/first (pid {record.pid})" in err
+    assert f"port {record.port} (--port) is not to be had: it is leased by /src/first (pid {record.pid})" in err
 
 
 def test_a_full_range_names_who_has_it(start: Start, state: Path, dev_range: tuple[int, int], eventually: Eventually) -> None:  # EDGE 62
@@ -250,7 +250,7 @@ def test_a_full_range_names_who_has_it(start: Start, state: Path, dev_range: tup
     record_of(state, eventually)
     code, _, err = finished(start("true", dev_range=(dev_range[0], dev_range[0])))
     assert code == 3
-    assert "The dev range is full" in err
+    assert "the dev range is full" in err
 
 
 def test_a_second_dev_of_a_checkout_shows_the_first_ones_url(start: Start, state: Path, eventually: Eventually) -> None:
@@ -277,6 +277,6 @@ def test_a_state_folder_that_cannot_be_written_is_one_clear_error(argv: Callable
     )
     assert done.returncode == 1, done.stderr
     assert done.stderr.splitlines() == [
-        f"error: The lease book in {state} cannot be written: Permission denied.",
-        "next: Make room or rights there, or name another folder: DARTSCTL_STATE_DIR=/a/folder dartsctl ...",
+        f"error: the lease book in {state} cannot be written: Permission denied",
+        "next: make room or rights there, or name another folder: DARTSCTL_STATE_DIR=/a/folder dartsctl ...",
     ]

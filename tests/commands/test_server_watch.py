@@ -32,7 +32,8 @@ class Table:
     def listeners(self, ports: Iterable[int], *, owners: bool = False, listening_only: bool = False) -> tuple[Listener, ...]:
         wanted = set(ports)
         self.walks += owners
-        return tuple(one if owners else replace(one, pids=()) for one in self.rows if one.port in wanted)
+        found = [one for one in self.rows if one.port in wanted and (one.surely_blocks or not listening_only)]
+        return tuple(one if owners else replace(one, pids=()) for one in found)
 
     def describe(self, pid: int) -> Process | None:
         raise NotImplementedError

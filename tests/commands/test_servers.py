@@ -67,10 +67,10 @@ def test_the_url_is_this_checkouts_dev_server_before_one_that_run_started(start:
 
 
 def test_without_a_server_the_hint_is_to_start_one(state: Path) -> None:
-    with pytest.raises(DartsctlError, match="No server of /src/one is running") as caught:
+    with pytest.raises(DartsctlError, match="no server of /src/one is running") as caught:
         servers.url("/src/one", leases=LeaseBook(state))
-    assert (caught.value.code, caught.value.hint) == (ExitCode.FAILED, "Start it: dartsctl dev")
-    with pytest.raises(DartsctlError, match="No server of dartsctl runs on port 5007"):
+    assert (caught.value.code, caught.value.hint) == (ExitCode.FAILED, "start it: dartsctl dev")
+    with pytest.raises(DartsctlError, match="no server of dartsctl runs on port 5007"):
         servers.stop("/src/one", port=5007, leases=LeaseBook(state), processes=processes)
 
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dartsctl.allocation import Allocation, parse_port
 from dartsctl.cli import completion
 from dartsctl.cli.options import Common, compose_on, verb, working_folder
 from dartsctl.cli.root import app, production_of
@@ -17,6 +16,7 @@ from dartsctl.cli.stacks import add_lifecycle
 from dartsctl.errors import DartsctlError, UsageError
 
 if TYPE_CHECKING:
+    from dartsctl.allocation import Allocation
     from dartsctl.edges.output import Screen
     from dartsctl.environment import Environment
     from dartsctl.serving import ServerRequest
@@ -143,6 +143,7 @@ def stop(
     port: ServerPort = None,
 ) -> int:
     """Stop a server, and all that it has started."""
+    from dartsctl.allocation import parse_port
     from dartsctl.commands.servers import stop as run_stop
     from dartsctl.commands.servers import url as find
     from dartsctl.edges import processes
@@ -214,6 +215,7 @@ def _request(
 ) -> ServerRequest:
     import getpass
 
+    from dartsctl.allocation import parse_port
     from dartsctl.edges.env_files import read
     from dartsctl.environment import python_for
     from dartsctl.serving import ServerRequest
@@ -257,6 +259,7 @@ def _default_env_file(settings: Settings) -> tuple[Path, ...]:
 
 def _allocation(settings: Settings, screen: Screen) -> Allocation:
     """Production's ports, what its stack publishes included wherever Compose can tell."""
+    from dartsctl.allocation import Allocation
     from dartsctl.commands.production import allocation
 
     documented = Allocation.of(settings.ports.production)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dartsctl.cli.options import Common, Profiles, Project, Services, WaitTimeout, compose_on, secrets_of, verb
-from dartsctl.environment import Environment
 from dartsctl.errors import UsageError
+
+if TYPE_CHECKING:
+    from dartsctl.environment import Environment
 
 
 def add_lifecycle(name: str, group: typer.Typer) -> None:

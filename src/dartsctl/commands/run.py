@@ -120,17 +120,17 @@ def _lease(request: ServerRequest, order: Sequence[int], edges: _Edges) -> Lease
         raise _not_to_be_had(request, request.port, edges)
     leased = [record for record in edges.leases.held() if record.port in request.dev_range]
     raise DartsctlError(
-        f"The dev range is full: none of {request.dev_range} is free.",
+        f"the dev range is full: none of {request.dev_range} is free",
         details=tuple(f"{record.port}: {record.holder}" for record in leased),
-        hint="Stop a server (dartsctl dev list, dartsctl dev stop PORT), or widen dev_range in dartsctl.toml.",
+        hint="stop a server (dartsctl dev list, dartsctl dev stop PORT), or widen dev_range in dartsctl.toml",
         code=ExitCode.CONFLICT,
     )
 
 
 def _not_to_be_had(request: ServerRequest, port: int, edges: _Edges) -> DartsctlError:
     return DartsctlError(
-        f"Port {port} (--port) is not to be had: {_why_not(request, port, edges)}.",
-        hint="Leave --port out and dartsctl leases a free one.",
+        f"port {port} (--port) is not to be had: {_why_not(request, port, edges)}",
+        hint="leave --port out and dartsctl leases a free one",
         code=ExitCode.CONFLICT,
     )
 
@@ -190,7 +190,7 @@ def _supervise(request: ServerRequest, lease: Lease, edges: _Edges, claim: int |
         port=lease.port,
         host=request.host,
         port_variables=request.port_variables,
-        extra=request.extra,
+        extra=dict(zip(request.extra, serving.fill(tuple(request.extra.values()), values), strict=True)),
     )
     descriptors = [lease.descriptor] if claim is None else [lease.descriptor, claim]
     try:
@@ -246,15 +246,15 @@ def _watch(request: ServerRequest, record: LeaseRecord, server: Supervised, edge
 def _production_taken(request: ServerRequest, port: int, record: LeaseRecord) -> Refused:
     owner = request.allocation.owners[port]
     return Refused(
-        f"The server took port {port}, which belongs to production's {owner}, and was stopped.",
-        hint=f"Let it listen on the port that it is given, {record.port} this time: {', '.join(request.port_variables)}, or {{port}} in the command.",
+        f"the server took port {port}, which belongs to production's {owner}, and was stopped",
+        hint=f"let it listen on the port that it is given, {record.port} this time: {', '.join(request.port_variables)}, or {{port}} in the command",
     )
 
 
 def _elsewhere(others: Sequence[int], record: LeaseRecord) -> DartsctlError:
     return DartsctlError(
-        f"The server listens on {_listed(others)}, never on its leased port {record.port}, and was stopped.",
-        hint="Give it the port in the command ({port} is filled in), or let it read PORT from its environment.",
+        f"the server listens on {_listed(others)}, never on its leased port {record.port}, and was stopped",
+        hint="give it the port in the command ({port} is filled in), or let it read PORT from its environment",
     )
 
 
@@ -285,4 +285,4 @@ def _point_to_the_running_one(request: ServerRequest, edges: _Edges) -> int:
                 edges.screen.note(f"dartsctl: already running: {record.url} (pid {record.pid}); to stop it: dartsctl dev stop")
                 return ExitCode.OK
         time.sleep(0.02)
-    raise DartsctlError("Another dartsctl dev is starting in this checkout.", hint="Wait for it: dartsctl dev list")
+    raise DartsctlError("another dartsctl dev is starting in this checkout", hint="wait for it: dartsctl dev list")

@@ -42,7 +42,7 @@ def url(checkout: str, *, leases: LeaseBook) -> LeaseRecord:
     """This checkout's server: its `dev` one, else the newest that `run` started. Raises DartsctlError (1) when none runs."""
     record = _of_checkout(checkout, leases)
     if record is None:
-        raise DartsctlError(f"No server of {checkout} is running.", hint="Start it: dartsctl dev")
+        raise DartsctlError(f"no server of {checkout} is running", hint="start it: dartsctl dev")
     return record
 
 
@@ -54,11 +54,11 @@ def stop(checkout: str, *, port: int | None = None, leases: LeaseBook, processes
     record = leases.holder(port) if port is not None else _of_checkout(checkout, leases)
     if record is None:
         what = f"port {port}" if port is not None else checkout
-        raise DartsctlError(f"No server of dartsctl runs on {what}." if port else f"No server of {what} is running.", hint="dartsctl dev list")
+        raise DartsctlError(f"no server of dartsctl runs on {what}" if port else f"no server of {what} is running", hint="dartsctl dev list")
     birth = record.birth
     if not record.supervisor or processes.birth(record.supervisor) != birth:
         raise DartsctlError(
-            f"Port {record.port} is leased, but whose server it is cannot be told.", hint=f"Look who listens: sudo ss -tlnp sport = :{record.port}"
+            f"port {record.port} is leased, but whose server it is cannot be told", hint=f"look who listens: sudo ss -tlnp sport = :{record.port}"
         )
 
     def still_its_lease() -> bool:
@@ -67,7 +67,7 @@ def stop(checkout: str, *, port: int | None = None, leases: LeaseBook, processes
 
     gone = processes.terminate(record.supervisor, birth, grace=STOP_GRACE, leads_group=True, still_wanted=still_its_lease)
     if not (gone and _freed(still_its_lease)):
-        raise DartsctlError(f"The server on port {record.port} (pid {record.pid}) does not end.", hint=f"Look at it: ps -fp {record.pid}")
+        raise DartsctlError(f"the server on port {record.port} (pid {record.pid}) does not end", hint=f"look at it: ps -fp {record.pid}")
     return Stopped(record)
 
 

@@ -8,18 +8,18 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dartsctl import compose_errors, lint
 from dartsctl.allocation import Allocation
 from dartsctl.commands import postflight, report
-from dartsctl.commands.attempt import Attempt, names
+from dartsctl.commands.attempt import Attempt, names, undone_when_interrupted
 from dartsctl.commands.host import Host
 from dartsctl.commands.preflight import Intent, Preflight, engine_at, look, verdict
 from dartsctl.edges.docker import Compose
 from dartsctl.edges.output import Screen
 from dartsctl.environment import Environment
-from dartsctl.errors import DartsctlError, ExitCode, Interrupted, Refused
+from dartsctl.errors import DartsctlError, ExitCode, Refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +48,16 @@ def up(request: UpRequest, *, compose: Compose, screen: Screen, clock: Callable[
     _mind_production_ports(before, request, screen)
     refuse_obstacles(before, request, screen)
     if request.dry_run:
-        screen.result({**report.document(before), "dry_run": True}, [f"would run: {' '.join(compose.argv(*_words(request)))}"])
+        screen.result({**report.document(before), "exit_code": 0, "dry_run": True}, [f"would run: {' '.join(compose.argv(*_words(request)))}"])
         return ExitCode.OK
     deadline = clock() + request.deadline
     engine = engine_at(before.engine.endpoint)
     attempt = Attempt(before, engine)
-    failure = _run_compose(request, compose, screen, attempt)
-    if failure:
-        explain(failure, request, compose, screen)
-    state = postflight.wait(before, engine, screen, deadline=deadline, clock=clock)
+    with undone_when_interrupted(attempt, request.next_command):
+        failure = _run_compose(request, compose, screen, attempt)
+        if failure:
+            explain(failure, request, compose, screen)
+        state = postflight.wait(before, engine, screen, deadline=deadline, clock=clock)
     missing = postflight.missing_bindings(before, engine.containers())
     return postflight.report(before, state, missing, engine, screen)
 
@@ -123,7 +124,7 @@ def _words(request: UpRequest) -> list[str]:
 
 
 def _run_compose(request: UpRequest, compose: Compose, screen: Screen, attempt: Attempt) -> compose_errors.Failure | None:
-    """Compose's `up`, its progress shown; None when it ended well or only the deadline ended it. Raises Interrupted after the undo."""
+    """Compose's `up`, its progress shown; None when it ended well or only the deadline ended it. Raises KeyboardInterrupt."""
     stream = compose.stream(*_words(request))
     late = threading.Event()
 
@@ -138,13 +139,13 @@ def _run_compose(request: UpRequest, compose: Compose, screen: Screen, attempt: 
     with stream.taking_signals() as signals:
         for line in compose.masked_lines(stream):
             lines.append(line)
+            attempt.saw(line)
             if line.strip():
                 screen.progress(line)
         code = stream.wait()
     timer.cancel()
     if signals:
-        removed = attempt.undo()
-        raise Interrupted(f"interrupted; removed what this attempt had made ({names(removed)})", hint=request.next_command)
+        raise KeyboardInterrupt
     if code == 0 or late.is_set():
         return None
     failure = compose_errors.classify("\n".join(lines))
@@ -160,8 +161,9 @@ def explain(failure: compose_errors.Failure, request: UpRequest, compose: Compos
     if failure.kind in ("port", "address"):
         now = look(request.environment, request.intent, compose=compose, host=Host())
         if now.answer.conflicts:
-            screen.note("a port was taken between the check and the start")
-            refuse_obstacles(now, request, screen)
+            if not request.skip_port_check:
+                screen.note("a port was taken between the check and the start")
+            refuse_obstacles(now, replace(request, skip_port_check=False), screen)
         where = f" {failure.endpoint}" if failure.endpoint else ""
         raise DartsctlError(
             f"the engine could not bind{where}: {failure.sentence}",

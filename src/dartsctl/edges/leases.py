@@ -28,8 +28,10 @@ checkouts/*.json    the port that a checkout had last; may be removed at any tim
 checkouts/*.lock    locked as long as the checkout's `dartsctl dev` lives
 reports/            reports about bugs in dartsctl; may be removed at any time
 """
-_LOOKERS_PAUSE = 0.005
-"""Seconds between the two passes of `acquire`: a lister holds a shared lock for some microseconds, and that must not read as taken."""
+_LOOKERS_PAUSE = 0.001
+"""Seconds until a lock is tried again that only listers hold: they do so for some microseconds, and that must not read as taken."""
+_LOOKS = 20
+"""How often; then somebody has stopped while looking, and the next port is as good."""
 
 
 def state_folder(environment: Mapping[str, str] = os.environ) -> Path:
@@ -54,7 +56,7 @@ def _home(environment: Mapping[str, str]) -> Path:
         return Path(pwd.getpwuid(caller[0]).pw_dir)
     except (KeyError, RuntimeError) as error:
         raise DartsctlError(
-            "There is no home folder to keep the lease book in.", hint="Name a folder: DARTSCTL_STATE_DIR=/a/folder dartsctl ..."
+            "there is no home folder to keep the lease book in", hint="name a folder: DARTSCTL_STATE_DIR=/a/folder dartsctl ..."
         ) from error
 
 
@@ -96,8 +98,10 @@ class LeaseBook:
                 time.sleep(_LOOKERS_PAUSE)
             order, refused = refused, []
             for port in order:
-                with self._writing():
-                    descriptor = self._lock(self._ports / f"{port}.lock")
+                try:
+                    descriptor = self._lock(f"{self._ports}/{port}.lock")  # no Path: 98 taken ports are passed in half a millisecond
+                except OSError as error:
+                    raise self._unwritable(error) from error
                 if descriptor is None:
                     refused.append(port)
                     continue
@@ -144,7 +148,7 @@ class LeaseBook:
     def claim_checkout(self, checkout: str) -> int | None:
         """A descriptor to be inherited by the checkout's one `dev` server; None while another one has it. Raises DartsctlError."""
         with self._writing():
-            return self._lock(self._checkout_path(checkout, ".lock"))
+            return self._lock(str(self._checkout_path(checkout, ".lock")))
 
     def remembered(self, checkout: str) -> int | None:
         """The port that `checkout` had last."""
@@ -164,17 +168,23 @@ class LeaseBook:
     def _record_path(self, port: int) -> Path:
         return self._ports / f"{port}.json"
 
-    def _lock(self, path: Path) -> int | None:
+    def _lock(self, path: str) -> int | None:
         """The descriptor of `path`, made if need be, with an exclusive lock; None when somebody has it. Raises OSError."""
         try:
             descriptor = self._open(path)
         except PermissionError:
-            if path.exists():  # another user's, in a shared folder: theirs, as far as we can tell
+            if Path(path).exists():  # another user's, in a shared folder: theirs, as far as we can tell
                 return None
             raise
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        for _ in range(_LOOKS):
+            if _try_lock(descriptor, fcntl.LOCK_EX):
+                break
+            if not _try_lock(descriptor, fcntl.LOCK_SH):  # held in earnest
+                os.close(descriptor)
+                return None
+            fcntl.flock(descriptor, fcntl.LOCK_UN)  # only listers look at it: a checkout must not lose its port to them
+            time.sleep(_LOOKERS_PAUSE)
+        else:
             os.close(descriptor)
             return None
         if os.fstat(descriptor).st_nlink:
@@ -182,7 +192,7 @@ class LeaseBook:
         os.close(descriptor)  # the folder was removed under us: that file is in nobody's way any more
         return self._lock(path)
 
-    def _open(self, path: Path) -> int:
+    def _open(self, path: str) -> int:
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
             descriptor = os.open(path, flags, 0o600)
@@ -214,7 +224,7 @@ class LeaseBook:
         partial = path.with_name(f"{path.name}.{os.getpid()}.tmp")
         with self._writing():
             try:
-                with os.fdopen(self._open(partial), "w", encoding="utf-8") as file:
+                with os.fdopen(self._open(str(partial)), "w", encoding="utf-8") as file:
                     json.dump(document, file, indent=1)
                 partial.replace(path)
             except BaseException:
@@ -227,10 +237,13 @@ class LeaseBook:
         try:
             yield
         except OSError as error:
-            raise DartsctlError(
-                f"The lease book in {self.folder} cannot be written: {error.strerror or error}.",
-                hint="Make room or rights there, or name another folder: DARTSCTL_STATE_DIR=/a/folder dartsctl ...",
-            ) from error
+            raise self._unwritable(error) from error
+
+    def _unwritable(self, error: OSError) -> DartsctlError:
+        return DartsctlError(
+            f"the lease book in {self.folder} cannot be written: {error.strerror or error}",
+            hint="make room or rights there, or name another folder: DARTSCTL_STATE_DIR=/a/folder dartsctl ...",
+        )
 
 
 def held() -> tuple[LeaseRecord, ...]:
@@ -245,12 +258,17 @@ def _is_locked(path: Path) -> bool:
     except OSError as error:
         return isinstance(error, PermissionError)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+        return not _try_lock(descriptor, fcntl.LOCK_SH)
     finally:
         os.close(descriptor)
-    return False
+
+
+def _try_lock(descriptor: int, kind: int) -> bool:
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -126,7 +126,7 @@ def terminate(pid: int, birth_mark: int, *, grace: float, leads_group: bool = Fa
     (EDGE 25), DartsctlError without the right to signal it.
     """
     if pid <= 1 or is_within_reach_of_ourselves(pid):
-        raise Refused(f"pid {pid} is dartsctl itself or what it runs under, and is not stopped.", hint="Do it from another terminal.")
+        raise Refused(f"pid {pid} is dartsctl itself or what it runs under, and is not stopped", hint="do it from another terminal")
     for number in (signal.SIGTERM, signal.SIGKILL):
         if not _is_alive(pid, birth_mark):
             return True
@@ -141,7 +141,7 @@ def terminate(pid: int, birth_mark: int, *, grace: float, leads_group: bool = Fa
         except ProcessLookupError:
             return True
         except PermissionError as error:
-            raise DartsctlError(f"pid {pid} belongs to another user and cannot be stopped.", hint=f"sudo kill {pid}") from error
+            raise DartsctlError(f"pid {pid} belongs to another user and cannot be stopped", hint=f"sudo kill {pid}") from error
         if _gone_within(pid, birth_mark, grace if number == signal.SIGTERM else 2.0):
             return True
     return False

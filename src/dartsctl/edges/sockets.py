@@ -58,8 +58,8 @@ def probe(endpoint: Endpoint, *, udp_reuse_address: bool = False) -> Probe:
             return _ANSWERS[error.errno]
         full = error.errno in (errno.EMFILE, errno.ENFILE)
         raise DartsctlError(
-            f"Whether {endpoint} is free cannot be told: {error.strerror or error}.",
-            hint="Raise the limit of open files, then try again: ulimit -n 4096" if full else "Look yourself, then try again: ss -tuan",
+            f"whether {endpoint} is free cannot be told: {error.strerror or error}",
+            hint="raise the limit of open files, then try again: ulimit -n 4096" if full else "look yourself, then try again: ss -tuan",
         ) from error
     return Probe.FREE
 
@@ -161,8 +161,8 @@ def _first_readable(protocol: Protocol, ports: frozenset[int], listening_only: b
         except OSError as error:
             failures.append(f"{table.__name__}: {error.strerror or error}")
     raise DartsctlError(
-        f"The {protocol} sockets of this host cannot be listed.",
-        hint="Look as root, then try again: sudo ss -tulpn",
+        f"the {protocol} sockets of this host cannot be listed",
+        hint="look as root, then try again: sudo ss -tulpn",
         details=tuple(failures),
     )
 

@@ -48,7 +48,7 @@ class Supervised:
             except OSError as error:
                 self._line.close()
                 raise DartsctlError(
-                    f"The server cannot be started in {directory}: {error.strerror}.", hint="Change into a folder that exists."
+                    f"the server cannot be started in {directory}: {error.strerror}", hint="change into a folder that exists"
                 ) from error
         self._heard = b""
         self._terminal = Terminal.of_stdin()
@@ -114,7 +114,7 @@ class Supervised:
                 self.server = int(pid)
             case ["E", number]:
                 raise DartsctlError(
-                    f"{self._command[0]} cannot be run: {os.strerror(int(number))}.", hint="Check the command after `--`, and that it is on PATH."
+                    f"{self._command[0]} cannot be run: {os.strerror(int(number))}", hint="check the command after `--`, and that it is on PATH"
                 )
             case ["T"]:
                 self._suspend()

@@ -1,0 +1,435 @@
+"""`check` on the real engine: every verdict, every kind of holder, the names that collide, and nothing changed by any of it."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from live_stack import LiveStack, Said
+
+pytest_plugins = ("live_stack",)
+pytestmark = pytest.mark.engine
+
+
+def verdicts(said: Said) -> dict[str, str]:
+    """Published -> verdict of every binding in a --json answer; replicas of one have one verdict here."""
+    return {row["published"]: row["verdict"] for row in said.document["bindings"]}
+
+
+def holders(said: Said) -> list[dict[str, Any]]:
+    """Everybody who is in the way of anything."""
+    return [holder for conflict in said.document["conflicts"] for holder in conflict["holders"]]
+
+
+# --- the answer itself --------------------------------------------------------------------------------------------------------
+
+
+def test_a_stack_whose_ports_are_free_is_clear_and_the_table_says_so(live: LiveStack) -> None:
+    from live_stack import sleeper
+
+    live.compose({"web": sleeper(f"{live.ports[0]}:80"), "db": sleeper(f"127.0.0.1:{live.ports[1]}:5432")})
+    said = live.run("check", "-f", "compose.json")
+    assert said.code == 0
+    assert re.search(rf"^web +\*:{live.ports[0]} +80/tcp +free$", said.out, re.MULTILINE)
+    assert re.search(rf"^db +127\.0\.0\.1:{live.ports[1]} +5432/tcp +free$", said.out, re.MULTILINE)
+    assert "no conflict; 2 bindings checked against engine" in said.err
+    assert live.leftovers() == []
+
+
+def test_every_conflict_is_reported_at_once_and_nothing_is_created(live: LiveStack) -> None:
+    from live_stack import sleeper
+
+    pids = [live.listen(port) for port in live.ports[:2]]
+    live.compose({"web": sleeper(f"{live.ports[0]}:80"), "db": sleeper(f"{live.ports[1]}:5432"), "free": sleeper(f"{live.ports[2]}:1")})
+    said = live.run("check", "-f", "compose.json")
+    assert said.code == 3
+    for pid in pids:
+        assert f"pid {pid}" in said.err
+    assert re.search(rf"^web +\*:{live.ports[0]} +80/tcp +CONFLICT$", said.out, re.MULTILINE)
+    assert re.search(rf"^free +\*:{live.ports[2]} +1/tcp +free$", said.out, re.MULTILINE)
+    assert live.leftovers() == []
+
+
+def test_the_json_document_keeps_its_contract(live: LiveStack) -> None:
+    from live_stack import sleeper
+
+    pid = live.listen(live.ports[0])
+    live.compose({"web": sleeper(f"127.0.0.1:{live.ports[0]}:80", f"{live.ports[1]}:81/udp"), "worker": sleeper(f"{live.ports[2]}:80", network_mode="none")})
+    said = live.run("check", "-f", "compose.json", "--json")
+    document = said.document
+    assert said.code == document["exit_code"] == 3
+    assert document["schema"] == 1
+    assert document["ok"] is False
+    assert document["project"] == live.project
+    assert document["files"] == [str(live.folder / "compose.json")]
+    assert document["engine"]["local_sockets_checked"] is True
+    assert document["engine"]["version"]
+    assert {"service", "replica", "published", "target", "protocol", "addresses", "verdict", "note"} == set(document["bindings"][0])
+    assert verdicts(said) == {str(live.ports[0]): "conflict", str(live.ports[1]): "free"}
+    assert [(row["service"], bool(row["reason"])) for row in document["not_bound"]] == [("worker", True)]
+    (conflict,) = document["conflicts"]
+    assert conflict["service"] == "web"
+    assert conflict["endpoints"] == [{"address": "127.0.0.1", "port": live.ports[0], "protocol": "tcp"}]
+    (holder,) = conflict["holders"]
+    assert holder["kind"] == "process"
+    assert holder["pid"] == pid
+    assert holder["user"] == "root" or os.getuid()
+    assert str(live.ports[0]) in holder["command"]
+    assert holder["cwd"] == str(live.folder)
+    assert holder["evidence"] == f"listens on 127.0.0.1:{live.ports[0]}/tcp"
+    assert document["collisions"] == []
+    assert all(set(row) == {"code", "service", "message"} for row in document["warnings"])
+
+
+# --- the project's own containers ---------------------------------------------------------------------------------------------
+
+
+def test_a_running_stack_is_no_conflict_with_itself(live: LiveStack) -> None:  # EDGE 36
+    from live_stack import sleeper
+
+    live.compose({"web": sleeper(f"{live.ports[0]}:80"), "pool": sleeper(f"{live.ports[1]}-{live.ports[3]}:80", scale=2)})
+    live.up()
+    said = live.run("check", "-f", "compose.json", "--json")
+    assert said.code == 0
+    assert set(verdicts(said).values()) == {"held"}
+
+
+def test_a_container_that_moves_to_another_port_needs_only_the_new_one(live: LiveStack) -> None:
+    from live_stack import sleeper
+
+    live.compose({"web": sleeper(f"{live.ports[0]}:80")})
+    live.up()
+    live.compose({"web": sleeper(f"{live.ports[1]}:80")})
+    assert live.run("check", "-f", "compose.json").code == 0
+    live.listen(live.ports[1])
+    assert live.run("check", "-f", "compose.json").code == 3
+
+
+def test_two_services_may_swap_their_ports_in_one_up(live: LiveStack) -> None:
+    from live_stack import sleeper
+
+    one, two = (f"{port}:80" for port in live.ports[:2])
+    live.compose({"a": sleeper(one), "b": sleeper(two)})
+    live.up()
+    live.compose({"a": sleeper(two), "b": sleeper(one)})
+    said = live.run("check", "-f", "compose.json", "--json")
+    assert said.code == 0
+    assert set(verdicts(said).values()) == {"free"}
+    live.up()  # and the engine agrees
+
+
+def test_a_wider_address_meets_what_the_old_one_did_not(live: LiveStack) -> None:
+    from live_stack import sleeper
+
+    live.compose({"web": sleeper(f"127.0.0.1:{live.ports[0]}:80")})
+    live.up()
+    live.listen(live.ports[0], "127.0.0.5")
+    live.compose({"web": sleeper(f"{live.ports[0]}:80")})
+    assert live.run("check", "-f", "compose.json").code == 3
+
+
+def test_an_orphan_keeps_its_port_and_is_named_as_the_projects_own(live: LiveStack) -> None:  # EDGE 38
+    from live_stack import sleeper
+
+    live.compose({"old": sleeper(f"{live.ports[0]}:80")})
+    live.up()
+    live.compose({"new": sleeper(f"{live.ports[0]}:80")})
+    said = live.run("check", "-f", "compose.json", "--json")
+    assert said.code == 3
+    assert holders(said)[0]["container"] == f"{live.project}-old-1"
+
+
+def test_a_paused_container_of_the_project_is_in_the_way(live: LiveStack) -> None:
+    from live_stack import docker, sleeper
+
+    live.compose({"web": sleeper(f"{live.ports[0]}:80")})
+    live.up()
+    docker("pause", f"{live.project}-web-1")
+    said = live.run("check", "-f", "compose.json")
+    assert said.code == 3
+    assert f"docker unpause {live.project}-web-1" in said.err
+
+
+# --- holders ------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_container_of_another_project_is_named_with_its_project_and_files(live: LiveStack) -> None:  # EDGE 37
+    from live_stack import sleeper
+
+    live.compose({"web": sleeper(f"{live.ports[0]}:80")}, file="theirs/compose.json", name=live.of(f"{live.project}-other"))
+    live.up("-f", "theirs/compose.json")
+    live.compose({"web": sleeper(f"127.0.0.1:{live.ports[0]}:80")})
+    said = live.run("check", "-f", "compose.json", "--json")
+    assert said.code == 3
+    (holder,) = holders(said)
+    assert holder["kind"] == "container"
+    assert (holder["project"], holder["service"]) == (f"{live.project}-other", "web")
+    assert holder["working_dir"] == str(live.folder / "theirs")
+    assert "docker lists" in holder["evidence"]
+    people = live.run("check", "-f", "compose.json").err
+    assert f"held by container {live.project}-other-web-1 of project {live.project}-other (running), files in {live.folder / 'theirs'}" in people
+
+
+def test_a_server_in_a_container_on_the_hosts_network_is_that_container(live: LiveStack) -> None:  # EDGE 53
+    from live_stack import BUSYBOX, sleeper, until
+
+    name = live.container("--network", "host", BUSYBOX, "httpd", "-f", "-p", str(live.ports[0]))
+    live.compose({"web": sleeper(f"{live.ports[0]}:80")})
+    said = until(lambda: (answer := live.run("check", "-f", "compose.json", "--json")).code == 3 and answer)
+    (holder,) = holders(said)
+    assert (holder["kind"], holder["container"]) == ("container", name)
+    assert "on the host's network" in holder["evidence"]
+
+
+def test_two_servers_that_share_a_port_by_reuseport_are_both_named(live: LiveStack) -> None:  # EDGE 7
+    from live_stack import sleeper
+
+    pids = {live.listen(live.ports[0], "127.0.0.1", "tcp", "reuse-port") for _ in range(2)}
+    live.compose({"web": sleeper(f"{live.ports[0]}:80")})
+    said = live.run("check", "-f", "compose.json", "--json")
+    assert said.code == 3
+    assert {holder["pid"] for holder in holders(said)} == pids
+
+
+def test_a_listener_on_the_other_family_alone_still_blocks_an_entry_without_address(live: LiveStack) -> None:  # EDGE 2
+    from live_stack import sleeper
+
+    live.listen(live.ports[0], "::1")
+    live.compose({"web": sleeper(f"{live.ports[0]}:80")})
+    assert live.run("check", "-f", "compose.json").code == 3
+    live.compose({"web": sleeper(f"127.0.0.1:{live.ports[0]}:80")})
+    assert live.run("check", "-f", "compose.json").code == 0
+
+
+def test_udp_conflicts_with_udp_alone(live: LiveStack) -> None:  # EDGE 6
+    from live_stack import sleeper
+
+    pid = live.listen(live.ports[0], "127.0.0.1", "udp")
+    live.compose({"dns": sleeper(f"127.0.0.1:{live.ports[0]}:53/udp")})
+    said = live.run("check", "-f", "compose.json", "--json")
+    assert said.code == 3
+    assert holders(said)[0]["pid"] == pid
+    live.compose({"dns": sleeper(f"127.0.0.1:{live.ports[0]}:53/tcp")})
+    assert live.run("check", "-f", "compose.json").code == 0
+
+
+def test_an_environment_whose_secrets_stand_in_a_command_line_is_shown_masked(live: LiveStack) -> None:
+    import sys
+
+    from live_stack import sleeper, until
+
+    script = f"import socket, time; s = socket.create_server(('127.0.0.1', {live.ports[0]})); time.sleep(600)"
+    live.spawn([sys.executable, "-c", script, "--db-password=canary-5d21", "--api-token", "canary-77aa", "postgres://u:canary-9f@host/db"])
+    live.compose({"web": sleeper(f"{live.ports[0]}:80")})
+    until(lambda: live.run("check", "-f", "compose.json").code == 3)
+    for words in ((), ("--json",)):
+        said = live.run("check", "-f", "compose.json", *words)
+        assert said.code == 3
+        assert "canary" not in said.text
+
+
+# --- ranges and replicas ------------------------------------------------------------------------------------------------------
+
+
+def test_a_range_is_a_conflict_only_when_too_few_of_its_numbers_are_left(live: LiveStack) -> None:  # EDGE 48
+    from live_stack import sleeper
+
+    live.compose({"pool": sleeper(f"127.0.0.1:{live.ports[0]}-{live.ports[1]}:80")})
+    assert live.run("check", "-f", "compose.json").code == 0
+    first = live.listen(live.ports[0])
+    assert live.run("check", "-f", "compose.json").code == 0
+    second = live.listen(live.ports[1])
+    said = live.run("check", "-f", "compose.json", "--json")
+    assert said.code == 3
+    assert said.document["conflicts"][0]["reason"] == "range_exhausted"
+    assert {holder["pid"] for holder in holders(said)} == {first, second}
+
+
+def test_replicas_of_a_fixed_port_can_never_start(live: LiveStack) -> None:  # EDGE 49
+    from live_stack import sleeper
+
+    live.compose({"web": sleeper(f"{live.ports[0]}:80", deploy={"replicas": 2})})
+    said = live.run("check", "-f", "compose.json", "--json")
+    assert said.code == 3
+    assert {conflict["reason"] for conflict in said.document["conflicts"]} == {"same_stack"}
+    assert "replicas-fixed-port" in {row["code"] for row in said.document["warnings"]}
+
+
+def test_two_services_that_want_one_port_are_both_named(live: LiveStack) -> None:
+    from live_stack import sleeper
+
+    live.compose({"a": sleeper(f"{live.ports[0]}:80"), "b": sleeper(f"127.0.0.1:{live.ports[0]}:80")})
+    said = live.run("check", "-f", "compose.json", "--json")
+    assert said.code == 3
+    assert {conflict["service"]: conflict["holders"][0]["service"] for conflict in said.document["conflicts"]} == {"a": "b", "b": "a"}
+
+
+def test_a_service_scaled_to_nothing_wants_nothing(live: LiveStack) -> None:  # EDGE 55
+    from live_stack import sleeper
+
+    live.listen(live.ports[0])
+    live.compose({"web": sleeper(f"{live.ports[0]}:80", scale=0)})
+    assert live.run("check", "-f", "compose.json").code == 0
+
+
+# --- names --------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_container_name_that_another_container_has_is_a_conflict(live: LiveStack) -> None:
+    from live_stack import BUSYBOX, sleeper
+
+    name = live.container(BUSYBOX, "sleep", "600")
+    live.compose({"web": sleeper(container_name=name)})
+    said = live.run("check", "-f", "compose.json", "--json")
+    assert said.code == 3
+    (collision,) = said.document["collisions"]
+    assert (collision["kind"], collision["container"], collision["wanted_by"]) == ("container-name", name, "web")
+    assert f"web cannot have the name {name}" in live.run("check", "-f", "compose.json").err
+
+
+def test_a_project_name_under_which_other_files_run_is_refused_unless_it_is_asked_for_by_name(live: LiveStack) -> None:
+    from live_stack import sleeper
+
+    live.compose({"web": sleeper()}, file="production/compose.json")
+    live.up("-f", "production/compose.json")
+    live.compose({"web": sleeper()})
+    said = live.run("check", "-f", "compose.json", "--json")
+    assert said.code == said.document["exit_code"] == 4
+    (collision,) = said.document["collisions"]
+    assert collision["kind"] == "project-name"
+    assert collision["files"] == [str(live.folder / "production" / "compose.json")]
+    assert live.run("check", "-f", "compose.json", "-p", live.project).code == 0
+
+
+# --- which part of the stack --------------------------------------------------------------------------------------------------
+
+
+def test_a_profile_counts_only_when_it_is_on(live: LiveStack) -> None:  # EDGE 52
+    from live_stack import sleeper
+
+    live.listen(live.ports[0])
+    live.compose({"web": sleeper(), "debug": sleeper(f"{live.ports[0]}:80", profiles=["debug"])})
+    assert live.run("check", "-f", "compose.json").code == 0
+    assert live.run("check", "-f", "compose.json", "--profile", "debug").code == 3
+
+
+def test_an_env_file_decides_about_a_port(live: LiveStack) -> None:
+    from live_stack import sleeper
+
+    live.listen(live.ports[0])
+    live.compose({"web": sleeper("${WEB_PORT}:80")})
+    (live.folder / "busy.env").write_text(f"WEB_PORT={live.ports[0]}\n")
+    (live.folder / "free.env").write_text(f"WEB_PORT={live.ports[1]}\n")
+    assert live.run("check", "-f", "compose.json", "--env-file", "busy.env").code == 3
+    assert live.run("check", "-f", "compose.json", "--env-file", "free.env").code == 0
+    without = live.run("check", "-f", "compose.json")
+    assert without.code == 0
+    assert "unset variables (WEB_PORT)" in without.err
+
+
+def test_a_named_service_brings_what_it_depends_on_and_nothing_else(live: LiveStack) -> None:  # EDGE 56
+    from live_stack import sleeper
+
+    live.listen(live.ports[0])
+    live.listen(live.ports[1])
+    live.compose({"web": sleeper(depends_on=["db"]), "db": sleeper(f"{live.ports[0]}:80"), "other": sleeper(f"{live.ports[1]}:80")})
+    said = live.run("check", "-f", "compose.json", "web", "--json")
+    assert said.code == 3
+    assert {row["service"] for row in said.document["bindings"]} == {"db"}
+    assert live.run("check", "-f", "compose.json", "other", "--json").document["conflicts"][0]["service"] == "other"
+
+
+def test_files_are_merged_in_order_and_the_folders_own_file_is_found(live: LiveStack) -> None:  # EDGE 51
+    from live_stack import sleeper
+
+    live.compose({"web": sleeper(f"{live.ports[0]}:80")}, file="compose.yml")
+    live.compose({"web": {"ports": [f"127.0.0.1:{live.ports[0]}:80"]}}, file="over.yml")
+    assert live.run("check").code == 0
+    said = live.run("check", "-f", "compose.yml", "-f", "over.yml", "--json")
+    assert said.code == 3, "merged port lists are added up, and both entries exclude each other"
+    assert said.document["conflicts"][0]["reason"] == "same_stack"
+
+
+# --- without an engine --------------------------------------------------------------------------------------------------------
+
+
+def test_without_the_engine_files_and_sockets_are_judged_alone(live: LiveStack) -> None:
+    from live_stack import sleeper
+
+    live.compose({"web": sleeper(f"{live.ports[0]}:80")})
+    dead = f"unix://{live.folder}/no-engine.sock"
+    said = live.run("check", "-f", "compose.json", "--no-engine", DOCKER_HOST=dead)
+    assert said.code == 0
+    assert "without asking an engine" in said.err
+    pid = live.listen(live.ports[0])
+    said = live.run("check", "-f", "compose.json", "--no-engine", DOCKER_HOST=dead)
+    assert said.code == 3
+    assert f"pid {pid}" in said.err
+    assert live.run("check", "-f", "compose.json", DOCKER_HOST=dead).code == 5
+
+
+# --- an environment of the settings -------------------------------------------------------------------------------------------
+
+
+def test_prod_check_reports_the_drift_from_the_documented_allocation(live: LiveStack) -> None:
+    from live_stack import sleeper
+
+    live.compose({"web": sleeper(f"{live.ports[0]}:80"), "db": sleeper(f"{live.ports[1]}:80")})
+    live.settings(f"[ports.production]\nweb = {live.ports[0]}\ncache = {live.ports[2]}\n")
+    said = live.run("prod", "check", "--json")
+    assert said.code == 0
+    drift = [row["message"] for row in said.document["warnings"] if row["code"] == "drift"]
+    assert drift == [
+        f"port {live.ports[1]} is published and not in [ports.production]",
+        f"port {live.ports[2]} is in [ports.production] and nothing publishes it",
+    ]
+
+
+def test_dev_check_warns_of_a_production_port(live: LiveStack) -> None:
+    from live_stack import sleeper
+
+    live.compose({"web": sleeper(f"{live.ports[0]}:80")})
+    live.settings(f"[ports.production]\ndarts-app = {live.ports[0]}\n", environment="dev")
+    said = live.run("dev", "check")
+    assert said.code == 0
+    assert f"port {live.ports[0]} belongs to production's darts-app" in said.err
+
+
+# --- secrets ------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("verb", [("check",), ("check", "--json"), ("config",), ("config", "--json")])
+def test_no_value_of_an_environment_or_an_env_file_is_ever_shown(live: LiveStack, verb: tuple[str, ...]) -> None:
+    from live_stack import sleeper
+
+    live.listen(live.ports[0])
+    (live.folder / "secret.env").write_text("DB_PASSWORD=canary-env-file-1\nPLAIN_WORD=canary-env-file-2\n")
+    (live.folder / "service.env").write_text("INSIDE=canary-service-env-3\n")
+    service = sleeper(
+        f"{live.ports[0]}:80",
+        environment={"URL": "postgres://app:${DB_PASSWORD}@db/app", "OTHER": "canary-literal-4", "PLAIN": "${PLAIN_WORD}"},
+        env_file=["service.env"],
+        labels={"hint": "canary-label-5"},
+        command=["sleep", "600", "--password=canary-command-6", "${DB_PASSWORD}"],
+    )
+    live.compose({"web": service})
+    live.settings('env_files = ["secret.env"]')
+    said = live.run("prod", *verb, SOME_TOKEN="canary-environment-7")
+    assert said.code == (0 if "config" in verb else 3)
+    assert "canary" not in said.text
+
+
+def test_a_secret_in_composes_own_complaint_is_masked(live: LiveStack) -> None:
+    from live_stack import sleeper
+
+    (live.folder / "secret.env").write_text("WEB_PORT=canary-not-a-port\n")
+    live.compose({"web": sleeper("${WEB_PORT}:80")})
+    live.settings('env_files = ["secret.env"]')
+    for verb in ("check", "up", "config"):
+        said = live.run("prod", verb)
+        assert said.code == 1
+        assert "canary" not in said.text

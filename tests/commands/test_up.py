@@ -1,0 +1,430 @@
+"""`up` and `restart` on the real engine: what is started, what is undone, and how every way of failing ends."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from live_stack import LiveStack
+
+pytest_plugins = ("live_stack",)
+pytestmark = pytest.mark.engine
+
+SLOW = "test -e /tmp/never"
+"""A health check that a container with a long start period is never done with."""
+
+
+def started_at(name: str) -> str:
+    from live_stack import docker
+
+    return docker("inspect", "-f", "{{.State.StartedAt}}", name)
+
+
+# --- up, and ready ------------------------------------------------------------------------------------------------------------
+
+
+def test_up_starts_the_stack_and_returns_when_it_is_healthy(live: LiveStack) -> None:
+    from live_stack import docker, healthy, sleeper
+
+    live.compose({"web": healthy(f"{live.ports[0]}:80", after="test -e /tmp/up || { touch /tmp/up; false; }"), "db": sleeper()})
+    live.settings()
+    said = live.run("prod", "up")
+    assert said.code == 0, said.err
+    assert said.out == ""
+    assert "waiting for web (starting)" in said.err
+    assert f"{live.project} is up: 2 containers ready" in said.err
+    assert "healthy" in docker("ps", "--filter", f"name={live.project}-web-1", "--format", "{{.Status}}")
+
+
+def test_a_second_up_changes_nothing(live: LiveStack) -> None:
+    from live_stack import sleeper
+
+    live.compose({"web": sleeper(f"{live.ports[0]}:80")})
+    live.settings()
+    assert live.run("prod", "up").code == 0
+    before = live.identities()
+    assert live.run("prod", "up").code == 0
+    assert live.identities() == before
+    assert live.run("prod", "up", "--force-recreate").code == 0
+    assert live.identities() != before
+
+
+def test_a_one_shot_that_ended_well_is_done_and_one_that_failed_is_not(live: LiveStack) -> None:  # EDGE 74
+    from live_stack import sleeper, until
+
+    live.compose({"web": sleeper(), "migrate": sleeper(command=["true"])})
+    live.settings()
+    assert live.run("prod", "up").code == 0
+    live.compose({"web": sleeper(), "migrate": sleeper(command=["sh", "-c", "exit 9"])})
+    first = live.run("prod", "up")
+    assert first.code in (0, 6)  # it may have been seen before its end
+    until(lambda: live.containers()[f"{live.project}-migrate-1"] == "exited")
+    live.compose({"web": sleeper(depends_on={"migrate": {"condition": "service_completed_successfully"}}), "migrate": sleeper(command=["sh", "-c", "exit 9"])})
+    said = live.run("prod", "up")
+    assert said.code != 0
+    assert "migrate" in said.err
+
+
+def test_only_the_named_service_and_what_it_needs_is_started(live: LiveStack) -> None:  # EDGE 56
+    from live_stack import sleeper
+
+    live.listen(live.ports[0])
+    live.compose({"web": sleeper(depends_on=["db"]), "db": sleeper(), "other": sleeper(f"{live.ports[0]}:80")})
+    live.settings()
+    assert live.run("prod", "up", "web").code == 0
+    assert list(live.containers()) == [f"{live.project}-db-1", f"{live.project}-web-1"]
+
+
+def test_scale_build_and_profile_reach_compose(live: LiveStack) -> None:
+    from live_stack import BUSYBOX, docker, sleeper
+
+    (live.folder / "Dockerfile").write_text(f"FROM {BUSYBOX}\nRUN echo built > /made\n")
+    web = sleeper(f"127.0.0.1:{live.ports[0]}-{live.ports[3]}:80")
+    web["build"], web["image"] = ".", f"{live.project}:built"
+    live.compose({"web": web, "debug": sleeper(profiles=["debug"])})
+    live.settings()
+    try:
+        said = live.run("prod", "up", "--build", "--scale", "web=2", "--profile", "debug")
+        assert said.code == 0, said.err
+        assert len([name for name in live.containers() if "-web-" in name]) == 2
+        assert f"{live.project}-debug-1" in live.containers()
+        assert docker("exec", f"{live.project}-web-1", "cat", "/made") == "built\n"
+        # what --scale says counts for the preflight too
+        web["ports"] = [f"127.0.0.1:{live.ports[4]}:80"]
+        live.compose({"web": web})
+        assert live.run("prod", "up", "--scale", "web=2").code == 3
+    finally:
+        live.close()
+        docker("image", "rm", f"{live.project}:built", check=False)
+
+
+def test_remove_orphans_frees_an_orphans_port_for_its_successor(live: LiveStack) -> None:  # EDGE 38
+    from live_stack import sleeper
+
+    live.compose({"old": sleeper(f"{live.ports[0]}:80")})
+    live.settings()
+    assert live.run("prod", "up").code == 0
+    live.compose({"new": sleeper(f"{live.ports[0]}:80")})
+    assert live.run("prod", "up").code == 3
+    assert live.containers() == {f"{live.project}-old-1": "running"}
+    assert live.run("prod", "up", "--remove-orphans").code == 0
+    assert live.containers() == {f"{live.project}-new-1": "running"}
+
+
+def test_an_environment_that_only_the_settings_name_is_a_group_of_verbs(live: LiveStack) -> None:
+    from live_stack import sleeper
+
+    live.compose({"web": sleeper(f"{live.ports[0]}:80")})
+    live.settings(environment="staging")
+    assert "staging" in live.run("staging", "--help").out
+    assert live.run("staging", "up").code == 0
+    assert live.containers() == {f"{live.project}-web-1": "running"}
+    assert live.run("staging", "check", "--json").document["environment"] == "staging"
+    assert live.run("staging", "down").code == 0
+    assert live.leftovers() == []
+
+
+# --- refused before it begins -------------------------------------------------------------------------------------------------
+
+
+def test_a_conflict_stops_up_before_anything_is_created(live: LiveStack) -> None:
+    from live_stack import sleeper
+
+    pids = [live.listen(port) for port in live.ports[:2]]
+    live.compose({"web": sleeper(f"{live.ports[0]}:80"), "db": sleeper(f"{live.ports[1]}:80"), "free": sleeper()}, volumes={"data": {}})
+    live.settings()
+    said = live.run("prod", "up")
+    assert said.code == 3
+    assert said.out == ""
+    assert f"2 services of {live.project} cannot start; nothing was changed" in said.err
+    assert all(f"pid {pid}" in said.err for pid in pids)
+    assert said.err.rstrip().endswith("dartsctl prod up"), "the last line is the next command"
+    assert live.leftovers() == []
+
+
+def test_another_stacks_project_is_refused_before_it_is_replaced(live: LiveStack) -> None:
+    from live_stack import sleeper
+
+    live.compose({"web": sleeper()}, file="production/compose.json")
+    live.up("-f", "production/compose.json")
+    before = live.identities()
+    live.compose({"web": sleeper(environment={"NEW": "1"})})
+    live.settings()
+    said = live.run("prod", "up")
+    assert said.code == 4
+    assert str(live.folder / "production" / "compose.json") in said.err
+    assert f"--project {live.project}" in said.err
+    assert live.identities() == before
+    assert live.run("prod", "up", "--project", live.project).code == 0
+    assert live.identities() != before
+
+
+def test_a_dry_run_has_no_side_effects_and_says_what_would_be_run(live: LiveStack) -> None:
+    from live_stack import sleeper
+
+    live.compose({"web": sleeper(f"{live.ports[0]}:80")})
+    live.settings()
+    said = live.run("prod", "up", "--dry-run", "--build")
+    assert said.code == 0
+    assert "would run:" in said.out
+    assert "up --detach --build" in said.out
+    document = live.run("--dry-run", "prod", "up", "--json").document
+    assert (document["dry_run"], document["exit_code"], document["ok"]) == (True, 0, True)
+    assert live.leftovers() == []
+    live.listen(live.ports[0])
+    assert live.run("prod", "up", "--dry-run").code == 3
+
+
+# --- --json -------------------------------------------------------------------------------------------------------------------
+
+
+def test_json_is_one_document_whatever_the_end(live: LiveStack) -> None:
+    from live_stack import healthy, sleeper
+
+    live.compose({"web": healthy(f"{live.ports[0]}:80")})
+    live.settings()
+    good = live.run("prod", "up", "--json")
+    assert (good.code, good.document["exit_code"], good.document["ok"]) == (0, 0, True)
+    assert good.document["services"][0]["condition"] == "ready"
+    down = live.run("prod", "down", "--json")
+    assert (down.code, down.document["ok"]) == (0, True)
+
+    pid = live.listen(live.ports[1])
+    live.compose({"web": sleeper(f"{live.ports[1]}:80")})
+    conflict = live.run("prod", "up", "--json")
+    assert (conflict.code, conflict.document["exit_code"], conflict.document["ok"]) == (3, 3, False)
+    assert conflict.document["conflicts"][0]["holders"][0]["pid"] == pid
+    late = live.run("prod", "up", "--json", "--skip-port-check")
+    assert (late.code, late.document["exit_code"], late.document["ok"]) == (3, 3, False)
+    assert late.document["conflicts"][0]["holders"][0]["pid"] == pid
+
+    live.compose({"web": sleeper(image="dartsctl-test/there-is-none:1", pull_policy="never")})
+    missing = live.run("prod", "up", "--json")
+    assert (missing.code, missing.document["exit_code"], missing.document["ok"]) == (1, 1, False)
+    assert missing.document["hint"]
+
+    live.compose({"web": healthy(after="false")})
+    unhealthy = live.run("prod", "up", "--json")
+    assert (unhealthy.code, unhealthy.document["exit_code"], unhealthy.document["ok"]) == (6, 6, False)
+
+
+# --- the engine refuses after all ---------------------------------------------------------------------------------------------
+
+
+def test_without_the_port_check_the_engines_error_is_the_same_conflict_and_only_the_attempts_own_containers_go(live: LiveStack) -> None:
+    from live_stack import sleeper
+
+    live.compose({"db": sleeper(f"{live.ports[1]}:80")})
+    live.settings()
+    assert live.run("prod", "up").code == 0
+    before = live.identities()
+    pid = live.listen(live.ports[0])
+    live.compose({"db": sleeper(f"{live.ports[1]}:80"), "web": sleeper(f"{live.ports[0]}:80"), "worker": sleeper(networks=["second"])}, networks={"second": {}})
+    said = live.run("prod", "up", "--skip-port-check")
+    assert said.code == 3
+    assert f"web cannot have *:{live.ports[0]}/tcp" in said.err
+    assert f"pid {pid}" in said.err
+    assert live.identities() == before
+    assert live.leftovers() == [f"{live.project}-db-1", f"network {live.project}_default"]
+
+
+def test_a_port_that_is_taken_between_the_check_and_the_start_is_a_conflict_with_its_holder(live: LiveStack) -> None:
+    from live_stack import ended, healthy, sleeper, until
+
+    live.compose({"db": healthy(after="test -e /tmp/go"), "web": sleeper(f"{live.ports[0]}:80", depends_on={"db": {"condition": "service_healthy"}})})
+    live.settings()
+    up = live.start("prod", "up")
+    until(lambda: live.containers().get(f"{live.project}-db-1") == "running")  # the preflight is over
+    pid = live.listen(live.ports[0])
+    subprocess.run(["docker", "exec", f"{live.project}-db-1", "touch", "/tmp/go"], check=True)
+    code, text = ended(up)
+    assert code == 3
+    assert "a port was taken between the check and the start" in text
+    assert f"pid {pid}" in text
+    assert live.leftovers() == []
+
+
+def test_a_missing_image_is_a_clear_error_and_nothing_is_left(live: LiveStack) -> None:
+    from live_stack import sleeper
+
+    live.compose({"web": sleeper(image="dartsctl-test/there-is-none:1", pull_policy="never"), "db": sleeper()})
+    live.settings()
+    said = live.run("prod", "up")
+    assert said.code == 1
+    assert "an image cannot be had" in said.err
+    assert "there-is-none" in said.err
+    assert "--build or --pull" in said.err
+    assert live.leftovers() == []
+
+
+def test_a_command_that_is_not_there_is_told_and_the_other_containers_go_too(live: LiveStack) -> None:
+    from live_stack import sleeper
+
+    live.compose({"web": sleeper(command=["/no/such/program"], init=False), "db": sleeper()})
+    live.settings()
+    said = live.run("prod", "up")
+    assert said.code == 1
+    assert "/no/such/program" in said.err
+    assert live.leftovers() == []
+
+
+def test_the_error_of_an_up_never_shows_a_secret(live: LiveStack) -> None:
+    from live_stack import sleeper
+
+    (live.folder / "secret.env").write_text("WHICH=canary-program\n")
+    live.compose({"web": sleeper(command=["/bin/${WHICH}"], init=False)})
+    live.settings('env_files = ["secret.env"]')
+    for words in ((), ("--json",)):
+        said = live.run("prod", "up", *words)
+        assert said.code == 1
+        assert "canary" not in said.text
+
+
+# --- up, but not well ---------------------------------------------------------------------------------------------------------
+
+
+def test_an_unhealthy_service_ends_with_6_and_stays_for_the_inquiry(live: LiveStack) -> None:
+    from live_stack import healthy
+
+    live.compose({"web": healthy(after="echo it hurts; false")})
+    live.settings()
+    said = live.run("prod", "up")
+    assert said.code == 6
+    assert "web is unhealthy" in said.err
+    assert f"dartsctl prod logs web" in said.err
+    assert live.containers() == {f"{live.project}-web-1": "running"}
+
+
+def test_a_service_that_others_wait_for_and_that_is_unhealthy_ends_with_6(live: LiveStack) -> None:
+    from live_stack import healthy, sleeper
+
+    live.compose({"db": healthy(after="false"), "web": sleeper(depends_on={"db": {"condition": "service_healthy"}})})
+    live.settings()
+    said = live.run("prod", "up")
+    assert said.code == 6
+    assert "db is unhealthy" in said.err
+
+
+@pytest.mark.parametrize("dependent", [False, True])
+def test_the_deadline_ends_the_wait_for_health(live: LiveStack, dependent: bool) -> None:
+    from live_stack import sleeper
+
+    check = {"test": ["CMD-SHELL", SLOW], "interval": "1s", "timeout": "1s", "retries": 1, "start_period": "300s"}
+    services = {"db": sleeper(healthcheck=check)}
+    if dependent:
+        services["web"] = sleeper(depends_on={"db": {"condition": "service_healthy"}})
+    live.compose(services)
+    live.settings()
+    begin = time.monotonic()
+    said = live.run("prod", "up", "--wait-timeout", "2")
+    assert said.code == 6
+    assert time.monotonic() - begin < 20
+    assert "db is starting" in said.err
+
+
+def test_a_replaced_container_that_cannot_start_tells_why_by_its_own_error(live: LiveStack) -> None:  # EDGE 32
+    from live_stack import sleeper
+
+    live.compose({"web": sleeper()})
+    live.settings()
+    assert live.run("prod", "up").code == 0
+    live.compose({"web": sleeper(command=["/no/such/program"], init=False)})
+    said = live.run("prod", "up")
+    assert said.code == 1
+    assert "/no/such/program" in said.err
+    ps = live.run("prod", "ps")
+    assert "created" in ps.out
+    assert "/no/such/program" in ps.out
+
+
+# --- interrupted --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("where", ["compose-waits", "we-wait"])
+def test_a_signal_during_up_leaves_nothing_of_a_new_stack(live: LiveStack, number: signal.Signals, where: str) -> None:  # EDGE 85
+    from live_stack import ended, sleeper, until
+
+    check = {"test": ["CMD-SHELL", SLOW], "interval": "1s", "timeout": "1s", "retries": 1, "start_period": "300s"}
+    services = {"db": sleeper(f"{live.ports[0]}:80", healthcheck=check)}
+    if where == "compose-waits":
+        services["web"] = sleeper(depends_on={"db": {"condition": "service_healthy"}})
+    live.compose(services)
+    live.settings()
+    up = live.start("prod", "up")
+    if where == "we-wait":
+        assert up.stdout is not None
+        assert any("waiting for db" in line for line in up.stdout)
+    else:
+        until(lambda: live.containers().get(f"{live.project}-db-1") == "running")
+    up.send_signal(number)
+    code, text = ended(up)
+    assert code == 130
+    assert f"interrupted; removed what this attempt had made ({live.project}-db-1" in text or f"{live.project}-db-1)" in text
+    assert live.leftovers() == []
+
+
+def test_a_signal_during_an_up_of_a_running_stack_leaves_what_was_there(live: LiveStack) -> None:
+    from live_stack import ended, sleeper
+
+    live.compose({"db": sleeper()})
+    live.settings()
+    assert live.run("prod", "up").code == 0
+    before = live.identities()
+    check = {"test": ["CMD-SHELL", SLOW], "interval": "1s", "timeout": "1s", "retries": 1, "start_period": "300s"}
+    live.compose({"db": sleeper(), "web": sleeper(healthcheck=check)})
+    up = live.start("prod", "up")
+    assert up.stdout is not None
+    assert any("waiting for web" in line for line in up.stdout)
+    up.send_signal(signal.SIGINT)
+    assert ended(up)[0] == 130
+    assert live.identities() == before
+
+
+def test_a_second_ctrl_c_ends_it_at_once(live: LiveStack) -> None:
+    from live_stack import ended, sleeper, until
+
+    check = {"test": ["CMD-SHELL", SLOW], "interval": "1s", "timeout": "1s", "retries": 1, "start_period": "300s"}
+    live.compose({"db": sleeper(healthcheck=check), "web": sleeper(depends_on={"db": {"condition": "service_healthy"}})})
+    live.settings()
+    up = live.start("prod", "up")
+    until(lambda: live.containers().get(f"{live.project}-db-1") == "running")
+    begin = time.monotonic()
+    up.send_signal(signal.SIGINT)
+    up.send_signal(signal.SIGINT)
+    assert ended(up)[0] == 130
+    assert time.monotonic() - begin < 10
+
+
+# --- restart ------------------------------------------------------------------------------------------------------------------
+
+
+def test_restart_stops_and_starts_the_same_containers(live: LiveStack) -> None:
+    from live_stack import healthy, sleeper
+
+    live.compose({"web": healthy(f"{live.ports[0]}:80"), "db": sleeper()})
+    live.settings()
+    assert live.run("prod", "up").code == 0
+    before, web, db = live.identities(), started_at(f"{live.project}-web-1"), started_at(f"{live.project}-db-1")
+    said = live.run("prod", "restart", "web")
+    assert said.code == 0, said.err
+    assert live.identities() == before
+    assert started_at(f"{live.project}-web-1") != web
+    assert started_at(f"{live.project}-db-1") == db
+
+
+def test_restart_of_a_stack_that_is_not_up_says_so(live: LiveStack) -> None:
+    from live_stack import sleeper
+
+    live.compose({"web": sleeper()})
+    live.settings()
+    said = live.run("prod", "restart", "--json")
+    assert said.code != 0
+    assert json.loads(said.out)["ok"] is False
+    assert live.leftovers() == []

@@ -1,0 +1,270 @@
+"""Real stacks for the tests of the verbs: a folder with Compose files and settings, dartsctl as a user starts it, and what the engine then has.
+
+A pytest plugin: a test file that says `pytest_plugins = ("live_stack",)` has the fixtures at the end of this file. Everything that a test has
+made on the engine is gone after it, whatever happened.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+BUSYBOX = "dartsctl-test/busybox:1"
+FIRST_PORT, LAST_PORT = 22000, 23990
+PROJECT_LABEL = "com.docker.compose.project"
+
+_LISTENER = """
+import socket, sys, time
+address, port, kind, options = sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4:]
+family = socket.AF_INET6 if ":" in address else socket.AF_INET
+one = socket.socket(family, socket.SOCK_DGRAM if kind == "udp" else socket.SOCK_STREAM)
+if "reuse-port" in options:
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+one.bind((address, port))
+if kind == "tcp":
+    one.listen()
+print("ready", flush=True)
+time.sleep(600)
+"""
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a dartsctl said, and how it ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """stdout, which must be one JSON document."""
+        found = json.loads(self.out)
+        assert isinstance(found, dict)
+        assert found["schema"] == 1
+        return found
+
+    @property
+    def text(self) -> str:
+        return self.out + self.err
+
+
+@dataclass
+class LiveStack:
+    """One test's project. `ports` are eight numbers in a row on which nothing listens."""
+
+    folder: Path
+    project: str
+    ports: list[int]
+    environ: dict[str, str]
+    _projects: set[str] = field(default_factory=set)
+    _processes: list[subprocess.Popen[str]] = field(default_factory=list)
+    _loose: list[str] = field(default_factory=list)
+
+    # --- files
+
+    def compose(self, services: Mapping[str, Any], *, file: str = "compose.json", **more: Any) -> Path:
+        """Write a Compose file (JSON is YAML too), its project named after the test unless `name` says otherwise."""
+        path = self.folder / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({"name": self.project, "services": services, **more}))
+        return path
+
+    def settings(self, text: str = "", *, files: Sequence[Path | str] = ("compose.json",), environment: str = "prod") -> None:
+        """Write dartsctl.toml; `text` goes into the environment's table first, further tables after it."""
+        table = environment if environment in ("dev", "prod") else f"environment.{environment}"
+        keys = "" if "env_files" in text else "env_files = []\n"
+        names = json.dumps([str(file) for file in files])
+        (self.folder / "dartsctl.toml").write_text(f'name = "{self.project}-app"\n[{table}]\nproject = "{self.project}"\nfiles = {names}\n{keys}{text}\n')
+
+    # --- dartsctl
+
+    def run(self, *words: str | Path, timeout: float = 120, cwd: Path | None = None, **variables: str) -> Said:
+        """`dartsctl WORDS` in the test's folder, ended; it never shows a traceback."""
+        done = subprocess.run(
+            [sys.executable, "-m", "dartsctl", *map(str, words)],
+            cwd=cwd or self.folder,
+            env={**self.environ, **variables},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=timeout,
+        )
+        said = Said(done.returncode, done.stdout, done.stderr)
+        assert "Traceback" not in said.text, said
+        return said
+
+    def start(self, *words: str | Path, **variables: str) -> subprocess.Popen[str]:
+        """`dartsctl WORDS` in the background, stdout and stderr in one pipe."""
+        return self.spawn([sys.executable, "-m", "dartsctl", *map(str, words)], stderr=subprocess.STDOUT, env={**self.environ, **variables})
+
+    def up(self, *words: str | Path) -> Said:
+        """Bring the test's own project up by Compose itself, not by what is tested."""
+        argv = ["docker", "compose", "--progress", "quiet", *map(str, words or ("-f", "compose.json")), "up", "-d"]
+        done = subprocess.run(argv, cwd=self.folder, env=self.environ, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=120)
+        assert done.returncode == 0, done.stderr
+        return Said(done.returncode, done.stdout, done.stderr)
+
+    # --- rivals
+
+    def spawn(self, argv: Sequence[str], **more: Any) -> subprocess.Popen[str]:
+        """A process that ends with the test."""
+        options = {"cwd": self.folder, "stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "text": True, **more}
+        process = subprocess.Popen(argv, **options)
+        self._processes.append(process)
+        return process
+
+    def listen(self, port: int, address: str = "127.0.0.1", kind: str = "tcp", *options: str) -> int:
+        """A process of its own that holds the port; its pid, once it does."""
+        process = self.spawn([sys.executable, "-c", _LISTENER, address, str(port), kind, *options])
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        return process.pid
+
+    def end(self, pid: int) -> None:
+        """End one of the processes above."""
+        process = next(one for one in self._processes if one.pid == pid)
+        process.kill()
+        process.communicate()
+
+    def container(self, *words: str, name: str = "") -> str:
+        """A container of nobody's project: `docker run` words, image and command included; its name."""
+        name = name or f"{self.project}-loose-{len(self._loose)}"
+        self._loose.append(name)
+        docker("run", "-d", "--init", "--name", name, *words)
+        return name
+
+    # --- the engine's own answers
+
+    def of(self, project: str = "") -> str:
+        """A project's name, remembered so that it is removed after the test."""
+        self._projects.add(project or self.project)
+        return project or self.project
+
+    def containers(self, project: str = "") -> dict[str, str]:
+        """The project's containers, stopped ones too: name -> state."""
+        rows = docker("ps", "-a", "--filter", f"label={PROJECT_LABEL}={self.of(project)}", "--format", "{{.Names}} {{.State}}").splitlines()
+        return {name: state for name, _, state in sorted(row.partition(" ") for row in rows)}
+
+    def identities(self, project: str = "") -> set[str]:
+        """The ids of the project's containers."""
+        return set(docker("ps", "-aq", "--no-trunc", "--filter", f"label={PROJECT_LABEL}={self.of(project)}").split())
+
+    def leftovers(self, project: str = "") -> list[str]:
+        """The project's containers, networks and volumes."""
+        label = f"label={PROJECT_LABEL}={self.of(project)}"
+        networks = docker("network", "ls", "--filter", label, "--format", "network {{.Name}}").splitlines()
+        volumes = docker("volume", "ls", "--filter", label, "--format", "volume {{.Name}}").splitlines()
+        return [*self.containers(project), *networks, *volumes]
+
+    def close(self) -> None:
+        for process in self._processes:
+            process.kill()
+            process.communicate()
+        if self._loose:
+            docker("rm", "-f", "-v", *self._loose, check=False)
+        for project in (self.project, *self._projects):
+            for line in self.leftovers(project):
+                kind, _, name = line.rpartition(" ")
+                docker(*({"network": ("network", "rm", name), "volume": ("volume", "rm", name)}.get(kind) or ("rm", "-f", name)), check=False)
+
+
+def docker(*words: str, check: bool = True) -> str:
+    """A docker command's stdout."""
+    done = subprocess.run(["docker", *words], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=60)
+    assert not check or done.returncode == 0, f"docker {' '.join(words)}: {done.stderr}"
+    return done.stdout
+
+
+def sleeper(*published: str, **more: Any) -> dict[str, Any]:
+    """A service that does nothing and ends at once when it is told to."""
+    service: dict[str, Any] = {"image": BUSYBOX, "command": ["sleep", "600"], "init": True, "stop_grace_period": "0s", **more}
+    return {**service, "ports": list(published)} if published else service
+
+
+def healthy(*published: str, after: str = "true", **more: Any) -> dict[str, Any]:
+    """A sleeper whose health check is the shell command `after`."""
+    check = {"test": ["CMD-SHELL", after], "interval": "1s", "timeout": "20s", "retries": 2}
+    return sleeper(*published, healthcheck=check, **more)
+
+
+def free_ports(count: int) -> list[int]:
+    """`count` numbers in a row which neither protocol uses on any address."""
+    start = FIRST_PORT + os.getpid() * 8 % (LAST_PORT - FIRST_PORT)
+    for offset in range(0, LAST_PORT - FIRST_PORT, 8):
+        first = FIRST_PORT + (start - FIRST_PORT + offset + next(_TURN) * 8) % (LAST_PORT - FIRST_PORT)
+        if all(_is_free(port) for port in range(first, first + count)):
+            return list(range(first, first + count))
+    pytest.fail(f"no {count} free ports in a row between {FIRST_PORT} and {LAST_PORT}")
+
+
+def _turns() -> Iterator[int]:
+    """Another block for every test: a socket of the last one may still be closing."""
+    number = 0
+    while True:
+        yield number
+        number += 1
+
+
+_TURN = _turns()
+
+
+def _is_free(port: int) -> bool:
+    for family, kind in ((socket.AF_INET, socket.SOCK_STREAM), (socket.AF_INET6, socket.SOCK_STREAM), (socket.AF_INET6, socket.SOCK_DGRAM)):
+        with socket.socket(family, kind) as one:
+            try:
+                one.bind(("::" if family is socket.AF_INET6 else "0.0.0.0", port))
+            except OSError:
+                return False
+    return True
+
+
+def until(ask: Callable[[], Any], *, seconds: float = 30, say: str = "") -> Any:
+    """The first answer that is true; fails with `say` when there is none in time."""
+    deadline = time.monotonic() + seconds
+    while not (answer := ask()):
+        if time.monotonic() > deadline:
+            pytest.fail(say or f"nothing within {seconds:.0f} s")
+        time.sleep(0.05)
+    return answer
+
+
+def ended(process: subprocess.Popen[str], *, seconds: float = 60) -> tuple[int, str]:
+    """A background dartsctl's code and all that it said."""
+    try:
+        out, _ = process.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGKILL)
+        out, _ = process.communicate()
+        pytest.fail(f"still running after {seconds:.0f} s:\n{out}")
+    assert "Traceback" not in out
+    return process.returncode, out
+
+
+@pytest.fixture
+def live(tmp_path: Path, own_state_folder: Path) -> Iterator[LiveStack]:
+    """A project of the test's own on the real engine."""
+    folder = tmp_path / "app"
+    folder.mkdir()
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("COMPOSE_")}
+    environ["PYTHONUNBUFFERED"] = "1"
+    one = LiveStack(folder, f"dct-{uuid.uuid4().hex[:10]}", free_ports(8), environ)
+    try:
+        yield one
+    finally:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            one.close()

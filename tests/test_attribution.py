@@ -1,0 +1,182 @@
+"""Who is in the way, with what evidence: containers by the engine's list, else the owners of the sockets, else nobody visible."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from dartsctl.attribution import Attribution
+from dartsctl.availability import Obstacle, Reason
+from dartsctl.bindings import Endpoint
+from dartsctl.containers import Container
+from dartsctl.holders import DevLease, ForeignContainer, Holder, HostProcess, OwnContainer, Unknown
+from dartsctl.listeners import Listener, State
+from dartsctl.process import Process
+from dartsctl.stack import Service, Stack
+from fake_kernel import FakeKernel, container, listening
+
+P = 21000
+ANY4, LOOPBACK4 = Endpoint(P, "0.0.0.0"), Endpoint(P, "127.0.0.1")
+FLASK = Process(4711, "python", 1, ("python", "run.py"), user="dev", cwd="/home/dev/darts")
+RELOADER = Process(4712, "python", 2, ("python", "run.py"), user="dev")
+PROXY = Process(900, "docker-proxy", 3, ("/usr/sbin/docker-proxy", "-proto", "tcp"))
+STACK = Stack("demo", {"web": Service("web")}, {})
+
+
+def holders(wanted: Endpoint, kernel: FakeKernel, *listed: Container, known: Sequence[Container] = ()) -> tuple[Holder, ...]:
+    return Attribution(STACK, [*listed, *known], kernel).holders(wanted, Obstacle(Reason.IN_USE, listed))
+
+
+def evidence(holder: Holder) -> str:
+    return holder.evidence
+
+
+# Containers that the engine lists
+
+
+@pytest.mark.parametrize(
+    ("one", "kind"),
+    [
+        (container("demo", "web", LOOPBACK4), OwnContainer),
+        (container("other", "web", LOOPBACK4), ForeignContainer),
+        (container("demo", "gone", LOOPBACK4), ForeignContainer),
+        (container("demo", "web", LOOPBACK4, one_off=True), ForeignContainer),
+        (Container("1", "bare", "busybox", "running", targets=((LOOPBACK4, 80),)), ForeignContainer),
+    ],
+    ids=["own", "another project", "an orphan", "a one-off", "without labels"],
+)
+def test_a_container_is_own_when_up_would_leave_it_running_for_the_stack(one: Container, kind: type[Holder]) -> None:  # EDGE 37, 38, 39
+    (found,) = holders(ANY4, FakeKernel(), one)
+    assert type(found) is kind
+    assert evidence(found) == "docker lists 127.0.0.1:21000/tcp"
+
+
+def test_without_a_stack_every_container_is_foreign() -> None:
+    one = container("demo", "web", LOOPBACK4)
+    assert Attribution(None, [one], FakeKernel()).holders(ANY4, Obstacle(Reason.IN_USE, (one,))) == (ForeignContainer(one),)
+
+
+def test_the_forwarders_socket_is_the_second_evidence_for_a_container() -> None:
+    kernel = FakeKernel({}, [listening("127.0.0.1", P, pids=(900,))], [PROXY], forwarders=[900])
+    (found,) = holders(ANY4, kernel, container("other", "web", LOOPBACK4))
+    assert evidence(found) == "docker lists 127.0.0.1:21000/tcp; socket held by docker-proxy (pid 900)"
+
+
+def test_a_forwarder_on_an_address_that_is_not_wanted_is_no_evidence() -> None:
+    kernel = FakeKernel({}, [listening("::1", P, pids=(900,))], [PROXY], forwarders=[900])
+    (found,) = holders(LOOPBACK4, kernel, container("other", "web", LOOPBACK4))
+    assert evidence(found) == "docker lists 127.0.0.1:21000/tcp"
+
+
+@pytest.mark.parametrize("reason", [Reason.NO_SUCH_ADDRESS, Reason.INVALID_ADDRESS, Reason.UNSUPPORTED], ids=lambda value: value.name)
+def test_nobody_holds_an_address_that_cannot_be_bound(reason: Reason) -> None:
+    kernel = FakeKernel({}, [listening("0.0.0.0", P, pids=(4711,))], [FLASK])
+    assert Attribution(STACK, [], kernel).holders(ANY4, Obstacle(reason)) == ()
+
+
+# Owners of sockets
+
+
+def test_a_process_is_named_with_what_it_does() -> None:
+    (found,) = holders(ANY4, FakeKernel({}, [listening("127.0.0.1", P, pids=(4711,))], [FLASK]))
+    assert found == HostProcess(FLASK)
+    assert evidence(found) == "listens on 127.0.0.1:21000/tcp"
+
+
+def test_processes_that_share_a_socket_are_one_holder() -> None:  # EDGE 22, 26
+    (found,) = holders(ANY4, FakeKernel({}, [listening("127.0.0.1", P, pids=(4711, 4712))], [FLASK, RELOADER]))
+    assert found == HostProcess(FLASK, (4712,))
+
+
+def test_one_process_on_several_addresses_is_one_holder_and_two_processes_are_two() -> None:  # EDGE 1
+    both = [listening("127.0.0.1", P, pids=(4711,)), listening("192.0.2.2", P, pids=(4711,))]
+    assert holders(ANY4, FakeKernel({}, both, [FLASK])) == (HostProcess(FLASK),)
+    two = [listening("127.0.0.1", P, pids=(4711,)), listening("192.0.2.2", P, pids=(4712,))]
+    assert holders(ANY4, FakeKernel({}, two, [FLASK, RELOADER])) == (HostProcess(FLASK), HostProcess(RELOADER))
+
+
+def test_sockets_on_other_addresses_are_not_to_blame() -> None:
+    rows = [listening("::1", P, pids=(4712,)), listening("127.0.0.1", P, pids=(4711,))]
+    assert holders(LOOPBACK4, FakeKernel({}, rows, [FLASK, RELOADER])) == (HostProcess(FLASK),)
+
+
+def test_a_listener_is_named_before_the_connections_beside_it() -> None:
+    rows = [Listener("tcp", "127.0.0.1", P, "connected", pids=(4712,)), listening("127.0.0.1", P, pids=(4711,))]
+    assert holders(ANY4, FakeKernel({}, rows, [FLASK, RELOADER])) == (HostProcess(FLASK),)
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [("bound", "bound without listening"), ("connected", "open connection"), ("closing", "closing connection")],
+)
+def test_without_a_listener_whatever_is_there_is_named(state: State, words: str) -> None:  # EDGE 13
+    (found,) = holders(ANY4, FakeKernel({}, [Listener("tcp", "127.0.0.1", P, state, pids=(4711,))], [FLASK]))
+    assert found == HostProcess(FLASK)
+    assert evidence(found) == f"{words} on 127.0.0.1:21000/tcp"
+
+
+def test_an_owner_who_is_not_visible_is_unknown_with_the_command_that_shows_him() -> None:  # EDGE 18
+    (found,) = holders(ANY4, FakeKernel({}, [listening("127.0.0.1", P, uid=1001)]))
+    assert found == Unknown(1001, "sudo ss -Htnap 'sport = :21000'")
+    assert evidence(found) == "listens on 127.0.0.1:21000/tcp, owner not visible (user id 1001)"
+
+
+def test_a_process_that_ended_meanwhile_is_unknown() -> None:  # EDGE 24
+    (found,) = holders(Endpoint(P, "0.0.0.0", "udp"), FakeKernel({}, [Listener("udp", "127.0.0.1", P, "bound", pids=(4711,))]))
+    assert found == Unknown(None, "sudo ss -Hunap 'sport = :21000'")
+    assert evidence(found) == "udp socket on 127.0.0.1:21000/udp, owner not visible"
+
+
+def test_a_busy_port_without_any_row_is_said_to_be_invisible() -> None:
+    (found,) = holders(ANY4, FakeKernel())
+    assert found == Unknown(None, "sudo ss -Htnap 'sport = :21000'")
+    assert evidence(found).startswith("busy, but no socket is visible")
+
+
+def test_a_forwarder_of_no_listed_container_is_neither_a_process_nor_a_container() -> None:  # EDGE 31, 42
+    (found,) = holders(ANY4, FakeKernel({}, [listening("0.0.0.0", P, pids=(900,))], [PROXY], forwarders=[900]))
+    assert isinstance(found, Unknown)
+    assert "docker-proxy (pid 900)" in evidence(found)
+    assert "another engine's, or a stale one" in evidence(found)
+
+
+def test_a_process_of_a_container_on_the_hosts_network_is_that_container() -> None:  # EDGE 53
+    httpd = container("other", "httpd")
+    kernel = FakeKernel({}, [listening("0.0.0.0", P, pids=(4711,))], [FLASK], in_containers={4711: httpd.id})
+    (found,) = holders(ANY4, kernel, known=[httpd])
+    assert found == ForeignContainer(httpd)
+    assert evidence(found) == "listens on 0.0.0.0:21000/tcp by its process 4711 on the host's network"
+    assert holders(ANY4, kernel) == (HostProcess(FLASK),)  # of another engine: its container is not known here
+
+
+def test_a_server_that_dartsctl_leased_the_port_to_is_a_lease() -> None:
+    lease = DevLease(FLASK, "/home/dev/darts", "http://127.0.0.1:21000")
+    rows = [listening("127.0.0.1", P, pids=(4711,))]
+    assert holders(ANY4, FakeKernel({}, rows, [FLASK], leases={(4711, P): lease})) == (lease,)
+    assert holders(ANY4, FakeKernel({}, rows, [FLASK], leases={(4711, P + 1): lease})) == (HostProcess(FLASK),)
+
+
+# `ports`: everybody on one number
+
+
+def test_everybody_on_a_port_is_named_once() -> None:
+    web = container("darts", "nginx", Endpoint(P, "0.0.0.0"), Endpoint(P, "::"))
+    rows = [listening("0.0.0.0", P, pids=(900,)), listening("::", P, v6only=True, pids=(900,)), listening("127.0.0.2", P + 1, pids=(4711,))]
+    attribution = Attribution(None, [web], FakeKernel({}, rows, [FLASK, PROXY], forwarders=[900]))
+    assert attribution.holders_on(P) == (ForeignContainer(web),)
+    assert attribution.holders_on(P + 1) == (HostProcess(FLASK),)
+    assert attribution.holders_on(P + 2) == ()
+
+
+def test_a_process_beside_a_container_on_one_number_is_named_too() -> None:
+    web = container("darts", "nginx", Endpoint(P, "127.0.0.1"))
+    rows = [listening("127.0.0.1", P, pids=(900,)), listening("::1", P, pids=(4711,))]
+    attribution = Attribution(None, [web], FakeKernel({}, rows, [FLASK, PROXY], forwarders=[900]))
+    assert attribution.holders_on(P) == (ForeignContainer(web), HostProcess(FLASK))
+
+
+def test_neither_udp_nor_connections_own_a_tcp_number() -> None:  # EDGE 6
+    dns = container("darts", "dns", Endpoint(P, "0.0.0.0", "udp"))
+    rows = [Listener("udp", "0.0.0.0", P, "bound", pids=(4711,)), Listener("tcp", "127.0.0.1", P, "connected", pids=(4711,))]
+    assert Attribution(None, [dns], FakeKernel({}, rows, [FLASK])).holders_on(P) == ()

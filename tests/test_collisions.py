@@ -1,0 +1,87 @@
+"""What else breaks an `up` or harms somebody: names, project names, paused containers (DESIGN section 3)."""
+
+from __future__ import annotations
+
+import pytest
+
+from dartsctl.collisions import Collision, NameTaken, Paused, ProjectTaken, find
+from dartsctl.containers import Container
+from dartsctl.convergence import converge
+from dartsctl.stack import Service, Stack
+from fake_kernel import container
+
+FILES = ("/srv/demo/compose.yml",)
+
+
+def collisions(*containers: Container, services: tuple[Service, ...] = (Service("web"),), files: tuple[str, ...] = FILES) -> tuple[Collision, ...]:
+    stack = Stack("demo", {service.name: service for service in services}, {})
+    return find(stack, containers, converge(stack, containers, {"web": "same"}), files)
+
+
+NAMED = (Service("web", container_name="front"),)
+
+
+@pytest.mark.parametrize(
+    "holder",
+    [
+        container("other", "web", name="front"),
+        container("demo", "api", name="front"),
+        container("demo", "web", name="front", one_off=True),
+        container("other", "web", name="front", state="exited"),
+        Container("1", "front", "busybox", "created"),
+    ],
+    ids=["another project", "another service", "a one-off", "stopped", "without labels"],
+)
+def test_a_container_name_that_somebody_else_has_is_taken(holder: Container) -> None:
+    assert collisions(holder, services=NAMED) == (NameTaken("web", holder),)
+
+
+def test_the_services_own_container_may_have_its_name() -> None:
+    assert collisions(container("demo", "web", name="front"), services=NAMED) == ()
+
+
+def test_a_service_that_is_not_started_takes_no_name() -> None:  # EDGE 55
+    assert collisions(container("other", "web", name="front"), services=(Service("web", container_name="front", replicas=0),)) == ()
+
+
+def test_a_service_without_a_fixed_name_never_collides() -> None:
+    assert collisions(container("other", "web", name="")) == ()
+
+
+def test_other_files_under_the_same_project_name_are_another_stack() -> None:  # EDGE 37
+    theirs = container("demo", "web", files="/srv/production/compose.yml,/srv/production/tls.yml")
+    (found,) = collisions(theirs)
+    assert found == ProjectTaken("demo", (theirs,), ("/srv/production/compose.yml", "/srv/production/tls.yml"), "/srv/demo")
+
+
+@pytest.mark.parametrize("files", ["/srv/demo/compose.yml", "/srv/demo/compose.yml,/srv/demo/override.yml"], ids=["the same", "with an overlay"])
+def test_one_file_in_common_makes_it_our_own_stack(files: str) -> None:
+    assert collisions(container("demo", "web", files=files)) == ()
+
+
+def test_stopped_containers_count_as_the_other_stack_too() -> None:
+    theirs = container("demo", "web", files="/srv/production/compose.yml", state="exited")
+    assert collisions(theirs) == (ProjectTaken("demo", (theirs,), ("/srv/production/compose.yml",), "/srv/demo"),)
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        container("other", "web", files="/srv/other/compose.yml"),
+        container("demo", "web", files="/srv/production/compose.yml", one_off=True),
+    ],
+    ids=["another project", "a one-off"],
+)
+def test_neither_another_project_nor_a_one_off_takes_the_name(one: Container) -> None:
+    assert collisions(one) == ()
+
+
+def test_without_files_of_our_own_nothing_can_be_compared() -> None:
+    assert collisions(container("demo", "web", files="/srv/production/compose.yml"), files=()) == ()
+
+
+def test_a_paused_container_that_up_would_keep_is_in_its_way() -> None:
+    paused = container("demo", "web", state="paused")
+    assert collisions(paused) == (Paused(paused),)
+    assert collisions(container("demo", "web", state="paused", config_hash="other")) == ()
+    assert collisions(container("other", "web", state="paused")) == ()

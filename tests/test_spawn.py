@@ -1,0 +1,231 @@
+"""Real processes: their output, their end within the deadline, and the signals that a long one gets."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from dartsctl import spawn
+from dartsctl.errors import TimedOut
+
+
+def python(program: str, *arguments: str) -> list[str]:
+    return [sys.executable, "-S", "-c", program, *arguments]
+
+
+def until(holds: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + 5
+    while not holds():
+        assert time.monotonic() < deadline, f"not within 5 s: {what}"
+        time.sleep(0.002)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether it still runs: a zombie that its adopter has not taken yet does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_output_and_code_are_kept_apart() -> None:
+    done = spawn.run(python("import sys; print('out'); print('err', file=sys.stderr); sys.exit(3)"), deadline=10)
+    assert (done.code, done.stdout, done.stderr) == (3, "out\n", "err\n")
+    assert done.argv[0] == sys.executable
+
+
+def test_the_end_by_a_signal_is_a_negative_code() -> None:
+    assert spawn.run(python("import os; os.kill(os.getpid(), 9)"), deadline=10).code == -9
+
+
+def test_bytes_that_are_no_text_do_no_harm() -> None:
+    assert spawn.run(python(r"import sys; sys.stdout.buffer.write(b'a\xffb')"), deadline=10).stdout == "a\ufffdb"
+
+
+def test_there_is_nobody_to_ask_on_stdin() -> None:
+    assert spawn.run(python("import sys; print(repr(sys.stdin.read()))"), deadline=10).stdout == "''\n"
+
+
+def test_the_environment_is_what_was_given_or_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    show = python("import os; print(os.environ.get('CANARY'))")
+    monkeypatch.setenv("CANARY", "ours")
+    assert spawn.run(show, deadline=10).stdout == "ours\n"
+    assert spawn.run(show, deadline=10, environment={"CANARY": "given"}).stdout == "given\n"
+    assert spawn.run(show, deadline=10, environment={}).stdout == "None\n"
+
+
+@pytest.mark.parametrize("call", [lambda argv: spawn.run(argv, deadline=1), spawn.start, spawn.Stream], ids=["run", "start", "stream"])
+def test_a_program_that_is_not_here_is_named(call: Callable[[list[str]], object]) -> None:  # EDGE 19
+    with pytest.raises(spawn.CommandNotFound, match=r"^no-such-program is not installed here$"):
+        call(["no-such-program", "--flag"])
+
+
+def test_other_work_can_be_done_while_it_runs(tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    running = spawn.start(python("import os, sys, time\nwhile not os.path.exists(sys.argv[1]): time.sleep(0.005)\nprint('went')", str(go)))
+    go.touch()
+    assert running.result(deadline=10).stdout == "went\n"
+
+
+ENDLESS = "import time\nwhile True: time.sleep(60)"
+FAMILY = """
+import os, subprocess, sys, time
+child = subprocess.Popen([sys.executable, "-S", "-c", "import time; time.sleep(60)"])
+open(sys.argv[1] + "~", "w").write(str(child.pid))
+os.rename(sys.argv[1] + "~", sys.argv[1])
+time.sleep(60)
+"""
+
+
+def test_a_deadline_ends_it_and_the_message_holds_no_arguments_but_the_first() -> None:  # EDGE 41
+    argv = [sys.executable, "-c", ENDLESS, "--password", "canary"]
+    with pytest.raises(TimedOut, match="did not end within 0 s") as caught:
+        spawn.run(argv, deadline=0.05)
+    assert "canary" not in caught.value.message
+
+
+def test_a_deadline_ends_its_children_too_and_never_waits_for_them(tmp_path: Path) -> None:
+    # `docker` runs its plugins as children, which hold our pipes open
+    note = tmp_path / "child"
+    running = spawn.start(python(FAMILY, str(note)))
+    until(note.exists, "the child runs")
+    child = int(note.read_text())
+    begun = time.monotonic()
+    with pytest.raises(TimedOut):
+        running.result(deadline=0.01)
+    assert time.monotonic() - begun < 5
+    until(lambda: not is_alive(child), "the child is gone")
+
+
+def test_what_is_abandoned_leaves_no_zombie(tmp_path: Path) -> None:
+    note = tmp_path / "child"
+    running = spawn.start(python(FAMILY, str(note)))
+    until(note.exists, "it runs")
+    running.abandon()
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+    running.abandon()  # once more does no harm
+
+
+def test_what_has_ended_can_be_abandoned() -> None:
+    running = spawn.start(python("print('done')"))
+    assert running.result(deadline=10).stdout == "done\n"
+    running.abandon()
+
+
+# Streams
+
+
+def test_lines_come_as_they_are_written_both_outputs_in_one(tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    program = """
+import os, sys, time
+print("first  ", flush=True)
+while not os.path.exists(sys.argv[1]): time.sleep(0.005)
+print("second", file=sys.stderr)
+sys.exit(4)
+"""
+    stream = spawn.Stream(python(program, str(go)))
+    lines = stream.lines()
+    assert next(lines) == "first"
+    go.touch()
+    assert list(lines) == ["second"]
+    assert stream.wait() == 4
+
+
+STUBBORN = """
+import signal, sys, time
+def asked(number, frame): print("asked", flush=True)
+signal.signal(signal.SIGINT, asked)
+print("ready", flush=True)
+while True: time.sleep(60)
+"""
+POLITE = """
+import signal, sys, time
+def asked(number, frame):
+    print("asked", flush=True)
+    sys.exit(7)
+signal.signal(signal.SIGINT, asked)
+print("ready", flush=True)
+while True: time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda value: value.name)
+def test_the_first_signal_asks_it_to_stop(number: signal.Signals) -> None:  # EDGE 85
+    stream = spawn.Stream(python(POLITE))
+    lines = stream.lines()
+    before = signal.getsignal(number)
+    with stream.taking_signals() as came:
+        assert next(lines) == "ready"
+        os.kill(os.getpid(), number)
+        assert list(lines) == ["asked"]
+        assert stream.wait() == 7
+    assert came == [number]
+    assert signal.getsignal(number) is before
+
+
+def test_the_second_signal_ends_it_at_once() -> None:  # EDGE 85
+    stream = spawn.Stream(python(STUBBORN))
+    lines = stream.lines()
+    with stream.taking_signals() as came:
+        assert next(lines) == "ready"
+        os.kill(os.getpid(), signal.SIGINT)
+        assert next(lines) == "asked"
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert list(lines) == []
+        assert stream.wait() == -9
+    assert came == [signal.SIGINT, signal.SIGTERM]
+
+
+def test_an_error_inside_gives_the_signals_back_too() -> None:
+    stream = spawn.Stream(python("print('done')"))
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(ZeroDivisionError), stream.taking_signals():
+        raise ZeroDivisionError
+    assert signal.getsignal(signal.SIGINT) is before
+    assert list(stream.lines()) == ["done"]
+    assert stream.wait() == 0
+
+
+def test_the_terminals_signals_reach_us_alone() -> None:
+    stream = spawn.Stream(python("import os; print(os.getpid() == os.getpgrp())"))
+    assert list(stream.lines()) == ["True"]
+    assert stream.wait() == 0
+
+
+def test_a_kill_reaches_its_children(tmp_path: Path) -> None:
+    note = tmp_path / "child"
+    stream = spawn.Stream(python(FAMILY, str(note)))
+    until(note.exists, "the child runs")
+    child = int(note.read_text())
+    stream.kill()
+    assert list(stream.lines()) == []
+    assert stream.wait() == -9
+    until(lambda: not is_alive(child), "the child is gone")
+
+
+def test_signals_after_its_end_do_no_harm() -> None:
+    stream = spawn.Stream(python("pass"))
+    assert list(stream.lines()) == []
+    assert stream.wait() == 0
+    stream.interrupt()
+    stream.kill()
+
+
+def test_a_stream_may_be_interrupted_from_another_thread() -> None:
+    stream = spawn.Stream(python(POLITE))
+    lines = stream.lines()
+    assert next(lines) == "ready"
+    timer = threading.Timer(0.01, stream.interrupt)
+    timer.start()
+    assert list(lines) == ["asked"]
+    assert stream.wait() == 7
+    timer.join()

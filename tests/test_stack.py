@@ -1,0 +1,179 @@
+"""Compose's JSON as it was recorded (tests/data/compose, made by record_compose.py), and what is read from it: PORTS.md section 5."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dartsctl import stack
+from dartsctl.compose_errors import unset_variables
+from dartsctl.stack import Network, PortEntry, Service, Stack
+
+RECORDED = Path(__file__).parent / "data" / "compose"
+
+
+def recorded(name: str) -> Stack:
+    document: dict[str, Any] = json.loads((RECORDED / f"{name}.json").read_text())
+    return stack.read(document["model"], unset_variables=unset_variables(document["stderr"]))
+
+
+@pytest.mark.parametrize(
+    ("service", "entries"),
+    [
+        ("fixed", [PortEntry(80, "tcp", "21080")]),
+        ("loopback", [PortEntry(80, "tcp", "21081", "127.0.0.1")]),
+        ("loopback6", [PortEntry(80, "tcp", "21082", "::1")]),
+        ("any4", [PortEntry(80, "tcp", "21085", "0.0.0.0")]),
+        ("any6", [PortEntry(80, "tcp", "21083", "::")]),
+        ("udp", [PortEntry(80, "udp", "21084")]),
+        ("sctp", [PortEntry(80, "sctp", "21093")]),
+        ("expanded", [PortEntry(80, "tcp", "21086"), PortEntry(81, "tcp", "21087")]),
+        ("expanded-udp", [PortEntry(87, "udp", "21091", "127.0.0.1"), PortEntry(88, "udp", "21092", "127.0.0.1")]),
+        ("range", [PortEntry(80, "tcp", "21088-21090")]),
+        ("long-range", [PortEntry(80, "tcp", "21103-21105")]),
+        ("zero", [PortEntry(80, "tcp", "0")]),
+        ("long-zero", [PortEntry(80, "tcp", "0")]),
+        ("long-empty", [PortEntry(80, "tcp")]),
+        ("ephemeral", [PortEntry(82, "tcp"), PortEntry(89, "tcp"), PortEntry(83, "udp")]),
+        ("ephemeral-range", [PortEntry(84, "tcp"), PortEntry(85, "tcp")]),
+        ("ephemeral-loopback", [PortEntry(86, "tcp", "", "127.0.0.1")]),
+        ("long", [PortEntry(80, "tcp", "21100", "127.0.0.1")]),
+        ("unquoted", [PortEntry(22, "tcp", "22")]),
+        ("twice", [PortEntry(80, "tcp", "21094"), PortEntry(80, "tcp", "21094")]),
+        ("exposed", []),
+        ("silent", []),
+    ],
+)
+def test_every_way_to_write_a_port(service: str, entries: list[PortEntry]) -> None:  # EDGE 48, 50, 54, 55
+    assert list(recorded("ports").services[service].ports) == entries
+
+
+@pytest.mark.parametrize(
+    ("entry", "ephemeral", "text"),
+    [
+        (PortEntry(80, "tcp", "21080"), False, "21080:80/tcp"),
+        (PortEntry(80, "tcp", "21088-21090"), False, "21088-21090:80/tcp"),
+        (PortEntry(80, "tcp", "21081", "127.0.0.1"), False, "127.0.0.1:21081:80/tcp"),
+        (PortEntry(80, "udp", "21082", "::1"), False, "[::1]:21082:80/udp"),
+        (PortEntry(80, "tcp", "0"), True, "0:80/tcp"),
+        (PortEntry(80, "tcp"), True, "80/tcp"),
+    ],
+    ids=str,
+)
+def test_an_entry_without_a_number_is_ephemeral(entry: PortEntry, ephemeral: bool, text: str) -> None:  # EDGE 48
+    assert (entry.is_ephemeral, str(entry)) == (ephemeral, text)
+
+
+@pytest.mark.parametrize(("published", "span"), [("5000", (5000, 5000)), ("5000-5009", (5000, 5009))])
+def test_the_span_of_a_published_text(published: str, span: tuple[int, int]) -> None:
+    assert PortEntry(80, "tcp", published).span == span
+
+
+def test_an_ephemeral_entry_has_no_span() -> None:
+    with pytest.raises(ValueError, match="invalid literal"):
+        _ = PortEntry(80, "tcp").span
+
+
+@pytest.mark.parametrize(("service", "replicas"), [("deployed", 2), ("scaled", 3), ("none", 0), ("unscaled", 0), ("named", 1)])
+def test_scale_then_deploy_then_one_replica(service: str, replicas: int) -> None:  # EDGE 55
+    assert recorded("replicas").services[service].replicas == replicas
+
+
+def test_scale_goes_before_deploy() -> None:
+    body = {"image": "busybox", "scale": 4, "deploy": {"replicas": 2}}
+    assert stack.read({"name": "demo", "services": {"a": body}}).services["a"].replicas == 4
+
+
+def test_names_dependencies_and_health_checks() -> None:
+    services = recorded("replicas").services
+    assert services["named"].container_name == "the-name"
+    assert services["named"].depends_on == ("scaled",)
+    assert services["named"].image == "busybox"
+    assert [services[name].has_health_check for name in ("named", "disabled", "scaled")] == [True, False, False]
+
+
+def test_a_network_is_read_with_all_that_decides_about_addresses() -> None:
+    assert recorded("networks").networks == {
+        "default": Network("demo_default"),
+        "inner": Network("demo_inner", internal=True),
+        "outer": Network("demo_outer"),
+        "loopback": Network("demo_loopback", host_binding_ipv4="127.0.0.1"),
+        "routed": Network("demo_routed", gateway_mode_ipv4="routed", gateway_mode_ipv6="nat"),
+        "only6": Network("demo_only6", ipv4=False, ipv6=True),
+        "lan": Network("demo_lan", driver="macvlan"),
+        "shared": Network("company", external=True),
+    }
+    assert recorded("networks").external_networks == ("company",)
+
+
+@pytest.mark.parametrize(
+    ("network", "publishes"),
+    [
+        (Network("n"), True),
+        (Network("n", driver="overlay"), True),
+        (Network("n", internal=True), False),
+        (Network("n", driver="macvlan"), False),
+        (Network("n", driver="ipvlan"), False),
+    ],
+    ids=["bridge", "overlay", "internal", "macvlan", "ipvlan"],
+)
+def test_internal_macvlan_and_ipvlan_networks_publish_nothing(network: Network, publishes: bool) -> None:
+    assert network.publishes is publishes
+
+
+def test_a_service_keeps_its_networks_with_their_gateway_priority_or_its_network_mode() -> None:
+    services = recorded("networks").services
+    assert services["both"].networks == {"inner": 0, "outer": 0}
+    assert services["preferred"].networks == {"loopback": 1, "outer": 0}
+    assert (services["host"].network_mode, services["host"].networks) == ("host", {})
+    assert services["borrowed"].network_mode == "service:default"
+
+
+@pytest.mark.parametrize(
+    ("recording", "services"),
+    [
+        ("profiles-off", {"web", "db", "other"}),
+        ("profiles-on", {"web", "db", "other", "debugger"}),
+        ("subset", {"web", "db"}),
+    ],
+)
+def test_the_stack_holds_exactly_what_up_would_start(recording: str, services: set[str]) -> None:  # EDGE 52, 56, 58
+    assert set(recorded(recording).services) == services
+
+
+def test_overlays_append_ports_unless_they_override_or_reset() -> None:  # EDGE 51
+    services = recorded("merged").services
+    assert services["kept"].ports == (PortEntry(80, "tcp", "21500"), PortEntry(80, "tcp", "21500", "127.0.0.1"))
+    assert services["replaced"].ports == (PortEntry(80, "tcp", "21511", "127.0.0.1"),)
+    assert services["emptied"].ports == ()
+    assert services["same"].ports == (PortEntry(80, "tcp", "21503"),)
+
+
+def test_extends_adds_the_parents_ports() -> None:  # EDGE 52
+    assert [entry.published for entry in recorded("extended").services["child"].ports] == ["21600", "21601"]
+
+
+def test_a_port_of_an_unset_variable_is_ephemeral_and_the_variable_is_known() -> None:  # EDGE 48
+    model = recorded("unset")
+    assert model.services["a"].ports == (PortEntry(80, "tcp"),)
+    assert model.unset_variables == ("UNSET_PORT", "UNSET_TOKEN")
+
+
+def test_a_document_without_a_name_is_no_stack() -> None:  # EDGE 57
+    with pytest.raises(KeyError):
+        stack.read({})
+
+
+def test_published_ports_are_the_fixed_tcp_numbers_of_what_starts() -> None:
+    services = (
+        Service("web", ports=(PortEntry(80, "tcp", "8080"), PortEntry(443, "udp", "8443"), PortEntry(81, "tcp"))),
+        Service("many", ports=(PortEntry(80, "tcp", "9000-9002"),)),
+        Service("late", ports=(PortEntry(80, "tcp", "8080"),)),
+        Service("off", replicas=0, ports=(PortEntry(80, "tcp", "7000"),)),
+        Service("alone", network_mode="none", ports=(PortEntry(80, "tcp", "7001"),)),
+    )
+    model = Stack("demo", {service.name: service for service in services}, {})
+    assert model.published_ports == {8080: "web", 9000: "many", 9001: "many", 9002: "many"}

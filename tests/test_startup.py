@@ -1,0 +1,214 @@
+"""No command loads a library that it does not use: each runs in an interpreter of its own, which says at its end what it has loaded.
+
+Without an engine and without Compose: a plugin that prints a recorded model and a socket that answers as an engine stand in for both.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import socketserver
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+HEAVY = {"asyncio", "dotenv", "http.client", "prompt_toolkit", "psutil", "pydantic", "python_on_whales", "questionary", "rich", "typer"}
+ELSEWHERE = set() if sys.platform == "linux" else {"psutil"}  # the socket table and the processes of other systems are psutil's
+
+WRAPPER = """
+import sys
+from dartsctl.__main__ import run
+place = sys.argv.pop(1)
+code = run()
+with open(place, "w") as file:
+    file.write("\\n".join(sys.modules))
+raise SystemExit(code)
+"""
+
+
+@dataclass(frozen=True)
+class Ran:
+    code: int
+    heavy: set[str]
+    modules: set[str]
+    output: str
+
+
+Start = Callable[..., Ran]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A folder with a Compose file and settings whose ports nobody has."""
+    first = free_ports(5)
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "compose.yml").write_text("services: {}\n")
+    (folder / "dartsctl.toml").write_text(f'[ports]\ndev_range = "{first}-{first + 3}"\n[ports.production]\nweb = {first + 4}\n')
+    return folder
+
+
+@pytest.fixture
+def start(tmp_path: Path, project: Path, monkeypatch: pytest.MonkeyPatch) -> Start:
+    """Runs one command line in `project`."""
+    place = tmp_path / "modules"
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1] / "src"))
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/no-engine.sock")
+    for name in ("PORT", "FLASK_RUN_PORT", "FLASK_PORT", "DOCKER_CONTEXT"):
+        monkeypatch.delenv(name, raising=False)
+
+    def run(*argv: str) -> Ran:
+        done = subprocess.run(
+            [sys.executable, "-c", WRAPPER, str(place), *argv],
+            cwd=project,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert place.exists(), done.stderr
+        modules = set(place.read_text().split())
+        return Ran(done.returncode, modules & HEAVY - ELSEWHERE, modules, done.stdout + done.stderr)
+
+    return run
+
+
+@pytest.fixture
+def compose(tmp_path: Path, project: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Puts a Compose plugin in place that resolves every project to one service on the given port of 127.0.0.1."""
+    plugins = tmp_path / "docker" / "cli-plugins"
+    plugins.mkdir(parents=True)
+    monkeypatch.setenv("DOCKER_CONFIG", str(plugins.parent))
+
+    def publish(port: int) -> None:
+        entry = {"mode": "ingress", "target": 80, "published": str(port), "protocol": "tcp", "host_ip": "127.0.0.1"}
+        service = {"image": "web", "ports": [entry], "networks": {"default": None}}
+        model = {"name": project.name, "services": {"web": service}, "networks": {"default": {"name": "web_default", "ipam": {}}}}
+        (tmp_path / "model.json").write_text(json.dumps(model))
+        plugin = plugins / "docker-compose"
+        plugin.write_text(f"#!/bin/sh\nexec cat '{tmp_path}/model.json'\n")
+        plugin.chmod(0o755)
+
+    return publish
+
+
+@pytest.fixture
+def engine(tmp_path: Path, start: Start, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An engine 28 without containers."""
+    with socketserver.ThreadingUnixStreamServer(str(tmp_path / "engine.sock"), EngineAnswers) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/engine.sock")
+        yield
+        server.shutdown()
+
+
+class EngineAnswers(socketserver.StreamRequestHandler):
+    def handle(self) -> None:
+        words = self.rfile.readline().split()
+        if words:  # else somebody only asked who listens
+            body = b'{"Version": "28.5.2"}' if words[1] == b"/version" else b"[]"
+            self.wfile.write(b"HTTP/1.0 200 OK\r\n\r\n" + body)
+
+
+def free_ports(count: int) -> int:
+    """The first of so many ports in a row on which nothing listens, outside the real dev range and the kernel's own."""
+    for first in range(25000 + os.getpid() % 300 * 10, 31000, 10):
+        if all(_is_free(port) for port in range(first, first + count)):
+            return first
+    pytest.fail(f"no {count} free ports in a row")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def test_version_is_answered_before_the_command_line_is_loaded(start: Start) -> None:
+    ran = start("--version")
+    assert (ran.code, ran.heavy) == (0, set())
+    assert {name for name in ran.modules if name.startswith("dartsctl.")} == {"dartsctl.__main__"}
+
+
+@pytest.mark.parametrize("argv", [["--help"], ["dev", "--help"], ["run", "--help"], ["prod", "up", "--help"]])
+def test_help_loads_typer_alone(start: Start, argv: list[str]) -> None:
+    ran = start(*argv)
+    assert (ran.code, ran.heavy) == (0, {"typer"})
+
+
+def test_a_wrong_word_loads_typer_alone(start: Start) -> None:
+    ran = start("prot", "up")
+    assert (ran.code, ran.heavy) == (2, {"typer"}), ran.output
+
+
+@pytest.mark.usefixtures("engine")
+@pytest.mark.parametrize("form", [["--json"], []])
+def test_check_without_a_conflict_loads_typer_alone(start: Start, compose: Callable[[int], None], form: list[str]) -> None:
+    compose(free_ports(1))
+    ran = start("check", *form, "-f", "compose.yml")
+    assert (ran.code, ran.heavy) == (0, {"typer"}), ran.output
+
+
+@pytest.mark.usefixtures("engine")
+def test_check_loads_psutil_where_a_holder_is_to_be_described(start: Start, compose: Callable[[int], None]) -> None:
+    with socket.create_server(("127.0.0.1", free_ports(1))) as squatter:
+        compose(squatter.getsockname()[1])
+        ran = start("check", "--json", "-f", "compose.yml")
+    assert (ran.code, ran.heavy) == (3, {"typer", "psutil"} - ELSEWHERE), ran.output
+    assert f'"pid": {os.getpid()}' in ran.output
+
+
+@pytest.mark.usefixtures("engine")
+def test_ports_loads_typer_alone_where_all_are_free(start: Start) -> None:
+    ran = start("ports", "--json")
+    assert (ran.code, ran.heavy) == (0, {"typer"}), ran.output
+
+
+def test_ports_loads_nothing_more_where_no_engine_answers(start: Start) -> None:
+    ran = start("ports", "--json")
+    assert (ran.code, ran.heavy) == (0, {"typer"}), ran.output
+
+
+def test_run_loads_typer_alone(start: Start) -> None:
+    ran = start("run", "--", "true")
+    assert (ran.code, ran.heavy) == (0, {"typer"}), ran.output
+
+
+def test_run_loads_dotenv_where_there_is_an_env_file(start: Start, project: Path) -> None:
+    (project / ".env").write_text("GREETING=hello\n")
+    ran = start("run", "--", "true")
+    assert (ran.code, ran.heavy) == (0, {"typer", "dotenv"}), ran.output
+
+
+def test_dev_url_and_list_load_typer_alone_without_a_server(start: Start) -> None:
+    url, servers = start("dev", "url"), start("dev", "list", "--json")
+    assert (url.code, url.heavy) == (1, {"typer"}), url.output
+    assert (servers.code, servers.heavy) == (0, {"typer"}), servers.output
+
+
+def test_dev_url_list_and_stop_load_typer_alone_with_a_server(start: Start, project: Path) -> None:
+    server = subprocess.Popen(
+        [sys.executable, "-m", "dartsctl", "run", "--", "sleep", "60"],
+        cwd=project,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    with server:
+        try:
+            deadline = time.monotonic() + 20
+            while (url := start("dev", "url")).code != 0 and time.monotonic() < deadline:
+                continue
+            servers, stopped = start("dev", "list", "--json"), start("dev", "stop")
+        finally:
+            server.terminate()
+    assert (url.code, url.heavy) == (0, {"typer"}), url.output
+    assert (servers.code, servers.heavy) == (0, {"typer"}), servers.output
+    assert (stopped.code, stopped.heavy) == (0, {"typer"}), stopped.output
