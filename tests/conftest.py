@@ -43,7 +43,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             continue
         if REQUIRED or (has_stack_images() if stack else engine_version()):
             continue
-        item.add_marker(pytest.mark.skip(reason="no Docker engine with the test images: eval \"$(tests/engine/engine.sh env)\", see tests/engine/README.md"))
+        item.add_marker(
+            pytest.mark.skip(reason='no Docker engine with the test images: eval "$(tests/engine/engine.sh env)", see tests/engine/README.md')
+        )
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

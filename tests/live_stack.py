@@ -87,8 +87,8 @@ class LiveStack:
         """Write dartsctl.toml; `text` goes into the environment's table first, further tables after it."""
         table = environment if environment in ("dev", "prod") else f"environment.{environment}"
         keys = "" if "env_files" in text else "env_files = []\n"
-        names = json.dumps([str(file) for file in files])
-        (self.folder / "dartsctl.toml").write_text(f'name = "{self.project}-app"\n[{table}]\nproject = "{self.project}"\nfiles = {names}\n{keys}{text}\n')
+        keys += f"files = {json.dumps([str(file) for file in files])}\n" if files else ""
+        (self.folder / "dartsctl.toml").write_text(f'name = "{self.project}-app"\n[{table}]\nproject = "{self.project}"\n{keys}{text}\n')
 
     # --- dartsctl
 
@@ -115,7 +115,9 @@ class LiveStack:
     def up(self, *words: str | Path) -> Said:
         """Bring the test's own project up by Compose itself, not by what is tested."""
         argv = ["docker", "compose", "--progress", "quiet", *map(str, words or ("-f", "compose.json")), "up", "-d"]
-        done = subprocess.run(argv, cwd=self.folder, env=self.environ, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=120)
+        done = subprocess.run(
+            argv, cwd=self.folder, env=self.environ, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=120
+        )
         assert done.returncode == 0, done.stderr
         return Said(done.returncode, done.stdout, done.stderr)
 

@@ -95,6 +95,22 @@ def test_names_dependencies_and_health_checks() -> None:
     assert [services[name].has_health_check for name in ("named", "disabled", "scaled")] == [True, False, False]
 
 
+@pytest.mark.parametrize(
+    ("health_check", "has"),
+    [
+        ({"test": ["CMD", "true"]}, True),
+        ({"test": ["NONE"]}, False),
+        ({"test": ["CMD", "true"], "disable": True}, False),
+        ({"interval": "5s"}, False),
+        (None, False),
+    ],
+    ids=["a command", "NONE", "disabled by an overlay", "only an interval", "absent"],
+)
+def test_a_health_check_is_one_that_runs(health_check: dict[str, Any] | None, has: bool) -> None:  # EDGE 73
+    body = {"image": "busybox"} | ({"healthcheck": health_check} if health_check else {})
+    assert stack.read({"name": "demo", "services": {"a": body}}).services["a"].has_health_check is has
+
+
 def test_a_network_is_read_with_all_that_decides_about_addresses() -> None:
     assert recorded("networks").networks == {
         "default": Network("demo_default"),

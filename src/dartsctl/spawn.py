@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from dartsctl.errors import DartsctlError, ExitCode, TimedOut
@@ -59,7 +59,7 @@ class Running:
 
     def abandon(self) -> None:
         """Kill it and its children, and take its end: no zombie stays, and no wait for a grandchild that keeps our pipes open."""
-        with self._process:
+        with self._process, suppress(ProcessLookupError, PermissionError):  # macOS refuses for a group of zombies
             if self._process.poll() is None:
                 os.killpg(self._process.pid, signal.SIGKILL)
 

@@ -122,7 +122,7 @@ def _service(name: str, body: Mapping[str, Any]) -> Service:
         container_name=body.get("container_name", ""),
         image=body.get("image", ""),
         depends_on=tuple(body.get("depends_on") or ()),
-        has_health_check=bool(health_check.get("test")) and not health_check.get("disable", False),
+        has_health_check=(health_check.get("test") or ["NONE"]) != ["NONE"] and not health_check.get("disable", False),
     )
 
 

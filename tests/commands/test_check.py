@@ -58,7 +58,9 @@ def test_the_json_document_keeps_its_contract(live: LiveStack) -> None:
     from live_stack import sleeper
 
     pid = live.listen(live.ports[0])
-    live.compose({"web": sleeper(f"127.0.0.1:{live.ports[0]}:80", f"{live.ports[1]}:81/udp"), "worker": sleeper(f"{live.ports[2]}:80", network_mode="none")})
+    live.compose(
+        {"web": sleeper(f"127.0.0.1:{live.ports[0]}:80", f"{live.ports[1]}:81/udp"), "worker": sleeper(f"{live.ports[2]}:80", network_mode="none")}
+    )
     said = live.run("check", "-f", "compose.json", "--json")
     document = said.document
     assert said.code == document["exit_code"] == 3

@@ -139,7 +139,9 @@ def _service(dice: random.Random, base: int, where: dict[str, str]) -> dict[str,
     elif shape < 0.18:
         service["network_mode"] = dice.choice(("host", "none", "bridge"))
     elif shape < 0.40:
-        service["networks"] = dice.choice((["inner"], ["inner", "default"], ["loop"], ["six"], ["default", "second"], ["inner", "loop"], ["routed"], ["six-only"]))
+        service["networks"] = dice.choice(
+            (["inner"], ["inner", "default"], ["loop"], ["six"], ["default", "second"], ["inner", "loop"], ["routed"], ["six-only"])
+        )
     return service
 
 

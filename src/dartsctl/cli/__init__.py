@@ -66,6 +66,10 @@ def _run(words: list[str]) -> int:
         return _refuse_words(error)
     except typer.Abort:
         return int(ExitCode.INTERRUPTED)
+    except SystemExit as ended:
+        if isinstance(ended.__context__, BrokenPipeError):
+            raise ended.__context__ from None  # Click's own answer to it is exit code 1
+        raise
     return int(answer or 0)
 
 
@@ -85,7 +89,7 @@ def _screen_for(words: Sequence[str]) -> Screen:
 
 
 def _add_named_environment(words: Sequence[str]) -> None:
-    """`dartsctl staging up`: an environment that only the settings name becomes a group of verbs like `prod`."""
+    """`dartsctl staging up`: the environments that only the settings name become groups of verbs like `prod`; a mistyped one is suggested."""
     name = next((word for word in words if not word.startswith("-")), "")
     if not name or name in VERBS:
         return
@@ -93,10 +97,10 @@ def _add_named_environment(words: Sequence[str]) -> None:
         settings = Common().settings()
     except DartsctlError:
         return  # the verb itself will say what is wrong with the settings, or that it is unknown
-    if name in settings.environments:
-        group = typer.Typer(no_args_is_help=True, help=f"The {name} stack, as the settings name it.")
-        add_lifecycle(name, group)
-        app.add_typer(group, name=name)
+    for own in [one for one in settings.environments if one not in VERBS]:
+        group = typer.Typer(no_args_is_help=True, help=f"The {own} stack, as the settings name it.")
+        add_lifecycle(own, group)
+        app.add_typer(group, name=own)
 
 
 __all__ = ["hostserver", "main"]

@@ -91,12 +91,25 @@ def look(environment: Environment, intent: Intent, *, compose: Compose, host: Ho
     model = _with_external_networks(model, engine)
     own = any(container.project == model.project and container.service in model.services for container in containers)
     hashes = compose.hashes(tuple(model.services)) if own else {}
-    convergence = converge(model, containers, hashes, force_recreate=intent.force_recreate, remove_orphans=intent.remove_orphans)
+    convergence = converge(
+        model,
+        containers,
+        hashes,
+        force_recreate=intent.force_recreate,
+        remove_orphans=intent.remove_orphans,
+        inactive=compose.all_services() - model.services.keys() if intent.remove_orphans else (),
+    )
     answer = _judge(model, engine, containers, convergence, host)
     found = collisions.find(model, containers, convergence, [str(file) for file in environment.files])
     if intent.project_named:
         found = tuple(one for one in found if not isinstance(one, ProjectTaken))
-    notices = lint.notices(model, answer.findings, ephemeral_range=sockets.ephemeral_range() if engine.is_here else None)
+    notices = lint.notices(
+        model,
+        answer.findings,
+        ephemeral_range=sockets.ephemeral_range() if engine.is_here else None,
+        containers=containers,
+        restarting_wants=_wants_of_crash_loops(engine, containers),
+    )
     return Preflight(environment, engine, model, containers, convergence, answer, found, notices)
 
 
@@ -124,6 +137,15 @@ def _judge(model: Stack, engine: Engine, containers: Sequence[Container], conver
         held=held,
     )
     return conflicts.Findings(findings, wanted.unbound)
+
+
+def _wants_of_crash_loops(engine: Engine, containers: Sequence[Container]) -> dict[str, tuple[int, ...]]:
+    """The ports that containers in a crash loop will take at their next try; in between they hold nothing (PORTS.md 1.3)."""
+    looping = [one for one in containers if one.state == "restarting"]
+    if not looping or not engine.endpoint.startswith("unix://"):
+        return {}
+    api = EngineApi(engine.endpoint)
+    return {one.id: api.wanted_ports(one.id) for one in looping}
 
 
 def _scaled(model: Stack, intent: Intent) -> Stack:

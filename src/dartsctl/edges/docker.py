@@ -99,6 +99,13 @@ class Compose:
             raise self._config_error(done)
         return dict(line.split(None, 1) for line in done.stdout.splitlines() if line.strip())
 
+    def all_services(self) -> frozenset[str]:
+        """Every service of the files, those of inactive profiles included: `--remove-orphans` spares their containers."""
+        done = spawn.run(self.argv("--profile", "*", "config", "--services"), deadline=CONFIG_DEADLINE, environment=_plain_environ())
+        if done.code != 0:
+            raise self._config_error(done)
+        return frozenset(done.stdout.split())
+
     def stream(self, *words: str) -> spawn.Stream:
         """A Compose call whose plain progress lines are read as they come."""
         return spawn.Stream(self.argv("--progress", "plain", *words), environment=_plain_environ())

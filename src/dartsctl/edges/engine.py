@@ -104,6 +104,23 @@ class EngineApi:
         state = found.get("State")
         return state if isinstance(state, dict) else {}
 
+    def wanted_ports(self, identity: str) -> tuple[int, ...]:
+        """The fixed host ports that a container asks for, whether it has them now or not."""
+        try:
+            found = self._get(f"/containers/{identity}/json")
+        except _NotFound:
+            return ()
+        wishes = (found.get("HostConfig") or {}).get("PortBindings") or {}
+        return tuple(int(wish["HostPort"]) for places in wishes.values() for wish in places or () if str(wish.get("HostPort", "")).isdigit())
+
+    def stop_container(self, identity: str, *, grace: int = 10) -> None:
+        """Stop one container: SIGTERM, `grace` seconds, SIGKILL. One that is stopped or gone already is no error."""
+        patient = EngineApi(self.address, deadline=self._deadline + grace)
+        try:
+            patient._request("POST", f"/containers/{identity}/stop?t={grace}")
+        except _NotFound:
+            return
+
     def remove_container(self, identity: str) -> None:
         """Remove one container, running or not, never a volume. One that is gone already is no error."""
         try:
@@ -137,7 +154,7 @@ class EngineApi:
         status = head.split(b" ", 2)[1:2]
         if status == [b"404"]:
             raise _NotFound(f"the engine knows no {path}")
-        if not status or status[0][:1] != b"2":
+        if not status or status[0][:1] not in (b"2", b"3"):
             raise DockerUnavailable(f"the engine at {self.address} answered {_message(body)}", hint="docker info")
         return body
 

@@ -1,0 +1,358 @@
+"""Bad input: one clear sentence, the next command to type, the right exit code, nothing changed, and never a traceback."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from live_stack import LiveStack, Said
+
+pytest_plugins = ("live_stack",)
+
+OK = {"services": {"a": {"image": "dartsctl-test/busybox:1"}}}
+
+
+def one_error(said: Said, code: int) -> str:
+    """The error of a call that must have ended with `code`: one sentence on one line, and a next step."""
+    errors = [line for line in said.err.splitlines() if line.startswith("error: ")]
+    assert said.code == code, said
+    assert len(errors) == 1, said.err
+    assert said.out == ""
+    assert [line for line in said.err.splitlines() if line.startswith("next: ") and len(line) > 8], said.err
+    return errors[0]
+
+
+# --- Compose files: every row of PORTS.md section 5 ---------------------------------------------------------------------------
+
+REFUSED: dict[str, tuple[str, int, str, str]] = {
+    # the file, the exit code, words of the sentence, words of the hint
+    "required-variable": ('{services: {a: {image: x, ports: ["${X:?X must be set}"]}}}', 1, "required variable X is missing", "set X"),
+    "env-file-missing": ("{services: {a: {image: x, env_file: nope.env}}}", 1, "nope.env not found", "nope.env"),
+    "broken-yaml": ("services:\n  a:\n    image: x\n   ports: a: b\n", 1, "c.yml", "indentation"),
+    "unknown-key": ('{services: {a: {image: x, prots: ["1:1"]}}}', 1, "'prots' not allowed", "compare with"),
+    "port-too-high": ('{services: {a: {image: x, ports: ["99999:80"]}}}', 1, "invalid hostPort: 99999", "write ports as"),
+    "ranges-of-different-length": ('{services: {a: {image: x, ports: ["21000-21002:80-81"]}}}', 1, "invalid ranges", "write ports as"),
+    "name-as-address": ('{services: {a: {image: x, ports: ["localhost:21000:80"]}}}', 1, "invalid IP address: localhost", "write ports as"),
+    "unknown-protocol": ('{services: {a: {image: x, ports: ["21000:80/http"]}}}', 1, "invalid proto: http", "write ports as"),
+    "include-missing": ("{include: [nope.yaml], services: {a: {image: x}}}", 1, "nope.yaml", "check the path"),
+    "extends-missing": ("{services: {a: {extends: {file: nope.yaml, service: b}}}}", 1, "nope.yaml", "check the path"),
+    "depends-on-unknown": ("{services: {a: {image: x, depends_on: [zz]}}}", 1, 'undefined service "zz"', "depends_on"),
+    "name-and-replicas": (
+        "{services: {a: {image: x, container_name: name, deploy: {replicas: 2}}}}",
+        1,
+        "container name must be unique",
+        "container_name",
+    ),
+    "empty-file": ("", 1, "empty compose file", "services:"),
+}
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_compose_refuses_is_told_in_one_sentence_with_the_next_step(live: LiveStack, case: str) -> None:  # EDGE 57
+    text, code, sentence, hint = REFUSED[case]
+    (live.folder / "c.yml").write_text(text)
+    said = live.run("check", "-f", "c.yml", "-p", live.project)
+    error = one_error(said, code)
+    assert sentence in error
+    assert hint in said.err
+    document = live.run("check", "-f", "c.yml", "-p", live.project, "--json")
+    assert (document.code, document.document["exit_code"], document.document["ok"]) == (code, code, False)
+
+
+@pytest.mark.engine
+def test_compose_files_that_are_not_there_are_a_usage_error(live: LiveStack) -> None:
+    assert f"no file {live.folder / 'nope.yml'}" in one_error(live.run("check", "-f", "nope.yml"), 2)
+    assert "is a folder" in one_error(live.run("check", "-f", "."), 2)
+    assert "no configuration file provided" in one_error(live.run("check"), 1)
+    (live.folder / "c.json").write_text(json.dumps(OK))
+    assert f"no file {live.folder / 'nope.env'}" in one_error(live.run("check", "-f", "c.json", "--env-file", "nope.env"), 2)
+    assert "no such service: nobody" in one_error(live.run("check", "-f", "c.json", "-p", live.project, "nobody"), 1)
+
+
+@pytest.mark.engine
+def test_a_file_without_services_is_clear(live: LiveStack) -> None:
+    (live.folder / "c.json").write_text('{"services": {}}')
+    said = live.run("check", "-f", "c.json", "-p", live.project, "--json")
+    assert (said.code, said.document["bindings"]) == (0, [])
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("name", ["Darts", "-x", "a b", "ä", ""])
+def test_a_project_name_that_compose_would_refuse_is_a_usage_error(live: LiveStack, name: str) -> None:
+    (live.folder / "c.json").write_text(json.dumps(OK))
+    one_error(live.run("check", "-f", "c.json", f"--project={name}"), 2)
+
+
+# --- settings -----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[prod\nfiles = []", ("dartsctl.toml",)),
+        ('[prod]\nfilse = ["a.yml"]', ("dartsctl.toml:2", "filse", "files")),
+        ("[prod]\nfiles = 3", ("dartsctl.toml:2", "prod.files")),
+        ('[prod]\nfiles = ["nope.yml"]\nenv_files = []', ("dartsctl.toml:2", "nope.yml")),
+        ('[ports]\ndev_range = "5099-5001"', ("dartsctl.toml:2", "dev_range")),
+        ("[ports.production]\nweb = 65536", ("dartsctl.toml:2", "65536")),
+        ('[dev]\nproject = "x"\n[prod]\nproject = "x"', ("dartsctl.toml", "project")),
+    ],
+)
+def test_broken_settings_are_named_with_file_line_and_key(live: LiveStack, text: str, words: tuple[str, ...]) -> None:
+    (live.folder / "dartsctl.toml").write_text(text)
+    for verb in (("prod", "up"), ("prod", "check", "--json")):
+        said = live.run(*verb)
+        assert said.code == 2
+        assert all(word in said.text for word in words), said.text
+
+
+def test_production_without_its_env_file_is_refused(live: LiveStack) -> None:
+    (live.folder / "prod.json").write_text(json.dumps(OK))
+    (live.folder / "dartsctl.toml").write_text('[prod]\nfiles = ["prod.json"]\n')
+    assert ".env.production" in one_error(live.run("prod", "up"), 4)
+    (live.folder / ".env.production.example").write_text("A=change-me\n")
+    said = live.run("prod", "up")
+    assert "cp " in said.err
+    assert ".env.production.example" in said.err
+
+
+def test_no_stack_and_several_stacks_are_answered_with_the_lines_to_write(live: LiveStack) -> None:
+    (live.folder / ".env.production").write_text("")
+    said = live.run("prod", "up")
+    assert "no Compose file for prod" in one_error(said, 2)
+    assert "[prod]" in said.err
+    for name in ("compose.prod.yml", "docker-compose-prod.yml"):
+        (live.folder / name).write_text("services: {}")
+    said = live.run("prod", "up")
+    one_error(said, 2)
+    assert "compose.prod.yml" in said.err
+    assert "docker-compose-prod.yml" in said.err
+
+
+# --- words --------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("chekc",), "check"),
+        (("prod", "upp"), "up"),
+        (("prdo", "up"), "prod"),
+        (("prod", "up", "--wait-timout", "3"), "--wait-timeout"),
+    ],
+)
+def test_an_unknown_word_is_answered_with_the_one_that_was_meant(live: LiveStack, words: tuple[str, ...], sentence: str) -> None:
+    said = live.run(*words)
+    one_error(said, 2)
+    assert re.search(rf"[Dd]id you mean '?{sentence}", said.err) or f"options: {sentence}" in said.err, said.err
+
+
+def test_an_environment_that_only_the_settings_know_is_suggested(live: LiveStack) -> None:
+    live.settings(environment="staging")
+    said = live.run("stagin", "up")
+    assert "Did you mean 'staging'" in one_error(said, 2)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("prod", "up", "--wait-timeout", "0"),
+        ("prod", "up", "--wait-timeout", "soon"),
+        ("prod", "up", "--scale", "web"),
+        ("prod", "up", "--scale", "web=-1"),
+        ("prod", "up", "--pull", "sometimes"),
+        ("prod", "down", "--timeout", "-1"),
+        ("run", "--port", "0", "--", "true"),
+        ("run", "--port", "65536", "--", "true"),
+        ("run", "--port", "http", "--", "true"),
+        ("dev", "stop", "http"),
+        ("run",),
+    ],
+)
+def test_a_value_that_makes_no_sense_is_a_usage_error(live: LiveStack, words: tuple[str, ...]) -> None:  # EDGE 86
+    (live.folder / "compose.json").write_text(json.dumps(OK))
+    live.settings()
+    one_error(live.run(*words), 2)
+
+
+def test_a_production_port_for_a_server_is_refused_with_its_owner(live: LiveStack) -> None:
+    error = one_error(live.run("run", "--port", "5000", "--", "true"), 4)
+    assert "5000" in error
+    assert "darts-app" in error
+
+
+def test_a_group_without_a_verb_shows_its_help(live: LiveStack) -> None:
+    for words in ((), ("prod",)):
+        said = live.run(*words)
+        assert said.code == 2
+        assert "Usage: dartsctl" in said.text
+
+
+# --- Docker -------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def on_path(tmp_path: Path) -> Callable[..., dict[str, str]]:
+    """The environment of a machine whose PATH has only the given programs (name -> shell script), and no Compose plugin."""
+
+    def build(**programs: str) -> dict[str, str]:
+        folder = tmp_path / "bin"
+        folder.mkdir(exist_ok=True)
+        for name, script in programs.items():
+            file = folder / name.replace("_", "-")
+            file.write_text(f"#!/bin/sh\n{script}\n")
+            file.chmod(0o755)
+        return {"PATH": str(folder), "DOCKER_CONFIG": str(tmp_path / "no-docker-config"), "HOME": str(tmp_path)}
+
+    return build
+
+
+@pytest.mark.parametrize(
+    "words", [("check", "-f", "compose.json"), ("prod", "check"), ("prod", "up"), ("prod", "down"), ("prod", "config"), ("prod", "logs")]
+)
+def test_without_docker_the_way_to_install_it_is_named(live: LiveStack, on_path: Callable[..., dict[str, str]], words: tuple[str, ...]) -> None:
+    _skip_where_the_plugin_is_installed_for_everybody()
+    (live.folder / "compose.json").write_text(json.dumps(OK))
+    live.settings()
+    said = live.run(*words, **on_path())
+    assert "Docker is not installed here" in one_error(said, 5)
+    assert "https://docs.docker.com/engine/install/" in said.err
+
+
+def test_compose_v1_alone_is_not_enough(live: LiveStack, on_path: Callable[..., dict[str, str]]) -> None:
+    """Compose v1 cannot be had on this machine (Python 2 era, no package): its stand-in is a script of its name, and a `docker` without the plugin."""
+    _skip_where_the_plugin_is_installed_for_everybody()
+    (live.folder / "compose.json").write_text(json.dumps(OK))
+    live.settings()
+    no_plugin = "echo \"docker: 'compose' is not a docker command.\" >&2; exit 1"
+    only_v1 = on_path(docker=no_plugin, docker_compose="echo docker-compose version 1.29.2")
+    for words in (("check", "-f", "compose.json"), ("prod", "up")):
+        said = live.run(*words, **only_v1)
+        assert "only the old Compose v1 is here" in one_error(said, 5)
+        assert "docker-compose-plugin" in said.err
+
+
+def test_docker_without_any_compose_names_the_package(live: LiveStack, on_path: Callable[..., dict[str, str]]) -> None:
+    _skip_where_the_plugin_is_installed_for_everybody()
+    (live.folder / "compose.json").write_text(json.dumps(OK))
+    said = live.run("check", "-f", "compose.json", **on_path(docker="echo 'unknown shorthand flag: '\"'f'\" >&2; exit 125"))
+    assert "Docker's Compose plugin is missing" in one_error(said, 5)
+
+
+def _skip_where_the_plugin_is_installed_for_everybody() -> None:
+    from dartsctl.edges.docker import PLUGIN_FOLDERS
+
+    if any((Path(folder) / "docker-compose").exists() for folder in PLUGIN_FOLDERS):
+        pytest.skip("the Compose plugin is in a system folder here: it cannot be hidden")
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("verb", ["check", "up", "ps", "restart", "down"])
+def test_an_engine_that_is_down_is_said_with_the_way_to_start_it(live: LiveStack, verb: str) -> None:
+    (live.folder / "compose.json").write_text(json.dumps(OK))
+    live.settings()
+    with socket.socket(socket.AF_UNIX) as dead:  # a socket file on which nobody listens, as after a crash
+        dead.bind(str(live.folder / "dead.sock"))
+    for place in ("none.sock", "dead.sock"):
+        said = live.run("prod", verb, DOCKER_HOST=f"unix://{live.folder}/{place}")
+        one_error(said, 5)
+
+
+def test_an_engine_that_never_answers_is_given_up_after_a_deadline(tmp_path: Path) -> None:  # EDGE 41
+    from dartsctl.edges.engine import EngineApi
+    from dartsctl.errors import DockerUnavailable
+
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(tmp_path / "silent.sock"))
+        silent.listen()
+        with pytest.raises(DockerUnavailable, match=r"did not answer within"):
+            EngineApi(f"unix://{tmp_path}/silent.sock", deadline=0.2).containers()
+
+
+@pytest.mark.engine
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"), reason="only root can become somebody without rights")
+def test_without_the_right_to_the_engine_the_group_is_named(live: LiveStack, tmp_path: Path) -> None:
+    from dartsctl.edges.docker import compose_command
+    from live_stack import Said
+
+    plugins = tmp_path / "docker" / "cli-plugins"
+    plugins.mkdir(parents=True)
+    shutil.copy(compose_command(os.environ)[0], plugins / "docker-compose")
+    (live.folder / "compose.json").write_text(json.dumps(OK))
+    for folder in (tmp_path.parent, *tmp_path.parents[1:-2]):
+        folder.chmod(folder.stat().st_mode | 0o011)
+    tmp_path.chmod(0o755)
+    environ = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(tmp_path / "nowhere"),
+        "DOCKER_CONFIG": str(plugins.parent),
+        "DOCKER_HOST": os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock"),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+
+    def as_nobody(*words: str) -> Said:
+        argv = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", sys.executable, *words]
+        done = subprocess.run(argv, cwd=live.folder, env=environ, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=60)
+        return Said(done.returncode, done.stdout, done.stderr)
+
+    if as_nobody("-c", "import dartsctl.cli").code:
+        pytest.skip("this checkout or its virtual environment is readable for its owner alone")
+    for words in (("check", "-f", "compose.json"), ("check", "-f", "compose.json", "-q")):
+        said = as_nobody("-m", "dartsctl", *words)
+        assert "you may not use the Docker engine" in one_error(said, 5)
+        assert "usermod -aG docker" in said.err
+
+
+# --- the place ----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("words", ["check", "prod up", "ports", "run -- true", "dev url"])
+def test_a_working_folder_that_has_vanished_is_told(live: LiveStack, words: str) -> None:
+    script = f"mkdir gone; cd gone; rmdir ../gone; exec {sys.executable} -m dartsctl {words}"
+    done = subprocess.run(
+        ["sh", "-c", script], cwd=live.folder, env=live.environ, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1, done.stderr
+    assert "the working folder no longer exists" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_reader_that_has_gone_is_no_error(live: LiveStack) -> None:  # EDGE 85
+    """As in `dartsctl ports --json | head -1`, with a reader that is gone before the first word."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as pipe:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "dartsctl", "ports", "--json"],
+            cwd=live.folder,
+            env=live.environ,
+            stdin=subprocess.DEVNULL,
+            stdout=pipe,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=lambda: signal.signal(signal.SIGPIPE, signal.SIG_DFL),
+        )
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert err == ""
+
+
+@pytest.mark.skipif(os.geteuid() == 0 and not shutil.which("setpriv"), reason="root writes everywhere")
+def test_a_state_folder_that_cannot_be_made_is_told(live: LiveStack) -> None:
+    (live.folder / "file").write_text("")
+    said = live.run("run", "--", "true", DARTSCTL_STATE_DIR=str(live.folder / "file" / "state"))
+    one_error(said, 1)
+    assert "state" in said.err

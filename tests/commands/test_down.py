@@ -1,0 +1,75 @@
+"""`down` on the real engine: what goes, what stays, and the data that needs a yes."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from live_stack import LiveStack
+
+pytest_plugins = ("live_stack",)
+pytestmark = pytest.mark.engine
+
+
+@pytest.fixture
+def running(live: LiveStack) -> LiveStack:
+    """A stack with a volume, up."""
+    from live_stack import sleeper
+
+    live.compose({"db": sleeper(volumes=["data:/data"])}, volumes={"data": {}})
+    live.settings()
+    live.up()
+    return live
+
+
+def test_down_removes_containers_and_networks_and_leaves_the_volumes(running: LiveStack) -> None:
+    said = running.run("prod", "down")
+    assert said.code == 0
+    assert f"{running.project} is down" in said.err
+    assert running.leftovers() == [f"volume {running.project}_data"]
+    assert running.run("prod", "down").code == 0, "a stack that is down already is no error"
+
+
+def test_the_data_goes_only_with_a_yes(running: LiveStack) -> None:
+    before = running.leftovers()
+    for words in ((), ("--no-input",), ("--json",)):
+        said = running.run("prod", "down", "--volumes", *words)
+        assert said.code == 7
+        assert "--yes" in said.text
+    assert running.leftovers() == before
+    assert running.run("prod", "down", "--volumes", "--yes").code == 0
+    assert running.leftovers() == []
+
+
+def test_a_dry_run_removes_nothing(running: LiveStack) -> None:
+    before = running.leftovers()
+    said = running.run("prod", "down", "--volumes", "--dry-run")
+    assert said.code == 0
+    assert "would run:" in said.out
+    assert "down --volumes" in said.out
+    assert running.run("prod", "down", "--dry-run", "--json").document["dry_run"] is True
+    assert running.leftovers() == before
+
+
+def test_an_orphan_stays_unless_it_is_asked_for(running: LiveStack) -> None:  # EDGE 38
+    from live_stack import sleeper
+
+    running.compose({"web": sleeper()})
+    assert running.run("prod", "down").code == 0
+    assert running.containers() == {f"{running.project}-db-1": "running"}
+    assert running.run("prod", "down", "--remove-orphans").code == 0
+    assert running.containers() == {}
+
+
+def test_the_stop_timeout_reaches_compose(live: LiveStack) -> None:
+    from live_stack import sleeper
+
+    live.compose({"stubborn": sleeper(command=["sh", "-c", "trap '' TERM; sleep 600"], init=False, stop_grace_period="60s")})
+    live.settings()
+    live.up()
+    begin = time.monotonic()
+    assert live.run("prod", "down", "--timeout", "0").code == 0
+    assert time.monotonic() - begin < 30

@@ -1,0 +1,102 @@
+"""`ports` on the real engine: whose each port is, and who has it."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from live_stack import LiveStack, Said
+
+pytest_plugins = ("live_stack",)
+pytestmark = pytest.mark.engine
+
+
+def production(said: Said) -> dict[int, tuple[str, str]]:
+    """Port -> (owner, state)."""
+    return {row["port"]: (row["owner"], row["state"]) for row in said.document["production"]}
+
+
+def holders(said: Said, port: int) -> list[dict[str, Any]]:
+    rows = [*said.document["production"], *said.document["dev_range"]["held"]]
+    return next(row["holders"] for row in rows if row["port"] == port)  # type: ignore[no-any-return]  # a JSON document
+
+
+def test_every_port_has_its_owner_and_its_holder(live: LiveStack) -> None:
+    from live_stack import BUSYBOX, sleeper
+
+    web, db, cache, gone = live.ports[:4]
+    live.compose({"web": sleeper(f"{web}:80"), "db": sleeper(f"{db}:80"), "cache": sleeper(f"{cache}:80"), "gone": sleeper(f"{gone}:80")})
+    live.settings(
+        f"[ports.production]\nweb = {web}\ndb = {db}\ncache = {cache}\ngone = {gone}\n[ports]\ndev_range = '{live.ports[4]}-{live.ports[7]}'\n"
+    )
+    live.compose({"web": sleeper(f"{web}:80")}, file="half.json")
+    live.up("-f", "half.json")
+    squatter = live.listen(db)
+    rival = live.container("-p", f"127.0.0.1:{cache}:80", BUSYBOX, "sleep", "600")
+    dev = live.listen(live.ports[5])
+    said = live.run("ports", "--json")
+    assert said.code == 0
+    assert production(said) == {
+        web: ("web", "held by its service"),
+        db: ("db", "wrong owner"),
+        cache: ("cache", "wrong owner"),
+        gone: ("gone", "free"),
+    }
+    assert [holder["container"] for holder in holders(said, web)] == [f"{live.project}-web-1"]
+    assert [holder["pid"] for holder in holders(said, db)] == [squatter]
+    assert [holder["container"] for holder in holders(said, cache)] == [rival]
+    assert said.document["dev_range"]["first"] == live.ports[4]
+    assert [holder["pid"] for holder in holders(said, live.ports[5])] == [dev]
+
+    people = live.run("ports")
+    assert people.code == 0
+    assert f"pid {squatter}" in people.out
+    assert rival in people.out
+
+
+def test_what_production_publishes_is_united_with_the_documented_ports_and_the_drift_is_told(live: LiveStack) -> None:
+    from live_stack import sleeper
+
+    live.compose({"web": sleeper(f"{live.ports[0]}:80")})
+    live.settings(f"[ports.production]\ncache = {live.ports[1]}\n")
+    said = live.run("ports", "--json")
+    assert production(said) == {live.ports[0]: ("web", "free"), live.ports[1]: ("cache", "free")}
+    assert [row["code"] for row in said.document["warnings"]] == ["drift", "drift"]
+
+
+def test_a_server_on_a_leased_port_is_shown_with_its_checkout(live: LiveStack) -> None:
+    from live_stack import until
+
+    live.settings(f"[ports]\ndev_range = '{live.ports[0]}-{live.ports[3]}'\n[ports.production]\nweb = {live.ports[4]}\n", files=())
+    live.start("run", "--", sys.executable, "-m", "http.server", "--bind", "{host}", "{port}")
+
+    def leased() -> list[dict[str, Any]]:
+        held = live.run("ports", "--json").document["dev_range"]["held"]
+        return held if held and held[0]["holders"][0]["kind"] == "dev-lease" else []
+
+    (row,) = until(leased)
+    assert row["port"] in live.ports[:4]
+    assert row["holders"][0]["checkout"] == str(live.folder)
+    people = live.run("ports")
+    assert "leased" in people.out
+
+
+def test_without_an_engine_the_sockets_are_shown_all_the_same(live: LiveStack) -> None:
+    from live_stack import sleeper
+
+    live.compose({"web": sleeper(f"{live.ports[0]}:80")})
+    live.settings(f"[ports.production]\nweb = {live.ports[0]}\n")
+    pid = live.listen(live.ports[0])
+    said = live.run("ports", "--json", DOCKER_HOST=f"unix://{live.folder}/no-engine.sock")
+    assert said.code == 0
+    assert [holder["pid"] for holder in holders(said, live.ports[0])] == [pid]
+    assert any("no Docker engine answers" in note for note in said.document["notes"])
+
+
+def test_without_settings_the_documented_allocation_is_shown(live: LiveStack) -> None:
+    said = live.run("ports", "--json")
+    assert said.code == 0
+    assert {5000, 8080, 5672, 15672, 9443, 80, 443} <= set(production(said))
