@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import os
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -57,10 +56,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 @pytest.fixture(autouse=True)
-def own_state_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def own_state_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A state folder of the test's own: the user's is never touched."""
     folder = tmp_path_factory.mktemp("state")
     monkeypatch.setenv("DARTSCTL_STATE_DIR", str(folder))
     for name in ("DARTSCTL_PROJECT_DIR", "COMPOSE_FILE", "COMPOSE_PROFILES", "COMPOSE_PROJECT_NAME", "CI"):
         monkeypatch.delenv(name, raising=False)
-    yield folder
+    return folder

@@ -140,8 +140,8 @@ class LiveStack:
     def end(self, pid: int) -> None:
         """End one of the processes above."""
         process = next(one for one in self._processes if one.pid == pid)
-        process.kill()
-        process.communicate()
+        self._processes.remove(process)
+        _finish(process)
 
     def container(self, *words: str, name: str = "") -> str:
         """A container of nobody's project: `docker run` words, image and command included; its name."""
@@ -174,15 +174,22 @@ class LiveStack:
         return [*self.containers(project), *networks, *volumes]
 
     def close(self) -> None:
+        """End the processes and remove everything from the engine."""
         for process in self._processes:
-            process.kill()
-            process.communicate()
+            _finish(process)
         if self._loose:
             docker("rm", "-f", "-v", *self._loose, check=False)
         for project in (self.project, *self._projects):
             for line in self.leftovers(project):
                 kind, _, name = line.rpartition(" ")
                 docker(*({"network": ("network", "rm", name), "volume": ("volume", "rm", name)}.get(kind) or ("rm", "-f", name)), check=False)
+
+
+def _finish(process: subprocess.Popen[str]) -> None:
+    process.kill()
+    process.wait()
+    if process.stdout is not None:
+        process.stdout.close()
 
 
 def docker(*words: str, check: bool = True) -> str:
@@ -268,5 +275,5 @@ def live(tmp_path: Path, own_state_folder: Path) -> Iterator[LiveStack]:
     try:
         yield one
     finally:
-        with contextlib.suppress(subprocess.TimeoutExpired):
+        with contextlib.suppress(subprocess.TimeoutExpired):  # an engine that hangs fails the test, not its end
             one.close()

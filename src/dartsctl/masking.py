@@ -52,6 +52,11 @@ def values(text: str, secrets: Iterable[str]) -> str:
     return url(text)
 
 
+def secret_values(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The values of the variables whose names say that they are secret."""
+    return tuple(value for name, value in environ.items() if value and _SECRET_KEY.match(name))
+
+
 def model(document: Any, secrets: Iterable[str] = ()) -> Any:
     """Compose's resolved model that may be shown: every value of an environment, of build arguments and of labels is masked, the names stay.
 

@@ -79,7 +79,17 @@ def test_compose_files_that_are_not_there_are_a_usage_error(live: LiveStack) -> 
     assert "no configuration file provided" in one_error(live.run("check"), 1)
     (live.folder / "c.json").write_text(json.dumps(OK))
     assert f"no file {live.folder / 'nope.env'}" in one_error(live.run("check", "-f", "c.json", "--env-file", "nope.env"), 2)
-    assert "no such service: nobody" in one_error(live.run("check", "-f", "c.json", "-p", live.project, "nobody"), 1)
+
+
+@pytest.mark.engine
+def test_an_unknown_service_is_answered_with_the_one_that_was_meant(live: LiveStack) -> None:
+    live.compose({"darts-app": OK["services"]["a"], "nginx": OK["services"]["a"]})
+    live.settings()
+    for verb in ("check", "up", "config"):
+        said = live.run("prod", verb, "dart-app")
+        assert "no such service: dart-app" in one_error(said, 1)
+        assert "did you mean darts-app?" in said.err
+    assert "docker compose config --services" in live.run("prod", "up", "zzz").err
 
 
 @pytest.mark.engine

@@ -425,13 +425,17 @@ def test_no_value_of_an_environment_or_an_env_file_is_ever_shown(live: LiveStack
     assert "canary" not in said.text
 
 
-def test_a_secret_in_composes_own_complaint_is_masked(live: LiveStack) -> None:
+@pytest.mark.parametrize("source", ["env-file", "default-env-file", "environment"])
+def test_a_secret_in_composes_own_complaint_is_masked(live: LiveStack, source: str) -> None:
     from live_stack import sleeper
 
-    (live.folder / "secret.env").write_text("WEB_PORT=canary-not-a-port\n")
-    live.compose({"web": sleeper("${WEB_PORT}:80")})
-    live.settings('env_files = ["secret.env"]')
+    live.compose({"web": sleeper("${WEB_PASSWORD}:80")})
+    line = "WEB_PASSWORD=canary-not-a-port\n"
+    live.settings('env_files = ["secret.env"]' if source == "env-file" else "")
+    (live.folder / {"env-file": "secret.env", "default-env-file": ".env"}.get(source, "unused")).write_text(line)
+    variables = {"WEB_PASSWORD": "canary-not-a-port"} if source == "environment" else {}
     for verb in ("check", "up", "config"):
-        said = live.run("prod", verb)
+        said = live.run("prod", verb, **variables)
         assert said.code == 1
+        assert "invalid hostPort: ***" in said.err
         assert "canary" not in said.text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from typing import TYPE_CHECKING
 
@@ -62,6 +63,22 @@ def test_an_orphan_stays_unless_it_is_asked_for(running: LiveStack) -> None:  # 
     assert running.containers() == {f"{running.project}-db-1": "running"}
     assert running.run("prod", "down", "--remove-orphans").code == 0
     assert running.containers() == {}
+
+
+def test_ctrl_c_ends_the_wait_for_a_stubborn_container_and_says_that_it_may_still_run(live: LiveStack) -> None:  # EDGE 85
+    from live_stack import ended, sleeper
+
+    live.compose({"stubborn": sleeper(command=["sh", "-c", "trap '' TERM; sleep 600"], init=False, stop_grace_period="300s")})
+    live.settings()
+    live.up()
+    down = live.start("prod", "down")
+    assert down.stdout is not None
+    assert any("Stopping" in line for line in down.stdout)
+    down.send_signal(signal.SIGINT)
+    code, text = ended(down)
+    assert code == 130
+    assert "part of the stack may still run" in text
+    assert live.containers() == {f"{live.project}-stubborn-1": "running"}
 
 
 def test_the_stop_timeout_reaches_compose(live: LiveStack) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import signal
 import subprocess
@@ -124,7 +123,7 @@ def test_an_environment_that_only_the_settings_name_is_a_group_of_verbs(live: Li
     assert "staging" in live.run("staging", "--help").out
     assert live.run("staging", "up").code == 0
     assert live.containers() == {f"{live.project}-web-1": "running"}
-    assert live.run("staging", "check", "--json").document["environment"] == "staging"
+    assert live.run("--project-dir", live.folder, "staging", "check", "--json", cwd=live.folder.parent).document["environment"] == "staging"
     assert live.run("staging", "down").code == 0
     assert live.leftovers() == []
 
@@ -428,6 +427,7 @@ def test_restart_of_a_stack_that_is_not_up_says_so(live: LiveStack) -> None:
     live.compose({"web": sleeper()})
     live.settings()
     said = live.run("prod", "restart", "--json")
-    assert said.code != 0
-    assert json.loads(said.out)["ok"] is False
+    assert (said.code, said.document["ok"]) == (1, False)
+    assert "has no containers to restart" in said.document["error"]
+    assert said.document["hint"] == "dartsctl prod up"
     assert live.leftovers() == []

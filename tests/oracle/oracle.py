@@ -9,7 +9,6 @@ A false alarm is a conflict where `up` works; a miss is an `up` that fails on a 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import os
 import re
@@ -26,7 +25,6 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from dartsctl.environment import adhoc
 from scenario import IMAGE, PORTS_EACH, Foreign, HostSocket, Scenario, draw
 
 from dartsctl.bindings import Endpoint
@@ -35,6 +33,7 @@ from dartsctl.commands.preflight import Intent, look
 from dartsctl.commands.report import collision_lines, conflict_lines
 from dartsctl.edges import sockets
 from dartsctl.edges.docker import Compose, compose_command
+from dartsctl.environment import adhoc
 from dartsctl.listeners import Probe
 
 PORT_ERROR = re.compile(
@@ -203,9 +202,7 @@ def examine(scenario: Scenario) -> Outcome:
         try:
             if scenario.earlier:
                 _bring_up_earlier(scenario, file)
-            for wish in scenario.sockets:
-                if opened := open_socket(wish):
-                    kept.append(opened)
+            kept.extend(opened for wish in scenario.sockets if (opened := open_socket(wish)))
             made = [one.name for one in scenario.foreign if make_foreign(one)]
             file.write_text(json.dumps(scenario.stack))
             verdict, detail = predict(scenario, file)
@@ -215,8 +212,7 @@ def examine(scenario: Scenario) -> Outcome:
         finally:
             for opened in kept:
                 for one in opened:
-                    with contextlib.suppress(OSError):
-                        one.close()
+                    one.close()
             if made:
                 docker("rm", "-f", *made, check=False)
             if file.exists():
@@ -229,7 +225,7 @@ def _bring_up_earlier(scenario: Scenario, file: Path) -> None:
     if scenario.fate == "stopped":
         compose(file, "stop", "-t", "0")
     elif scenario.fate == "one-stopped":
-        compose(file, "stop", "-t", "0", sorted((scenario.earlier or {})["services"])[0])
+        compose(file, "stop", "-t", "0", min((scenario.earlier or {})["services"]))
 
 
 def run(count: int, seed: int, jobs: int, *, verbose: bool = False) -> tuple[Counter[str], list[Outcome]]:

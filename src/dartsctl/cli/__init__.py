@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -90,17 +91,30 @@ def _screen_for(words: Sequence[str]) -> Screen:
 
 def _add_named_environment(words: Sequence[str]) -> None:
     """`dartsctl staging up`: the environments that only the settings name become groups of verbs like `prod`; a mistyped one is suggested."""
-    name = next((word for word in words if not word.startswith("-")), "")
+    folder = _project_dir(words)
+    name = next((word for word in words if not word.startswith("-") and word != folder), "")
     if not name or name in VERBS:
         return
     try:
-        settings = Common().settings()
+        settings = Common(project_dir=Path(folder) if folder else None).settings()
     except DartsctlError:
         return  # the verb itself will say what is wrong with the settings, or that it is unknown
     for own in [one for one in settings.environments if one not in VERBS]:
         group = typer.Typer(no_args_is_help=True, help=f"The {own} stack, as the settings name it.")
         add_lifecycle(own, group)
         app.add_typer(group, name=own)
+
+
+def _project_dir(words: Sequence[str]) -> str:
+    """What --project-dir says, before Click has read the line; empty without it."""
+    for word, after in zip(words, (*words[1:], ""), strict=True):
+        if word == "--project-dir":
+            return after
+        if word.startswith("--project-dir="):
+            return word.partition("=")[2]
+        if word == "--":
+            break
+    return ""
 
 
 __all__ = ["hostserver", "main"]

@@ -24,7 +24,8 @@ def ps(environment: Environment, services: tuple[str, ...], *, screen: Screen) -
         screen.document({"ok": True, "exit_code": 0, "project": environment.project, "containers": [_document(one, errors[one.id]) for one in own]})
         return ExitCode.OK
     if not own:
-        screen.note(f"{environment.project} has no containers; start it: dartsctl {environment.name} up")
+        whose = f" of {', '.join(services)}" if services else ""
+        screen.note(f"{environment.project} has no containers{whose}; start it: dartsctl {environment.name} up")
     screen.table(
         ("SERVICE", "CONTAINER", "STATE", "PORTS", "STATUS"),
         [(one.service, one.name, one.state, _ports(one), one.status + (f": {errors[one.id]}" if errors[one.id] else "")) for one in own],

@@ -46,6 +46,7 @@ def up(request: UpRequest, *, compose: Compose, screen: Screen, clock: Callable[
     """Bring the stack up. Ends with 0, 3 (conflicts, nothing done), 4 (another stack's project), 6 (up, not healthy or bindings missing)."""
     before = look(request.environment, request.intent, compose=compose, host=Host())
     _mind_production_ports(before, request, screen)
+    _refuse_empty_restart(before, request)
     refuse_obstacles(before, request, screen)
     if request.dry_run:
         screen.result({**report.document(before), "exit_code": 0, "dry_run": True}, [f"would run: {' '.join(compose.argv(*_words(request)))}"])
@@ -75,6 +76,13 @@ def _mind_production_ports(preflight: Preflight, request: UpRequest, screen: Scr
             details=tuple(f"{notice.service}: {notice.sentence}" for notice in notices),
             hint="give these services other host ports in the Compose file",
         )
+
+
+def _refuse_empty_restart(preflight: Preflight, request: UpRequest) -> None:
+    """Compose calls a restart of nothing a success."""
+    project, services = preflight.stack.project, preflight.stack.services
+    if request.restart and not any(one.project == project and one.service in services for one in preflight.containers):
+        raise DartsctlError(f"{project} has no containers to restart", hint=f"dartsctl {request.environment.name} up")
 
 
 def refuse_obstacles(preflight: Preflight, request: UpRequest, screen: Screen) -> None:

@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -130,7 +131,18 @@ class Compose:
             return _no_compose()
         named = ", ".join(str(file) for file in self._environment.files) or "the Compose files"
         where = "" if any(str(file) in line for file in self._environment.files) else f" {named}:"
-        return DartsctlError(f"Compose cannot read{where} {line}", hint=config_hint(line))
+        return DartsctlError(f"Compose cannot read{where} {line}", hint=self._meant(line) or config_hint(line))
+
+    def _meant(self, line: str) -> str:
+        """The service that was probably meant by one that Compose does not know."""
+        from dartsctl.suggestion import nearest
+
+        name = line.partition("no such service: ")[2]
+        if not name:
+            return ""
+        done = spawn.run(self.argv("config", "--services"), deadline=CONFIG_DEADLINE, environment=_plain_environ())
+        near = nearest(name, done.stdout.split()) if done.code == 0 else None
+        return f"did you mean {near}?" if near else ""
 
 
 def _no_compose() -> DockerUnavailable:
@@ -154,21 +166,32 @@ class RemoteEngine:
         self.address = address
 
     def describe(self) -> Engine:
-        """Its version; nothing of its sockets can be seen from here."""
+        """Its version; nothing of its sockets can be seen from here. Raises DockerUnavailable."""
         from python_on_whales import DockerClient
         from python_on_whales.exceptions import DockerException
 
         try:
             server = DockerClient(host=self.address).version().server
         except DockerException as error:
-            raise DockerUnavailable(f"no Docker engine answers at {self.address}", hint=f"docker --host {self.address} info") from error
+            raise self._absent() from error
         return Engine(version=(server.version if server else "") or "", kind="remote", endpoint=self.address)
 
     def containers(self) -> tuple[Container, ...]:
-        """All its containers, stopped ones too."""
+        """All its containers, stopped ones too. Raises DockerUnavailable."""
         from python_on_whales import DockerClient
+        from python_on_whales.exceptions import DockerException, NoSuchContainer
 
-        return tuple(_from_inspect(item) for item in DockerClient(host=self.address).container.list(all=True))
+        found = []
+        try:
+            for item in DockerClient(host=self.address).container.list(all=True):
+                with suppress(NoSuchContainer):  # each is inspected by a call of its own: it may have gone since the list
+                    found.append(_from_inspect(item))
+        except DockerException as error:
+            raise self._absent() from error
+        return tuple(found)
+
+    def _absent(self) -> DockerUnavailable:
+        return DockerUnavailable(f"no Docker engine answers at {self.address}", hint=f"docker --host {self.address} info")
 
 
 def _from_inspect(item: Any) -> Container:
@@ -183,8 +206,18 @@ def _from_inspect(item: Any) -> Container:
         name=item.name,
         image=str(item.config.image),
         state=str(item.state.status),
+        status=_status(item.state),
         targets=tuple(published),
         labels=dict(item.config.labels or {}),
         network_mode=str(item.host_config.network_mode or ""),
         created=int(item.created.timestamp()),
     )
+
+
+def _status(state: Any) -> str:
+    """The sentence that the engine's list has for this state, as far as health.py reads it."""
+    if state.status == "exited":
+        return f"Exited ({state.exit_code})"
+    if state.status != "running" or not state.health or not state.health.status:
+        return str(state.status).capitalize()
+    return "Up (health: starting)" if state.health.status == "starting" else f"Up ({state.health.status})"

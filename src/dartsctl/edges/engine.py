@@ -137,7 +137,11 @@ class EngineApi:
         return True
 
     def _get(self, path: str) -> Any:
-        return json.loads(self._request("GET", path))
+        body = self._request("GET", path)
+        try:
+            return json.loads(body)
+        except ValueError as error:
+            raise DockerUnavailable(f"the engine at {self.address} answered {_message(body)}", hint="docker info") from error
 
     def _request(self, method: str, path: str) -> bytes:
         with self._connect() as connection:
@@ -203,7 +207,7 @@ def _message(body: bytes) -> str:
     try:
         return str(json.loads(body)["message"])
     except (ValueError, KeyError, TypeError):
-        return "something that is not HTTP"
+        return "something that is no answer of an engine"
 
 
 def _container(row: Mapping[str, Any]) -> Container:

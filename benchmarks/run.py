@@ -1,0 +1,276 @@
+"""`make bench`: every target of PERFORMANCE that can be measured today, one line each: verdict, ratio, target, name, both medians.
+
+    python benchmarks/run.py                    all
+    python benchmarks/run.py --only lease       what has `lease` in its name
+    python benchmarks/run.py --rounds 31        more rounds for steadier medians
+
+What a target needs and this machine lacks (an engine, lsof, portpicker) is skipped, and said. Exit code 1 when a target is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib
+import multiprocessing
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import crowd
+from measure import Ratio, Timed, call, command, compare
+
+from dartsctl.allocation import DEV_RANGE, PRODUCTION_PORTS, PortRange, candidates
+from dartsctl.bindings import Endpoint
+from dartsctl.edges import sockets
+from dartsctl.edges.leases import Lease, LeaseBook
+from dartsctl.listeners import Probe
+
+if TYPE_CHECKING:
+    from multiprocessing.synchronize import Barrier
+
+ROOT = Path(__file__).parents[1]
+PORTS_OF_INTEREST = frozenset(DEV_RANGE.numbers) | {port for ports in PRODUCTION_PORTS.values() for port in ports}
+TEST_RANGE = PortRange(62001, 62099)  # 99 ports like the dev range, beside the servers that really run here
+SQUATTED = 62100
+SMALL_IMAGE = "dartsctl-test/busybox:1"
+
+
+class Skipped(Exception):
+    """Something that a target needs is not here."""
+
+
+@dataclass
+class Bench:
+    """What is asked for, and what came out of it."""
+
+    rounds: int
+    only: str
+    folder: Path
+    missed: list[str] = field(default_factory=list)
+
+    def target(self, name: str, limit: float, measure: Callable[[], Ratio]) -> None:
+        """One line. `measure` is not called for a target that was not asked for."""
+        if self.only not in name:
+            return
+        try:
+            found = measure()
+        except Skipped as why:
+            print(f"SKIPPED                    {name}: {why}", flush=True)
+            return
+        good = found.ratio <= limit
+        if not good:
+            self.missed.append(name)
+        medians = f"({_milliseconds(found.ours)} / {_milliseconds(found.peer)})"
+        print(f"{'ok   ' if good else 'SHORT'} {found.ratio:8.3f} <= {limit:<6g}    {name}    {medians}", flush=True)
+
+    def fewer(self) -> int:
+        """Rounds for what takes long."""
+        return max(3, self.rounds // 3)
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{seconds * 1000:.3g} ms"
+
+
+def main(argv: Sequence[str]) -> int:
+    """0 when every target that could be measured is reached."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--only", default="")
+    asked = parser.parse_args(argv)
+    with tempfile.TemporaryDirectory(prefix="dartsctl-bench-") as folder:
+        os.environ["DARTSCTL_STATE_DIR"] = f"{folder}/state"
+        bench = Bench(asked.rounds, asked.only, Path(folder))
+        start_up(bench)
+        scan(bench, "idle", 0.02)
+        leases(bench)
+        stacks(bench)
+        busy(bench)
+        print("SKIPPED                    alert after a death / docker events: there is no `watch` yet")
+    print(f"{len(bench.missed)} short" + "".join(f"\n  {name}" for name in bench.missed))
+    return 1 if bench.missed else 0
+
+
+# --- start-up -----------------------------------------------------------------------------------------------------------------
+
+
+def start_up(bench: Bench) -> None:
+    """`--version`, `--help`, and commands that only look."""
+    plain = _quiet_project(bench.folder / "plain")
+
+    def against(peer: Sequence[str], *words: str, cwd: Path, good: Sequence[int] = (0,)) -> Callable[[], Ratio]:
+        return lambda: compare(_dartsctl(*words, cwd=cwd, good=good), command(_docker(*peer)), rounds=bench.rounds)
+
+    bench.target("dartsctl --version / docker --version", 1.2, against(["--version"], "--version", cwd=plain))
+    bench.target("dartsctl --help / docker compose version", 1.0, against(["compose", "version"], "--help", cwd=plain))
+    bench.target("dartsctl dev url / docker compose version", 1.3, against(["compose", "version"], "dev", "url", cwd=plain, good=(0, 1)))
+    bench.target("dartsctl ports --json / docker compose version", 1.3, against(["compose", "version"], "ports", "--json", cwd=plain))
+
+
+def _quiet_project(folder: Path) -> Path:
+    """Settings whose ports nobody has: what `ports` takes should not depend on who works on this machine."""
+    folder.mkdir(exist_ok=True)
+    (folder / "dartsctl.toml").write_text(f'[ports]\ndev_range = "{TEST_RANGE}"\n[ports.production]\nweb = {SQUATTED}\n')
+    return folder
+
+
+def _dartsctl(*words: str, cwd: Path, good: Sequence[int] = (0,)) -> Timed:
+    script = Path(sys.executable).with_name("dartsctl")
+    if not script.exists():
+        raise Skipped(f"no {script}: make setup")
+    return command([str(script), *words], cwd=cwd, environ=_as_installed(), good=good)
+
+
+def _as_installed() -> dict[str, str]:
+    """An environment in which Python runs from bytecode, as a program that pip has installed does; the first round, which does not count, writes it."""
+    ours = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE")}
+    return {**ours, "PYTHONPYCACHEPREFIX": f"{tempfile.gettempdir()}/dartsctl-bench-bytecode"}
+
+
+def _docker(*words: str) -> list[str]:
+    if not shutil.which("docker"):
+        raise Skipped("docker is not installed here")
+    return ["docker", *words]
+
+
+# --- who listens --------------------------------------------------------------------------------------------------------------
+
+
+def scan(bench: Bench, state: str, limit: float) -> None:
+    """The ports of interest in the socket table, in this process."""
+
+    def measure() -> Ratio:
+        import psutil
+
+        ours = call(lambda: sockets.listeners(PORTS_OF_INTEREST), times=20)
+        return compare(ours, call(lambda: psutil.net_connections("tcp")), rounds=bench.fewer())
+
+    bench.target(f"scan for the ports of interest / psutil.net_connections, {state}", limit, measure)
+
+
+def busy(bench: Bench) -> None:
+    """The same, and the whole command, where 10,000 sockets listen and 1,500 processes run."""
+
+    def whole() -> Ratio:
+        if not shutil.which("lsof"):
+            raise Skipped("lsof is not installed here")
+        lsof = command(["lsof", "-nP", "-iTCP", "-sTCP:LISTEN"])
+        ours = _dartsctl("ports", "--json", cwd=_quiet_project(bench.folder / "plain"))
+        with crowd.processes(), socket.create_server(("127.0.0.1", SQUATTED)):  # a holder to be found and described
+            return compare(ours, lsof, rounds=bench.rounds)
+
+    with crowd.listeners():
+        scan(bench, "10,000 sockets", 0.05)
+        bench.target("dartsctl ports --json / lsof -nP -iTCP -sTCP:LISTEN, 10,000 sockets and 1,500 processes", 0.8, whole)
+
+
+# --- leases -------------------------------------------------------------------------------------------------------------------
+
+
+def leases(bench: Bench) -> None:
+    """A lease as `run` takes it: the range scanned once, then lock, then bind."""
+    book = LeaseBook(bench.folder / "book")
+
+    def measure() -> Ratio:
+        try:
+            pick = importlib.import_module("portpicker").pick_unused_port
+        except ImportError:
+            raise Skipped("portpicker is not installed here: pip install portpicker") from None
+        return compare(call(lambda: _take(book).close(), times=20), call(pick, times=20), rounds=bench.rounds)
+
+    bench.target("a lease, none taken / portpicker.pick_unused_port", 2.0, measure)
+    with contextlib.ExitStack() as servers:
+        for _ in range(98):
+            lease = _take(book)
+            servers.callback(lease.close)
+            servers.enter_context(socket.create_server(("127.0.0.1", lease.port)))
+        bench.target("a lease, 98 of 99 taken / portpicker.pick_unused_port", 4.0, measure)
+    bench.target("duplicates among 99 simultaneous leases of 99 ports", 0.0, lambda: _race(bench.folder / "race"))
+
+
+def _take(book: LeaseBook) -> Lease:
+    order = candidates(TEST_RANGE, preferred=None, start=0, avoid=frozenset())
+    heard = {row.port for row in sockets.listeners(order, listening_only=True)}
+    lease = book.acquire([port for port in order if port not in heard], confirm=_is_free)
+    if lease is None:
+        raise RuntimeError(f"no port of {TEST_RANGE} is free; who has them: dartsctl dev list, ss -ltn")
+    return lease
+
+
+def _is_free(port: int) -> bool:
+    return sockets.probe(Endpoint(port, "127.0.0.1")) is Probe.FREE
+
+
+def _race(folder: Path) -> Ratio:
+    """99 processes at the same instant. The ratio is the share of them that got another one's port."""
+    fork = multiprocessing.get_context("fork")
+    together, answers = fork.Barrier(99), fork.SimpleQueue()
+
+    def one(barrier: Barrier) -> None:
+        book = LeaseBook(folder)
+        barrier.wait()
+        lease = _take(book)
+        answers.put(lease.port)
+        barrier.wait()  # nobody lets go before all have theirs
+
+    racers = [fork.Process(target=one, args=(together,)) for _ in range(99)]
+    for racer in racers:
+        racer.start()
+    ports = [answers.get() for _ in racers]
+    for racer in racers:
+        racer.join()
+    return Ratio((len(ports) - len(set(ports))) / len(ports), 0.0, 0.0)
+
+
+# --- Compose and the engine ---------------------------------------------------------------------------------------------------
+
+
+def stacks(bench: Bench) -> None:
+    """The preflight, against what Compose itself takes."""
+    bench.target("dartsctl prod check --json / docker compose config --format json", 1.2, lambda: _check(bench))
+    bench.target("preflight's share of a cold `up -d` of seven small services", 0.07, lambda: _share(bench))
+
+
+def _check(bench: Bench) -> Ratio:
+    """compose/prod.yml under a project name and with an env file of our own."""
+    _engine_or_skip()
+    project = bench.folder / "prod"
+    project.mkdir()
+    env_file, file = project / ".env.production", ROOT / "compose" / "prod.yml"
+    env_file.write_text((ROOT / ".env.production.example").read_text().replace("change-me", os.urandom(16).hex()))
+    (project / "dartsctl.toml").write_text(f'[prod]\nfiles = ["{file}"]\nproject = "darts-bench"\n')
+    peer = _docker("compose", "-f", str(file), "--env-file", str(env_file), "-p", "darts-bench", "config", "--format", "json")
+    return compare(_dartsctl("prod", "check", "--json", cwd=project, good=(0, 3)), command(peer), rounds=bench.rounds)
+
+
+def _share(bench: Bench) -> Ratio:
+    """`dartsctl check`, from the start of its process to its end, in the sum of both."""
+    _engine_or_skip(SMALL_IMAGE)
+    project = bench.folder / "seven"
+    project.mkdir()
+    file = project / "compose.yml"
+    service = "  s{n}:\n    image: {image}\n    command: sleep 600\n    init: true\n    ports: ['127.0.0.1:{port}:80']\n"
+    file.write_text("services:\n" + "".join(service.format(n=n, image=SMALL_IMAGE, port=62101 + n) for n in range(7)))
+    compose = _docker("compose", "-f", str(file), "-p", "darts-bench-seven")
+    down = command([*compose, "down", "--timeout", "0"])
+    check = _dartsctl("check", "--json", "-f", str(file), "-p", "darts-bench-seven", cwd=project)
+    return compare(check, command([*compose, "up", "-d"], after=down), rounds=bench.fewer(), share=True)
+
+
+def _engine_or_skip(image: str = "") -> None:
+    wanted = ["image", "inspect", image] if image else ["version"]
+    done = subprocess.run(_docker(*wanted), capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise Skipped(f"no Docker engine answers{f' that has {image}' if image else ''} (tests/engine/README.md)")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

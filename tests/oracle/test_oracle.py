@@ -1,0 +1,27 @@
+"""A seeded sample of the oracle: what `check` says against what the engine then does. More of it: `make oracle N=300 SEED=7`."""
+
+from __future__ import annotations
+
+import oracle
+import pytest
+
+pytestmark = [pytest.mark.ports, pytest.mark.timeout(600)]
+
+COUNT = 25
+
+
+@pytest.fixture(autouse=True)
+def ports_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that `make oracle` may run beside the tests."""
+    monkeypatch.setattr(oracle, "FIRST_BASE", 24000)
+    monkeypatch.setattr(oracle, "LAST_BASE", 26000)
+
+
+def test_check_raises_no_false_alarm_and_misses_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    tally, wrong = oracle.run(COUNT, 28, 3)
+    told = capsys.readouterr().out
+    assert wrong == [], told
+    assert sum(tally.values()) == COUNT
+    assert tally["agree-ok"] > 0, "a sample without a single stack that starts proves nothing"
+    assert tally["agree-conflict"] > 0, "nor does one without a conflict"
+    assert tally["uncertain"] <= COUNT // 5, tally
