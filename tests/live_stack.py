@@ -92,12 +92,12 @@ class LiveStack:
 
     # --- dartsctl
 
-    def run(self, *words: str | Path, timeout: float = 120, cwd: Path | None = None, **variables: str) -> Said:
-        """`dartsctl WORDS` in the test's folder, ended; it never shows a traceback."""
+    def run(self, *words: str | Path, timeout: float = 120, cwd: Path | None = None, env: Mapping[str, str] | None = None, **variables: str) -> Said:
+        """`dartsctl WORDS` in the test's folder, ended; it never shows a traceback. `env` and `variables` are added to the environment."""
         done = subprocess.run(
             [sys.executable, "-m", "dartsctl", *map(str, words)],
             cwd=cwd or self.folder,
-            env={**self.environ, **variables},
+            env={**self.environ, **(env or {}), **variables},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -37,6 +37,11 @@ def of_project(project: str, containers: Iterable[Container]) -> dict[str, tuple
     return {service: tuple(ports[target] for target in sorted(ports)) for service, ports in found.items()}
 
 
+def services_named(templates: Iterable[str]) -> frozenset[str]:
+    """The services whose address a template asks for."""
+    return frozenset(match[1] for template in templates for match in _PLACEHOLDER.finditer(template))
+
+
 def _reachable(address: str) -> str:
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)  # noqa: S104 - a published address, read
 

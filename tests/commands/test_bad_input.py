@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -237,20 +236,20 @@ def test_without_docker_the_way_to_install_it_is_named(live: LiveStack, on_path:
     _skip_where_the_plugin_is_installed_for_everybody()
     (live.folder / "compose.json").write_text(json.dumps(OK))
     live.settings()
-    said = live.run(*words, **on_path())
+    said = live.run(*words, env=on_path())
     assert "Docker is not installed here" in one_error(said, 5)
     assert "https://docs.docker.com/engine/install/" in said.err
 
 
 def test_compose_v1_alone_is_not_enough(live: LiveStack, on_path: Callable[..., dict[str, str]]) -> None:
-    """Compose v1 cannot be had on this machine (Python 2 era, no package): its stand-in is a script of its name, and a `docker` without the plugin."""
+    """Compose v1 cannot be had here (its last release is of 2021): its stand-in is a script of its name, beside a `docker` without the plugin."""
     _skip_where_the_plugin_is_installed_for_everybody()
     (live.folder / "compose.json").write_text(json.dumps(OK))
     live.settings()
     no_plugin = "echo \"docker: 'compose' is not a docker command.\" >&2; exit 1"
     only_v1 = on_path(docker=no_plugin, docker_compose="echo docker-compose version 1.29.2")
     for words in (("check", "-f", "compose.json"), ("prod", "up")):
-        said = live.run(*words, **only_v1)
+        said = live.run(*words, env=only_v1)
         assert "only the old Compose v1 is here" in one_error(said, 5)
         assert "docker-compose-plugin" in said.err
 
@@ -258,7 +257,7 @@ def test_compose_v1_alone_is_not_enough(live: LiveStack, on_path: Callable[..., 
 def test_docker_without_any_compose_names_the_package(live: LiveStack, on_path: Callable[..., dict[str, str]]) -> None:
     _skip_where_the_plugin_is_installed_for_everybody()
     (live.folder / "compose.json").write_text(json.dumps(OK))
-    said = live.run("check", "-f", "compose.json", **on_path(docker="echo 'unknown shorthand flag: '\"'f'\" >&2; exit 125"))
+    said = live.run("check", "-f", "compose.json", env=on_path(docker="echo 'unknown shorthand flag: '\"'f'\" >&2; exit 125"))
     assert "Docker's Compose plugin is missing" in one_error(said, 5)
 
 
@@ -353,7 +352,6 @@ def test_a_reader_that_has_gone_is_no_error(live: LiveStack) -> None:  # EDGE 85
             stdout=pipe,
             stderr=subprocess.PIPE,
             text=True,
-            preexec_fn=lambda: signal.signal(signal.SIGPIPE, signal.SIG_DFL),
         )
     _, err = process.communicate(timeout=60)
     assert process.returncode == 0

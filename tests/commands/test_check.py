@@ -435,7 +435,7 @@ def test_a_secret_in_composes_own_complaint_is_masked(live: LiveStack, source: s
     (live.folder / {"env-file": "secret.env", "default-env-file": ".env"}.get(source, "unused")).write_text(line)
     variables = {"WEB_PASSWORD": "canary-not-a-port"} if source == "environment" else {}
     for verb in ("check", "up", "config"):
-        said = live.run("prod", verb, **variables)
+        said = live.run("prod", verb, env=variables)
         assert said.code == 1
         assert "invalid hostPort: ***" in said.err
         assert "canary" not in said.text

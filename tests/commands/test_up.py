@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 pytest_plugins = ("live_stack",)
 pytestmark = pytest.mark.engine
 
-SLOW = "test -e /tmp/never"
+SLOW = "test -e /never"
 """A health check that a container with a long start period is never done with."""
 
 
@@ -32,7 +32,7 @@ def started_at(name: str) -> str:
 def test_up_starts_the_stack_and_returns_when_it_is_healthy(live: LiveStack) -> None:
     from live_stack import docker, healthy, sleeper
 
-    live.compose({"web": healthy(f"{live.ports[0]}:80", after="test -e /tmp/up || { touch /tmp/up; false; }"), "db": sleeper()})
+    live.compose({"web": healthy(f"{live.ports[0]}:80", after="test -e /up || { touch /up; false; }"), "db": sleeper()})
     live.settings()
     said = live.run("prod", "up")
     assert said.code == 0, said.err
@@ -237,12 +237,12 @@ def test_without_the_port_check_the_engines_error_is_the_same_conflict_and_only_
 def test_a_port_that_is_taken_between_the_check_and_the_start_is_a_conflict_with_its_holder(live: LiveStack) -> None:
     from live_stack import ended, healthy, sleeper, until
 
-    live.compose({"db": healthy(after="test -e /tmp/go"), "web": sleeper(f"{live.ports[0]}:80", depends_on={"db": {"condition": "service_healthy"}})})
+    live.compose({"db": healthy(after="test -e /go"), "web": sleeper(f"{live.ports[0]}:80", depends_on={"db": {"condition": "service_healthy"}})})
     live.settings()
     up = live.start("prod", "up")
     until(lambda: live.containers().get(f"{live.project}-db-1") == "running")  # the preflight is over
     pid = live.listen(live.ports[0])
-    subprocess.run(["docker", "exec", f"{live.project}-db-1", "touch", "/tmp/go"], check=True)
+    subprocess.run(["docker", "exec", f"{live.project}-db-1", "touch", "/go"], check=True)
     code, text = ended(up)
     assert code == 3
     assert "a port was taken between the check and the start" in text
@@ -410,7 +410,8 @@ def test_a_second_ctrl_c_ends_it_at_once(live: LiveStack) -> None:
 def test_restart_stops_and_starts_the_same_containers(live: LiveStack) -> None:
     from live_stack import healthy, sleeper
 
-    live.compose({"web": healthy(f"{live.ports[0]}:80"), "db": sleeper()})
+    # Time for an orderly end: after a restart by SIGKILL this engine sometimes cannot exec into a container with an init.
+    live.compose({"web": healthy(f"{live.ports[0]}:80", stop_grace_period="10s"), "db": sleeper()})
     live.settings()
     assert live.run("prod", "up").code == 0
     before, web, db = live.identities(), started_at(f"{live.project}-web-1"), started_at(f"{live.project}-db-1")

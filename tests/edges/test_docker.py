@@ -107,7 +107,7 @@ def test_sockets_of_this_host_mean_nothing_to_a_remote_engine_and_that_is_said(o
 def test_up_ps_and_down_work_on_a_remote_engine(over_tcp: str, live: LiveStack) -> None:
     from live_stack import healthy, sleeper
 
-    slow = healthy(f"{live.ports[0]}:80", after="test -e /tmp/up || { touch /tmp/up; false; }")
+    slow = healthy(f"{live.ports[0]}:80", after="test -e /up || { touch /up; false; }")
     live.compose({"web": slow, "migrate": sleeper(command=["true"])})
     live.settings()
     up = live.run("prod", "up", DOCKER_HOST=over_tcp)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import oracle
 import pytest
+
+import oracle
 
 pytestmark = [pytest.mark.ports, pytest.mark.timeout(600)]
 

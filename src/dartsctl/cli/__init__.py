@@ -26,7 +26,7 @@ prod = typer.Typer(no_args_is_help=True, help="The production stack: up, down, r
 add_lifecycle("prod", prod)
 app.add_typer(prod, name="prod")
 
-VERBS = ("check", "ports", "run", "dev", "prod")
+VERBS = ("check", "history", "ports", "run", "dev", "prod")
 
 
 def main(argv: Sequence[str]) -> int:

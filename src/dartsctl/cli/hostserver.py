@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dartsctl.cli import completion
-from dartsctl.cli.options import Common, compose_on, verb, working_folder
+from dartsctl.cli.options import Common, OnConflict, WaitTimeout, answers_of, compose_on, prompts_of, verb, working_folder
 from dartsctl.cli.root import app, production_of
 from dartsctl.cli.stacks import add_lifecycle
 from dartsctl.errors import DartsctlError, UsageError
@@ -42,9 +42,8 @@ def dev_server(
     port: Port = None,
     host: HostAddress = "127.0.0.1",
     services: Annotated[bool, typer.Option("--services/--no-services", help="Start the dev services too.")] = True,
-    wait_timeout: Annotated[
-        int | None, typer.Option("--wait-timeout", min=1, help="Seconds until the services are healthy.", metavar="SECONDS")
-    ] = None,
+    on_conflict: OnConflict = None,
+    wait_timeout: WaitTimeout = None,
 ) -> int | None:
     """The dev services in Docker, and the server on this host on a leased port (5001-5099). Ctrl-C stops the server; the services stay.
 
@@ -85,8 +84,9 @@ def dev_server(
         templates=_interpolated(settings.server.env, request),
         required=settings.server.services == "required",
         deadline=float(wait_timeout or settings.environments["dev"].wait_timeout),
+        answers=answers_of(common, settings, "dev", on_conflict, wait_timeout),
     )
-    return run_dev(plan, compose=compose_on, serve=lambda final: _serve(final, screen), screen=screen)
+    return run_dev(plan, compose=compose_on, prompts=prompts_of(common), serve=lambda final: _serve(final, screen), screen=screen)
 
 
 @dev.command()

@@ -14,12 +14,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dartsctl.cli import completion
-from dartsctl.errors import DartsctlError
+from dartsctl.errors import DartsctlError, UsageError
 
 if TYPE_CHECKING:
+    from dartsctl.commands.obstacles import Answers
     from dartsctl.edges.docker import Compose
     from dartsctl.edges.output import Screen
+    from dartsctl.edges.prompts import Prompts
     from dartsctl.environment import Environment
+    from dartsctl.resolution import Policy
     from dartsctl.settings import Settings
 
 
@@ -103,6 +106,45 @@ Project = Annotated[
 ]
 Profiles = Annotated[list[str] | None, typer.Option("--profile", help="Switch a profile on.", metavar="NAME")]
 WaitTimeout = Annotated[int | None, typer.Option("--wait-timeout", min=1, help="Seconds to wait until the stack is healthy.", metavar="SECONDS")]
+
+
+Fix = Annotated[bool, typer.Option("--fix", help="Settle what is found: asked at a terminal, else by --on-conflict.")]
+OnConflict = Annotated[
+    str | None, typer.Option("--on-conflict", help="ask, fail, stop (with --yes), remap (never production's) or wait.", metavar="POLICY")
+]
+
+
+def prompts_of(common: Common) -> Prompts:
+    """The person at the terminal, or nobody."""
+    from dartsctl.edges.prompts import Prompts
+
+    return Prompts(allowed=not common.no_input)
+
+
+def policy_named(text: str | None) -> Policy | None:
+    """`--on-conflict` as a policy. Raises UsageError for another word."""
+    from dartsctl.settings import ON_CONFLICT
+
+    if text is None or text in ON_CONFLICT:
+        return text
+    raise UsageError(f"--on-conflict: {text!r} is not one of {', '.join(ON_CONFLICT)}", hint="--on-conflict ask")
+
+
+def answers_of(common: Common, settings: Settings, name: str, on_conflict: str | None, wait_timeout: int | None) -> Answers:
+    """How conflicts are answered: the flag, else the settings, else by whether somebody is there to ask."""
+    from dartsctl.commands.obstacles import Answers
+    from dartsctl.settings import PRODUCTION
+
+    configured = settings.environments[name]
+    policy = policy_named(on_conflict) or configured.on_conflict
+    ports = {port for owned in settings.ports.production.values() for port in owned}
+    return Answers(
+        policy=policy,
+        yes=common.yes,
+        wait_timeout=float(wait_timeout or configured.wait_timeout),
+        avoid=frozenset({*ports, *settings.ports.dev_range.numbers}),
+        production_project=settings.environments[PRODUCTION].project,
+    )
 
 
 def compose_on(environment: Environment) -> Compose:

@@ -9,7 +9,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dartsctl import __version__
-from dartsctl.cli.options import Common, Profiles, Project, Services, compose_on, verb, working_folder
+from dartsctl.cli.options import (
+    Common,
+    Fix,
+    OnConflict,
+    Profiles,
+    Project,
+    Services,
+    WaitTimeout,
+    compose_on,
+    policy_named,
+    prompts_of,
+    verb,
+    working_folder,
+)
 from dartsctl.errors import DartsctlError
 
 if TYPE_CHECKING:
@@ -58,6 +71,9 @@ def check(
     project: Project = None,
     profiles: Profiles = None,
     env_files: Annotated[list[Path] | None, typer.Option("--env-file", help="An env file for Compose's variables.", metavar="FILE")] = None,
+    fix: Fix = False,
+    on_conflict: OnConflict = None,
+    wait_timeout: WaitTimeout = None,
     engine: Annotated[bool, typer.Option("--engine/--no-engine", help="Ask the Docker engine, or judge files and sockets alone.")] = True,
 ) -> int:
     """Would `docker compose up` work here? Every host-port conflict, and who holds the port. Changes nothing; needs no settings.
@@ -67,6 +83,7 @@ def check(
     dartsctl check -f compose.yml -f override.yml    these files, merged
     dartsctl check -f compose.yml -p shop web        one service and what it depends on
     dartsctl check --json | jq .conflicts            for programs
+    dartsctl check --fix                             and settle what is found, by a choice
     """
     from dartsctl.environment import adhoc
 
@@ -77,12 +94,18 @@ def check(
         profiles=tuple(profiles or ()),
         directory=common.project_dir or working_folder(),
     )
+    from dartsctl.commands.check import CheckRequest
     from dartsctl.commands.check import check as run_check
-    from dartsctl.commands.host import Host
+    from dartsctl.commands.obstacles import Answers
     from dartsctl.commands.preflight import Intent
 
-    intent = Intent(services=tuple(services or ()), ask_engine=engine, project_named=project is not None)
-    return run_check(environment, intent, compose=compose_on(environment), host=Host(), screen=common.screen())
+    request = CheckRequest(
+        environment,
+        Intent(services=tuple(services or ()), ask_engine=engine, project_named=project is not None),
+        fix=fix and not common.dry_run,
+        answers=Answers(policy=policy_named(on_conflict), yes=common.yes, wait_timeout=float(wait_timeout or 120), remappable=False),
+    )
+    return run_check(request, compose_on=compose_on, prompts=prompts_of(common), screen=common.screen())
 
 
 @app.command()
@@ -110,6 +133,17 @@ def ports(common: Common) -> int:
         host=Host(),
         screen=common.screen(),
     )
+
+
+@app.command()
+@verb
+def history(common: Common, last: Annotated[int, typer.Option("--last", "-n", min=1, help="How many.", metavar="N")] = 50) -> int:
+    """What dartsctl has stopped or changed on this machine: when, what, why, by whom."""
+    from dartsctl.commands.history import history as run_history
+    from dartsctl.edges.history import History
+    from dartsctl.edges.leases import state_folder
+
+    return run_history(History(state_folder()), last, screen=common.screen())
 
 
 def production_of(settings: Settings) -> Environment | None:

@@ -6,7 +6,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dartsctl.cli.options import Common, Profiles, Project, Services, WaitTimeout, compose_on, secrets_of, verb
+from dartsctl.cli.options import (
+    Common,
+    Fix,
+    OnConflict,
+    Profiles,
+    Project,
+    Services,
+    WaitTimeout,
+    answers_of,
+    compose_on,
+    prompts_of,
+    secrets_of,
+    verb,
+)
 from dartsctl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -31,22 +44,33 @@ def _environment(common: Common, name: str, project: str | None = None, profiles
 def _add_check(name: str, group: typer.Typer) -> None:
     @group.command()
     @verb
-    def check(common: Common, services: Services = None, project: Project = None, profiles: Profiles = None) -> int:
-        """Would `up` work? Every port conflict with its holder; changes nothing."""
+    def check(
+        *,
+        common: Common,
+        services: Services = None,
+        fix: Fix = False,
+        on_conflict: OnConflict = None,
+        wait_timeout: WaitTimeout = None,
+        project: Project = None,
+        profiles: Profiles = None,
+    ) -> int:
+        """Would `up` work? Every port conflict with its holder; changes nothing, unless --fix is to settle what is found."""
+        settings = common.settings()
         environment = _environment(common, name, project, profiles)
         from dartsctl.allocation import Allocation
+        from dartsctl.commands.check import CheckRequest
         from dartsctl.commands.check import check as run_check
-        from dartsctl.commands.host import Host
         from dartsctl.commands.preflight import Intent
 
-        return run_check(
+        request = CheckRequest(
             environment,
             Intent(services=tuple(services or ()), project_named=project is not None),
-            compose=compose_on(environment),
-            host=Host(),
-            screen=common.screen(),
-            allocation=Allocation.of(common.settings().ports.production),
+            allocation=Allocation.of(settings.ports.production),
+            fix=fix and not common.dry_run,
+            answers=answers_of(common, settings, name, on_conflict, wait_timeout),
+            next_command=f"dartsctl {name} check",
         )
+        return run_check(request, compose_on=compose_on, prompts=prompts_of(common), screen=common.screen())
 
 
 def _add_up(name: str, group: typer.Typer) -> None:
@@ -62,13 +86,20 @@ def _add_up(name: str, group: typer.Typer) -> None:
         remove_orphans: Annotated[bool, typer.Option("--remove-orphans", help="Remove containers of services that are gone.")] = False,
         scale: Annotated[list[str] | None, typer.Option("--scale", help="Run N replicas of a service.", metavar="SERVICE=N")] = None,
         wait_timeout: WaitTimeout = None,
+        on_conflict: OnConflict = None,
+        reset_ports: Annotated[bool, typer.Option("--reset-ports", help="Return to the files' own ports after a move.")] = False,
         skip_port_check: Annotated[bool, typer.Option("--skip-port-check", help="Let the engine find out.")] = False,
         project: Project = None,
         profiles: Profiles = None,
     ) -> int:
         """Check the ports, start the stack, wait until it is healthy, and look whether the ports are really bound.
 
-        On a conflict nothing is started and nothing is changed (exit 3).
+        On a conflict you are asked what to do; without a terminal nothing is started and nothing is changed (exit 3).
+
+        \b
+        dartsctl prod up --on-conflict stop --yes     stop whoever holds the ports
+        dartsctl dev up --on-conflict remap           other free ports, here only
+        dartsctl dev up --on-conflict wait --wait-timeout 60
         """
         environment = _environment(common, name, project, profiles)
         settings = common.settings()
@@ -92,11 +123,13 @@ def _add_up(name: str, group: typer.Typer) -> None:
             deadline=float(wait_timeout or settings.environments[name].wait_timeout),
             dry_run=common.dry_run,
             skip_port_check=skip_port_check,
+            answers=answers_of(common, settings, name, on_conflict, wait_timeout),
+            reset_ports=reset_ports,
             allocation=Allocation.of(settings.ports.production),
             production_ports=settings.environments[name].production_ports,
             next_command=f"dartsctl {name} up",
         )
-        return run_up(request, compose=compose_on(environment), screen=common.screen())
+        return run_up(request, compose_on=compose_on, prompts=prompts_of(common), screen=common.screen())
 
 
 def _add_down(name: str, group: typer.Typer) -> None:
@@ -124,6 +157,7 @@ def _add_restart(name: str, group: typer.Typer) -> None:
     def restart(common: Common, services: Services = None, wait_timeout: WaitTimeout = None, project: Project = None) -> int:
         """Stop and start the containers that are there, and wait until they are healthy."""
         environment = _environment(common, name, project)
+        settings = common.settings()
         from dartsctl.commands.preflight import Intent
         from dartsctl.commands.up import UpRequest
         from dartsctl.commands.up import up as run_up
@@ -131,12 +165,13 @@ def _add_restart(name: str, group: typer.Typer) -> None:
         request = UpRequest(
             environment,
             Intent(services=tuple(services or ()), project_named=project is not None),
-            deadline=float(wait_timeout or common.settings().environments[name].wait_timeout),
+            deadline=float(wait_timeout or settings.environments[name].wait_timeout),
             dry_run=common.dry_run,
             next_command=f"dartsctl {name} restart",
+            answers=answers_of(common, settings, name, None, wait_timeout),
             restart=True,
         )
-        return run_up(request, compose=compose_on(environment), screen=common.screen())
+        return run_up(request, compose_on=compose_on, prompts=prompts_of(common), screen=common.screen())
 
 
 def _add_views(name: str, group: typer.Typer) -> None:

@@ -2,25 +2,43 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 from dartsctl import lint
 from dartsctl.allocation import Allocation
-from dartsctl.commands import report
+from dartsctl.commands import obstacles, report
 from dartsctl.commands.host import Host
+from dartsctl.commands.moving import ComposeOn, with_kept_moves
 from dartsctl.commands.preflight import Intent, Preflight, look, verdict
-from dartsctl.edges.docker import Compose
 from dartsctl.edges.output import Screen
+from dartsctl.edges.prompts import Prompts
 from dartsctl.environment import Environment
 from dartsctl.errors import ExitCode
 
 
-def check(
-    environment: Environment, intent: Intent, *, compose: Compose, host: Host, screen: Screen, allocation: Allocation | None = None
-) -> ExitCode:
-    """Report the preflight: 0 clear, 3 conflicts or names that are taken, 4 a project that is another stack's.
+@dataclass(frozen=True, slots=True)
+class CheckRequest:
+    """What to look at. `allocation` adds what concerns production's ports; `fix` settles what is found, as `up` would."""
 
-    `allocation` adds what concerns production's ports.
-    """
-    preflight = look(environment, intent, compose=compose, host=host)
+    environment: Environment
+    intent: Intent
+    allocation: Allocation | None = None
+    fix: bool = False
+    answers: obstacles.Answers = field(default_factory=obstacles.Answers)
+    next_command: str = "dartsctl check"
+    skip_port_check: bool = False
+
+
+def check(request: CheckRequest, *, compose_on: ComposeOn, prompts: Prompts, screen: Screen) -> ExitCode:
+    """Report the preflight: 0 clear, 3 conflicts or names that are taken, 4 a project that is another stack's."""
+    environment = with_kept_moves(request.environment, compose_on, screen)
+    preflight = look(environment, request.intent, compose=compose_on(environment), host=Host())
+    if request.fix and not preflight.is_clear:
+        _, preflight = obstacles.settle(preflight, request, request.environment, compose_on=compose_on, prompts=prompts, screen=screen)
+    return _report(preflight, request.allocation, screen)
+
+
+def _report(preflight: Preflight, allocation: Allocation | None, screen: Screen) -> ExitCode:
     notices = (*preflight.notices, *_about_allocation(preflight, allocation))
     code = verdict(preflight)
     document = report.document(preflight)

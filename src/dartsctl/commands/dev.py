@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from dartsctl import addresses, stack
+from dartsctl.commands.obstacles import Answers
 from dartsctl.commands.preflight import Intent, engine_at
 from dartsctl.commands.up import UpRequest, up
 from dartsctl.edges.docker import Compose
 from dartsctl.edges.engine import endpoint
 from dartsctl.edges.output import Screen
+from dartsctl.edges.prompts import Prompts
 from dartsctl.environment import Environment
 from dartsctl.errors import DartsctlError, DockerUnavailable, ExitCode
 from dartsctl.serving import ServerRequest
@@ -32,15 +34,19 @@ class DevRequest:
     required: bool = True
     """Whether the server is worth nothing without the services."""
     deadline: float = 120.0
+    answers: Answers = field(default_factory=Answers)
+    """How conflicts of the services are answered."""
 
 
-def dev(request: DevRequest, *, compose: Callable[[Environment], Compose], serve: Callable[[ServerRequest], int], screen: Screen) -> int:
+def dev(
+    request: DevRequest, *, compose: Callable[[Environment], Compose], prompts: Prompts, serve: Callable[[ServerRequest], int], screen: Screen
+) -> int:
     """Services up, their addresses into the server's environment, the server started. Returns the server's own code."""
-    variables = _services(request, compose, screen) if request.environment else {}
+    variables = _services(request, compose, prompts, screen) if request.environment else {}
     return serve(replace(request.server, extra={**request.server.extra, **variables}))
 
 
-def _services(request: DevRequest, compose: Callable[[Environment], Compose], screen: Screen) -> dict[str, str]:
+def _services(request: DevRequest, compose: Callable[[Environment], Compose], prompts: Prompts, screen: Screen) -> dict[str, str]:
     """Bring the services up; the variables that lead to them. Where Docker is not to be had and they are optional, none, said loudly."""
     environment = request.environment
     if environment is None:
@@ -48,7 +54,7 @@ def _services(request: DevRequest, compose: Callable[[Environment], Compose], sc
     try:
         own = compose(environment)
         model = stack.read(own.config().model)
-        code = up(_up_request(request, environment, model), compose=own, screen=_on_stderr(screen))
+        code = up(_up_request(request, environment, model), compose_on=compose, prompts=prompts, screen=_on_stderr(screen))
     except DockerUnavailable as error:
         if request.required:
             raise
@@ -70,8 +76,10 @@ def _on_stderr(screen: Screen) -> Screen:
 
 def _up_request(request: DevRequest, environment: Environment, model: Stack) -> UpRequest:
     wanted = host_services(model, request.replaces)
+    told = addresses.services_named((request.templates or {}).values())
+    answers = replace(request.answers, remap_by_itself=told & model.services.keys())
     services = () if len(wanted) == len(model.services) else wanted
-    return UpRequest(environment, Intent(services=services), deadline=request.deadline, next_command="dartsctl dev")
+    return UpRequest(environment, Intent(services=services), deadline=request.deadline, next_command="dartsctl dev", answers=answers)
 
 
 def host_services(model: Stack, replaced: tuple[str, ...]) -> tuple[str, ...]:

@@ -8,16 +8,18 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from dartsctl import compose_errors, lint
 from dartsctl.allocation import Allocation
-from dartsctl.commands import postflight, report
+from dartsctl.commands import obstacles, postflight, report
 from dartsctl.commands.attempt import Attempt, names, undone_when_interrupted
 from dartsctl.commands.host import Host
-from dartsctl.commands.preflight import Intent, Preflight, engine_at, look, verdict
+from dartsctl.commands.moving import ComposeOn, book_of, look_again, with_kept_moves
+from dartsctl.commands.preflight import Intent, Preflight, engine_at, look
 from dartsctl.edges.docker import Compose
 from dartsctl.edges.output import Screen
+from dartsctl.edges.prompts import Prompts
 from dartsctl.environment import Environment
 from dartsctl.errors import DartsctlError, ExitCode, Refused
 
@@ -38,29 +40,65 @@ class UpRequest:
     """Production's ports, for a stack that is not production's own."""
     production_ports: str = "warn"
     """What to do when it publishes one of them: warn or refuse ("remap" warns: moving bindings is the resolution's work)."""
+    answers: obstacles.Answers = field(default_factory=obstacles.Answers)
+    reset_ports: bool = False
+    """Forget where the ports have moved to; the files' own numbers count again."""
     restart: bool = False
     """Stop and start the containers that are there, instead of `up`; nothing is created, so nothing is undone."""
 
 
-def up(request: UpRequest, *, compose: Compose, screen: Screen, clock: Callable[[], float] = time.monotonic) -> ExitCode:
+def up(request: UpRequest, *, compose_on: ComposeOn, prompts: Prompts, screen: Screen, clock: Callable[[], float] = time.monotonic) -> ExitCode:
     """Bring the stack up. Ends with 0, 3 (conflicts, nothing done), 4 (another stack's project), 6 (up, not healthy or bindings missing)."""
-    before = look(request.environment, request.intent, compose=compose, host=Host())
+    plain = request.environment
+    request = replace(request, environment=_with_kept_moves(request, compose_on, screen))
+    before = look(request.environment, request.intent, compose=compose_on(request.environment), host=Host())
     _mind_production_ports(before, request, screen)
-    _refuse_empty_restart(before, request)
-    refuse_obstacles(before, request, screen)
+    if not before.is_clear and not request.skip_port_check and not request.dry_run:
+        environment, before = obstacles.settle(before, request, plain, compose_on=compose_on, prompts=prompts, screen=screen)
+        request = replace(request, environment=environment)
+    obstacles.refuse(before, request, screen)
     if request.dry_run:
-        screen.result({**report.document(before), "exit_code": 0, "dry_run": True}, [f"would run: {' '.join(compose.argv(*_words(request)))}"])
+        words = " ".join(compose_on(request.environment).argv(*_words(request)))
+        screen.result({**report.document(before), "exit_code": 0, "dry_run": True}, [f"would run: {words}"])
         return ExitCode.OK
+    return _start(request, before, plain, compose_on=compose_on, prompts=prompts, screen=screen, clock=clock)
+
+
+def _start(
+    request: UpRequest,
+    before: Preflight,
+    plain: Environment,
+    *,
+    compose_on: ComposeOn,
+    prompts: Prompts,
+    screen: Screen,
+    clock: Callable[[], float],
+) -> ExitCode:
+    """Compose's `up`, and what follows. A port that was taken since the preflight leads to the same choices, once."""
     deadline = clock() + request.deadline
     engine = engine_at(before.engine.endpoint)
     attempt = Attempt(before, engine)
     with undone_when_interrupted(attempt, request.next_command):
-        failure = _run_compose(request, compose, screen, attempt)
+        failure = _run_compose(request, compose_on(request.environment), screen, attempt)
+        if failure and failure.kind == "port":
+            now = look_again(request.environment, request.intent, compose_on)
+            if now.answer.conflicts:
+                screen.note("a port was taken between the check and the start")
+                environment, before = obstacles.settle(now, request, plain, compose_on=compose_on, prompts=prompts, screen=screen)
+                request = replace(request, environment=environment)
+                obstacles.refuse(before, replace(request, skip_port_check=False), screen)
+                failure = _run_compose(request, compose_on(request.environment), screen, attempt)
         if failure:
-            explain(failure, request, compose, screen)
+            explain(failure, request)
         state = postflight.wait(before, engine, screen, deadline=deadline, clock=clock)
     missing = postflight.missing_bindings(before, engine.containers())
     return postflight.report(before, state, missing, engine, screen)
+
+
+def _with_kept_moves(request: UpRequest, compose_on: ComposeOn, screen: Screen) -> Environment:
+    if request.reset_ports and book_of(request.environment).forget():
+        screen.note("the files' own ports count again")
+    return with_kept_moves(request.environment, compose_on, screen)
 
 
 def _mind_production_ports(preflight: Preflight, request: UpRequest, screen: Screen) -> None:
@@ -83,39 +121,6 @@ def _refuse_empty_restart(preflight: Preflight, request: UpRequest) -> None:
     project, services = preflight.stack.project, preflight.stack.services
     if request.restart and not any(one.project == project and one.service in services for one in preflight.containers):
         raise DartsctlError(f"{project} has no containers to restart", hint=f"dartsctl {request.environment.name} up")
-
-
-def refuse_obstacles(preflight: Preflight, request: UpRequest, screen: Screen) -> None:
-    """Raises when the preflight found anything in the way; what is merely uncertain is told and tried."""
-    for notice in preflight.notices:
-        if notice.code in ("uncertain", "became-ephemeral", "shared-network", "replicas-fixed-port"):
-            screen.warn(f"{notice.service}: {notice.sentence}")
-    if preflight.project_taken:
-        raise Refused(
-            report.collision_lines([preflight.project_taken])[0],
-            hint=f"give this stack a name of its own (project = ... in dartsctl.toml), or name it on purpose: --project {preflight.stack.project}",
-        )
-    if preflight.is_clear or (request.skip_port_check and not preflight.collisions):
-        return
-    if screen.as_json:
-        screen.document({**report.document(preflight), "exit_code": int(verdict(preflight))})
-        raise Reported(ExitCode.CONFLICT)
-    conflicts = preflight.answer.conflicts
-    details = (*report.conflict_lines(conflicts), *report.collision_lines(preflight.collisions))
-    services = len({conflict.binding.service for conflict in conflicts}) + len(preflight.collisions)
-    raise DartsctlError(
-        f"{services} service{'s' if services > 1 else ''} of {preflight.stack.project} cannot start; nothing was changed",
-        details=details,
-        hint=f"free what is named above, then: {request.next_command}",
-        code=ExitCode.CONFLICT,
-    )
-
-
-class Reported(DartsctlError):
-    """The JSON document has been written already; only the exit code is left."""
-
-    def __init__(self, code: ExitCode) -> None:
-        super().__init__("", code=code)
 
 
 def _words(request: UpRequest) -> list[str]:
@@ -164,14 +169,9 @@ def _run_compose(request: UpRequest, compose: Compose, screen: Screen, attempt: 
     return failure
 
 
-def explain(failure: compose_errors.Failure, request: UpRequest, compose: Compose, screen: Screen) -> None:
-    """Raise the error that a failed `up` means: where a port was taken in between, the conflict with its holder."""
+def explain(failure: compose_errors.Failure, request: UpRequest) -> None:
+    """Raise the error that a failed `up` means, in the engine's own words where they say more."""
     if failure.kind in ("port", "address"):
-        now = look(request.environment, request.intent, compose=compose, host=Host())
-        if now.answer.conflicts:
-            if not request.skip_port_check:
-                screen.note("a port was taken between the check and the start")
-            refuse_obstacles(now, replace(request, skip_port_check=False), screen)
         where = f" {failure.endpoint}" if failure.endpoint else ""
         raise DartsctlError(
             f"the engine could not bind{where}: {failure.sentence}",

@@ -7,7 +7,7 @@ import re
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -116,6 +116,62 @@ def _is_dockerd(pid: int, name: str) -> bool:
     with suppress(psutil.Error, OSError):
         return Path(psutil.Process(pid).exe() or name).name.removesuffix(" (deleted)") == "dockerd"
     return True  # not visible: another user's, and then no lookalike of ours
+
+
+def is_ours(process: Process) -> bool:
+    """Whether this user may signal it."""
+    try:
+        os.kill(process.pid, 0)
+    except PermissionError:
+        return False
+    except ProcessLookupError:
+        return True
+    return True
+
+
+def family_to_stop(process: Process, others: Sequence[int]) -> tuple[Process, ...]:
+    """The processes that must end together with `process`, in the order in which they are asked: those that share its socket (`others`),
+    and a reloader above it, which would start it again (EDGE 22). Parents come before their children."""
+    found = {process.pid: process}
+    for pid in others:
+        if other := describe(pid):
+            found[pid] = other
+    if (reloader := _reloader_of(process)) is not None:
+        found[reloader.pid] = reloader
+    return tuple(sorted(found.values(), key=lambda one: (len(one.parents), one.pid)))
+
+
+def _reloader_of(process: Process) -> Process | None:
+    """The parent that runs the same program and would start it again (werkzeug, Django, Flask's debug mode); None where there is none."""
+    import psutil
+
+    if not process.parents:
+        return None
+    parent = describe(process.parents[0][0])
+    if parent is None or parent.user != process.user or is_within_reach_of_ourselves(parent.pid):
+        return None
+    if len(process.command) > 1 and parent.command[1:] == process.command[1:]:
+        return parent
+    with suppress(psutil.Error, OSError):
+        environment = psutil.Process(process.pid).environ()
+        if "true" in (environment.get("WERKZEUG_RUN_MAIN"), environment.get("RUN_MAIN")):
+            return parent
+    return None
+
+
+def is_alive(process: Process) -> bool:
+    """Whether this very process still runs; a zombie does not."""
+    return _is_alive(process.pid, process.birth)
+
+
+def listening_on(pid: int) -> tuple[int, ...]:
+    """The tcp ports on which `pid` listens, as far as they are visible."""
+    import psutil
+
+    with suppress(psutil.Error, OSError):
+        rows = psutil.Process(pid).net_connections(kind="tcp")
+        return tuple(sorted({row.laddr.port for row in rows if row.status == psutil.CONN_LISTEN}))
+    return ()
 
 
 def terminate(pid: int, birth_mark: int, *, grace: float, leads_group: bool = False, still_wanted: Callable[[], bool] = lambda: True) -> bool:

@@ -1,0 +1,23 @@
+"""`history`: what dartsctl has stopped or changed on this machine, when, why, and who asked for it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+
+from dartsctl.edges.history import History
+from dartsctl.edges.output import Screen
+from dartsctl.errors import ExitCode
+
+
+def history(record: History, last: int, *, screen: Screen) -> ExitCode:
+    """Show the `last` entries, oldest first."""
+    entries = record.read()[-last:]
+    if screen.as_json:
+        screen.document({"ok": True, "exit_code": 0, "entries": [asdict(one) for one in entries]})
+        return ExitCode.OK
+    if not entries:
+        screen.note("nothing has been stopped or changed yet")
+    rows = [(time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(one.when)), one.action, one.what, one.why, one.by) for one in entries]
+    screen.table(("WHEN", "ACTION", "WHAT", "WHY", "BY"), rows)
+    return ExitCode.OK

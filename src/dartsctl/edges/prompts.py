@@ -1,0 +1,61 @@
+"""Questions to a person. The only file that imports questionary.
+
+Prompts are drawn on stderr: stdout belongs to the result. Without a terminal nobody is asked, and the error names the flags that answer.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from dartsctl.errors import DartsctlError, ExitCode, Interrupted
+
+
+class Prompts:
+    """One person at one terminal; `allowed` is False with --no-input. CI is never a person (EDGE 81)."""
+
+    def __init__(self, *, allowed: bool = True) -> None:
+        self.interactive = allowed and not os.environ.get("CI") and sys.stdin.isatty() and sys.stderr.isatty()
+
+    def select(self, question: str, lines: Sequence[str], *, flags: str) -> int:
+        """The number of the line chosen with the arrow keys. Raises Interrupted on Ctrl-C, and code 7 without a terminal, naming `flags`."""
+        self._need_a_person(question, flags)
+        import questionary
+
+        shown = [questionary.Choice(text, value=number) for number, text in enumerate(lines)]
+        answer = _asked(questionary.select(question, choices=shown, qmark="?", instruction="(arrow keys)", output=_on_stderr()))
+        return int(answer)
+
+    def confirm(self, question: str, *, flags: str) -> bool:
+        """Yes or no; no is the default. Raises as `select`."""
+        self._need_a_person(question, flags)
+        import questionary
+
+        return bool(_asked(questionary.confirm(question, default=False, output=_on_stderr())))
+
+    def typed(self, question: str, expected: str, *, flags: str) -> bool:
+        """Whether exactly `expected` was typed. Raises as `select`."""
+        self._need_a_person(question, flags)
+        import questionary
+
+        return str(_asked(questionary.text(question, output=_on_stderr()))).strip() == expected
+
+    def _need_a_person(self, question: str, flags: str) -> None:
+        if not self.interactive:
+            raise DartsctlError(f"an answer is needed, and nobody is there to give it: {question}", hint=flags, code=ExitCode.ANSWER_NEEDED)
+
+
+def _asked(question: Any) -> Any:
+    """The answer; `ask()` would make a Ctrl-C look like "nothing chosen" (EDGE 82)."""
+    try:
+        return question.unsafe_ask()
+    except (KeyboardInterrupt, EOFError):
+        raise Interrupted("aborted; nothing was changed") from None
+
+
+def _on_stderr() -> Any:
+    from prompt_toolkit.output import create_output
+
+    return create_output(stdout=sys.stderr)

@@ -1,0 +1,79 @@
+"""Moving a dev service to another host port: which number, and the override file that tells Compose (DESIGN 4).
+
+The override replaces the service's whole `ports:` (`!override`, Compose 2.24 and newer), because lists of several files are otherwise
+appended, and the old port would be wanted as well (PORTS.md 5).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from dartsctl.stack import PortEntry, Service, Stack
+
+OFFSET = 10000
+FIRST, LAST = 16000, 31999
+"""Where new numbers come from: above what anybody documents, below the kernel's own client ports (32768)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One entry of a service's ports, and the number that it is published on instead. `old` is what the files say."""
+
+    service: str
+    target: int
+    protocol: str
+    old: str
+    new: int
+
+
+def choose(old: int, *, is_free: Callable[[int], bool], avoid: Iterable[int]) -> int | None:
+    """A free number for what was published on `old`: the same every time as long as it is free. None when there is none."""
+    taken = set(avoid)
+    span = LAST - FIRST + 1
+    start = (old + OFFSET - FIRST) % span
+    for step in range(span):
+        number = FIRST + (start + step) % span
+        if number not in taken and is_free(number):
+            return number
+    return None
+
+
+def override(stack: Stack, moves: Sequence[Move]) -> str:
+    """The override file's text: for each moved service all of its ports, the moved ones on their new numbers."""
+    by_service: dict[str, list[Move]] = {}
+    for move in moves:
+        by_service.setdefault(move.service, []).append(move)
+    lines = ["# Written by dartsctl: ports that had to move on this machine. `dartsctl dev up --reset-ports` returns to the files' own.", "services:"]
+    for name, moved in sorted(by_service.items()):
+        lines += [f"  {json.dumps(name)}:", "    ports: !override"]
+        lines += [f"      - {json.dumps(_entry(_moved(entry, moved)))}" for entry in stack.services[name].ports]
+    return "\n".join(lines) + "\n"
+
+
+def _moved(entry: PortEntry, moves: Sequence[Move]) -> PortEntry:
+    for move in moves:
+        if (move.target, move.protocol, move.old) == (entry.target, entry.protocol, entry.published):
+            return replace(entry, published=str(move.new))
+    return entry
+
+
+def _entry(entry: PortEntry) -> dict[str, object]:
+    """Compose's long form; JSON is YAML."""
+    shown: dict[str, object] = {"target": entry.target, "protocol": entry.protocol, "mode": "ingress"}
+    if entry.published:
+        shown["published"] = entry.published
+    if entry.host_ip:
+        shown["host_ip"] = entry.host_ip
+    return shown
+
+
+def still_fit(moves: Iterable[Move], services: Mapping[str, Service]) -> tuple[Move, ...]:
+    """Those of an earlier time whose entry still stands in the files as it was; the others have been overtaken by an edit."""
+    return tuple(
+        move
+        for move in moves
+        if move.service in services
+        and any((entry.target, entry.protocol, entry.published) == (move.target, move.protocol, move.old) for entry in services[move.service].ports)
+    )
