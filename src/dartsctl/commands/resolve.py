@@ -15,7 +15,7 @@ from dartsctl import resolution
 from dartsctl.availability import Reason
 from dartsctl.bindings import Endpoint
 from dartsctl.collisions import NameTaken
-from dartsctl.commands import report, servers
+from dartsctl.commands import report, stopping
 from dartsctl.commands.host import Host
 from dartsctl.commands.preflight import EngineClient
 from dartsctl.edges import processes, signals, systemd
@@ -145,7 +145,7 @@ def carry_out(plan: Sequence[Step], means: Means) -> None:
 
 def _stop_server(case: Case, means: Means) -> None:
     for port in sorted({endpoint.port for conflict in case.conflicts for endpoint in conflict.endpoints}):
-        stopped = servers.stop("", port=port, leases=LeaseBook(), processes=processes)
+        stopped = stopping.stop("", port=port, leases=LeaseBook(), processes=processes)
         means.screen.note(f"stopped the dev server of {stopped.record.checkout} on port {port}")
         means.history.add("stop-server", f"{stopped.record.checkout} on port {port}", _why(case), pid=stopped.record.pid)
 
