@@ -1,0 +1,41 @@
+"""99 launches at the same moment: every port of the dev range once, and a clear word for those that come too late (EDGE 60, 62, 63)."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from dartsctl.allocation import BROWSERS_REFUSE, DEV_RANGE
+from dartsctl.edges import sockets
+
+LAUNCHES = 99
+SERVER = 'echo "$PORT"; exec sleep 600'  # it has the lease as long as it lives; nothing needs to listen
+
+
+def test_99_simultaneous_runs_get_97_different_ports_and_two_are_told_that_the_range_is_full(tmp_path: Path) -> None:
+    busy = {row.port for row in sockets.listeners(DEV_RANGE.numbers, listening_only=True)}
+    free = set(DEV_RANGE.numbers) - BROWSERS_REFUSE - busy
+    argv = [sys.executable, "-m", "dartsctl", "run", "--", "sh", "-c", SERVER]
+    runs = [
+        subprocess.Popen(argv, cwd=tmp_path, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, process_group=0)
+        for _ in range(LAUNCHES)
+    ]
+    try:
+        said = [run.stdout.readline().strip() for run in runs if run.stdout]
+        given = [int(line) for line in said if line]
+        refused = [run for run, line in zip(runs, said, strict=True) if not line]
+        assert sorted(given) == sorted(free)
+        assert len(refused) == LAUNCHES - len(free)
+        for run in refused:
+            assert run.wait(timeout=60) == 3
+            assert run.stderr is not None
+            assert "the dev range is full: none of 5001-5099 is free" in run.stderr.read()
+    finally:
+        for run in runs:
+            if run.poll() is None:
+                os.killpg(run.pid, signal.SIGTERM)
+        for run in runs:
+            run.communicate(timeout=60)
