@@ -8,36 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Literal, Protocol
+from typing import Literal
 
-from dartsctl.collisions import NameTaken
+from dartsctl.bindings import PortBinding
+from dartsctl.cases import Case, Kind, container_in, container_of, keeper_of, process_of, project_of
 from dartsctl.conflicts import Conflict
-from dartsctl.containers import Container
-from dartsctl.holders import DevLease, ForeignContainer, Holder, HostProcess, OwnContainer, SameStack, Unknown
-from dartsctl.process import Process
-from dartsctl.stack import Stack
+from dartsctl.holders import DevLease, HostProcess, SameStack, Unknown
 
 Policy = Literal["ask", "fail", "stop", "remap", "wait"]
-
-
-class Kind(Enum):
-    """The kinds of holder that differ in what may be done about them."""
-
-    DEV_SERVER = "a dev server under a lease"
-    PROCESS = "a process"
-    RELOADER = "a reloader and its server"
-    MANAGED = "a process that a supervisor keeps running"
-    OTHER_USER = "another user's process"
-    PROTECTED = "a process that is never stopped"
-    AIRPLAY = "the AirPlay receiver of macOS"
-    CONTAINER = "a container of another project"
-    LONE_CONTAINER = "a container of no project"
-    HOST_NETWORK = "a container on the host's network"
-    ORPHAN = "an orphan of this project"
-    OWN = "a container of this project that stays"
-    SAME_STACK = "another binding of the stack itself"
-    NAME = "a container that has the name"
-    UNKNOWN = "somebody who is not visible"
 
 
 class Action(Enum):
@@ -60,6 +38,7 @@ CHOICES: Mapping[Kind, tuple[Action, ...]] = {
     Kind.PROCESS: (_A.REMAP, _A.WAIT, _A.STOP_PROCESS, _A.ABORT),
     Kind.RELOADER: (_A.REMAP, _A.WAIT, _A.STOP_PROCESS, _A.ABORT),
     Kind.MANAGED: (_A.REMAP, _A.WAIT, _A.STOP_UNIT, _A.ABORT),
+    Kind.SUPERVISED: (_A.REMAP, _A.WAIT, _A.STOP_PROCESS, _A.ABORT),
     Kind.OTHER_USER: (_A.REMAP, _A.WAIT, _A.ABORT),
     Kind.PROTECTED: (_A.REMAP, _A.WAIT, _A.ABORT),
     Kind.AIRPLAY: (_A.REMAP, _A.WAIT, _A.ABORT),
@@ -71,25 +50,11 @@ CHOICES: Mapping[Kind, tuple[Action, ...]] = {
     Kind.SAME_STACK: (_A.REMAP, _A.ABORT),
     Kind.NAME: (_A.REMOVE_CONTAINER, _A.ABORT),
     Kind.UNKNOWN: (_A.REMAP, _A.WAIT, _A.ABORT),
+    Kind.NOBODY: (_A.ABORT,),
 }
 """Safest first. What production publishes never moves: REMAP falls away there."""
 
 CONFIRMED_BY_NAME = frozenset({_A.STOP_CONTAINER, _A.STOP_PROJECT, _A.REMOVE_CONTAINER})
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """One holder with everything of ours that it keeps from being made. Answering it answers all of its conflicts."""
-
-    holder: Holder | NameTaken
-    kind: Kind
-    conflicts: tuple[Conflict, ...] = ()
-    unit: str = ""
-    """The systemd service that keeps a managed process running."""
-
-    @property
-    def services(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(conflict.binding.service for conflict in self.conflicts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,74 +89,6 @@ class Request:
 Choose = Callable[[Case, Sequence[Choice]], Action]
 
 
-class Facts(Protocol):
-    """What decides about a process beside what was seen of it."""
-
-    def is_protected(self, process: Process) -> bool:
-        """Whether it is an engine's, pid 1, ourselves or an ancestor of ours: never stopped."""
-
-    def is_ours(self, process: Process) -> bool:
-        """Whether this user may signal it."""
-
-    def unit_of(self, process: Process) -> str:
-        """The systemd service that keeps it running, or nothing."""
-
-    def is_reloaded(self, process: Process) -> bool:
-        """Whether a reloader above it would start it again."""
-
-
-def cases(conflicts: Sequence[Conflict], names: Sequence[NameTaken], stack: Stack, facts: Facts) -> tuple[Case, ...]:
-    """The conflicts by holder. A conflict without a holder (no such address, say) has nobody to be asked about and is left out."""
-    by_holder: dict[Holder, list[Conflict]] = {}
-    for conflict in conflicts:
-        for holder in conflict.holders:
-            by_holder.setdefault(holder, []).append(conflict)
-    found = [_case(holder, tuple(dict.fromkeys(group)), stack, facts) for holder, group in by_holder.items()]
-    return (*found, *(Case(name, Kind.NAME) for name in names))
-
-
-def _case(holder: Holder, conflicts: tuple[Conflict, ...], stack: Stack, facts: Facts) -> Case:
-    kind = _kind(holder, stack, facts)
-    unit = facts.unit_of(holder.process) if kind is Kind.MANAGED and isinstance(holder, HostProcess) else ""
-    return Case(holder, kind, conflicts, unit)
-
-
-def _kind(holder: Holder, stack: Stack, facts: Facts) -> Kind:
-    match holder:
-        case DevLease():
-            return Kind.DEV_SERVER
-        case HostProcess(process, _, _):
-            return _kind_of_process(process, facts)
-        case ForeignContainer(container, _):
-            return _kind_of_container(container, stack)
-        case OwnContainer():
-            return Kind.OWN
-        case SameStack():
-            return Kind.SAME_STACK
-        case Unknown():
-            return Kind.UNKNOWN
-
-
-def _kind_of_process(process: Process, facts: Facts) -> Kind:
-    if process.name.startswith("ControlCe"):
-        return Kind.AIRPLAY  # it answers on 5000 and 7000, and comes back when it is killed (EDGE 14)
-    if facts.is_protected(process):
-        return Kind.PROTECTED
-    if facts.unit_of(process):
-        return Kind.MANAGED
-    if not facts.is_ours(process):
-        return Kind.OTHER_USER
-    return Kind.RELOADER if facts.is_reloaded(process) else Kind.PROCESS
-
-
-def _kind_of_container(container: Container, stack: Stack) -> Kind:
-    if container.network_mode == "host":
-        return Kind.HOST_NETWORK
-    if container.project == stack.project:
-        return Kind.ORPHAN
-    return Kind.CONTAINER if container.project else Kind.LONE_CONTAINER
-
-
 def choices(case: Case, request: Request) -> tuple[Choice, ...]:
     """What can be done about one case, safest first."""
     actions = [action for action in CHOICES[case.kind] if action is not Action.REMAP or _may_move(case, request)]
@@ -200,25 +97,52 @@ def choices(case: Case, request: Request) -> tuple[Choice, ...]:
 
 def _may_move(case: Case, request: Request) -> bool:
     """Production's ports never move; replicas of one service that share a fixed port gain nothing by it."""
-    if not request.remappable or not case.conflicts:
+    if not request.remappable or not case.conflicts or any(_is_own_rival(conflict) for conflict in case.conflicts):
         return False
-    if request.remap_only is not None and not set(case.services) <= request.remap_only:
-        return False
-    return not (isinstance(case.holder, SameStack) and set(case.services) == {case.holder.service})
+    return request.remap_only is None or set(case.services) <= request.remap_only
+
+
+def _is_own_rival(conflict: Conflict) -> bool:
+    """Whether the binding stands in its own way (replicas, addresses that meet): on another number it still would."""
+    own = _wish(conflict.binding)
+    return any(isinstance(holder, SameStack) and (holder.service, holder.published) == own for holder in conflict.holders)
+
+
+def _wish(binding: PortBinding) -> tuple[str, str]:
+    """A binding as SameStack names it."""
+    return binding.service, f"{binding.published}:{binding.target}/{binding.protocol}"
 
 
 def decide(found: Sequence[Case], request: Request, choose: Choose) -> tuple[Step, ...]:
-    """The plan: one step a case, none for a case that an earlier step settles. Empty when somebody aborts or the policy has no answer."""
+    """The plan: one step a case, none for a case that an earlier step settles.
+
+    Empty when somebody aborts, when the policy has no answer, or when a case has no way out: then nobody is asked, and nothing is stopped in vain.
+    """
+    if dead_ends(found, request):
+        return ()
     plan: list[Step] = []
-    for case in found:
+    for case in sorted(found, key=lambda case: _has_no_way_out(case, request)):  # these may be settled by the others' steps
         if _settled(case, plan):
             continue
         offered = choices(case, request)
-        action = choose(case, offered) if request.policy == "ask" else by_policy(request.policy, offered)
+        action = choose(case, offered) if request.policy == "ask" and len(offered) > 1 else by_policy(request.policy, offered)
         if action is Action.ABORT:
             return ()
         plan.append(Step(action, case))
-    return tuple(plan)
+    moved = _moved(plan)
+    return tuple(step for step in plan if step.action is Action.REMAP or not step.case.conflicts or not set(step.case.conflicts) <= moved)
+
+
+def dead_ends(found: Sequence[Case], request: Request) -> tuple[Case, ...]:
+    """The cases that nothing can be done about: no choice of their own, and no other case whose move might settle them."""
+    stuck = [case for case in found if _has_no_way_out(case, request)]
+    if any(_may_move(case, request) for case in found):
+        stuck = [case for case in stuck if case.kind is not Kind.SAME_STACK or any(_is_own_rival(conflict) for conflict in case.conflicts)]
+    return tuple(stuck)
+
+
+def _has_no_way_out(case: Case, request: Request) -> bool:
+    return len(choices(case, request)) == 1
 
 
 _BY_POLICY: Mapping[str, tuple[Action, ...]] = {
@@ -229,29 +153,38 @@ _BY_POLICY: Mapping[str, tuple[Action, ...]] = {
 
 
 def by_policy(policy: str, offered: Sequence[Choice]) -> Action:
-    """The policy's answer among the choices offered; ABORT where it has none. "stop" takes one container, never its whole project."""
+    """The policy's answer among the choices offered; ABORT where it has none.
+
+    "stop" takes one container, never its whole project, and none of production's: its name must be typed, by a person.
+    """
     wanted = _BY_POLICY.get(policy, ())
-    return next((choice.action for choice in offered if choice.action in wanted), Action.ABORT)
+    return next((choice.action for choice in offered if choice.action in wanted and not choice.type_first), Action.ABORT)
 
 
 def _settled(case: Case, plan: Sequence[Step]) -> bool:
-    """Whether an earlier step takes care of this case too: its whole project is stopped, or all of its bindings move away."""
-    for step in plan:
-        if step.action is Action.STOP_PROJECT and project_of(step.case) and project_of(step.case) == project_of(case):
-            return True
-    gone = {service for step in plan if step.action is Action.REMAP for service in step.case.services}
-    if isinstance(case.holder, SameStack) and case.holder.service in gone:
-        return True  # of two that want the same number one has moved: the other may have it
-    moved = {conflict for step in plan if step.action is Action.REMAP for conflict in step.case.conflicts}
-    return bool(case.conflicts) and set(case.conflicts) <= moved
+    """Whether an earlier step takes care of this case too."""
+    moved = _moved(plan)
+    if case.conflicts and set(case.conflicts) <= moved:
+        return True
+    if isinstance(case.holder, SameStack):
+        return (case.holder.service, case.holder.published) in {_wish(conflict.binding) for conflict in moved}
+    return any(_ends_with(case, step) for step in plan)
 
 
-def project_of(case: Case) -> str:
-    """The Compose project of the container in the way; empty where it is none."""
-    holder = case.holder
-    if isinstance(holder, ForeignContainer | OwnContainer | NameTaken):
-        return holder.container.project
-    return ""
+def _moved(plan: Sequence[Step]) -> set[Conflict]:
+    return {conflict for step in plan if step.action is Action.REMAP for conflict in step.case.conflicts}
+
+
+def _ends_with(case: Case, step: Step) -> bool:
+    """Whether the holder of `case` goes with what `step` stops: a container of the same project, the same container, the same unit."""
+    match step.action:
+        case Action.STOP_PROJECT:
+            return case.kind is not Kind.NAME and bool(project_of(case)) and project_of(case) == project_of(step.case)  # a name stays taken
+        case Action.REMOVE_CONTAINER:
+            return container_in(case) is not None and container_in(case) == container_in(step.case)
+        case Action.STOP_UNIT:
+            return case.unit is not None and case.unit == step.case.unit
+    return False
 
 
 def _typed(action: Action, case: Case, request: Request) -> str:
@@ -261,38 +194,80 @@ def _typed(action: Action, case: Case, request: Request) -> str:
     return request.production_project if action is Action.STOP_PROJECT else container_of(case).name
 
 
-def container_of(case: Case) -> Container:
-    """The container in the way. Raises ValueError where it is none."""
-    if isinstance(case.holder, ForeignContainer | OwnContainer | NameTaken):
-        return case.holder.container
-    raise ValueError(f"{case.kind} is no container")
+# --- in words -----------------------------------------------------------------------------------------------------------------
 
 
 def line(action: Action, case: Case) -> str:
     """Exactly what `action` will do about `case`."""
-    match action, case.holder:
-        case Action.STOP_SERVER, DevLease(process, checkout, _, _):
-            return f"stop the dev server of {checkout} (pid {process.pid if process else '?'})"
-        case Action.STOP_PROCESS, HostProcess(process, others, _):
-            also = f" and pid {', '.join(map(str, others))}" if others else ""
-            pair = " and the reloader that would start it again" if case.kind is Kind.RELOADER else ""
-            return f"stop {process.name} (pid {process.pid}{also}){pair}: SIGTERM, and SIGKILL only after a second yes"
-        case Action.STOP_UNIT, HostProcess(process, _, _):
-            return f"{stop_unit_command(case.unit)} (pid {process.pid} would be started again otherwise)"
-        case Action.STOP_CONTAINER, _:
-            return f"stop container {container_of(case).name}; its data stays"
-        case Action.STOP_PROJECT, _:
-            return f"stop all containers of project {project_of(case)}; their data stays"
-        case Action.REMOVE_CONTAINER, _:
-            return f"stop and remove container {container_of(case).name}; its volumes stay"
-        case Action.REMAP, _:
-            return f"publish {', '.join(case.services)} on another free port, here only"
-        case Action.WAIT, _:
-            return "wait until it is free"
-    return "abort; nothing is changed"
+    return _SENTENCES[action](case)
 
 
-def stop_unit_command(unit: str) -> str:
-    """The command that stops a systemd unit, and the socket that would bring it back (EDGE 20)."""
-    user = " --user" if unit.startswith("user:") else ""
-    return f"systemctl{user} stop {unit.removeprefix('user:')}"
+def remedy(case: Case) -> str:
+    """What a person can do about a holder that dartsctl leaves alone: a command, or where the setting is. Empty for the others."""
+    match case.kind, case.holder:
+        case Kind.AIRPLAY, _:
+            return "System Settings > General > AirDrop & Handoff > AirPlay Receiver: off"
+        case Kind.OTHER_USER, _ if case.unit:
+            return f"sudo {case.unit.stop_command}"
+        case (Kind.OTHER_USER, HostProcess() | DevLease()):
+            return f"sudo kill {' '.join(map(str, _pids(case)))}"
+        case Kind.PROTECTED, _:
+            return f"see what it belongs to: ps -fp {','.join(map(str, _pids(case)))}"
+        case Kind.UNKNOWN, Unknown(_, look, _):
+            return look
+    return ""
+
+
+def _pids(case: Case) -> list[int]:
+    """The pids of the processes in the way, a reloader first: it would start the others again."""
+    if isinstance(case.holder, DevLease):
+        return [case.holder.process.pid] if case.holder.process else []
+    own = [case.holder.process.pid, *case.holder.others] if isinstance(case.holder, HostProcess) else []
+    return list(dict.fromkeys([*([case.reloader] if case.reloader else []), *own]))
+
+
+def _stop_server(case: Case) -> str:
+    checkout = case.holder.checkout if isinstance(case.holder, DevLease) else ""
+    pid = "".join(f" (pid {pid})" for pid in _pids(case))
+    return f"stop the dev server of {checkout}{pid}"
+
+
+def _stop_process(case: Case) -> str:
+    process = process_of(case)
+    pids = ", ".join(str(pid) for pid in _pids(case) if pid != case.reloader)
+    who = f"{process.name} (pid {pids})" if pids else process.name
+    if case.reloader:
+        who += f" and the reloader that would start it again (pid {case.reloader})"
+    if keeper := keeper_of(process):
+        who += f", which {keeper} may start again"
+    return f"stop {who}: SIGTERM, and SIGKILL only after a second yes"
+
+
+def _stop_unit(case: Case) -> str:
+    if case.unit is None:
+        raise ValueError(f"{case.kind} has no unit")
+    return f"{case.unit.stop_command} (pid {', '.join(map(str, _pids(case)))} alone would be started again)"
+
+
+def _remap(case: Case) -> str:
+    ports = ", ".join(
+        dict.fromkeys(f"{conflict.binding.service} on another free port instead of {conflict.binding.published}" for conflict in case.conflicts)
+    )
+    return f"publish {ports}, on this machine only, until --reset-ports"
+
+
+def _abort(case: Case) -> str:
+    return "abort; nothing is changed" + (f" (to free it yourself: {remedy(case)})" if remedy(case) else "")
+
+
+_SENTENCES: Mapping[Action, Callable[[Case], str]] = {
+    _A.STOP_SERVER: _stop_server,
+    _A.STOP_PROCESS: _stop_process,
+    _A.STOP_UNIT: _stop_unit,
+    _A.STOP_CONTAINER: lambda case: f"stop container {container_of(case).name}; its data stays",
+    _A.STOP_PROJECT: lambda case: f"stop all containers of project {project_of(case)}; their data stays",
+    _A.REMOVE_CONTAINER: lambda case: f"stop and remove container {container_of(case).name}; its volumes stay, what it wrote beside them does not",
+    _A.REMAP: _remap,
+    _A.WAIT: lambda _: "wait until it is free",
+    _A.ABORT: _abort,
+}

@@ -346,7 +346,7 @@ except DartsctlError as error:
 
 def test_a_probe_that_cannot_be_made_never_reads_as_free(port: int) -> None:
     said = said_by(python(NO_DESCRIPTORS, str(port)))
-    assert said.startswith(f"Whether 127.0.0.1:{port}/tcp is free cannot be told")
+    assert said.startswith(f"whether 127.0.0.1:{port}/tcp is free cannot be told")
     assert "ulimit -n" in said
 
 

@@ -107,7 +107,7 @@ def _add_named_environment(words: Sequence[str]) -> None:
 
 def _project_dir(words: Sequence[str]) -> str:
     """What --project-dir says, before Click has read the line; empty without it."""
-    for word, after in zip(words, (*words[1:], ""), strict=True):
+    for word, after in zip(words, (*words[1:], ""), strict=False):
         if word == "--project-dir":
             return after
         if word.startswith("--project-dir="):

@@ -17,7 +17,7 @@ from dartsctl.environment import Environment
 from dartsctl.errors import DartsctlError, ExitCode
 from dartsctl.listeners import Probe
 from dartsctl.remapping import Move
-from dartsctl.resolution import Case
+from dartsctl.cases import Case
 
 ComposeOn = Callable[[Environment], Compose]
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from dartsctl import resolution
+from dartsctl.cases import cases
 from dartsctl.collisions import NameTaken
 from dartsctl.commands import report
 from dartsctl.commands.moving import ComposeOn, look_again, move
@@ -133,7 +134,7 @@ def settle(
 
 def _plan(before: Preflight, answers: Answers, policy: Policy, plain: Environment, means: Means) -> tuple[Step, ...]:
     names = [one for one in before.collisions if isinstance(one, NameTaken)]
-    found = resolution.cases(before.answer.conflicts, names, before.stack, HostFacts())
+    found = cases(before.answer.conflicts, names, before.stack, HostFacts())
     asked = Request(
         policy,
         remappable=answers.remappable and not plain.is_production,

@@ -57,7 +57,8 @@ def report(before: Preflight, state: health.Health, missing: Sequence[tuple[str,
     for service, endpoint in missing:
         screen.warn(f"{service} runs without its port {endpoint}")
     if good:
-        screen.note(f"{before.stack.project} is up: {len(state.services)} containers ready")
+        count = len(state.services)
+        screen.note(f"{before.stack.project} is up: {count} container{'' if count == 1 else 's'} ready")
         return code
     services = " ".join(dict.fromkeys([*(one.service for one in state.waiting_for), *(service for service, _ in missing)]))
     raise NotHealthy(f"{before.stack.project} is up, but not healthy", hint=f"dartsctl {before.environment.name} logs {services}")

@@ -1,38 +1,41 @@
 """Carry out what was decided about conflicts, one step at a time, each looked at again before and after (DESIGN 4).
 
-Never: a forwarder, the engine, pid 1, ourselves, an ancestor; never a process that is not the very one that was seen, or that has let go of
-the port meanwhile. A container is stopped through the engine, never its proxy killed; a volume is never removed.
+A process is ended by commands/stopping.py, with its nevers. A container is stopped through the engine, never its proxy killed; a volume is
+never removed.
 """
 
 from __future__ import annotations
 
-import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
-from dartsctl import resolution
+from dartsctl import cases, resolution
 from dartsctl.availability import Reason
 from dartsctl.bindings import Endpoint
+from dartsctl.cases import Case, Unit
 from dartsctl.collisions import NameTaken
-from dartsctl.commands import report, stopping
+from dartsctl.commands import report, server_stop, stopping
 from dartsctl.commands.host import Host
 from dartsctl.commands.preflight import EngineClient
-from dartsctl.edges import processes, signals, systemd
+from dartsctl.conflicts import Conflict
+from dartsctl.containers import Container
+from dartsctl.edges import processes, systemd
 from dartsctl.edges.engine import EngineApi
 from dartsctl.edges.history import History
 from dartsctl.edges.leases import LeaseBook
 from dartsctl.edges.output import Screen
 from dartsctl.edges.prompts import Prompts
-from dartsctl.errors import DartsctlError, ExitCode, Refused, TimedOut
-from dartsctl.holders import HostProcess
+from dartsctl.errors import DartsctlError, TimedOut
+from dartsctl.holders import DevLease, HostProcess
+from dartsctl.listeners import Probe
 from dartsctl.process import Process
-from dartsctl.resolution import Action, Case, Choice, Step
+from dartsctl.resolution import Action, Choice, Step
 
 GRACE = 10.0
 """Seconds between SIGTERM and the question about SIGKILL."""
 SETTLE = 2.0
-"""Seconds after which a stopped process is looked for again: supervisors bring things back (EDGE 21)."""
+"""Seconds during which a stopped process is looked for again: supervisors bring things back (EDGE 21)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,22 +50,29 @@ class Means:
     """Moves all bindings of these cases; what it takes is the verb's business (override file, leases)."""
     yes: bool = False
     wait_timeout: float = 120.0
+    grace: float = GRACE
+    settle: float = SETTLE
 
 
 class HostFacts:
-    """resolution.Facts of this host."""
+    """cases.Facts of this host."""
+
+    def family_of(self, holder: HostProcess) -> Sequence[Process]:
+        return processes.family_to_stop(holder.process, holder.others)
+
+    def reloader_of(self, holder: HostProcess) -> Process | None:
+        return processes.reloader_of(holder.process, holder.others)
 
     def is_protected(self, process: Process) -> bool:
-        return process.pid <= 1 or processes.is_forwarder(process) or processes.is_within_reach_of_ourselves(process.pid)
+        return stopping.is_protected(process)
 
     def is_ours(self, process: Process) -> bool:
         return processes.is_ours(process)
 
-    def unit_of(self, process: Process) -> str:
-        return systemd.unit_of(process)
-
-    def is_reloaded(self, process: Process) -> bool:
-        return len(processes.family_to_stop(process, ())) > 1
+    def unit_of(self, process: Process, ports: Collection[int]) -> Unit | None:
+        unit = systemd.unit_of(process, ports)
+        inside = unit is not None and unit.main > 1 and processes.is_within_reach_of_ourselves(unit.main)
+        return None if inside else unit  # a service that we run under ourselves is not ours to stop (EDGE 25)
 
 
 def ask(means: Means) -> resolution.Choose:
@@ -79,7 +89,7 @@ def ask(means: Means) -> resolution.Choose:
                     means.screen.note(text)
                 continue
             choice = offered[number if number < details else number - 1]
-            if not choice.type_first or means.prompts.typed(f"Production. Type {choice.type_first} to do it:", choice.type_first, flags="--yes"):
+            if not choice.type_first or means.prompts.typed(f"Production. Type {choice.type_first} to do it:", choice.type_first, flags=""):
                 return choice.action
             means.screen.note("not what was asked for; nothing was changed")
 
@@ -96,28 +106,48 @@ def subject(case: Case) -> str:
 
 def details_of(case: Case) -> list[str]:
     """Everything that is known about a holder, for somebody who is about to stop it."""
-    if isinstance(case.holder, HostProcess):
-        process = case.holder.process
-        chain = " < ".join(f"{name} ({pid})" for pid, name in process.parents) or "-"
-        return [
-            f"  {report.process_line(process)}",
-            f"  parents: {chain}",
-            f"  children: {', '.join(map(str, process.children)) or '-'}",
-            f"  listens on: {', '.join(map(str, processes.listening_on(process.pid))) or '-'}",
-        ]
-    document = report.holder_document(case.holder) if not isinstance(case.holder, NameTaken) else {"container": case.holder.container.name}
-    return [f"  {name}: {value}" for name, value in document.items() if value]
+    holder = case.holder
+    if isinstance(holder, HostProcess):
+        others = (process for pid in holder.others if (process := processes.describe(pid)))
+        shown = [line for process in (holder.process, *others) for line in _process_details(process)]
+        return [*shown, *([f"  kept running by {', '.join(case.unit.names)}"] if case.unit else [])]
+    if container := cases.container_in(case):
+        return _container_details(container)
+    if isinstance(holder, DevLease) and holder.process:
+        return [f"  {report.holder_line(holder)}", *_process_details(holder.process)]
+    return [f"  {subject(case)}"]
+
+
+def _process_details(process: Process) -> list[str]:
+    return [
+        f"  {report.process_line(process)}",
+        f"    parents: {' < '.join(f'{name} ({pid})' for pid, name in process.parents) or '-'}",
+        f"    children: {', '.join(map(str, process.children)) or '-'}",
+        f"    listens on: {', '.join(map(str, processes.listening_on(process.pid))) or '-'}",
+    ]
+
+
+def _container_details(container: Container) -> list[str]:
+    return [
+        f"  {report.container_line(container)}",
+        f"    id {container.id[:12]}, image {container.image}, {container.status or container.state}",
+        f"    project: {container.project or '-'}, service: {container.service or '-'}, files: {', '.join(container.config_files) or '-'}",
+        f"    publishes: {', '.join(map(str, container.published)) or '-'}",
+    ]
+
+
+_STOPS = frozenset({Action.STOP_PROCESS, Action.STOP_SERVER, Action.STOP_CONTAINER, Action.STOP_UNIT, Action.REMOVE_CONTAINER})
 
 
 def flags_for(offered: Sequence[Choice]) -> str:
     """The flags that would do one of these without a question."""
     flags = []
-    actions = {choice.action for choice in offered}
+    actions = {choice.action for choice in offered if not choice.type_first}
     if Action.REMAP in actions:
         flags.append("--on-conflict remap")
     if Action.WAIT in actions:
         flags.append("--on-conflict wait --wait-timeout 60")
-    if actions & {Action.STOP_PROCESS, Action.STOP_SERVER, Action.STOP_CONTAINER, Action.STOP_UNIT, Action.REMOVE_CONTAINER}:
+    if actions & _STOPS:
         flags.append("--on-conflict stop --yes")
     return "   or   ".join(flags) or "free the port, then try again"
 
@@ -144,98 +174,54 @@ def carry_out(plan: Sequence[Step], means: Means) -> None:
 
 
 def _stop_server(case: Case, means: Means) -> None:
-    for port in sorted({endpoint.port for conflict in case.conflicts for endpoint in conflict.endpoints}):
-        stopped = stopping.stop("", port=port, leases=LeaseBook(), processes=processes)
-        means.screen.note(f"stopped the dev server of {stopped.record.checkout} on port {port}")
-        means.history.add("stop-server", f"{stopped.record.checkout} on port {port}", _why(case), pid=stopped.record.pid)
+    """The very server that was seen: a port of the case may be another one's, and the checkout's next server may have the lease by now."""
+    if not isinstance(case.holder, DevLease) or case.holder.process is None:
+        return
+    family = {case.holder.process.pid, *(pid for pid, _ in case.holder.process.parents)}
+    ports = {endpoint.port for endpoint in _endpoints(case)}
+    mine = [record for record in LeaseBook().held() if record.port in ports and record.checkout == case.holder.checkout and record.pid in family]
+    if not mine:
+        means.screen.note(f"the dev server of {case.holder.checkout} has ended by itself")
+    for record in mine:
+        server_stop.stop("", port=record.port, leases=LeaseBook(), processes=processes)
+        means.screen.note(f"stopped the dev server of {record.checkout} on port {record.port}")
+        means.history.add(Action.STOP_SERVER.value, f"{record.checkout} on port {record.port}", _why(case), pid=record.pid)
 
 
 def _stop_process(case: Case, means: Means) -> None:
-    """SIGTERM, a visible wait, SIGKILL only after a second yes; a reloader before its child, so that nothing is started again."""
     if not isinstance(case.holder, HostProcess):
         return
-    facts, endpoints = HostFacts(), _endpoints(case)
-    victims = processes.family_to_stop(case.holder.process, case.holder.others)
-    if protected := next((victim for victim in victims if facts.is_protected(victim)), None):
-        raise Refused(f"{protected.name} (pid {protected.pid}) is never stopped by dartsctl", hint=f"ps -fp {protected.pid}")
-    _signal(victims, signal.SIGTERM, endpoints)
-    if not _end_within(victims, GRACE, means):
-        pids = ", ".join(str(victim.pid) for victim in victims if processes.is_alive(victim))
-        question = f"pid {pids} did not end within {GRACE:.0f} s. Kill it (SIGKILL)?"
-        if not means.yes and not means.prompts.confirm(question, flags="--yes"):
-            raise DartsctlError(f"pid {pids} was asked to end, and still runs", hint=f"ps -fp {pids}", code=ExitCode.ANSWER_NEEDED)
-        _signal(victims, signal.SIGKILL, endpoints)
-        if not _end_within(victims, 5.0, means):
-            raise DartsctlError(f"pid {pids} does not end", hint=f"ps -fp {pids}")
-    name = report.process_line(case.holder.process)
+    endpoints, process = _endpoints(case), case.holder.process
+    name, before, siblings = report.process_line(process), stopping.holding_pids(endpoints), stopping.children_of_parent(process)
+
+    def record(pids: tuple[int, ...], released: bool) -> None:
+        means.history.add(Action.STOP_PROCESS.value, name, _why(case), pids=pids, released=released)
+
+    if not stopping.stop(case.holder, endpoints, prompts=means.prompts, screen=means.screen, yes=means.yes, grace=means.grace, record=record):
+        means.screen.note(f"{process.name} (pid {process.pid}) has let go of the port by itself; nothing was stopped")
+        return
     means.screen.note(f"stopped {name}")
-    means.history.add("stop-process", name, _why(case), pids=[victim.pid for victim in victims])
-    _look_again(endpoints, case.holder.process)
-
-
-def _signal(victims: Sequence[Process], number: signal.Signals, endpoints: Sequence[Endpoint]) -> None:
-    """To each of them that is still the one that was seen, as long as one of them still holds the port.
-
-    The first refusal ends it: when nobody holds the port any more, there is nothing left to stop.
-    """
-    for victim in victims:
-        signals.send(victim, number, birth_of=processes.birth, still_wanted=lambda: _still_holds(endpoints, victims))
-
-
-def _still_holds(endpoints: Sequence[Endpoint], victims: Sequence[Process]) -> bool:
-    """Whether one of them still has a socket in the way: what has let go of the port is no longer ours to stop."""
-    host = Host()
-    pids = {victim.pid for victim in victims}
-    return any(row.overlaps(endpoint) and pids & set(row.pids) for endpoint in endpoints for row in host.listeners(endpoint.port))
-
-
-def _end_within(victims: Sequence[Process], seconds: float, means: Means) -> bool:
-    until = time.monotonic() + seconds
-    told = -1
-    while left := [victim for victim in victims if processes.is_alive(victim)]:
-        remaining = int(until - time.monotonic())
-        if time.monotonic() >= until:
-            return False
-        if remaining != told and remaining < seconds - 1:
-            means.screen.progress(f"waiting for pid {', '.join(str(victim.pid) for victim in left)} to end: {remaining} s")
-            told = remaining
-        time.sleep(0.05)
-    return True
-
-
-def _look_again(endpoints: Sequence[Endpoint], stopped: Process) -> None:
-    """Whether somebody brings it back within two seconds. Raises with who did."""
-    until = time.monotonic() + SETTLE
-    while time.monotonic() < until:
-        host = Host()
-        for endpoint in endpoints:
-            for row in host.listeners(endpoint.port):
-                back = host.describe(row.pids[0]) if row.pids and row.surely_blocks and row.overlaps(endpoint) else None
-                if back and back.birth != stopped.birth and back.command == stopped.command:
-                    keeper = f"{back.parents[0][1]} (pid {back.parents[0][0]})" if back.parents else "somebody"
-                    raise DartsctlError(
-                        f"{stopped.name} was stopped and is back on port {endpoint.port} (pid {back.pid}): {keeper} keeps it running",
-                        hint=f"stop {keeper.split(maxsplit=1)[0]} instead, then try again",
-                        code=ExitCode.CONFLICT,
-                    )
-        time.sleep(0.1)
+    stopping.look_again(endpoints, process, before, siblings, seconds=means.settle)
 
 
 def _stop_unit(case: Case, means: Means) -> None:
-    if not isinstance(case.holder, HostProcess):
+    if not isinstance(case.holder, HostProcess) or case.unit is None:
         return
-    stopped = ", ".join(systemd.stop(case.unit))
-    means.screen.note(f"stopped {stopped}")
-    means.history.add("stop-unit", stopped, _why(case), pid=case.holder.process.pid)
+    endpoints, process = _endpoints(case), case.holder.process
+    before, names = stopping.holding_pids(endpoints) - {process.pid}, ", ".join(case.unit.names)
+    systemd.stop(case.unit)
+    means.screen.note(f"stopped {names}")
+    means.history.add(Action.STOP_UNIT.value, names, _why(case), pid=process.pid)
+    stopping.look_again(endpoints, process, before, stopping.children_of_parent(process), seconds=means.settle)
 
 
 def _stop_containers(step: Step, means: Means) -> None:
     engine = means.engine
     if not isinstance(engine, EngineApi):
         raise DartsctlError("containers of a remote engine are not stopped from here", hint="docker stop NAME")
-    wanted = [resolution.container_of(step.case)]
-    if step.action is Action.STOP_PROJECT:
-        wanted = [one for one in engine.containers() if one.project == wanted[0].project and one.holds_ports]
+    wanted = [cases.container_of(step.case)]
+    if step.action is Action.STOP_PROJECT:  # a crash loop too: it would be back
+        wanted = [one for one in engine.containers() if one.project == wanted[0].project and one.state in ("running", "paused", "restarting")]
     for one in wanted:
         means.screen.progress(f"stopping container {one.name}")
         if step.action is Action.REMOVE_CONTAINER:
@@ -247,24 +233,50 @@ def _stop_containers(step: Step, means: Means) -> None:
 
 
 def _wait(case: Case, means: Means) -> None:
-    """Until nothing is in the way, or the deadline; who still holds it is shown."""
-    endpoints = _endpoints(case)
+    """Until nothing is in the way, or the deadline; who still holds it is shown. Raises TimedOut."""
     until = time.monotonic() + means.wait_timeout
-    told = 0.0
-    while any(_is_busy(endpoint) for endpoint in endpoints):
+    tell = 0.0
+    while not all(_can_be_made(conflict) for conflict in case.conflicts) or _is_published(case, means):
         now = time.monotonic()
         if now >= until:
             raise TimedOut(f"{subject(case)}; still so after {means.wait_timeout:.0f} s", hint="wait longer: --wait-timeout SECONDS")
-        if now - told >= 5:
-            means.screen.progress(f"waiting for {', '.join(map(str, endpoints))} ({until - now:.0f} s left): {subject(case)}")
-            told = now
+        if now >= tell:
+            means.screen.progress(f"waiting for {_wanted(case)} ({until - now:.0f} s left): held by {_holders_now(case)}")
+            tell = now + 5
         time.sleep(0.2)
 
 
-def _is_busy(endpoint: Endpoint) -> bool:
-    from dartsctl.listeners import Probe
+def _can_be_made(conflict: Conflict) -> bool:
+    """Whether one number of the binding is free on all its addresses."""
+    binding = conflict.binding
+    return any(not any(_is_busy(endpoint) for endpoint in binding.endpoints(port)) for port in binding.numbers)
 
-    return Host().probe(endpoint, udp_reuse_address=False) is Probe.IN_USE
+
+def _is_busy(endpoint: Endpoint) -> bool:
+    """A port that we may not probe is asked for in the table: not to know must never read as free (EDGE 17)."""
+    host = Host()
+    answer = host.probe(endpoint, udp_reuse_address=False)
+    if answer is Probe.FORBIDDEN:
+        return any(row.surely_blocks and row.overlaps(endpoint) for row in host.listeners(endpoint.port))
+    return answer is Probe.IN_USE
+
+
+def _is_published(case: Case, means: Means) -> bool:
+    """Whether the engine's own book still has the container's ports: some engines hold them without a socket (EDGE 30)."""
+    container = cases.container_in(case)
+    if container is None:
+        return False
+    held = [endpoint for one in means.engine.containers() if one.id == container.id and one.holds_ports for endpoint in one.published]
+    return any(mine.excludes(wanted) for mine in held for wanted in _endpoints(case))
+
+
+def _holders_now(case: Case) -> str:
+    found = [process for pid in sorted(stopping.holding_pids(_endpoints(case))) if (process := processes.describe(pid))]
+    return ", ".join(f"{process.name} (pid {process.pid})" for process in found) or "somebody who is not visible"
+
+
+def _wanted(case: Case) -> str:
+    return ", ".join(dict.fromkeys(report.published(conflict.binding) for conflict in case.conflicts))
 
 
 def _endpoints(case: Case) -> tuple[Endpoint, ...]:

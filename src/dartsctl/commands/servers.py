@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dartsctl.commands.stopping import of_checkout
+from dartsctl.commands.server_stop import of_checkout
 from dartsctl.edges.leases import LeaseBook
 from dartsctl.errors import DartsctlError
 from dartsctl.serving import LeaseRecord

@@ -53,6 +53,7 @@ def up(request: UpRequest, *, compose_on: ComposeOn, prompts: Prompts, screen: S
     request = replace(request, environment=_with_kept_moves(request, compose_on, screen))
     before = look(request.environment, request.intent, compose=compose_on(request.environment), host=Host())
     _mind_production_ports(before, request, screen)
+    _refuse_empty_restart(before, request)
     if not before.is_clear and not request.skip_port_check and not request.dry_run:
         environment, before = obstacles.settle(before, request, plain, compose_on=compose_on, prompts=prompts, screen=screen)
         request = replace(request, environment=environment)
@@ -83,7 +84,8 @@ def _start(
         if failure and failure.kind == "port":
             now = look_again(request.environment, request.intent, compose_on)
             if now.answer.conflicts:
-                screen.note("a port was taken between the check and the start")
+                if not request.skip_port_check:
+                    screen.note("a port was taken between the check and the start")
                 environment, before = obstacles.settle(now, request, plain, compose_on=compose_on, prompts=prompts, screen=screen)
                 request = replace(request, environment=environment)
                 obstacles.refuse(before, replace(request, skip_port_check=False), screen)

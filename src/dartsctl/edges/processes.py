@@ -119,7 +119,7 @@ def _is_dockerd(pid: int, name: str) -> bool:
 
 
 def is_ours(process: Process) -> bool:
-    """Whether this user may signal it."""
+    """Whether this user may signal it; what has gone meanwhile is nobody else's."""
     try:
         os.kill(process.pid, 0)
     except PermissionError:
@@ -130,33 +130,52 @@ def is_ours(process: Process) -> bool:
 
 
 def family_to_stop(process: Process, others: Sequence[int]) -> tuple[Process, ...]:
-    """The processes that must end together with `process`, in the order in which they are asked: those that share its socket (`others`),
-    and a reloader above it, which would start it again (EDGE 22). Parents come before their children."""
+    """The processes that must end together with `process`, parents before their children: those that share its socket (`others`), and a
+    reloader above them, which would start them again (EDGE 22).
+
+    `others` come without their birth: who signals them looks first whether each still has the socket (EDGE 24).
+    """
     found = {process.pid: process}
     for pid in others:
-        if other := describe(pid):
+        if pid not in found and (other := describe(pid)):
             found[pid] = other
-    if (reloader := _reloader_of(process)) is not None:
-        found[reloader.pid] = reloader
+    if (reloader := reloader_of(process, others)) is not None:
+        found.setdefault(reloader.pid, reloader)
     return tuple(sorted(found.values(), key=lambda one: (len(one.parents), one.pid)))
 
 
-def _reloader_of(process: Process) -> Process | None:
-    """The parent that runs the same program and would start it again (werkzeug, Django, Flask's debug mode); None where there is none."""
-    import psutil
+def reloader_of(process: Process, others: Sequence[int] = ()) -> Process | None:
+    """The reloader (werkzeug, Flask's debug mode, Django) that would start `process` or one of `others` again; None where there is none.
 
-    if not process.parents:
-        return None
-    parent = describe(process.parents[0][0])
-    if parent is None or parent.user != process.user or is_within_reach_of_ourselves(parent.pid):
-        return None
-    if len(process.command) > 1 and parent.command[1:] == process.command[1:]:
-        return parent
-    with suppress(psutil.Error, OSError):
-        environment = psutil.Process(process.pid).environ()
-        if "true" in (environment.get("WERKZEUG_RUN_MAIN"), environment.get("RUN_MAIN")):
+    Never by guess: its child carries a mark in its environment which it has not itself, and both run the same program. Without the second
+    a shell that set the mark by hand would be taken for one; without the first a server that has forked, and a program that the reloaded
+    server has started, which inherits the mark.
+    """
+    for pid in (process.pid, *others):
+        child = process if pid == process.pid else describe(pid)
+        parent = describe(child.parents[0][0]) if child and child.parents else None
+        if child is None or parent is None or parent.user != child.user or is_within_reach_of_ourselves(parent.pid):
+            continue
+        if _is_reloaded(child.pid) and not _is_reloaded(parent.pid) and _program(parent) == _program(child) != ():
             return parent
     return None
+
+
+def _is_reloaded(pid: int) -> bool:
+    import psutil
+
+    with suppress(psutil.Error, OSError):
+        environment = psutil.Process(pid).environ()
+        return "true" in (environment.get("WERKZEUG_RUN_MAIN"), environment.get("RUN_MAIN"))
+    return False
+
+
+def _program(process: Process) -> tuple[str, ...]:
+    """The command line without the interpreter and its -W and -X options, which Django's reloader spells anew for its child."""
+    words = list(process.command[1:])
+    while words and words[0].startswith(("-W", "-X")):
+        del words[: 2 if words[0] in ("-W", "-X") else 1]
+    return tuple(words)
 
 
 def is_alive(process: Process) -> bool:
@@ -169,8 +188,9 @@ def listening_on(pid: int) -> tuple[int, ...]:
     import psutil
 
     with suppress(psutil.Error, OSError):
-        rows = psutil.Process(pid).net_connections(kind="tcp")
-        return tuple(sorted({row.laddr.port for row in rows if row.status == psutil.CONN_LISTEN}))
+        process = psutil.Process(pid)
+        read = getattr(process, "net_connections", None) or process.connections  # psutil 6 renamed it
+        return tuple(sorted({row.laddr.port for row in read(kind="tcp") if row.status == psutil.CONN_LISTEN}))
     return ()
 
 

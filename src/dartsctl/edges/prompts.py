@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
+from contextlib import suppress
+from typing import Any, TextIO
 
 from dartsctl.errors import DartsctlError, ExitCode, Interrupted
 
@@ -17,7 +18,7 @@ class Prompts:
     """One person at one terminal; `allowed` is False with --no-input. CI is never a person (EDGE 81)."""
 
     def __init__(self, *, allowed: bool = True) -> None:
-        self.interactive = allowed and not os.environ.get("CI") and sys.stdin.isatty() and sys.stderr.isatty()
+        self.interactive = allowed and not os.environ.get("CI") and _is_terminal(sys.stdin) and _is_terminal(sys.stderr)
 
     def select(self, question: str, lines: Sequence[str], *, flags: str) -> int:
         """The number of the line chosen with the arrow keys. Raises Interrupted on Ctrl-C, and code 7 without a terminal, naming `flags`."""
@@ -45,6 +46,22 @@ class Prompts:
     def _need_a_person(self, question: str, flags: str) -> None:
         if not self.interactive:
             raise DartsctlError(f"an answer is needed, and nobody is there to give it: {question}", hint=flags, code=ExitCode.ANSWER_NEEDED)
+        _forget_what_was_typed_ahead()
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    """A stream that was closed before we started is None."""
+    with suppress(ValueError):  # closed since
+        return stream is not None and stream.isatty()
+    return False
+
+
+def _forget_what_was_typed_ahead() -> None:
+    """An Enter that was pressed while we were looking is no answer to a question that nobody had seen yet."""
+    import termios
+
+    with suppress(termios.error, OSError, ValueError):
+        termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
 
 
 def _asked(question: Any) -> Any:
@@ -52,7 +69,7 @@ def _asked(question: Any) -> Any:
     try:
         return question.unsafe_ask()
     except (KeyboardInterrupt, EOFError):
-        raise Interrupted("aborted; nothing was changed") from None
+        raise Interrupted("aborted at the question; nothing more is done") from None
 
 
 def _on_stderr() -> Any:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 
-from dartsctl.errors import DartsctlError
+from dartsctl.errors import DartsctlError, Refused
 from dartsctl.process import Process
 
 
@@ -14,8 +15,11 @@ def send(process: Process, number: signal.Signals, *, birth_of: Callable[[int], 
     """Send `number` to `process`; False, and nothing sent, where it has gone, its pid is another's, or it is no longer wanted.
 
     The pid is held by a pidfd before it is looked at (Linux), so that it cannot become another process' between the look and the signal.
-    A stopped process (T) is continued: it would not notice a SIGTERM (EDGE 23). Raises DartsctlError without the right to signal it.
+    A stopped process (T) is continued: it would not notice a SIGTERM (EDGE 23). Raises DartsctlError without the right to signal it, Refused
+    for pid 1, a group (0 and below) and ourselves, whatever was seen.
     """
+    if process.pid <= 1 or process.pid == os.getpid():
+        raise Refused(f"pid {process.pid} is never signalled", hint=f"ps -fp {process.pid}")
     handle = _handle(process.pid)
     if handle is None:
         return False
@@ -24,7 +28,8 @@ def send(process: Process, number: signal.Signals, *, birth_of: Callable[[int], 
             return False
         _send(process.pid, handle, number)
         if number is not signal.SIGKILL:
-            _send(process.pid, handle, signal.SIGCONT)
+            with suppress(ProcessLookupError):  # it ended at once
+                _send(process.pid, handle, signal.SIGCONT)
     except ProcessLookupError:
         return False
     except PermissionError as error:

@@ -1,57 +1,90 @@
-"""systemd, where it runs: which unit keeps a process alive, and stopping that unit (EDGE 20, 21)."""
+"""systemd, where it runs: which unit keeps a process alive or a port open, and stopping that unit (EDGE 20, 21)."""
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Collection
 from pathlib import Path
 
 from dartsctl import spawn
+from dartsctl.cases import Unit
 from dartsctl.errors import DartsctlError
 from dartsctl.process import Process
 
 _UNIT = re.compile(r"/([^/\n]+\.service)")
 _USER_MANAGER = re.compile(r"user@\d+\.service")
+RUNNING = Path("/run/systemd/system")
+"""Exists where systemd is the init system (sd_booted(3))."""
 DEADLINE = 60.0
 
 
-def unit_of(process: Process) -> str:
-    """The service whose main process this one is, or descends from: `name.service`, `user:name.service` for a user's; empty for none.
+def unit_of(process: Process, ports: Collection[int] = (), *, running: Path = RUNNING, proc: Path = Path("/proc")) -> Unit | None:
+    """The unit to stop so that `process` ends and stays away, None where systemd has nothing to do with it.
 
-    A process that a unit merely started and let go (cron, sshd) is not its main process: stopping the unit would not be what is meant.
+    For systemd itself (pid 1): the socket units that listen on `ports`, and the services that they start. For others the service whose main process
+    it is or descends from, in the same session: what a service merely starts and lets go (sshd, cron) has a session of its own, and stopping
+    that service would not be what is meant.
     """
-    if not Path("/run/systemd/system").exists():
-        return ""
+    if not running.exists():
+        return None
+    if process.pid == 1:
+        return _sockets_on(ports)
     try:
-        found = _UNIT.findall(Path(f"/proc/{process.pid}/cgroup").read_text(encoding="utf-8"))
+        found = _UNIT.findall((proc / str(process.pid) / "cgroup").read_text(encoding="utf-8"))
     except OSError:
-        return ""
+        return None
     names = [name for name in found if not _USER_MANAGER.fullmatch(name)]
     if not names:
-        return ""
-    unit = f"user:{names[-1]}" if len(names) < len(found) else names[-1]
-    main = _show(unit, "MainPID")
-    family = {process.pid, *(pid for pid, _ in process.parents)}
-    return unit if main.isdigit() and int(main) in family - {0, 1} else ""
+        return None
+    of_user, name = len(names) < len(found), names[-1]
+    main = _show(name, "MainPID", of_user=of_user)
+    family = {process.pid, *(pid for pid, _ in process.parents)} - {0, 1}
+    if not main.isdigit() or int(main) not in family or not _same_session(process.pid, int(main)):
+        return None
+    sockets = [one for one in _show(name, "TriggeredBy", of_user=of_user).split() if one.endswith(".socket")]
+    return Unit((*sockets, name), of_user, int(main))
 
 
-def stop(unit: str) -> tuple[str, ...]:
-    """Stop the unit, and first the sockets that would start it again; returns what was stopped. Raises DartsctlError with systemctl's words."""
-    names = [name for name in _show(unit, "TriggeredBy").split() if name.endswith(".socket")]
-    names.append(unit.removeprefix("user:"))
-    done = spawn.run([*_systemctl(unit), "stop", *names], deadline=DEADLINE)
-    if done.code:
-        command = " ".join([*_systemctl(unit), "stop", *names])
-        raise DartsctlError(f"systemctl could not stop {unit.removeprefix('user:')}: {done.stderr.strip()}", hint=f"sudo {command}")
-    return tuple(names)
-
-
-def _systemctl(unit: str) -> list[str]:
-    return ["systemctl", "--user"] if unit.startswith("user:") else ["systemctl"]
-
-
-def _show(unit: str, name: str) -> str:
+def _same_session(pid: int, main: int) -> bool:
     try:
-        done = spawn.run([*_systemctl(unit), "show", "--property", name, "--value", unit.removeprefix("user:")], deadline=5)
+        return os.getsid(pid) == os.getsid(main)
+    except OSError:
+        return False
+
+
+def _sockets_on(ports: Collection[int]) -> Unit | None:
+    """From `systemctl list-sockets`: LISTEN UNIT ACTIVATES, one listening address a line (`[::]:80`, `0.0.0.0:80`, `/run/x.sock`)."""
+    try:
+        done = spawn.run(["systemctl", "list-sockets", "--no-legend", "--no-pager", "--full"], deadline=5)
+    except DartsctlError:
+        return None
+    sockets: list[str] = []
+    services: list[str] = []
+    for line in done.stdout.splitlines() if done.code == 0 else ():
+        address, name, *activated = line.split()[:3] if len(line.split()) >= 2 else ("", "")
+        port = address.rpartition(":")[2]
+        if port.isdigit() and int(port) in ports and name.endswith(".socket"):
+            sockets.append(name)
+            services += [one for one in activated if one.endswith(".service") and "@" not in one]
+    return Unit(tuple(dict.fromkeys([*sockets, *services])), main=1) if sockets else None
+
+
+def stop(unit: Unit) -> None:
+    """Stop the unit. Raises DartsctlError with systemctl's words, and the same command for root; nobody is asked for a password."""
+    done = spawn.run([*_systemctl(of_user=unit.of_user), "--no-ask-password", "stop", *unit.names], deadline=DEADLINE)
+    if done.code:
+        hint = unit.stop_command if unit.of_user else f"sudo {unit.stop_command}"
+        raise DartsctlError(f"systemctl could not stop {', '.join(unit.names)}: {done.stderr.strip()}", hint=hint)
+
+
+def _systemctl(*, of_user: bool) -> list[str]:
+    return ["systemctl", "--user"] if of_user else ["systemctl"]
+
+
+def _show(name: str, wanted: str, *, of_user: bool) -> str:
+    try:
+        done = spawn.run([*_systemctl(of_user=of_user), "show", "--property", wanted, "--value", name], deadline=5)
     except DartsctlError:
         return ""
     return done.stdout.strip() if done.code == 0 else ""

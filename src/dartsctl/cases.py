@@ -1,0 +1,198 @@
+"""Who is in the way, by what may be done about them: the conflicts of a preflight, grouped by holder, each of one kind (DESIGN 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Protocol
+
+from dartsctl.collisions import NameTaken
+from dartsctl.conflicts import Conflict
+from dartsctl.containers import Container
+from dartsctl.holders import DevLease, ForeignContainer, Holder, HostProcess, OwnContainer, SameStack, Unknown
+from dartsctl.process import Process
+from dartsctl.stack import Stack
+
+
+class Kind(Enum):
+    """The kinds of holder that differ in what may be done about them."""
+
+    DEV_SERVER = "a dev server under a lease"
+    PROCESS = "a process"
+    RELOADER = "a reloader and its server"
+    MANAGED = "a process that systemd keeps running"
+    SUPERVISED = "a process that another supervisor keeps running"
+    OTHER_USER = "another user's process"
+    PROTECTED = "a process that is never stopped"
+    AIRPLAY = "the AirPlay receiver of macOS"
+    CONTAINER = "a container of another project"
+    LONE_CONTAINER = "a container of no project"
+    HOST_NETWORK = "a container on the host's network"
+    ORPHAN = "an orphan of this project"
+    OWN = "a container of this project that stays"
+    SAME_STACK = "another binding of the stack itself"
+    NAME = "a container that has the name"
+    UNKNOWN = "somebody who is not visible"
+    NOBODY = "nobody: the binding can never be made"
+
+
+KEEPERS = ("supervisord", "runsv", "s6-supervise", "circusd", "monit", "PM2", "pm2", "nodemon", "watchmedo", "honcho", "overmind", "foreman")
+"""Names, or their beginnings, of programs that start their children again; one that is missing here is told after the fact (EDGE 21)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What of systemd keeps a process running. `names` in the order of stopping: the sockets that would start it again first (EDGE 20)."""
+
+    names: tuple[str, ...]
+    of_user: bool = False
+    """Of the user's own systemd."""
+    main: int = 0
+    """The service's main process."""
+
+    @property
+    def stop_command(self) -> str:
+        return " ".join(["systemctl", *(["--user"] if self.of_user else []), "stop", *self.names])
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One holder with everything of ours that it keeps from being made. Answering it answers all of its conflicts."""
+
+    holder: Holder | NameTaken
+    kind: Kind
+    conflicts: tuple[Conflict, ...] = ()
+    unit: Unit | None = None
+    """What keeps the process running, where that is systemd."""
+    reloader: int = 0
+    """The pid of the reloader that would start it again."""
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(conflict.binding.service for conflict in self.conflicts))
+
+
+class Facts(Protocol):
+    """What decides about a process beside what was seen of it."""
+
+    def family_of(self, holder: HostProcess) -> Sequence[Process]:
+        """The processes that have to end together: the holder, those that share its socket, a reloader above them."""
+
+    def reloader_of(self, holder: HostProcess) -> Process | None:
+        """The one of these that would start the others again."""
+
+    def is_protected(self, process: Process) -> bool:
+        """Whether it is an engine's, pid 1, ourselves or an ancestor of ours: never stopped."""
+
+    def is_ours(self, process: Process) -> bool:
+        """Whether this user may signal it."""
+
+    def unit_of(self, process: Process, ports: Collection[int]) -> Unit | None:
+        """What of systemd keeps it running, or keeps these ports open for it."""
+
+
+def cases(conflicts: Sequence[Conflict], names: Sequence[NameTaken], stack: Stack, facts: Facts) -> tuple[Case, ...]:
+    """The conflicts by holder; names first, because a container that is removed for its name has no ports either.
+
+    A process is one holder, however many of its sockets are shared with whom. A conflict without a holder (no such address, say) is a case too:
+    nobody can be asked about it, and nothing may be stopped for a stack that cannot start anyway.
+    """
+    groups: dict[object, tuple[Holder, list[Conflict]]] = {}
+    for conflict in conflicts:
+        for holder in conflict.holders or (Unknown(evidence=conflict.reason.value),):
+            key: object = (holder.process.pid, holder.process.birth) if isinstance(holder, HostProcess) else holder
+            known, group = groups.get(key, (holder, []))
+            groups[key] = (_united(known, holder), [*group, conflict])
+    found = [_case(holder, tuple(dict.fromkeys(group)), stack, facts) for holder, group in groups.values()]
+    return (*(Case(name, Kind.NAME) for name in names), *found)
+
+
+def _united(known: Holder, other: Holder) -> Holder:
+    if isinstance(known, HostProcess) and isinstance(other, HostProcess):
+        return replace(known, others=tuple(sorted({*known.others, *other.others})))
+    return known
+
+
+def _case(holder: Holder, conflicts: tuple[Conflict, ...], stack: Stack, facts: Facts) -> Case:
+    match holder:
+        case HostProcess():
+            return _case_of_process(holder, conflicts, facts)
+        case DevLease(process, _, _, _):
+            kind = _kind_of_server(process, facts)
+        case ForeignContainer(container, _):
+            kind = _kind_of_container(container, stack)
+        case OwnContainer():
+            kind = Kind.OWN
+        case SameStack():
+            kind = Kind.SAME_STACK
+        case Unknown():
+            kind = Kind.UNKNOWN if any(conflict.holders for conflict in conflicts) else Kind.NOBODY
+    return Case(holder, kind, conflicts)
+
+
+def _case_of_process(holder: HostProcess, conflicts: tuple[Conflict, ...], facts: Facts) -> Case:
+    if holder.process.name.startswith("ControlCe"):
+        return Case(holder, Kind.AIRPLAY, conflicts)  # it answers on 5000 and 7000, and comes back when it is killed (EDGE 14)
+    family = facts.family_of(holder)
+    unit = facts.unit_of(holder.process, {endpoint.port for conflict in conflicts for endpoint in conflict.endpoints})
+    reloader = facts.reloader_of(holder)
+    if any(facts.is_protected(one) for one in family) and not (unit and holder.process.pid == 1):
+        kind = Kind.PROTECTED  # systemd itself may hold a port: then its socket unit is stopped, not systemd
+    elif not all(facts.is_ours(one) for one in family):
+        kind = Kind.OTHER_USER
+    elif unit:
+        kind = Kind.MANAGED
+    elif reloader:
+        kind = Kind.RELOADER
+    else:
+        kind = Kind.SUPERVISED if keeper_of(holder.process) else Kind.PROCESS
+    return Case(holder, kind, conflicts, unit, reloader.pid if reloader else 0)
+
+
+def _kind_of_server(process: Process | None, facts: Facts) -> Kind:
+    if process and facts.is_protected(process):
+        return Kind.PROTECTED
+    return Kind.OTHER_USER if process and not facts.is_ours(process) else Kind.DEV_SERVER
+
+
+def keeper_of(process: Process) -> str:
+    """`supervisord (pid 12)`: a parent that is known to start its children again; empty where there is none."""
+    for pid, name in process.parents[:1]:
+        if name.startswith(KEEPERS):
+            return f"{name} (pid {pid})"
+    return ""
+
+
+def _kind_of_container(container: Container, stack: Stack) -> Kind:
+    if container.network_mode == "host":
+        return Kind.HOST_NETWORK
+    if container.project == stack.project:
+        return Kind.ORPHAN
+    return Kind.CONTAINER if container.project else Kind.LONE_CONTAINER
+
+
+def project_of(case: Case) -> str:
+    """The Compose project of the container in the way; empty where it is none."""
+    container = container_in(case)
+    return container.project if container else ""
+
+
+def container_in(case: Case) -> Container | None:
+    """The container in the way, if it is one."""
+    return case.holder.container if isinstance(case.holder, ForeignContainer | OwnContainer | NameTaken) else None
+
+
+def container_of(case: Case) -> Container:
+    """The container in the way. Raises ValueError where it is none."""
+    if container := container_in(case):
+        return container
+    raise ValueError(f"{case.kind} is no container")
+
+
+def process_of(case: Case) -> Process:
+    """The process in the way. Raises ValueError where it is none."""
+    match case.holder:
+        case HostProcess(process, _, _):
+            return process
+    raise ValueError(f"{case.kind} is no process")

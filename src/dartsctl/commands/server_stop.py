@@ -1,0 +1,73 @@
+"""Stop a server that dartsctl runs, with all that it has started: a step of `dev stop`, and of settling a conflict with one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from dartsctl.edges.leases import LeaseBook
+from dartsctl.errors import DartsctlError
+from dartsctl.serving import LeaseRecord, as_document
+
+STOP_GRACE = 7.0
+"""Seconds until SIGKILL: longer than the supervisor's own patience with the server, so that it can end the rest in good order."""
+
+
+class Processes(Protocol):
+    """What `stop` asks of edges/processes.py."""
+
+    def birth(self, pid: int) -> int | None: ...
+
+    def terminate(self, pid: int, birth_mark: int, *, grace: float, leads_group: bool = False, still_wanted: Callable[[], bool] = ...) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """What `stop` ended."""
+
+    record: LeaseRecord
+
+    def as_document(self) -> dict[str, Any]:
+        return {"stopped": as_document(self.record)}
+
+
+def stop(checkout: str, *, port: int | None = None, leases: LeaseBook, processes: Processes) -> Stopped:
+    """Stop the server on `port`, or this checkout's, with all that it started; returns once its lease is free.
+
+    Raises DartsctlError (1) when there is none, when it is another user's, or when it does not end; Refused from inside its own tree.
+    """
+    record = leases.holder(port) if port is not None else of_checkout(checkout, leases)
+    if record is None:
+        what = f"port {port}" if port is not None else checkout
+        raise DartsctlError(f"no server of dartsctl runs on {what}" if port else f"no server of {what} is running", hint="dartsctl dev list")
+    birth = record.birth
+    if not record.supervisor or processes.birth(record.supervisor) != birth:
+        raise DartsctlError(
+            f"port {record.port} is leased, but whose server it is cannot be told", hint=f"look who listens: sudo ss -tlnp sport = :{record.port}"
+        )
+
+    def still_its_lease() -> bool:
+        now = leases.holder(record.port)
+        return now is not None and (now.supervisor, now.birth) == (record.supervisor, birth)
+
+    gone = processes.terminate(record.supervisor, birth, grace=STOP_GRACE, leads_group=True, still_wanted=still_its_lease)
+    if not (gone and _freed(still_its_lease)):
+        raise DartsctlError(f"the server on port {record.port} (pid {record.pid}) does not end", hint=f"look at it: ps -fp {record.pid}")
+    return Stopped(record)
+
+
+def _freed(still_its_lease: Callable[[], bool]) -> bool:
+    until = time.monotonic() + 2
+    while still_its_lease():
+        if time.monotonic() >= until:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def of_checkout(checkout: str, leases: LeaseBook) -> LeaseRecord | None:
+    """This checkout's server: its `dev` one, else the newest that `run` started."""
+    mine = [record for record in leases.held() if record.checkout == checkout]
+    return max(mine, key=lambda record: (record.kind == "dev", record.since), default=None)

@@ -1,0 +1,539 @@
+"""Conflicts settled on the real engine: every choice at a real prompt, every policy without one, and Ctrl-C wherever somebody is asked."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from live_stack import LiveStack
+    from live_terminal import Terminal
+
+pytest_plugins = ("live_stack", "live_terminal")
+pytestmark = pytest.mark.engine
+
+Sit = Callable[..., "Terminal"]
+
+STUBBORN = """
+import signal, socket, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+one = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+print("ready", flush=True)
+time.sleep(600)
+"""
+
+
+def wanting(live: LiveStack, environment: str = "prod", *, port: int | None = None) -> int:
+    """A stack of one service that publishes a port on which nothing listens yet; the port."""
+    from live_stack import sleeper
+
+    port = port or live.ports[0]
+    live.compose({"web": sleeper(f"127.0.0.1:{port}:80")})
+    live.settings(environment=environment)
+    return port
+
+
+def rival(live: LiveStack, port: int, *, name: str = "", service: str = "theirs") -> str:
+    """Another project, running, with one container on the port and one beside it; its name."""
+    from live_stack import sleeper
+
+    project = live.of(name or f"{live.project}-other")
+    live.compose({service: sleeper(f"127.0.0.1:{port}:80"), "beside": sleeper()}, file="other/compose.json", name=project)
+    live.up("-f", "other/compose.json")
+    return project
+
+
+def stubborn(live: LiveStack, port: int) -> subprocess.Popen[str]:
+    """A process on the port that does not end when it is asked to."""
+    process = live.spawn([sys.executable, "-c", STUBBORN, str(port)])
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+def answers(port: int) -> bool:
+    with socket.socket() as one:
+        return one.connect_ex(("127.0.0.1", port)) == 0
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def published(live: LiveStack, name: str = "web") -> str:
+    """Where the project's container is published: `127.0.0.1:22000`."""
+    from live_stack import docker
+
+    return docker("port", f"{live.project}-{name}-1", "80/tcp").strip()
+
+
+def recorded(live: LiveStack) -> list[tuple[str, str]]:
+    """The history: action and what."""
+    return [(one["action"], one["what"]) for one in live.run("history", "--json").document["entries"]]
+
+
+# --- at a terminal: each choice ---------------------------------------------------------------------------------------------
+
+
+def test_wait_goes_on_by_itself_once_the_port_is_free(live: LiveStack, terminal: Sit) -> None:
+    port = wanting(live)
+    pid = live.listen(port)
+    screen = terminal("prod", "up")
+    assert f"pid {pid}" in screen.chooses("wait")
+    screen.sees(f"waiting for 127.0.0.1:{port}")
+    screen.sees(f"pid {pid}")
+    live.end(pid)
+    assert screen.ends() == 0
+    assert published(live) == f"127.0.0.1:{port}"
+    assert recorded(live) == []
+
+
+def test_abort_changes_nothing_and_ends_with_7(live: LiveStack, terminal: Sit) -> None:
+    port = wanting(live)
+    pid = live.listen(port)
+    screen = terminal("prod", "up")
+    screen.chooses("abort")
+    assert screen.ends() == 7
+    assert "nothing was changed" in screen.seen
+    assert is_alive(pid)
+    assert live.leftovers() == []
+    assert recorded(live) == []
+
+
+def test_another_projects_container_is_stopped_alone_or_with_its_whole_project(live: LiveStack, terminal: Sit) -> None:
+    port = wanting(live)
+    other = rival(live, port)
+    screen = terminal("prod", "up")
+    question, lines = screen.menu()
+    assert f"{other}-theirs-1 of project {other}" in question
+    assert [line.split(" until")[0] for line in lines] == [
+        "wait",
+        f"stop container {other}-theirs-1; its data stays",
+        f"stop all containers of project {other}; their data stays",
+        "show details",
+        "abort; nothing is changed",
+    ]
+    screen.child.send("\x1b[B\r")
+    assert screen.ends() == 0
+    assert live.containers(other) == {f"{other}-beside-1": "running", f"{other}-theirs-1": "exited"}
+    assert published(live) == f"127.0.0.1:{port}"
+    assert recorded(live) == [("stop-container", f"{other}-theirs-1")]
+
+    assert live.run("prod", "down").code == 0
+    live.up("-f", "other/compose.json")
+    screen = terminal("prod", "up")
+    screen.chooses(f"stop all containers of project {other}")
+    assert screen.ends() == 0
+    assert set(live.containers(other).values()) == {"exited"}
+
+
+def test_a_production_container_is_stopped_only_by_somebody_who_types_its_name(live: LiveStack, terminal: Sit) -> None:
+    port = wanting(live, "dev")
+    production = rival(live, port, name=f"{live.project}-app")
+    name = f"{production}-theirs-1"
+    screen = terminal("dev", "up")
+    screen.chooses(f"stop container {name}")
+    screen.sees(f"Type {name} to do it")
+    screen.types("yes")
+    screen.sees("nothing was changed")
+    assert live.containers(production)[name] == "running"
+
+    screen.chooses(f"stop all containers of project {production}")
+    screen.sees(f"Type {production} to do it")
+    screen.types(name)
+    screen.sees("nothing was changed")
+    assert set(live.containers(production).values()) == {"running"}
+
+    screen.chooses(f"stop container {name}")
+    screen.sees(f"Type {name} to do it")
+    screen.types(name)
+    assert screen.ends() == 0
+    assert live.containers(production) == {f"{production}-beside-1": "running", name: "exited"}
+
+
+def test_a_dev_binding_moves_when_a_person_says_so_and_stays_there(live: LiveStack, terminal: Sit) -> None:
+    port = wanting(live, "dev")
+    pid = live.listen(port)
+    screen = terminal("dev", "up")
+    question, lines = screen.menu()
+    assert lines[0] == "publish web on another free port, here only", "the safest stands first"
+    screen.child.send("\r")
+    assert screen.ends() == 0, screen.seen
+    moved = published(live)
+    assert moved != f"127.0.0.1:{port}"
+    assert f"web: port {port} is published on {moved.rpartition(':')[2]} here" in screen.seen
+    assert is_alive(pid)
+    assert recorded(live) == [("remap", "web")]
+
+    # The next `up` has the same number although the old one is free again; --reset-ports returns.
+    live.end(pid)
+    before = live.identities()
+    assert live.run("dev", "up").code == 0
+    assert live.identities() == before
+    reset = live.run("dev", "up", "--reset-ports")
+    assert reset.code == 0, reset.err
+    assert published(live) == f"127.0.0.1:{port}"
+
+
+def test_a_container_that_has_the_name_is_removed_its_volume_stays(live: LiveStack, terminal: Sit) -> None:
+    from live_stack import BUSYBOX, docker, sleeper
+
+    name, volume = f"{live.project}-fixed", f"{live.project}-data"
+    live.container("-v", f"{volume}:/data", BUSYBOX, "sleep", "600", name=name)
+    live.compose({"web": sleeper(container_name=name)})
+    live.settings()
+    screen = terminal("prod", "up")
+    assert f"container {name} has the name that web wants" in screen.chooses(f"stop and remove container {name}")
+    try:
+        assert screen.ends() == 0, screen.seen
+        assert live.containers() == {name: "running"}
+        assert volume in docker("volume", "ls", "-q")
+        assert recorded(live) == [("remove-container", name)]
+    finally:
+        live.close()
+        docker("volume", "rm", volume, check=False)
+
+
+def test_two_services_of_one_dev_stack_that_want_one_port_are_asked_about_once(live: LiveStack, terminal: Sit) -> None:
+    from live_stack import docker, sleeper
+
+    port = live.ports[0]
+    live.compose({"one": sleeper(f"127.0.0.1:{port}:80"), "two": sleeper(f"127.0.0.1:{port}:80")})
+    live.settings(environment="dev")
+    screen = terminal("dev", "up")
+    screen.chooses("publish ")
+    assert screen.ends() == 0, screen.seen
+    where = {docker("port", f"{live.project}-{name}-1", "80/tcp").strip() for name in ("one", "two")}
+    assert len(where) == 2
+    assert f"127.0.0.1:{port}" in where, "one of them keeps the files' own number"
+
+
+def test_an_orphan_is_stopped_and_its_successor_has_the_port(live: LiveStack, terminal: Sit) -> None:  # EDGE 38
+    from live_stack import sleeper
+
+    port = wanting(live)
+    live.up()
+    live.compose({"new": sleeper(f"127.0.0.1:{port}:80")})
+    screen = terminal("prod", "up")
+    question, lines = screen.menu()
+    assert lines[0].startswith(f"stop container {live.project}-web-1"), "nothing of ours needs it: that stands first"
+    screen.child.send("\r")
+    assert screen.ends() == 0, screen.seen
+    assert live.containers() == {f"{live.project}-new-1": "running", f"{live.project}-web-1": "exited"}
+
+
+def test_several_holders_are_asked_about_one_by_one_and_nothing_is_done_before_the_last_answer(live: LiveStack, terminal: Sit) -> None:
+    from live_stack import sleeper
+
+    live.compose({"one": sleeper(f"127.0.0.1:{live.ports[0]}:80"), "two": sleeper(f"127.0.0.1:{live.ports[1]}:80", f"127.0.0.1:{live.ports[2]}:81")})
+    live.settings()
+    first = live.listen(live.ports[0])
+    other = rival(live, live.ports[1])
+    third = live.listen(live.ports[2])
+    screen = terminal("prod", "up")
+    for _ in range(2):
+        screen.chooses("stop ")
+        assert is_alive(first)
+        assert is_alive(third)
+        assert set(live.containers(other).values()) == {"running"}
+    screen.chooses("stop ")
+    assert screen.ends() == 0, screen.seen
+    assert not is_alive(first)
+    assert not is_alive(third)
+    assert len(recorded(live)) == 3
+
+
+def test_check_with_fix_settles_and_starts_nothing(live: LiveStack, terminal: Sit) -> None:
+    port = wanting(live)
+    pid = live.listen(port)
+    screen = terminal("prod", "check", "--fix")
+    screen.chooses("stop ")
+    assert screen.ends() == 0, screen.seen
+    assert "no conflict" in screen.seen
+    assert not is_alive(pid)
+    assert live.leftovers() == []
+
+
+def test_a_stopped_server_is_ended_too(live: LiveStack, terminal: Sit) -> None:  # EDGE 23
+    port = wanting(live)
+    pid = live.listen(port)
+    os.kill(pid, signal.SIGSTOP)
+    screen = terminal("prod", "up")
+    screen.chooses("stop ")
+    assert screen.ends() == 0, screen.seen
+    assert "(SIGKILL)?" not in screen.seen, "it was continued, and took the SIGTERM"
+    assert not is_alive(pid)
+
+
+def test_a_flask_server_in_debug_mode_goes_with_its_reloader(live: LiveStack, terminal: Sit) -> None:  # EDGE 22
+    from live_stack import until
+
+    port = wanting(live)
+    (live.folder / "app.py").write_text("from flask import Flask\n\napp = Flask('darts')\n")
+    argv = [sys.executable, "-m", "flask", "run", "--debug", "--port", str(port)]
+    with (live.folder / "flask.log").open("w") as log:
+        parent = live.spawn(argv, stdout=log, stderr=log, start_new_session=True)
+    until(lambda: answers(port), say="flask run --debug does not listen")
+    screen = terminal("prod", "up")
+    question = screen.chooses("stop ")
+    assert "reloader" in screen.seen
+    child = int(question.partition("pid ")[2].partition(",")[0])
+    assert child != parent.pid, "the reloader's child has the socket"
+    assert screen.ends() == 0, screen.seen
+    assert not is_alive(child)
+    parent.wait(5)
+    assert published(live) == f"127.0.0.1:{port}"
+    assert recorded(live)[0][0] == "stop-process"
+
+
+# --- at a terminal: Ctrl-C leaves everything as it was ------------------------------------------------------------------------
+
+
+def test_ctrl_c_at_the_choice_and_at_the_name_changes_nothing(live: LiveStack, terminal: Sit) -> None:  # EDGE 82
+    port = wanting(live, "dev")
+    production = rival(live, port, name=f"{live.project}-app")
+    first = terminal("dev", "up")
+    first.menu()
+    first.interrupts()
+    assert first.ends() == 130
+    second = terminal("dev", "up")
+    second.chooses("stop container")
+    second.sees("to do it:")
+    second.interrupts()
+    assert second.ends() == 130
+    assert "nothing was changed" in first.seen
+    assert "nothing was changed" in second.seen
+    assert set(live.containers(production).values()) == {"running"}
+    assert live.leftovers() == []
+    assert recorded(live) == []
+
+
+def test_ctrl_c_at_the_confirmation_of_the_policy_and_while_it_waits_changes_nothing(live: LiveStack, terminal: Sit) -> None:
+    port = wanting(live)
+    pid = live.listen(port)
+    screen = terminal("prod", "up", "--on-conflict", "stop")
+    screen.sees("(y/N)")
+    screen.interrupts()
+    assert screen.ends() == 130
+    screen = terminal("prod", "up", "--on-conflict", "stop")
+    screen.sees("(y/N)")
+    screen.child.send("n")
+    assert screen.ends() == 7
+    screen = terminal("prod", "up", "--on-conflict", "wait")
+    screen.sees("waiting for ")
+    screen.interrupts()
+    assert screen.ends() == 130
+    assert is_alive(pid)
+    assert live.leftovers() == []
+    assert recorded(live) == []
+
+
+def test_what_does_not_end_is_counted_down_killed_only_after_a_second_yes_and_ctrl_c_leaves_it_alive(live: LiveStack, terminal: Sit) -> None:
+    from live_stack import sleeper
+
+    services = {f"s{place}": sleeper(f"127.0.0.1:{live.ports[place]}:80") for place in range(4)}
+    live.compose(services)
+    live.settings()
+    holders = [stubborn(live, live.ports[place]) for place in range(4)]
+    screens = [terminal("prod", "up", name) for name in services]
+    for screen in screens:
+        screen.chooses("stop ")
+    for screen, holder in zip(screens, holders, strict=True):
+        screen.sees(f"waiting for pid {holder.pid} to end")
+
+    # In the countdown: it has been asked to end, which cannot be taken back; it is not killed, and nothing is started.
+    screens[0].interrupts()
+    assert screens[0].ends() == 130
+    assert f"pid {holders[0].pid} was asked to end" in screens[0].seen
+
+    # At the second question: Ctrl-C, no, yes.
+    for screen, holder in zip(screens[1:], holders[1:], strict=True):
+        screen.sees(f"pid {holder.pid} did not end within 10 s. Kill it (SIGKILL)?")
+    screens[1].interrupts()
+    screens[2].child.send("n")
+    screens[3].child.send("y")
+    assert [screen.ends() for screen in screens[1:]] == [130, 7, 0]
+    assert [is_alive(holder.pid) for holder in holders] == [True, True, True, False]
+    assert list(live.containers()) == [f"{live.project}-s3-1"]
+    assert [action for action, _ in recorded(live)] == ["stop-process"]
+
+
+# --- without a terminal: the policies -----------------------------------------------------------------------------------------
+
+
+def test_fail_is_the_default_without_a_terminal_and_changes_nothing(live: LiveStack) -> None:
+    port = wanting(live)
+    pid = live.listen(port)
+    for words in ((), ("--on-conflict", "fail"), ("--on-conflict", "fail", "--yes")):
+        said = live.run("prod", "up", *words)
+        assert said.code == 3
+        assert f"pid {pid}" in said.err
+    assert is_alive(pid)
+    assert live.leftovers() == []
+
+
+def test_nobody_is_asked_with_no_input_in_ci_or_by_json_even_at_a_terminal(live: LiveStack, terminal: Sit) -> None:  # EDGE 81
+    pid = live.listen(wanting(live))
+    screens = [
+        terminal("prod", "up", "--no-input"),
+        terminal("--no-input", "prod", "up"),
+        terminal("prod", "up", CI="1"),
+        terminal("prod", "up", "--json"),
+        terminal("prod", "up", DARTSCTL_ON_CONFLICT="fail"),
+    ]
+    assert [screen.ends() for screen in screens] == [3, 3, 3, 3, 3]
+    screens = [terminal("prod", "up", "--on-conflict", "ask", "--no-input"), terminal("prod", "up", "--on-conflict", "stop", CI="1")]
+    assert [screen.ends() for screen in screens] == [7, 7]
+    assert all("--on-conflict stop --yes" in screen.seen for screen in screens)
+    assert is_alive(pid)
+    assert live.leftovers() == []
+
+
+def test_ask_without_a_terminal_ends_with_7_and_the_flags_that_answer(live: LiveStack) -> None:
+    pid = live.listen(wanting(live))
+    said = live.run("prod", "up", "--on-conflict", "ask")
+    assert said.code == 7
+    assert f"pid {pid}" in said.err
+    assert "--on-conflict stop --yes" in said.err
+    assert "--on-conflict wait" in said.err
+    assert "remap" not in said.err, "production's ports never move"
+
+
+def test_stop_without_a_terminal_needs_yes(live: LiveStack) -> None:
+    pid = live.listen(wanting(live))
+    said = live.run("prod", "up", "--on-conflict", "stop")
+    assert said.code == 7
+    assert f"pid {pid}" in said.err
+    assert "--on-conflict stop --yes" in said.err
+    assert is_alive(pid)
+    assert live.leftovers() == []
+
+
+def test_stop_with_yes_ends_a_process_and_stops_one_container_not_its_project(live: LiveStack) -> None:
+    from live_stack import sleeper
+
+    live.compose({"web": sleeper(f"127.0.0.1:{live.ports[0]}:80"), "api": sleeper(f"127.0.0.1:{live.ports[1]}:80")})
+    live.settings()
+    pid = live.listen(live.ports[0])
+    other = rival(live, live.ports[1])
+    said = live.run("prod", "up", "--on-conflict", "stop", "--yes")
+    assert said.code == 0, said.err
+    assert not is_alive(pid)
+    assert live.containers(other) == {f"{other}-beside-1": "running", f"{other}-theirs-1": "exited"}
+    assert sorted(action for action, _ in recorded(live)) == ["stop-container", "stop-process"]
+
+
+def test_dry_run_settles_nothing_whatever_the_policy(live: LiveStack) -> None:
+    pid = live.listen(wanting(live))
+    assert live.run("prod", "up", "--on-conflict", "stop", "--yes", "--dry-run").code == 3
+    assert live.run("prod", "check", "--fix", "--on-conflict", "stop", "--yes", "--dry-run").code == 3
+    assert is_alive(pid)
+
+
+def test_wait_ends_with_124_at_its_deadline_and_names_who_still_has_the_port(live: LiveStack) -> None:
+    pid = live.listen(wanting(live))
+    said = live.run("prod", "up", "--on-conflict", "wait", "--wait-timeout", "1")
+    assert said.code == 124
+    assert f"pid {pid}" in said.err
+    assert "--wait-timeout" in said.err
+    assert is_alive(pid)
+    assert live.leftovers() == []
+
+
+def test_remap_moves_a_dev_stack_and_is_refused_in_production(live: LiveStack) -> None:
+    port = wanting(live)
+    pid = live.listen(port)
+    said = live.run("prod", "up", "--on-conflict", "remap")
+    assert said.code == 4
+    assert "never moved" in said.err
+    assert live.leftovers() == []
+
+    live.settings(environment="dev")
+    said = live.run("dev", "up", "--on-conflict", "remap")
+    assert said.code == 0, said.err
+    assert "warning: web: port" in said.err
+    moved = published(live).rpartition(":")[2]
+    assert moved != str(port)
+    assert is_alive(pid)
+    shown = [live.run("dev", verb) for verb in ("ps", "check")]
+    assert [said.code for said in shown] == [0, 0]
+    assert all(moved in said.out for said in shown)
+
+
+# --- check-then-act: a port taken between the check and the start -------------------------------------------------------------
+
+
+def gated(live: LiveStack, environment: str = "prod") -> tuple[int, Path]:
+    """A stack whose `web` starts, and binds its port, only once the test opens a gate (a file); the port and the gate."""
+    from live_stack import healthy, sleeper
+
+    (live.folder / "gate").mkdir()
+    first = healthy(after="test -e /gate/open", volumes=[f"{live.folder / 'gate'}:/gate"])
+    first["healthcheck"] |= {"retries": 600, "interval": "200ms"}
+    live.compose({"first": first, "web": sleeper(f"127.0.0.1:{live.ports[0]}:80", depends_on={"first": {"condition": "service_healthy"}})})
+    live.settings(environment=environment)
+    return live.ports[0], live.folder / "gate" / "open"
+
+
+def test_a_port_taken_after_the_check_leads_to_the_same_question_and_then_to_success(live: LiveStack, terminal: Sit) -> None:
+    port, gate = gated(live)
+    screen = terminal("prod", "up")
+    screen.sees("first-1  Waiting")
+    pid = live.listen(port)
+    gate.touch()
+    assert f"pid {pid}" in screen.chooses("stop ")
+    assert screen.ends() == 0, screen.seen
+    assert "taken between the check and the start" in screen.seen
+    assert set(live.containers().values()) == {"running"}
+    assert published(live) == f"127.0.0.1:{port}"
+
+
+@pytest.mark.parametrize("policy", ["stop", "remap", "wait", "fail"])
+def test_a_port_taken_after_the_check_is_answered_by_the_policy(live: LiveStack, policy: str) -> None:
+    port, gate = gated(live, "dev")
+    running = live.start("dev", "up", "--on-conflict", policy, "--yes")
+    assert running.stdout is not None
+    lines: list[str] = []
+    while not lines or "first-1  Waiting" not in lines[-1]:
+        assert (line := running.stdout.readline()), lines
+        lines.append(line)
+    pid = live.listen(port)
+    gate.touch()
+    if policy == "wait":
+        while "waiting for 127.0.0.1" not in lines[-1]:
+            assert (line := running.stdout.readline()), lines
+            lines.append(line)
+        live.end(pid)
+    rest, _ = running.communicate(timeout=60)
+    said = "".join(lines) + rest
+    assert running.returncode == (3 if policy == "fail" else 0), said
+    assert is_alive(pid) is (policy in ("remap", "fail"))
+    if policy == "fail":
+        assert f"pid {pid}" in said
+        assert live.leftovers() == []
+    else:
+        assert (published(live) == f"127.0.0.1:{port}") is (policy != "remap")
+
+
+def test_ctrl_c_at_the_question_in_the_middle_of_up_leaves_nothing_half_started(live: LiveStack, terminal: Sit) -> None:  # EDGE 85
+    port, gate = gated(live)
+    screen = terminal("prod", "up")
+    screen.sees("first-1  Waiting")
+    pid = live.listen(port)
+    gate.touch()
+    screen.menu()
+    screen.interrupts()
+    assert screen.ends() == 130
+    assert is_alive(pid)
+    assert live.leftovers() == []

@@ -1,0 +1,130 @@
+"""Moved ports: numbers that are the same every time, and an override that Compose itself reads as exactly these moves."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dartsctl import stack
+from dartsctl.remapping import FIRST, LAST, Move, choose, override, still_fit
+from dartsctl.stack import Stack
+
+PORTS: list[dict[str, Any] | str] = [
+    "8080:80",
+    "127.0.0.1:5432:5432",
+    {"target": 53, "published": "5353", "protocol": "udp", "host_ip": "127.0.0.1"},
+    {"target": 53, "published": "5353", "protocol": "tcp"},
+    "[::1]:9000-9003:9000",
+    "7000",
+    "127.0.0.1::7001",
+]
+
+
+def resolved(folder: Path, *files: str) -> dict[str, Any]:
+    """What the real Compose makes of these files; it needs no engine for that."""
+    flags = [word for file in files for word in ("-f", str(folder / file))]
+    done = subprocess.run(
+        ["docker", "compose", "-p", "moves", *flags, "config", "--format", "json"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        stdin=subprocess.DEVNULL,
+    )
+    assert done.returncode == 0, done.stderr
+    model = json.loads(done.stdout)
+    assert isinstance(model, dict)
+    return model
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    services = {"web": {"image": "x", "ports": PORTS}, "db": {"image": "x", "ports": ["6000:6000"]}, "worker": {"image": "x"}}
+    (tmp_path / "base.json").write_text(json.dumps({"services": services}))
+    return tmp_path
+
+
+@pytest.fixture
+def model(folder: Path) -> Stack:
+    return stack.read(resolved(folder, "base.json"))
+
+
+def apply(folder: Path, model: Stack, *moves: Move) -> Stack:
+    (folder / "moved.yml").write_text(override(model, moves))
+    return stack.read(resolved(folder, "base.json", "moved.yml"))
+
+
+def entries(one: Stack, service: str) -> list[str]:
+    return [str(entry) for entry in one.services[service].ports]
+
+
+def test_the_same_port_moves_to_the_same_number_every_time() -> None:
+    first = choose(5432, is_free=lambda _: True, avoid=())
+    assert first is not None
+    assert FIRST <= first <= LAST
+    assert choose(5432, is_free=lambda _: True, avoid=()) == first
+    assert len({choose(port, is_free=lambda _: True, avoid=()) for port in (80, 443, 5000, 5432, 5672, 8080, 9443, 15672)}) == 8
+
+
+def test_what_is_busy_or_to_be_avoided_is_passed_over() -> None:
+    first = choose(5432, is_free=lambda _: True, avoid=()) or 0
+    assert choose(5432, is_free=lambda port: port != first, avoid=()) == first + 1
+    assert choose(5432, is_free=lambda _: True, avoid={first, first + 1}) == first + 2
+
+
+def test_the_search_goes_round_and_ends() -> None:
+    assert choose(5432, is_free=lambda port: port == FIRST, avoid=()) == FIRST
+    assert choose(65535, is_free=lambda port: port == LAST, avoid=()) == LAST
+    assert choose(5432, is_free=lambda _: False, avoid=()) is None
+    assert choose(5432, is_free=lambda _: True, avoid=range(FIRST, LAST + 1)) is None
+
+
+def test_compose_reads_the_override_as_exactly_these_moves(folder: Path, model: Stack) -> None:
+    after = apply(folder, model, Move("web", 80, "tcp", "8080", 18080), Move("web", 53, "udp", "5353", 18053))
+    before = entries(model, "web")
+    changed = {"8080:80/tcp": "18080:80/tcp", "127.0.0.1:5353:53/udp": "127.0.0.1:18053:53/udp"}
+    assert entries(after, "web") == [changed.get(entry, entry) for entry in before]
+    assert len(set(before) & changed.keys()) == 2
+    assert entries(after, "db") == entries(model, "db")
+    assert after.services["worker"] == model.services["worker"]
+    assert after.services.keys() == model.services.keys()
+
+
+def test_addresses_protocols_ranges_and_ephemeral_ports_stay_as_they_are(folder: Path, model: Stack) -> None:
+    after = apply(folder, model, Move("web", 80, "tcp", "8080", 18080))
+    assert [entry for entry in entries(after, "web") if "18080" not in entry] == [entry for entry in entries(model, "web") if "8080" not in entry]
+    assert {"[::1]:9000-9003:9000/tcp", "7000/tcp", "127.0.0.1:7001/tcp", "5353:53/tcp"} <= set(entries(after, "web"))
+
+
+def test_a_range_is_pinned_to_one_number(folder: Path, model: Stack) -> None:
+    after = apply(folder, model, Move("web", 9000, "tcp", "9000-9003", 19000))
+    assert "[::1]:19000:9000/tcp" in entries(after, "web")
+
+
+def test_several_services_move_in_one_file(folder: Path, model: Stack) -> None:
+    after = apply(folder, model, Move("web", 80, "tcp", "8080", 18080), Move("db", 6000, "tcp", "6000", 16000))
+    assert entries(after, "db") == ["16000:6000/tcp"]
+    assert "18080:80/tcp" in entries(after, "web")
+
+
+def test_the_override_says_how_to_get_rid_of_it(model: Stack) -> None:
+    assert "--reset-ports" in override(model, [Move("db", 6000, "tcp", "6000", 16000)]).splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    ("move", "fits"),
+    [
+        (Move("db", 6000, "tcp", "6000", 16000), True),
+        (Move("db", 6000, "tcp", "6001", 16000), False),
+        (Move("db", 6000, "udp", "6000", 16000), False),
+        (Move("db", 6001, "tcp", "6000", 16000), False),
+        (Move("gone", 6000, "tcp", "6000", 16000), False),
+        (Move("web", 9000, "tcp", "9000-9003", 19000), True),
+    ],
+)
+def test_a_move_fits_as_long_as_its_entry_stands_in_the_files(model: Stack, move: Move, fits: bool) -> None:
+    assert still_fit([move], model.services) == ((move,) if fits else ())
