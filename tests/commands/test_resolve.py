@@ -89,6 +89,7 @@ class Person(Prompts):
         return bool(self._answer(question))
 
     def typed(self, question: str, expected: str, *, flags: str) -> bool:
+        assert not flags  # no flag types a name
         return bool(self._answer(question) == expected)
 
 
@@ -320,7 +321,7 @@ def test_without_a_terminal_the_second_yes_is_a_flag(start: Start, port: int, me
 def test_ctrl_c_while_it_is_waited_for_kills_nobody(start: Start, port: int, means: Callable[..., Means]) -> None:
     class Interrupting(Talk):
         def progress(self, text: str) -> None:
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt(text)
 
     server, done = start(*python(STUBBORN, port)), means(grace=3.0, screen=Interrupting())
     with pytest.raises(KeyboardInterrupt):
@@ -497,7 +498,7 @@ def test_somebody_else_who_takes_the_port_meanwhile_is_named(start: Start, port:
     stopped = processes.describe(start("sleep", "600", ready=False).pid)
     assert stopped is not None
     thief = start(*python(SLEEP, port))
-    with pytest.raises(DartsctlError, match=rf"\(pid {thief.pid}\) holds port {port} now"):
+    with pytest.raises(DartsctlError, match=rf"\(pid {thief.pid}, started by \S+\) has port {port} now"):
         stopping.look_again([Endpoint(port, "127.0.0.1")], stopped, before=(), siblings=(), seconds=0)
     stopping.look_again([Endpoint(port, "127.0.0.1")], stopped, before={thief.pid}, siblings=(), seconds=0)
 

@@ -153,10 +153,10 @@ def look_again(endpoints: Sequence[Endpoint], stopped: Process, before: Collecti
 
 def _is_back(newcomer: Process, stopped: Process, endpoint: Endpoint) -> DartsctlError:
     pid, name = newcomer.parents[0] if newcomer.parents else (0, "somebody")
-    if newcomer.command == stopped.command or (pid > 1 and stopped.parents[:1] == newcomer.parents[:1]):
+    if newcomer.command == stopped.command:
         text = f"{stopped.name} was stopped and is back for port {endpoint.port} (pid {newcomer.pid}): {name} (pid {pid}) keeps it running"
         hint = f"find its service and stop that: systemctl status {newcomer.pid}" if pid <= 1 else f"stop {name} first; look at it: ps -fp {pid}"
     else:
-        text = f"{stopped.name} was stopped, and {newcomer.name} (pid {newcomer.pid}) holds port {endpoint.port} now"
+        text = f"{stopped.name} was stopped, and {newcomer.name} (pid {newcomer.pid}, started by {name}) has port {endpoint.port} now"
         hint = f"look at it, then try again: ps -fp {newcomer.pid}"
     return DartsctlError(text, hint=hint, code=ExitCode.CONFLICT)
