@@ -111,7 +111,8 @@ class Stream:
             else:
                 self.kill()
 
-        before = {number: signal.signal(number, take) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+        wanted = [number for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is not signal.SIG_IGN]
+        before = {number: signal.signal(number, take) for number in wanted}  # what is ignored stays so: nohup, a background job
         try:
             yield came
         finally:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,7 +63,8 @@ def _run(words: list[str]) -> int:
 
     _add_named_environment(words)
     try:
-        answer = app(args=words, prog_name="dartsctl", standalone_mode=False)
+        with _only_what_is_named(words):
+            answer = app(args=words, prog_name="dartsctl", standalone_mode=False)
     except TyperException as error:
         return _refuse_words(error)
     except typer.Abort:
@@ -72,6 +74,19 @@ def _run(words: list[str]) -> int:
             raise ended.__context__ from None  # Click's own answer to it is exit code 1
         raise
     return int(answer or 0)
+
+
+@contextmanager
+def _only_what_is_named(words: Sequence[str]) -> Iterator[None]:
+    """Typer builds every verb's parameters at each start, 255 of them: where the line begins with a known verb, that one is enough."""
+    verbs, groups = app.registered_commands, app.registered_groups
+    if words and words[0] in VERBS and not any(name.endswith("_COMPLETE") for name in os.environ):
+        app.registered_commands = [one for one in verbs if words[0] in (one.name, getattr(one.callback, "__name__", ""))]
+        app.registered_groups = [one for one in groups if one.name == words[0]]
+    try:
+        yield
+    finally:
+        app.registered_commands, app.registered_groups = verbs, groups
 
 
 def _refuse_words(error: Exception) -> int:

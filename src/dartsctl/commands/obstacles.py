@@ -17,7 +17,7 @@ from dartsctl.edges.leases import state_folder
 from dartsctl.edges.output import Screen
 from dartsctl.edges.prompts import Prompts
 from dartsctl.environment import Environment
-from dartsctl.errors import DartsctlError, ExitCode, Refused
+from dartsctl.errors import DartsctlError, ExitCode, Interrupted, Refused
 from dartsctl.resolution import Action, Policy, Request, Step
 
 
@@ -123,13 +123,23 @@ def settle(
     plan = _plan(before, answers, policy, plain, means)
     if not plan:
         return before.environment, before
-    carry_out(plan, means)
+    try:
+        carry_out(plan, means)
+    except KeyboardInterrupt:
+        raise _interrupted(plan) from None
     for one in moved:
         for step in plan:
             if step.action is Action.REMAP:
                 means.history.add("remap", ", ".join(step.case.services), "a port was taken", override=str(one.files[-1]))
     environment = moved[-1] if moved else before.environment
     return environment, look_again(environment, request.intent, compose_on)
+
+
+def _interrupted(plan: tuple[Step, ...]) -> Interrupted:
+    """A signal cannot be taken back: what was asked to end, or has been stopped, is not called unchanged."""
+    if all(step.action in (Action.WAIT, Action.REMAP) for step in plan):
+        return Interrupted("interrupted; nothing was stopped or started")
+    return Interrupted("interrupted; what has been stopped, or asked to end, stays so; nothing was started", hint="dartsctl history")
 
 
 def _plan(before: Preflight, answers: Answers, policy: Policy, plain: Environment, means: Means) -> tuple[Step, ...]:
@@ -141,6 +151,8 @@ def _plan(before: Preflight, answers: Answers, policy: Policy, plain: Environmen
         production_project=answers.production_project,
         remap_only=answers.remap_by_itself if answers.policy is None and policy == "remap" else None,
     )
+    if resolution.dead_ends(found, asked):
+        return ()  # nobody is asked in vain: the refusal names what is in the way
     plan = resolution.decide(found, asked, ask(means))
     if policy == "ask" and found and not plan:
         raise DartsctlError("aborted; nothing was changed", hint="dartsctl check shows it again", code=ExitCode.ANSWER_NEEDED)

@@ -199,7 +199,8 @@ def process_line(process: Process) -> str:
     age = f", for {duration(time.time() - process.started)}" if process.started else ""
     user = f", user {process.user}" if process.user else ""
     command = " ".join(masking.command(process.command)) or process.name
-    return f"{process.name} (pid {process.pid}{user}{age}): {command[:200]}" + (f", in {process.cwd}" if process.cwd else "")
+    line = f"{process.name} (pid {process.pid}{user}{age}): {command[:200]}" + (f", in {process.cwd}" if process.cwd else "")
+    return "".join(one if one.isprintable() else " " for one in line)  # `python -c` has lines; an escape sequence would reach the terminal
 
 
 def container_line(container: Container) -> str:

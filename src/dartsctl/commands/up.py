@@ -89,6 +89,7 @@ def _start(
                 environment, before = obstacles.settle(now, request, plain, compose_on=compose_on, prompts=prompts, screen=screen)
                 request = replace(request, environment=environment)
                 obstacles.refuse(before, replace(request, skip_port_check=False), screen)
+                deadline = clock() + request.deadline  # a person may have taken their time
                 failure = _run_compose(request, compose_on(request.environment), screen, attempt)
         if failure:
             explain(failure, request)

@@ -300,8 +300,12 @@ def _parents(process: psutil.Process) -> tuple[tuple[int, str], ...]:
 
 
 def _children(process: psutil.Process) -> tuple[int, ...]:
+    """Direct children. The kernel has the list (CONFIG_PROC_CHILDREN); psutil would read every process of the machine for it."""
     import psutil
 
+    with suppress(OSError, ValueError):
+        tasks = Path(f"/proc/{process.pid}/task").iterdir()
+        return tuple(sorted({int(pid) for task in tasks for pid in (task / "children").read_text(encoding="ascii").split()}))
     with suppress(psutil.Error, OSError):
         return tuple(sorted(child.pid for child in process.children()))
     return ()
