@@ -58,7 +58,7 @@ class Terminal:
 
     def ends(self, *, patience: float = 60) -> int:
         """Wait for the end; the exit code."""
-        self._until([pexpect.EOF, r"\(arrow keys\)"], patience)
+        self._until([pexpect.EOF, r"\(arrow keys\)\s[^?]*?abort; nothing is changed"], patience)
         assert self.child.after is pexpect.EOF, f"one more question:\n{self.seen}"
         self.child.wait()
         assert "Traceback" not in self.seen

@@ -88,10 +88,10 @@ def test_a_compose_that_hangs_ends_with_124(live: LiveStack, tmp_path: Path) -> 
 def test_a_bug_writes_a_report_and_shows_no_traceback(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], own_state_folder: Path
 ) -> None:
-    def broken(**_given: object) -> int:
+    def broken(*_self: object, **_given: object) -> int:
         raise ZeroDivisionError("canary-secret-value")
 
-    monkeypatch.setattr(cli, "app", broken)
+    monkeypatch.setattr(type(cli.app), "__call__", broken)
     monkeypatch.setenv("SOME_PASSWORD", "canary-secret-value")
     assert cli.main(["ports", "--token", "canary-on-the-line"]) == ExitCode.BUG
     out, err = capfd.readouterr()
@@ -108,26 +108,26 @@ def test_a_bug_writes_a_report_and_shows_no_traceback(
 
 
 def test_a_bug_with_json_is_one_document(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
-    def broken(**_given: object) -> int:
+    def broken(*_self: object, **_given: object) -> int:
         raise RuntimeError
 
-    monkeypatch.setattr(cli, "app", broken)
+    monkeypatch.setattr(type(cli.app), "__call__", broken)
     assert cli.main(["ports", "--json"]) == ExitCode.BUG
     assert json.loads(capfd.readouterr().out)["exit_code"] == ExitCode.BUG
 
 
 def test_ctrl_c_anywhere_else_ends_with_130(monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(**_given: object) -> int:
+    def interrupted(*_self: object, **_given: object) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "app", interrupted)
+    monkeypatch.setattr(type(cli.app), "__call__", interrupted)
     assert cli.main(["ports"]) == ExitCode.INTERRUPTED
 
 
 def test_an_error_brings_its_own_code(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
-    def refused(**_given: object) -> int:
+    def refused(*_self: object, **_given: object) -> int:
         raise DartsctlError("no", details=("because",), hint="do this", code=ExitCode.REFUSED)
 
-    monkeypatch.setattr(cli, "app", refused)
+    monkeypatch.setattr(type(cli.app), "__call__", refused)
     assert cli.main(["ports"]) == ExitCode.REFUSED
     assert capfd.readouterr().err == "error: no\n  because\nnext: do this\n"

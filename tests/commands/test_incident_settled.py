@@ -72,7 +72,7 @@ def test_one_prod_up_names_the_flask_server_on_5000_stops_it_when_told_to_and_br
     history = production.run("history", "--json").document["entries"]
     assert [(one["action"], one["why"]) for one in history] == [("stop-process", "in the way of darts-app")]
     assert "run.py" in history[0]["what"]
-    assert history[0]["details"] == {"pids": [server.pid]}
+    assert history[0]["details"]["pids"] == [server.pid]
     assert "stop-process" in production.run("history").out
 
 

@@ -144,8 +144,8 @@ def stop(
 ) -> int:
     """Stop a server, and all that it has started."""
     from dartsctl.allocation import parse_port
-    from dartsctl.commands.servers import url as find
     from dartsctl.commands.server_stop import stop as run_stop
+    from dartsctl.commands.servers import url as find
     from dartsctl.edges import processes
     from dartsctl.edges.leases import LeaseBook
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from dartsctl import remapping, stack
-from dartsctl.bindings import Endpoint, PortBinding
+from dartsctl.bindings import Endpoint, PortBinding, Protocol
+from dartsctl.cases import Case
 from dartsctl.commands.host import Host
 from dartsctl.commands.preflight import Intent, Preflight, look
 from dartsctl.edges.docker import Compose
@@ -17,7 +19,6 @@ from dartsctl.environment import Environment
 from dartsctl.errors import DartsctlError, ExitCode
 from dartsctl.listeners import Probe
 from dartsctl.remapping import Move
-from dartsctl.cases import Case
 
 ComposeOn = Callable[[Environment], Compose]
 
@@ -58,27 +59,37 @@ def move(
     model = stack.read(compose_on(plain).config().model)
     kept = {(one.service, one.target, one.protocol, one.old): one for one in remapping.still_fit(book.read(), model.services)}
     taken = set(avoid) | set(model.published_ports) | {one.new for one in kept.values()}
-    host = Host()
-    for binding in dict.fromkeys(conflict.binding for case in cases for conflict in case.conflicts):
-        old = next((one.old for one in kept.values() if _is(one, binding)), binding.published)
-        new = remapping.choose(int(old.partition("-")[0]), is_free=lambda port, binding=binding: _is_free(binding, port, before, host), avoid=taken)  # type: ignore[misc]  # the default binds the loop's binding
+    for (service, target, protocol, old), addresses in _wanted(cases, kept.values()).items():
+        is_free = functools.partial(_is_free, addresses, protocol, before, Host())
+        new = remapping.choose(int(old.partition("-")[0]), is_free=is_free, avoid=taken)
         if new is None:
-            raise DartsctlError(f"no free port is left for {binding.service}", hint="free one, or name another range", code=ExitCode.CONFLICT)
+            raise DartsctlError(f"no free port is left for {service}", hint="free one, then try again", code=ExitCode.CONFLICT)
         taken.add(new)
-        kept[(binding.service, binding.target, binding.protocol, old)] = Move(binding.service, binding.target, binding.protocol, old, new)
-        screen.warn(f"{binding.service}: port {old} is published on {new} here")
+        kept[(service, target, protocol, old)] = Move(service, target, protocol, old, new)
+        screen.warn(f"{service}: port {old} is published on {new} here")
     moves = tuple(kept.values())
     return replace(plain, files=(*plain.files, book.keep(moves, remapping.override(model, moves))))
+
+
+def _wanted(cases: Sequence[Case], kept: Iterable[Move]) -> dict[tuple[str, int, Protocol, str], tuple[str, ...]]:
+    """What is to move, by (service, target, protocol, the files' own number), with every host address on which it is wanted: one number for all."""
+    known = tuple(kept)
+    found: dict[tuple[str, int, Protocol, str], tuple[str, ...]] = {}
+    for binding in dict.fromkeys(conflict.binding for case in cases for conflict in case.conflicts):
+        old = next((one.old for one in known if _is(one, binding)), binding.published)
+        key = (binding.service, binding.target, binding.protocol, old)
+        found[key] = tuple(dict.fromkeys((*found.get(key, ()), *binding.addresses)))
+    return found
 
 
 def _is(move: Move, binding: PortBinding) -> bool:
     return (move.service, move.target, move.protocol, str(move.new)) == (binding.service, binding.target, binding.protocol, binding.published)
 
 
-def _is_free(binding: PortBinding, port: int, before: Preflight, host: Host) -> bool:
+def _is_free(addresses: Sequence[str], protocol: Protocol, before: Preflight, host: Host, port: int) -> bool:
     published = {one.port for container in before.containers for one in container.published}
     return port not in published and all(
-        host.probe(Endpoint(port, address, binding.protocol), udp_reuse_address=False) is Probe.FREE for address in binding.addresses
+        host.probe(Endpoint(port, address, protocol), udp_reuse_address=False) is Probe.FREE for address in addresses
     )
 
 

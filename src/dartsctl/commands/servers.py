@@ -19,5 +19,3 @@ def url(checkout: str, *, leases: LeaseBook) -> LeaseRecord:
     if record is None:
         raise DartsctlError(f"no server of {checkout} is running", hint="start it: dartsctl dev")
     return record
-
-

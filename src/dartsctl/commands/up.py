@@ -83,14 +83,14 @@ def _start(
         failure = _run_compose(request, compose_on(request.environment), screen, attempt)
         if failure and failure.kind == "port":
             now = look_again(request.environment, request.intent, compose_on)
-            if now.answer.conflicts:
-                if not request.skip_port_check:
-                    screen.note("a port was taken between the check and the start")
+            if not request.skip_port_check:
+                screen.note("a port was taken between the check and the start")
+            if not now.is_clear:  # else it is free again by now
                 environment, before = obstacles.settle(now, request, plain, compose_on=compose_on, prompts=prompts, screen=screen)
                 request = replace(request, environment=environment)
                 obstacles.refuse(before, replace(request, skip_port_check=False), screen)
-                deadline = clock() + request.deadline  # a person may have taken their time
-                failure = _run_compose(request, compose_on(request.environment), screen, attempt)
+            deadline = clock() + request.deadline  # a person may have taken their time
+            failure = _run_compose(request, compose_on(request.environment), screen, attempt)
         if failure:
             explain(failure, request)
         state = postflight.wait(before, engine, screen, deadline=deadline, clock=clock)

@@ -23,7 +23,25 @@ T = TypeVar("T")
 _ON_LINUX: bool = sys.platform == "linux"  # elsewhere psutil answers, which takes longer to load
 
 _FORWARDERS = frozenset(
-    {"docker-proxy", "dockerd", "containerd", "rootlesskit", "slirp4netns", "com.docker.backend", "vpnkit", "vpnkit-bridge", "wslrelay", "wslhost"}
+    {
+        "docker-proxy",
+        "dockerd",
+        "containerd",
+        "rootlesskit",
+        "slirp4netns",
+        "com.docker.backend",
+        "vpnkit",
+        "vpnkit-bridge",
+        "wslrelay",
+        "wslhost",
+        "rootlessport",
+        "pasta",
+        "conmon",
+        "gvproxy",
+        "limactl",
+        "OrbStack",
+        "OrbStack Helper",
+    }
 )
 _CONTAINER = re.compile(r"(?:docker[-/]|/containers/|libpod-|cri-containerd-)([0-9a-f]{64})")
 _MOUNTS = re.compile(r"/containers/([0-9a-f]{64})/(?:resolv\.conf|hostname|hosts)\b")

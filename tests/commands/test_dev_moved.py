@@ -1,0 +1,182 @@
+"""A dev stack beside a running one that has its ports: it moves, and the host server follows it to its own PostgreSQL and RabbitMQ."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from base64 import b64encode
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from live_stack import LiveStack
+
+pytest_plugins = ("live_stack",)
+pytestmark = pytest.mark.engine
+
+REPOSITORY = Path(__file__).parents[2]
+TAKEN = (15432, 15673, 25673)
+"""What compose/dev.yml publishes."""
+
+SERVER = """
+import http.server, os
+from http.server import BaseHTTPRequestHandler as Handler
+
+def answer(self):
+    self.send_response(200)
+    self.end_headers()
+    self.wfile.write(os.environ.get("WEB_PORT", "unset").encode())
+
+Handler.do_GET = answer
+http.server.HTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
+"""
+
+
+def ask(url: str, document: object = None, *, user: str = "") -> Any:
+    """The JSON (or text) that a URL answers; a document is POSTed. None where nobody answers."""
+    headers = {"Content-Type": "application/json", **({"Authorization": f"Basic {b64encode(user.encode()).decode()}"} if user else {})}
+    request = urllib.request.Request(url, None if document is None else json.dumps(document).encode(), headers)
+    try:
+        with urllib.request.urlopen(request, timeout=5) as answered:
+            text = answered.read().decode()
+    except (urllib.error.URLError, ConnectionError, TimeoutError):
+        return None
+    return json.loads(text) if text.startswith(("{", "[")) else text
+
+
+def up(server: subprocess.Popen[str]) -> tuple[str, str]:
+    """The URL that `dartsctl dev` says once its server listens, and all that it has said until then."""
+    assert server.stdout is not None
+    lines: list[str] = []
+    while not lines or "dartsctl: http://" not in lines[-1]:
+        line = server.stdout.readline()
+        assert line, "".join(lines)
+        lines.append(line)
+    return lines[-1].split()[1], "".join(lines)
+
+
+def end(server: subprocess.Popen[str]) -> None:
+    """As Ctrl-C would."""
+    server.send_signal(signal.SIGINT)
+    server.communicate(timeout=30)
+
+
+def port_of(container: str, port: int) -> int:
+    from live_stack import docker
+
+    return int(docker("port", container, f"{port}/tcp").rpartition(":")[2])
+
+
+def small(live: LiveStack, *, told: bool = True) -> int:
+    """A dev stack of one service, a server that answers with WEB_PORT, and somebody on the service's port; the port."""
+    from live_stack import free_ports, sleeper
+
+    port = live.ports[0]
+    live.compose({"web": sleeper(f"127.0.0.1:{port}:80")})
+    (live.folder / "server.py").write_text(SERVER)
+    templates = '[server.env]\nWEB_PORT = "{web.port:80}"\n' if told else ""
+    first = free_ports(8)[0]
+    command = json.dumps([sys.executable, "server.py"])
+    live.settings(f'[ports]\ndev_range = "{first}-{first + 7}"\n[server]\ncommand = {command}\n{templates}', environment="dev")
+    live.listen(port)
+    return port
+
+
+def test_without_a_terminal_dev_moves_what_the_server_is_told_about_and_says_so_loudly(live: LiveStack) -> None:
+    port = small(live)
+    server = live.start("dev")
+    try:
+        url, said = up(server)
+        moved = port_of(f"{live.project}-web-1", 80)
+        assert moved != port
+        assert f"warning: web: port {port} is published on {moved} here" in said
+        assert ask(url) == str(moved)
+    finally:
+        end(server)
+
+
+def test_a_service_that_the_server_is_not_told_about_does_not_move_by_itself(live: LiveStack) -> None:
+    small(live, told=False)
+    said = live.run("dev")
+    assert said.code == 3
+    assert "--on-conflict" in said.err or "free what is named" in said.err
+    assert live.leftovers() == []
+
+
+def test_dev_fails_on_a_conflict_where_the_policy_says_so(live: LiveStack) -> None:
+    small(live)
+    assert live.run("dev", "--on-conflict", "fail").code == 3
+    assert live.run("dev", DARTSCTL_ON_CONFLICT="fail").code == 3
+    assert live.leftovers() == []
+
+
+@pytest.mark.stack
+@pytest.mark.timeout(400)
+def test_the_dev_stack_starts_beside_one_that_has_its_ports_and_the_server_talks_to_the_dev_one(live: LiveStack) -> None:
+    """The other stack is compose/dev.yml itself under another name, with the same passwords: only the ports tell them apart."""
+    from live_production import is_free
+    from live_stack import docker, free_ports, until
+
+    until(lambda: all(map(is_free, TAKEN)), seconds=90, say=f"this test needs {TAKEN}")
+    other = live.of(f"{live.project}-app")
+    live.up("-f", REPOSITORY / "compose" / "dev.yml", "-p", other)
+    first = free_ports(8)[0]
+    text = (REPOSITORY / "dartsctl.toml").read_text()
+    server_tables = text[text.index("[server]") :].replace('"compose/sample"', json.dumps(str(REPOSITORY / "compose" / "sample")))
+    live.settings(
+        f'wait_timeout = 240\n[ports]\ndev_range = "{first}-{first + 7}"\n{server_tables}', files=(REPOSITORY / "compose" / "dev.yml",), environment="dev"
+    )
+    server = live.start("dev", "--on-conflict", "remap", SCORES_DB=str(live.folder / "scores.db"))
+    try:
+        url, _ = up(server)
+        now = {old: port_of(f"{live.project}-{name}-1", target) for old, (name, target) in zip(TAKEN, _PUBLISHED, strict=True)}
+        assert not set(now.values()) & set(TAKEN)
+        _scores_go_to(url, live, other, management=now[25673])
+    finally:
+        end(server)
+
+    # ps, ports and check know the new numbers; the next `up` has the same; --reset-ports returns to the files' own.
+    shown = {verb: live.run(*verb.split()) for verb in ("dev ps", "dev check", "ports")}
+    assert {verb: said.code for verb, said in shown.items()} == dict.fromkeys(shown, 0)
+    for verb in ("dev ps", "dev check"):
+        assert all(str(number) in shown[verb].out for number in now.values()), shown[verb].out
+    before = live.identities()
+    assert live.run("dev", "up").code == 0
+    assert live.identities() == before
+    assert live.run("dev", "down").code == 0
+    again = live.run("dev", "up", "postgres")
+    assert again.code == 0, again.err
+    assert port_of(f"{live.project}-postgres-1", 5432) == now[15432]
+    docker("stop", "-t", "0", f"{other}-postgres-1")
+    back = live.run("dev", "up", "postgres", "--reset-ports")
+    assert back.code == 0, back.err
+    assert port_of(f"{live.project}-postgres-1", 5432) == 15432
+
+
+_PUBLISHED = (("postgres", 5432), ("rabbitmq", 5672), ("rabbitmq", 15672))
+
+
+def _scores_go_to(url: str, live: LiveStack, other: str, *, management: int) -> None:
+    """A score over HTTP and one over RabbitMQ both arrive in the dev PostgreSQL, and none in the other stack's."""
+    from live_stack import docker, until
+
+    health = until(lambda: (ask(f"{url}/health") or {}).get("consumer") == "connected" and ask(f"{url}/health"), say="the server never connects")
+    assert health["status"] == "ok"
+    assert health["database"] == "postgresql"
+    assert ask(f"{url}/scores", {"player": "Ann", "points": 60})["source"] == "http"
+    message = {"properties": {}, "routing_key": "darts.test", "payload": '{"player": "Bob", "points": 41}', "payload_encoding": "string"}
+    exchange = f"http://127.0.0.1:{management}/api/exchanges/%2F/darts_exchange/publish"
+    assert ask(exchange, message, user="darts:darts-dev") == {"routed": True}
+
+    def rows(project: str) -> str:
+        query = "SELECT player, points, source FROM visits ORDER BY id"
+        return docker("exec", f"{project}-postgres-1", "psql", "-U", "darts", "-d", "darts", "-Atc", query, check=False)
+
+    until(lambda: rows(live.project).split() == ["Ann|60|http", "Bob|41|rabbitmq"], say=rows(live.project))
+    assert rows(other) == "", "the other stack's database has no such table"
