@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import typer
 
 from dartsctl import cli
 from dartsctl.errors import DartsctlError, ExitCode
@@ -91,7 +92,7 @@ def test_a_bug_writes_a_report_and_shows_no_traceback(
     def broken(*_self: object, **_given: object) -> int:
         raise ZeroDivisionError("canary-secret-value")
 
-    monkeypatch.setattr(type(cli.app), "__call__", broken)
+    monkeypatch.setattr(typer.Typer, "__call__", broken)
     monkeypatch.setenv("SOME_PASSWORD", "canary-secret-value")
     assert cli.main(["ports", "--token", "canary-on-the-line"]) == ExitCode.BUG
     out, err = capfd.readouterr()
@@ -111,7 +112,7 @@ def test_a_bug_with_json_is_one_document(monkeypatch: pytest.MonkeyPatch, capfd:
     def broken(*_self: object, **_given: object) -> int:
         raise RuntimeError
 
-    monkeypatch.setattr(type(cli.app), "__call__", broken)
+    monkeypatch.setattr(typer.Typer, "__call__", broken)
     assert cli.main(["ports", "--json"]) == ExitCode.BUG
     assert json.loads(capfd.readouterr().out)["exit_code"] == ExitCode.BUG
 
@@ -120,7 +121,7 @@ def test_ctrl_c_anywhere_else_ends_with_130(monkeypatch: pytest.MonkeyPatch) -> 
     def interrupted(*_self: object, **_given: object) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(type(cli.app), "__call__", interrupted)
+    monkeypatch.setattr(typer.Typer, "__call__", interrupted)
     assert cli.main(["ports"]) == ExitCode.INTERRUPTED
 
 
@@ -128,6 +129,6 @@ def test_an_error_brings_its_own_code(monkeypatch: pytest.MonkeyPatch, capfd: py
     def refused(*_self: object, **_given: object) -> int:
         raise DartsctlError("no", details=("because",), hint="do this", code=ExitCode.REFUSED)
 
-    monkeypatch.setattr(type(cli.app), "__call__", refused)
+    monkeypatch.setattr(typer.Typer, "__call__", refused)
     assert cli.main(["ports"]) == ExitCode.REFUSED
     assert capfd.readouterr().err == "error: no\n  because\nnext: do this\n"

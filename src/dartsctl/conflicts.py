@@ -45,6 +45,8 @@ class Finding:
     verdict: Verdict
     note: str = ""
     conflict: Conflict | None = None
+    pinnable: bool = False
+    """A range whose doubt goes away when one of its free numbers is published instead of the range."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +133,12 @@ class _Judge:
         if self._is_exhausted(binding):
             blocked = [pair for port in numbers for pair in obstacles[port]]
             return self._conflict(binding, blocked, Reason.RANGE_EXHAUSTED, tuple(_as_holder(other) for other in rivals))
-        return Finding(binding, *self._range_doubts(binding, obstacles, usable, rivals))
+        if doubt := self._doubt_by_rivals(binding, usable, rivals):
+            return Finding(binding, Verdict.UNCERTAIN, doubt)
+        if doubt := self._doubt_by_attempts(binding, obstacles, usable):
+            return Finding(binding, Verdict.UNCERTAIN, doubt, pinnable=True)
+        busy = sum(1 for found in obstacles.values() if found)
+        return Finding(binding, Verdict.FREE, f"partly busy: {busy} of {len(binding.numbers)} numbers" if busy else "")
 
     def _is_exhausted(self, binding: PortBinding) -> bool:
         """Whether `binding` can get no number at all, or not everybody in the crowd that wants the same ones."""
@@ -150,15 +157,6 @@ class _Judge:
         """The numbers that nothing certain keeps from `binding`: no obstacle, and no fixed port of the stack, which must have its number."""
         fixed = {other.first for other in self._new if not other.is_range and other.may_exclude(binding)}
         return {port for port in binding.numbers if port not in fixed and not any(one.certain for _, one in self._obstacles(binding, port))}
-
-    def _range_doubts(
-        self, binding: PortBinding, obstacles: dict[int, list[tuple[Endpoint, Obstacle]]], usable: list[int], rivals: list[PortBinding]
-    ) -> tuple[Verdict, str]:
-        doubt = self._doubt_by_rivals(binding, usable, rivals) or self._doubt_by_attempts(binding, obstacles, usable)
-        if doubt:
-            return Verdict.UNCERTAIN, doubt
-        busy = sum(1 for found in obstacles.values() if found)
-        return Verdict.FREE, f"partly busy: {busy} of {len(binding.numbers)} numbers" if busy else ""
 
     def _doubt_by_rivals(self, binding: PortBinding, usable: list[int], rivals: list[PortBinding]) -> str:
         """Why the rest of the stack may take the numbers that this range needs."""

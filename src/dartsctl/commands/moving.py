@@ -59,7 +59,9 @@ def move(
     model = stack.read(compose_on(plain).config().model)
     kept = {(one.service, one.target, one.protocol, one.old): one for one in remapping.still_fit(book.read(), model.services)}
     taken = set(avoid) | set(model.published_ports) | {one.new for one in kept.values()}
-    for (service, target, protocol, old), addresses in _wanted(cases, kept.values()).items():
+    for (service, target, protocol, old), addresses in _wanted(
+        (conflict.binding for case in cases for conflict in case.conflicts), kept.values()
+    ).items():
         is_free = functools.partial(_is_free, addresses, protocol, before, Host())
         new = remapping.choose(int(old.partition("-")[0]), is_free=is_free, avoid=taken)
         if new is None:
@@ -71,11 +73,34 @@ def move(
     return replace(plain, files=(*plain.files, book.keep(moves, remapping.override(model, moves))))
 
 
-def _wanted(cases: Sequence[Case], kept: Iterable[Move]) -> dict[tuple[str, int, Protocol, str], tuple[str, ...]]:
+def pin(before: Preflight, plain: Environment, compose_on: ComposeOn, *, screen: Screen) -> Environment | None:
+    """Publish one free number instead of each range of which this engine may pick a busy one; None where there is nothing to pin.
+
+    Only where one container wants the range: a number cannot be shared. Production keeps what its files say (it is told).
+    """
+    doubtful = [one.binding for one in before.answer.findings if one.pinnable and before.stack.services[one.binding.service].replicas == 1]
+    if plain.is_production or not doubtful:
+        return None
+    book = book_of(plain)
+    model = stack.read(compose_on(plain).config().model)
+    moves = list(remapping.still_fit(book.read(), model.services))
+    for (service, target, protocol, old), addresses in _wanted(doubtful, moves).items():
+        first, last = (int(number) for number in old.split("-"))
+        is_free = functools.partial(_is_free, addresses, protocol, before, Host())
+        number = next((port for port in range(first, last + 1) if is_free(port)), None)
+        if number is not None:
+            moves.append(Move(service, target, protocol, old, number))
+            screen.note(f"{service}: of {old} this engine might pick a busy number; published on {number}")
+    if not moves:
+        return None
+    return replace(plain, files=(*plain.files, book.keep(moves, remapping.override(model, moves))))
+
+
+def _wanted(bindings: Iterable[PortBinding], kept: Iterable[Move]) -> dict[tuple[str, int, Protocol, str], tuple[str, ...]]:
     """What is to move, by (service, target, protocol, the files' own number), with every host address on which it is wanted: one number for all."""
     known = tuple(kept)
     found: dict[tuple[str, int, Protocol, str], tuple[str, ...]] = {}
-    for binding in dict.fromkeys(conflict.binding for case in cases for conflict in case.conflicts):
+    for binding in dict.fromkeys(bindings):
         old = next((one.old for one in known if _is(one, binding)), binding.published)
         key = (binding.service, binding.target, binding.protocol, old)
         found[key] = tuple(dict.fromkeys((*found.get(key, ()), *binding.addresses)))

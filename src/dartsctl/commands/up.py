@@ -15,7 +15,7 @@ from dartsctl.allocation import Allocation
 from dartsctl.commands import obstacles, postflight, report
 from dartsctl.commands.attempt import Attempt, names, undone_when_interrupted
 from dartsctl.commands.host import Host
-from dartsctl.commands.moving import ComposeOn, book_of, look_again, with_kept_moves
+from dartsctl.commands.moving import ComposeOn, book_of, look_again, pin, with_kept_moves
 from dartsctl.commands.preflight import Intent, Preflight, engine_at, look
 from dartsctl.edges.docker import Compose
 from dartsctl.edges.output import Screen
@@ -57,6 +57,9 @@ def up(request: UpRequest, *, compose_on: ComposeOn, prompts: Prompts, screen: S
     if not before.is_clear and not request.skip_port_check and not request.dry_run:
         environment, before = obstacles.settle(before, request, plain, compose_on=compose_on, prompts=prompts, screen=screen)
         request = replace(request, environment=environment)
+    if not request.dry_run and (pinned := pin(before, plain, compose_on, screen=screen)):
+        request = replace(request, environment=pinned)
+        before = look_again(pinned, request.intent, compose_on)
     obstacles.refuse(before, request, screen)
     if request.dry_run:
         words = " ".join(compose_on(request.environment).argv(*_words(request)))
