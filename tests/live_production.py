@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from live_stack import LiveStack, docker, until
 
 REPOSITORY = Path(__file__).parents[1]

@@ -45,8 +45,12 @@ class Terminal:
         question, lines = self.menu(patience=patience)
         number = next((place for place, line in enumerate(lines) if line.startswith(words)), None)
         assert number is not None, f"{words!r} is not offered: {question} {lines}"
-        self.child.send(_DOWN * number + _ENTER)
+        self.takes(number)
         return question
+
+    def takes(self, number: int) -> None:
+        """Take the choice with this number of the question that `menu` has read."""
+        self.child.send(_DOWN * number + _ENTER)
 
     def types(self, words: str) -> None:
         """Type a line and send it."""

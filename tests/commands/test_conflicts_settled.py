@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
+from dartsctl.edges.history import History
+
 if TYPE_CHECKING:
     from live_stack import LiveStack
     from live_terminal import Terminal
@@ -82,7 +84,7 @@ def published(live: LiveStack, name: str = "web") -> str:
 
 def recorded(live: LiveStack) -> list[tuple[str, str]]:
     """The history: action and what."""
-    return [(one["action"], one["what"]) for one in live.run("history", "--json").document["entries"]]
+    return [(one.action, one.what) for one in History(Path(live.environ["DARTSCTL_STATE_DIR"])).read()]
 
 
 # --- at a terminal: each choice ---------------------------------------------------------------------------------------------
@@ -126,7 +128,9 @@ def test_another_projects_container_is_stopped_alone_or_with_its_whole_project(l
         "show details",
         "abort; nothing is changed",
     ]
-    screen.child.send("\x1b[B\r")
+    screen.takes(lines.index("show details"))
+    screen.sees(f"publishes: 127.0.0.1:{port}/tcp")
+    screen.chooses(f"stop container {other}-theirs-1")
     assert screen.ends() == 0
     assert live.containers(other) == {f"{other}-beside-1": "running", f"{other}-theirs-1": "exited"}
     assert published(live) == f"127.0.0.1:{port}"
@@ -157,6 +161,10 @@ def test_a_production_container_is_stopped_only_by_somebody_who_types_its_name(l
     screen.sees("nothing was changed")
     assert set(live.containers(production).values()) == {"running"}
 
+    policy = live.run("dev", "up", "--on-conflict", "stop", "--yes")
+    assert policy.code == 3, "no flag types a name"
+    assert set(live.containers(production).values()) == {"running"}
+
     screen.chooses(f"stop container {name}")
     screen.sees(f"Type {name} to do it")
     screen.types(name)
@@ -168,9 +176,9 @@ def test_a_dev_binding_moves_when_a_person_says_so_and_stays_there(live: LiveSta
     port = wanting(live, "dev")
     pid = live.listen(port)
     screen = terminal("dev", "up")
-    question, lines = screen.menu()
+    _, lines = screen.menu()
     assert lines[0].startswith("publish web on another free port"), "the safest stands first"
-    screen.child.send("\r")
+    screen.takes(0)
     assert screen.ends() == 0, screen.seen
     moved = published(live)
     assert moved != f"127.0.0.1:{port}"
@@ -186,6 +194,50 @@ def test_a_dev_binding_moves_when_a_person_says_so_and_stays_there(live: LiveSta
     reset = live.run("dev", "up", "--reset-ports")
     assert reset.code == 0, reset.err
     assert published(live) == f"127.0.0.1:{port}"
+
+
+def test_a_dev_server_of_our_own_is_stopped_first_of_all(live: LiveStack, terminal: Sit) -> None:
+    from live_stack import sleeper, until
+
+    port = live.ports[0]
+    live.compose({"web": sleeper(f"127.0.0.1:{port}:80")})
+    live.settings(f"[ports]\ndev_range = '{port}-{port + 3}'\n", environment="dev")
+    server = live.start("run", "--port", str(port), "--", sys.executable, "-m", "http.server", "--bind", "{host}", "{port}")
+    until(lambda: answers(port), say="the server does not listen")
+    screen = terminal("dev", "up")
+    question, lines = screen.menu()
+    assert f"the dev server of {live.folder}" in question
+    assert lines[0].startswith("stop the dev server"), "it is ours, and started again in a second"
+    screen.takes(0)
+    assert screen.ends() == 0, screen.seen
+    assert server.wait(10) != 0
+    assert published(live) == f"127.0.0.1:{port}"
+    assert recorded(live)[0][0] == "stop-server"
+
+
+def test_what_has_moved_moves_again_when_its_new_number_is_taken_too(live: LiveStack) -> None:
+    port = wanting(live, "dev")
+    live.listen(port)
+    assert live.run("dev", "up", "--on-conflict", "remap").code == 0
+    first = published(live)
+    assert live.run("dev", "down").code == 0
+    live.listen(int(first.rpartition(":")[2]))
+    said = live.run("dev", "up", "--on-conflict", "remap")
+    assert said.code == 0, said.err
+    assert published(live) not in (first, f"127.0.0.1:{port}")
+    assert len(live.run("ports", "--json").document["moved"]) == 1, "the files' number and where it is now; nothing in between"
+
+
+def test_a_range_that_is_partly_busy_asks_nothing(live: LiveStack, terminal: Sit) -> None:
+    """Engines from 27 on take the next number of the range by themselves; older ones get it pinned."""
+    from live_stack import sleeper
+
+    live.compose({"web": sleeper(f"127.0.0.1:{live.ports[0]}-{live.ports[3]}:80")})
+    live.settings()
+    live.listen(live.ports[0])
+    screen = terminal("prod", "up")
+    assert screen.ends() == 0, screen.seen
+    assert published(live) == f"127.0.0.1:{live.ports[1]}"
 
 
 def test_a_container_that_has_the_name_is_removed_its_volume_stays(live: LiveStack, terminal: Sit) -> None:
@@ -228,9 +280,9 @@ def test_an_orphan_is_stopped_and_its_successor_has_the_port(live: LiveStack, te
     live.up()
     live.compose({"new": sleeper(f"127.0.0.1:{port}:80")})
     screen = terminal("dev", "up")
-    question, lines = screen.menu()
+    _, lines = screen.menu()
     assert lines[0].startswith(f"stop container {live.project}-web-1"), "nothing of ours needs it: that stands first"
-    screen.child.send("\r")
+    screen.takes(0)
     assert screen.ends() == 0, screen.seen
     assert live.containers() == {f"{live.project}-new-1": "running", f"{live.project}-web-1": "exited"}
 
@@ -368,7 +420,7 @@ def test_what_does_not_end_is_counted_down_killed_only_after_a_second_yes_and_ct
     assert [screen.ends() for screen in screens[1:]] == [130, 7, 0]
     assert [is_alive(holder.pid) for holder in holders] == [True, True, True, False]
     assert list(live.containers()) == [f"{live.project}-s3-1"]
-    released = [one["details"]["released"] for one in live.run("history", "--json").document["entries"]]
+    released = [one.details["released"] for one in History(Path(live.environ["DARTSCTL_STATE_DIR"])).read()]
     assert sorted(released) == [False, False, False, True], "what was merely asked to end is recorded too"
 
 
@@ -502,31 +554,33 @@ def test_a_port_taken_after_the_check_leads_to_the_same_question_and_then_to_suc
     assert published(live) == f"127.0.0.1:{port}"
 
 
-@pytest.mark.parametrize("policy", ["stop", "remap", "wait", "fail"])
+def heard(running: subprocess.Popen[str], words: str) -> str:
+    """What a dartsctl in the background has said, up to the line with these words."""
+    assert running.stdout is not None
+    said = ""
+    while words not in said:
+        line = running.stdout.readline()
+        assert line, said
+        said += line
+    return said
+
+
+@pytest.mark.parametrize("policy", ["remap", "fail"])
 def test_a_port_taken_after_the_check_is_answered_by_the_policy(live: LiveStack, policy: str) -> None:
     port, gate = gated(live, "dev")
     running = live.start("dev", "up", "--on-conflict", policy, "--yes")
-    assert running.stdout is not None
-    lines: list[str] = []
-    while not lines or "first-1  Waiting" not in lines[-1]:
-        assert (line := running.stdout.readline()), lines
-        lines.append(line)
+    said = heard(running, "first-1  Waiting")
     pid = live.listen(port)
     gate.touch()
-    if policy == "wait":
-        while "waiting for 127.0.0.1" not in lines[-1]:
-            assert (line := running.stdout.readline()), lines
-            lines.append(line)
-        live.end(pid)
     rest, _ = running.communicate(timeout=60)
-    said = "".join(lines) + rest
+    said += rest
     assert running.returncode == (3 if policy == "fail" else 0), said
-    assert is_alive(pid) is (policy in ("remap", "fail"))
+    assert is_alive(pid)
     if policy == "fail":
         assert f"pid {pid}" in said
         assert live.leftovers() == []
     else:
-        assert (published(live) == f"127.0.0.1:{port}") is (policy != "remap")
+        assert published(live) != f"127.0.0.1:{port}"
 
 
 def test_a_port_that_was_taken_for_a_moment_only_is_simply_tried_once_more(live: LiveStack, terminal: Sit) -> None:
@@ -545,9 +599,10 @@ def test_a_port_that_was_taken_for_a_moment_only_is_simply_tried_once_more(live:
 def test_without_a_check_the_engines_own_refusal_leads_to_the_same_question(live: LiveStack, terminal: Sit) -> None:
     pid = live.listen(wanting(live))
     screen = terminal("prod", "up", "--skip-port-check")
-    assert f"pid {pid}" in screen.chooses("stop ")
-    assert screen.ends() == 0, screen.seen
-    assert set(live.containers().values()) == {"running"}
+    assert f"pid {pid}" in screen.chooses("abort")
+    assert screen.ends() == 7, screen.seen
+    assert is_alive(pid)
+    assert live.leftovers() == []
 
 
 def test_ctrl_c_at_the_question_in_the_middle_of_up_leaves_nothing_half_started(live: LiveStack, terminal: Sit) -> None:  # EDGE 85

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import signal
 import subprocess
 import sys
-import urllib.error
-import urllib.request
 from base64 import b64encode
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
 
 if TYPE_CHECKING:
     from live_stack import LiveStack
+    from live_terminal import Terminal
 
-pytest_plugins = ("live_stack",)
+pytest_plugins = ("live_stack", "live_terminal")
 pytestmark = pytest.mark.engine
 
 REPOSITORY = Path(__file__).parents[2]
@@ -25,7 +27,7 @@ TAKEN = (15432, 15673, 25673)
 """What compose/dev.yml publishes."""
 
 SERVER = """
-import http.server, os
+import http.server, os, signal
 from http.server import BaseHTTPRequestHandler as Handler
 
 def answer(self):
@@ -34,19 +36,23 @@ def answer(self):
     self.wfile.write(os.environ.get("WEB_PORT", "unset").encode())
 
 Handler.do_GET = answer
+signal.signal(signal.SIGINT, lambda *_: os._exit(130))
 http.server.HTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
 """
 
 
 def ask(url: str, document: object = None, *, user: str = "") -> Any:
     """The JSON (or text) that a URL answers; a document is POSTed. None where nobody answers."""
+    where = urlsplit(url)
     headers = {"Content-Type": "application/json", **({"Authorization": f"Basic {b64encode(user.encode()).decode()}"} if user else {})}
-    request = urllib.request.Request(url, None if document is None else json.dumps(document).encode(), headers)
+    connection = http.client.HTTPConnection(where.netloc, timeout=5)
     try:
-        with urllib.request.urlopen(request, timeout=5) as answered:
-            text = answered.read().decode()
-    except (urllib.error.URLError, ConnectionError, TimeoutError):
+        connection.request("GET" if document is None else "POST", where.path or "/", None if document is None else json.dumps(document), headers)
+        text = connection.getresponse().read().decode()
+    except OSError:
         return None
+    finally:
+        connection.close()
     return json.loads(text) if text.startswith(("{", "[")) else text
 
 
@@ -101,6 +107,18 @@ def test_without_a_terminal_dev_moves_what_the_server_is_told_about_and_says_so_
         end(server)
 
 
+def test_at_a_terminal_dev_asks_and_ctrl_c_ends_the_server_that_it_then_starts(live: LiveStack, terminal: Callable[..., Terminal]) -> None:
+    small(live)
+    screen = terminal("dev")
+    screen.chooses("publish web on another free port")
+    screen.sees("dartsctl: ")
+    url = screen.sees(" (pid").split()[0]
+    assert ask(url) == str(port_of(f"{live.project}-web-1", 80))
+    screen.interrupts()
+    assert screen.ends() == 130
+    assert ask(url) is None
+
+
 def test_a_service_that_the_server_is_not_told_about_does_not_move_by_itself(live: LiveStack) -> None:
     small(live, told=False)
     said = live.run("dev")
@@ -130,7 +148,9 @@ def test_the_dev_stack_starts_beside_one_that_has_its_ports_and_the_server_talks
     text = (REPOSITORY / "dartsctl.toml").read_text()
     server_tables = text[text.index("[server]") :].replace('"compose/sample"', json.dumps(str(REPOSITORY / "compose" / "sample")))
     live.settings(
-        f'wait_timeout = 240\n[ports]\ndev_range = "{first}-{first + 7}"\n{server_tables}', files=(REPOSITORY / "compose" / "dev.yml",), environment="dev"
+        f'wait_timeout = 240\n[ports]\ndev_range = "{first}-{first + 7}"\n{server_tables}',
+        files=(REPOSITORY / "compose" / "dev.yml",),
+        environment="dev",
     )
     server = live.start("dev", "--on-conflict", "remap", SCORES_DB=str(live.folder / "scores.db"))
     try:
@@ -144,8 +164,11 @@ def test_the_dev_stack_starts_beside_one_that_has_its_ports_and_the_server_talks
     # ps, ports and check know the new numbers; the next `up` has the same; --reset-ports returns to the files' own.
     shown = {verb: live.run(*verb.split()) for verb in ("dev ps", "dev check", "ports")}
     assert {verb: said.code for verb, said in shown.items()} == dict.fromkeys(shown, 0)
-    for verb in ("dev ps", "dev check"):
-        assert all(str(number) in shown[verb].out for number in now.values()), shown[verb].out
+    for said in shown.values():
+        assert all(str(number) in said.out for number in now.values()), said.out
+    moved = {int(row["instead_of"]): row for row in live.run("ports", "--json").document["moved"]}
+    assert {old: row["port"] for old, row in moved.items()} == now
+    assert moved[15432]["holders"][0]["container"] == f"{live.project}-postgres-1"
     before = live.identities()
     assert live.run("dev", "up").code == 0
     assert live.identities() == before

@@ -54,7 +54,7 @@ def test_one_prod_up_names_the_flask_server_on_5000_stops_it_when_told_to_and_br
     assert production.leftovers() == [], "nothing is made before the answer"
 
     # Details on demand, as often as wanted; then the choice.
-    screen.child.send("\x1b[B\x1b[B\r")
+    screen.takes(lines.index("show details"))
     details = screen.sees("listens on: 5000")
     assert f"parents: {_name_of(os.getpid())} ({os.getpid()})" in details
     assert f"in {production.folder}" in details

@@ -17,7 +17,7 @@ ROUTING_KEY = "darts.scores.api"
 Answer = tuple[dict[str, Any], int]
 
 
-class NotDelivered(Exception):  # noqa: N818 - reads as what it is
+class NotDelivered(Exception):
     """RabbitMQ did not take the score."""
 
 

@@ -7,7 +7,7 @@ from typing import Any, Self
 IMPOSSIBLE = {163, 166, 169, 172, 173, 175, 176, 178, 179}
 
 
-class BadScore(ValueError):  # noqa: N818 - reads as what it is in `except BadScore`
+class BadScore(ValueError):
     """The sender's mistake; its text is the answer to the sender."""
 
 

@@ -111,17 +111,21 @@ def check(
 @app.command()
 @verb
 def ports(common: Common) -> int:
-    """Who owns which port: production's allocation and the dev range, each with the process or container that has it now.
+    """Who owns which port: production's allocation, the dev range and what has moved, each with the process or container that has it now.
 
     \b
     dartsctl ports
     dartsctl ports --json | jq '.production[] | select(.state == "wrong owner")'
     """
     from dartsctl.allocation import Allocation
+    from dartsctl.edges.leases import state_folder
+    from dartsctl.edges.moves import MoveBook
+    from dartsctl.settings import PRODUCTION
 
     settings = common.settings()
     production = production_of(settings)
     compose = compose_on(production) if production else None
+    projects = [one.project for name, one in settings.environments.items() if name != PRODUCTION]
     from dartsctl.commands.host import Host
     from dartsctl.commands.ports import ports as run_ports
 
@@ -130,6 +134,7 @@ def ports(common: Common) -> int:
         settings.ports.dev_range,
         production=compose,
         project=production.project if production else None,
+        moved={project: MoveBook(state_folder(), project).read() for project in projects},
         host=Host(),
         screen=common.screen(),
     )

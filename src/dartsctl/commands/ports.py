@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from dartsctl.edges.engine import endpoint
 from dartsctl.edges.output import Screen
 from dartsctl.errors import DartsctlError, ExitCode
 from dartsctl.holders import DevLease, ForeignContainer, Holder
+from dartsctl.remapping import Move
 from dartsctl.stack import Stack
 
 
@@ -32,8 +33,17 @@ class PortRow:
     note: str = ""
 
 
-def ports(allocation: Allocation, dev_range: PortRange, *, production: Compose | None, project: str | None, host: Host, screen: Screen) -> ExitCode:
-    """Show both. `production` is Compose on the production files, where there are any: what they publish is united with `allocation`."""
+def ports(
+    allocation: Allocation,
+    dev_range: PortRange,
+    *,
+    production: Compose | None,
+    project: str | None,
+    moved: Mapping[str, Sequence[Move]],
+    host: Host,
+    screen: Screen,
+) -> ExitCode:
+    """Show both, and by project what has `moved` on this machine. What `production`, Compose on its files, publishes is united with `allocation`."""
     running = production.start_config() if production else None
     containers, engine_note = _containers()
     model: Stack | None = None
@@ -45,11 +55,14 @@ def ports(allocation: Allocation, dev_range: PortRange, *, production: Compose |
             model_note = error.message
     owners = allocation.united_with(model.published_ports if model else {}).owners
     attribution = Attribution(None, containers, host)
-    host.read_ahead([*owners, *dev_range.numbers])
+    host.read_ahead([*owners, *dev_range.numbers, *(one.new for moves in moved.values() for one in moves)])
     rows = [PortRow(port, owners[port], found := attribution.holders_on(port), _judge(owners[port], found, project)) for port in sorted(owners)]
     dev = [PortRow(port, "dev range", found) for port in dev_range.numbers if port not in owners and (found := attribution.holders_on(port))]
+    elsewhere = [
+        PortRow(one.new, f"{project}/{one.service}", attribution.holders_on(one.new), one.old) for project, moves in moved.items() for one in moves
+    ]
     notices = lint.drift(model, allocation) if model else ()
-    _show(rows, dev, dev_range, notices, [note for note in (engine_note, model_note) if note], screen)
+    _show(rows, dev, dev_range, elsewhere, notices, [note for note in (engine_note, model_note) if note], screen)
     return ExitCode.OK
 
 
@@ -74,6 +87,7 @@ def _show(
     rows: Sequence[PortRow],
     dev: Sequence[PortRow],
     dev_range: PortRange,
+    moved: Sequence[PortRow],
     notices: Sequence[lint.Notice],
     notes: Sequence[str],
     screen: Screen,
@@ -85,6 +99,7 @@ def _show(
                 "exit_code": 0,
                 "production": [{**_document(row), "owner": row.owner, "state": row.note} for row in rows],
                 "dev_range": {"first": dev_range.first, "last": dev_range.last, "held": [_document(row) for row in dev]},
+                "moved": [{**_document(row), "owner": row.owner, "instead_of": row.note} for row in moved],
                 "warnings": [{"code": one.code, "service": one.service, "message": one.sentence} for one in notices],
                 "notes": list(notes),
             }
@@ -95,6 +110,7 @@ def _show(
         screen.table(("PORT", "DEV RANGE", "HOLDER"), [(str(row.port), "leased" if _leased(row) else "busy", _who(row)) for row in dev])
     else:
         screen.note(f"dev range {dev_range}: all free")
+    screen.table(("PORT", "MOVED FROM", "SERVICE", "HOLDER"), [(str(row.port), row.note, row.owner, _who(row)) for row in moved])
     for one in notices:
         screen.warn(f"{one.service}: {one.sentence}")
     for note in notes:
