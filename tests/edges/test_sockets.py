@@ -389,28 +389,3 @@ def test_the_kernel_chooses_ports_within_its_ephemeral_range() -> None:
 @linux_only
 def test_the_first_unprivileged_port_is_the_sysctl() -> None:
     assert 0 <= sockets.unprivileged_port_start() <= 1024
-
-
-UNIX_SERVER = """
-import socket, sys
-with socket.socket(socket.AF_UNIX) as server:
-    server.bind(sys.argv[1])
-    server.listen()
-    print(flush=True)
-    sys.stdin.read()
-"""
-
-
-@linux_only
-def test_the_process_behind_a_unix_socket_is_known(tmp_path: Path, open_here: ExitStack) -> None:
-    path = str(tmp_path / "engine.sock")
-    server = open_here.enter_context(python(UNIX_SERVER, path))
-    assert server.stdout is not None
-    server.stdout.readline()
-    assert sockets.peer_pid(path) == server.pid
-    server.communicate(timeout=10)
-    assert sockets.peer_pid(path) is None
-
-
-def test_nobody_is_behind_a_unix_socket_that_is_not_there(tmp_path: Path) -> None:
-    assert sockets.peer_pid(str(tmp_path / "none.sock")) is None

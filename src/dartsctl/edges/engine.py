@@ -7,7 +7,6 @@ the command's whole budget (PERFORMANCE.md, start-up). Engines behind TCP, TLS o
 from __future__ import annotations
 
 import json
-import os
 import socket
 import struct
 from collections.abc import Mapping
@@ -272,8 +271,3 @@ def _daemon_settings(pid: int | None) -> dict[str, Any]:
     except (OSError, ValueError):
         settings = {}
     return {**(settings if isinstance(settings, dict) else {}), **flags}
-
-
-def default_endpoint() -> str:
-    """The engine of this process's own environment."""
-    return endpoint(os.environ)

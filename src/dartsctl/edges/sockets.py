@@ -8,7 +8,6 @@ from __future__ import annotations
 import errno
 import os
 import socket
-import struct
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -235,21 +234,3 @@ def ephemeral_range() -> tuple[int, int] | None:
     except OSError:
         return None
     return int(first), int(last)
-
-
-def peer_pid(unix_socket_path: str) -> int | None:
-    """The process that made the listening Unix socket at this path (SO_PEERCRED), None where that cannot be told.
-
-    For a socket that systemd made and handed over (docker.socket) this is pid 1, not the server.
-    """
-    credentials = getattr(socket, "SO_PEERCRED", None)
-    if credentials is None:
-        return None
-    try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as peer:
-            peer.settimeout(1)
-            peer.connect(unix_socket_path)
-            pid, _uid, _gid = struct.unpack("=iII", peer.getsockopt(socket.SOL_SOCKET, credentials, 12))
-    except OSError:
-        return None
-    return pid or None  # 0: outside this pid namespace
