@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 N ?= 100
 SEED ?= 1
 JOBS ?= 3
+WORKERS ?= 3
 .DEFAULT_GOAL := help
 
 help: ## Show what there is
@@ -21,8 +22,8 @@ $(VENV)/.ready: pyproject.toml compose/sample/requirements.txt
 dev: setup ## Set up and run the sample app on a leased port, its services in Docker where there is an engine
 	$(BIN)/dartsctl dev
 
-test: setup ## Set up and pass the tests, engine tests included where a Docker engine answers
-	$(BIN)/python -m pytest
+test: setup ## Set up and pass the tests, engine tests included where a Docker engine answers: WORKERS=1 for one after the other
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
 
 test-ports: setup ## The port rules alone, against the engine that answers
 	$(BIN)/python -m pytest -m ports

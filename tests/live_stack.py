@@ -7,12 +7,14 @@ made on the engine is gone after it, whatever happened.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,8 +24,9 @@ from typing import Any
 
 import pytest
 
+from own_ports import free_ports
+
 BUSYBOX = "dartsctl-test/busybox:1"
-FIRST_PORT, LAST_PORT = 22000, 23990
 PROJECT_LABEL = "com.docker.compose.project"
 
 _LISTENER = """
@@ -211,34 +214,23 @@ def healthy(*published: str, after: str = "true", **more: Any) -> dict[str, Any]
     return sleeper(*published, healthcheck=check, **more)
 
 
-def free_ports(count: int) -> list[int]:
-    """`count` numbers in a row which neither protocol uses on any address."""
-    start = FIRST_PORT + os.getpid() * 8 % (LAST_PORT - FIRST_PORT)
-    for offset in range(0, LAST_PORT - FIRST_PORT, 8):
-        first = FIRST_PORT + (start - FIRST_PORT + offset + next(_TURN) * 8) % (LAST_PORT - FIRST_PORT)
-        if all(_is_free(port) for port in range(first, first + count)):
-            return list(range(first, first + count))
-    pytest.fail(f"no {count} free ports in a row between {FIRST_PORT} and {LAST_PORT}")
+@contextlib.contextmanager
+def fixed_ports(*ports: int) -> Iterator[None]:
+    """Within it these numbers, which the repository's own Compose files name, are this test's alone among all that run side by side."""
+    with (Path(tempfile.gettempdir()) / f"dartsctl-tests-{os.getuid()}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        until(lambda: all(map(can_be_published, ports)), seconds=90, say=f"this test needs the ports {ports}; somebody has one of them")
+        yield
 
 
-def _turns() -> Iterator[int]:
-    """Another block for every test: a socket of the last one may still be closing."""
-    number = 0
-    while True:
-        yield number
-        number += 1
-
-
-_TURN = _turns()
-
-
-def _is_free(port: int) -> bool:
-    for family, kind in ((socket.AF_INET, socket.SOCK_STREAM), (socket.AF_INET6, socket.SOCK_STREAM), (socket.AF_INET6, socket.SOCK_DGRAM)):
-        with socket.socket(family, kind) as one:
-            try:
-                one.bind(("::" if family is socket.AF_INET6 else "0.0.0.0", port))
-            except OSError:
-                return False
+def can_be_published(port: int) -> bool:
+    """Whether nobody has the port on any IPv4 address."""
+    with socket.socket() as one:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            one.bind(("0.0.0.0", port))
+        except OSError:
+            return False
     return True
 
 
@@ -265,11 +257,18 @@ def ended(process: subprocess.Popen[str], *, seconds: float = 60) -> tuple[int, 
 
 
 @pytest.fixture
+def dev_ports() -> Iterator[None]:
+    """What compose/dev.yml publishes, for this test alone; named before `live`, it is given back after the stack has gone."""
+    with fixed_ports(15432, 15673, 25673):
+        yield
+
+
+@pytest.fixture
 def live(tmp_path: Path, own_state_folder: Path) -> Iterator[LiveStack]:
     """A project of the test's own on the real engine."""
     folder = tmp_path / "app"
     folder.mkdir()
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("COMPOSE_")}
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("COMPOSE_", "COLUMNS", "LINES"))}  # xdist sets the last two
     environ["PYTHONUNBUFFERED"] = "1"
     one = LiveStack(folder, f"dct-{uuid.uuid4().hex[:10]}", free_ports(8), environ)
     try:

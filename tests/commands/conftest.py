@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,8 @@ from typing import Any
 
 import pytest
 
+from own_ports import free_ports
+
 DRIVER = Path(__file__).with_name("server_driver.py")
 SOURCE = Path(__file__).parents[2] / "src"
 
@@ -24,21 +25,14 @@ SOURCE = Path(__file__).parents[2] / "src"
 @pytest.fixture
 def dev_range() -> tuple[int, int]:
     """Ten ports in a row, outside the real dev range, on which nothing listens."""
-    for first in range(21200 + os.getpid() % 400 * 10, 31000, 10):
-        if all(_is_free(port) for port in range(first, first + 11)):
-            return first, first + 9
-    pytest.fail("no ten free ports in a row")
+    ports = free_ports(11)
+    return ports[0], ports[9]
 
 
 @pytest.fixture
 def production_port(dev_range: tuple[int, int]) -> int:
     """A free port that plays one of production's."""
     return dev_range[1] + 1
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) != 0
 
 
 @pytest.fixture

@@ -81,7 +81,8 @@ def port_of(container: str, port: int) -> int:
 
 def small(live: LiveStack, *, told: bool = True) -> int:
     """A dev stack of one service, a server that answers with WEB_PORT, and somebody on the service's port; the port."""
-    from live_stack import free_ports, sleeper
+    from live_stack import sleeper
+    from own_ports import free_ports
 
     port = live.ports[0]
     live.compose({"web": sleeper(f"127.0.0.1:{port}:80")})
@@ -136,12 +137,11 @@ def test_dev_fails_on_a_conflict_where_the_policy_says_so(live: LiveStack) -> No
 
 @pytest.mark.stack
 @pytest.mark.timeout(400)
-def test_the_dev_stack_starts_beside_one_that_has_its_ports_and_the_server_talks_to_the_dev_one(live: LiveStack) -> None:
+def test_the_dev_stack_starts_beside_one_that_has_its_ports_and_the_server_talks_to_the_dev_one(dev_ports: None, live: LiveStack) -> None:
     """The other stack is compose/dev.yml itself under another name, with the same passwords: only the ports tell them apart."""
-    from live_production import is_free
-    from live_stack import docker, free_ports, until
+    from live_stack import docker
+    from own_ports import free_ports
 
-    until(lambda: all(map(is_free, TAKEN)), seconds=90, say=f"this test needs {TAKEN}")
     other = live.of(f"{live.project}-app")
     live.up("-f", REPOSITORY / "compose" / "dev.yml", "-p", other)
     first = free_ports(8)[0]

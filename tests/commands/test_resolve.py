@@ -38,6 +38,7 @@ from dartsctl.holders import ForeignContainer, HostProcess, Unknown
 from dartsctl.process import Process
 from dartsctl.resolution import Action, Choice, Request, Step
 from dartsctl.stack import Stack
+from own_ports import free_ports
 
 if TYPE_CHECKING:
     from live_stack import LiveStack
@@ -141,17 +142,10 @@ def asked(means: Means) -> list[str]:
     return means.prompts.asked
 
 
-_TURN = iter(range(10_000))
-
-
 @pytest.fixture
 def port() -> int:
-    """A number on which nobody listens, another one for each test."""
-    for _ in range(1000):
-        number = 24500 + (os.getpid() * 37 + next(_TURN)) % 1000
-        if not _is_listening(number):
-            return number
-    pytest.fail("no free port between 24500 and 25499")
+    """A number on which nobody listens, nor on the one after it, another one for each test."""
+    return free_ports(2)[0]
 
 
 def _is_listening(number: int) -> bool:
@@ -374,7 +368,7 @@ def test_a_worker_whose_pid_is_another_process_by_now_is_not_signalled(start: St
     assert innocent.poll() is None
 
 
-@pytest.mark.parametrize("pid", [1, os.getpid(), os.getppid()])
+@pytest.mark.parametrize("pid", [1, os.getpid(), os.getppid()], ids=["init", "we", "our parent"])
 def test_pid_1_ourselves_and_our_parent_are_never_stopped(pid: int, port: int, means: Callable[..., Means]) -> None:  # EDGE 25
     process = processes.describe(pid)
     assert process is not None

@@ -125,7 +125,7 @@ def test_who_ignores_sigterm_is_killed_after_the_grace(start: Start) -> None:
     assert child.wait() == -signal.SIGKILL
 
 
-@pytest.mark.parametrize("pid", [1, os.getpid(), os.getppid(), 0, -1])
+@pytest.mark.parametrize("pid", [1, os.getpid(), os.getppid(), 0, -1], ids=["init", "we", "our parent", "our group", "everybody"])
 def test_pid_1_ourselves_and_our_ancestors_are_never_ended(pid: int) -> None:  # EDGE 25
     with pytest.raises(Refused):
         processes.terminate(pid, processes.birth(pid) or 0, grace=0)

@@ -101,7 +101,7 @@ def test_sigkill_ends_what_ignores_sigterm(start: Start) -> None:
     assert child.wait(10) == -signal.SIGKILL
 
 
-@pytest.mark.parametrize("pid", [1, 0, -1, os.getpid()])
+@pytest.mark.parametrize("pid", [1, 0, -1, os.getpid()], ids=["init", "our group", "everybody", "we"])
 def test_pid_1_groups_and_ourselves_are_refused_whatever_was_seen(pid: int) -> None:  # EDGE 25
     with pytest.raises(Refused):
         signals.send(Process(pid, "x", 1), signal.SIGTERM, birth_of=lambda _: 1, still_wanted=lambda: True)
