@@ -1,14 +1,15 @@
-"""A host server under its supervisor (edges/confine.py), seen from dartsctl: start, the terminal, signals, the end."""
+"""A host server under its supervisor (edges/supervisor.py), seen from dartsctl: start, the terminal, signals, the end."""
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -16,9 +17,14 @@ from types import FrameType, TracebackType
 from dartsctl.edges.terminal import Terminal
 from dartsctl.errors import DartsctlError
 
-_START = 0  # the words of confine.py, which is a script and is not imported
+_BEGIN = "import sys; sys.path.append(sys.argv.pop(1)); from dartsctl.edges import supervisor; supervisor.main()"
+"""The whole script of the supervisor's interpreter, which has neither site-packages nor PYTHONPATH: imported it starts quicker than compiled anew."""
+_START = 0  # the words of supervisor.py, which is of another process
 _END_QUICKLY = 255
 _FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
+_ROOT = str(Path(__file__).parents[2])
+LAYERS = ("landlock", "seccomp")
+"""Those of the kernel (edges/confine.py)."""
 STOP_GRACE = 5.0
 """Seconds that a server has after SIGTERM or SIGHUP before it is killed. After Ctrl-C it has all the time until the second Ctrl-C."""
 
@@ -27,19 +33,30 @@ class Supervised:
     """A context manager: within it the terminal is the server's and signals to dartsctl go to the server; at its end nothing of it is left."""
 
     def __init__(
-        self, command: Sequence[str], *, directory: str, environment: Mapping[str, str], descriptors: Sequence[int], grace: float = STOP_GRACE
+        self,
+        command: Sequence[str],
+        *,
+        directory: str,
+        environment: Mapping[str, str],
+        descriptors: Sequence[int],
+        grace: float = STOP_GRACE,
+        closed_ports: Collection[int] = (),
+        kernel_layers: Collection[str] = LAYERS,
+        restart_on: int | None = None,
     ) -> None:
         """Start the supervisor; the server waits for `begin`. `descriptors` (the leases) are inherited by the whole tree.
 
+        `closed_ports` cannot be bound for tcp by anything of the tree, as far as the kernel has the `kernel_layers`. A server that ends by
+        itself with the code `restart_on` is started again, with the same descriptors.
         Raises DartsctlError when `directory` has gone.
         """
         self._command = tuple(command)
         self._line, theirs = socket.socketpair()
-        script = str(Path(__file__).with_name("confine.py"))
+        asked = [",".join(kernel_layers), ",".join(map(str, closed_ports)), "" if restart_on is None else str(restart_on)]
         with theirs:
             try:
                 self._process = subprocess.Popen(
-                    [sys.executable, "-I", "-S", script, str(theirs.fileno()), str(grace), *command],
+                    [sys.executable, "-I", "-S", "-c", _BEGIN, _ROOT, str(theirs.fileno()), str(grace), *asked, *command],
                     cwd=directory,
                     env=dict(environment),
                     pass_fds=[theirs.fileno(), *descriptors],
@@ -54,7 +71,13 @@ class Supervised:
         self._terminal = Terminal.of_stdin()
         self._handlers: dict[signal.Signals, object] = {}
         self.server = 0
-        """The server's main process, once begun."""
+        """The server's main process, once begun; another one after a restart."""
+        self.confined: frozenset[str] = frozenset()
+        """The kernel's layers that hold the server's tree, once begun."""
+        self.refused: set[int] = set()
+        """The closed ports that something of the tree tried to bind and could not, as far as the layer "seccomp" told."""
+        self.left_behind = False
+        """It ended by itself, well, and something of it went on running (a daemon): that was ended."""
         self.code: int | None = None
         """How it ended: the server's own code, 128 + n for signal n."""
 
@@ -85,7 +108,7 @@ class Supervised:
             self.wait(None)
 
     def wait(self, timeout: float | None) -> int | None:
-        """Until something happens, `timeout` seconds at most: the server's exit code, or None while it runs."""
+        """Until something happens (its end, a restart, a refused port), `timeout` seconds at most: the server's exit code, or None while it runs."""
         if self.code is None and select.select([self._line], [], [], timeout)[0]:
             try:
                 heard = self._line.recv(256)
@@ -112,10 +135,14 @@ class Supervised:
         match words:
             case ["P", pid]:
                 self.server = int(pid)
+            case ["L", *layers]:
+                self.confined = frozenset(layers)
+            case ["R", port]:
+                self.refused.add(int(port))
             case ["E", number]:
-                raise DartsctlError(
-                    f"{self._command[0]} cannot be run: {os.strerror(int(number))}", hint="check the command after `--`, and that it is on PATH"
-                )
+                raise _cannot_be_run(self._command[0], int(number))
+            case ["D"]:
+                self.left_behind = True
             case ["T"]:
                 self._suspend()
 
@@ -151,3 +178,13 @@ class Supervised:
                 os.killpg(self._process.pid, signal.SIGKILL)
         code = self._process.wait()
         self.code = 128 - code if code < 0 else code
+
+
+def _cannot_be_run(program: str, number: int) -> DartsctlError:
+    hints = {
+        errno.ENOENT: "check the command after `--`, and that it is on PATH",
+        errno.EACCES: f"ls -ld {program}; a script that is not executable needs its interpreter before it, such as python",
+        errno.ENOEXEC: f"begin with its interpreter: sh {program}",
+        errno.EMFILE: "raise the limit of open files: ulimit -n 4096",
+    }
+    return DartsctlError(f"{program} cannot be run: {os.strerror(number)}", hint=hints.get(number, hints[errno.ENOENT]))
