@@ -15,6 +15,7 @@ from dartsctl.serving import (
     base_environment,
     bind_address,
     fill,
+    host_name,
     port_notes,
     ports_named,
     refuse_production,
@@ -130,6 +131,34 @@ def test_a_host_that_is_no_address_is_a_usage_error() -> None:
 )
 def test_the_url_is_one_that_a_browser_can_open(address: str, url: str) -> None:
     assert url_of(address, 5007) == url
+
+
+def test_the_url_has_the_name_that_the_settings_give_it() -> None:
+    assert url_of("127.0.0.1", 5007, "main.localhost") == "http://main.localhost:5007"
+
+
+@pytest.mark.parametrize(
+    ("template", "branch", "checkout", "name"),
+    [
+        ("{branch}.localhost", "feature/WSO2_login", "/src/darts", "feature-wso2-login.localhost"),
+        ("{branch}.localhost", "", "/src/Darts Server", "darts-server.localhost"),  # no branch: the checkout tells two of them apart
+        ("{checkout}.localhost", "main", "/src/darts-2", "darts-2.localhost"),
+        ("{branch}.{checkout}.localhost", "main", "/src/darts", "main.darts.localhost"),
+        ("{branch}.localhost", "ünïcode-", "/src/darts", "n-code.localhost"),
+        ("{branch}.localhost", "x" * 80, "/src/darts", "x" * 63 + ".localhost"),
+        ("localhost", "main", "/", "localhost"),
+        ("{checkout}.localhost", "", "/src/___", "checkout.localhost"),
+    ],
+)
+def test_a_branch_or_a_checkout_becomes_one_label_of_a_host_name(template: str, branch: str, checkout: str, name: str) -> None:  # EDGE 68
+    assert host_name(template, branch=branch, checkout=checkout) == name
+
+
+@pytest.mark.parametrize(
+    ("line", "is_shell"), [("bash", True), ("/bin/zsh -l", True), ("sh -i", True), ("bash -c 'flask run'", False), ("flask run", False)]
+)
+def test_a_shell_without_a_script_is_one_in_which_a_person_works(line: str, is_shell: bool) -> None:
+    assert ServerRequest(tuple(line.split()), "/src", "/src").is_shell is is_shell
 
 
 def test_a_port_asked_for_is_noted_where_it_is_unusual() -> None:  # EDGE 63

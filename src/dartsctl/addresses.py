@@ -11,6 +11,9 @@ from dartsctl.errors import UsageError
 
 _PLACEHOLDER = re.compile(r"\{([a-zA-Z0-9][\w-]*)\.(host|port)(?::(\d+))?\}")
 _ENVIRONMENT = re.compile(r"\{env\.(\w+)\}")
+_BARE = re.compile(r"(?<!\$)\{(\{?)([A-Za-z_]\w*)\}(\}?)")
+_FILLED_LATER = ("url", "port", "host", "python")
+"""What serving.fill knows: these stay in the templates until the port is leased."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +52,16 @@ def _reachable(address: str) -> str:
 def fill(
     templates: Mapping[str, str],
     addresses: Mapping[str, tuple[ServiceAddress, ...]],
-    known_services: Iterable[str],
+    known_services: Iterable[str] | None,
     environ: Mapping[str, str],
 ) -> tuple[dict[str, str], tuple[str, ...]]:
     """`[server.env]` with `{service.host}`, `{service.port}`, `{service.port:TARGET}` and `{env.NAME}` filled in, and the names left out.
 
-    A variable is left out when a service of its is known but not running: then the server's own default counts.
-    Raises UsageError for a service that the stack does not have, with the nearest one, and for an unset `{env.NAME}`.
+    A variable is left out when a service of its is known but not running: then the server's own default counts. `{url}`, `{port}`, `{host}` and
+    `{python}` stay for serving.fill; `{{word}}` is the text `{word}`. `known_services` is None where nothing runs and none is known.
+    Raises UsageError for a service that the stack does not have and for any other `{word}`, with the nearest one, and for an unset `{env.NAME}`.
     """
-    services = sorted(set(known_services) | set(addresses))
+    services = None if known_services is None else sorted(set(known_services) | set(addresses))
     filled: dict[str, str] = {}
     left_out: list[str] = []
     for name, template in templates.items():
@@ -66,7 +70,7 @@ def fill(
         def place(match: re.Match[str], name: str = name) -> str:
             nonlocal missing
             service, part, target = match[1], match[2], match[3]
-            if service not in services:
+            if services is not None and service not in services:
                 raise _unknown(name, service, services)
             ports = [one for one in addresses.get(service, ()) if target is None or one.target == int(target)]
             if not ports:
@@ -74,13 +78,41 @@ def fill(
                 return ""
             return ports[0].host if part == "host" else str(ports[0].port)
 
-        value = _PLACEHOLDER.sub(place, template)
+        value = _BARE.sub(lambda match, name=name: _bare(name, match), template)  # type: ignore[misc]  # the default binds the loop's name
+        value = _PLACEHOLDER.sub(place, value)
         value = _ENVIRONMENT.sub(lambda match, name=name: _variable(name, match[1], environ), value)  # type: ignore[misc]  # the default binds the loop's name
         if missing:
             left_out.append(name)
         else:
             filled[name] = value
     return filled, tuple(left_out)
+
+
+def of_the_url(templates: Mapping[str, str]) -> dict[str, str]:
+    """The variables that are about the server's own URL and no other service, with `{url}` and `{port}` as Compose's variables.
+
+    A container reaches the other services by their names: what stands in the Compose file about them is right there.
+    """
+    own = {name: text for name, text in templates.items() if "{url}" in text and not _PLACEHOLDER.search(text)}
+    return {name: text.replace("{url}", "${DARTSCTL_URL}").replace("{port}", "${DARTSCTL_PORT}") for name, text in own.items()}
+
+
+def _bare(name: str, match: re.Match[str]) -> str:
+    """What stands for `{word}` for now; `${word}` is Compose's way to write a variable, and not ours to read."""
+    word = match[2]
+    if word in _FILLED_LATER:
+        return match[0]
+    if match[1] and match[3]:
+        return f"{{{word}}}"
+    from dartsctl.suggestion import nearest
+
+    near = nearest(word, _FILLED_LATER)
+    raise UsageError(
+        f"[server.env] {name}: nothing is filled in for {{{word}}}",
+        hint=f"did you mean {{{near}}}?"
+        if near
+        else f"write {{{{{word}}}}} for the text itself; known are {{url}}, {{port}}, {{host}}, {{SERVICE.host}}",
+    )
 
 
 def _variable(name: str, wanted: str, environ: Mapping[str, str]) -> str:

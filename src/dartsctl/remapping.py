@@ -52,6 +52,21 @@ def override(stack: Stack, moves: Sequence[Move]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def leased_override(service: str, target: int, host: str, environment: Mapping[str, str]) -> str:
+    """The override file's text for a service that is published on a leased port alone, and knows its URL.
+
+    Compose fills DARTSCTL_PORT in when it starts the service: a lease that moves on to another port needs no other file.
+    """
+    port = {"target": target, "protocol": "tcp", "mode": "ingress", "host_ip": host}
+    published = json.dumps(port)[:-1] + ', "published": "${DARTSCTL_PORT}"}'
+    lines = ["# Written by dartsctl: the app on its leased port (dartsctl dev --in-docker).", "services:", f"  {json.dumps(service)}:"]
+    lines += ["    ports: !override", f"      - {published}"]
+    if environment:
+        lines.append("    environment:")
+        lines += [f"      {json.dumps(name)}: {json.dumps(text)}" for name, text in sorted(environment.items())]
+    return "\n".join(lines) + "\n"
+
+
 def _moved(entry: PortEntry, moves: Sequence[Move]) -> PortEntry:
     for move in moves:
         if (move.target, move.protocol, move.old) == (entry.target, entry.protocol, entry.published):

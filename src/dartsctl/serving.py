@@ -5,19 +5,24 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import Any, Literal
 
 from dartsctl import masking
 from dartsctl.allocation import BROWSERS_REFUSE, DEV_RANGE, Allocation, PortRange
 from dartsctl.bindings import normal_address
 from dartsctl.errors import UsageError
+from dartsctl.handover import How
 
 Kind = Literal["dev", "run"]
+Enforce = Literal["auto", "hook", "watch", "off"]
+"""How production ports are kept from a server: auto = kernel, hook and watch; hook = Python's hook and the watch; watch = the watch alone."""
 
 PORT_VARIABLES = ("FLASK_RUN_PORT", "FLASK_PORT", "PORT")
 HOST_VARIABLES = ("FLASK_RUN_HOST", "FLASK_HOST")
 SCRUBBED = ("WERKZEUG_SERVER_FD", "WERKZEUG_RUN_MAIN", "LISTEN_FDS", "LISTEN_PID")
 """What a parent server hands to its child alone; leaked from a parent it breaks the server (EDGE 66, werkzeug#2067)."""
+_SHELLS = frozenset({"ash", "bash", "csh", "dash", "fish", "ksh", "sh", "tcsh", "zsh"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +54,21 @@ class ServerRequest:
     branch: str = ""
     user: str = ""
     ready_within: float = 30.0
-    """Seconds until the server should listen on its port."""
+    """Seconds until the server should be ready."""
+    health: str | None = None
+    """The path that must answer below 400 before the server counts as ready; None: it is ready as soon as it takes connections."""
+    url_host: str = ""
+    """The host in the server's URL; empty: the address that it is bound to."""
+    enforce: Enforce = "auto"
+    handover: How = "auto"
+    in_container: bool = False
+    """The command is Docker's: a container publishes the port, and what listens on it is none of our processes."""
+
+    @property
+    def is_shell(self) -> bool:
+        """Whether a person works in it: it need not listen, and is not ended for what was refused to it."""
+        name, *words = self.command
+        return PurePath(name).name in _SHELLS and all(word in ("-i", "-l", "--login", "--norc") for word in words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +133,28 @@ def bind_address(host: str) -> str:
         raise UsageError(f"--host: {host!r} is not an IP address", hint="give an address such as 127.0.0.1 or 0.0.0.0, or leave it out") from error
 
 
-def url_of(address: str, port: int) -> str:
-    """Where a browser on this host reaches a server bound to `address`."""
+def url_of(address: str, port: int, name: str = "") -> str:
+    """Where a browser on this host reaches a server bound to `address`; `name` is the host to show instead, where one is wanted."""
+    if name:
+        return f"http://{name}:{port}"
     if address in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
         address = "127.0.0.1" if address == "0.0.0.0" else "::1"  # noqa: S104
     return f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}"
+
+
+def host_name(template: str, *, branch: str, checkout: str) -> str:
+    """`[server] url_host` with {branch} and {checkout} (the folder's name) as labels of a host name; {branch} without one is the checkout.
+
+    Cookies belong to a host name, whatever its port: two servers that are to keep their sessions apart need two names (EDGE 68), and
+    browsers take every `*.localhost` for this machine (RFC 6761).
+    """
+    folder = _label(PurePath(checkout).name)
+    return template.replace("{branch}", _label(branch) or folder).replace("{checkout}", folder)
+
+
+def _label(text: str) -> str:
+    """`text` as one label of a host name (RFC 1123): letters, digits and hyphens, 63 at most."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:63].strip("-") or ("checkout" if text else "")
 
 
 def fill(command: Sequence[str], values: Mapping[str, str]) -> tuple[str, ...]:

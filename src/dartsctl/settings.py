@@ -9,11 +9,15 @@
     production_ports = "warn"           # or "remap", "refuse": when a stack other than production's publishes one
     on_conflict = "ask"                 # or "fail", "stop", "remap", "wait"; default: ask at a terminal, else fail
     wait_timeout = 120                  # seconds until the stack must be healthy
+    unsafe = "refuse"                   # [prod] alone; or "warn": start with weak secrets and bad certificates all the same, for a try-out
     [ports]
     dev_range = "5001-5099"
     [ports.production]                  # replaces the built-in allocation: service = port or [ports]
     [server]                            # see ServerSettings
     [server.env]
+    [doctor]                            # of production; the flags for any other environment
+    proxy = "nginx"                     # default: found by image, command, name and ports
+    url = "https://darts.example.org/"  # asked besides what the proxy publishes on this host
 
 Relative paths are relative to the file's folder, in variables too.
 """
@@ -30,12 +34,14 @@ from typing import Literal, get_args
 from dartsctl import settings_values as take
 from dartsctl.allocation import DEV_RANGE, PRODUCTION_PORTS, PortRange
 from dartsctl.errors import UsageError
+from dartsctl.handover import How
+from dartsctl.serving import Enforce
 from dartsctl.settings_file import Given, Key, SettingsFile, Table, dotted, find, in_folder, table
 
 ProductionPorts = Literal["warn", "remap", "refuse"]
+Unsafe = Literal["refuse", "warn"]
 OnConflict = Literal["ask", "fail", "stop", "remap", "wait"]
 Services = Literal["required", "optional"]
-Enforce = Literal["auto", "hook", "watch", "off"]
 ON_CONFLICT: tuple[OnConflict, ...] = get_args(OnConflict)
 
 PRODUCTION = "prod"
@@ -57,6 +63,8 @@ class EnvironmentSettings:
     on_conflict: OnConflict | None = None
     wait_timeout: float = 120.0
     """Seconds."""
+    unsafe: Unsafe = "refuse"
+    """What to do about weak secrets, open env files and bad certificates; means something for production alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +88,22 @@ class ServerSettings:
     """Services that the host server stands in for."""
     services: Services = "required"
     enforce: Enforce = "auto"
-    url_host: str = "127.0.0.1"
-    """The host in the URL that is shown; `localhost` may be ::1 for one client and 127.0.0.1 for the next (EDGE 4)."""
+    handover: How = "auto"
+    """`werkzeug`: the command ends in `app.run()`, which takes a socket too; `none`: the server binds its port by itself."""
+    url_host: str = ""
+    """The host in the server's URL, `{branch}` and `{checkout}` in it filled in; empty: the address that it is bound to, since `localhost`
+    may be ::1 for one client and 127.0.0.1 for the next (EDGE 4)."""
     ready_timeout: float = 30.0
     """Seconds until the server must be ready."""
     env: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class DoctorSettings:
+    """Where somebody knows better than the model says. Empty: as found."""
+
+    proxy: str = ""
+    url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +116,7 @@ class Settings:
     environments: Mapping[str, EnvironmentSettings]
     ports: PortSettings
     server: ServerSettings
+    doctor: DoctorSettings = field(default_factory=DoctorSettings)
     origins: Mapping[Key, str] = field(default_factory=dict)
 
     def origin(self, *key: str) -> str:
@@ -155,14 +175,17 @@ def load(start: Path, environ: Mapping[str, str], *, project_dir: Path | None = 
     named = _named_folder(start, environ, project_dir)
     file = in_folder(named) if named else find(start)
     root = named or (file.path.parent if file else start.resolve())
-    top = table(file, (), known=("name", *BUILT_IN, "environment", "ports", "server"), over={})
+    top = table(file, (), known=("name", *BUILT_IN, "environment", "ports", "server", "doctor"), over={})
     name = top.read("name", take.project, take.normal_project(root.name))
     tables: list[Table] = [top]
     environments = _environments(file, environ, root, name, tables)
     ports = _ports(file, environ, tables)
     server = _server(file, root, tables)
+    own = table(file, ("doctor",), known=("proxy", "url"), over={})
+    tables.append(own)
+    doctor = DoctorSettings(own.read("proxy", take.some_text, ""), own.read("url", take.url, ""))
     origins = {(*one.path, key): given.where for one in tables for key, given in one.given.items()}
-    settings = Settings(root, file.path if file else None, name, environments, ports, server, origins)
+    settings = Settings(root, file.path if file else None, name, environments, ports, server, doctor, origins)
     _refuse_shared_project(settings)
     return settings
 
@@ -194,7 +217,7 @@ def _environments(
         path = environment_key(environment, "")[:-1]
         if environment in further.given:
             _check_environment_name(environment, further.given[environment])
-        known = [key for key in keys if environment != PRODUCTION or key != "production_ports"]
+        known = [key for key in keys if key != ("production_ports" if environment == PRODUCTION else "unsafe")]
         own = table(file, path, known=known, over=_exported(environ, path[0], EVERY))
         tables.append(own)
         project = {"dev": f"{name}-dev", PRODUCTION: name}.get(environment, f"{name}-{environment}")
@@ -206,6 +229,7 @@ def _environments(
             production_ports=own.read("production_ports", take.one_of(("warn", "remap", "refuse")), "warn"),
             on_conflict=own.read("on_conflict", take.one_of(ON_CONFLICT), None),
             wait_timeout=own.read("wait_timeout", take.seconds, 120.0),
+            unsafe=own.read("unsafe", take.one_of(("refuse", "warn")), "refuse"),
         )
     return environments
 
@@ -260,7 +284,8 @@ def _server(file: SettingsFile | None, root: Path, tables: list[Table]) -> Serve
         health=own.read("health", take.url_path, default.health),
         replaces=own.read("replaces", take.texts, default.replaces),
         services=own.read("services", take.one_of(("required", "optional")), default.services),
-        enforce=own.read("enforce", take.one_of(("auto", "hook", "watch", "off")), default.enforce),
+        enforce=own.read("enforce", take.one_of(get_args(Enforce)), default.enforce),
+        handover=own.read("handover", take.one_of(get_args(How)), default.handover),
         url_host=own.read("url_host", take.url_host, default.url_host),
         ready_timeout=own.read("ready_timeout", take.seconds, default.ready_timeout),
         env={take.variable_name(name, given): take.text(given) for name, given in env.given.items()},

@@ -179,10 +179,20 @@ def url_path(given: Given) -> str:
 
 
 def url_host(given: Given) -> str:
-    """The host part of a URL: a name, an IPv4 address, or an IPv6 address in brackets."""
+    """The host part of a URL: a name, in which {branch} and {checkout} may stand, an IPv4 address, or an IPv6 address in brackets."""
     value = text(given)
-    if not re.fullmatch(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]", value):
-        raise given.mistake(f"{value!r} is not the host of a URL", 'leave scheme and port out: "localhost", "[::1]"')
+    if not re.fullmatch(r"(?:[A-Za-z0-9._-]|\{branch\}|\{checkout\})+|\[[0-9A-Fa-f:.]+\]", value):
+        raise given.mistake(f"{value!r} is not the host of a URL", 'leave scheme and port out: "{branch}.localhost", "localhost", "[::1]"')
+    return value
+
+
+def url(given: Given) -> str:
+    """A whole http or https URL, without a user in it: it is shown."""
+    value = text(given)
+    if not re.fullmatch(r"https?://([^/@\s:\[\]]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,4}|:[1-5][0-9]{4})?(/[!-~]*)?", value):
+        raise given.mistake(
+            f"{value!r} is not a URL" if "@" not in value else "the text is not a URL that may be shown", 'write it as "https://example.org/"'
+        )
     return value
 
 

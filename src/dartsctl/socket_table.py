@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 
-from dartsctl.bindings import Protocol, normal_address
+from dartsctl.bindings import Endpoint, Protocol, normal_address
 from dartsctl.listeners import Listener, State
 
 # linux/netlink.h, linux/sock_diag.h, linux/inet_diag.h
@@ -26,6 +26,8 @@ _COMPARISON = struct.Struct("=BBHxxH")
 _JUMP = struct.Struct("=BBH")
 _BYTES_PER_RANGE = 2 * _COMPARISON.size + _JUMP.size
 _MOST_RANGES = (0xFFFF - _ATTRIBUTE.size) // _BYTES_PER_RANGE
+
+ALL_PORTS = range(65536)
 
 _LISTEN = 10
 _EVERY_STATE = 0xFFFF_FFFF  # bit 13, bound but not listening, is kernel 6.8 and newer; older ones ignore bits that they do not know
@@ -95,7 +97,7 @@ def answer(protocol: Protocol, datagram: bytes) -> tuple[list[Listener], bool]:
     return rows, False
 
 
-def proc_rows(protocol: Protocol, ports: frozenset[int], lines: Iterable[str]) -> Iterator[Listener]:
+def proc_rows(protocol: Protocol, ports: Container[int], lines: Iterable[str]) -> Iterator[Listener]:
     """The rows of /proc/net/{tcp,tcp6,udp,udp6} whose local port is among `ports`; `lines` without the heading.
 
     This table shows neither V6ONLY nor sockets that are bound and do not listen.
@@ -104,9 +106,16 @@ def proc_rows(protocol: Protocol, ports: frozenset[int], lines: Iterable[str]) -
         fields = line.split(maxsplit=10)
         address, _, port = fields[1].partition(":")
         if int(port, 16) in ports:
-            # each 32-bit word is printed as a number of this machine's byte order
-            packed = b"".join(struct.pack("=I", int(address[at : at + 8], 16)) for at in range(0, len(address), 8))
-            yield _listener(protocol, packed, int(port, 16), int(fields[3], 16), None, uid=int(fields[7]), inode=int(fields[9]))
+            yield _listener(protocol, _packed(address), int(port, 16), int(fields[3], 16), None, uid=int(fields[7]), inode=int(fields[9]))
+
+
+def peer_rows(lines: Iterable[str]) -> Iterator[Endpoint]:
+    """The remote ends in /proc/net/{tcp,tcp6} of connections that are open or being opened; `lines` without the heading."""
+    for line in lines:
+        fields = line.split(maxsplit=4)
+        if _TCP_STATES.get(int(fields[3], 16)) in ("connected", "closing"):
+            address, _, port = fields[2].partition(":")
+            yield Endpoint(int(port, 16), _address(_packed(address)))
 
 
 def _message(kind: int, body: bytes) -> bytes:
@@ -144,9 +153,18 @@ def _row(protocol: Protocol, payload: bytes) -> Listener:
     return _listener(protocol, packed, int.from_bytes(port, "big"), state, v6only, uid=uid, inode=inode)
 
 
+def _packed(text: str) -> bytes:
+    """An address as /proc/net prints it: each 32-bit word as a number of this machine's byte order."""
+    return b"".join(struct.pack("=I", int(text[at : at + 8], 16)) for at in range(0, len(text), 8))
+
+
+def _address(packed: bytes) -> str:
+    return normal_address(socket.inet_ntop(socket.AF_INET if len(packed) == 4 else socket.AF_INET6, packed))
+
+
 def _listener(protocol: Protocol, packed: bytes, port: int, number: int, v6only: bool | None, *, uid: int, inode: int) -> Listener:
     """`number` is the kernel's TCP state, which udp sockets borrow: ESTABLISHED is a connected one."""
-    address = normal_address(socket.inet_ntop(socket.AF_INET if len(packed) == 4 else socket.AF_INET6, packed))
+    address = _address(packed)
     state: State = ("connected" if number == 1 else "bound") if protocol == "udp" else _TCP_STATES.get(number, "connected")
     # Without an inode no process has it open (TIME_WAIT, orphans), and the uid 0 printed then is not root's.
     return Listener(protocol, address, port, state, v6only if ":" in address else None, inode, uid if inode else None)

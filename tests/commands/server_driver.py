@@ -17,6 +17,9 @@ from dartsctl.serving import ServerRequest
 class Lines:
     """A screen on stderr."""
 
+    def detail(self, text: str) -> None:
+        """Only with -v, which is not ours."""
+
     def note(self, text: str) -> None:
         sys.stderr.write(f"note: {text}\n")
         sys.stderr.flush()

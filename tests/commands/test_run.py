@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import select
 import signal
 import socket
 import subprocess
@@ -51,7 +53,9 @@ def finished(process: subprocess.Popen[str]) -> tuple[int, str, str]:
 
 
 def test_the_exit_code_is_the_servers_own_and_its_output_passes_through(start: Start) -> None:
-    assert finished(start("sh", "-c", "echo out; echo err >&2; exit 7")) == (7, "out\n", "err\n")
+    code, out, err = finished(start("sh", "-c", "echo out; echo err >&2; exit 7"))
+    assert (code, out) == (7, "out\n")
+    assert re.fullmatch(r"err\nwarn: the server ended with code 7 before it was ready on port \d+; its last lines are above\n", err)
 
 
 def test_a_server_that_dies_by_a_signal_ends_as_shells_say_it(start: Start) -> None:
@@ -62,6 +66,12 @@ def test_a_command_that_does_not_exist_is_one_clear_error(start: Start, state: P
     code, _, err = finished(start("no-such-program-here"))
     assert (code, err.splitlines()[0]) == (1, "error: no-such-program-here cannot be run: No such file or directory")
     assert LeaseBook(state).held() == ()
+
+
+def test_a_command_that_is_no_program_is_not_looked_for_on_path(start: Start, tmp_path: Path) -> None:
+    code, _, err = finished(start(str(tmp_path)))
+    assert (code, err.splitlines()[0]) == (1, f"error: {tmp_path} cannot be run: Permission denied")
+    assert f"next: ls -ld {tmp_path}" in err
 
 
 def test_a_directory_that_vanished_is_one_clear_error(start: Start, tmp_path: Path) -> None:
@@ -93,6 +103,74 @@ def test_the_url_is_said_once_when_the_server_listens(start: Start, state: Path,
     assert process.stderr is not None
     assert process.stderr.readline() == f"note: dartsctl: {record.url} (pid {record.pid})\n"
     process.send_signal(signal.SIGINT)
+    assert "dartsctl: http://" not in finished(process)[2]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="127.0.0.2 is not there by itself on macOS")
+def test_the_url_leads_to_the_address_that_the_server_has_chosen(start: Start, state: Path) -> None:
+    """As ::1 is, which some servers take for localhost."""
+    process = start(sys.executable, "-m", "http.server", "--bind", "127.0.0.2", "{port}")
+    assert process.stderr is not None
+    warning, note = process.stderr.readline(), process.stderr.readline()
+    (record,) = LeaseBook(state).held()
+    assert warning.startswith("warn: the server listens on 127.0.0.2, not on 127.0.0.1;")
+    assert note == f"note: dartsctl: http://127.0.0.2:{record.port} (pid {record.pid})\n"
+    assert (record.host, record.url) == ("127.0.0.2", f"http://127.0.0.2:{record.port}")
+    process.send_signal(signal.SIGTERM)
+    finished(process)
+
+
+@pytest.mark.parametrize("command", [("true",), (sys.executable, "-c", "{fd}")], ids=["binds by itself", "takes a socket"])
+def test_an_address_of_another_machine_is_not_blamed_on_the_ports(start: Start, command: tuple[str, ...]) -> None:
+    code, _, err = finished(start(*command, host="203.0.113.9"))
+    assert code == 2
+    assert err.splitlines()[0] == "error: --host: 203.0.113.9: no such address on this host"
+
+
+def test_a_server_that_goes_into_the_background_is_told_to_stay(start: Start, tree: Tree) -> None:
+    code, _, err = finished(start("sh", "-c", "sleep 60 & exit 0"))
+    assert code == 0
+    assert "what the server left in the background was stopped" in err
+    assert tree() == set()
+
+
+def test_a_server_that_does_not_take_the_socket_it_is_handed_leads_to_the_setting(start: Start) -> None:
+    code, _, err = finished(start(*LISTEN, handover="werkzeug"))
+    assert code == 1
+    assert "note: it was handed a socket on that port, which app.run() alone takes" in err
+
+
+WARMING_UP = """
+import os, pathlib
+from http.server import BaseHTTPRequestHandler, HTTPServer
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200 if self.path == "/up" and pathlib.Path("warm").exists() else 503)
+        self.end_headers()
+        pathlib.Path("asked").touch()
+    def log_message(self, *words):
+        pass
+HTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
+"""
+
+
+def test_a_server_is_ready_when_its_health_path_says_so(start: Start, tmp_path: Path, eventually: Eventually) -> None:
+    process = start(sys.executable, "-c", WARMING_UP, health="/up", url_host="main.localhost")
+    assert eventually((tmp_path / "asked").exists)  # it listens and answers 503
+    assert process.stderr is not None
+    assert not select.select([process.stderr], [], [], 0.3)[0]  # and no URL is said yet
+    (tmp_path / "warm").touch()
+    assert re.fullmatch(r"note: dartsctl: http://main\.localhost:\d+ \(pid \d+\)\n", process.stderr.readline())
+    process.send_signal(signal.SIGTERM)
+    assert finished(process)[0] == 143
+
+
+def test_a_server_that_never_gets_well_is_told_with_its_last_answer(start: Start, state: Path, eventually: Eventually) -> None:
+    process = start(sys.executable, "-c", WARMING_UP, health="/up", ready_within=0.5)
+    record = record_of(state, eventually)
+    assert process.stderr is not None
+    assert process.stderr.readline() == f"warn: {record.url} is not ready after 0.5 s (/up: status 503); still watching\n"
+    process.send_signal(signal.SIGTERM)
     assert "dartsctl: http://" not in finished(process)[2]
 
 
@@ -150,7 +228,7 @@ def test_a_server_that_takes_a_production_port_is_stopped_within_a_second(
     start: Start, state: Path, production_port: int, dev_range: tuple[int, int], eventually: Eventually
 ) -> None:
     program = "import socket, sys, time; s = socket.create_server(('127.0.0.1', int(sys.argv[1]))); print(time.time(), flush=True); time.sleep(60)"
-    code, out, err = finished(start(sys.executable, "-c", program, str(production_port)))
+    code, out, err = finished(start(sys.executable, "-c", program, str(production_port), enforce="watch"))
     assert time.time() - float(out) < 1
     assert code == 4
     assert f"took port {production_port}, which belongs to production's darts-app" in err
@@ -159,7 +237,7 @@ def test_a_server_that_takes_a_production_port_is_stopped_within_a_second(
 
 def test_a_grandchild_on_a_production_port_is_stopped_too(start: Start, production_port: int) -> None:
     program = "import socket, sys, time; s = socket.create_server(('', int(sys.argv[1]))); time.sleep(60)"
-    assert finished(start("sh", "-c", f'setsid {sys.executable} -c "$0" {production_port} & wait', program))[0] == 4
+    assert finished(start("sh", "-c", f'setsid {sys.executable} -c "$0" {production_port} & wait', program, enforce="watch"))[0] == 4
 
 
 def test_production_itself_on_its_port_is_no_offence_of_ours(start: Start, state: Path, production_port: int, eventually: Eventually) -> None:
@@ -258,7 +336,7 @@ def test_a_second_dev_of_a_checkout_shows_the_first_ones_url(start: Start, state
     record = record_of(state, eventually)
     code, out, err = finished(start(*LISTEN, kind="dev"))
     assert (code, out) == (0, "")
-    assert f"already running: {record.url} (pid {record.pid})" in err
+    assert err.splitlines() == ["note: dartsctl: already running; to stop it: dartsctl dev stop", f"note: dartsctl: {record.url} (pid {record.pid})"]
 
 
 def test_a_port_outside_the_range_is_allowed_with_a_note(start: Start, production_port: int) -> None:

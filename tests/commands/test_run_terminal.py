@@ -119,6 +119,20 @@ def test_ctrl_z_gives_the_shell_back_and_fg_brings_the_server_back(
     assert eventually(lambda: tree() == set())
 
 
+def test_a_server_that_stops_itself_gives_the_shell_back_too(terminal: Terminal, argv: Callable[..., list[str]], tree: Tree) -> None:
+    """As `suspend` does in `dartsctl run -- bash`."""
+    shell = terminal("bash", "--norc", "--noprofile", "-i")
+    shell.sendline("PS1='at-the-''prompt '; bind 'set enable-bracketed-paste off'")
+    shell.expect("at-the-prompt ")
+    shell.sendline(shlex.join(argv("sh", "-c", "kill -STOP $$; exit 42")))
+    shell.expect("Stopped")
+    shell.sendline("fg; echo code=$?")
+    shell.expect("code=42")
+    shell.sendline("exit")
+    ended(shell)
+    assert tree() == set()
+
+
 def test_a_program_in_the_background_does_not_take_the_terminal(terminal: Terminal, argv: Callable[..., list[str]]) -> None:
     shell = terminal("bash", "--norc", "--noprofile", "-i")
     shell.sendline("PS1='at-the-''prompt '; bind 'set enable-bracketed-paste off'")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from dartsctl.bindings import Endpoint
+from dartsctl.bindings import Endpoint, Protocol
 from dartsctl.commands.server_watch import Seen, Watch
 from dartsctl.listeners import Listener, Probe
 from dartsctl.process import Process
@@ -29,10 +29,12 @@ class Table:
     def probe(self, endpoint: Endpoint, *, udp_reuse_address: bool = False) -> Probe:
         raise NotImplementedError
 
-    def listeners(self, ports: Iterable[int], *, owners: bool = False, listening_only: bool = False) -> tuple[Listener, ...]:
+    def listeners(
+        self, ports: Iterable[int], *, owners: bool = False, listening_only: bool = False, protocols: Sequence[Protocol] = ("tcp", "udp")
+    ) -> tuple[Listener, ...]:
         wanted = set(ports)
         self.walks += owners
-        found = [one for one in self.rows if one.port in wanted and (one.surely_blocks or not listening_only)]
+        found = [one for one in self.rows if one.port in wanted and one.protocol in protocols and (one.surely_blocks or not listening_only)]
         return tuple(one if owners else replace(one, pids=()) for one in found)
 
     def describe(self, pid: int) -> Process | None:

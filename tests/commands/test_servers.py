@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -45,6 +46,10 @@ def listening(state: Path, eventually: Eventually, count: int = 1) -> tuple[Leas
 def _answers(port: int) -> bool:
     with socket.socket() as visitor:
         return visitor.connect_ex(("127.0.0.1", port)) == 0
+
+
+def cli(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "dartsctl", *words], cwd=folder, capture_output=True, text=True, check=False, timeout=20)
 
 
 def test_every_leased_server_is_listed_by_port(start: Start, state: Path, eventually: Eventually) -> None:
@@ -107,3 +112,18 @@ def test_a_lease_whose_owner_is_not_known_is_not_stopped(state: Path) -> None:
     with pytest.raises(DartsctlError, match="whose server it is cannot be told"):
         server_stop.stop("/src/one", port=7001, leases=book, processes=processes)
     lease.close()
+
+
+def test_a_dry_stop_names_what_it_would_stop_and_fails_as_the_stop_would(start: Start, state: Path, tmp_path: Path, eventually: Eventually) -> None:
+    start(*LISTEN)
+    (record,) = listening(state, eventually)
+    done = cli(tmp_path, "dev", "stop", "--dry-run", "--json", str(record.port))
+    assert (done.returncode, json.loads(done.stdout)["would_stop"]["pid"]) == (0, record.pid)
+    assert LeaseBook(state).holder(record.port) == record
+    assert cli(tmp_path, "dev", "stop", "--dry-run", "1").returncode == cli(tmp_path, "dev", "stop", "1").returncode == 1
+
+
+@pytest.mark.parametrize(("given", "hint"), [("up", "/up"), ("/a b", "/a%20b"), ("/a\r\nX: y", "/a%0D%0AX%3A%20y"), ("/a?b=1", None)])
+def test_a_health_path_is_one_word_of_a_request(tmp_path: Path, given: str, hint: str | None) -> None:
+    done = cli(tmp_path, "run", "--dry-run", "--health", given, "--", "true")
+    assert (done.returncode, f"next: --health {hint}\n" in done.stderr) == ((2, True) if hint else (0, False))

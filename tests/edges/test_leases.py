@@ -10,7 +10,8 @@ import signal
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -211,7 +212,7 @@ def test_the_record_names_the_holder_and_is_believed_only_while_the_lock_is_held
     record = LeaseRecord(7001, "dev", "127.0.0.1", "http://127.0.0.1:7001", "/src/app", "main", "ann", ("flask", "run"), 12.5, 4711, 12.0, 4710, 99)
     book.describe(record)
     assert book.held() == (record,)
-    assert stat.S_IMODE((book.folder / "ports" / "7001.json").stat().st_mode) == 0o600
+    assert stat.S_IMODE((book.folder / "ports" / "7001.lock").stat().st_mode) == 0o600
     lease.close()
     assert book.held() == ()
     assert book.holder(7001) is None
@@ -229,7 +230,7 @@ def test_the_last_holders_record_is_not_shown_for_the_next_one(book: LeaseBook, 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"unknown": 1}'])
 def test_a_broken_record_still_is_a_lease(book: LeaseBook, leased: list[Lease], text: str) -> None:
     leased += [lease for lease in [take(book, 7001)] if lease]
-    (book.folder / "ports" / "7001.json").write_text(text)
+    (book.folder / "ports" / "7001.lock").write_text(text)
     assert book.held() == (LeaseRecord(7001),)
 
 
@@ -306,3 +307,84 @@ def test_what_is_made_under_sudo_belongs_to_the_caller(tmp_path: Path, monkeypat
     assert {path.stat().st_uid for path in (book.folder, *book.folder.rglob("*"))} == {65534}
     assert [record.port for record in held()] == [7001]
     lease.close()
+
+
+def as_nobody(action: Callable[[], str]) -> str:
+    """What `action` returns, or the message of its DartsctlError, done by another user of this machine."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.setgroups([])
+            os.setgid(65534)
+            os.setuid(65534)
+            answer = action()
+        except DartsctlError as error:
+            answer = error.message
+        except BaseException as error:
+            answer = repr(error)
+        os.write(writer, answer.encode())
+        os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader) as file:
+        answer = file.read()
+    os.waitpid(child, 0)
+    return answer
+
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be two users")
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that every user can reach."""
+    with tempfile.TemporaryDirectory(prefix="dartsctl-test-") as name:
+        Path(name).chmod(0o755)
+        (Path(name) / "state").mkdir()
+        yield Path(name) / "state"
+
+
+@needs_root
+@pytest.mark.parametrize("mode", [0o1777, 0o777])
+def test_two_users_share_the_book_where_its_folder_is_open_to_both(open_folder: Path, mode: int, leased: list[Lease]) -> None:
+    open_folder.chmod(mode)
+    mine = take(LeaseBook(open_folder), 7001, 7002)
+    assert mine is not None
+    leased.append(mine)
+    LeaseBook(open_folder).describe(LeaseRecord(7001, user="root", pid=4711))
+
+    def look_and_take() -> str:
+        theirs = LeaseBook(open_folder)
+        holder = theirs.holder(7001)
+        lease = take(theirs, 7001, 7002)
+        theirs.describe(LeaseRecord(7002, user="nobody"))
+        theirs.remember("/shared/checkout", 7002)
+        return f"{holder.holder if holder else None} -> {lease.port if lease else None}"
+
+    assert as_nobody(look_and_take) == "leased by another dartsctl (pid 4711, user root) -> 7002"
+    again = take(LeaseBook(open_folder), 7002)  # made by the other one, free now
+    assert again is not None
+    leased.append(again)
+    found = LeaseBook(open_folder).holder(7002)
+    assert found is not None
+    assert found.user == ""  # the last holder's name is gone
+    LeaseBook(open_folder).remember("/shared/checkout", 7002)
+
+
+@needs_root
+def test_a_private_book_is_no_other_users(open_folder: Path, leased: list[Lease]) -> None:
+    open_folder.chmod(0o755)
+    mine = take(LeaseBook(open_folder), 7001)
+    assert mine is not None
+    leased.append(mine)
+    assert stat.S_IMODE((open_folder / "ports" / "7001.lock").stat().st_mode) == 0o600
+    assert stat.S_IMODE((open_folder / "ports").stat().st_mode) == 0o700
+    assert "cannot be written: Permission denied" in as_nobody(lambda: str(take(LeaseBook(open_folder), 7002)))
+
+
+def test_a_secret_in_a_command_is_not_written_down(book: LeaseBook, leased: list[Lease]) -> None:
+    lease = take(book, 7001)
+    assert lease is not None
+    leased.append(lease)
+    book.describe(LeaseRecord(7001, command=("serve", "--password", "canary-4711")))
+    assert "canary-4711" not in (book.folder / "ports" / "7001.lock").read_text()

@@ -9,18 +9,22 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from dartsctl import addresses, stack
+from dartsctl import addresses, remapping, stack
 from dartsctl.commands.obstacles import Answers
 from dartsctl.commands.preflight import Intent, engine_at
 from dartsctl.commands.up import UpRequest, up
 from dartsctl.edges.docker import Compose
 from dartsctl.edges.engine import endpoint
+from dartsctl.edges.leases import state_folder
+from dartsctl.edges.moves import MoveBook
 from dartsctl.edges.output import Screen
 from dartsctl.edges.prompts import Prompts
 from dartsctl.environment import Environment
-from dartsctl.errors import DartsctlError, DockerUnavailable, ExitCode
+from dartsctl.errors import DartsctlError, DockerUnavailable, ExitCode, UsageError
 from dartsctl.serving import ServerRequest
 from dartsctl.stack import Stack
+
+_STOP_WITHIN = 4  # seconds that the container has to end: less than the supervisor's patience with Compose
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,27 +34,38 @@ class DevRequest:
     environment: Environment | None
     server: ServerRequest
     replaces: tuple[str, ...] = ()
-    templates: Mapping[str, str] | None = None
+    templates: Mapping[str, str] = field(default_factory=dict)
+    interpolate: Callable[[Mapping[str, str]], dict[str, str]] = dict
+    """Fills the `${NAME:-default}` of the templates in, after the placeholders: what stands in a secret is never read as one."""
     required: bool = True
     """Whether the server is worth nothing without the services."""
     deadline: float = 120.0
     answers: Answers = field(default_factory=Answers)
     """How conflicts of the services are answered."""
+    in_docker: bool = False
+    """The server is the service that `replaces` names, in the dev stack, published on the leased port."""
 
 
 def dev(
     request: DevRequest, *, compose: Callable[[Environment], Compose], prompts: Prompts, serve: Callable[[ServerRequest], int], screen: Screen
 ) -> int:
-    """Services up, their addresses into the server's environment, the server started. Returns the server's own code."""
-    variables = _services(request, compose, prompts, screen) if request.environment else {}
+    """Services up, their addresses into the server's environment, the server started. Returns the server's own code.
+
+    Raises UsageError where `in_docker` does not know which service is the app, and what `up` and `serve` raise.
+    """
+    if request.in_docker and request.environment is not None:
+        app = _in_docker(request, request.environment, compose)
+        _variables(replace(request, templates={}, required=True), compose, prompts, screen)
+        return serve(app)
+    variables = request.interpolate(_variables(request, compose, prompts, screen))
     return serve(replace(request.server, extra={**request.server.extra, **variables}))
 
 
-def _services(request: DevRequest, compose: Callable[[Environment], Compose], prompts: Prompts, screen: Screen) -> dict[str, str]:
-    """Bring the services up; the variables that lead to them. Where Docker is not to be had and they are optional, none, said loudly."""
+def _variables(request: DevRequest, compose: Callable[[Environment], Compose], prompts: Prompts, screen: Screen) -> dict[str, str]:
+    """Bring the services up; the variables that lead to them. Where Docker is not to be had and they are optional, only the others, said loudly."""
     environment = request.environment
     if environment is None:
-        return {}
+        return addresses.fill(request.templates, {}, None, request.server.environment)[0]
     try:
         own = compose(environment)
         model = stack.read(own.config().model)
@@ -59,14 +74,33 @@ def _services(request: DevRequest, compose: Callable[[Environment], Compose], pr
         if request.required:
             raise
         screen.warn(f"the services are off: {error.message}. The server runs without them.")
-        return {}
+        return addresses.fill(request.templates, {}, None, request.server.environment)[0]
     if code is not ExitCode.OK:
         raise DartsctlError("the dev services did not come up", hint="dartsctl dev ps", code=code)
     where = addresses.of_project(model.project, engine_at(endpoint(os.environ)).containers())
-    filled, left_out = addresses.fill(request.templates or {}, where, model.services, request.server.environment)
+    filled, left_out = addresses.fill(request.templates, where, model.services, request.server.environment)
     if left_out:
         screen.warn(f"{', '.join(left_out)} not set: their services are not running or publish nothing")
     return filled
+
+
+def _in_docker(request: DevRequest, environment: Environment, compose: Callable[[Environment], Compose]) -> ServerRequest:
+    """The request for the app as a service of the dev stack: Compose in the foreground is the server that is leased, watched and stopped."""
+    if len(request.replaces) != 1:
+        named = f"names {', '.join(request.replaces)}" if request.replaces else "names no service"
+        raise UsageError(
+            f"--in-docker runs the one service that the server stands in for, and [server] replaces {named}", hint='replaces = ["SERVICE"]'
+        )
+    service = request.replaces[0]
+    model = stack.read(compose(environment).config((service,)).model)
+    target = next((entry.target for entry in model.services[service].ports if entry.protocol == "tcp"), None)
+    if target is None:
+        raise UsageError(f"{service} publishes no port in the dev stack", hint="give it one in its Compose file: ports: [127.0.0.1:15000:PORT]")
+    text = remapping.leased_override(service, target, request.server.host, addresses.of_the_url(request.templates))
+    override = MoveBook(state_folder(), model.project).keep_leased(service, text)
+    app = compose(replace(environment, files=(*environment.files, override)))
+    command = app.argv("up", "--no-deps", "--no-log-prefix", "--exit-code-from", service, "--timeout", str(_STOP_WITHIN), service)
+    return replace(request.server, command=tuple(command), in_container=True, enforce="off", handover="none")
 
 
 def _on_stderr(screen: Screen) -> Screen:
@@ -76,7 +110,7 @@ def _on_stderr(screen: Screen) -> Screen:
 
 def _up_request(request: DevRequest, environment: Environment, model: Stack) -> UpRequest:
     wanted = host_services(model, request.replaces)
-    told = addresses.services_named((request.templates or {}).values())
+    told = addresses.services_named(request.templates.values())
     answers = replace(request.answers, remap_by_itself=told & model.services.keys())
     services = () if len(wanted) == len(model.services) else wanted
     return UpRequest(environment, Intent(services=services), deadline=request.deadline, next_command="dartsctl dev", answers=answers)

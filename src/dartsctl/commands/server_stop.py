@@ -38,10 +38,7 @@ def stop(checkout: str, *, port: int | None = None, leases: LeaseBook, processes
 
     Raises DartsctlError (1) when there is none, when it is another user's, or when it does not end; Refused from inside its own tree.
     """
-    record = leases.holder(port) if port is not None else of_checkout(checkout, leases)
-    if record is None:
-        what = f"port {port}" if port is not None else checkout
-        raise DartsctlError(f"no server of dartsctl runs on {what}" if port else f"no server of {what} is running", hint="dartsctl dev list")
+    record = server_to_stop(checkout, port=port, leases=leases)
     birth = record.birth
     if not record.supervisor or processes.birth(record.supervisor) != birth:
         raise DartsctlError(
@@ -56,6 +53,15 @@ def stop(checkout: str, *, port: int | None = None, leases: LeaseBook, processes
     if not (gone and _freed(still_its_lease)):
         raise DartsctlError(f"the server on port {record.port} (pid {record.pid}) does not end", hint=f"look at it: ps -fp {record.pid}")
     return Stopped(record)
+
+
+def server_to_stop(checkout: str, *, port: int | None, leases: LeaseBook) -> LeaseRecord:
+    """The one on `port`, or this checkout's. Raises DartsctlError (1) when there is none."""
+    record = leases.holder(port) if port is not None else of_checkout(checkout, leases)
+    if record is None:
+        what = f"of dartsctl runs on port {port}" if port is not None else f"of {checkout} is running"
+        raise DartsctlError(f"no server {what}", hint="dartsctl dev list")
+    return record
 
 
 def _freed(still_its_lease: Callable[[], bool]) -> bool:

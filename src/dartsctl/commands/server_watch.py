@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from dartsctl.bindings import Endpoint
+from dartsctl.bindings import Protocol as SocketProtocol
 from dartsctl.listeners import Listener, Probe
 from dartsctl.process import Process
 
+_TCP: tuple[SocketProtocol, ...] = ("tcp",)
 _TRIES = 5
 """A socket whose owner stays invisible for so many looks is nobody's of ours (a container's, another user's)."""
 _FIRST_EPHEMERAL = 32768
@@ -23,7 +25,9 @@ class Sockets(Protocol):
 
     def probe(self, endpoint: Endpoint, *, udp_reuse_address: bool = False) -> Probe: ...
 
-    def listeners(self, ports: Iterable[int], *, owners: bool = False, listening_only: bool = False) -> tuple[Listener, ...]: ...
+    def listeners(
+        self, ports: Iterable[int], *, owners: bool = False, listening_only: bool = False, protocols: Sequence[SocketProtocol] = ...
+    ) -> tuple[Listener, ...]: ...
 
 
 class Processes(Protocol):
@@ -60,31 +64,37 @@ class Watch:
         self._processes = processes
         self._foreign: set[int] = set()
         self._unseen: Counter[int] = Counter()
-        self._ready = False
+        self._own: list[Listener] = []
 
     def look(self) -> Seen:
         """Raises DartsctlError when the socket table cannot be read."""
-        wanted = self._production if self._ready else self._production | {self._leased}
-        new = {row.port for row in self._sockets.listeners(wanted, listening_only=True) if self._is_new(row)}
+        wanted = self._production if self._own else self._production | {self._leased}
+        new = {row.port for row in self._sockets.listeners(wanted, listening_only=True, protocols=_TCP) if self._is_new(row)}
         offence: int | None = None
         if new:
-            for row in self._sockets.listeners(new, owners=True, listening_only=True):
+            for row in self._sockets.listeners(new, owners=True, listening_only=True, protocols=_TCP):
                 if not (self._is_new(row) and self._is_ours(row)):
                     continue
                 if row.port == self._leased:
-                    self._ready = True
+                    self._own.append(row)
                 else:
                     offence = row.port
-        return Seen(offence, self._ready)
+        return Seen(offence, ready=bool(self._own))
+
+    def address(self, wanted: str) -> str:
+        """Where the leased port is listened on: `wanted` if a connection to it arrives, else the server's own choice, such as ::1 for `localhost`."""
+        if any(row.overlaps(Endpoint(self._leased, wanted)) for row in self._own):
+            return wanted
+        return min((row.address for row in self._own), default=wanted)
 
     def elsewhere(self) -> tuple[int, ...]:
         """The other ports below the kernel's own range that the tree listens on. Reads the whole table: not for every look."""
-        rows = self._sockets.listeners(range(1, _FIRST_EPHEMERAL), owners=True, listening_only=True)
-        mine = {row.port for row in rows if row.protocol == "tcp" and row.port != self._leased and self._within(row)}
+        rows = self._sockets.listeners(range(1, _FIRST_EPHEMERAL), owners=True, listening_only=True, protocols=_TCP)
+        mine = {row.port for row in rows if row.port != self._leased and self._within(row)}
         return tuple(sorted(mine))
 
     def _is_new(self, row: Listener) -> bool:
-        return row.protocol == "tcp" and row.inode not in self._foreign
+        return row.inode not in self._foreign
 
     def _is_ours(self, row: Listener) -> bool:
         """Remembers the sockets that are not. An owner that cannot be seen is ours on the leased port: nobody else may have it."""

@@ -1,8 +1,11 @@
 """The lease book of the dev ports: one kernel lock a port, held by the server's own processes, and who they are beside it.
 
 A lease is an flock on `<state>/ports/<port>.lock`, a file that is never removed. The descriptor is inherited by the server's supervisor and by the
-server, so that the lease lives exactly as long as they do, and the kernel ends it, whatever kills whom (EDGE 61). `<port>.json` beside it says who it
+server, so that the lease lives exactly as long as they do, and the kernel ends it, whatever kills whom (EDGE 61). What stands in the file says who it
 is; it is believed only while the lock is held.
+
+The folder's mode says who shares the book: what is made in one that its group or everybody may write is theirs to lock and to write too. Therefore
+the record stands in the lock file itself and is written in place: in a folder like /tmp nobody can replace another user's file.
 """
 
 from __future__ import annotations
@@ -22,8 +25,7 @@ from dartsctl.serving import LeaseRecord
 _README = """\
 State of dartsctl: which dev port is leased to which server.
 
-ports/PORT.lock     locked (flock) as long as the server on PORT lives; never remove one while servers run
-ports/PORT.json     who that server is; believed only while the lock is held
+ports/PORT.lock     locked (flock) as long as the server on PORT lives, and who that server is; never remove one while servers run
 checkouts/*.json    the port that a checkout had last; may be removed at any time
 checkouts/*.lock    locked as long as the checkout's `dartsctl dev` lives
 reports/            reports about bugs in dartsctl; may be removed at any time
@@ -115,15 +117,27 @@ class LeaseBook:
             if not confirm(port):
                 return False
             with self._writing():
-                self._record_path(port).unlink(missing_ok=True)  # the last holder's: not ours to be named by
+                os.truncate(descriptor, 0)  # the last holder's record: not ours to be named by
         except BaseException:
             os.close(descriptor)
             raise
         return True
 
     def describe(self, record: LeaseRecord) -> None:
-        """Say who holds the lease of `record.port`; only for who holds it. Raises DartsctlError."""
-        self._write(self._record_path(record.port), asdict(record))
+        """Say who holds the lease of `record.port`, secrets in its command masked; only for who holds it. Raises DartsctlError."""
+        import json
+
+        text = json.dumps(asdict(replace(record, command=record.shown_command))).encode()
+        with self._writing():
+            descriptor = self._open(str(self._lock_path(record.port)))
+            try:
+                os.truncate(descriptor, os.pwrite(descriptor, text, 0))  # a reader in between sees no JSON, or all of it
+            finally:
+                os.close(descriptor)
+
+    def report_path(self, port: int) -> Path:
+        """Where the guard inside the server on `port` writes what it has refused; only for who holds the lease."""
+        return self._ports / f"{port}.{os.geteuid()}.refused"
 
     def held(self) -> tuple[LeaseRecord, ...]:
         """Every live lease, by port. Where the book cannot be read there are none to tell of. Never waits, writes nothing."""
@@ -131,9 +145,9 @@ class LeaseBook:
 
     def holder(self, port: int) -> LeaseRecord | None:
         """Who has `port` leased; None when nobody has."""
-        if not _is_locked(self._ports / f"{port}.lock"):
+        if not _is_locked(self._lock_path(port)):
             return None
-        found = _read(self._record_path(port))
+        found = _read(self._lock_path(port))
         known = {name: value for name, value in found.items() if name in LeaseRecord.__dataclass_fields__}
         known["command"] = tuple(known.get("command", ()))
         return replace(LeaseRecord(port), **{**known, "port": port})
@@ -158,15 +172,16 @@ class LeaseBook:
 
     def remember(self, checkout: str, port: int) -> None:
         """`port` is the checkout's from now on. Raises DartsctlError."""
-        self._write(self._checkout_path(checkout, ".json"), {"path": checkout, "port": port})
+        with self._writing(), suppress(PermissionError):  # another user's note about a checkout that two share: theirs to keep
+            self._write(self._checkout_path(checkout, ".json"), {"path": checkout, "port": port})
 
     def _checkout_path(self, checkout: str, suffix: str) -> Path:
         import hashlib
 
         return self._checkouts / (hashlib.sha256(os.fsencode(checkout)).hexdigest()[:16] + suffix)
 
-    def _record_path(self, port: int) -> Path:
-        return self._ports / f"{port}.json"
+    def _lock_path(self, port: int) -> Path:
+        return self._ports / f"{port}.lock"
 
     def _lock(self, path: str) -> int | None:
         """The descriptor of `path`, made if need be, with an exclusive lock; None when somebody has it. Raises OSError."""
@@ -193,26 +208,40 @@ class LeaseBook:
         return self._lock(path)
 
     def _open(self, path: str) -> int:
-        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
-            descriptor = os.open(path, flags, 0o600)
+            return os.open(path, flags)  # O_CREAT on another user's file is refused in a folder like /tmp (fs.protected_regular)
         except FileNotFoundError:
-            self._make_folders()
-            descriptor = os.open(path, flags, 0o600)
+            pass
+        self._make_folders()
+        descriptor = os.open(path, flags | os.O_CREAT, 0o600)
+        self._share(descriptor, 0o066)
         if self._owner:
             os.fchown(descriptor, *self._owner)
         return descriptor
 
     def _make_folders(self) -> None:
+        if self._checkouts.is_dir() and self._ports.is_dir():
+            return
         missing = [folder for folder in reversed(self.folder.parents) if not folder.exists()]
         for folder in (*missing, self.folder, self._ports, self._checkouts):
             with suppress(FileExistsError):
                 folder.mkdir(mode=0o700)
+                if folder in (self._ports, self._checkouts):
+                    self._share(folder, 0o3077)
                 self._give(folder)
         readme = self.folder / "README.txt"
         if not readme.exists():
             readme.write_text(_README, encoding="utf-8")
             self._give(readme)
+
+    def _share(self, made: int | Path, bits: int) -> None:
+        """Open what we have made to whom the folder is open for writing: its group, everybody; of their rights, `bits`."""
+        folder = self.folder.stat()
+        shared = (0o070 if folder.st_mode & 0o020 else 0) | (0o007 if folder.st_mode & 0o002 else 0)
+        if shared:
+            os.chown(made, -1, folder.st_gid)
+            os.chmod(made, os.stat(made).st_mode | (folder.st_mode & (shared | 0o3000) & bits))  # noqa: PTH101, PTH116 - a descriptor, or a path
 
     def _give(self, path: Path) -> None:
         if self._owner:
@@ -222,15 +251,14 @@ class LeaseBook:
         import json
 
         partial = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-        with self._writing():
-            try:
-                with os.fdopen(self._open(str(partial)), "w", encoding="utf-8") as file:
-                    json.dump(document, file, indent=1)
-                partial.replace(path)
-            except BaseException:
-                with suppress(OSError):
-                    partial.unlink()
-                raise
+        try:
+            with os.fdopen(self._open(str(partial)), "w", encoding="utf-8") as file:
+                json.dump(document, file, indent=1)
+            partial.replace(path)
+        except BaseException:
+            with suppress(OSError):
+                partial.unlink()
+            raise
 
     @contextmanager
     def _writing(self) -> Iterator[None]:

@@ -36,6 +36,14 @@ class MoveBook:
             _replace(self._record, json.dumps([asdict(one) for one in moves], indent=1))
         return self.override
 
+    def keep_leased(self, service: str, override: str) -> Path:
+        """Write the override that publishes `service` on a leased port, and return its path. Raises DartsctlError."""
+        path = self.override.with_name(f"{self.override.stem}.{service}.yml")
+        with self._writing():
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _replace(path, override)
+        return path
+
     def forget(self) -> bool:
         """Return to the files' own numbers; False where nothing had moved. Raises DartsctlError where that cannot be written."""
         there = self._record.exists() or self.override.exists()

@@ -33,6 +33,8 @@ _ANSWERS = {
     errno.ESOCKTNOSUPPORT: Probe.UNSUPPORTED,
     errno.EAFNOSUPPORT: Probe.UNSUPPORTED,
 }
+_BACKLOG = 2048
+"""Connections that wait while a server starts or reloads; the kernel's own limit (net.core.somaxconn) may be lower."""
 _LARGEST_DATAGRAM = 65536  # the kernel fills 32 KiB at most in one step of a dump
 
 
@@ -61,6 +63,25 @@ def probe(endpoint: Endpoint, *, udp_reuse_address: bool = False) -> Probe:
             hint="raise the limit of open files, then try again: ulimit -n 4096" if full else "look yourself, then try again: ss -tuan",
         ) from error
     return Probe.FREE
+
+
+def listen_on(endpoint: Endpoint) -> socket.socket | None:
+    """A tcp socket that listens on `endpoint`, to be handed to a server; None when it is not to be had. Raises DartsctlError as `probe` does.
+
+    It listens at once: two sockets with SO_REUSEADDR can both bind, and who listens first wins (EDGE 8).
+    """
+    answer = probe(endpoint)
+    if answer is not Probe.FREE:
+        return None
+    listener = socket.socket(socket.AF_INET6 if endpoint.is_ipv6 else socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((endpoint.address, endpoint.port))
+        listener.listen(_BACKLOG)
+    except OSError:  # somebody was quicker
+        listener.close()
+        return None
+    return listener
 
 
 Table = Callable[[Protocol, frozenset[int], bool], Collection[Listener]]
@@ -131,8 +152,15 @@ def _state(protocol: Protocol, status: str, connected: bool) -> State:
 TABLES: tuple[Table, ...] = (read_sock_diag, read_proc, read_psutil)
 
 
-def listeners(ports: Iterable[int], *, owners: bool = False, listening_only: bool = False, tables: Sequence[Table] = TABLES) -> tuple[Listener, ...]:
-    """Every tcp and udp socket of this network namespace whose local port is among `ports`, in a stable order, in all states.
+def listeners(
+    ports: Iterable[int],
+    *,
+    owners: bool = False,
+    listening_only: bool = False,
+    protocols: Sequence[Protocol] = ("tcp", "udp"),
+    tables: Sequence[Table] = TABLES,
+) -> tuple[Listener, ...]:
+    """Every socket of this network namespace whose local port is among `ports`, in a stable order, in all states.
 
     `owners` resolves `pids`, as far as they are visible (root sees all): O(all open files of the host).
     `listening_only` leaves out what does not surely block: about a quarter of the time, for what looks again and again.
@@ -142,7 +170,6 @@ def listeners(ports: Iterable[int], *, owners: bool = False, listening_only: boo
     wanted = frozenset(ports)
     if not wanted:
         return ()
-    protocols: tuple[Protocol, ...] = ("tcp", "udp")
     rows = {row for protocol in protocols for row in _first_readable(protocol, wanted, listening_only, tables) if row.port in wanted}
     if listening_only:
         rows = {row for row in rows if row.surely_blocks}

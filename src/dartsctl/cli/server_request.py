@@ -1,0 +1,158 @@
+"""From options and settings to the request for one host server."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from dartsctl.cli.options import Common, compose_on, working_folder
+from dartsctl.cli.root import production_of
+from dartsctl.errors import DartsctlError, UsageError
+
+if TYPE_CHECKING:
+    from dartsctl.allocation import Allocation
+    from dartsctl.edges.output import Screen
+    from dartsctl.environment import Environment
+    from dartsctl.serving import ServerRequest
+    from dartsctl.settings import Settings
+
+
+Word = TypeVar("Word")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line says of the server; None: the settings', or the default."""
+
+    port: str | None
+    host: str
+    health: str | None = None
+    enforce: str | None = None
+    handover: str | None = None
+
+
+def request_for(
+    settings: Settings,
+    common: Common,
+    screen: Screen,
+    options: Options,
+    *,
+    kind: str,
+    command: tuple[str, ...],
+    directory: Path,
+    dev: Environment | None,
+) -> ServerRequest:
+    """The request for the server of `dev` or `run`. Raises UsageError for a value that an option does not take."""
+    import getpass
+    from typing import get_args
+
+    from dartsctl.allocation import parse_port
+    from dartsctl.environment import python_for
+    from dartsctl.handover import How
+    from dartsctl.serving import Enforce, ServerRequest, host_name
+
+    server = settings.server
+    checkout = checkout_of(common)
+    branch = _branch(checkout)
+    is_dev = kind == "dev"
+    return ServerRequest(
+        command=command,
+        directory=str(directory),
+        checkout=checkout,
+        kind="dev" if is_dev else "run",
+        host=options.host,
+        port=parse_port(options.port, source="--port") if options.port is not None else None,
+        dev_range=settings.ports.dev_range,
+        allocation=_allocation(settings, screen),
+        environment=dict(os.environ),
+        env_files=_env_files(dev.env_files if dev else _default_env_file(settings)),
+        port_variables=server.port_variables,
+        python=python_for(directory, settings.root),
+        branch=branch,
+        user=getpass.getuser(),
+        ready_within=server.ready_timeout,
+        health=_path(options.health) or (server.health if is_dev else None),
+        url_host=host_name(server.url_host, branch=branch, checkout=checkout),
+        enforce=_one_of("--enforce", options.enforce, get_args(Enforce)) or server.enforce,
+        handover=_one_of("--handover", options.handover, get_args(How)) or (server.handover if is_dev else "auto"),
+    )
+
+
+def _one_of(option: str, given: str | None, words: tuple[Word, ...]) -> Word | None:
+    found = next((word for word in words if word == given), None)
+    if given is not None and found is None:
+        raise UsageError(f"{option}: {given!r} is not one of {', '.join(map(str, words))}", hint=f"{option} {words[0]}")
+    return found
+
+
+def _path(given: str | None) -> str | None:
+    if given is not None and not re.fullmatch(r"/[!-~]*", given):
+        from urllib.parse import quote
+
+        raise UsageError(f"--health: {given!r} is not a path of a URL", hint=f"--health /{quote(given.lstrip('/'), safe='/?&=%')}")
+    return given
+
+
+def interpolated(templates: Mapping[str, str], request: ServerRequest) -> dict[str, str]:
+    """`[server.env]` with its `${NAME:-default}` filled in, from the caller's environment before the env files, as Compose does."""
+    from dartsctl.edges.env_files import interpolated as fill
+
+    known: dict[str, str | None] = {name: value for values in request.env_files.values() for name, value in values.items()}
+    known |= request.environment
+    return {name: fill(text, known) for name, text in templates.items()}
+
+
+def _env_files(paths: tuple[Path, ...]) -> dict[str, dict[str, str]]:
+    from dartsctl.edges.env_files import read
+
+    files: dict[str, dict[str, str]] = {}
+    for name, value in read(paths).items():
+        files.setdefault(value.file.name, {})[name] = value.value
+    return files
+
+
+def _default_env_file(settings: Settings) -> tuple[Path, ...]:
+    file = settings.root / ".env"
+    return (file,) if settings.source and file.is_file() else ()
+
+
+def _allocation(settings: Settings, screen: Screen) -> Allocation:
+    """Production's ports, what its stack publishes included wherever Compose can tell."""
+    from dartsctl.allocation import Allocation
+    from dartsctl.commands.production import allocation
+
+    documented = Allocation.of(settings.ports.production)
+    production = production_of(settings)
+    try:
+        united, problem = allocation(documented, compose_on(production) if production else None)
+    except DartsctlError as error:  # no Docker here: the documented ports count
+        united, problem = documented, error.message
+    if problem:
+        screen.detail(f"only the documented production ports are refused: {problem}")
+    return united
+
+
+def checkout_of(common: Common) -> str:
+    """Whose server it is: the settings' folder, else the git checkout, else the working folder."""
+    settings = common.settings()
+    if settings.source:
+        return str(settings.root)
+    folder = working_folder()
+    return str(next((one for one in (folder, *folder.parents) if (one / ".git").exists()), folder))
+
+
+def _branch(checkout: str) -> str:
+    """The git branch, for people; empty where there is none."""
+    if not (Path(checkout) / ".git").exists():
+        return ""
+    from dartsctl import spawn
+
+    try:
+        done = spawn.run(["git", "-C", checkout, "branch", "--show-current"], deadline=2)
+    except DartsctlError:
+        return ""
+    return done.stdout.strip() if done.code == 0 else ""

@@ -1,0 +1,395 @@
+"""The servers that people run, each started by `dartsctl run`: reachable from the moment its URL is said, and never on a production port."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import random
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from dartsctl.edges.leases import LeaseBook
+
+BIN = Path(sys.executable).parent
+RATE = 200
+"""Requests a second."""
+NODE = pytest.param(
+    "node", marks=pytest.mark.skipif(shutil.which("node") is None, reason="Node is not installed; perl stands for what is not Python")
+)
+
+FILES = {
+    "app.py": """
+from flask import Flask
+app = Flask(__name__)
+@app.get("/")
+def home():
+    return "generation 1"
+""",
+    "asgi.py": """
+async def app(scope, receive, send):
+    if scope["type"] == "lifespan":
+        while True:
+            message = await receive()
+            await send({"type": message["type"] + ".complete"})
+            if message["type"] == "lifespan.shutdown":
+                return
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+    await send({"type": "http.response.body", "body": b"ok"})
+""",
+    "run.py": """
+import os, sys
+from app import app
+app.run(port=int(sys.argv[1] if sys.argv[1:] else os.environ["PORT"]))
+""",
+    "sio_threading.py": """
+import os, sys
+from flask_socketio import SocketIO
+from app import app
+SocketIO(app, async_mode="threading").run(app, port=int(sys.argv[1] if sys.argv[1:] else os.environ["PORT"]), allow_unsafe_werkzeug=True)
+""",
+    "sio_eventlet.py": """
+import eventlet
+eventlet.monkey_patch()
+import os, sys
+from flask_socketio import SocketIO
+from app import app
+SocketIO(app, async_mode="eventlet").run(app, port=int(sys.argv[1] if sys.argv[1:] else os.environ["PORT"]))
+""",
+    "static.py": """
+import os, sys
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1] if sys.argv[1:] else os.environ["PORT"])), SimpleHTTPRequestHandler).serve_forever()
+""",
+    "server.js": """
+const port = Number(process.argv[2] || process.env.PORT)
+require("http").createServer((request, answer) => answer.end("ok")).listen(port, "127.0.0.1", 511)
+""",
+    "server.pl": """
+use IO::Socket::INET;
+my $port = $ARGV[0] || $ENV{PORT};
+my $server = IO::Socket::INET->new(LocalAddr => "127.0.0.1", LocalPort => $port, Listen => 511, ReuseAddr => 1) or die "cannot listen: $!";
+while (my $line = $server->accept) { sysread($line, my $asked, 4096); print $line "HTTP/1.0 200 OK\\r\\n\\r\\nok"; close $line }
+""",
+    "waitress_run.py": "import sys, waitress\nfrom app import app\nwaitress.serve(app, host='127.0.0.1', port=int(sys.argv[1]))\n",
+    "uvicorn_run.py": "import sys, uvicorn\nuvicorn.run('asgi:app', port=int(sys.argv[1]), log_level='warning')\n",
+    "gunicorn_own.py": "import os\nbind = '127.0.0.1:' + os.environ['OWN']\n",
+    "hypercorn_own.py": "import os\nbind = ['127.0.0.1:' + os.environ['OWN']]\n",
+}
+PERL = "perl"
+SERVERS = {
+    "flask run": ("{python}", "-m", "flask", "run"),
+    "app.run": ("{python}", "run.py"),
+    "app.run, handed a socket": ("{python}", "run.py"),
+    "gunicorn": (f"{BIN}/gunicorn", "app:app"),
+    "uvicorn": (f"{BIN}/uvicorn", "asgi:app", "--log-level", "warning"),
+    "hypercorn": (f"{BIN}/hypercorn", "asgi:app"),
+    "waitress": (f"{BIN}/waitress-serve", "--listen", "{host}:{port}", "app:app"),
+    "Flask-SocketIO, threading": ("{python}", "sio_threading.py"),
+    "Flask-SocketIO, eventlet": ("{python}", "sio_eventlet.py"),
+    "http.server": ("{python}", "-m", "http.server", "--bind", "{host}", "{port}"),
+    "perl": (PERL, "server.pl"),
+    "node": ("node", "server.js"),
+}
+
+
+@dataclass
+class Run:
+    """One `dartsctl run`, and what it has said on stderr so far."""
+
+    process: subprocess.Popen[str]
+    said: list[str] = field(default_factory=list)
+
+    def url(self) -> str:
+        """The URL, at the moment at which it is printed."""
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self.said.append(line)
+            if found := re.match(r"dartsctl: (http://\S+) ", line):
+                threading.Thread(target=self.process.stderr.read, daemon=True).start()  # nobody may block on a full pipe
+                return found[1]
+        pytest.fail(f"no URL was said: {''.join(self.said)}")
+
+    def end(self) -> None:
+        self.process.send_signal(signal.SIGINT)
+        try:
+            self.process.wait(15)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+
+
+@pytest.fixture
+def folder(tmp_path: Path, dev_range: tuple[int, int], production_port: int) -> Path:
+    """A checkout with all the servers' sources; `production_port` plays 5000."""
+    for name, text in FILES.items():
+        (tmp_path / name).write_text(text)
+    first, last = dev_range
+    (tmp_path / "dartsctl.toml").write_text(f'[ports]\ndev_range = "{first}-{last}"\n[ports.production]\ndarts-app = {production_port}\n')
+    return tmp_path
+
+
+@pytest.fixture
+def start(folder: Path, state: Path, tree: Callable[[], set[int]], monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Run]]:
+    """`dartsctl run OPTIONS -- COMMAND` in the checkout; nothing of it is left after the test."""
+    for name in ("PORT", "FLASK_RUN_PORT", "FLASK_PORT", "PYTHONPATH"):
+        monkeypatch.delenv(name, raising=False)
+    runs: list[Run] = []
+
+    def begin(*command: str, options: tuple[str, ...] = (), **environment: str) -> Run:
+        process = subprocess.Popen(
+            [str(BIN / "dartsctl"), "run", *options, "--", *command],
+            cwd=folder,
+            env={**os.environ, "FLASK_APP": "app", **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        runs.append(Run(process))
+        return runs[-1]
+
+    yield begin
+    for run in runs:
+        run.end()
+    left = tree()
+    for pid in left:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    for run in runs:
+        assert run.process.stderr is not None
+        run.process.stderr.close()
+    assert not left
+
+
+def ask(url: str) -> str:
+    """The text at `url`, over a connection of its own. Raises OSError when it is refused or cut."""
+    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=10)
+    try:
+        connection.request("GET", "/")
+        return connection.getresponse().read().decode()
+    finally:
+        connection.close()
+
+
+class Load:
+    """RATE requests a second from the moment it is made, each on a connection of its own, until it is ended."""
+
+    clients = 8
+
+    def __init__(self, url: str) -> None:
+        self.answers: list[str] = []
+        self.failures: list[str] = []
+        self._url = url
+        self._over = threading.Event()
+        self._threads = [threading.Thread(target=self._work, args=(number,)) for number in range(self.clients)]
+        self._begun = time.monotonic()
+        for thread in self._threads:
+            thread.start()
+
+    def _work(self, number: int) -> None:
+        turn = number
+        while not self._over.wait(max(0.0, self._begun + turn / RATE - time.monotonic())):
+            try:
+                self.answers.append(ask(self._url))
+            except (OSError, http.client.HTTPException) as error:
+                self.failures.append(repr(error))
+            turn += len(self._threads)
+
+    def end(self) -> None:
+        self._over.set()
+        for thread in self._threads:
+            thread.join()
+
+
+@pytest.mark.parametrize("name", [NODE if name == "node" else name for name in SERVERS])
+def test_no_connection_is_refused_from_the_moment_the_url_is_said(start: Callable[..., Run], name: str) -> None:
+    options = ("--handover", "werkzeug") if "handed" in name else ()
+    url = start(*SERVERS[name], options=options).url()
+    load = Load(url)
+    time.sleep(0.8)  # how long it is under load, not a wait for anything
+    load.end()
+    assert not load.failures
+    assert len(load.answers) >= 20
+
+
+@pytest.mark.parametrize("how", ["flask run", "app.run"])
+def test_a_reload_after_a_change_refuses_no_connection(start: Callable[..., Run], folder: Path, how: str) -> None:
+    (folder / "debug.py").write_text("import os\nfrom app import app\napp.run(port=int(os.environ['PORT']), debug=True)\n")
+    if how == "flask run":
+        run = start("{python}", "-m", "flask", "run", "--debug")
+    else:
+        run = start("{python}", "debug.py", options=("--handover", "werkzeug"))
+    load = Load(run.url())
+    try:
+        for generation in ("generation 2", "generation 3"):
+            (folder / "app.py").write_text(FILES["app.py"].replace("generation 1", generation))
+            until = time.monotonic() + 30
+            while generation not in load.answers and time.monotonic() < until:
+                time.sleep(0.05)
+    finally:
+        load.end()
+    refused = [failure for failure in load.failures if "Refused" in failure]
+    assert not refused
+    in_flight = 2 * load.clients
+    assert len(load.failures) <= in_flight, load.failures  # werkzeug's child exits under the requests that it has accepted, with or without us
+    assert {"generation 1", "generation 2", "generation 3"} <= set(load.answers)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "{python} -m flask run -p PORT",
+        "gunicorn -b 127.0.0.1:PORT app:app",
+        "uvicorn asgi:app --port PORT",
+        "hypercorn asgi:app --bind localhost:PORT",
+        "waitress-serve --listen=*:PORT app:app",
+        "python -m http.server PORT",
+        "busybox httpd -f -p PORT",
+    ],
+)
+def test_a_flag_that_names_a_production_port_is_refused_before_anything_starts(start: Callable[..., Run], production_port: int, command: str) -> None:
+    run = start(*command.replace("PORT", str(production_port)).split())
+    _, said = run.process.communicate(timeout=30)
+    assert run.process.returncode == 4, said
+    assert f"port {production_port}" in said
+    assert "belongs to production's darts-app" in said
+
+
+def test_a_variable_that_names_a_production_port_is_refused_wherever_it_stands(start: Callable[..., Run], folder: Path, production_port: int) -> None:
+    exported = start(*SERVERS["flask run"], FLASK_RUN_PORT=str(production_port))
+    assert exported.process.wait(30) == 4
+    (folder / ".env").write_text(f"FLASK_RUN_PORT={production_port}\n")
+    written = start(*SERVERS["flask run"])
+    _, said = written.process.communicate(timeout=30)
+    assert written.process.returncode == 4
+    assert "FLASK_RUN_PORT in .env" in said
+
+
+HARD_CODED = {
+    "app.run": ("{python}", "run.py", "PORT"),
+    "http.server, without site": ("{python}", "-S", "static.py", "PORT"),
+    "gunicorn's own file": (f"{BIN}/gunicorn", "-c", "gunicorn_own.py", "app:app"),
+    "uvicorn.run": ("{python}", "uvicorn_run.py", "PORT"),
+    "hypercorn's own file": (f"{BIN}/hypercorn", "-c", "file:hypercorn_own.py", "asgi:app"),
+    "waitress.serve": ("{python}", "waitress_run.py", "PORT"),
+    "Flask-SocketIO, threading": ("{python}", "sio_threading.py", "PORT"),
+    "Flask-SocketIO, eventlet": ("{python}", "sio_eventlet.py", "PORT"),
+    "http.server": ("{python}", "static.py", "PORT"),
+    "perl": (PERL, "server.pl", "PORT"),
+    "node": ("node", "server.js", "PORT"),
+}
+
+
+class Knocking:
+    """Connects to a port again and again from the moment it is made; `answered` is when somebody was there, in seconds of the clock."""
+
+    def __init__(self, port: int) -> None:
+        self.answered: list[float] = []
+        self._port = port
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._work)
+        self._thread.start()
+
+    def _work(self) -> None:
+        while not self._over.wait(0.005):
+            with socket.socket() as line:
+                if line.connect_ex(("127.0.0.1", self._port)) == 0:
+                    self.answered.append(time.monotonic())
+
+    def end(self) -> None:
+        self._over.set()
+        self._thread.join()
+
+
+def commands(port: int) -> dict[str, tuple[str, ...]]:
+    """Each kind of server, told so deep inside that port that nothing in its command line shows it."""
+    found = {name: tuple(word.replace("PORT", str(port)) for word in words) for name, words in HARD_CODED.items()}
+    return found if shutil.which("node") else {name: words for name, words in found.items() if name != "node"}
+
+
+@pytest.mark.parametrize("names", [list(HARD_CODED)[:6], list(HARD_CODED)[6:]])
+def test_a_hard_coded_production_port_is_never_served_by_anybody(start: Callable[..., Run], production_port: int, names: list[str]) -> None:
+    words = commands(production_port)
+    knocking = Knocking(production_port)
+    try:
+        # Handed a socket, gunicorn and hypercorn would not look at their own files' address
+        runs = {name: start(*words[name], options=("--handover", "none"), OWN=str(production_port)) for name in names if name in words}
+        ended = {name: run.process.communicate(timeout=90)[1] for name, run in runs.items()}
+    finally:
+        knocking.end()
+    assert knocking.answered == []
+    assert {name: run.process.returncode for name, run in runs.items()} == dict.fromkeys(runs, 4), ended
+    for said in ended.values():
+        assert f"the server wanted port {production_port}, which belongs to production's darts-app: it was refused" in said
+
+
+@pytest.mark.parametrize("name", ["app.run", "perl"])
+def test_without_settings_the_documented_ports_are_closed(start: Callable[..., Run], folder: Path, name: str) -> None:
+    (folder / "dartsctl.toml").unlink()
+    run = start(*commands(5000)[name])
+    _, said = run.process.communicate(timeout=60)
+    assert run.process.returncode == 4, said
+    assert "the server wanted port 5000, which belongs to production's darts-app: it was refused" in said
+
+
+@pytest.mark.parametrize("name", ["app.run", "Flask-SocketIO, eventlet", "perl"])
+def test_with_the_watch_alone_an_offender_lives_less_than_a_second(start: Callable[..., Run], production_port: int, name: str) -> None:
+    knocking = Knocking(production_port)
+    try:
+        run = start(*commands(production_port)[name], options=("--enforce", "watch"))
+        _, said = run.process.communicate(timeout=60)
+    finally:
+        knocking.end()
+    assert run.process.returncode == 4
+    assert f"the server took port {production_port}, which belongs to production's darts-app, and was stopped" in said
+    assert not knocking.answered or knocking.answered[-1] - knocking.answered[0] < 1  # it may be gone between two knocks
+
+
+def test_a_shell_can_bind_no_production_port_and_lives_on(start: Callable[..., Run], folder: Path, production_port: int) -> None:
+    typed = f"perl server.pl {production_port}\n'{sys.executable}' static.py {production_port}\necho still here >alive\nexit 7\n"
+    run = subprocess.run(
+        [str(BIN / "dartsctl"), "run", "--", "bash"], cwd=folder, input=typed, text=True, capture_output=True, timeout=60, check=False
+    )
+    assert run.returncode == 7, run.stderr
+    assert (folder / "alive").read_text() == "still here\n"
+    assert run.stderr.count(f"port {production_port} was refused: it belongs to production's darts-app") == 1
+
+
+@pytest.mark.parametrize("handover", ["auto", "none"])
+def test_kill_9_of_dartsctl_at_any_moment_leaves_no_process_and_no_lease(
+    start: Callable[..., Run], tree: Callable[[], set[int]], state: Path, handover: str
+) -> None:
+    moments = random.Random(handover)
+    for _ in range(5):
+        moment = moments.uniform(0.05, 1.5)  # from the interpreter's start to a server with its reloader's child
+        run = start("{python}", "-m", "flask", "run", "--debug", options=("--handover", handover))
+        with suppress(subprocess.TimeoutExpired):
+            run.process.wait(moment)
+        run.process.kill()
+        run.process.wait()
+        until = time.monotonic() + 2
+        while (left := (tree(), LeaseBook(state).held())) != (set(), ()):
+            assert time.monotonic() < until, (moment, left)
+            time.sleep(0.01)
+
+
+def test_the_browser_is_shown_the_url_as_soon_as_the_server_is_ready(
+    start: Callable[..., Run], folder: Path, eventually: Callable[..., bool]
+) -> None:
+    browser = folder / "browser"
+    browser.write_text('#!/bin/sh\nprintf %s "$1" >shown.tmp && mv shown.tmp shown\n')
+    browser.chmod(0o755)
+    url = start(*SERVERS["http.server"], options=("--open",), BROWSER=f"{browser} %s").url()
+    assert eventually((folder / "shown").exists)
+    assert (folder / "shown").read_text() == url

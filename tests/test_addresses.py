@@ -1,0 +1,57 @@
+"""`[server.env]`: where the dev services really are, what is left for later, and which words are mistakes."""
+
+from __future__ import annotations
+
+import pytest
+
+from dartsctl.addresses import ServiceAddress, fill
+from dartsctl.errors import UsageError
+
+WHERE = {"rabbitmq": (ServiceAddress("127.0.0.1", 15673, 5672), ServiceAddress("127.0.0.1", 25673, 15672))}
+
+
+def filled(text: str, **environ: str) -> str | None:
+    """What one variable becomes; None where it is left out."""
+    return fill({"NAME": text}, WHERE, ["rabbitmq", "postgres"], environ)[0].get("NAME")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("{rabbitmq.host}", "127.0.0.1"),
+        ("{rabbitmq.port}", "15673"),
+        ("amqp://{rabbitmq.host}:{rabbitmq.port:15672}/", "amqp://127.0.0.1:25673/"),
+        ("{url}/callback", "{url}/callback"),  # serving.fill knows it once the port is leased
+        ("{host}:{port}", "{host}:{port}"),
+        ('{"a": 1, "b": {}}', '{"a": 1, "b": {}}'),
+        ("%(message)s {{message}}", "%(message)s {message}"),
+        ("${PASSWORD}", "${PASSWORD}"),  # Compose's way, filled in afterwards
+        ("{env.HOME}", "/home/ann"),
+    ],
+)
+def test_placeholders_are_filled_and_other_braces_stay(text: str, value: str) -> None:
+    assert filled(text, HOME="/home/ann") == value
+
+
+def test_a_variable_is_left_out_while_its_service_does_not_run() -> None:
+    assert fill({"A": "{postgres.host}", "B": "b"}, WHERE, ["rabbitmq", "postgres"], {}) == ({"B": "b"}, ("A",))
+
+
+def test_without_services_every_service_counts_as_not_running() -> None:
+    assert fill({"A": "{anything.host}", "B": "{url}/"}, {}, None, {}) == ({"B": "{url}/"}, ("A",))
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        ("{rabbit.host}", "the dev stack has no service 'rabbit'", "did you mean rabbitmq?"),
+        ("{prot}", "nothing is filled in for {prot}", "did you mean {port}?"),
+        ("{message}", "nothing is filled in for {message}", "write {{message}} for the text itself"),
+        ("{env.MISSING}", "the variable MISSING is not set", "export MISSING=..."),
+    ],
+)
+def test_an_unknown_name_is_an_error_with_the_nearest_one(text: str, message: str, hint: str) -> None:
+    with pytest.raises(UsageError) as error:
+        filled(text)
+    assert error.value.message == f"[server.env] NAME: {message}"
+    assert error.value.hint.startswith(hint)

@@ -1,0 +1,98 @@
+"""Which servers are handed a socket, and when they are left to bind their port themselves."""
+
+from __future__ import annotations
+
+import pytest
+
+from dartsctl.handover import Handover, plan, takes_a_socket
+
+HOST, PORT = "127.0.0.1", 5021
+
+
+def planned(line: str, *, how: str = "auto", host: str = HOST) -> Handover | None:
+    return plan(tuple(line.split()), how=how, host=host, port=PORT)  # type: ignore[arg-type]  # the words of the settings
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("gunicorn app:app", "gunicorn --bind fd://{fd} app:app"),
+        (".venv/bin/gunicorn -w 2 app:app", ".venv/bin/gunicorn --bind fd://{fd} -w 2 app:app"),
+        ("python -m gunicorn app:app", "python -m gunicorn --bind fd://{fd} app:app"),
+        ("{python} -X dev -m gunicorn app:app", "{python} -X dev -m gunicorn --bind fd://{fd} app:app"),
+        ("uv run gunicorn app:app", "uv run gunicorn --bind fd://{fd} app:app"),
+        ("env A=1 B=2 uvicorn app:app", "env A=1 B=2 uvicorn --fd {fd} app:app"),
+        ("python3.11 /venv/bin/hypercorn app:app", "python3.11 /venv/bin/hypercorn --bind fd://{fd} app:app"),
+        # the very address of the socket, in all its spellings
+        ("gunicorn -b 127.0.0.1:5021 app:app", "gunicorn --bind fd://{fd} app:app"),
+        ("gunicorn -blocalhost:5021 app:app", "gunicorn --bind fd://{fd} app:app"),
+        ("gunicorn app:app --bind=127.0.0.1:5021", "gunicorn --bind fd://{fd} app:app"),
+        ("uvicorn app:app --host localhost --port 5021 --reload", "uvicorn --fd {fd} app:app --reload"),
+    ],
+)
+def test_a_server_that_takes_a_socket_is_told_its_descriptor_in_its_own_words(line: str, told: str) -> None:
+    assert takes_a_socket(tuple(line.split()), "auto")
+    assert planned(line) == Handover(tuple(told.split()))
+
+
+def test_flask_run_is_told_by_werkzeugs_variables_and_started_again_when_it_reloads() -> None:
+    found = planned("flask --app app run --debug")
+    assert found is not None
+    assert found.command == ("flask", "--app", "app", "run", "--debug")
+    assert found.variables == {"WERKZEUG_SERVER_FD": "{fd}", "WERKZEUG_RUN_MAIN": "true"}
+    assert found.restart_on == 3
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "gunicorn -b 0.0.0.0:5021 app:app",
+        "gunicorn -b unix:/run/app.sock app:app",
+        "gunicorn -b 127.0.0.1:5022 app:app",
+        "gunicorn -b 127.0.0.1:5021 -b 0.0.0.0:5021 app:app",
+        "uvicorn app:app --host 0.0.0.0",
+        "uvicorn app:app --uds /run/app.sock",
+        "flask run -h 0.0.0.0",
+        "flask run --cert adhoc",
+        "hypercorn --quic-bind 127.0.0.1:5021 app:app",
+    ],
+)
+def test_a_command_that_names_another_address_binds_it_by_itself(line: str) -> None:
+    assert planned(line) is None
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "python run.py",
+        "python -c pass",
+        "python",
+        "python -m",
+        "flask routes",
+        "node server.js",
+        "waitress-serve app:app",
+        "bash",
+        "uv sync",
+        "uv",
+        "env A=1",
+    ],
+)
+def test_a_command_that_is_not_known_to_take_a_socket_gets_none(line: str) -> None:
+    assert not takes_a_socket(tuple(line.split()), "auto")
+    assert planned(line) is None
+
+
+def test_the_placeholder_asks_for_a_socket_whatever_the_server() -> None:
+    assert takes_a_socket(("./serve", "--socket", "{fd}"), "none")
+    assert planned("./serve --socket {fd}", how="none") == Handover(("./serve", "--socket", "{fd}"))
+
+
+def test_the_settings_say_that_a_script_ends_in_werkzeugs_run() -> None:
+    found = planned("python run.py", how="werkzeug")
+    assert found is not None
+    assert found.restart_on == 3
+    assert planned("gunicorn app:app", how="none") is None
+
+
+def test_an_ipv6_address_is_named_in_brackets() -> None:
+    assert planned("gunicorn -b [::1]:5021 app:app", host="::1") == Handover(("gunicorn", "--bind", "fd://{fd}", "app:app"))
