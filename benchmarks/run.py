@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import crowd
+import guarded
 from measure import Ratio, Timed, call, command, compare
 
 from dartsctl.allocation import DEV_RANGE, PRODUCTION_PORTS, PortRange, candidates
@@ -115,6 +116,9 @@ def start_up(bench: Bench) -> None:
     bench.target("dartsctl ports --json / docker compose version", 1.3, against(["compose", "version"], "ports", "--json"))
     with _a_server_of(plain):
         bench.target("dartsctl dev url / docker compose version", 1.3, against(["compose", "version"], "dev", "url"))
+    bench.target(
+        "python -c pass in a guarded virtual environment / in a plain one", 1.15, lambda: guarded.start(bench.folder, rounds=5 * bench.rounds)
+    )
 
 
 def _quiet_project(folder: Path) -> Path:
@@ -212,7 +216,7 @@ def leases(bench: Bench) -> None:
 
 def _take(book: LeaseBook) -> Lease:
     order = candidates(TEST_RANGE, preferred=None, start=0, avoid=frozenset())
-    heard = {row.port for row in sockets.listeners(order, listening_only=True)}
+    heard = {row.port for row in sockets.listeners(order, listening_only=True, protocols=("tcp",))}
     lease = book.acquire([port for port in order if port not in heard], confirm=_is_free)
     if lease is None:
         raise RuntimeError(f"no port of {TEST_RANGE} is free; who has them: dartsctl dev list, ss -ltn")
@@ -254,15 +258,16 @@ def stacks(bench: Bench) -> None:
 
 
 def _check(bench: Bench) -> Ratio:
-    """compose/prod.yml under a project name and with an env file of our own."""
+    """compose/prod.yml under a project name and with an env file of our own. Exit 4: a clean checkout has no certificate."""
     _engine_or_skip()
     project = bench.folder / "prod"
     project.mkdir()
     env_file, file = project / ".env.production", ROOT / "compose" / "prod.yml"
     env_file.write_text((ROOT / ".env.production.example").read_text().replace("change-me", os.urandom(16).hex()))
+    env_file.chmod(0o600)
     (project / "dartsctl.toml").write_text(f'[prod]\nfiles = ["{file}"]\nproject = "darts-bench"\n')
     peer = _docker("compose", "-f", str(file), "--env-file", str(env_file), "-p", "darts-bench", "config", "--format", "json")
-    return compare(_dartsctl("prod", "check", "--json", cwd=project, good=(0, 3)), command(peer), rounds=bench.rounds)
+    return compare(_dartsctl("prod", "check", "--json", cwd=project, good=(0, 3, 4)), command(peer), rounds=bench.rounds)
 
 
 def _share(bench: Bench) -> Ratio:
