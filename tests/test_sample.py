@@ -2,13 +2,16 @@
 
 import http.client
 import importlib
+import json
 import os
+import runpy
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +44,7 @@ def test_the_root_redirects_to_a_login_page(client: Any) -> None:
     answer = client.get("/")
     assert (answer.status_code, answer.location) == (302, "/login")
     assert client.get(answer.location).status_code == 200
+    assert '"/stream"' in client.get("/board").text
 
 
 def test_health_names_the_database(client: Any) -> None:
@@ -96,6 +100,68 @@ def test_a_message_delivered_twice_counts_once(client: Any) -> None:
     first = board.record(score, source="rabbitmq", message_id="m-1")
     assert board.record(score, source="rabbitmq", message_id="m-1") == first
     assert client.get("/scores").json["players"] == [{"name": "Ann", "remaining": 441}]
+
+
+def follow(client: Any, last: str = "") -> Generator[tuple[str, dict[str, Any]]]:
+    """The events of the stream, comments left out; its end is the test's."""
+    answer = client.get("/stream", headers={"Last-Event-ID": last} if last else {}, buffered=False)
+    assert (answer.status_code, answer.content_type) == (200, "text/event-stream")
+    assert answer.headers["X-Accel-Buffering"] == "no"
+    try:
+        for event in answer.response:
+            fields = dict(line.split(": ", 1) for line in event.decode().splitlines() if line)
+            if "event" in fields:
+                yield fields["event"], json.loads(fields["data"])
+    finally:
+        answer.close()
+
+
+def test_the_stream_begins_with_the_board_and_goes_on_with_every_visit(client: Any) -> None:
+    throw(client, 60)
+    stream = follow(client)
+    name, board = next(stream)
+    assert (name, board["players"]) == ("board", [{"name": "Ann", "remaining": 441}])
+    later = threading.Timer(0.2, throw, (client.application.test_client(), 41, "Bo"))
+    later.start()
+    began = time.monotonic()
+    name, visit = next(stream)
+    assert (name, visit["player"], visit["remaining"]) == ("visit", "Bo", 460)
+    assert time.monotonic() - began < 10, "told at once, not at the next heartbeat"
+    later.join()
+    stream.close()
+
+
+def test_who_comes_back_to_the_stream_is_told_what_was_missed_once(client: Any) -> None:
+    seen = throw(client, 60).json["id"]
+    throw(client, 1, "Bo")
+    throw(client, 2, "Cy")
+    stream = follow(client, last=str(seen))
+    assert [next(stream)[1]["player"] for _ in range(2)] == ["Bo", "Cy"]
+    stream.close()
+
+
+def test_a_silent_stream_says_so_from_time_to_time(client: Any) -> None:
+    module = importlib.import_module("darts_sample.stream")
+    events = module.events(client.application.extensions["board"], 0, silence=0.01)
+    assert [next(events) for _ in range(3)] == [": nothing new\n\n"] * 3
+
+
+def test_streams_leave_threads_for_everybody_else(client: Any) -> None:
+    most = importlib.import_module("darts_sample.stream").MOST
+    assert most < runpy.run_path(str(SAMPLE / "gunicorn.conf.py"))["threads"]
+    streams = [follow(client) for _ in range(most)]
+    for one in streams:
+        next(one)
+    refused = client.get("/stream")
+    assert (refused.status_code, refused.headers["Retry-After"]) == (503, "30")
+    for one in streams:
+        one.close()
+    assert next(follow(client))[0] == "board", "those that have ended are free again"
+
+
+def test_a_stream_ends_when_the_database_has_gone(tmp_path: Path) -> None:
+    app = importlib.import_module("darts_sample.app").create_app(f"sqlite:///{tmp_path}")  # a folder is no database
+    assert app.test_client().get("/stream").data == b""
 
 
 def gateway(*, delivers: bool = True, active: bool | None = True) -> tuple[Any, list[Any]]:

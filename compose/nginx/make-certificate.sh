@@ -1,8 +1,11 @@
 #!/bin/sh
-# Makes /certs/tls.crt and tls.key, self-signed for TLS_NAME, where neither is there. Run by the one-shot service `certs`.
+# Makes tls.crt and tls.key in FOLDER (certs beside this file), self-signed for TLS_NAME (localhost), where neither is there:
+#   TLS_NAME=darts.example.org sh make-certificate.sh [FOLDER]
+# Needs openssl 1.1.1 or newer. `dartsctl init` does the same. For 825 days: macOS and iOS trust none that lives longer.
 set -eu
-cd /certs
+cd "${1:-$(dirname "$0")/certs}"
 umask 077
+name=${TLS_NAME:-localhost}
 
 if [ -s tls.crt ] && [ -s tls.key ]; then
     echo "certificate found: $(openssl x509 -in tls.crt -noout -subject -enddate | tr '\n' ' ')"
@@ -13,11 +16,17 @@ if [ -e tls.crt ] || [ -e tls.key ]; then
     exit 1
 fi
 
-# Under other names first: a start that is cut off here leaves nothing half-written behind.
-openssl req -x509 -newkey rsa:2048 -nodes -days 3650 -subj "/CN=$TLS_NAME" \
-    -addext "subjectAltName=DNS:$TLS_NAME,DNS:localhost,IP:127.0.0.1" \
-    -keyout tls.key.new -out tls.crt.new 2>/dev/null
-chmod 644 tls.crt.new
-mv tls.key.new tls.key
-mv tls.crt.new tls.crt
-echo "made a self-signed certificate for $TLS_NAME: replace tls.crt and tls.key by real ones before the public comes"
+case $name in
+    *:* | *[0-9].[0-9]*.[0-9]*.[0-9]*) kind=IP ;;
+    *) kind=DNS ;;
+esac
+# Under other names first: a run that is cut off here leaves nothing half-written behind.
+trap 'rm -f "tls.key.$$" "tls.crt.$$"' EXIT
+openssl req -x509 -newkey rsa:2048 -nodes -days 825 -subj "/CN=$name" \
+    -addext "subjectAltName=$kind:$name,DNS:localhost,IP:127.0.0.1,IP:::1" \
+    -keyout "tls.key.$$" -out "tls.crt.$$" 2>"tls.err.$$" || { cat "tls.err.$$" >&2; rm -f "tls.err.$$"; exit 1; }
+rm -f "tls.err.$$"
+chmod 644 "tls.crt.$$"
+mv "tls.key.$$" tls.key
+mv "tls.crt.$$" tls.crt
+echo "made a self-signed certificate for $name: replace tls.crt and tls.key by real ones before the public comes"

@@ -184,7 +184,7 @@ stack() {
   build "$NGINX" nginx nginx_tiny "nginx of Debian 13 on busybox, not the Docker official image"
   build dartsctl-test/debian:12 debian '' "basic tools of Debian 12"
   build "$PYTHON" python debian "Python 3.11 of Debian 12, not the Docker official image"
-  build "$WSO2IS" wso2is python "a 100-line HTTPS server, not WSO2 Identity Server"
+  build "$WSO2IS" wso2is python "a 150-line HTTPS server, not WSO2 Identity Server"
   build "$POSTGRES" postgres debian "PostgreSQL 15 of Debian 12, not the Docker official image"
   build "$RABBITMQ" rabbitmq debian "RabbitMQ 3.10 of Debian 12, not the Docker official image"
 }

@@ -1,4 +1,4 @@
-"""darts-app: the score board over HTTP."""
+"""darts-app: the score board over HTTP, and as a stream."""
 
 import os
 from pathlib import Path
@@ -7,15 +7,11 @@ from typing import Any
 import flask
 from sqlalchemy.exc import SQLAlchemyError
 
+from . import stream
 from .board import Board
 from .consumer import start_consumer
+from .pages import pages
 from .score import BadScore, Score
-
-_LOGIN = """<!doctype html>
-<html lang="en"><title>Darts: log in</title>
-<h1>Darts</h1>
-<p>This is the sample server: nobody has to log in. <a href="/scores">The score board</a></p>
-"""
 
 Answer = tuple[dict[str, Any], int]
 
@@ -25,14 +21,7 @@ def create_app(database_url: str | None = None) -> flask.Flask:
     app = flask.Flask(__name__)
     board = Board(database_url or os.environ.get("DATABASE_URL") or _sqlite_file())
     app.extensions["board"] = board
-
-    @app.get("/")
-    def home() -> flask.typing.ResponseReturnValue:
-        return flask.redirect("/login")
-
-    @app.get("/login")
-    def login() -> str:
-        return _LOGIN
+    app.register_blueprint(pages)
 
     @app.get("/health")
     def health() -> Answer:
@@ -44,6 +33,10 @@ def create_app(database_url: str | None = None) -> flask.Flask:
             app.logger.warning("the database does not answer: %s", str(error).splitlines()[0])
             return {"status": "no database"} | facts, 503
         return {"status": "ok"} | facts, 200
+
+    @app.get("/stream")
+    def events() -> flask.Response:
+        return stream.answer(board, flask.request.headers.get("Last-Event-ID"))
 
     @app.get("/scores")
     def standings() -> Answer:

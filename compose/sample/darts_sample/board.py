@@ -45,6 +45,8 @@ class Board:
         self._engine = sa.create_engine(_with_driver(url), pool_pre_ping=True, connect_args=_deadlines(url))
         self._one_writer = threading.Lock()  # SQLite has no SELECT FOR UPDATE: two threads would start from the same number
         self._tables_made = False
+        self._recorded = threading.Condition()
+        self._count = 0  # of what this process has recorded: the streams sleep until it changes
 
     @property
     def kind(self) -> str:
@@ -57,7 +59,15 @@ class Board:
 
     def record(self, score: Score, *, source: str, message_id: str | None = None) -> dict[str, Any]:
         """Writes one visit and returns it. RabbitMQ may deliver a message twice: one with a known message_id is written once."""
-        with self._one_writer, self._begin() as db:
+        with self._one_writer:
+            visit = self._write(score, source, message_id)
+        with self._recorded:
+            self._count += 1
+            self._recorded.notify_all()
+        return visit
+
+    def _write(self, score: Score, source: str, message_id: str | None) -> dict[str, Any]:
+        with self._begin() as db:
             if message_id and (known := db.execute(sa.select(_visits).where(_visits.c.message_id == message_id)).first()):
                 return _document(known)
             db.execute(
@@ -85,6 +95,21 @@ class Board:
             players = db.execute(sa.select(_players).order_by(_players.c.name)).all()
             visits = db.execute(sa.select(_visits).order_by(_visits.c.id.desc()).limit(50)).all()
         return {"players": [dict(row._mapping) for row in players], "visits": [_document(row) for row in visits]}
+
+    def visits_after(self, last: int) -> list[dict[str, Any]]:
+        """The visits with a higher id than `last`, oldest first."""
+        with self._begin() as db:
+            return [_document(row) for row in db.execute(sa.select(_visits).where(_visits.c.id > last).order_by(_visits.c.id))]
+
+    @property
+    def count(self) -> int:
+        """What `wait` is to compare with; read it before the board is read."""
+        return self._count
+
+    def wait(self, count: int, seconds: float) -> None:
+        """Returns as soon as more than `count` has been recorded, or after that time."""
+        with self._recorded:
+            self._recorded.wait_for(lambda: self._count != count, seconds)
 
     @contextmanager
     def _begin(self) -> Iterator[sa.Connection]:
