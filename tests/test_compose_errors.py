@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dartsctl.bindings import Endpoint
-from dartsctl.compose_errors import classify, config_hint, plain, unset_variables
+from dartsctl.compose_errors import classify, config_hint, plain, unset_variables, without_env_text
 
 ID = "a44463d6bdeb4bf4bc9aca91686b8f1296ce2a1c8e0c7c8cb7f78027102cdf96"
 DRIVER = f"driver failed programming external connectivity on endpoint demo-a-1 ({ID}): "
@@ -245,3 +245,15 @@ def test_an_unknown_refusal_says_how_to_see_it_again() -> None:
         "empty file",
         "file missing",
     }
+
+
+@pytest.mark.parametrize(
+    ("raw", "shown"),
+    [  # Compose 2.40: both quote the file's own text
+        ("failed to read /srv/.env: line 2: unterminated quoted value 'canary", "failed to read /srv/.env: line 2"),
+        ('failed to read /srv/.env: line 1: unexpected character "/" in variable name "canary/x"', "failed to read /srv/.env: line 1"),
+    ],
+)
+def test_what_compose_quotes_from_an_env_file_is_left_out(raw: str, shown: str) -> None:
+    assert without_env_text(raw) == f"{shown}: this is no NAME=value line (or a quote is not closed)"
+    assert without_env_text("env file /srv/x.env not found") == "env file /srv/x.env not found"

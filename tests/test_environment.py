@@ -167,7 +167,13 @@ def test_production_is_refused_without_its_env_file(shop: Path, text: str) -> No
     touch(shop, ".env.production.example")
     with pytest.raises(Refused) as caught:
         resolve(settings, "prod")
-    assert caught.value.hint == f"cp {shop}/.env.production.example {shop}/.env.production, then fill it in"
+    assert caught.value.hint == f"dartsctl init makes it with new secrets; by hand: cp {shop}/.env.production.example {shop}/.env.production"
+
+
+def test_production_refuses_what_is_unsafe_unless_the_settings_say_otherwise(shop: Path) -> None:
+    touch(shop, "compose.prod.yml", ".env.production")
+    assert resolve(settings_of(shop, ""), "prod").refuses_unsafe
+    assert not resolve(settings_of(shop, '[prod]\nunsafe = "warn"'), "prod").refuses_unsafe
 
 
 def test_production_may_say_that_it_has_no_env_file(shop: Path) -> None:

@@ -267,6 +267,7 @@ def test_the_folders_name_becomes_a_project_name_as_compose_makes_one(tmp_path: 
         ('[dev]\n"a b" = 1\n', 'dartsctl.toml:2: dev."a b": no such key', "known here:"),
         ("[staging]\nfiles = []\n", "dartsctl.toml:1: staging: no such key", "an environment of your own is written [environment.staging]"),
         ('[prod]\nproduction_ports = "warn"\n', "dartsctl.toml:2: prod.production_ports: no such key", "known here:"),
+        ('[dev]\nunsafe = "warn"\n', "dartsctl.toml:2: dev.unsafe: no such key", "known here:"),
         ("[environment.qa]\nfils = []", "dartsctl.toml:2: environment.qa.fils: no such key", "did you mean environment.qa.files?"),
     ],
 )
@@ -298,6 +299,7 @@ def test_an_unknown_key_names_its_line_and_the_nearest_known_one(project: Path, 
         ('name = "Darts Server"', "1: name: 'Darts Server' is not a project name"),
         ('[dev]\non_conflict = "kill"', '2: dev.on_conflict: \'kill\' is not one of "ask", "fail", "stop", "remap", "wait"'),
         ("[dev]\non_conflict = 1", '2: dev.on_conflict: a whole number is not one of "ask"'),
+        ('[prod]\nunsafe = "ignore"', '2: prod.unsafe: \'ignore\' is not one of "refuse", "warn"'),
         ('[dev]\nproduction_ports = "allow"', '2: dev.production_ports: \'allow\' is not one of "warn", "remap", "refuse"'),
         ('[dev]\nwait_timeout = "1m"', "2: dev.wait_timeout: '1m' is not a number of seconds"),
         ("[dev]\nwait_timeout = true", "2: dev.wait_timeout: true is not a number of seconds"),
@@ -464,3 +466,17 @@ t=1'''
         ("n", "q"): 18,
         ("n", "t"): 20,
     }
+
+
+def test_the_doctor_is_told_what_the_model_does_not_say(tmp_path: Path) -> None:
+    (tmp_path / "dartsctl.toml").write_text('[doctor]\nproxy = "edge"\nurl = "https://darts.example.org/login?x=1"\n')
+    found = load(tmp_path, {})
+    assert (found.doctor.proxy, found.doctor.url) == ("edge", "https://darts.example.org/login?x=1")
+
+
+@pytest.mark.parametrize("url", ["darts.example.org", "ftp://a/", "https://", "https://me:hunter2@a/", "https://a b/"])
+def test_a_url_of_the_doctor_s_is_whole_and_names_no_user(tmp_path: Path, url: str) -> None:
+    (tmp_path / "dartsctl.toml").write_text(f'[doctor]\nurl = "{url}"\n')
+    with pytest.raises(UsageError, match=r"dartsctl\.toml:2: doctor\.url") as caught:
+        load(tmp_path, {})
+    assert "hunter2" not in caught.value.message + caught.value.hint

@@ -100,6 +100,11 @@ def plain(line: str) -> str:
     return line.removeprefix("Error response from daemon: ").removeprefix("error during connect: ").strip()
 
 
+def without_env_text(line: str) -> str:
+    """Compose's complaint about an env file without the text that it quotes: what it cannot read there may be a secret."""
+    return re.sub(r"(failed to read .*: line \d+): .*", r"\1: this is no NAME=value line (or a quote is not closed)", line)
+
+
 def unset_variables(stderr: str) -> tuple[str, ...]:
     """Names of the variables that Compose replaced by an empty string."""
     return tuple(dict.fromkeys(_UNSET.findall(stderr)))

@@ -51,6 +51,8 @@ class Environment:
     directory: Path
     """The settings' folder. Compose resolves a file's relative paths from the first file's folder, not from here."""
     is_production: bool = False
+    refuses_unsafe: bool = True
+    """Whether weak secrets and bad certificates keep production from starting, or are only warned about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,7 @@ def resolve(
         profiles=tuple(profiles) or configured.profiles,
         directory=settings.root,
         is_production=name == PRODUCTION,
+        refuses_unsafe=configured.unsafe == "refuse",
     )
 
 
@@ -174,11 +177,18 @@ def _configured_files(settings: Settings, name: str) -> tuple[Path, ...]:
     return tuple(_existing(file, origin) for file in settings.environments[name].files)
 
 
+def conventional_names(name: str) -> tuple[str, ...]:
+    """The file names that make a file an environment's without settings, relative to the project's folder."""
+    return tuple(stem + ending for stem in _stems(name) for ending in (".yml", ".yaml"))
+
+
+def _stems(name: str) -> tuple[str, ...]:
+    return CONVENTIONAL.get(name) or (f"compose/{name}", f"compose.{name}", f"docker-compose-{name}", f"docker-compose.{name}")
+
+
 def _conventional_file(settings: Settings, name: str) -> tuple[Path]:
     """The one file that has a conventional name; raises UsageError with the lines to write where that is not one."""
-    stems = CONVENTIONAL.get(name) or (f"compose/{name}", f"compose.{name}", f"docker-compose-{name}", f"docker-compose.{name}")
-    names = [stem + ending for stem in stems for ending in (".yml", ".yaml")]
-    found = [file for file in names if (settings.root / file).is_file()]
+    found = [file for file in conventional_names(name) if (settings.root / file).is_file()]
     if len(found) == 1:
         return (settings.root / found[0],)
     table = ".".join(environment_key(name, "")[:-1])
@@ -187,7 +197,7 @@ def _conventional_file(settings: Settings, name: str) -> tuple[Path]:
         lines = tuple(f'  files = ["{file}"]' + ("   # or" if file != found[-1] else "") for file in found)
     else:
         problem = f"no Compose file for {name} in {settings.root}"
-        lines = ('  files = ["PATH/TO/COMPOSE.yml"]', f"or give the file one of these names, .yml or .yaml: {', '.join(stems)}")
+        lines = ('  files = ["PATH/TO/COMPOSE.yml"]', f"or give the file one of these names, .yml or .yaml: {', '.join(_stems(name))}")
     header = f"  [tool.dartsctl.{table}]" if _is_pyproject(settings) else f"  [{table}]"
     raise UsageError(problem, details=(f"write into {_settings_path(settings)}:", header, *lines), hint="dartsctl check -f FILE needs no settings")
 
@@ -214,7 +224,7 @@ def _production_needs(file: Path) -> Refused:
     if example.exists():
         return Refused(
             f"production needs {file}, which is not there; {example.name} shows what goes into it",
-            hint=f"cp {shlex.quote(str(example))} {shlex.quote(str(file))}, then fill it in",
+            hint=f"dartsctl init makes it with new secrets; by hand: cp {shlex.quote(str(example))} {shlex.quote(str(file))}",
         )
     return Refused(f"production needs {file}, which is not there", hint="dartsctl init writes one with new secrets")
 

@@ -58,6 +58,15 @@ class Network:
 
 
 @dataclass(frozen=True, slots=True)
+class Mount:
+    """A file or folder of the host that a service sees at `target`."""
+
+    source: str
+    target: str
+    read_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Service:
     """One service that `up` starts. `networks` maps the key in the file to the gateway priority."""
 
@@ -70,6 +79,9 @@ class Service:
     image: str = ""
     depends_on: tuple[str, ...] = ()
     has_health_check: bool = False
+    mounts: tuple[Mount, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """As the container gets it, env_file included; a variable without a value is left out. Secrets: never shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +135,13 @@ def _service(name: str, body: Mapping[str, Any]) -> Service:
         image=body.get("image", ""),
         depends_on=tuple(body.get("depends_on") or ()),
         has_health_check=(health_check.get("test") or ["NONE"]) != ["NONE"] and not health_check.get("disable", False),
+        mounts=tuple(_mount(one) for one in body.get("volumes") or () if one.get("type") == "bind"),
+        environment={key: str(value).replace("$$", "$") for key, value in (body.get("environment") or {}).items() if value is not None},
     )
+
+
+def _mount(entry: Mapping[str, Any]) -> Mount:
+    return Mount(source=entry["source"], target=entry["target"], read_only=bool(entry.get("read_only")))
 
 
 def _port_entry(entry: Mapping[str, Any]) -> PortEntry:

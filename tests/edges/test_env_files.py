@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from dartsctl.edges.env_files import interpolated, read
+from dartsctl.edges.env_files import access, example_of, filled_in, interpolated, read, shown_values, values_in
 from dartsctl.environment import EnvValue
 from dartsctl.errors import ExitCode, UsageError
 
@@ -119,3 +120,77 @@ def test_dotenv_is_imported_only_where_a_file_is_read(tmp_path: Path) -> None:
         "load(Path(sys.argv[1]), {}); read([]); assert not {'dotenv', 'tomllib', 'difflib'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
+
+
+# --- examples, and who may read ------------------------------------------------------------------------------------------------
+
+
+def test_the_example_of_an_env_file_has_its_name_and_one_of_the_usual_endings(tmp_path: Path) -> None:
+    assert example_of(tmp_path / ".env") is None
+    for ending in (".dist", ".template", ".sample", ".example"):
+        path = written(tmp_path, "", f".env{ending}")
+        assert example_of(tmp_path / ".env") == path
+
+
+def test_what_examples_show_is_gathered_and_a_broken_one_shows_nothing(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    written(tmp_path, "A=1\nB=2\nEMPTY=\n", ".env.example")
+    written(tmp_path, "B=3\n", ".env.production.example")
+    written(tmp_path, "A='broken\n", "other.example")
+    written(tmp_path / "sub", "C=4\n", ".env.sample")
+    assert shown_values([tmp_path / ".env.production"]) == {"A": "1", "B": "3"}
+    assert shown_values([tmp_path / "other"], [tmp_path / "sub"]) == {"A": "1", "B": "2", "C": "4"}
+    assert shown_values([]) == {}
+
+
+def test_mode_and_owner_are_known_of_regular_files_alone(tmp_path: Path) -> None:
+    path = written(tmp_path, "A=1")
+    path.chmod(0o640)
+    assert access(path) == (0o640, os.geteuid())
+    assert access(Path("/dev/null")) is None
+    os.mkfifo(tmp_path / "pipe")
+    assert access(tmp_path / "pipe") is None
+
+
+# --- a new file from an example ------------------------------------------------------------------------------------------------
+
+
+def test_only_the_values_that_are_renewed_change_and_everything_else_stays() -> None:
+    example = (
+        "# change-me stays in a comment\n\n"
+        "A_KEY=change-me\n"
+        "export B_KEY = 'change-me'   # why\n"
+        'C_KEY="change-me"\n'
+        "#D_KEY=change-me\n"
+        "E=change-me\n"
+        "F_KEY=\n"
+        "G\n"
+        "URL=postgresql://u:${A_KEY}@h/x\n"
+        "H_KEY=change-me"
+    )
+    numbers = iter("1234567")
+    text, names = filled_in(example, lambda name, value: f"new{next(numbers)}" if name.endswith("_KEY") and value == "change-me" else None)
+    assert names == ("A_KEY", "B_KEY", "C_KEY", "H_KEY")
+    assert text == (
+        "# change-me stays in a comment\n\n"
+        "A_KEY=new1\n"
+        "export B_KEY = new2   # why\n"
+        "C_KEY=new3\n"
+        "#D_KEY=change-me\n"
+        "E=change-me\n"
+        "F_KEY=\n"
+        "G\n"
+        "URL=postgresql://u:${A_KEY}@h/x\n"
+        "H_KEY=new4"
+    )
+    assert values_in(text)["B_KEY"] == "new2"
+
+
+def test_a_value_with_special_characters_is_replaced_whole() -> None:
+    text, names = filled_in("A_KEY=<your (secret) [key]+here*>\n", lambda _name, _value: "new")
+    assert (text, names) == ("A_KEY=new\n", ("A_KEY",))
+
+
+def test_an_example_that_cannot_be_read_is_refused_with_its_line() -> None:
+    with pytest.raises(UsageError, match=r"^line \d+ of the example is no NAME=value line$"):
+        filled_in("A=1\nB='open\n", lambda _name, _value: None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from dartsctl import collisions, conflicts, lint, publishing, stack
 from dartsctl.attribution import Attribution
@@ -14,12 +15,16 @@ from dartsctl.commands.host import Host
 from dartsctl.containers import Container
 from dartsctl.convergence import Convergence, converge, needed
 from dartsctl.edges import sockets
-from dartsctl.edges.docker import Compose, RemoteEngine
+from dartsctl.edges.docker import Compose, MissingVariable, RemoteEngine, Resolved
 from dartsctl.edges.engine import EngineApi, endpoint
 from dartsctl.engines import Engine
 from dartsctl.environment import Environment
 from dartsctl.errors import DartsctlError, ExitCode
 from dartsctl.stack import Stack
+
+if TYPE_CHECKING:
+    from dartsctl.commands.production_checks import EnvFiles
+    from dartsctl.production_env import Objection
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +39,13 @@ class Preflight:
     answer: conflicts.Findings
     collisions: tuple[Collision, ...]
     notices: tuple[lint.Notice, ...]
+    objections: tuple[Objection, ...] = ()
+    """What is unsafe about production, warnings included; nothing for any other environment."""
+
+    @property
+    def refused(self) -> tuple[Objection, ...]:
+        """The objections that keep it from starting."""
+        return tuple(one for one in self.objections if self.environment.refuses_unsafe and not one.is_warning)
 
     @property
     def project_taken(self) -> ProjectTaken | None:
@@ -41,7 +53,7 @@ class Preflight:
 
     @property
     def is_clear(self) -> bool:
-        """Whether `up` can be tried: no conflict and no collision (what is uncertain may be tried)."""
+        """Whether the engine could start it: no conflict and no collision (what is uncertain may be tried)."""
         return not self.answer.conflicts and not self.collisions
 
 
@@ -59,8 +71,8 @@ class Intent:
 
 
 def verdict(preflight: Preflight) -> ExitCode:
-    """The exit code of a preflight."""
-    if preflight.project_taken:
+    """The exit code of a preflight: what is refused whatever the ports are stands above a conflict."""
+    if preflight.project_taken or preflight.refused:
         return ExitCode.REFUSED
     return ExitCode.OK if preflight.is_clear else ExitCode.CONFLICT
 
@@ -76,17 +88,9 @@ def engine_at(address: str) -> EngineClient:
 def look(environment: Environment, intent: Intent, *, compose: Compose, host: Host) -> Preflight:
     """The preflight of `up` with `intent`. Raises DartsctlError where Compose cannot read the files, DockerUnavailable without an engine.
 
-    Compose resolves the model while the engine is asked: the wait for it is most of the time that a preflight takes.
+    Refused where production's files require variables that nothing sets.
     """
-    running = compose.start_config(intent.services)
-    try:
-        engine, containers, unreachable = _ask_engine(intent)
-        resolved = compose.finish_config(running)
-    except BaseException:
-        running.abandon()
-        raise
-    if unreachable:
-        raise unreachable
+    resolved, env_files, engine, containers = _read(environment, intent, compose)
     model = _scaled(stack.read(resolved.model, unset_variables=resolved.unset_variables), intent)
     model = _with_external_networks(model, engine)
     own = any(container.project == model.project and container.service in model.services for container in containers)
@@ -110,7 +114,54 @@ def look(environment: Environment, intent: Intent, *, compose: Compose, host: Ho
         containers=containers,
         restarting_wants=_wants_of_crash_loops(engine, containers),
     )
-    return Preflight(environment, engine, model, containers, convergence, answer, found, notices)
+    return Preflight(environment, engine, model, containers, convergence, answer, found, notices, _objections(env_files, model, engine))
+
+
+def _read(environment: Environment, intent: Intent, compose: Compose) -> tuple[Resolved, EnvFiles | None, Engine, tuple[Container, ...]]:
+    """Compose resolves the model while env files are read and the engine is asked: the wait for it is most of the time that a preflight takes."""
+    running = compose.start_config(intent.services)
+    env_files = None
+    try:
+        env_files = _read_env_files(environment)
+        engine, containers, unreachable = _ask_engine(intent)
+        resolved = compose.finish_config(running)
+    except MissingVariable as error:
+        raise _refusal(error, env_files, environment, compose) from None
+    except BaseException:
+        running.abandon()
+        raise
+    if unreachable:
+        raise unreachable
+    return resolved, env_files, engine, containers
+
+
+def _read_env_files(environment: Environment) -> EnvFiles | None:
+    """What production's env files say; None for every other environment, which pays nothing for this."""
+    if not environment.is_production:
+        return None
+    from dartsctl.commands.production_checks import read_env_files
+
+    return read_env_files(environment)
+
+
+def _objections(env_files: EnvFiles | None, model: Stack, engine: Engine) -> tuple[Objection, ...]:
+    if env_files is None:
+        return ()
+    from dartsctl.commands.production_checks import judge
+
+    return judge(env_files, model, engine)
+
+
+def _refusal(error: MissingVariable, env_files: EnvFiles | None, environment: Environment, compose: Compose) -> DartsctlError:
+    """Compose names one missing variable; production is told all of them, and what else is wrong with its env files."""
+    if env_files is None:
+        return error
+    from dartsctl import production_env
+    from dartsctl.commands.production_checks import refusal
+
+    names = [name for name in compose.required_variables() if env_files.lacks(name)] if environment.env_files else []
+    others = [one for one in env_files.objections if environment.refuses_unsafe and not one.is_warning]
+    return refusal([*production_env.missing(names or [error.name]), *others])
 
 
 def _ask_engine(intent: Intent) -> tuple[Engine, tuple[Container, ...], DartsctlError | None]:

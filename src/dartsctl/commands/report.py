@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dartsctl import masking
 from dartsctl.availability import Reason
@@ -17,12 +17,15 @@ from dartsctl.holders import DevLease, ForeignContainer, Holder, HostProcess, Ow
 from dartsctl.process import Process
 from dartsctl.wording import duration
 
+if TYPE_CHECKING:
+    from dartsctl.production_env import Objection
+
 
 def document(preflight: Preflight) -> dict[str, Any]:
     """The JSON document of a preflight (schema 1): every binding with its verdict, every conflict with its holders and their evidence."""
     engine = preflight.engine
     return {
-        "ok": preflight.is_clear,
+        "ok": preflight.is_clear and not preflight.refused,
         "project": preflight.stack.project,
         "environment": preflight.environment.name,
         "files": [str(file) for file in preflight.environment.files],
@@ -37,8 +40,13 @@ def document(preflight: Preflight) -> dict[str, Any]:
         "not_bound": [{"service": one.service, "entry": str(one.entry), "reason": one.reason} for one in preflight.answer.unbound],
         "conflicts": [conflict_document(one) for one in preflight.answer.conflicts],
         "collisions": [_collision(one) for one in preflight.collisions],
+        "objections": [_objection(one, preflight) for one in preflight.objections],
         "warnings": [{"code": one.code, "service": one.service, "message": one.sentence} for one in preflight.notices],
     }
+
+
+def _objection(one: Objection, preflight: Preflight) -> dict[str, Any]:
+    return {"kind": one.kind, "name": one.name, "where": one.where, "message": one.sentence, "refused": one in preflight.refused}
 
 
 def _finding(one: Finding) -> dict[str, Any]:

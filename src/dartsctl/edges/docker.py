@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -18,7 +19,7 @@ from typing import Any
 
 from dartsctl import spawn
 from dartsctl.bindings import ANY_IPV4, Endpoint, normal_address, protocol_named
-from dartsctl.compose_errors import config_hint, plain, unset_variables
+from dartsctl.compose_errors import config_hint, plain, unset_variables, without_env_text
 from dartsctl.containers import Container
 from dartsctl.engines import Engine
 from dartsctl.environment import Environment
@@ -42,6 +43,14 @@ class Resolved:
 
     model: Mapping[str, Any]
     unset_variables: tuple[str, ...]
+
+
+class MissingVariable(DartsctlError):
+    """A file requires a variable (`${NAME:?}`) that nothing sets; Compose names one of them, and another one the next time."""
+
+    def __init__(self, name: str, message: str, hint: str) -> None:
+        super().__init__(message, hint=hint)
+        self.name = name
 
 
 def compose_command(environ: Mapping[str, str]) -> tuple[str, ...]:
@@ -93,6 +102,14 @@ class Compose:
         """`start_config` and `finish_config` in one."""
         return self.finish_config(self.start_config(services))
 
+    def required_variables(self) -> tuple[str, ...]:
+        """Every variable that the files require, set or not; nothing from a Compose that cannot say it (before 2.28)."""
+        done = spawn.run(self.argv("config", "--variables", "--format", "json"), deadline=CONFIG_DEADLINE, environment=_plain_environ())
+        try:
+            return tuple(sorted(name for name, one in json.loads(done.stdout).items() if one["Required"]))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return ()
+
     def hashes(self, services: Sequence[str]) -> dict[str, str]:
         """Compose's config hash of each of `services`: equal to a container's label where `up` would keep it."""
         done = spawn.run(self.argv("config", "--hash", ",".join(services)), deadline=CONFIG_DEADLINE, environment=_plain_environ())
@@ -111,11 +128,15 @@ class Compose:
         """A Compose call whose plain progress lines are read as they come."""
         return spawn.Stream(self.argv("--progress", "plain", *words), environment=_plain_environ())
 
+    def masked(self, text: str) -> str:
+        """A text that the stack's containers or the engine wrote, secrets masked."""
+        return values(text, self._secrets())
+
     def masked_lines(self, stream: spawn.Stream) -> Iterator[str]:
         """A stream's lines, secrets masked."""
         secrets = self._secrets()
         for line in stream.lines():
-            yield values(line, secrets)
+            yield values(without_env_text(line), secrets)
 
     def exec(self, *words: str) -> None:
         """Become this Compose call: its output, its Ctrl-C and its exit code are the user's own. Does not return."""
@@ -124,13 +145,15 @@ class Compose:
 
     def _config_error(self, done: spawn.Completed) -> DartsctlError:
         lines = [plain(line) for line in done.stderr.splitlines() if line.strip() and "level=warning" not in line]
-        line = values(lines[-1] if lines else f"exit code {done.code}", self._secrets())
+        line = values(without_env_text(lines[-1]) if lines else f"exit code {done.code}", self._secrets())
         if self._command[:1] == ("docker",) and any(
             text in done.stderr for text in ("is not a docker command", "unknown command", "unknown shorthand flag")
         ):
             return _no_compose()
         named = ", ".join(str(file) for file in self._environment.files) or "the Compose files"
         where = "" if any(str(file) in line for file in self._environment.files) else f" {named}:"
+        if required := re.search(r"required variable (\w+) is missing", line):
+            return MissingVariable(required[1], f"Compose cannot read{where} {line}", config_hint(line))
         return DartsctlError(f"Compose cannot read{where} {line}", hint=self._meant(line) or config_hint(line))
 
     def _meant(self, line: str) -> str:

@@ -1,4 +1,6 @@
-"""Env files as the host server gets them. The only file that imports dotenv. Compose reads the same files itself, by name.
+"""Env files: what the host server gets, what production's checks judge, and new ones made from an example. The only file that imports dotenv.
+
+Compose reads the same files itself, by name.
 
 No message here holds a value, or a line's text: an env file is where the secrets are.
 """
@@ -7,11 +9,17 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator, Mapping, Sequence
+import re
+import stat
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from dartsctl.environment import EnvValue
 from dartsctl.errors import UsageError
+
+EXAMPLES = (".example", ".sample", ".template", ".dist")
+"""What the name of an env file's example ends in."""
 
 
 def read(paths: Sequence[Path], environ: Mapping[str, str] | None = None) -> dict[str, EnvValue]:
@@ -40,6 +48,63 @@ def interpolated(text: str, known: Mapping[str, str | None]) -> str:
     from dotenv.variables import parse_variables
 
     return "".join(atom.resolve(known) for atom in parse_variables(text))
+
+
+def example_of(path: Path) -> Path | None:
+    """The example file of an env file: `.env.production.example` of `.env.production`; None where there is none."""
+    return next((file for ending in EXAMPLES if (file := path.with_name(path.name + ending)).is_file()), None)
+
+
+def shown_values(paths: Sequence[Path], folders: Sequence[Path] = ()) -> dict[str, str]:
+    """Name -> value of everything that the example files of `paths` and `.env`'s in their folders and in `folders` show.
+
+    An example that cannot be read shows nothing.
+    """
+    places = dict.fromkeys([*(path.parent for path in paths), *folders])
+    examples = dict.fromkeys(one for path in (*(folder / ".env" for folder in places), *paths) if (one := example_of(path)))
+    found: dict[str, str] = {}
+    for example in examples:
+        with suppress(UsageError):
+            found |= {name: one.value for name, one in read((example,), {}).items() if one.value}
+    return found
+
+
+def text_of(path: Path) -> str:
+    """An env file's whole text. Raises UsageError where it is not there, or no text."""
+    return _text(path)
+
+
+def values_in(text: str) -> dict[str, str]:
+    """Name -> value of a text that is an env file, nothing filled in; lines that are none are left out."""
+    from dotenv.parser import parse_stream
+
+    return {one.key: one.value for one in parse_stream(io.StringIO(text)) if one.key and one.value is not None}
+
+
+def access(path: Path) -> tuple[int, int] | None:
+    """Mode and owner of an env file; None for what is no regular file: a pipe or /dev/null is read once, by Compose."""
+    found = path.stat()
+    return (stat.S_IMODE(found.st_mode), found.st_uid) if stat.S_ISREG(found.st_mode) else None
+
+
+def filled_in(text: str, renew: Callable[[str, str], str | None]) -> tuple[str, tuple[str, ...]]:
+    """An example's text with the value of every name for which `renew(name, value)` gives a new one, and those names.
+
+    Everything else stays as it is, comments too. Raises UsageError for what are no NAME=value lines.
+    """
+    from dotenv.parser import parse_stream
+
+    parts, renewed = [], []
+    for binding in parse_stream(io.StringIO(text)):
+        if binding.error:
+            raise UsageError(f"line {binding.original.line} of the example is no NAME=value line", hint="correct the example file")
+        line, name, value = binding.original.string, binding.key, binding.value
+        fresh = renew(name, value) if name and value else None
+        if fresh is not None and name and value:
+            line = re.sub(rf"({re.escape(name)}['\"]?\s*=[ \t]*)(['\"]?){re.escape(value)}\2", rf"\g<1>{fresh}", line, count=1)
+            renewed.append(name)
+        parts.append(line)
+    return "".join(parts), tuple(renewed)
 
 
 def _statements(path: Path) -> Iterator[tuple[str, str, int]]:

@@ -1,0 +1,88 @@
+"""The step that judges what production would run with: env files, required variables, inline secrets, certificates (DESIGN 5). Changes nothing.
+
+A refusal of this kind is exit code 4 and stands above a port conflict (3), which is told with it: freeing the ports would not make the stack start,
+so nobody is asked to stop anything for it. Env files are read while Compose resolves the model, so that a preflight takes no longer for it.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from dartsctl import certificate, production_env
+from dartsctl.edges import certificates, env_files
+from dartsctl.engines import Engine
+from dartsctl.environment import Environment
+from dartsctl.errors import Refused, UsageError
+from dartsctl.production_env import Objection, Variable
+from dartsctl.stack import Stack
+
+
+@dataclass(frozen=True, slots=True)
+class EnvFiles:
+    """What the env files say, and what is wrong with them. `variables` have the values that count: the process's own environment overrides."""
+
+    variables: tuple[Variable, ...]
+    objections: tuple[Objection, ...]
+    examples: Mapping[str, str] = field(repr=False)
+    """What the example files beside them show."""
+
+    def lacks(self, name: str) -> bool:
+        """Whether neither a file nor the environment gives `name` a value."""
+        return not os.environ.get(name) and not any(one.name == name and one.value for one in self.variables)
+
+
+def read_env_files(environment: Environment) -> EnvFiles:
+    """Read and judge the env files. A broken one becomes an objection: Compose's parser may take what ours does not."""
+    examples = env_files.shown_values(environment.env_files, (environment.directory,))
+    variables: tuple[Variable, ...] = ()
+    found: list[Objection] = []
+    caller = os.environ.get("SUDO_UID", "")
+    regular = []
+    for path in environment.env_files:
+        access = env_files.access(path)
+        if access is not None:
+            # the owner of the folder could put another file in its place anyway
+            trusted = {os.geteuid(), path.parent.stat().st_uid, *([int(caller)] if caller.isdecimal() else [])}
+            found += production_env.judge_access(str(path), *access, trusted)
+            regular.append(path)
+    try:
+        values = env_files.read(regular)
+        variables = tuple(
+            Variable(name, os.environ[name], "the environment") if name in os.environ else Variable(name, one.value, one.origin)
+            for name, one in values.items()
+        )
+    except UsageError as error:
+        found.append(production_env.unread(str(regular[-1]), error.message))
+    return EnvFiles(variables, (*production_env.judge(variables, examples), *found), examples)
+
+
+def judge(files: EnvFiles, stack: Stack, engine: Engine) -> tuple[Objection, ...]:
+    """Everything that is wrong with this production stack, the env files' part first."""
+    settled = production_env.secrets_among({one.name: one.value for one in files.variables})
+    inline = production_env.judge_model(stack, settled, files.examples, os.environ)
+    return (*files.objections, *inline, *_certificates(stack, engine))
+
+
+def _certificates(stack: Stack, engine: Engine) -> tuple[Objection, ...]:
+    doors = certificate.front_doors(stack)
+    if engine.kind == "remote":
+        return tuple(
+            Objection("unchecked", name, engine.endpoint, f"{name}: its certificate is on the engine's host, {engine.endpoint}, and was not checked")
+            for name in doors
+        )
+    now = time.time()
+    return tuple(one for name, mounts in doors.items() for one in certificate.judge(name, mounts, certificates.look(mounts), stack, now))
+
+
+def refusal(objections: Sequence[Objection], others: Sequence[str] = ()) -> Refused:
+    """The error that names all of `objections`, and `others`: lines about what else is in the way."""
+    count = len(objections)
+    advice = next((one.advice for one in objections if one.advice), "")
+    return Refused(
+        f"production would not be safe: {count} thing{'' if count == 1 else 's'} to put right; nothing was changed",
+        details=(*(one.sentence for one in objections), *others),
+        hint=advice or 'correct what is named above (a try-out: [prod] unsafe = "warn")',
+    )

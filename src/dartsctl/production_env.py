@@ -1,0 +1,246 @@
+"""What production would run with, judged before anything starts: placeholders, well-known defaults, values of the example file (DESIGN 5).
+
+Values come in and never go out: an Objection holds names and places alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+from urllib.parse import unquote
+
+from dartsctl.stack import Stack
+
+SHORTEST = 12
+"""Characters that a secret must have at least."""
+
+Kind = Literal[
+    "missing",
+    "placeholder",
+    "default",
+    "example",
+    "short",
+    "unread",
+    "readable",
+    "owner",
+    "no-certificate",
+    "expired",
+    "not-yet-valid",
+    "mismatch",
+    "expiring",
+    "unchecked",
+    "reserved-domain",
+]
+WARNINGS: frozenset[Kind] = frozenset({"expiring", "unchecked", "reserved-domain"})
+"""What is told and keeps nothing from starting."""
+
+
+@dataclass(frozen=True, slots=True)
+class Objection:
+    """Why production should not start like this. `name` is a variable, `service.VARIABLE`, or a path; `where` says who sets it."""
+
+    kind: Kind
+    name: str
+    where: str
+    sentence: str
+    """For people, whole: it begins with the name."""
+    advice: str = ""
+    """The next command to type."""
+
+    @property
+    def is_warning(self) -> bool:
+        return self.kind in WARNINGS
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """One value that production would run with. The value stays out of every repr."""
+
+    name: str
+    value: str = field(repr=False)
+    where: str
+    """`.env.production:6`, "the environment", "the Compose files"."""
+
+
+# --- which names are secret ---------------------------------------------------------------------------------------------------
+
+_SECRET_WORDS = frozenset({"PASSWORD", "PASSWORDS", "PASSWD", "PASS", "DBPASS", "PWD", "PASSPHRASE", "SECRET", "SECRETS", "TOKEN", "TOKENS"}) | {
+    "KEY",
+    "KEYS",
+    "APIKEY",
+    "CREDENTIAL",
+    "CREDENTIALS",
+    "PEPPER",
+}
+_SECRET_ENDS = ("PASSWORD", "PASSWD", "SECRET", "TOKEN", "APIKEY", "SECRETKEY")
+_OPEN_KEYS = frozenset({"PUBLIC", "PUBLISHABLE", "SITE", "ACCESS", "ROUTING", "BINDING", "PARTITION", "SORT", "PRIMARY", "FOREIGN"}) | {
+    "CACHE",
+    "GROUP",
+    "INDEX",
+    "LOOKUP",
+    "OBJECT",
+}
+"""`RABBITMQ_ROUTING_KEY`, `STRIPE_PUBLISHABLE_KEY`, `MINIO_ACCESS_KEY` (a user's name): keys that are no secrets."""
+_ABOUT = frozenset(
+    {"ALLOW", "REQUIRE", "REQUIRED", "ENABLE", "DISABLE", "USE", "HAS", "RANDOM", "SHOW", "HIDE", "SKIP", "VERIFY", "MAX", "MIN", "NUM"}
+)
+"""Words of a setting about secrets: `MYSQL_ALLOW_EMPTY_PASSWORD`, `OPENAI_MAX_TOKENS`."""
+_USER_WORDS = frozenset({"USER", "USERNAME", "LOGIN", "ADMIN", "ACCOUNT"})
+_NO_SECRET = re.compile(r"(?i)(?:true|false)?|(?:\.{0,2}|~)/[^/]+/.*|[a-z][\w+.-]*://.*")
+"""A switch, a path or an address where the name promises a secret: COOKIE_TOKEN=true, TLS_KEY=/etc/certs/tls.key, PROXY_PASS=http://app:5000."""
+
+
+def is_secret(name: str) -> bool:
+    """Whether the name of a variable says that its value is a secret: its last word decides, so PASSWORD_FILE and TOKEN_URL are none."""
+    words = [word for word in re.split(r"[^A-Z0-9]+", re.sub(r"([a-z])([A-Z])", r"\1_\2", name).upper()) if word and not word.isdigit()]
+    if words[-1:] == ["BASE"]:  # Rails' SECRET_KEY_BASE
+        words.pop()
+    if not words or words in (["PWD"], ["OLDPWD"]) or not _ABOUT.isdisjoint(words):
+        return False
+    if words[-1] in ("KEY", "KEYS") and _OPEN_KEYS.intersection(words[-2:-1]) and "SECRET" not in words:
+        return False
+    return words[-1] in _SECRET_WORDS or words[-1].endswith(_SECRET_ENDS) or words[-2:] == ["ERLANG", "COOKIE"]
+
+
+def _is_user(name: str) -> bool:
+    return re.split(r"[^A-Z0-9]+", name.upper())[-1] in _USER_WORDS
+
+
+# --- which values are worth nothing -------------------------------------------------------------------------------------------
+
+_UNFINISHED = re.compile(
+    r"(?i)(?<![a-z])(?:change[-_ ]?(?:me|this)|replace[-_ ]?(?:me|this)|fill[-_ ]?me[-_ ]?in|to[-_ ]be[-_ ](?:set|changed))(?![a-z])"
+    r"|(?<![a-z])(?:your|insert)[-_ ][\w -]*[-_ ]here(?![a-z])"
+)
+_ALL_UNFINISHED = re.compile(r"(?i)<[^<>@]+>|\[(?:your|change)[^\]]*\]|x{3,}(?:[-_.]x+)*|todo|tbd|fixme|placeholder|\*{3,}|\.{3,}|…|\?{3,}")
+_YOURS = re.compile(
+    r"(?i)(?:your|insert|enter)[-_ ](?:\w+[-_ ]){0,3}(?:secrets?|keys?|passwords?|passwd|pass|tokens?|ids?|values?|strings?|credentials?|here)\d*"
+)
+_WORDS = (
+    "my|your|the|a|very|super|top|dev|devel|develop|development|prod|production|local|localhost|test|testing|demo|sample|example|default|insecure|"
+    "secret|secrets|password|passwd|pass|passw0rd|p@ssw0rd|p@ssword|pw|key|token|jwt|session|cookie|flask|django|admin|administrator|root|toor|"
+    "user|guest|service|postgres|postgresql|pg|rabbitmq|rabbit|mysql|mariadb|redis|mongo|minio|db|dbpass|database|app|api|gateway|web|server|docker|"
+    "compose|darts|dart|wso2|carbon|is|apim|change|changeit|it|letmein|welcome|qwerty|qwertz|abc|abcdef|hunter|foo|bar|foobar|trustno"
+)
+_EASY = re.compile(rf"(?i)(?:(?:{_WORDS})[ _.\-]*)+[\d!@#$%^&*?.]*|\d*(?:0?1234567890?|12345678)\d*|django-insecure-.*")
+_LONGEST_EASY = 40  # characters: longer ones are not made by hand, and the pattern would take its time
+_USERINFO = re.compile(r"[a-zA-Z][\w+.-]*://([^:/@\s]*):([^@/\s]+)@")
+_RESERVED_DOMAIN = re.compile(r"(?i)(?<![\w-])(?:[\w-]+\.)*example\.(?:com|net|org)(?![\w-]|\.\w)")
+
+
+def is_placeholder(value: str, *, secret: bool) -> bool:
+    """Whether a value waits for somebody to replace it. Of a secret, `your-...` at its beginning says so too."""
+    text = value.strip()
+    return bool(_UNFINISHED.search(text) or _ALL_UNFINISHED.fullmatch(text) or (secret and _YOURS.fullmatch(text)))
+
+
+def _is_easy(value: str, users: Iterable[str]) -> bool:
+    """The user's name, nothing but words that everybody tries (and digits after them), or hardly any different characters."""
+    if value.casefold() in {user.casefold() for user in users} or (len(value) >= SHORTEST and len(set(value)) < 5):
+        return True
+    return len(value) <= _LONGEST_EASY and bool(_EASY.fullmatch(value))
+
+
+def _secret_kind(value: str, users: Iterable[str], examples: Iterable[str]) -> Kind | None:
+    if is_placeholder(value, secret=True):
+        return "placeholder"
+    if _is_easy(value, users):
+        return "default"
+    if value in examples:
+        return "example"
+    return "short" if len(value) < SHORTEST else None
+
+
+def weakness(variable: Variable, users: Iterable[str] = (), examples: Iterable[str] = ()) -> Kind | None:
+    """What is wrong with one value, None where nothing is. `users` are account names beside it, `examples` secrets that a published file shows.
+
+    A variable whose name says nothing of a secret is judged as a placeholder, and by the password inside its URL.
+    """
+    name, value = variable.name.rpartition(".")[2], variable.value
+    if is_secret(name) and not _NO_SECRET.fullmatch(value):
+        return _secret_kind(value, users, examples)
+    if is_placeholder(value, secret=False):
+        return "placeholder"
+    if inside := _USERINFO.match(value):  # what a URL says before its @ may be weak, its host is no business of this
+        return _secret_kind(unquote(inside[2]), (*users, inside[1]), examples)
+    return "reserved-domain" if _RESERVED_DOMAIN.search(value) else None
+
+
+_SENTENCES: Mapping[Kind, str] = {
+    "placeholder": "is still a placeholder",
+    "default": "is a well-known default, or easy to guess",
+    "example": "is the value of the example file, which everybody can read",
+    "short": f"has fewer than {SHORTEST} characters",
+    "reserved-domain": "still names example.com, .net or .org",
+}
+_NEW_VALUE = "openssl rand -hex 24    makes a good value"
+
+
+def judge(variables: Sequence[Variable], examples: Mapping[str, str]) -> tuple[Objection, ...]:
+    """What is wrong with the variables of the env files. `examples` are those of the example files beside them."""
+    users = [one.value for one in variables if _is_user(one.name)]
+    shown, named = secrets_among(examples), {one.value for one in variables if is_secret(one.name)}
+    return tuple(_objection(one, kind) for one in variables if _password_in(one.value) not in named and (kind := weakness(one, users, shown)))
+
+
+def judge_model(stack: Stack, settled: Iterable[str], examples: Mapping[str, str], exported: Mapping[str, str]) -> tuple[Objection, ...]:
+    """What is wrong with the secrets of the containers' environments: written into the Compose files, their defaults, or exported by our caller.
+
+    `settled` are values that the env files set and `judge` has seen; `exported` is the process's environment.
+    """
+    known, shown = set(settled), secrets_among(examples)
+    found: dict[tuple[str, str], Objection] = {}
+    for service in stack.services.values():
+        users = [value for name, value in service.environment.items() if _is_user(name)]
+        for name, value in service.environment.items():
+            inside = _password_in(value)
+            if value in known or inside in known:
+                continue
+            origin = next((other for other, one in exported.items() if one == value and (other == name or is_secret(other))), "")
+            variable = Variable(origin or f"{service.name}.{name}", value, "the environment" if origin else "the Compose files")
+            kind = weakness(Variable(name, value, variable.where), users, shown)
+            if kind and kind != "reserved-domain" and (kind != "placeholder" or inside or is_secret(name)):
+                found.setdefault((variable.where, variable.name), _objection(variable, kind))
+    return tuple(found.values())
+
+
+def judge_access(path: str, mode: int, owner: int, trusted: Collection[int]) -> tuple[Objection, ...]:
+    """What is wrong with who may read an env file: anybody but its owner, or an owner who is neither root nor one of `trusted` (uids)."""
+    import shlex
+
+    quoted, found = shlex.quote(path), []
+    if mode & 0o077:
+        who = "everybody on this machine" if mode & 0o007 else "its group"
+        found.append(Objection("readable", path, path, f"{path} is open to {who} (mode {mode & 0o777:04o})", f"chmod 600 {quoted}"))
+    if owner and owner not in trusted:
+        found.append(Objection("owner", path, path, f"{path} belongs to another user (uid {owner})", f"sudo chown root {quoted}"))
+    return tuple(found)
+
+
+def unread(path: str, problem: str) -> Objection:
+    """An env file that could not be read, so that nothing in it was judged. `problem` holds no value."""
+    return Objection("unread", path, path, f"{path} could not be checked: {problem}")
+
+
+def missing(names: Sequence[str]) -> tuple[Objection, ...]:
+    """Variables that the Compose files require (`${NAME:?}`), and nothing sets."""
+    return tuple(Objection("missing", name, "the Compose files", f"{name} is required, and nothing sets it", _NEW_VALUE) for name in names)
+
+
+def secrets_among(values: Mapping[str, str]) -> frozenset[str]:
+    """Those values that are secrets by their names, the passwords inside URLs included."""
+    found = {value for name, value in values.items() if is_secret(name) and not _NO_SECRET.fullmatch(value)}
+    return frozenset(found | {inside for value in values.values() if (inside := _password_in(value))})
+
+
+def _password_in(value: str) -> str | None:
+    """The password in a URL; None where there is none."""
+    inside = _USERINFO.match(value)
+    return unquote(inside[2]) if inside else None
+
+
+def _objection(variable: Variable, kind: Kind) -> Objection:
+    sentence = f"{variable.name} ({variable.where}) {_SENTENCES[kind]}"
+    return Objection(kind, variable.name, variable.where, sentence, "" if kind == "reserved-domain" else _NEW_VALUE)
