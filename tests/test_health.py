@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from dartsctl.health import Condition, Health, ServiceHealth, assess, wait
+from dartsctl.health import GIVE_UP, Condition, CrashLoops, Health, ServiceHealth, assess, may_be_looping, wait
 from dartsctl.stack import Service, Stack
 from fake_kernel import container
 
@@ -35,6 +35,55 @@ def stack_of(**replicas: int) -> Stack:
 def test_where_one_container_stands(state: str, status: str, condition: Condition) -> None:  # EDGE 32, 74
     health = assess(stack_of(web=1), [container("demo", "web", state=state, status=status)])
     assert health.services == (ServiceHealth("web", "demo-web-1", condition, status),)
+
+
+@pytest.mark.parametrize(
+    ("status", "restarts", "condition"),
+    [
+        ("Up Less than a second", 0, Condition.STARTING),
+        ("Up 1 second", 0, Condition.READY),
+        ("Up Less than a second (healthy)", 0, Condition.READY),
+        ("Up 9 seconds", 1, Condition.STARTING),
+        ("Up 10 seconds", 1, Condition.READY),
+        ("Up 2 seconds (healthy)", 5, Condition.READY),
+        ("Up About a minute", 500, Condition.READY),
+    ],
+)
+def test_without_a_health_check_a_container_is_ready_when_it_has_run_for_a_while(status: str, restarts: int, condition: Condition) -> None:  # EDGE 75
+    own = container("demo", "web", status=status)
+    assert [one.condition for one in assess(stack_of(web=1), [own], {own.id: restarts}).services] == [condition]
+    assert may_be_looping(own) or condition is Condition.READY
+
+
+def test_restarts_are_told_of_what_is_waited_for() -> None:
+    own = container("demo", "web", state="restarting", status="Restarting (3) 1 second ago")
+    assert assess(stack_of(web=1), [own], {own.id: 4}).services[0].detail == "Restarting (3) 1 second ago, restarted 4 times"
+    assert may_be_looping(own)
+
+
+def looping(restarts: int, *ready: str) -> Health:
+    own = ServiceHealth("web", "demo-web-1", Condition.STARTING, "Restarting (3)", restarts)
+    return Health((own, *(ServiceHealth(name, name, Condition.READY) for name in ready)))
+
+
+def test_a_crash_loop_is_given_up_once_nothing_else_moves() -> None:
+    loops = CrashLoops()
+    assert [loops.judge(looping(count)).is_hopeless for count in (1, GIVE_UP - 1, GIVE_UP)] == [False, False, True]
+    judged = loops.judge(looping(GIVE_UP + 1)).services[0]
+    assert (judged.condition, judged.detail) == (Condition.FAILED, "crash loop: Restarting (3)")
+
+
+def test_a_crash_loop_has_new_tries_whenever_another_service_becomes_ready() -> None:
+    loops = CrashLoops()
+    assert not loops.judge(looping(40, "db")).is_hopeless, "what it needs may have come this moment"
+    assert not loops.judge(looping(40 + GIVE_UP - 1, "db")).is_hopeless
+    assert not loops.judge(looping(40 + GIVE_UP, "db", "queue")).is_hopeless
+    assert loops.judge(looping(40 + 2 * GIVE_UP, "db", "queue")).is_hopeless
+
+
+def test_a_container_that_runs_well_after_many_restarts_is_not_given_up() -> None:
+    ready = Health((ServiceHealth("web", "demo-web-1", Condition.READY, "Up 2 hours", 40),))
+    assert CrashLoops().judge(ready) == ready
 
 
 def test_a_replica_that_is_not_there_is_missing() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dartsctl.masking import MASK, command, model, url, values
+from dartsctl.masking import MASK, command, hidden_values, model, url, values
 
 
 @pytest.mark.parametrize(
@@ -100,3 +100,18 @@ def test_a_masked_model_still_says_what_is_there() -> None:
 )
 def test_a_value_is_masked_elsewhere_when_its_name_or_shape_says_secret(document: dict[str, Any], secrets: tuple[str, ...], shown: list[str]) -> None:
     assert model(document, secrets)["services"]["a"]["command"] == shown
+
+
+def test_the_values_of_a_container_s_variables_are_hidden_by_name_and_by_looks() -> None:
+    environ = {
+        "DB_PASSWORD": "pw",
+        "GREETING": "Zx9-long-and-odd-0123456789",
+        "PATH": "/usr/local/sbin:/usr/bin",
+        "WSO2_IS_URL": "https://wso2is:9443",
+        "DATABASE_URL": "postgresql://darts:hunter2@postgres:5432/darts",
+        "RABBITMQ_HOST": "rabbitmq",
+        "NGINX_VERSION": "1.28.0",
+        "EMPTY_SECRET": "",
+    }
+    hidden = hidden_values(environ)
+    assert hidden == ("pw", "Zx9-long-and-odd-0123456789", "postgresql://darts:hunter2@postgres:5432/darts")

@@ -13,11 +13,14 @@ import subprocess
 import sys
 import threading
 import time
+import venv
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from own_ports import free_ports
 
 HEAVY = {"asyncio", "dotenv", "http.client", "prompt_toolkit", "psutil", "pydantic", "python_on_whales", "questionary", "rich", "typer"}
 ELSEWHERE = set() if sys.platform == "linux" else {"psutil"}  # the socket table and the processes of other systems are psutil's
@@ -47,7 +50,7 @@ Start = Callable[..., Ran]
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A folder with a Compose file and settings whose ports nobody has."""
-    first = free_ports(5)
+    first = free_ports(5)[0]
     folder = tmp_path / "project"
     folder.mkdir()
     (folder / "compose.yml").write_text("services: {}\n")
@@ -118,19 +121,6 @@ class EngineAnswers(socketserver.StreamRequestHandler):
             self.wfile.write(b"HTTP/1.0 200 OK\r\n\r\n" + body)
 
 
-def free_ports(count: int) -> int:
-    """The first of so many ports in a row on which nothing listens, outside the real dev range and the kernel's own."""
-    for first in range(25000 + os.getpid() % 300 * 10, 31000, 10):
-        if all(_is_free(port) for port in range(first, first + count)):
-            return first
-    pytest.fail(f"no {count} free ports in a row")
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) != 0
-
-
 def test_version_is_answered_before_the_command_line_is_loaded(start: Start) -> None:
     ran = start("--version")
     assert (ran.code, ran.heavy) == (0, set())
@@ -151,14 +141,23 @@ def test_a_wrong_word_loads_typer_alone(start: Start) -> None:
 @pytest.mark.usefixtures("engine")
 @pytest.mark.parametrize("form", [["--json"], []])
 def test_check_without_a_conflict_loads_typer_alone(start: Start, compose: Callable[[int], None], form: list[str]) -> None:
-    compose(free_ports(1))
+    compose(free_ports(1)[0])
     ran = start("check", *form, "-f", "compose.yml")
     assert (ran.code, ran.heavy) == (0, {"typer"}), ran.output
 
 
 @pytest.mark.usefixtures("engine")
+def test_a_check_of_production_loads_what_reads_its_env_file_and_nothing_more(start: Start, compose: Callable[[int], None], project: Path) -> None:
+    compose(free_ports(1)[0])
+    (project / "compose.prod.yml").write_text("services: {}\n")
+    (project / ".env.production").touch(0o600)
+    ran = start("prod", "check", "--json")
+    assert (ran.code, ran.heavy) == (0, {"typer", "dotenv"}), ran.output
+
+
+@pytest.mark.usefixtures("engine")
 def test_check_loads_psutil_where_a_holder_is_to_be_described(start: Start, compose: Callable[[int], None]) -> None:
-    with socket.create_server(("127.0.0.1", free_ports(1))) as squatter:
+    with socket.create_server(("127.0.0.1", free_ports(1)[0])) as squatter:
         compose(squatter.getsockname()[1])
         ran = start("check", "--json", "-f", "compose.yml")
     assert (ran.code, ran.heavy) == (3, {"typer", "psutil"} - ELSEWHERE), ran.output
@@ -174,6 +173,13 @@ def test_ports_loads_typer_alone_where_all_are_free(start: Start) -> None:
 def test_ports_loads_nothing_more_where_no_engine_answers(start: Start) -> None:
     ran = start("ports", "--json")
     assert (ran.code, ran.heavy) == (0, {"typer"}), ran.output
+
+
+def test_guard_loads_typer_alone(start: Start, project: Path) -> None:
+    venv.create(project / ".venv", symlinks=True)
+    for words in (["install"], ["status", "--json"], ["remove"]):
+        ran = start("guard", *words)
+        assert (ran.code, ran.heavy) == (0, {"typer"}), ran.output
 
 
 def test_run_loads_typer_alone(start: Start) -> None:

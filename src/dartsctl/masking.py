@@ -57,6 +57,20 @@ def secret_values(environ: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(value for name, value in environ.items() if value and _SECRET_KEY.match(name))
 
 
+def hidden_values(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The values of a container's variables that may be secrets, by the name or by the looks: no plain words, paths or URLs without a user."""
+    return tuple(
+        value
+        for name, value in environ.items()
+        if value and (_SECRET_KEY.match(name) or (len(value) >= 10 and not _is_plain(value) and not _is_place(value)))
+    )
+
+
+def _is_place(value: str) -> bool:
+    """A path, a list of them, or a URL in which nobody's name stands."""
+    return value.startswith("/") or bool(re.match(r"[a-z][a-z0-9+.-]*://", value) and url(value) == value)
+
+
 def model(document: Any, secrets: Iterable[str] = ()) -> Any:
     """Compose's resolved model that may be shown: every value of an environment, of build arguments and of labels is masked, the names stay.
 

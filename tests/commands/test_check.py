@@ -410,6 +410,7 @@ def test_no_value_of_an_environment_or_an_env_file_is_ever_shown(live: LiveStack
 
     live.listen(live.ports[0])
     (live.folder / "secret.env").write_text("DB_PASSWORD=canary-env-file-1\nPLAIN_WORD=canary-env-file-2\n")
+    (live.folder / "secret.env").chmod(0o600)
     (live.folder / "service.env").write_text("INSIDE=canary-service-env-3\n")
     service = sleeper(
         f"{live.ports[0]}:80",

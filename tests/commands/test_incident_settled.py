@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from live_clients import status
+
 if TYPE_CHECKING:
     from live_stack import LiveStack
     from live_terminal import Terminal
@@ -35,7 +37,6 @@ app.run(host="0.0.0.0", port=5000)
 def test_one_prod_up_names_the_flask_server_on_5000_stops_it_when_told_to_and_brings_production_up_healthy(
     production: LiveStack, terminal: Callable[..., Terminal]
 ) -> None:
-    from live_production import status
     from live_stack import until
 
     (production.folder / "run.py").write_text(SERVER)
@@ -63,7 +64,7 @@ def test_one_prod_up_names_the_flask_server_on_5000_stops_it_when_told_to_and_br
     assert screen.ends(patience=400) == 0, screen.seen
 
     assert server.wait(5) < 0
-    assert status(80) == 302
+    assert status(443) == 302
     assert status(5000) == 302, "port 5000 is production's"
     assert "canary-" not in screen.seen
     states = production.run("prod", "ps").text

@@ -278,6 +278,7 @@ def test_the_error_of_an_up_never_shows_a_secret(live: LiveStack) -> None:
     from live_stack import sleeper
 
     (live.folder / "secret.env").write_text("WHICH=canary-program\n")
+    (live.folder / "secret.env").chmod(0o600)
     live.compose({"web": sleeper(command=["/bin/${WHICH}"], init=False)})
     live.settings('env_files = ["secret.env"]')
     for words in ((), ("--json",)):

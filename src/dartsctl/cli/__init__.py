@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from dartsctl.cli import hostserver
+from dartsctl.cli import doctor, guard, hostserver, init
 from dartsctl.cli.options import Common
 from dartsctl.cli.root import app
 from dartsctl.cli.stacks import add_lifecycle
@@ -27,7 +27,7 @@ prod = typer.Typer(no_args_is_help=True, help="The production stack: up, down, r
 add_lifecycle("prod", prod)
 app.add_typer(prod, name="prod")
 
-VERBS = ("check", "history", "ports", "run", "dev", "prod")
+VERBS = ("check", "doctor", "guard", "history", "init", "ports", "run", "dev", "prod")
 
 
 def main(argv: Sequence[str]) -> int:
@@ -132,4 +132,4 @@ def _project_dir(words: Sequence[str]) -> str:
     return ""
 
 
-__all__ = ["hostserver", "main"]
+__all__ = ["doctor", "guard", "hostserver", "init", "main"]

@@ -54,10 +54,13 @@ def root(
 
     \b
     dartsctl dev                 the dev services in Docker, the Flask server on a leased port
+    dartsctl init                settings, env files with new secrets, a certificate
     dartsctl prod check          would `prod up` work? who holds the ports?
     dartsctl prod up             check, start, wait until healthy
+    dartsctl doctor              why is it 502?
     dartsctl run -- flask run    any host server on a leased port, never on a production one
     dartsctl ports               who owns which port, and who has it
+    dartsctl guard install       production's ports refused to servers that are started without dartsctl
     """
 
 

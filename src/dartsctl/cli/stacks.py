@@ -69,6 +69,7 @@ def _add_check(name: str, group: typer.Typer) -> None:
             fix=fix and not common.dry_run,
             answers=answers_of(common, settings, name, on_conflict, wait_timeout),
             next_command=f"dartsctl {name} check",
+            dry_run=common.dry_run,
         )
         return run_check(request, compose_on=compose_on, prompts=prompts_of(common), screen=common.screen())
 

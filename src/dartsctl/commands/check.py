@@ -10,6 +10,7 @@ from dartsctl.commands import obstacles, report
 from dartsctl.commands.host import Host
 from dartsctl.commands.moving import ComposeOn, with_kept_moves
 from dartsctl.commands.preflight import Intent, Preflight, look, verdict
+from dartsctl.commands.production import refresh_guards
 from dartsctl.edges.output import Screen
 from dartsctl.edges.prompts import Prompts
 from dartsctl.environment import Environment
@@ -27,13 +28,18 @@ class CheckRequest:
     answers: obstacles.Answers = field(default_factory=obstacles.Answers)
     next_command: str = "dartsctl check"
     skip_port_check: bool = False
+    dry_run: bool = False
+    """Not even the guards are brought up to date with production's ports."""
 
 
 def check(request: CheckRequest, *, compose_on: ComposeOn, prompts: Prompts, screen: Screen) -> ExitCode:
-    """Report the preflight: 0 clear, 3 conflicts or names that are taken, 4 a project that is another stack's."""
+    """Report the preflight: 0 clear, 3 conflicts or names that are taken, 4 a project that is another stack's, or an unsafe production."""
     environment = with_kept_moves(request.environment, compose_on, screen)
     preflight = look(environment, request.intent, compose=compose_on(environment), host=Host())
+    if not request.dry_run:
+        refresh_guards(preflight, request.intent, request.allocation, screen=screen)
     if request.fix and not preflight.is_clear:
+        obstacles.refuse_unsafe(preflight, screen)
         _, preflight = obstacles.settle(preflight, request, request.environment, compose_on=compose_on, prompts=prompts, screen=screen)
     return _report(preflight, request.allocation, screen)
 
@@ -51,6 +57,8 @@ def _report(preflight: Preflight, allocation: Allocation | None, screen: Screen)
     for notice in notices:
         screen.warn(f"{notice.service}: {notice.sentence}")
     tell_obstacles(preflight, screen)
+    for advice in dict.fromkeys(one.advice for one in preflight.refused if one.advice):
+        screen.note(f"next: {advice}")
     if code is ExitCode.OK:
         count = len(preflight.answer.findings)
         screen.note(f"{preflight.stack.project}: no conflict; {count} binding{'' if count == 1 else 's'} checked{_limits(preflight)}")
@@ -58,7 +66,9 @@ def _report(preflight: Preflight, allocation: Allocation | None, screen: Screen)
 
 
 def tell_obstacles(preflight: Preflight, screen: Screen) -> None:
-    """All conflicts and collisions, one under the other."""
+    """What is unsafe, all conflicts and collisions, one under the other."""
+    for one in preflight.objections:
+        screen.warn(one.sentence)
     for line in (*report.conflict_lines(preflight.answer.conflicts), *report.collision_lines(preflight.collisions)):
         screen.warn(line) if not line.startswith("  ") else screen.note(line)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -64,8 +65,8 @@ class Reported(DartsctlError):
         super().__init__("", code=code)
 
 
-def refuse(preflight: Preflight, request: Asked, screen: Screen) -> None:
-    """Raises when the preflight found anything in the way; what is merely uncertain is told and tried."""
+def refuse(preflight: Preflight, request: Asked, screen: Screen, undone: Sequence[str] = ()) -> None:
+    """Raises when the preflight found anything in the way; what is merely uncertain is told and tried. `undone`: what a failed attempt took back."""
     for notice in preflight.notices:
         if notice.code in ("uncertain", "became-ephemeral", "shared-network", "replicas-fixed-port"):
             screen.warn(f"{notice.service}: {notice.sentence}")
@@ -73,7 +74,8 @@ def refuse(preflight: Preflight, request: Asked, screen: Screen) -> None:
     if preflight.is_clear or (request.skip_port_check and not preflight.collisions):
         return
     if screen.as_json:
-        screen.document({**report.document(preflight), "exit_code": int(verdict(preflight))})
+        more = {"undone": list(undone)} if undone else {}
+        screen.document({**report.document(preflight), **more, "exit_code": int(verdict(preflight))})
         raise Reported(ExitCode.CONFLICT)
     conflicts = preflight.answer.conflicts
     details = (*report.conflict_lines(conflicts), *report.collision_lines(preflight.collisions))
@@ -84,6 +86,25 @@ def refuse(preflight: Preflight, request: Asked, screen: Screen) -> None:
         hint=f"free what is named above, then: {request.next_command}",
         code=ExitCode.CONFLICT,
     )
+
+
+def refuse_unsafe(preflight: Preflight, screen: Screen) -> None:
+    """Raises Refused (4) where production would start with weak secrets or a bad certificate, and tells conflicts and collisions with it.
+
+    Before anything is settled: nobody is asked to stop a process for a stack that is refused anyway.
+    """
+    refused = preflight.refused
+    for one in preflight.objections:
+        if one not in refused:
+            screen.warn(one.sentence)
+    if not refused:
+        return
+    if screen.as_json:
+        screen.document({**report.document(preflight), "exit_code": int(ExitCode.REFUSED)})
+        raise Reported(ExitCode.REFUSED)
+    from dartsctl.commands.production_checks import refusal
+
+    raise refusal(refused, (*report.conflict_lines(preflight.answer.conflicts), *report.collision_lines(preflight.collisions)))
 
 
 def refuse_anothers_project(preflight: Preflight) -> None:

@@ -1,84 +1,273 @@
-"""After `up`: wait until every service is healthy, then look whether what was wanted is really bound."""
+"""After `up` and `restart`: wait until every service is healthy, then look whether what was wanted is really bound, and mend it once."""
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from dartsctl import health
+from dartsctl import bound, compose_errors, health, masking
 from dartsctl.bindings import Endpoint
+from dartsctl.bound import Lack, Loss
+from dartsctl.commands import streaming
+from dartsctl.commands.host import Host
 from dartsctl.commands.preflight import EngineClient, Preflight
 from dartsctl.conflicts import Verdict
 from dartsctl.containers import Container
+from dartsctl.edges.docker import Compose
 from dartsctl.edges.engine import EngineApi
 from dartsctl.edges.output import Screen
-from dartsctl.errors import ExitCode, NotHealthy
+from dartsctl.errors import DartsctlError, ExitCode, NotHealthy
+
+LOG_LINES = 10
+"""Of a container that is not well: enough for a traceback's end."""
+_SECOND_LOOK = 0.3
+"""Seconds after which a loss is looked for again: a container that restarts in between two questions has lost nothing."""
 
 
-def wait(before: Preflight, engine: EngineClient, screen: Screen, *, deadline: float, clock: Callable[[], float]) -> health.Health:
-    """The stack's health, waited for until `deadline` (a time of `clock`)."""
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What is known of one container that is not well: its error in plain words, the engine's own words, its last log lines. Secrets are masked."""
 
-    told = ""
-
-    def tell(now: health.Health) -> None:
-        nonlocal told
-        line = "waiting for " + ", ".join(f"{one.service} ({one.condition.value})" for one in now.waiting_for)
-        if now.waiting_for and line != told:
-            screen.progress(line)
-        told = line
-
-    return health.wait(lambda: health.assess(before.stack, engine.containers()), deadline=deadline, clock=clock, sleep=time.sleep, on_change=tell)
+    error: str = ""
+    engine_error: str = ""
+    log: tuple[str, ...] = ()
 
 
-def missing_bindings(before: Preflight, containers: Sequence[Container]) -> list[tuple[str, Endpoint]]:
-    """Fixed bindings that the engine does not list although `up` ended well: it may report Running and have bound nothing (EDGE 33)."""
-    listed: dict[str, set[Endpoint]] = {}
-    for one in containers:
-        if one.project == before.stack.project and one.holds_ports:
-            listed.setdefault(one.service, set()).update(one.published)
-    return [
-        (finding.binding.service, endpoint)
-        for finding in before.answer.findings
-        if finding.verdict is not Verdict.UNCERTAIN and not finding.binding.is_range and finding.binding.service in listed
-        for endpoint in finding.binding.endpoints(finding.binding.first)
-        if endpoint not in listed[finding.binding.service]
-    ]
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an `up` ended: health, what running containers lack, the services that were recreated for it, and why that failed."""
+
+    health: health.Health
+    losses: tuple[Loss, ...] = ()
+    recreated: tuple[str, ...] = ()
+    failure: str = ""
+    troubles: Mapping[str, Trouble] = field(default_factory=dict)
+    """By container name."""
+
+    @property
+    def is_good(self) -> bool:
+        return self.health.is_ready and not self.losses and not self.failure
 
 
-def report(before: Preflight, state: health.Health, missing: Sequence[tuple[str, Endpoint]], engine: EngineClient, screen: Screen) -> ExitCode:
+class Postflight:
+    """One stack after its `up`; `scales` are the words that Compose needs to keep the number of replicas."""
+
+    def __init__(
+        self,
+        before: Preflight,
+        engine: EngineClient,
+        compose: Compose,
+        screen: Screen,
+        *,
+        deadline: float,
+        clock: Callable[[], float],
+        scales: Sequence[str] = (),
+    ) -> None:
+        self._before = before
+        self._engine = engine
+        self._compose = compose
+        self._screen = screen
+        self._deadline = deadline
+        self._clock = clock
+        self._scales = tuple(scales)
+        self._wanted = _fixed_endpoints(before)
+
+    def check(self) -> Outcome:
+        """Mend what has lost its ports or networks, once; wait for health until the deadline; look again. Raises KeyboardInterrupt."""
+        lost = self.losses()
+        recreated: tuple[str, ...] = ()
+        failure = ""
+        if lost and self._clock() < self._deadline:
+            recreated = tuple(dict.fromkeys(one.service for one in lost))
+            failure = self._recreate(lost, recreated)
+        state = self._wait()
+        found = self.losses()
+        names = {*(one.container for one in state.waiting_for if one.container), *(one.container for one in found)}
+        return Outcome(state, found, recreated, failure, {name: self._trouble(name) for name in sorted(names)})
+
+    def losses(self) -> tuple[Loss, ...]:
+        """What running containers of the stack lack, seen twice: once more a moment later."""
+        first = self._losses_now()
+        if not first:
+            return ()
+        time.sleep(_SECOND_LOOK)
+        again = self._losses_now()
+        return tuple(one for one in first if one in again)
+
+    def _losses_now(self) -> tuple[Loss, ...]:
+        running = [one for one in self._own() if one.state == "running" and not (health.may_be_looping(one) and self._restarts_of(one))]
+        return (*bound.unlisted(self._wanted, running), *self._unheard(running), *self._without_network(running))
+
+    def _unheard(self, running: Sequence[Container]) -> tuple[Loss, ...]:
+        """What the kernel's table lacks: of an engine on this host with its userland proxy, and only where one of its ports is heard here at all.
+
+        The socket of an engine elsewhere may have been forwarded here; then none of its ports are.
+        """
+        engine = self._before.engine
+        if engine.kind != "local" or not engine.userland_proxy or sys.platform != "linux":
+            return ()
+        published = {endpoint for one in self._engine.containers() if one.holds_ports for endpoint in one.published}
+        host = Host()
+        try:
+            host.read_ahead({endpoint.port for endpoint in published})
+        except DartsctlError as error:
+            self._screen.detail(f"whether published ports are listened on was not looked at: {error.message}")
+            return ()
+        rows = [row for port in {endpoint.port for endpoint in published} for row in host.listeners(port)]
+
+        def is_engines(pid: int) -> bool:
+            process = host.describe(pid)
+            return process is None or host.is_forwarder(process)
+
+        if not any(row.overlaps(endpoint) and (not row.pids or any(map(is_engines, row.pids))) for row in rows for endpoint in published):
+            return ()
+        return bound.unheard(self._wanted, running, rows, is_engines=is_engines)
+
+    def _without_network(self, running: Sequence[Container]) -> tuple[Loss, ...]:
+        if not isinstance(self._engine, EngineApi):
+            return ()
+        described = [(one, self._engine.inspect(one.id)) for one in running]
+        return tuple(
+            Loss(one.service, one.name, Lack.NO_NETWORK)
+            for one, told in described
+            if (told.get("State") or {}).get("Running") and not bound.has_network(told)
+        )
+
+    def _recreate(self, lost: Sequence[Loss], services: Sequence[str]) -> str:
+        """Why it failed, empty where it did not."""
+        for one in lost:
+            self._screen.warn(f"{one.service} {one.sentence}")
+        self._screen.note(f"recreating {', '.join(services)}")
+        words = ("up", "--detach", "--force-recreate", "--no-deps", *self._scales, *services)
+        ended = streaming.run(self._compose, *words, seconds=max(1.0, self._deadline - self._clock()), screen=self._screen)
+        if ended.code == 0:
+            return ""
+        failure = compose_errors.classify(ended.text)
+        return _located(failure) if not ended.is_late else "it was not recreated in time"
+
+    def _wait(self) -> health.Health:
+        told = ""
+
+        def tell(now: health.Health) -> None:
+            nonlocal told
+            line = "waiting for " + ", ".join(f"{one.service} ({one.condition.value})" for one in now.waiting_for)
+            if now.waiting_for and line != told:
+                self._screen.progress(line)
+            told = line
+
+        loops = health.CrashLoops()
+        return health.wait(lambda: loops.judge(self._health()), deadline=self._deadline, clock=self._clock, sleep=time.sleep, on_change=tell)
+
+    def _health(self) -> health.Health:
+        own = self._own()
+        return health.assess(self._before.stack, own, {one.id: self._restarts_of(one) for one in own if health.may_be_looping(one)})
+
+    def _own(self) -> list[Container]:
+        stack = self._before.stack
+        return [one for one in self._engine.containers() if one.project == stack.project and one.service in stack.services and not one.is_one_off]
+
+    def _restarts_of(self, container: Container) -> int:
+        return int(self._engine.inspect(container.id).get("RestartCount") or 0) if isinstance(self._engine, EngineApi) else 0
+
+    def _trouble(self, container: str) -> Trouble:
+        if not isinstance(self._engine, EngineApi):
+            return Trouble()
+        state = self._engine.state(container)
+        raw = self._masked(str(state.get("Error") or ""))
+        error = _located(compose_errors.classify(raw)) if raw else _health_check_said(state)
+        lines = self._engine.log(container, tail=LOG_LINES) or ()
+        return Trouble(self._masked(error), raw, tuple(self._masked(line.text) for line in lines))
+
+    def _masked(self, text: str) -> str:
+        own = [secret for service in self._before.stack.services.values() for secret in masking.secret_values(service.environment)]
+        return masking.values(self._compose.masked(text), own)
+
+
+def _fixed_endpoints(before: Preflight) -> dict[str, list[Endpoint]]:
+    """What each service must have bound: its fixed ports, without what was uncertain before."""
+    wanted: dict[str, list[Endpoint]] = {}
+    for one in before.answer.findings:
+        if one.verdict is not Verdict.UNCERTAIN and not one.binding.is_range:
+            wanted.setdefault(one.binding.service, []).extend(one.binding.endpoints(one.binding.first))
+    return wanted
+
+
+def _located(failure: compose_errors.Failure) -> str:
+    return f"{failure.sentence} ({failure.endpoint})" if failure.endpoint else failure.sentence
+
+
+def _health_check_said(state: Mapping[str, object]) -> str:
+    """The last line of a failed health check, where the container is unhealthy."""
+    checked = state.get("Health")
+    if not isinstance(checked, Mapping) or checked.get("Status") != "unhealthy":
+        return ""
+    output = [line.strip() for one in (checked.get("Log") or ())[-1:] for line in str(one.get("Output", "")).splitlines() if line.strip()]
+    return f"its health check says: {output[-1]}" if output else "its health check fails and says nothing"
+
+
+def report(before: Preflight, outcome: Outcome, screen: Screen) -> ExitCode:
     """Say how the stack is. Raises NotHealthy (6) where something is missing, after it has said what; with --json returns the code."""
-    good = state.is_ready and not missing
-    code = ExitCode.OK if good else ExitCode.NOT_HEALTHY
+    code = ExitCode.OK if outcome.is_good else ExitCode.NOT_HEALTHY
     if screen.as_json:
-        screen.document(_document(before, state, missing, code))
+        screen.document(_document(before, outcome, code))
         return code
+    state = outcome.health
     for one in state.waiting_for:
-        screen.warn(f"{one.service} is {one.condition.value}: {one.detail}{_error_of(one, engine)}")
-    for service, endpoint in missing:
-        screen.warn(f"{service} runs without its port {endpoint}")
-    if good:
+        error = outcome.troubles.get(one.container, Trouble()).error
+        screen.warn(f"{one.service} is {one.condition.value}: {one.detail}{f' ({error})' if error else ''}")
+    for loss in outcome.losses:
+        screen.warn(f"{loss.service} {loss.sentence}")
+    if outcome.is_good:
         count = len(state.services)
         screen.note(f"{before.stack.project} is up: {count} container{'' if count == 1 else 's'} ready")
         return code
-    services = " ".join(dict.fromkeys([*(one.service for one in state.waiting_for), *(service for service, _ in missing)]))
-    raise NotHealthy(f"{before.stack.project} is up, but not healthy", hint=f"dartsctl {before.environment.name} logs {services}")
+    if outcome.failure:
+        screen.warn(f"{', '.join(outcome.recreated)} could not be recreated: {outcome.failure}")
+    unwell = dict.fromkeys([*(one.service for one in state.waiting_for), *(one.service for one in outcome.losses)])
+    raise NotHealthy(
+        f"{before.stack.project} is up, but not healthy",
+        details=_log_lines(outcome.troubles),
+        hint=f"dartsctl {before.environment.name} logs {' '.join(unwell or outcome.recreated)}",
+    )
 
 
-def _document(before: Preflight, state: health.Health, missing: Sequence[tuple[str, Endpoint]], code: ExitCode) -> dict[str, object]:
+def _log_lines(troubles: Mapping[str, Trouble]) -> tuple[str, ...]:
+    found: list[str] = []
+    for name, trouble in troubles.items():
+        if trouble.log:
+            found += [f"the end of {name}'s log:", *(f"  {line}" for line in trouble.log)]
+    return tuple(found)
+
+
+def _document(before: Preflight, outcome: Outcome, code: ExitCode) -> dict[str, object]:
     return {
         "ok": code is ExitCode.OK,
         "exit_code": int(code),
         "project": before.stack.project,
-        "services": [
-            {"service": one.service, "container": one.container, "condition": one.condition.value, "detail": one.detail} for one in state.services
-        ],
-        "missing_bindings": [{"service": service, "address": one.address, "port": one.port, "protocol": one.protocol} for service, one in missing],
+        "services": [_service(one, outcome.troubles.get(one.container, Trouble())) for one in outcome.health.services],
+        "missing_bindings": [_loss(one) for one in outcome.losses if one.endpoint],
+        "without_network": [one.container for one in outcome.losses if one.lack is Lack.NO_NETWORK],
+        "recreated": list(outcome.recreated),
+        "recreation_error": outcome.failure,
     }
 
 
-def _error_of(one: health.ServiceHealth, engine: EngineClient) -> str:
-    """State.Error of a container that never started: `docker logs` is empty then (EDGE 32)."""
-    if not one.container or not isinstance(engine, EngineApi) or one.condition is not health.Condition.FAILED:
-        return ""
-    text = str(engine.state(one.container).get("Error", ""))
-    return f" ({text})" if text else ""
+def _service(one: health.ServiceHealth, trouble: Trouble) -> dict[str, object]:
+    return {
+        "service": one.service,
+        "container": one.container,
+        "condition": one.condition.value,
+        "detail": one.detail,
+        "restarts": one.restarts,
+        "error": trouble.error,
+        "engine_error": trouble.engine_error,
+        "log": list(trouble.log),
+    }
+
+
+def _loss(one: Loss) -> dict[str, object]:
+    where = one.endpoint
+    shown = {"address": where.address, "port": where.port, "protocol": where.protocol} if where else {}
+    return {"service": one.service, "container": one.container, **shown, "reason": one.lack.value, "pids": list(one.pids)}

@@ -5,18 +5,18 @@ On any conflict nothing is done. When `up` fails or is interrupted, what this at
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from dartsctl import compose_errors, lint
 from dartsctl.allocation import Allocation
-from dartsctl.commands import obstacles, postflight, report
-from dartsctl.commands.attempt import Attempt, names, undone_when_interrupted
+from dartsctl.commands import obstacles, postflight, report, streaming
+from dartsctl.commands.attempt import Attempt, Undone, undone_when_interrupted
 from dartsctl.commands.host import Host
 from dartsctl.commands.moving import ComposeOn, book_of, look_again, pin, with_kept_moves
 from dartsctl.commands.preflight import Intent, Preflight, engine_at, look
+from dartsctl.commands.production import refresh_guards
 from dartsctl.edges.docker import Compose
 from dartsctl.edges.output import Screen
 from dartsctl.edges.prompts import Prompts
@@ -48,12 +48,18 @@ class UpRequest:
 
 
 def up(request: UpRequest, *, compose_on: ComposeOn, prompts: Prompts, screen: Screen, clock: Callable[[], float] = time.monotonic) -> ExitCode:
-    """Bring the stack up. Ends with 0, 3 (conflicts, nothing done), 4 (another stack's project), 6 (up, not healthy or bindings missing)."""
+    """Bring the stack up.
+
+    Ends with 0, 3 (conflicts, nothing done), 4 (another stack's project, an unsafe production), 6 (up, not healthy or bindings missing).
+    """
     plain = request.environment
     request = replace(request, environment=_with_kept_moves(request, compose_on, screen))
     before = look(request.environment, request.intent, compose=compose_on(request.environment), host=Host())
     _mind_production_ports(before, request, screen)
+    if not request.dry_run:
+        refresh_guards(before, request.intent, request.allocation, screen=screen)
     _refuse_empty_restart(before, request)
+    obstacles.refuse_unsafe(before, screen)
     if not before.is_clear and not request.skip_port_check and not request.dry_run:
         environment, before = obstacles.settle(before, request, plain, compose_on=compose_on, prompts=prompts, screen=screen)
         request = replace(request, environment=environment)
@@ -82,8 +88,8 @@ def _start(
     deadline = clock() + request.deadline
     engine = engine_at(before.engine.endpoint)
     attempt = Attempt(before, engine)
-    with undone_when_interrupted(attempt, request.next_command):
-        failure = _run_compose(request, compose_on(request.environment), screen, attempt)
+    with undone_when_interrupted(attempt, request.next_command, screen):
+        failure, undone = _run_compose(request, compose_on(request.environment), screen, attempt)
         if failure and failure.kind == "port":
             now = look_again(request.environment, request.intent, compose_on)
             if not request.skip_port_check:
@@ -91,14 +97,15 @@ def _start(
             if not now.is_clear:  # else it is free again by now
                 environment, before = obstacles.settle(now, request, plain, compose_on=compose_on, prompts=prompts, screen=screen)
                 request = replace(request, environment=environment)
-                obstacles.refuse(before, replace(request, skip_port_check=False), screen)
+                obstacles.refuse(before, replace(request, skip_port_check=False), screen, undone=undone.lines)
             deadline = clock() + request.deadline  # a person may have taken their time
-            failure = _run_compose(request, compose_on(request.environment), screen, attempt)
+            failure, undone = _run_compose(request, compose_on(request.environment), screen, attempt)
         if failure:
-            explain(failure, request)
-        state = postflight.wait(before, engine, screen, deadline=deadline, clock=clock)
-    missing = postflight.missing_bindings(before, engine.containers())
-    return postflight.report(before, state, missing, engine, screen)
+            explain(failure, request, undone.lines if screen.as_json else ())
+        compose = compose_on(request.environment)
+        after = postflight.Postflight(before, engine, compose, screen, deadline=deadline, clock=clock, scales=_scales(request))
+        outcome = after.check()
+    return postflight.report(before, outcome, screen)
 
 
 def _with_kept_moves(request: UpRequest, compose_on: ComposeOn, screen: Screen) -> Environment:
@@ -137,51 +144,37 @@ def _words(request: UpRequest) -> list[str]:
         words.append("--force-recreate")
     if request.intent.remove_orphans:
         words.append("--remove-orphans")
-    for name, replicas in request.intent.scales:
-        words += ["--scale", f"{name}={replicas}"]
-    return [*words, *request.intent.services]
+    return [*words, *_scales(request), *request.intent.services]
 
 
-def _run_compose(request: UpRequest, compose: Compose, screen: Screen, attempt: Attempt) -> compose_errors.Failure | None:
-    """Compose's `up`, its progress shown; None when it ended well or only the deadline ended it. Raises KeyboardInterrupt."""
-    stream = compose.stream(*_words(request))
-    late = threading.Event()
+def _scales(request: UpRequest) -> list[str]:
+    return [word for name, replicas in request.intent.scales for word in ("--scale", f"{name}={replicas}")]
 
-    def stop() -> None:
-        late.set()
-        stream.interrupt()
 
-    timer = threading.Timer(request.deadline, stop)
-    timer.daemon = True
-    timer.start()
-    lines: list[str] = []
-    with stream.taking_signals() as signals:
-        for line in compose.masked_lines(stream):
-            lines.append(line)
-            attempt.saw(line)
-            if line.strip():
-                screen.progress(line)
-        code = stream.wait()
-    timer.cancel()
-    if signals:
-        raise KeyboardInterrupt
-    if code == 0 or late.is_set():
-        return None
-    failure = compose_errors.classify("\n".join(lines))
+def _run_compose(request: UpRequest, compose: Compose, screen: Screen, attempt: Attempt) -> tuple[compose_errors.Failure | None, Undone]:
+    """Compose's `up`, its progress shown: no failure when it ended well or only the deadline ended it, else what was undone for it too.
+
+    Raises KeyboardInterrupt.
+    """
+    ended = streaming.run(compose, *_words(request), seconds=request.deadline, screen=screen, saw=attempt.saw)
+    if ended.code == 0 or ended.is_late:
+        return None, Undone()
+    failure = compose_errors.classify(ended.text)
     if failure.kind == "unhealthy":
-        return None  # everything is there: the health check tells which service and why
-    removed = attempt.undo()
-    screen.note(f"removed what this attempt had made: {names(removed)}")
-    return failure
+        return None, Undone()  # everything is there: the health check tells which service and why
+    undone = attempt.undo()
+    screen.note(f"removed what this attempt had made: {undone.removed}")
+    undone.show(screen)
+    return failure, undone
 
 
-def explain(failure: compose_errors.Failure, request: UpRequest) -> None:
-    """Raise the error that a failed `up` means, in the engine's own words where they say more."""
+def explain(failure: compose_errors.Failure, request: UpRequest, undone: tuple[str, ...] = ()) -> None:
+    """Raise the error that a failed `up` means, in the engine's own words where they say more; `undone` are further lines of details."""
     if failure.kind in ("port", "address"):
         where = f" {failure.endpoint}" if failure.endpoint else ""
         raise DartsctlError(
             f"the engine could not bind{where}: {failure.sentence}",
-            details=(failure.raw,),
+            details=(failure.raw, *undone),
             hint=request.next_command,
             code=ExitCode.CONFLICT,
         )
@@ -194,7 +187,7 @@ def explain(failure: compose_errors.Failure, request: UpRequest) -> None:
     }
     raise DartsctlError(
         f"`up` failed: {failure.sentence}",
-        details=(failure.raw,) if failure.raw != failure.sentence else (),
+        details=(*((failure.raw,) if failure.raw != failure.sentence else ()), *undone),
         hint=hints.get(failure.kind, request.next_command),
         code=codes.get(failure.kind, ExitCode.FAILED),
     )

@@ -9,15 +9,17 @@ from __future__ import annotations
 import json
 import socket
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from dartsctl import log_stream
 from dartsctl.bindings import ANY_IPV4, Endpoint, normal_address, protocol_named
 from dartsctl.containers import Container
 from dartsctl.engines import Engine, Kind
 from dartsctl.errors import DartsctlError, DockerUnavailable
+from dartsctl.log_stream import LogLine
 from dartsctl.stack import Network, network
 
 DEFAULT_ENDPOINT = "unix:///var/run/docker.sock"
@@ -94,22 +96,56 @@ class EngineApi:
             }
         )
 
-    def state(self, identity: str) -> Mapping[str, Any]:
-        """A container's `State`: Status, ExitCode, Error, OOMKilled, Health. Empty where it is gone."""
+    def inspect(self, identity: str) -> Mapping[str, Any]:
+        """Everything that the engine says of one container, its environment's values included: never shown as a whole. Empty where it is gone."""
         try:
-            found = self._get(f"/containers/{identity}/json")
+            found = self._get(f"/containers/{quote(identity, safe='')}/json")
         except _NotFound:
             return {}
-        state = found.get("State")
+        return found if isinstance(found, dict) else {}
+
+    def state(self, identity: str) -> Mapping[str, Any]:
+        """A container's `State`: Status, ExitCode, Error, OOMKilled, Health. Empty where it is gone."""
+        state = self.inspect(identity).get("State")
         return state if isinstance(state, dict) else {}
+
+    def log(self, identity: str, *, tail: int, timestamps: bool = False) -> tuple[LogLine, ...] | None:
+        """The last `tail` lines of a container's log; None where its logging driver keeps none that can be read, or it is gone (EDGE 78)."""
+        path = f"/containers/{quote(identity, safe='')}/logs?stdout=1&stderr=1&tail={tail}&timestamps={int(timestamps)}"
+        try:
+            return log_stream.lines(self._request("GET", path), timestamps=timestamps)
+        except _NotFound:
+            return None
+        except DockerUnavailable as error:
+            if "does not support reading" in error.message:
+                return None
+            raise
+
+    def execute(self, identity: str, argv: Sequence[str]) -> tuple[int, str, str] | None:
+        """A command inside a running container: its exit code, stdout and stderr; None where the container does not run or has no such command."""
+        wish = json.dumps({"AttachStdout": True, "AttachStderr": True, "Cmd": list(argv)}).encode()
+        try:
+            made = json.loads(self._request("POST", f"/containers/{quote(identity, safe='')}/exec", wish))["Id"]
+            said = log_stream.output(self._request("POST", f"/exec/{made}/start", b'{"Detach": false, "Tty": false}'))
+            code = self._get(f"/exec/{made}/json").get("ExitCode")
+        except (_NotFound, _Refused):
+            return None
+        return (int(code), *said) if code not in (None, 126, 127) else None
+
+    def archive(self, identity: str, path: str) -> bytes:
+        """A file or folder of a container, running or not, its mounts included, as a tar file; empty where it is not there."""
+        try:
+            return self._request("GET", f"/containers/{quote(identity, safe='')}/archive?path={quote(path, safe='')}")
+        except (_NotFound, _Refused):
+            return b""
+
+    def clock(self) -> str:
+        """What time it is for the engine, RFC 3339: a virtual machine's clock may be another one than ours (EDGE 79)."""
+        return str(self._get("/info").get("SystemTime", ""))
 
     def wanted_ports(self, identity: str) -> tuple[int, ...]:
         """The fixed host ports that a container asks for, whether it has them now or not."""
-        try:
-            found = self._get(f"/containers/{identity}/json")
-        except _NotFound:
-            return ()
-        wishes = (found.get("HostConfig") or {}).get("PortBindings") or {}
+        wishes = (self.inspect(identity).get("HostConfig") or {}).get("PortBindings") or {}
         return tuple(int(wish["HostPort"]) for places in wishes.values() for wish in places or () if str(wish.get("HostPort", "")).isdigit())
 
     def stop_container(self, identity: str, *, grace: int = 10) -> None:
@@ -142,10 +178,11 @@ class EngineApi:
         except ValueError as error:
             raise DockerUnavailable(f"the engine at {self.address} answered {_message(body)}", hint="docker info") from error
 
-    def _request(self, method: str, path: str) -> bytes:
+    def _request(self, method: str, path: str, document: bytes = b"") -> bytes:
+        about = f"Content-Type: application/json\r\nContent-Length: {len(document)}\r\n" if document else ""
         with self._connect() as connection:
             try:
-                connection.sendall(f"{method} {path} HTTP/1.0\r\nHost: docker\r\n\r\n".encode())
+                connection.sendall(f"{method} {path} HTTP/1.0\r\nHost: docker\r\n{about}\r\n".encode() + document)
                 answer = bytearray()
                 while chunk := connection.recv(65536):
                     answer += chunk
@@ -158,7 +195,7 @@ class EngineApi:
         if status == [b"404"]:
             raise _NotFound(f"the engine knows no {path}")
         if not status or status[0][:1] not in (b"2", b"3"):
-            raise DockerUnavailable(f"the engine at {self.address} answered {_message(body)}", hint="docker info")
+            raise _Refused(f"the engine at {self.address} answered {_message(body)}", hint="docker info")
         return body
 
     def _connect(self) -> socket.socket:
@@ -200,6 +237,10 @@ class EngineApi:
 
 class _NotFound(DartsctlError):
     """HTTP 404."""
+
+
+class _Refused(DockerUnavailable):
+    """Any other answer than the one that was asked for: the engine is there, and does not do it."""
 
 
 def _message(body: bytes) -> str:

@@ -9,11 +9,24 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TextIO
 
 from dartsctl.errors import DartsctlError
 
 SCHEMA = 1
+_MARKS = {"ok": "32", "bad": "1;31", "unknown": "33"}
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """One line of a tree: a mark (ok, bad or unknown), what was found, which probe found it, and the evidence below it."""
+
+    depth: int
+    mark: str
+    text: str
+    source: str = ""
+    evidence: tuple[str, ...] = ()
 
 
 class Screen:
@@ -92,6 +105,19 @@ class Screen:
         for line in (columns, *rows):
             self._write(sys.stdout, "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() + "\n")
 
+    def tree(self, title: str, branches: Sequence[Branch], sentence: str, command: str) -> None:
+        """A chain of branches on stdout, each below the one that it explains; then what it comes to, and the next command. Nothing with --json."""
+        if self.as_json:
+            return
+        lines = [self._styled(title, "1", sys.stdout)]
+        for one in branches:
+            edge = "   " * one.depth + ("`- " if one.depth else "")
+            source = self._styled(f"  [{one.source}]", "2", sys.stdout) if one.source else ""
+            lines.append(f"{edge}{self._styled(one.mark.upper(), _MARKS[one.mark], sys.stdout)} {_printable(one.text)}{source}")
+            lines += [f"{'   ' * (one.depth + 1)}|  {_printable(line)}" for line in one.evidence if line]
+        lines += [self._styled("cause: ", "1;31", sys.stdout) + _printable(sentence), self._styled("repair: ", "1", sys.stdout) + command, ""]
+        self._write(sys.stdout, "\n".join(lines) + "\n")
+
     def _styled(self, text: str, code: str, stream: TextIO) -> str:
         return f"\033[{code}m{text}\033[0m" if self.color and stream.isatty() else text
 
@@ -102,6 +128,11 @@ class Screen:
     def _write(stream: TextIO, text: str) -> None:
         stream.write(text)
         stream.flush()
+
+
+def _printable(text: str) -> str:
+    """Logs are others' words: no control character of theirs reaches the terminal."""
+    return "".join(one if one.isprintable() else " " for one in text)
 
 
 def _cell_style(cell: str) -> str:

@@ -1,0 +1,88 @@
+"""What a running container lacks of what was asked for: published ports, in the engine's list and in the kernel's table, and its networks.
+
+An engine may report Running and have bound nothing, or have no network at all (EDGE 33; engines 29.1 and 29.2, moby#51758); a docker-proxy that was
+killed leaves a port in the engine's list on which nobody, or somebody else, listens (EDGE 31).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from dartsctl.bindings import Endpoint
+from dartsctl.containers import Container
+from dartsctl.listeners import Listener
+
+
+class Lack(Enum):
+    """What is missing; the values are the words of the JSON document."""
+
+    NOT_LISTED = "not-listed"
+    NO_LISTENER = "no-listener"
+    TAKEN = "taken"
+    NO_NETWORK = "no-network"
+
+
+_SENTENCES: Mapping[Lack, str] = {
+    Lack.NOT_LISTED: "runs without its port {0}: the engine has not bound it",
+    Lack.NO_LISTENER: "runs without its port {0}: the engine lists it, and nothing listens there",
+    Lack.TAKEN: "runs without its port {0}: the engine lists it, and pid {1} listens there",
+    Lack.NO_NETWORK: "runs without a network",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """One thing that one running container lacks. `endpoint` is None for a network; `pids` are those of a listener that is not the engine's."""
+
+    service: str
+    container: str
+    lack: Lack
+    endpoint: Endpoint | None = None
+    pids: tuple[int, ...] = ()
+
+    @property
+    def sentence(self) -> str:
+        return _SENTENCES[self.lack].format(self.endpoint, ", ".join(map(str, self.pids)))
+
+
+def unlisted(wanted: Mapping[str, Sequence[Endpoint]], running: Sequence[Container]) -> tuple[Loss, ...]:
+    """The endpoints (by service) that the engine lists for no running container of the service."""
+    found: list[Loss] = []
+    for service, endpoints in wanted.items():
+        own = [one for one in running if one.service == service]
+        listed = {endpoint for one in own for endpoint in one.published}
+        found += [Loss(service, own[0].name, Lack.NOT_LISTED, endpoint) for endpoint in endpoints if own and endpoint not in listed]
+    return tuple(found)
+
+
+def unheard(
+    wanted: Mapping[str, Sequence[Endpoint]], running: Sequence[Container], rows: Sequence[Listener], *, is_engines: Callable[[int], bool]
+) -> tuple[Loss, ...]:
+    """The endpoints that the engine lists and on which the kernel's table has nobody, or only somebody who is not the engine's.
+
+    For an engine on this host with its userland proxy alone. A listener whose owner is not visible (they are root's) counts as the engine's.
+    """
+    found: list[Loss] = []
+    for one in running:
+        for endpoint in one.published:
+            if endpoint not in wanted.get(one.service, ()):
+                continue
+            there = [row for row in rows if row.surely_blocks and row.overlaps(endpoint)]
+            if not there:
+                found.append(Loss(one.service, one.name, Lack.NO_LISTENER, endpoint))
+            elif all(row.pids and not any(is_engines(pid) for pid in row.pids) for row in there):
+                pids = tuple(sorted({pid for row in there for pid in row.pids}))
+                found.append(Loss(one.service, one.name, Lack.TAKEN, endpoint, pids))
+    return tuple(found)
+
+
+def has_network(inspected: Mapping[str, Any]) -> bool:
+    """Whether a running container is on a network, by the engine's own account of it; true where it wants none of its own (host, none, another's)."""
+    mode = str((inspected.get("HostConfig") or {}).get("NetworkMode", ""))
+    if mode in ("host", "none") or mode.startswith("container:"):
+        return True
+    networks = (inspected.get("NetworkSettings") or {}).get("Networks") or {}
+    return any((one or {}).get("EndpointID") for one in networks.values())

@@ -1,0 +1,169 @@
+"""`doctor`."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dartsctl.cli.options import (
+    Common,
+    OnConflict,
+    Profiles,
+    Project,
+    WaitTimeout,
+    answers_of,
+    compose_on,
+    policy_named,
+    prompts_of,
+    secrets_of,
+    verb,
+    working_folder,
+)
+from dartsctl.cli.root import app
+from dartsctl.errors import UsageError
+
+if TYPE_CHECKING:
+    from dartsctl.commands.doctor import Examined
+    from dartsctl.commands.examine import ExamineRequest
+    from dartsctl.commands.obstacles import Answers
+    from dartsctl.environment import Environment
+
+Name = Annotated[
+    str | None, typer.Argument(help="prod (the default), dev, or another environment of the settings.", metavar="[ENV]", show_default=False)
+]
+Files = Annotated[
+    list[Path] | None, typer.Option("--file", "-f", help="Any Compose file instead, without settings; several are merged.", metavar="FILE")
+]
+EnvFiles = Annotated[list[Path] | None, typer.Option("--env-file", help="With --file: an env file for Compose's variables.", metavar="FILE")]
+Proxy = Annotated[str, typer.Option("--proxy", help="The service that is the reverse proxy, where it is not found.", metavar="SERVICE")]
+FixIt = Annotated[bool, typer.Option("--fix", help="Repair it: the plan first, then a question before each step, or --yes.")]
+Report = Annotated[Path | None, typer.Option("--report", help="Write an incident report (Markdown) into a new file.", metavar="FILE.md")]
+Url = Annotated[str, typer.Option("--url", help="One more URL to ask, such as the public one.", metavar="URL")]
+
+
+@app.command()
+@verb
+def doctor(
+    *,
+    common: Common,
+    environment: Name = None,
+    files: Files = None,
+    env_files: EnvFiles = None,
+    project: Project = None,
+    profiles: Profiles = None,
+    proxy: Proxy = "",
+    url: Url = "",
+    fix: FixIt = False,
+    on_conflict: OnConflict = None,
+    wait_timeout: WaitTimeout = None,
+    report: Report = None,
+) -> int:
+    """Why is it 502? From what a browser sees to the root cause, with the evidence for every step. Changes nothing without --fix.
+
+    \b
+    dartsctl doctor                      production
+    dartsctl doctor --fix                repair it: the plan first, then a question before each step
+    dartsctl doctor --fix --yes --report incident.md
+    dartsctl doctor dev
+    dartsctl doctor -f compose.yml       any stack with a reverse proxy
+    dartsctl doctor --json | jq -r '.findings[].sentence'
+
+    Exit code 0: healthy (with --fix: repaired and verified), 1: something is wrong, 5: the Docker engine does not answer.
+    """
+    if files and environment:
+        raise UsageError("an environment and --file were both named", hint=f"dartsctl doctor {environment}")
+    from dartsctl.commands.doctor import doctor as run_doctor
+    from dartsctl.commands.doctor import tell
+
+    if files:
+        request = _adhoc(common, files, env_files or [], project, profiles or [], proxy, url)
+    else:
+        request = _configured(common, environment, project, profiles or [], proxy, url)
+    screen = common.screen()
+    examined = run_doctor(request, compose_on=compose_on, screen=screen)
+    if fix:
+        return _fix(common, request, examined, _answers(common, environment, files, on_conflict, wait_timeout), report)
+    code = tell(examined, screen)
+    if report and not common.dry_run:
+        from dartsctl.commands.repair import write_report
+
+        write_report(report, examined, screen)
+    return code
+
+
+def _fix(common: Common, request: ExamineRequest, examined: Examined, answers: Answers, report: Path | None) -> int:
+    """The diagnosis for people, then the repair; with --json one document has both."""
+    from dartsctl.commands.diagnosis_report import document
+    from dartsctl.commands.doctor import look_at, tell
+    from dartsctl.commands.repair import RepairRequest, repair
+
+    screen = common.screen()
+    if not screen.as_json:
+        tell(examined, screen)
+    asked = RepairRequest(
+        examined.request.environment,
+        request.environment,
+        answers,
+        yes=common.yes,
+        dry_run=common.dry_run,
+        deadline=answers.wait_timeout,
+        report=report,
+        document=document(examined.facts, examined.diagnosis),
+    )
+
+    def look_again(environment: Environment) -> Examined:
+        return look_at(examined.request, environment, compose_on=compose_on)
+
+    return repair(asked, examined, look_again=look_again, compose_on=compose_on, prompts=prompts_of(common), screen=screen)
+
+
+def _answers(common: Common, name: str | None, files: list[Path] | None, on_conflict: str | None, wait_timeout: int | None) -> Answers:
+    from dartsctl.commands.obstacles import Answers
+    from dartsctl.settings import PRODUCTION
+
+    if files:
+        return Answers(policy=policy_named(on_conflict), wait_timeout=float(wait_timeout or 120), remappable=False)
+    return answers_of(common, common.settings(), name or PRODUCTION, on_conflict, wait_timeout)
+
+
+def _configured(common: Common, name: str | None, project: str | None, profiles: list[str], proxy: str, url: str) -> ExamineRequest:
+    from dartsctl.commands.examine import ExamineRequest
+    from dartsctl.environment import resolve
+    from dartsctl.facts import Commands
+    from dartsctl.settings import PRODUCTION
+
+    settings = common.settings()
+    chosen = name or PRODUCTION
+    environment = resolve(settings, chosen, project=project, profiles=tuple(profiles))
+    if environment.is_production:  # the settings speak of production alone
+        proxy, url = proxy or settings.doctor.proxy, url or settings.doctor.url
+    commands = Commands("dartsctl doctor" + (f" {name}" if name else ""), f"dartsctl {chosen}", f"dartsctl {chosen} up")
+    return ExamineRequest(environment, commands, proxy, checked_url(url), lambda: secrets_of(environment))
+
+
+def _adhoc(
+    common: Common, files: list[Path], env_files: list[Path], project: str | None, profiles: list[str], proxy: str, url: str
+) -> ExamineRequest:
+    from dartsctl.commands.examine import ExamineRequest
+    from dartsctl.environment import adhoc
+    from dartsctl.facts import Commands
+
+    environment = adhoc(
+        files=tuple(files), project=project, env_files=tuple(env_files), profiles=tuple(profiles), directory=common.project_dir or working_folder()
+    )
+    words = [word for file in files for word in ("-f", os.fspath(file))] + (["-p", project] if project else [])
+    stack = shlex.join(["docker", "compose", *words, *(word for file in env_files for word in ("--env-file", os.fspath(file)))])
+    commands = Commands(shlex.join(["dartsctl", "doctor", *words]), stack, f"{stack} up -d")
+    return ExamineRequest(environment, commands, proxy, checked_url(url), lambda: secrets_of(environment))
+
+
+def checked_url(url: str) -> str:
+    """`--url`. Raises UsageError where it is none."""
+    from dartsctl.settings_file import Given
+    from dartsctl.settings_values import url as convert
+
+    return convert(Given(url, "--url")) if url else ""

@@ -1,0 +1,61 @@
+"""`doctor`: from a 502 to its cause. Reads only; what repairs it is another step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from dartsctl.commands import diagnosis_report
+from dartsctl.commands.examine import ExamineRequest, examine
+from dartsctl.commands.moving import ComposeOn, with_kept_moves
+from dartsctl.diagnosis import Cause, Diagnosis, diagnose
+from dartsctl.edges.output import Screen
+from dartsctl.environment import Environment
+from dartsctl.errors import ExitCode
+from dartsctl.facts import Facts
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What was measured, and what it means. `request` is as it was carried out: ports that have moved included."""
+
+    request: ExamineRequest
+    facts: Facts
+    diagnosis: Diagnosis
+
+    @property
+    def code(self) -> ExitCode:
+        """0 healthy, 1 something is wrong, 5 the engine does not answer."""
+        if self.diagnosis.healthy:
+            return ExitCode.OK
+        engine_down = any(one.cause is Cause.ENGINE_DOWN for one in self.diagnosis.findings)
+        return ExitCode.NO_DOCKER if engine_down else ExitCode.FAILED
+
+
+def doctor(request: ExamineRequest, *, compose_on: ComposeOn, screen: Screen) -> Examined:
+    """Look at a stack and find what is wrong with it. Raises DartsctlError where its files cannot be read."""
+    return look_at(request, with_kept_moves(request.environment, compose_on, screen), compose_on=compose_on)
+
+
+def look_at(request: ExamineRequest, environment: Environment, *, compose_on: ComposeOn) -> Examined:
+    """The same with `environment` as it is: after a repair, which may have moved ports."""
+    made = replace(request, environment=environment)
+    facts = examine(made, compose=compose_on(environment))
+    return Examined(made, facts, diagnose(facts))
+
+
+def tell(examined: Examined, screen: Screen) -> ExitCode:
+    """Each finding as a tree that ends with its cause and what repairs it; with --json one document."""
+    facts, diagnosis = examined.facts, examined.diagnosis
+    if screen.as_json:
+        screen.document({**diagnosis_report.document(facts, diagnosis), "exit_code": int(examined.code)})
+        return examined.code
+    for one in diagnosis.findings:
+        screen.tree(diagnosis_report.headline(one), diagnosis_report.tree(one), one.sentence, one.command)
+    for line in facts.unknown:
+        screen.note(f"not looked at: {line}")
+    if abs(facts.engine.skew) > 1:
+        screen.warn(f"the engine's clock is {facts.engine.skew:+.0f} s from ours; times here are the engine's")
+    if diagnosis.healthy:
+        asked = len(facts.http)
+        screen.note(f"{facts.project} is healthy: {len(facts.services)} services, {asked} request{'' if asked == 1 else 's'} answered")
+    return examined.code

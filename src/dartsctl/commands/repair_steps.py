@@ -1,0 +1,153 @@
+"""The step that carries out one step of a repair: through the resolution of conflicts, Compose, and the proxy's own reload."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from dartsctl import compose_errors
+from dartsctl.commands import obstacles, report, streaming
+from dartsctl.commands.host import Host
+from dartsctl.commands.moving import ComposeOn
+from dartsctl.commands.obstacles import Answers
+from dartsctl.commands.preflight import Intent, Preflight, engine_at, look
+from dartsctl.edges.engine import EngineApi, endpoint
+from dartsctl.edges.output import Screen
+from dartsctl.edges.prompts import Prompts
+from dartsctl.environment import Environment
+from dartsctl.errors import DartsctlError, ExitCode
+from dartsctl.repairs import Action, Plan, Step
+
+_ONE_SERVICE = 120.0
+"""Seconds for one call of Compose: its image is there."""
+_WHOLE_STACK = 600.0
+"""The same where images may have to be pulled or built, and services wait for each other."""
+_WORDS: dict[Action, tuple[str, ...]] = {
+    Action.UP: ("up", "--detach"),
+    Action.START: ("up", "--detach", "--no-deps"),
+    Action.RECREATE: ("up", "--detach", "--force-recreate", "--no-deps"),
+    Action.RESTART: ("restart", "--no-deps"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What `obstacles.settle` needs to know."""
+
+    environment: Environment
+    intent: Intent
+    next_command: str
+    answers: Answers
+    skip_port_check: bool = False
+
+
+class Hands:
+    """One repair's means. Bindings that move on the way (never production's) count for the steps that follow."""
+
+    def __init__(
+        self,
+        environment: Environment,
+        plain: Environment,
+        answers: Answers,
+        project: str,
+        command: str,
+        *,
+        compose_on: ComposeOn,
+        prompts: Prompts,
+        screen: Screen,
+    ) -> None:
+        self.environment = environment
+        self._plain = plain
+        self._answers = answers
+        self._project = project
+        self._command = command
+        self._compose_on = compose_on
+        self._prompts = prompts
+        self._screen = screen
+        self._intent = Intent()
+        self._looked = False
+
+    def do(self, step: Step, plan: Plan) -> str:
+        """Do it; in words what came of it. Raises DartsctlError where it fails, KeyboardInterrupt after a signal."""
+        if step.action is Action.RELOAD:
+            return self._reload(step.service)
+        before = None if self._looked else self._look(plan)
+        if step.action is Action.FREE:
+            return self._free(before or self._look(plan))
+        if before and not before.is_clear:
+            raise _in_the_way(before)
+        return self._compose(step)
+
+    def state_of(self, step: Step) -> str:
+        """`; web-1 is created`: how the containers of an interrupted step are now."""
+        engine = engine_at(endpoint(os.environ))
+        try:
+            own = [one for one in engine.containers() if step.service and (one.project, one.service) == (self._project, step.service)]
+        except DartsctlError:
+            return "; how it is now could not be told"
+        return "".join(f"; {one.name} is {one.state}" for one in own)
+
+    def _look(self, plan: Plan) -> Preflight:
+        """The preflight of all that is to be started. Raises Refused (4) for what `up` would refuse as unsafe."""
+        self._looked = True
+        self._intent = Intent(services=() if any(one.action is Action.UP for one in plan.steps) else plan.starts)
+        before = look(self.environment, self._intent, compose=self._compose_on(self.environment), host=Host())
+        if before.refused:
+            from dartsctl.commands.production_checks import refusal
+
+            raise refusal(before.refused)
+        return before
+
+    def _free(self, before: Preflight) -> str:
+        if before.is_clear:
+            return "nothing is in the way any more"
+        policy = self._answers.policy
+        if self._answers.yes and policy in (None, "ask"):
+            policy = "stop"  # --fix with --yes is that wish; a policy that is named wins over it
+        asked = _Asked(self.environment, self._intent, self._command, replace(self._answers, policy=policy))
+        self.environment, after = obstacles.settle(
+            before, asked, self._plain, compose_on=self._compose_on, prompts=self._prompts, screen=self._screen
+        )
+        if not after.is_clear:
+            raise _in_the_way(after)
+        freed = [line.strip() for line in report.conflict_lines(before.answer.conflicts)]
+        return f"done; it was: {'; '.join(freed)}" if freed else "done"
+
+    def _compose(self, step: Step) -> str:
+        words = (*_WORDS[step.action], *([step.service] if step.service else []))
+        seconds = _ONE_SERVICE if step.service else _WHOLE_STACK
+        ended = streaming.run(self._compose_on(self.environment), *words, seconds=seconds, screen=self._screen)
+        if ended.is_late:
+            raise DartsctlError(f"it did not end within {seconds:.0f} s")
+        if ended.code == 0:
+            return "done"
+        failure = compose_errors.classify(ended.text)
+        where = f" ({failure.endpoint})" if failure.endpoint else ""
+        raise DartsctlError(
+            f"{failure.sentence}{where}",
+            details=(failure.raw,) if failure.raw != failure.sentence else (),
+            code=ExitCode.CONFLICT if failure.kind == "port" else ExitCode.FAILED,
+        )
+
+    def _reload(self, service: str) -> str:
+        engine = engine_at(endpoint(os.environ))
+        if not isinstance(engine, EngineApi):
+            raise DartsctlError("the proxy of a remote engine is not reloaded from here", hint=f"docker compose exec {service} nginx -s reload")
+        compose = self._compose_on(self.environment)
+        running = [one for one in engine.containers() if (one.project, one.service, one.state) == (self._project, service, "running")]
+        if not running:
+            raise DartsctlError(f"{service} does not run")
+        for one in running:
+            argv = (*(engine.inspect(one.id).get("Args") or ()),)
+            named = next(((word, after) for word, after in pairwise(argv) if word == "-c"), ())
+            answer = engine.execute(one.id, ("nginx", *named, "-s", "reload"))
+            if answer is None or answer[0] != 0:
+                said = [compose.masked(line) for line in (answer[2] if answer else "").splitlines() if "[emerg]" in line or "[error]" in line]
+                raise DartsctlError(f"{one.name} did not reload", details=tuple(said[-3:]))
+        return "done"
+
+
+def _in_the_way(before: Preflight) -> DartsctlError:
+    details = (*report.conflict_lines(before.answer.conflicts), *report.collision_lines(before.collisions))
+    return DartsctlError("something is still in the way", details=tuple(line.strip() for line in details), code=ExitCode.CONFLICT)

@@ -1,0 +1,63 @@
+"""The step that runs Compose to its end, its lines shown as they come: with a deadline, and signals passed on in order."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from dartsctl.edges.docker import Compose
+from dartsctl.edges.output import Screen
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a Compose call ended. `text` is its output, secrets masked; `is_late`: the deadline ended it."""
+
+    code: int
+    text: str
+    is_late: bool = False
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Within it SIGTERM and SIGHUP raise KeyboardInterrupt as Ctrl-C does, so that what was begun is told or undone; what is ignored stays so."""
+
+    def interrupt(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    numbers = [number for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is not signal.SIG_IGN]
+    handlers = {number: signal.signal(number, interrupt) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+def run(compose: Compose, *words: str, seconds: float, screen: Screen, saw: Callable[[str], None] = lambda _: None) -> Ended:
+    """Compose with `words`, for `seconds` at most; `saw` gets every line. Raises KeyboardInterrupt after a signal, Compose having ended."""
+    stream = compose.stream(*words)
+    late = threading.Event()
+
+    def stop() -> None:
+        late.set()
+        stream.interrupt()
+
+    timer = threading.Timer(seconds, stop)
+    timer.daemon = True
+    timer.start()
+    lines: list[str] = []
+    with stream.taking_signals() as signals:
+        for line in compose.masked_lines(stream):
+            lines.append(line)
+            saw(line)
+            if line.strip():
+                screen.progress(line)
+        code = stream.wait()
+    timer.cancel()
+    if signals:
+        raise KeyboardInterrupt
+    return Ended(code, "\n".join(lines), late.is_set())

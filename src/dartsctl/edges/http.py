@@ -1,0 +1,78 @@
+"""One GET with a deadline of its own for everything together, and the certificate that was shown on the way. Reads the head of the answer alone."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import time
+from dataclasses import dataclass
+
+_ENOUGH = 16384
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """`status` is None where there was none, and `problem` says why. `certificate` is DER, empty without TLS."""
+
+    status: int | None
+    problem: str = ""
+    seconds: float = 0.0
+    certificate: bytes = b""
+
+
+def get(address: str, port: int, path: str, *, host: str, tls: bool, deadline: float) -> Response:
+    """Ask `address` for `path` of the site `host`; any certificate is taken, being looked at is not being trusted. Never raises."""
+    began = time.monotonic()
+    certificate = b""
+    try:
+        with _connected(address, port, deadline, host if tls else None) as line:
+            if isinstance(line, ssl.SSLSocket):
+                certificate = line.getpeercert(binary_form=True) or b""
+            head = f"GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: dartsctl-doctor\r\nAccept: */*\r\nConnection: close\r\n\r\n"
+            line.sendall(head.encode())
+            heard = b""
+            while b"\n" not in heard and len(heard) < _ENOUGH:
+                line.settimeout(max(0.05, began + deadline - time.monotonic()))
+                received = line.recv(_ENOUGH)
+                if not received:
+                    break
+                heard += received
+    except TimeoutError:
+        return Response(None, f"does not answer within {deadline:g} s", time.monotonic() - began, certificate)
+    except ssl.SSLError as error:
+        return Response(None, f"fails in the TLS handshake: {(error.reason or str(error)).replace('_', ' ').lower()}", time.monotonic() - began)
+    except OSError as error:
+        return Response(None, f"fails: {(error.strerror or str(error)).lower()}", time.monotonic() - began, certificate)
+    status = _status(heard)
+    problem = "" if status else "answers something that is not HTTP" if heard else "is closed without an answer"
+    return Response(status, problem, time.monotonic() - began, certificate)
+
+
+def connect(address: str, port: int, *, deadline: float) -> str:
+    """ "open", or the kernel's words for why not; a time-out says so."""
+    try:
+        with socket.create_connection((address, port), timeout=deadline):
+            return "open"
+    except TimeoutError:
+        return f"no answer within {deadline:g} s"
+    except OSError as error:
+        return (error.strerror or str(error)).lower()
+
+
+def _connected(address: str, port: int, deadline: float, tls_host: str | None) -> socket.socket:
+    line = socket.create_connection((address, port), timeout=deadline)
+    if tls_host is None:
+        return line
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    try:
+        return context.wrap_socket(line, server_hostname=tls_host)
+    except BaseException:
+        line.close()
+        raise
+
+
+def _status(heard: bytes) -> int | None:
+    words = heard.partition(b"\n")[0].split()
+    return int(words[1]) if len(words) >= 2 and words[0].startswith(b"HTTP/") and words[1].isdigit() else None

@@ -1,0 +1,225 @@
+"""What was measured for a diagnosis: plain records, each unknown said as such. Free text in here has its secrets masked already."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from dartsctl.bindings import Endpoint
+from dartsctl.conflicts import Conflict
+from dartsctl.nginx_config import Config, Listen, Route, Target
+from dartsctl.nginx_log import Count
+
+ProxyKind = Literal["nginx", "haproxy", "traefik", "caddy", "envoy", "httpd", "other"]
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """The engine's own time of it (Unix time) where there is one."""
+
+    text: str
+    when: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A port inside the container that its own settings publish on a host endpoint; port 0 is an ephemeral one."""
+
+    target: int
+    endpoint: Endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerFacts:
+    """One container of the stack, as the engine describes it. Times are Unix time by the engine's clock, None where there is none."""
+
+    service: str
+    name: str
+    id: str
+    image: str = ""
+    state: str = ""
+    exit_code: int = 0
+    error: str = ""
+    """State.Error: why the engine could not start it."""
+    oom_killed: bool = False
+    restart_count: int = 0
+    restart_policy: str = ""
+    health: str = ""
+    """starting, healthy, unhealthy; empty without a health check."""
+    health_output: str = ""
+    """What the last check that failed said."""
+    created: float | None = None
+    started: float | None = None
+    finished: float | None = None
+    pid: int = 0
+    networks: Mapping[str, str] = field(default_factory=dict)
+    """Network name -> its address there, empty while it does not run."""
+    names: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Network name -> the names by which others find it there."""
+    network_mode: str = ""
+    memory_limit: int = 0
+    """Bytes; 0 is none."""
+    wanted: tuple[Wanted, ...] = ()
+    bound: tuple[Wanted, ...] = ()
+    log: tuple[LogLine, ...] | None = None
+    """Its last lines; None where its logging driver cannot be read (EDGE 78)."""
+    listening: tuple[Endpoint, ...] | None = None
+    """tcp endpoints on which something listens inside it; None where that could not be seen."""
+    listening_source: str = ""
+
+    @property
+    def runs(self) -> bool:
+        return self.state == "running"
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        return tuple(address for address in self.networks.values() if address)
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceFacts:
+    """A service of the model with its containers, and what `up` would meet: `conflicts` are those of bindings that it lacks now."""
+
+    name: str
+    containers: tuple[ContainerFacts, ...] = ()
+    replicas: int = 1
+    depends_on: tuple[str, ...] = ()
+    published: tuple[int, ...] = ()
+    """Fixed host ports of the file, tcp."""
+    conflicts: tuple[Conflict, ...] = ()
+    name_taken_by: str = ""
+    """The container outside the project that has its `container_name`."""
+
+    @property
+    def running(self) -> tuple[ContainerFacts, ...]:
+        return tuple(one for one in self.containers if one.runs)
+
+
+@dataclass(frozen=True, slots=True)
+class Connect:
+    """A connection to one address of a service from this host. `result`: "open", the kernel's words, or "" where this host has no way there."""
+
+    container: str
+    address: str
+    port: int
+    result: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamFacts:
+    """One server that the proxy passes requests on to."""
+
+    target: Target
+    routes: tuple[Route, ...]
+    service: str = ""
+    """The service behind the name; empty where it is none of the stack's."""
+    connects: tuple[Connect, ...] = ()
+    asked: tuple[str, ...] = ()
+    """Addresses that the proxy is connected, or connecting, to on this port right now: its own socket table."""
+
+    @property
+    def looked_up_once(self) -> bool:
+        return any(not route.dynamic for route in self.routes)
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyFacts:
+    """The reverse proxy. `config` is None where it could not be read, and `config_problem` then says why."""
+
+    service: str
+    kind: ProxyKind
+    config: Config | None = None
+    config_problem: str = ""
+    config_source: str = ""
+    listens: tuple[Listen, ...] = ()
+    failures: tuple[Count, ...] = ()
+    """From its error log, the latest last."""
+    log_source: str = ""
+    """Empty where no error log could be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpFacts:
+    """One request and what came of it."""
+
+    url: str
+    through: Literal["proxy", "direct"]
+    service: str
+    """The service that was asked: the proxy's own, or the one whose port is published."""
+    location: str = ""
+    upstream: str = ""
+    """The service that the location leads to."""
+    status: int | None = None
+    problem: str = ""
+    """Why there was no status: connection refused, no answer within 2 s, ..."""
+    seconds: float = 0.0
+    began: float = 0.0
+    """Unix time by the engine's clock."""
+
+    @property
+    def is_bad(self) -> bool:
+        return self.status is None or self.status >= 500
+
+    @property
+    def answer(self) -> str:
+        return f"answers {self.status}" if self.status is not None else self.problem
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateFacts:
+    """What is wrong with a certificate of the front door. `refusing`: clients will not take it, or the server not start with it."""
+
+    where: str
+    sentence: str
+    refusing: bool
+    source: str
+    advice: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineFacts:
+    """The engine. `problem` is why it did not answer."""
+
+    endpoint: str
+    version: str = ""
+    problem: str = ""
+    hint: str = ""
+    is_here: bool = True
+    skew: float = 0.0
+    """Seconds that its clock is ahead of ours, as far as its HTTP dates tell (whole seconds)."""
+
+    @property
+    def answers(self) -> bool:
+        return not self.problem
+
+
+@dataclass(frozen=True, slots=True)
+class Commands:
+    """What a person types for this stack; `stack` is followed by a verb."""
+
+    doctor: str = "dartsctl doctor"
+    stack: str = "dartsctl prod"
+    up: str = "dartsctl prod up"
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Everything that a diagnosis is made from. `now` is Unix time by the engine's clock."""
+
+    engine: EngineFacts
+    now: float
+    environment: str = ""
+    project: str = ""
+    services: Mapping[str, ServiceFacts] = field(default_factory=dict)
+    proxy: ProxyFacts | None = None
+    upstreams: tuple[UpstreamFacts, ...] = ()
+    http: tuple[HttpFacts, ...] = ()
+    certificates: tuple[CertificateFacts, ...] = ()
+    unknown: tuple[str, ...] = ()
+    """What could not be looked at, one sentence each."""
+    commands: Commands = field(default_factory=Commands)
+
+    @property
+    def proxy_service(self) -> ServiceFacts | None:
+        return self.services.get(self.proxy.service) if self.proxy else None

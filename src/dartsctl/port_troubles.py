@@ -1,0 +1,102 @@
+"""A port that a service publishes and does not have: who is in its way."""
+
+from __future__ import annotations
+
+from dartsctl import compose_errors, masking
+from dartsctl.conflicts import Conflict
+from dartsctl.facts import ContainerFacts, Facts, ServiceFacts, Wanted
+from dartsctl.findings import Cause, Link
+from dartsctl.holders import DevLease, ForeignContainer, Holder, HostProcess, OwnContainer, SameStack, Unknown
+from dartsctl.trouble import Trouble, container_link
+
+
+def lacking(service: ServiceFacts) -> Conflict | None:
+    """The conflict that keeps a binding from the service which it does not have now."""
+    if service.running and not any(missing_ports(one) for one in service.running):
+        return None
+    known = [one for one in service.conflicts if any(not isinstance(holder, Unknown) for holder in one.holders)]
+    if any(_restarts(one) for one in service.containers):
+        return next(iter(known), None)  # between two looks it may have been up itself, and its forwarder is gone by now
+    return next(iter(known or service.conflicts), None)
+
+
+def _restarts(one: ContainerFacts) -> bool:
+    return one.state == "restarting" or (one.runs and one.restart_count > 0)
+
+
+def missing_ports(container: ContainerFacts) -> tuple[Wanted, ...]:
+    """What the container's own settings publish and the engine has not bound; nothing for one that does not run."""
+    have = {(one.target, one.endpoint.port, one.endpoint.protocol) for one in container.bound}
+    targets = {(target, protocol) for target, _, protocol in have}
+    if not container.runs:
+        return ()
+    return tuple(
+        one
+        for one in container.wanted
+        if (one.target, one.endpoint.port, one.endpoint.protocol) not in have
+        and (one.endpoint.port or (one.target, one.endpoint.protocol) not in targets)
+    )
+
+
+def port_taken(service: ServiceFacts, conflict: Conflict, facts: Facts) -> Trouble:
+    is_entry = facts.proxy is not None and facts.proxy.service == service.name
+    holder = conflict.holders[0] if conflict.holders else None
+    container = service.containers[0] if service.containers else None
+    where = ", ".join(str(one) for one in conflict.endpoints)
+    refused = container is not None and compose_errors.classify(container.error).kind == "port" if container and container.error else False
+    if holder is None or isinstance(holder, SameStack | OwnContainer):
+        cause = Cause.UNKNOWN
+    elif is_entry:
+        cause = Cause.ENTRY_PORT_TAKEN
+    else:
+        cause = Cause.OTHER_CONTAINER if isinstance(holder, ForeignContainer) else Cause.PORT_SQUATTER
+    who = holder_words(holder) if holder else conflict.reason.value
+    state = "runs without its port" if service.running else "is down"
+    links = [container_link(container, facts)] if container else []
+    wish = f"{service.name} publishes {where}, and cannot have it: {conflict.reason.value}"
+    links.append(Link("port", "bad", wish, (), "engine: list of containers; kernel: bind"))
+    if holder:
+        evidence = (holder.evidence,) if holder.evidence else ()
+        links.append(Link("holder", "bad", f"held by {who}", evidence, "kernel: socket table; engine: list of containers"))
+    return Trouble(
+        cause,
+        service.name,
+        container.name if container else "",
+        f"{service.name} {state} because {where} is held by {who}" if holder else f"{service.name} {state}: {where}: {who}",
+        f"{facts.commands.doctor} --fix",
+        "certain" if refused or container is None or not isinstance(holder, Unknown) else "likely",
+        tuple(links),
+        {"port": conflict.endpoints[0].port, "addresses": [one.address for one in conflict.endpoints], **_holder_data(holder)},
+    )
+
+
+def holder_words(holder: Holder) -> str:
+    """Who it is, with what a person needs to find them: pid and command line, or container and project."""
+    match holder:
+        case HostProcess(process, _, _):
+            words = " ".join(masking.command(process.command)) or process.name
+            return "".join(one if one.isprintable() else " " for one in f"{process.name} (pid {process.pid}: {words[:160]})")
+        case ForeignContainer(container, _) | OwnContainer(container, _):
+            return f"container {container.name}" + (f" of project {container.project}" if container.project else "")
+        case SameStack(service, published, _):
+            return f"service {service} of the same stack ({published})"
+        case DevLease(process, checkout, url, _):
+            return f"the dev server of {checkout} at {url}" + (f" (pid {process.pid})" if process else "")
+        case Unknown(_, look, _):
+            return f"somebody who is not visible; to see the owner: {look}" if look else "somebody who is not visible"
+
+
+def _holder_data(holder: Holder | None) -> dict[str, object]:
+    match holder:
+        case HostProcess(process, others, _):
+            return {"holder": "process", "pid": process.pid, "command": list(masking.command(process.command)), "shared_with": list(others)}
+        case ForeignContainer(container, _) | OwnContainer(container, _):
+            return {"holder": "container", "holder_container": container.name, "holder_project": container.project}
+        case DevLease(process, checkout, _, _):
+            return {"holder": "dev-lease", "pid": process.pid if process else None, "checkout": checkout}
+        case SameStack(service, _, _):
+            return {"holder": "same-stack", "holder_service": service}
+        case Unknown(uid, look, _):
+            return {"holder": "unknown", "uid": uid, "look": look}
+        case None:
+            return {"holder": None}

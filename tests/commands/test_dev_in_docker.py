@@ -1,0 +1,134 @@
+"""`dev --in-docker`: the app as a service of the dev stack, published on a leased port, with the same URL, list and stop as on the host."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from live_stack import LiveStack
+
+pytest_plugins = ("live_stack",)
+pytestmark = pytest.mark.engine
+
+REPOSITORY = Path(__file__).parents[2]
+APP = 'echo "$$SELF $$DB" >/tmp/index.html; exec httpd -f -p 5000 -h /tmp'
+
+
+@pytest.fixture
+def stack(live: LiveStack) -> LiveStack:
+    """An app that shows what it was told of itself, and a service beside it."""
+    from live_stack import BUSYBOX, sleeper
+    from own_ports import free_ports
+
+    app = {
+        "image": BUSYBOX,
+        "command": ["sh", "-c", APP],
+        "init": True,
+        "ports": [f"127.0.0.1:{live.ports[0]}:5000"],
+        "depends_on": ["db"],
+        "environment": {"SELF": "http://localhost:5000", "DB": "db:5432"},
+    }
+    live.compose({"app": {**app, "profiles": ["app"]}, "db": sleeper(f"127.0.0.1:{live.ports[1]}:5432")})
+    first = free_ports(8)[0]
+    server = '[server]\ncommand = ["true"]\nreplaces = ["app"]\n[server.env]\nSELF = "{url}/callback"\nDB = "{db.host}:{db.port:5432}"\n'
+    live.settings(f'[ports]\ndev_range = "{first}-{first + 7}"\n{server}', environment="dev")
+    return live
+
+
+def start(stack: LiveStack) -> tuple[subprocess.Popen[str], str, str]:
+    """dartsctl, the URL that it says, and all that it has said until then."""
+    process = stack.start("dev", "--in-docker")
+    assert process.stdout is not None
+    lines: list[str] = []
+    while not lines or "dartsctl: http://" not in lines[-1]:
+        line = process.stdout.readline()
+        assert line, "".join(lines)
+        lines.append(line)
+    return process, lines[-1].split("dartsctl: ")[1].split()[0], "".join(lines)
+
+
+def text_at(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - our own http URL
+        return str(answer.read().decode())
+
+
+def test_the_app_runs_in_the_stack_on_a_leased_port_and_ctrl_c_stops_it_alone(stack: LiveStack) -> None:
+    from live_stack import ended
+
+    process, url, _ = start(stack)
+    # its own URL is the leased one; the other services it reaches by their names, as the Compose file says
+    assert text_at(url) == f"{url}/callback db:5432\n"
+    listed = stack.run("dev", "list", "--json").document["servers"]
+    assert [(one["url"], one["kind"]) for one in listed] == [(url, "dev")]
+    assert stack.containers() == {f"{stack.project}-app-1": "running", f"{stack.project}-db-1": "running"}
+    process.send_signal(signal.SIGINT)
+    assert ended(process)[0] == 130
+    assert stack.containers() == {f"{stack.project}-app-1": "exited", f"{stack.project}-db-1": "running"}
+    assert stack.run("dev", "list", "--json").document["servers"] == []
+
+
+def test_a_second_start_finds_the_same_port_and_stop_ends_it_from_elsewhere(stack: LiveStack) -> None:
+    from live_stack import ended
+
+    process, url, _ = start(stack)
+    assert stack.run("dev", "url").out == f"{url}\n"
+    stopped = stack.run("dev", "stop")
+    assert stopped.code == 0
+    assert ended(process)[0] in (130, 143)
+    assert stack.containers()[f"{stack.project}-app-1"] == "exited"
+    again, same, _ = start(stack)
+    assert same == url
+    again.send_signal(signal.SIGTERM)
+    assert ended(again)[0] in (130, 143)
+
+
+def test_without_a_service_to_run_it_is_one_clear_error(stack: LiveStack) -> None:
+    settings = stack.folder / "dartsctl.toml"
+    settings.write_text(settings.read_text().replace('replaces = ["app"]', ""))
+    said = stack.run("dev", "--in-docker")
+    assert said.code == 2
+    assert "[server] replaces names no service" in said.err
+    assert stack.leftovers() == []
+
+
+@pytest.mark.stack
+@pytest.mark.timeout(300)
+def test_the_bundled_app_shows_a_change_of_its_source(dev_ports: None, live: LiveStack) -> None:
+    from live_stack import ended, until
+    from own_ports import free_ports
+
+    source = live.folder / "source"
+    shutil.copytree(REPOSITORY / "compose" / "sample", source, ignore=shutil.ignore_patterns("instance", "__pycache__"))
+    first = free_ports(8)[0]
+    server = '[server]\nreplaces = ["darts-app"]\ncommand = ["true"]\nhealth = "/health"\nready_timeout = 120\n'
+    live.settings(
+        f'wait_timeout = 240\n[ports]\ndev_range = "{first}-{first + 7}"\n{server}', files=(REPOSITORY / "compose" / "dev.yml",), environment="dev"
+    )
+    live.environ["DARTSERVER_DIR"] = str(source)
+    try:
+        process, url, _ = start(live)
+        assert '"database":"postgresql"' in text_at(f"{url}/health").replace(" ", "")
+        app = source / "darts_sample" / "app.py"
+        app.write_text(app.read_text().replace('"service": "darts-app"', '"service": "changed"'))
+        until(lambda: "changed" in (answer(f"{url}/health") or ""), seconds=60, say="the change is never served")
+        process.send_signal(signal.SIGINT)
+        assert ended(process)[0] == 130
+    finally:
+        docker_image = f"{live.project}-darts-app"
+        live.close()
+        subprocess.run(["docker", "image", "rm", "-f", docker_image], check=False, capture_output=True)
+
+
+def answer(url: str) -> str:
+    """The text at a URL, empty while the server reloads."""
+    try:
+        return text_at(url)
+    except OSError:
+        return ""

@@ -1,0 +1,27 @@
+"""What `examine` makes of its measurements before anybody judges them."""
+
+from __future__ import annotations
+
+import pytest
+
+from dartsctl.commands.examine import ahead
+from dartsctl.nginx_log import moment
+
+NOW = moment("2026-11-23T23:00:00Z") or 0.0
+
+
+@pytest.mark.parametrize(
+    ("clock", "seconds"),
+    [
+        ("2026-11-23T23:00:00.400000000Z", 0),
+        ("2026-11-23T22:59:59.500000000Z", 0),
+        ("2026-11-23T23:05:00.000000000Z", 300),
+        ("2026-11-23T22:00:00Z", -3600),
+        ("2026-11-24T00:00:00+01:00", 0),
+        ("", 0),
+        ("no time", 0),
+    ],
+)
+def test_an_engine_s_clock_that_goes_wrong_is_noticed_and_a_slow_answer_is_none(clock: str, seconds: float) -> None:
+    """EDGE 79: a virtual machine's clock after the laptop has slept."""
+    assert ahead(clock, NOW) == seconds

@@ -1,0 +1,406 @@
+"""`init` as a user starts it: what it writes, what it never touches, and that what it wrote is good enough for production."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pexpect
+import pytest
+from dotenv import dotenv_values
+
+from dartsctl.edges.project_files import template_names
+from dartsctl.production_env import Variable, judge
+from dartsctl.settings import load
+
+if TYPE_CHECKING:
+    from live_stack import LiveStack, Said
+
+pytest_plugins = ("live_stack",)
+
+REPOSITORY = Path(__file__).parents[2]
+DARTSCTL = [sys.executable, "-m", "dartsctl"]
+Run = Callable[..., "Said"]
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    """An empty git checkout."""
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    subprocess.run(["git", "init", "-q", str(folder)], check=True)
+    return folder
+
+
+@pytest.fixture
+def run(shop: Path) -> Run:
+    """`dartsctl init WORDS` in the checkout, without a terminal."""
+    from live_stack import Said
+
+    def init(*words: str | Path, cwd: Path = shop, **variables: str) -> Said:
+        done = subprocess.run(
+            [*DARTSCTL, "init", *map(str, words)],
+            cwd=cwd,
+            env={**os.environ, **variables},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        said = Said(done.returncode, done.stdout, done.stderr)
+        assert "Traceback" not in said.text, said
+        return said
+
+    return init
+
+
+def listing(folder: Path) -> dict[str, str]:
+    """Every file with its mode and a hash of what is in it, git's own aside."""
+    files = (path for path in folder.rglob("*") if path.is_file() and ".git" not in path.relative_to(folder).parts)
+    return {
+        path.relative_to(folder).as_posix(): f"{stat.S_IMODE(path.stat().st_mode):04o} {hashlib.sha256(path.read_bytes()).hexdigest()}"
+        for path in files
+    }
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+# --- an empty folder ----------------------------------------------------------------------------------------------------------
+
+
+def test_an_empty_checkout_gets_everything_and_a_second_run_nothing(run: Run, shop: Path) -> None:
+    said = run("--yes")
+    assert said.code == 0, said.err
+    made = listing(shop)
+    others = {"dartsctl.toml", ".env", ".env.production", ".gitignore", "compose/nginx/certs/tls.crt", "compose/nginx/certs/tls.key"}
+    assert made.keys() == {*template_names("compose"), *others}
+    assert said.err.splitlines()[-1] == "next: dartsctl prod up"
+    again = run()
+    assert again.code == 0
+    assert "everything is there already" in again.err
+    assert listing(shop) == made
+
+
+def test_secrets_are_new_their_own_private_and_never_shown(run: Run, shop: Path, tmp_path: Path) -> None:
+    outputs = [run("--yes", "-v"), run("--json"), run("--dry-run")]
+    values = {name: value or "" for name, value in dotenv_values(shop / ".env.production").items()}
+    secret = [value for name, value in values.items() if name.endswith(("PASSWORD", "KEY"))]
+    assert len(secret) == len(set(secret)) >= 4
+    assert all(len(value) == 48 and value.isalnum() for value in secret)
+    assert [mode(shop / name) for name in (".env", ".env.production", "compose/nginx/certs/tls.key")] == [0o600] * 3
+    assert judge([Variable(name, value, "") for name, value in values.items()], {}) == ()
+    other = tmp_path / "other"
+    other.mkdir()
+    outputs.append(run("--yes", "--json", cwd=other))
+    assert not set(secret) & set(dotenv_values(other / ".env.production").values())
+    everything = "".join(said.text for said in outputs)
+    for folder in (shop, other):
+        for value in dotenv_values(folder / ".env.production").values():
+            assert value is None or len(value) < 20 or value not in everything
+    assert "PRIVATE KEY" not in everything
+
+
+def test_the_settings_are_the_bundled_stacks_under_the_projects_own_name(run: Run, shop: Path) -> None:
+    run("--yes")
+    settings = load(shop, {})
+    assert settings.name == "shop"
+    assert {name: one.project for name, one in settings.environments.items()} == {"dev": "shop-dev", "prod": "shop"}
+    assert settings.server.directory == shop / "compose" / "sample"
+    ours = load(REPOSITORY, {})
+    assert settings.ports == ours.ports
+    assert settings.server.env == ours.server.env
+
+
+def test_an_app_with_dockerfiles_is_built_instead_of_the_sample(run: Run, shop: Path) -> None:
+    for name in ("Dockerfile", "Dockerfile.gateway", "app.py"):
+        (shop / name).write_text("")
+    assert run("--yes").code == 0
+    assert not (shop / "compose" / "sample").exists()
+    for name in (".env", ".env.production"):
+        assert dotenv_values(shop / name)["DARTSERVER_DIR"] == ".."
+    server = load(shop, {}).server
+    assert (server.directory, server.health) == (shop, None)
+
+
+def test_a_dry_run_lists_exactly_what_is_then_written_and_writes_nothing(run: Run, shop: Path) -> None:
+    said = run("--dry-run", "--json")
+    assert said.code == 0
+    assert said.document["dry_run"] is True
+    assert listing(shop) == {}
+    lines = run("--dry-run").out.splitlines()
+    assert run("--yes").code == 0
+    planned = {Path(one["path"]).relative_to(shop).as_posix(): one["mode"] for one in said.document["files"] if one["action"] != "keep"}
+    assert planned == {name: line.split()[0] for name, line in listing(shop).items()}
+    assert {line.split()[1] for line in lines} == planned.keys()
+
+
+# --- the question -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("words", [(), ("--no-input",), ("--json",)])
+def test_without_a_terminal_nothing_is_written_and_the_flag_is_named(run: Run, shop: Path, words: tuple[str, ...]) -> None:
+    said = run(*words)
+    assert said.code == 7
+    assert "--yes" in said.text
+    assert listing(shop) == {}
+
+
+@pytest.mark.parametrize(("keys", "code"), [("n", 7), ("\r", 7), ("\x03", 130), ("y", 0)])
+def test_at_a_terminal_the_plan_is_shown_and_asked_about_once(shop: Path, keys: str, code: int) -> None:
+    environ = {name: value for name, value in os.environ.items() if name != "CI"}
+    child = pexpect.spawn(
+        DARTSCTL[0], [*DARTSCTL[1:], "init"], cwd=str(shop), env={**environ, "TERM": "xterm"}, encoding="utf-8", dimensions=(50, 250)
+    )
+    child.expect_exact("create  .env.production")
+    child.expect_exact(f"Write this into {shop}?")
+    child.expect_exact("(y/N)")
+    child.send(keys)
+    child.expect(pexpect.EOF, timeout=60)
+    child.close()
+    assert child.exitstatus == code
+    assert bool(listing(shop)) == (code == 0)
+
+
+# --- what is there stays ------------------------------------------------------------------------------------------------------
+
+
+def test_nothing_that_is_there_is_changed_and_what_an_env_file_lacks_is_named(run: Run, shop: Path) -> None:
+    mine = {
+        "dartsctl.toml": 'name = "mine"\n',
+        ".env": "POSTGRES_PASSWORD=mine\n",
+        ".env.production": "POSTGRES_PASSWORD=canary-mine-9f2c4b7e\n",
+        ".env.production.example": "POSTGRES_PASSWORD=change-me\nNEW_ONE=1\nANOTHER=2\n",
+        "compose/README.md": "mine\n",
+        "compose/nginx/nginx.conf": "mine\n",
+    }
+    for name, text in mine.items():
+        (shop / name).parent.mkdir(parents=True, exist_ok=True)
+        (shop / name).write_text(text)
+    said = run("--yes", "--json")
+    assert said.code == 0
+    assert {name: (shop / name).read_text() for name in mine} == mine
+    assert f"warning: {shop}/.env.production is kept as it is; its example has more: ANOTHER, NEW_ONE" in said.err
+    assert "canary" not in said.text
+    files = {Path(one["path"]).relative_to(shop).as_posix(): one for one in said.document["files"]}
+    assert {name for name, one in files.items() if one["action"] == "keep"} == mine.keys() - {".env.production.example"}
+    assert files[".env.production"]["missing"] == ["ANOTHER", "NEW_ONE"]
+
+
+def test_an_env_file_is_made_of_its_example_and_the_rest_is_left_to_a_person(run: Run, shop: Path) -> None:
+    (shop / "compose.prod.yml").write_text("services: {}\n")
+    example = "# a comment\nAPI_TOKEN=change-me\nDB_PASSWORD=postgres\nSITE=<your site>\nURL=amqp://u:change-me@h/\nTZ=Europe/Berlin\nOPTIONAL_KEY=\n"
+    (shop / ".env.production.example").write_text(example)
+    said = run("--yes")
+    assert f"fill in by hand, in {shop}/.env.production: SITE, URL" in said.err
+    made = dotenv_values(shop / ".env.production")
+    assert {name: made[name] for name in ("SITE", "URL", "TZ", "OPTIONAL_KEY")} == {
+        "SITE": "<your site>",
+        "URL": "amqp://u:change-me@h/",
+        "TZ": "Europe/Berlin",
+        "OPTIONAL_KEY": "",
+    }
+    assert [len(made[name] or "") for name in ("API_TOKEN", "DB_PASSWORD")] == [48, 48]
+    assert (shop / ".env.production").read_text().startswith("# a comment\nAPI_TOKEN=")
+    assert (shop / ".env.production.example").read_text() == example
+    assert not (shop / "compose").exists()
+
+
+def test_a_developers_harmless_defaults_stay_in_the_dev_file(run: Run, shop: Path) -> None:
+    (shop / "compose.dev.yml").write_text("services: {}\n")
+    (shop / ".env.example").write_text("POSTGRES_PASSWORD=darts-dev\nTTS_API_KEY=your-key-here\n")
+    assert run("--yes").code == 0
+    made = dotenv_values(shop / ".env")
+    assert made["POSTGRES_PASSWORD"] == "darts-dev"
+    assert len(made["TTS_API_KEY"] or "") == 48
+    assert not (shop / ".env.production").exists()
+
+
+# --- which Compose files ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("files", "stacks"),
+    [
+        (("compose/dev.yml", "compose/prod.yml"), {"dev": ["compose/dev.yml"], "prod": ["compose/prod.yml"]}),
+        (("docker-compose-localhost.yml", "docker-compose-wso2.yml"), {"dev": ["docker-compose-localhost.yml"], "prod": ["docker-compose-wso2.yml"]}),
+        (("docker-compose.yml",), {"prod": ["docker-compose.yml"]}),
+        (("compose.yaml", "compose.prod.yaml"), {"prod": ["compose.prod.yaml"]}),
+        (("compose.dev.yml",), {"dev": ["compose.dev.yml"]}),
+    ],
+)
+def test_the_settings_name_the_compose_files_that_are_there(run: Run, shop: Path, files: tuple[str, ...], stacks: dict[str, list[str]]) -> None:
+    for name in files:
+        (shop / name).parent.mkdir(exist_ok=True)
+        (shop / name).write_text("services: {}\n")
+    assert run("--yes").code == 0
+    written = tomllib.loads((shop / "dartsctl.toml").read_text())
+    assert {name: table["files"] for name, table in written.items() if name != "name"} == stacks
+    assert written["name"] == "shop"
+    assert ("prod" in stacks) == (shop / ".env.production").exists()
+    assert not (shop / "compose" / "services.yml").exists()
+
+
+def test_several_candidates_are_named_and_the_option_decides(run: Run, shop: Path) -> None:
+    for name in ("docker-compose.yml", "docker-compose-wso2.yml", "docker-compose-production.yml", "docker-compose-localhost.yml"):
+        (shop / name).write_text("services: {}\n")
+    before = listing(shop)
+    said = run("--yes")
+    assert said.code == 2
+    assert "docker-compose-production.yml, docker-compose-wso2.yml" in said.err
+    assert "dartsctl init --prod-file docker-compose-production.yml" in said.err
+    assert listing(shop) == before
+    said = run("--yes", "--prod-file", "docker-compose-wso2.yml", "--prod-file", "docker-compose-production.yml")
+    assert said.code == 0, said.err
+    settings = load(shop, {})
+    assert settings.environments["prod"].files == (shop / "docker-compose-wso2.yml", shop / "docker-compose-production.yml")
+    assert settings.environments["dev"].files == (shop / "docker-compose-localhost.yml",)
+    said = run("--prod-file", "docker-compose.yml")
+    assert said.code == 2
+    assert "stays as it is" in said.err
+
+
+def test_a_compose_file_that_is_not_there_is_named(run: Run, shop: Path) -> None:
+    said = run("--yes", "--prod-file", "nope.yml")
+    assert said.code == 2
+    assert f"no Compose file {'nope.yml'}" in said.err
+    assert listing(shop) == {}
+
+
+def test_broken_settings_stop_everything(run: Run, shop: Path) -> None:
+    (shop / "dartsctl.toml").write_text("[prod]\nfilse = 1\n")
+    assert run("--yes").code == 2
+    assert listing(shop).keys() == {"dartsctl.toml"}
+
+
+# --- .gitignore ---------------------------------------------------------------------------------------------------------------
+
+
+def test_what_git_ignores_already_is_not_added(run: Run, shop: Path) -> None:
+    (shop / ".gitignore").write_text(".env*\n!.env.example")
+    assert run("--yes").code == 0
+    assert (shop / ".gitignore").read_text() == ".env*\n!.env.example\n/compose/nginx/certs/tls.key\n"
+    status = subprocess.run(["git", "status", "--short", "-uall"], cwd=shop, capture_output=True, text=True, check=True).stdout
+    assert "tls.key" not in status
+    assert ".env" not in status
+
+
+def test_without_git_there_is_no_gitignore_and_its_lines_are_read_where_there_is_one(run: Run, shop: Path, tmp_path: Path) -> None:
+    shutil.rmtree(shop / ".git")
+    assert run("--yes").code == 0
+    assert not (shop / ".gitignore").exists()
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / ".gitignore").write_text("# mine\n.env\n*.key\n")
+    assert run("--yes", cwd=other).code == 0
+    assert (other / ".gitignore").read_text() == "# mine\n.env\n*.key\n/.env.production\n"
+
+
+# --- the certificate ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_certificate_is_made_where_the_env_file_says_and_for_its_name(run: Run, shop: Path, tmp_path: Path) -> None:
+    (shop / ".env.production").write_text(f"TLS_DIR={tmp_path}/tls\nTLS_NAME=darts.club\n")
+    assert run("--yes").code == 0
+    shown = subprocess.run(["openssl", "x509", "-noout", "-text", "-in", tmp_path / "tls" / "tls.crt"], capture_output=True, text=True, check=True)
+    assert "DNS:darts.club" in shown.stdout
+    assert mode(tmp_path / "tls" / "tls.key") == 0o600
+    assert "tls" not in (shop / ".gitignore").read_text()
+    assert run("--tls-name", "no name; at all", "--certificate", "x", "--dry-run").code == 2
+
+
+def test_a_certificate_or_half_of_one_is_kept(run: Run, shop: Path) -> None:
+    folder = shop / "compose" / "nginx" / "certs"
+    assert run("--yes").code == 0
+    before = listing(shop)
+    assert run("--yes").code == 0
+    (folder / "tls.key").unlink()
+    said = run("--yes")
+    assert said.code == 0
+    assert not (folder / "tls.key").exists()
+    assert {name: line for name, line in before.items() if not name.endswith(".key")} == listing(shop)
+    assert "its other half is missing" in run("--dry-run").out
+
+
+def test_without_openssl_nothing_at_all_is_written(run: Run, shop: Path, tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    git = shutil.which("git")
+    assert git
+    (tmp_path / "bin" / "git").symlink_to(git)
+    said = run("--yes", PATH=str(tmp_path / "bin"))
+    assert said.code == 1
+    assert "openssl is not installed" in said.err
+    assert listing(shop) == {}
+
+
+# --- with Compose and an engine -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.engine
+def test_without_an_example_the_required_variables_get_their_secrets(live: LiveStack) -> None:
+    from live_stack import sleeper
+
+    needs = {name: f"${{{name}:?set it}}" for name in ("DB_PASSWORD", "SITE_NAME")}
+    live.compose({"web": sleeper(environment={**needs, "LEVEL": "${LEVEL:-info}"})}, file="compose.prod.yml")
+    said = live.run("init", "--yes")
+    assert said.code == 0
+    made = dotenv_values(live.folder / ".env.production")
+    assert made.keys() == {"DB_PASSWORD", "SITE_NAME"}
+    assert (len(made["DB_PASSWORD"] or ""), made["SITE_NAME"]) == (48, "")
+    assert f"fill in by hand, in {live.folder}/.env.production: SITE_NAME" in said.err
+    said = live.run("prod", "check")
+    assert said.code == 4
+    assert "SITE_NAME is required" in said.err
+    with (live.folder / ".env.production").open("a") as file:
+        file.write("SITE_NAME=shop\n")
+    assert live.run("prod", "check").code == 0
+
+
+@pytest.mark.engine
+def test_a_clean_clone_of_this_repository_is_ready_for_production_after_init(live: LiveStack) -> None:
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "compose", ".env*", "dartsctl.toml", ".gitignore"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    for name in listed.stdout.splitlines():
+        (live.folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(REPOSITORY / name, live.folder / name)
+    subprocess.run(["git", "init", "-q", str(live.folder)], check=True)
+    before = listing(live.folder)
+    assert live.run("prod", "check").code == 4
+    said = live.run("init", "--yes")
+    assert said.code == 0, said.err
+    after = listing(live.folder)
+    assert after.keys() - before.keys() == {".env", ".env.production", "compose/nginx/certs/tls.crt", "compose/nginx/certs/tls.key"}
+    assert {name: after[name] for name in before} == before
+    checked = live.run("prod", "check", "--json", "-p", live.project)
+    assert checked.code in (0, 3), checked.out  # somebody may have one of production's ports
+    assert [one for one in checked.document["objections"] if one["refused"]] == []
+    assert live.run("dev", "check", "-p", f"{live.project}-dev").code in (0, 3)
+
+
+# --- what is shipped ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_wheel_ships_every_template_that_init_asks_for() -> None:
+    wheel = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert wheel["include"] == ["/src/dartsctl", "/compose"]
+    assert wheel["sources"] == {"src/dartsctl": "dartsctl", "compose": "dartsctl/templates/compose"}
+    assert wheel["force-include"] == {name: f"dartsctl/templates/{name}" for name in ("dartsctl.toml", ".env.example", ".env.production.example")}
+    ignored = subprocess.run(["git", "check-ignore", "compose/nginx/certs/tls.key"], cwd=REPOSITORY, capture_output=True, check=False)
+    assert ignored.returncode in (0, 128), "the wheel leaves out what .gitignore names: a private key must be in it"

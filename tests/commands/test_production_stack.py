@@ -1,0 +1,337 @@
+"""compose/prod.yml, unmodified, as `dartsctl prod up` brings it up: what it answers, what its containers may do, what it survives.
+
+One stack for the whole file. Real are nginx, PostgreSQL, RabbitMQ, darts-app and api-gateway; WSO2 Identity Server is a stand-in that is
+configured by the same deployment.toml and gives out and checks tokens by the same requests (tests/engine/README.md).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import ssl
+import subprocess
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from live_clients import Watcher, ask, basic, connect, handshake, status, websocket
+
+if TYPE_CHECKING:
+    from live_stack import LiveStack
+
+pytest_plugins = ("live_stack", "live_production")
+pytestmark = [pytest.mark.engine, pytest.mark.stack, pytest.mark.timeout(400)]
+
+COMPOSE = Path(__file__).parents[2] / "compose"
+SERVICES = ("nginx", "darts-app", "api-gateway", "rabbitmq", "wso2is", "postgres")
+
+WEBSOCKET = """
+import base64, hashlib, socket
+server = socket.create_server(("", 5000))
+while True:
+    peer, _ = server.accept()
+    request = peer.recv(65536).decode()
+    headers = dict(line.lower().split(": ", 1) for line in request.split("\\r\\n")[1:] if ": " in line)
+    assert headers["upgrade"] == "websocket" and headers["connection"] == "upgrade", headers
+    key = next(line for line in request.split("\\r\\n") if line.lower().startswith("sec-websocket-key")).split(": ")[1]
+    accept = base64.b64encode(hashlib.sha1((key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").encode()).digest()).decode()
+    switch = "HTTP/1.1 101 Switching Protocols", "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Accept: " + accept
+    peer.sendall("".join(line + "\\r\\n" for line in (*switch, "")).encode())
+    while got := peer.recv(1024):
+        peer.sendall(got)
+"""
+"""A server with RFC 6455's handshake that sends back what it gets: real WebSocket frames are bytes to a proxy."""
+
+HARDENED = {
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "SAMEORIGIN",
+    "content-security-policy": "frame-ancestors 'self'",
+    "referrer-policy": "strict-origin-when-cross-origin",
+}
+
+
+def token_of(stack: LiveStack) -> str:
+    """An access token as an operator gets one: a client registered on this host's 9443, a token over the public address."""
+    password = re.findall("^WSO2_IS_INTROSPECT_PASSWORD=(.*)$", (stack.folder / "env").read_text(), re.MULTILINE)[0]
+    wanted = {"client_name": "boards", "grant_types": ["client_credentials"]}
+    client = ask("/api/identity/oauth2/dcr/v1.1/register", wanted, port=9443, Authorization=basic("admin", password))
+    assert client.status == 201, client
+    credentials = basic(client.document["client_id"], client.document["client_secret"])
+    token = ask("/auth/oauth2/token", form="grant_type=client_credentials", Authorization=credentials)
+    assert token.status == 200, token
+    return str(token.document["access_token"])
+
+
+def visits_in(project: str) -> list[str]:
+    """What a project's PostgreSQL itself has, a line a visit."""
+    from live_stack import docker
+
+    query = "SELECT player, points, source FROM visits ORDER BY id"
+    return docker("exec", f"{project}-postgres-1", "psql", "-U", "darts", "-d", "darts", "-Atc", query, check=False).split()
+
+
+def up(stack: LiveStack) -> None:
+    """Compose's own `up`: what is missing is made again, what is there stays."""
+    stack.up("-f", COMPOSE / "prod.yml", "-p", stack.project, "--env-file", stack.folder / "env")
+
+
+def inspected(stack: LiveStack, service: str) -> Any:
+    from live_stack import docker
+
+    return json.loads(docker("inspect", f"{stack.project}-{service}-1"))[0]
+
+
+def test_prod_up_ends_with_every_service_healthy_on_its_own_port(running: LiveStack) -> None:
+    from live_production import OWNERS
+
+    assert {inspected(running, service)["State"]["Health"]["Status"] for service in SERVICES} == {"healthy"}
+    assert sorted(running.containers()) == sorted(f"{running.project}-{service}-1" for service in SERVICES)
+    ports = running.run("ports", "--json").document["production"]
+    assert {row["port"]: (row["owner"], row["state"]) for row in ports} == {port: (name, "held by its service") for port, name in OWNERS.items()}
+    assert json.loads(ask("/health").body) == {"status": "ok", "service": "darts-app", "database": "postgresql", "consumer": "connected"}
+
+
+def test_the_public_address_is_https_and_shows_the_app(running: LiveStack) -> None:
+    assert (ask("/").status, ask("/").headers["location"]) == (302, "/login")
+    plain = ask("/board?x=1", port=80, Host="darts.example.org")
+    assert (plain.status, plain.headers["location"]) == (302, "https://darts.example.org/board?x=1")
+    assert ask("/healthz", port=80).body == ask("/healthz").body == "ok\n"
+
+
+def test_tls_1_2_is_spoken_and_1_1_is_not(running: LiveStack) -> None:
+    modern, old = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    modern.maximum_version = ssl.TLSVersion.TLSv1_2
+    with handshake(modern) as session:
+        assert session.version() == "TLSv1.2"
+    old.set_ciphers("ALL:@SECLEVEL=0")
+    with pytest.warns(DeprecationWarning, match="TLSv1_1"):
+        old.minimum_version = old.maximum_version = ssl.TLSVersion.TLSv1_1
+    with pytest.raises(ssl.SSLError, match="alert protocol version"):
+        handshake(old)
+
+
+def test_security_headers_are_on_every_answer_once(running: LiveStack) -> None:
+    for reply in (ask("/login"), ask("/healthz"), ask("/api/scores", {}), ask("/auth/console"), ask("/no-such-page"), ask("/", port=80)):
+        assert HARDENED.items() <= reply.headers.items(), reply
+        assert len(reply.names) == len(set(reply.names))
+        assert reply.headers["server"] == "nginx", "no version"
+    login = ask("/auth/authenticationendpoint/login.do")
+    assert login.headers["x-frame-options"] == "DENY", "what the service says itself stays"
+    assert login.names.count("x-frame-options") == 1
+    hsts = {host: ask("/login", Host=host).headers.get("strict-transport-security") for host in ("localhost", "darts.example.org")}
+    assert hsts == {"localhost": None, "darts.example.org": "max-age=31536000"}
+    assert "strict-transport-security" not in ask("/login", port=80, Host="darts.example.org").headers
+
+
+def test_a_score_goes_by_the_gateway_and_the_broker_to_the_database_and_to_those_who_watch(running: LiveStack) -> None:
+
+    token = token_of(running)
+    with Watcher() as board:
+        assert board.next("board")["players"] == []
+        score = {"player": "Ann", "points": 60}
+        answer = ask("/api/scores", score, Authorization=f"Bearer {token}")
+        assert answer.status == 202, answer
+        visit = board.next("visit")
+    assert (visit["player"], visit["remaining"], visit["source"], visit["message_id"]) == ("Ann", 441, "rabbitmq", answer.document["accepted"])
+    assert ask("/scores").document["players"] == [{"name": "Ann", "remaining": 441}]
+    assert visits_in(running.project) == ["Ann|60|rabbitmq"]
+
+    # Who comes back with the last id that they saw misses nothing, and is told nothing twice.
+    assert ask("/scores", {"player": "Bo", "points": 26}).status == 201
+    with Watcher(last=str(visit["id"])) as board:
+        assert board.next("visit")["player"] == "Bo"
+
+
+def test_the_gateway_takes_a_score_with_a_valid_token_only(running: LiveStack) -> None:
+    score = {"player": "Eve", "points": 180}
+    before = visits_in(running.project)
+    assert ask("/api/scores", score).status == 401
+    assert ask("/api/scores", score, Authorization="Bearer invented").status == 401
+    assert ask("/api/health").document["tokens"] == "checked"
+    assert visits_in(running.project) == before
+
+
+def test_the_identity_server_is_public_under_auth_without_its_administration(running: LiveStack) -> None:
+    document = ask("/auth/oauth2/token/.well-known/openid-configuration").document
+    assert document["token_endpoint"] == "https://localhost/auth/oauth2/token"
+    assert ask("/auth/oauth2/authorize").headers["location"] == "https://localhost/auth/authenticationendpoint/login.do"
+    assert "Path=/auth/" in ask("/auth/authenticationendpoint/login.do").headers["set-cookie"], "its cookies stay its own"
+    closed = (
+        "console",
+        "carbon/admin/login.jsp",
+        "scim2/Users",
+        "t/carbon.super/api/server/v1/x",
+        "x;y/console",
+        "api/identity/oauth2/dcr/v1.1/register",
+    )
+    assert {path: ask(f"/auth/{path}").status for path in closed} == dict.fromkeys(closed, 403)
+    assert ask("/console", port=9443).status == 200
+
+
+def test_no_container_may_do_more_than_it_needs(running: LiveStack) -> None:
+    from live_stack import docker
+
+    for service in SERVICES:
+        settings = inspected(running, service)["HostConfig"]
+        assert settings["CapDrop"] == ["ALL"], service
+        assert settings["SecurityOpt"] == ["no-new-privileges:true"], service
+        assert settings["ReadonlyRootfs"] == (service != "wso2is"), service
+        assert settings["Memory"] > 0, service
+        assert settings["PidsLimit"] > 0, service
+        assert settings["LogConfig"]["Config"] == {"max-file": "3", "max-size": "10m"}, service
+        assert settings["RestartPolicy"]["Name"] == "unless-stopped", service
+        every = docker("exec", f"{running.project}-{service}-1", "sh", "-c", "cat /proc/[0-9]*/status 2>/dev/null")
+        powers = {int(uid): eff for uid, eff in re.findall(r"^Uid:\t(\d+).*?^CapEff:\t(\w+)", every, re.MULTILINE | re.DOTALL) if uid != "0"}
+        assert set(powers.values()) == {"0000000000000000"}, f"{service}: nobody but an entry point or nginx's master has capabilities"
+    written = docker("exec", f"{running.project}-nginx-1", "sh", "-c", "touch /usr/share/x || echo refused")
+    assert written == "refused\n"
+
+
+def test_nginx_can_be_reloaded_without_the_capability_to_signal_its_workers(running: LiveStack) -> None:
+    from live_stack import docker, until
+
+    before = nginx(running)
+    docker("exec", f"{running.project}-nginx-1", "nginx", "-s", "reload")
+    until(lambda: not set(before[1:]) & set(nginx(running)[1:]), say="the old workers are still there")
+    assert nginx(running)[0] == before[0], "the container is the same"
+    assert ask("/login").status == 200
+
+
+@pytest.mark.parametrize(
+    ("service", "port", "path", "page"),
+    [
+        ("darts-app", 5000, "/health", "text/html"),
+        ("api-gateway", 8080, "/api/health", "application/json"),
+        ("wso2is", 9443, "/auth/oauth2/jwks", "text/html"),
+    ],
+)
+def test_nginx_outlives_a_service_that_goes_and_finds_it_at_its_new_address(
+    running: LiveStack, service: str, port: int, path: str, page: str
+) -> None:
+    from live_stack import BUSYBOX, docker, until
+
+    network = f"{running.project}_darts-network"
+    before, container = nginx(running), f"{running.project}-{service}-1"
+    address = inspected(running, service)["NetworkSettings"]["Networks"][network]["IPAddress"]
+    assert ask(path).status == 200
+
+    docker("rm", "-f", container)
+    running.container("--network", network, BUSYBOX, "sleep", "600")  # has the old address from now on
+    gone = until(lambda: (reply := ask(path)).status == 502 and reply)
+    assert "dartsctl doctor" in gone.body
+    assert gone.headers["content-type"].startswith(page)
+    assert HARDENED.items() | {("retry-after", "5"), ("cache-control", "no-store")} <= gone.headers.items()
+    assert ask("/healthz").status == 200
+
+    up(running)
+    until(lambda: status(port), say=f"{service} does not come back")
+    returned = time.monotonic()
+    found = lambda: all(ask(path).status == 200 for _ in range(12))  # noqa: E731 - each of nginx's workers has addresses of its own
+    until(found, seconds=5, say="nginx has not found it within 5 s of its return")
+    assert time.monotonic() - returned < 5
+    assert inspected(running, service)["NetworkSettings"]["Networks"][network]["IPAddress"] != address
+    assert nginx(running) == before, "neither restarted nor reloaded"
+
+
+def test_a_websocket_reaches_darts_app_and_its_bytes_go_both_ways(running: LiveStack) -> None:
+    from live_stack import docker, until
+
+    docker("rm", "-f", f"{running.project}-darts-app-1")
+    network = f"{running.project}_darts-network"
+    other = running.container("--network", network, "--network-alias", "darts-app", "python:3.12-slim", "python", "-c", WEBSOCKET)
+    try:
+        reply, session = until(websocket, say="no handshake")
+        assert "sec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo=" in reply.lower(), reply  # RFC 6455, 1.3
+        with session, session.makefile("rb") as echo:
+            for frame in (b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58", b"\x00" * 900):
+                session.sendall(frame)
+                assert echo.read(len(frame)) == frame
+    finally:
+        docker("rm", "-f", other)
+        up(running)
+    until(lambda: status(5000) == 302 and status(443) == 302)
+
+
+def test_the_dev_stack_runs_beside_production_and_its_server_writes_to_its_own_database(running: LiveStack, live: LiveStack) -> None:
+    from live_production import REPOSITORY
+    from live_stack import until
+
+    text = (REPOSITORY / "dartsctl.toml").read_text()
+    server = text[text.index("[server]") :].replace('"compose/sample"', json.dumps(str(REPOSITORY / "compose" / "sample")))
+    ports = dict(zip(("DEV_POSTGRES_PORT", "DEV_RABBITMQ_PORT", "DEV_RABBITMQ_UI_PORT"), live.ports, strict=False))
+    (live.folder / "env").write_text("".join(f"{name}={port}\n" for name, port in ports.items()))
+    leased = f'[ports]\ndev_range = "{live.ports[4]}-{live.ports[7]}"\n'
+    live.settings(f'env_files = ["env"]\nwait_timeout = 240\n{leased}{server}', files=(COMPOSE / "dev.yml",), environment="dev")
+    before = visits_in(running.project)
+    dev = live.start("dev")
+    try:
+        url = _url_of(dev)
+        assert url in {f"http://127.0.0.1:{port}" for port in live.ports[4:8]}
+        port = int(url.rpartition(":")[2])
+        until(lambda: ask("/health", port=port).document["consumer"] == "connected")
+        assert ask("/scores", {"player": "Dev", "points": 41}, port=port).status == 201
+        assert visits_in(live.of()) == ["Dev|41|http"]
+        assert visits_in(running.project) == before
+        assert ask("/health").status == 200
+    finally:
+        live.end(dev.pid)
+
+
+def test_more_than_a_burst_of_requests_is_refused_and_only_under_api_and_auth(running: LiveStack) -> None:
+    connection = connect(443)
+    passed = 0
+    while True:
+        connection.request("GET", "/api/health")
+        answer = connection.getresponse()
+        body = answer.read()
+        if answer.status != 200:
+            break
+        passed += 1
+        assert passed < 2000
+    connection.close()
+    assert (answer.status, json.loads(body)["error"][:17]) == (429, "too many requests")
+    assert passed > 90, "a burst is no attack"
+    assert {ask(path).status for path in ("/login", "/healthz", "/auth/oauth2/jwks")} == {200}
+
+
+def test_nginx_without_a_certificate_says_what_is_missing_and_what_makes_one(tmp_path: Path) -> None:
+    mounts = {COMPOSE / "nginx": "/etc/nginx", tmp_path: "/etc/nginx/certs", COMPOSE / "nginx/preflight.sh": "/docker-entrypoint.d/05-preflight.sh"}
+    words = [word for source, target in mounts.items() for word in ("-v", f"{source}:{target}:ro")]
+    ended = subprocess.run(["docker", "run", "--rm", *words, "nginx:1.28-alpine"], capture_output=True, text=True, check=False, timeout=60)
+    assert ended.returncode == 1
+    assert "tls.crt is missing" in ended.stderr
+    assert "dartsctl init" in ended.stderr
+
+
+def test_with_internal_yml_only_nginx_is_published(running: LiveStack) -> None:
+    """The last one: it changes the stack."""
+    from live_production import OWNERS
+    from live_stack import can_be_published, docker
+
+    docker("rm", "-f", *(f"{running.project}-{service}-1" for service in SERVICES))
+    files = ("-f", str(COMPOSE / "prod.yml"), "-f", str(COMPOSE / "internal.yml"), "--env-file", str(running.folder / "env"))
+    docker("compose", "-p", running.project, *files, "--progress", "quiet", "up", "-d", "--no-deps")
+    assert set(running.containers().values()) == {"running"}
+    assert {port for port in OWNERS if not can_be_published(port)} == {80, 443}
+
+
+def nginx(stack: LiveStack) -> list[str]:
+    """When its container started, and its workers."""
+    from live_stack import docker
+
+    started = inspected(stack, "nginx")["State"]["StartedAt"]
+    pids = docker("exec", f"{stack.project}-nginx-1", "pidof", "nginx").split()
+    return [started, *sorted(pid for pid in pids if pid != "1")]
+
+
+def _url_of(dev: subprocess.Popen[str]) -> str:
+    """What `dartsctl dev` says once its server listens."""
+    assert dev.stdout is not None
+    said = ""
+    while "dartsctl: http://" not in said.rpartition("\n")[2]:
+        line = dev.stdout.readline()
+        assert line, said
+        said += line.rstrip("\n") if "dartsctl: http://" in line else line
+    return said.rpartition("dartsctl: ")[2].split()[0]

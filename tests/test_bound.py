@@ -1,0 +1,94 @@
+"""What a running container lacks: in the engine's list, in the kernel's table, and of networks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from dartsctl.bindings import Endpoint
+from dartsctl.bound import Lack, Loss, has_network, unheard, unlisted
+from dartsctl.containers import Container
+from dartsctl.listeners import Listener
+
+PORT = Endpoint(5000, "127.0.0.1")
+WANTED = {"web": [PORT]}
+WEB = Container("1", "demo-web-1", "web", "running", targets=((PORT, 80),), labels={"com.docker.compose.service": "web"})
+HEARD = Listener("tcp", "127.0.0.1", 5000, "listen", pids=(7,))
+
+
+def test_a_port_that_the_engine_lists_is_not_missing() -> None:
+    assert unlisted(WANTED, [WEB]) == ()
+
+
+def test_a_running_container_without_its_port_lacks_it() -> None:  # EDGE 33
+    assert unlisted(WANTED, [replace(WEB, targets=())]) == (Loss("web", "demo-web-1", Lack.NOT_LISTED, PORT),)
+    other = replace(WEB, targets=((Endpoint(5000, "0.0.0.0"), 80),))
+    assert [one.endpoint for one in unlisted(WANTED, [other])] == [PORT], "another address is not the one that was wanted"
+
+
+def test_a_service_that_does_not_run_lacks_nothing_here() -> None:
+    assert unlisted(WANTED, []) == ()
+    assert unheard(WANTED, [], [], is_engines=bool) == ()
+
+
+def test_one_replica_with_the_port_is_enough() -> None:
+    assert unlisted(WANTED, [replace(WEB, targets=(), name="demo-web-2"), WEB]) == ()
+
+
+@pytest.mark.parametrize(
+    ("rows", "engines", "lack"),
+    [
+        ([HEARD], {7}, None),
+        ([replace(HEARD, pids=())], set(), None),
+        ([replace(HEARD, address="0.0.0.0")], {7}, None),
+        ([replace(HEARD, pids=(6, 7))], {7}, None),
+        ([], set(), Lack.NO_LISTENER),
+        ([replace(HEARD, state="closing")], {7}, Lack.NO_LISTENER),
+        ([replace(HEARD, address="127.0.0.2")], {7}, Lack.NO_LISTENER),
+        ([HEARD], set(), Lack.TAKEN),
+        ([HEARD, replace(HEARD, pids=(8,), inode=2)], {8}, None),
+    ],
+    ids=["proxy", "nobody visible", "wider", "inherited", "nobody", "only a closing connection", "elsewhere", "a stranger", "both"],
+)
+def test_what_the_engine_lists_must_be_heard_by_the_engine(rows: list[Listener], engines: set[int], lack: Lack | None) -> None:  # EDGE 31
+    found = unheard(WANTED, [WEB], rows, is_engines=engines.__contains__)
+    assert [one.lack for one in found] == ([lack] if lack else [])
+    assert all(one.pids == ((7,) if lack is Lack.TAKEN else ()) for one in found)
+
+
+def test_a_udp_port_has_no_listener_but_a_socket() -> None:
+    place = Endpoint(5353, "0.0.0.0", "udp")
+    web = replace(WEB, targets=((place, 53),))
+    row = Listener("udp", "0.0.0.0", 5353, "bound", pids=(7,))
+    assert unheard({"web": [place]}, [web], [row], is_engines=bool) == ()
+    assert [one.lack for one in unheard({"web": [place]}, [web], [], is_engines=bool)] == [Lack.NO_LISTENER]
+
+
+def test_ports_that_nobody_asked_for_are_not_looked_at() -> None:
+    web = replace(WEB, targets=((PORT, 80), (Endpoint(32768, "0.0.0.0"), 81)))
+    assert unheard(WANTED, [web], [HEARD], is_engines=bool) == ()
+
+
+@pytest.mark.parametrize(
+    ("mode", "networks", "there"),
+    [
+        ("demo_default", {"demo_default": {"EndpointID": "ab", "IPAddress": "172.18.0.2"}}, True),
+        ("demo_default", {}, False),
+        ("demo_default", {"demo_default": {"EndpointID": "", "IPAddress": ""}}, False),
+        ("demo_default", {"demo_default": None}, False),
+        ("host", {}, True),
+        ("none", {}, True),
+        ("container:abc", {}, True),
+    ],
+)
+def test_a_container_is_on_a_network_or_wants_none(mode: str, networks: dict[str, object], there: bool) -> None:
+    assert has_network({"HostConfig": {"NetworkMode": mode}, "NetworkSettings": {"Networks": networks}}) is there
+
+
+@pytest.mark.parametrize("lack", list(Lack))
+def test_every_lack_is_said_in_a_sentence(lack: Lack) -> None:
+    text = Loss("web", "demo-web-1", lack, PORT, (7, 8)).sentence
+    assert text.startswith("runs without")
+    assert (str(PORT) in text) is (lack is not Lack.NO_NETWORK)
+    assert ("pid 7, 8" in text) is (lack is Lack.TAKEN)

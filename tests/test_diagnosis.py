@@ -1,0 +1,428 @@
+"""From facts to causes, without an engine. What no engine here shows comes from recorded answers, the rest is made for real in test_doctor.py."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dartsctl import inspection
+from dartsctl.availability import Reason
+from dartsctl.bindings import Endpoint, PortBinding
+from dartsctl.conflicts import Conflict
+from dartsctl.containers import Container
+from dartsctl.diagnosis import Cause, Diagnosis, diagnose
+from dartsctl.facts import (
+    CertificateFacts,
+    Connect,
+    ContainerFacts,
+    EngineFacts,
+    Facts,
+    HttpFacts,
+    LogLine,
+    ProxyFacts,
+    ServiceFacts,
+    UpstreamFacts,
+    Wanted,
+)
+from dartsctl.holders import ForeignContainer, Holder, HostProcess, Unknown
+from dartsctl.nginx_config import Config, Listen, Route, Server, Target
+from dartsctl.nginx_log import Count, Failure
+from dartsctl.process import Process
+
+DATA = Path(__file__).parent / "data/engine"
+NOW = 1_795_000_000.0
+FLASK = HostProcess(Process(1234, "python", 1, (".venv/bin/python", "app.py", "--token=canary-11aa22bb")), evidence="listens on 127.0.0.1:5000/tcp")
+ROUTE = Route("/", "http", (Target("app", 5000),), False, "http://app:5000")
+
+
+def container(service: str, address: str = "10.0.0.2", **more: Any) -> ContainerFacts:
+    port = {"web": 80, "app": 5000}.get(service, 7000)
+    usual: dict[str, Any] = {
+        "state": "running",
+        "started": NOW - 3600,
+        "created": NOW - 3600,
+        "networks": {"shop_default": address},
+        "names": {"shop_default": frozenset({service})},
+        "wanted": (Wanted(port, Endpoint(port, "127.0.0.1")),),
+        "bound": (Wanted(port, Endpoint(port, "127.0.0.1")),),
+        "log": (),
+        "listening": (Endpoint(port, "0.0.0.0"),),
+        "listening_source": "kernel",
+        "restart_policy": "unless-stopped",
+    }
+    return ContainerFacts(service, f"shop-{service}-1", service * 4, **(usual | more))
+
+
+def service(name: str, *containers: ContainerFacts, **more: Any) -> ServiceFacts:
+    return ServiceFacts(name, containers, **({"published": (5000,)} | more))
+
+
+def facts(*services: ServiceFacts, proxy: ProxyFacts | None = None, **more: Any) -> Facts:
+    known = {one.name: one for one in (service("app", container("app")), service("web", container("web", "10.0.0.3")), *services)}
+    config = Config((Server((Listen(80),), routes=(ROUTE,)),))
+    usual: dict[str, Any] = {
+        "project": "shop",
+        "services": known,
+        "proxy": proxy or ProxyFacts("web", "nginx", config, listens=(Listen(80),), config_source="nginx -T", log_source="nginx error log"),
+        "upstreams": (UpstreamFacts(Target("app", 5000), (ROUTE,), "app"),),
+        "http": (answer(200),),
+    }
+    return Facts(EngineFacts("unix:///x", "28.5.2"), NOW, **(usual | more))
+
+
+def answer(status: int | None, service_: str = "app", **more: Any) -> HttpFacts:
+    return HttpFacts(
+        "http://127.0.0.1:80/", "proxy", "web", "/", service_, status, "" if status else "fails: connection refused", 0.1, NOW - 1, **more
+    )
+
+
+def failures(*counts: Count) -> ProxyFacts:
+    made = facts().proxy
+    assert made is not None
+    return replace(made, failures=counts)
+
+
+def failed(failure: Failure, upstream: str = "10.0.0.9:5000", *, when: float = NOW - 0.5, name: str = "", count: int = 1) -> Count:
+    return Count(failure, upstream, count, when, when, failure.value, name)
+
+
+def conflict(holder: Holder, port: int = 5000, name: str = "app") -> Conflict:
+    binding = PortBinding(name, 1, port, "tcp", port, port, ("127.0.0.1",))
+    return Conflict(binding, (Endpoint(port, "127.0.0.1"),), Reason.IN_USE, (holder,))
+
+
+def causes(found: Diagnosis) -> list[tuple[Cause, str]]:
+    return [(one.cause, one.service) for one in found.findings]
+
+
+def down(name: str = "app", code: int = 1, **more: Any) -> ContainerFacts:
+    usual: dict[str, Any] = {
+        "state": "exited",
+        "exit_code": code,
+        "networks": {"shop_default": ""},
+        "bound": (),
+        "listening": None,
+        "finished": NOW - 60,
+    }
+    return container(name, **(usual | more))
+
+
+# --- health -------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_healthy_stack_has_no_finding() -> None:
+    found = diagnose(facts())
+    assert found.healthy
+    assert found.symptoms == ()
+
+
+def test_yesterday_s_failures_in_the_log_are_no_finding_today() -> None:
+    proxy = failures(failed(Failure.REFUSED, when=NOW - 86400, count=400), failed(Failure.HOST_NOT_FOUND, name="app:5000", when=NOW - 90000))
+    assert diagnose(facts(proxy=proxy)).healthy
+
+
+def test_a_one_shot_that_has_done_its_work_is_no_finding() -> None:
+    """EDGE 74."""
+    migrate = down("migrate", 0, wanted=(), restart_policy="no")
+    assert diagnose(facts(service("migrate", migrate, published=()))).healthy
+    assert causes(diagnose(facts(service("migrate", replace(migrate, exit_code=1), published=())))) == [(Cause.APP_EXITED, "migrate")]
+
+
+def test_a_service_of_no_replicas_is_not_missed() -> None:
+    assert diagnose(facts(service("off", replicas=0))).healthy
+
+
+def test_a_container_that_restarted_long_ago_is_no_crash_loop() -> None:
+    assert diagnose(facts(service("app", container("app", restart_count=12)))).healthy
+    assert diagnose(facts(service("app", container("app", restart_count=12, started=NOW - 5, health="healthy")))).healthy
+
+
+def test_a_conflict_of_a_binding_that_a_running_container_has_is_none() -> None:
+    assert diagnose(facts(service("app", container("app"), conflicts=(conflict(FLASK),)))).healthy
+
+
+# --- ports --------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_squatter_is_named_with_pid_command_and_port_and_no_secret() -> None:
+    made = facts(service("app", down(code=137), conflicts=(conflict(FLASK),)), http=(answer(502),))
+    (found,) = diagnose(made).findings
+    assert (found.cause, found.confidence) == (Cause.PORT_SQUATTER, "certain")
+    assert "pid 1234" in found.sentence
+    assert "app.py" in found.sentence
+    assert "127.0.0.1:5000" in found.sentence
+    assert "canary" not in repr(found)
+    assert found.data["port"] == 5000
+    assert found.data["pid"] == 1234
+    assert [link.name for link in found.chain] == ["symptom", "proxy", "upstream", "container", "port", "holder", "cause"]
+    assert found.command == "dartsctl doctor --fix"
+
+
+def test_the_same_at_the_proxy_is_a_taken_entry() -> None:
+    made = facts(service("web", down("web", 0), conflicts=(conflict(FLASK, 80, "web"),)), http=(answer(None),))
+    assert causes(diagnose(made)) == [(Cause.ENTRY_PORT_TAKEN, "web")]
+
+
+def test_a_foreign_container_is_told_from_a_process() -> None:
+    holder = ForeignContainer(Container("9" * 64, "other-app-1", "app", "running", labels={"com.docker.compose.project": "other"}))
+    (found,) = diagnose(facts(service("app", down(), conflicts=(conflict(holder),)))).findings
+    assert found.cause is Cause.OTHER_CONTAINER
+    assert "container other-app-1 of project other" in found.sentence
+
+
+def test_an_invisible_holder_is_unknown_and_likely() -> None:
+    (found,) = diagnose(facts(service("app", down(), conflicts=(conflict(Unknown(0, "sudo ss -ltnp")),)))).findings
+    assert (found.cause, found.confidence) == (Cause.PORT_SQUATTER, "likely")
+    assert "sudo ss -ltnp" in found.sentence
+
+
+def test_a_crash_loop_s_own_forwarder_is_no_squatter() -> None:
+    """Between two looks it was up, and the forwarder that held its port has gone with it."""
+    looping = down("app", 2, state="restarting", restart_count=4)
+    made = facts(service("app", looping, conflicts=(conflict(Unknown(0, "ss")),)))
+    assert causes(diagnose(made)) == [(Cause.CRASH_LOOP, "app")]
+    made = facts(service("app", looping, conflicts=(conflict(FLASK),)))
+    assert causes(diagnose(made)) == [(Cause.PORT_SQUATTER, "app")]
+
+
+def test_running_without_ports_is_told_by_the_recorded_answer_of_an_engine() -> None:
+    """EDGE 33. No engine here shows it (28.5.2, 26.1.5 and 20.10.24 do not): the answer of 28.5.2 without what moby#51758 says is missing."""
+    whole, bare = (inspection.read(json.loads((DATA / f"{name}.json").read_text()), "app", str) for name in ("running", "running-without-ports"))
+    assert causes(diagnose(facts(service("app", replace(whole, name="a")), upstreams=()))) == []
+    (found,) = diagnose(facts(service("app", bare), upstreams=())).findings
+    assert found.cause is Cause.NO_PORTS
+    assert "127.0.0.1:24999/tcp" in found.sentence
+    assert "no network" in found.sentence
+    assert found.data["port"] == 24999
+
+
+def test_an_ephemeral_port_is_missed_only_when_none_was_bound() -> None:
+    wish, got = Wanted(5000, Endpoint(0, "0.0.0.0")), Wanted(5000, Endpoint(32768, "0.0.0.0"))
+    assert diagnose(facts(service("app", container("app", wanted=(wish,), bound=(got,))))).healthy
+    assert causes(diagnose(facts(service("app", container("app", wanted=(wish,), bound=()))))) == [(Cause.NO_PORTS, "app")]
+
+
+# --- containers ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("one", "cause"),
+    [
+        (down(code=1), Cause.APP_EXITED),
+        (down(code=137), Cause.APP_EXITED),
+        (down(code=137, oom_killed=True, memory_limit=2**26), Cause.OUT_OF_MEMORY),
+        (down(state="restarting", code=1, restart_count=9), Cause.CRASH_LOOP),
+        (down(state="restarting", code=137, restart_count=9, oom_killed=True), Cause.OUT_OF_MEMORY),
+        (container("app", restart_count=5, started=NOW - 1), Cause.CRASH_LOOP),
+        (container("app", restart_count=5, started=NOW - 1, health="unhealthy"), Cause.CRASH_LOOP),
+        (down(state="created", code=128, error="Bind for 127.0.0.1:5000 failed: port is already allocated", finished=None), Cause.NEVER_STARTED),
+        (down(state="created", code=0, finished=None), Cause.NEVER_STARTED),
+        (down(state="dead"), Cause.APP_EXITED),
+        (container("app", health="unhealthy", health_output="curl: not found"), Cause.UNHEALTHY),
+        (container("app", listening=()), Cause.UNHEALTHY),
+        (container("app", listening=(Endpoint(5000, "127.0.0.1"), Endpoint(5000, "::1"))), Cause.LOOPBACK_ONLY),
+        (down(state="paused"), Cause.UNKNOWN),
+    ],
+)
+def test_each_state_of_a_container_has_its_cause(one: ContainerFacts, cause: Cause) -> None:
+    assert causes(diagnose(facts(service("app", one)))) == [(cause, "app")]
+
+
+def test_what_the_engine_cannot_show_is_not_held_against_the_app() -> None:
+    """Sockets inside it that may not be read, a host network, a log that is kept nowhere."""
+    assert diagnose(facts(service("app", container("app", listening=None, log=None)))).healthy
+    assert diagnose(facts(service("app", container("app", listening=(Endpoint(5000, "127.0.0.1"),), network_mode="host")))).healthy
+    (found,) = diagnose(facts(service("app", down(log=None)))).findings
+    assert any("log cannot be read" in line for link in found.chain for line in link.evidence)
+
+
+def test_an_app_that_listens_on_one_more_address_than_loopback_is_reachable() -> None:
+    assert diagnose(facts(service("app", container("app", listening=(Endpoint(5000, "127.0.0.1"), Endpoint(5000, "10.0.0.2")))))).healthy
+
+
+def test_the_last_log_lines_are_evidence() -> None:
+    lines = tuple(LogLine(f"line {number}") for number in range(9))
+    (found,) = diagnose(facts(service("app", down(log=lines)))).findings
+    (link,) = [link for link in found.chain if link.name == "container"]
+    assert link.evidence[-1] == "log: line 8"
+    assert "log: line 3" not in link.evidence
+
+
+def test_a_stack_without_containers_is_one_finding() -> None:
+    made = facts(service("app"), service("web"), http=(answer(None),))
+    (found,) = diagnose(made).findings
+    assert (found.cause, found.sentence) == (Cause.NEVER_STARTED, "shop is not up: it has no containers")
+    made = facts(service("app", conflicts=(conflict(FLASK),)), service("web"))
+    assert causes(diagnose(made)) == [(Cause.PORT_SQUATTER, "app")], "but the port that keeps it from starting comes first"
+
+
+# --- what follows from what ---------------------------------------------------------------------------------------------------
+
+
+def test_who_waits_for_a_service_that_is_down_is_no_cause() -> None:
+    created = down("app", 0, state="created", finished=None)
+    made = facts(service("app", created, depends_on=("db",)), service("db", down("db", 1)), http=(answer(502),))
+    (found,) = diagnose(made).findings
+    assert (found.cause, found.service) == (Cause.APP_EXITED, "db")
+    assert found.data["followed_by"] == ["app"]
+    assert any("app was created and never started" in line for line in found.chain[0].evidence)
+
+
+def test_a_crash_loop_without_its_database_is_no_cause_but_one_with_it_is() -> None:
+    looping = service("app", down(state="restarting", restart_count=5), depends_on=("db",))
+    assert causes(diagnose(facts(looping, service("db", down("db"))))) == [(Cause.APP_EXITED, "db")]
+    assert causes(diagnose(facts(looping, service("db", container("db"))))) == [(Cause.CRASH_LOOP, "app")]
+
+
+def test_services_that_wait_for_each_other_do_not_hide_each_other() -> None:
+    first, second = service("app", down(), depends_on=("db",)), service("db", down("db"), depends_on=("app",))
+    assert {name for _, name in causes(diagnose(facts(first, second)))} == {"app", "db"}
+
+
+def test_a_service_that_somebody_stopped_does_not_follow_from_another() -> None:
+    made = facts(service("app", down(code=143), depends_on=("db",)), service("db", down("db")))
+    assert {name for _, name in causes(diagnose(made))} == {"app", "db"}
+
+
+def test_a_proxy_that_died_of_a_missing_name_follows_from_the_service_of_that_name() -> None:
+    proxy = failures(failed(Failure.HOST_NOT_FOUND, "", name="app:5000"))
+    dead = service("web", down("web", started=NOW - 2))
+    assert causes(diagnose(facts(service("app", down()), dead, proxy=proxy))) == [(Cause.APP_EXITED, "app")]
+    assert causes(diagnose(facts(dead, proxy=proxy))) == [(Cause.PROXY_CANNOT_START, "web")]
+
+
+# --- the proxy ----------------------------------------------------------------------------------------------------------------
+
+
+def test_a_proxy_that_was_stopped_is_down_whatever_its_log_said_in_a_former_life() -> None:
+    proxy = failures(failed(Failure.HOST_NOT_FOUND, "", name="app:5000", when=NOW - 7200))
+    assert causes(diagnose(facts(service("web", down("web", 0, started=NOW - 3600)), proxy=proxy))) == [(Cause.PROXY_DOWN, "web")]
+
+
+def test_a_proxy_whose_configuration_nobody_can_read_is_judged_by_its_container() -> None:
+    """HAProxy, Traefik, Caddy: recognised, not read."""
+    for kind in ("haproxy", "traefik", "caddy"):
+        proxy = ProxyFacts("web", kind)
+        assert diagnose(facts(proxy=proxy, upstreams=())).healthy
+        (found,) = diagnose(facts(service("web", down("web")), proxy=proxy, upstreams=())).findings
+        assert found.cause is Cause.PROXY_DOWN
+        (found,) = diagnose(facts(service("app", down()), proxy=proxy, upstreams=(), http=(answer(503, ""),))).findings
+        assert [link.name for link in found.chain] == ["symptom", "proxy", "container", "cause"]
+
+
+def test_a_stack_without_a_proxy_is_judged_all_the_same() -> None:
+    made = replace(facts(service("app", down())), proxy=None, upstreams=(), http=())
+    (found,) = diagnose(made).findings
+    assert (found.cause, found.chain[0].mark) == (Cause.APP_EXITED, "unknown")
+
+
+def test_a_certificate_is_a_finding_where_the_proxy_has_tls() -> None:
+    expired = (CertificateFacts("/srv/tls.crt", "/srv/tls.crt expired on 2026-11-22", True, "file: /srv/tls.crt"),)
+    assert diagnose(facts(certificates=expired)).healthy
+    tls = replace(failures(), listens=(Listen(443, "", True),))
+    listening = service("web", container("web", "10.0.0.3", listening=(Endpoint(443, "0.0.0.0"),)))
+    assert causes(diagnose(facts(listening, proxy=tls, certificates=expired))) == [(Cause.CERTIFICATE, "web")]
+    soon = (replace(expired[0], refusing=False),)
+    assert diagnose(facts(listening, proxy=tls, certificates=soon)).healthy
+
+
+# --- the way to a service -----------------------------------------------------------------------------------------------------
+
+
+def stale(**more: Any) -> Facts:
+    connects = (Connect("shop-app-1", "10.0.0.2", 5000, "open"),)
+    usual: dict[str, Any] = {
+        "proxy": failures(failed(Failure.NO_ROUTE, "10.0.0.9:5000")),
+        "http": (answer(502),),
+        "upstreams": (UpstreamFacts(Target("app", 5000), (ROUTE,), "app", connects),),
+    }
+    return facts(**(usual | more))
+
+
+def test_an_address_that_the_service_no_longer_has_is_stale() -> None:
+    (found,) = diagnose(stale()).findings
+    assert (found.cause, found.service, found.data["stale"]) == (Cause.STALE_UPSTREAM, "app", "10.0.0.9")
+    assert "10.0.0.2" in found.sentence
+
+
+def test_a_request_that_hangs_is_seen_in_the_proxy_s_own_sockets() -> None:
+    """REALSTACK 2: the first request hangs for up to a minute, and nothing is in the log yet."""
+    made = stale(proxy=failures(), http=(answer(None),))
+    asked = replace(made.upstreams[0], asked=("10.0.0.9",))
+    assert causes(diagnose(replace(made, upstreams=(asked,)))) == [(Cause.STALE_UPSTREAM, "app")]
+    asked = replace(made.upstreams[0], asked=("10.0.0.2",))
+    assert causes(diagnose(replace(made, upstreams=(asked,)))) == [(Cause.UNKNOWN, "app")]
+
+
+def test_an_address_that_is_another_service_s_now_is_stale_even_where_requests_are_answered() -> None:
+    """EDGE 70: the wrong one answers."""
+    made = stale(proxy=failures(), http=(answer(200),), services={**facts().services, "other": service("other", container("other", "10.0.0.9"))})
+    made = replace(made, upstreams=(replace(made.upstreams[0], asked=("10.0.0.9",)),))
+    (found,) = diagnose(made).findings
+    assert found.cause is Cause.STALE_UPSTREAM
+    assert "which other has now" in found.sentence
+
+
+def test_a_name_that_is_looked_up_again_and_again_is_not_stale() -> None:
+    route = replace(ROUTE, dynamic=True)
+    assert causes(diagnose(stale(upstreams=(UpstreamFacts(Target("app", 5000), (route,), "app"),)))) == [(Cause.UNKNOWN, "app")]
+
+
+def test_a_failure_from_before_our_own_request_is_not_held_against_an_address() -> None:
+    made = stale(proxy=failures(failed(Failure.NO_ROUTE, "10.0.0.9:5000", when=NOW - 600)))
+    assert causes(diagnose(made)) == [(Cause.UNKNOWN, "app")]
+
+
+def test_the_address_of_another_upstream_on_the_same_port_is_no_sign() -> None:
+    both = (*stale().upstreams, UpstreamFacts(Target("api", 5000), (replace(ROUTE, location="/api"),), "api"))
+    listening = container("api", "10.0.0.9", listening=(Endpoint(5000, "0.0.0.0"),), wanted=(), bound=())
+    found = diagnose(stale(services={**facts().services, "api": service("api", listening)}, upstreams=both))
+    assert Cause.STALE_UPSTREAM not in {cause for cause, _ in causes(found)}
+
+
+def test_networks_that_do_not_meet_are_told() -> None:
+    apart = service("app", container("app", networks={"shop_back": "10.9.0.2"}))
+    assert causes(diagnose(facts(apart, http=(answer(502),)))) == [(Cause.OTHER_NETWORK, "app")]
+    host = service("web", container("web", networks={"host": ""}, network_mode="host"))
+    assert diagnose(facts(apart, host)).healthy, "a proxy on the host's network reaches every bridge"
+
+
+@pytest.mark.parametrize(
+    ("failure", "cause"),
+    [
+        (Failure.READ_TIMEOUT, Cause.UNHEALTHY),
+        (Failure.CLOSED, Cause.UNHEALTHY),
+        (Failure.HANDSHAKE, Cause.CERTIFICATE),
+        (Failure.NO_LIVE, Cause.UNKNOWN),
+    ],
+)
+def test_what_is_left_is_told_by_the_log_and_never_certain(failure: Failure, cause: Cause) -> None:
+    (found,) = diagnose(facts(proxy=failures(failed(failure, "10.0.0.2:5000")), http=(answer(504),))).findings
+    assert found.cause is cause
+    assert found.confidence != "certain"
+    assert failure.value in found.sentence
+
+
+def test_a_service_that_is_on_its_way_up_is_told_so() -> None:
+    made = facts(service("app", container("app", health="starting", listening=(), started=NOW - 3)), http=(answer(502),))
+    (found,) = diagnose(made).findings
+    assert (found.cause, found.confidence) == (Cause.UNHEALTHY, "possible")
+    assert "still starting" in found.sentence
+
+
+def test_an_error_of_the_app_itself_is_unknown() -> None:
+    (found,) = diagnose(facts(http=(answer(500),))).findings
+    assert (found.cause, found.confidence) == (Cause.UNKNOWN, "possible")
+
+
+# --- the engine ---------------------------------------------------------------------------------------------------------------
+
+
+def test_an_engine_that_is_down_is_the_only_finding() -> None:
+    engine = EngineFacts("unix:///x", problem="no Docker engine answers at unix:///x", hint="sudo systemctl start docker")
+    (found,) = diagnose(Facts(engine, NOW)).findings
+    assert (found.cause, found.command) == (Cause.ENGINE_DOWN, "sudo systemctl start docker")

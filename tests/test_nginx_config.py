@@ -1,0 +1,201 @@
+"""nginx's configuration: the real grammar, stacks as others write them, and texts that are broken."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from dartsctl import nginx_config
+from dartsctl.nginx_config import Config, Directive, Listen, Target
+
+REPOSITORY = Path(__file__).parents[1]
+
+
+def config(text: str, **files: str) -> Config:
+    return nginx_config.read({"/etc/nginx/nginx.conf": text, **files})
+
+
+def served(inner: str, http: str = "") -> Config:
+    return config(f"http {{ {http} server {{ {inner} }} }}")
+
+
+def targets(found: Config) -> list[str]:
+    return [str(target) for route in found.routes for target in route.targets]
+
+
+# --- the grammar --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a b;", ("a", "b")),
+        ("a 'b c' \"d;{}\";", ("a", "b c", "d;{}")),
+        (r'a "say \"so\"" \;;', ("a", 'say "so"', ";")),
+        ("a # a comment; }\n b;", ("a", "b")),
+        ("a b#c;", ("a", "b#c")),
+        ("a ${host}x $y;", ("a", "${host}x", "$y")),
+        ("a it's;", ("a", "it's")),
+    ],
+)
+def test_words_are_taken_as_nginx_takes_them(text: str, words: tuple[str, ...]) -> None:
+    assert nginx_config.parse(text) == (Directive(words),)
+
+
+def test_blocks_nest_and_an_empty_one_is_one() -> None:
+    assert nginx_config.parse("http { server { } }") == (Directive(("http",), (Directive(("server",), ()),)),)
+
+
+@pytest.mark.parametrize("text", ["", "}", "}}{", "a", "a {", "a { b", '"', "'", "\\", "${", ";;;", "a { b; } }", "\0", "server {{{{", "#"])
+def test_broken_texts_give_what_can_be_had_and_never_an_error(text: str) -> None:
+    nginx_config.parse(text)
+    assert config(text).routes == ()
+
+
+def test_no_text_makes_it_fail() -> None:
+    """Generated texts, of what the grammar is made of, and the shipped configuration with pieces cut out, doubled and swapped."""
+    draw = random.Random(7)
+    pieces = ["http", "server", "location", "/", "upstream", "a", "{", "}", ";", '"', "'", "\\", "${", "$x", "#", "\n", " ", "proxy_pass"]
+    pieces += ["http://a:80", "unix:/x", "listen", "443", "ssl", "[::1]:80", "[", "include", "*.conf", "set", "resolve", "99999999", "\u0663", "~"]
+    shipped = (REPOSITORY / "compose/nginx/nginx.conf").read_text()
+    for _ in range(3000):
+        config(" ".join(draw.choice(pieces) for _ in range(draw.randrange(40))))
+    for _ in range(100):
+        first, last = sorted(draw.randrange(len(shipped)) for _ in range(2))
+        config(shipped[:first] + shipped[last:])
+        config(shipped[:last] + shipped[first:])
+
+
+def test_includes_that_name_each_other_come_to_an_end() -> None:
+    found = config("http { include a.conf; server { listen 81; } }", **{"/etc/nginx/a.conf": "include a.conf;"})
+    assert found.servers[0].listens == (Listen(81),)
+
+
+# --- the way of a request -----------------------------------------------------------------------------------------------------
+
+
+def test_a_plain_name_is_looked_up_once() -> None:
+    found = served("listen 80; location / { proxy_pass http://darts-app:5000; }")
+    (route,) = found.routes
+    assert (route.location, route.scheme, route.targets, route.dynamic) == ("/", "http", (Target("darts-app", 5000),), False)
+
+
+def test_a_name_in_a_variable_is_looked_up_while_it_serves() -> None:
+    found = served("set $app http://darts-app:5000; location / { proxy_pass $app; }", "resolver 127.0.0.11;")
+    (route,) = found.routes
+    assert (route.targets, route.dynamic, found.resolver) == ((Target("darts-app", 5000),), True, True)
+    (route,) = served("set $host_ app; location / { set $port 5000; proxy_pass http://${host_}:$port/x; }").routes
+    assert (route.targets, route.dynamic) == ((Target("app", 5000),), True)
+
+
+def test_a_variable_in_the_query_alone_does_not_make_a_name_dynamic() -> None:
+    (route,) = served("location / { proxy_pass http://app:5000/?x=$arg_x; }").routes
+    assert (route.targets, route.dynamic) == ((Target("app", 5000),), False)
+
+
+def test_a_variable_of_the_request_has_no_target() -> None:
+    (route,) = served("location / { proxy_pass http://$http_x_target; }").routes
+    assert (route.targets, route.dynamic) == ((), True)
+
+
+def test_an_upstream_block_has_all_its_servers_without_those_that_are_down() -> None:
+    block = "upstream pool { least_conn; server one:5000 weight=2; server two; server three:1 down; server unix:/run/x.sock; server [::1]:9; }"
+    found = served("location / { proxy_pass https://pool/; }", block)
+    assert targets(found) == ["one:5000", "two:80", "unix:/run/x.sock", "[::1]:9"]
+    assert not found.routes[0].dynamic
+    assert served("location / { proxy_pass http://p; }", "upstream p { server one resolve; }").routes[0].dynamic
+
+
+@pytest.mark.parametrize(
+    ("line", "target"),
+    [
+        ("proxy_pass http://app;", "app:80"),
+        ("proxy_pass https://app/path;", "app:443"),
+        ("proxy_pass HTTP://app:81;", "app:81"),
+        ("proxy_pass http://[fd00::5]:8080;", "[fd00::5]:8080"),
+        ("proxy_pass http://unix:/run/app.sock:/path;", "unix:/run/app.sock"),
+        ("fastcgi_pass php:9000;", "php:9000"),
+        ("fastcgi_pass unix:/run/php.sock;", "unix:/run/php.sock"),
+        ("uwsgi_pass uwsgi://app:3031;", "app:3031"),
+        ("grpc_pass grpcs://api;", "api:443"),
+    ],
+)
+def test_every_kind_of_pass_has_its_target(line: str, target: str) -> None:
+    assert targets(served(f"location / {{ {line} }}")) == [target]
+
+
+def test_locations_keep_their_modifiers_and_an_if_belongs_to_its_location() -> None:
+    found = served("location = /a { if ($x) { proxy_pass http://a; } } location ~ ^/b { location /b/c { proxy_pass http://b; } }")
+    assert [route.location for route in found.routes] == ["= /a", "/b/c"]
+
+
+@pytest.mark.parametrize(
+    ("words", "listen"),
+    [
+        ("80", Listen(80)),
+        ("443 ssl http2 default_server", Listen(443, "", True)),
+        ("127.0.0.1:8080", Listen(8080, "127.0.0.1")),
+        ("[::]:443 ssl", Listen(443, "::", True)),
+        ("*:81", Listen(81)),
+        ("localhost", Listen(80, "localhost")),
+    ],
+)
+def test_a_listen_is_a_port_with_or_without_tls(words: str, listen: Listen) -> None:
+    assert served(f"listen {words};").servers[0].listens == (listen,)
+
+
+def test_a_server_without_listen_is_on_80() -> None:
+    assert served("server_name a;").servers[0].listens == (Listen(80),)
+
+
+def test_error_logs_are_found_on_every_level_each_once() -> None:
+    found = config("error_log stderr; http { error_log /var/log/a.log warn; server { error_log /var/log/a.log; } }")
+    assert found.error_logs == ("stderr", "/var/log/a.log")
+
+
+# --- files --------------------------------------------------------------------------------------------------------------------
+
+DUMP = """# configuration file /etc/nginx/nginx.conf:
+http { include /etc/nginx/conf.d/*.conf; }
+
+# configuration file /etc/nginx/conf.d/default.conf:
+server { listen 80; location / { include proxy.conf; proxy_pass http://app:5000; } }
+
+# configuration file /etc/nginx/proxy.conf:
+proxy_set_header Host $host;
+"""
+
+
+def test_a_dump_is_put_together_by_its_includes() -> None:
+    """`nginx -T` leaves the includes as they are, and the files stand one after the other."""
+    files = nginx_config.dumped(DUMP)
+    assert list(files) == ["/etc/nginx/nginx.conf", "/etc/nginx/conf.d/default.conf", "/etc/nginx/proxy.conf"]
+    found = nginx_config.read(files)
+    assert (targets(found), found.servers[0].listens) == (["app:5000"], (Listen(80),))
+
+
+def test_a_pattern_stays_within_its_folder() -> None:
+    inner = "server { location / { proxy_pass http://%s; } }"
+    found = config(
+        "http { include conf.d/*.conf; include sites/one; include missing.conf; }",
+        **{
+            "/etc/nginx/conf.d/b.conf": inner % "b",
+            "/etc/nginx/conf.d/a.conf": inner % "a",
+            "/etc/nginx/conf.d/old/c.conf": inner % "c",
+            "/etc/nginx/sites/one": inner % "one",
+        },
+    )
+    assert targets(found) == ["a:80", "b:80", "one:80"]
+
+
+def test_the_stack_s_own_configuration_is_understood() -> None:
+    folder = REPOSITORY / "compose/nginx"
+    files = {f"/etc/nginx/{file.name}": file.read_text() for file in folder.glob("*.conf")}
+    found = nginx_config.read(files, "/etc/nginx/nginx.conf")
+    assert {str(target) for route in found.routes for target in route.targets} == {"darts-app:5000", "api-gateway:8080", "wso2is:9443"}
+    assert all(route.dynamic for route in found.routes)
+    assert found.servers[0].listens == (Listen(80), Listen(443, "", True))
+    assert found.servers[0].certificates == ("certs/tls.crt",)
+    assert found.error_logs == ("stderr",)

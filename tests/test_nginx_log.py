@@ -1,0 +1,153 @@
+"""nginx's error log, by lines that a real nginx 1.26 and 1.22 have written."""
+
+from __future__ import annotations
+
+import pytest
+
+from dartsctl import nginx_log
+from dartsctl.nginx_log import Failure
+
+TAIL = ', client: 10.201.0.1, server: , request: "GET / HTTP/1.1", upstream: "http://10.201.0.2:5000/", host: "localhost"'
+HEAD = "2026/11/23 23:24:21 [error] 9#9: *1 "
+
+
+@pytest.mark.parametrize(
+    ("line", "failure", "upstream", "name"),
+    [
+        (f"{HEAD}connect() failed (111: Connection refused) while connecting to upstream{TAIL}", Failure.REFUSED, "10.201.0.2:5000", ""),
+        (f"{HEAD}connect() failed (113: No route to host) while connecting to upstream{TAIL}", Failure.NO_ROUTE, "10.201.0.2:5000", ""),
+        (f"{HEAD}connect() failed (113: Host is unreachable) while connecting to upstream{TAIL}", Failure.NO_ROUTE, "10.201.0.2:5000", ""),
+        (
+            f"{HEAD}upstream timed out (110: Connection timed out) while connecting to upstream{TAIL}",
+            Failure.CONNECT_TIMEOUT,
+            "10.201.0.2:5000",
+            "",
+        ),
+        (
+            f"{HEAD}upstream timed out (110: Operation timed out) while reading response header from upstream{TAIL}",
+            Failure.READ_TIMEOUT,
+            "10.201.0.2:5000",
+            "",
+        ),
+        (f"{HEAD}upstream prematurely closed connection while reading response header from upstream{TAIL}", Failure.CLOSED, "10.201.0.2:5000", ""),
+        (
+            f"{HEAD}recv() failed (104: Connection reset by peer) while reading response header from upstream{TAIL}",
+            Failure.RESET,
+            "10.201.0.2:5000",
+            "",
+        ),
+        (
+            f'{HEAD}no live upstreams while connecting to upstream, client: 1.2.3.4, server: , request: "GET / HTTP/1.1", upstream: "http://pool/"',
+            Failure.NO_LIVE,
+            "pool",
+            "",
+        ),
+        (
+            f'{HEAD}app could not be resolved (3: Host not found), client: 10.201.0.1, server: , request: "GET / HTTP/1.1", host: "localhost"',
+            Failure.NOT_RESOLVED,
+            "",
+            "app",
+        ),
+        (
+            (
+                "2026/11/23 23:24:21 [crit] 9#9: *3 SSL_do_handshake() failed (SSL: error:0A00010B:SSL routines::wrong version number) "
+                'while SSL handshaking to upstream, client: 1.2.3.4, server: _, request: "GET / HTTP/1.1", upstream: "https://[fd00::5]:9443/"'
+            ),
+            Failure.HANDSHAKE,
+            "[fd00::5]:9443",
+            "",
+        ),
+        (
+            '2026/11/23 23:24:39 [emerg] 7#7: host not found in upstream "darts-app:5000" in /etc/nginx/nginx.conf:11',
+            Failure.HOST_NOT_FOUND,
+            "",
+            "darts-app:5000",
+        ),
+        ('nginx: [emerg] host not found in upstream "app" in /etc/nginx/nginx.conf:11', Failure.HOST_NOT_FOUND, "", "app"),
+        (
+            '2026/11/23 23:24:45 [emerg] 8#8: cannot load certificate "/etc/nginx/certs/tls.crt": BIO_new_file() failed (SSL: error:80000002)',
+            Failure.CERTIFICATE,
+            "",
+            "/etc/nginx/certs/tls.crt",
+        ),
+        (
+            'nginx: [emerg] cannot load certificate key "/etc/nginx/certs/tls.key": PEM_read_bio_PrivateKey() failed',
+            Failure.CERTIFICATE,
+            "",
+            "/etc/nginx/certs/tls.key",
+        ),
+        ("nginx: [emerg] bind() to 0.0.0.0:80 failed (98: Address already in use)", Failure.BIND, "", "0.0.0.0:80"),
+        ('nginx: [emerg] unknown directive "proxy_pas" in /etc/nginx/nginx.conf:11', Failure.EMERGENCY, "", ""),
+        (f"{HEAD}connect() to unix:/run/app.sock failed (2: No such file or directory) while connecting", Failure.CONNECT, "", "unix:/run/app.sock"),
+    ],
+)
+def test_a_line_says_what_failed_and_where(line: str, failure: Failure, upstream: str, name: str) -> None:
+    found = nginx_log.entry(line)
+    assert found is not None
+    assert (found.failure, found.upstream, found.name) == (failure, upstream, name)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        '10.0.0.1 - - [23/Nov/2026:23:24:21 +0000] "GET /?q=connect()%20failed HTTP/1.1" 502 157',
+        "2026/11/23 23:24:41 [notice] 8#8: signal 17 (SIGCHLD) received from 9",
+        '2026/11/23 23:24:41 [error] 8#8: *1 open() "/www/x" failed (2: No such file or directory), client: 1.2.3.4',
+        '2026/11/23 23:24:41 [warn] 8#8: conflicting server name "a" on 0.0.0.0:80, ignored',
+        "Traceback (most recent call last):",
+        "[emerg",
+    ],
+)
+def test_other_lines_say_nothing(line: str) -> None:
+    """REALSTACK 1: the word "error" in a log proves nothing."""
+    assert nginx_log.entry(line) is None
+
+
+def refused(second: int, upstream: str = "10.0.0.2:5000") -> str:
+    return f'2026/11/23 23:24:{second:02} [error] 9#9: *1 connect() failed (111: Connection refused) while connecting, upstream: "http://{upstream}/"'
+
+
+def test_failures_are_counted_by_upstream_and_kind_with_their_first_and_last_time() -> None:
+    lines = [refused(1), refused(5, "10.0.0.3:5000"), refused(9)]
+    late, other = sorted(nginx_log.count(one for line in lines if (one := nginx_log.entry(line))), key=lambda one: -one.count)
+    assert (late.count, late.upstream, other.count) == (2, "10.0.0.2:5000", 1)
+    assert late.first is not None
+    assert late.last is not None
+    assert late.last - late.first == 8
+
+
+def test_the_failure_that_was_seen_last_stands_last() -> None:
+    lines = [refused(1), refused(5, "10.0.0.3:5000"), refused(9)]
+    assert nginx_log.count(one for line in lines if (one := nginx_log.entry(line)))[-1].upstream == "10.0.0.2:5000"
+
+
+def test_the_engine_s_own_time_counts_before_the_line_s() -> None:
+    found = nginx_log.entry(refused(1), stamp="2026-11-23T21:24:01.500000000Z")
+    assert found is not None
+    assert found.when == nginx_log.moment("2026-11-23T21:24:01.5Z")
+
+
+def test_a_file_s_times_are_in_the_container_s_zone() -> None:
+    """EDGE 79: nginx writes local time and no zone."""
+    here, there = nginx_log.entry(refused(1)), nginx_log.entry(refused(1), offset=nginx_log.seconds_east("+0530"))
+    assert here is not None
+    assert there is not None
+    assert here.when == nginx_log.moment("2026-11-23T23:24:01Z")
+    assert there.when == nginx_log.moment("2026-11-23T17:54:01Z")
+
+
+@pytest.mark.parametrize(("zone", "seconds"), [("+0000", 0), ("+0530", 19800), ("-0330", -12600), ("CET", 0), ("", 0)])
+def test_a_zone_is_read_as_date_prints_it(zone: str, seconds: int) -> None:
+    assert nginx_log.seconds_east(zone) == seconds
+
+
+@pytest.mark.parametrize("stamp", ["", "0001-01-01T00:00:00Z", "yesterday", "2026-13-40T99:00:00Z"])
+def test_no_time_is_no_time(stamp: str) -> None:
+    assert nginx_log.moment(stamp) is None
+
+
+def test_a_day_that_no_calendar_has_leaves_the_failure_without_a_time() -> None:
+    found = nginx_log.entry(refused(1).replace("2026/11/23", "2026/02/31"))
+    assert found is not None
+    assert found.when is None
