@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 N ?= 100
 SEED ?= 1
 JOBS ?= 3
-WORKERS ?= 3
+WORKERS ?= 2
 .DEFAULT_GOAL := help
 
 help: ## Show what there is

@@ -258,6 +258,14 @@ def test_without_settings_the_documented_ports_are_refused(shop: Checkout) -> No
     assert set(ports) == {"80", "443", "5000", "8080", "5672", "15672", "9443", "5432"}
 
 
+def test_a_book_that_cannot_be_written_does_not_hide_that_the_guard_is_there(shop: Checkout) -> None:
+    shop.state.write_text("a file where the folder should be")
+    done = shop.dartsctl("guard", "install")
+    assert done.returncode == 0, done.stderr
+    assert "will not keep its ports up to date" in done.stderr
+    assert (shop.site / "dartsctl_guard.pth").exists()
+
+
 def states(document: dict[str, Any]) -> dict[str, tuple[str, bool, bool, bool]]:
     """Folder's name -> how it was found, installed, active, up to date."""
     return {Path(one["venv"]).name: (one["source"], one["installed"], one["active"], one["up_to_date"]) for one in document["guards"]}

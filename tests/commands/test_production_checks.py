@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from signing import make_pair
+
 if TYPE_CHECKING:
     from live_stack import LiveStack, Said
 
@@ -254,7 +256,7 @@ def test_a_missing_certificate_is_refused_and_the_command_in_the_hint_makes_it(l
 
 def test_one_that_has_ended_or_does_not_fit_its_key_is_refused(live: LiveStack) -> None:
     folder = front_door(live)
-    signed(folder, "-1")
+    make_pair(folder, days=-1)
     said = live.run("prod", "check")
     assert said.code == 4
     assert f"{folder}/tls.crt expired on {time.strftime('%Y-%m-')}" in said.err or "tls.crt expired on" in said.err
@@ -265,7 +267,7 @@ def test_one_that_has_ended_or_does_not_fit_its_key_is_refused(live: LiveStack) 
 
 def test_one_that_ends_soon_is_a_warning(live: LiveStack) -> None:
     folder = front_door(live)
-    signed(folder, "13")
+    make_pair(folder, days=13)
     said = live.run("prod", "check")
     assert said.code == 0
     assert "warning: " in said.err
@@ -276,27 +278,6 @@ def test_one_that_ends_soon_is_a_warning(live: LiveStack) -> None:
 def test_a_folder_that_the_stack_fills_itself_may_be_empty(live: LiveStack) -> None:
     front_door(live, read_only=False)
     assert live.run("prod", "check").code == 0
-
-
-def signed(folder: Path, days: str) -> None:
-    request = [
-        "openssl",
-        "req",
-        "-new",
-        "-newkey",
-        "rsa:2048",
-        "-nodes",
-        "-subj",
-        "/CN=x",
-        "-keyout",
-        str(folder / "tls.key"),
-        "-out",
-        str(folder / "r"),
-    ]
-    subprocess.run(request, capture_output=True, check=True)
-    sign = ["openssl", "x509", "-req", "-in", str(folder / "r"), "-signkey", str(folder / "tls.key"), "-days", days, "-out", str(folder / "tls.crt")]
-    subprocess.run(sign, capture_output=True, check=True)
-    (folder / "r").unlink()
 
 
 def test_certificates_of_a_remote_engines_host_are_said_not_to_be_checked() -> None:

@@ -639,7 +639,7 @@ def test_moves_are_made_together_and_last(start: Start, port: int, means: Callab
 
 @pytest.fixture
 def fake_systemctl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A `systemctl` on PATH that answers from files and keeps what it was told; it ends MainPID on `stop`."""
+    """A `systemctl` on PATH that answers from files and keeps what it was told; `stop` ends MainPID and returns when it has ended."""
     folder = tmp_path / "bin"
     folder.mkdir()
     program = folder / "systemctl"
@@ -651,7 +651,8 @@ case "$*" in
   *TriggeredBy*) echo "web.socket web.timer";;
   *list-sockets*) printf '%s\\n' "[::]:80 web.socket web.service" "/run/dbus dbus.socket dbus.service" "0.0.0.0:22 ssh.socket -";;
   *broken*) echo "Interactive authentication required." >&2; exit 1;;
-  *stop*) [ -f {folder}/main ] && kill $(cat {folder}/main);;
+  *stop*) [ -f {folder}/main ] && pid=$(cat {folder}/main) && kill $pid
+    while [ -n "$pid" ] && [ -e /proc/$pid ] && ! grep -q ') Z ' /proc/$pid/stat; do sleep 0.01; done;;
 esac
 exit 0
 """

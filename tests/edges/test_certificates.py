@@ -17,6 +17,7 @@ from dartsctl.certificate import Shelf
 from dartsctl.edges.certificates import DAYS, look, self_signed
 from dartsctl.errors import DartsctlError
 from dartsctl.stack import Mount
+from signing import make_pair
 
 DAY = 86400.0
 
@@ -92,23 +93,7 @@ def test_every_kind_of_key_is_recognised_and_dates_after_2050_too(certs: Path, k
 
 
 def test_a_certificate_that_has_ended_is_read_as_well(certs: Path) -> None:
-    request = [
-        "openssl",
-        "req",
-        "-new",
-        "-newkey",
-        "rsa:2048",
-        "-nodes",
-        "-subj",
-        "/CN=x",
-        "-keyout",
-        str(certs / "tls.key"),
-        "-out",
-        str(certs / "r.csr"),
-    ]
-    subprocess.run(request, capture_output=True, check=True)
-    sign = ["openssl", "x509", "-req", "-in", str(certs / "r.csr"), "-signkey", str(certs / "tls.key"), "-days", "-1", "-out", str(certs / "tls.crt")]
-    subprocess.run(sign, capture_output=True, check=True)
+    make_pair(certs, days=-1)
     (one,) = look([Mount(str(certs), "/certs")]).certificates
     assert one.key == "fits"
     assert one.not_after < time.time()

@@ -57,7 +57,10 @@ def install(request: GuardRequest, *, book: GuardBook, screen: Screen) -> ExitCo
         screen.result({**_document(venv, changed=False), "dry_run": True}, [f"would refuse ports {_listed(owners)} in {venv.path}"])
         return ExitCode.OK
     changed = guards.install(venv.site_packages, owners)
-    book.add(venv.path, request.project)
+    try:
+        book.add(venv.path, request.project)
+    except DartsctlError as error:  # the guard is in place all the same
+        screen.warn(f"`prod check` will not keep its ports up to date: {error.message}")
     active = guards.is_active(venv.python)
     document = {**_document(venv, changed=changed), "active": active, "ports": dict(sorted(owners.items()))}
     screen.result(document, [f"{venv.path}: production's ports {_listed(owners)} are refused" + ("" if changed else ", as before")])
