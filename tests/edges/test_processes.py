@@ -49,7 +49,9 @@ def seen(pid: int) -> Process:
 
 def test_a_process_is_described_with_its_family(start: Start, tmp_path: Path) -> None:
     child = start("sleep", "60", cwd=tmp_path)
-    process = seen(child.pid)
+    until = time.monotonic() + 10
+    while not (process := seen(child.pid)).command and time.monotonic() < until:  # the kernel shows the words a moment after exec
+        time.sleep(0.01)
     assert (process.name, process.command, process.cwd) == ("sleep", ("sleep", "60"), str(tmp_path))
     assert process.parents[0] == (os.getpid(), seen(os.getpid()).name)
     assert process.parents[-1][0] == 1
