@@ -218,3 +218,10 @@ def test_dev_url_list_and_stop_load_typer_alone_with_a_server(start: Start, proj
     assert (url.code, url.heavy) == (0, {"typer"}), url.output
     assert (servers.code, servers.heavy) == (0, {"typer"}), servers.output
     assert (stopped.code, stopped.heavy) == (0, {"typer"}), stopped.output
+
+
+def test_a_server_starts_without_what_only_a_stack_or_a_guard_needs(start: Start) -> None:
+    ran = start("run", "--dry-run", "--", "true")
+    assert ran.code == 0, ran.output
+    unneeded = ("commands.preflight", "commands.guard", "edges.guard", "edges.venvs", "attribution", "conflicts")
+    assert [name for name in ran.modules if name.startswith(tuple(f"dartsctl.{one}" for one in unneeded))] == []

@@ -8,11 +8,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable
 from pathlib import Path
 
-import psutil
 import pytest
 
 from dartsctl.edges import processes
@@ -20,25 +18,6 @@ from dartsctl.errors import Refused
 from dartsctl.process import Process
 
 Start = Callable[..., "subprocess.Popen[bytes]"]
-
-
-@pytest.fixture
-def start() -> Iterator[Start]:
-    started: list[subprocess.Popen[bytes]] = []
-
-    def begin(*command: str, **more: object) -> subprocess.Popen[bytes]:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, **more)  # type: ignore[call-overload]  # passed on
-        assert isinstance(process, subprocess.Popen)
-        started.append(process)
-        return process
-
-    yield begin
-    for process in started:
-        with suppress(psutil.NoSuchProcess):
-            for child in psutil.Process(process.pid).children(recursive=True):
-                child.kill()
-        process.kill()
-        process.communicate()
 
 
 def seen(pid: int) -> Process:

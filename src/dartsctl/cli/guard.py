@@ -8,15 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dartsctl.cli.options import Common, compose_on, verb
-from dartsctl.cli.root import app
-from dartsctl.errors import DartsctlError, UsageError
+from dartsctl.cli.options import Common, verb
+from dartsctl.cli.root import app, production_ports
 
 if TYPE_CHECKING:
-    from dartsctl.allocation import Allocation
     from dartsctl.commands.guard import GuardRequest
     from dartsctl.edges.guard_book import GuardBook
-    from dartsctl.settings import Settings
 
 Venv = Annotated[Path | None, typer.Option("--venv", help="This virtual environment, instead of the one that is found.", metavar="PATH")]
 
@@ -86,7 +83,7 @@ def _request(common: Common, venv: Path | None) -> GuardRequest:
     from dartsctl.settings import PRODUCTION
 
     settings = common.settings()
-    allocation, problem = _production_ports(settings)
+    allocation, problem = production_ports(settings)
     if problem:
         common.screen().note(f"the production stack could not be asked which ports it publishes: {problem}")
     return GuardRequest(
@@ -98,22 +95,6 @@ def _request(common: Common, venv: Path | None) -> GuardRequest:
         venv=venv,
         dry_run=common.dry_run,
     )
-
-
-def _production_ports(settings: Settings) -> tuple[Allocation, str]:
-    """The documented ports, united with what the production stack publishes, and why it could not be asked; it need not be on this machine."""
-    from dartsctl.allocation import Allocation
-    from dartsctl.commands.production import allocation
-    from dartsctl.environment import resolve
-    from dartsctl.settings import PRODUCTION
-
-    documented = Allocation.of(settings.ports.production)
-    try:
-        return allocation(documented, compose_on(resolve(settings, PRODUCTION)))
-    except UsageError:  # nothing says what the stack is made of: the documented ports are all there is
-        return documented, ""
-    except DartsctlError as error:
-        return documented, error.message
 
 
 def _book() -> GuardBook:

@@ -75,7 +75,7 @@ def dev_server(
 
     options = Options(port, host, health, enforce, handover)
     request = request_for(
-        settings, common, screen, options, kind="dev", command=server_command(settings), directory=settings.server.directory, dev=environment
+        settings, screen, options, kind="dev", command=server_command(settings), directory=settings.server.directory, dev=environment
     )
     if common.dry_run:
         return _dry_run(request, environment, screen)
@@ -109,7 +109,7 @@ def url(common: Common) -> int:
     from dartsctl.edges.leases import LeaseBook
     from dartsctl.serving import as_document
 
-    record = find(checkout_of(common), leases=LeaseBook())
+    record = find(checkout_of(common.settings()), leases=LeaseBook())
     common.screen().result({"ok": True, "exit_code": 0, **as_document(record)}, [record.url])
     return 0
 
@@ -177,11 +177,11 @@ def stop(
     number = parse_port(port, source="PORT") if port is not None else None
     screen = common.screen()
     if common.dry_run:
-        record = find("" if number else checkout_of(common), port=number, leases=LeaseBook())
+        record = find("" if number else checkout_of(common.settings()), port=number, leases=LeaseBook())
         document = {"ok": True, "exit_code": 0, "dry_run": True, "would_stop": as_document(record)}
         screen.result(document, [f"would stop the server on port {record.port} (pid {record.pid})"])
         return 0
-    stopped = run_stop(checkout_of(common) if number is None else "", port=number, leases=LeaseBook(), processes=processes)
+    stopped = run_stop(checkout_of(common.settings()) if number is None else "", port=number, leases=LeaseBook(), processes=processes)
     screen.result({"ok": True, "exit_code": 0, **stopped.as_document()}, [])
     screen.note(f"stopped the server on port {stopped.record.port}")
     return 0
@@ -215,7 +215,7 @@ def run(
     settings = common.settings()
     screen = common.screen()
     options = Options(port, host, health, enforce, handover)
-    request = request_for(settings, common, screen, options, kind="run", command=tuple(command), directory=working_folder(), dev=None)
+    request = request_for(settings, screen, options, kind="run", command=tuple(command), directory=working_folder(), dev=None)
     if common.dry_run:
         return _dry_run(request, None, screen)
     return _serve(request, screen, open_page)

@@ -23,9 +23,10 @@ from dartsctl.cli.options import (
     verb,
     working_folder,
 )
-from dartsctl.errors import DartsctlError
+from dartsctl.errors import DartsctlError, UsageError
 
 if TYPE_CHECKING:
+    from dartsctl.allocation import Allocation
     from dartsctl.environment import Environment
     from dartsctl.settings import Settings
 
@@ -163,3 +164,19 @@ def production_of(settings: Settings) -> Environment | None:
         return resolve(settings, PRODUCTION)
     except DartsctlError:
         return None
+
+
+def production_ports(settings: Settings) -> tuple[Allocation, str]:
+    """The documented ports, united with what the production stack publishes, and why it could not be asked; it need not be on this machine."""
+    from dartsctl.allocation import Allocation
+    from dartsctl.commands.production import allocation
+    from dartsctl.environment import resolve
+    from dartsctl.settings import PRODUCTION
+
+    documented = Allocation.of(settings.ports.production)
+    try:
+        return allocation(documented, compose_on(resolve(settings, PRODUCTION)))
+    except UsageError:  # nothing says what the stack is made of: the documented ports are all there is
+        return documented, ""
+    except DartsctlError as error:
+        return documented, error.message

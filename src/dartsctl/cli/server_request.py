@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from dartsctl.cli.options import Common, compose_on, working_folder
-from dartsctl.cli.root import production_of
+from dartsctl.cli.options import working_folder
+from dartsctl.cli.root import production_ports
 from dartsctl.errors import DartsctlError, UsageError
 
 if TYPE_CHECKING:
-    from dartsctl.allocation import Allocation
     from dartsctl.edges.output import Screen
     from dartsctl.environment import Environment
     from dartsctl.serving import ServerRequest
@@ -37,7 +36,6 @@ class Options:
 
 def request_for(
     settings: Settings,
-    common: Common,
     screen: Screen,
     options: Options,
     *,
@@ -56,7 +54,10 @@ def request_for(
     from dartsctl.serving import Enforce, ServerRequest, host_name
 
     server = settings.server
-    checkout = checkout_of(common)
+    checkout = checkout_of(settings)
+    allocation, problem = production_ports(settings)
+    if problem:
+        screen.detail(f"only the documented production ports are refused: {problem}")
     branch = _branch(checkout)
     is_dev = kind == "dev"
     return ServerRequest(
@@ -67,7 +68,7 @@ def request_for(
         host=options.host,
         port=parse_port(options.port, source="--port") if options.port is not None else None,
         dev_range=settings.ports.dev_range,
-        allocation=_allocation(settings, screen),
+        allocation=allocation,
         environment=dict(os.environ),
         env_files=_env_files(dev.env_files if dev else _default_env_file(settings)),
         port_variables=server.port_variables,
@@ -120,25 +121,8 @@ def _default_env_file(settings: Settings) -> tuple[Path, ...]:
     return (file,) if settings.source and file.is_file() else ()
 
 
-def _allocation(settings: Settings, screen: Screen) -> Allocation:
-    """Production's ports, what its stack publishes included wherever Compose can tell."""
-    from dartsctl.allocation import Allocation
-    from dartsctl.commands.production import allocation
-
-    documented = Allocation.of(settings.ports.production)
-    production = production_of(settings)
-    try:
-        united, problem = allocation(documented, compose_on(production) if production else None)
-    except DartsctlError as error:  # no Docker here: the documented ports count
-        united, problem = documented, error.message
-    if problem:
-        screen.detail(f"only the documented production ports are refused: {problem}")
-    return united
-
-
-def checkout_of(common: Common) -> str:
+def checkout_of(settings: Settings) -> str:
     """Whose server it is: the settings' folder, else the git checkout, else the working folder."""
-    settings = common.settings()
     if settings.source:
         return str(settings.root)
     folder = working_folder()

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from dartsctl import lint
 from dartsctl.allocation import Allocation
 from dartsctl.commands import obstacles, report
+from dartsctl.commands.guards_refresh import refresh_guards
 from dartsctl.commands.host import Host
 from dartsctl.commands.moving import ComposeOn, with_kept_moves
 from dartsctl.commands.preflight import Intent, Preflight, look, verdict
-from dartsctl.commands.production import refresh_guards
 from dartsctl.edges.output import Screen
 from dartsctl.edges.prompts import Prompts
 from dartsctl.environment import Environment

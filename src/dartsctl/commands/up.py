@@ -13,10 +13,10 @@ from dartsctl import compose_errors, lint
 from dartsctl.allocation import Allocation
 from dartsctl.commands import obstacles, postflight, report, streaming
 from dartsctl.commands.attempt import Attempt, Undone, undone_when_interrupted
+from dartsctl.commands.guards_refresh import refresh_guards
 from dartsctl.commands.host import Host
 from dartsctl.commands.moving import ComposeOn, book_of, look_again, pin, with_kept_moves
 from dartsctl.commands.preflight import Intent, Preflight, engine_at, look
-from dartsctl.commands.production import refresh_guards
 from dartsctl.edges.docker import Compose
 from dartsctl.edges.output import Screen
 from dartsctl.edges.prompts import Prompts

@@ -1,0 +1,55 @@
+"""The step that brings the guards of production's checkouts up to date with what its stack publishes now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+from dartsctl.allocation import Allocation
+from dartsctl.commands.preflight import Intent, Preflight
+from dartsctl.edges import guards, venvs
+from dartsctl.edges.guard_book import GuardBook
+from dartsctl.edges.leases import state_folder
+from dartsctl.errors import DartsctlError, UsageError
+
+
+class Screen(Protocol):
+    """Lines for people."""
+
+    def detail(self, text: str) -> None: ...
+
+    def warn(self, text: str) -> None: ...
+
+
+def refresh_guards(preflight: Preflight, intent: Intent, documented: Allocation | None, *, screen: Screen) -> None:
+    """Bring the guards of this production's checkouts up to date with what its whole stack publishes now; never a reason to fail.
+
+    A guard whose virtual environment has gone, or was made anew without it, is told once and then forgotten.
+    """
+    if documented is None or not preflight.environment.is_production or intent.services:
+        return
+    owners = documented.united_with(preflight.stack.published_ports).owners
+    try:
+        book = GuardBook(state_folder())
+        for known in book.read():
+            if known.project == preflight.environment.project:
+                _refresh(known.venv, owners, book, screen)
+    except DartsctlError as error:
+        screen.detail(f"the guards were not brought up to date: {error.message}")
+
+
+def _refresh(path: Path, owners: Mapping[int, str], book: GuardBook, screen: Screen) -> None:
+    try:
+        venv = venvs.at(path, source="guard")
+    except UsageError:
+        book.forget(path)
+        return
+    try:
+        if not guards.is_installed(venv.site_packages):
+            book.forget(path)
+            screen.warn(f"the guard in {path} has gone; to install it again: dartsctl guard install --venv {path}")
+        elif guards.install(venv.site_packages, owners):
+            screen.detail(f"the guard in {path} now refuses {', '.join(map(str, sorted(owners)))}")
+    except DartsctlError as error:
+        screen.detail(f"the guard in {path} was not brought up to date: {error.message}")
