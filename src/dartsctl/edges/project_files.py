@@ -46,6 +46,7 @@ class Writing:
     """What has been written so far; `writing` takes it back where not all of it could be."""
 
     def __init__(self) -> None:
+        self._fresh: list[Path] = []
         self._made: list[tuple[Path, tuple[int, int]]] = []
         self._folders: list[Path] = []
         self._changed: list[tuple[Path, bytes]] = []
@@ -55,6 +56,7 @@ class Writing:
         with _told(path):
             self._make_folders(path.parent)
             fresh = _beside(path)
+            self._fresh.append(fresh)  # an interrupt may come in the very `finally` that removes it
             try:
                 _fill(fresh, text.encode(), mode)
                 found = fresh.stat()
@@ -78,6 +80,9 @@ class Writing:
 
     def undo(self) -> None:
         """Take back what was written; what somebody else has put in its place since stays."""
+        for fresh in self._fresh:
+            with suppress(OSError):
+                fresh.unlink(missing_ok=True)
         for path, identity in reversed(self._made):
             with suppress(OSError):
                 found = path.stat()
