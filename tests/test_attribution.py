@@ -10,7 +10,7 @@ from dartsctl.attribution import Attribution
 from dartsctl.availability import Obstacle, Reason
 from dartsctl.bindings import Endpoint
 from dartsctl.containers import Container
-from dartsctl.holders import DevLease, ForeignContainer, Holder, HostProcess, OwnContainer, Unknown
+from dartsctl.holders import Connection, DevLease, ForeignContainer, Holder, HostProcess, OwnContainer, Unknown
 from dartsctl.listeners import Listener, State
 from dartsctl.process import Process
 from dartsctl.stack import Service, Stack
@@ -106,14 +106,52 @@ def test_a_listener_is_named_before_the_connections_beside_it() -> None:
     assert holders(ANY4, FakeKernel({}, rows, [FLASK, RELOADER])) == (HostProcess(FLASK),)
 
 
-@pytest.mark.parametrize(
-    ("state", "words"),
-    [("bound", "bound without listening"), ("connected", "open connection"), ("closing", "closing connection")],
-)
-def test_without_a_listener_whatever_is_there_is_named(state: State, words: str) -> None:  # EDGE 13
-    (found,) = holders(ANY4, FakeKernel({}, [Listener("tcp", "127.0.0.1", P, state, pids=(4711,))], [FLASK]))
+def test_without_a_listener_whoever_is_bound_is_named() -> None:  # EDGE 13
+    (found,) = holders(ANY4, FakeKernel({}, [Listener("tcp", "127.0.0.1", P, "bound", pids=(4711,))], [FLASK]))
     assert found == HostProcess(FLASK)
+    assert evidence(found) == "bound without listening on 127.0.0.1:21000/tcp"
+
+
+PEER = Endpoint(443, "192.0.2.7")
+
+
+@pytest.mark.parametrize(("state", "words"), [("connected", "open connection"), ("closing", "closing connection")])
+def test_the_owner_of_a_connection_is_no_holder_that_could_be_stopped(state: State, words: str) -> None:  # EDGE 13
+    (found,) = holders(ANY4, FakeKernel({}, [Listener("tcp", "127.0.0.1", P, state, pids=(4711,), peer=PEER)], [FLASK]))
+    assert found == Connection(FLASK, state == "closing")
     assert evidence(found) == f"{words} on 127.0.0.1:21000/tcp"
+    assert isinstance(found, Connection)
+    assert found.sentence == "outgoing connection of python (pid 4711) to 192.0.2.7:443 uses this number as its source port"
+
+
+def test_a_connected_udp_socket_is_a_connection_too() -> None:
+    row = Listener("udp", "127.0.0.1", P, "connected", pids=(4711,), peer=Endpoint(53, "192.0.2.7", "udp"))
+    (found,) = holders(Endpoint(P, "127.0.0.1", "udp"), FakeKernel({}, [row], [FLASK]))
+    assert found == Connection(FLASK, False)
+    assert evidence(found) == "connected udp socket on 127.0.0.1:21000/udp"
+
+
+def test_connections_that_nobody_has_open_any_more_are_one_holder() -> None:  # EDGE 9
+    rows = [Listener("tcp", "127.0.0.1", P, "closing", peer=Endpoint(port, "192.0.2.7")) for port in (443, 444)]
+    (found,) = holders(ANY4, FakeKernel({}, rows))
+    assert found == Connection(None, True)
+    assert isinstance(found, Connection)
+    assert found.sentence == "closed connection to 192.0.2.7:443 uses this number as its source port, for about a minute more"
+
+
+def test_a_connection_whose_owner_is_not_visible_is_told_with_the_user_and_the_command() -> None:  # EDGE 18
+    (found,) = holders(ANY4, FakeKernel({}, [Listener("tcp", "127.0.0.1", P, "connected", inode=9, uid=1001, peer=PEER)]))
+    assert found == Connection(None, False)
+    assert isinstance(found, Connection)
+    assert found.sentence == "outgoing connection of a process that is not visible to 192.0.2.7:443 uses this number as its source port"
+    assert evidence(found) == "open connection on 127.0.0.1:21000/tcp, owner not visible (user id 1001)"
+    assert found.look == "sudo ss -Htnap 'sport = :21000'"
+
+
+def test_who_is_bound_is_named_and_not_its_own_connections_beside_it() -> None:
+    bound = Listener("tcp", "127.0.0.1", P, "bound", pids=(4711,))
+    connections = [Listener("tcp", "127.0.0.1", P, "connected", pids=(pid,), peer=PEER) for pid in (4711, 4712)]
+    assert holders(ANY4, FakeKernel({}, [bound, *connections], [FLASK, RELOADER])) == (HostProcess(FLASK), Connection(RELOADER, False))
 
 
 def test_an_owner_who_is_not_visible_is_unknown_with_the_command_that_shows_him() -> None:  # EDGE 18

@@ -13,7 +13,7 @@ from dartsctl.cases import KEEPERS, Case, Kind, Unit, cases, container_in, conta
 from dartsctl.collisions import NameTaken
 from dartsctl.conflicts import Conflict
 from dartsctl.containers import PROJECT_LABEL, Container
-from dartsctl.holders import DevLease, ForeignContainer, Holder, HostProcess, OwnContainer, SameStack, Unknown
+from dartsctl.holders import Connection, DevLease, ForeignContainer, Holder, HostProcess, OwnContainer, SameStack, Unknown
 from dartsctl.process import Process
 from dartsctl.stack import Stack
 
@@ -68,6 +68,8 @@ def container(project: str = "", *, name: str = "other-1", network: str = "bridg
     [
         (HostProcess(SERVER), Kind.PROCESS),
         (HostProcess(Process(1, "systemd", 1)), Kind.PROTECTED),
+        (Connection(SERVER, False), Kind.CONNECTION),
+        (Connection(None, True), Kind.CONNECTION),
         (HostProcess(Process(80, "ControlCenter", 1)), Kind.AIRPLAY),  # EDGE 14
         (HostProcess(Process(80, "ControlCe", 1)), Kind.AIRPLAY),
         (HostProcess(Process(81, "python", 1, parents=((70, "supervisord"), (1, "init")))), Kind.SUPERVISED),  # EDGE 21

@@ -12,7 +12,7 @@ from dartsctl.cases import Case, Kind, Unit
 from dartsctl.collisions import NameTaken
 from dartsctl.conflicts import Conflict
 from dartsctl.containers import PROJECT_LABEL, Container
-from dartsctl.holders import DevLease, ForeignContainer, Holder, HostProcess, OwnContainer, SameStack, Unknown
+from dartsctl.holders import Connection, DevLease, ForeignContainer, Holder, HostProcess, OwnContainer, SameStack, Unknown
 from dartsctl.process import Process
 from dartsctl.resolution import CHOICES, Action, Choice, Policy, Request, Step, by_policy, choices, dead_ends, decide, line, remedy
 
@@ -51,6 +51,7 @@ CASES = {
     Kind.OWN: case(Kind.OWN, OwnContainer(container("darts-dev", "darts-dev-app-1"))),
     Kind.SAME_STACK: case(Kind.SAME_STACK, SameStack("api", "5000:80/tcp")),
     Kind.NAME: Case(NameTaken("app", container()), Kind.NAME),
+    Kind.CONNECTION: case(Kind.CONNECTION, Connection(SERVER, False, "192.0.2.7:443")),
     Kind.UNKNOWN: case(Kind.UNKNOWN, Unknown(0, LOOK)),
     Kind.NOBODY: Case(Unknown(), Kind.NOBODY, (conflict(),)),
 }
@@ -82,6 +83,7 @@ LINES: dict[Kind, list[str]] = {
     Kind.OWN: [MOVE, ABORT],
     Kind.SAME_STACK: [MOVE, ABORT],
     Kind.NAME: ["stop and remove container shop-web-1; its volumes stay, what it wrote beside them does not", ABORT],
+    Kind.CONNECTION: [MOVE, WAIT, ABORT],
     Kind.UNKNOWN: [MOVE, WAIT, f"{SEEN}{LOOK})"],
     Kind.NOBODY: [ABORT],
 }
@@ -107,7 +109,9 @@ def test_every_kind_is_in_the_table_and_every_action_in_some_row() -> None:
     assert all(row.count(Action.ABORT) == 1 and len(set(row)) == len(row) for row in CHOICES.values())
 
 
-@pytest.mark.parametrize("kind", [Kind.OTHER_USER, Kind.PROTECTED, Kind.AIRPLAY, Kind.UNKNOWN, Kind.NOBODY, Kind.OWN, Kind.SAME_STACK])
+@pytest.mark.parametrize(
+    "kind", [Kind.OTHER_USER, Kind.PROTECTED, Kind.AIRPLAY, Kind.CONNECTION, Kind.UNKNOWN, Kind.NOBODY, Kind.OWN, Kind.SAME_STACK]
+)
 def test_who_must_not_be_stopped_is_never_offered_for_it(kind: Kind) -> None:  # EDGE 14, 18, 25
     assert set(CHOICES[kind]) <= {Action.REMAP, Action.WAIT, Action.ABORT}
 

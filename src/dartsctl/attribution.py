@@ -8,7 +8,7 @@ from typing import Protocol
 from dartsctl.availability import Obstacle, Reason
 from dartsctl.bindings import Endpoint
 from dartsctl.containers import Container
-from dartsctl.holders import DevLease, ForeignContainer, Holder, HostProcess, OwnContainer, Unknown
+from dartsctl.holders import Connection, DevLease, ForeignContainer, Holder, HostProcess, OwnContainer, Unknown
 from dartsctl.listeners import Listener
 from dartsctl.process import Process
 from dartsctl.stack import Stack
@@ -46,12 +46,18 @@ class Attribution:
         return self.holders_of_socket(endpoint)
 
     def holders_of_socket(self, endpoint: Endpoint) -> tuple[Holder, ...]:
-        """The owners of the host's sockets that overlap `endpoint`; a socket that several processes share is one holder."""
+        """The owners of the host's sockets that overlap `endpoint`; a socket that several processes share is one holder.
+
+        Only who listens, or is bound, holds a port. Others merely have a connection that uses its number.
+        """
         rows = [row for row in self._witness.listeners(endpoint.port) if row.overlaps(endpoint)]
         rows = [row for row in rows if row.surely_blocks] or rows
         if not rows:
             return (Unknown(None, _look(endpoint), "busy, but no socket is visible: bound without listening, or outside this view"),)
-        return tuple(dict.fromkeys(self._owner(row) for row in rows))
+        serving = [row for row in rows if not row.is_connection]
+        owners = {pid for row in serving for pid in row.pids}
+        connections = [row for row in rows if row.is_connection and not owners & set(row.pids)]
+        return tuple(dict.fromkeys((*map(self._owner, serving), *map(self._connection, connections))))
 
     def holders_on(self, port: int) -> tuple[Holder, ...]:
         """Everybody who holds tcp `port` on any address: containers by the engine's list, and who listens besides."""
@@ -91,6 +97,14 @@ class Attribution:
                 return lease
         return HostProcess(process, tuple(one.pid for one in described[1:]), evidence)
 
+    def _connection(self, row: Listener) -> Connection:
+        process = next((seen for pid in row.pids if (seen := self._witness.describe(pid))), None)
+        evidence = f"{_state(row)} on {row.endpoint}"
+        if process is None and row.uid is not None:
+            evidence += f", owner not visible (user id {row.uid})"
+        peer = str(row.peer).partition("/")[0] if row.peer else ""
+        return Connection(process, row.state == "closing", peer, _look(row.endpoint), evidence)
+
     def _container(self, container: Container, evidence: str) -> Holder:
         if self._stack and container.project == self._stack.project and container.service in self._stack.services and not container.is_one_off:
             return OwnContainer(container, evidence)
@@ -111,7 +125,7 @@ def _published_at(container: Container, endpoint: Endpoint) -> Endpoint:
 
 def _state(row: Listener) -> str:
     if row.protocol == "udp":
-        return "udp socket"
+        return "connected udp socket" if row.is_connection else "udp socket"
     return {"listen": "listens", "bound": "bound without listening", "connected": "open connection", "closing": "closing connection"}[row.state]
 
 

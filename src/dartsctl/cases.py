@@ -10,7 +10,7 @@ from typing import Protocol
 from dartsctl.collisions import NameTaken
 from dartsctl.conflicts import Conflict
 from dartsctl.containers import Container
-from dartsctl.holders import DevLease, ForeignContainer, Holder, HostProcess, OwnContainer, SameStack, Unknown
+from dartsctl.holders import Connection, DevLease, ForeignContainer, Holder, HostProcess, OwnContainer, SameStack, Unknown
 from dartsctl.process import Process
 from dartsctl.stack import Stack
 
@@ -33,6 +33,7 @@ class Kind(Enum):
     OWN = "a container of this project that stays"
     SAME_STACK = "another binding of the stack itself"
     NAME = "a container that has the name"
+    CONNECTION = "a connection that uses the number as its source port"
     UNKNOWN = "somebody who is not visible"
     NOBODY = "nobody: the binding can never be made"
 
@@ -126,6 +127,8 @@ def _case(holder: Holder, conflicts: tuple[Conflict, ...], stack: Stack, facts: 
             kind = Kind.OWN
         case SameStack():
             kind = Kind.SAME_STACK
+        case Connection():
+            kind = Kind.CONNECTION
         case Unknown():
             kind = Kind.UNKNOWN if any(conflict.holders for conflict in conflicts) else Kind.NOBODY
     return Case(holder, kind, conflicts)

@@ -56,6 +56,32 @@ class DevLease:
 
 
 @dataclass(frozen=True, slots=True)
+class Connection:
+    """A connection whose own port is the wanted number. Nobody is stopped for it: it ends by itself.
+
+    `process` is None where its owner is not visible, and where none has it open any more (TIME_WAIT and its like: `is_closing`).
+    """
+
+    process: Process | None
+    is_closing: bool
+    peer: str = field(default="", compare=False)
+    look: str = field(default="", compare=False)
+    evidence: str = field(default="", compare=False)
+
+    @property
+    def sentence(self) -> str:
+        """`outgoing connection of python (pid 12) to 192.0.2.7:443 uses this number as its source port`."""
+        to = f" to {self.peer}" if self.peer else ""
+        if self.process:
+            who = f"outgoing connection of {self.process.name} (pid {self.process.pid}){to}"
+        elif self.is_closing:
+            return f"closed connection{to} uses this number as its source port, for about a minute more"
+        else:
+            who = f"outgoing connection of a process that is not visible{to}"
+        return f"{who} uses this number as its source port"
+
+
+@dataclass(frozen=True, slots=True)
 class Unknown:
     """Busy, owner not visible: `look` is the exact command that shows it to root."""
 
@@ -64,4 +90,4 @@ class Unknown:
     evidence: str = field(default="", compare=False)
 
 
-Holder = HostProcess | ForeignContainer | OwnContainer | SameStack | DevLease | Unknown
+Holder = HostProcess | ForeignContainer | OwnContainer | SameStack | DevLease | Connection | Unknown

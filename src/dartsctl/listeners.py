@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Literal
 
@@ -41,6 +41,8 @@ class Listener:
     inode: int = 0
     uid: int | None = None
     pids: tuple[int, ...] = ()
+    peer: Endpoint | None = field(default=None, compare=False)
+    """The other end of a connection, where the table names it."""
 
     @property
     def endpoint(self) -> Endpoint:
@@ -56,6 +58,11 @@ class Listener:
             # a connection that a dual-stack listener accepted on an IPv6 address still stands in the way of every IPv4 address
             return self.state in ("connected", "closing") and self.v6only is False and ":" in self.address and wanted.is_wildcard
         return self.address in (wanted.address, ANY_IPV4) or wanted.is_wildcard
+
+    @property
+    def is_connection(self) -> bool:
+        """Whether it has another end: nobody serves on such a socket, and its owner must not be stopped for it."""
+        return self.state in ("connected", "closing")
 
     @property
     def surely_blocks(self) -> bool:

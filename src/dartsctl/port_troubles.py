@@ -6,7 +6,7 @@ from dartsctl import compose_errors, masking
 from dartsctl.conflicts import Conflict
 from dartsctl.facts import ContainerFacts, Facts, ServiceFacts, Wanted
 from dartsctl.findings import Cause, Link
-from dartsctl.holders import DevLease, ForeignContainer, Holder, HostProcess, OwnContainer, SameStack, Unknown
+from dartsctl.holders import Connection, DevLease, ForeignContainer, Holder, HostProcess, OwnContainer, SameStack, Unknown
 from dartsctl.trouble import Trouble, container_link
 
 
@@ -63,7 +63,7 @@ def port_taken(service: ServiceFacts, conflict: Conflict, facts: Facts) -> Troub
         service.name,
         container.name if container else "",
         f"{service.name} {state} because {where} is held by {who}" if holder else f"{service.name} {state}: {where}: {who}",
-        f"{facts.commands.doctor} --fix",
+        f"{facts.commands.doctor} --fix" + (" --on-conflict wait" if isinstance(holder, Connection) else ""),
         "certain" if refused or container is None or not isinstance(holder, Unknown) else "likely",
         tuple(links),
         {"port": conflict.endpoints[0].port, "addresses": [one.address for one in conflict.endpoints], **_holder_data(holder)},
@@ -82,21 +82,27 @@ def holder_words(holder: Holder) -> str:
             return f"service {service} of the same stack ({published})"
         case DevLease(process, checkout, url, _):
             return f"the dev server of {checkout} at {url}" + (f" (pid {process.pid})" if process else "")
+        case Connection():
+            return f"a connection: {holder.sentence}"
         case Unknown(_, look, _):
             return f"somebody who is not visible; to see the owner: {look}" if look else "somebody who is not visible"
 
 
 def _holder_data(holder: Holder | None) -> dict[str, object]:
+    data: dict[str, object]
     match holder:
         case HostProcess(process, others, _):
-            return {"holder": "process", "pid": process.pid, "command": list(masking.command(process.command)), "shared_with": list(others)}
+            data = {"holder": "process", "pid": process.pid, "command": list(masking.command(process.command)), "shared_with": list(others)}
         case ForeignContainer(container, _) | OwnContainer(container, _):
-            return {"holder": "container", "holder_container": container.name, "holder_project": container.project}
+            data = {"holder": "container", "holder_container": container.name, "holder_project": container.project}
         case DevLease(process, checkout, _, _):
-            return {"holder": "dev-lease", "pid": process.pid if process else None, "checkout": checkout}
+            data = {"holder": "dev-lease", "pid": process.pid if process else None, "checkout": checkout}
+        case Connection(process, _, peer, _, _):
+            data = {"holder": "connection", "pid": process.pid if process else None, "peer": peer}
         case SameStack(service, _, _):
-            return {"holder": "same-stack", "holder_service": service}
+            data = {"holder": "same-stack", "holder_service": service}
         case Unknown(uid, look, _):
-            return {"holder": "unknown", "uid": uid, "look": look}
+            data = {"holder": "unknown", "uid": uid, "look": look}
         case None:
-            return {"holder": None}
+            data = {"holder": None}
+    return data

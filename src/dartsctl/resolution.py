@@ -49,6 +49,7 @@ CHOICES: Mapping[Kind, tuple[Action, ...]] = {
     Kind.OWN: (_A.REMAP, _A.ABORT),
     Kind.SAME_STACK: (_A.REMAP, _A.ABORT),
     Kind.NAME: (_A.REMOVE_CONTAINER, _A.ABORT),
+    Kind.CONNECTION: (_A.REMAP, _A.WAIT, _A.ABORT),
     Kind.UNKNOWN: (_A.REMAP, _A.WAIT, _A.ABORT),
     Kind.NOBODY: (_A.ABORT,),
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import struct
 from collections.abc import Container, Iterable, Iterator
+from dataclasses import replace
 
 from dartsctl.bindings import Endpoint, Protocol, normal_address
 from dartsctl.listeners import Listener, State
@@ -19,7 +20,7 @@ _BC_JMP, _BC_S_GE, _BC_S_LE = 1, 2, 3
 _SKV6ONLY = 11
 _HEADER = struct.Struct("=IHHII")
 _ATTRIBUTE = struct.Struct("=HH")
-_MESSAGE = struct.Struct("=BB2x2s2x16s16x12x12xII")  # inet_diag_msg: family, state, source port and address, uid, inode
+_MESSAGE = struct.Struct("=BB2x2s2s16s16s12x12xII")  # inet_diag_msg: family, state, ports and addresses of both ends, uid, inode
 
 # A port comparison is one operation and a second one that carries the port; attributes have 16 bits for their length.
 _COMPARISON = struct.Struct("=BBHxxH")
@@ -106,7 +107,8 @@ def proc_rows(protocol: Protocol, ports: Container[int], lines: Iterable[str]) -
         fields = line.split(maxsplit=10)
         address, _, port = fields[1].partition(":")
         if int(port, 16) in ports:
-            yield _listener(protocol, _packed(address), int(port, 16), int(fields[3], 16), None, uid=int(fields[7]), inode=int(fields[9]))
+            row = _listener(protocol, _packed(address), int(port, 16), int(fields[3], 16), None, uid=int(fields[7]), inode=int(fields[9]))
+            yield _with_peer(row, _end(fields[2])) if row.is_connection else row
 
 
 def peer_rows(lines: Iterable[str]) -> Iterator[Endpoint]:
@@ -114,8 +116,17 @@ def peer_rows(lines: Iterable[str]) -> Iterator[Endpoint]:
     for line in lines:
         fields = line.split(maxsplit=4)
         if _TCP_STATES.get(int(fields[3], 16)) in ("connected", "closing"):
-            address, _, port = fields[2].partition(":")
-            yield Endpoint(int(port, 16), _address(_packed(address)))
+            yield _end(fields[2])
+
+
+def _end(text: str) -> Endpoint:
+    """One end of a connection as /proc/net prints it."""
+    address, _, port = text.partition(":")
+    return Endpoint(int(port, 16), _address(_packed(address)))
+
+
+def _with_peer(row: Listener, peer: Endpoint) -> Listener:
+    return replace(row, peer=replace(peer, protocol=row.protocol))
 
 
 def _message(kind: int, body: bytes) -> bytes:
@@ -141,7 +152,7 @@ def _bytecode(chosen: tuple[tuple[int, int], ...]) -> bytes:
 
 
 def _row(protocol: Protocol, payload: bytes) -> Listener:
-    family, state, port, address, uid, inode = _MESSAGE.unpack_from(payload)
+    family, state, port, peer_port, address, peer, uid, inode = _MESSAGE.unpack_from(payload)
     v6only: bool | None = None
     at = _MESSAGE.size
     while at < len(payload):
@@ -149,8 +160,9 @@ def _row(protocol: Protocol, payload: bytes) -> Listener:
         if kind == _SKV6ONLY:
             v6only = payload[at + _ATTRIBUTE.size] != 0
         at += (length + 3) & ~3
-    packed = address if family == socket.AF_INET6 else address[:4]
-    return _listener(protocol, packed, int.from_bytes(port, "big"), state, v6only, uid=uid, inode=inode)
+    size = 16 if family == socket.AF_INET6 else 4
+    row = _listener(protocol, address[:size], int.from_bytes(port, "big"), state, v6only, uid=uid, inode=inode)
+    return _with_peer(row, Endpoint(int.from_bytes(peer_port, "big"), _address(peer[:size]))) if row.is_connection else row
 
 
 def _packed(text: str) -> bytes:

@@ -35,6 +35,16 @@ time.sleep(600)
 """
 
 
+OUTGOING = """
+import socket, sys, time
+one = socket.socket()
+one.bind(("127.0.0.1", int(sys.argv[1])))
+one.connect(("127.0.0.1", int(sys.argv[2])))
+print("ready", flush=True)
+time.sleep(600)
+"""
+
+
 def wanting(live: LiveStack, environment: str = "prod", *, port: int | None = None) -> int:
     """A stack of one service that publishes a port on which nothing listens yet; the port."""
     from live_stack import sleeper
@@ -61,6 +71,14 @@ def stubborn(live: LiveStack, port: int) -> subprocess.Popen[str]:
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
     return process
+
+
+def outgoing(live: LiveStack, port: int, to: int) -> int:
+    """A program with an open connection whose source port is `port`; its pid."""
+    process = live.spawn([sys.executable, "-c", OUTGOING, str(port), str(to)])
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    return process.pid
 
 
 def answers(port: int) -> bool:
@@ -487,6 +505,36 @@ def test_stop_with_yes_ends_a_process_and_stops_one_container_not_its_project(li
     assert not is_alive(pid)
     assert live.containers(other) == {f"{other}-beside-1": "running", f"{other}-theirs-1": "exited"}
     assert sorted(action for action, _ in recorded(live)) == ["stop-container", "stop-process"]
+
+
+def test_a_program_whose_outgoing_connection_uses_the_number_lives_on_whatever_the_policy(live: LiveStack) -> None:  # EDGE 13
+    port = wanting(live)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        pid = outgoing(live, port, server.getsockname()[1])
+        said = live.run("prod", "up", "--on-conflict", "stop", "--yes")
+        assert said.code == 3, said.text
+        assert f"(pid {pid}) to 127.0.0.1:{server.getsockname()[1]} uses this number as its source port" in said.err
+        holder = live.run("prod", "check", "--json").document["conflicts"][0]["holders"][0]
+        assert (holder["kind"], holder["pid"], holder["state"]) == ("connection", pid, "open")
+        assert live.run("prod", "up", "--on-conflict", "wait", "--wait-timeout", "1").code == 124
+        assert is_alive(pid)
+    assert recorded(live) == []
+
+
+def test_a_dev_binding_moves_away_from_a_connection_or_waits_for_its_end(live: LiveStack, terminal: Sit) -> None:
+    port = wanting(live, "dev")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        pid = outgoing(live, port, server.getsockname()[1])
+        screen = terminal("dev", "up")
+        question, lines = screen.menu()
+        assert "uses this number as its source port" in question
+        assert [line.split(" ")[0] for line in lines] == ["publish", "wait", "show", "abort;"]
+        screen.takes(1)
+        screen.sees("waiting for")
+        server.accept()[0].close()  # our side first: no TIME_WAIT is left on the wanted number
+        live.end(pid)
+        assert screen.ends() == 0, screen.seen
+    assert published(live) == f"127.0.0.1:{port}"
 
 
 def test_dry_run_settles_nothing_whatever_the_policy(live: LiveStack) -> None:

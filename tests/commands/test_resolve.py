@@ -13,8 +13,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+import psutil
 import pytest
 
 from dartsctl import resolution
@@ -28,13 +29,13 @@ from dartsctl.commands.host import Host
 from dartsctl.commands.resolve import HostFacts, Means, ask, carry_out, details_of, flags_for, subject
 from dartsctl.conflicts import Conflict
 from dartsctl.containers import Container
-from dartsctl.edges import processes, systemd
+from dartsctl.edges import processes, sockets, systemd
 from dartsctl.edges.engine import EngineApi
 from dartsctl.edges.history import History
 from dartsctl.edges.output import Screen
 from dartsctl.edges.prompts import Prompts
 from dartsctl.errors import DartsctlError, ExitCode, Interrupted, Refused, TimedOut
-from dartsctl.holders import ForeignContainer, HostProcess, Unknown
+from dartsctl.holders import Connection, ForeignContainer, HostProcess, Unknown
 from dartsctl.process import Process
 from dartsctl.resolution import Action, Choice, Request, Step
 from dartsctl.stack import Stack
@@ -54,6 +55,15 @@ DRAINS = (
     "import signal,socket,sys,time; s=socket.create_server(('127.0.0.1', int(sys.argv[1]))); "
     "signal.signal(signal.SIGTERM, lambda *_: s.close()); print('ready', flush=True)\nwhile True: time.sleep(60)"
 )
+OUTGOING = """
+import socket, sys, time
+kind = socket.SOCK_STREAM if sys.argv[3] == "tcp" else socket.SOCK_DGRAM
+s = socket.socket(socket.AF_INET, kind)
+s.bind(("127.0.0.1", int(sys.argv[1])))
+s.connect(("127.0.0.1", int(sys.argv[2])))
+print("ready", flush=True)
+time.sleep(600)
+"""
 WORKERS = LISTEN + "import os; [os.fork() for _ in range(2)]; time.sleep(600)"
 FLASK = """
 import flask, os, sys
@@ -190,11 +200,11 @@ def python(code: str, port: int) -> tuple[str, ...]:
     return sys.executable, "-c", code, str(port)
 
 
-def found_on(port: int, *, facts: HostFacts | None = None) -> Case:
-    """The one case that the real preflight would make of a real listener."""
-    endpoint = Endpoint(port, "127.0.0.1")
+def found_on(port: int, protocol: Literal["tcp", "udp"] = "tcp", *, facts: HostFacts | None = None) -> Case:
+    """The one case that the real preflight would make of a real socket."""
+    endpoint = Endpoint(port, "127.0.0.1", protocol)
     holders = Attribution(STACK, (), Host()).holders(endpoint, Obstacle(Reason.IN_USE))
-    binding = PortBinding("app", 1, 80, "tcp", port, port, ("127.0.0.1",))
+    binding = PortBinding("app", 1, 80, protocol, port, port, ("127.0.0.1",))
     found = cases([Conflict(binding, (endpoint,), Reason.IN_USE, holders)], (), STACK, facts or HostFacts())
     assert len(found) == 1, found
     return found[0]
@@ -324,6 +334,62 @@ def test_ctrl_c_while_it_is_waited_for_kills_nobody(start: Start, port: int, mea
 
 
 # --- never
+
+
+@pytest.mark.parametrize("kind", ["tcp", "udp"])
+def test_the_owner_of_an_outgoing_connection_from_this_port_is_never_signalled(
+    start: Start, port: int, means: Callable[..., Means], kind: Literal["tcp", "udp"]
+) -> None:  # EDGE 13
+    """Its source port is the wanted number, by chance. There is no choice that would stop it, and a forged one does nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        client = start(*python(OUTGOING, port), str(server.getsockname()[1]), kind)
+        case = found_on(port, kind)
+        assert case.kind is Kind.CONNECTION
+        assert isinstance(case.holder, Connection)
+        peer = f"127.0.0.1:{server.getsockname()[1]}"
+        assert (
+            case.holder.sentence
+            == f"outgoing connection of {psutil.Process(client.pid).name()} (pid {client.pid}) to {peer} uses this number as its source port"
+        )
+        offered = resolution.choices(case, Request("stop", remappable=True))
+        assert [choice.action for choice in offered] == [Action.REMAP, Action.WAIT, Action.ABORT]
+        assert resolution.by_policy("stop", offered) is Action.ABORT
+        process = processes.describe(client.pid)
+        assert process is not None
+        done = means(yes=True)
+        forced = replace(case, holder=HostProcess(process), kind=Kind.PROCESS)
+        stop(forced, done)
+        carry_out([Step(Action.STOP_UNIT, replace(forced, unit=Unit(("web.service",))))], done)
+        assert client.poll() is None
+        assert done.history.read() == ()
+
+
+def test_a_server_that_only_serves_its_open_connections_is_not_signalled(start: Start, port: int, means: Callable[..., Means]) -> None:
+    """It has let go of the port between the look and the signal: what is left of it are connections."""
+    server, done = start(*python(LETS_GO, port)), means()
+    case = found_on(port)
+    assert server.stdin is not None
+    assert server.stdout is not None
+    with socket.create_connection(("127.0.0.1", port)):
+        server.stdin.write("\n")
+        server.stdin.flush()
+        assert server.stdout.readline() == "gone\n"
+        stop(case, done)
+    assert server.poll() is None
+    assert "nothing was stopped" in said(done)
+
+
+def test_a_port_in_time_wait_is_a_closed_connection_and_nobody_is_to_be_stopped(port: int) -> None:  # EDGE 9
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.socket() as client:
+        client.bind(("127.0.0.1", port))
+        client.connect(server.getsockname())
+        peer = server.accept()[0]
+        client.close()
+        peer.close()
+    until(lambda: {row.inode for row in sockets.listeners([port])} == {0})
+    case = found_on(port)
+    assert case.holder == Connection(None, True)
+    assert Action.WAIT in [choice.action for choice in resolution.choices(case, Request("ask", remappable=False))]
 
 
 def test_who_has_let_go_of_the_port_meanwhile_is_not_signalled(start: Start, port: int, means: Callable[..., Means]) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from dartsctl.bindings import Protocol
+from dartsctl.bindings import Endpoint, Protocol
 from dartsctl.edges import sockets
 from dartsctl.errors import DartsctlError
 from dartsctl.listeners import Listener
@@ -139,6 +139,15 @@ def test_many_connections_in_time_wait_are_one_row(port: int) -> None:
 def test_a_connected_udp_socket_is_shown_by_its_local_address(port: int, open_here: ExitStack) -> None:
     udp(open_here, port, "0.0.0.0").connect(("127.0.0.1", 9))
     assert shape(sockets.listeners([port], listening_only=True)) == [("udp", "127.0.0.1", port, "connected")]
+
+
+@pytest.mark.parametrize("table", sockets.TABLES)
+def test_each_table_names_the_other_end_of_a_connection_and_none_of_a_listener(port: int, open_here: ExitStack, table: sockets.Table) -> None:
+    server = listening(open_here, port)
+    peer = open_here.enter_context(socket.create_connection(("127.0.0.1", port)))
+    open_here.enter_context(server.accept()[0])
+    found = {row.state: row.peer for row in table("tcp", frozenset({port}), False)}
+    assert found == {"listen": None, "connected": Endpoint(peer.getsockname()[1], "127.0.0.1")}
 
 
 def kernel_version() -> tuple[int, ...]:

@@ -13,7 +13,7 @@ from dartsctl.collisions import Collision, NameTaken, Paused, ProjectTaken
 from dartsctl.commands.preflight import Preflight
 from dartsctl.conflicts import Conflict, Finding, Verdict
 from dartsctl.containers import Container
-from dartsctl.holders import DevLease, ForeignContainer, Holder, HostProcess, OwnContainer, SameStack, Unknown
+from dartsctl.holders import Connection, DevLease, ForeignContainer, Holder, HostProcess, OwnContainer, SameStack, Unknown
 from dartsctl.process import Process
 from dartsctl.wording import duration
 
@@ -80,20 +80,26 @@ def conflict_document(one: Conflict) -> dict[str, Any]:
 
 def holder_document(holder: Holder) -> dict[str, Any]:
     """One holder for a program; `kind` is a closed set."""
+    data: dict[str, Any]
     match holder:
         case HostProcess(process, others, evidence):
-            return {"kind": "process", **_process(process), "shared_with": list(others), "evidence": evidence}
+            data = {"kind": "process", **_process(process), "shared_with": list(others), "evidence": evidence}
         case ForeignContainer(container, evidence):
-            return {"kind": "container", **_container(container), "evidence": evidence}
+            data = {"kind": "container", **_container(container), "evidence": evidence}
         case OwnContainer(container, evidence):
-            return {"kind": "own-container", **_container(container), "evidence": evidence}
+            data = {"kind": "own-container", **_container(container), "evidence": evidence}
         case SameStack(service, published, evidence):
-            return {"kind": "same-stack", "service": service, "published": published, "evidence": evidence}
+            data = {"kind": "same-stack", "service": service, "published": published, "evidence": evidence}
         case DevLease(process, checkout, url, evidence):
             seen = _process(process) if process else {}
-            return {"kind": "dev-lease", **seen, "checkout": checkout, "url": url, "evidence": evidence}
+            data = {"kind": "dev-lease", **seen, "checkout": checkout, "url": url, "evidence": evidence}
+        case Connection(process, is_closing, peer, _, evidence):
+            seen = _process(process) if process else {}
+            state = "closing" if is_closing else "open"
+            data = {"kind": "connection", **seen, "peer": peer, "state": state, "evidence": evidence}
         case Unknown(uid, look, evidence):
-            return {"kind": "unknown", "uid": uid, "look": look, "evidence": evidence}
+            data = {"kind": "unknown", "uid": uid, "look": look, "evidence": evidence}
+    return data
 
 
 def _process(process: Process) -> dict[str, Any]:
@@ -198,8 +204,15 @@ def holder_line(holder: Holder) -> str:
         case DevLease(process, checkout, url, evidence):
             pid = f" (pid {process.pid})" if process else ""
             return f"held by the dev server of {checkout}{pid} at {url} [{evidence}]"
-        case Unknown(_, look, evidence):
-            return f"{evidence}; to see the owner: {look}"
+        case Connection() | Unknown():
+            return _nobody_line(holder)
+
+
+def _nobody_line(holder: Connection | Unknown) -> str:
+    if isinstance(holder, Unknown):
+        return f"{holder.evidence}; to see the owner: {holder.look}"
+    look = "" if holder.process or holder.is_closing else f"; to see the owner: {holder.look}"
+    return f"{holder.sentence} [{holder.evidence}]{look}"
 
 
 def process_line(process: Process) -> str:

@@ -208,11 +208,14 @@ def _stop_unit(case: Case, means: Means) -> None:
     if not isinstance(case.holder, HostProcess) or case.unit is None:
         return
     endpoints, process = _endpoints(case), case.holder.process
-    before, names = stopping.holding_pids(endpoints) - {process.pid}, ", ".join(case.unit.names)
+    holding, names = stopping.holding_pids(endpoints), ", ".join(case.unit.names)
+    if processes.birth(process.pid) != process.birth or not holding & {process.pid, *case.holder.others}:
+        means.screen.note(f"{process.name} (pid {process.pid}) has let go of the port by itself; nothing was stopped")
+        return
     systemd.stop(case.unit)
     means.screen.note(f"stopped {names}")
     means.history.add(Action.STOP_UNIT.value, names, _why(case), pid=process.pid)
-    stopping.look_again(endpoints, process, before, stopping.children_of_parent(process), seconds=means.settle)
+    stopping.look_again(endpoints, process, holding - {process.pid}, stopping.children_of_parent(process), seconds=means.settle)
 
 
 def _stop_containers(step: Step, means: Means) -> None:
@@ -271,7 +274,8 @@ def _is_published(case: Case, means: Means) -> bool:
 
 
 def _holders_now(case: Case) -> str:
-    found = [process for pid in sorted(stopping.holding_pids(_endpoints(case))) if (process := processes.describe(pid))]
+    pids = {pid for row in stopping.rows_on(_endpoints(case)) for pid in row.pids}
+    found = [process for pid in sorted(pids) if (process := processes.describe(pid))]
     return ", ".join(f"{process.name} (pid {process.pid})" for process in found) or "somebody who is not visible"
 
 

@@ -19,6 +19,7 @@ from dartsctl.edges.output import Screen
 from dartsctl.edges.prompts import Prompts
 from dartsctl.errors import DartsctlError, ExitCode, Refused
 from dartsctl.holders import HostProcess
+from dartsctl.listeners import Listener
 from dartsctl.process import Process
 
 AFTER_KILL = 5.0
@@ -88,9 +89,14 @@ def _signal(victims: Sequence[Process], shared: Collection[int], number: signal.
 
 
 def holding_pids(endpoints: Sequence[Endpoint]) -> set[int]:
-    """Who has a socket in the way of one of these now, in whatever state."""
+    """Who listens, or is bound, in the way of one of these now. A connection that uses the number is no reason for a signal."""
+    return {pid for row in rows_on(endpoints) if not row.is_connection for pid in row.pids}
+
+
+def rows_on(endpoints: Sequence[Endpoint]) -> list[Listener]:
+    """The sockets in the way of one of these now, in whatever state."""
     host = Host()
-    return {pid for endpoint in endpoints for row in host.listeners(endpoint.port) if row.overlaps(endpoint) for pid in row.pids}
+    return [row for endpoint in endpoints for row in host.listeners(endpoint.port) if row.overlaps(endpoint)]
 
 
 def _kill(victims: Sequence[Process], shared: Collection[int], endpoints: Sequence[Endpoint], grace: float, *, prompts: Prompts, yes: bool) -> None:
@@ -139,7 +145,8 @@ def look_again(endpoints: Sequence[Endpoint], stopped: Process, before: Collecti
     while True:
         for endpoint in endpoints:
             for row in Host().listeners(endpoint.port):
-                for pid in set(row.pids) - set(before) if row.surely_blocks and row.overlaps(endpoint) else ():
+                is_back = row.surely_blocks and not row.is_connection and row.overlaps(endpoint)
+                for pid in set(row.pids) - set(before) if is_back else ():
                     if newcomer := processes.describe(pid):
                         raise _is_back(newcomer, stopped, endpoint)
         for pid in children_of_parent(stopped) - set(siblings):

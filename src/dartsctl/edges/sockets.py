@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from dartsctl.bindings import Endpoint, Protocol, normal_address
 from dartsctl.errors import DartsctlError
@@ -121,23 +122,28 @@ def read_psutil(protocol: Protocol, ports: frozenset[int], _listening_only: bool
 
     rows: dict[Listener, set[int]] = {}
 
-    def note(pid: int | None, address: str, port: int, state: State) -> None:
-        if port in ports:
-            row = Listener(protocol, normal_address(address.partition("%")[0]), port, state)
+    def note(pid: int | None, own: Any) -> None:
+        if own.laddr and own.laddr.port in ports:
+            state = _state(protocol, own.status, bool(own.raddr))
+            peer = Endpoint(own.raddr.port, _plain_address(own.raddr.ip), protocol) if own.raddr else None
+            row = Listener(protocol, _plain_address(own.laddr.ip), own.laddr.port, state, peer=peer)
             rows.setdefault(row, set()).update([pid] if pid else [])
 
     try:
         for row in psutil.net_connections(kind=protocol):
-            if row.laddr:
-                note(row.pid, row.laddr.ip, row.laddr.port, _state(protocol, row.status, bool(row.raddr)))
+            note(row.pid, row)
     except psutil.AccessDenied:
         for process in psutil.process_iter():
             read = getattr(process, "net_connections", None) or process.connections  # psutil 6 renamed it
             with suppress(psutil.Error):
                 for own in read(kind=protocol):
-                    if own.laddr:
-                        note(process.pid, own.laddr.ip, own.laddr.port, _state(protocol, own.status, bool(own.raddr)))
+                    note(process.pid, own)
     return [replace(row, pids=tuple(sorted(pids))) for row, pids in rows.items()]
+
+
+def _plain_address(text: str) -> str:
+    """An address as psutil prints it, without the interface that it belongs to."""
+    return normal_address(text.partition("%")[0])
 
 
 def _state(protocol: Protocol, status: str, connected: bool) -> State:
