@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -151,13 +152,22 @@ def test_a_byte_order_mark_and_windows_line_ends_are_no_mistake(project: Path) -
 
 def test_a_folder_named_like_the_file_is_refused(project: Path) -> None:
     (project / "dartsctl.toml").mkdir()
-    with pytest.raises(UsageError, match=r"dartsctl.toml is a folder, not a settings file$"):
+    with pytest.raises(UsageError, match=r"dartsctl.toml cannot be read: it is a folder, not a regular file$"):
         load(project, {})
+
+
+def test_the_lines_of_large_settings_are_numbered_in_linear_time() -> None:
+    """A megabyte of lines took more than half a minute."""
+    text = "".join(f"k{number} = 1\n" for number in range(60_000))
+    begun = time.monotonic()
+    lines = line_numbers(text)
+    assert time.monotonic() - begun < 5
+    assert lines["k59999",] == 60_000
 
 
 def test_a_pipe_named_like_the_file_is_refused_and_not_waited_for(project: Path) -> None:
     os.mkfifo(project / "dartsctl.toml")
-    with pytest.raises(UsageError, match=r"dartsctl.toml is no regular file, not a settings file$"):
+    with pytest.raises(UsageError, match=r"dartsctl.toml cannot be read: it is a named pipe, not a regular file$"):
         load(project, {})
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from dartsctl import bounded_file
 from dartsctl.errors import Refused, UsageError
 from dartsctl.settings import PRODUCTION, Settings, environment_key
 from dartsctl.settings_values import check_project
@@ -88,7 +89,7 @@ def resolve(
         raise _unknown(settings, name)
     configured = settings.environments[name]
     _refuse_anothers_project(settings, name, project)
-    return Environment(
+    environment = Environment(
         name=name,
         files=_flagged(files, "--file") or _configured_files(settings, name) or _conventional_file(settings, name),
         env_files=_flagged(env_files, "--env-file") or _env_files(settings, name),
@@ -98,6 +99,7 @@ def resolve(
         is_production=name == PRODUCTION,
         refuses_unsafe=configured.unsafe == "refuse",
     )
+    return _checked(environment)
 
 
 def adhoc(
@@ -113,7 +115,7 @@ def adhoc(
     Raises UsageError for a file that is not there, and for a `directory` without Compose files.
     """
     folder = _absolute(directory)
-    return Environment(
+    environment = Environment(
         name="adhoc",
         files=_flagged(files, "--file") or _compose_defaults(folder),
         env_files=_flagged(env_files, "--env-file"),
@@ -121,6 +123,16 @@ def adhoc(
         profiles=tuple(profiles),
         directory=folder,
     )
+    return _checked(environment)
+
+
+def default_env_files(environment: Environment) -> tuple[Path, ...]:
+    """Return the `.env` files that Compose reads where none is named: the working folder's, and the one beside its first file."""
+    if environment.env_files:
+        return ()
+    beside = environment.files[0].parent if environment.files else environment.directory
+    found = [folder / ".env" for folder in (Path(), beside)]
+    return tuple(file for file in found if os.access(file, os.F_OK) and not file.is_dir())
 
 
 def python_for(*folders: Path) -> str:
@@ -154,6 +166,12 @@ def server_command(settings: Settings) -> tuple[str, ...]:
             hint="or name it once: dartsctl run -- COMMAND...",
         )
     return ("{python}", found)
+
+
+def _checked(environment: Environment) -> Environment:
+    for file in default_env_files(environment):
+        _existing(file, "Compose's default env file")
+    return environment
 
 
 def _refuse_anothers_project(settings: Settings, name: str, project: str | None) -> None:
@@ -246,11 +264,19 @@ def _flagged(files: Sequence[Path], flag: str) -> tuple[Path, ...]:
 
 
 def _existing(file: Path, origin: str) -> Path:
-    """`file`; raises UsageError that begins with `origin` where it is not there. No regular file is asked for: /dev/null is an env file."""
-    if file.is_dir():
-        raise UsageError(f"{origin}: {file} is a folder", hint="name the file in it")
-    if not file.exists():
-        raise UsageError(f"{origin}: no file {file}", hint=f"correct the path, or make the file: ls {file.parent}")
+    """Return `file`. Raises UsageError that begins with `origin` for what is not there, no regular file, or too large.
+
+    Compose would wait for a named pipe and read a device for ever. /dev/null is an env file.
+    """
+    try:
+        if file.is_dir():
+            raise UsageError(f"{origin}: {file} is a folder", hint="name the file in it")
+        if not bounded_file.is_null_device(file):
+            bounded_file.check(file, limit=bounded_file.COMPOSE_LIMIT)
+    except FileNotFoundError:
+        raise UsageError(f"{origin}: no file {file}", hint=f"correct the path, or make the file: ls {file.parent}") from None
+    except OSError as error:
+        raise UsageError(f"{origin}: {file} cannot be read: {error.strerror}", hint=f"ls -l {file}") from error
     return file
 
 

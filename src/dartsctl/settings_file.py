@@ -5,13 +5,14 @@ tomllib knows no lines, and a message about a key must name one, so the text is 
 
 from __future__ import annotations
 
+import os
 import re
-import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from dartsctl import bounded_file
 from dartsctl.errors import UsageError
 
 SETTINGS_FILE = "dartsctl.toml"
@@ -86,7 +87,8 @@ def in_folder(folder: Path) -> SettingsFile | None:
         text = _text(own, data)
         return SettingsFile(own, _parsed(own, text), (), line_numbers(text))
     shared = folder / PYPROJECT
-    if not shared.is_file() or (data := _read(shared)) is None or b"dartsctl" not in data:
+    data = _read(shared) if os.access(shared, os.F_OK) else None
+    if data is None or b"dartsctl" not in data:
         return None  # not even read as TOML: a stranger's broken pyproject.toml is not our business
     text = _text(shared, data)
     tool = _parsed(shared, text).get("tool")
@@ -115,20 +117,15 @@ def kind(value: object) -> str:
 def _read(path: Path) -> bytes | None:
     """The file's bytes, None where there is no such file; raises UsageError for what is there and cannot be read."""
     try:
-        mode = path.stat().st_mode
+        return bounded_file.read_bytes(path)
     except (FileNotFoundError, NotADirectoryError):
         if path.is_symlink():
             raise UsageError(f"{path} is a link to nothing", hint=f"ls -l {path}") from None
         return None
-    except PermissionError:
-        return None  # the folder may not be searched: nothing in it is meant for us
-    except OSError as error:
+    except PermissionError as error:
+        if not os.access(path.parent, os.X_OK):
+            return None  # the folder may not be searched: nothing in it is meant for us
         raise UsageError(f"{path} cannot be read: {error.strerror}", hint=f"ls -l {path}") from error
-    if not stat.S_ISREG(mode):
-        what = "a folder" if stat.S_ISDIR(mode) else "no regular file"
-        raise UsageError(f"{path} is {what}, not a settings file", hint=f"rename it, or name the project's folder: --project-dir {path.parent}")
-    try:
-        return path.read_bytes()
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}", hint=f"ls -l {path}") from error
 
@@ -179,12 +176,14 @@ def line_numbers(text: str) -> dict[Key, int]:
 
 def _statements(text: str) -> Iterator[tuple[int, Key, Key]]:
     """(line, the table it stands in, the key) of each statement; for a header the key is empty."""
-    position = 0
+    position = counted = 0
+    line = 1
     header: Key = ()
     while position < len(text):
         statement = _STATEMENT.match(text, position)
         if statement:
-            line = text.count("\n", 0, position) + 1
+            line += text.count("\n", counted, position)
+            counted = position
             if statement["header"]:
                 header = _parts(statement["header"])
                 yield line, header, ()

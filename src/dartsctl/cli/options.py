@@ -158,15 +158,10 @@ def secrets_of(environment: Environment) -> tuple[str, ...]:
     """What Compose may fill in and nobody may see: every value of the env files, and of our own variables with a secret's name."""
     from dartsctl import masking
     from dartsctl.edges.env_files import read
+    from dartsctl.environment import default_env_files
 
     found = list(masking.secret_values(os.environ))
-    for file in environment.env_files or _env_files_of_compose(environment):
+    for file in environment.env_files or default_env_files(environment):
         with suppress(DartsctlError):  # Compose itself will say what is wrong with the file
             found += [one.value for one in read((file,)).values() if one.value]
     return tuple(found)
-
-
-def _env_files_of_compose(environment: Environment) -> tuple[Path, ...]:
-    """The `.env` files that Compose reads when none is named: the working folder's, and the one beside the first Compose file."""
-    folders = (working_folder(), environment.files[0].parent if environment.files else environment.directory)
-    return tuple(file for folder in dict.fromkeys(folders) if (file := folder / ".env").is_file())

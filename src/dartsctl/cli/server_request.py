@@ -118,7 +118,7 @@ def _env_files(paths: tuple[Path, ...]) -> dict[str, dict[str, str]]:
 
 def _default_env_file(settings: Settings) -> tuple[Path, ...]:
     file = settings.root / ".env"
-    return (file,) if settings.source and file.is_file() else ()
+    return (file,) if settings.source and file.exists() and not file.is_dir() else ()
 
 
 def checkout_of(settings: Settings) -> str:

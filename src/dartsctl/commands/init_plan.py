@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dartsctl import scaffold, spawn
+from dartsctl import bounded_file, scaffold, spawn
 from dartsctl.commands.moving import ComposeOn
 from dartsctl.edges import certificates, env_files
 from dartsctl.edges.project_files import template, template_mode, template_names
@@ -232,8 +232,17 @@ def _not_ignored(root: Path, paths: Sequence[str]) -> tuple[str, ...]:
     if done and done.code in (0, 1):
         ignored = set(done.stdout.splitlines())
         return tuple(path for path in paths if path not in ignored)
-    lines = root / ".gitignore"
-    return scaffold.not_ignored(paths, lines.read_text(encoding="utf-8", errors="replace") if lines.exists() else "")
+    return scaffold.not_ignored(paths, _text_of(root / ".gitignore"))
+
+
+def _text_of(file: Path) -> str:
+    """Return the text of a file, empty where there is none. Raises UsageError where it cannot be read."""
+    try:
+        return bounded_file.read_text(file)
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read: {error.strerror}", hint=f"ls -l {file}") from error
 
 
 def _from(root: Path, path: Path) -> str:

@@ -5,6 +5,7 @@ Dates are read from the certificate itself (RFC 5280, 4.1.2.5): that needs no pr
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import ssl
@@ -12,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from dartsctl import spawn
+from dartsctl import bounded_file, spawn
 from dartsctl.certificate import Certificate, KeyState, Shelf, holds_certificates
 from dartsctl.errors import DartsctlError
 from dartsctl.stack import Mount
@@ -22,7 +23,6 @@ DAYS = 825
 
 _ENDINGS = frozenset({".crt", ".cer", ".cert", ".pem", ".key"})
 _DEPTH = 2  # letsencrypt's live/NAME/fullchain.pem
-_LARGEST = 1 << 20  # bytes
 _MANY = 500  # files
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 _KEY = re.compile(r"-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----.+?-----END (?:[A-Z]+ )?PRIVATE KEY-----", re.DOTALL)
@@ -97,11 +97,11 @@ def _inside(folder: Path, target: str, hidden: set[str], closed: list[Path], dep
 
 
 def _text(file: Path) -> str | None:
-    """What the file says; None where it may not be read, or is too large to be one."""
+    """Return what the file says; None where it may not be read, or is no regular file. One that is too large holds no certificate."""
     try:
-        return file.read_text(encoding="ascii", errors="replace") if file.stat().st_size <= _LARGEST else ""
-    except OSError:
-        return None
+        return bounded_file.read_text(file)
+    except OSError as error:
+        return "" if error.errno == errno.EFBIG else None
 
 
 def _key_of(file: Path, keys: Sequence[Path], texts: dict[Path, str]) -> KeyState:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dartsctl import spawn
+from dartsctl import bounded_file, spawn
 from dartsctl.bindings import ANY_IPV4, Endpoint, normal_address, protocol_named
 from dartsctl.compose_errors import config_hint, plain, unset_variables, without_env_text
 from dartsctl.containers import Container
@@ -55,14 +55,25 @@ class MissingVariable(DartsctlError):
 
 def compose_command(environ: Mapping[str, str]) -> tuple[str, ...]:
     """How Compose is started: the plugin's own binary where it is found, else `docker compose`. Raises DockerUnavailable where neither is there."""
-    own = Path(environ.get("DOCKER_CONFIG") or Path.home() / ".docker") / "cli-plugins"
-    for folder in (str(own), *PLUGIN_FOLDERS):
+    config = Path(environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
+    _refuse_special(config / "config.json")
+    for folder in (str(config / "cli-plugins"), *PLUGIN_FOLDERS):
         plugin = Path(folder) / "docker-compose"
         if os.access(plugin, os.X_OK):
             return (str(plugin),)
     if shutil.which("docker"):
         return ("docker", "compose")
     raise DockerUnavailable("Docker is not installed here", hint="https://docs.docker.com/engine/install/")
+
+
+def _refuse_special(config: Path) -> None:
+    """Docker's own programs would wait for a named pipe for ever."""
+    try:
+        bounded_file.check(config, limit=bounded_file.TEXT_LIMIT)
+    except bounded_file.Unsuitable as error:
+        raise DockerUnavailable(f"{config} cannot be read: {error.strerror}", hint=f"ls -l {config}") from error
+    except OSError:
+        return  # none, or not for us: Docker goes on without it
 
 
 class Compose:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from dartsctl import log_stream
+from dartsctl import bounded_file, log_stream
 from dartsctl.bindings import ANY_IPV4, Endpoint, normal_address, protocol_named
 from dartsctl.containers import Container
 from dartsctl.engines import Engine, Kind
@@ -37,14 +37,14 @@ def endpoint(environ: Mapping[str, str]) -> str:
 
     meta = folder / "contexts" / "meta" / hashlib.sha256(context.encode()).hexdigest() / "meta.json"
     try:
-        return str(json.loads(meta.read_text())["Endpoints"]["docker"]["Host"])
+        return str(json.loads(bounded_file.read_bytes(meta))["Endpoints"]["docker"]["Host"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DockerUnavailable(f"the Docker context {context!r} does not exist or is broken", hint="docker context ls") from error
 
 
 def _current_context(folder: Path) -> str:
     try:
-        return str(json.loads((folder / "config.json").read_text()).get("currentContext", ""))
+        return str(json.loads(bounded_file.read_bytes(folder / "config.json")).get("currentContext", ""))
     except (OSError, ValueError, AttributeError):
         return ""
 
@@ -288,7 +288,7 @@ def _kind(platform: str, pid: int | None, uid: int | None) -> Kind:
 
 def _pid_file() -> int | None:
     try:
-        return int(Path("/var/run/docker.pid").read_text())
+        return int(bounded_file.read_text(Path("/var/run/docker.pid"), limit=32))
     except (OSError, ValueError):
         return None
 
@@ -308,7 +308,7 @@ def _daemon_settings(pid: int | None) -> dict[str, Any]:
         elif name == "--userland-proxy":
             flags["userland-proxy"] = value.lower() not in ("false", "0", "f")
     try:
-        settings = json.loads(place.read_text())
+        settings = json.loads(bounded_file.read_bytes(place))
     except (OSError, ValueError):
         settings = {}
     return {**(settings if isinstance(settings, dict) else {}), **flags}

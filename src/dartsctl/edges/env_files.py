@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from dartsctl import bounded_file
 from dartsctl.environment import EnvValue
 from dartsctl.errors import UsageError
 
@@ -125,7 +126,7 @@ def _text(path: Path) -> str:
     if path.is_dir():
         raise UsageError(f"{path} is a folder, not an env file", hint="name the file in it")
     try:
-        data = path.read_bytes()
+        data = b"" if bounded_file.is_null_device(path) else bounded_file.read_bytes(path)
     except FileNotFoundError:
         raise UsageError(f"there is no env file {path}", hint=f"make it, or leave it out: ls -la {path.parent}") from None
     except OSError as error:

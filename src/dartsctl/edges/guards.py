@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from dartsctl import spawn
+from dartsctl import bounded_file, spawn
 from dartsctl.errors import DartsctlError
 
 FOLDER = Path(__file__).parents[1] / "guard_path"
@@ -174,7 +174,7 @@ def _ours(file: Path, mark: str) -> str:
 
 def _text(file: Path) -> str | None:
     try:
-        return file.read_text(encoding="utf-8", errors="replace")
+        return bounded_file.read_text(file)
     except (FileNotFoundError, NotADirectoryError):
         return None
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from dartsctl import bounded_file
 from dartsctl.errors import DartsctlError
 
 _PACKAGE = Path(__file__).parents[1]
@@ -72,7 +73,7 @@ class Writing:
             return
         with _told(path):
             real = path.resolve()  # a link stays one
-            old = real.read_bytes()
+            old = bounded_file.read_bytes(real)
             end = b"\r\n" if b"\r\n" in old else b"\n"
             gap = end if old and not old.endswith(b"\n") else b""
             self._changed.append((real, old))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dartsctl import spawn
+from dartsctl import bounded_file, spawn
 from dartsctl.errors import DartsctlError, UsageError
 
 _ASK_POETRY_WITHIN = 10.0  # seconds; it takes one to start
@@ -87,7 +87,7 @@ def _site_packages(path: Path) -> Path | None:
 def _python_version(cfg: Path) -> str:
     """`3.12`; venv writes `version`, virtualenv and uv write `version_info`."""
     try:
-        text = cfg.read_text(encoding="utf-8", errors="replace")
+        text = bounded_file.read_text(cfg)
     except OSError:
         return ""
     match = re.search(r"^version(?:_info)?\s*=\s*(\d+\.\d+)", text, re.MULTILINE)
@@ -118,7 +118,7 @@ def _poetry_project(folder: Path) -> str | None:
     import tomllib
 
     try:
-        document: dict[str, Any] = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
+        document: dict[str, Any] = tomllib.loads(bounded_file.read_text(folder / "pyproject.toml"))
     except (OSError, ValueError):
         return None
     poetry = _table(_table(document, "tool"), "poetry")

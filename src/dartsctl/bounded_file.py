@@ -1,0 +1,74 @@
+"""Read a file that somebody else wrote: a regular one, of a limited size, without ever waiting for it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+TEXT_LIMIT = 1 << 20
+"""Bytes of a settings file, an env file, a certificate."""
+COMPOSE_LIMIT = 16 << 20
+"""Bytes of a Compose file; some are generated."""
+
+
+class Unsuitable(OSError):
+    """What is there is no regular file, or too large."""
+
+
+def read_bytes(path: Path, *, limit: int = TEXT_LIMIT) -> bytes:
+    """Return the content of a regular file of at most `limit` bytes.
+
+    Raises OSError as `open` does, and Unsuitable; `strerror` says why.
+    """
+    check(path, limit=limit)
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        _refuse_special(os.fstat(descriptor), path, limit)  # replaced since the check
+        data = file.read(limit + 1)
+    if len(data) > limit:  # it grows, or lies in /proc, where sizes are 0
+        raise _too_large(path, limit)
+    return data
+
+
+def read_text(path: Path, *, limit: int = TEXT_LIMIT) -> str:
+    """Return the text of a regular file; bytes that are no UTF-8 become U+FFFD. Raises OSError as `read_bytes` does."""
+    return read_bytes(path, limit=limit).decode(errors="replace")
+
+
+def check(path: Path, *, limit: int) -> None:
+    """Raise Unsuitable, or another OSError, for what `read_bytes` would refuse.
+
+    Nothing is opened: to open a FIFO can wait for ever, and to open a device can have an effect of its own.
+    """
+    _refuse_special(path.stat(), path, limit)
+
+
+def is_null_device(path: Path) -> bool:
+    """Return whether `path` is /dev/null, the usual name of an empty env file."""
+    try:
+        return path.stat().st_rdev == Path(os.devnull).stat().st_rdev
+    except OSError:
+        return False
+
+
+def _refuse_special(status: os.stat_result, path: Path, limit: int) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise Unsuitable(errno.EINVAL, f"it is {_kind(status.st_mode)}, not a regular file", str(path))
+    if status.st_size > limit:
+        raise _too_large(path, limit)
+
+
+def _too_large(path: Path, limit: int) -> Unsuitable:
+    return Unsuitable(errno.EFBIG, f"it is larger than {limit >> 20} MiB", str(path))
+
+
+def _kind(mode: int) -> str:
+    if stat.S_ISDIR(mode):
+        return "a folder"
+    if stat.S_ISFIFO(mode):
+        return "a named pipe"
+    if stat.S_ISSOCK(mode):
+        return "a socket"
+    return "a device"
