@@ -254,6 +254,7 @@ def _race(folder: Path) -> Ratio:
 def stacks(bench: Bench) -> None:
     """The preflight, against what Compose itself takes."""
     bench.target("dartsctl prod check --json / docker compose config --format json", 1.2, lambda: _check(bench))
+    bench.target("check of a range of 16,384 ports / docker compose config", 1.5, lambda: _check_range(bench))
     bench.target("preflight's share of a cold `up -d` of seven small services", 0.07, lambda: _share(bench))
 
 
@@ -268,6 +269,15 @@ def _check(bench: Bench) -> Ratio:
     (project / "dartsctl.toml").write_text(f'[prod]\nfiles = ["{file}"]\nproject = "darts-bench"\n')
     peer = _docker("compose", "-f", str(file), "--env-file", str(env_file), "-p", "darts-bench", "config", "--format", "json")
     return compare(_dartsctl("prod", "check", "--json", cwd=project, good=(0, 3, 4)), command(peer), rounds=bench.rounds)
+
+
+def _check_range(bench: Bench) -> Ratio:
+    """One entry of a TURN server's, which Compose writes out port by port."""
+    _engine_or_skip()
+    file = bench.folder / "turn.yml"
+    file.write_text(f"services:\n  turn:\n    image: {SMALL_IMAGE}\n    ports: ['49152-65535:49152-65535/udp']\n")
+    peer = _docker("compose", "-f", str(file), "config", "--format", "json")
+    return compare(_dartsctl("check", "-f", str(file), "--json", cwd=bench.folder, good=(0, 3)), command(peer), rounds=bench.rounds)
 
 
 def _share(bench: Bench) -> Ratio:

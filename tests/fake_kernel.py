@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from dartsctl.bindings import Endpoint
+from dartsctl.bindings import Endpoint, Protocol
 from dartsctl.containers import Container
 from dartsctl.holders import DevLease
 from dartsctl.listeners import Listener, Probe
@@ -12,7 +12,10 @@ from dartsctl.process import Process
 
 
 class FakeKernel:
-    """Stands for commands.host.Host. What is not written down is free, and nobody is there. `asked` are the probes that were made, in order."""
+    """Stands for commands.host.Host. What is not written down is free, and nobody is there. `asked` are the probes that were made, in order.
+
+    `complete`: whoever blocks stands in `rows`, as on Linux 6.8 and newer.
+    """
 
     def __init__(
         self,
@@ -24,6 +27,7 @@ class FakeKernel:
         forwarders: Sequence[int] = (),
         in_containers: Mapping[int, str] | None = None,
         leases: Mapping[tuple[int, int], DevLease] | None = None,
+        complete: bool = False,
     ) -> None:
         self._answers = answers or {}
         self._rows = rows
@@ -32,6 +36,7 @@ class FakeKernel:
         self._forwarders = forwarders
         self._in_containers = in_containers or {}
         self._leases = leases or {}
+        self._complete = complete
         self.asked: list[tuple[Endpoint, bool]] = []
 
     def probe(self, endpoint: Endpoint, *, udp_reuse_address: bool) -> Probe:
@@ -40,6 +45,16 @@ class FakeKernel:
 
     def listeners(self, port: int) -> tuple[Listener, ...]:
         return tuple(row for row in self._rows if row.port == port)
+
+    def occupied(self, protocol: Protocol, ports: range) -> dict[int, list[Listener]] | None:
+        """None unless the rows are the whole table."""
+        if not self._complete:
+            return None
+        found: dict[int, list[Listener]] = {}
+        for row in self._rows:
+            if row.protocol == protocol and row.port in ports:
+                found.setdefault(row.port, []).append(row)
+        return found
 
     def local_addresses(self) -> tuple[str, ...]:
         return self._addresses

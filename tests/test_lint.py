@@ -124,8 +124,8 @@ def test_drift_is_told_in_all_directions() -> None:
     found = drift(stack, Allocation({80: "nginx", 443: "nginx", 8080: "api-gateway"}))
     assert [(one.code, one.service, one.sentence) for one in found] == [
         ("drift", "nginx", "port 8443 is published and not in [ports.production]"),
-        ("drift", "nginx", "port 443 is in [ports.production] and nothing publishes it"),
-        ("drift", "proxy", "port 8080 is api-gateway's in [ports.production], and proxy publishes it"),
+        ("drift", "nginx", "port 443 is in [ports.production] and not published"),
+        ("drift", "proxy", "port 8080 is published by proxy, and api-gateway's in [ports.production]"),
     ]
 
 

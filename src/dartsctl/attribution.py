@@ -35,12 +35,15 @@ class Attribution:
         self._stack = stack
         self._by_id: Mapping[str, Container] = {container.id: container for container in containers}
         self._witness = witness
+        self._published: dict[str, dict[int, list[Endpoint]]] = {}
 
     def holders(self, endpoint: Endpoint, obstacle: Obstacle) -> tuple[Holder, ...]:
         """Everybody in `endpoint`'s way: the containers that the engine lists, else the sockets' owners, else Unknown."""
         if obstacle.containers:
             seen = self._forwarder_seen(endpoint)
-            return tuple(self._container(container, f"docker lists {_published_at(container, endpoint)}{seen}") for container in obstacle.containers)
+            return tuple(
+                self._container(container, f"docker lists {self._published_at(container, endpoint)}{seen}") for container in obstacle.containers
+            )
         if obstacle.reason is not Reason.IN_USE:
             return ()
         return self.holders_of_socket(endpoint)
@@ -110,6 +113,15 @@ class Attribution:
             return OwnContainer(container, evidence)
         return ForeignContainer(container, evidence)
 
+    def _published_at(self, container: Container, endpoint: Endpoint) -> Endpoint:
+        """The endpoint of `container` that is in the way of `endpoint`."""
+        if container.id not in self._published:
+            by_port: dict[int, list[Endpoint]] = {}
+            for one in container.published:
+                by_port.setdefault(one.port, []).append(one)
+            self._published[container.id] = by_port
+        return next(one for one in self._published[container.id][endpoint.port] if one.excludes(endpoint))
+
     def _forwarder_seen(self, endpoint: Endpoint) -> str:
         for row in self._witness.listeners(endpoint.port):
             for pid in row.pids:
@@ -117,10 +129,6 @@ class Attribution:
                 if row.overlaps(endpoint) and process and self._witness.is_forwarder(process):
                     return f"; socket held by {process.name} (pid {pid})"
         return ""
-
-
-def _published_at(container: Container, endpoint: Endpoint) -> Endpoint:
-    return next(published for published in container.published if published.excludes(endpoint))
 
 
 def _state(row: Listener) -> str:

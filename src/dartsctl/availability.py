@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
-from dartsctl.bindings import Endpoint
+from dartsctl import bindings
+from dartsctl.bindings import Endpoint, PortBinding
 from dartsctl.containers import Container
 from dartsctl.convergence import Convergence
 from dartsctl.engines import Engine
@@ -39,6 +41,9 @@ class Kernel(Protocol):
 
     def listeners(self, port: int) -> tuple[Listener, ...]: ...
 
+    def occupied(self, protocol: bindings.Protocol, ports: range) -> Mapping[int, Sequence[Listener]] | None:
+        """The sockets on those of `ports` that have any; None where a socket may block without being in the table."""
+
     def local_addresses(self) -> tuple[str, ...]: ...
 
 
@@ -58,6 +63,9 @@ class Availability:
         self._engine = engine
         self._kernel = kernel
         self._freed = convergence.freed
+        self._freed_on: dict[int, list[Endpoint]] = {}
+        for endpoint in self._freed:
+            self._freed_on.setdefault(endpoint.port, []).append(endpoint)
         self._answers: dict[Endpoint, Obstacle | None] = {}
         self._published: dict[int, list[tuple[Endpoint, Container]]] = {}
         for container in convergence.staying:
@@ -70,6 +78,35 @@ class Availability:
             self._answers[endpoint] = self._ask(endpoint)
         return self._answers[endpoint]
 
+    def marks(self, binding: PortBinding) -> Mapping[int, object]:
+        """The numbers of `binding` for which `obstacle` may answer otherwise than for its other numbers.
+
+        Neighbours with equal marks get the same answer: they belong to the same containers, and nobody else has a socket there.
+        """
+        numbers = binding.numbers
+        book = {port for port in (self._published.keys() | self._freed_on.keys()) if port in numbers}
+        found: dict[int, object] = {port: self._mark(port, binding.protocol) for port in book}
+        if not self._engine.is_here:
+            return found
+        rows = self._kernel.occupied(binding.protocol, numbers)
+        if rows is None:
+            return {**found, **{port: port for port in numbers if not self._is_clear(binding, port)}}
+        return {**found, **{port: port for port, sockets in rows.items() if not self._is_listed(sockets)}}
+
+    def _mark(self, port: int, protocol: bindings.Protocol) -> object:
+        listed = tuple((one.address, container.id) for one, container in self._published.get(port, ()) if one.protocol == protocol)
+        return listed, frozenset(one.address for one in self._freed_on.get(port, ()) if one.protocol == protocol)
+
+    def _is_listed(self, sockets: Collection[Listener]) -> bool:
+        """Whether all of them are what the engine lists."""
+        return all(socket.endpoint in self._known_on(socket.port) for socket in sockets)
+
+    def _known_on(self, port: int) -> Collection[Endpoint]:
+        return [*self._freed_on.get(port, ()), *(endpoint for endpoint, _ in self._published.get(port, ()))]
+
+    def _is_clear(self, binding: PortBinding, port: int) -> bool:
+        return all(self._probe(endpoint) is Probe.FREE for endpoint in binding.endpoints(port))
+
     def _ask(self, endpoint: Endpoint) -> Obstacle | None:
         listed = {container.id: container for published, container in self._published.get(endpoint.port, ()) if published.excludes(endpoint)}
         # Before any probe: an udp probe with SO_REUSEADDR does not see another container's udp port on 28 (ENGINES.md section 2).
@@ -77,7 +114,7 @@ class Availability:
             return Obstacle(Reason.IN_USE, tuple(listed.values()))
         if not self._engine.is_here:
             return None
-        answer = self._kernel.probe(endpoint, udp_reuse_address=self._engine.reuses_udp_addresses)
+        answer = self._probe(endpoint)
         if answer is Probe.FREE:
             return None
         if answer is Probe.FORBIDDEN:
@@ -96,7 +133,7 @@ class Availability:
 
     def _only_freed_ones_block(self, endpoint: Endpoint) -> bool:
         """Whether a busy endpoint is busy only through containers that `up` releases first (PORTS.md 1.5, last paragraph)."""
-        freed = [mine for mine in self._freed if mine.excludes(endpoint)]
+        freed = [mine for mine in self._freed_on.get(endpoint.port, ()) if mine.excludes(endpoint)]
         if not freed:
             return False
         others = [row for row in self._kernel.listeners(endpoint.port) if row.overlaps(endpoint) and row.endpoint not in self._freed]
@@ -111,4 +148,7 @@ class Availability:
         return all(self._is_free(single) for single in singles if single.is_ipv6 == endpoint.is_ipv6 and not single.is_wildcard)
 
     def _is_free(self, endpoint: Endpoint) -> bool:
-        return self._kernel.probe(endpoint, udp_reuse_address=self._engine.reuses_udp_addresses) is not Probe.IN_USE
+        return self._probe(endpoint) is not Probe.IN_USE
+
+    def _probe(self, endpoint: Endpoint) -> Probe:
+        return self._kernel.probe(endpoint, udp_reuse_address=self._engine.reuses_udp_addresses)

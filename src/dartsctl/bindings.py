@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import socket
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Literal, cast
 
 Protocol = Literal["tcp", "udp", "sctp"]
@@ -71,6 +72,7 @@ class PortBinding:
     """What one replica of a service asks for in one piece: one number out of `first`..`last`, free on all `addresses`.
 
     A fixed port has `first == last`. `target` is the port inside the container.
+    With `is_block`, every number of `first`..`last` is bound, and `target` belongs to `first`: the next number leads to the next port.
     """
 
     service: str
@@ -80,10 +82,17 @@ class PortBinding:
     first: int
     last: int
     addresses: tuple[str, ...]
+    is_block: bool = False
 
     @property
     def is_range(self) -> bool:
-        return self.first != self.last
+        """Whether the engine picks the number."""
+        return self.first != self.last and not self.is_block
+
+    @property
+    def count(self) -> int:
+        """How many numbers it binds."""
+        return self.last - self.first + 1 if self.is_block else 1
 
     @property
     def numbers(self) -> range:
@@ -92,7 +101,23 @@ class PortBinding:
     @property
     def published(self) -> str:
         """As a Compose file writes it: `5000` or `5000-5009`."""
-        return f"{self.first}-{self.last}" if self.is_range else str(self.first)
+        return f"{self.first}-{self.last}" if self.first != self.last else str(self.first)
+
+    @property
+    def targets(self) -> str:
+        """The ports inside the container, written the same way."""
+        return f"{self.target}-{self.target + self.count - 1}" if self.count > 1 else str(self.target)
+
+    def part(self, first: int, last: int) -> PortBinding:
+        """The numbers `first`..`last` of a block."""
+        return replace(self, first=first, last=last, target=self.target + first - self.first, is_block=first != last)
+
+    def singles(self) -> Iterator[PortBinding]:
+        """A block's numbers one by one; anything else is one piece already."""
+        if self.is_block:
+            yield from (self.part(port, port) for port in self.numbers)
+        else:
+            yield self
 
     def endpoints(self, port: int) -> tuple[Endpoint, ...]:
         """What is bound when the engine settles on `port`."""

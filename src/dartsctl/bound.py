@@ -65,12 +65,17 @@ def unheard(
 
     For an engine on this host with its userland proxy alone. A listener whose owner is not visible (they are root's) counts as the engine's.
     """
+    on_port: dict[int, list[Listener]] = {}
+    for row in rows:
+        if row.surely_blocks:
+            on_port.setdefault(row.port, []).append(row)
+    needed = {service: frozenset(endpoints) for service, endpoints in wanted.items()}
     found: list[Loss] = []
     for one in running:
         for endpoint in one.published:
-            if endpoint not in wanted.get(one.service, ()):
+            if endpoint not in needed.get(one.service, ()):
                 continue
-            there = [row for row in rows if row.surely_blocks and row.overlaps(endpoint)]
+            there = [row for row in on_port.get(endpoint.port, ()) if row.overlaps(endpoint)]
             if not there:
                 found.append(Loss(one.service, one.name, Lack.NO_LISTENER, endpoint))
             elif all(row.pids and not any(is_engines(pid) for pid in row.pids) for row in there):

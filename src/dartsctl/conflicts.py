@@ -5,12 +5,14 @@ The rule is ENGINES.md section 7, on top of PORTS.md section 1. Everything is re
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
+from dartsctl import blocks
 from dartsctl.availability import Availability, Obstacle, Reason
-from dartsctl.bindings import Endpoint, PortBinding
+from dartsctl.bindings import Endpoint, PortBinding, Protocol
 from dartsctl.engines import Engine
 from dartsctl.holders import Holder, SameStack
 from dartsctl.publishing import Unbound
@@ -84,38 +86,89 @@ def find(
     held: Sequence[PortBinding] = (),
 ) -> tuple[Finding, ...]:
     """The verdict on each binding of `new`; `held` ones are reported as such. `doubtful` services never get a plain conflict."""
-    judge = _Judge(new, engine, availability, attribute)
+    edges = _edges(new, availability)
+    pieces = [list(blocks.cut(binding, edges.get(binding.protocol, ()))) for binding in new]
+    judge = _Judge([piece for some in pieces for piece in some], engine, availability, attribute)
     found = [Finding(binding, Verdict.HELD, "running already") for binding in held]
-    for binding in new:
-        finding = judge.range(binding) if binding.is_range else judge.fixed(binding)
-        if finding.verdict is Verdict.CONFLICT and binding.service in doubtful:
-            finding = replace(finding, verdict=Verdict.UNCERTAIN, note=doubtful[binding.service], conflict=None)
-        found.append(finding)
+    for some in pieces:
+        judged = [judge.range(piece) if piece.is_range else judge.fixed(piece) for piece in some]
+        found += _joined([_doubted(finding, doubtful) for finding in judged])
     return tuple(sorted(found, key=lambda finding: (finding.binding.service, finding.binding.first, finding.binding)))
 
 
+def _edges(new: Sequence[PortBinding], availability: Availability) -> dict[Protocol, list[int]]:
+    """Where to cut blocks so that all numbers of a piece meet the same bindings of the stack and the same obstacles.
+
+    One set of edges for all blocks of a protocol: two pieces are then either the same numbers, or have none in common.
+    """
+    found: dict[Protocol, list[int]] = {}
+    for protocol in {binding.protocol for binding in new if binding.is_block}:
+        own = [binding for binding in new if binding.protocol == protocol]
+        edges = set(blocks.edges(own))
+        for block in {replace(binding, service="", replica=0, target=0) for binding in own if binding.is_block}:
+            edges.update(blocks.edges_of_marks(availability.marks(block)))
+        found[protocol] = sorted(edges)
+    return found
+
+
+def _doubted(finding: Finding, doubtful: Mapping[str, str]) -> Finding:
+    if finding.verdict is not Verdict.CONFLICT or finding.binding.service not in doubtful:
+        return finding
+    return replace(finding, verdict=Verdict.UNCERTAIN, note=doubtful[finding.binding.service], conflict=None)
+
+
+def _joined(found: Sequence[Finding]) -> list[Finding]:
+    """The findings on the pieces of one block, neighbours with the same answer in one."""
+    joined: list[Finding] = []
+    for finding in found:
+        if joined and (both := _both(joined[-1], finding)):
+            joined[-1] = both
+        else:
+            joined.append(finding)
+    return joined
+
+
+def _both(left: Finding, right: Finding) -> Finding | None:
+    """Two findings on neighbouring pieces as one; None where they differ."""
+    if (left.verdict, left.note) != (right.verdict, right.note):
+        return None
+    binding = replace(left.binding, last=right.binding.last, is_block=True)
+    if left.conflict is None or right.conflict is None:
+        return replace(left, binding=binding)
+    if (left.conflict.reason, left.conflict.holders) != (right.conflict.reason, right.conflict.holders):
+        return None
+    endpoints = (*left.conflict.endpoints, *right.conflict.endpoints)
+    return replace(left, binding=binding, conflict=replace(left.conflict, binding=binding, endpoints=endpoints))
+
+
 class _Judge:
-    """The rules for one set of bindings that are to be made in one `up`."""
+    """The rules for one set of bindings that are to be made in one `up`, its blocks cut into pieces of equal numbers."""
 
     def __init__(self, new: Sequence[PortBinding], engine: Engine, availability: Availability, attribute: Attribute) -> None:
-        self._new = new
+        self._rivalry = _Rivalry(new)
         self._engine = engine
         self._available = availability
         self._attribute = attribute
+        self._known: dict[tuple[Protocol, tuple[str, ...], range], dict[int, list[tuple[Endpoint, Obstacle]]]] = {}
 
     def fixed(self, binding: PortBinding) -> Finding:
-        """All addresses of a fixed port must be free, and nobody else in the stack may want one of them."""
-        wanted = binding.endpoints(binding.first)
-        blocked = [(endpoint, obstacle) for endpoint in wanted if (obstacle := self._available.obstacle(endpoint))]
-        rivals = [other for other in self._rivals(binding) if not other.is_range]
-        same_stack = tuple(_as_holder(other) for other in rivals or ((binding,) if self._excludes_itself(binding) else ()))
+        """All addresses of a fixed port must be free, and nobody else in the stack may want one of them.
+
+        What is true of the first number of a block's piece is true of all of them.
+        """
+        blocked = self._obstacles_at(binding, binding.first)
+        rivals = self._rivals(binding)
+        fixed = [other for other in rivals if not other.is_range]
+        same_stack = tuple(_as_holder(other) for other in fixed or ((binding,) if self._excludes_itself(binding) else ()))
         if any(obstacle.certain for _, obstacle in blocked):
             return self._conflict(binding, blocked, rivals=same_stack)
         if same_stack:
-            return Finding(binding, Verdict.CONFLICT, conflict=Conflict(binding, wanted, Reason.SAME_STACK, tuple(dict.fromkeys(same_stack))))
+            wanted = _on_every_number(binding, binding.endpoints(binding.first))
+            conflict = Conflict(binding, wanted, Reason.SAME_STACK, tuple(dict.fromkeys(same_stack)))
+            return Finding(binding, Verdict.CONFLICT, conflict=conflict)
         if blocked:
             return Finding(binding, Verdict.UNCERTAIN, UNSEEN)
-        racing = [other for other in self._rivals(binding) if other.is_range and not self._same_container(binding, other)]
+        racing = [other for other in rivals if other.is_range and not self._same_container(binding, other)]
         if racing:
             return Finding(binding, Verdict.UNCERTAIN, f"a race: {racing[0].service} may take this number out of {racing[0].published}")
         return Finding(binding, Verdict.FREE)
@@ -126,9 +179,11 @@ class _Judge:
         if self._excludes_itself(binding):
             holder = _as_holder(binding)
             return Finding(binding, Verdict.CONFLICT, conflict=Conflict(binding, binding.endpoints(binding.first), Reason.SAME_STACK, (holder,)))
-        own_fixed = {other.first for other in rivals if not other.is_range and self._same_container(binding, other)}
+        own = [other for other in rivals if not other.is_range and self._same_container(binding, other)]
+        own_fixed = {port for other in own for port in other.numbers}
         numbers = [port for port in binding.numbers if port not in own_fixed]
-        obstacles = {port: self._obstacles(binding, port) for port in numbers}
+        known = self._obstacles(binding)
+        obstacles = {port: known[port] for port in numbers}
         usable = [port for port in numbers if not obstacles[port]]
         if self._is_exhausted(binding):
             blocked = [pair for port in numbers for pair in obstacles[port]]
@@ -155,8 +210,10 @@ class _Judge:
 
     def _attainable(self, binding: PortBinding) -> set[int]:
         """The numbers that nothing certain keeps from `binding`: no obstacle, and no fixed port of the stack, which must have its number."""
-        fixed = {other.first for other in self._new if not other.is_range and other.may_exclude(binding)}
-        return {port for port in binding.numbers if port not in fixed and not any(one.certain for _, one in self._obstacles(binding, port))}
+        rivals = [other for other in self._rivals(binding) if not other.is_range]
+        fixed = {port for other in rivals for port in other.numbers}
+        known = self._obstacles(binding)
+        return {port for port in binding.numbers if port not in fixed and not any(one.certain for _, one in known[port])}
 
     def _doubt_by_rivals(self, binding: PortBinding, usable: list[int], rivals: list[PortBinding]) -> str:
         """Why the rest of the stack may take the numbers that this range needs."""
@@ -182,11 +239,30 @@ class _Judge:
         busy += len(binding.numbers) - len(obstacles)  # fixed ports of the same container
         return f"{busy} of {len(binding.numbers)} numbers are busy, and this engine tries only one; pin a free one, e.g. {usable[0]}" if busy else ""
 
-    def _obstacles(self, binding: PortBinding, port: int) -> list[tuple[Endpoint, Obstacle]]:
+    def _obstacles(self, binding: PortBinding) -> dict[int, list[tuple[Endpoint, Obstacle]]]:
+        """What is in the way of each number of a range. Asked once for all replicas, and once for all numbers that have no mark."""
+        key = (binding.protocol, binding.addresses, binding.numbers)
+        if key not in self._known:
+            self._known[key] = self._look(binding)
+        return self._known[key]
+
+    def _look(self, binding: PortBinding) -> dict[int, list[tuple[Endpoint, Obstacle]]]:
+        marks = self._available.marks(binding)
+        plain = next((port for port in binding.numbers if port not in marks), None)
+        usual = [] if plain is None else self._obstacles_at(binding, plain)
+        found: dict[int, list[tuple[Endpoint, Obstacle]]] = {}
+        for port in binding.numbers:
+            if port in marks:
+                found[port] = self._obstacles_at(binding, port)
+            else:
+                found[port] = [(replace(endpoint, port=port), obstacle) for endpoint, obstacle in usual]
+        return found
+
+    def _obstacles_at(self, binding: PortBinding, port: int) -> list[tuple[Endpoint, Obstacle]]:
         return [(endpoint, obstacle) for endpoint in binding.endpoints(port) if (obstacle := self._available.obstacle(endpoint))]
 
     def _rivals(self, binding: PortBinding) -> list[PortBinding]:
-        return [other for other in self._new if other is not binding and other.may_exclude(binding)]
+        return self._rivalry.of(binding)
 
     @staticmethod
     def _same_container(one: PortBinding, other: PortBinding) -> bool:
@@ -207,14 +283,53 @@ class _Judge:
         rivals: tuple[Holder, ...] = (),
     ) -> Finding:
         holders = dict.fromkeys(holder for endpoint, obstacle in blocked for holder in self._attribute(endpoint, obstacle))
-        endpoints = tuple(dict.fromkeys(endpoint for endpoint, _ in blocked)) or binding.endpoints(binding.first)
         holders |= dict.fromkeys(rivals)
-        conflict = Conflict(binding, endpoints, reason or blocked[0][1].reason, tuple(holders))
+        endpoints = tuple(dict.fromkeys(endpoint for endpoint, _ in blocked)) or binding.endpoints(binding.first)
+        conflict = Conflict(binding, _on_every_number(binding, endpoints), reason or blocked[0][1].reason, tuple(holders))
         return Finding(binding, Verdict.CONFLICT, conflict=conflict)
 
 
+class _Rivalry:
+    """The bindings of one `up` by their numbers, so that who meets whom is looked up. Pieces of blocks meet whole or not at all."""
+
+    def __init__(self, new: Sequence[PortBinding]) -> None:
+        self._fixed: dict[Protocol, dict[int, list[tuple[int, PortBinding]]]] = {}
+        self._ranges: dict[Protocol, list[tuple[int, PortBinding]]] = {}
+        for position, binding in enumerate(new):
+            if binding.is_range:
+                self._ranges.setdefault(binding.protocol, []).append((position, binding))
+            else:
+                self._fixed.setdefault(binding.protocol, {}).setdefault(binding.first, []).append((position, binding))
+        self._firsts = {protocol: sorted(fixed) for protocol, fixed in self._fixed.items()}
+
+    def of(self, binding: PortBinding) -> list[PortBinding]:
+        """Every other binding that may exclude `binding`, in the order of the files."""
+        met = [*self._fixed_within(binding), *self._ranges.get(binding.protocol, ())]
+        return [other for _, other in sorted(met, key=lambda item: item[0]) if other is not binding and other.may_exclude(binding)]
+
+    def _fixed_within(self, binding: PortBinding) -> list[tuple[int, PortBinding]]:
+        fixed = self._fixed.get(binding.protocol, {})
+        if not binding.is_range:
+            return fixed.get(binding.first, [])
+        firsts = self._firsts.get(binding.protocol, [])
+        inside = firsts[bisect_left(firsts, binding.first) : bisect_left(firsts, binding.last + 1)]
+        return [item for first in inside for item in fixed[first]]
+
+
+def _on_every_number(binding: PortBinding, endpoints: tuple[Endpoint, ...]) -> tuple[Endpoint, ...]:
+    """The endpoints of a block's first number, for all of its numbers; those of any other binding as they are."""
+    if not binding.is_block:
+        return endpoints
+    return tuple(replace(endpoint, port=port) for port in binding.numbers for endpoint in endpoints)
+
+
 def _as_holder(binding: PortBinding) -> SameStack:
-    return SameStack(binding.service, f"{binding.published}:{binding.target}/{binding.protocol}", "the stack's own file")
+    return SameStack(binding.service, wish(binding), "the stack's own file")
+
+
+def wish(binding: PortBinding) -> str:
+    """A binding as SameStack names it: `8080:80/tcp`."""
+    return f"{binding.published}:{binding.targets}/{binding.protocol}"
 
 
 def _longest_run(obstacles: dict[int, list[tuple[Endpoint, Obstacle]]]) -> int:

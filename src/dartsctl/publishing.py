@@ -5,9 +5,10 @@ The rules are PORTS.md 1.1 and ENGINES.md sections 4, 5 and 7.2, by the engine's
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from dartsctl.bindings import ANY_IPV4, ANY_IPV6, PortBinding, Protocol, normal_address
+from dartsctl import blocks
+from dartsctl.bindings import ANY_IPV4, ANY_IPV6, PortBinding, normal_address
 from dartsctl.engines import Engine
 from dartsctl.stack import Network, PortEntry, Service, Stack
 
@@ -43,7 +44,7 @@ def published(stack: Stack, engine: Engine) -> Published:
         if doubt:
             doubtful[service.name] = doubt
         wanted: list[tuple[PortEntry, tuple[str, ...]]] = []
-        for entry in service.ports:
+        for entry in blocks.fold(service.ports):
             addresses = () if reason or entry.is_ephemeral else _addresses(entry.host_ip, gateway, engine)
             if addresses:
                 wanted.append((entry, addresses))
@@ -115,13 +116,17 @@ def _is_bound(address: str, network: Network, engine: Engine) -> bool:
 def _grouped(service: str, replica: int, wanted: list[tuple[PortEntry, tuple[str, ...]]], engine: Engine) -> list[PortBinding]:
     """One binding per piece that the engine allocates at once: since 27 all entries that differ only in the address share one number;
     before, every entry stands alone, and of a range every address has a cursor of its own."""
-    groups: dict[tuple[int, Protocol, tuple[int, int], object], list[str]] = {}
-    for position, (entry, addresses) in enumerate(wanted):
-        first, last = entry.span
-        for address in addresses:
-            piece = None if engine.walks_ranges else position if first == last else (position, address)
-            groups.setdefault((entry.target, entry.protocol, (first, last), piece), []).append(address)
-    return [
-        PortBinding(service, replica, target, protocol, first, last, tuple(addresses))
-        for (target, protocol, (first, last), _), addresses in groups.items()
-    ]
+    entries = [_binding(service, replica, entry, addresses) for entry, addresses in wanted]
+    fixed = blocks.edges(binding for binding in entries if not binding.is_range)
+    groups: dict[tuple[PortBinding, object], list[str]] = {}
+    for position, entry in enumerate(entries):
+        for piece in blocks.cut(entry, fixed):
+            for address in entry.addresses:
+                group = None if engine.walks_ranges else (position, address) if piece.is_range else position
+                groups.setdefault((replace(piece, addresses=()), group), []).append(address)
+    return [replace(piece, addresses=tuple(addresses)) for (piece, _), addresses in groups.items()]
+
+
+def _binding(service: str, replica: int, entry: PortEntry, addresses: tuple[str, ...]) -> PortBinding:
+    first, last = entry.span
+    return PortBinding(service, replica, entry.target, entry.protocol, first, last, addresses, is_block=entry.count > 1)

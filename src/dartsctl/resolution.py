@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Literal
 
-from dartsctl.bindings import PortBinding
 from dartsctl.cases import Case, Kind, container_in, container_of, keeper_of, process_of, project_of
-from dartsctl.conflicts import Conflict
+from dartsctl.conflicts import Conflict, wish
 from dartsctl.holders import DevLease, HostProcess, SameStack, Unknown
 
 Policy = Literal["ask", "fail", "stop", "remap", "wait"]
@@ -105,13 +104,8 @@ def _may_move(case: Case, request: Request) -> bool:
 
 def _is_own_rival(conflict: Conflict) -> bool:
     """Whether the binding stands in its own way (replicas, addresses that meet): on another number it still would."""
-    own = _wish(conflict.binding)
+    own = conflict.binding.service, wish(conflict.binding)
     return any(isinstance(holder, SameStack) and (holder.service, holder.published) == own for holder in conflict.holders)
-
-
-def _wish(binding: PortBinding) -> tuple[str, str]:
-    """A binding as SameStack names it."""
-    return binding.service, f"{binding.published}:{binding.target}/{binding.protocol}"
 
 
 def decide(found: Sequence[Case], request: Request, choose: Choose) -> tuple[Step, ...]:
@@ -168,7 +162,7 @@ def _settled(case: Case, plan: Sequence[Step]) -> bool:
     if case.conflicts and set(case.conflicts) <= moved:
         return True
     if isinstance(case.holder, SameStack):
-        return (case.holder.service, case.holder.published) in {_wish(conflict.binding) for conflict in moved}
+        return (case.holder.service, case.holder.published) in {(conflict.binding.service, wish(conflict.binding)) for conflict in moved}
     return any(_ends_with(case, step) for step in plan)
 
 

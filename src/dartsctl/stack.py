@@ -14,12 +14,16 @@ from dartsctl.bindings import Protocol, protocol_named
 
 @dataclass(frozen=True, slots=True)
 class PortEntry:
-    """One entry of a service's `ports:`; `published` is Compose's text: a number, a range `A-B`, or empty for an ephemeral port."""
+    """One entry of a service's `ports:`; `published` is Compose's text: a number, a range `A-B`, or empty for an ephemeral port.
+
+    `count` above 1 makes it a block: every number of `A-B` is published, on `target` and the ports that follow it.
+    """
 
     target: int
     protocol: Protocol
     published: str = ""
     host_ip: str = ""
+    count: int = 1
 
     @property
     def is_ephemeral(self) -> bool:
@@ -33,8 +37,9 @@ class PortEntry:
 
     def __str__(self) -> str:
         host = f"[{self.host_ip}]" if ":" in self.host_ip else self.host_ip
-        text = ":".join(part for part in (host, self.published) if part)
-        return f"{text}:{self.target}/{self.protocol}" if text else f"{self.target}/{self.protocol}"
+        target = f"{self.target}-{self.target + self.count - 1}" if self.count > 1 else str(self.target)
+        text = ":".join(part for part in (host, self.published, target) if part)
+        return f"{text}/{self.protocol}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -54,6 +55,47 @@ def test_every_conflict_is_reported_at_once_and_nothing_is_created(live: LiveSta
     assert live.leftovers() == []
 
 
+_MANY_SOCKETS = """
+import socket, sys, time
+held = []
+for port in range(int(sys.argv[1]), int(sys.argv[2]) + 1):
+    held.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+    held[-1].bind(("0.0.0.0", port))
+print("ready", flush=True)
+time.sleep(600)
+"""
+
+
+def test_thousands_of_ports_in_a_row_are_one_row_until_somebody_has_some_of_them(live: LiveStack) -> None:
+    from live_stack import sleeper
+
+    live.compose({"turn": sleeper("6000-9999:6000-9999/udp")})
+    (free,) = live.run("check", "-f", "compose.json", "--json").document["bindings"]
+    assert (free["published"], free["target"], free["count"], free["verdict"]) == ("6000-9999", 6000, 4000, "free")
+
+    squatter = live.spawn([sys.executable, "-c", _MANY_SOCKETS, "9000", "9299"])
+    assert squatter.stdout is not None
+    assert squatter.stdout.readline() == "ready\n"
+    said = live.run("check", "-f", "compose.json")
+    assert said.code == 3
+    assert re.findall(r"^turn +\*:(\S+) +(\S+)/udp +(\w+)$", said.out, re.MULTILINE) == [
+        ("6000-8999", "6000-8999", "free"),
+        ("9000-9299", "9000-9299", "CONFLICT"),
+        ("9300-9999", "9300-9999", "free"),
+    ]
+    assert said.err.count(f"pid {squatter.pid}") == 1
+    assert len(said.err.splitlines()) < 10
+
+
+def test_a_range_is_warned_about_once(live: LiveStack) -> None:
+    from live_stack import sleeper
+
+    live.compose({"turn": sleeper("40000-40004:40000-40004/udp", "40005:40005/udp")})
+    said = live.run("check", "-f", "compose.json")
+    assert said.err.count("where any outgoing connection may take it") == 1
+    assert "turn: ports 40000-40005 lie in" in said.err
+
+
 def test_the_json_document_keeps_its_contract(live: LiveStack) -> None:
     from live_stack import sleeper
 
@@ -70,12 +112,12 @@ def test_the_json_document_keeps_its_contract(live: LiveStack) -> None:
     assert document["files"] == [str(live.folder / "compose.json")]
     assert document["engine"]["local_sockets_checked"] is True
     assert document["engine"]["version"]
-    assert {"service", "replica", "published", "target", "protocol", "addresses", "verdict", "note"} == set(document["bindings"][0])
+    assert {"service", "replica", "published", "target", "count", "protocol", "addresses", "verdict", "note"} == set(document["bindings"][0])
     assert verdicts(said) == {str(live.ports[0]): "conflict", str(live.ports[1]): "free"}
     assert [(row["service"], bool(row["reason"])) for row in document["not_bound"]] == [("worker", True)]
     (conflict,) = document["conflicts"]
     assert conflict["service"] == "web"
-    assert conflict["endpoints"] == [{"address": "127.0.0.1", "port": live.ports[0], "protocol": "tcp"}]
+    assert conflict["endpoints"] == [{"address": "127.0.0.1", "port": live.ports[0], "count": 1, "protocol": "tcp"}]
     (holder,) = conflict["holders"]
     assert holder["kind"] == "process"
     assert holder["pid"] == pid
@@ -387,7 +429,7 @@ def test_prod_check_reports_the_drift_from_the_documented_allocation(live: LiveS
     drift = [row["message"] for row in said.document["warnings"] if row["code"] == "drift"]
     assert drift == [
         f"port {live.ports[1]} is published and not in [ports.production]",
-        f"port {live.ports[2]} is in [ports.production] and nothing publishes it",
+        f"port {live.ports[2]} is in [ports.production] and not published",
     ]
 
 

@@ -100,3 +100,15 @@ def test_without_settings_the_documented_allocation_is_shown(live: LiveStack) ->
     said = live.run("ports", "--json")
     assert said.code == 0
     assert {5000, 8080, 5672, 15672, 9443, 80, 443} <= set(production(said))
+
+
+def test_a_long_range_of_production_is_one_row(live: LiveStack) -> None:
+    from live_stack import sleeper
+
+    live.compose({"turn": sleeper("6000-6999:6000-6999")})
+    live.settings("[ports.production]\nweb = 1\n")
+    said = live.run("ports", "--json")
+    (row,) = [row for row in said.document["production"] if row["owner"] == "turn"]
+    assert (row["port"], row["count"], row["state"]) == (6000, 1000, "free")
+    (drift,) = [warning for warning in said.document["warnings"] if warning["service"] == "turn"]
+    assert drift["message"] == "ports 6000-6999 are published and not in [ports.production]"

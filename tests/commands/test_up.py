@@ -55,6 +55,31 @@ def test_a_second_up_changes_nothing(live: LiveStack) -> None:
     assert live.identities() != before
 
 
+def test_a_block_of_ports_is_bound_kept_and_recreated(live: LiveStack) -> None:
+    from live_stack import sleeper
+
+    first = live.ports[0]
+    block = f"127.0.0.1:{first}-{first + 9}:8000-8009"
+    live.compose({"web": sleeper(block)})
+    live.settings()
+    assert live.run("prod", "up").code == 0
+    (held,) = live.run("prod", "check", "--json").document["bindings"]
+    assert (held["published"], held["count"], held["verdict"]) == (f"{first}-{first + 9}", 10, "held")
+    before = live.identities()
+    live.compose({"web": sleeper(block, environment={"NEW": "1"})})
+    (freed,) = live.run("prod", "check", "--json").document["bindings"]
+    assert freed["verdict"] == "free"
+    assert live.run("prod", "up").code == 0
+    assert live.identities().isdisjoint(before)
+
+    live.compose({"rival": sleeper(block)}, file="rival.json", name=f"{live.project}-rival")
+    said = live.run("check", "-f", "rival.json", "--json")
+    (conflict,) = said.document["conflicts"]
+    assert (conflict["published"], conflict["count"]) == (f"{first}-{first + 9}", 10)
+    assert conflict["endpoints"] == [{"address": "127.0.0.1", "port": first, "count": 10, "protocol": "tcp"}]
+    assert [holder["container"] for holder in conflict["holders"]] == [f"{live.project}-web-1"]
+
+
 def test_a_one_shot_that_ended_well_is_done_and_one_that_failed_is_named_with_its_code(live: LiveStack) -> None:  # EDGE 74
     from live_stack import sleeper
 

@@ -379,6 +379,23 @@ def test_every_local_address_can_be_bound_and_loopback_is_among_them(port: int) 
 
 
 @linux_only
+@pytest.mark.parametrize("name", [name for name in CELLS if not name.startswith("none")])
+def test_whoever_blocks_is_among_the_occupied_numbers(name: str, port: int, open_here: ExitStack) -> None:
+    protocol: Protocol = "udp" if name.startswith("UDP") else "tcp"
+    port = row_made(name, port, open_here)
+    found = sockets.occupied(protocol, range(port, port + 1))
+    if found is None:
+        pytest.skip("this kernel lists no tcp socket that is only bound")
+    assert list(found) == [port]
+
+
+@linux_only
+def test_free_numbers_are_not_occupied_and_sctp_has_no_table(port: int) -> None:
+    assert sockets.occupied("udp", range(port, port + 1)) == {}
+    assert sockets.occupied("sctp", range(port, port + 1)) is None
+
+
+@linux_only
 def test_the_kernel_chooses_ports_within_its_ephemeral_range() -> None:
     told = sockets.ephemeral_range()
     assert told is not None

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 
-from dartsctl.bindings import Endpoint
+from dartsctl.bindings import Endpoint, Protocol
 from dartsctl.edges import leases, processes, sockets
 from dartsctl.holders import DevLease
 from dartsctl.listeners import Listener, Probe
@@ -19,14 +19,23 @@ class Host:
         self._listeners: dict[int, tuple[Listener, ...]] = {}
         self._processes: dict[int, Process | None] = {}
         self._held = held
+        self._expected: frozenset[int] = frozenset()
 
     def probe(self, endpoint: Endpoint, *, udp_reuse_address: bool) -> Probe:
         return sockets.probe(endpoint, udp_reuse_address=udp_reuse_address)
 
     def listeners(self, port: int) -> tuple[Listener, ...]:
         if port not in self._listeners:
-            self._listeners[port] = sockets.listeners([port], owners=True)
+            self.read_ahead({port, *self._expected})
+            self._expected = frozenset()
         return self._listeners[port]
+
+    def expect(self, ports: Collection[int]) -> None:
+        """`listeners` may be asked for these: the first question then reads all of them at once, for one walk of all open files."""
+        self._expected = frozenset(ports)
+
+    def occupied(self, protocol: Protocol, ports: range) -> Mapping[int, Sequence[Listener]] | None:
+        return sockets.occupied(protocol, ports)
 
     def read_ahead(self, ports: Collection[int]) -> None:
         """Look at many ports in one reading of the socket table."""

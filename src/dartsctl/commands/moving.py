@@ -98,17 +98,14 @@ def pin(before: Preflight, plain: Environment, compose_on: ComposeOn, *, screen:
 
 def _wanted(bindings: Iterable[PortBinding], kept: Iterable[Move]) -> dict[tuple[str, int, Protocol, str], tuple[str, ...]]:
     """What is to move, by (service, target, protocol, the files' own number), with every host address on which it is wanted: one number for all."""
-    known = tuple(kept)
+    known = {(move.service, move.target, move.protocol, str(move.new)): move.old for move in kept}
     found: dict[tuple[str, int, Protocol, str], tuple[str, ...]] = {}
-    for binding in dict.fromkeys(bindings):
-        old = next((one.old for one in known if _is(one, binding)), binding.published)
+    for binding in dict.fromkeys(single for wanted in bindings for single in wanted.singles()):
+        moved = binding.service, binding.target, binding.protocol, binding.published
+        old = known.get(moved, binding.published)
         key = (binding.service, binding.target, binding.protocol, old)
         found[key] = tuple(dict.fromkeys((*found.get(key, ()), *binding.addresses)))
     return found
-
-
-def _is(move: Move, binding: PortBinding) -> bool:
-    return (move.service, move.target, move.protocol, str(move.new)) == (binding.service, binding.target, binding.protocol, binding.published)
 
 
 def _is_free(addresses: Sequence[str], protocol: Protocol, before: Preflight, host: Host, port: int) -> bool:

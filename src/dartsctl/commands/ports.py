@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from dartsctl import lint, stack
 from dartsctl.allocation import Allocation, PortRange
 from dartsctl.attribution import Attribution
+from dartsctl.blocks import SHORTEST
 from dartsctl.commands import report
 from dartsctl.commands.host import Host
 from dartsctl.commands.preflight import engine_at
@@ -31,6 +32,12 @@ class PortRow:
     owner: str
     holders: tuple[Holder, ...]
     note: str = ""
+    count: int = 1
+    """How many ports in a row are alike, this one the first."""
+
+    @property
+    def name(self) -> str:
+        return str(self.port) if self.count == 1 else f"{self.port}-{self.port + self.count - 1}"
 
 
 def ports(
@@ -57,6 +64,7 @@ def ports(
     attribution = Attribution(None, containers, host)
     host.read_ahead([*owners, *dev_range.numbers, *(one.new for moves in moved.values() for one in moves)])
     rows = [PortRow(port, owners[port], found := attribution.holders_on(port), _judge(owners[port], found, project)) for port in sorted(owners)]
+    rows = _folded(rows)
     dev = [PortRow(port, "dev range", found) for port in dev_range.numbers if port not in owners and (found := attribution.holders_on(port))]
     elsewhere = [
         PortRow(one.new, f"{project}/{one.service}", attribution.holders_on(one.new), one.old) for project, moves in moved.items() for one in moves
@@ -64,6 +72,17 @@ def ports(
     notices = lint.drift(model, allocation) if model else ()
     _show(rows, dev, dev_range, elsewhere, notices, [note for note in (engine_note, model_note) if note], screen)
     return ExitCode.OK
+
+
+def _folded(rows: Sequence[PortRow]) -> list[PortRow]:
+    """Long runs of ports that are alike in one row each: a published range of thousands is one line."""
+    runs: list[list[PortRow]] = []
+    for row in rows:
+        if runs and replace(runs[-1][-1], port=row.port) == row and runs[-1][-1].port + 1 == row.port:
+            runs[-1].append(row)
+        else:
+            runs.append([row])
+    return [row for run in runs for row in (run if len(run) < SHORTEST else [replace(run[0], count=len(run))])]
 
 
 def _containers() -> tuple[tuple[Container, ...], str]:
@@ -105,7 +124,7 @@ def _show(
             }
         )
         return
-    screen.table(("PORT", "OWNER", "STATE", "HOLDER"), [(str(row.port), row.owner, row.note, _who(row)) for row in rows])
+    screen.table(("PORT", "OWNER", "STATE", "HOLDER"), [(row.name, row.owner, row.note, _who(row)) for row in rows])
     if dev:
         screen.table(("PORT", "DEV RANGE", "HOLDER"), [(str(row.port), "leased" if _leased(row) else "busy", _who(row)) for row in dev])
     else:
@@ -126,4 +145,4 @@ def _who(row: PortRow) -> str:
 
 
 def _document(row: PortRow) -> dict[str, Any]:
-    return {"port": row.port, "holders": [report.holder_document(holder) for holder in row.holders]}
+    return {"port": row.port, "count": row.count, "holders": [report.holder_document(holder) for holder in row.holders]}

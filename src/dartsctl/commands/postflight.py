@@ -190,7 +190,8 @@ def _fixed_endpoints(before: Preflight) -> dict[str, list[Endpoint]]:
     wanted: dict[str, list[Endpoint]] = {}
     for one in before.answer.findings:
         if one.verdict is not Verdict.UNCERTAIN and not one.binding.is_range:
-            wanted.setdefault(one.binding.service, []).extend(one.binding.endpoints(one.binding.first))
+            endpoints = (endpoint for port in one.binding.numbers for endpoint in one.binding.endpoints(port))
+            wanted.setdefault(one.binding.service, []).extend(endpoints)
     return wanted
 
 

@@ -179,6 +179,7 @@ def _judge(model: Stack, engine: Engine, containers: Sequence[Container], conver
     wanted = publishing.published(model, engine)
     new, held = needed(wanted.bindings, convergence)
     attribution = Attribution(model, containers, host)
+    host.expect({port for binding in new for port in binding.numbers})
     findings = conflicts.find(
         new,
         engine=engine,

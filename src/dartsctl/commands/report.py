@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from dartsctl import masking
 from dartsctl.availability import Reason
-from dartsctl.bindings import Endpoint, PortBinding
+from dartsctl.bindings import Endpoint, PortBinding, Protocol
 from dartsctl.collisions import Collision, NameTaken, Paused, ProjectTaken
 from dartsctl.commands.preflight import Preflight
 from dartsctl.conflicts import Conflict, Finding, Verdict
 from dartsctl.containers import Container
 from dartsctl.holders import Connection, DevLease, ForeignContainer, Holder, HostProcess, OwnContainer, SameStack, Unknown
 from dartsctl.process import Process
+from dartsctl.socket_table import ranges
 from dartsctl.wording import duration
 
 if TYPE_CHECKING:
@@ -59,13 +60,22 @@ def _binding(one: PortBinding) -> dict[str, Any]:
         "replica": one.replica,
         "published": one.published,
         "target": one.target,
+        "count": one.count,
         "protocol": one.protocol,
         "addresses": list(one.addresses),
     }
 
 
-def _endpoint(one: Endpoint) -> dict[str, Any]:
-    return {"address": one.address, "port": one.port, "protocol": one.protocol}
+def _endpoints(found: Sequence[Endpoint]) -> list[dict[str, Any]]:
+    """`count` numbers in a row from `port` on, each bound by itself."""
+    by_place: dict[tuple[str, Protocol], list[int]] = {}
+    for one in found:
+        by_place.setdefault((one.address, one.protocol), []).append(one.port)
+    return [
+        {"address": address, "port": first, "count": last - first + 1, "protocol": protocol}
+        for (address, protocol), ports in by_place.items()
+        for first, last in ranges(ports)
+    ]
 
 
 def conflict_document(one: Conflict) -> dict[str, Any]:
@@ -73,7 +83,7 @@ def conflict_document(one: Conflict) -> dict[str, Any]:
     return {
         **_binding(one.binding),
         "reason": one.reason.name.lower(),
-        "endpoints": [_endpoint(endpoint) for endpoint in one.endpoints],
+        "endpoints": _endpoints(one.endpoints),
         "holders": [holder_document(holder) for holder in one.holders],
     }
 
@@ -151,16 +161,10 @@ def rows(preflight: Preflight) -> list[tuple[str, str, str, str]]:
     shown: dict[tuple[str, str, str, str], None] = {}
     for one in preflight.answer.findings:
         verdict = one.verdict.value.upper() if one.verdict in (Verdict.CONFLICT, Verdict.UNCERTAIN) else one.verdict.value
-        shown[(one.binding.service, published(one.binding), f"{one.binding.target}/{one.binding.protocol}", verdict)] = None
-    for entry in preflight.answer.unbound:
-        shown[
-            (
-                entry.service,
-                str(entry.entry).rsplit(":", 1)[0] if entry.entry.published else "-",
-                f"{entry.entry.target}/{entry.entry.protocol}",
-                entry.reason,
-            )
-        ] = None
+        shown[(one.binding.service, published(one.binding), f"{one.binding.targets}/{one.binding.protocol}", verdict)] = None
+    for unbound in preflight.answer.unbound:
+        place, _, target = str(unbound.entry).rpartition(":")
+        shown[(unbound.service, place if unbound.entry.published else "-", target, unbound.reason)] = None
     return list(shown)
 
 

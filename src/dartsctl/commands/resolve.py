@@ -250,9 +250,10 @@ def _wait(case: Case, means: Means) -> None:
 
 
 def _can_be_made(conflict: Conflict) -> bool:
-    """Whether one number of the binding is free on all its addresses."""
+    """Whether one number of the binding is free on all its addresses, and all numbers of a block."""
     binding = conflict.binding
-    return any(not any(_is_busy(endpoint) for endpoint in binding.endpoints(port)) for port in binding.numbers)
+    enough = all if binding.is_block else any
+    return enough(not any(_is_busy(endpoint) for endpoint in binding.endpoints(port)) for port in binding.numbers)
 
 
 def _is_busy(endpoint: Endpoint) -> bool:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from collections.abc import Callable, Collection, Iterable, Sequence
+import sys
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -183,6 +184,30 @@ def listeners(
         pids = owners_of({row.inode for row in rows} - {0})
         rows = {replace(row, pids=pids[row.inode]) if row.inode in pids else row for row in rows}
     return tuple(sorted(rows, key=lambda row: (row.port, row.protocol, row.address, row.state, row.inode)))
+
+
+def occupied(protocol: Protocol, ports: range) -> Mapping[int, Sequence[Listener]] | None:
+    """The sockets on those of `ports` that have any, without their owners; None where a socket may be in the way and in no table.
+
+    Every udp socket with a port is listed. Of tcp's, bound-only ones are from Linux 6.8 on, by sock_diag alone. sctp has no table.
+    """
+    if protocol == "sctp" or sys.platform != "linux" or (protocol == "tcp" and not _shows_bound_sockets()):
+        return None
+    found: dict[int, list[Listener]] = {}
+    for row in listeners(ports, protocols=(protocol,)):
+        found.setdefault(row.port, []).append(row)
+    return found
+
+
+def _shows_bound_sockets() -> bool:
+    """Whether the kernel lists a tcp socket that is bound and does not listen: tried on one of our own."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as trial:
+        try:
+            trial.bind(("127.0.0.1", 0))
+            number = trial.getsockname()[1]
+            return any(row.port == number for row in read_sock_diag("tcp", frozenset({number}), False))
+        except OSError:
+            return False
 
 
 def _first_readable(protocol: Protocol, ports: frozenset[int], listening_only: bool, tables: Sequence[Table]) -> Collection[Listener]:
