@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from dartsctl.bindings import Endpoint
-from dartsctl.bound import Lack, Loss, has_network, unheard, unlisted
+from dartsctl.bound import Lack, Loss, unheard, unlisted
 from dartsctl.containers import Container
 from dartsctl.listeners import Listener
 
@@ -68,22 +68,6 @@ def test_a_udp_port_has_no_listener_but_a_socket() -> None:
 def test_ports_that_nobody_asked_for_are_not_looked_at() -> None:
     web = replace(WEB, targets=((PORT, 80), (Endpoint(32768, "0.0.0.0"), 81)))
     assert unheard(WANTED, [web], [HEARD], is_engines=bool) == ()
-
-
-@pytest.mark.parametrize(
-    ("mode", "networks", "there"),
-    [
-        ("demo_default", {"demo_default": {"EndpointID": "ab", "IPAddress": "172.18.0.2"}}, True),
-        ("demo_default", {}, False),
-        ("demo_default", {"demo_default": {"EndpointID": "", "IPAddress": ""}}, False),
-        ("demo_default", {"demo_default": None}, False),
-        ("host", {}, True),
-        ("none", {}, True),
-        ("container:abc", {}, True),
-    ],
-)
-def test_a_container_is_on_a_network_or_wants_none(mode: str, networks: dict[str, object], there: bool) -> None:
-    assert has_network({"HostConfig": {"NetworkMode": mode}, "NetworkSettings": {"Networks": networks}}) is there
 
 
 @pytest.mark.parametrize("lack", list(Lack))

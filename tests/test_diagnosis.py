@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from dartsctl import inspection
+from dartsctl import inspection, reader
 from dartsctl.availability import Reason
 from dartsctl.bindings import Endpoint, PortBinding
 from dartsctl.conflicts import Conflict
@@ -32,6 +31,7 @@ from dartsctl.holders import ForeignContainer, Holder, HostProcess, Unknown
 from dartsctl.nginx_config import Config, Listen, Route, Server, Target
 from dartsctl.nginx_log import Count, Failure
 from dartsctl.process import Process
+from dartsctl.reader import Source
 
 DATA = Path(__file__).parent / "data/engine"
 NOW = 1_795_000_000.0
@@ -191,7 +191,8 @@ def test_a_crash_loop_s_own_forwarder_is_no_squatter() -> None:
 
 def test_running_without_ports_is_told_by_the_recorded_answer_of_an_engine() -> None:
     """EDGE 33. No engine here shows it (28.5.2, 26.1.5 and 20.10.24 do not): the answer of 28.5.2 without what moby#51758 says is missing."""
-    whole, bare = (inspection.read(json.loads((DATA / f"{name}.json").read_text()), "app", str) for name in ("running", "running-without-ports"))
+    answers = [reader.read((DATA / f"{name}.json").read_text(), Source("the engine")) for name in ("running", "running-without-ports")]
+    whole, bare = (inspection.read(answer).masked_facts("app", str) for answer in answers)
     assert causes(diagnose(facts(service("app", replace(whole, name="a")), upstreams=()))) == []
     (found,) = diagnose(facts(service("app", bare), upstreams=())).findings
     assert found.cause is Cause.NO_PORTS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,10 @@ import pytest
 from dartsctl import inspection
 from dartsctl.bindings import Endpoint
 from dartsctl.containers import Container
-from dartsctl.facts import Wanted
+from dartsctl.errors import DockerUnavailable
+from dartsctl.facts import ContainerFacts, Wanted
+from dartsctl.inspection import Inspection
+from dartsctl.reader import Cursor, Source
 
 DATA = Path(__file__).parent / "data/engine"
 CANARY = "canary-7fb1c2d93e"
@@ -23,12 +27,20 @@ def recorded(name: str) -> dict[str, Any]:
     return found
 
 
+def read(document: dict[str, Any]) -> Inspection:
+    return inspection.read(Cursor(document, Source("the engine", error=DockerUnavailable), "container"))
+
+
+def facts(document: dict[str, Any]) -> ContainerFacts:
+    return read(document).masked_facts("web", masked)
+
+
 def masked(text: str) -> str:
     return text.replace(CANARY, "***")
 
 
 def test_a_running_container_is_read_with_its_ports_and_networks() -> None:
-    found = inspection.read(recorded("running"), "web", masked)
+    found = facts(recorded("running"))
     assert (found.service, found.name, found.state, found.restart_policy) == ("web", "shop-web-1", "running", "unless-stopped")
     assert found.wanted == found.bound == (Wanted(80, Endpoint(24999, "127.0.0.1")),)
     assert list(found.networks) == ["bridge"]
@@ -39,8 +51,8 @@ def test_a_running_container_is_read_with_its_ports_and_networks() -> None:
 
 def test_nothing_of_the_environment_is_in_the_facts() -> None:
     assert CANARY in json.dumps(recorded("running"))
-    assert CANARY not in repr(inspection.read(recorded("running"), "web", str))
-    assert inspection.environment(recorded("running"))["DB_PASSWORD"] == CANARY
+    assert CANARY not in repr(read(recorded("running")))
+    assert read(recorded("running")).environment["DB_PASSWORD"] == CANARY
 
 
 def test_what_the_engine_and_the_health_check_say_is_masked() -> None:
@@ -49,21 +61,60 @@ def test_what_the_engine_and_the_health_check_say_is_masked() -> None:
         "Error": f"cannot mount {CANARY}",
         "Health": {"Status": "unhealthy", "Log": [{"ExitCode": 1, "Output": f"{CANARY}\n"}, {"ExitCode": 0, "Output": "fine"}]},
     }
-    found = inspection.read(document, "web", masked)
+    found = facts(document)
     assert (found.error, found.health, found.health_output) == ("cannot mount ***", "unhealthy", "***")
 
 
-@pytest.mark.parametrize("document", [{}, {"State": None, "HostConfig": None, "NetworkSettings": None, "Config": None}])
-def test_an_answer_with_nothing_in_it_is_no_crash(document: dict[str, Any]) -> None:
-    assert inspection.read(document, "web", masked).state == ""
-    assert inspection.environment(document) == {}
-    assert inspection.command(document) == ()
+NULLS = {"Id": "5f", "State": {"Status": "dead"}, "HostConfig": None, "NetworkSettings": None, "Config": None, "Args": None}
+
+
+def test_what_go_writes_as_null_is_empty() -> None:
+    found = read(NULLS)
+    assert (found.facts.state, found.environment, found.command, found.arguments) == ("dead", {}, (), ())
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"State": None}, "the engine: container.State.Status: expected text, got nothing"),
+        ({"State": []}, "the engine: container.State: expected a mapping, got a list"),
+        ({"RestartCount": "7"}, "the engine: container.RestartCount: expected a number from 0 to 9223372036854775807, got text"),
+        ({"Config": {"Env": [7]}}, "the engine: container.Config.Env[0]: expected text, got 7"),
+        ({"NetworkSettings": {"Networks": {"a": {"IPAddress": "x"}}}}, "the engine: container.NetworkSettings.Networks.a.IPAddress: expected an IP"),
+        ({"HostConfig": {"PortBindings": {"80/tcp": [{"HostPort": "99999"}]}}}, "PortBindings.80/tcp[0].HostPort: expected the number of a port"),
+        ({"HostConfig": {"PortBindings": {"http": []}}}, "PortBindings.http: expected the number of a port and a protocol"),
+    ],
+)
+def test_a_wrong_shape_is_an_error_that_names_its_place(change: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(DockerUnavailable, match=re.escape(sentence)):
+        read(NULLS | change)
+
+
+@pytest.mark.parametrize(
+    ("mode", "networks", "there"),
+    [
+        ("demo_default", {"demo_default": {"EndpointID": "ab", "IPAddress": "172.18.0.2"}}, True),
+        ("demo_default", {}, False),
+        ("demo_default", {"demo_default": {"EndpointID": "", "IPAddress": ""}}, False),
+        ("demo_default", {"demo_default": None}, False),
+        ("host", {}, True),
+        ("none", {}, True),
+        ("container:abc", {}, True),
+    ],
+)
+def test_a_container_is_on_a_network_or_wants_none(mode: str, networks: dict[str, object], there: bool) -> None:
+    assert read(NULLS | {"HostConfig": {"NetworkMode": mode}, "NetworkSettings": {"Networks": networks}}).has_network is there
+
+
+def test_only_ports_with_one_number_are_fixed() -> None:
+    bindings = {"80/tcp": [{"HostPort": "8080"}, {"HostPort": ""}], "81/tcp": [{"HostPort": "90-99"}]}
+    assert read(NULLS | {"HostConfig": {"PortBindings": bindings}}).fixed_ports == (8080,)
 
 
 def test_an_ephemeral_port_and_a_range_are_wishes_too() -> None:
     document = recorded("running")
     document["HostConfig"]["PortBindings"] = {"80/tcp": [{"HostIp": "", "HostPort": ""}], "81/udp": [{"HostIp": "::", "HostPort": "7000-7009"}]}
-    found = inspection.read(document, "web", masked)
+    found = facts(document)
     assert found.wanted == (Wanted(80, Endpoint(0, "0.0.0.0")), Wanted(81, Endpoint(7000, "::", "udp")))
 
 

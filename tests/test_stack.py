@@ -10,6 +10,7 @@ import pytest
 
 from dartsctl import stack
 from dartsctl.compose_errors import unset_variables
+from dartsctl.errors import DartsctlError
 from dartsctl.stack import Network, PortEntry, Service, Stack
 
 RECORDED = Path(__file__).parent / "data" / "compose"
@@ -178,11 +179,6 @@ def test_a_port_of_an_unset_variable_is_ephemeral_and_the_variable_is_known() ->
     assert model.unset_variables == ("UNSET_PORT", "UNSET_TOKEN")
 
 
-def test_a_document_without_a_name_is_no_stack() -> None:  # EDGE 57
-    with pytest.raises(KeyError):
-        stack.read({})
-
-
 def test_published_ports_are_the_fixed_tcp_numbers_of_what_starts() -> None:
     services = (
         Service("web", ports=(PortEntry(80, "tcp", "8080"), PortEntry(443, "udp", "8443"), PortEntry(81, "tcp"))),
@@ -193,3 +189,47 @@ def test_published_ports_are_the_fixed_tcp_numbers_of_what_starts() -> None:
     )
     model = Stack("demo", {service.name: service for service in services}, {})
     assert model.published_ports == {8080: "web", 9000: "many", 9001: "many", 9002: "many"}
+
+
+BASE: dict[str, Any] = {"name": "demo", "services": {"web": {"image": "x", "ports": [{"target": 80, "published": "8080"}]}}}
+
+
+def changed(**web: Any) -> dict[str, Any]:
+    return {"name": "demo", "services": {"web": {**BASE["services"]["web"], **web}}}
+
+
+@pytest.mark.parametrize(
+    ("model", "sentence"),
+    [
+        ([], "expected a mapping, got a list"),
+        ({}, "name: expected text, got nothing"),
+        (BASE | {"services": [1]}, "services: expected a mapping, got a list"),
+        (BASE | {"services": {"web": None}}, "services.web: expected a value, got nothing"),
+        (changed(ports={}), "services.web.ports: expected a list, got a mapping"),
+        (changed(ports=[{"target": [80]}]), "services.web.ports[0].target: expected a number from 0 to 65535, got a list"),
+        (changed(ports=[{"published": "80"}]), "services.web.ports[0].target: expected a number from 0 to 65535, got nothing"),
+        (changed(ports=[{"target": 70000}]), "services.web.ports[0].target: expected a number from 0 to 65535, got 70000"),
+        (changed(ports=[{"target": 80, "protocol": "quic"}]), "services.web.ports[0].protocol: expected tcp, udp or sctp"),
+        (changed(ports=[{"target": 80, "host_ip": "localhost"}]), "services.web.ports[0].host_ip: expected an IP address"),
+        *(
+            (changed(ports=[{"target": 80, "published": text}]), "services.web.ports[0].published: expected the number of a port")
+            for text in ("x", "65536", "90-80", "80-", "-80", "1-2-3", "\u00b2", "9" * 5000)
+        ),
+        (changed(scale=10**9), "services.web.scale: expected a number from 0 to 10000"),
+        (changed(deploy={"replicas": -1}), "services.web.deploy.replicas: expected a number from 0 to 10000, got -1"),
+        (changed(networks={"default": {"gw_priority": "high"}}), "services.web.networks.default.gw_priority"),
+        (changed(volumes=[{"type": "bind", "source": "a\0b", "target": "/a"}]), "services.web.volumes[0].source: a NUL character"),
+        (changed(environment={"A": []}), "services.web.environment.A: expected text, got a list"),
+        (BASE | {"networks": {"n": {"driver_opts": {"com.docker.network.bridge.host_binding_ipv4": "x"}}}}, "host_binding_ipv4: expected an IP"),
+        (BASE | {"networks": {"n": {"internal": "false"}}}, "networks.n.internal: expected true or false, got text"),
+    ],
+)
+def test_a_model_of_another_shape_is_an_error_that_names_the_place(model: Any, sentence: str) -> None:
+    with pytest.raises(DartsctlError) as caught:
+        stack.read(model)
+    assert caught.value.message.startswith("Compose's model: ")
+    assert sentence in caught.value.message
+
+
+def test_what_does_not_matter_here_may_be_anything() -> None:
+    assert stack.read(changed(build=7, configs="x", volumes=[{"type": "volume", "source": 3}]) | {"x-own": [1]}) == stack.read(BASE)

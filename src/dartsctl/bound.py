@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
 
 from dartsctl.bindings import Endpoint
 from dartsctl.containers import Container
@@ -82,12 +81,3 @@ def unheard(
                 pids = tuple(sorted({pid for row in there for pid in row.pids}))
                 found.append(Loss(one.service, one.name, Lack.TAKEN, endpoint, pids))
     return tuple(found)
-
-
-def has_network(inspected: Mapping[str, Any]) -> bool:
-    """Whether a running container is on a network, by the engine's own account of it; true where it wants none of its own (host, none, another's)."""
-    mode = str((inspected.get("HostConfig") or {}).get("NetworkMode", ""))
-    if mode in ("host", "none") or mode.startswith("container:"):
-        return True
-    networks = (inspected.get("NetworkSettings") or {}).get("Networks") or {}
-    return any((one or {}).get("EndpointID") for one in networks.values())

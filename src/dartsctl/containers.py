@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from dartsctl.bindings import Endpoint
+from dartsctl.bindings import ANY_IPV4, Endpoint
+from dartsctl.reader import LARGEST, Cursor, digits
 
 PROJECT_LABEL = "com.docker.compose.project"
 
@@ -43,8 +44,7 @@ class Container:
 
     @property
     def number(self) -> int:
-        text = self.labels.get("com.docker.compose.container-number", "")
-        return int(text) if text.isdigit() else 0
+        return digits(self.labels.get("com.docker.compose.container-number", "")) or 0
 
     @property
     def config_hash(self) -> str:
@@ -67,5 +67,29 @@ class Container:
 
     @property
     def holds_ports(self) -> bool:
-        """Running and paused ones do; a crash loop in its back-off holds nothing (PORTS.md 1.3)."""
-        return self.state in ("running", "paused")
+        """Running and paused ones do; a crash loop in its back-off holds nothing (PORTS.md 1.3).
+
+        A state that is not known here holds what the engine lists for it.
+        """
+        return self.state not in ("created", "restarting", "removing", "exited", "dead")
+
+
+def read(row: Cursor) -> Container:
+    """One row of the engine's list. Raises the answer's own error."""
+    names = row.at("Names").texts()
+    return Container(
+        id=row.at("Id").text(),
+        name=names[0].removeprefix("/") if names else "",
+        image=row.at("Image").text(""),
+        state=row.at("State").text(),
+        status=row.at("Status").text(""),
+        targets=tuple(_target(port) for port in row.at("Ports").items() if port.at("PublicPort").port(0)),
+        labels=row.at("Labels").text_entries(),
+        network_mode=row.at("HostConfig").at("NetworkMode").text(""),
+        created=row.at("Created").integer(0, minimum=-LARGEST),
+    )
+
+
+def _target(port: Cursor) -> tuple[Endpoint, int]:
+    endpoint = Endpoint(port.at("PublicPort").port(), port.at("IP").address(ANY_IPV4), port.at("Type").protocol())
+    return endpoint, port.at("PrivatePort").port()

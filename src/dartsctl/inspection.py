@@ -2,46 +2,126 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
-from dartsctl.bindings import ANY_IPV4, Endpoint, normal_address, protocol_named
+from dartsctl.bindings import ANY_IPV4, Endpoint, protocol_named
 from dartsctl.containers import Container
 from dartsctl.facts import ContainerFacts, Wanted
 from dartsctl.nginx_log import moment
+from dartsctl.reader import HIGHEST_PORT, LARGEST, Cursor, digits
+
+_KEPT_OUTPUT = 4096  # what the engine keeps of a health check's output
+_SHOWN_OUTPUT = 1000
 
 
-def read(document: Mapping[str, Any], service: str, mask: Callable[[str], str]) -> ContainerFacts:
-    """The facts in one answer. `mask` takes the secrets out of what the engine and the health check say; Env is never read here."""
-    state = document.get("State") or {}
-    host = document.get("HostConfig") or {}
-    settings = document.get("NetworkSettings") or {}
-    health = state.get("Health") or {}
-    networks = settings.get("Networks") or {}
-    return ContainerFacts(
-        service=service,
-        name=str(document.get("Name", "")).removeprefix("/"),
-        id=str(document.get("Id", "")),
-        image=str((document.get("Config") or {}).get("Image", "")),
-        state=str(state.get("Status", "")),
-        exit_code=int(state.get("ExitCode") or 0),
-        error=mask(str(state.get("Error") or "")),
-        oom_killed=bool(state.get("OOMKilled")),
-        restart_count=int(document.get("RestartCount") or 0),
-        restart_policy=str((host.get("RestartPolicy") or {}).get("Name") or ""),
-        health=str(health.get("Status") or "").replace("none", ""),
-        health_output=mask(_last_output(health)),
-        created=moment(str(document.get("Created", ""))),
-        started=moment(str(state.get("StartedAt", ""))),
-        finished=moment(str(state.get("FinishedAt", ""))),
-        pid=int(state.get("Pid") or 0),
-        networks={name: str((one or {}).get("IPAddress") or (one or {}).get("GlobalIPv6Address") or "") for name, one in networks.items()},
-        names={name: _names(one or {}) for name, one in networks.items()},
-        network_mode=str(host.get("NetworkMode") or ""),
-        memory_limit=int(host.get("Memory") or 0),
-        wanted=_places(host.get("PortBindings")),
-        bound=_places(settings.get("Ports")),
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """One answer. Its free text is as the engine gave it: `masked_facts` and the callers of `check_output` mask it."""
+
+    facts: ContainerFacts
+    """Its service is empty: the list knows that."""
+    check_output: str = ""
+    """What the last health check that failed said, whole."""
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The container's variables, for masking alone."""
+    command: tuple[str, ...] = ()
+    """Entry point and command, word by word, as the image and the file have them."""
+    arguments: tuple[str, ...] = ()
+    """What its first process was started with."""
+    fixed_ports: tuple[int, ...] = ()
+    """The host ports that it asks for by number, whether it has them now or not."""
+    has_network: bool = True
+    """Whether it is on a network, by the engine's own account; true where it wants none of its own (host, none, another's)."""
+
+    def masked_facts(self, service: str, mask: Callable[[str], str]) -> ContainerFacts:
+        """The facts with the service's name, and with the secrets taken out of what the engine and the health check say."""
+        output = mask(self.check_output[:_KEPT_OUTPUT])[:_SHOWN_OUTPUT]
+        return replace(self.facts, service=service, error=mask(self.facts.error), health_output=output)
+
+
+def read(document: Cursor) -> Inspection:
+    """What one answer says. Raises the answer's own error for a wrong shape."""
+    config = document.at("Config")
+    return Inspection(
+        facts=_facts(document),
+        check_output=_last_output(document.at("State").at("Health")),
+        environment=dict(_variables(config.at("Env").texts())),
+        command=(*config.at("Entrypoint").texts(), *config.at("Cmd").texts()),
+        arguments=document.at("Args").texts(),
+        fixed_ports=tuple(_fixed_ports(document.at("HostConfig").at("PortBindings"))),
+        has_network=_has_network(document),
     )
+
+
+def _facts(document: Cursor) -> ContainerFacts:
+    state = document.at("State")
+    host = document.at("HostConfig")
+    settings = document.at("NetworkSettings")
+    networks = dict(settings.at("Networks").entries())
+    return ContainerFacts(
+        service="",
+        name=document.at("Name").text("").removeprefix("/"),
+        id=document.at("Id").text(),
+        image=document.at("Config").at("Image").text(""),
+        state=state.at("Status").text(),
+        exit_code=state.at("ExitCode").integer(0, minimum=-LARGEST),
+        error=state.at("Error").prose(""),
+        oom_killed=state.at("OOMKilled").flag(),
+        restart_count=document.at("RestartCount").integer(0),
+        restart_policy=host.at("RestartPolicy").at("Name").text(""),
+        health=state.at("Health").at("Status").text("").replace("none", ""),
+        created=moment(document.at("Created").text("")),
+        started=moment(state.at("StartedAt").text("")),
+        finished=moment(state.at("FinishedAt").text("")),
+        pid=state.at("Pid").integer(0),
+        networks={name: network.at("IPAddress").address() or network.at("GlobalIPv6Address").address() for name, network in networks.items()},
+        names={name: frozenset((*network.at("Aliases").texts(), *network.at("DNSNames").texts())) for name, network in networks.items()},
+        network_mode=host.at("NetworkMode").text(""),
+        memory_limit=host.at("Memory").integer(0),
+        wanted=tuple(_places(host.at("PortBindings"))),
+        bound=tuple(_places(settings.at("Ports"))),
+    )
+
+
+def _has_network(document: Cursor) -> bool:
+    mode = document.at("HostConfig").at("NetworkMode").text("")
+    if mode in ("host", "none") or mode.startswith("container:"):
+        return True
+    return any(network.at("EndpointID").text("") for _, network in document.at("NetworkSettings").at("Networks").entries())
+
+
+def _variables(words: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    for word in words:
+        name, equals, value = word.partition("=")
+        if equals:
+            yield name, value
+
+
+def _last_output(health: Cursor) -> str:
+    failed = [check.at("Output").prose("") for check in health.at("Log").items() if check.at("ExitCode").integer(0, minimum=-LARGEST)]
+    return failed[-1].strip() if failed else ""
+
+
+def _fixed_ports(table: Cursor) -> Iterator[int]:
+    for _, places in table.entries():
+        for place in places.items():
+            if port := digits(place.at("HostPort").text(""), HIGHEST_PORT):
+                yield port
+
+
+def _places(table: Cursor) -> Iterator[Wanted]:
+    """`{"80/tcp": [{"HostIp": "", "HostPort": "8080"}]}`; an empty HostPort in the settings is an ephemeral port, of a range the first counts."""
+    for key, places in table.entries():
+        number, _, protocol = key.partition("/")
+        target = digits(number, HIGHEST_PORT)
+        if target is None or protocol not in ("", "tcp", "udp", "sctp"):
+            raise places.mistake("expected the number of a port and a protocol as the name")
+        for place in places.items():
+            port = digits(place.at("HostPort").text("").partition("-")[0] or "0", HIGHEST_PORT)
+            if port is None:
+                raise place.at("HostPort").mistake("expected the number of a port")
+            yield Wanted(target, Endpoint(port, place.at("HostIp").address(ANY_IPV4), protocol_named(protocol or "tcp")))
 
 
 def listed(container: Container) -> ContainerFacts:
@@ -54,42 +134,9 @@ def listed(container: Container) -> ContainerFacts:
         id=container.id,
         image=container.image,
         state=container.state,
-        exit_code=int(code) if code.isdigit() else 0,
+        exit_code=digits(code) or 0,
         health="unhealthy" if "(unhealthy)" in container.status else "",
         wanted=bound,
         bound=bound,
         network_mode=container.network_mode,
     )
-
-
-def environment(document: Mapping[str, Any]) -> dict[str, str]:
-    """The container's variables, for masking alone."""
-    return dict(str(one).split("=", 1) for one in (document.get("Config") or {}).get("Env") or () if "=" in str(one))
-
-
-def command(document: Mapping[str, Any]) -> tuple[str, ...]:
-    """Entry point and command, word by word."""
-    config = document.get("Config") or {}
-    return tuple(str(word) for key in ("Entrypoint", "Cmd") for word in config.get(key) or ())
-
-
-def _last_output(health: Mapping[str, Any]) -> str:
-    """What the last check that failed said."""
-    failed = [str(one.get("Output") or "") for one in health.get("Log") or () if one.get("ExitCode")]
-    return failed[-1].strip()[:1000] if failed else ""
-
-
-def _names(network: Mapping[str, Any]) -> frozenset[str]:
-    return frozenset(str(name) for key in ("Aliases", "DNSNames") for name in network.get(key) or ())
-
-
-def _places(table: Mapping[str, Any] | None) -> tuple[Wanted, ...]:
-    """`{"80/tcp": [{"HostIp": "", "HostPort": "8080"}]}`; an empty HostPort in the settings is an ephemeral port."""
-    found = []
-    for key, places in (table or {}).items():
-        number, _, protocol = key.partition("/")
-        for place in places or ():
-            port = str(place.get("HostPort") or "0").partition("-")[0]
-            endpoint = Endpoint(int(port), normal_address(place.get("HostIp") or ANY_IPV4), protocol_named(protocol or "tcp"))
-            found.append(Wanted(int(number), endpoint))
-    return tuple(found)

@@ -9,7 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from dartsctl.bindings import Protocol, protocol_named
+from dartsctl.bindings import Protocol
+from dartsctl.reader import HIGHEST_PORT, LARGEST, Cursor, Source, digits
+
+MODEL = Source("Compose's model", hint="docker compose config --format json    (this is what Compose answers)")
+MOST_REPLICAS = 10_000
+"""Of one service: more than an engine can run, and few enough to look at each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,58 +123,94 @@ class Stack:
 
 
 def read(model: Mapping[str, Any], *, unset_variables: tuple[str, ...] = ()) -> Stack:
-    """The Stack of Compose's JSON document. Raises KeyError or ValueError only where Compose breaks its own format."""
+    """The Stack of Compose's JSON document. Raises DartsctlError that names the place where it is none."""
+    document = Cursor(model, MODEL)
     return Stack(
-        project=model["name"],
-        services={name: _service(name, body) for name, body in (model.get("services") or {}).items()},
-        networks={key: network(body or {}, key) for key, body in (model.get("networks") or {}).items()},
+        project=document.at("name").text(),
+        services={name: _service(name, body.present()) for name, body in document.at("services").entries()},
+        networks={key: _network(key, body) for key, body in document.at("networks").entries()},
         unset_variables=unset_variables,
     )
 
 
-def _service(name: str, body: Mapping[str, Any]) -> Service:
-    replicas = body.get("scale", (body.get("deploy") or {}).get("replicas"))
-    health_check = body.get("healthcheck") or {}
+def bridge_options(options: Cursor) -> dict[str, str]:
+    """The options of a bridge network that decide about bindings, by the names that Network has for them."""
+    prefix = "com.docker.network.bridge."
+    return {
+        "host_binding_ipv4": options.at(prefix + "host_binding_ipv4").address(),
+        "gateway_mode_ipv4": options.at(prefix + "gateway_mode_ipv4").text(""),
+        "gateway_mode_ipv6": options.at(prefix + "gateway_mode_ipv6").text(""),
+    }
+
+
+def _service(name: str, body: Cursor) -> Service:
+    replicas = body.at("scale")
+    if replicas.value is None:
+        replicas = body.at("deploy").at("replicas")
     return Service(
         name=name,
-        replicas=1 if replicas is None else int(replicas),
-        ports=tuple(_port_entry(entry) for entry in body.get("ports") or ()),
-        networks={key: int((options or {}).get("gw_priority", 0)) for key, options in (body.get("networks") or {}).items()},
-        network_mode=body.get("network_mode", ""),
-        container_name=body.get("container_name", ""),
-        image=body.get("image", ""),
-        depends_on=tuple(body.get("depends_on") or ()),
-        has_health_check=(health_check.get("test") or ["NONE"]) != ["NONE"] and not health_check.get("disable", False),
-        mounts=tuple(_mount(one) for one in body.get("volumes") or () if one.get("type") == "bind"),
-        environment={key: str(value).replace("$$", "$") for key, value in (body.get("environment") or {}).items() if value is not None},
+        replicas=replicas.integer(1, maximum=MOST_REPLICAS),
+        ports=tuple(_port_entry(entry) for entry in body.at("ports").items()),
+        networks={key: _priority(options) for key, options in body.at("networks").entries()},
+        network_mode=body.at("network_mode").text(""),
+        container_name=body.at("container_name").text(""),
+        image=body.at("image").text(""),
+        depends_on=body.at("depends_on").names(),
+        has_health_check=_has_health_check(body.at("healthcheck")),
+        mounts=tuple(_mount(entry) for entry in body.at("volumes").items() if entry.at("type").text("") == "bind"),
+        environment=_environment(body.at("environment")),
     )
 
 
-def _mount(entry: Mapping[str, Any]) -> Mount:
-    return Mount(source=entry["source"], target=entry["target"], read_only=bool(entry.get("read_only")))
+def _priority(options: Cursor) -> int:
+    return options.at("gw_priority").integer(0, minimum=-LARGEST)
 
 
-def _port_entry(entry: Mapping[str, Any]) -> PortEntry:
+def _has_health_check(check: Cursor) -> bool:
+    return not check.at("disable").flag() and check.at("test").texts() not in ((), ("NONE",))
+
+
+def _environment(block: Cursor) -> dict[str, str]:
+    return {key: value.text_or_number().replace("$$", "$") for key, value in block.entries() if value.value is not None}
+
+
+def _mount(entry: Cursor) -> Mount:
+    return Mount(source=entry.at("source").text(), target=entry.at("target").text(), read_only=entry.at("read_only").flag())
+
+
+def _port_entry(entry: Cursor) -> PortEntry:
     return PortEntry(
-        target=int(entry["target"]),
-        protocol=protocol_named(entry.get("protocol", "tcp")),
-        published=str(entry.get("published", "")),
-        host_ip=entry.get("host_ip", ""),
+        target=entry.at("target").port(),
+        protocol=entry.at("protocol").protocol("tcp"),
+        published=_published(entry.at("published")),
+        host_ip=_host_ip(entry.at("host_ip")),
     )
 
 
-def network(body: Mapping[str, Any], key: str = "") -> Network:
-    """From a network of Compose's model; the engine's own description is brought into the same shape by the edge that reads it."""
-    options = body.get("driver_opts") or {}
-    prefix = "com.docker.network.bridge."
+def _published(written: Cursor) -> str:
+    text = written.text_or_number("")
+    first, _, last = text.partition("-")
+    low, high = digits(first, HIGHEST_PORT), digits(last or first, HIGHEST_PORT)
+    if text and (low is None or high is None or low > high or text.endswith("-")):
+        raise written.mistake("expected the number of a port, or a range of them")
+    return text
+
+
+def _host_ip(written: Cursor) -> str:
+    """An address as it is written; one with a zone stays, `publishing` knows what the engine makes of it."""
+    text = written.text("")
+    if "%" not in text:
+        written.address()
+    return text
+
+
+def _network(key: str, body: Cursor) -> Network:
     return Network(
-        name=body.get("name", key),
-        driver=body.get("driver") or "bridge",
-        internal=bool(body.get("internal")),
-        external=bool(body.get("external")),
-        ipv4=body.get("enable_ipv4") is not False,
-        ipv6=bool(body.get("enable_ipv6")),
-        host_binding_ipv4=options.get(prefix + "host_binding_ipv4", ""),
-        gateway_mode_ipv4=options.get(prefix + "gateway_mode_ipv4", ""),
-        gateway_mode_ipv6=options.get(prefix + "gateway_mode_ipv6", ""),
+        name=body.at("name").text(key),
+        driver=body.at("driver").text("") or "bridge",
+        internal=body.at("internal").flag(),
+        external=body.at("external").flag(),
+        ipv4=body.at("enable_ipv4").flag(default=True),
+        ipv6=body.at("enable_ipv6").flag(),
+        **bridge_options(body.at("driver_opts")),
     )

@@ -60,6 +60,7 @@ class RecordedEngine:
         }
         row = {"Id": ID, "Names": ["/demo-web-1"], "Image": "web", "State": state, "Status": status, "Ports": published, "Labels": labels}
         inspected = {
+            "Id": ID,
             "State": {"Status": state, "Running": state == "running", "ExitCode": 128 if error else 0, "Error": error},
             "RestartCount": 0,
             "HostConfig": {"NetworkMode": "demo_default"},

@@ -122,8 +122,10 @@ def test_containers_come_with_all_that_decides_about_ports(api: EngineApi, live:
     assert len(web.config_hash) == 64
     assert own["paused"].holds_ports
     assert not own["gone"].holds_ports
-    assert api.state(own["gone"].id)["ExitCode"] in (0, 137, 143)
-    assert api.state("0" * 64) == {}
+    gone = api.inspect(own["gone"].id)
+    assert gone is not None
+    assert gone.facts.exit_code in (0, 137, 143)
+    assert api.inspect("0" * 64) is None
 
 
 @pytest.mark.engine
@@ -179,7 +181,32 @@ def test_an_answer_that_is_not_json_is_docker_unavailable(tmp_path: Path) -> Non
         EngineApi(address, deadline=5).containers()
 
 
-@pytest.mark.parametrize("ask", [lambda api: api.network("x"), lambda api: api.state("x") or None, lambda api: api.remove_container("x")])
+@pytest.mark.parametrize(
+    ("document", "sentence"),
+    [
+        ("7", "containers: expected a list, got 7"),
+        ("[7]", "containers[0]: expected a mapping, got 7"),
+        ("[{}]", "containers[0].Id: expected text, got nothing"),
+        (
+            '[{"Id": "5f", "State": "running", "Ports": [{"PublicPort": 99999}]}]',
+            "containers[0].Ports[0].PublicPort: expected a number from 0 to 65535",
+        ),
+        ('[{"Id": "5f", "State": "running", "Ports": [{"PublicPort": 80, "IP": "x"}]}]', "containers[0].Ports[0].IP: expected an IP address"),
+        ('[{"Id": "5f", "Id": "60"}]', "the answer is not JSON"),
+        ("[" * 100_000, "nested too deeply"),
+        ("[NaN]", "not JSON"),
+        ('["\\ud800"]', "not JSON"),
+    ],
+)
+def test_an_answer_of_another_shape_names_the_engine_and_the_place(tmp_path: Path, document: str, sentence: str) -> None:
+    with answering(tmp_path, b"HTTP/1.0 200 OK\r\n\r\n" + document.encode()) as address:
+        with pytest.raises(DockerUnavailable) as caught:
+            EngineApi(address, deadline=5).containers()
+        assert caught.value.message.startswith(f"the engine at {address}: ")
+    assert sentence in caught.value.message
+
+
+@pytest.mark.parametrize("ask", [lambda api: api.network("x"), lambda api: api.inspect("x"), lambda api: api.remove_container("x")])
 def test_what_the_engine_does_not_know_is_no_error(tmp_path: Path, ask: Callable[[EngineApi], object]) -> None:
     with answering(tmp_path, b'HTTP/1.0 404 Not Found\r\n\r\n{"message":"No such thing"}') as address:
         assert ask(EngineApi(address, deadline=5)) is None

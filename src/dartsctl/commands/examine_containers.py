@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any
 
-from dartsctl import inspection, masking, nginx_log
+from dartsctl import masking, nginx_log
 from dartsctl.bindings import Endpoint
 from dartsctl.collisions import NameTaken
 from dartsctl.commands.preflight import Preflight
@@ -17,6 +16,7 @@ from dartsctl.edges import network_namespace, processes
 from dartsctl.edges.engine import EngineApi
 from dartsctl.errors import DockerUnavailable
 from dartsctl.facts import ContainerFacts, LogLine, ServiceFacts
+from dartsctl.inspection import Inspection, listed
 
 _LINES = 30
 _LATE = 0.5  # seconds by which the engine may learn later of an out-of-memory kill than of the end
@@ -63,15 +63,15 @@ class Containers:
             for name, service in stack.services.items()
         }
 
-    def _documents(self, own: Sequence[Container]) -> dict[str, Mapping[str, Any]]:
+    def _documents(self, own: Sequence[Container]) -> dict[str, Inspection]:
         if self._api is None:
             self.unknown.append(f"the engine at {self._before.engine.endpoint} was asked for its list alone: no logs, no networks, no health output")
             return {}
         found = self._pool.map(self._document, own)
         return {one.id: document for one, document in zip(own, found, strict=True) if document is not None}
 
-    def _document(self, one: Container) -> Mapping[str, Any] | None:
-        """None where the engine is silent about this one container: a lock of its own may be held for ever."""
+    def _document(self, one: Container) -> Inspection | None:
+        """None where it is gone, or the engine is silent about this one container: a lock of its own may be held for ever."""
         try:
             return self._api.inspect(one.id) if self._api else None
         except DockerUnavailable as error:
@@ -86,16 +86,18 @@ class Containers:
             return None
         return None if lines is None else tuple(LogLine(self.masked(line.text), nginx_log.moment(line.when)) for line in lines if line.text.strip())
 
-    def _container(self, one: Container, document: Mapping[str, Any] | None) -> ContainerFacts:
+    def _container(self, one: Container, inspected: Inspection | None) -> ContainerFacts:
         """An empty state: it went away meanwhile."""
-        if document is None or self._api is None:
-            return inspection.listed(one)
-        found = inspection.read(document, one.service, self.masked)
+        if self._api is None or one.id in self.silent:
+            return listed(one)
+        if inspected is None:
+            return ContainerFacts(service=one.service, name=one.name, id=one.id)
+        found = inspected.masked_facts(one.service, self.masked)
         if _was_killed_just_now(found, time.time() + self._skew):
             time.sleep(_LATE)
-            found = inspection.read(self._document(one) or document, one.service, self.masked)
+            found = (self._document(one) or inspected).masked_facts(one.service, self.masked)
         unbound = {(entry.entry.target, entry.entry.protocol) for entry in self._before.answer.unbound if entry.service == one.service}
-        self.commands[one.id] = inspection.command(document)
+        self.commands[one.id] = inspected.command
         tables, source = self._socket_tables(found)
         if tables is not None:
             self._readable.add(one.id)
@@ -119,9 +121,9 @@ class Containers:
             return None, ""
         return (done[1],), f"socket table in {one.name}"
 
-    def _known_secrets(self, documents: Iterable[Mapping[str, Any]]) -> set[str]:
+    def _known_secrets(self, documents: Iterable[Inspection]) -> set[str]:
         blocks = [service.environment for service in self._before.stack.services.values()]
-        blocks += [inspection.environment(document) for document in documents]
+        blocks += [document.environment for document in documents]
         return {*self._secrets_of_files(), *(value for block in blocks for value in masking.hidden_values(block))}
 
     def masked(self, text: str) -> str:

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from dartsctl import bound, compose_errors, health, masking
 from dartsctl.bindings import Endpoint
@@ -19,6 +20,9 @@ from dartsctl.edges.docker import Compose
 from dartsctl.edges.engine import EngineApi
 from dartsctl.edges.output import Screen
 from dartsctl.errors import DartsctlError, ExitCode, NotHealthy
+
+if TYPE_CHECKING:
+    from dartsctl.inspection import Inspection
 
 LOG_LINES = 10
 """Of a container that is not well: enough for a traceback's end."""
@@ -131,8 +135,8 @@ class Postflight:
         described = [(one, self._engine.inspect(one.id)) for one in running]
         return tuple(
             Loss(one.service, one.name, Lack.NO_NETWORK)
-            for one, told in described
-            if (told.get("State") or {}).get("Running") and not bound.has_network(told)
+            for one, inspected in described
+            if inspected and inspected.facts.runs and not inspected.has_network
         )
 
     def _recreate(self, lost: Sequence[Loss], services: Sequence[str]) -> str:
@@ -169,14 +173,15 @@ class Postflight:
         return [one for one in self._engine.containers() if one.project == stack.project and one.service in stack.services and not one.is_one_off]
 
     def _restarts_of(self, container: Container) -> int:
-        return int(self._engine.inspect(container.id).get("RestartCount") or 0) if isinstance(self._engine, EngineApi) else 0
+        inspected = self._engine.inspect(container.id) if isinstance(self._engine, EngineApi) else None
+        return inspected.facts.restart_count if inspected else 0
 
     def _trouble(self, container: str) -> Trouble:
         if not isinstance(self._engine, EngineApi):
             return Trouble()
-        state = self._engine.state(container)
-        raw = self._masked(str(state.get("Error") or ""))
-        error = _located(compose_errors.classify(raw)) if raw else _health_check_said(state)
+        inspected = self._engine.inspect(container)
+        raw = self._masked(inspected.facts.error) if inspected else ""
+        error = _located(compose_errors.classify(raw)) if raw else _health_check_said(inspected)
         lines = self._engine.log(container, tail=LOG_LINES) or ()
         return Trouble(self._masked(error), raw, tuple(self._masked(line.text) for line in lines))
 
@@ -199,12 +204,11 @@ def _located(failure: compose_errors.Failure) -> str:
     return f"{failure.sentence} ({failure.endpoint})" if failure.endpoint else failure.sentence
 
 
-def _health_check_said(state: Mapping[str, object]) -> str:
+def _health_check_said(inspected: Inspection | None) -> str:
     """The last line of a failed health check, where the container is unhealthy."""
-    checked = state.get("Health")
-    if not isinstance(checked, Mapping) or checked.get("Status") != "unhealthy":
+    if inspected is None or inspected.facts.health != "unhealthy":
         return ""
-    output = [line.strip() for one in (checked.get("Log") or ())[-1:] for line in str(one.get("Output", "")).splitlines() if line.strip()]
+    output = [line.strip() for line in inspected.check_output.splitlines() if line.strip()]
     return f"its health check says: {output[-1]}" if output else "its health check fails and says nothing"
 
 

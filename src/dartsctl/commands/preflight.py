@@ -197,7 +197,7 @@ def _wants_of_crash_loops(engine: Engine, containers: Sequence[Container]) -> di
     if not looping or not engine.endpoint.startswith("unix://"):
         return {}
     api = EngineApi(engine.endpoint)
-    return {one.id: api.wanted_ports(one.id) for one in looping}
+    return {one.id: inspected.fixed_ports for one in looping if (inspected := api.inspect(one.id))}
 
 
 def _scaled(model: Stack, intent: Intent) -> Stack:

@@ -36,7 +36,8 @@ def ps(environment: Environment, services: tuple[str, ...], *, screen: Screen) -
 def _error(one: Container, engine: object) -> str:
     if one.holds_ports or not isinstance(engine, EngineApi):
         return ""
-    return str(engine.state(one.id).get("Error", ""))
+    inspected = engine.inspect(one.id)
+    return inspected.facts.error if inspected else ""
 
 
 def _ports(one: Container) -> str:

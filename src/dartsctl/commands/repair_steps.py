@@ -139,7 +139,8 @@ class Hands:
         if not running:
             raise DartsctlError(f"{service} does not run")
         for one in running:
-            argv = (*(engine.inspect(one.id).get("Args") or ()),)
+            inspected = engine.inspect(one.id)
+            argv = inspected.arguments if inspected else ()
             named = next(((word, after) for word, after in pairwise(argv) if word == "-c"), ())
             answer = engine.execute(one.id, ("nginx", *named, "-s", "reload"))
             if answer is None or answer[0] != 0:

@@ -7,17 +7,16 @@ model loses `host_ip`, and its processes share our terminal's process group. Wha
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dartsctl import bounded_file, spawn
+from dartsctl import bounded_file, reader, spawn
 from dartsctl.bindings import ANY_IPV4, Endpoint, normal_address, protocol_named
 from dartsctl.compose_errors import config_hint, plain, unset_variables, without_env_text
 from dartsctl.containers import Container
@@ -25,6 +24,8 @@ from dartsctl.engines import Engine
 from dartsctl.environment import Environment
 from dartsctl.errors import DartsctlError, DockerUnavailable
 from dartsctl.masking import values
+from dartsctl.reader import Source
+from dartsctl.stack import MODEL
 
 PLUGIN_FOLDERS = (
     "/usr/local/lib/docker/cli-plugins",
@@ -107,7 +108,10 @@ class Compose:
         done = running.result(deadline=CONFIG_DEADLINE)
         if done.code != 0:
             raise self._config_error(done)
-        return Resolved(json.loads(done.stdout), unset_variables(done.stderr))
+        model = reader.loads(done.stdout, MODEL)
+        if not isinstance(model, dict):
+            raise MODEL.mistake("the answer is no mapping")
+        return Resolved(model, unset_variables(done.stderr))
 
     def config(self, services: Sequence[str] = ()) -> Resolved:
         """`start_config` and `finish_config` in one."""
@@ -117,8 +121,9 @@ class Compose:
         """Every variable that the files require, set or not; nothing from a Compose that cannot say it (before 2.28)."""
         done = spawn.run(self.argv("config", "--variables", "--format", "json"), deadline=CONFIG_DEADLINE, environment=_plain_environ())
         try:
-            return tuple(sorted(name for name, one in json.loads(done.stdout).items() if one["Required"]))
-        except (ValueError, KeyError, TypeError, AttributeError):
+            variables = reader.read(done.stdout, Source("Compose's variables"))
+            return tuple(sorted(name for name, variable in variables.entries() if variable.at("Required").flag()))
+        except DartsctlError:
             return ()
 
     def hashes(self, services: Sequence[str]) -> dict[str, str]:
@@ -126,7 +131,10 @@ class Compose:
         done = spawn.run(self.argv("config", "--hash", ",".join(services)), deadline=CONFIG_DEADLINE, environment=_plain_environ())
         if done.code != 0:
             raise self._config_error(done)
-        return dict(line.split(None, 1) for line in done.stdout.splitlines() if line.strip())
+        rows = [line.split() for line in done.stdout.splitlines() if line.strip()]
+        if any(len(row) != 2 for row in rows):
+            raise Source("Compose's hashes").mistake("expected a service and its hash on each line")
+        return dict(rows)
 
     def all_services(self) -> frozenset[str]:
         """Every service of the files, those of inactive profiles included: `--remove-orphans` spares their containers."""
@@ -202,27 +210,37 @@ class RemoteEngine:
     def describe(self) -> Engine:
         """Its version; nothing of its sockets can be seen from here. Raises DockerUnavailable."""
         from python_on_whales import DockerClient
-        from python_on_whales.exceptions import DockerException
 
-        try:
+        with self._read():
             server = DockerClient(host=self.address).version().server
-        except DockerException as error:
-            raise self._absent() from error
-        return Engine(version=(server.version if server else "") or "", kind="remote", endpoint=self.address)
+            return Engine(version=(server.version if server else "") or "", kind="remote", endpoint=self.address)
 
     def containers(self) -> tuple[Container, ...]:
         """All its containers, stopped ones too. Raises DockerUnavailable."""
         from python_on_whales import DockerClient
-        from python_on_whales.exceptions import DockerException, NoSuchContainer
+        from python_on_whales.exceptions import NoSuchContainer
 
         found = []
-        try:
+        with self._read():
             for item in DockerClient(host=self.address).container.list(all=True):
                 with suppress(NoSuchContainer):  # each is inspected by a call of its own: it may have gone since the list
                     found.append(_from_inspect(item))
+        return tuple(found)
+
+    @contextmanager
+    def _read(self) -> Iterator[None]:
+        """Within it, an engine that does not answer, or answers what the library cannot read, is DockerUnavailable."""
+        from python_on_whales.exceptions import DockerException
+
+        try:
+            yield
         except DockerException as error:
             raise self._absent() from error
-        return tuple(found)
+        except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:  # the library's records are not strict
+            raise DockerUnavailable(
+                f"the engine at {self.address} answered what cannot be read ({type(error).__name__})",
+                hint=f"docker --host {self.address} info",
+            ) from error
 
     def _absent(self) -> DockerUnavailable:
         return DockerUnavailable(f"no Docker engine answers at {self.address}", hint=f"docker --host {self.address} info")

@@ -10,19 +10,25 @@ import json
 import socket
 import struct
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from dartsctl import bounded_file, log_stream
-from dartsctl.bindings import ANY_IPV4, Endpoint, normal_address, protocol_named
+from dartsctl import bounded_file, containers, log_stream, reader
 from dartsctl.containers import Container
 from dartsctl.engines import Engine, Kind
 from dartsctl.errors import DartsctlError, DockerUnavailable
 from dartsctl.log_stream import LogLine
-from dartsctl.stack import Network, network
+from dartsctl.reader import Cursor, Source
+from dartsctl.stack import Network, bridge_options
+
+if TYPE_CHECKING:
+    from dartsctl.inspection import Inspection
 
 DEFAULT_ENDPOINT = "unix:///var/run/docker.sock"
+_NEVER_RAN = -1
+"""In the place of an exit code: the engine has none for a command that it could not start."""
 
 
 def endpoint(environ: Mapping[str, str]) -> str:
@@ -37,16 +43,21 @@ def endpoint(environ: Mapping[str, str]) -> str:
 
     meta = folder / "contexts" / "meta" / hashlib.sha256(context.encode()).hexdigest() / "meta.json"
     try:
-        return str(json.loads(bounded_file.read_bytes(meta))["Endpoints"]["docker"]["Host"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return _from_file(meta).at("Endpoints").at("docker").at("Host").text()
+    except (OSError, DartsctlError) as error:
         raise DockerUnavailable(f"the Docker context {context!r} does not exist or is broken", hint="docker context ls") from error
 
 
 def _current_context(folder: Path) -> str:
+    """Empty for a configuration that cannot be read: docker itself goes on without it."""
     try:
-        return str(json.loads(bounded_file.read_bytes(folder / "config.json")).get("currentContext", ""))
-    except (OSError, ValueError, AttributeError):
+        return _from_file(folder / "config.json").at("currentContext").text("")
+    except (OSError, DartsctlError):
         return ""
+
+
+def _from_file(path: Path) -> Cursor:
+    return reader.read(bounded_file.read_bytes(path), Source(str(path)))
 
 
 class EngineApi:
@@ -56,58 +67,50 @@ class EngineApi:
         self.address = address
         self._path = address.removeprefix("unix://")
         self._deadline = deadline
+        self._source = Source(f"the engine at {address}", error=DockerUnavailable, hint="docker version")
 
     def describe(self) -> Engine:
         """What decides how this engine binds: version, kind, userland proxy, defaults."""
-        version = self._get("/version")
+        version = self._get("/version", "version")
         pid, uid = self._peer()
-        platform = str((version.get("Platform") or {}).get("Name", ""))
-        settings = _daemon_settings(pid)
-        networks = settings.get("default-network-opts")
-        bridge = networks.get("bridge", {}) if isinstance(networks, dict) else {}
+        userland_proxy, default_address = _daemon_settings(pid)
         return Engine(
-            version=str(version.get("Version", "")),
-            kind=_kind(platform, pid, uid),
-            userland_proxy=settings.get("userland-proxy") is not False,
+            version=version.at("Version").text(),
+            kind=_kind(version.at("Platform").at("Name").text(""), pid, uid),
+            userland_proxy=userland_proxy,
             has_ipv6=True,
-            default_address=str(bridge.get("com.docker.network.bridge.host_binding_ipv4", "")),
+            default_address=default_address,
             endpoint=self.address,
         )
 
     def containers(self) -> tuple[Container, ...]:
         """All containers, stopped ones too."""
-        return tuple(_container(row) for row in self._get("/containers/json?all=1"))
+        return tuple(containers.read(row) for row in self._get("/containers/json?all=1", "containers").items())
 
     def network(self, name: str) -> Network | None:
         """What of an existing network decides about bindings; None where there is no such network."""
         try:
-            found = self._get(f"/networks/{quote(name, safe='')}")
+            found = self._get(f"/networks/{quote(name, safe='')}", "network")
         except _NotFound:
             return None
-        return network(
-            {
-                "name": found.get("Name", name),
-                "driver": found.get("Driver"),
-                "internal": found.get("Internal"),
-                "external": True,
-                "enable_ipv4": found.get("EnableIPv4"),
-                "enable_ipv6": found.get("EnableIPv6"),
-                "driver_opts": found.get("Options"),
-            }
+        return Network(
+            name=found.at("Name").text(),
+            driver=found.at("Driver").text("") or "bridge",
+            internal=found.at("Internal").flag(),
+            external=True,
+            ipv4=found.at("EnableIPv4").flag(default=True),
+            ipv6=found.at("EnableIPv6").flag(),
+            **bridge_options(found.at("Options")),
         )
 
-    def inspect(self, identity: str) -> Mapping[str, Any]:
-        """Everything that the engine says of one container, its environment's values included: never shown as a whole. Empty where it is gone."""
-        try:
-            found = self._get(f"/containers/{quote(identity, safe='')}/json")
-        except _NotFound:
-            return {}
-        return found if isinstance(found, dict) else {}
+    def inspect(self, identity: str) -> Inspection | None:
+        """What the engine says of one container; None where it is gone."""
+        from dartsctl import inspection
 
-    def state(self, identity: str) -> Mapping[str, Any]:
-        """A container's `State`: Status, ExitCode, Error, OOMKilled, Health. Empty where it is gone."""
-        state = self.inspect(identity).get("State")
-        return state if isinstance(state, dict) else {}
+        try:
+            return inspection.read(self._get(f"/containers/{quote(identity, safe='')}/json", "container"))
+        except _NotFound:
+            return None
 
     def log(self, identity: str, *, tail: int, timestamps: bool = False) -> tuple[LogLine, ...] | None:
         """The last `tail` lines of a container's log; None where its logging driver keeps none that can be read, or it is gone (EDGE 78)."""
@@ -125,12 +128,13 @@ class EngineApi:
         """A command inside a running container: its exit code, stdout and stderr; None where the container does not run or has no such command."""
         wish = json.dumps({"AttachStdout": True, "AttachStderr": True, "Cmd": list(argv)}).encode()
         try:
-            made = json.loads(self._request("POST", f"/containers/{quote(identity, safe='')}/exec", wish))["Id"]
+            answer = self._request("POST", f"/containers/{quote(identity, safe='')}/exec", wish)
+            made = quote(reader.read(answer, self._source, "exec").at("Id").text(), safe="")
             said = log_stream.output(self._request("POST", f"/exec/{made}/start", b'{"Detach": false, "Tty": false}'))
-            code = self._get(f"/exec/{made}/json").get("ExitCode")
+            code = self._get(f"/exec/{made}/json", "exec").at("ExitCode").integer(_NEVER_RAN, minimum=-1)
         except (_NotFound, _Refused):
             return None
-        return (int(code), *said) if code not in (None, 126, 127) else None
+        return None if code in (_NEVER_RAN, 126, 127) else (code, *said)
 
     def archive(self, identity: str, path: str) -> bytes:
         """A file or folder of a container, running or not, its mounts included, as a tar file; empty where it is not there."""
@@ -141,12 +145,7 @@ class EngineApi:
 
     def clock(self) -> str:
         """What time it is for the engine, RFC 3339: a virtual machine's clock may be another one than ours (EDGE 79)."""
-        return str(self._get("/info").get("SystemTime", ""))
-
-    def wanted_ports(self, identity: str) -> tuple[int, ...]:
-        """The fixed host ports that a container asks for, whether it has them now or not."""
-        wishes = (self.inspect(identity).get("HostConfig") or {}).get("PortBindings") or {}
-        return tuple(int(wish["HostPort"]) for places in wishes.values() for wish in places or () if str(wish.get("HostPort", "")).isdigit())
+        return self._get("/info", "info").at("SystemTime").text("")
 
     def stop_container(self, identity: str, *, grace: int = 10) -> None:
         """Stop one container: SIGTERM, `grace` seconds, SIGKILL. One that is stopped or gone already is no error."""
@@ -171,12 +170,9 @@ class EngineApi:
             return False
         return True
 
-    def _get(self, path: str) -> Any:
-        body = self._request("GET", path)
-        try:
-            return json.loads(body)
-        except ValueError as error:
-            raise DockerUnavailable(f"the engine at {self.address} answered {_message(body)}", hint="docker info") from error
+    def _get(self, path: str, name: str) -> Cursor:
+        """The JSON document at `path`; messages call it `name`."""
+        return reader.read(self._request("GET", path), self._source, name)
 
     def _request(self, method: str, path: str, document: bytes = b"") -> bytes:
         about = f"Content-Type: application/json\r\nContent-Length: {len(document)}\r\n" if document else ""
@@ -245,28 +241,9 @@ class _Refused(DockerUnavailable):
 
 def _message(body: bytes) -> str:
     try:
-        return str(json.loads(body)["message"])
-    except (ValueError, KeyError, TypeError):
+        return reader.read(body, Source("the engine")).at("message").prose()
+    except DartsctlError:
         return "something that is no answer of an engine"
-
-
-def _container(row: Mapping[str, Any]) -> Container:
-    names = row.get("Names") or [""]
-    return Container(
-        id=row["Id"],
-        name=names[0].removeprefix("/"),
-        image=row.get("Image", ""),
-        state=row.get("State", ""),
-        status=row.get("Status", ""),
-        targets=tuple(
-            (Endpoint(int(port["PublicPort"]), normal_address(port.get("IP") or ANY_IPV4), protocol_named(port["Type"])), int(port["PrivatePort"]))
-            for port in row.get("Ports") or ()
-            if port.get("PublicPort")
-        ),
-        labels=row.get("Labels") or {},
-        network_mode=(row.get("HostConfig") or {}).get("NetworkMode", ""),
-        created=int(row.get("Created", 0)),
-    )
 
 
 def _kind(platform: str, pid: int | None, uid: int | None) -> Kind:
@@ -293,22 +270,33 @@ def _pid_file() -> int | None:
         return None
 
 
-def _daemon_settings(pid: int | None) -> dict[str, Any]:
-    """daemon.json and dockerd's own flags, as far as they may be read; an unreadable file reads as the defaults, which err on the safe side."""
+def _daemon_settings(pid: int | None) -> tuple[bool, str]:
+    """Whether there is a userland proxy, and the default host address: dockerd's own flags, then daemon.json, as far as they may be read.
+
+    What cannot be read counts as the defaults, which err on the safe side.
+    """
+    place, flag = _daemon_flags(pid)
+    try:
+        settings = _from_file(place)
+        userland_proxy = settings.at("userland-proxy").flag(default=True)
+        bridge = settings.at("default-network-opts").at("bridge")
+        address = bridge_options(bridge)["host_binding_ipv4"]
+    except (OSError, DartsctlError):
+        userland_proxy, address = True, ""
+    return userland_proxy if flag is None else flag, address
+
+
+def _daemon_flags(pid: int | None) -> tuple[Path, bool | None]:
+    """Where its configuration is, and what its command line says of the userland proxy; None for nothing."""
     try:
         words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0") if pid else []
     except OSError:
         words = []
-    place = Path("/etc/docker/daemon.json")
-    flags: dict[str, Any] = {}
-    for position, word in enumerate(words):
+    place, flag = Path("/etc/docker/daemon.json"), None
+    for word, after in pairwise([*words, ""]):
         name, _, value = word.partition("=")
         if name == "--config-file":
-            place = Path(value or words[position + 1])
+            place = Path(value or after)
         elif name == "--userland-proxy":
-            flags["userland-proxy"] = value.lower() not in ("false", "0", "f")
-    try:
-        settings = json.loads(bounded_file.read_bytes(place))
-    except (OSError, ValueError):
-        settings = {}
-    return {**(settings if isinstance(settings, dict) else {}), **flags}
+            flag = value.lower() not in ("false", "0", "f")
+    return place, flag

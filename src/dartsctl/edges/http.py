@@ -7,6 +7,8 @@ import ssl
 import time
 from dataclasses import dataclass
 
+from dartsctl.reader import http_status
+
 _ENOUGH = 16384
 
 
@@ -43,7 +45,7 @@ def get(address: str, port: int, path: str, *, host: str, tls: bool, deadline: f
         return Response(None, f"fails in the TLS handshake: {(error.reason or str(error)).replace('_', ' ').lower()}", time.monotonic() - began)
     except OSError as error:
         return Response(None, f"fails: {(error.strerror or str(error)).lower()}", time.monotonic() - began, certificate)
-    status = _status(heard)
+    status = http_status(heard)
     problem = "" if status else "answers something that is not HTTP" if heard else "is closed without an answer"
     return Response(status, problem, time.monotonic() - began, certificate)
 
@@ -71,8 +73,3 @@ def _connected(address: str, port: int, deadline: float, tls_host: str | None) -
     except BaseException:
         line.close()
         raise
-
-
-def _status(heard: bytes) -> int | None:
-    words = heard.partition(b"\n")[0].split()
-    return int(words[1]) if len(words) >= 2 and words[0].startswith(b"HTTP/") and words[1].isdigit() else None

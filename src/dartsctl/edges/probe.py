@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass
 
 from dartsctl.errors import DartsctlError
+from dartsctl.reader import http_status
 
 _ENOUGH = 4096
 """Bytes of an answer that are read at most: its first line says all."""
@@ -64,7 +65,7 @@ class Question:
 
 
 def _answer(heard: bytes) -> Answer:
-    words = heard.partition(b"\n")[0].split()
-    if len(words) >= 2 and words[0].startswith(b"HTTP/") and words[1].isdigit():
-        return Answer(f"status {int(words[1])}", int(words[1]), heard=True)
+    status = http_status(heard)
+    if status is not None:
+        return Answer(f"status {status}", status, heard=True)
     return Answer("an answer that is not HTTP" if heard else "closed without an answer", heard=bool(heard))

@@ -1,0 +1,122 @@
+"""Strict reading: what is taken, and what is said about everything else."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+
+from dartsctl import reader
+from dartsctl.errors import DartsctlError, DockerUnavailable
+from dartsctl.reader import Cursor, Source, digits, http_status
+
+SOURCE = Source("the engine", error=DockerUnavailable, hint="docker version")
+
+
+def cursor(value: object) -> Cursor:
+    return Cursor(value, SOURCE, "root")
+
+
+def test_an_error_says_who_sent_what_and_never_the_text_of_it() -> None:
+    document = cursor({"services": {"we b": {"ports": [{"target": "hunter2"}]}}})
+    with pytest.raises(DockerUnavailable) as caught:
+        next(document.at("services").at("we b").at("ports").items()).at("target").port()
+    assert caught.value.message == "the engine: root.services.'we b'.ports[0].target: expected a number from 0 to 65535, got text"
+    assert caught.value.hint == "docker version"
+
+
+def test_a_name_in_a_path_is_shown_without_control_characters_and_cut() -> None:
+    for name in ("\x1b[31m", "\u202e", "\n"):
+        with pytest.raises(DartsctlError) as caught:
+            cursor({name: 7}).at(name).text()
+        assert caught.value.message.isprintable()
+    with pytest.raises(DartsctlError) as caught:
+        cursor({"x" * 5000: 7}).at("x" * 5000).text()
+    assert len(caught.value.message) < 200
+
+
+WRONG: list[tuple[Callable[[Cursor], object], object, str]] = [
+    (Cursor.text, None, "expected text, got nothing"),
+    (Cursor.text, 7, "expected text, got 7"),
+    (Cursor.text, True, "expected text, got true"),
+    (Cursor.text, 1.5, "expected text, got a fraction"),
+    (Cursor.text, "a\0b", "a NUL character"),
+    (Cursor.flag, "false", "expected true or false, got text"),
+    (Cursor.integer, 1.0, "got a fraction"),
+    (Cursor.integer, True, "got true"),
+    (Cursor.integer, -1, "got -1"),
+    (Cursor.integer, 2**64, "got a larger number"),
+    (Cursor.port, 65536, "from 0 to 65535, got 65536"),
+    (Cursor.port_text, "\u00b2", "the number of a port"),
+    (Cursor.address, "localhost", "an IP address"),
+    (Cursor.protocol, "quic", "tcp, udp or sctp"),
+    (Cursor.texts, "a", "expected a list, got text"),
+    (Cursor.texts, ["a", None], "root[1]: expected text, got nothing"),
+    (Cursor.text_entries, ["a"], "expected a mapping, got a list"),
+    (Cursor.present, None, "expected a value"),
+]
+
+
+@pytest.mark.parametrize(("ask", "value", "sentence"), WRONG)
+def test_a_wrong_value_is_refused_by_its_kind(ask: Callable[[Cursor], object], value: object, sentence: str) -> None:
+    with pytest.raises(DockerUnavailable, match=re.escape(sentence)):
+        ask(cursor(value))
+
+
+def test_null_and_what_is_not_there_are_the_default_or_empty() -> None:
+    empty = cursor({"null": None})
+    for key in ("null", "absent"):
+        assert (empty.at(key).text(""), empty.at(key).integer(7), empty.at(key).flag(default=True)) == ("", 7, True)
+        assert (empty.at(key).texts(), empty.at(key).text_entries(), empty.at(key).at("deeper").value) == ((), {}, None)
+        assert (empty.at(key).address("::"), empty.at(key).protocol("tcp"), empty.at(key).port(0)) == ("::", "tcp", 0)
+
+
+def test_addresses_come_in_one_spelling() -> None:
+    assert [cursor(text).address() for text in ("127.0.0.1", "0:0::1", "::ffff:10.0.0.1", "")] == ["127.0.0.1", "::1", "10.0.0.1", ""]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "not JSON (line 1, column 1)"),
+        ('{"a":\n"s3cret}', "not JSON (line 2, column 1)"),
+        ("NaN", "not JSON"),
+        ("-Infinity", "not JSON"),
+        ("9" * 5000, "not JSON"),
+        ('{"a": 1, "a": 2}', "not JSON"),
+        ('{"\\ud800": 1}', "not JSON"),
+        ('{"a":' * 100_000, "nested too deeply"),
+    ],
+)
+def test_what_is_no_json_is_refused_without_quoting_it(text: str, sentence: str) -> None:
+    with pytest.raises(DockerUnavailable, match=re.escape(sentence)) as caught:
+        reader.loads(text, SOURCE)
+    assert "s3cret" not in caught.value.message
+
+
+def test_whole_characters_are_no_halves() -> None:
+    assert reader.loads(b'["\\ud83d\\ude00", "\xc3\xa4", "\xff"]', SOURCE) == ["\U0001f600", "\u00e4", "\ufffd"]
+
+
+@pytest.mark.parametrize(
+    ("text", "number"), [("0", 0), ("007", 7), ("65535", 65535), ("65536", None), ("", None), ("-1", None), ("\u00b2", None), ("9" * 5000, None)]
+)
+def test_digits_are_a_number_within_its_limit(text: str, number: int | None) -> None:
+    assert digits(text, 65535) == number
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (b"HTTP/1.1 200 OK\r\n", 200),
+        (b"HTTP/1.0 502", 502),
+        (b"", None),
+        (b"SSH-2.0-OpenSSH", None),
+        (b"HTTP/1.1 99", None),
+        (b"HTTP/1.1 " + b"9" * 4301 + b" OK", None),
+        (b"HTTP/1.1 -20", None),
+    ],
+)
+def test_an_http_status_has_three_digits(head: bytes, status: int | None) -> None:
+    assert http_status(head) == status
