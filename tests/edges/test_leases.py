@@ -10,8 +10,8 @@ import signal
 import stat
 import subprocess
 import sys
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -19,10 +19,13 @@ import pytest
 from dartsctl.allocation import BROWSERS_REFUSE, DEV_RANGE, PortRange, candidates
 from dartsctl.bindings import Endpoint
 from dartsctl.edges import sockets
-from dartsctl.edges.leases import Lease, LeaseBook, held, state_folder
+from dartsctl.edges.leases import Lease, LeaseBook, held
 from dartsctl.errors import DartsctlError
+from dartsctl.files import UnsafeFile
 from dartsctl.listeners import Probe
 from dartsctl.serving import LeaseRecord
+from dartsctl.state_folder import state_folder
+from two_users import ANN, NOBODY, Victim, as_user, needs_root, public_folder
 
 SOURCE = Path(__file__).parents[2] / "src"
 HOLDER = """
@@ -309,39 +312,12 @@ def test_what_is_made_under_sudo_belongs_to_the_caller(tmp_path: Path, monkeypat
     lease.close()
 
 
-def as_nobody(action: Callable[[], str]) -> str:
-    """What `action` returns, or the message of its DartsctlError, done by another user of this machine."""
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            os.setgroups([])
-            os.setgid(65534)
-            os.setuid(65534)
-            answer = action()
-        except DartsctlError as error:
-            answer = error.message
-        except BaseException as error:
-            answer = repr(error)
-        os.write(writer, answer.encode())
-        os._exit(0)
-    os.close(writer)
-    with os.fdopen(reader) as file:
-        answer = file.read()
-    os.waitpid(child, 0)
-    return answer
-
-
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be two users")
-
-
 @pytest.fixture
 def open_folder() -> Iterator[Path]:
-    """A folder that every user can reach."""
-    with tempfile.TemporaryDirectory(prefix="dartsctl-test-") as name:
-        Path(name).chmod(0o755)
-        (Path(name) / "state").mkdir()
-        yield Path(name) / "state"
+    """A state folder that every user can reach."""
+    with public_folder() as folder:
+        (folder / "state").mkdir()
+        yield folder / "state"
 
 
 @needs_root
@@ -361,7 +337,7 @@ def test_two_users_share_the_book_where_its_folder_is_open_to_both(open_folder: 
         theirs.remember("/shared/checkout", 7002)
         return f"{holder.holder if holder else None} -> {lease.port if lease else None}"
 
-    assert as_nobody(look_and_take) == "leased by another dartsctl (pid 4711, user root) -> 7002"
+    assert as_user(NOBODY, look_and_take) == "leased by another dartsctl (pid 4711, user root) -> 7002"
     again = take(LeaseBook(open_folder), 7002)  # made by the other one, free now
     assert again is not None
     leased.append(again)
@@ -379,7 +355,7 @@ def test_a_private_book_is_no_other_users(open_folder: Path, leased: list[Lease]
     leased.append(mine)
     assert stat.S_IMODE((open_folder / "ports" / "7001.lock").stat().st_mode) == 0o600
     assert stat.S_IMODE((open_folder / "ports").stat().st_mode) == 0o700
-    assert "cannot be written: Permission denied" in as_nobody(lambda: str(take(LeaseBook(open_folder), 7002)))
+    assert "cannot be written: Permission denied" in as_user(NOBODY, lambda: str(take(LeaseBook(open_folder), 7002)))
 
 
 def test_a_secret_in_a_command_is_not_written_down(book: LeaseBook, leased: list[Lease]) -> None:
@@ -388,3 +364,122 @@ def test_a_secret_in_a_command_is_not_written_down(book: LeaseBook, leased: list
     leased.append(lease)
     book.describe(LeaseRecord(7001, command=("serve", "--password", "canary-4711")))
     assert "canary-4711" not in (book.folder / "ports" / "7001.lock").read_text()
+
+
+# --- other users of the host --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def victim(tmp_path: Path) -> Victim:
+    return Victim.at(tmp_path / "victim")
+
+
+def plant(path: Path, target: Path) -> None:
+    """A link, made by another user, with the folders that it needs."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.symlink_to(target)
+
+
+@needs_root
+@pytest.mark.parametrize("name", ["ports/7001.lock", "checkouts", "ports", "."])
+def test_root_under_sudo_follows_no_link_of_the_callers(
+    open_folder: Path, victim: Victim, name: str, monkeypatch: pytest.MonkeyPatch, leased: list[Lease]
+) -> None:
+    monkeypatch.setenv("SUDO_UID", str(ANN))
+    monkeypatch.setenv("SUDO_GID", str(ANN))
+    os.chown(open_folder, ANN, ANN)
+    target = victim.path if name.endswith("lock") else victim.path.parent
+    as_user(ANN, lambda: plant(open_folder / "theirs" / name if name != "." else open_folder / "theirs", target))
+    book = LeaseBook(open_folder / "theirs")
+
+    def use() -> None:
+        leased.extend(lease for lease in [take(book, 7001)] if lease)
+        book.describe(LeaseRecord(7001))
+        book.remember("/src/app", 7001)
+
+    before = sorted(victim.path.parent.iterdir())
+    with pytest.raises(UnsafeFile, match="is a symbolic link"):
+        use()
+    assert victim.is_untouched()
+    assert sorted(victim.path.parent.iterdir()) == before
+
+
+@needs_root
+def test_a_readme_that_is_a_link_is_left_alone(open_folder: Path, victim: Victim, leased: list[Lease], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SUDO_UID", str(ANN))
+    monkeypatch.setenv("SUDO_GID", str(ANN))
+    os.chown(open_folder, ANN, ANN)
+    as_user(ANN, lambda: (open_folder / "README.txt").symlink_to(victim.path.parent / "new"))
+    leased += [lease for lease in [take(LeaseBook(open_folder), 7001)] if lease]
+    assert leased
+    assert not (victim.path.parent / "new").exists()
+
+
+@needs_root
+def test_a_private_folder_of_another_user_is_refused(open_folder: Path) -> None:
+    os.chown(open_folder, ANN, ANN)
+    with pytest.raises(UnsafeFile, match=r"state belongs to another user"):
+        take(LeaseBook(open_folder), 7001)
+    assert list(open_folder.iterdir()) == []
+    assert LeaseBook(open_folder).held() == ()
+
+
+@needs_root
+def test_a_folder_that_another_user_has_opened_to_everybody_is_shared(open_folder: Path, leased: list[Lease]) -> None:
+    os.chown(open_folder, ANN, ANN)
+    open_folder.chmod(0o1777)
+    assert as_user(ANN, lambda: LeaseBook(open_folder).remember("/theirs", 7001)) == "None"
+    leased += [lease for lease in [take(LeaseBook(open_folder), 7001)] if lease]
+    assert [record.port for record in LeaseBook(open_folder).held()] == [7001]
+    assert as_user(NOBODY, lambda: take(LeaseBook(open_folder), 7001)) == "None"
+
+
+@needs_root
+def test_a_link_in_a_shared_folder_is_not_followed(open_folder: Path, victim: Victim) -> None:
+    open_folder.chmod(0o1777)
+    as_user(NOBODY, lambda: take(LeaseBook(open_folder), 7002))
+    as_user(ANN, lambda: (open_folder / "ports" / "7001.lock").symlink_to(victim.path))
+    with pytest.raises(UnsafeFile, match=r"7001.lock is a symbolic link"):
+        take(LeaseBook(open_folder), 7001)
+    assert LeaseBook(open_folder).holder(7001) is None
+    assert victim.is_untouched()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 100_000,
+        '{"pid": ' + "9" * 5000 + "}",
+        '{"pid": 1e300, "since": NaN, "started": "x", "user": 3, "command": [3], "birth": true}',
+        '{"pid": 99999999999, "since": Infinity, "command": "flask", "port": 1}',
+        "\ud800",
+    ],
+)
+def test_garbage_in_a_record_is_left_out(book: LeaseBook, leased: list[Lease], text: str) -> None:
+    leased += [lease for lease in [take(book, 7001)] if lease]
+    (book.folder / "ports" / "7001.lock").write_bytes(text.encode(errors="surrogatepass"))
+    assert book.held() == (LeaseRecord(7001),)
+
+
+def test_a_pipe_in_place_of_a_lock_file_is_not_waited_for(book: LeaseBook, leased: list[Lease]) -> None:
+    leased += [lease for lease in [take(book, 7001)] if lease]
+    os.mkfifo(book.folder / "ports" / "7002.lock")
+    assert [record.port for record in book.held()] == [7001]
+    with pytest.raises(UnsafeFile, match="named pipe"):
+        take(book, 7002)
+
+
+@needs_root
+def test_a_full_disk_leaves_the_old_note_of_a_checkout(tmp_path: Path) -> None:
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(tmp_path)], check=True)
+    try:
+        book = LeaseBook(tmp_path / "state")
+        book.remember("/src/app", 7001)
+        with suppress(OSError):
+            (tmp_path / "filler").write_bytes(b"x" * 100_000)
+        with pytest.raises(DartsctlError, match=r"lease book in .* cannot be written: No space left on device"):
+            book.remember("/src/app", 7002)
+        assert book.remembered("/src/app") == 7001
+        assert [path.suffix for path in (tmp_path / "state" / "checkouts").iterdir()] == [".json"]
+    finally:
+        subprocess.run(["umount", "--lazy", str(tmp_path)], check=True)

@@ -99,6 +99,6 @@ def _request(common: Common, venv: Path | None) -> GuardRequest:
 
 def _book() -> GuardBook:
     from dartsctl.edges.guard_book import GuardBook
-    from dartsctl.edges.leases import state_folder
+    from dartsctl.state_folder import state_folder
 
     return GuardBook(state_folder())

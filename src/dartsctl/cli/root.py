@@ -122,9 +122,9 @@ def ports(common: Common) -> int:
     dartsctl ports --json | jq '.production[] | select(.state == "wrong owner")'
     """
     from dartsctl.allocation import Allocation
-    from dartsctl.edges.leases import state_folder
     from dartsctl.edges.moves import MoveBook
     from dartsctl.settings import PRODUCTION
+    from dartsctl.state_folder import state_folder
 
     settings = common.settings()
     production = production_of(settings)
@@ -150,7 +150,7 @@ def history(common: Common, last: Annotated[int, typer.Option("--last", "-n", mi
     """What dartsctl has stopped or changed on this machine: when, what, why, by whom."""
     from dartsctl.commands.history import history as run_history
     from dartsctl.edges.history import History
-    from dartsctl.edges.leases import state_folder
+    from dartsctl.state_folder import state_folder
 
     return run_history(History(state_folder()), last, screen=common.screen())
 

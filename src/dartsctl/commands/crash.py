@@ -10,7 +10,7 @@ import traceback
 from pathlib import Path
 
 from dartsctl import __version__, masking
-from dartsctl.edges.leases import state_folder
+from dartsctl.state_folder import state_folder
 
 
 def write_report(error: BaseException, argv: list[str]) -> Path | None:

@@ -15,7 +15,6 @@ from dartsctl.commands.preflight import Intent, engine_at
 from dartsctl.commands.up import UpRequest, up
 from dartsctl.edges.docker import Compose
 from dartsctl.edges.engine import endpoint
-from dartsctl.edges.leases import state_folder
 from dartsctl.edges.moves import MoveBook
 from dartsctl.edges.output import Screen
 from dartsctl.edges.prompts import Prompts
@@ -23,6 +22,7 @@ from dartsctl.environment import Environment
 from dartsctl.errors import DartsctlError, DockerUnavailable, ExitCode, UsageError
 from dartsctl.serving import ServerRequest
 from dartsctl.stack import Stack
+from dartsctl.state_folder import state_folder
 
 _STOP_WITHIN = 4  # seconds that the container has to end: less than the supervisor's patience with Compose
 

@@ -10,8 +10,8 @@ from dartsctl.allocation import Allocation
 from dartsctl.commands.preflight import Intent, Preflight
 from dartsctl.edges import guards, venvs
 from dartsctl.edges.guard_book import GuardBook
-from dartsctl.edges.leases import state_folder
 from dartsctl.errors import DartsctlError, UsageError
+from dartsctl.state_folder import state_folder
 
 
 class Screen(Protocol):

@@ -12,13 +12,13 @@ from dartsctl.cases import Case
 from dartsctl.commands.host import Host
 from dartsctl.commands.preflight import Intent, Preflight, look
 from dartsctl.edges.docker import Compose
-from dartsctl.edges.leases import state_folder
 from dartsctl.edges.moves import MoveBook
 from dartsctl.edges.output import Screen
 from dartsctl.environment import Environment
 from dartsctl.errors import DartsctlError, ExitCode
 from dartsctl.listeners import Probe
 from dartsctl.remapping import Move
+from dartsctl.state_folder import state_folder
 
 ComposeOn = Callable[[Environment], Compose]
 

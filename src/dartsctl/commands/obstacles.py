@@ -14,12 +14,12 @@ from dartsctl.commands.moving import ComposeOn, look_again, move
 from dartsctl.commands.preflight import Intent, Preflight, engine_at, verdict
 from dartsctl.commands.resolve import HostFacts, Means, ask, carry_out
 from dartsctl.edges.history import History
-from dartsctl.edges.leases import state_folder
 from dartsctl.edges.output import Screen
 from dartsctl.edges.prompts import Prompts
 from dartsctl.environment import Environment
 from dartsctl.errors import DartsctlError, ExitCode, Interrupted, Refused
 from dartsctl.resolution import Action, Policy, Request, Step
+from dartsctl.state_folder import state_folder
 
 
 @dataclass(frozen=True, slots=True)

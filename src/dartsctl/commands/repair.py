@@ -15,7 +15,6 @@ from dartsctl.commands.repair_steps import Hands
 from dartsctl.commands.streaming import interruptible
 from dartsctl.edges.history import History
 from dartsctl.edges.incident_file import IncidentFile
-from dartsctl.edges.leases import state_folder
 from dartsctl.edges.output import Screen
 from dartsctl.edges.prompts import Prompts
 from dartsctl.environment import Environment
@@ -24,6 +23,7 @@ from dartsctl.facts import Facts
 from dartsctl.findings import Cause, Diagnosis
 from dartsctl.incident import Afterwards, Event
 from dartsctl.repairs import Action, Plan, Step
+from dartsctl.state_folder import state_folder
 
 _HOPELESS = frozenset({Cause.APP_EXITED, Cause.NEVER_STARTED, Cause.OUT_OF_MEMORY, Cause.PROXY_CANNOT_START})
 _HOPELESS_LOOKS = 3
