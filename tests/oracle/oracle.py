@@ -25,7 +25,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from scenario import IMAGE, PORTS_EACH, Foreign, HostSocket, Scenario, draw
+from scenario import BLOCK, IMAGE, Foreign, HostSocket, Scenario, draw
 
 from dartsctl.bindings import Endpoint
 from dartsctl.commands.host import Host
@@ -231,7 +231,7 @@ def _bring_up_earlier(scenario: Scenario, file: Path) -> None:
 def run(count: int, seed: int, jobs: int, *, verbose: bool = False) -> tuple[Counter[str], list[Outcome]]:
     """Examine `count` scenarios from `seed` on; the tally by kind, and the outcomes that are not right."""
     if4, if6 = own_addresses()
-    bases = [base for base in range(FIRST_BASE, LAST_BASE, PORTS_EACH + 2) if not sockets.listeners(range(base, base + PORTS_EACH))]
+    bases = [base for base in range(FIRST_BASE, LAST_BASE, BLOCK + 2) if not sockets.listeners(range(base, base + BLOCK))]
 
     def one(number: int) -> Outcome:
         own_seed = seed * 1_000_003 + number

@@ -13,6 +13,8 @@ from typing import Any
 IMAGE = "dartsctl-test/busybox:1"
 PORTS_EACH = 4
 """Numbers per scenario: few, so that collisions are the rule."""
+BLOCK = 9
+"""Numbers of a block (`21000-21008:8000-8008`), long enough for `check` to fold it; it begins where the others are."""
 
 ADDRESSES = ("", "", "", "0.0.0.0", "127.0.0.1", "127.0.0.1", "::", "::1", "IF4", "IF6")
 SOCKET_ADDRESSES = ("0.0.0.0", "127.0.0.1", "127.0.0.5", "IF4", "::", "::", "::1", "IF6", "::ffff:127.0.0.1")
@@ -121,11 +123,17 @@ def _entry(dice: random.Random, base: int, where: dict[str, str]) -> str:
     elif kind < 0.28:
         first = base + dice.randrange(PORTS_EACH - 2)
         published = f"{first}-{first + dice.choice((1, 2, 3))}"
+    elif kind < 0.38:
+        return f"{host}:{_block(base)}{protocol}" if host else f"{_block(base)}{protocol}"
     else:
         published = str(base + dice.randrange(PORTS_EACH))
     if not published:
         return f"{target}{protocol}"
     return f"{host}:{published}:{target}{protocol}" if host else f"{published}:{target}{protocol}"
+
+
+def _block(base: int) -> str:
+    return f"{base}-{base + BLOCK - 1}:8000-{8000 + BLOCK - 1}"
 
 
 def _service(dice: random.Random, base: int, where: dict[str, str]) -> dict[str, Any]:
