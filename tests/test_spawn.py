@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -120,6 +121,69 @@ def test_what_has_ended_can_be_abandoned() -> None:
     running.abandon()
 
 
+FLOOD = """
+import os, sys
+chunk = b"x" * 65536
+while True: os.write(int(sys.argv[1]), chunk)
+"""
+
+
+def test_a_flood_is_cut_off_and_costs_little_memory() -> None:
+    program = """
+import resource, sys
+from dartsctl import spawn
+from dartsctl.errors import DartsctlError
+try:
+    spawn.run([sys.executable, "-S", "-c", sys.argv[1], "1"], deadline=60)
+except spawn.OutputTooLarge as error:
+    print(error.message, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+    done = spawn.run([sys.executable, "-c", program, FLOOD], deadline=60)
+    message, _, kilobytes = done.stdout.strip().rpartition(" ")
+    assert message.endswith("wrote more than 16 MiB"), done
+    assert int(kilobytes) < 100_000
+
+
+def test_a_flood_of_complaints_is_kept_at_its_beginning_and_its_end() -> None:
+    program = "import sys; print('first', file=sys.stderr); sys.stderr.write('x' * 50_000_000); print('last', file=sys.stderr)"
+    done = spawn.run(python(program), deadline=60)
+    assert done.stderr.startswith("first\nxxx")
+    assert done.stderr.endswith("xxxlast\n")
+    assert len(done.stderr) < 1_000_000
+
+
+def test_a_flood_of_complaints_ends_with_the_deadline() -> None:
+    with pytest.raises(TimedOut):
+        spawn.run(python(FLOOD, "2"), deadline=0.5)
+
+
+LEAVES_A_CHILD = """
+import subprocess, sys
+subprocess.Popen([sys.executable, "-S", "-c", "import time; time.sleep(60)"], start_new_session=sys.argv[1] == "daemon")
+print("done")
+"""
+
+
+@pytest.mark.parametrize("kind", ["daemon", "background job"])
+def test_a_child_that_keeps_our_pipes_open_is_not_waited_for(kind: str) -> None:
+    begun = time.monotonic()
+    assert spawn.run(python(LEAVES_A_CHILD, kind), deadline=60).stdout == "done\n"
+    stream = spawn.Stream(python(LEAVES_A_CHILD, kind), seconds=60)
+    assert list(stream.lines()) == ["done"]
+    assert stream.wait() == 0
+    assert time.monotonic() - begun < 20
+
+
+def test_a_process_that_closes_its_output_has_a_deadline_all_the_same() -> None:
+    program = "import os, time; os.close(1); os.close(2); time.sleep(60)"
+    with pytest.raises(TimedOut):
+        spawn.run(python(program), deadline=0.5)
+    stream = spawn.Stream(python(program), seconds=0.5)
+    assert list(stream.lines()) == []
+    assert stream.is_late
+    assert stream.wait() == 128 + signal.SIGINT
+
+
 # Streams
 
 
@@ -196,7 +260,7 @@ def test_an_error_inside_gives_the_signals_back_too() -> None:
 
 
 def test_the_terminals_signals_reach_us_alone() -> None:
-    stream = spawn.Stream(python("import os; print(os.getpid() == os.getpgrp())"))
+    stream = spawn.Stream(python("import os, sys; print(os.getpgrp() != int(sys.argv[1]))", str(os.getpgrp())))
     assert list(stream.lines()) == ["True"]
     assert stream.wait() == 0
 
@@ -229,3 +293,61 @@ def test_a_stream_may_be_interrupted_from_another_thread() -> None:
     assert list(lines) == ["asked"]
     assert stream.wait() == 7
     timer.join()
+
+
+IGNORES = """
+import signal, sys, time
+for name in sys.argv[1:]: signal.signal(getattr(signal, name), signal.SIG_IGN)
+print("ready", flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize(
+    ("ignored", "code"), [((), 128 + signal.SIGINT), (("SIGINT",), 128 + signal.SIGTERM), (("SIGINT", "SIGTERM"), -signal.SIGKILL)]
+)
+def test_after_its_deadline_it_is_asked_ever_harder(ignored: tuple[str, ...], code: int) -> None:
+    stream = spawn.Stream(python(IGNORES, *ignored), seconds=1, patience=(0.2, 0.2))
+    assert list(stream.lines())[:1] == ["ready"]
+    assert stream.is_late
+    assert stream.wait() == code
+
+
+def test_what_ignores_a_signal_of_ours_is_asked_harder_too() -> None:
+    stream = spawn.Stream(python(IGNORES, "SIGINT"), patience=(0.2, 0.2))
+    lines = stream.lines()
+    with stream.taking_signals():
+        assert next(lines) == "ready"
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert list(lines) == []
+        assert stream.wait() == 128 + signal.SIGTERM
+    assert not stream.is_late
+
+
+def test_an_endless_line_is_cut() -> None:
+    stream = spawn.Stream(python("print('a' * 5_000_000); print('b')"))
+    assert list(stream.lines()) == ["a" * spawn.LINE_LIMIT + "...", "b"]
+    assert stream.wait() == 0
+
+
+def test_a_program_that_is_not_there_is_told() -> None:
+    for begin in (spawn.start, spawn.Stream):
+        with pytest.raises(spawn.CommandNotFound, match="no-such-program is not installed here"):
+            begin(["no-such-program"])
+
+
+@pytest.mark.parametrize("ignored", [(), ("SIGTERM",)], ids=["obedient", "stubborn"])
+def test_a_stream_and_its_children_end_with_us_even_when_we_are_killed(tmp_path: Path, ignored: tuple[str, ...]) -> None:
+    note = tmp_path / "child"
+    program = """
+import sys
+from dartsctl import spawn
+for line in spawn.Stream([sys.executable, "-S", "-c", *sys.argv[1:]]).lines(): pass
+"""
+    family = f"import signal\nfor name in {ignored!r}: signal.signal(getattr(signal, name), signal.SIG_IGN)\n{FAMILY}"
+    process = subprocess.Popen([sys.executable, "-c", program, family, str(note)])
+    until(note.exists, "the child runs")
+    child = int(note.read_text())
+    process.kill()
+    process.wait()
+    until(lambda: not is_alive(child), "the child is gone")

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 from dartsctl import compose_errors
+from dartsctl.commands import streaming
+from dartsctl.commands.preflight import engine_at
 from dartsctl.edges.docker import Compose
+from dartsctl.edges.engine import EngineApi, endpoint
 from dartsctl.edges.output import Screen
 from dartsctl.environment import Environment
-from dartsctl.errors import DartsctlError, ExitCode, Interrupted
+from dartsctl.errors import DartsctlError, ExitCode, Interrupted, TimedOut
+
+_OVERHEAD = 120.0  # seconds for everything but the containers' own grace
+_ON_A_REMOTE_ENGINE = 900.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,19 +59,27 @@ def _words(request: DownRequest) -> list[str]:
     return words
 
 
+def _seconds(request: DownRequest) -> float:
+    """Return how long Compose may take: it may stop one container after the other, each with its own grace."""
+    engine = engine_at(endpoint(os.environ))
+    if not isinstance(engine, EngineApi):
+        return _ON_A_REMOTE_ENGINE
+    own = [container for container in engine.containers() if container.project == request.environment.project]
+    if request.stop_timeout is not None:
+        return _OVERHEAD + request.stop_timeout * len(own)
+    return _OVERHEAD + sum(engine.stop_timeout(container.id) for container in own)
+
+
 def _run_compose(words: list[str], request: DownRequest, compose: Compose, screen: Screen) -> None:
-    stream = compose.stream(*words)
-    lines = []
-    with stream.taking_signals() as signals:
-        for line in compose.masked_lines(stream):
-            lines.append(line)
-            if line.strip():
-                screen.progress(line)
-        code = stream.wait()
-    if signals:
-        raise Interrupted("interrupted; part of the stack may still run", hint=f"dartsctl {request.environment.name} ps")
-    if code != 0:
-        failure = compose_errors.classify("\n".join(lines))
+    name, seconds = request.environment.name, _seconds(request)
+    try:
+        ended = streaming.run(compose, *words, seconds=seconds, screen=screen)
+    except KeyboardInterrupt:
+        raise Interrupted("interrupted; part of the stack may still run", hint=f"dartsctl {name} ps") from None
+    if ended.is_late:
+        raise TimedOut(f"`down` did not end within {seconds:.0f} s; part of the stack may still run", hint=f"dartsctl {name} down --timeout 0")
+    if ended.code != 0:
+        failure = compose_errors.classify(ended.text)
         raise DartsctlError(
             f"`down` failed: {failure.sentence}", hint="docker info", code=ExitCode.NO_DOCKER if failure.kind == "engine" else ExitCode.FAILED
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from dartsctl.edges.docker import Compose
 from dartsctl.edges.output import Screen
 
+_KEPT_LINES = 1000
+
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a Compose call ended. `text` is its output, secrets masked; `is_late`: the deadline ended it."""
+    """How a Compose call ended. `text` is the end of its output, secrets masked; `is_late`: the deadline ended it."""
 
     code: int
     text: str
@@ -39,17 +41,8 @@ def interruptible() -> Iterator[None]:
 
 def run(compose: Compose, *words: str, seconds: float, screen: Screen, saw: Callable[[str], None] = lambda _: None) -> Ended:
     """Compose with `words`, for `seconds` at most; `saw` gets every line. Raises KeyboardInterrupt after a signal, Compose having ended."""
-    stream = compose.stream(*words)
-    late = threading.Event()
-
-    def stop() -> None:
-        late.set()
-        stream.interrupt()
-
-    timer = threading.Timer(seconds, stop)
-    timer.daemon = True
-    timer.start()
-    lines: list[str] = []
+    stream = compose.stream(*words, seconds=seconds)
+    lines: deque[str] = deque(maxlen=_KEPT_LINES)
     with stream.taking_signals() as signals:
         for line in compose.masked_lines(stream):
             lines.append(line)
@@ -57,7 +50,6 @@ def run(compose: Compose, *words: str, seconds: float, screen: Screen, saw: Call
             if line.strip():
                 screen.progress(line)
         code = stream.wait()
-    timer.cancel()
     if signals:
         raise KeyboardInterrupt
-    return Ended(code, "\n".join(lines), late.is_set())
+    return Ended(code, "\n".join(lines), stream.is_late)

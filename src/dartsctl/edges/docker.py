@@ -143,9 +143,9 @@ class Compose:
             raise self._config_error(done)
         return frozenset(done.stdout.split())
 
-    def stream(self, *words: str) -> spawn.Stream:
-        """A Compose call whose plain progress lines are read as they come."""
-        return spawn.Stream(self.argv("--progress", "plain", *words), environment=_plain_environ())
+    def stream(self, *words: str, seconds: float) -> spawn.Stream:
+        """Start a Compose call whose plain progress lines are read as they come, for `seconds` at most."""
+        return spawn.Stream(self.argv("--progress", "plain", *words), environment=_plain_environ(), seconds=seconds)
 
     def masked(self, text: str) -> str:
         """A text that the stack's containers or the engine wrote, secrets masked."""

@@ -26,6 +26,8 @@ from dartsctl.stack import Network, bridge_options
 if TYPE_CHECKING:
     from dartsctl.inspection import Inspection
 
+_STOP_TIMEOUT = 10
+"""Seconds, where neither image nor container says anything else."""
 DEFAULT_ENDPOINT = "unix:///var/run/docker.sock"
 _NEVER_RAN = -1
 """In the place of an exit code: the engine has none for a command that it could not start."""
@@ -146,6 +148,14 @@ class EngineApi:
     def clock(self) -> str:
         """What time it is for the engine, RFC 3339: a virtual machine's clock may be another one than ours (EDGE 79)."""
         return self._get("/info", "info").at("SystemTime").text("")
+
+    def stop_timeout(self, identity: str) -> int:
+        """Return the seconds that a container has between SIGTERM and SIGKILL."""
+        try:
+            answer = self._get(f"/containers/{quote(identity, safe='')}/json", "container")
+        except _NotFound:
+            return 0
+        return max(0, answer.at("Config").at("StopTimeout").integer(_STOP_TIMEOUT, minimum=-1))
 
     def stop_container(self, identity: str, *, grace: int = 10) -> None:
         """Stop one container: SIGTERM, `grace` seconds, SIGKILL. One that is stopped or gone already is no error."""
