@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from stand_ins import Machine, bare_machine
+
 REQUIRED = os.environ.get("DARTSCTL_REQUIRE_ENGINE") == "1"
 
 
@@ -63,3 +65,9 @@ def own_state_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pyte
     for name in ("DARTSCTL_PROJECT_DIR", "COMPOSE_FILE", "COMPOSE_PROFILES", "COMPOSE_PROJECT_NAME", "CI"):
         monkeypatch.delenv(name, raising=False)
     return folder
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    """A machine without any Docker, on which a test puts what it needs."""
+    return bare_machine(tmp_path / "machine")

@@ -17,6 +17,7 @@ import typer
 
 from dartsctl import cli
 from dartsctl.errors import DartsctlError, ExitCode
+from stand_ins import ANSWERS_VERSION, write_script
 
 if TYPE_CHECKING:
     from live_stack import LiveStack
@@ -71,10 +72,7 @@ def test_a_server_ends_with_its_own_code(live: LiveStack) -> None:
 
 def test_a_compose_that_hangs_ends_with_124(live: LiveStack, tmp_path: Path) -> None:
     """In a process of its own with a deadline of its own: the real one is a minute."""
-    plugin = tmp_path / "docker" / "cli-plugins" / "docker-compose"
-    plugin.parent.mkdir(parents=True)
-    plugin.write_text("#!/bin/sh\nexec sleep 600\n")
-    plugin.chmod(0o755)
+    plugin = write_script(tmp_path / "docker" / "cli-plugins" / "docker-compose", f"{ANSWERS_VERSION}\nexec sleep 600")
     live.compose({"web": {"image": "none"}})
     script = (
         "import sys; from dartsctl.edges import docker; docker.CONFIG_DEADLINE = 0.5\n"

@@ -68,6 +68,23 @@ def test_a_program_that_is_not_here_is_named(call: Callable[[list[str]], object]
         call(["no-such-program", "--flag"])
 
 
+@pytest.mark.parametrize(
+    ("content", "mode", "reason"),
+    [
+        (b"#!/no/such/interpreter\n", 0o755, "its interpreter is missing"),
+        (b"", 0o755, "it is no program for this machine"),
+        (b"\x7fELF", 0o755, "it is no program for this machine"),
+        (b"#!/bin/sh\n", 0o644, "Permission denied"),
+    ],
+)
+def test_a_program_that_the_kernel_does_not_start_is_named_with_the_reason(tmp_path: Path, content: bytes, mode: int, reason: str) -> None:
+    program = tmp_path / "program"
+    program.write_bytes(content)
+    program.chmod(mode)
+    with pytest.raises(spawn.CommandNotFound, match=f"{program} cannot be started: {reason}"):
+        spawn.start([str(program)])
+
+
 def test_other_work_can_be_done_while_it_runs(tmp_path: Path) -> None:
     go = tmp_path / "go"
     running = spawn.start(python("import os, sys, time\nwhile not os.path.exists(sys.argv[1]): time.sleep(0.005)\nprint('went')", str(go)))

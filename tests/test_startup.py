@@ -21,6 +21,7 @@ from pathlib import Path
 import pytest
 
 from own_ports import free_ports
+from stand_ins import ANSWERS_VERSION, write_script
 
 HEAVY = {"asyncio", "dotenv", "http.client", "prompt_toolkit", "psutil", "pydantic", "python_on_whales", "questionary", "rich", "typer"}
 ELSEWHERE = set() if sys.platform == "linux" else {"psutil"}  # the socket table and the processes of other systems are psutil's
@@ -96,9 +97,7 @@ def compose(tmp_path: Path, project: Path, monkeypatch: pytest.MonkeyPatch) -> C
         service = {"image": "web", "ports": [entry], "networks": {"default": None}}
         model = {"name": project.name, "services": {"web": service}, "networks": {"default": {"name": "web_default", "ipam": {}}}}
         (tmp_path / "model.json").write_text(json.dumps(model))
-        plugin = plugins / "docker-compose"
-        plugin.write_text(f"#!/bin/sh\nexec cat '{tmp_path}/model.json'\n")
-        plugin.chmod(0o755)
+        write_script(plugins / "docker-compose", f"{ANSWERS_VERSION}\nexec cat '{tmp_path}/model.json'")
 
     return publish
 

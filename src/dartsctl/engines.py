@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from dartsctl import masking
+
 Kind = Literal["local", "desktop", "rootless", "remote", "unknown"]
 
 
@@ -22,7 +24,12 @@ class Engine:
     default_address: str = ""
     """`host_binding_ipv4` of the daemon's default-network-opts, where it sets one."""
     endpoint: str = ""
-    """Where it was asked, for messages: `unix:///var/run/docker.sock`."""
+    """Where it is asked: `unix:///var/run/docker.sock`. It may hold a password: `shown_endpoint` is for people."""
+
+    @property
+    def shown_endpoint(self) -> str:
+        """The endpoint without user and password."""
+        return masking.url(self.endpoint)
 
     @property
     def release(self) -> tuple[int, int] | None:

@@ -6,6 +6,7 @@ keeps our pipes open after its end is not waited for.
 
 from __future__ import annotations
 
+import errno
 import os
 import selectors
 import shutil
@@ -46,7 +47,7 @@ class Completed:
 
 
 class CommandNotFound(DartsctlError):
-    """The program is not on this machine."""
+    """The program is not on this machine, or what is there cannot be started."""
 
     code = ExitCode.FAILED
 
@@ -55,6 +56,17 @@ class OutputTooLarge(DartsctlError):
     """A process wrote more than anybody can need."""
 
     code = ExitCode.NO_DOCKER
+
+
+def cannot_start(program: str, error: OSError) -> CommandNotFound:
+    """The error for a program that the kernel did not start, in words for the reason."""
+    if isinstance(error, FileNotFoundError):
+        if not os.path.lexists(program):
+            return CommandNotFound(f"{program} is not installed here")
+        return CommandNotFound(f"{program} cannot be started: its interpreter is missing")
+    if error.errno == errno.ENOEXEC:
+        return CommandNotFound(f"{program} cannot be started: it is no program for this machine ({error.strerror})")
+    return CommandNotFound(f"{program} cannot be started: {error.strerror}")
 
 
 class Running:
@@ -246,8 +258,8 @@ def _start(argv: tuple[str, ...], environment: Mapping[str, str] | None, *, stde
             process_group=0,  # `docker` starts its plugins as children: all of them must be within reach of a signal
             pass_fds=inherited,
         )
-    except FileNotFoundError as error:
-        raise CommandNotFound(f"{argv[0]} is not installed here") from error
+    except OSError as error:
+        raise cannot_start(argv[0], error) from error
 
 
 def _output(process: subprocess.Popen[bytes]) -> Iterator[tuple[IO[bytes] | None, bytes]]:

@@ -9,7 +9,6 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -213,61 +212,6 @@ def test_a_group_without_a_verb_shows_its_help(live: LiveStack) -> None:
 # --- Docker -------------------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def on_path(tmp_path: Path) -> Callable[..., dict[str, str]]:
-    """The environment of a machine whose PATH has only the given programs (name -> shell script), and no Compose plugin."""
-
-    def build(**programs: str) -> dict[str, str]:
-        folder = tmp_path / "bin"
-        folder.mkdir(exist_ok=True)
-        for name, script in programs.items():
-            file = folder / name.replace("_", "-")
-            file.write_text(f"#!/bin/sh\n{script}\n")
-            file.chmod(0o755)
-        return {"PATH": str(folder), "DOCKER_CONFIG": str(tmp_path / "no-docker-config"), "HOME": str(tmp_path)}
-
-    return build
-
-
-@pytest.mark.parametrize(
-    "words", [("check", "-f", "compose.json"), ("prod", "check"), ("prod", "up"), ("prod", "down"), ("prod", "config"), ("prod", "logs")]
-)
-def test_without_docker_the_way_to_install_it_is_named(live: LiveStack, on_path: Callable[..., dict[str, str]], words: tuple[str, ...]) -> None:
-    _skip_where_the_plugin_is_installed_for_everybody()
-    (live.folder / "compose.json").write_text(json.dumps(OK))
-    live.settings()
-    said = live.run(*words, env=on_path())
-    assert "Docker is not installed here" in one_error(said, 5)
-    assert "https://docs.docker.com/engine/install/" in said.err
-
-
-def test_compose_v1_alone_is_not_enough(live: LiveStack, on_path: Callable[..., dict[str, str]]) -> None:
-    """Compose v1 cannot be had here (its last release is of 2021): its stand-in is a script of its name, beside a `docker` without the plugin."""
-    _skip_where_the_plugin_is_installed_for_everybody()
-    (live.folder / "compose.json").write_text(json.dumps(OK))
-    live.settings()
-    no_plugin = "echo \"docker: 'compose' is not a docker command.\" >&2; exit 1"
-    only_v1 = on_path(docker=no_plugin, docker_compose="echo docker-compose version 1.29.2")
-    for words in (("check", "-f", "compose.json"), ("prod", "up")):
-        said = live.run(*words, env=only_v1)
-        assert "only the old Compose v1 is here" in one_error(said, 5)
-        assert "docker-compose-plugin" in said.err
-
-
-def test_docker_without_any_compose_names_the_package(live: LiveStack, on_path: Callable[..., dict[str, str]]) -> None:
-    _skip_where_the_plugin_is_installed_for_everybody()
-    (live.folder / "compose.json").write_text(json.dumps(OK))
-    said = live.run("check", "-f", "compose.json", env=on_path(docker="echo 'unknown shorthand flag: '\"'f'\" >&2; exit 125"))
-    assert "Docker's Compose plugin is missing" in one_error(said, 5)
-
-
-def _skip_where_the_plugin_is_installed_for_everybody() -> None:
-    from dartsctl.edges.docker import PLUGIN_FOLDERS
-
-    if any((Path(folder) / "docker-compose").exists() for folder in PLUGIN_FOLDERS):
-        pytest.skip("the Compose plugin is in a system folder here: it cannot be hidden")
-
-
 @pytest.mark.engine
 @pytest.mark.parametrize("verb", ["check", "up", "ps", "restart", "down"])
 def test_an_engine_that_is_down_is_said_with_the_way_to_start_it(live: LiveStack, verb: str) -> None:
@@ -294,12 +238,12 @@ def test_an_engine_that_never_answers_is_given_up_after_a_deadline(tmp_path: Pat
 @pytest.mark.engine
 @pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"), reason="only root can become somebody without rights")
 def test_without_the_right_to_the_engine_the_group_is_named(live: LiveStack, tmp_path: Path) -> None:
-    from dartsctl.edges.docker import compose_command
+    from dartsctl.installation import NothingKnown, find_compose
     from live_stack import Said
 
     plugins = tmp_path / "docker" / "cli-plugins"
     plugins.mkdir(parents=True)
-    shutil.copy(compose_command(os.environ)[0], plugins / "docker-compose")
+    shutil.copy(find_compose(os.environ, NothingKnown()).command[0], plugins / "docker-compose")
     (live.folder / "compose.json").write_text(json.dumps(OK))
     for folder in (tmp_path.parent, *tmp_path.parents[1:-2]):
         folder.chmod(folder.stat().st_mode | 0o011)

@@ -24,6 +24,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from stand_ins import write_script
+
 if TYPE_CHECKING:
     from live_stack import LiveStack
 
@@ -85,10 +87,10 @@ class RecordedEngine:
         return []
 
 
-PLUGIN = """#!/bin/sh
-cd '{folder}'
+PLUGIN = """cd '{folder}'
 echo "$*" >> calls
 case "$*" in
+  *version*) echo 2.40.3 ;;
   *"config --format"*) cat model.json ;;
   *"config --hash"*) echo "web abc" ;;
   *"config --services"*) echo web ;;
@@ -101,7 +103,7 @@ esac
 def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RecordedEngine]:
     """A project of one service that publishes 127.0.0.1:5000, on an engine elsewhere: this host's sockets say nothing about its ports."""
     folder = tmp_path / "demo"
-    (folder / "cli-plugins").mkdir(parents=True)
+    folder.mkdir()
     entry = {"mode": "ingress", "target": 80, "published": "5000", "protocol": "tcp", "host_ip": "127.0.0.1"}
     service = {"image": "web", "ports": [entry], "networks": {"default": None}, "environment": {"API_TOKEN": "canary-in-the-file"}}
     model = {"name": "demo", "services": {"web": service}, "networks": {"default": {"name": "demo_default", "ipam": {}}}}
@@ -112,9 +114,7 @@ def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Record
     (folder / "dartsctl.toml").write_text(
         'name = "demo"\n[prod]\nproject = "demo"\nfiles = ["compose.yml"]\nenv_files = ["secret.env"]\nwait_timeout = 5\n'
     )
-    plugin = folder / "cli-plugins" / "docker-compose"
-    plugin.write_text(PLUGIN.format(folder=folder))
-    plugin.chmod(0o755)
+    write_script(folder / "cli-plugins" / "docker-compose", PLUGIN.format(folder=folder))
     monkeypatch.setenv("DOCKER_CONFIG", str(folder))
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/engine.sock")
     with socketserver.ThreadingUnixStreamServer(str(tmp_path / "engine.sock"), _answers(folder)) as server:

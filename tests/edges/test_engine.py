@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dartsctl.bindings import Endpoint
-from dartsctl.edges.engine import DEFAULT_ENDPOINT, EngineApi, endpoint
+from dartsctl.edges.engine import EngineApi
 from dartsctl.errors import DockerUnavailable, ExitCode
+from dartsctl.installation import DEFAULT_ENDPOINT, endpoint
 
 if TYPE_CHECKING:
     from live_stack import LiveStack

@@ -13,7 +13,8 @@ import pytest
 from dartsctl import nginx_log
 from dartsctl.bindings import Endpoint
 from dartsctl.edges import network_namespace
-from dartsctl.edges.engine import EngineApi, endpoint
+from dartsctl.edges.engine import EngineApi
+from dartsctl.installation import endpoint
 
 if TYPE_CHECKING:
     from live_stack import LiveStack

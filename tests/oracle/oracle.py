@@ -32,13 +32,15 @@ from dartsctl.commands.host import Host
 from dartsctl.commands.preflight import Intent, look
 from dartsctl.commands.report import collision_lines, conflict_lines
 from dartsctl.edges import sockets
-from dartsctl.edges.docker import Compose, compose_command
+from dartsctl.edges.docker import Compose
 from dartsctl.environment import adhoc
+from dartsctl.installation import NothingKnown, find_compose
 from dartsctl.listeners import Probe
 
 PORT_ERROR = re.compile(
     r"port is already allocated|all ports are allocated|address already in use|cannot assign requested address|failed to bind host port"
 )
+_COMPOSE = find_compose(os.environ, NothingKnown()).command
 FIRST_BASE = 26000
 LAST_BASE = 32000
 
@@ -83,7 +85,7 @@ def docker(*words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
 
 def compose(file: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """A Compose command on one file."""
-    argv = [*compose_command(os.environ), "-f", str(file), "--progress", "quiet", *words]
+    argv = [*_COMPOSE, "-f", str(file), "--progress", "quiet", *words]
     return subprocess.run(argv, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=180)
 
 

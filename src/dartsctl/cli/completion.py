@@ -28,7 +28,7 @@ def services(context: typer.Context, incomplete: str) -> list[str]:
 def projects(incomplete: str) -> list[str]:
     """Every Compose project that the engine knows."""
     from dartsctl.commands.preflight import engine_at
-    from dartsctl.edges.engine import endpoint
+    from dartsctl.installation import endpoint
 
     try:
         return _beginning({one.project for one in engine_at(endpoint(os.environ)).containers() if one.project}, incomplete)

@@ -149,9 +149,11 @@ def answers_of(common: Common, settings: Settings, name: str, on_conflict: str |
 
 def compose_on(environment: Environment) -> Compose:
     """Compose on an environment's files; what stands in its env files is masked in everything that is shown."""
+    from dartsctl.edges.compose_versions import ComposeVersions
     from dartsctl.edges.docker import Compose
+    from dartsctl.state_folder import state_folder
 
-    return Compose(environment, secrets=lambda: secrets_of(environment))
+    return Compose(environment, secrets=lambda: secrets_of(environment), known=ComposeVersions(state_folder()))
 
 
 def secrets_of(environment: Environment) -> tuple[str, ...]:

@@ -14,12 +14,12 @@ from dartsctl.commands.obstacles import Answers
 from dartsctl.commands.preflight import Intent, engine_at
 from dartsctl.commands.up import UpRequest, up
 from dartsctl.edges.docker import Compose
-from dartsctl.edges.engine import endpoint
 from dartsctl.edges.moves import MoveBook
 from dartsctl.edges.output import Screen
 from dartsctl.edges.prompts import Prompts
 from dartsctl.environment import Environment
 from dartsctl.errors import DartsctlError, DockerUnavailable, ExitCode, UsageError
+from dartsctl.installation import endpoint
 from dartsctl.serving import ServerRequest
 from dartsctl.stack import Stack
 from dartsctl.state_folder import state_folder

@@ -9,10 +9,11 @@ from dartsctl import compose_errors
 from dartsctl.commands import streaming
 from dartsctl.commands.preflight import engine_at
 from dartsctl.edges.docker import Compose
-from dartsctl.edges.engine import EngineApi, endpoint
+from dartsctl.edges.engine import EngineApi
 from dartsctl.edges.output import Screen
 from dartsctl.environment import Environment
 from dartsctl.errors import DartsctlError, ExitCode, Interrupted, TimedOut
+from dartsctl.installation import endpoint
 
 _OVERHEAD = 120.0  # seconds for everything but the containers' own grace
 _ON_A_REMOTE_ENGINE = 900.0

@@ -20,7 +20,7 @@ from dartsctl.commands.host import Host
 from dartsctl.commands.preflight import Intent, Preflight, engine_at, look
 from dartsctl.edges import certificates, http
 from dartsctl.edges.docker import Compose
-from dartsctl.edges.engine import EngineApi, endpoint
+from dartsctl.edges.engine import EngineApi
 from dartsctl.environment import Environment
 from dartsctl.errors import DockerUnavailable
 from dartsctl.facts import (
@@ -36,6 +36,7 @@ from dartsctl.facts import (
     ServiceFacts,
     UpstreamFacts,
 )
+from dartsctl.installation import endpoint
 from dartsctl.nginx_log import Count
 
 ENGINE_DEADLINE = 2.0
@@ -66,11 +67,11 @@ def examine(request: ExamineRequest, *, compose: Compose) -> Facts:
         clock = api.clock() if api else ""
         version = api.describe().version if api else engine_at(address).describe().version
     except DockerUnavailable as error:
-        found = EngineFacts(address, problem=error.message, hint=error.hint)
+        found = EngineFacts(masking.url(address), problem=error.message, hint=error.hint)
         return Facts(found, time.time(), request.environment.name, request.environment.project or "", commands=request.commands)
     skew = ahead(clock, time.time())
     before = look(request.environment, Intent(), compose=compose, host=Host())
-    engine = EngineFacts(address, version, is_here=before.engine.is_here, skew=skew)
+    engine = EngineFacts(masking.url(address), version, is_here=before.engine.is_here, skew=skew)
     with _pool() as pool:
         return _Examination(request, before, engine, api, pool).facts()
 

@@ -65,7 +65,9 @@ class Containers:
 
     def _documents(self, own: Sequence[Container]) -> dict[str, Inspection]:
         if self._api is None:
-            self.unknown.append(f"the engine at {self._before.engine.endpoint} was asked for its list alone: no logs, no networks, no health output")
+            self.unknown.append(
+                f"the engine at {self._before.engine.shown_endpoint} was asked for its list alone: no logs, no networks, no health output"
+            )
             return {}
         found = self._pool.map(self._document, own)
         return {one.id: document for one, document in zip(own, found, strict=True) if document is not None}

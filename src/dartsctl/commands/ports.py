@@ -16,10 +16,10 @@ from dartsctl.commands.host import Host
 from dartsctl.commands.preflight import engine_at
 from dartsctl.containers import Container
 from dartsctl.edges.docker import Compose
-from dartsctl.edges.engine import endpoint
 from dartsctl.edges.output import Screen
 from dartsctl.errors import DartsctlError, ExitCode
 from dartsctl.holders import DevLease, ForeignContainer, Holder
+from dartsctl.installation import endpoint
 from dartsctl.remapping import Move
 from dartsctl.stack import Stack
 

@@ -16,10 +16,11 @@ from dartsctl.containers import Container
 from dartsctl.convergence import Convergence, converge, needed
 from dartsctl.edges import sockets
 from dartsctl.edges.docker import Compose, MissingVariable, RemoteEngine, Resolved
-from dartsctl.edges.engine import EngineApi, endpoint
+from dartsctl.edges.engine import EngineApi
 from dartsctl.engines import Engine
 from dartsctl.environment import Environment
 from dartsctl.errors import DartsctlError, ExitCode
+from dartsctl.installation import endpoint
 from dartsctl.stack import Stack
 
 if TYPE_CHECKING:

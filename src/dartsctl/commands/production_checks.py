@@ -69,9 +69,9 @@ def judge(files: EnvFiles, stack: Stack, engine: Engine) -> tuple[Objection, ...
 def _certificates(stack: Stack, engine: Engine) -> tuple[Objection, ...]:
     doors = certificate.front_doors(stack)
     if engine.kind == "remote":
+        where = engine.shown_endpoint
         return tuple(
-            Objection("unchecked", name, engine.endpoint, f"{name}: its certificate is on the engine's host, {engine.endpoint}, and was not checked")
-            for name in doors
+            Objection("unchecked", name, where, f"{name}: its certificate is on the engine's host, {where}, and was not checked") for name in doors
         )
     now = time.time()
     return tuple(one for name, mounts in doors.items() for one in certificate.judge(name, mounts, certificates.look(mounts), stack, now))

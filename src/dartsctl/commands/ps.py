@@ -6,10 +6,11 @@ import os
 
 from dartsctl.commands.preflight import engine_at
 from dartsctl.containers import Container
-from dartsctl.edges.engine import EngineApi, endpoint
+from dartsctl.edges.engine import EngineApi
 from dartsctl.edges.output import Screen
 from dartsctl.environment import Environment
 from dartsctl.errors import ExitCode
+from dartsctl.installation import endpoint
 
 
 def ps(environment: Environment, services: tuple[str, ...], *, screen: Screen) -> ExitCode:

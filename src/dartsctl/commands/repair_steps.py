@@ -12,11 +12,12 @@ from dartsctl.commands.host import Host
 from dartsctl.commands.moving import ComposeOn
 from dartsctl.commands.obstacles import Answers
 from dartsctl.commands.preflight import Intent, Preflight, engine_at, look
-from dartsctl.edges.engine import EngineApi, endpoint
+from dartsctl.edges.engine import EngineApi
 from dartsctl.edges.output import Screen
 from dartsctl.edges.prompts import Prompts
 from dartsctl.environment import Environment
 from dartsctl.errors import DartsctlError, ExitCode
+from dartsctl.installation import endpoint
 from dartsctl.repairs import Action, Plan, Step
 
 _ONE_SERVICE = 120.0

@@ -32,7 +32,7 @@ def document(preflight: Preflight) -> dict[str, Any]:
         "files": [str(file) for file in preflight.environment.files],
         "engine": {
             "version": engine.version,
-            "endpoint": engine.endpoint,
+            "endpoint": engine.shown_endpoint,
             "kind": engine.kind,
             "userland_proxy": engine.userland_proxy,
             "local_sockets_checked": engine.is_here,

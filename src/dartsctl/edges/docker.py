@@ -9,32 +9,23 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from dartsctl import bounded_file, reader, spawn
+from dartsctl import reader, spawn
 from dartsctl.bindings import ANY_IPV4, Endpoint, normal_address, protocol_named
 from dartsctl.compose_errors import config_hint, plain, unset_variables, without_env_text
 from dartsctl.containers import Container
 from dartsctl.engines import Engine
 from dartsctl.environment import Environment
 from dartsctl.errors import DartsctlError, DockerUnavailable
-from dartsctl.masking import values
+from dartsctl.installation import KnownVersions, NothingKnown, find_compose, find_docker, no_docker_command, no_engine
+from dartsctl.masking import url, values
 from dartsctl.reader import Source
 from dartsctl.stack import MODEL
 
-PLUGIN_FOLDERS = (
-    "/usr/local/lib/docker/cli-plugins",
-    "/usr/local/libexec/docker/cli-plugins",
-    "/usr/lib/docker/cli-plugins",
-    "/usr/libexec/docker/cli-plugins",
-    "/opt/homebrew/lib/docker/cli-plugins",
-    "/Applications/Docker.app/Contents/Resources/cli-plugins",
-)
 CONFIG_DEADLINE = 60.0
 
 
@@ -54,34 +45,20 @@ class MissingVariable(DartsctlError):
         self.name = name
 
 
-def compose_command(environ: Mapping[str, str]) -> tuple[str, ...]:
-    """How Compose is started: the plugin's own binary where it is found, else `docker compose`. Raises DockerUnavailable where neither is there."""
-    config = Path(environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
-    _refuse_special(config / "config.json")
-    for folder in (str(config / "cli-plugins"), *PLUGIN_FOLDERS):
-        plugin = Path(folder) / "docker-compose"
-        if os.access(plugin, os.X_OK):
-            return (str(plugin),)
-    if shutil.which("docker"):
-        return ("docker", "compose")
-    raise DockerUnavailable("Docker is not installed here", hint="https://docs.docker.com/engine/install/")
-
-
-def _refuse_special(config: Path) -> None:
-    """Docker's own programs would wait for a named pipe for ever."""
-    try:
-        bounded_file.check(config, limit=bounded_file.TEXT_LIMIT)
-    except bounded_file.Unsuitable as error:
-        raise DockerUnavailable(f"{config} cannot be read: {error.strerror}", hint=f"ls -l {config}") from error
-    except OSError:
-        return  # none, or not for us: Docker goes on without it
-
-
 class Compose:
-    """Compose on one environment's files. `secrets` are masked in every text of its that is shown; they are read only when there is one."""
+    """Compose on one environment's files. Raises DockerUnavailable where no usable Compose is here.
 
-    def __init__(self, environment: Environment, *, secrets: Callable[[], Sequence[str]] = tuple) -> None:
-        self._command = compose_command(os.environ)
+    `secrets` are masked in every text of its that is shown; they are read only when there is one. `known` saves asking for its version.
+    """
+
+    def __init__(
+        self,
+        environment: Environment,
+        *,
+        secrets: Callable[[], Sequence[str]] = tuple,
+        known: KnownVersions | None = None,
+    ) -> None:
+        self._command = find_compose(os.environ, known or NothingKnown()).command
         self._environment = environment
         self._secrets = secrets
 
@@ -104,7 +81,7 @@ class Compose:
         return spawn.start(self.argv("config", "--format", "json", *services), environment=_plain_environ())
 
     def finish_config(self, running: spawn.Running) -> Resolved:
-        """The resolved model. Raises DartsctlError with Compose's own sentence and what to do, DockerUnavailable without Compose v2."""
+        """The resolved model. Raises DartsctlError with Compose's own sentence and what to do."""
         done = running.result(deadline=CONFIG_DEADLINE)
         if done.code != 0:
             raise self._config_error(done)
@@ -160,15 +137,14 @@ class Compose:
     def exec(self, *words: str) -> None:
         """Become this Compose call: its output, its Ctrl-C and its exit code are the user's own. Does not return."""
         argv = self.argv(*words)
-        os.execvp(argv[0], argv)  # noqa: S606 - a list, no shell
+        try:
+            os.execvp(argv[0], argv)  # noqa: S606 - a list, no shell
+        except OSError as error:
+            raise spawn.cannot_start(argv[0], error) from error
 
     def _config_error(self, done: spawn.Completed) -> DartsctlError:
         lines = [plain(line) for line in done.stderr.splitlines() if line.strip() and "level=warning" not in line]
         line = values(without_env_text(lines[-1]) if lines else f"exit code {done.code}", self._secrets())
-        if self._command[:1] == ("docker",) and any(
-            text in done.stderr for text in ("is not a docker command", "unknown command", "unknown shorthand flag")
-        ):
-            return _no_compose()
         named = ", ".join(str(file) for file in self._environment.files) or "the Compose files"
         where = "" if any(str(file) in line for file in self._environment.files) else f" {named}:"
         if required := re.search(r"required variable (\w+) is missing", line):
@@ -187,15 +163,6 @@ class Compose:
         return f"did you mean {near}?" if near else ""
 
 
-def _no_compose() -> DockerUnavailable:
-    old = shutil.which("docker-compose")
-    have = f"only the old Compose v1 is here ({old})" if old else "Docker's Compose plugin is missing"
-    return DockerUnavailable(
-        f"{have}; dartsctl needs Compose v2",
-        hint="sudo apt-get install docker-compose-plugin    (or https://docs.docker.com/compose/install/)",
-    )
-
-
 def _plain_environ() -> dict[str, str]:
     """Our environment for a Compose call whose output is read: no colours, no menu."""
     return {**os.environ, "COMPOSE_ANSI": "never", "COMPOSE_MENU": "0"}
@@ -209,41 +176,38 @@ class RemoteEngine:
 
     def describe(self) -> Engine:
         """Its version; nothing of its sockets can be seen from here. Raises DockerUnavailable."""
-        from python_on_whales import DockerClient
-
-        with self._read():
-            server = DockerClient(host=self.address).version().server
+        with self._asked() as client:
+            server = client.version().server
             return Engine(version=(server.version if server else "") or "", kind="remote", endpoint=self.address)
 
     def containers(self) -> tuple[Container, ...]:
         """All its containers, stopped ones too. Raises DockerUnavailable."""
-        from python_on_whales import DockerClient
         from python_on_whales.exceptions import NoSuchContainer
 
         found = []
-        with self._read():
-            for item in DockerClient(host=self.address).container.list(all=True):
+        with self._asked() as client:
+            for item in client.container.list(all=True):
                 with suppress(NoSuchContainer):  # each is inspected by a call of its own: it may have gone since the list
                     found.append(_from_inspect(item))
         return tuple(found)
 
     @contextmanager
-    def _read(self) -> Iterator[None]:
-        """Within it, an engine that does not answer, or answers what the library cannot read, is DockerUnavailable."""
+    def _asked(self) -> Iterator[Any]:
+        """The library's client. It runs the docker command, whose every failure means that the engine cannot be asked."""
+        if not find_docker(os.environ):
+            raise no_docker_command(self.address)
+        from python_on_whales import DockerClient
         from python_on_whales.exceptions import DockerException
 
         try:
-            yield
+            yield DockerClient(host=self.address)
+        except DartsctlError:
+            raise
         except DockerException as error:
-            raise self._absent() from error
-        except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:  # the library's records are not strict
-            raise DockerUnavailable(
-                f"the engine at {self.address} answered what cannot be read ({type(error).__name__})",
-                hint=f"docker --host {self.address} info",
-            ) from error
-
-    def _absent(self) -> DockerUnavailable:
-        return DockerUnavailable(f"no Docker engine answers at {self.address}", hint=f"docker --host {self.address} info")
+            raise no_engine(self.address, os.environ) from error
+        except Exception as error:  # the library raises what its parsers and the operating system raise
+            sentence = f"the engine at {url(self.address)} answered what cannot be read ({type(error).__name__})"
+            raise DockerUnavailable(sentence, hint="docker info") from error
 
 
 def _from_inspect(item: Any) -> Container:

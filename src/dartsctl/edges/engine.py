@@ -7,9 +7,10 @@ the command's whole budget (PERFORMANCE.md, start-up). Engines behind TCP, TLS o
 from __future__ import annotations
 
 import json
+import os
 import socket
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from dartsctl import bounded_file, containers, log_stream, reader
 from dartsctl.containers import Container
 from dartsctl.engines import Engine, Kind
 from dartsctl.errors import DartsctlError, DockerUnavailable
+from dartsctl.installation import no_engine
 from dartsctl.log_stream import LogLine
 from dartsctl.reader import Cursor, Source
 from dartsctl.stack import Network, bridge_options
@@ -28,34 +30,8 @@ if TYPE_CHECKING:
 
 _STOP_TIMEOUT = 10
 """Seconds, where neither image nor container says anything else."""
-DEFAULT_ENDPOINT = "unix:///var/run/docker.sock"
 _NEVER_RAN = -1
 """In the place of an exit code: the engine has none for a command that it could not start."""
-
-
-def endpoint(environ: Mapping[str, str]) -> str:
-    """The engine that `docker` would talk to: DOCKER_HOST, else the current context's, else the default socket (EDGE 43)."""
-    if host := environ.get("DOCKER_HOST"):
-        return host
-    folder = Path(environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
-    context = environ.get("DOCKER_CONTEXT") or _current_context(folder)
-    if not context or context == "default":
-        return DEFAULT_ENDPOINT
-    import hashlib
-
-    meta = folder / "contexts" / "meta" / hashlib.sha256(context.encode()).hexdigest() / "meta.json"
-    try:
-        return _from_file(meta).at("Endpoints").at("docker").at("Host").text()
-    except (OSError, DartsctlError) as error:
-        raise DockerUnavailable(f"the Docker context {context!r} does not exist or is broken", hint="docker context ls") from error
-
-
-def _current_context(folder: Path) -> str:
-    """Empty for a configuration that cannot be read: docker itself goes on without it."""
-    try:
-        return _from_file(folder / "config.json").at("currentContext").text("")
-    except (OSError, DartsctlError):
-        return ""
 
 
 def _from_file(path: Path) -> Cursor:
@@ -212,7 +188,7 @@ class EngineApi:
         except PermissionError as error:
             connection.close()
             raise DockerUnavailable(
-                f"you may not use the Docker engine at {self.address}", hint="sudo usermod -aG docker $USER    (then log in again)"
+                f"you may not use the Docker engine at {self.address}", hint="sudo usermod -aG docker $USER && newgrp docker"
             ) from error
         except TimeoutError:
             connection.close()
@@ -223,7 +199,7 @@ class EngineApi:
         return connection
 
     def _absent(self) -> DockerUnavailable:
-        return DockerUnavailable(f"no Docker engine answers at {self.address}", hint="sudo systemctl start docker    (or start Docker Desktop)")
+        return no_engine(self.address, os.environ)
 
     def _silent(self) -> DockerUnavailable:
         return DockerUnavailable(

@@ -1,0 +1,67 @@
+"""Machines where Docker is only half there: a PATH and a Docker folder of their own, with scripts that answer as the real programs do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from dartsctl.installation import PLUGIN_FOLDERS
+
+ANSWERS_VERSION = 'case "$*" in *version*) echo 2.40.3; exit ;; esac'
+"""The first line of a script that plays Compose: it is asked for its version before anything else."""
+
+NO_PLUGIN = """echo "unknown flag: --short
+
+Usage:  docker [OPTIONS] COMMAND [ARG...]
+
+Run 'docker --help' for more information" >&2; exit 125"""
+"""What docker 28.2.2 answers to `docker compose version --short` without the plugin."""
+
+PODMAN = """echo "Emulate Docker CLI using podman. Create /etc/containers/nodocker to quiet msg." >&2
+echo "Error: looking up compose provider failed" >&2; exit 125"""
+"""What podman-docker answers to it without a provider of Compose."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """`folder/bin` is the only folder on PATH, `folder/docker` is DOCKER_CONFIG."""
+
+    folder: Path
+
+    @property
+    def plugin(self) -> Path:
+        """Where the user's own Compose plugin is."""
+        return self.folder / "docker" / "cli-plugins" / "docker-compose"
+
+    def program(self, name: str, script: str, *, interpreter: str = "/bin/sh") -> Path:
+        """Put a script on PATH."""
+        return write_script(self.folder / "bin" / name, script, interpreter=interpreter)
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """The environment of a process on this machine, whose engine is not there."""
+        return {
+            "PATH": str(self.folder / "bin"),
+            "HOME": str(self.folder),
+            "DOCKER_CONFIG": str(self.folder / "docker"),
+            "DOCKER_HOST": f"unix://{self.folder}/docker.sock",
+        }
+
+
+def write_script(path: Path, script: str, *, interpreter: str = "/bin/sh") -> Path:
+    """Write an executable script."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!{interpreter}\n{script}\n")
+    path.chmod(0o755)
+    return path
+
+
+def bare_machine(folder: Path) -> Machine:
+    """A machine without any Docker. Skips the test where Compose is installed for everybody: that cannot be hidden."""
+    if any((Path(place) / "docker-compose").exists() for place in PLUGIN_FOLDERS):
+        pytest.skip("the Compose plugin is in a system folder here: it cannot be hidden")
+    for name in ("bin", "docker"):
+        (folder / name).mkdir(parents=True)
+    return Machine(folder)
