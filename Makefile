@@ -31,6 +31,9 @@ test-ports: setup ## The port rules alone, against the engine that answers
 oracle: setup ## Compare `check` with what the engine really does: N=500 SEED=7 JOBS=3
 	$(BIN)/python tests/oracle/oracle.py --count $(N) --seed $(SEED) --jobs $(JOBS)
 
+kills: setup ## Kill dartsctl at random moments, reuse pids; nobody else may be touched: N=100 SEED=7
+	$(BIN)/python tests/campaign/kills.py --count $(N) --seed $(SEED)
+
 lint: setup ## ruff, and the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -47,4 +50,4 @@ bench: setup ## Ratios against a peer in the same run, one line a target
 clean: ## Remove what `make setup` and the tools have made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist build
 
-.PHONY: help setup dev test test-ports oracle lint types check bench clean
+.PHONY: help setup dev test test-ports oracle kills lint types check bench clean

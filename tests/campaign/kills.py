@@ -1,0 +1,254 @@
+"""Kills: dartsctl is killed at random moments, and pids become other processes' before a signal is sent.
+
+    python tests/campaign/kills.py --count 100 --seed 1           # or: make kills N=100 SEED=1
+    python tests/campaign/kills.py --count 100 --part reuse       # the pids alone (root, Linux)
+
+After each kill: no process of the attempt, no lease, and everybody who has nothing to do with it is the same process or container as
+before. After each reuse of a pid: nobody was signalled. Exit code 1 with the seed of what was wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dartsctl.edges.leases import LeaseBook
+
+IMAGE = "dartsctl-test/busybox:1"
+FIRST_PORT, LAST_PORT = 17000, 17099
+PATIENCE = 5.0
+"""Seconds within which everything of a killed dartsctl must be gone; the kernel's own part takes a few milliseconds."""
+SERVERS = (
+    ("{python}", "-m", "http.server", "{port}"),
+    ("{python}", "-c", "import os, time; os.fork(); time.sleep(600)"),
+    ("sh", "-c", "trap '' TERM INT; {python} -m http.server {port}; sleep 600"),
+)
+
+
+def dartsctl() -> list[str]:
+    return [sys.executable, "-m", "dartsctl"]
+
+
+@dataclass
+class Ground:
+    """A folder, a state folder, and bystanders: a process, and with an engine two containers."""
+
+    folder: Path
+    mark: str = field(default_factory=lambda: uuid.uuid4().hex)
+    has_engine: bool = False
+    bystanders: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    @property
+    def project(self) -> str:
+        return f"kills-{self.mark[:8]}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {**os.environ, "DARTSCTL_STATE_DIR": str(self.folder / "state"), "DARTSCTL_TEST_MARK": self.mark}
+
+    def prepare(self) -> None:
+        """Write the project, start the bystanders."""
+        service = {"image": IMAGE, "command": ["sleep", "600"], "init": True, "stop_grace_period": "0s"}
+        ports = {"web": [f"127.0.0.1:{LAST_PORT}:80"], "db": []}
+        services = {name: {**service, "ports": published} for name, published in ports.items()}
+        stack = {"name": self.project, "services": {**services, "other": service}}
+        (self.folder / "compose.json").write_text(json.dumps(stack))
+        (self.folder / "dartsctl.toml").write_text(
+            f'[prod]\nfiles = ["compose.json"]\nenv_files = []\nproject = "{self.project}"\n[ports]\ndev_range = "{FIRST_PORT}-{LAST_PORT - 2}"\n'
+        )
+        listener = f"import socket, time; held = socket.create_server(('127.0.0.1', {LAST_PORT - 1})); time.sleep(3600)"
+        self.bystanders.append(subprocess.Popen([sys.executable, "-c", listener]))
+        if self.has_engine:
+            docker("run", "-d", "--init", "--name", f"{self.project}-bystander", IMAGE, "sleep", "3600")
+            docker("compose", "-f", str(self.folder / "compose.json"), "up", "-d", "other")
+
+    def untouched(self) -> tuple[object, ...]:
+        """What must be the same after every kill."""
+        processes = tuple((process.pid, process.poll()) for process in self.bystanders)
+        names = (f"{self.project}-bystander", f"{self.project}-other-1") if self.has_engine else ()
+        return processes, tuple(docker("inspect", "-f", "{{.Id}} {{.State.StartedAt}} {{.State.Status}}", name) for name in names)
+
+    def marked(self) -> set[int]:
+        """The living processes of an attempt, wherever they went."""
+        found = set()
+        for entry in Path("/proc").iterdir():
+            if not entry.name.isdecimal() or int(entry.name) == os.getpid():
+                continue
+            with suppress(OSError):
+                state = (entry / "stat").read_text().rpartition(")")[2].split()[0]
+                if self.mark.encode() in (entry / "environ").read_bytes() and state != "Z":
+                    found.add(int(entry.name))
+        return found
+
+    def close(self) -> None:
+        for process in self.bystanders:
+            process.kill()
+            process.wait()
+        for pid in self.marked():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        if self.has_engine:
+            docker("compose", "-f", str(self.folder / "compose.json"), "down", "--timeout", "0", check=False)
+            docker("rm", "-f", f"{self.project}-bystander", check=False)
+
+
+def docker(*words: str, check: bool = True) -> str:
+    return subprocess.run(["docker", *words], capture_output=True, text=True, check=check, timeout=120).stdout.strip()
+
+
+def kill_once(ground: Ground, seed: int) -> str:
+    """One attempt, killed; what was wrong afterwards, empty when nothing was."""
+    dice = random.Random(seed)
+    before = ground.untouched()
+    is_up = ground.has_engine and dice.random() < 0.3
+    words = ("prod", "up") if is_up else ("run", "--", *dice.choice(SERVERS))
+    moment = dice.uniform(0.02, 4.0 if is_up else 2.0)
+    attempt = subprocess.Popen(
+        [*dartsctl(), *words],
+        cwd=ground.folder,
+        env=ground.environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    with suppress(subprocess.TimeoutExpired):
+        attempt.wait(moment)
+    attempt.kill()
+    attempt.wait()
+    wrong = left_over(ground)
+    if ground.untouched() != before:
+        wrong.append("a bystander was touched")
+    return f"seed {seed}: `{' '.join(words)}`, killed after {moment:.2f} s: {'; '.join(wrong)}" if wrong else ""
+
+
+def left_over(ground: Ground) -> list[str]:
+    book = LeaseBook(ground.folder / "state")
+    until = time.monotonic() + PATIENCE
+    while True:
+        wrong = [f"pid {pid} lives" for pid in sorted(ground.marked())]
+        wrong += [f"port {record.port} is leased" for record in book.held()]
+        if not wrong or time.monotonic() > until:
+            return wrong
+        time.sleep(0.02)
+
+
+def kills(count: int, seed: int, *, say: Callable[[str], None] = print) -> list[str]:
+    """`count` kills; everything that was wrong."""
+    wrong = []
+    with tempfile.TemporaryDirectory() as folder:
+        ground = Ground(Path(folder), has_engine=has_engine())
+        try:
+            ground.prepare()
+            for number in range(count):
+                if problem := kill_once(ground, seed * 1000 + number):
+                    wrong.append(problem)
+                    say(problem)
+            if ground.has_engine:
+                again = subprocess.run([*dartsctl(), "prod", "up", "--quiet"], cwd=folder, env=ground.environment, capture_output=True, check=False)
+                if again.returncode:
+                    wrong.append(f"`prod up` after the kills ended with {again.returncode}: {again.stderr.decode(errors='replace')}")
+                    say(wrong[-1])
+        finally:
+            ground.close()
+    say(f"kills: seed {seed}, {count} kills{' (with an engine)' if ground.has_engine else ''}: {len(wrong)} wrong")
+    return wrong
+
+
+def has_engine() -> bool:
+    try:
+        asked = subprocess.run(["docker", "image", "inspect", IMAGE], capture_output=True, check=False, timeout=30)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return asked.returncode == 0
+
+
+# --- pids that become another process' -----------------------------------------------------------------------------------------
+
+
+def reuses(count: int, *, say: Callable[[str], None] = print) -> list[str]:
+    """`count` reused pids, in a pid namespace of their own; everything that was wrong."""
+    inside = ["unshare", "--pid", "--fork", "--mount-proc", sys.executable, __file__, "--part", "inside", "--count", str(count)]
+    ended = subprocess.run(inside, capture_output=True, text=True, check=False, timeout=30 + 5 * count)
+    wrong = ended.stdout.splitlines()
+    if ended.returncode not in (0, 1):
+        wrong.append(f"the pid namespace ended with {ended.returncode}: {ended.stderr}")
+    for problem in wrong:
+        say(problem)
+    say(f"reuses: {count} pids: {len(wrong)} wrong")
+    return wrong
+
+
+def inside(count: int) -> int:
+    """As pid 1 of a namespace: the seen process ends, a bystander gets its pid and its port, and must not be signalled."""
+    from dartsctl.bindings import Endpoint
+    from dartsctl.commands.stopping import stop
+    from dartsctl.edges import processes
+    from dartsctl.edges.output import Screen
+    from dartsctl.edges.prompts import Prompts
+    from dartsctl.holders import HostProcess
+
+    code = 0
+    for number in range(count):
+        port = FIRST_PORT + number % 90
+        victim = _listener(port)
+        seen = processes.describe(victim.pid)
+        victim.kill()
+        victim.wait()
+        Path("/proc/sys/kernel/ns_last_pid").write_text(str(victim.pid - 1))
+        bystander = _listener(port)
+        if seen is None or bystander.pid != victim.pid:
+            print(f"number {number}: the pid was not reused")
+            code = 1
+        else:
+            signalled = stop(
+                HostProcess(seen),
+                [Endpoint(port, "127.0.0.1")],
+                prompts=Prompts(allowed=False),
+                screen=Screen(quiet=True),
+                yes=True,
+                grace=0.5,
+                record=lambda _pids, _released: None,
+            )
+            if signalled or bystander.poll() is not None:
+                print(f"number {number}: pid {bystander.pid} was another process by then, and was signalled")
+                code = 1
+        bystander.kill()
+        bystander.wait()
+    return code
+
+
+def _listener(port: int) -> subprocess.Popen[str]:
+    program = f"import socket, time; held = socket.create_server(('127.0.0.1', {port})); print(flush=True); time.sleep(600)"
+    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    process.stdout.readline()
+    return process
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--count", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--part", choices=("all", "kills", "reuse", "inside"), default="all")
+    asked = parser.parse_args(argv)
+    if asked.part == "inside":
+        return inside(asked.count)
+    wrong = kills(asked.count, asked.seed) if asked.part in ("all", "kills") else []
+    wrong += reuses(asked.count) if asked.part in ("all", "reuse") else []
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,19 @@
+"""A seeded sample of the kills. More of them: `make kills N=100 SEED=7`."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import kills
+import pytest
+
+
+@pytest.mark.engine
+def test_a_killed_dartsctl_leaves_no_process_no_lease_and_no_bystander_touched() -> None:
+    assert kills.kills(6, 3) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or sys.platform != "linux", reason="a pid namespace needs root, and Linux")
+def test_a_pid_that_is_another_process_by_now_is_never_signalled() -> None:
+    assert kills.reuses(10) == []
