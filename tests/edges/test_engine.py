@@ -210,4 +210,4 @@ def test_an_answer_of_another_shape_names_the_engine_and_the_place(tmp_path: Pat
 @pytest.mark.parametrize("ask", [lambda api: api.network("x"), lambda api: api.inspect("x"), lambda api: api.remove_container("x")])
 def test_what_the_engine_does_not_know_is_no_error(tmp_path: Path, ask: Callable[[EngineApi], object]) -> None:
     with answering(tmp_path, b'HTTP/1.0 404 Not Found\r\n\r\n{"message":"No such thing"}') as address:
-        assert ask(EngineApi(address, deadline=5)) is None
+        assert not ask(EngineApi(address, deadline=5))

@@ -1,32 +1,40 @@
-"""What there was before an `up`, so that its undo takes away only what the attempt itself made."""
+"""What one `up` has created, so that its undo removes that and nothing else.
+
+Compose's own progress says which containers and networks it creates. Each gets its identity (the engine's id) at that moment:
+neither time nor name decides later. Others may work in the same project meanwhile, with `compose run` or an `up` of their own.
+"""
 
 from __future__ import annotations
 
-import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
+from dartsctl import compose_progress
 from dartsctl.commands import streaming
 from dartsctl.commands.preflight import EngineClient, Preflight
+from dartsctl.compose_progress import Kind
 from dartsctl.containers import Container
 from dartsctl.edges.engine import EngineApi
 from dartsctl.edges.output import Screen
-from dartsctl.errors import Interrupted
+from dartsctl.errors import DartsctlError, Interrupted
 
 PATIENCE = 3.0
 """Seconds that an undo waits for containers which the engine was still creating when Compose left."""
+SETTLE = 1.0
+"""Seconds within which somebody else who has created a container starts it."""
 
-_STEP = re.compile(r"\s*Container (\S+)\s+(Creating|Created|Error response from daemon)")
+_OURS = "made by this attempt"
+_REPLACES = "com.docker.compose.replace"
 
 
 @dataclass(frozen=True, slots=True)
-class Fate:
+class UndoneItem:
     """What became of one container or network of the project, and why. `state` is the engine's word for a container."""
 
-    kind: Literal["container", "network"]
+    kind: Kind
     name: str
     state: str
     done: Literal["removed", "left"]
@@ -38,86 +46,150 @@ class Fate:
 
 
 @dataclass(frozen=True, slots=True)
-class Undone:
-    """An undo's result: everything of the project, removed or left. Volumes are never touched and not listed."""
+class UndoResult:
+    """Everything of the project, removed or left. Volumes are never touched and not listed."""
 
-    fates: tuple[Fate, ...] = ()
+    items: tuple[UndoneItem, ...] = ()
 
     @property
     def removed(self) -> str:
         """The containers that were removed: `a, b`, or `nothing`."""
-        return ", ".join(one.name for one in self.fates if one.done == "removed" and one.kind == "container") or "nothing"
+        return ", ".join(item.name for item in self.items if item.done == "removed" and item.kind == "container") or "nothing"
 
     @property
     def lines(self) -> tuple[str, ...]:
         """Each in one line, for the details of an error."""
-        return tuple(one.line for one in self.fates)
+        return tuple(item.line for item in self.items)
 
     def show(self, screen: Screen) -> None:
         """As a table."""
-        screen.table(("", "NAME", "STATE", "", "WHY"), [(one.kind, one.name, one.state or "-", one.done, one.why) for one in self.fates])
+        screen.table(("", "NAME", "STATE", "", "WHY"), [(item.kind, item.name, item.state or "-", item.done, item.why) for item in self.items])
 
 
 class Attempt:
-    """Remembers the containers and networks of the project at its making."""
+    """Follows Compose's progress, and keeps the ids of what it creates."""
 
     def __init__(self, before: Preflight, engine: EngineClient) -> None:
         self._stack = before.stack
+        self._files = {str(file) for file in before.environment.files}
         self._engine = engine if isinstance(engine, EngineApi) else None
-        self._creating: set[str] = set()
-        self._known = {one.id for one in before.containers}
-        self._had_services = {one.service for one in before.containers if one.project == before.stack.project}
+        self._known = {container.id for container in before.containers}
         own = [network.name for network in before.stack.networks.values() if self._engine and not network.external]
-        self._networks = {name: self._engine is not None and self._engine.network(name) is None for name in own}
+        self._networks = {name: self._id_of("network", name) for name in own}
+        """Every network of the stack, with its id where it was there before."""
+        self._begun: set[tuple[Kind, str]] = set()
+        self._made: dict[tuple[Kind, str], str] = {}
+        self._replaced: set[str] = set()
 
     def saw(self, line: str) -> None:
-        """Follow a line of Compose's progress, to know which containers are on their way."""
-        if match := _STEP.match(line):
-            name, step = match.groups()
-            if step == "Creating":
-                self._creating.add(name)
-            else:
-                self._creating.discard(name)
+        """Follow one line of Compose's output, as it came (a masked name would be another one)."""
+        if lost := compose_progress.lost_name(line):
+            self._begun.discard(("container", lost))
+        if progress := compose_progress.read(line):
+            self._follow((progress.kind, progress.name), progress.step)
 
-    def undo(self) -> Undone:
-        """Remove the containers of services that had none before, and the networks that are new. Never a volume.
+    def _follow(self, item: tuple[Kind, str], step: compose_progress.Step) -> None:
+        match step:
+            case "creating":
+                self._begun.add(item)
+            case "created" if item in self._begun:
+                self._keep(item)
+            case "recreated" if item in self._made:
+                self._keep(item)
+            case "recreated":
+                self._replaced.add(item[1])
 
-        The engine finishes what it has begun to create after its client has gone: those containers are waited for, so that none appears later.
+    def _keep(self, item: tuple[Kind, str]) -> None:
+        """Note its id. One that the engine does not tell stays merely begun."""
+        if identity := self._id_of(*item):
+            self._begun.discard(item)
+            self._made[item] = identity
+
+    def _id_of(self, kind: Kind, name: str) -> str:
+        """The engine's id now; empty where it does not tell, or where it was there before."""
+        try:
+            identity = self._engine.id_of(kind, name) if self._engine else ""
+        except DartsctlError:
+            return ""
+        return "" if identity in self._known else identity
+
+    def undo(self) -> UndoResult:
+        """Remove what this attempt's own Compose has created: containers, and networks that nothing uses. Never a volume.
+
         A service whose container was replaced keeps the new one: the old one is gone already, and the new one's State.Error tells why.
         Behind a remote engine nothing is undone: `docker compose down` there is one command, and ours to guess it is not.
         """
-        if self._engine is None:
-            return Undone()
-        made: dict[str, Container] = {}
-        until = time.monotonic() + PATIENCE
-        while True:
-            own = [one for one in self._engine.containers() if one.project == self._stack.project]
-            for one in own:
-                if one.id not in self._known and one.service not in self._had_services:
-                    made[one.id] = one
-                    self._engine.remove_container(one.id)
-            self._creating -= {one.name for one in own}
-            if not self._creating or time.monotonic() > until:
-                break
-            time.sleep(0.05)
-        left = [one for one in own if one.id not in made]
-        return Undone((*self._of_containers(tuple(made.values()), left), *self._of_networks()))
+        engine = self._engine
+        if engine is None:
+            return UndoResult()
+        ids = {identity for (kind, _), identity in self._made.items() if kind == "container"}
+        removed = [container for container in engine.containers() if container.id in ids]
+        for container in removed:
+            engine.remove_container(container.id)
+        removed += self._remove_begun(engine)
+        gone = {container.id for container in removed}
+        left = [container for container in engine.containers() if container.project == self._stack.project and container.id not in gone]
+        items = [UndoneItem("container", container.name, container.state, "removed", _OURS) for container in removed]
+        items += [UndoneItem("container", container.name, container.state, "left", self._why_left(container)) for container in left]
+        items += self._undo_networks(engine)
+        self._made.clear()
+        self._begun.clear()
+        return UndoResult(tuple(items))
 
-    def _of_containers(self, made: Sequence[Container], left: Sequence[Container]) -> list[Fate]:
-        why = {True: "was there before", False: "replaces one that is gone: its error tells why"}
-        removed = [Fate("container", one.name, one.state, "removed", "made by this attempt") for one in made]
-        return [*removed, *(Fate("container", one.name, one.state, "left", why[one.id in self._known]) for one in left)]
+    def _remove_begun(self, engine: EngineApi) -> list[Container]:
+        """Containers that Compose had begun to create and never called created: the engine finishes them after its client has gone.
 
-    def _of_networks(self) -> list[Fate]:
-        found: list[Fate] = []
-        for name, is_new in self._networks.items():
-            if is_new and self._engine and self._engine.network(name) is not None:
-                gone = self._engine.remove_network(name)
-                why = "made by this attempt" if gone else "made by this attempt, and still in use"
-                found.append(Fate("network", name, "", "removed" if gone else "left", why))
-            elif not is_new:
-                found.append(Fate("network", name, "", "left", "was there before"))
-        return found
+        Somebody else may have been quicker with the same name. So only one that is never started is removed, and the engine
+        itself refuses to remove a started one here.
+        """
+        names = {name for kind, name in self._begun if kind == "container"}
+        found = _wait_for(names, engine)
+        candidates = {container.id for container in found if self._fits(container)}
+        if not candidates:
+            return []
+        time.sleep(SETTLE)
+        still = [container for container in engine.containers() if container.id in candidates and container.state == "created"]
+        return [container for container in still if engine.remove_container(container.id, force=False)]
+
+    def _fits(self, container: Container) -> bool:
+        """Whether it is what this attempt asked for: a service of the stack, from its files, not there before, never started."""
+        is_asked_for = container.project == self._stack.project and container.service in self._stack.services and not container.is_one_off
+        is_of_files = bool(self._files & set(container.config_files))
+        return is_asked_for and is_of_files and container.id not in self._known and container.state == "created"
+
+    def _why_left(self, container: Container) -> str:
+        if container.id in self._known:
+            return "was there before"
+        if container.name in self._replaced or _REPLACES in container.labels:
+            return "replaces one that is gone: its error tells why"
+        if ("container", container.name) in self._begun:
+            return "may be somebody else's"
+        return "not made by this attempt"
+
+    def _undo_networks(self, engine: EngineApi) -> Iterator[UndoneItem]:
+        for name, earlier in self._networks.items():
+            identity = self._id_of("network", name)
+            if not identity:
+                continue
+            if identity == earlier:
+                yield UndoneItem("network", name, "", "left", "was there before")
+            elif identity != self._made.get(("network", name), "") and ("network", name) not in self._begun:
+                yield UndoneItem("network", name, "", "left", "not made by this attempt")
+            elif engine.is_network_used(identity) or not engine.remove_network(identity):
+                yield UndoneItem("network", name, "", "left", f"{_OURS}, and still in use")
+            else:
+                yield UndoneItem("network", name, "", "removed", _OURS)
+
+
+def _wait_for(names: Iterable[str], engine: EngineApi) -> list[Container]:
+    """The containers with these names, once all of them are there or PATIENCE is over."""
+    wanted = set(names)
+    until = time.monotonic() + PATIENCE
+    while True:
+        found = [container for container in engine.containers() if container.name in wanted] if wanted else []
+        if len(found) == len(wanted) or time.monotonic() > until:
+            return found
+        time.sleep(0.05)
 
 
 @contextmanager

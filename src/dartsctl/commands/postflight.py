@@ -68,6 +68,7 @@ class Postflight:
         deadline: float,
         clock: Callable[[], float],
         scales: Sequence[str] = (),
+        saw: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._before = before
         self._engine = engine
@@ -76,6 +77,7 @@ class Postflight:
         self._deadline = deadline
         self._clock = clock
         self._scales = tuple(scales)
+        self._saw = saw
         self._wanted = _fixed_endpoints(before)
 
     def check(self) -> Outcome:
@@ -145,7 +147,7 @@ class Postflight:
             self._screen.warn(f"{one.service} {one.sentence}")
         self._screen.note(f"recreating {', '.join(services)}")
         words = ("up", "--detach", "--force-recreate", "--no-deps", *self._scales, *services)
-        ended = streaming.run(self._compose, *words, seconds=max(1.0, self._deadline - self._clock()), screen=self._screen)
+        ended = streaming.run(self._compose, *words, seconds=max(1.0, self._deadline - self._clock()), screen=self._screen, saw=self._saw)
         if ended.code == 0:
             return ""
         failure = compose_errors.classify(ended.text)

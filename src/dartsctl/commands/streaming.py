@@ -40,13 +40,12 @@ def interruptible() -> Iterator[None]:
 
 
 def run(compose: Compose, *words: str, seconds: float, screen: Screen, saw: Callable[[str], None] = lambda _: None) -> Ended:
-    """Compose with `words`, for `seconds` at most; `saw` gets every line. Raises KeyboardInterrupt after a signal, Compose having ended."""
+    """Compose with `words`, for `seconds` at most; `saw` gets every line, unmasked. Raises KeyboardInterrupt after a signal, Compose having ended."""
     stream = compose.stream(*words, seconds=seconds)
     lines: deque[str] = deque(maxlen=_KEPT_LINES)
     with stream.taking_signals() as signals:
-        for line in compose.masked_lines(stream):
+        for line in compose.masked_lines(stream, saw):
             lines.append(line)
-            saw(line)
             if line.strip():
                 screen.progress(line)
         code = stream.wait()

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from dartsctl import compose_errors, lint
 from dartsctl.allocation import Allocation
 from dartsctl.commands import obstacles, postflight, report, streaming
-from dartsctl.commands.attempt import Attempt, Undone, undone_when_interrupted
+from dartsctl.commands.attempt import Attempt, UndoResult, undone_when_interrupted
 from dartsctl.commands.guards_refresh import refresh_guards
 from dartsctl.commands.host import Host
 from dartsctl.commands.moving import ComposeOn, book_of, look_again, pin, with_kept_moves
@@ -103,7 +103,7 @@ def _start(
         if failure:
             explain(failure, request, undone.lines if screen.as_json else ())
         compose = compose_on(request.environment)
-        after = postflight.Postflight(before, engine, compose, screen, deadline=deadline, clock=clock, scales=_scales(request))
+        after = postflight.Postflight(before, engine, compose, screen, deadline=deadline, clock=clock, scales=_scales(request), saw=attempt.saw)
         outcome = after.check()
     return postflight.report(before, outcome, screen)
 
@@ -151,17 +151,17 @@ def _scales(request: UpRequest) -> list[str]:
     return [word for name, replicas in request.intent.scales for word in ("--scale", f"{name}={replicas}")]
 
 
-def _run_compose(request: UpRequest, compose: Compose, screen: Screen, attempt: Attempt) -> tuple[compose_errors.Failure | None, Undone]:
+def _run_compose(request: UpRequest, compose: Compose, screen: Screen, attempt: Attempt) -> tuple[compose_errors.Failure | None, UndoResult]:
     """Compose's `up`, its progress shown: no failure when it ended well or only the deadline ended it, else what was undone for it too.
 
     Raises KeyboardInterrupt.
     """
     ended = streaming.run(compose, *_words(request), seconds=request.deadline, screen=screen, saw=attempt.saw)
     if ended.code == 0 or ended.is_late:
-        return None, Undone()
+        return None, UndoResult()
     failure = compose_errors.classify(ended.text)
     if failure.kind == "unhealthy":
-        return None, Undone()  # everything is there: the health check tells which service and why
+        return None, UndoResult()  # everything is there: the health check tells which service and why
     undone = attempt.undo()
     screen.note(f"removed what this attempt had made: {undone.removed}")
     undone.show(screen)

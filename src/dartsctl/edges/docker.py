@@ -128,10 +128,11 @@ class Compose:
         """A text that the stack's containers or the engine wrote, secrets masked."""
         return values(text, self._secrets())
 
-    def masked_lines(self, stream: spawn.Stream) -> Iterator[str]:
-        """A stream's lines, secrets masked."""
+    def masked_lines(self, stream: spawn.Stream, saw: Callable[[str], None] = lambda _: None) -> Iterator[str]:
+        """A stream's lines, secrets masked; `saw` gets each as it came."""
         secrets = self._secrets()
         for line in stream.lines():
+            saw(line)
             yield values(without_env_text(line), secrets)
 
     def exec(self, *words: str) -> None:

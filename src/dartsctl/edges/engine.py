@@ -13,7 +13,7 @@ import struct
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
 
 from dartsctl import bounded_file, containers, log_stream, reader
@@ -141,15 +141,33 @@ class EngineApi:
         except _NotFound:
             return
 
-    def remove_container(self, identity: str) -> None:
-        """Remove one container, running or not, never a volume. One that is gone already is no error."""
+    def remove_container(self, identity: str, *, force: bool = True) -> bool:
+        """Remove one container, never a volume. One that is gone already is no error. Without `force` False for one that runs."""
         try:
-            self._request("DELETE", f"/containers/{identity}?force=1&v=0")
+            self._request("DELETE", f"/containers/{identity}?force={int(force)}&v=0")
         except _NotFound:
-            return
+            return False
+        except _Refused:
+            if force:
+                raise
+            return False
+        return True
+
+    def id_of(self, kind: Literal["container", "network"], name: str) -> str:
+        """The id of the container or network with this name; empty where there is none."""
+        place = f"/networks/{quote(name, safe='')}" if kind == "network" else f"/containers/{quote(name, safe='')}/json"
+        try:
+            return self._get(place, kind).at("Id").text()
+        except _NotFound:
+            return ""
+
+    def is_network_used(self, identity: str) -> bool:
+        """Whether any container is on it, one that does not run included: it could not start without."""
+        filters = quote(json.dumps({"network": [identity]}))
+        return any(self._get(f"/containers/json?all=1&filters={filters}", "containers").items())
 
     def remove_network(self, name: str) -> bool:
-        """Remove a network; False where it is gone or still in use."""
+        """Remove a network, by name or id; False where it is gone or still in use."""
         try:
             self._request("DELETE", f"/networks/{quote(name, safe='')}")
         except DartsctlError:

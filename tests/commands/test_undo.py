@@ -1,0 +1,242 @@
+"""The undo of an interrupted or failed `up` beside colleagues who work in the same project: they lose nothing, on the real engine."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from dartsctl.commands.attempt import Attempt
+from dartsctl.commands.preflight import Intent, Preflight, look
+from dartsctl.edges.docker import Compose
+from dartsctl.edges.engine import EngineApi
+from dartsctl.environment import adhoc
+
+if TYPE_CHECKING:
+    from live_stack import LiveStack
+
+pytest_plugins = ("live_stack",)
+pytestmark = pytest.mark.engine
+
+LARGE = "dartsctl-test/debian:12"
+"""Its /usr takes the engine a while to copy into a new volume: so long a container is `Creating`."""
+
+
+def colleague(live: LiveStack, *words: str) -> None:
+    """Somebody else's Compose, on the same files."""
+    argv = ["docker", "compose", "--progress", "quiet", "-f", "compose.json", *words]
+    done = subprocess.run(argv, cwd=live.folder, env=live.environ, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
+def gated(live: LiveStack, **web: Any) -> None:
+    """web waits for db, which is healthy as soon as somebody says so; `other` is nobody's."""
+    from live_stack import healthy, sleeper
+
+    waits = {"depends_on": {"db": {"condition": "service_healthy"}}}
+    live.compose({"db": healthy(after="test -e /go"), "web": sleeper(**waits, **web), "other": sleeper()})
+    live.settings(environment="dev")
+
+
+def slow(**more: Any) -> dict[str, Any]:
+    """A service whose container takes a while to create."""
+    from live_stack import sleeper
+
+    return sleeper(image=LARGE, volumes=["large:/usr"], **more)
+
+
+def says(up: subprocess.Popen[str], words: str) -> str:
+    """Wait until dartsctl has printed these words; everything up to them."""
+    assert up.stdout is not None
+    seen = ""
+    for line in up.stdout:
+        seen += line
+        if words in line:
+            return seen
+    pytest.fail(f"{words!r} was never said:\n{seen}")
+
+
+@pytest.mark.parametrize("how", ["interrupted", "failed"])
+def test_what_colleagues_started_meanwhile_in_the_same_project_stays(live: LiveStack, how: str) -> None:
+    from live_stack import docker, ended, until
+
+    project = live.project
+    gated(live, **({"command": ["/no/such/program"], "init": False} if how == "failed" else {}))
+    up = live.start("dev", "up", "web")
+    until(lambda: live.containers().get(f"{project}-db-1") == "running")
+    colleague(live, "run", "--detach", "--no-deps", "--name", f"{project}-theirs", "db", "sleep", "600")
+    colleague(live, "up", "--detach", "other")
+    if how == "failed":
+        docker("exec", f"{project}-db-1", "touch", "/go")
+    else:
+        up.send_signal(signal.SIGINT)
+    code, text = ended(up)
+    assert code == (1 if how == "failed" else 130), text
+    assert live.containers() == {f"{project}-other-1": "running", f"{project}-theirs": "running"}
+    assert "not made by this attempt" in text
+    assert "made by this attempt, and still in use" in text, "their containers are on the network"
+
+
+def test_a_colleague_who_was_quicker_with_the_very_same_service_keeps_it(live: LiveStack) -> None:
+    """Their container has the name when our Compose comes to it: Creating was said, Created never is."""
+    from live_stack import docker, ended, sleeper, until
+
+    live.compose({"first": slow(), "web": sleeper(depends_on=["first"])}, volumes={"large": {}})
+    live.settings(environment="dev")
+    up = live.start("dev", "up")
+    says(up, f"Container {live.project}-first-1  Creating")
+    colleague(live, "up", "--detach", "--no-deps", "web")
+    theirs = docker("inspect", "-f", "{{.Id}}", f"{live.project}-web-1").strip()
+    code, text = ended(up)
+    until(lambda: f"{live.project}-first-1" not in live.containers())
+    assert code == 3, text
+    assert live.identities() == {theirs}
+    assert live.containers() == {f"{live.project}-web-1": "running"}
+
+
+def test_ctrl_c_during_a_creation_leaves_nothing_but_the_volume(live: LiveStack) -> None:
+    """The engine finishes what it has begun after its client has gone."""
+    from live_stack import ended
+
+    live.compose({"first": slow()}, volumes={"large": {}})
+    live.settings(environment="dev")
+    up = live.start("dev", "up")
+    says(up, f"Container {live.project}-first-1  Creating")
+    up.send_signal(signal.SIGINT)
+    assert ended(up)[0] == 130
+    assert live.leftovers() == [f"volume {live.project}_large"]
+
+
+def test_new_replicas_of_a_service_that_was_there_go_and_the_old_one_stays(live: LiveStack) -> None:
+    from live_stack import sleeper
+
+    live.compose({"web": sleeper()})
+    live.settings(environment="dev")
+    live.up()
+    before = live.identities()
+    live.compose({"web": sleeper(), "broken": sleeper(command=["/no/such/program"], init=False)})
+    said = live.run("dev", "up", "--scale", "web=3")
+    assert said.code == 1, said.text
+    assert live.identities() == before
+    assert live.containers() == {f"{live.project}-web-1": "running"}
+
+
+def test_a_name_that_masking_would_hide_is_still_known(live: LiveStack) -> None:
+    """An env file's value that is the project's name: what is shown is masked, what is followed is not."""
+    from live_stack import sleeper
+
+    (live.folder / ".env").write_text(f"DB_PASSWORD={live.project}\n")
+    live.compose({"web": sleeper(command=["/no/such/program"], init=False), "db": sleeper()})
+    live.settings('env_files = [".env"]', environment="dev")
+    assert live.run("dev", "up").code == 1
+    assert live.leftovers() == []
+
+
+# --- Compose's lines by hand, the engine real
+
+
+@pytest.fixture
+def before(live: LiveStack, own_state_folder: Path) -> Preflight:
+    """The preflight of a stack with one service, of which nothing is there."""
+    from dartsctl.commands.host import Host
+    from live_stack import sleeper
+
+    environment = adhoc(files=(live.compose({"web": sleeper()}),), directory=live.folder)
+    return look(environment, Intent(), compose=Compose(environment), host=Host())
+
+
+@pytest.fixture
+def engine() -> EngineApi:
+    return EngineApi(os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock"))
+
+
+def names(live: LiveStack) -> tuple[str, str]:
+    return f"{live.project}-web-1", f"{live.project}_default"
+
+
+def test_a_container_that_was_only_begun_and_that_somebody_starts_is_left(live: LiveStack, before: Preflight, engine: EngineApi) -> None:
+    """Both Composes were creating it, and ours left before it heard who was quicker."""
+    web, network = names(live)
+    attempt = Attempt(before, engine)
+    attempt.saw(f" Container {web}  Creating")
+    colleague(live, "create")
+    theirs = live.spawn(["sh", "-c", f"sleep 0.3; docker start {web}"])
+    undone = attempt.undo()
+    theirs.wait()
+    assert f"left container {web} (running): may be somebody else's" in undone.lines
+    assert f"left network {network}: not made by this attempt" in undone.lines
+    assert live.containers() == {web: "running"}
+
+
+def test_a_container_that_was_only_begun_and_that_nobody_starts_is_removed(live: LiveStack, before: Preflight, engine: EngineApi) -> None:
+    web, network = names(live)
+    attempt = Attempt(before, engine)
+    attempt.saw(f" Network {network}  Creating")
+    attempt.saw(f" Container {web}  Creating")
+    colleague(live, "create")
+    attempt.undo()
+    assert live.leftovers() == []
+
+
+def test_of_other_files_nothing_is_removed_on_suspicion(live: LiveStack, before: Preflight, engine: EngineApi) -> None:
+    from live_stack import docker, sleeper
+
+    web, _ = names(live)
+    attempt = Attempt(before, engine)
+    attempt.saw(f" Container {web}  Creating")
+    live.compose({"web": sleeper()}, file="elsewhere/compose.json")
+    subprocess.run(
+        ["docker", "compose", "-f", "elsewhere/compose.json", "create"], cwd=live.folder, env=live.environ, check=True, capture_output=True
+    )
+    attempt.undo()
+    assert docker("inspect", "-f", "{{.State.Status}}", web) == "created\n"
+
+
+def test_a_container_that_was_replaced_since_under_the_same_name_is_left(live: LiveStack, before: Preflight, engine: EngineApi) -> None:
+    """By identity: the name alone says nothing."""
+    from live_stack import docker
+
+    web, _ = names(live)
+    attempt = Attempt(before, engine)
+    attempt.saw(f" Container {web}  Creating")
+    colleague(live, "create")
+    attempt.saw(f" Container {web}  Created")
+    docker("rm", "-f", web)
+    colleague(live, "up", "--detach")
+    undone = attempt.undo()
+    assert f"left container {web} (running): not made by this attempt" in undone.lines
+    assert live.containers() == {web: "running"}
+
+
+def test_created_alone_is_said_of_what_was_there_before(live: LiveStack, before: Preflight, engine: EngineApi) -> None:
+    web, _ = names(live)
+    attempt = Attempt(before, engine)
+    colleague(live, "create")
+    attempt.saw(f" Container {web}  Created")
+    attempt.undo()
+    assert live.containers() == {web: "created"}
+
+
+def test_a_network_of_ours_that_a_colleagues_stopped_container_needs_is_left(live: LiveStack, before: Preflight, engine: EngineApi) -> None:
+    from live_stack import docker
+
+    web, network = names(live)
+    attempt = Attempt(before, engine)
+    attempt.saw(f" Network {network}  Creating")
+    colleague(live, "create")
+    attempt.saw(f" Network {network}  Created")
+    docker("start", web)
+    docker("stop", "-t", "0", web)
+    assert f"left network {network}: made by this attempt, and still in use" in attempt.undo().lines
+    docker("start", web)
+
+
+def test_an_undo_with_nothing_begun_waits_for_nothing(live: LiveStack, before: Preflight, engine: EngineApi) -> None:
+    begin = time.monotonic()
+    Attempt(before, engine).undo()
+    assert time.monotonic() - begin < 2.5

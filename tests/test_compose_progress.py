@@ -1,0 +1,49 @@
+"""Compose's own progress lines, as versions 2.24.5, 2.29.7, 2.36.2 and 2.40.3 print them."""
+
+from __future__ import annotations
+
+import pytest
+
+from dartsctl.compose_progress import Progress, lost_name, read
+
+RECORDED = {
+    " Network shop_default  Creating": Progress("network", "shop_default", "creating"),
+    " Network shop_default  Created": Progress("network", "shop_default", "created"),
+    ' Network "shop_default"  Created': Progress("network", "shop_default", "created"),
+    " Container shop-web-1  Creating": Progress("container", "shop-web-1", "creating"),
+    " Container shop-web-1  Created": Progress("container", "shop-web-1", "created"),
+    " Container shop-web-1  Recreate": Progress("container", "shop-web-1", "recreate"),
+    " Container shop-web-1  Recreated": Progress("container", "shop-web-1", "recreated"),
+    " Container shop-web-1 Created ": Progress("container", "shop-web-1", "created"),
+}
+
+
+@pytest.mark.parametrize("line", RECORDED)
+def test_a_line_about_a_container_or_network_names_it_and_the_step(line: str) -> None:
+    assert read(line) == RECORDED[line]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        "canceled",
+        " Volume shop_data  Created",
+        ' Volume "shop_data"  Creating',
+        " Container shop-web-1  Starting",
+        " Container shop-web-1  Running",
+        " Container shop-web-1  Error response from daemon: no such image",
+        " web Pulling",
+        "#1 RUN echo Container shop-web-1  Created; true",
+        "Step 2/3 : RUN echo Container shop-web-1 Created",
+    ],
+)
+def test_other_lines_say_nothing_about_what_is_created(line: str) -> None:
+    assert read(line) is None
+
+
+def test_a_name_that_somebody_else_has_is_named_by_the_engines_error() -> None:
+    text = 'Conflict. The container name "/shop-web-1" is already in use by container "846a". You have to remove (or rename) that container'
+    assert lost_name(f"Error response from daemon: {text}") == "shop-web-1"
+    assert lost_name(f" Container shop-web-1  Error response from daemon: {text}") == "shop-web-1"
+    assert lost_name(" Container shop-web-1  Created") == ""
