@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,10 +12,15 @@ from pathlib import Path
 
 import pytest
 
+from dartsctl.edges.confine import die_with_parent
 from dartsctl.errors import DartsctlError
 
 ANN = 1000
+BOB = 61002
+"""A uid that has no name."""
 NOBODY = 65534
+
+_NEVER = object()
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be two users")
 
@@ -25,9 +31,7 @@ def as_user(uid: int, action: Callable[[], object]) -> str:
     child = os.fork()
     if child == 0:
         try:
-            os.setgroups([])
-            os.setgid(uid)
-            os.setuid(uid)
+            _become(uid)
             answer = str(action())
         except DartsctlError as error:
             answer = error.message
@@ -40,6 +44,49 @@ def as_user(uid: int, action: Callable[[], object]) -> str:
         answer = file.read()
     os.waitpid(child, 0)
     return answer
+
+
+def start_as(uid: int, action: Callable[[], object]) -> int:
+    """Start a process of `uid` that does `action` and then waits to be killed; its pid, once `action` has been done.
+
+    A fork, no new interpreter: this one may be where no other user can execute it.
+    """
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.setpgid(0, 0)
+            die_with_parent()  # loads what another user may not read
+            _become(uid)
+            die_with_parent()  # again: the kernel forgets it with the uid
+            kept = action()  # a lock, a socket: open until the end
+            os.write(writer, b"done")
+            while kept is not _NEVER:
+                signal.pause()
+        finally:
+            os._exit(1)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as file:
+        assert file.read(4) == b"done"
+    return child
+
+
+def has_ended(pid: int) -> bool:
+    """Whether a process of `start_as` has ended; it stays a zombie until `end`."""
+    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
+
+
+def end(pid: int) -> None:
+    """Kill a process of `start_as`, whatever has become of it."""
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+
+
+def _become(uid: int) -> None:
+    """Give up every right of root's, for good."""
+    os.setgroups([])
+    os.setgid(uid)
+    os.setuid(uid)
 
 
 @contextmanager

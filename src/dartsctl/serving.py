@@ -94,6 +94,8 @@ class LeaseRecord:
     """The leader of the server's process group (edges/confine.py): the one to signal."""
     birth: int = 0
     """The supervisor's Process.birth."""
+    confirmed: bool = False
+    """Whether the kernel has confirmed that `supervisor` holds the lease: never signalled without that, and never read from the record."""
 
     @property
     def shown_command(self) -> tuple[str, ...]:

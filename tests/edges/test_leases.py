@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import getpass
 import os
 import shutil
 import signal
@@ -12,13 +13,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from dartsctl.allocation import BROWSERS_REFUSE, DEV_RANGE, PortRange, candidates
 from dartsctl.bindings import Endpoint
-from dartsctl.edges import sockets
+from dartsctl.edges import processes, sockets
 from dartsctl.edges.leases import Lease, LeaseBook, held
 from dartsctl.errors import DartsctlError
 from dartsctl.files import UnsafeFile
@@ -212,9 +214,12 @@ def test_a_failing_probe_gives_the_lock_back(book: LeaseBook) -> None:
 def test_the_record_names_the_holder_and_is_believed_only_while_the_lock_is_held(book: LeaseBook) -> None:
     lease = take(book, 7001)
     assert lease is not None
-    record = LeaseRecord(7001, "dev", "127.0.0.1", "http://127.0.0.1:7001", "/src/app", "main", "ann", ("flask", "run"), 12.5, 4711, 12.0, 4710, 99)
+    birth = processes.birth(os.getpid()) or 0
+    record = LeaseRecord(
+        7001, "dev", "127.0.0.1", "http://127.0.0.1:7001", "/src/app", "main", "ann", ("flask", "run"), 12.5, 0, 12.0, os.getpid(), birth
+    )
     book.describe(record)
-    assert book.held() == (record,)
+    assert book.held() == (replace(record, user=getpass.getuser(), confirmed=True),)
     assert stat.S_IMODE((book.folder / "ports" / "7001.lock").stat().st_mode) == 0o600
     lease.close()
     assert book.held() == ()
@@ -327,7 +332,9 @@ def test_two_users_share_the_book_where_its_folder_is_open_to_both(open_folder: 
     mine = take(LeaseBook(open_folder), 7001, 7002)
     assert mine is not None
     leased.append(mine)
-    LeaseBook(open_folder).describe(LeaseRecord(7001, user="root", pid=4711))
+    child = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
+    record = LeaseRecord(7001, pid=child.pid, supervisor=os.getpid(), birth=processes.birth(os.getpid()) or 0)
+    LeaseBook(open_folder).describe(record)
 
     def look_and_take() -> str:
         theirs = LeaseBook(open_folder)
@@ -337,7 +344,8 @@ def test_two_users_share_the_book_where_its_folder_is_open_to_both(open_folder: 
         theirs.remember("/shared/checkout", 7002)
         return f"{holder.holder if holder else None} -> {lease.port if lease else None}"
 
-    assert as_user(NOBODY, look_and_take) == "leased by another dartsctl (pid 4711, user root) -> 7002"
+    assert as_user(NOBODY, look_and_take) == f"leased by another dartsctl (pid {child.pid}, user root) -> 7002"
+    child.communicate()
     again = take(LeaseBook(open_folder), 7002)  # made by the other one, free now
     assert again is not None
     leased.append(again)

@@ -60,8 +60,8 @@ class Host:
 
     def leased_to(self, process: Process, port: int) -> DevLease | None:
         """The lease under which `process` runs, when it is one of dartsctl's servers on that very port."""
-        family = {process.pid, *(pid for pid, _ in process.parents)}
+        ancestors = {pid for pid, _ in process.parents}
         for record in self._held():
-            if record.port == port and record.pid in family:
+            if record.port == port and record.confirmed and record.supervisor in ancestors:
                 return DevLease(process, record.checkout, record.url, f"leased by dartsctl to {record.checkout}")
         return None

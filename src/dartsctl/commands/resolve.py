@@ -177,9 +177,9 @@ def _stop_server(case: Case, means: Means) -> None:
     """The very server that was seen: a port of the case may be another one's, and the checkout's next server may have the lease by now."""
     if not isinstance(case.holder, DevLease) or case.holder.process is None:
         return
-    family = {case.holder.process.pid, *(pid for pid, _ in case.holder.process.parents)}
+    ancestors = {pid for pid, _ in case.holder.process.parents}
     ports = {endpoint.port for endpoint in _endpoints(case)}
-    mine = [record for record in LeaseBook().held() if record.port in ports and record.checkout == case.holder.checkout and record.pid in family]
+    mine = [record for record in LeaseBook().held() if record.port in ports and record.confirmed and record.supervisor in ancestors]
     if not mine:
         means.screen.note(f"the dev server of {case.holder.checkout} has ended by itself")
     for record in mine:

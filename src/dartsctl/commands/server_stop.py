@@ -39,29 +39,35 @@ def stop(checkout: str, *, port: int | None = None, leases: LeaseBook, processes
     Raises DartsctlError (1) when there is none, when it is another user's, or when it does not end; Refused from inside its own tree.
     """
     record = server_to_stop(checkout, port=port, leases=leases)
-    birth = record.birth
-    if not record.supervisor or processes.birth(record.supervisor) != birth:
-        raise DartsctlError(
-            f"port {record.port} is leased, but whose server it is cannot be told", hint=f"look who listens: sudo ss -tlnp sport = :{record.port}"
-        )
+    if processes.birth(record.supervisor) != record.birth:
+        raise _unknown_owner(record.port)
 
     def still_its_lease() -> bool:
         now = leases.holder(record.port)
-        return now is not None and (now.supervisor, now.birth) == (record.supervisor, birth)
+        return now is not None and now.confirmed and (now.supervisor, now.birth) == (record.supervisor, record.birth)
 
-    gone = processes.terminate(record.supervisor, birth, grace=STOP_GRACE, leads_group=True, still_wanted=still_its_lease)
+    gone = processes.terminate(record.supervisor, record.birth, grace=STOP_GRACE, leads_group=True, still_wanted=still_its_lease)
     if not (gone and _freed(still_its_lease)):
         raise DartsctlError(f"the server on port {record.port} (pid {record.pid}) does not end", hint=f"look at it: ps -fp {record.pid}")
     return Stopped(record)
 
 
 def server_to_stop(checkout: str, *, port: int | None, leases: LeaseBook) -> LeaseRecord:
-    """The one on `port`, or this checkout's. Raises DartsctlError (1) when there is none."""
+    """The one on `port`, or this checkout's. Raises DartsctlError (1) when there is none, or the kernel does not confirm whose it is."""
     record = leases.holder(port) if port is not None else of_checkout(checkout, leases)
     if record is None:
         what = f"of dartsctl runs on port {port}" if port is not None else f"of {checkout} is running"
         raise DartsctlError(f"no server {what}", hint="dartsctl dev list")
+    if not record.confirmed:
+        raise _unknown_owner(record.port)
     return record
+
+
+def _unknown_owner(port: int) -> DartsctlError:
+    return DartsctlError(
+        f"port {port} is leased, but the kernel does not confirm whose server it is; nothing was stopped",
+        hint=f"look who listens: sudo ss -tlnp sport = :{port}",
+    )
 
 
 def _freed(still_its_lease: Callable[[], bool]) -> bool:

@@ -2,7 +2,7 @@
 
 A lease is an flock on `<state>/ports/<port>.lock`, a file that is never removed. The descriptor is inherited by the server's supervisor and by the
 server, so that the lease lives exactly as long as they do, and the kernel ends it, whatever kills whom (EDGE 61). What stands in the file says who it
-is; it is believed only while the lock is held.
+is; it is believed only while the lock is held, and only if the process that it names holds it (lock_owner.py).
 
 The folder's mode says who shares the book: what is made in one that its group or everybody may write is theirs to lock and to write too. Therefore
 the record stands in the lock file itself and is written in place: in a folder like /tmp nobody can replace another user's file. Where the folder is
@@ -20,6 +20,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from dartsctl import lock_owner
 from dartsctl.files import EVERYBODY, PRIVATE, PRIVATE_FOLDER, Folder, ForeignFile, UnsafeFile, try_lock
 from dartsctl.serving import LeaseRecord
 from dartsctl.state_folder import open_state, parse_json, state_folder, writing
@@ -114,7 +115,10 @@ class LeaseBook:
             return tuple(record for port in _booked(ports) if (record := _holder(ports, port))) if ports else ()
 
     def holder(self, port: int) -> LeaseRecord | None:
-        """Who has `port` leased; None when nobody has."""
+        """Who has `port` leased; None when nobody has.
+
+        Of a record that the kernel contradicts only the port is left: it may name anybody's process.
+        """
         with self._readable(_PORTS) as ports:
             return _holder(ports, port) if ports else None
 
@@ -268,7 +272,24 @@ def _booked(ports: Folder) -> list[int]:
 
 def _holder(ports: Folder, port: int) -> LeaseRecord | None:
     name = f"{port}.lock"
-    return _record(port, _read(ports, name)) if _is_locked(ports, name) else None
+    return _believed(_record(port, _read(ports, name)), ports, name) if _is_locked(ports, name) else None
+
+
+def _believed(record: LeaseRecord, ports: Folder, name: str) -> LeaseRecord:
+    """What the kernel leaves of the `record` in the lock file `name`."""
+    supervisor = record.supervisor
+    if not supervisor:
+        return replace(record, pid=0)
+    try:
+        status = os.stat(name, dir_fd=ports.descriptor, follow_symlinks=False)
+    except OSError:  # removed meanwhile
+        return LeaseRecord(record.port)
+    holds = lock_owner.holds_lock(supervisor, ports.path / name, status)
+    if holds is False or lock_owner.birth_of(supervisor) not in (None, record.birth):
+        return LeaseRecord(record.port)
+    is_child = lock_owner.parent_of(record.pid) in (None, supervisor)
+    user = lock_owner.user_of(supervisor) or record.user
+    return replace(record, pid=record.pid if is_child else 0, user=user, confirmed=bool(holds))
 
 
 _TEXTS = ("kind", "host", "url", "checkout", "branch", "user")

@@ -227,7 +227,7 @@ def terminate(pid: int, birth_mark: int, *, grace: float, leads_group: bool = Fa
         if not still_wanted():
             return False
         try:
-            if leads_group and number == signal.SIGKILL:
+            if leads_group and number == signal.SIGKILL and _group(pid) == pid:
                 os.killpg(pid, number)
             else:
                 os.kill(pid, number)
