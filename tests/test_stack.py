@@ -233,3 +233,15 @@ def test_a_model_of_another_shape_is_an_error_that_names_the_place(model: Any, s
 
 def test_what_does_not_matter_here_may_be_anything() -> None:
     assert stack.read(changed(build=7, configs="x", volumes=[{"type": "volume", "source": 3}]) | {"x-own": [1]}) == stack.read(BASE)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"target": True}, {"target": 65536}, {"target": -1}, {"published": "65536"}, {"protocol": "icmp"}, {"host_ip": []}, {"host_ip": "127.0.0"}],
+    ids=str,
+)
+def test_one_wrong_entry_among_plain_ones_is_named(wrong: dict[str, object]) -> None:
+    plain: list[dict[str, object]] = [{"mode": "ingress", "target": port, "published": str(port), "protocol": "udp"} for port in range(8000, 8020)]
+    plain[7] |= wrong
+    with pytest.raises(DartsctlError, match=r"services\.web\.ports\[7\]"):
+        stack.read({"name": "demo", "services": {"web": {"ports": plain}}})

@@ -5,7 +5,7 @@ The shapes read here are PORTS.md section 5. YAML is never parsed by us: Compose
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -150,7 +150,7 @@ def _service(name: str, body: Cursor) -> Service:
     return Service(
         name=name,
         replicas=replicas.integer(1, maximum=MOST_REPLICAS),
-        ports=tuple(_port_entry(entry) for entry in body.at("ports").items()),
+        ports=_ports(body.at("ports")),
         networks={key: _priority(options) for key, options in body.at("networks").entries()},
         network_mode=body.at("network_mode").text(""),
         container_name=body.at("container_name").text(""),
@@ -176,6 +176,28 @@ def _environment(block: Cursor) -> dict[str, str]:
 
 def _mount(entry: Cursor) -> Mount:
     return Mount(source=entry.at("source").text(), target=entry.at("target").text(), read_only=entry.at("read_only").flag())
+
+
+def _ports(entries: Cursor) -> tuple[PortEntry, ...]:
+    """Every entry. Compose writes a range out port by port, so the usual shape is recognised at a glance, and read field by field else."""
+    addresses = {""}
+    found: list[PortEntry] = []
+    for entry in entries.items():
+        plain = _plain_entry(entry.value, addresses) or _port_entry(entry)
+        addresses.add(plain.host_ip)
+        found.append(plain)
+    return tuple(found)
+
+
+def _plain_entry(body: Any, addresses: Collection[str]) -> PortEntry | None:
+    """A fixed port as Compose always writes it, on one of the `addresses` that are known to be right; None for anything else."""
+    match body:
+        case {"target": int(target), "published": str(published), "protocol": "tcp" | "udp" as protocol}:
+            address = body.get("host_ip", "")
+            is_right = type(target) is int and 0 <= target <= HIGHEST_PORT and digits(published, HIGHEST_PORT) is not None
+            if is_right and isinstance(address, str) and address in addresses:
+                return PortEntry(target, protocol, published, address)
+    return None
 
 
 def _port_entry(entry: Cursor) -> PortEntry:
