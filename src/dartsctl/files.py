@@ -19,7 +19,7 @@ import shlex
 import stat
 import time
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -121,6 +121,18 @@ class Folder:
             os.close(descriptor)
             raise
         return descriptor
+
+    def open_or_create(self, name: str, mode: int = PRIVATE, *, owners: Collection[int] | None = None) -> int:
+        """Return a descriptor, to read and write, of a file that is there or is made. Raises UnsafeFile, OSError.
+
+        Never with O_CREAT alone: in a folder like /tmp that is refused for another user's file (fs.protected_regular).
+        """
+        with suppress(FileNotFoundError):
+            return self.open(name, os.O_RDWR, owners=owners)
+        try:
+            return self.create(name, mode)
+        except FileExistsError:  # somebody was quicker
+            return self.open(name, os.O_RDWR, owners=owners)
 
     def read(self, name: str, *, limit: int, owners: Collection[int] | None = None) -> bytes:
         """Return a file's content.

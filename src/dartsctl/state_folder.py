@@ -58,12 +58,16 @@ def writing(sentence: str) -> Iterator[None]:
 
 
 def parse_json(data: bytes) -> object:
-    """Return the JSON document `data`. Raises ValueError for anything else, nesting that is too deep too."""
+    """Return the JSON document `data`. Raises ValueError for anything else, NaN and nesting that is too deep too."""
     try:
-        document: object = json.loads(data)
+        document: object = json.loads(data, parse_constant=_refuse)
     except RecursionError:
         raise ValueError("nested too deeply") from None
     return document
+
+
+def _refuse(word: str) -> None:
+    raise ValueError(f"{word} is no JSON")
 
 
 def _home(environment: Mapping[str, str]) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import pwd
@@ -9,12 +10,15 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
 from dartsctl.edges import history
 from dartsctl.edges.history import History
+from dartsctl.files import UnsafeFile
+from two_users import ANN, Victim, as_user, needs_root, public_folder
 
 
 def test_nothing_is_written_before_something_happens(tmp_path: Path) -> None:
@@ -57,16 +61,104 @@ def test_a_line_that_a_full_disk_cut_spoils_no_other(tmp_path: Path) -> None:
     assert [entry.what for entry in one.read()] == ["first", "second"]
 
 
-@pytest.mark.parametrize("line", ["[]", "null", "3", "{}", '{"when": "x", "action": "a", "what": "", "why": "", "by": "", "details": {}}', "\x00"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[]",
+        "null",
+        "3",
+        "{}",
+        '{"when": "x", "action": "a", "what": "", "why": "", "by": "", "details": {}}',
+        "\x00",
+        "[" * 10_000,
+        '{"when": NaN, "action": "", "what": "", "why": "", "by": "", "details": {}}',
+        '{"when": 1e300, "action": "", "what": "", "why": "", "by": "", "details": {}}',
+        '{"when": 1, "action": "", "what": "", "why": "", "by": "", "details": 3}',
+    ],
+)
 def test_what_is_no_entry_is_left_out(tmp_path: Path, line: str) -> None:
     (tmp_path / "history.jsonl").write_text(f"{line}\n")
     assert History(tmp_path).read() == ()
 
 
-def test_a_folder_that_cannot_be_written_is_no_error(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_one_warning(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    History(tmp_path / "file" / "state").add("remap", "app", "why")
-    assert History(tmp_path / "file" / "state").read() == ()
+    warnings: list[str] = []
+    record = History(tmp_path / "file" / "state", warn=warnings.append)
+    for _ in range(2):
+        record.add("remap", "app", "why")
+    assert warnings == [f"the history is incomplete: {tmp_path}/file/state/history.jsonl cannot be written: Not a directory"]
+    assert record.read() == ()
+
+
+def test_a_lock_that_somebody_else_holds_is_one_warning_after_two_seconds(tmp_path: Path) -> None:
+    History(tmp_path).add("remap", "first", "why")
+    theirs = os.open(tmp_path / "history.lock", os.O_RDONLY)
+    fcntl.flock(theirs, fcntl.LOCK_SH)
+    warnings: list[str] = []
+    record = History(tmp_path, warn=warnings.append)
+    began = time.monotonic()
+    for _ in range(3):
+        record.add("remap", "app", "why")
+    assert time.monotonic() - began < 5 * history.LOCK_DEADLINE
+    assert warnings == [f"the history is incomplete: {tmp_path}/history.lock is locked by another process"]
+    os.close(theirs)
+
+
+@needs_root
+@pytest.mark.parametrize("name", ["history.jsonl", "history.lock"])
+@pytest.mark.parametrize("sudo", [True, False])
+def test_root_follows_no_link_that_another_user_has_planted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, sudo: bool) -> None:
+    victim = Victim.at(tmp_path / "victim")
+    for variable in ("SUDO_UID", "SUDO_GID"):
+        monkeypatch.setenv(variable, str(ANN) if sudo else "")
+    warnings: list[str] = []
+    with public_folder(ANN) as folder:
+        as_user(ANN, lambda: (folder / name).symlink_to(victim.path))
+        record = History(folder, warn=warnings.append)
+        record.add("remap", "app", "why")
+        assert victim.is_untouched()
+        expected = f"{folder}/{name} is a symbolic link" if sudo else f"{folder} belongs to another user"
+        assert len(warnings) == 1
+        assert warnings[0].startswith(f"the history is incomplete: {expected}")
+        with pytest.raises(UnsafeFile) if name == "history.jsonl" or not sudo else nullcontext():
+            record.read()
+
+
+@pytest.mark.parametrize("line", [b"x" * 100, b"[" * 999, b"", b'{"when": 1, "action": "a", "what": "", "why": "", "by": "", "details": {}}'])
+def test_a_history_of_100_megabytes_costs_less_than_a_second_and_is_cut(tmp_path: Path, line: bytes) -> None:
+    lines = (line + b"\n") * (1_000_000 // (len(line) + 1))
+    with (tmp_path / "history.jsonl").open("wb") as file:
+        for _ in range(100):
+            file.write(lines)
+    began = time.monotonic()
+    record = History(tmp_path)
+    record.read()
+    record.add("remap", "newest", "why")
+    assert time.monotonic() - began < 5
+    assert record.read()[-1].what == "newest"
+    assert (tmp_path / "history.jsonl").stat().st_size < history.TAIL
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "history.jsonl")
+    with pytest.raises(UnsafeFile, match="is a named pipe"):
+        History(tmp_path).read()
+
+
+@needs_root
+def test_a_full_disk_leaves_no_half_line(tmp_path: Path) -> None:
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(tmp_path)], check=True)
+    try:
+        warnings: list[str] = []
+        record = History(tmp_path, warn=warnings.append)
+        record.add("remap", "first", "why")
+        record.add("remap", "x" * 100_000, "why")
+        assert warnings == [f"the history is incomplete: {tmp_path}/history.jsonl cannot be written: No space left on device"]
+        assert [entry.what for entry in record.read()] == ["first"]
+        assert (tmp_path / "history.jsonl").read_bytes().count(b"\n") == 1
+    finally:
+        subprocess.run(["umount", "--lazy", str(tmp_path)], check=True)
 
 
 def test_old_entries_go_when_there_are_twice_as_many_as_are_kept(tmp_path: Path) -> None:
@@ -96,7 +188,8 @@ def test_several_writers_lose_nothing(tmp_path: Path) -> None:
 def test_under_sudo_it_is_the_callers_name_and_the_callers_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # EDGE 84
     if os.geteuid():
         pytest.skip("needs root")
-    monkeypatch.setenv("SUDO_USER", "ann")
+    for name, value in {"SUDO_USER": "ann", "SUDO_UID": "65534", "SUDO_GID": "65534"}.items():
+        monkeypatch.setenv(name, value)
     os.chown(tmp_path, 65534, 65534)
     History(tmp_path).add("remap", "app", "why")
     assert History(tmp_path).read()[0].by == "ann"

@@ -135,7 +135,7 @@ def settle(
     means = Means(
         prompts=prompts,
         engine=engine_at(before.engine.endpoint),
-        history=History(state_folder()),
+        history=History(state_folder(), warn=screen.warn),
         screen=screen,
         remap=lambda cases: moved.append(move(cases, before, plain, compose_on, avoid=answers.avoid, screen=screen)),
         yes=answers.yes,

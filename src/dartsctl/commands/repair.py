@@ -128,7 +128,7 @@ class _Work:
         self._prompts = prompts
         self._screen = screen
         self._clock = clock
-        self._history = History(state_folder())
+        self._history = History(state_folder(), warn=screen.warn)
         self.timeline: list[Event] = []
         self.done: list[tuple[Step, Event]] = []
 

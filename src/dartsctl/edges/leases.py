@@ -238,13 +238,7 @@ def _lock(folder: Folder, name: str) -> int | None:
 
 
 def _open(folder: Folder, name: str) -> int:
-    """Never with O_CREAT alone: in a folder like /tmp that is refused for another user's file (fs.protected_regular)."""
-    with suppress(FileNotFoundError):
-        return folder.open(name, os.O_RDWR, owners=_users(folder))
-    try:
-        descriptor = folder.create(name, PRIVATE | _shared_bits(folder) & 0o066)
-    except FileExistsError:  # somebody was quicker
-        return folder.open(name, os.O_RDWR, owners=_users(folder))
+    descriptor = folder.open_or_create(name, PRIVATE | _shared_bits(folder) & 0o066, owners=_users(folder))
     _share_group(descriptor, folder)
     return descriptor
 
