@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from dartsctl.files import (
     lock,
     open_folder,
 )
+from tiny_disk import tiny_disk
 from two_users import ANN, Victim, as_user, needs_root, public_folder
 
 
@@ -224,17 +224,13 @@ def test_a_new_file_never_replaces_one_and_a_replaced_one_is_whole(tmp_path: Pat
 
 @needs_root
 def test_a_full_disk_leaves_no_half_file(tmp_path: Path) -> None:
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", str(tmp_path)], check=True)
-    try:
-        with open_folder(tmp_path) as folder:
-            folder.replace("name", b"old")
-            for act in (folder.replace, folder.add):
-                with pytest.raises(OSError, match="No space left"):
-                    act("name" if act == folder.replace else "new", b"x" * 100_000)
-            assert folder.names() == ["name"]
-            assert folder.read("name", limit=100) == b"old"
-    finally:
-        subprocess.run(["umount", "--lazy", str(tmp_path)], check=True)
+    with tiny_disk(tmp_path, kilobytes=16), open_folder(tmp_path) as folder:
+        folder.replace("name", b"old")
+        for act in (folder.replace, folder.add):
+            with pytest.raises(OSError, match="No space left"):
+                act("name" if act == folder.replace else "new", b"x" * 100_000)
+        assert folder.names() == ["name"]
+        assert folder.read("name", limit=100) == b"old"
 
 
 # --- locks --------------------------------------------------------------------------------------------------------------------

@@ -43,8 +43,8 @@ _LOCK_PAUSE = 0.01  # seconds
 class UnsafeFile(Refused):
     """What is there is not what dartsctl would have made: it is neither read nor changed."""
 
-    def __init__(self, path: Path, what: str) -> None:
-        super().__init__(f"{path} {what}", hint=f"ls -ld {shlex.quote(str(path))}")
+    def __init__(self, path: Path, what: str, *, command: str = "ls -ld") -> None:
+        super().__init__(f"{path} {what}", hint=f"{command} {shlex.quote(str(path))}")
         self.path = path
 
 
@@ -81,6 +81,11 @@ class Folder:
     def is_shared(self) -> bool:
         """Whether its group or everybody may write to it."""
         return bool(self.status.st_mode & 0o022)
+
+    def refuse_exchange(self) -> None:
+        """Raise UnsafeFile where others may put files of their own in the place of ours."""
+        if self.is_shared and not self.status.st_mode & stat.S_ISVTX:
+            raise UnsafeFile(self.path, "lets others exchange the files in it", command="chmod +t")
 
     def subfolder(self, name: str, *, make: int | None = None, owners: Collection[int] | None = None) -> Folder:
         """Open a folder in this one. `make`: the mode of a new one where there is none.

@@ -9,6 +9,8 @@ import pytest
 
 from dartsctl.edges.guard_book import GuardBook, Guarded
 from dartsctl.errors import DartsctlError
+from dartsctl.files import UnsafeFile
+from two_users import ANN, Victim, as_user, needs_root, public_folder
 
 
 def test_what_was_added_is_known_until_it_is_forgotten(tmp_path: Path) -> None:
@@ -30,7 +32,22 @@ def test_it_is_private_and_leaves_no_pieces(tmp_path: Path) -> None:
     assert [one.suffix for one in folder.iterdir()] == [".json"]
 
 
-@pytest.mark.parametrize("text", ["", "{", "3", "[]", "{}", '{"venv": 3, "project": "x"}', '{"venv": "/x"}', "\xff"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "3",
+        "[]",
+        "{}",
+        '{"venv": 3, "project": "x"}',
+        '{"venv": "/x"}',
+        "\xff",
+        "[" * 60_000,
+        '{"venv": "relative", "project": "x"}',
+        '{"venv": "/\\u0000", "project": "x"}',
+    ],
+)
 def test_a_broken_entry_is_left_out(tmp_path: Path, text: str) -> None:
     book = GuardBook(tmp_path)
     book.add(Path("/src/.venv"), "darts")
@@ -48,9 +65,42 @@ def test_a_folder_that_cannot_be_written_is_said_with_a_way_out(tmp_path: Path) 
     book.forget(Path("/src/.venv"))
 
 
-def test_under_sudo_the_files_are_the_callers(tmp_path: Path) -> None:  # EDGE 84
-    if os.geteuid():
-        pytest.skip("needs root")
-    os.chown(tmp_path, 65534, 65534)
+@pytest.fixture
+def sudo(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SUDO_UID", str(ANN))
+    monkeypatch.setenv("SUDO_GID", str(ANN))
+
+
+@needs_root
+def test_under_sudo_the_files_are_the_callers(tmp_path: Path, sudo: None) -> None:  # EDGE 84
+    os.chown(tmp_path, ANN, ANN)
     GuardBook(tmp_path).add(Path("/src/.venv"), "darts")
-    assert {one.stat().st_uid for one in (tmp_path / "guards", *(tmp_path / "guards").iterdir())} == {65534}
+    assert {path.stat().st_uid for path in (tmp_path / "guards", *(tmp_path / "guards").iterdir())} == {ANN}
+
+
+@needs_root
+def test_root_under_sudo_follows_no_link_that_the_caller_has_planted(tmp_path: Path, sudo: None) -> None:
+    victim = Victim.at(tmp_path / "victim")
+    with public_folder(ANN) as state:
+        as_user(ANN, lambda: (state / "guards").symlink_to(tmp_path))
+        for act in (lambda: GuardBook(state).add(Path("/src/.venv"), "darts"), GuardBook(state).read):
+            with pytest.raises(UnsafeFile, match="guards is a symbolic link"):
+                act()
+        GuardBook(state).forget(Path("/src/.venv"))
+    assert victim.is_untouched()
+    assert list(tmp_path.iterdir()) == [victim.path]
+
+
+@needs_root
+def test_records_of_another_user_are_left_out() -> None:
+    with public_folder(0, 0o1777) as state:
+        as_user(ANN, lambda: GuardBook(state).add(Path("/home/ann/.venv"), "darts"))
+        assert GuardBook(state).read() == ()
+        with pytest.raises(UnsafeFile, match="guards belongs to another user"):
+            GuardBook(state).add(Path("/src/.venv"), "darts")
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    GuardBook(tmp_path).add(Path("/src/.venv"), "darts")
+    os.mkfifo(tmp_path / "guards" / "pipe.json")
+    assert GuardBook(tmp_path).read() == (Guarded(Path("/src/.venv"), "darts"),)

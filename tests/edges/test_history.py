@@ -18,6 +18,7 @@ import pytest
 from dartsctl.edges import history
 from dartsctl.edges.history import History
 from dartsctl.files import UnsafeFile
+from tiny_disk import tiny_disk
 from two_users import ANN, Victim, as_user, needs_root, public_folder
 
 
@@ -148,8 +149,7 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
 
 @needs_root
 def test_a_full_disk_leaves_no_half_line(tmp_path: Path) -> None:
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(tmp_path)], check=True)
-    try:
+    with tiny_disk(tmp_path):
         warnings: list[str] = []
         record = History(tmp_path, warn=warnings.append)
         record.add("remap", "first", "why")
@@ -157,8 +157,6 @@ def test_a_full_disk_leaves_no_half_line(tmp_path: Path) -> None:
         assert warnings == [f"the history is incomplete: {tmp_path}/history.jsonl cannot be written: No space left on device"]
         assert [entry.what for entry in record.read()] == ["first"]
         assert (tmp_path / "history.jsonl").read_bytes().count(b"\n") == 1
-    finally:
-        subprocess.run(["umount", "--lazy", str(tmp_path)], check=True)
 
 
 def test_old_entries_go_when_there_are_twice_as_many_as_are_kept(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from dartsctl.files import UnsafeFile
 from dartsctl.listeners import Probe
 from dartsctl.serving import LeaseRecord
 from dartsctl.state_folder import state_folder
+from tiny_disk import tiny_disk
 from two_users import ANN, NOBODY, Victim, as_user, needs_root, public_folder
 
 SOURCE = Path(__file__).parents[2] / "src"
@@ -479,8 +480,7 @@ def test_a_pipe_in_place_of_a_lock_file_is_not_waited_for(book: LeaseBook, lease
 
 @needs_root
 def test_a_full_disk_leaves_the_old_note_of_a_checkout(tmp_path: Path) -> None:
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(tmp_path)], check=True)
-    try:
+    with tiny_disk(tmp_path):
         book = LeaseBook(tmp_path / "state")
         book.remember("/src/app", 7001)
         with suppress(OSError):
@@ -489,5 +489,3 @@ def test_a_full_disk_leaves_the_old_note_of_a_checkout(tmp_path: Path) -> None:
             book.remember("/src/app", 7002)
         assert book.remembered("/src/app") == 7001
         assert [path.suffix for path in (tmp_path / "state" / "checkouts").iterdir()] == [".json"]
-    finally:
-        subprocess.run(["umount", "--lazy", str(tmp_path)], check=True)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from dartsctl.edges.moves import MoveBook
 from dartsctl.errors import DartsctlError
+from dartsctl.files import UnsafeFile
 from dartsctl.remapping import Move
+from tiny_disk import tiny_disk
+from two_users import ANN, NOBODY, Victim, as_user, needs_root, public_folder
 
 MOVES = (Move("web", 80, "tcp", "8080", 18080), Move("db", 5432, "tcp", "5432-5440", 15432))
 
@@ -45,7 +50,7 @@ def test_to_forget_removes_both_and_says_whether_there_was_anything(tmp_path: Pa
     assert not book.forget()
 
 
-@pytest.mark.parametrize("text", ["", "{", "{}", "3", "null", "[3]", '["x"]', '[{"service": "web"}]', "\xff", '{"a": 1}'])
+@pytest.mark.parametrize("text", ["", "{", "{}", "3", "null", "[3]", '["x"]', '[{"service": "web"}]', "\xff", '{"a": 1}', "[" * 100_000])
 def test_a_broken_record_reads_as_no_moves(tmp_path: Path, text: str) -> None:
     (tmp_path / "overrides").mkdir()
     (tmp_path / "overrides" / "darts-dev.json").write_text(text, encoding="latin-1")
@@ -76,9 +81,90 @@ def test_what_cannot_be_replaced_leaves_no_piece_behind(tmp_path: Path) -> None:
         book.forget()
 
 
-def test_under_sudo_the_files_are_the_callers(tmp_path: Path) -> None:  # EDGE 84
-    if os.geteuid():
-        pytest.skip("needs root")
-    os.chown(tmp_path, 65534, 65534)
+@pytest.fixture
+def sudo(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SUDO_UID", str(ANN))
+    monkeypatch.setenv("SUDO_GID", str(ANN))
+
+
+@needs_root
+def test_under_sudo_the_files_are_the_callers(tmp_path: Path, sudo: None) -> None:  # EDGE 84
+    os.chown(tmp_path, ANN, ANN)
     path = MoveBook(tmp_path, "darts-dev").keep(MOVES, "")
-    assert {one.stat().st_uid for one in (path, path.parent, path.with_suffix(".json"))} == {65534}
+    assert {one.stat().st_uid for one in (path, path.parent, path.with_suffix(".json"))} == {ANN}
+
+
+@pytest.mark.parametrize("change", [{"new": 0}, {"new": 65536}, {"new": True}, {"target": "80"}, {"service": 3}, {"more": 1}])
+def test_a_record_of_a_move_that_cannot_be_reads_as_no_moves(tmp_path: Path, change: dict[str, object]) -> None:
+    book = MoveBook(tmp_path, "darts-dev")
+    path = book.keep(MOVES[:1], "").with_suffix(".json")
+    path.write_text(json.dumps([{**json.loads(path.read_text())[0], **change}]))
+    assert book.read() == ()
+
+
+def plant_folder(state: Path, victim: Victim) -> None:
+    (state / "overrides").symlink_to(victim.path.parent)
+
+
+def plant_override(state: Path, victim: Victim) -> None:
+    (state / "overrides").mkdir()
+    (state / "overrides" / "darts-dev.yml").symlink_to(victim.path)
+
+
+def plant_temporary_files(state: Path, victim: Victim) -> None:
+    """The names that were once used, for every process that may come."""
+    (state / "overrides").mkdir()
+    for pid in (os.getpid(), os.getppid()):
+        (state / "overrides" / f".darts-dev.yml.{pid}").symlink_to(victim.path)
+
+
+@needs_root
+@pytest.mark.parametrize("plant", [plant_folder, plant_override, plant_temporary_files])
+def test_root_under_sudo_follows_no_link_that_the_caller_has_planted(tmp_path: Path, sudo: None, plant: Callable[[Path, Victim], None]) -> None:
+    victim = Victim.at(tmp_path / "victim")
+    before = sorted(tmp_path.iterdir())
+    with public_folder(ANN) as state:
+        as_user(ANN, lambda: plant(state, victim))
+        book = MoveBook(state, "darts-dev")
+        if plant is plant_temporary_files:
+            book.keep(MOVES, "")
+        else:
+            with pytest.raises(UnsafeFile, match="is a symbolic link"):
+                book.keep(MOVES, "")
+    assert victim.is_untouched()
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@needs_root
+def test_moves_of_another_user_are_not_believed_and_not_replaced(tmp_path: Path) -> None:
+    with public_folder(0, 0o1777) as state:
+        assert as_user(ANN, lambda: MoveBook(state, "darts-dev").keep(MOVES, "services: {}")).endswith("darts-dev.yml")
+        book = MoveBook(state, "darts-dev")
+        assert book.read() == ()
+        assert not book.forget()
+        with pytest.raises(UnsafeFile, match="overrides belongs to another user"):
+            book.keep(MOVES, "")
+        assert as_user(ANN, lambda: len(MoveBook(state, "darts-dev").read())) == "2"
+
+
+@needs_root
+def test_compose_is_given_no_file_that_others_can_exchange() -> None:
+    with public_folder(0, 0o777) as state:
+        with pytest.raises(UnsafeFile, match="lets others exchange the files in it") as caught:
+            MoveBook(state, "darts-dev").keep(MOVES, "")
+        assert caught.value.hint == f"chmod +t {state}"
+        state.chmod(0o1777)
+        path = MoveBook(state, "darts-dev").keep(MOVES, "ours")
+        as_user(NOBODY, lambda: path.parent.rename(state / "away"))
+        assert path.read_text() == "ours"
+
+
+@needs_root
+def test_a_full_disk_leaves_the_old_numbers(tmp_path: Path) -> None:
+    with tiny_disk(tmp_path):
+        book = MoveBook(tmp_path, "darts-dev")
+        book.keep(MOVES, "old")
+        with pytest.raises(DartsctlError, match=r"cannot be kept in .*/overrides: No space left on device"):
+            book.keep(MOVES[:1], "x" * 100_000)
+        assert (book.read(), book.override.read_text()) == (MOVES, "old")
+        assert len(list(book.override.parent.iterdir())) == 2

@@ -9,6 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dartsctl.errors import DartsctlError
+from dartsctl.files import Folder, ForeignFile, UnsafeFile
+from dartsctl.state_folder import opened, parse_json, writing
+
+_FOLDER = "guards"
+_LARGEST = 64 << 10  # bytes of a record
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,59 +28,43 @@ class GuardBook:
     """The book in `folder` (the state folder). Nothing is written before the first `add`."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder / "guards"
+        self._state = folder
 
     def add(self, venv: Path, project: str) -> None:
         """Remember it. Raises DartsctlError where that cannot be written."""
-        path = self._path(venv)
-        partial = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            try:
-                partial.write_text(json.dumps({"venv": str(venv), "project": project}), encoding="utf-8")
-                partial.replace(path)
-            except BaseException:
-                with suppress(OSError):
-                    partial.unlink()
-                raise
-            _give_to_the_folders_owner(path)
-        except OSError as error:
-            raise DartsctlError(
-                f"the guard cannot be remembered in {self._folder}: {error.strerror or error}",
-                hint="make room or rights there, or name another folder: DARTSCTL_STATE_DIR=/a/folder dartsctl ...",
-            ) from error
+        record = json.dumps({"venv": str(venv), "project": project}).encode()
+        with writing(f"the guard cannot be remembered in {self._state / _FOLDER}"), opened(self._state, _FOLDER, make=True) as folder:
+            folder.replace(_name(venv), record)
 
     def forget(self, venv: Path) -> None:
         """Its guard has gone. What cannot be removed now is found to be gone the next time again."""
-        with suppress(OSError):
-            self._path(venv).unlink(missing_ok=True)
+        with suppress(OSError, DartsctlError), opened(self._state, _FOLDER) as folder:
+            folder.remove(_name(venv))
 
     def read(self) -> tuple[Guarded, ...]:
-        """All of them, by path; what cannot be read is left out."""
+        """All of them, by path; what cannot be read, or is another user's, is left out. Raises UnsafeFile for what is no folder."""
         try:
-            files = list(self._folder.iterdir())
-        except OSError:
+            with opened(self._state, _FOLDER) as folder:
+                records = [record for name in folder.names() if name.endswith(".json") and (record := _guarded(folder, name))]
+        except (OSError, ForeignFile):
             return ()
-        found = [one for file in files if file.suffix == ".json" and (one := _guarded(file))]
-        return tuple(sorted(found, key=lambda one: one.venv))
-
-    def _path(self, venv: Path) -> Path:
-        import hashlib
-
-        return self._folder / (hashlib.sha256(os.fsencode(venv)).hexdigest()[:16] + ".json")
+        return tuple(sorted(records, key=lambda record: record.venv))
 
 
-def _guarded(path: Path) -> Guarded | None:
+def _name(venv: Path) -> str:
+    import hashlib
+
+    return hashlib.sha256(os.fsencode(venv)).hexdigest()[:16] + ".json"
+
+
+def _guarded(folder: Folder, name: str) -> Guarded | None:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        return Guarded(Path(found["venv"]), str(found["project"]))
-    except (OSError, ValueError, TypeError, KeyError):
+        document = parse_json(folder.read(name, limit=_LARGEST))
+    except (OSError, ValueError, UnsafeFile):
         return None
-
-
-def _give_to_the_folders_owner(path: Path) -> None:
-    """Under sudo the state folder is the caller's (EDGE 84), and what is in it must stay theirs to read and to replace."""
-    owner = path.parents[1].stat()
-    if os.geteuid() == 0 and owner.st_uid:
-        for one in (path.parent, path):
-            os.chown(one, owner.st_uid, owner.st_gid)
+    if not isinstance(document, dict):
+        return None
+    venv, project = document.get("venv"), document.get("project")
+    if not isinstance(venv, str) or not isinstance(project, str) or not venv.startswith("/") or "\0" in venv:
+        return None
+    return Guarded(Path(venv), project)

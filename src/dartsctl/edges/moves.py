@@ -3,92 +3,88 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-from dartsctl.errors import DartsctlError
+from dartsctl.files import PRIVATE_FOLDER, Folder, ForeignFile
 from dartsctl.remapping import Move
+from dartsctl.state_folder import open_state, parse_json, writing
+
+_FOLDER = "overrides"
+_LARGEST = 1 << 20  # bytes of a record
 
 
 class MoveBook:
     """The moves of one Compose project. `override` is the file that Compose is given; it exists only while there are moves."""
 
     def __init__(self, folder: Path, project: str) -> None:
-        self._record = folder / "overrides" / f"{project}.json"
-        self.override = folder / "overrides" / f"{project}.yml"
+        self._state = folder
+        self._record = f"{project}.json"
+        self.override = folder / _FOLDER / f"{project}.yml"
 
     def read(self) -> tuple[Move, ...]:
-        """What has moved; nothing where nothing has, or the record is broken (then the files' own numbers count)."""
+        """What has moved; nothing where nothing has, or the record is broken or another user's (then the files' own numbers count).
+
+        Raises UnsafeFile.
+        """
         try:
-            return tuple(_move(one) for one in json.loads(self._record.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
+            with self._opened() as folder:
+                document = parse_json(folder.read(self._record, limit=_LARGEST))
+            if not isinstance(document, list):
+                return ()
+            return tuple(_move(item) for item in document)
+        except (OSError, ValueError, TypeError, ForeignFile):
             return ()
 
     def keep(self, moves: Sequence[Move], override: str) -> Path:
         """Write both files (0600, replaced at once) and return the override's path. Raises DartsctlError where they cannot be written."""
-        with self._writing():
-            self._record.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _replace(self.override, override)
-            _replace(self._record, json.dumps([asdict(one) for one in moves], indent=1))
+        record = json.dumps([asdict(move) for move in moves], indent=1)
+        with self._writing(), self._opened(make=True) as folder:
+            folder.replace(self.override.name, override.encode())
+            folder.replace(self._record, record.encode())
         return self.override
 
     def keep_leased(self, service: str, override: str) -> Path:
         """Write the override that publishes `service` on a leased port, and return its path. Raises DartsctlError."""
         path = self.override.with_name(f"{self.override.stem}.{service}.yml")
-        with self._writing():
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _replace(path, override)
+        with self._writing(), self._opened(make=True) as folder:
+            folder.replace(path.name, override.encode())
         return path
 
     def forget(self) -> bool:
         """Return to the files' own numbers; False where nothing had moved. Raises DartsctlError where that cannot be written."""
-        there = self._record.exists() or self.override.exists()
         with self._writing():
-            self._record.unlink(missing_ok=True)
-            self.override.unlink(missing_ok=True)
-        return there
+            try:
+                with self._opened() as folder:
+                    removed = [folder.remove(name) for name in (self._record, self.override.name)]
+            except (FileNotFoundError, ForeignFile):
+                return False
+        return any(removed)
 
     @contextmanager
-    def _writing(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise DartsctlError(
-                f"the moved ports cannot be kept in {self._record.parent}: {error.strerror or error}",
-                hint="make room or rights there, or name another folder: DARTSCTL_STATE_DIR=/a/folder dartsctl ...",
-            ) from error
+    def _opened(self, *, make: bool = False) -> Iterator[Folder]:
+        """The folder of the overrides. Compose is given paths in it: nobody else may be able to exchange what is there."""
+        with open_state(self._state, make=make) as state, state.subfolder(_FOLDER, make=PRIVATE_FOLDER if make else None) as folder:
+            for each in (state, folder):
+                each.refuse_exchange()
+            yield folder
+
+    def _writing(self) -> AbstractContextManager[None]:
+        return writing(f"the moved ports cannot be kept in {self.override.parent}")
 
 
-def _move(one: Any) -> Move:
+def _move(item: object) -> Move:
     """Raises TypeError for what is no move."""
-    move = Move(**one)
-    if not all(isinstance(value, str) for value in (move.service, move.protocol, move.old)) or not all(
-        isinstance(value, int) for value in (move.target, move.new)
-    ):
+    if not isinstance(item, dict):
+        raise TypeError("not a move")
+    move = Move(**item)
+    is_text = all(isinstance(value, str) for value in (move.service, move.protocol, move.old))
+    if not is_text or not _is_port(move.target) or not _is_port(move.new):
         raise TypeError("not a move")
     return move
 
 
-def _replace(path: Path, text: str) -> None:
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-            file.write(text)
-        fresh.replace(path)
-        _give_to_the_folders_owner(path)
-    except BaseException:
-        with suppress(OSError):
-            fresh.unlink()
-        raise
-
-
-def _give_to_the_folders_owner(path: Path) -> None:
-    """Under sudo the state folder is the caller's (EDGE 84), and what is in it must stay theirs to read and to replace."""
-    owner = path.parent.parent.stat()
-    if os.geteuid() == 0 and owner.st_uid:
-        for one in (path.parent, path):
-            os.chown(one, owner.st_uid, owner.st_gid)
+def _is_port(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value < 1 << 16
