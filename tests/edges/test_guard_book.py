@@ -94,7 +94,7 @@ def test_root_under_sudo_follows_no_link_that_the_caller_has_planted(tmp_path: P
 @needs_root
 def test_records_of_another_user_are_left_out() -> None:
     with public_folder(0, 0o1777) as state:
-        as_user(ANN, lambda: GuardBook(state).add(Path("/home/ann/.venv"), "darts"))
+        as_user(ANN, lambda: GuardBook(state).add(Path("/srv/ann/.venv"), "darts"))
         assert GuardBook(state).read() == ()
         with pytest.raises(UnsafeFile, match="guards belongs to another user"):
             GuardBook(state).add(Path("/src/.venv"), "darts")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from dartsctl.edges.incident_file import IncidentFile
-from dartsctl.errors import DartsctlError
+from dartsctl.errors import DartsctlError, Refused
+from tiny_disk import tiny_disk
+from two_users import ANN, as_user, needs_root, public_folder
 
 
 def test_the_file_is_its_owners_alone(tmp_path: Path) -> None:
@@ -30,12 +33,39 @@ def test_a_file_that_is_there_stays_as_it_is_and_the_next_free_name_is_taken(tmp
     assert {file.name: file.read_text() for file in tmp_path.iterdir()} == {"incident.md": "mine", "incident-2.md": "mine", "incident-3.md": "new"}
 
 
-def test_a_link_is_not_followed(tmp_path: Path) -> None:
-    (tmp_path / "incident.md").symlink_to(tmp_path / "elsewhere")
-    one = IncidentFile(tmp_path / "incident.md")
-    one.write("new")
-    assert one.path.name == "incident-2.md"
-    assert not (tmp_path / "elsewhere").exists()
+def make_link(path: Path) -> None:
+    path.symlink_to(path.with_name("elsewhere"))
+
+
+SPECIAL = {make_link: "is a symbolic link", Path.mkdir: "is a folder", os.mkfifo: "is a named pipe"}
+
+
+@pytest.mark.parametrize("make", SPECIAL)
+def test_what_is_no_file_is_refused_and_gets_no_sibling(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    make(tmp_path / "incident.md")
+    with pytest.raises(Refused, match=rf"incident.md cannot be written: .*/incident.md {SPECIAL[make]}; nothing was done"):
+        IncidentFile(tmp_path / "incident.md")
+    assert [path.name for path in tmp_path.iterdir()] == ["incident.md"]
+
+
+@pytest.mark.parametrize("name", ["/dev/null", "/dev/stdout", "/dev/fd/1", "/dev/full"])
+def test_a_device_is_refused_and_gets_no_sibling(name: str) -> None:
+    before = sorted(Path("/dev").iterdir())
+    with pytest.raises(Refused, match=f"the report {name} cannot be written"):
+        IncidentFile(Path(name))
+    assert sorted(Path("/dev").iterdir()) == before
+
+
+@needs_root
+def test_a_link_of_another_user_leads_root_nowhere(tmp_path: Path) -> None:
+    with public_folder(ANN) as folder:
+        as_user(ANN, lambda: (folder / "reports").symlink_to(tmp_path))
+        with pytest.raises(Refused, match="is a symbolic link of another user"):
+            IncidentFile(folder / "reports" / "incident.md")
+        report = IncidentFile(folder / "incident.md")
+        report.write("")
+        assert report.path.stat().st_uid == ANN
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["no-such-folder/incident.md", "file/incident.md", "n" * 300])
@@ -45,13 +75,13 @@ def test_a_file_that_cannot_be_made_is_told_before_anything_is_done(tmp_path: Pa
         IncidentFile(tmp_path / name)
 
 
-def test_a_full_disk_is_told() -> None:
-    if not Path("/dev/full").exists():
-        pytest.skip("no /dev/full here")
-    one = IncidentFile.__new__(IncidentFile)
-    one.path, one._descriptor = Path("/dev/full"), os.open("/dev/full", os.O_WRONLY)
-    with pytest.raises(DartsctlError, match="could not be written: No space left"):
-        one.write("x")
+@needs_root
+def test_a_full_disk_is_told_and_leaves_no_half_report(tmp_path: Path) -> None:
+    with tiny_disk(tmp_path):
+        report = IncidentFile(tmp_path / "incident.md")
+        with pytest.raises(DartsctlError, match="could not be written: No space left"):
+            report.write("x" * 100_000)
+        assert list(tmp_path.iterdir()) == []
 
 
 def test_a_hundred_reports_of_one_name_are_enough(tmp_path: Path) -> None:

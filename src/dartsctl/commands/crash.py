@@ -10,7 +10,7 @@ import traceback
 from pathlib import Path
 
 from dartsctl import __version__, masking
-from dartsctl.state_folder import state_folder
+from dartsctl.state_folder import opened, state_folder
 
 
 def write_report(error: BaseException, argv: list[str]) -> Path | None:
@@ -22,12 +22,11 @@ def write_report(error: BaseException, argv: list[str]) -> Path | None:
         "",
         *traceback.format_exception(error),
     ]
+    name = f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"
     try:
-        folder = state_folder() / "reports"
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path = folder / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(masking.values("\n".join(lines), secrets))
+        with opened(state_folder(), "reports", make=True) as folder:
+            folder.add(name, masking.values("\n".join(lines), secrets).encode(errors="backslashreplace"))
+            path = folder.path / name
     except Exception:
         sys.exc_info()
         return None

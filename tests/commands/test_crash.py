@@ -1,0 +1,37 @@
+"""A bug's report: private, whole, and nowhere but in the state folder."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from dartsctl.commands.crash import write_report
+from tiny_disk import tiny_disk
+from two_users import ANN, as_user, needs_root, public_folder
+
+
+@needs_root
+def test_root_follows_no_link_of_another_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with public_folder(ANN) as state:
+        for name, value in {"DARTSCTL_STATE_DIR": str(state), "SUDO_UID": str(ANN), "SUDO_GID": str(ANN)}.items():
+            monkeypatch.setenv(name, value)
+        as_user(ANN, lambda: (state / "reports").symlink_to(tmp_path))
+        assert write_report(ValueError("x"), ["check"]) is None
+        assert list(tmp_path.iterdir()) == []
+        (state / "reports").unlink()
+        path = write_report(ValueError("x"), ["check"])
+        assert path is not None
+        assert (path.parent, path.stat().st_uid, path.stat().st_mode & 0o777) == (state / "reports", ANN, 0o600)
+
+
+@needs_root
+def test_a_full_disk_leaves_no_half_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DARTSCTL_STATE_DIR", str(tmp_path))
+    with tiny_disk(tmp_path):
+        with suppress(OSError):
+            (tmp_path / "filler").write_bytes(b"x" * 100_000)
+        (tmp_path / "reports").mkdir()
+        assert write_report(ValueError("x"), ["check"]) is None
+        assert list((tmp_path / "reports").iterdir()) == []
