@@ -450,14 +450,32 @@ def test_others_can_read_it_whatever_the_umask(site: Path, port: int) -> None:
     assert (site / "_dartsctl_guard").stat().st_mode & 0o777 == 0o755
 
 
-def test_the_interpreter_itself_is_asked_whether_it_is_active(app: Path, site: Path, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DARTSCTL_GUARD", "on")
-    assert not guards.is_active(app / "bin" / "python")
+def test_whether_it_is_active_is_found_out_without_executing_anything(app: Path, site: Path, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     guards.install(site, {port: "darts-app"})
-    assert guards.is_active(app / "bin" / "python")
-    monkeypatch.setenv("DARTSCTL_GUARD", "off")
-    assert not guards.is_active(app / "bin" / "python")
-    assert not guards.is_active(app / "bin" / "no-python")
+    python = app / "bin" / "python"
+    python.unlink()
+    python.write_text(f"#!/bin/sh\ntouch {app}/executed\n")
+    python.chmod(0o755)
+    for wish, active in (("on", True), ("off", False)):
+        monkeypatch.setenv("DARTSCTL_GUARD", wish)
+        assert guards.would_be_active(python, site) is active
+    assert not (app / "executed").exists()
+    monkeypatch.setenv("DARTSCTL_GUARD", "on")
+    assert not guards.would_be_active(app / "bin" / "no-python", site)
+    assert not guards.would_be_active(python, app / "lib" / "python3.7" / "site-packages")
+
+
+@pytest.mark.parametrize("variables", [{"DARTSCTL_GUARD": "on"}, {"DARTSCTL_GUARD": "off"}, {"KUBERNETES_SERVICE_HOST": "here"}])
+def test_what_is_found_out_is_what_the_interpreter_does(
+    app: Path, site: Path, port: int, python: Python, variables: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guards.install(site, {port: "darts-app"})
+    plain = {"PATH": os.environ["PATH"], **variables}
+    is_active = said(python("-c", "import _dartsctl_guard; print(_dartsctl_guard.ACTIVE)", environ=plain)) == "True"
+    monkeypatch.delenv("DARTSCTL_GUARD", raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert guards.would_be_active(app / "bin" / "python", site) is is_active
 
 
 # --- in a server's environment ------------------------------------------------------------------------------------------------

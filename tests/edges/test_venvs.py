@@ -176,19 +176,23 @@ def test_which_project_is_one_of_poetrys(shop: Path, tmp_path: Path, text: str, 
     assert bool(venvs.find((shop,), {"POETRY_VIRTUALENVS_PATH": str(tmp_path / "kept")})) is is_one
 
 
-@pytest.mark.parametrize(("answer", "count"), [("echo '{}'", 1), ("echo '{}'; exit 1", 0), ("echo nothing", 0), ("exit 0", 0)])
-def test_poetry_is_asked_where_its_settings_say_otherwise(  # a script in poetry's place: what is tested is what becomes of its answer
-    shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: str, count: int
-) -> None:
-    elsewhere = make(tmp_path / "elsewhere")
+@pytest.mark.parametrize("where", ["the project", "the user", "another cache"])
+def test_poetrys_own_settings_say_where_they_are(shop: Path, tmp_path: Path, where: str) -> None:
+    make(tmp_path / "kept" / "virtualenvs" / f"{poetry_name(shop)}-py3.12")
+    path = f'[virtualenvs]\npath = "{tmp_path}/kept/virtualenvs"\n'
+    config = tmp_path / "config" / "pypoetry" / "config.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text({"the user": path, "another cache": f'cache-dir = "{tmp_path}/kept"\n'}.get(where, ""))
+    if where == "the project":
+        (shop / "poetry.toml").write_text(path)
+    assert len(venvs.find((shop,), {"HOME": "/nonexistent", "XDG_CONFIG_HOME": str(tmp_path / "config")})) == 1
+
+
+def test_poetry_itself_is_never_started(shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     script = tmp_path / "bin" / "poetry"
     script.parent.mkdir()
-    script.write_text(f'#!/bin/sh\n[ "$*" = "--directory {shop} --no-interaction env info --path" ] || exit 9\n{answer.format(elsewhere)}\n')
+    script.write_text(f"#!/bin/sh\ntouch {tmp_path}/executed\n")
     script.chmod(0o755)
     monkeypatch.setenv("PATH", f"{script.parent}{os.pathsep}{os.environ['PATH']}")
-    assert len(venvs.find((shop,), {"HOME": "/nonexistent"})) == count
-
-
-def test_without_poetry_its_projects_are_no_error(shop: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
     assert venvs.find((shop,), {"HOME": "/nonexistent"}) == ()
+    assert not (tmp_path / "executed").exists()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from dartsctl.cli.options import working_folder
 from dartsctl.cli.root import production_ports
-from dartsctl.errors import DartsctlError, UsageError
+from dartsctl.errors import UsageError
 
 if TYPE_CHECKING:
     from dartsctl.edges.output import Screen
@@ -58,7 +58,7 @@ def request_for(
     allocation, problem = production_ports(settings)
     if problem:
         screen.detail(f"only the documented production ports are refused: {problem}")
-    branch = _branch(checkout)
+    branch = branch_of(checkout)
     is_dev = kind == "dev"
     return ServerRequest(
         command=command,
@@ -129,14 +129,19 @@ def checkout_of(settings: Settings) -> str:
     return str(next((one for one in (folder, *folder.parents) if (one / ".git").exists()), folder))
 
 
-def _branch(checkout: str) -> str:
-    """The git branch, for people; empty where there is none."""
-    if not (Path(checkout) / ".git").exists():
-        return ""
-    from dartsctl import spawn
+def branch_of(checkout: str) -> str:
+    """The git branch, for people; empty where there is none.
 
+    Its files are read, git is not started: in another user's checkout git would do what its configuration says.
+    """
+    from dartsctl import bounded_file
+
+    folder = Path(checkout) / ".git"
     try:
-        done = spawn.run(["git", "-C", checkout, "branch", "--show-current"], deadline=2)
-    except DartsctlError:
+        if folder.is_file():  # a worktree, a submodule
+            folder = Path(checkout) / bounded_file.read_text(folder).removeprefix("gitdir:").strip()
+        head = bounded_file.read_text(folder / "HEAD").strip()
+    except (OSError, ValueError):
         return ""
-    return done.stdout.strip() if done.code == 0 else ""
+    name = head.removeprefix("ref: refs/heads/")
+    return "" if name in (head, ".invalid") else name  # detached; kept elsewhere (reftable)

@@ -61,7 +61,7 @@ def install(request: GuardRequest, *, book: GuardBook, screen: Screen) -> ExitCo
         book.add(venv.path, request.project)
     except DartsctlError as error:  # the guard is in place all the same
         screen.warn(f"`prod check` will not keep its ports up to date: {error.message}")
-    active = guards.is_active(venv.python)
+    active = guards.would_be_active(venv.python, venv.site_packages)
     document = {**_document(venv, changed=changed), "active": active, "ports": dict(sorted(owners.items()))}
     screen.result(document, [f"{venv.path}: production's ports {_listed(owners)} are refused" + ("" if changed else ", as before")])
     if not active:
@@ -133,7 +133,7 @@ def _state(venv: VirtualEnvironment, project: str, request: GuardRequest) -> Gua
     if guard is None:
         return GuardState(str(venv.path), venv.source, project, installed=False, active=False, ports={}, version=None, up_to_date=False)
     fits = project != request.project or guard.ports == _owners(request, guard)  # another production's ports are not known here
-    active = guards.is_active(venv.python)
+    active = bool(guard.ports) and guards.would_be_active(venv.python, venv.site_packages)
     return GuardState(str(venv.path), venv.source, project, True, active, guard.ports, guard.version, up_to_date=guard.current and fits)
 
 

@@ -7,12 +7,13 @@ In a virtual environment it is two things in site-packages: the folder `_dartsct
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from dartsctl import bounded_file, spawn
+from dartsctl import bounded_file
 from dartsctl.errors import DartsctlError
 
 FOLDER = Path(__file__).parents[1] / "guard_path"
@@ -25,6 +26,7 @@ _PTH_MARK = "# dartsctl guard"
 _MODULE_MARK = '"""dartsctl guard'
 _PORTS = 'PORTS: "dict[int, str]" = '
 _VERSION = "VERSION = "
+_OLDEST_PYTHON = (3, 8)
 
 
 # --- in a server's environment ------------------------------------------------------------------------------------------------
@@ -139,13 +141,18 @@ def remove(site_packages: Path) -> bool:
         return _take_away(site_packages)
 
 
-def is_active(python: Path) -> bool:
-    """Whether a program that this interpreter starts now is kept off production's ports: not in a container, nor with DARTSCTL_GUARD=off."""
-    question = f"import sys; print(getattr(sys.modules.get({_PACKAGE!r}), 'ACTIVE', False))"
-    try:
-        return spawn.run([str(python), "-I", "-c", question], deadline=10).stdout.strip() == "True"
-    except (DartsctlError, OSError):
+def would_be_active(python: Path, site_packages: Path) -> bool:
+    """Whether a program that this interpreter would start now is kept off production's ports by a guard in `site_packages`.
+
+    Nothing is executed to find out: the interpreter may be another user's program.
+    """
+    version = re.fullmatch(r"[a-z]+(\d+)\.(\d+)t?", site_packages.parent.name)
+    is_known = version is not None and (int(version[1]), int(version[2])) >= _OLDEST_PYTHON
+    if not is_known or not os.access(python, os.X_OK):
         return False
+    from dartsctl.guard_path import _dartsctl_guard  # what decides is there, not here
+
+    return _dartsctl_guard.is_wanted()
 
 
 def _module(owners: Mapping[int, str]) -> str:

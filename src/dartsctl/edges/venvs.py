@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dartsctl import bounded_file, spawn
+from dartsctl import bounded_file
 from dartsctl.errors import DartsctlError, UsageError
 
 _ASK_POETRY_WITHIN = 10.0  # seconds; it takes one to start
@@ -98,34 +98,31 @@ def _python_version(cfg: Path) -> str:
 
 
 def _of_poetry(folder: Path, environ: Mapping[str, str]) -> list[Path]:
-    """What poetry has made for the project in `folder`: by its scheme of names, or by its own word where it keeps them elsewhere."""
+    """What poetry has made for the project in `folder`, by its scheme of names. Poetry itself is not asked: it would execute what lies there."""
     project = _poetry_project(folder)
     if project is None:
         return []
-    named = sorted(_poetry_home(environ).glob(f"{_poetry_name(project, folder)}-py*"), key=_modified, reverse=True)
-    if named:
-        return named
-    try:
-        done = spawn.run(["poetry", "--directory", str(folder), "--no-interaction", "env", "info", "--path"], deadline=_ASK_POETRY_WITHIN)
-    except (DartsctlError, OSError):
-        return []
-    answer = done.stdout.strip()
-    return [Path(answer)] if done.code == 0 and answer.startswith("/") else []
+    return sorted(_poetry_home(folder, environ).glob(f"{_poetry_name(project, folder)}-py*"), key=_modified, reverse=True)
 
 
 def _poetry_project(folder: Path) -> str | None:
     """The project's name as poetry knows it; None where this is no project of poetry's."""
-    import tomllib
-
-    try:
-        document: dict[str, Any] = tomllib.loads(bounded_file.read_text(folder / "pyproject.toml"))
-    except (OSError, ValueError):
-        return None
+    document = _toml(folder / "pyproject.toml")
     poetry = _table(_table(document, "tool"), "poetry")
-    if not poetry and not (folder / "poetry.lock").exists():
+    if not poetry and not (document and (folder / "poetry.lock").exists()):
         return None
     name = _table(document, "project").get("name") or poetry.get("name") or "non-package-mode"
     return re.sub(r"[-_.]+", "-", str(name))
+
+
+def _toml(path: Path) -> Mapping[str, Any]:
+    """A TOML file's table; empty where there is none, or it is broken."""
+    import tomllib
+
+    try:
+        return tomllib.loads(bounded_file.read_bytes(path).decode())
+    except (OSError, ValueError, RecursionError):
+        return {}
 
 
 def _table(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
@@ -133,15 +130,33 @@ def _table(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _poetry_home(environ: Mapping[str, str]) -> Path:
-    """Where poetry keeps its virtual environments, unless its configuration file says otherwise."""
+def _poetry_home(folder: Path, environ: Mapping[str, str]) -> Path:
+    """Where poetry keeps its virtual environments: a variable, else the project's poetry.toml, else its own config.toml, else the cache."""
     if explicit := environ.get("POETRY_VIRTUALENVS_PATH"):
         return Path(explicit).expanduser()
+    cache = _poetry_cache(environ)
+    for configured in (_toml(folder / "poetry.toml"), _toml(_poetry_config(environ))):
+        if (cache_dir := configured.get("cache-dir")) and "POETRY_CACHE_DIR" not in environ:
+            cache = Path(str(cache_dir)).expanduser()
+        if path := _table(configured, "virtualenvs").get("path"):
+            return Path(str(path).replace("{cache-dir}", str(cache))).expanduser()
+    return cache / "virtualenvs"
+
+
+def _poetry_cache(environ: Mapping[str, str]) -> Path:
     if cache := environ.get("POETRY_CACHE_DIR"):
-        return Path(cache).expanduser() / "virtualenvs"
+        return Path(cache).expanduser()
     home = Path(environ.get("HOME") or "/")
-    caches = home / "Library" / "Caches" if (home / "Library" / "Caches").is_dir() else Path(environ.get("XDG_CACHE_HOME") or home / ".cache")
-    return caches / "pypoetry" / "virtualenvs"
+    on_macos = home / "Library" / "Caches"
+    return (on_macos if on_macos.is_dir() else Path(environ.get("XDG_CACHE_HOME") or home / ".cache")) / "pypoetry"
+
+
+def _poetry_config(environ: Mapping[str, str]) -> Path:
+    if folder := environ.get("POETRY_CONFIG_DIR"):
+        return Path(folder).expanduser() / "config.toml"
+    home = Path(environ.get("HOME") or "/")
+    on_macos = home / "Library" / "Application Support"
+    return (on_macos if on_macos.is_dir() else Path(environ.get("XDG_CONFIG_HOME") or home / ".config")) / "pypoetry" / "config.toml"
 
 
 def _poetry_name(project: str, folder: Path) -> str:

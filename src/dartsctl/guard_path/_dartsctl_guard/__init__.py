@@ -22,13 +22,18 @@ _reported: "set[int]" = set()
 def _start() -> None:
     """Put the hook in place, unless there is nothing to refuse, it is switched off, or this is a container: its ports are not the host's."""
     global ACTIVE
-    wish = _wish()
     for entry in filter(None, os.environ.get("DARTSCTL_GUARD_PORTS", "").split(",")):
         port, _, owner = entry.partition("=")
         PORTS[int(port)] = owner
-    if PORTS and wish != "off" and (wish == "on" or not _in_a_container()):
+    if PORTS and is_wanted():
         sys.addaudithook(_hook)
         ACTIVE = True
+
+
+def is_wanted() -> bool:
+    """Whether this environment wants the hook. `dartsctl guard status` asks too, for an interpreter that it does not start."""
+    wish = _wish()
+    return wish != "off" and (wish == "on" or not _in_a_container())
 
 
 def _wish() -> str:
