@@ -95,6 +95,11 @@ def test_what_is_no_json_is_refused_without_quoting_it(text: str, sentence: str)
     assert "s3cret" not in caught.value.message
 
 
+def test_a_document_of_very_many_values_is_refused_before_it_costs_their_memory() -> None:
+    with pytest.raises(DockerUnavailable, match="more than 1000000 values"):
+        reader.loads(b"[" + b"[]," * 1_000_000 + b"[]]", SOURCE)
+
+
 def test_whole_characters_are_no_halves() -> None:
     assert reader.loads(b'["\\ud83d\\ude00", "\xc3\xa4", "\xff"]', SOURCE) == ["\U0001f600", "\u00e4", "\ufffd"]
 

@@ -16,6 +16,8 @@ from dartsctl.errors import DartsctlError
 
 HIGHEST_PORT = 65535
 LARGEST = 2**63 - 1
+MOST_VALUES = 1_000_000
+"""Values of one document, by its brackets and commas: each becomes an object of up to 200 bytes."""
 _LONGEST_NAME = 60
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_./-]+")
 _HALF_CHARACTER = re.compile(r"\\u[dD][89a-fA-F]")
@@ -37,9 +39,11 @@ class Source:
 
 
 def loads(text: str | bytes, source: Source) -> Any:
-    """`text` as JSON. Raises the source's error for everything else: NaN, a key given twice, endless nesting, half a character."""
+    """`text` as JSON. Raises the source's error for everything else: NaN, a key given twice, endless nesting, too many values, half a character."""
     if isinstance(text, bytes):
         text = text.decode(errors="replace")
+    if sum(map(text.count, "[{,")) > MOST_VALUES:
+        raise source.mistake(f"the answer has more than {MOST_VALUES} values")
     try:
         value = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_number)
         if _HALF_CHARACTER.search(text):

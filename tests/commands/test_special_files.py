@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 import socket
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
-    from live_stack import LiveStack
+    from plain_project import Project
 
-pytest_plugins = ("live_stack",)
+pytest_plugins = ("plain_project",)
 
 KINDS = {
     "pipe": "it is a named pipe, not a regular file",
@@ -49,33 +48,26 @@ def put(path: Path, kind: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("place", "words"), CALLS)
-def test_a_file_that_is_none_is_refused_at_once(live: LiveStack, place: str, words: str, kind: str) -> None:
-    live.compose({"a": {"image": "dartsctl-test/busybox:1"}})
-    if place != "pyproject.toml":
-        live.settings(environment="dev")
-        (live.folder / "dartsctl.toml").write_text("[dev]\nfiles = ['compose.json']\n")
-    put(live.folder / place, kind)
-    begun = time.monotonic()
-    said = live.run(*words.split(), timeout=30)
-    assert time.monotonic() - begun < 10, "Compose's own deadline is 60 seconds"
-    assert said.code == 2, said
-    (error,) = [line for line in said.err.splitlines() if line.startswith("error: ")]
-    assert place in error
-    assert KINDS[kind] in error
+def test_a_file_that_is_none_is_refused_at_once(project: Project, place: str, words: str, kind: str) -> None:
+    (project.folder / "dartsctl.toml").write_text("[dev]\nfiles = ['compose.json']\n")
+    if place == "pyproject.toml":
+        (project.folder / "dartsctl.toml").unlink()
+    put(project.folder / place, kind)
+    ended = project.run(words, within=30)
+    assert ended.code == 2, ended
+    assert place in ended.error
+    assert KINDS[kind] in ended.error
+    assert ended.seconds < 10, "Compose's own deadline is 60 seconds"
 
 
-def test_a_pipe_as_dockers_own_configuration_is_refused_at_once(live: LiveStack) -> None:
-    live.compose({"a": {"image": "dartsctl-test/busybox:1"}})
-    config = live.folder / "docker"
-    config.mkdir()
-    os.mkfifo(config / "config.json")
-    said = live.run("check", "-f", "compose.json", timeout=30, DOCKER_CONFIG=str(config))
-    assert said.code == 5, said
-    assert "config.json cannot be read: it is a named pipe" in said.err
+def test_a_pipe_as_dockers_own_configuration_is_refused_at_once(project: Project) -> None:
+    os.mkfifo(project.folder / "docker" / "config.json")
+    ended = project.run("check -f compose.json", within=30)
+    assert ended.code == 5, ended
+    assert "config.json cannot be read: it is a named pipe" in ended.error
 
 
-def test_a_folder_named_like_the_env_file_is_no_env_file(live: LiveStack) -> None:
+def test_a_folder_named_like_the_env_file_is_no_env_file(project: Project) -> None:
     """Compose leaves it out too: a virtual environment may have that name."""
-    live.compose({"a": {"image": "dartsctl-test/busybox:1"}})
-    (live.folder / ".env").mkdir()
-    assert live.run("check", "-f", "compose.json", "--no-engine").code == 0
+    (project.folder / ".env").mkdir()
+    assert project.run("check -f compose.json --no-engine").code == 0

@@ -1,7 +1,6 @@
 """The Docker engine's HTTP API on its unix socket: the list of containers in 2 ms, where one `docker ps` takes 50.
 
-The request is HTTP/1.0, so that the answer ends with the connection: 20 lines here instead of http.client, whose import alone costs more than
-the command's whole budget (PERFORMANCE.md, start-up). Engines behind TCP, TLS or ssh are asked through edges/docker.py.
+Engines behind TCP, TLS or ssh are asked through edges/docker.py.
 """
 
 from __future__ import annotations
@@ -10,13 +9,15 @@ import json
 import os
 import socket
 import struct
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
 
-from dartsctl import bounded_file, containers, log_stream, reader
+from dartsctl import bounded_file, containers, log_stream, reader, unix_http
 from dartsctl.containers import Container
 from dartsctl.engines import Engine, Kind
 from dartsctl.errors import DartsctlError, DockerUnavailable
@@ -28,6 +29,10 @@ from dartsctl.stack import Network, bridge_options
 if TYPE_CHECKING:
     from dartsctl.inspection import Inspection
 
+ANSWER_LIMIT = 16 << 20
+"""Bytes of an answer."""
+OUTPUT_LIMIT = 4 << 20
+"""Bytes of a log or of a command's output that are looked at."""
 _STOP_TIMEOUT = 10
 """Seconds, where neither image nor container says anything else."""
 _NEVER_RAN = -1
@@ -94,7 +99,7 @@ class EngineApi:
         """The last `tail` lines of a container's log; None where its logging driver keeps none that can be read, or it is gone (EDGE 78)."""
         path = f"/containers/{quote(identity, safe='')}/logs?stdout=1&stderr=1&tail={tail}&timestamps={int(timestamps)}"
         try:
-            return log_stream.lines(self._request("GET", path), timestamps=timestamps)
+            return log_stream.lines(self._request("GET", path, limit=OUTPUT_LIMIT, cut=True), timestamps=timestamps)
         except _NotFound:
             return None
         except DockerUnavailable as error:
@@ -108,7 +113,8 @@ class EngineApi:
         try:
             answer = self._request("POST", f"/containers/{quote(identity, safe='')}/exec", wish)
             made = quote(reader.read(answer, self._source, "exec").at("Id").text(), safe="")
-            said = log_stream.output(self._request("POST", f"/exec/{made}/start", b'{"Detach": false, "Tty": false}'))
+            output = self._request("POST", f"/exec/{made}/start", b'{"Detach": false, "Tty": false}', limit=OUTPUT_LIMIT, cut=True)
+            said = log_stream.output(output)
             code = self._get(f"/exec/{made}/json", "exec").at("ExitCode").integer(_NEVER_RAN, minimum=-1)
         except (_NotFound, _Refused):
             return None
@@ -178,19 +184,12 @@ class EngineApi:
         """The JSON document at `path`; messages call it `name`."""
         return reader.read(self._request("GET", path), self._source, name)
 
-    def _request(self, method: str, path: str, document: bytes = b"") -> bytes:
-        about = f"Content-Type: application/json\r\nContent-Length: {len(document)}\r\n" if document else ""
-        with self._connect() as connection:
-            try:
-                connection.sendall(f"{method} {path} HTTP/1.0\r\nHost: docker\r\n{about}\r\n".encode() + document)
-                answer = bytearray()
-                while chunk := connection.recv(65536):
-                    answer += chunk
-            except TimeoutError:
-                raise self._silent() from None
-            except OSError as error:
-                raise self._absent() from error
-        head, _, body = bytes(answer).partition(b"\r\n\r\n")
+    def _request(self, method: str, path: str, document: bytes = b"", *, limit: int = ANSWER_LIMIT, cut: bool = False) -> bytes:
+        """The body of the answer; with `cut` no more of it than `limit`, else a longer one is an error."""
+        until = time.monotonic() + self._deadline
+        with self._answering(limit), unix_http.connect(self._path, until=until) as connection:
+            answer = unix_http.exchange(connection, method, path, document, until=until, limit=limit, cut=cut)
+        head, _, body = answer.partition(b"\r\n\r\n")
         status = head.split(b" ", 2)[1:2]
         if status == [b"404"]:
             raise _NotFound(f"the engine knows no {path}")
@@ -198,23 +197,21 @@ class EngineApi:
             raise _Refused(f"the engine at {self.address} answered {_message(body)}", hint="docker info")
         return body
 
-    def _connect(self) -> socket.socket:
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        connection.settimeout(self._deadline)
+    @contextmanager
+    def _answering(self, limit: int) -> Iterator[None]:
+        """Within it everything that goes wrong with a connection is DockerUnavailable."""
         try:
-            connection.connect(self._path)
+            yield
         except PermissionError as error:
-            connection.close()
             raise DockerUnavailable(
                 f"you may not use the Docker engine at {self.address}", hint="sudo usermod -aG docker $USER && newgrp docker"
             ) from error
-        except TimeoutError:
-            connection.close()
+        except (TimeoutError, BlockingIOError):  # the latter: so many wait for it already that the kernel lets no more in
             raise self._silent() from None
+        except unix_http.AnswerTooLarge:
+            raise DockerUnavailable(f"the Docker engine at {self.address} sent more than {limit >> 20} MiB", hint="docker info") from None
         except OSError as error:
-            connection.close()
             raise self._absent() from error
-        return connection
 
     def _absent(self) -> DockerUnavailable:
         return no_engine(self.address, os.environ)
@@ -228,7 +225,8 @@ class EngineApi:
         """The pid and uid of the process that listens on the engine's socket (Linux); a pid of 0 is outside our pid namespace."""
         if not hasattr(socket, "SO_PEERCRED"):
             return None, None
-        with self._connect() as connection:
+        until = time.monotonic() + self._deadline
+        with self._answering(ANSWER_LIMIT), unix_http.connect(self._path, until=until) as connection:
             pid, uid, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
         if pid == 1:  # socket activation: systemd made the socket, dockerd left its pid in the default place
             pid = _pid_file()

@@ -1,0 +1,54 @@
+"""An engine that is slow without end, or sends without end: every verb ends in time, in little memory, with one sentence and code 5."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+import hostile_engine
+from hostile_engine import Behaviour, engine
+
+if TYPE_CHECKING:
+    from plain_project import Project
+
+pytest_plugins = ("plain_project",)
+
+VERBS = ("check -f compose.json", "prod check", "prod up", "prod ps", "prod down", "doctor", "dev")
+WITHIN = 120
+MEGABYTES = 300
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "sentence"),
+    [
+        (hostile_engine.drips, "did not answer within 10 s"),
+        (hostile_engine.drips_after_its_version, "did not answer within 10 s"),
+        (hostile_engine.is_silent, "did not answer within 10 s"),
+        (hostile_engine.floods, "sent more than 16 MiB"),
+        (hostile_engine.floods_with_headers, "sent more than 16 MiB"),
+        (hostile_engine.floods_with_small_values, "more than 1000000 values"),
+        (hostile_engine.ends_early, "the engine at"),
+        (hostile_engine.hangs_up, "the engine at"),
+        (hostile_engine.talks_nonsense, "the engine at"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else value.__name__,
+)
+def test_a_sick_engine_holds_no_verb_and_costs_little_memory(project: Project, behaviour: Behaviour, sentence: str) -> None:
+    with engine(project.folder, behaviour) as address:
+        ended = project.measure(*VERBS, "ports", within=WITHIN, DOCKER_HOST=address)
+    for call in ended:
+        assert call.seconds < WITHIN * 0.75, call
+        assert call.megabytes < MEGABYTES, call
+        assert call.code == (0 if call.words == "ports" else 5), call  # `ports` has more to tell than the engine's part
+        assert "Traceback" not in call.err
+        if call.words not in ("ports", "doctor"):
+            assert sentence in call.error
+
+
+def test_a_sick_engine_keeps_no_server_from_starting(project: Project) -> None:
+    with engine(project.folder, hostile_engine.drips) as address:
+        for words in ("run -- true", "dev --no-services"):
+            ended = project.run(words, DOCKER_HOST=address)
+            assert ended.code == 0, ended
+            assert ended.seconds < 10

@@ -1,0 +1,115 @@
+"""A project that needs no Docker: Compose is a script of the test's own. Its dartsctl processes are measured.
+
+A pytest plugin: a test file that says `pytest_plugins = ("plain_project",)` has the fixture `project`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+HEALTHY = """case "$*" in
+*version*) echo 2.40.3; exit ;;
+*config*) cat MODEL; exit ;;
+esac
+"""
+"""The first lines of a script that answers as Compose does; what follows is done for `up`, `down` and `restart`."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """How a dartsctl ended. `seconds` are since all of them were started, `megabytes` its greatest memory, or that of a child of its."""
+
+    words: str
+    code: int
+    out: str
+    err: str
+    seconds: float
+    megabytes: float
+
+    @property
+    def error(self) -> str:
+        """Its only error."""
+        (error,) = [line for line in self.err.splitlines() if line.startswith("error: ")]
+        assert "Traceback" not in self.err
+        return error
+
+
+@dataclass(frozen=True)
+class Project:
+    """A folder with settings and Compose files, and the environment of what runs in it."""
+
+    folder: Path
+    environ: dict[str, str]
+
+    def compose(self, script: str) -> None:
+        """Let this script be Docker's Compose plugin; HEALTHY in it stands for the answers of a healthy one."""
+        plugin = self.folder / "docker" / "cli-plugins" / "docker-compose"
+        plugin.parent.mkdir(parents=True, exist_ok=True)
+        text = script.replace("HEALTHY", HEALTHY).replace("MODEL", str(self.folder / "model.json"))
+        plugin.write_text(f"#!/bin/sh\n{text}\n")
+        plugin.chmod(0o755)
+
+    def run(self, words: str, *, within: float = 60, **variables: str) -> Measured:
+        """`dartsctl WORDS` in the folder, ended."""
+        (ended,) = self.measure(words, within=within, **variables)
+        return ended
+
+    def measure(self, *calls: str, within: float, **variables: str) -> list[Measured]:
+        """`dartsctl CALL` for all of them, at the same time; those that have not ended after `within` seconds are killed."""
+        begun = time.monotonic()
+        started = [self.start(words, **variables) for words in calls]
+        timers = [threading.Timer(within, process.kill) for process in started]
+        for timer in timers:
+            timer.start()
+        ended = []
+        for words, process in zip(calls, started, strict=True):
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+            out, err = (self._output(words, stream).read_text() for stream in ("out", "err"))
+            ended.append(Measured(words, process.returncode, out, err, time.monotonic() - begun, usage.ru_maxrss / 1024))
+        for timer in timers:
+            timer.cancel()
+        return ended
+
+    def start(self, words: str, **variables: str) -> subprocess.Popen[bytes]:
+        """`dartsctl WORDS` in the background."""
+        with self._output(words, "out").open("wb") as out, self._output(words, "err").open("wb") as err:
+            return subprocess.Popen(
+                [sys.executable, "-m", "dartsctl", *words.split()],
+                cwd=self.folder,
+                env={**self.environ, **variables},
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+            )
+
+    def _output(self, words: str, stream: str) -> Path:
+        return self.folder / f"{words.replace('/', '-')}.{stream}"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """One service, in production and for development, a healthy Compose and no engine."""
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("COMPOSE_", "DOCKER_"))}
+    environ |= {"PYTHONUNBUFFERED": "1", "DOCKER_CONFIG": str(folder / "docker"), "DOCKER_HOST": f"unix://{folder}/none.sock"}
+    service = {"image": "dartsctl-test/busybox:1", "networks": {"default": None}}
+    model = {"name": "shop", "services": {"a": service}, "networks": {"default": {"name": "shop_default", "ipam": {}}}}
+    for name in ("model.json", "compose.json"):
+        (folder / name).write_text(json.dumps(model))
+    files = 'files = ["compose.json"]\nenv_files = []\n'
+    server = '[server]\ncommand = ["true"]\nservices = "required"\n'
+    (folder / "dartsctl.toml").write_text(f'[prod]\n{files}project = "shop"\n[dev]\n{files}project = "shop-dev"\n{server}')
+    made = Project(folder, environ)
+    made.compose("HEALTHY")
+    return made
