@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from dartsctl.collisions import Collision, NameTaken, Paused, ProjectTaken, find
@@ -74,6 +76,29 @@ def test_stopped_containers_count_as_the_other_stack_too() -> None:
 )
 def test_neither_another_project_nor_a_one_off_takes_the_name(one: Container) -> None:
     assert collisions(one) == ()
+
+
+def test_two_folders_may_share_a_project_as_long_as_no_service_is_in_both() -> None:
+    theirs = container("demo", "worker", files="/srv/other/compose.yml")
+    stack = Stack("demo", {"web": Service("web")}, {})
+    assert find(stack, [theirs], converge(stack, [theirs], {}), FILES) == ()
+    (found,) = find(stack, [theirs], converge(stack, [theirs], {}, remove_orphans=True), FILES)
+    assert isinstance(found, ProjectTaken), "it would be removed as an orphan"
+    assert find(stack, [theirs], converge(stack, [theirs], {}, remove_orphans=True, inactive=("worker",)), FILES) == ()
+
+
+def test_an_override_of_moved_ports_in_common_does_not_make_two_stacks_one() -> None:
+    override = "/home/dev/state/overrides/demo.yml"
+    theirs = container("demo", "web", files=f"/srv/production/compose.yml,{override}")
+    (found,) = collisions(theirs, files=(*FILES, override))
+    assert isinstance(found, ProjectTaken)
+    assert found.config_files == ("/srv/production/compose.yml",)
+
+
+def test_a_symbolic_link_to_our_file_is_our_file(tmp_path: Path) -> None:
+    (tmp_path / "compose.yml").touch()
+    (tmp_path / "link.yml").symlink_to("compose.yml")
+    assert collisions(container("demo", "web", files=str(tmp_path / "link.yml")), files=(str(tmp_path / "compose.yml"),)) == ()
 
 
 def test_without_files_of_our_own_nothing_can_be_compared() -> None:

@@ -53,6 +53,8 @@ def test_another_environment_has_conventional_names_too(shop: Path) -> None:
         project="shop-staging",
         profiles=(),
         directory=shop,
+        siblings=frozenset({"shop", "shop-dev"}),
+        has_copies=True,
     )
 
 
@@ -212,9 +214,9 @@ def test_in_the_working_folder_compose_picks_its_own_files(shop: Path, monkeypat
 def test_in_another_folder_the_files_that_compose_would_pick_are_named(shop: Path) -> None:
     with pytest.raises(UsageError, match=rf"^no Compose file in {shop} "):
         adhoc(directory=shop)
-    touch(shop, "docker-compose.yml", "docker-compose.override.yaml", "compose.override.yml")
+    touch(shop, "docker-compose.yml", "docker-compose.override.yaml")
     assert adhoc(directory=shop).files == (shop / "docker-compose.yml", shop / "docker-compose.override.yaml")
-    touch(shop, "compose.yaml")
+    touch(shop, "compose.yaml", "compose.override.yml")
     assert adhoc(directory=shop).files == (shop / "compose.yaml", shop / "compose.override.yml")
 
 

@@ -1,12 +1,14 @@
-"""Beside ports, what else would break an `up` or harm somebody: names that are taken, a project that is another one's, a paused container."""
+"""Beside ports, what else would break an `up` or harm somebody: taken names, a project that is another stack's, a paused container."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from dartsctl import stack_files
 from dartsctl.containers import Container
 from dartsctl.convergence import Convergence
+from dartsctl.same_stack import RunsAs
 from dartsctl.stack import Stack
 
 
@@ -20,7 +22,7 @@ class NameTaken:
 
 @dataclass(frozen=True, slots=True)
 class ProjectTaken:
-    """The project's name under which other Compose files run: `up` would replace those containers by ours."""
+    """The project's name under which other Compose files run: `up` would replace or remove these containers."""
 
     project: str
     containers: tuple[Container, ...]
@@ -35,7 +37,7 @@ class Paused:
     container: Container
 
 
-Collision = NameTaken | ProjectTaken | Paused
+Collision = NameTaken | ProjectTaken | RunsAs | Paused
 
 
 def find(stack: Stack, containers: Sequence[Container], convergence: Convergence, files: Sequence[str]) -> tuple[Collision, ...]:
@@ -50,18 +52,33 @@ def find(stack: Stack, containers: Sequence[Container], convergence: Convergence
         and not (container.project == stack.project and container.service == service.name and not container.is_one_off)
     ]
     paused = [Paused(container) for container in convergence.paused]
-    foreign = _project_of_others(stack, containers, files)
+    foreign = _project_of_others(stack, containers, convergence, files)
     return (*taken, *paused, *([foreign] if foreign else []))
 
 
-def _project_of_others(stack: Stack, containers: Sequence[Container], files: Sequence[str]) -> ProjectTaken | None:
-    """Files that share none with ours mean another stack; one in common means our own with another overlay (PORTS.md, gotcha 10)."""
-    ours = set(files)
-    others = tuple(
-        container
-        for container in containers
-        if container.project == stack.project and not container.is_one_off and container.config_files and not ours & set(container.config_files)
-    )
-    if not others or not ours:
+def _project_of_others(stack: Stack, containers: Sequence[Container], convergence: Convergence, files: Sequence[str]) -> ProjectTaken | None:
+    """Return what `up` would take from another stack in the same project.
+
+    Containers of services that we do not have stay as they are: two folders may share a project.
+    """
+    spared = {container.id for container in convergence.staying if container not in convergence.kept}
+    ours = [container for container in containers if container.project == stack.project and container.id not in spared]
+    others = of_other_files(ours, files)
+    if not others:
         return None
-    return ProjectTaken(stack.project, others, others[0].config_files, others[0].working_dir)
+    return ProjectTaken(stack.project, others, others[0].own_config_files, others[0].working_dir)
+
+
+def of_other_files(containers: Sequence[Container], files: Sequence[str]) -> tuple[Container, ...]:
+    """Return the containers of a project that were made from other Compose files than `files`.
+
+    One file in common makes it our own stack, with another overlay (PORTS.md, gotcha 10). Nothing is told apart where
+    either side's files are not known.
+    """
+    found = []
+    for container in containers:
+        ours = stack_files.identities(stack_files.own_files(files, container.project))
+        theirs = stack_files.identities(container.own_config_files)
+        if not container.is_one_off and ours and theirs and not ours & theirs:
+            found.append(container)
+    return tuple(found)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from dartsctl.bindings import ANY_IPV4, Endpoint
 from dartsctl.reader import LARGEST, Cursor, digits
+from dartsctl.stack_files import own_files
 
 PROJECT_LABEL = "com.docker.compose.project"
 
@@ -61,9 +63,14 @@ class Container:
 
     @property
     def config_files(self) -> tuple[str, ...]:
-        """Absolute paths at creation time; a path that contains a comma comes out in pieces, the label does not say better."""
+        """Absolute paths at creation time. Commas separate them: what does not begin with a slash goes on with the path before."""
         text = self.labels.get("com.docker.compose.project.config_files", "")
-        return tuple(text.split(",")) if text else ()
+        return tuple(re.split(r",(?=/)", text)) if text else ()
+
+    @property
+    def own_config_files(self) -> tuple[str, ...]:
+        """The same without dartsctl's overrides of moved ports."""
+        return tuple(own_files(self.config_files, self.project))
 
     @property
     def holds_ports(self) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dartsctl import bounded_file
+from dartsctl import bounded_file, stack_files
 from dartsctl.errors import Refused, UsageError
 from dartsctl.settings import PRODUCTION, Settings, environment_key
 from dartsctl.settings_values import check_project
@@ -31,9 +31,6 @@ CONVENTIONAL: Mapping[str, tuple[str, ...]] = {
 ENV_FILES: Mapping[str, str] = {"dev": ".env", PRODUCTION: ".env.production"}
 """The env file without `env_files` in the settings; another environment's is .env.NAME."""
 
-COMPOSE_DEFAULTS = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
-"""What Compose itself picks in a folder, in its order; an override file of the same kind is merged over it."""
-
 ENTRY_POINTS = ("run.py", "app.py")
 
 
@@ -54,6 +51,12 @@ class Environment:
     is_production: bool = False
     refuses_unsafe: bool = True
     """Whether weak secrets and bad certificates keep production from starting, or are only warned about."""
+    project_named: bool = False
+    """The project's name was given on the command line: then what runs under it is a stated wish."""
+    siblings: frozenset[str] = frozenset()
+    """The projects of the other environments of the settings."""
+    has_copies: bool = False
+    """Other checkouts run copies of this stack on purpose: those of production, and of files without settings, never do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,9 @@ def resolve(
         directory=settings.root,
         is_production=name == PRODUCTION,
         refuses_unsafe=configured.unsafe == "refuse",
+        project_named=project is not None,
+        siblings=frozenset(one.project for other, one in settings.environments.items() if other != name),
+        has_copies=name != PRODUCTION,
     )
     return _checked(environment)
 
@@ -122,6 +128,7 @@ def adhoc(
         project=None if project is None else check_project(project, source="--project"),
         profiles=tuple(profiles),
         directory=folder,
+        project_named=project is not None,
     )
     return _checked(environment)
 
@@ -251,12 +258,10 @@ def _compose_defaults(folder: Path) -> tuple[Path, ...]:
     """Nothing in the working folder (Compose knows best: COMPOSE_FILE, the folders above), else what it would pick in `folder`."""
     if folder == _absolute(Path()):
         return ()
-    first = next((folder / name for name in COMPOSE_DEFAULTS if (folder / name).is_file()), None)
-    if first is None:
-        raise UsageError(f"no Compose file in {folder} ({', '.join(COMPOSE_DEFAULTS)})", hint="name it: dartsctl check -f FILE")
-    stem = first.name.partition(".")[0]
-    overrides = (folder / f"{stem}.override{ending}" for ending in (".yml", ".yaml"))
-    return (first, *[file for file in overrides if file.is_file()][:1])
+    files = stack_files.in_folder(folder)
+    if not files:
+        raise UsageError(f"no Compose file in {folder} ({', '.join(stack_files.COMPOSE_NAMES)})", hint="name it: dartsctl check -f FILE")
+    return files
 
 
 def _flagged(files: Sequence[Path], flag: str) -> tuple[Path, ...]:

@@ -141,7 +141,9 @@ def _configured(common: Common, name: str | None, project: str | None, profiles:
     environment = resolve(settings, chosen, project=project, profiles=tuple(profiles))
     if environment.is_production:  # the settings speak of production alone
         proxy, url = proxy or settings.doctor.proxy, url or settings.doctor.url
-    commands = Commands("dartsctl doctor" + (f" {name}" if name else ""), f"dartsctl {chosen}", f"dartsctl {chosen} up")
+    words = ["dartsctl", "doctor", *([name] if name else []), *(["--project", project] if project else [])]
+    up = ["dartsctl", chosen, "up", *(["--project", project] if project else [])]
+    commands = Commands(shlex.join(words), f"dartsctl {chosen}", shlex.join(up))
     return ExamineRequest(environment, commands, proxy, checked_url(url), lambda: secrets_of(environment))
 
 
@@ -155,8 +157,10 @@ def _adhoc(
     environment = adhoc(
         files=tuple(files), project=project, env_files=tuple(env_files), profiles=tuple(profiles), directory=common.project_dir or working_folder()
     )
-    words = [word for file in files for word in ("-f", os.fspath(file))] + (["-p", project] if project else [])
-    stack = shlex.join(["docker", "compose", *words, *(word for file in env_files for word in ("--env-file", os.fspath(file)))])
+    words = [word for file in files for word in ("-f", os.fspath(file))]
+    words += [word for file in env_files for word in ("--env-file", os.fspath(file))]
+    words += ["-p", project] if project else []
+    stack = shlex.join(["docker", "compose", *words])
     commands = Commands(shlex.join(["dartsctl", "doctor", *words]), stack, f"{stack} up -d")
     return ExamineRequest(environment, commands, proxy, checked_url(url), lambda: secrets_of(environment))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -105,11 +106,21 @@ def check(
 
     request = CheckRequest(
         environment,
-        Intent(services=tuple(services or ()), ask_engine=engine, project_named=project is not None),
+        Intent(services=tuple(services or ()), ask_engine=engine),
         fix=fix and not common.dry_run,
         answers=Answers(policy=policy_named(on_conflict), yes=common.yes, wait_timeout=float(wait_timeout or 120), remappable=False),
+        next_command=_check_command(environment, services or []),
     )
     return run_check(request, compose_on=compose_on, prompts=prompts_of(common), screen=common.screen())
+
+
+def _check_command(environment: Environment, services: list[str]) -> str:
+    """The same call again, without a project."""
+    words = ["dartsctl", "check"]
+    words += [word for file in environment.files for word in ("--file", str(file))]
+    words += [word for file in environment.env_files for word in ("--env-file", str(file))]
+    words += [word for profile in environment.profiles for word in ("--profile", profile)]
+    return shlex.join([*words, *services])
 
 
 @app.command()

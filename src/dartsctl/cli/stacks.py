@@ -64,7 +64,7 @@ def _add_check(name: str, group: typer.Typer) -> None:
 
         request = CheckRequest(
             environment,
-            Intent(services=tuple(services or ()), project_named=project is not None),
+            Intent(services=tuple(services or ())),
             allocation=Allocation.of(settings.ports.production),
             fix=fix and not common.dry_run,
             answers=answers_of(common, settings, name, on_conflict, wait_timeout),
@@ -115,7 +115,6 @@ def _add_up(name: str, group: typer.Typer) -> None:
             force_recreate=force_recreate,
             remove_orphans=remove_orphans,
             scales=tuple(_scale(text) for text in scale or ()),
-            project_named=project is not None,
         )
         request = UpRequest(
             environment,
@@ -165,7 +164,7 @@ def _add_restart(name: str, group: typer.Typer) -> None:
 
         request = UpRequest(
             environment,
-            Intent(services=tuple(services or ()), project_named=project is not None),
+            Intent(services=tuple(services or ())),
             deadline=float(wait_timeout or settings.environments[name].wait_timeout),
             dry_run=common.dry_run,
             next_command=f"dartsctl {name} restart",

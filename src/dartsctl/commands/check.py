@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from dartsctl import lint
 from dartsctl.allocation import Allocation
 from dartsctl.commands import obstacles, report
+from dartsctl.commands.another_stack import for_project
 from dartsctl.commands.guards_refresh import refresh_guards
 from dartsctl.commands.host import Host
 from dartsctl.commands.moving import ComposeOn, with_kept_moves
@@ -41,15 +42,19 @@ def check(request: CheckRequest, *, compose_on: ComposeOn, prompts: Prompts, scr
     if request.fix and not preflight.is_clear:
         obstacles.refuse_unsafe(preflight, screen)
         _, preflight = obstacles.settle(preflight, request, request.environment, compose_on=compose_on, prompts=prompts, screen=screen)
-    return _report(preflight, request.allocation, screen)
+    return _report(preflight, request, screen)
 
 
-def _report(preflight: Preflight, allocation: Allocation | None, screen: Screen) -> ExitCode:
-    notices = (*preflight.notices, *_about_allocation(preflight, allocation))
+def _report(preflight: Preflight, request: CheckRequest, screen: Screen) -> ExitCode:
+    notices = (*preflight.notices, *_about_allocation(preflight, request.allocation))
+    another = preflight.another_stack
+    hint = for_project(request.next_command, another.project) if another else ""
     code = verdict(preflight)
     document = report.document(preflight)
     document["warnings"] = [{"code": one.code, "service": one.service, "message": one.sentence} for one in notices]
     document["exit_code"] = int(code)
+    if hint:
+        document["hint"] = hint
     if screen.as_json:
         screen.document(document)
         return code
@@ -59,6 +64,8 @@ def _report(preflight: Preflight, allocation: Allocation | None, screen: Screen)
     tell_obstacles(preflight, screen)
     for advice in dict.fromkeys(one.advice for one in preflight.refused if one.advice):
         screen.note(f"next: {advice}")
+    if hint:
+        screen.note(f"next: {hint}")
     if code is ExitCode.OK:
         count = len(preflight.answer.findings)
         screen.note(f"{preflight.stack.project}: no conflict; {count} binding{'' if count == 1 else 's'} checked{_limits(preflight)}")

@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from dartsctl import compose_errors
+from dartsctl import collisions, compose_errors
 from dartsctl.commands import streaming
+from dartsctl.commands.another_stack import for_project
 from dartsctl.commands.preflight import engine_at
 from dartsctl.edges.docker import Compose
 from dartsctl.edges.engine import EngineApi
 from dartsctl.edges.output import Screen
 from dartsctl.environment import Environment
-from dartsctl.errors import DartsctlError, ExitCode, Interrupted, TimedOut
+from dartsctl.errors import DartsctlError, ExitCode, Interrupted, Refused, TimedOut
 from dartsctl.installation import endpoint
 
 _OVERHEAD = 120.0  # seconds for everything but the containers' own grace
@@ -32,7 +33,11 @@ class DownRequest:
 
 
 def down(request: DownRequest, *, compose: Compose, screen: Screen) -> ExitCode:
-    """Take the stack down. Raises with code 7 where volumes are to go and nobody has said yes."""
+    """Take the stack down.
+
+    Raises Refused where another stack has the project's name, and with code 7 where volumes are to go and nobody has said yes.
+    """
+    _refuse_another_stack(request, compose)
     words = _words(request)
     if request.dry_run:
         screen.result({"ok": True, "dry_run": True, "exit_code": 0}, [f"would run: {' '.join(compose.argv(*words))}"])
@@ -47,6 +52,25 @@ def down(request: DownRequest, *, compose: Compose, screen: Screen) -> ExitCode:
     else:
         screen.note(f"{request.environment.project} is down")
     return ExitCode.OK
+
+
+def _refuse_another_stack(request: DownRequest, compose: Compose) -> None:
+    """Compose takes down what has the project's name, whichever files it was made from. Naming the project is that wish."""
+    environment = request.environment
+    if environment.project_named:
+        return
+    containers = [one for one in engine_at(endpoint(os.environ)).containers() if one.project == environment.project]
+    others = collisions.of_other_files(containers, [str(file) for file in environment.files])
+    if others and not request.remove_orphans:
+        services = compose.all_services()
+        others = tuple(one for one in others if one.service in services)
+    if others:
+        raise Refused(
+            f"project name {environment.project} belongs to another stack, from {', '.join(others[0].own_config_files)}: "
+            f"`down` would remove {', '.join(one.name for one in others)}",
+            details=("nothing was changed",),
+            hint=for_project(f"dartsctl {environment.name} down", others[0].project),
+        )
 
 
 def _words(request: DownRequest) -> list[str]:

@@ -13,7 +13,7 @@ from typing import Literal
 
 from dartsctl import certificate, masking, nginx_config, nginx_log, proxies
 from dartsctl.bindings import Endpoint
-from dartsctl.commands import examine_proxy
+from dartsctl.commands import another_stack, examine_proxy
 from dartsctl.commands.examine_containers import Containers
 from dartsctl.commands.examine_proxy import Reading, Request
 from dartsctl.commands.host import Host
@@ -60,7 +60,11 @@ class ExamineRequest:
 
 
 def examine(request: ExamineRequest, *, compose: Compose) -> Facts:
-    """The facts. An engine that does not answer is one of them; Compose files that cannot be read raise DartsctlError."""
+    """The facts. An engine that does not answer is one of them.
+
+    Raises DartsctlError where Compose files cannot be read, Refused where the stack runs under another project's name, or
+    another stack under this one's: the hint is the command that looks at that project.
+    """
     address = endpoint(os.environ)
     api = EngineApi(address, deadline=ENGINE_DEADLINE) if address.startswith("unix://") else None
     try:
@@ -71,6 +75,7 @@ def examine(request: ExamineRequest, *, compose: Compose) -> Facts:
         return Facts(found, time.time(), request.environment.name, request.environment.project or "", commands=request.commands)
     skew = ahead(clock, time.time())
     before = look(request.environment, Intent(), compose=compose, host=Host())
+    another_stack.refuse(before, request.commands.doctor)
     engine = EngineFacts(masking.url(address), version, is_here=before.engine.is_here, skew=skew)
     with _pool() as pool:
         return _Examination(request, before, engine, api, pool).facts()

@@ -27,7 +27,7 @@ def refresh_guards(preflight: Preflight, intent: Intent, documented: Allocation 
 
     A guard whose virtual environment has gone, or was made anew without it, is told once and then forgotten.
     """
-    if documented is None or not preflight.environment.is_production or intent.services:
+    if documented is None or not preflight.environment.is_production or intent.services or preflight.another_stack:
         return
     owners = documented.united_with(preflight.stack.published_ports).owners
     try:

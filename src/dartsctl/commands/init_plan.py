@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dartsctl import bounded_file, scaffold, spawn
+from dartsctl import bounded_file, scaffold, spawn, stack_files
 from dartsctl.commands.moving import ComposeOn
 from dartsctl.edges import certificates, env_files
 from dartsctl.edges.project_files import template, template_mode, template_names
-from dartsctl.environment import COMPOSE_DEFAULTS, ENV_FILES, adhoc, conventional_names
+from dartsctl.environment import ENV_FILES, adhoc, conventional_names
 from dartsctl.errors import DartsctlError, UsageError
 from dartsctl.scaffold import PRIVATE, Change
 from dartsctl.settings import BUILT_IN, PRODUCTION, Settings
@@ -89,7 +89,7 @@ def _stack_files(request: InitRequest, name: str) -> tuple[Path, ...]:
             hint=f"name it (again for each that is laid over it): dartsctl init --{name}-file {found[0].name}",
         )
     if not found and name == PRODUCTION:
-        found = [one for file in COMPOSE_DEFAULTS if (one := settings.root / file).is_file()][:1]
+        found = list(stack_files.in_folder(settings.root)[:1])
     return tuple(found)
 
 

@@ -37,8 +37,7 @@ def with_kept_moves(environment: Environment, compose_on: ComposeOn, screen: Scr
     model = stack.read(compose_on(environment).config().model)
     fitting = remapping.still_fit(moves, model.services)
     if not fitting:
-        book.forget()
-        screen.note("the files have changed: their ports are the files' own again")
+        screen.note("the Compose files have changed: their own ports count again")
         return environment
     book.keep(fitting, remapping.override(model, fitting))
     for move in fitting:

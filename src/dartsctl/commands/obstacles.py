@@ -9,7 +9,7 @@ from typing import Protocol
 from dartsctl import resolution
 from dartsctl.cases import cases
 from dartsctl.collisions import NameTaken
-from dartsctl.commands import report
+from dartsctl.commands import another_stack, report
 from dartsctl.commands.moving import ComposeOn, look_again, move
 from dartsctl.commands.preflight import Intent, Preflight, engine_at, verdict
 from dartsctl.commands.resolve import HostFacts, Means, ask, carry_out
@@ -70,7 +70,7 @@ def refuse(preflight: Preflight, request: Asked, screen: Screen, undone: Sequenc
     for notice in preflight.notices:
         if notice.code in ("uncertain", "became-ephemeral", "shared-network", "replicas-fixed-port"):
             screen.warn(f"{notice.service}: {notice.sentence}")
-    refuse_anothers_project(preflight)
+    another_stack.refuse(preflight, request.next_command)
     if preflight.is_clear or (request.skip_port_check and not preflight.collisions):
         return
     if screen.as_json:
@@ -107,15 +107,6 @@ def refuse_unsafe(preflight: Preflight, screen: Screen) -> None:
     raise refusal(refused, (*report.conflict_lines(preflight.answer.conflicts), *report.collision_lines(preflight.collisions)))
 
 
-def refuse_anothers_project(preflight: Preflight) -> None:
-    """Raises Refused where `up` would replace another stack's containers: no choice is offered for that."""
-    if preflight.project_taken:
-        raise Refused(
-            report.collision_lines([preflight.project_taken])[0],
-            hint=f"give this stack a name of its own (project = ... in dartsctl.toml), or name it on purpose: --project {preflight.stack.project}",
-        )
-
-
 def settle(
     before: Preflight, request: Asked, plain: Environment, *, compose_on: ComposeOn, prompts: Prompts, screen: Screen
 ) -> tuple[Environment, Preflight]:
@@ -123,7 +114,7 @@ def settle(
 
     `plain` is the environment without overrides. Raises with code 7 where an answer is needed or was "abort", and where a step fails.
     """
-    refuse_anothers_project(before)
+    another_stack.refuse_unless_copy(before, request.next_command)
     answers = request.answers
     policy = answers.policy or ("ask" if prompts.interactive and not screen.as_json else "remap" if answers.remap_by_itself else "fail")
     if policy == "fail":

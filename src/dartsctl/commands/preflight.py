@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dartsctl import collisions, conflicts, lint, publishing, stack
+from dartsctl import bounded_file, collisions, conflicts, lint, publishing, same_stack, stack, stack_files
 from dartsctl.attribution import Attribution
 from dartsctl.availability import Availability
 from dartsctl.collisions import Collision, ProjectTaken
@@ -18,9 +20,10 @@ from dartsctl.edges import sockets
 from dartsctl.edges.docker import Compose, MissingVariable, RemoteEngine, Resolved
 from dartsctl.edges.engine import EngineApi
 from dartsctl.engines import Engine
-from dartsctl.environment import Environment
+from dartsctl.environment import Environment, default_env_files
 from dartsctl.errors import DartsctlError, ExitCode
 from dartsctl.installation import endpoint
+from dartsctl.same_stack import RunsAs
 from dartsctl.stack import Stack
 
 if TYPE_CHECKING:
@@ -42,6 +45,8 @@ class Preflight:
     notices: tuple[lint.Notice, ...]
     objections: tuple[Objection, ...] = ()
     """What is unsafe about production, warnings included; nothing for any other environment."""
+    files: tuple[Path, ...] = ()
+    """The Compose files, those that Compose has found by itself too."""
 
     @property
     def refused(self) -> tuple[Objection, ...]:
@@ -49,8 +54,9 @@ class Preflight:
         return tuple(one for one in self.objections if self.environment.refuses_unsafe and not one.is_warning)
 
     @property
-    def project_taken(self) -> ProjectTaken | None:
-        return next((one for one in self.collisions if isinstance(one, ProjectTaken)), None)
+    def another_stack(self) -> ProjectTaken | RunsAs | None:
+        """The stack that `up` would replace, or beside which it would start a second one."""
+        return next((one for one in self.collisions if isinstance(one, ProjectTaken | RunsAs)), None)
 
     @property
     def is_clear(self) -> bool:
@@ -67,13 +73,11 @@ class Intent:
     remove_orphans: bool = False
     scales: tuple[tuple[str, int], ...] = ()
     ask_engine: bool = True
-    project_named: bool = False
-    """The project's name was given on the command line: then running other files under it is a stated wish."""
 
 
 def verdict(preflight: Preflight) -> ExitCode:
     """The exit code of a preflight: what is refused whatever the ports are stands above a conflict."""
-    if preflight.project_taken or preflight.refused:
+    if preflight.another_stack or preflight.refused:
         return ExitCode.REFUSED
     return ExitCode.OK if preflight.is_clear else ExitCode.CONFLICT
 
@@ -105,9 +109,8 @@ def look(environment: Environment, intent: Intent, *, compose: Compose, host: Ho
         inactive=compose.all_services() - model.services.keys() if intent.remove_orphans else (),
     )
     answer = _judge(model, engine, containers, convergence, host)
-    found = collisions.find(model, containers, convergence, [str(file) for file in environment.files])
-    if intent.project_named:
-        found = tuple(one for one in found if not isinstance(one, ProjectTaken))
+    files = environment.files or _files_of_compose(environment)
+    found = _collisions(environment, model, containers, convergence, [str(file) for file in files])
     notices = lint.notices(
         model,
         answer.findings,
@@ -115,7 +118,40 @@ def look(environment: Environment, intent: Intent, *, compose: Compose, host: Ho
         containers=containers,
         restarting_wants=_wants_of_crash_loops(engine, containers),
     )
-    return Preflight(environment, engine, model, containers, convergence, answer, found, notices, _objections(env_files, model, engine))
+    objections = _objections(env_files, model, engine)
+    return Preflight(environment, engine, model, containers, convergence, answer, found, notices, objections, files)
+
+
+def _collisions(
+    environment: Environment, model: Stack, containers: Sequence[Container], convergence: Convergence, files: Sequence[str]
+) -> tuple[Collision, ...]:
+    """A project that was named on the command line is a stated wish: no other stack is looked for."""
+    found = collisions.find(model, containers, convergence, files)
+    if environment.project_named:
+        return tuple(one for one in found if not isinstance(one, ProjectTaken))
+    elsewhere = same_stack.find(model, containers, files, siblings=environment.siblings, has_copies=environment.has_copies)
+    return (elsewhere, *found) if elsewhere else found
+
+
+def _files_of_compose(environment: Environment) -> tuple[Path, ...]:
+    """The files that Compose picks where none is named: COMPOSE_FILE's, else what it finds from the working folder."""
+    folder = environment.directory
+    separator = os.environ.get("COMPOSE_PATH_SEPARATOR") or os.pathsep
+    if named := os.environ.get("COMPOSE_FILE") or _in_env_file("COMPOSE_FILE", environment):
+        return stack_files.named_by(named, folder, separator)
+    return stack_files.found_from(folder)
+
+
+def _in_env_file(name: str, environment: Environment) -> str:
+    """What the env files say of a variable of Compose's own; those that cannot be read are Compose's to complain about."""
+    for file in reversed(environment.env_files or default_env_files(environment)):
+        with suppress(OSError, DartsctlError):
+            if name in bounded_file.read_text(file):  # dotenv is loaded for it alone
+                from dartsctl.edges.env_files import read
+
+                value = read((file,)).get(name)
+                return value.value if value else ""
+    return ""
 
 
 def _read(environment: Environment, intent: Intent, compose: Compose) -> tuple[Resolved, EnvFiles | None, Engine, tuple[Container, ...]]:

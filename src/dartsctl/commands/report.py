@@ -15,6 +15,7 @@ from dartsctl.conflicts import Conflict, Finding, Verdict
 from dartsctl.containers import Container
 from dartsctl.holders import Connection, DevLease, ForeignContainer, Holder, HostProcess, OwnContainer, SameStack, Unknown
 from dartsctl.process import Process
+from dartsctl.same_stack import RunsAs
 from dartsctl.socket_table import ranges
 from dartsctl.wording import duration
 
@@ -29,7 +30,7 @@ def document(preflight: Preflight) -> dict[str, Any]:
         "ok": preflight.is_clear and not preflight.refused,
         "project": preflight.stack.project,
         "environment": preflight.environment.name,
-        "files": [str(file) for file in preflight.environment.files],
+        "files": [str(file) for file in preflight.files],
         "engine": {
             "version": engine.version,
             "endpoint": engine.shown_endpoint,
@@ -149,6 +150,16 @@ def _collision(one: Collision) -> dict[str, Any]:
                 "working_dir": folder,
                 "containers": [container.name for container in containers],
             }
+        case RunsAs():
+            return {
+                "kind": "same-stack",
+                "project": one.project,
+                "running": one.is_running,
+                "sign": one.sign,
+                "shared": list(one.shared),
+                "working_dir": one.containers[0].working_dir,
+                "containers": [container.name for container in one.containers],
+            }
         case Paused(container):
             return {"kind": "paused", **_container(container)}
 
@@ -248,8 +259,23 @@ def _collision_line(one: Collision) -> str:
             where = ", ".join(files) or folder
             have = f"{len(containers)} containers, from {where}"
             return f"project name {project} belongs to another stack that exists here ({have}): `up` would replace it"
+        case RunsAs():
+            return _same_stack_line(one)
         case Paused(container):
             return f"{container.name} is paused, and `up` cannot start it: docker unpause {container.name}"
+
+
+_SIGNS = {
+    "files": "from the same Compose files",
+    "names": "with the same container names",
+    "services": "with the same services and images",
+}
+
+
+def _same_stack_line(one: RunsAs) -> str:
+    state = "runs already" if one.is_running else "exists already, stopped,"
+    folder = f", files in {one.containers[0].working_dir}" if one.containers[0].working_dir and one.sign != "files" else ""
+    return f"this stack {state} as project {one.project}, {_SIGNS[one.sign]} ({', '.join(one.shared)}){folder}"
 
 
 def _of(container: Container) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from dartsctl import compose_errors, lint
 from dartsctl.allocation import Allocation
-from dartsctl.commands import obstacles, postflight, report, streaming
+from dartsctl.commands import another_stack, obstacles, postflight, report, streaming
 from dartsctl.commands.attempt import Attempt, UndoResult, undone_when_interrupted
 from dartsctl.commands.guards_refresh import refresh_guards
 from dartsctl.commands.host import Host
@@ -53,17 +53,21 @@ def up(request: UpRequest, *, compose_on: ComposeOn, prompts: Prompts, screen: S
     Ends with 0, 3 (conflicts, nothing done), 4 (another stack's project, an unsafe production), 6 (up, not healthy or bindings missing).
     """
     plain = request.environment
-    request = replace(request, environment=_with_kept_moves(request, compose_on, screen))
-    before = look(request.environment, request.intent, compose=compose_on(request.environment), host=Host())
+    environment = plain if request.reset_ports else with_kept_moves(plain, compose_on, screen)
+    request = replace(request, environment=environment)
+    before = look(environment, request.intent, compose=compose_on(environment), host=Host())
+    another_stack.refuse_unless_copy(before, request.next_command)
     _mind_production_ports(before, request, screen)
     if not request.dry_run:
         refresh_guards(before, request.intent, request.allocation, screen=screen)
+        _forget_moves(request, plain, screen)
     _refuse_empty_restart(before, request)
     obstacles.refuse_unsafe(before, screen)
     if not before.is_clear and not request.skip_port_check and not request.dry_run:
         environment, before = obstacles.settle(before, request, plain, compose_on=compose_on, prompts=prompts, screen=screen)
         request = replace(request, environment=environment)
-    if not request.dry_run and (pinned := pin(before, plain, compose_on, screen=screen)):
+    may_start = before.is_clear or request.skip_port_check
+    if may_start and not request.dry_run and (pinned := pin(before, plain, compose_on, screen=screen)):
         request = replace(request, environment=pinned)
         before = look_again(pinned, request.intent, compose_on)
     obstacles.refuse(before, request, screen)
@@ -108,10 +112,11 @@ def _start(
     return postflight.report(before, outcome, screen)
 
 
-def _with_kept_moves(request: UpRequest, compose_on: ComposeOn, screen: Screen) -> Environment:
-    if request.reset_ports and book_of(request.environment).forget():
-        screen.note("the files' own ports count again")
-    return with_kept_moves(request.environment, compose_on, screen)
+def _forget_moves(request: UpRequest, plain: Environment, screen: Screen) -> None:
+    """Forget the moves that this `up` does not use: reset, or overtaken by an edit of the files."""
+    is_unused = request.environment == plain and not plain.is_production
+    if is_unused and book_of(plain).forget() and request.reset_ports:
+        screen.note("restored the ports from the Compose files")
 
 
 def _mind_production_ports(preflight: Preflight, request: UpRequest, screen: Screen) -> None:

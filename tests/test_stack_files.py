@@ -1,0 +1,44 @@
+"""Which Compose files Compose picks by itself (compared with Compose in tests/commands/test_another_stack.py), and whose files are whose."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dartsctl import stack_files
+
+
+@pytest.mark.parametrize(
+    ("there", "picked"),
+    [
+        (("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"), ("compose.yaml",)),
+        (("compose.yml", "docker-compose.yml"), ("compose.yml",)),
+        (("docker-compose.yml", "docker-compose.yaml"), ("docker-compose.yml",)),
+        (("docker-compose.yaml", "docker-compose.override.yaml", "compose.override.yaml"), ("docker-compose.yaml", "compose.override.yaml")),
+        (("compose.yml", "compose.override.yml", "compose.override.yaml"), ("compose.yml", "compose.override.yml")),
+        (("compose.override.yml",), ()),
+    ],
+)
+def test_compose_s_own_order(tmp_path: Path, there: tuple[str, ...], picked: tuple[str, ...]) -> None:
+    for name in there:
+        (tmp_path / name).touch()
+    assert stack_files.in_folder(tmp_path) == tuple(tmp_path / name for name in picked)
+
+
+def test_the_nearest_folder_above_that_has_files_is_meant(tmp_path: Path) -> None:
+    (tmp_path / "compose.yml").touch()
+    below = tmp_path / "src" / "app"
+    below.mkdir(parents=True)
+    assert stack_files.found_from(below) == (tmp_path / "compose.yml",)
+    (tmp_path / "src" / "docker-compose.yml").touch()
+    assert stack_files.found_from(below) == (tmp_path / "src" / "docker-compose.yml",)
+
+
+def test_a_variable_s_files_are_relative_to_the_folder() -> None:
+    assert stack_files.named_by("a.yml:../b.yml:/c.yml:", Path("/srv/shop"), ":") == (Path("/srv/shop/a.yml"), Path("/srv/b.yml"), Path("/c.yml"))
+
+
+def test_only_overrides_of_the_project_itself_are_left_out() -> None:
+    files = ["/srv/compose.yml", "/s/overrides/shop.yml", "/s/overrides/shop.app.yml", "/srv/overrides/other.yml", "/srv/shop.yml"]
+    assert list(stack_files.own_files(files, "shop")) == ["/srv/compose.yml", "/srv/overrides/other.yml", "/srv/shop.yml"]
