@@ -207,6 +207,31 @@ def test_an_ephemeral_port_is_missed_only_when_none_was_bound() -> None:
     assert causes(diagnose(facts(service("app", container("app", wanted=(wish,), bound=()))))) == [(Cause.NO_PORTS, "app")]
 
 
+@pytest.mark.parametrize(
+    ("app", "status", "harmless"),
+    [
+        (container("app", health="unhealthy"), 200, True),
+        (container("app", health="unhealthy"), 502, False),
+        (container("app", bound=()), 200, True),
+        (container("app", bound=()), 502, False),
+        (down(), 200, False),
+    ],
+    ids=["answered", "not answered", "answered without its port", "not answered without its port", "missing"],
+)
+def test_harmless_is_what_fails_no_request_and_lacks_no_container(app: ContainerFacts, status: int, harmless: bool) -> None:
+    (found,) = diagnose(facts(service("app", app), http=(answer(status),))).findings
+    assert found.harmless == harmless
+    assert (found.chain[0].mark == "bad") == (status == 502)
+    if harmless:
+        assert found.command != "dartsctl doctor --fix", "which would leave it alone"
+
+
+def test_a_squatter_of_a_service_that_runs_and_is_reached_is_harmless() -> None:
+    made = facts(service("app", container("app", bound=()), conflicts=(conflict(FLASK),)))
+    (found,) = diagnose(made).findings
+    assert (found.cause, found.harmless, found.command) == (Cause.PORT_SQUATTER, True, "dartsctl prod up")
+
+
 # --- containers ---------------------------------------------------------------------------------------------------------------
 
 
@@ -366,6 +391,8 @@ def test_an_address_that_is_another_service_s_now_is_stale_even_where_requests_a
     (found,) = diagnose(made).findings
     assert found.cause is Cause.STALE_UPSTREAM
     assert "which other has now" in found.sentence
+    assert not found.harmless
+    assert found.chain[0].text == "requests for app reach another service, and are answered by it"
 
 
 def test_a_name_that_is_looked_up_again_and_again_is_not_stale() -> None:

@@ -77,6 +77,13 @@ def test_what_is_done_about_a_cause(cause: Cause, app: ContainerFacts, expected:
     assert [one.finding.cause for one in made.by_hand] == ([cause] if by_hand else []), "what no step removes is a person's to do"
 
 
+@pytest.mark.parametrize("cause", [Cause.PORT_SQUATTER, Cause.OTHER_CONTAINER, Cause.NO_PORTS, Cause.UNHEALTHY, Cause.STALE_UPSTREAM])
+def test_what_does_no_harm_is_a_person_s(cause: Cause) -> None:
+    harmless = replace(finding(cause, "app", name_taken_by="x"), harmless=True)
+    made = plan([harmless], stack(service("app", container("app", health="unhealthy")), WEB))
+    assert (made.steps, [one.finding for one in made.by_hand]) == ((), [harmless])
+
+
 def test_every_cause_is_answered_by_steps_or_by_what_a_person_does() -> None:
     for cause in Cause:
         made = plan([finding(cause, "app")], stack(service("app", GONE), WEB))

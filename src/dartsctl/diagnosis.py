@@ -66,9 +66,18 @@ def _nothing_there(roots: Sequence[Trouble], facts: Facts) -> list[Trouble]:
 
 def _finding(root: Trouble, followers: Sequence[Trouble], facts: Facts) -> Finding:
     links = _as_proxy(root.links) if facts.proxy and root.service == facts.proxy.service else root.links
-    chain = (*_way(root, followers, facts), *links, Link("cause", "bad", root.sentence, (), ""))
+    way = _way(root, followers, facts)
+    chain = (*way, *links, Link("cause", "bad", root.sentence, (), ""))
     data = {**root.data, "followed_by": [one.service for one in followers]}
-    return Finding(root.cause, root.service, root.container, chain, root.sentence, root.command, root.confidence, data)
+    harmless = way[0].mark != "bad" and not any(_is_missing(one.service, facts) for one in (root, *followers))
+    command = facts.commands.up if harmless and root.command == f"{facts.commands.doctor} --fix" else root.command
+    return Finding(root.cause, root.service, root.container, chain, root.sentence, command, root.confidence, data, harmless)
+
+
+def _is_missing(name: str, facts: Facts) -> bool:
+    """Whether a service has fewer containers running than it should."""
+    service = facts.services.get(name)
+    return service is not None and len(service.running) < service.replicas
 
 
 def _as_proxy(links: tuple[Link, ...]) -> tuple[Link, ...]:
@@ -85,6 +94,8 @@ def _way(root: Trouble, followers: Sequence[Trouble], facts: Facts) -> list[Link
     seen = [one for one in facts.http if one.is_bad and (is_entry or not one.upstream or one.upstream in concerned)]
     if root.cause is Cause.CERTIFICATE and not seen:
         links = [Link("symptom", "bad", "browsers refuse the certificate; this look takes any", (), "http")]
+    elif root.cause is Cause.STALE_UPSTREAM and not seen:
+        links = [Link("symptom", "bad", f"requests for {root.service} reach another service, and are answered by it", (), "http")]
     else:
         links = [_symptom(seen, followers, facts)]
     if facts.proxy and root.service != facts.proxy.service:

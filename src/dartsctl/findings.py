@@ -69,6 +69,8 @@ class Finding:
     confidence: Confidence
     data: Mapping[str, object] = field(default_factory=dict)
     """What a program needs of it: port, address, holder, pid."""
+    harmless: bool = False
+    """No request fails because of it, and no container is missing: `doctor --fix` leaves it alone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,8 +102,9 @@ def plan(findings: Sequence[Finding], facts: Facts) -> Plan:
             if follows := _action_of_follower(facts.services.get(name)):
                 _add(made, Step(follows, name, f"it went down with {finding.service}"))
     starts = [made[""]] if "" in made else sorted(made.values(), key=lambda one: _rank(one.service, facts))
-    free = [one.sentence for one in findings if one.cause in _TAKEN or one.data.get("name_taken_by")]
-    stale = [one.sentence for one in findings if one.cause is Cause.STALE_UPSTREAM]
+    harmful = [one for one in findings if not one.harmless]
+    free = [one.sentence for one in harmful if one.cause in _TAKEN or one.data.get("name_taken_by")]
+    stale = [one.sentence for one in harmful if one.cause is Cause.STALE_UPSTREAM]
     steps = [*([Step(Action.FREE, "", "; ".join(free))] if free else []), *starts, *_reload(stale, starts, facts)]
     return Plan(tuple(steps), tuple(by_hand))
 
@@ -119,8 +120,10 @@ def settling(plan: Plan, facts: Facts) -> tuple[str, ...]:
 
 
 def _action(finding: Finding, facts: Facts) -> Action | None:  # noqa: PLR0911 - one line for each kind of cause
-    """What helps against one root cause; None where nothing does that we may do."""
+    """What helps against one root cause; None where nothing does that we may do, and for what does no harm."""
     service = facts.services.get(finding.service)
+    if finding.harmless:
+        return None
     if finding.cause is Cause.STALE_UPSTREAM:
         return Action.RELOAD
     if service is None:

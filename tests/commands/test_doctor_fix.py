@@ -136,15 +136,47 @@ def test_a_process_on_the_port_is_stopped_the_app_started_and_nginx_reloaded(sta
     assert [one["action"] for one in history] == ["stop-process", "repair-free-ports", "repair-start", "repair-reload-proxy"]
 
 
-def test_a_container_that_the_engine_has_refused_is_recreated_and_another_projects_container_is_stopped(stack: LiveStack) -> None:
+@pytest.mark.parametrize("labels", [(), ("--label", "com.docker.compose.project=others-a-shop")], ids=["of nobody", "of another project"])
+def test_a_container_outside_the_stack_is_a_persons_or_a_named_policys(stack: LiveStack, labels: tuple[str, ...]) -> None:
     from live_stack import docker
 
     stop(stack, "app")
-    other = stack.container("-p", f"127.0.0.1:{stack.ports[1]}:80", "dartsctl-test/busybox:1", "sleep", "600")
+    other = stack.container(*labels, "-p", f"127.0.0.1:{stack.ports[1]}:80", "dartsctl-test/busybox:1", "sleep", "600")
     docker("start", name_of(stack, "app"), check=False)
-    assert done(fixed(stack)) == [("free-ports", "", True), ("recreate", "app", True), ("reload-proxy", "web", True)]
+    document = fixed(stack, code=3)
+    assert done(document) == [("free-ports", "", False), ("recreate", "app", False), ("reload-proxy", "web", False)]
+    assert f"a person decides about containers outside this stack, or --on-conflict: {other}" in document["steps"][0]["result"]
+    assert docker("inspect", "-f", "{{.State.Status}}", other) == "running\n"
+    assert done(fixed(stack, "--on-conflict", "stop")) == [("free-ports", "", True), ("recreate", "app", True), ("reload-proxy", "web", True)]
     assert status(stack) == 200
     assert docker("inspect", "-f", "{{.State.Status}}", other) == "exited\n"
+
+
+def test_a_container_that_has_a_wanted_name_is_never_removed_by_yes(live: LiveStack) -> None:
+    from live_stack import docker
+
+    name = live.container("dartsctl-test/busybox:1", "sleep", "600", name=f"{live.project}-others-a-app")
+    files(live, app=app(live, container_name=name))
+    before = docker("inspect", "-f", "{{.Id}} {{.State.StartedAt}}", name)
+    document = fixed(live, code=3)
+    assert done(document)[0] == ("free-ports", "", False)
+    assert docker("inspect", "-f", "{{.Id}} {{.State.StartedAt}}", name) == before
+    assert live.containers() == {}, "nothing is started"
+
+
+def test_what_does_no_harm_is_told_and_left_alone(stack: LiveStack) -> None:
+    from live_stack import docker, healthy, until
+
+    worker = healthy(after="false")
+    files(stack, worker=worker)
+    stack.up("--env-file", "secret.env", "-f", "compose.json")
+    until(lambda: docker("inspect", "-f", "{{.State.Health.Status}}", name_of(stack, "worker")).strip() == "unhealthy")
+    before = {name: identity(stack, name) for name in ("app", "web", "worker")}
+    (finding,) = stack.run("doctor", "--json").document["findings"]
+    assert (finding["cause"], finding["harmless"], finding["chain"][0]["text"]) == ("unhealthy", True, "no request fails because of it now")
+    document = fixed(stack, code=1)
+    assert (document["plan"], [one["problem"] for one in document["by_hand"]]) == ([], [finding["sentence"]])
+    assert {name: identity(stack, name) for name in before} == before
 
 
 def test_an_app_that_was_stopped_is_started(stack: LiveStack) -> None:

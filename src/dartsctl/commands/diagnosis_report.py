@@ -37,6 +37,7 @@ def finding_document(one: Finding) -> dict[str, Any]:
         "confidence": one.confidence,
         "sentence": one.sentence,
         "command": one.command,
+        "harmless": one.harmless,
         "data": _plain(one.data),
         "chain": [_plain(link) for link in one.chain],
     }

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from dartsctl import compose_errors
-from dartsctl.commands import obstacles, report, streaming
+from dartsctl.collisions import NameTaken
+from dartsctl.commands import another_stack, obstacles, report, streaming
 from dartsctl.commands.host import Host
 from dartsctl.commands.moving import ComposeOn
 from dartsctl.commands.obstacles import Answers
@@ -17,6 +18,7 @@ from dartsctl.edges.output import Screen
 from dartsctl.edges.prompts import Prompts
 from dartsctl.environment import Environment
 from dartsctl.errors import DartsctlError, ExitCode
+from dartsctl.holders import ForeignContainer
 from dartsctl.installation import endpoint
 from dartsctl.repairs import Action, Plan, Step
 
@@ -90,10 +92,11 @@ class Hands:
         return "".join(f"; {one.name} is {one.state}" for one in own)
 
     def _look(self, plan: Plan) -> Preflight:
-        """The preflight of all that is to be started. Raises Refused (4) for what `up` would refuse as unsafe."""
+        """The preflight of all that is to be started. Raises Refused (4) for another stack, and for what `up` would refuse as unsafe."""
         self._looked = True
         self._intent = Intent(services=() if any(one.action is Action.UP for one in plan.steps) else plan.starts)
         before = look(self.environment, self._intent, compose=self._compose_on(self.environment), host=Host())
+        another_stack.refuse(before, self._command)
         if before.refused:
             from dartsctl.commands.production_checks import refusal
 
@@ -105,7 +108,8 @@ class Hands:
             return "nothing is in the way any more"
         policy = self._answers.policy
         if self._answers.yes and policy in (None, "ask"):
-            policy = "stop"  # --fix with --yes is that wish; a policy that is named wins over it
+            _refuse_foreign_containers(before)
+            policy = "stop"  # --fix with --yes is that wish for all but containers; a policy that is named wins over it
         asked = _Asked(self.environment, self._intent, self._command, replace(self._answers, policy=policy))
         self.environment, after = obstacles.settle(
             before, asked, self._plain, compose_on=self._compose_on, prompts=self._prompts, screen=self._screen
@@ -150,6 +154,24 @@ class Hands:
         return "done"
 
 
+def _refuse_foreign_containers(before: Preflight) -> None:
+    """Raise where containers outside this stack are in the way: `--yes` alone agrees to nothing about them."""
+    holders = [holder for conflict in before.answer.conflicts for holder in conflict.holders]
+    foreign = [holder.container for holder in holders if isinstance(holder, ForeignContainer)]
+    names = {container.name for container in foreign if container.project != before.stack.project}
+    names |= {collision.container.name for collision in before.collisions if isinstance(collision, NameTaken)}
+    if names:
+        raise DartsctlError(
+            f"a person decides about containers outside this stack, or --on-conflict: {', '.join(sorted(names))}",
+            details=_lines(before),
+            code=ExitCode.CONFLICT,
+        )
+
+
 def _in_the_way(before: Preflight) -> DartsctlError:
-    details = (*report.conflict_lines(before.answer.conflicts), *report.collision_lines(before.collisions))
-    return DartsctlError("something is still in the way", details=tuple(line.strip() for line in details), code=ExitCode.CONFLICT)
+    return DartsctlError("something is still in the way", details=_lines(before), code=ExitCode.CONFLICT)
+
+
+def _lines(before: Preflight) -> tuple[str, ...]:
+    lines = (*report.conflict_lines(before.answer.conflicts), *report.collision_lines(before.collisions))
+    return tuple(line.strip() for line in lines)
