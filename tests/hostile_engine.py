@@ -17,6 +17,11 @@ OK = b"HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n"
 VERSION = OK + json.dumps({"Version": "28.5.2", "Platform": {"Name": "Docker Engine - Community"}}).encode()
 
 
+def is_well(connection: socket.socket, request: str) -> None:
+    """A healthy engine without containers."""
+    connection.sendall(VERSION if "/version" in request else OK + b"[]")
+
+
 def drips(connection: socket.socket, _request: str) -> None:
     """One byte each tenth of a second, for ever."""
     connection.sendall(OK)

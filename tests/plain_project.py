@@ -102,7 +102,7 @@ def project(tmp_path: Path) -> Project:
     folder = tmp_path / "shop"
     folder.mkdir()
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("COMPOSE_", "DOCKER_"))}
-    environ |= {"PYTHONUNBUFFERED": "1", "DOCKER_CONFIG": str(folder / "docker"), "DOCKER_HOST": f"unix://{folder}/none.sock"}
+    environ |= {"PYTHONUNBUFFERED": "1", "DOCKER_CONFIG": str(folder / "docker"), "DOCKER_HOST": f"unix://{folder}/engine.sock"}
     service = {"image": "dartsctl-test/busybox:1", "networks": {"default": None}}
     model = {"name": "shop", "services": {"a": service}, "networks": {"default": {"name": "shop_default", "ipam": {}}}}
     for name in ("model.json", "compose.json"):

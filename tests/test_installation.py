@@ -176,13 +176,10 @@ def test_a_broken_docker_command_is_refused_with_the_reason(machine: Machine, na
     assert reason in error.message
 
 
-def test_a_plugin_that_never_says_its_version_is_given_up(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    from dartsctl import installation
-
-    monkeypatch.setattr(installation, "_VERSION_DEADLINE", 0.3)
+def test_a_plugin_that_never_says_its_version_is_given_up(machine: Machine) -> None:
     write_script(machine.plugin, "exec /bin/sleep 600")
     with pytest.raises(TimedOut):
-        refusal(machine)
+        find_compose(machine.environ, NothingKnown(), deadline=0.3)
 
 
 def test_a_password_in_an_answer_is_masked(machine: Machine) -> None:

@@ -32,7 +32,7 @@ PLUGIN_FOLDERS = (
 OLDEST = (2, 24, 4)
 """The first Compose with `!override`. 2.18 has no `--progress` either."""
 _NEEDED = f"dartsctl needs Compose {'.'.join(map(str, OLDEST))} or newer"
-_VERSION_DEADLINE = 10.0  # seconds
+VERSION_DEADLINE = 10.0  # seconds
 _VERSION = re.compile(r"(?:docker[- ]compose version )?v?(\d{1,4})\.(\d{1,4})(?:\.(\d{1,4}))?(?:[-+.,].*)?", re.IGNORECASE)
 _NO_PLUGIN = re.compile(r"is not a docker command|unknown command|unknown (shorthand )?flag")
 
@@ -78,15 +78,15 @@ class ComposeProblem:
     hint: str = ""
 
 
-def find_compose(environ: Mapping[str, str], known: KnownVersions) -> ComposeProgram:
+def find_compose(environ: Mapping[str, str], known: KnownVersions, *, deadline: float = VERSION_DEADLINE) -> ComposeProgram:
     """Return the Compose that every verb uses.
 
     Docker's plugin is started directly, because `docker compose` starts it twice. Raises DockerUnavailable where no Compose here
-    is new enough, TimedOut where one does not say its version.
+    is new enough, TimedOut where one does not say its version within `deadline` seconds.
     """
     problems = []
     for command in _commands(environ):
-        answer = _examine(command, environ, known)
+        answer = _examine(command, environ, known, deadline)
         if isinstance(answer, ComposeProgram):
             return answer
         problems.append(answer)
@@ -147,7 +147,7 @@ def _commands(environ: Mapping[str, str]) -> Iterator[tuple[str, ...]]:
         yield (alone,)
 
 
-def _examine(command: tuple[str, ...], environ: Mapping[str, str], known: KnownVersions) -> ComposeProgram | ComposeProblem:
+def _examine(command: tuple[str, ...], environ: Mapping[str, str], known: KnownVersions, deadline: float) -> ComposeProgram | ComposeProblem:
     program = Path(command[0])
     name = " ".join(command)
     if program.is_dir():
@@ -157,7 +157,7 @@ def _examine(command: tuple[str, ...], environ: Mapping[str, str], known: KnownV
     if version := known.version_of(program):
         return ComposeProgram(command, version)
     try:
-        done = spawn.run((*command, "version", "--short"), deadline=_VERSION_DEADLINE, environment=environ)
+        done = spawn.run((*command, "version", "--short"), deadline=deadline, environment=environ)
     except spawn.CommandNotFound as error:
         return ComposeProblem("broken", f"Compose cannot be used: {error.message}")
     answer = _judge(command, done)

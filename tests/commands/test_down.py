@@ -90,3 +90,15 @@ def test_the_stop_timeout_reaches_compose(live: LiveStack) -> None:
     begin = time.monotonic()
     assert live.run("prod", "down", "--timeout", "0").code == 0
     assert time.monotonic() - begin < 30
+
+
+def test_every_container_has_its_own_grace_within_the_deadline(live: LiveStack) -> None:
+    from dartsctl.commands.down import DownRequest, deadline
+    from dartsctl.environment import adhoc
+    from live_stack import sleeper
+
+    live.compose({"patient": sleeper(stop_grace_period="300s"), "quick": sleeper(stop_grace_period="7s")})
+    live.up()
+    environment = adhoc(files=[live.folder / "compose.json"], project=live.project, directory=live.folder)
+    assert deadline(DownRequest(environment, overhead=120)) == 120 + 300 + 7
+    assert deadline(DownRequest(environment, overhead=120, stop_timeout=5)) == 120 + 2 * 5

@@ -46,6 +46,20 @@ def get(port: int, *, tls: bool = False, deadline: float = 5.0) -> http.Response
     return http.get("127.0.0.1", port, "/x", host="shop.test", tls=tls, deadline=deadline)
 
 
+def test_a_server_that_drips_has_one_deadline_for_everything() -> None:
+    ended = threading.Event()
+
+    def drip(line: socket.socket) -> None:
+        while not ended.wait(0.02):
+            line.sendall(b"H")
+
+    with server(drip) as port:
+        found = get(port, deadline=0.3)
+        ended.set()
+    assert found.problem == "does not answer within 0.3 s"
+    assert found.seconds < 5
+
+
 def test_the_status_is_read_and_the_body_is_not_waited_for() -> None:
     asked = threading.Event()
 

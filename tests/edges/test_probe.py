@@ -73,3 +73,16 @@ def test_an_answer_in_pieces_is_read_to_its_first_line(server: socket.socket) ->
         assert question.look() is None
         line.sendall(b"04 No Content\r\n")
         assert ended(question).status == 204
+
+
+def test_a_server_that_drips_gives_no_answer(server: socket.socket) -> None:
+    question = Question("127.0.0.1", server.getsockname()[1], "/", patience=0.3)
+    line, _ = server.accept()
+    with line:
+        until = time.monotonic() + 10
+        while (answer := question.look()) is None:
+            assert time.monotonic() < until
+            line.sendall(b"H")
+            time.sleep(0.005)
+    question.close()
+    assert answer == Answer("no answer")

@@ -85,7 +85,7 @@ def _request(common: Common, venv: Path | None) -> GuardRequest:
     settings = common.settings()
     allocation, problem = production_ports(settings)
     if problem:
-        common.screen().note(f"the production stack could not be asked which ports it publishes: {problem}")
+        common.screen().note(f"the production stack could not be asked which ports it publishes: {problem.message}")
     return GuardRequest(
         folders=(settings.server.directory, settings.root),
         environ=os.environ,

@@ -147,13 +147,17 @@ def answers_of(common: Common, settings: Settings, name: str, on_conflict: str |
     )
 
 
-def compose_on(environment: Environment) -> Compose:
-    """Compose on an environment's files; what stands in its env files is masked in everything that is shown."""
+def compose_on(environment: Environment, *, deadline: float | None = None) -> Compose:
+    """Compose on an environment's files; what stands in its env files is masked in everything that is shown.
+
+    `deadline`: seconds that it may take to resolve them, where that is not worth Compose's own minute.
+    """
     from dartsctl.edges.compose_versions import ComposeVersions
-    from dartsctl.edges.docker import Compose
+    from dartsctl.edges.docker import CONFIG_DEADLINE, Compose
     from dartsctl.state_folder import state_folder
 
-    return Compose(environment, secrets=lambda: secrets_of(environment), known=ComposeVersions(state_folder()))
+    known = ComposeVersions(state_folder())
+    return Compose(environment, secrets=lambda: secrets_of(environment), known=known, deadline=deadline or CONFIG_DEADLINE)
 
 
 def secrets_of(environment: Environment) -> tuple[str, ...]:

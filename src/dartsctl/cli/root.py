@@ -177,8 +177,11 @@ def production_of(settings: Settings) -> Environment | None:
         return None
 
 
-def production_ports(settings: Settings) -> tuple[Allocation, str]:
-    """The documented ports, united with what the production stack publishes, and why it could not be asked; it need not be on this machine."""
+def production_ports(settings: Settings, *, deadline: float | None = None) -> tuple[Allocation, DartsctlError | None]:
+    """The documented ports, united with what the production stack publishes, and why it could not be asked; it need not be on this machine.
+
+    `deadline`: seconds that Compose has for it, where that is not worth its own minute.
+    """
     from dartsctl.allocation import Allocation
     from dartsctl.commands.production import allocation
     from dartsctl.environment import resolve
@@ -186,8 +189,8 @@ def production_ports(settings: Settings) -> tuple[Allocation, str]:
 
     documented = Allocation.of(settings.ports.production)
     try:
-        return allocation(documented, compose_on(resolve(settings, PRODUCTION)))
+        return allocation(documented, compose_on(resolve(settings, PRODUCTION), deadline=deadline)), None
     except UsageError:  # nothing says what the stack is made of: the documented ports are all there is
-        return documented, ""
+        return documented, None
     except DartsctlError as error:
-        return documented, error.message
+        return documented, error

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from dartsctl.cli.options import working_folder
 from dartsctl.cli.root import production_ports
-from dartsctl.errors import UsageError
+from dartsctl.errors import TimedOut, UsageError
 
 if TYPE_CHECKING:
     from dartsctl.edges.output import Screen
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from dartsctl.settings import Settings
 
 
+_PRODUCTION_ANSWERS_IN = 2.0  # seconds: a server must not wait for what is only good to know
 Word = TypeVar("Word")
 
 
@@ -55,9 +56,10 @@ def request_for(
 
     server = settings.server
     checkout = checkout_of(settings)
-    allocation, problem = production_ports(settings)
+    allocation, problem = production_ports(settings, deadline=_PRODUCTION_ANSWERS_IN)
     if problem:
-        screen.detail(f"only the documented production ports are refused: {problem}")
+        say = screen.note if isinstance(problem, TimedOut) else screen.detail  # production need not be on this machine
+        say(f"only the documented production ports are refused: {problem.message}")
     branch = branch_of(checkout)
     is_dev = kind == "dev"
     return ServerRequest(

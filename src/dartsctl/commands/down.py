@@ -16,7 +16,6 @@ from dartsctl.environment import Environment
 from dartsctl.errors import DartsctlError, ExitCode, Interrupted, Refused, TimedOut
 from dartsctl.installation import endpoint
 
-_OVERHEAD = 120.0  # seconds for everything but the containers' own grace
 _ON_A_REMOTE_ENGINE = 900.0
 
 
@@ -30,6 +29,8 @@ class DownRequest:
     stop_timeout: int | None = None
     yes: bool = False
     dry_run: bool = False
+    overhead: float = 120.0
+    """Seconds for everything but the containers' own grace."""
 
 
 def down(request: DownRequest, *, compose: Compose, screen: Screen) -> ExitCode:
@@ -73,6 +74,17 @@ def _refuse_another_stack(request: DownRequest, compose: Compose) -> None:
         )
 
 
+def deadline(request: DownRequest) -> float:
+    """Return how long Compose may take: it may stop one container after the other, each with its own grace."""
+    engine = engine_at(endpoint(os.environ))
+    if not isinstance(engine, EngineApi):
+        return _ON_A_REMOTE_ENGINE
+    own = [container for container in engine.containers() if container.project == request.environment.project]
+    if request.stop_timeout is not None:
+        return request.overhead + request.stop_timeout * len(own)
+    return request.overhead + sum(engine.stop_timeout(container.id) for container in own)
+
+
 def _words(request: DownRequest) -> list[str]:
     words = ["down"]
     if request.volumes:
@@ -84,24 +96,13 @@ def _words(request: DownRequest) -> list[str]:
     return words
 
 
-def _seconds(request: DownRequest) -> float:
-    """Return how long Compose may take: it may stop one container after the other, each with its own grace."""
-    engine = engine_at(endpoint(os.environ))
-    if not isinstance(engine, EngineApi):
-        return _ON_A_REMOTE_ENGINE
-    own = [container for container in engine.containers() if container.project == request.environment.project]
-    if request.stop_timeout is not None:
-        return _OVERHEAD + request.stop_timeout * len(own)
-    return _OVERHEAD + sum(engine.stop_timeout(container.id) for container in own)
-
-
 def _run_compose(words: list[str], request: DownRequest, compose: Compose, screen: Screen) -> None:
-    name, seconds = request.environment.name, _seconds(request)
+    name, seconds = request.environment.name, deadline(request)
     try:
         ended = streaming.run(compose, *words, seconds=seconds, screen=screen)
     except KeyboardInterrupt:
         raise Interrupted("interrupted; part of the stack may still run", hint=f"dartsctl {name} ps") from None
-    if ended.is_late:
+    if ended.is_late and ended.code != 0:
         raise TimedOut(f"`down` did not end within {seconds:.0f} s; part of the stack may still run", hint=f"dartsctl {name} down --timeout 0")
     if ended.code != 0:
         failure = compose_errors.classify(ended.text)

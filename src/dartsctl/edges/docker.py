@@ -21,7 +21,7 @@ from dartsctl.containers import Container
 from dartsctl.engines import Engine
 from dartsctl.environment import Environment
 from dartsctl.errors import DartsctlError, DockerUnavailable
-from dartsctl.installation import KnownVersions, NothingKnown, find_compose, find_docker, no_docker_command, no_engine
+from dartsctl.installation import VERSION_DEADLINE, KnownVersions, NothingKnown, find_compose, find_docker, no_docker_command, no_engine
 from dartsctl.masking import url, values
 from dartsctl.reader import Source
 from dartsctl.stack import MODEL
@@ -49,6 +49,7 @@ class Compose:
     """Compose on one environment's files. Raises DockerUnavailable where no usable Compose is here.
 
     `secrets` are masked in every text of its that is shown; they are read only when there is one. `known` saves asking for its version.
+    `deadline`: seconds that it may take to resolve the files.
     """
 
     def __init__(
@@ -57,8 +58,10 @@ class Compose:
         *,
         secrets: Callable[[], Sequence[str]] = tuple,
         known: KnownVersions | None = None,
+        deadline: float = CONFIG_DEADLINE,
     ) -> None:
-        self._command = find_compose(os.environ, known or NothingKnown()).command
+        self._command = find_compose(os.environ, known or NothingKnown(), deadline=min(deadline, VERSION_DEADLINE)).command
+        self._deadline = deadline
         self._environment = environment
         self._secrets = secrets
 
@@ -82,7 +85,7 @@ class Compose:
 
     def finish_config(self, running: spawn.Running) -> Resolved:
         """The resolved model. Raises DartsctlError with Compose's own sentence and what to do."""
-        done = running.result(deadline=CONFIG_DEADLINE)
+        done = running.result(deadline=self._deadline)
         if done.code != 0:
             raise self._config_error(done)
         model = reader.loads(done.stdout, MODEL)
@@ -96,7 +99,7 @@ class Compose:
 
     def required_variables(self) -> tuple[str, ...]:
         """Every variable that the files require, set or not; nothing from a Compose that cannot say it (before 2.28)."""
-        done = spawn.run(self.argv("config", "--variables", "--format", "json"), deadline=CONFIG_DEADLINE, environment=_plain_environ())
+        done = self._ask("config", "--variables", "--format", "json")
         try:
             variables = reader.read(done.stdout, Source("Compose's variables"))
             return tuple(sorted(name for name, variable in variables.entries() if variable.at("Required").flag()))
@@ -105,7 +108,7 @@ class Compose:
 
     def hashes(self, services: Sequence[str]) -> dict[str, str]:
         """Compose's config hash of each of `services`: equal to a container's label where `up` would keep it."""
-        done = spawn.run(self.argv("config", "--hash", ",".join(services)), deadline=CONFIG_DEADLINE, environment=_plain_environ())
+        done = self._ask("config", "--hash", ",".join(services))
         if done.code != 0:
             raise self._config_error(done)
         rows = [line.split() for line in done.stdout.splitlines() if line.strip()]
@@ -115,10 +118,13 @@ class Compose:
 
     def all_services(self) -> frozenset[str]:
         """Every service of the files, those of inactive profiles included: `--remove-orphans` spares their containers."""
-        done = spawn.run(self.argv("--profile", "*", "config", "--services"), deadline=CONFIG_DEADLINE, environment=_plain_environ())
+        done = self._ask("--profile", "*", "config", "--services")
         if done.code != 0:
             raise self._config_error(done)
         return frozenset(done.stdout.split())
+
+    def _ask(self, *words: str) -> spawn.Completed:
+        return spawn.run(self.argv(*words), deadline=self._deadline, environment=_plain_environ())
 
     def stream(self, *words: str, seconds: float) -> spawn.Stream:
         """Start a Compose call whose plain progress lines are read as they come, for `seconds` at most."""
@@ -159,7 +165,7 @@ class Compose:
         name = line.partition("no such service: ")[2]
         if not name:
             return ""
-        done = spawn.run(self.argv("config", "--services"), deadline=CONFIG_DEADLINE, environment=_plain_environ())
+        done = self._ask("config", "--services")
         near = nearest(name, done.stdout.split()) if done.code == 0 else None
         return f"did you mean {near}?" if near else ""
 

@@ -25,16 +25,18 @@ class Response:
 def get(address: str, port: int, path: str, *, host: str, tls: bool, deadline: float) -> Response:
     """Ask `address` for `path` of the site `host`; any certificate is taken, being looked at is not being trusted. Never raises."""
     began = time.monotonic()
+    until = began + deadline
     certificate = b""
     try:
-        with _connected(address, port, deadline, host if tls else None) as line:
+        with _connected(address, port, until, host if tls else None) as line:
             if isinstance(line, ssl.SSLSocket):
                 certificate = line.getpeercert(binary_form=True) or b""
             head = f"GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: dartsctl-doctor\r\nAccept: */*\r\nConnection: close\r\n\r\n"
+            line.settimeout(_seconds_left(until))
             line.sendall(head.encode())
             heard = b""
             while b"\n" not in heard and len(heard) < _ENOUGH:
-                line.settimeout(max(0.05, began + deadline - time.monotonic()))
+                line.settimeout(_seconds_left(until))
                 received = line.recv(_ENOUGH)
                 if not received:
                     break
@@ -61,14 +63,22 @@ def connect(address: str, port: int, *, deadline: float) -> str:
         return (error.strerror or str(error)).lower()
 
 
-def _connected(address: str, port: int, deadline: float, tls_host: str | None) -> socket.socket:
-    line = socket.create_connection((address, port), timeout=deadline)
+def _seconds_left(until: float) -> float:
+    left = until - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left
+
+
+def _connected(address: str, port: int, until: float, tls_host: str | None) -> socket.socket:
+    line = socket.create_connection((address, port), timeout=_seconds_left(until))
     if tls_host is None:
         return line
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     try:
+        line.settimeout(_seconds_left(until))
         return context.wrap_socket(line, server_hostname=tls_host)
     except BaseException:
         line.close()

@@ -53,11 +53,14 @@ class Question:
         except OSError as error:
             if error.errno not in (errno.EAGAIN, errno.ENOTCONN):  # ENOTCONN: not connected yet, as macOS says it
                 return Answer((error.strerror or str(error)).lower())
-            return None if time.monotonic() < self._until else Answer("no answer")
+            return self._unless_late()
         self._heard += received
         if received and b"\n" not in self._heard and len(self._heard) < _ENOUGH:
-            return None
+            return self._unless_late()
         return _answer(self._heard)
+
+    def _unless_late(self) -> Answer | None:
+        return None if time.monotonic() < self._until else Answer("no answer")
 
     def close(self) -> None:
         """Give the connection back."""

@@ -1,0 +1,117 @@
+"""A Compose that hangs, floods or ignores signals: every verb ends in time, in little memory, with one sentence."""
+
+from __future__ import annotations
+
+import signal
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import hostile_engine
+from dartsctl.commands.down import DownRequest, down
+from dartsctl.edges.docker import Compose
+from dartsctl.edges.output import Screen
+from dartsctl.environment import adhoc
+from dartsctl.errors import TimedOut
+from hostile_engine import engine
+
+if TYPE_CHECKING:
+    from plain_project import Project
+
+pytest_plugins = ("plain_project",)
+
+MEGABYTES = 300
+VERSION = 'case "$*" in *version*) echo 2.40.3; exit ;; esac'
+HANGS = f"{VERSION}\nexec sleep 600"
+HANGS_ALTOGETHER = "exec sleep 600"
+FLOODS = f"{VERSION}\nexec cat /dev/zero"
+COMPLAINS_WITHOUT_END = f"{VERSION}\nhead -c 200000000 /dev/zero >&2; exit 1"
+
+
+@pytest.mark.parametrize("script", [HANGS, HANGS_ALTOGETHER, f"trap '' TERM INT\n{HANGS}"], ids=["config", "everything", "stubborn"])
+@pytest.mark.parametrize("words", ["run -- true", "dev --no-services"])
+def test_a_server_does_not_wait_for_a_compose_that_hangs(project: Project, script: str, words: str) -> None:
+    project.compose(script)
+    ended = project.run(words)
+    assert ended.code == 0, ended
+    assert ended.seconds < 15
+    (note,) = [line for line in ended.err.splitlines() if "documented production ports" in line]
+    assert "did not end within 2 s" in note
+
+
+def test_documented_production_ports_are_refused_all_the_same(project: Project) -> None:
+    project.compose(HANGS)
+    ended = project.run("run --port 5000 -- true")
+    assert ended.code == 4, ended
+    assert ended.seconds < 15
+
+
+@pytest.mark.parametrize("script", [FLOODS, COMPLAINS_WITHOUT_END], ids=["stdout", "stderr"])
+def test_a_compose_that_floods_costs_little_memory(project: Project, script: str) -> None:
+    project.compose(script)
+    for ended in project.measure("check -f compose.json --no-engine", "prod config", "prod up", within=120):
+        assert ended.code in (1, 5), ended
+        assert ended.error
+        assert ended.seconds < 60
+        assert ended.megabytes < MEGABYTES
+
+
+@pytest.mark.parametrize("start", ["sleep 600 &", "setsid sleep 600 &"], ids=["background job", "daemon"])
+def test_a_child_of_composes_that_keeps_the_pipe_is_not_waited_for(project: Project, start: str) -> None:
+    project.compose(f"{VERSION}\n{start}\nHEALTHY")
+    for ended in project.measure("check -f compose.json --no-engine", "prod config", "run -- true", within=60):
+        assert ended.code == 0, ended
+        assert ended.seconds < 20
+
+
+def test_a_compose_that_ignores_every_signal_does_not_outlive_the_deadline(project: Project) -> None:
+    project.compose("HEALTHY\ntrap '' INT TERM\necho working\nwhile :; do sleep 1; done")
+    with engine(project.folder, hostile_engine.is_well) as address:
+        ended = project.run("prod up --wait-timeout 1", DOCKER_HOST=address)
+    assert ended.code in (5, 6, 124), ended
+    assert ended.seconds < 50
+
+
+def test_down_has_a_deadline_that_is_told(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    project.compose("HEALTHY\nexec sleep 600")
+    for name in ("DOCKER_CONFIG", "DOCKER_HOST"):
+        monkeypatch.setenv(name, project.environ[name])
+    environment = adhoc(files=[project.folder / "compose.json"], project="shop", directory=project.folder)
+    with engine(project.folder, hostile_engine.is_well), pytest.raises(TimedOut, match="`down` did not end within 1 s") as caught:
+        down(DownRequest(environment, overhead=1), compose=Compose(environment), screen=Screen(quiet=True))
+    assert "--timeout 0" in caught.value.hint
+
+
+def pids_in(file: Path) -> set[int]:
+    try:
+        return {int(word) for word in file.read_text().split()}
+    except OSError:
+        return set()
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize("trap", ["", "trap '' TERM INT HUP"], ids=["obedient", "stubborn"])
+@pytest.mark.parametrize("words", ["prod up", "prod down"])
+def test_compose_and_its_children_end_when_dartsctl_is_killed(project: Project, words: str, trap: str) -> None:
+    note = project.folder / "pids"
+    project.compose(f"HEALTHY\n{trap}\nsleep 600 &\necho $$ $! > {note}\nwait; sleep 600")
+    with engine(project.folder, hostile_engine.is_well) as address:
+        process = project.start(words, DOCKER_HOST=address)
+        until = time.monotonic() + 30
+        while not (pids := pids_in(note)):
+            assert time.monotonic() < until
+            time.sleep(0.02)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        until = time.monotonic() + 10
+        while any(is_alive(pid) for pid in pids):
+            assert time.monotonic() < until, "still there"
+            time.sleep(0.02)
