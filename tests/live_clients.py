@@ -1,7 +1,11 @@
-"""Clients of a running stack on this host: requests, the event stream, WebSockets. Its certificates are nobody's, and are not checked."""
+"""Clients of a running stack on this host: requests, the event stream, WebSockets. Its certificates are nobody's, and are not checked.
+
+They name production's ports by the documented numbers, and reach the test's own stack on its own (`own_port`).
+"""
 
 from __future__ import annotations
 
+import functools
 import http.client
 import json
 import socket
@@ -13,15 +17,30 @@ from typing import Any
 
 import pytest
 
+from own_ports import free_ports
+
+DOCUMENTED = (80, 443, 5000, 8080, 5672, 15672, 9443, 5432)
+"""What compose/prod.yml publishes."""
+
+
+@functools.cache
+def _numbers() -> dict[int, int]:
+    return dict(zip(DOCUMENTED, free_ports(len(DOCUMENTED)), strict=True))
+
+
+def own_port(port: int) -> int:
+    """The number on which the tests of this process publish one of production's ports: production itself may run here. Any other is itself."""
+    return _numbers().get(port, port)
+
 
 def connect(port: int, *, timeout: float = 10) -> http.client.HTTPConnection:
     """A connection to 127.0.0.1, by TLS to 443 and 9443; the certificates there are nobody's."""
     if port not in (443, 9443):
-        return http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
+        return http.client.HTTPConnection("127.0.0.1", own_port(port), timeout=timeout)
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    return http.client.HTTPSConnection("127.0.0.1", port, timeout=timeout, context=context)
+    return http.client.HTTPSConnection("127.0.0.1", own_port(port), timeout=timeout, context=context)
 
 
 def status(port: int) -> int:
@@ -115,4 +134,4 @@ def websocket() -> tuple[str, ssl.SSLSocket] | None:
 
 def handshake(context: ssl.SSLContext) -> ssl.SSLSocket:
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    return context.wrap_socket(socket.create_connection(("127.0.0.1", 443), timeout=10), server_hostname="localhost")
+    return context.wrap_socket(socket.create_connection(("127.0.0.1", own_port(443)), timeout=10), server_hostname="localhost")

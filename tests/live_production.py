@@ -1,12 +1,13 @@
-"""The repository's own compose/prod.yml on production's own ports, under a project name of the test's own.
+"""The repository's own compose/prod.yml, under a project name and on host ports of the test's own: production itself may run here.
 
 A pytest plugin like live_stack, on top of it: a test file that takes `production` (nothing runs yet) or `running` (one `prod up` for the
-whole file) needs the stack's images and all of production's ports.
+whole file) needs the stack's images.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import secrets
 import subprocess
@@ -15,30 +16,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
-from live_stack import LiveStack, docker, fixed_ports
+from live_clients import own_port
+from live_stack import LiveStack, docker, one_stack_at_a_time
 from own_ports import free_ports
 
 REPOSITORY = Path(__file__).parents[1]
 COMPOSE = REPOSITORY / "compose"
-OWNERS = {
-    80: "nginx",
-    443: "nginx",
-    5000: "darts-app",
-    8080: "api-gateway",
-    5672: "rabbitmq",
-    15672: "rabbitmq",
-    9443: "wso2is",
-    5432: "postgres",
-}
-DOCUMENTED = "[ports.production]\nnginx = [80, 443]\ndarts-app = 5000\napi-gateway = 8080\nrabbitmq = [5672, 15672]\nwso2is = 9443\npostgres = 5432\n"
 SECRETS = ("POSTGRES_PASSWORD", "RABBITMQ_PASSWORD", "SECRET_KEY", "WSO2_IS_INTROSPECT_PASSWORD")
 
 
 @pytest.fixture
 def production(live: LiveStack, tmp_path: Path) -> Iterator[LiveStack]:
     """The production stack's settings, with secrets and a certificate of the test's own; nothing of it runs yet."""
-    with fixed_ports(*OWNERS), _prepared(live, tmp_path):
+    with one_stack_at_a_time(), _prepared(live, tmp_path):
         yield live
 
 
@@ -50,7 +42,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveStack]:
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("COMPOSE_", "COLUMNS", "LINES"))}
     environ |= {"PYTHONUNBUFFERED": "1", "DARTSCTL_STATE_DIR": str(folder / "state")}
     live = LiveStack(folder / "app", f"dct-{uuid.uuid4().hex[:10]}", free_ports(8), environ)
-    with fixed_ports(*OWNERS), _prepared(live, folder):
+    with one_stack_at_a_time(), _prepared(live, folder):
         up = live.run("prod", "up", timeout=400)
         assert up.code == 0, up.err
         yield live
@@ -63,12 +55,47 @@ def _prepared(live: LiveStack, folder: Path) -> Iterator[None]:
     env_file = live.folder / "env"
     env_file.write_text("\n".join([*lines, f"TLS_DIR={folder / 'tls'}", ""]))
     env_file.chmod(0o600)
-    live.settings(f'env_files = ["env"]\nwait_timeout = 240\n{DOCUMENTED}', files=(COMPOSE / "prod.yml",))
+    (live.folder / "own-ports.yml").write_text(_override())
+    live.settings(f'env_files = ["env"]\nwait_timeout = 240\n{_allocation()}', files=compose_files(live))
     try:
         yield
     finally:
         live.close()
         docker("image", "rm", f"{live.project}-darts-app", f"{live.project}-api-gateway", check=False)
+
+
+def compose_files(live: LiveStack) -> tuple[Path, Path]:
+    """compose/prod.yml, and what moves it to the test's own host ports."""
+    return COMPOSE / "prod.yml", live.folder / "own-ports.yml"
+
+
+def owners() -> dict[int, str]:
+    """Each of the test's own host ports, with the service that publishes it."""
+    return {own_port(_host_port(entry)): name for name, entries in _published().items() for entry in entries}
+
+
+def _published() -> dict[str, list[str]]:
+    services = yaml.safe_load((COMPOSE / "prod.yml").read_text())["services"]
+    return {name: service["ports"] for name, service in services.items()}
+
+
+def _host_port(entry: str) -> int:
+    return int(entry.split(":")[-2])
+
+
+def _override() -> str:
+    lines = ["services:"]
+    for name, entries in _published().items():
+        own = [entry.replace(f"{_host_port(entry)}:", f"{own_port(_host_port(entry))}:", 1) for entry in entries]
+        lines += [f"  {name}:", f"    ports: !override {json.dumps(own)}"]
+    return "\n".join([*lines, ""])
+
+
+def _allocation() -> str:
+    ports: dict[str, list[int]] = {}
+    for port, name in owners().items():
+        ports.setdefault(name, []).append(port)
+    return "\n".join(["[ports.production]", *(f"{name} = {numbers}" for name, numbers in ports.items()), ""])
 
 
 def make_certificate(folder: Path) -> None:

@@ -25,6 +25,7 @@ from typing import Any
 import pytest
 
 from own_ports import free_ports
+from real_engine import engine_version
 
 BUSYBOX = "dartsctl-test/busybox:1"
 PROJECT_LABEL = "com.docker.compose.project"
@@ -180,6 +181,8 @@ class LiveStack:
         """End the processes and remove everything from the engine."""
         for process in self._processes:
             _finish(process)
+        if not engine_version():
+            return
         if self._loose:
             docker("rm", "-f", "-v", *self._loose, check=False)
         for project in (self.project, *self._projects):
@@ -215,11 +218,10 @@ def healthy(*published: str, after: str = "true", **more: Any) -> dict[str, Any]
 
 
 @contextlib.contextmanager
-def fixed_ports(*ports: int) -> Iterator[None]:
-    """Within it these numbers, which the repository's own Compose files name, are this test's alone among all that run side by side."""
+def one_stack_at_a_time() -> Iterator[None]:
+    """Within it no other test has a whole stack of compose/ up: two of them are too slow for their health checks on two cores."""
     with (Path(tempfile.gettempdir()) / f"dartsctl-tests-{os.getuid()}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        until(lambda: all(map(can_be_published, ports)), seconds=90, say=f"this test needs the ports {ports}; somebody has one of them")
         yield
 
 
@@ -256,11 +258,18 @@ def ended(process: subprocess.Popen[str], *, seconds: float = 60) -> tuple[int, 
     return process.returncode, out
 
 
+DEV_PORTS = ("DEV_POSTGRES_PORT", "DEV_RABBITMQ_PORT", "DEV_RABBITMQ_UI_PORT")
+"""The variables that say what compose/dev.yml publishes."""
+
+
 @pytest.fixture
-def dev_ports() -> Iterator[None]:
-    """What compose/dev.yml publishes, for this test alone; named before `live`, it is given back after the stack has gone."""
-    with fixed_ports(15432, 15673, 25673):
-        yield
+def dev_ports(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """Numbers of the test's own for compose/dev.yml, in the order of DEV_PORTS: the real dev stack may run here. Named before `live`."""
+    ports = free_ports(len(DEV_PORTS))
+    for name, port in zip(DEV_PORTS, ports, strict=True):
+        monkeypatch.setenv(name, str(port))
+    with one_stack_at_a_time():
+        yield ports
 
 
 @pytest.fixture

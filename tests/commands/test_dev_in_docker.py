@@ -100,7 +100,7 @@ def test_without_a_service_to_run_it_is_one_clear_error(stack: LiveStack) -> Non
 
 @pytest.mark.stack
 @pytest.mark.timeout(300)
-def test_the_bundled_app_shows_a_change_of_its_source(dev_ports: None, live: LiveStack) -> None:
+def test_the_bundled_app_shows_a_change_of_its_source(dev_ports: list[int], live: LiveStack) -> None:
     from live_stack import ended, until
     from own_ports import free_ports
 

@@ -23,8 +23,6 @@ pytest_plugins = ("live_stack", "live_terminal")
 pytestmark = pytest.mark.engine
 
 REPOSITORY = Path(__file__).parents[2]
-TAKEN = (15432, 15673, 25673)
-"""What compose/dev.yml publishes."""
 
 SERVER = """
 import http.server, os, signal
@@ -137,7 +135,7 @@ def test_dev_fails_on_a_conflict_where_the_policy_says_so(live: LiveStack) -> No
 
 @pytest.mark.stack
 @pytest.mark.timeout(400)
-def test_the_dev_stack_starts_beside_one_that_has_its_ports_and_the_server_talks_to_the_dev_one(dev_ports: None, live: LiveStack) -> None:
+def test_the_dev_stack_starts_beside_one_that_has_its_ports_and_the_server_talks_to_the_dev_one(dev_ports: list[int], live: LiveStack) -> None:
     """The other stack is compose/dev.yml itself under another name, with the same passwords: only the ports tell them apart."""
     from live_stack import docker
     from own_ports import free_ports
@@ -155,9 +153,9 @@ def test_the_dev_stack_starts_beside_one_that_has_its_ports_and_the_server_talks
     server = live.start("dev", "--on-conflict", "remap", SCORES_DB=str(live.folder / "scores.db"))
     try:
         url, _ = up(server)
-        now = {old: port_of(f"{live.project}-{name}-1", target) for old, (name, target) in zip(TAKEN, _PUBLISHED, strict=True)}
-        assert not set(now.values()) & set(TAKEN)
-        _scores_go_to(url, live, other, management=now[25673])
+        now = {old: port_of(f"{live.project}-{name}-1", target) for old, (name, target) in zip(dev_ports, _PUBLISHED, strict=True)}
+        assert not set(now.values()) & set(dev_ports)
+        _scores_go_to(url, live, other, management=now[dev_ports[2]])
     finally:
         end(server)
 
@@ -168,18 +166,18 @@ def test_the_dev_stack_starts_beside_one_that_has_its_ports_and_the_server_talks
         assert all(str(number) in said.out for number in now.values()), said.out
     moved = {int(row["instead_of"]): row for row in live.run("ports", "--json").document["moved"]}
     assert {old: row["port"] for old, row in moved.items()} == now
-    assert moved[15432]["holders"][0]["container"] == f"{live.project}-postgres-1"
+    assert moved[dev_ports[0]]["holders"][0]["container"] == f"{live.project}-postgres-1"
     before = live.identities()
     assert live.run("dev", "up").code == 0
     assert live.identities() == before
     assert live.run("dev", "down").code == 0
     again = live.run("dev", "up", "postgres")
     assert again.code == 0, again.err
-    assert port_of(f"{live.project}-postgres-1", 5432) == now[15432]
+    assert port_of(f"{live.project}-postgres-1", 5432) == now[dev_ports[0]]
     docker("stop", "-t", "0", f"{other}-postgres-1")
     back = live.run("dev", "up", "postgres", "--reset-ports")
     assert back.code == 0, back.err
-    assert port_of(f"{live.project}-postgres-1", 5432) == 15432
+    assert port_of(f"{live.project}-postgres-1", 5432) == dev_ports[0]
 
 
 _PUBLISHED = (("postgres", 5432), ("rabbitmq", 5672), ("rabbitmq", 15672))

@@ -425,20 +425,21 @@ def index() -> str:
     return "the developer's own server"
 
 
-app.run(host="0.0.0.0", port=5000)
+app.run(host="0.0.0.0", port={port})
 """
 
 
 @pytest.mark.stack
 @pytest.mark.timeout(900)
-def test_the_incident_is_explained_and_repaired_on_the_unmodified_production_stack(running: LiveStack) -> None:
+def test_the_incident_is_explained_and_repaired_on_the_production_stack(running: LiveStack) -> None:
+    from live_clients import own_port
     from live_clients import status as status_of
     from live_stack import docker, until
 
     # A developer's Flask server takes production's port while darts-app is down; it cannot be started again, and nginx answers 502.
     container = next(name for name in running.containers() if "darts-app" in name)
     docker("stop", "-t", "1", container)
-    (running.folder / "run.py").write_text(SERVER)
+    (running.folder / "run.py").write_text(SERVER.format(port=own_port(5000)))
     log = running.folder / "server.log"
     with log.open("w") as file:
         server = running.spawn([sys.executable, "run.py"], stdout=file, stderr=file)
@@ -453,10 +454,10 @@ def test_the_incident_is_explained_and_repaired_on_the_unmodified_production_sta
     assert said.code == 1
     (finding,) = said.document["findings"]
     assert (finding["cause"], finding["service"], finding["container"]) == ("port-squatter", "darts-app", container)
-    assert (finding["data"]["pid"], finding["data"]["port"], finding["confidence"]) == (server.pid, 5000, "certain")
+    assert (finding["data"]["pid"], finding["data"]["port"], finding["confidence"]) == (server.pid, own_port(5000), "certain")
     assert finding["data"]["command"][-1] == "run.py"
     shown = running.run("doctor").text
-    for words in (f"pid {server.pid}", "run.py", "5000", container, "answers 502"):
+    for words in (f"pid {server.pid}", "run.py", str(own_port(5000)), container, "answers 502"):
         assert words in shown
 
     begin = time.monotonic()

@@ -1,4 +1,4 @@
-"""THE INCIDENT, replayed on compose/prod.yml as it is: a developer's Flask server on the host has production's port 5000 (REALSTACK.md 2)."""
+"""THE INCIDENT, replayed on compose/prod.yml: a developer's Flask server on the host has production's port 5000 (REALSTACK.md 2)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from live_clients import status
+from live_clients import own_port, status
 
 if TYPE_CHECKING:
     from live_stack import LiveStack
@@ -27,16 +27,16 @@ def index() -> str:
     return "the developer's own server"
 
 
-app.run(host="0.0.0.0", port=5000)
+app.run(host="0.0.0.0", port={port})
 """
 
 
 def test_a_flask_server_on_port_5000_stops_prod_up_before_it_begins_and_the_stack_is_healthy_once_it_has_gone(production: LiveStack) -> None:
-    from live_production import OWNERS
+    from live_production import owners
     from live_stack import until
 
     # A developer's server has the port: refused, with its pid and command line; nothing is created.
-    (production.folder / "run.py").write_text(SERVER)
+    (production.folder / "run.py").write_text(SERVER.format(port=own_port(5000)))
     log = production.folder / "server.log"
     with log.open("w") as file:
         server = production.spawn([sys.executable, "run.py"], stdout=file, stderr=file)
@@ -45,7 +45,7 @@ def test_a_flask_server_on_port_5000_stops_prod_up_before_it_begins_and_the_stac
     assert refused.code == 3
     assert f"pid {server.pid}" in refused.err
     assert "run.py" in refused.err
-    assert "darts-app cannot have 127.0.0.1:5000/tcp" in refused.err
+    assert f"darts-app cannot have 127.0.0.1:{own_port(5000)}/tcp" in refused.err
     assert production.leftovers() == []
     assert status(5000) == 200, "the developer's server is left alone"
 
@@ -59,7 +59,7 @@ def test_a_flask_server_on_port_5000_stops_prod_up_before_it_begins_and_the_stac
 
     # Everything is where the allocation says; the running stack is no conflict with itself.  # EDGE 36
     ports = production.run("ports", "--json")
-    assert {row["port"]: row["owner"] for row in ports.document["production"]} == OWNERS
+    assert {row["port"]: row["owner"] for row in ports.document["production"]} == owners()
     assert {row["state"] for row in ports.document["production"]} == {"held by its service"}, ports.out
     check = production.run("prod", "check", "--json")
     assert check.code == 0, check.out

@@ -1,5 +1,5 @@
 """THE INCIDENT settled in one `dartsctl prod up` at a terminal: the developer's Flask server on 5000 is named, looked at and stopped, and the
-unmodified compose/prod.yml comes up healthy behind its proxy (REALSTACK.md 2)."""
+compose/prod.yml comes up healthy behind its proxy (REALSTACK.md 2)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from live_clients import status
+from live_clients import own_port, status
 
 if TYPE_CHECKING:
     from live_stack import LiveStack
@@ -30,7 +30,7 @@ def index() -> str:
     return "the developer's own server"
 
 
-app.run(host="0.0.0.0", port=5000)
+app.run(host="0.0.0.0", port={port})
 """
 
 
@@ -39,7 +39,7 @@ def test_one_prod_up_names_the_flask_server_on_5000_stops_it_when_told_to_and_br
 ) -> None:
     from live_stack import until
 
-    (production.folder / "run.py").write_text(SERVER)
+    (production.folder / "run.py").write_text(SERVER.format(port=own_port(5000)))
     log = production.folder / "server.log"
     with log.open("w") as file:
         server = production.spawn([sys.executable, "run.py"], stdout=file, stderr=file)
@@ -48,7 +48,7 @@ def test_one_prod_up_names_the_flask_server_on_5000_stops_it_when_told_to_and_br
     # The prompt names who has the port, and what wants it.
     screen = terminal("prod", "up")
     question, lines = screen.menu()
-    assert "darts-app wants 127.0.0.1:5000" in question
+    assert f"darts-app wants 127.0.0.1:{own_port(5000)}" in question
     assert f"pid {server.pid}" in question
     assert "run.py" in question
     assert [line.split()[0] for line in lines] == ["wait", "stop", "show", "abort;"], "safest first; production's ports never move"
@@ -56,7 +56,7 @@ def test_one_prod_up_names_the_flask_server_on_5000_stops_it_when_told_to_and_br
 
     # Details on demand, as often as wanted; then the choice.
     screen.takes(lines.index("show details"))
-    details = screen.sees("listens on: 5000")
+    details = screen.sees(f"listens on: {own_port(5000)}")
     assert f"parents: {_name_of(os.getpid())} ({os.getpid()})" in details
     assert f"in {production.folder}" in details
     assert "user root" in details or os.getuid() != 0

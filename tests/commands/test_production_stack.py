@@ -1,4 +1,4 @@
-"""compose/prod.yml, unmodified, as `dartsctl prod up` brings it up: what it answers, what its containers may do, what it survives.
+"""compose/prod.yml on ports of the test's own, as `dartsctl prod up` brings it up: what it answers, what its containers may do, what it survives.
 
 One stack for the whole file. Real are nginx, PostgreSQL, RabbitMQ, darts-app and api-gateway; WSO2 Identity Server is a stand-in that is
 configured by the same deployment.toml and gives out and checks tokens by the same requests (tests/engine/README.md).
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from live_clients import Watcher, ask, basic, connect, handshake, status, websocket
+from live_clients import Watcher, ask, basic, connect, handshake, own_port, status, websocket
 
 if TYPE_CHECKING:
     from live_stack import LiveStack
@@ -74,7 +74,10 @@ def visits_in(project: str) -> list[str]:
 
 def up(stack: LiveStack) -> None:
     """Compose's own `up`: what is missing is made again, what is there stays."""
-    stack.up("-f", COMPOSE / "prod.yml", "-p", stack.project, "--env-file", stack.folder / "env")
+    from live_production import compose_files
+
+    files = [word for file in compose_files(stack) for word in ("-f", file)]
+    stack.up(*files, "-p", stack.project, "--env-file", stack.folder / "env")
 
 
 def inspected(stack: LiveStack, service: str) -> Any:
@@ -84,12 +87,12 @@ def inspected(stack: LiveStack, service: str) -> Any:
 
 
 def test_prod_up_ends_with_every_service_healthy_on_its_own_port(running: LiveStack) -> None:
-    from live_production import OWNERS
+    from live_production import owners
 
     assert {inspected(running, service)["State"]["Health"]["Status"] for service in SERVICES} == {"healthy"}
     assert sorted(running.containers()) == sorted(f"{running.project}-{service}-1" for service in SERVICES)
     ports = running.run("ports", "--json").document["production"]
-    assert {row["port"]: (row["owner"], row["state"]) for row in ports} == {port: (name, "held by its service") for port, name in OWNERS.items()}
+    assert {row["port"]: (row["owner"], row["state"]) for row in ports} == {port: (name, "held by its service") for port, name in owners().items()}
     assert json.loads(ask("/health").body) == {"status": "ok", "service": "darts-app", "database": "postgresql", "consumer": "connected"}
 
 
@@ -307,14 +310,15 @@ def test_nginx_without_a_certificate_says_what_is_missing_and_what_makes_one(tmp
 
 def test_with_internal_yml_only_nginx_is_published(running: LiveStack) -> None:
     """The last one: it changes the stack."""
-    from live_production import OWNERS
+    from live_production import compose_files, owners
     from live_stack import can_be_published, docker
 
     docker("rm", "-f", *(f"{running.project}-{service}-1" for service in SERVICES))
-    files = ("-f", str(COMPOSE / "prod.yml"), "-f", str(COMPOSE / "internal.yml"), "--env-file", str(running.folder / "env"))
+    named = [word for file in (*compose_files(running), COMPOSE / "internal.yml") for word in ("-f", str(file))]
+    files = (*named, "--env-file", str(running.folder / "env"))
     docker("compose", "-p", running.project, *files, "--progress", "quiet", "up", "-d", "--no-deps")
     assert set(running.containers().values()) == {"running"}
-    assert {port for port in OWNERS if not can_be_published(port)} == {80, 443}
+    assert {port for port in owners() if not can_be_published(port)} == {own_port(80), own_port(443)}
 
 
 def nginx(stack: LiveStack) -> list[str]:
