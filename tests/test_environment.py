@@ -10,6 +10,7 @@ import pytest
 from dartsctl.environment import CONVENTIONAL, Environment, adhoc, python_for, resolve, server_command
 from dartsctl.errors import ExitCode, Refused, UsageError
 from dartsctl.settings import Settings, load
+from dartsctl.trust import Trust
 
 
 @pytest.fixture
@@ -232,19 +233,19 @@ def interpreter(folder: Path, environment: str) -> str:
 
 def test_the_apps_virtual_environment_wins_and_its_link_is_not_followed(shop: Path) -> None:
     app = shop / "app"
-    assert python_for(app, shop) == sys.executable
+    assert python_for(app, shop, trust=Trust()) == sys.executable
     outer = interpreter(shop, ".venv")
-    assert python_for(app, shop) == outer
+    assert python_for(app, shop, trust=Trust()) == outer
     plain = interpreter(app, "venv")
-    assert python_for(app, shop) == plain
+    assert python_for(app, shop, trust=Trust()) == plain
     hidden = interpreter(app, ".venv")
-    assert python_for(app, shop) == hidden
+    assert python_for(app, shop, trust=Trust()) == hidden
 
 
 def test_a_broken_virtual_environment_is_passed_over(shop: Path) -> None:
     (shop / ".venv/bin").mkdir(parents=True)
     (shop / ".venv/bin/python").symlink_to("/gone/python3")
-    assert python_for(shop) == sys.executable
+    assert python_for(shop, trust=Trust()) == sys.executable
 
 
 def test_the_servers_command_is_the_configured_one_or_the_conventional_entry_point(shop: Path) -> None:

@@ -12,7 +12,7 @@ from dartsctl.production_env import (
     is_placeholder,
     is_secret,
     judge,
-    judge_access,
+    judge_mode,
     judge_model,
     missing,
     secrets_among,
@@ -372,27 +372,16 @@ def test_a_service_that_shares_a_weak_secret_is_told_too() -> None:
 # --- who may read an env file -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("mode", "owner", "kinds"),
-    [
-        (0o600, 1000, []),
-        (0o400, 0, []),
-        (0o640, 1000, ["readable"]),
-        (0o604, 1000, ["readable"]),
-        (0o620, 1000, ["readable"]),
-        (0o600, 1001, ["owner"]),
-        (0o644, 1001, ["readable", "owner"]),
-    ],
-)
-def test_only_its_owner_may_read_an_env_file_and_the_owner_is_root_or_one_of_us(mode: int, owner: int, kinds: list[str]) -> None:
-    assert [one.kind for one in judge_access("/srv/.env", mode, owner, {1000})] == kinds
+@pytest.mark.parametrize(("mode", "kinds"), [(0o600, []), (0o400, []), (0o640, ["readable"]), (0o604, ["readable"]), (0o620, ["readable"])])
+def test_only_its_owner_may_read_an_env_file(mode: int, kinds: list[str]) -> None:
+    assert [one.kind for one in judge_mode("/srv/.env", mode)] == kinds
 
 
 def test_the_advice_is_a_command_that_can_be_typed() -> None:
-    (one,) = judge_access("/srv/my app/.env", 0o644, 0, set())
+    (one,) = judge_mode("/srv/my app/.env", 0o644)
     assert one.advice == "chmod 600 '/srv/my app/.env'"
     assert one.sentence == "/srv/my app/.env is open to everybody on this machine (mode 0644)"
-    assert judge_access("/e", 0o640, 0, set())[0].sentence == "/e is open to its group (mode 0640)"
+    assert judge_mode("/e", 0o640)[0].sentence == "/e is open to its group (mode 0640)"
 
 
 # --- what is shown ------------------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from dartsctl import bounded_file, stack_files
 from dartsctl.errors import Refused, UsageError
 from dartsctl.settings import PRODUCTION, Settings, environment_key
 from dartsctl.settings_values import check_project
+from dartsctl.trust import Trust
 
 CONVENTIONAL: Mapping[str, tuple[str, ...]] = {
     "dev": ("compose/dev", "compose.dev", "docker-compose-dev", "docker-compose.dev", "docker-compose-localhost"),
@@ -85,8 +86,8 @@ def resolve(
     """The environment `name`; what is passed in (flags, relative to the working folder) replaces what the settings say.
 
     Raises UsageError for an unknown environment, for a file that is not there, and where the conventional names give none or
-    several; Refused where production's env file is not there, and for the
-    project name of another environment.
+    several; Refused where production's env file is not there, for the project name of another environment, and for an env file or
+    a file with a conventional name that is not trusted.
     """
     if name not in settings.environments:
         raise _unknown(settings, name)
@@ -105,6 +106,8 @@ def resolve(
         siblings=frozenset(one.project for other, one in settings.environments.items() if other != name),
         has_copies=name != PRODUCTION,
     )
+    for file in default_env_files(environment):
+        settings.trust.require(file)
     return _checked(environment)
 
 
@@ -142,15 +145,17 @@ def default_env_files(environment: Environment) -> tuple[Path, ...]:
     return tuple(file for file in found if os.access(file, os.F_OK) and not file.is_dir())
 
 
-def python_for(*folders: Path) -> str:
+def python_for(*folders: Path, trust: Trust) -> str:
     """The interpreter of the first folder that has a virtual environment (.venv or venv), else the one that runs dartsctl.
 
     Pass the server's folder, then the settings' one. The path stays the environment's own: resolved, it would be the system's.
+    Raises Refused for an environment that is not trusted.
     """
     for folder in folders:
         for environment in (".venv", "venv"):
             python = _absolute(folder) / environment / "bin" / "python"
             if python.is_file() and os.access(python, os.X_OK):
+                trust.require(python.parents[1] / "pyvenv.cfg")
                 return str(python)
     return sys.executable
 
@@ -158,7 +163,7 @@ def python_for(*folders: Path) -> str:
 def server_command(settings: Settings) -> tuple[str, ...]:
     """The host server's command, placeholders still in it: what the settings say, else run.py or app.py in the server's folder.
 
-    Raises UsageError where the folder is not there, or nothing says what to start.
+    Raises UsageError where the folder is not there, or nothing says what to start; Refused where the file that is found is not trusted.
     """
     server = settings.server
     if not server.directory.is_dir():
@@ -172,6 +177,7 @@ def server_command(settings: Settings) -> tuple[str, ...]:
             details=(f"write into {_settings_path(settings)}:", "  [server]", '  command = ["{python}", "FILE.py"]'),
             hint="or name it once: dartsctl run -- COMMAND...",
         )
+    settings.trust.require(server.directory / found)
     return ("{python}", found)
 
 
@@ -215,6 +221,7 @@ def _conventional_file(settings: Settings, name: str) -> tuple[Path]:
     """The one file that has a conventional name; raises UsageError with the lines to write where that is not one."""
     found = [file for file in conventional_names(name) if (settings.root / file).is_file()]
     if len(found) == 1:
+        settings.trust.require(settings.root / found[0])
         return (settings.root / found[0],)
     table = ".".join(environment_key(name, "")[:-1])
     if found:
@@ -238,6 +245,7 @@ def _env_files(settings: Settings, name: str) -> tuple[Path, ...]:
     for file in configured:
         if name == PRODUCTION and not file.exists():
             raise _production_needs(file)
+        settings.trust.require(file)
     return tuple(_existing(file, origin) for file in configured)
 
 

@@ -6,7 +6,7 @@ Values come in and never go out: an Objection holds names and places alone.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import unquote
@@ -24,7 +24,6 @@ Kind = Literal[
     "short",
     "unread",
     "readable",
-    "owner",
     "no-certificate",
     "expired",
     "not-yet-valid",
@@ -206,17 +205,15 @@ def judge_model(stack: Stack, settled: Iterable[str], examples: Mapping[str, str
     return tuple(found.values())
 
 
-def judge_access(path: str, mode: int, owner: int, trusted: Collection[int]) -> tuple[Objection, ...]:
-    """What is wrong with who may read an env file: anybody but its owner, or an owner who is neither root nor one of `trusted` (uids)."""
+def judge_mode(path: str, mode: int) -> tuple[Objection, ...]:
+    """What is wrong with who may read an env file: anybody but its owner. Whose it is has been asked before (trust.py)."""
     import shlex
 
-    quoted, found = shlex.quote(path), []
-    if mode & 0o077:
-        who = "everybody on this machine" if mode & 0o007 else "its group"
-        found.append(Objection("readable", path, path, f"{path} is open to {who} (mode {mode & 0o777:04o})", f"chmod 600 {quoted}"))
-    if owner and owner not in trusted:
-        found.append(Objection("owner", path, path, f"{path} belongs to another user (uid {owner})", f"sudo chown root {quoted}"))
-    return tuple(found)
+    if not mode & 0o077:
+        return ()
+    who = "everybody on this machine" if mode & 0o007 else "its group"
+    sentence = f"{path} is open to {who} (mode {mode & 0o777:04o})"
+    return (Objection("readable", path, path, sentence, f"chmod 600 {shlex.quote(path)}"),)
 
 
 def unread(path: str, problem: str) -> Objection:

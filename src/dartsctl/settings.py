@@ -37,6 +37,7 @@ from dartsctl.errors import UsageError
 from dartsctl.handover import How
 from dartsctl.serving import Enforce
 from dartsctl.settings_file import Given, Key, SettingsFile, Table, dotted, find, in_folder, table
+from dartsctl.trust import Trust
 
 ProductionPorts = Literal["warn", "remap", "refuse"]
 Unsafe = Literal["refuse", "warn"]
@@ -118,6 +119,8 @@ class Settings:
     server: ServerSettings
     doctor: DoctorSettings = field(default_factory=DoctorSettings)
     origins: Mapping[Key, str] = field(default_factory=dict)
+    trust: Trust = field(default_factory=Trust, repr=False, compare=False)
+    """What else is used: env files, and what is found by a conventional name."""
 
     def origin(self, *key: str) -> str:
         """As a message begins: `dartsctl.toml:3: dev.files`, `DARTSCTL_DEV_FILES`, or the bare key for a default."""
@@ -165,15 +168,17 @@ def _exported(environ: Mapping[str, str], *tables: str) -> dict[str, Given]:
 # --- loading ------------------------------------------------------------------------------------------------------------------
 
 
-def load(start: Path, environ: Mapping[str, str], *, project_dir: Path | None = None) -> Settings:
+def load(start: Path, environ: Mapping[str, str], *, project_dir: Path | None = None, trust: Trust | None = None) -> Settings:
     """The settings that hold for somebody who stands in the folder `start`.
 
     `project_dir` (the flag), else DARTSCTL_PROJECT_DIR, names the project's root: only that folder is looked into. Without
     them the nearest folder from `start` upwards that has settings is the root, else `start` itself, with defaults.
-    Raises UsageError (file:line: key) for unknown keys, wrong types and values that contradict each other.
+    Raises UsageError (file:line: key) for unknown keys, wrong types and values that contradict each other, Refused for a file
+    that is not trusted (`trust`: by default no folder of another user is).
     """
+    trust = trust or Trust()
     named = _named_folder(start, environ, project_dir)
-    file = in_folder(named) if named else find(start)
+    file = in_folder(named, trust) if named else find(start, trust)
     root = named or (file.path.parent if file else start.resolve())
     top = table(file, (), known=("name", *BUILT_IN, "environment", "ports", "server", "doctor"), over={})
     name = top.read("name", take.project, take.normal_project(root.name))
@@ -185,7 +190,7 @@ def load(start: Path, environ: Mapping[str, str], *, project_dir: Path | None = 
     tables.append(own)
     doctor = DoctorSettings(own.read("proxy", take.some_text, ""), own.read("url", take.url, ""))
     origins = {(*one.path, key): given.where for one in tables for key, given in one.given.items()}
-    settings = Settings(root, file.path if file else None, name, environments, ports, server, doctor, origins)
+    settings = Settings(root, file.path if file else None, name, environments, ports, server, doctor, origins, trust)
     _refuse_shared_project(settings)
     return settings
 

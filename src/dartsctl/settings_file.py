@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from dartsctl import bounded_file
 from dartsctl.errors import UsageError
+from dartsctl.trust import Trust
 
 SETTINGS_FILE = "dartsctl.toml"
 PYPROJECT = "pyproject.toml"
@@ -71,18 +72,19 @@ def dotted(key: Key) -> str:
     return ".".join(part if re.fullmatch(r"[A-Za-z0-9_-]+", part) else f'"{part}"' for part in key)
 
 
-def find(start: Path) -> SettingsFile | None:
+def find(start: Path, trust: Trust) -> SettingsFile | None:
     """The settings of the nearest folder, from `start` upwards, that has any; None where there are none.
 
-    Raises UsageError for a file that cannot be read or is not TOML.
+    Raises UsageError for a file that cannot be read or is not TOML, Refused for one that is not trusted.
     """
     start = start.resolve()
-    return next((found for folder in (start, *start.parents) if (found := in_folder(folder))), None)
+    return next((found for folder in (start, *start.parents) if (found := in_folder(folder, trust))), None)
 
 
-def in_folder(folder: Path) -> SettingsFile | None:
+def in_folder(folder: Path, trust: Trust) -> SettingsFile | None:
     """The settings of this very folder: dartsctl.toml, else [tool.dartsctl] in pyproject.toml, else None. Raises as `find`."""
     own = folder / SETTINGS_FILE
+    trust.require(own)
     if (data := _read(own)) is not None:
         text = _text(own, data)
         return SettingsFile(own, _parsed(own, text), (), line_numbers(text))
@@ -94,6 +96,7 @@ def in_folder(folder: Path) -> SettingsFile | None:
     tool = _parsed(shared, text).get("tool")
     if not isinstance(tool, dict) or "dartsctl" not in tool:
         return None
+    trust.require(shared)
     lines = line_numbers(text)
     whole = SettingsFile(shared, {}, (), lines)
     return SettingsFile(shared, as_table(Given(tool["dartsctl"], whole.where(("tool", "dartsctl")))), ("tool", "dartsctl"), lines)

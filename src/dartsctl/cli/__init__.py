@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from dartsctl.cli import doctor, guard, hostserver, init
+from dartsctl.cli import doctor, guard, hostserver, init, trust
 from dartsctl.cli.options import Common
 from dartsctl.cli.root import app
 from dartsctl.cli.stacks import add_lifecycle
-from dartsctl.errors import DartsctlError, ExitCode, UsageError
+from dartsctl.errors import DartsctlError, ExitCode, Refused, UsageError
 
 if TYPE_CHECKING:
     from dartsctl.edges.output import Screen
@@ -27,7 +27,7 @@ prod = typer.Typer(no_args_is_help=True, help="The production stack: up, down, r
 add_lifecycle("prod", prod)
 app.add_typer(prod, name="prod")
 
-VERBS = ("check", "doctor", "guard", "history", "init", "ports", "run", "dev", "prod")
+VERBS = ("check", "doctor", "guard", "history", "init", "ports", "run", "trust", "dev", "prod")
 
 
 def main(argv: Sequence[str]) -> int:
@@ -112,6 +112,10 @@ def _add_named_environment(words: Sequence[str]) -> None:
         return
     try:
         settings = Common(project_dir=Path(folder) if folder else None).settings()
+    except Refused:
+        if {"-h", "--help"}.intersection(words):
+            return
+        raise  # which environments there are stands in settings that are not used
     except DartsctlError:
         return  # the verb itself will say what is wrong with the settings, or that it is unknown
     for own in [one for one in settings.environments if one not in VERBS]:
@@ -132,4 +136,4 @@ def _project_dir(words: Sequence[str]) -> str:
     return ""
 
 
-__all__ = ["doctor", "guard", "hostserver", "init", "main"]
+__all__ = ["doctor", "guard", "hostserver", "init", "main", "trust"]

@@ -45,10 +45,12 @@ class Common:
         return Screen(as_json=self.as_json, quiet=self.quiet, verbose=self.verbose, color=not self.no_color)
 
     def settings(self) -> Settings:
-        """The project's settings. Raises UsageError that names file, line and key."""
+        """The project's settings. Raises UsageError that names file, line and key, Refused for settings that are not trusted."""
+        from dartsctl.edges.trust_book import trusted_folders
         from dartsctl.settings import load
+        from dartsctl.trust import Trust
 
-        return load(working_folder(), os.environ, project_dir=self.project_dir)
+        return load(working_folder(), os.environ, project_dir=self.project_dir, trust=Trust(trusted_folders))
 
 
 def working_folder() -> Path:

@@ -46,13 +46,12 @@ def request_for(
     dev: Environment | None,
 ) -> ServerRequest:
     """The request for the server of `dev` or `run`. Raises UsageError for a value that an option does not take."""
-    import getpass
     from typing import get_args
 
     from dartsctl.allocation import parse_port
-    from dartsctl.environment import python_for
     from dartsctl.handover import How
     from dartsctl.serving import Enforce, ServerRequest, host_name
+    from dartsctl.users import user_name
 
     server = settings.server
     checkout = checkout_of(settings)
@@ -74,9 +73,9 @@ def request_for(
         environment=dict(os.environ),
         env_files=_env_files(dev.env_files if dev else _default_env_file(settings)),
         port_variables=server.port_variables,
-        python=python_for(directory, settings.root),
+        python=_python(command, directory, settings),
         branch=branch,
-        user=getpass.getuser(),
+        user=user_name(os.geteuid()),
         ready_within=server.ready_timeout,
         health=_path(options.health) or (server.health if is_dev else None),
         url_host=host_name(server.url_host, branch=branch, checkout=checkout),
@@ -120,7 +119,18 @@ def _env_files(paths: tuple[Path, ...]) -> dict[str, dict[str, str]]:
 
 def _default_env_file(settings: Settings) -> tuple[Path, ...]:
     file = settings.root / ".env"
-    return (file,) if settings.source and file.exists() and not file.is_dir() else ()
+    if not settings.source or not file.exists() or file.is_dir():
+        return ()
+    settings.trust.require(file)
+    return (file,)
+
+
+def _python(command: tuple[str, ...], directory: Path, settings: Settings) -> str:
+    """What {python} stands for; where nothing asks for it, nothing is looked for."""
+    from dartsctl.environment import python_for
+
+    words = (*command, *settings.server.env.values())
+    return python_for(directory, settings.root, trust=settings.trust) if any("{python}" in word for word in words) else ""
 
 
 def checkout_of(settings: Settings) -> str:

@@ -39,14 +39,11 @@ def read_env_files(environment: Environment) -> EnvFiles:
     examples = env_files.shown_values(environment.env_files, (environment.directory,))
     variables: tuple[Variable, ...] = ()
     found: list[Objection] = []
-    caller = os.environ.get("SUDO_UID", "")
     regular = []
     for path in environment.env_files:
-        access = env_files.access(path)
-        if access is not None:
-            # the owner of the folder could put another file in its place anyway
-            trusted = {os.geteuid(), path.parent.stat().st_uid, *([int(caller)] if caller.isdecimal() else [])}
-            found += production_env.judge_access(str(path), *access, trusted)
+        mode = env_files.mode(path)
+        if mode is not None:
+            found += production_env.judge_mode(str(path), mode)
             regular.append(path)
     try:
         values = env_files.read(regular)

@@ -82,10 +82,10 @@ def values_in(text: str) -> dict[str, str]:
     return {one.key: one.value for one in parse_stream(io.StringIO(text)) if one.key and one.value is not None}
 
 
-def access(path: Path) -> tuple[int, int] | None:
-    """Mode and owner of an env file; None for what is no regular file: a pipe or /dev/null is read once, by Compose."""
-    found = path.stat()
-    return (stat.S_IMODE(found.st_mode), found.st_uid) if stat.S_ISREG(found.st_mode) else None
+def mode(path: Path) -> int | None:
+    """The permission bits of an env file; None for what is no regular file: a pipe or /dev/null is read once, by Compose."""
+    bits = path.stat().st_mode
+    return stat.S_IMODE(bits) if stat.S_ISREG(bits) else None
 
 
 def filled_in(text: str, renew: Callable[[str, str], str | None]) -> tuple[str, tuple[str, ...]]:

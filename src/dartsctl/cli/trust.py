@@ -1,0 +1,46 @@
+"""`trust`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dartsctl.cli.options import Common, verb, working_folder
+from dartsctl.cli.root import app
+from dartsctl.errors import UsageError
+
+FolderToTrust = Annotated[Path | None, typer.Argument(help="The folder; else this one.", metavar="[FOLDER]", show_default=False)]
+
+
+@app.command()
+@verb
+def trust(
+    *,
+    common: Common,
+    folder: FolderToTrust = None,
+    listed: Annotated[bool, typer.Option("--list", help="Show the trusted folders.")] = False,
+    removed: Annotated[bool, typer.Option("--remove", help="Trust it no longer.")] = False,
+) -> int:
+    """Use settings and env files that another user wrote, in a folder and all below. Look at them first: they say what is run.
+
+    \b
+    dartsctl trust /srv/app            from now on, for this user
+    dartsctl trust --list
+    dartsctl trust --remove /srv/app
+
+    Without it, files are used only if they belong to you, root or the user who called sudo, and not everybody may write them.
+    """
+    from dartsctl.commands import trust as verbs
+    from dartsctl.edges.trust_book import TrustBook
+    from dartsctl.state_folder import state_folder
+
+    if listed and (removed or folder):
+        raise UsageError("--list takes neither a folder nor --remove", hint="dartsctl trust --list")
+    book, screen = TrustBook(state_folder()), common.screen()
+    if listed:
+        return verbs.show(book=book, screen=screen)
+    place = (working_folder() / (folder or common.project_dir or Path())).resolve()
+    act = verbs.remove if removed else verbs.add
+    return act(place, book=book, screen=screen, dry_run=common.dry_run)
