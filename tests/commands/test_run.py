@@ -320,7 +320,7 @@ def test_an_explicit_port_that_is_leased_names_its_holder(start: Start, state: P
     record = record_of(state, eventually)
     code, _, err = finished(start("true", port=record.port))
     assert code == 3
-    assert f"port {record.port} (--port) is not to be had: it is leased by /src/first (pid {record.pid})" in err
+    assert f"port {record.port} (--port) is not to be had: it is leased by /src/first (pid {record.pid}, user " in err
 
 
 def test_a_full_range_names_who_has_it(start: Start, state: Path, dev_range: tuple[int, int], eventually: Eventually) -> None:  # EDGE 62

@@ -57,6 +57,7 @@ def move(
     book = book_of(plain)
     model = stack.read(compose_on(plain).config().model)
     kept = {(one.service, one.target, one.protocol, one.old): one for one in remapping.still_fit(book.read(), model.services)}
+    said = []
     taken = set(avoid) | set(model.published_ports) | {one.new for one in kept.values()}
     for (service, target, protocol, old), addresses in _wanted(
         (conflict.binding for case in cases for conflict in case.conflicts), kept.values()
@@ -67,9 +68,12 @@ def move(
             raise DartsctlError(f"no free port is left for {service}", hint="free one, then try again", code=ExitCode.CONFLICT)
         taken.add(new)
         kept[(service, target, protocol, old)] = Move(service, target, protocol, old, new)
-        screen.warn(f"{service}: port {old} is published on {new} here")
+        said.append(f"{service}: port {old} is published on {new} here")
     moves = tuple(kept.values())
-    return replace(plain, files=(*plain.files, book.keep(moves, remapping.override(model, moves))))
+    override = book.keep(moves, remapping.override(model, moves))
+    for sentence in said:  # not before it is true: the disk may be full
+        screen.warn(sentence)
+    return replace(plain, files=(*plain.files, override))
 
 
 def pin(before: Preflight, plain: Environment, compose_on: ComposeOn, *, screen: Screen) -> Environment | None:
@@ -83,16 +87,20 @@ def pin(before: Preflight, plain: Environment, compose_on: ComposeOn, *, screen:
     book = book_of(plain)
     model = stack.read(compose_on(plain).config().model)
     moves = list(remapping.still_fit(book.read(), model.services))
+    said = []
     for (service, target, protocol, old), addresses in _wanted(doubtful, moves).items():
         first, last = (int(number) for number in old.split("-"))
         is_free = functools.partial(_is_free, addresses, protocol, before, Host())
         number = next((port for port in range(first, last + 1) if is_free(port)), None)
         if number is not None:
             moves.append(Move(service, target, protocol, old, number))
-            screen.note(f"{service}: of {old} this engine might pick a busy number; published on {number}")
+            said.append(f"{service}: of {old} this engine might pick a busy number; published on {number}")
     if not moves:
         return None
-    return replace(plain, files=(*plain.files, book.keep(moves, remapping.override(model, moves))))
+    override = book.keep(moves, remapping.override(model, moves))
+    for sentence in said:
+        screen.note(sentence)
+    return replace(plain, files=(*plain.files, override))
 
 
 def _wanted(bindings: Iterable[PortBinding], kept: Iterable[Move]) -> dict[tuple[str, int, Protocol, str], tuple[str, ...]]:

@@ -83,11 +83,14 @@ def live(request: ServerRequest, leased: Leased, around: Surroundings, *, claim:
     record = LeaseRecord(leased.port, request.kind, request.host, url, request.checkout, request.branch, request.user, told, since=time.time())
     try:
         with server:
+            around.leases.describe(replace(record, supervisor=server.supervisor))  # a full disk is noticed before anything runs
+            if remember:
+                around.leases.remember(request.checkout, record.port)
             if request.is_shell:  # before its prompt
                 closed = "" if request.enforce == "off" else "; production's ports are closed in it"
                 around.screen.note(f"dartsctl: port {leased.port} is this shell's own{closed}")
             server.begin()
-            return _Life(request, record, server, around, handed=plan is not None).run(remember=remember)
+            return _Life(request, record, server, around, handed=plan is not None).run()
     finally:
         report.unlink(missing_ok=True)
 
@@ -149,13 +152,11 @@ class _Life:
         self._refused_at = 0.0
         self._ready = self._over = self._told = False
 
-    def run(self, *, remember: bool) -> Ended:
+    def run(self) -> Ended:
         """Until the server has ended, or does what it must not."""
         if self._server.code is not None:  # stopped before there was anything to describe
             return Ended(self._server.code, ready=False)
         self._describe()
-        if remember:
-            self._around.leases.remember(self._request.checkout, self._record.port)
         self._around.screen.detail(
             f"port {self._record.port} is leased; production's ports are closed to it by: {', '.join(self._layers()) or 'nothing'}"
         )
