@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from dartsctl import collisions, compose_errors
 from dartsctl.commands import streaming
 from dartsctl.commands.another_stack import for_project
+from dartsctl.commands.one_at_a_time import one_at_a_time
 from dartsctl.commands.preflight import engine_at
 from dartsctl.edges.docker import Compose
 from dartsctl.edges.engine import EngineApi
@@ -47,7 +48,8 @@ def down(request: DownRequest, *, compose: Compose, screen: Screen) -> ExitCode:
         raise DartsctlError(
             f"--volumes deletes the data of {request.environment.project}", hint="add --yes if that is meant", code=ExitCode.ANSWER_NEEDED
         )
-    _run_compose(words, request, compose, screen)
+    with one_at_a_time(request.environment, within=request.overhead, screen=screen):
+        _run_compose(words, request, compose, screen)
     if screen.as_json:
         screen.document({"ok": True, "exit_code": 0, "project": request.environment.project})
     else:

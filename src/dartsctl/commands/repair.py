@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from dartsctl import incident, repairs
 from dartsctl.commands.moving import ComposeOn
 from dartsctl.commands.obstacles import Answers
+from dartsctl.commands.one_at_a_time import one_at_a_time
 from dartsctl.commands.repair_steps import Hands
 from dartsctl.commands.streaming import interruptible
 from dartsctl.edges.history import History
@@ -136,7 +137,8 @@ class _Work:
         """Every step, then the last look. The timeline begins with what was found, and ends with it, or with an interruption."""
         for finding in diagnosis.findings:
             self.timeline.append(Event(self._facts.now, "found", finding.sentence, is_good=False))
-        with interruptible():
+        request = self._request
+        with one_at_a_time(request.environment, within=request.deadline, screen=self._screen), interruptible():
             try:
                 code = self._carry_out()
                 return code, self._verify(look_again)

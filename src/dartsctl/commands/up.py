@@ -16,6 +16,7 @@ from dartsctl.commands.attempt import Attempt, UndoResult, undone_when_interrupt
 from dartsctl.commands.guards_refresh import refresh_guards
 from dartsctl.commands.host import Host
 from dartsctl.commands.moving import ComposeOn, book_of, look_again, pin, with_kept_moves
+from dartsctl.commands.one_at_a_time import one_at_a_time
 from dartsctl.commands.preflight import Intent, Preflight, engine_at, look
 from dartsctl.edges.docker import Compose
 from dartsctl.edges.output import Screen
@@ -48,10 +49,17 @@ class UpRequest:
 
 
 def up(request: UpRequest, *, compose_on: ComposeOn, prompts: Prompts, screen: Screen, clock: Callable[[], float] = time.monotonic) -> ExitCode:
-    """Bring the stack up.
+    """Bring the stack up, after any other dartsctl that is changing it.
 
     Ends with 0, 3 (conflicts, nothing done), 4 (another stack's project, an unsafe production), 6 (up, not healthy or bindings missing).
     """
+    if request.dry_run:
+        return _bring_up(request, compose_on=compose_on, prompts=prompts, screen=screen, clock=clock)
+    with one_at_a_time(request.environment, within=request.deadline, screen=screen):
+        return _bring_up(request, compose_on=compose_on, prompts=prompts, screen=screen, clock=clock)
+
+
+def _bring_up(request: UpRequest, *, compose_on: ComposeOn, prompts: Prompts, screen: Screen, clock: Callable[[], float]) -> ExitCode:
     plain = request.environment
     environment = plain if request.reset_ports else with_kept_moves(plain, compose_on, screen)
     request = replace(request, environment=environment)

@@ -1,0 +1,26 @@
+"""The step in front of everything that changes a stack: one dartsctl at a time does so, the next one waits and says for whom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from dartsctl.edges.output import Screen
+from dartsctl.edges.project_lock import project_lock
+from dartsctl.environment import Environment
+from dartsctl.state_folder import state_folder
+
+
+@contextmanager
+def one_at_a_time(environment: Environment, *, within: float, screen: Screen) -> Iterator[None]:
+    """Within it no other dartsctl of this state folder changes the environment's project.
+
+    Waits `within` seconds at most. Raises TimedOut, and DartsctlError where the state folder cannot be used.
+    """
+    project = environment.project or environment.name
+
+    def waiting(holder: str) -> None:
+        screen.note(f"{holder} is working on {project}; waiting for it")
+
+    with project_lock(state_folder(), project, within=within, waiting=waiting):
+        yield
