@@ -175,6 +175,15 @@ def test_another_port_or_name_keeps_two_apart(ours: Service) -> None:
     assert find(stack(ours, WEB), [published, THEIR_WEB], FILES) is None
 
 
+def test_a_stopped_one_is_told_apart_by_the_ports_that_it_would_publish() -> None:
+    stopped = [replace(THEIR_DB, state="exited"), replace(THEIR_WEB, state="exited")]
+    ours = stack(replace(DB, ports=(PortEntry(5432, "tcp", "5432"),)), WEB)
+    wishes = {"db": (5432,), "web": ()}
+    assert sign(find(ours, stopped, FILES, wanted_ports=lambda one: wishes[one.service])) == "services"
+    wishes["db"] = (15432,)
+    assert find(ours, stopped, FILES, wanted_ports=lambda one: wishes[one.service]) is None
+
+
 def test_a_name_that_only_they_have_keeps_two_apart() -> None:
     assert find(stack(DB, WEB), [theirs("db", image="postgres:16", name="first-database"), THEIR_WEB], FILES) is None
 

@@ -10,7 +10,7 @@ services   Only where nobody runs copies on purpose (production, and files witho
            the same names, one of the two sets of services contains the other, and of the services in common two or
            more, and at least half of ours, have the same image. An image that Compose builds and names after the
            project proves nothing. No service in common may differ in its image (tags aside), its fixed container
-           name or, while it runs, its published ports.
+           name or its published ports.
 
 So it is no sign that two projects have a `db` from postgres:16, nor that dev and prod of one repository, from other
 files or on other ports, share most of their services. Never counted: the projects of the other environments of our
@@ -21,7 +21,7 @@ project of ours that runs is past the question.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -31,6 +31,9 @@ from dartsctl.containers import Container
 from dartsctl.stack import Service, Stack
 
 Sign = Literal["files", "names", "services"]
+WantedPorts = Callable[[Container], Collection[int] | None]
+"""The host ports that a container would publish; None where that cannot be told."""
+
 _ALIVE = ("running", "paused", "restarting")
 
 
@@ -56,6 +59,7 @@ def find(
     *,
     siblings: Collection[str] = (),
     has_copies: bool = False,
+    wanted_ports: WantedPorts = lambda _: None,
 ) -> RunsAs | None:
     """Return the project under which `stack`, made of `files`, exists already; one that runs before a stopped one.
 
@@ -69,30 +73,31 @@ def find(
     own = projects.pop(stack.project, [])
     if any(container.service in ours and container.state in _ALIVE for container in own):
         return None
-    found = []
     own_files = tuple(stack_files.own_files(files, stack.project))
+    found = []
     for project, theirs in sorted(projects.items()):
-        if project not in siblings and (sign := _sign(ours, theirs, own_files, has_copies=has_copies)):
+        sign = None if project in siblings else _by_files_or_names(ours, theirs, own_files)
+        if sign is None and project not in siblings and not has_copies:
+            sign = _by_services(ours, theirs, own_files, wanted_ports)
+        if sign:
             found.append(RunsAs(project, tuple(theirs), *sign))
     return next(iter(sorted(found, key=lambda one: not one.is_running)), None)
 
 
-def _sign(ours: Mapping[str, Service], theirs: Sequence[Container], files: Sequence[str], *, has_copies: bool) -> tuple[Sign, tuple[str, ...]] | None:
-    """Return by what one project is our stack, and what they share; None where it is not."""
-    services = {container.service for container in theirs}
-    common = ours.keys() & services
-    if not common:
-        return None
-    if shared := _same_files(theirs, files):
+def _by_files_or_names(ours: Mapping[str, Service], theirs: Sequence[Container], files: Sequence[str]) -> tuple[Sign, tuple[str, ...]] | None:
+    in_common = [container for container in theirs if container.service in ours]
+    if in_common and (shared := _same_files(theirs, files)):
         return "files", shared
-    if not (ours.keys() <= services or services <= ours.keys()):
-        return None
-    named = [one.name for one in theirs if one.service in ours and one.name == ours[one.service].container_name]
-    if len(named) > 1 or len(named) == len(ours):
+    named = [one.name for one in in_common if one.name == ours[one.service].container_name]
+    if named and _contains(ours, theirs) and (len(named) > 1 or len(named) == len(ours)):
         return "names", tuple(sorted(named))
-    if not has_copies and (alike := _same_services(ours, theirs, files)):
-        return "services", alike
     return None
+
+
+def _contains(ours: Mapping[str, Service], theirs: Sequence[Container]) -> bool:
+    """Whether one of the two sets of services has nothing that the other lacks."""
+    services = {container.service for container in theirs}
+    return ours.keys() <= services or services <= ours.keys()
 
 
 def _same_files(theirs: Sequence[Container], files: Sequence[str]) -> tuple[str, ...]:
@@ -103,25 +108,31 @@ def _same_files(theirs: Sequence[Container], files: Sequence[str]) -> tuple[str,
     return ()
 
 
-def _same_services(ours: Mapping[str, Service], theirs: Sequence[Container], files: Sequence[str]) -> tuple[str, ...]:
+def _by_services(
+    ours: Mapping[str, Service], theirs: Sequence[Container], files: Sequence[str], wanted_ports: WantedPorts
+) -> tuple[Sign, tuple[str, ...]] | None:
     """Return the services that prove it by their images; nothing where one of those in common is another one."""
+    if not _contains(ours, theirs) or not any(_same_file_names(container, files) for container in theirs):
+        return None
     proven = set()
     for container in theirs:
         service = ours.get(container.service)
         if service is None:
             continue
-        if not _may_be(service, container) or not _same_file_names(container, files):
-            return ()
+        if not _may_be(service, container) or not _may_be_ports(service, container, wanted_ports):
+            return None
         if service.image and _repository(service.image) == _repository(container.image):
             proven.add(service.name)
-    return tuple(sorted(proven)) if len(proven) > 1 and 2 * len(proven) >= len(ours) else ()
+    if len(proven) < 2 or 2 * len(proven) < len(ours):
+        return None
+    return "services", tuple(sorted(proven))
 
 
 def _may_be(service: Service, container: Container) -> bool:
-    """Whether nothing that is seen of `container` says that it is another service than ours."""
+    """Whether neither the name nor the image of `container` says that it is another service than ours."""
     usual = re.fullmatch(rf"{re.escape(container.project)}[-_]{re.escape(container.service)}[-_]\d+", container.name)
     has_name = container.name == service.container_name if service.container_name else bool(usual)
-    return has_name and _may_be_image(service, container) and _may_be_ports(service, container)
+    return has_name and _may_be_image(service, container)
 
 
 def _may_be_image(service: Service, container: Container) -> bool:
@@ -134,11 +145,14 @@ def _may_be_image(service: Service, container: Container) -> bool:
     return _repository(container.image) in built
 
 
-def _may_be_ports(service: Service, container: Container) -> bool:
-    """What a stopped container publishes is not listed."""
-    if not container.holds_ports:
-        return True
+def _may_be_ports(service: Service, container: Container, wanted_ports: WantedPorts) -> bool:
+    """A stopped container publishes nothing: what counts is what it would publish, where that can be told."""
     theirs = {endpoint.port for endpoint in container.published}
+    if not container.holds_ports:
+        wanted = wanted_ports(container)
+        if wanted is None:
+            return True
+        theirs = set(wanted)
     if not service.ports:
         return not theirs
     fixed = [range(entry.span[0], entry.span[1] + 1) for entry in service.ports if not entry.is_ephemeral]

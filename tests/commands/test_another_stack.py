@@ -160,7 +160,7 @@ def test_the_same_file_is_recognised_through_a_symbolic_link_and_under_a_renamed
 
 
 def test_services_and_images_tell_it_too_and_a_stopped_stack_still_has_the_data(live: LiveStack, first: str) -> None:
-    from live_stack import docker
+    from live_stack import docker, sleeper
 
     bring_up(live, live.folder.parent / "clone", first, plain())
     docker("compose", "--progress", "quiet", "-p", first, "stop")
@@ -172,6 +172,8 @@ def test_services_and_images_tell_it_too_and_a_stopped_stack_still_has_the_data(
         said = live.run(*words, cwd=folder)
         assert said.code == 4, (words, said.text)
         assert f"this stack exists already, stopped, as project {first}, with the same services and images (db, web)" in said.err
+    write(live, folder, {**plain(), "db": sleeper(f"127.0.0.1:{live.ports[0]}:80")})
+    assert live.run("check", "-f", "compose.json", cwd=folder).code == 0, "on a port of its own it is another one"
     assert running(live, first) == before
     assert live.leftovers(folder.name) == []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Sequence
 from contextlib import suppress
@@ -23,7 +24,7 @@ from dartsctl.engines import Engine
 from dartsctl.environment import Environment, default_env_files
 from dartsctl.errors import DartsctlError, ExitCode
 from dartsctl.installation import endpoint
-from dartsctl.same_stack import RunsAs
+from dartsctl.same_stack import RunsAs, WantedPorts
 from dartsctl.stack import Stack
 
 if TYPE_CHECKING:
@@ -110,7 +111,8 @@ def look(environment: Environment, intent: Intent, *, compose: Compose, host: Ho
     )
     answer = _judge(model, engine, containers, convergence, host)
     files = environment.files or _files_of_compose(environment)
-    found = _collisions(environment, model, containers, convergence, [str(file) for file in files])
+    wanted_ports = functools.partial(_wanted_ports, engine)
+    found = _collisions(environment, model, containers, convergence, [str(file) for file in files], wanted_ports)
     notices = lint.notices(
         model,
         answer.findings,
@@ -123,14 +125,34 @@ def look(environment: Environment, intent: Intent, *, compose: Compose, host: Ho
 
 
 def _collisions(
-    environment: Environment, model: Stack, containers: Sequence[Container], convergence: Convergence, files: Sequence[str]
+    environment: Environment,
+    model: Stack,
+    containers: Sequence[Container],
+    convergence: Convergence,
+    files: Sequence[str],
+    wanted_ports: WantedPorts,
 ) -> tuple[Collision, ...]:
     """A project that was named on the command line is a stated wish: no other stack is looked for."""
     found = collisions.find(model, containers, convergence, files)
     if environment.project_named:
         return tuple(one for one in found if not isinstance(one, ProjectTaken))
-    elsewhere = same_stack.find(model, containers, files, siblings=environment.siblings, has_copies=environment.has_copies)
+    elsewhere = same_stack.find(
+        model,
+        containers,
+        files,
+        siblings=environment.siblings,
+        has_copies=environment.has_copies,
+        wanted_ports=wanted_ports,
+    )
     return (elsewhere, *found) if elsewhere else found
+
+
+def _wanted_ports(engine: Engine, container: Container) -> tuple[int, ...] | None:
+    """The host ports that a container asks for, whether it has them now or not; None where the engine does not tell."""
+    if not engine.endpoint.startswith("unix://"):
+        return None
+    inspected = EngineApi(engine.endpoint).inspect(container.id)
+    return tuple(place.endpoint.port for place in inspected.facts.wanted) if inspected else None
 
 
 def _files_of_compose(environment: Environment) -> tuple[Path, ...]:

@@ -257,8 +257,8 @@ def _collision_line(one: Collision) -> str:
             return f"{service} cannot have the name {container.name}: container {container.id[:12]}{_of(container)} ({container.state}) has it"
         case ProjectTaken(project, containers, files, folder):
             where = ", ".join(files) or folder
-            have = f"{len(containers)} containers, from {where}"
-            return f"project name {project} belongs to another stack that exists here ({have}): `up` would replace it"
+            names = ", ".join(container.name for container in containers)
+            return f"project name {project} belongs to another stack, from {where}: `up` would replace {names}"
         case RunsAs():
             return _same_stack_line(one)
         case Paused(container):
