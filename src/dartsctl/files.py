@@ -98,6 +98,15 @@ class Folder:
         folder = _open_or_make(self, name, os.O_RDONLY, make, _heir(self.status))
         return _owned(folder, trusted_users() if owners is None else owners)
 
+    def exists(self, name: str) -> bool:
+        """Return whether something has the name, a link to nothing too."""
+        return self._status(name) is not None
+
+    def is_folder(self, name: str) -> bool:
+        """Return whether a folder has the name, not a link to one."""
+        status = self._status(name)
+        return status is not None and stat.S_ISDIR(status.st_mode)
+
     def check(self, name: str, *, owners: Collection[int] | None = None) -> bool:
         """Return whether there is a file. Raises UnsafeFile where it is not one to be used."""
         status = self._status(name)
@@ -207,7 +216,7 @@ class Folder:
         except FileExistsError:
             raise
         except OSError:  # a file system without hard links
-            if self._status(name):
+            if self.exists(name):
                 raise FileExistsError(self.path / name) from None
             self.rename(temporary, name)
 
@@ -232,6 +241,12 @@ def open_folder(
         descriptor = os.open(".", os.O_RDONLY | _FOLDER, dir_fd=here.descriptor)
     folder = Folder(path, descriptor, os.fstat(descriptor))
     return folder if owners is None else _owned(folder, owners)
+
+
+def refuse_links_of_others(folder: Path) -> None:
+    """Raise UnsafeFile where a link of another user leads to `folder`. Raises OSError too."""
+    with open_folder(folder):
+        return
 
 
 def lock(

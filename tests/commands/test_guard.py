@@ -283,7 +283,7 @@ def test_status_shows_what_is_found_here_and_what_is_installed_elsewhere(shop: C
         "elsewhere": ("installed before", True, True, True),
     }
     own = found["guards"][0]
-    assert (own["ports"], own["version"], own["project"]) == ({str(shop.production): "darts-app"}, 1, "shop")
+    assert (own["ports"], own["version"], own["project"]) == ({str(shop.production): "darts-app"}, 2, "shop")
     off = states(shop.document("guard", "status", "--venv", shop.venv, DARTSCTL_GUARD="off"))
     assert off == {".venv": ("--venv", True, False, True)}
 
@@ -295,6 +295,20 @@ def test_status_tells_a_list_and_a_module_that_are_out_of_date(shop: Checkout) -
     assert "out of date" in shop.dartsctl("guard", "status").stdout
     assert shop.document("guard", "install")["changed"]
     assert states(shop.document("guard", "status"))[".venv"] == (".venv", True, True, True)
+
+
+def test_a_damaged_guard_is_told_and_mended(shop: Checkout) -> None:
+    shop.dartsctl("guard", "install")
+    pth = next(shop.venv.glob("lib/python*/site-packages/dartsctl_guard.pth"))
+    pth.write_text(pth.read_text()[:20])
+    (state,) = shop.document("guard", "status")["guards"]
+    assert (state["installed"], state["damaged"], state["up_to_date"]) == (True, True, False)
+    shown = shop.dartsctl("guard", "status")
+    assert "damaged" in shown.stdout
+    assert f"dartsctl guard install --venv {shop.venv}" in shown.stderr
+    assert shop.document("guard", "install")["changed"]
+    (state,) = shop.document("guard", "status")["guards"]
+    assert (state["damaged"], state["up_to_date"]) == (False, True)
 
 
 def test_no_port_is_taken_off_the_list_where_the_production_stack_cannot_be_asked(shop: Checkout) -> None:
@@ -423,7 +437,11 @@ def test_a_guard_that_has_gone_is_told_once_and_one_that_cannot_be_written_never
     venv.create(anew, symlinks=True, clear=True)
     away.rename(tmp_path / "renamed")
     package = next(broken.glob("lib/python*/site-packages/_dartsctl_guard"))
-    (package / "__init__.py").write_text("somebody else's now\n")
+    (package / "__init__.py").write_text("damaged\n")
+    if os.geteuid() == 0:
+        os.chown(package.parent, 65534, 65534)
+    else:
+        package.parent.chmod(0o555)
     said = live.run("prod", "check", "-v")
     assert said.code == 0
     assert f"the guard in {anew} has gone; to install it again: dartsctl guard install --venv {anew}" in said.err

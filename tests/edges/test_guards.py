@@ -12,6 +12,7 @@ import sys
 import tempfile
 import venv
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 
@@ -19,7 +20,10 @@ import pytest
 
 from dartsctl.edges import guards
 from dartsctl.errors import DartsctlError
+from dartsctl.files import UnsafeFile
 from own_ports import free_ports
+from tiny_disk import tiny_disk
+from two_users import ANN, Victim, as_user, needs_root, public_folder
 
 SOURCE = Path(__file__).parents[2] / "src"
 BIND = """
@@ -324,16 +328,16 @@ def test_what_is_installed_can_be_read(site: Path, port: int) -> None:
 def test_an_older_module_is_not_current_and_is_brought_up_to_date(site: Path, port: int) -> None:
     guards.install(site, {port: "darts-app"})
     module = site / "_dartsctl_guard" / "__init__.py"
-    module.write_text(module.read_text().replace("VERSION = 1", "VERSION = 0").replace("import sys", "import sys, os"))
+    module.write_text(module.read_text().replace("VERSION = 2", "VERSION = 1").replace("import sys", "import sys, os"))
     found = guards.read(site)
     assert found is not None
-    assert (found.version, found.current, dict(found.ports)) == (0, False, {port: "darts-app"})
+    assert (found.version, found.current, found.damaged, dict(found.ports)) == (1, False, False, {port: "darts-app"})
     module.write_text(module.read_text().partition("\n")[0])
     found = guards.read(site)
     assert found is not None
     assert not found.current
     assert guards.install(site, {port: "darts-app"})
-    assert guards.read(site) == guards.Guard({port: "darts-app"}, 1, current=True)
+    assert guards.read(site) == guards.Guard({port: "darts-app"}, 2, current=True, damaged=False)
 
 
 def test_an_interpreter_that_starts_meanwhile_hears_nothing(python: Python, site: Path, port: int) -> None:
@@ -424,20 +428,174 @@ def test_a_virtual_environment_that_cannot_be_written_is_said_with_a_way_out(clo
     assert not guards.remove(closed), "where there is none, nothing has to be written"
 
 
-def test_an_install_that_fails_half_way_leaves_nothing(site: Path, port: int) -> None:
-    (site / f".dartsctl_guard.pth.{os.getpid()}.tmp").mkdir()  # where the .pth is written first: a full disk cannot be had
-    with pytest.raises(DartsctlError, match="cannot be changed"):
-        guards.install(site, {port: "darts-app"})
-    assert not (site / "_dartsctl_guard").exists()
-    assert guards.read(site) is None
+@needs_root
+@pytest.mark.parametrize("kilobytes", [4, 8])
+def test_an_install_on_a_full_disk_leaves_nothing(tmp_path: Path, port: int, kilobytes: int) -> None:
+    """With 8 KB there is room for the module, and none for the .pth."""
+    with tiny_disk(tmp_path, kilobytes=kilobytes):
+        with pytest.raises(DartsctlError, match=r"cannot be changed in .*: No space left on device"):
+            guards.install(tmp_path, {port: "darts-app"})
+        assert list(tmp_path.iterdir()) == []
 
 
-def test_under_sudo_what_it_installs_is_the_virtual_environments_owners(site: Path, port: int) -> None:
-    if os.geteuid():
-        pytest.skip("needs root")
-    os.chown(site, 65534, 65534)
-    guards.install(site, {port: "darts-app"})
-    assert {one.stat().st_uid for one in site.rglob("*")} == {65534}
+# --- a damaged guard ----------------------------------------------------------------------------------------------------------
+
+
+def half_a_pth(site: Path) -> None:
+    pth = site / "dartsctl_guard.pth"
+    pth.write_text(pth.read_text()[:20])
+
+
+def a_lost_pth(site: Path) -> None:
+    (site / "dartsctl_guard.pth").write_bytes(b"\0" * 128)
+
+
+def no_pth(site: Path) -> None:
+    (site / "dartsctl_guard.pth").unlink()
+
+
+def a_folder_for_a_pth(site: Path) -> None:
+    no_pth(site)
+    (site / "dartsctl_guard.pth").mkdir()
+    (site / "dartsctl_guard.pth" / "file").write_text("")
+
+
+def an_edited_pth(site: Path) -> None:
+    (site / "dartsctl_guard.pth").write_text("import os\n")
+
+
+def half_a_module(site: Path) -> None:
+    module = site / "_dartsctl_guard" / "__init__.py"
+    module.write_text(module.read_text()[:10])
+
+
+def an_empty_module(site: Path) -> None:
+    (site / "_dartsctl_guard" / "__init__.py").write_text("")
+
+
+def an_edited_module(site: Path) -> None:
+    module = site / "_dartsctl_guard" / "__init__.py"
+    module.write_text(module.read_text().replace("import sys", "import sys  # edited"))
+
+
+def a_deeply_nested_module(site: Path) -> None:
+    module = site / "_dartsctl_guard" / "__init__.py"
+    module.write_text(module.read_text().replace('PORTS: "dict[int, str]" = {', 'PORTS: "dict[int, str]" = ' + "[" * 100_000))
+
+
+def a_huge_module(site: Path) -> None:
+    (site / "_dartsctl_guard" / "__init__.py").write_bytes(b"x" * (10 << 20))
+
+
+def no_module(site: Path) -> None:
+    (site / "_dartsctl_guard" / "__init__.py").unlink()
+
+
+def a_folder_for_a_module(site: Path) -> None:
+    no_module(site)
+    (site / "_dartsctl_guard" / "__init__.py").mkdir()
+
+
+def a_pipe_for_a_module(site: Path) -> None:
+    no_module(site)
+    os.mkfifo(site / "_dartsctl_guard" / "__init__.py")
+
+
+def a_file_for_a_package(site: Path) -> None:
+    shutil.rmtree(site / "_dartsctl_guard")
+    (site / "_dartsctl_guard").write_text("")
+
+
+def half_of_both(site: Path) -> None:
+    half_a_pth(site)
+    half_a_module(site)
+
+
+DAMAGES = [
+    half_a_pth,
+    a_lost_pth,
+    no_pth,
+    a_folder_for_a_pth,
+    an_edited_pth,
+    half_a_module,
+    an_empty_module,
+    an_edited_module,
+    a_deeply_nested_module,
+    a_huge_module,
+    no_module,
+    a_folder_for_a_module,
+    a_pipe_for_a_module,
+    a_file_for_a_package,
+    half_of_both,
+]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_guard_is_told_and_mended_by_install_and_by_remove(site: Path, port: int, damage: Callable[[Path], None]) -> None:
+    owners = {port: "darts-app"}
+    guards.install(site, owners)
+    whole = listing(site)
+    for mend in (guards.install, lambda site, _owners: guards.remove(site)):
+        guards.install(site, owners)
+        damage(site)
+        found = guards.read(site)
+        assert found is not None
+        assert found.damaged
+        assert mend(site, owners)
+        assert listing(site) == (whole if mend is guards.install else {})
+
+
+# --- other users of the host --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def anns(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The packages of another user's, who has called sudo."""
+    monkeypatch.setenv("SUDO_UID", str(ANN))
+    monkeypatch.setenv("SUDO_GID", str(ANN))
+    with public_folder(ANN) as folder:
+        yield folder
+
+
+def actions(site: Path, port: int) -> list[Callable[[], bool]]:
+    return [lambda: guards.install(site, {port: "darts-app"}), lambda: guards.remove(site)]
+
+
+@needs_root
+def test_under_sudo_what_it_installs_is_the_virtual_environments_owners(anns: Path, port: int) -> None:
+    guards.install(anns, {port: "darts-app"})
+    assert {path.stat().st_uid for path in anns.rglob("*")} == {ANN}
+
+
+@needs_root
+@pytest.mark.parametrize("name", ["dartsctl_guard.pth", "_dartsctl_guard", "_dartsctl_guard/__init__.py", "temporary"])
+def test_root_under_sudo_follows_no_link_that_the_caller_has_planted(anns: Path, port: int, tmp_path: Path, name: str) -> None:
+    victim = Victim.at(tmp_path / "victim")
+
+    def plant() -> None:
+        if name == "temporary":  # the names that were once used
+            for pid in (os.getpid(), os.getppid()):
+                (anns / f".dartsctl_guard.pth.{pid}.tmp").symlink_to(victim.path)
+            return
+        (anns / name).parent.mkdir(exist_ok=True)
+        (anns / name).symlink_to(victim.path.parent if name == "_dartsctl_guard" else victim.path)
+
+    as_user(ANN, plant)
+    before = listing(tmp_path)
+    for act in actions(anns, port):
+        with suppress(DartsctlError):
+            act()
+    assert victim.is_untouched()
+    assert listing(tmp_path) == before
+
+
+@needs_root
+def test_root_changes_no_virtual_environment_of_a_user_who_has_not_called_sudo(anns: Path, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SUDO_UID")
+    for act in actions(anns, port):
+        with pytest.raises(UnsafeFile, match="belongs to another user"):
+            act()
+    assert list(anns.iterdir()) == []
 
 
 def test_others_can_read_it_whatever_the_umask(site: Path, port: int) -> None:
@@ -515,6 +673,24 @@ def test_a_report_that_cannot_be_written_lets_nothing_through(python: Python, po
         assert "PermissionError" in said(python("-c", f"{BIND}print(bind({port}))", environ=server(port, report)))
         assert guards.read_report(report) == frozenset()
     assert not (tmp_path / "elsewhere").exists()
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir, lambda path: path.symlink_to("/dev/zero"), lambda path: path.write_text("9" * 6)])
+def test_a_report_that_is_no_file_of_ours_is_neither_written_nor_waited_for(
+    python: Python, port: int, report: Path, make: Callable[[Path], object]
+) -> None:
+    make(report)
+    hooked = guards.hooked(dict(os.environ), owners={port: "darts-app"}, leased=5001, report=report)
+    assert "belongs to production's darts-app" in said(python("-c", f"{BIND}print(bind({port}))", environ=hooked))
+    assert guards.read_report(report) <= {port}
+    guards.forget_report(report)
+
+
+@needs_root
+def test_a_report_of_another_user_is_not_believed(report: Path) -> None:
+    report.write_text("5000\n")
+    os.chown(report, ANN, ANN)
+    assert guards.read_report(report) == frozenset()
 
 
 @pytest.mark.parametrize("text", ["", "x\n\n-3\n5000\n", "5000\n٣\n", "\udcff\n5000\n"])

@@ -12,6 +12,8 @@ import pytest
 
 from dartsctl.edges import venvs
 from dartsctl.errors import DartsctlError, ExitCode, UsageError
+from dartsctl.files import UnsafeFile
+from two_users import ANN, as_user, needs_root, public_folder
 
 
 def make(path: Path, *libraries: str, cfg: str = "home = /usr/bin\n") -> Path:
@@ -39,6 +41,18 @@ def test_one_that_venv_makes(tmp_path: Path) -> None:
     one = venvs.at(tmp_path / ".venv", source="--venv")
     assert one.site_packages == next((tmp_path.resolve() / ".venv").glob("lib/python*/site-packages"))
     assert one.python.exists()
+
+
+@needs_root
+def test_root_finds_the_packages_of_another_users_and_follows_none_of_their_links(tmp_path: Path) -> None:
+    make(tmp_path / "roots")
+    with public_folder(ANN) as folder:
+        as_user(ANN, lambda: (make(folder / ".venv") / "lib64").symlink_to("lib"))
+        as_user(ANN, lambda: (folder / "venv").symlink_to(tmp_path / "roots"))
+        assert packages(folder / ".venv") == "lib/python3.12/site-packages"
+        with pytest.raises(UnsafeFile, match=r"venv is a symbolic link of another user"):
+            venvs.at(folder / "venv", source="--venv")
+        assert found(folder) == [(".venv", ".venv")]
 
 
 def test_lib64_is_a_second_name_of_lib(tmp_path: Path) -> None:

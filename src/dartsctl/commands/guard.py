@@ -44,6 +44,8 @@ class GuardState:
     ports: Mapping[int, str]
     version: int | None
     up_to_date: bool
+    damaged: bool
+    """Whether `guard install` or `guard remove` is needed to mend it."""
 
 
 def install(request: GuardRequest, *, book: GuardBook, screen: Screen) -> ExitCode:
@@ -102,6 +104,9 @@ def status(request: GuardRequest, *, book: GuardBook, screen: Screen) -> ExitCod
         screen.note("there is no virtual environment here, and no guard on this machine")
     elif not any(one.installed for one in states):
         screen.note("no guard is installed; to install it: dartsctl guard install")
+    for state in states:
+        if state.damaged:
+            screen.note(f"to mend it: dartsctl guard install --venv {state.venv}")
     return ExitCode.OK
 
 
@@ -131,10 +136,13 @@ def _still_there(path: Path) -> VirtualEnvironment | None:
 def _state(venv: VirtualEnvironment, project: str, request: GuardRequest) -> GuardState:
     guard = guards.read(venv.site_packages)
     if guard is None:
-        return GuardState(str(venv.path), venv.source, project, installed=False, active=False, ports={}, version=None, up_to_date=False)
+        return GuardState(
+            str(venv.path), venv.source, project, installed=False, active=False, ports={}, version=None, up_to_date=False, damaged=False
+        )
     fits = project != request.project or guard.ports == _owners(request, guard)  # another production's ports are not known here
-    active = bool(guard.ports) and guards.would_be_active(venv.python, venv.site_packages)
-    return GuardState(str(venv.path), venv.source, project, True, active, guard.ports, guard.version, up_to_date=guard.current and fits)
+    active = bool(guard.ports) and not guard.damaged and guards.would_be_active(venv.python, venv.site_packages)
+    fine = guard.current and fits and not guard.damaged
+    return GuardState(str(venv.path), venv.source, project, True, active, guard.ports, guard.version, up_to_date=fine, damaged=guard.damaged)
 
 
 def _chosen(request: GuardRequest) -> tuple[VirtualEnvironment, Sequence[VirtualEnvironment]]:
@@ -159,8 +167,10 @@ def _document(venv: VirtualEnvironment, *, changed: bool) -> dict[str, Any]:
 def _word(state: GuardState) -> str:
     if not state.installed:
         return "none"
-    words = ["active" if state.active else "not active here", *([] if state.up_to_date else ["out of date"])]
-    return ", ".join(words)
+    if state.damaged:
+        return "damaged"
+    word = "active" if state.active else "not active here"
+    return word if state.up_to_date else f"{word}, out of date"
 
 
 def _listed(ports: Mapping[int, str]) -> str:

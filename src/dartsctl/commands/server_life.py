@@ -68,7 +68,7 @@ def live(request: ServerRequest, leased: Leased, around: Surroundings, *, claim:
         values["fd"] = str(leased.listener.fileno())
     told = serving.fill(plan.command if plan else command, values)
     report = around.leases.report_path(leased.port)
-    report.unlink(missing_ok=True)
+    guards.forget_report(report)
     try:
         server = Supervised(
             told,
@@ -92,7 +92,7 @@ def live(request: ServerRequest, leased: Leased, around: Surroundings, *, claim:
             server.begin()
             return _Life(request, record, server, around, handed=plan is not None).run()
     finally:
-        report.unlink(missing_ok=True)
+        guards.forget_report(report)
 
 
 def _handover(request: ServerRequest, command: tuple[str, ...], leased: Leased) -> Handover | None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from dartsctl import bounded_file
 from dartsctl.errors import DartsctlError, UsageError
+from dartsctl.files import UnsafeFile, refuse_links_of_others
 
 _ASK_POETRY_WITHIN = 10.0  # seconds; it takes one to start
 
@@ -29,9 +30,14 @@ class VirtualEnvironment:
 
 
 def at(path: Path, *, source: str) -> VirtualEnvironment:
-    """The virtual environment in the folder `path`. Raises UsageError, beginning with `source`, where there is none; DartsctlError: unreadable."""
+    """The virtual environment in the folder `path`.
+
+    Raises UsageError, beginning with `source`, where there is none; UnsafeFile for a link of another user; DartsctlError: unreadable.
+    """
     try:
         is_one = (path / "pyvenv.cfg").is_file()
+        if is_one:
+            refuse_links_of_others(path)
     except OSError as error:
         raise DartsctlError(f"{source}: {path} cannot be read: {error.strerror}", hint=f"ls -ld {path}") from error
     if not is_one:
@@ -77,6 +83,10 @@ def _site_packages(path: Path) -> Path | None:
     for library in ("lib", "lib64"):
         for folder in sorted(path.glob(f"{library}/py*/site-packages")):
             if match := re.fullmatch(r"(?:python|pypy)(\d+\.\d+)t?", folder.parent.name):
+                try:
+                    refuse_links_of_others(folder)
+                except UnsafeFile:  # its lib64, where root looks at another user's
+                    continue
                 found.setdefault(folder.resolve(), match[1])
     if len(found) > 1:
         version = _python_version(path / "pyvenv.cfg")

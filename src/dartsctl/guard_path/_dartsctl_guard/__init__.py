@@ -7,7 +7,7 @@ from 3.8 on can read it. It loads nothing that is not loaded already, and no err
 import os
 import sys
 
-VERSION = 1
+VERSION = 2
 PORTS: "dict[int, str]" = {}
 ACTIVE = False
 """Whether the hook is in place; `dartsctl guard status` asks for it."""
@@ -96,9 +96,12 @@ def _report(port: int) -> None:
     if not path or port in _reported:
         return
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        descriptor = os.open(path, flags, 0o600)
         try:
-            os.write(descriptor, b"%d\n" % port)
+            status = os.fstat(descriptor)
+            if status.st_uid == os.geteuid() and status.st_nlink == 1:  # nothing that somebody else has put there
+                os.write(descriptor, b"%d\n" % port)
         finally:
             os.close(descriptor)
     except OSError:
