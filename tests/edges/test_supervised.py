@@ -168,3 +168,33 @@ def test_a_signal_that_comes_before_the_start_prevents_it(begin: Begin, tmp_path
         server.begin()
         assert ended(server) == 128 + number
     assert not (tmp_path / "started").exists()
+
+
+def test_the_servers_variables_reach_the_server_and_never_the_supervisor(begin: Begin, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    environment = {
+        **os.environ,
+        "LD_PRELOAD": "/nonexistent-canary.so",
+        "PYTHONSTARTUP": "canary",
+        "LARGE": "x" * 100_000,
+        "TWO": "a=b\nc",
+        "": "no name",
+    }
+    script = f'printf "%s" "$TWO" >two; printf "%s" "$PYTHONSTARTUP" >startup; exec {sys.executable} -c "input()"'
+    with begin(["sh", "-c", script], environment=environment) as server:
+        theirs = Path(f"/proc/{server.supervisor}/environ").read_bytes()
+        server.begin()
+        assert ended(server) is not None
+    assert b"canary" not in theirs
+    assert ((tmp_path / "two").read_text(), (tmp_path / "startup").read_text()) == ("a=b\nc", "canary")
+    loaded_into = capfd.readouterr().err.count("canary.so")
+    assert loaded_into == 2  # sh, and the Python that it becomes: ld.so complains in each
+
+
+def test_a_command_is_looked_for_in_the_servers_path(begin: Begin, tmp_path: Path) -> None:
+    program = tmp_path / "own" / "program"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\nexit 7\n")
+    program.chmod(0o755)
+    with begin(["program"], environment={**os.environ, "PATH": str(program.parent)}) as server:
+        server.begin()
+        assert ended(server) == 7

@@ -19,7 +19,8 @@ from dartsctl.errors import DartsctlError
 
 _BEGIN = "import sys; sys.path.append(sys.argv.pop(1)); from dartsctl.edges import supervisor; supervisor.main()"
 """The whole script of the supervisor's interpreter, which has neither site-packages nor PYTHONPATH: imported it starts quicker than compiled anew."""
-_START = 0  # the words of supervisor.py, which is of another process
+_LENGTH = 8  # the words of supervisor.py, which is of another process
+_START = 0
 _END_QUICKLY = 255
 _FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
 _ROOT = str(Path(__file__).parents[2])
@@ -46,6 +47,8 @@ class Supervised:
     ) -> None:
         """Start the supervisor; the server waits for `begin`. `descriptors` (the leases) are inherited by the whole tree.
 
+        `environment` is the server's alone: the supervisor has ours, and no LD_PRELOAD of the settings is loaded into it.
+
         `closed_ports` cannot be bound for tcp by anything of the tree, as far as the kernel has the `kernel_layers`. A server that ends by
         itself with the code `restart_on` is started again, with the same descriptors.
         Raises DartsctlError when `directory` has gone.
@@ -58,7 +61,6 @@ class Supervised:
                 self._process = subprocess.Popen(
                     [sys.executable, "-I", "-S", "-c", _BEGIN, _ROOT, str(theirs.fileno()), str(grace), *asked, *command],
                     cwd=directory,
-                    env=dict(environment),
                     pass_fds=[theirs.fileno(), *descriptors],
                     process_group=0,
                 )
@@ -67,6 +69,7 @@ class Supervised:
                 raise DartsctlError(
                     f"the server cannot be started in {directory}: {error.strerror}", hint="change into a folder that exists"
                 ) from error
+        self._send_environment(environment)
         self._heard = b""
         self._terminal = Terminal.of_stdin()
         self._handlers: dict[signal.Signals, object] = {}
@@ -163,6 +166,11 @@ class Supervised:
             self._resume()
         else:
             self._send(number)
+
+    def _send_environment(self, environment: Mapping[str, str]) -> None:
+        variables = b"\0".join(os.fsencode(f"{name}={value}") for name, value in environment.items())
+        with suppress(OSError):  # it has ended: `begin` says how
+            self._line.sendall(len(variables).to_bytes(_LENGTH, "big") + variables)
 
     def _send(self, word: int) -> None:
         with suppress(OSError):  # it has ended: the next `wait` says how

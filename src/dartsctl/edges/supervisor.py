@@ -10,6 +10,7 @@ It leads the server's process group and stays until the last process of the serv
 - its own exit code is the server's: 128 + n for signal n, as shells say it.
 
 Its arguments: CONTROL GRACE LAYERS PORTS RESTART COMMAND..., layers and ports in commas; each of these three may be empty.
+Its own environment is dartsctl's. The server's comes through CONTROL first: its length (LENGTH bytes), then NAME=value with NUL between them.
 
 The terminal's signals (Ctrl-C, Ctrl-\\, a hang-up) reach the group by themselves and are only counted here; what dartsctl wants forwarded comes as
 one byte through CONTROL. From CONTROL, one byte each: 0 start, 1-64 forward this signal, 255 end all quickly.
@@ -29,6 +30,7 @@ from collections.abc import Collection
 from dartsctl.edges import process_tree
 from dartsctl.edges.confine import Confinement, adopt_orphans, die_with_parent
 
+LENGTH = 8  # bytes
 START = 0
 END_QUICKLY = 255
 LEFTOVERS_GRACE = 1.0  # seconds between SIGTERM and SIGKILL for what nobody waits for any more
@@ -53,6 +55,7 @@ class Supervisor:
         self._grace = grace
         self._command = command
         self._restart_on = restart_on
+        self._environment: dict[bytes, bytes] = {}
         self._server = 0
         self._code: int | None = None
         self._begun = self._lived = 0.0
@@ -74,6 +77,7 @@ class Supervisor:
 
     def run(self) -> int:
         """Start the server when told to, and return its exit code when nothing of its tree is left."""
+        self._environment = self._read_environment()
         if os.read(self._control, 1) != bytes([START]):
             return 1  # dartsctl went before it began
         if early := _ENDING.intersection(_drained(self._wake)):
@@ -88,6 +92,18 @@ class Supervisor:
                     self._tell("D")
                 return self._code
             self._code, self._kill_at = None, None
+
+    def _read_environment(self) -> dict[bytes, bytes]:
+        length = int.from_bytes(self._read(LENGTH), "big")
+        pairs = [variable.partition(b"=") for variable in self._read(length).split(b"\0")]
+        return {name: value for name, _, value in pairs if name}
+
+    def _read(self, length: int) -> bytes:
+        """So many bytes from CONTROL; fewer where dartsctl has gone."""
+        data = bytearray()
+        while len(data) < length and (part := os.read(self._control, length - len(data))):
+            data += part
+        return bytes(data)
 
     def _start(self) -> None:
         everything = set(signal.Signals)
@@ -116,7 +132,7 @@ class Supervisor:
         self._confinement.take_on()
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         try:
-            os.execvp(self._command[0], self._command)  # noqa: S606 - a list, never a shell
+            os.execvpe(self._command[0], self._command, self._environment)  # noqa: S606 - a list, never a shell
         except OSError as error:
             self._tell(f"E {error.errno}")
 
