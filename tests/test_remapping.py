@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dartsctl import stack
-from dartsctl.remapping import FIRST, LAST, Move, choose, override, still_fit
+from dartsctl.remapping import FIRST, LAST, AnyMove, Move, NameMove, choose, override, still_fit
 from dartsctl.stack import Stack
 
 PORTS: list[dict[str, Any] | str] = [
@@ -43,7 +43,11 @@ def resolved(folder: Path, *files: str) -> dict[str, Any]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    services = {"web": {"image": "x", "ports": PORTS}, "db": {"image": "x", "ports": ["6000:6000"]}, "worker": {"image": "x"}}
+    services = {
+        "web": {"image": "x", "ports": PORTS},
+        "db": {"image": "x", "ports": ["6000:6000"], "container_name": "the-db"},
+        "worker": {"image": "x"},
+    }
     (tmp_path / "base.json").write_text(json.dumps({"services": services}))
     return tmp_path
 
@@ -53,7 +57,7 @@ def model(folder: Path) -> Stack:
     return stack.read(resolved(folder, "base.json"))
 
 
-def apply(folder: Path, model: Stack, *moves: Move) -> Stack:
+def apply(folder: Path, model: Stack, *moves: AnyMove) -> Stack:
     (folder / "moved.yml").write_text(override(model, moves))
     return stack.read(resolved(folder, "base.json", "moved.yml"))
 
@@ -111,6 +115,15 @@ def test_several_services_move_in_one_file(folder: Path, model: Stack) -> None:
     assert "18080:80/tcp" in entries(after, "web")
 
 
+def test_a_container_name_is_given_up_alone_or_with_ports(folder: Path, model: Stack) -> None:
+    assert model.services["db"].container_name == "the-db"
+    after = apply(folder, model, NameMove("db", "the-db"))
+    assert after.services["db"].container_name == ""
+    assert entries(after, "db") == entries(model, "db")
+    both = apply(folder, model, NameMove("db", "the-db"), Move("db", 6000, "tcp", "6000", 16000))
+    assert (both.services["db"].container_name, entries(both, "db")) == ("", ["16000:6000/tcp"])
+
+
 def test_the_override_says_how_to_get_rid_of_it(model: Stack) -> None:
     assert "--reset-ports" in override(model, [Move("db", 6000, "tcp", "6000", 16000)]).splitlines()[0]
 
@@ -124,7 +137,10 @@ def test_the_override_says_how_to_get_rid_of_it(model: Stack) -> None:
         (Move("db", 6001, "tcp", "6000", 16000), False),
         (Move("gone", 6000, "tcp", "6000", 16000), False),
         (Move("web", 9000, "tcp", "9000-9003", 19000), True),
+        (NameMove("db", "the-db"), True),
+        (NameMove("db", "another"), False),
+        (NameMove("gone", "the-db"), False),
     ],
 )
-def test_a_move_fits_as_long_as_its_entry_stands_in_the_files(model: Stack, move: Move, fits: bool) -> None:
+def test_a_move_fits_as_long_as_its_entry_stands_in_the_files(model: Stack, move: AnyMove, fits: bool) -> None:
     assert still_fit([move], model.services) == ((move,) if fits else ())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -14,7 +15,7 @@ from dartsctl.conflicts import Conflict
 from dartsctl.containers import PROJECT_LABEL, Container
 from dartsctl.holders import Connection, DevLease, ForeignContainer, Holder, HostProcess, OwnContainer, SameStack, Unknown
 from dartsctl.process import Process
-from dartsctl.resolution import CHOICES, Action, Choice, Policy, Request, Step, by_policy, choices, dead_ends, decide, line, remedy
+from dartsctl.resolution import CHOICES, Action, Choice, Policy, Request, Step, by_policy, choices, dead_ends, decide, line, remedy, unanswered
 
 SERVER = Process(4711, "python", 1, ("python", "run.py"), parents=((4700, "bash"), (1, "init")))
 SUPERVISED = Process(4711, "python", 1, parents=((4700, "supervisord"), (1, "init")))
@@ -82,7 +83,11 @@ LINES: dict[Kind, list[str]] = {
     Kind.ORPHAN: ["stop container darts-dev-old-1; its data stays", MOVE, ABORT],
     Kind.OWN: [MOVE, ABORT],
     Kind.SAME_STACK: [MOVE, ABORT],
-    Kind.NAME: ["stop and remove container shop-web-1; its volumes stay, what it wrote beside them does not", ABORT],
+    Kind.NAME: [
+        "start app under another container name than shop-web-1, on this machine only, until --reset-ports",
+        "remove container shop-web-1 (running) of project shop; its volumes stay, what it wrote beside them is lost",
+        ABORT,
+    ],
     Kind.CONNECTION: [MOVE, WAIT, ABORT],
     Kind.UNKNOWN: [MOVE, WAIT, f"{SEEN}{LOOK})"],
     Kind.NOBODY: [ABORT],
@@ -97,10 +102,11 @@ def request(policy: Policy = "ask", *, production: bool = False, **more: object)
 @pytest.mark.parametrize("production", [False, True])
 def test_each_kind_has_its_choices_safest_first_and_each_says_exactly_what_it_does(kind: Kind, production: bool) -> None:
     offered = choices(CASES[kind], request(production=production))
-    assert [choice.line for choice in offered] == [text for text in LINES[kind] if not (production and text == MOVE)]
+    moves = (MOVE, LINES[Kind.NAME][0])
+    assert [choice.line for choice in offered] == [text for text in LINES[kind] if not (production and text in moves)]
     assert [choice.action for choice in offered] == [action for action in CHOICES[kind] if not (production and action is Action.REMAP)]
     assert offered[-1].action is Action.ABORT
-    assert not any(choice.type_first for choice in offered)
+    assert [choice.action for choice in offered if choice.type_first] == ([Action.REMOVE_CONTAINER] if kind is Kind.NAME else [])
 
 
 def test_every_kind_is_in_the_table_and_every_action_in_some_row() -> None:
@@ -137,15 +143,63 @@ def test_another_users_unit_gets_the_exact_sudo_command() -> None:
         (Kind.NAME, Action.REMOVE_CONTAINER, "shop-web-1"),
     ],
 )
-def test_a_production_container_needs_its_name_typed(kind: Kind, action: Action, typed: str) -> None:
-    offered = {choice.action: choice.type_first for choice in choices(CASES[kind], request(production_project="shop"))}
+def test_a_production_container_needs_its_name_typed_by_productions_own_command(kind: Kind, action: Action, typed: str) -> None:
+    own = request(production=True, production_project="shop", is_for_production=True)
+    offered = {choice.action: choice.type_first for choice in choices(CASES[kind], own)}
     assert offered[action] == typed
-    assert not any(offered[other] for other in offered.keys() & {Action.REMAP, Action.WAIT, Action.ABORT})
-    assert not any(choice.type_first for choice in choices(CASES[kind], request(production_project="another")))
+    assert not any(offered[other] for other in offered.keys() & {Action.WAIT, Action.ABORT})
+    others = {choice.action: choice.type_first for choice in choices(CASES[kind], request(production_project="another"))}
+    assert others[action] == (typed if action is Action.REMOVE_CONTAINER else "")
 
 
 def test_no_policy_types_a_name_for_a_person() -> None:
-    assert decide([CASES[Kind.CONTAINER]], request("stop", production_project="shop"), never) == ()
+    own = request("stop", production=True, production_project="shop", is_for_production=True)
+    assert decide([CASES[Kind.CONTAINER]], own, never) == ()
+
+
+@pytest.mark.parametrize("kind", [Kind.CONTAINER, Kind.HOST_NETWORK, Kind.NAME])
+@pytest.mark.parametrize("state", ["running", "paused", "exited", "created"])
+def test_no_choice_policy_or_flag_of_another_stack_stops_anything_of_productions(kind: Kind, state: str) -> None:
+    theirs = replace(container(), state=state)
+    holder = NameTaken("app", theirs) if kind is Kind.NAME else ForeignContainer(theirs)
+    one = Case(holder, kind, () if kind is Kind.NAME else (conflict(ForeignContainer(theirs)),))
+    for remappable in (True, False):
+        for policy in ("ask", "stop"):
+            asked = Request(policy, remappable, production_project="shop", removable=frozenset({"shop-web-1"}))
+            offered = choices(one, asked)
+            assert {choice.action for choice in offered} <= {Action.REMAP, Action.WAIT, Action.ABORT}
+            assert offered[-1].line == "abort; nothing is changed (it is production's: only `dartsctl prod down` stops it)"
+            assert decide([one], replace(asked, policy="stop"), never) == ()
+
+
+# --- a container that has a wanted name
+
+
+def test_a_named_removal_is_done_for_exactly_that_container_whatever_the_policy() -> None:
+    one = CASES[Kind.NAME]
+    for policy in ("fail", "stop", "ask", "wait", "remap"):
+        named = request(policy, removable=frozenset({"shop-web-1"}))
+        assert decide([one], named, never) == (Step(Action.REMOVE_CONTAINER, one),)
+    for name in ("shop-web", "shop-web-11", "shop", ""):
+        assert decide([one], request("stop", removable=frozenset({name})), never) == ()
+
+
+def test_a_named_removal_is_for_names_alone_not_for_ports() -> None:
+    assert decide([CASES[Kind.CONTAINER]], request("fail", removable=frozenset({"shop-web-1"})), never) == ()
+
+
+def test_a_name_and_a_port_of_one_container_are_settled_together_or_not_at_all() -> None:
+    name, web = CASES[Kind.NAME], CASES[Kind.CONTAINER]
+    assert decide([name, web], request("fail", removable=frozenset({"shop-web-1"})), never) == (Step(Action.REMOVE_CONTAINER, name),)
+    assert decide([name, CASES[Kind.PROCESS]], request("fail", removable=frozenset({"shop-web-1"})), never) == ()
+
+
+def test_what_has_no_answer_is_told_and_what_others_settle_is_not() -> None:
+    name, web = CASES[Kind.NAME], CASES[Kind.CONTAINER]
+    assert unanswered([name, web, CASES[Kind.PROCESS]], request("stop")) == (name,)
+    assert unanswered([name, web], request("fail", removable=frozenset({"shop-web-1"}))) == ()
+    assert unanswered([name, web, CASES[Kind.UNKNOWN]], request("remap")) == ()
+    assert unanswered([CASES[Kind.UNKNOWN]], request("ask")) == (CASES[Kind.UNKNOWN],)
 
 
 # --- policies
@@ -165,7 +219,6 @@ STOPPED = {
     Kind.LONE_CONTAINER: Action.STOP_CONTAINER,
     Kind.HOST_NETWORK: Action.STOP_CONTAINER,
     Kind.ORPHAN: Action.STOP_CONTAINER,
-    Kind.NAME: Action.REMOVE_CONTAINER,
 }
 
 

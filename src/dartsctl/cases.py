@@ -71,7 +71,8 @@ class Case:
 
     @property
     def services(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(conflict.binding.service for conflict in self.conflicts))
+        named = (self.holder.service,) if isinstance(self.holder, NameTaken) else ()
+        return tuple(dict.fromkeys((*named, *(conflict.binding.service for conflict in self.conflicts))))
 
 
 class Facts(Protocol):

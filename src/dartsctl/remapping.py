@@ -1,4 +1,4 @@
-"""Moving a dev service to another host port: which number, and the override file that tells Compose (DESIGN 4).
+"""Moving a dev service to another host port or container name, and the override file that tells Compose (DESIGN 4).
 
 The override replaces the service's whole `ports:` (`!override`, Compose 2.24 and newer), because lists of several files are otherwise
 appended, and the old port would be wanted as well (PORTS.md 5).
@@ -28,6 +28,17 @@ class Move:
     new: int
 
 
+@dataclass(frozen=True, slots=True)
+class NameMove:
+    """A service that gets Compose's default container name; `old` is the `container_name` of the files."""
+
+    service: str
+    old: str
+
+
+AnyMove = Move | NameMove
+
+
 def choose(old: int, *, is_free: Callable[[int], bool], avoid: Iterable[int]) -> int | None:
     """A free number for what was published on `old`: the same every time as long as it is free. None when there is none."""
     taken = set(avoid)
@@ -40,15 +51,20 @@ def choose(old: int, *, is_free: Callable[[int], bool], avoid: Iterable[int]) ->
     return None
 
 
-def override(stack: Stack, moves: Sequence[Move]) -> str:
-    """The override file's text: for each moved service all of its ports, the moved ones on their new numbers."""
-    by_service: dict[str, list[Move]] = {}
+def override(stack: Stack, moves: Sequence[AnyMove]) -> str:
+    """The override file's text: for each moved service all of its ports, the moved ones on their new numbers, or no container name."""
+    by_service: dict[str, list[AnyMove]] = {}
     for move in moves:
         by_service.setdefault(move.service, []).append(move)
-    lines = ["# Written by dartsctl: ports that had to move on this machine. `dartsctl dev up --reset-ports` returns to the files' own.", "services:"]
+    head = "# Written by dartsctl: ports and container names that had to move on this machine."
+    lines = [f"{head} `dartsctl dev up --reset-ports` returns to the files' own.", "services:"]
     for name, moved in sorted(by_service.items()):
-        lines += [f"  {json.dumps(name)}:", "    ports: !override"]
-        lines += [f"      - {json.dumps(_entry(_moved(entry, moved)))}" for entry in stack.services[name].ports]
+        lines.append(f"  {json.dumps(name)}:")
+        if any(isinstance(move, NameMove) for move in moved):
+            lines.append("    container_name: !reset null")
+        if ports := [move for move in moved if isinstance(move, Move)]:
+            lines.append("    ports: !override")
+            lines += [f"      - {json.dumps(_entry(_moved(entry, ports)))}" for entry in stack.services[name].ports]
     return "\n".join(lines) + "\n"
 
 
@@ -84,11 +100,12 @@ def _entry(entry: PortEntry) -> dict[str, object]:
     return shown
 
 
-def still_fit(moves: Iterable[Move], services: Mapping[str, Service]) -> tuple[Move, ...]:
+def still_fit(moves: Iterable[AnyMove], services: Mapping[str, Service]) -> tuple[AnyMove, ...]:
     """Those of an earlier time whose entry still stands in the files as it was; the others have been overtaken by an edit."""
-    return tuple(
-        move
-        for move in moves
-        if move.service in services
-        and any((entry.target, entry.protocol, entry.published) == (move.target, move.protocol, move.old) for entry in services[move.service].ports)
-    )
+    return tuple(move for move in moves if move.service in services and _fits(move, services[move.service]))
+
+
+def _fits(move: AnyMove, service: Service) -> bool:
+    if isinstance(move, NameMove):
+        return service.container_name == move.old
+    return any((entry.target, entry.protocol, entry.published) == (move.target, move.protocol, move.old) for entry in service.ports)

@@ -5,12 +5,13 @@ Decides only; nothing here signals, stops or asks. The plan is carried out by co
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Literal
 
 from dartsctl.cases import Case, Kind, container_in, container_of, keeper_of, process_of, project_of
+from dartsctl.collisions import NameTaken
 from dartsctl.conflicts import Conflict, wish
 from dartsctl.holders import DevLease, HostProcess, SameStack, Unknown
 
@@ -47,7 +48,7 @@ CHOICES: Mapping[Kind, tuple[Action, ...]] = {
     Kind.ORPHAN: (_A.STOP_CONTAINER, _A.REMAP, _A.ABORT),
     Kind.OWN: (_A.REMAP, _A.ABORT),
     Kind.SAME_STACK: (_A.REMAP, _A.ABORT),
-    Kind.NAME: (_A.REMOVE_CONTAINER, _A.ABORT),
+    Kind.NAME: (_A.REMAP, _A.REMOVE_CONTAINER, _A.ABORT),
     Kind.CONNECTION: (_A.REMAP, _A.WAIT, _A.ABORT),
     Kind.UNKNOWN: (_A.REMAP, _A.WAIT, _A.ABORT),
     Kind.NOBODY: (_A.ABORT,),
@@ -81,7 +82,10 @@ class Request:
     policy: Policy
     remappable: bool
     production_project: str = ""
-    """Stopping a container of this project needs its name to be typed."""
+    """Nothing of this project is stopped for any other one. For production itself its name must be typed."""
+    is_for_production: bool = False
+    removable: frozenset[str] = frozenset()
+    """The containers that may be removed without a question where they have a name that is wanted (--remove-container)."""
     remap_only: frozenset[str] | None = None
     """Where set, only these services are moved (nobody was asked, but the host server is told their real addresses)."""
 
@@ -91,13 +95,25 @@ Choose = Callable[[Case, Sequence[Choice]], Action]
 
 def choices(case: Case, request: Request) -> tuple[Choice, ...]:
     """What can be done about one case, safest first."""
-    actions = [action for action in CHOICES[case.kind] if action is not Action.REMAP or _may_move(case, request)]
-    return tuple(Choice(action, line(action, case), _typed(action, case, request)) for action in actions)
+    actions = [action for action in CHOICES[case.kind] if _is_offered(action, case, request)]
+    return tuple(Choice(action, _line(action, case, request), _typed(action, case, request)) for action in actions)
+
+
+def _is_offered(action: Action, case: Case, request: Request) -> bool:
+    if action is Action.REMAP:
+        return _may_move(case, request)
+    return action not in CONFIRMED_BY_NAME or not is_spared(case, request)
+
+
+def is_spared(case: Case, request: Request) -> bool:
+    """Whether the container in the way is production's, and the wish is another stack's: then only production's own commands stop it."""
+    return not request.is_for_production and bool(request.production_project) and project_of(case) == request.production_project
 
 
 def _may_move(case: Case, request: Request) -> bool:
     """Production's ports never move; replicas of one service that share a fixed port gain nothing by it."""
-    if not request.remappable or not case.conflicts or any(_is_own_rival(conflict) for conflict in case.conflicts):
+    is_movable = bool(case.conflicts) or case.kind is Kind.NAME
+    if not request.remappable or not is_movable or any(_is_own_rival(conflict) for conflict in case.conflicts):
         return False
     return request.remap_only is None or set(case.services) <= request.remap_only
 
@@ -116,16 +132,42 @@ def decide(found: Sequence[Case], request: Request, choose: Choose) -> tuple[Ste
     if dead_ends(found, request):
         return ()
     plan: list[Step] = []
+    for step in _walk(found, request, choose):
+        if step.action is Action.ABORT:
+            return ()
+        plan.append(step)
+    moved = _moved(plan)
+    return tuple(step for step in plan if step.action is Action.REMAP or not step.case.conflicts or not set(step.case.conflicts) <= moved)
+
+
+def unanswered(found: Sequence[Case], request: Request) -> tuple[Case, ...]:
+    """The cases that the policy has no answer for. One of them is enough, and nothing of the plan is done."""
+    return tuple(step.case for step in _walk(found, request, lambda _case, _offered: Action.ABORT) if step.action is Action.ABORT)
+
+
+def _walk(found: Sequence[Case], request: Request, choose: Choose) -> Iterator[Step]:
+    """The answer to each case that no earlier step settles."""
+    plan: list[Step] = []
     for case in sorted(found, key=lambda case: _has_no_way_out(case, request)):  # these may be settled by the others' steps
         if _settled(case, plan):
             continue
-        offered = choices(case, request)
-        action = choose(case, offered) if request.policy == "ask" and len(offered) > 1 else by_policy(request.policy, offered)
-        if action is Action.ABORT:
-            return ()
-        plan.append(Step(action, case))
-    moved = _moved(plan)
-    return tuple(step for step in plan if step.action is Action.REMAP or not step.case.conflicts or not set(step.case.conflicts) <= moved)
+        step = Step(_answer(case, choices(case, request), request, choose), case)
+        yield step
+        if step.action is not Action.ABORT:
+            plan.append(step)
+
+
+def _answer(case: Case, offered: Sequence[Choice], request: Request, choose: Choose) -> Action:
+    if is_removal_named(case, request) and any(choice.action is Action.REMOVE_CONTAINER for choice in offered):
+        return Action.REMOVE_CONTAINER
+    if request.policy == "ask" and len(offered) > 1:
+        return choose(case, offered)
+    return by_policy(request.policy, offered)
+
+
+def is_removal_named(case: Case, request: Request) -> bool:
+    """Whether --remove-container names exactly the container that has the wanted name."""
+    return case.kind is Kind.NAME and container_of(case).name in request.removable
 
 
 def dead_ends(found: Sequence[Case], request: Request) -> tuple[Case, ...]:
@@ -141,7 +183,7 @@ def _has_no_way_out(case: Case, request: Request) -> bool:
 
 
 _BY_POLICY: Mapping[str, tuple[Action, ...]] = {
-    "stop": (_A.STOP_SERVER, _A.STOP_PROCESS, _A.STOP_UNIT, _A.STOP_CONTAINER, _A.REMOVE_CONTAINER),
+    "stop": (_A.STOP_SERVER, _A.STOP_PROCESS, _A.STOP_UNIT, _A.STOP_CONTAINER),
     "remap": (_A.REMAP,),
     "wait": (_A.WAIT,),
 }
@@ -150,7 +192,7 @@ _BY_POLICY: Mapping[str, tuple[Action, ...]] = {
 def by_policy(policy: str, offered: Sequence[Choice]) -> Action:
     """The policy's answer among the choices offered; ABORT where it has none.
 
-    "stop" takes one container, never its whole project, and none of production's: its name must be typed, by a person.
+    "stop" stops one container, never its whole project, and none of production's: its name must be typed, by a person. It removes nothing.
     """
     wanted = _BY_POLICY.get(policy, ())
     return next((choice.action for choice in offered if choice.action in wanted and not choice.type_first), Action.ABORT)
@@ -183,13 +225,24 @@ def _ends_with(case: Case, step: Step) -> bool:
 
 
 def _typed(action: Action, case: Case, request: Request) -> str:
-    """A production container is stopped only by somebody who has typed its name."""
+    """A production container is stopped, and any container removed, only by somebody who has typed its name."""
+    if action is Action.REMOVE_CONTAINER:
+        return container_of(case).name
     if action not in CONFIRMED_BY_NAME or not request.production_project or project_of(case) != request.production_project:
         return ""
     return request.production_project if action is Action.STOP_PROJECT else container_of(case).name
 
 
 # --- in words -----------------------------------------------------------------------------------------------------------------
+
+
+def _line(action: Action, case: Case, request: Request) -> str:
+    if action is Action.ABORT and is_spared(case, request):
+        return f"abort; nothing is changed (it is production's: {PRODUCTION_STOPS})"
+    return line(action, case)
+
+
+PRODUCTION_STOPS = "only `dartsctl prod down` stops it"
 
 
 def line(action: Action, case: Case) -> str:
@@ -245,10 +298,19 @@ def _stop_unit(case: Case) -> str:
 
 
 def _remap(case: Case) -> str:
+    if isinstance(case.holder, NameTaken):
+        name = case.holder.container.name
+        return f"start {case.holder.service} under another container name than {name}, on this machine only, until --reset-ports"
     ports = ", ".join(
         dict.fromkeys(f"{conflict.binding.service} on another free port instead of {conflict.binding.published}" for conflict in case.conflicts)
     )
     return f"publish {ports}, on this machine only, until --reset-ports"
+
+
+def _described(case: Case) -> str:
+    """`shop-db (running) of project shop`."""
+    container = container_of(case)
+    return f"{container.name} ({container.state})" + (f" of project {container.project}" if container.project else "")
 
 
 def _abort(case: Case) -> str:
@@ -261,7 +323,7 @@ _SENTENCES: Mapping[Action, Callable[[Case], str]] = {
     _A.STOP_UNIT: _stop_unit,
     _A.STOP_CONTAINER: lambda case: f"stop container {container_of(case).name}; its data stays",
     _A.STOP_PROJECT: lambda case: f"stop all containers of project {project_of(case)}; their data stays",
-    _A.REMOVE_CONTAINER: lambda case: f"stop and remove container {container_of(case).name}; its volumes stay, what it wrote beside them does not",
+    _A.REMOVE_CONTAINER: lambda case: f"remove container {_described(case)}; its volumes stay, what it wrote beside them is lost",
     _A.REMAP: _remap,
     _A.WAIT: lambda _: "wait until it is free",
     _A.ABORT: _abort,

@@ -162,32 +162,68 @@ def test_another_projects_container_is_stopped_alone_or_with_its_whole_project(l
     assert set(live.containers(other).values()) == {"exited"}
 
 
-def test_a_production_container_is_stopped_only_by_somebody_who_types_its_name(live: LiveStack, terminal: Sit) -> None:
+def test_nothing_of_productions_project_is_stopped_by_a_dev_command(live: LiveStack, terminal: Sit) -> None:
+    from live_stack import docker
+
     port = wanting(live, "dev")
     production = rival(live, port, name=f"{live.project}-app")
-    name = f"{production}-theirs-1"
+    everything = {f"{production}-beside-1": "running", f"{production}-theirs-1": "running"}
     screen = terminal("dev", "up")
+    _, lines = screen.menu()
+    assert [line.split(" ")[0] for line in lines] == ["publish", "wait", "show", "abort;"]
+    assert lines[-1] == "abort; nothing is changed"  # as far as the menu is read
+    screen.sees("(it is production's: only `dartsctl prod down` stops it)")
+    screen.takes(len(lines) - 1)
+    assert screen.ends() == 7
+
+    for words in (("dev", "up"), ("dev", "check", "--fix"), ("check", "--fix", "-f", "compose.json")):
+        said = live.run(*words, "--on-conflict", "stop", "--yes", "--remove-container", f"{production}-theirs-1")
+        assert said.code == 3, said.text
+        assert f"{production}-theirs-1 is production's: only `dartsctl prod down` stops it" in said.err
+    assert live.containers(production) == everything
+    docker("pause", f"{production}-theirs-1")
+    assert live.run("dev", "up", "--on-conflict", "stop", "--yes").code == 3
+    assert live.containers(production) == {**everything, f"{production}-theirs-1": "paused"}
+    assert recorded(live) == []
+
+
+def test_a_container_of_productions_on_the_hosts_network_is_spared_too(live: LiveStack) -> None:
+    from live_stack import sleeper, until
+
+    port = wanting(live, "dev")
+    production = live.of(f"{live.project}-app")
+    listens = sleeper(network_mode="host", command=["httpd", "-f", "-p", f"127.0.0.1:{port}"])
+    live.compose({"theirs": listens}, file="other/compose.json", name=production)
+    live.up("-f", "other/compose.json")
+    until(lambda: answers(port), say="the container does not listen")
+    said = live.run("dev", "up", "--on-conflict", "stop", "--yes")
+    assert said.code == 3, said.text
+    assert f"{production}-theirs-1 is production's" in said.err
+    assert live.containers(production) == {f"{production}-theirs-1": "running"}
+
+
+def test_production_stops_its_own_orphan_only_when_its_name_is_typed(live: LiveStack, terminal: Sit) -> None:
+    from live_stack import sleeper
+
+    port = live.ports[0]
+    live.compose({"old": sleeper(f"127.0.0.1:{port}:80")}, name=f"{live.project}-app")
+    live.of(f"{live.project}-app")
+    live.up()
+    live.compose({"new": sleeper(f"127.0.0.1:{port}:80")}, name=f"{live.project}-app")
+    (live.folder / "dartsctl.toml").write_text(f'name = "{live.project}-app"\n[prod]\nfiles = ["compose.json"]\nenv_files = []\n')
+    name = f"{live.project}-app-old-1"
+    screen = terminal("prod", "up")
     screen.chooses(f"stop container {name}")
     screen.sees(f"Type {name} to do it")
     screen.types("yes")
     screen.sees("nothing was changed")
-    assert live.containers(production)[name] == "running"
-
-    screen.chooses(f"stop all containers of project {production}")
-    screen.sees(f"Type {production} to do it")
-    screen.types(name)
-    screen.sees("nothing was changed")
-    assert set(live.containers(production).values()) == {"running"}
-
-    policy = live.run("dev", "up", "--on-conflict", "stop", "--yes")
-    assert policy.code == 3, "no flag types a name"
-    assert set(live.containers(production).values()) == {"running"}
-
+    assert live.containers(f"{live.project}-app") == {name: "running"}
+    assert live.run("prod", "up", "--on-conflict", "stop", "--yes").code == 3, "no flag types a name"
     screen.chooses(f"stop container {name}")
     screen.sees(f"Type {name} to do it")
     screen.types(name)
-    assert screen.ends() == 0
-    assert live.containers(production) == {f"{production}-beside-1": "running", name: "exited"}
+    assert screen.ends() == 0, screen.seen
+    assert live.containers(f"{live.project}-app") == {name: "exited", f"{live.project}-app-new-1": "running"}
 
 
 def test_a_dev_binding_moves_when_a_person_says_so_and_stays_there(live: LiveStack, terminal: Sit) -> None:
@@ -258,7 +294,71 @@ def test_a_range_that_is_partly_busy_asks_nothing(live: LiveStack, terminal: Sit
     assert published(live) == f"127.0.0.1:{live.ports[1]}"
 
 
-def test_a_container_that_has_the_name_is_removed_its_volume_stays(live: LiveStack, terminal: Sit) -> None:
+def named(live: LiveStack, environment: str = "dev") -> str:
+    """A stack whose container name somebody else's running container has, which holds no port and has written something; the name."""
+    from live_stack import docker, sleeper
+
+    name, project = f"{live.project}-fixed", live.of(f"{live.project}-theirs")
+    live.compose({"notes": sleeper(container_name=name)}, file="other/compose.json", name=project)
+    live.up("-f", "other/compose.json")
+    docker("exec", name, "sh", "-c", "echo precious > /written")
+    live.compose({"web": sleeper(container_name=name)})
+    live.settings(environment=environment)
+    return name
+
+
+def is_untouched(name: str) -> bool:
+    from live_stack import docker
+
+    return docker("exec", name, "cat", "/written") == "precious\n"
+
+
+def test_a_policy_that_stops_never_removes(live: LiveStack) -> None:
+    name = named(live)
+    for words in (("dev", "up"), ("dev", "check", "--fix"), ("check", "--fix", "-f", "compose.json")):
+        said = live.run(*words, "--on-conflict", "stop", "--yes")
+        assert said.code == 3, said.text
+        assert f"web cannot have the name {name}" in said.err
+    assert is_untouched(name)
+    assert live.leftovers() == []
+    assert recorded(live) == []
+
+
+def test_a_dev_service_moves_to_another_name_first_and_stays_there(live: LiveStack, terminal: Sit) -> None:
+    name = named(live)
+    screen = terminal("dev", "up")
+    question, lines = screen.menu()
+    assert f"container {name} has the name that web wants" in question
+    assert lines[0] == f"start web under another container name than {name}, on this machine only, until --reset-ports"
+    screen.takes(0)
+    assert screen.ends() == 0, screen.seen
+    assert live.containers() == {f"{live.project}-web-1": "running"}
+    assert is_untouched(name)
+    assert recorded(live) == [("remap", "web")]
+
+    before = live.identities()
+    again = live.run("dev", "up")
+    assert again.code == 0, again.err
+    assert f"the container name {name} is not used on this machine" in again.err
+    assert live.identities() == before
+    assert live.run("dev", "up", "--reset-ports").code == 3, "the files' own name counts again, and is taken"
+    assert live.containers() == {f"{live.project}-web-1": "running"}
+
+
+def test_remap_moves_the_name_too_and_production_never_gets_another_one_by_itself(live: LiveStack) -> None:
+    name = named(live)
+    said = live.run("dev", "up", "--on-conflict", "remap")
+    assert said.code == 0, said.err
+    assert live.containers() == {f"{live.project}-web-1": "running"}
+    assert live.run("dev", "down").code == 0
+    live.settings(environment="prod")
+    assert live.run("prod", "up", "--on-conflict", "remap").code == 4
+    assert live.run("prod", "up", "--on-conflict", "stop", "--yes").code == 3
+    assert is_untouched(name)
+    assert live.leftovers() == []
+
+
+def test_a_container_is_removed_by_its_typed_name_and_its_volume_stays(live: LiveStack, terminal: Sit) -> None:
     from live_stack import BUSYBOX, docker, sleeper
 
     name, volume = f"{live.project}-fixed", f"{live.project}-data"
@@ -266,7 +366,14 @@ def test_a_container_that_has_the_name_is_removed_its_volume_stays(live: LiveSta
     live.compose({"web": sleeper(container_name=name)})
     live.settings()
     screen = terminal("prod", "up")
-    assert f"container {name} has the name that web wants" in screen.chooses(f"stop and remove container {name}")
+    screen.chooses(f"remove container {name} (running)")
+    screen.sees(f"Type {name} to do it")
+    screen.types("yes")
+    screen.sees("nothing was changed")
+    assert docker("inspect", "-f", "{{.State.Status}}", name) == "running\n"
+    assert f"container {name} has the name that web wants" in screen.chooses(f"remove container {name}")
+    screen.sees(f"Type {name} to do it")
+    screen.types(name)
     try:
         assert screen.ends() == 0, screen.seen
         assert live.containers() == {name: "running"}
@@ -275,6 +382,49 @@ def test_a_container_that_has_the_name_is_removed_its_volume_stays(live: LiveSta
     finally:
         live.close()
         docker("volume", "rm", volume, check=False)
+
+
+def test_a_removal_by_flag_is_of_exactly_that_container_and_needs_a_yes(live: LiveStack) -> None:
+    name = named(live)
+    unsure = live.run("dev", "up", "--remove-container", name)
+    assert unsure.code == 7, unsure.text
+    assert f"--remove-container {name} --yes" in unsure.err
+    other = live.run("dev", "up", "--remove-container", f"{live.project}-web-1", "--yes")
+    assert other.code == 3
+    assert "no container of that name is in the way" in other.err
+    assert is_untouched(name)
+    said = live.run("dev", "up", "--remove-container", name, "--yes")
+    assert said.code == 0, said.err
+    assert live.containers() == {name: "running"}
+    assert live.containers(f"{live.project}-theirs") == {}
+    assert recorded(live) == [("remove-container", name)]
+    unneeded = live.run("dev", "up", "--remove-container", name, "--yes")
+    assert unneeded.code == 0
+    assert "nothing is removed for it" in unneeded.err
+    assert live.containers() == {name: "running"}, "our own container has its own name"
+
+
+@pytest.mark.parametrize("state", ["running", "paused", "exited"])
+def test_productions_container_keeps_its_name_whatever_a_dev_command_says(live: LiveStack, terminal: Sit, state: str) -> None:
+    from live_stack import docker, sleeper
+
+    name, production = f"{live.project}-fixed", live.of(f"{live.project}-app")
+    live.compose({"app": sleeper(container_name=name)}, file="other/compose.json", name=production)
+    live.up("-f", "other/compose.json")
+    if state != "running":
+        docker(*(["pause", name] if state == "paused" else ["stop", "-t", "0", name]))
+    live.compose({"web": sleeper(container_name=name)})
+    live.settings(environment="dev")
+    said = live.run("dev", "up", "--on-conflict", "stop", "--remove-container", name, "--yes")
+    assert said.code == 3, said.text
+    assert f"{name} is production's: only `dartsctl prod down` stops it" in said.err
+    screen = terminal("dev", "up")
+    _, lines = screen.menu()
+    assert [line.split(" ")[0] for line in lines] == ["start", "show", "abort;"]
+    screen.takes(0)
+    assert screen.ends() == 0, screen.seen
+    assert live.containers(production) == {name: state}
+    assert live.containers() == {f"{live.project}-web-1": "running"}
 
 
 def test_two_services_of_one_dev_stack_that_want_one_port_are_asked_about_once(live: LiveStack, terminal: Sit) -> None:
@@ -372,20 +522,19 @@ def test_a_flask_server_in_debug_mode_goes_with_its_reloader(live: LiveStack, te
 
 
 def test_ctrl_c_at_the_choice_and_at_the_name_changes_nothing(live: LiveStack, terminal: Sit) -> None:  # EDGE 82
-    port = wanting(live, "dev")
-    production = rival(live, port, name=f"{live.project}-app")
+    name = named(live)
     first = terminal("dev", "up")
     first.menu()
     first.interrupts()
     assert first.ends() == 130
     second = terminal("dev", "up")
-    second.chooses("stop container")
+    second.chooses("remove container")
     second.sees("to do it:")
     second.interrupts()
     assert second.ends() == 130
     assert "aborted" in first.seen
     assert "aborted" in second.seen
-    assert set(live.containers(production).values()) == {"running"}
+    assert is_untouched(name)
     assert live.leftovers() == []
     assert recorded(live) == []
 
@@ -537,11 +686,80 @@ def test_a_dev_binding_moves_away_from_a_connection_or_waits_for_its_end(live: L
     assert published(live) == f"127.0.0.1:{port}"
 
 
-def test_dry_run_settles_nothing_whatever_the_policy(live: LiveStack) -> None:
-    pid = live.listen(wanting(live))
-    assert live.run("prod", "up", "--on-conflict", "stop", "--yes", "--dry-run").code == 3
-    assert live.run("prod", "check", "--fix", "--on-conflict", "stop", "--yes", "--dry-run").code == 3
+def folder_state(folder: Path) -> dict[str, tuple[int, int]]:
+    """Every file below a folder, with its size and time."""
+    return {str(one): (one.stat().st_size, one.stat().st_mtime_ns) for one in sorted(folder.rglob("*"))}
+
+
+def test_dry_run_says_what_a_policy_would_stop_and_changes_nothing(live: LiveStack) -> None:
+    from live_stack import sleeper
+
+    live.compose({"web": sleeper(f"127.0.0.1:{live.ports[0]}:80"), "api": sleeper(f"127.0.0.1:{live.ports[1]}:80")})
+    live.settings(environment="dev")
+    (live.folder / "run.py").touch()
+    pid, other, state = live.listen(live.ports[0]), rival(live, live.ports[1]), Path(live.environ["DARTSCTL_STATE_DIR"])
+    assert live.run("dev", "check").code == 3
+    before = folder_state(state)
+    for words in (("dev", "up"), ("dev", "check", "--fix"), ("check", "--fix", "-f", "compose.json"), ("dev",)):
+        said = live.run(*words, "--on-conflict", "stop", "--yes", "--dry-run")
+        assert said.code == 3, said.text
+        assert f"would do: stop container {other}-theirs-1; its data stays" in said.err
+        assert f"(pid {pid}): SIGTERM, and SIGKILL only after a second yes" in said.err
+    document = live.run("dev", "up", "--on-conflict", "stop", "--dry-run", "--json").document
+    assert {one["action"] for one in document["plan"]} == {"stop-process", "stop-container"}
+    assert all(one["what"].startswith("stop ") and "wants 127.0.0.1:" in one["why"] for one in document["plan"])
+    assert (document["not_done"], document["needs_yes"]) == ([], True)
+    moved = live.run("dev", "check", "--fix", "--on-conflict", "remap", "--dry-run", "--json").document
+    assert [one["action"] for one in moved["plan"]] == ["remap", "remap"]
     assert is_alive(pid)
+    assert live.containers(other)[f"{other}-theirs-1"] == "running"
+    assert live.leftovers() == []
+    assert folder_state(state) == before
+
+
+def test_dry_run_says_what_would_not_be_done_and_that_then_nothing_is(live: LiveStack) -> None:
+    name = named(live)
+    said = live.run("dev", "up", "--on-conflict", "stop", "--yes", "--dry-run")
+    assert said.code == 3
+    assert f"would not be settled: container {name} has the name that web wants: --on-conflict stop has no answer to it" in said.err
+    assert "so nothing would be done" in said.err
+    document = live.run("dev", "up", "--on-conflict", "stop", "--yes", "--dry-run", "--json").document
+    assert document["plan"] == []
+    assert [one["action"] for one in document["not_done"]] == ["none"]
+    removed = live.run("dev", "up", "--remove-container", name, "--dry-run")
+    assert f"would do, after a yes (--yes gives it): remove container {name} (running)" in removed.err
+    assert is_untouched(name)
+
+
+def test_dry_run_leaves_the_book_of_moves_as_it_is(live: LiveStack) -> None:
+    from live_stack import sleeper
+
+    port = wanting(live, "dev")
+    live.listen(port)
+    assert live.run("dev", "up", "--on-conflict", "remap").code == 0
+    state = Path(live.environ["DARTSCTL_STATE_DIR"])
+    before = folder_state(state)
+    for words in (("dev", "up"), ("dev", "up", "--reset-ports"), ("dev", "check"), ("doctor", "dev", "--fix", "--yes"), ("dev", "restart")):
+        live.run(*words, "--dry-run")
+    live.compose({"web": sleeper(f"127.0.0.1:{live.ports[1]}:80")})  # the move is overtaken
+    live.run("dev", "up", "--dry-run")
+    assert folder_state(state) == before
+
+
+def test_dev_stop_on_a_dry_run_changes_nothing(live: LiveStack) -> None:
+    from live_stack import until
+
+    port = live.ports[0]
+    live.compose({})
+    live.settings(f"[ports]\ndev_range = '{port}-{port + 3}'\n", environment="dev")
+    server = live.start("run", "--port", str(port), "--", sys.executable, "-m", "http.server", "--bind", "{host}", "{port}")
+    until(lambda: answers(port), say="the server does not listen")
+    state = Path(live.environ["DARTSCTL_STATE_DIR"])
+    before = folder_state(state)
+    said = live.run("dev", "stop", "--dry-run")
+    assert f"would stop the server on port {port}" in said.out
+    assert folder_state(state) == before
+    assert server.poll() is None
 
 
 def test_wait_ends_with_124_at_its_deadline_and_names_who_still_has_the_port(live: LiveStack) -> None:

@@ -136,6 +136,35 @@ def test_a_process_on_the_port_is_stopped_the_app_started_and_nginx_reloaded(sta
     assert [one["action"] for one in history] == ["stop-process", "repair-free-ports", "repair-start", "repair-reload-proxy"]
 
 
+def test_a_dry_run_says_whom_the_repair_would_stop(stack: LiveStack) -> None:
+    stop(stack, "app")
+    pid = stack.listen(stack.ports[1])
+    document = stack.run("doctor", "--fix", "--yes", "--dry-run", "--json").document
+    assert [one["action"] for one in document["free_ports"]["plan"]] == ["stop-process"]
+    assert f"(pid {pid})" in document["free_ports"]["plan"][0]["what"]
+    said = stack.run("doctor", "--fix", "--yes", "--dry-run")
+    assert f"(pid {pid}): SIGTERM" in said.err
+    assert is_alive(pid)
+    assert stack.run("history", "--json").document["entries"] == []
+
+
+def test_the_doctor_of_dev_spares_production(live: LiveStack) -> None:
+    from live_stack import sleeper
+
+    files(live, wait=3)
+    (live.folder / "dartsctl.toml").write_text(
+        f'name = "{live.project}-app"\n[dev]\nproject = "{live.project}"\nfiles = ["compose.json"]\nenv_files = ["secret.env"]\n'
+    )
+    live.up("--env-file", "secret.env", "-f", "compose.json")
+    stop(live, "app")
+    production = live.of(f"{live.project}-app")
+    live.compose({"theirs": sleeper(f"127.0.0.1:{live.ports[1]}:80")}, file="other/compose.json", name=production)
+    live.up("-f", "other/compose.json")
+    said = live.run("doctor", "dev", "--fix", "--yes")
+    assert said.code != 0, said.text
+    assert live.containers(production) == {f"{production}-theirs-1": "running"}
+
+
 @pytest.mark.parametrize("labels", [(), ("--label", "com.docker.compose.project=others-a-shop")], ids=["of nobody", "of another project"])
 def test_a_container_outside_the_stack_is_a_persons_or_a_named_policys(stack: LiveStack, labels: tuple[str, ...]) -> None:
     from live_stack import docker

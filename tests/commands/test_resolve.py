@@ -673,7 +673,7 @@ def test_a_production_container_is_stopped_only_when_its_name_was_typed(means: C
     binding = PortBinding("web", 1, 80, "tcp", 80, 80, ("0.0.0.0",))
     holder = ForeignContainer(container)
     case = Case(holder, Kind.CONTAINER, (Conflict(binding, (Endpoint(80, "0.0.0.0"),), Reason.IN_USE, (holder,)),))
-    offered = resolution.choices(case, Request("ask", remappable=True, production_project="darts"))
+    offered = resolution.choices(case, Request("ask", remappable=False, production_project="darts", is_for_production=True))
     done = means("stop container", "darts", "stop all", "darts")
     assert ask(done)(case, offered) is Action.STOP_PROJECT
     assert "not what was asked for" in said(done)

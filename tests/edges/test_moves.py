@@ -12,11 +12,11 @@ import pytest
 from dartsctl.edges.moves import MoveBook
 from dartsctl.errors import DartsctlError
 from dartsctl.files import UnsafeFile
-from dartsctl.remapping import Move
+from dartsctl.remapping import Move, NameMove
 from tiny_disk import tiny_disk
 from two_users import ANN, NOBODY, Victim, as_user, needs_root, public_folder
 
-MOVES = (Move("web", 80, "tcp", "8080", 18080), Move("db", 5432, "tcp", "5432-5440", 15432))
+MOVES = (Move("web", 80, "tcp", "8080", 18080), Move("db", 5432, "tcp", "5432-5440", 15432), NameMove("db", "the-db"))
 
 
 def test_what_is_kept_is_found_again_by_the_same_project_alone(tmp_path: Path) -> None:
@@ -50,7 +50,9 @@ def test_to_forget_removes_both_and_says_whether_there_was_anything(tmp_path: Pa
     assert not book.forget()
 
 
-@pytest.mark.parametrize("text", ["", "{", "{}", "3", "null", "[3]", '["x"]', '[{"service": "web"}]', "\xff", '{"a": 1}', "[" * 100_000])
+@pytest.mark.parametrize(
+    "text", ["", "{", "{}", '[{"service": "web", "old": 3}]', "3", "null", "[3]", '["x"]', '[{"service": "web"}]', "\xff", '{"a": 1}', "[" * 100_000]
+)
 def test_a_broken_record_reads_as_no_moves(tmp_path: Path, text: str) -> None:
     (tmp_path / "overrides").mkdir()
     (tmp_path / "overrides" / "darts-dev.json").write_text(text, encoding="latin-1")
@@ -144,7 +146,7 @@ def test_moves_of_another_user_are_not_believed_and_not_replaced(tmp_path: Path)
         assert not book.forget()
         with pytest.raises(UnsafeFile, match="overrides belongs to another user"):
             book.keep(MOVES, "")
-        assert as_user(ANN, lambda: len(MoveBook(state, "darts-dev").read())) == "2"
+        assert as_user(ANN, lambda: len(MoveBook(state, "darts-dev").read())) == "3"
 
 
 @needs_root

@@ -14,10 +14,11 @@ from dartsctl.cli.options import (
     OnConflict,
     Profiles,
     Project,
+    RemoveContainer,
     WaitTimeout,
     answers_of,
+    answers_without_settings,
     compose_on,
-    policy_named,
     prompts_of,
     secrets_of,
     verb,
@@ -59,6 +60,7 @@ def doctor(
     url: Url = "",
     fix: FixIt = False,
     on_conflict: OnConflict = None,
+    remove_container: RemoveContainer = None,
     wait_timeout: WaitTimeout = None,
     report: Report = None,
 ) -> int:
@@ -84,9 +86,9 @@ def doctor(
     else:
         request = _configured(common, environment, project, profiles or [], proxy, url)
     screen = common.screen()
-    examined = run_doctor(request, compose_on=compose_on, screen=screen)
+    examined = run_doctor(request, compose_on=compose_on, screen=screen, dry_run=common.dry_run)
     if fix:
-        return _fix(common, request, examined, _answers(common, environment, files, on_conflict, wait_timeout), report)
+        return _fix(common, request, examined, _answers(common, environment, files, on_conflict, wait_timeout, remove_container), report)
     code = tell(examined, screen)
     if report and not common.dry_run:
         from dartsctl.commands.repair import write_report
@@ -121,13 +123,19 @@ def _fix(common: Common, request: ExamineRequest, examined: Examined, answers: A
     return repair(asked, examined, look_again=look_again, compose_on=compose_on, prompts=prompts_of(common), screen=screen)
 
 
-def _answers(common: Common, name: str | None, files: list[Path] | None, on_conflict: str | None, wait_timeout: int | None) -> Answers:
-    from dartsctl.commands.obstacles import Answers
+def _answers(
+    common: Common,
+    name: str | None,
+    files: list[Path] | None,
+    on_conflict: str | None,
+    wait_timeout: int | None,
+    remove_containers: list[str] | None,
+) -> Answers:
     from dartsctl.settings import PRODUCTION
 
     if files:
-        return Answers(policy=policy_named(on_conflict), wait_timeout=float(wait_timeout or 120), remappable=False)
-    return answers_of(common, common.settings(), name or PRODUCTION, on_conflict, wait_timeout)
+        return answers_without_settings(common, on_conflict, wait_timeout, remove_containers)
+    return answers_of(common, common.settings(), name or PRODUCTION, on_conflict, wait_timeout, remove_containers)
 
 
 def _configured(common: Common, name: str | None, project: str | None, profiles: list[str], proxy: str, url: str) -> ExamineRequest:

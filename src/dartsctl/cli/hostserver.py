@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dartsctl.cli import completion
-from dartsctl.cli.options import Common, OnConflict, WaitTimeout, answers_of, compose_on, prompts_of, verb, working_folder
+from dartsctl.cli.options import Common, OnConflict, RemoveContainer, WaitTimeout, answers_of, compose_on, prompts_of, verb, working_folder
 from dartsctl.cli.root import app
 from dartsctl.cli.server_request import Options, checkout_of, interpolated, request_for
 from dartsctl.cli.stacks import add_lifecycle
@@ -51,6 +51,7 @@ def dev_server(
     enforce: EnforceLayers = None,
     handover: HandoverKind = None,
     on_conflict: OnConflict = None,
+    remove_container: RemoveContainer = None,
     wait_timeout: WaitTimeout = None,
 ) -> int | None:
     """The dev services in Docker, and the server on this host on a leased port (5001-5099). Ctrl-C stops the server; the services stay.
@@ -77,9 +78,9 @@ def dev_server(
     request = request_for(
         settings, screen, options, kind="dev", command=server_command(settings), directory=settings.server.directory, dev=environment
     )
-    if common.dry_run:
+    if common.dry_run and not (on_conflict or remove_container):
         return _dry_run(request, environment, screen)
-    from dartsctl.commands.dev import DevRequest
+    from dartsctl.commands.dev import DevRequest, foresee_services
     from dartsctl.commands.dev import dev as run_dev
 
     plan = DevRequest(
@@ -91,8 +92,11 @@ def dev_server(
         required=settings.server.services == "required",
         in_docker=in_docker,
         deadline=float(wait_timeout or settings.environments["dev"].wait_timeout),
-        answers=answers_of(common, settings, "dev", on_conflict, wait_timeout),
+        answers=answers_of(common, settings, "dev", on_conflict, wait_timeout, remove_container),
     )
+    if common.dry_run:
+        foresee_services(plan, compose=compose_on, prompts=prompts_of(common), screen=screen)
+        return _dry_run(request, environment, screen)
     return run_dev(plan, compose=compose_on, prompts=prompts_of(common), serve=lambda final: _serve(final, screen, open_page), screen=screen)
 
 

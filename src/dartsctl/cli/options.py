@@ -116,6 +116,12 @@ OnConflict = Annotated[
 ]
 
 
+RemoveContainer = Annotated[
+    list[str] | None,
+    typer.Option("--remove-container", help="Remove the container of this name, where it has a name that is wanted (with --yes).", metavar="NAME"),
+]
+
+
 def prompts_of(common: Common) -> Prompts:
     """The person at the terminal, or nobody."""
     from dartsctl.edges.prompts import Prompts
@@ -132,7 +138,14 @@ def policy_named(text: str | None) -> Policy | None:
     raise UsageError(f"--on-conflict: {text!r} is not one of {', '.join(ON_CONFLICT)}", hint="--on-conflict ask")
 
 
-def answers_of(common: Common, settings: Settings, name: str, on_conflict: str | None, wait_timeout: int | None) -> Answers:
+def answers_of(
+    common: Common,
+    settings: Settings,
+    name: str,
+    on_conflict: str | None,
+    wait_timeout: int | None,
+    remove_containers: list[str] | None = None,
+) -> Answers:
     """How conflicts are answered: the flag, else the settings, else by whether somebody is there to ask."""
     from dartsctl.commands.obstacles import Answers
     from dartsctl.settings import PRODUCTION
@@ -146,7 +159,33 @@ def answers_of(common: Common, settings: Settings, name: str, on_conflict: str |
         wait_timeout=float(wait_timeout or configured.wait_timeout),
         avoid=frozenset({*ports, *settings.ports.dev_range.numbers}),
         production_project=settings.environments[PRODUCTION].project,
+        removable=frozenset(remove_containers or ()),
     )
+
+
+def answers_without_settings(common: Common, on_conflict: str | None, wait_timeout: int | None, remove_containers: list[str] | None) -> Answers:
+    """The same for any Compose files. Nothing moves; production's containers are spared where settings name them."""
+    from dartsctl.commands.obstacles import Answers
+
+    return Answers(
+        policy=policy_named(on_conflict),
+        yes=common.yes,
+        wait_timeout=float(wait_timeout or 120),
+        production_project=_production_project(common),
+        removable=frozenset(remove_containers or ()),
+        remappable=False,
+    )
+
+
+def _production_project(common: Common) -> str:
+    """Production's Compose project by the settings, where there are any."""
+    from dartsctl.settings import PRODUCTION
+
+    try:
+        settings = common.settings()
+    except DartsctlError:  # the files named on the command line need none
+        return ""
+    return settings.environments[PRODUCTION].project if settings.source else ""
 
 
 def compose_on(environment: Environment, *, deadline: float | None = None) -> Compose:

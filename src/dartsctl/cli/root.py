@@ -16,10 +16,11 @@ from dartsctl.cli.options import (
     OnConflict,
     Profiles,
     Project,
+    RemoveContainer,
     Services,
     WaitTimeout,
+    answers_without_settings,
     compose_on,
-    policy_named,
     prompts_of,
     verb,
     working_folder,
@@ -78,6 +79,7 @@ def check(
     env_files: Annotated[list[Path] | None, typer.Option("--env-file", help="An env file for Compose's variables.", metavar="FILE")] = None,
     fix: Fix = False,
     on_conflict: OnConflict = None,
+    remove_container: RemoveContainer = None,
     wait_timeout: WaitTimeout = None,
     engine: Annotated[bool, typer.Option("--engine/--no-engine", help="Ask the Docker engine, or judge files and sockets alone.")] = True,
 ) -> int:
@@ -101,15 +103,15 @@ def check(
     )
     from dartsctl.commands.check import CheckRequest
     from dartsctl.commands.check import check as run_check
-    from dartsctl.commands.obstacles import Answers
     from dartsctl.commands.preflight import Intent
 
     request = CheckRequest(
         environment,
         Intent(services=tuple(services or ()), ask_engine=engine),
-        fix=fix and not common.dry_run,
-        answers=Answers(policy=policy_named(on_conflict), yes=common.yes, wait_timeout=float(wait_timeout or 120), remappable=False),
+        fix=fix,
+        answers=answers_without_settings(common, on_conflict, wait_timeout, remove_container),
         next_command=_check_command(environment, services or []),
+        dry_run=common.dry_run,
     )
     return run_check(request, compose_on=compose_on, prompts=prompts_of(common), screen=common.screen())
 
@@ -134,6 +136,7 @@ def ports(common: Common) -> int:
     """
     from dartsctl.allocation import Allocation
     from dartsctl.edges.moves import MoveBook
+    from dartsctl.remapping import Move
     from dartsctl.settings import PRODUCTION
     from dartsctl.state_folder import state_folder
 
@@ -149,7 +152,7 @@ def ports(common: Common) -> int:
         settings.ports.dev_range,
         production=compose,
         project=production.project if production else None,
-        moved={project: MoveBook(state_folder(), project).read() for project in projects},
+        moved={project: [move for move in MoveBook(state_folder(), project).read() if isinstance(move, Move)] for project in projects},
         host=Host(),
         screen=common.screen(),
     )

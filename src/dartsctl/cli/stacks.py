@@ -12,6 +12,7 @@ from dartsctl.cli.options import (
     OnConflict,
     Profiles,
     Project,
+    RemoveContainer,
     Services,
     WaitTimeout,
     answers_of,
@@ -50,6 +51,7 @@ def _add_check(name: str, group: typer.Typer) -> None:
         services: Services = None,
         fix: Fix = False,
         on_conflict: OnConflict = None,
+        remove_container: RemoveContainer = None,
         wait_timeout: WaitTimeout = None,
         project: Project = None,
         profiles: Profiles = None,
@@ -66,8 +68,8 @@ def _add_check(name: str, group: typer.Typer) -> None:
             environment,
             Intent(services=tuple(services or ())),
             allocation=Allocation.of(settings.ports.production),
-            fix=fix and not common.dry_run,
-            answers=answers_of(common, settings, name, on_conflict, wait_timeout),
+            fix=fix,
+            answers=answers_of(common, settings, name, on_conflict, wait_timeout, remove_container),
             next_command=f"dartsctl {name} check",
             dry_run=common.dry_run,
         )
@@ -88,7 +90,8 @@ def _add_up(name: str, group: typer.Typer) -> None:
         scale: Annotated[list[str] | None, typer.Option("--scale", help="Run N replicas of a service.", metavar="SERVICE=N")] = None,
         wait_timeout: WaitTimeout = None,
         on_conflict: OnConflict = None,
-        reset_ports: Annotated[bool, typer.Option("--reset-ports", help="Return to the files' own ports after a move.")] = False,
+        remove_container: RemoveContainer = None,
+        reset_ports: Annotated[bool, typer.Option("--reset-ports", help="Return to the files' own ports and names after a move.")] = False,
         skip_port_check: Annotated[bool, typer.Option("--skip-port-check", help="Let the engine find out.")] = False,
         project: Project = None,
         profiles: Profiles = None,
@@ -99,7 +102,7 @@ def _add_up(name: str, group: typer.Typer) -> None:
 
         \b
         dartsctl prod up --on-conflict stop --yes     stop whoever holds the ports
-        dartsctl dev up --on-conflict remap           other free ports, here only
+        dartsctl dev up --on-conflict remap           other free ports and container names, here only
         dartsctl dev up --on-conflict wait --wait-timeout 60
         """
         environment = _environment(common, name, project, profiles)
@@ -123,7 +126,7 @@ def _add_up(name: str, group: typer.Typer) -> None:
             deadline=float(wait_timeout or settings.environments[name].wait_timeout),
             dry_run=common.dry_run,
             skip_port_check=skip_port_check,
-            answers=answers_of(common, settings, name, on_conflict, wait_timeout),
+            answers=answers_of(common, settings, name, on_conflict, wait_timeout, remove_container),
             reset_ports=reset_ports,
             allocation=Allocation.of(settings.ports.production),
             production_ports=settings.environments[name].production_ports,

@@ -11,6 +11,7 @@ from dartsctl.commands.another_stack import for_project
 from dartsctl.commands.guards_refresh import refresh_guards
 from dartsctl.commands.host import Host
 from dartsctl.commands.moving import ComposeOn, with_kept_moves
+from dartsctl.commands.outlook import Outlook
 from dartsctl.commands.preflight import Intent, Preflight, look, verdict
 from dartsctl.edges.output import Screen
 from dartsctl.edges.prompts import Prompts
@@ -30,22 +31,28 @@ class CheckRequest:
     next_command: str = "dartsctl check"
     skip_port_check: bool = False
     dry_run: bool = False
-    """Not even the guards are brought up to date with production's ports."""
+    """Nothing is settled, and not even the guards are brought up to date with production's ports."""
 
 
 def check(request: CheckRequest, *, compose_on: ComposeOn, prompts: Prompts, screen: Screen) -> ExitCode:
     """Report the preflight: 0 clear, 3 conflicts or names that are taken, 4 a project that is another stack's, or an unsafe production."""
-    environment = with_kept_moves(request.environment, compose_on, screen)
+    environment = with_kept_moves(request.environment, compose_on, screen, dry_run=request.dry_run)
     preflight = look(environment, request.intent, compose=compose_on(environment), host=Host())
     if not request.dry_run:
         refresh_guards(preflight, request.intent, request.allocation, screen=screen)
+    foreseen = None
+    if request.fix:
+        obstacles.warn_of_unneeded_removals(preflight, request.answers, screen)
     if request.fix and not preflight.is_clear:
         obstacles.refuse_unsafe(preflight, screen)
+    if request.fix and request.dry_run:
+        foreseen = obstacles.foresee(preflight, request.answers, request.environment)
+    elif request.fix and not preflight.is_clear:
         _, preflight = obstacles.settle(preflight, request, request.environment, compose_on=compose_on, prompts=prompts, screen=screen)
-    return _report(preflight, request, screen)
+    return _report(preflight, request, foreseen, screen)
 
 
-def _report(preflight: Preflight, request: CheckRequest, screen: Screen) -> ExitCode:
+def _report(preflight: Preflight, request: CheckRequest, foreseen: Outlook | None, screen: Screen) -> ExitCode:
     notices = (*preflight.notices, *_about_allocation(preflight, request.allocation))
     another = preflight.another_stack
     hint = for_project(request.next_command, another.project) if another else ""
@@ -55,6 +62,7 @@ def _report(preflight: Preflight, request: CheckRequest, screen: Screen) -> Exit
     document["exit_code"] = int(code)
     if hint:
         document["hint"] = hint
+    document |= foreseen.document() if foreseen else {}
     if screen.as_json:
         screen.document(document)
         return code
@@ -62,6 +70,8 @@ def _report(preflight: Preflight, request: CheckRequest, screen: Screen) -> Exit
     for notice in notices:
         screen.warn(f"{notice.service}: {notice.sentence}")
     tell_obstacles(preflight, screen)
+    for line in (*obstacles.production_lines(preflight, request.answers, request.environment), *(foreseen.lines if foreseen else ())):
+        screen.note(line)
     for advice in dict.fromkeys(one.advice for one in preflight.refused if one.advice):
         screen.note(f"next: {advice}")
     if hint:

@@ -84,6 +84,15 @@ def _variables(request: DevRequest, compose: Callable[[Environment], Compose], p
     return filled
 
 
+def foresee_services(request: DevRequest, *, compose: Callable[[Environment], Compose], prompts: Prompts, screen: Screen) -> None:
+    """Say what bringing the services up would do, conflicts included, and do nothing. Raises as `up` does."""
+    if request.environment is None:
+        return
+    model = stack.read(compose(request.environment).config().model)
+    asked = replace(_up_request(request, request.environment, model), dry_run=True)
+    up(asked, compose_on=compose, prompts=prompts, screen=_on_stderr(screen))
+
+
 def _in_docker(request: DevRequest, environment: Environment, compose: Callable[[Environment], Compose]) -> ServerRequest:
     """The request for the app as a service of the dev stack: Compose in the foreground is the server that is leased, watched and stopped."""
     if len(request.replaces) != 1:

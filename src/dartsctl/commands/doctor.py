@@ -31,9 +31,9 @@ class Examined:
         return ExitCode.NO_DOCKER if engine_down else ExitCode.FAILED
 
 
-def doctor(request: ExamineRequest, *, compose_on: ComposeOn, screen: Screen) -> Examined:
+def doctor(request: ExamineRequest, *, compose_on: ComposeOn, screen: Screen, dry_run: bool = False) -> Examined:
     """Look at a stack and find what is wrong with it. Raises DartsctlError where its files cannot be read."""
-    return look_at(request, with_kept_moves(request.environment, compose_on, screen), compose_on=compose_on)
+    return look_at(request, with_kept_moves(request.environment, compose_on, screen, dry_run=dry_run), compose_on=compose_on)
 
 
 def look_at(request: ExamineRequest, environment: Environment, *, compose_on: ComposeOn) -> Examined:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
+import shutil
+import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from dartsctl import remapping, stack
 from dartsctl.bindings import Endpoint, PortBinding, Protocol
 from dartsctl.cases import Case
+from dartsctl.collisions import NameTaken
 from dartsctl.commands.host import Host
 from dartsctl.commands.preflight import Intent, Preflight, look
 from dartsctl.edges.docker import Compose
@@ -17,7 +22,7 @@ from dartsctl.edges.output import Screen
 from dartsctl.environment import Environment
 from dartsctl.errors import DartsctlError, ExitCode
 from dartsctl.listeners import Probe
-from dartsctl.remapping import Move
+from dartsctl.remapping import AnyMove, Move, NameMove
 from dartsctl.state_folder import state_folder
 
 ComposeOn = Callable[[Environment], Compose]
@@ -28,8 +33,11 @@ def book_of(environment: Environment) -> MoveBook:
     return MoveBook(state_folder(), environment.project or environment.name)
 
 
-def with_kept_moves(environment: Environment, compose_on: ComposeOn, screen: Screen) -> Environment:
-    """The environment with the override of an earlier time, where its moves still fit the files; production never has one."""
+def with_kept_moves(environment: Environment, compose_on: ComposeOn, screen: Screen, *, dry_run: bool = False) -> Environment:
+    """The environment with the override of an earlier time, where its moves still fit the files; production never has one.
+
+    On a dry run the override that Compose is given is a temporary file, and the book stays as it is.
+    """
     book = book_of(environment)
     moves = () if environment.is_production else book.read()
     if not moves:
@@ -37,27 +45,48 @@ def with_kept_moves(environment: Environment, compose_on: ComposeOn, screen: Scr
     model = stack.read(compose_on(environment).config().model)
     fitting = remapping.still_fit(moves, model.services)
     if not fitting:
-        screen.note("the Compose files have changed: their own ports count again")
+        screen.note("the Compose files have changed: their own ports and names count again")
         return environment
-    book.keep(fitting, remapping.override(model, fitting))
+    text = remapping.override(model, fitting)
+    override = _draft(book, text) if dry_run else book.keep(fitting, text)
     for move in fitting:
-        screen.note(
-            f"{move.service}: port {move.old} is {move.new} on this machine (dartsctl {environment.name} up --reset-ports returns to {move.old})"
-        )
-    return replace(environment, files=(*environment.files, book.override))
+        screen.note(f"{move.service}: {_kept(move)} (dartsctl {environment.name} up --reset-ports returns to {move.old})")
+    return replace(environment, files=(*environment.files, override))
+
+
+def _draft(book: MoveBook, text: str) -> Path:
+    """Write an override for this call alone, outside of the state folder, and named as the real one."""
+    folder = Path(tempfile.mkdtemp(prefix="dartsctl-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    path = folder / book.override.parent.name / book.override.name
+    path.parent.mkdir()
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def _kept(move: AnyMove) -> str:
+    if isinstance(move, NameMove):
+        return f"the container name {move.old} is not used on this machine"
+    return f"port {move.old} is {move.new} on this machine"
 
 
 def move(
     cases: Sequence[Case], before: Preflight, plain: Environment, compose_on: ComposeOn, *, avoid: frozenset[int], screen: Screen
 ) -> Environment:
-    """Give every binding of `cases` a free number, keep that, and return the environment with the override.
+    """Give every binding of `cases` a free number, every taken container name up, keep that, and return the environment with the override.
 
     `plain` is the environment without any override. Raises DartsctlError (3) where no number is free.
     """
     book = book_of(plain)
     model = stack.read(compose_on(plain).config().model)
-    kept = {(one.service, one.target, one.protocol, one.old): one for one in remapping.still_fit(book.read(), model.services)}
     said = []
+    fitting = remapping.still_fit(book.read(), model.services)
+    names = [one for one in fitting if isinstance(one, NameMove)]
+    for taken_name in (case.holder for case in cases if isinstance(case.holder, NameTaken)):
+        names.append(NameMove(taken_name.service, taken_name.container.name))
+        default = f"{before.stack.project}-{taken_name.service}-1"
+        said.append(f"{taken_name.service}: its container is {default} here; {taken_name.container.name} is another one's")
+    kept = {(one.service, one.target, one.protocol, one.old): one for one in fitting if isinstance(one, Move)}
     taken = set(avoid) | set(model.published_ports) | {one.new for one in kept.values()}
     for (service, target, protocol, old), addresses in _wanted(
         (conflict.binding for case in cases for conflict in case.conflicts), kept.values()
@@ -69,7 +98,7 @@ def move(
         taken.add(new)
         kept[(service, target, protocol, old)] = Move(service, target, protocol, old, new)
         said.append(f"{service}: port {old} is published on {new} here")
-    moves = tuple(kept.values())
+    moves: tuple[AnyMove, ...] = (*names, *kept.values())
     override = book.keep(moves, remapping.override(model, moves))
     for sentence in said:  # not before it is true: the disk may be full
         screen.warn(sentence)
@@ -88,7 +117,7 @@ def pin(before: Preflight, plain: Environment, compose_on: ComposeOn, *, screen:
     model = stack.read(compose_on(plain).config().model)
     moves = list(remapping.still_fit(book.read(), model.services))
     said = []
-    for (service, target, protocol, old), addresses in _wanted(doubtful, moves).items():
+    for (service, target, protocol, old), addresses in _wanted(doubtful, [move for move in moves if isinstance(move, Move)]).items():
         first, last = (int(number) for number in old.split("-"))
         is_free = functools.partial(_is_free, addresses, protocol, before, Host())
         number = next((port for port in range(first, last + 1) if is_free(port)), None)

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from dartsctl import resolution
-from dartsctl.cases import cases
+from dartsctl.cases import Case, cases
 from dartsctl.collisions import NameTaken
-from dartsctl.commands import another_stack, report
+from dartsctl.commands import another_stack, outlook, report
 from dartsctl.commands.moving import ComposeOn, look_again, move
+from dartsctl.commands.outlook import Outlook
 from dartsctl.commands.preflight import Intent, Preflight, engine_at, verdict
 from dartsctl.commands.resolve import HostFacts, Means, ask, carry_out
 from dartsctl.edges.history import History
@@ -18,6 +19,7 @@ from dartsctl.edges.output import Screen
 from dartsctl.edges.prompts import Prompts
 from dartsctl.environment import Environment
 from dartsctl.errors import DartsctlError, ExitCode, Interrupted, Refused
+from dartsctl.holders import ForeignContainer
 from dartsctl.resolution import Action, Policy, Request, Step
 from dartsctl.state_folder import state_folder
 
@@ -33,6 +35,9 @@ class Answers:
     avoid: frozenset[int] = frozenset()
     """Numbers that a moved binding must not get: production's, and the dev range."""
     production_project: str = ""
+    """Nothing of it is stopped for another stack."""
+    removable: frozenset[str] = frozenset()
+    """The containers that --remove-container names."""
     remappable: bool = True
     """False for files without settings: only `up` of an environment would use the override. Production's never are."""
     remap_by_itself: frozenset[str] = frozenset()
@@ -65,8 +70,11 @@ class Reported(DartsctlError):
         super().__init__("", code=code)
 
 
-def refuse(preflight: Preflight, request: Asked, screen: Screen, undone: Sequence[str] = ()) -> None:
-    """Raises when the preflight found anything in the way; what is merely uncertain is told and tried. `undone`: what a failed attempt took back."""
+def refuse(preflight: Preflight, request: Asked, screen: Screen, undone: Sequence[str] = (), foreseen: Outlook | None = None) -> None:
+    """Raises when the preflight found anything in the way; what is merely uncertain is told and tried.
+
+    `undone`: what a failed attempt took back; `foreseen`: what a policy would do about it (--dry-run).
+    """
     for notice in preflight.notices:
         if notice.code in ("uncertain", "became-ephemeral", "shared-network", "replicas-fixed-port"):
             screen.warn(f"{notice.service}: {notice.sentence}")
@@ -74,11 +82,13 @@ def refuse(preflight: Preflight, request: Asked, screen: Screen, undone: Sequenc
     if preflight.is_clear or (request.skip_port_check and not preflight.collisions):
         return
     if screen.as_json:
-        more = {"undone": list(undone)} if undone else {}
+        more: dict[str, object] = {"undone": list(undone)} if undone else {}
+        more |= foreseen.document() if foreseen else {}
         screen.document({**report.document(preflight), **more, "exit_code": int(verdict(preflight))})
         raise Reported(ExitCode.CONFLICT)
     conflicts = preflight.answer.conflicts
-    details = (*report.conflict_lines(conflicts), *report.collision_lines(preflight.collisions))
+    whose = production_lines(preflight, request.answers, request.environment)
+    details = (*report.conflict_lines(conflicts), *report.collision_lines(preflight.collisions), *whose, *(foreseen.lines if foreseen else ()))
     services = len({conflict.binding.service for conflict in conflicts}) + len(preflight.collisions)
     raise DartsctlError(
         f"{services} service{'s' if services > 1 else ''} of {preflight.stack.project} cannot start; nothing was changed",
@@ -116,8 +126,9 @@ def settle(
     """
     another_stack.refuse_unless_copy(before, request.next_command)
     answers = request.answers
-    policy = answers.policy or ("ask" if prompts.interactive and not screen.as_json else "remap" if answers.remap_by_itself else "fail")
-    if policy == "fail":
+    asked = _request(answers, before, plain, is_person_there=prompts.interactive and not screen.as_json)
+    policy = asked.policy
+    if policy == "fail" and not asked.removable:
         return before.environment, before
     if policy == "remap" and not (answers.remappable and not plain.is_production):
         whose = "production's ports" if plain.is_production else "ports of files without settings"
@@ -132,7 +143,7 @@ def settle(
         yes=answers.yes,
         wait_timeout=answers.wait_timeout,
     )
-    plan = _plan(before, answers, policy, plain, means)
+    plan = _plan(before, asked, means)
     if not plan:
         return before.environment, before
     try:
@@ -142,7 +153,8 @@ def settle(
     for one in moved:
         for step in plan:
             if step.action is Action.REMAP:
-                means.history.add("remap", ", ".join(step.case.services), "a port was taken", override=str(one.files[-1]))
+                why = "a container name was taken" if isinstance(step.case.holder, NameTaken) else "a port was taken"
+                means.history.add("remap", ", ".join(step.case.services), why, override=str(one.files[-1]))
     environment = moved[-1] if moved else before.environment
     return environment, look_again(environment, request.intent, compose_on)
 
@@ -154,27 +166,65 @@ def _interrupted(plan: tuple[Step, ...]) -> Interrupted:
     return Interrupted("interrupted; what has been stopped, or asked to end, stays so; nothing was started", hint="dartsctl history")
 
 
-def _plan(before: Preflight, answers: Answers, policy: Policy, plain: Environment, means: Means) -> tuple[Step, ...]:
+def foresee(before: Preflight, answers: Answers, plain: Environment) -> Outlook | None:
+    """What `settle` would do by itself; None without a policy or a named removal, where a person would be asked or nothing done."""
+    if answers.policy in (None, "fail") and not answers.removable and not answers.remap_by_itself:
+        return None
+    return outlook.foresee(_cases(before), _request(answers, before, plain, is_person_there=False), yes=answers.yes)
+
+
+def _cases(before: Preflight) -> tuple[Case, ...]:
     names = [one for one in before.collisions if isinstance(one, NameTaken)]
-    found = cases(before.answer.conflicts, names, before.stack, HostFacts())
-    asked = Request(
+    return cases(before.answer.conflicts, names, before.stack, HostFacts())
+
+
+def _request(answers: Answers, before: Preflight, plain: Environment, *, is_person_there: bool) -> Request:
+    """How conflicts are to be resolved: as was said, else by asking, else dev's own services that tell their address move."""
+    by_itself: Policy = "remap" if answers.remap_by_itself else "fail"
+    policy = answers.policy or ("ask" if is_person_there else by_itself)
+    return Request(
         policy,
         remappable=answers.remappable and not plain.is_production,
         production_project=answers.production_project,
+        is_for_production=plain.is_production or before.stack.project == answers.production_project,
+        removable=answers.removable,
         remap_only=answers.remap_by_itself if answers.policy is None and policy == "remap" else None,
     )
+
+
+def _plan(before: Preflight, asked: Request, means: Means) -> tuple[Step, ...]:
+    found = _cases(before)
     if resolution.dead_ends(found, asked):
         return ()  # nobody is asked in vain: the refusal names what is in the way
     plan = resolution.decide(found, asked, ask(means))
-    if policy == "ask" and found and not plan:
+    if asked.policy == "ask" and found and not plan:
         raise DartsctlError("aborted; nothing was changed", hint="dartsctl check shows it again", code=ExitCode.ANSWER_NEEDED)
-    if policy == "stop" and plan and not answers.yes:
-        _confirm(plan, means)
+    if not means.yes and outlook.asks_first(plan, asked):
+        _confirm(plan, asked, means)
     return plan
 
 
-def _confirm(plan: tuple[Step, ...], means: Means) -> None:
-    """`--on-conflict stop` says what, a person or --yes says yes."""
+def warn_of_unneeded_removals(before: Preflight, answers: Answers, screen: Screen) -> None:
+    """Say which containers --remove-container names in vain: only one that has a wanted name is removed."""
+    taken = {one.container.name for one in before.collisions if isinstance(one, NameTaken)}
+    for name in sorted(answers.removable - taken):
+        screen.warn(f"--remove-container {name}: no container of that name is in the way; nothing is removed for it")
+
+
+def production_lines(before: Preflight, answers: Answers, plain: Environment) -> list[str]:
+    """Which containers in the way are production's, and what stops them; nothing for production itself."""
+    if plain.is_production or before.stack.project == answers.production_project:
+        return []
+    holders = [*(holder for conflict in before.answer.conflicts for holder in conflict.holders), *before.collisions]
+    found = [holder.container for holder in holders if isinstance(holder, ForeignContainer | NameTaken)]
+    names = dict.fromkeys(container.name for container in found if answers.production_project and container.project == answers.production_project)
+    return [f"{name} is production's: {resolution.PRODUCTION_STOPS}" for name in names]
+
+
+def _confirm(plan: tuple[Step, ...], asked: Request, means: Means) -> None:
+    """What is said beforehand by flags still wants a yes: a person's, or --yes."""
     lines = "; ".join(resolution.line(step.action, step.case) for step in plan)
-    if not means.prompts.confirm(f"{lines}?", flags="add --yes: --on-conflict stop --yes"):
-        raise DartsctlError("nothing was changed", hint="--on-conflict stop --yes does it without a question", code=ExitCode.ANSWER_NEEDED)
+    words = [f"--remove-container {name}" for name in sorted(asked.removable)]
+    words = [*(["--on-conflict stop"] if asked.policy == "stop" else []), *words, "--yes"]
+    if not means.prompts.confirm(f"{lines}?", flags=f"add --yes: {' '.join(words)}"):
+        raise DartsctlError("nothing was changed", hint=f"{' '.join(words)} does it without a question", code=ExitCode.ANSWER_NEEDED)

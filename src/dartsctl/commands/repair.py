@@ -12,6 +12,7 @@ from dartsctl import incident, repairs
 from dartsctl.commands.moving import ComposeOn
 from dartsctl.commands.obstacles import Answers
 from dartsctl.commands.one_at_a_time import one_at_a_time
+from dartsctl.commands.outlook import Outlook
 from dartsctl.commands.repair_steps import Hands
 from dartsctl.commands.streaming import interruptible
 from dartsctl.edges.history import History
@@ -83,11 +84,24 @@ def repair(
     hands = Hands(request.environment, request.plain, answers, facts.project, command, compose_on=compose_on, prompts=prompts, screen=screen)
     work = _Work(request, plan, hands, facts, prompts=prompts, screen=screen, clock=clock)
     code, after = ExitCode.OK, Afterwards.of(facts, diagnosis)
+    work.foreseen = _foresee(hands, plan, screen) if request.dry_run else None
     if plan.steps and not request.dry_run:
         code, after = work.do_all(diagnosis, look_again)
     report = _write(file, incident.markdown(facts, diagnosis, work.timeline, after if work.timeline else None), screen) if file else None
     code = code if code in _OWN_CODES else _code(after, diagnosis)
     return _end(request, plan, work, after, code, command, report, screen)
+
+
+def _foresee(hands: Hands, plan: Plan, screen: Screen) -> Outlook | None:
+    """What freeing the ports would stop, shown."""
+    try:
+        foreseen = hands.foresee(plan)
+    except DartsctlError as error:
+        screen.warn(error.message)
+        return None
+    for line in foreseen.lines if foreseen else ():
+        screen.note(line)
+    return foreseen
 
 
 def write_report(path: Path, examined: Examined, screen: Screen) -> None:
@@ -130,6 +144,8 @@ class _Work:
         self._screen = screen
         self._clock = clock
         self._history = History(state_folder(), warn=screen.warn)
+        self.foreseen: Outlook | None = None
+        """What freeing the ports would do, on a dry run."""
         self.timeline: list[Event] = []
         self.done: list[tuple[Step, Event]] = []
 
@@ -239,7 +255,8 @@ def _end(
 ) -> ExitCode:
     """The timeline, and what is left; with --json one document. Raises DartsctlError for people where not all is well."""
     if screen.as_json:
-        screen.document(_document(request, plan, work, after, code, report))
+        more = {"free_ports": work.foreseen.document()} if work.foreseen else {}
+        screen.document({**_document(request, plan, work, after, code, report), **more})
         return code
     screen.table(("WHEN", "WHAT", "RESULT"), [event.cells for event in work.timeline])
     if code is ExitCode.OK:

@@ -12,6 +12,7 @@ from dartsctl.commands import another_stack, obstacles, report, streaming
 from dartsctl.commands.host import Host
 from dartsctl.commands.moving import ComposeOn
 from dartsctl.commands.obstacles import Answers
+from dartsctl.commands.outlook import Outlook
 from dartsctl.commands.preflight import Intent, Preflight, engine_at, look
 from dartsctl.edges.engine import EngineApi
 from dartsctl.edges.output import Screen
@@ -106,11 +107,7 @@ class Hands:
     def _free(self, before: Preflight) -> str:
         if before.is_clear:
             return "nothing is in the way any more"
-        policy = self._answers.policy
-        if self._answers.yes and policy in (None, "ask"):
-            _refuse_foreign_containers(before)
-            policy = "stop"  # --fix with --yes is that wish for all but containers; a policy that is named wins over it
-        asked = _Asked(self.environment, self._intent, self._command, replace(self._answers, policy=policy))
+        asked = _Asked(self.environment, self._intent, self._command, self._answers_for(before))
         self.environment, after = obstacles.settle(
             before, asked, self._plain, compose_on=self._compose_on, prompts=self._prompts, screen=self._screen
         )
@@ -118,6 +115,20 @@ class Hands:
             raise _in_the_way(after)
         freed = [line.strip() for line in report.conflict_lines(before.answer.conflicts)]
         return f"done; it was: {'; '.join(freed)}" if freed else "done"
+
+    def _answers_for(self, before: Preflight) -> Answers:
+        """--fix with --yes is the wish to stop all but containers; a policy that is named wins over it. Raises DartsctlError for those."""
+        if not self._answers.yes or self._answers.policy not in (None, "ask"):
+            return self._answers
+        _refuse_foreign_containers(before, self._answers)
+        return replace(self._answers, policy="stop")
+
+    def foresee(self, plan: Plan) -> Outlook | None:
+        """What would become of the conflicts that `plan` settles; None where there are none. Raises DartsctlError as `do` does."""
+        if all(step.action is not Action.FREE for step in plan.steps):
+            return None
+        before = self._look(plan)
+        return obstacles.foresee(before, self._answers_for(before), self._plain)
 
     def _compose(self, step: Step) -> str:
         words = (*_WORDS[step.action], *([step.service] if step.service else []))
@@ -154,12 +165,13 @@ class Hands:
         return "done"
 
 
-def _refuse_foreign_containers(before: Preflight) -> None:
+def _refuse_foreign_containers(before: Preflight, answers: Answers) -> None:
     """Raise where containers outside this stack are in the way: `--yes` alone agrees to nothing about them."""
     holders = [holder for conflict in before.answer.conflicts for holder in conflict.holders]
     foreign = [holder.container for holder in holders if isinstance(holder, ForeignContainer)]
     names = {container.name for container in foreign if container.project != before.stack.project}
-    names |= {collision.container.name for collision in before.collisions if isinstance(collision, NameTaken)}
+    taken = {collision.container.name for collision in before.collisions if isinstance(collision, NameTaken)}
+    names |= taken - answers.removable
     if names:
         raise DartsctlError(
             f"a person decides about containers outside this stack, or --on-conflict: {', '.join(sorted(names))}",

@@ -89,7 +89,7 @@ def ask(means: Means) -> resolution.Choose:
                     means.screen.note(text)
                 continue
             choice = offered[number if number < details else number - 1]
-            if not choice.type_first or means.prompts.typed(f"Production. Type {choice.type_first} to do it:", choice.type_first, flags=""):
+            if not choice.type_first or means.prompts.typed(f"Type {choice.type_first} to do it:", choice.type_first, flags=""):
                 return choice.action
             means.screen.note("not what was asked for; nothing was changed")
 
@@ -136,7 +136,7 @@ def _container_details(container: Container) -> list[str]:
     ]
 
 
-_STOPS = frozenset({Action.STOP_PROCESS, Action.STOP_SERVER, Action.STOP_CONTAINER, Action.STOP_UNIT, Action.REMOVE_CONTAINER})
+_STOPS = frozenset({Action.STOP_PROCESS, Action.STOP_SERVER, Action.STOP_CONTAINER, Action.STOP_UNIT})
 
 
 def flags_for(offered: Sequence[Choice]) -> str:
@@ -149,6 +149,7 @@ def flags_for(offered: Sequence[Choice]) -> str:
         flags.append("--on-conflict wait --wait-timeout 60")
     if actions & _STOPS:
         flags.append("--on-conflict stop --yes")
+    flags += [f"--remove-container {choice.type_first} --yes" for choice in offered if choice.action is Action.REMOVE_CONTAINER]
     return "   or   ".join(flags) or "free the port, then try again"
 
 
@@ -219,20 +220,34 @@ def _stop_unit(case: Case, means: Means) -> None:
 
 
 def _stop_containers(step: Step, means: Means) -> None:
+    """Stop what is still in the way, looked for again by its identity; remove it where that is what was agreed to."""
     engine = means.engine
     if not isinstance(engine, EngineApi):
         raise DartsctlError("containers of a remote engine are not stopped from here", hint="docker stop NAME")
-    wanted = [cases.container_of(step.case)]
-    if step.action is Action.STOP_PROJECT:  # a crash loop too: it would be back
-        wanted = [one for one in engine.containers() if one.project == wanted[0].project and one.state in ("running", "paused", "restarting")]
+    seen = cases.container_of(step.case)
+    wanted = [one for one in engine.containers() if _is_wanted(one, seen, step)]
+    if not wanted:
+        means.screen.note(f"container {seen.name} is not in the way any more; nothing was stopped")
     for one in wanted:
         means.screen.progress(f"stopping container {one.name}")
+        engine.stop_container(one.id)
         if step.action is Action.REMOVE_CONTAINER:
             engine.remove_container(one.id)
-        else:
-            engine.stop_container(one.id)
         means.screen.note(f"{'removed' if step.action is Action.REMOVE_CONTAINER else 'stopped'} container {one.name}")
         means.history.add(step.action.value, one.name, _why(step.case), id=one.id[:12], project=one.project)
+
+
+def _is_wanted(container: Container, seen: Container, step: Step) -> bool:
+    """Whether this is, now, what was to be stopped: for a project whatever runs of it, else the very container that was seen."""
+    runs = container.state in ("running", "paused", "restarting")  # a crash loop would be back
+    if step.action is Action.STOP_PROJECT:
+        return container.project == seen.project and runs
+    if container.id != seen.id:
+        return False
+    if step.action is Action.REMOVE_CONTAINER:
+        return container.name == seen.name
+    wanted = _endpoints(step.case)
+    return runs and (container.network_mode == "host" or any(own.excludes(one) for own in container.published for one in wanted))
 
 
 def _wait(case: Case, means: Means) -> None:

@@ -43,7 +43,7 @@ class UpRequest:
     """What to do when it publishes one of them: warn or refuse ("remap" warns: moving bindings is the resolution's work)."""
     answers: obstacles.Answers = field(default_factory=obstacles.Answers)
     reset_ports: bool = False
-    """Forget where the ports have moved to; the files' own numbers count again."""
+    """Forget where ports and container names have moved to; the files' own count again."""
     restart: bool = False
     """Stop and start the containers that are there, instead of `up`; nothing is created, so nothing is undone."""
 
@@ -61,7 +61,7 @@ def up(request: UpRequest, *, compose_on: ComposeOn, prompts: Prompts, screen: S
 
 def _bring_up(request: UpRequest, *, compose_on: ComposeOn, prompts: Prompts, screen: Screen, clock: Callable[[], float]) -> ExitCode:
     plain = request.environment
-    environment = plain if request.reset_ports else with_kept_moves(plain, compose_on, screen)
+    environment = plain if request.reset_ports else with_kept_moves(plain, compose_on, screen, dry_run=request.dry_run)
     request = replace(request, environment=environment)
     before = look(environment, request.intent, compose=compose_on(environment), host=Host())
     another_stack.refuse_unless_copy(before, request.next_command)
@@ -71,6 +71,7 @@ def _bring_up(request: UpRequest, *, compose_on: ComposeOn, prompts: Prompts, sc
         _forget_moves(request, plain, screen)
     _refuse_empty_restart(before, request)
     obstacles.refuse_unsafe(before, screen)
+    obstacles.warn_of_unneeded_removals(before, request.answers, screen)
     if not before.is_clear and not request.skip_port_check and not request.dry_run:
         environment, before = obstacles.settle(before, request, plain, compose_on=compose_on, prompts=prompts, screen=screen)
         request = replace(request, environment=environment)
@@ -78,7 +79,8 @@ def _bring_up(request: UpRequest, *, compose_on: ComposeOn, prompts: Prompts, sc
     if may_start and not request.dry_run and (pinned := pin(before, plain, compose_on, screen=screen)):
         request = replace(request, environment=pinned)
         before = look_again(pinned, request.intent, compose_on)
-    obstacles.refuse(before, request, screen)
+    foreseen = obstacles.foresee(before, request.answers, plain) if request.dry_run and not before.is_clear else None
+    obstacles.refuse(before, request, screen, foreseen=foreseen)
     if request.dry_run:
         words = " ".join(compose_on(request.environment).argv(*_words(request)))
         screen.result({**report.document(before), "exit_code": 0, "dry_run": True}, [f"would run: {words}"])
@@ -124,7 +126,7 @@ def _forget_moves(request: UpRequest, plain: Environment, screen: Screen) -> Non
     """Forget the moves that this `up` does not use: reset, or overtaken by an edit of the files."""
     is_unused = request.environment == plain and not plain.is_production
     if is_unused and book_of(plain).forget() and request.reset_ports:
-        screen.note("restored the ports from the Compose files")
+        screen.note("restored the ports and names from the Compose files")
 
 
 def _mind_production_ports(preflight: Preflight, request: UpRequest, screen: Screen) -> None:

@@ -1,4 +1,4 @@
-"""Where the ports of a dev stack have moved to on this machine: kept in the state folder, so that the next `up` finds the same numbers."""
+"""Which ports and container names of a dev stack have moved on this machine: kept in the state folder, for the next `up` to find."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from dartsctl.files import PRIVATE_FOLDER, Folder, ForeignFile
-from dartsctl.remapping import Move
+from dartsctl.remapping import AnyMove, Move, NameMove
 from dartsctl.state_folder import open_state, parse_json, writing
 
 _FOLDER = "overrides"
@@ -24,7 +24,7 @@ class MoveBook:
         self._record = f"{project}.json"
         self.override = folder / _FOLDER / f"{project}.yml"
 
-    def read(self) -> tuple[Move, ...]:
+    def read(self) -> tuple[AnyMove, ...]:
         """What has moved; nothing where nothing has, or the record is broken or another user's (then the files' own numbers count).
 
         Raises UnsafeFile.
@@ -38,7 +38,7 @@ class MoveBook:
         except (OSError, ValueError, TypeError, ForeignFile):
             return ()
 
-    def keep(self, moves: Sequence[Move], override: str) -> Path:
+    def keep(self, moves: Sequence[AnyMove], override: str) -> Path:
         """Write both files (0600, replaced at once) and return the override's path. Raises DartsctlError where they cannot be written."""
         record = json.dumps([asdict(move) for move in moves], indent=1)
         with self._writing(), self._opened(make=True) as folder:
@@ -75,13 +75,21 @@ class MoveBook:
         return writing(f"the moved ports cannot be kept in {self.override.parent}")
 
 
-def _move(item: object) -> Move:
+def _move(item: object) -> AnyMove:
     """Raises TypeError for what is no move."""
     if not isinstance(item, dict):
         raise TypeError("not a move")
+    if item.keys() == {"service", "old"}:
+        return _name_move(NameMove(**item))
     move = Move(**item)
     is_text = all(isinstance(value, str) for value in (move.service, move.protocol, move.old))
     if not is_text or not _is_port(move.target) or not _is_port(move.new):
+        raise TypeError("not a move")
+    return move
+
+
+def _name_move(move: NameMove) -> NameMove:
+    if not isinstance(move.service, str) or not isinstance(move.old, str):
         raise TypeError("not a move")
     return move
 

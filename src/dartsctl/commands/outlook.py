@@ -1,0 +1,68 @@
+"""What a policy would do about the conflicts of a preflight, for --dry-run: in words and as JSON. Does nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dartsctl import resolution
+from dartsctl.cases import Case
+from dartsctl.commands.resolve import subject
+from dartsctl.resolution import Action, Request, Step
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """`steps` would be done; nothing of them where a case is left that has no answer. `needs_yes`: a question comes first."""
+
+    steps: tuple[Step, ...] = ()
+    left: tuple[tuple[Case, str], ...] = ()
+    """What would not be settled, and why."""
+    needs_yes: bool = False
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """For people; nothing where there is nothing to settle."""
+        condition = ", after a yes (--yes gives it)" if self.needs_yes else ""
+        done = [f"would do{condition}: {resolution.line(step.action, step.case)} [{subject(step.case)}]" for step in self.steps]
+        not_done = [f"would not be settled: {subject(case)}: {why}" for case, why in self.left]
+        return (*done, *not_done, *(["so nothing would be done"] if self.left else []))
+
+    def document(self) -> dict[str, Any]:
+        """For programs."""
+        return {
+            "plan": [_step(step) for step in self.steps],
+            "not_done": [{"action": "none", "what": subject(case), "why": why} for case, why in self.left],
+            "needs_yes": self.needs_yes,
+        }
+
+
+def _step(step: Step) -> dict[str, Any]:
+    return {"action": step.action.value, "what": resolution.line(step.action, step.case), "why": subject(step.case)}
+
+
+def foresee(found: Sequence[Case], request: Request, *, yes: bool) -> Outlook:
+    """What would become of `found`. Where a person would be asked, nothing is foreseen."""
+    if left := resolution.unanswered(found, request):
+        return Outlook(left=tuple((case, _why(case, request)) for case in left))
+    plan = resolution.decide(found, request, lambda _case, _offered: Action.ABORT)
+    return Outlook(plan, needs_yes=not yes and asks_first(plan, request))
+
+
+def asks_first(plan: Sequence[Step], request: Request) -> bool:
+    """Whether a plan that nobody has chosen step by step needs a yes."""
+    removals = any(step.action is Action.REMOVE_CONTAINER and resolution.is_removal_named(step.case, request) for step in plan)
+    return removals or (request.policy == "stop" and bool(plan))
+
+
+def _why(case: Case, request: Request) -> str:
+    offered = [choice for choice in resolution.choices(case, request) if choice.action is not Action.ABORT]
+    if resolution.is_spared(case, request):
+        return f"production's, {resolution.PRODUCTION_STOPS}"
+    if not offered:
+        return "there is no way out but yours" if not resolution.remedy(case) else resolution.remedy(case)
+    choices = "; ".join(choice.line for choice in offered)
+    if request.policy == "ask":
+        return f"a person would be asked: {choices}"
+    return f"--on-conflict {request.policy} has no answer to it; the choices are: {choices}"
