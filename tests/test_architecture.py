@@ -20,7 +20,6 @@ OWNERS: dict[str, set[str]] = {
     "dotenv": {"edges/env_files.py"},
     "prompt_toolkit": {"edges/prompts.py"},
     "psutil": {"edges/processes.py", "edges/sockets.py"},
-    "python_on_whales": {"edges/docker.py"},
     "questionary": {"edges/prompts.py"},
     "rich": {"edges/output.py"},
     "subprocess": {"spawn.py", "edges/supervised.py"},

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from dartsctl import bounded_file, collisions, conflicts, lint, publishing, same_stack, stack, stack_files
 from dartsctl.attribution import Attribution
@@ -18,7 +18,7 @@ from dartsctl.commands.host import Host
 from dartsctl.containers import Container
 from dartsctl.convergence import Convergence, converge, needed
 from dartsctl.edges import sockets
-from dartsctl.edges.docker import Compose, MissingVariable, RemoteEngine, Resolved
+from dartsctl.edges.docker import Compose, MissingVariable, Resolved
 from dartsctl.edges.engine import EngineApi
 from dartsctl.engines import Engine
 from dartsctl.environment import Environment, default_env_files
@@ -29,6 +29,7 @@ from dartsctl.stack import Stack
 
 if TYPE_CHECKING:
     from dartsctl.commands.production_checks import EnvFiles
+    from dartsctl.edges.remote_engine import RemoteEngine
     from dartsctl.production_env import Objection
 
 
@@ -83,12 +84,16 @@ def verdict(preflight: Preflight) -> ExitCode:
     return ExitCode.OK if preflight.is_clear else ExitCode.CONFLICT
 
 
-EngineClient = EngineApi | RemoteEngine
+EngineClient: TypeAlias = "EngineApi | RemoteEngine"
 
 
 def engine_at(address: str) -> EngineClient:
-    """The engine behind an address: our own socket client where it is a unix socket, the library for everything else."""
-    return EngineApi(address) if address.startswith("unix://") else RemoteEngine(address)
+    """The engine behind an address: our own socket client where it is a unix socket, the docker command for everything else."""
+    if address.startswith("unix://"):
+        return EngineApi(address)
+    from dartsctl.edges.remote_engine import RemoteEngine
+
+    return RemoteEngine(address)
 
 
 def look(environment: Environment, intent: Intent, *, compose: Compose, host: Host) -> Preflight:

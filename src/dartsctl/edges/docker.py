@@ -1,28 +1,19 @@
-"""Compose, and engines that are not on a unix socket. The only file that imports python_on_whales.
-
-Two ways, and why. The calls on the hot path (`config`, the hashes) and the ones that must survive a Ctrl-C in order (`up`, `down`, `restart`)
-run the Compose plugin itself: `docker` would start it twice, importing python_on_whales takes longer than the whole preflight may, its typed
-model loses `host_ip`, and its processes share our terminal's process group. What neither is hot nor interactive goes through the library.
-"""
+"""Compose: one call of the plugin's own binary each, which `docker` would start twice."""
 
 from __future__ import annotations
 
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 from dartsctl import reader, spawn
-from dartsctl.bindings import ANY_IPV4, Endpoint, normal_address, protocol_named
 from dartsctl.compose_errors import config_hint, plain, unset_variables, without_env_text
-from dartsctl.containers import Container
-from dartsctl.engines import Engine
 from dartsctl.environment import Environment
-from dartsctl.errors import DartsctlError, DockerUnavailable
-from dartsctl.installation import VERSION_DEADLINE, KnownVersions, NothingKnown, find_compose, find_docker, no_docker_command, no_engine
-from dartsctl.masking import url, values
+from dartsctl.errors import DartsctlError
+from dartsctl.installation import VERSION_DEADLINE, KnownVersions, NothingKnown, find_compose
+from dartsctl.masking import values
 from dartsctl.reader import Source
 from dartsctl.stack import MODEL
 
@@ -173,74 +164,3 @@ class Compose:
 def _plain_environ() -> dict[str, str]:
     """Our environment for a Compose call whose output is read: no colours, no menu."""
     return {**os.environ, "COMPOSE_ANSI": "never", "COMPOSE_MENU": "0"}
-
-
-class RemoteEngine:
-    """An engine behind tcp://, ssh:// or npipe://, asked through python-on-whales: slower, and it knows every kind of connection (EDGE 43)."""
-
-    def __init__(self, address: str) -> None:
-        self.address = address
-
-    def describe(self) -> Engine:
-        """Its version; nothing of its sockets can be seen from here. Raises DockerUnavailable."""
-        with self._asked() as client:
-            server = client.version().server
-            return Engine(version=(server.version if server else "") or "", kind="remote", endpoint=self.address)
-
-    def containers(self) -> tuple[Container, ...]:
-        """All its containers, stopped ones too. Raises DockerUnavailable."""
-        from python_on_whales.exceptions import NoSuchContainer
-
-        found = []
-        with self._asked() as client:
-            for item in client.container.list(all=True):
-                with suppress(NoSuchContainer):  # each is inspected by a call of its own: it may have gone since the list
-                    found.append(_from_inspect(item))
-        return tuple(found)
-
-    @contextmanager
-    def _asked(self) -> Iterator[Any]:
-        """The library's client. It runs the docker command, whose every failure means that the engine cannot be asked."""
-        if not find_docker(os.environ):
-            raise no_docker_command(self.address)
-        from python_on_whales import DockerClient
-        from python_on_whales.exceptions import DockerException
-
-        try:
-            yield DockerClient(host=self.address)
-        except DartsctlError:
-            raise
-        except DockerException as error:
-            raise no_engine(self.address, os.environ) from error
-        except Exception as error:  # the library raises what its parsers and the operating system raise
-            sentence = f"the engine at {url(self.address)} answered what cannot be read ({type(error).__name__})"
-            raise DockerUnavailable(sentence, hint="docker info") from error
-
-
-def _from_inspect(item: Any) -> Container:
-    published = [
-        (Endpoint(int(place["HostPort"]), normal_address(place.get("HostIp") or ANY_IPV4), protocol_named(protocol or "tcp")), int(number))
-        for target, places in (item.network_settings.ports or {}).items()
-        for number, _, protocol in [target.partition("/")]
-        for place in places or ()
-    ]
-    return Container(
-        id=item.id,
-        name=item.name,
-        image=str(item.config.image),
-        state=str(item.state.status),
-        status=_status(item.state),
-        targets=tuple(published),
-        labels=dict(item.config.labels or {}),
-        network_mode=str(item.host_config.network_mode or ""),
-        created=int(item.created.timestamp()),
-    )
-
-
-def _status(state: Any) -> str:
-    """The sentence that the engine's list has for this state, as far as health.py reads it."""
-    if state.status == "exited":
-        return f"Exited ({state.exit_code})"
-    if state.status != "running" or not state.health or not state.health.status:
-        return str(state.status).capitalize()
-    return "Up (health: starting)" if state.health.status == "starting" else f"Up ({state.health.status})"
