@@ -34,6 +34,10 @@ oracle: setup ## Compare `check` with what the engine really does: N=500 SEED=7 
 kills: setup ## Kill dartsctl at random moments, reuse pids; nobody else may be touched: N=100 SEED=7
 	$(BIN)/python tests/campaign/kills.py --count $(N) --seed $(SEED)
 
+fuzz: setup ## Give dartsctl wrong settings, models, answers, files: N=10000 SEED=7, or one case again: SEED=7 ONLY=engine:123
+	$(BIN)/python tests/fuzz/fuzz.py --count $(N) --seed $(SEED) --jobs $(WORKERS) --only "$(ONLY)"
+	$(if $(ONLY),,DARTSCTL_FUZZ_EXAMPLES=$(N) $(BIN)/python -m pytest -q tests/fuzz/test_parsers.py --hypothesis-seed=$(SEED))
+
 lint: setup ## ruff, and the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -50,4 +54,4 @@ bench: setup ## Ratios against a peer in the same run, one line a target
 clean: ## Remove what `make setup` and the tools have made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist build
 
-.PHONY: help setup dev test test-ports oracle kills lint types check bench clean
+.PHONY: help setup dev test test-ports oracle kills fuzz lint types check bench clean

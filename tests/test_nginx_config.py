@@ -199,3 +199,19 @@ def test_the_stack_s_own_configuration_is_understood() -> None:
     assert found.servers[0].listens == (Listen(80), Listen(443, "", True))
     assert found.servers[0].certificates == ("certs/tls.crt",)
     assert found.error_logs == ("stderr",)
+
+
+def test_blocks_without_end_and_includes_of_includes_and_doubling_variables_stay_small() -> None:
+    """A container writes this text: 2 to the power of 20 of anything must not come of it."""
+    deep = "location / { " * 50_000
+    assert nginx_config.read({"nginx.conf": f"http {{ server {{ {deep}"}).servers
+    twice = {f"{number}.conf": f"include {number + 1}.conf; include {number + 1}.conf;" for number in range(40)}
+    assert nginx_config.read({"nginx.conf": "include 0.conf; include 0.conf;", **twice}).servers == ()
+    doubling = " ".join(f"set $a{number + 1} $a{number}$a{number};" for number in range(60))
+    (route,) = nginx_config.read({"nginx.conf": f"http {{ server {{ set $a0 x; {doubling} proxy_pass http://$a60; }} }}"}).routes
+    assert len(route.targets[0].host) <= 4096
+
+
+def test_a_listen_of_other_digits_is_no_port() -> None:
+    (server,) = nginx_config.read({"nginx.conf": "http { server { listen \u00b2; listen 99999999999999999999; listen 81; } }"}).servers
+    assert 81 in [one.port for one in server.listens]

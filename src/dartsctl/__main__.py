@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import sys
 
+from dartsctl import interrupts
+
 
 def run() -> int:
     """The exit code. `--version` is answered before anything is imported: it is what scripts and prompts ask all the time."""
+    interrupts.watch()
     if sys.argv[1:] in (["--version"], ["-V"]):
         from dartsctl import __version__
 
         sys.stdout.write(f"dartsctl {__version__}\n")
+        sys.stdout.flush()
+        interrupts.done()
         return 0
     from dartsctl.cli import main
 
-    return main(sys.argv[1:])
+    code = main(sys.argv[1:])
+    interrupts.done()
+    return code
 
 
 if __name__ == "__main__":

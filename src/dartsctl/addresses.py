@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from dartsctl.containers import Container
 from dartsctl.errors import UsageError
 
-_PLACEHOLDER = re.compile(r"\{([a-zA-Z0-9][\w-]*)\.(host|port)(?::(\d+))?\}")
+_PLACEHOLDER = re.compile(r"\{([a-zA-Z0-9][\w-]*)\.(host|port)(?::([0-9]{1,5}))?\}")
 _ENVIRONMENT = re.compile(r"\{env\.(\w+)\}")
 _BARE = re.compile(r"(?<!\$)\{(\{?)([A-Za-z_]\w*)\}(\}?)")
 _FILLED_LATER = ("url", "port", "host", "python")

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from dartsctl.errors import Refused, UsageError
+from dartsctl.reader import HIGHEST_PORT, digits
 
 BROWSERS_REFUSE = frozenset({5060, 5061})
 """Numbers inside the usual dev range that are on the WHATWG bad-port list: no browser opens them (EDGE 63)."""
@@ -73,10 +74,10 @@ class Allocation:
 
 def parse_port(text: str, *, source: str) -> int:
     """`text` as a port number 1-65535; raises UsageError that names `source` for anything else (EDGE 86)."""
-    stripped = text.strip()
-    if not (stripped.isascii() and stripped.isdigit()) or not 1 <= int(stripped) <= 65535:
+    port = digits(text.strip(), HIGHEST_PORT)
+    if not port:
         raise UsageError(f"{source}: {text!r} is not a port number (1-65535)", hint="give a number such as 5007, or leave it out")
-    return int(stripped)
+    return port
 
 
 def candidates(span: PortRange, *, preferred: int | None, start: int, avoid: frozenset[int]) -> list[int]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dartsctl.bindings import Endpoint, normal_address, protocol_named
+from dartsctl.reader import HIGHEST_PORT, digits
 
 FailureKind = Literal["port", "address", "privileged", "unsupported", "image", "paused", "name", "network", "engine", "unhealthy", "other"]
 
@@ -87,8 +88,9 @@ def _endpoint(line: str) -> Endpoint | None:
     if not match:
         return None
     protocol = "udp" if re.search(r"listen udp|/udp|exposing port UDP", line) else "tcp"
+    port = digits(match[2], HIGHEST_PORT)
     try:
-        return Endpoint(int(match[2]), normal_address(match[1]), protocol_named(protocol))
+        return None if port is None else Endpoint(port, normal_address(match[1]), protocol_named(protocol))
     except ValueError:
         return None
 

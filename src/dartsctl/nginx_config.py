@@ -9,6 +9,7 @@ from __future__ import annotations
 import fnmatch
 import posixpath
 import re
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -19,6 +20,8 @@ _SCHEME = re.compile(r"^(https?|grpcs?|uwsgi|suwsgi)://", re.IGNORECASE)
 _PORTS = {"http": 80, "https": 443, "grpc": 80, "grpcs": 443}
 _DEEPEST = 20  # includes within includes, blocks within blocks
 _MOST_TOKENS = 200_000
+_MOST_INCLUDES = 1000  # files that include each other twice, one after the other, are 2, 4, 8, ...
+_LONGEST_VALUE = 4096  # of a variable: `set $a $a$a` doubles it
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +116,7 @@ def dumped(text: str) -> dict[str, str]:
 def read(files: Mapping[str, str], main: str = "") -> Config:
     """The configuration that begins in `main` (default: the first file), its includes followed as far as `files` has them."""
     main = main or next(iter(files), "")
-    tree = _included(parse(files.get(main, "")), files, posixpath.dirname(main), 0)
+    tree = _included(parse(files.get(main, "")), files, posixpath.dirname(main), iter(range(_MOST_INCLUDES)))
     http = tuple(inner for one in tree if one.name == "http" for inner in one.block or ())
     upstreams = {one.words[1]: one for one in http if one.name == "upstream" and len(one.words) > 1}
     resolver = any(one.name == "resolver" for one in _walk(tree))
@@ -144,13 +147,17 @@ def parse(text: str) -> tuple[Directive, ...]:
             levels.append([])
             words = []
         elif heads:
-            inner = tuple(levels.pop())
-            levels[-1].append(Directive(heads.pop(), inner))
+            _close(levels, heads)
             words = []
     while heads:
-        inner = tuple(levels.pop())
-        levels[-1].append(Directive(heads.pop(), inner))
+        _close(levels, heads)
     return tuple(levels[0])
+
+
+def _close(levels: list[list[Directive]], heads: list[tuple[str, ...]]) -> None:
+    """End the innermost block. One that lies too deep loses what is in it: nobody goes down there."""
+    inner, head = levels.pop(), heads.pop()
+    levels[-1].append(Directive(head, tuple(inner) if len(heads) < _DEEPEST else ()))
 
 
 _TOKEN = re.compile(
@@ -174,16 +181,20 @@ def _tokens(text: str) -> Iterator[tuple[str, str]]:
             yield "word", _ESCAPE.sub(r"\1", found["word"])
 
 
-def _included(tree: Sequence[Directive], files: Mapping[str, str], folder: str, depth: int) -> tuple[Directive, ...]:
-    """`tree` with every include replaced by what it names: a path or a pattern, relative to the main file's folder."""
+def _included(tree: Sequence[Directive], files: Mapping[str, str], folder: str, left: Iterator[int], depth: int = 0) -> tuple[Directive, ...]:
+    """`tree` with every include replaced by what it names: a path or a pattern, relative to the main file's folder.
+
+    `left` gives one value for each file that may still be included.
+    """
     found: list[Directive] = []
     for one in tree:
         if one.name == "include" and len(one.words) > 1 and depth < _DEEPEST:
             pattern = posixpath.normpath(posixpath.join(folder, one.words[1]))
             for path in sorted(path for path in files if path == pattern or _matches(path, pattern)):
-                found += _included(parse(files[path]), files, folder, depth + 1)
+                if next(left, None) is not None:
+                    found += _included(parse(files[path]), files, folder, left, depth + 1)
         elif one.block is not None and depth < _DEEPEST:
-            found.append(Directive(one.words, _included(one.block, files, folder, depth + 1)))
+            found.append(Directive(one.words, _included(one.block, files, folder, left, depth + 1)))
         else:
             found.append(one)
     return tuple(found)
@@ -195,9 +206,9 @@ def _matches(path: str, pattern: str) -> bool:
 
 
 def _walk(tree: Sequence[Directive]) -> Iterator[Directive]:
-    waiting = list(tree)
+    waiting = deque(tree)
     while waiting:
-        one = waiting.pop(0)
+        one = waiting.popleft()
         yield one
         waiting += one.block or ()
 
@@ -221,8 +232,8 @@ def _listen(one: Directive) -> Listen | None:
     if len(one.words) < 2 or one.words[1].startswith("unix:"):
         return None
     host, port = _host_and_port(one.words[1], 80)
-    if host.isdigit():
-        host, port = "", int(host)
+    if (number := _port_number(host)) is not None:
+        host, port = "", number
     return Listen(port, "" if host == "*" else host, "ssl" in one.words[2:]) if 0 < port < 65536 else None
 
 
@@ -236,7 +247,7 @@ def _variables(block: Sequence[Directive], outer: Mapping[str, str]) -> dict[str
 
 
 def _filled(text: str, scope: Mapping[str, str]) -> str:
-    return _VARIABLE.sub(lambda found: scope.get(found[1] or found[2], found[0]), text)
+    return _VARIABLE.sub(lambda found: scope.get(found[1] or found[2], found[0]), text[:_LONGEST_VALUE])[:_LONGEST_VALUE]
 
 
 def _routes(block: Sequence[Directive], location: str, upstreams: Mapping[str, Directive], outer: Mapping[str, str]) -> Iterator[Route]:
@@ -280,4 +291,9 @@ def _host_and_port(text: str, port: int) -> tuple[str, int]:
         number = rest.removeprefix(":")
     else:
         host, _, number = text.partition(":")
-    return host, int(number) if number.isascii() and number.isdigit() and len(number) < 6 else port
+    named = _port_number(number)
+    return host, port if named is None else named
+
+
+def _port_number(text: str) -> int | None:
+    return int(text) if re.fullmatch(r"[0-9]{1,5}", text) else None

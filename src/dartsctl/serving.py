@@ -13,6 +13,7 @@ from dartsctl.allocation import BROWSERS_REFUSE, DEV_RANGE, Allocation, PortRang
 from dartsctl.bindings import normal_address
 from dartsctl.errors import UsageError
 from dartsctl.handover import How
+from dartsctl.reader import digits
 
 Kind = Literal["dev", "run"]
 Enforce = Literal["auto", "hook", "watch", "off"]
@@ -196,9 +197,9 @@ def refuse_production(request: ServerRequest) -> None:
     sources = {"[server.env]": request.extra, "the environment": request.environment, **request.env_files}
     for source, values in sources.items():
         for name in request.port_variables:
-            text = values.get(name, "").strip()
-            if text.isascii() and text.isdigit():
-                request.allocation.refuse(int(text), source=f"{name} in {source}")
+            port = digits(values.get(name, "").strip())
+            if port is not None:
+                request.allocation.refuse(port, source=f"{name} in {source}")
     for port, words in ports_named(request.command):
         request.allocation.refuse(port, source=f"`{words}` in the command")
 

@@ -206,7 +206,11 @@ def _named_folder(start: Path, environ: Mapping[str, str], project_dir: Path | N
     if named is None:
         return None
     folder = (start / named).resolve()
-    if not folder.is_dir():
+    try:
+        is_folder = folder.is_dir()
+    except OSError:  # a name that no file system takes
+        is_folder = False
+    if not is_folder:
         source = "--project-dir" if project_dir else PROJECT_DIR
         raise UsageError(f"{source}: no folder {folder}", hint="name the folder that has dartsctl.toml, or leave it out")
     return folder

@@ -181,6 +181,9 @@ def test_an_environment_that_only_the_settings_know_is_suggested(live: LiveStack
         ("prod", "up", "--wait-timeout", "soon"),
         ("prod", "up", "--scale", "web"),
         ("prod", "up", "--scale", "web=-1"),
+        ("prod", "up", "--scale", "web=1000000000"),
+        ("prod", "up", "--scale", "web=\u00b2"),
+        ("dev", "stop", "9" * 5000),
         ("prod", "up", "--pull", "sometimes"),
         ("prod", "down", "--timeout", "-1"),
         ("run", "--port", "0", "--", "true"),
@@ -281,6 +284,26 @@ def test_a_working_folder_that_has_vanished_is_told(live: LiveStack, words: str)
     assert done.returncode == 1, done.stderr
     assert "the working folder no longer exists" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("words", [("check", "-f"), ("check", "--env-file"), ("prod", "check", "--project-dir"), ("guard", "status", "--venv")])
+@pytest.mark.parametrize("name", ["x" * 300, "x/" * 3000])
+def test_a_name_that_no_file_system_takes_is_told(live: LiveStack, words: tuple[str, ...], name: str) -> None:
+    said = live.run(*words, name)
+    assert said.code in (1, 2), said
+    assert said.err.startswith("error: "), said
+
+
+@pytest.mark.parametrize(("name", "value"), [("DARTSCTL_DEV_FILES", "x" * 300), ("DARTSCTL_PROJECT_DIR", "x" * 300), ("PORT", "9" * 5000)])
+def test_a_variable_that_is_too_long_for_its_purpose_is_told(live: LiveStack, name: str, value: str) -> None:
+    said = live.run("dev", "--no-services", "--dry-run", env={name: value})
+    assert said.code in (0, 1, 2), said
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_completion_without_its_variables_is_a_usage_error(live: LiveStack, shell: str) -> None:
+    said = live.run(env={"_DARTSCTL_COMPLETE": f"complete_{shell}"})
+    assert said.code in (0, 2), said
 
 
 def test_a_reader_that_has_gone_is_no_error(live: LiveStack) -> None:  # EDGE 85

@@ -50,3 +50,11 @@ def test_our_own_sockets_are_among_them() -> None:
 
 def test_a_process_that_is_not_there_is_unknown_and_not_empty() -> None:
     assert network_namespace.tables(2**22 + 7) is None
+
+
+@pytest.mark.parametrize("row", ["0: 1:2:3", "   0: 0100007F:1388", "   0: \u0661100007F:1388 00000000:0000 0A 41#", TCP.splitlines()[1][:60]])
+def test_a_row_that_the_kernel_would_not_write_is_left_out(row: str) -> None:
+    """A container's `cat` has written it."""
+    text = f"{TCP}{row}\n"
+    assert network_namespace.listening([text]) == network_namespace.listening([TCP])
+    assert network_namespace.peers([text]) == network_namespace.peers([TCP])

@@ -45,7 +45,14 @@ def main(argv: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has gone (`| head`): nothing may be flushed to it at exit
         return int(ExitCode.OK)
     except Exception as error:  # the one place where a bug becomes a report
-        return _report_bug(error, words)
+        return _refuse_file(error, words) if isinstance(error, OSError) and error.filename is not None else _report_bug(error, words)
+
+
+def _refuse_file(error: OSError, words: list[str]) -> int:
+    """What the kernel says about a file that no verb has expected to be in such a state: a name too long, a disk with errors."""
+    told = DartsctlError(f"{(error.strerror or str(error)).lower()}: {error.filename!s}", hint="check that path: ls -ld PATH")
+    _screen_for(words).error(told)
+    return int(told.code)
 
 
 def _report_bug(error: Exception, words: list[str]) -> int:
@@ -69,6 +76,10 @@ def _run(words: list[str]) -> int:
         return _refuse_words(error)
     except typer.Abort:
         return int(ExitCode.INTERRUPTED)
+    except (KeyError, ValueError, IndexError):
+        if not _is_completing():
+            raise
+        raise UsageError("the shell's completion variables are incomplete", hint="dartsctl --install-completion") from None
     except SystemExit as ended:
         if isinstance(ended.__context__, BrokenPipeError):
             raise ended.__context__ from None  # Click's own answer to it is exit code 1
@@ -80,13 +91,17 @@ def _run(words: list[str]) -> int:
 def _only_what_is_named(words: Sequence[str]) -> Iterator[None]:
     """Typer builds every verb's parameters at each start, 255 of them: where the line begins with a known verb, that one is enough."""
     verbs, groups = app.registered_commands, app.registered_groups
-    if words and words[0] in VERBS and not any(name.endswith("_COMPLETE") for name in os.environ):
+    if words and words[0] in VERBS and not _is_completing():
         app.registered_commands = [one for one in verbs if words[0] in (one.name, getattr(one.callback, "__name__", ""))]
         app.registered_groups = [one for one in groups if one.name == words[0]]
     try:
         yield
     finally:
         app.registered_commands, app.registered_groups = verbs, groups
+
+
+def _is_completing() -> bool:
+    return any(name.endswith("_COMPLETE") for name in os.environ)
 
 
 def _refuse_words(error: Exception) -> int:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dartsctl import interrupts
 from dartsctl.cli import completion
 from dartsctl.errors import DartsctlError, UsageError
 
@@ -85,7 +86,8 @@ def verb(function: Callable[..., int | None]) -> Callable[..., int | None]:
         context.obj = replace(context.obj or Common(), **said)
         if wants_context:
             given["context"] = context
-        return function(common=context.obj, **given)
+        with interrupts.Raised():
+            return function(common=context.obj, **given)
 
     shared = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=option, default=None if name == "project_dir" else False)

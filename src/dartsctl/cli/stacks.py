@@ -22,6 +22,8 @@ from dartsctl.cli.options import (
     verb,
 )
 from dartsctl.errors import UsageError
+from dartsctl.reader import digits
+from dartsctl.stack import MOST_REPLICAS
 
 if TYPE_CHECKING:
     from dartsctl.environment import Environment
@@ -222,6 +224,7 @@ def _one_of(value: str, flag: str, allowed: tuple[str, ...]) -> str:
 
 def _scale(text: str) -> tuple[str, int]:
     service, _, number = text.partition("=")
-    if not service or not number.isdigit():
+    replicas = digits(number, MOST_REPLICAS)
+    if not service or replicas is None:
         raise UsageError(f"--scale: {text!r} is not SERVICE=N", hint="--scale darts-app=2")
-    return service, int(number)
+    return service, replicas

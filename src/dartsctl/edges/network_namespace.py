@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from dartsctl.bindings import Endpoint
 from dartsctl.socket_table import ALL_PORTS, peer_rows, proc_rows
 
 TABLES = ("tcp", "tcp6")
+_END = r"(?:[0-9A-F]{8}|[0-9A-F]{32}):[0-9A-F]{4}"
+_ROW = re.compile(rf" *[0-9]+: {_END} {_END} [0-9A-F]{{2}} \S+ \S+ \S+ +[0-9]{{1,10}} +[0-9]+ [0-9]{{1,20}}(?: |$)")
 
 
 def tables(pid: int, folder: Path = Path("/proc")) -> tuple[str, ...] | None:
@@ -31,7 +34,8 @@ def peers(texts: Sequence[str]) -> tuple[Endpoint, ...]:
 
 
 def _rows(text: str) -> list[str]:
-    return [line for line in text.splitlines() if line.strip()[:1].isdigit() and line.count(":") >= 3]
+    """The lines that the kernel could have written: the text may come from a container."""
+    return [line for line in text.splitlines() if _ROW.match(line)]
 
 
 def _text(file: Path) -> str:

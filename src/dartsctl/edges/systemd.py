@@ -11,6 +11,7 @@ from dartsctl import spawn
 from dartsctl.cases import Unit
 from dartsctl.errors import DartsctlError
 from dartsctl.process import Process
+from dartsctl.reader import digits
 
 _UNIT = re.compile(r"/([^/\n]+\.service)")
 _USER_MANAGER = re.compile(r"user@\d+\.service")
@@ -38,12 +39,12 @@ def unit_of(process: Process, ports: Collection[int] = (), *, running: Path = RU
     if not names:
         return None
     of_user, name = len(names) < len(found), names[-1]
-    main = _show(name, "MainPID", of_user=of_user)
+    main = digits(_show(name, "MainPID", of_user=of_user))
     family = {process.pid, *(pid for pid, _ in process.parents)} - {0, 1}
-    if not main.isdigit() or int(main) not in family or not _same_session(process.pid, int(main)):
+    if main is None or main not in family or not _same_session(process.pid, main):
         return None
     sockets = [one for one in _show(name, "TriggeredBy", of_user=of_user).split() if one.endswith(".socket")]
-    return Unit((*sockets, name), of_user, int(main))
+    return Unit((*sockets, name), of_user, main)
 
 
 def _same_session(pid: int, main: int) -> bool:
@@ -63,8 +64,7 @@ def _sockets_on(ports: Collection[int]) -> Unit | None:
     services: list[str] = []
     for line in done.stdout.splitlines() if done.code == 0 else ():
         address, name, *activated = line.split()[:3] if len(line.split()) >= 2 else ("", "")
-        port = address.rpartition(":")[2]
-        if port.isdigit() and int(port) in ports and name.endswith(".socket"):
+        if digits(address.rpartition(":")[2]) in ports and name.endswith(".socket"):
             sockets.append(name)
             services += [one for one in activated if one.endswith(".service") and "@" not in one]
     return Unit(tuple(dict.fromkeys([*sockets, *services])), main=1) if sockets else None

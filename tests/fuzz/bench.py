@@ -1,0 +1,284 @@
+"""One case of the fuzzer: the real `main` in a process of its own, a Compose plugin and an engine that say what the case wants, the judgement.
+
+A case's process is forked from this one, where everything is imported already: a case takes some milliseconds instead of half a second.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import select
+import shutil
+import signal
+import socket
+import struct
+import sys
+import time
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mutation import CANARY
+
+DEADLINE = 20.0
+"""Seconds that a case may take: more than any deadline of dartsctl's own that a case can meet."""
+MEMORY = 300 << 10
+"""KiB."""
+CODES = {0, 1, 2, 3, 4, 5, 6, 7, 124, 130}
+"""ExitCode without BUG."""
+
+_PLUGIN = """\
+#!/bin/sh
+say() { [ ! -f "$FUZZ_SAYS/$1" ] || cat "$FUZZ_SAYS/$1"; }
+case " $* " in
+*" version "*) say version ;;
+*" --hash "*) say hashes ;;
+*" --services "*) say services ;;
+*" --variables "*) say variables ;;
+*" config "*) say errors >&2; say model ;;
+*) say progress >&2 ;;
+esac
+exit "$(say code)"
+"""
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069]")
+
+
+@dataclass(frozen=True)
+class Case:
+    """What one run of dartsctl meets. `steps` say what was changed."""
+
+    words: tuple[str, ...]
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    """In the working folder, by name; a name may have folders in it."""
+    compose: Mapping[str, bytes] = field(default_factory=dict)
+    """What the Compose plugin says, by the names in its script."""
+    engine: Mapping[str, bytes] = field(default_factory=dict)
+    """Route -> a whole HTTP answer; `{folder}` in it is the case's folder, in variables too."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    oddities: tuple[tuple[str, str], ...] = ()
+    """(name, kind) of what is no regular file: fifo, folder, dangling, loop, device."""
+    steps: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a case ended; `faults` is empty for a good end."""
+
+    code: int | None
+    seconds: float
+    kibibytes: int
+    output: bytes
+    faults: tuple[str, ...]
+    place: str = ""
+    """Of a crash: the line of dartsctl where it happened."""
+
+
+def prepare(root: Path) -> None:
+    """The Compose plugin, and everything imported that a case may need."""
+    plugin = root / "docker" / "cli-plugins" / "docker-compose"
+    plugin.parent.mkdir(parents=True, exist_ok=True)
+    plugin.write_text(_PLUGIN)
+    plugin.chmod(0o755)
+    import importlib
+    import pkgutil
+
+    import dartsctl
+
+    for module in pkgutil.walk_packages(dartsctl.__path__, "dartsctl."):
+        if not module.name.endswith("__main__") and "guard_path" not in module.name:
+            importlib.import_module(module.name)
+
+
+def run(case: Case, root: Path) -> Outcome:
+    """Run a case in a folder below `root` that is gone afterwards."""
+    folder = root / f"case-{os.getpid()}"
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "work").mkdir(parents=True)
+    try:
+        _lay_out(case, folder)
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(folder / "engine.sock"))
+            listener.listen(64)
+            engine = _engine({route: answer.replace(b"{folder}", bytes(folder)) for route, answer in case.engine.items()}, listener)
+            try:
+                return _run(case, folder, root)
+            finally:
+                os.kill(engine, signal.SIGKILL)
+                os.waitpid(engine, 0)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _lay_out(case: Case, folder: Path) -> None:
+    says = folder / "says"
+    says.mkdir()
+    for name, data in {"code": b"0", "version": b"2.40.0\n", **case.compose}.items():
+        (says / name).write_bytes(data)
+    for name, data in case.files.items():
+        path = folder / "work" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    for name, kind in case.oddities:
+        path = folder / "work" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_file():
+            path.unlink()
+        if kind == "fifo":
+            os.mkfifo(path)
+        elif kind == "folder":
+            path.mkdir()
+        else:
+            path.symlink_to({"dangling": "nowhere", "loop": path.name, "device": "/dev/zero"}[kind])
+
+
+def _run(case: Case, folder: Path, root: Path) -> Outcome:
+    began = time.monotonic()
+    pid = os.fork()
+    if pid == 0:
+        _become_the_case(case, folder, root)
+    ended = os.pidfd_open(pid)
+    late = not select.select([ended], [], [], DEADLINE)[0]
+    os.close(ended)
+    _end_group(pid)
+    _, status, usage = os.wait4(pid, 0)
+    output = b"".join(file.read_bytes() for name in ("out", "err") if (file := folder / name).exists())
+    code = None if late else os.waitstatus_to_exitcode(status)
+    reports = "".join(file.read_text(errors="replace") for file in folder.glob("**/reports/*.txt"))
+    if code is not None and "logs" in case.words:
+        code = min(code, 1)  # it becomes Compose, whose code is the user's
+    faults = _judge(output, code, usage.ru_maxrss)
+    return Outcome(code, time.monotonic() - began, usage.ru_maxrss, output, faults, _place(reports or output.decode(errors="replace")))
+
+
+def _end_group(pid: int) -> None:
+    try:
+        os.killpg(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
+def _judge(output: bytes, code: int | None, kibibytes: int) -> tuple[str, ...]:
+    text = output.decode(errors="surrogateescape")
+    faults = []
+    if code is None:
+        faults.append("hang")
+    elif code not in CODES:
+        faults.append(f"exit {code}")
+    if "Traceback (most recent call last)" in text:
+        faults.append("traceback")
+    if kibibytes > MEMORY:
+        faults.append("memory")
+    if control := _CONTROL.search(text):
+        faults.append(f"control character {control[0]!a}")
+    if CANARY in text:
+        faults.append("canary")
+    return tuple(faults)
+
+
+def _place(report: str) -> str:
+    """The last line of dartsctl's own in a traceback, and the error."""
+    lines = re.findall(r'File "[^"]*/dartsctl/([^"]*)", line (\d+)', report)
+    last = [line for line in report.splitlines() if line.strip()]
+    return f"{lines[-1][0]}:{lines[-1][1]} {last[-1][:100]}" if lines else ""
+
+
+def _become_the_case(case: Case, folder: Path, root: Path) -> None:
+    """In the forked process: the working folder, the environment, the streams of a case, and then main. Does not return."""
+    code = 99
+    try:
+        os.setpgid(0, 0)
+        os.chdir(folder / "work")
+        environ = environment(case, folder, root)
+        os.environ.clear()
+        os.environ.update(environ)
+        for number, name in enumerate((os.devnull, f"{folder}/out", f"{folder}/err")):
+            opened = os.open(name, os.O_RDWR | os.O_CREAT, 0o600)
+            os.dup2(opened, number)
+            os.close(opened)
+        sys.stdin = os.fdopen(0, closefd=False)
+        sys.stdout = os.fdopen(1, "w", closefd=False, encoding="utf-8")
+        sys.stderr = os.fdopen(2, "w", closefd=False, encoding="utf-8", errors="backslashreplace")
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        from dartsctl.cli import main
+
+        code = main(list(case.words))
+        sys.stdout.flush()
+    except SystemExit as ended:
+        code = ended.code if isinstance(ended.code, int) else 98
+    except BaseException:
+        os.write(2, traceback.format_exc().encode(errors="replace"))
+    finally:
+        os._exit(code)
+
+
+def environment(case: Case, folder: Path, root: Path) -> dict[str, str]:
+    """A case's whole environment."""
+    usual = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder / "home"),
+        "LANG": "C.UTF-8",
+        "DARTSCTL_STATE_DIR": str(folder / "state"),
+        "DOCKER_CONFIG": str(root / "docker"),
+        "DOCKER_HOST": f"unix://{folder}/engine.sock",
+        "APP_SECRET_KEY": f"{CANARY}-in-our-environment",
+    }
+    given = {name: value.replace("{folder}", str(folder)) for name, value in case.variables.items()}
+    return {**usual, **given, "FUZZ_SAYS": str(folder / "says")}
+
+
+# --- the engine ---------------------------------------------------------------------------------------------------------------
+
+
+def _engine(answers: Mapping[str, bytes], listener: socket.socket) -> int:
+    """A process that answers as the case's engine; its pid."""
+    pid = os.fork()
+    if pid:
+        return pid
+    try:
+        command: list[str] = []
+        while True:
+            connection, _ = listener.accept()
+            with connection:
+                _answer(connection, answers, command)
+    finally:
+        os._exit(0)
+
+
+def _answer(connection: socket.socket, answers: Mapping[str, bytes], command: list[str]) -> None:
+    connection.settimeout(5)
+    try:
+        head, _, body = connection.recv(65536).partition(b"\r\n\r\n")
+        method, target = head.decode(errors="replace").split()[:2]
+        if b"Content-Length" in head and not body:
+            body = connection.recv(65536)
+        if method == "POST" and target.endswith("/exec"):
+            command[:] = json.loads(body)["Cmd"]
+        connection.sendall(answers.get(_route(method, target, command), b'HTTP/1.0 404 Not Found\r\n\r\n{"message": "no such thing"}'))
+    except (OSError, ValueError):
+        return
+
+
+def _route(method: str, target: str, command: list[str]) -> str:
+    path = target.partition("?")[0].split("/")
+    path = path[2:] if path[1].startswith("v1.") else path[1:]
+    if path[0] == "exec" and path[-1] == "start":
+        return f"exec {command[0]}" if command else "exec"
+    if method != "GET":
+        return f"{method} {path[-1]}"
+    if path[0] == "containers" and path[-1] == "json" and len(path) > 2:
+        return "containers json of one"
+    if path[0] == "networks" and len(path) > 1:
+        return "networks one"
+    return f"{path[0]} {path[-1]}" if len(path) > 1 else path[0]
+
+
+def http(document: bytes, status: bytes = b"200 OK") -> bytes:
+    """A whole answer."""
+    return b"HTTP/1.0 " + status + b"\r\nContent-Type: application/json\r\n\r\n" + document
+
+
+def frames(out: bytes, err: bytes = b"") -> bytes:
+    """A log or a command's output as the engine sends it."""
+    return b"".join(struct.pack(">B3xI", kind, len(text)) + text for kind, text in ((1, out), (2, err)) if text)

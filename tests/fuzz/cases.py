@@ -1,0 +1,520 @@
+"""The cases: a healthy machine, and random changes of one part of it. Everything follows from the seed, the kind and the number."""
+
+from __future__ import annotations
+
+import io
+import json
+import random
+import tarfile
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from bench import Case, frames, http
+from mutation import CANARY, WEIRD, dumped, of_bytes, of_document, shown
+
+DATA = Path(__file__).parents[1] / "data"
+MOST_STEPS = 3
+Everybody = Collection[int] | None
+
+# --- a healthy machine --------------------------------------------------------------------------------------------------------
+
+SETTINGS = b"""\
+name = "shop"
+[dev]
+files = ["compose.yml"]
+project = "shop-dev"
+[prod]
+files = ["compose.yml"]
+env_files = [".env.production"]
+project = "shop"
+unsafe = "warn"
+wait_timeout = 1
+[ports]
+dev_range = "45101-45110"
+[ports.production]
+web = [45180, 45443]
+app = 45100
+[server]
+command = ["true"]
+health = "/health"
+replaces = ["app"]
+services = "optional"
+ready_timeout = 1
+[server.env]
+API_TOKEN = "cAnAry-in-the-settings"
+BROKER = "{app.host}:{app.port:80}"
+[doctor]
+url = "http://127.0.0.1:45180/"
+"""
+ENV = b"""\
+# production
+DB_PASSWORD=cAnAry-of-the-database-8f1c
+SECRET_KEY="cAnAry of the application 77"
+API_TOKEN='cAnAry-token-51'
+DOMAIN=shop.example.org
+URL=https://user:cAnAry-in-a-url@example.org/${DOMAIN}
+"""
+NGINX = b"""\
+# configuration file /etc/nginx/nginx.conf:
+events {}
+http {
+  upstream app { server app:8080; }
+  server {
+    listen 80; listen 443 ssl; server_name shop.example.org;
+    location / { proxy_pass http://app; }
+    location /api/ { set $up http://app:8080; proxy_pass $up; }
+  }
+  include /etc/nginx/conf.d/*.conf;
+}
+"""
+ERRORS = b"""\
+2026/11/23 23:30:37 [error] 29#29: *1 connect() failed (111: Connection refused) while connecting to upstream, client: 127.0.0.1, server: shop, \
+request: "GET /callback?code=cAnAry-code HTTP/1.1", upstream: "http://127.0.0.2:8080/", host: "shop"
+2026/11/23 23:30:38 [emerg] 1#1: host not found in upstream "app" in /etc/nginx/nginx.conf:4
+"""
+TABLE = b"""\
+  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 00000000:0050 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4711 1 0000000000000000 100 0 0 10 0
+   1: 0100007F:0050 0200007F:1F90 02 00000000:00000000 00:00000000 00000000     0        0 4712 1 0000000000000000 100 0 0 10 0
+"""
+_ID = {"web": "5f" * 32, "app": "60" * 32, "other": "61" * 32}
+
+
+def _model() -> dict[str, Any]:
+    network = {"default": {"name": "shop_default", "driver": "bridge", "ipam": {}}, "edge": {"name": "edge", "external": True}}
+    secrets = {"DB_PASSWORD": f"{CANARY}-db", "SECRET_KEY": f"{CANARY}-key", "PLAIN": "1", "EMPTY": None}
+    web = {
+        "image": "nginx:1.28",
+        "networks": {"default": None, "edge": {"gw_priority": 1}},
+        "ports": [
+            {"mode": "ingress", "target": 80, "published": "45180", "protocol": "tcp", "host_ip": "127.0.0.1"},
+            {"mode": "ingress", "target": 443, "published": "45443-45445", "protocol": "tcp"},
+            {"mode": "ingress", "target": 53, "protocol": "udp"},
+        ],
+        "depends_on": {"app": {"condition": "service_healthy", "required": True}},
+        "volumes": [{"type": "bind", "source": "/srv/certs", "target": "/etc/nginx/certs", "read_only": True, "bind": {}}],
+        "environment": secrets,
+        "command": ["nginx", "--token", f"{CANARY}-argument"],
+    }
+    app = {
+        "image": "shop/app:1",
+        "build": {"context": "/srv/app", "args": {"BUILD_TOKEN": f"{CANARY}-build"}},
+        "container_name": "shop-app",
+        "scale": 1,
+        "deploy": {"replicas": 1},
+        "networks": {"default": {"aliases": ["backend"]}},
+        "healthcheck": {"test": ["CMD", "true"], "interval": "10s"},
+        "ports": [{"mode": "ingress", "target": 8080, "published": "45100", "protocol": "tcp"}],
+        "environment": secrets,
+    }
+    host = {"image": "x", "network_mode": "host", "ports": [{"target": 81, "published": "45181", "protocol": "tcp"}]}
+    return {
+        "name": "shop",
+        "networks": network,
+        "services": {"web": web, "app": app, "host": host},
+        "configs": {"c": {"content": f"{CANARY}-content"}},
+    }
+
+
+def _models() -> list[dict[str, Any]]:
+    recorded = [json.loads(file.read_text()) for file in sorted((DATA / "compose").glob("*.json"))]
+    return [_model(), *(document["model"] for document in recorded if isinstance(document.get("model"), dict))]
+
+
+def _row(service: str, project: str, state: str, status: str, ports: list[dict[str, Any]]) -> dict[str, Any]:
+    labels = {
+        "com.docker.compose.project": project,
+        "com.docker.compose.service": service,
+        "com.docker.compose.config-hash": "0" * 64,
+        "com.docker.compose.container-number": "1",
+        "com.docker.compose.oneoff": "False",
+        "com.docker.compose.project.config_files": "{folder}/work/compose.yml",
+        "com.docker.compose.project.working_dir": "{folder}/work",
+    }
+    return {
+        "Id": _ID[service],
+        "Names": [f"/{project}-{service}-1"],
+        "Image": "nginx:1.28",
+        "State": state,
+        "Status": status,
+        "Created": 1795476637,
+        "Ports": ports,
+        "Labels": labels,
+        "HostConfig": {"NetworkMode": f"{project}_default"},
+        "Mounts": [],
+    }
+
+
+def _engine() -> dict[str, Any]:
+    """Route -> the document, or the bytes, of a healthy engine's answer."""
+    inspected = json.loads((DATA / "engine" / "running.json").read_text())
+    inspected["Config"]["Env"] = [f"DB_PASSWORD={CANARY}-in-the-container", "PATH=/bin"]
+    inspected["State"] |= {"Health": {"Status": "unhealthy", "Log": [{"ExitCode": 1, "Output": "connection refused\n"}]}, "Error": ""}
+    inspected["NetworkSettings"]["Networks"]["bridge"] |= {"IPAddress": "127.0.0.2", "Aliases": ["web"]}
+    rows = [
+        _row("web", "shop", "running", "Up 3 minutes", [{"IP": "127.0.0.1", "PrivatePort": 80, "PublicPort": 45180, "Type": "tcp"}]),
+        _row("app", "shop", "restarting", "Restarting (1) 2 seconds ago", []),
+        _row(
+            "other",
+            "other",
+            "running",
+            "Up 2 hours (healthy)",
+            [{"PrivatePort": 80, "PublicPort": 45100, "Type": "tcp"}, {"PrivatePort": 9, "Type": "tcp"}],
+        ),
+    ]
+    return {
+        "version": {"Platform": {"Name": "Docker Engine - Community"}, "Version": "28.5.2", "ApiVersion": "1.51", "MinAPIVersion": "1.24"},
+        "_ping": b"OK",
+        "info": {"SystemTime": "2026-11-23T23:30:37.32160381Z", "Name": "host", "ServerVersion": "28.5.2"},
+        "containers json": rows,
+        "containers json of one": inspected,
+        "containers logs": frames(b"2026-11-23T23:30:37.32160381Z listening\n", b"2026-11-23T23:30:38.0Z " + ERRORS.splitlines()[0] + b"\n"),
+        "containers archive": _tar(),
+        "POST exec": {"Id": "e" * 64},
+        "exec json": {"ExitCode": 0, "Running": False},
+        "exec nginx": frames(NGINX),
+        "exec cat": frames(TABLE),
+        "exec date": frames(b"+0200\n"),
+        "exec test": frames(b""),
+        "exec tail": frames(ERRORS),
+        "networks one": {
+            "Name": "edge",
+            "Driver": "bridge",
+            "Internal": False,
+            "EnableIPv4": True,
+            "EnableIPv6": False,
+            "Options": {"x": "y"},
+            "Labels": {},
+        },
+    }
+
+
+def _tar() -> bytes:
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w") as tar:
+        about = tarfile.TarInfo("nginx.conf")
+        about.size = len(NGINX)
+        tar.addfile(about, io.BytesIO(NGINX))
+    return made.getvalue()
+
+
+def _answers(engine: Mapping[str, Any]) -> dict[str, bytes]:
+    return {route: answer if answer.startswith(b"HTTP/") else http(answer) for route, answer in _bodies(engine).items()}
+
+
+def _bodies(engine: Mapping[str, Any]) -> dict[str, bytes]:
+    return {route: answer if isinstance(answer, bytes) else dumped(answer) for route, answer in engine.items()}
+
+
+def _compose(model: bytes) -> dict[str, bytes]:
+    return {
+        "model": model,
+        "errors": b'time="2026-11-23T23:30:37Z" level=warning msg="The \\"X\\" variable is not set. Defaulting to a blank string."\n',
+        "hashes": b"web " + b"0" * 64 + b"\napp " + b"1" * 64 + b"\n",
+        "services": b"web\napp\nhost\n",
+        "variables": b'{"X": {"Name": "X", "DefaultValue": "", "PresenceValue": "", "Required": false}}',
+        "progress": b" Container shop-web-1  Creating\n Container shop-web-1  Started\n",
+    }
+
+
+FILES: Mapping[str, bytes] = {"dartsctl.toml": SETTINGS, "compose.yml": b"services: {}\n", ".env.production": ENV, ".env": ENV}
+_STACK_VERBS: tuple[tuple[str, ...], ...] = (
+    ("check", "-f", "compose.yml"),
+    ("check", "-f", "compose.yml", "--json"),
+    ("prod", "check"),
+    ("prod", "check", "--json"),
+    ("prod", "ps"),
+    ("prod", "ps", "--json"),
+    ("prod", "config"),
+    ("prod", "config", "--json"),
+    ("prod", "up", "--dry-run"),
+    ("prod", "down", "--dry-run"),
+    ("dev", "check"),
+    ("dev", "up", "--dry-run", "--on-conflict", "remap"),
+    ("dev", "url"),
+    ("dev", "list"),
+    ("ports",),
+    ("ports", "--json"),
+    ("doctor",),
+    ("doctor", "--json"),
+)
+_SLOW_VERBS: tuple[tuple[str, ...], ...] = (
+    ("prod", "up"),
+    ("prod", "up", "--skip-port-check"),
+    ("prod", "restart"),
+    ("dev", "up", "--on-conflict", "remap", "--wait-timeout", "1"),
+    ("prod", "down", "--no-input"),
+    ("prod", "logs"),
+    ("run", "--", "true"),
+    ("dev",),
+    ("history",),
+    ("guard", "status"),
+)
+
+
+def _verb(chance: random.Random) -> tuple[str, ...]:
+    return chance.choice(_SLOW_VERBS if chance.random() < 0.1 else _STACK_VERBS)
+
+
+def healthy(words: tuple[str, ...]) -> Case:
+    """Nothing is wrong."""
+    return Case(words=words, files=FILES, compose=_compose(dumped(_model())), engine=_answers(_engine()))
+
+
+# --- what goes wrong ----------------------------------------------------------------------------------------------------------
+
+
+def _chances(seed: int, kind: str, number: int, kept: Everybody) -> list[random.Random]:
+    """A source of chance for each change; `kept` are the numbers of the changes to make."""
+    count = random.Random(f"{seed}/{kind}/{number}/count").choice((1, 1, 2, MOST_STEPS))
+    return [random.Random(f"{seed}/{kind}/{number}/{step}") for step in range(count) if kept is None or step in kept]
+
+
+def models(chance: random.Random, steps: list[random.Random]) -> Case:
+    """Compose answers with another model than it should."""
+    case = healthy(_verb(chance))
+    document: Any = chance.choice([_model(), chance.choice(_models())])
+    compose, told = dict(case.compose), []
+    raw = dumped(document)
+    for step in steps:
+        if step.random() < 0.85:
+            document, what = of_document(document, step)
+            raw = dumped(document)
+            told.append(f"model{what}")
+        else:
+            part = step.choice(("model", "hashes", "services", "variables", "errors", "version", "progress", "code"))
+            data = raw if part == "model" else {**compose, "version": b"2.40.0\n", "code": b"0"}[part]
+            compose[part], what = of_bytes(data, step) if part != "code" else (step.choice((b"1", b"14", b"130", b"255")), "another exit code")
+            raw = compose[part] if part == "model" else raw
+            told.append(f"{part}: {what}")
+    return replace(case, compose={**compose, "model": raw}, steps=tuple(told))
+
+
+def engine(chance: random.Random, steps: list[random.Random]) -> Case:
+    """The engine answers with something else than it should."""
+    case = healthy(_verb(chance))
+    documents, told = _engine(), []
+    whole: dict[str, bytes] = {}
+    for step in steps:
+        route = step.choice(list(documents))
+        answer = documents[route]
+        kind = step.random()
+        if kind < 0.1:
+            whole[route], what = of_bytes(http(_bodies(documents)[route]), step)
+        elif kind < 0.15:
+            status = step.choice((b"500 Oops", b"404 Not Found", b"409 Conflict", b"204 No Content", b"9" * 4301, b"-1", b"101 UPGRADED"))
+            whole[route], what = http(b'{"message": "cannot\\u001b[31m do that"}', status), f"status {shown(status)}"
+        elif isinstance(answer, bytes) or kind < 0.25:
+            documents[route], what = of_bytes(_bodies(documents)[route], step)
+        else:
+            documents[route], what = of_document(answer, step)
+        told.append(f"{route}{'' if what.startswith('.') else ': '}{what}")
+    return replace(case, engine={**_answers(documents), **whole}, steps=tuple(told))
+
+
+def settings(chance: random.Random, steps: list[random.Random]) -> Case:
+    """Somebody has written something else into the settings."""
+    case = healthy(_verb(chance))
+    text, told = SETTINGS, []
+    for step in steps:
+        lines = text.decode(errors="surrogateescape").splitlines()
+        if step.random() < 0.3 or not lines:
+            text, what = of_bytes(text, step)
+        else:
+            place = step.randrange(len(lines))
+            key = lines[place].partition("=")[0]
+            lines[place] = step.choice(
+                (f"{key} = {_toml(step)}", f"{key} = {_toml(step)}", _toml(step), f"[{_toml(step)}]", f"{_toml(step)} = 1", "")
+            )
+            text, what = "\n".join(lines).encode(errors="surrogateescape"), f"line {place + 1} -> {shown(lines[place])}"
+        told.append(f"settings: {what}")
+    name = chance.choice(("dartsctl.toml", "dartsctl.toml", "pyproject.toml"))
+    files = {file: data for file, data in case.files.items() if file != "dartsctl.toml"}
+    inner = text if name == "dartsctl.toml" else text.replace(b"[", b"[tool.dartsctl.", 9).replace(b"name", b"[tool.dartsctl]\nname", 1)
+    return replace(case, files={**files, name: inner}, steps=tuple(told))
+
+
+def _toml(chance: random.Random) -> str:
+    value = chance.choice(WEIRD)
+    if isinstance(value, str):
+        return chance.choice((json.dumps(value), f"'{value}'", value)).encode(errors="replace").decode()
+    plain = (
+        "1979-05-27T07:32:00Z", "0x1F", "1e999", "inf", "[[", "{a=1}", '"""x', "[1, 'a', [{}]]", "[" * 3000, "a." * 2000 + "b",
+        "9" * 5000, '["{python}", "{nope}"]', '"{app.port:99999999999}"', '{"" = 1}',
+    )  # fmt: skip
+    return chance.choice((json.dumps(value) if value is not None else "null", chance.choice(plain)))
+
+
+def env_files(chance: random.Random, steps: list[random.Random]) -> Case:
+    """An env file is broken."""
+    case = healthy(_verb(chance))
+    files, told = dict(case.files), []
+    for step in steps:
+        name = step.choice((".env.production", ".env"))
+        files[name], what = of_bytes(files[name], step)
+        told.append(f"{name}: {what}")
+    return replace(case, files=files, steps=tuple(told))
+
+
+_WORDS = (
+    "check", "prod", "dev", "ports", "doctor", "guard", "history", "init", "run", "up", "down", "ps", "logs", "config", "restart",
+    "url", "list", "stop", "install", "remove", "status", "web", "app", "45101", "--", "true", "--json", "--dry-run", "--no-input",
+    "-q", "-v", "--no-color", "-f", "--file", "compose.yml", "-p", "--project", "--profile", "--env-file", ".env", "--port", "--host",
+    "127.0.0.1", "--on-conflict", "remap", "fail", "wait", "ask", "--wait-timeout", "1", "--scale", "web=2", "--no-engine",
+    "--project-dir", ".", "--venv", "--last", "--timeout", "--pull", "--skip-port-check", "--no-services", "--help", "--version",
+    "--proxy", "--url", "http://127.0.0.1:1/", "--health", "/x", "--volumes", "--remove-orphans", "--enforce", "--handover", "--tail",
+    "--unknown", "stagin",
+)  # fmt: skip
+
+
+def arguments(chance: random.Random, steps: list[random.Random]) -> Case:
+    """Somebody types something."""
+    words, told = list(chance.choice(_STACK_VERBS + _SLOW_VERBS)), []
+    for step in steps:
+        place = step.randrange(len(words) + 1)
+        weird = [word for word in WEIRD if isinstance(word, str) and "\0" not in word and "\ud800" not in word and not word.startswith("/")]
+        word = step.choice((step.choice(_WORDS), step.choice(_WORDS), step.choice(weird), "\udcff", "x/" * 200, f"--{step.choice(weird)}"))
+        words[place : place + step.choice((0, 1))] = [word]
+        told.append(f"word {place} -> {shown(word)}")
+    return replace(healthy(_harmless(words)), steps=tuple(told))
+
+
+def _harmless(words: list[str]) -> tuple[str, ...]:
+    """What a random line must not do on somebody's machine: answer yes, repair, stop, open a browser, or start anything but `true`."""
+    own, after = (words[: words.index("--")], ["--", "true"]) if "--" in words else (words, [])
+    return (*(word for word in own if word not in ("--yes", "-y", "--fix", "--open")), *after)
+
+
+_VARIABLES: Mapping[str, tuple[str, ...]] = {
+    "DARTSCTL_DEV_RANGE": ("1-2", "x", "5001-", "\u00b2-\u00b3", "9" * 5000 + "-1"),
+    "DARTSCTL_DEV_FILES": (":", "nope.yml", "x" * 300, ".", "compose.yml:compose.yml"),
+    "DARTSCTL_PROD_FILES": ("nope.yml", "/dev/null", "\udcff.yml", "a\nb"),
+    "DARTSCTL_DEV_PROJECT": ("", "X", "shop", "x" * 300),
+    "DARTSCTL_PROD_PROJECT": ("-", "\x1b[31m"),
+    "DARTSCTL_ON_CONFLICT": ("fali", "\u202e", "remap"),
+    "DARTSCTL_WAIT_TIMEOUT": ("nan", "inf", "-1", "1e999", "9" * 5000, "\u0661", "1_0"),
+    "DARTSCTL_PROJECT_DIR": ("nope", "x" * 300, "\udcff", "compose.yml", "a/" * 3000),
+    "DARTSCTL_STATE_DIR": ("compose.yml", "compose.yml/x", "x" * 300, "\udcff", "\x1b[31m", "a/" * 3000),
+    "DOCKER_HOST": (
+        "tcp://",
+        "unix://",
+        "unix://nope",
+        "unix:///" + "x" * 300,
+        "bogus",
+        "npipe://x",
+        "fd://",
+        "tcp://127.0.0.1:1",
+        "\x1b[31m",
+        "\udcff",
+        "unix://.",
+    ),
+    "DOCKER_CONTEXT": ("nope", "default", "../..", "\udcff", "x" * 300),
+    "DOCKER_CONFIG": ("nope", "compose.yml", "x" * 300, "\udcff", "a/" * 3000),
+    "COMPOSE_FILE": ("nope.yml", ":", "\udcff", "x" * 300),
+    "COMPOSE_PROJECT_NAME": ("X Y", "\udcff", ""),
+    "COMPOSE_PROFILES": (",", "*", "\udcff"),
+    "COMPOSE_ENV_FILES": ("nope", ","),
+    "HOME": ("", "nope", "{folder}/" + "x" * 300, "\udcff", "compose.yml"),
+    "XDG_STATE_HOME": ("", "relative", "{folder}/\x1b[31m"),
+    "SUDO_UID": ("x", "-1", "4294967295", "9" * 30, "\u00b2", "1000"),
+    "SUDO_GID": ("x", "1000", "9" * 30),
+    "SUDO_USER": ("nobody-here", "\x1b[31m"),
+    "VIRTUAL_ENV": ("nope", "compose.yml", "x" * 300, "\udcff", "."),
+    "COLUMNS": ("0", "-1", "x", "9" * 30, "\u00b2"),
+    "TERM": ("", "dumb", "\udcff", "x" * 300),
+    "LANG": ("C", "nope", "\udcff"),
+    "TMPDIR": ("nope", "compose.yml", "\udcff"),
+    "PATH": ("", "nope", "\udcff", ":", "x" * 300),
+    "CI": ("", "true"),
+    "NO_COLOR": ("", "1"),
+    "FORCE_COLOR": ("1",),
+    "_DARTSCTL_COMPLETE": ("complete_bash", "nope", "source_zsh"),
+    "HTTP_PROXY": ("x", "\udcff"),
+}
+
+
+def variables(chance: random.Random, steps: list[random.Random]) -> Case:
+    """Variables have values that nobody meant."""
+    case = healthy(_verb(chance))
+    if chance.random() < 0.3:
+        case = replace(case, variables={"DARTSCTL_STATE_DIR": "", "HOME": "{folder}/home"})
+    given, told = dict(case.variables), []
+    for step in steps:
+        name = step.choice(list(_VARIABLES))
+        given[name] = step.choice(_VARIABLES[name])
+        told.append(f"{name}={shown(given[name])}")
+    return replace(case, variables=given, steps=tuple(told))
+
+
+_META = "contexts/meta/37a8eec1ce19687d132fe29051dca629d164e2c4958ba141d5f4133a33f0688f/meta.json"  # of "default2"
+_STATE_FILES: Mapping[str, bytes] = {
+    "history.jsonl": b'{"when": 1795476637.0, "what": "stopped", "subject": "x", "why": "y", "who": "z"}\n',
+    "guards/x.json": b'{"venv": "/srv/x", "checkout": "/srv/x", "ports": [5000]}',
+    "overrides/shop-dev.json": b'[{"service": "web", "target": 80, "protocol": "tcp", "old": "45180", "new": 45191}]',
+    "ports/45101.lock": b'{"port": 45101, "pid": 1, "checkout": "/srv/x", "command": ["true"], "url": "http://127.0.0.1:45101", "started": 1.0}',
+    "checkouts/x.json": b'{"port": 45102}',
+}
+
+
+def files(chance: random.Random, steps: list[random.Random]) -> Case:
+    """A file is another thing than a file, has an impossible name, or says something else."""
+    case = healthy(_verb(chance))
+    own, oddities, told = dict(case.files), [], []
+    docker = {
+        "docker/config.json": b'{"currentContext": "default2", "credsStore": "x"}',
+        f"docker/{_META}": b'{"Endpoints": {"docker": {"Host": "unix://x"}}}',
+    }
+    state = {f"state/{name}": data for name, data in _STATE_FILES.items()}
+    given = {"DARTSCTL_STATE_DIR": "{folder}/work/state"}
+    for step in steps:
+        part = step.choice(("own", "own", "state", "docker"))
+        names = {"own": [*FILES, "compose.override.yml", "pyproject.toml", ".venv"], "state": list(state), "docker": list(docker)}[part]
+        name = step.choice(names)
+        own |= state if part == "state" else docker if part == "docker" else {}
+        if part == "docker":
+            given |= {"DOCKER_CONFIG": "{folder}/work/docker", "DOCKER_HOST": ""}
+        if step.random() < 0.5:
+            kind = step.choice(("fifo", "folder", "dangling", "loop", "device"))
+            own.pop(name, None)
+            oddities.append((name, kind))
+            told.append(f"{name} is a {kind}")
+        else:
+            data = own.get(name, b"{}")
+            try:
+                changed, what = of_document(json.loads(data), step)
+                own[name] = dumped(changed)
+            except ValueError:
+                own[name], what = of_bytes(data, step)
+            told.append(f"{name}: {what}")
+    places = {name for name, _ in oddities}
+    return replace(
+        case,
+        files={name: data for name, data in own.items() if name not in places},
+        oddities=tuple(dict(oddities).items()),
+        variables=given,
+        steps=tuple(told),
+    )
+
+
+KINDS: Mapping[str, Callable[[random.Random, list[random.Random]], Case]] = {
+    "models": models,
+    "engine": engine,
+    "settings": settings,
+    "env": env_files,
+    "arguments": arguments,
+    "variables": variables,
+    "files": files,
+}
+_WEIGHTS = (30, 30, 10, 6, 10, 7, 7)
+
+
+def draw(seed: int, number: int) -> str:
+    """The kind of the case with this number."""
+    return random.Random(f"{seed}/{number}").choices(list(KINDS), _WEIGHTS)[0]
+
+
+def make(seed: int, kind: str, number: int, kept: Everybody = None) -> Case:
+    """The case; with only some of its changes where `kept` names them."""
+    return KINDS[kind](random.Random(f"{seed}/{kind}/{number}"), _chances(seed, kind, number, kept))

@@ -1,0 +1,49 @@
+"""A sample of the fuzzer, as long as the tests may take for it. More of it: `make fuzz N=10000 SEED=7`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import bench
+import cases
+import pytest
+
+import fuzz
+
+pytestmark = pytest.mark.timeout(180)
+
+COUNT = 400
+BUDGET = 35.0
+"""Seconds after which no further case is begun."""
+
+
+LATER = ("canary", "control character")
+"""What the output gate is not yet asked for."""
+
+
+def test_a_healthy_machine_ends_as_it_should(tmp_path: Path) -> None:
+    """Else the fuzzer would only ever see how dartsctl gives up."""
+    bench.prepare(tmp_path)
+    codes = {
+        ("check", "-f", "compose.yml"): 3,
+        ("prod", "check", "--json"): 3,
+        ("prod", "ps"): 0,
+        ("prod", "config"): 0,
+        ("ports", "--json"): 0,
+        ("doctor", "--json"): 1,
+        ("prod", "up", "--skip-port-check"): 6,
+        ("prod", "down", "--no-input"): 0,
+        ("run", "--", "true"): 0,
+        ("history",): 0,
+    }
+    ended = {words: bench.run(cases.healthy(words), tmp_path) for words in codes}
+    assert {words: outcome.code for words, outcome in ended.items()} == codes
+
+
+def test_whatever_comes_from_outside_ends_well() -> None:
+    result = fuzz.run(COUNT, seed=2026, jobs=2, budget=BUDGET)
+    asked = [one for one in result.failures if "UnicodeEncodeError" not in one.sort]
+    failures = [one for one in asked if any(not fault.startswith(LATER) for fault in one.outcome.faults)]
+    assert not failures, fuzz.report(replace(result, failures=failures), BUDGET)
+    assert len(result.codes) > 4, "cases that all end alike are no sample"

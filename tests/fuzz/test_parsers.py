@@ -1,0 +1,117 @@
+"""The parsers of other programs' texts: whatever they are given, they give a result, or an error of ours. `make fuzz` gives them more."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as some
+
+from dartsctl import compose_errors, log_stream, nginx_config, nginx_log, reader, stack
+from dartsctl.edges import certificates, env_files, network_namespace
+from dartsctl.errors import DartsctlError
+from dartsctl.reader import Source, http_status
+from dartsctl.settings_file import line_numbers
+
+EXAMPLES = int(os.environ.get("DARTSCTL_FUZZ_EXAMPLES", "60"))
+
+fuzzed = settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+
+words = some.sampled_from(
+    [
+        "server",
+        "listen",
+        "location",
+        "/",
+        "proxy_pass",
+        "http://app:80",
+        "include",
+        "*",
+        ";",
+        "{",
+        "}",
+        "#",
+        '"',
+        "'",
+        "\\",
+        "$a",
+        "${a}",
+        "set",
+        "80",
+        "[::]:443",
+        "ssl",
+        "upstream",
+        "unix:/x",
+        "²",
+        "99999",
+        "\n",
+        "\x00",
+        "�",
+    ]
+)
+nginx = some.lists(words | some.text(max_size=5), max_size=60).map(" ".join)
+log_words = some.sampled_from(
+    [
+        "2026/11/23 23:30:37 ",
+        "9999/99/99 99:99:99 ",
+        "[error] ",
+        "[emerg] ",
+        "29#29: *1 ",
+        "connect() failed (111: Connection refused)",
+        ', upstream: "',
+        "\0",
+        "\n",
+    ]
+)
+lines = some.lists(log_words | some.text(max_size=8), max_size=12).map("".join)
+rows = some.lists(
+    some.sampled_from(["   0: ", "0100007F", ":", "0050", " ", "0A", "00000000:00000000", "4711", "\u0663", "\n", "x", "9" * 30]), max_size=30
+).map("".join)
+values = some.recursive(
+    some.none() | some.booleans() | some.integers() | some.floats() | some.text(max_size=6),
+    lambda inner: (
+        some.lists(inner, max_size=3)
+        | some.dictionaries(some.sampled_from(["name", "services", "ports", "target", "published", "web"]), inner, max_size=3)
+    ),
+    max_leaves=12,
+)
+env_lines = some.lists(
+    some.sampled_from(["A", "=", "B_SECRET", '"', "'", "\\", "$", "{", "}", ":-", "\n", "#", "export ", " ", "\u2028"]), max_size=30
+).map("".join)
+
+PARSERS: dict[str, tuple[some.SearchStrategy[object], Callable[..., object]]] = {
+    "nginx's configuration": (nginx, lambda text: nginx_config.read({"/etc/nginx/nginx.conf": text, "/etc/nginx/x": text})),
+    "nginx -T": (nginx, nginx_config.dumped),
+    "nginx's log": (lines, nginx_log.entry),
+    "a time": (some.text(max_size=40) | some.from_regex(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,20}(Z|[+-][0-9:]{5})"), nginx_log.moment),
+    "a time zone": (some.text(max_size=8), nginx_log.seconds_east),
+    "a container's log": (some.binary(max_size=60), lambda body: [*log_stream.lines(body, timestamps=True), *log_stream.output(body)]),
+    "a container's socket table": (rows, lambda text: [*network_namespace.listening([text]), *network_namespace.peers([text])]),
+    "a status line": (some.binary(max_size=40), http_status),
+    "Compose's errors": (
+        some.text(max_size=80),
+        lambda text: (compose_errors.classify(text), compose_errors.plain(text), compose_errors.config_hint(text)),
+    ),
+    "Compose's model": (values, stack.read),
+    "JSON": (some.text(max_size=60) | some.binary(max_size=60), lambda text: reader.loads(text, Source("x"))),
+    "an env file": (env_lines, lambda text: (env_files.values_in(text), env_files.interpolated(text, {"A": "1"}))),
+    "a certificate": (some.binary(max_size=200), certificates.served),
+    "the lines of settings": (some.text(alphabet="[]{}=\"'#.\n ab", max_size=60), line_numbers),
+}
+
+
+@pytest.mark.parametrize("name", PARSERS)
+def test_any_text_is_read_or_refused(name: str) -> None:
+    strategy, parse = PARSERS[name]
+
+    @fuzzed
+    @given(strategy)
+    def read(text: object) -> None:
+        try:
+            parse(text)
+        except DartsctlError:
+            return
+
+    read()
