@@ -92,7 +92,7 @@ class Folder:
 
         Raises FileNotFoundError, UnsafeFile, OSError.
         """
-        status = self._status(name)
+        status = self.stat(name)
         if status and not stat.S_ISDIR(status.st_mode):
             raise UnsafeFile(self.path / name, _kind(status))
         folder = _open_or_make(self, name, os.O_RDONLY, make, _heir(self.status))
@@ -100,16 +100,16 @@ class Folder:
 
     def exists(self, name: str) -> bool:
         """Return whether something has the name, a link to nothing too."""
-        return self._status(name) is not None
+        return self.stat(name) is not None
 
     def is_folder(self, name: str) -> bool:
         """Return whether a folder has the name, not a link to one."""
-        status = self._status(name)
+        status = self.stat(name)
         return status is not None and stat.S_ISDIR(status.st_mode)
 
     def check(self, name: str, *, owners: Collection[int] | None = None) -> bool:
         """Return whether there is a file. Raises UnsafeFile where it is not one to be used."""
-        status = self._status(name)
+        status = self.stat(name)
         if status:
             _check_file(self.path / name, status, owners)
         return status is not None
@@ -125,12 +125,15 @@ class Folder:
             raise
         return descriptor
 
-    def create(self, name: str, mode: int = PRIVATE) -> int:
-        """Return a descriptor, to read and write, of a new file. Raises FileExistsError, OSError."""
+    def create(self, name: str, mode: int = PRIVATE, *, heir: tuple[int, int] | None = None) -> int:
+        """Return a descriptor, to read and write, of a new file. Raises FileExistsError, OSError.
+
+        `heir`: uid and gid that it gets (default: where root makes it, those of the folder).
+        """
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | _FILE
         descriptor = os.open(name, flags, mode, dir_fd=self.descriptor)
         try:
-            _hand_over(descriptor, mode, _heir(self.status))
+            _hand_over(descriptor, mode, heir or _heir(self.status))
         except BaseException:
             os.close(descriptor)
             raise
@@ -173,11 +176,11 @@ class Folder:
         return status
 
     @contextmanager
-    def fresh(self, data: bytes, mode: int, *, sync: bool = False) -> Iterator[str]:
+    def fresh(self, data: bytes, mode: int, *, heir: tuple[int, int] | None = None, sync: bool = False) -> Iterator[str]:
         """Yield the unpredictable name of a new file with `data`; under that name it is removed at the end."""
         temporary = f".{os.urandom(8).hex()}.tmp"
         try:
-            with os.fdopen(self.create(temporary, mode), "wb") as file:
+            with os.fdopen(self.create(temporary, mode, heir=heir), "wb") as file:
                 file.write(data)
                 if sync:
                     file.flush()
@@ -198,11 +201,16 @@ class Folder:
             return False
         return True
 
+    def remove_folder(self, name: str) -> None:
+        """Remove an empty folder. Raises OSError."""
+        os.rmdir(name, dir_fd=self.descriptor)
+
     def names(self) -> list[str]:
         """Return the names in the folder, sorted."""
         return sorted(entry.name for entry in os.scandir(self.descriptor))
 
-    def _status(self, name: str) -> os.stat_result | None:
+    def stat(self, name: str) -> os.stat_result | None:
+        """Return the status of what has the name, of a link itself; None where it is free."""
         try:
             return os.stat(name, dir_fd=self.descriptor, follow_symlinks=False)
         except FileNotFoundError:
@@ -247,6 +255,25 @@ def refuse_links_of_others(folder: Path) -> None:
     """Raise UnsafeFile where a link of another user leads to `folder`. Raises OSError too."""
     with open_folder(folder):
         return
+
+
+def locate(path: Path) -> tuple[Folder, str]:
+    """Open the folder of the file that `path` leads to, and return it with the file's name there, which is no link's.
+
+    Raises UnsafeFile for a link of another user, OSError.
+    """
+    for links in range(_LINKS + 1):
+        folder = open_folder(path.parent)
+        try:
+            target = _link_target(folder, path.name, links)
+            if target is None:
+                return folder, path.name
+        except BaseException:
+            os.close(folder.descriptor)
+            raise
+        os.close(folder.descriptor)
+        path = folder.path / target
+    raise UnsafeFile(path, "is one of too many symbolic links")
 
 
 def lock(

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from dartsctl.edges.env_files import example_of, filled_in, interpolated, mode, read, shown_values, values_in
+from dartsctl.edges.env_files import example_of, filled_in, interpolated, mode, read, shown_values, text_of, values_in
 from dartsctl.environment import EnvValue
 from dartsctl.errors import ExitCode, UsageError
+from dartsctl.files import UnsafeFile
+from two_users import ANN, Victim, as_user, needs_root, public_folder
 
 SECRET = "canary-4711"
 
@@ -194,3 +196,13 @@ def test_a_value_with_special_characters_is_replaced_whole() -> None:
 def test_an_example_that_cannot_be_read_is_refused_with_its_line() -> None:
     with pytest.raises(UsageError, match=r"^line \d+ of the example is no NAME=value line$"):
         filled_in("A=1\nB='open\n", lambda _name, _value: None)
+
+
+@needs_root
+def test_a_copy_is_made_of_no_file_that_another_users_link_leads_to(tmp_path: Path) -> None:
+    """Else root would copy its own secrets into their folder."""
+    victim = Victim.at(tmp_path / "victim")
+    with public_folder(ANN) as project:
+        as_user(ANN, lambda: (project / ".env.example").symlink_to(victim.path))
+        with pytest.raises(UnsafeFile, match="is a symbolic link of another user"):
+            text_of(project / ".env.example")

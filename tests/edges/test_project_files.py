@@ -8,12 +8,16 @@ import stat
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from dartsctl.edges.project_files import template, template_mode, template_names, writing
 from dartsctl.errors import DartsctlError
+from dartsctl.users import user_name
+from tiny_disk import tiny_disk
+from two_users import ANN, NOBODY, Victim, as_user, needs_root, public_folder
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -42,14 +46,16 @@ def test_a_new_file_has_its_text_and_its_mode_and_the_folders_it_needs(tmp_path:
     assert listing(tmp_path) == ["a", "a/b", "a/b/.env", "run.sh"]
 
 
-def test_the_users_mask_takes_nothing_away_and_adds_nothing(tmp_path: Path) -> None:
-    before = os.umask(0o000)
+@pytest.mark.parametrize("umask", [0o000, 0o077])
+def test_the_users_mask_takes_nothing_away_and_adds_nothing(tmp_path: Path, umask: int) -> None:
+    before = os.umask(umask)
     try:
         with writing() as files:
-            files.create(tmp_path / ".env", "x", 0o600)
+            files.create(tmp_path / "compose" / "nginx" / ".env", "x", 0o600)
     finally:
         os.umask(before)
-    assert mode(tmp_path / ".env") == 0o600
+    names = ("compose", "compose/nginx", "compose/nginx/.env")
+    assert [mode(tmp_path / name) for name in names] == [0o755, 0o755, 0o600]
 
 
 @pytest.mark.parametrize("kind", ["file", "link to nothing", "folder"])
@@ -191,6 +197,65 @@ def test_under_sudo_the_new_files_belong_to_the_checkouts_owner(tmp_path: Path) 
         files.append(tmp_path / ".gitignore", ("b",))
     owners = {path.name: (path.stat().st_uid, path.stat().st_gid) for path in tmp_path.rglob("*")}
     assert owners == {"compose": (1234, 2345), "x": (1234, 2345), ".gitignore": (99, 98)}
+
+
+# --- other users of the host --------------------------------------------------------------------------------------------------
+
+
+@needs_root
+@pytest.mark.parametrize("uid", [0, NOBODY])
+@pytest.mark.parametrize("name", [".gitignore", "compose", "compose/nginx", ".env"])
+def test_no_link_that_another_user_has_planted_is_followed(tmp_path: Path, name: str, uid: int) -> None:
+    """By root, nor by a user who works in a folder that is open to several."""
+    victim = Victim.at(tmp_path / "victim")
+    with public_folder(ANN, 0o1777) as project:
+
+        def plant() -> None:
+            (project / name).parent.mkdir(exist_ok=True)
+            (project / name).symlink_to(victim.path if name.startswith(".") else tmp_path)
+
+        as_user(ANN, plant)
+        before = listing(project)
+
+        def write() -> None:
+            with writing() as files:
+                files.create(project / "first", "new", 0o644)
+                files.append(project / ".gitignore", ("/.env",))
+                files.create(project / ".env", "A=1", 0o600)
+                files.create(project / "compose" / "nginx" / "nginx.conf", "", 0o644)
+
+        said = as_user(uid, write)
+        expected = "has just been made by somebody else" if name == ".env" else "is a symbolic link of another user (1000); nothing was written"
+        assert expected.replace("1000", user_name(ANN)) in said
+        assert listing(project) == before
+    assert victim.is_untouched()
+    assert listing(tmp_path) == ["victim"]
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir, lambda path: path.hardlink_to(path.with_name("other"))])
+def test_lines_are_appended_to_a_file_of_one_name_alone(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    (tmp_path / "other").write_text("mine")
+    make(tmp_path / ".gitignore")
+    with pytest.raises(DartsctlError, match=r"\.gitignore (is|has) a .*; nothing was written"), writing() as files:
+        files.append(tmp_path / ".gitignore", ("/.env",))
+    assert (tmp_path / "other").read_text() == "mine"
+
+
+@needs_root
+def test_a_full_disk_leaves_no_file_and_no_half_of_one(tmp_path: Path) -> None:
+    def write() -> None:
+        with writing() as files:
+            files.append(tmp_path / ".gitignore", ("/.env",))
+            files.create(tmp_path / "compose" / "first", "new", 0o644)
+            files.create(tmp_path / ".env", "A=1\n" * 20_000, 0o600)
+
+    with tiny_disk(tmp_path):
+        (tmp_path / ".gitignore").write_text("a\n" * 2000)
+        before = (tmp_path / ".gitignore").read_bytes()
+        with pytest.raises(DartsctlError, match=r"\.env cannot be written: No space left on device; nothing was written"):
+            write()
+        assert listing(tmp_path) == [".gitignore"]
+        assert (tmp_path / ".gitignore").read_bytes() == before
 
 
 # --- the templates -------------------------------------------------------------------------------------------------------------

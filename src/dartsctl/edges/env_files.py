@@ -18,6 +18,7 @@ from pathlib import Path
 from dartsctl import bounded_file
 from dartsctl.environment import EnvValue
 from dartsctl.errors import UsageError
+from dartsctl.files import EVERYBODY, locate
 
 EXAMPLES = (".example", ".sample", ".template", ".dist")
 """What the name of an env file's example ends in."""
@@ -71,8 +72,17 @@ def shown_values(paths: Sequence[Path], folders: Sequence[Path] = ()) -> dict[st
 
 
 def text_of(path: Path) -> str:
-    """An env file's whole text. Raises UsageError where it is not there, or no text."""
-    return _text(path)
+    """An env file's whole text, for a copy of it: no link of another user is followed, they might get to read what is root's.
+
+    Raises UsageError where it is not there, or no text; UnsafeFile.
+    """
+    try:
+        folder, name = locate(path)
+        with folder:
+            data = folder.read(name, limit=bounded_file.TEXT_LIMIT, owners=EVERYBODY)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}", hint=f"ls -l {path}") from error
+    return _decoded(data, path)
 
 
 def values_in(text: str) -> dict[str, str]:
@@ -131,6 +141,11 @@ def _text(path: Path) -> str:
         raise UsageError(f"there is no env file {path}", hint=f"make it, or leave it out: ls -la {path.parent}") from None
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}", hint=f"ls -l {path}") from error
+    return _decoded(data, path)
+
+
+def _decoded(data: bytes, path: Path) -> str:
+    """Raises UsageError for what is no UTF-8 text."""
     if b"\0" in data:
         line = data[: data.index(b"\0")].count(b"\n") + 1
         raise UsageError(f"{path.name}:{line}: a NUL byte; this is no text file", hint=f"file {path}")

@@ -10,9 +10,11 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from stat import S_IMODE
 
 from dartsctl import bounded_file
-from dartsctl.errors import DartsctlError
+from dartsctl.errors import DartsctlError, Refused
+from dartsctl.files import EVERYBODY, PUBLIC_FOLDER, Folder, UnsafeFile, locate, open_folder
 
 _PACKAGE = Path(__file__).parents[1]
 _NOT_SHIPPED = frozenset({"__pycache__", "instance", ".compose-lint.yml", ".compose-lint.dev.yml"})
@@ -47,74 +49,73 @@ class Writing:
     """What has been written so far; `writing` takes it back where not all of it could be."""
 
     def __init__(self) -> None:
-        self._fresh: list[Path] = []
-        self._made: list[tuple[Path, tuple[int, int]]] = []
+        self._made: list[tuple[Path, os.stat_result]] = []
         self._folders: list[Path] = []
         self._changed: list[tuple[Path, bytes]] = []
+        self._is_interrupted = False
 
     def create(self, path: Path, text: str, mode: int) -> None:
         """Write a new file, and the folders that it needs. Raises DartsctlError where there is one by now, or it cannot be written."""
+        self.go_on()
         with _told(path):
-            self._make_folders(path.parent)
-            fresh = _beside(path)
-            self._fresh.append(fresh)  # an interrupt may come in the very `finally` that removes it
-            try:
-                _fill(fresh, text.encode(), mode)
-                found = fresh.stat()
-                self._made.append((path, (found.st_dev, found.st_ino)))  # before the name is there: an interrupt may come in between
-                _name(fresh, path)
-            finally:
-                fresh.unlink(missing_ok=True)
+            self._note_missing(path.parent)
+            with open_folder(path.parent, make=PUBLIC_FOLDER) as folder:
+                self._made.append((path, folder.add(path.name, text.encode(), mode=mode)))
 
     def append(self, path: Path, lines: tuple[str, ...]) -> None:
-        """Add lines to a text file, in its own kind of line ends; a new file where there is none."""
-        if not path.exists():
+        """Add lines to a text file, in its own kind of line ends; a new file where there is none. A link of our own stays one."""
+        self.go_on()
+        if not os.path.lexists(path):
             self.create(path, "".join(f"{line}\n" for line in lines), 0o644)
             return
         with _told(path):
-            real = path.resolve()  # a link stays one
-            old = bounded_file.read_bytes(real)
-            end = b"\r\n" if b"\r\n" in old else b"\n"
-            gap = end if old and not old.endswith(b"\n") else b""
-            self._changed.append((real, old))
-            _replace(real, old + gap + b"".join(line.encode() + end for line in lines))
+            folder, name = locate(path)
+            with folder:
+                old = folder.read(name, limit=bounded_file.TEXT_LIMIT, owners=EVERYBODY)
+                end = b"\r\n" if b"\r\n" in old else b"\n"
+                gap = end if old and not old.endswith(b"\n") else b""
+                self._changed.append((folder.path / name, old))
+                _replace(folder, name, old + gap + b"".join(line.encode() + end for line in lines))
+
+    def interrupt(self, _number: int = 0, _frame: object = None) -> None:
+        """Stop before the next file: the one that is being written is finished, so that nothing of it is left over."""
+        self._is_interrupted = True
+
+    def go_on(self) -> None:
+        """Raise KeyboardInterrupt after `interrupt`."""
+        if self._is_interrupted:
+            raise KeyboardInterrupt
 
     def undo(self) -> None:
         """Take back what was written; what somebody else has put in its place since stays."""
-        for fresh in self._fresh:
-            with suppress(OSError):
-                fresh.unlink(missing_ok=True)
-        for path, identity in reversed(self._made):
-            with suppress(OSError):
-                found = path.stat()
-                if (found.st_dev, found.st_ino) == identity:
-                    path.unlink()
+        for path, status in reversed(self._made):
+            with suppress(OSError, UnsafeFile), open_folder(path.parent) as folder:
+                if (now := folder.stat(path.name)) and os.path.samestat(now, status):
+                    folder.remove(path.name)
         for path, old in self._changed:
-            with suppress(OSError):
-                _replace(path, old)
-        for folder in reversed(self._folders):
-            with suppress(OSError):
-                folder.rmdir()
+            with suppress(OSError, UnsafeFile), open_folder(path.parent) as folder:
+                _replace(folder, path.name, old)
+        for path in reversed(self._folders):
+            with suppress(OSError, UnsafeFile), open_folder(path.parent) as folder:
+                folder.remove_folder(path.name)
 
-    def _make_folders(self, folder: Path) -> None:
-        absent = []
-        while not folder.exists():
-            absent.append(folder)
+    def _note_missing(self, folder: Path) -> None:
+        missing = []
+        while not os.path.lexists(folder):
+            missing.append(folder)
             folder = folder.parent
-        for one in reversed(absent):
-            self._folders.append(one)
-            one.mkdir()
-            _give_to_the_folders_owner(one)
+        self._folders += reversed(missing)
 
 
 @contextmanager
 def writing() -> Iterator[Writing]:
     """Within it files are written; an error, Ctrl-C, SIGTERM or SIGHUP (then a KeyboardInterrupt too) takes all of them back."""
     files = Writing()
-    numbers = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, _interrupt) for number in numbers}
+    wanted = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, files.interrupt) for number in wanted if signal.getsignal(number) is not signal.SIG_IGN}
     try:
         yield files
+        files.go_on()
     except BaseException:
         files.undo()
         raise
@@ -123,61 +124,22 @@ def writing() -> Iterator[Writing]:
             signal.signal(number, handler)
 
 
-def _interrupt(_number: int, _frame: object) -> None:
-    raise KeyboardInterrupt
-
-
 @contextmanager
 def _told(path: Path) -> Iterator[None]:
     try:
         yield
     except FileExistsError:
         raise DartsctlError(f"{path} has just been made by somebody else; nothing was written", hint="dartsctl init") from None
+    except UnsafeFile as error:
+        raise Refused(f"{error.message}; nothing was written", hint=error.hint) from error
     except OSError as error:
         raise DartsctlError(f"{path} cannot be written: {error.strerror}; nothing was written", hint=f"ls -ld {path.parent}") from error
 
 
-def _beside(path: Path) -> Path:
-    """The name under which a file is written before it gets its own."""
-    return path.with_name(f".{path.name}.{os.getpid()}.new")
-
-
-def _fill(fresh: Path, data: bytes, mode: int) -> None:
-    """Make the file `fresh`; nobody else may read it before it is whole."""
-    fresh.unlink(missing_ok=True)
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    _give_to_the_folders_owner(fresh)
-    fresh.chmod(mode)
-
-
-def _name(fresh: Path, path: Path) -> None:
-    """Give a whole file its name, which nobody has. Raises FileExistsError."""
-    try:
-        os.link(fresh, path)
-    except FileExistsError:
-        raise
-    except OSError:  # a file system without hard links
-        if path.exists():
-            raise FileExistsError(path) from None
-        fresh.rename(path)
-
-
-def _replace(path: Path, data: bytes) -> None:
-    found, fresh = path.stat(), _beside(path)
-    try:
-        _fill(fresh, data, found.st_mode & 0o7777)
-        if os.geteuid() == 0:
-            os.chown(fresh, found.st_uid, found.st_gid)
-        fresh.replace(path)
-    finally:
-        fresh.unlink(missing_ok=True)
-
-
-def _give_to_the_folders_owner(path: Path) -> None:
-    """Under sudo the checkout is the caller's (EDGE 84), and what is in it must stay theirs to read and to change."""
-    owner = path.parent.stat()
-    if os.geteuid() == 0 and owner.st_uid:
-        os.chown(path, owner.st_uid, owner.st_gid)
+def _replace(folder: Folder, name: str, data: bytes) -> None:
+    """Give a file a new content; owner and mode stay. Raises FileNotFoundError, UnsafeFile, OSError."""
+    folder.check(name, owners=EVERYBODY)
+    status = os.stat(name, dir_fd=folder.descriptor, follow_symlinks=False)
+    owner = (status.st_uid, status.st_gid) if os.geteuid() == 0 else None
+    with folder.fresh(data, S_IMODE(status.st_mode), heir=owner, sync=True) as temporary:
+        folder.rename(temporary, name)
