@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from dartsctl import stack_files
+from two_users import NOBODY, as_user, needs_root, public_folder
 
 
 @pytest.mark.parametrize(
@@ -33,6 +34,21 @@ def test_the_nearest_folder_above_that_has_files_is_meant(tmp_path: Path) -> Non
     assert stack_files.found_from(below) == (tmp_path / "compose.yml",)
     (tmp_path / "src" / "docker-compose.yml").touch()
     assert stack_files.found_from(below) == (tmp_path / "src" / "docker-compose.yml",)
+
+
+@needs_root
+def test_a_folder_above_that_is_closed_to_us_has_no_files() -> None:
+    with public_folder(mode=0o700) as closed:
+        (closed / "compose.yml").touch()
+        below = closed / "open"
+        below.mkdir()
+        assert as_user(NOBODY, lambda: stack_files.found_from(below)) == "()"
+
+
+@pytest.mark.parametrize("label", ["/srv/\0/compose.yml", "/srv/\ud800/compose.yml", "/a" * 500_000, "-", ""])
+def test_a_label_that_is_no_path_is_only_like_itself(label: str) -> None:
+    assert len(stack_files.identities([label, label])) == 1
+    assert stack_files.identities([label]) != stack_files.identities(["/srv/shop/compose.yml"])
 
 
 def test_a_variable_s_files_are_relative_to_the_folder() -> None:

@@ -18,6 +18,9 @@ OVERRIDE_NAMES = (
 """What Compose merges over it, whatever the first file is called, in its order."""
 
 
+_LONGEST = 4096  # PATH_MAX
+
+
 def in_folder(folder: Path) -> tuple[Path, ...]:
     """Return the files that Compose picks in `folder`; nothing where it has none."""
     first = _first(folder, COMPOSE_NAMES)
@@ -38,8 +41,8 @@ def named_by(text: str, folder: Path, separator: str) -> tuple[Path, ...]:
 
 
 def identities(files: Iterable[str]) -> frozenset[str]:
-    """Return the files by their real paths."""
-    return frozenset(os.path.realpath(file) for file in files)
+    """Return the files by their real paths. What cannot be a path (a label says anything) stays as it is written."""
+    return frozenset(_real(file) for file in set(files))
 
 
 def own_files(files: Iterable[str], project: str) -> Iterator[str]:
@@ -52,4 +55,12 @@ def own_files(files: Iterable[str], project: str) -> Iterator[str]:
 
 
 def _first(folder: Path, names: Iterable[str]) -> Path | None:
-    return next((folder / name for name in names if (folder / name).is_file()), None)
+    found = (folder / name for name in names)
+    return next((file for file in found if os.path.isfile(file)), None)  # noqa: PTH113 - Path's raises where a folder is closed to us
+
+
+def _real(file: str) -> str:
+    try:
+        return os.path.realpath(file) if len(file) < _LONGEST else file
+    except ValueError:  # a NUL, or characters that no file name has
+        return file
