@@ -55,6 +55,8 @@ CHOICES: Mapping[Kind, tuple[Action, ...]] = {
 }
 """Safest first. What production publishes never moves: REMAP falls away there."""
 
+PRODUCTION_STOPS = "only `dartsctl prod down` stops it"
+
 CONFIRMED_BY_NAME = frozenset({_A.STOP_CONTAINER, _A.STOP_PROJECT, _A.REMOVE_CONTAINER})
 
 
@@ -240,9 +242,6 @@ def _line(action: Action, case: Case, request: Request) -> str:
     if action is Action.ABORT and is_spared(case, request):
         return f"abort; nothing is changed (it is production's: {PRODUCTION_STOPS})"
     return line(action, case)
-
-
-PRODUCTION_STOPS = "only `dartsctl prod down` stops it"
 
 
 def line(action: Action, case: Case) -> str:

@@ -294,12 +294,12 @@ def test_a_range_that_is_partly_busy_asks_nothing(live: LiveStack, terminal: Sit
     assert published(live) == f"127.0.0.1:{live.ports[1]}"
 
 
-def named(live: LiveStack, environment: str = "dev") -> str:
+def named(live: LiveStack, environment: str = "dev", *, service: str = "notes") -> str:
     """A stack whose container name somebody else's running container has, which holds no port and has written something; the name."""
     from live_stack import docker, sleeper
 
     name, project = f"{live.project}-fixed", live.of(f"{live.project}-theirs")
-    live.compose({"notes": sleeper(container_name=name)}, file="other/compose.json", name=project)
+    live.compose({service: sleeper(container_name=name)}, file="other/compose.json", name=project)
     live.up("-f", "other/compose.json")
     docker("exec", name, "sh", "-c", "echo precious > /written")
     live.compose({"web": sleeper(container_name=name)})
@@ -356,6 +356,19 @@ def test_remap_moves_the_name_too_and_production_never_gets_another_one_by_itsel
     assert live.run("prod", "up", "--on-conflict", "stop", "--yes").code == 3
     assert is_untouched(name)
     assert live.leftovers() == []
+
+
+def test_a_copy_of_the_very_same_stack_gets_a_name_of_its_own_and_stops_nobody(live: LiveStack) -> None:
+    name = named(live, service="web")
+    assert live.run("dev", "up", "--on-conflict", "stop", "--yes").code == 4
+    foreseen = live.run("dev", "up", "--on-conflict", "remap", "--dry-run", "--json")
+    assert (foreseen.code, foreseen.document["exit_code"]) == (3, 3)
+    assert [one["action"] for one in foreseen.document["plan"]] == ["remap"]
+    assert live.leftovers() == []
+    said = live.run("dev", "up", "--on-conflict", "remap")
+    assert said.code == 0, said.err
+    assert live.containers() == {f"{live.project}-web-1": "running"}
+    assert is_untouched(name)
 
 
 def test_a_container_is_removed_by_its_typed_name_and_its_volume_stays(live: LiveStack, terminal: Sit) -> None:

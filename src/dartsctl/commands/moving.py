@@ -81,13 +81,13 @@ def move(
     model = stack.read(compose_on(plain).config().model)
     said = []
     fitting = remapping.still_fit(book.read(), model.services)
-    names = [one for one in fitting if isinstance(one, NameMove)]
-    for taken_name in (case.holder for case in cases if isinstance(case.holder, NameTaken)):
-        names.append(NameMove(taken_name.service, taken_name.container.name))
-        default = f"{before.stack.project}-{taken_name.service}-1"
-        said.append(f"{taken_name.service}: its container is {default} here; {taken_name.container.name} is another one's")
-    kept = {(one.service, one.target, one.protocol, one.old): one for one in fitting if isinstance(one, Move)}
-    taken = set(avoid) | set(model.published_ports) | {one.new for one in kept.values()}
+    names = [move for move in fitting if isinstance(move, NameMove)]
+    for collision in (case.holder for case in cases if isinstance(case.holder, NameTaken)):
+        service, name = collision.service, collision.container.name
+        names.append(NameMove(service, name))
+        said.append(f"{service}: its container is {before.stack.project}-{service}-1 here; {name} is another one's")
+    kept = {(move.service, move.target, move.protocol, move.old): move for move in fitting if isinstance(move, Move)}
+    taken = set(avoid) | set(model.published_ports) | {move.new for move in kept.values()}
     for (service, target, protocol, old), addresses in _wanted(
         (conflict.binding for case in cases for conflict in case.conflicts), kept.values()
     ).items():

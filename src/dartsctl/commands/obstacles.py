@@ -12,7 +12,7 @@ from dartsctl.collisions import NameTaken
 from dartsctl.commands import another_stack, outlook, report
 from dartsctl.commands.moving import ComposeOn, look_again, move
 from dartsctl.commands.outlook import Outlook
-from dartsctl.commands.preflight import Intent, Preflight, engine_at, verdict
+from dartsctl.commands.preflight import Intent, Preflight, engine_at
 from dartsctl.commands.resolve import HostFacts, Means, ask, carry_out
 from dartsctl.edges.history import History
 from dartsctl.edges.output import Screen
@@ -78,13 +78,14 @@ def refuse(preflight: Preflight, request: Asked, screen: Screen, undone: Sequenc
     for notice in preflight.notices:
         if notice.code in ("uncertain", "became-ephemeral", "shared-network", "replicas-fixed-port"):
             screen.warn(f"{notice.service}: {notice.sentence}")
-    another_stack.refuse(preflight, request.next_command)
+    if foreseen is None or not foreseen.steps:  # else ours would get another name first
+        another_stack.refuse(preflight, request.next_command)
     if preflight.is_clear or (request.skip_port_check and not preflight.collisions):
         return
     if screen.as_json:
         more: dict[str, object] = {"undone": list(undone)} if undone else {}
         more |= foreseen.document() if foreseen else {}
-        screen.document({**report.document(preflight), **more, "exit_code": int(verdict(preflight))})
+        screen.document({**report.document(preflight), **more, "exit_code": int(ExitCode.CONFLICT)})
         raise Reported(ExitCode.CONFLICT)
     conflicts = preflight.answer.conflicts
     whose = production_lines(preflight, request.answers, request.environment)
@@ -174,7 +175,7 @@ def foresee(before: Preflight, answers: Answers, plain: Environment) -> Outlook 
 
 
 def _cases(before: Preflight) -> tuple[Case, ...]:
-    names = [one for one in before.collisions if isinstance(one, NameTaken)]
+    names = [collision for collision in before.collisions if isinstance(collision, NameTaken)]
     return cases(before.answer.conflicts, names, before.stack, HostFacts())
 
 
@@ -206,7 +207,7 @@ def _plan(before: Preflight, asked: Request, means: Means) -> tuple[Step, ...]:
 
 def warn_of_unneeded_removals(before: Preflight, answers: Answers, screen: Screen) -> None:
     """Say which containers --remove-container names in vain: only one that has a wanted name is removed."""
-    taken = {one.container.name for one in before.collisions if isinstance(one, NameTaken)}
+    taken = {collision.container.name for collision in before.collisions if isinstance(collision, NameTaken)}
     for name in sorted(answers.removable - taken):
         screen.warn(f"--remove-container {name}: no container of that name is in the way; nothing is removed for it")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from dartsctl import resolution
 from dartsctl.cases import Case
-from dartsctl.commands.resolve import subject
+from dartsctl.commands.resolve import flags_for, subject
 from dartsctl.resolution import Action, Request, Step
 
 
@@ -57,12 +57,11 @@ def asks_first(plan: Sequence[Step], request: Request) -> bool:
 
 
 def _why(case: Case, request: Request) -> str:
-    offered = [choice for choice in resolution.choices(case, request) if choice.action is not Action.ABORT]
+    offered = resolution.choices(case, request)
     if resolution.is_spared(case, request):
         return f"production's, {resolution.PRODUCTION_STOPS}"
-    if not offered:
-        return "there is no way out but yours" if not resolution.remedy(case) else resolution.remedy(case)
-    choices = "; ".join(choice.line for choice in offered)
+    if len(offered) == 1:
+        return resolution.remedy(case) or "nothing can be done about it from here"
     if request.policy == "ask":
-        return f"a person would be asked: {choices}"
-    return f"--on-conflict {request.policy} has no answer to it; the choices are: {choices}"
+        return f"a person would be asked; without one: {flags_for(offered)}"
+    return f"--on-conflict {request.policy} has no answer to it; others: {flags_for(offered)}"

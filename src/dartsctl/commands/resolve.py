@@ -225,16 +225,17 @@ def _stop_containers(step: Step, means: Means) -> None:
     if not isinstance(engine, EngineApi):
         raise DartsctlError("containers of a remote engine are not stopped from here", hint="docker stop NAME")
     seen = cases.container_of(step.case)
-    wanted = [one for one in engine.containers() if _is_wanted(one, seen, step)]
+    wanted = [container for container in engine.containers() if _is_wanted(container, seen, step)]
     if not wanted:
         means.screen.note(f"container {seen.name} is not in the way any more; nothing was stopped")
-    for one in wanted:
-        means.screen.progress(f"stopping container {one.name}")
-        engine.stop_container(one.id)
+    for container in wanted:
+        means.screen.progress(f"stopping container {container.name}")
+        engine.stop_container(container.id)
         if step.action is Action.REMOVE_CONTAINER:
-            engine.remove_container(one.id)
-        means.screen.note(f"{'removed' if step.action is Action.REMOVE_CONTAINER else 'stopped'} container {one.name}")
-        means.history.add(step.action.value, one.name, _why(step.case), id=one.id[:12], project=one.project)
+            engine.remove_container(container.id)
+        done = "removed" if step.action is Action.REMOVE_CONTAINER else "stopped"
+        means.screen.note(f"{done} container {container.name}")
+        means.history.add(step.action.value, container.name, _why(step.case), id=container.id[:12], project=container.project)
 
 
 def _is_wanted(container: Container, seen: Container, step: Step) -> bool:
@@ -247,7 +248,8 @@ def _is_wanted(container: Container, seen: Container, step: Step) -> bool:
     if step.action is Action.REMOVE_CONTAINER:
         return container.name == seen.name
     wanted = _endpoints(step.case)
-    return runs and (container.network_mode == "host" or any(own.excludes(one) for own in container.published for one in wanted))
+    publishes = any(own.excludes(endpoint) for own in container.published for endpoint in wanted)
+    return runs and (publishes or container.network_mode == "host")
 
 
 def _wait(case: Case, means: Means) -> None:
