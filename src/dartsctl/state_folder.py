@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from dartsctl.errors import DartsctlError
-from dartsctl.files import PRIVATE_FOLDER, Folder, ForeignFile, open_folder
+from dartsctl.files import EVERYBODY, PRIVATE, PRIVATE_FOLDER, Folder, ForeignFile, open_folder
 from dartsctl.users import sudo_caller, trusted_users
 
 
@@ -43,6 +43,49 @@ def opened(path: Path, name: str, *, make: bool = False) -> Iterator[Folder]:
     """Within it the private folder `name` of the state folder `path` is open. Raises FileNotFoundError, UnsafeFile, OSError."""
     with open_state(path, make=make) as state, state.subfolder(name, make=PRIVATE_FOLDER if make else None) as folder:
         yield folder
+
+
+def open_shared(path: Path, name: str, *, make: bool = False) -> Folder:
+    """Open the folder `name` of the state folder `path`, shared with those to whom that one is open for writing.
+
+    `make`: make it where there is none, open to the same users. Raises FileNotFoundError, UnsafeFile, OSError.
+    """
+    with open_state(path, make=make, shared=True) as state:
+        mode = PRIVATE_FOLDER | _shared_bits(state)
+        folder = state.subfolder(name, make=mode if make else None, owners=owners_in(state))
+        if make:
+            _share_group(folder.descriptor, state)
+    return folder
+
+
+def open_shared_file(folder: Folder, name: str) -> int:
+    """Return a descriptor, to read and write, of a file in a folder that may be shared; it is made if need be. Raises UnsafeFile, OSError."""
+    descriptor = folder.open_or_create(name, shared_mode(folder), owners=owners_in(folder))
+    _share_group(descriptor, folder)
+    return descriptor
+
+
+def owners_in(folder: Folder) -> Collection[int] | None:
+    """Whose files in it are used: in a shared folder anybody's, else (None) those of the trusted users."""
+    return EVERYBODY if folder.is_shared else None
+
+
+def shared_mode(folder: Folder) -> int:
+    """The mode of a new file in it: private, or open to those to whom the folder is open for writing."""
+    return PRIVATE | _shared_bits(folder) & 0o066
+
+
+def _shared_bits(folder: Folder) -> int:
+    mode = folder.status.st_mode
+    shared = (0o070 if mode & 0o020 else 0) | (0o007 if mode & 0o002 else 0)
+    return mode & (shared | 0o3000) if shared else 0
+
+
+def _share_group(descriptor: int, folder: Folder) -> None:
+    """Give what we have made in it to the folder's group, where that may write to it."""
+    if folder.status.st_mode & 0o020 and os.fstat(descriptor).st_uid == os.geteuid():
+        with suppress(PermissionError):  # not our group: the folder is open to everybody
+            os.fchown(descriptor, -1, folder.status.st_gid)
 
 
 @contextmanager

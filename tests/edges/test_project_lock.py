@@ -14,6 +14,7 @@ import pytest
 from dartsctl.edges.project_lock import project_lock
 from dartsctl.errors import TimedOut
 from dartsctl.files import UnsafeFile
+from two_users import ANN, NOBODY, as_user, needs_root, public_folder
 
 HOLDER = """
 import sys, time
@@ -109,3 +110,17 @@ def test_a_strange_name_stays_in_its_folder(tmp_path: Path) -> None:
     with project_lock(tmp_path, "../../demo", within=0, waiting=pytest.fail):
         pass
     assert [path.name for path in (tmp_path / "projects").iterdir()] == ["..%2F..%2Fdemo.lock"]
+
+
+@needs_root
+def test_users_who_share_the_state_folder_wait_for_each_other() -> None:
+    with public_folder(0, 0o1777) as state:
+
+        def try_it() -> str:
+            with project_lock(state, "shop", within=0, waiting=lambda _: None):
+                return "locked"
+
+        assert as_user(ANN, try_it) == "locked"
+        assert as_user(NOBODY, try_it) == "locked"
+        with project_lock(state, "shop", within=0, waiting=lambda _: None):
+            assert "has been working on shop" in as_user(ANN, try_it)

@@ -14,16 +14,16 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from dartsctl import lock_owner
-from dartsctl.files import EVERYBODY, PRIVATE, PRIVATE_FOLDER, Folder, ForeignFile, UnsafeFile, try_lock
+from dartsctl.files import EVERYBODY, Folder, ForeignFile, UnsafeFile, try_lock
 from dartsctl.serving import LeaseRecord
-from dartsctl.state_folder import open_state, parse_json, state_folder, writing
+from dartsctl.state_folder import open_shared, open_shared_file, open_state, owners_in, parse_json, shared_mode, state_folder, writing
 
 _README = """\
 State of dartsctl: which dev port is leased to which server.
@@ -99,7 +99,7 @@ class LeaseBook:
 
         text = json.dumps(asdict(replace(record, command=record.shown_command))).encode()
         with self._writable(_PORTS) as ports, self._writing():
-            descriptor = _open(ports, f"{record.port}.lock")
+            descriptor = open_shared_file(ports, f"{record.port}.lock")
             try:
                 os.truncate(descriptor, os.pwrite(descriptor, text, 0))  # a reader in between sees no JSON, or all of it
             finally:
@@ -141,7 +141,7 @@ class LeaseBook:
         text = json.dumps({"path": checkout, "port": port}, indent=1)
         # another user's note about a checkout that two share is theirs to keep
         with self._writable(_CHECKOUTS) as checkouts, self._writing(), suppress(PermissionError, ForeignFile):
-            checkouts.replace(f"{_key(checkout)}.json", text.encode(), mode=PRIVATE | _shared_bits(checkouts) & 0o066)
+            checkouts.replace(f"{_key(checkout)}.json", text.encode(), mode=shared_mode(checkouts))
 
     @contextmanager
     def _writable(self, name: str) -> Iterator[Folder]:
@@ -155,8 +155,7 @@ class LeaseBook:
     def _readable(self, name: str) -> Iterator[Folder | None]:
         """One of the book's folders; None where it is not there, or may not be read."""
         try:
-            with open_state(self.folder, shared=True) as state:
-                folder = state.subfolder(name, owners=_users(state))
+            folder = open_shared(self.folder, name)
         except (OSError, UnsafeFile):
             yield None
             return
@@ -164,13 +163,10 @@ class LeaseBook:
             yield folder
 
     def _make(self, name: str) -> Folder:
-        with open_state(self.folder, make=True, shared=True) as state:
-            with suppress(FileExistsError, PermissionError):
-                if "README.txt" not in state.names():
-                    state.add("README.txt", _README.encode())
-            folder = state.subfolder(name, make=PRIVATE_FOLDER | _shared_bits(state) & 0o3077, owners=_users(state))
-            _share_group(folder.descriptor, state)
-        return folder
+        with open_state(self.folder, make=True, shared=True) as state, suppress(FileExistsError, PermissionError):
+            if not state.exists("README.txt"):
+                state.add("README.txt", _README.encode())
+        return open_shared(self.folder, name, make=True)
 
     def _writing(self) -> AbstractContextManager[None]:
         return writing(f"the lease book in {self.folder} cannot be written")
@@ -187,35 +183,13 @@ def _key(checkout: str) -> str:
     return hashlib.sha256(os.fsencode(checkout)).hexdigest()[:16]
 
 
-# --- a folder that several users share ----------------------------------------------------------------------------------------
-
-
-def _users(folder: Folder) -> Collection[int] | None:
-    """Whose files in it are used: in a shared folder anybody's, else those of the trusted users."""
-    return EVERYBODY if folder.is_shared else None
-
-
-def _shared_bits(folder: Folder) -> int:
-    """The mode bits of the folder for those to whom it is open for writing: its group, everybody."""
-    mode = folder.status.st_mode
-    shared = (0o070 if mode & 0o020 else 0) | (0o007 if mode & 0o002 else 0)
-    return mode & (shared | 0o3000) if shared else 0
-
-
-def _share_group(descriptor: int, folder: Folder) -> None:
-    """Give what we have made in it to the folder's group, where that may write to it."""
-    if folder.status.st_mode & 0o020 and os.fstat(descriptor).st_uid == os.geteuid():
-        with suppress(PermissionError):  # not our group: the folder is open to everybody
-            os.fchown(descriptor, -1, folder.status.st_gid)
-
-
 # --- lock files ---------------------------------------------------------------------------------------------------------------
 
 
 def _lock(folder: Folder, name: str) -> int | None:
     """The descriptor of a lock file, made if need be, with an exclusive lock; None when somebody has it. Raises UnsafeFile, OSError."""
     try:
-        descriptor = _open(folder, name)
+        descriptor = open_shared_file(folder, name)
     except PermissionError:
         if folder.check(name, owners=EVERYBODY):  # another user's, in a shared folder: theirs, as far as we can tell
             return None
@@ -237,16 +211,10 @@ def _lock(folder: Folder, name: str) -> int | None:
     return _lock(folder, name)
 
 
-def _open(folder: Folder, name: str) -> int:
-    descriptor = folder.open_or_create(name, PRIVATE | _shared_bits(folder) & 0o066, owners=_users(folder))
-    _share_group(descriptor, folder)
-    return descriptor
-
-
 def _is_locked(folder: Folder, name: str) -> bool:
     """Whether somebody holds the lock, by trying a shared one for a moment; a file that another user closed to us counts as locked."""
     try:
-        descriptor = folder.open(name, owners=_users(folder))
+        descriptor = folder.open(name, owners=owners_in(folder))
     except (OSError, UnsafeFile) as error:
         return isinstance(error, PermissionError)
     try:
@@ -309,7 +277,7 @@ def _record(port: int, document: Mapping[str, Any]) -> LeaseRecord:
 def _read(folder: Folder, name: str) -> dict[str, Any]:
     """A file's JSON object; empty where there is none."""
     try:
-        document = parse_json(folder.read(name, limit=_LARGEST, owners=_users(folder)))
+        document = parse_json(folder.read(name, limit=_LARGEST, owners=owners_in(folder)))
     except (OSError, UnsafeFile, ValueError):
         return {}
     return document if isinstance(document, dict) else {}

@@ -14,9 +14,9 @@ from pathlib import Path
 from urllib.parse import quote
 
 from dartsctl.errors import TimedOut
-from dartsctl.files import PRIVATE, try_lock
+from dartsctl.files import try_lock
 from dartsctl.lock_owner import holds_lock
-from dartsctl.state_folder import opened, writing
+from dartsctl.state_folder import open_shared, open_shared_file, writing
 
 _PAUSE = 0.1  # seconds between two tries
 _LONGEST_PID = 20  # bytes
@@ -36,9 +36,9 @@ def project_lock(
     Waits `within` seconds at most; `waiting` is told once who has the lock ("another dartsctl (pid 7)"). Raises TimedOut,
     UnsafeFile, DartsctlError where the lock file cannot be made.
     """
-    with writing(f"cannot lock the project {project}"), opened(folder, "projects", make=True) as projects:
+    with writing(f"cannot lock the project {project}"), open_shared(folder, "projects", make=True) as projects:
         name = f"{quote(project, safe='')}.lock"
-        descriptor = projects.open_or_create(name, PRIVATE)
+        descriptor = open_shared_file(projects, name)
         path = projects.path / name
     try:
         _acquire(descriptor, path, project, within=within, waiting=waiting, clock=clock)
