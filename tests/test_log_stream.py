@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import struct
+import time
 
-from dartsctl.log_stream import LogLine, lines
+from dartsctl.log_stream import LogLine, lines, output
 
 
 def frame(kind: int, text: str) -> bytes:
@@ -31,3 +32,9 @@ def test_an_empty_log_has_no_lines_and_a_cut_frame_keeps_what_is_there() -> None
     assert lines(b"") == ()
     assert lines(frame(1, "one\n") + frame(1, "two and more\n")[:11]) == (LogLine("one"), LogLine("two"))
     assert lines(frame(1, "caf\u00e9\n").replace("\u00e9".encode(), b"\xff\xfe")) == (LogLine("caf\ufffd\ufffd"),)
+
+
+def test_output_in_very_many_frames_is_joined_in_linear_time() -> None:
+    begun = time.process_time()
+    assert output(frame(1, "x") * 400_000 + frame(2, "y")) == ("x" * 400_000, "y")
+    assert time.process_time() - begun < 5

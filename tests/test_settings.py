@@ -159,9 +159,9 @@ def test_a_folder_named_like_the_file_is_refused(project: Path) -> None:
 def test_the_lines_of_large_settings_are_numbered_in_linear_time() -> None:
     """A megabyte of lines took more than half a minute."""
     text = "".join(f"k{number} = 1\n" for number in range(60_000))
-    begun = time.monotonic()
+    begun = time.process_time()
     lines = line_numbers(text)
-    assert time.monotonic() - begun < 5
+    assert time.process_time() - begun < 5
     assert lines["k59999",] == 60_000
 
 

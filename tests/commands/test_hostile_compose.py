@@ -11,6 +11,7 @@ import pytest
 
 import hostile_engine
 from dartsctl.commands.down import DownRequest, down
+from dartsctl.edges.compose_versions import ComposeVersions
 from dartsctl.edges.docker import Compose
 from dartsctl.edges.output import Screen
 from dartsctl.environment import adhoc
@@ -58,6 +59,16 @@ def test_a_compose_that_floods_costs_little_memory(project: Project, script: str
         assert ended.megabytes < MEGABYTES
 
 
+@pytest.mark.parametrize("flood", ["cat /dev/zero", "yes", "yes >&2"])
+def test_an_up_that_floods_ends_with_its_deadline_and_costs_little_memory(project: Project, flood: str) -> None:
+    project.compose(f"HEALTHY\n{flood}")
+    with engine(project.folder, hostile_engine.is_well):
+        ended = project.run("prod up --quiet --wait-timeout 2", within=120)
+    assert ended.code in (5, 6, 124), ended
+    assert ended.seconds < 60
+    assert ended.megabytes < MEGABYTES
+
+
 @pytest.mark.parametrize("start", ["sleep 600 &", "setsid sleep 600 &"], ids=["background job", "daemon"])
 def test_a_child_of_composes_that_keeps_the_pipe_is_not_waited_for(project: Project, start: str) -> None:
     project.compose(f"{VERSION}\n{start}\nHEALTHY")
@@ -72,6 +83,16 @@ def test_a_compose_that_ignores_every_signal_does_not_outlive_the_deadline(proje
         ended = project.run("prod up --wait-timeout 1", DOCKER_HOST=address)
     assert ended.code in (5, 6, 124), ended
     assert ended.seconds < 50
+
+
+def test_a_compose_that_hangs_is_given_up(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    project.compose(HANGS)
+    monkeypatch.setenv("DOCKER_CONFIG", project.environ["DOCKER_CONFIG"])
+    environment = adhoc(files=[project.folder / "compose.json"], directory=project.folder)
+    compose = Compose(environment, known=ComposeVersions(project.folder), deadline=1)
+    for ask in (compose.config, compose.all_services, lambda: compose.hashes(("a",))):
+        with pytest.raises(TimedOut, match="did not end within 1 s"):
+            ask()
 
 
 def test_down_has_a_deadline_that_is_told(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,8 @@ import re
 import signal
 import subprocess
 import time
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -428,6 +430,31 @@ def test_a_second_ctrl_c_ends_it_at_once(live: LiveStack) -> None:
     up.send_signal(signal.SIGINT)
     assert ended(up)[0] == 130
     assert time.monotonic() - begin < 10
+
+
+def compose_calls(project: str) -> list[int]:
+    """The processes of Compose that work on the project."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        with suppress(OSError):
+            words = (folder / "cmdline").read_bytes().split(b"\0") if folder.name.isdecimal() else []
+            if project.encode() in words and b"--project-name" in words:
+                found.append(int(folder.name))
+    return found
+
+
+def test_a_killed_dartsctl_leaves_no_compose_running(live: LiveStack) -> None:
+    from live_stack import healthy, sleeper, until
+
+    after_db = {"db": {"condition": "service_healthy"}}
+    live.compose({"db": healthy(after=f"sleep 15; {SLOW}"), "web": sleeper(depends_on=after_db)})
+    live.settings()
+    up = live.start("prod", "up")
+    until(lambda: live.containers().get(f"{live.project}-db-1") == "running", say="Compose waits for the database")
+    assert compose_calls(live.project)
+    up.send_signal(signal.SIGKILL)
+    up.wait()
+    until(lambda: not compose_calls(live.project), seconds=10, say="Compose still runs")
 
 
 # --- restart ------------------------------------------------------------------------------------------------------------------

@@ -69,7 +69,9 @@ class Leased:
 class Leasing:
     """The ports for one request, the checkout's last one first."""
 
-    def __init__(self, request: ServerRequest, *, leases: LeaseBook, sockets: Sockets, processes: Processes, screen: Screen) -> None:
+    def __init__(self, request: ServerRequest, *, leases: LeaseBook, sockets: Sockets, processes: Processes, screen: Screen, is_first: bool) -> None:
+        """`is_first`: no other server of this checkout runs, so that the port is the checkout's from now on."""
+        self.is_first = is_first
         self._request = request
         self._leases = leases
         self._sockets = sockets
@@ -87,6 +89,8 @@ class Leasing:
             return [request.port]
         avoid = request.avoid | request.allocation.owners.keys()
         order = candidates(request.dev_range, preferred=self._last, start=zlib.crc32(os.fsencode(request.checkout)), avoid=avoid)
+        if not self.is_first and self._last in order:  # the first server's, which may be about to lease it
+            order = [*(port for port in order if port != self._last), self._last]
         busy = {row.port for row in self._sockets.listeners(order, listening_only=True, protocols=("tcp",))}
         return [port for port in order if port not in busy]
 
@@ -151,22 +155,20 @@ class Leasing:
         answer = self._sockets.probe(Endpoint(port, request.host))
         return "it was busy a moment ago" if answer is Probe.FREE else f"the kernel says of {request.host}: {answer.value}"
 
-    def tell_a_move(self, port: int) -> bool:
-        """Say why the checkout's port is another one than last time; True when it is a second server beside the first, which keeps that port."""
+    def tell_a_move(self, port: int) -> None:
+        """Say why the checkout's port is another one than last time."""
         last = self._last
         if last is None or last == port:
-            return False
-        holder = self._leases.holder(last)
-        if holder and holder.checkout == self._request.checkout:
-            self._screen.note(f"this checkout's server on port {last} is running; this one gets port {port}")
-            return True
+            return
+        if not self.is_first:
+            self._screen.note(f"another server of this checkout is running; this one gets port {port}, and the checkout keeps {last}")
+            return
         span = self._request.dev_range
         why = self._why_not(last) if last in span else f"the dev range is now {span}"
         self._screen.warn(
             f"this checkout had port {last}, now it gets {port}: {why}. What names the old port no longer fits: "
             f"OAuth redirect URIs (WSO2), CORS origins, bookmarks; cookies are shared by all ports of a host name"
         )
-        return False
 
     def taken(self, port: int) -> bool:
         """Whether somebody has `port` now that our server has ended."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
@@ -48,27 +49,28 @@ def run(
     request = replace(request, host=serving.bind_address(request.host), python=request.python or _python(request))
     around = Surroundings(leases, sockets, processes, screen, announce or _line(screen))
 
-    def serve(claim: int | None) -> int:
-        return _serve(request, Leasing(request, leases=leases, sockets=sockets, processes=processes, screen=screen), around, claim)
+    with ExitStack() as claims:
 
-    if request.kind == "run":
-        return serve(None)
-    claim = leases.claim_checkout(request.checkout)
-    if claim is None:
-        return _point_to_the_running_one(request, around)
-    try:
-        return serve(claim)
-    finally:
-        os.close(claim)
+        def claimed(descriptor: int | None) -> list[int]:
+            if descriptor is not None:
+                claims.callback(os.close, descriptor)
+            return [] if descriptor is None else [descriptor]
+
+        alone = claimed(leases.claim_checkout(request.checkout)) if request.kind == "dev" else []
+        if request.kind == "dev" and not alone:
+            return _point_to_the_running_one(request, around)
+        first = claimed(leases.claim_port(request.checkout))
+        ports = Leasing(request, leases=leases, sockets=sockets, processes=processes, screen=screen, is_first=bool(first))
+        return _serve(request, ports, around, claims=[*alone, *first])
 
 
-def _serve(request: ServerRequest, ports: Leasing, around: Surroundings, claim: int | None) -> int:
+def _serve(request: ServerRequest, ports: Leasing, around: Surroundings, *, claims: Sequence[int]) -> int:
     """Lease, start, watch; and again on the next port where somebody was quicker."""
     takes_a_socket = handover.takes_a_socket(request.command, request.handover) and not request.in_container
     while True:
         leased = ports.next(listening=takes_a_socket)
-        own_sibling = ports.tell_a_move(leased.port)
-        ended = live(request, leased, around, claim=claim, remember=not own_sibling)
+        ports.tell_a_move(leased.port)
+        ended = live(request, leased, around, claims=claims, remember=ports.is_first)
         if ended.ready or ended.code in _ASKED_TO_END:
             return ended.code
         if not ports.taken(leased.port):

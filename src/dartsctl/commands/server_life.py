@@ -54,10 +54,10 @@ class Surroundings:
     announce: Callable[[LeaseRecord], None]
 
 
-def live(request: ServerRequest, leased: Leased, around: Surroundings, *, claim: int | None, remember: bool) -> Ended:
+def live(request: ServerRequest, leased: Leased, around: Surroundings, *, claims: Sequence[int], remember: bool) -> Ended:
     """Start the server on the leased port and stay until it has ended.
 
-    Our copies of lease and socket go at once: from then on the server's processes alone hold them, and `claim` with them.
+    Our copies of lease and socket go at once: from then on the server's processes alone hold them, and `claims` with them.
     Raises Refused (4) when it takes or is refused a production port, DartsctlError when it cannot be started or listens elsewhere.
     """
     url = serving.url_of(request.host, leased.port, request.url_host)
@@ -74,7 +74,7 @@ def live(request: ServerRequest, leased: Leased, around: Surroundings, *, claim:
             told,
             directory=request.directory,
             environment=_environment(request, leased.port, values, plan, around.leases),
-            descriptors=_descriptors(leased, claim, handed=plan is not None),
+            descriptors=_descriptors(leased, claims, handed=plan is not None),
             closed_ports=request.allocation.owners if request.enforce == "auto" else (),
             restart_on=plan.restart_on if plan else None,
         )
@@ -122,13 +122,9 @@ def _environment(request: ServerRequest, port: int, values: Mapping[str, str], p
     return environment
 
 
-def _descriptors(leased: Leased, claim: int | None, *, handed: bool) -> list[int]:
-    found = [leased.lease.descriptor]
-    if claim is not None:
-        found.append(claim)
-    if handed and leased.listener is not None:
-        found.append(leased.listener.fileno())
-    return found
+def _descriptors(leased: Leased, claims: Sequence[int], *, handed: bool) -> list[int]:
+    listener = [leased.listener.fileno()] if handed and leased.listener is not None else []
+    return [leased.lease.descriptor, *claims, *listener]
 
 
 class _Life:

@@ -24,6 +24,7 @@ DAYS = 825
 _ENDINGS = frozenset({".crt", ".cer", ".cert", ".pem", ".key"})
 _DEPTH = 2  # letsencrypt's live/NAME/fullchain.pem
 _MANY = 500  # files
+_LARGEST = 256 << 10  # bytes: every root certificate that a system trusts fits
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 _KEY = re.compile(r"-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----.+?-----END (?:[A-Z]+ )?PRIVATE KEY-----", re.DOTALL)
 _MADE_IN = 30.0  # seconds
@@ -99,7 +100,7 @@ def _inside(folder: Path, target: str, hidden: set[str], closed: list[Path], dep
 def _text(file: Path) -> str | None:
     """Return what the file says; None where it may not be read, or is no regular file. One that is too large holds no certificate."""
     try:
-        return bounded_file.read_text(file)
+        return bounded_file.read_text(file, limit=_LARGEST)
     except OSError as error:
         return "" if error.errno == errno.EFBIG else None
 

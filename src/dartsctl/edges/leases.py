@@ -31,6 +31,7 @@ State of dartsctl: which dev port is leased to which server.
 ports/PORT.lock     locked (flock) as long as the server on PORT lives, and who that server is; never remove one while servers run
 checkouts/*.json    the port that a checkout had last; may be removed at any time
 checkouts/*.lock    locked as long as the checkout's `dartsctl dev` lives
+checkouts/*.first   locked as long as the server lives whose port is the checkout's; those beside it have one for a time
 reports/            reports about bugs in dartsctl; may be removed at any time
 """
 _PORTS = "ports"
@@ -126,6 +127,11 @@ class LeaseBook:
         """A descriptor to be inherited by the checkout's one `dev` server; None while another one has it. Raises DartsctlError."""
         with self._writable(_CHECKOUTS) as checkouts, self._writing():
             return _lock(checkouts, f"{_key(checkout)}.lock")
+
+    def claim_port(self, checkout: str) -> int | None:
+        """A descriptor to be inherited by the checkout's first server, whose port it keeps; None beside another one. Raises DartsctlError."""
+        with self._writable(_CHECKOUTS) as checkouts, self._writing():
+            return _lock(checkouts, f"{_key(checkout)}.first")
 
     def remembered(self, checkout: str) -> int | None:
         """The port that `checkout` had last."""
