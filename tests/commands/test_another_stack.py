@@ -115,9 +115,12 @@ def test_every_verb_recognises_a_stack_that_runs_under_another_name_and_changes_
         said = live.run(*words, cwd=folder)
         assert said.code == 4, (words, said.text)
         assert f"this stack runs already as project {first}, with the same container names" in said.err, words
-        assert hint_of(said)[-2:] == ["--project", first], said.err
+        ours = ["--on-conflict", "remap"] if "dev" in words else ["--project", first]
+        assert hint_of(said)[-2:] == ours, said.err
     assert running(live, first) == before
     assert live.leftovers(folder.name) == live.leftovers(f"{folder.name}-dev") == []
+    assert live.run("dev", "up", "--on-conflict", "remap", cwd=folder).code == 0, "a dev stack gets names of its own"
+    assert running(live, first) == before
 
 
 def test_the_command_that_is_proposed_works_and_the_document_says_the_same(live: LiveStack, first: str) -> None:
@@ -266,9 +269,9 @@ def test_down_never_takes_another_stack_s_containers(live: LiveStack, same_name:
         said = live.run(*words, cwd=folder)
         assert said.code == 4, said.text
         assert "`down` would remove" in said.err
-        assert hint_of(said) == ["prod", "down", "--project", folder.name]
+        assert hint_of(said) == ["prod", "ps"], "what is pasted unread must do no harm"
     assert running(live, folder.name) == before
-    assert live.run(*hint_of(said), cwd=folder).code == 0, "named on purpose"
+    assert live.run("prod", "down", "--project", folder.name, cwd=folder).code == 0, "named on purpose"
     assert live.leftovers(folder.name) == []
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from dartsctl import lint
 from dartsctl.allocation import Allocation
 from dartsctl.commands import obstacles, report
-from dartsctl.commands.another_stack import for_project
+from dartsctl.commands.another_stack import next_command
 from dartsctl.commands.guards_refresh import refresh_guards
 from dartsctl.commands.host import Host
 from dartsctl.commands.moving import ComposeOn, with_kept_moves
@@ -54,8 +54,7 @@ def check(request: CheckRequest, *, compose_on: ComposeOn, prompts: Prompts, scr
 
 def _report(preflight: Preflight, request: CheckRequest, foreseen: Outlook | None, screen: Screen) -> ExitCode:
     notices = (*preflight.notices, *_about_allocation(preflight, request.allocation))
-    another = preflight.another_stack
-    hint = for_project(request.next_command, another.project) if another else ""
+    hint = next_command(preflight, request.next_command)
     code = verdict(preflight)
     document = report.document(preflight)
     document["warnings"] = [{"code": one.code, "service": one.service, "message": one.sentence} for one in notices]

@@ -71,8 +71,8 @@ def _refuse_another_stack(request: DownRequest, compose: Compose) -> None:
         raise Refused(
             f"project name {environment.project} belongs to another stack, from {', '.join(others[0].own_config_files)}: "
             f"`down` would remove {', '.join(one.name for one in others)}",
-            details=("nothing was changed",),
-            hint=for_project(f"dartsctl {environment.name} down", others[0].project),
+            details=("nothing was changed", f"to take it down on purpose: {for_project(f'dartsctl {environment.name} down', others[0].project)}"),
+            hint=f"dartsctl {environment.name} ps",
         )
 
 
