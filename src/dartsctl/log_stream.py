@@ -30,7 +30,7 @@ def lines(body: bytes, *, timestamps: bool = False) -> tuple[LogLine, ...]:
 
 def output(body: bytes) -> tuple[str, str]:
     """What a command in a container has written to stdout and to stderr. Frames end anywhere, in the middle of a line too."""
-    parts = {"stdout": b"", "stderr": b""}
+    parts = {"stdout": bytearray(), "stderr": bytearray()}
     for stream, text in _frames(body):
         parts[stream] += text
     return parts["stdout"].decode(errors="replace"), parts["stderr"].decode(errors="replace")
