@@ -192,7 +192,7 @@ def test_a_crash_loop_s_own_forwarder_is_no_squatter() -> None:
 def test_running_without_ports_is_told_by_the_recorded_answer_of_an_engine() -> None:
     """EDGE 33. No engine here shows it (28.5.2, 26.1.5 and 20.10.24 do not): the answer of 28.5.2 without what moby#51758 says is missing."""
     answers = [reader.read((DATA / f"{name}.json").read_text(), Source("the engine")) for name in ("running", "running-without-ports")]
-    whole, bare = (inspection.read(answer).masked_facts("app", str) for answer in answers)
+    whole, bare = (inspection.read(answer).of_service("app") for answer in answers)
     assert causes(diagnose(facts(service("app", replace(whole, name="a")), upstreams=()))) == []
     (found,) = diagnose(facts(service("app", bare), upstreams=())).findings
     assert found.cause is Cause.NO_PORTS

@@ -8,7 +8,8 @@ import pytest
 
 from dartsctl.facts import EngineFacts, Facts, HttpFacts
 from dartsctl.findings import Cause, Diagnosis, Finding, Link
-from dartsctl.incident import Afterwards, Event, code, markdown, plain
+from dartsctl.incident import Afterwards, Event, Report, code, plain
+from dartsctl.masker import Masker
 
 FACTS = Facts(EngineFacts("unix://x"), 1764000000.0, "prod", "darts")
 CHAIN = (
@@ -22,7 +23,7 @@ DIAGNOSIS = Diagnosis((FOUND,), ("https://localhost/ answers 502",))
 
 def test_symptom_chain_evidence_cause_timeline_and_verification_are_in_it() -> None:
     timeline = [Event(1764000001.0, "recreate app", "done", seconds=1.25), Event(1764000003.0, "verify", "a | b", is_good=False)]
-    text = markdown(FACTS, DIAGNOSIS, timeline, Afterwards(("https://localhost/ answers 302 (proxy)",)))
+    text = Report(Masker().line).markdown(FACTS, DIAGNOSIS, timeline, Afterwards(("https://localhost/ answers 302 (proxy)",)))
     headings = re.findall(r"^#+ .*", text, re.MULTILINE)
     assert headings[0].startswith("# Incident: darts, 2025-11-2")
     assert headings[1:] == ["## Symptom", "## Cause 1: app is down because \\*:5000 is held", "## Timeline", "## Verification"]
@@ -35,13 +36,13 @@ def test_symptom_chain_evidence_cause_timeline_and_verification_are_in_it() -> N
 
 
 def test_a_report_without_a_repair_has_no_timeline_and_claims_nothing() -> None:
-    text = markdown(FACTS, DIAGNOSIS)
+    text = Report(Masker().line).markdown(FACTS, DIAGNOSIS)
     assert "Timeline" not in text
     assert "erified" not in text
 
 
 def test_what_is_left_is_said() -> None:
-    text = markdown(FACTS, DIAGNOSIS, [Event(0.0, "x", "failed", is_good=False)], Afterwards((), ("app has ended",)))
+    text = Report(Masker().line).markdown(FACTS, DIAGNOSIS, [Event(0.0, "x", "failed", is_good=False)], Afterwards((), ("app has ended",)))
     assert "Not repaired." in text
     assert "- **still wrong:** app has ended" in text
     assert "Repaired" not in text
@@ -60,7 +61,7 @@ def test_after_a_look_everything_that_answers_is_listed_and_a_symptom_without_a_
         ("a|b", "a\\|b"),
         ("<script>", "\\<script\\>"),
         ("# not a title", "\\# not a title"),
-        ("two\nlines\x1b[31m", "two lines \\[31m"),
+        ("two\nlines\x1b[31m", "two\\\\nlines\\\\x1b\\[31m"),
         ("*:5000", "\\*:5000"),
     ],
 )
@@ -68,6 +69,6 @@ def test_nothing_that_somebody_else_wrote_is_markup(text: str, shown: str) -> No
     assert plain(text) == shown
 
 
-@pytest.mark.parametrize(("text", "shown"), [("a", "`a`"), ("a`b", "`` a`b ``"), ("``", "``` `` ```"), ("a\n# b", "`a # b`")])
+@pytest.mark.parametrize(("text", "shown"), [("a", "`a`"), ("a`b", "`` a`b ``"), ("``", "``` `` ```"), ("a\n# b", "`a\\n# b`")])
 def test_a_code_span_ends_where_it_should(text: str, shown: str) -> None:
     assert code(text) == shown

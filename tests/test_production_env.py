@@ -10,7 +10,6 @@ from dartsctl.production_env import (
     Objection,
     Variable,
     is_placeholder,
-    is_secret,
     judge,
     judge_mode,
     judge_model,
@@ -19,6 +18,7 @@ from dartsctl.production_env import (
     unread,
     weakness,
 )
+from dartsctl.secret_names import is_secret
 from dartsctl.stack import Service, Stack
 
 STRONG = "9f2c4b7e1d8a6035c9e4f7b2a1d8c6e3"

@@ -6,8 +6,6 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from dartsctl import masking
-
 Kind = Literal["local", "desktop", "rootless", "remote", "unknown"]
 
 
@@ -24,12 +22,7 @@ class Engine:
     default_address: str = ""
     """`host_binding_ipv4` of the daemon's default-network-opts, where it sets one."""
     endpoint: str = ""
-    """Where it is asked: `unix:///var/run/docker.sock`. It may hold a password: `shown_endpoint` is for people."""
-
-    @property
-    def shown_endpoint(self) -> str:
-        """The endpoint without user and password."""
-        return masking.url(self.endpoint)
+    """Where it is asked: `unix:///var/run/docker.sock`."""
 
     @property
     def release(self) -> tuple[int, int] | None:

@@ -1,4 +1,4 @@
-"""What was measured for a diagnosis: plain records, each unknown said as such. Free text in here has its secrets masked already."""
+"""What was measured for a diagnosis: plain records, each unknown said as such. Free text is as it was found."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from dartsctl.bindings import ANY_IPV4, Endpoint, protocol_named
@@ -10,14 +10,12 @@ from dartsctl.containers import Container
 from dartsctl.facts import ContainerFacts, Wanted
 from dartsctl.nginx_log import moment
 from dartsctl.reader import HIGHEST_PORT, LARGEST, Cursor, digits
-
-_KEPT_OUTPUT = 4096  # what the engine keeps of a health check's output
-_SHOWN_OUTPUT = 1000
+from dartsctl.safe_text import cut
 
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """One answer. Its free text is as the engine gave it: `masked_facts` and the callers of `check_output` mask it."""
+    """One answer. Its free text is as the engine gave it."""
 
     facts: ContainerFacts
     """Its service is empty: the list knows that."""
@@ -34,10 +32,9 @@ class Inspection:
     has_network: bool = True
     """Whether it is on a network, by the engine's own account; true where it wants none of its own (host, none, another's)."""
 
-    def masked_facts(self, service: str, mask: Callable[[str], str]) -> ContainerFacts:
-        """The facts with the service's name, and with the secrets taken out of what the engine and the health check say."""
-        output = mask(self.check_output[:_KEPT_OUTPUT])[:_SHOWN_OUTPUT]
-        return replace(self.facts, service=service, error=mask(self.facts.error), health_output=output)
+    def of_service(self, service: str) -> ContainerFacts:
+        """The facts with the service's name and what its last failed health check said."""
+        return replace(self.facts, service=service, health_output=cut(self.check_output))
 
 
 def read(document: Cursor) -> Inspection:

@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from dartsctl import bounded_file, masking, reader, spawn
+from dartsctl import bounded_file, reader, spawn
 from dartsctl.errors import DartsctlError, DockerUnavailable
 from dartsctl.reader import Source
+from dartsctl.safe_text import cut
 
 DEFAULT_ENDPOINT = "unix:///var/run/docker.sock"
 PLUGIN_FOLDERS = (
@@ -117,7 +118,7 @@ def endpoint(environ: Mapping[str, str]) -> str:
 
 def no_engine(address: str, environ: Mapping[str, str]) -> DockerUnavailable:
     """The error for an engine that does not answer at `address`."""
-    sentence = f"no Docker engine answers at {masking.url(address)}"
+    sentence = f"no Docker engine answers at {address}"
     if address != DEFAULT_ENDPOINT:
         return DockerUnavailable(sentence, hint="docker info")
     if not find_docker(environ) and not shutil.which("dockerd", path=environ.get("PATH")):
@@ -127,7 +128,7 @@ def no_engine(address: str, environ: Mapping[str, str]) -> DockerUnavailable:
 
 def no_docker_command(address: str) -> DockerUnavailable:
     """The error for an engine that only the docker command can reach, where there is none."""
-    sentence = f"the engine at {masking.url(address)} is reached through the docker command, which is not installed here"
+    sentence = f"the engine at {address} is reached through the docker command, which is not installed here"
     return DockerUnavailable(sentence, hint=_install_docker())
 
 
@@ -184,7 +185,7 @@ def _judge(command: tuple[str, ...], done: spawn.Completed) -> ComposeProgram | 
     if len(command) > 1 and _NO_PLUGIN.search(done.stderr):
         return _no_plugin()
     lines = [line.strip() for line in (done.stderr or text).splitlines() if line.strip()]
-    said = masking.url(lines[-1][:200]) if lines else "nothing"
+    said = cut(lines[-1]) if lines else "nothing"
     ended = f", exit code {done.code}" if done.code else ""
     return ComposeProblem("broken", f"Compose cannot be used: `{name} version --short` said {said!r}{ended}")
 

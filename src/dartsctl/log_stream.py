@@ -6,6 +6,8 @@ import struct
 from dataclasses import dataclass
 from typing import Literal
 
+from dartsctl.safe_text import cut, without_colors
+
 _HEADER = struct.Struct(">B3xI")
 
 
@@ -19,12 +21,15 @@ class LogLine:
 
 
 def lines(body: bytes, *, timestamps: bool = False) -> tuple[LogLine, ...]:
-    """The lines of a log's answer in the order they came; `timestamps`: whether each begins with one. A last frame that was cut is kept."""
+    """The lines of a log's answer in the order they came, without colours, each cut where it is too long.
+
+    `timestamps`: whether each begins with one. A last frame that was cut is kept.
+    """
     found: list[LogLine] = []
     for stream, text in _frames(body):
         for line in text.decode(errors="replace").splitlines():
             when, _, rest = line.partition(" ") if timestamps else ("", "", line)
-            found.append(LogLine(rest.rstrip("\r"), when, stream))
+            found.append(LogLine(cut(without_colors(rest.rstrip("\r"))), when, stream))
     return tuple(found)
 
 

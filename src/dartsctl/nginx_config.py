@@ -10,8 +10,8 @@ import fnmatch
 import posixpath
 import re
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 PASSES = ("proxy_pass", "grpc_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass")
 _FILE = re.compile(r"^# configuration file (.+):$", re.MULTILINE)
@@ -95,16 +95,6 @@ class Config:
     @property
     def routes(self) -> tuple[Route, ...]:
         return tuple(route for server in self.servers for route in server.routes)
-
-
-def shown(config: Config, mask: Callable[[str], str]) -> Config:
-    """The same with `mask` over what a file may have a secret in: paths of locations, and passes as they are written."""
-    return replace(config, servers=tuple(replace(one, routes=shown_routes(one.routes, mask)) for one in config.servers))
-
-
-def shown_routes(routes: Sequence[Route], mask: Callable[[str], str]) -> tuple[Route, ...]:
-    """The same for some routes; where they lead stays."""
-    return tuple(replace(one, location=mask(one.location), written=mask(one.written)) for one in routes)
 
 
 def dumped(text: str) -> dict[str, str]:

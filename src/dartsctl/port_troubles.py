@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dartsctl import compose_errors, masking
+from dartsctl import compose_errors
 from dartsctl.conflicts import Conflict
 from dartsctl.facts import ContainerFacts, Facts, ServiceFacts, Wanted
 from dartsctl.findings import Cause, Link
 from dartsctl.holders import Connection, DevLease, ForeignContainer, Holder, HostProcess, OwnContainer, SameStack, Unknown
+from dartsctl.safe_text import cut
 from dartsctl.trouble import Trouble, container_link
+
+_COMMAND_LIMIT = 160  # characters
 
 
 def lacking(service: ServiceFacts) -> Conflict | None:
@@ -74,8 +77,7 @@ def holder_words(holder: Holder) -> str:
     """Who it is, with what a person needs to find them: pid and command line, or container and project."""
     match holder:
         case HostProcess(process, _, _):
-            words = " ".join(masking.command(process.command)) or process.name
-            return "".join(one if one.isprintable() else " " for one in f"{process.name} (pid {process.pid}: {words[:160]})")
+            return f"{process.name} (pid {process.pid}: {cut(process.shown_command, _COMMAND_LIMIT)})"
         case ForeignContainer(container, _) | OwnContainer(container, _):
             return f"container {container.name}" + (f" of project {container.project}" if container.project else "")
         case SameStack(service, published, _):
@@ -92,7 +94,7 @@ def _holder_data(holder: Holder | None) -> dict[str, object]:
     data: dict[str, object]
     match holder:
         case HostProcess(process, others, _):
-            data = {"holder": "process", "pid": process.pid, "command": list(masking.command(process.command)), "shared_with": list(others)}
+            data = {"holder": "process", "pid": process.pid, "command": list(process.shown_words), "shared_with": list(others)}
         case ForeignContainer(container, _) | OwnContainer(container, _):
             data = {"holder": "container", "holder_container": container.name, "holder_project": container.project}
         case DevLease(process, checkout, _, _):

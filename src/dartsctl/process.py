@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from dartsctl import masking
+
 
 @dataclass(frozen=True, slots=True)
 class Process:
@@ -28,3 +30,13 @@ class Process:
     """pid and name, the parent first, pid 1 last."""
     children: tuple[int, ...] = field(default=(), compare=False)
     """Direct children's pids."""
+
+    @property
+    def shown_words(self) -> tuple[str, ...]:
+        """Its command line without secrets, cut where it is too long."""
+        return masking.command(self.command)
+
+    @property
+    def shown_command(self) -> str:
+        """The same as one text; its name where the command line is not shown to this user."""
+        return " ".join(self.shown_words) or self.name

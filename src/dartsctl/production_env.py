@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
-from urllib.parse import unquote
 
+from dartsctl.secret_names import is_open, is_secret, password_in, userinfo
 from dartsctl.stack import Stack
 
 SHORTEST = 12
@@ -63,44 +63,7 @@ class Variable:
     """`.env.production:6`, "the environment", "the Compose files"."""
 
 
-# --- which names are secret ---------------------------------------------------------------------------------------------------
-
-_SECRET_WORDS = frozenset({"PASSWORD", "PASSWORDS", "PASSWD", "PASS", "DBPASS", "PWD", "PASSPHRASE", "SECRET", "SECRETS", "TOKEN", "TOKENS"}) | {
-    "KEY",
-    "KEYS",
-    "APIKEY",
-    "CREDENTIAL",
-    "CREDENTIALS",
-    "PEPPER",
-}
-_SECRET_ENDS = ("PASSWORD", "PASSWD", "SECRET", "TOKEN", "APIKEY", "SECRETKEY")
-_OPEN_KEYS = frozenset({"PUBLIC", "PUBLISHABLE", "SITE", "ACCESS", "ROUTING", "BINDING", "PARTITION", "SORT", "PRIMARY", "FOREIGN"}) | {
-    "CACHE",
-    "GROUP",
-    "INDEX",
-    "LOOKUP",
-    "OBJECT",
-}
-"""`RABBITMQ_ROUTING_KEY`, `STRIPE_PUBLISHABLE_KEY`, `MINIO_ACCESS_KEY` (a user's name): keys that are no secrets."""
-_ABOUT = frozenset(
-    {"ALLOW", "REQUIRE", "REQUIRED", "ENABLE", "DISABLE", "USE", "HAS", "RANDOM", "SHOW", "HIDE", "SKIP", "VERIFY", "MAX", "MIN", "NUM"}
-)
-"""Words of a setting about secrets: `MYSQL_ALLOW_EMPTY_PASSWORD`, `OPENAI_MAX_TOKENS`."""
 _USER_WORDS = frozenset({"USER", "USERNAME", "LOGIN", "ADMIN", "ACCOUNT"})
-_NO_SECRET = re.compile(r"(?i)(?:true|false)?|(?:\.{0,2}|~)/[^/]+/.*|[a-z][\w+.-]*://.*")
-"""A switch, a path or an address where the name promises a secret: COOKIE_TOKEN=true, TLS_KEY=/etc/certs/tls.key, PROXY_PASS=http://app:5000."""
-
-
-def is_secret(name: str) -> bool:
-    """Whether the name of a variable says that its value is a secret: its last word decides, so PASSWORD_FILE and TOKEN_URL are none."""
-    words = [word for word in re.split(r"[^A-Z0-9]+", re.sub(r"([a-z])([A-Z])", r"\1_\2", name).upper()) if word and not word.isdigit()]
-    if words[-1:] == ["BASE"]:  # Rails' SECRET_KEY_BASE
-        words.pop()
-    if not words or words in (["PWD"], ["OLDPWD"]) or not _ABOUT.isdisjoint(words):
-        return False
-    if words[-1] in ("KEY", "KEYS") and _OPEN_KEYS.intersection(words[-2:-1]) and "SECRET" not in words:
-        return False
-    return words[-1] in _SECRET_WORDS or words[-1].endswith(_SECRET_ENDS) or words[-2:] == ["ERLANG", "COOKIE"]
 
 
 def _is_user(name: str) -> bool:
@@ -125,7 +88,6 @@ _WORDS = (
 )
 _EASY = re.compile(rf"(?i)(?:(?:{_WORDS})[ _.\-]*)+[\d!@#$%^&*?.]*|\d*(?:0?1234567890?|12345678)\d*|django-insecure-.*")
 _LONGEST_EASY = 40  # characters: longer ones are not made by hand, and the pattern would take its time
-_USERINFO = re.compile(r"[a-zA-Z][\w+.-]*://([^:/@\s]*):([^@/\s]+)@")
 _RESERVED_DOMAIN = re.compile(r"(?i)(?<![\w-])(?:[\w-]+\.)*example\.(?:com|net|org)(?![\w-]|\.\w)")
 
 
@@ -158,12 +120,12 @@ def weakness(variable: Variable, users: Iterable[str] = (), examples: Iterable[s
     A variable whose name says nothing of a secret is judged as a placeholder, and by the password inside its URL.
     """
     name, value = variable.name.rpartition(".")[2], variable.value
-    if is_secret(name) and not _NO_SECRET.fullmatch(value):
+    if is_secret(name) and not is_open(value):
         return _secret_kind(value, users, examples)
     if is_placeholder(value, secret=False):
         return "placeholder"
-    if inside := _USERINFO.match(value):  # what a URL says before its @ may be weak, its host is no business of this
-        return _secret_kind(unquote(inside[2]), (*users, inside[1]), examples)
+    if inside := userinfo(value):  # what a URL says before its @ may be weak, its host is no business of this
+        return _secret_kind(inside.password, (*users, inside.user), examples)
     return "reserved-domain" if _RESERVED_DOMAIN.search(value) else None
 
 
@@ -181,7 +143,7 @@ def judge(variables: Sequence[Variable], examples: Mapping[str, str]) -> tuple[O
     """What is wrong with the variables of the env files. `examples` are those of the example files beside them."""
     users = [one.value for one in variables if _is_user(one.name)]
     shown, named = secrets_among(examples), {one.value for one in variables if is_secret(one.name)}
-    return tuple(_objection(one, kind) for one in variables if _password_in(one.value) not in named and (kind := weakness(one, users, shown)))
+    return tuple(_objection(one, kind) for one in variables if password_in(one.value) not in named and (kind := weakness(one, users, shown)))
 
 
 def judge_model(stack: Stack, settled: Iterable[str], examples: Mapping[str, str], exported: Mapping[str, str]) -> tuple[Objection, ...]:
@@ -194,7 +156,7 @@ def judge_model(stack: Stack, settled: Iterable[str], examples: Mapping[str, str
     for service in stack.services.values():
         users = [value for name, value in service.environment.items() if _is_user(name)]
         for name, value in service.environment.items():
-            inside = _password_in(value)
+            inside = password_in(value)
             if value in known or inside in known:
                 continue
             origin = next((other for other, one in exported.items() if one == value and (other == name or is_secret(other))), "")
@@ -228,14 +190,8 @@ def missing(names: Sequence[str]) -> tuple[Objection, ...]:
 
 def secrets_among(values: Mapping[str, str]) -> frozenset[str]:
     """Those values that are secrets by their names, the passwords inside URLs included."""
-    found = {value for name, value in values.items() if is_secret(name) and not _NO_SECRET.fullmatch(value)}
-    return frozenset(found | {inside for value in values.values() if (inside := _password_in(value))})
-
-
-def _password_in(value: str) -> str | None:
-    """The password in a URL; None where there is none."""
-    inside = _USERINFO.match(value)
-    return unquote(inside[2]) if inside else None
+    found = {value for name, value in values.items() if is_secret(name) and not is_open(value)}
+    return frozenset(found | {inside for value in values.values() if (inside := password_in(value))})
 
 
 def _objection(variable: Variable, kind: Kind) -> Objection:

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from dartsctl.production_env import Variable, is_placeholder, is_secret, weakness
+from dartsctl.production_env import Variable, is_placeholder, weakness
+from dartsctl.secret_names import is_secret
 
 PRIVATE, PUBLIC = 0o600, 0o644
 GENERATED_BYTES = 24

@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -134,8 +134,10 @@ class Stream:
         environment: Mapping[str, str] | None = None,
         seconds: float | None = None,
         patience: tuple[float, float] = PATIENCE,
+        on_error: Callable[[str], None] | None = None,
     ) -> None:
-        """Start `argv`; `seconds` is its deadline. Raises CommandNotFound."""
+        """Start `argv`; `seconds` is its deadline. With `on_error` stderr is apart, and its lines go there. Raises CommandNotFound."""
+        self._on_error = on_error
         self.is_late = False
         """Whether the deadline has passed."""
         self._until = None if seconds is None else time.monotonic() + seconds
@@ -146,7 +148,7 @@ class Stream:
         line, self._line = os.pipe()  # closed by the kernel when we end, however that is
         try:
             command = (sys.executable, "-I", "-S", _LEADER, str(line), *argv)
-            self._process = _start(command, environment, stderr=subprocess.STDOUT, inherited=(line,))
+            self._process = _start(command, environment, stderr=subprocess.PIPE if on_error else subprocess.STDOUT, inherited=(line,))
         except BaseException:
             os.close(self._line)
             raise
@@ -155,11 +157,20 @@ class Stream:
 
     def lines(self) -> Iterator[str]:
         """Yield each line as it comes, without its end and cut where it is too long, until the process has ended."""
-        splitter = _Lines()
-        for _, chunk in _output(self._process):
-            yield from splitter.add(chunk)
+        splitter, errors = _Lines(), _Lines()
+        for pipe, chunk in _output(self._process):
+            if pipe is not None and pipe is self._process.stderr:
+                self._pass_on(errors.add(chunk))
+            else:
+                yield from splitter.add(chunk)
             self._mind_the_time()
         yield from splitter.rest()
+        self._pass_on(errors.rest())
+
+    def _pass_on(self, errors: Iterator[str]) -> None:
+        for line in errors:
+            if self._on_error:
+                self._on_error(line)
 
     @contextmanager
     def taking_signals(self) -> Iterator[list[int]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from dartsctl.commands.crash import write_report
+from dartsctl.masker import Masker
 from tiny_disk import tiny_disk
 from two_users import ANN, as_user, needs_root, public_folder
 
@@ -18,10 +19,10 @@ def test_root_follows_no_link_of_another_user(tmp_path: Path, monkeypatch: pytes
         for name, value in {"DARTSCTL_STATE_DIR": str(state), "SUDO_UID": str(ANN), "SUDO_GID": str(ANN)}.items():
             monkeypatch.setenv(name, value)
         as_user(ANN, lambda: (state / "reports").symlink_to(tmp_path))
-        assert write_report(ValueError("x"), ["check"]) is None
+        assert write_report(ValueError("x"), ["check"], Masker()) is None
         assert list(tmp_path.iterdir()) == []
         (state / "reports").unlink()
-        path = write_report(ValueError("x"), ["check"])
+        path = write_report(ValueError("x"), ["check"], Masker())
         assert path is not None
         assert (path.parent, path.stat().st_uid, path.stat().st_mode & 0o777) == (state / "reports", ANN, 0o600)
 
@@ -33,5 +34,5 @@ def test_a_full_disk_leaves_no_half_report(tmp_path: Path, monkeypatch: pytest.M
         with suppress(OSError):
             (tmp_path / "filler").write_bytes(b"x" * 100_000)
         (tmp_path / "reports").mkdir()
-        assert write_report(ValueError("x"), ["check"]) is None
+        assert write_report(ValueError("x"), ["check"], Masker()) is None
         assert list((tmp_path / "reports").iterdir()) == []

@@ -263,10 +263,12 @@ def test_a_port_that_nobody_serves_any_more_is_served_again_after_the_next_up(li
 def test_a_crash_loop_without_a_health_check_is_never_ready(live: LiveStack, verb: str) -> None:  # EDGE 75
     from live_stack import sleeper
 
-    (live.folder / "secret.env").write_text("WHO=canary-customer\n")
+    (live.folder / "secret.env").write_text("WHO_TOKEN=canary-customer\n")
     (live.folder / "secret.env").chmod(0o600)
     crash = sleeper(
-        command=["sh", "-c", "test -e /well && sleep 600; echo no database for $${WHO}; exit 3"], restart="always", environment=["WHO=${WHO}"]
+        command=["sh", "-c", "test -e /well && sleep 600; echo no database for $${WHO_TOKEN}; exit 3"],
+        restart="always",
+        environment=["WHO_TOKEN=${WHO_TOKEN}"],
     )
     live.compose({"web": crash, "db": sleeper()})
     live.settings('env_files = ["secret.env"]')

@@ -304,9 +304,9 @@ def test_a_command_that_is_not_there_is_told_and_the_other_containers_go_too(liv
 def test_the_error_of_an_up_never_shows_a_secret(live: LiveStack) -> None:
     from live_stack import sleeper
 
-    (live.folder / "secret.env").write_text("WHICH=canary-program\n")
+    (live.folder / "secret.env").write_text("DEPLOY_TOKEN=canary-program\n")
     (live.folder / "secret.env").chmod(0o600)
-    live.compose({"web": sleeper(command=["/bin/${WHICH}"], init=False)})
+    live.compose({"web": sleeper(command=["/bin/${DEPLOY_TOKEN}"], init=False)})
     live.settings('env_files = ["secret.env"]')
     for words in ((), ("--json",)):
         said = live.run("prod", "up", *words)

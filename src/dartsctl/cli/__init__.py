@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from dartsctl.cli import doctor, guard, hostserver, init, trust
-from dartsctl.cli.options import Common
+from dartsctl.cli.options import MASKER, Common
 from dartsctl.cli.root import app
 from dartsctl.cli.stacks import add_lifecycle
 from dartsctl.errors import DartsctlError, ExitCode, Refused, UsageError
@@ -33,6 +33,7 @@ VERBS = ("check", "doctor", "guard", "history", "init", "ports", "run", "trust",
 def main(argv: Sequence[str]) -> int:
     """Run one command line and return its exit code (ExitCode; `dev` and `run`: the server's own). Never raises, never shows a traceback."""
     words = list(argv)
+    MASKER.learn_later(lambda: MASKER.learn(os.environ))
     try:
         return _run(words)
     except DartsctlError as error:
@@ -58,7 +59,7 @@ def _refuse_file(error: OSError, words: list[str]) -> int:
 def _report_bug(error: Exception, words: list[str]) -> int:
     from dartsctl.commands.crash import write_report
 
-    path = write_report(error, words)
+    path = write_report(error, words, MASKER)
     where = f"a report is in {path}" if path else "and no report could be written"
     bug = DartsctlError(f"this is a bug in dartsctl ({type(error).__name__}); {where}", hint="send the report to the maintainers", code=ExitCode.BUG)
     _screen_for(words).error(bug)

@@ -58,4 +58,4 @@ def _environment(context: typer.Context) -> Environment:
 
 
 def _beginning(words: Iterable[str], incomplete: str) -> list[str]:
-    return sorted(word for word in words if word.startswith(incomplete))
+    return sorted(word for word in words if word.startswith(incomplete) and word.isascii() and word.isprintable())

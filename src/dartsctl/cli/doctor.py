@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dartsctl.cli.options import (
+    MASKER,
     Common,
     OnConflict,
     Profiles,
@@ -20,7 +21,6 @@ from dartsctl.cli.options import (
     answers_without_settings,
     compose_on,
     prompts_of,
-    secrets_of,
     verb,
     working_folder,
 )
@@ -152,7 +152,7 @@ def _configured(common: Common, name: str | None, project: str | None, profiles:
     words = ["dartsctl", "doctor", *([name] if name else []), *(["--project", project] if project else [])]
     up = ["dartsctl", chosen, "up", *(["--project", project] if project else [])]
     commands = Commands(shlex.join(words), f"dartsctl {chosen}", shlex.join(up))
-    return ExamineRequest(environment, commands, proxy, checked_url(url), lambda: secrets_of(environment))
+    return ExamineRequest(environment, commands, proxy, checked_url(url), MASKER)
 
 
 def _adhoc(
@@ -170,7 +170,7 @@ def _adhoc(
     words += ["-p", project] if project else []
     stack = shlex.join(["docker", "compose", *words])
     commands = Commands(shlex.join(["dartsctl", "doctor", *words]), stack, f"{stack} up -d")
-    return ExamineRequest(environment, commands, proxy, checked_url(url), lambda: secrets_of(environment))
+    return ExamineRequest(environment, commands, proxy, checked_url(url), MASKER)
 
 
 def checked_url(url: str) -> str:

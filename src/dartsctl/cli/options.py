@@ -16,6 +16,7 @@ import typer
 from dartsctl import interrupts
 from dartsctl.cli import completion
 from dartsctl.errors import DartsctlError, UsageError
+from dartsctl.masker import Masker
 
 if TYPE_CHECKING:
     from dartsctl.commands.obstacles import Answers
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from dartsctl.environment import Environment
     from dartsctl.resolution import Policy
     from dartsctl.settings import Settings
+
+MASKER = Masker()
+"""The secrets of this process's one command line: what any of its parts learns is masked in whatever is shown, written or kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,7 @@ class Common:
     def screen(self) -> Screen:
         from dartsctl.edges.output import Screen
 
-        return Screen(as_json=self.as_json, quiet=self.quiet, verbose=self.verbose, color=not self.no_color)
+        return Screen(as_json=self.as_json, quiet=self.quiet, verbose=self.verbose, color=not self.no_color, masker=MASKER)
 
     def settings(self) -> Settings:
         """The project's settings. Raises UsageError that names file, line and key, Refused for settings that are not trusted."""
@@ -128,7 +132,7 @@ def prompts_of(common: Common) -> Prompts:
     """The person at the terminal, or nobody."""
     from dartsctl.edges.prompts import Prompts
 
-    return Prompts(allowed=not common.no_input)
+    return Prompts(allowed=not common.no_input, shown=MASKER.line)
 
 
 def policy_named(text: str | None) -> Policy | None:
@@ -191,7 +195,8 @@ def _production_project(common: Common) -> str:
 
 
 def compose_on(environment: Environment, *, deadline: float | None = None) -> Compose:
-    """Compose on an environment's files; what stands in its env files is masked in everything that is shown.
+    """Compose on an environment's files; what is secret in them and in the env files is masked in everything that is shown.
+
 
     `deadline`: seconds that it may take to resolve them, where that is not worth Compose's own minute.
     """
@@ -199,18 +204,19 @@ def compose_on(environment: Environment, *, deadline: float | None = None) -> Co
     from dartsctl.edges.docker import CONFIG_DEADLINE, Compose
     from dartsctl.state_folder import state_folder
 
+    MASKER.learn_later(lambda: _learn_env_files(environment))
     known = ComposeVersions(state_folder())
-    return Compose(environment, secrets=lambda: secrets_of(environment), known=known, deadline=deadline or CONFIG_DEADLINE)
+    return Compose(environment, masker=MASKER, known=known, deadline=deadline or CONFIG_DEADLINE)
 
 
-def secrets_of(environment: Environment) -> tuple[str, ...]:
-    """What Compose may fill in and nobody may see: every value of the env files, and of our own variables with a secret's name."""
-    from dartsctl import masking
+def _learn_env_files(environment: Environment) -> None:
+    """Regular files alone: a pipe can be read once, and that is Compose's."""
     from dartsctl.edges.env_files import read
     from dartsctl.environment import default_env_files
 
-    found = list(masking.secret_values(os.environ))
-    for file in environment.env_files or default_env_files(environment):
-        with suppress(DartsctlError):  # Compose itself will say what is wrong with the file
-            found += [one.value for one in read((file,)).values() if one.value]
-    return tuple(found)
+    MASKER.spare([environment.name, environment.project or ""])
+    with suppress(DartsctlError):  # the working folder may be gone
+        for file in environment.env_files or default_env_files(environment):
+            with suppress(DartsctlError):  # Compose itself will say what is wrong with the file
+                if file.is_file():
+                    MASKER.learn({name: value.value for name, value in read((file,)).items()})

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from dartsctl.cli.options import working_folder
+from dartsctl.cli.options import MASKER, working_folder
 from dartsctl.cli.root import production_ports
 from dartsctl.errors import TimedOut, UsageError
 
@@ -114,6 +114,8 @@ def _env_files(paths: tuple[Path, ...]) -> dict[str, dict[str, str]]:
     files: dict[str, dict[str, str]] = {}
     for name, value in read(paths).items():
         files.setdefault(value.file.name, {})[name] = value.value
+    for values in files.values():
+        MASKER.learn(values)
     return files
 
 

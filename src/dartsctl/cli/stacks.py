@@ -18,7 +18,6 @@ from dartsctl.cli.options import (
     answers_of,
     compose_on,
     prompts_of,
-    secrets_of,
     verb,
 )
 from dartsctl.errors import UsageError
@@ -199,12 +198,14 @@ def _add_views(name: str, group: typer.Typer) -> None:
         since: Annotated[str | None, typer.Option("--since", help="Only since then, e.g. 10m.", metavar="TIME")] = None,
         timestamps: Annotated[bool, typer.Option("--timestamps", "-t", help="With the time of each line.")] = False,
         project: Project = None,
-    ) -> None:
-        """The services' logs, as Compose shows them."""
+    ) -> int:
+        """The services' logs, as Compose shows them; secrets are masked, and control sequences other than colours are shown."""
         environment = _environment(common, name, project)
+        from dartsctl.commands.logs import LogsRequest
         from dartsctl.commands.logs import logs as run_logs
 
-        run_logs(tuple(services or ()), compose=compose_on(environment), follow=follow, tail=tail, since=since, timestamps=timestamps)
+        request = LogsRequest(tuple(services or ()), follow, tail, since, timestamps)
+        return run_logs(request, compose=compose_on(environment), screen=common.screen())
 
     @group.command()
     @verb
@@ -213,7 +214,7 @@ def _add_views(name: str, group: typer.Typer) -> None:
         environment = _environment(common, name, project, profiles)
         from dartsctl.commands.config import config as run_config
 
-        return run_config(tuple(services or ()), compose=compose_on(environment), screen=common.screen(), secrets=secrets_of(environment))
+        return run_config(tuple(services or ()), compose=compose_on(environment), screen=common.screen())
 
 
 def _one_of(value: str, flag: str, allowed: tuple[str, ...]) -> str:

@@ -100,5 +100,5 @@ def _about_allocation(preflight: Preflight, allocation: Allocation | None) -> tu
 def _limits(preflight: Preflight) -> str:
     engine = preflight.engine
     if not engine.is_here:
-        return f"; the engine at {engine.shown_endpoint} is not on this host, so only its own list was asked"
+        return f"; the engine at {engine.endpoint} is not on this host, so only its own list was asked"
     return f" against engine {engine.version}" if engine.version else "; without asking an engine"

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import json
-
 from dartsctl import masking
 from dartsctl.edges.docker import Compose
 from dartsctl.edges.output import Screen
 from dartsctl.errors import ExitCode
 
 
-def config(services: tuple[str, ...], *, compose: Compose, screen: Screen, secrets: tuple[str, ...]) -> ExitCode:
-    """Print it as JSON, which is YAML too. `secrets` are masked wherever they stand."""
+def config(services: tuple[str, ...], *, compose: Compose, screen: Screen) -> ExitCode:
+    """Print it as JSON, which is YAML too."""
     resolved = compose.config(services)
-    shown = masking.model(resolved.model, secrets)
+    shown = masking.model(resolved.model)
     if screen.as_json:
         screen.document({"ok": True, "exit_code": 0, "model": shown})
     else:
-        screen.result({}, [json.dumps(shown, indent=2, ensure_ascii=False)])
+        screen.model(shown)
     for name in resolved.unset_variables:
         screen.warn(f"the variable {name} is not set; Compose reads it as empty")
     return ExitCode.OK

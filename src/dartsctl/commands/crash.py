@@ -10,22 +10,22 @@ import traceback
 from pathlib import Path
 
 from dartsctl import __version__, masking
+from dartsctl.masker import Masker
 from dartsctl.state_folder import opened, state_folder
 
 
-def write_report(error: BaseException, argv: list[str]) -> Path | None:
-    """Write the report (0600) and return its path; None where nothing can be written."""
-    secrets = [value for name, value in os.environ.items() if any(word in name.upper() for word in ("PASS", "SECRET", "TOKEN", "KEY", "DSN", "URL"))]
+def write_report(error: BaseException, argv: list[str], masker: Masker) -> Path | None:
+    """Write the report (0600), without the secrets that `masker` knows, and return its path; None where nothing can be written."""
     lines = [
         f"dartsctl {__version__}, Python {platform.python_version()}, {platform.platform()}",
         f"command: dartsctl {' '.join(masking.command(argv))}",
         "",
-        *traceback.format_exception(error),
+        *(line for part in traceback.format_exception(error) for line in part.splitlines()),
     ]
     name = f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"
     try:
         with opened(state_folder(), "reports", make=True) as folder:
-            folder.add(name, masking.values("\n".join(lines), secrets).encode(errors="backslashreplace"))
+            folder.add(name, "".join(f"{masker.line(line)}\n" for line in lines).encode())
             path = folder.path / name
     except Exception:
         sys.exc_info()

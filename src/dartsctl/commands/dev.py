@@ -69,7 +69,7 @@ def _variables(request: DevRequest, compose: Callable[[Environment], Compose], p
     try:
         own = compose(environment)
         model = stack.read(own.config().model)
-        code = up(_up_request(request, environment, model), compose_on=compose, prompts=prompts, screen=_on_stderr(screen))
+        code = up(_up_request(request, environment, model), compose_on=compose, prompts=prompts, screen=screen.for_people())
     except DockerUnavailable as error:
         if request.required:
             raise
@@ -90,7 +90,7 @@ def foresee_services(request: DevRequest, *, compose: Callable[[Environment], Co
         return
     model = stack.read(compose(request.environment).config().model)
     asked = replace(_up_request(request, request.environment, model), dry_run=True)
-    up(asked, compose_on=compose, prompts=prompts, screen=_on_stderr(screen))
+    up(asked, compose_on=compose, prompts=prompts, screen=screen.for_people())
 
 
 def _in_docker(request: DevRequest, environment: Environment, compose: Callable[[Environment], Compose]) -> ServerRequest:
@@ -110,11 +110,6 @@ def _in_docker(request: DevRequest, environment: Environment, compose: Callable[
     app = compose(replace(environment, files=(*environment.files, override)))
     command = app.argv("up", "--no-deps", "--no-log-prefix", "--exit-code-from", service, "--timeout", str(_STOP_WITHIN), service)
     return replace(request.server, command=tuple(command), in_container=True, enforce="off", handover="none")
-
-
-def _on_stderr(screen: Screen) -> Screen:
-    """stdout is the server's: what `up` has to say goes to people alone."""
-    return Screen(as_json=False, quiet=screen.quiet, verbose=screen.verbose, color=screen.color)
 
 
 def _up_request(request: DevRequest, environment: Environment, model: Stack) -> UpRequest:

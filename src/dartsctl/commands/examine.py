@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Literal
 
-from dartsctl import certificate, masking, nginx_config, nginx_log, proxies
+from dartsctl import certificate, nginx_log, proxies
 from dartsctl.bindings import Endpoint
 from dartsctl.commands import another_stack, examine_proxy
 from dartsctl.commands.examine_containers import Containers
@@ -37,6 +37,7 @@ from dartsctl.facts import (
     UpstreamFacts,
 )
 from dartsctl.installation import endpoint
+from dartsctl.masker import Masker
 from dartsctl.nginx_log import Count
 
 ENGINE_DEADLINE = 2.0
@@ -55,8 +56,8 @@ class ExamineRequest:
     commands: Commands
     proxy: str = ""
     url: str = ""
-    secrets: Callable[[], Sequence[str]] = tuple
-    """What must not be shown: the values of the env files."""
+    masker: Masker = field(default_factory=Masker)
+    """Learns the secrets of the containers' environments."""
 
 
 def examine(request: ExamineRequest, *, compose: Compose) -> Facts:
@@ -71,12 +72,12 @@ def examine(request: ExamineRequest, *, compose: Compose) -> Facts:
         clock = api.clock() if api else ""
         version = api.describe().version if api else engine_at(address).describe().version
     except DockerUnavailable as error:
-        found = EngineFacts(masking.url(address), problem=error.message, hint=error.hint)
+        found = EngineFacts(address, problem=error.message, hint=error.hint)
         return Facts(found, time.time(), request.environment.name, request.environment.project or "", commands=request.commands)
     skew = ahead(clock, time.time())
     before = look(request.environment, Intent(), compose=compose, host=Host())
     another_stack.refuse(before, request.commands.doctor)
-    engine = EngineFacts(masking.url(address), version, is_here=before.engine.is_here, skew=skew)
+    engine = EngineFacts(address, version, is_here=before.engine.is_here, skew=skew)
     with _pool() as pool:
         return _Examination(request, before, engine, api, pool).facts()
 
@@ -106,8 +107,7 @@ class _Examination:
         self._engine = engine
         self._api = api
         self._pool = pool
-        self._containers = Containers(before, api, pool, secrets=request.secrets, skew=engine.skew)
-        self._masked = self._containers.masked
+        self._containers = Containers(before, api, pool, masker=request.masker, skew=engine.skew)
         self._unknown = self._containers.unknown
 
     def facts(self) -> Facts:
@@ -128,7 +128,7 @@ class _Examination:
         answers, shown, asked = self._ask(self._requests(services, name, reading, behind, service_of), front)
         log: tuple[tuple[Count, ...], str] = ((), "")
         if front and api:
-            log = examine_proxy.error_log(front, reading.config, api, self._masked)
+            log = examine_proxy.error_log(front, reading.config, api)
         proxy = self._proxy(name, kind, reading, *log) if name else None
         return Facts(
             engine=self._engine,
@@ -145,14 +145,13 @@ class _Examination:
         )
 
     def _proxy(self, name: str, kind: ProxyKind, reading: Reading, failures: tuple[Count, ...], source: str) -> ProxyFacts:
-        config = nginx_config.shown(reading.config, self._masked) if reading.config else None
+        config = reading.config
         listens = tuple(listen for server in config.servers for listen in server.listens) if config else ()
         return ProxyFacts(name, kind, config, reading.problem, reading.source, listens, failures, source)
 
     def _upstream(self, one: UpstreamFacts, services: Mapping[str, ServiceFacts], asked: Sequence[Endpoint]) -> UpstreamFacts:
         addresses = tuple(dict.fromkeys(peer.address for peer in asked if peer.port == one.target.port))
-        routes = nginx_config.shown_routes(one.routes, self._masked)
-        return replace(one, routes=routes, connects=self._connects(one, services), asked=addresses)
+        return replace(one, connects=self._connects(one, services), asked=addresses)
 
     # --- requests
 
@@ -182,8 +181,7 @@ class _Examination:
         began = time.time() + self._engine.skew
         answer = http.get(one.address, one.port, one.path, host=one.host, tls=one.tls, deadline=HTTP_DEADLINE)
         through: Literal["proxy", "direct"] = "proxy" if one.through_proxy else "direct"
-        url, location = self._masked(one.url), self._masked(one.location)
-        facts = HttpFacts(url, through, one.service, location, one.upstream, answer.status, answer.problem, answer.seconds, began)
+        facts = HttpFacts(one.url, through, one.service, one.location, one.upstream, answer.status, answer.problem, answer.seconds, began)
         return facts, answer.certificate
 
     def _connects(self, one: UpstreamFacts, services: Mapping[str, ServiceFacts]) -> tuple[Connect, ...]:
@@ -215,7 +213,7 @@ def _named(url: str, proxy: str) -> Request:
     tls = parts.scheme == "https"
     host = parts.hostname or "localhost"
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return Request(masking.url(url), host, parts.port or (443 if tls else 80), path, host, tls, proxy, True, path)
+    return Request(url, host, parts.port or (443 if tls else 80), path, host, tls, proxy, True, path)
 
 
 def _shown(one: Request, engine: EngineFacts, answer: HttpFacts, der: bytes) -> CertificateFacts | None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-from dartsctl import masking, nginx_log
+from dartsctl import nginx_log
 from dartsctl.bindings import Endpoint
 from dartsctl.collisions import NameTaken
 from dartsctl.commands.preflight import Preflight
@@ -17,6 +17,7 @@ from dartsctl.edges.engine import EngineApi
 from dartsctl.errors import DockerUnavailable
 from dartsctl.facts import ContainerFacts, LogLine, ServiceFacts
 from dartsctl.inspection import Inspection, listed
+from dartsctl.masker import Masker
 
 _LINES = 30
 _LATE = 0.5  # seconds by which the engine may learn later of an out-of-memory kill than of the end
@@ -25,15 +26,12 @@ _LATE = 0.5  # seconds by which the engine may learn later of an out-of-memory k
 class Containers:
     """The containers of one stack, all looked at side by side. Without an `api` the engine's list is all there is."""
 
-    def __init__(
-        self, before: Preflight, api: EngineApi | None, pool: ThreadPoolExecutor, *, secrets: Callable[[], Sequence[str]], skew: float
-    ) -> None:
+    def __init__(self, before: Preflight, api: EngineApi | None, pool: ThreadPoolExecutor, *, masker: Masker, skew: float) -> None:
         self._before = before
         self._api = api
         self._pool = pool
-        self._secrets_of_files = secrets
+        self._masker = masker
         self._skew = skew
-        self._secrets: set[str] = set()
         self._readable: set[str] = set()
         self.commands: dict[str, tuple[str, ...]] = {}
         """Container id -> what it runs."""
@@ -46,7 +44,8 @@ class Containers:
         stack = self._before.stack
         own = [one for one in self._before.containers if one.project == stack.project and one.service in stack.services and not one.is_one_off]
         documents = self._documents(own)
-        self._secrets |= self._known_secrets(documents.values())
+        for document in documents.values():
+            self._masker.learn(document.environment)
         containers = list(self._pool.map(lambda one: self._container(one, documents.get(one.id)), own))
         taken = {one.service: one.container.name for one in self._before.collisions if isinstance(one, NameTaken)}
         conflicts = self._before.answer.conflicts
@@ -65,9 +64,7 @@ class Containers:
 
     def _documents(self, own: Sequence[Container]) -> dict[str, Inspection]:
         if self._api is None:
-            self.unknown.append(
-                f"the engine at {self._before.engine.shown_endpoint} was asked for its list alone: no logs, no networks, no health output"
-            )
+            self.unknown.append(f"the engine at {self._before.engine.endpoint} was asked for its list alone: no logs, no networks, no health output")
             return {}
         found = self._pool.map(self._document, own)
         return {one.id: document for one, document in zip(own, found, strict=True) if document is not None}
@@ -86,7 +83,7 @@ class Containers:
             lines = self._api.log(identity, tail=_LINES, timestamps=True) if self._api else None
         except DockerUnavailable:
             return None
-        return None if lines is None else tuple(LogLine(self.masked(line.text), nginx_log.moment(line.when)) for line in lines if line.text.strip())
+        return None if lines is None else tuple(LogLine(line.text, nginx_log.moment(line.when)) for line in lines if line.text.strip())
 
     def _container(self, one: Container, inspected: Inspection | None) -> ContainerFacts:
         """An empty state: it went away meanwhile."""
@@ -94,10 +91,10 @@ class Containers:
             return listed(one)
         if inspected is None:
             return ContainerFacts(service=one.service, name=one.name, id=one.id)
-        found = inspected.masked_facts(one.service, self.masked)
+        found = inspected.of_service(one.service)
         if _was_killed_just_now(found, time.time() + self._skew):
             time.sleep(_LATE)
-            found = (self._document(one) or inspected).masked_facts(one.service, self.masked)
+            found = (self._document(one) or inspected).of_service(one.service)
         unbound = {(entry.entry.target, entry.entry.protocol) for entry in self._before.answer.unbound if entry.service == one.service}
         self.commands[one.id] = inspected.command
         tables, source = self._socket_tables(found)
@@ -122,15 +119,6 @@ class Containers:
         if done is None or not done[1]:
             return None, ""
         return (done[1],), f"socket table in {one.name}"
-
-    def _known_secrets(self, documents: Iterable[Inspection]) -> set[str]:
-        blocks = [service.environment for service in self._before.stack.services.values()]
-        blocks += [document.environment for document in documents]
-        return {*self._secrets_of_files(), *(value for block in blocks for value in masking.hidden_values(block))}
-
-    def masked(self, text: str) -> str:
-        """What somebody else wrote, without the secrets that env files and variables have."""
-        return masking.values(text, self._secrets)
 
     def peers(self, one: ContainerFacts) -> tuple[Endpoint, ...]:
         """Whom a container is connected, or connecting, to right now; nobody where that cannot be seen."""

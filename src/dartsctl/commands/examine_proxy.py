@@ -6,7 +6,7 @@ import io
 import posixpath
 import tarfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 
 from dartsctl import nginx_config, nginx_log
@@ -108,14 +108,14 @@ def upstreams(config: Config, service_of: Callable[[str], str]) -> tuple[Upstrea
 # --- its error log ------------------------------------------------------------------------------------------------------------
 
 
-def error_log(container: ContainerFacts, config: Config | None, api: EngineApi, mask: Callable[[str], str]) -> tuple[tuple[Count, ...], str]:
+def error_log(container: ContainerFacts, config: Config | None, api: EngineApi) -> tuple[tuple[Count, ...], str]:
     """The failures in its error log, counted, and where the log was read: a file in the container, rotated once, and what the engine keeps."""
     entries: list[Entry] = []
     sources: list[str] = []
     try:
         if container.runs and config is not None:
             for path in _log_files(config):
-                read = _file_entries(container, path, api, mask)
+                read = _file_entries(container, path, api)
                 if read is not None:
                     entries += read
                     sources.append(f"nginx error log {path} in {container.name}")
@@ -124,7 +124,7 @@ def error_log(container: ContainerFacts, config: Config | None, api: EngineApi, 
         return nginx_log.count(entries), ", ".join(sources)
     if lines is not None:
         sources.append(f"nginx error log (engine: logs {container.name})")
-        entries += [_shown(one, mask) for line in lines if (one := nginx_log.entry(line.text, stamp=line.when))]
+        entries += [one for line in lines if (one := nginx_log.entry(line.text, stamp=line.when))]
     entries.sort(key=lambda one: one.when or 0.0)
     return nginx_log.count(entries), ", ".join(sources)
 
@@ -134,7 +134,7 @@ def _log_files(config: Config) -> list[str]:
     return [posixpath.join("/etc/nginx", path) for path in named if path not in _STREAMS and not path.startswith("syslog:")]
 
 
-def _file_entries(container: ContainerFacts, path: str, api: EngineApi, mask: Callable[[str], str]) -> list[Entry] | None:
+def _file_entries(container: ContainerFacts, path: str, api: EngineApi) -> list[Entry] | None:
     """None where it is no file: the official image links it to stderr, and to read that would wait for ever."""
     checked = api.execute(container.id, ["test", "-f", path])
     if checked is None or checked[0] != 0:
@@ -145,13 +145,8 @@ def _file_entries(container: ContainerFacts, path: str, api: EngineApi, mask: Ca
     for name in (f"{path}.1", path):
         done = api.execute(container.id, ["tail", "-c", str(_TAIL), name])
         if done and done[0] == 0:
-            found += [_shown(one, mask) for line in done[1].splitlines() if (one := nginx_log.entry(line, offset=offset))]
+            found += [one for line in done[1].splitlines() if (one := nginx_log.entry(line, offset=offset))]
     return found
-
-
-def _shown(one: Entry, mask: Callable[[str], str]) -> Entry:
-    """Masked after it was read: an env file may give the very name of the upstream."""
-    return replace(one, text=mask(one.text))
 
 
 # --- requests -----------------------------------------------------------------------------------------------------------------

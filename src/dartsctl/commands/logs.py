@@ -1,19 +1,62 @@
-"""`logs`: Compose's own, as if it had been typed: its colours, its Ctrl-C, its exit code."""
+"""`logs`: Compose's own, with its colours, its Ctrl-C and its exit code, through the Screen's gate.
+
+Colours stay; every other control sequence of a container is shown as its escape, and secrets are masked. `docker compose logs` has
+the bytes as they were written.
+"""
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import dataclass
+
+from dartsctl.compose_errors import plain
 from dartsctl.edges.docker import Compose
+from dartsctl.edges.output import Screen
+from dartsctl.errors import DartsctlError, ExitCode
 
 
-def logs(services: tuple[str, ...], *, compose: Compose, follow: bool, tail: str | None, since: str | None, timestamps: bool) -> None:
-    """Become `docker compose logs`. Does not return."""
-    words = ["logs"]
-    if follow:
-        words.append("--follow")
-    if timestamps:
+@dataclass(frozen=True, slots=True)
+class LogsRequest:
+    """What `logs` was asked for; `tail` and `since` as Compose takes them."""
+
+    services: tuple[str, ...] = ()
+    follow: bool = False
+    tail: str | None = None
+    since: str | None = None
+    timestamps: bool = False
+
+
+def logs(request: LogsRequest, *, compose: Compose, screen: Screen) -> int:
+    """Show the logs; returns Compose's exit code after a signal. Raises DartsctlError with what Compose complains of."""
+    with suppress(DartsctlError):  # for the inline secrets alone; what is wrong with the files Compose says below
+        compose.config()
+    complaints: list[str] = []
+    color = screen.is_colored
+    stream = compose.logs(*_words(request), color=color, on_error=complaints.append)
+    try:
+        with stream.taking_signals() as signals:
+            for line in stream.lines():
+                screen.log_line(line, color=color)
+            code = stream.wait()
+    except BaseException:
+        stream.kill()
+        raise
+    if signals:
+        return int(ExitCode.INTERRUPTED)
+    if code != 0:
+        complaint = plain(complaints[-1]) if complaints else f"exit code {code}"
+        raise DartsctlError(f"Compose cannot show the logs: {complaint}", hint="docker compose logs")
+    for line in complaints:
+        screen.progress(line)
+    return int(ExitCode.OK)
+
+
+def _words(request: LogsRequest) -> list[str]:
+    words = ["--follow"] if request.follow else []
+    if request.timestamps:
         words.append("--timestamps")
-    if tail is not None:
-        words += ["--tail", tail]
-    if since is not None:
-        words += ["--since", since]
-    compose.exec(*words, *services)
+    if request.tail is not None:
+        words += ["--tail", request.tail]
+    if request.since is not None:
+        words += ["--since", request.since]
+    return [*words, *request.services]

@@ -138,7 +138,7 @@ def settle(
     means = Means(
         prompts=prompts,
         engine=engine_at(before.engine.endpoint),
-        history=History(state_folder(), warn=screen.warn),
+        history=History(state_folder(), warn=screen.warn, masker=screen.masker),
         screen=screen,
         remap=lambda cases: moved.append(move(cases, before, plain, compose_on, avoid=answers.avoid, screen=screen)),
         yes=answers.yes,

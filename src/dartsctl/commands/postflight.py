@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from dartsctl import bound, compose_errors, health, masking
+from dartsctl import bound, compose_errors, health
 from dartsctl.bindings import Endpoint
 from dartsctl.bound import Lack, Loss
 from dartsctl.commands import streaming
@@ -32,7 +32,7 @@ _SECOND_LOOK = 0.3
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """What is known of one container that is not well: its error in plain words, the engine's own words, its last log lines. Secrets are masked."""
+    """What is known of one container that is not well: its error in plain words, the engine's own words, its last log lines."""
 
     error: str = ""
     engine_error: str = ""
@@ -182,14 +182,12 @@ class Postflight:
         if not isinstance(self._engine, EngineApi):
             return Trouble()
         inspected = self._engine.inspect(container)
-        raw = self._masked(inspected.facts.error) if inspected else ""
+        if inspected:
+            self._screen.masker.learn(inspected.environment)
+        raw = inspected.facts.error if inspected else ""
         error = _located(compose_errors.classify(raw)) if raw else _health_check_said(inspected)
         lines = self._engine.log(container, tail=LOG_LINES) or ()
-        return Trouble(self._masked(error), raw, tuple(self._masked(line.text) for line in lines))
-
-    def _masked(self, text: str) -> str:
-        own = [secret for service in self._before.stack.services.values() for secret in masking.secret_values(service.environment)]
-        return masking.values(self._compose.masked(text), own)
+        return Trouble(error, raw, tuple(line.text for line in lines))
 
 
 def _fixed_endpoints(before: Preflight) -> dict[str, list[Endpoint]]:

@@ -66,7 +66,7 @@ def judge(files: EnvFiles, stack: Stack, engine: Engine) -> tuple[Objection, ...
 def _certificates(stack: Stack, engine: Engine) -> tuple[Objection, ...]:
     doors = certificate.front_doors(stack)
     if engine.kind == "remote":
-        where = engine.shown_endpoint
+        where = engine.endpoint
         return tuple(
             Objection("unchecked", name, where, f"{name}: its certificate is on the engine's host, {where}, and was not checked") for name in doors
         )

@@ -11,6 +11,7 @@ from dartsctl.edges.output import Screen
 from dartsctl.environment import Environment
 from dartsctl.errors import ExitCode
 from dartsctl.installation import endpoint
+from dartsctl.masker import Masker
 
 
 def ps(environment: Environment, services: tuple[str, ...], *, screen: Screen) -> ExitCode:
@@ -20,7 +21,7 @@ def ps(environment: Environment, services: tuple[str, ...], *, screen: Screen) -
         one for one in engine.containers() if one.project == environment.project and not one.is_one_off and (not services or one.service in services)
     ]
     own.sort(key=lambda one: (one.service, one.number))
-    errors = {one.id: _error(one, engine) for one in own}
+    errors = {one.id: _error(one, engine, screen.masker) for one in own}
     if screen.as_json:
         screen.document({"ok": True, "exit_code": 0, "project": environment.project, "containers": [_document(one, errors[one.id]) for one in own]})
         return ExitCode.OK
@@ -34,11 +35,14 @@ def ps(environment: Environment, services: tuple[str, ...], *, screen: Screen) -
     return ExitCode.OK
 
 
-def _error(one: Container, engine: object) -> str:
+def _error(one: Container, engine: object, masker: Masker) -> str:
     if one.holds_ports or not isinstance(engine, EngineApi):
         return ""
     inspected = engine.inspect(one.id)
-    return inspected.facts.error if inspected else ""
+    if inspected is None:
+        return ""
+    masker.learn(inspected.environment)
+    return inspected.facts.error
 
 
 def _ports(one: Container) -> str:

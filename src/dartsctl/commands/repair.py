@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from dartsctl import incident, repairs
+from dartsctl import repairs
 from dartsctl.commands.moving import ComposeOn
 from dartsctl.commands.obstacles import Answers
 from dartsctl.commands.one_at_a_time import one_at_a_time
@@ -23,7 +23,7 @@ from dartsctl.environment import Environment
 from dartsctl.errors import DartsctlError, ExitCode, Interrupted
 from dartsctl.facts import Facts
 from dartsctl.findings import Cause, Diagnosis
-from dartsctl.incident import Afterwards, Event
+from dartsctl.incident import Afterwards, Event, Report
 from dartsctl.repairs import Action, Plan, Step
 from dartsctl.state_folder import state_folder
 
@@ -87,7 +87,10 @@ def repair(
     work.foreseen = _foresee(hands, plan, screen) if request.dry_run else None
     if plan.steps and not request.dry_run:
         code, after = work.do_all(diagnosis, look_again)
-    report = _write(file, incident.markdown(facts, diagnosis, work.timeline, after if work.timeline else None), screen) if file else None
+    report = None
+    if file:
+        text = Report(screen.masker.line).markdown(facts, diagnosis, work.timeline, after if work.timeline else None)
+        report = _write(file, text, screen)
     code = code if code in _OWN_CODES else _code(after, diagnosis)
     return _end(request, plan, work, after, code, command, report, screen)
 
@@ -107,7 +110,7 @@ def _foresee(hands: Hands, plan: Plan, screen: Screen) -> Outlook | None:
 def write_report(path: Path, examined: Examined, screen: Screen) -> None:
     """The incident report of a diagnosis alone; none of a healthy stack. Raises DartsctlError where no file can be made."""
     if not examined.diagnosis.healthy:
-        _write(IncidentFile(path), incident.markdown(examined.facts, examined.diagnosis), screen)
+        _write(IncidentFile(path), Report(screen.masker.line).markdown(examined.facts, examined.diagnosis), screen)
 
 
 def _write(file: IncidentFile, text: str, screen: Screen) -> Path | None:
@@ -143,7 +146,7 @@ class _Work:
         self._prompts = prompts
         self._screen = screen
         self._clock = clock
-        self._history = History(state_folder(), warn=screen.warn)
+        self._history = History(state_folder(), warn=screen.warn, masker=screen.masker)
         self.foreseen: Outlook | None = None
         """What freeing the ports would do, on a dry run."""
         self.timeline: list[Event] = []

@@ -150,7 +150,6 @@ class Hands:
         engine = engine_at(endpoint(os.environ))
         if not isinstance(engine, EngineApi):
             raise DartsctlError("the proxy of a remote engine is not reloaded from here", hint=f"docker compose exec {service} nginx -s reload")
-        compose = self._compose_on(self.environment)
         running = [one for one in engine.containers() if (one.project, one.service, one.state) == (self._project, service, "running")]
         if not running:
             raise DartsctlError(f"{service} does not run")
@@ -160,7 +159,7 @@ class Hands:
             named = next(((word, after) for word, after in pairwise(argv) if word == "-c"), ())
             answer = engine.execute(one.id, ("nginx", *named, "-s", "reload"))
             if answer is None or answer[0] != 0:
-                said = [compose.masked(line) for line in (answer[2] if answer else "").splitlines() if "[emerg]" in line or "[error]" in line]
+                said = [line for line in (answer[2] if answer else "").splitlines() if "[emerg]" in line or "[error]" in line]
                 raise DartsctlError(f"{one.name} did not reload", details=tuple(said[-3:]))
         return "done"
 

@@ -6,7 +6,6 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from dartsctl import masking
 from dartsctl.availability import Reason
 from dartsctl.bindings import Endpoint, PortBinding, Protocol
 from dartsctl.collisions import Collision, NameTaken, Paused, ProjectTaken
@@ -15,12 +14,15 @@ from dartsctl.conflicts import Conflict, Finding, Verdict
 from dartsctl.containers import Container
 from dartsctl.holders import Connection, DevLease, ForeignContainer, Holder, HostProcess, OwnContainer, SameStack, Unknown
 from dartsctl.process import Process
+from dartsctl.safe_text import cut
 from dartsctl.same_stack import RunsAs
 from dartsctl.socket_table import ranges
 from dartsctl.wording import duration
 
 if TYPE_CHECKING:
     from dartsctl.production_env import Objection
+
+_COMMAND_LIMIT = 200  # characters
 
 
 def document(preflight: Preflight) -> dict[str, Any]:
@@ -33,7 +35,7 @@ def document(preflight: Preflight) -> dict[str, Any]:
         "files": [str(file) for file in preflight.files],
         "engine": {
             "version": engine.version,
-            "endpoint": engine.shown_endpoint,
+            "endpoint": engine.endpoint,
             "kind": engine.kind,
             "userland_proxy": engine.userland_proxy,
             "local_sockets_checked": engine.is_here,
@@ -117,7 +119,7 @@ def _process(process: Process) -> dict[str, Any]:
     return {
         "pid": process.pid,
         "name": process.name,
-        "command": list(masking.command(process.command)),
+        "command": list(process.shown_words),
         "user": process.user,
         "cwd": process.cwd,
         "started": process.started,
@@ -234,9 +236,8 @@ def process_line(process: Process) -> str:
     """`python (pid 1234, user dev, for 2 h): .venv/bin/python run.py, in /home/dev/darts`."""
     age = f", for {duration(time.time() - process.started)}" if process.started else ""
     user = f", user {process.user}" if process.user else ""
-    command = " ".join(masking.command(process.command)) or process.name
-    line = f"{process.name} (pid {process.pid}{user}{age}): {command[:200]}" + (f", in {process.cwd}" if process.cwd else "")
-    return "".join(one if one.isprintable() else " " for one in line)  # `python -c` has lines; an escape sequence would reach the terminal
+    command = cut(process.shown_command, _COMMAND_LIMIT)
+    return f"{process.name} (pid {process.pid}{user}{age}): {command}" + (f", in {process.cwd}" if process.cwd else "")
 
 
 def container_line(container: Container) -> str:

@@ -16,7 +16,7 @@ _KEPT_LINES = 1000
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a Compose call ended. `text` is the end of its output, secrets masked; `is_late`: the deadline ended it."""
+    """How a Compose call ended. `text` is the end of its output; `is_late`: the deadline ended it."""
 
     code: int
     text: str
@@ -44,8 +44,9 @@ def run(compose: Compose, *words: str, seconds: float, screen: Screen, saw: Call
     stream = compose.stream(*words, seconds=seconds)
     lines: deque[str] = deque(maxlen=_KEPT_LINES)
     with stream.taking_signals() as signals:
-        for line in compose.masked_lines(stream, saw):
+        for line in compose.lines(stream):
             lines.append(line)
+            saw(line)
             if line.strip():
                 screen.progress(line)
         code = stream.wait()

@@ -5,19 +5,23 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 
-from dartsctl import reader, spawn
+from dartsctl import bounded_file, reader, spawn
 from dartsctl.compose_errors import config_hint, plain, unset_variables, without_env_text
 from dartsctl.environment import Environment
 from dartsctl.errors import DartsctlError
 from dartsctl.installation import VERSION_DEADLINE, KnownVersions, NothingKnown, find_compose
-from dartsctl.masking import values
+from dartsctl.masker import Masker
 from dartsctl.reader import Source
 from dartsctl.stack import MODEL
 
 CONFIG_DEADLINE = 60.0
+_SECRET_LIMIT = 1 << 16  # bytes of a secret's file
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,7 @@ class MissingVariable(DartsctlError):
 class Compose:
     """Compose on one environment's files. Raises DockerUnavailable where no usable Compose is here.
 
-    `secrets` are masked in every text of its that is shown; they are read only when there is one. `known` saves asking for its version.
+    `masker` learns the secrets of every model that is resolved. `known` saves asking for its version.
     `deadline`: seconds that it may take to resolve the files.
     """
 
@@ -47,14 +51,14 @@ class Compose:
         self,
         environment: Environment,
         *,
-        secrets: Callable[[], Sequence[str]] = tuple,
+        masker: Masker | None = None,
         known: KnownVersions | None = None,
         deadline: float = CONFIG_DEADLINE,
     ) -> None:
         self._command = find_compose(os.environ, known or NothingKnown(), deadline=min(deadline, VERSION_DEADLINE)).command
         self._deadline = deadline
         self._environment = environment
-        self._secrets = secrets
+        self._masker = masker or Masker()
 
     def argv(self, *words: str) -> list[str]:
         """The whole command line of a Compose call."""
@@ -82,7 +86,23 @@ class Compose:
         model = reader.loads(done.stdout, MODEL)
         if not isinstance(model, dict):
             raise MODEL.mistake("the answer is no mapping")
+        self._learn(model)
         return Resolved(model, unset_variables(done.stderr))
+
+    def _learn(self, model: Mapping[str, Any]) -> None:
+        """Its secrets become known: inline values, and the contents of secrets."""
+        self._masker.learn_model(model)
+        secrets = model.get("secrets")
+        for secret in secrets.values() if isinstance(secrets, dict) else ():
+            if not isinstance(secret, dict):
+                continue
+            self._masker.learn_values([str(secret.get("content") or ""), os.environ.get(str(secret.get("environment")), "")])
+            if file := secret.get("file"):
+                self._masker.learn_later(partial(self._learn_file, str(file)))
+
+    def _learn_file(self, path: str) -> None:
+        with suppress(OSError):  # Compose, or the engine, says what is wrong with it
+            self._masker.learn_values([bounded_file.read_text(Path(path), limit=_SECRET_LIMIT)])
 
     def config(self, services: Sequence[str] = ()) -> Resolved:
         """`start_config` and `finish_config` in one."""
@@ -121,28 +141,18 @@ class Compose:
         """Start a Compose call whose plain progress lines are read as they come, for `seconds` at most."""
         return spawn.Stream(self.argv("--progress", "plain", *words), environment=_plain_environ(), seconds=seconds)
 
-    def masked(self, text: str) -> str:
-        """A text that the stack's containers or the engine wrote, secrets masked."""
-        return values(text, self._secrets())
+    def logs(self, *words: str, color: bool, on_error: Callable[[str], None]) -> spawn.Stream:
+        """Start `logs` with `words`, in Compose's colours or without; its own complaints go to `on_error`."""
+        ansi = "always" if color else "never"
+        return spawn.Stream(self.argv("--ansi", ansi, "logs", *words), environment=_plain_environ(), on_error=on_error)
 
-    def masked_lines(self, stream: spawn.Stream, saw: Callable[[str], None] = lambda _: None) -> Iterator[str]:
-        """A stream's lines, secrets masked; `saw` gets each as it came."""
-        secrets = self._secrets()
-        for line in stream.lines():
-            saw(line)
-            yield values(without_env_text(line), secrets)
-
-    def exec(self, *words: str) -> None:
-        """Become this Compose call: its output, its Ctrl-C and its exit code are the user's own. Does not return."""
-        argv = self.argv(*words)
-        try:
-            os.execvp(argv[0], argv)  # noqa: S606 - a list, no shell
-        except OSError as error:
-            raise spawn.cannot_start(argv[0], error) from error
+    def lines(self, stream: spawn.Stream) -> Iterator[str]:
+        """A stream's lines, without what Compose quotes of a broken env file."""
+        return map(without_env_text, stream.lines())
 
     def _config_error(self, done: spawn.Completed) -> DartsctlError:
         lines = [plain(line) for line in done.stderr.splitlines() if line.strip() and "level=warning" not in line]
-        line = values(without_env_text(lines[-1]) if lines else f"exit code {done.code}", self._secrets())
+        line = without_env_text(lines[-1]) if lines else f"exit code {done.code}"
         named = ", ".join(str(file) for file in self._environment.files) or "the Compose files"
         where = "" if any(str(file) in line for file in self._environment.files) else f" {named}:"
         if required := re.search(r"required variable (\w+) is missing", line):

@@ -13,6 +13,7 @@ from typing import Any
 
 from dartsctl.errors import DartsctlError
 from dartsctl.files import Folder, lock
+from dartsctl.masker import Masker
 from dartsctl.state_folder import open_state, parse_json, writing
 from dartsctl.users import user_name
 
@@ -46,8 +47,15 @@ class History:
     A history that cannot be written must not keep a conflict from being resolved: then `warn` is called, once.
     """
 
-    def __init__(self, folder: Path, *, warn: Callable[[str], None] = lambda _sentence: None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        warn: Callable[[str], None] = lambda _sentence: None,
+        masker: Masker | None = None,
+    ) -> None:
         self._folder = folder
+        self._masker = masker or Masker()
         self._warn = warn
         self._failed = False
 
@@ -58,7 +66,7 @@ class History:
         if self._failed:
             return
         entry = {"when": time.time(), "action": action, "what": what, "why": why, "by": _user(), "details": details}
-        line = json.dumps(entry, default=str).encode()  # ASCII: a command line may hold bytes that are no text
+        line = json.dumps(self._masker.document(entry), default=str).encode()
         try:
             with writing(f"{self._folder / _FILE} cannot be written"), open_state(self._folder, make=True) as state, _locked(state):
                 _add_line(state, line)

@@ -7,17 +7,22 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, TextIO
 
 from dartsctl.errors import DartsctlError, ExitCode, Interrupted
+from dartsctl.safe_text import one_line
 
 
 class Prompts:
-    """One person at one terminal; `allowed` is False with --no-input. CI is never a person (EDGE 81)."""
+    """One person at one terminal; `allowed` is False with --no-input. CI is never a person (EDGE 81).
 
-    def __init__(self, *, allowed: bool = True) -> None:
+    Questions and lines pass `shown` (Masker.line) before they are drawn.
+    """
+
+    def __init__(self, *, allowed: bool = True, shown: Callable[[str], str] = one_line) -> None:
+        self._shown = shown
         self.interactive = allowed and not os.environ.get("CI") and _is_terminal(sys.stdin) and _is_terminal(sys.stderr)
 
     def select(self, question: str, lines: Sequence[str], *, flags: str) -> int:
@@ -25,8 +30,8 @@ class Prompts:
         self._need_a_person(question, flags)
         import questionary
 
-        shown = [questionary.Choice(text, value=number) for number, text in enumerate(lines)]
-        answer = _asked(questionary.select(question, choices=shown, qmark="?", instruction="(arrow keys)", output=_on_stderr()))
+        shown = [questionary.Choice(self._shown(text), value=number) for number, text in enumerate(lines)]
+        answer = _asked(questionary.select(self._shown(question), choices=shown, qmark="?", instruction="(arrow keys)", output=_on_stderr()))
         return int(answer)
 
     def confirm(self, question: str, *, flags: str) -> bool:
@@ -34,14 +39,14 @@ class Prompts:
         self._need_a_person(question, flags)
         import questionary
 
-        return bool(_asked(questionary.confirm(question, default=False, output=_on_stderr())))
+        return bool(_asked(questionary.confirm(self._shown(question), default=False, output=_on_stderr())))
 
     def typed(self, question: str, expected: str, *, flags: str) -> bool:
         """Whether exactly `expected` was typed. Raises as `select`."""
         self._need_a_person(question, flags)
         import questionary
 
-        return str(_asked(questionary.text(question, output=_on_stderr()))).strip() == expected
+        return str(_asked(questionary.text(self._shown(question), output=_on_stderr()))).strip() == expected
 
     def _need_a_person(self, question: str, flags: str) -> None:
         if not self.interactive:

@@ -11,7 +11,6 @@ from dartsctl.containers import Container
 from dartsctl.engines import Engine
 from dartsctl.errors import DockerUnavailable, TimedOut
 from dartsctl.installation import find_docker, no_docker_command, no_engine
-from dartsctl.masking import url
 from dartsctl.nginx_log import moment
 from dartsctl.reader import Cursor, Source, digits
 
@@ -25,7 +24,7 @@ class RemoteEngine:
     def __init__(self, address: str, *, deadline: float = _DEADLINE) -> None:
         self.address = address
         self._deadline = deadline
-        self._source = Source(f"the engine at {url(address)}", error=DockerUnavailable, hint="docker info")
+        self._source = Source(f"the engine at {address}", error=DockerUnavailable, hint="docker info")
 
     def describe(self) -> Engine:
         """Its version."""
@@ -54,7 +53,7 @@ class RemoteEngine:
         try:
             return spawn.run(["docker", *words], deadline=self._deadline, environment={**os.environ, "DOCKER_HOST": self.address})
         except TimedOut:
-            sentence = f"the Docker engine at {url(self.address)} did not answer within {self._deadline:g} s"
+            sentence = f"the Docker engine at {self.address} did not answer within {self._deadline:g} s"
             raise DockerUnavailable(sentence, hint="docker info") from None
 
 

@@ -1,0 +1,159 @@
+"""Known secrets, wherever and however they are written; names are never taken for one."""
+
+from __future__ import annotations
+
+import base64
+import json
+import random
+import string
+import time
+from pathlib import Path
+from urllib.parse import quote, quote_plus
+
+import pytest
+
+from dartsctl import masking
+from dartsctl.masker import Masker, secrets_in
+from dartsctl.safe_text import CUT, LINE_LIMIT
+
+HARD = 'can$ary /x"yäö'
+
+
+def knowing(**variables: str) -> Masker:
+    masker = Masker()
+    masker.learn(variables)
+    return masker
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        HARD,
+        HARD.replace("$", "$$"),
+        json.dumps(HARD),
+        json.dumps(HARD, ensure_ascii=False),
+        quote(HARD, safe=""),
+        quote(HARD).lower().replace("can%24ary", "can%24ary"),
+        quote_plus(HARD),
+        base64.b64encode(HARD.encode()).decode(),
+        base64.b64encode(f"ann:{HARD}".encode()).decode(),
+        base64.b64encode(f"user:{HARD}!".encode()).decode(),
+        base64.urlsafe_b64encode(f"admin:{HARD}".encode()).decode(),
+    ],
+)
+def test_a_known_secret_is_masked_in_every_form_that_it_takes(form: str) -> None:
+    shown = knowing(DB_PASSWORD=HARD).masked(f"a {form} b")
+    assert "***" in shown
+    assert form not in shown
+    assert "ary" not in shown
+
+
+@pytest.mark.parametrize(
+    ("variables", "text", "shown"),
+    [
+        ({"APP_MODE": "frontend"}, "Container case-frontend-1  Started", None),
+        ({"BIND": "127.0.0.1", "SVC_PORT": "23111"}, "127.0.0.1:23111 is held by python", None),
+        ({"DB_PASSWORD": "canary"}, "canary, canary22 and xcanary", "***, canary22 and xcanary"),
+        ({"DB_PASSWORD": "hunter2x"}, "nhunter2x", "n***"),
+        ({"DB_PASSWORD": "pw"}, "a pw b", None),
+        ({"DB_PASSWORD": "5432"}, "port 5432", None),
+        ({"PIN_SECRET": "482913"}, "pin 482913, 4829130", "pin ***, 4829130"),
+        ({"DB_PASSWORD": "postgres"}, "service postgres is ready", None),
+        ({"DB_PASSWORD": "darts", "DB_USER": "darts"}, "user darts", None),
+        ({"DATABASE_URL": "postgresql://ann:canary99@postgres:5432/darts"}, "ann canary99 postgres:5432/darts", "ann *** postgres:5432/darts"),
+        ({"SIGNING": "Zx9vLong0And1Odd2Y0123456789"}, "x Zx9vLong0And1Odd2Y0123456789", "x ***"),
+        ({"TLS_KEY": "/etc/certs/tls.key"}, "reads /etc/certs/tls.key", None),
+        ({"A_SECRET": "canary99", "B_SECRET": "canary99more"}, "canary99more canary99", "*** ***"),
+        ({"A_SECRET": "first99line\nsecond99line"}, "second99line", "***"),
+    ],
+)
+def test_a_variable_is_a_secret_by_name_or_shape_and_nothing_else_is(variables: dict[str, str], text: str, shown: str | None) -> None:
+    masker = Masker()
+    masker.learn(variables)
+    assert masker.masked(text) == (shown or text)
+
+
+def test_names_of_projects_and_services_are_never_masked() -> None:
+    masker = knowing(
+        DB_PASSWORD="shop", API_TOKEN="frontend", OTHER_SECRET="case-shop", LAST_TOKEN="shop-web1"
+    )  # values that are names, or within one
+    masker.learn_model({"name": "case-shop", "services": {"frontend": {}, "shop-web1": {"container_name": "shop-web1-main"}}})
+    text = "Container case-shop-frontend-1  Started, shop-web1-main, service frontend"
+    assert masker.masked(text) == text
+    assert masker.masked("login with shop") == "login with ***"
+
+
+def test_a_resolved_model_gives_its_inline_secrets_away_and_no_other_value() -> None:
+    masker = Masker()
+    masker.learn_model(
+        {
+            "name": "demo",
+            "services": {
+                "app": {
+                    "environment": {"API_KEY": "canary-inline", "LOG_LEVEL": "debugging", "EMPTY": None},
+                    "build": {"args": {"NPM_TOKEN": "canary-build"}},
+                },
+                "odd": None,
+            },
+        }
+    )
+    assert masker.masked("canary-inline debugging canary-build demo") == "*** debugging *** demo"
+
+
+def test_no_canary_of_a_resolved_model_is_shown() -> None:
+    recorded = (Path(__file__).parent / "data" / "compose" / "secrets.json").read_text()
+    assert recorded.count("canary") == 15
+    document = json.loads(recorded)["model"]
+    masker = Masker()
+    masker.learn_model(document)
+    masker.learn_values(["canary"])
+    assert "canary" not in json.dumps(masker.document(masking.model(document)))
+
+
+def test_sources_are_read_once_and_only_when_something_is_shown() -> None:
+    masker = Masker()
+    read: list[int] = []
+
+    def source() -> None:
+        read.append(1)
+        masker.learn({"A_SECRET": "canary99"})
+
+    masker.learn_later(source)
+    assert read == []
+    assert masker.line("canary99") == "***"
+    assert masker.line("canary99") == "***"
+    assert read == [1]
+
+
+def test_a_line_is_cut_and_says_so_and_ends_where_a_second_one_would_begin() -> None:
+    masker = Masker()
+    assert masker.line("x" * (LINE_LIMIT + 1)) == "x" * LINE_LIMIT + CUT
+    assert masker.line("canary " * 10_000_000).endswith(CUT)
+    assert masker.line("web\nnext: rm -rf /\x1b[2J\u202e\udcff") == "web\\nnext: rm -rf /\\x1b[2J\\u202e\\xff"
+
+
+def test_a_document_has_no_secret_and_no_lone_surrogate() -> None:
+    shown = knowing(DB_PASSWORD="canary99").document({"a": ["canary99", ("x\udcff", 5, None)], "k\udcfe": True})
+    assert shown == {"a": ["***", ["x\\xff", 5, None]], "k\\xfe": True}
+
+
+@pytest.mark.parametrize("prefix", ["", "sk_live_"])
+def test_ten_thousand_values_are_found_in_one_pass(prefix: str) -> None:
+    choose = random.Random(1).choices
+    letters = string.ascii_letters + string.digits
+    values = [prefix + "".join(choose(letters, k=24)) for _ in range(10_000)]
+    masker = Masker()
+    masker.learn_values(values)
+    masker.masked("x")
+    text = "".join(f"word {value} " if number % 20 == 0 else "some other words in a line " for number, value in enumerate(values)) * 4
+    assert len(text) > 1_000_000
+    began = time.thread_time()
+    shown = masker.masked(text)
+    assert time.thread_time() - began < 15  # 0.7 s on an idle machine; value by value it is minutes
+    assert not any(value in shown for value in values[:200])
+
+
+def test_what_of_a_variable_is_secret() -> None:
+    assert secrets_in("DB_PASSWORD", "canary") == ("canary",)
+    assert secrets_in("DATABASE_URL", "postgres://u:can%2Bary@h/x") == ("can+ary",)
+    assert secrets_in("HOME", "/home/ann") == ()
