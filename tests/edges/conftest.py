@@ -9,6 +9,8 @@ from contextlib import suppress
 import psutil
 import pytest
 
+from two_users import ANN
+
 Start = Callable[..., "subprocess.Popen[bytes]"]
 
 
@@ -30,3 +32,10 @@ def start() -> Iterator[Start]:
                 child.kill()
         process.kill()
         process.communicate()
+
+
+@pytest.fixture
+def sudo(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Root has been called by another user."""
+    monkeypatch.setenv("SUDO_UID", str(ANN))
+    monkeypatch.setenv("SUDO_GID", str(ANN))

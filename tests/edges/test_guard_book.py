@@ -65,12 +65,6 @@ def test_a_folder_that_cannot_be_written_is_said_with_a_way_out(tmp_path: Path) 
     book.forget(Path("/src/.venv"))
 
 
-@pytest.fixture
-def sudo(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SUDO_UID", str(ANN))
-    monkeypatch.setenv("SUDO_GID", str(ANN))
-
-
 @needs_root
 def test_under_sudo_the_files_are_the_callers(tmp_path: Path, sudo: None) -> None:  # EDGE 84
     os.chown(tmp_path, ANN, ANN)

@@ -549,10 +549,8 @@ def test_a_damaged_guard_is_told_and_mended_by_install_and_by_remove(site: Path,
 
 
 @pytest.fixture
-def anns(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def anns(sudo: None) -> Iterator[Path]:
     """The packages of another user's, who has called sudo."""
-    monkeypatch.setenv("SUDO_UID", str(ANN))
-    monkeypatch.setenv("SUDO_GID", str(ANN))
     with public_folder(ANN) as folder:
         yield folder
 

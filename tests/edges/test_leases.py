@@ -391,11 +391,7 @@ def plant(path: Path, target: Path) -> None:
 
 @needs_root
 @pytest.mark.parametrize("name", ["ports/7001.lock", "checkouts", "ports", "."])
-def test_root_under_sudo_follows_no_link_of_the_callers(
-    open_folder: Path, victim: Victim, name: str, monkeypatch: pytest.MonkeyPatch, leased: list[Lease]
-) -> None:
-    monkeypatch.setenv("SUDO_UID", str(ANN))
-    monkeypatch.setenv("SUDO_GID", str(ANN))
+def test_root_under_sudo_follows_no_link_of_the_callers(open_folder: Path, victim: Victim, name: str, sudo: None, leased: list[Lease]) -> None:
     os.chown(open_folder, ANN, ANN)
     target = victim.path if name.endswith("lock") else victim.path.parent
     as_user(ANN, lambda: plant(open_folder / "theirs" / name if name != "." else open_folder / "theirs", target))
@@ -414,9 +410,7 @@ def test_root_under_sudo_follows_no_link_of_the_callers(
 
 
 @needs_root
-def test_a_readme_that_is_a_link_is_left_alone(open_folder: Path, victim: Victim, leased: list[Lease], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SUDO_UID", str(ANN))
-    monkeypatch.setenv("SUDO_GID", str(ANN))
+def test_a_readme_that_is_a_link_is_left_alone(open_folder: Path, victim: Victim, leased: list[Lease], sudo: None) -> None:
     os.chown(open_folder, ANN, ANN)
     as_user(ANN, lambda: (open_folder / "README.txt").symlink_to(victim.path.parent / "new"))
     leased += [lease for lease in [take(LeaseBook(open_folder), 7001)] if lease]

@@ -83,12 +83,6 @@ def test_what_cannot_be_replaced_leaves_no_piece_behind(tmp_path: Path) -> None:
         book.forget()
 
 
-@pytest.fixture
-def sudo(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SUDO_UID", str(ANN))
-    monkeypatch.setenv("SUDO_GID", str(ANN))
-
-
 @needs_root
 def test_under_sudo_the_files_are_the_callers(tmp_path: Path, sudo: None) -> None:  # EDGE 84
     os.chown(tmp_path, ANN, ANN)

@@ -85,7 +85,7 @@ class History:
             file = self._folder / _FILE
             raise DartsctlError(f"{file} cannot be read: {error.strerror}", hint=f"ls -l {file}") from error
         try:
-            return tuple(entry for line in _last_lines(descriptor) if (entry := _entry(line)))
+            return tuple(entry for line in _last_lines(descriptor)[-2 * KEPT :] if (entry := _entry(line)))
         finally:
             os.close(descriptor)
 
