@@ -331,6 +331,25 @@ def test_a_full_range_names_who_has_it(start: Start, state: Path, dev_range: tup
     assert "the dev range is full" in err
 
 
+def test_servers_that_start_at_once_leave_the_checkouts_port_as_it_was(
+    start: Start, argv: Callable[..., list[str]], state: Path, tmp_path: Path, eventually: Eventually
+) -> None:
+    def remembered() -> int | None:
+        return LeaseBook(state).remembered(str(tmp_path))
+
+    subprocess.run(argv("true"), check=True, capture_output=True, timeout=20)
+    port = remembered()
+    for _ in range(4):
+        servers = [start(*LISTEN) for _ in range(3)]
+        assert eventually(lambda: len({record.port for record in LeaseBook(state).held() if record.pid}) == 3)
+        for server in servers:
+            server.terminate()
+        said = [server.communicate(timeout=20)[1] for server in servers]
+        assert remembered() == port, said
+    subprocess.run(argv("sh", "-c", "echo {port} >port"), check=True, capture_output=True, timeout=20)
+    assert (tmp_path / "port").read_text().strip() == str(port)
+
+
 def test_a_second_dev_of_a_checkout_shows_the_first_ones_url(start: Start, state: Path, eventually: Eventually) -> None:
     start(*LISTEN, kind="dev")
     record = record_of(state, eventually)
