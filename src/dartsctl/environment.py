@@ -253,6 +253,8 @@ def _production_needs(file: Path) -> Refused:
     """DESIGN 5: production's env file must exist; Compose would fill in nothing, or the development's values."""
     import shlex
 
+    if file.is_symlink():
+        return Refused(f"production needs {file}, which is a link to nothing", hint=f"ls -l {shlex.quote(str(file))}")
     example = file.with_name(file.name + ".example")
     if example.exists():
         return Refused(
@@ -287,6 +289,8 @@ def _existing(file: Path, origin: str) -> Path:
         if not bounded_file.is_null_device(file):
             bounded_file.check(file, limit=bounded_file.COMPOSE_LIMIT)
     except FileNotFoundError:
+        if file.is_symlink():
+            raise UsageError(f"{origin}: {file} is a link to nothing", hint=f"ls -l {file}") from None
         raise UsageError(f"{origin}: no file {file}", hint=f"correct the path, or make the file: ls {file.parent}") from None
     except OSError as error:
         raise UsageError(f"{origin}: {file} cannot be read: {error.strerror}", hint=f"ls -l {file}") from error

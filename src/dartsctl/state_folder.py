@@ -8,21 +8,29 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from dartsctl.errors import DartsctlError
+from dartsctl.errors import DartsctlError, UsageError
 from dartsctl.files import EVERYBODY, PRIVATE, PRIVATE_FOLDER, Folder, ForeignFile, open_folder
 from dartsctl.users import sudo_caller, trusted_users
 
 
 def state_folder(environment: Mapping[str, str] = os.environ) -> Path:
-    """DARTSCTL_STATE_DIR, else XDG_STATE_HOME/dartsctl, else ~/.local/state/dartsctl.
+    """DARTSCTL_STATE_DIR, else XDG_STATE_HOME/dartsctl, else ~/.local/state/dartsctl; without a home, dartsctl-UID in the temporary folder.
 
     Under sudo it is the folder of the user who called sudo (EDGE 84): root's servers and theirs must not be given one port twice.
     """
     if explicit := environment.get("DARTSCTL_STATE_DIR"):
-        return Path(explicit).absolute()
+        return _absolute(explicit)
     if (xdg := environment.get("XDG_STATE_HOME", "")).startswith("/"):  # a relative one is to be ignored (XDG base directory specification)
         return Path(xdg) / "dartsctl"
-    return _home(environment) / ".local" / "state" / "dartsctl"
+    if home := _home(environment):
+        return home / ".local" / "state" / "dartsctl"
+    return Path(environment.get("TMPDIR") or "/tmp") / f"dartsctl-{os.geteuid()}"  # noqa: S108 - opened as one that anybody may have made
+
+
+def is_makeshift(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether the state folder is only a temporary one, because this user has no home."""
+    is_named = environment.get("DARTSCTL_STATE_DIR") or environment.get("XDG_STATE_HOME", "").startswith("/")
+    return not is_named and _home(environment) is None
 
 
 def open_state(path: Path, *, make: bool = False, shared: bool = False) -> Folder:
@@ -113,15 +121,31 @@ def _refuse(word: str) -> None:
     raise ValueError(f"{word} is no JSON")
 
 
-def _home(environment: Mapping[str, str]) -> Path:
-    caller = sudo_caller(environment)
+def _absolute(text: str) -> Path:
     try:
-        if caller is None:
-            return Path.home()
-        import pwd
+        return Path(text).absolute()
+    except FileNotFoundError:  # the working folder has been deleted
+        raise UsageError(f"DARTSCTL_STATE_DIR: {text} lies in a folder that no longer exists", hint="name it from the root: /a/folder") from None
 
-        return Path(pwd.getpwuid(caller[0]).pw_dir)
-    except (KeyError, RuntimeError) as error:
+
+def _home(environment: Mapping[str, str]) -> Path | None:
+    """The home folder; None where this user has none: no entry in passwd and no HOME, or the / that Docker gives such a user."""
+    caller = sudo_caller(environment)
+    if caller is not None:
+        return _home_of(caller[0])
+    try:
+        home = Path.home()
+    except RuntimeError:
+        return None
+    return home if os.geteuid() == 0 or home != Path("/") else None
+
+
+def _home_of(uid: int) -> Path:
+    import pwd
+
+    try:
+        return Path(pwd.getpwuid(uid).pw_dir)
+    except KeyError as error:
         raise DartsctlError(
             "there is no home folder for dartsctl's state", hint="name a folder: DARTSCTL_STATE_DIR=/a/folder dartsctl ..."
         ) from error

@@ -275,13 +275,15 @@ def test_without_the_right_to_the_engine_the_group_is_named(live: LiveStack, tmp
 # --- the place ----------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("words", ["check", "prod up", "ports", "run -- true", "dev url"])
+@pytest.mark.parametrize(
+    "words", ["check", "prod up", "ports", "run -- true", "dev url", "check --project-dir /", "init", "doctor", "guard status", "trust"]
+)
 def test_a_working_folder_that_has_vanished_is_told(live: LiveStack, words: str) -> None:
     script = f"mkdir gone; cd gone; rmdir ../gone; exec {sys.executable} -m dartsctl {words}"
     done = subprocess.run(
         ["sh", "-c", script], cwd=live.folder, env=live.environ, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
     )
-    assert done.returncode == 1, done.stderr
+    assert done.returncode == 2, done.stderr
     assert "the working folder no longer exists" in done.stderr
     assert "Traceback" not in done.stderr
 

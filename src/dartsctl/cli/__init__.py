@@ -69,6 +69,7 @@ def _report_bug(error: Exception, words: list[str]) -> int:
 def _run(words: list[str]) -> int:
     from typer.exceptions import TyperException
 
+    _tell_makeshift_state(words)
     _add_named_environment(words)
     try:
         with _only_what_is_named(words):
@@ -86,6 +87,16 @@ def _run(words: list[str]) -> int:
             raise ended.__context__ from None  # Click's own answer to it is exit code 1
         raise
     return int(answer or 0)
+
+
+def _tell_makeshift_state(words: Sequence[str]) -> None:
+    """A user without a home (`docker run --user`) is told where dartsctl keeps what others keep there."""
+    if os.environ.get("HOME", "/") != "/" or not words or {"-h", "--help", "-V", "--version", "-q", "--quiet"}.intersection(words):
+        return
+    from dartsctl.state_folder import is_makeshift, state_folder
+
+    if is_makeshift():
+        _screen_for(words).note(f"this user has no home folder; dartsctl's state is kept in {state_folder()} (DARTSCTL_STATE_DIR names another)")
 
 
 @contextmanager

@@ -163,7 +163,11 @@ def _adhoc(
     from dartsctl.facts import Commands
 
     environment = adhoc(
-        files=tuple(files), project=project, env_files=tuple(env_files), profiles=tuple(profiles), directory=common.project_dir or working_folder()
+        files=tuple(files),
+        project=project,
+        env_files=tuple(env_files),
+        profiles=tuple(profiles),
+        directory=working_folder() / (common.project_dir or Path()),
     )
     words = [word for file in files for word in ("-f", os.fspath(file))]
     words += [word for file in env_files for word in ("--env-file", os.fspath(file))]

@@ -59,11 +59,11 @@ class Common:
 
 
 def working_folder() -> Path:
-    """The current folder. Raises DartsctlError where it has been deleted under us."""
+    """The current folder. Raises UsageError where it has been deleted under us."""
     try:
         return Path.cwd()
     except FileNotFoundError:
-        raise DartsctlError("the working folder no longer exists", hint="cd into one that does") from None
+        raise UsageError("the working folder no longer exists", hint="cd into one that does") from None
 
 
 _OPTIONS: dict[str, Any] = {

@@ -99,7 +99,7 @@ def check(
         project=project,
         env_files=tuple(env_files or ()),
         profiles=tuple(profiles or ()),
-        directory=common.project_dir or working_folder(),
+        directory=working_folder() / (common.project_dir or Path()),
     )
     from dartsctl.commands.check import CheckRequest
     from dartsctl.commands.check import check as run_check

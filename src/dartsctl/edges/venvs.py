@@ -143,19 +143,23 @@ def _table(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 def _poetry_home(folder: Path, environ: Mapping[str, str]) -> Path:
     """Where poetry keeps its virtual environments: a variable, else the project's poetry.toml, else its own config.toml, else the cache."""
     if explicit := environ.get("POETRY_VIRTUALENVS_PATH"):
-        return Path(explicit).expanduser()
+        return _expanded(explicit)
     cache = _poetry_cache(environ)
     for configured in (_toml(folder / "poetry.toml"), _toml(_poetry_config(environ))):
         if (cache_dir := configured.get("cache-dir")) and "POETRY_CACHE_DIR" not in environ:
-            cache = Path(str(cache_dir)).expanduser()
+            cache = _expanded(str(cache_dir))
         if path := _table(configured, "virtualenvs").get("path"):
-            return Path(str(path).replace("{cache-dir}", str(cache))).expanduser()
+            return _expanded(str(path).replace("{cache-dir}", str(cache)))
     return cache / "virtualenvs"
+
+
+def _expanded(text: str) -> Path:
+    return Path(os.path.expanduser(text))  # noqa: PTH111 - without a home `~` stays, where pathlib fails
 
 
 def _poetry_cache(environ: Mapping[str, str]) -> Path:
     if cache := environ.get("POETRY_CACHE_DIR"):
-        return Path(cache).expanduser()
+        return _expanded(cache)
     home = Path(environ.get("HOME") or "/")
     on_macos = home / "Library" / "Caches"
     return (on_macos if on_macos.is_dir() else Path(environ.get("XDG_CACHE_HOME") or home / ".cache")) / "pypoetry"
@@ -163,7 +167,7 @@ def _poetry_cache(environ: Mapping[str, str]) -> Path:
 
 def _poetry_config(environ: Mapping[str, str]) -> Path:
     if folder := environ.get("POETRY_CONFIG_DIR"):
-        return Path(folder).expanduser() / "config.toml"
+        return _expanded(folder) / "config.toml"
     home = Path(environ.get("HOME") or "/")
     on_macos = home / "Library" / "Application Support"
     return (on_macos if on_macos.is_dir() else Path(environ.get("XDG_CONFIG_HOME") or home / ".config")) / "pypoetry" / "config.toml"
