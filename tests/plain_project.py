@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -67,17 +68,16 @@ class Project:
         """`dartsctl CALL` for all of them, at the same time; those that have not ended after `within` seconds are killed."""
         begun = time.monotonic()
         started = [self.start(words, **variables) for words in calls]
-        timers = [threading.Timer(within, process.kill) for process in started]
+        timers = [threading.Timer(within, os.kill, (process.pid, signal.SIGKILL)) for process in started]  # Popen.kill would reap it
         for timer in timers:
             timer.start()
         ended = []
-        for words, process in zip(calls, started, strict=True):
+        for words, process, timer in zip(calls, started, timers, strict=True):
             _, status, usage = os.wait4(process.pid, 0)
+            timer.cancel()
             process.returncode = os.waitstatus_to_exitcode(status)
             out, err = (self._output(words, stream).read_text() for stream in ("out", "err"))
             ended.append(Measured(words, process.returncode, out, err, time.monotonic() - begun, usage.ru_maxrss / 1024))
-        for timer in timers:
-            timer.cancel()
         return ended
 
     def start(self, words: str, **variables: str) -> subprocess.Popen[bytes]:
