@@ -222,16 +222,16 @@ sys.exit(4)
 
 
 STUBBORN = """
-import signal, sys, time
-def asked(number, frame): print("asked", flush=True)
+import os, signal, sys, time
+def asked(number, frame): os.write(1, b"asked\\n")  # `print` may be at work already, for "ready"
 signal.signal(signal.SIGINT, asked)
 print("ready", flush=True)
 while True: time.sleep(60)
 """
 POLITE = """
-import signal, sys, time
+import os, signal, sys, time
 def asked(number, frame):
-    print("asked", flush=True)
+    os.write(1, b"asked\\n")
     sys.exit(7)
 signal.signal(signal.SIGINT, asked)
 print("ready", flush=True)

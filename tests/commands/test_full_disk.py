@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ import pytest
 import hostile_engine
 from hostile_engine import engine
 from own_ports import free_ports
+from tiny_disk import tiny_disk
 
 if TYPE_CHECKING:
     from plain_project import Project
@@ -27,10 +27,7 @@ def full(tmp_path: Path, project: Project) -> Iterator[Path]:
     """The state folder of the project, with its folders made and no block left."""
     mounted = tmp_path / "full"
     mounted.mkdir()
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", mounted], capture_output=True, check=False)
-    if done.returncode != 0:
-        pytest.skip("nothing can be mounted here")
-    try:
+    with tiny_disk(mounted):
         project.environ["DARTSCTL_STATE_DIR"] = str(mounted / "state")
         assert project.run("run -- true").code == 0
         for file in mounted.glob("state/*/*"):
@@ -42,8 +39,6 @@ def full(tmp_path: Path, project: Project) -> Iterator[Path]:
                 except OSError:
                     break
         yield mounted / "state"
-    finally:
-        subprocess.run(["umount", "--lazy", mounted], check=True)
 
 
 @pytest.mark.parametrize("words", ["run", "dev --no-services"])

@@ -123,6 +123,7 @@ def test_up_ps_and_down_work_on_a_remote_engine(over_tcp: str, live: LiveStack) 
     assert live.leftovers() == []
 
 
+@pytest.mark.skipif(not shutil.which("docker"), reason="needs the docker command")
 def test_a_remote_engine_that_is_not_there_is_docker_unavailable() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
