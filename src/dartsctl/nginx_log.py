@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from enum import Enum
 
+from dartsctl.safe_text import cut
+
 
 class Failure(Enum):
     """What went wrong, in the words of people."""
@@ -87,7 +89,7 @@ class Count:
 
 def entry(line: str, *, stamp: str = "", offset: float = 0.0) -> Entry | None:
     """The failure that one line tells of. `stamp` is the engine's time of the line, else the line's own counts, `offset` seconds east of UTC."""
-    found = _LINE.match(line.strip())
+    found = _LINE.match(cut(line.strip()))
     if not found or found[7] not in _LEVELS:
         return None
     text = found[8]

@@ -9,6 +9,7 @@ import pytest
 
 from dartsctl.commands.crash import write_report
 from dartsctl.masker import Masker
+from dartsctl.safe_text import is_safe
 from tiny_disk import tiny_disk
 from two_users import ANN, as_user, needs_root, public_folder
 
@@ -36,3 +37,16 @@ def test_a_full_disk_leaves_no_half_report(tmp_path: Path, monkeypatch: pytest.M
         (tmp_path / "reports").mkdir()
         assert write_report(ValueError("x"), ["check"], Masker()) is None
         assert list((tmp_path / "reports").iterdir()) == []
+
+
+def test_a_report_tells_no_secret_and_has_no_control_character(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DARTSCTL_STATE_DIR", str(tmp_path))
+    masker = Masker()
+    masker.learn({"DB_PASSWORD": "canary-known"})
+    error = ValueError("canary-known API_TOKEN=canary postgres://u:canary@db \x1b[2J\u202e\nnext: \udcff")
+    path = write_report(error, ["run", "--", "mysql", "-pcanary", "\x1b[2J"], masker)
+    assert path is not None
+    text = path.read_text()
+    assert "canary" not in text
+    assert all(is_safe(line) for line in text.split("\n"))
+    assert "mysql -p***" in text

@@ -18,6 +18,7 @@ import pytest
 from dartsctl.edges import history
 from dartsctl.edges.history import History
 from dartsctl.files import UnsafeFile
+from dartsctl.masker import Masker
 from tiny_disk import tiny_disk
 from two_users import ANN, Victim, as_user, needs_root, public_folder
 
@@ -206,3 +207,10 @@ def test_a_user_without_a_name_is_a_number(tmp_path: Path) -> None:
     tmp_path.parent.parent.chmod(0o755)
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False)
     assert done.stdout == "54321\n", done.stderr
+
+
+def test_an_entry_keeps_no_secret(tmp_path: Path) -> None:
+    masker = Masker()
+    masker.learn({"DB_PASSWORD": "canary-known"})
+    History(tmp_path, masker=masker).add("stop-process", "serve canary-known", "API_TOKEN=canary-named", pids=(1, 2), command="http://h/?code=canary")
+    assert "canary" not in (tmp_path / "history.jsonl").read_text()
