@@ -94,16 +94,20 @@ def remove(request: GuardRequest, *, book: GuardBook, screen: Screen) -> ExitCod
 
 
 def status(request: GuardRequest, *, book: GuardBook, screen: Screen) -> ExitCode:
-    """Every virtual environment that is found here, and every one of this machine that has a guard."""
+    """Every virtual environment that is found here, and every one of this machine that has a guard; other users' are only named."""
     states = _states(request, book)
+    others = () if request.venv else book.of_others()
     if screen.as_json:
-        screen.document({"ok": True, "exit_code": 0, "guards": [asdict(one) for one in states]})
+        guards_of_others = [asdict(record) for record in others]
+        screen.document({"ok": True, "exit_code": 0, "guards": [asdict(one) for one in states], "of_others": guards_of_others})
         return ExitCode.OK
     screen.table(("VENV", "FOUND BY", "GUARD", "PORTS"), [(one.venv, one.source, _word(one), _listed(one.ports) or "-") for one in states])
     if not states:
         screen.note("there is no virtual environment here, and no guard on this machine")
     elif not any(one.installed for one in states):
         screen.note("no guard is installed; to install it: dartsctl guard install")
+    for record in others:
+        screen.note(f"a guard of another user ({record.user}), not looked at: {record.venv}")
     for state in states:
         if state.damaged:
             screen.note(f"to mend it: dartsctl guard install --venv {state.venv}")

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from dartsctl.errors import DartsctlError
-from dartsctl.files import Folder, ForeignFile, UnsafeFile
-from dartsctl.state_folder import opened, parse_json, writing
+from dartsctl.files import EVERYBODY, Folder, ForeignFile, UnsafeFile
+from dartsctl.state_folder import open_state, opened, parse_json, writing
+from dartsctl.users import trusted_users, user_name
 
 _FOLDER = "guards"
 _LARGEST = 64 << 10  # bytes of a record
@@ -22,6 +24,14 @@ class Guarded:
 
     venv: Path
     project: str
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignRecord:
+    """What another user, `user`, has written into the shared book: to be shown, and nothing else."""
+
+    venv: str
+    user: str
 
 
 class GuardBook:
@@ -50,6 +60,15 @@ class GuardBook:
             return ()
         return tuple(sorted(records, key=lambda record: record.venv))
 
+    def of_others(self) -> tuple[ForeignRecord, ...]:
+        """The records of other users, in a state folder that is shared, as far as this user may read them."""
+        try:
+            with open_state(self._state, shared=True) as state, state.subfolder(_FOLDER, owners=EVERYBODY) as folder:
+                records = [record for name in folder.names() if name.endswith(".json") and (record := _foreign(folder, name))]
+        except (OSError, UnsafeFile):
+            return ()
+        return tuple(sorted(records, key=lambda record: record.venv))
+
 
 def _name(venv: Path) -> str:
     import hashlib
@@ -57,9 +76,18 @@ def _name(venv: Path) -> str:
     return hashlib.sha256(os.fsencode(venv)).hexdigest()[:16] + ".json"
 
 
-def _guarded(folder: Folder, name: str) -> Guarded | None:
+def _foreign(folder: Folder, name: str) -> ForeignRecord | None:
     try:
-        document = parse_json(folder.read(name, limit=_LARGEST))
+        owner = os.stat(name, dir_fd=folder.descriptor, follow_symlinks=False).st_uid
+    except OSError:
+        return None
+    record = _guarded(folder, name, owners=(owner,)) if owner not in trusted_users() else None
+    return ForeignRecord(str(record.venv), user_name(owner)) if record else None
+
+
+def _guarded(folder: Folder, name: str, *, owners: Collection[int] | None = None) -> Guarded | None:
+    try:
+        document = parse_json(folder.read(name, limit=_LARGEST, owners=owners))
     except (OSError, ValueError, UnsafeFile):
         return None
     if not isinstance(document, dict):
