@@ -212,13 +212,13 @@ def test_production_stops_its_own_orphan_only_when_its_name_is_typed(live: LiveS
     live.compose({"new": sleeper(f"127.0.0.1:{port}:80")}, name=f"{live.project}-app")
     (live.folder / "dartsctl.toml").write_text(f'name = "{live.project}-app"\n[prod]\nfiles = ["compose.json"]\nenv_files = []\n')
     name = f"{live.project}-app-old-1"
+    assert live.run("prod", "up", "--on-conflict", "stop", "--yes").code == 3, "no flag types a name"
     screen = terminal("prod", "up")
     screen.chooses(f"stop container {name}")
     screen.sees(f"Type {name} to do it")
     screen.types("yes")
     screen.sees("nothing was changed")
     assert live.containers(f"{live.project}-app") == {name: "running"}
-    assert live.run("prod", "up", "--on-conflict", "stop", "--yes").code == 3, "no flag types a name"
     screen.chooses(f"stop container {name}")
     screen.sees(f"Type {name} to do it")
     screen.types(name)
@@ -579,25 +579,27 @@ def test_what_does_not_end_is_counted_down_killed_only_after_a_second_yes_and_ct
     live.compose(services)
     live.settings()
     holders = [stubborn(live, live.ports[place]) for place in range(4)]
-    screens = [terminal("prod", "up", name) for name in services]
-    for screen in screens:
+
+    def asked(place: int) -> Terminal:
+        """A dartsctl that waits for the holder's end. One after the other: they are of one project."""
+        screen = terminal("prod", "up", f"s{place}")
         screen.chooses("stop ")
-    for screen, holder in zip(screens, holders, strict=True):
-        screen.sees(f"waiting for pid {holder.pid} to end")
+        screen.sees(f"waiting for pid {holders[place].pid} to end")
+        return screen
 
     # In the countdown: it has been asked to end, which cannot be taken back; it is not killed, and nothing is started.
-    screens[0].interrupts()
-    assert screens[0].ends() == 130
-    assert "asked to end" in screens[0].seen
-    assert "nothing was started" in screens[0].seen
+    first = asked(0)
+    first.interrupts()
+    assert first.ends() == 130
+    assert "asked to end" in first.seen
+    assert "nothing was started" in first.seen
 
     # At the second question: Ctrl-C, no, yes.
-    for screen, holder in zip(screens[1:], holders[1:], strict=True):
-        screen.sees(f"pid {holder.pid} did not end within 10 s. Kill it (SIGKILL)?")
-    screens[1].interrupts()
-    screens[2].types("n")
-    screens[3].types("y")
-    assert [screen.ends() for screen in screens[1:]] == [130, 7, 0]
+    for place, answer, code in ((1, "", 130), (2, "n", 7), (3, "y", 0)):
+        screen = asked(place)
+        screen.sees(f"pid {holders[place].pid} did not end within 10 s. Kill it (SIGKILL)?")
+        screen.types(answer) if answer else screen.interrupts()
+        assert screen.ends() == code
     assert [is_alive(holder.pid) for holder in holders] == [True, True, True, False]
     assert list(live.containers()) == [f"{live.project}-s3-1"]
     released = [one.details["released"] for one in History(Path(live.environ["DARTSCTL_STATE_DIR"])).read()]
@@ -791,6 +793,7 @@ def test_remap_moves_a_dev_stack_and_is_refused_in_production(live: LiveStack) -
     said = live.run("prod", "up", "--on-conflict", "remap")
     assert said.code == 4
     assert "never moved" in said.err
+    assert live.run("prod", "up", "--on-conflict", "remap", "--dry-run").code == 4
     assert live.leftovers() == []
 
     live.settings(environment="dev")

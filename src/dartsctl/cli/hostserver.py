@@ -78,7 +78,8 @@ def dev_server(
     request = request_for(
         settings, screen, options, kind="dev", command=server_command(settings), directory=settings.server.directory, dev=environment
     )
-    if common.dry_run and not (on_conflict or remove_container):
+    policy = on_conflict or settings.environments["dev"].on_conflict
+    if common.dry_run and not remove_container and policy in (None, "ask", "fail"):
         return _dry_run(request, environment, screen)
     from dartsctl.commands.dev import DevRequest, foresee_services
     from dartsctl.commands.dev import dev as run_dev

@@ -131,9 +131,7 @@ def settle(
     policy = asked.policy
     if policy == "fail" and not asked.removable:
         return before.environment, before
-    if policy == "remap" and not (answers.remappable and not plain.is_production):
-        whose = "production's ports" if plain.is_production else "ports of files without settings"
-        raise Refused(f"{whose} are never moved", hint="free the port: --on-conflict ask, stop or wait")
+    _refuse_moves(asked, plain)
     moved: list[Environment] = []
     means = Means(
         prompts=prompts,
@@ -167,11 +165,22 @@ def _interrupted(plan: tuple[Step, ...]) -> Interrupted:
     return Interrupted("interrupted; what has been stopped, or asked to end, stays so; nothing was started", hint="dartsctl history")
 
 
+def _refuse_moves(asked: Request, plain: Environment) -> None:
+    if asked.policy == "remap" and not asked.remappable:
+        whose = "production's ports" if plain.is_production else "ports of files without settings"
+        raise Refused(f"{whose} are never moved", hint="free the port: --on-conflict ask, stop or wait")
+
+
 def foresee(before: Preflight, answers: Answers, plain: Environment) -> Outlook | None:
-    """What `settle` would do by itself; None without a policy or a named removal, where a person would be asked or nothing done."""
+    """What `settle` would do by itself; None without a policy or a named removal, where a person would be asked or nothing done.
+
+    Raises Refused as `settle` does.
+    """
     if answers.policy in (None, "fail") and not answers.removable and not answers.remap_by_itself:
         return None
-    return outlook.foresee(_cases(before), _request(answers, before, plain, is_person_there=False), yes=answers.yes)
+    asked = _request(answers, before, plain, is_person_there=False)
+    _refuse_moves(asked, plain)
+    return outlook.foresee(_cases(before), asked, yes=answers.yes)
 
 
 def _cases(before: Preflight) -> tuple[Case, ...]:
