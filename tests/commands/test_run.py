@@ -369,9 +369,10 @@ def test_a_state_folder_that_cannot_be_written_is_one_clear_error(argv: Callable
     state.mkdir(mode=0o755)
     for folder in (tmp_path, *tmp_path.parents[:2]):
         folder.chmod(0o755)
-    done = subprocess.run(
-        ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *argv("true")], capture_output=True, text=True, check=False, timeout=20
-    )
+    nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    if subprocess.run([*nobody, "test", "-r", __file__], check=False).returncode != 0:
+        pytest.skip("this checkout is readable for its owner alone")
+    done = subprocess.run([*nobody, *argv("true")], capture_output=True, text=True, check=False, timeout=20)
     assert done.returncode == 1, done.stderr
     assert done.stderr.splitlines() == [
         f"error: the lease book in {state} cannot be written: Permission denied",
