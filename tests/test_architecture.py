@@ -20,6 +20,7 @@ OWNERS: dict[str, set[str]] = {
     "dotenv": {"edges/env_files.py"},
     "prompt_toolkit": {"edges/prompts.py"},
     "psutil": {"edges/processes.py", "edges/sockets.py"},
+    "python_on_whales": {"edges/remote_query.py"},
     "questionary": {"edges/prompts.py"},
     "rich": {"edges/output.py"},
     "subprocess": {"spawn.py", "edges/supervised.py"},
@@ -80,12 +81,13 @@ def test_a_heavy_library_is_imported_only_where_it_is_used() -> None:
 
 def test_only_the_screen_prints() -> None:
     printing = {name_of(file) for file in FILES if any(name == "print" or re.fullmatch(r"sys\.(stdout|stderr)\.write", name) for name in calls(file))}
-    assert printing <= {"__main__.py", "cli/__init__.py", "cli/root.py"}, "besides edges/output.py: --version and Click's own help"
+    others = {"__main__.py", "cli/__init__.py", "cli/root.py", "edges/remote_query.py"}
+    assert printing <= others, "besides edges/output.py: --version, Click's own help, and a program that answers the process that started it"
 
 
 def test_only_entry_points_end_a_process() -> None:
     ending = {name_of(file) for file in FILES if {"sys.exit", "os._exit", "exit", "quit", "SystemExit"} & set(calls(file))}
-    assert ending <= {"__main__.py", "edges/supervisor.py", "group_leader.py", "interrupts.py"}
+    assert ending <= {"__main__.py", "edges/remote_query.py", "edges/supervisor.py", "group_leader.py", "interrupts.py"}
 
 
 # --- the map ------------------------------------------------------------------------------------------------------------------

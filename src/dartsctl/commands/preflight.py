@@ -88,7 +88,7 @@ EngineClient: TypeAlias = "EngineApi | RemoteEngine"
 
 
 def engine_at(address: str) -> EngineClient:
-    """The engine behind an address: our own socket client where it is a unix socket, the docker command for everything else."""
+    """The engine behind an address: our own socket client where it is a unix socket, the library for everything else."""
     if address.startswith("unix://"):
         return EngineApi(address)
     from dartsctl.edges.remote_engine import RemoteEngine

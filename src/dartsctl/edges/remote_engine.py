@@ -1,13 +1,16 @@
-"""An engine behind tcp://, ssh:// or npipe://, asked through the docker command: slower, but it knows every kind of connection (EDGE 43)."""
+"""An engine behind tcp://, ssh:// or npipe://, asked through python-on-whales: slower, but it knows every kind of connection (EDGE 43)."""
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
+from typing import Literal
 
 from dartsctl import reader, spawn
 from dartsctl.bindings import ANY_IPV4, Endpoint, protocol_named
 from dartsctl.containers import Container
+from dartsctl.edges.remote_query import FAILED
 from dartsctl.engines import Engine
 from dartsctl.errors import DockerUnavailable, TimedOut
 from dartsctl.installation import find_docker, no_docker_command, no_engine
@@ -15,7 +18,7 @@ from dartsctl.nginx_log import moment
 from dartsctl.reader import Cursor, Source, digits
 
 _DEADLINE = 20.0
-"""Seconds of one call: ssh takes some before it is through."""
+"""Seconds of one question: ssh takes some before it is through."""
 
 
 class RemoteEngine:
@@ -28,33 +31,27 @@ class RemoteEngine:
 
     def describe(self) -> Engine:
         """Its version."""
-        done = self._docker("version", "--format", "{{json .Server.Version}}")
-        if done.code != 0:
-            raise no_engine(self.address, os.environ)
-        return Engine(version=reader.read(done.stdout, self._source, "version").text(), kind="remote", endpoint=self.address)
+        return Engine(version=self._ask("version").text(), kind="remote", endpoint=self.address)
 
     def containers(self) -> tuple[Container, ...]:
         """All its containers, stopped ones too."""
-        listed = self._docker("ps", "--all", "--quiet", "--no-trunc")
-        if listed.code != 0:
-            raise no_engine(self.address, os.environ)
-        identities = listed.stdout.split()
-        if not identities:
-            return ()
-        done = self._docker("container", "inspect", *identities)
-        if done.code != 0 and "no such container" not in done.stderr.lower():  # one may have gone since the list
-            raise no_engine(self.address, os.environ)
-        return tuple(_container(document) for document in reader.read(done.stdout, self._source, "containers").items())
+        return tuple(_container(document) for document in self._ask("containers").items())
 
-    def _docker(self, *words: str) -> spawn.Completed:
-        """What the docker command says. The address may hold a password: it stays out of the arguments, which messages name."""
+    def _ask(self, question: Literal["version", "containers"]) -> Cursor:
+        """The answer of remote_query.py. The address may hold a password: it stays out of the arguments, which messages name."""
         if not find_docker(os.environ):
             raise no_docker_command(self.address)
+        command = [sys.executable, "-P", "-m", "dartsctl.edges.remote_query", question]
         try:
-            return spawn.run(["docker", *words], deadline=self._deadline, environment={**os.environ, "DOCKER_HOST": self.address})
+            done = spawn.run(command, deadline=self._deadline, environment={**os.environ, "DOCKER_HOST": self.address})
         except TimedOut:
             sentence = f"the Docker engine at {self.address} did not answer within {self._deadline:g} s"
             raise DockerUnavailable(sentence, hint="docker info") from None
+        if done.code == FAILED:
+            raise no_engine(self.address, os.environ)
+        if done.code != 0:  # the library raises what its parsers raise
+            raise self._source.mistake("the answer cannot be read")
+        return reader.read(done.stdout, self._source, question)
 
 
 def _container(document: Cursor) -> Container:
