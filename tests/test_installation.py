@@ -232,7 +232,9 @@ def test_a_context_that_does_not_exist_is_told(machine: Machine) -> None:
     assert caught.value.hint == "docker context ls"
 
 
-@pytest.mark.parametrize("meta", ["", "[]", "null", "[" * 100_000, '{"Endpoints": {"docker": {}}}'])
+@pytest.mark.parametrize(
+    "meta", ["", "[]", "null", "[" * 100_000, '{"Endpoints": {"docker": {}}}', '{"Endpoints": {"docker": {"Host": null}}}', '{"Endpoints": 7}']
+)
 def test_a_context_that_is_broken_is_told(machine: Machine, meta: str) -> None:
     place = machine.folder / "docker" / "contexts" / "meta" / hashlib.sha256(b"mine").hexdigest() / "meta.json"
     place.parent.mkdir(parents=True)

@@ -18,7 +18,7 @@ from typing import Any, Literal, Protocol
 
 from dartsctl import bounded_file, reader, spawn
 from dartsctl.errors import DartsctlError, DockerUnavailable
-from dartsctl.reader import Source
+from dartsctl.reader import Cursor, Source
 from dartsctl.safe_text import cut
 
 DEFAULT_ENDPOINT = "unix:///var/run/docker.sock"
@@ -111,8 +111,8 @@ def endpoint(environ: Mapping[str, str]) -> str:
 
     meta = folder / "contexts" / "meta" / hashlib.sha256(os.fsencode(context)).hexdigest() / "meta.json"
     try:
-        return str(_from_file(meta)["Endpoints"]["docker"]["Host"])
-    except (OSError, KeyError, TypeError, DartsctlError) as error:
+        return Cursor(_from_file(meta), Source(str(meta))).at("Endpoints").at("docker").at("Host").text()
+    except (OSError, DartsctlError) as error:
         raise DockerUnavailable(f"the Docker context {context!r} does not exist or is broken", hint="docker context ls") from error
 
 

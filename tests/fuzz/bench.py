@@ -55,10 +55,13 @@ class Case:
     compose: Mapping[str, bytes] = field(default_factory=dict)
     """What the Compose plugin says, by the names in its script."""
     engine: Mapping[str, bytes] = field(default_factory=dict)
-    """Route -> a whole HTTP answer; `{folder}` in it is the case's folder, in variables too."""
+    """Route -> a whole HTTP answer."""
     variables: Mapping[str, str] = field(default_factory=dict)
+    """`{folder}` in them is the case's own folder."""
     oddities: tuple[tuple[str, str], ...] = ()
     """(name, kind) of what is no regular file: fifo, folder, dangling, loop, device."""
+    folder: str = "work"
+    """The working folder's name; `{work}` in answers and variables is its path."""
     steps: tuple[str, ...] = ()
 
 
@@ -95,13 +98,13 @@ def run(case: Case, root: Path) -> Outcome:
     """Run a case in a folder below `root` that is gone afterwards."""
     folder = root / f"case-{os.getpid()}"
     shutil.rmtree(folder, ignore_errors=True)
-    (folder / "work").mkdir(parents=True)
+    (folder / case.folder).mkdir(parents=True)
     try:
         _lay_out(case, folder)
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(str(folder / "engine.sock"))
             listener.listen(64)
-            engine = _engine({route: answer.replace(b"{folder}", bytes(folder)) for route, answer in case.engine.items()}, listener)
+            engine = _engine({route: answer.replace(b"{work}", _in_json(folder / case.folder)) for route, answer in case.engine.items()}, listener)
             try:
                 return _run(case, folder, root)
             finally:
@@ -111,17 +114,21 @@ def run(case: Case, root: Path) -> Outcome:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def _in_json(path: Path) -> bytes:
+    return json.dumps(os.fsencode(path).decode(errors="replace"))[1:-1].encode()
+
+
 def _lay_out(case: Case, folder: Path) -> None:
     says = folder / "says"
     says.mkdir()
     for name, data in {"code": b"0", "version": b"2.40.0\n", **case.compose}.items():
         (says / name).write_bytes(data)
     for name, data in case.files.items():
-        path = folder / "work" / name
+        path = folder / case.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
     for name, kind in case.oddities:
-        path = folder / "work" / name
+        path = folder / case.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.is_file():
             path.unlink()
@@ -145,7 +152,7 @@ def _run(case: Case, folder: Path, root: Path) -> Outcome:
     _, status, usage = os.wait4(pid, 0)
     output = b"".join(file.read_bytes() for name in ("out", "err") if (file := folder / name).exists())
     code = None if late else os.waitstatus_to_exitcode(status)
-    reports = "".join(file.read_text(errors="replace") for file in folder.glob("**/reports/*.txt"))
+    reports = "".join(file.read_text(errors="replace") for file in folder.glob("state/reports/*.txt"))
     if code is not None and "logs" in case.words:
         code = min(code, 1)  # it becomes Compose, whose code is the user's
     faults = _judge(output, code, usage.ru_maxrss)
@@ -189,7 +196,7 @@ def _become_the_case(case: Case, folder: Path, root: Path) -> None:
     code = 99
     try:
         os.setpgid(0, 0)
-        os.chdir(folder / "work")
+        os.chdir(folder / case.folder)
         environ = environment(case, folder, root)
         os.environ.clear()
         os.environ.update(environ)
@@ -224,7 +231,7 @@ def environment(case: Case, folder: Path, root: Path) -> dict[str, str]:
         "DOCKER_HOST": f"unix://{folder}/engine.sock",
         "APP_SECRET_KEY": f"{CANARY}-in-our-environment",
     }
-    given = {name: value.replace("{folder}", str(folder)) for name, value in case.variables.items()}
+    given = {name: value.replace("{folder}", str(folder)).replace("{work}", str(folder / case.folder)) for name, value in case.variables.items()}
     return {**usual, **given, "FUZZ_SAYS": str(folder / "says")}
 
 

@@ -130,8 +130,8 @@ def _row(service: str, project: str, state: str, status: str, ports: list[dict[s
         "com.docker.compose.config-hash": "0" * 64,
         "com.docker.compose.container-number": "1",
         "com.docker.compose.oneoff": "False",
-        "com.docker.compose.project.config_files": "{folder}/work/compose.yml",
-        "com.docker.compose.project.working_dir": "{folder}/work",
+        "com.docker.compose.project.config_files": "{work}/compose.yml",
+        "com.docker.compose.project.working_dir": "{work}",
     }
     return {
         "Id": _ID[service],
@@ -396,7 +396,7 @@ _VARIABLES: Mapping[str, tuple[str, ...]] = {
     "DARTSCTL_ON_CONFLICT": ("fali", "\u202e", "remap"),
     "DARTSCTL_WAIT_TIMEOUT": ("nan", "inf", "-1", "1e999", "9" * 5000, "\u0661", "1_0"),
     "DARTSCTL_PROJECT_DIR": ("nope", "x" * 300, "\udcff", "compose.yml", "a/" * 3000),
-    "DARTSCTL_STATE_DIR": ("compose.yml", "compose.yml/x", "x" * 300, "\udcff", "\x1b[31m", "a/" * 3000),
+    "DARTSCTL_STATE_DIR": ("compose.yml", "compose.yml/x", "x" * 300, "\udcff", "\x1b[31m", "a/" * 100),
     "DOCKER_HOST": (
         "tcp://",
         "unix://",
@@ -450,31 +450,39 @@ def variables(chance: random.Random, steps: list[random.Random]) -> Case:
 
 _META = "contexts/meta/37a8eec1ce19687d132fe29051dca629d164e2c4958ba141d5f4133a33f0688f/meta.json"  # of "default2"
 _STATE_FILES: Mapping[str, bytes] = {
-    "history.jsonl": b'{"when": 1795476637.0, "what": "stopped", "subject": "x", "why": "y", "who": "z"}\n',
-    "guards/x.json": b'{"venv": "/srv/x", "checkout": "/srv/x", "ports": [5000]}',
-    "overrides/shop-dev.json": b'[{"service": "web", "target": 80, "protocol": "tcp", "old": "45180", "new": 45191}]',
-    "ports/45101.lock": b'{"port": 45101, "pid": 1, "checkout": "/srv/x", "command": ["true"], "url": "http://127.0.0.1:45101", "started": 1.0}',
-    "checkouts/x.json": b'{"port": 45102}',
+    "history.jsonl": b'{"when": 1795476637.0, "action": "stop", "what": "x", "why": "y", "by": "z", "details": {"port": 5000}}\n',
+    "guards/x.json": b'{"venv": "/srv/x", "project": "shop"}',
+    "overrides/shop-dev.json": b'[{"service": "web", "target": 80, "protocol": "tcp", "old": "45180", "new": 45191},'
+    b' {"service": "app", "old": "shop-app"}]',
+    "overrides/shop-dev.yml": b"services: {}\n",
+    "ports/45101.lock": b'{"port": 45101, "kind": "run", "pid": 1, "checkout": "/srv/x", "command": ["true"], "url": "http://127.0.0.1:45101"}',
+    "compose-versions.json": b'{"/srv/docker-compose": {"file": [1, 2, 3, 4], "version": "2.40.0"}}',
+    "trusted.0.json": b'["/srv"]',
 }
+_FOLDERS = ("w\udcff", "w\x1b[31m", "w w,w", "w\nw", "x" * 200, "\u202ew", "%s{0}$X")
 
 
 def files(chance: random.Random, steps: list[random.Random]) -> Case:
     """A file is another thing than a file, has an impossible name, or says something else."""
     case = healthy(_verb(chance))
-    own, oddities, told = dict(case.files), [], []
+    own, oddities, told, folder = dict(case.files), [], [], case.folder
     docker = {
         "docker/config.json": b'{"currentContext": "default2", "credsStore": "x"}',
         f"docker/{_META}": b'{"Endpoints": {"docker": {"Host": "unix://x"}}}',
     }
     state = {f"state/{name}": data for name, data in _STATE_FILES.items()}
-    given = {"DARTSCTL_STATE_DIR": "{folder}/work/state"}
+    given = {"DARTSCTL_STATE_DIR": "{work}/state"}
     for step in steps:
-        part = step.choice(("own", "own", "state", "docker"))
+        part = step.choice(("own", "own", "state", "docker", "folder"))
+        if part == "folder":
+            folder = step.choice(_FOLDERS)
+            told.append(f"the working folder is {shown(folder)}")
+            continue
         names = {"own": [*FILES, "compose.override.yml", "pyproject.toml", ".venv"], "state": list(state), "docker": list(docker)}[part]
         name = step.choice(names)
         own |= state if part == "state" else docker if part == "docker" else {}
         if part == "docker":
-            given |= {"DOCKER_CONFIG": "{folder}/work/docker", "DOCKER_HOST": ""}
+            given |= {"DOCKER_CONFIG": "{work}/docker", "DOCKER_HOST": ""}
         if step.random() < 0.5:
             kind = step.choice(("fifo", "folder", "dangling", "loop", "device"))
             own.pop(name, None)
@@ -488,14 +496,9 @@ def files(chance: random.Random, steps: list[random.Random]) -> Case:
             except ValueError:
                 own[name], what = of_bytes(data, step)
             told.append(f"{name}: {what}")
-    places = {name for name, _ in oddities}
-    return replace(
-        case,
-        files={name: data for name, data in own.items() if name not in places},
-        oddities=tuple(dict(oddities).items()),
-        variables=given,
-        steps=tuple(told),
-    )
+    odd = dict(oddities)
+    plain = {name: data for name, data in own.items() if name not in odd}
+    return replace(case, files=plain, oddities=tuple(odd.items()), variables=given, folder=folder, steps=tuple(told))
 
 
 KINDS: Mapping[str, Callable[[random.Random, list[random.Random]], Case]] = {
