@@ -74,6 +74,23 @@ def test_a_run_that_is_interrupted_says_so_in_one_line(words: list[str], tmp_pat
     assert whole < 0.05 or any(interrupted == 130 for interrupted, _ in ended)
 
 
+def test_an_interrupt_in_the_making_of_a_class_is_130_too(tmp_path: Path, environ: dict[str, str]) -> None:
+    """A dataclass is made by an `exec` of text, and CPython wants to die by SIGINT after a KeyboardInterrupt out of one."""
+    script = """
+import sys, dartsctl.cli
+from dartsctl.__main__ import run
+def main(argv):
+    try:
+        exec("raise KeyboardInterrupt")
+    except KeyboardInterrupt:
+        return 130
+dartsctl.cli.main = main
+raise SystemExit(run())
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=environ, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "")
+
+
 def test_an_ignored_interrupt_stays_ignored(tmp_path: Path, environ: dict[str, str]) -> None:
     """As under nohup, and in a background job of a script."""
     argv = [sys.executable, "-m", "dartsctl", "check", "--no-engine"]

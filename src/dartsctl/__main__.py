@@ -19,9 +19,10 @@ def run() -> int:
         return 0
     from dartsctl.cli import main
 
-    code = main(sys.argv[1:])
-    interrupts.done()
-    return code
+    try:
+        return main(sys.argv[1:])
+    finally:
+        interrupts.done()
 
 
 if __name__ == "__main__":
