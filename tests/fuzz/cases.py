@@ -96,7 +96,7 @@ def _model() -> dict[str, Any]:
         "depends_on": {"app": {"condition": "service_healthy", "required": True}},
         "volumes": [{"type": "bind", "source": "/srv/certs", "target": "/etc/nginx/certs", "read_only": True, "bind": {}}],
         "environment": secrets,
-        "command": ["nginx", "--token", f"{CANARY}-argument"],
+        "command": ["nginx", f"--token={CANARY}-argument"],
     }
     app = {
         "image": "shop/app:1",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import bench
@@ -16,10 +15,6 @@ pytestmark = pytest.mark.timeout(180)
 COUNT = 400
 BUDGET = 35.0
 """Seconds after which no further case is begun."""
-
-
-LATER = ("canary", "control character")
-"""What the output gate is not yet asked for."""
 
 
 def test_a_healthy_machine_ends_as_it_should(tmp_path: Path) -> None:
@@ -43,7 +38,5 @@ def test_a_healthy_machine_ends_as_it_should(tmp_path: Path) -> None:
 
 def test_whatever_comes_from_outside_ends_well() -> None:
     result = fuzz.run(COUNT, seed=2026, jobs=2, budget=BUDGET)
-    asked = [one for one in result.failures if "UnicodeEncodeError" not in one.sort]
-    failures = [one for one in asked if any(not fault.startswith(LATER) for fault in one.outcome.faults)]
-    assert not failures, fuzz.report(replace(result, failures=failures), BUDGET)
+    assert not result.failures, fuzz.report(result, BUDGET)
     assert len(result.codes) > 4, "cases that all end alike are no sample"
