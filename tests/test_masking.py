@@ -180,3 +180,8 @@ def test_a_masked_model_still_says_what_is_there() -> None:
     assert shown["secrets"]["from_environment"] == {"name": "demo_from_environment", "environment": "CANARY_SECRET"}
     assert shown["configs"]["inline"] == {"name": "demo_inline", "content": MASK}
     assert shown["name"] == "demo"
+
+
+@pytest.mark.parametrize("content", ["s3cret-text", ["s3cret-text"], {"a": "s3cret-text"}])
+def test_the_content_of_a_config_is_masked_whatever_it_is(content: object) -> None:
+    assert model({"configs": {"c": {"content": content}}}) == {"configs": {"c": {"content": "***"}}}

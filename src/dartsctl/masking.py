@@ -278,7 +278,7 @@ def model(document: Any) -> Any:
 def _model_item(key: str, value: Any) -> Any:
     if key in _VALUE_BLOCKS and isinstance(value, Mapping):
         return {name: None if item is None else MASK for name, item in value.items()}
-    if isinstance(value, str) and (key == "content" or is_masked(key)):
+    if (key == "content" and value is not None) or (isinstance(value, str) and is_masked(key)):
         return MASK
     if key in _COMMANDS and isinstance(value, list):
         return list(command(str(item) for item in value))
