@@ -90,6 +90,13 @@ def test_only_entry_points_end_a_process() -> None:
     assert ending <= {"__main__.py", "edges/remote_query.py", "edges/supervisor.py", "group_leader.py", "interrupts.py"}
 
 
+def test_a_command_about_a_file_that_people_may_paste_is_quoted() -> None:
+    """A path may be anybody's: `$(...)` in a folder's name must not run. wording.shell_command, or shlex itself."""
+    unquoted = re.compile(r'hint=f"(?:[^"]*: )?(?:sudo )?(?:ls|cp|mv|rm|df|cat|file|chmod|chown|touch|mkdir|fuser)\b[^"]*\{(?!shlex)')
+    found = [f"{name_of(file)}: {match[0]}" for file in FILES for match in unquoted.finditer(file.read_text())]
+    assert found == []
+
+
 # --- the map ------------------------------------------------------------------------------------------------------------------
 
 

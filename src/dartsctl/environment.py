@@ -13,6 +13,7 @@ from dartsctl.errors import Refused, UsageError
 from dartsctl.settings import PRODUCTION, Settings, environment_key
 from dartsctl.settings_values import check_project
 from dartsctl.trust import Trust
+from dartsctl.wording import shell_command
 
 CONVENTIONAL: Mapping[str, tuple[str, ...]] = {
     "dev": ("compose/dev", "compose.dev", "docker-compose-dev", "docker-compose.dev", "docker-compose-localhost"),
@@ -290,10 +291,10 @@ def _existing(file: Path, origin: str) -> Path:
             bounded_file.check(file, limit=bounded_file.COMPOSE_LIMIT)
     except FileNotFoundError:
         if file.is_symlink():
-            raise UsageError(f"{origin}: {file} is a link to nothing", hint=f"ls -l {file}") from None
-        raise UsageError(f"{origin}: no file {file}", hint=f"correct the path, or make the file: ls {file.parent}") from None
+            raise UsageError(f"{origin}: {file} is a link to nothing", hint=shell_command("ls", "-l", file)) from None
+        raise UsageError(f"{origin}: no file {file}", hint="correct the path, or make the file: " + shell_command("ls", file.parent)) from None
     except OSError as error:
-        raise UsageError(f"{origin}: {file} cannot be read: {error.strerror}", hint=f"ls -l {file}") from error
+        raise UsageError(f"{origin}: {file} cannot be read: {error.strerror}", hint=shell_command("ls", "-l", file)) from error
     return file
 
 

@@ -20,6 +20,7 @@ from dartsctl import bounded_file, reader, spawn
 from dartsctl.errors import DartsctlError, DockerUnavailable
 from dartsctl.reader import Cursor, Source
 from dartsctl.safe_text import cut
+from dartsctl.wording import shell_command
 
 DEFAULT_ENDPOINT = "unix:///var/run/docker.sock"
 PLUGIN_FOLDERS = (
@@ -248,7 +249,7 @@ def _config(environ: Mapping[str, str]) -> dict[str, Any]:
     try:
         settings = _from_file(file)
     except bounded_file.Unsuitable as error:  # Docker's own programs would wait for a named pipe for ever
-        raise DockerUnavailable(f"{file} cannot be read: {error.strerror}", hint=f"ls -l {file}") from error
+        raise DockerUnavailable(f"{file} cannot be read: {error.strerror}", hint=shell_command("ls", "-l", file)) from error
     except (OSError, DartsctlError):
         return {}
     return settings if isinstance(settings, dict) else {}

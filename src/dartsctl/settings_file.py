@@ -15,6 +15,7 @@ from typing import TypeVar
 from dartsctl import bounded_file
 from dartsctl.errors import UsageError
 from dartsctl.trust import Trust
+from dartsctl.wording import shell_command
 
 SETTINGS_FILE = "dartsctl.toml"
 PYPROJECT = "pyproject.toml"
@@ -123,14 +124,14 @@ def _read(path: Path) -> bytes | None:
         return bounded_file.read_bytes(path)
     except (FileNotFoundError, NotADirectoryError):
         if path.is_symlink():
-            raise UsageError(f"{path} is a link to nothing", hint=f"ls -l {path}") from None
+            raise UsageError(f"{path} is a link to nothing", hint=shell_command("ls", "-l", path)) from None
         return None
     except PermissionError as error:
         if not os.access(path.parent, os.X_OK):
             return None  # the folder may not be searched: nothing in it is meant for us
-        raise UsageError(f"{path} cannot be read: {error.strerror}", hint=f"ls -l {path}") from error
+        raise UsageError(f"{path} cannot be read: {error.strerror}", hint=shell_command("ls", "-l", path)) from error
     except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}", hint=f"ls -l {path}") from error
+        raise UsageError(f"{path} cannot be read: {error.strerror}", hint=shell_command("ls", "-l", path)) from error
 
 
 def _text(path: Path, data: bytes) -> str:

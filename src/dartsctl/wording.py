@@ -17,3 +17,10 @@ def local_time(moment: float) -> str:
     """A Unix time as people here read it, with the zone that makes it exact: `2026-11-23T22:58:51+01:00`."""
     text = time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(moment))
     return f"{text[:-2]}:{text[-2:]}"
+
+
+def shell_command(*words: object) -> str:
+    """A command that can be pasted, whatever a path or a name among its words contains."""
+    import shlex
+
+    return shlex.join(str(word) for word in words)

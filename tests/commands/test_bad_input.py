@@ -70,6 +70,16 @@ def test_what_compose_refuses_is_told_in_one_sentence_with_the_next_step(live: L
     assert (document.code, document.document["exit_code"], document.document["ok"]) == (code, code, False)
 
 
+def test_a_proposed_command_runs_nothing_that_a_path_says(live: LiveStack) -> None:
+    folder = live.folder / "$(touch pasted)"
+    folder.mkdir()
+    said = live.run("check", "--no-engine", "-f", folder / "nope.yml")
+    assert said.code == 2
+    command = said.err.partition("next: ")[2].rpartition(": ")[2]
+    subprocess.run(["sh", "-c", command], cwd=live.folder, capture_output=True, check=True)
+    assert [entry.name for entry in live.folder.iterdir()] == [folder.name]
+
+
 @pytest.mark.engine
 def test_compose_files_that_are_not_there_are_a_usage_error(live: LiveStack) -> None:
     assert f"no file {live.folder / 'nope.yml'}" in one_error(live.run("check", "-f", "nope.yml"), 2)

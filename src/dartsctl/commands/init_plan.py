@@ -17,6 +17,7 @@ from dartsctl.errors import DartsctlError, UsageError
 from dartsctl.scaffold import PRIVATE, Change
 from dartsctl.settings import BUILT_IN, PRODUCTION, Settings
 from dartsctl.stack import Mount
+from dartsctl.wording import shell_command
 
 CERTIFICATES = "compose/nginx/certs"
 """Where the bundled stack's nginx has its certificate from, unless TLS_DIR names another folder."""
@@ -96,7 +97,7 @@ def _stack_files(request: InitRequest, name: str) -> tuple[Path, ...]:
 def _existing(files: Sequence[Path]) -> tuple[Path, ...]:
     for file in files:
         if not file.is_file():
-            raise UsageError(f"there is no Compose file {file}", hint=f"ls {file.parent}")
+            raise UsageError(f"there is no Compose file {file}", hint=shell_command("ls", file.parent))
     return tuple(Path(os.path.normpath(file.absolute())) for file in files)
 
 
@@ -242,7 +243,7 @@ def _text_of(file: Path) -> str:
     except FileNotFoundError:
         return ""
     except OSError as error:
-        raise UsageError(f"{file} cannot be read: {error.strerror}", hint=f"ls -l {file}") from error
+        raise UsageError(f"{file} cannot be read: {error.strerror}", hint=shell_command("ls", "-l", file)) from error
 
 
 def _from(root: Path, path: Path) -> str:

@@ -19,6 +19,7 @@ from dartsctl import bounded_file
 from dartsctl.environment import EnvValue
 from dartsctl.errors import UsageError
 from dartsctl.files import EVERYBODY, locate
+from dartsctl.wording import shell_command
 
 EXAMPLES = (".example", ".sample", ".template", ".dist")
 """What the name of an env file's example ends in."""
@@ -81,7 +82,7 @@ def text_of(path: Path) -> str:
         with folder:
             data = folder.read(name, limit=bounded_file.TEXT_LIMIT, owners=EVERYBODY)
     except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}", hint=f"ls -l {path}") from error
+        raise UsageError(f"{path} cannot be read: {error.strerror}", hint=shell_command("ls", "-l", path)) from error
     return _decoded(data, path)
 
 
@@ -138,9 +139,9 @@ def _text(path: Path) -> str:
     try:
         data = b"" if bounded_file.is_null_device(path) else bounded_file.read_bytes(path)
     except FileNotFoundError:
-        raise UsageError(f"there is no env file {path}", hint=f"make it, or leave it out: ls -la {path.parent}") from None
+        raise UsageError(f"there is no env file {path}", hint="make it, or leave it out: " + shell_command("ls", "-la", path.parent)) from None
     except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}", hint=f"ls -l {path}") from error
+        raise UsageError(f"{path} cannot be read: {error.strerror}", hint=shell_command("ls", "-l", path)) from error
     return _decoded(data, path)
 
 
@@ -148,7 +149,7 @@ def _decoded(data: bytes, path: Path) -> str:
     """Raises UsageError for what is no UTF-8 text."""
     if b"\0" in data:
         line = data[: data.index(b"\0")].count(b"\n") + 1
-        raise UsageError(f"{path.name}:{line}: a NUL byte; this is no text file", hint=f"file {path}")
+        raise UsageError(f"{path.name}:{line}: a NUL byte; this is no text file", hint=shell_command("file", path))
     try:
         return data.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:

@@ -17,6 +17,7 @@ from pathlib import Path
 from dartsctl.errors import DartsctlError
 from dartsctl.files import EVERYBODY, PUBLIC_FOLDER, Folder, UnsafeFile, open_folder
 from dartsctl.users import trusted_users
+from dartsctl.wording import shell_command
 
 FOLDER = Path(__file__).parents[1] / "guard_path"
 """What PYTHONPATH gets: a sitecustomize, and the hook that it loads."""
@@ -303,5 +304,5 @@ def _reading(site_packages: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise DartsctlError(
-            f"the virtual environment cannot be read in {site_packages}: {error.strerror or error}", hint=f"ls -la {site_packages}"
+            f"the virtual environment cannot be read in {site_packages}: {error.strerror or error}", hint=shell_command("ls", "-la", site_packages)
         ) from error

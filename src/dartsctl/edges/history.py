@@ -16,6 +16,7 @@ from dartsctl.files import Folder, lock
 from dartsctl.masker import Masker
 from dartsctl.state_folder import open_state, parse_json, writing
 from dartsctl.users import user_name
+from dartsctl.wording import shell_command
 
 KEPT = 1000
 """Lines; older ones go when the file has twice as many."""
@@ -83,7 +84,7 @@ class History:
             return ()
         except OSError as error:
             file = self._folder / _FILE
-            raise DartsctlError(f"{file} cannot be read: {error.strerror}", hint=f"ls -l {file}") from error
+            raise DartsctlError(f"{file} cannot be read: {error.strerror}", hint=shell_command("ls", "-l", file)) from error
         try:
             return tuple(entry for line in _last_lines(descriptor)[-2 * KEPT :] if (entry := _entry(line)))
         finally:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from dartsctl.errors import DartsctlError, Refused
 from dartsctl.files import EVERYBODY, Folder, UnsafeFile, open_folder
+from dartsctl.wording import shell_command
 
 _TRIES = 100
 
@@ -23,7 +24,9 @@ class IncidentFile:
             raise Refused(f"the report {wanted} cannot be written: {error.message}; nothing was done", hint=error.hint) from error
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
-            raise DartsctlError(f"the report {wanted} cannot be written: {reason}; nothing was done", hint=f"ls -ld {wanted.parent}") from error
+            raise DartsctlError(
+                f"the report {wanted} cannot be written: {reason}; nothing was done", hint=shell_command("ls", "-ld", wanted.parent)
+            ) from error
 
     def write(self, text: str) -> None:
         """Fill it. Raises DartsctlError where that fails (a full disk); then the file is gone."""
@@ -32,7 +35,9 @@ class IncidentFile:
                 file.write(text)
         except OSError as error:
             self._folder.remove(self.path.name)
-            raise DartsctlError(f"the report {self.path} could not be written: {error.strerror}", hint=f"df -h {self.path.parent}") from error
+            raise DartsctlError(
+                f"the report {self.path} could not be written: {error.strerror}", hint=shell_command("df", "-h", self.path.parent)
+            ) from error
 
 
 def _new_file(folder: Folder, wanted: Path) -> tuple[Path, int]:

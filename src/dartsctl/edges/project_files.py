@@ -15,6 +15,7 @@ from stat import S_IMODE
 from dartsctl import bounded_file
 from dartsctl.errors import DartsctlError, Refused
 from dartsctl.files import EVERYBODY, PUBLIC_FOLDER, Folder, UnsafeFile, locate, open_folder
+from dartsctl.wording import shell_command
 
 _PACKAGE = Path(__file__).parents[1]
 _NOT_SHIPPED = frozenset({"__pycache__", "instance", ".compose-lint.yml", ".compose-lint.dev.yml"})
@@ -133,7 +134,9 @@ def _told(path: Path) -> Iterator[None]:
     except UnsafeFile as error:
         raise Refused(f"{error.message}; nothing was written", hint=error.hint) from error
     except OSError as error:
-        raise DartsctlError(f"{path} cannot be written: {error.strerror}; nothing was written", hint=f"ls -ld {path.parent}") from error
+        raise DartsctlError(
+            f"{path} cannot be written: {error.strerror}; nothing was written", hint=shell_command("ls", "-ld", path.parent)
+        ) from error
 
 
 def _replace(folder: Folder, name: str, data: bytes) -> None:

@@ -17,6 +17,7 @@ from dartsctl.errors import TimedOut
 from dartsctl.files import try_lock
 from dartsctl.lock_owner import holds_lock
 from dartsctl.state_folder import open_shared, open_shared_file, writing
+from dartsctl.wording import shell_command
 
 _PAUSE = 0.1  # seconds between two tries
 _LONGEST_PID = 20  # bytes
@@ -59,7 +60,7 @@ def _acquire(descriptor: int, path: Path, project: str, *, within: float, waitin
         if clock() >= deadline:
             raise TimedOut(
                 f"{_holder(descriptor, path)} has been working on {project} for more than {within:.0f} s",
-                hint=f"docker compose -p {project} ps -a",
+                hint=shell_command("docker", "compose", "-p", project, "ps", "-a"),
             )
         time.sleep(_PAUSE)
 

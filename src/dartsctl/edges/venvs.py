@@ -12,6 +12,7 @@ from typing import Any
 from dartsctl import bounded_file
 from dartsctl.errors import DartsctlError, UsageError
 from dartsctl.files import UnsafeFile, refuse_links_of_others
+from dartsctl.wording import shell_command
 
 _ASK_POETRY_WITHIN = 10.0  # seconds; it takes one to start
 
@@ -39,7 +40,7 @@ def at(path: Path, *, source: str) -> VirtualEnvironment:
         if is_one:
             refuse_links_of_others(path)
     except OSError as error:
-        raise DartsctlError(f"{source}: {path} cannot be read: {error.strerror}", hint=f"ls -ld {path}") from error
+        raise DartsctlError(f"{source}: {path} cannot be read: {error.strerror}", hint=shell_command("ls", "-ld", path)) from error
     if not is_one:
         what = "a conda environment, not a virtual one" if (path / "conda-meta").is_dir() else "no virtual environment (it has no pyvenv.cfg)"
         raise UsageError(
@@ -48,7 +49,10 @@ def at(path: Path, *, source: str) -> VirtualEnvironment:
         )
     site_packages = _site_packages(path)
     if site_packages is None:
-        raise UsageError(f"{source}: {path} has no site-packages folder of its Python", hint=f"make it anew: python3 -m venv --clear {path}")
+        raise UsageError(
+            f"{source}: {path} has no site-packages folder of its Python",
+            hint="make it anew: " + shell_command("python3", "-m", "venv", "--clear", path),
+        )
     return VirtualEnvironment(path.resolve(), site_packages.resolve(), source)
 
 
