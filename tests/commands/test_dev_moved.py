@@ -201,3 +201,15 @@ def _scores_go_to(url: str, live: LiveStack, other: str, *, management: int) -> 
 
     until(lambda: rows(live.project).split() == ["Ann|60|http", "Bob|41|rabbitmq"], say=rows(live.project))
     assert rows(other) == "", "the other stack's database has no such table"
+
+
+def test_a_server_that_stands_in_for_the_whole_stack_starts_no_container(live: LiveStack) -> None:
+    from live_stack import sleeper
+    from own_ports import free_ports
+
+    first = free_ports(8)[0]
+    live.compose({"app": sleeper(f"127.0.0.1:{live.ports[0]}:80")})
+    live.settings(f'[ports]\ndev_range = "{first}-{first + 7}"\n[server]\ncommand = ["sh", "-c", "exit 7"]\nreplaces = ["app"]\n', environment="dev")
+    assert live.run("dev", "--dry-run").code == 0
+    assert live.run("dev").code == 7
+    assert live.containers() == {}

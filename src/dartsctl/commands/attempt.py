@@ -154,7 +154,7 @@ class Attempt:
     def _fits(self, container: Container) -> bool:
         """Whether it is what this attempt asked for: a service of the stack, from its files, not there before, never started."""
         is_asked_for = container.project == self._stack.project and container.service in self._stack.services and not container.is_one_off
-        is_of_files = bool(self._files & set(container.config_files))
+        is_of_files = bool(self._files & set(container.own_config_files))
         return is_asked_for and is_of_files and container.id not in self._known and container.state == "created"
 
     def _why_left(self, container: Container) -> str:

@@ -69,7 +69,8 @@ def _variables(request: DevRequest, compose: Callable[[Environment], Compose], p
     try:
         own = compose(environment)
         model = stack.read(own.config().model)
-        code = up(_up_request(request, environment, model), compose_on=compose, prompts=prompts, screen=screen.for_people())
+        asked = _up_request(request, environment, model)
+        code = up(asked, compose_on=compose, prompts=prompts, screen=screen.for_people()) if asked else ExitCode.OK
     except DockerUnavailable as error:
         if request.required:
             raise
@@ -89,8 +90,8 @@ def foresee_services(request: DevRequest, *, compose: Callable[[Environment], Co
     if request.environment is None:
         return
     model = stack.read(compose(request.environment).config().model)
-    asked = replace(_up_request(request, request.environment, model), dry_run=True)
-    up(asked, compose_on=compose, prompts=prompts, screen=screen.for_people())
+    if asked := _up_request(request, request.environment, model):
+        up(replace(asked, dry_run=True), compose_on=compose, prompts=prompts, screen=screen.for_people())
 
 
 def _in_docker(request: DevRequest, environment: Environment, compose: Callable[[Environment], Compose]) -> ServerRequest:
@@ -112,8 +113,11 @@ def _in_docker(request: DevRequest, environment: Environment, compose: Callable[
     return replace(request.server, command=tuple(command), in_container=True, enforce="off", handover="none")
 
 
-def _up_request(request: DevRequest, environment: Environment, model: Stack) -> UpRequest:
+def _up_request(request: DevRequest, environment: Environment, model: Stack) -> UpRequest | None:
+    """The `up` of the services beside the server; None where the server stands in for all there are: no name means every service to `up`."""
     wanted = host_services(model, request.replaces)
+    if not wanted:
+        return None
     told = addresses.services_named(request.templates.values())
     answers = replace(request.answers, remap_by_itself=told & model.services.keys())
     services = () if len(wanted) == len(model.services) else wanted

@@ -96,6 +96,7 @@ def holding_pids(endpoints: Sequence[Endpoint]) -> set[int]:
 def rows_on(endpoints: Sequence[Endpoint]) -> list[Listener]:
     """The sockets in the way of one of these now, in whatever state."""
     host = Host()
+    host.expect({endpoint.port for endpoint in endpoints})
     return [row for endpoint in endpoints for row in host.listeners(endpoint.port) if row.overlaps(endpoint)]
 
 
