@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 N ?= 100
 SEED ?= 1
 JOBS ?= 3
-WORKERS ?= 2
+WORKERS ?= 3
 .DEFAULT_GOAL := help
 
 help: ## Show what there is
@@ -23,7 +23,7 @@ dev: setup ## Set up and run the sample app on a leased port, its services in Do
 	$(BIN)/dartsctl dev
 
 test: setup ## Set up and pass the tests, engine tests included where a Docker engine answers: WORKERS=1 for one after the other
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 test-ports: setup ## The port rules alone, against the engine that answers
 	$(BIN)/python -m pytest -m ports

@@ -14,7 +14,8 @@ REQUIRED = os.environ.get("DARTSCTL_REQUIRE_ENGINE") == "1"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Engine tests are skipped where no engine answers, and fail there with DARTSCTL_REQUIRE_ENGINE=1."""
+    """Engine tests are skipped where no engine answers, and fail there with DARTSCTL_REQUIRE_ENGINE=1. The slowest files come first."""
+    _slowest_files_first(items)
     for item in items:
         stack = item.get_closest_marker("stack") is not None
         if item.get_closest_marker("engine") is None and item.get_closest_marker("ports") is None and not stack:
@@ -24,6 +25,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker(
             pytest.mark.skip(reason='no Docker engine with the test images: eval "$(tests/engine/engine.sh env)", see tests/engine/README.md')
         )
+
+
+def _slowest_files_first(items: list[pytest.Item]) -> None:
+    """So that no worker has a long file left when the others are done (with --no-loadscope-reorder): a container costs seconds, a stack a minute."""
+    seconds: dict[Path, float] = {}
+    for item in items:
+        marks = {mark.name for mark in item.iter_markers()}
+        cost = 20.0 if "stack" in marks else 2.0 if marks & {"engine", "ports"} else 0.1
+        seconds[item.path] = seconds.get(item.path, 0) + cost
+    items.sort(key=lambda item: (-seconds[item.path], item.path))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -39,7 +50,7 @@ def own_state_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pyte
     """A state folder of the test's own: the user's is never touched."""
     folder = tmp_path_factory.mktemp("state")
     monkeypatch.setenv("DARTSCTL_STATE_DIR", str(folder))
-    for name in ("DARTSCTL_PROJECT_DIR", "COMPOSE_FILE", "COMPOSE_PROFILES", "COMPOSE_PROJECT_NAME", "CI"):
+    for name in ("VIRTUAL_ENV", "DARTSCTL_PROJECT_DIR", "COMPOSE_FILE", "COMPOSE_PROFILES", "COMPOSE_PROJECT_NAME", "CI"):
         monkeypatch.delenv(name, raising=False)
     return folder
 
