@@ -68,6 +68,12 @@ def test_a_command_that_does_not_exist_is_one_clear_error(start: Start, state: P
     assert LeaseBook(state).held() == ()
 
 
+def test_an_empty_command_is_one_clear_error(start: Start, state: Path) -> None:
+    code, _, err = finished(start("", "--", "true"))
+    assert (code, err.splitlines()[0]) == (1, "error: an empty command cannot be run: Invalid argument")
+    assert LeaseBook(state).held() == ()
+
+
 def test_a_command_that_is_no_program_is_not_looked_for_on_path(start: Start, tmp_path: Path) -> None:
     code, _, err = finished(start(str(tmp_path)))
     assert (code, err.splitlines()[0]) == (1, f"error: {tmp_path} cannot be run: Permission denied")

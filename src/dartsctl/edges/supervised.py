@@ -16,6 +16,7 @@ from types import FrameType, TracebackType
 
 from dartsctl.edges.terminal import Terminal
 from dartsctl.errors import DartsctlError
+from dartsctl.wording import shell_command
 
 _BEGIN = "import sys; sys.path.append(sys.argv.pop(1)); from dartsctl.edges import supervisor; supervisor.main()"
 """The whole script of the supervisor's interpreter, which has neither site-packages nor PYTHONPATH: imported it starts quicker than compiled anew."""
@@ -191,8 +192,9 @@ class Supervised:
 def _cannot_be_run(program: str, number: int) -> DartsctlError:
     hints = {
         errno.ENOENT: "check the command after `--`, and that it is on PATH",
-        errno.EACCES: f"ls -ld {program}; a script that is not executable needs its interpreter before it, such as python",
-        errno.ENOEXEC: f"begin with its interpreter: sh {program}",
+        errno.EACCES: f"{shell_command('ls', '-ld', program)}; a script that is not executable needs its interpreter before it, such as python",
+        errno.EINVAL: "check the command after `--`: its first word is empty",
+        errno.ENOEXEC: f"begin with its interpreter: {shell_command('sh', program)}",
         errno.EMFILE: "raise the limit of open files: ulimit -n 4096",
     }
-    return DartsctlError(f"{program} cannot be run: {os.strerror(number)}", hint=hints.get(number, hints[errno.ENOENT]))
+    return DartsctlError(f"{program or 'an empty command'} cannot be run: {os.strerror(number)}", hint=hints.get(number, hints[errno.ENOENT]))

@@ -20,6 +20,7 @@ To CONTROL, one line each: `L layer...` the layers that hold, `P pid` started, `
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import signal
@@ -135,6 +136,8 @@ class Supervisor:
             os.execvpe(self._command[0], self._command, self._environment)  # noqa: S606 - a list, never a shell
         except OSError as error:
             self._tell(f"E {error.errno}")
+        except ValueError:  # an empty command
+            self._tell(f"E {errno.EINVAL}")
 
     def _wants_another_start(self) -> bool:
         """Whether the server ended by itself with the code that asks for it, and did not do so three times at once."""
