@@ -493,7 +493,7 @@ def files(chance: random.Random, steps: list[random.Random]) -> Case:
             try:
                 changed, what = of_document(json.loads(data), step)
                 own[name] = dumped(changed)
-            except ValueError:
+            except (ValueError, RecursionError):  # the second: an earlier step has nested it too deeply for us as well
                 own[name], what = of_bytes(data, step)
             told.append(f"{name}: {what}")
     odd = dict(oddities)
