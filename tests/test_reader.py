@@ -125,3 +125,8 @@ def test_digits_are_a_number_within_its_limit(text: str, number: int | None) -> 
 )
 def test_an_http_status_has_three_digits(head: bytes, status: int | None) -> None:
     assert http_status(head) == status
+
+
+def test_a_nul_character_in_a_name_is_a_mistake() -> None:
+    with pytest.raises(DartsctlError, match="a NUL character stands in its name"):
+        list(reader.read('{"services": {"a\\u0000b": {}}}', Source("somebody")).at("services").entries())

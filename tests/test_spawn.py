@@ -371,3 +371,9 @@ for line in spawn.Stream([sys.executable, "-S", "-c", *sys.argv[1:]]).lines(): p
     process.kill()
     process.wait()
     until(lambda: not is_alive(child), "the child is gone")
+
+
+@pytest.mark.parametrize("words", [["true", "a\0b"], ["tr\0ue"]])
+def test_a_nul_character_in_an_argument_is_told(words: list[str]) -> None:
+    with pytest.raises(spawn.CommandNotFound, match="has a NUL character"):
+        spawn.run(words, deadline=5)

@@ -39,3 +39,9 @@ def test_a_longer_answer_is_refused_or_cut(tmp_path: Path) -> None:
 def test_nobody_there_is_the_usual_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         ask(f"unix://{tmp_path}/none.sock")
+
+
+@pytest.mark.parametrize("path", ["a\0b", "x" * 200, "\ud800"])
+def test_what_is_no_path_of_a_socket_is_the_usual_error(path: str) -> None:
+    with pytest.raises(OSError, match=r"not the path of a socket|too long|No such file"):
+        unix_http.connect(path, until=time.monotonic() + 5)

@@ -101,7 +101,13 @@ class Cursor:
             return iter(())
         if not isinstance(self.value, dict):
             raise self._wrong("a mapping")
-        return ((key, Cursor(value, self._source, key, self)) for key, value in self.value.items())
+        return (self._entry(key, value) for key, value in self.value.items())
+
+    def _entry(self, key: str, value: Any) -> tuple[str, Cursor]:
+        cursor = Cursor(value, self._source, key, self)
+        if "\0" in key:
+            raise cursor.mistake("a NUL character stands in its name")
+        return key, cursor
 
     def items(self) -> Iterator[Cursor]:
         """Every value of a list."""

@@ -271,6 +271,8 @@ def _start(argv: tuple[str, ...], environment: Mapping[str, str] | None, *, stde
         )
     except OSError as error:
         raise cannot_start(argv[0], error) from error
+    except ValueError:
+        raise CommandNotFound(f"{argv[0]} cannot be started: an argument or a variable has a NUL character") from None
 
 
 def _output(process: subprocess.Popen[bytes]) -> Iterator[tuple[IO[bytes] | None, bytes]]:

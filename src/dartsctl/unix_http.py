@@ -6,6 +6,7 @@ The request is HTTP/1.0, so that the answer ends with the connection: http.clien
 
 from __future__ import annotations
 
+import errno
 import socket
 import time
 
@@ -22,6 +23,9 @@ def connect(path: str, *, until: float) -> socket.socket:
     try:
         connection.settimeout(_seconds_left(until))
         connection.connect(path)
+    except ValueError:
+        connection.close()
+        raise OSError(errno.EINVAL, "not the path of a socket") from None
     except BaseException:
         connection.close()
         raise

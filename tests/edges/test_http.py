@@ -159,3 +159,13 @@ def test_any_certificate_is_taken_and_its_dates_are_there(tmp_path: Path) -> Non
 def test_tls_to_a_server_without_it_says_so() -> None:
     with server(says(b"HTTP/1.1 400 Bad Request\r\n\r\n")) as port:
         assert get(port, tls=True).problem.startswith("fails in the TLS handshake")
+
+
+@pytest.mark.parametrize("host", ["", ".", "a..b", "x" * 64, "a" * 300, "\udcff"])
+@pytest.mark.parametrize("tls", [False, True])
+def test_what_is_no_host_is_told(host: str, tls: bool) -> None:
+    # "" is this host itself, where nobody listens on port 1
+    response = http.get(host, 1, "/", host=host, tls=tls, deadline=5)
+    assert response.status is None
+    assert response.problem.startswith(("fails", "does not answer"))
+    assert http.connect(host, 1, deadline=5) != "open"

@@ -47,6 +47,8 @@ def get(address: str, port: int, path: str, *, host: str, tls: bool, deadline: f
         return Response(None, f"fails in the TLS handshake: {(error.reason or str(error)).replace('_', ' ').lower()}", time.monotonic() - began)
     except OSError as error:
         return Response(None, f"fails: {(error.strerror or str(error)).lower()}", time.monotonic() - began, certificate)
+    except ValueError:  # what no name service takes: an empty label, one of more than 63 characters
+        return Response(None, "fails: not the name of a host", time.monotonic() - began)
     status = http_status(heard)
     problem = "" if status else "answers something that is not HTTP" if heard else "is closed without an answer"
     return Response(status, problem, time.monotonic() - began, certificate)
@@ -61,6 +63,8 @@ def connect(address: str, port: int, *, deadline: float) -> str:
         return f"no answer within {deadline:g} s"
     except OSError as error:
         return (error.strerror or str(error)).lower()
+    except ValueError:
+        return "not the name of a host"
 
 
 def _seconds_left(until: float) -> float:
