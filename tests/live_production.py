@@ -19,7 +19,7 @@ import pytest
 import yaml
 
 from live_clients import own_port
-from live_stack import LiveStack, docker, one_stack_at_a_time
+from live_stack import LiveStack, docker, one_stack_at_a_time, own_compose
 from own_ports import free_ports
 
 REPOSITORY = Path(__file__).parents[1]
@@ -65,8 +65,8 @@ def _prepared(live: LiveStack, folder: Path) -> Iterator[None]:
 
 
 def compose_files(live: LiveStack) -> tuple[Path, Path]:
-    """compose/prod.yml, and what moves it to the test's own host ports."""
-    return COMPOSE / "prod.yml", live.folder / "own-ports.yml"
+    """A copy of compose/prod.yml, and what moves it to the test's own host ports."""
+    return own_compose(live.folder) / "prod.yml", live.folder / "own-ports.yml"
 
 
 def owners() -> dict[int, str]:

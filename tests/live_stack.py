@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -28,6 +29,7 @@ from own_ports import free_ports
 from real_engine import engine_version
 
 BUSYBOX = "dartsctl-test/busybox:1"
+REPOSITORY = Path(__file__).parents[1]
 PROJECT_LABEL = "com.docker.compose.project"
 
 _LISTENER = """
@@ -256,6 +258,14 @@ def ended(process: subprocess.Popen[str], *, seconds: float = 60) -> tuple[int, 
         pytest.fail(f"still running after {seconds:.0f} s:\n{out}")
     assert "Traceback" not in out
     return process.returncode, out
+
+
+def own_compose(folder: Path) -> Path:
+    """A copy of compose/ in `folder`: where the repository's own dev stack or production runs, the same files under another project are refused."""
+    copy = folder / "compose"
+    if not copy.exists():
+        shutil.copytree(REPOSITORY / "compose", copy, ignore=shutil.ignore_patterns("certs", "instance", "__pycache__"))
+    return copy
 
 
 DEV_PORTS = ("DEV_POSTGRES_PORT", "DEV_RABBITMQ_PORT", "DEV_RABBITMQ_UI_PORT")

@@ -97,6 +97,13 @@ def test_a_command_about_a_file_that_people_may_paste_is_quoted() -> None:
     assert found == []
 
 
+def test_no_group_of_a_pattern_is_possessive() -> None:
+    """Python before 3.11.5 matches them wrongly (gh-106052), Debian 12's is 3.11.2. Of a single class, `[a-z]++`, they are right."""
+    possessive = re.compile(r"\)(?:[*+?]|\{[\d,]+\})\+|\(\?>")
+    found = [f"{name_of(file)}:{number}" for file in FILES for number, line in enumerate(file.read_text().splitlines(), 1) if possessive.search(line)]
+    assert found == []
+
+
 # --- the map ------------------------------------------------------------------------------------------------------------------
 
 

@@ -1,7 +1,8 @@
 """Secrets out of texts and command lines: by the name that stands before a value, and by the value's shape.
 
 No pattern here backtracks: a run of characters is read once (possessive, and only from its beginning), so that the time grows
-with the length alone. Values that are known to be secrets are masked by `masker.Masker`.
+with the length alone. A repeated group is greedy and the last thing in its pattern: before 3.11.5, Python matches possessive ones wrongly.
+Values that are known to be secrets are masked by `masker.Masker`.
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ def _pattern(pattern: str, flags: int = 0) -> re.Pattern[str]:
 _NAME = r"(?<![\w.-])(?P<name>[\w.-]{1,100}+)"
 _SEPARATOR = r"(?P<close>\\{0,3}[\"']?\]?)[ \t]{0,2}(?P<sign>=>|=(?!=)|:(?![:/]))[ \t]{0,2}"
 _FLAG = r"(?<![\w-])(?P<name>--?[\w-]{1,100}+)[ ](?=[^\s-])"
-_BARE = r"(?:[^\s'\"\\;&|,)}\]]|\\(?![\"'])|[;&|,)}\]](?=[^\s;&|,)}\]'\"]))++"
+_BARE = r"(?:[^\s'\"\\;&|,)}\]]|\\(?![\"'])|[;&|,)}\]](?=[^\s;&|,)}\]'\"]))+"
 _QUOTE = r"(\\{0,3})([\"'])"
 _DENSE = r"(?=[^\s:]{0,24}[0-9])(?=[^\s:]{0,24}[A-Za-z])[^\s./:$][^\s:'\",;(){}]{7,}+"
 """A value that is no word of a sentence."""
@@ -113,7 +114,7 @@ def _value(text: str, place: int) -> tuple[int, int]:
     if quote[1]:
         stop = text.find(quote[0], start)
         return start, len(text) if stop < 0 else stop
-    inside = _pattern(rf"(?:[^{quote[2]}\\]|\\.)*+", re.DOTALL).match(text, start)
+    inside = _pattern(rf"(?:[^{quote[2]}\\]|\\.)*", re.DOTALL).match(text, start)
     return start, inside.end() if inside else start
 
 
@@ -211,7 +212,7 @@ def _mask_tokens(text: str) -> str:
 
 def _mask_keys(text: str) -> str:
     """The body of PEM blocks with a private key."""
-    pem = r"(-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----)(?:(?!-----END).)*+"
+    pem = r"(-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----)(?:(?!-----END).)*"
     return _pattern(pem, re.DOTALL).sub(rf"\g<1>{MASK}", text)
 
 
@@ -241,7 +242,7 @@ def _mask_programs(text: str) -> str:
     if not names_a_program(text):
         return text
     flags = ProgramFlags()
-    words = _pattern(r"(?:[^\s'\"]++|'[^']*+'|\"[^\"]*+\"|['\"])++")
+    words = _pattern(r"(?:[^\s'\"]++|'[^']*+'|\"[^\"]*+\"|['\"])+")
     return words.sub(lambda found: flags.hide(found[0], MASK), text)
 
 

@@ -101,7 +101,7 @@ def test_without_a_service_to_run_it_is_one_clear_error(stack: LiveStack) -> Non
 @pytest.mark.stack
 @pytest.mark.timeout(300)
 def test_the_bundled_app_shows_a_change_of_its_source(dev_ports: list[int], live: LiveStack) -> None:
-    from live_stack import ended, until
+    from live_stack import ended, own_compose, until
     from own_ports import free_ports
 
     source = live.folder / "source"
@@ -109,7 +109,7 @@ def test_the_bundled_app_shows_a_change_of_its_source(dev_ports: list[int], live
     first = free_ports(8)[0]
     server = '[server]\nreplaces = ["darts-app"]\ncommand = ["true"]\nhealth = "/health"\nready_timeout = 120\n'
     live.settings(
-        f'wait_timeout = 240\n[ports]\ndev_range = "{first}-{first + 7}"\n{server}', files=(REPOSITORY / "compose" / "dev.yml",), environment="dev"
+        f'wait_timeout = 240\n[ports]\ndev_range = "{first}-{first + 7}"\n{server}', files=(own_compose(live.folder) / "dev.yml",), environment="dev"
     )
     live.environ["DARTSERVER_DIR"] = str(source)
     try:

@@ -137,17 +137,17 @@ def test_dev_fails_on_a_conflict_where_the_policy_says_so(live: LiveStack) -> No
 @pytest.mark.timeout(400)
 def test_the_dev_stack_starts_beside_one_that_has_its_ports_and_the_server_talks_to_the_dev_one(dev_ports: list[int], live: LiveStack) -> None:
     """The other stack is compose/dev.yml itself under another name, with the same passwords: only the ports tell them apart."""
-    from live_stack import docker
+    from live_stack import docker, own_compose
     from own_ports import free_ports
 
     other = live.of(f"{live.project}-app")
-    live.up("-f", REPOSITORY / "compose" / "dev.yml", "-p", other)
+    live.up("-f", own_compose(live.folder) / "dev.yml", "-p", other)
     first = free_ports(8)[0]
     text = (REPOSITORY / "dartsctl.toml").read_text()
     server_tables = text[text.index("[server]") :].replace('"compose/sample"', json.dumps(str(REPOSITORY / "compose" / "sample")))
     live.settings(
         f'wait_timeout = 240\n[ports]\ndev_range = "{first}-{first + 7}"\n{server_tables}',
-        files=(REPOSITORY / "compose" / "dev.yml",),
+        files=(own_compose(live.folder) / "dev.yml",),
         environment="dev",
     )
     server = live.start("dev", "--on-conflict", "remap", SCORES_DB=str(live.folder / "scores.db"))

@@ -259,14 +259,14 @@ def test_a_websocket_reaches_darts_app_and_its_bytes_go_both_ways(running: LiveS
 
 def test_the_dev_stack_runs_beside_production_and_its_server_writes_to_its_own_database(running: LiveStack, live: LiveStack) -> None:
     from live_production import REPOSITORY
-    from live_stack import until
+    from live_stack import own_compose, until
 
     text = (REPOSITORY / "dartsctl.toml").read_text()
     server = text[text.index("[server]") :].replace('"compose/sample"', json.dumps(str(REPOSITORY / "compose" / "sample")))
     ports = dict(zip(("DEV_POSTGRES_PORT", "DEV_RABBITMQ_PORT", "DEV_RABBITMQ_UI_PORT"), live.ports, strict=False))
     (live.folder / "env").write_text("".join(f"{name}={port}\n" for name, port in ports.items()))
     leased = f'[ports]\ndev_range = "{live.ports[4]}-{live.ports[7]}"\n'
-    live.settings(f'env_files = ["env"]\nwait_timeout = 240\n{leased}{server}', files=(COMPOSE / "dev.yml",), environment="dev")
+    live.settings(f'env_files = ["env"]\nwait_timeout = 240\n{leased}{server}', files=(own_compose(live.folder) / "dev.yml",), environment="dev")
     before = visits_in(running.project)
     dev = live.start("dev")
     try:
@@ -311,10 +311,10 @@ def test_nginx_without_a_certificate_says_what_is_missing_and_what_makes_one(tmp
 def test_with_internal_yml_only_nginx_is_published(running: LiveStack) -> None:
     """The last one: it changes the stack."""
     from live_production import compose_files, owners
-    from live_stack import can_be_published, docker
+    from live_stack import can_be_published, docker, own_compose
 
     docker("rm", "-f", *(f"{running.project}-{service}-1" for service in SERVICES))
-    named = [word for file in (*compose_files(running), COMPOSE / "internal.yml") for word in ("-f", str(file))]
+    named = [word for file in (*compose_files(running), own_compose(running.folder) / "internal.yml") for word in ("-f", str(file))]
     files = (*named, "--env-file", str(running.folder / "env"))
     docker("compose", "-p", running.project, *files, "--progress", "quiet", "up", "-d", "--no-deps")
     assert set(running.containers().values()) == {"running"}

@@ -114,6 +114,7 @@ def look(environment: Environment, intent: Intent, *, compose: Compose, host: Ho
         remove_orphans=intent.remove_orphans,
         inactive=compose.all_services() - model.services.keys() if intent.remove_orphans else (),
     )
+    compose.spare(name for container in containers for name in (container.project, container.service, container.name))
     answer = _judge(model, engine, containers, convergence, host)
     files = environment.files or _files_of_compose(environment)
     wanted_ports = functools.partial(_wanted_ports, engine)

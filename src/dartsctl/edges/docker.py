@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -99,6 +99,10 @@ class Compose:
             self._masker.learn_values([str(secret.get("content") or ""), os.environ.get(str(secret.get("environment")), "")])
             if file := secret.get("file"):
                 self._masker.learn_later(partial(self._learn_file, str(file)))
+
+    def spare(self, names: Iterable[str]) -> None:
+        """Names of projects, services and containers, which are shown even where a password is the same word."""
+        self._masker.spare(names)
 
     def _learn_file(self, path: str) -> None:
         with suppress(OSError):  # Compose, or the engine, says what is wrong with it

@@ -131,7 +131,7 @@ def _told(path: Path) -> Iterator[None]:
         yield
     except FileExistsError:
         if path.is_symlink():
-            raise DartsctlError(f"{path} is a link to nothing; nothing was written", hint=shell_command("ls", "-l", path)) from None
+            raise DartsctlError(f"{path} is a symbolic link; nothing was written", hint=shell_command("ls", "-l", path)) from None
         raise DartsctlError(f"{path} has just been made by somebody else; nothing was written", hint="dartsctl init") from None
     except UnsafeFile as error:
         raise Refused(f"{error.message}; nothing was written", hint=error.hint) from error
