@@ -264,7 +264,7 @@ def own_compose(folder: Path) -> Path:
     """A copy of compose/ in `folder`: where the repository's own dev stack or production runs, the same files under another project are refused."""
     copy = folder / "compose"
     if not copy.exists():
-        shutil.copytree(REPOSITORY / "compose", copy, ignore=shutil.ignore_patterns("certs", "instance", "__pycache__"))
+        shutil.copytree(REPOSITORY / "compose", copy, ignore=shutil.ignore_patterns("*.pem", "*.crt", "*.key", "instance", "__pycache__"))
     return copy
 
 
