@@ -28,13 +28,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _slowest_files_first(items: list[pytest.Item]) -> None:
-    """So that no worker has a long file left when the others are done (with --no-loadscope-reorder): a container costs seconds, a stack a minute."""
+    """So that no worker has a long file left when the others are done (with --no-loadscope-reorder): a container costs seconds.
+
+    Files with a whole stack stand apart from each other: one at a time is up, and the others' workers would wait for it.
+    """
     seconds: dict[Path, float] = {}
+    stacks: set[Path] = set()
     for item in items:
         marks = {mark.name for mark in item.iter_markers()}
-        cost = 20.0 if "stack" in marks else 2.0 if marks & {"engine", "ports"} else 0.1
-        seconds[item.path] = seconds.get(item.path, 0) + cost
-    items.sort(key=lambda item: (-seconds[item.path], item.path))
+        seconds[item.path] = seconds.get(item.path, 0) + (2.0 if marks & {"engine", "ports", "stack"} else 0.1)
+        if "stack" in marks:
+            stacks.add(item.path)
+    slowest = sorted(seconds, key=lambda path: (-seconds[path], path))
+    others = [path for path in slowest if path not in stacks]
+    for place, path in enumerate(path for path in slowest if path in stacks):
+        others.insert(3 * place, path)
+    position = {path: place for place, path in enumerate(others)}
+    items.sort(key=lambda item: position[item.path])
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -291,7 +291,8 @@ def test_a_range_that_is_partly_busy_asks_nothing(live: LiveStack, terminal: Sit
     live.listen(live.ports[0])
     screen = terminal("prod", "up")
     assert screen.ends() == 0, screen.seen
-    assert published(live) == f"127.0.0.1:{live.ports[1]}"
+    # which one is up to the engine's cursor, which it keeps for this very range as long as it lives (ENGINES.md 3)
+    assert published(live) in {f"127.0.0.1:{port}" for port in live.ports[1:4]}
 
 
 def named(live: LiveStack, environment: str = "dev", *, service: str = "notes") -> str:
