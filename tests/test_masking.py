@@ -185,3 +185,8 @@ def test_a_masked_model_still_says_what_is_there() -> None:
 @pytest.mark.parametrize("content", ["s3cret-text", ["s3cret-text"], {"a": "s3cret-text"}])
 def test_the_content_of_a_config_is_masked_whatever_it_is(content: object) -> None:
     assert model({"configs": {"c": {"content": content}}}) == {"configs": {"c": {"content": "***"}}}
+
+
+def test_a_request_that_is_cut_in_its_path_loses_its_query() -> None:
+    assert "canary" not in masked('request: "GET /c(2026-11-23T23:30:37.3allback?code=canary HTTP/1.1"')
+    assert masked("really? x=1") == "really? x=1"

@@ -159,9 +159,9 @@ def _mask_users(text: str) -> str:
 
 
 def _mask_queries(text: str) -> str:
-    """The query of URLs and of request lines."""
+    """The query of URLs and of request lines, of one that is cut in its path too: `allback?code=X`."""
     query = _pattern(r"(?<![^\s\"'<>(,])([^\s\"'<>?(,]*+)\?[\w%&=\[.~-][^\s\"'<>]*+")
-    return query.sub(lambda found: f"{found[1]}?{MASK}" if "/" in found[1] else found[0], text)
+    return query.sub(lambda found: f"{found[1]}?{MASK}" if "/" in found[1] or "=" in found[0][len(found[1]) :] else found[0], text)
 
 
 def _mask_referrers(text: str) -> str:
