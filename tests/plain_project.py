@@ -24,6 +24,19 @@ esac
 """
 """The first lines of a script that answers as Compose does; what follows is done for `up`, `down` and `restart`."""
 
+MEASURE = """
+import os, sys
+pid = os.spawnv(os.P_NOWAIT, sys.argv[2], sys.argv[2:])
+_, status, usage = os.wait4(pid, 0)
+with open(sys.argv[1], "w") as file:
+    print(usage.ru_maxrss, file=file)
+sys.exit(os.waitstatus_to_exitcode(status) % 256)
+"""
+"""Start a program and write its peak memory in KiB into a file.
+
+A process of its own, because ru_maxrss of a child begins with the memory of its parent: pytest's, which grows over a run.
+"""
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -67,29 +80,32 @@ class Project:
     def measure(self, *calls: str, within: float, **variables: str) -> list[Measured]:
         """`dartsctl CALL` for all of them, at the same time; those that have not ended after `within` seconds are killed."""
         begun = time.monotonic()
-        started = [self.start(words, **variables) for words in calls]
-        timers = [threading.Timer(within, os.kill, (process.pid, signal.SIGKILL)) for process in started]  # Popen.kill would reap it
+        started = [self._start(words, [sys.executable, "-I", "-S", "-c", MEASURE, str(self._output(words, "memory"))], variables) for words in calls]
+        timers = [threading.Timer(within, os.killpg, (process.pid, signal.SIGKILL)) for process in started]
         for timer in timers:
             timer.start()
         ended = []
         for words, process, timer in zip(calls, started, timers, strict=True):
-            _, status, usage = os.wait4(process.pid, 0)
+            code = process.wait()
             timer.cancel()
-            process.returncode = os.waitstatus_to_exitcode(status)
-            out, err = (self._output(words, stream).read_text() for stream in ("out", "err"))
-            ended.append(Measured(words, process.returncode, out, err, time.monotonic() - begun, usage.ru_maxrss / 1024))
+            out, err, memory = (self._output(words, stream).read_text() for stream in ("out", "err", "memory"))
+            ended.append(Measured(words, code, out, err, time.monotonic() - begun, int(memory) / 1024))
         return ended
 
     def start(self, words: str, **variables: str) -> subprocess.Popen[bytes]:
         """`dartsctl WORDS` in the background."""
+        return self._start(words, [], variables)
+
+    def _start(self, words: str, launcher: list[str], variables: dict[str, str]) -> subprocess.Popen[bytes]:
         with self._output(words, "out").open("wb") as out, self._output(words, "err").open("wb") as err:
             return subprocess.Popen(
-                [sys.executable, "-m", "dartsctl", *words.split()],
+                [*launcher, sys.executable, "-m", "dartsctl", *words.split()],
                 cwd=self.folder,
                 env={**self.environ, **variables},
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
+                process_group=0 if launcher else None,
             )
 
     def _output(self, words: str, stream: str) -> Path:

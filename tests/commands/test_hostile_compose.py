@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 pytest_plugins = ("plain_project",)
 
-MEGABYTES = 300
+MEGABYTES = 150
 VERSION = 'case "$*" in *version*) echo 2.40.3; exit ;; esac'
 HANGS = f"{VERSION}\nexec sleep 600"
 HANGS_ALTOGETHER = "exec sleep 600"

@@ -16,7 +16,7 @@ pytest_plugins = ("plain_project",)
 
 VERBS = ("check -f compose.json", "prod check", "prod up", "prod ps", "prod down", "doctor", "dev")
 WITHIN = 120
-MEGABYTES = 300
+MEGABYTES = 150
 
 
 @pytest.mark.parametrize(
