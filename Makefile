@@ -7,6 +7,7 @@ SEED ?= 1
 JOBS ?= 3
 WORKERS ?= 3
 .DEFAULT_GOAL := help
+unexport PYTHONDONTWRITEBYTECODE # dartsctl starts from byte code, as its users have it
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -213,9 +213,9 @@ def sleeper(*published: str, **more: Any) -> dict[str, Any]:
     return {**service, "ports": list(published)} if published else service
 
 
-def healthy(*published: str, after: str = "true", **more: Any) -> dict[str, Any]:
+def healthy(*published: str, after: str = "true", retries: int = 2, **more: Any) -> dict[str, Any]:
     """A sleeper whose health check is the shell command `after`."""
-    check = {"test": ["CMD-SHELL", after], "interval": "1s", "timeout": "20s", "retries": 2}
+    check = {"test": ["CMD-SHELL", after], "interval": "1s", "timeout": "20s", "retries": retries}
     return sleeper(*published, healthcheck=check, **more)
 
 

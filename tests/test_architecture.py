@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,31 +28,38 @@ OWNERS: dict[str, set[str]] = {
 """Library -> the only files that may import it, and only within a function where it is not the standard library's. `typer`: all of cli/."""
 
 
+@functools.cache
+def tree_of(file: Path) -> ast.Module:
+    return ast.parse(file.read_text())
+
+
 def name_of(file: Path) -> str:
     return file.relative_to(SOURCE).as_posix()
 
 
-def imports(file: Path) -> Iterator[tuple[str, bool]]:
+@functools.cache
+def imports(file: Path) -> tuple[tuple[str, bool], ...]:
     """Every module that a file imports at run time: its top-level package, and whether that happens at the file's own import."""
-    tree = ast.parse(file.read_text())
+    tree = tree_of(file)
     late = {id(node) for function in ast.walk(tree) if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef) for node in ast.walk(function)}
     typing_only = {
         id(node) for block in ast.walk(tree) if isinstance(block, ast.If) and "TYPE_CHECKING" in ast.dump(block.test) for node in ast.walk(block)
     }
+    found: list[tuple[str, bool]] = []
     for node in ast.walk(tree):
         if id(node) in typing_only:
             continue
         if isinstance(node, ast.Import):
-            yield from ((alias.name.partition(".")[0], id(node) not in late) for alias in node.names)
+            found += [(alias.name.partition(".")[0], id(node) not in late) for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
-            yield node.module.partition(".")[0], id(node) not in late
+            found.append((node.module.partition(".")[0], id(node) not in late))
+    return tuple(found)
 
 
-def calls(file: Path) -> Iterator[str]:
+@functools.cache
+def calls(file: Path) -> frozenset[str]:
     """Every call's name, dotted as it is written: `print`, `os.execvp`, `sys.stdout.write`."""
-    for node in ast.walk(ast.parse(file.read_text())):
-        if isinstance(node, ast.Call):
-            yield ast.unparse(node.func)
+    return frozenset(ast.unparse(node.func) for node in ast.walk(tree_of(file)) if isinstance(node, ast.Call))
 
 
 @pytest.mark.parametrize("library", OWNERS)

@@ -39,7 +39,7 @@ def gated(live: LiveStack, **web: Any) -> None:
     from live_stack import healthy, sleeper
 
     waits = {"depends_on": {"db": {"condition": "service_healthy"}}}
-    live.compose({"db": healthy(after="test -e /go"), "web": sleeper(**waits, **web), "other": sleeper()})
+    live.compose({"db": healthy(after="test -e /go", retries=60), "web": sleeper(**waits, **web), "other": sleeper()})
     live.settings(environment="dev")
 
 

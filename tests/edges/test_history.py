@@ -8,6 +8,7 @@ import os
 import pwd
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from contextlib import nullcontext
@@ -195,17 +196,16 @@ def test_under_sudo_it_is_the_callers_name_and_the_callers_file(tmp_path: Path, 
     assert (tmp_path / "history.jsonl").stat().st_uid == 65534
 
 
-def test_a_user_without_a_name_is_a_number(tmp_path: Path) -> None:
+def test_a_user_without_a_name_is_a_number() -> None:
     if os.geteuid():
         pytest.skip("needs root")
     code = (
         "import os, sys, pathlib\nfrom dartsctl.edges.history import History\nimport pwd, fcntl, encodings.ascii\nos.setuid(54321)\n"
         "one = History(pathlib.Path(sys.argv[1]))\none.add('remap', 'app', 'why')\nprint(one.read()[0].by)"
     )
-    os.chown(tmp_path, 54321, 54321)
-    tmp_path.parent.chmod(0o755)
-    tmp_path.parent.parent.chmod(0o755)
-    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False)
+    with tempfile.TemporaryDirectory() as folder:  # not below pytest's, which another pytest closes when it starts
+        os.chown(folder, 54321, 54321)
+        done = subprocess.run([sys.executable, "-c", code, folder], capture_output=True, text=True, check=False)
     assert done.stdout == "54321\n", done.stderr
 
 
