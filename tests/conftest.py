@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from fakes.machines import Machine, bare_machine
 from real_engine import engine_version, has_stack_images
-from stand_ins import Machine, bare_machine
+
+pytest_plugins = ("live.servers",)
 
 REQUIRED = os.environ.get("DARTSCTL_REQUIRE_ENGINE") == "1"
 

@@ -14,7 +14,7 @@ from dartsctl.holders import Connection, DevLease, ForeignContainer, Holder, Hos
 from dartsctl.listeners import Listener, State
 from dartsctl.process import Process
 from dartsctl.stack import Service, Stack
-from fake_kernel import FakeKernel, container, listening
+from fakes.kernel import FakeKernel, container, listening
 
 P = 21000
 ANY4, LOOPBACK4 = Endpoint(P, "0.0.0.0"), Endpoint(P, "127.0.0.1")

@@ -12,7 +12,7 @@ from dartsctl.containers import Container
 from dartsctl.convergence import Convergence
 from dartsctl.engines import Engine
 from dartsctl.listeners import Listener, Probe
-from fake_kernel import FakeKernel, busy, container, listening
+from fakes.kernel import FakeKernel, busy, container, listening
 
 P = 21000
 ANY4, ANY6 = Endpoint(P, "0.0.0.0"), Endpoint(P, "::")

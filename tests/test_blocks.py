@@ -20,7 +20,7 @@ from dartsctl.holders import SameStack
 from dartsctl.listeners import Listener, Probe
 from dartsctl.publishing import published
 from dartsctl.stack import Network, PortEntry, Service, Stack
-from fake_kernel import FakeKernel, container, listening
+from fakes.kernel import FakeKernel, container, listening
 
 FIRST = 21000
 ANY = ("0.0.0.0", "::")

@@ -10,7 +10,7 @@ from dartsctl.collisions import Collision, NameTaken, Paused, ProjectTaken, find
 from dartsctl.containers import Container
 from dartsctl.convergence import converge
 from dartsctl.stack import Service, Stack
-from fake_kernel import container
+from fakes.kernel import container
 
 FILES = ("/srv/demo/compose.yml",)
 

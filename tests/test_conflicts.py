@@ -17,7 +17,7 @@ from dartsctl.holders import ForeignContainer, OwnContainer, SameStack, Unknown
 from dartsctl.listeners import Listener, Probe
 from dartsctl.publishing import Unbound, published
 from dartsctl.stack import Network, PortEntry, Service, Stack
-from fake_kernel import FakeKernel, busy, container, listening
+from fakes.kernel import FakeKernel, busy, container, listening
 
 OLD = ("20.10.24+dfsg1", "26.1.5+dfsg1")
 NEW = ("28.5.2+dfsg4", "")

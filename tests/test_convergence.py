@@ -8,7 +8,7 @@ from dartsctl.bindings import Endpoint, PortBinding
 from dartsctl.containers import Container
 from dartsctl.convergence import Convergence, converge, needed
 from dartsctl.stack import Service, Stack
-from fake_kernel import container
+from fakes.kernel import container
 
 HASHES = {"web": "same", "db": "same"}
 PORT = Endpoint(21000, "0.0.0.0")

@@ -17,12 +17,12 @@ import typer
 
 from dartsctl import cli
 from dartsctl.errors import DartsctlError, ExitCode
-from stand_ins import ANSWERS_VERSION, write_script
+from fakes.machines import ANSWERS_VERSION, write_script
 
 if TYPE_CHECKING:
-    from live_stack import LiveStack
+    from live.stack import LiveStack
 
-pytest_plugins = ("live_stack",)
+pytest_plugins = ("live.stack",)
 
 
 def test_the_numbers_are_the_documented_ones() -> None:
@@ -43,7 +43,7 @@ def test_the_numbers_are_the_documented_ones() -> None:
 
 @pytest.mark.engine
 def test_every_code_of_a_stack_in_one_life(live: LiveStack) -> None:
-    from live_stack import ended, healthy, sleeper
+    from live.stack import ended, healthy, sleeper
 
     live.compose({"web": sleeper(f"{live.ports[0]}:80")})
     live.settings()

@@ -8,7 +8,7 @@ import pytest
 
 from dartsctl.health import GIVE_UP, Condition, CrashLoops, Health, ServiceHealth, assess, may_be_looping, wait
 from dartsctl.stack import Service, Stack
-from fake_kernel import container
+from fakes.kernel import container
 
 
 def stack_of(**replicas: int) -> Stack:

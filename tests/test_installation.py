@@ -17,7 +17,7 @@ import pytest
 from dartsctl.errors import DockerUnavailable, TimedOut
 from dartsctl.installation import ComposeProgram, NothingKnown, endpoint, find_compose, no_engine
 from dartsctl.masker import Masker
-from stand_ins import NO_PLUGIN, PODMAN, Machine, write_script
+from fakes.machines import NO_PLUGIN, PODMAN, Machine, write_script
 
 
 class Known:

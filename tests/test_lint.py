@@ -9,7 +9,7 @@ from dartsctl.bindings import PortBinding
 from dartsctl.conflicts import Finding, Verdict
 from dartsctl.lint import Notice, dev_on_production_ports, drift, notices
 from dartsctl.stack import PortEntry, Service, Stack
-from fake_kernel import container
+from fakes.kernel import container
 
 FIXED = PortEntry(80, "tcp", "8080")
 

@@ -7,55 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from dartsctl.availability import Reason
-from dartsctl.bindings import Endpoint, PortBinding
 from dartsctl.cases import Case, Kind, Unit
 from dartsctl.collisions import NameTaken
-from dartsctl.conflicts import Conflict
-from dartsctl.containers import PROJECT_LABEL, Container
-from dartsctl.holders import Connection, DevLease, ForeignContainer, Holder, HostProcess, OwnContainer, SameStack, Unknown
+from dartsctl.holders import DevLease, ForeignContainer, HostProcess, SameStack, Unknown
 from dartsctl.process import Process
 from dartsctl.resolution import CHOICES, Action, Choice, Policy, Request, Step, by_policy, choices, dead_ends, decide, line, remedy, unanswered
-
-SERVER = Process(4711, "python", 1, ("python", "run.py"), parents=((4700, "bash"), (1, "init")))
-SUPERVISED = Process(4711, "python", 1, parents=((4700, "supervisord"), (1, "init")))
-LOOK = "sudo ss -Htnap 'sport = :5000'"
-
-
-def container(project: str = "shop", name: str = "shop-web-1") -> Container:
-    return Container(f"id-{name}", name, "image", "running", labels={PROJECT_LABEL: project} if project else {})
-
-
-def conflict(*holders: Holder, port: int = 5000, service: str = "app", replica: int = 1) -> Conflict:
-    binding = PortBinding(service, replica, 80, "tcp", port, port, ("127.0.0.1",))
-    return Conflict(binding, (Endpoint(port, "127.0.0.1"),), Reason.IN_USE, holders)
-
-
-def case(kind: Kind, holder: Holder, *conflicts: Conflict, unit: Unit | None = None, reloader: int = 0) -> Case:
-    return Case(holder, kind, conflicts or (conflict(holder),), unit, reloader)
-
-
-UNIT = Unit(("web.socket", "web.service"), main=4711)
-CASES = {
-    Kind.DEV_SERVER: case(Kind.DEV_SERVER, DevLease(SERVER, "/src/app", "http://127.0.0.1:5001")),
-    Kind.PROCESS: case(Kind.PROCESS, HostProcess(SERVER, (4712, 4713))),
-    Kind.RELOADER: case(Kind.RELOADER, HostProcess(SERVER), reloader=4710),
-    Kind.MANAGED: case(Kind.MANAGED, HostProcess(SERVER), unit=UNIT),
-    Kind.SUPERVISED: case(Kind.SUPERVISED, HostProcess(SUPERVISED)),
-    Kind.OTHER_USER: case(Kind.OTHER_USER, HostProcess(SERVER, (4712,)), reloader=4710),
-    Kind.PROTECTED: case(Kind.PROTECTED, HostProcess(Process(1, "systemd", 1))),
-    Kind.AIRPLAY: case(Kind.AIRPLAY, HostProcess(Process(80, "ControlCenter", 1))),
-    Kind.CONTAINER: case(Kind.CONTAINER, ForeignContainer(container())),
-    Kind.LONE_CONTAINER: case(Kind.LONE_CONTAINER, ForeignContainer(container("", "loose"))),
-    Kind.HOST_NETWORK: case(Kind.HOST_NETWORK, ForeignContainer(container())),
-    Kind.ORPHAN: case(Kind.ORPHAN, ForeignContainer(container("darts-dev", "darts-dev-old-1"))),
-    Kind.OWN: case(Kind.OWN, OwnContainer(container("darts-dev", "darts-dev-app-1"))),
-    Kind.SAME_STACK: case(Kind.SAME_STACK, SameStack("api", "5000:80/tcp")),
-    Kind.NAME: Case(NameTaken("app", container()), Kind.NAME),
-    Kind.CONNECTION: case(Kind.CONNECTION, Connection(SERVER, False, "192.0.2.7:443")),
-    Kind.UNKNOWN: case(Kind.UNKNOWN, Unknown(0, LOOK)),
-    Kind.NOBODY: Case(Unknown(), Kind.NOBODY, (conflict(),)),
-}
+from fakes.conflict_cases import CASES, LOOK, SERVER, UNIT, case, conflict, container
 
 MOVE = "publish app on another free port instead of 5000, on this machine only, until --reset-ports"
 WAIT = "wait until it is free"

@@ -11,7 +11,7 @@ from dartsctl.bindings import Endpoint
 from dartsctl.containers import Container
 from dartsctl.same_stack import RunsAs, find
 from dartsctl.stack import PortEntry, Service, Stack
-from fake_kernel import container
+from fakes.kernel import container
 
 FILES = ("/srv/second/compose.yml",)
 FIRST = "/srv/first/compose.yml"

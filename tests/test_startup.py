@@ -20,8 +20,8 @@ from pathlib import Path
 
 import pytest
 
+from fakes.machines import ANSWERS_VERSION, write_script
 from own_ports import free_ports
-from stand_ins import ANSWERS_VERSION, write_script
 
 HEAVY = {"asyncio", "dotenv", "http.client", "prompt_toolkit", "psutil", "pydantic", "python_on_whales", "questionary", "rich", "typer"}
 ELSEWHERE = set() if sys.platform == "linux" else {"psutil"}  # the socket table and the processes of other systems are psutil's

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-import hostile_engine
 from dartsctl import unix_http
-from hostile_engine import Behaviour, engine
+from fakes import hostile_engine
+from fakes.hostile_engine import Behaviour, engine
 
 
 def ask(address: str, *, seconds: float = 10, limit: int = 1 << 20, cut: bool = False) -> bytes:

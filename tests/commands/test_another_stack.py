@@ -12,9 +12,9 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from live_stack import LiveStack, Said
+    from live.stack import LiveStack, Said
 
-pytest_plugins = ("live_stack",)
+pytest_plugins = ("live.stack",)
 pytestmark = pytest.mark.engine
 
 NGINX = "dartsctl-test/nginx:1"
@@ -28,7 +28,7 @@ def first(live: LiveStack) -> str:
 
 def bring_up(live: LiveStack, folder: Path, project: str, services: Mapping[str, Any]) -> dict[str, str]:
     """Start `services` by Compose itself, from a folder of its own; the containers with when they were started."""
-    from live_stack import docker
+    from live.stack import docker
 
     folder.mkdir(parents=True, exist_ok=True)
     write(live, folder, services)
@@ -47,7 +47,7 @@ def write(live: LiveStack, folder: Path, services: Mapping[str, Any]) -> None:
 
 def running(live: LiveStack, project: str) -> dict[str, str]:
     """Container id -> state and when it was started."""
-    from live_stack import docker
+    from live.stack import docker
 
     found = {}
     for identity in live.identities(project):
@@ -74,7 +74,7 @@ def hint_of(said: Said) -> list[str]:
 
 def named(**more: Any) -> dict[str, Any]:
     """A stack whose containers have names of their own."""
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     prefix = more.pop("prefix")
     return {name: sleeper(container_name=f"{prefix}-{name}", **more) for name in ("db", "app")}
@@ -82,7 +82,7 @@ def named(**more: Any) -> dict[str, Any]:
 
 def plain() -> dict[str, Any]:
     """A stack without fixed names or ports."""
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     return {"db": sleeper(), "web": sleeper(image=NGINX)}
 
@@ -140,7 +140,7 @@ def test_the_command_that_is_proposed_works_and_the_document_says_the_same(live:
 
 
 def test_the_same_file_is_recognised_through_a_symbolic_link_and_under_a_renamed_project(live: LiveStack, first: str) -> None:
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     clone = live.folder.parent / "clone"
     before = bring_up(live, clone, first, {"db": sleeper()})
@@ -163,7 +163,7 @@ def test_the_same_file_is_recognised_through_a_symbolic_link_and_under_a_renamed
 
 
 def test_services_and_images_tell_it_too_and_a_stopped_stack_still_has_the_data(live: LiveStack, first: str) -> None:
-    from live_stack import docker, sleeper
+    from live.stack import docker, sleeper
 
     bring_up(live, live.folder.parent / "clone", first, plain())
     docker("compose", "--progress", "quiet", "-p", first, "stop")
@@ -182,7 +182,7 @@ def test_services_and_images_tell_it_too_and_a_stopped_stack_still_has_the_data(
 
 
 def test_what_runs_side_by_side_on_purpose_is_no_alarm(live: LiveStack, first: str) -> None:
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     bring_up(live, live.folder.parent / "shop", first, {"db": sleeper(f"127.0.0.1:{live.ports[0]}:80"), "shop": sleeper()})
     folder = second(live)
@@ -210,7 +210,7 @@ def test_what_runs_side_by_side_on_purpose_is_no_alarm(live: LiveStack, first: s
 @pytest.fixture
 def same_name(live: LiveStack) -> tuple[Path, dict[str, str]]:
     """The folder of a stack whose project's name another folder's stack has already; and what runs of that one."""
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     name = live.of(f"{live.project}-others-a-same")
     before = bring_up(live, live.folder.parent / "alpha" / name, name, {"app": sleeper(environment={"WHO": "alpha"})})
@@ -247,7 +247,7 @@ def test_files_that_compose_finds_by_itself_are_compared_too(live: LiveStack, sa
 
 
 def test_two_folders_may_share_a_project_with_different_services(live: LiveStack, same_name: tuple[Path, dict[str, str]]) -> None:
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     folder, before = same_name
     write(live, folder, {"worker": sleeper()})

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from live_stack import LiveStack, Said
+    from live.stack import LiveStack, Said
 
-pytest_plugins = ("live_stack",)
+pytest_plugins = ("live.stack",)
 
 OK = {"services": {"a": {"image": "dartsctl-test/busybox:1"}}}
 
@@ -252,7 +252,7 @@ def test_an_engine_that_never_answers_is_given_up_after_a_deadline(tmp_path: Pat
 @pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"), reason="only root can become somebody without rights")
 def test_without_the_right_to_the_engine_the_group_is_named(live: LiveStack, tmp_path: Path) -> None:
     from dartsctl.installation import NothingKnown, find_compose
-    from live_stack import Said
+    from live.stack import Said
 
     plugins = tmp_path / "docker" / "cli-plugins"
     plugins.mkdir(parents=True)

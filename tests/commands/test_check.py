@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from live_stack import LiveStack, Said
+    from live.stack import LiveStack, Said
 
-pytest_plugins = ("live_stack",)
+pytest_plugins = ("live.stack",)
 pytestmark = pytest.mark.engine
 
 
@@ -30,7 +30,7 @@ def holders(said: Said) -> list[dict[str, Any]]:
 
 
 def test_a_stack_whose_ports_are_free_is_clear_and_the_table_says_so(live: LiveStack) -> None:
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     live.compose({"web": sleeper(f"{live.ports[0]}:80"), "db": sleeper(f"127.0.0.1:{live.ports[1]}:5432")})
     said = live.run("check", "-f", "compose.json")
@@ -42,7 +42,7 @@ def test_a_stack_whose_ports_are_free_is_clear_and_the_table_says_so(live: LiveS
 
 
 def test_every_conflict_is_reported_at_once_and_nothing_is_created(live: LiveStack) -> None:
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     pids = [live.listen(port) for port in live.ports[:2]]
     live.compose({"web": sleeper(f"{live.ports[0]}:80"), "db": sleeper(f"{live.ports[1]}:5432"), "free": sleeper(f"{live.ports[2]}:1")})
@@ -67,7 +67,7 @@ time.sleep(600)
 
 
 def test_thousands_of_ports_in_a_row_are_one_row_until_somebody_has_some_of_them(live: LiveStack) -> None:
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     live.compose({"turn": sleeper("6000-9999:6000-9999/udp")})
     (free,) = live.run("check", "-f", "compose.json", "--json").document["bindings"]
@@ -88,7 +88,7 @@ def test_thousands_of_ports_in_a_row_are_one_row_until_somebody_has_some_of_them
 
 
 def test_a_range_is_warned_about_once(live: LiveStack) -> None:
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     live.compose({"turn": sleeper("40000-40004:40000-40004/udp", "40005:40005/udp")})
     said = live.run("check", "-f", "compose.json")
@@ -97,7 +97,7 @@ def test_a_range_is_warned_about_once(live: LiveStack) -> None:
 
 
 def test_the_json_document_keeps_its_contract(live: LiveStack) -> None:
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     pid = live.listen(live.ports[0])
     live.compose(
@@ -133,7 +133,7 @@ def test_the_json_document_keeps_its_contract(live: LiveStack) -> None:
 
 
 def test_a_running_stack_is_no_conflict_with_itself(live: LiveStack) -> None:  # EDGE 36
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     live.compose({"web": sleeper(f"{live.ports[0]}:80"), "pool": sleeper(f"{live.ports[1]}-{live.ports[3]}:80", scale=2)})
     live.up()
@@ -143,7 +143,7 @@ def test_a_running_stack_is_no_conflict_with_itself(live: LiveStack) -> None:  #
 
 
 def test_a_container_that_moves_to_another_port_needs_only_the_new_one(live: LiveStack) -> None:
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     live.compose({"web": sleeper(f"{live.ports[0]}:80")})
     live.up()
@@ -154,7 +154,7 @@ def test_a_container_that_moves_to_another_port_needs_only_the_new_one(live: Liv
 
 
 def test_two_services_may_swap_their_ports_in_one_up(live: LiveStack) -> None:
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     one, two = (f"{port}:80" for port in live.ports[:2])
     live.compose({"a": sleeper(one), "b": sleeper(two)})
@@ -167,7 +167,7 @@ def test_two_services_may_swap_their_ports_in_one_up(live: LiveStack) -> None:
 
 
 def test_a_wider_address_meets_what_the_old_one_did_not(live: LiveStack) -> None:
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     live.compose({"web": sleeper(f"127.0.0.1:{live.ports[0]}:80")})
     live.up()
@@ -177,7 +177,7 @@ def test_a_wider_address_meets_what_the_old_one_did_not(live: LiveStack) -> None
 
 
 def test_an_orphan_keeps_its_port_and_is_named_as_the_projects_own(live: LiveStack) -> None:  # EDGE 38
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     live.compose({"old": sleeper(f"{live.ports[0]}:80")})
     live.up()
@@ -188,7 +188,7 @@ def test_an_orphan_keeps_its_port_and_is_named_as_the_projects_own(live: LiveSta
 
 
 def test_a_paused_container_of_the_project_is_in_the_way(live: LiveStack) -> None:
-    from live_stack import docker, sleeper
+    from live.stack import docker, sleeper
 
     live.compose({"web": sleeper(f"{live.ports[0]}:80")})
     live.up()
@@ -202,7 +202,7 @@ def test_a_paused_container_of_the_project_is_in_the_way(live: LiveStack) -> Non
 
 
 def test_a_container_of_another_project_is_named_with_its_project_and_files(live: LiveStack) -> None:  # EDGE 37
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     live.compose({"web": sleeper(f"{live.ports[0]}:80")}, file="theirs/compose.json", name=live.of(f"{live.project}-other"))
     live.up("-f", "theirs/compose.json")
@@ -219,7 +219,7 @@ def test_a_container_of_another_project_is_named_with_its_project_and_files(live
 
 
 def test_a_server_in_a_container_on_the_hosts_network_is_that_container(live: LiveStack) -> None:  # EDGE 53
-    from live_stack import BUSYBOX, sleeper, until
+    from live.stack import BUSYBOX, sleeper, until
 
     name = live.container("--network", "host", BUSYBOX, "httpd", "-f", "-p", str(live.ports[0]))
     live.compose({"web": sleeper(f"{live.ports[0]}:80")})
@@ -230,7 +230,7 @@ def test_a_server_in_a_container_on_the_hosts_network_is_that_container(live: Li
 
 
 def test_two_servers_that_share_a_port_by_reuseport_are_both_named(live: LiveStack) -> None:  # EDGE 7
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     pids = {live.listen(live.ports[0], "127.0.0.1", "tcp", "reuse-port") for _ in range(2)}
     live.compose({"web": sleeper(f"{live.ports[0]}:80")})
@@ -240,7 +240,7 @@ def test_two_servers_that_share_a_port_by_reuseport_are_both_named(live: LiveSta
 
 
 def test_a_listener_on_the_other_family_alone_still_blocks_an_entry_without_address(live: LiveStack) -> None:  # EDGE 2
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     live.listen(live.ports[0], "::1")
     live.compose({"web": sleeper(f"{live.ports[0]}:80")})
@@ -250,7 +250,7 @@ def test_a_listener_on_the_other_family_alone_still_blocks_an_entry_without_addr
 
 
 def test_udp_conflicts_with_udp_alone(live: LiveStack) -> None:  # EDGE 6
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     pid = live.listen(live.ports[0], "127.0.0.1", "udp")
     live.compose({"dns": sleeper(f"127.0.0.1:{live.ports[0]}:53/udp")})
@@ -264,7 +264,7 @@ def test_udp_conflicts_with_udp_alone(live: LiveStack) -> None:  # EDGE 6
 def test_an_environment_whose_secrets_stand_in_a_command_line_is_shown_masked(live: LiveStack) -> None:
     import sys
 
-    from live_stack import sleeper, until
+    from live.stack import sleeper, until
 
     script = f"import socket, time; s = socket.create_server(('127.0.0.1', {live.ports[0]})); time.sleep(600)"
     live.spawn([sys.executable, "-c", script, "--db-password=canary-5d21", "--api-token", "canary-77aa", "postgres://u:canary-9f@host/db"])
@@ -280,7 +280,7 @@ def test_an_environment_whose_secrets_stand_in_a_command_line_is_shown_masked(li
 
 
 def test_a_range_is_a_conflict_only_when_too_few_of_its_numbers_are_left(live: LiveStack) -> None:  # EDGE 48
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     live.compose({"pool": sleeper(f"127.0.0.1:{live.ports[0]}-{live.ports[1]}:80")})
     assert live.run("check", "-f", "compose.json").code == 0
@@ -294,7 +294,7 @@ def test_a_range_is_a_conflict_only_when_too_few_of_its_numbers_are_left(live: L
 
 
 def test_replicas_of_a_fixed_port_can_never_start(live: LiveStack) -> None:  # EDGE 49
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     live.compose({"web": sleeper(f"{live.ports[0]}:80", deploy={"replicas": 2})})
     said = live.run("check", "-f", "compose.json", "--json")
@@ -304,7 +304,7 @@ def test_replicas_of_a_fixed_port_can_never_start(live: LiveStack) -> None:  # E
 
 
 def test_two_services_that_want_one_port_are_both_named(live: LiveStack) -> None:
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     live.compose({"a": sleeper(f"{live.ports[0]}:80"), "b": sleeper(f"127.0.0.1:{live.ports[0]}:80")})
     said = live.run("check", "-f", "compose.json", "--json")
@@ -313,7 +313,7 @@ def test_two_services_that_want_one_port_are_both_named(live: LiveStack) -> None
 
 
 def test_a_service_scaled_to_nothing_wants_nothing(live: LiveStack) -> None:  # EDGE 55
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     live.listen(live.ports[0])
     live.compose({"web": sleeper(f"{live.ports[0]}:80", scale=0)})
@@ -324,7 +324,7 @@ def test_a_service_scaled_to_nothing_wants_nothing(live: LiveStack) -> None:  # 
 
 
 def test_a_container_name_that_another_container_has_is_a_conflict(live: LiveStack) -> None:
-    from live_stack import BUSYBOX, sleeper
+    from live.stack import BUSYBOX, sleeper
 
     name = live.container(BUSYBOX, "sleep", "600")
     live.compose({"web": sleeper(container_name=name)})
@@ -336,7 +336,7 @@ def test_a_container_name_that_another_container_has_is_a_conflict(live: LiveSta
 
 
 def test_a_project_name_under_which_other_files_run_is_refused_unless_it_is_asked_for_by_name(live: LiveStack) -> None:
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     live.compose({"web": sleeper()}, file="production/compose.json")
     live.up("-f", "production/compose.json")
@@ -353,7 +353,7 @@ def test_a_project_name_under_which_other_files_run_is_refused_unless_it_is_aske
 
 
 def test_a_profile_counts_only_when_it_is_on(live: LiveStack) -> None:  # EDGE 52
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     live.listen(live.ports[0])
     live.compose({"web": sleeper(), "debug": sleeper(f"{live.ports[0]}:80", profiles=["debug"])})
@@ -362,7 +362,7 @@ def test_a_profile_counts_only_when_it_is_on(live: LiveStack) -> None:  # EDGE 5
 
 
 def test_an_env_file_decides_about_a_port(live: LiveStack) -> None:
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     live.listen(live.ports[0])
     live.compose({"web": sleeper("${WEB_PORT}:80")})
@@ -376,7 +376,7 @@ def test_an_env_file_decides_about_a_port(live: LiveStack) -> None:
 
 
 def test_a_named_service_brings_what_it_depends_on_and_nothing_else(live: LiveStack) -> None:  # EDGE 56
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     live.listen(live.ports[0])
     live.listen(live.ports[1])
@@ -388,7 +388,7 @@ def test_a_named_service_brings_what_it_depends_on_and_nothing_else(live: LiveSt
 
 
 def test_files_are_merged_in_order_and_the_folders_own_file_is_found(live: LiveStack) -> None:  # EDGE 51
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     live.compose({"web": sleeper(f"{live.ports[0]}:80")}, file="compose.yml")
     live.compose({"web": {"ports": [f"127.0.0.1:{live.ports[0]}:80"]}}, file="over.yml")
@@ -402,7 +402,7 @@ def test_files_are_merged_in_order_and_the_folders_own_file_is_found(live: LiveS
 
 
 def test_without_the_engine_files_and_sockets_are_judged_alone(live: LiveStack) -> None:
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     live.compose({"web": sleeper(f"{live.ports[0]}:80")})
     dead = f"unix://{live.folder}/no-engine.sock"
@@ -420,7 +420,7 @@ def test_without_the_engine_files_and_sockets_are_judged_alone(live: LiveStack) 
 
 
 def test_prod_check_reports_the_drift_from_the_documented_allocation(live: LiveStack) -> None:
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     live.compose({"web": sleeper(f"{live.ports[0]}:80"), "db": sleeper(f"{live.ports[1]}:80")})
     live.settings(f"[ports.production]\nweb = {live.ports[0]}\ncache = {live.ports[2]}\n")
@@ -434,7 +434,7 @@ def test_prod_check_reports_the_drift_from_the_documented_allocation(live: LiveS
 
 
 def test_dev_check_warns_of_a_production_port(live: LiveStack) -> None:
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     live.compose({"web": sleeper(f"{live.ports[0]}:80")})
     live.settings(f"[ports.production]\ndarts-app = {live.ports[0]}\n", environment="dev")
@@ -448,7 +448,7 @@ def test_dev_check_warns_of_a_production_port(live: LiveStack) -> None:
 
 @pytest.mark.parametrize("verb", [("check",), ("check", "--json"), ("config",), ("config", "--json")])
 def test_no_value_of_an_environment_or_an_env_file_is_ever_shown(live: LiveStack, verb: tuple[str, ...]) -> None:
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     live.listen(live.ports[0])
     (live.folder / "secret.env").write_text("DB_PASSWORD=canary-env-file-1\nPLAIN_WORD=canary-env-file-2\n")
@@ -470,7 +470,7 @@ def test_no_value_of_an_environment_or_an_env_file_is_ever_shown(live: LiveStack
 
 @pytest.mark.parametrize("source", ["env-file", "default-env-file", "environment"])
 def test_a_secret_in_composes_own_complaint_is_masked(live: LiveStack, source: str) -> None:
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     live.compose({"web": sleeper("${WEB_PASSWORD}:80")})
     line = "WEB_PASSWORD=canary-not-a-port\n"

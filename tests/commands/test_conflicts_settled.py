@@ -18,10 +18,10 @@ import pytest
 from dartsctl.edges.history import History
 
 if TYPE_CHECKING:
-    from live_stack import LiveStack
-    from live_terminal import Terminal
+    from live.stack import LiveStack
+    from live.terminal import Terminal
 
-pytest_plugins = ("live_stack", "live_terminal")
+pytest_plugins = ("live.stack", "live.terminal")
 pytestmark = pytest.mark.engine
 
 Sit = Callable[..., "Terminal"]
@@ -47,7 +47,7 @@ time.sleep(600)
 
 def wanting(live: LiveStack, environment: str = "prod", *, port: int | None = None) -> int:
     """A stack of one service that publishes a port on which nothing listens yet; the port."""
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     port = port or live.ports[0]
     live.compose({"web": sleeper(f"127.0.0.1:{port}:80")})
@@ -57,7 +57,7 @@ def wanting(live: LiveStack, environment: str = "prod", *, port: int | None = No
 
 def rival(live: LiveStack, port: int, *, name: str = "", service: str = "theirs") -> str:
     """Another project, running, with one container on the port and one beside it; its name."""
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     project = live.of(name or f"{live.project}-other")
     live.compose({service: sleeper(f"127.0.0.1:{port}:80"), "beside": sleeper()}, file="other/compose.json", name=project)
@@ -95,7 +95,7 @@ def is_alive(pid: int) -> bool:
 
 def published(live: LiveStack, name: str = "web") -> str:
     """Where the project's container is published: `127.0.0.1:22000`."""
-    from live_stack import docker
+    from live.stack import docker
 
     return docker("port", f"{live.project}-{name}-1", "80/tcp").strip()
 
@@ -163,7 +163,7 @@ def test_another_projects_container_is_stopped_alone_or_with_its_whole_project(l
 
 
 def test_nothing_of_productions_project_is_stopped_by_a_dev_command(live: LiveStack, terminal: Sit) -> None:
-    from live_stack import docker
+    from live.stack import docker
 
     port = wanting(live, "dev")
     production = rival(live, port, name=f"{live.project}-app")
@@ -188,7 +188,7 @@ def test_nothing_of_productions_project_is_stopped_by_a_dev_command(live: LiveSt
 
 
 def test_a_container_of_productions_on_the_hosts_network_is_spared_too(live: LiveStack) -> None:
-    from live_stack import sleeper, until
+    from live.stack import sleeper, until
 
     port = wanting(live, "dev")
     production = live.of(f"{live.project}-app")
@@ -203,7 +203,7 @@ def test_a_container_of_productions_on_the_hosts_network_is_spared_too(live: Liv
 
 
 def test_production_stops_its_own_orphan_only_when_its_name_is_typed(live: LiveStack, terminal: Sit) -> None:
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     port = live.ports[0]
     live.compose({"old": sleeper(f"127.0.0.1:{port}:80")}, name=f"{live.project}-app")
@@ -251,7 +251,7 @@ def test_a_dev_binding_moves_when_a_person_says_so_and_stays_there(live: LiveSta
 
 
 def test_a_dev_server_of_our_own_is_stopped_first_of_all(live: LiveStack, terminal: Sit) -> None:
-    from live_stack import sleeper, until
+    from live.stack import sleeper, until
 
     port = live.ports[0]
     live.compose({"web": sleeper(f"127.0.0.1:{port}:80")})
@@ -284,7 +284,7 @@ def test_what_has_moved_moves_again_when_its_new_number_is_taken_too(live: LiveS
 
 def test_a_range_that_is_partly_busy_asks_nothing(live: LiveStack, terminal: Sit) -> None:
     """Engines from 27 on take the next number of the range by themselves; older ones get it pinned."""
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     live.compose({"web": sleeper(f"127.0.0.1:{live.ports[0]}-{live.ports[3]}:80")})
     live.settings()
@@ -297,7 +297,7 @@ def test_a_range_that_is_partly_busy_asks_nothing(live: LiveStack, terminal: Sit
 
 def named(live: LiveStack, environment: str = "dev", *, service: str = "notes") -> str:
     """A stack whose container name somebody else's running container has, which holds no port and has written something; the name."""
-    from live_stack import docker, sleeper
+    from live.stack import docker, sleeper
 
     name, project = f"{live.project}-fixed", live.of(f"{live.project}-theirs")
     live.compose({service: sleeper(container_name=name)}, file="other/compose.json", name=project)
@@ -309,7 +309,7 @@ def named(live: LiveStack, environment: str = "dev", *, service: str = "notes") 
 
 
 def is_untouched(name: str) -> bool:
-    from live_stack import docker
+    from live.stack import docker
 
     return docker("exec", name, "cat", "/written") == "precious\n"
 
@@ -373,7 +373,7 @@ def test_a_copy_of_the_very_same_stack_gets_a_name_of_its_own_and_stops_nobody(l
 
 
 def test_a_container_is_removed_by_its_typed_name_and_its_volume_stays(live: LiveStack, terminal: Sit) -> None:
-    from live_stack import BUSYBOX, docker, sleeper
+    from live.stack import BUSYBOX, docker, sleeper
 
     name, volume = f"{live.project}-fixed", f"{live.project}-data"
     live.container("-v", f"{volume}:/data", BUSYBOX, "sleep", "600", name=name)
@@ -420,7 +420,7 @@ def test_a_removal_by_flag_is_of_exactly_that_container_and_needs_a_yes(live: Li
 
 @pytest.mark.parametrize("state", ["running", "paused", "exited"])
 def test_productions_container_keeps_its_name_whatever_a_dev_command_says(live: LiveStack, terminal: Sit, state: str) -> None:
-    from live_stack import docker, sleeper
+    from live.stack import docker, sleeper
 
     name, production = f"{live.project}-fixed", live.of(f"{live.project}-app")
     live.compose({"app": sleeper(container_name=name)}, file="other/compose.json", name=production)
@@ -442,7 +442,7 @@ def test_productions_container_keeps_its_name_whatever_a_dev_command_says(live: 
 
 
 def test_two_services_of_one_dev_stack_that_want_one_port_are_asked_about_once(live: LiveStack, terminal: Sit) -> None:
-    from live_stack import docker, sleeper
+    from live.stack import docker, sleeper
 
     port = live.ports[0]
     live.compose({"one": sleeper(f"127.0.0.1:{port}:80"), "two": sleeper(f"127.0.0.1:{port}:80")})
@@ -456,7 +456,7 @@ def test_two_services_of_one_dev_stack_that_want_one_port_are_asked_about_once(l
 
 
 def test_an_orphan_is_stopped_and_its_successor_has_the_port(live: LiveStack, terminal: Sit) -> None:  # EDGE 38
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     port = wanting(live, "dev")
     live.up()
@@ -470,7 +470,7 @@ def test_an_orphan_is_stopped_and_its_successor_has_the_port(live: LiveStack, te
 
 
 def test_several_holders_are_asked_about_one_by_one_and_nothing_is_done_before_the_last_answer(live: LiveStack, terminal: Sit) -> None:
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     live.compose({"one": sleeper(f"127.0.0.1:{live.ports[0]}:80"), "two": sleeper(f"127.0.0.1:{live.ports[1]}:80", f"127.0.0.1:{live.ports[2]}:81")})
     live.settings()
@@ -513,7 +513,7 @@ def test_a_stopped_server_is_ended_too(live: LiveStack, terminal: Sit) -> None: 
 
 
 def test_a_flask_server_in_debug_mode_goes_with_its_reloader(live: LiveStack, terminal: Sit) -> None:  # EDGE 22
-    from live_stack import until
+    from live.stack import until
 
     port = wanting(live)
     (live.folder / "app.py").write_text("from flask import Flask\n\napp = Flask('darts')\n")
@@ -574,7 +574,7 @@ def test_ctrl_c_at_the_confirmation_of_the_policy_and_while_it_waits_changes_not
 
 
 def test_what_does_not_end_is_counted_down_killed_only_after_a_second_yes_and_ctrl_c_leaves_it_alive(live: LiveStack, terminal: Sit) -> None:
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     services = {f"s{place}": sleeper(f"127.0.0.1:{live.ports[place]}:80") for place in range(4)}
     live.compose(services)
@@ -659,7 +659,7 @@ def test_stop_without_a_terminal_needs_yes(live: LiveStack) -> None:
 
 
 def test_stop_with_yes_ends_a_process_and_stops_one_container_not_its_project(live: LiveStack) -> None:
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     live.compose({"web": sleeper(f"127.0.0.1:{live.ports[0]}:80"), "api": sleeper(f"127.0.0.1:{live.ports[1]}:80")})
     live.settings()
@@ -708,7 +708,7 @@ def folder_state(folder: Path) -> dict[str, tuple[int, int]]:
 
 
 def test_dry_run_says_what_a_policy_would_stop_and_changes_nothing(live: LiveStack) -> None:
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     live.compose({"web": sleeper(f"127.0.0.1:{live.ports[0]}:80"), "api": sleeper(f"127.0.0.1:{live.ports[1]}:80")})
     live.settings(environment="dev")
@@ -748,7 +748,7 @@ def test_dry_run_says_what_would_not_be_done_and_that_then_nothing_is(live: Live
 
 
 def test_dry_run_leaves_the_book_of_moves_as_it_is(live: LiveStack) -> None:
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     port = wanting(live, "dev")
     live.listen(port)
@@ -763,7 +763,7 @@ def test_dry_run_leaves_the_book_of_moves_as_it_is(live: LiveStack) -> None:
 
 
 def test_dev_stop_on_a_dry_run_changes_nothing(live: LiveStack) -> None:
-    from live_stack import until
+    from live.stack import until
 
     port = live.ports[0]
     live.compose({})
@@ -814,7 +814,7 @@ def test_remap_moves_a_dev_stack_and_is_refused_in_production(live: LiveStack) -
 
 def gated(live: LiveStack, environment: str = "prod") -> tuple[int, Path]:
     """A stack whose `web` starts, and binds its port, only once the test opens a gate (a file); the port and the gate."""
-    from live_stack import healthy, sleeper
+    from live.stack import healthy, sleeper
 
     (live.folder / "gate").mkdir()
     first = healthy(after="test -e /gate/open", volumes=[f"{live.folder / 'gate'}:/gate"])

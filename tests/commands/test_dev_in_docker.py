@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from live_stack import LiveStack
+    from live.stack import LiveStack
 
-pytest_plugins = ("live_stack",)
+pytest_plugins = ("live.stack",)
 pytestmark = pytest.mark.engine
 
 REPOSITORY = Path(__file__).parents[2]
@@ -24,7 +24,7 @@ APP = 'echo "$$SELF $$DB" >/tmp/index.html; exec httpd -f -p 5000 -h /tmp'
 @pytest.fixture
 def stack(live: LiveStack) -> LiveStack:
     """An app that shows what it was told of itself, and a service beside it."""
-    from live_stack import BUSYBOX, sleeper
+    from live.stack import BUSYBOX, sleeper
     from own_ports import free_ports
 
     app = {
@@ -60,7 +60,7 @@ def text_at(url: str) -> str:
 
 
 def test_the_app_runs_in_the_stack_on_a_leased_port_and_ctrl_c_stops_it_alone(stack: LiveStack) -> None:
-    from live_stack import ended
+    from live.stack import ended
 
     process, url, _ = start(stack)
     # its own URL is the leased one; the other services it reaches by their names, as the Compose file says
@@ -75,7 +75,7 @@ def test_the_app_runs_in_the_stack_on_a_leased_port_and_ctrl_c_stops_it_alone(st
 
 
 def test_a_second_start_finds_the_same_port_and_stop_ends_it_from_elsewhere(stack: LiveStack) -> None:
-    from live_stack import ended
+    from live.stack import ended
 
     process, url, _ = start(stack)
     assert stack.run("dev", "url").out == f"{url}\n"
@@ -101,7 +101,7 @@ def test_without_a_service_to_run_it_is_one_clear_error(stack: LiveStack) -> Non
 @pytest.mark.stack
 @pytest.mark.timeout(300)
 def test_the_bundled_app_shows_a_change_of_its_source(dev_ports: list[int], live: LiveStack) -> None:
-    from live_stack import ended, own_compose, until
+    from live.stack import ended, own_compose, until
     from own_ports import free_ports
 
     source = live.folder / "source"

@@ -16,10 +16,10 @@ from urllib.parse import urlsplit
 import pytest
 
 if TYPE_CHECKING:
-    from live_stack import LiveStack
-    from live_terminal import Terminal
+    from live.stack import LiveStack
+    from live.terminal import Terminal
 
-pytest_plugins = ("live_stack", "live_terminal")
+pytest_plugins = ("live.stack", "live.terminal")
 pytestmark = pytest.mark.engine
 
 REPOSITORY = Path(__file__).parents[2]
@@ -72,14 +72,14 @@ def end(server: subprocess.Popen[str]) -> None:
 
 
 def port_of(container: str, port: int) -> int:
-    from live_stack import docker
+    from live.stack import docker
 
     return int(docker("port", container, f"{port}/tcp").rpartition(":")[2])
 
 
 def small(live: LiveStack, *, told: bool = True) -> int:
     """A dev stack of one service, a server that answers with WEB_PORT, and somebody on the service's port; the port."""
-    from live_stack import sleeper
+    from live.stack import sleeper
     from own_ports import free_ports
 
     port = live.ports[0]
@@ -137,7 +137,7 @@ def test_dev_fails_on_a_conflict_where_the_policy_says_so(live: LiveStack) -> No
 @pytest.mark.timeout(400)
 def test_the_dev_stack_starts_beside_one_that_has_its_ports_and_the_server_talks_to_the_dev_one(dev_ports: list[int], live: LiveStack) -> None:
     """The other stack is compose/dev.yml itself under another name, with the same passwords: only the ports tell them apart."""
-    from live_stack import docker, own_compose
+    from live.stack import docker, own_compose
     from own_ports import free_ports
 
     other = live.of(f"{live.project}-app")
@@ -185,7 +185,7 @@ _PUBLISHED = (("postgres", 5432), ("rabbitmq", 5672), ("rabbitmq", 15672))
 
 def _scores_go_to(url: str, live: LiveStack, other: str, *, management: int) -> None:
     """A score over HTTP and one over RabbitMQ both arrive in the dev PostgreSQL, and none in the other stack's."""
-    from live_stack import docker, until
+    from live.stack import docker, until
 
     health = until(lambda: (ask(f"{url}/health") or {}).get("consumer") == "connected" and ask(f"{url}/health"), say="the server never connects")
     assert health["status"] == "ok"
@@ -204,7 +204,7 @@ def _scores_go_to(url: str, live: LiveStack, other: str, *, management: int) -> 
 
 
 def test_a_server_that_stands_in_for_the_whole_stack_starts_no_container(live: LiveStack) -> None:
-    from live_stack import sleeper
+    from live.stack import sleeper
     from own_ports import free_ports
 
     first = free_ports(8)[0]

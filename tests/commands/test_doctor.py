@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from live_stack import LiveStack
+    from live.stack import LiveStack
 
-pytest_plugins = ("live_stack",)
+pytest_plugins = ("live.stack",)
 pytestmark = pytest.mark.engine
 
 NGINX, BUSYBOX = "dartsctl-test/nginx:1", "dartsctl-test/busybox:1"
@@ -30,13 +30,13 @@ DYNAMIC = "resolver 127.0.0.11 valid=1s ipv6=off; set $app http://app:5000; prox
 
 
 def docker(*words: str) -> str:
-    from live_stack import docker as run
+    from live.stack import docker as run
 
     return run(*words)
 
 
 def until(ask: Callable[[], Any], say: str = "") -> Any:
-    from live_stack import until as wait
+    from live.stack import until as wait
 
     return wait(ask, say=say)
 

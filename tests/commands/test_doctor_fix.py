@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from live_stack import LiveStack, Said
-    from live_terminal import Terminal
+    from live.stack import LiveStack, Said
+    from live.terminal import Terminal
 
-pytest_plugins = ("live_stack", "live_terminal", "live_production")
+pytest_plugins = ("live.stack", "live.terminal", "live.production")
 pytestmark = pytest.mark.engine
 
 CANARY = "canary-8d2f6a91c4"
@@ -35,7 +35,7 @@ NGINX = """
 
 
 def web(live: LiveStack, **more: Any) -> dict[str, Any]:
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     mounts = ["./nginx.conf:/etc/nginx/nginx.conf:ro"]
     service = sleeper(f"127.0.0.1:{live.ports[0]}:80", image="dartsctl-test/nginx:1", volumes=mounts, depends_on=["app"], **more)
@@ -44,7 +44,7 @@ def web(live: LiveStack, **more: Any) -> dict[str, Any]:
 
 
 def app(live: LiveStack, **more: Any) -> dict[str, Any]:
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     serve = ["httpd", "-f", "-p", "5000", "-h", "/www"]
     return sleeper(f"127.0.0.1:{live.ports[1]}:5000", **{"command": serve, "environment": {"SECRET_KEY": "${SECRET_KEY}"}, **more})
@@ -81,7 +81,7 @@ def status(live: LiveStack, place: int = 0) -> int:
 
 
 def answers(live: LiveStack, wanted: int, place: int = 0) -> None:
-    from live_stack import until
+    from live.stack import until
 
     until(lambda: status(live, place) == wanted, say=f"{live.ports[place]} does not answer {wanted}")
 
@@ -91,13 +91,13 @@ def name_of(live: LiveStack, service: str) -> str:
 
 
 def stop(live: LiveStack, service: str) -> None:
-    from live_stack import docker
+    from live.stack import docker
 
     docker("stop", "-t", "0", name_of(live, service))
 
 
 def identity(live: LiveStack, service: str) -> str:
-    from live_stack import docker
+    from live.stack import docker
 
     return docker("inspect", "-f", "{{.Id}} {{.State.StartedAt}}", name_of(live, service)).strip()
 
@@ -149,7 +149,7 @@ def test_a_dry_run_says_whom_the_repair_would_stop(stack: LiveStack) -> None:
 
 
 def test_the_doctor_of_dev_spares_production(live: LiveStack) -> None:
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     files(live, wait=3)
     (live.folder / "dartsctl.toml").write_text(
@@ -167,7 +167,7 @@ def test_the_doctor_of_dev_spares_production(live: LiveStack) -> None:
 
 @pytest.mark.parametrize("labels", [(), ("--label", "com.docker.compose.project=others-a-shop")], ids=["of nobody", "of another project"])
 def test_a_container_outside_the_stack_is_a_persons_or_a_named_policys(stack: LiveStack, labels: tuple[str, ...]) -> None:
-    from live_stack import docker
+    from live.stack import docker
 
     stop(stack, "app")
     other = stack.container(*labels, "-p", f"127.0.0.1:{stack.ports[1]}:80", "dartsctl-test/busybox:1", "sleep", "600")
@@ -182,7 +182,7 @@ def test_a_container_outside_the_stack_is_a_persons_or_a_named_policys(stack: Li
 
 
 def test_a_container_that_has_a_wanted_name_is_never_removed_by_yes(live: LiveStack) -> None:
-    from live_stack import docker
+    from live.stack import docker
 
     name = live.container("dartsctl-test/busybox:1", "sleep", "600", name=f"{live.project}-others-a-app")
     files(live, app=app(live, container_name=name))
@@ -194,7 +194,7 @@ def test_a_container_that_has_a_wanted_name_is_never_removed_by_yes(live: LiveSt
 
 
 def test_what_does_no_harm_is_told_and_left_alone(stack: LiveStack) -> None:
-    from live_stack import docker, healthy, until
+    from live.stack import docker, healthy, until
 
     worker = healthy(after="false")
     files(stack, worker=worker)
@@ -217,7 +217,7 @@ def test_an_app_that_was_stopped_is_started(stack: LiveStack) -> None:
 
 
 def test_a_stale_address_is_a_reload_and_nothing_else(stack: LiveStack) -> None:  # EDGE 69
-    from live_stack import docker
+    from live.stack import docker
 
     docker("rm", "-f", name_of(stack, "app"))
     stack.container("--network", f"{stack.project}_default", "dartsctl-test/busybox:1", "sleep", "600")  # takes the address
@@ -293,7 +293,7 @@ def test_what_no_step_removes_is_told_with_what_a_person_does(stack: LiveStack) 
 
 
 def test_a_container_of_production_is_never_stopped_by_yes(live: LiveStack) -> None:
-    from live_stack import docker, sleeper
+    from live.stack import docker, sleeper
 
     production = live.of(f"{live.project}-production")
     live.compose({"front": sleeper(f"127.0.0.1:{live.ports[1]}:80")}, file="production.json")
@@ -374,7 +374,7 @@ def test_ctrl_c_at_a_question_does_nothing_and_says_so(stack: LiveStack, termina
 
 
 def test_ctrl_c_leaves_no_step_unreported(live: LiveStack) -> None:
-    from live_stack import ended, until
+    from live.stack import ended, until
 
     check = {"test": ["CMD-SHELL", "test -e /never"], "interval": "1s", "timeout": "1s", "retries": 1, "start_period": "300s"}
     files(live, wait=100, app=app(live, healthcheck=check))
@@ -461,9 +461,9 @@ app.run(host="0.0.0.0", port={port})
 @pytest.mark.stack
 @pytest.mark.timeout(900)
 def test_the_incident_is_explained_and_repaired_on_the_production_stack(running: LiveStack) -> None:
-    from live_clients import own_port
-    from live_clients import status as status_of
-    from live_stack import docker, until
+    from live.clients import own_port
+    from live.clients import status as status_of
+    from live.stack import docker, until
 
     # A developer's Flask server takes production's port while darts-app is down; it cannot be started again, and nginx answers 502.
     container = next(name for name in running.containers() if "darts-app" in name)

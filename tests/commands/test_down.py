@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from live_stack import LiveStack
+    from live.stack import LiveStack
 
-pytest_plugins = ("live_stack",)
+pytest_plugins = ("live.stack",)
 pytestmark = pytest.mark.engine
 
 
 @pytest.fixture
 def running(live: LiveStack) -> LiveStack:
     """A stack with a volume, up."""
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     live.compose({"db": sleeper(volumes=["data:/data"])}, volumes={"data": {}})
     live.settings()
@@ -56,7 +56,7 @@ def test_a_dry_run_removes_nothing(running: LiveStack) -> None:
 
 
 def test_an_orphan_stays_unless_it_is_asked_for(running: LiveStack) -> None:  # EDGE 38
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     running.compose({"web": sleeper()})
     assert running.run("prod", "down").code == 0
@@ -66,7 +66,7 @@ def test_an_orphan_stays_unless_it_is_asked_for(running: LiveStack) -> None:  # 
 
 
 def test_ctrl_c_ends_the_wait_for_a_stubborn_container_and_says_that_it_may_still_run(live: LiveStack) -> None:  # EDGE 85
-    from live_stack import ended, sleeper
+    from live.stack import ended, sleeper
 
     live.compose({"stubborn": sleeper(command=["sh", "-c", "trap '' TERM; sleep 600"], init=False, stop_grace_period="300s")})
     live.settings()
@@ -82,7 +82,7 @@ def test_ctrl_c_ends_the_wait_for_a_stubborn_container_and_says_that_it_may_stil
 
 
 def test_the_stop_timeout_reaches_compose(live: LiveStack) -> None:
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     live.compose({"stubborn": sleeper(command=["sh", "-c", "trap '' TERM; sleep 600"], init=False, stop_grace_period="60s")})
     live.settings()
@@ -95,7 +95,7 @@ def test_the_stop_timeout_reaches_compose(live: LiveStack) -> None:
 def test_every_container_has_its_own_grace_within_the_deadline(live: LiveStack) -> None:
     from dartsctl.commands.down import DownRequest, deadline
     from dartsctl.environment import adhoc
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     live.compose({"patient": sleeper(stop_grace_period="300s"), "quick": sleeper(stop_grace_period="7s")})
     live.up()

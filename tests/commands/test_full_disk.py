@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import hostile_engine
-from hostile_engine import engine
+from fakes import hostile_engine
+from fakes.hostile_engine import engine
 from own_ports import free_ports
 from tiny_disk import tiny_disk
 
 if TYPE_CHECKING:
-    from plain_project import Project
+    from fakes.plain_project import Project
 
-pytest_plugins = ("plain_project",)
+pytest_plugins = ("fakes.plain_project",)
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
 
 

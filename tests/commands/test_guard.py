@@ -23,9 +23,9 @@ from dartsctl.edges import guards
 from own_ports import free_ports, is_free
 
 if TYPE_CHECKING:
-    from live_stack import LiveStack
+    from live.stack import LiveStack
 
-pytest_plugins = ("live_stack",)
+pytest_plugins = ("live.stack",)
 
 APP = """
 from flask import Flask
@@ -362,7 +362,7 @@ def test_status_without_any_ends_well(tmp_path: Path) -> None:
 @pytest.mark.stack
 def test_the_same_virtual_environment_works_unguarded_in_a_container(tmp_path: Path) -> None:
     """Made by a container's own Python, so that its paths are right there; mounted read-only under that path and under another one."""
-    from live_stack import docker
+    from live.stack import docker
 
     one = Checkout(tmp_path, tmp_path / "state", 5000)
     (tmp_path / "app").mkdir()
@@ -385,7 +385,7 @@ def test_the_same_virtual_environment_works_unguarded_in_a_container(tmp_path: P
 
 @pytest.mark.engine
 def test_prod_check_brings_the_guards_of_all_its_checkouts_up_to_date(live: LiveStack, own_state_folder: Path, tmp_path: Path) -> None:
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     live.compose({"web": sleeper(f"127.0.0.1:{live.ports[0]}:80"), "db": sleeper(f"127.0.0.1:{live.ports[1]}:80")})
     live.settings(f"[ports.production]\ncache = {live.ports[2]}\n")
@@ -426,7 +426,7 @@ def test_prod_check_brings_the_guards_of_all_its_checkouts_up_to_date(live: Live
 
 @pytest.mark.engine
 def test_a_guard_that_has_gone_is_told_once_and_one_that_cannot_be_written_never_fails_the_check(live: LiveStack, tmp_path: Path) -> None:
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     live.compose({"web": sleeper(f"127.0.0.1:{live.ports[0]}:80")})
     live.settings(f"[ports.production]\ncache = {live.ports[2]}\n")

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from fakes.machines import NO_PLUGIN, PODMAN, Machine, write_script
 from own_ports import free_ports
-from stand_ins import NO_PLUGIN, PODMAN, Machine, write_script
 
 MACHINES: dict[str, tuple[Callable[[Machine], object], str]] = {
     "nothing": (lambda _: None, "Docker is not installed here"),

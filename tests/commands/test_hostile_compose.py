@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import hostile_engine
 from dartsctl.commands.down import DownRequest, down
 from dartsctl.edges.compose_versions import ComposeVersions
 from dartsctl.edges.docker import Compose
 from dartsctl.edges.output import Screen
 from dartsctl.environment import adhoc
 from dartsctl.errors import TimedOut
-from hostile_engine import engine
+from fakes import hostile_engine
+from fakes.hostile_engine import engine
 
 if TYPE_CHECKING:
-    from plain_project import Project
+    from fakes.plain_project import Project
 
-pytest_plugins = ("plain_project",)
+pytest_plugins = ("fakes.plain_project",)
 
 MEGABYTES = 150
 VERSION = 'case "$*" in *version*) echo 2.40.3; exit ;; esac'

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import hostile_engine
-from hostile_engine import Behaviour, engine
+from fakes import hostile_engine
+from fakes.hostile_engine import Behaviour, engine
 
 if TYPE_CHECKING:
-    from plain_project import Project
+    from fakes.plain_project import Project
 
-pytest_plugins = ("plain_project",)
+pytest_plugins = ("fakes.plain_project",)
 
 VERBS = ("check -f compose.json", "prod check", "prod up", "prod ps", "prod down", "doctor", "dev")
 WITHIN = 120

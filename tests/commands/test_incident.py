@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from live_clients import own_port, status
+from live.clients import own_port, status
 
 if TYPE_CHECKING:
-    from live_stack import LiveStack
+    from live.stack import LiveStack
 
-pytest_plugins = ("live_stack", "live_production")
+pytest_plugins = ("live.stack", "live.production")
 pytestmark = [pytest.mark.engine, pytest.mark.stack, pytest.mark.timeout(900)]
 
 SERVER = """
@@ -32,8 +32,8 @@ app.run(host="0.0.0.0", port={port})
 
 
 def test_a_flask_server_on_port_5000_stops_prod_up_before_it_begins_and_the_stack_is_healthy_once_it_has_gone(production: LiveStack) -> None:
-    from live_production import owners
-    from live_stack import until
+    from live.production import owners
+    from live.stack import until
 
     # A developer's server has the port: refused, with its pid and command line; nothing is created.
     (production.folder / "run.py").write_text(SERVER.format(port=own_port(5000)))

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from live_clients import own_port, status
+from live.clients import own_port, status
 
 if TYPE_CHECKING:
-    from live_stack import LiveStack
-    from live_terminal import Terminal
+    from live.stack import LiveStack
+    from live.terminal import Terminal
 
-pytest_plugins = ("live_stack", "live_terminal", "live_production")
+pytest_plugins = ("live.stack", "live.terminal", "live.production")
 pytestmark = [pytest.mark.engine, pytest.mark.stack, pytest.mark.timeout(900)]
 
 SERVER = """
@@ -37,7 +37,7 @@ app.run(host="0.0.0.0", port={port})
 def test_one_prod_up_names_the_flask_server_on_5000_stops_it_when_told_to_and_brings_production_up_healthy(
     production: LiveStack, terminal: Callable[..., Terminal]
 ) -> None:
-    from live_stack import until
+    from live.stack import until
 
     (production.folder / "run.py").write_text(SERVER.format(port=own_port(5000)))
     log = production.folder / "server.log"

@@ -22,9 +22,9 @@ from dartsctl.production_env import Variable, judge
 from dartsctl.settings import load
 
 if TYPE_CHECKING:
-    from live_stack import LiveStack, Said
+    from live.stack import LiveStack, Said
 
-pytest_plugins = ("live_stack",)
+pytest_plugins = ("live.stack",)
 
 REPOSITORY = Path(__file__).parents[2]
 DARTSCTL = [sys.executable, "-m", "dartsctl"]
@@ -43,7 +43,7 @@ def shop(tmp_path: Path) -> Path:
 @pytest.fixture
 def run(shop: Path) -> Run:
     """`dartsctl init WORDS` in the checkout, without a terminal."""
-    from live_stack import Said
+    from live.stack import Said
 
     def init(*words: str | Path, cwd: Path = shop, **variables: str) -> Said:
         done = subprocess.run(
@@ -348,7 +348,7 @@ def test_without_openssl_nothing_at_all_is_written(run: Run, shop: Path, tmp_pat
 
 @pytest.mark.engine
 def test_without_an_example_the_required_variables_get_their_secrets(live: LiveStack) -> None:
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     needs = {name: f"${{{name}:?set it}}" for name in ("DB_PASSWORD", "SITE_NAME")}
     live.compose({"web": sleeper(environment={**needs, "LEVEL": "${LEVEL:-info}"})}, file="compose.prod.yml")

@@ -13,15 +13,15 @@ import pytest
 from dartsctl.edges.project_lock import project_lock
 
 if TYPE_CHECKING:
-    from live_stack import LiveStack
+    from live.stack import LiveStack
 
-pytest_plugins = ("live_stack",)
+pytest_plugins = ("live.stack",)
 pytestmark = pytest.mark.engine
 
 
 def slow_stack(live: LiveStack) -> None:
     """A stack that is healthy only once somebody has made `go` in its folder."""
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     check = {"test": ["CMD", "test", "-e", "/shared/go"], "interval": "1s", "start_period": "300s"}
     service = sleeper(f"127.0.0.1:{live.ports[0]}:80", healthcheck=check, volumes=[f"{live.folder}:/shared:ro"])
@@ -41,7 +41,7 @@ def until_said(process: subprocess.Popen[str], words: str) -> str:
 
 
 def test_the_second_up_waits_for_the_first_says_for_whom_and_changes_nothing(live: LiveStack) -> None:
-    from live_stack import ended
+    from live.stack import ended
 
     slow_stack(live)
     first = live.start("dev", "up")

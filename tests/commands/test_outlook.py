@@ -7,7 +7,7 @@ import pytest
 from dartsctl.cases import Kind
 from dartsctl.commands.outlook import foresee
 from dartsctl.resolution import Policy, Request
-from test_resolution import CASES
+from fakes.conflict_cases import CASES
 
 
 def asked(policy: Policy, **more: object) -> Request:

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from live_stack import LiveStack
+    from live.stack import LiveStack
 
-pytest_plugins = ("live_stack",)
+pytest_plugins = ("live.stack",)
 pytestmark = pytest.mark.ports
 
 
 def test_a_partly_busy_range_gets_a_free_number_whatever_the_engine(live: LiveStack) -> None:
-    from live_stack import docker, sleeper
+    from live.stack import docker, sleeper
 
     first, second, third = live.ports[:3]
     live.compose({"web": sleeper(f"127.0.0.1:{first}-{third}:80")})

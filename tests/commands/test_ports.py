@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from live_stack import LiveStack, Said
+    from live.stack import LiveStack, Said
 
-pytest_plugins = ("live_stack",)
+pytest_plugins = ("live.stack",)
 pytestmark = pytest.mark.engine
 
 
@@ -25,7 +25,7 @@ def holders(said: Said, port: int) -> list[dict[str, Any]]:
 
 
 def test_every_port_has_its_owner_and_its_holder(live: LiveStack) -> None:
-    from live_stack import BUSYBOX, sleeper
+    from live.stack import BUSYBOX, sleeper
 
     web, db, cache, gone = live.ports[:4]
     live.compose({"web": sleeper(f"{web}:80"), "db": sleeper(f"{db}:80"), "cache": sleeper(f"{cache}:80"), "gone": sleeper(f"{gone}:80")})
@@ -58,7 +58,7 @@ def test_every_port_has_its_owner_and_its_holder(live: LiveStack) -> None:
 
 
 def test_what_production_publishes_is_united_with_the_documented_ports_and_the_drift_is_told(live: LiveStack) -> None:
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     live.compose({"web": sleeper(f"{live.ports[0]}:80")})
     live.settings(f"[ports.production]\ncache = {live.ports[1]}\n")
@@ -68,7 +68,7 @@ def test_what_production_publishes_is_united_with_the_documented_ports_and_the_d
 
 
 def test_a_server_on_a_leased_port_is_shown_with_its_checkout(live: LiveStack) -> None:
-    from live_stack import until
+    from live.stack import until
 
     live.settings(f"[ports]\ndev_range = '{live.ports[0]}-{live.ports[3]}'\n[ports.production]\nweb = {live.ports[4]}\n", files=())
     live.start("run", "--", sys.executable, "-m", "http.server", "--bind", "{host}", "{port}")
@@ -85,7 +85,7 @@ def test_a_server_on_a_leased_port_is_shown_with_its_checkout(live: LiveStack) -
 
 
 def test_without_an_engine_the_sockets_are_shown_all_the_same(live: LiveStack) -> None:
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     live.compose({"web": sleeper(f"{live.ports[0]}:80")})
     live.settings(f"[ports.production]\nweb = {live.ports[0]}\n")
@@ -103,7 +103,7 @@ def test_without_settings_the_documented_allocation_is_shown(live: LiveStack) ->
 
 
 def test_a_long_range_of_production_is_one_row(live: LiveStack) -> None:
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     live.compose({"turn": sleeper("6000-6999:6000-6999")})
     live.settings("[ports.production]\nweb = 1\n")

@@ -24,12 +24,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from stand_ins import write_script
+from fakes.machines import write_script
 
 if TYPE_CHECKING:
-    from live_stack import LiveStack
+    from live.stack import LiveStack
 
-pytest_plugins = ("live_stack",)
+pytest_plugins = ("live.stack",)
 
 ID = "c0ffee" + "0" * 58
 BIND_ERROR = (
@@ -225,7 +225,7 @@ def proxy_of(port: int) -> int | None:
 
 
 def kill_proxy(port: int) -> None:
-    from live_stack import until
+    from live.stack import until
 
     pid = proxy_of(port)
     if pid is None or os.geteuid() != 0:
@@ -236,7 +236,7 @@ def kill_proxy(port: int) -> None:
 
 @pytest.mark.engine
 def test_a_port_that_nobody_serves_any_more_is_served_again_after_the_next_up(live: LiveStack) -> None:  # EDGE 31
-    from live_stack import sleeper, until
+    from live.stack import sleeper, until
 
     port = live.ports[0]
     live.compose({"web": sleeper(f"127.0.0.1:{port}:80"), "db": sleeper(f"127.0.0.1:{live.ports[1]}:80")})
@@ -261,7 +261,7 @@ def test_a_port_that_nobody_serves_any_more_is_served_again_after_the_next_up(li
 @pytest.mark.engine
 @pytest.mark.parametrize("verb", ["up", "restart"])
 def test_a_crash_loop_without_a_health_check_is_never_ready(live: LiveStack, verb: str) -> None:  # EDGE 75
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     (live.folder / "secret.env").write_text("WHO_TOKEN=canary-customer\n")
     (live.folder / "secret.env").chmod(0o600)
@@ -284,7 +284,7 @@ def test_a_crash_loop_without_a_health_check_is_never_ready(live: LiveStack, ver
 
 @pytest.mark.engine
 def test_an_unhealthy_service_is_told_with_what_its_health_check_said_and_its_log(live: LiveStack) -> None:
-    from live_stack import healthy
+    from live.stack import healthy
 
     web = healthy(after="echo connection to queue refused; false")
     live.compose({"web": {**web, "command": ["sh", "-c", "echo listening; exec sleep 600"]}})
@@ -298,7 +298,7 @@ def test_an_unhealthy_service_is_told_with_what_its_health_check_said_and_its_lo
 
 @pytest.mark.engine
 def test_a_log_that_cannot_be_read_keeps_nothing_else_from_being_told(live: LiveStack) -> None:  # EDGE 78
-    from live_stack import healthy
+    from live.stack import healthy
 
     live.compose({"web": healthy(after="false", logging={"driver": "none"})})
     live.settings()
@@ -308,7 +308,7 @@ def test_a_log_that_cannot_be_read_keeps_nothing_else_from_being_told(live: Live
 
 @pytest.mark.engine
 def test_a_health_check_costs_no_added_second_and_a_running_stack_none_at_all(live: LiveStack, timed: Callable[..., float]) -> None:
-    from live_stack import healthy
+    from live.stack import healthy
 
     live.compose({"web": healthy(f"{live.ports[0]}:80"), "db": healthy()})
     live.settings()
@@ -337,7 +337,7 @@ def timed(live: LiveStack) -> Callable[..., float]:
 
 @pytest.mark.engine
 def test_a_failed_up_shows_what_it_removed_and_what_it_left_and_why(live: LiveStack) -> None:
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     live.compose({"db": sleeper(), "old": sleeper()})
     live.settings()
@@ -361,7 +361,7 @@ def test_a_failed_up_shows_what_it_removed_and_what_it_left_and_why(live: LiveSt
 
 @pytest.mark.engine
 def test_the_undo_is_in_the_errors_document_too(live: LiveStack) -> None:
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     live.compose({"web": sleeper(command=["/no/such/program"], init=False), "data": sleeper(volumes=["kept:/data"])}, volumes={"kept": {}})
     live.settings()

@@ -13,9 +13,9 @@ import pytest
 from signing import make_pair
 
 if TYPE_CHECKING:
-    from live_stack import LiveStack, Said
+    from live.stack import LiveStack, Said
 
-pytest_plugins = ("live_stack",)
+pytest_plugins = ("live.stack",)
 pytestmark = pytest.mark.engine
 
 STRONG = "canary-9f2c4b7e1d8a6035"
@@ -30,7 +30,7 @@ def env_file(live: LiveStack, text: str, *, mode: int = 0o600) -> Path:
 
 def stack(live: LiveStack, *published: str, environment: dict[str, str] | None = None, settings: str = "", **more: Any) -> None:
     """One service that needs DB_PASSWORD, and production's settings for it."""
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     live.compose({"web": sleeper(*published, environment={"DB_PASSWORD": "${DB_PASSWORD:-}", **(environment or {})}, **more)})
     live.settings(f'env_files = ["prod.env"]\n{settings}')
@@ -100,7 +100,7 @@ def test_a_port_conflict_is_told_with_it_and_nobody_is_stopped_for_a_stack_that_
 
 
 def test_every_missing_variable_is_named_at_once_with_what_else_is_wrong(live: LiveStack) -> None:
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     needs = {name: f"${{{name}:?set it}}" for name in ("A_PASSWORD", "B_TOKEN", "C_HOST", "D_KEY")}
     live.compose({"web": sleeper(environment=needs)})
@@ -118,7 +118,7 @@ def test_every_missing_variable_is_named_at_once_with_what_else_is_wrong(live: L
 
 
 def test_elsewhere_a_missing_variable_stays_composes_own_error(live: LiveStack) -> None:
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     live.compose({"web": sleeper(environment={"A": "${A_PASSWORD:?set it}"})})
     live.settings(environment="dev")
@@ -207,7 +207,7 @@ def test_a_try_out_may_be_warned_instead(live: LiveStack) -> None:
 
 
 def test_other_environments_are_not_judged(live: LiveStack) -> None:
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     live.compose({"web": sleeper(environment={"SECRET_KEY": "secret"})})
     env_file(live, "DB_PASSWORD=change-me\n", mode=0o644)
@@ -230,7 +230,7 @@ def test_what_is_no_regular_file_is_left_to_compose(live: LiveStack) -> None:
 
 def front_door(live: LiveStack, *, read_only: bool = True, settings: str = "") -> Path:
     """nginx with its https port and a folder for certificates."""
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     folder = live.folder / "certs"
     folder.mkdir(exist_ok=True)
@@ -298,7 +298,7 @@ def test_certificates_of_a_remote_engines_host_are_said_not_to_be_checked() -> N
 
 def test_no_value_of_any_env_file_is_in_any_output(live: LiveStack) -> None:
     """Good and weak values, in files, examples, the environment and the model; every verb, every form, its errors and a bug's report."""
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     values = {
         "GOOD_PASSWORD": "canary01-9f2c4b7e",

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from live_clients import Watcher, ask, basic, connect, handshake, own_port, status, websocket
+from live.clients import Watcher, ask, basic, connect, handshake, own_port, status, websocket
 
 if TYPE_CHECKING:
-    from live_stack import LiveStack
+    from live.stack import LiveStack
 
-pytest_plugins = ("live_stack", "live_production")
+pytest_plugins = ("live.stack", "live.production")
 pytestmark = [pytest.mark.engine, pytest.mark.stack, pytest.mark.timeout(400)]
 
 COMPOSE = Path(__file__).parents[2] / "compose"
@@ -66,7 +66,7 @@ def token_of(stack: LiveStack) -> str:
 
 def visits_in(project: str) -> list[str]:
     """What a project's PostgreSQL itself has, a line a visit."""
-    from live_stack import docker
+    from live.stack import docker
 
     query = "SELECT player, points, source FROM visits ORDER BY id"
     return docker("exec", f"{project}-postgres-1", "psql", "-U", "darts", "-d", "darts", "-Atc", query, check=False).split()
@@ -74,20 +74,20 @@ def visits_in(project: str) -> list[str]:
 
 def up(stack: LiveStack) -> None:
     """Compose's own `up`: what is missing is made again, what is there stays."""
-    from live_production import compose_files
+    from live.production import compose_files
 
     files = [word for file in compose_files(stack) for word in ("-f", file)]
     stack.up(*files, "-p", stack.project, "--env-file", stack.folder / "env")
 
 
 def inspected(stack: LiveStack, service: str) -> Any:
-    from live_stack import docker
+    from live.stack import docker
 
     return json.loads(docker("inspect", f"{stack.project}-{service}-1"))[0]
 
 
 def test_prod_up_ends_with_every_service_healthy_on_its_own_port(running: LiveStack) -> None:
-    from live_production import owners
+    from live.production import owners
 
     assert {inspected(running, service)["State"]["Health"]["Status"] for service in SERVICES} == {"healthy"}
     assert sorted(running.containers()) == sorted(f"{running.project}-{service}-1" for service in SERVICES)
@@ -174,7 +174,7 @@ def test_the_identity_server_is_public_under_auth_without_its_administration(run
 
 
 def test_no_container_may_do_more_than_it_needs(running: LiveStack) -> None:
-    from live_stack import docker
+    from live.stack import docker
 
     for service in SERVICES:
         settings = inspected(running, service)["HostConfig"]
@@ -193,7 +193,7 @@ def test_no_container_may_do_more_than_it_needs(running: LiveStack) -> None:
 
 
 def test_nginx_can_be_reloaded_without_the_capability_to_signal_its_workers(running: LiveStack) -> None:
-    from live_stack import docker, until
+    from live.stack import docker, until
 
     before = nginx(running)
     docker("exec", f"{running.project}-nginx-1", "nginx", "-s", "reload")
@@ -213,7 +213,7 @@ def test_nginx_can_be_reloaded_without_the_capability_to_signal_its_workers(runn
 def test_nginx_outlives_a_service_that_goes_and_finds_it_at_its_new_address(
     running: LiveStack, service: str, port: int, path: str, page: str
 ) -> None:
-    from live_stack import BUSYBOX, docker, until
+    from live.stack import BUSYBOX, docker, until
 
     network = f"{running.project}_darts-network"
     before, container = nginx(running), f"{running.project}-{service}-1"
@@ -239,7 +239,7 @@ def test_nginx_outlives_a_service_that_goes_and_finds_it_at_its_new_address(
 
 
 def test_a_websocket_reaches_darts_app_and_its_bytes_go_both_ways(running: LiveStack) -> None:
-    from live_stack import docker, until
+    from live.stack import docker, until
 
     docker("rm", "-f", f"{running.project}-darts-app-1")
     network = f"{running.project}_darts-network"
@@ -258,8 +258,8 @@ def test_a_websocket_reaches_darts_app_and_its_bytes_go_both_ways(running: LiveS
 
 
 def test_the_dev_stack_runs_beside_production_and_its_server_writes_to_its_own_database(running: LiveStack, live: LiveStack) -> None:
-    from live_production import REPOSITORY
-    from live_stack import own_compose, until
+    from live.production import REPOSITORY
+    from live.stack import own_compose, until
 
     text = (REPOSITORY / "dartsctl.toml").read_text()
     server = text[text.index("[server]") :].replace('"compose/sample"', json.dumps(str(REPOSITORY / "compose" / "sample")))
@@ -310,8 +310,8 @@ def test_nginx_without_a_certificate_says_what_is_missing_and_what_makes_one(tmp
 
 def test_with_internal_yml_only_nginx_is_published(running: LiveStack) -> None:
     """The last one: it changes the stack."""
-    from live_production import compose_files, owners
-    from live_stack import can_be_published, docker, own_compose
+    from live.production import compose_files, owners
+    from live.stack import can_be_published, docker, own_compose
 
     docker("rm", "-f", *(f"{running.project}-{service}-1" for service in SERVICES))
     named = [word for file in (*compose_files(running), own_compose(running.folder) / "internal.yml") for word in ("-f", str(file))]
@@ -323,7 +323,7 @@ def test_with_internal_yml_only_nginx_is_published(running: LiveStack) -> None:
 
 def nginx(stack: LiveStack) -> list[str]:
     """When its container started, and its workers."""
-    from live_stack import docker
+    from live.stack import docker
 
     started = inspected(stack, "nginx")["State"]["StartedAt"]
     pids = docker("exec", f"{stack.project}-nginx-1", "pidof", "nginx").split()

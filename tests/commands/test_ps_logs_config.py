@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from live_stack import LiveStack
+    from live.stack import LiveStack
 
-pytest_plugins = ("live_stack",)
+pytest_plugins = ("live.stack",)
 pytestmark = pytest.mark.engine
 
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.engine
 
 
 def test_ps_shows_what_is_really_published(live: LiveStack) -> None:
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     live.compose({"web": sleeper(f"127.0.0.1:{live.ports[0]}:80"), "db": sleeper()})
     live.settings()
@@ -38,7 +38,7 @@ def test_ps_shows_what_is_really_published(live: LiveStack) -> None:
 
 
 def test_ps_shows_a_container_that_never_started_with_its_error(live: LiveStack) -> None:  # EDGE 32
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     live.listen(live.ports[0])
     live.compose({"web": sleeper(f"127.0.0.1:{live.ports[0]}:80")})
@@ -54,7 +54,7 @@ def test_ps_shows_a_container_that_never_started_with_its_error(live: LiveStack)
 
 
 def test_ps_of_a_stack_that_is_down_says_how_to_start_it(live: LiveStack) -> None:
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     live.compose({"web": sleeper()})
     live.settings()
@@ -68,7 +68,7 @@ def test_ps_of_a_stack_that_is_down_says_how_to_start_it(live: LiveStack) -> Non
 
 
 def test_logs_are_composes_own(live: LiveStack) -> None:
-    from live_stack import sleeper, until
+    from live.stack import sleeper, until
 
     live.compose(
         {"web": sleeper(command=["sh", "-c", "echo one; echo two; sleep 600"]), "db": sleeper(command=["sh", "-c", "echo three; sleep 600"])}
@@ -86,7 +86,7 @@ def test_logs_are_composes_own(live: LiveStack) -> None:
 
 
 def test_followed_logs_come_as_they_are_written_and_end_with_ctrl_c(live: LiveStack) -> None:
-    from live_stack import ended, sleeper
+    from live.stack import ended, sleeper
 
     live.compose({"web": sleeper(command=["sh", "-c", "while true; do echo tick; sleep 0.2; done"])})
     live.settings()
@@ -102,7 +102,7 @@ def test_followed_logs_come_as_they_are_written_and_end_with_ctrl_c(live: LiveSt
 
 
 def test_config_shows_the_resolved_model_with_names_and_without_values(live: LiveStack) -> None:
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     (live.folder / "secret.env").write_text("DB_PASSWORD=canary-1f2e3d\n")
     service = sleeper(f"{live.ports[0]}:80", environment={"DATABASE_URL": "postgres://u:${DB_PASSWORD}@db/x"}, hostname="${DB_PASSWORD}")
@@ -121,7 +121,7 @@ def test_config_shows_the_resolved_model_with_names_and_without_values(live: Liv
 
 
 def test_config_names_the_variables_that_nothing_sets(live: LiveStack) -> None:
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     live.compose({"web": sleeper(environment={"A": "${UNSET_ONE}"})})
     live.settings()

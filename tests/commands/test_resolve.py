@@ -42,9 +42,9 @@ from dartsctl.stack import Stack
 from own_ports import free_ports
 
 if TYPE_CHECKING:
-    from live_stack import LiveStack
+    from live.stack import LiveStack
 
-pytest_plugins = ("live_stack",)
+pytest_plugins = ("live.stack",)
 
 STACK = Stack("darts-dev", {}, {})
 LISTEN = "import socket,sys,time; s=socket.create_server(('127.0.0.1', int(sys.argv[1]))); print('ready', flush=True); "
@@ -812,7 +812,7 @@ def container_case(engine: EngineApi, name: str, port: int) -> Case:
 
 @pytest.mark.engine
 def test_the_real_docker_proxy_is_never_signalled(live: LiveStack, engine: EngineApi, means: Callable[..., Means]) -> None:
-    from live_stack import BUSYBOX
+    from live.stack import BUSYBOX
 
     port = live.ports[0]
     name = live.container("-p", f"127.0.0.1:{port}:80", BUSYBOX, "sleep", "600")
@@ -832,7 +832,7 @@ def test_the_real_docker_proxy_is_never_signalled(live: LiveStack, engine: Engin
 
 @pytest.mark.engine
 def test_one_container_is_stopped_and_the_rest_of_its_project_stays(live: LiveStack, engine: EngineApi, means: Callable[..., Means]) -> None:
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     port = live.ports[0]
     live.compose({"web": sleeper(f"127.0.0.1:{port}:80"), "db": sleeper()})
@@ -849,7 +849,7 @@ def test_one_container_is_stopped_and_the_rest_of_its_project_stays(live: LiveSt
 def test_a_whole_project_is_stopped_paused_ones_and_crash_loops_too_and_its_volumes_stay(
     live: LiveStack, engine: EngineApi, means: Callable[..., Means]
 ) -> None:
-    from live_stack import docker, sleeper
+    from live.stack import docker, sleeper
 
     port = live.ports[0]
     loop = sleeper(command=["false"], restart="always")
@@ -866,7 +866,7 @@ def test_a_whole_project_is_stopped_paused_ones_and_crash_loops_too_and_its_volu
 
 @pytest.mark.engine
 def test_a_container_that_has_a_wanted_name_is_removed_and_its_volume_stays(live: LiveStack, engine: EngineApi, means: Callable[..., Means]) -> None:
-    from live_stack import BUSYBOX, docker
+    from live.stack import BUSYBOX, docker
 
     name = live.container("-v", f"{live.project}_loose:/data", "--label", f"com.docker.compose.project={live.project}", BUSYBOX, "sleep", "600")
     (container,) = [one for one in engine.containers() if one.name == name]
@@ -880,7 +880,7 @@ def test_a_container_that_has_a_wanted_name_is_removed_and_its_volume_stays(live
 def test_a_container_that_went_meanwhile_is_no_error_and_a_wait_ends_when_it_goes(
     live: LiveStack, engine: EngineApi, means: Callable[..., Means]
 ) -> None:
-    from live_stack import BUSYBOX, docker
+    from live.stack import BUSYBOX, docker
 
     port = live.ports[0]
     name = live.container("-p", f"127.0.0.1:{port}:80", BUSYBOX, "sleep", "600")

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from plain_project import Project
+    from fakes.plain_project import Project
 
-pytest_plugins = ("plain_project",)
+pytest_plugins = ("fakes.plain_project",)
 
 KINDS = {
     "pipe": "it is a named pipe, not a regular file",

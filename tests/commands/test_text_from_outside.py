@@ -16,9 +16,9 @@ import pytest
 from dartsctl.safe_text import is_safe
 
 if TYPE_CHECKING:
-    from live_stack import LiveStack, Said
+    from live.stack import LiveStack, Said
 
-pytest_plugins = ("live_stack",)
+pytest_plugins = ("live.stack",)
 
 EVIL = "\x1b[2J\x1b]0;title\x07\u202e"
 """Clears the screen, renames the window, turns the text around."""
@@ -78,7 +78,7 @@ def test_what_compose_complains_of_is_shown_as_text(live: LiveStack) -> None:
 
 
 def test_a_leased_folder_with_bytes_that_are_no_text_is_listed_in_every_encoding(live: LiveStack) -> None:
-    from live_stack import until
+    from live.stack import until
 
     folder = Path(os.fsdecode(os.fsencode(live.folder) + b"/\xff\x1b[2J"))
     folder.mkdir()
@@ -106,7 +106,7 @@ time.sleep(600)
 
 
 def test_a_process_with_a_hostile_name_forges_no_line_and_tells_no_secret(live: LiveStack) -> None:
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     secret = ["mysql", f"-p{CANARY}", "--api-key", CANARY, f'{{"password": "{CANARY}"}}', f"http://h/?code={CANARY}", "-" * 100_000]
     words = [sys.executable, "-c", HOLDER, str(live.ports[0]), f"{EVIL}\nnext: rm -rf /", *secret]
@@ -129,7 +129,7 @@ def test_a_process_with_a_hostile_name_forges_no_line_and_tells_no_secret(live: 
 
 @pytest.mark.engine
 def test_a_label_of_a_strangers_container_is_shown_as_text(live: LiveStack) -> None:
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     labels = {"com.docker.compose.project": f"{EVIL}\nnext: rm", "com.docker.compose.project.working_dir": f"/srv/{EVIL}"}
     words = [word for name, value in labels.items() for word in ("--label", f"{name}={value}")]
@@ -143,7 +143,7 @@ def test_a_label_of_a_strangers_container_is_shown_as_text(live: LiveStack) -> N
 
 @pytest.mark.engine
 def test_logs_keep_their_colours_and_lose_what_else_a_terminal_obeys(live: LiveStack) -> None:
-    from live_stack import sleeper, until
+    from live.stack import sleeper, until
 
     script = f"printf '\\033[32mgreen\\033[0m \\033[2J\\033]0;title\\007 end\\n'; echo API_TOKEN={CANARY}; echo inline $SOME_SECRET; sleep 600"
     live.compose({"web": sleeper(command=["sh", "-c", script.replace("$", "$$")], environment={"SOME_SECRET": CANARY})})
@@ -163,7 +163,7 @@ def test_logs_keep_their_colours_and_lose_what_else_a_terminal_obeys(live: LiveS
 
 @pytest.mark.engine
 def test_a_failed_up_tells_the_end_of_a_log_without_the_inline_secret_in_it(live: LiveStack) -> None:
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     script = f"printf 'bad key %s \\033[2J\\n' $$API_KEY; echo postgres://u:{CANARY}@db/x; exit 3"
     live.compose({"app": sleeper(command=["sh", "-c", script], environment={"API_KEY": CANARY})})
@@ -180,7 +180,7 @@ def test_a_failed_up_tells_the_end_of_a_log_without_the_inline_secret_in_it(live
 
 @pytest.mark.engine
 def test_a_health_check_is_quoted_without_secret_and_control_character(live: LiveStack) -> None:
-    from live_stack import healthy
+    from live.stack import healthy
 
     check = "printf 'unwell %s \\033[2J' $$CHECK_TOKEN; exit 1"
     live.compose({"sick": healthy(after=check, environment={"CHECK_TOKEN": CANARY})})
@@ -204,7 +204,7 @@ def test_a_health_check_is_quoted_without_secret_and_control_character(live: Liv
 
 @pytest.mark.engine
 def test_modes_names_and_addresses_of_an_env_file_are_shown(live: LiveStack) -> None:
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     live.listen(live.ports[1])
     (live.folder / ".env").write_text(
@@ -261,7 +261,7 @@ def status_of(port: int, path: str, referrer: str) -> int:
 
 @pytest.mark.engine
 def test_request_lines_lose_query_and_referrer_in_the_diagnosis_and_the_report(live: LiveStack) -> None:
-    from live_stack import until
+    from live.stack import until
 
     site(live)
     live.up()

@@ -18,9 +18,9 @@ from dartsctl.edges.engine import EngineApi
 from dartsctl.environment import adhoc
 
 if TYPE_CHECKING:
-    from live_stack import LiveStack
+    from live.stack import LiveStack
 
-pytest_plugins = ("live_stack",)
+pytest_plugins = ("live.stack",)
 pytestmark = pytest.mark.engine
 
 LARGE = "dartsctl-test/debian:12"
@@ -36,7 +36,7 @@ def colleague(live: LiveStack, *words: str) -> None:
 
 def gated(live: LiveStack, **web: Any) -> None:
     """web waits for db, which is healthy as soon as somebody says so; `other` is nobody's."""
-    from live_stack import healthy, sleeper
+    from live.stack import healthy, sleeper
 
     waits = {"depends_on": {"db": {"condition": "service_healthy"}}}
     live.compose({"db": healthy(after="test -e /go", retries=60), "web": sleeper(**waits, **web), "other": sleeper()})
@@ -45,7 +45,7 @@ def gated(live: LiveStack, **web: Any) -> None:
 
 def slow(**more: Any) -> dict[str, Any]:
     """A service whose container takes a while to create."""
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     return sleeper(image=LARGE, volumes=["large:/usr"], **more)
 
@@ -63,7 +63,7 @@ def says(up: subprocess.Popen[str], words: str) -> str:
 
 @pytest.mark.parametrize("how", ["interrupted", "failed"])
 def test_what_colleagues_started_meanwhile_in_the_same_project_stays(live: LiveStack, how: str) -> None:
-    from live_stack import docker, ended, until
+    from live.stack import docker, ended, until
 
     project = live.project
     gated(live, **({"command": ["/no/such/program"], "init": False} if how == "failed" else {}))
@@ -84,7 +84,7 @@ def test_what_colleagues_started_meanwhile_in_the_same_project_stays(live: LiveS
 
 def test_a_colleague_who_was_quicker_with_the_very_same_service_keeps_it(live: LiveStack) -> None:
     """Their container has the name when our Compose comes to it: Creating was said, Created never is."""
-    from live_stack import docker, ended, sleeper, until
+    from live.stack import docker, ended, sleeper, until
 
     live.compose({"first": slow(), "web": sleeper(depends_on=["first"])}, volumes={"large": {}})
     live.settings(environment="dev")
@@ -101,7 +101,7 @@ def test_a_colleague_who_was_quicker_with_the_very_same_service_keeps_it(live: L
 
 def test_ctrl_c_during_a_creation_leaves_nothing_but_the_volume(live: LiveStack) -> None:
     """The engine finishes what it has begun after its client has gone."""
-    from live_stack import ended
+    from live.stack import ended
 
     live.compose({"first": slow()}, volumes={"large": {}})
     live.settings(environment="dev")
@@ -113,7 +113,7 @@ def test_ctrl_c_during_a_creation_leaves_nothing_but_the_volume(live: LiveStack)
 
 
 def test_new_replicas_of_a_service_that_was_there_go_and_the_old_one_stays(live: LiveStack) -> None:
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     live.compose({"web": sleeper()})
     live.settings(environment="dev")
@@ -128,7 +128,7 @@ def test_new_replicas_of_a_service_that_was_there_go_and_the_old_one_stays(live:
 
 def test_a_name_that_masking_would_hide_is_still_known(live: LiveStack) -> None:
     """An env file's value that is the project's name: what is shown is masked, what is followed is not."""
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     (live.folder / ".env").write_text(f"DB_PASSWORD={live.project}\n")
     live.compose({"web": sleeper(command=["/no/such/program"], init=False), "db": sleeper()})
@@ -144,7 +144,7 @@ def test_a_name_that_masking_would_hide_is_still_known(live: LiveStack) -> None:
 def before(live: LiveStack, own_state_folder: Path) -> Preflight:
     """The preflight of a stack with one service, of which nothing is there."""
     from dartsctl.commands.host import Host
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     environment = adhoc(files=(live.compose({"web": sleeper()}),), directory=live.folder)
     return look(environment, Intent(), compose=Compose(environment), host=Host())
@@ -184,7 +184,7 @@ def test_a_container_that_was_only_begun_and_that_nobody_starts_is_removed(live:
 
 
 def test_of_other_files_nothing_is_removed_on_suspicion(live: LiveStack, before: Preflight, engine: EngineApi) -> None:
-    from live_stack import docker, sleeper
+    from live.stack import docker, sleeper
 
     web, _ = names(live)
     attempt = Attempt(before, engine)
@@ -199,7 +199,7 @@ def test_of_other_files_nothing_is_removed_on_suspicion(live: LiveStack, before:
 
 def test_a_container_that_was_replaced_since_under_the_same_name_is_left(live: LiveStack, before: Preflight, engine: EngineApi) -> None:
     """By identity: the name alone says nothing."""
-    from live_stack import docker
+    from live.stack import docker
 
     web, _ = names(live)
     attempt = Attempt(before, engine)
@@ -223,7 +223,7 @@ def test_created_alone_is_said_of_what_was_there_before(live: LiveStack, before:
 
 
 def test_a_network_of_ours_that_a_colleagues_stopped_container_needs_is_left(live: LiveStack, before: Preflight, engine: EngineApi) -> None:
-    from live_stack import docker
+    from live.stack import docker
 
     web, network = names(live)
     attempt = Attempt(before, engine)

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from live_stack import LiveStack
+    from live.stack import LiveStack
 
-pytest_plugins = ("live_stack",)
+pytest_plugins = ("live.stack",)
 pytestmark = pytest.mark.engine
 
 SLOW = "test -e /never"
@@ -23,7 +23,7 @@ SLOW = "test -e /never"
 
 
 def started_at(name: str) -> str:
-    from live_stack import docker
+    from live.stack import docker
 
     return docker("inspect", "-f", "{{.State.StartedAt}}", name)
 
@@ -32,7 +32,7 @@ def started_at(name: str) -> str:
 
 
 def test_up_starts_the_stack_and_returns_when_it_is_healthy(live: LiveStack) -> None:
-    from live_stack import docker, healthy, sleeper
+    from live.stack import docker, healthy, sleeper
 
     live.compose({"web": healthy(f"{live.ports[0]}:80", after="test -e /up || { touch /up; false; }"), "db": sleeper()})
     live.settings()
@@ -45,7 +45,7 @@ def test_up_starts_the_stack_and_returns_when_it_is_healthy(live: LiveStack) -> 
 
 
 def test_a_second_up_changes_nothing(live: LiveStack) -> None:
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     live.compose({"web": sleeper(f"{live.ports[0]}:80")})
     live.settings()
@@ -58,7 +58,7 @@ def test_a_second_up_changes_nothing(live: LiveStack) -> None:
 
 
 def test_a_block_of_ports_is_bound_kept_and_recreated(live: LiveStack) -> None:
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     first = live.ports[0]
     block = f"127.0.0.1:{first}-{first + 9}:8000-8009"
@@ -83,7 +83,7 @@ def test_a_block_of_ports_is_bound_kept_and_recreated(live: LiveStack) -> None:
 
 
 def test_a_one_shot_that_ended_well_is_done_and_one_that_failed_is_named_with_its_code(live: LiveStack) -> None:  # EDGE 74
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     waits = {"depends_on": {"migrate": {"condition": "service_completed_successfully"}}}
     live.compose({"web": sleeper(**waits), "migrate": sleeper(command=["true"])})
@@ -97,7 +97,7 @@ def test_a_one_shot_that_ended_well_is_done_and_one_that_failed_is_named_with_it
 
 
 def test_only_the_named_service_and_what_it_needs_is_started(live: LiveStack) -> None:  # EDGE 56
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     live.listen(live.ports[0])
     live.compose({"web": sleeper(depends_on=["db"]), "db": sleeper(), "other": sleeper(f"{live.ports[0]}:80")})
@@ -107,7 +107,7 @@ def test_only_the_named_service_and_what_it_needs_is_started(live: LiveStack) ->
 
 
 def test_scale_build_and_profile_reach_compose(live: LiveStack) -> None:
-    from live_stack import BUSYBOX, docker, sleeper
+    from live.stack import BUSYBOX, docker, sleeper
 
     (live.folder / "Dockerfile").write_text(f"FROM {BUSYBOX}\nRUN echo built > /made\n")
     web = sleeper(f"127.0.0.1:{live.ports[0]}-{live.ports[3]}:80")
@@ -130,7 +130,7 @@ def test_scale_build_and_profile_reach_compose(live: LiveStack) -> None:
 
 
 def test_remove_orphans_frees_an_orphans_port_for_its_successor(live: LiveStack) -> None:  # EDGE 38
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     live.compose({"old": sleeper(f"{live.ports[0]}:80")})
     live.settings()
@@ -143,7 +143,7 @@ def test_remove_orphans_frees_an_orphans_port_for_its_successor(live: LiveStack)
 
 
 def test_an_environment_that_only_the_settings_name_is_a_group_of_verbs(live: LiveStack) -> None:
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     live.compose({"web": sleeper(f"{live.ports[0]}:80")})
     live.settings(environment="staging")
@@ -159,7 +159,7 @@ def test_an_environment_that_only_the_settings_name_is_a_group_of_verbs(live: Li
 
 
 def test_a_conflict_stops_up_before_anything_is_created(live: LiveStack) -> None:
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     pids = [live.listen(port) for port in live.ports[:2]]
     live.compose({"web": sleeper(f"{live.ports[0]}:80"), "db": sleeper(f"{live.ports[1]}:80"), "free": sleeper()}, volumes={"data": {}})
@@ -174,7 +174,7 @@ def test_a_conflict_stops_up_before_anything_is_created(live: LiveStack) -> None
 
 
 def test_another_stacks_project_is_refused_before_it_is_replaced(live: LiveStack) -> None:
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     live.compose({"web": sleeper()}, file="production/compose.json")
     live.up("-f", "production/compose.json")
@@ -191,7 +191,7 @@ def test_another_stacks_project_is_refused_before_it_is_replaced(live: LiveStack
 
 
 def test_a_dry_run_has_no_side_effects_and_says_what_would_be_run(live: LiveStack) -> None:
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     live.compose({"web": sleeper(f"{live.ports[0]}:80")})
     live.settings()
@@ -210,7 +210,7 @@ def test_a_dry_run_has_no_side_effects_and_says_what_would_be_run(live: LiveStac
 
 
 def test_json_is_one_document_whatever_the_end(live: LiveStack) -> None:
-    from live_stack import healthy, sleeper
+    from live.stack import healthy, sleeper
 
     live.compose({"web": healthy(f"{live.ports[0]}:80")})
     live.settings()
@@ -243,7 +243,7 @@ def test_json_is_one_document_whatever_the_end(live: LiveStack) -> None:
 
 
 def test_without_the_port_check_the_engines_error_is_the_same_conflict_and_only_the_attempts_own_containers_go(live: LiveStack) -> None:
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     live.compose({"db": sleeper(f"{live.ports[1]}:80")})
     live.settings()
@@ -262,7 +262,7 @@ def test_without_the_port_check_the_engines_error_is_the_same_conflict_and_only_
 
 
 def test_a_port_that_is_taken_between_the_check_and_the_start_is_a_conflict_with_its_holder(live: LiveStack) -> None:
-    from live_stack import ended, healthy, sleeper, until
+    from live.stack import ended, healthy, sleeper, until
 
     live.compose({"db": healthy(after="test -e /go"), "web": sleeper(f"{live.ports[0]}:80", depends_on={"db": {"condition": "service_healthy"}})})
     live.settings()
@@ -278,7 +278,7 @@ def test_a_port_that_is_taken_between_the_check_and_the_start_is_a_conflict_with
 
 
 def test_a_missing_image_is_a_clear_error_and_nothing_is_left(live: LiveStack) -> None:
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     live.compose({"web": sleeper(image="dartsctl-test/there-is-none:1", pull_policy="never"), "db": sleeper()})
     live.settings()
@@ -291,7 +291,7 @@ def test_a_missing_image_is_a_clear_error_and_nothing_is_left(live: LiveStack) -
 
 
 def test_a_command_that_is_not_there_is_told_and_the_other_containers_go_too(live: LiveStack) -> None:
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     live.compose({"web": sleeper(command=["/no/such/program"], init=False), "db": sleeper()})
     live.settings()
@@ -302,7 +302,7 @@ def test_a_command_that_is_not_there_is_told_and_the_other_containers_go_too(liv
 
 
 def test_the_error_of_an_up_never_shows_a_secret(live: LiveStack) -> None:
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     (live.folder / "secret.env").write_text("DEPLOY_TOKEN=canary-program\n")
     (live.folder / "secret.env").chmod(0o600)
@@ -318,7 +318,7 @@ def test_the_error_of_an_up_never_shows_a_secret(live: LiveStack) -> None:
 
 
 def test_an_unhealthy_service_ends_with_6_and_stays_for_the_inquiry(live: LiveStack) -> None:
-    from live_stack import healthy
+    from live.stack import healthy
 
     live.compose({"web": healthy(after="echo it hurts; false")})
     live.settings()
@@ -330,7 +330,7 @@ def test_an_unhealthy_service_ends_with_6_and_stays_for_the_inquiry(live: LiveSt
 
 
 def test_a_service_that_others_wait_for_and_that_is_unhealthy_ends_with_6(live: LiveStack) -> None:
-    from live_stack import healthy, sleeper
+    from live.stack import healthy, sleeper
 
     live.compose({"db": healthy(after="false"), "web": sleeper(depends_on={"db": {"condition": "service_healthy"}})})
     live.settings()
@@ -341,7 +341,7 @@ def test_a_service_that_others_wait_for_and_that_is_unhealthy_ends_with_6(live: 
 
 @pytest.mark.parametrize("dependent", [False, True])
 def test_the_deadline_ends_the_wait_for_health(live: LiveStack, dependent: bool) -> None:
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     check = {"test": ["CMD-SHELL", SLOW], "interval": "1s", "timeout": "1s", "retries": 1, "start_period": "300s"}
     services = {"db": sleeper(healthcheck=check)}
@@ -357,7 +357,7 @@ def test_the_deadline_ends_the_wait_for_health(live: LiveStack, dependent: bool)
 
 
 def test_a_replaced_container_that_cannot_start_tells_why_by_its_own_error(live: LiveStack) -> None:  # EDGE 32
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     live.compose({"web": sleeper()})
     live.settings()
@@ -379,7 +379,7 @@ def test_a_replaced_container_that_cannot_start_tells_why_by_its_own_error(live:
     [(signal.SIGINT, "compose-waits"), (signal.SIGTERM, "compose-waits"), (signal.SIGINT, "we-wait"), (signal.SIGHUP, "we-wait")],
 )
 def test_a_signal_during_up_leaves_nothing_of_a_new_stack(live: LiveStack, number: signal.Signals, where: str) -> None:  # EDGE 85
-    from live_stack import ended, sleeper, until
+    from live.stack import ended, sleeper, until
 
     check = {"test": ["CMD-SHELL", SLOW], "interval": "1s", "timeout": "1s", "retries": 1, "start_period": "300s"}
     services = {"db": sleeper(f"{live.ports[0]}:80", healthcheck=check)}
@@ -401,7 +401,7 @@ def test_a_signal_during_up_leaves_nothing_of_a_new_stack(live: LiveStack, numbe
 
 
 def test_a_signal_during_an_up_of_a_running_stack_leaves_what_was_there(live: LiveStack) -> None:
-    from live_stack import ended, sleeper
+    from live.stack import ended, sleeper
 
     live.compose({"db": sleeper()})
     live.settings()
@@ -418,7 +418,7 @@ def test_a_signal_during_an_up_of_a_running_stack_leaves_what_was_there(live: Li
 
 
 def test_a_second_ctrl_c_ends_it_at_once(live: LiveStack) -> None:
-    from live_stack import ended, sleeper, until
+    from live.stack import ended, sleeper, until
 
     check = {"test": ["CMD-SHELL", SLOW], "interval": "1s", "timeout": "1s", "retries": 1, "start_period": "300s"}
     live.compose({"db": sleeper(healthcheck=check), "web": sleeper(depends_on={"db": {"condition": "service_healthy"}})})
@@ -444,7 +444,7 @@ def compose_calls(project: str) -> list[int]:
 
 
 def test_a_killed_dartsctl_leaves_no_compose_running(live: LiveStack) -> None:
-    from live_stack import healthy, sleeper, until
+    from live.stack import healthy, sleeper, until
 
     after_db = {"db": {"condition": "service_healthy"}}
     live.compose({"db": healthy(after=f"sleep 15; {SLOW}"), "web": sleeper(depends_on=after_db)})
@@ -461,7 +461,7 @@ def test_a_killed_dartsctl_leaves_no_compose_running(live: LiveStack) -> None:
 
 
 def test_restart_stops_and_starts_the_same_containers(live: LiveStack) -> None:
-    from live_stack import healthy, sleeper
+    from live.stack import healthy, sleeper
 
     # Time for an orderly end: after a restart by SIGKILL this engine sometimes cannot exec into a container with an init.
     live.compose({"web": healthy(f"{live.ports[0]}:80", stop_grace_period="10s"), "db": sleeper()})
@@ -476,7 +476,7 @@ def test_restart_stops_and_starts_the_same_containers(live: LiveStack) -> None:
 
 
 def test_restart_of_a_stack_that_is_not_up_says_so(live: LiveStack) -> None:
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     live.compose({"web": sleeper()})
     live.settings()

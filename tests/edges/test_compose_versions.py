@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dartsctl.edges.compose_versions import ComposeVersions
-from stand_ins import write_script
+from fakes.machines import write_script
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from dartsctl.environment import adhoc
 from dartsctl.errors import DartsctlError
 
 if TYPE_CHECKING:
-    from live_stack import LiveStack
+    from live.stack import LiveStack
 
-pytest_plugins = ("live_stack",)
+pytest_plugins = ("live.stack",)
 
 
 # --- compose ------------------------------------------------------------------------------------------------------------------
@@ -22,7 +22,7 @@ pytest_plugins = ("live_stack",)
 
 @pytest.mark.engine
 def test_the_model_is_what_compose_resolves(live: LiveStack) -> None:
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     (live.folder / "my.env").write_text(f"PORT={live.ports[0]}\n")
     live.compose({"web": sleeper("${PORT}:80", "${NOT_SET}:81"), "debug": sleeper(profiles=["debug"])})

@@ -20,9 +20,9 @@ from dartsctl.errors import DockerUnavailable, ExitCode
 from dartsctl.installation import DEFAULT_ENDPOINT, endpoint
 
 if TYPE_CHECKING:
-    from live_stack import LiveStack
+    from live.stack import LiveStack
 
-pytest_plugins = ("live_stack",)
+pytest_plugins = ("live.stack",)
 
 
 @contextmanager
@@ -93,7 +93,7 @@ def api() -> EngineApi:
 
 @pytest.mark.engine
 def test_the_engine_tells_its_version_and_that_it_is_here(api: EngineApi) -> None:
-    from live_stack import docker
+    from live.stack import docker
 
     found = api.describe()
     assert found.version == docker("version", "--format", "{{.Server.Version}}").strip()
@@ -103,7 +103,7 @@ def test_the_engine_tells_its_version_and_that_it_is_here(api: EngineApi) -> Non
 
 @pytest.mark.engine
 def test_containers_come_with_all_that_decides_about_ports(api: EngineApi, live: LiveStack) -> None:
-    from live_stack import docker, sleeper
+    from live.stack import docker, sleeper
 
     live.compose({"web": sleeper(f"127.0.0.1:{live.ports[0]}:80", f"{live.ports[1]}:53/udp", "81"), "gone": sleeper(), "paused": sleeper()})
     live.up()
@@ -131,7 +131,7 @@ def test_containers_come_with_all_that_decides_about_ports(api: EngineApi, live:
 
 @pytest.mark.engine
 def test_a_network_tells_what_decides_about_bindings(api: EngineApi, live: LiveStack) -> None:
-    from live_stack import docker
+    from live.stack import docker
 
     options = ["--opt", "com.docker.network.bridge.host_binding_ipv4=127.0.0.1"]
     docker("network", "create", "--internal", "--label", f"com.docker.compose.project={live.project}", *options, f"{live.project}_inner")
@@ -145,7 +145,7 @@ def test_a_network_tells_what_decides_about_bindings(api: EngineApi, live: LiveS
 
 @pytest.mark.engine
 def test_a_container_is_removed_with_its_ports_and_without_its_volumes(api: EngineApi, live: LiveStack) -> None:
-    from live_stack import sleeper
+    from live.stack import sleeper
 
     live.compose({"web": sleeper(f"{live.ports[0]}:80", volumes=["data:/data"])}, volumes={"data": {}})
     live.up()

@@ -17,9 +17,9 @@ from dartsctl.edges.engine import EngineApi
 from dartsctl.installation import endpoint
 
 if TYPE_CHECKING:
-    from live_stack import LiveStack
+    from live.stack import LiveStack
 
-pytest_plugins = ("live_stack",)
+pytest_plugins = ("live.stack",)
 pytestmark = pytest.mark.engine
 
 
@@ -49,7 +49,7 @@ def test_a_command_that_is_not_there_is_none(api: EngineApi, running: str) -> No
 
 
 def test_nothing_runs_in_a_container_that_does_not(api: EngineApi, running: str) -> None:
-    from live_stack import docker
+    from live.stack import docker
 
     docker("stop", "-t", "0", running)
     assert api.execute(running, ["true"]) is None
@@ -57,7 +57,7 @@ def test_nothing_runs_in_a_container_that_does_not(api: EngineApi, running: str)
 
 
 def test_the_sockets_inside_are_seen_by_a_command_where_the_host_cannot_look(api: EngineApi, running: str) -> None:
-    from live_stack import until
+    from live.stack import until
 
     def seen() -> tuple[Endpoint, ...]:
         done = api.execute(running, ["cat", "/proc/net/tcp", "/proc/net/tcp6"])
@@ -68,7 +68,7 @@ def test_the_sockets_inside_are_seen_by_a_command_where_the_host_cannot_look(api
 
 
 def test_files_come_out_of_a_container_that_runs_and_of_one_that_does_not(api: EngineApi, running: str) -> None:
-    from live_stack import docker
+    from live.stack import docker
 
     for _ in range(2):
         with tarfile.open(fileobj=io.BytesIO(api.archive(running, "/etc/."))) as tar:

@@ -21,9 +21,9 @@ from dartsctl.installation import endpoint
 from dartsctl.masker import Masker
 
 if TYPE_CHECKING:
-    from live_stack import LiveStack
+    from live.stack import LiveStack
 
-pytest_plugins = ("live_stack",)
+pytest_plugins = ("live.stack",)
 
 
 def _pump(source: socket.socket, sink: socket.socket) -> None:
@@ -73,7 +73,7 @@ def over_tcp() -> Iterator[str]:
 
 @pytest.mark.engine
 def test_a_remote_engine_is_asked_for_its_own_list(over_tcp: str, live: LiveStack) -> None:  # EDGE 43
-    from live_stack import docker, sleeper
+    from live.stack import docker, sleeper
 
     live.compose({"web": sleeper(f"127.0.0.1:{live.ports[0]}:80", f"{live.ports[1]}:53/udp"), "gone": sleeper()})
     live.up()
@@ -90,7 +90,7 @@ def test_a_remote_engine_is_asked_for_its_own_list(over_tcp: str, live: LiveStac
 
 @pytest.mark.engine
 def test_sockets_of_this_host_mean_nothing_to_a_remote_engine_and_that_is_said(over_tcp: str, live: LiveStack) -> None:  # EDGE 43
-    from live_stack import BUSYBOX, sleeper
+    from live.stack import BUSYBOX, sleeper
 
     live.listen(live.ports[0])
     live.compose({"web": sleeper(f"{live.ports[0]}:80")})
@@ -109,7 +109,7 @@ def test_sockets_of_this_host_mean_nothing_to_a_remote_engine_and_that_is_said(o
 
 @pytest.mark.engine
 def test_up_ps_and_down_work_on_a_remote_engine(over_tcp: str, live: LiveStack) -> None:
-    from live_stack import docker, ended, sleeper
+    from live.stack import docker, ended, sleeper
 
     check = {"test": ["CMD-SHELL", "test -e /up"], "interval": "1s", "start_period": "300s"}
     live.compose({"web": sleeper(f"{live.ports[0]}:80", healthcheck=check), "migrate": sleeper(command=["true"])})

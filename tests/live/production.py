@@ -1,6 +1,6 @@
 """The repository's own compose/prod.yml, under a project name and on host ports of the test's own: production itself may run here.
 
-A pytest plugin like live_stack, on top of it: a test file that takes `production` (nothing runs yet) or `running` (one `prod up` for the
+A pytest plugin like live.stack, on top of it: a test file that takes `production` (nothing runs yet) or `running` (one `prod up` for the
 whole file) needs the stack's images.
 """
 
@@ -18,11 +18,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from live_clients import own_port
-from live_stack import LiveStack, docker, one_stack_at_a_time, own_compose
+from live.clients import own_port
+from live.stack import LiveStack, docker, one_stack_at_a_time, own_compose
 from own_ports import free_ports
 
-REPOSITORY = Path(__file__).parents[1]
+REPOSITORY = Path(__file__).parents[2]
 COMPOSE = REPOSITORY / "compose"
 SECRETS = ("POSTGRES_PASSWORD", "RABBITMQ_PASSWORD", "SECRET_KEY", "WSO2_IS_INTROSPECT_PASSWORD")
 

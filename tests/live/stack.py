@@ -1,6 +1,6 @@
 """Real stacks for the tests of the verbs: a folder with Compose files and settings, dartsctl as a user starts it, and what the engine then has.
 
-A pytest plugin: a test file that says `pytest_plugins = ("live_stack",)` has the fixtures at the end of this file. Everything that a test has
+A pytest plugin: a test file that says `pytest_plugins = ("live.stack",)` has the fixtures at the end of this file. Everything that a test has
 made on the engine is gone after it, whatever happened.
 """
 
@@ -29,7 +29,7 @@ from own_ports import free_ports
 from real_engine import engine_version
 
 BUSYBOX = "dartsctl-test/busybox:1"
-REPOSITORY = Path(__file__).parents[1]
+REPOSITORY = Path(__file__).parents[2]
 PROJECT_LABEL = "com.docker.compose.project"
 
 _LISTENER = """

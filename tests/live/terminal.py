@@ -1,6 +1,6 @@
 """A person at a terminal: dartsctl under a pseudo-terminal, its questions read off the screen and answered with arrow keys.
 
-A pytest plugin like live_stack: `pytest_plugins = ("live_stack", "live_terminal")` gives a test the fixture `terminal`.
+A pytest plugin like live.stack: `pytest_plugins = ("live.stack", "live.terminal")` gives a test the fixture `terminal`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import pexpect
 import pytest
 
 if TYPE_CHECKING:
-    from live_stack import LiveStack
+    from live.stack import LiveStack
 
 _ESCAPE = re.compile(r"\x1b(?:\[[0-9;?]*[A-Za-z]|[()][A-Z0-9]|[=>78])|\r")
 _DOWN, _ENTER = "\x1b[B", "\r"

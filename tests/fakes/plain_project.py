@@ -1,6 +1,6 @@
 """A project that needs no Docker: Compose is a script of the test's own. Its dartsctl processes are measured.
 
-A pytest plugin: a test file that says `pytest_plugins = ("plain_project",)` has the fixture `project`.
+A pytest plugin: a test file that says `pytest_plugins = ("fakes.plain_project",)` has the fixture `project`.
 """
 
 from __future__ import annotations
