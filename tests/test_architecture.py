@@ -137,7 +137,8 @@ def mapped() -> set[str]:
 def test_the_map_equals_the_tree() -> None:
     tree = {name_of(file) for file in FILES}
     assert mapped() - tree == set(), "in ARCHITECTURE.md, and not there"
-    assert tree - mapped() == set(), "there, and not in ARCHITECTURE.md"
+    packages = {name for name in tree if name.endswith("/__init__.py")}  # the folder's own line describes it
+    assert tree - mapped() - packages == set(), "there, and not in ARCHITECTURE.md"
 
 
 # --- one machine's things -----------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import pytest
 from dartsctl.facts import EngineFacts, Facts, HttpFacts
 from dartsctl.findings import Cause, Diagnosis, Finding, Link
 from dartsctl.incident import Afterwards, Event, Report, code, plain
-from dartsctl.masker import Masker
+from dartsctl.text.masker import Masker
 
 FACTS = Facts(EngineFacts("unix://x"), 1764000000.0, "prod", "darts")
 CHAIN = (

@@ -16,7 +16,7 @@ import pytest
 
 from dartsctl.errors import DockerUnavailable, TimedOut
 from dartsctl.installation import ComposeProgram, NothingKnown, endpoint, find_compose, no_engine
-from dartsctl.masker import Masker
+from dartsctl.text.masker import Masker
 from fakes.machines import NO_PLUGIN, PODMAN, Machine, write_script
 
 

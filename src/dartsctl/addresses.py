@@ -104,7 +104,7 @@ def _bare(name: str, match: re.Match[str]) -> str:
         return match[0]
     if match[1] and match[3]:
         return f"{{{word}}}"
-    from dartsctl.suggestion import nearest
+    from dartsctl.text.suggestion import nearest
 
     near = nearest(word, _FILLED_LATER)
     raise UsageError(
@@ -122,7 +122,7 @@ def _variable(name: str, wanted: str, environ: Mapping[str, str]) -> str:
 
 
 def _unknown(name: str, service: str, services: list[str]) -> UsageError:
-    from dartsctl.suggestion import nearest
+    from dartsctl.text.suggestion import nearest
 
     near = nearest(service, services)
     return UsageError(

@@ -10,8 +10,8 @@ from dartsctl.bindings import ANY_IPV4
 from dartsctl.facts import ContainerFacts, Facts, ServiceFacts, Wanted
 from dartsctl.findings import Cause, Confidence, Link
 from dartsctl.port_troubles import lacking, missing_ports, port_taken
+from dartsctl.text.phrases import duration
 from dartsctl.trouble import Trouble, container_link, exit_words, one_line
-from dartsctl.wording import duration
 
 BRIEF = 10.0
 """Seconds: what has run for less may still be on its way up, or on its way down again (EDGE 75)."""

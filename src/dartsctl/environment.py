@@ -12,8 +12,8 @@ from dartsctl import bounded_file, stack_files
 from dartsctl.errors import Refused, UsageError
 from dartsctl.settings import PRODUCTION, Settings, environment_key
 from dartsctl.settings_values import check_project
+from dartsctl.text.phrases import shell_command
 from dartsctl.trust import Trust
-from dartsctl.wording import shell_command
 
 CONVENTIONAL: Mapping[str, tuple[str, ...]] = {
     "dev": ("compose/dev", "compose.dev", "docker-compose-dev", "docker-compose.dev", "docker-compose-localhost"),
@@ -196,7 +196,7 @@ def _refuse_anothers_project(settings: Settings, name: str, project: str | None)
 
 
 def _unknown(settings: Settings, name: str) -> UsageError:
-    from dartsctl.suggestion import nearest
+    from dartsctl.text.suggestion import nearest
 
     near = nearest(name, settings.environments)
     known = ", ".join(settings.environments)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from dartsctl.facts import Facts
 from dartsctl.findings import Diagnosis, Link
-from dartsctl.safe_text import one_line
-from dartsctl.wording import local_time
+from dartsctl.text.phrases import local_time
+from dartsctl.text.safe_text import one_line
 
 _MARKS = {"ok": "ok", "bad": "**bad**", "unknown": "unknown"}
 

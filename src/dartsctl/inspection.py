@@ -10,7 +10,7 @@ from dartsctl.containers import Container
 from dartsctl.facts import ContainerFacts, Wanted
 from dartsctl.nginx_log import moment
 from dartsctl.reader import HIGHEST_PORT, LARGEST, Cursor, digits
-from dartsctl.safe_text import cut
+from dartsctl.text.safe_text import cut
 
 
 @dataclass(frozen=True, slots=True)

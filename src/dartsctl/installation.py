@@ -19,8 +19,8 @@ from typing import Any, Literal, Protocol
 from dartsctl import bounded_file, reader, spawn
 from dartsctl.errors import DartsctlError, DockerUnavailable
 from dartsctl.reader import Cursor, Source
-from dartsctl.safe_text import cut
-from dartsctl.wording import shell_command
+from dartsctl.text.phrases import shell_command
+from dartsctl.text.safe_text import cut
 
 DEFAULT_ENDPOINT = "unix:///var/run/docker.sock"
 PLUGIN_FOLDERS = (

@@ -6,7 +6,7 @@ import struct
 from dataclasses import dataclass
 from typing import Literal
 
-from dartsctl.safe_text import cut, without_colors
+from dartsctl.text.safe_text import cut, without_colors
 
 _HEADER = struct.Struct(">B3xI")
 

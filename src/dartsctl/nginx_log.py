@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from enum import Enum
 
-from dartsctl.safe_text import cut
+from dartsctl.text.safe_text import cut
 
 
 class Failure(Enum):

@@ -7,7 +7,7 @@ from dartsctl.conflicts import Conflict
 from dartsctl.facts import ContainerFacts, Facts, ServiceFacts, Wanted
 from dartsctl.findings import Cause, Link
 from dartsctl.holders import Connection, DevLease, ForeignContainer, Holder, HostProcess, OwnContainer, SameStack, Unknown
-from dartsctl.safe_text import cut
+from dartsctl.text.safe_text import cut
 from dartsctl.trouble import Trouble, container_link
 
 _COMMAND_LIMIT = 160  # characters

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from dartsctl import masking
+from dartsctl.text import masking
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from dartsctl.secret_names import is_open, is_secret, password_in, userinfo
 from dartsctl.stack import Stack
+from dartsctl.text.secret_names import is_open, is_secret, password_in, userinfo
 
 SHORTEST = 12
 """Characters that a secret must have at least."""

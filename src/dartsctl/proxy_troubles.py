@@ -8,8 +8,8 @@ from dartsctl import container_troubles
 from dartsctl.facts import ContainerFacts, Facts, HttpFacts, ProxyFacts, ServiceFacts, UpstreamFacts
 from dartsctl.findings import Cause, Confidence, Link
 from dartsctl.nginx_log import Count, Failure
+from dartsctl.text.phrases import local_time
 from dartsctl.trouble import Trouble, container_link
-from dartsctl.wording import local_time
 
 _FATAL = (Failure.HOST_NOT_FOUND, Failure.CERTIFICATE, Failure.BIND, Failure.EMERGENCY)
 _CONNECTING = (Failure.REFUSED, Failure.NO_ROUTE, Failure.CONNECT_TIMEOUT, Failure.CONNECT)

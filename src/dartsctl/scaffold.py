@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from dartsctl.production_env import Variable, is_placeholder, weakness
-from dartsctl.secret_names import is_secret
+from dartsctl.text.secret_names import is_secret
 
 PRIVATE, PUBLIC = 0o600, 0o644
 GENERATED_BYTES = 24

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any, Literal
 
-from dartsctl import masking
 from dartsctl.allocation import BROWSERS_REFUSE, DEV_RANGE, Allocation, PortRange
 from dartsctl.bindings import normal_address
 from dartsctl.errors import UsageError
 from dartsctl.handover import How
 from dartsctl.reader import digits
+from dartsctl.text import masking
 
 Kind = Literal["dev", "run"]
 Enforce = Literal["auto", "hook", "watch", "off"]

@@ -14,8 +14,8 @@ from typing import TypeVar
 
 from dartsctl import bounded_file
 from dartsctl.errors import UsageError
+from dartsctl.text.phrases import shell_command
 from dartsctl.trust import Trust
-from dartsctl.wording import shell_command
 
 SETTINGS_FILE = "dartsctl.toml"
 PYPROJECT = "pyproject.toml"
@@ -244,7 +244,7 @@ def _refuse_unknown(file: SettingsFile, path: Key, given: Mapping[str, Given], k
     for key, one in given.items():
         if key in known:
             continue
-        from dartsctl.suggestion import nearest
+        from dartsctl.text.suggestion import nearest
 
         near = nearest(key, known)
         if near:

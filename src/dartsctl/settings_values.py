@@ -76,7 +76,7 @@ def one_of(choices: Sequence[Choice]) -> Callable[[Given], Choice]:
         found = next((choice for choice in choices if choice == given.value), None)
         if found is not None:
             return found
-        from dartsctl.suggestion import nearest
+        from dartsctl.text.suggestion import nearest
 
         written = repr(given.value) if isinstance(given.value, str) else kind(given.value)
         near = nearest(given.value, choices) if isinstance(given.value, str) else None

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from dartsctl.facts import ContainerFacts, Facts
 from dartsctl.findings import Cause, Confidence, Link
-from dartsctl.wording import duration, local_time
+from dartsctl.text.phrases import duration, local_time
 
 _LAST_LINES = 5
 _EXITS = {

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from dartsctl.commands.crash import write_report
-from dartsctl.masker import Masker
-from dartsctl.safe_text import is_safe
+from dartsctl.text.masker import Masker
+from dartsctl.text.safe_text import is_safe
 from tiny_disk import tiny_disk
 from two_users import ANN, as_user, needs_root, public_folder
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pexpect
 import pytest
 
-from dartsctl.safe_text import is_safe
+from dartsctl.text.safe_text import is_safe
 
 if TYPE_CHECKING:
     from live.stack import LiveStack, Said

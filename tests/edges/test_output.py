@@ -16,7 +16,7 @@ import pytest
 from dartsctl.edges.output import Branch, Screen
 from dartsctl.edges.prompts import Prompts
 from dartsctl.errors import DartsctlError
-from dartsctl.safe_text import is_safe
+from dartsctl.text.safe_text import is_safe
 
 CANARY = "canary-5f1d0c"
 HOSTILE = [

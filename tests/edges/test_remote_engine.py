@@ -18,7 +18,7 @@ from dartsctl.bindings import Endpoint
 from dartsctl.edges.remote_engine import RemoteEngine
 from dartsctl.errors import DockerUnavailable
 from dartsctl.installation import endpoint
-from dartsctl.masker import Masker
+from dartsctl.text.masker import Masker
 
 if TYPE_CHECKING:
     from live.stack import LiveStack

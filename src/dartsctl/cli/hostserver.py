@@ -133,7 +133,7 @@ def list_servers(common: Common) -> int:
     from dartsctl.commands.servers import list_servers as find
     from dartsctl.edges.leases import LeaseBook
     from dartsctl.serving import as_document
-    from dartsctl.wording import duration
+    from dartsctl.text.phrases import duration
 
     records = find(leases=LeaseBook())
     screen = common.screen()
@@ -253,7 +253,8 @@ def _serve(request: ServerRequest, screen: Screen, open_page: bool) -> int:
 
 
 def _dry_run(request: ServerRequest, environment: Environment | None, screen: Screen) -> int:
-    from dartsctl import masking, serving
+    from dartsctl import serving
+    from dartsctl.text import masking
 
     serving.refuse_production(request)
     serving.bind_address(request.host)

@@ -16,7 +16,7 @@ import typer
 from dartsctl import interrupts
 from dartsctl.cli import completion
 from dartsctl.errors import DartsctlError, UsageError
-from dartsctl.masker import Masker
+from dartsctl.text.masker import Masker
 
 if TYPE_CHECKING:
     from dartsctl.commands.obstacles import Answers

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dartsctl import masking
 from dartsctl.edges.docker import Compose
 from dartsctl.edges.output import Screen
 from dartsctl.errors import ExitCode
+from dartsctl.text import masking
 
 
 def config(services: tuple[str, ...], *, compose: Compose, screen: Screen) -> ExitCode:

@@ -9,9 +9,10 @@ import time
 import traceback
 from pathlib import Path
 
-from dartsctl import __version__, masking
-from dartsctl.masker import Masker
+from dartsctl import __version__
 from dartsctl.state_folder import opened, state_folder
+from dartsctl.text import masking
+from dartsctl.text.masker import Masker
 
 
 def write_report(error: BaseException, argv: list[str], masker: Masker) -> Path | None:

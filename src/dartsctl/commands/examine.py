@@ -37,8 +37,8 @@ from dartsctl.facts import (
     UpstreamFacts,
 )
 from dartsctl.installation import endpoint
-from dartsctl.masker import Masker
 from dartsctl.nginx_log import Count
+from dartsctl.text.masker import Masker
 
 ENGINE_DEADLINE = 2.0
 HTTP_DEADLINE = 2.5

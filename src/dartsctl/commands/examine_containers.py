@@ -17,7 +17,7 @@ from dartsctl.edges.engine import EngineApi
 from dartsctl.errors import DockerUnavailable
 from dartsctl.facts import ContainerFacts, LogLine, ServiceFacts
 from dartsctl.inspection import Inspection, listed
-from dartsctl.masker import Masker
+from dartsctl.text.masker import Masker
 
 _LINES = 30
 _LATE = 0.5  # seconds by which the engine may learn later of an out-of-memory kill than of the end

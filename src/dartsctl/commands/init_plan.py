@@ -17,7 +17,7 @@ from dartsctl.errors import DartsctlError, UsageError
 from dartsctl.scaffold import PRIVATE, Change
 from dartsctl.settings import BUILT_IN, PRODUCTION, Settings
 from dartsctl.stack import Mount
-from dartsctl.wording import shell_command
+from dartsctl.text.phrases import shell_command
 
 CERTIFICATES = "compose/nginx/certs"
 """Where the bundled stack's nginx has its certificate from, unless TLS_DIR names another folder."""

@@ -11,7 +11,7 @@ from dartsctl.edges.output import Screen
 from dartsctl.environment import Environment
 from dartsctl.errors import ExitCode
 from dartsctl.installation import endpoint
-from dartsctl.masker import Masker
+from dartsctl.text.masker import Masker
 
 
 def ps(environment: Environment, services: tuple[str, ...], *, screen: Screen) -> ExitCode:

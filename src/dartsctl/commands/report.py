@@ -14,10 +14,10 @@ from dartsctl.conflicts import Conflict, Finding, Verdict
 from dartsctl.containers import Container
 from dartsctl.holders import Connection, DevLease, ForeignContainer, Holder, HostProcess, OwnContainer, SameStack, Unknown
 from dartsctl.process import Process
-from dartsctl.safe_text import cut
 from dartsctl.same_stack import RunsAs
 from dartsctl.socket_table import ranges
-from dartsctl.wording import duration
+from dartsctl.text.phrases import duration
+from dartsctl.text.safe_text import cut
 
 if TYPE_CHECKING:
     from dartsctl.production_env import Objection

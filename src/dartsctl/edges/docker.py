@@ -16,9 +16,9 @@ from dartsctl.compose_errors import config_hint, plain, unset_variables, without
 from dartsctl.environment import Environment
 from dartsctl.errors import DartsctlError
 from dartsctl.installation import VERSION_DEADLINE, KnownVersions, NothingKnown, find_compose
-from dartsctl.masker import Masker
 from dartsctl.reader import Source
 from dartsctl.stack import MODEL
+from dartsctl.text.masker import Masker
 
 CONFIG_DEADLINE = 60.0
 _SECRET_LIMIT = 1 << 16  # bytes of a secret's file
@@ -165,7 +165,7 @@ class Compose:
 
     def _meant(self, line: str) -> str:
         """The service that was probably meant by one that Compose does not know."""
-        from dartsctl.suggestion import nearest
+        from dartsctl.text.suggestion import nearest
 
         name = line.partition("no such service: ")[2]
         if not name:

@@ -19,7 +19,7 @@ from dartsctl import bounded_file
 from dartsctl.environment import EnvValue
 from dartsctl.errors import UsageError
 from dartsctl.files import EVERYBODY, locate
-from dartsctl.wording import shell_command
+from dartsctl.text.phrases import shell_command
 
 EXAMPLES = (".example", ".sample", ".template", ".dist")
 """What the name of an env file's example ends in."""

@@ -13,10 +13,10 @@ from typing import Any
 
 from dartsctl.errors import DartsctlError
 from dartsctl.files import Folder, lock
-from dartsctl.masker import Masker
 from dartsctl.state_folder import open_state, parse_json, writing
+from dartsctl.text.masker import Masker
+from dartsctl.text.phrases import shell_command
 from dartsctl.users import user_name
-from dartsctl.wording import shell_command
 
 KEPT = 1000
 """Lines; older ones go when the file has twice as many."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dartsctl.errors import DartsctlError, Refused
 from dartsctl.files import EVERYBODY, Folder, UnsafeFile, open_folder
-from dartsctl.wording import shell_command
+from dartsctl.text.phrases import shell_command
 
 _TRIES = 100
 

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from typing import Any, TextIO
 
 from dartsctl.errors import DartsctlError
-from dartsctl.masker import Masker
-from dartsctl.safe_text import cut, with_colors, without_colors
+from dartsctl.text.masker import Masker
+from dartsctl.text.safe_text import cut, with_colors, without_colors
 
 SCHEMA = 1
 _MARKS = {"ok": "32", "bad": "1;31", "unknown": "33"}

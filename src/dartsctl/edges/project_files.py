@@ -15,7 +15,7 @@ from stat import S_IMODE
 from dartsctl import bounded_file
 from dartsctl.errors import DartsctlError, Refused
 from dartsctl.files import EVERYBODY, PUBLIC_FOLDER, Folder, UnsafeFile, locate, open_folder
-from dartsctl.wording import shell_command
+from dartsctl.text.phrases import shell_command
 
 _PACKAGE = Path(__file__).parents[1]
 _NOT_SHIPPED = frozenset({"__pycache__", "instance", ".compose-lint.yml", ".compose-lint.dev.yml"})

@@ -17,7 +17,7 @@ from dartsctl.errors import TimedOut
 from dartsctl.files import try_lock
 from dartsctl.lock_owner import holds_lock
 from dartsctl.state_folder import open_shared, open_shared_file, writing
-from dartsctl.wording import shell_command
+from dartsctl.text.phrases import shell_command
 
 _PAUSE = 0.1  # seconds between two tries
 _LONGEST_PID = 20  # bytes

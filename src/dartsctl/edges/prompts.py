@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Any, TextIO
 
 from dartsctl.errors import DartsctlError, ExitCode, Interrupted
-from dartsctl.safe_text import one_line
+from dartsctl.text.safe_text import one_line
 
 
 class Prompts:

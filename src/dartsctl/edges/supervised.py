@@ -16,7 +16,7 @@ from types import FrameType, TracebackType
 
 from dartsctl.edges.terminal import Terminal
 from dartsctl.errors import DartsctlError
-from dartsctl.wording import shell_command
+from dartsctl.text.phrases import shell_command
 
 _BEGIN = "import sys; sys.path.append(sys.argv.pop(1)); from dartsctl.edges import supervisor; supervisor.main()"
 """The whole script of the supervisor's interpreter, which has neither site-packages nor PYTHONPATH: imported it starts quicker than compiled anew."""

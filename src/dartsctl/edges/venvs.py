@@ -12,7 +12,7 @@ from typing import Any
 from dartsctl import bounded_file
 from dartsctl.errors import DartsctlError, UsageError
 from dartsctl.files import UnsafeFile, refuse_links_of_others
-from dartsctl.wording import shell_command
+from dartsctl.text.phrases import shell_command
 
 _ASK_POETRY_WITHIN = 10.0  # seconds; it takes one to start
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from dartsctl.masking import MASK, command, has_secret_shape, masked, model
-from dartsctl.safe_text import CUT, LINE_LIMIT
+from dartsctl.text.masking import MASK, command, has_secret_shape, masked, model
+from dartsctl.text.safe_text import CUT, LINE_LIMIT
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_ordinary_values_are_no_secrets(value: str) -> None:
 
 
 def recorded_model() -> str:
-    return (Path(__file__).parent / "data" / "compose" / "secrets.json").read_text()
+    return (Path(__file__).parents[1] / "data" / "compose" / "secrets.json").read_text()
 
 
 def shown_model() -> dict[str, Any]:

@@ -12,9 +12,9 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from dartsctl import masking
-from dartsctl.masker import Masker, secrets_in
-from dartsctl.safe_text import CUT, LINE_LIMIT
+from dartsctl.text import masking
+from dartsctl.text.masker import Masker, secrets_in
+from dartsctl.text.safe_text import CUT, LINE_LIMIT
 
 HARD = 'can$ary /x"yäö'
 
@@ -101,7 +101,7 @@ def test_a_resolved_model_gives_its_inline_secrets_away_and_no_other_value() -> 
 
 
 def test_no_canary_of_a_resolved_model_is_shown() -> None:
-    recorded = (Path(__file__).parent / "data" / "compose" / "secrets.json").read_text()
+    recorded = (Path(__file__).parents[1] / "data" / "compose" / "secrets.json").read_text()
     assert recorded.count("canary") == 15
     document = json.loads(recorded)["model"]
     masker = Masker()

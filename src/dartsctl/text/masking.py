@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from dartsctl.command_secrets import ProgramFlags, names_a_program
-from dartsctl.safe_text import CUT, LINE_LIMIT, cut
-from dartsctl.secret_names import is_masked, is_open
+from dartsctl.text.command_secrets import ProgramFlags, names_a_program
+from dartsctl.text.safe_text import CUT, LINE_LIMIT, cut
+from dartsctl.text.secret_names import is_masked, is_open
 
 MASK = "***"
 

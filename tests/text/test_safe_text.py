@@ -6,7 +6,7 @@ import unicodedata
 
 import pytest
 
-from dartsctl.safe_text import CUT, cut, is_safe, one_line, with_colors, without_colors, without_surrogates
+from dartsctl.text.safe_text import CUT, cut, is_safe, one_line, with_colors, without_colors, without_surrogates
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,10 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from dartsctl import masking
-from dartsctl.masking import MASK
-from dartsctl.safe_text import CUT, LINE_LIMIT, cut, one_line, without_surrogates
-from dartsctl.secret_names import ORDINARY_WORDS, is_masked, is_open, password_in
+from dartsctl.text import masking
+from dartsctl.text.masking import MASK
+from dartsctl.text.safe_text import CUT, LINE_LIMIT, cut, one_line, without_surrogates
+from dartsctl.text.secret_names import ORDINARY_WORDS, is_masked, is_open, password_in
 
 SHORTEST = 4
 """Characters of the shortest value that is looked for."""

@@ -1,0 +1,1 @@
+"""Text: masking of secrets, safe display, phrases."""
