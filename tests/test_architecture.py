@@ -94,7 +94,7 @@ def test_only_the_screen_prints() -> None:
 
 def test_only_entry_points_end_a_process() -> None:
     ending = {name_of(file) for file in FILES if {"sys.exit", "os._exit", "exit", "quit", "SystemExit"} & set(calls(file))}
-    assert ending <= {"__main__.py", "edges/remote_query.py", "edges/supervisor.py", "group_leader.py", "interrupts.py"}
+    assert ending <= {"__main__.py", "edges/remote_query.py", "edges/supervisor.py", "system/group_leader.py", "system/interrupts.py"}
 
 
 def test_a_command_about_a_file_that_people_may_paste_is_quoted() -> None:

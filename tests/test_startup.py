@@ -123,7 +123,7 @@ class EngineAnswers(socketserver.StreamRequestHandler):
 def test_version_is_answered_before_the_command_line_is_loaded(start: Start) -> None:
     ran = start("--version")
     assert (ran.code, ran.heavy) == (0, set())
-    assert {name for name in ran.modules if name.startswith("dartsctl.")} == {"dartsctl.__main__", "dartsctl.interrupts"}
+    assert {name for name in ran.modules if name.startswith("dartsctl.")} == {"dartsctl.__main__", "dartsctl.system", "dartsctl.system.interrupts"}
 
 
 @pytest.mark.parametrize("argv", [["--help"], ["dev", "--help"], ["run", "--help"], ["prod", "up", "--help"]])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from dartsctl import interrupts
+from dartsctl.system import interrupts
 
 
 def run() -> int:

@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dartsctl import bounded_file, stack_files
+from dartsctl import stack_files
 from dartsctl.errors import Refused, UsageError
 from dartsctl.settings import PRODUCTION, Settings, environment_key
 from dartsctl.settings_values import check_project
+from dartsctl.system import bounded_file
 from dartsctl.text.phrases import shell_command
 from dartsctl.trust import Trust
 

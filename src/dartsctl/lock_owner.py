@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from dartsctl.errors import DartsctlError
-from dartsctl.users import user_name
+from dartsctl.system.users import user_name
 
 _ON_LINUX: bool = sys.platform == "linux"
 _LSOF_WITHIN = 5.0  # seconds

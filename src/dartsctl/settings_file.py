@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from dartsctl import bounded_file
 from dartsctl.errors import UsageError
+from dartsctl.system import bounded_file
 from dartsctl.text.phrases import shell_command
 from dartsctl.trust import Trust
 

@@ -33,7 +33,7 @@ _CHUNK = 64 << 10  # bytes: what a pipe holds
 _TICK = 0.1  # seconds between two looks at the clock
 _PIPES_GRACE = 0.5  # seconds that a pipe is still read after the end of the process
 _REAP_WITHIN = 2.0  # seconds: a killed process may hang in the kernel
-_LEADER = str(Path(__file__).with_name("group_leader.py"))
+_LEADER = str(Path(__file__).parent / "system" / "group_leader.py")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ class Stream:
     """A process in a group of its own, its output read line by line, stdout and stderr in one.
 
     A group of its own because the terminal's Ctrl-C must reach us alone: we decide what the child gets, and when. The group ends
-    with us, even when we are killed (group_leader.py). After its deadline, or a signal of ours, it is asked to end by SIGINT, then
+    with us, even when we are killed (system/group_leader.py). After its deadline, or a signal of ours, it is asked to end by SIGINT, then
     by SIGTERM, and then killed.
     """
 

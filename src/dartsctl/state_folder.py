@@ -9,8 +9,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from dartsctl.errors import DartsctlError, UsageError
-from dartsctl.files import EVERYBODY, PRIVATE, PRIVATE_FOLDER, Folder, ForeignFile, open_folder
-from dartsctl.users import sudo_caller, trusted_users
+from dartsctl.system.files import EVERYBODY, PRIVATE, PRIVATE_FOLDER, Folder, ForeignFile, open_folder
+from dartsctl.system.users import sudo_caller, trusted_users
 
 
 def state_folder(environment: Mapping[str, str] = os.environ) -> Path:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dartsctl.errors import Refused
-from dartsctl.users import trusted_users, user_name
+from dartsctl.system.users import trusted_users, user_name
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import pytest
 from dartsctl.edges.env_files import example_of, filled_in, interpolated, mode, read, shown_values, text_of, values_in
 from dartsctl.environment import EnvValue
 from dartsctl.errors import ExitCode, UsageError
-from dartsctl.files import UnsafeFile
+from dartsctl.system.files import UnsafeFile
 from two_users import ANN, Victim, as_user, needs_root, public_folder
 
 SECRET = "canary-4711"

@@ -9,7 +9,7 @@ import pytest
 
 from dartsctl.edges.guard_book import GuardBook, Guarded
 from dartsctl.errors import DartsctlError
-from dartsctl.files import UnsafeFile
+from dartsctl.system.files import UnsafeFile
 from two_users import ANN, Victim, as_user, needs_root, public_folder
 
 

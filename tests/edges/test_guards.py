@@ -20,7 +20,7 @@ import pytest
 
 from dartsctl.edges import guards
 from dartsctl.errors import DartsctlError
-from dartsctl.files import UnsafeFile
+from dartsctl.system.files import UnsafeFile
 from own_ports import free_ports
 from tiny_disk import tiny_disk
 from two_users import ANN, Victim, as_user, needs_root, public_folder

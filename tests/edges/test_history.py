@@ -18,7 +18,7 @@ import pytest
 
 from dartsctl.edges import history
 from dartsctl.edges.history import History
-from dartsctl.files import UnsafeFile
+from dartsctl.system.files import UnsafeFile
 from dartsctl.text.masker import Masker
 from tiny_disk import tiny_disk
 from two_users import ANN, Victim, as_user, needs_root, public_folder

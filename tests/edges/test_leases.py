@@ -23,10 +23,10 @@ from dartsctl.bindings import Endpoint
 from dartsctl.edges import processes, sockets
 from dartsctl.edges.leases import Lease, LeaseBook, held
 from dartsctl.errors import DartsctlError
-from dartsctl.files import UnsafeFile
 from dartsctl.listeners import Probe
 from dartsctl.serving import LeaseRecord
 from dartsctl.state_folder import state_folder
+from dartsctl.system.files import UnsafeFile
 from tiny_disk import tiny_disk
 from two_users import ANN, NOBODY, Victim, as_user, needs_root, public_folder
 

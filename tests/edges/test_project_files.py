@@ -15,7 +15,7 @@ import pytest
 
 from dartsctl.edges.project_files import template, template_mode, template_names, writing
 from dartsctl.errors import DartsctlError
-from dartsctl.users import user_name
+from dartsctl.system.users import user_name
 from tiny_disk import tiny_disk
 from two_users import ANN, NOBODY, Victim, as_user, needs_root, public_folder
 

@@ -13,7 +13,7 @@ import pytest
 
 from dartsctl.edges.project_lock import project_lock
 from dartsctl.errors import TimedOut
-from dartsctl.files import UnsafeFile
+from dartsctl.system.files import UnsafeFile
 from two_users import ANN, NOBODY, as_user, needs_root, public_folder
 
 HOLDER = """

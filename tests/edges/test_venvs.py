@@ -12,7 +12,7 @@ import pytest
 
 from dartsctl.edges import venvs
 from dartsctl.errors import DartsctlError, ExitCode, UsageError
-from dartsctl.files import UnsafeFile
+from dartsctl.system.files import UnsafeFile
 from two_users import ANN, as_user, needs_root, public_folder
 
 

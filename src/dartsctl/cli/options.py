@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dartsctl import interrupts
 from dartsctl.cli import completion
 from dartsctl.errors import DartsctlError, UsageError
+from dartsctl.system import interrupts
 from dartsctl.text.masker import Masker
 
 if TYPE_CHECKING:

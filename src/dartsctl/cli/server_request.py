@@ -51,7 +51,7 @@ def request_for(
     from dartsctl.allocation import parse_port
     from dartsctl.handover import How
     from dartsctl.serving import Enforce, ServerRequest, host_name
-    from dartsctl.users import user_name
+    from dartsctl.system.users import user_name
 
     server = settings.server
     checkout = checkout_of(settings)
@@ -148,7 +148,7 @@ def branch_of(checkout: str) -> str:
 
     Its files are read, git is not started: in another user's checkout git would do what its configuration says.
     """
-    from dartsctl import bounded_file
+    from dartsctl.system import bounded_file
 
     folder = Path(checkout) / ".git"
     try:

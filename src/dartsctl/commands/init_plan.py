@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dartsctl import bounded_file, scaffold, spawn, stack_files
+from dartsctl import scaffold, spawn, stack_files
 from dartsctl.commands.moving import ComposeOn
 from dartsctl.edges import certificates, env_files
 from dartsctl.edges.project_files import template, template_mode, template_names
@@ -17,6 +17,7 @@ from dartsctl.errors import DartsctlError, UsageError
 from dartsctl.scaffold import PRIVATE, Change
 from dartsctl.settings import BUILT_IN, PRODUCTION, Settings
 from dartsctl.stack import Mount
+from dartsctl.system import bounded_file
 from dartsctl.text.phrases import shell_command
 
 CERTIFICATES = "compose/nginx/certs"

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from dartsctl import bounded_file, collisions, conflicts, lint, publishing, same_stack, stack, stack_files
+from dartsctl import collisions, conflicts, lint, publishing, same_stack, stack, stack_files
 from dartsctl.attribution import Attribution
 from dartsctl.availability import Availability
 from dartsctl.collisions import Collision, ProjectTaken
@@ -26,6 +26,7 @@ from dartsctl.errors import DartsctlError, ExitCode
 from dartsctl.installation import endpoint
 from dartsctl.same_stack import RunsAs, WantedPorts
 from dartsctl.stack import Stack
+from dartsctl.system import bounded_file
 
 if TYPE_CHECKING:
     from dartsctl.commands.production_checks import EnvFiles

@@ -13,10 +13,11 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from dartsctl import bounded_file, spawn
+from dartsctl import spawn
 from dartsctl.certificate import Certificate, KeyState, Shelf, holds_certificates
 from dartsctl.errors import DartsctlError
 from dartsctl.stack import Mount
+from dartsctl.system import bounded_file
 
 DAYS = 825
 """How long a self-signed certificate lives: macOS and iOS accept none that lives longer."""

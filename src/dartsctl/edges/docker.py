@@ -11,13 +11,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from dartsctl import bounded_file, reader, spawn
+from dartsctl import reader, spawn
 from dartsctl.compose_errors import config_hint, plain, unset_variables, without_env_text
 from dartsctl.environment import Environment
 from dartsctl.errors import DartsctlError
 from dartsctl.installation import VERSION_DEADLINE, KnownVersions, NothingKnown, find_compose
 from dartsctl.reader import Source
 from dartsctl.stack import MODEL
+from dartsctl.system import bounded_file
 from dartsctl.text.masker import Masker
 
 CONFIG_DEADLINE = 60.0

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
 
-from dartsctl import bounded_file, containers, log_stream, reader, unix_http
+from dartsctl import containers, log_stream, reader, unix_http
 from dartsctl.containers import Container
 from dartsctl.engines import Engine, Kind
 from dartsctl.errors import DartsctlError, DockerUnavailable
@@ -25,6 +25,7 @@ from dartsctl.installation import no_engine
 from dartsctl.log_stream import LogLine
 from dartsctl.reader import Cursor, Source
 from dartsctl.stack import Network, bridge_options
+from dartsctl.system import bounded_file
 
 if TYPE_CHECKING:
     from dartsctl.inspection import Inspection

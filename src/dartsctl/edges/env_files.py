@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from dartsctl import bounded_file
 from dartsctl.environment import EnvValue
 from dartsctl.errors import UsageError
-from dartsctl.files import EVERYBODY, locate
+from dartsctl.system import bounded_file
+from dartsctl.system.files import EVERYBODY, locate
 from dartsctl.text.phrases import shell_command
 
 EXAMPLES = (".example", ".sample", ".template", ".dist")

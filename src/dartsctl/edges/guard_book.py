@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dartsctl.errors import DartsctlError
-from dartsctl.files import EVERYBODY, Folder, ForeignFile, UnsafeFile
 from dartsctl.state_folder import open_state, opened, parse_json, writing
-from dartsctl.users import trusted_users, user_name
+from dartsctl.system.files import EVERYBODY, Folder, ForeignFile, UnsafeFile
+from dartsctl.system.users import trusted_users, user_name
 
 _FOLDER = "guards"
 _LARGEST = 64 << 10  # bytes of a record

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dartsctl.errors import DartsctlError
-from dartsctl.files import EVERYBODY, PUBLIC_FOLDER, Folder, UnsafeFile, open_folder
+from dartsctl.system.files import EVERYBODY, PUBLIC_FOLDER, Folder, UnsafeFile, open_folder
+from dartsctl.system.users import trusted_users
 from dartsctl.text.phrases import shell_command
-from dartsctl.users import trusted_users
 
 FOLDER = Path(__file__).parents[1] / "guard_path"
 """What PYTHONPATH gets: a sitecustomize, and the hook that it loads."""

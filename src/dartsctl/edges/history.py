@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from dartsctl.errors import DartsctlError
-from dartsctl.files import Folder, lock
 from dartsctl.state_folder import open_state, parse_json, writing
+from dartsctl.system.files import Folder, lock
+from dartsctl.system.users import user_name
 from dartsctl.text.masker import Masker
 from dartsctl.text.phrases import shell_command
-from dartsctl.users import user_name
 
 KEPT = 1000
 """Lines; older ones go when the file has twice as many."""

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from dartsctl.errors import DartsctlError, Refused
-from dartsctl.files import EVERYBODY, Folder, UnsafeFile, open_folder
+from dartsctl.system.files import EVERYBODY, Folder, UnsafeFile, open_folder
 from dartsctl.text.phrases import shell_command
 
 _TRIES = 100

@@ -8,9 +8,9 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
-from dartsctl.files import PRIVATE_FOLDER, Folder, ForeignFile
 from dartsctl.remapping import AnyMove, Move, NameMove
 from dartsctl.state_folder import open_state, parse_json, writing
+from dartsctl.system.files import PRIVATE_FOLDER, Folder, ForeignFile
 
 _FOLDER = "overrides"
 _LARGEST = 1 << 20  # bytes of a record

@@ -12,9 +12,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from stat import S_IMODE
 
-from dartsctl import bounded_file
 from dartsctl.errors import DartsctlError, Refused
-from dartsctl.files import EVERYBODY, PUBLIC_FOLDER, Folder, UnsafeFile, locate, open_folder
+from dartsctl.system import bounded_file
+from dartsctl.system.files import EVERYBODY, PUBLIC_FOLDER, Folder, UnsafeFile, locate, open_folder
 from dartsctl.text.phrases import shell_command
 
 _PACKAGE = Path(__file__).parents[1]

@@ -14,9 +14,9 @@ from pathlib import Path
 from urllib.parse import quote
 
 from dartsctl.errors import TimedOut
-from dartsctl.files import try_lock
 from dartsctl.lock_owner import holds_lock
 from dartsctl.state_folder import open_shared, open_shared_file, writing
+from dartsctl.system.files import try_lock
 from dartsctl.text.phrases import shell_command
 
 _PAUSE = 0.1  # seconds between two tries

@@ -8,9 +8,9 @@ from collections.abc import Collection
 from pathlib import Path
 
 from dartsctl.errors import DartsctlError
-from dartsctl.files import UnsafeFile
 from dartsctl.state_folder import open_state, parse_json, writing
-from dartsctl.users import sudo_caller
+from dartsctl.system.files import UnsafeFile
+from dartsctl.system.users import sudo_caller
 
 _LARGEST = 1 << 20  # bytes of the list
 

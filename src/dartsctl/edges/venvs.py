@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dartsctl import bounded_file
 from dartsctl.errors import DartsctlError, UsageError
-from dartsctl.files import UnsafeFile, refuse_links_of_others
+from dartsctl.system import bounded_file
+from dartsctl.system.files import UnsafeFile, refuse_links_of_others
 from dartsctl.text.phrases import shell_command
 
 _ASK_POETRY_WITHIN = 10.0  # seconds; it takes one to start

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from dartsctl import bounded_file
-from dartsctl.bounded_file import Unsuitable
+from dartsctl.system import bounded_file
+from dartsctl.system.bounded_file import Unsuitable
 
 
 def test_a_regular_file_is_read_up_to_its_limit(tmp_path: Path) -> None:

@@ -9,16 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dartsctl.files import (
-    EVERYBODY,
-    PRIVATE_FOLDER,
-    PUBLIC_FOLDER,
-    ForeignFile,
-    LockTimeout,
-    UnsafeFile,
-    lock,
-    open_folder,
-)
+from dartsctl.system.files import EVERYBODY, PRIVATE_FOLDER, PUBLIC_FOLDER, ForeignFile, LockTimeout, UnsafeFile, lock, open_folder
 from tiny_disk import tiny_disk
 from two_users import ANN, Victim, as_user, needs_root, public_folder
 

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from dartsctl.users import sudo_caller, trusted_users, user_name
+from dartsctl.system.users import sudo_caller, trusted_users, user_name
 from two_users import NOBODY, as_user, needs_root
 
 SUDO = {"SUDO_UID": "1000", "SUDO_GID": "100"}

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dartsctl.errors import Refused, TimedOut
-from dartsctl.users import trusted_users, user_name
+from dartsctl.system.users import trusted_users, user_name
 
 EVERYBODY = range(1 << 32)
 """As `owners`: any user."""

@@ -1,0 +1,1 @@
+"""Safe use of the operating system: files by descriptor, users, signals."""
