@@ -29,11 +29,11 @@ import guarded
 from measure import Ratio, Timed, call, command, compare
 
 from dartsctl.allocation import DEV_RANGE, PRODUCTION_PORTS, PortRange, candidates
-from dartsctl.bindings import Endpoint
 from dartsctl.edges import sockets
 from dartsctl.edges.leases import Lease, LeaseBook
 from dartsctl.listeners import Probe
 from dartsctl.serving import LeaseRecord, url_of
+from dartsctl.stack.bindings import Endpoint
 
 if TYPE_CHECKING:
     from multiprocessing.synchronize import Barrier

@@ -8,12 +8,12 @@ import pytest
 
 from dartsctl.attribution import Attribution
 from dartsctl.availability import Obstacle, Reason
-from dartsctl.bindings import Endpoint
-from dartsctl.containers import Container
 from dartsctl.holders import Connection, DevLease, ForeignContainer, Holder, HostProcess, OwnContainer, Unknown
 from dartsctl.listeners import Listener, State
 from dartsctl.process import Process
-from dartsctl.stack import Service, Stack
+from dartsctl.stack.bindings import Endpoint
+from dartsctl.stack.containers import Container
+from dartsctl.stack.model import Service, Stack
 from fakes.kernel import FakeKernel, container, listening
 
 P = 21000

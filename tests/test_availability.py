@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import pytest
 
 from dartsctl.availability import Availability, Obstacle, Reason
-from dartsctl.bindings import Endpoint
-from dartsctl.containers import Container
-from dartsctl.convergence import Convergence
-from dartsctl.engines import Engine
 from dartsctl.listeners import Listener, Probe
+from dartsctl.stack.bindings import Endpoint
+from dartsctl.stack.containers import Container
+from dartsctl.stack.convergence import Convergence
+from dartsctl.stack.engine_rules import Engine
 from fakes.kernel import FakeKernel, busy, container, listening
 
 P = 21000

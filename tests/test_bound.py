@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from dartsctl.bindings import Endpoint
 from dartsctl.bound import Lack, Loss, unheard, unlisted
-from dartsctl.containers import Container
 from dartsctl.listeners import Listener
+from dartsctl.stack.bindings import Endpoint
+from dartsctl.stack.containers import Container
 
 PORT = Endpoint(5000, "127.0.0.1")
 WANTED = {"web": [PORT]}

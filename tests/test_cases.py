@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 import pytest
 
 from dartsctl.availability import Reason
-from dartsctl.bindings import Endpoint, PortBinding
 from dartsctl.cases import KEEPERS, Case, Kind, Unit, cases, container_in, container_of, process_of, project_of
 from dartsctl.collisions import NameTaken
 from dartsctl.conflicts import Conflict
-from dartsctl.containers import PROJECT_LABEL, Container
 from dartsctl.holders import Connection, DevLease, ForeignContainer, Holder, HostProcess, OwnContainer, SameStack, Unknown
 from dartsctl.process import Process
-from dartsctl.stack import Stack
+from dartsctl.stack.bindings import Endpoint, PortBinding
+from dartsctl.stack.containers import PROJECT_LABEL, Container
+from dartsctl.stack.model import Stack
 
 STACK = Stack("darts-dev", {}, {})
 SERVER = Process(4711, "python", 1, ("python", "run.py"), parents=((4700, "bash"), (1, "init")))

@@ -8,7 +8,7 @@ from typing import Literal
 import pytest
 
 from dartsctl.certificate import Certificate, Shelf, about_dates, front_doors, holds_certificates, judge
-from dartsctl.stack import Mount, PortEntry, Service, Stack
+from dartsctl.stack.model import Mount, PortEntry, Service, Stack
 
 DAY = 86400.0
 NOW = 1_800_000_000.0

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from dartsctl.collisions import Collision, NameTaken, Paused, ProjectTaken, find
-from dartsctl.containers import Container
-from dartsctl.convergence import converge
-from dartsctl.stack import Service, Stack
+from dartsctl.stack.containers import Container
+from dartsctl.stack.convergence import converge
+from dartsctl.stack.model import Service, Stack
 from fakes.kernel import container
 
 FILES = ("/srv/demo/compose.yml",)

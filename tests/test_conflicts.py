@@ -8,15 +8,15 @@ import pytest
 
 from dartsctl.attribution import Attribution
 from dartsctl.availability import Availability, Reason
-from dartsctl.bindings import Endpoint, Protocol
 from dartsctl.conflicts import Conflict, Finding, Findings, Verdict, find
-from dartsctl.containers import Container
-from dartsctl.convergence import converge, needed
-from dartsctl.engines import Engine
 from dartsctl.holders import ForeignContainer, OwnContainer, SameStack, Unknown
 from dartsctl.listeners import Listener, Probe
-from dartsctl.publishing import Unbound, published
-from dartsctl.stack import Network, PortEntry, Service, Stack
+from dartsctl.stack.bindings import Endpoint, Protocol
+from dartsctl.stack.containers import Container
+from dartsctl.stack.convergence import converge, needed
+from dartsctl.stack.engine_rules import Engine
+from dartsctl.stack.model import Network, PortEntry, Service, Stack
+from dartsctl.stack.publishing import Unbound, published
 from fakes.kernel import FakeKernel, busy, container, listening
 
 OLD = ("20.10.24+dfsg1", "26.1.5+dfsg1")

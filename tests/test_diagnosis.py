@@ -8,11 +8,9 @@ from typing import Any
 
 import pytest
 
-from dartsctl import inspection, reader
+from dartsctl import inspection
 from dartsctl.availability import Reason
-from dartsctl.bindings import Endpoint, PortBinding
 from dartsctl.conflicts import Conflict
-from dartsctl.containers import Container
 from dartsctl.diagnosis import Cause, Diagnosis, diagnose
 from dartsctl.facts import (
     CertificateFacts,
@@ -31,7 +29,10 @@ from dartsctl.holders import ForeignContainer, Holder, HostProcess, Unknown
 from dartsctl.nginx_config import Config, Listen, Route, Server, Target
 from dartsctl.nginx_log import Count, Failure
 from dartsctl.process import Process
-from dartsctl.reader import Source
+from dartsctl.stack import reader
+from dartsctl.stack.bindings import Endpoint, PortBinding
+from dartsctl.stack.containers import Container
+from dartsctl.stack.reader import Source
 
 DATA = Path(__file__).parent / "data/engine"
 NOW = 1_795_000_000.0

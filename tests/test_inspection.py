@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from dartsctl import inspection
-from dartsctl.bindings import Endpoint
-from dartsctl.containers import Container
 from dartsctl.errors import DockerUnavailable
 from dartsctl.facts import ContainerFacts, Wanted
 from dartsctl.inspection import Inspection
-from dartsctl.reader import Cursor, Source
+from dartsctl.stack.bindings import Endpoint
+from dartsctl.stack.containers import Container
+from dartsctl.stack.reader import Cursor, Source
 
 DATA = Path(__file__).parent / "data/engine"
 CANARY = "canary-7fb1c2d93e"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from dartsctl.allocation import Allocation
-from dartsctl.bindings import PortBinding
 from dartsctl.conflicts import Finding, Verdict
 from dartsctl.lint import Notice, dev_on_production_ports, drift, notices
-from dartsctl.stack import PortEntry, Service, Stack
+from dartsctl.stack.bindings import PortBinding
+from dartsctl.stack.model import PortEntry, Service, Stack
 from fakes.kernel import container
 
 FIXED = PortEntry(80, "tcp", "8080")

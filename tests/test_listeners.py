@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from dartsctl.bindings import Endpoint, Protocol
 from dartsctl.listeners import Listener, State
+from dartsctl.stack.bindings import Endpoint, Protocol
 
 
 @pytest.mark.parametrize(("v6only", "meets"), [(False, True), (None, True), (True, False)], ids=["dual stack", "not told", "v6only"])

@@ -18,7 +18,7 @@ from dartsctl.production_env import (
     unread,
     weakness,
 )
-from dartsctl.stack import Service, Stack
+from dartsctl.stack.model import Service, Stack
 from dartsctl.text.secret_names import is_secret
 
 STRONG = "9f2c4b7e1d8a6035c9e4f7b2a1d8c6e3"

@@ -9,7 +9,7 @@ import pytest
 from dartsctl import proxies
 from dartsctl.errors import UsageError
 from dartsctl.facts import ContainerFacts, ServiceFacts
-from dartsctl.stack import PortEntry, Service, Stack
+from dartsctl.stack.model import PortEntry, Service, Stack
 
 
 def stack(**services: tuple[str, tuple[int, ...]]) -> Stack:

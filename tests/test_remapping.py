@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from dartsctl import stack
 from dartsctl.remapping import FIRST, LAST, AnyMove, Move, NameMove, choose, override, still_fit
-from dartsctl.stack import Stack
+from dartsctl.stack import model as stack
+from dartsctl.stack.model import Stack
 
 PORTS: list[dict[str, Any] | str] = [
     "8080:80",

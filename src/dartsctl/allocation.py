@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from dartsctl.errors import Refused, UsageError
-from dartsctl.reader import HIGHEST_PORT, digits
+from dartsctl.stack.reader import HIGHEST_PORT, digits
 
 BROWSERS_REFUSE = frozenset({5060, 5061})
 """Numbers inside the usual dev range that are on the WHATWG bad-port list: no browser opens them (EDGE 63)."""

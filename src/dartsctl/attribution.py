@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from dartsctl.availability import Obstacle, Reason
-from dartsctl.bindings import Endpoint
-from dartsctl.containers import Container
 from dartsctl.holders import Connection, DevLease, ForeignContainer, Holder, HostProcess, OwnContainer, Unknown
 from dartsctl.listeners import Listener
 from dartsctl.process import Process
-from dartsctl.stack import Stack
+from dartsctl.stack.bindings import Endpoint
+from dartsctl.stack.containers import Container
+from dartsctl.stack.model import Stack
 
 
 class Witness(Protocol):

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
-from dartsctl import bindings
-from dartsctl.bindings import Endpoint, PortBinding
-from dartsctl.containers import Container
-from dartsctl.convergence import Convergence
-from dartsctl.engines import Engine
 from dartsctl.listeners import Listener, Probe
+from dartsctl.stack import bindings
+from dartsctl.stack.bindings import Endpoint, PortBinding
+from dartsctl.stack.containers import Container
+from dartsctl.stack.convergence import Convergence
+from dartsctl.stack.engine_rules import Engine
 
 
 class Reason(Enum):

@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from dartsctl.bindings import Endpoint
-from dartsctl.containers import Container
 from dartsctl.listeners import Listener
+from dartsctl.stack.bindings import Endpoint
+from dartsctl.stack.containers import Container
 
 
 class Lack(Enum):

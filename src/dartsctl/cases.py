@@ -9,10 +9,10 @@ from typing import Protocol
 
 from dartsctl.collisions import NameTaken
 from dartsctl.conflicts import Conflict
-from dartsctl.containers import Container
 from dartsctl.holders import Connection, DevLease, ForeignContainer, Holder, HostProcess, OwnContainer, SameStack, Unknown
 from dartsctl.process import Process
-from dartsctl.stack import Stack
+from dartsctl.stack.containers import Container
+from dartsctl.stack.model import Stack
 
 
 class Kind(Enum):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from dartsctl.production_env import Kind, Objection
-from dartsctl.stack import Mount, Stack
+from dartsctl.stack.model import Mount, Stack
 
 SOON = 14 * 86400.0
 """Seconds before its end at which a certificate is warned about."""

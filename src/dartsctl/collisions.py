@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dartsctl import stack_files
-from dartsctl.containers import Container
-from dartsctl.convergence import Convergence
-from dartsctl.same_stack import RunsAs
-from dartsctl.stack import Stack
+from dartsctl.stack import compose_files
+from dartsctl.stack.containers import Container
+from dartsctl.stack.convergence import Convergence
+from dartsctl.stack.model import Stack
+from dartsctl.stack.same_stack import RunsAs
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +77,8 @@ def of_other_files(containers: Sequence[Container], files: Sequence[str]) -> tup
     """
     found = []
     for container in containers:
-        ours = stack_files.identities(stack_files.own_files(files, container.project))
-        theirs = stack_files.identities(container.own_config_files)
+        ours = compose_files.identities(compose_files.own_files(files, container.project))
+        theirs = compose_files.identities(container.own_config_files)
         if not container.is_one_off and ours and theirs and not ours & theirs:
             found.append(container)
     return tuple(found)

@@ -10,12 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from dartsctl import blocks
 from dartsctl.availability import Availability, Obstacle, Reason
-from dartsctl.bindings import Endpoint, PortBinding, Protocol
-from dartsctl.engines import Engine
 from dartsctl.holders import Holder, SameStack
-from dartsctl.publishing import Unbound
+from dartsctl.stack import blocks
+from dartsctl.stack.bindings import Endpoint, PortBinding, Protocol
+from dartsctl.stack.engine_rules import Engine
+from dartsctl.stack.publishing import Unbound
 
 
 class Verdict(Enum):

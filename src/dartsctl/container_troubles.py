@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 
-from dartsctl import compose_errors
-from dartsctl.bindings import ANY_IPV4
 from dartsctl.facts import ContainerFacts, Facts, ServiceFacts, Wanted
 from dartsctl.findings import Cause, Confidence, Link
 from dartsctl.port_troubles import lacking, missing_ports, port_taken
+from dartsctl.stack import compose_errors
+from dartsctl.stack.bindings import ANY_IPV4
 from dartsctl.text.phrases import duration
 from dartsctl.trouble import Trouble, container_link, exit_words, one_line
 

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dartsctl import stack_files
 from dartsctl.errors import Refused, UsageError
 from dartsctl.settings import PRODUCTION, Settings, environment_key
 from dartsctl.settings_values import check_project
+from dartsctl.stack import compose_files
 from dartsctl.system import bounded_file
 from dartsctl.text.phrases import shell_command
 from dartsctl.trust import Trust
@@ -270,9 +270,9 @@ def _compose_defaults(folder: Path) -> tuple[Path, ...]:
     """Nothing in the working folder (Compose knows best: COMPOSE_FILE, the folders above), else what it would pick in `folder`."""
     if folder == _absolute(Path()):
         return ()
-    files = stack_files.in_folder(folder)
+    files = compose_files.in_folder(folder)
     if not files:
-        raise UsageError(f"no Compose file in {folder} ({', '.join(stack_files.COMPOSE_NAMES)})", hint="name it: dartsctl check -f FILE")
+        raise UsageError(f"no Compose file in {folder} ({', '.join(compose_files.COMPOSE_NAMES)})", hint="name it: dartsctl check -f FILE")
     return files
 
 

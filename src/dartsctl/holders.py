@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from dartsctl.containers import Container
 from dartsctl.process import Process
+from dartsctl.stack.containers import Container
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from dartsctl.bindings import ANY_IPV4, Endpoint, protocol_named
-from dartsctl.containers import Container
 from dartsctl.facts import ContainerFacts, Wanted
 from dartsctl.nginx_log import moment
-from dartsctl.reader import HIGHEST_PORT, LARGEST, Cursor, digits
+from dartsctl.stack.bindings import ANY_IPV4, Endpoint, protocol_named
+from dartsctl.stack.containers import Container
+from dartsctl.stack.reader import HIGHEST_PORT, LARGEST, Cursor, digits
 from dartsctl.text.safe_text import cut
 
 

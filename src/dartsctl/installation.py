@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from dartsctl import reader, spawn
+from dartsctl import spawn
 from dartsctl.errors import DartsctlError, DockerUnavailable
-from dartsctl.reader import Cursor, Source
+from dartsctl.stack import reader
+from dartsctl.stack.reader import Cursor, Source
 from dartsctl.system import bounded_file
 from dartsctl.text.phrases import shell_command
 from dartsctl.text.safe_text import cut

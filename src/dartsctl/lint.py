@@ -8,9 +8,9 @@ from typing import TypeVar
 
 from dartsctl.allocation import Allocation
 from dartsctl.conflicts import Finding, Verdict
-from dartsctl.containers import Container
 from dartsctl.socket_table import ranges
-from dartsctl.stack import PortEntry, Service, Stack
+from dartsctl.stack.containers import Container
+from dartsctl.stack.model import PortEntry, Service, Stack
 
 K = TypeVar("K", str, tuple[str, str])
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Literal
 
-from dartsctl.bindings import ANY_IPV4, ANY_IPV6, Endpoint, Protocol
+from dartsctl.stack.bindings import ANY_IPV4, ANY_IPV6, Endpoint, Protocol
 
 State = Literal["listen", "bound", "connected", "closing"]
 """tcp: LISTEN; bound but not listening; ESTABLISHED and its like; TIME_WAIT and its like. udp sockets are `bound` or `connected`."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dartsctl import compose_errors
 from dartsctl.conflicts import Conflict
 from dartsctl.facts import ContainerFacts, Facts, ServiceFacts, Wanted
 from dartsctl.findings import Cause, Link
 from dartsctl.holders import Connection, DevLease, ForeignContainer, Holder, HostProcess, OwnContainer, SameStack, Unknown
+from dartsctl.stack import compose_errors
 from dartsctl.text.safe_text import cut
 from dartsctl.trouble import Trouble, container_link
 

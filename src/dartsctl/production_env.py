@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from dartsctl.stack import Stack
+from dartsctl.stack.model import Stack
 from dartsctl.text.secret_names import is_open, is_secret, password_in, userinfo
 
 SHORTEST = 12

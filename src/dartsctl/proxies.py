@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from dartsctl.errors import UsageError
 from dartsctl.facts import ProxyKind, ServiceFacts
-from dartsctl.stack import Stack
+from dartsctl.stack.model import Stack
 
 ENTRIES = (80, 443, 8080, 8443)
 """Ports inside a container that a front door has."""

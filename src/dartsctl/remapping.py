@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from dartsctl.stack import PortEntry, Service, Stack
+from dartsctl.stack.model import PortEntry, Service, Stack
 
 OFFSET = 10000
 FIRST, LAST = 16000, 31999

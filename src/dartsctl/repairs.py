@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from dartsctl import compose_errors
 from dartsctl.facts import Facts, ServiceFacts
 from dartsctl.findings import Cause, Finding
+from dartsctl.stack import compose_errors
 
 
 class Action(Enum):

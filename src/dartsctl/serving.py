@@ -9,10 +9,10 @@ from pathlib import PurePath
 from typing import Any, Literal
 
 from dartsctl.allocation import BROWSERS_REFUSE, DEV_RANGE, Allocation, PortRange
-from dartsctl.bindings import normal_address
 from dartsctl.errors import UsageError
 from dartsctl.handover import How
-from dartsctl.reader import digits
+from dartsctl.stack.bindings import normal_address
+from dartsctl.stack.reader import digits
 from dartsctl.text import masking
 
 Kind = Literal["dev", "run"]

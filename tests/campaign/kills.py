@@ -192,12 +192,12 @@ def reuses(count: int, *, say: Callable[[str], None] = print) -> list[str]:
 
 def inside(count: int) -> int:
     """As pid 1 of a namespace: the seen process ends, a bystander gets its pid and its port, and must not be signalled."""
-    from dartsctl.bindings import Endpoint
     from dartsctl.commands.stopping import stop
     from dartsctl.edges import processes
     from dartsctl.edges.output import Screen
     from dartsctl.edges.prompts import Prompts
     from dartsctl.holders import HostProcess
+    from dartsctl.stack.bindings import Endpoint
 
     code = 0
     for number in range(count):

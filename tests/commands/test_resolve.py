@@ -21,14 +21,12 @@ import pytest
 from dartsctl import resolution
 from dartsctl.attribution import Attribution
 from dartsctl.availability import Obstacle, Reason
-from dartsctl.bindings import Endpoint, PortBinding
 from dartsctl.cases import Case, Kind, Unit, cases
 from dartsctl.collisions import NameTaken
 from dartsctl.commands import stopping
 from dartsctl.commands.host import Host
 from dartsctl.commands.resolve import HostFacts, Means, ask, carry_out, details_of, flags_for, subject
 from dartsctl.conflicts import Conflict
-from dartsctl.containers import Container
 from dartsctl.edges import processes, sockets, systemd
 from dartsctl.edges.engine import EngineApi
 from dartsctl.edges.history import History
@@ -38,7 +36,9 @@ from dartsctl.errors import DartsctlError, ExitCode, Interrupted, Refused, Timed
 from dartsctl.holders import Connection, ForeignContainer, HostProcess, Unknown
 from dartsctl.process import Process
 from dartsctl.resolution import Action, Choice, Request, Step
-from dartsctl.stack import Stack
+from dartsctl.stack.bindings import Endpoint, PortBinding
+from dartsctl.stack.containers import Container
+from dartsctl.stack.model import Stack
 from own_ports import free_ports
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ import pytest
 from dartsctl.certificate import Shelf
 from dartsctl.edges.certificates import DAYS, look, self_signed
 from dartsctl.errors import DartsctlError
-from dartsctl.stack import Mount
+from dartsctl.stack.model import Mount
 from signing import make_pair
 
 DAY = 86400.0
@@ -183,7 +183,7 @@ def test_a_user_who_may_not_read_the_key_or_the_folder_is_told_what_could_not_be
     (tmp_path / "certs" / "tls.key").chmod(0o600)
     (tmp_path / "closed").mkdir(mode=0o700)
     code = (
-        "import os, sys; from dartsctl.edges.certificates import look; from dartsctl.stack import Mount\n"
+        "import os, sys; from dartsctl.edges.certificates import look; from dartsctl.stack.model import Mount\n"
         "look([Mount(sys.argv[1] + '/certs', '/certs')]); os.setuid(65534)  # what Python loads late it may not read any more\n"
         "shelf = look([Mount(sys.argv[1] + '/certs', '/certs')]); print([one.key for one in shelf.certificates])\n"
         "print([path.name for path in look([Mount(sys.argv[1] + '/closed', '/certs')]).closed])"

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dartsctl.bindings import Endpoint
 from dartsctl.edges.engine import EngineApi
 from dartsctl.errors import DockerUnavailable, ExitCode
 from dartsctl.installation import DEFAULT_ENDPOINT, endpoint
+from dartsctl.stack.bindings import Endpoint
 
 if TYPE_CHECKING:
     from live.stack import LiveStack

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dartsctl import nginx_log
-from dartsctl.bindings import Endpoint
 from dartsctl.edges import network_namespace
 from dartsctl.edges.engine import EngineApi
 from dartsctl.installation import endpoint
+from dartsctl.stack.bindings import Endpoint
 
 if TYPE_CHECKING:
     from live.stack import LiveStack

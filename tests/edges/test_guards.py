@@ -200,7 +200,7 @@ def test_the_variable_works_as_asyncio_spells_it(python: Python, site: Path, por
 def test_dartsctl_itself_may_find_out_whether_the_port_is_free(python: Python, site: Path, port: int) -> None:
     guards.install(site, {port: "darts-app"})
     site.joinpath("libraries.pth").write_text("\n".join([str(SOURCE), *(one for one in sys.path if one.endswith("site-packages"))]))
-    code = "from dartsctl.edges import sockets; from dartsctl.bindings import Endpoint"
+    code = "from dartsctl.edges import sockets; from dartsctl.stack.bindings import Endpoint"
     assert said(python("-c", f"{code}; print(sockets.probe(Endpoint({port}, '127.0.0.1')).name)")) != "FREE"
     assert said(python("-c", f"import dartsctl.cli; {code}; print(sockets.probe(Endpoint({port}, '127.0.0.1')).name)")) == "FREE"
 

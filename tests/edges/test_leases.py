@@ -19,12 +19,12 @@ from pathlib import Path
 import pytest
 
 from dartsctl.allocation import BROWSERS_REFUSE, DEV_RANGE, PortRange, candidates
-from dartsctl.bindings import Endpoint
 from dartsctl.edges import processes, sockets
 from dartsctl.edges.leases import Lease, LeaseBook, held
 from dartsctl.errors import DartsctlError
 from dartsctl.listeners import Probe
 from dartsctl.serving import LeaseRecord
+from dartsctl.stack.bindings import Endpoint
 from dartsctl.state_folder import state_folder
 from dartsctl.system.files import UnsafeFile
 from tiny_disk import tiny_disk
@@ -35,7 +35,7 @@ HOLDER = """
 import sys
 from pathlib import Path
 from dartsctl.allocation import PortRange, candidates
-from dartsctl.bindings import Endpoint
+from dartsctl.stack.bindings import Endpoint
 from dartsctl.edges.leases import LeaseBook
 from dartsctl.edges.sockets import probe
 from dartsctl.listeners import Probe

@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from dartsctl.bindings import Endpoint
 from dartsctl.edges import network_namespace
+from dartsctl.stack.bindings import Endpoint
 
 TCP = """  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
    0: 0100007F:1388 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 41 1 0000000000000000 100 0 0 10 0

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dartsctl.bindings import Endpoint
 from dartsctl.edges.remote_engine import RemoteEngine
 from dartsctl.errors import DockerUnavailable
 from dartsctl.installation import endpoint
+from dartsctl.stack.bindings import Endpoint
 from dartsctl.text.masker import Masker
 
 if TYPE_CHECKING:

@@ -17,10 +17,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from dartsctl.bindings import Endpoint, Protocol
 from dartsctl.edges import sockets
 from dartsctl.errors import DartsctlError
 from dartsctl.listeners import Listener
+from dartsctl.stack.bindings import Endpoint, Protocol
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="sock_diag and /proc are Linux's")
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to make a network namespace or to become somebody else")

@@ -16,9 +16,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from dartsctl.bindings import Endpoint, Protocol
 from dartsctl.edges import sockets
 from dartsctl.listeners import Probe
+from dartsctl.stack.bindings import Endpoint, Protocol
 
 SOURCE = Path(sockets.__file__).parents[2]
 
@@ -333,7 +333,7 @@ def said_by(process: subprocess.Popen[str]) -> str:
 
 NO_DESCRIPTORS = """
 import resource, sys
-from dartsctl.bindings import Endpoint
+from dartsctl.stack.bindings import Endpoint
 from dartsctl.edges import sockets
 from dartsctl.errors import DartsctlError
 resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))
@@ -352,7 +352,7 @@ def test_a_probe_that_cannot_be_made_never_reads_as_free(port: int) -> None:
 
 AS_NOBODY = """
 import os, sys
-from dartsctl.bindings import Endpoint
+from dartsctl.stack.bindings import Endpoint
 from dartsctl.edges import sockets
 os.setuid(65534)  # only now: nobody may not read this interpreter and this checkout
 print(sockets.probe(Endpoint(int(sys.argv[1]), "127.0.0.1")).name)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dartsctl.availability import Reason
-from dartsctl.bindings import Endpoint, PortBinding
 from dartsctl.cases import Case, Kind, Unit
 from dartsctl.collisions import NameTaken
 from dartsctl.conflicts import Conflict
-from dartsctl.containers import PROJECT_LABEL, Container
 from dartsctl.holders import Connection, DevLease, ForeignContainer, Holder, HostProcess, OwnContainer, SameStack, Unknown
 from dartsctl.process import Process
+from dartsctl.stack.bindings import Endpoint, PortBinding
+from dartsctl.stack.containers import PROJECT_LABEL, Container
 
 SERVER = Process(4711, "python", 1, ("python", "run.py"), parents=((4700, "bash"), (1, "init")))
 SUPERVISED = Process(4711, "python", 1, parents=((4700, "supervisord"), (1, "init")))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from dartsctl.bindings import Endpoint, Protocol
-from dartsctl.containers import Container
 from dartsctl.holders import DevLease
 from dartsctl.listeners import Listener, Probe
 from dartsctl.process import Process
+from dartsctl.stack.bindings import Endpoint, Protocol
+from dartsctl.stack.containers import Container
 
 
 class FakeKernel:

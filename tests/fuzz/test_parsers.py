@@ -9,11 +9,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
-from dartsctl import compose_errors, log_stream, nginx_config, nginx_log, reader, stack
+from dartsctl import log_stream, nginx_config, nginx_log
 from dartsctl.edges import certificates, env_files, network_namespace
 from dartsctl.errors import DartsctlError
-from dartsctl.reader import Source, http_status
 from dartsctl.settings_file import line_numbers
+from dartsctl.stack import compose_errors, model, reader
+from dartsctl.stack.reader import Source, http_status
 
 EXAMPLES = int(os.environ.get("DARTSCTL_FUZZ_EXAMPLES", "60"))
 
@@ -94,7 +95,7 @@ PARSERS: dict[str, tuple[some.SearchStrategy[object], Callable[..., object]]] = 
         some.text(max_size=80),
         lambda text: (compose_errors.classify(text), compose_errors.plain(text), compose_errors.config_hint(text)),
     ),
-    "Compose's model": (values, stack.read),
+    "Compose's model": (values, model.read),
     "JSON": (some.text(max_size=60) | some.binary(max_size=60), lambda text: reader.loads(text, Source("x"))),
     "an env file": (env_lines, lambda text: (env_files.values_in(text), env_files.interpolated(text, {"A": "1"}))),
     "a certificate": (some.binary(max_size=200), certificates.served),

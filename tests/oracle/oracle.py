@@ -27,7 +27,6 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from scenario import BLOCK, IMAGE, Foreign, HostSocket, Scenario, draw
 
-from dartsctl.bindings import Endpoint
 from dartsctl.commands.host import Host
 from dartsctl.commands.preflight import Intent, look
 from dartsctl.commands.report import collision_lines, conflict_lines
@@ -36,6 +35,7 @@ from dartsctl.edges.docker import Compose
 from dartsctl.environment import adhoc
 from dartsctl.installation import NothingKnown, find_compose
 from dartsctl.listeners import Probe
+from dartsctl.stack.bindings import Endpoint
 
 PORT_ERROR = re.compile(
     r"port is already allocated|all ports are allocated|address already in use|cannot assign requested address|failed to bind host port"

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 def services(context: typer.Context, incomplete: str) -> list[str]:
     """The services of the environment whose verb is being typed, or of the files given with -f."""
     try:
-        from dartsctl import stack
         from dartsctl.cli.options import compose_on
+        from dartsctl.stack import model
 
-        return _beginning(stack.read(compose_on(_environment(context)).config().model).services, incomplete)
+        return _beginning(model.read(compose_on(_environment(context)).config().model).services, incomplete)
     except DartsctlError:
         return []
 

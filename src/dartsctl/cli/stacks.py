@@ -21,8 +21,8 @@ from dartsctl.cli.options import (
     verb,
 )
 from dartsctl.errors import UsageError
-from dartsctl.reader import digits
-from dartsctl.stack import MOST_REPLICAS
+from dartsctl.stack.model import MOST_REPLICAS
+from dartsctl.stack.reader import digits
 
 if TYPE_CHECKING:
     from dartsctl.environment import Environment

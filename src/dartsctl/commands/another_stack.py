@@ -8,7 +8,7 @@ from dartsctl.collisions import ProjectTaken
 from dartsctl.commands import report
 from dartsctl.commands.preflight import Preflight
 from dartsctl.errors import Refused
-from dartsctl.same_stack import RunsAs
+from dartsctl.stack.same_stack import RunsAs
 
 
 def refuse(preflight: Preflight, command: str) -> None:

@@ -12,14 +12,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
-from dartsctl import compose_progress
 from dartsctl.commands import streaming
 from dartsctl.commands.preflight import EngineClient, Preflight
-from dartsctl.compose_progress import Kind
-from dartsctl.containers import Container
 from dartsctl.edges.engine import EngineApi
 from dartsctl.edges.output import Screen
 from dartsctl.errors import DartsctlError, Interrupted
+from dartsctl.stack import compose_progress
+from dartsctl.stack.compose_progress import Kind
+from dartsctl.stack.containers import Container
 
 PATIENCE = 3.0
 """Seconds that an undo waits for containers which the engine was still creating when Compose left."""

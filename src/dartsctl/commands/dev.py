@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from dartsctl import addresses, remapping, stack
+from dartsctl import remapping
 from dartsctl.commands.obstacles import Answers
 from dartsctl.commands.preflight import Intent, engine_at
 from dartsctl.commands.up import UpRequest, up
@@ -21,7 +21,9 @@ from dartsctl.environment import Environment
 from dartsctl.errors import DartsctlError, DockerUnavailable, ExitCode, UsageError
 from dartsctl.installation import endpoint
 from dartsctl.serving import ServerRequest
-from dartsctl.stack import Stack
+from dartsctl.stack import addresses
+from dartsctl.stack import model as stack
+from dartsctl.stack.model import Stack
 from dartsctl.state_folder import state_folder
 
 _STOP_WITHIN = 4  # seconds that the container has to end: less than the supervisor's patience with Compose

@@ -12,7 +12,6 @@ from functools import partial
 from typing import Literal
 
 from dartsctl import certificate, nginx_log, proxies
-from dartsctl.bindings import Endpoint
 from dartsctl.commands import another_stack, examine_proxy
 from dartsctl.commands.examine_containers import Containers
 from dartsctl.commands.examine_proxy import Reading, Request
@@ -38,6 +37,7 @@ from dartsctl.facts import (
 )
 from dartsctl.installation import endpoint
 from dartsctl.nginx_log import Count
+from dartsctl.stack.bindings import Endpoint
 from dartsctl.text.masker import Masker
 
 ENGINE_DEADLINE = 2.0

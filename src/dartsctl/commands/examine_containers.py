@@ -8,15 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from dartsctl import nginx_log
-from dartsctl.bindings import Endpoint
 from dartsctl.collisions import NameTaken
 from dartsctl.commands.preflight import Preflight
-from dartsctl.containers import Container
 from dartsctl.edges import network_namespace, processes
 from dartsctl.edges.engine import EngineApi
 from dartsctl.errors import DockerUnavailable
 from dartsctl.facts import ContainerFacts, LogLine, ServiceFacts
 from dartsctl.inspection import Inspection, listed
+from dartsctl.stack.bindings import Endpoint
+from dartsctl.stack.containers import Container
 from dartsctl.text.masker import Masker
 
 _LINES = 30

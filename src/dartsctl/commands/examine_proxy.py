@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from dartsctl import nginx_config, nginx_log
-from dartsctl.bindings import ANY_IPV4, ANY_IPV6
 from dartsctl.edges.engine import EngineApi
 from dartsctl.errors import DartsctlError
 from dartsctl.facts import ContainerFacts, ServiceFacts, UpstreamFacts
 from dartsctl.nginx_config import Config, Route, Server, Target
 from dartsctl.nginx_log import Count, Entry
-from dartsctl.stack import Stack
+from dartsctl.stack.bindings import ANY_IPV4, ANY_IPV6
+from dartsctl.stack.model import Stack
 
 TLS_PORTS = (443, 8443, 9443)
 _FOLDERS = ("/etc/nginx", "/usr/local/openresty/nginx/conf", "/opt/bitnami/nginx/conf", "/usr/local/nginx/conf")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 
-from dartsctl.bindings import Endpoint, Protocol
 from dartsctl.edges import leases, processes, sockets
 from dartsctl.holders import DevLease
 from dartsctl.listeners import Listener, Probe
 from dartsctl.process import Process
 from dartsctl.serving import LeaseRecord
+from dartsctl.stack.bindings import Endpoint, Protocol
 
 
 class Host:

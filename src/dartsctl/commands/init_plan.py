@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dartsctl import scaffold, spawn, stack_files
+from dartsctl import scaffold, spawn
 from dartsctl.commands.moving import ComposeOn
 from dartsctl.edges import certificates, env_files
 from dartsctl.edges.project_files import template, template_mode, template_names
@@ -16,7 +16,8 @@ from dartsctl.environment import ENV_FILES, adhoc, conventional_names
 from dartsctl.errors import DartsctlError, UsageError
 from dartsctl.scaffold import PRIVATE, Change
 from dartsctl.settings import BUILT_IN, PRODUCTION, Settings
-from dartsctl.stack import Mount
+from dartsctl.stack import compose_files as stack_files
+from dartsctl.stack.model import Mount
 from dartsctl.system import bounded_file
 from dartsctl.text.phrases import shell_command
 

@@ -11,13 +11,13 @@ from typing import Protocol
 
 from dartsctl import serving
 from dartsctl.allocation import BROWSERS_REFUSE, candidates
-from dartsctl.bindings import Endpoint
-from dartsctl.bindings import Protocol as SocketProtocol
 from dartsctl.edges.leases import Lease, LeaseBook
 from dartsctl.errors import DartsctlError, ExitCode, UsageError
 from dartsctl.listeners import Listener, Probe
 from dartsctl.process import Process
 from dartsctl.serving import ServerRequest
+from dartsctl.stack.bindings import Endpoint
+from dartsctl.stack.bindings import Protocol as SocketProtocol
 
 
 class Sockets(Protocol):

@@ -9,10 +9,10 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 
-from dartsctl.compose_errors import plain
 from dartsctl.edges.docker import Compose
 from dartsctl.edges.output import Screen
 from dartsctl.errors import DartsctlError, ExitCode
+from dartsctl.stack.compose_errors import plain
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from dartsctl import remapping, stack
-from dartsctl.bindings import Endpoint, PortBinding, Protocol
+from dartsctl import remapping
 from dartsctl.cases import Case
 from dartsctl.collisions import NameTaken
 from dartsctl.commands.host import Host
@@ -23,6 +22,8 @@ from dartsctl.environment import Environment
 from dartsctl.errors import DartsctlError, ExitCode
 from dartsctl.listeners import Probe
 from dartsctl.remapping import AnyMove, Move, NameMove
+from dartsctl.stack import model as stack
+from dartsctl.stack.bindings import Endpoint, PortBinding, Protocol
 from dartsctl.state_folder import state_folder
 
 ComposeOn = Callable[[Environment], Compose]

@@ -8,18 +8,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from dartsctl import bound, compose_errors, health
-from dartsctl.bindings import Endpoint
+from dartsctl import bound
 from dartsctl.bound import Lack, Loss
 from dartsctl.commands import streaming
 from dartsctl.commands.host import Host
 from dartsctl.commands.preflight import EngineClient, Preflight
 from dartsctl.conflicts import Verdict
-from dartsctl.containers import Container
 from dartsctl.edges.docker import Compose
 from dartsctl.edges.engine import EngineApi
 from dartsctl.edges.output import Screen
 from dartsctl.errors import DartsctlError, ExitCode, NotHealthy
+from dartsctl.stack import compose_errors, health
+from dartsctl.stack.bindings import Endpoint
+from dartsctl.stack.containers import Container
 
 if TYPE_CHECKING:
     from dartsctl.inspection import Inspection

@@ -10,22 +10,24 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from dartsctl import collisions, conflicts, lint, publishing, same_stack, stack, stack_files
+from dartsctl import collisions, conflicts, lint
 from dartsctl.attribution import Attribution
 from dartsctl.availability import Availability
 from dartsctl.collisions import Collision, ProjectTaken
 from dartsctl.commands.host import Host
-from dartsctl.containers import Container
-from dartsctl.convergence import Convergence, converge, needed
 from dartsctl.edges import sockets
 from dartsctl.edges.docker import Compose, MissingVariable, Resolved
 from dartsctl.edges.engine import EngineApi
-from dartsctl.engines import Engine
 from dartsctl.environment import Environment, default_env_files
 from dartsctl.errors import DartsctlError, ExitCode
 from dartsctl.installation import endpoint
-from dartsctl.same_stack import RunsAs, WantedPorts
-from dartsctl.stack import Stack
+from dartsctl.stack import compose_files, publishing, same_stack
+from dartsctl.stack import model as stack
+from dartsctl.stack.containers import Container
+from dartsctl.stack.convergence import Convergence, converge, needed
+from dartsctl.stack.engine_rules import Engine
+from dartsctl.stack.model import Stack
+from dartsctl.stack.same_stack import RunsAs, WantedPorts
 from dartsctl.system import bounded_file
 
 if TYPE_CHECKING:
@@ -167,8 +169,8 @@ def _files_of_compose(environment: Environment) -> tuple[Path, ...]:
     folder = environment.directory
     separator = os.environ.get("COMPOSE_PATH_SEPARATOR") or os.pathsep
     if named := os.environ.get("COMPOSE_FILE") or _in_env_file("COMPOSE_FILE", environment):
-        return stack_files.named_by(named, folder, separator)
-    return stack_files.found_from(folder)
+        return compose_files.named_by(named, folder, separator)
+    return compose_files.found_from(folder)
 
 
 def _in_env_file(name: str, environment: Environment) -> str:

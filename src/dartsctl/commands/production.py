@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dartsctl import stack
 from dartsctl.allocation import Allocation
 from dartsctl.edges.docker import Compose
+from dartsctl.stack import model
 
 
 def allocation(documented: Allocation, production: Compose) -> Allocation:
     """Return the union. Raises DartsctlError where Compose cannot read the production files, TimedOut where it takes too long."""
-    return documented.united_with(stack.read(production.config().model).published_ports)
+    return documented.united_with(model.read(production.config().model).published_ports)

@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 
 from dartsctl import certificate, production_env
 from dartsctl.edges import certificates, env_files
-from dartsctl.engines import Engine
 from dartsctl.environment import Environment
 from dartsctl.errors import Refused, UsageError
 from dartsctl.production_env import Objection, Variable
-from dartsctl.stack import Stack
+from dartsctl.stack.engine_rules import Engine
+from dartsctl.stack.model import Stack
 
 
 @dataclass(frozen=True, slots=True)

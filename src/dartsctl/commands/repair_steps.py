@@ -6,7 +6,6 @@ import os
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from dartsctl import compose_errors
 from dartsctl.collisions import NameTaken
 from dartsctl.commands import another_stack, obstacles, report, streaming
 from dartsctl.commands.host import Host
@@ -22,6 +21,7 @@ from dartsctl.errors import DartsctlError, ExitCode
 from dartsctl.holders import ForeignContainer
 from dartsctl.installation import endpoint
 from dartsctl.repairs import Action, Plan, Step
+from dartsctl.stack import compose_errors
 
 _ONE_SERVICE = 120.0
 """Seconds for one call of Compose: its image is there."""

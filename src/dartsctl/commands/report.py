@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from dartsctl.availability import Reason
-from dartsctl.bindings import Endpoint, PortBinding, Protocol
 from dartsctl.collisions import Collision, NameTaken, Paused, ProjectTaken
 from dartsctl.commands.preflight import Preflight
 from dartsctl.conflicts import Conflict, Finding, Verdict
-from dartsctl.containers import Container
 from dartsctl.holders import Connection, DevLease, ForeignContainer, Holder, HostProcess, OwnContainer, SameStack, Unknown
 from dartsctl.process import Process
-from dartsctl.same_stack import RunsAs
 from dartsctl.socket_table import ranges
+from dartsctl.stack.bindings import Endpoint, PortBinding, Protocol
+from dartsctl.stack.containers import Container
+from dartsctl.stack.same_stack import RunsAs
 from dartsctl.text.phrases import duration
 from dartsctl.text.safe_text import cut
 

@@ -12,14 +12,12 @@ from dataclasses import dataclass, field
 
 from dartsctl import cases, resolution
 from dartsctl.availability import Reason
-from dartsctl.bindings import Endpoint
 from dartsctl.cases import Case, Unit
 from dartsctl.collisions import NameTaken
 from dartsctl.commands import report, server_stop, stopping
 from dartsctl.commands.host import Host
 from dartsctl.commands.preflight import EngineClient
 from dartsctl.conflicts import Conflict
-from dartsctl.containers import Container
 from dartsctl.edges import processes, systemd
 from dartsctl.edges.engine import EngineApi
 from dartsctl.edges.history import History
@@ -31,6 +29,8 @@ from dartsctl.holders import DevLease, HostProcess
 from dartsctl.listeners import Probe
 from dartsctl.process import Process
 from dartsctl.resolution import Action, Choice, Step
+from dartsctl.stack.bindings import Endpoint
+from dartsctl.stack.containers import Container
 
 GRACE = 10.0
 """Seconds between SIGTERM and the question about SIGKILL."""

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from dartsctl.bindings import Endpoint
-from dartsctl.bindings import Protocol as SocketProtocol
 from dartsctl.listeners import Listener, Probe
 from dartsctl.process import Process
+from dartsctl.stack.bindings import Endpoint
+from dartsctl.stack.bindings import Protocol as SocketProtocol
 
 _TCP: tuple[SocketProtocol, ...] = ("tcp",)
 _TRIES = 5

@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
-from dartsctl.bindings import Endpoint
 from dartsctl.commands.host import Host
 from dartsctl.edges import processes, signals
 from dartsctl.edges.output import Screen
@@ -21,6 +20,7 @@ from dartsctl.errors import DartsctlError, ExitCode, Refused
 from dartsctl.holders import HostProcess
 from dartsctl.listeners import Listener
 from dartsctl.process import Process
+from dartsctl.stack.bindings import Endpoint
 
 AFTER_KILL = 5.0
 """Seconds within which a killed process has gone, unless the kernel keeps it (uninterruptible sleep)."""

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from dartsctl import compose_errors, lint
+from dartsctl import lint
 from dartsctl.allocation import Allocation
 from dartsctl.commands import another_stack, obstacles, postflight, report, streaming
 from dartsctl.commands.attempt import Attempt, UndoResult, undone_when_interrupted
@@ -23,6 +23,7 @@ from dartsctl.edges.output import Screen
 from dartsctl.edges.prompts import Prompts
 from dartsctl.environment import Environment
 from dartsctl.errors import DartsctlError, ExitCode, Refused
+from dartsctl.stack import compose_errors
 
 
 @dataclass(frozen=True, slots=True)

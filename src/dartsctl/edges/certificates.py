@@ -16,7 +16,7 @@ from pathlib import Path
 from dartsctl import spawn
 from dartsctl.certificate import Certificate, KeyState, Shelf, holds_certificates
 from dartsctl.errors import DartsctlError
-from dartsctl.stack import Mount
+from dartsctl.stack.model import Mount
 from dartsctl.system import bounded_file
 
 DAYS = 825

@@ -11,13 +11,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from dartsctl import reader, spawn
-from dartsctl.compose_errors import config_hint, plain, unset_variables, without_env_text
+from dartsctl import spawn
 from dartsctl.environment import Environment
 from dartsctl.errors import DartsctlError
 from dartsctl.installation import VERSION_DEADLINE, KnownVersions, NothingKnown, find_compose
-from dartsctl.reader import Source
-from dartsctl.stack import MODEL
+from dartsctl.stack import reader
+from dartsctl.stack.compose_errors import config_hint, plain, unset_variables, without_env_text
+from dartsctl.stack.model import MODEL
+from dartsctl.stack.reader import Source
 from dartsctl.system import bounded_file
 from dartsctl.text.masker import Masker
 

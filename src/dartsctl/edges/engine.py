@@ -17,14 +17,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
 
-from dartsctl import containers, log_stream, reader, unix_http
-from dartsctl.containers import Container
-from dartsctl.engines import Engine, Kind
+from dartsctl import log_stream, unix_http
 from dartsctl.errors import DartsctlError, DockerUnavailable
 from dartsctl.installation import no_engine
 from dartsctl.log_stream import LogLine
-from dartsctl.reader import Cursor, Source
-from dartsctl.stack import Network, bridge_options
+from dartsctl.stack import containers, reader
+from dartsctl.stack.containers import Container
+from dartsctl.stack.engine_rules import Engine, Kind
+from dartsctl.stack.model import Network, bridge_options
+from dartsctl.stack.reader import Cursor, Source
 from dartsctl.system import bounded_file
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from dartsctl.bindings import Endpoint
 from dartsctl.socket_table import ALL_PORTS, peer_rows, proc_rows
+from dartsctl.stack.bindings import Endpoint
 
 TABLES = ("tcp", "tcp6")
 _END = r"(?:[0-9A-F]{8}|[0-9A-F]{32}):[0-9A-F]{4}"

@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 
 from dartsctl.errors import DartsctlError
-from dartsctl.reader import http_status
+from dartsctl.stack.reader import http_status
 
 _ENOUGH = 4096
 """Bytes of an answer that are read at most: its first line says all."""

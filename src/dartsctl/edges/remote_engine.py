@@ -7,15 +7,16 @@ import sys
 from collections.abc import Iterator
 from typing import Literal
 
-from dartsctl import reader, spawn
-from dartsctl.bindings import ANY_IPV4, Endpoint, protocol_named
-from dartsctl.containers import Container
+from dartsctl import spawn
 from dartsctl.edges.remote_query import FAILED
-from dartsctl.engines import Engine
 from dartsctl.errors import DockerUnavailable, TimedOut
 from dartsctl.installation import find_docker, no_docker_command, no_engine
 from dartsctl.nginx_log import moment
-from dartsctl.reader import Cursor, Source, digits
+from dartsctl.stack import reader
+from dartsctl.stack.bindings import ANY_IPV4, Endpoint, protocol_named
+from dartsctl.stack.containers import Container
+from dartsctl.stack.engine_rules import Engine
+from dartsctl.stack.reader import Cursor, Source, digits
 
 _DEADLINE = 20.0
 """Seconds of one question: ssh takes some before it is through."""
@@ -81,7 +82,7 @@ def _targets(ports: Cursor) -> Iterator[tuple[Endpoint, int]]:
 
 
 def _status(state: Cursor) -> str:
-    """The sentence that the engine's list has for this state, as far as health.py reads it."""
+    """The sentence that the engine's list has for this state, as far as stack/health.py reads it."""
     status, health = state.at("Status").text(), state.at("Health").at("Status").text("")
     if status == "exited":
         return f"Exited ({state.at('ExitCode').integer(0, minimum=-reader.LARGEST)})"

@@ -15,10 +15,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from dartsctl.bindings import Endpoint, Protocol, normal_address
 from dartsctl.errors import DartsctlError
 from dartsctl.listeners import Listener, Probe, State
 from dartsctl.socket_table import NETLINK_SOCK_DIAG, answer, proc_rows, requests
+from dartsctl.stack.bindings import Endpoint, Protocol, normal_address
 
 _KINDS = {
     "tcp": (socket.SOCK_STREAM, socket.IPPROTO_TCP),

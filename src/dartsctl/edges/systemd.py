@@ -11,7 +11,7 @@ from dartsctl import spawn
 from dartsctl.cases import Unit
 from dartsctl.errors import DartsctlError
 from dartsctl.process import Process
-from dartsctl.reader import digits
+from dartsctl.stack.reader import digits
 
 _UNIT = re.compile(r"/([^/\n]+\.service)")
 _USER_MANAGER = re.compile(r"user@\d+\.service")

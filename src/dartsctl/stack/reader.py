@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
-from dartsctl.bindings import Protocol, normal_address, protocol_named
 from dartsctl.errors import DartsctlError
+from dartsctl.stack.bindings import Protocol, normal_address, protocol_named
 
 HIGHEST_PORT = 65535
 LARGEST = 2**63 - 1

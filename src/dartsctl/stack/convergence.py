@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from dartsctl.bindings import Endpoint, PortBinding
-from dartsctl.containers import Container
-from dartsctl.stack import Stack
+from dartsctl.stack.bindings import Endpoint, PortBinding
+from dartsctl.stack.containers import Container
+from dartsctl.stack.model import Stack
 
 
 @dataclass(frozen=True, slots=True)

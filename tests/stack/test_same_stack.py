@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from dartsctl.bindings import Endpoint
-from dartsctl.containers import Container
-from dartsctl.same_stack import RunsAs, find
-from dartsctl.stack import PortEntry, Service, Stack
+from dartsctl.stack.bindings import Endpoint
+from dartsctl.stack.containers import Container
+from dartsctl.stack.model import PortEntry, Service, Stack
+from dartsctl.stack.same_stack import RunsAs, find
 from fakes.kernel import container
 
 FILES = ("/srv/second/compose.yml",)

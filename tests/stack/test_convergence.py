@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from dartsctl.bindings import Endpoint, PortBinding
-from dartsctl.containers import Container
-from dartsctl.convergence import Convergence, converge, needed
-from dartsctl.stack import Service, Stack
+from dartsctl.stack.bindings import Endpoint, PortBinding
+from dartsctl.stack.containers import Container
+from dartsctl.stack.convergence import Convergence, converge, needed
+from dartsctl.stack.model import Service, Stack
 from fakes.kernel import container
 
 HASHES = {"web": "same", "db": "same"}

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
-from dartsctl import reader
 from dartsctl.errors import DartsctlError, DockerUnavailable
-from dartsctl.reader import Cursor, Source, digits, http_status
+from dartsctl.stack import reader
+from dartsctl.stack.reader import Cursor, Source, digits, http_status
 
 SOURCE = Source("the engine", error=DockerUnavailable, hint="docker version")
 

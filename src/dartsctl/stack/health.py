@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from types import MappingProxyType
 
-from dartsctl.containers import Container
-from dartsctl.stack import Stack
+from dartsctl.stack.containers import Container
+from dartsctl.stack.model import Stack
 
 GIVE_UP = 7
 """Restarts of one container while nothing else in its stack moves, after which more of them are not waited for: the engine's growing pauses

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dartsctl.compose_progress import Progress, lost_name, read
+from dartsctl.stack.compose_progress import Progress, lost_name, read
 
 RECORDED = {
     " Network shop_default  Creating": Progress("network", "shop_default", "creating"),

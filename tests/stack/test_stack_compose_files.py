@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dartsctl import stack_files
+from dartsctl.stack import compose_files
 from two_users import NOBODY, as_user, needs_root, public_folder
 
 
@@ -24,16 +24,16 @@ from two_users import NOBODY, as_user, needs_root, public_folder
 def test_compose_s_own_order(tmp_path: Path, there: tuple[str, ...], picked: tuple[str, ...]) -> None:
     for name in there:
         (tmp_path / name).touch()
-    assert stack_files.in_folder(tmp_path) == tuple(tmp_path / name for name in picked)
+    assert compose_files.in_folder(tmp_path) == tuple(tmp_path / name for name in picked)
 
 
 def test_the_nearest_folder_above_that_has_files_is_meant(tmp_path: Path) -> None:
     (tmp_path / "compose.yml").touch()
     below = tmp_path / "src" / "app"
     below.mkdir(parents=True)
-    assert stack_files.found_from(below) == (tmp_path / "compose.yml",)
+    assert compose_files.found_from(below) == (tmp_path / "compose.yml",)
     (tmp_path / "src" / "docker-compose.yml").touch()
-    assert stack_files.found_from(below) == (tmp_path / "src" / "docker-compose.yml",)
+    assert compose_files.found_from(below) == (tmp_path / "src" / "docker-compose.yml",)
 
 
 @needs_root
@@ -42,19 +42,19 @@ def test_a_folder_above_that_is_closed_to_us_has_no_files() -> None:
         (closed / "compose.yml").touch()
         below = closed / "open"
         below.mkdir()
-        assert as_user(NOBODY, lambda: stack_files.found_from(below)) == "()"
+        assert as_user(NOBODY, lambda: compose_files.found_from(below)) == "()"
 
 
 @pytest.mark.parametrize("label", ["/srv/\0/compose.yml", "/srv/\ud800/compose.yml", "/a" * 500_000, "-", ""])
 def test_a_label_that_is_no_path_is_only_like_itself(label: str) -> None:
-    assert len(stack_files.identities([label, label])) == 1
-    assert stack_files.identities([label]) != stack_files.identities(["/srv/shop/compose.yml"])
+    assert len(compose_files.identities([label, label])) == 1
+    assert compose_files.identities([label]) != compose_files.identities(["/srv/shop/compose.yml"])
 
 
 def test_a_variable_s_files_are_relative_to_the_folder() -> None:
-    assert stack_files.named_by("a.yml:../b.yml:/c.yml:", Path("/srv/shop"), ":") == (Path("/srv/shop/a.yml"), Path("/srv/b.yml"), Path("/c.yml"))
+    assert compose_files.named_by("a.yml:../b.yml:/c.yml:", Path("/srv/shop"), ":") == (Path("/srv/shop/a.yml"), Path("/srv/b.yml"), Path("/c.yml"))
 
 
 def test_only_overrides_of_the_project_itself_are_left_out() -> None:
     files = ["/srv/compose.yml", "/s/overrides/shop.yml", "/s/overrides/shop.app.yml", "/srv/overrides/other.yml", "/srv/shop.yml"]
-    assert list(stack_files.own_files(files, "shop")) == ["/srv/compose.yml", "/srv/overrides/other.yml", "/srv/shop.yml"]
+    assert list(compose_files.own_files(files, "shop")) == ["/srv/compose.yml", "/srv/overrides/other.yml", "/srv/shop.yml"]

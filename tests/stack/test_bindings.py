@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dartsctl.bindings import Endpoint, PortBinding, Protocol, normal_address, protocol_named
+from dartsctl.stack.bindings import Endpoint, PortBinding, Protocol, normal_address, protocol_named
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from dartsctl import stack
-from dartsctl.compose_errors import unset_variables
 from dartsctl.errors import DartsctlError
-from dartsctl.stack import Network, PortEntry, Service, Stack
+from dartsctl.stack import model as stack
+from dartsctl.stack.compose_errors import unset_variables
+from dartsctl.stack.model import Network, PortEntry, Service, Stack
 
-RECORDED = Path(__file__).parent / "data" / "compose"
+RECORDED = Path(__file__).parents[1] / "data" / "compose"
 
 
 def recorded(name: str) -> Stack:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from dartsctl.health import GIVE_UP, Condition, CrashLoops, Health, ServiceHealth, assess, may_be_looping, wait
-from dartsctl.stack import Service, Stack
+from dartsctl.stack.health import GIVE_UP, Condition, CrashLoops, Health, ServiceHealth, assess, may_be_looping, wait
+from dartsctl.stack.model import Service, Stack
 from fakes.kernel import container
 
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from dartsctl.containers import Container
 from dartsctl.errors import UsageError
+from dartsctl.stack.containers import Container
 
 _PLACEHOLDER = re.compile(r"\{([a-zA-Z0-9][\w-]*)\.(host|port)(?::([0-9]{1,5}))?\}")
 _ENVIRONMENT = re.compile(r"\{env\.(\w+)\}")

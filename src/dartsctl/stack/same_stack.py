@@ -26,9 +26,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from dartsctl import stack_files
-from dartsctl.containers import Container
-from dartsctl.stack import Service, Stack
+from dartsctl.stack import compose_files
+from dartsctl.stack.containers import Container
+from dartsctl.stack.model import Service, Stack
 
 Sign = Literal["files", "names", "services"]
 WantedPorts = Callable[[Container], Collection[int] | None]
@@ -73,7 +73,7 @@ def find(
     own = projects.pop(stack.project, [])
     if any(container.service in ours and container.state in _ALIVE for container in own):
         return None
-    own_files = tuple(stack_files.own_files(files, stack.project))
+    own_files = tuple(compose_files.own_files(files, stack.project))
     found = []
     for project, theirs in sorted(projects.items()):
         sign = None if project in siblings else _by_files_or_names(ours, theirs, own_files)
@@ -101,9 +101,9 @@ def _contains(ours: Mapping[str, Service], theirs: Sequence[Container]) -> bool:
 
 
 def _same_files(theirs: Sequence[Container], files: Sequence[str]) -> tuple[str, ...]:
-    ours = stack_files.identities(files)
+    ours = compose_files.identities(files)
     for names in dict.fromkeys(container.own_config_files for container in theirs):
-        if names and stack_files.identities(names) == ours:
+        if names and compose_files.identities(names) == ours:
             return names
     return ()
 

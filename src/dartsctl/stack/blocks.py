@@ -10,8 +10,8 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from dartsctl.bindings import PortBinding
-from dartsctl.stack import PortEntry
+from dartsctl.stack.bindings import PortBinding
+from dartsctl.stack.model import PortEntry
 
 SHORTEST = 8
 """Shorter runs stay single rows: they are usually written port by port, and read so."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dartsctl.engines import Engine, Kind
+from dartsctl.stack.engine_rules import Engine, Kind
 
 
 @pytest.mark.parametrize(

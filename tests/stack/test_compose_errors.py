@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from dartsctl.bindings import Endpoint
-from dartsctl.compose_errors import classify, config_hint, plain, unset_variables, without_env_text
+from dartsctl.stack.bindings import Endpoint
+from dartsctl.stack.compose_errors import classify, config_hint, plain, unset_variables, without_env_text
 
 ID = "a44463d6bdeb4bf4bc9aca91686b8f1296ce2a1c8e0c7c8cb7f78027102cdf96"
 DRIVER = f"driver failed programming external connectivity on endpoint demo-a-1 ({ID}): "
@@ -201,7 +201,7 @@ def test_unset_variables_are_named_once_and_in_order() -> None:  # EDGE 48
     assert unset_variables('level=warning msg="the attribute `version` is obsolete"') == ()
 
 
-REFUSED = json.loads((Path(__file__).parent / "data" / "compose" / "refused.json").read_text())
+REFUSED = json.loads((Path(__file__).parents[1] / "data" / "compose" / "refused.json").read_text())
 
 
 @pytest.mark.parametrize(

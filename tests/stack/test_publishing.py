@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from dartsctl import stack
-from dartsctl.bindings import PortBinding
-from dartsctl.engines import Engine
-from dartsctl.publishing import published
-from dartsctl.stack import Network, PortEntry, Service, Stack
+from dartsctl.stack import model as stack
+from dartsctl.stack.bindings import PortBinding
+from dartsctl.stack.engine_rules import Engine
+from dartsctl.stack.model import Network, PortEntry, Service, Stack
+from dartsctl.stack.publishing import published
 
 OLD = ("20.10.24+dfsg1", "26.1.5+dfsg1")
 NEW = ("28.5.2+dfsg4", "")
@@ -229,7 +229,7 @@ def test_entries_that_differ_in_more_than_the_address_are_pieces_of_their_own(ot
 
 
 def test_the_recorded_networks_bind_what_engine_28_was_seen_to_bind() -> None:  # EDGE 52
-    model = stack.read(json.loads((Path(__file__).parent / "data/compose/networks.json").read_text())["model"])
+    model = stack.read(json.loads((Path(__file__).parents[1] / "data/compose/networks.json").read_text())["model"])
     answer = published(model, Engine("28.5.2+dfsg4"))
     assert {binding.service: binding.addresses for binding in answer.bindings} == {
         "bridge": ("0.0.0.0", "::"),

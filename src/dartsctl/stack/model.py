@@ -9,8 +9,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from dartsctl.bindings import Protocol
-from dartsctl.reader import HIGHEST_PORT, LARGEST, Cursor, Source, digits
+from dartsctl.stack.bindings import Protocol
+from dartsctl.stack.reader import HIGHEST_PORT, LARGEST, Cursor, Source, digits
 
 MODEL = Source("Compose's model", hint="docker compose config --format json    (this is what Compose answers)")
 MOST_REPLICAS = 10_000

@@ -8,18 +8,18 @@ from dataclasses import replace
 
 import pytest
 
-from dartsctl import blocks
 from dartsctl.attribution import Attribution
 from dartsctl.availability import Availability
-from dartsctl.bindings import Endpoint, PortBinding, Protocol
 from dartsctl.conflicts import Finding, Verdict, find
-from dartsctl.containers import Container
-from dartsctl.convergence import converge, needed
-from dartsctl.engines import Engine
 from dartsctl.holders import SameStack
 from dartsctl.listeners import Listener, Probe
-from dartsctl.publishing import published
-from dartsctl.stack import Network, PortEntry, Service, Stack
+from dartsctl.stack import blocks
+from dartsctl.stack.bindings import Endpoint, PortBinding, Protocol
+from dartsctl.stack.containers import Container
+from dartsctl.stack.convergence import converge, needed
+from dartsctl.stack.engine_rules import Engine
+from dartsctl.stack.model import Network, PortEntry, Service, Stack
+from dartsctl.stack.publishing import published
 from fakes.kernel import FakeKernel, container, listening
 
 FIRST = 21000

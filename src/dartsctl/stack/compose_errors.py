@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from dartsctl.bindings import Endpoint, normal_address, protocol_named
-from dartsctl.reader import HIGHEST_PORT, digits
+from dartsctl.stack.bindings import Endpoint, normal_address, protocol_named
+from dartsctl.stack.reader import HIGHEST_PORT, digits
 
 FailureKind = Literal["port", "address", "privileged", "unsupported", "image", "paused", "name", "network", "engine", "unhealthy", "other"]
 

@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from dartsctl.bindings import ANY_IPV4, Endpoint
-from dartsctl.reader import LARGEST, Cursor, digits
-from dartsctl.stack_files import own_files
+from dartsctl.stack.bindings import ANY_IPV4, Endpoint
+from dartsctl.stack.compose_files import own_files
+from dartsctl.stack.reader import LARGEST, Cursor, digits
 
 PROJECT_LABEL = "com.docker.compose.project"
 

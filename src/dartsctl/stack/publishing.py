@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from dartsctl import blocks
-from dartsctl.bindings import ANY_IPV4, ANY_IPV6, PortBinding, normal_address
-from dartsctl.engines import Engine
-from dartsctl.stack import Network, PortEntry, Service, Stack
+from dartsctl.stack import blocks
+from dartsctl.stack.bindings import ANY_IPV4, ANY_IPV6, PortBinding, normal_address
+from dartsctl.stack.engine_rules import Engine
+from dartsctl.stack.model import Network, PortEntry, Service, Stack
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from dartsctl.addresses import ServiceAddress, fill
 from dartsctl.errors import UsageError
+from dartsctl.stack.addresses import ServiceAddress, fill
 
 WHERE = {"rabbitmq": (ServiceAddress("127.0.0.1", 15673, 5672), ServiceAddress("127.0.0.1", 25673, 15672))}
 

@@ -1,0 +1,1 @@
+"""What Compose resolves, and how an engine treats it."""
