@@ -8,8 +8,8 @@ from pathlib import Path
 
 from measure import Ratio, command, compare
 
-from dartsctl.allocation import PRODUCTION_PORTS, Allocation
 from dartsctl.edges import guards
+from dartsctl.ports.allocation import PRODUCTION_PORTS, Allocation
 
 
 def start(folder: Path, *, rounds: int) -> Ratio:

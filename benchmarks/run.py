@@ -28,10 +28,10 @@ import crowd
 import guarded
 from measure import Ratio, Timed, call, command, compare
 
-from dartsctl.allocation import DEV_RANGE, PRODUCTION_PORTS, PortRange, candidates
 from dartsctl.edges import sockets
 from dartsctl.edges.leases import Lease, LeaseBook
-from dartsctl.listeners import Probe
+from dartsctl.ports.allocation import DEV_RANGE, PRODUCTION_PORTS, PortRange, candidates
+from dartsctl.ports.listeners import Probe
 from dartsctl.serving import LeaseRecord, url_of
 from dartsctl.stack.bindings import Endpoint
 

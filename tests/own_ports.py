@@ -1,6 +1,6 @@
 """Port numbers for tests: each test process has a block of its own, because files run side by side and ask for numbers long before they bind them.
 
-The blocks lie outside the dev range and the kernel's own range, and no binding of these numbers is moved into them (remapping.py).
+The blocks lie outside the dev range and the kernel's own range, and no binding of these numbers is moved into them (ports/remapping.py).
 """
 
 from __future__ import annotations

@@ -9,8 +9,6 @@ from typing import Any
 import pytest
 
 from dartsctl import inspection
-from dartsctl.availability import Reason
-from dartsctl.conflicts import Conflict
 from dartsctl.diagnosis import Cause, Diagnosis, diagnose
 from dartsctl.facts import (
     CertificateFacts,
@@ -25,10 +23,12 @@ from dartsctl.facts import (
     UpstreamFacts,
     Wanted,
 )
-from dartsctl.holders import ForeignContainer, Holder, HostProcess, Unknown
 from dartsctl.nginx_config import Config, Listen, Route, Server, Target
 from dartsctl.nginx_log import Count, Failure
-from dartsctl.process import Process
+from dartsctl.ports.availability import Reason
+from dartsctl.ports.conflicts import Conflict
+from dartsctl.ports.holders import ForeignContainer, Holder, HostProcess, Unknown
+from dartsctl.ports.process import Process
 from dartsctl.stack import reader
 from dartsctl.stack.bindings import Endpoint, PortBinding
 from dartsctl.stack.containers import Container

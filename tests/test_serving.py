@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from dartsctl.allocation import PRODUCTION_PORTS, Allocation, PortRange
 from dartsctl.errors import ExitCode, Refused, UsageError
+from dartsctl.ports.allocation import PRODUCTION_PORTS, Allocation, PortRange
 from dartsctl.serving import (
     LeaseRecord,
     ServerRequest,

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from dartsctl.allocation import DEV_RANGE, PRODUCTION_PORTS, PortRange
 from dartsctl.errors import ExitCode, UsageError
+from dartsctl.ports.allocation import DEV_RANGE, PRODUCTION_PORTS, PortRange
 from dartsctl.settings import Settings, load
 from dartsctl.settings_file import line_numbers
 

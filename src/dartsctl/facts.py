@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from dartsctl.conflicts import Conflict
 from dartsctl.nginx_config import Config, Listen, Route, Target
 from dartsctl.nginx_log import Count
+from dartsctl.ports.conflicts import Conflict
 from dartsctl.stack.bindings import Endpoint
 
 ProxyKind = Literal["nginx", "haproxy", "traefik", "caddy", "envoy", "httpd", "other"]

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any, Literal
 
-from dartsctl.allocation import BROWSERS_REFUSE, DEV_RANGE, Allocation, PortRange
 from dartsctl.errors import UsageError
 from dartsctl.handover import How
+from dartsctl.ports.allocation import BROWSERS_REFUSE, DEV_RANGE, Allocation, PortRange
 from dartsctl.stack.bindings import normal_address
 from dartsctl.stack.reader import digits
 from dartsctl.text import masking

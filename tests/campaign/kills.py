@@ -196,7 +196,7 @@ def inside(count: int) -> int:
     from dartsctl.edges import processes
     from dartsctl.edges.output import Screen
     from dartsctl.edges.prompts import Prompts
-    from dartsctl.holders import HostProcess
+    from dartsctl.ports.holders import HostProcess
     from dartsctl.stack.bindings import Endpoint
 
     code = 0

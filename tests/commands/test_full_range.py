@@ -8,8 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from dartsctl.allocation import BROWSERS_REFUSE, DEV_RANGE
 from dartsctl.edges import sockets
+from dartsctl.ports.allocation import BROWSERS_REFUSE, DEV_RANGE
 
 LAUNCHES = 99
 SERVER = 'echo "$PORT"; exec sleep 600'  # it has the lease as long as it lives; nothing needs to listen

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from dartsctl.cases import Kind
 from dartsctl.commands.outlook import foresee
-from dartsctl.resolution import Policy, Request
+from dartsctl.ports.cases import Kind
+from dartsctl.ports.resolution import Policy, Request
 from fakes.conflict_cases import CASES
 
 

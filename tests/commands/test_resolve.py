@@ -18,24 +18,24 @@ from typing import TYPE_CHECKING, Any, Literal
 import psutil
 import pytest
 
-from dartsctl import resolution
-from dartsctl.attribution import Attribution
-from dartsctl.availability import Obstacle, Reason
-from dartsctl.cases import Case, Kind, Unit, cases
-from dartsctl.collisions import NameTaken
 from dartsctl.commands import stopping
 from dartsctl.commands.host import Host
 from dartsctl.commands.resolve import HostFacts, Means, ask, carry_out, details_of, flags_for, subject
-from dartsctl.conflicts import Conflict
 from dartsctl.edges import processes, sockets, systemd
 from dartsctl.edges.engine import EngineApi
 from dartsctl.edges.history import History
 from dartsctl.edges.output import Screen
 from dartsctl.edges.prompts import Prompts
 from dartsctl.errors import DartsctlError, ExitCode, Interrupted, Refused, TimedOut
-from dartsctl.holders import Connection, ForeignContainer, HostProcess, Unknown
-from dartsctl.process import Process
-from dartsctl.resolution import Action, Choice, Request, Step
+from dartsctl.ports import resolution
+from dartsctl.ports.attribution import Attribution
+from dartsctl.ports.availability import Obstacle, Reason
+from dartsctl.ports.cases import Case, Kind, Unit, cases
+from dartsctl.ports.collisions import NameTaken
+from dartsctl.ports.conflicts import Conflict
+from dartsctl.ports.holders import Connection, ForeignContainer, HostProcess, Unknown
+from dartsctl.ports.process import Process
+from dartsctl.ports.resolution import Action, Choice, Request, Step
 from dartsctl.stack.bindings import Endpoint, PortBinding
 from dartsctl.stack.containers import Container
 from dartsctl.stack.model import Stack

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from dartsctl.commands.server_watch import Seen, Watch
-from dartsctl.listeners import Listener, Probe
-from dartsctl.process import Process
+from dartsctl.ports.listeners import Listener, Probe
+from dartsctl.ports.process import Process
 from dartsctl.stack.bindings import Endpoint, Protocol
 
 SUPERVISOR, OURS, THEIRS = 100, 101, 999

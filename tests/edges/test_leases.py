@@ -18,11 +18,11 @@ from pathlib import Path
 
 import pytest
 
-from dartsctl.allocation import BROWSERS_REFUSE, DEV_RANGE, PortRange, candidates
 from dartsctl.edges import processes, sockets
 from dartsctl.edges.leases import Lease, LeaseBook, held
 from dartsctl.errors import DartsctlError
-from dartsctl.listeners import Probe
+from dartsctl.ports.allocation import BROWSERS_REFUSE, DEV_RANGE, PortRange, candidates
+from dartsctl.ports.listeners import Probe
 from dartsctl.serving import LeaseRecord
 from dartsctl.stack.bindings import Endpoint
 from dartsctl.state_folder import state_folder
@@ -34,11 +34,11 @@ SOURCE = Path(__file__).parents[2] / "src"
 HOLDER = """
 import sys
 from pathlib import Path
-from dartsctl.allocation import PortRange, candidates
+from dartsctl.ports.allocation import PortRange, candidates
 from dartsctl.stack.bindings import Endpoint
 from dartsctl.edges.leases import LeaseBook
 from dartsctl.edges.sockets import probe
-from dartsctl.listeners import Probe
+from dartsctl.ports.listeners import Probe
 folder, first, last, avoid, start = sys.argv[1:]
 order = candidates(PortRange(int(first), int(last)), preferred=None, start=int(start), avoid=frozenset(map(int, avoid.split(","))))
 print("ready", flush=True)

@@ -15,7 +15,7 @@ import pytest
 
 from dartsctl.edges import processes
 from dartsctl.errors import Refused
-from dartsctl.process import Process
+from dartsctl.ports.process import Process
 
 Start = Callable[..., "subprocess.Popen[bytes]"]
 

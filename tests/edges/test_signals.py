@@ -13,7 +13,7 @@ import pytest
 
 from dartsctl.edges import processes, signals
 from dartsctl.errors import DartsctlError, Refused
-from dartsctl.process import Process
+from dartsctl.ports.process import Process
 
 Start = Callable[..., "subprocess.Popen[bytes]"]
 

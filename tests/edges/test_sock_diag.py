@@ -19,7 +19,7 @@ import pytest
 
 from dartsctl.edges import sockets
 from dartsctl.errors import DartsctlError
-from dartsctl.listeners import Listener
+from dartsctl.ports.listeners import Listener
 from dartsctl.stack.bindings import Endpoint, Protocol
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="sock_diag and /proc are Linux's")

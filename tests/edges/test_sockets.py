@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from dartsctl.edges import sockets
-from dartsctl.listeners import Probe
+from dartsctl.ports.listeners import Probe
 from dartsctl.stack.bindings import Endpoint, Protocol
 
 SOURCE = Path(sockets.__file__).parents[2]

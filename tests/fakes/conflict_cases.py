@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dartsctl.availability import Reason
-from dartsctl.cases import Case, Kind, Unit
-from dartsctl.collisions import NameTaken
-from dartsctl.conflicts import Conflict
-from dartsctl.holders import Connection, DevLease, ForeignContainer, Holder, HostProcess, OwnContainer, SameStack, Unknown
-from dartsctl.process import Process
+from dartsctl.ports.availability import Reason
+from dartsctl.ports.cases import Case, Kind, Unit
+from dartsctl.ports.collisions import NameTaken
+from dartsctl.ports.conflicts import Conflict
+from dartsctl.ports.holders import Connection, DevLease, ForeignContainer, Holder, HostProcess, OwnContainer, SameStack, Unknown
+from dartsctl.ports.process import Process
 from dartsctl.stack.bindings import Endpoint, PortBinding
 from dartsctl.stack.containers import PROJECT_LABEL, Container
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from dartsctl.holders import DevLease
-from dartsctl.listeners import Listener, Probe
-from dartsctl.process import Process
+from dartsctl.ports.holders import DevLease
+from dartsctl.ports.listeners import Listener, Probe
+from dartsctl.ports.process import Process
 from dartsctl.stack.bindings import Endpoint, Protocol
 from dartsctl.stack.containers import Container
 

@@ -6,11 +6,11 @@ import json
 import os
 import sys
 
-from dartsctl.allocation import Allocation, PortRange
 from dartsctl.commands.run import run
 from dartsctl.edges import processes, sockets
 from dartsctl.edges.leases import LeaseBook
 from dartsctl.errors import DartsctlError
+from dartsctl.ports.allocation import Allocation, PortRange
 from dartsctl.serving import ServerRequest
 
 

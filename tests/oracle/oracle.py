@@ -34,7 +34,7 @@ from dartsctl.edges import sockets
 from dartsctl.edges.docker import Compose
 from dartsctl.environment import adhoc
 from dartsctl.installation import NothingKnown, find_compose
-from dartsctl.listeners import Probe
+from dartsctl.ports.listeners import Probe
 from dartsctl.stack.bindings import Endpoint
 
 PORT_ERROR = re.compile(

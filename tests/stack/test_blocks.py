@@ -8,11 +8,11 @@ from dataclasses import replace
 
 import pytest
 
-from dartsctl.attribution import Attribution
-from dartsctl.availability import Availability
-from dartsctl.conflicts import Finding, Verdict, find
-from dartsctl.holders import SameStack
-from dartsctl.listeners import Listener, Probe
+from dartsctl.ports.attribution import Attribution
+from dartsctl.ports.availability import Availability
+from dartsctl.ports.conflicts import Finding, Verdict, find
+from dartsctl.ports.holders import SameStack
+from dartsctl.ports.listeners import Listener, Probe
 from dartsctl.stack import blocks
 from dartsctl.stack.bindings import Endpoint, PortBinding, Protocol
 from dartsctl.stack.containers import Container

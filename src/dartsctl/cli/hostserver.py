@@ -172,11 +172,11 @@ def stop(
     dartsctl dev stop        this checkout's
     dartsctl dev stop 5007   the one on port 5007, wherever it was started
     """
-    from dartsctl.allocation import parse_port
     from dartsctl.commands.server_stop import server_to_stop as find
     from dartsctl.commands.server_stop import stop as run_stop
     from dartsctl.edges import processes
     from dartsctl.edges.leases import LeaseBook
+    from dartsctl.ports.allocation import parse_port
     from dartsctl.serving import as_document
 
     number = parse_port(port, source="PORT") if port is not None else None

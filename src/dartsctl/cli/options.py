@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from dartsctl.edges.output import Screen
     from dartsctl.edges.prompts import Prompts
     from dartsctl.environment import Environment
-    from dartsctl.resolution import Policy
+    from dartsctl.ports.resolution import Policy
     from dartsctl.settings import Settings
 
 MASKER = Masker()

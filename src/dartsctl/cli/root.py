@@ -28,8 +28,8 @@ from dartsctl.cli.options import (
 from dartsctl.errors import DartsctlError, UsageError
 
 if TYPE_CHECKING:
-    from dartsctl.allocation import Allocation
     from dartsctl.environment import Environment
+    from dartsctl.ports.allocation import Allocation
     from dartsctl.settings import Settings
 
 app = typer.Typer(
@@ -134,9 +134,9 @@ def ports(common: Common) -> int:
     dartsctl ports
     dartsctl ports --json | jq '.production[] | select(.state == "wrong owner")'
     """
-    from dartsctl.allocation import Allocation
     from dartsctl.edges.moves import MoveBook
-    from dartsctl.remapping import Move
+    from dartsctl.ports.allocation import Allocation
+    from dartsctl.ports.remapping import Move
     from dartsctl.settings import PRODUCTION
     from dartsctl.state_folder import state_folder
 
@@ -185,9 +185,9 @@ def production_ports(settings: Settings, *, deadline: float | None = None) -> tu
 
     `deadline`: seconds that Compose has for it, where that is not worth its own minute.
     """
-    from dartsctl.allocation import Allocation
     from dartsctl.commands.production import allocation
     from dartsctl.environment import resolve
+    from dartsctl.ports.allocation import Allocation
     from dartsctl.settings import PRODUCTION
 
     documented = Allocation.of(settings.ports.production)

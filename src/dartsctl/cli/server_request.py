@@ -48,8 +48,8 @@ def request_for(
     """The request for the server of `dev` or `run`. Raises UsageError for a value that an option does not take."""
     from typing import get_args
 
-    from dartsctl.allocation import parse_port
     from dartsctl.handover import How
+    from dartsctl.ports.allocation import parse_port
     from dartsctl.serving import Enforce, ServerRequest, host_name
     from dartsctl.system.users import user_name
 

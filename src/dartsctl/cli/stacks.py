@@ -60,10 +60,10 @@ def _add_check(name: str, group: typer.Typer) -> None:
         """Would `up` work? Every port conflict with its holder; changes nothing, unless --fix is to settle what is found."""
         settings = common.settings()
         environment = _environment(common, name, project, profiles)
-        from dartsctl.allocation import Allocation
         from dartsctl.commands.check import CheckRequest
         from dartsctl.commands.check import check as run_check
         from dartsctl.commands.preflight import Intent
+        from dartsctl.ports.allocation import Allocation
 
         request = CheckRequest(
             environment,
@@ -108,10 +108,10 @@ def _add_up(name: str, group: typer.Typer) -> None:
         """
         environment = _environment(common, name, project, profiles)
         settings = common.settings()
-        from dartsctl.allocation import Allocation
         from dartsctl.commands.preflight import Intent
         from dartsctl.commands.up import UpRequest
         from dartsctl.commands.up import up as run_up
+        from dartsctl.ports.allocation import Allocation
 
         flags = [*(["--build"] if build else []), *(["--pull", _one_of(pull, "--pull", ("always", "missing", "never"))] if pull else [])]
         intent = Intent(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import shlex
 
-from dartsctl.collisions import ProjectTaken
 from dartsctl.commands import report
 from dartsctl.commands.preflight import Preflight
 from dartsctl.errors import Refused
+from dartsctl.ports.collisions import ProjectTaken
 from dartsctl.stack.same_stack import RunsAs
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from dartsctl import lint
-from dartsctl.allocation import Allocation
 from dartsctl.commands import obstacles, report
 from dartsctl.commands.another_stack import next_command
 from dartsctl.commands.guards_refresh import refresh_guards
@@ -17,6 +15,8 @@ from dartsctl.edges.output import Screen
 from dartsctl.edges.prompts import Prompts
 from dartsctl.environment import Environment
 from dartsctl.errors import ExitCode
+from dartsctl.ports import lint
+from dartsctl.ports.allocation import Allocation
 
 
 @dataclass(frozen=True, slots=True)

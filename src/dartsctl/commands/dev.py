@@ -9,7 +9,6 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from dartsctl import remapping
 from dartsctl.commands.obstacles import Answers
 from dartsctl.commands.preflight import Intent, engine_at
 from dartsctl.commands.up import UpRequest, up
@@ -20,6 +19,7 @@ from dartsctl.edges.prompts import Prompts
 from dartsctl.environment import Environment
 from dartsctl.errors import DartsctlError, DockerUnavailable, ExitCode, UsageError
 from dartsctl.installation import endpoint
+from dartsctl.ports import remapping
 from dartsctl.serving import ServerRequest
 from dartsctl.stack import addresses
 from dartsctl.stack import model as stack

@@ -7,11 +7,11 @@ from enum import Enum
 from typing import Any
 
 from dartsctl.commands.report import conflict_document
-from dartsctl.conflicts import Conflict
 from dartsctl.edges.output import Branch
 from dartsctl.facts import Facts
 from dartsctl.findings import Diagnosis, Finding, Link
 from dartsctl.nginx_config import Config
+from dartsctl.ports.conflicts import Conflict
 
 
 def document(facts: Facts, diagnosis: Diagnosis) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from dartsctl import collisions
 from dartsctl.commands import streaming
 from dartsctl.commands.another_stack import for_project
 from dartsctl.commands.one_at_a_time import one_at_a_time
@@ -16,6 +15,7 @@ from dartsctl.edges.output import Screen
 from dartsctl.environment import Environment
 from dartsctl.errors import DartsctlError, ExitCode, Interrupted, Refused, TimedOut
 from dartsctl.installation import endpoint
+from dartsctl.ports import collisions
 from dartsctl.stack import compose_errors
 
 _ON_A_REMOTE_ENGINE = 900.0

@@ -8,13 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from dartsctl import nginx_log
-from dartsctl.collisions import NameTaken
 from dartsctl.commands.preflight import Preflight
 from dartsctl.edges import network_namespace, processes
 from dartsctl.edges.engine import EngineApi
 from dartsctl.errors import DockerUnavailable
 from dartsctl.facts import ContainerFacts, LogLine, ServiceFacts
 from dartsctl.inspection import Inspection, listed
+from dartsctl.ports.collisions import NameTaken
 from dartsctl.stack.bindings import Endpoint
 from dartsctl.stack.containers import Container
 from dartsctl.text.masker import Masker

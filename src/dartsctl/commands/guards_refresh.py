@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
-from dartsctl.allocation import Allocation
 from dartsctl.commands.preflight import Intent, Preflight
 from dartsctl.edges import guards, venvs
 from dartsctl.edges.guard_book import GuardBook
 from dartsctl.errors import DartsctlError, UsageError
+from dartsctl.ports.allocation import Allocation
 from dartsctl.state_folder import state_folder
 
 

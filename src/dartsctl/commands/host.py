@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from dartsctl.edges import leases, processes, sockets
-from dartsctl.holders import DevLease
-from dartsctl.listeners import Listener, Probe
-from dartsctl.process import Process
+from dartsctl.ports.holders import DevLease
+from dartsctl.ports.listeners import Listener, Probe
+from dartsctl.ports.process import Process
 from dartsctl.serving import LeaseRecord
 from dartsctl.stack.bindings import Endpoint, Protocol
 

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from dartsctl import serving
-from dartsctl.allocation import BROWSERS_REFUSE, candidates
 from dartsctl.edges.leases import Lease, LeaseBook
 from dartsctl.errors import DartsctlError, ExitCode, UsageError
-from dartsctl.listeners import Listener, Probe
-from dartsctl.process import Process
+from dartsctl.ports.allocation import BROWSERS_REFUSE, candidates
+from dartsctl.ports.listeners import Listener, Probe
+from dartsctl.ports.process import Process
 from dartsctl.serving import ServerRequest
 from dartsctl.stack.bindings import Endpoint
 from dartsctl.stack.bindings import Protocol as SocketProtocol

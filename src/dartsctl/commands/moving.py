@@ -10,9 +10,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from dartsctl import remapping
-from dartsctl.cases import Case
-from dartsctl.collisions import NameTaken
 from dartsctl.commands.host import Host
 from dartsctl.commands.preflight import Intent, Preflight, look
 from dartsctl.edges.docker import Compose
@@ -20,8 +17,11 @@ from dartsctl.edges.moves import MoveBook
 from dartsctl.edges.output import Screen
 from dartsctl.environment import Environment
 from dartsctl.errors import DartsctlError, ExitCode
-from dartsctl.listeners import Probe
-from dartsctl.remapping import AnyMove, Move, NameMove
+from dartsctl.ports import remapping
+from dartsctl.ports.cases import Case
+from dartsctl.ports.collisions import NameTaken
+from dartsctl.ports.listeners import Probe
+from dartsctl.ports.remapping import AnyMove, Move, NameMove
 from dartsctl.stack import model as stack
 from dartsctl.stack.bindings import Endpoint, PortBinding, Protocol
 from dartsctl.state_folder import state_folder

@@ -6,9 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from dartsctl import resolution
-from dartsctl.cases import Case, cases
-from dartsctl.collisions import NameTaken
 from dartsctl.commands import another_stack, outlook, report
 from dartsctl.commands.moving import ComposeOn, look_again, move
 from dartsctl.commands.outlook import Outlook
@@ -19,8 +16,11 @@ from dartsctl.edges.output import Screen
 from dartsctl.edges.prompts import Prompts
 from dartsctl.environment import Environment
 from dartsctl.errors import DartsctlError, ExitCode, Interrupted, Refused
-from dartsctl.holders import ForeignContainer
-from dartsctl.resolution import Action, Policy, Request, Step
+from dartsctl.ports import resolution
+from dartsctl.ports.cases import Case, cases
+from dartsctl.ports.collisions import NameTaken
+from dartsctl.ports.holders import ForeignContainer
+from dartsctl.ports.resolution import Action, Policy, Request, Step
 from dartsctl.state_folder import state_folder
 
 

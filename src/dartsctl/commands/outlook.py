@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dartsctl import resolution
-from dartsctl.cases import Case
 from dartsctl.commands.resolve import flags_for, subject
-from dartsctl.resolution import Action, Request, Step
+from dartsctl.ports import resolution
+from dartsctl.ports.cases import Case
+from dartsctl.ports.resolution import Action, Request, Step
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,18 +7,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from dartsctl import lint
-from dartsctl.allocation import Allocation, PortRange
-from dartsctl.attribution import Attribution
 from dartsctl.commands import report
 from dartsctl.commands.host import Host
 from dartsctl.commands.preflight import engine_at
 from dartsctl.edges.docker import Compose
 from dartsctl.edges.output import Screen
 from dartsctl.errors import DartsctlError, ExitCode
-from dartsctl.holders import DevLease, ForeignContainer, Holder
 from dartsctl.installation import endpoint
-from dartsctl.remapping import Move
+from dartsctl.ports import lint
+from dartsctl.ports.allocation import Allocation, PortRange
+from dartsctl.ports.attribution import Attribution
+from dartsctl.ports.holders import DevLease, ForeignContainer, Holder
+from dartsctl.ports.remapping import Move
 from dartsctl.stack import model as stack
 from dartsctl.stack.blocks import SHORTEST
 from dartsctl.stack.containers import Container

@@ -8,16 +8,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from dartsctl import bound
-from dartsctl.bound import Lack, Loss
 from dartsctl.commands import streaming
 from dartsctl.commands.host import Host
 from dartsctl.commands.preflight import EngineClient, Preflight
-from dartsctl.conflicts import Verdict
 from dartsctl.edges.docker import Compose
 from dartsctl.edges.engine import EngineApi
 from dartsctl.edges.output import Screen
 from dartsctl.errors import DartsctlError, ExitCode, NotHealthy
+from dartsctl.ports import missing_bindings
+from dartsctl.ports.conflicts import Verdict
+from dartsctl.ports.missing_bindings import Lack, Loss
 from dartsctl.stack import compose_errors, health
 from dartsctl.stack.bindings import Endpoint
 from dartsctl.stack.containers import Container
@@ -105,7 +105,7 @@ class Postflight:
 
     def _losses_now(self) -> tuple[Loss, ...]:
         running = [one for one in self._own() if one.state == "running" and not (health.may_be_looping(one) and self._restarts_of(one))]
-        return (*bound.unlisted(self._wanted, running), *self._unheard(running), *self._without_network(running))
+        return (*missing_bindings.unlisted(self._wanted, running), *self._unheard(running), *self._without_network(running))
 
     def _unheard(self, running: Sequence[Container]) -> tuple[Loss, ...]:
         """What the kernel's table lacks: of an engine on this host with its userland proxy, and only where one of its ports is heard here at all.
@@ -130,7 +130,7 @@ class Postflight:
 
         if not any(row.overlaps(endpoint) and (not row.pids or any(map(is_engines, row.pids))) for row in rows for endpoint in published):
             return ()
-        return bound.unheard(self._wanted, running, rows, is_engines=is_engines)
+        return missing_bindings.unheard(self._wanted, running, rows, is_engines=is_engines)
 
     def _without_network(self, running: Sequence[Container]) -> tuple[Loss, ...]:
         if not isinstance(self._engine, EngineApi):

@@ -10,10 +10,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from dartsctl import collisions, conflicts, lint
-from dartsctl.attribution import Attribution
-from dartsctl.availability import Availability
-from dartsctl.collisions import Collision, ProjectTaken
 from dartsctl.commands.host import Host
 from dartsctl.edges import sockets
 from dartsctl.edges.docker import Compose, MissingVariable, Resolved
@@ -21,6 +17,10 @@ from dartsctl.edges.engine import EngineApi
 from dartsctl.environment import Environment, default_env_files
 from dartsctl.errors import DartsctlError, ExitCode
 from dartsctl.installation import endpoint
+from dartsctl.ports import collisions, conflicts, lint
+from dartsctl.ports.attribution import Attribution
+from dartsctl.ports.availability import Availability
+from dartsctl.ports.collisions import Collision, ProjectTaken
 from dartsctl.stack import compose_files, publishing, same_stack
 from dartsctl.stack import model as stack
 from dartsctl.stack.containers import Container

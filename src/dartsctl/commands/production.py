@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dartsctl.allocation import Allocation
 from dartsctl.edges.docker import Compose
+from dartsctl.ports.allocation import Allocation
 from dartsctl.stack import model
 
 

@@ -6,7 +6,6 @@ import os
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from dartsctl.collisions import NameTaken
 from dartsctl.commands import another_stack, obstacles, report, streaming
 from dartsctl.commands.host import Host
 from dartsctl.commands.moving import ComposeOn
@@ -18,8 +17,9 @@ from dartsctl.edges.output import Screen
 from dartsctl.edges.prompts import Prompts
 from dartsctl.environment import Environment
 from dartsctl.errors import DartsctlError, ExitCode
-from dartsctl.holders import ForeignContainer
 from dartsctl.installation import endpoint
+from dartsctl.ports.collisions import NameTaken
+from dartsctl.ports.holders import ForeignContainer
 from dartsctl.repairs import Action, Plan, Step
 from dartsctl.stack import compose_errors
 

@@ -6,13 +6,13 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from dartsctl.availability import Reason
-from dartsctl.collisions import Collision, NameTaken, Paused, ProjectTaken
 from dartsctl.commands.preflight import Preflight
-from dartsctl.conflicts import Conflict, Finding, Verdict
-from dartsctl.holders import Connection, DevLease, ForeignContainer, Holder, HostProcess, OwnContainer, SameStack, Unknown
-from dartsctl.process import Process
-from dartsctl.socket_table import ranges
+from dartsctl.ports.availability import Reason
+from dartsctl.ports.collisions import Collision, NameTaken, Paused, ProjectTaken
+from dartsctl.ports.conflicts import Conflict, Finding, Verdict
+from dartsctl.ports.holders import Connection, DevLease, ForeignContainer, Holder, HostProcess, OwnContainer, SameStack, Unknown
+from dartsctl.ports.process import Process
+from dartsctl.ports.socket_table import ranges
 from dartsctl.stack.bindings import Endpoint, PortBinding, Protocol
 from dartsctl.stack.containers import Container
 from dartsctl.stack.same_stack import RunsAs

@@ -10,14 +10,9 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
-from dartsctl import cases, resolution
-from dartsctl.availability import Reason
-from dartsctl.cases import Case, Unit
-from dartsctl.collisions import NameTaken
 from dartsctl.commands import report, server_stop, stopping
 from dartsctl.commands.host import Host
 from dartsctl.commands.preflight import EngineClient
-from dartsctl.conflicts import Conflict
 from dartsctl.edges import processes, systemd
 from dartsctl.edges.engine import EngineApi
 from dartsctl.edges.history import History
@@ -25,10 +20,15 @@ from dartsctl.edges.leases import LeaseBook
 from dartsctl.edges.output import Screen
 from dartsctl.edges.prompts import Prompts
 from dartsctl.errors import DartsctlError, TimedOut
-from dartsctl.holders import DevLease, HostProcess
-from dartsctl.listeners import Probe
-from dartsctl.process import Process
-from dartsctl.resolution import Action, Choice, Step
+from dartsctl.ports import cases, resolution
+from dartsctl.ports.availability import Reason
+from dartsctl.ports.cases import Case, Unit
+from dartsctl.ports.collisions import NameTaken
+from dartsctl.ports.conflicts import Conflict
+from dartsctl.ports.holders import DevLease, HostProcess
+from dartsctl.ports.listeners import Probe
+from dartsctl.ports.process import Process
+from dartsctl.ports.resolution import Action, Choice, Step
 from dartsctl.stack.bindings import Endpoint
 from dartsctl.stack.containers import Container
 

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from dartsctl.listeners import Listener, Probe
-from dartsctl.process import Process
+from dartsctl.ports.listeners import Listener, Probe
+from dartsctl.ports.process import Process
 from dartsctl.stack.bindings import Endpoint
 from dartsctl.stack.bindings import Protocol as SocketProtocol
 

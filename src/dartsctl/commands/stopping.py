@@ -17,9 +17,9 @@ from dartsctl.edges import processes, signals
 from dartsctl.edges.output import Screen
 from dartsctl.edges.prompts import Prompts
 from dartsctl.errors import DartsctlError, ExitCode, Refused
-from dartsctl.holders import HostProcess
-from dartsctl.listeners import Listener
-from dartsctl.process import Process
+from dartsctl.ports.holders import HostProcess
+from dartsctl.ports.listeners import Listener
+from dartsctl.ports.process import Process
 from dartsctl.stack.bindings import Endpoint
 
 AFTER_KILL = 5.0

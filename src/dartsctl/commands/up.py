@@ -9,8 +9,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from dartsctl import lint
-from dartsctl.allocation import Allocation
 from dartsctl.commands import another_stack, obstacles, postflight, report, streaming
 from dartsctl.commands.attempt import Attempt, UndoResult, undone_when_interrupted
 from dartsctl.commands.guards_refresh import refresh_guards
@@ -23,6 +21,8 @@ from dartsctl.edges.output import Screen
 from dartsctl.edges.prompts import Prompts
 from dartsctl.environment import Environment
 from dartsctl.errors import DartsctlError, ExitCode, Refused
+from dartsctl.ports import lint
+from dartsctl.ports.allocation import Allocation
 from dartsctl.stack import compose_errors
 
 

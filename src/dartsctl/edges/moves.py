@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
-from dartsctl.remapping import AnyMove, Move, NameMove
+from dartsctl.ports.remapping import AnyMove, Move, NameMove
 from dartsctl.state_folder import open_state, parse_json, writing
 from dartsctl.system.files import PRIVATE_FOLDER, Folder, ForeignFile
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from dartsctl.socket_table import ALL_PORTS, peer_rows, proc_rows
+from dartsctl.ports.socket_table import ALL_PORTS, peer_rows, proc_rows
 from dartsctl.stack.bindings import Endpoint
 
 TABLES = ("tcp", "tcp6")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from dartsctl.errors import DartsctlError, Refused
-from dartsctl.process import Process
+from dartsctl.ports.process import Process
 
 if TYPE_CHECKING:
     import psutil

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from dartsctl.errors import DartsctlError, Refused
-from dartsctl.process import Process
+from dartsctl.ports.process import Process
 
 
 def send(process: Process, number: signal.Signals, *, birth_of: Callable[[int], int | None], still_wanted: Callable[[], bool]) -> bool:

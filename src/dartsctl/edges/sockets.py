@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from dartsctl.errors import DartsctlError
-from dartsctl.listeners import Listener, Probe, State
-from dartsctl.socket_table import NETLINK_SOCK_DIAG, answer, proc_rows, requests
+from dartsctl.ports.listeners import Listener, Probe, State
+from dartsctl.ports.socket_table import NETLINK_SOCK_DIAG, answer, proc_rows, requests
 from dartsctl.stack.bindings import Endpoint, Protocol, normal_address
 
 _KINDS = {

@@ -8,9 +8,9 @@ from collections.abc import Collection
 from pathlib import Path
 
 from dartsctl import spawn
-from dartsctl.cases import Unit
 from dartsctl.errors import DartsctlError
-from dartsctl.process import Process
+from dartsctl.ports.cases import Unit
+from dartsctl.ports.process import Process
 from dartsctl.stack.reader import digits
 
 _UNIT = re.compile(r"/([^/\n]+\.service)")

@@ -9,8 +9,8 @@ import struct
 
 import pytest
 
-from dartsctl.listeners import Listener
-from dartsctl.socket_table import answer, proc_rows, ranges, requests
+from dartsctl.ports.listeners import Listener
+from dartsctl.ports.socket_table import answer, proc_rows, ranges, requests
 
 NLMSG_ERROR, NLMSG_DONE, SOCK_DIAG = 2, 3, 20
 

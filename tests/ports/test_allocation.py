@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from dartsctl.allocation import BROWSERS_REFUSE, DEV_RANGE, PRODUCTION_PORTS, Allocation, PortRange, candidates, parse_port
 from dartsctl.errors import Refused, UsageError
+from dartsctl.ports.allocation import BROWSERS_REFUSE, DEV_RANGE, PRODUCTION_PORTS, Allocation, PortRange, candidates, parse_port
 
 
 def test_the_documented_allocation() -> None:

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Literal
 
-from dartsctl.cases import Case, Kind, container_in, container_of, keeper_of, process_of, project_of
-from dartsctl.collisions import NameTaken
-from dartsctl.conflicts import Conflict, wish
-from dartsctl.holders import DevLease, HostProcess, SameStack, Unknown
+from dartsctl.ports.cases import Case, Kind, container_in, container_of, keeper_of, process_of, project_of
+from dartsctl.ports.collisions import NameTaken
+from dartsctl.ports.conflicts import Conflict, wish
+from dartsctl.ports.holders import DevLease, HostProcess, SameStack, Unknown
 
 Policy = Literal["ask", "fail", "stop", "remap", "wait"]
 

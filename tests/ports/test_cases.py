@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from dartsctl.availability import Reason
-from dartsctl.cases import KEEPERS, Case, Kind, Unit, cases, container_in, container_of, process_of, project_of
-from dartsctl.collisions import NameTaken
-from dartsctl.conflicts import Conflict
-from dartsctl.holders import Connection, DevLease, ForeignContainer, Holder, HostProcess, OwnContainer, SameStack, Unknown
-from dartsctl.process import Process
+from dartsctl.ports.availability import Reason
+from dartsctl.ports.cases import KEEPERS, Case, Kind, Unit, cases, container_in, container_of, process_of, project_of
+from dartsctl.ports.collisions import NameTaken
+from dartsctl.ports.conflicts import Conflict
+from dartsctl.ports.holders import Connection, DevLease, ForeignContainer, Holder, HostProcess, OwnContainer, SameStack, Unknown
+from dartsctl.ports.process import Process
 from dartsctl.stack.bindings import Endpoint, PortBinding
 from dartsctl.stack.containers import PROJECT_LABEL, Container
 from dartsctl.stack.model import Stack

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import pytest
 
-from dartsctl.attribution import Attribution
-from dartsctl.availability import Obstacle, Reason
-from dartsctl.holders import Connection, DevLease, ForeignContainer, Holder, HostProcess, OwnContainer, Unknown
-from dartsctl.listeners import Listener, State
-from dartsctl.process import Process
+from dartsctl.ports.attribution import Attribution
+from dartsctl.ports.availability import Obstacle, Reason
+from dartsctl.ports.holders import Connection, DevLease, ForeignContainer, Holder, HostProcess, OwnContainer, Unknown
+from dartsctl.ports.listeners import Listener, State
+from dartsctl.ports.process import Process
 from dartsctl.stack.bindings import Endpoint
 from dartsctl.stack.containers import Container
 from dartsctl.stack.model import Service, Stack

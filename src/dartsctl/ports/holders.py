@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from dartsctl.process import Process
+from dartsctl.ports.process import Process
 from dartsctl.stack.containers import Container
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from dartsctl.availability import Obstacle, Reason
-from dartsctl.holders import Connection, DevLease, ForeignContainer, Holder, HostProcess, OwnContainer, Unknown
-from dartsctl.listeners import Listener
-from dartsctl.process import Process
+from dartsctl.ports.availability import Obstacle, Reason
+from dartsctl.ports.holders import Connection, DevLease, ForeignContainer, Holder, HostProcess, OwnContainer, Unknown
+from dartsctl.ports.listeners import Listener
+from dartsctl.ports.process import Process
 from dartsctl.stack.bindings import Endpoint
 from dartsctl.stack.containers import Container
 from dartsctl.stack.model import Stack

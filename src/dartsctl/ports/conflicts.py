@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from dartsctl.availability import Availability, Obstacle, Reason
-from dartsctl.holders import Holder, SameStack
+from dartsctl.ports.availability import Availability, Obstacle, Reason
+from dartsctl.ports.holders import Holder, SameStack
 from dartsctl.stack import blocks
 from dartsctl.stack.bindings import Endpoint, PortBinding, Protocol
 from dartsctl.stack.engine_rules import Engine
@@ -68,7 +68,7 @@ class Findings:
 
 
 Attribute = Callable[[Endpoint, Obstacle], Sequence[Holder]]
-"""Names the holders behind an obstacle (attribution.py)."""
+"""Names the holders behind an obstacle (ports/attribution.py)."""
 
 UNSEEN = "a socket uses this port, and whether it blocks is not visible without root"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dartsctl.collisions import Collision, NameTaken, Paused, ProjectTaken, find
+from dartsctl.ports.collisions import Collision, NameTaken, Paused, ProjectTaken, find
 from dartsctl.stack.containers import Container
 from dartsctl.stack.convergence import converge
 from dartsctl.stack.model import Service, Stack

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from dartsctl.availability import Availability, Obstacle, Reason
-from dartsctl.listeners import Listener, Probe
+from dartsctl.ports.availability import Availability, Obstacle, Reason
+from dartsctl.ports.listeners import Listener, Probe
 from dartsctl.stack.bindings import Endpoint
 from dartsctl.stack.containers import Container
 from dartsctl.stack.convergence import Convergence

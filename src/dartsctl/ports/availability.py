@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
-from dartsctl.listeners import Listener, Probe
+from dartsctl.ports.listeners import Listener, Probe
 from dartsctl.stack import bindings
 from dartsctl.stack.bindings import Endpoint, PortBinding
 from dartsctl.stack.containers import Container

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Protocol
 
-from dartsctl.collisions import NameTaken
-from dartsctl.conflicts import Conflict
-from dartsctl.holders import Connection, DevLease, ForeignContainer, Holder, HostProcess, OwnContainer, SameStack, Unknown
-from dartsctl.process import Process
+from dartsctl.ports.collisions import NameTaken
+from dartsctl.ports.conflicts import Conflict
+from dartsctl.ports.holders import Connection, DevLease, ForeignContainer, Holder, HostProcess, OwnContainer, SameStack, Unknown
+from dartsctl.ports.process import Process
 from dartsctl.stack.containers import Container
 from dartsctl.stack.model import Stack
 

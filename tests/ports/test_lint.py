@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from dartsctl.allocation import Allocation
-from dartsctl.conflicts import Finding, Verdict
-from dartsctl.lint import Notice, dev_on_production_ports, drift, notices
+from dartsctl.ports.allocation import Allocation
+from dartsctl.ports.conflicts import Finding, Verdict
+from dartsctl.ports.lint import Notice, dev_on_production_ports, drift, notices
 from dartsctl.stack.bindings import PortBinding
 from dartsctl.stack.model import PortEntry, Service, Stack
 from fakes.kernel import container

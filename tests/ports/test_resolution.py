@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from dartsctl.cases import Case, Kind, Unit
-from dartsctl.collisions import NameTaken
-from dartsctl.holders import DevLease, ForeignContainer, HostProcess, SameStack, Unknown
-from dartsctl.process import Process
-from dartsctl.resolution import CHOICES, Action, Choice, Policy, Request, Step, by_policy, choices, dead_ends, decide, line, remedy, unanswered
+from dartsctl.ports.cases import Case, Kind, Unit
+from dartsctl.ports.collisions import NameTaken
+from dartsctl.ports.holders import DevLease, ForeignContainer, HostProcess, SameStack, Unknown
+from dartsctl.ports.process import Process
+from dartsctl.ports.resolution import CHOICES, Action, Choice, Policy, Request, Step, by_policy, choices, dead_ends, decide, line, remedy, unanswered
 from fakes.conflict_cases import CASES, LOOK, SERVER, UNIT, case, conflict, container
 
 MOVE = "publish app on another free port instead of 5000, on this machine only, until --reset-ports"

@@ -7,7 +7,7 @@ import struct
 from collections.abc import Container, Iterable, Iterator
 from dataclasses import replace
 
-from dartsctl.listeners import Listener, State
+from dartsctl.ports.listeners import Listener, State
 from dartsctl.stack.bindings import Endpoint, Protocol, normal_address
 
 # linux/netlink.h, linux/sock_diag.h, linux/inet_diag.h

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dartsctl.listeners import Listener, State
+from dartsctl.ports.listeners import Listener, State
 from dartsctl.stack.bindings import Endpoint, Protocol
 
 

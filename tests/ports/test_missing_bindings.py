@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from dartsctl.bound import Lack, Loss, unheard, unlisted
-from dartsctl.listeners import Listener
+from dartsctl.ports.listeners import Listener
+from dartsctl.ports.missing_bindings import Lack, Loss, unheard, unlisted
 from dartsctl.stack.bindings import Endpoint
 from dartsctl.stack.containers import Container
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from dartsctl.listeners import Listener
+from dartsctl.ports.listeners import Listener
 from dartsctl.stack.bindings import Endpoint
 from dartsctl.stack.containers import Container
 

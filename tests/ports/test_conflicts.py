@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from dartsctl.attribution import Attribution
-from dartsctl.availability import Availability, Reason
-from dartsctl.conflicts import Conflict, Finding, Findings, Verdict, find
-from dartsctl.holders import ForeignContainer, OwnContainer, SameStack, Unknown
-from dartsctl.listeners import Listener, Probe
+from dartsctl.ports.attribution import Attribution
+from dartsctl.ports.availability import Availability, Reason
+from dartsctl.ports.conflicts import Conflict, Finding, Findings, Verdict, find
+from dartsctl.ports.holders import ForeignContainer, OwnContainer, SameStack, Unknown
+from dartsctl.ports.listeners import Listener, Probe
 from dartsctl.stack.bindings import Endpoint, Protocol
 from dartsctl.stack.containers import Container
 from dartsctl.stack.convergence import converge, needed

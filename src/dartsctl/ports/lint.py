@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from dartsctl.allocation import Allocation
-from dartsctl.conflicts import Finding, Verdict
-from dartsctl.socket_table import ranges
+from dartsctl.ports.allocation import Allocation
+from dartsctl.ports.conflicts import Finding, Verdict
+from dartsctl.ports.socket_table import ranges
 from dartsctl.stack.containers import Container
 from dartsctl.stack.model import PortEntry, Service, Stack
 

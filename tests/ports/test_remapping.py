@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from dartsctl.remapping import FIRST, LAST, AnyMove, Move, NameMove, choose, override, still_fit
+from dartsctl.ports.remapping import FIRST, LAST, AnyMove, Move, NameMove, choose, override, still_fit
 from dartsctl.stack import model as stack
 from dartsctl.stack.model import Stack
 

@@ -1,0 +1,1 @@
+"""Who has which host port, and what can be done about it."""
