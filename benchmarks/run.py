@@ -32,7 +32,7 @@ from dartsctl.edges import sockets
 from dartsctl.edges.leases import Lease, LeaseBook
 from dartsctl.ports.allocation import DEV_RANGE, PRODUCTION_PORTS, PortRange, candidates
 from dartsctl.ports.listeners import Probe
-from dartsctl.serving import LeaseRecord, url_of
+from dartsctl.server.request import LeaseRecord, url_of
 from dartsctl.stack.bindings import Endpoint
 
 if TYPE_CHECKING:

@@ -33,9 +33,9 @@ from typing import Literal, get_args
 
 from dartsctl import settings_values as take
 from dartsctl.errors import UsageError
-from dartsctl.handover import How
 from dartsctl.ports.allocation import DEV_RANGE, PRODUCTION_PORTS, PortRange
-from dartsctl.serving import Enforce
+from dartsctl.server.handover import How
+from dartsctl.server.request import Enforce
 from dartsctl.settings_file import Given, Key, SettingsFile, Table, dotted, find, in_folder, table
 from dartsctl.trust import Trust
 

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from dartsctl.edges.leases import LeaseBook
-from dartsctl.serving import LeaseRecord
+from dartsctl.server.request import LeaseRecord
 
 Start = Callable[..., "subprocess.Popen[str]"]
 Eventually = Callable[[Callable[[], Any]], Any]

@@ -18,7 +18,7 @@ from dartsctl.commands import server_stop, servers
 from dartsctl.edges import processes
 from dartsctl.edges.leases import LeaseBook
 from dartsctl.errors import DartsctlError, ExitCode
-from dartsctl.serving import LeaseRecord
+from dartsctl.server.request import LeaseRecord
 
 Start = Callable[..., "subprocess.Popen[str]"]
 Eventually = Callable[[Callable[[], Any]], Any]

@@ -23,7 +23,7 @@ from dartsctl.edges.leases import Lease, LeaseBook, held
 from dartsctl.errors import DartsctlError
 from dartsctl.ports.allocation import BROWSERS_REFUSE, DEV_RANGE, PortRange, candidates
 from dartsctl.ports.listeners import Probe
-from dartsctl.serving import LeaseRecord
+from dartsctl.server.request import LeaseRecord
 from dartsctl.stack.bindings import Endpoint
 from dartsctl.state_folder import state_folder
 from dartsctl.system.files import UnsafeFile

@@ -11,7 +11,7 @@ from dartsctl.edges import processes, sockets
 from dartsctl.edges.leases import LeaseBook
 from dartsctl.errors import DartsctlError
 from dartsctl.ports.allocation import Allocation, PortRange
-from dartsctl.serving import ServerRequest
+from dartsctl.server.request import ServerRequest
 
 
 class Lines:

@@ -16,7 +16,7 @@ from dartsctl.errors import UsageError
 if TYPE_CHECKING:
     from dartsctl.edges.output import Screen
     from dartsctl.environment import Environment
-    from dartsctl.serving import LeaseRecord, ServerRequest
+    from dartsctl.server.request import LeaseRecord, ServerRequest
     from dartsctl.settings import Settings
 
 Port = Annotated[str | None, typer.Option("--port", help="This port, instead of the checkout's own one.", metavar="PORT")]
@@ -112,7 +112,7 @@ def url(common: Common) -> int:
     """
     from dartsctl.commands.servers import url as find
     from dartsctl.edges.leases import LeaseBook
-    from dartsctl.serving import as_document
+    from dartsctl.server.request import as_document
 
     record = find(checkout_of(common.settings()), leases=LeaseBook())
     common.screen().result({"ok": True, "exit_code": 0, **as_document(record)}, [record.url])
@@ -132,7 +132,7 @@ def list_servers(common: Common) -> int:
 
     from dartsctl.commands.servers import list_servers as find
     from dartsctl.edges.leases import LeaseBook
-    from dartsctl.serving import as_document
+    from dartsctl.server.request import as_document
     from dartsctl.text.phrases import duration
 
     records = find(leases=LeaseBook())
@@ -177,7 +177,7 @@ def stop(
     from dartsctl.edges import processes
     from dartsctl.edges.leases import LeaseBook
     from dartsctl.ports.allocation import parse_port
-    from dartsctl.serving import as_document
+    from dartsctl.server.request import as_document
 
     number = parse_port(port, source="PORT") if port is not None else None
     screen = common.screen()
@@ -253,7 +253,7 @@ def _serve(request: ServerRequest, screen: Screen, open_page: bool) -> int:
 
 
 def _dry_run(request: ServerRequest, environment: Environment | None, screen: Screen) -> int:
-    from dartsctl import serving
+    from dartsctl.server import request as serving
     from dartsctl.text import masking
 
     serving.refuse_production(request)

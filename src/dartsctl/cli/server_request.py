@@ -16,7 +16,7 @@ from dartsctl.errors import TimedOut, UsageError
 if TYPE_CHECKING:
     from dartsctl.edges.output import Screen
     from dartsctl.environment import Environment
-    from dartsctl.serving import ServerRequest
+    from dartsctl.server.request import ServerRequest
     from dartsctl.settings import Settings
 
 
@@ -48,9 +48,9 @@ def request_for(
     """The request for the server of `dev` or `run`. Raises UsageError for a value that an option does not take."""
     from typing import get_args
 
-    from dartsctl.handover import How
     from dartsctl.ports.allocation import parse_port
-    from dartsctl.serving import Enforce, ServerRequest, host_name
+    from dartsctl.server.handover import How
+    from dartsctl.server.request import Enforce, ServerRequest, host_name
     from dartsctl.system.users import user_name
 
     server = settings.server

@@ -20,7 +20,7 @@ from dartsctl.environment import Environment
 from dartsctl.errors import DartsctlError, DockerUnavailable, ExitCode, UsageError
 from dartsctl.installation import endpoint
 from dartsctl.ports import remapping
-from dartsctl.serving import ServerRequest
+from dartsctl.server.request import ServerRequest
 from dartsctl.stack import addresses
 from dartsctl.stack import model as stack
 from dartsctl.stack.model import Stack

@@ -8,7 +8,7 @@ from dartsctl.edges import leases, processes, sockets
 from dartsctl.ports.holders import DevLease
 from dartsctl.ports.listeners import Listener, Probe
 from dartsctl.ports.process import Process
-from dartsctl.serving import LeaseRecord
+from dartsctl.server.request import LeaseRecord
 from dartsctl.stack.bindings import Endpoint, Protocol
 
 

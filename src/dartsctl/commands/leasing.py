@@ -9,13 +9,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from dartsctl import serving
 from dartsctl.edges.leases import Lease, LeaseBook
 from dartsctl.errors import DartsctlError, ExitCode, UsageError
 from dartsctl.ports.allocation import BROWSERS_REFUSE, candidates
 from dartsctl.ports.listeners import Listener, Probe
 from dartsctl.ports.process import Process
-from dartsctl.serving import ServerRequest
+from dartsctl.server import request as serving
+from dartsctl.server.request import ServerRequest
 from dartsctl.stack.bindings import Endpoint
 from dartsctl.stack.bindings import Protocol as SocketProtocol
 

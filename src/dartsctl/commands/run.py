@@ -11,13 +11,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from dartsctl import handover, serving
 from dartsctl.commands import leasing, server_life
 from dartsctl.commands.leasing import Leasing, Screen
 from dartsctl.commands.server_life import Ended, Surroundings, live
 from dartsctl.edges.leases import LeaseBook
 from dartsctl.errors import DartsctlError, ExitCode
-from dartsctl.serving import LeaseRecord, ServerRequest
+from dartsctl.server import handover
+from dartsctl.server import request as serving
+from dartsctl.server.request import LeaseRecord, ServerRequest
 
 _ASKED_TO_END = frozenset({0, 129, 130, 137, 143})
 

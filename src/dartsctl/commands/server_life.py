@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from dartsctl import handover, serving
 from dartsctl.commands import server_watch
 from dartsctl.commands.leasing import Leased, Screen
 from dartsctl.commands.server_watch import Watch
@@ -16,8 +15,10 @@ from dartsctl.edges.leases import LeaseBook
 from dartsctl.edges.probe import Answer, Question
 from dartsctl.edges.supervised import Supervised
 from dartsctl.errors import DartsctlError, Refused
-from dartsctl.handover import Handover
-from dartsctl.serving import LeaseRecord, ServerRequest
+from dartsctl.server import handover
+from dartsctl.server import request as serving
+from dartsctl.server.handover import Handover
+from dartsctl.server.request import LeaseRecord, ServerRequest
 
 _FIRST_LOOKS = 0.05  # seconds between two looks until the server is ready
 _LATER_LOOKS = 0.25  # and after that: a production port must not be held for a second

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from dartsctl.edges.leases import LeaseBook
 from dartsctl.errors import DartsctlError
-from dartsctl.serving import LeaseRecord, as_document
+from dartsctl.server.request import LeaseRecord, as_document
 
 STOP_GRACE = 7.0
 """Seconds until SIGKILL: longer than the supervisor's own patience with the server, so that it can end the rest in good order."""

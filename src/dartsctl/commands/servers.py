@@ -5,7 +5,7 @@ from __future__ import annotations
 from dartsctl.commands.server_stop import of_checkout
 from dartsctl.edges.leases import LeaseBook
 from dartsctl.errors import DartsctlError
-from dartsctl.serving import LeaseRecord
+from dartsctl.server.request import LeaseRecord
 
 
 def list_servers(*, leases: LeaseBook) -> tuple[LeaseRecord, ...]:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from dartsctl import lock_owner
-from dartsctl.serving import LeaseRecord
+from dartsctl.server.request import LeaseRecord
 from dartsctl.state_folder import open_shared, open_shared_file, open_state, owners_in, parse_json, shared_mode, state_folder, writing
 from dartsctl.system.files import EVERYBODY, Folder, ForeignFile, UnsafeFile, try_lock
 

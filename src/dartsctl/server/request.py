@@ -9,8 +9,8 @@ from pathlib import PurePath
 from typing import Any, Literal
 
 from dartsctl.errors import UsageError
-from dartsctl.handover import How
 from dartsctl.ports.allocation import BROWSERS_REFUSE, DEV_RANGE, Allocation, PortRange
+from dartsctl.server.handover import How
 from dartsctl.stack.bindings import normal_address
 from dartsctl.stack.reader import digits
 from dartsctl.text import masking

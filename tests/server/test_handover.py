@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dartsctl.handover import Handover, plan, takes_a_socket
+from dartsctl.server.handover import Handover, plan, takes_a_socket
 
 HOST, PORT = "127.0.0.1", 5021
 

@@ -8,7 +8,7 @@ import pytest
 
 from dartsctl.errors import ExitCode, Refused, UsageError
 from dartsctl.ports.allocation import PRODUCTION_PORTS, Allocation, PortRange
-from dartsctl.serving import (
+from dartsctl.server.request import (
     LeaseRecord,
     ServerRequest,
     as_document,
