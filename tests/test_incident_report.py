@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from dartsctl.facts import EngineFacts, Facts, HttpFacts
-from dartsctl.findings import Cause, Diagnosis, Finding, Link
-from dartsctl.incident import Afterwards, Event, Report, code, plain
+from dartsctl.diagnosis.facts import EngineFacts, Facts, HttpFacts
+from dartsctl.diagnosis.findings import Cause, Diagnosis, Finding, Link
+from dartsctl.diagnosis.incident import Afterwards, Event, Report, code, plain
 from dartsctl.text.masker import Masker
 
 FACTS = Facts(EngineFacts("unix://x"), 1764000000.0, "prod", "darts")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dartsctl.commands.examine import ahead
-from dartsctl.nginx_log import moment
+from dartsctl.diagnosis.nginx.log import moment
 
 NOW = moment("2026-11-23T23:00:00Z") or 0.0
 

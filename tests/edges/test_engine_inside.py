@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dartsctl import nginx_log
+from dartsctl.diagnosis.nginx import log
 from dartsctl.edges import network_namespace
 from dartsctl.edges.engine import EngineApi
 from dartsctl.installation import endpoint
@@ -78,6 +78,6 @@ def test_files_come_out_of_a_container_that_runs_and_of_one_that_does_not(api: E
 
 
 def test_the_engine_says_what_time_it_is(api: EngineApi) -> None:
-    told = nginx_log.moment(api.clock())
+    told = log.moment(api.clock())
     assert told is not None
     assert abs(told - time.time()) < 5

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
-from dartsctl import log_stream, nginx_config, nginx_log
+from dartsctl.diagnosis import log_stream
+from dartsctl.diagnosis.nginx import config, log
 from dartsctl.edges import certificates, env_files, network_namespace
 from dartsctl.errors import DartsctlError
 from dartsctl.settings_file import line_numbers
@@ -83,11 +84,11 @@ env_lines = some.lists(
 ).map("".join)
 
 PARSERS: dict[str, tuple[some.SearchStrategy[object], Callable[..., object]]] = {
-    "nginx's configuration": (nginx, lambda text: nginx_config.read({"/etc/nginx/nginx.conf": text, "/etc/nginx/x": text})),
-    "nginx -T": (nginx, nginx_config.dumped),
-    "nginx's log": (lines, nginx_log.entry),
-    "a time": (some.text(max_size=40) | some.from_regex(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,20}(Z|[+-][0-9:]{5})"), nginx_log.moment),
-    "a time zone": (some.text(max_size=8), nginx_log.seconds_east),
+    "nginx's configuration": (nginx, lambda text: config.read({"/etc/nginx/nginx.conf": text, "/etc/nginx/x": text})),
+    "nginx -T": (nginx, config.dumped),
+    "nginx's log": (lines, log.entry),
+    "a time": (some.text(max_size=40) | some.from_regex(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,20}(Z|[+-][0-9:]{5})"), log.moment),
+    "a time zone": (some.text(max_size=8), log.seconds_east),
     "a container's log": (some.binary(max_size=60), lambda body: [*log_stream.lines(body, timestamps=True), *log_stream.output(body)]),
     "a container's socket table": (rows, lambda text: [*network_namespace.listening([text]), *network_namespace.peers([text])]),
     "a status line": (some.binary(max_size=40), http_status),

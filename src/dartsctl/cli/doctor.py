@@ -140,8 +140,8 @@ def _answers(
 
 def _configured(common: Common, name: str | None, project: str | None, profiles: list[str], proxy: str, url: str) -> ExamineRequest:
     from dartsctl.commands.examine import ExamineRequest
+    from dartsctl.diagnosis.facts import Commands
     from dartsctl.environment import resolve
-    from dartsctl.facts import Commands
     from dartsctl.settings import PRODUCTION
 
     settings = common.settings()
@@ -159,8 +159,8 @@ def _adhoc(
     common: Common, files: list[Path], env_files: list[Path], project: str | None, profiles: list[str], proxy: str, url: str
 ) -> ExamineRequest:
     from dartsctl.commands.examine import ExamineRequest
+    from dartsctl.diagnosis.facts import Commands
     from dartsctl.environment import adhoc
-    from dartsctl.facts import Commands
 
     environment = adhoc(
         files=tuple(files),

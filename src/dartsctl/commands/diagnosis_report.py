@@ -7,10 +7,10 @@ from enum import Enum
 from typing import Any
 
 from dartsctl.commands.report import conflict_document
+from dartsctl.diagnosis.facts import Facts
+from dartsctl.diagnosis.findings import Diagnosis, Finding, Link
+from dartsctl.diagnosis.nginx.config import Config
 from dartsctl.edges.output import Branch
-from dartsctl.facts import Facts
-from dartsctl.findings import Diagnosis, Finding, Link
-from dartsctl.nginx_config import Config
 from dartsctl.ports.conflicts import Conflict
 
 

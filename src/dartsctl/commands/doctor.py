@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from dartsctl.commands import diagnosis_report
 from dartsctl.commands.examine import ExamineRequest, examine
 from dartsctl.commands.moving import ComposeOn, with_kept_moves
-from dartsctl.diagnosis import Cause, Diagnosis, diagnose
+from dartsctl.diagnosis.diagnose import Cause, Diagnosis, diagnose
+from dartsctl.diagnosis.facts import Facts
 from dartsctl.edges.output import Screen
 from dartsctl.environment import Environment
 from dartsctl.errors import ExitCode
-from dartsctl.facts import Facts
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-from dartsctl import nginx_log
 from dartsctl.commands.preflight import Preflight
+from dartsctl.diagnosis.facts import ContainerFacts, LogLine, ServiceFacts
+from dartsctl.diagnosis.inspection import Inspection, listed
+from dartsctl.diagnosis.nginx import log
 from dartsctl.edges import network_namespace, processes
 from dartsctl.edges.engine import EngineApi
 from dartsctl.errors import DockerUnavailable
-from dartsctl.facts import ContainerFacts, LogLine, ServiceFacts
-from dartsctl.inspection import Inspection, listed
 from dartsctl.ports.collisions import NameTaken
 from dartsctl.stack.bindings import Endpoint
 from dartsctl.stack.containers import Container
@@ -83,7 +83,7 @@ class Containers:
             lines = self._api.log(identity, tail=_LINES, timestamps=True) if self._api else None
         except DockerUnavailable:
             return None
-        return None if lines is None else tuple(LogLine(line.text, nginx_log.moment(line.when)) for line in lines if line.text.strip())
+        return None if lines is None else tuple(LogLine(line.text, log.moment(line.when)) for line in lines if line.text.strip())
 
     def _container(self, one: Container, inspected: Inspection | None) -> ContainerFacts:
         """An empty state: it went away meanwhile."""

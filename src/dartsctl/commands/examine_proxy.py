@@ -9,12 +9,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from dartsctl import nginx_config, nginx_log
+from dartsctl.diagnosis.facts import ContainerFacts, ServiceFacts, UpstreamFacts
+from dartsctl.diagnosis.nginx import config as nginx_config
+from dartsctl.diagnosis.nginx import log
+from dartsctl.diagnosis.nginx.config import Config, Route, Server, Target
+from dartsctl.diagnosis.nginx.log import Count, Entry
 from dartsctl.edges.engine import EngineApi
 from dartsctl.errors import DartsctlError
-from dartsctl.facts import ContainerFacts, ServiceFacts, UpstreamFacts
-from dartsctl.nginx_config import Config, Route, Server, Target
-from dartsctl.nginx_log import Count, Entry
 from dartsctl.stack.bindings import ANY_IPV4, ANY_IPV6
 from dartsctl.stack.model import Stack
 
@@ -121,12 +122,12 @@ def error_log(container: ContainerFacts, config: Config | None, api: EngineApi) 
                     sources.append(f"nginx error log {path} in {container.name}")
         lines = api.log(container.id, tail=_LINES, timestamps=True)
     except DartsctlError:
-        return nginx_log.count(entries), ", ".join(sources)
+        return log.count(entries), ", ".join(sources)
     if lines is not None:
         sources.append(f"nginx error log (engine: logs {container.name})")
-        entries += [one for line in lines if (one := nginx_log.entry(line.text, stamp=line.when))]
+        entries += [one for line in lines if (one := log.entry(line.text, stamp=line.when))]
     entries.sort(key=lambda one: one.when or 0.0)
-    return nginx_log.count(entries), ", ".join(sources)
+    return log.count(entries), ", ".join(sources)
 
 
 def _log_files(config: Config) -> list[str]:
@@ -140,12 +141,12 @@ def _file_entries(container: ContainerFacts, path: str, api: EngineApi) -> list[
     if checked is None or checked[0] != 0:
         return None
     zone = api.execute(container.id, ["date", "+%z"])
-    offset = nginx_log.seconds_east(zone[1]) if zone and zone[0] == 0 else 0.0
+    offset = log.seconds_east(zone[1]) if zone and zone[0] == 0 else 0.0
     found: list[Entry] = []
     for name in (f"{path}.1", path):
         done = api.execute(container.id, ["tail", "-c", str(_TAIL), name])
         if done and done[0] == 0:
-            found += [one for line in done[1].splitlines() if (one := nginx_log.entry(line, offset=offset))]
+            found += [one for line in done[1].splitlines() if (one := log.entry(line, offset=offset))]
     return found
 
 

@@ -23,7 +23,7 @@ from dartsctl.stack.bindings import Endpoint
 from dartsctl.stack.containers import Container
 
 if TYPE_CHECKING:
-    from dartsctl.inspection import Inspection
+    from dartsctl.diagnosis.inspection import Inspection
 
 LOG_LINES = 10
 """Of a container that is not well: enough for a traceback's end."""

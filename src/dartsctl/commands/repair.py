@@ -8,23 +8,23 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from dartsctl import repairs
 from dartsctl.commands.moving import ComposeOn
 from dartsctl.commands.obstacles import Answers
 from dartsctl.commands.one_at_a_time import one_at_a_time
 from dartsctl.commands.outlook import Outlook
 from dartsctl.commands.repair_steps import Hands
 from dartsctl.commands.streaming import interruptible
+from dartsctl.diagnosis import repair_plan
+from dartsctl.diagnosis.facts import Facts
+from dartsctl.diagnosis.findings import Cause, Diagnosis
+from dartsctl.diagnosis.incident import Afterwards, Event, Report
+from dartsctl.diagnosis.repair_plan import Action, Plan, Step
 from dartsctl.edges.history import History
 from dartsctl.edges.incident_file import IncidentFile
 from dartsctl.edges.output import Screen
 from dartsctl.edges.prompts import Prompts
 from dartsctl.environment import Environment
 from dartsctl.errors import DartsctlError, ExitCode, Interrupted
-from dartsctl.facts import Facts
-from dartsctl.findings import Cause, Diagnosis
-from dartsctl.incident import Afterwards, Event, Report
-from dartsctl.repairs import Action, Plan, Step
 from dartsctl.state_folder import state_folder
 
 _HOPELESS = frozenset({Cause.APP_EXITED, Cause.NEVER_STARTED, Cause.OUT_OF_MEMORY, Cause.PROXY_CANNOT_START})
@@ -74,7 +74,7 @@ def repair(
     Raises DartsctlError: with code 7 where nobody is there to agree, before anything is done; where the report's file cannot be made.
     """
     facts, diagnosis = examined.facts, examined.diagnosis
-    plan = repairs.plan(diagnosis.findings, facts)
+    plan = repair_plan.plan(diagnosis.findings, facts)
     command = f"{facts.commands.doctor} --fix"
     _show(plan, diagnosis, screen)
     if plan.steps and not request.dry_run and not request.yes and (screen.as_json or not prompts.interactive):
@@ -223,7 +223,7 @@ class _Work:
         while True:
             now = look_again(self._hands.environment)
             left = [one for one in now.diagnosis.findings if (one.cause, one.service) not in known]
-            young = repairs.settling(self._plan, now.facts)
+            young = repair_plan.settling(self._plan, now.facts)
             waited_for = bool(left or young) or (not now.diagnosis.findings and bool(now.diagnosis.symptoms))
             vain = vain + 1 if any(one.cause in _HOPELESS for one in left) else 0
             if not worked or not waited_for or vain >= _HOPELESS_LOOKS or time.monotonic() >= until:

@@ -12,6 +12,7 @@ from dartsctl.commands.moving import ComposeOn
 from dartsctl.commands.obstacles import Answers
 from dartsctl.commands.outlook import Outlook
 from dartsctl.commands.preflight import Intent, Preflight, engine_at, look
+from dartsctl.diagnosis.repair_plan import Action, Plan, Step
 from dartsctl.edges.engine import EngineApi
 from dartsctl.edges.output import Screen
 from dartsctl.edges.prompts import Prompts
@@ -20,7 +21,6 @@ from dartsctl.errors import DartsctlError, ExitCode
 from dartsctl.installation import endpoint
 from dartsctl.ports.collisions import NameTaken
 from dartsctl.ports.holders import ForeignContainer
-from dartsctl.repairs import Action, Plan, Step
 from dartsctl.stack import compose_errors
 
 _ONE_SERVICE = 120.0

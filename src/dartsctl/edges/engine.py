@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
 
-from dartsctl import log_stream, unix_http
+from dartsctl import unix_http
+from dartsctl.diagnosis import log_stream
+from dartsctl.diagnosis.log_stream import LogLine
 from dartsctl.errors import DartsctlError, DockerUnavailable
 from dartsctl.installation import no_engine
-from dartsctl.log_stream import LogLine
 from dartsctl.stack import containers, reader
 from dartsctl.stack.containers import Container
 from dartsctl.stack.engine_rules import Engine, Kind
@@ -29,7 +30,7 @@ from dartsctl.stack.reader import Cursor, Source
 from dartsctl.system import bounded_file
 
 if TYPE_CHECKING:
-    from dartsctl.inspection import Inspection
+    from dartsctl.diagnosis.inspection import Inspection
 
 ANSWER_LIMIT = 16 << 20
 """Bytes of an answer."""
@@ -90,7 +91,7 @@ class EngineApi:
 
     def inspect(self, identity: str) -> Inspection | None:
         """What the engine says of one container; None where it is gone."""
-        from dartsctl import inspection
+        from dartsctl.diagnosis import inspection
 
         try:
             return inspection.read(self._get(f"/containers/{quote(identity, safe='')}/json", "container"))

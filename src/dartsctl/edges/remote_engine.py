@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from typing import Literal
 
 from dartsctl import spawn
+from dartsctl.diagnosis.nginx.log import moment
 from dartsctl.edges.remote_query import FAILED
 from dartsctl.errors import DockerUnavailable, TimedOut
 from dartsctl.installation import find_docker, no_docker_command, no_engine
-from dartsctl.nginx_log import moment
 from dartsctl.stack import reader
 from dartsctl.stack.bindings import ANY_IPV4, Endpoint, protocol_named
 from dartsctl.stack.containers import Container

@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from dartsctl.facts import Facts
-from dartsctl.findings import Diagnosis, Link
+from dartsctl.diagnosis.facts import Facts
+from dartsctl.diagnosis.findings import Diagnosis, Link
 from dartsctl.text.phrases import local_time
 from dartsctl.text.safe_text import one_line
 

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from dartsctl.facts import Facts, ServiceFacts
-from dartsctl.findings import Cause, Finding
+from dartsctl.diagnosis.facts import Facts, ServiceFacts
+from dartsctl.diagnosis.findings import Cause, Finding
 from dartsctl.stack import compose_errors
 
 

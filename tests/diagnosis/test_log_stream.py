@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 import time
 
-from dartsctl.log_stream import LogLine, lines, output
+from dartsctl.diagnosis.log_stream import LogLine, lines, output
 
 
 def frame(kind: int, text: str) -> bytes:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from dartsctl.nginx_config import Config, Listen, Route, Target
-from dartsctl.nginx_log import Count
+from dartsctl.diagnosis.nginx.config import Config, Listen, Route, Target
+from dartsctl.diagnosis.nginx.log import Count
 from dartsctl.ports.conflicts import Conflict
 from dartsctl.stack.bindings import Endpoint
 

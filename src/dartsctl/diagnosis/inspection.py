@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from dartsctl.facts import ContainerFacts, Wanted
-from dartsctl.nginx_log import moment
+from dartsctl.diagnosis.facts import ContainerFacts, Wanted
+from dartsctl.diagnosis.nginx.log import moment
 from dartsctl.stack.bindings import ANY_IPV4, Endpoint, protocol_named
 from dartsctl.stack.containers import Container
 from dartsctl.stack.reader import HIGHEST_PORT, LARGEST, Cursor, digits

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from dartsctl.facts import ContainerFacts, Facts
-from dartsctl.findings import Cause, Confidence, Link
+from dartsctl.diagnosis.facts import ContainerFacts, Facts
+from dartsctl.diagnosis.findings import Cause, Confidence, Link
 from dartsctl.text.phrases import duration, local_time
 
 _LAST_LINES = 5

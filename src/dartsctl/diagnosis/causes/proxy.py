@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from dartsctl import container_troubles
-from dartsctl.facts import ContainerFacts, Facts, HttpFacts, ProxyFacts, ServiceFacts, UpstreamFacts
-from dartsctl.findings import Cause, Confidence, Link
-from dartsctl.nginx_log import Count, Failure
+from dartsctl.diagnosis.causes import containers
+from dartsctl.diagnosis.facts import ContainerFacts, Facts, HttpFacts, ProxyFacts, ServiceFacts, UpstreamFacts
+from dartsctl.diagnosis.findings import Cause, Confidence, Link
+from dartsctl.diagnosis.nginx.log import Count, Failure
+from dartsctl.diagnosis.trouble import Trouble, container_link
 from dartsctl.text.phrases import local_time
-from dartsctl.trouble import Trouble, container_link
 
 _FATAL = (Failure.HOST_NOT_FOUND, Failure.CERTIFICATE, Failure.BIND, Failure.EMERGENCY)
 _CONNECTING = (Failure.REFUSED, Failure.NO_ROUTE, Failure.CONNECT_TIMEOUT, Failure.CONNECT)
@@ -22,7 +22,7 @@ def of_proxy(facts: Facts) -> Trouble | None:
     proxy, service = facts.proxy, facts.proxy_service
     if proxy is None or service is None:
         return None
-    found = container_troubles.of_service(service, facts)
+    found = containers.of_service(service, facts)
     if found is None:
         return _certificate(proxy, service, facts)
     if found.cause not in (Cause.APP_EXITED, Cause.CRASH_LOOP, Cause.NEVER_STARTED) or found.data.get("error"):

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 
-from dartsctl.facts import ContainerFacts, Facts, ServiceFacts, Wanted
-from dartsctl.findings import Cause, Confidence, Link
-from dartsctl.port_troubles import lacking, missing_ports, port_taken
+from dartsctl.diagnosis.causes.ports import lacking, missing_ports, port_taken
+from dartsctl.diagnosis.facts import ContainerFacts, Facts, ServiceFacts, Wanted
+from dartsctl.diagnosis.findings import Cause, Confidence, Link
+from dartsctl.diagnosis.trouble import Trouble, container_link, exit_words, one_line
 from dartsctl.stack import compose_errors
 from dartsctl.stack.bindings import ANY_IPV4
 from dartsctl.text.phrases import duration
-from dartsctl.trouble import Trouble, container_link, exit_words, one_line
 
 BRIEF = 10.0
 """Seconds: what has run for less may still be on its way up, or on its way down again (EDGE 75)."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from dartsctl import container_troubles, proxy_troubles
-from dartsctl.facts import Facts, HttpFacts, UpstreamFacts
-from dartsctl.findings import Cause, Confidence, Diagnosis, Finding, Link, Mark
-from dartsctl.trouble import Trouble
+from dartsctl.diagnosis.causes import containers
+from dartsctl.diagnosis.causes import proxy as proxy_troubles
+from dartsctl.diagnosis.facts import Facts, HttpFacts, UpstreamFacts
+from dartsctl.diagnosis.findings import Cause, Confidence, Diagnosis, Finding, Link, Mark
+from dartsctl.diagnosis.trouble import Trouble
 
 __all__ = ["Cause", "Confidence", "Diagnosis", "Finding", "Link", "Mark", "diagnose"]
 
@@ -35,7 +36,7 @@ def _troubles(facts: Facts) -> dict[str, Trouble]:
     proxy = facts.proxy.service if facts.proxy else ""
     for name, service in facts.services.items():
         asked = {one.target.port for one in facts.upstreams if one.service == name and one.target.port}
-        trouble = proxy_troubles.of_proxy(facts) if name == proxy else container_troubles.of_service(service, facts, asked)
+        trouble = proxy_troubles.of_proxy(facts) if name == proxy else containers.of_service(service, facts, asked)
         if trouble:
             found[name] = trouble
     for upstream in facts.upstreams:

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import pytest
 
-from dartsctl import proxies
+from dartsctl.diagnosis import proxies
+from dartsctl.diagnosis.facts import ContainerFacts, ServiceFacts
 from dartsctl.errors import UsageError
-from dartsctl.facts import ContainerFacts, ServiceFacts
 from dartsctl.stack.model import PortEntry, Service, Stack
 
 

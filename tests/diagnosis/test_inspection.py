@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from dartsctl import inspection
+from dartsctl.diagnosis import inspection
+from dartsctl.diagnosis.facts import ContainerFacts, Wanted
+from dartsctl.diagnosis.inspection import Inspection
 from dartsctl.errors import DockerUnavailable
-from dartsctl.facts import ContainerFacts, Wanted
-from dartsctl.inspection import Inspection
 from dartsctl.stack.bindings import Endpoint
 from dartsctl.stack.containers import Container
 from dartsctl.stack.reader import Cursor, Source
 
-DATA = Path(__file__).parent / "data/engine"
+DATA = Path(__file__).parents[1] / "data/engine"
 CANARY = "canary-7fb1c2d93e"
 
 

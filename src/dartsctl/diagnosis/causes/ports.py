@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dartsctl.facts import ContainerFacts, Facts, ServiceFacts, Wanted
-from dartsctl.findings import Cause, Link
+from dartsctl.diagnosis.facts import ContainerFacts, Facts, ServiceFacts, Wanted
+from dartsctl.diagnosis.findings import Cause, Link
+from dartsctl.diagnosis.trouble import Trouble, container_link
 from dartsctl.ports.conflicts import Conflict
 from dartsctl.ports.holders import Connection, DevLease, ForeignContainer, Holder, HostProcess, OwnContainer, SameStack, Unknown
 from dartsctl.stack import compose_errors
 from dartsctl.text.safe_text import cut
-from dartsctl.trouble import Trouble, container_link
 
 _COMMAND_LIMIT = 160  # characters
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from dartsctl import nginx_config
-from dartsctl.nginx_config import Config, Directive, Listen, Target
+from dartsctl.diagnosis.nginx import config as nginx_config
+from dartsctl.diagnosis.nginx.config import Config, Directive, Listen, Target
 
-REPOSITORY = Path(__file__).parents[1]
+REPOSITORY = Path(__file__).parents[3]
 
 
 def config(text: str, **files: str) -> Config:

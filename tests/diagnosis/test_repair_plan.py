@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from dartsctl.facts import ContainerFacts, EngineFacts, Facts, ProxyFacts, ServiceFacts, UpstreamFacts
-from dartsctl.findings import Cause, Finding
-from dartsctl.nginx_config import Config, Route, Target
-from dartsctl.repairs import Action, Plan, plan, settling
+from dartsctl.diagnosis.facts import ContainerFacts, EngineFacts, Facts, ProxyFacts, ServiceFacts, UpstreamFacts
+from dartsctl.diagnosis.findings import Cause, Finding
+from dartsctl.diagnosis.nginx.config import Config, Route, Target
+from dartsctl.diagnosis.repair_plan import Action, Plan, plan, settling
 
 NOW = 1000.0
 BIND = "failed to bind host port 127.0.0.1:5000/tcp: address already in use"

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from dartsctl import inspection
-from dartsctl.diagnosis import Cause, Diagnosis, diagnose
-from dartsctl.facts import (
+from dartsctl.diagnosis import inspection
+from dartsctl.diagnosis.diagnose import Cause, Diagnosis, diagnose
+from dartsctl.diagnosis.facts import (
     CertificateFacts,
     Connect,
     ContainerFacts,
@@ -23,8 +23,8 @@ from dartsctl.facts import (
     UpstreamFacts,
     Wanted,
 )
-from dartsctl.nginx_config import Config, Listen, Route, Server, Target
-from dartsctl.nginx_log import Count, Failure
+from dartsctl.diagnosis.nginx.config import Config, Listen, Route, Server, Target
+from dartsctl.diagnosis.nginx.log import Count, Failure
 from dartsctl.ports.availability import Reason
 from dartsctl.ports.conflicts import Conflict
 from dartsctl.ports.holders import ForeignContainer, Holder, HostProcess, Unknown
@@ -34,7 +34,7 @@ from dartsctl.stack.bindings import Endpoint, PortBinding
 from dartsctl.stack.containers import Container
 from dartsctl.stack.reader import Source
 
-DATA = Path(__file__).parent / "data/engine"
+DATA = Path(__file__).parents[1] / "data/engine"
 NOW = 1_795_000_000.0
 FLASK = HostProcess(Process(1234, "python", 1, (".venv/bin/python", "app.py", "--token=canary-11aa22bb")), evidence="listens on 127.0.0.1:5000/tcp")
 ROUTE = Route("/", "http", (Target("app", 5000),), False, "http://app:5000")

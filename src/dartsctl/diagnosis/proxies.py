@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from dartsctl.diagnosis.facts import ProxyKind, ServiceFacts
 from dartsctl.errors import UsageError
-from dartsctl.facts import ProxyKind, ServiceFacts
 from dartsctl.stack.model import Stack
 
 ENTRIES = (80, 443, 8080, 8443)

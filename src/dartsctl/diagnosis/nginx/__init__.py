@@ -1,0 +1,1 @@
+"""Reading nginx's configuration and error log."""
