@@ -285,8 +285,8 @@ def _share(bench: Bench) -> Ratio:
     _engine_or_skip(SMALL_IMAGE)
     from dartsctl.commands.host import Host
     from dartsctl.commands.preflight import Intent, look
+    from dartsctl.config.environment import adhoc
     from dartsctl.edges.docker import Compose
-    from dartsctl.environment import adhoc
 
     project = bench.folder / "seven"
     project.mkdir()

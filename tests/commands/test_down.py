@@ -94,7 +94,7 @@ def test_the_stop_timeout_reaches_compose(live: LiveStack) -> None:
 
 def test_every_container_has_its_own_grace_within_the_deadline(live: LiveStack) -> None:
     from dartsctl.commands.down import DownRequest, deadline
-    from dartsctl.environment import adhoc
+    from dartsctl.config.environment import adhoc
     from live.stack import sleeper
 
     live.compose({"patient": sleeper(stop_grace_period="300s"), "quick": sleeper(stop_grace_period="7s")})

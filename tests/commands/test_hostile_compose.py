@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dartsctl.commands.down import DownRequest, down
+from dartsctl.config.environment import adhoc
 from dartsctl.edges.compose_versions import ComposeVersions
 from dartsctl.edges.docker import Compose
 from dartsctl.edges.output import Screen
-from dartsctl.environment import adhoc
 from dartsctl.errors import TimedOut
 from fakes import hostile_engine
 from fakes.hostile_engine import engine

@@ -17,9 +17,9 @@ import pexpect
 import pytest
 from dotenv import dotenv_values
 
+from dartsctl.config.secrets import Variable, judge
+from dartsctl.config.settings import load
 from dartsctl.edges.project_files import template_names
-from dartsctl.production_env import Variable, judge
-from dartsctl.settings import load
 
 if TYPE_CHECKING:
     from live.stack import LiveStack, Said

@@ -335,7 +335,7 @@ def test_a_bugs_report_holds_no_value_either(live: LiveStack, own_state_folder: 
     stack(live)
     env_file(live, "DB_PASSWORD=canary-9f2c4b7e\nWEAK_TOKEN=canary\n")
     (live.folder / "sitecustomize.py").write_text(
-        "import dartsctl.production_env as env\ndef judge_model(*all, **more): raise RuntimeError('a bug')\nenv.judge_model = judge_model\n"
+        "import dartsctl.config.secrets as env\ndef judge_model(*all, **more): raise RuntimeError('a bug')\nenv.judge_model = judge_model\n"
     )
     said = live.run("prod", "check", PYTHONPATH=str(live.folder))
     assert said.code == 70

@@ -13,9 +13,9 @@ import pytest
 
 from dartsctl.commands.attempt import Attempt
 from dartsctl.commands.preflight import Intent, Preflight, look
+from dartsctl.config.environment import adhoc
 from dartsctl.edges.docker import Compose
 from dartsctl.edges.engine import EngineApi
-from dartsctl.environment import adhoc
 
 if TYPE_CHECKING:
     from live.stack import LiveStack

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from dartsctl.certificate import Shelf
+from dartsctl.config.certificates import Shelf
 from dartsctl.edges.certificates import DAYS, look, self_signed
 from dartsctl.errors import DartsctlError
 from dartsctl.stack.model import Mount

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from dartsctl.config.environment import adhoc
 from dartsctl.edges.docker import Compose
 from dartsctl.edges.output import Screen
-from dartsctl.environment import adhoc
 from dartsctl.errors import DartsctlError
 
 if TYPE_CHECKING:

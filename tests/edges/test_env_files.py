@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from dartsctl.config.environment import EnvValue
 from dartsctl.edges.env_files import example_of, filled_in, interpolated, mode, read, shown_values, text_of, values_in
-from dartsctl.environment import EnvValue
 from dartsctl.errors import ExitCode, UsageError
 from dartsctl.system.files import UnsafeFile
 from two_users import ANN, Victim, as_user, needs_root, public_folder
@@ -118,7 +118,7 @@ def test_a_value_is_not_part_of_any_repr(tmp_path: Path) -> None:
 
 def test_dotenv_is_imported_only_where_a_file_is_read(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from dartsctl.edges.env_files import read; from dartsctl.settings import load\n"
+        "import sys; from pathlib import Path; from dartsctl.edges.env_files import read; from dartsctl.config.settings import load\n"
         "load(Path(sys.argv[1]), {}); read([]); assert not {'dotenv', 'tomllib', 'difflib'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)

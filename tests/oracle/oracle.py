@@ -30,9 +30,9 @@ from scenario import BLOCK, IMAGE, Foreign, HostSocket, Scenario, draw
 from dartsctl.commands.host import Host
 from dartsctl.commands.preflight import Intent, look
 from dartsctl.commands.report import collision_lines, conflict_lines
+from dartsctl.config.environment import adhoc
 from dartsctl.edges import sockets
 from dartsctl.edges.docker import Compose
-from dartsctl.environment import adhoc
 from dartsctl.installation import NothingKnown, find_compose
 from dartsctl.ports.listeners import Probe
 from dartsctl.stack.bindings import Endpoint

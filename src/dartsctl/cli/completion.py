@@ -12,7 +12,7 @@ from dartsctl.errors import DartsctlError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from dartsctl.environment import Environment
+    from dartsctl.config.environment import Environment
 
 
 def services(context: typer.Context, incomplete: str) -> list[str]:
@@ -49,7 +49,7 @@ def dev_ports(incomplete: str) -> list[str]:
 
 def _environment(context: typer.Context) -> Environment:
     from dartsctl.cli.options import Common, working_folder
-    from dartsctl.environment import adhoc, resolve
+    from dartsctl.config.environment import adhoc, resolve
 
     name = context.parent.info_name if context.parent else None
     settings = Common().settings()

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from dartsctl.commands.doctor import Examined
     from dartsctl.commands.examine import ExamineRequest
     from dartsctl.commands.obstacles import Answers
-    from dartsctl.environment import Environment
+    from dartsctl.config.environment import Environment
 
 Name = Annotated[
     str | None, typer.Argument(help="prod (the default), dev, or another environment of the settings.", metavar="[ENV]", show_default=False)
@@ -131,7 +131,7 @@ def _answers(
     wait_timeout: int | None,
     remove_containers: list[str] | None,
 ) -> Answers:
-    from dartsctl.settings import PRODUCTION
+    from dartsctl.config.settings import PRODUCTION
 
     if files:
         return answers_without_settings(common, on_conflict, wait_timeout, remove_containers)
@@ -140,9 +140,9 @@ def _answers(
 
 def _configured(common: Common, name: str | None, project: str | None, profiles: list[str], proxy: str, url: str) -> ExamineRequest:
     from dartsctl.commands.examine import ExamineRequest
+    from dartsctl.config.environment import resolve
+    from dartsctl.config.settings import PRODUCTION
     from dartsctl.diagnosis.facts import Commands
-    from dartsctl.environment import resolve
-    from dartsctl.settings import PRODUCTION
 
     settings = common.settings()
     chosen = name or PRODUCTION
@@ -159,8 +159,8 @@ def _adhoc(
     common: Common, files: list[Path], env_files: list[Path], project: str | None, profiles: list[str], proxy: str, url: str
 ) -> ExamineRequest:
     from dartsctl.commands.examine import ExamineRequest
+    from dartsctl.config.environment import adhoc
     from dartsctl.diagnosis.facts import Commands
-    from dartsctl.environment import adhoc
 
     environment = adhoc(
         files=tuple(files),
@@ -179,7 +179,7 @@ def _adhoc(
 
 def checked_url(url: str) -> str:
     """`--url`. Raises UsageError where it is none."""
-    from dartsctl.settings_file import Given
-    from dartsctl.settings_values import url as convert
+    from dartsctl.config.file import Given
+    from dartsctl.config.values import url as convert
 
     return convert(Given(url, "--url")) if url else ""

@@ -80,7 +80,7 @@ def status(common: Common, venv: Venv = None) -> int:
 
 def _request(common: Common, venv: Path | None) -> GuardRequest:
     from dartsctl.commands.guard import GuardRequest
-    from dartsctl.settings import PRODUCTION
+    from dartsctl.config.settings import PRODUCTION
 
     settings = common.settings()
     allocation, problem = production_ports(settings)

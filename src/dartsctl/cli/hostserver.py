@@ -14,10 +14,10 @@ from dartsctl.cli.stacks import add_lifecycle
 from dartsctl.errors import UsageError
 
 if TYPE_CHECKING:
+    from dartsctl.config.environment import Environment
+    from dartsctl.config.settings import Settings
     from dartsctl.edges.output import Screen
-    from dartsctl.environment import Environment
     from dartsctl.server.request import LeaseRecord, ServerRequest
-    from dartsctl.settings import Settings
 
 Port = Annotated[str | None, typer.Option("--port", help="This port, instead of the checkout's own one.", metavar="PORT")]
 HostAddress = Annotated[str, typer.Option("--host", help="The address to bind.", metavar="ADDRESS")]
@@ -72,7 +72,7 @@ def dev_server(
     if in_docker and not services:
         raise UsageError("--in-docker needs the dev stack", hint="dartsctl dev --in-docker")
     environment = _dev_environment(settings, screen) if services else None
-    from dartsctl.environment import server_command
+    from dartsctl.config.environment import server_command
 
     options = Options(port, host, health, enforce, handover)
     request = request_for(
@@ -228,7 +228,7 @@ def run(
 
 def _dev_environment(settings: Settings, screen: Screen) -> Environment | None:
     """The dev stack; None, said loudly, where nothing says which files it is made of and the services are optional."""
-    from dartsctl.environment import resolve
+    from dartsctl.config.environment import resolve
 
     try:
         return resolve(settings, "dev")

@@ -20,12 +20,12 @@ from dartsctl.text.masker import Masker
 
 if TYPE_CHECKING:
     from dartsctl.commands.obstacles import Answers
+    from dartsctl.config.environment import Environment
+    from dartsctl.config.settings import Settings
     from dartsctl.edges.docker import Compose
     from dartsctl.edges.output import Screen
     from dartsctl.edges.prompts import Prompts
-    from dartsctl.environment import Environment
     from dartsctl.ports.resolution import Policy
-    from dartsctl.settings import Settings
 
 MASKER = Masker()
 """The secrets of this process's one command line: what any of its parts learns is masked in whatever is shown, written or kept."""
@@ -51,9 +51,9 @@ class Common:
 
     def settings(self) -> Settings:
         """The project's settings. Raises UsageError that names file, line and key, Refused for settings that are not trusted."""
+        from dartsctl.config.settings import load
+        from dartsctl.config.trust import Trust
         from dartsctl.edges.trust_book import trusted_folders
-        from dartsctl.settings import load
-        from dartsctl.trust import Trust
 
         return load(working_folder(), os.environ, project_dir=self.project_dir, trust=Trust(trusted_folders))
 
@@ -137,7 +137,7 @@ def prompts_of(common: Common) -> Prompts:
 
 def policy_named(text: str | None) -> Policy | None:
     """`--on-conflict` as a policy. Raises UsageError for another word."""
-    from dartsctl.settings import ON_CONFLICT
+    from dartsctl.config.settings import ON_CONFLICT
 
     if text is None or text in ON_CONFLICT:
         return text
@@ -154,7 +154,7 @@ def answers_of(
 ) -> Answers:
     """How conflicts are answered: the flag, else the settings, else by whether somebody is there to ask."""
     from dartsctl.commands.obstacles import Answers
-    from dartsctl.settings import PRODUCTION
+    from dartsctl.config.settings import PRODUCTION
 
     configured = settings.environments[name]
     policy = policy_named(on_conflict) or configured.on_conflict
@@ -185,7 +185,7 @@ def answers_without_settings(common: Common, on_conflict: str | None, wait_timeo
 
 def _production_project(common: Common) -> str:
     """Production's Compose project by the settings, where there are any."""
-    from dartsctl.settings import PRODUCTION
+    from dartsctl.config.settings import PRODUCTION
 
     try:
         settings = common.settings()
@@ -211,8 +211,8 @@ def compose_on(environment: Environment, *, deadline: float | None = None) -> Co
 
 def _learn_env_files(environment: Environment) -> None:
     """Regular files alone: a pipe can be read once, and that is Compose's."""
+    from dartsctl.config.environment import default_env_files
     from dartsctl.edges.env_files import read
-    from dartsctl.environment import default_env_files
 
     MASKER.spare([environment.name, environment.project or ""])
     with suppress(DartsctlError):  # the working folder may be gone

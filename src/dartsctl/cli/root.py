@@ -28,9 +28,9 @@ from dartsctl.cli.options import (
 from dartsctl.errors import DartsctlError, UsageError
 
 if TYPE_CHECKING:
-    from dartsctl.environment import Environment
+    from dartsctl.config.environment import Environment
+    from dartsctl.config.settings import Settings
     from dartsctl.ports.allocation import Allocation
-    from dartsctl.settings import Settings
 
 app = typer.Typer(
     name="dartsctl",
@@ -92,7 +92,7 @@ def check(
     dartsctl check --json | jq .conflicts            for programs
     dartsctl check --fix                             and settle what is found, by a choice
     """
-    from dartsctl.environment import adhoc
+    from dartsctl.config.environment import adhoc
 
     environment = adhoc(
         files=tuple(files or ()),
@@ -134,10 +134,10 @@ def ports(common: Common) -> int:
     dartsctl ports
     dartsctl ports --json | jq '.production[] | select(.state == "wrong owner")'
     """
+    from dartsctl.config.settings import PRODUCTION
     from dartsctl.edges.moves import MoveBook
     from dartsctl.ports.allocation import Allocation
     from dartsctl.ports.remapping import Move
-    from dartsctl.settings import PRODUCTION
     from dartsctl.state_folder import state_folder
 
     settings = common.settings()
@@ -171,8 +171,8 @@ def history(common: Common, last: Annotated[int, typer.Option("--last", "-n", mi
 
 def production_of(settings: Settings) -> Environment | None:
     """The production environment, or None where nothing says which files it is made of."""
-    from dartsctl.environment import resolve
-    from dartsctl.settings import PRODUCTION
+    from dartsctl.config.environment import resolve
+    from dartsctl.config.settings import PRODUCTION
 
     try:
         return resolve(settings, PRODUCTION)
@@ -186,9 +186,9 @@ def production_ports(settings: Settings, *, deadline: float | None = None) -> tu
     `deadline`: seconds that Compose has for it, where that is not worth its own minute.
     """
     from dartsctl.commands.production import allocation
-    from dartsctl.environment import resolve
+    from dartsctl.config.environment import resolve
+    from dartsctl.config.settings import PRODUCTION
     from dartsctl.ports.allocation import Allocation
-    from dartsctl.settings import PRODUCTION
 
     documented = Allocation.of(settings.ports.production)
     try:

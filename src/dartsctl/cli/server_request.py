@@ -14,10 +14,10 @@ from dartsctl.cli.root import production_ports
 from dartsctl.errors import TimedOut, UsageError
 
 if TYPE_CHECKING:
+    from dartsctl.config.environment import Environment
+    from dartsctl.config.settings import Settings
     from dartsctl.edges.output import Screen
-    from dartsctl.environment import Environment
     from dartsctl.server.request import ServerRequest
-    from dartsctl.settings import Settings
 
 
 _PRODUCTION_ANSWERS_IN = 2.0  # seconds: a server must not wait for what is only good to know
@@ -129,7 +129,7 @@ def _default_env_file(settings: Settings) -> tuple[Path, ...]:
 
 def _python(command: tuple[str, ...], directory: Path, settings: Settings) -> str:
     """What {python} stands for; where nothing asks for it, nothing is looked for."""
-    from dartsctl.environment import python_for
+    from dartsctl.config.environment import python_for
 
     words = (*command, *settings.server.env.values())
     return python_for(directory, settings.root, trust=settings.trust) if any("{python}" in word for word in words) else ""

@@ -25,7 +25,7 @@ from dartsctl.stack.model import MOST_REPLICAS
 from dartsctl.stack.reader import digits
 
 if TYPE_CHECKING:
-    from dartsctl.environment import Environment
+    from dartsctl.config.environment import Environment
 
 
 def add_lifecycle(name: str, group: typer.Typer) -> None:
@@ -38,7 +38,7 @@ def add_lifecycle(name: str, group: typer.Typer) -> None:
 
 
 def _environment(common: Common, name: str, project: str | None = None, profiles: list[str] | None = None) -> Environment:
-    from dartsctl.environment import resolve
+    from dartsctl.config.environment import resolve
 
     return resolve(common.settings(), name, project=project, profiles=tuple(profiles or ()))
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field, replace
 from dartsctl.commands.obstacles import Answers
 from dartsctl.commands.preflight import Intent, engine_at
 from dartsctl.commands.up import UpRequest, up
+from dartsctl.config.environment import Environment
 from dartsctl.edges.docker import Compose
 from dartsctl.edges.moves import MoveBook
 from dartsctl.edges.output import Screen
 from dartsctl.edges.prompts import Prompts
-from dartsctl.environment import Environment
 from dartsctl.errors import DartsctlError, DockerUnavailable, ExitCode, UsageError
 from dartsctl.installation import endpoint
 from dartsctl.ports import remapping

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from dartsctl.commands import diagnosis_report
 from dartsctl.commands.examine import ExamineRequest, examine
 from dartsctl.commands.moving import ComposeOn, with_kept_moves
+from dartsctl.config.environment import Environment
 from dartsctl.diagnosis.diagnose import Cause, Diagnosis, diagnose
 from dartsctl.diagnosis.facts import Facts
 from dartsctl.edges.output import Screen
-from dartsctl.environment import Environment
 from dartsctl.errors import ExitCode
 
 

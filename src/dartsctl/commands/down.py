@@ -9,10 +9,10 @@ from dartsctl.commands import streaming
 from dartsctl.commands.another_stack import for_project
 from dartsctl.commands.one_at_a_time import one_at_a_time
 from dartsctl.commands.preflight import engine_at
+from dartsctl.config.environment import Environment
 from dartsctl.edges.docker import Compose
 from dartsctl.edges.engine import EngineApi
 from dartsctl.edges.output import Screen
-from dartsctl.environment import Environment
 from dartsctl.errors import DartsctlError, ExitCode, Interrupted, Refused, TimedOut
 from dartsctl.installation import endpoint
 from dartsctl.ports import collisions

@@ -11,12 +11,13 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Literal
 
-from dartsctl import certificate
 from dartsctl.commands import another_stack, examine_proxy
 from dartsctl.commands.examine_containers import Containers
 from dartsctl.commands.examine_proxy import Reading, Request
 from dartsctl.commands.host import Host
 from dartsctl.commands.preflight import Intent, Preflight, engine_at, look
+from dartsctl.config import certificates as certificate
+from dartsctl.config.environment import Environment
 from dartsctl.diagnosis import proxies
 from dartsctl.diagnosis.facts import (
     CertificateFacts,
@@ -36,7 +37,6 @@ from dartsctl.diagnosis.nginx.log import Count
 from dartsctl.edges import certificates, http
 from dartsctl.edges.docker import Compose
 from dartsctl.edges.engine import EngineApi
-from dartsctl.environment import Environment
 from dartsctl.errors import DockerUnavailable
 from dartsctl.installation import endpoint
 from dartsctl.stack.bindings import Endpoint

@@ -8,14 +8,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dartsctl import scaffold, spawn
+from dartsctl import spawn
 from dartsctl.commands.moving import ComposeOn
+from dartsctl.config import templates
+from dartsctl.config.environment import ENV_FILES, adhoc, conventional_names
+from dartsctl.config.settings import BUILT_IN, PRODUCTION, Settings
+from dartsctl.config.templates import PRIVATE, Change
 from dartsctl.edges import certificates, env_files
 from dartsctl.edges.project_files import template, template_mode, template_names
-from dartsctl.environment import ENV_FILES, adhoc, conventional_names
 from dartsctl.errors import DartsctlError, UsageError
-from dartsctl.scaffold import PRIVATE, Change
-from dartsctl.settings import BUILT_IN, PRODUCTION, Settings
 from dartsctl.stack import compose_files as stack_files
 from dartsctl.stack.model import Mount
 from dartsctl.system import bounded_file
@@ -108,11 +109,11 @@ def _settings(request: InitRequest, stacks: Mapping[str, Sequence[Path]], writte
     if settings.source:
         return Change("keep", settings.source, "")
     if bundled:
-        text = scaffold.own_settings(template("dartsctl.toml"), settings.name, own_app=own_app)
+        text = templates.own_settings(template("dartsctl.toml"), settings.name, own_app=own_app)
         return Change("create", path, f"settings of {settings.name}", text)
     files = {name: [_from(settings.root, one) for one in paths] for name, paths in stacks.items()}
     own = {name: [_from(settings.root, one) for one in written if one == settings.root / ENV_FILES[name]] for name in stacks}
-    text = scaffold.settings_text(settings.name, files, own)
+    text = templates.settings_text(settings.name, files, own)
     return Change("create", path, "; ".join(f"{name}: {', '.join(one)}" for name, one in files.items()), text)
 
 
@@ -136,10 +137,10 @@ def _env_files(request: InitRequest, name: str, files: Sequence[Path], compose_o
             yield _kept(path, example)
         elif example or bundled:
             text = env_files.text_of(example) if example else template(f"{ENV_FILES[name]}.example")
-            text = scaffold.built_from_here(text) if own_app else text
+            text = templates.built_from_here(text) if own_app else text
             yield _from_example(path, text, example.name if example else "", production=name == PRODUCTION)
         elif name == PRODUCTION:
-            text, generated = scaffold.required_text(path.name, _required(files, compose_on))
+            text, generated = templates.required_text(path.name, _required(files, compose_on))
             values = {one: "" for one in _names(text) if one not in generated}
             yield Change("create", path, _about("", generated), text, PRIVATE, generated, to_fill_in=tuple(values))
 
@@ -156,8 +157,8 @@ def _kept(path: Path, example: Path | None) -> Change:
 
 
 def _from_example(path: Path, example: str, source: str, *, production: bool) -> Change:
-    text, generated = env_files.filled_in(example, lambda name, value: scaffold.renewed(name, value, production=production))
-    left = scaffold.left_to_fill_in(env_files.values_in(text))
+    text, generated = env_files.filled_in(example, lambda name, value: templates.renewed(name, value, production=production))
+    left = templates.left_to_fill_in(env_files.values_in(text))
     return Change("create", path, _about(f"from {source}" if source else "", generated), text, PRIVATE, generated, left)
 
 
@@ -235,7 +236,7 @@ def _not_ignored(root: Path, paths: Sequence[str]) -> tuple[str, ...]:
     if done and done.code in (0, 1):
         ignored = set(done.stdout.splitlines())
         return tuple(path for path in paths if path not in ignored)
-    return scaffold.not_ignored(paths, _text_of(root / ".gitignore"))
+    return templates.not_ignored(paths, _text_of(root / ".gitignore"))
 
 
 def _text_of(file: Path) -> str:

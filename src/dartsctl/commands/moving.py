@@ -12,10 +12,10 @@ from pathlib import Path
 
 from dartsctl.commands.host import Host
 from dartsctl.commands.preflight import Intent, Preflight, look
+from dartsctl.config.environment import Environment
 from dartsctl.edges.docker import Compose
 from dartsctl.edges.moves import MoveBook
 from dartsctl.edges.output import Screen
-from dartsctl.environment import Environment
 from dartsctl.errors import DartsctlError, ExitCode
 from dartsctl.ports import remapping
 from dartsctl.ports.cases import Case

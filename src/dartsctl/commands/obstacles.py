@@ -11,10 +11,10 @@ from dartsctl.commands.moving import ComposeOn, look_again, move
 from dartsctl.commands.outlook import Outlook
 from dartsctl.commands.preflight import Intent, Preflight, engine_at
 from dartsctl.commands.resolve import HostFacts, Means, ask, carry_out
+from dartsctl.config.environment import Environment
 from dartsctl.edges.history import History
 from dartsctl.edges.output import Screen
 from dartsctl.edges.prompts import Prompts
-from dartsctl.environment import Environment
 from dartsctl.errors import DartsctlError, ExitCode, Interrupted, Refused
 from dartsctl.ports import resolution
 from dartsctl.ports.cases import Case, cases

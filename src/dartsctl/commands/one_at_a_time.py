@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from dartsctl.config.environment import Environment
 from dartsctl.edges.output import Screen
 from dartsctl.edges.project_lock import project_lock
-from dartsctl.environment import Environment
 from dartsctl.state_folder import state_folder
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from dartsctl.commands.host import Host
+from dartsctl.config.environment import Environment, default_env_files
 from dartsctl.edges import sockets
 from dartsctl.edges.docker import Compose, MissingVariable, Resolved
 from dartsctl.edges.engine import EngineApi
-from dartsctl.environment import Environment, default_env_files
 from dartsctl.errors import DartsctlError, ExitCode
 from dartsctl.installation import endpoint
 from dartsctl.ports import collisions, conflicts, lint
@@ -32,8 +32,8 @@ from dartsctl.system import bounded_file
 
 if TYPE_CHECKING:
     from dartsctl.commands.production_checks import EnvFiles
+    from dartsctl.config.secrets import Objection
     from dartsctl.edges.remote_engine import RemoteEngine
-    from dartsctl.production_env import Objection
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,12 +224,12 @@ def _refusal(error: MissingVariable, env_files: EnvFiles | None, environment: En
     """Compose names one missing variable; production is told all of them, and what else is wrong with its env files."""
     if env_files is None:
         return error
-    from dartsctl import production_env
     from dartsctl.commands.production_checks import refusal
+    from dartsctl.config import secrets
 
     names = [name for name in compose.required_variables() if env_files.lacks(name)] if environment.env_files else []
     others = [one for one in env_files.objections if environment.refuses_unsafe and not one.is_warning]
-    return refusal([*production_env.missing(names or [error.name]), *others])
+    return refusal([*secrets.missing(names or [error.name]), *others])
 
 
 def _ask_engine(intent: Intent) -> tuple[Engine, tuple[Container, ...], DartsctlError | None]:

@@ -11,11 +11,12 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from dartsctl import certificate, production_env
+from dartsctl.config import certificates as certificate
+from dartsctl.config import secrets
+from dartsctl.config.environment import Environment
+from dartsctl.config.secrets import Objection, Variable
 from dartsctl.edges import certificates, env_files
-from dartsctl.environment import Environment
 from dartsctl.errors import Refused, UsageError
-from dartsctl.production_env import Objection, Variable
 from dartsctl.stack.engine_rules import Engine
 from dartsctl.stack.model import Stack
 
@@ -43,7 +44,7 @@ def read_env_files(environment: Environment) -> EnvFiles:
     for path in environment.env_files:
         mode = env_files.mode(path)
         if mode is not None:
-            found += production_env.judge_mode(str(path), mode)
+            found += secrets.judge_mode(str(path), mode)
             regular.append(path)
     try:
         values = env_files.read(regular)
@@ -52,14 +53,14 @@ def read_env_files(environment: Environment) -> EnvFiles:
             for name, one in values.items()
         )
     except UsageError as error:
-        found.append(production_env.unread(str(regular[-1]), error.message))
-    return EnvFiles(variables, (*production_env.judge(variables, examples), *found), examples)
+        found.append(secrets.unread(str(regular[-1]), error.message))
+    return EnvFiles(variables, (*secrets.judge(variables, examples), *found), examples)
 
 
 def judge(files: EnvFiles, stack: Stack, engine: Engine) -> tuple[Objection, ...]:
     """Everything that is wrong with this production stack, the env files' part first."""
-    settled = production_env.secrets_among({one.name: one.value for one in files.variables})
-    inline = production_env.judge_model(stack, settled, files.examples, os.environ)
+    settled = secrets.secrets_among({one.name: one.value for one in files.variables})
+    inline = secrets.judge_model(stack, settled, files.examples, os.environ)
     return (*files.objections, *inline, *_certificates(stack, engine))
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 
 from dartsctl.commands.preflight import engine_at
+from dartsctl.config.environment import Environment
 from dartsctl.edges.engine import EngineApi
 from dartsctl.edges.output import Screen
-from dartsctl.environment import Environment
 from dartsctl.errors import ExitCode
 from dartsctl.installation import endpoint
 from dartsctl.stack.containers import Container

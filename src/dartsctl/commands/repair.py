@@ -14,6 +14,7 @@ from dartsctl.commands.one_at_a_time import one_at_a_time
 from dartsctl.commands.outlook import Outlook
 from dartsctl.commands.repair_steps import Hands
 from dartsctl.commands.streaming import interruptible
+from dartsctl.config.environment import Environment
 from dartsctl.diagnosis import repair_plan
 from dartsctl.diagnosis.facts import Facts
 from dartsctl.diagnosis.findings import Cause, Diagnosis
@@ -23,7 +24,6 @@ from dartsctl.edges.history import History
 from dartsctl.edges.incident_file import IncidentFile
 from dartsctl.edges.output import Screen
 from dartsctl.edges.prompts import Prompts
-from dartsctl.environment import Environment
 from dartsctl.errors import DartsctlError, ExitCode, Interrupted
 from dartsctl.state_folder import state_folder
 

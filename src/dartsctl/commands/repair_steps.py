@@ -12,11 +12,11 @@ from dartsctl.commands.moving import ComposeOn
 from dartsctl.commands.obstacles import Answers
 from dartsctl.commands.outlook import Outlook
 from dartsctl.commands.preflight import Intent, Preflight, engine_at, look
+from dartsctl.config.environment import Environment
 from dartsctl.diagnosis.repair_plan import Action, Plan, Step
 from dartsctl.edges.engine import EngineApi
 from dartsctl.edges.output import Screen
 from dartsctl.edges.prompts import Prompts
-from dartsctl.environment import Environment
 from dartsctl.errors import DartsctlError, ExitCode
 from dartsctl.installation import endpoint
 from dartsctl.ports.collisions import NameTaken

@@ -20,7 +20,7 @@ from dartsctl.text.phrases import duration
 from dartsctl.text.safe_text import cut
 
 if TYPE_CHECKING:
-    from dartsctl.production_env import Objection
+    from dartsctl.config.secrets import Objection
 
 _COMMAND_LIMIT = 200  # characters
 

@@ -16,10 +16,10 @@ from dartsctl.commands.host import Host
 from dartsctl.commands.moving import ComposeOn, book_of, look_again, pin, with_kept_moves
 from dartsctl.commands.one_at_a_time import one_at_a_time
 from dartsctl.commands.preflight import Intent, Preflight, engine_at, look
+from dartsctl.config.environment import Environment
 from dartsctl.edges.docker import Compose
 from dartsctl.edges.output import Screen
 from dartsctl.edges.prompts import Prompts
-from dartsctl.environment import Environment
 from dartsctl.errors import DartsctlError, ExitCode, Refused
 from dartsctl.ports import lint
 from dartsctl.ports.allocation import Allocation

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from dartsctl import spawn
-from dartsctl.certificate import Certificate, KeyState, Shelf, holds_certificates
+from dartsctl.config.certificates import Certificate, KeyState, Shelf, holds_certificates
 from dartsctl.errors import DartsctlError
 from dartsctl.stack.model import Mount
 from dartsctl.system import bounded_file

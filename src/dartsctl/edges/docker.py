@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from dartsctl import spawn
-from dartsctl.environment import Environment
+from dartsctl.config.environment import Environment
 from dartsctl.errors import DartsctlError
 from dartsctl.installation import VERSION_DEADLINE, KnownVersions, NothingKnown, find_compose
 from dartsctl.stack import reader

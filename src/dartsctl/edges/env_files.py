@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from dartsctl.environment import EnvValue
+from dartsctl.config.environment import EnvValue
 from dartsctl.errors import UsageError
 from dartsctl.system import bounded_file
 from dartsctl.system.files import EVERYBODY, locate

@@ -2,7 +2,7 @@
 
     name = "darts"                      # default: the folder's name
     [dev]                               # and [prod]; any further environment is written [environment.NAME], with the same keys
-    files = ["compose/dev.yml"]         # default: the conventional names (environment.py)
+    files = ["compose/dev.yml"]         # default: the conventional names (config/environment.py)
     env_files = [".env"]                # default: .env, .env.production, .env.NAME; [] = none
     project = "darts-dev"               # default: NAME-dev, NAME, NAME-ENVIRONMENT
     profiles = []
@@ -31,13 +31,13 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Literal, get_args
 
-from dartsctl import settings_values as take
+from dartsctl.config import values as take
+from dartsctl.config.file import Given, Key, SettingsFile, Table, dotted, find, in_folder, table
+from dartsctl.config.trust import Trust
 from dartsctl.errors import UsageError
 from dartsctl.ports.allocation import DEV_RANGE, PRODUCTION_PORTS, PortRange
 from dartsctl.server.handover import How
 from dartsctl.server.request import Enforce
-from dartsctl.settings_file import Given, Key, SettingsFile, Table, dotted, find, in_folder, table
-from dartsctl.trust import Trust
 
 ProductionPorts = Literal["warn", "remap", "refuse"]
 Unsafe = Literal["refuse", "warn"]

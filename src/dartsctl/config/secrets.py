@@ -168,7 +168,7 @@ def judge_model(stack: Stack, settled: Iterable[str], examples: Mapping[str, str
 
 
 def judge_mode(path: str, mode: int) -> tuple[Objection, ...]:
-    """What is wrong with who may read an env file: anybody but its owner. Whose it is has been asked before (trust.py)."""
+    """What is wrong with who may read an env file: anybody but its owner. Whose it is has been asked before (config/trust.py)."""
     import shlex
 
     if not mode & 0o077:

@@ -7,7 +7,7 @@ from typing import Literal
 
 import pytest
 
-from dartsctl.certificate import Certificate, Shelf, about_dates, front_doors, holds_certificates, judge
+from dartsctl.config.certificates import Certificate, Shelf, about_dates, front_doors, holds_certificates, judge
 from dartsctl.stack.model import Mount, PortEntry, Service, Stack
 
 DAY = 86400.0

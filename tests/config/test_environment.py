@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from dartsctl.environment import CONVENTIONAL, Environment, adhoc, python_for, resolve, server_command
+from dartsctl.config.environment import CONVENTIONAL, Environment, adhoc, python_for, resolve, server_command
+from dartsctl.config.settings import Settings, load
+from dartsctl.config.trust import Trust
 from dartsctl.errors import ExitCode, Refused, UsageError
-from dartsctl.settings import Settings, load
-from dartsctl.trust import Trust
 
 
 @pytest.fixture

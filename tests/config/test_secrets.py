@@ -6,18 +6,7 @@ import time
 
 import pytest
 
-from dartsctl.production_env import (
-    Objection,
-    Variable,
-    is_placeholder,
-    judge,
-    judge_mode,
-    judge_model,
-    missing,
-    secrets_among,
-    unread,
-    weakness,
-)
+from dartsctl.config.secrets import Objection, Variable, is_placeholder, judge, judge_mode, judge_model, missing, secrets_among, unread, weakness
 from dartsctl.stack.model import Service, Stack
 from dartsctl.text.secret_names import is_secret
 

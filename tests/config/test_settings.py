@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from dartsctl.config.file import line_numbers
+from dartsctl.config.settings import Settings, load
 from dartsctl.errors import ExitCode, UsageError
 from dartsctl.ports.allocation import DEV_RANGE, PRODUCTION_PORTS, PortRange
-from dartsctl.settings import Settings, load
-from dartsctl.settings_file import line_numbers
 
 
 @pytest.fixture
@@ -246,7 +246,7 @@ def test_every_key_is_taken_over(project: Path) -> None:
 
 
 def test_this_repositorys_own_settings_are_valid() -> None:
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
     settings = load(root, {})
     assert settings.source == root / "dartsctl.toml"
     assert settings.ports.production == PRODUCTION_PORTS

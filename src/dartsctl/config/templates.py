@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from dartsctl.production_env import Variable, is_placeholder, weakness
+from dartsctl.config.secrets import Variable, is_placeholder, weakness
 from dartsctl.text.secret_names import is_secret
 
 PRIVATE, PUBLIC = 0o600, 0o644

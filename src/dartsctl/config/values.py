@@ -12,9 +12,9 @@ from math import inf
 from pathlib import Path
 from typing import TypeVar
 
+from dartsctl.config.file import Given, kind
 from dartsctl.errors import UsageError
 from dartsctl.ports.allocation import PortRange, candidates
-from dartsctl.settings_file import Given, kind
 
 Choice = TypeVar("Choice", bound=str)
 

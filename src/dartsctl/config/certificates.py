@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from dartsctl.production_env import Kind, Objection
+from dartsctl.config.secrets import Kind, Objection
 from dartsctl.stack.model import Mount, Stack
 
 SOON = 14 * 86400.0

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from dartsctl.environment import python_for, resolve, server_command
+from dartsctl.config.environment import python_for, resolve, server_command
+from dartsctl.config.settings import load
+from dartsctl.config.trust import Trust
 from dartsctl.errors import ExitCode, Refused
-from dartsctl.settings import load
-from dartsctl.trust import Trust
 from two_users import ANN, BOB, as_user, needs_root, public_folder
 
 NOBODY_TRUSTED = Trust()

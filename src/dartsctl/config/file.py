@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from dartsctl.config.trust import Trust
 from dartsctl.errors import UsageError
 from dartsctl.system import bounded_file
 from dartsctl.text.phrases import shell_command
-from dartsctl.trust import Trust
 
 SETTINGS_FILE = "dartsctl.toml"
 PYPROJECT = "pyproject.toml"

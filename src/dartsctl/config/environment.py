@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from dartsctl.config.settings import PRODUCTION, Settings, environment_key
+from dartsctl.config.trust import Trust
+from dartsctl.config.values import check_project
 from dartsctl.errors import Refused, UsageError
-from dartsctl.settings import PRODUCTION, Settings, environment_key
-from dartsctl.settings_values import check_project
 from dartsctl.stack import compose_files
 from dartsctl.system import bounded_file
 from dartsctl.text.phrases import shell_command
-from dartsctl.trust import Trust
 
 CONVENTIONAL: Mapping[str, tuple[str, ...]] = {
     "dev": ("compose/dev", "compose.dev", "docker-compose-dev", "docker-compose.dev", "docker-compose-localhost"),

@@ -1,0 +1,1 @@
+"""Settings, environments, env files, certificates, templates."""
