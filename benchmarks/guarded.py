@@ -8,7 +8,7 @@ from pathlib import Path
 
 from measure import Ratio, command, compare
 
-from dartsctl.edges import guards
+from dartsctl.edges.project import guards
 from dartsctl.ports.allocation import PRODUCTION_PORTS, Allocation
 
 

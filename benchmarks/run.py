@@ -28,8 +28,8 @@ import crowd
 import guarded
 from measure import Ratio, Timed, call, command, compare
 
-from dartsctl.edges import sockets
-from dartsctl.edges.leases import Lease, LeaseBook
+from dartsctl.edges.host import sockets
+from dartsctl.edges.state.leases import Lease, LeaseBook
 from dartsctl.ports.allocation import DEV_RANGE, PRODUCTION_PORTS, PortRange, candidates
 from dartsctl.ports.listeners import Probe
 from dartsctl.server.request import LeaseRecord, url_of
@@ -286,7 +286,7 @@ def _share(bench: Bench) -> Ratio:
     from dartsctl.commands.host import Host
     from dartsctl.commands.preflight import Intent, look
     from dartsctl.config.environment import adhoc
-    from dartsctl.edges.docker import Compose
+    from dartsctl.edges.engine.compose import Compose
 
     project = bench.folder / "seven"
     project.mkdir()

@@ -17,13 +17,13 @@ SOURCE = REPOSITORY / "src" / "dartsctl"
 FILES = sorted(SOURCE.rglob("*.py"))
 
 OWNERS: dict[str, set[str]] = {
-    "dotenv": {"edges/env_files.py"},
-    "prompt_toolkit": {"edges/prompts.py"},
-    "psutil": {"edges/processes.py", "edges/sockets.py"},
-    "python_on_whales": {"edges/remote_query.py"},
-    "questionary": {"edges/prompts.py"},
-    "rich": {"edges/output.py"},
-    "subprocess": {"spawn.py", "edges/supervised.py"},
+    "dotenv": {"edges/project/env_files.py"},
+    "prompt_toolkit": {"edges/screen/prompts.py"},
+    "psutil": {"edges/host/processes.py", "edges/host/sockets.py"},
+    "python_on_whales": {"edges/engine/remote_query.py"},
+    "questionary": {"edges/screen/prompts.py"},
+    "rich": {"edges/screen/output.py"},
+    "subprocess": {"spawn.py", "edges/supervisor/client.py"},
 }
 """Library -> the only files that may import it, and only within a function where it is not the standard library's. `typer`: all of cli/."""
 
@@ -88,13 +88,13 @@ def test_a_heavy_library_is_imported_only_where_it_is_used() -> None:
 
 def test_only_the_screen_prints() -> None:
     printing = {name_of(file) for file in FILES if any(name == "print" or re.fullmatch(r"sys\.(stdout|stderr)\.write", name) for name in calls(file))}
-    others = {"__main__.py", "cli/__init__.py", "cli/root.py", "edges/remote_query.py"}
-    assert printing <= others, "besides edges/output.py: --version, Click's own help, and a program that answers the process that started it"
+    others = {"__main__.py", "cli/__init__.py", "cli/root.py", "edges/engine/remote_query.py"}
+    assert printing <= others, "besides edges/screen/output.py: --version, Click's own help, and a program that answers the process that started it"
 
 
 def test_only_entry_points_end_a_process() -> None:
     ending = {name_of(file) for file in FILES if {"sys.exit", "os._exit", "exit", "quit", "SystemExit"} & set(calls(file))}
-    assert ending <= {"__main__.py", "edges/remote_query.py", "edges/supervisor.py", "system/group_leader.py", "system/interrupts.py"}
+    assert ending <= {"__main__.py", "edges/engine/remote_query.py", "edges/supervisor/main.py", "system/group_leader.py", "system/interrupts.py"}
 
 
 def test_a_command_about_a_file_that_people_may_paste_is_quoted() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from dartsctl.edges.confine import die_with_parent
+from dartsctl.edges.supervisor.confine import die_with_parent
 from dartsctl.errors import DartsctlError
 
 ANN = 1000

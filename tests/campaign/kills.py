@@ -24,7 +24,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dartsctl.edges.leases import LeaseBook
+from dartsctl.edges.state.leases import LeaseBook
 
 IMAGE = "dartsctl-test/busybox:1"
 FIRST_PORT, LAST_PORT = 17000, 17099
@@ -193,9 +193,9 @@ def reuses(count: int, *, say: Callable[[str], None] = print) -> list[str]:
 def inside(count: int) -> int:
     """As pid 1 of a namespace: the seen process ends, a bystander gets its pid and its port, and must not be signalled."""
     from dartsctl.commands.stopping import stop
-    from dartsctl.edges import processes
-    from dartsctl.edges.output import Screen
-    from dartsctl.edges.prompts import Prompts
+    from dartsctl.edges.host import processes
+    from dartsctl.edges.screen.output import Screen
+    from dartsctl.edges.screen.prompts import Prompts
     from dartsctl.ports.holders import HostProcess
     from dartsctl.stack.bindings import Endpoint
 

@@ -238,7 +238,7 @@ def test_an_engine_that_is_down_is_said_with_the_way_to_start_it(live: LiveStack
 
 
 def test_an_engine_that_never_answers_is_given_up_after_a_deadline(tmp_path: Path) -> None:  # EDGE 41
-    from dartsctl.edges.engine import EngineApi
+    from dartsctl.edges.engine.unix import EngineApi
     from dartsctl.errors import DockerUnavailable
 
     with socket.socket(socket.AF_UNIX) as silent:
@@ -251,7 +251,7 @@ def test_an_engine_that_never_answers_is_given_up_after_a_deadline(tmp_path: Pat
 @pytest.mark.engine
 @pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"), reason="only root can become somebody without rights")
 def test_without_the_right_to_the_engine_the_group_is_named(live: LiveStack, tmp_path: Path) -> None:
-    from dartsctl.installation import NothingKnown, find_compose
+    from dartsctl.edges.engine.installation import NothingKnown, find_compose
     from live.stack import Said
 
     plugins = tmp_path / "docker" / "cli-plugins"

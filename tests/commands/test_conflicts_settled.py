@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from dartsctl.edges.history import History
+from dartsctl.edges.state.history import History
 
 if TYPE_CHECKING:
     from live.stack import LiveStack

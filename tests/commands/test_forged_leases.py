@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from dartsctl.edges import processes
-from dartsctl.edges.leases import LeaseBook
+from dartsctl.edges.host import processes
+from dartsctl.edges.state.leases import LeaseBook
 from own_ports import free_ports
 from two_users import ANN, BOB, end, has_ended, needs_root, public_folder, start_as
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from dartsctl.edges import sockets
+from dartsctl.edges.host import sockets
 from dartsctl.ports.allocation import BROWSERS_REFUSE, DEV_RANGE
 
 LAUNCHES = 99

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dartsctl.edges import guards
+from dartsctl.edges.project import guards
 from own_ports import free_ports, is_free
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from dartsctl.edges import guards
-from dartsctl.edges.guard_book import ForeignRecord, GuardBook
+from dartsctl.edges.project import guards
+from dartsctl.edges.state.guard_book import ForeignRecord, GuardBook
 from two_users import BOB, as_user, needs_root, public_folder
 
 pytestmark = needs_root

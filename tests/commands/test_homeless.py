@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dartsctl.state_folder import is_makeshift, open_state, state_folder
+from dartsctl.edges.state.folder import is_makeshift, open_state, state_folder
 from two_users import ANN, BOB, as_user, needs_root, public_folder
 
 

@@ -11,9 +11,9 @@ import pytest
 
 from dartsctl.commands.down import DownRequest, down
 from dartsctl.config.environment import adhoc
-from dartsctl.edges.compose_versions import ComposeVersions
-from dartsctl.edges.docker import Compose
-from dartsctl.edges.output import Screen
+from dartsctl.edges.engine.compose import Compose
+from dartsctl.edges.screen.output import Screen
+from dartsctl.edges.state.compose_versions import ComposeVersions
 from dartsctl.errors import TimedOut
 from fakes import hostile_engine
 from fakes.hostile_engine import engine

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from dartsctl.edges.leases import LeaseBook
+from dartsctl.edges.state.leases import LeaseBook
 from two_users import ANN, Victim, as_user, needs_root, public_folder
 
 SOURCE = Path(__file__).parents[2] / "src"

@@ -19,7 +19,7 @@ from dotenv import dotenv_values
 
 from dartsctl.config.secrets import Variable, judge
 from dartsctl.config.settings import load
-from dartsctl.edges.project_files import template_names
+from dartsctl.edges.project.files import template_names
 
 if TYPE_CHECKING:
     from live.stack import LiveStack, Said

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dartsctl.edges.project_lock import project_lock
+from dartsctl.edges.state.project_lock import project_lock
 
 if TYPE_CHECKING:
     from live.stack import LiveStack

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from dartsctl.edges.leases import LeaseBook
+from dartsctl.edges.state.leases import LeaseBook
 
 BIN = Path(sys.executable).parent
 RATE = 200

@@ -21,11 +21,11 @@ import pytest
 from dartsctl.commands import stopping
 from dartsctl.commands.host import Host
 from dartsctl.commands.resolve import HostFacts, Means, ask, carry_out, details_of, flags_for, subject
-from dartsctl.edges import processes, sockets, systemd
-from dartsctl.edges.engine import EngineApi
-from dartsctl.edges.history import History
-from dartsctl.edges.output import Screen
-from dartsctl.edges.prompts import Prompts
+from dartsctl.edges.engine.unix import EngineApi
+from dartsctl.edges.host import processes, sockets, systemd
+from dartsctl.edges.screen.output import Screen
+from dartsctl.edges.screen.prompts import Prompts
+from dartsctl.edges.state.history import History
 from dartsctl.errors import DartsctlError, ExitCode, Interrupted, Refused, TimedOut
 from dartsctl.ports import resolution
 from dartsctl.ports.attribution import Attribution

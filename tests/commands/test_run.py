@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from dartsctl.edges.leases import LeaseBook
+from dartsctl.edges.state.leases import LeaseBook
 from dartsctl.server.request import LeaseRecord
 
 Start = Callable[..., "subprocess.Popen[str]"]

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from dartsctl.commands import server_stop, servers
-from dartsctl.edges import processes
-from dartsctl.edges.leases import LeaseBook
+from dartsctl.edges.host import processes
+from dartsctl.edges.state.leases import LeaseBook
 from dartsctl.errors import DartsctlError, ExitCode
 from dartsctl.server.request import LeaseRecord
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from dartsctl.edges.trust_book import TrustBook
+from dartsctl.edges.state.trust_book import TrustBook
 from two_users import ANN, BOB, as_user, needs_root, public_folder
 
 pytestmark = needs_root

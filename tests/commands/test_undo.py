@@ -14,8 +14,8 @@ import pytest
 from dartsctl.commands.attempt import Attempt
 from dartsctl.commands.preflight import Intent, Preflight, look
 from dartsctl.config.environment import adhoc
-from dartsctl.edges.docker import Compose
-from dartsctl.edges.engine import EngineApi
+from dartsctl.edges.engine.compose import Compose
+from dartsctl.edges.engine.unix import EngineApi
 
 if TYPE_CHECKING:
     from live.stack import LiveStack

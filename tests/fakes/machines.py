@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dartsctl.installation import PLUGIN_FOLDERS
+from dartsctl.edges.engine.installation import PLUGIN_FOLDERS
 
 ANSWERS_VERSION = 'case "$*" in *version*) echo 2.40.3; exit ;; esac'
 """The first line of a script that plays Compose: it is asked for its version before anything else."""

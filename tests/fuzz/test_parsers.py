@@ -12,7 +12,8 @@ from hypothesis import strategies as some
 from dartsctl.config.file import line_numbers
 from dartsctl.diagnosis import log_stream
 from dartsctl.diagnosis.nginx import config, log
-from dartsctl.edges import certificates, env_files, network_namespace
+from dartsctl.edges.host import network_namespace
+from dartsctl.edges.project import certificates, env_files
 from dartsctl.errors import DartsctlError
 from dartsctl.stack import compose_errors, model, reader
 from dartsctl.stack.reader import Source, http_status

@@ -7,8 +7,8 @@ import os
 import sys
 
 from dartsctl.commands.run import run
-from dartsctl.edges import processes, sockets
-from dartsctl.edges.leases import LeaseBook
+from dartsctl.edges.host import processes, sockets
+from dartsctl.edges.state.leases import LeaseBook
 from dartsctl.errors import DartsctlError
 from dartsctl.ports.allocation import Allocation, PortRange
 from dartsctl.server.request import ServerRequest

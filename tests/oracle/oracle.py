@@ -31,9 +31,9 @@ from dartsctl.commands.host import Host
 from dartsctl.commands.preflight import Intent, look
 from dartsctl.commands.report import collision_lines, conflict_lines
 from dartsctl.config.environment import adhoc
-from dartsctl.edges import sockets
-from dartsctl.edges.docker import Compose
-from dartsctl.installation import NothingKnown, find_compose
+from dartsctl.edges.engine.compose import Compose
+from dartsctl.edges.engine.installation import NothingKnown, find_compose
+from dartsctl.edges.host import sockets
 from dartsctl.ports.listeners import Probe
 from dartsctl.stack.bindings import Endpoint
 

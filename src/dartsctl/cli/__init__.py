@@ -21,7 +21,7 @@ from dartsctl.cli.stacks import add_lifecycle
 from dartsctl.errors import DartsctlError, ExitCode, Refused, UsageError
 
 if TYPE_CHECKING:
-    from dartsctl.edges.output import Screen
+    from dartsctl.edges.screen.output import Screen
 
 prod = typer.Typer(no_args_is_help=True, help="The production stack: up, down, restart, ps, logs, check, config.")
 add_lifecycle("prod", prod)
@@ -57,7 +57,7 @@ def _refuse_file(error: OSError, words: list[str]) -> int:
 
 
 def _report_bug(error: Exception, words: list[str]) -> int:
-    from dartsctl.commands.crash import write_report
+    from dartsctl.edges.state.crash import write_report
 
     path = write_report(error, words, MASKER)
     where = f"a report is in {path}" if path else "and no report could be written"
@@ -93,7 +93,7 @@ def _tell_makeshift_state(words: Sequence[str]) -> None:
     """A user without a home (`docker run --user`) is told where dartsctl keeps what others keep there."""
     if os.environ.get("HOME", "/") != "/" or not words or {"-h", "--help", "-V", "--version", "-q", "--quiet"}.intersection(words):
         return
-    from dartsctl.state_folder import is_makeshift, state_folder
+    from dartsctl.edges.state.folder import is_makeshift, state_folder
 
     if is_makeshift():
         _screen_for(words).note(f"this user has no home folder; dartsctl's state is kept in {state_folder()} (DARTSCTL_STATE_DIR names another)")

@@ -29,7 +29,7 @@ def services(context: typer.Context, incomplete: str) -> list[str]:
 def projects(incomplete: str) -> list[str]:
     """Every Compose project that the engine knows."""
     from dartsctl.commands.preflight import engine_at
-    from dartsctl.installation import endpoint
+    from dartsctl.edges.engine.installation import endpoint
 
     try:
         return _beginning({one.project for one in engine_at(endpoint(os.environ)).containers() if one.project}, incomplete)
@@ -39,7 +39,7 @@ def projects(incomplete: str) -> list[str]:
 
 def dev_ports(incomplete: str) -> list[str]:
     """The ports of the servers that dartsctl runs."""
-    from dartsctl.edges.leases import held
+    from dartsctl.edges.state.leases import held
 
     try:
         return _beginning((str(record.port) for record in held()), incomplete)

@@ -13,7 +13,7 @@ from dartsctl.cli.root import app, production_ports
 
 if TYPE_CHECKING:
     from dartsctl.commands.guard import GuardRequest
-    from dartsctl.edges.guard_book import GuardBook
+    from dartsctl.edges.state.guard_book import GuardBook
 
 Venv = Annotated[Path | None, typer.Option("--venv", help="This virtual environment, instead of the one that is found.", metavar="PATH")]
 
@@ -98,7 +98,7 @@ def _request(common: Common, venv: Path | None) -> GuardRequest:
 
 
 def _book() -> GuardBook:
-    from dartsctl.edges.guard_book import GuardBook
-    from dartsctl.state_folder import state_folder
+    from dartsctl.edges.state.folder import state_folder
+    from dartsctl.edges.state.guard_book import GuardBook
 
     return GuardBook(state_folder())

@@ -16,7 +16,7 @@ from dartsctl.errors import UsageError
 if TYPE_CHECKING:
     from dartsctl.config.environment import Environment
     from dartsctl.config.settings import Settings
-    from dartsctl.edges.output import Screen
+    from dartsctl.edges.screen.output import Screen
     from dartsctl.server.request import LeaseRecord, ServerRequest
 
 Port = Annotated[str | None, typer.Option("--port", help="This port, instead of the checkout's own one.", metavar="PORT")]
@@ -111,7 +111,7 @@ def url(common: Common) -> int:
     curl "$(dartsctl dev url)/health"
     """
     from dartsctl.commands.servers import url as find
-    from dartsctl.edges.leases import LeaseBook
+    from dartsctl.edges.state.leases import LeaseBook
     from dartsctl.server.request import as_document
 
     record = find(checkout_of(common.settings()), leases=LeaseBook())
@@ -131,7 +131,7 @@ def list_servers(common: Common) -> int:
     import time
 
     from dartsctl.commands.servers import list_servers as find
-    from dartsctl.edges.leases import LeaseBook
+    from dartsctl.edges.state.leases import LeaseBook
     from dartsctl.server.request import as_document
     from dartsctl.text.phrases import duration
 
@@ -174,8 +174,8 @@ def stop(
     """
     from dartsctl.commands.server_stop import server_to_stop as find
     from dartsctl.commands.server_stop import stop as run_stop
-    from dartsctl.edges import processes
-    from dartsctl.edges.leases import LeaseBook
+    from dartsctl.edges.host import processes
+    from dartsctl.edges.state.leases import LeaseBook
     from dartsctl.ports.allocation import parse_port
     from dartsctl.server.request import as_document
 
@@ -241,8 +241,9 @@ def _dev_environment(settings: Settings, screen: Screen) -> Environment | None:
 
 def _serve(request: ServerRequest, screen: Screen, open_page: bool) -> int:
     from dartsctl.commands.run import run as run_server
-    from dartsctl.edges import browser, processes, sockets
-    from dartsctl.edges.leases import LeaseBook
+    from dartsctl.edges.host import processes, sockets
+    from dartsctl.edges.screen import browser
+    from dartsctl.edges.state.leases import LeaseBook
 
     def announce(record: LeaseRecord) -> None:
         screen.note(f"dartsctl: {record.url} (pid {record.pid})")

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from dartsctl.commands.obstacles import Answers
     from dartsctl.config.environment import Environment
     from dartsctl.config.settings import Settings
-    from dartsctl.edges.docker import Compose
-    from dartsctl.edges.output import Screen
-    from dartsctl.edges.prompts import Prompts
+    from dartsctl.edges.engine.compose import Compose
+    from dartsctl.edges.screen.output import Screen
+    from dartsctl.edges.screen.prompts import Prompts
     from dartsctl.ports.resolution import Policy
 
 MASKER = Masker()
@@ -45,7 +45,7 @@ class Common:
     project_dir: Path | None = None
 
     def screen(self) -> Screen:
-        from dartsctl.edges.output import Screen
+        from dartsctl.edges.screen.output import Screen
 
         return Screen(as_json=self.as_json, quiet=self.quiet, verbose=self.verbose, color=not self.no_color, masker=MASKER)
 
@@ -53,7 +53,7 @@ class Common:
         """The project's settings. Raises UsageError that names file, line and key, Refused for settings that are not trusted."""
         from dartsctl.config.settings import load
         from dartsctl.config.trust import Trust
-        from dartsctl.edges.trust_book import trusted_folders
+        from dartsctl.edges.state.trust_book import trusted_folders
 
         return load(working_folder(), os.environ, project_dir=self.project_dir, trust=Trust(trusted_folders))
 
@@ -130,7 +130,7 @@ RemoveContainer = Annotated[
 
 def prompts_of(common: Common) -> Prompts:
     """The person at the terminal, or nobody."""
-    from dartsctl.edges.prompts import Prompts
+    from dartsctl.edges.screen.prompts import Prompts
 
     return Prompts(allowed=not common.no_input, shown=MASKER.line)
 
@@ -200,9 +200,9 @@ def compose_on(environment: Environment, *, deadline: float | None = None) -> Co
 
     `deadline`: seconds that it may take to resolve them, where that is not worth Compose's own minute.
     """
-    from dartsctl.edges.compose_versions import ComposeVersions
-    from dartsctl.edges.docker import CONFIG_DEADLINE, Compose
-    from dartsctl.state_folder import state_folder
+    from dartsctl.edges.engine.compose import CONFIG_DEADLINE, Compose
+    from dartsctl.edges.state.compose_versions import ComposeVersions
+    from dartsctl.edges.state.folder import state_folder
 
     MASKER.learn_later(lambda: _learn_env_files(environment))
     known = ComposeVersions(state_folder())
@@ -212,7 +212,7 @@ def compose_on(environment: Environment, *, deadline: float | None = None) -> Co
 def _learn_env_files(environment: Environment) -> None:
     """Regular files alone: a pipe can be read once, and that is Compose's."""
     from dartsctl.config.environment import default_env_files
-    from dartsctl.edges.env_files import read
+    from dartsctl.edges.project.env_files import read
 
     MASKER.spare([environment.name, environment.project or ""])
     with suppress(DartsctlError):  # the working folder may be gone

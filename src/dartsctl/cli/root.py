@@ -135,10 +135,10 @@ def ports(common: Common) -> int:
     dartsctl ports --json | jq '.production[] | select(.state == "wrong owner")'
     """
     from dartsctl.config.settings import PRODUCTION
-    from dartsctl.edges.moves import MoveBook
+    from dartsctl.edges.state.folder import state_folder
+    from dartsctl.edges.state.moves import MoveBook
     from dartsctl.ports.allocation import Allocation
     from dartsctl.ports.remapping import Move
-    from dartsctl.state_folder import state_folder
 
     settings = common.settings()
     production = production_of(settings)
@@ -163,8 +163,8 @@ def ports(common: Common) -> int:
 def history(common: Common, last: Annotated[int, typer.Option("--last", "-n", min=1, help="How many.", metavar="N")] = 50) -> int:
     """What dartsctl has stopped or changed on this machine: when, what, why, by whom."""
     from dartsctl.commands.history import history as run_history
-    from dartsctl.edges.history import History
-    from dartsctl.state_folder import state_folder
+    from dartsctl.edges.state.folder import state_folder
+    from dartsctl.edges.state.history import History
 
     return run_history(History(state_folder()), last, screen=common.screen())
 

@@ -16,7 +16,7 @@ from dartsctl.errors import TimedOut, UsageError
 if TYPE_CHECKING:
     from dartsctl.config.environment import Environment
     from dartsctl.config.settings import Settings
-    from dartsctl.edges.output import Screen
+    from dartsctl.edges.screen.output import Screen
     from dartsctl.server.request import ServerRequest
 
 
@@ -101,7 +101,7 @@ def _path(given: str | None) -> str | None:
 
 def interpolated(templates: Mapping[str, str], request: ServerRequest) -> dict[str, str]:
     """`[server.env]` with its `${NAME:-default}` filled in, from the caller's environment before the env files, as Compose does."""
-    from dartsctl.edges.env_files import interpolated as fill
+    from dartsctl.edges.project.env_files import interpolated as fill
 
     known: dict[str, str | None] = {name: value for values in request.env_files.values() for name, value in values.items()}
     known |= request.environment
@@ -109,7 +109,7 @@ def interpolated(templates: Mapping[str, str], request: ServerRequest) -> dict[s
 
 
 def _env_files(paths: tuple[Path, ...]) -> dict[str, dict[str, str]]:
-    from dartsctl.edges.env_files import read
+    from dartsctl.edges.project.env_files import read
 
     files: dict[str, dict[str, str]] = {}
     for name, value in read(paths).items():

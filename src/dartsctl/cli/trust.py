@@ -33,8 +33,8 @@ def trust(
     Without it, files are used only if they belong to you, root or the user who called sudo, and not everybody may write them.
     """
     from dartsctl.commands import trust as verbs
-    from dartsctl.edges.trust_book import TrustBook
-    from dartsctl.state_folder import state_folder
+    from dartsctl.edges.state.folder import state_folder
+    from dartsctl.edges.state.trust_book import TrustBook
 
     if listed and (removed or folder):
         raise UsageError("--list takes neither a folder nor --remove", hint="dartsctl trust --list")

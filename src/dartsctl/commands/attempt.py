@@ -14,8 +14,8 @@ from typing import Literal
 
 from dartsctl.commands import streaming
 from dartsctl.commands.preflight import EngineClient, Preflight
-from dartsctl.edges.engine import EngineApi
-from dartsctl.edges.output import Screen
+from dartsctl.edges.engine.unix import EngineApi
+from dartsctl.edges.screen.output import Screen
 from dartsctl.errors import DartsctlError, Interrupted
 from dartsctl.stack import compose_progress
 from dartsctl.stack.compose_progress import Kind

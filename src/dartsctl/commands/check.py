@@ -12,8 +12,8 @@ from dartsctl.commands.moving import ComposeOn, with_kept_moves
 from dartsctl.commands.outlook import Outlook
 from dartsctl.commands.preflight import Intent, Preflight, look, verdict
 from dartsctl.config.environment import Environment
-from dartsctl.edges.output import Screen
-from dartsctl.edges.prompts import Prompts
+from dartsctl.edges.screen.output import Screen
+from dartsctl.edges.screen.prompts import Prompts
 from dartsctl.errors import ExitCode
 from dartsctl.ports import lint
 from dartsctl.ports.allocation import Allocation

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dartsctl.edges.docker import Compose
-from dartsctl.edges.output import Screen
+from dartsctl.edges.engine.compose import Compose
+from dartsctl.edges.screen.output import Screen
 from dartsctl.errors import ExitCode
 from dartsctl.text import masking
 

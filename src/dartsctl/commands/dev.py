@@ -13,18 +13,18 @@ from dartsctl.commands.obstacles import Answers
 from dartsctl.commands.preflight import Intent, engine_at
 from dartsctl.commands.up import UpRequest, up
 from dartsctl.config.environment import Environment
-from dartsctl.edges.docker import Compose
-from dartsctl.edges.moves import MoveBook
-from dartsctl.edges.output import Screen
-from dartsctl.edges.prompts import Prompts
+from dartsctl.edges.engine.compose import Compose
+from dartsctl.edges.engine.installation import endpoint
+from dartsctl.edges.screen.output import Screen
+from dartsctl.edges.screen.prompts import Prompts
+from dartsctl.edges.state.folder import state_folder
+from dartsctl.edges.state.moves import MoveBook
 from dartsctl.errors import DartsctlError, DockerUnavailable, ExitCode, UsageError
-from dartsctl.installation import endpoint
 from dartsctl.ports import remapping
 from dartsctl.server.request import ServerRequest
 from dartsctl.stack import addresses
 from dartsctl.stack import model as stack
 from dartsctl.stack.model import Stack
-from dartsctl.state_folder import state_folder
 
 _STOP_WITHIN = 4  # seconds that the container has to end: less than the supervisor's patience with Compose
 

@@ -10,7 +10,7 @@ from dartsctl.commands.report import conflict_document
 from dartsctl.diagnosis.facts import Facts
 from dartsctl.diagnosis.findings import Diagnosis, Finding, Link
 from dartsctl.diagnosis.nginx.config import Config
-from dartsctl.edges.output import Branch
+from dartsctl.edges.screen.output import Branch
 from dartsctl.ports.conflicts import Conflict
 
 

@@ -10,7 +10,7 @@ from dartsctl.commands.moving import ComposeOn, with_kept_moves
 from dartsctl.config.environment import Environment
 from dartsctl.diagnosis.diagnose import Cause, Diagnosis, diagnose
 from dartsctl.diagnosis.facts import Facts
-from dartsctl.edges.output import Screen
+from dartsctl.edges.screen.output import Screen
 from dartsctl.errors import ExitCode
 
 

@@ -10,11 +10,11 @@ from dartsctl.commands.another_stack import for_project
 from dartsctl.commands.one_at_a_time import one_at_a_time
 from dartsctl.commands.preflight import engine_at
 from dartsctl.config.environment import Environment
-from dartsctl.edges.docker import Compose
-from dartsctl.edges.engine import EngineApi
-from dartsctl.edges.output import Screen
+from dartsctl.edges.engine.compose import Compose
+from dartsctl.edges.engine.installation import endpoint
+from dartsctl.edges.engine.unix import EngineApi
+from dartsctl.edges.screen.output import Screen
 from dartsctl.errors import DartsctlError, ExitCode, Interrupted, Refused, TimedOut
-from dartsctl.installation import endpoint
 from dartsctl.ports import collisions
 from dartsctl.stack import compose_errors
 

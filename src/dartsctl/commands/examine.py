@@ -34,11 +34,12 @@ from dartsctl.diagnosis.facts import (
 )
 from dartsctl.diagnosis.nginx import log as nginx_log
 from dartsctl.diagnosis.nginx.log import Count
-from dartsctl.edges import certificates, http
-from dartsctl.edges.docker import Compose
-from dartsctl.edges.engine import EngineApi
+from dartsctl.edges.engine.compose import Compose
+from dartsctl.edges.engine.installation import endpoint
+from dartsctl.edges.engine.unix import EngineApi
+from dartsctl.edges.http import get
+from dartsctl.edges.project import certificates
 from dartsctl.errors import DockerUnavailable
-from dartsctl.installation import endpoint
 from dartsctl.stack.bindings import Endpoint
 from dartsctl.text.masker import Masker
 
@@ -181,7 +182,7 @@ class _Examination:
 
     def _get(self, one: Request) -> tuple[HttpFacts, bytes]:
         began = time.time() + self._engine.skew
-        answer = http.get(one.address, one.port, one.path, host=one.host, tls=one.tls, deadline=HTTP_DEADLINE)
+        answer = get.get(one.address, one.port, one.path, host=one.host, tls=one.tls, deadline=HTTP_DEADLINE)
         through: Literal["proxy", "direct"] = "proxy" if one.through_proxy else "direct"
         facts = HttpFacts(one.url, through, one.service, one.location, one.upstream, answer.status, answer.problem, answer.seconds, began)
         return facts, answer.certificate
@@ -192,7 +193,7 @@ class _Examination:
         places = [(container.name, address) for container in services[one.service].running for address in container.addresses]
         if self._before.engine.kind != "local":
             return tuple(Connect(name, address, one.target.port) for name, address in places)
-        results = self._pool.map(lambda place: http.connect(place[1], one.target.port, deadline=CONNECT_DEADLINE), places)
+        results = self._pool.map(lambda place: get.connect(place[1], one.target.port, deadline=CONNECT_DEADLINE), places)
         return tuple(Connect(name, address, one.target.port, result) for (name, address), result in zip(places, results, strict=True))
 
     # --- certificates

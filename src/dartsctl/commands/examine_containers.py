@@ -11,8 +11,8 @@ from dartsctl.commands.preflight import Preflight
 from dartsctl.diagnosis.facts import ContainerFacts, LogLine, ServiceFacts
 from dartsctl.diagnosis.inspection import Inspection, listed
 from dartsctl.diagnosis.nginx import log
-from dartsctl.edges import network_namespace, processes
-from dartsctl.edges.engine import EngineApi
+from dartsctl.edges.engine.unix import EngineApi
+from dartsctl.edges.host import network_namespace, processes
 from dartsctl.errors import DockerUnavailable
 from dartsctl.ports.collisions import NameTaken
 from dartsctl.stack.bindings import Endpoint

@@ -14,7 +14,7 @@ from dartsctl.diagnosis.nginx import config as nginx_config
 from dartsctl.diagnosis.nginx import log
 from dartsctl.diagnosis.nginx.config import Config, Route, Server, Target
 from dartsctl.diagnosis.nginx.log import Count, Entry
-from dartsctl.edges.engine import EngineApi
+from dartsctl.edges.engine.unix import EngineApi
 from dartsctl.errors import DartsctlError
 from dartsctl.stack.bindings import ANY_IPV4, ANY_IPV6
 from dartsctl.stack.model import Stack

@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from dartsctl.edges import guards, venvs
-from dartsctl.edges.guard_book import GuardBook
-from dartsctl.edges.output import Screen
-from dartsctl.edges.venvs import VirtualEnvironment
+from dartsctl.edges.project import guards, venvs
+from dartsctl.edges.project.venvs import VirtualEnvironment
+from dartsctl.edges.screen.output import Screen
+from dartsctl.edges.state.guard_book import GuardBook
 from dartsctl.errors import DartsctlError, ExitCode
 
 

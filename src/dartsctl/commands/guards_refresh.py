@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Protocol
 
 from dartsctl.commands.preflight import Intent, Preflight
-from dartsctl.edges import guards, venvs
-from dartsctl.edges.guard_book import GuardBook
+from dartsctl.edges.project import guards, venvs
+from dartsctl.edges.state.folder import state_folder
+from dartsctl.edges.state.guard_book import GuardBook
 from dartsctl.errors import DartsctlError, UsageError
 from dartsctl.ports.allocation import Allocation
-from dartsctl.state_folder import state_folder
 
 
 class Screen(Protocol):

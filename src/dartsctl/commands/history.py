@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from dataclasses import asdict
 
-from dartsctl.edges.history import History
-from dartsctl.edges.output import Screen
+from dartsctl.edges.screen.output import Screen
+from dartsctl.edges.state.history import History
 from dartsctl.errors import ExitCode
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 
-from dartsctl.edges import leases, processes, sockets
+from dartsctl.edges.host import processes, sockets
+from dartsctl.edges.state import leases
 from dartsctl.ports.holders import DevLease
 from dartsctl.ports.listeners import Listener, Probe
 from dartsctl.ports.process import Process

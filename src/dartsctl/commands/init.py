@@ -15,10 +15,10 @@ from typing import Any
 from dartsctl.commands.init_plan import InitRequest, plan
 from dartsctl.commands.moving import ComposeOn
 from dartsctl.config.templates import Change
-from dartsctl.edges import certificates
-from dartsctl.edges.output import Screen
-from dartsctl.edges.project_files import writing
-from dartsctl.edges.prompts import Prompts
+from dartsctl.edges.project import certificates
+from dartsctl.edges.project.files import writing
+from dartsctl.edges.screen.output import Screen
+from dartsctl.edges.screen.prompts import Prompts
 from dartsctl.errors import DartsctlError, ExitCode, Interrupted
 
 _MANY = 3

@@ -14,8 +14,8 @@ from dartsctl.config import templates
 from dartsctl.config.environment import ENV_FILES, adhoc, conventional_names
 from dartsctl.config.settings import BUILT_IN, PRODUCTION, Settings
 from dartsctl.config.templates import PRIVATE, Change
-from dartsctl.edges import certificates, env_files
-from dartsctl.edges.project_files import template, template_mode, template_names
+from dartsctl.edges.project import certificates, env_files
+from dartsctl.edges.project.files import template, template_mode, template_names
 from dartsctl.errors import DartsctlError, UsageError
 from dartsctl.stack import compose_files as stack_files
 from dartsctl.stack.model import Mount

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from dartsctl.edges.leases import Lease, LeaseBook
+from dartsctl.edges.state.leases import Lease, LeaseBook
 from dartsctl.errors import DartsctlError, ExitCode, UsageError
 from dartsctl.ports.allocation import BROWSERS_REFUSE, candidates
 from dartsctl.ports.listeners import Listener, Probe
@@ -21,7 +21,7 @@ from dartsctl.stack.bindings import Protocol as SocketProtocol
 
 
 class Sockets(Protocol):
-    """What leasing asks of edges/sockets.py."""
+    """What leasing asks of edges/host/sockets.py."""
 
     def probe(self, endpoint: Endpoint, *, udp_reuse_address: bool = False) -> Probe: ...
 
@@ -33,7 +33,7 @@ class Sockets(Protocol):
 
 
 class Processes(Protocol):
-    """What leasing asks of edges/processes.py."""
+    """What leasing asks of edges/host/processes.py."""
 
     def describe(self, pid: int) -> Process | None: ...
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 
-from dartsctl.edges.docker import Compose
-from dartsctl.edges.output import Screen
+from dartsctl.edges.engine.compose import Compose
+from dartsctl.edges.screen.output import Screen
 from dartsctl.errors import DartsctlError, ExitCode
 from dartsctl.stack.compose_errors import plain
 

@@ -13,9 +13,10 @@ from pathlib import Path
 from dartsctl.commands.host import Host
 from dartsctl.commands.preflight import Intent, Preflight, look
 from dartsctl.config.environment import Environment
-from dartsctl.edges.docker import Compose
-from dartsctl.edges.moves import MoveBook
-from dartsctl.edges.output import Screen
+from dartsctl.edges.engine.compose import Compose
+from dartsctl.edges.screen.output import Screen
+from dartsctl.edges.state.folder import state_folder
+from dartsctl.edges.state.moves import MoveBook
 from dartsctl.errors import DartsctlError, ExitCode
 from dartsctl.ports import remapping
 from dartsctl.ports.cases import Case
@@ -24,7 +25,6 @@ from dartsctl.ports.listeners import Probe
 from dartsctl.ports.remapping import AnyMove, Move, NameMove
 from dartsctl.stack import model as stack
 from dartsctl.stack.bindings import Endpoint, PortBinding, Protocol
-from dartsctl.state_folder import state_folder
 
 ComposeOn = Callable[[Environment], Compose]
 

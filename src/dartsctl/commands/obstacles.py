@@ -12,16 +12,16 @@ from dartsctl.commands.outlook import Outlook
 from dartsctl.commands.preflight import Intent, Preflight, engine_at
 from dartsctl.commands.resolve import HostFacts, Means, ask, carry_out
 from dartsctl.config.environment import Environment
-from dartsctl.edges.history import History
-from dartsctl.edges.output import Screen
-from dartsctl.edges.prompts import Prompts
+from dartsctl.edges.screen.output import Screen
+from dartsctl.edges.screen.prompts import Prompts
+from dartsctl.edges.state.folder import state_folder
+from dartsctl.edges.state.history import History
 from dartsctl.errors import DartsctlError, ExitCode, Interrupted, Refused
 from dartsctl.ports import resolution
 from dartsctl.ports.cases import Case, cases
 from dartsctl.ports.collisions import NameTaken
 from dartsctl.ports.holders import ForeignContainer
 from dartsctl.ports.resolution import Action, Policy, Request, Step
-from dartsctl.state_folder import state_folder
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from dartsctl.config.environment import Environment
-from dartsctl.edges.output import Screen
-from dartsctl.edges.project_lock import project_lock
-from dartsctl.state_folder import state_folder
+from dartsctl.edges.screen.output import Screen
+from dartsctl.edges.state.folder import state_folder
+from dartsctl.edges.state.project_lock import project_lock
 
 
 @contextmanager

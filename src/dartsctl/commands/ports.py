@@ -10,10 +10,10 @@ from typing import Any
 from dartsctl.commands import report
 from dartsctl.commands.host import Host
 from dartsctl.commands.preflight import engine_at
-from dartsctl.edges.docker import Compose
-from dartsctl.edges.output import Screen
+from dartsctl.edges.engine.compose import Compose
+from dartsctl.edges.engine.installation import endpoint
+from dartsctl.edges.screen.output import Screen
 from dartsctl.errors import DartsctlError, ExitCode
-from dartsctl.installation import endpoint
 from dartsctl.ports import lint
 from dartsctl.ports.allocation import Allocation, PortRange
 from dartsctl.ports.attribution import Attribution

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from dartsctl.commands import streaming
 from dartsctl.commands.host import Host
 from dartsctl.commands.preflight import EngineClient, Preflight
-from dartsctl.edges.docker import Compose
-from dartsctl.edges.engine import EngineApi
-from dartsctl.edges.output import Screen
+from dartsctl.edges.engine.compose import Compose
+from dartsctl.edges.engine.unix import EngineApi
+from dartsctl.edges.screen.output import Screen
 from dartsctl.errors import DartsctlError, ExitCode, NotHealthy
 from dartsctl.ports import missing_bindings
 from dartsctl.ports.conflicts import Verdict

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from dartsctl.commands.host import Host
 from dartsctl.config.environment import Environment, default_env_files
-from dartsctl.edges import sockets
-from dartsctl.edges.docker import Compose, MissingVariable, Resolved
-from dartsctl.edges.engine import EngineApi
+from dartsctl.edges.engine.compose import Compose, MissingVariable, Resolved
+from dartsctl.edges.engine.installation import endpoint
+from dartsctl.edges.engine.unix import EngineApi
+from dartsctl.edges.host import sockets
 from dartsctl.errors import DartsctlError, ExitCode
-from dartsctl.installation import endpoint
 from dartsctl.ports import collisions, conflicts, lint
 from dartsctl.ports.attribution import Attribution
 from dartsctl.ports.availability import Availability
@@ -33,7 +33,7 @@ from dartsctl.system import bounded_file
 if TYPE_CHECKING:
     from dartsctl.commands.production_checks import EnvFiles
     from dartsctl.config.secrets import Objection
-    from dartsctl.edges.remote_engine import RemoteEngine
+    from dartsctl.edges.engine.remote import RemoteEngine
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ def engine_at(address: str) -> EngineClient:
     """The engine behind an address: our own socket client where it is a unix socket, the library for everything else."""
     if address.startswith("unix://"):
         return EngineApi(address)
-    from dartsctl.edges.remote_engine import RemoteEngine
+    from dartsctl.edges.engine.remote import RemoteEngine
 
     return RemoteEngine(address)
 
@@ -178,7 +178,7 @@ def _in_env_file(name: str, environment: Environment) -> str:
     for file in reversed(environment.env_files or default_env_files(environment)):
         with suppress(OSError, DartsctlError):
             if name in bounded_file.read_text(file):  # dotenv is loaded for it alone
-                from dartsctl.edges.env_files import read
+                from dartsctl.edges.project.env_files import read
 
                 value = read((file,)).get(name)
                 return value.value if value else ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dartsctl.edges.docker import Compose
+from dartsctl.edges.engine.compose import Compose
 from dartsctl.ports.allocation import Allocation
 from dartsctl.stack import model
 

@@ -15,7 +15,7 @@ from dartsctl.config import certificates as certificate
 from dartsctl.config import secrets
 from dartsctl.config.environment import Environment
 from dartsctl.config.secrets import Objection, Variable
-from dartsctl.edges import certificates, env_files
+from dartsctl.edges.project import certificates, env_files
 from dartsctl.errors import Refused, UsageError
 from dartsctl.stack.engine_rules import Engine
 from dartsctl.stack.model import Stack

@@ -6,10 +6,10 @@ import os
 
 from dartsctl.commands.preflight import engine_at
 from dartsctl.config.environment import Environment
-from dartsctl.edges.engine import EngineApi
-from dartsctl.edges.output import Screen
+from dartsctl.edges.engine.installation import endpoint
+from dartsctl.edges.engine.unix import EngineApi
+from dartsctl.edges.screen.output import Screen
 from dartsctl.errors import ExitCode
-from dartsctl.installation import endpoint
 from dartsctl.stack.containers import Container
 from dartsctl.text.masker import Masker
 

@@ -20,12 +20,12 @@ from dartsctl.diagnosis.facts import Facts
 from dartsctl.diagnosis.findings import Cause, Diagnosis
 from dartsctl.diagnosis.incident import Afterwards, Event, Report
 from dartsctl.diagnosis.repair_plan import Action, Plan, Step
-from dartsctl.edges.history import History
-from dartsctl.edges.incident_file import IncidentFile
-from dartsctl.edges.output import Screen
-from dartsctl.edges.prompts import Prompts
+from dartsctl.edges.screen.output import Screen
+from dartsctl.edges.screen.prompts import Prompts
+from dartsctl.edges.state.folder import state_folder
+from dartsctl.edges.state.history import History
+from dartsctl.edges.state.incident_file import IncidentFile
 from dartsctl.errors import DartsctlError, ExitCode, Interrupted
-from dartsctl.state_folder import state_folder
 
 _HOPELESS = frozenset({Cause.APP_EXITED, Cause.NEVER_STARTED, Cause.OUT_OF_MEMORY, Cause.PROXY_CANNOT_START})
 _HOPELESS_LOOKS = 3

@@ -14,11 +14,11 @@ from dartsctl.commands.outlook import Outlook
 from dartsctl.commands.preflight import Intent, Preflight, engine_at, look
 from dartsctl.config.environment import Environment
 from dartsctl.diagnosis.repair_plan import Action, Plan, Step
-from dartsctl.edges.engine import EngineApi
-from dartsctl.edges.output import Screen
-from dartsctl.edges.prompts import Prompts
+from dartsctl.edges.engine.installation import endpoint
+from dartsctl.edges.engine.unix import EngineApi
+from dartsctl.edges.screen.output import Screen
+from dartsctl.edges.screen.prompts import Prompts
 from dartsctl.errors import DartsctlError, ExitCode
-from dartsctl.installation import endpoint
 from dartsctl.ports.collisions import NameTaken
 from dartsctl.ports.holders import ForeignContainer
 from dartsctl.stack import compose_errors

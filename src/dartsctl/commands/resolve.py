@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from dartsctl.commands import report, server_stop, stopping
 from dartsctl.commands.host import Host
 from dartsctl.commands.preflight import EngineClient
-from dartsctl.edges import processes, systemd
-from dartsctl.edges.engine import EngineApi
-from dartsctl.edges.history import History
-from dartsctl.edges.leases import LeaseBook
-from dartsctl.edges.output import Screen
-from dartsctl.edges.prompts import Prompts
+from dartsctl.edges.engine.unix import EngineApi
+from dartsctl.edges.host import processes, systemd
+from dartsctl.edges.screen.output import Screen
+from dartsctl.edges.screen.prompts import Prompts
+from dartsctl.edges.state.history import History
+from dartsctl.edges.state.leases import LeaseBook
 from dartsctl.errors import DartsctlError, TimedOut
 from dartsctl.ports import cases, resolution
 from dartsctl.ports.availability import Reason

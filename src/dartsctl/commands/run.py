@@ -14,7 +14,7 @@ from typing import Protocol
 from dartsctl.commands import leasing, server_life
 from dartsctl.commands.leasing import Leasing, Screen
 from dartsctl.commands.server_life import Ended, Surroundings, live
-from dartsctl.edges.leases import LeaseBook
+from dartsctl.edges.state.leases import LeaseBook
 from dartsctl.errors import DartsctlError, ExitCode
 from dartsctl.server import handover
 from dartsctl.server import request as serving
@@ -24,11 +24,11 @@ _ASKED_TO_END = frozenset({0, 129, 130, 137, 143})
 
 
 class Sockets(leasing.Sockets, server_life.Sockets, Protocol):
-    """What `run` asks of edges/sockets.py."""
+    """What `run` asks of edges/host/sockets.py."""
 
 
 class Processes(leasing.Processes, server_life.Processes, Protocol):
-    """What `run` asks of edges/processes.py."""
+    """What `run` asks of edges/host/processes.py."""
 
 
 def run(

@@ -10,10 +10,10 @@ from typing import Protocol
 from dartsctl.commands import server_watch
 from dartsctl.commands.leasing import Leased, Screen
 from dartsctl.commands.server_watch import Watch
-from dartsctl.edges import guards
-from dartsctl.edges.leases import LeaseBook
-from dartsctl.edges.probe import Answer, Question
-from dartsctl.edges.supervised import Supervised
+from dartsctl.edges.http.probe import Answer, Question
+from dartsctl.edges.project import guards
+from dartsctl.edges.state.leases import LeaseBook
+from dartsctl.edges.supervisor.client import Supervised
 from dartsctl.errors import DartsctlError, Refused
 from dartsctl.server import handover
 from dartsctl.server import request as serving
@@ -29,11 +29,11 @@ _BETWEEN_QUESTIONS = 0.25  # seconds: each one is a line in the server's log
 
 
 class Sockets(server_watch.Sockets, Protocol):
-    """What a life asks of edges/sockets.py."""
+    """What a life asks of edges/host/sockets.py."""
 
 
 class Processes(server_watch.Processes, Protocol):
-    """What a life asks of edges/processes.py."""
+    """What a life asks of edges/host/processes.py."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from dartsctl.edges.leases import LeaseBook
+from dartsctl.edges.state.leases import LeaseBook
 from dartsctl.errors import DartsctlError
 from dartsctl.server.request import LeaseRecord, as_document
 
@@ -16,7 +16,7 @@ STOP_GRACE = 7.0
 
 
 class Processes(Protocol):
-    """What `stop` asks of edges/processes.py."""
+    """What `stop` asks of edges/host/processes.py."""
 
     def birth(self, pid: int) -> int | None: ...
 

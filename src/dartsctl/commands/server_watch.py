@@ -21,7 +21,7 @@ _FIRST_EPHEMERAL = 32768
 
 
 class Sockets(Protocol):
-    """What `run` asks of edges/sockets.py."""
+    """What `run` asks of edges/host/sockets.py."""
 
     def probe(self, endpoint: Endpoint, *, udp_reuse_address: bool = False) -> Probe: ...
 
@@ -31,7 +31,7 @@ class Sockets(Protocol):
 
 
 class Processes(Protocol):
-    """What `run` asks of edges/processes.py."""
+    """What `run` asks of edges/host/processes.py."""
 
     def describe(self, pid: int) -> Process | None: ...
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dartsctl.commands.server_stop import of_checkout
-from dartsctl.edges.leases import LeaseBook
+from dartsctl.edges.state.leases import LeaseBook
 from dartsctl.errors import DartsctlError
 from dartsctl.server.request import LeaseRecord
 

@@ -13,9 +13,9 @@ from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
 from dartsctl.commands.host import Host
-from dartsctl.edges import processes, signals
-from dartsctl.edges.output import Screen
-from dartsctl.edges.prompts import Prompts
+from dartsctl.edges.host import processes, signals
+from dartsctl.edges.screen.output import Screen
+from dartsctl.edges.screen.prompts import Prompts
 from dartsctl.errors import DartsctlError, ExitCode, Refused
 from dartsctl.ports.holders import HostProcess
 from dartsctl.ports.listeners import Listener

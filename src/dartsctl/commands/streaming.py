@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from dartsctl.edges.docker import Compose
-from dartsctl.edges.output import Screen
+from dartsctl.edges.engine.compose import Compose
+from dartsctl.edges.screen.output import Screen
 
 _KEPT_LINES = 1000
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dartsctl.edges.output import Screen
-from dartsctl.edges.trust_book import TrustBook
+from dartsctl.edges.screen.output import Screen
+from dartsctl.edges.state.trust_book import TrustBook
 from dartsctl.errors import ExitCode, UsageError
 
 

@@ -17,9 +17,9 @@ from dartsctl.commands.moving import ComposeOn, book_of, look_again, pin, with_k
 from dartsctl.commands.one_at_a_time import one_at_a_time
 from dartsctl.commands.preflight import Intent, Preflight, engine_at, look
 from dartsctl.config.environment import Environment
-from dartsctl.edges.docker import Compose
-from dartsctl.edges.output import Screen
-from dartsctl.edges.prompts import Prompts
+from dartsctl.edges.engine.compose import Compose
+from dartsctl.edges.screen.output import Screen
+from dartsctl.edges.screen.prompts import Prompts
 from dartsctl.errors import DartsctlError, ExitCode, Refused
 from dartsctl.ports import lint
 from dartsctl.ports.allocation import Allocation

@@ -92,7 +92,7 @@ class LeaseRecord:
     started: float | None = None
     """When that process started (Unix time, seconds)."""
     supervisor: int = 0
-    """The leader of the server's process group (edges/confine.py): the one to signal."""
+    """The leader of the server's process group (edges/supervisor/confine.py): the one to signal."""
     birth: int = 0
     """The supervisor's Process.birth."""
     confirmed: bool = False

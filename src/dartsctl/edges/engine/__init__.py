@@ -1,0 +1,1 @@
+"""Docker: the engine and Compose."""

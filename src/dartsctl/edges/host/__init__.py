@@ -1,0 +1,1 @@
+"""This host: sockets, processes, signals."""

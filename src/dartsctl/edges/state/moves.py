@@ -1,0 +1,98 @@
+"""Which ports and container names of a dev stack have moved on this machine: kept in the state folder, for the next `up` to find."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+from dartsctl.edges.state.folder import open_state, parse_json, writing
+from dartsctl.ports.remapping import AnyMove, Move, NameMove
+from dartsctl.system.files import PRIVATE_FOLDER, Folder, ForeignFile
+
+_FOLDER = "overrides"
+_LARGEST = 1 << 20  # bytes of a record
+
+
+class MoveBook:
+    """The moves of one Compose project. `override` is the file that Compose is given; it exists only while there are moves."""
+
+    def __init__(self, folder: Path, project: str) -> None:
+        self._state = folder
+        self._record = f"{project}.json"
+        self.override = folder / _FOLDER / f"{project}.yml"
+
+    def read(self) -> tuple[AnyMove, ...]:
+        """What has moved; nothing where nothing has, or the record is broken or another user's (then the files' own numbers count).
+
+        Raises UnsafeFile.
+        """
+        try:
+            with self._opened() as folder:
+                document = parse_json(folder.read(self._record, limit=_LARGEST))
+            if not isinstance(document, list):
+                return ()
+            return tuple(_move(item) for item in document)
+        except (OSError, ValueError, TypeError, ForeignFile):
+            return ()
+
+    def keep(self, moves: Sequence[AnyMove], override: str) -> Path:
+        """Write both files (0600, replaced at once) and return the override's path. Raises DartsctlError where they cannot be written."""
+        record = json.dumps([asdict(move) for move in moves], indent=1)
+        with self._writing(), self._opened(make=True) as folder:
+            folder.replace(self.override.name, override.encode())
+            folder.replace(self._record, record.encode())
+        return self.override
+
+    def keep_leased(self, service: str, override: str) -> Path:
+        """Write the override that publishes `service` on a leased port, and return its path. Raises DartsctlError."""
+        path = self.override.with_name(f"{self.override.stem}.{service}.yml")
+        with self._writing(), self._opened(make=True) as folder:
+            folder.replace(path.name, override.encode())
+        return path
+
+    def forget(self) -> bool:
+        """Return to the files' own numbers; False where nothing had moved. Raises DartsctlError where that cannot be written."""
+        with self._writing():
+            try:
+                with self._opened() as folder:
+                    removed = [folder.remove(name) for name in (self._record, self.override.name)]
+            except (FileNotFoundError, ForeignFile):
+                return False
+        return any(removed)
+
+    @contextmanager
+    def _opened(self, *, make: bool = False) -> Iterator[Folder]:
+        """The folder of the overrides. Compose is given paths in it: nobody else may be able to exchange what is there."""
+        with open_state(self._state, make=make) as state, state.subfolder(_FOLDER, make=PRIVATE_FOLDER if make else None) as folder:
+            for each in (state, folder):
+                each.refuse_exchange()
+            yield folder
+
+    def _writing(self) -> AbstractContextManager[None]:
+        return writing(f"the moved ports cannot be kept in {self.override.parent}")
+
+
+def _move(item: object) -> AnyMove:
+    """Raises TypeError for what is no move."""
+    if not isinstance(item, dict):
+        raise TypeError("not a move")
+    if item.keys() == {"service", "old"}:
+        return _name_move(NameMove(**item))
+    move = Move(**item)
+    is_text = all(isinstance(value, str) for value in (move.service, move.protocol, move.old))
+    if not is_text or not _is_port(move.target) or not _is_port(move.new):
+        raise TypeError("not a move")
+    return move
+
+
+def _name_move(move: NameMove) -> NameMove:
+    if not isinstance(move.service, str) or not isinstance(move.old, str):
+        raise TypeError("not a move")
+    return move
+
+
+def _is_port(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value < 1 << 16

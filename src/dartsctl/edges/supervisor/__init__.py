@@ -1,0 +1,1 @@
+"""The process between dartsctl and a host server."""

@@ -1,0 +1,121 @@
+"""A signal reaches the very process that was seen, while it is wanted, and nobody else."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from dartsctl.edges.host import processes, signals
+from dartsctl.errors import DartsctlError, Refused
+from dartsctl.ports.process import Process
+
+Start = Callable[..., "subprocess.Popen[bytes]"]
+
+
+def seen(pid: int) -> Process:
+    process = processes.describe(pid)
+    assert process is not None
+    return process
+
+
+def send(process: Process, number: signal.Signals = signal.SIGTERM, *, wanted: bool = True) -> bool:
+    return signals.send(process, number, birth_of=processes.birth, still_wanted=lambda: wanted)
+
+
+def test_the_process_that_was_seen_gets_it(start: Start) -> None:
+    child = start("sleep", "60")
+    assert send(seen(child.pid))
+    assert child.wait(10) == -signal.SIGTERM
+
+
+def test_a_pid_that_another_process_has_by_now_is_not_signalled(start: Start) -> None:  # EDGE 24
+    child = start("sleep", "60")
+    process = seen(child.pid)
+    assert not send(replace(process, birth=process.birth - 1))
+    assert child.poll() is None
+
+
+def test_what_is_no_longer_wanted_is_not_signalled(start: Start) -> None:
+    child = start("sleep", "60")
+    assert not send(seen(child.pid), wanted=False)
+    assert child.poll() is None
+
+
+def test_what_has_gone_is_no_error(start: Start) -> None:  # EDGE 24
+    child = start("sleep", "60")
+    process = seen(child.pid)
+    child.kill()
+    child.wait()
+    assert not send(process)
+
+
+def test_what_goes_between_the_look_and_the_signal_is_no_error(start: Start) -> None:  # EDGE 24
+    child = start("sleep", "60")
+
+    def ends() -> bool:
+        child.kill()
+        child.wait()
+        return True
+
+    assert not signals.send(seen(child.pid), signal.SIGTERM, birth_of=processes.birth, still_wanted=ends)
+
+
+def test_a_stopped_process_is_continued_and_ends(start: Start) -> None:  # EDGE 23
+    child = start("sleep", "60")
+    child.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, child.pid, os.WSTOPPED | os.WNOWAIT)
+    assert seen(child.pid).status == "stopped"
+    assert send(seen(child.pid))
+    assert child.wait(10) == -signal.SIGTERM
+
+
+def test_sigkill_ends_what_ignores_sigterm(start: Start) -> None:
+    child = start(sys.executable, "-c", "import signal,time; signal.signal(15, signal.SIG_IGN); print(flush=True); time.sleep(60)")
+    assert child.stdout is not None
+    child.stdout.readline()
+    assert send(seen(child.pid))
+    assert child.poll() is None
+    assert send(seen(child.pid), signal.SIGKILL)
+    assert child.wait(10) == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("pid", [1, 0, -1, os.getpid()], ids=["init", "our group", "everybody", "we"])
+def test_pid_1_groups_and_ourselves_are_refused_whatever_was_seen(pid: int) -> None:  # EDGE 25
+    with pytest.raises(Refused):
+        signals.send(Process(pid, "x", 1), signal.SIGTERM, birth_of=lambda _: 1, still_wanted=lambda: True)
+
+
+def test_another_users_process_is_said_with_the_sudo_command(start: Start) -> None:
+    if os.geteuid():
+        pytest.skip("needs root to play another user")
+    child = start("sleep", "60")
+    process = seen(child.pid)
+    told, tell = os.pipe()
+    if (pid := os.fork()) == 0:
+        os.setresuid(65534, 65534, 65534)
+        try:
+            send(process)
+        except DartsctlError as error:
+            os.write(tell, f"{error.message}|{error.hint}".encode())
+        os._exit(0)
+    os.waitpid(pid, 0)
+    os.close(tell)
+    with os.fdopen(told) as file:
+        assert file.read() == f"pid {child.pid} belongs to another user and cannot be stopped|sudo kill {child.pid}"
+    assert child.poll() is None
+
+
+def test_without_a_pidfd_it_works_all_the_same(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "pidfd_open")  # macOS has none
+    child = start("sleep", "60")
+    process = seen(child.pid)
+    assert not send(replace(process, birth=process.birth - 1))
+    assert send(process)
+    assert child.wait(10) == -signal.SIGTERM
+    assert not send(process)
