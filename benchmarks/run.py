@@ -283,10 +283,10 @@ def _check_range(bench: Bench) -> Ratio:
 def _share(bench: Bench) -> Ratio:
     """The preflight alone, as `up` makes it (its process is there already), in the sum of both."""
     _engine_or_skip(SMALL_IMAGE)
-    from dartsctl.commands.host import Host
-    from dartsctl.commands.preflight import Intent, look
     from dartsctl.config.environment import adhoc
     from dartsctl.edges.engine.compose import Compose
+    from dartsctl.workflows.up.host import Host
+    from dartsctl.workflows.up.preflight import Intent, look
 
     project = bench.folder / "seven"
     project.mkdir()

@@ -192,12 +192,12 @@ def reuses(count: int, *, say: Callable[[str], None] = print) -> list[str]:
 
 def inside(count: int) -> int:
     """As pid 1 of a namespace: the seen process ends, a bystander gets its pid and its port, and must not be signalled."""
-    from dartsctl.commands.stopping import stop
     from dartsctl.edges.host import processes
     from dartsctl.edges.screen.output import Screen
     from dartsctl.edges.screen.prompts import Prompts
     from dartsctl.ports.holders import HostProcess
     from dartsctl.stack.bindings import Endpoint
+    from dartsctl.workflows.up.stop_process import stop
 
     code = 0
     for number in range(count):

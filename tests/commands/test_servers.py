@@ -14,11 +14,12 @@ from typing import Any
 
 import pytest
 
-from dartsctl.commands import server_stop, servers
+from dartsctl.commands import servers
 from dartsctl.edges.host import processes
 from dartsctl.edges.state.leases import LeaseBook
 from dartsctl.errors import DartsctlError, ExitCode
 from dartsctl.server.request import LeaseRecord
+from dartsctl.workflows.up import stop_server
 
 Start = Callable[..., "subprocess.Popen[str]"]
 Eventually = Callable[[Callable[[], Any]], Any]
@@ -77,7 +78,7 @@ def test_without_a_server_the_hint_is_to_start_one(state: Path) -> None:
         servers.url("/src/one", leases=LeaseBook(state))
     assert (caught.value.code, caught.value.hint) == (ExitCode.FAILED, "start it: dartsctl dev")
     with pytest.raises(DartsctlError, match="no server of dartsctl runs on port 5007"):
-        server_stop.stop("/src/one", port=5007, leases=LeaseBook(state), processes=processes)
+        stop_server.stop("/src/one", port=5007, leases=LeaseBook(state), processes=processes)
 
 
 def test_stop_ends_the_server_and_returns_when_its_lease_is_free(
@@ -85,7 +86,7 @@ def test_stop_ends_the_server_and_returns_when_its_lease_is_free(
 ) -> None:
     process = start(*LISTEN, checkout="/src/one")
     (record,) = listening(state, eventually)
-    assert server_stop.stop("/src/one", leases=LeaseBook(state), processes=processes).record == record
+    assert stop_server.stop("/src/one", leases=LeaseBook(state), processes=processes).record == record
     assert LeaseBook(state).held() == ()
     process.communicate(timeout=10)
     assert process.returncode == 143
@@ -95,11 +96,11 @@ def test_stop_ends_the_server_and_returns_when_its_lease_is_free(
 def test_stop_ends_a_server_that_ignores_it_with_all_its_children(
     start: Start, state: Path, tree: Callable[[], set[int]], eventually: Eventually, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server_stop, "STOP_GRACE", 0.2)
+    monkeypatch.setattr(stop_server, "STOP_GRACE", 0.2)
     process = start(sys.executable, "-c", STUBBORN, "{port}", checkout="/src/one")
     (record,) = listening(state, eventually)
     assert eventually(lambda: len(tree()) == 4)
-    server_stop.stop("/elsewhere", port=record.port, leases=LeaseBook(state), processes=processes)
+    stop_server.stop("/elsewhere", port=record.port, leases=LeaseBook(state), processes=processes)
     process.communicate(timeout=10)
     assert process.returncode == 137
     assert eventually(lambda: tree() == set())
@@ -119,7 +120,7 @@ def test_a_lease_whose_owner_is_not_known_is_not_stopped(state: Path) -> None:
     assert lease is not None
     book.describe(LeaseRecord(7001, pid=os.getpid(), supervisor=os.getpid(), birth=1))
     with pytest.raises(DartsctlError, match="the kernel does not confirm whose server it is"):
-        server_stop.stop("/src/one", port=7001, leases=book, processes=processes)
+        stop_server.stop("/src/one", port=7001, leases=book, processes=processes)
     lease.close()
 
 

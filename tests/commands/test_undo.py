@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dartsctl.commands.attempt import Attempt
-from dartsctl.commands.preflight import Intent, Preflight, look
 from dartsctl.config.environment import adhoc
 from dartsctl.edges.engine.compose import Compose
 from dartsctl.edges.engine.unix import EngineApi
+from dartsctl.workflows.up.preflight import Intent, Preflight, look
+from dartsctl.workflows.up.undo import Attempt
 
 if TYPE_CHECKING:
     from live.stack import LiveStack
@@ -143,7 +143,7 @@ def test_a_name_that_masking_would_hide_is_still_known(live: LiveStack) -> None:
 @pytest.fixture
 def before(live: LiveStack, own_state_folder: Path) -> Preflight:
     """The preflight of a stack with one service, of which nothing is there."""
-    from dartsctl.commands.host import Host
+    from dartsctl.workflows.up.host import Host
     from live.stack import sleeper
 
     environment = adhoc(files=(live.compose({"web": sleeper()}),), directory=live.folder)

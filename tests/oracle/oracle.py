@@ -27,15 +27,15 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from scenario import BLOCK, IMAGE, Foreign, HostSocket, Scenario, draw
 
-from dartsctl.commands.host import Host
-from dartsctl.commands.preflight import Intent, look
-from dartsctl.commands.report import collision_lines, conflict_lines
 from dartsctl.config.environment import adhoc
 from dartsctl.edges.engine.compose import Compose
 from dartsctl.edges.engine.installation import NothingKnown, find_compose
 from dartsctl.edges.host import sockets
 from dartsctl.ports.listeners import Probe
 from dartsctl.stack.bindings import Endpoint
+from dartsctl.workflows.up.host import Host
+from dartsctl.workflows.up.preflight import Intent, look
+from dartsctl.workflows.up.report import collision_lines, conflict_lines
 
 PORT_ERROR = re.compile(
     r"port is already allocated|all ports are allocated|address already in use|cannot assign requested address|failed to bind host port"

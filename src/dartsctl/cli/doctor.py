@@ -29,9 +29,9 @@ from dartsctl.errors import UsageError
 
 if TYPE_CHECKING:
     from dartsctl.commands.doctor import Examined
-    from dartsctl.commands.examine import ExamineRequest
-    from dartsctl.commands.obstacles import Answers
     from dartsctl.config.environment import Environment
+    from dartsctl.workflows.doctor.examine import ExamineRequest
+    from dartsctl.workflows.up.settle import Answers
 
 Name = Annotated[
     str | None, typer.Argument(help="prod (the default), dev, or another environment of the settings.", metavar="[ENV]", show_default=False)
@@ -91,7 +91,7 @@ def doctor(
         return _fix(common, request, examined, _answers(common, environment, files, on_conflict, wait_timeout, remove_container), report)
     code = tell(examined, screen)
     if report and not common.dry_run:
-        from dartsctl.commands.repair import write_report
+        from dartsctl.workflows.doctor.repair import write_report
 
         write_report(report, examined, screen)
     return code
@@ -99,9 +99,9 @@ def doctor(
 
 def _fix(common: Common, request: ExamineRequest, examined: Examined, answers: Answers, report: Path | None) -> int:
     """The diagnosis for people, then the repair; with --json one document has both."""
-    from dartsctl.commands.diagnosis_report import document
     from dartsctl.commands.doctor import look_at, tell
-    from dartsctl.commands.repair import RepairRequest, repair
+    from dartsctl.workflows.doctor.repair import RepairRequest, repair
+    from dartsctl.workflows.doctor.report import document
 
     screen = common.screen()
     if not screen.as_json:
@@ -139,10 +139,10 @@ def _answers(
 
 
 def _configured(common: Common, name: str | None, project: str | None, profiles: list[str], proxy: str, url: str) -> ExamineRequest:
-    from dartsctl.commands.examine import ExamineRequest
     from dartsctl.config.environment import resolve
     from dartsctl.config.settings import PRODUCTION
     from dartsctl.diagnosis.facts import Commands
+    from dartsctl.workflows.doctor.examine import ExamineRequest
 
     settings = common.settings()
     chosen = name or PRODUCTION
@@ -158,9 +158,9 @@ def _configured(common: Common, name: str | None, project: str | None, profiles:
 def _adhoc(
     common: Common, files: list[Path], env_files: list[Path], project: str | None, profiles: list[str], proxy: str, url: str
 ) -> ExamineRequest:
-    from dartsctl.commands.examine import ExamineRequest
     from dartsctl.config.environment import adhoc
     from dartsctl.diagnosis.facts import Commands
+    from dartsctl.workflows.doctor.examine import ExamineRequest
 
     environment = adhoc(
         files=tuple(files),

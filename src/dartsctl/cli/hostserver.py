@@ -172,12 +172,12 @@ def stop(
     dartsctl dev stop        this checkout's
     dartsctl dev stop 5007   the one on port 5007, wherever it was started
     """
-    from dartsctl.commands.server_stop import server_to_stop as find
-    from dartsctl.commands.server_stop import stop as run_stop
     from dartsctl.edges.host import processes
     from dartsctl.edges.state.leases import LeaseBook
     from dartsctl.ports.allocation import parse_port
     from dartsctl.server.request import as_document
+    from dartsctl.workflows.up.stop_server import server_to_stop as find
+    from dartsctl.workflows.up.stop_server import stop as run_stop
 
     number = parse_port(port, source="PORT") if port is not None else None
     screen = common.screen()

@@ -37,7 +37,7 @@ def init(
     dartsctl init --prod-file docker-compose-wso2.yml --prod-file docker-compose-production.yml
     """
     from dartsctl.commands.init import init as run_init
-    from dartsctl.commands.init_plan import InitRequest
+    from dartsctl.workflows.init.plan import InitRequest
 
     request = InitRequest(
         common.settings(),

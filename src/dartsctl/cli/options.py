@@ -19,13 +19,13 @@ from dartsctl.system import interrupts
 from dartsctl.text.masker import Masker
 
 if TYPE_CHECKING:
-    from dartsctl.commands.obstacles import Answers
     from dartsctl.config.environment import Environment
     from dartsctl.config.settings import Settings
     from dartsctl.edges.engine.compose import Compose
     from dartsctl.edges.screen.output import Screen
     from dartsctl.edges.screen.prompts import Prompts
     from dartsctl.ports.resolution import Policy
+    from dartsctl.workflows.up.settle import Answers
 
 MASKER = Masker()
 """The secrets of this process's one command line: what any of its parts learns is masked in whatever is shown, written or kept."""
@@ -153,8 +153,8 @@ def answers_of(
     remove_containers: list[str] | None = None,
 ) -> Answers:
     """How conflicts are answered: the flag, else the settings, else by whether somebody is there to ask."""
-    from dartsctl.commands.obstacles import Answers
     from dartsctl.config.settings import PRODUCTION
+    from dartsctl.workflows.up.settle import Answers
 
     configured = settings.environments[name]
     policy = policy_named(on_conflict) or configured.on_conflict
@@ -171,7 +171,7 @@ def answers_of(
 
 def answers_without_settings(common: Common, on_conflict: str | None, wait_timeout: int | None, remove_containers: list[str] | None) -> Answers:
     """The same for any Compose files. Nothing moves; production's containers are spared where settings name them."""
-    from dartsctl.commands.obstacles import Answers
+    from dartsctl.workflows.up.settle import Answers
 
     return Answers(
         policy=policy_named(on_conflict),

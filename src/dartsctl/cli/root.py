@@ -103,7 +103,7 @@ def check(
     )
     from dartsctl.commands.check import CheckRequest
     from dartsctl.commands.check import check as run_check
-    from dartsctl.commands.preflight import Intent
+    from dartsctl.workflows.up.preflight import Intent
 
     request = CheckRequest(
         environment,
@@ -144,8 +144,8 @@ def ports(common: Common) -> int:
     production = production_of(settings)
     compose = compose_on(production) if production else None
     projects = [one.project for name, one in settings.environments.items() if name != PRODUCTION]
-    from dartsctl.commands.host import Host
     from dartsctl.commands.ports import ports as run_ports
+    from dartsctl.workflows.up.host import Host
 
     return run_ports(
         Allocation.of(settings.ports.production),
@@ -185,10 +185,10 @@ def production_ports(settings: Settings, *, deadline: float | None = None) -> tu
 
     `deadline`: seconds that Compose has for it, where that is not worth its own minute.
     """
-    from dartsctl.commands.production import allocation
     from dartsctl.config.environment import resolve
     from dartsctl.config.settings import PRODUCTION
     from dartsctl.ports.allocation import Allocation
+    from dartsctl.workflows.up.production_ports import allocation
 
     documented = Allocation.of(settings.ports.production)
     try:

@@ -62,8 +62,8 @@ def _add_check(name: str, group: typer.Typer) -> None:
         environment = _environment(common, name, project, profiles)
         from dartsctl.commands.check import CheckRequest
         from dartsctl.commands.check import check as run_check
-        from dartsctl.commands.preflight import Intent
         from dartsctl.ports.allocation import Allocation
+        from dartsctl.workflows.up.preflight import Intent
 
         request = CheckRequest(
             environment,
@@ -108,10 +108,10 @@ def _add_up(name: str, group: typer.Typer) -> None:
         """
         environment = _environment(common, name, project, profiles)
         settings = common.settings()
-        from dartsctl.commands.preflight import Intent
         from dartsctl.commands.up import UpRequest
         from dartsctl.commands.up import up as run_up
         from dartsctl.ports.allocation import Allocation
+        from dartsctl.workflows.up.preflight import Intent
 
         flags = [*(["--build"] if build else []), *(["--pull", _one_of(pull, "--pull", ("always", "missing", "never"))] if pull else [])]
         intent = Intent(
@@ -162,9 +162,9 @@ def _add_restart(name: str, group: typer.Typer) -> None:
         """Stop and start the containers that are there, and wait until they are healthy."""
         environment = _environment(common, name, project)
         settings = common.settings()
-        from dartsctl.commands.preflight import Intent
         from dartsctl.commands.up import UpRequest
         from dartsctl.commands.up import up as run_up
+        from dartsctl.workflows.up.preflight import Intent
 
         request = UpRequest(
             environment,

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from dartsctl.commands import obstacles, report
-from dartsctl.commands.another_stack import next_command
-from dartsctl.commands.guards_refresh import refresh_guards
-from dartsctl.commands.host import Host
-from dartsctl.commands.moving import ComposeOn, with_kept_moves
-from dartsctl.commands.outlook import Outlook
-from dartsctl.commands.preflight import Intent, Preflight, look, verdict
 from dartsctl.config.environment import Environment
 from dartsctl.edges.screen.output import Screen
 from dartsctl.edges.screen.prompts import Prompts
 from dartsctl.errors import ExitCode
 from dartsctl.ports import lint
 from dartsctl.ports.allocation import Allocation
+from dartsctl.workflows.up import report, settle
+from dartsctl.workflows.up.another_stack import next_command
+from dartsctl.workflows.up.host import Host
+from dartsctl.workflows.up.outlook import Outlook
+from dartsctl.workflows.up.preflight import Intent, Preflight, look, verdict
+from dartsctl.workflows.up.refresh_guards import refresh_guards
+from dartsctl.workflows.up.remap import ComposeOn, with_kept_moves
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class CheckRequest:
     intent: Intent
     allocation: Allocation | None = None
     fix: bool = False
-    answers: obstacles.Answers = field(default_factory=obstacles.Answers)
+    answers: settle.Answers = field(default_factory=settle.Answers)
     next_command: str = "dartsctl check"
     skip_port_check: bool = False
     dry_run: bool = False
@@ -42,13 +42,13 @@ def check(request: CheckRequest, *, compose_on: ComposeOn, prompts: Prompts, scr
         refresh_guards(preflight, request.intent, request.allocation, screen=screen)
     foreseen = None
     if request.fix:
-        obstacles.warn_of_unneeded_removals(preflight, request.answers, screen)
+        settle.warn_of_unneeded_removals(preflight, request.answers, screen)
     if request.fix and not preflight.is_clear:
-        obstacles.refuse_unsafe(preflight, screen)
+        settle.refuse_unsafe(preflight, screen)
     if request.fix and request.dry_run:
-        foreseen = obstacles.foresee(preflight, request.answers, request.environment)
+        foreseen = settle.foresee(preflight, request.answers, request.environment)
     elif request.fix and not preflight.is_clear:
-        _, preflight = obstacles.settle(preflight, request, request.environment, compose_on=compose_on, prompts=prompts, screen=screen)
+        _, preflight = settle.settle(preflight, request, request.environment, compose_on=compose_on, prompts=prompts, screen=screen)
     return _report(preflight, request, foreseen, screen)
 
 
@@ -69,7 +69,7 @@ def _report(preflight: Preflight, request: CheckRequest, foreseen: Outlook | Non
     for notice in notices:
         screen.warn(f"{notice.service}: {notice.sentence}")
     tell_obstacles(preflight, screen)
-    for line in (*obstacles.production_lines(preflight, request.answers, request.environment), *(foreseen.lines if foreseen else ())):
+    for line in (*settle.production_lines(preflight, request.answers, request.environment), *(foreseen.lines if foreseen else ())):
         screen.note(line)
     for advice in dict.fromkeys(one.advice for one in preflight.refused if one.advice):
         screen.note(f"next: {advice}")

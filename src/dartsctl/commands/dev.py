@@ -9,8 +9,6 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from dartsctl.commands.obstacles import Answers
-from dartsctl.commands.preflight import Intent, engine_at
 from dartsctl.commands.up import UpRequest, up
 from dartsctl.config.environment import Environment
 from dartsctl.edges.engine.compose import Compose
@@ -25,6 +23,8 @@ from dartsctl.server.request import ServerRequest
 from dartsctl.stack import addresses
 from dartsctl.stack import model as stack
 from dartsctl.stack.model import Stack
+from dartsctl.workflows.up.preflight import Intent, engine_at
+from dartsctl.workflows.up.settle import Answers
 
 _STOP_WITHIN = 4  # seconds that the container has to end: less than the supervisor's patience with Compose
 

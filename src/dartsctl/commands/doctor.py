@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from dartsctl.commands import diagnosis_report
-from dartsctl.commands.examine import ExamineRequest, examine
-from dartsctl.commands.moving import ComposeOn, with_kept_moves
 from dartsctl.config.environment import Environment
 from dartsctl.diagnosis.diagnose import Cause, Diagnosis, diagnose
 from dartsctl.diagnosis.facts import Facts
 from dartsctl.edges.screen.output import Screen
 from dartsctl.errors import ExitCode
+from dartsctl.workflows.doctor import report
+from dartsctl.workflows.doctor.examine import ExamineRequest, examine
+from dartsctl.workflows.up.remap import ComposeOn, with_kept_moves
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +47,10 @@ def tell(examined: Examined, screen: Screen) -> ExitCode:
     """Each finding as a tree that ends with its cause and what repairs it; with --json one document."""
     facts, diagnosis = examined.facts, examined.diagnosis
     if screen.as_json:
-        screen.document({**diagnosis_report.document(facts, diagnosis), "exit_code": int(examined.code)})
+        screen.document({**report.document(facts, diagnosis), "exit_code": int(examined.code)})
         return examined.code
     for one in diagnosis.findings:
-        screen.tree(diagnosis_report.headline(one), diagnosis_report.tree(one), one.sentence, one.command)
+        screen.tree(report.headline(one), report.tree(one), one.sentence, one.command)
     for line in facts.unknown:
         screen.note(f"not looked at: {line}")
     if abs(facts.engine.skew) > 1:

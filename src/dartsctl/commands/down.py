@@ -5,10 +5,6 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from dartsctl.commands import streaming
-from dartsctl.commands.another_stack import for_project
-from dartsctl.commands.one_at_a_time import one_at_a_time
-from dartsctl.commands.preflight import engine_at
 from dartsctl.config.environment import Environment
 from dartsctl.edges.engine.compose import Compose
 from dartsctl.edges.engine.installation import endpoint
@@ -17,6 +13,10 @@ from dartsctl.edges.screen.output import Screen
 from dartsctl.errors import DartsctlError, ExitCode, Interrupted, Refused, TimedOut
 from dartsctl.ports import collisions
 from dartsctl.stack import compose_errors
+from dartsctl.workflows.up import compose_run
+from dartsctl.workflows.up.another_stack import for_project
+from dartsctl.workflows.up.lock_project import one_at_a_time
+from dartsctl.workflows.up.preflight import engine_at
 
 _ON_A_REMOTE_ENGINE = 900.0
 
@@ -102,7 +102,7 @@ def _words(request: DownRequest) -> list[str]:
 def _run_compose(words: list[str], request: DownRequest, compose: Compose, screen: Screen) -> None:
     name, seconds = request.environment.name, deadline(request)
     try:
-        ended = streaming.run(compose, *words, seconds=seconds, screen=screen)
+        ended = compose_run.run(compose, *words, seconds=seconds, screen=screen)
     except KeyboardInterrupt:
         raise Interrupted("interrupted; part of the stack may still run", hint=f"dartsctl {name} ps") from None
     if ended.is_late and ended.code != 0:

@@ -12,14 +12,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from dartsctl.commands.init_plan import InitRequest, plan
-from dartsctl.commands.moving import ComposeOn
 from dartsctl.config.templates import Change
 from dartsctl.edges.project import certificates
 from dartsctl.edges.project.files import writing
 from dartsctl.edges.screen.output import Screen
 from dartsctl.edges.screen.prompts import Prompts
 from dartsctl.errors import DartsctlError, ExitCode, Interrupted
+from dartsctl.workflows.init.plan import InitRequest, plan
+from dartsctl.workflows.up.remap import ComposeOn
 
 _MANY = 3
 

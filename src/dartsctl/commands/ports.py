@@ -7,9 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from dartsctl.commands import report
-from dartsctl.commands.host import Host
-from dartsctl.commands.preflight import engine_at
 from dartsctl.edges.engine.compose import Compose
 from dartsctl.edges.engine.installation import endpoint
 from dartsctl.edges.screen.output import Screen
@@ -23,6 +20,9 @@ from dartsctl.stack import model as stack
 from dartsctl.stack.blocks import SHORTEST
 from dartsctl.stack.containers import Container
 from dartsctl.stack.model import Stack
+from dartsctl.workflows.up import report
+from dartsctl.workflows.up.host import Host
+from dartsctl.workflows.up.preflight import engine_at
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 
-from dartsctl.commands.preflight import engine_at
 from dartsctl.config.environment import Environment
 from dartsctl.edges.engine.installation import endpoint
 from dartsctl.edges.engine.unix import EngineApi
@@ -12,6 +11,7 @@ from dartsctl.edges.screen.output import Screen
 from dartsctl.errors import ExitCode
 from dartsctl.stack.containers import Container
 from dartsctl.text.masker import Masker
+from dartsctl.workflows.up.preflight import engine_at
 
 
 def ps(environment: Environment, services: tuple[str, ...], *, screen: Screen) -> ExitCode:

@@ -11,23 +11,23 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from dartsctl.commands import leasing, server_life
-from dartsctl.commands.leasing import Leasing, Screen
-from dartsctl.commands.server_life import Ended, Surroundings, live
 from dartsctl.edges.state.leases import LeaseBook
 from dartsctl.errors import DartsctlError, ExitCode
 from dartsctl.server import handover
 from dartsctl.server import request as serving
 from dartsctl.server.request import LeaseRecord, ServerRequest
+from dartsctl.workflows.serve import lease, life
+from dartsctl.workflows.serve.lease import Leasing, Screen
+from dartsctl.workflows.serve.life import Ended, Surroundings, live
 
 _ASKED_TO_END = frozenset({0, 129, 130, 137, 143})
 
 
-class Sockets(leasing.Sockets, server_life.Sockets, Protocol):
+class Sockets(lease.Sockets, life.Sockets, Protocol):
     """What `run` asks of edges/host/sockets.py."""
 
 
-class Processes(leasing.Processes, server_life.Processes, Protocol):
+class Processes(lease.Processes, life.Processes, Protocol):
     """What `run` asks of edges/host/processes.py."""
 
 

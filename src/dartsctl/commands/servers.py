@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dartsctl.commands.server_stop import of_checkout
 from dartsctl.edges.state.leases import LeaseBook
 from dartsctl.errors import DartsctlError
 from dartsctl.server.request import LeaseRecord
+from dartsctl.workflows.up.stop_server import of_checkout
 
 
 def list_servers(*, leases: LeaseBook) -> tuple[LeaseRecord, ...]:

@@ -9,13 +9,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from dartsctl.commands import another_stack, obstacles, postflight, report, streaming
-from dartsctl.commands.attempt import Attempt, UndoResult, undone_when_interrupted
-from dartsctl.commands.guards_refresh import refresh_guards
-from dartsctl.commands.host import Host
-from dartsctl.commands.moving import ComposeOn, book_of, look_again, pin, with_kept_moves
-from dartsctl.commands.one_at_a_time import one_at_a_time
-from dartsctl.commands.preflight import Intent, Preflight, engine_at, look
 from dartsctl.config.environment import Environment
 from dartsctl.edges.engine.compose import Compose
 from dartsctl.edges.screen.output import Screen
@@ -24,6 +17,13 @@ from dartsctl.errors import DartsctlError, ExitCode, Refused
 from dartsctl.ports import lint
 from dartsctl.ports.allocation import Allocation
 from dartsctl.stack import compose_errors
+from dartsctl.workflows.up import another_stack, compose_run, postflight, report, settle
+from dartsctl.workflows.up.host import Host
+from dartsctl.workflows.up.lock_project import one_at_a_time
+from dartsctl.workflows.up.preflight import Intent, Preflight, engine_at, look
+from dartsctl.workflows.up.refresh_guards import refresh_guards
+from dartsctl.workflows.up.remap import ComposeOn, book_of, look_again, pin, with_kept_moves
+from dartsctl.workflows.up.undo import Attempt, UndoResult, undone_when_interrupted
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class UpRequest:
     """Production's ports, for a stack that is not production's own."""
     production_ports: str = "warn"
     """What to do when it publishes one of them: warn or refuse ("remap" warns: moving bindings is the resolution's work)."""
-    answers: obstacles.Answers = field(default_factory=obstacles.Answers)
+    answers: settle.Answers = field(default_factory=settle.Answers)
     reset_ports: bool = False
     """Forget where ports and container names have moved to; the files' own count again."""
     restart: bool = False
@@ -71,17 +71,17 @@ def _bring_up(request: UpRequest, *, compose_on: ComposeOn, prompts: Prompts, sc
         refresh_guards(before, request.intent, request.allocation, screen=screen)
         _forget_moves(request, plain, screen)
     _refuse_empty_restart(before, request)
-    obstacles.refuse_unsafe(before, screen)
-    obstacles.warn_of_unneeded_removals(before, request.answers, screen)
+    settle.refuse_unsafe(before, screen)
+    settle.warn_of_unneeded_removals(before, request.answers, screen)
     if not before.is_clear and not request.skip_port_check and not request.dry_run:
-        environment, before = obstacles.settle(before, request, plain, compose_on=compose_on, prompts=prompts, screen=screen)
+        environment, before = settle.settle(before, request, plain, compose_on=compose_on, prompts=prompts, screen=screen)
         request = replace(request, environment=environment)
     may_start = before.is_clear or request.skip_port_check
     if may_start and not request.dry_run and (pinned := pin(before, plain, compose_on, screen=screen)):
         request = replace(request, environment=pinned)
         before = look_again(pinned, request.intent, compose_on)
-    foreseen = obstacles.foresee(before, request.answers, plain) if request.dry_run and not before.is_clear else None
-    obstacles.refuse(before, request, screen, foreseen=foreseen)
+    foreseen = settle.foresee(before, request.answers, plain) if request.dry_run and not before.is_clear else None
+    settle.refuse(before, request, screen, foreseen=foreseen)
     if request.dry_run:
         words = " ".join(compose_on(request.environment).argv(*_words(request)))
         screen.result({**report.document(before), "exit_code": 0, "dry_run": True}, [f"would run: {words}"])
@@ -110,9 +110,9 @@ def _start(
             if not request.skip_port_check:
                 screen.note("a port was taken between the check and the start")
             if not now.is_clear:  # else it is free again by now
-                environment, before = obstacles.settle(now, request, plain, compose_on=compose_on, prompts=prompts, screen=screen)
+                environment, before = settle.settle(now, request, plain, compose_on=compose_on, prompts=prompts, screen=screen)
                 request = replace(request, environment=environment)
-                obstacles.refuse(before, replace(request, skip_port_check=False), screen, undone=undone.lines)
+                settle.refuse(before, replace(request, skip_port_check=False), screen, undone=undone.lines)
             deadline = clock() + request.deadline  # a person may have taken their time
             failure, undone = _run_compose(request, compose_on(request.environment), screen, attempt)
         if failure:
@@ -172,7 +172,7 @@ def _run_compose(request: UpRequest, compose: Compose, screen: Screen, attempt: 
 
     Raises KeyboardInterrupt.
     """
-    ended = streaming.run(compose, *_words(request), seconds=request.deadline, screen=screen, saw=attempt.saw)
+    ended = compose_run.run(compose, *_words(request), seconds=request.deadline, screen=screen, saw=attempt.saw)
     if ended.code == 0 or ended.is_late:
         return None, UndoResult()
     failure = compose_errors.classify(ended.text)

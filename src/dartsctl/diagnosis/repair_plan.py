@@ -1,6 +1,6 @@
 """From a diagnosis to a plan: what will be done about each root cause, in which order and why, and what only a person can do (DESIGN 7).
 
-Data only; commands/repair.py carries it out.
+Data only; workflows/doctor/repair.py carries it out.
 """
 
 from __future__ import annotations

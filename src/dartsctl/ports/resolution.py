@@ -1,6 +1,6 @@
 """What can be done about a conflict: for each kind of holder the choices, safest first, and from the choices made to a plan (DESIGN 4).
 
-Decides only; nothing here signals, stops or asks. The plan is carried out by commands/resolve.py.
+Decides only; nothing here signals, stops or asks. The plan is carried out by workflows/up/carry_out.py.
 """
 
 from __future__ import annotations

@@ -6,12 +6,12 @@ from dataclasses import fields, is_dataclass
 from enum import Enum
 from typing import Any
 
-from dartsctl.commands.report import conflict_document
 from dartsctl.diagnosis.facts import Facts
 from dartsctl.diagnosis.findings import Diagnosis, Finding, Link
 from dartsctl.diagnosis.nginx.config import Config
 from dartsctl.edges.screen.output import Branch
 from dartsctl.ports.conflicts import Conflict
+from dartsctl.workflows.up.report import conflict_document
 
 
 def document(facts: Facts, diagnosis: Diagnosis) -> dict[str, Any]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import shlex
 
-from dartsctl.commands import report
-from dartsctl.commands.preflight import Preflight
 from dartsctl.errors import Refused
 from dartsctl.ports.collisions import ProjectTaken
 from dartsctl.stack.same_stack import RunsAs
+from dartsctl.workflows.up import report
+from dartsctl.workflows.up.preflight import Preflight
 
 
 def refuse(preflight: Preflight, command: str) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from dartsctl.commands.outlook import foresee
 from dartsctl.ports.cases import Kind
 from dartsctl.ports.resolution import Policy, Request
+from dartsctl.workflows.up.outlook import foresee
 from fakes.conflict_cases import CASES
 
 

@@ -8,9 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from dartsctl.commands import streaming
-from dartsctl.commands.host import Host
-from dartsctl.commands.preflight import EngineClient, Preflight
 from dartsctl.edges.engine.compose import Compose
 from dartsctl.edges.engine.unix import EngineApi
 from dartsctl.edges.screen.output import Screen
@@ -21,6 +18,9 @@ from dartsctl.ports.missing_bindings import Lack, Loss
 from dartsctl.stack import compose_errors, health
 from dartsctl.stack.bindings import Endpoint
 from dartsctl.stack.containers import Container
+from dartsctl.workflows.up import compose_run
+from dartsctl.workflows.up.host import Host
+from dartsctl.workflows.up.preflight import EngineClient, Preflight
 
 if TYPE_CHECKING:
     from dartsctl.diagnosis.inspection import Inspection
@@ -148,7 +148,7 @@ class Postflight:
             self._screen.warn(f"{one.service} {one.sentence}")
         self._screen.note(f"recreating {', '.join(services)}")
         words = ("up", "--detach", "--force-recreate", "--no-deps", *self._scales, *services)
-        ended = streaming.run(self._compose, *words, seconds=max(1.0, self._deadline - self._clock()), screen=self._screen, saw=self._saw)
+        ended = compose_run.run(self._compose, *words, seconds=max(1.0, self._deadline - self._clock()), screen=self._screen, saw=self._saw)
         if ended.code == 0:
             return ""
         failure = compose_errors.classify(ended.text)

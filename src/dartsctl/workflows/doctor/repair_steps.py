@@ -6,12 +6,6 @@ import os
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from dartsctl.commands import another_stack, obstacles, report, streaming
-from dartsctl.commands.host import Host
-from dartsctl.commands.moving import ComposeOn
-from dartsctl.commands.obstacles import Answers
-from dartsctl.commands.outlook import Outlook
-from dartsctl.commands.preflight import Intent, Preflight, engine_at, look
 from dartsctl.config.environment import Environment
 from dartsctl.diagnosis.repair_plan import Action, Plan, Step
 from dartsctl.edges.engine.installation import endpoint
@@ -22,6 +16,12 @@ from dartsctl.errors import DartsctlError, ExitCode
 from dartsctl.ports.collisions import NameTaken
 from dartsctl.ports.holders import ForeignContainer
 from dartsctl.stack import compose_errors
+from dartsctl.workflows.up import another_stack, compose_run, report, settle
+from dartsctl.workflows.up.host import Host
+from dartsctl.workflows.up.outlook import Outlook
+from dartsctl.workflows.up.preflight import Intent, Preflight, engine_at, look
+from dartsctl.workflows.up.remap import ComposeOn
+from dartsctl.workflows.up.settle import Answers
 
 _ONE_SERVICE = 120.0
 """Seconds for one call of Compose: its image is there."""
@@ -99,7 +99,7 @@ class Hands:
         before = look(self.environment, self._intent, compose=self._compose_on(self.environment), host=Host())
         another_stack.refuse(before, self._command)
         if before.refused:
-            from dartsctl.commands.production_checks import refusal
+            from dartsctl.workflows.up.production_checks import refusal
 
             raise refusal(before.refused)
         return before
@@ -108,9 +108,7 @@ class Hands:
         if before.is_clear:
             return "nothing is in the way any more"
         asked = _Asked(self.environment, self._intent, self._command, self._answers_for(before))
-        self.environment, after = obstacles.settle(
-            before, asked, self._plain, compose_on=self._compose_on, prompts=self._prompts, screen=self._screen
-        )
+        self.environment, after = settle.settle(before, asked, self._plain, compose_on=self._compose_on, prompts=self._prompts, screen=self._screen)
         if not after.is_clear:
             raise _in_the_way(after)
         freed = [line.strip() for line in report.conflict_lines(before.answer.conflicts)]
@@ -128,12 +126,12 @@ class Hands:
         if all(step.action is not Action.FREE for step in plan.steps):
             return None
         before = self._look(plan)
-        return obstacles.foresee(before, self._answers_for(before), self._plain)
+        return settle.foresee(before, self._answers_for(before), self._plain)
 
     def _compose(self, step: Step) -> str:
         words = (*_WORDS[step.action], *([step.service] if step.service else []))
         seconds = _ONE_SERVICE if step.service else _WHOLE_STACK
-        ended = streaming.run(self._compose_on(self.environment), *words, seconds=seconds, screen=self._screen)
+        ended = compose_run.run(self._compose_on(self.environment), *words, seconds=seconds, screen=self._screen)
         if ended.is_late:
             raise DartsctlError(f"it did not end within {seconds:.0f} s")
         if ended.code == 0:

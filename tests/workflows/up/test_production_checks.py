@@ -281,9 +281,9 @@ def test_a_folder_that_the_stack_fills_itself_may_be_empty(live: LiveStack) -> N
 
 
 def test_certificates_of_a_remote_engines_host_are_said_not_to_be_checked() -> None:
-    from dartsctl.commands.production_checks import EnvFiles, judge
     from dartsctl.stack.engine_rules import Engine
     from dartsctl.stack.model import Mount, PortEntry, Service, Stack
+    from dartsctl.workflows.up.production_checks import EnvFiles, judge
 
     nginx = Service("nginx", ports=(PortEntry(443, "tcp", "443"),), mounts=(Mount("/no/such/certs", "/etc/nginx/certs", read_only=True),))
     stack = Stack("shop", {"nginx": nginx}, {})

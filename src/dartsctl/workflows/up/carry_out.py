@@ -1,6 +1,6 @@
 """Carry out what was decided about conflicts, one step at a time, each looked at again before and after (DESIGN 4).
 
-A process is ended by commands/stopping.py, with its nevers. A container is stopped through the engine, never its proxy killed; a volume is
+A process is ended by workflows/up/stop_process.py, with its nevers. A container is stopped through the engine, never its proxy killed; a volume is
 never removed.
 """
 
@@ -10,9 +10,6 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
-from dartsctl.commands import report, server_stop, stopping
-from dartsctl.commands.host import Host
-from dartsctl.commands.preflight import EngineClient
 from dartsctl.edges.engine.unix import EngineApi
 from dartsctl.edges.host import processes, systemd
 from dartsctl.edges.screen.output import Screen
@@ -31,6 +28,9 @@ from dartsctl.ports.process import Process
 from dartsctl.ports.resolution import Action, Choice, Step
 from dartsctl.stack.bindings import Endpoint
 from dartsctl.stack.containers import Container
+from dartsctl.workflows.up import report, stop_process, stop_server
+from dartsctl.workflows.up.host import Host
+from dartsctl.workflows.up.preflight import EngineClient
 
 GRACE = 10.0
 """Seconds between SIGTERM and the question about SIGKILL."""
@@ -64,7 +64,7 @@ class HostFacts:
         return processes.reloader_of(holder.process, holder.others)
 
     def is_protected(self, process: Process) -> bool:
-        return stopping.is_protected(process)
+        return stop_process.is_protected(process)
 
     def is_ours(self, process: Process) -> bool:
         return processes.is_ours(process)
@@ -184,7 +184,7 @@ def _stop_server(case: Case, means: Means) -> None:
     if not mine:
         means.screen.note(f"the dev server of {case.holder.checkout} has ended by itself")
     for record in mine:
-        server_stop.stop("", port=record.port, leases=LeaseBook(), processes=processes)
+        stop_server.stop("", port=record.port, leases=LeaseBook(), processes=processes)
         means.screen.note(f"stopped the dev server of {record.checkout} on port {record.port}")
         means.history.add(Action.STOP_SERVER.value, f"{record.checkout} on port {record.port}", _why(case), pid=record.pid)
 
@@ -193,30 +193,30 @@ def _stop_process(case: Case, means: Means) -> None:
     if not isinstance(case.holder, HostProcess):
         return
     endpoints, process = _endpoints(case), case.holder.process
-    name, before, siblings = report.process_line(process), stopping.holding_pids(endpoints), stopping.children_of_parent(process)
+    name, before, siblings = report.process_line(process), stop_process.holding_pids(endpoints), stop_process.children_of_parent(process)
 
     def record(pids: tuple[int, ...], released: bool) -> None:
         means.history.add(Action.STOP_PROCESS.value, name, _why(case), pids=pids, released=released)
 
-    if not stopping.stop(case.holder, endpoints, prompts=means.prompts, screen=means.screen, yes=means.yes, grace=means.grace, record=record):
+    if not stop_process.stop(case.holder, endpoints, prompts=means.prompts, screen=means.screen, yes=means.yes, grace=means.grace, record=record):
         means.screen.note(f"{process.name} (pid {process.pid}) has let go of the port by itself; nothing was stopped")
         return
     means.screen.note(f"stopped {name}")
-    stopping.look_again(endpoints, process, before, siblings, seconds=means.settle)
+    stop_process.look_again(endpoints, process, before, siblings, seconds=means.settle)
 
 
 def _stop_unit(case: Case, means: Means) -> None:
     if not isinstance(case.holder, HostProcess) or case.unit is None:
         return
     endpoints, process = _endpoints(case), case.holder.process
-    holding, names = stopping.holding_pids(endpoints), ", ".join(case.unit.names)
+    holding, names = stop_process.holding_pids(endpoints), ", ".join(case.unit.names)
     if processes.birth(process.pid) != process.birth or not holding & {process.pid, *case.holder.others}:
         means.screen.note(f"{process.name} (pid {process.pid}) has let go of the port by itself; nothing was stopped")
         return
     systemd.stop(case.unit)
     means.screen.note(f"stopped {names}")
     means.history.add(Action.STOP_UNIT.value, names, _why(case), pid=process.pid)
-    stopping.look_again(endpoints, process, holding - {process.pid}, stopping.children_of_parent(process), seconds=means.settle)
+    stop_process.look_again(endpoints, process, holding - {process.pid}, stop_process.children_of_parent(process), seconds=means.settle)
 
 
 def _stop_containers(step: Step, means: Means) -> None:
@@ -292,7 +292,7 @@ def _is_published(case: Case, means: Means) -> bool:
 
 
 def _holders_now(case: Case) -> str:
-    pids = {pid for row in stopping.rows_on(_endpoints(case)) for pid in row.pids}
+    pids = {pid for row in stop_process.rows_on(_endpoints(case)) for pid in row.pids}
     found = [process for pid in sorted(pids) if (process := processes.describe(pid))]
     return ", ".join(f"{process.name} (pid {process.pid})" for process in found) or "somebody who is not visible"
 

@@ -6,11 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from dartsctl.commands import another_stack, outlook, report
-from dartsctl.commands.moving import ComposeOn, look_again, move
-from dartsctl.commands.outlook import Outlook
-from dartsctl.commands.preflight import Intent, Preflight, engine_at
-from dartsctl.commands.resolve import HostFacts, Means, ask, carry_out
 from dartsctl.config.environment import Environment
 from dartsctl.edges.screen.output import Screen
 from dartsctl.edges.screen.prompts import Prompts
@@ -22,6 +17,11 @@ from dartsctl.ports.cases import Case, cases
 from dartsctl.ports.collisions import NameTaken
 from dartsctl.ports.holders import ForeignContainer
 from dartsctl.ports.resolution import Action, Policy, Request, Step
+from dartsctl.workflows.up import another_stack, outlook, report
+from dartsctl.workflows.up.carry_out import HostFacts, Means, ask, carry_out
+from dartsctl.workflows.up.outlook import Outlook
+from dartsctl.workflows.up.preflight import Intent, Preflight, engine_at
+from dartsctl.workflows.up.remap import ComposeOn, look_again, move
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ def refuse_unsafe(preflight: Preflight, screen: Screen) -> None:
     if screen.as_json:
         screen.document({**report.document(preflight), "exit_code": int(ExitCode.REFUSED)})
         raise Reported(ExitCode.REFUSED)
-    from dartsctl.commands.production_checks import refusal
+    from dartsctl.workflows.up.production_checks import refusal
 
     raise refusal(refused, (*report.conflict_lines(preflight.answer.conflicts), *report.collision_lines(preflight.collisions)))
 

@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
-from dartsctl.commands.host import Host
 from dartsctl.edges.host import processes, signals
 from dartsctl.edges.screen.output import Screen
 from dartsctl.edges.screen.prompts import Prompts
@@ -21,6 +20,7 @@ from dartsctl.ports.holders import HostProcess
 from dartsctl.ports.listeners import Listener
 from dartsctl.ports.process import Process
 from dartsctl.stack.bindings import Endpoint
+from dartsctl.workflows.up.host import Host
 
 AFTER_KILL = 5.0
 """Seconds within which a killed process has gone, unless the kernel keeps it (uninterruptible sleep)."""

@@ -8,12 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from dartsctl.commands.moving import ComposeOn
-from dartsctl.commands.obstacles import Answers
-from dartsctl.commands.one_at_a_time import one_at_a_time
-from dartsctl.commands.outlook import Outlook
-from dartsctl.commands.repair_steps import Hands
-from dartsctl.commands.streaming import interruptible
 from dartsctl.config.environment import Environment
 from dartsctl.diagnosis import repair_plan
 from dartsctl.diagnosis.facts import Facts
@@ -26,6 +20,12 @@ from dartsctl.edges.state.folder import state_folder
 from dartsctl.edges.state.history import History
 from dartsctl.edges.state.incident_file import IncidentFile
 from dartsctl.errors import DartsctlError, ExitCode, Interrupted
+from dartsctl.workflows.doctor.repair_steps import Hands
+from dartsctl.workflows.up.compose_run import interruptible
+from dartsctl.workflows.up.lock_project import one_at_a_time
+from dartsctl.workflows.up.outlook import Outlook
+from dartsctl.workflows.up.remap import ComposeOn
+from dartsctl.workflows.up.settle import Answers
 
 _HOPELESS = frozenset({Cause.APP_EXITED, Cause.NEVER_STARTED, Cause.OUT_OF_MEMORY, Cause.PROXY_CANNOT_START})
 _HOPELESS_LOOKS = 3

@@ -18,9 +18,6 @@ from typing import TYPE_CHECKING, Any, Literal
 import psutil
 import pytest
 
-from dartsctl.commands import stopping
-from dartsctl.commands.host import Host
-from dartsctl.commands.resolve import HostFacts, Means, ask, carry_out, details_of, flags_for, subject
 from dartsctl.edges.engine.unix import EngineApi
 from dartsctl.edges.host import processes, sockets, systemd
 from dartsctl.edges.screen.output import Screen
@@ -39,6 +36,9 @@ from dartsctl.ports.resolution import Action, Choice, Request, Step
 from dartsctl.stack.bindings import Endpoint, PortBinding
 from dartsctl.stack.containers import Container
 from dartsctl.stack.model import Stack
+from dartsctl.workflows.up import stop_process
+from dartsctl.workflows.up.carry_out import HostFacts, Means, ask, carry_out, details_of, flags_for, subject
+from dartsctl.workflows.up.host import Host
 from own_ports import free_ports
 
 if TYPE_CHECKING:
@@ -245,7 +245,7 @@ def test_a_stopped_process_is_continued_and_ends(start: Start, port: int, means:
 
 def test_all_workers_that_share_the_socket_end(start: Start, port: int, means: Callable[..., Means]) -> None:  # EDGE 26
     server = start(*python(WORKERS, port))
-    until(lambda: len(stopping.holding_pids([Endpoint(port, "127.0.0.1")])) == 4)
+    until(lambda: len(stop_process.holding_pids([Endpoint(port, "127.0.0.1")])) == 4)
     case = found_on(port)
     assert isinstance(case.holder, HostProcess)
     pids = [case.holder.process.pid, *case.holder.others]
@@ -470,7 +470,7 @@ except Refused as error:
 
 def test_an_ancestor_of_ours_that_holds_the_port_is_never_stopped(port: int) -> None:  # EDGE 25
     """dartsctl started from a terminal within an IDE, which itself holds the port."""
-    code = FROM_INSIDE % [str(Path(__file__).parent), str(Path(__file__).parents[1]), str(Path(__file__).parents[2] / "src")]
+    code = FROM_INSIDE % [str(Path(__file__).parents[1]), str(Path(__file__).parents[2]), str(Path(__file__).parents[3] / "src")]
     done = subprocess.run([sys.executable, "-c", INSIDE, str(port), code], capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0
     kind, refusal = done.stdout.strip().splitlines()
@@ -510,7 +510,9 @@ def test_another_users_process_is_not_even_tried(start: Start, port: int) -> Non
             lines.append(case.kind.name)
             lines.append(",".join(choice.action.name for choice in resolution.choices(case, Request("ask", remappable=True))))
             lines.append(resolution.remedy(case))
-            stopping.stop(root_sees.holder, [Endpoint(port, "127.0.0.1")], prompts=Person(), screen=Talk(), yes=True, grace=1, record=lambda *_: None)
+            stop_process.stop(
+                root_sees.holder, [Endpoint(port, "127.0.0.1")], prompts=Person(), screen=Talk(), yes=True, grace=1, record=lambda *_: None
+            )
         except DartsctlError as error:
             lines.append(f"{error.message} | {error.hint}")
         except BaseException as error:  # told to the test
@@ -559,8 +561,8 @@ def test_somebody_else_who_takes_the_port_meanwhile_is_named(start: Start, port:
     assert stopped is not None
     thief = start(*python(SLEEP, port))
     with pytest.raises(DartsctlError, match=rf"\(pid {thief.pid}, started by \S+\) has port {port} now"):
-        stopping.look_again([Endpoint(port, "127.0.0.1")], stopped, before=(), siblings=(), seconds=0)
-    stopping.look_again([Endpoint(port, "127.0.0.1")], stopped, before={thief.pid}, siblings=(), seconds=0)
+        stop_process.look_again([Endpoint(port, "127.0.0.1")], stopped, before=(), siblings=(), seconds=0)
+    stop_process.look_again([Endpoint(port, "127.0.0.1")], stopped, before={thief.pid}, siblings=(), seconds=0)
 
 
 @pytest.mark.parametrize("how", ["run", "script"])
@@ -573,7 +575,7 @@ def test_a_flask_reloader_ends_with_its_server_and_nothing_comes_back(
     parent = start(*command, ready=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def both() -> bool:
-        pids = stopping.holding_pids([Endpoint(port, "127.0.0.1")])
+        pids = stop_process.holding_pids([Endpoint(port, "127.0.0.1")])
         return any(processes._is_reloaded(pid) for pid in pids)
 
     until(both)
@@ -818,7 +820,7 @@ def test_the_real_docker_proxy_is_never_signalled(live: LiveStack, engine: Engin
     name = live.container("-p", f"127.0.0.1:{port}:80", BUSYBOX, "sleep", "600")
     case = container_case(engine, name, port)
     assert case.kind is Kind.LONE_CONTAINER
-    (pid,) = stopping.holding_pids([Endpoint(port, "127.0.0.1")])
+    (pid,) = stop_process.holding_pids([Endpoint(port, "127.0.0.1")])
     proxy = processes.describe(pid)
     assert proxy is not None
     assert proxy.name == "docker-proxy"

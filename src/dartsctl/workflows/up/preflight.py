@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from dartsctl.commands.host import Host
 from dartsctl.config.environment import Environment, default_env_files
 from dartsctl.edges.engine.compose import Compose, MissingVariable, Resolved
 from dartsctl.edges.engine.installation import endpoint
@@ -29,11 +28,12 @@ from dartsctl.stack.engine_rules import Engine
 from dartsctl.stack.model import Stack
 from dartsctl.stack.same_stack import RunsAs, WantedPorts
 from dartsctl.system import bounded_file
+from dartsctl.workflows.up.host import Host
 
 if TYPE_CHECKING:
-    from dartsctl.commands.production_checks import EnvFiles
     from dartsctl.config.secrets import Objection
     from dartsctl.edges.engine.remote import RemoteEngine
+    from dartsctl.workflows.up.production_checks import EnvFiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +207,7 @@ def _read_env_files(environment: Environment) -> EnvFiles | None:
     """What production's env files say; None for every other environment, which pays nothing for this."""
     if not environment.is_production:
         return None
-    from dartsctl.commands.production_checks import read_env_files
+    from dartsctl.workflows.up.production_checks import read_env_files
 
     return read_env_files(environment)
 
@@ -215,7 +215,7 @@ def _read_env_files(environment: Environment) -> EnvFiles | None:
 def _objections(env_files: EnvFiles | None, model: Stack, engine: Engine) -> tuple[Objection, ...]:
     if env_files is None:
         return ()
-    from dartsctl.commands.production_checks import judge
+    from dartsctl.workflows.up.production_checks import judge
 
     return judge(env_files, model, engine)
 
@@ -224,8 +224,8 @@ def _refusal(error: MissingVariable, env_files: EnvFiles | None, environment: En
     """Compose names one missing variable; production is told all of them, and what else is wrong with its env files."""
     if env_files is None:
         return error
-    from dartsctl.commands.production_checks import refusal
     from dartsctl.config import secrets
+    from dartsctl.workflows.up.production_checks import refusal
 
     names = [name for name in compose.required_variables() if env_files.lacks(name)] if environment.env_files else []
     others = [one for one in env_files.objections if environment.refuses_unsafe and not one.is_warning]

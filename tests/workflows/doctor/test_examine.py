@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from dartsctl.commands.examine import ahead
 from dartsctl.diagnosis.nginx.log import moment
+from dartsctl.workflows.doctor.examine import ahead
 
 NOW = moment("2026-11-23T23:00:00Z") or 0.0
 

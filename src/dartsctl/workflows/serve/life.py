@@ -7,9 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from dartsctl.commands import server_watch
-from dartsctl.commands.leasing import Leased, Screen
-from dartsctl.commands.server_watch import Watch
 from dartsctl.edges.http.probe import Answer, Question
 from dartsctl.edges.project import guards
 from dartsctl.edges.state.leases import LeaseBook
@@ -19,6 +16,9 @@ from dartsctl.server import handover
 from dartsctl.server import request as serving
 from dartsctl.server.handover import Handover
 from dartsctl.server.request import LeaseRecord, ServerRequest
+from dartsctl.workflows.serve import port_watch
+from dartsctl.workflows.serve.lease import Leased, Screen
+from dartsctl.workflows.serve.port_watch import Watch
 
 _FIRST_LOOKS = 0.05  # seconds between two looks until the server is ready
 _LATER_LOOKS = 0.25  # and after that: a production port must not be held for a second
@@ -28,11 +28,11 @@ _PATIENCE = 10.0  # seconds that one question to its health path may take
 _BETWEEN_QUESTIONS = 0.25  # seconds: each one is a line in the server's log
 
 
-class Sockets(server_watch.Sockets, Protocol):
+class Sockets(port_watch.Sockets, Protocol):
     """What a life asks of edges/host/sockets.py."""
 
 
-class Processes(server_watch.Processes, Protocol):
+class Processes(port_watch.Processes, Protocol):
     """What a life asks of edges/host/processes.py."""
 
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dartsctl import spawn
-from dartsctl.commands.moving import ComposeOn
 from dartsctl.config import templates
 from dartsctl.config.environment import ENV_FILES, adhoc, conventional_names
 from dartsctl.config.settings import BUILT_IN, PRODUCTION, Settings
@@ -21,6 +20,7 @@ from dartsctl.stack import compose_files as stack_files
 from dartsctl.stack.model import Mount
 from dartsctl.system import bounded_file
 from dartsctl.text.phrases import shell_command
+from dartsctl.workflows.up.remap import ComposeOn
 
 CERTIFICATES = "compose/nginx/certs"
 """Where the bundled stack's nginx has its certificate from, unless TLS_DIR names another folder."""

@@ -12,14 +12,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
-from dartsctl.commands import streaming
-from dartsctl.commands.preflight import EngineClient, Preflight
 from dartsctl.edges.engine.unix import EngineApi
 from dartsctl.edges.screen.output import Screen
 from dartsctl.errors import DartsctlError, Interrupted
 from dartsctl.stack import compose_progress
 from dartsctl.stack.compose_progress import Kind
 from dartsctl.stack.containers import Container
+from dartsctl.workflows.up import compose_run
+from dartsctl.workflows.up.preflight import EngineClient, Preflight
 
 PATIENCE = 3.0
 """Seconds that an undo waits for containers which the engine was still creating when Compose left."""
@@ -195,7 +195,7 @@ def _wait_for(names: Iterable[str], engine: EngineApi) -> list[Container]:
 @contextmanager
 def undone_when_interrupted(attempt: Attempt, next_command: str, screen: Screen) -> Iterator[None]:
     """Within it Ctrl-C, SIGTERM and SIGHUP undo the attempt and raise Interrupted; another one during the undo ends that at once."""
-    with streaming.interruptible():
+    with compose_run.interruptible():
         try:
             yield
         except KeyboardInterrupt:

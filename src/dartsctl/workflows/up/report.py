@@ -6,7 +6,6 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from dartsctl.commands.preflight import Preflight
 from dartsctl.ports.availability import Reason
 from dartsctl.ports.collisions import Collision, NameTaken, Paused, ProjectTaken
 from dartsctl.ports.conflicts import Conflict, Finding, Verdict
@@ -18,6 +17,7 @@ from dartsctl.stack.containers import Container
 from dartsctl.stack.same_stack import RunsAs
 from dartsctl.text.phrases import duration
 from dartsctl.text.safe_text import cut
+from dartsctl.workflows.up.preflight import Preflight
 
 if TYPE_CHECKING:
     from dartsctl.config.secrets import Objection

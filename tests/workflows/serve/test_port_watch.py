@@ -6,10 +6,10 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from dartsctl.commands.server_watch import Seen, Watch
 from dartsctl.ports.listeners import Listener, Probe
 from dartsctl.ports.process import Process
 from dartsctl.stack.bindings import Endpoint, Protocol
+from dartsctl.workflows.serve.port_watch import Seen, Watch
 
 SUPERVISOR, OURS, THEIRS = 100, 101, 999
 LEASED, PRODUCTION = 5007, 5000

@@ -11,11 +11,6 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Literal
 
-from dartsctl.commands import another_stack, examine_proxy
-from dartsctl.commands.examine_containers import Containers
-from dartsctl.commands.examine_proxy import Reading, Request
-from dartsctl.commands.host import Host
-from dartsctl.commands.preflight import Intent, Preflight, engine_at, look
 from dartsctl.config import certificates as certificate
 from dartsctl.config.environment import Environment
 from dartsctl.diagnosis import proxies
@@ -42,6 +37,12 @@ from dartsctl.edges.project import certificates
 from dartsctl.errors import DockerUnavailable
 from dartsctl.stack.bindings import Endpoint
 from dartsctl.text.masker import Masker
+from dartsctl.workflows.doctor import examine_proxy
+from dartsctl.workflows.doctor.examine_containers import Containers
+from dartsctl.workflows.doctor.examine_proxy import Reading, Request
+from dartsctl.workflows.up import another_stack
+from dartsctl.workflows.up.host import Host
+from dartsctl.workflows.up.preflight import Intent, Preflight, engine_at, look
 
 ENGINE_DEADLINE = 2.0
 HTTP_DEADLINE = 2.5

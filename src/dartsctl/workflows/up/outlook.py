@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dartsctl.commands.resolve import flags_for, subject
 from dartsctl.ports import resolution
 from dartsctl.ports.cases import Case
 from dartsctl.ports.resolution import Action, Request, Step
+from dartsctl.workflows.up.carry_out import flags_for, subject
 
 
 @dataclass(frozen=True, slots=True)

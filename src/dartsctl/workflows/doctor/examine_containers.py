@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-from dartsctl.commands.preflight import Preflight
 from dartsctl.diagnosis.facts import ContainerFacts, LogLine, ServiceFacts
 from dartsctl.diagnosis.inspection import Inspection, listed
 from dartsctl.diagnosis.nginx import log
@@ -18,6 +17,7 @@ from dartsctl.ports.collisions import NameTaken
 from dartsctl.stack.bindings import Endpoint
 from dartsctl.stack.containers import Container
 from dartsctl.text.masker import Masker
+from dartsctl.workflows.up.preflight import Preflight
 
 _LINES = 30
 _LATE = 0.5  # seconds by which the engine may learn later of an out-of-memory kill than of the end

@@ -10,8 +10,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from dartsctl.commands.host import Host
-from dartsctl.commands.preflight import Intent, Preflight, look
 from dartsctl.config.environment import Environment
 from dartsctl.edges.engine.compose import Compose
 from dartsctl.edges.screen.output import Screen
@@ -25,6 +23,8 @@ from dartsctl.ports.listeners import Probe
 from dartsctl.ports.remapping import AnyMove, Move, NameMove
 from dartsctl.stack import model as stack
 from dartsctl.stack.bindings import Endpoint, PortBinding, Protocol
+from dartsctl.workflows.up.host import Host
+from dartsctl.workflows.up.preflight import Intent, Preflight, look
 
 ComposeOn = Callable[[Environment], Compose]
 

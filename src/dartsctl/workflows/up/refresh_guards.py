@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
-from dartsctl.commands.preflight import Intent, Preflight
 from dartsctl.edges.project import guards, venvs
 from dartsctl.edges.state.folder import state_folder
 from dartsctl.edges.state.guard_book import GuardBook
 from dartsctl.errors import DartsctlError, UsageError
 from dartsctl.ports.allocation import Allocation
+from dartsctl.workflows.up.preflight import Intent, Preflight
 
 
 class Screen(Protocol):

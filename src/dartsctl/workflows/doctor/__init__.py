@@ -1,0 +1,1 @@
+"""Finding and repairing the cause of a failure."""

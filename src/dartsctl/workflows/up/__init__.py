@@ -1,0 +1,1 @@
+"""Starting a stack: checks before, conflicts, checks after."""
