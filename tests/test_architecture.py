@@ -88,7 +88,7 @@ def test_a_heavy_library_is_imported_only_where_it_is_used() -> None:
 
 def test_only_the_screen_prints() -> None:
     printing = {name_of(file) for file in FILES if any(name == "print" or re.fullmatch(r"sys\.(stdout|stderr)\.write", name) for name in calls(file))}
-    others = {"__main__.py", "cli/__init__.py", "cli/root.py", "edges/engine/remote_query.py"}
+    others = {"__main__.py", "cli/__init__.py", "cli/app.py", "edges/engine/remote_query.py"}
     assert printing <= others, "besides edges/screen/output.py: --version, Click's own help, and a program that answers the process that started it"
 
 

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from dartsctl.cli import doctor, guard, hostserver, init, trust
+from dartsctl.cli import doctor, guard, init, server, trust
+from dartsctl.cli.app import app
 from dartsctl.cli.options import MASKER, Common
-from dartsctl.cli.root import app
-from dartsctl.cli.stacks import add_lifecycle
+from dartsctl.cli.stack import add_lifecycle
 from dartsctl.errors import DartsctlError, ExitCode, Refused, UsageError
 
 if TYPE_CHECKING:
@@ -163,4 +163,4 @@ def _project_dir(words: Sequence[str]) -> str:
     return ""
 
 
-__all__ = ["doctor", "guard", "hostserver", "init", "main", "trust"]
+__all__ = ["doctor", "guard", "init", "main", "server", "trust"]

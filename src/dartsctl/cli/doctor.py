@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dartsctl.cli.app import app
 from dartsctl.cli.options import (
     MASKER,
     Common,
@@ -24,7 +25,6 @@ from dartsctl.cli.options import (
     verb,
     working_folder,
 )
-from dartsctl.cli.root import app
 from dartsctl.errors import UsageError
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dartsctl.cli.app import app, production_ports
 from dartsctl.cli.options import Common, verb
-from dartsctl.cli.root import app, production_ports
 
 if TYPE_CHECKING:
     from dartsctl.commands.guard import GuardRequest

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
+from dartsctl.cli.app import app
 from dartsctl.cli.options import Common, compose_on, prompts_of, verb
-from dartsctl.cli.root import app
 
 ProdFiles = Annotated[list[Path] | None, typer.Option("--prod-file", help="A Compose file of production; again for each over it.", metavar="FILE")]
 DevFiles = Annotated[list[Path] | None, typer.Option("--dev-file", help="The same for development.", metavar="FILE")]

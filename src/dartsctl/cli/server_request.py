@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from dartsctl.cli.app import production_ports
 from dartsctl.cli.options import MASKER, working_folder
-from dartsctl.cli.root import production_ports
 from dartsctl.errors import TimedOut, UsageError
 
 if TYPE_CHECKING:

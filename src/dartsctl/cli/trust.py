@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
+from dartsctl.cli.app import app
 from dartsctl.cli.options import Common, verb, working_folder
-from dartsctl.cli.root import app
 from dartsctl.errors import UsageError
 
 FolderToTrust = Annotated[Path | None, typer.Argument(help="The folder; else this one.", metavar="[FOLDER]", show_default=False)]

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dartsctl.cli import completion
+from dartsctl.cli.app import app
 from dartsctl.cli.options import Common, OnConflict, RemoveContainer, WaitTimeout, answers_of, compose_on, prompts_of, verb, working_folder
-from dartsctl.cli.root import app
 from dartsctl.cli.server_request import Options, checkout_of, interpolated, request_for
-from dartsctl.cli.stacks import add_lifecycle
+from dartsctl.cli.stack import add_lifecycle
 from dartsctl.errors import UsageError
 
 if TYPE_CHECKING:
