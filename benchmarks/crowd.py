@@ -28,7 +28,9 @@ for number in range(first, last):
 print("ready", flush=True)
 sys.stdin.read()
 """
-_MULTIPLY = 'for i in $(seq "$1"); do sleep 3600 <&- >&- & done; echo ready; read end; kill $(jobs -p)'
+_MULTIPLY = (
+    'for i in $(seq "$1"); do sleep 3600 <&- >&- & done; echo ready; read end; kill $(jobs -p)'
+)
 
 
 @contextlib.contextmanager
@@ -38,7 +40,19 @@ def listeners() -> Iterator[None]:
     each = SOCKETS if hard == resource.RLIM_INFINITY else min(SOCKETS, hard - SPARE)
     with contextlib.ExitStack() as helpers:
         for first in range(0, SOCKETS, each):
-            helpers.enter_context(_helper([sys.executable, "-I", "-S", "-c", _LISTEN, str(first), str(min(first + each, SOCKETS))]))
+            helpers.enter_context(
+                _helper(
+                    [
+                        sys.executable,
+                        "-I",
+                        "-S",
+                        "-c",
+                        _LISTEN,
+                        str(first),
+                        str(min(first + each, SOCKETS)),
+                    ]
+                )
+            )
         yield
 
 
@@ -52,7 +66,9 @@ def processes() -> Iterator[None]:
 @contextlib.contextmanager
 def _helper(argv: list[str]) -> Iterator[None]:
     """A process that says `ready` when all is there, and ends when its stdin does."""
-    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0) as helper:
+    with subprocess.Popen(
+        argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0
+    ) as helper:
         if helper.stdin is None or helper.stdout is None or helper.stdout.readline() != b"ready\n":
             raise RuntimeError("the crowd did not come together: what keeps it apart stands above")
         try:

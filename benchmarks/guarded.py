@@ -16,7 +16,15 @@ def start(folder: Path, *, rounds: int) -> Ratio:
     """`python -c pass` with the guard, against the same without it. This machine may be a container: the guard is told that it is none."""
     for name in ("guarded", "plain"):
         venv.create(folder / name, symlinks=True)
-    guards.install(next((folder / "guarded").glob("lib/python*/site-packages")), Allocation.of(PRODUCTION_PORTS).owners)
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")} | {"DARTSCTL_GUARD": "on"}
-    ours, peer = (command([str(folder / name / "bin" / "python"), "-c", "pass"], environ=environ) for name in ("guarded", "plain"))
+    guards.install(
+        next((folder / "guarded").glob("lib/python*/site-packages")),
+        Allocation.of(PRODUCTION_PORTS).owners,
+    )
+    environ = {
+        name: value for name, value in os.environ.items() if not name.startswith("PYTHON")
+    } | {"DARTSCTL_GUARD": "on"}
+    ours, peer = (
+        command([str(folder / name / "bin" / "python"), "-c", "pass"], environ=environ)
+        for name in ("guarded", "plain")
+    )
     return compare(ours, peer, rounds=rounds)

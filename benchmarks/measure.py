@@ -35,16 +35,25 @@ def compare(ours: Timed, peer: Timed, *, rounds: int, share: bool = False) -> Ra
 
 
 def command(
-    argv: Sequence[str], *, cwd: Path | None = None, environ: Mapping[str, str] | None = None, good: Sequence[int] = (0,), after: Timed | None = None
+    argv: Sequence[str],
+    *,
+    cwd: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    good: Sequence[int] = (0,),
+    after: Timed | None = None,
 ) -> Timed:
     """A whole process, from its start to its end. `after` tidies up and is not counted. Raises RuntimeError for another exit code than `good`."""
 
     def once() -> float:
         began = time.perf_counter()
-        done = subprocess.run(argv, cwd=cwd, env=environ, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        done = subprocess.run(
+            argv, cwd=cwd, env=environ, stdin=subprocess.DEVNULL, capture_output=True, check=False
+        )
         took = time.perf_counter() - began
         if done.returncode not in good:
-            raise RuntimeError(f"{' '.join(argv)} ended with {done.returncode}: {(done.stderr or done.stdout).decode(errors='replace')[-600:]}")
+            raise RuntimeError(
+                f"{' '.join(argv)} ended with {done.returncode}: {(done.stderr or done.stdout).decode(errors='replace')[-600:]}"
+            )
         if after:
             after()
         return took

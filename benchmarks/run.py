@@ -39,8 +39,12 @@ if TYPE_CHECKING:
     from multiprocessing.synchronize import Barrier
 
 ROOT = Path(__file__).parents[1]
-PORTS_OF_INTEREST = frozenset(DEV_RANGE.numbers) | {port for ports in PRODUCTION_PORTS.values() for port in ports}
-TEST_RANGE = PortRange(62001, 62099)  # 99 ports like the dev range, beside the servers that really run here
+PORTS_OF_INTEREST = frozenset(DEV_RANGE.numbers) | {
+    port for ports in PRODUCTION_PORTS.values() for port in ports
+}
+TEST_RANGE = PortRange(
+    62001, 62099
+)  # 99 ports like the dev range, beside the servers that really run here
 SQUATTED = 62100
 SMALL_IMAGE = "dartsctl-test/busybox:1"
 
@@ -71,7 +75,10 @@ class Bench:
         if not good:
             self.missed.append(name)
         medians = f"({_milliseconds(found.ours)} / {_milliseconds(found.peer)})"
-        print(f"{'ok   ' if good else 'SHORT'} {found.ratio:8.3f} <= {limit:<6g}    {name}    {medians}", flush=True)
+        print(
+            f"{'ok   ' if good else 'SHORT'} {found.ratio:8.3f} <= {limit:<6g}    {name}    {medians}",
+            flush=True,
+        )
 
     def fewer(self) -> int:
         """Rounds for what takes long."""
@@ -96,7 +103,9 @@ def main(argv: Sequence[str]) -> int:
         leases(bench)
         stacks(bench)
         busy(bench)
-        print("SKIPPED                    alert after a death / docker events: there is no `watch` yet")
+        print(
+            "SKIPPED                    alert after a death / docker events: there is no `watch` yet"
+        )
     print(f"{len(bench.missed)} short" + "".join(f"\n  {name}" for name in bench.missed))
     return 1 if bench.missed else 0
 
@@ -109,22 +118,38 @@ def start_up(bench: Bench) -> None:
     plain = _quiet_project(bench.folder / "plain")
 
     def against(peer: Sequence[str], *words: str) -> Callable[[], Ratio]:
-        return lambda: compare(_dartsctl(*words, cwd=plain), command(_docker(*peer)), rounds=bench.rounds)
+        return lambda: compare(
+            _dartsctl(*words, cwd=plain), command(_docker(*peer)), rounds=bench.rounds
+        )
 
     bench.target("dartsctl --version / docker --version", 1.2, against(["--version"], "--version"))
-    bench.target("dartsctl --help / docker compose version", 1.0, against(["compose", "version"], "--help"))
-    bench.target("dartsctl ports --json / docker compose version", 1.3, against(["compose", "version"], "ports", "--json"))
-    with _a_server_of(plain):
-        bench.target("dartsctl dev url / docker compose version", 1.3, against(["compose", "version"], "dev", "url"))
     bench.target(
-        "python -c pass in a guarded virtual environment / in a plain one", 1.15, lambda: guarded.start(bench.folder, rounds=5 * bench.rounds)
+        "dartsctl --help / docker compose version", 1.0, against(["compose", "version"], "--help")
+    )
+    bench.target(
+        "dartsctl ports --json / docker compose version",
+        1.3,
+        against(["compose", "version"], "ports", "--json"),
+    )
+    with _a_server_of(plain):
+        bench.target(
+            "dartsctl dev url / docker compose version",
+            1.3,
+            against(["compose", "version"], "dev", "url"),
+        )
+    bench.target(
+        "python -c pass in a guarded virtual environment / in a plain one",
+        1.15,
+        lambda: guarded.start(bench.folder, rounds=5 * bench.rounds),
     )
 
 
 def _quiet_project(folder: Path) -> Path:
     """Settings whose ports nobody has: what `ports` takes should not depend on who works on this machine."""
     folder.mkdir(exist_ok=True)
-    (folder / "dartsctl.toml").write_text(f'[ports]\ndev_range = "{TEST_RANGE}"\n[ports.production]\nweb = {SQUATTED}\n')
+    (folder / "dartsctl.toml").write_text(
+        f'[ports]\ndev_range = "{TEST_RANGE}"\n[ports.production]\nweb = {SQUATTED}\n'
+    )
     return folder
 
 
@@ -134,7 +159,14 @@ def _a_server_of(folder: Path) -> Iterator[None]:
     book = LeaseBook()
     lease = _take(book)
     try:
-        book.describe(LeaseRecord(lease.port, url=url_of("127.0.0.1", lease.port), checkout=str(folder), pid=os.getpid()))
+        book.describe(
+            LeaseRecord(
+                lease.port,
+                url=url_of("127.0.0.1", lease.port),
+                checkout=str(folder),
+                pid=os.getpid(),
+            )
+        )
         yield
     finally:
         lease.close()
@@ -149,8 +181,15 @@ def _dartsctl(*words: str, cwd: Path, good: Sequence[int] = (0,)) -> Timed:
 
 def _as_installed() -> dict[str, str]:
     """An environment in which Python runs from bytecode, as an installed program does; the first round, which does not count, writes it."""
-    ours = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE")}
-    return {**ours, "PYTHONPYCACHEPREFIX": str(Path(os.environ["DARTSCTL_STATE_DIR"]).with_name("bytecode"))}
+    ours = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE")
+    }
+    return {
+        **ours,
+        "PYTHONPYCACHEPREFIX": str(Path(os.environ["DARTSCTL_STATE_DIR"]).with_name("bytecode")),
+    }
 
 
 def _docker(*words: str) -> list[str]:
@@ -171,7 +210,9 @@ def scan(bench: Bench, state: str, limit: float) -> None:
         ours = call(lambda: sockets.listeners(PORTS_OF_INTEREST), times=20)
         return compare(ours, call(lambda: psutil.net_connections("tcp")), rounds=bench.fewer())
 
-    bench.target(f"scan for the ports of interest / psutil.net_connections, {state}", limit, measure)
+    bench.target(
+        f"scan for the ports of interest / psutil.net_connections, {state}", limit, measure
+    )
 
 
 def busy(bench: Bench) -> None:
@@ -182,12 +223,19 @@ def busy(bench: Bench) -> None:
             raise Skipped("lsof is not installed here")
         lsof = command(["lsof", "-nP", "-iTCP", "-sTCP:LISTEN"])
         ours = _dartsctl("ports", "--json", cwd=_quiet_project(bench.folder / "plain"))
-        with crowd.processes(), socket.create_server(("127.0.0.1", SQUATTED)):  # a holder to be found and described
+        with (
+            crowd.processes(),
+            socket.create_server(("127.0.0.1", SQUATTED)),
+        ):  # a holder to be found and described
             return compare(ours, lsof, rounds=bench.rounds)
 
     with crowd.listeners():
         scan(bench, "10,000 sockets", 0.05)
-        bench.target("dartsctl ports --json / lsof -nP -iTCP -sTCP:LISTEN, 10,000 sockets and 1,500 processes", 0.8, whole)
+        bench.target(
+            "dartsctl ports --json / lsof -nP -iTCP -sTCP:LISTEN, 10,000 sockets and 1,500 processes",
+            0.8,
+            whole,
+        )
 
 
 # --- leases -------------------------------------------------------------------------------------------------------------------
@@ -202,7 +250,9 @@ def leases(bench: Bench) -> None:
             pick = importlib.import_module("portpicker").pick_unused_port
         except ImportError:
             raise Skipped("portpicker is not installed here: pip install portpicker") from None
-        return compare(call(lambda: _take(book).close(), times=20), call(pick, times=20), rounds=bench.rounds)
+        return compare(
+            call(lambda: _take(book).close(), times=20), call(pick, times=20), rounds=bench.rounds
+        )
 
     bench.target("a lease, none taken / portpicker.pick_unused_port", 2.0, measure)
     with contextlib.ExitStack() as servers:
@@ -211,7 +261,11 @@ def leases(bench: Bench) -> None:
             servers.callback(lease.close)
             servers.enter_context(socket.create_server(("127.0.0.1", lease.port)))
         bench.target("a lease, 98 of 99 taken / portpicker.pick_unused_port", 4.0, measure)
-    bench.target("duplicates among 99 simultaneous leases of 99 ports", 0.0, lambda: _race(bench.folder / "race"))
+    bench.target(
+        "duplicates among 99 simultaneous leases of 99 ports",
+        0.0,
+        lambda: _race(bench.folder / "race"),
+    )
 
 
 def _take(book: LeaseBook) -> Lease:
@@ -219,7 +273,9 @@ def _take(book: LeaseBook) -> Lease:
     heard = {row.port for row in sockets.listeners(order, listening_only=True, protocols=("tcp",))}
     lease = book.acquire([port for port in order if port not in heard], confirm=_is_free)
     if lease is None:
-        raise RuntimeError(f"no port of {TEST_RANGE} is free; who has them: dartsctl dev list, ss -ltn")
+        raise RuntimeError(
+            f"no port of {TEST_RANGE} is free; who has them: dartsctl dev list, ss -ltn"
+        )
     return lease
 
 
@@ -253,9 +309,17 @@ def _race(folder: Path) -> Ratio:
 
 def stacks(bench: Bench) -> None:
     """The preflight, against what Compose itself takes."""
-    bench.target("dartsctl prod check --json / docker compose config --format json", 1.2, lambda: _check(bench))
-    bench.target("check of a range of 16,384 ports / docker compose config", 1.5, lambda: _check_range(bench))
-    bench.target("preflight's share of a cold `up -d` of seven small services", 0.07, lambda: _share(bench))
+    bench.target(
+        "dartsctl prod check --json / docker compose config --format json",
+        1.2,
+        lambda: _check(bench),
+    )
+    bench.target(
+        "check of a range of 16,384 ports / docker compose config", 1.5, lambda: _check_range(bench)
+    )
+    bench.target(
+        "preflight's share of a cold `up -d` of seven small services", 0.07, lambda: _share(bench)
+    )
 
 
 def _check(bench: Bench) -> Ratio:
@@ -264,20 +328,43 @@ def _check(bench: Bench) -> Ratio:
     project = bench.folder / "prod"
     project.mkdir()
     env_file, file = project / ".env.production", ROOT / "compose" / "prod.yml"
-    env_file.write_text((ROOT / ".env.production.example").read_text().replace("change-me", os.urandom(16).hex()))
+    env_file.write_text(
+        (ROOT / ".env.production.example").read_text().replace("change-me", os.urandom(16).hex())
+    )
     env_file.chmod(0o600)
     (project / "dartsctl.toml").write_text(f'[prod]\nfiles = ["{file}"]\nproject = "darts-bench"\n')
-    peer = _docker("compose", "-f", str(file), "--env-file", str(env_file), "-p", "darts-bench", "config", "--format", "json")
-    return compare(_dartsctl("prod", "check", "--json", cwd=project, good=(0, 3, 4)), command(peer), rounds=bench.rounds)
+    peer = _docker(
+        "compose",
+        "-f",
+        str(file),
+        "--env-file",
+        str(env_file),
+        "-p",
+        "darts-bench",
+        "config",
+        "--format",
+        "json",
+    )
+    return compare(
+        _dartsctl("prod", "check", "--json", cwd=project, good=(0, 3, 4)),
+        command(peer),
+        rounds=bench.rounds,
+    )
 
 
 def _check_range(bench: Bench) -> Ratio:
     """One entry of a TURN server's, which Compose writes out port by port."""
     _engine_or_skip()
     file = bench.folder / "turn.yml"
-    file.write_text(f"services:\n  turn:\n    image: {SMALL_IMAGE}\n    ports: ['49152-65535:49152-65535/udp']\n")
+    file.write_text(
+        f"services:\n  turn:\n    image: {SMALL_IMAGE}\n    ports: ['49152-65535:49152-65535/udp']\n"
+    )
     peer = _docker("compose", "-f", str(file), "config", "--format", "json")
-    return compare(_dartsctl("check", "-f", str(file), "--json", cwd=bench.folder, good=(0, 3)), command(peer), rounds=bench.rounds)
+    return compare(
+        _dartsctl("check", "-f", str(file), "--json", cwd=bench.folder, good=(0, 3)),
+        command(peer),
+        rounds=bench.rounds,
+    )
 
 
 def _share(bench: Bench) -> Ratio:
@@ -292,19 +379,26 @@ def _share(bench: Bench) -> Ratio:
     project.mkdir()
     file = project / "compose.yml"
     service = "  s{n}:\n    image: {image}\n    command: sleep 600\n    init: true\n    ports: ['127.0.0.1:{port}:80']\n"
-    file.write_text("services:\n" + "".join(service.format(n=n, image=SMALL_IMAGE, port=62101 + n) for n in range(7)))
+    file.write_text(
+        "services:\n"
+        + "".join(service.format(n=n, image=SMALL_IMAGE, port=62101 + n) for n in range(7))
+    )
     compose = _docker("compose", "-f", str(file), "-p", "darts-bench-seven")
     down = command([*compose, "down", "--timeout", "0"])
     environment = adhoc(files=(file,), project="darts-bench-seven", directory=project)
     preflight = call(lambda: look(environment, Intent(), compose=Compose(environment), host=Host()))
-    return compare(preflight, command([*compose, "up", "-d"], after=down), rounds=bench.fewer(), share=True)
+    return compare(
+        preflight, command([*compose, "up", "-d"], after=down), rounds=bench.fewer(), share=True
+    )
 
 
 def _engine_or_skip(image: str = "") -> None:
     wanted = ["image", "inspect", image] if image else ["version"]
     done = subprocess.run(_docker(*wanted), capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise Skipped(f"no Docker engine answers{f' that has {image}' if image else ''} (tests/engine/README.md)")
+        raise Skipped(
+            f"no Docker engine answers{f' that has {image}' if image else ''} (tests/engine/README.md)"
+        )
 
 
 if __name__ == "__main__":

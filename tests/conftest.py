@@ -20,12 +20,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     _slowest_files_first(items)
     for item in items:
         stack = item.get_closest_marker("stack") is not None
-        if item.get_closest_marker("engine") is None and item.get_closest_marker("ports") is None and not stack:
+        if (
+            item.get_closest_marker("engine") is None
+            and item.get_closest_marker("ports") is None
+            and not stack
+        ):
             continue
         if REQUIRED or (has_stack_images() if stack else engine_version()):
             continue
         item.add_marker(
-            pytest.mark.skip(reason='no Docker engine with the test images: eval "$(tests/engine/engine.sh env)", see tests/engine/README.md')
+            pytest.mark.skip(
+                reason='no Docker engine with the test images: eval "$(tests/engine/engine.sh env)", see tests/engine/README.md'
+            )
         )
 
 
@@ -38,7 +44,9 @@ def _slowest_files_first(items: list[pytest.Item]) -> None:
     stacks: set[Path] = set()
     for item in items:
         marks = {mark.name for mark in item.iter_markers()}
-        seconds[item.path] = seconds.get(item.path, 0) + (2.0 if marks & {"engine", "ports", "stack"} else 0.1)
+        seconds[item.path] = seconds.get(item.path, 0) + (
+            2.0 if marks & {"engine", "ports", "stack"} else 0.1
+        )
         if "stack" in marks:
             stacks.add(item.path)
     slowest = sorted(seconds, key=lambda path: (-seconds[path], path))
@@ -51,18 +59,33 @@ def _slowest_files_first(items: list[pytest.Item]) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say it where nobody overlooks it."""
-    skipped = [one for one in terminalreporter.stats.get("skipped", []) if "no Docker engine" in str(one.longrepr)]
+    skipped = [
+        one
+        for one in terminalreporter.stats.get("skipped", [])
+        if "no Docker engine" in str(one.longrepr)
+    ]
     if skipped:
         terminalreporter.section("ENGINE TESTS SKIPPED", sep="!", red=True, bold=True)
-        terminalreporter.write_line(f"{len(skipped)} tests need a Docker engine and did not run. To run them: tests/engine/README.md")
+        terminalreporter.write_line(
+            f"{len(skipped)} tests need a Docker engine and did not run. To run them: tests/engine/README.md"
+        )
 
 
 @pytest.fixture(autouse=True)
-def own_state_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+def own_state_folder(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Path:
     """A state folder of the test's own: the user's is never touched."""
     folder = tmp_path_factory.mktemp("state")
     monkeypatch.setenv("DARTSCTL_STATE_DIR", str(folder))
-    for name in ("VIRTUAL_ENV", "DARTSCTL_PROJECT_DIR", "COMPOSE_FILE", "COMPOSE_PROFILES", "COMPOSE_PROJECT_NAME", "CI"):
+    for name in (
+        "VIRTUAL_ENV",
+        "DARTSCTL_PROJECT_DIR",
+        "COMPOSE_FILE",
+        "COMPOSE_PROFILES",
+        "COMPOSE_PROJECT_NAME",
+        "CI",
+    ):
         monkeypatch.delenv(name, raising=False)
     return folder
 

@@ -31,7 +31,11 @@ def free_ports(count: int) -> list[int]:
 
 def is_free(port: int) -> bool:
     """Whether nobody has the port, by tcp or udp, on any address."""
-    for family, kind in ((socket.AF_INET, socket.SOCK_STREAM), (socket.AF_INET6, socket.SOCK_STREAM), (socket.AF_INET6, socket.SOCK_DGRAM)):
+    for family, kind in (
+        (socket.AF_INET, socket.SOCK_STREAM),
+        (socket.AF_INET6, socket.SOCK_STREAM),
+        (socket.AF_INET6, socket.SOCK_DGRAM),
+    ):
         with socket.socket(family, kind) as one:
             try:
                 one.bind(("::" if family is socket.AF_INET6 else "0.0.0.0", port))

@@ -15,7 +15,10 @@ def engine_version() -> str:
         ["docker", "version", "--format", "{{.Server.Version}}"],
     )
     try:
-        answers = [subprocess.run(one, capture_output=True, text=True, check=False, timeout=30) for one in commands]
+        answers = [
+            subprocess.run(one, capture_output=True, text=True, check=False, timeout=30)
+            for one in commands
+        ]
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return answers[-1].stdout.strip() if all(one.returncode == 0 for one in answers) else ""
@@ -24,5 +27,17 @@ def engine_version() -> str:
 @functools.cache
 def has_stack_images() -> bool:
     """Whether the engine has every image that compose/prod.yml names (tests/engine/images.sh stack)."""
-    names = ["nginx:1.28-alpine", "postgres:16-alpine", "rabbitmq:3.13-management-alpine", "wso2/wso2is:7.0.0", "python:3.12-slim"]
-    return bool(engine_version()) and subprocess.run(["docker", "image", "inspect", *names], capture_output=True, check=False).returncode == 0
+    names = [
+        "nginx:1.28-alpine",
+        "postgres:16-alpine",
+        "rabbitmq:3.13-management-alpine",
+        "wso2/wso2is:7.0.0",
+        "python:3.12-slim",
+    ]
+    return (
+        bool(engine_version())
+        and subprocess.run(
+            ["docker", "image", "inspect", *names], capture_output=True, check=False
+        ).returncode
+        == 0
+    )

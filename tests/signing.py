@@ -10,11 +10,38 @@ def make_pair(folder: Path, *, days: int) -> None:
     """`tls.key` and `tls.crt` in `folder`, for `days` from now; a negative number makes one that has ended."""
     key, request, certificate = folder / "tls.key", folder / "request", folder / "tls.crt"
     subprocess.run(
-        ["openssl", "req", "-new", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=x", "-keyout", key, "-out", request],
+        [
+            "openssl",
+            "req",
+            "-new",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-subj",
+            "/CN=x",
+            "-keyout",
+            key,
+            "-out",
+            request,
+        ],
         capture_output=True,
         check=True,
     )
     subprocess.run(
-        ["openssl", "x509", "-req", "-in", request, "-signkey", key, "-days", str(days), "-out", certificate], capture_output=True, check=True
+        [
+            "openssl",
+            "x509",
+            "-req",
+            "-in",
+            request,
+            "-signkey",
+            key,
+            "-days",
+            str(days),
+            "-out",
+            certificate,
+        ],
+        capture_output=True,
+        check=True,
     )
     request.unlink()

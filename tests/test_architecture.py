@@ -41,9 +41,17 @@ def name_of(file: Path) -> str:
 def imports(file: Path) -> tuple[tuple[str, bool], ...]:
     """Every module that a file imports at run time: its top-level package, and whether that happens at the file's own import."""
     tree = tree_of(file)
-    late = {id(node) for function in ast.walk(tree) if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef) for node in ast.walk(function)}
+    late = {
+        id(node)
+        for function in ast.walk(tree)
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
+        for node in ast.walk(function)
+    }
     typing_only = {
-        id(node) for block in ast.walk(tree) if isinstance(block, ast.If) and "TYPE_CHECKING" in ast.dump(block.test) for node in ast.walk(block)
+        id(node)
+        for block in ast.walk(tree)
+        if isinstance(block, ast.If) and "TYPE_CHECKING" in ast.dump(block.test)
+        for node in ast.walk(block)
     }
     found: list[tuple[str, bool]] = []
     for node in ast.walk(tree):
@@ -59,7 +67,9 @@ def imports(file: Path) -> tuple[tuple[str, bool], ...]:
 @functools.cache
 def calls(file: Path) -> frozenset[str]:
     """Every call's name, dotted as it is written: `print`, `os.execvp`, `sys.stdout.write`."""
-    return frozenset(ast.unparse(node.func) for node in ast.walk(tree_of(file)) if isinstance(node, ast.Call))
+    return frozenset(
+        ast.unparse(node.func) for node in ast.walk(tree_of(file)) if isinstance(node, ast.Call)
+    )
 
 
 @pytest.mark.parametrize("library", OWNERS)
@@ -68,12 +78,24 @@ def test_each_outside_thing_has_its_owner(library: str) -> None:
 
 
 def test_only_the_command_line_knows_typer() -> None:
-    assert {name_of(file).partition("/")[0] for file in FILES if {"typer", "click"} & set(dict(imports(file)))} == {"cli"}
+    assert {
+        name_of(file).partition("/")[0]
+        for file in FILES
+        if {"typer", "click"} & set(dict(imports(file)))
+    } == {"cli"}
 
 
 def test_no_other_library_is_used_and_each_that_is_declared_is_known() -> None:
-    own = {"dartsctl", "_dartsctl_guard", "sitecustomize"}  # the last two: the guard's, in a folder of sys.path by itself
-    used = {module for file in FILES for module, _ in imports(file)} - set(sys.stdlib_module_names) - own
+    own = {
+        "dartsctl",
+        "_dartsctl_guard",
+        "sitecustomize",
+    }  # the last two: the guard's, in a folder of sys.path by itself
+    used = (
+        {module for file in FILES for module, _ in imports(file)}
+        - set(sys.stdlib_module_names)
+        - own
+    )
     assert used <= {*OWNERS, "typer"}
     declared = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["dependencies"]
     names = {re.split(r"[<>=!~ \[]", one)[0].replace("-", "_") for one in declared}
@@ -83,31 +105,66 @@ def test_no_other_library_is_used_and_each_that_is_declared_is_known() -> None:
 def test_a_heavy_library_is_imported_only_where_it_is_used() -> None:
     """At a module's own import it would cost every command its start-up time (PERFORMANCE.md)."""
     heavy = set(OWNERS) - {"subprocess"}
-    assert [(name_of(file), module) for file in FILES for module, at_import in imports(file) if module in heavy and at_import] == []
+    assert [
+        (name_of(file), module)
+        for file in FILES
+        for module, at_import in imports(file)
+        if module in heavy and at_import
+    ] == []
 
 
 def test_only_the_screen_prints() -> None:
-    printing = {name_of(file) for file in FILES if any(name == "print" or re.fullmatch(r"sys\.(stdout|stderr)\.write", name) for name in calls(file))}
+    printing = {
+        name_of(file)
+        for file in FILES
+        if any(
+            name == "print" or re.fullmatch(r"sys\.(stdout|stderr)\.write", name)
+            for name in calls(file)
+        )
+    }
     others = {"__main__.py", "cli/__init__.py", "cli/app.py", "edges/engine/remote_query.py"}
-    assert printing <= others, "besides edges/screen/output.py: --version, Click's own help, and a program that answers the process that started it"
+    assert printing <= others, (
+        "besides edges/screen/output.py: --version, Click's own help, and a program that answers the process that started it"
+    )
 
 
 def test_only_entry_points_end_a_process() -> None:
-    ending = {name_of(file) for file in FILES if {"sys.exit", "os._exit", "exit", "quit", "SystemExit"} & set(calls(file))}
-    assert ending <= {"__main__.py", "edges/engine/remote_query.py", "edges/supervisor/main.py", "system/group_leader.py", "system/interrupts.py"}
+    ending = {
+        name_of(file)
+        for file in FILES
+        if {"sys.exit", "os._exit", "exit", "quit", "SystemExit"} & set(calls(file))
+    }
+    assert ending <= {
+        "__main__.py",
+        "edges/engine/remote_query.py",
+        "edges/supervisor/main.py",
+        "system/group_leader.py",
+        "system/interrupts.py",
+    }
 
 
 def test_a_command_about_a_file_that_people_may_paste_is_quoted() -> None:
     """A path may be anybody's: `$(...)` in a folder's name must not run. wording.shell_command, or shlex itself."""
-    unquoted = re.compile(r'hint=f"(?:[^"]*: )?(?:sudo )?(?:ls|cp|mv|rm|df|cat|file|chmod|chown|touch|mkdir|fuser)\b[^"]*\{(?!shlex)')
-    found = [f"{name_of(file)}: {match[0]}" for file in FILES for match in unquoted.finditer(file.read_text())]
+    unquoted = re.compile(
+        r'hint=f"(?:[^"]*: )?(?:sudo )?(?:ls|cp|mv|rm|df|cat|file|chmod|chown|touch|mkdir|fuser)\b[^"]*\{(?!shlex)'
+    )
+    found = [
+        f"{name_of(file)}: {match[0]}"
+        for file in FILES
+        for match in unquoted.finditer(file.read_text())
+    ]
     assert found == []
 
 
 def test_no_group_of_a_pattern_is_possessive() -> None:
     """Python before 3.11.5 matches them wrongly (gh-106052), Debian 12's is 3.11.2. Of a single class, `[a-z]++`, they are right."""
     possessive = re.compile(r"\)(?:[*+?]|\{[\d,]+\})\+|\(\?>")
-    found = [f"{name_of(file)}:{number}" for file in FILES for number, line in enumerate(file.read_text().splitlines(), 1) if possessive.search(line)]
+    found = [
+        f"{name_of(file)}:{number}"
+        for file in FILES
+        for number, line in enumerate(file.read_text().splitlines(), 1)
+        if possessive.search(line)
+    ]
     assert found == []
 
 
@@ -117,7 +174,11 @@ def test_no_group_of_a_pattern_is_possessive() -> None:
 def mapped() -> set[str]:
     """The files in ARCHITECTURE.md's tree: a block whose first line is `src/dartsctl/`, folders ending in a slash, deeper lines indented."""
     text = (REPOSITORY / "ARCHITECTURE.md").read_text()
-    block = next(one for one in re.findall(r"^```\w*\n(.*?)^```", text, re.DOTALL | re.MULTILINE) if one.lstrip().startswith("src/dartsctl/"))
+    block = next(
+        one
+        for one in re.findall(r"^```\w*\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+        if one.lstrip().startswith("src/dartsctl/")
+    )
     found: set[str] = set()
     folders: list[tuple[int, str]] = []
     for line in block.splitlines():
@@ -137,7 +198,9 @@ def mapped() -> set[str]:
 def test_the_map_equals_the_tree() -> None:
     tree = {name_of(file) for file in FILES}
     assert mapped() - tree == set(), "in ARCHITECTURE.md, and not there"
-    packages = {name for name in tree if name.endswith("/__init__.py")}  # the folder's own line describes it
+    packages = {
+        name for name in tree if name.endswith("/__init__.py")
+    }  # the folder's own line describes it
     assert tree - mapped() - packages == set(), "there, and not in ARCHITECTURE.md"
 
 
@@ -145,9 +208,15 @@ def test_the_map_equals_the_tree() -> None:
 
 
 def test_no_file_names_a_place_of_one_machine() -> None:
-    places = re.compile(r"(?<![\w.])(?:/work/(?:main|shared|\.library)|/root/\.|/home/\w+/\.|/var/cache/eng|/tmp/v\b)")
+    places = re.compile(
+        r"(?<![\w.])(?:/work/(?:main|shared|\.library)|/root/\.|/home/\w+/\.|/var/cache/eng|/tmp/v\b)"
+    )
     listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=REPOSITORY, capture_output=True, text=True, check=False
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if listed.returncode:
         pytest.skip("not a git checkout")
@@ -156,5 +225,9 @@ def test_no_file_names_a_place_of_one_machine() -> None:
         file = REPOSITORY / name
         if file.is_file() and file != Path(__file__):
             text = file.read_bytes().decode(errors="replace")
-            found += [f"{name}:{number}" for number, line in enumerate(text.splitlines(), 1) if places.search(line)]
+            found += [
+                f"{name}:{number}"
+                for number, line in enumerate(text.splitlines(), 1)
+                if places.search(line)
+            ]
     assert found == []

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from dartsctl.errors import DartsctlError, DockerUnavailable, ExitCode, Interrupted, NotHealthy, Refused, TimedOut, UsageError
+from dartsctl.errors import (
+    DartsctlError,
+    DockerUnavailable,
+    ExitCode,
+    Interrupted,
+    NotHealthy,
+    Refused,
+    TimedOut,
+    UsageError,
+)
 from dartsctl.spawn import CommandNotFound
 
 
@@ -48,7 +57,9 @@ def test_one_failure_may_carry_another_code_without_changing_its_kind() -> None:
 
 
 def test_a_failure_carries_one_sentence_the_evidence_and_the_next_command() -> None:
-    failure = Refused("port 5000 is production's", hint="dartsctl dev", details=("line 1", "line 2"))
+    failure = Refused(
+        "port 5000 is production's", hint="dartsctl dev", details=("line 1", "line 2")
+    )
     assert str(failure) == failure.message == "port 5000 is production's"
     assert (failure.hint, failure.details) == ("dartsctl dev", ("line 1", "line 2"))
     assert (UsageError("what?").hint, UsageError("what?").details) == ("", ())

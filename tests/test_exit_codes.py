@@ -54,7 +54,10 @@ def test_every_code_of_a_stack_in_one_life(live: LiveStack) -> None:
     assert live.run("prod", "up").code == ExitCode.CONFLICT
     live.end(pid)
     assert live.run("run", "--port", "5000", "--", "true").code == ExitCode.REFUSED
-    assert live.run("prod", "check", DOCKER_HOST=f"unix://{live.folder}/none.sock").code == ExitCode.NO_DOCKER
+    assert (
+        live.run("prod", "check", DOCKER_HOST=f"unix://{live.folder}/none.sock").code
+        == ExitCode.NO_DOCKER
+    )
     assert live.run("prod", "down", "--volumes", "--no-input").code == ExitCode.ANSWER_NEEDED
 
     live.compose({"web": healthy(after="sleep 60")})
@@ -72,14 +75,24 @@ def test_a_server_ends_with_its_own_code(live: LiveStack) -> None:
 
 def test_a_compose_that_hangs_ends_with_124(live: LiveStack, tmp_path: Path) -> None:
     """In a process of its own with a deadline of its own: the real one is a minute."""
-    plugin = write_script(tmp_path / "docker" / "cli-plugins" / "docker-compose", f"{ANSWERS_VERSION}\nexec sleep 600")
+    plugin = write_script(
+        tmp_path / "docker" / "cli-plugins" / "docker-compose", f"{ANSWERS_VERSION}\nexec sleep 600"
+    )
     live.compose({"web": {"image": "none"}})
     script = (
         "import sys; from dartsctl.edges.engine.unix import compose as docker; docker.CONFIG_DEADLINE = 0.5\n"
         "from dartsctl.cli import main; sys.exit(main(['check', '-f', 'compose.json', '--no-engine', '--json']))"
     )
     environ = {**live.environ, "DOCKER_CONFIG": str(plugin.parents[1])}
-    done = subprocess.run([sys.executable, "-c", script], cwd=live.folder, env=environ, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=live.folder,
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
     assert done.returncode == ExitCode.TIMED_OUT, done.stderr
     assert json.loads(done.stdout)["exit_code"] == ExitCode.TIMED_OUT
 
@@ -106,7 +119,9 @@ def test_a_bug_writes_a_report_and_shows_no_traceback(
     assert "canary" not in text
 
 
-def test_a_bug_with_json_is_one_document(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_bug_with_json_is_one_document(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     def broken(*_self: object, **_given: object) -> int:
         raise RuntimeError
 
@@ -123,7 +138,9 @@ def test_ctrl_c_anywhere_else_ends_with_130(monkeypatch: pytest.MonkeyPatch) -> 
     assert cli.main(["ports"]) == ExitCode.INTERRUPTED
 
 
-def test_an_error_brings_its_own_code(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+def test_an_error_brings_its_own_code(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     def refused(*_self: object, **_given: object) -> int:
         raise DartsctlError("no", details=("because",), hint="do this", code=ExitCode.REFUSED)
 

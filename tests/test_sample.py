@@ -27,7 +27,9 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
         if name.startswith(CONTRACT):
             monkeypatch.delenv(name)
     monkeypatch.syspath_prepend(SAMPLE)
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # the sample's folder is the images' build context
+    monkeypatch.setattr(
+        sys, "dont_write_bytecode", True
+    )  # the sample's folder is the images' build context
 
 
 @pytest.fixture
@@ -76,7 +78,14 @@ def test_a_score_is_counted_down_from_501_and_read_back(client: Any) -> None:
 @pytest.mark.parametrize(
     ("remaining", "points", "left"),
     [(501, 60, 441), (40, 40, 0), (40, 38, 2), (40, 39, 40), (40, 41, 40), (0, 1, 500)],
-    ids=["counts", "out", "two left", "one left is a bust", "below nothing is a bust", "the next leg"],
+    ids=[
+        "counts",
+        "out",
+        "two left",
+        "one left is a bust",
+        "below nothing is a bust",
+        "the next leg",
+    ],
 )
 def test_the_rule_of_501(remaining: int, points: int, left: int) -> None:
     assert importlib.import_module("darts_sample.board").left_after(remaining, points) == left
@@ -160,7 +169,9 @@ def test_streams_leave_threads_for_everybody_else(client: Any) -> None:
 
 
 def test_a_stream_ends_when_the_database_has_gone(tmp_path: Path) -> None:
-    app = importlib.import_module("darts_sample.app").create_app(f"sqlite:///{tmp_path}")  # a folder is no database
+    app = importlib.import_module("darts_sample.app").create_app(
+        f"sqlite:///{tmp_path}"
+    )  # a folder is no database
     assert app.test_client().get("/stream").data == b""
 
 
@@ -213,7 +224,13 @@ def test_a_score_that_rabbitmq_does_not_take_is_not_called_accepted() -> None:
         (False, {"Authorization": "Bearer good"}, 401),
         (None, {"Authorization": "Bearer good"}, 503),
     ],
-    ids=["a good token", "no token", "no bearer token", "a token that is not active", "Identity Server away"],
+    ids=[
+        "a good token",
+        "no token",
+        "no bearer token",
+        "a token that is not active",
+        "Identity Server away",
+    ],
 )
 def test_with_an_identity_server_only_a_good_token_opens_the_gateway(
     monkeypatch: pytest.MonkeyPatch, active: bool | None, headers: dict[str, str], status: int
@@ -237,12 +254,19 @@ def served(tmp_path: Path) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
         "RABBITMQ_HOST": "",  # said, so that a developer's .env cannot say otherwise
         "PYTHONDONTWRITEBYTECODE": "1",
     }
-    with subprocess.Popen([sys.executable, str(SAMPLE / "run.py")], cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL) as server:
+    with subprocess.Popen(
+        [sys.executable, str(SAMPLE / "run.py")],
+        cwd=tmp_path,
+        env=environment,
+        stderr=subprocess.DEVNULL,
+    ) as server:
         yield port, server
         server.kill()
 
 
-def test_run_py_serves_where_the_environment_says_and_ends_on_sigterm(served: tuple[int, subprocess.Popen[bytes]]) -> None:
+def test_run_py_serves_where_the_environment_says_and_ends_on_sigterm(
+    served: tuple[int, subprocess.Popen[bytes]],
+) -> None:
     port, server = served
     deadline = time.monotonic() + 30
     while True:

@@ -27,17 +27,26 @@ def git(folder: Path, *words: str) -> None:
 
 def test_the_branch_of_a_checkout_and_of_a_worktree(checkout: Path, tmp_path: Path) -> None:
     git(checkout, "worktree", "add", "-q", "-b", "two", str(tmp_path / "worktree"))
-    assert (branch_of(str(checkout)), branch_of(str(tmp_path / "worktree"))) == ("feature/one", "two")
+    assert (branch_of(str(checkout)), branch_of(str(tmp_path / "worktree"))) == (
+        "feature/one",
+        "two",
+    )
 
 
 def test_a_detached_head_and_no_repository_have_no_branch(checkout: Path, tmp_path: Path) -> None:
     git(checkout, "checkout", "-q", "--detach")
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / ".git").write_text("gitdir: /nonexistent\n")
-    assert [branch_of(str(folder)) for folder in (checkout, tmp_path, tmp_path / "broken")] == ["", "", ""]
+    assert [branch_of(str(folder)) for folder in (checkout, tmp_path, tmp_path / "broken")] == [
+        "",
+        "",
+        "",
+    ]
 
 
-def test_git_is_not_started_in_a_checkout(checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_git_is_not_started_in_a_checkout(
+    checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     script = tmp_path / "bin" / "git"
     script.parent.mkdir()
     script.write_text(f"#!/bin/sh\ntouch {tmp_path}/executed\n")

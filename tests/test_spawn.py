@@ -37,7 +37,9 @@ def is_alive(pid: int) -> bool:
 
 
 def test_output_and_code_are_kept_apart() -> None:
-    done = spawn.run(python("import sys; print('out'); print('err', file=sys.stderr); sys.exit(3)"), deadline=10)
+    done = spawn.run(
+        python("import sys; print('out'); print('err', file=sys.stderr); sys.exit(3)"), deadline=10
+    )
     assert (done.code, done.stdout, done.stderr) == (3, "out\n", "err\n")
     assert done.argv[0] == sys.executable
 
@@ -47,11 +49,16 @@ def test_the_end_by_a_signal_is_a_negative_code() -> None:
 
 
 def test_bytes_that_are_no_text_do_no_harm() -> None:
-    assert spawn.run(python(r"import sys; sys.stdout.buffer.write(b'a\xffb')"), deadline=10).stdout == "a\ufffdb"
+    assert (
+        spawn.run(python(r"import sys; sys.stdout.buffer.write(b'a\xffb')"), deadline=10).stdout
+        == "a\ufffdb"
+    )
 
 
 def test_there_is_nobody_to_ask_on_stdin() -> None:
-    assert spawn.run(python("import sys; print(repr(sys.stdin.read()))"), deadline=10).stdout == "''\n"
+    assert (
+        spawn.run(python("import sys; print(repr(sys.stdin.read()))"), deadline=10).stdout == "''\n"
+    )
 
 
 def test_the_environment_is_what_was_given_or_ours(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,8 +69,14 @@ def test_the_environment_is_what_was_given_or_ours(monkeypatch: pytest.MonkeyPat
     assert spawn.run(show, deadline=10, environment={}).stdout == "None\n"
 
 
-@pytest.mark.parametrize("call", [lambda argv: spawn.run(argv, deadline=1), spawn.start, spawn.Stream], ids=["run", "start", "stream"])
-def test_a_program_that_is_not_here_is_named(call: Callable[[list[str]], object]) -> None:  # EDGE 19
+@pytest.mark.parametrize(
+    "call",
+    [lambda argv: spawn.run(argv, deadline=1), spawn.start, spawn.Stream],
+    ids=["run", "start", "stream"],
+)
+def test_a_program_that_is_not_here_is_named(
+    call: Callable[[list[str]], object],
+) -> None:  # edge-cases.md#19
     with pytest.raises(spawn.CommandNotFound, match=r"^no-such-program is not installed here$"):
         call(["no-such-program", "--flag"])
 
@@ -77,7 +90,9 @@ def test_a_program_that_is_not_here_is_named(call: Callable[[list[str]], object]
         (b"#!/bin/sh\n", 0o644, "Permission denied"),
     ],
 )
-def test_a_program_that_the_kernel_does_not_start_is_named_with_the_reason(tmp_path: Path, content: bytes, mode: int, reason: str) -> None:
+def test_a_program_that_the_kernel_does_not_start_is_named_with_the_reason(
+    tmp_path: Path, content: bytes, mode: int, reason: str
+) -> None:
     program = tmp_path / "program"
     program.write_bytes(content)
     program.chmod(mode)
@@ -87,7 +102,12 @@ def test_a_program_that_the_kernel_does_not_start_is_named_with_the_reason(tmp_p
 
 def test_other_work_can_be_done_while_it_runs(tmp_path: Path) -> None:
     go = tmp_path / "go"
-    running = spawn.start(python("import os, sys, time\nwhile not os.path.exists(sys.argv[1]): time.sleep(0.005)\nprint('went')", str(go)))
+    running = spawn.start(
+        python(
+            "import os, sys, time\nwhile not os.path.exists(sys.argv[1]): time.sleep(0.005)\nprint('went')",
+            str(go),
+        )
+    )
     go.touch()
     assert running.result(deadline=10).stdout == "went\n"
 
@@ -102,7 +122,9 @@ time.sleep(60)
 """
 
 
-def test_a_deadline_ends_it_and_the_message_holds_no_arguments_but_the_first() -> None:  # EDGE 41
+def test_a_deadline_ends_it_and_the_message_holds_no_arguments_but_the_first() -> (
+    None
+):  # edge-cases.md#41
     argv = [sys.executable, "-c", ENDLESS, "--password", "canary"]
     with pytest.raises(TimedOut, match="did not end within 0 s") as caught:
         spawn.run(argv, deadline=0.05)
@@ -242,8 +264,10 @@ while True: time.sleep(60)
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda value: value.name)
-def test_the_first_signal_asks_it_to_stop(number: signal.Signals) -> None:  # EDGE 85
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda value: value.name
+)
+def test_the_first_signal_asks_it_to_stop(number: signal.Signals) -> None:  # edge-cases.md#85
     stream = spawn.Stream(python(POLITE))
     lines = stream.lines()
     before = signal.getsignal(number)
@@ -256,7 +280,7 @@ def test_the_first_signal_asks_it_to_stop(number: signal.Signals) -> None:  # ED
     assert signal.getsignal(number) is before
 
 
-def test_the_second_signal_ends_it_at_once() -> None:  # EDGE 85
+def test_the_second_signal_ends_it_at_once() -> None:  # edge-cases.md#85
     stream = spawn.Stream(python(STUBBORN))
     lines = stream.lines()
     with stream.taking_signals() as came:
@@ -280,7 +304,9 @@ def test_an_error_inside_gives_the_signals_back_too() -> None:
 
 
 def test_the_terminals_signals_reach_us_alone() -> None:
-    stream = spawn.Stream(python("import os, sys; print(os.getpgrp() != int(sys.argv[1]))", str(os.getpgrp())))
+    stream = spawn.Stream(
+        python("import os, sys; print(os.getpgrp() != int(sys.argv[1]))", str(os.getpgrp()))
+    )
     assert list(stream.lines()) == ["True"]
     assert stream.wait() == 0
 
@@ -324,7 +350,12 @@ time.sleep(60)
 
 
 @pytest.mark.parametrize(
-    ("ignored", "code"), [((), 128 + signal.SIGINT), (("SIGINT",), 128 + signal.SIGTERM), (("SIGINT", "SIGTERM"), -signal.SIGKILL)]
+    ("ignored", "code"),
+    [
+        ((), 128 + signal.SIGINT),
+        (("SIGINT",), 128 + signal.SIGTERM),
+        (("SIGINT", "SIGTERM"), -signal.SIGKILL),
+    ],
 )
 def test_after_its_deadline_it_is_asked_ever_harder(ignored: tuple[str, ...], code: int) -> None:
     stream = spawn.Stream(python(IGNORES, *ignored), seconds=1, patience=(0.2, 0.2))
@@ -357,7 +388,9 @@ def test_a_program_that_is_not_there_is_told() -> None:
 
 
 @pytest.mark.parametrize("ignored", [(), ("SIGTERM",)], ids=["obedient", "stubborn"])
-def test_a_stream_and_its_children_end_with_us_even_when_we_are_killed(tmp_path: Path, ignored: tuple[str, ...]) -> None:
+def test_a_stream_and_its_children_end_with_us_even_when_we_are_killed(
+    tmp_path: Path, ignored: tuple[str, ...]
+) -> None:
     note = tmp_path / "child"
     program = """
 import sys

@@ -23,8 +23,21 @@ import pytest
 from fakes.machines import ANSWERS_VERSION, write_script
 from own_ports import free_ports
 
-HEAVY = {"asyncio", "dotenv", "http.client", "prompt_toolkit", "psutil", "pydantic", "python_on_whales", "questionary", "rich", "typer"}
-ELSEWHERE = set() if sys.platform == "linux" else {"psutil"}  # the socket table and the processes of other systems are psutil's
+HEAVY = {
+    "asyncio",
+    "dotenv",
+    "http.client",
+    "prompt_toolkit",
+    "psutil",
+    "pydantic",
+    "python_on_whales",
+    "questionary",
+    "rich",
+    "typer",
+}
+ELSEWHERE = (
+    set() if sys.platform == "linux" else {"psutil"}
+)  # the socket table and the processes of other systems are psutil's
 
 WRAPPER = """
 import sys
@@ -55,7 +68,9 @@ def project(tmp_path: Path) -> Path:
     folder = tmp_path / "project"
     folder.mkdir()
     (folder / "compose.yml").write_text("services: {}\n")
-    (folder / "dartsctl.toml").write_text(f'[ports]\ndev_range = "{first}-{first + 3}"\n[ports.production]\nweb = {first + 4}\n')
+    (folder / "dartsctl.toml").write_text(
+        f'[ports]\ndev_range = "{first}-{first + 3}"\n[ports.production]\nweb = {first + 4}\n'
+    )
     return folder
 
 
@@ -86,18 +101,32 @@ def start(tmp_path: Path, project: Path, monkeypatch: pytest.MonkeyPatch) -> Sta
 
 
 @pytest.fixture
-def compose(tmp_path: Path, project: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+def compose(
+    tmp_path: Path, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[int], None]:
     """Puts a Compose plugin in place that resolves every project to one service on the given port of 127.0.0.1."""
     plugins = tmp_path / "docker" / "cli-plugins"
     plugins.mkdir(parents=True)
     monkeypatch.setenv("DOCKER_CONFIG", str(plugins.parent))
 
     def publish(port: int) -> None:
-        entry = {"mode": "ingress", "target": 80, "published": str(port), "protocol": "tcp", "host_ip": "127.0.0.1"}
+        entry = {
+            "mode": "ingress",
+            "target": 80,
+            "published": str(port),
+            "protocol": "tcp",
+            "host_ip": "127.0.0.1",
+        }
         service = {"image": "web", "ports": [entry], "networks": {"default": None}}
-        model = {"name": project.name, "services": {"web": service}, "networks": {"default": {"name": "web_default", "ipam": {}}}}
+        model = {
+            "name": project.name,
+            "services": {"web": service},
+            "networks": {"default": {"name": "web_default", "ipam": {}}},
+        }
         (tmp_path / "model.json").write_text(json.dumps(model))
-        write_script(plugins / "docker-compose", f"{ANSWERS_VERSION}\nexec cat '{tmp_path}/model.json'")
+        write_script(
+            plugins / "docker-compose", f"{ANSWERS_VERSION}\nexec cat '{tmp_path}/model.json'"
+        )
 
     return publish
 
@@ -105,8 +134,12 @@ def compose(tmp_path: Path, project: Path, monkeypatch: pytest.MonkeyPatch) -> C
 @pytest.fixture
 def engine(tmp_path: Path, start: Start, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """An engine 28 without containers."""
-    with socketserver.ThreadingUnixStreamServer(str(tmp_path / "engine.sock"), EngineAnswers) as server:
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    with socketserver.ThreadingUnixStreamServer(
+        str(tmp_path / "engine.sock"), EngineAnswers
+    ) as server:
+        threading.Thread(
+            target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
+        ).start()
         monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/engine.sock")
         yield
         server.shutdown()
@@ -123,10 +156,16 @@ class EngineAnswers(socketserver.StreamRequestHandler):
 def test_version_is_answered_before_the_command_line_is_loaded(start: Start) -> None:
     ran = start("--version")
     assert (ran.code, ran.heavy) == (0, set())
-    assert {name for name in ran.modules if name.startswith("dartsctl.")} == {"dartsctl.__main__", "dartsctl.system", "dartsctl.system.interrupts"}
+    assert {name for name in ran.modules if name.startswith("dartsctl.")} == {
+        "dartsctl.__main__",
+        "dartsctl.system",
+        "dartsctl.system.interrupts",
+    }
 
 
-@pytest.mark.parametrize("argv", [["--help"], ["dev", "--help"], ["run", "--help"], ["prod", "up", "--help"]])
+@pytest.mark.parametrize(
+    "argv", [["--help"], ["dev", "--help"], ["run", "--help"], ["prod", "up", "--help"]]
+)
 def test_help_loads_typer_alone(start: Start, argv: list[str]) -> None:
     ran = start(*argv)
     assert (ran.code, ran.heavy) == (0, {"typer"})
@@ -139,14 +178,18 @@ def test_a_wrong_word_loads_typer_alone(start: Start) -> None:
 
 @pytest.mark.usefixtures("engine")
 @pytest.mark.parametrize("form", [["--json"], []])
-def test_check_without_a_conflict_loads_typer_alone(start: Start, compose: Callable[[int], None], form: list[str]) -> None:
+def test_check_without_a_conflict_loads_typer_alone(
+    start: Start, compose: Callable[[int], None], form: list[str]
+) -> None:
     compose(free_ports(1)[0])
     ran = start("check", *form, "-f", "compose.yml")
     assert (ran.code, ran.heavy) == (0, {"typer"}), ran.output
 
 
 @pytest.mark.usefixtures("engine")
-def test_a_check_of_production_loads_what_reads_its_env_file_and_nothing_more(start: Start, compose: Callable[[int], None], project: Path) -> None:
+def test_a_check_of_production_loads_what_reads_its_env_file_and_nothing_more(
+    start: Start, compose: Callable[[int], None], project: Path
+) -> None:
     compose(free_ports(1)[0])
     (project / "compose.prod.yml").write_text("services: {}\n")
     (project / ".env.production").touch(0o600)
@@ -155,7 +198,9 @@ def test_a_check_of_production_loads_what_reads_its_env_file_and_nothing_more(st
 
 
 @pytest.mark.usefixtures("engine")
-def test_check_loads_psutil_where_a_holder_is_to_be_described(start: Start, compose: Callable[[int], None]) -> None:
+def test_check_loads_psutil_where_a_holder_is_to_be_described(
+    start: Start, compose: Callable[[int], None]
+) -> None:
     with socket.create_server(("127.0.0.1", free_ports(1)[0])) as squatter:
         compose(squatter.getsockname()[1])
         ran = start("check", "--json", "-f", "compose.yml")
@@ -222,5 +267,16 @@ def test_dev_url_list_and_stop_load_typer_alone_with_a_server(start: Start, proj
 def test_a_server_starts_without_what_only_a_stack_or_a_guard_needs(start: Start) -> None:
     ran = start("run", "--dry-run", "--", "true")
     assert ran.code == 0, ran.output
-    unneeded = ("commands.preflight", "commands.guard", "edges.guard", "edges.venvs", "attribution", "conflicts")
-    assert [name for name in ran.modules if name.startswith(tuple(f"dartsctl.{one}" for one in unneeded))] == []
+    unneeded = (
+        "commands.preflight",
+        "commands.guard",
+        "edges.guard",
+        "edges.venvs",
+        "attribution",
+        "conflicts",
+    )
+    assert [
+        name
+        for name in ran.modules
+        if name.startswith(tuple(f"dartsctl.{one}" for one in unneeded))
+    ] == []

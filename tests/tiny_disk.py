@@ -15,7 +15,10 @@ import pytest
 def tiny_disk(path: Path, *, kilobytes: int = 64) -> Iterator[None]:
     """Within it `path` is a file system of its own with so much room. Skips the test where this process may not mount."""
     words = ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(path)]
-    if not shutil.which("mount") or subprocess.run(words, capture_output=True, check=False).returncode != 0:
+    if (
+        not shutil.which("mount")
+        or subprocess.run(words, capture_output=True, check=False).returncode != 0
+    ):
         pytest.skip("nothing can be mounted here")
     try:
         yield

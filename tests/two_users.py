@@ -118,4 +118,11 @@ class Victim:
 
 def _state(path: Path) -> tuple[bytes, int, int, int, int, int]:
     status = path.stat()
-    return path.read_bytes(), status.st_uid, status.st_gid, status.st_mode, status.st_ino, status.st_nlink
+    return (
+        path.read_bytes(),
+        status.st_uid,
+        status.st_gid,
+        status.st_mode,
+        status.st_ino,
+        status.st_nlink,
+    )

@@ -30,7 +30,14 @@ class DartsctlError(Exception):
 
     code: ExitCode = ExitCode.FAILED
 
-    def __init__(self, message: str, *, hint: str = "", details: tuple[str, ...] = (), code: ExitCode | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        details: tuple[str, ...] = (),
+        code: ExitCode | None = None,
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint

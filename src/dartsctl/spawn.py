@@ -65,7 +65,9 @@ def cannot_start(program: str, error: OSError) -> CommandNotFound:
             return CommandNotFound(f"{program} is not installed here")
         return CommandNotFound(f"{program} cannot be started: its interpreter is missing")
     if error.errno == errno.ENOEXEC:
-        return CommandNotFound(f"{program} cannot be started: it is no program for this machine ({error.strerror})")
+        return CommandNotFound(
+            f"{program} cannot be started: it is no program for this machine ({error.strerror})"
+        )
     return CommandNotFound(f"{program} cannot be started: {error.strerror}")
 
 
@@ -90,12 +92,17 @@ class Running:
                 else:
                     stderr.add(chunk)
                 if len(stdout) > OUTPUT_LIMIT:
-                    raise OutputTooLarge(f"{self._name} wrote more than {OUTPUT_LIMIT >> 20} MiB", hint=f"{self._name} | wc -c")
+                    raise OutputTooLarge(
+                        f"{self._name} wrote more than {OUTPUT_LIMIT >> 20} MiB",
+                        hint=f"{self._name} | wc -c",
+                    )
                 if time.monotonic() > until:
                     raise TimedOut(f"{self._name} did not end within {deadline:.0f} s")
         finally:
             self.abandon()
-        return Completed(self.argv, self._process.returncode, stdout.decode(errors="replace"), stderr.text())
+        return Completed(
+            self.argv, self._process.returncode, stdout.decode(errors="replace"), stderr.text()
+        )
 
     def abandon(self) -> None:
         """Kill it and its children unless it has ended, and leave no zombie."""
@@ -114,7 +121,9 @@ def start(argv: Sequence[str], *, environment: Mapping[str, str] | None = None) 
     return Running(argv, environment)
 
 
-def run(argv: Sequence[str], *, deadline: float, environment: Mapping[str, str] | None = None) -> Completed:
+def run(
+    argv: Sequence[str], *, deadline: float, environment: Mapping[str, str] | None = None
+) -> Completed:
     """Return `argv`'s output and code, whatever the code. Raises CommandNotFound, TimedOut, OutputTooLarge."""
     return start(argv, environment=environment).result(deadline=deadline)
 
@@ -148,7 +157,12 @@ class Stream:
         line, self._line = os.pipe()  # closed by the kernel when we end, however that is
         try:
             command = (sys.executable, "-I", "-S", _LEADER, str(line), *argv)
-            self._process = _start(command, environment, stderr=subprocess.PIPE if on_error else subprocess.STDOUT, inherited=(line,))
+            self._process = _start(
+                command,
+                environment,
+                stderr=subprocess.PIPE if on_error else subprocess.STDOUT,
+                inherited=(line,),
+            )
         except BaseException:
             os.close(self._line)
             raise
@@ -184,8 +198,14 @@ class Stream:
             else:
                 self.kill()
 
-        wanted = [number for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is not signal.SIG_IGN]
-        before = {number: signal.signal(number, take) for number in wanted}  # what is ignored stays so: nohup, a background job
+        wanted = [
+            number
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+            if signal.getsignal(number) is not signal.SIG_IGN
+        ]
+        before = {
+            number: signal.signal(number, take) for number in wanted
+        }  # what is ignored stays so: nohup, a background job
         try:
             yield came
         finally:
@@ -213,7 +233,11 @@ class Stream:
         if self._until is not None and now >= self._until and not self.is_late:
             self.is_late = True
             self.interrupt()
-        if self._asked_at is not None and self._harder and now >= self._asked_at + self._harder[0][1]:
+        if (
+            self._asked_at is not None
+            and self._harder
+            and now >= self._asked_at + self._harder[0][1]
+        ):
             self._asked_at = now
             _signal(self._process, self._harder.pop(0)[0])
 
@@ -234,7 +258,9 @@ class _Excerpt:
     def text(self) -> str:
         if not self._is_cut:
             return self._kept.decode(errors="replace")
-        return (self._kept[:_STDERR_KEPT] + b"\n...\n" + self._kept[-_STDERR_KEPT:]).decode(errors="replace")
+        return (self._kept[:_STDERR_KEPT] + b"\n...\n" + self._kept[-_STDERR_KEPT:]).decode(
+            errors="replace"
+        )
 
 
 class _Lines:
@@ -258,7 +284,13 @@ def _line(text: bytes) -> str:
     return text[:LINE_LIMIT].decode(errors="replace").rstrip() + cut
 
 
-def _start(argv: tuple[str, ...], environment: Mapping[str, str] | None, *, stderr: int, inherited: Sequence[int] = ()) -> subprocess.Popen[bytes]:
+def _start(
+    argv: tuple[str, ...],
+    environment: Mapping[str, str] | None,
+    *,
+    stderr: int,
+    inherited: Sequence[int] = (),
+) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(
             argv,
@@ -272,7 +304,9 @@ def _start(argv: tuple[str, ...], environment: Mapping[str, str] | None, *, stde
     except OSError as error:
         raise cannot_start(argv[0], error) from error
     except ValueError:
-        raise CommandNotFound(f"{argv[0]} cannot be started: an argument or a variable has a NUL character") from None
+        raise CommandNotFound(
+            f"{argv[0]} cannot be started: an argument or a variable has a NUL character"
+        ) from None
 
 
 def _output(process: subprocess.Popen[bytes]) -> Iterator[tuple[IO[bytes] | None, bytes]]:

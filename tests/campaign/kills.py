@@ -56,11 +56,20 @@ class Ground:
 
     @property
     def environment(self) -> dict[str, str]:
-        return {**os.environ, "DARTSCTL_STATE_DIR": str(self.folder / "state"), "DARTSCTL_TEST_MARK": self.mark}
+        return {
+            **os.environ,
+            "DARTSCTL_STATE_DIR": str(self.folder / "state"),
+            "DARTSCTL_TEST_MARK": self.mark,
+        }
 
     def prepare(self) -> None:
         """Write the project, start the bystanders."""
-        service = {"image": IMAGE, "command": ["sleep", "600"], "init": True, "stop_grace_period": "0s"}
+        service = {
+            "image": IMAGE,
+            "command": ["sleep", "600"],
+            "init": True,
+            "stop_grace_period": "0s",
+        }
         ports = {"web": [f"127.0.0.1:{LAST_PORT}:80"], "db": []}
         services = {name: {**service, "ports": published} for name, published in ports.items()}
         stack = {"name": self.project, "services": {**services, "other": service}}
@@ -71,14 +80,19 @@ class Ground:
         listener = f"import socket, time; held = socket.create_server(('127.0.0.1', {LAST_PORT - 1})); time.sleep(3600)"
         self.bystanders.append(subprocess.Popen([sys.executable, "-c", listener]))
         if self.has_engine:
-            docker("run", "-d", "--init", "--name", f"{self.project}-bystander", IMAGE, "sleep", "3600")
+            docker(
+                "run", "-d", "--init", "--name", f"{self.project}-bystander", IMAGE, "sleep", "3600"
+            )
             docker("compose", "-f", str(self.folder / "compose.json"), "up", "-d", "other")
 
     def untouched(self) -> tuple[object, ...]:
         """What must be the same after every kill."""
         processes = tuple((process.pid, process.poll()) for process in self.bystanders)
         names = (f"{self.project}-bystander", f"{self.project}-other-1") if self.has_engine else ()
-        return processes, tuple(docker("inspect", "-f", "{{.Id}} {{.State.StartedAt}} {{.State.Status}}", name) for name in names)
+        return processes, tuple(
+            docker("inspect", "-f", "{{.Id}} {{.State.StartedAt}} {{.State.Status}}", name)
+            for name in names
+        )
 
     def marked(self) -> set[int]:
         """The living processes of an attempt, wherever they went."""
@@ -100,12 +114,22 @@ class Ground:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         if self.has_engine:
-            docker("compose", "-f", str(self.folder / "compose.json"), "down", "--timeout", "0", check=False)
+            docker(
+                "compose",
+                "-f",
+                str(self.folder / "compose.json"),
+                "down",
+                "--timeout",
+                "0",
+                check=False,
+            )
             docker("rm", "-f", f"{self.project}-bystander", check=False)
 
 
 def docker(*words: str, check: bool = True) -> str:
-    return subprocess.run(["docker", *words], capture_output=True, text=True, check=check, timeout=120).stdout.strip()
+    return subprocess.run(
+        ["docker", *words], capture_output=True, text=True, check=check, timeout=120
+    ).stdout.strip()
 
 
 def kill_once(ground: Ground, seed: int) -> str:
@@ -130,7 +154,11 @@ def kill_once(ground: Ground, seed: int) -> str:
     wrong = left_over(ground)
     if ground.untouched() != before:
         wrong.append("a bystander was touched")
-    return f"seed {seed}: `{' '.join(words)}`, killed after {moment:.2f} s: {'; '.join(wrong)}" if wrong else ""
+    return (
+        f"seed {seed}: `{' '.join(words)}`, killed after {moment:.2f} s: {'; '.join(wrong)}"
+        if wrong
+        else ""
+    )
 
 
 def left_over(ground: Ground) -> list[str]:
@@ -156,19 +184,31 @@ def kills(count: int, seed: int, *, say: Callable[[str], None] = print) -> list[
                     wrong.append(problem)
                     say(problem)
             if ground.has_engine:
-                again = subprocess.run([*dartsctl(), "prod", "up", "--quiet"], cwd=folder, env=ground.environment, capture_output=True, check=False)
+                again = subprocess.run(
+                    [*dartsctl(), "prod", "up", "--quiet"],
+                    cwd=folder,
+                    env=ground.environment,
+                    capture_output=True,
+                    check=False,
+                )
                 if again.returncode:
-                    wrong.append(f"`prod up` after the kills ended with {again.returncode}: {again.stderr.decode(errors='replace')}")
+                    wrong.append(
+                        f"`prod up` after the kills ended with {again.returncode}: {again.stderr.decode(errors='replace')}"
+                    )
                     say(wrong[-1])
         finally:
             ground.close()
-    say(f"kills: seed {seed}, {count} kills{' (with an engine)' if ground.has_engine else ''}: {len(wrong)} wrong")
+    say(
+        f"kills: seed {seed}, {count} kills{' (with an engine)' if ground.has_engine else ''}: {len(wrong)} wrong"
+    )
     return wrong
 
 
 def has_engine() -> bool:
     try:
-        asked = subprocess.run(["docker", "image", "inspect", IMAGE], capture_output=True, check=False, timeout=30)
+        asked = subprocess.run(
+            ["docker", "image", "inspect", IMAGE], capture_output=True, check=False, timeout=30
+        )
     except (OSError, subprocess.TimeoutExpired):
         return False
     return asked.returncode == 0
@@ -179,8 +219,21 @@ def has_engine() -> bool:
 
 def reuses(count: int, *, say: Callable[[str], None] = print) -> list[str]:
     """`count` reused pids, in a pid namespace of their own; everything that was wrong."""
-    inside = ["unshare", "--pid", "--fork", "--mount-proc", sys.executable, __file__, "--part", "inside", "--count", str(count)]
-    ended = subprocess.run(inside, capture_output=True, text=True, check=False, timeout=30 + 5 * count)
+    inside = [
+        "unshare",
+        "--pid",
+        "--fork",
+        "--mount-proc",
+        sys.executable,
+        __file__,
+        "--part",
+        "inside",
+        "--count",
+        str(count),
+    ]
+    ended = subprocess.run(
+        inside, capture_output=True, text=True, check=False, timeout=30 + 5 * count
+    )
     wrong = ended.stdout.splitlines()
     if ended.returncode not in (0, 1):
         wrong.append(f"the pid namespace ended with {ended.returncode}: {ended.stderr}")
@@ -222,7 +275,9 @@ def inside(count: int) -> int:
                 record=lambda _pids, _released: None,
             )
             if signalled or bystander.poll() is not None:
-                print(f"number {number}: pid {bystander.pid} was another process by then, and was signalled")
+                print(
+                    f"number {number}: pid {bystander.pid} was another process by then, and was signalled"
+                )
                 code = 1
         bystander.kill()
         bystander.wait()
@@ -238,7 +293,9 @@ def _listener(port: int) -> subprocess.Popen[str]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--part", choices=("all", "kills", "reuse", "inside"), default="all")

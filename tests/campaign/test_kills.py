@@ -14,6 +14,8 @@ def test_a_killed_dartsctl_leaves_no_process_no_lease_and_no_bystander_touched()
     assert kills.kills(4, 3) == []
 
 
-@pytest.mark.skipif(os.geteuid() != 0 or sys.platform != "linux", reason="a pid namespace needs root, and Linux")
+@pytest.mark.skipif(
+    os.geteuid() != 0 or sys.platform != "linux", reason="a pid namespace needs root, and Linux"
+)
 def test_a_pid_that_is_another_process_by_now_is_never_signalled() -> None:
     assert kills.reuses(10) == []

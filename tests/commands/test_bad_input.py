@@ -28,25 +28,77 @@ def one_error(said: Said, code: int) -> str:
     assert said.code == code, said
     assert len(errors) == 1, said.err
     assert said.out == ""
-    assert [line for line in said.err.splitlines() if line.startswith("next: ") and len(line) > 8], said.err
+    assert [
+        line for line in said.err.splitlines() if line.startswith("next: ") and len(line) > 8
+    ], said.err
     return errors[0]
 
 
-# --- Compose files: every row of PORTS.md section 5 ---------------------------------------------------------------------------
+# --- Compose files: every row of engine-rules.md#compose-config ---------------------------------------------------------------------------
 
 REFUSED: dict[str, tuple[str, int, str, str]] = {
     # the file, the exit code, words of the sentence, words of the hint
-    "required-variable": ('{services: {a: {image: x, ports: ["${X:?X must be set}"]}}}', 1, "required variable X is missing", "set X"),
-    "env-file-missing": ("{services: {a: {image: x, env_file: nope.env}}}", 1, "nope.env not found", "nope.env"),
+    "required-variable": (
+        '{services: {a: {image: x, ports: ["${X:?X must be set}"]}}}',
+        1,
+        "required variable X is missing",
+        "set X",
+    ),
+    "env-file-missing": (
+        "{services: {a: {image: x, env_file: nope.env}}}",
+        1,
+        "nope.env not found",
+        "nope.env",
+    ),
     "broken-yaml": ("services:\n  a:\n    image: x\n   ports: a: b\n", 1, "c.yml", "indentation"),
-    "unknown-key": ('{services: {a: {image: x, prots: ["1:1"]}}}', 1, "'prots' not allowed", "compare with"),
-    "port-too-high": ('{services: {a: {image: x, ports: ["99999:80"]}}}', 1, "invalid hostPort: 99999", "write ports as"),
-    "ranges-of-different-length": ('{services: {a: {image: x, ports: ["21000-21002:80-81"]}}}', 1, "invalid ranges", "write ports as"),
-    "name-as-address": ('{services: {a: {image: x, ports: ["localhost:21000:80"]}}}', 1, "invalid IP address: localhost", "write ports as"),
-    "unknown-protocol": ('{services: {a: {image: x, ports: ["21000:80/http"]}}}', 1, "invalid proto: http", "write ports as"),
-    "include-missing": ("{include: [nope.yaml], services: {a: {image: x}}}", 1, "nope.yaml", "check the path"),
-    "extends-missing": ("{services: {a: {extends: {file: nope.yaml, service: b}}}}", 1, "nope.yaml", "check the path"),
-    "depends-on-unknown": ("{services: {a: {image: x, depends_on: [zz]}}}", 1, 'undefined service "zz"', "depends_on"),
+    "unknown-key": (
+        '{services: {a: {image: x, prots: ["1:1"]}}}',
+        1,
+        "'prots' not allowed",
+        "compare with",
+    ),
+    "port-too-high": (
+        '{services: {a: {image: x, ports: ["99999:80"]}}}',
+        1,
+        "invalid hostPort: 99999",
+        "write ports as",
+    ),
+    "ranges-of-different-length": (
+        '{services: {a: {image: x, ports: ["21000-21002:80-81"]}}}',
+        1,
+        "invalid ranges",
+        "write ports as",
+    ),
+    "name-as-address": (
+        '{services: {a: {image: x, ports: ["localhost:21000:80"]}}}',
+        1,
+        "invalid IP address: localhost",
+        "write ports as",
+    ),
+    "unknown-protocol": (
+        '{services: {a: {image: x, ports: ["21000:80/http"]}}}',
+        1,
+        "invalid proto: http",
+        "write ports as",
+    ),
+    "include-missing": (
+        "{include: [nope.yaml], services: {a: {image: x}}}",
+        1,
+        "nope.yaml",
+        "check the path",
+    ),
+    "extends-missing": (
+        "{services: {a: {extends: {file: nope.yaml, service: b}}}}",
+        1,
+        "nope.yaml",
+        "check the path",
+    ),
+    "depends-on-unknown": (
+        "{services: {a: {image: x, depends_on: [zz]}}}",
+        1,
+        'undefined service "zz"',
+        "depends_on",
+    ),
     "name-and-replicas": (
         "{services: {a: {image: x, container_name: name, deploy: {replicas: 2}}}}",
         1,
@@ -59,7 +111,9 @@ REFUSED: dict[str, tuple[str, int, str, str]] = {
 
 @pytest.mark.engine
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_compose_refuses_is_told_in_one_sentence_with_the_next_step(live: LiveStack, case: str) -> None:  # EDGE 57
+def test_what_compose_refuses_is_told_in_one_sentence_with_the_next_step(
+    live: LiveStack, case: str
+) -> None:  # edge-cases.md#57
     text, code, sentence, hint = REFUSED[case]
     (live.folder / "c.yml").write_text(text)
     said = live.run("check", "-f", "c.yml", "-p", live.project)
@@ -67,7 +121,11 @@ def test_what_compose_refuses_is_told_in_one_sentence_with_the_next_step(live: L
     assert sentence in error
     assert hint in said.err
     document = live.run("check", "-f", "c.yml", "-p", live.project, "--json")
-    assert (document.code, document.document["exit_code"], document.document["ok"]) == (code, code, False)
+    assert (document.code, document.document["exit_code"], document.document["ok"]) == (
+        code,
+        code,
+        False,
+    )
 
 
 def test_a_proposed_command_runs_nothing_that_a_path_says(live: LiveStack) -> None:
@@ -82,11 +140,15 @@ def test_a_proposed_command_runs_nothing_that_a_path_says(live: LiveStack) -> No
 
 @pytest.mark.engine
 def test_compose_files_that_are_not_there_are_a_usage_error(live: LiveStack) -> None:
-    assert f"no file {live.folder / 'nope.yml'}" in one_error(live.run("check", "-f", "nope.yml"), 2)
+    assert f"no file {live.folder / 'nope.yml'}" in one_error(
+        live.run("check", "-f", "nope.yml"), 2
+    )
     assert "is a folder" in one_error(live.run("check", "-f", "."), 2)
     assert "no configuration file provided" in one_error(live.run("check"), 1)
     (live.folder / "c.json").write_text(json.dumps(OK))
-    assert f"no file {live.folder / 'nope.env'}" in one_error(live.run("check", "-f", "c.json", "--env-file", "nope.env"), 2)
+    assert f"no file {live.folder / 'nope.env'}" in one_error(
+        live.run("check", "-f", "c.json", "--env-file", "nope.env"), 2
+    )
 
 
 @pytest.mark.engine
@@ -109,7 +171,9 @@ def test_a_file_without_services_is_clear(live: LiveStack) -> None:
 
 @pytest.mark.engine
 @pytest.mark.parametrize("name", ["Darts", "-x", "a b", "ä", ""])
-def test_a_project_name_that_compose_would_refuse_is_a_usage_error(live: LiveStack, name: str) -> None:
+def test_a_project_name_that_compose_would_refuse_is_a_usage_error(
+    live: LiveStack, name: str
+) -> None:
     (live.folder / "c.json").write_text(json.dumps(OK))
     one_error(live.run("check", "-f", "c.json", f"--project={name}"), 2)
 
@@ -129,7 +193,9 @@ def test_a_project_name_that_compose_would_refuse_is_a_usage_error(live: LiveSta
         ('[dev]\nproject = "x"\n[prod]\nproject = "x"', ("dartsctl.toml", "project")),
     ],
 )
-def test_broken_settings_are_named_with_file_line_and_key(live: LiveStack, text: str, words: tuple[str, ...]) -> None:
+def test_broken_settings_are_named_with_file_line_and_key(
+    live: LiveStack, text: str, words: tuple[str, ...]
+) -> None:
     (live.folder / "dartsctl.toml").write_text(text)
     for verb in (("prod", "up"), ("prod", "check", "--json")):
         said = live.run(*verb)
@@ -172,10 +238,14 @@ def test_no_stack_and_several_stacks_are_answered_with_the_lines_to_write(live: 
         (("prod", "up", "--wait-timout", "3"), "--wait-timeout"),
     ],
 )
-def test_an_unknown_word_is_answered_with_the_one_that_was_meant(live: LiveStack, words: tuple[str, ...], sentence: str) -> None:
+def test_an_unknown_word_is_answered_with_the_one_that_was_meant(
+    live: LiveStack, words: tuple[str, ...], sentence: str
+) -> None:
     said = live.run(*words)
     one_error(said, 2)
-    assert re.search(rf"[Dd]id you mean '?{sentence}", said.err) or f"options: {sentence}" in said.err, said.err
+    assert (
+        re.search(rf"[Dd]id you mean '?{sentence}", said.err) or f"options: {sentence}" in said.err
+    ), said.err
 
 
 def test_an_environment_that_only_the_settings_know_is_suggested(live: LiveStack) -> None:
@@ -203,7 +273,9 @@ def test_an_environment_that_only_the_settings_know_is_suggested(live: LiveStack
         ("run",),
     ],
 )
-def test_a_value_that_makes_no_sense_is_a_usage_error(live: LiveStack, words: tuple[str, ...]) -> None:  # EDGE 86
+def test_a_value_that_makes_no_sense_is_a_usage_error(
+    live: LiveStack, words: tuple[str, ...]
+) -> None:  # edge-cases.md#86
     (live.folder / "compose.json").write_text(json.dumps(OK))
     live.settings()
     one_error(live.run(*words), 2)
@@ -227,17 +299,23 @@ def test_a_group_without_a_verb_shows_its_help(live: LiveStack) -> None:
 
 @pytest.mark.engine
 @pytest.mark.parametrize("verb", ["check", "up", "ps", "restart", "down"])
-def test_an_engine_that_is_down_is_said_with_the_way_to_start_it(live: LiveStack, verb: str) -> None:
+def test_an_engine_that_is_down_is_said_with_the_way_to_start_it(
+    live: LiveStack, verb: str
+) -> None:
     (live.folder / "compose.json").write_text(json.dumps(OK))
     live.settings()
-    with socket.socket(socket.AF_UNIX) as dead:  # a socket file on which nobody listens, as after a crash
+    with socket.socket(
+        socket.AF_UNIX
+    ) as dead:  # a socket file on which nobody listens, as after a crash
         dead.bind(str(live.folder / "dead.sock"))
     for place in ("none.sock", "dead.sock"):
         said = live.run("prod", verb, DOCKER_HOST=f"unix://{live.folder}/{place}")
         one_error(said, 5)
 
 
-def test_an_engine_that_never_answers_is_given_up_after_a_deadline(tmp_path: Path) -> None:  # EDGE 41
+def test_an_engine_that_never_answers_is_given_up_after_a_deadline(
+    tmp_path: Path,
+) -> None:  # edge-cases.md#41
     from dartsctl.edges.engine.unix import EngineApi
     from dartsctl.errors import DockerUnavailable
 
@@ -249,8 +327,13 @@ def test_an_engine_that_never_answers_is_given_up_after_a_deadline(tmp_path: Pat
 
 
 @pytest.mark.engine
-@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"), reason="only root can become somebody without rights")
-def test_without_the_right_to_the_engine_the_group_is_named(live: LiveStack, tmp_path: Path) -> None:
+@pytest.mark.skipif(
+    os.geteuid() != 0 or not shutil.which("setpriv"),
+    reason="only root can become somebody without rights",
+)
+def test_without_the_right_to_the_engine_the_group_is_named(
+    live: LiveStack, tmp_path: Path
+) -> None:
     from dartsctl.edges.engine.installation import NothingKnown, find_compose
     from live.stack import Said
 
@@ -270,8 +353,26 @@ def test_without_the_right_to_the_engine_the_group_is_named(live: LiveStack, tmp
     }
 
     def as_nobody(*words: str) -> Said:
-        argv = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", sys.executable, *words]
-        done = subprocess.run(argv, cwd=live.folder, env=environ, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=60)
+        argv = [
+            "setpriv",
+            "--reuid",
+            "65534",
+            "--regid",
+            "65534",
+            "--clear-groups",
+            sys.executable,
+            *words,
+        ]
+        done = subprocess.run(
+            argv,
+            cwd=live.folder,
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
         return Said(done.returncode, done.stdout, done.stderr)
 
     if as_nobody("-c", "import dartsctl.cli").code:
@@ -286,28 +387,61 @@ def test_without_the_right_to_the_engine_the_group_is_named(live: LiveStack, tmp
 
 
 @pytest.mark.parametrize(
-    "words", ["check", "prod up", "ports", "run -- true", "dev url", "check --project-dir /", "init", "doctor", "guard status", "trust"]
+    "words",
+    [
+        "check",
+        "prod up",
+        "ports",
+        "run -- true",
+        "dev url",
+        "check --project-dir /",
+        "init",
+        "doctor",
+        "guard status",
+        "trust",
+    ],
 )
 def test_a_working_folder_that_has_vanished_is_told(live: LiveStack, words: str) -> None:
     script = f"mkdir gone; cd gone; rmdir ../gone; exec {sys.executable} -m dartsctl {words}"
     done = subprocess.run(
-        ["sh", "-c", script], cwd=live.folder, env=live.environ, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        ["sh", "-c", script],
+        cwd=live.folder,
+        env=live.environ,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 2, done.stderr
     assert "the working folder no longer exists" in done.stderr
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("words", [("check", "-f"), ("check", "--env-file"), ("prod", "check", "--project-dir"), ("guard", "status", "--venv")])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("check", "-f"),
+        ("check", "--env-file"),
+        ("prod", "check", "--project-dir"),
+        ("guard", "status", "--venv"),
+    ],
+)
 @pytest.mark.parametrize("name", ["x" * 300, "x/" * 3000])
-def test_a_name_that_no_file_system_takes_is_told(live: LiveStack, words: tuple[str, ...], name: str) -> None:
+def test_a_name_that_no_file_system_takes_is_told(
+    live: LiveStack, words: tuple[str, ...], name: str
+) -> None:
     said = live.run(*words, name)
     assert said.code in (1, 2), said
     assert said.err.startswith("error: "), said
 
 
-@pytest.mark.parametrize(("name", "value"), [("DARTSCTL_DEV_FILES", "x" * 300), ("DARTSCTL_PROJECT_DIR", "x" * 300), ("PORT", "9" * 5000)])
-def test_a_variable_that_is_too_long_for_its_purpose_is_told(live: LiveStack, name: str, value: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("DARTSCTL_DEV_FILES", "x" * 300), ("DARTSCTL_PROJECT_DIR", "x" * 300), ("PORT", "9" * 5000)],
+)
+def test_a_variable_that_is_too_long_for_its_purpose_is_told(
+    live: LiveStack, name: str, value: str
+) -> None:
     said = live.run("dev", "--no-services", "--dry-run", env={name: value})
     assert said.code in (0, 1, 2), said
 
@@ -318,7 +452,7 @@ def test_a_completion_without_its_variables_is_a_usage_error(live: LiveStack, sh
     assert said.code in (0, 2), said
 
 
-def test_a_reader_that_has_gone_is_no_error(live: LiveStack) -> None:  # EDGE 85
+def test_a_reader_that_has_gone_is_no_error(live: LiveStack) -> None:  # edge-cases.md#85
     """As in `dartsctl ports --json | head -1`, with a reader that is gone before the first word."""
     reader, writer = os.pipe()
     os.close(reader)
@@ -337,7 +471,9 @@ def test_a_reader_that_has_gone_is_no_error(live: LiveStack) -> None:  # EDGE 85
     assert err == ""
 
 
-@pytest.mark.skipif(os.geteuid() == 0 and not shutil.which("setpriv"), reason="root writes everywhere")
+@pytest.mark.skipif(
+    os.geteuid() == 0 and not shutil.which("setpriv"), reason="root writes everywhere"
+)
 def test_a_state_folder_that_cannot_be_made_is_told(live: LiveStack) -> None:
     (live.folder / "file").write_text("")
     said = live.run("run", "--", "true", DARTSCTL_STATE_DIR=str(live.folder / "file" / "state"))

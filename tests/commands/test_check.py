@@ -32,7 +32,9 @@ def holders(said: Said) -> list[dict[str, Any]]:
 def test_a_stack_whose_ports_are_free_is_clear_and_the_table_says_so(live: LiveStack) -> None:
     from live.stack import sleeper
 
-    live.compose({"web": sleeper(f"{live.ports[0]}:80"), "db": sleeper(f"127.0.0.1:{live.ports[1]}:5432")})
+    live.compose(
+        {"web": sleeper(f"{live.ports[0]}:80"), "db": sleeper(f"127.0.0.1:{live.ports[1]}:5432")}
+    )
     said = live.run("check", "-f", "compose.json")
     assert said.code == 0
     assert re.search(rf"^web +\*:{live.ports[0]} +80/tcp +free$", said.out, re.MULTILINE)
@@ -45,7 +47,13 @@ def test_every_conflict_is_reported_at_once_and_nothing_is_created(live: LiveSta
     from live.stack import sleeper
 
     pids = [live.listen(port) for port in live.ports[:2]]
-    live.compose({"web": sleeper(f"{live.ports[0]}:80"), "db": sleeper(f"{live.ports[1]}:5432"), "free": sleeper(f"{live.ports[2]}:1")})
+    live.compose(
+        {
+            "web": sleeper(f"{live.ports[0]}:80"),
+            "db": sleeper(f"{live.ports[1]}:5432"),
+            "free": sleeper(f"{live.ports[2]}:1"),
+        }
+    )
     said = live.run("check", "-f", "compose.json")
     assert said.code == 3
     for pid in pids:
@@ -66,12 +74,19 @@ time.sleep(600)
 """
 
 
-def test_thousands_of_ports_in_a_row_are_one_row_until_somebody_has_some_of_them(live: LiveStack) -> None:
+def test_thousands_of_ports_in_a_row_are_one_row_until_somebody_has_some_of_them(
+    live: LiveStack,
+) -> None:
     from live.stack import sleeper
 
     live.compose({"turn": sleeper("6000-9999:6000-9999/udp")})
     (free,) = live.run("check", "-f", "compose.json", "--json").document["bindings"]
-    assert (free["published"], free["target"], free["count"], free["verdict"]) == ("6000-9999", 6000, 4000, "free")
+    assert (free["published"], free["target"], free["count"], free["verdict"]) == (
+        "6000-9999",
+        6000,
+        4000,
+        "free",
+    )
 
     squatter = live.spawn([sys.executable, "-c", _MANY_SOCKETS, "9000", "9299"])
     assert squatter.stdout is not None
@@ -101,7 +116,10 @@ def test_the_json_document_keeps_its_contract(live: LiveStack) -> None:
 
     pid = live.listen(live.ports[0])
     live.compose(
-        {"web": sleeper(f"127.0.0.1:{live.ports[0]}:80", f"{live.ports[1]}:81/udp"), "worker": sleeper(f"{live.ports[2]}:80", network_mode="none")}
+        {
+            "web": sleeper(f"127.0.0.1:{live.ports[0]}:80", f"{live.ports[1]}:81/udp"),
+            "worker": sleeper(f"{live.ports[2]}:80", network_mode="none"),
+        }
     )
     said = live.run("check", "-f", "compose.json", "--json")
     document = said.document
@@ -112,12 +130,26 @@ def test_the_json_document_keeps_its_contract(live: LiveStack) -> None:
     assert document["files"] == [str(live.folder / "compose.json")]
     assert document["engine"]["local_sockets_checked"] is True
     assert document["engine"]["version"]
-    assert {"service", "replica", "published", "target", "count", "protocol", "addresses", "verdict", "note"} == set(document["bindings"][0])
+    assert {
+        "service",
+        "replica",
+        "published",
+        "target",
+        "count",
+        "protocol",
+        "addresses",
+        "verdict",
+        "note",
+    } == set(document["bindings"][0])
     assert verdicts(said) == {str(live.ports[0]): "conflict", str(live.ports[1]): "free"}
-    assert [(row["service"], bool(row["reason"])) for row in document["not_bound"]] == [("worker", True)]
+    assert [(row["service"], bool(row["reason"])) for row in document["not_bound"]] == [
+        ("worker", True)
+    ]
     (conflict,) = document["conflicts"]
     assert conflict["service"] == "web"
-    assert conflict["endpoints"] == [{"address": "127.0.0.1", "port": live.ports[0], "count": 1, "protocol": "tcp"}]
+    assert conflict["endpoints"] == [
+        {"address": "127.0.0.1", "port": live.ports[0], "count": 1, "protocol": "tcp"}
+    ]
     (holder,) = conflict["holders"]
     assert holder["kind"] == "process"
     assert holder["pid"] == pid
@@ -132,10 +164,15 @@ def test_the_json_document_keeps_its_contract(live: LiveStack) -> None:
 # --- the project's own containers ---------------------------------------------------------------------------------------------
 
 
-def test_a_running_stack_is_no_conflict_with_itself(live: LiveStack) -> None:  # EDGE 36
+def test_a_running_stack_is_no_conflict_with_itself(live: LiveStack) -> None:  # edge-cases.md#36
     from live.stack import sleeper
 
-    live.compose({"web": sleeper(f"{live.ports[0]}:80"), "pool": sleeper(f"{live.ports[1]}-{live.ports[3]}:80", scale=2)})
+    live.compose(
+        {
+            "web": sleeper(f"{live.ports[0]}:80"),
+            "pool": sleeper(f"{live.ports[1]}-{live.ports[3]}:80", scale=2),
+        }
+    )
     live.up()
     said = live.run("check", "-f", "compose.json", "--json")
     assert said.code == 0
@@ -176,7 +213,9 @@ def test_a_wider_address_meets_what_the_old_one_did_not(live: LiveStack) -> None
     assert live.run("check", "-f", "compose.json").code == 3
 
 
-def test_an_orphan_keeps_its_port_and_is_named_as_the_projects_own(live: LiveStack) -> None:  # EDGE 38
+def test_an_orphan_keeps_its_port_and_is_named_as_the_projects_own(
+    live: LiveStack,
+) -> None:  # edge-cases.md#38
     from live.stack import sleeper
 
     live.compose({"old": sleeper(f"{live.ports[0]}:80")})
@@ -201,10 +240,16 @@ def test_a_paused_container_of_the_project_is_in_the_way(live: LiveStack) -> Non
 # --- holders ------------------------------------------------------------------------------------------------------------------
 
 
-def test_a_container_of_another_project_is_named_with_its_project_and_files(live: LiveStack) -> None:  # EDGE 37
+def test_a_container_of_another_project_is_named_with_its_project_and_files(
+    live: LiveStack,
+) -> None:  # edge-cases.md#37
     from live.stack import sleeper
 
-    live.compose({"web": sleeper(f"{live.ports[0]}:80")}, file="theirs/compose.json", name=live.of(f"{live.project}-other"))
+    live.compose(
+        {"web": sleeper(f"{live.ports[0]}:80")},
+        file="theirs/compose.json",
+        name=live.of(f"{live.project}-other"),
+    )
     live.up("-f", "theirs/compose.json")
     live.compose({"web": sleeper(f"127.0.0.1:{live.ports[0]}:80")})
     said = live.run("check", "-f", "compose.json", "--json")
@@ -215,21 +260,30 @@ def test_a_container_of_another_project_is_named_with_its_project_and_files(live
     assert holder["working_dir"] == str(live.folder / "theirs")
     assert "docker lists" in holder["evidence"]
     people = live.run("check", "-f", "compose.json").err
-    assert f"held by container {live.project}-other-web-1 of project {live.project}-other (running), files in {live.folder / 'theirs'}" in people
+    assert (
+        f"held by container {live.project}-other-web-1 of project {live.project}-other (running), files in {live.folder / 'theirs'}"
+        in people
+    )
 
 
-def test_a_server_in_a_container_on_the_hosts_network_is_that_container(live: LiveStack) -> None:  # EDGE 53
+def test_a_server_in_a_container_on_the_hosts_network_is_that_container(
+    live: LiveStack,
+) -> None:  # edge-cases.md#53
     from live.stack import BUSYBOX, sleeper, until
 
     name = live.container("--network", "host", BUSYBOX, "httpd", "-f", "-p", str(live.ports[0]))
     live.compose({"web": sleeper(f"{live.ports[0]}:80")})
-    said = until(lambda: (answer := live.run("check", "-f", "compose.json", "--json")).code == 3 and answer)
+    said = until(
+        lambda: (answer := live.run("check", "-f", "compose.json", "--json")).code == 3 and answer
+    )
     (holder,) = holders(said)
     assert (holder["kind"], holder["container"]) == ("container", name)
     assert "on the host's network" in holder["evidence"]
 
 
-def test_two_servers_that_share_a_port_by_reuseport_are_both_named(live: LiveStack) -> None:  # EDGE 7
+def test_two_servers_that_share_a_port_by_reuseport_are_both_named(
+    live: LiveStack,
+) -> None:  # edge-cases.md#7
     from live.stack import sleeper
 
     pids = {live.listen(live.ports[0], "127.0.0.1", "tcp", "reuse-port") for _ in range(2)}
@@ -239,7 +293,9 @@ def test_two_servers_that_share_a_port_by_reuseport_are_both_named(live: LiveSta
     assert {holder["pid"] for holder in holders(said)} == pids
 
 
-def test_a_listener_on_the_other_family_alone_still_blocks_an_entry_without_address(live: LiveStack) -> None:  # EDGE 2
+def test_a_listener_on_the_other_family_alone_still_blocks_an_entry_without_address(
+    live: LiveStack,
+) -> None:  # edge-cases.md#2
     from live.stack import sleeper
 
     live.listen(live.ports[0], "::1")
@@ -249,7 +305,7 @@ def test_a_listener_on_the_other_family_alone_still_blocks_an_entry_without_addr
     assert live.run("check", "-f", "compose.json").code == 0
 
 
-def test_udp_conflicts_with_udp_alone(live: LiveStack) -> None:  # EDGE 6
+def test_udp_conflicts_with_udp_alone(live: LiveStack) -> None:  # edge-cases.md#6
     from live.stack import sleeper
 
     pid = live.listen(live.ports[0], "127.0.0.1", "udp")
@@ -261,13 +317,25 @@ def test_udp_conflicts_with_udp_alone(live: LiveStack) -> None:  # EDGE 6
     assert live.run("check", "-f", "compose.json").code == 0
 
 
-def test_an_environment_whose_secrets_stand_in_a_command_line_is_shown_masked(live: LiveStack) -> None:
+def test_an_environment_whose_secrets_stand_in_a_command_line_is_shown_masked(
+    live: LiveStack,
+) -> None:
     import sys
 
     from live.stack import sleeper, until
 
     script = f"import socket, time; s = socket.create_server(('127.0.0.1', {live.ports[0]})); time.sleep(600)"
-    live.spawn([sys.executable, "-c", script, "--db-password=canary-5d21", "--api-token", "canary-77aa", "postgres://u:canary-9f@host/db"])
+    live.spawn(
+        [
+            sys.executable,
+            "-c",
+            script,
+            "--db-password=canary-5d21",
+            "--api-token",
+            "canary-77aa",
+            "postgres://u:canary-9f@host/db",
+        ]
+    )
     live.compose({"web": sleeper(f"{live.ports[0]}:80")})
     until(lambda: live.run("check", "-f", "compose.json").code == 3)
     for words in ((), ("--json",)):
@@ -279,7 +347,9 @@ def test_an_environment_whose_secrets_stand_in_a_command_line_is_shown_masked(li
 # --- ranges and replicas ------------------------------------------------------------------------------------------------------
 
 
-def test_a_range_is_a_conflict_only_when_too_few_of_its_numbers_are_left(live: LiveStack) -> None:  # EDGE 48
+def test_a_range_is_a_conflict_only_when_too_few_of_its_numbers_are_left(
+    live: LiveStack,
+) -> None:  # edge-cases.md#48
     from live.stack import sleeper
 
     live.compose({"pool": sleeper(f"127.0.0.1:{live.ports[0]}-{live.ports[1]}:80")})
@@ -293,7 +363,7 @@ def test_a_range_is_a_conflict_only_when_too_few_of_its_numbers_are_left(live: L
     assert {holder["pid"] for holder in holders(said)} == {first, second}
 
 
-def test_replicas_of_a_fixed_port_can_never_start(live: LiveStack) -> None:  # EDGE 49
+def test_replicas_of_a_fixed_port_can_never_start(live: LiveStack) -> None:  # edge-cases.md#49
     from live.stack import sleeper
 
     live.compose({"web": sleeper(f"{live.ports[0]}:80", deploy={"replicas": 2})})
@@ -306,13 +376,18 @@ def test_replicas_of_a_fixed_port_can_never_start(live: LiveStack) -> None:  # E
 def test_two_services_that_want_one_port_are_both_named(live: LiveStack) -> None:
     from live.stack import sleeper
 
-    live.compose({"a": sleeper(f"{live.ports[0]}:80"), "b": sleeper(f"127.0.0.1:{live.ports[0]}:80")})
+    live.compose(
+        {"a": sleeper(f"{live.ports[0]}:80"), "b": sleeper(f"127.0.0.1:{live.ports[0]}:80")}
+    )
     said = live.run("check", "-f", "compose.json", "--json")
     assert said.code == 3
-    assert {conflict["service"]: conflict["holders"][0]["service"] for conflict in said.document["conflicts"]} == {"a": "b", "b": "a"}
+    assert {
+        conflict["service"]: conflict["holders"][0]["service"]
+        for conflict in said.document["conflicts"]
+    } == {"a": "b", "b": "a"}
 
 
-def test_a_service_scaled_to_nothing_wants_nothing(live: LiveStack) -> None:  # EDGE 55
+def test_a_service_scaled_to_nothing_wants_nothing(live: LiveStack) -> None:  # edge-cases.md#55
     from live.stack import sleeper
 
     live.listen(live.ports[0])
@@ -331,11 +406,17 @@ def test_a_container_name_that_another_container_has_is_a_conflict(live: LiveSta
     said = live.run("check", "-f", "compose.json", "--json")
     assert said.code == 3
     (collision,) = said.document["collisions"]
-    assert (collision["kind"], collision["container"], collision["wanted_by"]) == ("container-name", name, "web")
+    assert (collision["kind"], collision["container"], collision["wanted_by"]) == (
+        "container-name",
+        name,
+        "web",
+    )
     assert f"web cannot have the name {name}" in live.run("check", "-f", "compose.json").err
 
 
-def test_a_project_name_under_which_other_files_run_is_refused_unless_it_is_asked_for_by_name(live: LiveStack) -> None:
+def test_a_project_name_under_which_other_files_run_is_refused_unless_it_is_asked_for_by_name(
+    live: LiveStack,
+) -> None:
     from live.stack import sleeper
 
     live.compose({"web": sleeper()}, file="production/compose.json")
@@ -352,7 +433,7 @@ def test_a_project_name_under_which_other_files_run_is_refused_unless_it_is_aske
 # --- which part of the stack --------------------------------------------------------------------------------------------------
 
 
-def test_a_profile_counts_only_when_it_is_on(live: LiveStack) -> None:  # EDGE 52
+def test_a_profile_counts_only_when_it_is_on(live: LiveStack) -> None:  # edge-cases.md#52
     from live.stack import sleeper
 
     live.listen(live.ports[0])
@@ -375,19 +456,34 @@ def test_an_env_file_decides_about_a_port(live: LiveStack) -> None:
     assert "unset variables (WEB_PORT)" in without.err
 
 
-def test_a_named_service_brings_what_it_depends_on_and_nothing_else(live: LiveStack) -> None:  # EDGE 56
+def test_a_named_service_brings_what_it_depends_on_and_nothing_else(
+    live: LiveStack,
+) -> None:  # edge-cases.md#56
     from live.stack import sleeper
 
     live.listen(live.ports[0])
     live.listen(live.ports[1])
-    live.compose({"web": sleeper(depends_on=["db"]), "db": sleeper(f"{live.ports[0]}:80"), "other": sleeper(f"{live.ports[1]}:80")})
+    live.compose(
+        {
+            "web": sleeper(depends_on=["db"]),
+            "db": sleeper(f"{live.ports[0]}:80"),
+            "other": sleeper(f"{live.ports[1]}:80"),
+        }
+    )
     said = live.run("check", "-f", "compose.json", "web", "--json")
     assert said.code == 3
     assert {row["service"] for row in said.document["bindings"]} == {"db"}
-    assert live.run("check", "-f", "compose.json", "other", "--json").document["conflicts"][0]["service"] == "other"
+    assert (
+        live.run("check", "-f", "compose.json", "other", "--json").document["conflicts"][0][
+            "service"
+        ]
+        == "other"
+    )
 
 
-def test_files_are_merged_in_order_and_the_folders_own_file_is_found(live: LiveStack) -> None:  # EDGE 51
+def test_files_are_merged_in_order_and_the_folders_own_file_is_found(
+    live: LiveStack,
+) -> None:  # edge-cases.md#51
     from live.stack import sleeper
 
     live.compose({"web": sleeper(f"{live.ports[0]}:80")}, file="compose.yml")
@@ -446,17 +542,27 @@ def test_dev_check_warns_of_a_production_port(live: LiveStack) -> None:
 # --- secrets ------------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("verb", [("check",), ("check", "--json"), ("config",), ("config", "--json")])
-def test_no_value_of_an_environment_or_an_env_file_is_ever_shown(live: LiveStack, verb: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    "verb", [("check",), ("check", "--json"), ("config",), ("config", "--json")]
+)
+def test_no_value_of_an_environment_or_an_env_file_is_ever_shown(
+    live: LiveStack, verb: tuple[str, ...]
+) -> None:
     from live.stack import sleeper
 
     live.listen(live.ports[0])
-    (live.folder / "secret.env").write_text("DB_PASSWORD=canary-env-file-1\nPLAIN_WORD=canary-env-file-2\n")
+    (live.folder / "secret.env").write_text(
+        "DB_PASSWORD=canary-env-file-1\nPLAIN_WORD=canary-env-file-2\n"
+    )
     (live.folder / "secret.env").chmod(0o600)
     (live.folder / "service.env").write_text("INSIDE=canary-service-env-3\n")
     service = sleeper(
         f"{live.ports[0]}:80",
-        environment={"URL": "postgres://app:${DB_PASSWORD}@db/app", "OTHER": "canary-literal-4", "PLAIN": "${PLAIN_WORD}"},
+        environment={
+            "URL": "postgres://app:${DB_PASSWORD}@db/app",
+            "OTHER": "canary-literal-4",
+            "PLAIN": "${PLAIN_WORD}",
+        },
         env_file=["service.env"],
         labels={"hint": "canary-label-5"},
         command=["sleep", "600", "--password=canary-command-6", "${DB_PASSWORD}"],
@@ -475,7 +581,9 @@ def test_a_secret_in_composes_own_complaint_is_masked(live: LiveStack, source: s
     live.compose({"web": sleeper("${WEB_PASSWORD}:80")})
     line = "WEB_PASSWORD=canary-not-a-port\n"
     live.settings('env_files = ["secret.env"]' if source == "env-file" else "")
-    (live.folder / {"env-file": "secret.env", "default-env-file": ".env"}.get(source, "unused")).write_text(line)
+    (
+        live.folder / {"env-file": "secret.env", "default-env-file": ".env"}.get(source, "unused")
+    ).write_text(line)
     variables = {"WEB_PASSWORD": "canary-not-a-port"} if source == "environment" else {}
     for verb in ("check", "up", "config"):
         said = live.run("prod", verb, env=variables)

@@ -60,7 +60,11 @@ def rival(live: LiveStack, port: int, *, name: str = "", service: str = "theirs"
     from live.stack import sleeper
 
     project = live.of(name or f"{live.project}-other")
-    live.compose({service: sleeper(f"127.0.0.1:{port}:80"), "beside": sleeper()}, file="other/compose.json", name=project)
+    live.compose(
+        {service: sleeper(f"127.0.0.1:{port}:80"), "beside": sleeper()},
+        file="other/compose.json",
+        name=project,
+    )
     live.up("-f", "other/compose.json")
     return project
 
@@ -102,7 +106,9 @@ def published(live: LiveStack, name: str = "web") -> str:
 
 def recorded(live: LiveStack) -> list[tuple[str, str]]:
     """The history: action and what."""
-    return [(one.action, one.what) for one in History(Path(live.environ["DARTSCTL_STATE_DIR"])).read()]
+    return [
+        (one.action, one.what) for one in History(Path(live.environ["DARTSCTL_STATE_DIR"])).read()
+    ]
 
 
 # --- at a terminal: each choice ---------------------------------------------------------------------------------------------
@@ -133,7 +139,9 @@ def test_abort_changes_nothing_and_ends_with_7(live: LiveStack, terminal: Sit) -
     assert recorded(live) == []
 
 
-def test_another_projects_container_is_stopped_alone_or_with_its_whole_project(live: LiveStack, terminal: Sit) -> None:
+def test_another_projects_container_is_stopped_alone_or_with_its_whole_project(
+    live: LiveStack, terminal: Sit
+) -> None:
     port = wanting(live)
     other = rival(live, port)
     screen = terminal("prod", "up")
@@ -162,7 +170,9 @@ def test_another_projects_container_is_stopped_alone_or_with_its_whole_project(l
     assert set(live.containers(other).values()) == {"exited"}
 
 
-def test_nothing_of_productions_project_is_stopped_by_a_dev_command(live: LiveStack, terminal: Sit) -> None:
+def test_nothing_of_productions_project_is_stopped_by_a_dev_command(
+    live: LiveStack, terminal: Sit
+) -> None:
     from live.stack import docker
 
     port = wanting(live, "dev")
@@ -176,10 +186,18 @@ def test_nothing_of_productions_project_is_stopped_by_a_dev_command(live: LiveSt
     screen.takes(len(lines) - 1)
     assert screen.ends() == 7
 
-    for words in (("dev", "up"), ("dev", "check", "--fix"), ("check", "--fix", "-f", "compose.json")):
-        said = live.run(*words, "--on-conflict", "stop", "--yes", "--remove-container", f"{production}-theirs-1")
+    for words in (
+        ("dev", "up"),
+        ("dev", "check", "--fix"),
+        ("check", "--fix", "-f", "compose.json"),
+    ):
+        said = live.run(
+            *words, "--on-conflict", "stop", "--yes", "--remove-container", f"{production}-theirs-1"
+        )
         assert said.code == 3, said.text
-        assert f"{production}-theirs-1 is production's: only `dartsctl prod down` stops it" in said.err
+        assert (
+            f"{production}-theirs-1 is production's: only `dartsctl prod down` stops it" in said.err
+        )
     assert live.containers(production) == everything
     docker("pause", f"{production}-theirs-1")
     assert live.run("dev", "up", "--on-conflict", "stop", "--yes").code == 3
@@ -202,7 +220,9 @@ def test_a_container_of_productions_on_the_hosts_network_is_spared_too(live: Liv
     assert live.containers(production) == {f"{production}-theirs-1": "running"}
 
 
-def test_production_stops_its_own_orphan_only_when_its_name_is_typed(live: LiveStack, terminal: Sit) -> None:
+def test_production_stops_its_own_orphan_only_when_its_name_is_typed(
+    live: LiveStack, terminal: Sit
+) -> None:
     from live.stack import sleeper
 
     port = live.ports[0]
@@ -210,9 +230,13 @@ def test_production_stops_its_own_orphan_only_when_its_name_is_typed(live: LiveS
     live.of(f"{live.project}-app")
     live.up()
     live.compose({"new": sleeper(f"127.0.0.1:{port}:80")}, name=f"{live.project}-app")
-    (live.folder / "dartsctl.toml").write_text(f'name = "{live.project}-app"\n[prod]\nfiles = ["compose.json"]\nenv_files = []\n')
+    (live.folder / "dartsctl.toml").write_text(
+        f'name = "{live.project}-app"\n[prod]\nfiles = ["compose.json"]\nenv_files = []\n'
+    )
     name = f"{live.project}-app-old-1"
-    assert live.run("prod", "up", "--on-conflict", "stop", "--yes").code == 3, "no flag types a name"
+    assert live.run("prod", "up", "--on-conflict", "stop", "--yes").code == 3, (
+        "no flag types a name"
+    )
     screen = terminal("prod", "up")
     screen.chooses(f"stop container {name}")
     screen.sees(f"Type {name} to do it")
@@ -223,10 +247,15 @@ def test_production_stops_its_own_orphan_only_when_its_name_is_typed(live: LiveS
     screen.sees(f"Type {name} to do it")
     screen.types(name)
     assert screen.ends() == 0, screen.seen
-    assert live.containers(f"{live.project}-app") == {name: "exited", f"{live.project}-app-new-1": "running"}
+    assert live.containers(f"{live.project}-app") == {
+        name: "exited",
+        f"{live.project}-app-new-1": "running",
+    }
 
 
-def test_a_dev_binding_moves_when_a_person_says_so_and_stays_there(live: LiveStack, terminal: Sit) -> None:
+def test_a_dev_binding_moves_when_a_person_says_so_and_stays_there(
+    live: LiveStack, terminal: Sit
+) -> None:
     port = wanting(live, "dev")
     pid = live.listen(port)
     screen = terminal("dev", "up")
@@ -256,7 +285,18 @@ def test_a_dev_server_of_our_own_is_stopped_first_of_all(live: LiveStack, termin
     port = live.ports[0]
     live.compose({"web": sleeper(f"127.0.0.1:{port}:80")})
     live.settings(f"[ports]\ndev_range = '{port}-{port + 3}'\n", environment="dev")
-    server = live.start("run", "--port", str(port), "--", sys.executable, "-m", "http.server", "--bind", "{host}", "{port}")
+    server = live.start(
+        "run",
+        "--port",
+        str(port),
+        "--",
+        sys.executable,
+        "-m",
+        "http.server",
+        "--bind",
+        "{host}",
+        "{port}",
+    )
     until(lambda: answers(port), say="the server does not listen")
     screen = terminal("dev", "up")
     question, lines = screen.menu()
@@ -279,7 +319,9 @@ def test_what_has_moved_moves_again_when_its_new_number_is_taken_too(live: LiveS
     said = live.run("dev", "up", "--on-conflict", "remap")
     assert said.code == 0, said.err
     assert published(live) not in (first, f"127.0.0.1:{port}")
-    assert len(live.run("ports", "--json").document["moved"]) == 1, "the files' number and where it is now; nothing in between"
+    assert len(live.run("ports", "--json").document["moved"]) == 1, (
+        "the files' number and where it is now; nothing in between"
+    )
 
 
 def test_a_range_that_is_partly_busy_asks_nothing(live: LiveStack, terminal: Sit) -> None:
@@ -291,7 +333,7 @@ def test_a_range_that_is_partly_busy_asks_nothing(live: LiveStack, terminal: Sit
     live.listen(live.ports[0])
     screen = terminal("prod", "up")
     assert screen.ends() == 0, screen.seen
-    # which one is up to the engine's cursor, which it keeps for this very range as long as it lives (ENGINES.md 3)
+    # which one is up to the engine's cursor, which it keeps for this very range as long as it lives (engine-rules.md#ranges)
     assert published(live) in {f"127.0.0.1:{port}" for port in live.ports[1:4]}
 
 
@@ -316,7 +358,11 @@ def is_untouched(name: str) -> bool:
 
 def test_a_policy_that_stops_never_removes(live: LiveStack) -> None:
     name = named(live)
-    for words in (("dev", "up"), ("dev", "check", "--fix"), ("check", "--fix", "-f", "compose.json")):
+    for words in (
+        ("dev", "up"),
+        ("dev", "check", "--fix"),
+        ("check", "--fix", "-f", "compose.json"),
+    ):
         said = live.run(*words, "--on-conflict", "stop", "--yes")
         assert said.code == 3, said.text
         assert f"web cannot have the name {name}" in said.err
@@ -325,12 +371,17 @@ def test_a_policy_that_stops_never_removes(live: LiveStack) -> None:
     assert recorded(live) == []
 
 
-def test_a_dev_service_moves_to_another_name_first_and_stays_there(live: LiveStack, terminal: Sit) -> None:
+def test_a_dev_service_moves_to_another_name_first_and_stays_there(
+    live: LiveStack, terminal: Sit
+) -> None:
     name = named(live)
     screen = terminal("dev", "up")
     question, lines = screen.menu()
     assert f"container {name} has the name that web wants" in question
-    assert lines[0] == f"start web under another container name than {name}, on this machine only, until --reset-ports"
+    assert (
+        lines[0]
+        == f"start web under another container name than {name}, on this machine only, until --reset-ports"
+    )
     screen.takes(0)
     assert screen.ends() == 0, screen.seen
     assert live.containers() == {f"{live.project}-web-1": "running"}
@@ -342,11 +393,15 @@ def test_a_dev_service_moves_to_another_name_first_and_stays_there(live: LiveSta
     assert again.code == 0, again.err
     assert f"the container name {name} is not used on this machine" in again.err
     assert live.identities() == before
-    assert live.run("dev", "up", "--reset-ports").code == 3, "the files' own name counts again, and is taken"
+    assert live.run("dev", "up", "--reset-ports").code == 3, (
+        "the files' own name counts again, and is taken"
+    )
     assert live.containers() == {f"{live.project}-web-1": "running"}
 
 
-def test_remap_moves_the_name_too_and_production_never_gets_another_one_by_itself(live: LiveStack) -> None:
+def test_remap_moves_the_name_too_and_production_never_gets_another_one_by_itself(
+    live: LiveStack,
+) -> None:
     name = named(live)
     said = live.run("dev", "up", "--on-conflict", "remap")
     assert said.code == 0, said.err
@@ -359,7 +414,9 @@ def test_remap_moves_the_name_too_and_production_never_gets_another_one_by_itsel
     assert live.leftovers() == []
 
 
-def test_a_copy_of_the_very_same_stack_gets_a_name_of_its_own_and_stops_nobody(live: LiveStack) -> None:
+def test_a_copy_of_the_very_same_stack_gets_a_name_of_its_own_and_stops_nobody(
+    live: LiveStack,
+) -> None:
     name = named(live, service="web")
     assert live.run("dev", "up", "--on-conflict", "stop", "--yes").code == 4
     foreseen = live.run("dev", "up", "--on-conflict", "remap", "--dry-run", "--json")
@@ -372,7 +429,9 @@ def test_a_copy_of_the_very_same_stack_gets_a_name_of_its_own_and_stops_nobody(l
     assert is_untouched(name)
 
 
-def test_a_container_is_removed_by_its_typed_name_and_its_volume_stays(live: LiveStack, terminal: Sit) -> None:
+def test_a_container_is_removed_by_its_typed_name_and_its_volume_stays(
+    live: LiveStack, terminal: Sit
+) -> None:
     from live.stack import BUSYBOX, docker, sleeper
 
     name, volume = f"{live.project}-fixed", f"{live.project}-data"
@@ -385,7 +444,9 @@ def test_a_container_is_removed_by_its_typed_name_and_its_volume_stays(live: Liv
     screen.types("yes")
     screen.sees("nothing was changed")
     assert docker("inspect", "-f", "{{.State.Status}}", name) == "running\n"
-    assert f"container {name} has the name that web wants" in screen.chooses(f"remove container {name}")
+    assert f"container {name} has the name that web wants" in screen.chooses(
+        f"remove container {name}"
+    )
     screen.sees(f"Type {name} to do it")
     screen.types(name)
     try:
@@ -419,7 +480,9 @@ def test_a_removal_by_flag_is_of_exactly_that_container_and_needs_a_yes(live: Li
 
 
 @pytest.mark.parametrize("state", ["running", "paused", "exited"])
-def test_productions_container_keeps_its_name_whatever_a_dev_command_says(live: LiveStack, terminal: Sit, state: str) -> None:
+def test_productions_container_keeps_its_name_whatever_a_dev_command_says(
+    live: LiveStack, terminal: Sit, state: str
+) -> None:
     from live.stack import docker, sleeper
 
     name, production = f"{live.project}-fixed", live.of(f"{live.project}-app")
@@ -441,7 +504,9 @@ def test_productions_container_keeps_its_name_whatever_a_dev_command_says(live: 
     assert live.containers() == {f"{live.project}-web-1": "running"}
 
 
-def test_two_services_of_one_dev_stack_that_want_one_port_are_asked_about_once(live: LiveStack, terminal: Sit) -> None:
+def test_two_services_of_one_dev_stack_that_want_one_port_are_asked_about_once(
+    live: LiveStack, terminal: Sit
+) -> None:
     from live.stack import docker, sleeper
 
     port = live.ports[0]
@@ -450,12 +515,16 @@ def test_two_services_of_one_dev_stack_that_want_one_port_are_asked_about_once(l
     screen = terminal("dev", "up")
     screen.chooses("publish ")
     assert screen.ends() == 0, screen.seen
-    where = {docker("port", f"{live.project}-{name}-1", "80/tcp").strip() for name in ("one", "two")}
+    where = {
+        docker("port", f"{live.project}-{name}-1", "80/tcp").strip() for name in ("one", "two")
+    }
     assert len(where) == 2
     assert f"127.0.0.1:{port}" in where, "one of them keeps the files' own number"
 
 
-def test_an_orphan_is_stopped_and_its_successor_has_the_port(live: LiveStack, terminal: Sit) -> None:  # EDGE 38
+def test_an_orphan_is_stopped_and_its_successor_has_the_port(
+    live: LiveStack, terminal: Sit
+) -> None:  # edge-cases.md#38
     from live.stack import sleeper
 
     port = wanting(live, "dev")
@@ -463,16 +532,28 @@ def test_an_orphan_is_stopped_and_its_successor_has_the_port(live: LiveStack, te
     live.compose({"new": sleeper(f"127.0.0.1:{port}:80")})
     screen = terminal("dev", "up")
     _, lines = screen.menu()
-    assert lines[0].startswith(f"stop container {live.project}-web-1"), "nothing of ours needs it: that stands first"
+    assert lines[0].startswith(f"stop container {live.project}-web-1"), (
+        "nothing of ours needs it: that stands first"
+    )
     screen.takes(0)
     assert screen.ends() == 0, screen.seen
-    assert live.containers() == {f"{live.project}-new-1": "running", f"{live.project}-web-1": "exited"}
+    assert live.containers() == {
+        f"{live.project}-new-1": "running",
+        f"{live.project}-web-1": "exited",
+    }
 
 
-def test_several_holders_are_asked_about_one_by_one_and_nothing_is_done_before_the_last_answer(live: LiveStack, terminal: Sit) -> None:
+def test_several_holders_are_asked_about_one_by_one_and_nothing_is_done_before_the_last_answer(
+    live: LiveStack, terminal: Sit
+) -> None:
     from live.stack import sleeper
 
-    live.compose({"one": sleeper(f"127.0.0.1:{live.ports[0]}:80"), "two": sleeper(f"127.0.0.1:{live.ports[1]}:80", f"127.0.0.1:{live.ports[2]}:81")})
+    live.compose(
+        {
+            "one": sleeper(f"127.0.0.1:{live.ports[0]}:80"),
+            "two": sleeper(f"127.0.0.1:{live.ports[1]}:80", f"127.0.0.1:{live.ports[2]}:81"),
+        }
+    )
     live.settings()
     first = live.listen(live.ports[0])
     other = rival(live, live.ports[1])
@@ -501,7 +582,7 @@ def test_check_with_fix_settles_and_starts_nothing(live: LiveStack, terminal: Si
     assert live.leftovers() == []
 
 
-def test_a_stopped_server_is_ended_too(live: LiveStack, terminal: Sit) -> None:  # EDGE 23
+def test_a_stopped_server_is_ended_too(live: LiveStack, terminal: Sit) -> None:  # edge-cases.md#23
     port = wanting(live)
     pid = live.listen(port)
     os.kill(pid, signal.SIGSTOP)
@@ -512,7 +593,9 @@ def test_a_stopped_server_is_ended_too(live: LiveStack, terminal: Sit) -> None: 
     assert not is_alive(pid)
 
 
-def test_a_flask_server_in_debug_mode_goes_with_its_reloader(live: LiveStack, terminal: Sit) -> None:  # EDGE 22
+def test_a_flask_server_in_debug_mode_goes_with_its_reloader(
+    live: LiveStack, terminal: Sit
+) -> None:  # edge-cases.md#22
     from live.stack import until
 
     port = wanting(live)
@@ -524,7 +607,9 @@ def test_a_flask_server_in_debug_mode_goes_with_its_reloader(live: LiveStack, te
     screen = terminal("prod", "up")
     child = psutil.Process(parent.pid).children()[0].pid
     question = screen.chooses("stop ")
-    assert {str(parent.pid), str(child)} <= set(re.findall(r"\d+", question)), "both have the socket"
+    assert {str(parent.pid), str(child)} <= set(re.findall(r"\d+", question)), (
+        "both have the socket"
+    )
     assert screen.ends() == 0, screen.seen
     assert not is_alive(child)
     parent.wait(5)
@@ -535,7 +620,9 @@ def test_a_flask_server_in_debug_mode_goes_with_its_reloader(live: LiveStack, te
 # --- at a terminal: Ctrl-C leaves everything as it was ------------------------------------------------------------------------
 
 
-def test_ctrl_c_at_the_choice_and_at_the_name_changes_nothing(live: LiveStack, terminal: Sit) -> None:  # EDGE 82
+def test_ctrl_c_at_the_choice_and_at_the_name_changes_nothing(
+    live: LiveStack, terminal: Sit
+) -> None:  # edge-cases.md#82
     name = named(live)
     first = terminal("dev", "up")
     first.menu()
@@ -553,7 +640,9 @@ def test_ctrl_c_at_the_choice_and_at_the_name_changes_nothing(live: LiveStack, t
     assert recorded(live) == []
 
 
-def test_ctrl_c_at_the_confirmation_of_the_policy_and_while_it_waits_changes_nothing(live: LiveStack, terminal: Sit) -> None:
+def test_ctrl_c_at_the_confirmation_of_the_policy_and_while_it_waits_changes_nothing(
+    live: LiveStack, terminal: Sit
+) -> None:
     port = wanting(live)
     pid = live.listen(port)
     screen = terminal("prod", "up", "--on-conflict", "stop")
@@ -573,7 +662,9 @@ def test_ctrl_c_at_the_confirmation_of_the_policy_and_while_it_waits_changes_not
     assert recorded(live) == []
 
 
-def test_what_does_not_end_is_counted_down_killed_only_after_a_second_yes_and_ctrl_c_leaves_it_alive(live: LiveStack, terminal: Sit) -> None:
+def test_what_does_not_end_is_counted_down_killed_only_after_a_second_yes_and_ctrl_c_leaves_it_alive(
+    live: LiveStack, terminal: Sit
+) -> None:
     from live.stack import sleeper
 
     services = {f"s{place}": sleeper(f"127.0.0.1:{live.ports[place]}:80") for place in range(4)}
@@ -603,8 +694,12 @@ def test_what_does_not_end_is_counted_down_killed_only_after_a_second_yes_and_ct
         assert screen.ends() == code
     assert [is_alive(holder.pid) for holder in holders] == [True, True, True, False]
     assert list(live.containers()) == [f"{live.project}-s3-1"]
-    released = [one.details["released"] for one in History(Path(live.environ["DARTSCTL_STATE_DIR"])).read()]
-    assert sorted(released) == [False, False, False, True], "what was merely asked to end is recorded too"
+    released = [
+        one.details["released"] for one in History(Path(live.environ["DARTSCTL_STATE_DIR"])).read()
+    ]
+    assert sorted(released) == [False, False, False, True], (
+        "what was merely asked to end is recorded too"
+    )
 
 
 # --- without a terminal: the policies -----------------------------------------------------------------------------------------
@@ -621,7 +716,9 @@ def test_fail_is_the_default_without_a_terminal_and_changes_nothing(live: LiveSt
     assert live.leftovers() == []
 
 
-def test_nobody_is_asked_with_no_input_in_ci_or_by_json_even_at_a_terminal(live: LiveStack, terminal: Sit) -> None:  # EDGE 81
+def test_nobody_is_asked_with_no_input_in_ci_or_by_json_even_at_a_terminal(
+    live: LiveStack, terminal: Sit
+) -> None:  # edge-cases.md#81
     pid = live.listen(wanting(live))
     screens = [
         terminal("prod", "up", "--no-input"),
@@ -631,7 +728,10 @@ def test_nobody_is_asked_with_no_input_in_ci_or_by_json_even_at_a_terminal(live:
         terminal("prod", "up", DARTSCTL_ON_CONFLICT="fail"),
     ]
     assert [screen.ends() for screen in screens] == [3, 3, 3, 3, 3]
-    screens = [terminal("prod", "up", "--on-conflict", "ask", "--no-input"), terminal("prod", "up", "--on-conflict", "stop", CI="1")]
+    screens = [
+        terminal("prod", "up", "--on-conflict", "ask", "--no-input"),
+        terminal("prod", "up", "--on-conflict", "stop", CI="1"),
+    ]
     assert [screen.ends() for screen in screens] == [7, 7]
     assert all("--on-conflict stop --yes" in screen.seen for screen in screens)
     assert is_alive(pid)
@@ -658,10 +758,17 @@ def test_stop_without_a_terminal_needs_yes(live: LiveStack) -> None:
     assert live.leftovers() == []
 
 
-def test_stop_with_yes_ends_a_process_and_stops_one_container_not_its_project(live: LiveStack) -> None:
+def test_stop_with_yes_ends_a_process_and_stops_one_container_not_its_project(
+    live: LiveStack,
+) -> None:
     from live.stack import sleeper
 
-    live.compose({"web": sleeper(f"127.0.0.1:{live.ports[0]}:80"), "api": sleeper(f"127.0.0.1:{live.ports[1]}:80")})
+    live.compose(
+        {
+            "web": sleeper(f"127.0.0.1:{live.ports[0]}:80"),
+            "api": sleeper(f"127.0.0.1:{live.ports[1]}:80"),
+        }
+    )
     live.settings()
     pid = live.listen(live.ports[0])
     other = rival(live, live.ports[1])
@@ -672,13 +779,18 @@ def test_stop_with_yes_ends_a_process_and_stops_one_container_not_its_project(li
     assert sorted(action for action, _ in recorded(live)) == ["stop-container", "stop-process"]
 
 
-def test_a_program_whose_outgoing_connection_uses_the_number_lives_on_whatever_the_policy(live: LiveStack) -> None:  # EDGE 13
+def test_a_program_whose_outgoing_connection_uses_the_number_lives_on_whatever_the_policy(
+    live: LiveStack,
+) -> None:  # edge-cases.md#13
     port = wanting(live)
     with socket.create_server(("127.0.0.1", 0)) as server:
         pid = outgoing(live, port, server.getsockname()[1])
         said = live.run("prod", "up", "--on-conflict", "stop", "--yes")
         assert said.code == 3, said.text
-        assert f"(pid {pid}) to 127.0.0.1:{server.getsockname()[1]} uses this number as its source port" in said.err
+        assert (
+            f"(pid {pid}) to 127.0.0.1:{server.getsockname()[1]} uses this number as its source port"
+            in said.err
+        )
         holder = live.run("prod", "check", "--json").document["conflicts"][0]["holders"][0]
         assert (holder["kind"], holder["pid"], holder["state"]) == ("connection", pid, "open")
         assert live.run("prod", "up", "--on-conflict", "wait", "--wait-timeout", "1").code == 124
@@ -686,7 +798,9 @@ def test_a_program_whose_outgoing_connection_uses_the_number_lives_on_whatever_t
     assert recorded(live) == []
 
 
-def test_a_dev_binding_moves_away_from_a_connection_or_waits_for_its_end(live: LiveStack, terminal: Sit) -> None:
+def test_a_dev_binding_moves_away_from_a_connection_or_waits_for_its_end(
+    live: LiveStack, terminal: Sit
+) -> None:
     port = wanting(live, "dev")
     with socket.create_server(("127.0.0.1", 0)) as server:
         pid = outgoing(live, port, server.getsockname()[1])
@@ -704,28 +818,49 @@ def test_a_dev_binding_moves_away_from_a_connection_or_waits_for_its_end(live: L
 
 def folder_state(folder: Path) -> dict[str, tuple[int, int]]:
     """Every file below a folder, with its size and time."""
-    return {str(one): (one.stat().st_size, one.stat().st_mtime_ns) for one in sorted(folder.rglob("*"))}
+    return {
+        str(one): (one.stat().st_size, one.stat().st_mtime_ns) for one in sorted(folder.rglob("*"))
+    }
 
 
 def test_dry_run_says_what_a_policy_would_stop_and_changes_nothing(live: LiveStack) -> None:
     from live.stack import sleeper
 
-    live.compose({"web": sleeper(f"127.0.0.1:{live.ports[0]}:80"), "api": sleeper(f"127.0.0.1:{live.ports[1]}:80")})
+    live.compose(
+        {
+            "web": sleeper(f"127.0.0.1:{live.ports[0]}:80"),
+            "api": sleeper(f"127.0.0.1:{live.ports[1]}:80"),
+        }
+    )
     live.settings(environment="dev")
     (live.folder / "run.py").touch()
-    pid, other, state = live.listen(live.ports[0]), rival(live, live.ports[1]), Path(live.environ["DARTSCTL_STATE_DIR"])
+    pid, other, state = (
+        live.listen(live.ports[0]),
+        rival(live, live.ports[1]),
+        Path(live.environ["DARTSCTL_STATE_DIR"]),
+    )
     assert live.run("dev", "check").code == 3
     before = folder_state(state)
-    for words in (("dev", "up"), ("dev", "check", "--fix"), ("check", "--fix", "-f", "compose.json"), ("dev",)):
+    for words in (
+        ("dev", "up"),
+        ("dev", "check", "--fix"),
+        ("check", "--fix", "-f", "compose.json"),
+        ("dev",),
+    ):
         said = live.run(*words, "--on-conflict", "stop", "--yes", "--dry-run")
         assert said.code == 3, said.text
         assert f"would do: stop container {other}-theirs-1; its data stays" in said.err
         assert f"(pid {pid}): SIGTERM, and SIGKILL only after a second yes" in said.err
     document = live.run("dev", "up", "--on-conflict", "stop", "--dry-run", "--json").document
     assert {one["action"] for one in document["plan"]} == {"stop-process", "stop-container"}
-    assert all(one["what"].startswith("stop ") and "wants 127.0.0.1:" in one["why"] for one in document["plan"])
+    assert all(
+        one["what"].startswith("stop ") and "wants 127.0.0.1:" in one["why"]
+        for one in document["plan"]
+    )
     assert (document["not_done"], document["needs_yes"]) == ([], True)
-    moved = live.run("dev", "check", "--fix", "--on-conflict", "remap", "--dry-run", "--json").document
+    moved = live.run(
+        "dev", "check", "--fix", "--on-conflict", "remap", "--dry-run", "--json"
+    ).document
     assert [one["action"] for one in moved["plan"]] == ["remap", "remap"]
     assert is_alive(pid)
     assert live.containers(other)[f"{other}-theirs-1"] == "running"
@@ -737,13 +872,20 @@ def test_dry_run_says_what_would_not_be_done_and_that_then_nothing_is(live: Live
     name = named(live)
     said = live.run("dev", "up", "--on-conflict", "stop", "--yes", "--dry-run")
     assert said.code == 3
-    assert f"would not be settled: container {name} has the name that web wants: --on-conflict stop has no answer to it" in said.err
+    assert (
+        f"would not be settled: container {name} has the name that web wants: --on-conflict stop has no answer to it"
+        in said.err
+    )
     assert "so nothing would be done" in said.err
-    document = live.run("dev", "up", "--on-conflict", "stop", "--yes", "--dry-run", "--json").document
+    document = live.run(
+        "dev", "up", "--on-conflict", "stop", "--yes", "--dry-run", "--json"
+    ).document
     assert document["plan"] == []
     assert [one["action"] for one in document["not_done"]] == ["none"]
     removed = live.run("dev", "up", "--remove-container", name, "--dry-run")
-    assert f"would do, after a yes (--yes gives it): remove container {name} (running)" in removed.err
+    assert (
+        f"would do, after a yes (--yes gives it): remove container {name} (running)" in removed.err
+    )
     assert is_untouched(name)
 
 
@@ -755,7 +897,13 @@ def test_dry_run_leaves_the_book_of_moves_as_it_is(live: LiveStack) -> None:
     assert live.run("dev", "up", "--on-conflict", "remap").code == 0
     state = Path(live.environ["DARTSCTL_STATE_DIR"])
     before = folder_state(state)
-    for words in (("dev", "up"), ("dev", "up", "--reset-ports"), ("dev", "check"), ("doctor", "dev", "--fix", "--yes"), ("dev", "restart")):
+    for words in (
+        ("dev", "up"),
+        ("dev", "up", "--reset-ports"),
+        ("dev", "check"),
+        ("doctor", "dev", "--fix", "--yes"),
+        ("dev", "restart"),
+    ):
         live.run(*words, "--dry-run")
     live.compose({"web": sleeper(f"127.0.0.1:{live.ports[1]}:80")})  # the move is overtaken
     live.run("dev", "up", "--dry-run")
@@ -768,7 +916,18 @@ def test_dev_stop_on_a_dry_run_changes_nothing(live: LiveStack) -> None:
     port = live.ports[0]
     live.compose({})
     live.settings(f"[ports]\ndev_range = '{port}-{port + 3}'\n", environment="dev")
-    server = live.start("run", "--port", str(port), "--", sys.executable, "-m", "http.server", "--bind", "{host}", "{port}")
+    server = live.start(
+        "run",
+        "--port",
+        str(port),
+        "--",
+        sys.executable,
+        "-m",
+        "http.server",
+        "--bind",
+        "{host}",
+        "{port}",
+    )
     until(lambda: answers(port), say="the server does not listen")
     state = Path(live.environ["DARTSCTL_STATE_DIR"])
     before = folder_state(state)
@@ -778,7 +937,9 @@ def test_dev_stop_on_a_dry_run_changes_nothing(live: LiveStack) -> None:
     assert server.poll() is None
 
 
-def test_wait_ends_with_124_at_its_deadline_and_names_who_still_has_the_port(live: LiveStack) -> None:
+def test_wait_ends_with_124_at_its_deadline_and_names_who_still_has_the_port(
+    live: LiveStack,
+) -> None:
     pid = live.listen(wanting(live))
     said = live.run("prod", "up", "--on-conflict", "wait", "--wait-timeout", "1")
     assert said.code == 124
@@ -819,12 +980,22 @@ def gated(live: LiveStack, environment: str = "prod") -> tuple[int, Path]:
     (live.folder / "gate").mkdir()
     first = healthy(after="test -e /gate/open", volumes=[f"{live.folder / 'gate'}:/gate"])
     first["healthcheck"] |= {"retries": 600, "interval": "200ms"}
-    live.compose({"first": first, "web": sleeper(f"127.0.0.1:{live.ports[0]}:80", depends_on={"first": {"condition": "service_healthy"}})})
+    live.compose(
+        {
+            "first": first,
+            "web": sleeper(
+                f"127.0.0.1:{live.ports[0]}:80",
+                depends_on={"first": {"condition": "service_healthy"}},
+            ),
+        }
+    )
     live.settings(environment=environment)
     return live.ports[0], live.folder / "gate" / "open"
 
 
-def test_a_port_taken_after_the_check_leads_to_the_same_question_and_then_to_success(live: LiveStack, terminal: Sit) -> None:
+def test_a_port_taken_after_the_check_leads_to_the_same_question_and_then_to_success(
+    live: LiveStack, terminal: Sit
+) -> None:
     port, gate = gated(live)
     screen = terminal("prod", "up")
     screen.sees("first-1  Waiting")
@@ -849,7 +1020,9 @@ def heard(running: subprocess.Popen[str], words: str) -> str:
 
 
 @pytest.mark.parametrize("policy", ["remap", "fail"])
-def test_a_port_taken_after_the_check_is_answered_by_the_policy(live: LiveStack, policy: str) -> None:
+def test_a_port_taken_after_the_check_is_answered_by_the_policy(
+    live: LiveStack, policy: str
+) -> None:
     port, gate = gated(live, "dev")
     running = live.start("dev", "up", "--on-conflict", policy, "--yes")
     said = heard(running, "first-1  Waiting")
@@ -866,7 +1039,9 @@ def test_a_port_taken_after_the_check_is_answered_by_the_policy(live: LiveStack,
         assert published(live) != f"127.0.0.1:{port}"
 
 
-def test_a_port_that_was_taken_for_a_moment_only_is_simply_tried_once_more(live: LiveStack, terminal: Sit) -> None:
+def test_a_port_that_was_taken_for_a_moment_only_is_simply_tried_once_more(
+    live: LiveStack, terminal: Sit
+) -> None:
     port, gate = gated(live)
     screen = terminal("prod", "up", "--on-conflict", "wait")
     screen.sees("first-1  Waiting")
@@ -879,7 +1054,9 @@ def test_a_port_that_was_taken_for_a_moment_only_is_simply_tried_once_more(live:
     assert published(live) == f"127.0.0.1:{port}"
 
 
-def test_without_a_check_the_engines_own_refusal_leads_to_the_same_question(live: LiveStack, terminal: Sit) -> None:
+def test_without_a_check_the_engines_own_refusal_leads_to_the_same_question(
+    live: LiveStack, terminal: Sit
+) -> None:
     pid = live.listen(wanting(live))
     screen = terminal("prod", "up", "--skip-port-check")
     assert f"pid {pid}" in screen.chooses("abort")
@@ -888,7 +1065,9 @@ def test_without_a_check_the_engines_own_refusal_leads_to_the_same_question(live
     assert live.leftovers() == []
 
 
-def test_ctrl_c_at_the_question_in_the_middle_of_up_leaves_nothing_half_started(live: LiveStack, terminal: Sit) -> None:  # EDGE 85
+def test_ctrl_c_at_the_question_in_the_middle_of_up_leaves_nothing_half_started(
+    live: LiveStack, terminal: Sit
+) -> None:  # edge-cases.md#85
     port, gate = gated(live)
     screen = terminal("prod", "up")
     screen.sees("first-1  Waiting")

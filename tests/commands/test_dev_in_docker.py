@@ -35,7 +35,9 @@ def stack(live: LiveStack) -> LiveStack:
         "depends_on": ["db"],
         "environment": {"SELF": "http://localhost:5000", "DB": "db:5432"},
     }
-    live.compose({"app": {**app, "profiles": ["app"]}, "db": sleeper(f"127.0.0.1:{live.ports[1]}:5432")})
+    live.compose(
+        {"app": {**app, "profiles": ["app"]}, "db": sleeper(f"127.0.0.1:{live.ports[1]}:5432")}
+    )
     first = free_ports(8)[0]
     server = '[server]\ncommand = ["true"]\nreplaces = ["app"]\n[server.env]\nSELF = "{url}/callback"\nDB = "{db.host}:{db.port:5432}"\n'
     live.settings(f'[ports]\ndev_range = "{first}-{first + 7}"\n{server}', environment="dev")
@@ -59,7 +61,9 @@ def text_at(url: str) -> str:
         return str(answer.read().decode())
 
 
-def test_the_app_runs_in_the_stack_on_a_leased_port_and_ctrl_c_stops_it_alone(stack: LiveStack) -> None:
+def test_the_app_runs_in_the_stack_on_a_leased_port_and_ctrl_c_stops_it_alone(
+    stack: LiveStack,
+) -> None:
     from live.stack import ended
 
     process, url, _ = start(stack)
@@ -67,14 +71,22 @@ def test_the_app_runs_in_the_stack_on_a_leased_port_and_ctrl_c_stops_it_alone(st
     assert text_at(url) == f"{url}/callback db:5432\n"
     listed = stack.run("dev", "list", "--json").document["servers"]
     assert [(one["url"], one["kind"]) for one in listed] == [(url, "dev")]
-    assert stack.containers() == {f"{stack.project}-app-1": "running", f"{stack.project}-db-1": "running"}
+    assert stack.containers() == {
+        f"{stack.project}-app-1": "running",
+        f"{stack.project}-db-1": "running",
+    }
     process.send_signal(signal.SIGINT)
     assert ended(process)[0] == 130
-    assert stack.containers() == {f"{stack.project}-app-1": "exited", f"{stack.project}-db-1": "running"}
+    assert stack.containers() == {
+        f"{stack.project}-app-1": "exited",
+        f"{stack.project}-db-1": "running",
+    }
     assert stack.run("dev", "list", "--json").document["servers"] == []
 
 
-def test_a_second_start_finds_the_same_port_and_stop_ends_it_from_elsewhere(stack: LiveStack) -> None:
+def test_a_second_start_finds_the_same_port_and_stop_ends_it_from_elsewhere(
+    stack: LiveStack,
+) -> None:
     from live.stack import ended
 
     process, url, _ = start(stack)
@@ -100,16 +112,24 @@ def test_without_a_service_to_run_it_is_one_clear_error(stack: LiveStack) -> Non
 
 @pytest.mark.stack
 @pytest.mark.timeout(300)
-def test_the_bundled_app_shows_a_change_of_its_source(dev_ports: list[int], live: LiveStack) -> None:
+def test_the_bundled_app_shows_a_change_of_its_source(
+    dev_ports: list[int], live: LiveStack
+) -> None:
     from live.stack import ended, own_compose, until
     from own_ports import free_ports
 
     source = live.folder / "source"
-    shutil.copytree(REPOSITORY / "compose" / "sample", source, ignore=shutil.ignore_patterns("instance", "__pycache__"))
+    shutil.copytree(
+        REPOSITORY / "compose" / "sample",
+        source,
+        ignore=shutil.ignore_patterns("instance", "__pycache__"),
+    )
     first = free_ports(8)[0]
     server = '[server]\nreplaces = ["darts-app"]\ncommand = ["true"]\nhealth = "/health"\nready_timeout = 120\n'
     live.settings(
-        f'wait_timeout = 240\n[ports]\ndev_range = "{first}-{first + 7}"\n{server}', files=(own_compose(live.folder) / "dev.yml",), environment="dev"
+        f'wait_timeout = 240\n[ports]\ndev_range = "{first}-{first + 7}"\n{server}',
+        files=(own_compose(live.folder) / "dev.yml",),
+        environment="dev",
     )
     live.environ["DARTSERVER_DIR"] = str(source)
     try:
@@ -117,13 +137,19 @@ def test_the_bundled_app_shows_a_change_of_its_source(dev_ports: list[int], live
         assert '"database":"postgresql"' in text_at(f"{url}/health").replace(" ", "")
         app = source / "darts_sample" / "app.py"
         app.write_text(app.read_text().replace('"service": "darts-app"', '"service": "changed"'))
-        until(lambda: "changed" in (answer(f"{url}/health") or ""), seconds=60, say="the change is never served")
+        until(
+            lambda: "changed" in (answer(f"{url}/health") or ""),
+            seconds=60,
+            say="the change is never served",
+        )
         process.send_signal(signal.SIGINT)
         assert ended(process)[0] == 130
     finally:
         docker_image = f"{live.project}-darts-app"
         live.close()
-        subprocess.run(["docker", "image", "rm", "-f", docker_image], check=False, capture_output=True)
+        subprocess.run(
+            ["docker", "image", "rm", "-f", docker_image], check=False, capture_output=True
+        )
 
 
 def answer(url: str) -> str:

@@ -42,10 +42,18 @@ http.server.HTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_fo
 def ask(url: str, document: object = None, *, user: str = "") -> Any:
     """The JSON (or text) that a URL answers; a document is POSTed. None where nobody answers."""
     where = urlsplit(url)
-    headers = {"Content-Type": "application/json", **({"Authorization": f"Basic {b64encode(user.encode()).decode()}"} if user else {})}
+    headers = {
+        "Content-Type": "application/json",
+        **({"Authorization": f"Basic {b64encode(user.encode()).decode()}"} if user else {}),
+    }
     connection = http.client.HTTPConnection(where.netloc, timeout=5)
     try:
-        connection.request("GET" if document is None else "POST", where.path or "/", None if document is None else json.dumps(document), headers)
+        connection.request(
+            "GET" if document is None else "POST",
+            where.path or "/",
+            None if document is None else json.dumps(document),
+            headers,
+        )
         text = connection.getresponse().read().decode()
     except OSError:
         return None
@@ -88,12 +96,17 @@ def small(live: LiveStack, *, told: bool = True) -> int:
     templates = '[server.env]\nWEB_PORT = "{web.port:80}"\n' if told else ""
     first = free_ports(8)[0]
     command = json.dumps([sys.executable, "server.py"])
-    live.settings(f'[ports]\ndev_range = "{first}-{first + 7}"\n[server]\ncommand = {command}\n{templates}', environment="dev")
+    live.settings(
+        f'[ports]\ndev_range = "{first}-{first + 7}"\n[server]\ncommand = {command}\n{templates}',
+        environment="dev",
+    )
     live.listen(port)
     return port
 
 
-def test_without_a_terminal_dev_moves_what_the_server_is_told_about_and_says_so_loudly(live: LiveStack) -> None:
+def test_without_a_terminal_dev_moves_what_the_server_is_told_about_and_says_so_loudly(
+    live: LiveStack,
+) -> None:
     port = small(live)
     server = live.start("dev")
     try:
@@ -106,7 +119,9 @@ def test_without_a_terminal_dev_moves_what_the_server_is_told_about_and_says_so_
         end(server)
 
 
-def test_at_a_terminal_dev_asks_and_ctrl_c_ends_the_server_that_it_then_starts(live: LiveStack, terminal: Callable[..., Terminal]) -> None:
+def test_at_a_terminal_dev_asks_and_ctrl_c_ends_the_server_that_it_then_starts(
+    live: LiveStack, terminal: Callable[..., Terminal]
+) -> None:
     small(live)
     screen = terminal("dev")
     screen.chooses("publish web on another free port")
@@ -118,7 +133,9 @@ def test_at_a_terminal_dev_asks_and_ctrl_c_ends_the_server_that_it_then_starts(l
     assert ask(url) is None
 
 
-def test_a_service_that_the_server_is_not_told_about_does_not_move_by_itself(live: LiveStack) -> None:
+def test_a_service_that_the_server_is_not_told_about_does_not_move_by_itself(
+    live: LiveStack,
+) -> None:
     small(live, told=False)
     said = live.run("dev")
     assert said.code == 3
@@ -135,7 +152,9 @@ def test_dev_fails_on_a_conflict_where_the_policy_says_so(live: LiveStack) -> No
 
 @pytest.mark.stack
 @pytest.mark.timeout(400)
-def test_the_dev_stack_starts_beside_one_that_has_its_ports_and_the_server_talks_to_the_dev_one(dev_ports: list[int], live: LiveStack) -> None:
+def test_the_dev_stack_starts_beside_one_that_has_its_ports_and_the_server_talks_to_the_dev_one(
+    dev_ports: list[int], live: LiveStack
+) -> None:
     """The other stack is compose/dev.yml itself under another name, with the same passwords: only the ports tell them apart."""
     from live.stack import docker, own_compose
     from own_ports import free_ports
@@ -144,7 +163,9 @@ def test_the_dev_stack_starts_beside_one_that_has_its_ports_and_the_server_talks
     live.up("-f", own_compose(live.folder) / "dev.yml", "-p", other)
     first = free_ports(8)[0]
     text = (REPOSITORY / "dartsctl.toml").read_text()
-    server_tables = text[text.index("[server]") :].replace('"compose/sample"', json.dumps(str(REPOSITORY / "compose" / "sample")))
+    server_tables = text[text.index("[server]") :].replace(
+        '"compose/sample"', json.dumps(str(REPOSITORY / "compose" / "sample"))
+    )
     live.settings(
         f'wait_timeout = 240\n[ports]\ndev_range = "{first}-{first + 7}"\n{server_tables}',
         files=(own_compose(live.folder) / "dev.yml",),
@@ -153,7 +174,10 @@ def test_the_dev_stack_starts_beside_one_that_has_its_ports_and_the_server_talks
     server = live.start("dev", "--on-conflict", "remap", SCORES_DB=str(live.folder / "scores.db"))
     try:
         url, _ = up(server)
-        now = {old: port_of(f"{live.project}-{name}-1", target) for old, (name, target) in zip(dev_ports, _PUBLISHED, strict=True)}
+        now = {
+            old: port_of(f"{live.project}-{name}-1", target)
+            for old, (name, target) in zip(dev_ports, _PUBLISHED, strict=True)
+        }
         assert not set(now.values()) & set(dev_ports)
         _scores_go_to(url, live, other, management=now[dev_ports[2]])
     finally:
@@ -187,19 +211,43 @@ def _scores_go_to(url: str, live: LiveStack, other: str, *, management: int) -> 
     """A score over HTTP and one over RabbitMQ both arrive in the dev PostgreSQL, and none in the other stack's."""
     from live.stack import docker, until
 
-    health = until(lambda: (ask(f"{url}/health") or {}).get("consumer") == "connected" and ask(f"{url}/health"), say="the server never connects")
+    health = until(
+        lambda: (
+            (ask(f"{url}/health") or {}).get("consumer") == "connected" and ask(f"{url}/health")
+        ),
+        say="the server never connects",
+    )
     assert health["status"] == "ok"
     assert health["database"] == "postgresql"
     assert ask(f"{url}/scores", {"player": "Ann", "points": 60})["source"] == "http"
-    message = {"properties": {}, "routing_key": "darts.test", "payload": '{"player": "Bob", "points": 41}', "payload_encoding": "string"}
+    message = {
+        "properties": {},
+        "routing_key": "darts.test",
+        "payload": '{"player": "Bob", "points": 41}',
+        "payload_encoding": "string",
+    }
     exchange = f"http://127.0.0.1:{management}/api/exchanges/%2F/darts_exchange/publish"
     assert ask(exchange, message, user="darts:darts-dev") == {"routed": True}
 
     def rows(project: str) -> str:
         query = "SELECT player, points, source FROM visits ORDER BY id"
-        return docker("exec", f"{project}-postgres-1", "psql", "-U", "darts", "-d", "darts", "-Atc", query, check=False)
+        return docker(
+            "exec",
+            f"{project}-postgres-1",
+            "psql",
+            "-U",
+            "darts",
+            "-d",
+            "darts",
+            "-Atc",
+            query,
+            check=False,
+        )
 
-    until(lambda: rows(live.project).split() == ["Ann|60|http", "Bob|41|rabbitmq"], say=rows(live.project))
+    until(
+        lambda: rows(live.project).split() == ["Ann|60|http", "Bob|41|rabbitmq"],
+        say=rows(live.project),
+    )
     assert rows(other) == "", "the other stack's database has no such table"
 
 
@@ -209,7 +257,10 @@ def test_a_server_that_stands_in_for_the_whole_stack_starts_no_container(live: L
 
     first = free_ports(8)[0]
     live.compose({"app": sleeper(f"127.0.0.1:{live.ports[0]}:80")})
-    live.settings(f'[ports]\ndev_range = "{first}-{first + 7}"\n[server]\ncommand = ["sh", "-c", "exit 7"]\nreplaces = ["app"]\n', environment="dev")
+    live.settings(
+        f'[ports]\ndev_range = "{first}-{first + 7}"\n[server]\ncommand = ["sh", "-c", "exit 7"]\nreplaces = ["app"]\n',
+        environment="dev",
+    )
     assert live.run("dev", "--dry-run").code == 0
     assert live.run("dev").code == 7
     assert live.containers() == {}

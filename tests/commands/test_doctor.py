@@ -44,7 +44,14 @@ def until(ask: Callable[[], Any], say: str = "") -> Any:
 # --- stacks -------------------------------------------------------------------------------------------------------------------
 
 
-def nginx_conf(live: LiveStack, way: str = STATIC, *, server: str = "listen 80;", http_block: str = "", log: str = "stderr") -> None:
+def nginx_conf(
+    live: LiveStack,
+    way: str = STATIC,
+    *,
+    server: str = "listen 80;",
+    http_block: str = "",
+    log: str = "stderr",
+) -> None:
     """A proxy whose `/` goes the way that is given; its own health check stays green whatever happens behind it."""
     text = f"""
         worker_processes 1;
@@ -87,13 +94,17 @@ def app(live: LiveStack, **more: Any) -> dict[str, Any]:
     }
 
 
-def files(live: LiveStack, way: str = STATIC, *, services: dict[str, Any] | None = None, **more: Any) -> None:
+def files(
+    live: LiveStack, way: str = STATIC, *, services: dict[str, Any] | None = None, **more: Any
+) -> None:
     nginx_conf(live, way)
     live.compose(services or {"app": app(live), "web": web(live, depends_on=["app"])}, **more)
     live.of()
 
 
-def up(live: LiveStack, way: str = STATIC, *, services: dict[str, Any] | None = None, **more: Any) -> None:
+def up(
+    live: LiveStack, way: str = STATIC, *, services: dict[str, Any] | None = None, **more: Any
+) -> None:
     """The stack, as it should be, and answering."""
     files(live, way, services=services, **more)
     live.up()
@@ -101,7 +112,15 @@ def up(live: LiveStack, way: str = STATIC, *, services: dict[str, Any] | None = 
 
 
 def compose(live: LiveStack, *words: str, fails: bool = False) -> None:
-    done = subprocess.run(["docker", "compose", *words], cwd=live.folder, env=live.environ, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(
+        ["docker", "compose", *words],
+        cwd=live.folder,
+        env=live.environ,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
     assert (done.returncode != 0) is fails, done.stderr
 
 
@@ -129,15 +148,47 @@ def stopped(live: LiveStack, service: str) -> None:
 
 
 def in_state(live: LiveStack, service: str, *states: str) -> None:
-    until(lambda: live.containers().get(name_of(live, service)) in states, say=f"{service} does not become {' or '.join(states)}")
+    until(
+        lambda: live.containers().get(name_of(live, service)) in states,
+        say=f"{service} does not become {' or '.join(states)}",
+    )
 
 
 def certificate(folder: Path, *, days: int) -> None:
     """A certificate that ends `days` from now."""
     (folder / "certs").mkdir()
-    key, request, made = folder / "certs" / "tls.key", folder / "request", folder / "certs" / "tls.crt"
-    asking: list[str | Path] = ["openssl", "req", "-new", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-keyout", key, "-out", request]
-    signing: list[str | Path] = ["openssl", "x509", "-req", "-in", request, "-signkey", key, "-days", str(days), "-out", made]
+    key, request, made = (
+        folder / "certs" / "tls.key",
+        folder / "request",
+        folder / "certs" / "tls.crt",
+    )
+    asking: list[str | Path] = [
+        "openssl",
+        "req",
+        "-new",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-subj",
+        "/CN=localhost",
+        "-keyout",
+        key,
+        "-out",
+        request,
+    ]
+    signing: list[str | Path] = [
+        "openssl",
+        "x509",
+        "-req",
+        "-in",
+        request,
+        "-signkey",
+        key,
+        "-days",
+        str(days),
+        "-out",
+        made,
+    ]
     for words in (asking, signing):
         subprocess.run(words, check=True, capture_output=True)
 
@@ -154,7 +205,9 @@ def host_process(live: LiveStack) -> None:
 def squatter(live: LiveStack, port: int) -> int:
     """A host server as it was in the incident: it answers, so that everybody thinks the app works."""
     pid = live.spawn(
-        [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     ).pid
     until(lambda: status(port))
     return pid
@@ -172,7 +225,14 @@ def other_container(live: LiveStack) -> None:
 
 
 def exited(live: LiveStack) -> None:
-    files(live, DYNAMIC, services={"app": app(live, command=["sh", "-c", f"echo last words {CANARY}; exit 3"]), "web": web(live)})
+    files(
+        live,
+        DYNAMIC,
+        services={
+            "app": app(live, command=["sh", "-c", f"echo last words {CANARY}; exit 3"]),
+            "web": web(live),
+        },
+    )
     live.up()
     in_state(live, "app", "exited")
 
@@ -183,35 +243,66 @@ def somebody_stopped_it(live: LiveStack) -> None:
 
 
 def crash_loop(live: LiveStack) -> None:
-    files(live, DYNAMIC, services={"app": app(live, command=["sh", "-c", "echo again; exit 2"], restart="always"), "web": web(live)})
+    files(
+        live,
+        DYNAMIC,
+        services={
+            "app": app(live, command=["sh", "-c", "echo again; exit 2"], restart="always"),
+            "web": web(live),
+        },
+    )
     live.up()
     until(lambda: int(docker("inspect", "-f", "{{.RestartCount}}", name_of(live, "app"))) >= 3)
 
 
 def out_of_memory(live: LiveStack) -> None:
-    greedy = app(live, command=["tail", "/dev/zero"], init=False, mem_limit="12m", memswap_limit="12m")
+    greedy = app(
+        live, command=["tail", "/dev/zero"], init=False, mem_limit="12m", memswap_limit="12m"
+    )
     files(live, DYNAMIC, services={"app": greedy, "web": web(live)})
     live.up()
     in_state(live, "app", "exited")
-    while docker("inspect", "-f", "{{.State.OOMKilled}}", name_of(live, "app")).strip() != "true":  # the engine may miss it
+    while (
+        docker("inspect", "-f", "{{.State.OOMKilled}}", name_of(live, "app")).strip() != "true"
+    ):  # the engine may miss it
         docker("start", name_of(live, "app"))
         in_state(live, "app", "exited")
 
 
 def unhealthy(live: LiveStack) -> None:
-    check = {"test": ["CMD-SHELL", "echo no table scores; false"], "interval": "300ms", "retries": 1, "timeout": "5s"}
+    check = {
+        "test": ["CMD-SHELL", "echo no table scores; false"],
+        "interval": "300ms",
+        "retries": 1,
+        "timeout": "5s",
+    }
     files(live, DYNAMIC, services={"app": app(live, healthcheck=check), "web": web(live)})
     live.up()
-    until(lambda: docker("inspect", "-f", "{{.State.Health.Status}}", name_of(live, "app")).strip() == "unhealthy")
+    until(
+        lambda: (
+            docker("inspect", "-f", "{{.State.Health.Status}}", name_of(live, "app")).strip()
+            == "unhealthy"
+        )
+    )
 
 
 def listens_elsewhere(live: LiveStack) -> None:
-    files(live, services={"app": app(live, command=["httpd", "-f", "-p", "8000", "-h", "/www"], ports=[]), "web": web(live, depends_on=["app"])})
+    files(
+        live,
+        services={
+            "app": app(live, command=["httpd", "-f", "-p", "8000", "-h", "/www"], ports=[]),
+            "web": web(live, depends_on=["app"]),
+        },
+    )
     live.up()
 
 
 def command_that_is_not_there(live: LiveStack) -> None:
-    files(live, DYNAMIC, services={"app": app(live, command=["no-such-command"], init=False), "web": web(live)})
+    files(
+        live,
+        DYNAMIC,
+        services={"app": app(live, command=["no-such-command"], init=False), "web": web(live)},
+    )
     compose(live, "-f", "compose.json", "up", "-d", fails=True)
     compose(live, "-f", "compose.json", "up", "-d", "--no-deps", "web")
 
@@ -229,7 +320,13 @@ def never_up(live: LiveStack) -> None:
 
 
 def loopback_only(live: LiveStack) -> None:
-    files(live, services={"app": app(live, command=["httpd", "-f", "-p", "127.0.0.1:5000", "-h", "/www"]), "web": web(live, depends_on=["app"])})
+    files(
+        live,
+        services={
+            "app": app(live, command=["httpd", "-f", "-p", "127.0.0.1:5000", "-h", "/www"]),
+            "web": web(live, depends_on=["app"]),
+        },
+    )
     live.up()
 
 
@@ -238,7 +335,14 @@ def stale_address(live: LiveStack) -> None:
     before = address(live, "app")
     docker("rm", "-f", name_of(live, "app"))
     for number in range(3):  # takes the address that was given back
-        live.container("--network", f"{live.project}_default", BUSYBOX, "sleep", "600", name=f"{live.project}-filler-{number}")
+        live.container(
+            "--network",
+            f"{live.project}_default",
+            BUSYBOX,
+            "sleep",
+            "600",
+            name=f"{live.project}-filler-{number}",
+        )
         compose(live, "-f", "compose.json", "up", "-d", "--no-deps", "--force-recreate", "app")
         if address(live, "app") != before:
             break
@@ -247,20 +351,32 @@ def stale_address(live: LiveStack) -> None:
 
 
 def address(live: LiveStack, service: str) -> str:
-    return docker("inspect", "-f", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", name_of(live, service)).strip()
+    return docker(
+        "inspect",
+        "-f",
+        "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}",
+        name_of(live, service),
+    ).strip()
 
 
 def stale_address_that_another_service_has(live: LiveStack) -> None:
-    """EDGE 70."""
+    """edge-cases.md#70."""
     block = f"10.{200 + live.ports[0] % 50}.{live.ports[0] % 250}"
 
     def at(number: int) -> dict[str, Any]:
         return {"networks": {"default": {"ipv4_address": f"{block}.{number}"}}}
 
     networks = {"default": {"ipam": {"config": [{"subnet": f"{block}.0/28"}]}}}
-    up(live, services={"app": app(live, **at(5)), "web": web(live, depends_on=["app"])}, networks=networks)
+    up(
+        live,
+        services={"app": app(live, **at(5)), "web": web(live, depends_on=["app"])},
+        networks=networks,
+    )
     idle = app(live, ports=[], command=["sleep", "600"], **at(5))
-    live.compose({"app": app(live, **at(6)), "web": web(live, depends_on=["app"]), "other": idle}, networks=networks)
+    live.compose(
+        {"app": app(live, **at(6)), "web": web(live, depends_on=["app"]), "other": idle},
+        networks=networks,
+    )
     compose(live, "-f", "compose.json", "up", "-d", "--no-deps", "app")
     compose(live, "-f", "compose.json", "up", "-d", "--no-deps", "other")
     until(lambda: status(live.ports[1]) == 200)
@@ -293,16 +409,30 @@ def proxy_without_its_upstream(live: LiveStack) -> None:
 
 
 def proxy_with_a_wrong_name(live: LiveStack) -> None:
-    files(live, "proxy_pass http://nobody:5000;", services={"app": app(live), "web": web(live, restart="always")})
+    files(
+        live,
+        "proxy_pass http://nobody:5000;",
+        services={"app": app(live), "web": web(live, restart="always")},
+    )
     live.up()
     until(lambda: int(docker("inspect", "-f", "{{.RestartCount}}", name_of(live, "web"))) >= 2)
 
 
 def https(live: LiveStack) -> None:
     files(live)
-    nginx_conf(live, server="listen 443 ssl; ssl_certificate certs/tls.crt; ssl_certificate_key certs/tls.key;")
+    nginx_conf(
+        live,
+        server="listen 443 ssl; ssl_certificate certs/tls.crt; ssl_certificate_key certs/tls.key;",
+    )
     volumes = ["./nginx.conf:/etc/nginx/nginx.conf:ro", "./certs:/etc/nginx/certs:ro"]
-    live.compose({"app": app(live), "web": web(live, ports=[f"127.0.0.1:{live.ports[0]}:443"], volumes=volumes, depends_on=["app"])})
+    live.compose(
+        {
+            "app": app(live),
+            "web": web(
+                live, ports=[f"127.0.0.1:{live.ports[0]}:443"], volumes=volumes, depends_on=["app"]
+            ),
+        }
+    )
     live.up()
 
 
@@ -336,7 +466,11 @@ def paused(live: LiveStack) -> None:
 
 def several(live: LiveStack) -> None:
     """Two that have nothing to do with each other; what follows from them is none of its own."""
-    api = app(live, command=["httpd", "-f", "-p", "127.0.0.1:7000", "-h", "/www"], ports=[f"127.0.0.1:{live.ports[2]}:7000"])
+    api = app(
+        live,
+        command=["httpd", "-f", "-p", "127.0.0.1:7000", "-h", "/www"],
+        ports=[f"127.0.0.1:{live.ports[2]}:7000"],
+    )
     services = {"app": app(live), "api": api, "web": web(live, depends_on=["app", "api"])}
     files(live, services=services)
     nginx_conf(live, STATIC + " } location /api/ { proxy_pass http://api:7000;")
@@ -389,8 +523,12 @@ def causes(document: dict[str, Any]) -> list[tuple[str, str]]:
     return [(one["cause"], one["service"]) for one in document["findings"]]
 
 
-@pytest.mark.parametrize(("make", "expected"), SCENARIOS, ids=[make.__name__ for make, _ in SCENARIOS])
-def test_each_cause_is_found_and_taken_for_no_other(live: LiveStack, make: Callable[[LiveStack], None], expected: Sequence[tuple[str, str]]) -> None:
+@pytest.mark.parametrize(
+    ("make", "expected"), SCENARIOS, ids=[make.__name__ for make, _ in SCENARIOS]
+)
+def test_each_cause_is_found_and_taken_for_no_other(
+    live: LiveStack, make: Callable[[LiveStack], None], expected: Sequence[tuple[str, str]]
+) -> None:
     make(live)
     said = live.run("doctor", "-f", "compose.json", "--json")
     assert causes(said.document) == expected, said.out
@@ -398,7 +536,11 @@ def test_each_cause_is_found_and_taken_for_no_other(live: LiveStack, make: Calla
     assert CANARY not in said.text
     for one in said.document["findings"]:
         assert one["chain"][0]["name"] == "symptom"
-        assert all(link["source"] for link in one["chain"] if link["mark"] == "bad" and link["name"] != "cause"), one["chain"]
+        assert all(
+            link["source"]
+            for link in one["chain"]
+            if link["mark"] == "bad" and link["name"] != "cause"
+        ), one["chain"]
         assert one["sentence"]
         assert one["command"]
 
@@ -421,9 +563,17 @@ def test_a_healthy_stack_has_no_finding_however_often_it_is_started(live: LiveSt
 
 def pool(live: LiveStack) -> None:
     """An upstream block with two servers."""
-    services = {"app": app(live), "second": app(live, ports=[]), "web": web(live, depends_on=["app", "second"])}
+    services = {
+        "app": app(live),
+        "second": app(live, ports=[]),
+        "web": web(live, depends_on=["app", "second"]),
+    }
     files(live, services=services)
-    nginx_conf(live, "proxy_pass http://pool;", http_block="upstream pool { server app:5000; server second:5000; }")
+    nginx_conf(
+        live,
+        "proxy_pass http://pool;",
+        http_block="upstream pool { server app:5000; server second:5000; }",
+    )
 
 
 def looked_up_while_it_serves(live: LiveStack) -> None:
@@ -436,7 +586,9 @@ def with_tls(live: LiveStack) -> None:
 
 
 def replicas(live: LiveStack) -> None:
-    files(live, services={"app": app(live, ports=[], scale=2), "web": web(live, depends_on=["app"])})
+    files(
+        live, services={"app": app(live, ports=[], scale=2), "web": web(live, depends_on=["app"])}
+    )
 
 
 def one_shot(live: LiveStack) -> None:
@@ -450,11 +602,19 @@ def host_network(live: LiveStack) -> None:
     """Nothing is published, and the proxy is found all the same."""
     services = {"app": app(live), "web": web(live, ports=[], network_mode="host")}
     files(live, services=services)
-    nginx_conf(live, f"proxy_pass http://127.0.0.1:{live.ports[1]};", server=f"listen 127.0.0.1:{live.ports[0]};")
+    nginx_conf(
+        live,
+        f"proxy_pass http://127.0.0.1:{live.ports[1]};",
+        server=f"listen 127.0.0.1:{live.ports[0]};",
+    )
 
 
-@pytest.mark.parametrize("make", [pool, looked_up_while_it_serves, replicas, one_shot, host_network])
-def test_a_healthy_stack_of_another_shape_has_no_finding_either(live: LiveStack, make: Callable[[LiveStack], None]) -> None:
+@pytest.mark.parametrize(
+    "make", [pool, looked_up_while_it_serves, replicas, one_shot, host_network]
+)
+def test_a_healthy_stack_of_another_shape_has_no_finding_either(
+    live: LiveStack, make: Callable[[LiveStack], None]
+) -> None:
     make(live)
     live.up()
     serves(live)
@@ -465,16 +625,23 @@ def test_a_healthy_stack_of_another_shape_has_no_finding_either(live: LiveStack,
 
 def test_tls_with_a_certificate_that_is_valid_is_healthy(live: LiveStack) -> None:
     with_tls(live)
-    said = until(lambda: (one := live.run("doctor", "-f", "compose.json", "--json")).code == 0 and one, say="never healthy")
-    assert [(one["url"], one["status"]) for one in said.document["facts"]["http"] if one["through"] == "proxy"] == [
-        (f"https://127.0.0.1:{live.ports[0]}/", 200)
-    ]
+    said = until(
+        lambda: (one := live.run("doctor", "-f", "compose.json", "--json")).code == 0 and one,
+        say="never healthy",
+    )
+    assert [
+        (one["url"], one["status"])
+        for one in said.document["facts"]["http"]
+        if one["through"] == "proxy"
+    ] == [(f"https://127.0.0.1:{live.ports[0]}/", 200)]
 
 
 # --- what is shown ------------------------------------------------------------------------------------------------------------
 
 
-def test_the_chain_is_drawn_with_its_evidence_and_ends_with_the_cause_and_the_repair(live: LiveStack) -> None:
+def test_the_chain_is_drawn_with_its_evidence_and_ends_with_the_cause_and_the_repair(
+    live: LiveStack,
+) -> None:
     host_process_and_a_start_that_failed(live)
     live.settings()
     said = live.run("doctor")
@@ -482,7 +649,10 @@ def test_the_chain_is_drawn_with_its_evidence_and_ends_with_the_cause_and_the_re
     assert said.code == 1
     lines = said.out.splitlines()
     assert lines[0] == "app: port-squatter (certain)"
-    assert lines[1] == f"BAD symptom: http://127.0.0.1:{live.ports[0]}/ answers 502  [http]" or "answers 504" in lines[1]
+    assert (
+        lines[1] == f"BAD symptom: http://127.0.0.1:{live.ports[0]}/ answers 502  [http]"
+        or "answers 504" in lines[1]
+    )
     names = [line.split("- ")[1].split()[1].rstrip(":") for line in lines if "`- " in line]
     assert names == ["proxy", "upstream", "container", "port", "holder"]
     assert "failed to bind host port" in said.out, "State.Error is the evidence"
@@ -500,7 +670,10 @@ def test_production_is_meant_unless_another_environment_is_named(live: LiveStack
     assert live.run("doctor", "--json").document["environment"] == "prod"
     live.settings(environment="staging")
     said = live.run("doctor", "staging", "--json")
-    assert (said.document["environment"], said.document["findings"][0]["command"]) == ("staging", "dartsctl doctor staging --fix")
+    assert (said.document["environment"], said.document["findings"][0]["command"]) == (
+        "staging",
+        "dartsctl doctor staging --fix",
+    )
     assert live.run("doctor", "stagin").code == 2
 
 
@@ -517,25 +690,42 @@ def test_times_are_local_and_say_their_zone(live: LiveStack) -> None:
 
 def test_a_log_file_is_read_across_its_rotation_with_the_container_s_zone(live: LiveStack) -> None:
     """Lines of the file before and after count; those of an engine's log would have been in UTC."""
-    files(live, services={"app": app(live), "web": web(live, depends_on=["app"], environment={"TZ": "XYZ-3"})})
+    files(
+        live,
+        services={
+            "app": app(live),
+            "web": web(live, depends_on=["app"], environment={"TZ": "XYZ-3"}),
+        },
+    )
     nginx_conf(live, log="/var/log/nginx/own.log")
     live.up()
     serves(live)
     stopped(live, "app")
     until(lambda: (status(live.ports[0]) or 0) >= 500)
     docker("exec", name_of(live, "web"), "mv", "/var/log/nginx/own.log", "/var/log/nginx/own.log.1")
-    docker("kill", "-s", "USR1", name_of(live, "web"))  # `nginx -s reopen` refuses while the name is missing
+    docker(
+        "kill", "-s", "USR1", name_of(live, "web")
+    )  # `nginx -s reopen` refuses while the name is missing
     until(lambda: "own.log\n" in docker("exec", name_of(live, "web"), "ls", "/var/log/nginx"))
     said = live.run("doctor", "-f", "compose.json", "--json")
     proxy = said.document["facts"]["proxy"]
     assert "own.log" in proxy["log_source"]
     assert sum(one["count"] for one in proxy["failures"]) == 2, proxy["failures"]
-    assert all(abs(said.document["facts"]["now"] - one["last"]) < 60 for one in proxy["failures"]), "nginx wrote the times three hours ahead"
+    assert all(
+        abs(said.document["facts"]["now"] - one["last"]) < 60 for one in proxy["failures"]
+    ), "nginx wrote the times three hours ahead"
 
 
 def test_a_log_that_no_driver_keeps_is_said_to_be_unknown(live: LiveStack) -> None:
-    """EDGE 78."""
-    files(live, DYNAMIC, services={"app": app(live, command=["false"], logging={"driver": "none"}), "web": web(live)})
+    """edge-cases.md#78."""
+    files(
+        live,
+        DYNAMIC,
+        services={
+            "app": app(live, command=["false"], logging={"driver": "none"}),
+            "web": web(live),
+        },
+    )
     live.up()
     in_state(live, "app", "exited")
     said = live.run("doctor", "-f", "compose.json")
@@ -544,15 +734,40 @@ def test_a_log_that_no_driver_keeps_is_said_to_be_unknown(live: LiveStack) -> No
 
 def test_secrets_of_env_files_and_variables_are_shown_nowhere(live: LiveStack) -> None:
     """In a log, in a health check's output, in a command line, in State.Error."""
-    (live.folder / "secrets.env").write_text("DB_PASSWORD=canary-of-the-env-file\nPLAIN=Zx9vCanary0And1Odd2Y01canary89\nAPP_MODE=frontend\n")
+    (live.folder / "secrets.env").write_text(
+        "DB_PASSWORD=canary-of-the-env-file\nPLAIN=Zx9vCanary0And1Odd2Y01canary89\nAPP_MODE=frontend\n"
+    )
     (live.folder / ".env").write_text("TOKEN=canary-of-compose-itself\n")
     shout = "env; env >&2; echo ${TOKEN}"
-    check = {"test": ["CMD-SHELL", "env; false"], "interval": "300ms", "retries": 1, "timeout": "5s"}
-    talkative = app(live, command=["sh", "-c", f"{shout}; httpd -f -p 5000"], env_file=["secrets.env"], healthcheck=check)
-    files(live, DYNAMIC, services={"app": talkative, "web": web(live), "broken": app(live, command=["${TOKEN}"], ports=[], init=False)})
+    check = {
+        "test": ["CMD-SHELL", "env; false"],
+        "interval": "300ms",
+        "retries": 1,
+        "timeout": "5s",
+    }
+    talkative = app(
+        live,
+        command=["sh", "-c", f"{shout}; httpd -f -p 5000"],
+        env_file=["secrets.env"],
+        healthcheck=check,
+    )
+    files(
+        live,
+        DYNAMIC,
+        services={
+            "app": talkative,
+            "web": web(live),
+            "broken": app(live, command=["${TOKEN}"], ports=[], init=False),
+        },
+    )
     compose(live, "-f", "compose.json", "up", "-d", fails=True)
     compose(live, "-f", "compose.json", "up", "-d", "--no-deps", "web", "app")
-    until(lambda: docker("inspect", "-f", "{{.State.Health.Status}}", name_of(live, "app")).strip() == "unhealthy")
+    until(
+        lambda: (
+            docker("inspect", "-f", "{{.State.Health.Status}}", name_of(live, "app")).strip()
+            == "unhealthy"
+        )
+    )
     for words in ((), ("--json",), ("-v",)):
         said = live.run("doctor", "-f", "compose.json", *words)
         assert said.code == 1
@@ -565,13 +780,21 @@ def test_an_env_file_that_has_the_upstream_s_name_in_it_hides_no_cause(live: Liv
     """The name of a host is no secret."""
     (live.folder / ".env").write_text("BACKEND_HOST=backend-of-the-shop\n")
     name = "backend-of-the-shop"
-    files(live, "proxy_pass http://backend-of-the-shop:5000;", services={name: app(live), "web": web(live, depends_on=[name])})
+    files(
+        live,
+        "proxy_pass http://backend-of-the-shop:5000;",
+        services={name: app(live), "web": web(live, depends_on=[name])},
+    )
     live.up()
     serves(live)
     stopped(live, name)
     said = live.run("doctor", "-f", "compose.json", "--json")
     assert causes(said.document) == [("app-exited", name)]
-    assert [link["name"] for link in said.document["findings"][0]["chain"]][:3] == ["symptom", "proxy", "upstream"]
+    assert [link["name"] for link in said.document["findings"][0]["chain"]][:3] == [
+        "symptom",
+        "proxy",
+        "upstream",
+    ]
 
 
 # --- what somebody knows better -----------------------------------------------------------------------------------------------
@@ -583,7 +806,10 @@ def test_one_more_url_is_asked(live: LiveStack) -> None:
     said = live.run("doctor", "--json")
     assert said.code == 1
     assert causes(said.document) == [("unknown", "web")]
-    assert f"http://127.0.0.1:{live.ports[3]}/gone fails: connection refused" in said.document["symptoms"]
+    assert (
+        f"http://127.0.0.1:{live.ports[3]}/gone fails: connection refused"
+        in said.document["symptoms"]
+    )
     said = live.run("doctor", "--json", "--url", f"http://127.0.0.1:{live.ports[0]}/healthz")
     assert said.code == 0, said.out
 
@@ -593,7 +819,10 @@ def test_one_more_url_is_asked(live: LiveStack) -> None:
     [
         (("--url", "example.org"), "--url: 'example.org' is not a URL"),
         (("--url", "http://example.org:99999/"), "--url: 'http://example.org:99999/' is not a URL"),
-        (("--url", "http://me:hunter2@example.org/"), "--url: the text is not a URL that may be shown"),
+        (
+            ("--url", "http://me:hunter2@example.org/"),
+            "--url: the text is not a URL that may be shown",
+        ),
         (("--proxy", "gate"), "the stack has no service 'gate'"),
         (("prod", "-f", "compose.json"), "an environment and --file were both named"),
     ],
@@ -625,7 +854,7 @@ def test_an_engine_that_is_down_is_the_finding_and_the_code_is_5(live: LiveStack
 
 
 def test_an_engine_that_is_silent_does_not_hold_the_doctor_up(live: LiveStack) -> None:
-    """EDGE 41: it takes the connection and says nothing."""
+    """edge-cases.md#41: it takes the connection and says nothing."""
     files(live)
     place = live.folder / "silent.sock"
     with socket.socket(socket.AF_UNIX) as silent:
@@ -651,7 +880,11 @@ def test_a_stack_where_everything_hangs_is_examined_in_five_seconds(live: LiveSt
 @contextmanager
 def relay(listening: socket.socket, silent_about: str = "") -> Iterator[None]:
     """The real engine behind another socket. It says nothing to whoever asks about one container: no engine can be made to do that."""
-    real = os.environ["DOCKER_HOST"].removeprefix("unix://") if "DOCKER_HOST" in os.environ else "/var/run/docker.sock"
+    real = (
+        os.environ["DOCKER_HOST"].removeprefix("unix://")
+        if "DOCKER_HOST" in os.environ
+        else "/var/run/docker.sock"
+    )
 
     def pump(source: socket.socket, target: socket.socket) -> None:
         with suppress(OSError):
@@ -699,18 +932,32 @@ def test_an_engine_that_is_silent_about_one_container_tells_of_the_others(live: 
         listening.listen(64)
         with relay(listening, f"/{identity}/"):
             began = time.monotonic()
-            said = live.run("doctor", "-f", "compose.json", "--json", DOCKER_HOST=f"unix://{live.folder}/engine.sock")
+            said = live.run(
+                "doctor",
+                "-f",
+                "compose.json",
+                "--json",
+                DOCKER_HOST=f"unix://{live.folder}/engine.sock",
+            )
             seconds = time.monotonic() - began
     assert causes(said.document) == [("app-exited", "app")]
     assert any("did not answer" in line for line in said.document["unknown"])
     assert seconds < 5
 
 
-def test_a_remote_engine_is_judged_by_its_list_and_the_rest_is_said_to_be_unknown(live: LiveStack) -> None:
-    """EDGE 43."""
+def test_a_remote_engine_is_judged_by_its_list_and_the_rest_is_said_to_be_unknown(
+    live: LiveStack,
+) -> None:
+    """edge-cases.md#43."""
     stopped_app(live)
     with socket.create_server(("127.0.0.1", 0)) as listening, relay(listening):
-        said = live.run("doctor", "-f", "compose.json", "--json", DOCKER_HOST=f"tcp://127.0.0.1:{listening.getsockname()[1]}")
+        said = live.run(
+            "doctor",
+            "-f",
+            "compose.json",
+            "--json",
+            DOCKER_HOST=f"tcp://127.0.0.1:{listening.getsockname()[1]}",
+        )
     assert causes(said.document) == [("app-exited", "app")]
     assert said.document["facts"]["http"] == []
     assert len(said.document["unknown"]) == 2

@@ -38,7 +38,13 @@ def web(live: LiveStack, **more: Any) -> dict[str, Any]:
     from live.stack import sleeper
 
     mounts = ["./nginx.conf:/etc/nginx/nginx.conf:ro"]
-    service = sleeper(f"127.0.0.1:{live.ports[0]}:80", image="dartsctl-test/nginx:1", volumes=mounts, depends_on=["app"], **more)
+    service = sleeper(
+        f"127.0.0.1:{live.ports[0]}:80",
+        image="dartsctl-test/nginx:1",
+        volumes=mounts,
+        depends_on=["app"],
+        **more,
+    )
     del service["command"]
     return service
 
@@ -47,7 +53,10 @@ def app(live: LiveStack, **more: Any) -> dict[str, Any]:
     from live.stack import sleeper
 
     serve = ["httpd", "-f", "-p", "5000", "-h", "/www"]
-    return sleeper(f"127.0.0.1:{live.ports[1]}:5000", **{"command": serve, "environment": {"SECRET_KEY": "${SECRET_KEY}"}, **more})
+    return sleeper(
+        f"127.0.0.1:{live.ports[1]}:5000",
+        **{"command": serve, "environment": {"SECRET_KEY": "${SECRET_KEY}"}, **more},
+    )
 
 
 @pytest.fixture
@@ -83,7 +92,9 @@ def status(live: LiveStack, place: int = 0) -> int:
 def answers(live: LiveStack, wanted: int, place: int = 0) -> None:
     from live.stack import until
 
-    until(lambda: status(live, place) == wanted, say=f"{live.ports[place]} does not answer {wanted}")
+    until(
+        lambda: status(live, place) == wanted, say=f"{live.ports[place]} does not answer {wanted}"
+    )
 
 
 def name_of(live: LiveStack, service: str) -> str:
@@ -103,7 +114,10 @@ def identity(live: LiveStack, service: str) -> str:
 
 
 def is_alive(pid: int) -> bool:
-    return Path(f"/proc/{pid}/stat").exists() and Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return (
+        Path(f"/proc/{pid}/stat").exists()
+        and Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    )
 
 
 def fixed(live: LiveStack, *words: str, code: int = 0) -> dict[str, Any]:
@@ -122,18 +136,32 @@ def done(document: dict[str, Any]) -> list[tuple[str, str, bool]]:
 # --- what is repaired ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_process_on_the_port_is_stopped_the_app_started_and_nginx_reloaded(stack: LiveStack) -> None:
+def test_a_process_on_the_port_is_stopped_the_app_started_and_nginx_reloaded(
+    stack: LiveStack,
+) -> None:
     stop(stack, "app")
     pid = stack.listen(stack.ports[1])
     document = fixed(stack)
-    assert done(document) == [("free-ports", "", True), ("start", "app", True), ("reload-proxy", "web", True)]
+    assert done(document) == [
+        ("free-ports", "", True),
+        ("start", "app", True),
+        ("reload-proxy", "web", True),
+    ]
     assert document["diagnosis"]["findings"][0]["data"]["pid"] == pid
     assert document["verification"]["healthy"]
-    assert f"http://127.0.0.1:{stack.ports[0]}/ answers 200 (proxy)" in document["verification"]["answers"]
+    assert (
+        f"http://127.0.0.1:{stack.ports[0]}/ answers 200 (proxy)"
+        in document["verification"]["answers"]
+    )
     assert (status(stack), status(stack, 1)) == (200, 200)
     assert not is_alive(pid)
     history = stack.run("history", "--json").document["entries"]
-    assert [one["action"] for one in history] == ["stop-process", "repair-free-ports", "repair-start", "repair-reload-proxy"]
+    assert [one["action"] for one in history] == [
+        "stop-process",
+        "repair-free-ports",
+        "repair-start",
+        "repair-reload-proxy",
+    ]
 
 
 def test_a_dry_run_says_whom_the_repair_would_stop(stack: LiveStack) -> None:
@@ -158,25 +186,48 @@ def test_the_doctor_of_dev_spares_production(live: LiveStack) -> None:
     live.up("--env-file", "secret.env", "-f", "compose.json")
     stop(live, "app")
     production = live.of(f"{live.project}-app")
-    live.compose({"theirs": sleeper(f"127.0.0.1:{live.ports[1]}:80")}, file="other/compose.json", name=production)
+    live.compose(
+        {"theirs": sleeper(f"127.0.0.1:{live.ports[1]}:80")},
+        file="other/compose.json",
+        name=production,
+    )
     live.up("-f", "other/compose.json")
     said = live.run("doctor", "dev", "--fix", "--yes")
     assert said.code != 0, said.text
     assert live.containers(production) == {f"{production}-theirs-1": "running"}
 
 
-@pytest.mark.parametrize("labels", [(), ("--label", "com.docker.compose.project=others-a-shop")], ids=["of nobody", "of another project"])
-def test_a_container_outside_the_stack_is_a_persons_or_a_named_policys(stack: LiveStack, labels: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    "labels",
+    [(), ("--label", "com.docker.compose.project=others-a-shop")],
+    ids=["of nobody", "of another project"],
+)
+def test_a_container_outside_the_stack_is_a_persons_or_a_named_policys(
+    stack: LiveStack, labels: tuple[str, ...]
+) -> None:
     from live.stack import docker
 
     stop(stack, "app")
-    other = stack.container(*labels, "-p", f"127.0.0.1:{stack.ports[1]}:80", "dartsctl-test/busybox:1", "sleep", "600")
+    other = stack.container(
+        *labels, "-p", f"127.0.0.1:{stack.ports[1]}:80", "dartsctl-test/busybox:1", "sleep", "600"
+    )
     docker("start", name_of(stack, "app"), check=False)
     document = fixed(stack, code=3)
-    assert done(document) == [("free-ports", "", False), ("recreate", "app", False), ("reload-proxy", "web", False)]
-    assert f"a person decides about containers outside this stack, or --on-conflict: {other}" in document["steps"][0]["result"]
+    assert done(document) == [
+        ("free-ports", "", False),
+        ("recreate", "app", False),
+        ("reload-proxy", "web", False),
+    ]
+    assert (
+        f"a person decides about containers outside this stack, or --on-conflict: {other}"
+        in document["steps"][0]["result"]
+    )
     assert docker("inspect", "-f", "{{.State.Status}}", other) == "running\n"
-    assert done(fixed(stack, "--on-conflict", "stop")) == [("free-ports", "", True), ("recreate", "app", True), ("reload-proxy", "web", True)]
+    assert done(fixed(stack, "--on-conflict", "stop")) == [
+        ("free-ports", "", True),
+        ("recreate", "app", True),
+        ("reload-proxy", "web", True),
+    ]
     assert status(stack) == 200
     assert docker("inspect", "-f", "{{.State.Status}}", other) == "exited\n"
 
@@ -184,7 +235,9 @@ def test_a_container_outside_the_stack_is_a_persons_or_a_named_policys(stack: Li
 def test_a_container_that_has_a_wanted_name_is_never_removed_by_yes(live: LiveStack) -> None:
     from live.stack import docker
 
-    name = live.container("dartsctl-test/busybox:1", "sleep", "600", name=f"{live.project}-others-a-app")
+    name = live.container(
+        "dartsctl-test/busybox:1", "sleep", "600", name=f"{live.project}-others-a-app"
+    )
     files(live, app=app(live, container_name=name))
     before = docker("inspect", "-f", "{{.Id}} {{.State.StartedAt}}", name)
     document = fixed(live, code=3)
@@ -199,12 +252,24 @@ def test_what_does_no_harm_is_told_and_left_alone(stack: LiveStack) -> None:
     worker = healthy(after="false")
     files(stack, worker=worker)
     stack.up("--env-file", "secret.env", "-f", "compose.json")
-    until(lambda: docker("inspect", "-f", "{{.State.Health.Status}}", name_of(stack, "worker")).strip() == "unhealthy")
+    until(
+        lambda: (
+            docker("inspect", "-f", "{{.State.Health.Status}}", name_of(stack, "worker")).strip()
+            == "unhealthy"
+        )
+    )
     before = {name: identity(stack, name) for name in ("app", "web", "worker")}
     (finding,) = stack.run("doctor", "--json").document["findings"]
-    assert (finding["cause"], finding["harmless"], finding["chain"][0]["text"]) == ("unhealthy", True, "no request fails because of it now")
+    assert (finding["cause"], finding["harmless"], finding["chain"][0]["text"]) == (
+        "unhealthy",
+        True,
+        "no request fails because of it now",
+    )
     document = fixed(stack, code=1)
-    assert (document["plan"], [one["problem"] for one in document["by_hand"]]) == ([], [finding["sentence"]])
+    assert (document["plan"], [one["problem"] for one in document["by_hand"]]) == (
+        [],
+        [finding["sentence"]],
+    )
     assert {name: identity(stack, name) for name in before} == before
 
 
@@ -216,11 +281,13 @@ def test_an_app_that_was_stopped_is_started(stack: LiveStack) -> None:
     assert identity(stack, "web") == before, "a reload, not a restart"
 
 
-def test_a_stale_address_is_a_reload_and_nothing_else(stack: LiveStack) -> None:  # EDGE 69
+def test_a_stale_address_is_a_reload_and_nothing_else(stack: LiveStack) -> None:  # edge-cases.md#69
     from live.stack import docker
 
     docker("rm", "-f", name_of(stack, "app"))
-    stack.container("--network", f"{stack.project}_default", "dartsctl-test/busybox:1", "sleep", "600")  # takes the address
+    stack.container(
+        "--network", f"{stack.project}_default", "dartsctl-test/busybox:1", "sleep", "600"
+    )  # takes the address
     stack.up("--env-file", "secret.env", "-f", "compose.json")
     answers(stack, 200, place=1)
     assert status(stack) in (502, 504)
@@ -243,7 +310,11 @@ def test_several_at_once_are_one_plan_with_the_proxy_last(stack: LiveStack) -> N
     stop(stack, "app")
     pid = stack.listen(stack.ports[1])
     document = fixed(stack)
-    assert done(document) == [("free-ports", "", True), ("start", "app", True), ("start", "web", True)]
+    assert done(document) == [
+        ("free-ports", "", True),
+        ("start", "app", True),
+        ("start", "web", True),
+    ]
     assert status(stack) == 200
     assert not is_alive(pid)
 
@@ -257,7 +328,11 @@ def test_a_stack_of_which_nothing_is_there_is_brought_up(live: LiveStack) -> Non
 def test_a_healthy_stack_is_left_alone(stack: LiveStack) -> None:
     before = stack.identities()
     document = fixed(stack)
-    assert (document["plan"], document["steps"], document["verification"]["healthy"]) == ([], [], True)
+    assert (document["plan"], document["steps"], document["verification"]["healthy"]) == (
+        [],
+        [],
+        True,
+    )
     said = stack.run("doctor", "--fix", "--report", "incident.md")
     assert said.code == 0
     assert "nothing to repair" in said.err
@@ -282,7 +357,12 @@ def test_an_app_that_ends_again_is_said_at_once_with_what_is_left(stack: LiveSta
 
 def test_what_no_step_removes_is_told_with_what_a_person_does(stack: LiveStack) -> None:
     stop(stack, "app")
-    stack.compose({"app": app(stack, command=["httpd", "-f", "-p", "127.0.0.1:5000", "-h", "/www"]), "web": web(stack)})
+    stack.compose(
+        {
+            "app": app(stack, command=["httpd", "-f", "-p", "127.0.0.1:5000", "-h", "/www"]),
+            "web": web(stack),
+        }
+    )
     stack.up("--env-file", "secret.env", "-f", "compose.json")
     before = stack.identities()
     said = stack.run("doctor", "--fix", "--yes")
@@ -323,13 +403,19 @@ def test_what_up_would_refuse_as_unsafe_is_not_started_by_the_back_door(stack: L
 # --- agreeing -----------------------------------------------------------------------------------------------------------------
 
 
-def test_without_a_terminal_and_without_yes_nothing_is_done_and_the_flag_is_named(stack: LiveStack) -> None:
+def test_without_a_terminal_and_without_yes_nothing_is_done_and_the_flag_is_named(
+    stack: LiveStack,
+) -> None:
     stop(stack, "app")
     pid = stack.listen(stack.ports[1])
     said = stack.run("doctor", "--fix", "--report", "incident.md")
     assert said.code == 7
     assert said.err.rstrip().endswith("next: dartsctl doctor --fix --yes")
-    assert [line.split()[0] for line in said.out.splitlines() if line[:1].isdigit()] == ["1", "2", "3"], "the plan is shown first"
+    assert [line.split()[0] for line in said.out.splitlines() if line[:1].isdigit()] == [
+        "1",
+        "2",
+        "3",
+    ], "the plan is shown first"
     document = stack.run("doctor", "--fix", "--json").document
     assert (document["exit_code"], document["hint"]) == (7, "dartsctl doctor --fix --yes")
     assert is_alive(pid)
@@ -342,14 +428,20 @@ def test_a_dry_run_shows_the_plan_and_does_nothing(stack: LiveStack) -> None:
     pid = stack.listen(stack.ports[1])
     said = stack.run("doctor", "--fix", "--yes", "--dry-run", "--json")
     assert (said.code, said.document["dry_run"], said.document["steps"]) == (1, True, [])
-    assert [one["action"] for one in said.document["plan"]] == ["free-ports", "start", "reload-proxy"]
+    assert [one["action"] for one in said.document["plan"]] == [
+        "free-ports",
+        "start",
+        "reload-proxy",
+    ]
     assert "start app" in stack.run("doctor", "--fix", "--dry-run").out
     assert is_alive(pid)
     assert stack.containers()[name_of(stack, "app")] == "exited"
     assert stack.run("history", "--json").document["entries"] == []
 
 
-def test_each_step_is_asked_for_and_a_no_ends_it(stack: LiveStack, terminal: Callable[..., Terminal]) -> None:
+def test_each_step_is_asked_for_and_a_no_ends_it(
+    stack: LiveStack, terminal: Callable[..., Terminal]
+) -> None:
     stop(stack, "app")
     screen = terminal("doctor", "--fix")
     screen.sees("start app: app has ended")
@@ -363,7 +455,9 @@ def test_each_step_is_asked_for_and_a_no_ends_it(stack: LiveStack, terminal: Cal
     assert stack.containers()[name_of(stack, "app")] == "running"
 
 
-def test_ctrl_c_at_a_question_does_nothing_and_says_so(stack: LiveStack, terminal: Callable[..., Terminal]) -> None:
+def test_ctrl_c_at_a_question_does_nothing_and_says_so(
+    stack: LiveStack, terminal: Callable[..., Terminal]
+) -> None:
     stop(stack, "app")
     screen = terminal("doctor", "--fix")
     screen.sees("(y/N)")
@@ -376,7 +470,13 @@ def test_ctrl_c_at_a_question_does_nothing_and_says_so(stack: LiveStack, termina
 def test_ctrl_c_leaves_no_step_unreported(live: LiveStack) -> None:
     from live.stack import ended, until
 
-    check = {"test": ["CMD-SHELL", "test -e /never"], "interval": "1s", "timeout": "1s", "retries": 1, "start_period": "300s"}
+    check = {
+        "test": ["CMD-SHELL", "test -e /never"],
+        "interval": "1s",
+        "timeout": "1s",
+        "retries": 1,
+        "start_period": "300s",
+    }
     files(live, wait=100, app=app(live, healthcheck=check))
     live.up("--env-file", "secret.env", "-f", "compose.json")
     stop(live, "app")
@@ -399,7 +499,10 @@ def test_ctrl_c_leaves_no_step_unreported(live: LiveStack) -> None:
 
 def test_the_report_has_everything_and_no_secret_and_is_its_owners_alone(stack: LiveStack) -> None:
     stop(stack, "app")
-    files(stack, app=app(stack, command=["sh", "-c", "echo $$SECRET_KEY; exec httpd -f -p 5000 -h /www"]))
+    files(
+        stack,
+        app=app(stack, command=["sh", "-c", "echo $$SECRET_KEY; exec httpd -f -p 5000 -h /www"]),
+    )
     stack.up("--env-file", "secret.env", "-f", "compose.json")
     stop(stack, "app")
     (stack.folder / "incident.md").write_text("an older one\n")
@@ -473,7 +576,9 @@ def test_the_incident_is_explained_and_repaired_on_the_production_stack(running:
     with log.open("w") as file:
         server = running.spawn([sys.executable, "run.py"], stdout=file, stderr=file)
     until(lambda: status_of(5000) == 200, say=log.read_text())
-    refused = subprocess.run(["docker", "start", container], capture_output=True, text=True, check=False)
+    refused = subprocess.run(
+        ["docker", "start", container], capture_output=True, text=True, check=False
+    )
     assert "address already in use" in refused.stderr
     until(lambda: status_of(443) == 502)
 
@@ -482,8 +587,16 @@ def test_the_incident_is_explained_and_repaired_on_the_production_stack(running:
     explained = time.monotonic() - begin
     assert said.code == 1
     (finding,) = said.document["findings"]
-    assert (finding["cause"], finding["service"], finding["container"]) == ("port-squatter", "darts-app", container)
-    assert (finding["data"]["pid"], finding["data"]["port"], finding["confidence"]) == (server.pid, own_port(5000), "certain")
+    assert (finding["cause"], finding["service"], finding["container"]) == (
+        "port-squatter",
+        "darts-app",
+        container,
+    )
+    assert (finding["data"]["pid"], finding["data"]["port"], finding["confidence"]) == (
+        server.pid,
+        own_port(5000),
+        "certain",
+    )
     assert finding["data"]["command"][-1] == "run.py"
     shown = running.run("doctor").text
     for words in (f"pid {server.pid}", "run.py", str(own_port(5000)), container, "answers 502"):

@@ -55,7 +55,7 @@ def test_a_dry_run_removes_nothing(running: LiveStack) -> None:
     assert running.leftovers() == before
 
 
-def test_an_orphan_stays_unless_it_is_asked_for(running: LiveStack) -> None:  # EDGE 38
+def test_an_orphan_stays_unless_it_is_asked_for(running: LiveStack) -> None:  # edge-cases.md#38
     from live.stack import sleeper
 
     running.compose({"web": sleeper()})
@@ -65,10 +65,20 @@ def test_an_orphan_stays_unless_it_is_asked_for(running: LiveStack) -> None:  # 
     assert running.containers() == {}
 
 
-def test_ctrl_c_ends_the_wait_for_a_stubborn_container_and_says_that_it_may_still_run(live: LiveStack) -> None:  # EDGE 85
+def test_ctrl_c_ends_the_wait_for_a_stubborn_container_and_says_that_it_may_still_run(
+    live: LiveStack,
+) -> None:  # edge-cases.md#85
     from live.stack import ended, sleeper
 
-    live.compose({"stubborn": sleeper(command=["sh", "-c", "trap '' TERM; sleep 600"], init=False, stop_grace_period="300s")})
+    live.compose(
+        {
+            "stubborn": sleeper(
+                command=["sh", "-c", "trap '' TERM; sleep 600"],
+                init=False,
+                stop_grace_period="300s",
+            )
+        }
+    )
     live.settings()
     live.up()
     down = live.start("prod", "down")
@@ -84,7 +94,13 @@ def test_ctrl_c_ends_the_wait_for_a_stubborn_container_and_says_that_it_may_stil
 def test_the_stop_timeout_reaches_compose(live: LiveStack) -> None:
     from live.stack import sleeper
 
-    live.compose({"stubborn": sleeper(command=["sh", "-c", "trap '' TERM; sleep 600"], init=False, stop_grace_period="60s")})
+    live.compose(
+        {
+            "stubborn": sleeper(
+                command=["sh", "-c", "trap '' TERM; sleep 600"], init=False, stop_grace_period="60s"
+            )
+        }
+    )
     live.settings()
     live.up()
     begin = time.monotonic()
@@ -97,8 +113,12 @@ def test_every_container_has_its_own_grace_within_the_deadline(live: LiveStack) 
     from dartsctl.config.environment import adhoc
     from live.stack import sleeper
 
-    live.compose({"patient": sleeper(stop_grace_period="300s"), "quick": sleeper(stop_grace_period="7s")})
+    live.compose(
+        {"patient": sleeper(stop_grace_period="300s"), "quick": sleeper(stop_grace_period="7s")}
+    )
     live.up()
-    environment = adhoc(files=[live.folder / "compose.json"], project=live.project, directory=live.folder)
+    environment = adhoc(
+        files=[live.folder / "compose.json"], project=live.project, directory=live.folder
+    )
     assert deadline(DownRequest(environment, overhead=120)) == 120 + 300 + 7
     assert deadline(DownRequest(environment, overhead=120, stop_timeout=5)) == 120 + 2 * 5

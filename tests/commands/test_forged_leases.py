@@ -46,7 +46,13 @@ def forged(shared: Path, request: pytest.FixtureRequest) -> Iterator[Forged]:
     """The port, the forger and the bystander: ann holds a lease whose record names a process of somebody else as its supervisor."""
     (port,) = free_ports(1)
     bystander = start_as(request.param, lambda: None)
-    record = {"kind": "dev", "checkout": "/src/app", "user": "root", "supervisor": bystander, "birth": processes.birth(bystander)}
+    record = {
+        "kind": "dev",
+        "checkout": "/src/app",
+        "user": "root",
+        "supervisor": bystander,
+        "birth": processes.birth(bystander),
+    }
     forger = start_as(ANN, lambda: take_and_forge(shared / "ports" / f"{port}.lock", port, record))
     yield port, forger, bystander
     end(forger)
@@ -54,16 +60,27 @@ def forged(shared: Path, request: pytest.FixtureRequest) -> Iterator[Forged]:
 
 
 def dartsctl(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "dartsctl", *words], capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(
+        [sys.executable, "-m", "dartsctl", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
 
 
 @needs_root
 @pytest.mark.parametrize("options", [(), ("--dry-run",)])
-def test_stop_refuses_a_record_that_names_a_bystander(forged: Forged, options: tuple[str, ...]) -> None:
+def test_stop_refuses_a_record_that_names_a_bystander(
+    forged: Forged, options: tuple[str, ...]
+) -> None:
     port, forger, bystander = forged
     done = dartsctl("dev", "stop", *options, str(port))
     assert done.returncode == 1
-    assert f"error: port {port} is leased, but the kernel does not confirm whose server it is; nothing was stopped" in done.stderr
+    assert (
+        f"error: port {port} is leased, but the kernel does not confirm whose server it is; nothing was stopped"
+        in done.stderr
+    )
     assert not has_ended(bystander)
     assert not has_ended(forger)
 
@@ -77,12 +94,20 @@ def test_the_list_shows_of_a_forged_record_only_the_port(forged: Forged) -> None
 
 @needs_root
 @pytest.mark.engine
-def test_the_policy_stop_ends_who_has_the_port_not_who_the_record_names(forged: Forged, tmp_path: Path) -> None:
+def test_the_policy_stop_ends_who_has_the_port_not_who_the_record_names(
+    forged: Forged, tmp_path: Path
+) -> None:
     port, forger, bystander = forged
     compose = tmp_path / "compose.yml"
-    compose.write_text(f"services: {{web: {{image: dartsctl-test/busybox:1, ports: ['{port}:80']}}}}\n")
-    done = dartsctl("check", "-f", str(compose), "-p", "trust-forged", "--fix", "--on-conflict", "stop", "--yes")
-    assert (done.returncode, has_ended(bystander), has_ended(forger)) == (0, False, True), done.stderr
+    compose.write_text(
+        f"services: {{web: {{image: dartsctl-test/busybox:1, ports: ['{port}:80']}}}}\n"
+    )
+    done = dartsctl(
+        "check", "-f", str(compose), "-p", "trust-forged", "--fix", "--on-conflict", "stop", "--yes"
+    )
+    assert (done.returncode, has_ended(bystander), has_ended(forger)) == (0, False, True), (
+        done.stderr
+    )
 
 
 @needs_root
@@ -124,6 +149,8 @@ def test_a_claim_in_the_record_to_be_confirmed_counts_for_nothing(shared: Path) 
     (port,) = free_ports(1)
     lease = LeaseBook(shared).acquire([port], confirm=lambda _port: True)
     assert lease is not None
-    (shared / "ports" / f"{port}.lock").write_text(json.dumps({"confirmed": True, "pid": 1, "supervisor": 1, "birth": processes.birth(1)}))
+    (shared / "ports" / f"{port}.lock").write_text(
+        json.dumps({"confirmed": True, "pid": 1, "supervisor": 1, "birth": processes.birth(1)})
+    )
     assert not LeaseBook(shared).held()[0].confirmed
     lease.close()

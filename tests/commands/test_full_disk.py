@@ -42,7 +42,9 @@ def full(tmp_path: Path, project: Project) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("words", ["run", "dev --no-services"])
-def test_no_server_is_started_that_could_not_be_written_down(project: Project, full: Path, words: str) -> None:
+def test_no_server_is_started_that_could_not_be_written_down(
+    project: Project, full: Path, words: str
+) -> None:
     started = project.folder / "started"
     (project.folder / "serve.sh").write_text(f"touch {started}\nsleep 600\n")
     settings = project.folder / "dartsctl.toml"

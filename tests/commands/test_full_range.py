@@ -1,4 +1,4 @@
-"""99 launches at the same moment: every port of the dev range once, and a clear word for those that come too late (EDGE 60, 62, 63)."""
+"""99 launches at the same moment: every port of the dev range once, and a clear word for those that come too late (edge-cases.md#60, edge-cases.md#62, edge-cases.md#63)."""
 
 from __future__ import annotations
 
@@ -12,15 +12,27 @@ from dartsctl.edges.host import sockets
 from dartsctl.ports.allocation import BROWSERS_REFUSE, DEV_RANGE
 
 LAUNCHES = 99
-SERVER = 'echo "$PORT"; exec sleep 600'  # it has the lease as long as it lives; nothing needs to listen
+SERVER = (
+    'echo "$PORT"; exec sleep 600'  # it has the lease as long as it lives; nothing needs to listen
+)
 
 
-def test_99_simultaneous_runs_get_97_different_ports_and_two_are_told_that_the_range_is_full(tmp_path: Path) -> None:
+def test_99_simultaneous_runs_get_97_different_ports_and_two_are_told_that_the_range_is_full(
+    tmp_path: Path,
+) -> None:
     busy = {row.port for row in sockets.listeners(DEV_RANGE.numbers, listening_only=True)}
     free = set(DEV_RANGE.numbers) - BROWSERS_REFUSE - busy
     argv = [sys.executable, "-m", "dartsctl", "run", "--", "sh", "-c", SERVER]
     runs = [
-        subprocess.Popen(argv, cwd=tmp_path, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, process_group=0)
+        subprocess.Popen(
+            argv,
+            cwd=tmp_path,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            process_group=0,
+        )
         for _ in range(LAUNCHES)
     ]
     try:

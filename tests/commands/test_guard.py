@@ -78,7 +78,11 @@ Dartsctl = Callable[..., "subprocess.CompletedProcess[str]"]
 def clean(**variables: str) -> dict[str, str]:
     """This process's environment without what would concern the guard or the app."""
     unwanted = ("PYTHON", "DARTSCTL", "FLASK", "WERKZEUG", "POETRY", "UV_")
-    plain = {name: value for name, value in os.environ.items() if not name.startswith(unwanted) and name not in ("VIRTUAL_ENV", "CONDA_PREFIX")}
+    plain = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(unwanted) and name not in ("VIRTUAL_ENV", "CONDA_PREFIX")
+    }
     return {**plain, **variables}
 
 
@@ -144,9 +148,16 @@ class Checkout:
 def checkout(folder: Path, state: Path, production: int, *, name: str = "shop") -> Checkout:
     one = Checkout(folder, state, production)
     folder.mkdir()
-    for file, text in {"app.py": APP, "run.py": RUN, "socketio_app.py": SOCKETIO, "gevent_app.py": GEVENT}.items():
+    for file, text in {
+        "app.py": APP,
+        "run.py": RUN,
+        "socketio_app.py": SOCKETIO,
+        "gevent_app.py": GEVENT,
+    }.items():
         (folder / file).write_text(text)
-    (folder / "dartsctl.toml").write_text(f'name = "{name}"\n[ports.production]\ndarts-app = {production}\n')
+    (folder / "dartsctl.toml").write_text(
+        f'name = "{name}"\n[ports.production]\ndarts-app = {production}\n'
+    )
     venv.create(one.venv, symlinks=True)
     (one.site / "the_apps_libraries.pth").write_text(sysconfig.get_path("purelib") + "\n")
     return one
@@ -182,20 +193,29 @@ def refused(guarded: Checkout) -> dict[str, subprocess.Popen[str]]:
 def served(guarded: Checkout) -> dict[str, tuple[int, subprocess.Popen[str]]]:
     """All servers at once, each on a port of its own."""
     ports = free_ports(len(SERVERS) + 1)
-    return {name: (port, guarded.start(name, port)) for name, port in zip(SERVERS, ports[1:], strict=True)}
+    return {
+        name: (port, guarded.start(name, port))
+        for name, port in zip(SERVERS, ports[1:], strict=True)
+    }
 
 
 @pytest.mark.parametrize("name", SERVERS)
-def test_a_server_is_refused_the_production_port_and_says_why(guarded: Checkout, refused: dict[str, subprocess.Popen[str]], name: str) -> None:
+def test_a_server_is_refused_the_production_port_and_says_why(
+    guarded: Checkout, refused: dict[str, subprocess.Popen[str]], name: str
+) -> None:
     output, _ = refused[name].communicate(timeout=90)
     assert refused[name].returncode != 0, output
     assert f"port {guarded.production} belongs to production's darts-app; `dartsctl dev`" in output
-    assert "DARTSCTL_GUARD=off" in output or "dartsctl_guard=off" in output, "asyncio shows it in lower case"
+    assert "DARTSCTL_GUARD=off" in output or "dartsctl_guard=off" in output, (
+        "asyncio shows it in lower case"
+    )
     assert is_free(guarded.production)
 
 
 @pytest.mark.parametrize("name", SERVERS)
-def test_a_server_works_on_any_other_port(guarded: Checkout, served: dict[str, tuple[int, subprocess.Popen[str]]], name: str) -> None:
+def test_a_server_works_on_any_other_port(
+    guarded: Checkout, served: dict[str, tuple[int, subprocess.Popen[str]]], name: str
+) -> None:
     port, process = served[name]
     deadline = time.monotonic() + 90
     while not (status := answer(port)) and process.poll() is None and time.monotonic() < deadline:
@@ -221,7 +241,9 @@ def answer(port: int) -> int:
 
 def contents(folder: Path) -> dict[str, bytes | str]:
     return {
-        str(path.relative_to(folder)): str(path.readlink()) if path.is_symlink() else path.read_bytes()
+        str(path.relative_to(folder)): str(path.readlink())
+        if path.is_symlink()
+        else path.read_bytes()
         for path in folder.rglob("*")
         if path.is_symlink() or not path.is_dir()
     }
@@ -230,7 +252,10 @@ def contents(folder: Path) -> dict[str, bytes | str]:
 def test_install_and_remove_say_what_they_do_and_leave_nothing(shop: Checkout) -> None:
     before = contents(shop.venv)
     dry = shop.dartsctl("guard", "install", "--dry-run")
-    assert (dry.returncode, dry.stdout) == (0, f"would refuse ports {shop.production} in {shop.venv}\n")
+    assert (dry.returncode, dry.stdout) == (
+        0,
+        f"would refuse ports {shop.production} in {shop.venv}\n",
+    )
     assert contents(shop.venv) == before
     done = shop.document("guard", "install")
     assert {key: done[key] for key in ("venv", "source", "changed", "active")} == {
@@ -241,14 +266,21 @@ def test_install_and_remove_say_what_they_do_and_leave_nothing(shop: Checkout) -
     }
     assert done["ports"] == {str(shop.production): "darts-app"}
     again = shop.dartsctl("guard", "install")
-    assert again.stdout == f"{shop.venv}: production's ports {shop.production} are refused, as before\n"
+    assert (
+        again.stdout
+        == f"{shop.venv}: production's ports {shop.production} are refused, as before\n"
+    )
     dry = shop.dartsctl("guard", "remove", "--dry-run")
     assert (dry.returncode, dry.stdout) == (0, f"would remove the guard from {shop.venv}\n")
     assert shop.document("guard", "remove")["changed"]
     assert contents(shop.venv) == before
     assert list((shop.state / "guards").iterdir()) == []
     nothing = shop.dartsctl("guard", "remove")
-    assert (nothing.returncode, nothing.stdout, nothing.stderr) == (0, "", f"there is no guard in {shop.venv}\n")
+    assert (nothing.returncode, nothing.stdout, nothing.stderr) == (
+        0,
+        "",
+        f"there is no guard in {shop.venv}\n",
+    )
 
 
 def test_without_settings_the_documented_ports_are_refused(shop: Checkout) -> None:
@@ -258,7 +290,9 @@ def test_without_settings_the_documented_ports_are_refused(shop: Checkout) -> No
     assert set(ports) == {"80", "443", "5000", "8080", "5672", "15672", "9443", "5432"}
 
 
-def test_a_book_that_cannot_be_written_does_not_hide_that_the_guard_is_there(shop: Checkout) -> None:
+def test_a_book_that_cannot_be_written_does_not_hide_that_the_guard_is_there(
+    shop: Checkout,
+) -> None:
     shop.state.write_text("a file where the folder should be")
     done = shop.dartsctl("guard", "install")
     assert done.returncode == 0, done.stderr
@@ -268,10 +302,15 @@ def test_a_book_that_cannot_be_written_does_not_hide_that_the_guard_is_there(sho
 
 def states(document: dict[str, Any]) -> dict[str, tuple[str, bool, bool, bool]]:
     """Folder's name -> how it was found, installed, active, up to date."""
-    return {Path(one["venv"]).name: (one["source"], one["installed"], one["active"], one["up_to_date"]) for one in document["guards"]}
+    return {
+        Path(one["venv"]).name: (one["source"], one["installed"], one["active"], one["up_to_date"])
+        for one in document["guards"]
+    }
 
 
-def test_status_shows_what_is_found_here_and_what_is_installed_elsewhere(shop: Checkout, tmp_path: Path) -> None:
+def test_status_shows_what_is_found_here_and_what_is_installed_elsewhere(
+    shop: Checkout, tmp_path: Path
+) -> None:
     for name in ("active", "elsewhere"):
         venv.create(tmp_path / name, symlinks=True)
     shop.dartsctl("guard", "install")
@@ -283,14 +322,20 @@ def test_status_shows_what_is_found_here_and_what_is_installed_elsewhere(shop: C
         "elsewhere": ("installed before", True, True, True),
     }
     own = found["guards"][0]
-    assert (own["ports"], own["version"], own["project"]) == ({str(shop.production): "darts-app"}, 2, "shop")
+    assert (own["ports"], own["version"], own["project"]) == (
+        {str(shop.production): "darts-app"},
+        2,
+        "shop",
+    )
     off = states(shop.document("guard", "status", "--venv", shop.venv, DARTSCTL_GUARD="off"))
     assert off == {".venv": ("--venv", True, False, True)}
 
 
 def test_status_tells_a_list_and_a_module_that_are_out_of_date(shop: Checkout) -> None:
     shop.dartsctl("guard", "install")
-    (shop.folder / "dartsctl.toml").write_text(f'name = "shop"\n[ports.production]\ndarts-app = {shop.production + 1}\n')
+    (shop.folder / "dartsctl.toml").write_text(
+        f'name = "shop"\n[ports.production]\ndarts-app = {shop.production + 1}\n'
+    )
     assert states(shop.document("guard", "status"))[".venv"] == (".venv", True, True, False)
     assert "out of date" in shop.dartsctl("guard", "status").stdout
     assert shop.document("guard", "install")["changed"]
@@ -311,17 +356,26 @@ def test_a_damaged_guard_is_told_and_mended(shop: Checkout) -> None:
     assert (state["damaged"], state["up_to_date"]) == (False, True)
 
 
-def test_no_port_is_taken_off_the_list_where_the_production_stack_cannot_be_asked(shop: Checkout) -> None:
+def test_no_port_is_taken_off_the_list_where_the_production_stack_cannot_be_asked(
+    shop: Checkout,
+) -> None:
     guards.install(shop.site, {shop.production + 1: "web"})
     (shop.folder / "compose.prod.yml").write_text("services: {}\n")
     done = shop.dartsctl("guard", "install")
-    assert done.stdout == f"{shop.venv}: production's ports {shop.production}, {shop.production + 1} are refused\n"
-    assert "could not be asked which ports it publishes: production needs" in done.stderr, "there is no .env.production on this machine"
+    assert (
+        done.stdout
+        == f"{shop.venv}: production's ports {shop.production}, {shop.production + 1} are refused\n"
+    )
+    assert "could not be asked which ports it publishes: production needs" in done.stderr, (
+        "there is no .env.production on this machine"
+    )
     assert states(shop.document("guard", "status"))[".venv"] == (".venv", True, True, True)
     assert shop.dartsctl("guard", "remove").returncode == 0
 
 
-def test_of_several_the_one_that_the_server_would_use_is_taken_and_the_others_are_told(shop: Checkout, tmp_path: Path) -> None:
+def test_of_several_the_one_that_the_server_would_use_is_taken_and_the_others_are_told(
+    shop: Checkout, tmp_path: Path
+) -> None:
     venv.create(tmp_path / "active", symlinks=True)
     active = str(tmp_path / "active")
     done = shop.dartsctl("guard", "install", VIRTUAL_ENV=active)
@@ -329,7 +383,10 @@ def test_of_several_the_one_that_the_server_would_use_is_taken_and_the_others_ar
     assert f"VIRTUAL_ENV: dartsctl guard install --venv {active}" in done.stderr
     assert guards.read(next((tmp_path / "active").glob("lib/python*/site-packages"))) is None
     shop.dartsctl("guard", "install", "--venv", active)
-    assert f"dartsctl guard remove --venv {active}" in shop.dartsctl("guard", "remove", VIRTUAL_ENV=active).stderr
+    assert (
+        f"dartsctl guard remove --venv {active}"
+        in shop.dartsctl("guard", "remove", VIRTUAL_ENV=active).stderr
+    )
 
 
 def test_install_says_where_it_does_nothing(shop: Checkout) -> None:
@@ -339,9 +396,17 @@ def test_install_says_where_it_does_nothing(shop: Checkout) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "code"), [(("install",), 1), (("remove",), 1), (("install", "--venv", "/usr"), 2), (("remove", "--venv", "gone"), 2)]
+    ("words", "code"),
+    [
+        (("install",), 1),
+        (("remove",), 1),
+        (("install", "--venv", "/usr"), 2),
+        (("remove", "--venv", "gone"), 2),
+    ],
 )
-def test_what_is_no_virtual_environment_is_refused_with_a_way_on(tmp_path: Path, words: tuple[str, ...], code: int) -> None:
+def test_what_is_no_virtual_environment_is_refused_with_a_way_on(
+    tmp_path: Path, words: tuple[str, ...], code: int
+) -> None:
     one = Checkout(tmp_path, tmp_path / "state", 0)
     done = one.dartsctl("guard", *words, CONDA_PREFIX="/opt/conda")
     assert done.returncode == code, done.stderr
@@ -367,27 +432,60 @@ def test_the_same_virtual_environment_works_unguarded_in_a_container(tmp_path: P
     one = Checkout(tmp_path, tmp_path / "state", 5000)
     (tmp_path / "app").mkdir()
     image = "python:3.12-slim"
-    docker("run", "--rm", "-v", f"{tmp_path}/app:/app", image, "python3", "-m", "venv", "--without-pip", "/app/.venv")
-    assert one.document("guard", "install", "--venv", tmp_path / "app" / ".venv")["ports"]["5000"] == "darts-app"
+    docker(
+        "run",
+        "--rm",
+        "-v",
+        f"{tmp_path}/app:/app",
+        image,
+        "python3",
+        "-m",
+        "venv",
+        "--without-pip",
+        "/app/.venv",
+    )
+    assert (
+        one.document("guard", "install", "--venv", tmp_path / "app" / ".venv")["ports"]["5000"]
+        == "darts-app"
+    )
     bind = "import socket, sys; socket.create_server(('0.0.0.0', 5000)); print('bound', sys.prefix)"
     for place in ("/app", "/elsewhere"):
         words = ("-v", f"{tmp_path}/app:{place}:ro", image, f"{place}/.venv/bin/python")
-        done = subprocess.run(["docker", "run", "--rm", *words, "-c", bind], capture_output=True, text=True, check=False, timeout=60)
+        done = subprocess.run(
+            ["docker", "run", "--rm", *words, "-c", bind],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
         assert (done.returncode, done.stdout, done.stderr) == (0, f"bound {place}/.venv\n", "")
         insisting = subprocess.run(
-            ["docker", "run", "--rm", "-e", "DARTSCTL_GUARD=on", *words, "-c", bind], capture_output=True, text=True, check=False, timeout=60
+            ["docker", "run", "--rm", "-e", "DARTSCTL_GUARD=on", *words, "-c", bind],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
         )
-        assert "port 5000 belongs to production's darts-app" in insisting.stderr, "it is there, and only the container lifts it"
+        assert "port 5000 belongs to production's darts-app" in insisting.stderr, (
+            "it is there, and only the container lifts it"
+        )
 
 
 # --- refresh ------------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.engine
-def test_prod_check_brings_the_guards_of_all_its_checkouts_up_to_date(live: LiveStack, own_state_folder: Path, tmp_path: Path) -> None:
+def test_prod_check_brings_the_guards_of_all_its_checkouts_up_to_date(
+    live: LiveStack, own_state_folder: Path, tmp_path: Path
+) -> None:
     from live.stack import sleeper
 
-    live.compose({"web": sleeper(f"127.0.0.1:{live.ports[0]}:80"), "db": sleeper(f"127.0.0.1:{live.ports[1]}:80")})
+    live.compose(
+        {
+            "web": sleeper(f"127.0.0.1:{live.ports[0]}:80"),
+            "db": sleeper(f"127.0.0.1:{live.ports[1]}:80"),
+        }
+    )
     live.settings(f"[ports.production]\ncache = {live.ports[2]}\n")
     main, other, foreign, gone = (tmp_path / name for name in ("main", "other", "foreign", "gone"))
     for folder in (main, other, foreign, gone):
@@ -398,14 +496,25 @@ def test_prod_check_brings_the_guards_of_all_its_checkouts_up_to_date(live: Live
     assert live.run("guard", "install", "--venv", foreign, cwd=tmp_path / "shop").code == 0
     assert ports(main) == {live.ports[0]: "web", live.ports[1]: "db", live.ports[2]: "cache"}
 
-    live.compose({"web": sleeper(f"127.0.0.1:{live.ports[3]}:80"), "db": sleeper(f"127.0.0.1:{live.ports[1]}:80")})
+    live.compose(
+        {
+            "web": sleeper(f"127.0.0.1:{live.ports[3]}:80"),
+            "db": sleeper(f"127.0.0.1:{live.ports[1]}:80"),
+        }
+    )
     live.run("guard", "remove", "--venv", gone)
     before = ports(foreign)
     assert live.run("prod", "check", "--dry-run").code == 0
     assert live.run("prod", "check", "db").code == 0
-    assert ports(main) == {live.ports[0]: "web", live.ports[1]: "db", live.ports[2]: "cache"}, "not by a part of the stack, nor by a dry run"
+    assert ports(main) == {live.ports[0]: "web", live.ports[1]: "db", live.ports[2]: "cache"}, (
+        "not by a part of the stack, nor by a dry run"
+    )
     assert live.run("prod", "check").code == 0
-    assert ports(main) == ports(other) == {live.ports[3]: "web", live.ports[1]: "db", live.ports[2]: "cache"}
+    assert (
+        ports(main)
+        == ports(other)
+        == {live.ports[3]: "web", live.ports[1]: "db", live.ports[2]: "cache"}
+    )
     assert ports(foreign) == before, "another production's"
     assert ports(gone) == {}
 
@@ -415,7 +524,12 @@ def test_prod_check_brings_the_guards_of_all_its_checkouts_up_to_date(live: Live
     assert live.ports[4] not in ports(main)
     assert live.run("prod", "up").code == 3
     assert ports(main) == {live.ports[4]: "web", live.ports[2]: "cache"}, "whoever has the port now"
-    live.compose({"web": sleeper(f"127.0.0.1:{live.ports[3]}:80"), "db": sleeper(f"127.0.0.1:{live.ports[1]}:80")})
+    live.compose(
+        {
+            "web": sleeper(f"127.0.0.1:{live.ports[3]}:80"),
+            "db": sleeper(f"127.0.0.1:{live.ports[1]}:80"),
+        }
+    )
     assert live.run("prod", "check").code == 0
 
     module = next(main.glob("lib/python*/site-packages/_dartsctl_guard/__init__.py"))
@@ -425,7 +539,9 @@ def test_prod_check_brings_the_guards_of_all_its_checkouts_up_to_date(live: Live
 
 
 @pytest.mark.engine
-def test_a_guard_that_has_gone_is_told_once_and_one_that_cannot_be_written_never_fails_the_check(live: LiveStack, tmp_path: Path) -> None:
+def test_a_guard_that_has_gone_is_told_once_and_one_that_cannot_be_written_never_fails_the_check(
+    live: LiveStack, tmp_path: Path
+) -> None:
     from live.stack import sleeper
 
     live.compose({"web": sleeper(f"127.0.0.1:{live.ports[0]}:80")})
@@ -444,7 +560,10 @@ def test_a_guard_that_has_gone_is_told_once_and_one_that_cannot_be_written_never
         package.parent.chmod(0o555)
     said = live.run("prod", "check", "-v")
     assert said.code == 0
-    assert f"the guard in {anew} has gone; to install it again: dartsctl guard install --venv {anew}" in said.err
+    assert (
+        f"the guard in {anew} has gone; to install it again: dartsctl guard install --venv {anew}"
+        in said.err
+    )
     assert f"the guard in {broken} was not brought up to date" in said.err
     assert str(away) not in said.err
     assert "has gone" not in live.run("prod", "check", "-v").err

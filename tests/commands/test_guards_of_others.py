@@ -39,7 +39,16 @@ def shared() -> Iterator[Path]:
 def dartsctl(folder: Path, state: Path, *words: str) -> subprocess.CompletedProcess[str]:
     environ = {**os.environ, "DARTSCTL_STATE_DIR": str(state), "DARTSCTL_GUARD": "on"}
     argv = [sys.executable, "-m", "dartsctl", *words]
-    return subprocess.run(argv, cwd=folder, env=environ, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(
+        argv,
+        cwd=folder,
+        env=environ,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
 
 
 def test_root_sees_whose_they_are_and_executes_nothing(shared: Path, tmp_path: Path) -> None:
@@ -48,12 +57,17 @@ def test_root_sees_whose_they_are_and_executes_nothing(shared: Path, tmp_path: P
     said = dartsctl(tmp_path, shared, "guard", "status")
     assert f"a guard of another user ({BOB}), not looked at: {shared}/their-venv" in said.stderr
     document = json.loads(dartsctl(tmp_path, shared, "guard", "status", "--json").stdout)
-    assert (document["guards"], document["of_others"]) == ([], [{"venv": f"{shared}/their-venv", "user": str(BOB)}])
+    assert (document["guards"], document["of_others"]) == (
+        [],
+        [{"venv": f"{shared}/their-venv", "user": str(BOB)}],
+    )
     assert not (shared / "executed").exists()
 
 
 def test_even_a_named_one_is_only_read(shared: Path, tmp_path: Path) -> None:
-    done = dartsctl(tmp_path, shared, "guard", "status", "--venv", str(shared / "their-venv"), "--json")
+    done = dartsctl(
+        tmp_path, shared, "guard", "status", "--venv", str(shared / "their-venv"), "--json"
+    )
     (state,) = json.loads(done.stdout)["guards"]
     assert (state["installed"], state["active"]) == (True, True)
     assert not (shared / "executed").exists()

@@ -16,16 +16,38 @@ from own_ports import free_ports
 
 MACHINES: dict[str, tuple[Callable[[Machine], object], str]] = {
     "nothing": (lambda _: None, "Docker is not installed here"),
-    "docker alone": (lambda one: one.program("docker", NO_PLUGIN), "Docker's Compose plugin is missing"),
-    "v1": (lambda one: (one.program("docker", NO_PLUGIN), one.program("docker-compose", "echo 1.29.2")), "only Compose v1 is here"),
+    "docker alone": (
+        lambda one: one.program("docker", NO_PLUGIN),
+        "Docker's Compose plugin is missing",
+    ),
+    "v1": (
+        lambda one: (
+            one.program("docker", NO_PLUGIN),
+            one.program("docker-compose", "echo 1.29.2"),
+        ),
+        "only Compose v1 is here",
+    ),
     "old": (lambda one: write_script(one.plugin, "echo 2.20.3"), "Compose 2.20.3"),
     "a folder": (lambda one: one.plugin.mkdir(parents=True), "is a folder"),
-    "no interpreter": (lambda one: write_script(one.plugin, "", interpreter="/no/such"), "its interpreter is missing"),
+    "no interpreter": (
+        lambda one: write_script(one.plugin, "", interpreter="/no/such"),
+        "its interpreter is missing",
+    ),
     "broken docker": (lambda one: one.program("docker", "exec no-such-program"), "exit code 127"),
     "garbage": (lambda one: one.program("docker", "echo hello"), "said 'hello'"),
     "podman": (lambda one: one.program("docker", PODMAN), "Podman's stand-in"),
 }
-COMPOSE_VERBS = ["check -f compose.json", "prod check", "prod up", "prod down", "prod config", "prod logs", "prod restart", "dev up", "dev check"]
+COMPOSE_VERBS = [
+    "check -f compose.json",
+    "prod check",
+    "prod up",
+    "prod down",
+    "prod config",
+    "prod logs",
+    "prod restart",
+    "dev up",
+    "dev check",
+]
 SERVER = "[server]\ncommand = ['{python}', '-c', 'print(\"the server ran\")']\n"
 
 
@@ -34,18 +56,40 @@ def project(tmp_path: Path) -> Path:
     """A project of one service, with a server that ends at once."""
     folder = tmp_path / "project"
     folder.mkdir()
-    (folder / "compose.json").write_text(json.dumps({"services": {"web": {"image": "dartsctl-test/busybox:1"}}}))
+    (folder / "compose.json").write_text(
+        json.dumps({"services": {"web": {"image": "dartsctl-test/busybox:1"}}})
+    )
     first = free_ports(4)[0]
-    tables = "".join(f'[{name}]\nfiles = ["compose.json"]\nproject = "half-{name}"\nenv_files = []\n' for name in ("dev", "prod"))
-    (folder / "dartsctl.toml").write_text(f'{tables}[ports]\ndev_range = "{first}-{first + 3}"\n{SERVER}services = "optional"\n')
+    tables = "".join(
+        f'[{name}]\nfiles = ["compose.json"]\nproject = "half-{name}"\nenv_files = []\n'
+        for name in ("dev", "prod")
+    )
+    (folder / "dartsctl.toml").write_text(
+        f'{tables}[ports]\ndev_range = "{first}-{first + 3}"\n{SERVER}services = "optional"\n'
+    )
     return folder
 
 
-def dartsctl(project: Path, machine: Machine, words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+def dartsctl(
+    project: Path, machine: Machine, words: str, **variables: str
+) -> subprocess.CompletedProcess[str]:
     """`dartsctl WORDS` on that machine; never a traceback, never a bug."""
-    environ = {**machine.environ, "DARTSCTL_STATE_DIR": os.environ["DARTSCTL_STATE_DIR"], **variables}
+    environ = {
+        **machine.environ,
+        "DARTSCTL_STATE_DIR": os.environ["DARTSCTL_STATE_DIR"],
+        **variables,
+    }
     argv = [sys.executable, "-m", "dartsctl", *words.split()]
-    done = subprocess.run(argv, cwd=project, env=environ, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(
+        argv,
+        cwd=project,
+        env=environ,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
     assert "Traceback" not in done.stderr
     assert done.returncode != 70, done.stderr
     return done
@@ -53,9 +97,14 @@ def dartsctl(project: Path, machine: Machine, words: str, **variables: str) -> s
 
 @pytest.mark.parametrize(
     ("kind", "words"),
-    [*(("docker alone", words) for words in COMPOSE_VERBS), *((kind, "prod check") for kind in MACHINES)],
+    [
+        *(("docker alone", words) for words in COMPOSE_VERBS),
+        *((kind, "prod check") for kind in MACHINES),
+    ],
 )
-def test_without_a_usable_compose_it_is_exit_5_and_what_is_missing(project: Path, machine: Machine, kind: str, words: str) -> None:
+def test_without_a_usable_compose_it_is_exit_5_and_what_is_missing(
+    project: Path, machine: Machine, kind: str, words: str
+) -> None:
     make, sentence = MACHINES[kind]
     make(machine)
     done = dartsctl(project, machine, words)
@@ -67,7 +116,9 @@ def test_without_a_usable_compose_it_is_exit_5_and_what_is_missing(project: Path
 
 
 @pytest.mark.parametrize("words", ["prod ps", "doctor", "doctor --json"])
-def test_what_needs_the_engine_says_that_it_is_missing(project: Path, machine: Machine, words: str) -> None:
+def test_what_needs_the_engine_says_that_it_is_missing(
+    project: Path, machine: Machine, words: str
+) -> None:
     machine.program("docker", NO_PLUGIN)
     done = dartsctl(project, machine, words)
     assert done.returncode == 5, done.stderr
@@ -75,7 +126,9 @@ def test_what_needs_the_engine_says_that_it_is_missing(project: Path, machine: M
 
 
 @pytest.mark.parametrize("kind", MACHINES)
-def test_dev_goes_on_without_optional_services_and_says_so_in_one_line(project: Path, machine: Machine, kind: str) -> None:
+def test_dev_goes_on_without_optional_services_and_says_so_in_one_line(
+    project: Path, machine: Machine, kind: str
+) -> None:
     make, sentence = MACHINES[kind]
     make(machine)
     done = dartsctl(project, machine, "dev")
@@ -88,7 +141,10 @@ def test_dev_goes_on_without_optional_services_and_says_so_in_one_line(project: 
 
 
 def test_dev_with_an_engine_that_is_away_goes_on_too(project: Path, machine: Machine) -> None:
-    write_script(machine.plugin, f"case \"$*\" in *version*) echo 2.40.3 ;; *) cat '{project}/model.json' ;; esac")
+    write_script(
+        machine.plugin,
+        f"case \"$*\" in *version*) echo 2.40.3 ;; *) cat '{project}/model.json' ;; esac",
+    )
     model = {"name": "half-dev", "services": {"web": {"image": "web"}}, "networks": {}}
     (project / "model.json").write_text(json.dumps(model))
     done = dartsctl(project, machine, "dev", PATH="/usr/bin:/bin")
@@ -99,11 +155,25 @@ def test_dev_with_an_engine_that_is_away_goes_on_too(project: Path, machine: Mac
 @pytest.mark.parametrize(
     ("address", "docker"),
     [
-        *((address, NO_PLUGIN) for address in ("ssh://nobody@127.0.0.1:1", "npipe:////./pipe/docker_engine", "nonsense", "foo://bar", "unix://")),
-        *(("tcp://127.0.0.1:1", docker) for docker in (None, NO_PLUGIN, "echo hello", "exec no-such-program")),
+        *(
+            (address, NO_PLUGIN)
+            for address in (
+                "ssh://nobody@127.0.0.1:1",
+                "npipe:////./pipe/docker_engine",
+                "nonsense",
+                "foo://bar",
+                "unix://",
+            )
+        ),
+        *(
+            ("tcp://127.0.0.1:1", docker)
+            for docker in (None, NO_PLUGIN, "echo hello", "exec no-such-program")
+        ),
     ],
 )
-def test_an_address_that_leads_to_no_engine_is_exit_5(project: Path, machine: Machine, address: str, docker: str | None) -> None:
+def test_an_address_that_leads_to_no_engine_is_exit_5(
+    project: Path, machine: Machine, address: str, docker: str | None
+) -> None:
     if docker is not None:
         machine.program("docker", docker)
     done = dartsctl(project, machine, "prod ps", DOCKER_HOST=address)
@@ -111,13 +181,19 @@ def test_an_address_that_leads_to_no_engine_is_exit_5(project: Path, machine: Ma
     assert "error: " in done.stderr
 
 
-def test_a_remote_engine_needs_the_docker_command_and_that_is_said(project: Path, machine: Machine) -> None:
+def test_a_remote_engine_needs_the_docker_command_and_that_is_said(
+    project: Path, machine: Machine
+) -> None:
     done = dartsctl(project, machine, "prod ps", DOCKER_HOST="tcp://127.0.0.1:1")
     assert "is reached through the docker command, which is not installed here" in done.stderr
 
 
-@pytest.mark.parametrize("words", ["prod ps", "prod ps --json", "prod check", "doctor", "doctor --json", "ports", "dev"])
-def test_the_password_of_an_engines_address_is_never_shown(project: Path, machine: Machine, words: str) -> None:
+@pytest.mark.parametrize(
+    "words", ["prod ps", "prod ps --json", "prod check", "doctor", "doctor --json", "ports", "dev"]
+)
+def test_the_password_of_an_engines_address_is_never_shown(
+    project: Path, machine: Machine, words: str
+) -> None:
     machine.program("docker", 'echo "cannot reach $DOCKER_HOST $*" >&2; exit 1')
     done = dartsctl(project, machine, words, DOCKER_HOST="tcp://user:canary@127.0.0.1:1")
     assert "canary" not in done.stdout + done.stderr

@@ -14,7 +14,9 @@ from two_users import ANN, BOB, as_user, needs_root, public_folder
 
 
 @needs_root
-def test_the_state_goes_into_a_private_folder_of_the_temporary_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_state_goes_into_a_private_folder_of_the_temporary_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     with public_folder(mode=0o1777) as temporary:
         for name in ("HOME", "USER", "LOGNAME", "DARTSCTL_STATE_DIR", "XDG_STATE_HOME"):
             monkeypatch.delenv(name, raising=False)
@@ -34,7 +36,19 @@ def test_the_state_goes_into_a_private_folder_of_the_temporary_one(monkeypatch: 
 
 
 @needs_root
-@pytest.mark.parametrize("words", ["init --yes", "run -- true", "dev --no-services", "dev down", "dev list", "ports", "history", "guard status"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        "init --yes",
+        "run -- true",
+        "dev --no-services",
+        "dev down",
+        "dev list",
+        "ports",
+        "history",
+        "guard status",
+    ],
+)
 def test_no_verb_fails_for_want_of_a_name_or_a_home(words: str) -> None:
     with public_folder(BOB) as folder:
         (folder / "run.py").write_text("")
@@ -49,7 +63,14 @@ def test_no_verb_fails_for_want_of_a_name_or_a_home(words: str) -> None:
 
 def dartsctl_as_nobody_known(folder: Path, words: str) -> subprocess.CompletedProcess[str]:
     """The command as BOB, who keeps the right to read this interpreter and nothing else of root's."""
-    python = ["setpriv", f"--reuid={BOB}", f"--regid={BOB}", "--clear-groups", "--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
+    python = [
+        "setpriv",
+        f"--reuid={BOB}",
+        f"--regid={BOB}",
+        "--clear-groups",
+        "--inh-caps=+dac_read_search",
+        "--ambient-caps=+dac_read_search",
+    ]
     return subprocess.run(
         [*python, sys.executable, "-m", "dartsctl", *words.split()],
         cwd=folder,
@@ -65,7 +86,15 @@ def dartsctl_as_nobody_known(folder: Path, words: str) -> subprocess.CompletedPr
 def test_a_state_folder_named_from_a_folder_that_has_gone_is_one_sentence(tmp_path: Path) -> None:
     script = f"mkdir gone; cd gone; rmdir ../gone; exec {sys.executable} -m dartsctl dev list"
     environ = {**os.environ, "DARTSCTL_STATE_DIR": "state"}
-    done = subprocess.run(["sh", "-c", script], cwd=tmp_path, env=environ, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(
+        ["sh", "-c", script],
+        cwd=tmp_path,
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
     assert (done.returncode, done.stderr.count("error:")) == (2, 1), done.stderr
 
 
@@ -77,5 +106,10 @@ def test_an_env_file_that_is_a_link_to_nothing_is_told_as_that(tmp_path: Path, n
     (tmp_path / name).symlink_to("nowhere")
     stack = "dev" if name == ".env" else "prod"
     words = [sys.executable, "-m", "dartsctl", stack, "check"]
-    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
-    assert (done.returncode, "is a link to nothing" in done.stderr) == (2 if stack == "dev" else 4, True), done.stderr
+    done = subprocess.run(
+        words, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.returncode, "is a link to nothing" in done.stderr) == (
+        2 if stack == "dev" else 4,
+        True,
+    ), done.stderr

@@ -31,9 +31,15 @@ FLOODS = f"{VERSION}\nexec cat /dev/zero"
 COMPLAINS_WITHOUT_END = f"{VERSION}\nhead -c 200000000 /dev/zero >&2; exit 1"
 
 
-@pytest.mark.parametrize("script", [HANGS, HANGS_ALTOGETHER, f"trap '' TERM INT\n{HANGS}"], ids=["config", "everything", "stubborn"])
+@pytest.mark.parametrize(
+    "script",
+    [HANGS, HANGS_ALTOGETHER, f"trap '' TERM INT\n{HANGS}"],
+    ids=["config", "everything", "stubborn"],
+)
 @pytest.mark.parametrize("words", ["run -- true", "dev --no-services"])
-def test_a_server_does_not_wait_for_a_compose_that_hangs(project: Project, script: str, words: str) -> None:
+def test_a_server_does_not_wait_for_a_compose_that_hangs(
+    project: Project, script: str, words: str
+) -> None:
     project.compose(script)
     ended = project.run(words)
     assert ended.code == 0, ended
@@ -52,7 +58,9 @@ def test_documented_production_ports_are_refused_all_the_same(project: Project) 
 @pytest.mark.parametrize("script", [FLOODS, COMPLAINS_WITHOUT_END], ids=["stdout", "stderr"])
 def test_a_compose_that_floods_costs_little_memory(project: Project, script: str) -> None:
     project.compose(script)
-    for ended in project.measure("check -f compose.json --no-engine", "prod config", "prod up", within=120):
+    for ended in project.measure(
+        "check -f compose.json --no-engine", "prod config", "prod up", within=120
+    ):
         assert ended.code in (1, 5), ended
         assert ended.error
         assert ended.seconds < 60
@@ -60,7 +68,9 @@ def test_a_compose_that_floods_costs_little_memory(project: Project, script: str
 
 
 @pytest.mark.parametrize("flood", ["cat /dev/zero", "yes", "yes >&2"])
-def test_an_up_that_floods_ends_with_its_deadline_and_costs_little_memory(project: Project, flood: str) -> None:
+def test_an_up_that_floods_ends_with_its_deadline_and_costs_little_memory(
+    project: Project, flood: str
+) -> None:
     project.compose(f"HEALTHY\n{flood}")
     with engine(project.folder, hostile_engine.is_well):
         ended = project.run("prod up --quiet --wait-timeout 2", within=120)
@@ -69,15 +79,23 @@ def test_an_up_that_floods_ends_with_its_deadline_and_costs_little_memory(projec
     assert ended.megabytes < MEGABYTES
 
 
-@pytest.mark.parametrize("start", ["sleep 600 &", "setsid sleep 600 &"], ids=["background job", "daemon"])
-def test_a_child_of_composes_that_keeps_the_pipe_is_not_waited_for(project: Project, start: str) -> None:
+@pytest.mark.parametrize(
+    "start", ["sleep 600 &", "setsid sleep 600 &"], ids=["background job", "daemon"]
+)
+def test_a_child_of_composes_that_keeps_the_pipe_is_not_waited_for(
+    project: Project, start: str
+) -> None:
     project.compose(f"{VERSION}\n{start}\nHEALTHY")
-    for ended in project.measure("check -f compose.json --no-engine", "prod config", "run -- true", within=60):
+    for ended in project.measure(
+        "check -f compose.json --no-engine", "prod config", "run -- true", within=60
+    ):
         assert ended.code == 0, ended
         assert ended.seconds < 20
 
 
-def test_a_compose_that_ignores_every_signal_does_not_outlive_the_deadline(project: Project) -> None:
+def test_a_compose_that_ignores_every_signal_does_not_outlive_the_deadline(
+    project: Project,
+) -> None:
     project.compose("HEALTHY\ntrap '' INT TERM\necho working\nwhile :; do sleep 1; done")
     with engine(project.folder, hostile_engine.is_well) as address:
         ended = project.run("prod up --wait-timeout 1", DOCKER_HOST=address)
@@ -85,7 +103,9 @@ def test_a_compose_that_ignores_every_signal_does_not_outlive_the_deadline(proje
     assert ended.seconds < 50
 
 
-def test_a_compose_that_hangs_is_given_up(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_compose_that_hangs_is_given_up(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
     project.compose(HANGS)
     monkeypatch.setenv("DOCKER_CONFIG", project.environ["DOCKER_CONFIG"])
     environment = adhoc(files=[project.folder / "compose.json"], directory=project.folder)
@@ -95,13 +115,24 @@ def test_a_compose_that_hangs_is_given_up(project: Project, monkeypatch: pytest.
             ask()
 
 
-def test_down_has_a_deadline_that_is_told(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_down_has_a_deadline_that_is_told(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
     project.compose("HEALTHY\nexec sleep 600")
     for name in ("DOCKER_CONFIG", "DOCKER_HOST"):
         monkeypatch.setenv(name, project.environ[name])
-    environment = adhoc(files=[project.folder / "compose.json"], project="shop", directory=project.folder)
-    with engine(project.folder, hostile_engine.is_well), pytest.raises(TimedOut, match="`down` did not end within 1 s") as caught:
-        down(DownRequest(environment, overhead=1), compose=Compose(environment), screen=Screen(quiet=True))
+    environment = adhoc(
+        files=[project.folder / "compose.json"], project="shop", directory=project.folder
+    )
+    with (
+        engine(project.folder, hostile_engine.is_well),
+        pytest.raises(TimedOut, match="`down` did not end within 1 s") as caught,
+    ):
+        down(
+            DownRequest(environment, overhead=1),
+            compose=Compose(environment),
+            screen=Screen(quiet=True),
+        )
     assert "--timeout 0" in caught.value.hint
 
 
@@ -121,7 +152,9 @@ def is_alive(pid: int) -> bool:
 
 @pytest.mark.parametrize("trap", ["", "trap '' TERM INT HUP"], ids=["obedient", "stubborn"])
 @pytest.mark.parametrize("words", ["prod up", "prod down"])
-def test_compose_and_its_children_end_when_dartsctl_is_killed(project: Project, words: str, trap: str) -> None:
+def test_compose_and_its_children_end_when_dartsctl_is_killed(
+    project: Project, words: str, trap: str
+) -> None:
     note = project.folder / "pids"
     project.compose(f"HEALTHY\n{trap}\nsleep 600 &\necho $$ $! > {note}\nwait; sleep 600")
     with engine(project.folder, hostile_engine.is_well) as address:

@@ -34,13 +34,17 @@ MEGABYTES = 150
     ],
     ids=lambda value: value if isinstance(value, str) else value.__name__,
 )
-def test_a_sick_engine_holds_no_verb_and_costs_little_memory(project: Project, behaviour: Behaviour, sentence: str) -> None:
+def test_a_sick_engine_holds_no_verb_and_costs_little_memory(
+    project: Project, behaviour: Behaviour, sentence: str
+) -> None:
     with engine(project.folder, behaviour) as address:
         ended = project.measure(*VERBS, "ports", within=WITHIN, DOCKER_HOST=address)
     for call in ended:
         assert call.seconds < WITHIN * 0.75, call
         assert call.megabytes < MEGABYTES, call
-        assert call.code == (0 if call.words == "ports" else 5), call  # `ports` has more to tell than the engine's part
+        assert call.code == (0 if call.words == "ports" else 5), (
+            call
+        )  # `ports` has more to tell than the engine's part
         assert "Traceback" not in call.err
         if call.words not in ("ports", "doctor"):
             assert sentence in call.error

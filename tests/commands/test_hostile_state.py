@@ -16,15 +16,28 @@ from two_users import ANN, Victim, as_user, needs_root, public_folder
 
 SOURCE = Path(__file__).parents[2] / "src"
 RUN = ("run", "--", sys.executable, "-c", "pass")
-COMMANDS: tuple[tuple[str, ...], ...] = (("history",), ("history", "--json"), ("dev", "list"), ("guard", "status"), ("ports",), RUN)
+COMMANDS: tuple[tuple[str, ...], ...] = (
+    ("history",),
+    ("history", "--json"),
+    ("dev", "list"),
+    ("guard", "status"),
+    ("ports",),
+    RUN,
+)
 EXPECTED = {0, 1, 4, 5}
 """5: there may be no engine here."""
 PATIENCE = 20  # seconds for a command that takes half of one
 
 
-def dartsctl(words: Sequence[str], folder: Path, state: Path, **environ: str) -> subprocess.CompletedProcess[str]:
+def dartsctl(
+    words: Sequence[str], folder: Path, state: Path, **environ: str
+) -> subprocess.CompletedProcess[str]:
     """Run it in `folder`; it must end, and without a traceback."""
-    plain = {name: value for name, value in os.environ.items() if not name.startswith(("DARTSCTL_", "SUDO_"))}
+    plain = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("DARTSCTL_", "SUDO_"))
+    }
     done = subprocess.run(
         [sys.executable, "-m", "dartsctl", *words],
         cwd=folder,
@@ -72,7 +85,14 @@ def pipes(state: Path) -> None:
 
 
 def folders(state: Path) -> None:
-    for name in ("history.jsonl", "history.lock", "README.txt", "overrides/shop-dev.json", "guards/x.json", "ports/5001.lock"):
+    for name in (
+        "history.jsonl",
+        "history.lock",
+        "README.txt",
+        "overrides/shop-dev.json",
+        "guards/x.json",
+        "ports/5001.lock",
+    ):
         (state / name).mkdir(parents=True)
 
 
@@ -93,7 +113,9 @@ def large(state: Path) -> None:
 
 @pytest.mark.parametrize("words", COMMANDS, ids=lambda words: " ".join(words[:2]))
 @pytest.mark.parametrize("spoil", [deep, pipes, folders, files, large])
-def test_garbage_in_the_state_folder_breaks_no_command(tmp_path: Path, project: Path, spoil: Callable[[Path], None], words: tuple[str, ...]) -> None:
+def test_garbage_in_the_state_folder_breaks_no_command(
+    tmp_path: Path, project: Path, spoil: Callable[[Path], None], words: tuple[str, ...]
+) -> None:
     state = tmp_path / "state"
     state.mkdir()
     spoil(state)
@@ -114,13 +136,27 @@ def anns() -> Iterator[Path]:
         yield folder
 
 
-PLANTED = ("history.jsonl", "history.lock", "README.txt", "ports", "checkouts", "overrides", "guards", "reports", "projects")
+PLANTED = (
+    "history.jsonl",
+    "history.lock",
+    "README.txt",
+    "ports",
+    "checkouts",
+    "overrides",
+    "guards",
+    "reports",
+    "projects",
+)
 
 
 @needs_root
-@pytest.mark.parametrize("words", [("guard", "install"), *COMMANDS], ids=lambda words: " ".join(words[:2]))
+@pytest.mark.parametrize(
+    "words", [("guard", "install"), *COMMANDS], ids=lambda words: " ".join(words[:2])
+)
 @pytest.mark.parametrize("sudo", [True, False])
-def test_root_is_led_nowhere_by_links_in_a_users_state_folder(tmp_path: Path, anns: Path, project: Path, words: tuple[str, ...], sudo: bool) -> None:
+def test_root_is_led_nowhere_by_links_in_a_users_state_folder(
+    tmp_path: Path, anns: Path, project: Path, words: tuple[str, ...], sudo: bool
+) -> None:
     target = tmp_path / "roots"
     target.mkdir()
     victims = [Victim.at(target / name) for name in ("victim", "shop.json", "5001.lock")]
@@ -131,7 +167,12 @@ def test_root_is_led_nowhere_by_links_in_a_users_state_folder(tmp_path: Path, an
             (anns / name).symlink_to(victims[0].path if is_file else target)
 
     as_user(ANN, plant)
-    dartsctl(words, project, anns, **({"SUDO_UID": str(ANN), "SUDO_GID": str(ANN), "SUDO_USER": "ann"} if sudo else {}))
+    dartsctl(
+        words,
+        project,
+        anns,
+        **({"SUDO_UID": str(ANN), "SUDO_GID": str(ANN), "SUDO_USER": "ann"} if sudo else {}),
+    )
     assert all(victim.is_untouched() for victim in victims)
     assert {path.name for path in target.iterdir()} == {"victim", "shop.json", "5001.lock"}
     assert {path.name for path in anns.iterdir()} == set(PLANTED)
@@ -139,7 +180,9 @@ def test_root_is_led_nowhere_by_links_in_a_users_state_folder(tmp_path: Path, an
 
 
 @needs_root
-def test_without_sudo_root_does_not_use_the_state_folder_of_another_user(anns: Path, project: Path) -> None:
+def test_without_sudo_root_does_not_use_the_state_folder_of_another_user(
+    anns: Path, project: Path
+) -> None:
     refused = dartsctl(RUN, project, anns)
     assert refused.returncode == 4
     assert f"error: {anns} belongs to another user" in refused.stderr

@@ -31,7 +31,9 @@ app.run(host="0.0.0.0", port={port})
 """
 
 
-def test_a_flask_server_on_port_5000_stops_prod_up_before_it_begins_and_the_stack_is_healthy_once_it_has_gone(production: LiveStack) -> None:
+def test_a_flask_server_on_port_5000_stops_prod_up_before_it_begins_and_the_stack_is_healthy_once_it_has_gone(
+    production: LiveStack,
+) -> None:
     from live.production import owners
     from live.stack import until
 
@@ -57,10 +59,12 @@ def test_a_flask_server_on_port_5000_stops_prod_up_before_it_begins_and_the_stac
     for secret in ("canary-postgres", "canary-rabbitmq", "canary-secret", "canary-wso2"):
         assert secret not in refused.text + up.text
 
-    # Everything is where the allocation says; the running stack is no conflict with itself.  # EDGE 36
+    # Everything is where the allocation says; the running stack is no conflict with itself.  # edge-cases.md#36
     ports = production.run("ports", "--json")
     assert {row["port"]: row["owner"] for row in ports.document["production"]} == owners()
-    assert {row["state"] for row in ports.document["production"]} == {"held by its service"}, ports.out
+    assert {row["state"] for row in ports.document["production"]} == {"held by its service"}, (
+        ports.out
+    )
     check = production.run("prod", "check", "--json")
     assert check.code == 0, check.out
     assert {row["verdict"] for row in check.document["bindings"]} == {"held"}

@@ -51,7 +51,9 @@ def test_one_prod_up_names_the_flask_server_on_5000_stops_it_when_told_to_and_br
     assert f"darts-app wants 127.0.0.1:{own_port(5000)}" in question
     assert f"pid {server.pid}" in question
     assert "run.py" in question
-    assert [line.split()[0] for line in lines] == ["wait", "stop", "show", "abort;"], "safest first; production's ports never move"
+    assert [line.split()[0] for line in lines] == ["wait", "stop", "show", "abort;"], (
+        "safest first; production's ports never move"
+    )
     assert production.leftovers() == [], "nothing is made before the answer"
 
     # Details on demand, as often as wanted; then the choice.
@@ -71,7 +73,9 @@ def test_one_prod_up_names_the_flask_server_on_5000_stops_it_when_told_to_and_br
     assert "unhealthy" not in states
 
     history = production.run("history", "--json").document["entries"]
-    assert [(one["action"], one["why"]) for one in history] == [("stop-process", "in the way of darts-app")]
+    assert [(one["action"], one["why"]) for one in history] == [
+        ("stop-process", "in the way of darts-app")
+    ]
     assert "run.py" in history[0]["what"]
     assert history[0]["details"]["pids"] == [server.pid]
     assert "stop-process" in production.run("history").out

@@ -65,9 +65,15 @@ def run(shop: Path) -> Run:
 
 def listing(folder: Path) -> dict[str, str]:
     """Every file with its mode and a hash of what is in it, git's own aside."""
-    files = (path for path in folder.rglob("*") if path.is_file() and ".git" not in path.relative_to(folder).parts)
+    files = (
+        path
+        for path in folder.rglob("*")
+        if path.is_file() and ".git" not in path.relative_to(folder).parts
+    )
     return {
-        path.relative_to(folder).as_posix(): f"{stat.S_IMODE(path.stat().st_mode):04o} {hashlib.sha256(path.read_bytes()).hexdigest()}"
+        path.relative_to(
+            folder
+        ).as_posix(): f"{stat.S_IMODE(path.stat().st_mode):04o} {hashlib.sha256(path.read_bytes()).hexdigest()}"
         for path in files
     }
 
@@ -83,7 +89,14 @@ def test_an_empty_checkout_gets_everything_and_a_second_run_nothing(run: Run, sh
     said = run("--yes")
     assert said.code == 0, said.err
     made = listing(shop)
-    others = {"dartsctl.toml", ".env", ".env.production", ".gitignore", "compose/nginx/certs/tls.crt", "compose/nginx/certs/tls.key"}
+    others = {
+        "dartsctl.toml",
+        ".env",
+        ".env.production",
+        ".gitignore",
+        "compose/nginx/certs/tls.crt",
+        "compose/nginx/certs/tls.key",
+    }
     assert made.keys() == {*template_names("compose"), *others}
     assert said.err.splitlines()[-1] == "next: dartsctl prod up"
     again = run()
@@ -92,13 +105,17 @@ def test_an_empty_checkout_gets_everything_and_a_second_run_nothing(run: Run, sh
     assert listing(shop) == made
 
 
-def test_secrets_are_new_their_own_private_and_never_shown(run: Run, shop: Path, tmp_path: Path) -> None:
+def test_secrets_are_new_their_own_private_and_never_shown(
+    run: Run, shop: Path, tmp_path: Path
+) -> None:
     outputs = [run("--yes", "-v"), run("--json"), run("--dry-run")]
     values = {name: value or "" for name, value in dotenv_values(shop / ".env.production").items()}
     secret = [value for name, value in values.items() if name.endswith(("PASSWORD", "KEY"))]
     assert len(secret) == len(set(secret)) >= 4
     assert all(len(value) == 48 and value.isalnum() for value in secret)
-    assert [mode(shop / name) for name in (".env", ".env.production", "compose/nginx/certs/tls.key")] == [0o600] * 3
+    assert [
+        mode(shop / name) for name in (".env", ".env.production", "compose/nginx/certs/tls.key")
+    ] == [0o600] * 3
     assert judge([Variable(name, value, "") for name, value in values.items()], {}) == ()
     other = tmp_path / "other"
     other.mkdir()
@@ -111,11 +128,16 @@ def test_secrets_are_new_their_own_private_and_never_shown(run: Run, shop: Path,
     assert "PRIVATE KEY" not in everything
 
 
-def test_the_settings_are_the_bundled_stacks_under_the_projects_own_name(run: Run, shop: Path) -> None:
+def test_the_settings_are_the_bundled_stacks_under_the_projects_own_name(
+    run: Run, shop: Path
+) -> None:
     run("--yes")
     settings = load(shop, {})
     assert settings.name == "shop"
-    assert {name: one.project for name, one in settings.environments.items()} == {"dev": "shop-dev", "prod": "shop"}
+    assert {name: one.project for name, one in settings.environments.items()} == {
+        "dev": "shop-dev",
+        "prod": "shop",
+    }
     assert settings.server.directory == shop / "compose" / "sample"
     ours = load(REPOSITORY, {})
     assert settings.ports == ours.ports
@@ -133,14 +155,20 @@ def test_an_app_with_dockerfiles_is_built_instead_of_the_sample(run: Run, shop: 
     assert (server.directory, server.health) == (shop, None)
 
 
-def test_a_dry_run_lists_exactly_what_is_then_written_and_writes_nothing(run: Run, shop: Path) -> None:
+def test_a_dry_run_lists_exactly_what_is_then_written_and_writes_nothing(
+    run: Run, shop: Path
+) -> None:
     said = run("--dry-run", "--json")
     assert said.code == 0
     assert said.document["dry_run"] is True
     assert listing(shop) == {}
     lines = run("--dry-run").out.splitlines()
     assert run("--yes").code == 0
-    planned = {Path(one["path"]).relative_to(shop).as_posix(): one["mode"] for one in said.document["files"] if one["action"] != "keep"}
+    planned = {
+        Path(one["path"]).relative_to(shop).as_posix(): one["mode"]
+        for one in said.document["files"]
+        if one["action"] != "keep"
+    }
     assert planned == {name: line.split()[0] for name, line in listing(shop).items()}
     assert {line.split()[1] for line in lines} == planned.keys()
 
@@ -149,7 +177,9 @@ def test_a_dry_run_lists_exactly_what_is_then_written_and_writes_nothing(run: Ru
 
 
 @pytest.mark.parametrize("words", [(), ("--no-input",), ("--json",)])
-def test_without_a_terminal_nothing_is_written_and_the_flag_is_named(run: Run, shop: Path, words: tuple[str, ...]) -> None:
+def test_without_a_terminal_nothing_is_written_and_the_flag_is_named(
+    run: Run, shop: Path, words: tuple[str, ...]
+) -> None:
     said = run(*words)
     assert said.code == 7
     assert "--yes" in said.text
@@ -157,10 +187,17 @@ def test_without_a_terminal_nothing_is_written_and_the_flag_is_named(run: Run, s
 
 
 @pytest.mark.parametrize(("keys", "code"), [("n", 7), ("\r", 7), ("\x03", 130), ("y", 0)])
-def test_at_a_terminal_the_plan_is_shown_and_asked_about_once(shop: Path, keys: str, code: int) -> None:
+def test_at_a_terminal_the_plan_is_shown_and_asked_about_once(
+    shop: Path, keys: str, code: int
+) -> None:
     environ = {name: value for name, value in os.environ.items() if name != "CI"}
     child = pexpect.spawn(
-        DARTSCTL[0], [*DARTSCTL[1:], "init"], cwd=str(shop), env={**environ, "TERM": "xterm"}, encoding="utf-8", dimensions=(50, 250)
+        DARTSCTL[0],
+        [*DARTSCTL[1:], "init"],
+        cwd=str(shop),
+        env={**environ, "TERM": "xterm"},
+        encoding="utf-8",
+        dimensions=(50, 250),
     )
     child.expect_exact("create  .env.production")
     child.expect_exact(f"Write this into {shop}?")
@@ -175,7 +212,9 @@ def test_at_a_terminal_the_plan_is_shown_and_asked_about_once(shop: Path, keys: 
 # --- what is there stays ------------------------------------------------------------------------------------------------------
 
 
-def test_nothing_that_is_there_is_changed_and_what_an_env_file_lacks_is_named(run: Run, shop: Path) -> None:
+def test_nothing_that_is_there_is_changed_and_what_an_env_file_lacks_is_named(
+    run: Run, shop: Path
+) -> None:
     mine = {
         "dartsctl.toml": 'name = "mine"\n',
         ".env": "POSTGRES_PASSWORD=mine\n",
@@ -190,14 +229,21 @@ def test_nothing_that_is_there_is_changed_and_what_an_env_file_lacks_is_named(ru
     said = run("--yes", "--json")
     assert said.code == 0
     assert {name: (shop / name).read_text() for name in mine} == mine
-    assert f"warning: {shop}/.env.production is kept as it is; its example has more: ANOTHER, NEW_ONE" in said.err
+    assert (
+        f"warning: {shop}/.env.production is kept as it is; its example has more: ANOTHER, NEW_ONE"
+        in said.err
+    )
     assert "canary" not in said.text
     files = {Path(one["path"]).relative_to(shop).as_posix(): one for one in said.document["files"]}
-    assert {name for name, one in files.items() if one["action"] == "keep"} == mine.keys() - {".env.production.example"}
+    assert {name for name, one in files.items() if one["action"] == "keep"} == mine.keys() - {
+        ".env.production.example"
+    }
     assert files[".env.production"]["missing"] == ["ANOTHER", "NEW_ONE"]
 
 
-def test_an_env_file_is_made_of_its_example_and_the_rest_is_left_to_a_person(run: Run, shop: Path) -> None:
+def test_an_env_file_is_made_of_its_example_and_the_rest_is_left_to_a_person(
+    run: Run, shop: Path
+) -> None:
     (shop / "compose.prod.yml").write_text("services: {}\n")
     example = "# a comment\nAPI_TOKEN=change-me\nDB_PASSWORD=postgres\nSITE=<your site>\nURL=amqp://u:change-me@h/\nTZ=Europe/Berlin\nOPTIONAL_KEY=\n"
     (shop / ".env.production.example").write_text(example)
@@ -232,14 +278,22 @@ def test_a_developers_harmless_defaults_stay_in_the_dev_file(run: Run, shop: Pat
 @pytest.mark.parametrize(
     ("files", "stacks"),
     [
-        (("compose/dev.yml", "compose/prod.yml"), {"dev": ["compose/dev.yml"], "prod": ["compose/prod.yml"]}),
-        (("docker-compose-localhost.yml", "docker-compose-wso2.yml"), {"dev": ["docker-compose-localhost.yml"], "prod": ["docker-compose-wso2.yml"]}),
+        (
+            ("compose/dev.yml", "compose/prod.yml"),
+            {"dev": ["compose/dev.yml"], "prod": ["compose/prod.yml"]},
+        ),
+        (
+            ("docker-compose-localhost.yml", "docker-compose-wso2.yml"),
+            {"dev": ["docker-compose-localhost.yml"], "prod": ["docker-compose-wso2.yml"]},
+        ),
         (("docker-compose.yml",), {"prod": ["docker-compose.yml"]}),
         (("compose.yaml", "compose.prod.yaml"), {"prod": ["compose.prod.yaml"]}),
         (("compose.dev.yml",), {"dev": ["compose.dev.yml"]}),
     ],
 )
-def test_the_settings_name_the_compose_files_that_are_there(run: Run, shop: Path, files: tuple[str, ...], stacks: dict[str, list[str]]) -> None:
+def test_the_settings_name_the_compose_files_that_are_there(
+    run: Run, shop: Path, files: tuple[str, ...], stacks: dict[str, list[str]]
+) -> None:
     for name in files:
         (shop / name).parent.mkdir(exist_ok=True)
         (shop / name).write_text("services: {}\n")
@@ -252,7 +306,12 @@ def test_the_settings_name_the_compose_files_that_are_there(run: Run, shop: Path
 
 
 def test_several_candidates_are_named_and_the_option_decides(run: Run, shop: Path) -> None:
-    for name in ("docker-compose.yml", "docker-compose-wso2.yml", "docker-compose-production.yml", "docker-compose-localhost.yml"):
+    for name in (
+        "docker-compose.yml",
+        "docker-compose-wso2.yml",
+        "docker-compose-production.yml",
+        "docker-compose-localhost.yml",
+    ):
         (shop / name).write_text("services: {}\n")
     before = listing(shop)
     said = run("--yes")
@@ -260,10 +319,19 @@ def test_several_candidates_are_named_and_the_option_decides(run: Run, shop: Pat
     assert "docker-compose-production.yml, docker-compose-wso2.yml" in said.err
     assert "dartsctl init --prod-file docker-compose-production.yml" in said.err
     assert listing(shop) == before
-    said = run("--yes", "--prod-file", "docker-compose-wso2.yml", "--prod-file", "docker-compose-production.yml")
+    said = run(
+        "--yes",
+        "--prod-file",
+        "docker-compose-wso2.yml",
+        "--prod-file",
+        "docker-compose-production.yml",
+    )
     assert said.code == 0, said.err
     settings = load(shop, {})
-    assert settings.environments["prod"].files == (shop / "docker-compose-wso2.yml", shop / "docker-compose-production.yml")
+    assert settings.environments["prod"].files == (
+        shop / "docker-compose-wso2.yml",
+        shop / "docker-compose-production.yml",
+    )
     assert settings.environments["dev"].files == (shop / "docker-compose-localhost.yml",)
     said = run("--prod-file", "docker-compose.yml")
     assert said.code == 2
@@ -289,13 +357,19 @@ def test_broken_settings_stop_everything(run: Run, shop: Path) -> None:
 def test_what_git_ignores_already_is_not_added(run: Run, shop: Path) -> None:
     (shop / ".gitignore").write_text(".env*\n!.env.example")
     assert run("--yes").code == 0
-    assert (shop / ".gitignore").read_text() == ".env*\n!.env.example\n/compose/nginx/certs/tls.key\n"
-    status = subprocess.run(["git", "status", "--short", "-uall"], cwd=shop, capture_output=True, text=True, check=True).stdout
+    assert (
+        shop / ".gitignore"
+    ).read_text() == ".env*\n!.env.example\n/compose/nginx/certs/tls.key\n"
+    status = subprocess.run(
+        ["git", "status", "--short", "-uall"], cwd=shop, capture_output=True, text=True, check=True
+    ).stdout
     assert "tls.key" not in status
     assert ".env" not in status
 
 
-def test_without_git_there_is_no_gitignore_and_its_lines_are_read_where_there_is_one(run: Run, shop: Path, tmp_path: Path) -> None:
+def test_without_git_there_is_no_gitignore_and_its_lines_are_read_where_there_is_one(
+    run: Run, shop: Path, tmp_path: Path
+) -> None:
     shutil.rmtree(shop / ".git")
     assert run("--yes").code == 0
     assert not (shop / ".gitignore").exists()
@@ -309,10 +383,17 @@ def test_without_git_there_is_no_gitignore_and_its_lines_are_read_where_there_is
 # --- the certificate ----------------------------------------------------------------------------------------------------------
 
 
-def test_the_certificate_is_made_where_the_env_file_says_and_for_its_name(run: Run, shop: Path, tmp_path: Path) -> None:
+def test_the_certificate_is_made_where_the_env_file_says_and_for_its_name(
+    run: Run, shop: Path, tmp_path: Path
+) -> None:
     (shop / ".env.production").write_text(f"TLS_DIR={tmp_path}/tls\nTLS_NAME=darts.club\n")
     assert run("--yes").code == 0
-    shown = subprocess.run(["openssl", "x509", "-noout", "-text", "-in", tmp_path / "tls" / "tls.crt"], capture_output=True, text=True, check=True)
+    shown = subprocess.run(
+        ["openssl", "x509", "-noout", "-text", "-in", tmp_path / "tls" / "tls.crt"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert "DNS:darts.club" in shown.stdout
     assert mode(tmp_path / "tls" / "tls.key") == 0o600
     assert "tls" not in (shop / ".gitignore").read_text()
@@ -328,7 +409,9 @@ def test_a_certificate_or_half_of_one_is_kept(run: Run, shop: Path) -> None:
     said = run("--yes")
     assert said.code == 0
     assert not (folder / "tls.key").exists()
-    assert {name: line for name, line in before.items() if not name.endswith(".key")} == listing(shop)
+    assert {name: line for name, line in before.items() if not name.endswith(".key")} == listing(
+        shop
+    )
     assert "its other half is missing" in run("--dry-run").out
 
 
@@ -351,7 +434,9 @@ def test_without_an_example_the_required_variables_get_their_secrets(live: LiveS
     from live.stack import sleeper
 
     needs = {name: f"${{{name}:?set it}}" for name in ("DB_PASSWORD", "SITE_NAME")}
-    live.compose({"web": sleeper(environment={**needs, "LEVEL": "${LEVEL:-info}"})}, file="compose.prod.yml")
+    live.compose(
+        {"web": sleeper(environment={**needs, "LEVEL": "${LEVEL:-info}"})}, file="compose.prod.yml"
+    )
     said = live.run("init", "--yes")
     assert said.code == 0
     made = dotenv_values(live.folder / ".env.production")
@@ -367,9 +452,21 @@ def test_without_an_example_the_required_variables_get_their_secrets(live: LiveS
 
 
 @pytest.mark.engine
-def test_a_clean_clone_of_this_repository_is_ready_for_production_after_init(live: LiveStack) -> None:
+def test_a_clean_clone_of_this_repository_is_ready_for_production_after_init(
+    live: LiveStack,
+) -> None:
     listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "compose", ".env*", "dartsctl.toml", ".gitignore"],
+        [
+            "git",
+            "ls-files",
+            "--cached",
+            "--others",
+            "--exclude-standard",
+            "compose",
+            ".env*",
+            "dartsctl.toml",
+            ".gitignore",
+        ],
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
@@ -386,7 +483,12 @@ def test_a_clean_clone_of_this_repository_is_ready_for_production_after_init(liv
     said = live.run("init", "--yes")
     assert said.code == 0, said.err
     after = listing(live.folder)
-    assert after.keys() - before.keys() == {".env", ".env.production", "compose/nginx/certs/tls.crt", "compose/nginx/certs/tls.key"}
+    assert after.keys() - before.keys() == {
+        ".env",
+        ".env.production",
+        "compose/nginx/certs/tls.crt",
+        "compose/nginx/certs/tls.key",
+    }
     assert {name: after[name] for name in before} == before
     checked = live.run("prod", "check", "--json", "-p", live.project)
     assert checked.code in (0, 3), checked.out  # somebody may have one of production's ports
@@ -398,9 +500,21 @@ def test_a_clean_clone_of_this_repository_is_ready_for_production_after_init(liv
 
 
 def test_the_wheel_ships_every_template_that_init_asks_for() -> None:
-    wheel = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    wheel = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["hatch"]["build"][
+        "targets"
+    ]["wheel"]
     assert wheel["include"] == ["/src/dartsctl", "/compose"]
     assert wheel["sources"] == {"src/dartsctl": "dartsctl", "compose": "dartsctl/templates/compose"}
-    assert wheel["force-include"] == {name: f"dartsctl/templates/{name}" for name in ("dartsctl.toml", ".env.example", ".env.production.example")}
-    ignored = subprocess.run(["git", "check-ignore", "compose/nginx/certs/tls.key"], cwd=REPOSITORY, capture_output=True, check=False)
-    assert ignored.returncode in (0, 128), "the wheel leaves out what .gitignore names: a private key must be in it"
+    assert wheel["force-include"] == {
+        name: f"dartsctl/templates/{name}"
+        for name in ("dartsctl.toml", ".env.example", ".env.production.example")
+    }
+    ignored = subprocess.run(
+        ["git", "check-ignore", "compose/nginx/certs/tls.key"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        check=False,
+    )
+    assert ignored.returncode in (0, 128), (
+        "the wheel leaves out what .gitignore names: a private key must be in it"
+    )

@@ -23,7 +23,13 @@ def test_a_partly_busy_range_gets_a_free_number_whatever_the_engine(live: LiveSt
     live.listen(second)
     said = live.run("dev", "up")
     assert said.code == 0, said.text
-    held = docker("ps", "--filter", f"label=com.docker.compose.project={live.project}", "--format", "{{.Ports}}")
+    held = docker(
+        "ps",
+        "--filter",
+        f"label=com.docker.compose.project={live.project}",
+        "--format",
+        "{{.Ports}}",
+    )
     assert f"127.0.0.1:{third}->80/tcp" in held
     is_old = int(docker("version", "--format", "{{.Server.Version}}").split(".")[0]) < 27
     assert (f"published on {third}" in said.err) is is_old, said.err

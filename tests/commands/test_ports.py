@@ -28,7 +28,14 @@ def test_every_port_has_its_owner_and_its_holder(live: LiveStack) -> None:
     from live.stack import BUSYBOX, sleeper
 
     web, db, cache, gone = live.ports[:4]
-    live.compose({"web": sleeper(f"{web}:80"), "db": sleeper(f"{db}:80"), "cache": sleeper(f"{cache}:80"), "gone": sleeper(f"{gone}:80")})
+    live.compose(
+        {
+            "web": sleeper(f"{web}:80"),
+            "db": sleeper(f"{db}:80"),
+            "cache": sleeper(f"{cache}:80"),
+            "gone": sleeper(f"{gone}:80"),
+        }
+    )
     live.settings(
         f"[ports.production]\nweb = {web}\ndb = {db}\ncache = {cache}\ngone = {gone}\n[ports]\ndev_range = '{live.ports[4]}-{live.ports[7]}'\n"
     )
@@ -57,7 +64,9 @@ def test_every_port_has_its_owner_and_its_holder(live: LiveStack) -> None:
     assert rival in people.out
 
 
-def test_what_production_publishes_is_united_with_the_documented_ports_and_the_drift_is_told(live: LiveStack) -> None:
+def test_what_production_publishes_is_united_with_the_documented_ports_and_the_drift_is_told(
+    live: LiveStack,
+) -> None:
     from live.stack import sleeper
 
     live.compose({"web": sleeper(f"{live.ports[0]}:80")})
@@ -70,7 +79,10 @@ def test_what_production_publishes_is_united_with_the_documented_ports_and_the_d
 def test_a_server_on_a_leased_port_is_shown_with_its_checkout(live: LiveStack) -> None:
     from live.stack import until
 
-    live.settings(f"[ports]\ndev_range = '{live.ports[0]}-{live.ports[3]}'\n[ports.production]\nweb = {live.ports[4]}\n", files=())
+    live.settings(
+        f"[ports]\ndev_range = '{live.ports[0]}-{live.ports[3]}'\n[ports.production]\nweb = {live.ports[4]}\n",
+        files=(),
+    )
     live.start("run", "--", sys.executable, "-m", "http.server", "--bind", "{host}", "{port}")
 
     def leased() -> list[dict[str, Any]]:

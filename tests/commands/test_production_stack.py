@@ -54,12 +54,21 @@ HARDENED = {
 
 def token_of(stack: LiveStack) -> str:
     """An access token as an operator gets one: a client registered on this host's 9443, a token over the public address."""
-    password = re.findall("^WSO2_IS_INTROSPECT_PASSWORD=(.*)$", (stack.folder / "env").read_text(), re.MULTILINE)[0]
+    password = re.findall(
+        "^WSO2_IS_INTROSPECT_PASSWORD=(.*)$", (stack.folder / "env").read_text(), re.MULTILINE
+    )[0]
     wanted = {"client_name": "boards", "grant_types": ["client_credentials"]}
-    client = ask("/api/identity/oauth2/dcr/v1.1/register", wanted, port=9443, Authorization=basic("admin", password))
+    client = ask(
+        "/api/identity/oauth2/dcr/v1.1/register",
+        wanted,
+        port=9443,
+        Authorization=basic("admin", password),
+    )
     assert client.status == 201, client
     credentials = basic(client.document["client_id"], client.document["client_secret"])
-    token = ask("/auth/oauth2/token", form="grant_type=client_credentials", Authorization=credentials)
+    token = ask(
+        "/auth/oauth2/token", form="grant_type=client_credentials", Authorization=credentials
+    )
     assert token.status == 200, token
     return str(token.document["access_token"])
 
@@ -69,7 +78,18 @@ def visits_in(project: str) -> list[str]:
     from live.stack import docker
 
     query = "SELECT player, points, source FROM visits ORDER BY id"
-    return docker("exec", f"{project}-postgres-1", "psql", "-U", "darts", "-d", "darts", "-Atc", query, check=False).split()
+    return docker(
+        "exec",
+        f"{project}-postgres-1",
+        "psql",
+        "-U",
+        "darts",
+        "-d",
+        "darts",
+        "-Atc",
+        query,
+        check=False,
+    ).split()
 
 
 def up(stack: LiveStack) -> None:
@@ -89,11 +109,22 @@ def inspected(stack: LiveStack, service: str) -> Any:
 def test_prod_up_ends_with_every_service_healthy_on_its_own_port(running: LiveStack) -> None:
     from live.production import owners
 
-    assert {inspected(running, service)["State"]["Health"]["Status"] for service in SERVICES} == {"healthy"}
-    assert sorted(running.containers()) == sorted(f"{running.project}-{service}-1" for service in SERVICES)
+    assert {inspected(running, service)["State"]["Health"]["Status"] for service in SERVICES} == {
+        "healthy"
+    }
+    assert sorted(running.containers()) == sorted(
+        f"{running.project}-{service}-1" for service in SERVICES
+    )
     ports = running.run("ports", "--json").document["production"]
-    assert {row["port"]: (row["owner"], row["state"]) for row in ports} == {port: (name, "held by its service") for port, name in owners().items()}
-    assert json.loads(ask("/health").body) == {"status": "ok", "service": "darts-app", "database": "postgresql", "consumer": "connected"}
+    assert {row["port"]: (row["owner"], row["state"]) for row in ports} == {
+        port: (name, "held by its service") for port, name in owners().items()
+    }
+    assert json.loads(ask("/health").body) == {
+        "status": "ok",
+        "service": "darts-app",
+        "database": "postgresql",
+        "consumer": "connected",
+    }
 
 
 def test_the_public_address_is_https_and_shows_the_app(running: LiveStack) -> None:
@@ -116,19 +147,33 @@ def test_tls_1_2_is_spoken_and_1_1_is_not(running: LiveStack) -> None:
 
 
 def test_security_headers_are_on_every_answer_once(running: LiveStack) -> None:
-    for reply in (ask("/login"), ask("/healthz"), ask("/api/scores", {}), ask("/auth/console"), ask("/no-such-page"), ask("/", port=80)):
+    for reply in (
+        ask("/login"),
+        ask("/healthz"),
+        ask("/api/scores", {}),
+        ask("/auth/console"),
+        ask("/no-such-page"),
+        ask("/", port=80),
+    ):
         assert HARDENED.items() <= reply.headers.items(), reply
         assert len(reply.names) == len(set(reply.names))
         assert reply.headers["server"] == "nginx", "no version"
     login = ask("/auth/authenticationendpoint/login.do")
     assert login.headers["x-frame-options"] == "DENY", "what the service says itself stays"
     assert login.names.count("x-frame-options") == 1
-    hsts = {host: ask("/login", Host=host).headers.get("strict-transport-security") for host in ("localhost", "darts.example.org")}
+    hsts = {
+        host: ask("/login", Host=host).headers.get("strict-transport-security")
+        for host in ("localhost", "darts.example.org")
+    }
     assert hsts == {"localhost": None, "darts.example.org": "max-age=31536000"}
-    assert "strict-transport-security" not in ask("/login", port=80, Host="darts.example.org").headers
+    assert (
+        "strict-transport-security" not in ask("/login", port=80, Host="darts.example.org").headers
+    )
 
 
-def test_a_score_goes_by_the_gateway_and_the_broker_to_the_database_and_to_those_who_watch(running: LiveStack) -> None:
+def test_a_score_goes_by_the_gateway_and_the_broker_to_the_database_and_to_those_who_watch(
+    running: LiveStack,
+) -> None:
 
     token = token_of(running)
     with Watcher() as board:
@@ -137,7 +182,12 @@ def test_a_score_goes_by_the_gateway_and_the_broker_to_the_database_and_to_those
         answer = ask("/api/scores", score, Authorization=f"Bearer {token}")
         assert answer.status == 202, answer
         visit = board.next("visit")
-    assert (visit["player"], visit["remaining"], visit["source"], visit["message_id"]) == ("Ann", 441, "rabbitmq", answer.document["accepted"])
+    assert (visit["player"], visit["remaining"], visit["source"], visit["message_id"]) == (
+        "Ann",
+        441,
+        "rabbitmq",
+        answer.document["accepted"],
+    )
     assert ask("/scores").document["players"] == [{"name": "Ann", "remaining": 441}]
     assert visits_in(running.project) == ["Ann|60|rabbitmq"]
 
@@ -156,11 +206,18 @@ def test_the_gateway_takes_a_score_with_a_valid_token_only(running: LiveStack) -
     assert visits_in(running.project) == before
 
 
-def test_the_identity_server_is_public_under_auth_without_its_administration(running: LiveStack) -> None:
+def test_the_identity_server_is_public_under_auth_without_its_administration(
+    running: LiveStack,
+) -> None:
     document = ask("/auth/oauth2/token/.well-known/openid-configuration").document
     assert document["token_endpoint"] == "https://localhost/auth/oauth2/token"
-    assert ask("/auth/oauth2/authorize").headers["location"] == "https://localhost/auth/authenticationendpoint/login.do"
-    assert "Path=/auth/" in ask("/auth/authenticationendpoint/login.do").headers["set-cookie"], "its cookies stay its own"
+    assert (
+        ask("/auth/oauth2/authorize").headers["location"]
+        == "https://localhost/auth/authenticationendpoint/login.do"
+    )
+    assert "Path=/auth/" in ask("/auth/authenticationendpoint/login.do").headers["set-cookie"], (
+        "its cookies stay its own"
+    )
     closed = (
         "console",
         "carbon/admin/login.jsp",
@@ -185,19 +242,39 @@ def test_no_container_may_do_more_than_it_needs(running: LiveStack) -> None:
         assert settings["PidsLimit"] > 0, service
         assert settings["LogConfig"]["Config"] == {"max-file": "3", "max-size": "10m"}, service
         assert settings["RestartPolicy"]["Name"] == "unless-stopped", service
-        every = docker("exec", f"{running.project}-{service}-1", "sh", "-c", "cat /proc/[0-9]*/status 2>/dev/null")
-        powers = {int(uid): eff for uid, eff in re.findall(r"^Uid:\t(\d+).*?^CapEff:\t(\w+)", every, re.MULTILINE | re.DOTALL) if uid != "0"}
-        assert set(powers.values()) == {"0000000000000000"}, f"{service}: nobody but an entry point or nginx's master has capabilities"
-    written = docker("exec", f"{running.project}-nginx-1", "sh", "-c", "touch /usr/share/x || echo refused")
+        every = docker(
+            "exec",
+            f"{running.project}-{service}-1",
+            "sh",
+            "-c",
+            "cat /proc/[0-9]*/status 2>/dev/null",
+        )
+        powers = {
+            int(uid): eff
+            for uid, eff in re.findall(
+                r"^Uid:\t(\d+).*?^CapEff:\t(\w+)", every, re.MULTILINE | re.DOTALL
+            )
+            if uid != "0"
+        }
+        assert set(powers.values()) == {"0000000000000000"}, (
+            f"{service}: nobody but an entry point or nginx's master has capabilities"
+        )
+    written = docker(
+        "exec", f"{running.project}-nginx-1", "sh", "-c", "touch /usr/share/x || echo refused"
+    )
     assert written == "refused\n"
 
 
-def test_nginx_can_be_reloaded_without_the_capability_to_signal_its_workers(running: LiveStack) -> None:
+def test_nginx_can_be_reloaded_without_the_capability_to_signal_its_workers(
+    running: LiveStack,
+) -> None:
     from live.stack import docker, until
 
     before = nginx(running)
     docker("exec", f"{running.project}-nginx-1", "nginx", "-s", "reload")
-    until(lambda: not set(before[1:]) & set(nginx(running)[1:]), say="the old workers are still there")
+    until(
+        lambda: not set(before[1:]) & set(nginx(running)[1:]), say="the old workers are still there"
+    )
     assert nginx(running)[0] == before[0], "the container is the same"
     assert ask("/login").status == 200
 
@@ -221,11 +298,16 @@ def test_nginx_outlives_a_service_that_goes_and_finds_it_at_its_new_address(
     assert ask(path).status == 200
 
     docker("rm", "-f", container)
-    running.container("--network", network, BUSYBOX, "sleep", "600")  # has the old address from now on
+    running.container(
+        "--network", network, BUSYBOX, "sleep", "600"
+    )  # has the old address from now on
     gone = until(lambda: (reply := ask(path)).status == 502 and reply)
     assert "dartsctl doctor" in gone.body
     assert gone.headers["content-type"].startswith(page)
-    assert HARDENED.items() | {("retry-after", "5"), ("cache-control", "no-store")} <= gone.headers.items()
+    assert (
+        HARDENED.items() | {("retry-after", "5"), ("cache-control", "no-store")}
+        <= gone.headers.items()
+    )
     assert ask("/healthz").status == 200
 
     up(running)
@@ -234,7 +316,9 @@ def test_nginx_outlives_a_service_that_goes_and_finds_it_at_its_new_address(
     found = lambda: all(ask(path).status == 200 for _ in range(12))  # noqa: E731 - each of nginx's workers has addresses of its own
     until(found, seconds=5, say="nginx has not found it within 5 s of its return")
     assert time.monotonic() - returned < 5
-    assert inspected(running, service)["NetworkSettings"]["Networks"][network]["IPAddress"] != address
+    assert (
+        inspected(running, service)["NetworkSettings"]["Networks"][network]["IPAddress"] != address
+    )
     assert nginx(running) == before, "neither restarted nor reloaded"
 
 
@@ -243,10 +327,21 @@ def test_a_websocket_reaches_darts_app_and_its_bytes_go_both_ways(running: LiveS
 
     docker("rm", "-f", f"{running.project}-darts-app-1")
     network = f"{running.project}_darts-network"
-    other = running.container("--network", network, "--network-alias", "darts-app", "python:3.12-slim", "python", "-c", WEBSOCKET)
+    other = running.container(
+        "--network",
+        network,
+        "--network-alias",
+        "darts-app",
+        "python:3.12-slim",
+        "python",
+        "-c",
+        WEBSOCKET,
+    )
     try:
         reply, session = until(websocket, say="no handshake")
-        assert "sec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo=" in reply.lower(), reply  # RFC 6455, 1.3
+        assert "sec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo=" in reply.lower(), (
+            reply
+        )  # RFC 6455, 1.3
         with session, session.makefile("rb") as echo:
             for frame in (b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58", b"\x00" * 900):
                 session.sendall(frame)
@@ -257,16 +352,30 @@ def test_a_websocket_reaches_darts_app_and_its_bytes_go_both_ways(running: LiveS
     until(lambda: status(5000) == 302 and status(443) == 302)
 
 
-def test_the_dev_stack_runs_beside_production_and_its_server_writes_to_its_own_database(running: LiveStack, live: LiveStack) -> None:
+def test_the_dev_stack_runs_beside_production_and_its_server_writes_to_its_own_database(
+    running: LiveStack, live: LiveStack
+) -> None:
     from live.production import REPOSITORY
     from live.stack import own_compose, until
 
     text = (REPOSITORY / "dartsctl.toml").read_text()
-    server = text[text.index("[server]") :].replace('"compose/sample"', json.dumps(str(REPOSITORY / "compose" / "sample")))
-    ports = dict(zip(("DEV_POSTGRES_PORT", "DEV_RABBITMQ_PORT", "DEV_RABBITMQ_UI_PORT"), live.ports, strict=False))
+    server = text[text.index("[server]") :].replace(
+        '"compose/sample"', json.dumps(str(REPOSITORY / "compose" / "sample"))
+    )
+    ports = dict(
+        zip(
+            ("DEV_POSTGRES_PORT", "DEV_RABBITMQ_PORT", "DEV_RABBITMQ_UI_PORT"),
+            live.ports,
+            strict=False,
+        )
+    )
     (live.folder / "env").write_text("".join(f"{name}={port}\n" for name, port in ports.items()))
     leased = f'[ports]\ndev_range = "{live.ports[4]}-{live.ports[7]}"\n'
-    live.settings(f'env_files = ["env"]\nwait_timeout = 240\n{leased}{server}', files=(own_compose(live.folder) / "dev.yml",), environment="dev")
+    live.settings(
+        f'env_files = ["env"]\nwait_timeout = 240\n{leased}{server}',
+        files=(own_compose(live.folder) / "dev.yml",),
+        environment="dev",
+    )
     before = visits_in(running.project)
     dev = live.start("dev")
     try:
@@ -282,7 +391,9 @@ def test_the_dev_stack_runs_beside_production_and_its_server_writes_to_its_own_d
         live.end(dev.pid)
 
 
-def test_more_than_a_burst_of_requests_is_refused_and_only_under_api_and_auth(running: LiveStack) -> None:
+def test_more_than_a_burst_of_requests_is_refused_and_only_under_api_and_auth(
+    running: LiveStack,
+) -> None:
     connection = connect(443)
     passed = 0
     while True:
@@ -299,10 +410,22 @@ def test_more_than_a_burst_of_requests_is_refused_and_only_under_api_and_auth(ru
     assert {ask(path).status for path in ("/login", "/healthz", "/auth/oauth2/jwks")} == {200}
 
 
-def test_nginx_without_a_certificate_says_what_is_missing_and_what_makes_one(tmp_path: Path) -> None:
-    mounts = {COMPOSE / "nginx": "/etc/nginx", tmp_path: "/etc/nginx/certs", COMPOSE / "nginx/preflight.sh": "/docker-entrypoint.d/05-preflight.sh"}
+def test_nginx_without_a_certificate_says_what_is_missing_and_what_makes_one(
+    tmp_path: Path,
+) -> None:
+    mounts = {
+        COMPOSE / "nginx": "/etc/nginx",
+        tmp_path: "/etc/nginx/certs",
+        COMPOSE / "nginx/preflight.sh": "/docker-entrypoint.d/05-preflight.sh",
+    }
     words = [word for source, target in mounts.items() for word in ("-v", f"{source}:{target}:ro")]
-    ended = subprocess.run(["docker", "run", "--rm", *words, "nginx:1.28-alpine"], capture_output=True, text=True, check=False, timeout=60)
+    ended = subprocess.run(
+        ["docker", "run", "--rm", *words, "nginx:1.28-alpine"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
     assert ended.returncode == 1
     assert "tls.crt is missing" in ended.stderr
     assert "dartsctl init" in ended.stderr
@@ -314,11 +437,18 @@ def test_with_internal_yml_only_nginx_is_published(running: LiveStack) -> None:
     from live.stack import can_be_published, docker, own_compose
 
     docker("rm", "-f", *(f"{running.project}-{service}-1" for service in SERVICES))
-    named = [word for file in (*compose_files(running), own_compose(running.folder) / "internal.yml") for word in ("-f", str(file))]
+    named = [
+        word
+        for file in (*compose_files(running), own_compose(running.folder) / "internal.yml")
+        for word in ("-f", str(file))
+    ]
     files = (*named, "--env-file", str(running.folder / "env"))
     docker("compose", "-p", running.project, *files, "--progress", "quiet", "up", "-d", "--no-deps")
     assert set(running.containers().values()) == {"running"}
-    assert {port for port in owners() if not can_be_published(port)} == {own_port(80), own_port(443)}
+    assert {port for port in owners() if not can_be_published(port)} == {
+        own_port(80),
+        own_port(443),
+    }
 
 
 def nginx(stack: LiveStack) -> list[str]:

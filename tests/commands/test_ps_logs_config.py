@@ -37,13 +37,21 @@ def test_ps_shows_what_is_really_published(live: LiveStack) -> None:
     assert web["ports"] == [{"address": "127.0.0.1", "port": live.ports[0], "protocol": "tcp"}]
 
 
-def test_ps_shows_a_container_that_never_started_with_its_error(live: LiveStack) -> None:  # EDGE 32
+def test_ps_shows_a_container_that_never_started_with_its_error(
+    live: LiveStack,
+) -> None:  # edge-cases.md#32
     from live.stack import sleeper
 
     live.listen(live.ports[0])
     live.compose({"web": sleeper(f"127.0.0.1:{live.ports[0]}:80")})
     live.settings()
-    subprocess.run(["docker", "compose", "-f", "compose.json", "up", "-d"], cwd=live.folder, env=live.environ, capture_output=True, check=False)
+    subprocess.run(
+        ["docker", "compose", "-f", "compose.json", "up", "-d"],
+        cwd=live.folder,
+        env=live.environ,
+        capture_output=True,
+        check=False,
+    )
     said = live.run("prod", "ps")
     assert said.code == 0
     assert "created" in said.out
@@ -71,11 +79,18 @@ def test_logs_are_composes_own(live: LiveStack) -> None:
     from live.stack import sleeper, until
 
     live.compose(
-        {"web": sleeper(command=["sh", "-c", "echo one; echo two; sleep 600"]), "db": sleeper(command=["sh", "-c", "echo three; sleep 600"])}
+        {
+            "web": sleeper(command=["sh", "-c", "echo one; echo two; sleep 600"]),
+            "db": sleeper(command=["sh", "-c", "echo three; sleep 600"]),
+        }
     )
     live.settings()
     live.up()
-    said = until(lambda: "three" in (answer := live.run("prod", "logs")).out and "two" in answer.out and answer)
+    said = until(
+        lambda: (
+            "three" in (answer := live.run("prod", "logs")).out and "two" in answer.out and answer
+        )
+    )
     assert said.code == 0
     assert "one" in said.out
     last = live.run("prod", "logs", "--tail", "1", "web")
@@ -88,7 +103,9 @@ def test_logs_are_composes_own(live: LiveStack) -> None:
 def test_followed_logs_come_as_they_are_written_and_end_with_ctrl_c(live: LiveStack) -> None:
     from live.stack import ended, sleeper
 
-    live.compose({"web": sleeper(command=["sh", "-c", "while true; do echo tick; sleep 0.2; done"])})
+    live.compose(
+        {"web": sleeper(command=["sh", "-c", "while true; do echo tick; sleep 0.2; done"])}
+    )
     live.settings()
     live.up()
     logs = live.start("prod", "logs", "-f", "--tail", "0")
@@ -105,7 +122,11 @@ def test_config_shows_the_resolved_model_with_names_and_without_values(live: Liv
     from live.stack import sleeper
 
     (live.folder / "secret.env").write_text("DB_PASSWORD=canary-1f2e3d\n")
-    service = sleeper(f"{live.ports[0]}:80", environment={"DATABASE_URL": "postgres://u:${DB_PASSWORD}@db/x"}, hostname="${DB_PASSWORD}")
+    service = sleeper(
+        f"{live.ports[0]}:80",
+        environment={"DATABASE_URL": "postgres://u:${DB_PASSWORD}@db/x"},
+        hostname="${DB_PASSWORD}",
+    )
     live.compose({"web": service, "other": sleeper()})
     live.settings('env_files = ["secret.env"]')
     said = live.run("prod", "config", "web")

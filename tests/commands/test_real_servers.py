@@ -26,7 +26,11 @@ BIN = Path(sys.executable).parent
 RATE = 200
 """Requests a second."""
 NODE = pytest.param(
-    "node", marks=pytest.mark.skipif(shutil.which("node") is None, reason="Node is not installed; perl stands for what is not Python")
+    "node",
+    marks=pytest.mark.skipif(
+        shutil.which("node") is None,
+        reason="Node is not installed; perl stands for what is not Python",
+    ),
 )
 
 FILES = {
@@ -117,7 +121,9 @@ class Run:
         for line in self.process.stderr:
             self.said.append(line)
             if found := re.match(r"dartsctl: (http://\S+) ", line):
-                threading.Thread(target=self.process.stderr.read, daemon=True).start()  # nobody may block on a full pipe
+                threading.Thread(
+                    target=self.process.stderr.read, daemon=True
+                ).start()  # nobody may block on a full pipe
                 return found[1]
         pytest.fail(f"no URL was said: {''.join(self.said)}")
 
@@ -135,12 +141,16 @@ def folder(tmp_path: Path, dev_range: tuple[int, int], production_port: int) -> 
     for name, text in FILES.items():
         (tmp_path / name).write_text(text)
     first, last = dev_range
-    (tmp_path / "dartsctl.toml").write_text(f'[ports]\ndev_range = "{first}-{last}"\n[ports.production]\ndarts-app = {production_port}\n')
+    (tmp_path / "dartsctl.toml").write_text(
+        f'[ports]\ndev_range = "{first}-{last}"\n[ports.production]\ndarts-app = {production_port}\n'
+    )
     return tmp_path
 
 
 @pytest.fixture
-def start(folder: Path, state: Path, tree: Callable[[], set[int]], monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Run]]:
+def start(
+    folder: Path, state: Path, tree: Callable[[], set[int]], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., Run]]:
     """`dartsctl run OPTIONS -- COMMAND` in the checkout; nothing of it is left after the test."""
     for name in ("PORT", "FLASK_RUN_PORT", "FLASK_PORT", "PYTHONPATH"):
         monkeypatch.delenv(name, raising=False)
@@ -192,7 +202,9 @@ class Load:
         self.failures: list[str] = []
         self._url = url
         self._over = threading.Event()
-        self._threads = [threading.Thread(target=self._work, args=(number,)) for number in range(self.clients)]
+        self._threads = [
+            threading.Thread(target=self._work, args=(number,)) for number in range(self.clients)
+        ]
         self._begun = time.monotonic()
         for thread in self._threads:
             thread.start()
@@ -213,7 +225,9 @@ class Load:
 
 
 @pytest.mark.parametrize("name", [NODE if name == "node" else name for name in SERVERS])
-def test_no_connection_is_refused_from_the_moment_the_url_is_said(start: Callable[..., Run], name: str) -> None:
+def test_no_connection_is_refused_from_the_moment_the_url_is_said(
+    start: Callable[..., Run], name: str
+) -> None:
     options = ("--handover", "werkzeug") if "handed" in name else ()
     url = start(*SERVERS[name], options=options).url()
     load = Load(url)
@@ -224,8 +238,12 @@ def test_no_connection_is_refused_from_the_moment_the_url_is_said(start: Callabl
 
 
 @pytest.mark.parametrize("how", ["flask run", "app.run"])
-def test_a_reload_after_a_change_refuses_no_connection(start: Callable[..., Run], folder: Path, how: str) -> None:
-    (folder / "debug.py").write_text("import os\nfrom app import app\napp.run(port=int(os.environ['PORT']), debug=True)\n")
+def test_a_reload_after_a_change_refuses_no_connection(
+    start: Callable[..., Run], folder: Path, how: str
+) -> None:
+    (folder / "debug.py").write_text(
+        "import os\nfrom app import app\napp.run(port=int(os.environ['PORT']), debug=True)\n"
+    )
     if how == "flask run":
         run = start("{python}", "-m", "flask", "run", "--debug")
     else:
@@ -242,7 +260,9 @@ def test_a_reload_after_a_change_refuses_no_connection(start: Callable[..., Run]
     refused = [failure for failure in load.failures if "Refused" in failure]
     assert not refused
     in_flight = 2 * load.clients
-    assert len(load.failures) <= in_flight, load.failures  # werkzeug's child exits under the requests that it has accepted, with or without us
+    assert len(load.failures) <= in_flight, (
+        load.failures
+    )  # werkzeug's child exits under the requests that it has accepted, with or without us
     assert {"generation 1", "generation 2", "generation 3"} <= set(load.answers)
 
 
@@ -258,7 +278,9 @@ def test_a_reload_after_a_change_refuses_no_connection(start: Callable[..., Run]
         "busybox httpd -f -p PORT",
     ],
 )
-def test_a_flag_that_names_a_production_port_is_refused_before_anything_starts(start: Callable[..., Run], production_port: int, command: str) -> None:
+def test_a_flag_that_names_a_production_port_is_refused_before_anything_starts(
+    start: Callable[..., Run], production_port: int, command: str
+) -> None:
     run = start(*command.replace("PORT", str(production_port)).split())
     _, said = run.process.communicate(timeout=30)
     assert run.process.returncode == 4, said
@@ -266,7 +288,9 @@ def test_a_flag_that_names_a_production_port_is_refused_before_anything_starts(s
     assert "belongs to production's darts-app" in said
 
 
-def test_a_variable_that_names_a_production_port_is_refused_wherever_it_stands(start: Callable[..., Run], folder: Path, production_port: int) -> None:
+def test_a_variable_that_names_a_production_port_is_refused_wherever_it_stands(
+    start: Callable[..., Run], folder: Path, production_port: int
+) -> None:
     exported = start(*SERVERS["flask run"], FLASK_RUN_PORT=str(production_port))
     assert exported.process.wait(30) == 4
     (folder / ".env").write_text(f"FLASK_RUN_PORT={production_port}\n")
@@ -314,37 +338,62 @@ class Knocking:
 
 def commands(port: int) -> dict[str, tuple[str, ...]]:
     """Each kind of server, told so deep inside that port that nothing in its command line shows it."""
-    found = {name: tuple(word.replace("PORT", str(port)) for word in words) for name, words in HARD_CODED.items()}
-    return found if shutil.which("node") else {name: words for name, words in found.items() if name != "node"}
+    found = {
+        name: tuple(word.replace("PORT", str(port)) for word in words)
+        for name, words in HARD_CODED.items()
+    }
+    return (
+        found
+        if shutil.which("node")
+        else {name: words for name, words in found.items() if name != "node"}
+    )
 
 
 @pytest.mark.parametrize("names", [list(HARD_CODED)[:6], list(HARD_CODED)[6:]])
-def test_a_hard_coded_production_port_is_never_served_by_anybody(start: Callable[..., Run], production_port: int, names: list[str]) -> None:
+def test_a_hard_coded_production_port_is_never_served_by_anybody(
+    start: Callable[..., Run], production_port: int, names: list[str]
+) -> None:
     words = commands(production_port)
     knocking = Knocking(production_port)
     try:
         # Handed a socket, gunicorn and hypercorn would not look at their own files' address
-        runs = {name: start(*words[name], options=("--handover", "none"), OWN=str(production_port)) for name in names if name in words}
+        runs = {
+            name: start(*words[name], options=("--handover", "none"), OWN=str(production_port))
+            for name in names
+            if name in words
+        }
         ended = {name: run.process.communicate(timeout=90)[1] for name, run in runs.items()}
     finally:
         knocking.end()
     assert knocking.answered == []
-    assert {name: run.process.returncode for name, run in runs.items()} == dict.fromkeys(runs, 4), ended
+    assert {name: run.process.returncode for name, run in runs.items()} == dict.fromkeys(runs, 4), (
+        ended
+    )
     for said in ended.values():
-        assert f"the server wanted port {production_port}, which belongs to production's darts-app: it was refused" in said
+        assert (
+            f"the server wanted port {production_port}, which belongs to production's darts-app: it was refused"
+            in said
+        )
 
 
 @pytest.mark.parametrize("name", ["app.run", "perl"])
-def test_without_settings_the_documented_ports_are_closed(start: Callable[..., Run], folder: Path, name: str) -> None:
+def test_without_settings_the_documented_ports_are_closed(
+    start: Callable[..., Run], folder: Path, name: str
+) -> None:
     (folder / "dartsctl.toml").unlink()
     run = start(*commands(5000)[name])
     _, said = run.process.communicate(timeout=60)
     assert run.process.returncode == 4, said
-    assert "the server wanted port 5000, which belongs to production's darts-app: it was refused" in said
+    assert (
+        "the server wanted port 5000, which belongs to production's darts-app: it was refused"
+        in said
+    )
 
 
 @pytest.mark.parametrize("name", ["app.run", "Flask-SocketIO, eventlet", "perl"])
-def test_with_the_watch_alone_an_offender_lives_less_than_a_second(start: Callable[..., Run], production_port: int, name: str) -> None:
+def test_with_the_watch_alone_an_offender_lives_less_than_a_second(
+    start: Callable[..., Run], production_port: int, name: str
+) -> None:
     knocking = Knocking(production_port)
     try:
         run = start(*commands(production_port)[name], options=("--enforce", "watch"))
@@ -352,18 +401,36 @@ def test_with_the_watch_alone_an_offender_lives_less_than_a_second(start: Callab
     finally:
         knocking.end()
     assert run.process.returncode == 4
-    assert f"the server took port {production_port}, which belongs to production's darts-app, and was stopped" in said
-    assert not knocking.answered or knocking.answered[-1] - knocking.answered[0] < 1  # it may be gone between two knocks
+    assert (
+        f"the server took port {production_port}, which belongs to production's darts-app, and was stopped"
+        in said
+    )
+    assert (
+        not knocking.answered or knocking.answered[-1] - knocking.answered[0] < 1
+    )  # it may be gone between two knocks
 
 
-def test_a_shell_can_bind_no_production_port_and_lives_on(start: Callable[..., Run], folder: Path, production_port: int) -> None:
+def test_a_shell_can_bind_no_production_port_and_lives_on(
+    start: Callable[..., Run], folder: Path, production_port: int
+) -> None:
     typed = f"perl server.pl {production_port}\n'{sys.executable}' static.py {production_port}\necho still here >alive\nexit 7\n"
     run = subprocess.run(
-        [str(BIN / "dartsctl"), "run", "--", "bash"], cwd=folder, input=typed, text=True, capture_output=True, timeout=60, check=False
+        [str(BIN / "dartsctl"), "run", "--", "bash"],
+        cwd=folder,
+        input=typed,
+        text=True,
+        capture_output=True,
+        timeout=60,
+        check=False,
     )
     assert run.returncode == 7, run.stderr
     assert (folder / "alive").read_text() == "still here\n"
-    assert run.stderr.count(f"port {production_port} was refused: it belongs to production's darts-app") == 1
+    assert (
+        run.stderr.count(
+            f"port {production_port} was refused: it belongs to production's darts-app"
+        )
+        == 1
+    )
 
 
 @pytest.mark.parametrize("handover", ["auto", "none"])
@@ -372,7 +439,9 @@ def test_kill_9_of_dartsctl_at_any_moment_leaves_no_process_and_no_lease(
 ) -> None:
     moments = random.Random(handover)
     for _ in range(5):
-        moment = moments.uniform(0.05, 1.5)  # from the interpreter's start to a server with its reloader's child
+        moment = moments.uniform(
+            0.05, 1.5
+        )  # from the interpreter's start to a server with its reloader's child
         run = start("{python}", "-m", "flask", "run", "--debug", options=("--handover", handover))
         with suppress(subprocess.TimeoutExpired):
             run.process.wait(moment)

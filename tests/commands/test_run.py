@@ -55,7 +55,10 @@ def finished(process: subprocess.Popen[str]) -> tuple[int, str, str]:
 def test_the_exit_code_is_the_servers_own_and_its_output_passes_through(start: Start) -> None:
     code, out, err = finished(start("sh", "-c", "echo out; echo err >&2; exit 7"))
     assert (code, out) == (7, "out\n")
-    assert re.fullmatch(r"err\nwarn: the server ended with code 7 before it was ready on port \d+; its last lines are above\n", err)
+    assert re.fullmatch(
+        r"err\nwarn: the server ended with code 7 before it was ready on port \d+; its last lines are above\n",
+        err,
+    )
 
 
 def test_a_server_that_dies_by_a_signal_ends_as_shells_say_it(start: Start) -> None:
@@ -64,17 +67,25 @@ def test_a_server_that_dies_by_a_signal_ends_as_shells_say_it(start: Start) -> N
 
 def test_a_command_that_does_not_exist_is_one_clear_error(start: Start, state: Path) -> None:
     code, _, err = finished(start("no-such-program-here"))
-    assert (code, err.splitlines()[0]) == (1, "error: no-such-program-here cannot be run: No such file or directory")
+    assert (code, err.splitlines()[0]) == (
+        1,
+        "error: no-such-program-here cannot be run: No such file or directory",
+    )
     assert LeaseBook(state).held() == ()
 
 
 def test_an_empty_command_is_one_clear_error(start: Start, state: Path) -> None:
     code, _, err = finished(start("", "--", "true"))
-    assert (code, err.splitlines()[0]) == (1, "error: an empty command cannot be run: Invalid argument")
+    assert (code, err.splitlines()[0]) == (
+        1,
+        "error: an empty command cannot be run: Invalid argument",
+    )
     assert LeaseBook(state).held() == ()
 
 
-def test_a_command_that_is_no_program_is_not_looked_for_on_path(start: Start, tmp_path: Path) -> None:
+def test_a_command_that_is_no_program_is_not_looked_for_on_path(
+    start: Start, tmp_path: Path
+) -> None:
     code, _, err = finished(start(str(tmp_path)))
     assert (code, err.splitlines()[0]) == (1, f"error: {tmp_path} cannot be run: Permission denied")
     assert f"next: ls -ld {tmp_path}" in err
@@ -87,23 +98,36 @@ def test_a_directory_that_vanished_is_one_clear_error(start: Start, tmp_path: Pa
     assert "Traceback" not in err
 
 
-def test_the_port_and_host_are_filled_into_command_and_environment(start: Start, dev_range: tuple[int, int]) -> None:
-    code, out, _ = finished(start("sh", "-c", "echo {port} $PORT $FLASK_RUN_PORT {url} $FLASK_RUN_HOST '{\"a\": 1}'"))
+def test_the_port_and_host_are_filled_into_command_and_environment(
+    start: Start, dev_range: tuple[int, int]
+) -> None:
+    code, out, _ = finished(
+        start("sh", "-c", "echo {port} $PORT $FLASK_RUN_PORT {url} $FLASK_RUN_HOST '{\"a\": 1}'")
+    )
     port, in_environment, flask, url, host, *json = out.split(maxsplit=5)
     assert code == 0
     assert dev_range[0] <= int(port) <= dev_range[1]
-    assert (in_environment, flask, url, host) == (port, port, f"http://127.0.0.1:{port}", "127.0.0.1")
+    assert (in_environment, flask, url, host) == (
+        port,
+        port,
+        f"http://127.0.0.1:{port}",
+        "127.0.0.1",
+    )
     assert json == ['{"a": 1}\n']
 
 
-def test_what_a_parent_server_leaked_does_not_reach_the_server(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:  # EDGE 66
+def test_what_a_parent_server_leaked_does_not_reach_the_server(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:  # edge-cases.md#66
     for name in ("WERKZEUG_SERVER_FD", "WERKZEUG_RUN_MAIN", "LISTEN_FDS", "LISTEN_PID"):
         monkeypatch.setenv(name, "3")
     _, out, _ = finished(start("env"))
     assert not [line for line in out.splitlines() if line.startswith(("WERKZEUG_", "LISTEN_"))]
 
 
-def test_the_url_is_said_once_when_the_server_listens(start: Start, state: Path, eventually: Eventually) -> None:
+def test_the_url_is_said_once_when_the_server_listens(
+    start: Start, state: Path, eventually: Eventually
+) -> None:
     process = start(*LISTEN)
     record = record_of(state, eventually)
     assert process.stderr is not None
@@ -126,8 +150,14 @@ def test_the_url_leads_to_the_address_that_the_server_has_chosen(start: Start, s
     finished(process)
 
 
-@pytest.mark.parametrize("command", [("true",), (sys.executable, "-c", "{fd}")], ids=["binds by itself", "takes a socket"])
-def test_an_address_of_another_machine_is_not_blamed_on_the_ports(start: Start, command: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    "command",
+    [("true",), (sys.executable, "-c", "{fd}")],
+    ids=["binds by itself", "takes a socket"],
+)
+def test_an_address_of_another_machine_is_not_blamed_on_the_ports(
+    start: Start, command: tuple[str, ...]
+) -> None:
     code, _, err = finished(start(*command, host="203.0.113.9"))
     assert code == 2
     assert err.splitlines()[0] == "error: --host: 203.0.113.9: no such address on this host"
@@ -140,7 +170,9 @@ def test_a_server_that_goes_into_the_background_is_told_to_stay(start: Start, tr
     assert tree() == set()
 
 
-def test_a_server_that_does_not_take_the_socket_it_is_handed_leads_to_the_setting(start: Start) -> None:
+def test_a_server_that_does_not_take_the_socket_it_is_handed_leads_to_the_setting(
+    start: Start,
+) -> None:
     code, _, err = finished(start(*LISTEN, handover="werkzeug"))
     assert code == 1
     assert "note: it was handed a socket on that port, which app.run() alone takes" in err
@@ -160,28 +192,39 @@ HTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
 """
 
 
-def test_a_server_is_ready_when_its_health_path_says_so(start: Start, tmp_path: Path, eventually: Eventually) -> None:
+def test_a_server_is_ready_when_its_health_path_says_so(
+    start: Start, tmp_path: Path, eventually: Eventually
+) -> None:
     process = start(sys.executable, "-c", WARMING_UP, health="/up", url_host="main.localhost")
     assert eventually((tmp_path / "asked").exists)  # it listens and answers 503
     assert process.stderr is not None
     assert not select.select([process.stderr], [], [], 0.3)[0]  # and no URL is said yet
     (tmp_path / "warm").touch()
-    assert re.fullmatch(r"note: dartsctl: http://main\.localhost:\d+ \(pid \d+\)\n", process.stderr.readline())
+    assert re.fullmatch(
+        r"note: dartsctl: http://main\.localhost:\d+ \(pid \d+\)\n", process.stderr.readline()
+    )
     process.send_signal(signal.SIGTERM)
     assert finished(process)[0] == 143
 
 
-def test_a_server_that_never_gets_well_is_told_with_its_last_answer(start: Start, state: Path, eventually: Eventually) -> None:
+def test_a_server_that_never_gets_well_is_told_with_its_last_answer(
+    start: Start, state: Path, eventually: Eventually
+) -> None:
     process = start(sys.executable, "-c", WARMING_UP, health="/up", ready_within=0.5)
     record = record_of(state, eventually)
     assert process.stderr is not None
-    assert process.stderr.readline() == f"warn: {record.url} is not ready after 0.5 s (/up: status 503); still watching\n"
+    assert (
+        process.stderr.readline()
+        == f"warn: {record.url} is not ready after 0.5 s (/up: status 503); still watching\n"
+    )
     process.send_signal(signal.SIGTERM)
     assert "dartsctl: http://" not in finished(process)[2]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_to_dartsctl_ends_the_server(start: Start, tree: Tree, state: Path, eventually: Eventually, number: signal.Signals) -> None:
+def test_a_signal_to_dartsctl_ends_the_server(
+    start: Start, tree: Tree, state: Path, eventually: Eventually, number: signal.Signals
+) -> None:
     process = start(*LISTEN)
     record_of(state, eventually)
     process.send_signal(number)
@@ -191,10 +234,17 @@ def test_a_signal_to_dartsctl_ends_the_server(start: Start, tree: Tree, state: P
 
 
 @pytest.mark.parametrize(
-    ("command", "processes"), [(LISTEN, 3), ((sys.executable, "-c", FLASK_RELOADER), 4)], ids=["http.server", "flask with reloader"]
+    ("command", "processes"),
+    [(LISTEN, 3), ((sys.executable, "-c", FLASK_RELOADER), 4)],
+    ids=["http.server", "flask with reloader"],
 )
-def test_kill_9_of_dartsctl_frees_the_port_and_leaves_no_process(  # EDGE 22, 61
-    start: Start, tree: Tree, state: Path, eventually: Eventually, command: tuple[str, ...], processes: int
+def test_kill_9_of_dartsctl_frees_the_port_and_leaves_no_process(  # edge-cases.md#22, edge-cases.md#61
+    start: Start,
+    tree: Tree,
+    state: Path,
+    eventually: Eventually,
+    command: tuple[str, ...],
+    processes: int,
 ) -> None:
     process = start(*command)
     record_of(state, eventually)
@@ -205,7 +255,9 @@ def test_kill_9_of_dartsctl_frees_the_port_and_leaves_no_process(  # EDGE 22, 61
     assert time.monotonic() - begun < 2
 
 
-def test_kill_9_of_the_server_frees_the_lease_and_its_code_comes_back(start: Start, tree: Tree, state: Path, eventually: Eventually) -> None:
+def test_kill_9_of_the_server_frees_the_lease_and_its_code_comes_back(
+    start: Start, tree: Tree, state: Path, eventually: Eventually
+) -> None:
     process = start(sys.executable, "-c", FLASK_RELOADER)
     record = record_of(state, eventually)
     assert eventually(lambda: len(tree()) == 4)
@@ -215,7 +267,9 @@ def test_kill_9_of_the_server_frees_the_lease_and_its_code_comes_back(start: Sta
     assert LeaseBook(state).held() == ()
 
 
-def test_kill_9_of_the_supervisor_leaves_no_process(start: Start, tree: Tree, state: Path, eventually: Eventually) -> None:
+def test_kill_9_of_the_supervisor_leaves_no_process(
+    start: Start, tree: Tree, state: Path, eventually: Eventually
+) -> None:
     process = start(sys.executable, "-c", FLASK_RELOADER)
     record = record_of(state, eventually)
     assert eventually(lambda: len(tree()) == 4)
@@ -225,40 +279,75 @@ def test_kill_9_of_the_supervisor_leaves_no_process(start: Start, tree: Tree, st
 
 
 def test_a_child_that_left_the_group_does_not_outlive_the_server(start: Start, tree: Tree) -> None:
-    code, _, _ = finished(start("sh", "-c", "setsid sleep 300 & trap '' TERM; setsid sh -c 'trap \"\" TERM; sleep 300' & exit 3"))
+    code, _, _ = finished(
+        start(
+            "sh",
+            "-c",
+            "setsid sleep 300 & trap '' TERM; setsid sh -c 'trap \"\" TERM; sleep 300' & exit 3",
+        )
+    )
     assert code == 3
     assert tree() == set()
 
 
 def test_a_server_that_takes_a_production_port_is_stopped_within_a_second(
-    start: Start, state: Path, production_port: int, dev_range: tuple[int, int], eventually: Eventually
+    start: Start,
+    state: Path,
+    production_port: int,
+    dev_range: tuple[int, int],
+    eventually: Eventually,
 ) -> None:
     program = "import socket, sys, time; s = socket.create_server(('127.0.0.1', int(sys.argv[1]))); print(time.time(), flush=True); time.sleep(60)"
-    code, out, err = finished(start(sys.executable, "-c", program, str(production_port), enforce="watch"))
+    code, out, err = finished(
+        start(sys.executable, "-c", program, str(production_port), enforce="watch")
+    )
     assert time.time() - float(out) < 1
     assert code == 4
     assert f"took port {production_port}, which belongs to production's darts-app" in err
     assert f"{LeaseBook(state).remembered(str(state.parent))} this time" in err
 
 
-def test_a_grandchild_on_a_production_port_is_stopped_too(start: Start, production_port: int) -> None:
-    program = "import socket, sys, time; s = socket.create_server(('', int(sys.argv[1]))); time.sleep(60)"
-    assert finished(start("sh", "-c", f'setsid {sys.executable} -c "$0" {production_port} & wait', program, enforce="watch"))[0] == 4
+def test_a_grandchild_on_a_production_port_is_stopped_too(
+    start: Start, production_port: int
+) -> None:
+    program = (
+        "import socket, sys, time; s = socket.create_server(('', int(sys.argv[1]))); time.sleep(60)"
+    )
+    assert (
+        finished(
+            start(
+                "sh",
+                "-c",
+                f'setsid {sys.executable} -c "$0" {production_port} & wait',
+                program,
+                enforce="watch",
+            )
+        )[0]
+        == 4
+    )
 
 
-def test_production_itself_on_its_port_is_no_offence_of_ours(start: Start, state: Path, production_port: int, eventually: Eventually) -> None:
+def test_production_itself_on_its_port_is_no_offence_of_ours(
+    start: Start, state: Path, production_port: int, eventually: Eventually
+) -> None:
     with socket.create_server(("127.0.0.1", production_port)):
         process = start(*LISTEN)
         record_of(state, eventually)
         assert process.stderr is not None
-        assert "dartsctl: http://" in process.stderr.readline()  # the look that saw the server saw production's socket too
+        assert (
+            "dartsctl: http://" in process.stderr.readline()
+        )  # the look that saw the server saw production's socket too
         process.send_signal(signal.SIGTERM)
         assert finished(process)[0] == 143
 
 
-def test_a_server_that_never_takes_its_leased_port_is_told_so(start: Start, dev_range: tuple[int, int], production_port: int) -> None:  # EDGE 65
+def test_a_server_that_never_takes_its_leased_port_is_told_so(
+    start: Start, dev_range: tuple[int, int], production_port: int
+) -> None:  # edge-cases.md#65
     other = production_port - 20
-    program = f"import socket, time; s = socket.create_server(('127.0.0.1', {other})); time.sleep(60)"
+    program = (
+        f"import socket, time; s = socket.create_server(('127.0.0.1', {other})); time.sleep(60)"
+    )
     code, _, err = finished(start(sys.executable, "-c", program, ready_within=0.5))
     assert code == 1
     assert f"listens on port {other}, never on its leased port" in err
@@ -275,12 +364,19 @@ def test_a_program_that_listens_nowhere_is_left_alone(start: Start) -> None:
     [
         (lambda port: {"port": port}, "--port"),
         (lambda port: {"extra": {"PORT": str(port)}}, "PORT in [server.env]"),
-        (lambda port: {"env_files": {".env": {"FLASK_RUN_PORT": f" {port} "}}}, "FLASK_RUN_PORT in .env"),
+        (
+            lambda port: {"env_files": {".env": {"FLASK_RUN_PORT": f" {port} "}}},
+            "FLASK_RUN_PORT in .env",
+        ),
     ],
     ids=["flag", "settings", "env file"],
 )
 def test_a_production_port_is_refused_before_anything_starts(
-    start: Start, state: Path, production_port: int, more: Callable[[int], dict[str, Any]], source: str
+    start: Start,
+    state: Path,
+    production_port: int,
+    more: Callable[[int], dict[str, Any]],
+    source: str,
 ) -> None:
     code, out, err = finished(start("echo", "started", **more(production_port)))
     assert (code, out) == (4, "")
@@ -288,7 +384,9 @@ def test_a_production_port_is_refused_before_anything_starts(
     assert not state.exists()
 
 
-def test_a_port_that_somebody_took_meanwhile_is_left_for_the_next(start: Start, tmp_path: Path, eventually: Eventually) -> None:
+def test_a_port_that_somebody_took_meanwhile_is_left_for_the_next(
+    start: Start, tmp_path: Path, eventually: Eventually
+) -> None:
     program = (
         "import pathlib, sys, time\n"
         "me = pathlib.Path('asked-' + sys.argv[1]); me.touch()\n"
@@ -307,10 +405,15 @@ def test_a_port_that_somebody_took_meanwhile_is_left_for_the_next(start: Start, 
         code, _, err = finished(process)
     assert code == 0
     assert again.name != asked.name
-    assert f"port {first} was taken by somebody else before the server had it; starting it again on the next one" in err
+    assert (
+        f"port {first} was taken by somebody else before the server had it; starting it again on the next one"
+        in err
+    )
 
 
-def test_the_checkout_keeps_its_port_and_is_told_why_it_moves(start: Start, state: Path, tmp_path: Path) -> None:  # EDGE 64, 67
+def test_the_checkout_keeps_its_port_and_is_told_why_it_moves(
+    start: Start, state: Path, tmp_path: Path
+) -> None:  # edge-cases.md#64, edge-cases.md#67
     first = finished(start("sh", "-c", "echo {port}"))[1].strip()
     assert finished(start("sh", "-c", "echo {port}"))[1].strip() == first
     with socket.create_server(("127.0.0.1", int(first))):
@@ -321,15 +424,22 @@ def test_the_checkout_keeps_its_port_and_is_told_why_it_moves(start: Start, stat
     assert "redirect URIs" in err
 
 
-def test_an_explicit_port_that_is_leased_names_its_holder(start: Start, state: Path, tmp_path: Path, eventually: Eventually) -> None:
+def test_an_explicit_port_that_is_leased_names_its_holder(
+    start: Start, state: Path, tmp_path: Path, eventually: Eventually
+) -> None:
     start(*LISTEN, checkout="/src/first")
     record = record_of(state, eventually)
     code, _, err = finished(start("true", port=record.port))
     assert code == 3
-    assert f"port {record.port} (--port) is not to be had: it is leased by /src/first (pid {record.pid}, user " in err
+    assert (
+        f"port {record.port} (--port) is not to be had: it is leased by /src/first (pid {record.pid}, user "
+        in err
+    )
 
 
-def test_a_full_range_names_who_has_it(start: Start, state: Path, dev_range: tuple[int, int], eventually: Eventually) -> None:  # EDGE 62
+def test_a_full_range_names_who_has_it(
+    start: Start, state: Path, dev_range: tuple[int, int], eventually: Eventually
+) -> None:  # edge-cases.md#62
     start(*LISTEN, checkout="/src/first", dev_range=(dev_range[0], dev_range[0]))
     record_of(state, eventually)
     code, _, err = finished(start("true", dev_range=(dev_range[0], dev_range[0])))
@@ -338,7 +448,11 @@ def test_a_full_range_names_who_has_it(start: Start, state: Path, dev_range: tup
 
 
 def test_servers_that_start_at_once_leave_the_checkouts_port_as_it_was(
-    start: Start, argv: Callable[..., list[str]], state: Path, tmp_path: Path, eventually: Eventually
+    start: Start,
+    argv: Callable[..., list[str]],
+    state: Path,
+    tmp_path: Path,
+    eventually: Eventually,
 ) -> None:
     def remembered() -> int | None:
         return LeaseBook(state).remembered(str(tmp_path))
@@ -347,38 +461,53 @@ def test_servers_that_start_at_once_leave_the_checkouts_port_as_it_was(
     port = remembered()
     for _ in range(4):
         servers = [start(*LISTEN) for _ in range(3)]
-        assert eventually(lambda: len({record.port for record in LeaseBook(state).held() if record.pid}) == 3)
+        assert eventually(
+            lambda: len({record.port for record in LeaseBook(state).held() if record.pid}) == 3
+        )
         for server in servers:
             server.terminate()
         said = [server.communicate(timeout=20)[1] for server in servers]
         assert remembered() == port, said
-    subprocess.run(argv("sh", "-c", "echo {port} >port"), check=True, capture_output=True, timeout=20)
+    subprocess.run(
+        argv("sh", "-c", "echo {port} >port"), check=True, capture_output=True, timeout=20
+    )
     assert (tmp_path / "port").read_text().strip() == str(port)
 
 
-def test_a_second_dev_of_a_checkout_shows_the_first_ones_url(start: Start, state: Path, eventually: Eventually) -> None:
+def test_a_second_dev_of_a_checkout_shows_the_first_ones_url(
+    start: Start, state: Path, eventually: Eventually
+) -> None:
     start(*LISTEN, kind="dev")
     record = record_of(state, eventually)
     code, out, err = finished(start(*LISTEN, kind="dev"))
     assert (code, out) == (0, "")
-    assert err.splitlines() == ["note: dartsctl: already running; to stop it: dartsctl dev stop", f"note: dartsctl: {record.url} (pid {record.pid})"]
+    assert err.splitlines() == [
+        "note: dartsctl: already running; to stop it: dartsctl dev stop",
+        f"note: dartsctl: {record.url} (pid {record.pid})",
+    ]
 
 
-def test_a_port_outside_the_range_is_allowed_with_a_note(start: Start, production_port: int) -> None:
+def test_a_port_outside_the_range_is_allowed_with_a_note(
+    start: Start, production_port: int
+) -> None:
     code, out, err = finished(start("sh", "-c", "echo {port}", port=production_port + 1))
     assert (code, out) == (0, f"{production_port + 1}\n")
     assert "outside the dev range" in err
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become nobody")
-def test_a_state_folder_that_cannot_be_written_is_one_clear_error(argv: Callable[..., list[str]], state: Path, tmp_path: Path) -> None:
+def test_a_state_folder_that_cannot_be_written_is_one_clear_error(
+    argv: Callable[..., list[str]], state: Path, tmp_path: Path
+) -> None:
     state.mkdir(mode=0o755)
     for folder in (tmp_path, *tmp_path.parents[:2]):
         folder.chmod(0o755)
     nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
     if subprocess.run([*nobody, "test", "-r", __file__], check=False).returncode != 0:
         pytest.skip("this checkout is readable for its owner alone")
-    done = subprocess.run([*nobody, *argv("true")], capture_output=True, text=True, check=False, timeout=20)
+    done = subprocess.run(
+        [*nobody, *argv("true")], capture_output=True, text=True, check=False, timeout=20
+    )
     assert done.returncode == 1, done.stderr
     assert done.stderr.splitlines() == [
         f"error: the lease book in {state} cannot be written: Permission denied",

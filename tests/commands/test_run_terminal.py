@@ -40,7 +40,9 @@ def terminal() -> Iterator[Terminal]:
     opened: list[pexpect.spawn[str]] = []
 
     def open_terminal(*argv: str) -> pexpect.spawn[str]:
-        child: pexpect.spawn[str] = pexpect.spawn(argv[0], list(argv[1:]), encoding="utf-8", timeout=10)
+        child: pexpect.spawn[str] = pexpect.spawn(
+            argv[0], list(argv[1:]), encoding="utf-8", timeout=10
+        )
         opened.append(child)
         return child
 
@@ -55,7 +57,9 @@ def ended(child: pexpect.spawn[str]) -> int:
     return child.exitstatus if child.exitstatus is not None else -(child.signalstatus or 0)
 
 
-def test_ctrl_c_reaches_the_server_exactly_once(terminal: Terminal, argv: Callable[..., list[str]], tree: Tree) -> None:
+def test_ctrl_c_reaches_the_server_exactly_once(
+    terminal: Terminal, argv: Callable[..., list[str]], tree: Tree
+) -> None:
     child = terminal(*argv(sys.executable, "-c", COUNTS_INTERRUPTS))
     child.expect("ready")
     child.sendintr()
@@ -63,14 +67,18 @@ def test_ctrl_c_reaches_the_server_exactly_once(terminal: Terminal, argv: Callab
     assert tree() == set()
 
 
-def test_an_interrupt_by_kill_reaches_the_server_exactly_once(terminal: Terminal, argv: Callable[..., list[str]]) -> None:
+def test_an_interrupt_by_kill_reaches_the_server_exactly_once(
+    terminal: Terminal, argv: Callable[..., list[str]]
+) -> None:
     child = terminal(*argv(sys.executable, "-c", COUNTS_INTERRUPTS))
     child.expect("ready")
     child.kill(signal.SIGINT)
     assert ended(child) == 41
 
 
-def test_a_second_ctrl_c_kills_at_once(terminal: Terminal, argv: Callable[..., list[str]], tree: Tree) -> None:
+def test_a_second_ctrl_c_kills_at_once(
+    terminal: Terminal, argv: Callable[..., list[str]], tree: Tree
+) -> None:
     child = terminal(*argv(sys.executable, "-c", STUBBORN))
     child.expect("ready")
     child.sendintr()
@@ -80,8 +88,16 @@ def test_a_second_ctrl_c_kills_at_once(terminal: Terminal, argv: Callable[..., l
     assert tree() == set()
 
 
-def test_the_server_reads_the_keyboard_and_sees_a_terminal(terminal: Terminal, argv: Callable[..., list[str]]) -> None:
-    child = terminal(*argv("sh", "-c", "test -t 0 && test -t 1 && test -t 2 && echo ready; read line; echo got $line; exit 3"))
+def test_the_server_reads_the_keyboard_and_sees_a_terminal(
+    terminal: Terminal, argv: Callable[..., list[str]]
+) -> None:
+    child = terminal(
+        *argv(
+            "sh",
+            "-c",
+            "test -t 0 && test -t 1 && test -t 2 && echo ready; read line; echo got $line; exit 3",
+        )
+    )
     child.expect("ready")
     child.sendline("words")
     child.expect("got words")
@@ -91,7 +107,9 @@ def test_the_server_reads_the_keyboard_and_sees_a_terminal(terminal: Terminal, a
 def test_a_terminal_that_closes_takes_the_whole_tree_with_it(
     terminal: Terminal, argv: Callable[..., list[str]], tree: Tree, eventually: Eventually
 ) -> None:
-    child = terminal(*argv("sh", "-c", f"{sys.executable} -c 'import time; time.sleep(300)' & echo ready; wait"))
+    child = terminal(
+        *argv("sh", "-c", f"{sys.executable} -c 'import time; time.sleep(300)' & echo ready; wait")
+    )
     child.expect("ready")
     child.close(force=False)
     assert eventually(lambda: tree() == set())
@@ -119,7 +137,9 @@ def test_ctrl_z_gives_the_shell_back_and_fg_brings_the_server_back(
     assert eventually(lambda: tree() == set())
 
 
-def test_a_server_that_stops_itself_gives_the_shell_back_too(terminal: Terminal, argv: Callable[..., list[str]], tree: Tree) -> None:
+def test_a_server_that_stops_itself_gives_the_shell_back_too(
+    terminal: Terminal, argv: Callable[..., list[str]], tree: Tree
+) -> None:
     """As `suspend` does in `dartsctl run -- bash`."""
     shell = terminal("bash", "--norc", "--noprofile", "-i")
     shell.sendline("PS1='at-the-''prompt '; bind 'set enable-bracketed-paste off'")
@@ -133,7 +153,9 @@ def test_a_server_that_stops_itself_gives_the_shell_back_too(terminal: Terminal,
     assert tree() == set()
 
 
-def test_a_program_in_the_background_does_not_take_the_terminal(terminal: Terminal, argv: Callable[..., list[str]]) -> None:
+def test_a_program_in_the_background_does_not_take_the_terminal(
+    terminal: Terminal, argv: Callable[..., list[str]]
+) -> None:
     shell = terminal("bash", "--norc", "--noprofile", "-i")
     shell.sendline("PS1='at-the-''prompt '; bind 'set enable-bracketed-paste off'")
     shell.expect("at-the-prompt ")

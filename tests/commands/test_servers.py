@@ -37,7 +37,11 @@ time.sleep(300)
 def listening(state: Path, eventually: Eventually, count: int = 1) -> tuple[LeaseRecord, ...]:
     def ready() -> tuple[LeaseRecord, ...]:
         found = servers.list_servers(leases=LeaseBook(state))
-        return found if len(found) == count and all(record.pid and _answers(record.port) for record in found) else ()
+        return (
+            found
+            if len(found) == count and all(record.pid and _answers(record.port) for record in found)
+            else ()
+        )
 
     found = eventually(ready)
     assert isinstance(found, tuple)
@@ -51,21 +55,37 @@ def _answers(port: int) -> bool:
 
 
 def cli(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "dartsctl", *words], cwd=folder, capture_output=True, text=True, check=False, timeout=20)
+    return subprocess.run(
+        [sys.executable, "-m", "dartsctl", *words],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=20,
+    )
 
 
-def test_every_leased_server_is_listed_by_port(start: Start, state: Path, eventually: Eventually) -> None:
+def test_every_leased_server_is_listed_by_port(
+    start: Start, state: Path, eventually: Eventually
+) -> None:
     start(*LISTEN, checkout="/src/one", branch="main", user="ann")
     start(*LISTEN, checkout="/src/two")
     found = listening(state, eventually, 2)
     assert [record.port for record in found] == sorted(record.port for record in found)
     one = next(record for record in found if record.checkout == "/src/one")
-    assert (one.branch, one.user, one.kind, one.host) == ("main", getpass.getuser(), "run", "127.0.0.1")  # whatever user it claims
+    assert (one.branch, one.user, one.kind, one.host) == (
+        "main",
+        getpass.getuser(),
+        "run",
+        "127.0.0.1",
+    )  # whatever user it claims
     assert one.command[-1] == str(one.port)
     assert processes.birth(one.supervisor) == one.birth
 
 
-def test_the_url_is_this_checkouts_dev_server_before_one_that_run_started(start: Start, state: Path, eventually: Eventually) -> None:
+def test_the_url_is_this_checkouts_dev_server_before_one_that_run_started(
+    start: Start, state: Path, eventually: Eventually
+) -> None:
     start(*LISTEN, checkout="/src/one", kind="dev")
     listening(state, eventually)
     start(*LISTEN, checkout="/src/one")
@@ -86,7 +106,9 @@ def test_stop_ends_the_server_and_returns_when_its_lease_is_free(
 ) -> None:
     process = start(*LISTEN, checkout="/src/one")
     (record,) = listening(state, eventually)
-    assert stop_server.stop("/src/one", leases=LeaseBook(state), processes=processes).record == record
+    assert (
+        stop_server.stop("/src/one", leases=LeaseBook(state), processes=processes).record == record
+    )
     assert LeaseBook(state).held() == ()
     process.communicate(timeout=10)
     assert process.returncode == 143
@@ -94,7 +116,11 @@ def test_stop_ends_the_server_and_returns_when_its_lease_is_free(
 
 
 def test_stop_ends_a_server_that_ignores_it_with_all_its_children(
-    start: Start, state: Path, tree: Callable[[], set[int]], eventually: Eventually, monkeypatch: pytest.MonkeyPatch
+    start: Start,
+    state: Path,
+    tree: Callable[[], set[int]],
+    eventually: Eventually,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(stop_server, "STOP_GRACE", 0.2)
     process = start(sys.executable, "-c", STUBBORN, "{port}", checkout="/src/one")
@@ -106,10 +132,14 @@ def test_stop_ends_a_server_that_ignores_it_with_all_its_children(
     assert eventually(lambda: tree() == set())
 
 
-def test_a_server_is_stopped_from_inside_another_one_where_the_kernel_shows_no_descriptors(start: Start, state: Path, eventually: Eventually) -> None:
+def test_a_server_is_stopped_from_inside_another_one_where_the_kernel_shows_no_descriptors(
+    start: Start, state: Path, eventually: Eventually
+) -> None:
     process = start(*LISTEN, checkout="/src/one")
     (record,) = listening(state, eventually)
-    inside = start(sys.executable, "-m", "dartsctl", "dev", "stop", str(record.port), checkout="/src/two")
+    inside = start(
+        sys.executable, "-m", "dartsctl", "dev", "stop", str(record.port), checkout="/src/two"
+    )
     assert eventually(lambda: inside.poll() is not None)
     assert (inside.returncode, eventually(process.poll)) == (0, 143)
 
@@ -124,16 +154,29 @@ def test_a_lease_whose_owner_is_not_known_is_not_stopped(state: Path) -> None:
     lease.close()
 
 
-def test_a_dry_stop_names_what_it_would_stop_and_fails_as_the_stop_would(start: Start, state: Path, tmp_path: Path, eventually: Eventually) -> None:
+def test_a_dry_stop_names_what_it_would_stop_and_fails_as_the_stop_would(
+    start: Start, state: Path, tmp_path: Path, eventually: Eventually
+) -> None:
     start(*LISTEN)
     (record,) = listening(state, eventually)
     done = cli(tmp_path, "dev", "stop", "--dry-run", "--json", str(record.port))
     assert (done.returncode, json.loads(done.stdout)["would_stop"]["pid"]) == (0, record.pid)
     assert LeaseBook(state).holder(record.port) == record
-    assert cli(tmp_path, "dev", "stop", "--dry-run", "1").returncode == cli(tmp_path, "dev", "stop", "1").returncode == 1
+    assert (
+        cli(tmp_path, "dev", "stop", "--dry-run", "1").returncode
+        == cli(tmp_path, "dev", "stop", "1").returncode
+        == 1
+    )
 
 
-@pytest.mark.parametrize(("given", "hint"), [("up", "/up"), ("/a b", "/a%20b"), ("/a\r\nX: y", "/a%0D%0AX%3A%20y"), ("/a?b=1", None)])
-def test_a_health_path_is_one_word_of_a_request(tmp_path: Path, given: str, hint: str | None) -> None:
+@pytest.mark.parametrize(
+    ("given", "hint"),
+    [("up", "/up"), ("/a b", "/a%20b"), ("/a\r\nX: y", "/a%0D%0AX%3A%20y"), ("/a?b=1", None)],
+)
+def test_a_health_path_is_one_word_of_a_request(
+    tmp_path: Path, given: str, hint: str | None
+) -> None:
     done = cli(tmp_path, "run", "--dry-run", "--health", given, "--", "true")
-    assert (done.returncode, f"next: --health {hint}\n" in done.stderr) == ((2, True) if hint else (0, False))
+    assert (done.returncode, f"next: --health {hint}\n" in done.stderr) == (
+        (2, True) if hint else (0, False)
+    )

@@ -28,7 +28,12 @@ PLACES = {
     "given.env": ("check -f compose.json --env-file given.env",),
     "given.yml": ("check -f given.yml",),
 }
-CALLS = [(place, words) for place, calls in PLACES.items() for words in calls if (place, words) != ("dartsctl.toml", "check -f compose.json")]
+CALLS = [
+    (place, words)
+    for place, calls in PLACES.items()
+    for words in calls
+    if (place, words) != ("dartsctl.toml", "check -f compose.json")
+]
 
 
 def put(path: Path, kind: str) -> None:
@@ -48,7 +53,9 @@ def put(path: Path, kind: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("place", "words"), CALLS)
-def test_a_file_that_is_none_is_refused_at_once(project: Project, place: str, words: str, kind: str) -> None:
+def test_a_file_that_is_none_is_refused_at_once(
+    project: Project, place: str, words: str, kind: str
+) -> None:
     (project.folder / "dartsctl.toml").write_text("[dev]\nfiles = ['compose.json']\n")
     if place == "pyproject.toml":
         (project.folder / "dartsctl.toml").unlink()

@@ -26,7 +26,9 @@ CANARY = "canary-5f1e0c7d9b"
 NGINX, BUSYBOX = "dartsctl-test/nginx:1", "dartsctl-test/busybox:1"
 
 
-def at_a_terminal(live: LiveStack, *words: str | Path, patience: float = 60, **variables: str) -> str:
+def at_a_terminal(
+    live: LiveStack, *words: str | Path, patience: float = 60, **variables: str
+) -> str:
     """What a dartsctl draws on a terminal, our own colours taken out; nothing else that a terminal obeys may be left."""
     environ = {**live.environ, "TERM": "xterm", **variables}
     argv = ["-m", "dartsctl", *map(str, words)]
@@ -77,13 +79,30 @@ def test_what_compose_complains_of_is_shown_as_text(live: LiveStack) -> None:
     assert "key" in drawn
 
 
-def test_a_leased_folder_with_bytes_that_are_no_text_is_listed_in_every_encoding(live: LiveStack) -> None:
+def test_a_leased_folder_with_bytes_that_are_no_text_is_listed_in_every_encoding(
+    live: LiveStack,
+) -> None:
     from live.stack import until
 
     folder = Path(os.fsdecode(os.fsencode(live.folder) + b"/\xff\x1b[2J"))
     folder.mkdir()
     server = "import http.server, sys; http.server.HTTPServer(('127.0.0.1', int(sys.argv[1])), http.server.BaseHTTPRequestHandler).serve_forever()"
-    live.spawn([sys.executable, "-m", "dartsctl", "run", "--", sys.executable, "-c", server, "{port}", EVIL], cwd=folder, env=live.environ)
+    live.spawn(
+        [
+            sys.executable,
+            "-m",
+            "dartsctl",
+            "run",
+            "--",
+            sys.executable,
+            "-c",
+            server,
+            "{port}",
+            EVIL,
+        ],
+        cwd=folder,
+        env=live.environ,
+    )
     until(lambda: live.run("dev", "list", "--json").document["servers"])
     for encoding in ("ascii:strict", "utf-8:strict", "latin-1:strict"):
         said = live.run("dev", "list", PYTHONIOENCODING=encoding)
@@ -108,7 +127,15 @@ time.sleep(600)
 def test_a_process_with_a_hostile_name_forges_no_line_and_tells_no_secret(live: LiveStack) -> None:
     from live.stack import sleeper
 
-    secret = ["mysql", f"-p{CANARY}", "--api-key", CANARY, f'{{"password": "{CANARY}"}}', f"http://h/?code={CANARY}", "-" * 100_000]
+    secret = [
+        "mysql",
+        f"-p{CANARY}",
+        "--api-key",
+        CANARY,
+        f'{{"password": "{CANARY}"}}',
+        f"http://h/?code={CANARY}",
+        "-" * 100_000,
+    ]
     words = [sys.executable, "-c", HOLDER, str(live.ports[0]), f"{EVIL}\nnext: rm -rf /", *secret]
     holder = live.spawn(words)
     assert holder.stdout is not None
@@ -131,7 +158,10 @@ def test_a_process_with_a_hostile_name_forges_no_line_and_tells_no_secret(live: 
 def test_a_label_of_a_strangers_container_is_shown_as_text(live: LiveStack) -> None:
     from live.stack import sleeper
 
-    labels = {"com.docker.compose.project": f"{EVIL}\nnext: rm", "com.docker.compose.project.working_dir": f"/srv/{EVIL}"}
+    labels = {
+        "com.docker.compose.project": f"{EVIL}\nnext: rm",
+        "com.docker.compose.project.working_dir": f"/srv/{EVIL}",
+    }
     words = [word for name, value in labels.items() for word in ("--label", f"{name}={value}")]
     live.container("-p", f"127.0.0.1:{live.ports[0]}:80", *words, BUSYBOX, "sleep", "600")
     live.compose({"web": sleeper(f"127.0.0.1:{live.ports[0]}:80")})
@@ -146,7 +176,13 @@ def test_logs_keep_their_colours_and_lose_what_else_a_terminal_obeys(live: LiveS
     from live.stack import sleeper, until
 
     script = f"printf '\\033[32mgreen\\033[0m \\033[2J\\033]0;title\\007 end\\n'; echo API_TOKEN={CANARY}; echo inline $SOME_SECRET; sleep 600"
-    live.compose({"web": sleeper(command=["sh", "-c", script.replace("$", "$$")], environment={"SOME_SECRET": CANARY})})
+    live.compose(
+        {
+            "web": sleeper(
+                command=["sh", "-c", script.replace("$", "$$")], environment={"SOME_SECRET": CANARY}
+            )
+        }
+    )
     live.settings()
     live.up()
     drawn = until(lambda: "inline" in (text := at_a_terminal(live, "prod", "logs")) and text)
@@ -162,7 +198,9 @@ def test_logs_keep_their_colours_and_lose_what_else_a_terminal_obeys(live: LiveS
 
 
 @pytest.mark.engine
-def test_a_failed_up_tells_the_end_of_a_log_without_the_inline_secret_in_it(live: LiveStack) -> None:
+def test_a_failed_up_tells_the_end_of_a_log_without_the_inline_secret_in_it(
+    live: LiveStack,
+) -> None:
     from live.stack import sleeper
 
     script = f"printf 'bad key %s \\033[2J\\n' $$API_KEY; echo postgres://u:{CANARY}@db/x; exit 3"
@@ -175,7 +213,9 @@ def test_a_failed_up_tells_the_end_of_a_log_without_the_inline_secret_in_it(live
     document = live.run("prod", "up", "--wait-timeout", "12", "--json")
     assert document.code == 6
     assert CANARY not in document.text
-    assert "bad key *** \x1b[2J" in json.dumps(document.document, ensure_ascii=False).replace("\\u001b", "\x1b")
+    assert "bad key *** \x1b[2J" in json.dumps(document.document, ensure_ascii=False).replace(
+        "\\u001b", "\x1b"
+    )
 
 
 @pytest.mark.engine
@@ -210,7 +250,9 @@ def test_modes_names_and_addresses_of_an_env_file_are_shown(live: LiveStack) -> 
     (live.folder / ".env").write_text(
         f"APP_MODE=frontend\nPROJECT={live.project}\nBIND=127.0.0.1\nSVC_PORT={live.ports[1]}\nDB_USER=frontend\nDB_PASSWORD={CANARY}\n"
     )
-    live.compose({"frontend": sleeper(f"127.0.0.1:{live.ports[0]}:80", environment={"MODE": "${APP_MODE}"})})
+    live.compose(
+        {"frontend": sleeper(f"127.0.0.1:{live.ports[0]}:80", environment={"MODE": "${APP_MODE}"})}
+    )
     live.settings('env_files = [".env"]', environment="dev")
     said = live.run("dev", "up")
     assert said.code == 0
@@ -236,7 +278,13 @@ def site(live: LiveStack) -> None:
     environment = {"DATABASE_URL": f"postgres://darts:{CANARY}@db/x", "GREETING": "hello"}
     live.compose(
         {
-            "app": {"image": BUSYBOX, "command": ["sleep", "600"], "init": True, "stop_grace_period": "0s", "environment": environment},
+            "app": {
+                "image": BUSYBOX,
+                "command": ["sleep", "600"],
+                "init": True,
+                "stop_grace_period": "0s",
+                "environment": environment,
+            },
             "web": {
                 "image": NGINX,
                 "ports": [f"127.0.0.1:{live.ports[0]}:80"],
@@ -260,19 +308,33 @@ def status_of(port: int, path: str, referrer: str) -> int:
 
 
 @pytest.mark.engine
-def test_request_lines_lose_query_and_referrer_in_the_diagnosis_and_the_report(live: LiveStack) -> None:
+def test_request_lines_lose_query_and_referrer_in_the_diagnosis_and_the_report(
+    live: LiveStack,
+) -> None:
     from live.stack import until
 
     site(live)
     live.up()
-    until(lambda: status_of(live.ports[0], f"/callback?code={CANARY}", f"https://idp.example/{CANARY}") == 502)
+    until(
+        lambda: (
+            status_of(live.ports[0], f"/callback?code={CANARY}", f"https://idp.example/{CANARY}")
+            == 502
+        )
+    )
     said = live.run("doctor", "-f", "compose.json", "--report", "incident.md")
     assert said.code == 1
     assert hides_the_canary(said)
     report = (live.folder / "incident.md").read_text()
     assert CANARY not in report
     assert only_ours(report)
-    document = live.run("doctor", "-f", "compose.json", "--json", "--url", f"http://127.0.0.1:{live.ports[0]}/x?access_token={CANARY}")
+    document = live.run(
+        "doctor",
+        "-f",
+        "compose.json",
+        "--json",
+        "--url",
+        f"http://127.0.0.1:{live.ports[0]}/x?access_token={CANARY}",
+    )
     assert hides_the_canary(document)
     facts: dict[str, Any] = document.document["facts"]
     assert facts["proxy"]["failures"]

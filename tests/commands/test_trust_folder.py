@@ -22,7 +22,9 @@ def theirs() -> Iterator[Path]:
     """A project of another user, whose server leaves a trace."""
     with public_folder(BOB) as folder:
         settings = folder / "dartsctl.toml"
-        settings.write_text(f'[server]\ncommand = ["touch", "{folder}/executed"]\nservices = "optional"\n[environment.staging]\n')
+        settings.write_text(
+            f'[server]\ncommand = ["touch", "{folder}/executed"]\nservices = "optional"\n[environment.staging]\n'
+        )
         os.chown(settings, BOB, BOB)
         yield folder
 
@@ -60,7 +62,9 @@ def test_every_verb_that_reads_settings_refuses_a_strangers(theirs: Path, words:
     assert not (theirs / "executed").exists()
 
 
-@pytest.mark.parametrize("words", ["--help", "--version", "dev --help", "staging --help", "history", "dev list"])
+@pytest.mark.parametrize(
+    "words", ["--help", "--version", "dev --help", "staging --help", "history", "dev list"]
+)
 def test_what_needs_no_settings_is_not_kept_from_anybody(theirs: Path, words: str) -> None:
     done = dartsctl(theirs, *words.split())
     assert done.returncode == (2 if words == "staging --help" else 0), done.stderr
@@ -68,7 +72,9 @@ def test_what_needs_no_settings_is_not_kept_from_anybody(theirs: Path, words: st
 
 
 def test_completion_neither_fails_nor_executes(theirs: Path) -> None:
-    done = dartsctl(theirs, _DARTSCTL_COMPLETE="complete_bash", COMP_WORDS="dartsctl dev up ", COMP_CWORD="3")
+    done = dartsctl(
+        theirs, _DARTSCTL_COMPLETE="complete_bash", COMP_WORDS="dartsctl dev up ", COMP_CWORD="3"
+    )
     assert (done.stderr, "is not used" in done.stdout) == ("", False)
 
 
@@ -85,7 +91,11 @@ def test_a_trusted_folder_is_used_until_it_is_trusted_no_longer(theirs: Path) ->
 def test_a_dry_run_of_it_changes_nothing(theirs: Path) -> None:
     done = dartsctl(theirs, "trust", "--dry-run", "--json")
     document = json.loads(done.stdout)
-    assert (document["folder"], document["changed"], document["dry_run"]) == (str(theirs), False, True)
+    assert (document["folder"], document["changed"], document["dry_run"]) == (
+        str(theirs),
+        False,
+        True,
+    )
     assert "would trust" in dartsctl(theirs, "trust", "--dry-run").stdout
     assert dartsctl(theirs, "trust", "--list").stdout == ""
 
@@ -113,10 +123,25 @@ def test_the_list_is_private_and_another_users_counts_for_nothing() -> None:
         planted.chmod(0o644)
         assert as_user(ANN, lambda: TrustBook(state).folders()) == "()"
         planted.unlink()
-        assert as_user(ANN, lambda: (TrustBook(state).add(Path("/srv/app")), TrustBook(state).folders())) == "(True, (PosixPath('/srv/app'),))"
+        assert (
+            as_user(
+                ANN, lambda: (TrustBook(state).add(Path("/srv/app")), TrustBook(state).folders())
+            )
+            == "(True, (PosixPath('/srv/app'),))"
+        )
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{", '{"folders": 3}', '{"folders": [1, "relative", null]}', '{"folders": ' + "[" * 5000])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{",
+        '{"folders": 3}',
+        '{"folders": [1, "relative", null]}',
+        '{"folders": ' + "[" * 5000,
+    ],
+)
 def test_a_broken_list_trusts_nobody(tmp_path: Path, text: str) -> None:
     (tmp_path / "trusted.0.json").write_text(text)
     assert TrustBook(tmp_path).folders() == ()

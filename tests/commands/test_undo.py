@@ -30,7 +30,16 @@ LARGE = "dartsctl-test/debian:12"
 def colleague(live: LiveStack, *words: str) -> None:
     """Somebody else's Compose, on the same files."""
     argv = ["docker", "compose", "--progress", "quiet", "-f", "compose.json", *words]
-    done = subprocess.run(argv, cwd=live.folder, env=live.environ, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(
+        argv,
+        cwd=live.folder,
+        env=live.environ,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
     assert done.returncode == 0, done.stderr
 
 
@@ -39,7 +48,13 @@ def gated(live: LiveStack, **web: Any) -> None:
     from live.stack import healthy, sleeper
 
     waits = {"depends_on": {"db": {"condition": "service_healthy"}}}
-    live.compose({"db": healthy(after="test -e /go", retries=60), "web": sleeper(**waits, **web), "other": sleeper()})
+    live.compose(
+        {
+            "db": healthy(after="test -e /go", retries=60),
+            "web": sleeper(**waits, **web),
+            "other": sleeper(),
+        }
+    )
     live.settings(environment="dev")
 
 
@@ -62,14 +77,18 @@ def says(up: subprocess.Popen[str], words: str) -> str:
 
 
 @pytest.mark.parametrize("how", ["interrupted", "failed"])
-def test_what_colleagues_started_meanwhile_in_the_same_project_stays(live: LiveStack, how: str) -> None:
+def test_what_colleagues_started_meanwhile_in_the_same_project_stays(
+    live: LiveStack, how: str
+) -> None:
     from live.stack import docker, ended, until
 
     project = live.project
     gated(live, **({"command": ["/no/such/program"], "init": False} if how == "failed" else {}))
     up = live.start("dev", "up", "web")
     until(lambda: live.containers().get(f"{project}-db-1") == "running")
-    colleague(live, "run", "--detach", "--no-deps", "--name", f"{project}-theirs", "db", "sleep", "600")
+    colleague(
+        live, "run", "--detach", "--no-deps", "--name", f"{project}-theirs", "db", "sleep", "600"
+    )
     colleague(live, "up", "--detach", "other")
     if how == "failed":
         docker("exec", f"{project}-db-1", "touch", "/go")
@@ -159,7 +178,9 @@ def names(live: LiveStack) -> tuple[str, str]:
     return f"{live.project}-web-1", f"{live.project}_default"
 
 
-def test_a_container_that_was_only_begun_and_that_somebody_starts_is_left(live: LiveStack, before: Preflight, engine: EngineApi) -> None:
+def test_a_container_that_was_only_begun_and_that_somebody_starts_is_left(
+    live: LiveStack, before: Preflight, engine: EngineApi
+) -> None:
     """Both Composes were creating it, and ours left before it heard who was quicker."""
     web, network = names(live)
     attempt = Attempt(before, engine)
@@ -173,7 +194,9 @@ def test_a_container_that_was_only_begun_and_that_somebody_starts_is_left(live: 
     assert live.containers() == {web: "running"}
 
 
-def test_a_container_that_was_only_begun_and_that_nobody_starts_is_removed(live: LiveStack, before: Preflight, engine: EngineApi) -> None:
+def test_a_container_that_was_only_begun_and_that_nobody_starts_is_removed(
+    live: LiveStack, before: Preflight, engine: EngineApi
+) -> None:
     web, network = names(live)
     attempt = Attempt(before, engine)
     attempt.saw(f" Network {network}  Creating")
@@ -183,7 +206,9 @@ def test_a_container_that_was_only_begun_and_that_nobody_starts_is_removed(live:
     assert live.leftovers() == []
 
 
-def test_of_other_files_nothing_is_removed_on_suspicion(live: LiveStack, before: Preflight, engine: EngineApi) -> None:
+def test_of_other_files_nothing_is_removed_on_suspicion(
+    live: LiveStack, before: Preflight, engine: EngineApi
+) -> None:
     from live.stack import docker, sleeper
 
     web, _ = names(live)
@@ -191,13 +216,19 @@ def test_of_other_files_nothing_is_removed_on_suspicion(live: LiveStack, before:
     attempt.saw(f" Container {web}  Creating")
     live.compose({"web": sleeper()}, file="elsewhere/compose.json")
     subprocess.run(
-        ["docker", "compose", "-f", "elsewhere/compose.json", "create"], cwd=live.folder, env=live.environ, check=True, capture_output=True
+        ["docker", "compose", "-f", "elsewhere/compose.json", "create"],
+        cwd=live.folder,
+        env=live.environ,
+        check=True,
+        capture_output=True,
     )
     attempt.undo()
     assert docker("inspect", "-f", "{{.State.Status}}", web) == "created\n"
 
 
-def test_a_container_that_was_replaced_since_under_the_same_name_is_left(live: LiveStack, before: Preflight, engine: EngineApi) -> None:
+def test_a_container_that_was_replaced_since_under_the_same_name_is_left(
+    live: LiveStack, before: Preflight, engine: EngineApi
+) -> None:
     """By identity: the name alone says nothing."""
     from live.stack import docker
 
@@ -213,7 +244,9 @@ def test_a_container_that_was_replaced_since_under_the_same_name_is_left(live: L
     assert live.containers() == {web: "running"}
 
 
-def test_created_alone_is_said_of_what_was_there_before(live: LiveStack, before: Preflight, engine: EngineApi) -> None:
+def test_created_alone_is_said_of_what_was_there_before(
+    live: LiveStack, before: Preflight, engine: EngineApi
+) -> None:
     web, _ = names(live)
     attempt = Attempt(before, engine)
     colleague(live, "create")
@@ -222,7 +255,9 @@ def test_created_alone_is_said_of_what_was_there_before(live: LiveStack, before:
     assert live.containers() == {web: "created"}
 
 
-def test_a_network_of_ours_that_a_colleagues_stopped_container_needs_is_left(live: LiveStack, before: Preflight, engine: EngineApi) -> None:
+def test_a_network_of_ours_that_a_colleagues_stopped_container_needs_is_left(
+    live: LiveStack, before: Preflight, engine: EngineApi
+) -> None:
     from live.stack import docker
 
     web, network = names(live)
@@ -236,7 +271,9 @@ def test_a_network_of_ours_that_a_colleagues_stopped_container_needs_is_left(liv
     docker("start", web)
 
 
-def test_an_undo_with_nothing_begun_waits_for_nothing(live: LiveStack, before: Preflight, engine: EngineApi) -> None:
+def test_an_undo_with_nothing_begun_waits_for_nothing(
+    live: LiveStack, before: Preflight, engine: EngineApi
+) -> None:
     begin = time.monotonic()
     Attempt(before, engine).undo()
     assert time.monotonic() - begin < 2.5

@@ -34,14 +34,21 @@ def started_at(name: str) -> str:
 def test_up_starts_the_stack_and_returns_when_it_is_healthy(live: LiveStack) -> None:
     from live.stack import docker, healthy, sleeper
 
-    live.compose({"web": healthy(f"{live.ports[0]}:80", after="test -e /up || { touch /up; false; }"), "db": sleeper()})
+    live.compose(
+        {
+            "web": healthy(f"{live.ports[0]}:80", after="test -e /up || { touch /up; false; }"),
+            "db": sleeper(),
+        }
+    )
     live.settings()
     said = live.run("prod", "up")
     assert said.code == 0, said.err
     assert said.out == ""
     assert "waiting for web (starting)" in said.err
     assert f"{live.project} is up: 2 containers ready" in said.err
-    assert "healthy" in docker("ps", "--filter", f"name={live.project}-web-1", "--format", "{{.Status}}")
+    assert "healthy" in docker(
+        "ps", "--filter", f"name={live.project}-web-1", "--format", "{{.Status}}"
+    )
 
 
 def test_a_second_up_changes_nothing(live: LiveStack) -> None:
@@ -66,7 +73,11 @@ def test_a_block_of_ports_is_bound_kept_and_recreated(live: LiveStack) -> None:
     live.settings()
     assert live.run("prod", "up").code == 0
     (held,) = live.run("prod", "check", "--json").document["bindings"]
-    assert (held["published"], held["count"], held["verdict"]) == (f"{first}-{first + 9}", 10, "held")
+    assert (held["published"], held["count"], held["verdict"]) == (
+        f"{first}-{first + 9}",
+        10,
+        "held",
+    )
     before = live.identities()
     live.compose({"web": sleeper(block, environment={"NEW": "1"})})
     (freed,) = live.run("prod", "check", "--json").document["bindings"]
@@ -78,11 +89,15 @@ def test_a_block_of_ports_is_bound_kept_and_recreated(live: LiveStack) -> None:
     said = live.run("check", "-f", "rival.json", "--json")
     (conflict,) = said.document["conflicts"]
     assert (conflict["published"], conflict["count"]) == (f"{first}-{first + 9}", 10)
-    assert conflict["endpoints"] == [{"address": "127.0.0.1", "port": first, "count": 10, "protocol": "tcp"}]
+    assert conflict["endpoints"] == [
+        {"address": "127.0.0.1", "port": first, "count": 10, "protocol": "tcp"}
+    ]
     assert [holder["container"] for holder in conflict["holders"]] == [f"{live.project}-web-1"]
 
 
-def test_a_one_shot_that_ended_well_is_done_and_one_that_failed_is_named_with_its_code(live: LiveStack) -> None:  # EDGE 74
+def test_a_one_shot_that_ended_well_is_done_and_one_that_failed_is_named_with_its_code(
+    live: LiveStack,
+) -> None:  # edge-cases.md#74
     from live.stack import sleeper
 
     waits = {"depends_on": {"migrate": {"condition": "service_completed_successfully"}}}
@@ -96,11 +111,19 @@ def test_a_one_shot_that_ended_well_is_done_and_one_that_failed_is_named_with_it
     assert "exit 9" in said.err
 
 
-def test_only_the_named_service_and_what_it_needs_is_started(live: LiveStack) -> None:  # EDGE 56
+def test_only_the_named_service_and_what_it_needs_is_started(
+    live: LiveStack,
+) -> None:  # edge-cases.md#56
     from live.stack import sleeper
 
     live.listen(live.ports[0])
-    live.compose({"web": sleeper(depends_on=["db"]), "db": sleeper(), "other": sleeper(f"{live.ports[0]}:80")})
+    live.compose(
+        {
+            "web": sleeper(depends_on=["db"]),
+            "db": sleeper(),
+            "other": sleeper(f"{live.ports[0]}:80"),
+        }
+    )
     live.settings()
     assert live.run("prod", "up", "web").code == 0
     assert list(live.containers()) == [f"{live.project}-db-1", f"{live.project}-web-1"]
@@ -129,7 +152,9 @@ def test_scale_build_and_profile_reach_compose(live: LiveStack) -> None:
         docker("image", "rm", f"{live.project}:built", check=False)
 
 
-def test_remove_orphans_frees_an_orphans_port_for_its_successor(live: LiveStack) -> None:  # EDGE 38
+def test_remove_orphans_frees_an_orphans_port_for_its_successor(
+    live: LiveStack,
+) -> None:  # edge-cases.md#38
     from live.stack import sleeper
 
     live.compose({"old": sleeper(f"{live.ports[0]}:80")})
@@ -150,7 +175,12 @@ def test_an_environment_that_only_the_settings_name_is_a_group_of_verbs(live: Li
     assert "staging" in live.run("staging", "--help").out
     assert live.run("staging", "up").code == 0
     assert live.containers() == {f"{live.project}-web-1": "running"}
-    assert live.run("--project-dir", live.folder, "staging", "check", "--json", cwd=live.folder.parent).document["environment"] == "staging"
+    assert (
+        live.run(
+            "--project-dir", live.folder, "staging", "check", "--json", cwd=live.folder.parent
+        ).document["environment"]
+        == "staging"
+    )
     assert live.run("staging", "down").code == 0
     assert live.leftovers() == []
 
@@ -162,7 +192,14 @@ def test_a_conflict_stops_up_before_anything_is_created(live: LiveStack) -> None
     from live.stack import sleeper
 
     pids = [live.listen(port) for port in live.ports[:2]]
-    live.compose({"web": sleeper(f"{live.ports[0]}:80"), "db": sleeper(f"{live.ports[1]}:80"), "free": sleeper()}, volumes={"data": {}})
+    live.compose(
+        {
+            "web": sleeper(f"{live.ports[0]}:80"),
+            "db": sleeper(f"{live.ports[1]}:80"),
+            "free": sleeper(),
+        },
+        volumes={"data": {}},
+    )
     live.settings()
     said = live.run("prod", "up")
     assert said.code == 3
@@ -236,13 +273,19 @@ def test_json_is_one_document_whatever_the_end(live: LiveStack) -> None:
 
     live.compose({"web": healthy(after="false")})
     unhealthy = live.run("prod", "up", "--json")
-    assert (unhealthy.code, unhealthy.document["exit_code"], unhealthy.document["ok"]) == (6, 6, False)
+    assert (unhealthy.code, unhealthy.document["exit_code"], unhealthy.document["ok"]) == (
+        6,
+        6,
+        False,
+    )
 
 
 # --- the engine refuses after all ---------------------------------------------------------------------------------------------
 
 
-def test_without_the_port_check_the_engines_error_is_the_same_conflict_and_only_the_attempts_own_containers_go(live: LiveStack) -> None:
+def test_without_the_port_check_the_engines_error_is_the_same_conflict_and_only_the_attempts_own_containers_go(
+    live: LiveStack,
+) -> None:
     from live.stack import sleeper
 
     live.compose({"db": sleeper(f"{live.ports[1]}:80")})
@@ -251,7 +294,12 @@ def test_without_the_port_check_the_engines_error_is_the_same_conflict_and_only_
     before = live.identities()
     pid = live.listen(live.ports[0])
     live.compose(
-        {"db": sleeper(f"{live.ports[1]}:80"), "web": sleeper(f"{live.ports[0]}:80"), "worker": sleeper(networks=["second"])}, networks={"second": {}}
+        {
+            "db": sleeper(f"{live.ports[1]}:80"),
+            "web": sleeper(f"{live.ports[0]}:80"),
+            "worker": sleeper(networks=["second"]),
+        },
+        networks={"second": {}},
     )
     said = live.run("prod", "up", "--skip-port-check")
     assert said.code == 3
@@ -261,13 +309,24 @@ def test_without_the_port_check_the_engines_error_is_the_same_conflict_and_only_
     assert live.leftovers() == [f"{live.project}-db-1", f"network {live.project}_default"]
 
 
-def test_a_port_that_is_taken_between_the_check_and_the_start_is_a_conflict_with_its_holder(live: LiveStack) -> None:
+def test_a_port_that_is_taken_between_the_check_and_the_start_is_a_conflict_with_its_holder(
+    live: LiveStack,
+) -> None:
     from live.stack import ended, healthy, sleeper, until
 
-    live.compose({"db": healthy(after="test -e /go"), "web": sleeper(f"{live.ports[0]}:80", depends_on={"db": {"condition": "service_healthy"}})})
+    live.compose(
+        {
+            "db": healthy(after="test -e /go"),
+            "web": sleeper(
+                f"{live.ports[0]}:80", depends_on={"db": {"condition": "service_healthy"}}
+            ),
+        }
+    )
     live.settings()
     up = live.start("prod", "up")
-    until(lambda: live.containers().get(f"{live.project}-db-1") == "running")  # the preflight is over
+    until(
+        lambda: live.containers().get(f"{live.project}-db-1") == "running"
+    )  # the preflight is over
     pid = live.listen(live.ports[0])
     subprocess.run(["docker", "exec", f"{live.project}-db-1", "touch", "/go"], check=True)
     code, text = ended(up)
@@ -280,7 +339,12 @@ def test_a_port_that_is_taken_between_the_check_and_the_start_is_a_conflict_with
 def test_a_missing_image_is_a_clear_error_and_nothing_is_left(live: LiveStack) -> None:
     from live.stack import sleeper
 
-    live.compose({"web": sleeper(image="dartsctl-test/there-is-none:1", pull_policy="never"), "db": sleeper()})
+    live.compose(
+        {
+            "web": sleeper(image="dartsctl-test/there-is-none:1", pull_policy="never"),
+            "db": sleeper(),
+        }
+    )
     live.settings()
     said = live.run("prod", "up")
     assert said.code == 1
@@ -290,7 +354,9 @@ def test_a_missing_image_is_a_clear_error_and_nothing_is_left(live: LiveStack) -
     assert live.leftovers() == []
 
 
-def test_a_command_that_is_not_there_is_told_and_the_other_containers_go_too(live: LiveStack) -> None:
+def test_a_command_that_is_not_there_is_told_and_the_other_containers_go_too(
+    live: LiveStack,
+) -> None:
     from live.stack import sleeper
 
     live.compose({"web": sleeper(command=["/no/such/program"], init=False), "db": sleeper()})
@@ -332,7 +398,12 @@ def test_an_unhealthy_service_ends_with_6_and_stays_for_the_inquiry(live: LiveSt
 def test_a_service_that_others_wait_for_and_that_is_unhealthy_ends_with_6(live: LiveStack) -> None:
     from live.stack import healthy, sleeper
 
-    live.compose({"db": healthy(after="false"), "web": sleeper(depends_on={"db": {"condition": "service_healthy"}})})
+    live.compose(
+        {
+            "db": healthy(after="false"),
+            "web": sleeper(depends_on={"db": {"condition": "service_healthy"}}),
+        }
+    )
     live.settings()
     said = live.run("prod", "up")
     assert said.code == 6
@@ -343,7 +414,13 @@ def test_a_service_that_others_wait_for_and_that_is_unhealthy_ends_with_6(live: 
 def test_the_deadline_ends_the_wait_for_health(live: LiveStack, dependent: bool) -> None:
     from live.stack import sleeper
 
-    check = {"test": ["CMD-SHELL", SLOW], "interval": "1s", "timeout": "1s", "retries": 1, "start_period": "300s"}
+    check = {
+        "test": ["CMD-SHELL", SLOW],
+        "interval": "1s",
+        "timeout": "1s",
+        "retries": 1,
+        "start_period": "300s",
+    }
     services = {"db": sleeper(healthcheck=check)}
     if dependent:
         services["web"] = sleeper(depends_on={"db": {"condition": "service_healthy"}})
@@ -356,7 +433,9 @@ def test_the_deadline_ends_the_wait_for_health(live: LiveStack, dependent: bool)
     assert "db is starting" in said.err
 
 
-def test_a_replaced_container_that_cannot_start_tells_why_by_its_own_error(live: LiveStack) -> None:  # EDGE 32
+def test_a_replaced_container_that_cannot_start_tells_why_by_its_own_error(
+    live: LiveStack,
+) -> None:  # edge-cases.md#32
     from live.stack import sleeper
 
     live.compose({"web": sleeper()})
@@ -376,12 +455,25 @@ def test_a_replaced_container_that_cannot_start_tells_why_by_its_own_error(live:
 
 @pytest.mark.parametrize(
     ("number", "where"),
-    [(signal.SIGINT, "compose-waits"), (signal.SIGTERM, "compose-waits"), (signal.SIGINT, "we-wait"), (signal.SIGHUP, "we-wait")],
+    [
+        (signal.SIGINT, "compose-waits"),
+        (signal.SIGTERM, "compose-waits"),
+        (signal.SIGINT, "we-wait"),
+        (signal.SIGHUP, "we-wait"),
+    ],
 )
-def test_a_signal_during_up_leaves_nothing_of_a_new_stack(live: LiveStack, number: signal.Signals, where: str) -> None:  # EDGE 85
+def test_a_signal_during_up_leaves_nothing_of_a_new_stack(
+    live: LiveStack, number: signal.Signals, where: str
+) -> None:  # edge-cases.md#85
     from live.stack import ended, sleeper, until
 
-    check = {"test": ["CMD-SHELL", SLOW], "interval": "1s", "timeout": "1s", "retries": 1, "start_period": "300s"}
+    check = {
+        "test": ["CMD-SHELL", SLOW],
+        "interval": "1s",
+        "timeout": "1s",
+        "retries": 1,
+        "start_period": "300s",
+    }
     services = {"db": sleeper(f"{live.ports[0]}:80", healthcheck=check)}
     if where == "compose-waits":
         services["web"] = sleeper(depends_on={"db": {"condition": "service_healthy"}})
@@ -396,7 +488,9 @@ def test_a_signal_during_up_leaves_nothing_of_a_new_stack(live: LiveStack, numbe
     up.send_signal(number)
     code, text = ended(up)
     assert code == 130
-    assert re.search(rf"interrupted; removed what this attempt had made \(.*{live.project}-db-1.*\)", text)
+    assert re.search(
+        rf"interrupted; removed what this attempt had made \(.*{live.project}-db-1.*\)", text
+    )
     assert live.leftovers() == []
 
 
@@ -407,7 +501,13 @@ def test_a_signal_during_an_up_of_a_running_stack_leaves_what_was_there(live: Li
     live.settings()
     assert live.run("prod", "up").code == 0
     before = live.identities()
-    check = {"test": ["CMD-SHELL", SLOW], "interval": "1s", "timeout": "1s", "retries": 1, "start_period": "300s"}
+    check = {
+        "test": ["CMD-SHELL", SLOW],
+        "interval": "1s",
+        "timeout": "1s",
+        "retries": 1,
+        "start_period": "300s",
+    }
     live.compose({"db": sleeper(), "web": sleeper(healthcheck=check)})
     up = live.start("prod", "up")
     assert up.stdout is not None
@@ -420,8 +520,19 @@ def test_a_signal_during_an_up_of_a_running_stack_leaves_what_was_there(live: Li
 def test_a_second_ctrl_c_ends_it_at_once(live: LiveStack) -> None:
     from live.stack import ended, sleeper, until
 
-    check = {"test": ["CMD-SHELL", SLOW], "interval": "1s", "timeout": "1s", "retries": 1, "start_period": "300s"}
-    live.compose({"db": sleeper(healthcheck=check), "web": sleeper(depends_on={"db": {"condition": "service_healthy"}})})
+    check = {
+        "test": ["CMD-SHELL", SLOW],
+        "interval": "1s",
+        "timeout": "1s",
+        "retries": 1,
+        "start_period": "300s",
+    }
+    live.compose(
+        {
+            "db": sleeper(healthcheck=check),
+            "web": sleeper(depends_on={"db": {"condition": "service_healthy"}}),
+        }
+    )
     live.settings()
     up = live.start("prod", "up")
     until(lambda: live.containers().get(f"{live.project}-db-1") == "running")
@@ -437,7 +548,9 @@ def compose_calls(project: str) -> list[int]:
     found = []
     for folder in Path("/proc").iterdir():
         with suppress(OSError):
-            words = (folder / "cmdline").read_bytes().split(b"\0") if folder.name.isdecimal() else []
+            words = (
+                (folder / "cmdline").read_bytes().split(b"\0") if folder.name.isdecimal() else []
+            )
             if project.encode() in words and b"--project-name" in words:
                 found.append(int(folder.name))
     return found
@@ -450,7 +563,10 @@ def test_a_killed_dartsctl_leaves_no_compose_running(live: LiveStack) -> None:
     live.compose({"db": healthy(after=f"sleep 15; {SLOW}"), "web": sleeper(depends_on=after_db)})
     live.settings()
     up = live.start("prod", "up")
-    until(lambda: live.containers().get(f"{live.project}-db-1") == "running", say="Compose waits for the database")
+    until(
+        lambda: live.containers().get(f"{live.project}-db-1") == "running",
+        say="Compose waits for the database",
+    )
     assert compose_calls(live.project)
     up.send_signal(signal.SIGKILL)
     up.wait()
@@ -467,7 +583,11 @@ def test_restart_stops_and_starts_the_same_containers(live: LiveStack) -> None:
     live.compose({"web": healthy(f"{live.ports[0]}:80", stop_grace_period="10s"), "db": sleeper()})
     live.settings()
     assert live.run("prod", "up").code == 0
-    before, web, db = live.identities(), started_at(f"{live.project}-web-1"), started_at(f"{live.project}-db-1")
+    before, web, db = (
+        live.identities(),
+        started_at(f"{live.project}-web-1"),
+        started_at(f"{live.project}-db-1"),
+    )
     said = live.run("prod", "restart", "web")
     assert said.code == 0, said.err
     assert live.identities() == before

@@ -7,7 +7,14 @@ from typing import Literal
 
 import pytest
 
-from dartsctl.config.certificates import Certificate, Shelf, about_dates, front_doors, holds_certificates, judge
+from dartsctl.config.certificates import (
+    Certificate,
+    Shelf,
+    about_dates,
+    front_doors,
+    holds_certificates,
+    judge,
+)
 from dartsctl.stack.model import Mount, PortEntry, Service, Stack
 
 DAY = 86400.0
@@ -16,7 +23,9 @@ CERTS = Mount("/srv/certs", "/etc/nginx/certs", read_only=True)
 Key = Literal["fits", "does not fit", "unreadable", "none"]
 
 
-def certificate(days: float = 100, *, name: str = "tls.crt", key: Key = "fits", since: float = -100) -> Certificate:
+def certificate(
+    days: float = 100, *, name: str = "tls.crt", key: Key = "fits", since: float = -100
+) -> Certificate:
     """One that ends in `days` and began `since` days from now."""
     return Certificate(Path("/srv/certs") / name, NOW + since * DAY, NOW + days * DAY, key)
 
@@ -26,8 +35,15 @@ def stack_of(*mounts: Mount, port: int = 443, beside: Service | None = None) -> 
     return Stack("shop", {"nginx": nginx, **({beside.name: beside} if beside else {})}, {})
 
 
-def kinds(*certificates: Certificate, mount: Mount = CERTS, beside: Service | None = None) -> list[str]:
-    return [one.kind for one in judge("nginx", (mount,), Shelf(certificates), stack_of(mount, beside=beside), NOW)]
+def kinds(
+    *certificates: Certificate, mount: Mount = CERTS, beside: Service | None = None
+) -> list[str]:
+    return [
+        one.kind
+        for one in judge(
+            "nginx", (mount,), Shelf(certificates), stack_of(mount, beside=beside), NOW
+        )
+    ]
 
 
 def test_only_a_service_that_publishes_https_and_mounts_something_is_a_front_door() -> None:
@@ -37,13 +53,32 @@ def test_only_a_service_that_publishes_https_and_mounts_something_is_a_front_doo
 
 
 @pytest.mark.parametrize(
-    "path", ["/etc/nginx/certs", "/certs", "/etc/ssl/shop.pem", "/etc/letsencrypt", "/tls", "/etc/nginx/ssl/", "/app/my-cert.pem", "/etc/pki/x"]
+    "path",
+    [
+        "/etc/nginx/certs",
+        "/certs",
+        "/etc/ssl/shop.pem",
+        "/etc/letsencrypt",
+        "/tls",
+        "/etc/nginx/ssl/",
+        "/app/my-cert.pem",
+        "/etc/pki/x",
+    ],
 )
 def test_a_paths_name_says_that_certificates_are_in_it(path: str) -> None:
     assert holds_certificates(path)
 
 
-@pytest.mark.parametrize("path", ["/etc/nginx", "/usr/share/nginx/html", "/app/concerts", "/etc/nginx/conf.d", "/var/lib/excerts"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/etc/nginx",
+        "/usr/share/nginx/html",
+        "/app/concerts",
+        "/etc/nginx/conf.d",
+        "/var/lib/excerts",
+    ],
+)
 def test_another_name_does_not(path: str) -> None:
     assert not holds_certificates(path)
 
@@ -77,7 +112,13 @@ def test_the_last_fourteen_days_are_warned_about(days: float, told: list[str]) -
 
 
 def test_of_several_one_good_pair_is_enough_and_the_others_are_warned_about() -> None:
-    found = judge("nginx", (CERTS,), Shelf((certificate(-1, name="old.crt"), certificate())), stack_of(CERTS), NOW)
+    found = judge(
+        "nginx",
+        (CERTS,),
+        Shelf((certificate(-1, name="old.crt"), certificate())),
+        stack_of(CERTS),
+        NOW,
+    )
     assert [(one.kind, one.is_warning) for one in found] == [("unchecked", True)]
     assert "old.crt expired on" in found[0].sentence
     assert kinds(certificate(-1), certificate(-2, name="b.crt")) == ["expired", "expired"]
@@ -114,8 +155,12 @@ def test_a_folder_that_we_may_not_read_is_told_and_not_refused() -> None:
     assert [(one.kind, one.is_warning) for one in found] == [("unchecked", True)]
 
 
-@pytest.mark.parametrize(("shift", "said"), [(-2, "is not valid before"), (0, ""), (40, "expired on")])
-def test_the_dates_of_a_certificate_that_was_shown_are_judged_as_a_client_does(shift: int, said: str) -> None:
+@pytest.mark.parametrize(
+    ("shift", "said"), [(-2, "is not valid before"), (0, ""), (40, "expired on")]
+)
+def test_the_dates_of_a_certificate_that_was_shown_are_judged_as_a_client_does(
+    shift: int, said: str
+) -> None:
     begin = 1_795_000_000.0
     found = about_dates(begin, begin + 30 * 86400, begin + shift * 86400)
     assert found.startswith(said)

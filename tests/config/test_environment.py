@@ -7,7 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from dartsctl.config.environment import CONVENTIONAL, Environment, adhoc, python_for, resolve, server_command
+from dartsctl.config.environment import (
+    CONVENTIONAL,
+    Environment,
+    adhoc,
+    python_for,
+    resolve,
+    server_command,
+)
 from dartsctl.config.settings import Settings, load
 from dartsctl.config.trust import Trust
 from dartsctl.errors import ExitCode, Refused, UsageError
@@ -36,12 +43,18 @@ def settings_of(folder: Path, text: str = "", environ: dict[str, str] | None = N
 
 
 @pytest.mark.parametrize("ending", [".yml", ".yaml"])
-@pytest.mark.parametrize(("name", "stem"), [(name, stem) for name, stems in CONVENTIONAL.items() for stem in stems])
+@pytest.mark.parametrize(
+    ("name", "stem"), [(name, stem) for name, stems in CONVENTIONAL.items() for stem in stems]
+)
 def test_each_conventional_name_is_picked(shop: Path, name: str, stem: str, ending: str) -> None:
     touch(shop, stem + ending, ".env.production")
     environment = resolve(load(shop, {}), name)
     assert environment.files == (shop / (stem + ending),)
-    assert (environment.name, environment.directory, environment.is_production) == (name, shop, name == "prod")
+    assert (environment.name, environment.directory, environment.is_production) == (
+        name,
+        shop,
+        name == "prod",
+    )
 
 
 def test_another_environment_has_conventional_names_too(shop: Path) -> None:
@@ -63,7 +76,9 @@ def test_several_candidates_are_listed_with_the_lines_to_write(shop: Path) -> No
     touch(shop, "docker-compose-wso2.yml", "docker-compose-production.yml", ".env.production")
     with pytest.raises(UsageError) as caught:
         resolve(load(shop, {}), "prod")
-    assert caught.value.message == (f"several files in {shop} could be the prod stack: docker-compose-production.yml, docker-compose-wso2.yml")
+    assert caught.value.message == (
+        f"several files in {shop} could be the prod stack: docker-compose-production.yml, docker-compose-wso2.yml"
+    )
     assert caught.value.details == (
         f"write into {shop}/dartsctl.toml:",
         "  [prod]",
@@ -79,20 +94,33 @@ def test_no_candidate_says_which_lines_to_write_and_which_names_count(shop: Path
     with pytest.raises(UsageError) as caught:
         resolve(load(shop, {}), "dev")
     assert caught.value.message == f"no Compose file for dev in {shop}"
-    assert caught.value.details[:3] == (f"write into {shop}/dartsctl.toml:", "  [dev]", '  files = ["PATH/TO/COMPOSE.yml"]')
-    assert "compose/dev, compose.dev, docker-compose-dev, docker-compose.dev, docker-compose-localhost" in caught.value.details[3]
+    assert caught.value.details[:3] == (
+        f"write into {shop}/dartsctl.toml:",
+        "  [dev]",
+        '  files = ["PATH/TO/COMPOSE.yml"]',
+    )
+    assert (
+        "compose/dev, compose.dev, docker-compose-dev, docker-compose.dev, docker-compose-localhost"
+        in caught.value.details[3]
+    )
 
 
 def test_the_lines_to_write_fit_the_file_that_holds_the_settings(shop: Path) -> None:
     (shop / "pyproject.toml").write_text("[tool.dartsctl.environment.qa]\n")
     with pytest.raises(UsageError) as caught:
         resolve(load(shop, {}), "qa")
-    assert caught.value.details[:2] == (f"write into {shop}/pyproject.toml:", "  [tool.dartsctl.environment.qa]")
+    assert caught.value.details[:2] == (
+        f"write into {shop}/pyproject.toml:",
+        "  [tool.dartsctl.environment.qa]",
+    )
 
 
 def test_configured_files_keep_their_order_and_win_over_conventional_ones(shop: Path) -> None:
     touch(shop, "compose.dev.yml", "b.yml", "sub/a.yml")
-    environment = resolve(settings_of(shop, '[dev]\nfiles = ["b.yml", "sub/a.yml"]\nprofiles = ["x"]\nproject = "p"'), "dev")
+    environment = resolve(
+        settings_of(shop, '[dev]\nfiles = ["b.yml", "sub/a.yml"]\nprofiles = ["x"]\nproject = "p"'),
+        "dev",
+    )
     assert environment.files == (shop / "b.yml", shop / "sub/a.yml")
     assert (environment.profiles, environment.project) == (("x",), "p")
 
@@ -108,16 +136,30 @@ def test_a_configured_file_that_is_missing_is_named_with_its_key(shop: Path) -> 
 
 def test_a_configured_file_that_is_a_folder_is_named_with_its_key(shop: Path) -> None:
     (shop / "compose").mkdir()
-    with pytest.raises(UsageError, match=rf"^dartsctl.toml:2: environment.qa.files: {shop}/compose is a folder$"):
+    with pytest.raises(
+        UsageError, match=rf"^dartsctl.toml:2: environment.qa.files: {shop}/compose is a folder$"
+    ):
         resolve(settings_of(shop, '[environment.qa]\nfiles = ["compose"]'), "qa")
 
 
-def test_flags_win_over_the_settings_and_are_relative_to_the_working_folder(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_flags_win_over_the_settings_and_are_relative_to_the_working_folder(
+    shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     touch(shop, "work/x.yml", "work/x.env")
     monkeypatch.chdir(shop / "work")
     settings = settings_of(shop, '[prod]\nfiles = ["gone.yml"]\nprofiles = ["a"]')
-    environment = resolve(settings, "prod", files=[Path("x.yml")], env_files=[Path("../work/x.env")], project="mine", profiles=["b"])
-    assert (environment.files, environment.env_files) == ((shop / "work/x.yml",), (shop / "work/x.env",))
+    environment = resolve(
+        settings,
+        "prod",
+        files=[Path("x.yml")],
+        env_files=[Path("../work/x.env")],
+        project="mine",
+        profiles=["b"],
+    )
+    assert (environment.files, environment.env_files) == (
+        (shop / "work/x.yml",),
+        (shop / "work/x.env",),
+    )
     assert (environment.project, environment.profiles) == ("mine", ("b",))
 
 
@@ -133,9 +175,16 @@ def test_mistakes_in_flags_name_the_flag(shop: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "hint"), [("stagin", "did you mean staging?"), ("Prod", "did you mean prod?"), ("qqq", "known: dev, prod, staging;")]
+    ("name", "hint"),
+    [
+        ("stagin", "did you mean staging?"),
+        ("Prod", "did you mean prod?"),
+        ("qqq", "known: dev, prod, staging;"),
+    ],
 )
-def test_an_unknown_environment_names_the_nearest_known_one(shop: Path, name: str, hint: str) -> None:
+def test_an_unknown_environment_names_the_nearest_known_one(
+    shop: Path, name: str, hint: str
+) -> None:
     with pytest.raises(UsageError, match=rf"^there is no environment '{name}'$") as caught:
         resolve(settings_of(shop, "[environment.staging]"), name)
     assert caught.value.hint.startswith(hint)
@@ -170,7 +219,10 @@ def test_production_is_refused_without_its_env_file(shop: Path, text: str) -> No
     touch(shop, ".env.production.example")
     with pytest.raises(Refused) as caught:
         resolve(settings, "prod")
-    assert caught.value.hint == f"dartsctl init makes it with new secrets; by hand: cp {shop}/.env.production.example {shop}/.env.production"
+    assert (
+        caught.value.hint
+        == f"dartsctl init makes it with new secrets; by hand: cp {shop}/.env.production.example {shop}/.env.production"
+    )
 
 
 def test_production_refuses_what_is_unsafe_unless_the_settings_say_otherwise(shop: Path) -> None:
@@ -186,7 +238,9 @@ def test_production_may_say_that_it_has_no_env_file(shop: Path) -> None:
 
 def test_an_env_file_need_not_be_a_regular_file(shop: Path) -> None:
     touch(shop, "compose.prod.yml")
-    assert resolve(load(shop, {}), "prod", env_files=[Path("/dev/null")]).env_files == (Path("/dev/null"),)
+    assert resolve(load(shop, {}), "prod", env_files=[Path("/dev/null")]).env_files == (
+        Path("/dev/null"),
+    )
 
 
 # --- without settings ---------------------------------------------------------------------------------------------------------
@@ -194,8 +248,12 @@ def test_an_env_file_need_not_be_a_regular_file(shop: Path) -> None:
 
 def test_any_files_make_an_environment(shop: Path) -> None:
     touch(shop, "a.yml", "x.env")
-    environment = adhoc(files=[shop / "a.yml"], env_files=[shop / "x.env"], profiles=["p"], directory=shop)
-    assert environment == Environment("adhoc", (shop / "a.yml",), (shop / "x.env",), None, ("p",), shop)
+    environment = adhoc(
+        files=[shop / "a.yml"], env_files=[shop / "x.env"], profiles=["p"], directory=shop
+    )
+    assert environment == Environment(
+        "adhoc", (shop / "a.yml",), (shop / "x.env",), None, ("p",), shop
+    )
     assert adhoc(files=[shop / "a.yml"], project="mine", directory=shop).project == "mine"
 
 
@@ -206,7 +264,9 @@ def test_a_missing_file_is_named_by_its_flag(shop: Path) -> None:
         adhoc(project="A", directory=Path())
 
 
-def test_in_the_working_folder_compose_picks_its_own_files(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_in_the_working_folder_compose_picks_its_own_files(
+    shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     touch(shop, "compose.yml")
     monkeypatch.chdir(shop)
     assert adhoc(directory=Path()).files == ()
@@ -216,7 +276,10 @@ def test_in_another_folder_the_files_that_compose_would_pick_are_named(shop: Pat
     with pytest.raises(UsageError, match=rf"^no Compose file in {shop} "):
         adhoc(directory=shop)
     touch(shop, "docker-compose.yml", "docker-compose.override.yaml")
-    assert adhoc(directory=shop).files == (shop / "docker-compose.yml", shop / "docker-compose.override.yaml")
+    assert adhoc(directory=shop).files == (
+        shop / "docker-compose.yml",
+        shop / "docker-compose.override.yaml",
+    )
     touch(shop, "compose.yaml", "compose.override.yml")
     assert adhoc(directory=shop).files == (shop / "compose.yaml", shop / "compose.override.yml")
 
@@ -248,21 +311,32 @@ def test_a_broken_virtual_environment_is_passed_over(shop: Path) -> None:
     assert python_for(shop, trust=Trust()) == sys.executable
 
 
-def test_the_servers_command_is_the_configured_one_or_the_conventional_entry_point(shop: Path) -> None:
+def test_the_servers_command_is_the_configured_one_or_the_conventional_entry_point(
+    shop: Path,
+) -> None:
     touch(shop, "app.py")
     assert server_command(load(shop, {})) == ("{python}", "app.py")
     touch(shop, "run.py")
     assert server_command(load(shop, {})) == ("{python}", "run.py")
-    assert server_command(settings_of(shop, '[server]\ncommand = ["flask", "run"]')) == ("flask", "run")
+    assert server_command(settings_of(shop, '[server]\ncommand = ["flask", "run"]')) == (
+        "flask",
+        "run",
+    )
 
 
 def test_without_a_command_the_lines_to_write_are_shown(shop: Path) -> None:
     with pytest.raises(UsageError, match=r"^nothing says how the server is started") as caught:
         server_command(load(shop, {}))
-    assert caught.value.details == (f"write into {shop}/dartsctl.toml:", "  [server]", '  command = ["{python}", "FILE.py"]')
+    assert caught.value.details == (
+        f"write into {shop}/dartsctl.toml:",
+        "  [server]",
+        '  command = ["{python}", "FILE.py"]',
+    )
 
 
 def test_a_missing_server_folder_is_named_with_its_key(shop: Path) -> None:
     settings = settings_of(shop, '[server]\ndirectory = "src"\ncommand = ["flask", "run"]')
-    with pytest.raises(UsageError, match=rf"^dartsctl.toml:2: server.directory: no folder {shop}/src$"):
+    with pytest.raises(
+        UsageError, match=rf"^dartsctl.toml:2: server.directory: no folder {shop}/src$"
+    ):
         server_command(settings)

@@ -6,7 +6,18 @@ import time
 
 import pytest
 
-from dartsctl.config.secrets import Objection, Variable, is_placeholder, judge, judge_mode, judge_model, missing, secrets_among, unread, weakness
+from dartsctl.config.secrets import (
+    Objection,
+    Variable,
+    is_placeholder,
+    judge,
+    judge_mode,
+    judge_model,
+    missing,
+    secrets_among,
+    unread,
+    weakness,
+)
 from dartsctl.stack.model import Service, Stack
 from dartsctl.text.secret_names import is_secret
 
@@ -15,7 +26,10 @@ STRONG = "9f2c4b7e1d8a6035c9e4f7b2a1d8c6e3"
 
 def found(values: dict[str, str], examples: dict[str, str] | None = None) -> dict[str, str]:
     """Name -> kind of every objection to an env file with these values."""
-    variables = [Variable(name, value, f".env.production:{line}") for line, (name, value) in enumerate(values.items(), 1)]
+    variables = [
+        Variable(name, value, f".env.production:{line}")
+        for line, (name, value) in enumerate(values.items(), 1)
+    ]
     return {one.name: one.kind for one in judge(variables, examples or {})}
 
 
@@ -164,17 +178,26 @@ def test_a_password_is_no_switch() -> None:
 
 
 def test_a_secret_that_equals_a_user_name_is_a_default() -> None:
-    assert found({"POSTGRES_USER": "Torsten-Berlin-77", "POSTGRES_PASSWORD": "torsten-berlin-77"}) == {"POSTGRES_PASSWORD": "default"}
+    assert found(
+        {"POSTGRES_USER": "Torsten-Berlin-77", "POSTGRES_PASSWORD": "torsten-berlin-77"}
+    ) == {"POSTGRES_PASSWORD": "default"}
 
 
 def test_a_secret_of_the_example_file_is_refused_under_whatever_name() -> None:
     examples = {"SECRET_KEY": STRONG, "TZ": "Europe/Berlin", "POSTGRES_VERSION": "16-alpine"}
-    values = {"SECRET_KEY": STRONG, "JWT_SECRET": STRONG, "TZ": "Europe/Berlin", "POSTGRES_VERSION": "16-alpine"}
+    values = {
+        "SECRET_KEY": STRONG,
+        "JWT_SECRET": STRONG,
+        "TZ": "Europe/Berlin",
+        "POSTGRES_VERSION": "16-alpine",
+    }
     assert found(values, examples) == {"SECRET_KEY": "example", "JWT_SECRET": "example"}
 
 
 def test_a_password_inside_the_examples_url_is_one_of_its_secrets() -> None:
-    assert found({"DB_PASSWORD": STRONG}, {"DATABASE_URL": f"postgresql://darts:{STRONG}@db/darts"}) == {"DB_PASSWORD": "example"}
+    assert found(
+        {"DB_PASSWORD": STRONG}, {"DATABASE_URL": f"postgresql://darts:{STRONG}@db/darts"}
+    ) == {"DB_PASSWORD": "example"}
 
 
 def test_eleven_characters_are_too_few_and_twelve_are_enough() -> None:
@@ -200,11 +223,15 @@ def test_the_password_inside_a_url_is_judged_like_any_other(url: str, kind: str 
 
 
 def test_a_url_that_is_made_of_a_judged_secret_is_not_told_twice() -> None:
-    assert found({"POSTGRES_PASSWORD": "guest", "DATABASE_URL": "postgresql://darts:guest@db/darts"}) == {"POSTGRES_PASSWORD": "default"}
+    assert found(
+        {"POSTGRES_PASSWORD": "guest", "DATABASE_URL": "postgresql://darts:guest@db/darts"}
+    ) == {"POSTGRES_PASSWORD": "default"}
 
 
 def test_a_placeholder_is_refused_whatever_its_name_is() -> None:
-    assert found({"TTS_REGION": "change-me", "PUBLIC_URL": "<https url>", "MAIL_FROM": "your-address-here"}) == {
+    assert found(
+        {"TTS_REGION": "change-me", "PUBLIC_URL": "<https url>", "MAIL_FROM": "your-address-here"}
+    ) == {
         "TTS_REGION": "placeholder",
         "PUBLIC_URL": "placeholder",
         "MAIL_FROM": "placeholder",
@@ -212,7 +239,11 @@ def test_a_placeholder_is_refused_whatever_its_name_is() -> None:
 
 
 def test_a_domain_that_nobody_can_own_is_a_warning() -> None:
-    values = {"WSO2_REDIRECT_URI": "https://darts.example.org/callback", "HOST": "myexample.org", "OTHER": "example.organic"}
+    values = {
+        "WSO2_REDIRECT_URI": "https://darts.example.org/callback",
+        "HOST": "myexample.org",
+        "OTHER": "example.organic",
+    }
     (one,) = judge([Variable(name, value, "x") for name, value in values.items()], {})
     assert (one.name, one.kind, one.is_warning) == ("WSO2_REDIRECT_URI", "reserved-domain", True)
 
@@ -304,7 +335,13 @@ GOOD_FILES: dict[str, dict[str, str]] = {
 @pytest.mark.parametrize("name", GOOD_FILES)
 def test_nothing_is_said_about_a_good_file(name: str) -> None:
     assert found(GOOD_FILES[name]) == {}
-    examples = {"POSTGRES_PASSWORD": "change-me", "SECRET_KEY": "change-me", "TZ": "Europe/Berlin", "LOG_LEVEL": "info", "POSTGRES_USER": "darts"}
+    examples = {
+        "POSTGRES_PASSWORD": "change-me",
+        "SECRET_KEY": "change-me",
+        "TZ": "Europe/Berlin",
+        "LOG_LEVEL": "info",
+        "POSTGRES_USER": "darts",
+    }
     assert found(GOOD_FILES[name], examples) == {}
 
 
@@ -318,7 +355,12 @@ def test_random_secrets_are_never_taken_for_weak_ones() -> None:
 
 def test_a_judgement_is_quick_even_on_long_values_made_of_common_words() -> None:
     before = time.perf_counter()
-    for value in ("secretpassword" * 500, "pass" * 10 + "!x", "dbpassdbpassdbpassdbpassdbpassdbpass!x!", "change-m" * 2000):
+    for value in (
+        "secretpassword" * 500,
+        "pass" * 10 + "!x",
+        "dbpassdbpassdbpassdbpassdbpassdbpass!x!",
+        "change-m" * 2000,
+    ):
         weakness(Variable("SECRET_KEY", value, ""))
     assert time.perf_counter() - before < 1
 
@@ -327,13 +369,17 @@ def test_a_judgement_is_quick_even_on_long_values_made_of_common_words() -> None
 
 
 def test_a_secret_that_stands_in_the_compose_files_is_named_by_its_service() -> None:
-    assert in_model({"POSTGRES_PASSWORD": "postgres", "TZ": "UTC"}) == {"web.POSTGRES_PASSWORD": "default"}
+    assert in_model({"POSTGRES_PASSWORD": "postgres", "TZ": "UTC"}) == {
+        "web.POSTGRES_PASSWORD": "default"
+    }
     assert in_model({"BROKER": "amqp://guest:guest@mq/"}) == {"web.BROKER": "default"}
     assert in_model({"API_TOKEN": "k7Qp2x"}) == {"web.API_TOKEN": "short"}
 
 
 def test_the_user_name_beside_a_password_counts_even_where_it_is_a_default() -> None:
-    assert in_model({"POSTGRES_USER": "torstenberlin", "POSTGRES_PASSWORD": "torstenberlin"}) == {"web.POSTGRES_PASSWORD": "default"}
+    assert in_model({"POSTGRES_USER": "torstenberlin", "POSTGRES_PASSWORD": "torstenberlin"}) == {
+        "web.POSTGRES_PASSWORD": "default"
+    }
 
 
 def test_what_the_env_files_set_is_not_judged_again_under_another_name() -> None:
@@ -349,11 +395,24 @@ def test_a_weak_value_that_the_caller_has_exported_is_named_by_its_variable() ->
 
 
 def test_nothing_is_said_about_strong_empty_and_ordinary_values_of_a_model() -> None:
-    assert in_model({"SECRET_KEY": STRONG, "WSO2_CLIENT_SECRET": "", "MODE": "change-me", "HOST": "example.org", "FLASK_DEBUG": "False"}) == {}
+    assert (
+        in_model(
+            {
+                "SECRET_KEY": STRONG,
+                "WSO2_CLIENT_SECRET": "",
+                "MODE": "change-me",
+                "HOST": "example.org",
+                "FLASK_DEBUG": "False",
+            }
+        )
+        == {}
+    )
 
 
 def test_a_service_that_shares_a_weak_secret_is_told_too() -> None:
-    services = {name: Service(name, environment={"SECRET_KEY": "secret"}) for name in ("app", "gateway")}
+    services = {
+        name: Service(name, environment={"SECRET_KEY": "secret"}) for name in ("app", "gateway")
+    }
     names = [one.name for one in judge_model(Stack("shop", services, {}), (), {}, {})]
     assert names == ["app.SECRET_KEY", "gateway.SECRET_KEY"]
 
@@ -361,7 +420,10 @@ def test_a_service_that_shares_a_weak_secret_is_told_too() -> None:
 # --- who may read an env file -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("mode", "kinds"), [(0o600, []), (0o400, []), (0o640, ["readable"]), (0o604, ["readable"]), (0o620, ["readable"])])
+@pytest.mark.parametrize(
+    ("mode", "kinds"),
+    [(0o600, []), (0o400, []), (0o640, ["readable"]), (0o604, ["readable"]), (0o620, ["readable"])],
+)
 def test_only_its_owner_may_read_an_env_file(mode: int, kinds: list[str]) -> None:
     assert [one.kind for one in judge_mode("/srv/.env", mode)] == kinds
 
@@ -377,8 +439,15 @@ def test_the_advice_is_a_command_that_can_be_typed() -> None:
 
 
 def test_no_objection_holds_a_value() -> None:
-    weak = {"A_PASSWORD": "canary-change-me-1", "B_TOKEN": "canary2", "C_URL": "amqp://u:canary3@h/", "D": "change-me-canary-4"}
-    told: list[Objection] = [*judge([Variable(name, value, ".env:1") for name, value in weak.items()], {})]
+    weak = {
+        "A_PASSWORD": "canary-change-me-1",
+        "B_TOKEN": "canary2",
+        "C_URL": "amqp://u:canary3@h/",
+        "D": "change-me-canary-4",
+    }
+    told: list[Objection] = [
+        *judge([Variable(name, value, ".env:1") for name, value in weak.items()], {})
+    ]
     told += judge_model(Stack("s", {"w": Service("w", environment=weak)}, {}), (), {}, {})
     told += [*missing(["A_PASSWORD"]), unread(".env", "line 3")]
     assert len(told) == 9  # a placeholder without a secret's name is the env file's business alone

@@ -49,8 +49,17 @@ def test_without_a_file_everything_has_its_default(project: Path) -> None:
     assert settings.ports.dev_range == DEV_RANGE
     assert settings.ports.production == PRODUCTION_PORTS
     server = settings.server
-    assert (server.directory, server.command, server.health, server.replaces) == (project, (), None, ())
-    assert (server.port_variables, server.services, server.enforce) == (("FLASK_RUN_PORT", "FLASK_PORT", "PORT"), "required", "auto")
+    assert (server.directory, server.command, server.health, server.replaces) == (
+        project,
+        (),
+        None,
+        (),
+    )
+    assert (server.port_variables, server.services, server.enforce) == (
+        ("FLASK_RUN_PORT", "FLASK_PORT", "PORT"),
+        "required",
+        "auto",
+    )
     assert settings.origin("dev", "files") == "dev.files"
 
 
@@ -77,7 +86,9 @@ def test_dartsctl_toml_wins_over_pyproject_in_one_folder(project: Path) -> None:
 
 def test_a_pyproject_without_our_table_is_passed_over(project: Path) -> None:
     (project / "dartsctl.toml").write_text('name = "outer"')
-    for number, text in enumerate(('[project]\nname = "dartsctl"', "[tool.ruff]", "tool = 3 # dartsctl", "broken [[[")):
+    for number, text in enumerate(
+        ('[project]\nname = "dartsctl"', "[tool.ruff]", "tool = 3 # dartsctl", "broken [[[")
+    ):
         inner = project / f"inner{number}"
         inner.mkdir()
         (inner / "pyproject.toml").write_text(text)
@@ -85,7 +96,9 @@ def test_a_pyproject_without_our_table_is_passed_over(project: Path) -> None:
 
 
 def test_a_mistake_in_pyproject_is_named_with_its_whole_key(project: Path) -> None:
-    (project / "pyproject.toml").write_text('[project]\nname = "x"\n\n[tool.dartsctl.dev]\nfils = ["a.yml"]\n')
+    (project / "pyproject.toml").write_text(
+        '[project]\nname = "x"\n\n[tool.dartsctl.dev]\nfils = ["a.yml"]\n'
+    )
     with pytest.raises(UsageError) as caught:
         load(project, {})
     assert caught.value.message == "pyproject.toml:5: tool.dartsctl.dev.fils: no such key"
@@ -94,7 +107,10 @@ def test_a_mistake_in_pyproject_is_named_with_its_whole_key(project: Path) -> No
 
 def test_our_table_in_pyproject_must_be_one(project: Path) -> None:
     (project / "pyproject.toml").write_text("[tool]\ndartsctl = 3\n")
-    with pytest.raises(UsageError, match=r"^pyproject.toml:2: tool.dartsctl: a whole number stands where a table is needed$"):
+    with pytest.raises(
+        UsageError,
+        match=r"^pyproject.toml:2: tool.dartsctl: a whole number stands where a table is needed$",
+    ):
         load(project, {})
 
 
@@ -145,14 +161,21 @@ def test_text_that_is_not_utf8_is_refused_with_its_line(project: Path) -> None:
 
 
 def test_a_byte_order_mark_and_windows_line_ends_are_no_mistake(project: Path) -> None:
-    (project / "dartsctl.toml").write_bytes(b'\xef\xbb\xbfname = "x"\r\n[dev]\r\nprofiles = ["a"]\r\n')
+    (project / "dartsctl.toml").write_bytes(
+        b'\xef\xbb\xbfname = "x"\r\n[dev]\r\nprofiles = ["a"]\r\n'
+    )
     settings = load(project, {})
-    assert (settings.name, settings.origin("dev", "profiles")) == ("x", "dartsctl.toml:3: dev.profiles")
+    assert (settings.name, settings.origin("dev", "profiles")) == (
+        "x",
+        "dartsctl.toml:3: dev.profiles",
+    )
 
 
 def test_a_folder_named_like_the_file_is_refused(project: Path) -> None:
     (project / "dartsctl.toml").mkdir()
-    with pytest.raises(UsageError, match=r"dartsctl.toml cannot be read: it is a folder, not a regular file$"):
+    with pytest.raises(
+        UsageError, match=r"dartsctl.toml cannot be read: it is a folder, not a regular file$"
+    ):
         load(project, {})
 
 
@@ -167,7 +190,9 @@ def test_the_lines_of_large_settings_are_numbered_in_linear_time() -> None:
 
 def test_a_pipe_named_like_the_file_is_refused_and_not_waited_for(project: Path) -> None:
     os.mkfifo(project / "dartsctl.toml")
-    with pytest.raises(UsageError, match=r"dartsctl.toml cannot be read: it is a named pipe, not a regular file$"):
+    with pytest.raises(
+        UsageError, match=r"dartsctl.toml cannot be read: it is a named pipe, not a regular file$"
+    ):
         load(project, {})
 
 
@@ -178,7 +203,9 @@ def test_a_link_to_nothing_and_a_link_in_a_circle_are_refused(project: Path) -> 
         load(project, {})
     file.unlink()
     file.symlink_to("dartsctl.toml")
-    with pytest.raises(UsageError, match=r"dartsctl.toml cannot be read: Too many levels of symbolic links$"):
+    with pytest.raises(
+        UsageError, match=r"dartsctl.toml cannot be read: Too many levels of symbolic links$"
+    ):
         load(project, {})
 
 
@@ -239,10 +266,26 @@ def test_every_key_is_taken_over(project: Path) -> None:
     assert settings.ports.dev_range == PortRange(6001, 6099)
     assert settings.ports.production == {"web": (80, 443), "app": (5000,)}
     server = settings.server
-    assert (server.command, server.directory, server.port_variables) == (("{python}", "run.py"), project / "src", ("PORT",))
-    assert (server.health, server.replaces, server.services, server.enforce) == ("/health", ("app",), "optional", "watch")
-    assert (server.url_host, server.ready_timeout, server.env) == ("localhost", 5.0, {"DB": "{postgres.host}"})
-    assert settings.origin("environment", "staging", "files") == "dartsctl.toml:14: environment.staging.files"
+    assert (server.command, server.directory, server.port_variables) == (
+        ("{python}", "run.py"),
+        project / "src",
+        ("PORT",),
+    )
+    assert (server.health, server.replaces, server.services, server.enforce) == (
+        "/health",
+        ("app",),
+        "optional",
+        "watch",
+    )
+    assert (server.url_host, server.ready_timeout, server.env) == (
+        "localhost",
+        5.0,
+        {"DB": "{postgres.host}"},
+    )
+    assert (
+        settings.origin("environment", "staging", "files")
+        == "dartsctl.toml:14: environment.staging.files"
+    )
 
 
 def test_this_repositorys_own_settings_are_valid() -> None:
@@ -257,7 +300,9 @@ def test_this_repositorys_own_settings_are_valid() -> None:
     ("folder", "name"),
     [("My Shop", "myshop"), ("_x", "x"), ("Käse.2", "kse2"), ("---", "project")],
 )
-def test_the_folders_name_becomes_a_project_name_as_compose_makes_one(tmp_path: Path, folder: str, name: str) -> None:
+def test_the_folders_name_becomes_a_project_name_as_compose_makes_one(
+    tmp_path: Path, folder: str, name: str
+) -> None:
     (tmp_path / folder).mkdir()
     assert load(tmp_path / folder, {}).name == name
 
@@ -269,19 +314,49 @@ def test_the_folders_name_becomes_a_project_name_as_compose_makes_one(tmp_path: 
     ("text", "message", "hint"),
     [
         ('name = "x"\nprot = 1\n', "dartsctl.toml:2: prot: no such key", "did you mean prod?"),
-        ("[dev]\n\nenv_file = []\n", "dartsctl.toml:3: dev.env_file: no such key", "did you mean dev.env_files?"),
-        ("[server]\n[server.envs]\n", "dartsctl.toml:2: server.envs: no such key", "did you mean server.env?"),
+        (
+            "[dev]\n\nenv_file = []\n",
+            "dartsctl.toml:3: dev.env_file: no such key",
+            "did you mean dev.env_files?",
+        ),
+        (
+            "[server]\n[server.envs]\n",
+            "dartsctl.toml:2: server.envs: no such key",
+            "did you mean server.env?",
+        ),
         ("dev.fils = []\n", "dartsctl.toml:1: dev.fils: no such key", "did you mean dev.files?"),
-        ("dev = { project = 'x', fils = [] }\n", "dartsctl.toml:1: dev.fils: no such key", "did you mean dev.files?"),
-        ("[dev]\nqqq = 1\n'a b' = 1\n", "dartsctl.toml:2: dev.qqq: no such key", "known here: project, files,"),
+        (
+            "dev = { project = 'x', fils = [] }\n",
+            "dartsctl.toml:1: dev.fils: no such key",
+            "did you mean dev.files?",
+        ),
+        (
+            "[dev]\nqqq = 1\n'a b' = 1\n",
+            "dartsctl.toml:2: dev.qqq: no such key",
+            "known here: project, files,",
+        ),
         ('[dev]\n"a b" = 1\n', 'dartsctl.toml:2: dev."a b": no such key', "known here:"),
-        ("[staging]\nfiles = []\n", "dartsctl.toml:1: staging: no such key", "an environment of your own is written [environment.staging]"),
-        ('[prod]\nproduction_ports = "warn"\n', "dartsctl.toml:2: prod.production_ports: no such key", "known here:"),
+        (
+            "[staging]\nfiles = []\n",
+            "dartsctl.toml:1: staging: no such key",
+            "an environment of your own is written [environment.staging]",
+        ),
+        (
+            '[prod]\nproduction_ports = "warn"\n',
+            "dartsctl.toml:2: prod.production_ports: no such key",
+            "known here:",
+        ),
         ('[dev]\nunsafe = "warn"\n', "dartsctl.toml:2: dev.unsafe: no such key", "known here:"),
-        ("[environment.qa]\nfils = []", "dartsctl.toml:2: environment.qa.fils: no such key", "did you mean environment.qa.files?"),
+        (
+            "[environment.qa]\nfils = []",
+            "dartsctl.toml:2: environment.qa.fils: no such key",
+            "did you mean environment.qa.files?",
+        ),
     ],
 )
-def test_an_unknown_key_names_its_line_and_the_nearest_known_one(project: Path, text: str, message: str, hint: str) -> None:
+def test_an_unknown_key_names_its_line_and_the_nearest_known_one(
+    project: Path, text: str, message: str, hint: str
+) -> None:
     error = mistake_in(project, text)
     assert error.message == message
     assert error.hint.startswith(hint)
@@ -294,38 +369,86 @@ def test_an_unknown_key_names_its_line_and_the_nearest_known_one(project: Path, 
         ("dev = 3", "1: dev: a whole number stands where a table is needed"),
         ("[[dev]]", "1: dev: a list stands where a table is needed"),
         ("environment = []", "1: environment: a list stands where a table is needed"),
-        ("[environment]\nqa = 1", "2: environment.qa: a whole number stands where a table is needed"),
+        (
+            "[environment]\nqa = 1",
+            "2: environment.qa: a whole number stands where a table is needed",
+        ),
         ("[environment.dev]", "1: environment.dev: dev is built in"),
         ("[environment.QA]", "1: environment.QA: 'QA' cannot name an environment"),
         ('[dev]\nfiles = "a.yml"', "2: dev.files: text stands where a list of texts is needed"),
         ("[dev]\nfiles = []", "2: dev.files: the list is empty"),
-        ('[dev]\nfiles = [\n "a",\n 1]', "2: dev.files: a whole number stands where text is needed"),
+        (
+            '[dev]\nfiles = [\n "a",\n 1]',
+            "2: dev.files: a whole number stands where text is needed",
+        ),
         ('[dev]\nfiles = [""]', "2: dev.files: an empty text stands in the list"),
         ('[dev]\nfiles = ["a\\u0000"]', "2: dev.files: a NUL character stands in it"),
-        ("[dev]\nprofiles = 2024-01-01", "2: dev.profiles: a date or time stands where a list of texts is needed"),
-        ("[dev]\nenv_files = true", "2: dev.env_files: true stands where a list of texts is needed"),
-        ('[dev]\nproject = "Shop"', "2: dev.project: 'Shop' is not a project name; Compose takes lower-case letters"),
+        (
+            "[dev]\nprofiles = 2024-01-01",
+            "2: dev.profiles: a date or time stands where a list of texts is needed",
+        ),
+        (
+            "[dev]\nenv_files = true",
+            "2: dev.env_files: true stands where a list of texts is needed",
+        ),
+        (
+            '[dev]\nproject = "Shop"',
+            "2: dev.project: 'Shop' is not a project name; Compose takes lower-case letters",
+        ),
         ('[dev]\nproject = ""', "2: dev.project: '' is not a project name"),
         ('name = "Darts Server"', "1: name: 'Darts Server' is not a project name"),
-        ('[dev]\non_conflict = "kill"', '2: dev.on_conflict: \'kill\' is not one of "ask", "fail", "stop", "remap", "wait"'),
+        (
+            '[dev]\non_conflict = "kill"',
+            '2: dev.on_conflict: \'kill\' is not one of "ask", "fail", "stop", "remap", "wait"',
+        ),
         ("[dev]\non_conflict = 1", '2: dev.on_conflict: a whole number is not one of "ask"'),
         ('[prod]\nunsafe = "ignore"', '2: prod.unsafe: \'ignore\' is not one of "refuse", "warn"'),
-        ('[dev]\nproduction_ports = "allow"', '2: dev.production_ports: \'allow\' is not one of "warn", "remap", "refuse"'),
+        (
+            '[dev]\nproduction_ports = "allow"',
+            '2: dev.production_ports: \'allow\' is not one of "warn", "remap", "refuse"',
+        ),
         ('[dev]\nwait_timeout = "1m"', "2: dev.wait_timeout: '1m' is not a number of seconds"),
         ("[dev]\nwait_timeout = true", "2: dev.wait_timeout: true is not a number of seconds"),
         ("[dev]\nwait_timeout = 0", "2: dev.wait_timeout: 0 seconds: the number must be above 0"),
-        ("[dev]\nwait_timeout = nan", "2: dev.wait_timeout: nan seconds: the number must be above 0"),
-        ("[dev]\nwait_timeout = inf", "2: dev.wait_timeout: inf seconds: the number must be above 0"),
-        ('[server]\ncommand = "python run.py"', "2: server.command: text stands where a list is needed"),
+        (
+            "[dev]\nwait_timeout = nan",
+            "2: dev.wait_timeout: nan seconds: the number must be above 0",
+        ),
+        (
+            "[dev]\nwait_timeout = inf",
+            "2: dev.wait_timeout: inf seconds: the number must be above 0",
+        ),
+        (
+            '[server]\ncommand = "python run.py"',
+            "2: server.command: text stands where a list is needed",
+        ),
         ("[server]\ncommand = []", "2: server.command: the list is empty"),
         ('[server]\ndirectory = ""', "2: server.directory: the text is empty"),
-        ('[server]\nport_variables = ["A-B"]', "2: server.port_variables: 'A-B' is not the name of a variable"),
+        (
+            '[server]\nport_variables = ["A-B"]',
+            "2: server.port_variables: 'A-B' is not the name of a variable",
+        ),
         ('[server]\nhealth = "health"', "2: server.health: 'health' is not a path of a URL"),
-        ('[server]\nservices = "maybe"', '2: server.services: \'maybe\' is not one of "required", "optional"'),
-        ('[server]\nenforce = "on"', '2: server.enforce: \'on\' is not one of "auto", "hook", "watch", "off"'),
-        ('[server]\nurl_host = "http://x:1"', "2: server.url_host: 'http://x:1' is not the host of a URL"),
-        ("[server]\nready_timeout = -1", "2: server.ready_timeout: -1 seconds: the number must be above 0"),
-        ("[server.env]\nPORT = 5672", "2: server.env.PORT: a whole number stands where text is needed"),
+        (
+            '[server]\nservices = "maybe"',
+            '2: server.services: \'maybe\' is not one of "required", "optional"',
+        ),
+        (
+            '[server]\nenforce = "on"',
+            '2: server.enforce: \'on\' is not one of "auto", "hook", "watch", "off"',
+        ),
+        (
+            '[server]\nurl_host = "http://x:1"',
+            "2: server.url_host: 'http://x:1' is not the host of a URL",
+        ),
+        (
+            "[server]\nready_timeout = -1",
+            "2: server.ready_timeout: -1 seconds: the number must be above 0",
+        ),
+        (
+            "[server.env]\nPORT = 5672",
+            "2: server.env.PORT: a whole number stands where text is needed",
+        ),
         ('[server.env]\n"A B" = "x"', "2: server.env.\"A B\": 'A B' is not the name of a variable"),
     ],
 )
@@ -333,8 +456,10 @@ def test_a_wrong_value_names_line_and_key(project: Path, text: str, message: str
     assert mistake_in(project, text).message.startswith("dartsctl.toml:" + message)
 
 
-@pytest.mark.parametrize("value", ["0", "65536", "-1", '"http"', '"5000"', "true", "5000.0", "[80, 0]", "[[80]]", "{}"])
-def test_what_is_no_port_number_is_refused(project: Path, value: str) -> None:  # EDGE 86
+@pytest.mark.parametrize(
+    "value", ["0", "65536", "-1", '"http"', '"5000"', "true", "5000.0", "[80, 0]", "[[80]]", "{}"]
+)
+def test_what_is_no_port_number_is_refused(project: Path, value: str) -> None:  # edge-cases.md#86
     error = mistake_in(project, f"[ports.production]\nnginx = {value}\n")
     assert error.message.startswith("dartsctl.toml:2: ports.production.nginx: ")
     assert error.message.endswith(" is not a port number (1-65535)")
@@ -351,22 +476,34 @@ def test_what_is_no_port_number_is_refused(project: Path, value: str) -> None:  
         ('"-5-10"', "'-5-10' is not a range of ports"),
         ("5001", "a whole number stands where a range is needed"),
         ("[5001, 5099]", "a list stands where a range is needed"),
-        ('"5060-5061"', "browsers refuse every port of 5060-5061"),  # EDGE 63
+        ('"5060-5061"', "browsers refuse every port of 5060-5061"),  # edge-cases.md#63
         ('"4990-5099"', "4990-5099 contains production's 5000 (darts-app)"),
-        ('"5000-6000"', "5000-6000 contains production's 5672 (rabbitmq), 5000 (darts-app), 5432 (postgres)"),
+        (
+            '"5000-6000"',
+            "5000-6000 contains production's 5672 (rabbitmq), 5000 (darts-app), 5432 (postgres)",
+        ),
     ],
 )
-def test_a_dev_range_that_cannot_be_used_is_refused(project: Path, value: str, problem: str) -> None:
+def test_a_dev_range_that_cannot_be_used_is_refused(
+    project: Path, value: str, problem: str
+) -> None:
     message = mistake_in(project, f"[ports]\ndev_range = {value}\n").message
     if "contains" in problem:
-        assert sorted(message.partition("production's ")[2].split(", ")) == sorted(problem.partition("production's ")[2].split(", "))
+        assert sorted(message.partition("production's ")[2].split(", ")) == sorted(
+            problem.partition("production's ")[2].split(", ")
+        )
         problem = problem.partition("production's ")[0]
     assert message.startswith(f"dartsctl.toml:2: ports.dev_range: {problem}")
 
 
-def test_a_production_port_in_the_default_dev_range_is_blamed_on_its_own_line(project: Path) -> None:
+def test_a_production_port_in_the_default_dev_range_is_blamed_on_its_own_line(
+    project: Path,
+) -> None:
     error = mistake_in(project, '[ports.production]\nnginx = 80\n"my app" = [81,\n 5050]\n')
-    assert error.message == 'dartsctl.toml:3: ports.production."my app": 5050 lies in the dev range 5001-5099'
+    assert (
+        error.message
+        == 'dartsctl.toml:3: ports.production."my app": 5050 lies in the dev range 5001-5099'
+    )
 
 
 def test_an_empty_production_table_replaces_the_built_in_allocation(project: Path) -> None:
@@ -380,14 +517,20 @@ def test_two_environments_never_share_a_project_name(project: Path) -> None:
     )
     assert error.hint == 'give prod a name of its own: project = "darts-prod"'
     both = mistake_in(project, '[prod]\nproject = "a"\n', {"DARTSCTL_DEV_PROJECT": "a"})
-    assert (both.message.partition(": dev and")[0], both.details) == ("dartsctl.toml:2: prod.project", ("DARTSCTL_DEV_PROJECT",))
+    assert (both.message.partition(": dev and")[0], both.details) == (
+        "dartsctl.toml:2: prod.project",
+        ("DARTSCTL_DEV_PROJECT",),
+    )
     third = mistake_in(project, 'name = "a"\n[environment.qa]\nproject = "a-dev"\n')
     assert third.message.startswith("dartsctl.toml:3: environment.qa.project: dev and qa both")
 
 
 def test_a_message_never_shows_a_value_of_the_servers_environment(project: Path) -> None:
     error = mistake_in(project, '[server.env]\nSECRET_KEY = ["canary-4711"]\n')
-    assert error.message == "dartsctl.toml:2: server.env.SECRET_KEY: a list stands where text is needed"
+    assert (
+        error.message
+        == "dartsctl.toml:2: server.env.SECRET_KEY: a list stands where text is needed"
+    )
     assert "canary" not in error.hint + "".join(error.details)
 
 
@@ -416,7 +559,11 @@ def test_variables_win_over_the_file(project: Path) -> None:
 
 
 def test_an_empty_variable_counts_as_unset_and_a_foreign_one_is_no_mistake(project: Path) -> None:
-    settings = settings_of(project, "", {"DARTSCTL_DEV_RANGE": "", "DARTSCTL_STATE_DIR": "/x", "DARTSCTL_WHATEVER": "1"})
+    settings = settings_of(
+        project,
+        "",
+        {"DARTSCTL_DEV_RANGE": "", "DARTSCTL_STATE_DIR": "/x", "DARTSCTL_WHATEVER": "1"},
+    )
     assert settings.ports.dev_range == DEV_RANGE
 
 
@@ -433,7 +580,9 @@ def test_an_empty_variable_counts_as_unset_and_a_foreign_one_is_no_mistake(proje
         ("DARTSCTL_PROD_FILES", os.pathsep, "the list is empty"),
     ],
 )
-def test_a_mistake_in_a_variable_names_the_variable(project: Path, variable: str, text: str, problem: str) -> None:
+def test_a_mistake_in_a_variable_names_the_variable(
+    project: Path, variable: str, text: str, problem: str
+) -> None:
     assert mistake_in(project, "", {variable: text}).message.startswith(f"{variable}: {problem}")
 
 
@@ -479,12 +628,16 @@ t=1'''
 
 
 def test_the_doctor_is_told_what_the_model_does_not_say(tmp_path: Path) -> None:
-    (tmp_path / "dartsctl.toml").write_text('[doctor]\nproxy = "edge"\nurl = "https://darts.example.org/login?x=1"\n')
+    (tmp_path / "dartsctl.toml").write_text(
+        '[doctor]\nproxy = "edge"\nurl = "https://darts.example.org/login?x=1"\n'
+    )
     found = load(tmp_path, {})
     assert (found.doctor.proxy, found.doctor.url) == ("edge", "https://darts.example.org/login?x=1")
 
 
-@pytest.mark.parametrize("url", ["darts.example.org", "ftp://a/", "https://", "https://me:hunter2@a/", "https://a b/"])
+@pytest.mark.parametrize(
+    "url", ["darts.example.org", "ftp://a/", "https://", "https://me:hunter2@a/", "https://a b/"]
+)
 def test_a_url_of_the_doctor_s_is_whole_and_names_no_user(tmp_path: Path, url: str) -> None:
     (tmp_path / "dartsctl.toml").write_text(f'[doctor]\nurl = "{url}"\n')
     with pytest.raises(UsageError, match=r"dartsctl\.toml:2: doctor\.url") as caught:

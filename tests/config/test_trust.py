@@ -52,7 +52,9 @@ def test_a_file_of_this_user_or_root_is_used_and_another_users_is_not(place: Pat
 
 
 @needs_root
-def test_under_sudo_the_callers_files_are_used_but_only_roots_word_counts(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_under_sudo_the_callers_files_are_used_but_only_roots_word_counts(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     theirs = write(place / "theirs", BOB)
     monkeypatch.setenv("SUDO_UID", str(BOB))
     monkeypatch.setenv("SUDO_GID", str(BOB))
@@ -69,7 +71,9 @@ def test_a_file_of_ours_in_another_users_folder_is_not_used(place: Path) -> None
 
 @needs_root
 @pytest.mark.parametrize("stranger", ["the link", "its target"])
-def test_neither_a_strangers_link_to_our_file_nor_our_link_to_theirs(place: Path, stranger: str) -> None:
+def test_neither_a_strangers_link_to_our_file_nor_our_link_to_theirs(
+    place: Path, stranger: str
+) -> None:
     target = write(place / "target", BOB if stranger == "its target" else 0)
     link = place / "link"
     link.symlink_to(target)
@@ -84,7 +88,10 @@ def test_what_everybody_may_write_is_nobodys_word(place: Path) -> None:
     assert refusal(file) == f"every user may write to {file}"
     with pytest.raises(Refused) as caught:
         NOBODY_TRUSTED.require(file)
-    assert (caught.value.hint, caught.value.details[1]) == (f"chmod o-w {file}", f"or: dartsctl trust {file.parent}")
+    assert (caught.value.hint, caught.value.details[1]) == (
+        f"chmod o-w {file}",
+        f"or: dartsctl trust {file.parent}",
+    )
     file.chmod(0o664)
     file.parent.chmod(0o777)
     assert refusal(file) == f"every user may write to {file.parent}"
@@ -94,21 +101,37 @@ def test_what_everybody_may_write_is_nobodys_word(place: Path) -> None:
 
 def test_devices_and_missing_files_are_no_matter_of_trust(place: Path) -> None:
     (place / "dangling").symlink_to("nowhere")
-    assert [refusal(path) for path in (Path("/dev/null"), place / "missing", place / "dangling", place / "no" / "file")] == [""] * 4
+    assert [
+        refusal(path)
+        for path in (
+            Path("/dev/null"),
+            place / "missing",
+            place / "dangling",
+            place / "no" / "file",
+        )
+    ] == [""] * 4
 
 
 @needs_root
 def test_a_trusted_folder_covers_all_below_it_and_nothing_beside_it(place: Path) -> None:
-    inside, beside = write(place / "app" / "deploy" / "file", BOB), write(place / "app2" / "file", BOB)
+    inside, beside = (
+        write(place / "app" / "deploy" / "file", BOB),
+        write(place / "app2" / "file", BOB),
+    )
     trust = Trust(lambda: (place / "app",))
-    assert (refusal(inside, trust), refusal(beside, trust)) == ("", f"{beside} belongs to another user ({BOB})")
+    assert (refusal(inside, trust), refusal(beside, trust)) == (
+        "",
+        f"{beside} belongs to another user ({BOB})",
+    )
     (place / "app" / "elsewhere").symlink_to(place / "app2")
     assert refusal(place / "app" / "elsewhere" / "file", trust) != ""
 
 
 @needs_root
 @pytest.mark.parametrize("name", ["dartsctl.toml", "pyproject.toml"])
-def test_settings_found_upwards_in_a_strangers_folder_are_refused_with_the_way_on(place: Path, name: str) -> None:
+def test_settings_found_upwards_in_a_strangers_folder_are_refused_with_the_way_on(
+    place: Path, name: str
+) -> None:
     text = 'name = "x"\n' if name == "dartsctl.toml" else '[tool.dartsctl]\nname = "x"\n'
     file = write(place / "their app" / name, BOB, text=text)
     below = place / "their app" / "below"
@@ -129,9 +152,29 @@ def test_a_strangers_pyproject_without_our_table_stops_nobody(place: Path) -> No
 
 
 @needs_root
-@pytest.mark.parametrize("name", [".env", ".env.production", ".env.staging", "compose/prod.yml", "compose.dev.yaml", "deploy/own.env"])
-def test_env_files_and_conventional_compose_files_of_a_stranger_are_refused(place: Path, name: str) -> None:
-    for file in (".env", ".env.production", ".env.staging", "compose/prod.yml", "compose.dev.yaml", "compose.staging.yml", "deploy/own.env"):
+@pytest.mark.parametrize(
+    "name",
+    [
+        ".env",
+        ".env.production",
+        ".env.staging",
+        "compose/prod.yml",
+        "compose.dev.yaml",
+        "deploy/own.env",
+    ],
+)
+def test_env_files_and_conventional_compose_files_of_a_stranger_are_refused(
+    place: Path, name: str
+) -> None:
+    for file in (
+        ".env",
+        ".env.production",
+        ".env.staging",
+        "compose/prod.yml",
+        "compose.dev.yaml",
+        "compose.staging.yml",
+        "deploy/own.env",
+    ):
         write(place / file)
     settings = '[environment.staging]\n[environment.own]\nfiles=["compose.dev.yaml"]\nenv_files=["deploy/own.env"]\n'
     write(place / "dartsctl.toml", text=settings)
@@ -144,12 +187,19 @@ def test_env_files_and_conventional_compose_files_of_a_stranger_are_refused(plac
             resolve(load(place, {}), environment)
         except Refused as error:
             refused.append((environment, error.message.partition(" ")[0]))
-    expected = {".env.production": "prod", "compose/prod.yml": "prod", ".env.staging": "staging", "deploy/own.env": "own"}
+    expected = {
+        ".env.production": "prod",
+        "compose/prod.yml": "prod",
+        ".env.staging": "staging",
+        "deploy/own.env": "own",
+    }
     assert refused == [(expected.get(name, "dev"), str(place / name))]
 
 
 @needs_root
-def test_the_env_file_that_compose_reads_by_itself_is_looked_at_too(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_env_file_that_compose_reads_by_itself_is_looked_at_too(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write(place / "dartsctl.toml", text="[dev]\nfiles = ['compose/dev.yml']\nenv_files = []\n")
     write(place / "compose" / "dev.yml")
     write(place / "compose" / ".env", BOB)

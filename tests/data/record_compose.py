@@ -1,6 +1,6 @@
 """Records what Compose resolves: `python tests/data/record_compose.py` rewrites tests/data/compose/*.json from the *.yml beside them.
 
-No engine is needed. Recorded with Compose 2.40.3; the rows are those of PORTS.md section 5.
+No engine is needed. Recorded with Compose 2.40.3; the rows are those of engine-rules.md#compose-config.
 """
 
 from __future__ import annotations
@@ -51,8 +51,14 @@ def compose(folder: Path, words: list[str]) -> subprocess.CompletedProcess[str]:
     """Compose's `config --format json` in `folder`, in an environment of its own."""
     at = words.index("config") if "config" in words else len(words)
     argv = [str(PLUGIN), *words[:at], "config", "--format", "json", *words[at + 1 :]]
-    environ = {"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], "CANARY_SECRET": "canary-from-environment"}
-    return subprocess.run(argv, cwd=folder, env=environ, capture_output=True, text=True, check=False, timeout=60)
+    environ = {
+        "PATH": os.environ["PATH"],
+        "HOME": os.environ["HOME"],
+        "CANARY_SECRET": "canary-from-environment",
+    }
+    return subprocess.run(
+        argv, cwd=folder, env=environ, capture_output=True, text=True, check=False, timeout=60
+    )
 
 
 def main() -> None:
@@ -70,9 +76,17 @@ def main() -> None:
         for name, text in REFUSED.items():
             (folder / "refused.yml").write_text(text)
             done = compose(folder, ["-f", "refused.yml"])
-            refused[name] = {"code": done.returncode, "stdout": done.stdout, "stderr": done.stderr.replace(str(folder), "/srv/demo")}
+            refused[name] = {
+                "code": done.returncode,
+                "stdout": done.stdout,
+                "stderr": done.stderr.replace(str(folder), "/srv/demo"),
+            }
         done = compose(folder, ["-f", "nofile.yaml"])
-        refused["file missing"] = {"code": done.returncode, "stdout": done.stdout, "stderr": done.stderr.replace(str(folder), "/srv/demo")}
+        refused["file missing"] = {
+            "code": done.returncode,
+            "stdout": done.stdout,
+            "stderr": done.stderr.replace(str(folder), "/srv/demo"),
+        }
         (DATA / "refused.json").write_text(json.dumps(refused, indent=1) + "\n")
 
 

@@ -36,7 +36,10 @@ from dartsctl.stack.reader import Source
 
 DATA = Path(__file__).parents[1] / "data/engine"
 NOW = 1_795_000_000.0
-FLASK = HostProcess(Process(1234, "python", 1, (".venv/bin/python", "app.py", "--token=canary-11aa22bb")), evidence="listens on 127.0.0.1:5000/tcp")
+FLASK = HostProcess(
+    Process(1234, "python", 1, (".venv/bin/python", "app.py", "--token=canary-11aa22bb")),
+    evidence="listens on 127.0.0.1:5000/tcp",
+)
 ROUTE = Route("/", "http", (Target("app", 5000),), False, "http://app:5000")
 
 
@@ -63,12 +66,27 @@ def service(name: str, *containers: ContainerFacts, **more: Any) -> ServiceFacts
 
 
 def facts(*services: ServiceFacts, proxy: ProxyFacts | None = None, **more: Any) -> Facts:
-    known = {one.name: one for one in (service("app", container("app")), service("web", container("web", "10.0.0.3")), *services)}
+    known = {
+        one.name: one
+        for one in (
+            service("app", container("app")),
+            service("web", container("web", "10.0.0.3")),
+            *services,
+        )
+    }
     config = Config((Server((Listen(80),), routes=(ROUTE,)),))
     usual: dict[str, Any] = {
         "project": "shop",
         "services": known,
-        "proxy": proxy or ProxyFacts("web", "nginx", config, listens=(Listen(80),), config_source="nginx -T", log_source="nginx error log"),
+        "proxy": proxy
+        or ProxyFacts(
+            "web",
+            "nginx",
+            config,
+            listens=(Listen(80),),
+            config_source="nginx -T",
+            log_source="nginx error log",
+        ),
         "upstreams": (UpstreamFacts(Target("app", 5000), (ROUTE,), "app"),),
         "http": (answer(200),),
     }
@@ -77,7 +95,16 @@ def facts(*services: ServiceFacts, proxy: ProxyFacts | None = None, **more: Any)
 
 def answer(status: int | None, service_: str = "app", **more: Any) -> HttpFacts:
     return HttpFacts(
-        "http://127.0.0.1:80/", "proxy", "web", "/", service_, status, "" if status else "fails: connection refused", 0.1, NOW - 1, **more
+        "http://127.0.0.1:80/",
+        "proxy",
+        "web",
+        "/",
+        service_,
+        status,
+        "" if status else "fails: connection refused",
+        0.1,
+        NOW - 1,
+        **more,
     )
 
 
@@ -87,7 +114,14 @@ def failures(*counts: Count) -> ProxyFacts:
     return replace(made, failures=counts)
 
 
-def failed(failure: Failure, upstream: str = "10.0.0.9:5000", *, when: float = NOW - 0.5, name: str = "", count: int = 1) -> Count:
+def failed(
+    failure: Failure,
+    upstream: str = "10.0.0.9:5000",
+    *,
+    when: float = NOW - 0.5,
+    name: str = "",
+    count: int = 1,
+) -> Count:
     return Count(failure, upstream, count, when, when, failure.value, name)
 
 
@@ -122,15 +156,20 @@ def test_a_healthy_stack_has_no_finding() -> None:
 
 
 def test_yesterday_s_failures_in_the_log_are_no_finding_today() -> None:
-    proxy = failures(failed(Failure.REFUSED, when=NOW - 86400, count=400), failed(Failure.HOST_NOT_FOUND, name="app:5000", when=NOW - 90000))
+    proxy = failures(
+        failed(Failure.REFUSED, when=NOW - 86400, count=400),
+        failed(Failure.HOST_NOT_FOUND, name="app:5000", when=NOW - 90000),
+    )
     assert diagnose(facts(proxy=proxy)).healthy
 
 
 def test_a_one_shot_that_has_done_its_work_is_no_finding() -> None:
-    """EDGE 74."""
+    """edge-cases.md#74."""
     migrate = down("migrate", 0, wanted=(), restart_policy="no")
     assert diagnose(facts(service("migrate", migrate, published=()))).healthy
-    assert causes(diagnose(facts(service("migrate", replace(migrate, exit_code=1), published=())))) == [(Cause.APP_EXITED, "migrate")]
+    assert causes(
+        diagnose(facts(service("migrate", replace(migrate, exit_code=1), published=())))
+    ) == [(Cause.APP_EXITED, "migrate")]
 
 
 def test_a_service_of_no_replicas_is_not_missed() -> None:
@@ -139,7 +178,9 @@ def test_a_service_of_no_replicas_is_not_missed() -> None:
 
 def test_a_container_that_restarted_long_ago_is_no_crash_loop() -> None:
     assert diagnose(facts(service("app", container("app", restart_count=12)))).healthy
-    assert diagnose(facts(service("app", container("app", restart_count=12, started=NOW - 5, health="healthy")))).healthy
+    assert diagnose(
+        facts(service("app", container("app", restart_count=12, started=NOW - 5, health="healthy")))
+    ).healthy
 
 
 def test_a_conflict_of_a_binding_that_a_running_container_has_is_none() -> None:
@@ -159,24 +200,45 @@ def test_a_squatter_is_named_with_pid_command_and_port_and_no_secret() -> None:
     assert "canary" not in repr(found)
     assert found.data["port"] == 5000
     assert found.data["pid"] == 1234
-    assert [link.name for link in found.chain] == ["symptom", "proxy", "upstream", "container", "port", "holder", "cause"]
+    assert [link.name for link in found.chain] == [
+        "symptom",
+        "proxy",
+        "upstream",
+        "container",
+        "port",
+        "holder",
+        "cause",
+    ]
     assert found.command == "dartsctl doctor --fix"
 
 
 def test_the_same_at_the_proxy_is_a_taken_entry() -> None:
-    made = facts(service("web", down("web", 0), conflicts=(conflict(FLASK, 80, "web"),)), http=(answer(None),))
+    made = facts(
+        service("web", down("web", 0), conflicts=(conflict(FLASK, 80, "web"),)),
+        http=(answer(None),),
+    )
     assert causes(diagnose(made)) == [(Cause.ENTRY_PORT_TAKEN, "web")]
 
 
 def test_a_foreign_container_is_told_from_a_process() -> None:
-    holder = ForeignContainer(Container("9" * 64, "other-app-1", "app", "running", labels={"com.docker.compose.project": "other"}))
+    holder = ForeignContainer(
+        Container(
+            "9" * 64,
+            "other-app-1",
+            "app",
+            "running",
+            labels={"com.docker.compose.project": "other"},
+        )
+    )
     (found,) = diagnose(facts(service("app", down(), conflicts=(conflict(holder),)))).findings
     assert found.cause is Cause.OTHER_CONTAINER
     assert "container other-app-1 of project other" in found.sentence
 
 
 def test_an_invisible_holder_is_unknown_and_likely() -> None:
-    (found,) = diagnose(facts(service("app", down(), conflicts=(conflict(Unknown(0, "sudo ss -ltnp")),)))).findings
+    (found,) = diagnose(
+        facts(service("app", down(), conflicts=(conflict(Unknown(0, "sudo ss -ltnp")),)))
+    ).findings
     assert (found.cause, found.confidence) == (Cause.PORT_SQUATTER, "likely")
     assert "sudo ss -ltnp" in found.sentence
 
@@ -191,8 +253,11 @@ def test_a_crash_loop_s_own_forwarder_is_no_squatter() -> None:
 
 
 def test_running_without_ports_is_told_by_the_recorded_answer_of_an_engine() -> None:
-    """EDGE 33. No engine here shows it (28.5.2, 26.1.5 and 20.10.24 do not): the answer of 28.5.2 without what moby#51758 says is missing."""
-    answers = [reader.read((DATA / f"{name}.json").read_text(), Source("the engine")) for name in ("running", "running-without-ports")]
+    """edge-cases.md#33. No engine here shows it (28.5.2, 26.1.5 and 20.10.24 do not): the answer of 28.5.2 without what moby#51758 says is missing."""
+    answers = [
+        reader.read((DATA / f"{name}.json").read_text(), Source("the engine"))
+        for name in ("running", "running-without-ports")
+    ]
     whole, bare = (inspection.read(answer).of_service("app") for answer in answers)
     assert causes(diagnose(facts(service("app", replace(whole, name="a")), upstreams=()))) == []
     (found,) = diagnose(facts(service("app", bare), upstreams=())).findings
@@ -205,7 +270,9 @@ def test_running_without_ports_is_told_by_the_recorded_answer_of_an_engine() -> 
 def test_an_ephemeral_port_is_missed_only_when_none_was_bound() -> None:
     wish, got = Wanted(5000, Endpoint(0, "0.0.0.0")), Wanted(5000, Endpoint(32768, "0.0.0.0"))
     assert diagnose(facts(service("app", container("app", wanted=(wish,), bound=(got,))))).healthy
-    assert causes(diagnose(facts(service("app", container("app", wanted=(wish,), bound=()))))) == [(Cause.NO_PORTS, "app")]
+    assert causes(diagnose(facts(service("app", container("app", wanted=(wish,), bound=()))))) == [
+        (Cause.NO_PORTS, "app")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -217,9 +284,17 @@ def test_an_ephemeral_port_is_missed_only_when_none_was_bound() -> None:
         (container("app", bound=()), 502, False),
         (down(), 200, False),
     ],
-    ids=["answered", "not answered", "answered without its port", "not answered without its port", "missing"],
+    ids=[
+        "answered",
+        "not answered",
+        "answered without its port",
+        "not answered without its port",
+        "missing",
+    ],
 )
-def test_harmless_is_what_fails_no_request_and_lacks_no_container(app: ContainerFacts, status: int, harmless: bool) -> None:
+def test_harmless_is_what_fails_no_request_and_lacks_no_container(
+    app: ContainerFacts, status: int, harmless: bool
+) -> None:
     (found,) = diagnose(facts(service("app", app), http=(answer(status),))).findings
     assert found.harmless == harmless
     assert (found.chain[0].mark == "bad") == (status == 502)
@@ -230,7 +305,11 @@ def test_harmless_is_what_fails_no_request_and_lacks_no_container(app: Container
 def test_a_squatter_of_a_service_that_runs_and_is_reached_is_harmless() -> None:
     made = facts(service("app", container("app", bound=()), conflicts=(conflict(FLASK),)))
     (found,) = diagnose(made).findings
-    assert (found.cause, found.harmless, found.command) == (Cause.PORT_SQUATTER, True, "dartsctl prod up")
+    assert (found.cause, found.harmless, found.command) == (
+        Cause.PORT_SQUATTER,
+        True,
+        "dartsctl prod up",
+    )
 
 
 # --- containers ---------------------------------------------------------------------------------------------------------------
@@ -246,12 +325,23 @@ def test_a_squatter_of_a_service_that_runs_and_is_reached_is_harmless() -> None:
         (down(state="restarting", code=137, restart_count=9, oom_killed=True), Cause.OUT_OF_MEMORY),
         (container("app", restart_count=5, started=NOW - 1), Cause.CRASH_LOOP),
         (container("app", restart_count=5, started=NOW - 1, health="unhealthy"), Cause.CRASH_LOOP),
-        (down(state="created", code=128, error="Bind for 127.0.0.1:5000 failed: port is already allocated", finished=None), Cause.NEVER_STARTED),
+        (
+            down(
+                state="created",
+                code=128,
+                error="Bind for 127.0.0.1:5000 failed: port is already allocated",
+                finished=None,
+            ),
+            Cause.NEVER_STARTED,
+        ),
         (down(state="created", code=0, finished=None), Cause.NEVER_STARTED),
         (down(state="dead"), Cause.APP_EXITED),
         (container("app", health="unhealthy", health_output="curl: not found"), Cause.UNHEALTHY),
         (container("app", listening=()), Cause.UNHEALTHY),
-        (container("app", listening=(Endpoint(5000, "127.0.0.1"), Endpoint(5000, "::1"))), Cause.LOOPBACK_ONLY),
+        (
+            container("app", listening=(Endpoint(5000, "127.0.0.1"), Endpoint(5000, "::1"))),
+            Cause.LOOPBACK_ONLY,
+        ),
         (down(state="paused"), Cause.UNKNOWN),
     ],
 )
@@ -262,13 +352,29 @@ def test_each_state_of_a_container_has_its_cause(one: ContainerFacts, cause: Cau
 def test_what_the_engine_cannot_show_is_not_held_against_the_app() -> None:
     """Sockets inside it that may not be read, a host network, a log that is kept nowhere."""
     assert diagnose(facts(service("app", container("app", listening=None, log=None)))).healthy
-    assert diagnose(facts(service("app", container("app", listening=(Endpoint(5000, "127.0.0.1"),), network_mode="host")))).healthy
+    assert diagnose(
+        facts(
+            service(
+                "app",
+                container("app", listening=(Endpoint(5000, "127.0.0.1"),), network_mode="host"),
+            )
+        )
+    ).healthy
     (found,) = diagnose(facts(service("app", down(log=None)))).findings
     assert any("log cannot be read" in line for link in found.chain for line in link.evidence)
 
 
 def test_an_app_that_listens_on_one_more_address_than_loopback_is_reachable() -> None:
-    assert diagnose(facts(service("app", container("app", listening=(Endpoint(5000, "127.0.0.1"), Endpoint(5000, "10.0.0.2")))))).healthy
+    assert diagnose(
+        facts(
+            service(
+                "app",
+                container(
+                    "app", listening=(Endpoint(5000, "127.0.0.1"), Endpoint(5000, "10.0.0.2"))
+                ),
+            )
+        )
+    ).healthy
 
 
 def test_the_last_log_lines_are_evidence() -> None:
@@ -282,9 +388,14 @@ def test_the_last_log_lines_are_evidence() -> None:
 def test_a_stack_without_containers_is_one_finding() -> None:
     made = facts(service("app"), service("web"), http=(answer(None),))
     (found,) = diagnose(made).findings
-    assert (found.cause, found.sentence) == (Cause.NEVER_STARTED, "shop is not up: it has no containers")
+    assert (found.cause, found.sentence) == (
+        Cause.NEVER_STARTED,
+        "shop is not up: it has no containers",
+    )
     made = facts(service("app", conflicts=(conflict(FLASK),)), service("web"))
-    assert causes(diagnose(made)) == [(Cause.PORT_SQUATTER, "app")], "but the port that keeps it from starting comes first"
+    assert causes(diagnose(made)) == [(Cause.PORT_SQUATTER, "app")], (
+        "but the port that keeps it from starting comes first"
+    )
 
 
 # --- what follows from what ---------------------------------------------------------------------------------------------------
@@ -292,7 +403,11 @@ def test_a_stack_without_containers_is_one_finding() -> None:
 
 def test_who_waits_for_a_service_that_is_down_is_no_cause() -> None:
     created = down("app", 0, state="created", finished=None)
-    made = facts(service("app", created, depends_on=("db",)), service("db", down("db", 1)), http=(answer(502),))
+    made = facts(
+        service("app", created, depends_on=("db",)),
+        service("db", down("db", 1)),
+        http=(answer(502),),
+    )
     (found,) = diagnose(made).findings
     assert (found.cause, found.service) == (Cause.APP_EXITED, "db")
     assert found.data["followed_by"] == ["app"]
@@ -302,11 +417,16 @@ def test_who_waits_for_a_service_that_is_down_is_no_cause() -> None:
 def test_a_crash_loop_without_its_database_is_no_cause_but_one_with_it_is() -> None:
     looping = service("app", down(state="restarting", restart_count=5), depends_on=("db",))
     assert causes(diagnose(facts(looping, service("db", down("db"))))) == [(Cause.APP_EXITED, "db")]
-    assert causes(diagnose(facts(looping, service("db", container("db"))))) == [(Cause.CRASH_LOOP, "app")]
+    assert causes(diagnose(facts(looping, service("db", container("db"))))) == [
+        (Cause.CRASH_LOOP, "app")
+    ]
 
 
 def test_services_that_wait_for_each_other_do_not_hide_each_other() -> None:
-    first, second = service("app", down(), depends_on=("db",)), service("db", down("db"), depends_on=("app",))
+    first, second = (
+        service("app", down(), depends_on=("db",)),
+        service("db", down("db"), depends_on=("app",)),
+    )
     assert {name for _, name in causes(diagnose(facts(first, second)))} == {"app", "db"}
 
 
@@ -318,7 +438,9 @@ def test_a_service_that_somebody_stopped_does_not_follow_from_another() -> None:
 def test_a_proxy_that_died_of_a_missing_name_follows_from_the_service_of_that_name() -> None:
     proxy = failures(failed(Failure.HOST_NOT_FOUND, "", name="app:5000"))
     dead = service("web", down("web", started=NOW - 2))
-    assert causes(diagnose(facts(service("app", down()), dead, proxy=proxy))) == [(Cause.APP_EXITED, "app")]
+    assert causes(diagnose(facts(service("app", down()), dead, proxy=proxy))) == [
+        (Cause.APP_EXITED, "app")
+    ]
     assert causes(diagnose(facts(dead, proxy=proxy))) == [(Cause.PROXY_CANNOT_START, "web")]
 
 
@@ -327,7 +449,9 @@ def test_a_proxy_that_died_of_a_missing_name_follows_from_the_service_of_that_na
 
 def test_a_proxy_that_was_stopped_is_down_whatever_its_log_said_in_a_former_life() -> None:
     proxy = failures(failed(Failure.HOST_NOT_FOUND, "", name="app:5000", when=NOW - 7200))
-    assert causes(diagnose(facts(service("web", down("web", 0, started=NOW - 3600)), proxy=proxy))) == [(Cause.PROXY_DOWN, "web")]
+    assert causes(
+        diagnose(facts(service("web", down("web", 0, started=NOW - 3600)), proxy=proxy))
+    ) == [(Cause.PROXY_DOWN, "web")]
 
 
 def test_a_proxy_whose_configuration_nobody_can_read_is_judged_by_its_container() -> None:
@@ -337,7 +461,9 @@ def test_a_proxy_whose_configuration_nobody_can_read_is_judged_by_its_container(
         assert diagnose(facts(proxy=proxy, upstreams=())).healthy
         (found,) = diagnose(facts(service("web", down("web")), proxy=proxy, upstreams=())).findings
         assert found.cause is Cause.PROXY_DOWN
-        (found,) = diagnose(facts(service("app", down()), proxy=proxy, upstreams=(), http=(answer(503, ""),))).findings
+        (found,) = diagnose(
+            facts(service("app", down()), proxy=proxy, upstreams=(), http=(answer(503, ""),))
+        ).findings
         assert [link.name for link in found.chain] == ["symptom", "proxy", "container", "cause"]
 
 
@@ -348,11 +474,17 @@ def test_a_stack_without_a_proxy_is_judged_all_the_same() -> None:
 
 
 def test_a_certificate_is_a_finding_where_the_proxy_has_tls() -> None:
-    expired = (CertificateFacts("/srv/tls.crt", "/srv/tls.crt expired on 2026-11-22", True, "file: /srv/tls.crt"),)
+    expired = (
+        CertificateFacts(
+            "/srv/tls.crt", "/srv/tls.crt expired on 2026-11-22", True, "file: /srv/tls.crt"
+        ),
+    )
     assert diagnose(facts(certificates=expired)).healthy
     tls = replace(failures(), listens=(Listen(443, "", True),))
     listening = service("web", container("web", "10.0.0.3", listening=(Endpoint(443, "0.0.0.0"),)))
-    assert causes(diagnose(facts(listening, proxy=tls, certificates=expired))) == [(Cause.CERTIFICATE, "web")]
+    assert causes(diagnose(facts(listening, proxy=tls, certificates=expired))) == [
+        (Cause.CERTIFICATE, "web")
+    ]
     soon = (replace(expired[0], refusing=False),)
     assert diagnose(facts(listening, proxy=tls, certificates=soon)).healthy
 
@@ -372,7 +504,11 @@ def stale(**more: Any) -> Facts:
 
 def test_an_address_that_the_service_no_longer_has_is_stale() -> None:
     (found,) = diagnose(stale()).findings
-    assert (found.cause, found.service, found.data["stale"]) == (Cause.STALE_UPSTREAM, "app", "10.0.0.9")
+    assert (found.cause, found.service, found.data["stale"]) == (
+        Cause.STALE_UPSTREAM,
+        "app",
+        "10.0.0.9",
+    )
     assert "10.0.0.2" in found.sentence
 
 
@@ -385,9 +521,15 @@ def test_a_request_that_hangs_is_seen_in_the_proxy_s_own_sockets() -> None:
     assert causes(diagnose(replace(made, upstreams=(asked,)))) == [(Cause.UNKNOWN, "app")]
 
 
-def test_an_address_that_is_another_service_s_now_is_stale_even_where_requests_are_answered() -> None:
-    """EDGE 70: the wrong one answers."""
-    made = stale(proxy=failures(), http=(answer(200),), services={**facts().services, "other": service("other", container("other", "10.0.0.9"))})
+def test_an_address_that_is_another_service_s_now_is_stale_even_where_requests_are_answered() -> (
+    None
+):
+    """edge-cases.md#70: the wrong one answers."""
+    made = stale(
+        proxy=failures(),
+        http=(answer(200),),
+        services={**facts().services, "other": service("other", container("other", "10.0.0.9"))},
+    )
     made = replace(made, upstreams=(replace(made.upstreams[0], asked=("10.0.0.9",)),))
     (found,) = diagnose(made).findings
     assert found.cause is Cause.STALE_UPSTREAM
@@ -398,7 +540,9 @@ def test_an_address_that_is_another_service_s_now_is_stale_even_where_requests_a
 
 def test_a_name_that_is_looked_up_again_and_again_is_not_stale() -> None:
     route = replace(ROUTE, dynamic=True)
-    assert causes(diagnose(stale(upstreams=(UpstreamFacts(Target("app", 5000), (route,), "app"),)))) == [(Cause.UNKNOWN, "app")]
+    assert causes(
+        diagnose(stale(upstreams=(UpstreamFacts(Target("app", 5000), (route,), "app"),)))
+    ) == [(Cause.UNKNOWN, "app")]
 
 
 def test_a_failure_from_before_our_own_request_is_not_held_against_an_address() -> None:
@@ -407,9 +551,16 @@ def test_a_failure_from_before_our_own_request_is_not_held_against_an_address() 
 
 
 def test_the_address_of_another_upstream_on_the_same_port_is_no_sign() -> None:
-    both = (*stale().upstreams, UpstreamFacts(Target("api", 5000), (replace(ROUTE, location="/api"),), "api"))
-    listening = container("api", "10.0.0.9", listening=(Endpoint(5000, "0.0.0.0"),), wanted=(), bound=())
-    found = diagnose(stale(services={**facts().services, "api": service("api", listening)}, upstreams=both))
+    both = (
+        *stale().upstreams,
+        UpstreamFacts(Target("api", 5000), (replace(ROUTE, location="/api"),), "api"),
+    )
+    listening = container(
+        "api", "10.0.0.9", listening=(Endpoint(5000, "0.0.0.0"),), wanted=(), bound=()
+    )
+    found = diagnose(
+        stale(services={**facts().services, "api": service("api", listening)}, upstreams=both)
+    )
     assert Cause.STALE_UPSTREAM not in {cause for cause, _ in causes(found)}
 
 
@@ -417,7 +568,9 @@ def test_networks_that_do_not_meet_are_told() -> None:
     apart = service("app", container("app", networks={"shop_back": "10.9.0.2"}))
     assert causes(diagnose(facts(apart, http=(answer(502),)))) == [(Cause.OTHER_NETWORK, "app")]
     host = service("web", container("web", networks={"host": ""}, network_mode="host"))
-    assert diagnose(facts(apart, host)).healthy, "a proxy on the host's network reaches every bridge"
+    assert diagnose(facts(apart, host)).healthy, (
+        "a proxy on the host's network reaches every bridge"
+    )
 
 
 @pytest.mark.parametrize(
@@ -430,14 +583,19 @@ def test_networks_that_do_not_meet_are_told() -> None:
     ],
 )
 def test_what_is_left_is_told_by_the_log_and_never_certain(failure: Failure, cause: Cause) -> None:
-    (found,) = diagnose(facts(proxy=failures(failed(failure, "10.0.0.2:5000")), http=(answer(504),))).findings
+    (found,) = diagnose(
+        facts(proxy=failures(failed(failure, "10.0.0.2:5000")), http=(answer(504),))
+    ).findings
     assert found.cause is cause
     assert found.confidence != "certain"
     assert failure.value in found.sentence
 
 
 def test_a_service_that_is_on_its_way_up_is_told_so() -> None:
-    made = facts(service("app", container("app", health="starting", listening=(), started=NOW - 3)), http=(answer(502),))
+    made = facts(
+        service("app", container("app", health="starting", listening=(), started=NOW - 3)),
+        http=(answer(502),),
+    )
     (found,) = diagnose(made).findings
     assert (found.cause, found.confidence) == (Cause.UNHEALTHY, "possible")
     assert "still starting" in found.sentence
@@ -452,6 +610,10 @@ def test_an_error_of_the_app_itself_is_unknown() -> None:
 
 
 def test_an_engine_that_is_down_is_the_only_finding() -> None:
-    engine = EngineFacts("unix:///x", problem="no Docker engine answers at unix:///x", hint="sudo systemctl start docker")
+    engine = EngineFacts(
+        "unix:///x",
+        problem="no Docker engine answers at unix:///x",
+        hint="sudo systemctl start docker",
+    )
     (found,) = diagnose(Facts(engine, NOW)).findings
     assert (found.cause, found.command) == (Cause.ENGINE_DOWN, "sudo systemctl start docker")

@@ -28,7 +28,9 @@ def recorded(name: str) -> dict[str, Any]:
 
 
 def read(document: dict[str, Any]) -> Inspection:
-    return inspection.read(Cursor(document, Source("the engine", error=DockerUnavailable), "container"))
+    return inspection.read(
+        Cursor(document, Source("the engine", error=DockerUnavailable), "container")
+    )
 
 
 def facts(document: dict[str, Any]) -> ContainerFacts:
@@ -37,7 +39,12 @@ def facts(document: dict[str, Any]) -> ContainerFacts:
 
 def test_a_running_container_is_read_with_its_ports_and_networks() -> None:
     found = facts(recorded("running"))
-    assert (found.service, found.name, found.state, found.restart_policy) == ("web", "shop-web-1", "running", "unless-stopped")
+    assert (found.service, found.name, found.state, found.restart_policy) == (
+        "web",
+        "shop-web-1",
+        "running",
+        "unless-stopped",
+    )
     assert found.wanted == found.bound == (Wanted(80, Endpoint(24999, "127.0.0.1")),)
     assert list(found.networks) == ["bridge"]
     assert found.memory_limit == 64 * 2**20
@@ -55,18 +62,37 @@ def test_what_the_engine_and_the_last_failed_health_check_say() -> None:
     document = recorded("running")
     document["State"] |= {
         "Error": f"cannot mount {CANARY}",
-        "Health": {"Status": "unhealthy", "Log": [{"ExitCode": 1, "Output": f"{CANARY}\n"}, {"ExitCode": 0, "Output": "fine"}]},
+        "Health": {
+            "Status": "unhealthy",
+            "Log": [{"ExitCode": 1, "Output": f"{CANARY}\n"}, {"ExitCode": 0, "Output": "fine"}],
+        },
     }
     found = facts(document)
-    assert (found.error, found.health, found.health_output) == (f"cannot mount {CANARY}", "unhealthy", CANARY)
+    assert (found.error, found.health, found.health_output) == (
+        f"cannot mount {CANARY}",
+        "unhealthy",
+        CANARY,
+    )
 
 
-NULLS = {"Id": "5f", "State": {"Status": "dead"}, "HostConfig": None, "NetworkSettings": None, "Config": None, "Args": None}
+NULLS = {
+    "Id": "5f",
+    "State": {"Status": "dead"},
+    "HostConfig": None,
+    "NetworkSettings": None,
+    "Config": None,
+    "Args": None,
+}
 
 
 def test_what_go_writes_as_null_is_empty() -> None:
     found = read(NULLS)
-    assert (found.facts.state, found.environment, found.command, found.arguments) == ("dead", {}, (), ())
+    assert (found.facts.state, found.environment, found.command, found.arguments) == (
+        "dead",
+        {},
+        (),
+        (),
+    )
 
 
 @pytest.mark.parametrize(
@@ -74,14 +100,28 @@ def test_what_go_writes_as_null_is_empty() -> None:
     [
         ({"State": None}, "the engine: container.State.Status: expected text, got nothing"),
         ({"State": []}, "the engine: container.State: expected a mapping, got a list"),
-        ({"RestartCount": "7"}, "the engine: container.RestartCount: expected a number from 0 to 9223372036854775807, got text"),
+        (
+            {"RestartCount": "7"},
+            "the engine: container.RestartCount: expected a number from 0 to 9223372036854775807, got text",
+        ),
         ({"Config": {"Env": [7]}}, "the engine: container.Config.Env[0]: expected text, got 7"),
-        ({"NetworkSettings": {"Networks": {"a": {"IPAddress": "x"}}}}, "the engine: container.NetworkSettings.Networks.a.IPAddress: expected an IP"),
-        ({"HostConfig": {"PortBindings": {"80/tcp": [{"HostPort": "99999"}]}}}, "PortBindings.80/tcp[0].HostPort: expected the number of a port"),
-        ({"HostConfig": {"PortBindings": {"http": []}}}, "PortBindings.http: expected the number of a port and a protocol"),
+        (
+            {"NetworkSettings": {"Networks": {"a": {"IPAddress": "x"}}}},
+            "the engine: container.NetworkSettings.Networks.a.IPAddress: expected an IP",
+        ),
+        (
+            {"HostConfig": {"PortBindings": {"80/tcp": [{"HostPort": "99999"}]}}},
+            "PortBindings.80/tcp[0].HostPort: expected the number of a port",
+        ),
+        (
+            {"HostConfig": {"PortBindings": {"http": []}}},
+            "PortBindings.http: expected the number of a port and a protocol",
+        ),
     ],
 )
-def test_a_wrong_shape_is_an_error_that_names_its_place(change: dict[str, Any], sentence: str) -> None:
+def test_a_wrong_shape_is_an_error_that_names_its_place(
+    change: dict[str, Any], sentence: str
+) -> None:
     with pytest.raises(DockerUnavailable, match=re.escape(sentence)):
         read(NULLS | change)
 
@@ -98,23 +138,41 @@ def test_a_wrong_shape_is_an_error_that_names_its_place(change: dict[str, Any], 
         ("container:abc", {}, True),
     ],
 )
-def test_a_container_is_on_a_network_or_wants_none(mode: str, networks: dict[str, object], there: bool) -> None:
-    assert read(NULLS | {"HostConfig": {"NetworkMode": mode}, "NetworkSettings": {"Networks": networks}}).has_network is there
+def test_a_container_is_on_a_network_or_wants_none(
+    mode: str, networks: dict[str, object], there: bool
+) -> None:
+    assert (
+        read(
+            NULLS | {"HostConfig": {"NetworkMode": mode}, "NetworkSettings": {"Networks": networks}}
+        ).has_network
+        is there
+    )
 
 
 def test_only_ports_with_one_number_are_fixed() -> None:
-    bindings = {"80/tcp": [{"HostPort": "8080"}, {"HostPort": ""}], "81/tcp": [{"HostPort": "90-99"}]}
+    bindings = {
+        "80/tcp": [{"HostPort": "8080"}, {"HostPort": ""}],
+        "81/tcp": [{"HostPort": "90-99"}],
+    }
     assert read(NULLS | {"HostConfig": {"PortBindings": bindings}}).fixed_ports == (8080,)
 
 
 def test_an_ephemeral_port_and_a_range_are_wishes_too() -> None:
     document = recorded("running")
-    document["HostConfig"]["PortBindings"] = {"80/tcp": [{"HostIp": "", "HostPort": ""}], "81/udp": [{"HostIp": "::", "HostPort": "7000-7009"}]}
+    document["HostConfig"]["PortBindings"] = {
+        "80/tcp": [{"HostIp": "", "HostPort": ""}],
+        "81/udp": [{"HostIp": "::", "HostPort": "7000-7009"}],
+    }
     found = facts(document)
-    assert found.wanted == (Wanted(80, Endpoint(0, "0.0.0.0")), Wanted(81, Endpoint(7000, "::", "udp")))
+    assert found.wanted == (
+        Wanted(80, Endpoint(0, "0.0.0.0")),
+        Wanted(81, Endpoint(7000, "::", "udp")),
+    )
 
 
 def test_the_list_alone_says_how_it_ended() -> None:
     """What is known of a container of a remote engine."""
-    found = inspection.listed(Container("5f", "shop-app-1", "app", "exited", "Exited (137) 2 minutes ago"))
+    found = inspection.listed(
+        Container("5f", "shop-app-1", "app", "exited", "Exited (137) 2 minutes ago")
+    )
     assert (found.state, found.exit_code, found.log, found.listening) == ("exited", 137, None, None)

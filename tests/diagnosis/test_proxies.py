@@ -16,7 +16,9 @@ def stack(**services: tuple[str, tuple[int, ...]]) -> Stack:
     return Stack(
         "shop",
         {
-            name: Service(name, image=image, ports=tuple(PortEntry(port, "tcp", str(port)) for port in ports))
+            name: Service(
+                name, image=image, ports=tuple(PortEntry(port, "tcp", str(port)) for port in ports)
+            )
             for name, (image, ports) in services.items()
         },
         {},
@@ -40,13 +42,17 @@ def test_a_proxy_is_known_by_its_image(image: str, kind: str) -> None:
     assert proxies.find(stack(db=("postgres", ()), edge=(image, (80,))), {}) == ("edge", kind)
 
 
-@pytest.mark.parametrize("image", ["nginx/nginx-prometheus-exporter", "postgres", "certbot/certbot", "my/engine-x"])
+@pytest.mark.parametrize(
+    "image", ["nginx/nginx-prometheus-exporter", "postgres", "certbot/certbot", "my/engine-x"]
+)
 def test_what_only_looks_like_one_is_none(image: str) -> None:
     assert proxies.find(stack(db=("postgres", ()), one=(image, (9113,))), {}) is None
 
 
 def test_one_that_is_built_is_known_by_what_it_runs() -> None:
-    commands: Mapping[str, tuple[str, ...]] = {"edge": ("/docker-entrypoint.sh", "/usr/sbin/nginx", "-g", "daemon off;")}
+    commands: Mapping[str, tuple[str, ...]] = {
+        "edge": ("/docker-entrypoint.sh", "/usr/sbin/nginx", "-g", "daemon off;")
+    }
     assert proxies.find(stack(app=("", (5000,)), edge=("", (80,))), commands) == ("edge", "nginx")
 
 
@@ -55,26 +61,42 @@ def test_one_that_was_never_built_is_known_by_its_name() -> None:
 
 
 def test_of_two_the_one_with_an_entry_is_meant() -> None:
-    assert proxies.find(stack(static=("nginx", ()), edge=("nginx", (443,))), {}) == ("edge", "nginx")
+    assert proxies.find(stack(static=("nginx", ()), edge=("nginx", (443,))), {}) == (
+        "edge",
+        "nginx",
+    )
 
 
 def test_the_only_one_with_an_entry_is_one_of_unknown_kind() -> None:
-    assert proxies.find(stack(app=("app", (5000,)), door=("own", (80, 443))), {}) == ("door", "other")
+    assert proxies.find(stack(app=("app", (5000,)), door=("own", (80, 443))), {}) == (
+        "door",
+        "other",
+    )
     assert proxies.find(stack(app=("app", (80,))), {}) is None, "a stack of one has no proxy"
 
 
 def test_a_person_knows_better() -> None:
-    assert proxies.find(stack(app=("app", ()), door=("own", ()), edge=("nginx", (80,))), {}, "door") == ("door", "other")
+    assert proxies.find(
+        stack(app=("app", ()), door=("own", ()), edge=("nginx", (80,))), {}, "door"
+    ) == ("door", "other")
     with pytest.raises(UsageError, match="no service 'gate'"):
         proxies.find(stack(app=("app", ())), {}, "gate")
 
 
 def services() -> dict[str, ServiceFacts]:
-    one = ContainerFacts("app", "darts-app", "1", networks={"front": "10.0.0.5"}, names={"front": frozenset({"backend", "3f2a"})})
+    one = ContainerFacts(
+        "app",
+        "darts-app",
+        "1",
+        networks={"front": "10.0.0.5"},
+        names={"front": frozenset({"backend", "3f2a"})},
+    )
     return {"app": ServiceFacts("app", (one,)), "db": ServiceFacts("db")}
 
 
-@pytest.mark.parametrize("host", ["app", "darts-app", "backend", "10.0.0.5", "shop-app-1", "shop_app_1"])
+@pytest.mark.parametrize(
+    "host", ["app", "darts-app", "backend", "10.0.0.5", "shop-app-1", "shop_app_1"]
+)
 def test_a_service_is_found_behind_every_name_that_it_has(host: str) -> None:
     assert proxies.service_named(host, services(), "shop") == "app"
 

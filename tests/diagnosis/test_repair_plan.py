@@ -6,7 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from dartsctl.diagnosis.facts import ContainerFacts, EngineFacts, Facts, ProxyFacts, ServiceFacts, UpstreamFacts
+from dartsctl.diagnosis.facts import (
+    ContainerFacts,
+    EngineFacts,
+    Facts,
+    ProxyFacts,
+    ServiceFacts,
+    UpstreamFacts,
+)
 from dartsctl.diagnosis.findings import Cause, Finding
 from dartsctl.diagnosis.nginx.config import Config, Route, Target
 from dartsctl.diagnosis.repair_plan import Action, Plan, plan, settling
@@ -16,7 +23,9 @@ BIND = "failed to bind host port 127.0.0.1:5000/tcp: address already in use"
 
 
 def container(service: str, state: str = "running", **more: object) -> ContainerFacts:
-    return replace(ContainerFacts(service, f"demo-{service}-1", f"id-{service}", state=state, started=NOW - 600), **more)  # type: ignore[arg-type]
+    name = f"demo-{service}-1"
+    facts = ContainerFacts(service, name, f"id-{service}", state=state, started=NOW - 600)
+    return replace(facts, **more)  # type: ignore[arg-type]
 
 
 def service(name: str, *containers: ContainerFacts, needs: tuple[str, ...] = ()) -> ServiceFacts:
@@ -26,14 +35,20 @@ def service(name: str, *containers: ContainerFacts, needs: tuple[str, ...] = ())
 def stack(*services: ServiceFacts, looked_up_once: bool = True, kind: str = "nginx") -> Facts:
     """A stack whose proxy is `web`; it passes everything on to `app`."""
     known = {one.name: one for one in services}
-    route = Route("/", "http", (Target("app", 5000),), dynamic=not looked_up_once, written="http://app:5000")
+    route = Route(
+        "/", "http", (Target("app", 5000),), dynamic=not looked_up_once, written="http://app:5000"
+    )
     upstreams = (UpstreamFacts(Target("app", 5000), (route,), "app"),)
     proxy = ProxyFacts("web", kind, config=Config()) if "web" in known else None  # type: ignore[arg-type]
     return Facts(EngineFacts("unix://x"), NOW, "prod", "demo", known, proxy, upstreams)
 
 
-def finding(cause: Cause, name: str, *, command: str = "dartsctl doctor --fix", **data: object) -> Finding:
-    return Finding(cause, name, f"demo-{name}-1", (), f"{name}: {cause.value}", command, "certain", data)
+def finding(
+    cause: Cause, name: str, *, command: str = "dartsctl doctor --fix", **data: object
+) -> Finding:
+    return Finding(
+        cause, name, f"demo-{name}-1", (), f"{name}: {cause.value}", command, "certain", data
+    )
 
 
 def steps(made: Plan) -> list[tuple[str, str]]:
@@ -49,19 +64,43 @@ NEVER = container("app", "created", error=BIND)
 @pytest.mark.parametrize(
     ("cause", "app", "expected"),
     [
-        (Cause.PORT_SQUATTER, GONE, [("free-ports", ""), ("start", "app"), ("reload-proxy", "web")]),
-        (Cause.PORT_SQUATTER, REFUSED, [("free-ports", ""), ("recreate", "app"), ("reload-proxy", "web")]),
-        (Cause.PORT_SQUATTER, container("app"), [("free-ports", ""), ("recreate", "app"), ("reload-proxy", "web")]),
-        (Cause.OTHER_CONTAINER, NEVER, [("free-ports", ""), ("recreate", "app"), ("reload-proxy", "web")]),
+        (
+            Cause.PORT_SQUATTER,
+            GONE,
+            [("free-ports", ""), ("start", "app"), ("reload-proxy", "web")],
+        ),
+        (
+            Cause.PORT_SQUATTER,
+            REFUSED,
+            [("free-ports", ""), ("recreate", "app"), ("reload-proxy", "web")],
+        ),
+        (
+            Cause.PORT_SQUATTER,
+            container("app"),
+            [("free-ports", ""), ("recreate", "app"), ("reload-proxy", "web")],
+        ),
+        (
+            Cause.OTHER_CONTAINER,
+            NEVER,
+            [("free-ports", ""), ("recreate", "app"), ("reload-proxy", "web")],
+        ),
         (Cause.NEVER_STARTED, NEVER, [("recreate", "app"), ("reload-proxy", "web")]),
-        (Cause.NEVER_STARTED, container("app", "created"), [("start", "app"), ("reload-proxy", "web")]),
+        (
+            Cause.NEVER_STARTED,
+            container("app", "created"),
+            [("start", "app"), ("reload-proxy", "web")],
+        ),
         (Cause.NEVER_STARTED, container("app", "created", error="exec: no such file"), []),
         (Cause.APP_EXITED, GONE, [("start", "app"), ("reload-proxy", "web")]),
         (Cause.OUT_OF_MEMORY, GONE, [("start", "app"), ("reload-proxy", "web")]),
         (Cause.OUT_OF_MEMORY, container("app", "restarting"), []),
         (Cause.CRASH_LOOP, container("app", "restarting"), []),
         (Cause.NO_PORTS, container("app"), [("recreate", "app"), ("reload-proxy", "web")]),
-        (Cause.UNHEALTHY, container("app", health="unhealthy"), [("restart", "app"), ("reload-proxy", "web")]),
+        (
+            Cause.UNHEALTHY,
+            container("app", health="unhealthy"),
+            [("restart", "app"), ("reload-proxy", "web")],
+        ),
         (Cause.UNHEALTHY, container("app"), []),
         (Cause.STALE_UPSTREAM, container("app"), [("reload-proxy", "web")]),
         (Cause.LOOPBACK_ONLY, container("app"), []),
@@ -70,14 +109,27 @@ NEVER = container("app", "created", error=BIND)
         (Cause.UNKNOWN, container("app", "paused"), []),
     ],
 )
-def test_what_is_done_about_a_cause(cause: Cause, app: ContainerFacts, expected: list[tuple[str, str]]) -> None:
+def test_what_is_done_about_a_cause(
+    cause: Cause, app: ContainerFacts, expected: list[tuple[str, str]]
+) -> None:
     made = plan([finding(cause, "app")], stack(service("app", app), WEB))
     assert steps(made) == expected
     by_hand = not expected or cause is Cause.OUT_OF_MEMORY
-    assert [one.finding.cause for one in made.by_hand] == ([cause] if by_hand else []), "what no step removes is a person's to do"
+    assert [one.finding.cause for one in made.by_hand] == ([cause] if by_hand else []), (
+        "what no step removes is a person's to do"
+    )
 
 
-@pytest.mark.parametrize("cause", [Cause.PORT_SQUATTER, Cause.OTHER_CONTAINER, Cause.NO_PORTS, Cause.UNHEALTHY, Cause.STALE_UPSTREAM])
+@pytest.mark.parametrize(
+    "cause",
+    [
+        Cause.PORT_SQUATTER,
+        Cause.OTHER_CONTAINER,
+        Cause.NO_PORTS,
+        Cause.UNHEALTHY,
+        Cause.STALE_UPSTREAM,
+    ],
+)
 def test_what_does_no_harm_is_a_person_s(cause: Cause) -> None:
     harmless = replace(finding(cause, "app", name_taken_by="x"), harmless=True)
     made = plan([harmless], stack(service("app", container("app", health="unhealthy")), WEB))
@@ -92,12 +144,19 @@ def test_every_cause_is_answered_by_steps_or_by_what_a_person_does() -> None:
 
 def test_a_stack_of_which_nothing_is_there_is_started_as_a_whole() -> None:
     nothing = stack(service("app"), service("web"))
-    assert steps(plan([finding(Cause.NEVER_STARTED, "app"), finding(Cause.NEVER_STARTED, "web")], nothing)) == [("up", "")]
-    assert steps(plan([finding(Cause.PORT_SQUATTER, "app")], nothing)) == [("free-ports", ""), ("up", "")]
+    assert steps(
+        plan([finding(Cause.NEVER_STARTED, "app"), finding(Cause.NEVER_STARTED, "web")], nothing)
+    ) == [("up", "")]
+    assert steps(plan([finding(Cause.PORT_SQUATTER, "app")], nothing)) == [
+        ("free-ports", ""),
+        ("up", ""),
+    ]
 
 
 def test_a_taken_name_is_freed_first() -> None:
-    made = plan([finding(Cause.NEVER_STARTED, "app", name_taken_by="darts-app")], stack(service("app"), WEB))
+    made = plan(
+        [finding(Cause.NEVER_STARTED, "app", name_taken_by="darts-app")], stack(service("app"), WEB)
+    )
     assert steps(made) == [("free-ports", ""), ("start", "app"), ("reload-proxy", "web")]
 
 
@@ -109,35 +168,73 @@ def test_services_come_after_what_they_need_and_the_proxy_last() -> None:
         service("queue", container("queue", down), needs=("db",)),
         service("db", container("db", down)),
     )
-    found = [finding(Cause.PROXY_DOWN, "web"), *(finding(Cause.APP_EXITED, name) for name in ("app", "db", "queue"))]
-    assert steps(plan(found, facts)) == [("start", "db"), ("start", "queue"), ("start", "app"), ("start", "web")]
+    found = [
+        finding(Cause.PROXY_DOWN, "web"),
+        *(finding(Cause.APP_EXITED, name) for name in ("app", "db", "queue")),
+    ]
+    assert steps(plan(found, facts)) == [
+        ("start", "db"),
+        ("start", "queue"),
+        ("start", "app"),
+        ("start", "web"),
+    ]
 
 
 def test_a_circle_in_depends_on_does_not_hang() -> None:
-    facts = stack(service("a", container("a", "exited"), needs=("b",)), service("b", container("b", "exited"), needs=("a",)))
-    assert len(plan([finding(Cause.APP_EXITED, "a"), finding(Cause.APP_EXITED, "b")], facts).steps) == 2
+    facts = stack(
+        service("a", container("a", "exited"), needs=("b",)),
+        service("b", container("b", "exited"), needs=("a",)),
+    )
+    assert (
+        len(plan([finding(Cause.APP_EXITED, "a"), finding(Cause.APP_EXITED, "b")], facts).steps)
+        == 2
+    )
 
 
 def test_what_went_down_with_another_service_is_started_too_and_once() -> None:
-    facts = stack(service("app", REFUSED), service("web", container("web", "exited")), service("api", container("api", "restarting")))
-    found = [finding(Cause.PORT_SQUATTER, "app", followed_by=["web", "api", "app"]), finding(Cause.PROXY_DOWN, "web")]
+    facts = stack(
+        service("app", REFUSED),
+        service("web", container("web", "exited")),
+        service("api", container("api", "restarting")),
+    )
+    found = [
+        finding(Cause.PORT_SQUATTER, "app", followed_by=["web", "api", "app"]),
+        finding(Cause.PROXY_DOWN, "web"),
+    ]
     made = plan(found, facts)
-    assert steps(made) == [("free-ports", ""), ("restart", "api"), ("recreate", "app"), ("start", "web")]
+    assert steps(made) == [
+        ("free-ports", ""),
+        ("restart", "api"),
+        ("recreate", "app"),
+        ("start", "web"),
+    ]
     assert next(one for one in made.steps if one.service == "api").reason == "it went down with app"
 
 
 def test_a_follower_that_runs_is_left_alone() -> None:
     facts = stack(service("app", GONE), service("api", container("api", health="unhealthy")), WEB)
-    assert ("restart", "api") not in steps(plan([finding(Cause.APP_EXITED, "app", followed_by=["api"])], facts))
+    assert ("restart", "api") not in steps(
+        plan([finding(Cause.APP_EXITED, "app", followed_by=["api"])], facts)
+    )
 
 
-def test_nginx_dies_of_a_missing_name_and_is_started_once_it_is_there_but_not_with_a_wrong_configuration() -> None:
-    facts = stack(service("app", container("app")), service("web", container("web", "exited", exit_code=1)))
+def test_nginx_dies_of_a_missing_name_and_is_started_once_it_is_there_but_not_with_a_wrong_configuration() -> (
+    None
+):
+    facts = stack(
+        service("app", container("app")), service("web", container("web", "exited", exit_code=1))
+    )
     assert steps(plan([finding(Cause.PROXY_CANNOT_START, "web")], facts)) == [("restart", "web")]
-    wrong = finding(Cause.PROXY_CANNOT_START, "web", command="correct nginx's configuration, then dartsctl prod up")
+    wrong = finding(
+        Cause.PROXY_CANNOT_START,
+        "web",
+        command="correct nginx's configuration, then dartsctl prod up",
+    )
     made = plan([wrong], facts)
     assert not made.steps
-    assert made.by_hand[0].line.endswith("by hand: correct nginx's configuration, then dartsctl prod up")
+    assert made.by_hand[0].line.endswith(
+        "by hand: correct nginx's configuration, then dartsctl prod up"
+    )
 
 
 def test_the_proxy_is_reloaded_only_where_it_has_looked_the_name_up_once() -> None:
@@ -146,13 +243,20 @@ def test_the_proxy_is_reloaded_only_where_it_has_looked_the_name_up_once() -> No
     assert steps(plan(found, stack(app, WEB, kind="haproxy"))) == [("start", "app")]
     assert steps(plan(found, stack(app))) == [("start", "app")], "no proxy"
     unread = replace(stack(app, WEB), proxy=ProxyFacts("web", "nginx"), upstreams=())
-    assert steps(plan(found, unread)) == [("start", "app"), ("reload-proxy", "web")], "its configuration could not be read: to be safe"
+    assert steps(plan(found, unread)) == [("start", "app"), ("reload-proxy", "web")], (
+        "its configuration could not be read: to be safe"
+    )
     other = stack(app, WEB, service("db", container("db", "exited")))
-    assert steps(plan([finding(Cause.APP_EXITED, "db")], other)) == [("start", "db")], "nginx does not ask for db"
+    assert steps(plan([finding(Cause.APP_EXITED, "db")], other)) == [("start", "db")], (
+        "nginx does not ask for db"
+    )
 
 
 def test_an_engine_that_is_down_is_a_persons_to_start() -> None:
-    made = plan([finding(Cause.ENGINE_DOWN, "", command="sudo systemctl start docker")], Facts(EngineFacts("unix://x", problem="no answer"), NOW))
+    made = plan(
+        [finding(Cause.ENGINE_DOWN, "", command="sudo systemctl start docker")],
+        Facts(EngineFacts("unix://x", problem="no answer"), NOW),
+    )
     assert (made.steps, made.by_hand[0].finding.command) == ((), "sudo systemctl start docker")
 
 
@@ -170,9 +274,13 @@ def test_a_healthy_stack_has_an_empty_plan() -> None:
         (GONE, False),
     ],
 )
-def test_what_was_just_started_may_still_come_to_nothing(app: ContainerFacts, young: bool) -> None:  # EDGE 75
+def test_what_was_just_started_may_still_come_to_nothing(
+    app: ContainerFacts, young: bool
+) -> None:  # edge-cases.md#75
     made = plan([finding(Cause.APP_EXITED, "app")], stack(service("app", GONE), WEB))
-    assert settling(made, stack(service("app", app), service("web", container("web", started=NOW)))) == (("app",) if young else ())
+    assert settling(
+        made, stack(service("app", app), service("web", container("web", started=NOW)))
+    ) == (("app",) if young else ())
 
 
 @pytest.mark.parametrize("action", list(Action))

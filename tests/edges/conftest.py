@@ -20,7 +20,9 @@ def start() -> Iterator[Start]:
     started: list[subprocess.Popen[bytes]] = []
 
     def begin(*command: str, **more: object) -> subprocess.Popen[bytes]:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, **more)  # type: ignore[call-overload]  # passed on
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, **more
+        )  # type: ignore[call-overload]  # passed on
         assert isinstance(process, subprocess.Popen)
         started.append(process)
         return process

@@ -6,7 +6,16 @@ from dartsctl.ports.availability import Reason
 from dartsctl.ports.cases import Case, Kind, Unit
 from dartsctl.ports.collisions import NameTaken
 from dartsctl.ports.conflicts import Conflict
-from dartsctl.ports.holders import Connection, DevLease, ForeignContainer, Holder, HostProcess, OwnContainer, SameStack, Unknown
+from dartsctl.ports.holders import (
+    Connection,
+    DevLease,
+    ForeignContainer,
+    Holder,
+    HostProcess,
+    OwnContainer,
+    SameStack,
+    Unknown,
+)
 from dartsctl.ports.process import Process
 from dartsctl.stack.bindings import Endpoint, PortBinding
 from dartsctl.stack.containers import PROJECT_LABEL, Container
@@ -17,15 +26,21 @@ LOOK = "sudo ss -Htnap 'sport = :5000'"
 
 
 def container(project: str = "shop", name: str = "shop-web-1") -> Container:
-    return Container(f"id-{name}", name, "image", "running", labels={PROJECT_LABEL: project} if project else {})
+    return Container(
+        f"id-{name}", name, "image", "running", labels={PROJECT_LABEL: project} if project else {}
+    )
 
 
-def conflict(*holders: Holder, port: int = 5000, service: str = "app", replica: int = 1) -> Conflict:
+def conflict(
+    *holders: Holder, port: int = 5000, service: str = "app", replica: int = 1
+) -> Conflict:
     binding = PortBinding(service, replica, 80, "tcp", port, port, ("127.0.0.1",))
     return Conflict(binding, (Endpoint(port, "127.0.0.1"),), Reason.IN_USE, holders)
 
 
-def case(kind: Kind, holder: Holder, *conflicts: Conflict, unit: Unit | None = None, reloader: int = 0) -> Case:
+def case(
+    kind: Kind, holder: Holder, *conflicts: Conflict, unit: Unit | None = None, reloader: int = 0
+) -> Case:
     return Case(holder, kind, conflicts or (conflict(holder),), unit, reloader)
 
 

@@ -14,7 +14,10 @@ Behaviour = Callable[[socket.socket, str], None]
 """What is done with one connection; the text is the request's first line."""
 
 OK = b"HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n"
-VERSION = OK + json.dumps({"Version": "28.5.2", "Platform": {"Name": "Docker Engine - Community"}}).encode()
+VERSION = (
+    OK
+    + json.dumps({"Version": "28.5.2", "Platform": {"Name": "Docker Engine - Community"}}).encode()
+)
 
 
 def is_well(connection: socket.socket, request: str) -> None:

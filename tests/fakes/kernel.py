@@ -77,7 +77,14 @@ def busy(*endpoints: Endpoint) -> dict[Endpoint, Probe]:
     return dict.fromkeys(endpoints, Probe.IN_USE)
 
 
-def listening(address: str, port: int, *, pids: tuple[int, ...] = (), v6only: bool | None = None, uid: int | None = None) -> Listener:
+def listening(
+    address: str,
+    port: int,
+    *,
+    pids: tuple[int, ...] = (),
+    v6only: bool | None = None,
+    uid: int | None = None,
+) -> Listener:
     """A tcp socket in state LISTEN."""
     return Listener("tcp", address, port, "listen", v6only, uid=uid, pids=pids)
 
@@ -105,4 +112,12 @@ def container(
         "com.docker.compose.project.working_dir": f"/srv/{project}",
         "com.docker.compose.project.config_files": files or f"/srv/{project}/compose.yml",
     }
-    return Container(f"id of {called}", called, "busybox", state, status, tuple((one, 80) for one in published), labels)
+    return Container(
+        f"id of {called}",
+        called,
+        "busybox",
+        state,
+        status,
+        tuple((one, 80) for one in published),
+        labels,
+    )

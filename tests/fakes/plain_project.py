@@ -80,24 +80,42 @@ class Project:
     def measure(self, *calls: str, within: float, **variables: str) -> list[Measured]:
         """`dartsctl CALL` for all of them, at the same time; those that have not ended after `within` seconds are killed."""
         begun = time.monotonic()
-        started = [self._start(words, [sys.executable, "-I", "-S", "-c", MEASURE, str(self._output(words, "memory"))], variables) for words in calls]
-        timers = [threading.Timer(within, os.killpg, (process.pid, signal.SIGKILL)) for process in started]
+        started = [
+            self._start(
+                words,
+                [sys.executable, "-I", "-S", "-c", MEASURE, str(self._output(words, "memory"))],
+                variables,
+            )
+            for words in calls
+        ]
+        timers = [
+            threading.Timer(within, os.killpg, (process.pid, signal.SIGKILL)) for process in started
+        ]
         for timer in timers:
             timer.start()
         ended = []
         for words, process, timer in zip(calls, started, timers, strict=True):
             code = process.wait()
             timer.cancel()
-            out, err, memory = (self._output(words, stream).read_text() for stream in ("out", "err", "memory"))
-            ended.append(Measured(words, code, out, err, time.monotonic() - begun, int(memory) / 1024))
+            out, err, memory = (
+                self._output(words, stream).read_text() for stream in ("out", "err", "memory")
+            )
+            ended.append(
+                Measured(words, code, out, err, time.monotonic() - begun, int(memory) / 1024)
+            )
         return ended
 
     def start(self, words: str, **variables: str) -> subprocess.Popen[bytes]:
         """`dartsctl WORDS` in the background."""
         return self._start(words, [], variables)
 
-    def _start(self, words: str, launcher: list[str], variables: dict[str, str]) -> subprocess.Popen[bytes]:
-        with self._output(words, "out").open("wb") as out, self._output(words, "err").open("wb") as err:
+    def _start(
+        self, words: str, launcher: list[str], variables: dict[str, str]
+    ) -> subprocess.Popen[bytes]:
+        with (
+            self._output(words, "out").open("wb") as out,
+            self._output(words, "err").open("wb") as err,
+        ):
             return subprocess.Popen(
                 [*launcher, sys.executable, "-m", "dartsctl", *words.split()],
                 cwd=self.folder,
@@ -117,15 +135,29 @@ def project(tmp_path: Path) -> Project:
     """One service, in production and for development, a healthy Compose and no engine."""
     folder = tmp_path / "shop"
     folder.mkdir()
-    environ = {name: value for name, value in os.environ.items() if not name.startswith(("COMPOSE_", "DOCKER_"))}
-    environ |= {"PYTHONUNBUFFERED": "1", "DOCKER_CONFIG": str(folder / "docker"), "DOCKER_HOST": f"unix://{folder}/engine.sock"}
+    environ = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("COMPOSE_", "DOCKER_"))
+    }
+    environ |= {
+        "PYTHONUNBUFFERED": "1",
+        "DOCKER_CONFIG": str(folder / "docker"),
+        "DOCKER_HOST": f"unix://{folder}/engine.sock",
+    }
     service = {"image": "dartsctl-test/busybox:1", "networks": {"default": None}}
-    model = {"name": "shop", "services": {"a": service}, "networks": {"default": {"name": "shop_default", "ipam": {}}}}
+    model = {
+        "name": "shop",
+        "services": {"a": service},
+        "networks": {"default": {"name": "shop_default", "ipam": {}}},
+    }
     for name in ("model.json", "compose.json"):
         (folder / name).write_text(json.dumps(model))
     files = 'files = ["compose.json"]\nenv_files = []\n'
     server = '[server]\ncommand = ["true"]\nservices = "required"\n'
-    (folder / "dartsctl.toml").write_text(f'[prod]\n{files}project = "shop"\n[dev]\n{files}project = "shop-dev"\n{server}')
+    (folder / "dartsctl.toml").write_text(
+        f'[prod]\n{files}project = "shop"\n[dev]\n{files}project = "shop-dev"\n{server}'
+    )
     made = Project(folder, environ)
     made.compose("HEALTHY")
     return made

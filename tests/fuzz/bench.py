@@ -104,7 +104,13 @@ def run(case: Case, root: Path) -> Outcome:
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(str(folder / "engine.sock"))
             listener.listen(64)
-            engine = _engine({route: answer.replace(b"{work}", _in_json(folder / case.folder)) for route, answer in case.engine.items()}, listener)
+            engine = _engine(
+                {
+                    route: answer.replace(b"{work}", _in_json(folder / case.folder))
+                    for route, answer in case.engine.items()
+                },
+                listener,
+            )
             try:
                 return _run(case, folder, root)
             finally:
@@ -150,13 +156,24 @@ def _run(case: Case, folder: Path, root: Path) -> Outcome:
     os.close(ended)
     _end_group(pid)
     _, status, usage = os.wait4(pid, 0)
-    output = b"".join(file.read_bytes() for name in ("out", "err") if (file := folder / name).exists())
+    output = b"".join(
+        file.read_bytes() for name in ("out", "err") if (file := folder / name).exists()
+    )
     code = None if late else os.waitstatus_to_exitcode(status)
-    reports = "".join(file.read_text(errors="replace") for file in folder.glob("state/reports/*.txt"))
+    reports = "".join(
+        file.read_text(errors="replace") for file in folder.glob("state/reports/*.txt")
+    )
     if code is not None and "logs" in case.words:
         code = min(code, 1)  # it becomes Compose, whose code is the user's
     faults = _judge(output, code, usage.ru_maxrss)
-    return Outcome(code, time.monotonic() - began, usage.ru_maxrss, output, faults, _place(reports or output.decode(errors="replace")))
+    return Outcome(
+        code,
+        time.monotonic() - began,
+        usage.ru_maxrss,
+        output,
+        faults,
+        _place(reports or output.decode(errors="replace")),
+    )
 
 
 def _end_group(pid: int) -> None:
@@ -231,7 +248,10 @@ def environment(case: Case, folder: Path, root: Path) -> dict[str, str]:
         "DOCKER_HOST": f"unix://{folder}/engine.sock",
         "APP_SECRET_KEY": f"{CANARY}-in-our-environment",
     }
-    given = {name: value.replace("{folder}", str(folder)).replace("{work}", str(folder / case.folder)) for name, value in case.variables.items()}
+    given = {
+        name: value.replace("{folder}", str(folder)).replace("{work}", str(folder / case.folder))
+        for name, value in case.variables.items()
+    }
     return {**usual, **given, "FUZZ_SAYS": str(folder / "says")}
 
 
@@ -262,7 +282,12 @@ def _answer(connection: socket.socket, answers: Mapping[str, bytes], command: li
             body = connection.recv(65536)
         if method == "POST" and target.endswith("/exec"):
             command[:] = json.loads(body)["Cmd"]
-        connection.sendall(answers.get(_route(method, target, command), b'HTTP/1.0 404 Not Found\r\n\r\n{"message": "no such thing"}'))
+        connection.sendall(
+            answers.get(
+                _route(method, target, command),
+                b'HTTP/1.0 404 Not Found\r\n\r\n{"message": "no such thing"}',
+            )
+        )
     except (OSError, ValueError):
         return
 
@@ -288,4 +313,6 @@ def http(document: bytes, status: bytes = b"200 OK") -> bytes:
 
 def frames(out: bytes, err: bytes = b"") -> bytes:
     """A log or a command's output as the engine sends it."""
-    return b"".join(struct.pack(">B3xI", kind, len(text)) + text for kind, text in ((1, out), (2, err)) if text)
+    return b"".join(
+        struct.pack(">B3xI", kind, len(text)) + text for kind, text in ((1, out), (2, err)) if text
+    )

@@ -83,18 +83,40 @@ _ID = {"web": "5f" * 32, "app": "60" * 32, "other": "61" * 32}
 
 
 def _model() -> dict[str, Any]:
-    network = {"default": {"name": "shop_default", "driver": "bridge", "ipam": {}}, "edge": {"name": "edge", "external": True}}
-    secrets = {"DB_PASSWORD": f"{CANARY}-db", "SECRET_KEY": f"{CANARY}-key", "PLAIN": "1", "EMPTY": None}
+    network = {
+        "default": {"name": "shop_default", "driver": "bridge", "ipam": {}},
+        "edge": {"name": "edge", "external": True},
+    }
+    secrets = {
+        "DB_PASSWORD": f"{CANARY}-db",
+        "SECRET_KEY": f"{CANARY}-key",
+        "PLAIN": "1",
+        "EMPTY": None,
+    }
     web = {
         "image": "nginx:1.28",
         "networks": {"default": None, "edge": {"gw_priority": 1}},
         "ports": [
-            {"mode": "ingress", "target": 80, "published": "45180", "protocol": "tcp", "host_ip": "127.0.0.1"},
+            {
+                "mode": "ingress",
+                "target": 80,
+                "published": "45180",
+                "protocol": "tcp",
+                "host_ip": "127.0.0.1",
+            },
             {"mode": "ingress", "target": 443, "published": "45443-45445", "protocol": "tcp"},
             {"mode": "ingress", "target": 53, "protocol": "udp"},
         ],
         "depends_on": {"app": {"condition": "service_healthy", "required": True}},
-        "volumes": [{"type": "bind", "source": "/srv/certs", "target": "/etc/nginx/certs", "read_only": True, "bind": {}}],
+        "volumes": [
+            {
+                "type": "bind",
+                "source": "/srv/certs",
+                "target": "/etc/nginx/certs",
+                "read_only": True,
+                "bind": {},
+            }
+        ],
         "environment": secrets,
         "command": ["nginx", f"--token={CANARY}-argument"],
     }
@@ -109,7 +131,11 @@ def _model() -> dict[str, Any]:
         "ports": [{"mode": "ingress", "target": 8080, "published": "45100", "protocol": "tcp"}],
         "environment": secrets,
     }
-    host = {"image": "x", "network_mode": "host", "ports": [{"target": 81, "published": "45181", "protocol": "tcp"}]}
+    host = {
+        "image": "x",
+        "network_mode": "host",
+        "ports": [{"target": 81, "published": "45181", "protocol": "tcp"}],
+    }
     return {
         "name": "shop",
         "networks": network,
@@ -120,10 +146,15 @@ def _model() -> dict[str, Any]:
 
 def _models() -> list[dict[str, Any]]:
     recorded = [json.loads(file.read_text()) for file in sorted((DATA / "compose").glob("*.json"))]
-    return [_model(), *(document["model"] for document in recorded if isinstance(document.get("model"), dict))]
+    return [
+        _model(),
+        *(document["model"] for document in recorded if isinstance(document.get("model"), dict)),
+    ]
 
 
-def _row(service: str, project: str, state: str, status: str, ports: list[dict[str, Any]]) -> dict[str, Any]:
+def _row(
+    service: str, project: str, state: str, status: str, ports: list[dict[str, Any]]
+) -> dict[str, Any]:
     labels = {
         "com.docker.compose.project": project,
         "com.docker.compose.service": service,
@@ -151,26 +182,56 @@ def _engine() -> dict[str, Any]:
     """Route -> the document, or the bytes, of a healthy engine's answer."""
     inspected = json.loads((DATA / "engine" / "running.json").read_text())
     inspected["Config"]["Env"] = [f"DB_PASSWORD={CANARY}-in-the-container", "PATH=/bin"]
-    inspected["State"] |= {"Health": {"Status": "unhealthy", "Log": [{"ExitCode": 1, "Output": "connection refused\n"}]}, "Error": ""}
-    inspected["NetworkSettings"]["Networks"]["bridge"] |= {"IPAddress": "127.0.0.2", "Aliases": ["web"]}
+    inspected["State"] |= {
+        "Health": {
+            "Status": "unhealthy",
+            "Log": [{"ExitCode": 1, "Output": "connection refused\n"}],
+        },
+        "Error": "",
+    }
+    inspected["NetworkSettings"]["Networks"]["bridge"] |= {
+        "IPAddress": "127.0.0.2",
+        "Aliases": ["web"],
+    }
     rows = [
-        _row("web", "shop", "running", "Up 3 minutes", [{"IP": "127.0.0.1", "PrivatePort": 80, "PublicPort": 45180, "Type": "tcp"}]),
+        _row(
+            "web",
+            "shop",
+            "running",
+            "Up 3 minutes",
+            [{"IP": "127.0.0.1", "PrivatePort": 80, "PublicPort": 45180, "Type": "tcp"}],
+        ),
         _row("app", "shop", "restarting", "Restarting (1) 2 seconds ago", []),
         _row(
             "other",
             "other",
             "running",
             "Up 2 hours (healthy)",
-            [{"PrivatePort": 80, "PublicPort": 45100, "Type": "tcp"}, {"PrivatePort": 9, "Type": "tcp"}],
+            [
+                {"PrivatePort": 80, "PublicPort": 45100, "Type": "tcp"},
+                {"PrivatePort": 9, "Type": "tcp"},
+            ],
         ),
     ]
     return {
-        "version": {"Platform": {"Name": "Docker Engine - Community"}, "Version": "28.5.2", "ApiVersion": "1.51", "MinAPIVersion": "1.24"},
+        "version": {
+            "Platform": {"Name": "Docker Engine - Community"},
+            "Version": "28.5.2",
+            "ApiVersion": "1.51",
+            "MinAPIVersion": "1.24",
+        },
         "_ping": b"OK",
-        "info": {"SystemTime": "2026-11-23T23:30:37.32160381Z", "Name": "host", "ServerVersion": "28.5.2"},
+        "info": {
+            "SystemTime": "2026-11-23T23:30:37.32160381Z",
+            "Name": "host",
+            "ServerVersion": "28.5.2",
+        },
         "containers json": rows,
         "containers json of one": inspected,
-        "containers logs": frames(b"2026-11-23T23:30:37.32160381Z listening\n", b"2026-11-23T23:30:38.0Z " + ERRORS.splitlines()[0] + b"\n"),
+        "containers logs": frames(
+            b"2026-11-23T23:30:37.32160381Z listening\n",
+            b"2026-11-23T23:30:38.0Z " + ERRORS.splitlines()[0] + b"\n",
+        ),
         "containers archive": _tar(),
         "POST exec": {"Id": "e" * 64},
         "exec json": {"ExitCode": 0, "Running": False},
@@ -201,11 +262,17 @@ def _tar() -> bytes:
 
 
 def _answers(engine: Mapping[str, Any]) -> dict[str, bytes]:
-    return {route: answer if answer.startswith(b"HTTP/") else http(answer) for route, answer in _bodies(engine).items()}
+    return {
+        route: answer if answer.startswith(b"HTTP/") else http(answer)
+        for route, answer in _bodies(engine).items()
+    }
 
 
 def _bodies(engine: Mapping[str, Any]) -> dict[str, bytes]:
-    return {route: answer if isinstance(answer, bytes) else dumped(answer) for route, answer in engine.items()}
+    return {
+        route: answer if isinstance(answer, bytes) else dumped(answer)
+        for route, answer in engine.items()
+    }
 
 
 def _compose(model: bytes) -> dict[str, bytes]:
@@ -219,7 +286,12 @@ def _compose(model: bytes) -> dict[str, bytes]:
     }
 
 
-FILES: Mapping[str, bytes] = {"dartsctl.toml": SETTINGS, "compose.yml": b"services: {}\n", ".env.production": ENV, ".env": ENV}
+FILES: Mapping[str, bytes] = {
+    "dartsctl.toml": SETTINGS,
+    "compose.yml": b"services: {}\n",
+    ".env.production": ENV,
+    ".env": ENV,
+}
 _STACK_VERBS: tuple[tuple[str, ...], ...] = (
     ("check", "-f", "compose.yml"),
     ("check", "-f", "compose.yml", "--json"),
@@ -260,7 +332,9 @@ def _verb(chance: random.Random) -> tuple[str, ...]:
 
 def healthy(words: tuple[str, ...]) -> Case:
     """Nothing is wrong."""
-    return Case(words=words, files=FILES, compose=_compose(dumped(_model())), engine=_answers(_engine()))
+    return Case(
+        words=words, files=FILES, compose=_compose(dumped(_model())), engine=_answers(_engine())
+    )
 
 
 # --- what goes wrong ----------------------------------------------------------------------------------------------------------
@@ -269,7 +343,11 @@ def healthy(words: tuple[str, ...]) -> Case:
 def _chances(seed: int, kind: str, number: int, kept: Everybody) -> list[random.Random]:
     """A source of chance for each change; `kept` are the numbers of the changes to make."""
     count = random.Random(f"{seed}/{kind}/{number}/count").choice((1, 1, 2, MOST_STEPS))
-    return [random.Random(f"{seed}/{kind}/{number}/{step}") for step in range(count) if kept is None or step in kept]
+    return [
+        random.Random(f"{seed}/{kind}/{number}/{step}")
+        for step in range(count)
+        if kept is None or step in kept
+    ]
 
 
 def models(chance: random.Random, steps: list[random.Random]) -> Case:
@@ -284,9 +362,26 @@ def models(chance: random.Random, steps: list[random.Random]) -> Case:
             raw = dumped(document)
             told.append(f"model{what}")
         else:
-            part = step.choice(("model", "hashes", "services", "variables", "errors", "version", "progress", "code"))
-            data = raw if part == "model" else {**compose, "version": b"2.40.0\n", "code": b"0"}[part]
-            compose[part], what = of_bytes(data, step) if part != "code" else (step.choice((b"1", b"14", b"130", b"255")), "another exit code")
+            part = step.choice(
+                (
+                    "model",
+                    "hashes",
+                    "services",
+                    "variables",
+                    "errors",
+                    "version",
+                    "progress",
+                    "code",
+                )
+            )
+            data = (
+                raw if part == "model" else {**compose, "version": b"2.40.0\n", "code": b"0"}[part]
+            )
+            compose[part], what = (
+                of_bytes(data, step)
+                if part != "code"
+                else (step.choice((b"1", b"14", b"130", b"255")), "another exit code")
+            )
             raw = compose[part] if part == "model" else raw
             told.append(f"{part}: {what}")
     return replace(case, compose={**compose, "model": raw}, steps=tuple(told))
@@ -304,8 +399,21 @@ def engine(chance: random.Random, steps: list[random.Random]) -> Case:
         if kind < 0.1:
             whole[route], what = of_bytes(http(_bodies(documents)[route]), step)
         elif kind < 0.15:
-            status = step.choice((b"500 Oops", b"404 Not Found", b"409 Conflict", b"204 No Content", b"9" * 4301, b"-1", b"101 UPGRADED"))
-            whole[route], what = http(b'{"message": "cannot\\u001b[31m do that"}', status), f"status {shown(status)}"
+            status = step.choice(
+                (
+                    b"500 Oops",
+                    b"404 Not Found",
+                    b"409 Conflict",
+                    b"204 No Content",
+                    b"9" * 4301,
+                    b"-1",
+                    b"101 UPGRADED",
+                )
+            )
+            whole[route], what = (
+                http(b'{"message": "cannot\\u001b[31m do that"}', status),
+                f"status {shown(status)}",
+            )
         elif isinstance(answer, bytes) or kind < 0.25:
             documents[route], what = of_bytes(_bodies(documents)[route], step)
         else:
@@ -326,20 +434,38 @@ def settings(chance: random.Random, steps: list[random.Random]) -> Case:
             place = step.randrange(len(lines))
             key = lines[place].partition("=")[0]
             lines[place] = step.choice(
-                (f"{key} = {_toml(step)}", f"{key} = {_toml(step)}", _toml(step), f"[{_toml(step)}]", f"{_toml(step)} = 1", "")
+                (
+                    f"{key} = {_toml(step)}",
+                    f"{key} = {_toml(step)}",
+                    _toml(step),
+                    f"[{_toml(step)}]",
+                    f"{_toml(step)} = 1",
+                    "",
+                )
             )
-            text, what = "\n".join(lines).encode(errors="surrogateescape"), f"line {place + 1} -> {shown(lines[place])}"
+            text, what = (
+                "\n".join(lines).encode(errors="surrogateescape"),
+                f"line {place + 1} -> {shown(lines[place])}",
+            )
         told.append(f"settings: {what}")
     name = chance.choice(("dartsctl.toml", "dartsctl.toml", "pyproject.toml"))
     files = {file: data for file, data in case.files.items() if file != "dartsctl.toml"}
-    inner = text if name == "dartsctl.toml" else text.replace(b"[", b"[tool.dartsctl.", 9).replace(b"name", b"[tool.dartsctl]\nname", 1)
+    inner = (
+        text
+        if name == "dartsctl.toml"
+        else text.replace(b"[", b"[tool.dartsctl.", 9).replace(b"name", b"[tool.dartsctl]\nname", 1)
+    )
     return replace(case, files={**files, name: inner}, steps=tuple(told))
 
 
 def _toml(chance: random.Random) -> str:
     value = chance.choice(WEIRD)
     if isinstance(value, str):
-        return chance.choice((json.dumps(value), f"'{value}'", value)).encode(errors="replace").decode()
+        return (
+            chance.choice((json.dumps(value), f"'{value}'", value))
+            .encode(errors="replace")
+            .decode()
+        )
     plain = (
         "1979-05-27T07:32:00Z", "0x1F", "1e999", "inf", "[[", "{a=1}", '"""x', "[1, 'a', [{}]]", "[" * 3000, "a." * 2000 + "b",
         "9" * 5000, '["{python}", "{nope}"]', '"{app.port:99999999999}"', '{"" = 1}',
@@ -374,8 +500,24 @@ def arguments(chance: random.Random, steps: list[random.Random]) -> Case:
     words, told = list(chance.choice(_STACK_VERBS + _SLOW_VERBS)), []
     for step in steps:
         place = step.randrange(len(words) + 1)
-        weird = [word for word in WEIRD if isinstance(word, str) and "\0" not in word and "\ud800" not in word and not word.startswith("/")]
-        word = step.choice((step.choice(_WORDS), step.choice(_WORDS), step.choice(weird), "\udcff", "x/" * 200, f"--{step.choice(weird)}"))
+        weird = [
+            word
+            for word in WEIRD
+            if isinstance(word, str)
+            and "\0" not in word
+            and "\ud800" not in word
+            and not word.startswith("/")
+        ]
+        word = step.choice(
+            (
+                step.choice(_WORDS),
+                step.choice(_WORDS),
+                step.choice(weird),
+                "\udcff",
+                "x/" * 200,
+                f"--{step.choice(weird)}",
+            )
+        )
         words[place : place + step.choice((0, 1))] = [word]
         told.append(f"word {place} -> {shown(word)}")
     return replace(healthy(_harmless(words)), steps=tuple(told))
@@ -396,7 +538,14 @@ _VARIABLES: Mapping[str, tuple[str, ...]] = {
     "DARTSCTL_ON_CONFLICT": ("fali", "\u202e", "remap"),
     "DARTSCTL_WAIT_TIMEOUT": ("nan", "inf", "-1", "1e999", "9" * 5000, "\u0661", "1_0"),
     "DARTSCTL_PROJECT_DIR": ("nope", "x" * 300, "\udcff", "compose.yml", "a/" * 3000),
-    "DARTSCTL_STATE_DIR": ("compose.yml", "compose.yml/x", "x" * 300, "\udcff", "\x1b[31m", "a/" * 100),
+    "DARTSCTL_STATE_DIR": (
+        "compose.yml",
+        "compose.yml/x",
+        "x" * 300,
+        "\udcff",
+        "\x1b[31m",
+        "a/" * 100,
+    ),
     "DOCKER_HOST": (
         "tcp://",
         "unix://",
@@ -478,7 +627,11 @@ def files(chance: random.Random, steps: list[random.Random]) -> Case:
             folder = step.choice(_FOLDERS)
             told.append(f"the working folder is {shown(folder)}")
             continue
-        names = {"own": [*FILES, "compose.override.yml", "pyproject.toml", ".venv"], "state": list(state), "docker": list(docker)}[part]
+        names = {
+            "own": [*FILES, "compose.override.yml", "pyproject.toml", ".venv"],
+            "state": list(state),
+            "docker": list(docker),
+        }[part]
         name = step.choice(names)
         own |= state if part == "state" else docker if part == "docker" else {}
         if part == "docker":
@@ -493,12 +646,22 @@ def files(chance: random.Random, steps: list[random.Random]) -> Case:
             try:
                 changed, what = of_document(json.loads(data), step)
                 own[name] = dumped(changed)
-            except (ValueError, RecursionError):  # the second: an earlier step has nested it too deeply for us as well
+            except (
+                ValueError,
+                RecursionError,
+            ):  # the second: an earlier step has nested it too deeply for us as well
                 own[name], what = of_bytes(data, step)
             told.append(f"{name}: {what}")
     odd = dict(oddities)
     plain = {name: data for name, data in own.items() if name not in odd}
-    return replace(case, files=plain, oddities=tuple(odd.items()), variables=given, folder=folder, steps=tuple(told))
+    return replace(
+        case,
+        files=plain,
+        oddities=tuple(odd.items()),
+        variables=given,
+        folder=folder,
+        steps=tuple(told),
+    )
 
 
 KINDS: Mapping[str, Callable[[random.Random, list[random.Random]], Case]] = {

@@ -44,9 +44,7 @@ class Failure:
 
     def __str__(self) -> str:
         steps = "".join(f"\n    {step}" for step in self.steps)
-        return (
-            f"{self.sort}\n  dartsctl {' '.join(map(ascii, self.words))}{steps}\n  again: make fuzz SEED={self.seed} ONLY={self.kind}:{self.number}"
-        )
+        return f"{self.sort}\n  dartsctl {' '.join(map(ascii, self.words))}{steps}\n  again: make fuzz SEED={self.seed} ONLY={self.kind}:{self.number}"
 
 
 def run_one(seed: int, kind: str, number: int, root: Path) -> tuple[Outcome, Failure | None]:
@@ -84,7 +82,14 @@ def run(count: int, seed: int, jobs: int, budget: float = float("inf")) -> Resul
         bench.prepare(root)
         with ProcessPoolExecutor(jobs, multiprocessing.get_context("fork")) as pool:
             shares = [range(first, min(first + 25, count)) for first in range(0, count, 25)]
-            return _total([future.result() for future in [pool.submit(_share, seed, share, root, until) for share in shares]])
+            return _total(
+                [
+                    future.result()
+                    for future in [
+                        pool.submit(_share, seed, share, root, until) for share in shares
+                    ]
+                ]
+            )
 
 
 def _share(seed: int, numbers: Sequence[int], root: Path, until: float) -> Result:
@@ -95,7 +100,10 @@ def _share(seed: int, numbers: Sequence[int], root: Path, until: float) -> Resul
             outcome, failure = run_one(seed, cases.draw(seed, number), number, root)
             outcomes.append(outcome)
             failures += [failure] if failure else []
-    seconds, kibibytes = (max(figures, default=0) for figures in ([one.seconds for one in outcomes], [one.kibibytes for one in outcomes]))
+    seconds, kibibytes = (
+        max(figures, default=0)
+        for figures in ([one.seconds for one in outcomes], [one.kibibytes for one in outcomes])
+    )
     return Result(Counter(one.code for one in outcomes), failures, seconds, int(kibibytes))
 
 
@@ -104,7 +112,9 @@ def _total(results: list[Result]) -> Result:
     for result in results:
         codes += result.codes
     failures = [failure for result in results for failure in result.failures]
-    return Result(codes, failures, max(one.slowest for one in results), max(one.largest for one in results))
+    return Result(
+        codes, failures, max(one.slowest for one in results), max(one.largest for one in results)
+    )
 
 
 def report(result: Result, seconds: float) -> str:
@@ -112,10 +122,18 @@ def report(result: Result, seconds: float) -> str:
     sorts: dict[str, list[Failure]] = {}
     for failure in result.failures:
         sorts.setdefault(failure.sort, []).append(failure)
-    lines = [f"{len(alike)} x {min(alike, key=lambda one: len(one.steps))}\n" for alike in sorted(sorts.values(), key=len, reverse=True)]
-    codes = ", ".join(f"{code}: {count}" for code, count in sorted(result.codes.items(), key=lambda item: str(item[0])))
+    lines = [
+        f"{len(alike)} x {min(alike, key=lambda one: len(one.steps))}\n"
+        for alike in sorted(sorts.values(), key=len, reverse=True)
+    ]
+    codes = ", ".join(
+        f"{code}: {count}"
+        for code, count in sorted(result.codes.items(), key=lambda item: str(item[0]))
+    )
     lines.append(f"{sum(result.codes.values())} cases in {seconds:.0f} s; exit codes {codes}")
-    lines.append(f"slowest {result.slowest:.1f} s, largest {result.largest >> 10} MiB; {len(result.failures)} failures of {len(sorts)} sorts")
+    lines.append(
+        f"slowest {result.slowest:.1f} s, largest {result.largest >> 10} MiB; {len(result.failures)} failures of {len(sorts)} sorts"
+    )
     return "\n".join(lines)
 
 
@@ -126,13 +144,17 @@ def _again(seed: int, only: str) -> int:
         bench.prepare(root)
         outcome, failure = run_one(seed, kind, int(number), root)
     said = ascii(outcome.output.decode(errors="replace")[-6000:]).replace("\\n", "\n")
-    sys.stdout.write(f"{said}\nexit {outcome.code}, {outcome.seconds:.2f} s, {outcome.kibibytes >> 10} MiB\n{failure or 'no fault'}\n")
+    sys.stdout.write(
+        f"{said}\nexit {outcome.code}, {outcome.seconds:.2f} s, {outcome.kibibytes >> 10} MiB\n{failure or 'no fault'}\n"
+    )
     return 1 if failure else 0
 
 
 def main() -> int:
     """Exit code 1 where a case failed."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--count", type=int, default=500)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)

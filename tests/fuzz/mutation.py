@@ -97,7 +97,24 @@ def of_bytes(data: bytes, chance: random.Random) -> tuple[bytes, str]:
     return change(), name
 
 
-_BYTES = (b"\0", b"\x1b[2J", b"\xc2\x9b31m", b"\xe2\x80\xae", b"\r", b"\n", b"'", b'"', b"=", b"[", b"{", b"}", b"${", b"#", b"9" * 5000, b"x" * 300)
+_BYTES = (
+    b"\0",
+    b"\x1b[2J",
+    b"\xc2\x9b31m",
+    b"\xe2\x80\xae",
+    b"\r",
+    b"\n",
+    b"'",
+    b'"',
+    b"=",
+    b"[",
+    b"{",
+    b"}",
+    b"${",
+    b"#",
+    b"9" * 5000,
+    b"x" * 300,
+)
 
 
 def shown(value: object) -> str:
@@ -113,7 +130,13 @@ def _at(data: bytes, chance: random.Random, put: bytes, over: int) -> bytes:
 
 def _places(node: Any, path: str = "") -> list[tuple[Any, Any, str]]:
     found: list[tuple[Any, Any, str]] = []
-    items: Any = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    items: Any = (
+        node.items()
+        if isinstance(node, dict)
+        else enumerate(node)
+        if isinstance(node, list)
+        else ()
+    )
     for key, value in items:
         found.append((node, key, f"{path}.{key}"))
         found += _places(value, f"{path}.{key}")

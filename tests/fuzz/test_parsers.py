@@ -20,7 +20,9 @@ from dartsctl.stack.reader import Source, http_status
 
 EXAMPLES = int(os.environ.get("DARTSCTL_FUZZ_EXAMPLES", "60"))
 
-fuzzed = settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+fuzzed = settings(
+    max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+)
 
 words = some.sampled_from(
     [
@@ -70,36 +72,98 @@ log_words = some.sampled_from(
 )
 lines = some.lists(log_words | some.text(max_size=8), max_size=12).map("".join)
 rows = some.lists(
-    some.sampled_from(["   0: ", "0100007F", ":", "0050", " ", "0A", "00000000:00000000", "4711", "\u0663", "\n", "x", "9" * 30]), max_size=30
+    some.sampled_from(
+        [
+            "   0: ",
+            "0100007F",
+            ":",
+            "0050",
+            " ",
+            "0A",
+            "00000000:00000000",
+            "4711",
+            "\u0663",
+            "\n",
+            "x",
+            "9" * 30,
+        ]
+    ),
+    max_size=30,
 ).map("".join)
 values = some.recursive(
     some.none() | some.booleans() | some.integers() | some.floats() | some.text(max_size=6),
     lambda inner: (
         some.lists(inner, max_size=3)
-        | some.dictionaries(some.sampled_from(["name", "services", "ports", "target", "published", "web"]), inner, max_size=3)
+        | some.dictionaries(
+            some.sampled_from(["name", "services", "ports", "target", "published", "web"]),
+            inner,
+            max_size=3,
+        )
     ),
     max_leaves=12,
 )
 env_lines = some.lists(
-    some.sampled_from(["A", "=", "B_SECRET", '"', "'", "\\", "$", "{", "}", ":-", "\n", "#", "export ", " ", "\u2028"]), max_size=30
+    some.sampled_from(
+        [
+            "A",
+            "=",
+            "B_SECRET",
+            '"',
+            "'",
+            "\\",
+            "$",
+            "{",
+            "}",
+            ":-",
+            "\n",
+            "#",
+            "export ",
+            " ",
+            "\u2028",
+        ]
+    ),
+    max_size=30,
 ).map("".join)
 
 PARSERS: dict[str, tuple[some.SearchStrategy[object], Callable[..., object]]] = {
-    "nginx's configuration": (nginx, lambda text: config.read({"/etc/nginx/nginx.conf": text, "/etc/nginx/x": text})),
+    "nginx's configuration": (
+        nginx,
+        lambda text: config.read({"/etc/nginx/nginx.conf": text, "/etc/nginx/x": text}),
+    ),
     "nginx -T": (nginx, config.dumped),
     "nginx's log": (lines, log.entry),
-    "a time": (some.text(max_size=40) | some.from_regex(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,20}(Z|[+-][0-9:]{5})"), log.moment),
+    "a time": (
+        some.text(max_size=40)
+        | some.from_regex(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,20}(Z|[+-][0-9:]{5})"),
+        log.moment,
+    ),
     "a time zone": (some.text(max_size=8), log.seconds_east),
-    "a container's log": (some.binary(max_size=60), lambda body: [*log_stream.lines(body, timestamps=True), *log_stream.output(body)]),
-    "a container's socket table": (rows, lambda text: [*network_namespace.listening([text]), *network_namespace.peers([text])]),
+    "a container's log": (
+        some.binary(max_size=60),
+        lambda body: [*log_stream.lines(body, timestamps=True), *log_stream.output(body)],
+    ),
+    "a container's socket table": (
+        rows,
+        lambda text: [*network_namespace.listening([text]), *network_namespace.peers([text])],
+    ),
     "a status line": (some.binary(max_size=40), http_status),
     "Compose's errors": (
         some.text(max_size=80),
-        lambda text: (compose_errors.classify(text), compose_errors.plain(text), compose_errors.config_hint(text)),
+        lambda text: (
+            compose_errors.classify(text),
+            compose_errors.plain(text),
+            compose_errors.config_hint(text),
+        ),
     ),
     "Compose's model": (values, model.read),
-    "JSON": (some.text(max_size=60) | some.binary(max_size=60), lambda text: reader.loads(text, Source("x"))),
-    "an env file": (env_lines, lambda text: (env_files.values_in(text), env_files.interpolated(text, {"A": "1"}))),
+    "JSON": (
+        some.text(max_size=60) | some.binary(max_size=60),
+        lambda text: reader.loads(text, Source("x")),
+    ),
+    "an env file": (
+        env_lines,
+        lambda text: (env_files.values_in(text), env_files.interpolated(text, {"A": "1"})),
+    ),
     "a certificate": (some.binary(max_size=200), certificates.served),
     "the lines of settings": (some.text(alphabet="[]{}=\"'#.\n ab", max_size=60), line_numbers),
 }

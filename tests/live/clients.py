@@ -40,7 +40,9 @@ def connect(port: int, *, timeout: float = 10) -> http.client.HTTPConnection:
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    return http.client.HTTPSConnection("127.0.0.1", own_port(port), timeout=timeout, context=context)
+    return http.client.HTTPSConnection(
+        "127.0.0.1", own_port(port), timeout=timeout, context=context
+    )
 
 
 def status(port: int) -> int:
@@ -67,16 +69,32 @@ class Reply:
         return json.loads(self.body)
 
 
-def ask(path: str, document: object = None, *, port: int = 443, form: str = "", **headers: str) -> Reply:
+def ask(
+    path: str, document: object = None, *, port: int = 443, form: str = "", **headers: str
+) -> Reply:
     """One request; POST with a document or a form. Underscores in the names of headers are dashes."""
     body = form or (None if document is None else json.dumps(document))
-    kind = {"Content-Type": "application/x-www-form-urlencoded" if form else "application/json"} if body else {}
+    kind = (
+        {"Content-Type": "application/x-www-form-urlencoded" if form else "application/json"}
+        if body
+        else {}
+    )
     connection = connect(port)
     try:
-        connection.request("POST" if body else "GET", path, body, {**kind, **{name.replace("_", "-"): value for name, value in headers.items()}})
+        connection.request(
+            "POST" if body else "GET",
+            path,
+            body,
+            {**kind, **{name.replace("_", "-"): value for name, value in headers.items()}},
+        )
         answer = connection.getresponse()
         names = [name.lower() for name, _ in answer.getheaders()]
-        return Reply(answer.status, {name.lower(): value for name, value in answer.getheaders()}, names, answer.read().decode())
+        return Reply(
+            answer.status,
+            {name.lower(): value for name, value in answer.getheaders()},
+            names,
+            answer.read().decode(),
+        )
     finally:
         connection.close()
 
@@ -92,7 +110,10 @@ class Watcher:
         self._connection = connect(443)
         self._connection.request("GET", "/stream", headers={"Last-Event-ID": last} if last else {})
         self._answer = self._connection.getresponse()
-        assert (self._answer.status, self._answer.headers["content-type"]) == (200, "text/event-stream")
+        assert (self._answer.status, self._answer.headers["content-type"]) == (
+            200,
+            "text/event-stream",
+        )
 
     def __enter__(self) -> Watcher:
         return self
@@ -134,4 +155,7 @@ def websocket() -> tuple[str, ssl.SSLSocket] | None:
 
 def handshake(context: ssl.SSLContext) -> ssl.SSLSocket:
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    return context.wrap_socket(socket.create_connection(("127.0.0.1", own_port(443)), timeout=10), server_hostname="localhost")
+    return context.wrap_socket(
+        socket.create_connection(("127.0.0.1", own_port(443)), timeout=10),
+        server_hostname="localhost",
+    )

@@ -39,7 +39,11 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveStack]:
     """The production stack as `dartsctl prod up` brings it up: once for all tests of a file, which leave it running and whole."""
     folder = tmp_path_factory.mktemp("production")
     (folder / "app").mkdir()
-    environ = {name: value for name, value in os.environ.items() if not name.startswith(("COMPOSE_", "COLUMNS", "LINES"))}
+    environ = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("COMPOSE_", "COLUMNS", "LINES"))
+    }
     environ |= {"PYTHONUNBUFFERED": "1", "DARTSCTL_STATE_DIR": str(folder / "state")}
     live = LiveStack(folder / "app", f"dct-{uuid.uuid4().hex[:10]}", free_ports(8), environ)
     with one_stack_at_a_time(), _prepared(live, folder):
@@ -51,17 +55,24 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveStack]:
 @contextlib.contextmanager
 def _prepared(live: LiveStack, folder: Path) -> Iterator[None]:
     make_certificate(folder / "tls")
-    lines = [f"{name}=canary-{name.lower().partition('_')[0]}-{secrets.token_hex(12)}" for name in SECRETS]
+    lines = [
+        f"{name}=canary-{name.lower().partition('_')[0]}-{secrets.token_hex(12)}"
+        for name in SECRETS
+    ]
     env_file = live.folder / "env"
     env_file.write_text("\n".join([*lines, f"TLS_DIR={folder / 'tls'}", ""]))
     env_file.chmod(0o600)
     (live.folder / "own-ports.yml").write_text(_override())
-    live.settings(f'env_files = ["env"]\nwait_timeout = 240\n{_allocation()}', files=compose_files(live))
+    live.settings(
+        f'env_files = ["env"]\nwait_timeout = 240\n{_allocation()}', files=compose_files(live)
+    )
     try:
         yield
     finally:
         live.close()
-        docker("image", "rm", f"{live.project}-darts-app", f"{live.project}-api-gateway", check=False)
+        docker(
+            "image", "rm", f"{live.project}-darts-app", f"{live.project}-api-gateway", check=False
+        )
 
 
 def compose_files(live: LiveStack) -> tuple[Path, Path]:
@@ -71,7 +82,11 @@ def compose_files(live: LiveStack) -> tuple[Path, Path]:
 
 def owners() -> dict[int, str]:
     """Each of the test's own host ports, with the service that publishes it."""
-    return {own_port(_host_port(entry)): name for name, entries in _published().items() for entry in entries}
+    return {
+        own_port(_host_port(entry)): name
+        for name, entries in _published().items()
+        for entry in entries
+    }
 
 
 def _published() -> dict[str, list[str]]:
@@ -86,7 +101,10 @@ def _host_port(entry: str) -> int:
 def _override() -> str:
     lines = ["services:"]
     for name, entries in _published().items():
-        own = [entry.replace(f"{_host_port(entry)}:", f"{own_port(_host_port(entry))}:", 1) for entry in entries]
+        own = [
+            entry.replace(f"{_host_port(entry)}:", f"{own_port(_host_port(entry))}:", 1)
+            for entry in entries
+        ]
         lines += [f"  {name}:", f"    ports: !override {json.dumps(own)}"]
     return "\n".join([*lines, ""])
 
@@ -95,13 +113,20 @@ def _allocation() -> str:
     ports: dict[str, list[int]] = {}
     for port, name in owners().items():
         ports.setdefault(name, []).append(port)
-    return "\n".join(["[ports.production]", *(f"{name} = {numbers}" for name, numbers in ports.items()), ""])
+    return "\n".join(
+        ["[ports.production]", *(f"{name} = {numbers}" for name, numbers in ports.items()), ""]
+    )
 
 
 def make_certificate(folder: Path) -> None:
     """A self-signed pair by the stack's own script. The key is a user's, and only they may read it: nginx must manage."""
     folder.mkdir()
     environ = {**os.environ, "TLS_NAME": "localhost"}
-    subprocess.run(["sh", COMPOSE / "nginx" / "make-certificate.sh", folder], env=environ, stdout=subprocess.DEVNULL, check=True)
+    subprocess.run(
+        ["sh", COMPOSE / "nginx" / "make-certificate.sh", folder],
+        env=environ,
+        stdout=subprocess.DEVNULL,
+        check=True,
+    )
     if os.getuid() == 0:
         os.chown(folder / "tls.key", 1000, 1000)

@@ -33,10 +33,14 @@ def main() -> int:
     given = json.loads(sys.argv[1])
     given["command"] = tuple(given["command"])
     given["dev_range"] = PortRange(*given["dev_range"])
-    given["allocation"] = Allocation({int(port): owner for port, owner in given.pop("production", {}).items()})
+    given["allocation"] = Allocation(
+        {int(port): owner for port, owner in given.pop("production", {}).items()}
+    )
     request = ServerRequest(environment=dict(os.environ), **given)
     try:
-        return run(request, leases=LeaseBook(), sockets=sockets, processes=processes, screen=Lines())
+        return run(
+            request, leases=LeaseBook(), sockets=sockets, processes=processes, screen=Lines()
+        )
     except DartsctlError as error:
         sys.stderr.write(f"error: {error.message}\nnext: {error.hint}\n")
         return int(error.code)

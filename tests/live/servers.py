@@ -60,7 +60,10 @@ def tree(mark: str) -> Callable[[], set[int]]:
         for folder in Path("/proc").iterdir():
             if folder.name.isdecimal() and int(folder.name) != os.getpid():
                 try:
-                    if mark.encode() in (folder / "environ").read_bytes() and (folder / "stat").read_text().rpartition(")")[2].split()[0] != "Z":
+                    if (
+                        mark.encode() in (folder / "environ").read_bytes()
+                        and (folder / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+                    ):
                         found.add(int(folder.name))
                 except OSError:
                     continue
@@ -70,7 +73,9 @@ def tree(mark: str) -> Callable[[], set[int]]:
 
 
 @pytest.fixture
-def argv(state: Path, mark: str, dev_range: tuple[int, int], production_port: int, tmp_path: Path) -> Callable[..., list[str]]:
+def argv(
+    state: Path, mark: str, dev_range: tuple[int, int], production_port: int, tmp_path: Path
+) -> Callable[..., list[str]]:
     """The command line of a dartsctl that runs a server: `argv("sh", "-c", "exit 7", port=..., kind=...)`."""
 
     def build(*command: str, **more: Any) -> list[str]:
@@ -88,12 +93,20 @@ def argv(state: Path, mark: str, dev_range: tuple[int, int], production_port: in
 
 
 @pytest.fixture
-def start(argv: Callable[..., list[str]], tree: Callable[[], set[int]]) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+def start(
+    argv: Callable[..., list[str]], tree: Callable[[], set[int]]
+) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """Start a dartsctl with a server in the background; whatever is left at the end of the test is killed."""
     started: list[subprocess.Popen[str]] = []
 
     def begin(*command: str, **more: Any) -> subprocess.Popen[str]:
-        process = subprocess.Popen(argv(*command, **more), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            argv(*command, **more),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
         started.append(process)
         return process
 

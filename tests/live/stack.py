@@ -82,23 +82,40 @@ class LiveStack:
 
     # --- files
 
-    def compose(self, services: Mapping[str, Any], *, file: str = "compose.json", **more: Any) -> Path:
+    def compose(
+        self, services: Mapping[str, Any], *, file: str = "compose.json", **more: Any
+    ) -> Path:
         """Write a Compose file (JSON is YAML too), its project named after the test unless `name` says otherwise."""
         path = self.folder / file
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps({"name": self.project, "services": services, **more}))
         return path
 
-    def settings(self, text: str = "", *, files: Sequence[Path | str] = ("compose.json",), environment: str = "prod") -> None:
+    def settings(
+        self,
+        text: str = "",
+        *,
+        files: Sequence[Path | str] = ("compose.json",),
+        environment: str = "prod",
+    ) -> None:
         """Write dartsctl.toml; `text` goes into the environment's table first, further tables after it."""
         table = environment if environment in ("dev", "prod") else f"environment.{environment}"
         keys = "" if "env_files" in text else "env_files = []\n"
         keys += f"files = {json.dumps([str(file) for file in files])}\n" if files else ""
-        (self.folder / "dartsctl.toml").write_text(f'name = "{self.project}-app"\n[{table}]\nproject = "{self.project}"\n{keys}{text}\n')
+        (self.folder / "dartsctl.toml").write_text(
+            f'name = "{self.project}-app"\n[{table}]\nproject = "{self.project}"\n{keys}{text}\n'
+        )
 
     # --- dartsctl
 
-    def run(self, *words: str | Path, timeout: float = 120, cwd: Path | None = None, env: Mapping[str, str] | None = None, **variables: str) -> Said:
+    def run(
+        self,
+        *words: str | Path,
+        timeout: float = 120,
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        **variables: str,
+    ) -> Said:
         """`dartsctl WORDS` in the test's folder, ended; it never shows a traceback. `env` and `variables` are added to the environment."""
         done = subprocess.run(
             [sys.executable, "-m", "dartsctl", *map(str, words)],
@@ -116,13 +133,32 @@ class LiveStack:
 
     def start(self, *words: str | Path, **variables: str) -> subprocess.Popen[str]:
         """`dartsctl WORDS` in the background, stdout and stderr in one pipe."""
-        return self.spawn([sys.executable, "-m", "dartsctl", *map(str, words)], stderr=subprocess.STDOUT, env={**self.environ, **variables})
+        return self.spawn(
+            [sys.executable, "-m", "dartsctl", *map(str, words)],
+            stderr=subprocess.STDOUT,
+            env={**self.environ, **variables},
+        )
 
     def up(self, *words: str | Path) -> Said:
         """Bring the test's own project up by Compose itself, not by what is tested."""
-        argv = ["docker", "compose", "--progress", "quiet", *map(str, words or ("-f", "compose.json")), "up", "-d"]
+        argv = [
+            "docker",
+            "compose",
+            "--progress",
+            "quiet",
+            *map(str, words or ("-f", "compose.json")),
+            "up",
+            "-d",
+        ]
         done = subprocess.run(
-            argv, cwd=self.folder, env=self.environ, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=120
+            argv,
+            cwd=self.folder,
+            env=self.environ,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
         )
         assert done.returncode == 0, done.stderr
         return Said(done.returncode, done.stdout, done.stderr)
@@ -131,12 +167,20 @@ class LiveStack:
 
     def spawn(self, argv: Sequence[str], **more: Any) -> subprocess.Popen[str]:
         """A process that ends with the test."""
-        options = {"cwd": self.folder, "stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "text": True, **more}
+        options = {
+            "cwd": self.folder,
+            "stdin": subprocess.DEVNULL,
+            "stdout": subprocess.PIPE,
+            "text": True,
+            **more,
+        }
         process = subprocess.Popen(argv, **options)
         self._processes.append(process)
         return process
 
-    def listen(self, port: int, address: str = "127.0.0.1", kind: str = "tcp", *options: str) -> int:
+    def listen(
+        self, port: int, address: str = "127.0.0.1", kind: str = "tcp", *options: str
+    ) -> int:
         """A process of its own that holds the port; its pid, once it does."""
         process = self.spawn([sys.executable, "-c", _LISTENER, address, str(port), kind, *options])
         assert process.stdout is not None
@@ -165,18 +209,33 @@ class LiveStack:
 
     def containers(self, project: str = "") -> dict[str, str]:
         """The project's containers, stopped ones too: name -> state."""
-        rows = docker("ps", "-a", "--filter", f"label={PROJECT_LABEL}={self.of(project)}", "--format", "{{.Names}} {{.State}}").splitlines()
+        rows = docker(
+            "ps",
+            "-a",
+            "--filter",
+            f"label={PROJECT_LABEL}={self.of(project)}",
+            "--format",
+            "{{.Names}} {{.State}}",
+        ).splitlines()
         return {name: state for name, _, state in sorted(row.partition(" ") for row in rows)}
 
     def identities(self, project: str = "") -> set[str]:
         """The ids of the project's containers."""
-        return set(docker("ps", "-aq", "--no-trunc", "--filter", f"label={PROJECT_LABEL}={self.of(project)}").split())
+        return set(
+            docker(
+                "ps", "-aq", "--no-trunc", "--filter", f"label={PROJECT_LABEL}={self.of(project)}"
+            ).split()
+        )
 
     def leftovers(self, project: str = "") -> list[str]:
         """The project's containers, networks and volumes."""
         label = f"label={PROJECT_LABEL}={self.of(project)}"
-        networks = docker("network", "ls", "--filter", label, "--format", "network {{.Name}}").splitlines()
-        volumes = docker("volume", "ls", "--filter", label, "--format", "volume {{.Name}}").splitlines()
+        networks = docker(
+            "network", "ls", "--filter", label, "--format", "network {{.Name}}"
+        ).splitlines()
+        volumes = docker(
+            "volume", "ls", "--filter", label, "--format", "volume {{.Name}}"
+        ).splitlines()
         return [*self.containers(project), *networks, *volumes]
 
     def close(self) -> None:
@@ -190,7 +249,15 @@ class LiveStack:
         for project in (self.project, *self._projects):
             for line in self.leftovers(project):
                 kind, _, name = line.rpartition(" ")
-                docker(*({"network": ("network", "rm", name), "volume": ("volume", "rm", name)}.get(kind) or ("rm", "-f", name)), check=False)
+                docker(
+                    *(
+                        {"network": ("network", "rm", name), "volume": ("volume", "rm", name)}.get(
+                            kind
+                        )
+                        or ("rm", "-f", name)
+                    ),
+                    check=False,
+                )
 
 
 def _finish(process: subprocess.Popen[str]) -> None:
@@ -202,14 +269,27 @@ def _finish(process: subprocess.Popen[str]) -> None:
 
 def docker(*words: str, check: bool = True) -> str:
     """A docker command's stdout."""
-    done = subprocess.run(["docker", *words], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(
+        ["docker", *words],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
     assert not check or done.returncode == 0, f"docker {' '.join(words)}: {done.stderr}"
     return done.stdout
 
 
 def sleeper(*published: str, **more: Any) -> dict[str, Any]:
     """A service that does nothing and ends at once when it is told to."""
-    service: dict[str, Any] = {"image": BUSYBOX, "command": ["sleep", "600"], "init": True, "stop_grace_period": "0s", **more}
+    service: dict[str, Any] = {
+        "image": BUSYBOX,
+        "command": ["sleep", "600"],
+        "init": True,
+        "stop_grace_period": "0s",
+        **more,
+    }
     return {**service, "ports": list(published)} if published else service
 
 
@@ -264,7 +344,11 @@ def own_compose(folder: Path) -> Path:
     """A copy of compose/ in `folder`: where the repository's own dev stack or production runs, the same files under another project are refused."""
     copy = folder / "compose"
     if not copy.exists():
-        shutil.copytree(REPOSITORY / "compose", copy, ignore=shutil.ignore_patterns("*.pem", "*.crt", "*.key", "instance", "__pycache__"))
+        shutil.copytree(
+            REPOSITORY / "compose",
+            copy,
+            ignore=shutil.ignore_patterns("*.pem", "*.crt", "*.key", "instance", "__pycache__"),
+        )
     return copy
 
 
@@ -287,11 +371,17 @@ def live(tmp_path: Path, own_state_folder: Path) -> Iterator[LiveStack]:
     """A project of the test's own on the real engine."""
     folder = tmp_path / "app"
     folder.mkdir()
-    environ = {name: value for name, value in os.environ.items() if not name.startswith(("COMPOSE_", "COLUMNS", "LINES"))}  # xdist sets the last two
+    environ = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("COMPOSE_", "COLUMNS", "LINES"))
+    }  # xdist sets the last two
     environ["PYTHONUNBUFFERED"] = "1"
     one = LiveStack(folder, f"dct-{uuid.uuid4().hex[:10]}", free_ports(8), environ)
     try:
         yield one
     finally:
-        with contextlib.suppress(subprocess.TimeoutExpired):  # an engine that hangs fails the test, not its end
+        with contextlib.suppress(
+            subprocess.TimeoutExpired
+        ):  # an engine that hangs fails the test, not its end
             one.close()

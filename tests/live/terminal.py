@@ -66,15 +66,24 @@ class Terminal:
         assert self.child.after is pexpect.EOF, f"one more question:\n{self.seen}"
         self.child.wait()
         assert "Traceback" not in self.seen
-        return self.child.exitstatus if self.child.exitstatus is not None else -(self.child.signalstatus or 0)
+        return (
+            self.child.exitstatus
+            if self.child.exitstatus is not None
+            else -(self.child.signalstatus or 0)
+        )
 
     def _until(self, pattern: Any, patience: float) -> str:
         try:
             self.child.expect(pattern, timeout=patience)
         except (pexpect.TIMEOUT, pexpect.EOF):
             shown = _ESCAPE.sub("", str(self.child.before))
-            pytest.fail(f"no {pattern!r} within {patience:.0f} s:\n{self.seen}\n--- since then\n{shown}")
-        shown = _ESCAPE.sub("", f"{self.child.before}{self.child.after if isinstance(self.child.after, str) else ''}")
+            pytest.fail(
+                f"no {pattern!r} within {patience:.0f} s:\n{self.seen}\n--- since then\n{shown}"
+            )
+        shown = _ESCAPE.sub(
+            "",
+            f"{self.child.before}{self.child.after if isinstance(self.child.after, str) else ''}",
+        )
         self.seen += shown
         return shown
 
@@ -88,7 +97,13 @@ def terminal(live: LiveStack) -> Iterator[Callable[..., Terminal]]:
         environ = {**live.environ, "TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1", **variables}
         argv = ["-m", "dartsctl", *map(str, words)]
         child: pexpect.spawn[str] = pexpect.spawn(
-            sys.executable, argv, cwd=str(cwd or live.folder), env=environ, dimensions=(60, 600), encoding="utf-8", codec_errors="replace"
+            sys.executable,
+            argv,
+            cwd=str(cwd or live.folder),
+            env=environ,
+            dimensions=(60, 600),
+            encoding="utf-8",
+            codec_errors="replace",
         )
         opened.append(child)
         return Terminal(child)

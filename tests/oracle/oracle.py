@@ -67,7 +67,9 @@ class Outcome:
 
 def own_addresses() -> tuple[str, str]:
     """An IPv4 and an IPv6 address of this host besides loopback; loopback ones where there is none."""
-    found = [one for one in sockets.local_addresses() if not one.startswith("127.") and one != "::1"]
+    found = [
+        one for one in sockets.local_addresses() if not one.startswith("127.") and one != "::1"
+    ]
     found = [one for one in found if sockets.probe(Endpoint(0, one)) is Probe.FREE]
     docker = [one for one in found if one.startswith(("172.", "10."))]
     v4 = next((one for one in found if ":" not in one and one not in docker), "127.0.0.2")
@@ -77,7 +79,14 @@ def own_addresses() -> tuple[str, str]:
 
 def docker(*words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
     """A docker command; raises with its stderr where it fails."""
-    done = subprocess.run(["docker", *words], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=120)
+    done = subprocess.run(
+        ["docker", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        timeout=120,
+    )
     if check and done.returncode:
         raise RuntimeError(f"docker {' '.join(words[:4])}: {done.stderr.strip()}")
     return done
@@ -86,7 +95,9 @@ def docker(*words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
 def compose(file: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """A Compose command on one file."""
     argv = [*_COMPOSE, "-f", str(file), "--progress", "quiet", *words]
-    return subprocess.run(argv, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=180)
+    return subprocess.run(
+        argv, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=180
+    )
 
 
 def open_socket(wish: HostSocket) -> list[socket.socket] | None:
@@ -102,7 +113,11 @@ def open_socket(wish: HostSocket) -> list[socket.socket] | None:
         if wish.reuse_port:
             one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if family == socket.AF_INET6:
-            one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, wish.v6only and not wish.address.startswith("::ffff:"))
+            one.setsockopt(
+                socket.IPPROTO_IPV6,
+                socket.IPV6_V6ONLY,
+                wish.v6only and not wish.address.startswith("::ffff:"),
+            )
         return one
 
     try:
@@ -123,13 +138,22 @@ def open_socket(wish: HostSocket) -> list[socket.socket] | None:
 
 
 def _connection(wish: HostSocket, fresh: Any, kept: list[socket.socket]) -> None:
-    loopback = "::1" if ":" in wish.address and not wish.address.startswith("::ffff") else "127.0.0.1"
+    loopback = (
+        "::1" if ":" in wish.address and not wish.address.startswith("::ffff") else "127.0.0.1"
+    )
     if wish.state == "client":
-        server = socket.create_server((loopback, 0), family=socket.AF_INET6 if ":" in loopback else socket.AF_INET)
+        server = socket.create_server(
+            (loopback, 0), family=socket.AF_INET6 if ":" in loopback else socket.AF_INET
+        )
         kept.append(server)
         one = fresh(socket.SOCK_STREAM)
         one.bind((wish.address, wish.port))
-        one.connect((("::ffff:127.0.0.1" if wish.address.startswith("::ffff") else loopback), server.getsockname()[1]))
+        one.connect(
+            (
+                ("::ffff:127.0.0.1" if wish.address.startswith("::ffff") else loopback),
+                server.getsockname()[1],
+            )
+        )
         return
     listener = fresh(socket.SOCK_STREAM)
     listener.bind((wish.address, wish.port))
@@ -151,7 +175,11 @@ def make_foreign(one: Foreign) -> bool:
         words = ["--network", "host", IMAGE, "nc", "-l", "-k", "-p", one.published[0], "-e", "true"]
         words = ["--network", "host", IMAGE, "httpd", "-f", "-p", one.published[0]]
     else:
-        words = [word for entry in one.published for word in ("-p", entry)] + [IMAGE, "sleep", "600"]
+        words = [word for entry in one.published for word in ("-p", entry)] + [
+            IMAGE,
+            "sleep",
+            "600",
+        ]
     done = docker("run", "-d", "--init", "--name", one.name, *words, check=False)
     if done.returncode:
         docker("rm", "-f", one.name, check=False)
@@ -171,28 +199,43 @@ def _wait_for_listener(port: int, name: str) -> None:
     while time.monotonic() < deadline:
         if any(row.state == "listen" for row in sockets.listeners([port])):
             return
-        if docker("inspect", "-f", "{{.State.Running}}", name, check=False).stdout.strip() != "true":
+        if (
+            docker("inspect", "-f", "{{.State.Running}}", name, check=False).stdout.strip()
+            != "true"
+        ):
             return
         time.sleep(0.05)
 
 
 def predict(scenario: Scenario, file: Path) -> tuple[str, str]:
     """dartsctl's verdict, and its reasons in words."""
-    environment = adhoc(files=(file,), project=None, env_files=(), profiles=(), directory=file.parent)
+    environment = adhoc(
+        files=(file,), project=None, env_files=(), profiles=(), directory=file.parent
+    )
     found = look(environment, _intent(scenario), compose=Compose(environment), host=Host())
     reasons = [*conflict_lines(found.answer.conflicts), *collision_lines(found.collisions)]
     if found.answer.conflicts:
         return "conflict", "\n".join(reasons)
-    doubts = [f"{one.binding.service} {one.binding.published}: {one.note}" for one in found.answer.uncertain]
+    doubts = [
+        f"{one.binding.service} {one.binding.published}: {one.note}"
+        for one in found.answer.uncertain
+    ]
     return ("uncertain" if doubts else "ok"), "\n".join(reasons + doubts)
 
 
 def _intent(scenario: Scenario) -> Intent:
-    return Intent(tuple(scenario.services), force_recreate=scenario.force_recreate, remove_orphans=scenario.remove_orphans)
+    return Intent(
+        tuple(scenario.services),
+        force_recreate=scenario.force_recreate,
+        remove_orphans=scenario.remove_orphans,
+    )
 
 
 def _flags(scenario: Scenario) -> list[str]:
-    return [*(["--force-recreate"] if scenario.force_recreate else []), *(["--remove-orphans"] if scenario.remove_orphans else [])]
+    return [
+        *(["--force-recreate"] if scenario.force_recreate else []),
+        *(["--remove-orphans"] if scenario.remove_orphans else []),
+    ]
 
 
 def examine(scenario: Scenario) -> Outcome:
@@ -209,8 +252,16 @@ def examine(scenario: Scenario) -> Outcome:
             file.write_text(json.dumps(scenario.stack))
             verdict, detail = predict(scenario, file)
             done = compose(file, "up", "-d", *_flags(scenario), *scenario.services)
-            truth = "ok" if done.returncode == 0 else "port-error" if PORT_ERROR.search(done.stderr) else done.stderr.strip()
-            return Outcome(scenario.seed, verdict, truth, f"{detail}\nengine: {done.stderr.strip()[-600:]}")
+            truth = (
+                "ok"
+                if done.returncode == 0
+                else "port-error"
+                if PORT_ERROR.search(done.stderr)
+                else done.stderr.strip()
+            )
+            return Outcome(
+                scenario.seed, verdict, truth, f"{detail}\nengine: {done.stderr.strip()[-600:]}"
+            )
         finally:
             for opened in kept:
                 for one in opened:
@@ -223,17 +274,25 @@ def examine(scenario: Scenario) -> Outcome:
 
 def _bring_up_earlier(scenario: Scenario, file: Path) -> None:
     file.write_text(json.dumps(scenario.earlier))
-    compose(file, "up", "-d")  # it may fail half way: then its containers are own ones that are created, not running
+    compose(
+        file, "up", "-d"
+    )  # it may fail half way: then its containers are own ones that are created, not running
     if scenario.fate == "stopped":
         compose(file, "stop", "-t", "0")
     elif scenario.fate == "one-stopped":
         compose(file, "stop", "-t", "0", min((scenario.earlier or {})["services"]))
 
 
-def run(count: int, seed: int, jobs: int, *, verbose: bool = False) -> tuple[Counter[str], list[Outcome]]:
+def run(
+    count: int, seed: int, jobs: int, *, verbose: bool = False
+) -> tuple[Counter[str], list[Outcome]]:
     """Examine `count` scenarios from `seed` on; the tally by kind, and the outcomes that are not right."""
     if4, if6 = own_addresses()
-    bases = [base for base in range(FIRST_BASE, LAST_BASE, BLOCK + 2) if not sockets.listeners(range(base, base + BLOCK))]
+    bases = [
+        base
+        for base in range(FIRST_BASE, LAST_BASE, BLOCK + 2)
+        if not sockets.listeners(range(base, base + BLOCK))
+    ]
 
     def one(number: int) -> Outcome:
         own_seed = seed * 1_000_003 + number
@@ -252,7 +311,9 @@ def run(count: int, seed: int, jobs: int, *, verbose: bool = False) -> tuple[Cou
     with ThreadPoolExecutor(jobs) as pool:
         outcomes = list(pool.map(one, range(count)))
     tally = Counter(outcome.kind for outcome in outcomes)
-    return tally, [outcome for outcome in outcomes if outcome.kind in ("false-alarm", "miss", "broken")]
+    return tally, [
+        outcome for outcome in outcomes if outcome.kind in ("false-alarm", "miss", "broken")
+    ]
 
 
 def main() -> int:
@@ -267,7 +328,9 @@ def main() -> int:
     tally, wrong = run(options.count, options.seed, options.jobs, verbose=options.verbose)
     version = docker("version", "--format", "{{.Server.Version}}").stdout.strip()
     figures = ", ".join(f"{kind} {number}" for kind, number in sorted(tally.items()))
-    print(f"oracle: engine {version}, seed {options.seed}, {options.count} scenarios in {time.monotonic() - start:.0f} s: {figures}")
+    print(
+        f"oracle: engine {version}, seed {options.seed}, {options.count} scenarios in {time.monotonic() - start:.0f} s: {figures}"
+    )
     return 1 if wrong else 0
 
 

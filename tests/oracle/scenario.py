@@ -17,7 +17,17 @@ BLOCK = 9
 """Numbers of a block (`21000-21008:8000-8008`), long enough for `check` to fold it; it begins where the others are."""
 
 ADDRESSES = ("", "", "", "0.0.0.0", "127.0.0.1", "127.0.0.1", "::", "::1", "IF4", "IF6")
-SOCKET_ADDRESSES = ("0.0.0.0", "127.0.0.1", "127.0.0.5", "IF4", "::", "::", "::1", "IF6", "::ffff:127.0.0.1")
+SOCKET_ADDRESSES = (
+    "0.0.0.0",
+    "127.0.0.1",
+    "127.0.0.5",
+    "IF4",
+    "::",
+    "::",
+    "::1",
+    "IF6",
+    "::ffff:127.0.0.1",
+)
 TCP_STATES = ("listen", "listen", "listen", "listen", "bound", "client", "accepted", "time-wait")
 
 
@@ -82,7 +92,9 @@ def draw(seed: int, base: int, *, if4: str, if6: str) -> Scenario:
 
 def _numbers(stack: dict[str, Any]) -> list[int]:
     """Every host port that the stack names, as often as it names it: rivals are drawn from these."""
-    entries = [entry for service in stack["services"].values() for entry in service.get("ports", ())]
+    entries = [
+        entry for service in stack["services"].values() for entry in service.get("ports", ())
+    ]
     return [int(number) for entry in entries for number in re.findall(r"\b\d{5}\b", entry)]
 
 
@@ -137,7 +149,12 @@ def _block(base: int) -> str:
 
 
 def _service(dice: random.Random, base: int, where: dict[str, str]) -> dict[str, Any]:
-    service: dict[str, Any] = {"image": IMAGE, "command": ["sleep", "600"], "init": True, "stop_grace_period": "0s"}
+    service: dict[str, Any] = {
+        "image": IMAGE,
+        "command": ["sleep", "600"],
+        "init": True,
+        "stop_grace_period": "0s",
+    }
     entries = [_entry(dice, base, where) for _ in range(dice.choice((0, 1, 1, 1, 2, 2, 3)))]
     if entries:
         service["ports"] = entries
@@ -148,7 +165,16 @@ def _service(dice: random.Random, base: int, where: dict[str, str]) -> dict[str,
         service["network_mode"] = dice.choice(("host", "none", "bridge"))
     elif shape < 0.40:
         service["networks"] = dice.choice(
-            (["inner"], ["inner", "default"], ["loop"], ["six"], ["default", "second"], ["inner", "loop"], ["routed"], ["six-only"])
+            (
+                ["inner"],
+                ["inner", "default"],
+                ["loop"],
+                ["six"],
+                ["default", "second"],
+                ["inner", "loop"],
+                ["routed"],
+                ["six-only"],
+            )
         )
     return service
 
@@ -169,7 +195,9 @@ def _stack(dice: random.Random, base: int, where: dict[str, str]) -> dict[str, A
 
 
 def _model(services: dict[str, Any], base: int) -> dict[str, Any]:
-    used = {network for service in services.values() for network in service.get("networks", ())} - {"default"}
+    used = {network for service in services.values() for network in service.get("networks", ())} - {
+        "default"
+    }
     # subnets of their own: the engine's pool would run out when many scenarios run side by side
     networks = {key: dict(NETWORKS[key]) for key in sorted(used)}
     for place, key in enumerate(("six", "six-only")):
@@ -181,7 +209,9 @@ def _model(services: dict[str, Any], base: int) -> dict[str, Any]:
     return model
 
 
-def _earlier(dice: random.Random, stack: dict[str, Any], base: int, where: dict[str, str]) -> dict[str, Any]:
+def _earlier(
+    dice: random.Random, stack: dict[str, Any], base: int, where: dict[str, str]
+) -> dict[str, Any]:
     """A former version: some services the same, some with other ports, perhaps one that is gone now."""
     services: dict[str, Any] = {}
     for name, service in stack["services"].items():

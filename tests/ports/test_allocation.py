@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 
 from dartsctl.errors import Refused, UsageError
-from dartsctl.ports.allocation import BROWSERS_REFUSE, DEV_RANGE, PRODUCTION_PORTS, Allocation, PortRange, candidates, parse_port
+from dartsctl.ports.allocation import (
+    BROWSERS_REFUSE,
+    DEV_RANGE,
+    PRODUCTION_PORTS,
+    Allocation,
+    PortRange,
+    candidates,
+    parse_port,
+)
 
 
 def test_the_documented_allocation() -> None:
@@ -23,7 +31,12 @@ def test_the_documented_allocation() -> None:
 
 def test_the_dev_range_is_5001_to_5099_and_never_holds_production() -> None:
     assert str(DEV_RANGE) == "5001-5099"
-    assert (5000 in DEV_RANGE, 5001 in DEV_RANGE, 5099 in DEV_RANGE, 5100 in DEV_RANGE) == (False, True, True, False)
+    assert (5000 in DEV_RANGE, 5001 in DEV_RANGE, 5099 in DEV_RANGE, 5100 in DEV_RANGE) == (
+        False,
+        True,
+        True,
+        False,
+    )
     assert "5001" not in DEV_RANGE
     assert not set(Allocation.of(PRODUCTION_PORTS).owners) & set(DEV_RANGE.numbers)
 
@@ -33,7 +46,10 @@ def test_a_production_port_is_refused_by_its_owners_name(port: int) -> None:
     with pytest.raises(Refused) as caught:
         Allocation.of(PRODUCTION_PORTS).refuse(port, source="--port")
     assert f"port {port} (--port) belongs to production's " in caught.value.message
-    assert PRODUCTION_PORTS[caught.value.message.split("production's ")[1].split(";")[0]].count(port) == 1
+    assert (
+        PRODUCTION_PORTS[caught.value.message.split("production's ")[1].split(";")[0]].count(port)
+        == 1
+    )
     assert caught.value.hint.endswith("dartsctl dev")
 
 
@@ -51,20 +67,41 @@ def test_what_the_stack_publishes_is_added_and_the_documented_owner_wins() -> No
     assert united.owners == {5000: "darts-app", 3000: "grafana"}
 
 
-@pytest.mark.parametrize(("text", "port"), [("1", 1), ("5000", 5000), ("65535", 65535), ("5000 ", 5000), (" 5000\n", 5000)])
-def test_a_port_is_a_number_from_1_to_65535(text: str, port: int) -> None:  # EDGE 86
+@pytest.mark.parametrize(
+    ("text", "port"),
+    [("1", 1), ("5000", 5000), ("65535", 65535), ("5000 ", 5000), (" 5000\n", 5000)],
+)
+def test_a_port_is_a_number_from_1_to_65535(text: str, port: int) -> None:  # edge-cases.md#86
     assert parse_port(text, source="--port") == port
 
 
 @pytest.mark.parametrize(
-    "text", ["", " ", "0", "65536", "-1", "+5000", "http", "5000.0", "0x50", "50 00", "5000-5001", "\u0665\u0660\u0660\u0660", "5_000", "²"]
+    "text",
+    [
+        "",
+        " ",
+        "0",
+        "65536",
+        "-1",
+        "+5000",
+        "http",
+        "5000.0",
+        "0x50",
+        "50 00",
+        "5000-5001",
+        "\u0665\u0660\u0660\u0660",
+        "5_000",
+        "²",
+    ],
 )
-def test_anything_else_is_a_usage_error_that_names_its_source(text: str) -> None:  # EDGE 86
+def test_anything_else_is_a_usage_error_that_names_its_source(
+    text: str,
+) -> None:  # edge-cases.md#86
     with pytest.raises(UsageError, match=r"^PORT in \.env: "):
         parse_port(text, source="PORT in .env")
 
 
-def test_browsers_ports_are_never_candidates() -> None:  # EDGE 63
+def test_browsers_ports_are_never_candidates() -> None:  # edge-cases.md#63
     assert frozenset({5060, 5061}) == BROWSERS_REFUSE
     order = candidates(DEV_RANGE, preferred=5060, start=0, avoid=frozenset())
     assert len(order) == 97
@@ -83,7 +120,21 @@ def test_browsers_ports_are_never_candidates() -> None:  # EDGE 63
         (6000, 0, (), [5001, 5002, 5003, 5004]),
         (None, 7, (5001, 5002, 5003, 5004), []),
     ],
-    ids=["from the first", "from an offset", "offset wraps", "negative offset", "preferred first", "preferred avoided", "outside", "exhausted"],
+    ids=[
+        "from the first",
+        "from an offset",
+        "offset wraps",
+        "negative offset",
+        "preferred first",
+        "preferred avoided",
+        "outside",
+        "exhausted",
+    ],
 )
-def test_the_order_in_which_a_lease_is_tried(preferred: int | None, start: int, avoid: tuple[int, ...], order: list[int]) -> None:  # EDGE 62, 64
-    assert candidates(PortRange(5001, 5004), preferred=preferred, start=start, avoid=frozenset(avoid)) == order
+def test_the_order_in_which_a_lease_is_tried(
+    preferred: int | None, start: int, avoid: tuple[int, ...], order: list[int]
+) -> None:  # edge-cases.md#62, edge-cases.md#64
+    assert (
+        candidates(PortRange(5001, 5004), preferred=preferred, start=start, avoid=frozenset(avoid))
+        == order
+    )

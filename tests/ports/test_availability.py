@@ -42,7 +42,9 @@ def obstacle(
     ],
     ids=lambda value: value.name,
 )
-def test_what_the_kernel_refuses_is_an_obstacle(answer: Probe, reason: Reason) -> None:  # EDGE 35, 45
+def test_what_the_kernel_refuses_is_an_obstacle(
+    answer: Probe, reason: Reason
+) -> None:  # edge-cases.md#35, edge-cases.md#45
     assert obstacle(ANY4, FakeKernel({ANY4: answer})) == Obstacle(reason)
 
 
@@ -57,7 +59,10 @@ def test_the_kernel_is_asked_once_for_one_endpoint() -> None:
     assert kernel.asked == [(ANY4, True)]
 
 
-@pytest.mark.parametrize(("version", "reuse"), [("20.10.24", False), ("26.1.5", False), ("28.5.2", True), ("29.0.0", False), ("", False)])
+@pytest.mark.parametrize(
+    ("version", "reuse"),
+    [("20.10.24", False), ("26.1.5", False), ("28.5.2", True), ("29.0.0", False), ("", False)],
+)
 def test_udp_is_probed_with_the_options_of_the_engine(version: str, reuse: bool) -> None:
     kernel = FakeKernel()
     obstacle(Endpoint(P, "0.0.0.0", "udp"), kernel, engine=Engine(version))
@@ -73,24 +78,32 @@ def test_a_listed_udp_port_is_an_obstacle_though_a_probe_would_not_see_it(versio
     assert kernel.asked == []
 
 
-def test_all_listed_containers_are_named_and_each_once() -> None:  # EDGE 1
+def test_all_listed_containers_are_named_and_each_once() -> None:  # edge-cases.md#1
     first = container("other", "a", LOOPBACK4, Endpoint(P, "127.0.0.2"))
     second = container("other", "b", INTERFACE4)
-    unrelated = container("other", "c", Endpoint(P, "127.0.0.1", "udp"), LOOPBACK6, Endpoint(P + 1, "0.0.0.0"))
-    assert obstacle(ANY4, FakeKernel(), staying=[first, unrelated, second]) == Obstacle(Reason.IN_USE, (first, second))
+    unrelated = container(
+        "other", "c", Endpoint(P, "127.0.0.1", "udp"), LOOPBACK6, Endpoint(P + 1, "0.0.0.0")
+    )
+    assert obstacle(ANY4, FakeKernel(), staying=[first, unrelated, second]) == Obstacle(
+        Reason.IN_USE, (first, second)
+    )
 
 
 @pytest.mark.parametrize("kind", ["remote", "desktop"])
-def test_an_engine_elsewhere_is_judged_by_its_own_list_alone(kind: str) -> None:  # EDGE 43, 44
+def test_an_engine_elsewhere_is_judged_by_its_own_list_alone(
+    kind: str,
+) -> None:  # edge-cases.md#43, edge-cases.md#44
     engine = Engine("28.5.2", kind="remote" if kind == "remote" else "desktop")
     kernel = FakeKernel(busy(ANY4))
     assert obstacle(ANY4, kernel, engine=engine) is None
     assert kernel.asked == []
     theirs = container("other", "web", ANY4)
-    assert obstacle(ANY4, kernel, engine=engine, staying=[theirs]) == Obstacle(Reason.IN_USE, (theirs,))
+    assert obstacle(ANY4, kernel, engine=engine, staying=[theirs]) == Obstacle(
+        Reason.IN_USE, (theirs,)
+    )
 
 
-# Below ip_unprivileged_port_start without root: the table decides (EDGE 17; PORTS.md, gotcha 13)
+# Below ip_unprivileged_port_start without root: the table decides (edge-cases.md#17; engine-rules.md#gotchas)
 
 
 @pytest.mark.parametrize(
@@ -105,36 +118,62 @@ def test_an_engine_elsewhere_is_judged_by_its_own_list_alone(kind: str) -> None:
         ([Listener("tcp", "127.0.0.1", P, "connected")], Obstacle(Reason.IN_USE, certain=False)),
         ([Listener("tcp", "127.0.0.1", P, "closing")], Obstacle(Reason.IN_USE, certain=False)),
         ([Listener("tcp", "127.0.0.1", P, "bound")], Obstacle(Reason.IN_USE, certain=False)),
-        ([Listener("tcp", "127.0.0.1", P, "closing"), listening("127.0.0.1", P)], Obstacle(Reason.IN_USE)),
+        (
+            [Listener("tcp", "127.0.0.1", P, "closing"), listening("127.0.0.1", P)],
+            Obstacle(Reason.IN_USE),
+        ),
         ([Listener("udp", "127.0.0.1", P, "bound")], None),
     ],
-    ids=["none", "listens", "dual stack", "v6only", "ipv6", "next port", "connected", "time wait", "bound", "both", "udp"],
+    ids=[
+        "none",
+        "listens",
+        "dual stack",
+        "v6only",
+        "ipv6",
+        "next port",
+        "connected",
+        "time wait",
+        "bound",
+        "both",
+        "udp",
+    ],
 )
-def test_where_we_may_not_bind_the_socket_table_decides(rows: list[Listener], found: Obstacle | None) -> None:
+def test_where_we_may_not_bind_the_socket_table_decides(
+    rows: list[Listener], found: Obstacle | None
+) -> None:
     assert obstacle(ANY4, FakeKernel({ANY4: Probe.FORBIDDEN}, rows)) == found
 
 
-@pytest.mark.parametrize(("version", "certain"), [("20.10.24", True), ("26.1.5", True), ("28.5.2", False), ("", True)])
+@pytest.mark.parametrize(
+    ("version", "certain"), [("20.10.24", True), ("26.1.5", True), ("28.5.2", False), ("", True)]
+)
 def test_a_udp_row_is_only_perhaps_in_the_way_of_engine_28(version: str, certain: bool) -> None:
     wanted = Endpoint(53, "0.0.0.0", "udp")
     kernel = FakeKernel({wanted: Probe.FORBIDDEN}, [Listener("udp", "127.0.0.53", 53, "bound")])
-    assert obstacle(wanted, kernel, engine=Engine(version)) == Obstacle(Reason.IN_USE, certain=certain)
+    assert obstacle(wanted, kernel, engine=Engine(version)) == Obstacle(
+        Reason.IN_USE, certain=certain
+    )
 
 
 def test_the_sockets_of_released_containers_do_not_count_in_the_table_either() -> None:
     mine = container("demo", "web", ANY4, ANY6)
-    kernel = FakeKernel({ANY4: Probe.FORBIDDEN}, [listening("0.0.0.0", P), listening("::", P, v6only=True)])
+    kernel = FakeKernel(
+        {ANY4: Probe.FORBIDDEN}, [listening("0.0.0.0", P), listening("::", P, v6only=True)]
+    )
     assert obstacle(ANY4, kernel, released=[mine]) is None
     assert obstacle(ANY4, kernel) == Obstacle(Reason.IN_USE)
 
 
-# Own containers that are released before the new bind (PORTS.md 1.5, last paragraph)
+# Own containers that are released before the new bind (engine-rules.md#own-containers, last paragraph)
 
 
 @pytest.mark.parametrize("wanted", [ANY4, LOOPBACK4, INTERFACE4], ids=str)
-def test_what_only_a_released_wildcard_holds_is_free(wanted: Endpoint) -> None:  # EDGE 36
+def test_what_only_a_released_wildcard_holds_is_free(wanted: Endpoint) -> None:  # edge-cases.md#36
     mine = container("demo", "web", ANY4, ANY6)
-    kernel = FakeKernel(busy(ANY4, LOOPBACK4, INTERFACE4), [listening("0.0.0.0", P), listening("::", P, v6only=True)])
+    kernel = FakeKernel(
+        busy(ANY4, LOOPBACK4, INTERFACE4),
+        [listening("0.0.0.0", P), listening("::", P, v6only=True)],
+    )
     assert obstacle(wanted, kernel, released=[mine]) is None
     assert obstacle(wanted, kernel) == Obstacle(Reason.IN_USE)
 
@@ -148,9 +187,14 @@ def test_a_listener_of_somebody_else_beside_a_released_wildcard_stays_in_the_way
 def test_a_released_port_frees_neither_another_family_nor_another_protocol() -> None:
     mine = container("demo", "web", ANY4)
     six, datagram = LOOPBACK6, Endpoint(P, "0.0.0.0", "udp")
-    kernel = FakeKernel(busy(six, datagram), [listening("0.0.0.0", P), listening("::1", P), Listener("udp", "0.0.0.0", P, "bound")])
+    kernel = FakeKernel(
+        busy(six, datagram),
+        [listening("0.0.0.0", P), listening("::1", P), Listener("udp", "0.0.0.0", P, "bound")],
+    )
     assert obstacle(six, kernel, released=[mine]) == Obstacle(Reason.IN_USE)
-    assert obstacle(datagram, kernel, released=[mine], engine=Engine("20.10.24")) == Obstacle(Reason.IN_USE)
+    assert obstacle(datagram, kernel, released=[mine], engine=Engine("20.10.24")) == Obstacle(
+        Reason.IN_USE
+    )
 
 
 def test_a_binding_that_widens_is_free_when_every_other_address_is() -> None:
@@ -162,7 +206,9 @@ def test_a_binding_that_widens_is_free_when_every_other_address_is() -> None:
 
 def test_a_binding_that_widens_meets_a_foreign_listener_on_one_address() -> None:
     mine = container("demo", "web", LOOPBACK4)
-    kernel = FakeKernel(busy(ANY4, LOOPBACK4, INTERFACE4), [listening("127.0.0.1", P), listening("192.0.2.2", P)])
+    kernel = FakeKernel(
+        busy(ANY4, LOOPBACK4, INTERFACE4), [listening("127.0.0.1", P), listening("192.0.2.2", P)]
+    )
     assert obstacle(ANY4, kernel, released=[mine]) == Obstacle(Reason.IN_USE)
 
 
@@ -176,8 +222,12 @@ def test_a_binding_that_widens_asks_for_addresses_that_only_the_table_knows() ->
     mine = container("demo", "web", LOOPBACK4)
     other = Endpoint(P, "127.0.0.5")
     rows = [listening("127.0.0.1", P), Listener("tcp", "127.0.0.5", P, "bound")]
-    assert obstacle(ANY4, FakeKernel(busy(ANY4, other), rows), released=[mine]) == Obstacle(Reason.IN_USE)
-    assert obstacle(ANY4, FakeKernel(busy(ANY4), rows), released=[mine]) is None  # with SO_REUSEADDR it does not block
+    assert obstacle(ANY4, FakeKernel(busy(ANY4, other), rows), released=[mine]) == Obstacle(
+        Reason.IN_USE
+    )
+    assert (
+        obstacle(ANY4, FakeKernel(busy(ANY4), rows), released=[mine]) is None
+    )  # with SO_REUSEADDR it does not block
 
 
 def test_a_binding_that_widens_to_ipv6_asks_for_ipv6_addresses() -> None:

@@ -15,7 +15,11 @@ from fakes.kernel import container
 FILES = ("/srv/demo/compose.yml",)
 
 
-def collisions(*containers: Container, services: tuple[Service, ...] = (Service("web"),), files: tuple[str, ...] = FILES) -> tuple[Collision, ...]:
+def collisions(
+    *containers: Container,
+    services: tuple[Service, ...] = (Service("web"),),
+    files: tuple[str, ...] = FILES,
+) -> tuple[Collision, ...]:
     stack = Stack("demo", {service.name: service for service in services}, {})
     return find(stack, containers, converge(stack, containers, {"web": "same"}), files)
 
@@ -42,28 +46,42 @@ def test_the_services_own_container_may_have_its_name() -> None:
     assert collisions(container("demo", "web", name="front"), services=NAMED) == ()
 
 
-def test_a_service_that_is_not_started_takes_no_name() -> None:  # EDGE 55
-    assert collisions(container("other", "web", name="front"), services=(Service("web", container_name="front", replicas=0),)) == ()
+def test_a_service_that_is_not_started_takes_no_name() -> None:  # edge-cases.md#55
+    assert (
+        collisions(
+            container("other", "web", name="front"),
+            services=(Service("web", container_name="front", replicas=0),),
+        )
+        == ()
+    )
 
 
 def test_a_service_without_a_fixed_name_never_collides() -> None:
     assert collisions(container("other", "web", name="")) == ()
 
 
-def test_other_files_under_the_same_project_name_are_another_stack() -> None:  # EDGE 37
+def test_other_files_under_the_same_project_name_are_another_stack() -> None:  # edge-cases.md#37
     theirs = container("demo", "web", files="/srv/production/compose.yml,/srv/production/tls.yml")
     (found,) = collisions(theirs)
-    assert found == ProjectTaken("demo", (theirs,), ("/srv/production/compose.yml", "/srv/production/tls.yml"), "/srv/demo")
+    assert found == ProjectTaken(
+        "demo", (theirs,), ("/srv/production/compose.yml", "/srv/production/tls.yml"), "/srv/demo"
+    )
 
 
-@pytest.mark.parametrize("files", ["/srv/demo/compose.yml", "/srv/demo/compose.yml,/srv/demo/override.yml"], ids=["the same", "with an overlay"])
+@pytest.mark.parametrize(
+    "files",
+    ["/srv/demo/compose.yml", "/srv/demo/compose.yml,/srv/demo/override.yml"],
+    ids=["the same", "with an overlay"],
+)
 def test_one_file_in_common_makes_it_our_own_stack(files: str) -> None:
     assert collisions(container("demo", "web", files=files)) == ()
 
 
 def test_stopped_containers_count_as_the_other_stack_too() -> None:
     theirs = container("demo", "web", files="/srv/production/compose.yml", state="exited")
-    assert collisions(theirs) == (ProjectTaken("demo", (theirs,), ("/srv/production/compose.yml",), "/srv/demo"),)
+    assert collisions(theirs) == (
+        ProjectTaken("demo", (theirs,), ("/srv/production/compose.yml",), "/srv/demo"),
+    )
 
 
 @pytest.mark.parametrize(
@@ -84,7 +102,15 @@ def test_two_folders_may_share_a_project_as_long_as_no_service_is_in_both() -> N
     assert find(stack, [theirs], converge(stack, [theirs], {}), FILES) == ()
     (found,) = find(stack, [theirs], converge(stack, [theirs], {}, remove_orphans=True), FILES)
     assert isinstance(found, ProjectTaken), "it would be removed as an orphan"
-    assert find(stack, [theirs], converge(stack, [theirs], {}, remove_orphans=True, inactive=("worker",)), FILES) == ()
+    assert (
+        find(
+            stack,
+            [theirs],
+            converge(stack, [theirs], {}, remove_orphans=True, inactive=("worker",)),
+            FILES,
+        )
+        == ()
+    )
 
 
 def test_an_override_of_moved_ports_in_common_does_not_make_two_stacks_one() -> None:
@@ -98,7 +124,13 @@ def test_an_override_of_moved_ports_in_common_does_not_make_two_stacks_one() -> 
 def test_a_symbolic_link_to_our_file_is_our_file(tmp_path: Path) -> None:
     (tmp_path / "compose.yml").touch()
     (tmp_path / "link.yml").symlink_to("compose.yml")
-    assert collisions(container("demo", "web", files=str(tmp_path / "link.yml")), files=(str(tmp_path / "compose.yml"),)) == ()
+    assert (
+        collisions(
+            container("demo", "web", files=str(tmp_path / "link.yml")),
+            files=(str(tmp_path / "compose.yml"),),
+        )
+        == ()
+    )
 
 
 def test_without_files_of_our_own_nothing_can_be_compared() -> None:

@@ -1,4 +1,4 @@
-"""The verdicts of a preflight, from services to findings: PORTS.md section 1 and ENGINES.md sections 2, 3 and 7, engine by engine."""
+"""The verdicts of a preflight, from services to findings: engine-rules.md#rules and engine-rules.md#versions, engine-rules.md#ranges, engine-rules.md#one-implementation, engine by engine."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ EVERY = (*OLD, *NEW)
 P = 21000
 
 
-def port(published_: int | str = P, host_ip: str = "", *, target: int = 80, protocol: Protocol = "tcp") -> PortEntry:
+def port(
+    published_: int | str = P, host_ip: str = "", *, target: int = 80, protocol: Protocol = "tcp"
+) -> PortEntry:
     return PortEntry(target, protocol, str(published_), host_ip)
 
 
@@ -47,9 +49,15 @@ def findings(
     """A preflight without its edges."""
     engine = Engine(version, userland_proxy=proxy)
     host = kernel or FakeKernel()
-    stack = Stack("demo", {one.name: one for one in services}, networks or {"default": Network("demo_default")})
+    stack = Stack(
+        "demo",
+        {one.name: one for one in services},
+        networks or {"default": Network("demo_default")},
+    )
     known = dict.fromkeys(stack.services, "same") if hashes is None else hashes
-    convergence = converge(stack, containers, known, force_recreate=force_recreate, remove_orphans=remove_orphans)
+    convergence = converge(
+        stack, containers, known, force_recreate=force_recreate, remove_orphans=remove_orphans
+    )
     wanted = published(stack, engine)
     new, held = needed(wanted.bindings, convergence)
     return find(
@@ -65,11 +73,15 @@ def findings(
 def verdict(found: Sequence[Finding]) -> str:
     """Of the whole `up`: its worst binding."""
     every = {finding.verdict for finding in found}
-    worst = next(one for one in (Verdict.CONFLICT, Verdict.UNCERTAIN, Verdict.FREE, Verdict.HELD) if one in every)
+    worst = next(
+        one
+        for one in (Verdict.CONFLICT, Verdict.UNCERTAIN, Verdict.FREE, Verdict.HELD)
+        if one in every
+    )
     return str(worst.value)
 
 
-# Container against container: PORTS.md 1.3, ENGINES.md section 2 (IF6 row and column), the same on every engine and for udp
+# Container against container: engine-rules.md#other-containers, engine-rules.md#versions (IF6 row and column), the same on every engine and for udp
 
 HOSTS = ("", "0.0.0.0", "127.0.0.1", "192.0.2.2", "::", "::1", "fd00::2")
 TABLE = {
@@ -81,7 +93,11 @@ TABLE = {
     "::1": "X - - - X X -",
     "fd00::2": "X - - - X - X",
 }
-CELLS = [(existing, new, cell == "X") for existing, row in TABLE.items() for new, cell in zip(HOSTS, row.split(), strict=True)]
+CELLS = [
+    (existing, new, cell == "X")
+    for existing, row in TABLE.items()
+    for new, cell in zip(HOSTS, row.split(), strict=True)
+]
 
 
 def on_every_engine(expected: str) -> dict[str, str]:
@@ -90,19 +106,36 @@ def on_every_engine(expected: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("protocol", ["tcp", "udp"])
 @pytest.mark.parametrize(("existing", "new", "conflict"), CELLS)
-def test_container_against_container(existing: str, new: str, conflict: bool, protocol: Protocol) -> None:  # EDGE 5
-    held = [Endpoint(P, address, protocol) for address in ((existing,) if existing else ("0.0.0.0", "::"))]
+def test_container_against_container(
+    existing: str, new: str, conflict: bool, protocol: Protocol
+) -> None:  # edge-cases.md#5
+    held = [
+        Endpoint(P, address, protocol)
+        for address in ((existing,) if existing else ("0.0.0.0", "::"))
+    ]
     other = container("other", "web", *held)
-    found = {version: findings(service("a", port(host_ip=new, protocol=protocol)), version=version, containers=[other]) for version in EVERY}
-    assert {version: verdict(one) for version, one in found.items()} == on_every_engine("conflict" if conflict else "free")
+    found = {
+        version: findings(
+            service("a", port(host_ip=new, protocol=protocol)), version=version, containers=[other]
+        )
+        for version in EVERY
+    }
+    assert {version: verdict(one) for version, one in found.items()} == on_every_engine(
+        "conflict" if conflict else "free"
+    )
     holders = {one[0].conflict.holders for one in found.values() if one[0].conflict}
-    assert holders == ({(ForeignContainer(other),)} if conflict else set())  # once, though both families are busy: EDGE 1
+    assert holders == (
+        {(ForeignContainer(other),)} if conflict else set()
+    )  # once, though both families are busy: edge-cases.md#1
 
 
 @pytest.mark.parametrize(("one", "other", "conflict"), CELLS)
 def test_service_against_service(one: str, other: str, conflict: bool) -> None:
     services = (service("a", port(host_ip=one)), service("b", port(host_ip=other)))
-    found = {version: [finding.verdict.value for finding in findings(*services, version=version)] for version in EVERY}
+    found = {
+        version: [finding.verdict.value for finding in findings(*services, version=version)]
+        for version in EVERY
+    }
     expected = "conflict" if conflict else "free"
     assert found == {version: [expected, expected] for version in EVERY}
 
@@ -111,16 +144,25 @@ def test_service_against_service(one: str, other: str, conflict: bool) -> None:
 @pytest.mark.parametrize("state", ["running", "paused"])
 def test_a_running_or_paused_container_holds_its_ports(state: str, version: str) -> None:
     other = container("other", "web", Endpoint(P, "0.0.0.0"), state=state)
-    assert verdict(findings(service("a", port()), version=version, containers=[other])) == "conflict"
+    assert (
+        verdict(findings(service("a", port()), version=version, containers=[other])) == "conflict"
+    )
 
 
 @pytest.mark.parametrize("state", ["created", "exited", "dead", "restarting"])
-def test_a_container_that_does_not_run_holds_nothing(state: str) -> None:  # EDGE 32, 34
-    assert verdict(findings(service("a", port()), containers=[container("other", "web", state=state)])) == "free"
+def test_a_container_that_does_not_run_holds_nothing(
+    state: str,
+) -> None:  # edge-cases.md#32, edge-cases.md#34
+    assert (
+        verdict(findings(service("a", port()), containers=[container("other", "web", state=state)]))
+        == "free"
+    )
 
 
 def test_all_candidates_are_named_when_the_stack_itself_wants_a_port_twice() -> None:
-    found = findings(service("a", port()), service("b", port(host_ip="127.0.0.1")), service("c", port(P + 1)))
+    found = findings(
+        service("a", port()), service("b", port(host_ip="127.0.0.1")), service("c", port(P + 1))
+    )
     assert {finding.binding.service: finding.verdict for finding in found} == {
         "a": Verdict.CONFLICT,
         "b": Verdict.CONFLICT,
@@ -139,29 +181,48 @@ def test_a_rival_in_the_stack_is_named_beside_the_foreign_holder() -> None:
 
 
 @pytest.mark.parametrize("version", EVERY)
-@pytest.mark.parametrize(("replicas", "expected"), [(0, None), (1, "free"), (2, "conflict"), (3, "conflict")])
-def test_a_fixed_port_is_enough_for_one_replica(replicas: int, expected: str | None, version: str) -> None:  # EDGE 49
+@pytest.mark.parametrize(
+    ("replicas", "expected"), [(0, None), (1, "free"), (2, "conflict"), (3, "conflict")]
+)
+def test_a_fixed_port_is_enough_for_one_replica(
+    replicas: int, expected: str | None, version: str
+) -> None:  # edge-cases.md#49
     found = findings(service("a", port(), replicas=replicas), version=version)
     assert len(found) == replicas
     assert expected is None or verdict(found) == expected
 
 
-# Inside one container: ENGINES.md section 2
+# Inside one container: engine-rules.md#versions
 
 
 @pytest.mark.parametrize(
     ("entries", "old", "engine28", "unknown"),
     [
         ([port(host_ip="127.0.0.1"), port()], "conflict", "conflict", "conflict"),
-        ([port(host_ip="127.0.0.1", protocol="udp"), port(protocol="udp")], "conflict", "free", "conflict"),
-        ([port(protocol="udp"), port(host_ip="127.0.0.1", target=81, protocol="udp")], "conflict", "conflict", "conflict"),
+        (
+            [port(host_ip="127.0.0.1", protocol="udp"), port(protocol="udp")],
+            "conflict",
+            "free",
+            "conflict",
+        ),
+        (
+            [port(protocol="udp"), port(host_ip="127.0.0.1", target=81, protocol="udp")],
+            "conflict",
+            "conflict",
+            "conflict",
+        ),
         ([port(), port(target=81)], "conflict", "conflict", "conflict"),
         ([port(host_ip="0.0.0.0"), port(host_ip="::")], "free", "free", "free"),
         ([port(host_ip="127.0.0.1"), port(host_ip="192.0.2.2")], "free", "free", "free"),
         ([port(), port(protocol="udp")], "free", "free", "free"),
         ([port(), port()], "conflict", "conflict", "conflict"),
         ([port(protocol="udp"), port(protocol="udp")], "conflict", "free", "conflict"),
-        ([port(host_ip="127.0.0.1"), port(host_ip="::ffff:127.0.0.1")], "conflict", "conflict", "conflict"),
+        (
+            [port(host_ip="127.0.0.1"), port(host_ip="::ffff:127.0.0.1")],
+            "conflict",
+            "conflict",
+            "conflict",
+        ),
     ],
     ids=[
         "loopback and every address",
@@ -176,7 +237,9 @@ def test_a_fixed_port_is_enough_for_one_replica(replicas: int, expected: str | N
         "mapped and plain",
     ],
 )
-def test_entries_of_one_container(entries: list[PortEntry], old: str, engine28: str, unknown: str) -> None:  # EDGE 5, 6
+def test_entries_of_one_container(
+    entries: list[PortEntry], old: str, engine28: str, unknown: str
+) -> None:  # edge-cases.md#5, edge-cases.md#6
     one = service("a", *entries)
     assert [verdict(findings(one, version=version)) for version in OLD] == [old, old]
     assert verdict(findings(one, version="28.5.2+dfsg4")) == engine28
@@ -189,60 +252,100 @@ def test_entries_of_one_container(entries: list[PortEntry], old: str, engine28: 
 @pytest.mark.parametrize("version", EVERY)
 @pytest.mark.parametrize("address", ["0.0.0.0", "::"])
 def test_the_default_needs_both_families(address: str, version: str) -> None:
-    found = findings(service("a", port()), version=version, kernel=FakeKernel(busy(Endpoint(P, address))))
+    found = findings(
+        service("a", port()), version=version, kernel=FakeKernel(busy(Endpoint(P, address)))
+    )
     assert found[0].conflict is not None
     assert found[0].conflict.endpoints == (Endpoint(P, address),)
     assert found[0].conflict.reason is Reason.IN_USE
     assert [type(holder) for holder in found[0].conflict.holders] == [Unknown]
 
 
-def test_a_listener_on_ipv6_loopback_does_not_hurt_an_ipv4_binding() -> None:  # EDGE 4
+def test_a_listener_on_ipv6_loopback_does_not_hurt_an_ipv4_binding() -> None:  # edge-cases.md#4
     kernel = FakeKernel(busy(Endpoint(P, "::"), Endpoint(P, "::1")), [listening("::1", P)])
     assert verdict(findings(service("a", port(host_ip="127.0.0.1")), kernel=kernel)) == "free"
     assert verdict(findings(service("a", port()), kernel=kernel)) == "conflict"
 
 
 @pytest.mark.parametrize("version", EVERY)
-def test_without_the_userland_proxy_an_ipv6_listener_does_not_hurt(version: str) -> None:  # EDGE 30
+def test_without_the_userland_proxy_an_ipv6_listener_does_not_hurt(
+    version: str,
+) -> None:  # edge-cases.md#30
     kernel = FakeKernel(busy(Endpoint(P, "::"), Endpoint(P, "::1")), [listening("::1", P)])
-    assert verdict(findings(service("a", port()), version=version, kernel=kernel, proxy=False)) == "free"
-    assert verdict(findings(service("a", port()), version=version, kernel=kernel, proxy=True)) == "conflict"
+    assert (
+        verdict(findings(service("a", port()), version=version, kernel=kernel, proxy=False))
+        == "free"
+    )
+    assert (
+        verdict(findings(service("a", port()), version=version, kernel=kernel, proxy=True))
+        == "conflict"
+    )
     with_ipv6 = {"default": Network("demo_default", ipv6=True)}
-    assert verdict(findings(service("a", port()), version=version, kernel=kernel, proxy=False, networks=with_ipv6)) == "conflict"
+    assert (
+        verdict(
+            findings(
+                service("a", port()),
+                version=version,
+                kernel=kernel,
+                proxy=False,
+                networks=with_ipv6,
+            )
+        )
+        == "conflict"
+    )
 
 
 @pytest.mark.parametrize(
     ("answer", "reason"),
-    [(Probe.NO_SUCH_ADDRESS, Reason.NO_SUCH_ADDRESS), (Probe.INVALID, Reason.INVALID_ADDRESS), (Probe.UNSUPPORTED, Reason.UNSUPPORTED)],
+    [
+        (Probe.NO_SUCH_ADDRESS, Reason.NO_SUCH_ADDRESS),
+        (Probe.INVALID, Reason.INVALID_ADDRESS),
+        (Probe.UNSUPPORTED, Reason.UNSUPPORTED),
+    ],
     ids=["not here", "link-local", "ipv6 off"],
 )
-def test_an_address_that_cannot_be_bound_is_a_conflict_without_a_holder(answer: Probe, reason: Reason) -> None:  # EDGE 35, 45
-    found = findings(service("a", port(host_ip="fd00::9")), kernel=FakeKernel({Endpoint(P, "fd00::9"): answer}))
+def test_an_address_that_cannot_be_bound_is_a_conflict_without_a_holder(
+    answer: Probe, reason: Reason
+) -> None:  # edge-cases.md#35, edge-cases.md#45
+    found = findings(
+        service("a", port(host_ip="fd00::9")), kernel=FakeKernel({Endpoint(P, "fd00::9"): answer})
+    )
     assert found[0].conflict == Conflict(found[0].binding, (Endpoint(P, "fd00::9"),), reason, ())
 
 
-def test_what_only_the_table_suspects_is_uncertain_for_a_fixed_port() -> None:  # EDGE 17
-    kernel = FakeKernel({Endpoint(P, "127.0.0.1"): Probe.FORBIDDEN}, [Listener("tcp", "127.0.0.1", P, "connected")])
+def test_what_only_the_table_suspects_is_uncertain_for_a_fixed_port() -> None:  # edge-cases.md#17
+    kernel = FakeKernel(
+        {Endpoint(P, "127.0.0.1"): Probe.FORBIDDEN}, [Listener("tcp", "127.0.0.1", P, "connected")]
+    )
     found = findings(service("a", port(host_ip="127.0.0.1")), kernel=kernel)
     assert (found[0].verdict, found[0].conflict) == (Verdict.UNCERTAIN, None)
     assert "not visible without root" in found[0].note
 
 
 def test_a_rival_in_the_stack_makes_a_conflict_of_what_else_is_only_suspected() -> None:
-    kernel = FakeKernel({Endpoint(P, "127.0.0.1"): Probe.FORBIDDEN}, [Listener("tcp", "127.0.0.1", P, "connected")])
-    found = findings(service("a", port(host_ip="127.0.0.1")), service("b", port(host_ip="127.0.0.1")), kernel=kernel)
+    kernel = FakeKernel(
+        {Endpoint(P, "127.0.0.1"): Probe.FORBIDDEN}, [Listener("tcp", "127.0.0.1", P, "connected")]
+    )
+    found = findings(
+        service("a", port(host_ip="127.0.0.1")),
+        service("b", port(host_ip="127.0.0.1")),
+        kernel=kernel,
+    )
     assert [finding.verdict for finding in found] == [Verdict.CONFLICT] * 2
 
 
 def test_what_only_the_table_suspects_is_uncertain_for_a_range() -> None:
     endpoints = [Endpoint(number, "127.0.0.1") for number in (P, P + 1)]
     rows = [Listener("tcp", "127.0.0.1", number, "connected") for number in (P, P + 1)]
-    found = findings(service("a", port(f"{P}-{P + 1}", "127.0.0.1")), kernel=FakeKernel(dict.fromkeys(endpoints, Probe.FORBIDDEN), rows))
+    found = findings(
+        service("a", port(f"{P}-{P + 1}", "127.0.0.1")),
+        kernel=FakeKernel(dict.fromkeys(endpoints, Probe.FORBIDDEN), rows),
+    )
     assert verdict(found) == "uncertain"
     assert "not visible without root" in found[0].note
 
 
-# Ranges: PORTS.md 1.4, ENGINES.md section 3
+# Ranges: engine-rules.md#ranges
 
 
 def range_of(count: int, host_ip: str = "127.0.0.1", *, target: int = 80) -> PortEntry:
@@ -293,10 +396,18 @@ def taken(*offsets: int, address: str = "127.0.0.1") -> FakeKernel:
         "fourteen, all busy",
     ],
 )
-def test_a_range_whose_numbers_are_held_by_host_processes(count: int, replicas: int, held: tuple[int, ...], old: str, new: str) -> None:  # EDGE 49
+def test_a_range_whose_numbers_are_held_by_host_processes(
+    count: int, replicas: int, held: tuple[int, ...], old: str, new: str
+) -> None:  # edge-cases.md#49
     one = service("a", range_of(count), replicas=replicas)
-    assert [verdict(findings(one, version=version, kernel=taken(*held))) for version in OLD] == [old, old]
-    assert [verdict(findings(one, version=version, kernel=taken(*held))) for version in NEW] == [new, new]
+    assert [verdict(findings(one, version=version, kernel=taken(*held))) for version in OLD] == [
+        old,
+        old,
+    ]
+    assert [verdict(findings(one, version=version, kernel=taken(*held))) for version in NEW] == [
+        new,
+        new,
+    ]
 
 
 def test_an_exhausted_range_names_every_busy_number() -> None:
@@ -313,22 +424,48 @@ def test_a_doubtful_range_names_a_number_to_pin() -> None:
     assert findings(service("a", range_of(14)), kernel=taken(*range(10)))[0].note == (
         "10 numbers are busy and the engine gives up after 10; pin a free one, e.g. 21010"
     )
-    assert findings(service("a", range_of(3)), kernel=taken(0))[0].note == "partly busy: 1 of 3 numbers"
+    assert (
+        findings(service("a", range_of(3)), kernel=taken(0))[0].note
+        == "partly busy: 1 of 3 numbers"
+    )
 
 
 @pytest.mark.parametrize("version", NEW)
 def test_since_27_one_number_must_be_free_on_every_address(version: str) -> None:
     four, six = Endpoint(P, "0.0.0.0"), Endpoint(P + 1, "::")
-    assert verdict(findings(service("a", range_of(3, "")), version=version, kernel=FakeKernel(busy(four, six)))) == "free"
-    assert verdict(findings(service("a", range_of(2, "")), version=version, kernel=FakeKernel(busy(four, six)))) == "conflict"
+    assert (
+        verdict(
+            findings(
+                service("a", range_of(3, "")), version=version, kernel=FakeKernel(busy(four, six))
+            )
+        )
+        == "free"
+    )
+    assert (
+        verdict(
+            findings(
+                service("a", range_of(2, "")), version=version, kernel=FakeKernel(busy(four, six))
+            )
+        )
+        == "conflict"
+    )
 
 
 @pytest.mark.parametrize("version", OLD)
 def test_before_27_each_family_takes_a_number_of_its_own(version: str) -> None:
     four, six = Endpoint(P, "0.0.0.0"), Endpoint(P + 1, "::")
-    assert verdict(findings(service("a", range_of(2, "")), version=version, kernel=FakeKernel(busy(four, six)))) == "uncertain"
+    assert (
+        verdict(
+            findings(
+                service("a", range_of(2, "")), version=version, kernel=FakeKernel(busy(four, six))
+            )
+        )
+        == "uncertain"
+    )
     both = FakeKernel(busy(four, Endpoint(P + 1, "0.0.0.0")))
-    assert verdict(findings(service("a", range_of(2, "")), version=version, kernel=both)) == "conflict"
+    assert (
+        verdict(findings(service("a", range_of(2, "")), version=version, kernel=both)) == "conflict"
+    )
 
 
 @pytest.mark.parametrize(
@@ -336,25 +473,56 @@ def test_before_27_each_family_takes_a_number_of_its_own(version: str) -> None:
     [(3, "conflict", "conflict"), (2, "uncertain", "free"), (1, "uncertain", "free")],
     ids=["all", "two of three", "one of three"],
 )
-def test_numbers_in_the_engines_book_are_skipped_without_an_attempt(held: int, old: str, new: str) -> None:
+def test_numbers_in_the_engines_book_are_skipped_without_an_attempt(
+    held: int, old: str, new: str
+) -> None:
     other = container("other", "web", *(Endpoint(P + offset, "0.0.0.0") for offset in range(held)))
-    assert [verdict(findings(service("a", range_of(3)), version=version, containers=[other])) for version in OLD] == [old, old]
-    assert [verdict(findings(service("a", range_of(3)), version=version, containers=[other])) for version in NEW] == [new, new]
+    assert [
+        verdict(findings(service("a", range_of(3)), version=version, containers=[other]))
+        for version in OLD
+    ] == [old, old]
+    assert [
+        verdict(findings(service("a", range_of(3)), version=version, containers=[other]))
+        for version in NEW
+    ] == [new, new]
 
 
 @pytest.mark.parametrize("version", NEW)
 def test_booked_numbers_between_busy_ones_do_not_count_as_attempts(version: str) -> None:
-    other = container("other", "web", *(Endpoint(P + offset, "127.0.0.1") for offset in range(5, 10)))
+    other = container(
+        "other", "web", *(Endpoint(P + offset, "127.0.0.1") for offset in range(5, 10))
+    )
     nine, ten = taken(*range(5), *range(10, 14)), taken(*range(5), *range(10, 15))
-    assert verdict(findings(service("a", range_of(16)), version=version, kernel=nine, containers=[other])) == "free"
-    assert verdict(findings(service("a", range_of(16)), version=version, kernel=ten, containers=[other])) == "uncertain"
+    assert (
+        verdict(
+            findings(service("a", range_of(16)), version=version, kernel=nine, containers=[other])
+        )
+        == "free"
+    )
+    assert (
+        verdict(
+            findings(service("a", range_of(16)), version=version, kernel=ten, containers=[other])
+        )
+        == "uncertain"
+    )
 
 
-@pytest.mark.parametrize(("entries", "old", "new"), [((port(P, "127.0.0.1"), range_of(3, target=81)), "uncertain", "free")])
-def test_a_fixed_port_inside_a_range_of_one_container(entries: tuple[PortEntry, ...], old: str, new: str) -> None:
+@pytest.mark.parametrize(
+    ("entries", "old", "new"),
+    [((port(P, "127.0.0.1"), range_of(3, target=81)), "uncertain", "free")],
+)
+def test_a_fixed_port_inside_a_range_of_one_container(
+    entries: tuple[PortEntry, ...], old: str, new: str
+) -> None:
     for order in (entries, entries[::-1]):
-        assert [verdict(findings(service("a", *order), version=version)) for version in OLD] == [old, old]
-        assert [verdict(findings(service("a", *order), version=version)) for version in NEW] == [new, new]
+        assert [verdict(findings(service("a", *order), version=version)) for version in OLD] == [
+            old,
+            old,
+        ]
+        assert [verdict(findings(service("a", *order), version=version)) for version in NEW] == [
+            new,
+            new,
+        ]
 
 
 @pytest.mark.parametrize("version", EVERY)
@@ -365,7 +533,9 @@ def test_a_fixed_port_that_leaves_its_range_no_number_is_a_conflict(version: str
 
 @pytest.mark.parametrize("version", EVERY)
 def test_a_fixed_port_inside_the_range_of_another_service_is_a_race(version: str) -> None:
-    found = findings(service("a", range_of(3)), service("b", port(P + 1, "127.0.0.1")), version=version)
+    found = findings(
+        service("a", range_of(3)), service("b", port(P + 1, "127.0.0.1")), version=version
+    )
     assert [finding.verdict for finding in found] == [Verdict.UNCERTAIN] * 2
     assert all(finding.note.startswith("a race: ") for finding in found)
 
@@ -373,7 +543,11 @@ def test_a_fixed_port_inside_the_range_of_another_service_is_a_race(version: str
 @pytest.mark.parametrize("version", EVERY)
 def test_a_fixed_port_outside_the_range_or_on_another_address_is_no_race(version: str) -> None:
     ranged = service("a", range_of(3))
-    for other in (port(P + 3, "127.0.0.1"), port(P + 1, "192.0.2.2"), port(P + 1, "127.0.0.1", protocol="udp")):
+    for other in (
+        port(P + 3, "127.0.0.1"),
+        port(P + 1, "192.0.2.2"),
+        port(P + 1, "127.0.0.1", protocol="udp"),
+    ):
         assert verdict(findings(ranged, service("b", other), version=version)) == "free"
 
 
@@ -383,73 +557,153 @@ def test_fixed_ports_of_others_that_fill_the_range_are_no_race_but_a_conflict(ve
     found = findings(service("a", range_of(2)), *fixed, version=version)
     assert found[0].verdict is Verdict.CONFLICT
     assert found[0].conflict is not None
-    assert {holder.service for holder in found[0].conflict.holders if isinstance(holder, SameStack)} == {"b", "c"}
+    assert {
+        holder.service for holder in found[0].conflict.holders if isinstance(holder, SameStack)
+    } == {"b", "c"}
 
 
 @pytest.mark.parametrize("version", EVERY)
 def test_two_targets_over_the_same_range_take_two_numbers(version: str) -> None:
-    assert verdict(findings(service("a", range_of(2), range_of(2, target=81)), version=version)) == "free"
-    assert verdict(findings(service("a", range_of(2), range_of(2, target=81), range_of(2, target=82)), version=version)) == "conflict"
+    assert (
+        verdict(findings(service("a", range_of(2), range_of(2, target=81)), version=version))
+        == "free"
+    )
+    assert (
+        verdict(
+            findings(
+                service("a", range_of(2), range_of(2, target=81), range_of(2, target=82)),
+                version=version,
+            )
+        )
+        == "conflict"
+    )
 
 
 @pytest.mark.parametrize("version", EVERY)
-def test_ranges_that_meet_are_free_with_numbers_for_all_and_uncertain_with_fewer(version: str) -> None:
-    first, second = service("a", port("21000-21001", "127.0.0.1")), service("b", port("21001-21002", "127.0.0.1"))
+def test_ranges_that_meet_are_free_with_numbers_for_all_and_uncertain_with_fewer(
+    version: str,
+) -> None:
+    first, second = (
+        service("a", port("21000-21001", "127.0.0.1")),
+        service("b", port("21001-21002", "127.0.0.1")),
+    )
     assert verdict(findings(first, second, version=version)) == "free"
     other = container("other", "web", Endpoint(21000, "127.0.0.1"))
     assert verdict(findings(first, second, version=version, containers=[other])) == "uncertain"
 
 
-@pytest.mark.parametrize(("version", "expected"), [("20.10.24", "uncertain"), ("26.1.5", "uncertain"), ("28.5.2", "free"), ("", "free")])
-def test_before_27_the_book_does_not_know_that_a_wildcard_covers_an_address(version: str, expected: str) -> None:
-    assert verdict(findings(service("a", range_of(5)), service("b", range_of(5, "0.0.0.0")), version=version)) == expected
-    assert verdict(findings(service("a", range_of(5)), service("b", range_of(5)), version=version)) == "free"
+@pytest.mark.parametrize(
+    ("version", "expected"),
+    [("20.10.24", "uncertain"), ("26.1.5", "uncertain"), ("28.5.2", "free"), ("", "free")],
+)
+def test_before_27_the_book_does_not_know_that_a_wildcard_covers_an_address(
+    version: str, expected: str
+) -> None:
+    assert (
+        verdict(
+            findings(
+                service("a", range_of(5)), service("b", range_of(5, "0.0.0.0")), version=version
+            )
+        )
+        == expected
+    )
+    assert (
+        verdict(findings(service("a", range_of(5)), service("b", range_of(5)), version=version))
+        == "free"
+    )
 
 
 def test_a_number_that_only_one_of_two_services_could_use_still_counts() -> None:
     # 21000 is taken on another address: only the loopback range can have it, and then the other has 21001
-    found = findings(service("a", range_of(2)), service("b", range_of(2, "0.0.0.0")), kernel=taken(0, address="0.0.0.0"))
+    found = findings(
+        service("a", range_of(2)),
+        service("b", range_of(2, "0.0.0.0")),
+        kernel=taken(0, address="0.0.0.0"),
+    )
     assert [finding.verdict for finding in found] == [Verdict.FREE, Verdict.UNCERTAIN]
 
 
 def test_a_range_without_any_number_of_its_own_is_exhausted_whatever_the_others_have() -> None:
-    found = findings(service("a", range_of(2)), service("b", range_of(2, "0.0.0.0")), kernel=taken(0, 1, address="0.0.0.0"))
+    found = findings(
+        service("a", range_of(2)),
+        service("b", range_of(2, "0.0.0.0")),
+        kernel=taken(0, 1, address="0.0.0.0"),
+    )
     assert found[1].verdict is Verdict.CONFLICT
 
 
-# Own containers: PORTS.md 1.5
+# Own containers: engine-rules.md#own-containers
 
 
 @pytest.mark.parametrize("version", EVERY)
-def test_two_services_may_swap_their_ports(version: str) -> None:  # EDGE 36
+def test_two_services_may_swap_their_ports(version: str) -> None:  # edge-cases.md#36
     ports = {"a": Endpoint(P, "127.0.0.1"), "b": Endpoint(P + 1, "127.0.0.1")}
-    mine = [container("demo", name, endpoint, config_hash="before") for name, endpoint in ports.items()]
-    kernel = FakeKernel(busy(*ports.values()), [listening("127.0.0.1", P), listening("127.0.0.1", P + 1)])
+    mine = [
+        container("demo", name, endpoint, config_hash="before") for name, endpoint in ports.items()
+    ]
+    kernel = FakeKernel(
+        busy(*ports.values()), [listening("127.0.0.1", P), listening("127.0.0.1", P + 1)]
+    )
     swapped = (service("a", port(P + 1, "127.0.0.1")), service("b", port(P, "127.0.0.1")))
     assert verdict(findings(*swapped, version=version, kernel=kernel, containers=mine)) == "free"
-    kept = [container("demo", "a", ports["a"]), container("demo", "b", ports["b"], config_hash="before")]
-    found = findings(service("a", port(P, "127.0.0.1")), service("b", port(P, "127.0.0.1")), version=version, kernel=kernel, containers=kept)
+    kept = [
+        container("demo", "a", ports["a"]),
+        container("demo", "b", ports["b"], config_hash="before"),
+    ]
+    found = findings(
+        service("a", port(P, "127.0.0.1")),
+        service("b", port(P, "127.0.0.1")),
+        version=version,
+        kernel=kernel,
+        containers=kept,
+    )
     assert [finding.verdict for finding in found] == [Verdict.HELD, Verdict.CONFLICT]
     assert found[1].conflict is not None
     assert found[1].conflict.holders == (OwnContainer(kept[0]),)
 
 
-@pytest.mark.parametrize(("force", "expected"), [(False, "held"), (True, "free")], ids=["kept", "force recreate"])
-def test_what_runs_already_is_held_or_recreated(force: bool, expected: str) -> None:  # EDGE 36
+@pytest.mark.parametrize(
+    ("force", "expected"), [(False, "held"), (True, "free")], ids=["kept", "force recreate"]
+)
+def test_what_runs_already_is_held_or_recreated(
+    force: bool, expected: str
+) -> None:  # edge-cases.md#36
     mine = container("demo", "a", Endpoint(P, "0.0.0.0"), Endpoint(P, "::"))
-    kernel = FakeKernel(busy(Endpoint(P, "0.0.0.0"), Endpoint(P, "::")), [listening("0.0.0.0", P), listening("::", P, v6only=True)])
-    assert verdict(findings(service("a", port()), kernel=kernel, containers=[mine], force_recreate=force)) == expected
+    kernel = FakeKernel(
+        busy(Endpoint(P, "0.0.0.0"), Endpoint(P, "::")),
+        [listening("0.0.0.0", P), listening("::", P, v6only=True)],
+    )
+    assert (
+        verdict(
+            findings(service("a", port()), kernel=kernel, containers=[mine], force_recreate=force)
+        )
+        == expected
+    )
 
 
 @pytest.mark.parametrize("number", [1, 2])
 def test_a_surplus_replica_gives_its_number_to_another_service(number: int) -> None:
-    mine = [container("demo", "a", Endpoint(P, "127.0.0.1"), number=1), container("demo", "a", Endpoint(P + 1, "127.0.0.1"), number=2)]
-    kernel = FakeKernel(busy(Endpoint(P, "127.0.0.1"), Endpoint(P + 1, "127.0.0.1")), [listening("127.0.0.1", P), listening("127.0.0.1", P + 1)])
-    found = findings(service("a", range_of(2)), service("b", port(P + number - 1, "127.0.0.1")), kernel=kernel, containers=mine)
-    assert {finding.binding.service: finding.verdict.value for finding in found} == {"a": "held", "b": "conflict" if number == 1 else "free"}
+    mine = [
+        container("demo", "a", Endpoint(P, "127.0.0.1"), number=1),
+        container("demo", "a", Endpoint(P + 1, "127.0.0.1"), number=2),
+    ]
+    kernel = FakeKernel(
+        busy(Endpoint(P, "127.0.0.1"), Endpoint(P + 1, "127.0.0.1")),
+        [listening("127.0.0.1", P), listening("127.0.0.1", P + 1)],
+    )
+    found = findings(
+        service("a", range_of(2)),
+        service("b", port(P + number - 1, "127.0.0.1")),
+        kernel=kernel,
+        containers=mine,
+    )
+    assert {finding.binding.service: finding.verdict.value for finding in found} == {
+        "a": "held",
+        "b": "conflict" if number == 1 else "free",
+    }
 
 
-def test_an_orphan_keeps_its_port_unless_orphans_are_removed() -> None:  # EDGE 38
+def test_an_orphan_keeps_its_port_unless_orphans_are_removed() -> None:  # edge-cases.md#38
     orphan = container("demo", "gone", Endpoint(P, "127.0.0.1"))
     kernel = FakeKernel(busy(Endpoint(P, "127.0.0.1")), [listening("127.0.0.1", P)])
     one = service("a", port(host_ip="127.0.0.1"))
@@ -459,24 +713,46 @@ def test_an_orphan_keeps_its_port_unless_orphans_are_removed() -> None:  # EDGE 
     assert verdict(findings(one, kernel=kernel, containers=[orphan], remove_orphans=True)) == "free"
 
 
-def test_the_same_stack_under_another_name_is_foreign() -> None:  # EDGE 37
+def test_the_same_stack_under_another_name_is_foreign() -> None:  # edge-cases.md#37
     twin = container("demo-dev", "a", Endpoint(P, "127.0.0.1"))
-    found = findings(service("a", port(host_ip="127.0.0.1")), containers=[twin], force_recreate=True, remove_orphans=True)
+    found = findings(
+        service("a", port(host_ip="127.0.0.1")),
+        containers=[twin],
+        force_recreate=True,
+        remove_orphans=True,
+    )
     assert found[0].conflict is not None
     assert found[0].conflict.holders == (ForeignContainer(twin),)
 
 
-def test_a_one_off_container_of_the_service_is_in_the_way() -> None:  # EDGE 39
+def test_a_one_off_container_of_the_service_is_in_the_way() -> None:  # edge-cases.md#39
     one_off = container("demo", "a", Endpoint(P, "127.0.0.1"), one_off=True)
-    found = findings(service("a", port(host_ip="127.0.0.1")), containers=[one_off], force_recreate=True)
+    found = findings(
+        service("a", port(host_ip="127.0.0.1")), containers=[one_off], force_recreate=True
+    )
     assert found[0].conflict is not None
     assert found[0].conflict.holders == (ForeignContainer(one_off),)
 
 
-@pytest.mark.parametrize(("answers", "expected"), [({}, "free"), (busy(Endpoint(P, "127.0.0.1")), "conflict")], ids=["free", "taken meanwhile"])
-def test_an_exited_container_with_the_same_hash_needs_its_port_again(answers: dict[Endpoint, Probe], expected: str) -> None:  # EDGE 32, 34
+@pytest.mark.parametrize(
+    ("answers", "expected"),
+    [({}, "free"), (busy(Endpoint(P, "127.0.0.1")), "conflict")],
+    ids=["free", "taken meanwhile"],
+)
+def test_an_exited_container_with_the_same_hash_needs_its_port_again(
+    answers: dict[Endpoint, Probe], expected: str
+) -> None:  # edge-cases.md#32, edge-cases.md#34
     mine = container("demo", "a", state="exited")
-    assert verdict(findings(service("a", port(host_ip="127.0.0.1")), kernel=FakeKernel(answers), containers=[mine])) == expected
+    assert (
+        verdict(
+            findings(
+                service("a", port(host_ip="127.0.0.1")),
+                kernel=FakeKernel(answers),
+                containers=[mine],
+            )
+        )
+        == expected
+    )
 
 
 @pytest.mark.parametrize(
@@ -486,11 +762,23 @@ def test_an_exited_container_with_the_same_hash_needs_its_port_again(answers: di
 )
 @pytest.mark.parametrize("visible", [True, False], ids=["in the table", "invisible"])
 @pytest.mark.parametrize("version", EVERY)
-def test_a_binding_that_is_widened(foreign: tuple[str, ...], expected: str, visible: bool, version: str) -> None:
+def test_a_binding_that_is_widened(
+    foreign: tuple[str, ...], expected: str, visible: bool, version: str
+) -> None:
     mine = container("demo", "a", Endpoint(P, "127.0.0.1"), config_hash="before")
     answers = busy(*(Endpoint(P, address) for address in ("0.0.0.0", "127.0.0.1", *foreign)))
     rows = [listening(address, P) for address in ("127.0.0.1", *(foreign if visible else ()))]
-    assert verdict(findings(service("a", port()), version=version, kernel=FakeKernel(answers, rows), containers=[mine])) == expected
+    assert (
+        verdict(
+            findings(
+                service("a", port()),
+                version=version,
+                kernel=FakeKernel(answers, rows),
+                containers=[mine],
+            )
+        )
+        == expected
+    )
 
 
 def test_scaling_up_asks_only_for_the_new_replicas() -> None:
@@ -516,9 +804,13 @@ def test_a_conflict_of_a_service_whose_gateway_is_in_doubt_is_uncertain() -> Non
 def test_every_conflict_is_found_at_once_and_in_the_order_of_services_and_ports() -> None:
     kernel = FakeKernel(busy(Endpoint(P, "127.0.0.1"), Endpoint(P + 2, "127.0.0.1")))
     found = findings(
-        service("b", port(P + 2, "127.0.0.1"), port(P + 1, "127.0.0.1")), service("a", port(P, "127.0.0.1"), port(P + 3, "127.0.0.1")), kernel=kernel
+        service("b", port(P + 2, "127.0.0.1"), port(P + 1, "127.0.0.1")),
+        service("a", port(P, "127.0.0.1"), port(P + 3, "127.0.0.1")),
+        kernel=kernel,
     )
-    assert [(finding.binding.service, finding.binding.first, finding.verdict.value) for finding in found] == [
+    assert [
+        (finding.binding.service, finding.binding.first, finding.verdict.value) for finding in found
+    ] == [
         ("a", P, "conflict"),
         ("a", P + 3, "free"),
         ("b", P + 1, "free"),
@@ -529,7 +821,7 @@ def test_every_conflict_is_found_at_once_and_in_the_order_of_services_and_ports(
     assert answer.uncertain == ()
 
 
-def test_one_process_on_both_families_is_one_holder() -> None:  # EDGE 1
+def test_one_process_on_both_families_is_one_holder() -> None:  # edge-cases.md#1
     kernel = FakeKernel(
         busy(Endpoint(P, "0.0.0.0"), Endpoint(P, "::")),
         [listening("0.0.0.0", P, uid=1000), listening("::", P, v6only=True, uid=1000)],

@@ -18,12 +18,21 @@ def demo(*services: Service, unset: tuple[str, ...] = ()) -> Stack:
     return Stack("demo", {service.name: service for service in services}, {}, unset)
 
 
-def codes(*services: Service, unset: tuple[str, ...] = (), ephemeral_range: tuple[int, int] | None = (32768, 60999)) -> list[str]:
-    return [one.code for one in notices(demo(*services, unset=unset), (), ephemeral_range=ephemeral_range)]
+def codes(
+    *services: Service,
+    unset: tuple[str, ...] = (),
+    ephemeral_range: tuple[int, int] | None = (32768, 60999),
+) -> list[str]:
+    return [
+        one.code
+        for one in notices(demo(*services, unset=unset), (), ephemeral_range=ephemeral_range)
+    ]
 
 
 def healthy(*ports: PortEntry, replicas: int = 1, network_mode: str = "") -> Service:
-    return Service("web", replicas=replicas, ports=ports, network_mode=network_mode, has_health_check=True)
+    return Service(
+        "web", replicas=replicas, ports=ports, network_mode=network_mode, has_health_check=True
+    )
 
 
 def test_a_sound_service_gives_no_warning() -> None:
@@ -42,9 +51,20 @@ def test_a_sound_service_gives_no_warning() -> None:
         (healthy(PortEntry(80, "tcp", "32760-32768")), "ephemeral-range"),
         (Service("web", ports=(FIXED,)), "no-health-check"),
     ],
-    ids=["replicas", "service:", "container:", "host", "first", "last", "range reaches in", "no health check"],
+    ids=[
+        "replicas",
+        "service:",
+        "container:",
+        "host",
+        "first",
+        "last",
+        "range reaches in",
+        "no health check",
+    ],
 )
-def test_a_warning_for_what_will_hurt(service: Service, code: str) -> None:  # EDGE 49, 53, 54, 73
+def test_a_warning_for_what_will_hurt(
+    service: Service, code: str
+) -> None:  # edge-cases.md#49, edge-cases.md#53, edge-cases.md#54, edge-cases.md#73
     (found,) = notices(demo(service), (), ephemeral_range=(32768, 60999))
     assert (found.code, found.service) == (code, "web")
 
@@ -60,7 +80,15 @@ def test_a_warning_for_what_will_hurt(service: Service, code: str) -> None:  # E
         healthy(PortEntry(80, "tcp", "0")),
         Service("web"),
     ],
-    ids=["replicas over a range", "replicas, ephemeral", "no ports", "below", "above", "ephemeral", "nothing published"],
+    ids=[
+        "replicas over a range",
+        "replicas, ephemeral",
+        "no ports",
+        "below",
+        "above",
+        "ephemeral",
+        "nothing published",
+    ],
 )
 def test_no_warning_beside_it(service: Service) -> None:
     assert codes(service) == []
@@ -70,8 +98,12 @@ def test_an_unknown_ephemeral_range_gives_no_warning() -> None:
     assert codes(healthy(PortEntry(80, "tcp", "40000")), ephemeral_range=None) == []
 
 
-def test_a_port_without_a_number_beside_unset_variables_was_perhaps_meant_to_have_one() -> None:  # EDGE 48
-    (found,) = notices(demo(healthy(PortEntry(80, "tcp")), unset=("WEB_PORT",)), (), ephemeral_range=None)
+def test_a_port_without_a_number_beside_unset_variables_was_perhaps_meant_to_have_one() -> (
+    None
+):  # edge-cases.md#48
+    (found,) = notices(
+        demo(healthy(PortEntry(80, "tcp")), unset=("WEB_PORT",)), (), ephemeral_range=None
+    )
     assert (found.code, "WEB_PORT" in found.sentence) == ("became-ephemeral", True)
     assert codes(healthy(PortEntry(80, "tcp"))) == []
     assert codes(healthy(PortEntry(80, "tcp", "0")), unset=("WEB_PORT",)) == []
@@ -89,21 +121,44 @@ def test_a_port_without_a_number_beside_unset_variables_was_perhaps_meant_to_hav
     ],
     ids=["uncertain", "partly busy", "free", "held", "conflict"],
 )
-def test_what_the_preflight_is_not_sure_of_is_a_warning(verdict: Verdict, note: str, code: str | None) -> None:
+def test_what_the_preflight_is_not_sure_of_is_a_warning(
+    verdict: Verdict, note: str, code: str | None
+) -> None:
     finding = Finding(PortBinding("web", 1, 80, "tcp", 8080, 8082, ("0.0.0.0",)), verdict, note)
     found = notices(demo(healthy(FIXED)), [finding], ephemeral_range=None)
     assert found == ((Notice(code, "web", f"port 8080-8082: {note}"),) if code else ())
 
 
 def test_replicas_with_the_same_doubt_warn_once() -> None:
-    doubts = [Finding(PortBinding("web", replica, 80, "tcp", 8080, 8082, ("0.0.0.0",)), Verdict.UNCERTAIN, "a race") for replica in (1, 2)]
+    doubts = [
+        Finding(
+            PortBinding("web", replica, 80, "tcp", 8080, 8082, ("0.0.0.0",)),
+            Verdict.UNCERTAIN,
+            "a race",
+        )
+        for replica in (1, 2)
+    ]
     assert len(notices(demo(healthy(FIXED)), doubts, ephemeral_range=None)) == 1
 
 
-def test_a_foreign_crash_loop_that_wants_our_port_makes_the_preflight_flicker() -> None:  # EDGE 75
+def test_a_foreign_crash_loop_that_wants_our_port_makes_the_preflight_flicker() -> (
+    None
+):  # edge-cases.md#75
     loop = container("other", "app", state="restarting")
-    found = notices(demo(healthy(FIXED)), (), ephemeral_range=None, containers=[loop], restarting_wants={loop.id: [8080]})
-    assert found == (Notice("crash-loop", "web", "port 8080 is wanted by other-app-1 too, which restarts again and again"),)
+    found = notices(
+        demo(healthy(FIXED)),
+        (),
+        ephemeral_range=None,
+        containers=[loop],
+        restarting_wants={loop.id: [8080]},
+    )
+    assert found == (
+        Notice(
+            "crash-loop",
+            "web",
+            "port 8080 is wanted by other-app-1 too, which restarts again and again",
+        ),
+    )
 
 
 @pytest.mark.parametrize(
@@ -113,7 +168,16 @@ def test_a_foreign_crash_loop_that_wants_our_port_makes_the_preflight_flicker() 
 )
 def test_a_crash_loop_that_is_ours_or_elsewhere_does_not(project: str, wants: list[int]) -> None:
     loop = container(project, "app", state="restarting")
-    assert notices(demo(healthy(FIXED)), (), ephemeral_range=None, containers=[loop], restarting_wants={loop.id: wants}) == ()
+    assert (
+        notices(
+            demo(healthy(FIXED)),
+            (),
+            ephemeral_range=None,
+            containers=[loop],
+            restarting_wants={loop.id: wants},
+        )
+        == ()
+    )
 
 
 def test_drift_is_told_in_all_directions() -> None:
@@ -125,16 +189,34 @@ def test_drift_is_told_in_all_directions() -> None:
     assert [(one.code, one.service, one.sentence) for one in found] == [
         ("drift", "nginx", "port 8443 is published and not in [ports.production]"),
         ("drift", "nginx", "port 443 is in [ports.production] and not published"),
-        ("drift", "proxy", "port 8080 is published by proxy, and api-gateway's in [ports.production]"),
+        (
+            "drift",
+            "proxy",
+            "port 8080 is published by proxy, and api-gateway's in [ports.production]",
+        ),
     ]
 
 
 def test_without_drift_there_is_nothing_to_tell() -> None:
-    assert drift(demo(Service("nginx", ports=(PortEntry(80, "tcp", "80"),))), Allocation({80: "nginx"})) == ()
+    assert (
+        drift(
+            demo(Service("nginx", ports=(PortEntry(80, "tcp", "80"),))), Allocation({80: "nginx"})
+        )
+        == ()
+    )
 
 
 def test_a_dev_stack_on_a_production_port_is_told() -> None:
-    stack = demo(Service("db", ports=(PortEntry(5432, "tcp", "5432"), PortEntry(5432, "tcp", "15432"), PortEntry(5432, "udp", "80"))))
+    stack = demo(
+        Service(
+            "db",
+            ports=(
+                PortEntry(5432, "tcp", "5432"),
+                PortEntry(5432, "tcp", "15432"),
+                PortEntry(5432, "udp", "80"),
+            ),
+        )
+    )
     assert dev_on_production_ports(stack, Allocation({5432: "postgres", 80: "nginx"})) == (
         Notice("production-port", "db", "port 5432 belongs to production's postgres"),
     )

@@ -13,7 +13,14 @@ from dartsctl.stack.containers import Container
 
 PORT = Endpoint(5000, "127.0.0.1")
 WANTED = {"web": [PORT]}
-WEB = Container("1", "demo-web-1", "web", "running", targets=((PORT, 80),), labels={"com.docker.compose.service": "web"})
+WEB = Container(
+    "1",
+    "demo-web-1",
+    "web",
+    "running",
+    targets=((PORT, 80),),
+    labels={"com.docker.compose.service": "web"},
+)
 HEARD = Listener("tcp", "127.0.0.1", 5000, "listen", pids=(7,))
 
 
@@ -21,10 +28,14 @@ def test_a_port_that_the_engine_lists_is_not_missing() -> None:
     assert unlisted(WANTED, [WEB]) == ()
 
 
-def test_a_running_container_without_its_port_lacks_it() -> None:  # EDGE 33
-    assert unlisted(WANTED, [replace(WEB, targets=())]) == (Loss("web", "demo-web-1", Lack.NOT_LISTED, PORT),)
+def test_a_running_container_without_its_port_lacks_it() -> None:  # edge-cases.md#33
+    assert unlisted(WANTED, [replace(WEB, targets=())]) == (
+        Loss("web", "demo-web-1", Lack.NOT_LISTED, PORT),
+    )
     other = replace(WEB, targets=((Endpoint(5000, "0.0.0.0"), 80),))
-    assert [one.endpoint for one in unlisted(WANTED, [other])] == [PORT], "another address is not the one that was wanted"
+    assert [one.endpoint for one in unlisted(WANTED, [other])] == [PORT], (
+        "another address is not the one that was wanted"
+    )
 
 
 def test_a_service_that_does_not_run_lacks_nothing_here() -> None:
@@ -49,9 +60,21 @@ def test_one_replica_with_the_port_is_enough() -> None:
         ([HEARD], set(), Lack.TAKEN),
         ([HEARD, replace(HEARD, pids=(8,), inode=2)], {8}, None),
     ],
-    ids=["proxy", "nobody visible", "wider", "inherited", "nobody", "only a closing connection", "elsewhere", "a stranger", "both"],
+    ids=[
+        "proxy",
+        "nobody visible",
+        "wider",
+        "inherited",
+        "nobody",
+        "only a closing connection",
+        "elsewhere",
+        "a stranger",
+        "both",
+    ],
 )
-def test_what_the_engine_lists_must_be_heard_by_the_engine(rows: list[Listener], engines: set[int], lack: Lack | None) -> None:  # EDGE 31
+def test_what_the_engine_lists_must_be_heard_by_the_engine(
+    rows: list[Listener], engines: set[int], lack: Lack | None
+) -> None:  # edge-cases.md#31
     found = unheard(WANTED, [WEB], rows, is_engines=engines.__contains__)
     assert [one.lack for one in found] == ([lack] if lack else [])
     assert all(one.pids == ((7,) if lack is Lack.TAKEN else ()) for one in found)
@@ -62,7 +85,9 @@ def test_a_udp_port_has_no_listener_but_a_socket() -> None:
     web = replace(WEB, targets=((place, 53),))
     row = Listener("udp", "0.0.0.0", 5353, "bound", pids=(7,))
     assert unheard({"web": [place]}, [web], [row], is_engines=bool) == ()
-    assert [one.lack for one in unheard({"web": [place]}, [web], [], is_engines=bool)] == [Lack.NO_LISTENER]
+    assert [one.lack for one in unheard({"web": [place]}, [web], [], is_engines=bool)] == [
+        Lack.NO_LISTENER
+    ]
 
 
 def test_ports_that_nobody_asked_for_are_not_looked_at() -> None:

@@ -9,7 +9,16 @@ from typing import Any
 
 import pytest
 
-from dartsctl.ports.remapping import FIRST, LAST, AnyMove, Move, NameMove, choose, override, still_fit
+from dartsctl.ports.remapping import (
+    FIRST,
+    LAST,
+    AnyMove,
+    Move,
+    NameMove,
+    choose,
+    override,
+    still_fit,
+)
 from dartsctl.stack import model as stack
 from dartsctl.stack.model import Stack
 
@@ -71,7 +80,15 @@ def test_the_same_port_moves_to_the_same_number_every_time() -> None:
     assert first is not None
     assert FIRST <= first <= LAST
     assert choose(5432, is_free=lambda _: True, avoid=()) == first
-    assert len({choose(port, is_free=lambda _: True, avoid=()) for port in (80, 443, 5000, 5432, 5672, 8080, 9443, 15672)}) == 8
+    assert (
+        len(
+            {
+                choose(port, is_free=lambda _: True, avoid=())
+                for port in (80, 443, 5000, 5432, 5672, 8080, 9443, 15672)
+            }
+        )
+        == 8
+    )
 
 
 def test_what_is_busy_or_to_be_avoided_is_passed_over() -> None:
@@ -88,7 +105,9 @@ def test_the_search_goes_round_and_ends() -> None:
 
 
 def test_compose_reads_the_override_as_exactly_these_moves(folder: Path, model: Stack) -> None:
-    after = apply(folder, model, Move("web", 80, "tcp", "8080", 18080), Move("web", 53, "udp", "5353", 18053))
+    after = apply(
+        folder, model, Move("web", 80, "tcp", "8080", 18080), Move("web", 53, "udp", "5353", 18053)
+    )
     before = entries(model, "web")
     changed = {"8080:80/tcp": "18080:80/tcp", "127.0.0.1:5353:53/udp": "127.0.0.1:18053:53/udp"}
     assert entries(after, "web") == [changed.get(entry, entry) for entry in before]
@@ -98,10 +117,16 @@ def test_compose_reads_the_override_as_exactly_these_moves(folder: Path, model: 
     assert after.services.keys() == model.services.keys()
 
 
-def test_addresses_protocols_ranges_and_ephemeral_ports_stay_as_they_are(folder: Path, model: Stack) -> None:
+def test_addresses_protocols_ranges_and_ephemeral_ports_stay_as_they_are(
+    folder: Path, model: Stack
+) -> None:
     after = apply(folder, model, Move("web", 80, "tcp", "8080", 18080))
-    assert [entry for entry in entries(after, "web") if "18080" not in entry] == [entry for entry in entries(model, "web") if "8080" not in entry]
-    assert {"[::1]:9000-9003:9000/tcp", "7000/tcp", "127.0.0.1:7001/tcp", "5353:53/tcp"} <= set(entries(after, "web"))
+    assert [entry for entry in entries(after, "web") if "18080" not in entry] == [
+        entry for entry in entries(model, "web") if "8080" not in entry
+    ]
+    assert {"[::1]:9000-9003:9000/tcp", "7000/tcp", "127.0.0.1:7001/tcp", "5353:53/tcp"} <= set(
+        entries(after, "web")
+    )
 
 
 def test_a_range_is_pinned_to_one_number(folder: Path, model: Stack) -> None:
@@ -110,7 +135,9 @@ def test_a_range_is_pinned_to_one_number(folder: Path, model: Stack) -> None:
 
 
 def test_several_services_move_in_one_file(folder: Path, model: Stack) -> None:
-    after = apply(folder, model, Move("web", 80, "tcp", "8080", 18080), Move("db", 6000, "tcp", "6000", 16000))
+    after = apply(
+        folder, model, Move("web", 80, "tcp", "8080", 18080), Move("db", 6000, "tcp", "6000", 16000)
+    )
     assert entries(after, "db") == ["16000:6000/tcp"]
     assert "18080:80/tcp" in entries(after, "web")
 
@@ -125,7 +152,9 @@ def test_a_container_name_is_given_up_alone_or_with_ports(folder: Path, model: S
 
 
 def test_the_override_says_how_to_get_rid_of_it(model: Stack) -> None:
-    assert "--reset-ports" in override(model, [Move("db", 6000, "tcp", "6000", 16000)]).splitlines()[0]
+    assert (
+        "--reset-ports" in override(model, [Move("db", 6000, "tcp", "6000", 16000)]).splitlines()[0]
+    )
 
 
 @pytest.mark.parametrize(
@@ -142,5 +171,7 @@ def test_the_override_says_how_to_get_rid_of_it(model: Stack) -> None:
         (NameMove("gone", "the-db"), False),
     ],
 )
-def test_a_move_fits_as_long_as_its_entry_stands_in_the_files(model: Stack, move: AnyMove, fits: bool) -> None:
+def test_a_move_fits_as_long_as_its_entry_stands_in_the_files(
+    model: Stack, move: AnyMove, fits: bool
+) -> None:
     assert still_fit([move], model.services) == ((move,) if fits else ())

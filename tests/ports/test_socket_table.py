@@ -69,7 +69,9 @@ def kernel_accepts(code: bytes, port: int) -> bool:
 @pytest.mark.parametrize("seed", range(20))
 def test_the_kernel_shows_exactly_the_ports_asked_for(seed: int) -> None:
     chance = random.Random(seed)
-    ports = {chance.choice([1, 80, 443, 65535, *range(5000, 5100)]) for _ in range(chance.randint(1, 60))}
+    ports = {
+        chance.choice([1, 80, 443, 65535, *range(5000, 5100)]) for _ in range(chance.randint(1, 60))
+    }
     code = bytecode(requests("tcp", ports)[0])
     assert kernel_admits(code)
     near = {port + step for port in ports for step in (-1, 0, 1)} | {0, 65535}
@@ -79,7 +81,13 @@ def test_the_kernel_shows_exactly_the_ports_asked_for(seed: int) -> None:
 def test_more_gaps_than_a_filter_can_hold_ask_for_all_between() -> None:
     code = bytecode(requests("tcp", range(1001, 65000, 2))[0])
     assert kernel_admits(code)
-    assert [kernel_accepts(code, port) for port in (1000, 1001, 1002, 64999, 65000)] == [False, True, True, True, False]
+    assert [kernel_accepts(code, port) for port in (1000, 1001, 1002, 64999, 65000)] == [
+        False,
+        True,
+        True,
+        True,
+        False,
+    ]
 
 
 # The answer
@@ -89,11 +97,29 @@ def message(kind: int, body: bytes) -> bytes:
     return struct.pack("=IHHII", 16 + len(body), kind, 2, 0, 0) + body + b"\0" * (-len(body) % 4)
 
 
-def row(family: int, state: int, port: int, address: str, *, uid: int = 1000, inode: int = 77, v6only: bool | None = None) -> bytes:
+def row(
+    family: int,
+    state: int,
+    port: int,
+    address: str,
+    *,
+    uid: int = 1000,
+    inode: int = 77,
+    v6only: bool | None = None,
+) -> bytes:
     packed = socket.inet_pton(family, address).ljust(16, b"\0")
-    body = struct.pack("=BBBB", family, state, 0, 0) + struct.pack("!HH", port, 0) + packed + b"\0" * 28 + struct.pack("=IIIII", 0, 0, 0, uid, inode)
+    body = (
+        struct.pack("=BBBB", family, state, 0, 0)
+        + struct.pack("!HH", port, 0)
+        + packed
+        + b"\0" * 28
+        + struct.pack("=IIIII", 0, 0, 0, uid, inode)
+    )
     shutdown = struct.pack("=HHB3x", 5, 8, 0)
-    return message(SOCK_DIAG, body + shutdown + (b"" if v6only is None else struct.pack("=HHB3x", 5, 11, v6only)))
+    return message(
+        SOCK_DIAG,
+        body + shutdown + (b"" if v6only is None else struct.pack("=HHB3x", 5, 11, v6only)),
+    )
 
 
 END = message(NLMSG_DONE, struct.pack("=i", 0))
@@ -104,7 +130,7 @@ def test_a_datagram_without_an_end_has_more_to_come() -> None:
     assert (rows, done) == ([Listener("tcp", "0.0.0.0", 80, "listen", None, 77, 1000)], False)
 
 
-def test_v6only_is_what_the_kernel_says_of_an_ipv6_socket() -> None:  # EDGE 2
+def test_v6only_is_what_the_kernel_says_of_an_ipv6_socket() -> None:  # edge-cases.md#2
     dual = row(socket.AF_INET6, 10, 80, "::", v6only=False)
     own = row(socket.AF_INET6, 10, 80, "::", v6only=True)
     silent = row(socket.AF_INET6, 1, 80, "::1")
@@ -162,10 +188,15 @@ LINES6 = """\
 """
 
 
-@pytest.mark.skipif(struct.pack("=H", 1) != b"\1\0", reason="the lines were recorded on a little-endian machine")
+@pytest.mark.skipif(
+    struct.pack("=H", 1) != b"\1\0", reason="the lines were recorded on a little-endian machine"
+)
 def test_the_text_table_gives_the_rows_of_the_ports_asked_for() -> None:
     assert list(proc_rows("tcp", frozenset({5000}), LINES.splitlines())) == [
         Listener("tcp", "127.0.0.1", 5000, "listen", None, 4711, 1000),
         Listener("tcp", "127.0.0.1", 5000, "closing", None, 0, None),
     ]
-    assert [one.address for one in proc_rows("tcp", frozenset({5000}), LINES6.splitlines())] == ["127.0.0.1", "::1"]
+    assert [one.address for one in proc_rows("tcp", frozenset({5000}), LINES6.splitlines())] == [
+        "127.0.0.1",
+        "::1",
+    ]

@@ -19,18 +19,29 @@ def planned(line: str, *, how: str = "auto", host: str = HOST) -> Handover | Non
         ("gunicorn app:app", "gunicorn --bind fd://{fd} app:app"),
         (".venv/bin/gunicorn -w 2 app:app", ".venv/bin/gunicorn --bind fd://{fd} -w 2 app:app"),
         ("python -m gunicorn app:app", "python -m gunicorn --bind fd://{fd} app:app"),
-        ("{python} -X dev -m gunicorn app:app", "{python} -X dev -m gunicorn --bind fd://{fd} app:app"),
+        (
+            "{python} -X dev -m gunicorn app:app",
+            "{python} -X dev -m gunicorn --bind fd://{fd} app:app",
+        ),
         ("uv run gunicorn app:app", "uv run gunicorn --bind fd://{fd} app:app"),
         ("env A=1 B=2 uvicorn app:app", "env A=1 B=2 uvicorn --fd {fd} app:app"),
-        ("python3.11 /venv/bin/hypercorn app:app", "python3.11 /venv/bin/hypercorn --bind fd://{fd} app:app"),
+        (
+            "python3.11 /venv/bin/hypercorn app:app",
+            "python3.11 /venv/bin/hypercorn --bind fd://{fd} app:app",
+        ),
         # the very address of the socket, in all its spellings
         ("gunicorn -b 127.0.0.1:5021 app:app", "gunicorn --bind fd://{fd} app:app"),
         ("gunicorn -blocalhost:5021 app:app", "gunicorn --bind fd://{fd} app:app"),
         ("gunicorn app:app --bind=127.0.0.1:5021", "gunicorn --bind fd://{fd} app:app"),
-        ("uvicorn app:app --host localhost --port 5021 --reload", "uvicorn --fd {fd} app:app --reload"),
+        (
+            "uvicorn app:app --host localhost --port 5021 --reload",
+            "uvicorn --fd {fd} app:app --reload",
+        ),
     ],
 )
-def test_a_server_that_takes_a_socket_is_told_its_descriptor_in_its_own_words(line: str, told: str) -> None:
+def test_a_server_that_takes_a_socket_is_told_its_descriptor_in_its_own_words(
+    line: str, told: str
+) -> None:
     assert takes_a_socket(tuple(line.split()), "auto")
     assert planned(line) == Handover(tuple(told.split()))
 
@@ -95,4 +106,6 @@ def test_the_settings_say_that_a_script_ends_in_werkzeugs_run() -> None:
 
 
 def test_an_ipv6_address_is_named_in_brackets() -> None:
-    assert planned("gunicorn -b [::1]:5021 app:app", host="::1") == Handover(("gunicorn", "--bind", "fd://{fd}", "app:app"))
+    assert planned("gunicorn -b [::1]:5021 app:app", host="::1") == Handover(
+        ("gunicorn", "--bind", "fd://{fd}", "app:app")
+    )

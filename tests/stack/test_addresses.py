@@ -7,7 +7,12 @@ import pytest
 from dartsctl.errors import UsageError
 from dartsctl.stack.addresses import ServiceAddress, fill
 
-WHERE = {"rabbitmq": (ServiceAddress("127.0.0.1", 15673, 5672), ServiceAddress("127.0.0.1", 25673, 15672))}
+WHERE = {
+    "rabbitmq": (
+        ServiceAddress("127.0.0.1", 15673, 5672),
+        ServiceAddress("127.0.0.1", 25673, 15672),
+    )
+}
 
 
 def filled(text: str, **environ: str) -> str | None:
@@ -34,7 +39,10 @@ def test_placeholders_are_filled_and_other_braces_stay(text: str, value: str) ->
 
 
 def test_a_variable_is_left_out_while_its_service_does_not_run() -> None:
-    assert fill({"A": "{postgres.host}", "B": "b"}, WHERE, ["rabbitmq", "postgres"], {}) == ({"B": "b"}, ("A",))
+    assert fill({"A": "{postgres.host}", "B": "b"}, WHERE, ["rabbitmq", "postgres"], {}) == (
+        {"B": "b"},
+        ("A",),
+    )
 
 
 def test_without_services_every_service_counts_as_not_running() -> None:
@@ -46,11 +54,17 @@ def test_without_services_every_service_counts_as_not_running() -> None:
     [
         ("{rabbit.host}", "the dev stack has no service 'rabbit'", "did you mean rabbitmq?"),
         ("{prot}", "nothing is filled in for {prot}", "did you mean {port}?"),
-        ("{message}", "nothing is filled in for {message}", "write {{message}} for the text itself"),
+        (
+            "{message}",
+            "nothing is filled in for {message}",
+            "write {{message}} for the text itself",
+        ),
         ("{env.MISSING}", "the variable MISSING is not set", "export MISSING=..."),
     ],
 )
-def test_an_unknown_name_is_an_error_with_the_nearest_one(text: str, message: str, hint: str) -> None:
+def test_an_unknown_name_is_an_error_with_the_nearest_one(
+    text: str, message: str, hint: str
+) -> None:
     with pytest.raises(UsageError) as error:
         filled(text)
     assert error.value.message == f"[server.env] NAME: {message}"

@@ -1,4 +1,4 @@
-"""Addresses, endpoints and port bindings: spelling, and who excludes whom (PORTS.md 1.2 to 1.4)."""
+"""Addresses, endpoints and port bindings: spelling, and who excludes whom (engine-rules.md#host-sockets to 1.4)."""
 
 from __future__ import annotations
 
@@ -23,11 +23,25 @@ from dartsctl.stack.bindings import Endpoint, PortBinding, Protocol, normal_addr
         ("::1.2.3.4", "::1.2.3.4"),
     ],
 )
-def test_an_address_has_one_spelling(text: str, address: str) -> None:  # EDGE 50
+def test_an_address_has_one_spelling(text: str, address: str) -> None:  # edge-cases.md#50
     assert normal_address(text) == address
 
 
-@pytest.mark.parametrize("text", ["", "localhost", "1.2.3", "1.2.3.4.5", "256.0.0.1", "fe80::1%eth0", "[::1", "::1]", "127.0.0.1:80", ":::"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "localhost",
+        "1.2.3",
+        "1.2.3.4.5",
+        "256.0.0.1",
+        "fe80::1%eth0",
+        "[::1",
+        "::1]",
+        "127.0.0.1:80",
+        ":::",
+    ],
+)
 def test_what_is_no_address_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not an IP address"):
         normal_address(text)
@@ -55,7 +69,7 @@ def test_an_endpoint_reads_as_the_engine_writes_it(endpoint: Endpoint, text: str
     assert str(endpoint) == text
 
 
-# PORTS.md 1.3 with the column and row of IF6 from ENGINES.md section 2: X where two containers cannot both have the single address.
+# engine-rules.md#other-containers with the column and row of IF6 from engine-rules.md#versions: X where two containers cannot both have the single address.
 
 ADDRESSES = ("0.0.0.0", "127.0.0.1", "192.0.2.2", "::", "::1", "fd00::2")
 EXCLUDES = {
@@ -66,21 +80,31 @@ EXCLUDES = {
     "::1": "- - - X X -",
     "fd00::2": "- - - X - X",
 }
-CELLS = [(one, other, cell == "X") for one, row in EXCLUDES.items() for other, cell in zip(ADDRESSES, row.split(), strict=True)]
+CELLS = [
+    (one, other, cell == "X")
+    for one, row in EXCLUDES.items()
+    for other, cell in zip(ADDRESSES, row.split(), strict=True)
+]
 
 
 @pytest.mark.parametrize("protocol", ["tcp", "udp"])
 @pytest.mark.parametrize(("one", "other", "excluded"), CELLS)
-def test_two_containers_exclude_each_other_where_the_addresses_meet(one: str, other: str, excluded: bool, protocol: Protocol) -> None:  # EDGE 5
+def test_two_containers_exclude_each_other_where_the_addresses_meet(
+    one: str, other: str, excluded: bool, protocol: Protocol
+) -> None:  # edge-cases.md#5
     assert Endpoint(5000, one, protocol).excludes(Endpoint(5000, other, protocol)) is excluded
 
 
 @pytest.mark.parametrize(
     "other",
-    [Endpoint(5000, "0.0.0.0", "udp"), Endpoint(5000, "0.0.0.0", "sctp"), Endpoint(5001, "0.0.0.0")],
+    [
+        Endpoint(5000, "0.0.0.0", "udp"),
+        Endpoint(5000, "0.0.0.0", "sctp"),
+        Endpoint(5001, "0.0.0.0"),
+    ],
     ids=["udp", "sctp", "next port"],
 )
-def test_another_protocol_or_port_is_never_in_the_way(other: Endpoint) -> None:  # EDGE 6
+def test_another_protocol_or_port_is_never_in_the_way(other: Endpoint) -> None:  # edge-cases.md#6
     assert not Endpoint(5000, "0.0.0.0").excludes(other)
     assert not other.excludes(Endpoint(5000, "0.0.0.0"))
 
@@ -97,7 +121,11 @@ def test_a_fixed_port_is_a_range_of_one() -> None:
 
 def test_a_range_holds_both_ends() -> None:
     span = wanted(5000, 5002, "127.0.0.1")
-    assert (span.is_range, span.published, list(span.numbers)) == (True, "5000-5002", [5000, 5001, 5002])
+    assert (span.is_range, span.published, list(span.numbers)) == (
+        True,
+        "5000-5002",
+        [5000, 5001, 5002],
+    )
 
 
 @pytest.mark.parametrize(
@@ -112,8 +140,19 @@ def test_a_range_holds_both_ends() -> None:
         (wanted(5000, 5009, "127.0.0.1"), wanted(5005, 5019, "192.0.2.2"), False),
         (wanted(5000, 5000, "0.0.0.0"), wanted(5000, 5000, "0.0.0.0", protocol="udp"), False),
     ],
-    ids=["families meet", "families differ", "ports differ", "range ends on it", "ranges touch not", "ranges meet", "addresses differ", "protocols"],
+    ids=[
+        "families meet",
+        "families differ",
+        "ports differ",
+        "range ends on it",
+        "ranges touch not",
+        "ranges meet",
+        "addresses differ",
+        "protocols",
+    ],
 )
-def test_two_bindings_may_exclude_each_other_where_a_number_and_an_address_meet(one: PortBinding, other: PortBinding, may: bool) -> None:
+def test_two_bindings_may_exclude_each_other_where_a_number_and_an_address_meet(
+    one: PortBinding, other: PortBinding, may: bool
+) -> None:
     assert one.may_exclude(other) is may
     assert other.may_exclude(one) is may

@@ -26,14 +26,23 @@ FIRST = 21000
 ANY = ("0.0.0.0", "::")
 
 
-def entries(first: int, count: int, *, target: int = 0, protocol: Protocol = "tcp", host_ip: str = "") -> list[PortEntry]:
+def entries(
+    first: int, count: int, *, target: int = 0, protocol: Protocol = "tcp", host_ip: str = ""
+) -> list[PortEntry]:
     """What Compose makes of `first-last:target-...`."""
-    return [PortEntry((target or first) + step, protocol, str(first + step), host_ip) for step in range(count)]
+    return [
+        PortEntry((target or first) + step, protocol, str(first + step), host_ip)
+        for step in range(count)
+    ]
 
 
 def test_a_run_of_entries_is_one_block() -> None:
     (block,) = blocks.fold(entries(49152, 16384, protocol="udp"))
-    assert (block.span, block.count, str(block)) == ((49152, 65535), 16384, "49152-65535:49152-65535/udp")
+    assert (block.span, block.count, str(block)) == (
+        (49152, 65535),
+        16384,
+        "49152-65535:49152-65535/udp",
+    )
 
 
 @pytest.mark.parametrize(
@@ -44,18 +53,38 @@ def test_a_run_of_entries_is_one_block() -> None:
         [replace(entry, published=f"{FIRST}-{FIRST + 9}") for entry in entries(FIRST, 20)],
         [replace(entry, published="") for entry in entries(FIRST, 20)],
         [entry for number, entry in enumerate(entries(FIRST, 20)) if number % 5],
-        [replace(entry, protocol="udp" if number % 2 else "tcp") for number, entry in enumerate(entries(FIRST, 20))],
-        [replace(entry, host_ip="127.0.0.1" if number % 3 else "") for number, entry in enumerate(entries(FIRST, 20))],
+        [
+            replace(entry, protocol="udp" if number % 2 else "tcp")
+            for number, entry in enumerate(entries(FIRST, 20))
+        ],
+        [
+            replace(entry, host_ip="127.0.0.1" if number % 3 else "")
+            for number, entry in enumerate(entries(FIRST, 20))
+        ],
     ],
-    ids=["too short", "one target", "ranges", "ephemeral", "gaps", "protocols in turn", "addresses in turn"],
+    ids=[
+        "too short",
+        "one target",
+        "ranges",
+        "ephemeral",
+        "gaps",
+        "protocols in turn",
+        "addresses in turn",
+    ],
 )
 def test_other_entries_stay_as_they_are(broken: list[PortEntry]) -> None:
     assert blocks.fold(broken) == broken
 
 
 def test_two_blocks_side_by_side_stay_two() -> None:
-    found = blocks.fold([*entries(FIRST, 10), *entries(FIRST + 10, 10, target=80), PortEntry(80, "tcp", "8080")])
-    assert [str(entry) for entry in found] == ["21000-21009:21000-21009/tcp", "21010-21019:80-89/tcp", "8080:80/tcp"]
+    found = blocks.fold(
+        [*entries(FIRST, 10), *entries(FIRST + 10, 10, target=80), PortEntry(80, "tcp", "8080")]
+    )
+    assert [str(entry) for entry in found] == [
+        "21000-21009:21000-21009/tcp",
+        "21010-21019:80-89/tcp",
+        "8080:80/tcp",
+    ]
 
 
 def test_a_block_is_cut_at_the_edges_inside_it() -> None:
@@ -75,7 +104,9 @@ def test_marks_end_where_they_change() -> None:
 # --- verdicts -----------------------------------------------------------------------------------------------------------------
 
 
-def judged(stack: Stack, engine: Engine, kernel: FakeKernel, containers: Sequence[Container] = ()) -> tuple[Finding, ...]:
+def judged(
+    stack: Stack, engine: Engine, kernel: FakeKernel, containers: Sequence[Container] = ()
+) -> tuple[Finding, ...]:
     convergence = converge(stack, containers, dict.fromkeys(stack.services, "same"))
     wanted = published(stack, engine)
     new, held = needed(wanted.bindings, convergence)
@@ -90,7 +121,11 @@ def judged(stack: Stack, engine: Engine, kernel: FakeKernel, containers: Sequenc
 
 
 def demo(*services: Service) -> Stack:
-    return Stack("demo", {service.name: service for service in services}, {"default": Network("demo_default")})
+    return Stack(
+        "demo",
+        {service.name: service for service in services},
+        {"default": Network("demo_default")},
+    )
 
 
 def shown(found: Sequence[Finding]) -> list[tuple[str, str]]:
@@ -98,21 +133,35 @@ def shown(found: Sequence[Finding]) -> list[tuple[str, str]]:
 
 
 def test_one_busy_number_splits_the_block_and_its_neighbours_stay_free() -> None:
-    kernel = FakeKernel({Endpoint(FIRST + 50, "0.0.0.0"): Probe.IN_USE}, [listening("0.0.0.0", FIRST + 50)], complete=True)
-    found = judged(demo(Service("turn", ports=tuple(entries(FIRST, 100)))), Engine("28.5.2"), kernel)
+    kernel = FakeKernel(
+        {Endpoint(FIRST + 50, "0.0.0.0"): Probe.IN_USE},
+        [listening("0.0.0.0", FIRST + 50)],
+        complete=True,
+    )
+    found = judged(
+        demo(Service("turn", ports=tuple(entries(FIRST, 100)))), Engine("28.5.2"), kernel
+    )
     assert shown(found) == [("21000-21049", "free"), ("21050", "conflict"), ("21051-21099", "free")]
 
 
 def test_a_free_block_asks_the_kernel_as_often_as_one_port() -> None:
     kernel = FakeKernel(complete=True)
-    found = judged(demo(Service("turn", ports=tuple(entries(49152, 16384, protocol="udp")))), Engine("28.5.2"), kernel)
+    found = judged(
+        demo(Service("turn", ports=tuple(entries(49152, 16384, protocol="udp")))),
+        Engine("28.5.2"),
+        kernel,
+    )
     assert shown(found) == [("49152-65535", "free")]
     assert len(kernel.asked) == len(ANY)
 
 
 def test_a_large_range_asks_only_about_the_numbers_in_use() -> None:
-    kernel = FakeKernel({Endpoint(30005, "0.0.0.0"): Probe.IN_USE}, [listening("0.0.0.0", 30005)], complete=True)
-    (found,) = judged(demo(Service("web", ports=(PortEntry(80, "tcp", "30000-39999"),))), Engine("28.5.2"), kernel)
+    kernel = FakeKernel(
+        {Endpoint(30005, "0.0.0.0"): Probe.IN_USE}, [listening("0.0.0.0", 30005)], complete=True
+    )
+    (found,) = judged(
+        demo(Service("web", ports=(PortEntry(80, "tcp", "30000-39999"),))), Engine("28.5.2"), kernel
+    )
     assert (found.verdict, found.note) == (Verdict.FREE, "partly busy: 1 of 10000 numbers")
     assert len(kernel.asked) == 2 * len(ANY)
 
@@ -128,19 +177,33 @@ def test_a_block_that_another_stack_has_is_one_conflict() -> None:
     rows = [listening(endpoint.address, endpoint.port, v6only=True) for endpoint in taken]
     kernel = FakeKernel(dict.fromkeys(taken, Probe.IN_USE), rows, complete=True)
     other = container("other", "turn", *taken)
-    (found,) = judged(demo(Service("turn", ports=tuple(entries(FIRST, 100)))), Engine("28.5.2"), kernel, [other])
+    (found,) = judged(
+        demo(Service("turn", ports=tuple(entries(FIRST, 100)))), Engine("28.5.2"), kernel, [other]
+    )
     assert found.verdict is Verdict.CONFLICT
     assert found.conflict is not None
-    assert (found.binding.published, len(found.conflict.endpoints), len(found.conflict.holders)) == ("21000-21099", 200, 1)
+    assert (
+        found.binding.published,
+        len(found.conflict.endpoints),
+        len(found.conflict.holders),
+    ) == ("21000-21099", 200, 1)
 
 
 def test_an_address_that_is_not_here_is_missing_for_the_whole_block() -> None:
-    missing = dict.fromkeys((Endpoint(FIRST + step, "198.51.100.7") for step in range(20)), Probe.NO_SUCH_ADDRESS)
+    missing = dict.fromkeys(
+        (Endpoint(FIRST + step, "198.51.100.7") for step in range(20)), Probe.NO_SUCH_ADDRESS
+    )
     (found,) = judged(
-        demo(Service("turn", ports=tuple(entries(FIRST, 20, host_ip="198.51.100.7")))), Engine("28.5.2"), FakeKernel(missing, complete=True)
+        demo(Service("turn", ports=tuple(entries(FIRST, 20, host_ip="198.51.100.7")))),
+        Engine("28.5.2"),
+        FakeKernel(missing, complete=True),
     )
     assert found.conflict is not None
-    assert (found.binding.published, found.conflict.reason.name, len(found.conflict.endpoints)) == ("21000-21019", "NO_SUCH_ADDRESS", 20)
+    assert (found.binding.published, found.conflict.reason.name, len(found.conflict.endpoints)) == (
+        "21000-21019",
+        "NO_SUCH_ADDRESS",
+        20,
+    )
 
 
 # Every number by itself: the same stack with the entries of its blocks in an order that cannot be folded
@@ -158,12 +221,31 @@ def random_stack(dice: random.Random) -> Stack:
             match dice.choice(("block", "block", "port", "range")):
                 case "block":
                     target = dice.choice((first, 80))
-                    ports += entries(first, count, target=target, protocol=protocol, host_ip=dice.choice(ADDRESSES))
+                    ports += entries(
+                        first,
+                        count,
+                        target=target,
+                        protocol=protocol,
+                        host_ip=dice.choice(ADDRESSES),
+                    )
                 case "port":
-                    ports.append(PortEntry(dice.choice((80, first)), protocol, str(first), dice.choice(ADDRESSES)))
+                    ports.append(
+                        PortEntry(
+                            dice.choice((80, first)), protocol, str(first), dice.choice(ADDRESSES)
+                        )
+                    )
                 case _:
-                    ports.append(PortEntry(80, protocol, f"{first}-{first + dice.randrange(1, 14)}", dice.choice(ADDRESSES)))
-        services.append(Service(name, replicas=dice.choice((1, 1, 1, 2)), ports=tuple(dict.fromkeys(ports))))
+                    ports.append(
+                        PortEntry(
+                            80,
+                            protocol,
+                            f"{first}-{first + dice.randrange(1, 14)}",
+                            dice.choice(ADDRESSES),
+                        )
+                    )
+        services.append(
+            Service(name, replicas=dice.choice((1, 1, 1, 2)), ports=tuple(dict.fromkeys(ports)))
+        )
     return demo(*services)
 
 
@@ -175,19 +257,56 @@ def random_host(dice: random.Random, *, complete: bool) -> tuple[FakeKernel, lis
         first, count = FIRST + dice.randrange(20), dice.randrange(1, 15)
         protocol: Protocol = dice.choice(("tcp", "udp"))
         places = dice.choice((ANY, ("127.0.0.1",), ("0.0.0.0",)))
-        held = [Endpoint(port, place, protocol) for port in range(first, first + count) for place in places]
-        rows += [Listener(one.protocol, one.address, one.port, "listen" if protocol == "tcp" else "bound", True) for one in held]
+        held = [
+            Endpoint(port, place, protocol)
+            for port in range(first, first + count)
+            for place in places
+        ]
+        rows += [
+            Listener(
+                one.protocol,
+                one.address,
+                one.port,
+                "listen" if protocol == "tcp" else "bound",
+                True,
+            )
+            for one in held
+        ]
         project, service = dice.choice((("other", "x"), ("demo", "a"), ("demo", "gone")))
-        containers.append(container(project, service, *held, number=number + 1, config_hash=dice.choice(("same", "old"))))
+        containers.append(
+            container(
+                project, service, *held, number=number + 1, config_hash=dice.choice(("same", "old"))
+            )
+        )
     for _ in range(dice.choice((0, 1, 3, 6))):
         address = dice.choice(("0.0.0.0", "127.0.0.1", "::", "::1"))
         v6only = dice.choice((True, False)) if ":" in address else None
         if dice.random() < 0.5:
-            rows.append(Listener("udp", address, FIRST + dice.randrange(24), "bound", v6only, inode=len(rows) + 1))
+            rows.append(
+                Listener(
+                    "udp", address, FIRST + dice.randrange(24), "bound", v6only, inode=len(rows) + 1
+                )
+            )
         else:
-            rows.append(Listener("tcp", address, FIRST + dice.randrange(24), "listen", v6only, inode=len(rows) + 1))
-    asked = [Endpoint(port, one, two) for port in range(FIRST, FIRST + 40) for one in (*ADDRESSES[2:], "192.0.2.2") for two in ("tcp", "udp")]
-    answers = {endpoint: Probe.IN_USE for endpoint in asked if any(row.overlaps(endpoint) for row in rows)}
+            rows.append(
+                Listener(
+                    "tcp",
+                    address,
+                    FIRST + dice.randrange(24),
+                    "listen",
+                    v6only,
+                    inode=len(rows) + 1,
+                )
+            )
+    asked = [
+        Endpoint(port, one, two)
+        for port in range(FIRST, FIRST + 40)
+        for one in (*ADDRESSES[2:], "192.0.2.2")
+        for two in ("tcp", "udp")
+    ]
+    answers = {
+        endpoint: Probe.IN_USE for endpoint in asked if any(row.overlaps(endpoint) for row in rows)
+    }
     return FakeKernel(answers, rows, complete=complete), containers
 
 
@@ -196,10 +315,19 @@ def by_number(found: Sequence[Finding]) -> dict[object, object]:
     result: dict[object, object] = {}
     for finding in found:
         holders = finding.conflict.holders if finding.conflict else ()
-        who = frozenset(holder.service if isinstance(holder, SameStack) else holder for holder in holders)
+        who = frozenset(
+            holder.service if isinstance(holder, SameStack) else holder for holder in holders
+        )
         reason = finding.conflict.reason if finding.conflict else None
         for single in finding.binding.singles():
-            key = (single.service, single.replica, single.target, single.protocol, single.published, frozenset(single.addresses))
+            key = (
+                single.service,
+                single.replica,
+                single.target,
+                single.protocol,
+                single.published,
+                frozenset(single.addresses),
+            )
             assert key not in result
             result[key] = (finding.verdict, reason, who, finding.note.partition(":")[0])
     return result
@@ -223,6 +351,8 @@ def test_a_block_gets_the_verdicts_of_its_numbers(version: str, complete: bool) 
         stack = random_stack(dice)
         kernel, containers = random_host(dice, complete=complete)
         folded = by_number(judged(stack, Engine(version), kernel, containers))
-        assert folded == by_number(judged(unfolded(stack), Engine(version), kernel, containers)), f"seed {seed}"
+        assert folded == by_number(judged(unfolded(stack), Engine(version), kernel, containers)), (
+            f"seed {seed}"
+        )
         met |= {value[0] for value in folded.values() if isinstance(value, tuple)}
     assert met == set(Verdict)

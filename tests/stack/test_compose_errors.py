@@ -1,4 +1,4 @@
-"""Error texts as Compose and the engines really write them: PORTS.md 3 and 5, ENGINES.md 6, the table at the end of EDGE-CASES.md."""
+"""Error texts as Compose and the engines really write them: engine-rules.md#error-texts, engine-rules.md#compose-config, engine-rules.md#error-texts, the table at the end of EDGE-CASES.md."""
 
 from __future__ import annotations
 
@@ -8,7 +8,13 @@ from pathlib import Path
 import pytest
 
 from dartsctl.stack.bindings import Endpoint
-from dartsctl.stack.compose_errors import classify, config_hint, plain, unset_variables, without_env_text
+from dartsctl.stack.compose_errors import (
+    classify,
+    config_hint,
+    plain,
+    unset_variables,
+    without_env_text,
+)
 
 ID = "a44463d6bdeb4bf4bc9aca91686b8f1296ce2a1c8e0c7c8cb7f78027102cdf96"
 DRIVER = f"driver failed programming external connectivity on endpoint demo-a-1 ({ID}): "
@@ -25,56 +31,142 @@ FORBIDDEN = (
     ("text", "kind", "endpoint"),
     [
         # 20.10 and 26.1
-        (OLD + PROXY + "listen tcp4 0.0.0.0:21201: bind: address already in use", "port", Endpoint(21201, "0.0.0.0")),
-        (OLD + PROXY + "listen tcp6 [::]:21201: bind: address already in use", "port", Endpoint(21201, "::")),
-        (OLD + PROXY + "listen tcp6 [::1]:21201: bind: address already in use", "port", Endpoint(21201, "::1")),
-        (OLD + PROXY + "listen udp4 0.0.0.0:53: bind: address already in use", "port", Endpoint(53, "0.0.0.0", "udp")),
-        (OLD + PROXY + "listen udp6 [::]:53: bind: address already in use", "port", Endpoint(53, "::", "udp")),
-        (OLD + "Bind for 0.0.0.0:21203 failed: port is already allocated", "port", Endpoint(21203, "0.0.0.0")),
-        (OLD + "Bind for 127.0.0.1:21203 failed: port is already allocated", "port", Endpoint(21203, "127.0.0.1")),
-        (OLD + "Bind for :::21203 failed: port is already allocated", "port", Endpoint(21203, "::")),
+        (
+            OLD + PROXY + "listen tcp4 0.0.0.0:21201: bind: address already in use",
+            "port",
+            Endpoint(21201, "0.0.0.0"),
+        ),
+        (
+            OLD + PROXY + "listen tcp6 [::]:21201: bind: address already in use",
+            "port",
+            Endpoint(21201, "::"),
+        ),
+        (
+            OLD + PROXY + "listen tcp6 [::1]:21201: bind: address already in use",
+            "port",
+            Endpoint(21201, "::1"),
+        ),
+        (
+            OLD + PROXY + "listen udp4 0.0.0.0:53: bind: address already in use",
+            "port",
+            Endpoint(53, "0.0.0.0", "udp"),
+        ),
+        (
+            OLD + PROXY + "listen udp6 [::]:53: bind: address already in use",
+            "port",
+            Endpoint(53, "::", "udp"),
+        ),
+        (
+            OLD + "Bind for 0.0.0.0:21203 failed: port is already allocated",
+            "port",
+            Endpoint(21203, "0.0.0.0"),
+        ),
+        (
+            OLD + "Bind for 127.0.0.1:21203 failed: port is already allocated",
+            "port",
+            Endpoint(21203, "127.0.0.1"),
+        ),
+        (
+            OLD + "Bind for :::21203 failed: port is already allocated",
+            "port",
+            Endpoint(21203, "::"),
+        ),
         (OLD + "all ports are allocated", "port", None),
-        (OLD + PROXY + "listen tcp4 10.9.9.9:21204: bind: cannot assign requested address", "address", Endpoint(21204, "10.9.9.9")),
+        (
+            OLD + PROXY + "listen tcp4 10.9.9.9:21204: bind: cannot assign requested address",
+            "address",
+            Endpoint(21204, "10.9.9.9"),
+        ),
         (OLD + PROXY + "protocol not supported", "unsupported", None),
         # 28
         (
-            NEW + "failed to bind host port for 0.0.0.0:21000:172.28.0.2:80/tcp: address already in use",
+            NEW
+            + "failed to bind host port for 0.0.0.0:21000:172.28.0.2:80/tcp: address already in use",
             "port",
             Endpoint(21000, "0.0.0.0"),
         ),
-        (NEW + "failed to bind host port for [::]:21000:172.28.0.2:80/tcp: address already in use", "port", Endpoint(21000, "::")),
-        (NEW + "failed to bind host port for [::1]:21000:172.28.0.2:80/udp: address already in use", "port", Endpoint(21000, "::1", "udp")),
         (
-            NEW + "failed to bind host port 21002 for 0.0.0.0:21002-21004:172.28.0.2:80/tcp: address already in use",
+            NEW
+            + "failed to bind host port for [::]:21000:172.28.0.2:80/tcp: address already in use",
+            "port",
+            Endpoint(21000, "::"),
+        ),
+        (
+            NEW
+            + "failed to bind host port for [::1]:21000:172.28.0.2:80/udp: address already in use",
+            "port",
+            Endpoint(21000, "::1", "udp"),
+        ),
+        (
+            NEW
+            + "failed to bind host port 21002 for 0.0.0.0:21002-21004:172.28.0.2:80/tcp: address already in use",
             "port",
             Endpoint(21002, "0.0.0.0"),
         ),
         (
-            NEW + "failed to bind host port for 10.9.9.9:21000:172.28.0.2:80/tcp: cannot assign requested address",
+            NEW
+            + "failed to bind host port for 10.9.9.9:21000:172.28.0.2:80/tcp: cannot assign requested address",
             "address",
             Endpoint(21000, "10.9.9.9"),
         ),
-        (NEW + "failed to bind host port for [fe80::1]:21000:172.28.0.2:80/tcp: invalid argument", "address", Endpoint(21000, "fe80::1")),
+        (
+            NEW
+            + "failed to bind host port for [fe80::1]:21000:172.28.0.2:80/tcp: invalid argument",
+            "address",
+            Endpoint(21000, "fe80::1"),
+        ),
         (NEW + "failed to listen on TCP socket: address already in use", "port", None),
-        (NEW + "Bind for 0.0.0.0:21000 failed: port is already allocated", "port", Endpoint(21000, "0.0.0.0")),
-        (NEW + "Bind for ::1:21000 failed: port is already allocated", "port", Endpoint(21000, "::1")),
-        (NEW + "Bind for fd00::2:21000 failed: port is already allocated", "port", Endpoint(21000, "fd00::2")),
+        (
+            NEW + "Bind for 0.0.0.0:21000 failed: port is already allocated",
+            "port",
+            Endpoint(21000, "0.0.0.0"),
+        ),
+        (
+            NEW + "Bind for ::1:21000 failed: port is already allocated",
+            "port",
+            Endpoint(21000, "::1"),
+        ),
+        (
+            NEW + "Bind for fd00::2:21000 failed: port is already allocated",
+            "port",
+            Endpoint(21000, "fd00::2"),
+        ),
         (NEW + "all ports are allocated", "port", None),
-        (NEW + "error starting userland proxy: failed to listen on 0.0.0.0:21000: protocol not supported", "unsupported", None),
+        (
+            NEW
+            + "error starting userland proxy: failed to listen on 0.0.0.0:21000: protocol not supported",
+            "unsupported",
+            None,
+        ),
         # 29
-        (NEW + "failed to bind host port 0.0.0.0:21000/tcp: address already in use", "port", Endpoint(21000, "0.0.0.0")),
+        (
+            NEW + "failed to bind host port 0.0.0.0:21000/tcp: address already in use",
+            "port",
+            Endpoint(21000, "0.0.0.0"),
+        ),
         (NEW + "failed to listen on tcp socket: address already in use", "port", None),
     ],
 )
-def test_a_bind_failure_of_an_engine_on_linux(text: str, kind: str, endpoint: Endpoint | None) -> None:
+def test_a_bind_failure_of_an_engine_on_linux(
+    text: str, kind: str, endpoint: Endpoint | None
+) -> None:
     failure = classify(text)
-    assert (failure.kind, failure.endpoint, failure.container, failure.raw) == (kind, endpoint, "demo-a-1", text)
+    assert (failure.kind, failure.endpoint, failure.container, failure.raw) == (
+        kind,
+        endpoint,
+        "demo-a-1",
+        text,
+    )
 
 
 @pytest.mark.parametrize(
     ("text", "kind", "endpoint"),
     [
-        ("failed to bind port 0.0.0.0:5000/tcp: Error starting userland proxy: address already in use", "port", Endpoint(5000, "0.0.0.0")),
+        (
+            "failed to bind port 0.0.0.0:5000/tcp: Error starting userland proxy: address already in use",
+            "port",
+            Endpoint(5000, "0.0.0.0"),
+        ),
         (
             "Ports are not available: exposing port TCP 0.0.0.0:5000 -> 127.0.0.1:0: listen tcp 0.0.0.0:5000: bind: address already in use",
             "port",
@@ -95,9 +187,17 @@ def test_a_bind_failure_of_an_engine_on_linux(text: str, kind: str, endpoint: En
             "port",
             Endpoint(5000, "0.0.0.0"),
         ),
-        ("driver failed programming external connectivity: Failed to bind: EADDRINUSE", "port", None),
+        (
+            "driver failed programming external connectivity: Failed to bind: EADDRINUSE",
+            "port",
+            None,
+        ),
         ("unexpected error (Failure EADDRINUSE)", "port", None),
-        ("HNS failed with error : The process cannot access the file because it is being used by another process.", "port", None),
+        (
+            "HNS failed with error : The process cannot access the file because it is being used by another process.",
+            "port",
+            None,
+        ),
         ("unable to find a node with port 5000 available", "port", None),
         (
             PROXY
@@ -105,9 +205,21 @@ def test_a_bind_failure_of_an_engine_on_linux(text: str, kind: str, endpoint: En
             "privileged",
             Endpoint(80, "0.0.0.0"),
         ),
-        (OLD + PROXY + "listen tcp4 0.0.0.0:80: bind: permission denied", "privileged", Endpoint(80, "0.0.0.0")),
-        (NEW + "failed to bind host port for 0.0.0.0:80:172.28.0.2:80/tcp: permission denied", "privileged", Endpoint(80, "0.0.0.0")),
-        (OLD + PROXY + "listen tcp6 [::]:80: socket: address family not supported by protocol", "unsupported", Endpoint(80, "::")),
+        (
+            OLD + PROXY + "listen tcp4 0.0.0.0:80: bind: permission denied",
+            "privileged",
+            Endpoint(80, "0.0.0.0"),
+        ),
+        (
+            NEW + "failed to bind host port for 0.0.0.0:80:172.28.0.2:80/tcp: permission denied",
+            "privileged",
+            Endpoint(80, "0.0.0.0"),
+        ),
+        (
+            OLD + PROXY + "listen tcp6 [::]:80: socket: address family not supported by protocol",
+            "unsupported",
+            Endpoint(80, "::"),
+        ),
     ],
     ids=[
         "newer engine",
@@ -125,33 +237,76 @@ def test_a_bind_failure_of_an_engine_on_linux(text: str, kind: str, endpoint: En
         "ipv6 off",
     ],
 )
-def test_a_bind_failure_elsewhere(text: str, kind: str, endpoint: Endpoint | None) -> None:  # EDGE 17, 44, 45, 46
+def test_a_bind_failure_elsewhere(
+    text: str, kind: str, endpoint: Endpoint | None
+) -> None:  # edge-cases.md#17, edge-cases.md#44, edge-cases.md#45, edge-cases.md#46
     assert (classify(text).kind, classify(text).endpoint) == (kind, endpoint)
 
 
-def test_windows_excluded_ranges_are_told_from_a_port_in_use() -> None:  # EDGE 46
+def test_windows_excluded_ranges_are_told_from_a_port_in_use() -> None:  # edge-cases.md#46
     assert "excludedportrange" in classify(FORBIDDEN).sentence
-    assert "excludedportrange" not in classify("listen tcp 0.0.0.0:5000: bind: Only one usage of each socket address").sentence
+    assert (
+        "excludedportrange"
+        not in classify(
+            "listen tcp 0.0.0.0:5000: bind: Only one usage of each socket address"
+        ).sentence
+    )
 
 
 @pytest.mark.parametrize(
     ("text", "kind"),
     [
-        ("Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?", "engine"),
-        ("unable to get image 'busybox:local': Cannot connect to the Docker daemon at unix:///x.sock. Is the docker daemon running?", "engine"),
-        ("permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock: Get ...", "engine"),
-        ("error during connect: Get http://host:2375/v1.47/info: dial tcp: lookup host: no such host", "engine"),
-        ("unable to get image 'nope:1': Error response from daemon: No such image: nope:1", "image"),
-        ("Error response from daemon: pull access denied for nope, repository does not exist or may require 'docker login'", "image"),
-        ("Error response from daemon: manifest for busybox:none not found: manifest unknown: manifest unknown", "image"),
-        ('Error response from daemon: failed to resolve reference "docker.io/library/nope:1": not found', "image"),
-        ("Error response from daemon: cannot start a paused container, try unpause instead", "paused"),
-        ('Error response from daemon: Conflict. The container name "/front" is already in use by container "0123".', "name"),
+        (
+            "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?",
+            "engine",
+        ),
+        (
+            "unable to get image 'busybox:local': Cannot connect to the Docker daemon at unix:///x.sock. Is the docker daemon running?",
+            "engine",
+        ),
+        (
+            "permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock: Get ...",
+            "engine",
+        ),
+        (
+            "error during connect: Get http://host:2375/v1.47/info: dial tcp: lookup host: no such host",
+            "engine",
+        ),
+        (
+            "unable to get image 'nope:1': Error response from daemon: No such image: nope:1",
+            "image",
+        ),
+        (
+            "Error response from daemon: pull access denied for nope, repository does not exist or may require 'docker login'",
+            "image",
+        ),
+        (
+            "Error response from daemon: manifest for busybox:none not found: manifest unknown: manifest unknown",
+            "image",
+        ),
+        (
+            'Error response from daemon: failed to resolve reference "docker.io/library/nope:1": not found',
+            "image",
+        ),
+        (
+            "Error response from daemon: cannot start a paused container, try unpause instead",
+            "paused",
+        ),
+        (
+            'Error response from daemon: Conflict. The container name "/front" is already in use by container "0123".',
+            "name",
+        ),
         ("network company declared as external, but could not be found", "network"),
-        ("Error response from daemon: failed to set up container networking: network 0123 not found", "network"),
+        (
+            "Error response from daemon: failed to set up container networking: network 0123 not found",
+            "network",
+        ),
         ("dependency failed to start: container demo-db-1 is unhealthy", "unhealthy"),
         ("dependency failed to start: container demo-db-1 exited (1)", "unhealthy"),
-        ("Error response from daemon: conflicting options: port publishing and the container type network mode", "other"),
+        (
+            "Error response from daemon: conflicting options: port publishing and the container type network mode",
+            "other",
+        ),
     ],
 )
 def test_other_failures_of_up(text: str, kind: str) -> None:
@@ -175,7 +330,11 @@ def test_the_last_line_that_says_anything_known_counts_among_the_progress() -> N
 
 def test_an_unknown_failure_is_told_in_the_engines_words() -> None:
     failure = classify("Container a  Created\nError response from daemon: something new\n")
-    assert (failure.kind, failure.sentence, failure.raw) == ("other", "something new", "Error response from daemon: something new")
+    assert (failure.kind, failure.sentence, failure.raw) == (
+        "other",
+        "something new",
+        "Error response from daemon: something new",
+    )
 
 
 @pytest.mark.parametrize("text", ["", "\n \n"])
@@ -195,9 +354,11 @@ def test_a_line_is_shown_without_its_decoration(line: str, bare: str) -> None:
     assert plain(line) == bare
 
 
-def test_unset_variables_are_named_once_and_in_order() -> None:  # EDGE 48
+def test_unset_variables_are_named_once_and_in_order() -> None:  # edge-cases.md#48
     warning = 'time="2026-11-23T20:19:37Z" level=warning msg="The \\"{}\\" variable is not set. Defaulting to a blank string."\n'
-    assert unset_variables("".join(warning.format(name) for name in ("WEB_PORT", "TOKEN", "WEB_PORT"))) == ("WEB_PORT", "TOKEN")
+    assert unset_variables(
+        "".join(warning.format(name) for name in ("WEB_PORT", "TOKEN", "WEB_PORT"))
+    ) == ("WEB_PORT", "TOKEN")
     assert unset_variables('level=warning msg="the attribute `version` is obsolete"') == ()
 
 
@@ -211,8 +372,14 @@ REFUSED = json.loads((Path(__file__).parents[1] / "data" / "compose" / "refused.
         ("env_file missing", "create /srv/demo/nope.env, or take it out of env_file"),
         ("broken yaml", "check the indentation of the line it names"),
         ("unknown key", "compare with https://docs.docker.com/reference/compose-file/"),
-        ("host port out of range", "write ports as [ADDRESS:]HOST:CONTAINER[/tcp|udp], e.g. 127.0.0.1:8080:80"),
-        ("ranges of different lengths", "write ports as [ADDRESS:]HOST:CONTAINER[/tcp|udp], e.g. 127.0.0.1:8080:80"),
+        (
+            "host port out of range",
+            "write ports as [ADDRESS:]HOST:CONTAINER[/tcp|udp], e.g. 127.0.0.1:8080:80",
+        ),
+        (
+            "ranges of different lengths",
+            "write ports as [ADDRESS:]HOST:CONTAINER[/tcp|udp], e.g. 127.0.0.1:8080:80",
+        ),
         ("host name", "write ports as [ADDRESS:]HOST:CONTAINER[/tcp|udp], e.g. 127.0.0.1:8080:80"),
         ("protocol", "write ports as [ADDRESS:]HOST:CONTAINER[/tcp|udp], e.g. 127.0.0.1:8080:80"),
         ("include missing", "check the path /srv/demo/nope.yaml"),
@@ -222,7 +389,9 @@ REFUSED = json.loads((Path(__file__).parents[1] / "data" / "compose" / "refused.
         ("file missing", "check the path /srv/demo/nofile.yaml"),
     ],
 )
-def test_each_recorded_refusal_of_compose_has_a_hint(row: str, hint: str) -> None:  # EDGE 57
+def test_each_recorded_refusal_of_compose_has_a_hint(
+    row: str, hint: str
+) -> None:  # edge-cases.md#57
     recorded = REFUSED[row]
     assert (recorded["code"], recorded["stdout"]) == (1, "")
     assert config_hint(plain(recorded["stderr"])) == hint
@@ -250,10 +419,18 @@ def test_an_unknown_refusal_says_how_to_see_it_again() -> None:
 @pytest.mark.parametrize(
     ("raw", "shown"),
     [  # Compose 2.40: both quote the file's own text
-        ("failed to read /srv/.env: line 2: unterminated quoted value 'canary", "failed to read /srv/.env: line 2"),
-        ('failed to read /srv/.env: line 1: unexpected character "/" in variable name "canary/x"', "failed to read /srv/.env: line 1"),
+        (
+            "failed to read /srv/.env: line 2: unterminated quoted value 'canary",
+            "failed to read /srv/.env: line 2",
+        ),
+        (
+            'failed to read /srv/.env: line 1: unexpected character "/" in variable name "canary/x"',
+            "failed to read /srv/.env: line 1",
+        ),
     ],
 )
 def test_what_compose_quotes_from_an_env_file_is_left_out(raw: str, shown: str) -> None:
-    assert without_env_text(raw) == f"{shown}: this is no NAME=value line (or a quote is not closed)"
+    assert (
+        without_env_text(raw) == f"{shown}: this is no NAME=value line (or a quote is not closed)"
+    )
     assert without_env_text("env file /srv/x.env not found") == "env file /srv/x.env not found"

@@ -1,4 +1,4 @@
-"""What `up` does to the containers that exist: PORTS.md 1.5."""
+"""What `up` does to the containers that exist: engine-rules.md#own-containers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ PORT = Endpoint(21000, "0.0.0.0")
 
 
 def stack_of(**replicas: int) -> Stack:
-    return Stack("demo", {name: Service(name, replicas=count) for name, count in replicas.items()}, {})
+    return Stack(
+        "demo", {name: Service(name, replicas=count) for name, count in replicas.items()}, {}
+    )
 
 
 def names(found: tuple[Container, ...]) -> list[str]:
@@ -35,20 +37,27 @@ def test_an_up_to_date_container_is_kept_with_its_ports(state: str) -> None:
 
 
 def test_only_a_paused_one_that_is_kept_is_in_the_way_of_up() -> None:
-    paused, changed = container("demo", "web", state="paused"), container("demo", "db", state="paused", config_hash="other")
+    paused, changed = (
+        container("demo", "web", state="paused"),
+        container("demo", "db", state="paused", config_hash="other"),
+    )
     answer = converge(stack_of(web=1, db=1), [paused, changed], HASHES)
     assert (names(answer.paused), names(answer.released)) == (["demo-web-1"], ["demo-db-1"])
 
 
 @pytest.mark.parametrize("state", ["running", "paused"])
-def test_a_changed_one_gives_its_ports_back_first(state: str) -> None:  # EDGE 36
-    answer = converge(stack_of(web=1), [container("demo", "web", PORT, state=state, config_hash="other")], HASHES)
+def test_a_changed_one_gives_its_ports_back_first(state: str) -> None:  # edge-cases.md#36
+    answer = converge(
+        stack_of(web=1), [container("demo", "web", PORT, state=state, config_hash="other")], HASHES
+    )
     assert sorted_out(answer) == ([], ["demo-web-1"], [])
     assert answer.freed == {PORT}
 
 
 def test_force_recreate_releases_even_the_up_to_date_ones() -> None:
-    answer = converge(stack_of(web=1), [container("demo", "web", PORT)], HASHES, force_recreate=True)
+    answer = converge(
+        stack_of(web=1), [container("demo", "web", PORT)], HASHES, force_recreate=True
+    )
     assert sorted_out(answer) == ([], ["demo-web-1"], [])
 
 
@@ -58,14 +67,19 @@ def test_a_container_whose_hash_compose_does_not_tell_is_replaced() -> None:
 
 
 @pytest.mark.parametrize("state", ["exited", "created", "dead", "restarting"])
-def test_an_up_to_date_one_that_holds_nothing_is_started_and_releases_nothing(state: str) -> None:  # EDGE 32, 34
+def test_an_up_to_date_one_that_holds_nothing_is_started_and_releases_nothing(
+    state: str,
+) -> None:  # edge-cases.md#32, edge-cases.md#34
     answer = converge(stack_of(web=1), [container("demo", "web", state=state)], HASHES)
     assert sorted_out(answer) == ([], [], [])
 
 
 @pytest.mark.parametrize("scale", [0, 1, 2, 3])
 def test_surplus_replicas_with_the_highest_numbers_are_released(scale: int) -> None:
-    replicas = [container("demo", "web", Endpoint(21000 + number, "0.0.0.0"), number=number) for number in (3, 1, 2)]
+    replicas = [
+        container("demo", "web", Endpoint(21000 + number, "0.0.0.0"), number=number)
+        for number in (3, 1, 2)
+    ]
     answer = converge(stack_of(web=scale), replicas, HASHES)
     assert names(answer.kept) == ["demo-web-1", "demo-web-2", "demo-web-3"][:scale]
     assert set(names(answer.released)) == set(["demo-web-1", "demo-web-2", "demo-web-3"][scale:])
@@ -73,12 +87,25 @@ def test_surplus_replicas_with_the_highest_numbers_are_released(scale: int) -> N
 
 
 def test_of_surplus_replicas_an_outdated_one_goes_before_an_up_to_date_one() -> None:
-    first, second = container("demo", "web", config_hash="other", number=1), container("demo", "web", number=2)
-    assert sorted_out(converge(stack_of(web=1), [first, second], HASHES)) == (["demo-web-2"], ["demo-web-1"], ["demo-web-2"])
+    first, second = (
+        container("demo", "web", config_hash="other", number=1),
+        container("demo", "web", number=2),
+    )
+    assert sorted_out(converge(stack_of(web=1), [first, second], HASHES)) == (
+        ["demo-web-2"],
+        ["demo-web-1"],
+        ["demo-web-2"],
+    )
 
 
-def test_another_project_stays_whatever_it_is_called() -> None:  # EDGE 37
-    answer = converge(stack_of(web=1), [container("demo-dev", "web", PORT, config_hash="other")], HASHES, force_recreate=True, remove_orphans=True)
+def test_another_project_stays_whatever_it_is_called() -> None:  # edge-cases.md#37
+    answer = converge(
+        stack_of(web=1),
+        [container("demo-dev", "web", PORT, config_hash="other")],
+        HASHES,
+        force_recreate=True,
+        remove_orphans=True,
+    )
     assert sorted_out(answer) == ([], [], ["demo-dev-web-1"])
 
 
@@ -87,10 +114,14 @@ def test_a_container_without_labels_stays() -> None:
     assert converge(stack_of(web=1), [bare], HASHES, remove_orphans=True).staying == (bare,)
 
 
-def test_an_orphan_stays_unless_orphans_are_removed() -> None:  # EDGE 38
+def test_an_orphan_stays_unless_orphans_are_removed() -> None:  # edge-cases.md#38
     orphan = container("demo", "gone", PORT)
     assert sorted_out(converge(stack_of(web=1), [orphan], HASHES)) == ([], [], ["demo-gone-1"])
-    assert sorted_out(converge(stack_of(web=1), [orphan], HASHES, remove_orphans=True)) == ([], ["demo-gone-1"], [])
+    assert sorted_out(converge(stack_of(web=1), [orphan], HASHES, remove_orphans=True)) == (
+        [],
+        ["demo-gone-1"],
+        [],
+    )
 
 
 def test_remove_orphans_spares_services_that_the_files_define_and_this_up_leaves_alone() -> None:
@@ -100,7 +131,7 @@ def test_remove_orphans_spares_services_that_the_files_define_and_this_up_leaves
     assert sorted_out(answer) == ([], [], ["demo-debugger-1"])
 
 
-def test_a_one_off_container_is_never_touched() -> None:  # EDGE 39
+def test_a_one_off_container_is_never_touched() -> None:  # edge-cases.md#39
     one_off = container("demo", "web", PORT, one_off=True, config_hash="other")
     answer = converge(stack_of(web=1), [one_off], HASHES, force_recreate=True, remove_orphans=True)
     assert sorted_out(answer) == ([], [], ["demo-web-1"])
@@ -113,7 +144,10 @@ def binding(service: str, replica: int, port: int = 21000) -> PortBinding:
 def test_what_is_kept_needs_no_new_bind() -> None:
     answer = converge(stack_of(web=2, db=1), [container("demo", "web", PORT)], HASHES)
     wanted = [binding("web", 1), binding("web", 2), binding("db", 1, 21001)]
-    assert needed(wanted, answer) == ([binding("web", 2), binding("db", 1, 21001)], [binding("web", 1)])
+    assert needed(wanted, answer) == (
+        [binding("web", 2), binding("db", 1, 21001)],
+        [binding("web", 1)],
+    )
 
 
 @pytest.mark.parametrize("state", ["exited", "created", "restarting"])
@@ -123,5 +157,7 @@ def test_what_is_not_running_needs_its_binds(state: str) -> None:
 
 
 def test_what_is_recreated_needs_its_binds() -> None:
-    answer = converge(stack_of(web=1), [container("demo", "web", PORT)], HASHES, force_recreate=True)
+    answer = converge(
+        stack_of(web=1), [container("demo", "web", PORT)], HASHES, force_recreate=True
+    )
     assert needed([binding("web", 1)], answer) == ([binding("web", 1)], [])

@@ -1,4 +1,4 @@
-"""Which engine binds how (ENGINES.md sections 2, 3, 5 and 7.1)."""
+"""Which engine binds how (engine-rules.md#versions, engine-rules.md#ranges, engine-rules.md#networks, engine-rules.md#one-implementation)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ from dartsctl.stack.engine_rules import Engine, Kind
         ("28", None),
     ],
 )
-def test_the_release_is_the_leading_two_numbers(version: str, release: tuple[int, int] | None) -> None:
+def test_the_release_is_the_leading_two_numbers(
+    version: str, release: tuple[int, int] | None
+) -> None:
     assert Engine(version=version).release == release
 
 
@@ -47,10 +49,19 @@ def test_what_an_engine_does_hangs_on_its_major_version(
     assert engine.honours_gateway_modes is honours_gateway_modes
 
 
-@pytest.mark.parametrize(("kind", "here"), [("local", True), ("rootless", True), ("unknown", True), ("desktop", False), ("remote", False)])
-def test_local_probes_speak_only_of_an_engine_of_this_host(kind: Kind, here: bool) -> None:  # EDGE 43, 44
+@pytest.mark.parametrize(
+    ("kind", "here"),
+    [("local", True), ("rootless", True), ("unknown", True), ("desktop", False), ("remote", False)],
+)
+def test_local_probes_speak_only_of_an_engine_of_this_host(
+    kind: Kind, here: bool
+) -> None:  # edge-cases.md#43, edge-cases.md#44
     assert Engine(kind=kind).is_here is here
 
 
 def test_an_unknown_set_up_is_the_default_one() -> None:
-    assert (Engine().userland_proxy, Engine().has_ipv6, Engine().default_address) == (True, True, "")
+    assert (Engine().userland_proxy, Engine().has_ipv6, Engine().default_address) == (
+        True,
+        True,
+        "",
+    )

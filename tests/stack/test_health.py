@@ -6,13 +6,24 @@ from collections.abc import Iterator
 
 import pytest
 
-from dartsctl.stack.health import GIVE_UP, Condition, CrashLoops, Health, ServiceHealth, assess, may_be_looping, wait
+from dartsctl.stack.health import (
+    GIVE_UP,
+    Condition,
+    CrashLoops,
+    Health,
+    ServiceHealth,
+    assess,
+    may_be_looping,
+    wait,
+)
 from dartsctl.stack.model import Service, Stack
 from fakes.kernel import container
 
 
 def stack_of(**replicas: int) -> Stack:
-    return Stack("demo", {name: Service(name, replicas=count) for name, count in replicas.items()}, {})
+    return Stack(
+        "demo", {name: Service(name, replicas=count) for name, count in replicas.items()}, {}
+    )
 
 
 @pytest.mark.parametrize(
@@ -32,7 +43,9 @@ def stack_of(**replicas: int) -> Stack:
         ("dead", "Dead", Condition.FAILED),
     ],
 )
-def test_where_one_container_stands(state: str, status: str, condition: Condition) -> None:  # EDGE 32, 74
+def test_where_one_container_stands(
+    state: str, status: str, condition: Condition
+) -> None:  # edge-cases.md#32, edge-cases.md#74
     health = assess(stack_of(web=1), [container("demo", "web", state=state, status=status)])
     assert health.services == (ServiceHealth("web", "demo-web-1", condition, status),)
 
@@ -49,15 +62,22 @@ def test_where_one_container_stands(state: str, status: str, condition: Conditio
         ("Up About a minute", 500, Condition.READY),
     ],
 )
-def test_without_a_health_check_a_container_is_ready_when_it_has_run_for_a_while(status: str, restarts: int, condition: Condition) -> None:  # EDGE 75
+def test_without_a_health_check_a_container_is_ready_when_it_has_run_for_a_while(
+    status: str, restarts: int, condition: Condition
+) -> None:  # edge-cases.md#75
     own = container("demo", "web", status=status)
-    assert [one.condition for one in assess(stack_of(web=1), [own], {own.id: restarts}).services] == [condition]
+    assert [
+        one.condition for one in assess(stack_of(web=1), [own], {own.id: restarts}).services
+    ] == [condition]
     assert may_be_looping(own) or condition is Condition.READY
 
 
 def test_restarts_are_told_of_what_is_waited_for() -> None:
     own = container("demo", "web", state="restarting", status="Restarting (3) 1 second ago")
-    assert assess(stack_of(web=1), [own], {own.id: 4}).services[0].detail == "Restarting (3) 1 second ago, restarted 4 times"
+    assert (
+        assess(stack_of(web=1), [own], {own.id: 4}).services[0].detail
+        == "Restarting (3) 1 second ago, restarted 4 times"
+    )
     assert may_be_looping(own)
 
 
@@ -68,7 +88,11 @@ def looping(restarts: int, *ready: str) -> Health:
 
 def test_a_crash_loop_is_given_up_once_nothing_else_moves() -> None:
     loops = CrashLoops()
-    assert [loops.judge(looping(count)).is_hopeless for count in (1, GIVE_UP - 1, GIVE_UP)] == [False, False, True]
+    assert [loops.judge(looping(count)).is_hopeless for count in (1, GIVE_UP - 1, GIVE_UP)] == [
+        False,
+        False,
+        True,
+    ]
     judged = loops.judge(looping(GIVE_UP + 1)).services[0]
     assert (judged.condition, judged.detail) == (Condition.FAILED, "crash loop: Restarting (3)")
 
@@ -88,16 +112,26 @@ def test_a_container_that_runs_well_after_many_restarts_is_not_given_up() -> Non
 
 def test_a_replica_that_is_not_there_is_missing() -> None:
     health = assess(stack_of(web=3), [container("demo", "web", status="Up 3 seconds")])
-    assert [one.condition for one in health.services] == [Condition.READY, Condition.MISSING, Condition.MISSING]
+    assert [one.condition for one in health.services] == [
+        Condition.READY,
+        Condition.MISSING,
+        Condition.MISSING,
+    ]
     assert [one.container for one in health.waiting_for] == ["", ""]
 
 
 def test_containers_of_others_and_one_offs_stand_for_nothing() -> None:
-    strangers = [container("other", "web"), container("demo", "api"), container("demo", "web", one_off=True)]
-    assert [one.condition for one in assess(stack_of(web=1), strangers).services] == [Condition.MISSING]
+    strangers = [
+        container("other", "web"),
+        container("demo", "api"),
+        container("demo", "web", one_off=True),
+    ]
+    assert [one.condition for one in assess(stack_of(web=1), strangers).services] == [
+        Condition.MISSING
+    ]
 
 
-def test_a_service_scaled_to_nothing_is_not_waited_for() -> None:  # EDGE 55
+def test_a_service_scaled_to_nothing_is_not_waited_for() -> None:  # edge-cases.md#55
     assert assess(stack_of(web=0), []) == Health(())
     assert Health(()).is_ready
 
@@ -113,7 +147,9 @@ def test_a_service_scaled_to_nothing_is_not_waited_for() -> None:  # EDGE 55
     ],
     ids=["all there", "one starts", "one unhealthy", "one failed", "one missing"],
 )
-def test_ready_means_all_and_hopeless_means_one(conditions: list[Condition], ready: bool, hopeless: bool) -> None:
+def test_ready_means_all_and_hopeless_means_one(
+    conditions: list[Condition], ready: bool, hopeless: bool
+) -> None:
     health = Health(tuple(ServiceHealth("web", "", condition) for condition in conditions))
     assert (health.is_ready, health.is_hopeless) == (ready, hopeless)
 
@@ -155,7 +191,9 @@ def replay(*conditions: Condition) -> Iterator[Health]:
     ],
     ids=["ready at once", "ready later", "failed on the way", "unhealthy at once"],
 )
-def test_waiting_ends_with_the_first_answer_that_decides(history: tuple[Condition, ...], end: Condition, waited: bool) -> None:
+def test_waiting_ends_with_the_first_answer_that_decides(
+    history: tuple[Condition, ...], end: Condition, waited: bool
+) -> None:
     clock, readings = Clock(), replay(*history)
     health = wait(lambda: next(readings), deadline=160.0, clock=clock, sleep=clock.sleep)
     assert health == one(end)
@@ -164,13 +202,17 @@ def test_waiting_ends_with_the_first_answer_that_decides(history: tuple[Conditio
 
 def test_waiting_ends_at_the_deadline_with_the_last_answer() -> None:
     clock, readings = Clock(), replay(Condition.STARTING)
-    assert wait(lambda: next(readings), deadline=110.0, clock=clock, sleep=clock.sleep) == one(Condition.STARTING)
+    assert wait(lambda: next(readings), deadline=110.0, clock=clock, sleep=clock.sleep) == one(
+        Condition.STARTING
+    )
     assert 110.0 <= clock.now < 112.0
 
 
 def test_a_deadline_that_has_passed_still_gives_one_answer() -> None:
     clock, readings = Clock(), replay(Condition.STARTING)
-    assert wait(lambda: next(readings), deadline=0.0, clock=clock, sleep=clock.sleep) == one(Condition.STARTING)
+    assert wait(lambda: next(readings), deadline=0.0, clock=clock, sleep=clock.sleep) == one(
+        Condition.STARTING
+    )
     assert clock.now == 100.0
 
 
@@ -178,5 +220,11 @@ def test_only_changes_are_told() -> None:
     clock = Clock()
     told: list[Health] = []
     readings = replay(Condition.STARTING, Condition.STARTING, Condition.STARTING, Condition.READY)
-    wait(lambda: next(readings), deadline=160.0, clock=clock, sleep=clock.sleep, on_change=told.append)
+    wait(
+        lambda: next(readings),
+        deadline=160.0,
+        clock=clock,
+        sleep=clock.sleep,
+        on_change=told.append,
+    )
     assert told == [one(Condition.STARTING), one(Condition.READY)]

@@ -1,4 +1,4 @@
-"""Which host addresses an engine binds for a `ports:` entry: PORTS.md 1.1, ENGINES.md sections 4, 5 and 7.2."""
+"""Which host addresses an engine binds for a `ports:` entry: engine-rules.md#what-is-bound, engine-rules.md#no-userland-proxy, engine-rules.md#networks, engine-rules.md#one-implementation."""
 
 from __future__ import annotations
 
@@ -19,7 +19,11 @@ EVERY = (*OLD, *NEW)
 
 
 def demo(*services: Service, **networks: Network) -> Stack:
-    return Stack("demo", {service.name: service for service in services}, {"default": Network("demo_default"), **networks})
+    return Stack(
+        "demo",
+        {service.name: service for service in services},
+        {"default": Network("demo_default"), **networks},
+    )
 
 
 def addresses(host_ip: str, engine: Engine, network: Network | None = None) -> list[str]:
@@ -27,7 +31,9 @@ def addresses(host_ip: str, engine: Engine, network: Network | None = None) -> l
     model = demo(Service("a", ports=(PortEntry(80, "tcp", "21000", host_ip),)))
     if network:
         model = Stack("demo", model.services, {"default": network})
-    return [address for binding in published(model, engine).bindings for address in binding.addresses]
+    return [
+        address for binding in published(model, engine).bindings for address in binding.addresses
+    ]
 
 
 @pytest.mark.parametrize("version", EVERY)
@@ -44,13 +50,20 @@ def addresses(host_ip: str, engine: Engine, network: Network | None = None) -> l
         ("fe80::1%eth0", ["0.0.0.0", "::"]),
     ],
 )
-def test_an_address_is_bound_as_it_stands_and_none_means_both_families(host_ip: str, bound: list[str], version: str) -> None:  # EDGE 1, 50
+def test_an_address_is_bound_as_it_stands_and_none_means_both_families(
+    host_ip: str, bound: list[str], version: str
+) -> None:  # edge-cases.md#1, edge-cases.md#50
     assert addresses(host_ip, Engine(version)) == bound
 
 
 @pytest.mark.parametrize("version", EVERY)
-@pytest.mark.parametrize(("host_ip", "bound"), [("", ["0.0.0.0"]), ("::", ["::"]), ("::1", ["::1"]), ("0.0.0.0", ["0.0.0.0"])])
-def test_without_ipv6_in_the_kernel_only_an_explicit_ipv6_address_is_tried(host_ip: str, bound: list[str], version: str) -> None:  # EDGE 45
+@pytest.mark.parametrize(
+    ("host_ip", "bound"),
+    [("", ["0.0.0.0"]), ("::", ["::"]), ("::1", ["::1"]), ("0.0.0.0", ["0.0.0.0"])],
+)
+def test_without_ipv6_in_the_kernel_only_an_explicit_ipv6_address_is_tried(
+    host_ip: str, bound: list[str], version: str
+) -> None:  # edge-cases.md#45
     assert addresses(host_ip, Engine(version, has_ipv6=False)) == bound
 
 
@@ -68,7 +81,7 @@ def test_without_ipv6_in_the_kernel_only_an_explicit_ipv6_address_is_tried(host_
 )
 def test_without_the_userland_proxy_ipv6_needs_a_network_with_ipv6(
     host_ip: str, ipv4_only: list[str], with_ipv6: list[str], version: str
-) -> None:  # EDGE 30
+) -> None:  # edge-cases.md#30
     engine = Engine(version, userland_proxy=False)
     assert addresses(host_ip, engine) == ipv4_only
     assert addresses(host_ip, engine, Network("demo_default", ipv6=True)) == with_ipv6
@@ -81,11 +94,23 @@ def test_without_the_userland_proxy_ipv6_needs_a_network_with_ipv6(
         (Network("n", host_binding_ipv4="0.0.0.0"), "", True, ["0.0.0.0", "::"], ["0.0.0.0", "::"]),
         (Network("n", host_binding_ipv4="::"), "", True, ["::"], ["::"]),
         (Network("n", host_binding_ipv4="::"), "", False, [], []),
-        (Network("n", host_binding_ipv4="127.0.0.1"), "192.0.2.2", True, ["192.0.2.2"], ["192.0.2.2"]),
+        (
+            Network("n", host_binding_ipv4="127.0.0.1"),
+            "192.0.2.2",
+            True,
+            ["192.0.2.2"],
+            ["192.0.2.2"],
+        ),
         (Network("n", gateway_mode_ipv4="routed"), "", True, ["0.0.0.0", "::"], ["::"]),
         (Network("n", gateway_mode_ipv4="routed"), "", False, ["0.0.0.0"], []),
         (Network("n", gateway_mode_ipv4="nat"), "", True, ["0.0.0.0", "::"], ["0.0.0.0", "::"]),
-        (Network("n", gateway_mode_ipv4="nat-unprotected"), "", True, ["0.0.0.0", "::"], ["0.0.0.0", "::"]),
+        (
+            Network("n", gateway_mode_ipv4="nat-unprotected"),
+            "",
+            True,
+            ["0.0.0.0", "::"],
+            ["0.0.0.0", "::"],
+        ),
         (Network("n", ipv6=True), "", True, ["0.0.0.0", "::"], ["0.0.0.0", "::"]),
         (Network("n", ipv4=False, ipv6=True), "", True, ["0.0.0.0", "::"], ["::"]),
         (Network("n", ipv4=False, ipv6=True), "127.0.0.1", True, ["127.0.0.1"], []),
@@ -105,7 +130,9 @@ def test_without_the_userland_proxy_ipv6_needs_a_network_with_ipv6(
         "enable_ipv4 false, ipv4 address",
     ],
 )
-def test_the_networks_options_decide(network: Network, host_ip: str, proxy: bool, old: list[str], new: list[str]) -> None:
+def test_the_networks_options_decide(
+    network: Network, host_ip: str, proxy: bool, old: list[str], new: list[str]
+) -> None:
     for version in OLD:
         assert addresses(host_ip, Engine(version, userland_proxy=proxy), network) == old
     for version in NEW:
@@ -129,17 +156,42 @@ ENTRY = (PortEntry(80, "tcp", "21000"),)
         (Service("a", replicas=0, ports=ENTRY), "scaled to 0"),
         (Service("a", network_mode="host", networks={}, ports=ENTRY), "network_mode host"),
         (Service("a", network_mode="none", networks={}, ports=ENTRY), "network_mode none"),
-        (Service("a", network_mode="service:b", networks={}, ports=ENTRY), "network_mode service:b"),
-        (Service("a", network_mode="container:b", networks={}, ports=ENTRY), "network_mode container:b"),
+        (
+            Service("a", network_mode="service:b", networks={}, ports=ENTRY),
+            "network_mode service:b",
+        ),
+        (
+            Service("a", network_mode="container:b", networks={}, ports=ENTRY),
+            "network_mode container:b",
+        ),
         (Service("a", networks={"inner": 0}, ports=ENTRY), "only internal networks"),
         (Service("a", networks={"lan": 0}, ports=ENTRY), "only macvlan networks"),
         (Service("a", ports=(PortEntry(80, "tcp"),)), "ephemeral"),
         (Service("a", ports=(PortEntry(80, "tcp", "0"),)), "ephemeral"),
     ],
-    ids=["scale 0", "host", "none", "service:b", "container:b", "internal", "macvlan", "ephemeral", "zero"],
+    ids=[
+        "scale 0",
+        "host",
+        "none",
+        "service:b",
+        "container:b",
+        "internal",
+        "macvlan",
+        "ephemeral",
+        "zero",
+    ],
 )
-def test_nothing_is_bound_and_the_reason_is_told(service: Service, reason: str, version: str) -> None:  # EDGE 48, 53, 54, 55
-    answer = published(demo(service, inner=Network("demo_inner", internal=True), lan=Network("demo_lan", driver="macvlan")), Engine(version))
+def test_nothing_is_bound_and_the_reason_is_told(
+    service: Service, reason: str, version: str
+) -> None:  # edge-cases.md#48, edge-cases.md#53, edge-cases.md#54, edge-cases.md#55
+    answer = published(
+        demo(
+            service,
+            inner=Network("demo_inner", internal=True),
+            lan=Network("demo_lan", driver="macvlan"),
+        ),
+        Engine(version),
+    )
     assert answer.bindings == ()
     assert [(one.service, one.entry) for one in answer.unbound] == [("a", service.ports[0])]
     assert answer.unbound[0].reason.startswith(reason)
@@ -157,7 +209,10 @@ def test_nothing_is_bound_and_the_reason_is_told(service: Service, reason: str, 
     ids=["default", "network_mode bridge", "internal and normal", "two normal"],
 )
 def test_one_network_that_publishes_is_enough(service: Service) -> None:
-    answer = published(demo(service, inner=Network("demo_inner", internal=True), outer=Network("demo_outer")), Engine("28.5.2"))
+    answer = published(
+        demo(service, inner=Network("demo_inner", internal=True), outer=Network("demo_outer")),
+        Engine("28.5.2"),
+    )
     assert answer.bindings == (PortBinding("a", 1, 80, "tcp", 21000, 21000, ("0.0.0.0", "::")),)
     assert (answer.unbound, answer.doubtful) == ((), {})
 
@@ -179,14 +234,19 @@ def test_a_macvlan_network_beside_a_bridge_is_doubtful(version: str) -> None:
     ],
     ids=["by name", "the other by priority", "by priority"],
 )
-def test_the_gateway_network_decides_and_that_networks_differ_is_told(networks: dict[str, int], bound: tuple[str, ...]) -> None:
-    both = {"loopback": Network("demo_loopback", host_binding_ipv4="127.0.0.1"), "outer": Network("demo_outer")}
+def test_the_gateway_network_decides_and_that_networks_differ_is_told(
+    networks: dict[str, int], bound: tuple[str, ...]
+) -> None:
+    both = {
+        "loopback": Network("demo_loopback", host_binding_ipv4="127.0.0.1"),
+        "outer": Network("demo_outer"),
+    }
     answer = published(demo(Service("a", networks=networks, ports=ENTRY), **both), Engine("28.5.2"))
     assert [binding.addresses for binding in answer.bindings] == [bound]
     assert "networks differ" in answer.doubtful["a"]
 
 
-def test_every_replica_wants_its_own_copy() -> None:  # EDGE 49
+def test_every_replica_wants_its_own_copy() -> None:  # edge-cases.md#49
     answer = published(demo(Service("a", replicas=3, ports=ENTRY)), Engine("28.5.2"))
     assert [binding.replica for binding in answer.bindings] == [1, 2, 3]
     assert {binding.first for binding in answer.bindings} == {21000}
@@ -194,24 +254,37 @@ def test_every_replica_wants_its_own_copy() -> None:  # EDGE 49
 
 def pieces(*entries: PortEntry, version: str) -> list[tuple[str, int, str, tuple[str, ...]]]:
     answer = published(demo(Service("a", ports=entries)), Engine(version))
-    return [(binding.published, binding.target, binding.protocol, binding.addresses) for binding in answer.bindings]
+    return [
+        (binding.published, binding.target, binding.protocol, binding.addresses)
+        for binding in answer.bindings
+    ]
 
 
 @pytest.mark.parametrize("version", NEW)
 def test_since_27_entries_that_differ_only_in_the_address_are_one_piece(version: str) -> None:
-    assert pieces(PortEntry(80, "tcp", "21000", "127.0.0.1"), PortEntry(80, "tcp", "21000", "192.0.2.2"), version=version) == [
-        ("21000", 80, "tcp", ("127.0.0.1", "192.0.2.2"))
+    assert pieces(
+        PortEntry(80, "tcp", "21000", "127.0.0.1"),
+        PortEntry(80, "tcp", "21000", "192.0.2.2"),
+        version=version,
+    ) == [("21000", 80, "tcp", ("127.0.0.1", "192.0.2.2"))]
+    assert pieces(PortEntry(80, "tcp", "21000-21002"), version=version) == [
+        ("21000-21002", 80, "tcp", ("0.0.0.0", "::"))
     ]
-    assert pieces(PortEntry(80, "tcp", "21000-21002"), version=version) == [("21000-21002", 80, "tcp", ("0.0.0.0", "::"))]
 
 
 @pytest.mark.parametrize("version", OLD)
 def test_before_27_every_entry_is_a_piece_and_of_a_range_every_address(version: str) -> None:
-    assert pieces(PortEntry(80, "tcp", "21000", "127.0.0.1"), PortEntry(80, "tcp", "21000", "192.0.2.2"), version=version) == [
+    assert pieces(
+        PortEntry(80, "tcp", "21000", "127.0.0.1"),
+        PortEntry(80, "tcp", "21000", "192.0.2.2"),
+        version=version,
+    ) == [
         ("21000", 80, "tcp", ("127.0.0.1",)),
         ("21000", 80, "tcp", ("192.0.2.2",)),
     ]
-    assert pieces(PortEntry(80, "tcp", "21000"), version=version) == [("21000", 80, "tcp", ("0.0.0.0", "::"))]
+    assert pieces(PortEntry(80, "tcp", "21000"), version=version) == [
+        ("21000", 80, "tcp", ("0.0.0.0", "::"))
+    ]
     assert pieces(PortEntry(80, "tcp", "21000-21002"), version=version) == [
         ("21000-21002", 80, "tcp", ("0.0.0.0",)),
         ("21000-21002", 80, "tcp", ("::",)),
@@ -224,12 +297,16 @@ def test_before_27_every_entry_is_a_piece_and_of_a_range_every_address(version: 
     [PortEntry(81, "tcp", "21000"), PortEntry(80, "udp", "21000"), PortEntry(80, "tcp", "21001")],
     ids=["another target", "another protocol", "another port"],
 )
-def test_entries_that_differ_in_more_than_the_address_are_pieces_of_their_own(other: PortEntry, version: str) -> None:
+def test_entries_that_differ_in_more_than_the_address_are_pieces_of_their_own(
+    other: PortEntry, version: str
+) -> None:
     assert len(pieces(PortEntry(80, "tcp", "21000"), other, version=version)) == 2
 
 
-def test_the_recorded_networks_bind_what_engine_28_was_seen_to_bind() -> None:  # EDGE 52
-    model = stack.read(json.loads((Path(__file__).parents[1] / "data/compose/networks.json").read_text())["model"])
+def test_the_recorded_networks_bind_what_engine_28_was_seen_to_bind() -> None:  # edge-cases.md#52
+    model = stack.read(
+        json.loads((Path(__file__).parents[1] / "data/compose/networks.json").read_text())["model"]
+    )
     answer = published(model, Engine("28.5.2+dfsg4"))
     assert {binding.service: binding.addresses for binding in answer.bindings} == {
         "bridge": ("0.0.0.0", "::"),

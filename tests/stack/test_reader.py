@@ -22,7 +22,10 @@ def test_an_error_says_who_sent_what_and_never_the_text_of_it() -> None:
     document = cursor({"services": {"we b": {"ports": [{"target": "hunter2"}]}}})
     with pytest.raises(DockerUnavailable) as caught:
         next(document.at("services").at("we b").at("ports").items()).at("target").port()
-    assert caught.value.message == "the engine: root.services.'we b'.ports[0].target: expected a number from 0 to 65535, got text"
+    assert (
+        caught.value.message
+        == "the engine: root.services.'we b'.ports[0].target: expected a number from 0 to 65535, got text"
+    )
     assert caught.value.hint == "docker version"
 
 
@@ -59,7 +62,9 @@ WRONG: list[tuple[Callable[[Cursor], object], object, str]] = [
 
 
 @pytest.mark.parametrize(("ask", "value", "sentence"), WRONG)
-def test_a_wrong_value_is_refused_by_its_kind(ask: Callable[[Cursor], object], value: object, sentence: str) -> None:
+def test_a_wrong_value_is_refused_by_its_kind(
+    ask: Callable[[Cursor], object], value: object, sentence: str
+) -> None:
     with pytest.raises(DockerUnavailable, match=re.escape(sentence)):
         ask(cursor(value))
 
@@ -67,13 +72,30 @@ def test_a_wrong_value_is_refused_by_its_kind(ask: Callable[[Cursor], object], v
 def test_null_and_what_is_not_there_are_the_default_or_empty() -> None:
     empty = cursor({"null": None})
     for key in ("null", "absent"):
-        assert (empty.at(key).text(""), empty.at(key).integer(7), empty.at(key).flag(default=True)) == ("", 7, True)
-        assert (empty.at(key).texts(), empty.at(key).text_entries(), empty.at(key).at("deeper").value) == ((), {}, None)
-        assert (empty.at(key).address("::"), empty.at(key).protocol("tcp"), empty.at(key).port(0)) == ("::", "tcp", 0)
+        assert (
+            empty.at(key).text(""),
+            empty.at(key).integer(7),
+            empty.at(key).flag(default=True),
+        ) == ("", 7, True)
+        assert (
+            empty.at(key).texts(),
+            empty.at(key).text_entries(),
+            empty.at(key).at("deeper").value,
+        ) == ((), {}, None)
+        assert (
+            empty.at(key).address("::"),
+            empty.at(key).protocol("tcp"),
+            empty.at(key).port(0),
+        ) == ("::", "tcp", 0)
 
 
 def test_addresses_come_in_one_spelling() -> None:
-    assert [cursor(text).address() for text in ("127.0.0.1", "0:0::1", "::ffff:10.0.0.1", "")] == ["127.0.0.1", "::1", "10.0.0.1", ""]
+    assert [cursor(text).address() for text in ("127.0.0.1", "0:0::1", "::ffff:10.0.0.1", "")] == [
+        "127.0.0.1",
+        "::1",
+        "10.0.0.1",
+        "",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -101,11 +123,25 @@ def test_a_document_of_very_many_values_is_refused_before_it_costs_their_memory(
 
 
 def test_whole_characters_are_no_halves() -> None:
-    assert reader.loads(b'["\\ud83d\\ude00", "\xc3\xa4", "\xff"]', SOURCE) == ["\U0001f600", "\u00e4", "\ufffd"]
+    assert reader.loads(b'["\\ud83d\\ude00", "\xc3\xa4", "\xff"]', SOURCE) == [
+        "\U0001f600",
+        "\u00e4",
+        "\ufffd",
+    ]
 
 
 @pytest.mark.parametrize(
-    ("text", "number"), [("0", 0), ("007", 7), ("65535", 65535), ("65536", None), ("", None), ("-1", None), ("\u00b2", None), ("9" * 5000, None)]
+    ("text", "number"),
+    [
+        ("0", 0),
+        ("007", 7),
+        ("65535", 65535),
+        ("65536", None),
+        ("", None),
+        ("-1", None),
+        ("\u00b2", None),
+        ("9" * 5000, None),
+    ],
 )
 def test_digits_are_a_number_within_its_limit(text: str, number: int | None) -> None:
     assert digits(text, 65535) == number
@@ -129,4 +165,8 @@ def test_an_http_status_has_three_digits(head: bytes, status: int | None) -> Non
 
 def test_a_nul_character_in_a_name_is_a_mistake() -> None:
     with pytest.raises(DartsctlError, match="a NUL character stands in its name"):
-        list(reader.read('{"services": {"a\\u0000b": {}}}', Source("somebody")).at("services").entries())
+        list(
+            reader.read('{"services": {"a\\u0000b": {}}}', Source("somebody"))
+            .at("services")
+            .entries()
+        )

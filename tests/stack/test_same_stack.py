@@ -53,7 +53,10 @@ def test_a_symbolic_link_leads_to_the_same_file(tmp_path: Path) -> None:
 
 def test_overrides_of_moved_ports_make_no_difference() -> None:
     running = theirs("db", files=f"{FIRST},/home/dev/state/overrides/first.yml")
-    assert sign(find(stack(DB), [running], (FIRST, "/home/dev/state/overrides/second.db.yml"))) == "files"
+    assert (
+        sign(find(stack(DB), [running], (FIRST, "/home/dev/state/overrides/second.db.yml")))
+        == "files"
+    )
 
 
 def test_the_same_override_of_another_stack_is_no_sign() -> None:
@@ -62,10 +65,23 @@ def test_the_same_override_of_another_stack_is_no_sign() -> None:
 
 
 def test_a_comma_in_a_path_is_no_end_of_it() -> None:
-    assert sign(find(stack(DB), [theirs("db", files="/srv/a,b/compose.yml,/srv/o.yml")], ("/srv/a,b/compose.yml", "/srv/o.yml"))) == "files"
+    assert (
+        sign(
+            find(
+                stack(DB),
+                [theirs("db", files="/srv/a,b/compose.yml,/srv/o.yml")],
+                ("/srv/a,b/compose.yml", "/srv/o.yml"),
+            )
+        )
+        == "files"
+    )
 
 
-@pytest.mark.parametrize("files", [f"{FIRST},/srv/first/prod.yml", "/srv/first/base.yml"], ids=["an overlay", "another file"])
+@pytest.mark.parametrize(
+    "files",
+    [f"{FIRST},/srv/first/prod.yml", "/srv/first/base.yml"],
+    ids=["an overlay", "another file"],
+)
 def test_a_base_file_in_common_is_no_sign(files: str) -> None:  # dev and prod over one base
     assert find(stack(DB), [theirs("db", files=files)], (FIRST, "/srv/first/dev.yml")) is None
 
@@ -81,8 +97,13 @@ NAMED_DB, NAMED_WEB = replace(DB, container_name="shop-db"), replace(WEB, contai
 
 @pytest.mark.parametrize("state", ["running", "exited", "created", "paused"])
 @pytest.mark.parametrize("has_copies", [False, True])
-def test_the_same_container_names_are_the_same_stack_stopped_or_not(state: str, has_copies: bool) -> None:
-    running = [theirs("db", name="shop-db", state=state), theirs("web", name="shop-web", state=state)]
+def test_the_same_container_names_are_the_same_stack_stopped_or_not(
+    state: str, has_copies: bool
+) -> None:
+    running = [
+        theirs("db", name="shop-db", state=state),
+        theirs("web", name="shop-web", state=state),
+    ]
     found = find(stack(NAMED_DB, NAMED_WEB), running, FILES, has_copies=has_copies)
     assert found == RunsAs("first", tuple(running), "names", ("shop-db", "shop-web"))
     assert found.is_running == (state in ("running", "paused"))
@@ -93,11 +114,22 @@ def test_a_stack_of_one_service_is_recognised_by_its_name() -> None:
 
 
 def test_a_part_of_the_stack_is_recognised_by_two_names() -> None:
-    assert sign(find(stack(NAMED_DB, NAMED_WEB, Service("api")), [theirs("db", name="shop-db"), theirs("web", name="shop-web")], FILES)) == "names"
+    assert (
+        sign(
+            find(
+                stack(NAMED_DB, NAMED_WEB, Service("api")),
+                [theirs("db", name="shop-db"), theirs("web", name="shop-web")],
+                FILES,
+            )
+        )
+        == "names"
+    )
 
 
 def test_one_name_in_common_is_a_taken_name_and_no_more() -> None:
-    assert find(stack(NAMED_DB, WEB), [theirs("db", name="shop-db"), theirs("other")], FILES) is None
+    assert (
+        find(stack(NAMED_DB, WEB), [theirs("db", name="shop-db"), theirs("other")], FILES) is None
+    )
     assert find(stack(NAMED_DB, WEB, Service("api")), [theirs("db", name="shop-db")], FILES) is None
 
 
@@ -114,12 +146,21 @@ def test_the_same_services_from_the_same_images_are_the_same_stack() -> None:
 
 
 def test_another_version_and_an_image_without_a_name_are_no_difference() -> None:
-    newer = [theirs("db", image="postgres:17@sha256:00ff"), theirs("web", image="shop/web:2"), theirs("api", image="sha256:00ff")]
-    assert sign(find(stack(DB, WEB, Service("api", image="shop/api:1")), newer, FILES)) == "services"
+    newer = [
+        theirs("db", image="postgres:17@sha256:00ff"),
+        theirs("web", image="shop/web:2"),
+        theirs("api", image="sha256:00ff"),
+    ]
+    assert (
+        sign(find(stack(DB, WEB, Service("api", image="shop/api:1")), newer, FILES)) == "services"
+    )
 
 
 def test_a_part_that_runs_and_a_part_that_is_asked_for_are_recognised() -> None:
-    assert sign(find(stack(DB, WEB, Service("job", image="shop/job")), [THEIR_DB, THEIR_WEB], FILES)) == "services"
+    assert (
+        sign(find(stack(DB, WEB, Service("job", image="shop/job")), [THEIR_DB, THEIR_WEB], FILES))
+        == "services"
+    )
     assert sign(find(stack(DB, WEB), [THEIR_DB, THEIR_WEB, theirs("debug")], FILES)) == "services"
 
 
@@ -136,7 +177,9 @@ def test_a_stopped_one_is_recognised_too_and_a_running_one_comes_first() -> None
 
 def _in(project: str, one: Container) -> Container:
     labels = {**one.labels, "com.docker.compose.project": project}
-    return replace(one, id=f"{project}-{one.service}", name=f"{project}-{one.service}-1", labels=labels)
+    return replace(
+        one, id=f"{project}-{one.service}", name=f"{project}-{one.service}-1", labels=labels
+    )
 
 
 @pytest.mark.parametrize(
@@ -144,14 +187,26 @@ def _in(project: str, one: Container) -> Container:
     [
         ((DB,), (THEIR_DB,)),
         ((DB, Service("app", image="one/app")), (THEIR_DB, theirs("shop", image="two/shop"))),
-        ((DB, Service("cache", image="redis:7"), Service("a")), (THEIR_DB, theirs("cache", image="redis:7"), theirs("b"))),
+        (
+            (DB, Service("cache", image="redis:7"), Service("a")),
+            (THEIR_DB, theirs("cache", image="redis:7"), theirs("b")),
+        ),
         ((DB, Service("web")), (THEIR_DB, theirs("web", image="first-web"))),
         ((DB, WEB), (THEIR_DB, theirs("web", image="other/web:1"))),
         ((DB, WEB, *(Service(name) for name in "abc")), (THEIR_DB, THEIR_WEB)),
     ],
-    ids=["a db alone", "a db in each", "a db and a cache in each", "an image that Compose builds", "another image", "a small part"],
+    ids=[
+        "a db alone",
+        "a db in each",
+        "a db and a cache in each",
+        "an image that Compose builds",
+        "another image",
+        "a small part",
+    ],
 )
-def test_independent_projects_are_not_taken_for_one(ours: tuple[Service, ...], running: tuple[Container, ...]) -> None:
+def test_independent_projects_are_not_taken_for_one(
+    ours: tuple[Service, ...], running: tuple[Container, ...]
+) -> None:
     assert find(stack(*ours), running, FILES) is None
 
 
@@ -179,18 +234,36 @@ def test_a_stopped_one_is_told_apart_by_the_ports_that_it_would_publish() -> Non
     stopped = [replace(THEIR_DB, state="exited"), replace(THEIR_WEB, state="exited")]
     ours = stack(replace(DB, ports=(PortEntry(5432, "tcp", "5432"),)), WEB)
     wishes = {"db": (5432,), "web": ()}
-    assert sign(find(ours, stopped, FILES, wanted_ports=lambda one: wishes[one.service])) == "services"
+    assert (
+        sign(find(ours, stopped, FILES, wanted_ports=lambda one: wishes[one.service])) == "services"
+    )
     wishes["db"] = (15432,)
     assert find(ours, stopped, FILES, wanted_ports=lambda one: wishes[one.service]) is None
 
 
 def test_a_name_that_only_they_have_keeps_two_apart() -> None:
-    assert find(stack(DB, WEB), [theirs("db", image="postgres:16", name="first-database"), THEIR_WEB], FILES) is None
+    assert (
+        find(
+            stack(DB, WEB),
+            [theirs("db", image="postgres:16", name="first-database"), THEIR_WEB],
+            FILES,
+        )
+        is None
+    )
 
 
 def test_a_range_is_the_same_wherever_in_it_the_port_is() -> None:
     ranged = replace(DB, ports=(PortEntry(5432, "tcp", "5430-5440"), PortEntry(9000, "tcp")))
-    assert sign(find(stack(ranged, WEB), [theirs("db", Endpoint(5433, "127.0.0.1"), image="postgres:16"), THEIR_WEB], FILES)) == "services"
+    assert (
+        sign(
+            find(
+                stack(ranged, WEB),
+                [theirs("db", Endpoint(5433, "127.0.0.1"), image="postgres:16"), THEIR_WEB],
+                FILES,
+            )
+        )
+        == "services"
+    )
 
 
 def test_copies_of_a_dev_stack_stand_side_by_side() -> None:
@@ -212,7 +285,11 @@ def test_a_project_of_ours_that_runs_stands_beside_the_other_already() -> None:
 
 @pytest.mark.parametrize(
     "one",
-    [theirs("db", one_off=True), Container("1", "shop-db", "postgres:16", "running"), container("second", "db", files="/srv/x.yml", state="exited")],
+    [
+        theirs("db", one_off=True),
+        Container("1", "shop-db", "postgres:16", "running"),
+        container("second", "db", files="/srv/x.yml", state="exited"),
+    ],
     ids=["of `compose run`", "without labels", "of this project"],
 )
 def test_these_containers_are_no_stack(one: Container) -> None:

@@ -13,15 +13,26 @@ from two_users import NOBODY, as_user, needs_root, public_folder
 @pytest.mark.parametrize(
     ("there", "picked"),
     [
-        (("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"), ("compose.yaml",)),
+        (
+            ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"),
+            ("compose.yaml",),
+        ),
         (("compose.yml", "docker-compose.yml"), ("compose.yml",)),
         (("docker-compose.yml", "docker-compose.yaml"), ("docker-compose.yml",)),
-        (("docker-compose.yaml", "docker-compose.override.yaml", "compose.override.yaml"), ("docker-compose.yaml", "compose.override.yaml")),
-        (("compose.yml", "compose.override.yml", "compose.override.yaml"), ("compose.yml", "compose.override.yml")),
+        (
+            ("docker-compose.yaml", "docker-compose.override.yaml", "compose.override.yaml"),
+            ("docker-compose.yaml", "compose.override.yaml"),
+        ),
+        (
+            ("compose.yml", "compose.override.yml", "compose.override.yaml"),
+            ("compose.yml", "compose.override.yml"),
+        ),
         (("compose.override.yml",), ()),
     ],
 )
-def test_compose_s_own_order(tmp_path: Path, there: tuple[str, ...], picked: tuple[str, ...]) -> None:
+def test_compose_s_own_order(
+    tmp_path: Path, there: tuple[str, ...], picked: tuple[str, ...]
+) -> None:
     for name in there:
         (tmp_path / name).touch()
     assert compose_files.in_folder(tmp_path) == tuple(tmp_path / name for name in picked)
@@ -45,16 +56,32 @@ def test_a_folder_above_that_is_closed_to_us_has_no_files() -> None:
         assert as_user(NOBODY, lambda: compose_files.found_from(below)) == "()"
 
 
-@pytest.mark.parametrize("label", ["/srv/\0/compose.yml", "/srv/\ud800/compose.yml", "/a" * 500_000, "-", ""])
+@pytest.mark.parametrize(
+    "label", ["/srv/\0/compose.yml", "/srv/\ud800/compose.yml", "/a" * 500_000, "-", ""]
+)
 def test_a_label_that_is_no_path_is_only_like_itself(label: str) -> None:
     assert len(compose_files.identities([label, label])) == 1
     assert compose_files.identities([label]) != compose_files.identities(["/srv/shop/compose.yml"])
 
 
 def test_a_variable_s_files_are_relative_to_the_folder() -> None:
-    assert compose_files.named_by("a.yml:../b.yml:/c.yml:", Path("/srv/shop"), ":") == (Path("/srv/shop/a.yml"), Path("/srv/b.yml"), Path("/c.yml"))
+    assert compose_files.named_by("a.yml:../b.yml:/c.yml:", Path("/srv/shop"), ":") == (
+        Path("/srv/shop/a.yml"),
+        Path("/srv/b.yml"),
+        Path("/c.yml"),
+    )
 
 
 def test_only_overrides_of_the_project_itself_are_left_out() -> None:
-    files = ["/srv/compose.yml", "/s/overrides/shop.yml", "/s/overrides/shop.app.yml", "/srv/overrides/other.yml", "/srv/shop.yml"]
-    assert list(compose_files.own_files(files, "shop")) == ["/srv/compose.yml", "/srv/overrides/other.yml", "/srv/shop.yml"]
+    files = [
+        "/srv/compose.yml",
+        "/s/overrides/shop.yml",
+        "/s/overrides/shop.app.yml",
+        "/srv/overrides/other.yml",
+        "/srv/shop.yml",
+    ]
+    assert list(compose_files.own_files(files, "shop")) == [
+        "/srv/compose.yml",
+        "/srv/overrides/other.yml",
+        "/srv/shop.yml",
+    ]

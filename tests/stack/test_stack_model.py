@@ -1,4 +1,4 @@
-"""Compose's JSON as it was recorded (tests/data/compose, made by record_compose.py), and what is read from it: PORTS.md section 5."""
+"""Compose's JSON as it was recorded (tests/data/compose, made by record_compose.py), and what is read from it: engine-rules.md#compose-config."""
 
 from __future__ import annotations
 
@@ -32,7 +32,13 @@ def recorded(name: str) -> Stack:
         ("udp", [PortEntry(80, "udp", "21084")]),
         ("sctp", [PortEntry(80, "sctp", "21093")]),
         ("expanded", [PortEntry(80, "tcp", "21086"), PortEntry(81, "tcp", "21087")]),
-        ("expanded-udp", [PortEntry(87, "udp", "21091", "127.0.0.1"), PortEntry(88, "udp", "21092", "127.0.0.1")]),
+        (
+            "expanded-udp",
+            [
+                PortEntry(87, "udp", "21091", "127.0.0.1"),
+                PortEntry(88, "udp", "21092", "127.0.0.1"),
+            ],
+        ),
         ("range", [PortEntry(80, "tcp", "21088-21090")]),
         ("long-range", [PortEntry(80, "tcp", "21103-21105")]),
         ("zero", [PortEntry(80, "tcp", "0")]),
@@ -48,7 +54,9 @@ def recorded(name: str) -> Stack:
         ("silent", []),
     ],
 )
-def test_every_way_to_write_a_port(service: str, entries: list[PortEntry]) -> None:  # EDGE 48, 50, 54, 55
+def test_every_way_to_write_a_port(
+    service: str, entries: list[PortEntry]
+) -> None:  # edge-cases.md#48, edge-cases.md#50, edge-cases.md#54, edge-cases.md#55
     assert list(recorded("ports").services[service].ports) == entries
 
 
@@ -64,11 +72,15 @@ def test_every_way_to_write_a_port(service: str, entries: list[PortEntry]) -> No
     ],
     ids=str,
 )
-def test_an_entry_without_a_number_is_ephemeral(entry: PortEntry, ephemeral: bool, text: str) -> None:  # EDGE 48
+def test_an_entry_without_a_number_is_ephemeral(
+    entry: PortEntry, ephemeral: bool, text: str
+) -> None:  # edge-cases.md#48
     assert (entry.is_ephemeral, str(entry)) == (ephemeral, text)
 
 
-@pytest.mark.parametrize(("published", "span"), [("5000", (5000, 5000)), ("5000-5009", (5000, 5009))])
+@pytest.mark.parametrize(
+    ("published", "span"), [("5000", (5000, 5000)), ("5000-5009", (5000, 5009))]
+)
 def test_the_span_of_a_published_text(published: str, span: tuple[int, int]) -> None:
     assert PortEntry(80, "tcp", published).span == span
 
@@ -78,8 +90,13 @@ def test_an_ephemeral_entry_has_no_span() -> None:
         _ = PortEntry(80, "tcp").span
 
 
-@pytest.mark.parametrize(("service", "replicas"), [("deployed", 2), ("scaled", 3), ("none", 0), ("unscaled", 0), ("named", 1)])
-def test_scale_then_deploy_then_one_replica(service: str, replicas: int) -> None:  # EDGE 55
+@pytest.mark.parametrize(
+    ("service", "replicas"),
+    [("deployed", 2), ("scaled", 3), ("none", 0), ("unscaled", 0), ("named", 1)],
+)
+def test_scale_then_deploy_then_one_replica(
+    service: str, replicas: int
+) -> None:  # edge-cases.md#55
     assert recorded("replicas").services[service].replicas == replicas
 
 
@@ -93,7 +110,11 @@ def test_names_dependencies_and_health_checks() -> None:
     assert services["named"].container_name == "the-name"
     assert services["named"].depends_on == ("scaled",)
     assert services["named"].image == "busybox"
-    assert [services[name].has_health_check for name in ("named", "disabled", "scaled")] == [True, False, False]
+    assert [services[name].has_health_check for name in ("named", "disabled", "scaled")] == [
+        True,
+        False,
+        False,
+    ]
 
 
 @pytest.mark.parametrize(
@@ -107,9 +128,13 @@ def test_names_dependencies_and_health_checks() -> None:
     ],
     ids=["a command", "NONE", "disabled by an overlay", "only an interval", "absent"],
 )
-def test_a_health_check_is_one_that_runs(health_check: dict[str, Any] | None, has: bool) -> None:  # EDGE 73
+def test_a_health_check_is_one_that_runs(
+    health_check: dict[str, Any] | None, has: bool
+) -> None:  # edge-cases.md#73
     body = {"image": "busybox"} | ({"healthcheck": health_check} if health_check else {})
-    assert stack.read({"name": "demo", "services": {"a": body}}).services["a"].has_health_check is has
+    assert (
+        stack.read({"name": "demo", "services": {"a": body}}).services["a"].has_health_check is has
+    )
 
 
 def test_a_network_is_read_with_all_that_decides_about_addresses() -> None:
@@ -137,7 +162,9 @@ def test_a_network_is_read_with_all_that_decides_about_addresses() -> None:
     ],
     ids=["bridge", "overlay", "internal", "macvlan", "ipvlan"],
 )
-def test_internal_macvlan_and_ipvlan_networks_publish_nothing(network: Network, publishes: bool) -> None:
+def test_internal_macvlan_and_ipvlan_networks_publish_nothing(
+    network: Network, publishes: bool
+) -> None:
     assert network.publishes is publishes
 
 
@@ -157,23 +184,33 @@ def test_a_service_keeps_its_networks_with_their_gateway_priority_or_its_network
         ("subset", {"web", "db"}),
     ],
 )
-def test_the_stack_holds_exactly_what_up_would_start(recording: str, services: set[str]) -> None:  # EDGE 52, 56, 58
+def test_the_stack_holds_exactly_what_up_would_start(
+    recording: str, services: set[str]
+) -> None:  # edge-cases.md#52, edge-cases.md#56, edge-cases.md#58
     assert set(recorded(recording).services) == services
 
 
-def test_overlays_append_ports_unless_they_override_or_reset() -> None:  # EDGE 51
+def test_overlays_append_ports_unless_they_override_or_reset() -> None:  # edge-cases.md#51
     services = recorded("merged").services
-    assert services["kept"].ports == (PortEntry(80, "tcp", "21500"), PortEntry(80, "tcp", "21500", "127.0.0.1"))
+    assert services["kept"].ports == (
+        PortEntry(80, "tcp", "21500"),
+        PortEntry(80, "tcp", "21500", "127.0.0.1"),
+    )
     assert services["replaced"].ports == (PortEntry(80, "tcp", "21511", "127.0.0.1"),)
     assert services["emptied"].ports == ()
     assert services["same"].ports == (PortEntry(80, "tcp", "21503"),)
 
 
-def test_extends_adds_the_parents_ports() -> None:  # EDGE 52
-    assert [entry.published for entry in recorded("extended").services["child"].ports] == ["21600", "21601"]
+def test_extends_adds_the_parents_ports() -> None:  # edge-cases.md#52
+    assert [entry.published for entry in recorded("extended").services["child"].ports] == [
+        "21600",
+        "21601",
+    ]
 
 
-def test_a_port_of_an_unset_variable_is_ephemeral_and_the_variable_is_known() -> None:  # EDGE 48
+def test_a_port_of_an_unset_variable_is_ephemeral_and_the_variable_is_known() -> (
+    None
+):  # edge-cases.md#48
     model = recorded("unset")
     assert model.services["a"].ports == (PortEntry(80, "tcp"),)
     assert model.unset_variables == ("UNSET_PORT", "UNSET_TOKEN")
@@ -181,7 +218,14 @@ def test_a_port_of_an_unset_variable_is_ephemeral_and_the_variable_is_known() ->
 
 def test_published_ports_are_the_fixed_tcp_numbers_of_what_starts() -> None:
     services = (
-        Service("web", ports=(PortEntry(80, "tcp", "8080"), PortEntry(443, "udp", "8443"), PortEntry(81, "tcp"))),
+        Service(
+            "web",
+            ports=(
+                PortEntry(80, "tcp", "8080"),
+                PortEntry(443, "udp", "8443"),
+                PortEntry(81, "tcp"),
+            ),
+        ),
         Service("many", ports=(PortEntry(80, "tcp", "9000-9002"),)),
         Service("late", ports=(PortEntry(80, "tcp", "8080"),)),
         Service("off", replicas=0, ports=(PortEntry(80, "tcp", "7000"),)),
@@ -191,7 +235,10 @@ def test_published_ports_are_the_fixed_tcp_numbers_of_what_starts() -> None:
     assert model.published_ports == {8080: "web", 9000: "many", 9001: "many", 9002: "many"}
 
 
-BASE: dict[str, Any] = {"name": "demo", "services": {"web": {"image": "x", "ports": [{"target": 80, "published": "8080"}]}}}
+BASE: dict[str, Any] = {
+    "name": "demo",
+    "services": {"web": {"image": "x", "ports": [{"target": 80, "published": "8080"}]}},
+}
 
 
 def changed(**web: Any) -> dict[str, Any]:
@@ -206,25 +253,65 @@ def changed(**web: Any) -> dict[str, Any]:
         (BASE | {"services": [1]}, "services: expected a mapping, got a list"),
         (BASE | {"services": {"web": None}}, "services.web: expected a value, got nothing"),
         (changed(ports={}), "services.web.ports: expected a list, got a mapping"),
-        (changed(ports=[{"target": [80]}]), "services.web.ports[0].target: expected a number from 0 to 65535, got a list"),
-        (changed(ports=[{"published": "80"}]), "services.web.ports[0].target: expected a number from 0 to 65535, got nothing"),
-        (changed(ports=[{"target": 70000}]), "services.web.ports[0].target: expected a number from 0 to 65535, got 70000"),
-        (changed(ports=[{"target": 80, "protocol": "quic"}]), "services.web.ports[0].protocol: expected tcp, udp or sctp"),
-        (changed(ports=[{"target": 80, "host_ip": "localhost"}]), "services.web.ports[0].host_ip: expected an IP address"),
+        (
+            changed(ports=[{"target": [80]}]),
+            "services.web.ports[0].target: expected a number from 0 to 65535, got a list",
+        ),
+        (
+            changed(ports=[{"published": "80"}]),
+            "services.web.ports[0].target: expected a number from 0 to 65535, got nothing",
+        ),
+        (
+            changed(ports=[{"target": 70000}]),
+            "services.web.ports[0].target: expected a number from 0 to 65535, got 70000",
+        ),
+        (
+            changed(ports=[{"target": 80, "protocol": "quic"}]),
+            "services.web.ports[0].protocol: expected tcp, udp or sctp",
+        ),
+        (
+            changed(ports=[{"target": 80, "host_ip": "localhost"}]),
+            "services.web.ports[0].host_ip: expected an IP address",
+        ),
         *(
-            (changed(ports=[{"target": 80, "published": text}]), "services.web.ports[0].published: expected the number of a port")
+            (
+                changed(ports=[{"target": 80, "published": text}]),
+                "services.web.ports[0].published: expected the number of a port",
+            )
             for text in ("x", "65536", "90-80", "80-", "-80", "1-2-3", "\u00b2", "9" * 5000)
         ),
         (changed(scale=10**9), "services.web.scale: expected a number from 0 to 10000"),
-        (changed(deploy={"replicas": -1}), "services.web.deploy.replicas: expected a number from 0 to 10000, got -1"),
-        (changed(networks={"default": {"gw_priority": "high"}}), "services.web.networks.default.gw_priority"),
-        (changed(volumes=[{"type": "bind", "source": "a\0b", "target": "/a"}]), "services.web.volumes[0].source: a NUL character"),
+        (
+            changed(deploy={"replicas": -1}),
+            "services.web.deploy.replicas: expected a number from 0 to 10000, got -1",
+        ),
+        (
+            changed(networks={"default": {"gw_priority": "high"}}),
+            "services.web.networks.default.gw_priority",
+        ),
+        (
+            changed(volumes=[{"type": "bind", "source": "a\0b", "target": "/a"}]),
+            "services.web.volumes[0].source: a NUL character",
+        ),
         (changed(environment={"A": []}), "services.web.environment.A: expected text, got a list"),
-        (BASE | {"networks": {"n": {"driver_opts": {"com.docker.network.bridge.host_binding_ipv4": "x"}}}}, "host_binding_ipv4: expected an IP"),
-        (BASE | {"networks": {"n": {"internal": "false"}}}, "networks.n.internal: expected true or false, got text"),
+        (
+            BASE
+            | {
+                "networks": {
+                    "n": {"driver_opts": {"com.docker.network.bridge.host_binding_ipv4": "x"}}
+                }
+            },
+            "host_binding_ipv4: expected an IP",
+        ),
+        (
+            BASE | {"networks": {"n": {"internal": "false"}}},
+            "networks.n.internal: expected true or false, got text",
+        ),
     ],
 )
-def test_a_model_of_another_shape_is_an_error_that_names_the_place(model: Any, sentence: str) -> None:
+def test_a_model_of_another_shape_is_an_error_that_names_the_place(
+    model: Any, sentence: str
+) -> None:
     with pytest.raises(DartsctlError) as caught:
         stack.read(model)
     assert caught.value.message.startswith("Compose's model: ")
@@ -232,16 +319,29 @@ def test_a_model_of_another_shape_is_an_error_that_names_the_place(model: Any, s
 
 
 def test_what_does_not_matter_here_may_be_anything() -> None:
-    assert stack.read(changed(build=7, configs="x", volumes=[{"type": "volume", "source": 3}]) | {"x-own": [1]}) == stack.read(BASE)
+    assert stack.read(
+        changed(build=7, configs="x", volumes=[{"type": "volume", "source": 3}]) | {"x-own": [1]}
+    ) == stack.read(BASE)
 
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"target": True}, {"target": 65536}, {"target": -1}, {"published": "65536"}, {"protocol": "icmp"}, {"host_ip": []}, {"host_ip": "127.0.0"}],
+    [
+        {"target": True},
+        {"target": 65536},
+        {"target": -1},
+        {"published": "65536"},
+        {"protocol": "icmp"},
+        {"host_ip": []},
+        {"host_ip": "127.0.0"},
+    ],
     ids=str,
 )
 def test_one_wrong_entry_among_plain_ones_is_named(wrong: dict[str, object]) -> None:
-    plain: list[dict[str, object]] = [{"mode": "ingress", "target": port, "published": str(port), "protocol": "udp"} for port in range(8000, 8020)]
+    plain: list[dict[str, object]] = [
+        {"mode": "ingress", "target": port, "published": str(port), "protocol": "udp"}
+        for port in range(8000, 8020)
+    ]
     plain[7] |= wrong
     with pytest.raises(DartsctlError, match=r"services\.web\.ports\[7\]"):
         stack.read({"name": "demo", "services": {"web": {"ports": plain}}})

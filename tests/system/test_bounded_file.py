@@ -40,7 +40,12 @@ def test_what_is_no_regular_file_is_refused_and_never_opened(tmp_path: Path) -> 
     os.mkfifo(tmp_path / "pipe")
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(tmp_path / "socket"))
-    kinds = {tmp_path / "pipe": "a named pipe", tmp_path / "socket": "a socket", tmp_path: "a folder", Path("/dev/zero"): "a device"}
+    kinds = {
+        tmp_path / "pipe": "a named pipe",
+        tmp_path / "socket": "a socket",
+        tmp_path: "a folder",
+        Path("/dev/zero"): "a device",
+    }
     for path, kind in kinds.items():
         with pytest.raises(Unsuitable, match=f"it is {kind}, not a regular file"):
             bounded_file.read_bytes(path)

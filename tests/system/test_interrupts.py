@@ -30,13 +30,21 @@ def environ(tmp_path: Path) -> dict[str, str]:
     """A Compose that takes a moment, and no engine."""
     plugin = tmp_path / "docker" / "cli-plugins" / "docker-compose"
     plugin.parent.mkdir(parents=True)
-    plugin.write_text('#!/bin/sh\ncase "$*" in *version*) echo 2.40.0; exit ;; esac\nsleep 0.1\necho \'{"name": "demo", "services": {}}\'\n')
+    plugin.write_text(
+        '#!/bin/sh\ncase "$*" in *version*) echo 2.40.0; exit ;; esac\nsleep 0.1\necho \'{"name": "demo", "services": {}}\'\n'
+    )
     plugin.chmod(0o755)
     (tmp_path / "compose.yml").write_text("services: {}\n")
-    return {**os.environ, "DOCKER_CONFIG": str(tmp_path / "docker"), "DOCKER_HOST": f"unix://{tmp_path}/none.sock"}
+    return {
+        **os.environ,
+        "DOCKER_CONFIG": str(tmp_path / "docker"),
+        "DOCKER_HOST": f"unix://{tmp_path}/none.sock",
+    }
 
 
-def run(words: list[str], folder: Path, environ: dict[str, str], after: float | None) -> tuple[int, str, float]:
+def run(
+    words: list[str], folder: Path, environ: dict[str, str], after: float | None
+) -> tuple[int, str, float]:
     """One run with a SIGINT `after` seconds; its code, its stderr and how long it took."""
     reader, writer = os.pipe()
     process = subprocess.Popen(
@@ -61,10 +69,15 @@ def run(words: list[str], folder: Path, environ: dict[str, str], after: float | 
 
 
 @pytest.mark.parametrize("words", [["--help"], ["check"], ["ports"], ["--version"]])
-def test_a_run_that_is_interrupted_says_so_in_one_line(words: list[str], tmp_path: Path, environ: dict[str, str]) -> None:
+def test_a_run_that_is_interrupted_says_so_in_one_line(
+    words: list[str], tmp_path: Path, environ: dict[str, str]
+) -> None:
     code, _, whole = run(words, tmp_path, environ, None)
     chance = random.Random(7)
-    ended = [run(words, tmp_path, environ, whole * (place + chance.random()) / OFFSETS)[:2] for place in range(OFFSETS)]
+    ended = [
+        run(words, tmp_path, environ, whole * (place + chance.random()) / OFFSETS)[:2]
+        for place in range(OFFSETS)
+    ]
     for interrupted, err in ended:
         assert interrupted in (130, code), err
         assert "Traceback" not in err
@@ -74,7 +87,9 @@ def test_a_run_that_is_interrupted_says_so_in_one_line(words: list[str], tmp_pat
     assert whole < 0.05 or any(interrupted == 130 for interrupted, _ in ended)
 
 
-def test_an_interrupt_in_the_making_of_a_class_is_130_too(tmp_path: Path, environ: dict[str, str]) -> None:
+def test_an_interrupt_in_the_making_of_a_class_is_130_too(
+    tmp_path: Path, environ: dict[str, str]
+) -> None:
     """A dataclass is made by an `exec` of text, and CPython wants to die by SIGINT after a KeyboardInterrupt out of one."""
     script = """
 import sys, dartsctl.cli
@@ -87,7 +102,14 @@ def main(argv):
 dartsctl.cli.main = main
 raise SystemExit(run())
 """
-    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=environ, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert (done.returncode, done.stderr) == (130, "")
 
 
@@ -96,7 +118,14 @@ def test_an_ignored_interrupt_stays_ignored(tmp_path: Path, environ: dict[str, s
     argv = [sys.executable, "-m", "dartsctl", "check", "--no-engine"]
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        process = subprocess.Popen(argv, cwd=tmp_path, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            argv,
+            cwd=tmp_path,
+            env=environ,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
     finally:
         signal.signal(signal.SIGINT, before)
     while process.poll() is None:

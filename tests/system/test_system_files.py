@@ -9,7 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from dartsctl.system.files import EVERYBODY, PRIVATE_FOLDER, PUBLIC_FOLDER, ForeignFile, LockTimeout, UnsafeFile, lock, open_folder
+from dartsctl.system.files import (
+    EVERYBODY,
+    PRIVATE_FOLDER,
+    PUBLIC_FOLDER,
+    ForeignFile,
+    LockTimeout,
+    UnsafeFile,
+    lock,
+    open_folder,
+)
 from tiny_disk import tiny_disk
 from two_users import ANN, Victim, as_user, needs_root, public_folder
 
@@ -59,13 +68,18 @@ def test_links_of_our_own_are_followed_and_circles_end(tmp_path: Path) -> None:
 @needs_root
 def test_folders_that_root_makes_are_the_owners_of_the_folder_around(anns: Path) -> None:
     with open_folder(anns / "a" / "b", make=PUBLIC_FOLDER):
-        assert [(path.stat().st_uid, path.stat().st_gid) for path in (anns / "a", anns / "a" / "b")] == [(ANN, ANN)] * 2
+        assert [
+            (path.stat().st_uid, path.stat().st_gid) for path in (anns / "a", anns / "a" / "b")
+        ] == [(ANN, ANN)] * 2
 
 
 @needs_root
 def test_folders_may_be_given_to_somebody_else(tmp_path: Path) -> None:
     with open_folder(tmp_path / "a" / "b", make=PRIVATE_FOLDER, heir=(ANN, 4)):
-        assert [(path.stat().st_uid, path.stat().st_gid) for path in (tmp_path / "a", tmp_path / "a" / "b")] == [(ANN, 4)] * 2
+        assert [
+            (path.stat().st_uid, path.stat().st_gid)
+            for path in (tmp_path / "a", tmp_path / "a" / "b")
+        ] == [(ANN, 4)] * 2
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o777])
@@ -78,8 +92,17 @@ def test_modes_do_not_depend_on_the_umask(tmp_path: Path, umask: int) -> None:
             folder.subfolder("own", make=PRIVATE_FOLDER).__exit__()
     finally:
         os.umask(before)
-    modes = {path.relative_to(tmp_path).as_posix(): path.stat().st_mode & 0o777 for path in tmp_path.rglob("*")}
-    assert modes == {"public": 0o755, "public/inner": 0o755, "public/inner/private": 0o600, "public/inner/public": 0o644, "public/inner/own": 0o700}
+    modes = {
+        path.relative_to(tmp_path).as_posix(): path.stat().st_mode & 0o777
+        for path in tmp_path.rglob("*")
+    }
+    assert modes == {
+        "public": 0o755,
+        "public/inner": 0o755,
+        "public/inner/private": 0o600,
+        "public/inner/public": 0o644,
+        "public/inner/own": 0o700,
+    }
 
 
 @needs_root
@@ -98,7 +121,10 @@ def test_the_owner_of_a_folder_is_checked(anns: Path) -> None:
 def test_the_sudo_callers_folder_is_trusted(anns: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SUDO_UID", str(ANN))
     monkeypatch.setenv("SUDO_GID", str(ANN))
-    with open_folder(anns, make=PRIVATE_FOLDER) as folder, folder.subfolder("inner", make=PRIVATE_FOLDER) as inner:
+    with (
+        open_folder(anns, make=PRIVATE_FOLDER) as folder,
+        folder.subfolder("inner", make=PRIVATE_FOLDER) as inner,
+    ):
         assert inner.status.st_uid == ANN
 
 
@@ -107,7 +133,11 @@ def test_a_folder_that_is_something_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     os.mkfifo(tmp_path / "pipe")
     with open_folder(tmp_path) as folder:
-        for name, words in {"link": "is a symbolic link", "file": "is a file", "pipe": "is a named pipe"}.items():
+        for name, words in {
+            "link": "is a symbolic link",
+            "file": "is a file",
+            "pipe": "is a named pipe",
+        }.items():
             with pytest.raises(UnsafeFile, match=f"{name} {words}"):
                 folder.subfolder(name, make=PRIVATE_FOLDER)
 
@@ -145,11 +175,19 @@ def surprise_device(path: Path, victim: Victim) -> None:
     os.mknod(path, 0o20666, os.makedev(1, 7))  # /dev/full
 
 
-SURPRISES = [surprise_link, surprise_hard_link, surprise_pipe, surprise_folder, pytest.param(surprise_device, marks=needs_root)]
+SURPRISES = [
+    surprise_link,
+    surprise_hard_link,
+    surprise_pipe,
+    surprise_folder,
+    pytest.param(surprise_device, marks=needs_root),
+]
 
 
 @pytest.mark.parametrize("plant", SURPRISES)
-def test_a_surprising_file_is_neither_read_nor_changed(tmp_path: Path, victim: Victim, plant: Callable[[Path, Victim], None]) -> None:
+def test_a_surprising_file_is_neither_read_nor_changed(
+    tmp_path: Path, victim: Victim, plant: Callable[[Path, Victim], None]
+) -> None:
     plant(tmp_path / "name", victim)
     with open_folder(tmp_path) as folder:
         for act in (
@@ -198,7 +236,10 @@ def test_a_file_that_is_there_keeps_its_owner(anns: Path) -> None:
 
 def test_a_large_file_is_refused(tmp_path: Path) -> None:
     os.truncate(os.open(tmp_path / "name", os.O_RDWR | os.O_CREAT), 10 << 30)
-    with open_folder(tmp_path) as folder, pytest.raises(UnsafeFile, match="name is larger than 100 bytes"):
+    with (
+        open_folder(tmp_path) as folder,
+        pytest.raises(UnsafeFile, match="name is larger than 100 bytes"),
+    ):
         folder.read("name", limit=100)
 
 

@@ -60,14 +60,20 @@ def test_a_known_secret_is_masked_in_every_form_that_it_takes(form: str) -> None
         ({"PIN_SECRET": "482913"}, "pin 482913, 4829130", "pin ***, 4829130"),
         ({"DB_PASSWORD": "postgres"}, "service postgres is ready", None),
         ({"DB_PASSWORD": "darts", "DB_USER": "darts"}, "user darts", None),
-        ({"DATABASE_URL": "postgresql://ann:canary99@postgres:5432/darts"}, "ann canary99 postgres:5432/darts", "ann *** postgres:5432/darts"),
+        (
+            {"DATABASE_URL": "postgresql://ann:canary99@postgres:5432/darts"},
+            "ann canary99 postgres:5432/darts",
+            "ann *** postgres:5432/darts",
+        ),
         ({"SIGNING": "Zx9vLong0And1Odd2Y0123456789"}, "x Zx9vLong0And1Odd2Y0123456789", "x ***"),
         ({"TLS_KEY": "/etc/certs/tls.key"}, "reads /etc/certs/tls.key", None),
         ({"A_SECRET": "canary99", "B_SECRET": "canary99more"}, "canary99more canary99", "*** ***"),
         ({"A_SECRET": "first99line\nsecond99line"}, "second99line", "***"),
     ],
 )
-def test_a_variable_is_a_secret_by_name_or_shape_and_nothing_else_is(variables: dict[str, str], text: str, shown: str | None) -> None:
+def test_a_variable_is_a_secret_by_name_or_shape_and_nothing_else_is(
+    variables: dict[str, str], text: str, shown: str | None
+) -> None:
     masker = Masker()
     masker.learn(variables)
     assert masker.masked(text) == (shown or text)
@@ -77,7 +83,12 @@ def test_names_of_projects_and_services_are_never_masked() -> None:
     masker = knowing(
         DB_PASSWORD="shop", API_TOKEN="frontend", OTHER_SECRET="case-shop", LAST_TOKEN="shop-web1"
     )  # values that are names, or within one
-    masker.learn_model({"name": "case-shop", "services": {"frontend": {}, "shop-web1": {"container_name": "shop-web1-main"}}})
+    masker.learn_model(
+        {
+            "name": "case-shop",
+            "services": {"frontend": {}, "shop-web1": {"container_name": "shop-web1-main"}},
+        }
+    )
     text = "Container case-shop-frontend-1  Started, shop-web1-main, service frontend"
     assert masker.masked(text) == text
     assert masker.masked("login with shop") == "login with ***"
@@ -90,7 +101,11 @@ def test_a_resolved_model_gives_its_inline_secrets_away_and_no_other_value() -> 
             "name": "demo",
             "services": {
                 "app": {
-                    "environment": {"API_KEY": "canary-inline", "LOG_LEVEL": "debugging", "EMPTY": None},
+                    "environment": {
+                        "API_KEY": "canary-inline",
+                        "LOG_LEVEL": "debugging",
+                        "EMPTY": None,
+                    },
                     "build": {"args": {"NPM_TOKEN": "canary-build"}},
                 },
                 "odd": None,
@@ -129,11 +144,16 @@ def test_a_line_is_cut_and_says_so_and_ends_where_a_second_one_would_begin() -> 
     masker = Masker()
     assert masker.line("x" * (LINE_LIMIT + 1)) == "x" * LINE_LIMIT + CUT
     assert masker.line("canary " * 10_000_000).endswith(CUT)
-    assert masker.line("web\nnext: rm -rf /\x1b[2J\u202e\udcff") == "web\\nnext: rm -rf /\\x1b[2J\\u202e\\xff"
+    assert (
+        masker.line("web\nnext: rm -rf /\x1b[2J\u202e\udcff")
+        == "web\\nnext: rm -rf /\\x1b[2J\\u202e\\xff"
+    )
 
 
 def test_a_document_has_no_secret_and_no_lone_surrogate() -> None:
-    shown = knowing(DB_PASSWORD="canary99").document({"a": ["canary99", ("x\udcff", 5, None)], "k\udcfe": True})
+    shown = knowing(DB_PASSWORD="canary99").document(
+        {"a": ["canary99", ("x\udcff", 5, None)], "k\udcfe": True}
+    )
     assert shown == {"a": ["***", ["x\\xff", 5, None]], "k\\xfe": True}
 
 
@@ -145,7 +165,13 @@ def test_ten_thousand_values_are_found_in_one_pass(prefix: str) -> None:
     masker = Masker()
     masker.learn_values(values)
     masker.masked("x")
-    text = "".join(f"word {value} " if number % 20 == 0 else "some other words in a line " for number, value in enumerate(values)) * 4
+    text = (
+        "".join(
+            f"word {value} " if number % 20 == 0 else "some other words in a line "
+            for number, value in enumerate(values)
+        )
+        * 4
+    )
     assert len(text) > 1_000_000
     began = time.thread_time()
     shown = masker.masked(text)

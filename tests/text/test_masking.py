@@ -17,37 +17,75 @@ from dartsctl.text.safe_text import CUT, LINE_LIMIT
     ("words", "shown"),
     [
         (["serve", "--password", "canary"], ["serve", "--password", "***"]),
-        (["serve", "--db-password=canary", "--port", "8080"], ["serve", "--db-password=***", "--port", "8080"]),
+        (
+            ["serve", "--db-password=canary", "--port", "8080"],
+            ["serve", "--db-password=***", "--port", "8080"],
+        ),
         (["serve", "--api-key", "canary word"], ["serve", "--api-key", "***"]),
         (["serve", "-token", "canary"], ["serve", "-token", "***"]),
         (["serve", "--Auth-Token=canary"], ["serve", "--Auth-Token=***"]),
         (["serve", "--password", "--verbose"], ["serve", "--password", "--verbose"]),
         (["env", "SECRET_KEY=canary", "flask", "run"], ["env", "SECRET_KEY=***", "flask", "run"]),
         (["env", "PGPASSWORD=canary two"], ["env", "PGPASSWORD=***"]),
-        (["docker", "run", "-ePOSTGRES_PASSWORD=canary"], ["docker", "run", "-ePOSTGRES_PASSWORD=***"]),
-        (["docker", "run", "-e", "POSTGRES_PASSWORD=canary"], ["docker", "run", "-e", "POSTGRES_PASSWORD=***"]),
-        (["docker", "run", "--env=POSTGRES_PASSWORD=canary"], ["docker", "run", "--env=POSTGRES_PASSWORD=***"]),
-        (["sh", "-c", "export TOKEN=canary; exec serve -p 80"], ["sh", "-c", "export TOKEN=***; exec serve -p 80"]),
-        (["sh", "-c", "serve --password 'canary one' --port 80"], ["sh", "-c", "serve --password *** --port 80"]),
-        (["sh", "-c", 'serve --password="canary one" --port 80'], ["sh", "-c", 'serve --password="***" --port 80']),
+        (
+            ["docker", "run", "-ePOSTGRES_PASSWORD=canary"],
+            ["docker", "run", "-ePOSTGRES_PASSWORD=***"],
+        ),
+        (
+            ["docker", "run", "-e", "POSTGRES_PASSWORD=canary"],
+            ["docker", "run", "-e", "POSTGRES_PASSWORD=***"],
+        ),
+        (
+            ["docker", "run", "--env=POSTGRES_PASSWORD=canary"],
+            ["docker", "run", "--env=POSTGRES_PASSWORD=***"],
+        ),
+        (
+            ["sh", "-c", "export TOKEN=canary; exec serve -p 80"],
+            ["sh", "-c", "export TOKEN=***; exec serve -p 80"],
+        ),
+        (
+            ["sh", "-c", "serve --password 'canary one' --port 80"],
+            ["sh", "-c", "serve --password *** --port 80"],
+        ),
+        (
+            ["sh", "-c", 'serve --password="canary one" --port 80'],
+            ["sh", "-c", 'serve --password="***" --port 80'],
+        ),
         (["worker", "amqp://guest:canary@rabbitmq:5672/"], ["worker", "amqp://***@rabbitmq:5672/"]),
-        (["worker", "--broker=amqp://guest:canary@rabbitmq:5672/"], ["worker", "--broker=amqp://***@rabbitmq:5672/"]),
+        (
+            ["worker", "--broker=amqp://guest:canary@rabbitmq:5672/"],
+            ["worker", "--broker=amqp://***@rabbitmq:5672/"],
+        ),
         (["python", "run.py", "--port", "5007"], ["python", "run.py", "--port", "5007"]),
         (["curl", "http://h/?token=canary"], ["curl", "http://h/?***"]),
         (["mysql", "-uroot", "-pcanary", "darts"], ["mysql", "-uroot", "-p***", "darts"]),
         (["mysqldump", "-p", "darts"], ["mysqldump", "-p", "darts"]),
-        (["/usr/bin/redis-cli", "-a", "canary", "ping"], ["/usr/bin/redis-cli", "-a", "***", "ping"]),
+        (
+            ["/usr/bin/redis-cli", "-a", "canary", "ping"],
+            ["/usr/bin/redis-cli", "-a", "***", "ping"],
+        ),
         (["curl", "-u", "ann:canary", "http://h/"], ["curl", "-u", "ann:***", "http://h/"]),
         (["curl", "-uann:canary", "http://h/"], ["curl", "-uann:***", "http://h/"]),
         (["curl", "-H", "Authorization: Bearer canary"], ["curl", "-H", "Authorization: ***"]),
-        (["sshpass", "-p", "canary", "ssh", "-p", "2222", "host"], ["sshpass", "-p", "***", "ssh", "-p", "2222", "host"]),
-        (["docker", "login", "-u", "ann", "-p", "canary"], ["docker", "login", "-u", "ann", "-p", "***"]),
+        (
+            ["sshpass", "-p", "canary", "ssh", "-p", "2222", "host"],
+            ["sshpass", "-p", "***", "ssh", "-p", "2222", "host"],
+        ),
+        (
+            ["docker", "login", "-u", "ann", "-p", "canary"],
+            ["docker", "login", "-u", "ann", "-p", "***"],
+        ),
         (["docker", "run", "-p", "80:80", "nginx"], ["docker", "run", "-p", "80:80", "nginx"]),
-        (["serve", '{"password": "canary", "port": 80}'], ["serve", '{"password": "***", "port": 80}']),
+        (
+            ["serve", '{"password": "canary", "port": 80}'],
+            ["serve", '{"password": "***", "port": 80}'],
+        ),
         (["sh", "-c", "mysql -uroot -pcanary darts"], ["sh", "-c", "mysql -uroot -p*** darts"]),
     ],
 )
-def test_a_command_line_keeps_its_words_and_loses_its_secrets(words: list[str], shown: list[str]) -> None:
+def test_a_command_line_keeps_its_words_and_loses_its_secrets(
+    words: list[str], shown: list[str]
+) -> None:
     assert command(words) == tuple(shown)
 
 
@@ -58,7 +96,10 @@ def test_a_command_line_keeps_its_words_and_loses_its_secrets(words: list[str], 
         ("postgres://user:can@ary@db/x", "postgres://***@db/x"),
         ("amqp://user:can/ary@db", "amqp://***@db"),
         ("redis://:canary@cache", "redis://***@cache"),
-        ("https://canary@example.org and amqp://a:canary@b", "https://***@example.org and amqp://***@b"),
+        (
+            "https://canary@example.org and amqp://a:canary@b",
+            "https://***@example.org and amqp://***@b",
+        ),
         ("DB_PASSWORD=canary", "DB_PASSWORD=***"),
         ("password = canary", "password = ***"),
         ("REDIS_AUTH=canary PASSWORD_OLD=canary", "REDIS_AUTH=*** PASSWORD_OLD=***"),
@@ -67,16 +108,25 @@ def test_a_command_line_keeps_its_words_and_loses_its_secrets(words: list[str], 
         ("{'token': 'canary'}", "{'token': '***'}"),
         ("password: canary99", "password: ***"),
         ("GET /callback?code=canary HTTP/1.1", "GET /callback?*** HTTP/1.1"),
-        ('upstream: "http://10.0.0.3:5000/a?access_token=canary", host: "h"', 'upstream: "http://10.0.0.3:5000/a?***", host: "h"'),
+        (
+            'upstream: "http://10.0.0.3:5000/a?access_token=canary", host: "h"',
+            'upstream: "http://10.0.0.3:5000/a?***", host: "h"',
+        ),
         ('host: "h", referrer: "https://idp/canary"', 'host: "h", referrer: "***"'),
-        ('"GET / HTTP/1.1" 200 61 "https://idp/canary" "curl/8"', '"GET / HTTP/1.1" 200 61 "***" "curl/8"'),
+        (
+            '"GET / HTTP/1.1" 200 61 "https://idp/canary" "curl/8"',
+            '"GET / HTTP/1.1" 200 61 "***" "curl/8"',
+        ),
         ("Authorization: Basic Y2FuYXJ5", "Authorization: ***"),
         ("sent Bearer canary.1 to it", "sent Bearer *** to it"),
         ("Cookie: session=canary; b=canary", "Cookie: ***"),
         ("X-Api-Key: canary", "X-Api-Key: ***"),
         ("got eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJjYW5hcnkifQ.c2ln", "got ***"),
         ("AKIAIOSFODNN7EXAMPLE ghp_canarycanarycanary12 xoxb-canary-canary", "*** *** ***"),
-        ("-----BEGIN RSA PRIVATE KEY-----\ncanary\n-----END RSA PRIVATE KEY-----", "-----BEGIN RSA PRIVATE KEY-----***-----END RSA PRIVATE KEY-----"),
+        (
+            "-----BEGIN RSA PRIVATE KEY-----\ncanary\n-----END RSA PRIVATE KEY-----",
+            "-----BEGIN RSA PRIVATE KEY-----***-----END RSA PRIVATE KEY-----",
+        ),
         ("key wJalrXUtnFEMI7K7MDENG1bPxRfiCYEXAMPLEKEYabc", "key ***"),
         ("run mysql -pcanary; then", "run mysql -p***; then"),
         ("serve --api-key canary --port 80", "serve --api-key *** --port 80"),
@@ -117,17 +167,68 @@ def test_what_is_no_secret_stays_as_it_is(text: str) -> None:
 
 
 ADVERSARIAL = [
-    *("-", "a", "A1b", "pass", "=", ":", "://", "'", '"', '\\"', "\0", "ü", "?", "/a", "x.", "eyJ", "eyJ.", "sk-", "-p", "a="),
-    *("pass=", "pass= ", "pass=' ", "pass=;", 'pass:\\"', "key:", "key=/a/", "--pass ", "--pass -", "-a ", "a b ", "mysql -p", "mysql "),
-    *("://a@", "://a:", "://:", "Bearer ", "Authorization: ", "Cookie: a=", "referrer: ", 'HTTP/1.1" 200 5 "', "GET /x?y HTTP/1.1 "),
-    *("-----BEGIN PRIVATE KEY-----", '{"password": "x"} ', "log line: status=200 user=ann took 12 ms\n"),
+    *(
+        "-",
+        "a",
+        "A1b",
+        "pass",
+        "=",
+        ":",
+        "://",
+        "'",
+        '"',
+        '\\"',
+        "\0",
+        "ü",
+        "?",
+        "/a",
+        "x.",
+        "eyJ",
+        "eyJ.",
+        "sk-",
+        "-p",
+        "a=",
+    ),
+    *(
+        "pass=",
+        "pass= ",
+        "pass=' ",
+        "pass=;",
+        'pass:\\"',
+        "key:",
+        "key=/a/",
+        "--pass ",
+        "--pass -",
+        "-a ",
+        "a b ",
+        "mysql -p",
+        "mysql ",
+    ),
+    *(
+        "://a@",
+        "://a:",
+        "://:",
+        "Bearer ",
+        "Authorization: ",
+        "Cookie: a=",
+        "referrer: ",
+        'HTTP/1.1" 200 5 "',
+        "GET /x?y HTTP/1.1 ",
+    ),
+    *(
+        "-----BEGIN PRIVATE KEY-----",
+        '{"password": "x"} ',
+        "log line: status=200 user=ann took 12 ms\n",
+    ),
 ]
 
 
 @pytest.mark.parametrize("unit", ADVERSARIAL)
 def test_the_time_grows_with_the_length_alone(unit: str) -> None:
     """1 MB takes 0.03 s, or 0.4 s where every word is a secret's name; what backtracks takes minutes."""
-    half, whole = (min(_seconds(unit * (size // len(unit))) for _ in range(2)) for size in (100_000, 400_000))
+    half, whole = (
+        min(_seconds(unit * (size // len(unit))) for _ in range(2)) for size in (100_000, 400_000)
+    )
     assert whole < 2
     assert whole < 10 * half + 0.1, "four times the length"
 
@@ -145,12 +246,25 @@ def test_a_command_line_is_cut_before_anything_looks_at_it() -> None:
     assert shown[2] == "... (cut)"
 
 
-@pytest.mark.parametrize("value", ["Zx9vLong0And1Odd2Y0123456789", "sk_live_0123456789abcdef", "-----BEGIN PRIVATE KEY-----"])
+@pytest.mark.parametrize(
+    "value",
+    ["Zx9vLong0And1Odd2Y0123456789", "sk_live_0123456789abcdef", "-----BEGIN PRIVATE KEY-----"],
+)
 def test_a_value_can_be_a_secret_by_its_shape(value: str) -> None:
     assert has_secret_shape(value)
 
 
-@pytest.mark.parametrize("value", ["frontend", "1.28.0", "/usr/local/bin", "9f2c4b7e1d8a6035c9e4f7b2a1d8c6e3", "ann@example.org", "Europe/Berlin"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "frontend",
+        "1.28.0",
+        "/usr/local/bin",
+        "9f2c4b7e1d8a6035c9e4f7b2a1d8c6e3",
+        "ann@example.org",
+        "Europe/Berlin",
+    ],
+)
 def test_ordinary_values_are_no_secrets(value: str) -> None:
     assert not has_secret_shape(value)
 
@@ -170,14 +284,34 @@ def shown_model() -> dict[str, Any]:
 def test_a_masked_model_still_says_what_is_there() -> None:
     shown = shown_model()
     app = shown["services"]["app"]
-    assert app["environment"] == {"DATABASE_URL": "***", "EMPTY": None, "LOG_LEVEL": "***", "POSTGRES_PASSWORD": "***"}
+    assert app["environment"] == {
+        "DATABASE_URL": "***",
+        "EMPTY": None,
+        "LOG_LEVEL": "***",
+        "POSTGRES_PASSWORD": "***",
+    }
     assert app["labels"] == {"traefik.auth": "***"}
     assert app["build"]["args"] == {"NPM_TOKEN": "***"}
-    assert app["command"] == ["serve", "--api-key", "***", "--dsn=***", "--broker", "amqp://***@rabbitmq:5672/", "--port", "8080"]
+    assert app["command"] == [
+        "serve",
+        "--api-key",
+        "***",
+        "--dsn=***",
+        "--broker",
+        "amqp://***@rabbitmq:5672/",
+        "--port",
+        "8080",
+    ]
     assert app["entrypoint"] == ["sh", "-c", "export DB_PASSWORD=***; exec serve --port 8081"]
-    assert app["secrets"][0] == {"source": "from_environment", "target": "/run/secrets/from_environment"}
+    assert app["secrets"][0] == {
+        "source": "from_environment",
+        "target": "/run/secrets/from_environment",
+    }
     assert app["image"] == "busybox"
-    assert shown["secrets"]["from_environment"] == {"name": "demo_from_environment", "environment": "CANARY_SECRET"}
+    assert shown["secrets"]["from_environment"] == {
+        "name": "demo_from_environment",
+        "environment": "CANARY_SECRET",
+    }
     assert shown["configs"]["inline"] == {"name": "demo_inline", "content": MASK}
     assert shown["name"] == "demo"
 
@@ -188,5 +322,7 @@ def test_the_content_of_a_config_is_masked_whatever_it_is(content: object) -> No
 
 
 def test_a_request_that_is_cut_in_its_path_loses_its_query() -> None:
-    assert "canary" not in masked('request: "GET /c(2026-11-23T23:30:37.3allback?code=canary HTTP/1.1"')
+    assert "canary" not in masked(
+        'request: "GET /c(2026-11-23T23:30:37.3allback?code=canary HTTP/1.1"'
+    )
     assert masked("really? x=1") == "really? x=1"

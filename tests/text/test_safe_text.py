@@ -6,7 +6,15 @@ import unicodedata
 
 import pytest
 
-from dartsctl.text.safe_text import CUT, cut, is_safe, one_line, with_colors, without_colors, without_surrogates
+from dartsctl.text.safe_text import (
+    CUT,
+    cut,
+    is_safe,
+    one_line,
+    with_colors,
+    without_colors,
+    without_surrogates,
+)
 
 
 @pytest.mark.parametrize(
@@ -30,15 +38,29 @@ def test_an_unsafe_character_is_shown_as_its_escape(text: str, shown: str) -> No
 
 def test_no_control_or_invisible_character_of_unicode_passes() -> None:
     everything = "".join(map(chr, range(0x110000)))
-    left = {character for character in one_line(everything) if unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp")}
+    left = {
+        character
+        for character in one_line(everything)
+        if unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp")
+    }
     harmless = {character for character in left if unicodedata.category(character) == "Cf"}
     assert left == harmless
-    assert {unicodedata.bidirectional(character) for character in harmless} <= {"AN", "AL", "L", "NSM", "ON", ""}
+    assert {unicodedata.bidirectional(character) for character in harmless} <= {
+        "AN",
+        "AL",
+        "L",
+        "NSM",
+        "ON",
+        "",
+    }
 
 
 def test_a_log_line_keeps_its_colours_and_nothing_else_that_a_terminal_obeys() -> None:
     line = "\x1b[1;32mINFO\x1b[0m\tready \x1b[2J\x1b]0;title\x07\x1b[10A"
-    assert with_colors(line) == "\x1b[1;32mINFO\x1b[0m\tready \\x1b[2J\\x1b]0;title\\x07\\x1b[10A\x1b[0m"
+    assert (
+        with_colors(line)
+        == "\x1b[1;32mINFO\x1b[0m\tready \\x1b[2J\\x1b]0;title\\x07\\x1b[10A\x1b[0m"
+    )
     assert with_colors("a\tb\x08") == "a\tb\\x08"
     assert without_colors("\x1b[38;5;87mrabbit\x1b[0m \x1b[2J") == "rabbit \x1b[2J"
 

@@ -26,7 +26,11 @@ def create_app(database_url: str | None = None) -> flask.Flask:
     @app.get("/health")
     def health() -> Answer:
         consumer = app.extensions.get("consumer")
-        facts = {"service": "darts-app", "database": board.kind, "consumer": consumer.state if consumer else "off"}
+        facts = {
+            "service": "darts-app",
+            "database": board.kind,
+            "consumer": consumer.state if consumer else "off",
+        }
         try:
             board.ping()
         except SQLAlchemyError as error:
@@ -66,5 +70,8 @@ def serve() -> flask.Flask:
 
 
 def _sqlite_file() -> str:
-    path = os.environ.get("SCORES_DB") or Path(__file__).resolve().parents[1] / "instance" / "scores.db"
+    path = (
+        os.environ.get("SCORES_DB")
+        or Path(__file__).resolve().parents[1] / "instance" / "scores.db"
+    )
     return f"sqlite:///{path}"

@@ -42,8 +42,12 @@ def left_after(remaining: int, points: int) -> int:
 
 class Board:
     def __init__(self, url: str) -> None:
-        self._engine = sa.create_engine(_with_driver(url), pool_pre_ping=True, connect_args=_deadlines(url))
-        self._one_writer = threading.Lock()  # SQLite has no SELECT FOR UPDATE: two threads would start from the same number
+        self._engine = sa.create_engine(
+            _with_driver(url), pool_pre_ping=True, connect_args=_deadlines(url)
+        )
+        self._one_writer = (
+            threading.Lock()
+        )  # SQLite has no SELECT FOR UPDATE: two threads would start from the same number
         self._tables_made = False
         self._recorded = threading.Condition()
         self._count = 0  # of what this process has recorded: the streams sleep until it changes
@@ -68,14 +72,22 @@ class Board:
 
     def _write(self, score: Score, source: str, message_id: str | None) -> dict[str, Any]:
         with self._begin() as db:
-            if message_id and (known := db.execute(sa.select(_visits).where(_visits.c.message_id == message_id)).first()):
+            if message_id and (
+                known := db.execute(
+                    sa.select(_visits).where(_visits.c.message_id == message_id)
+                ).first()
+            ):
                 return _document(known)
             db.execute(
-                sa.text("INSERT INTO players (name, remaining) VALUES (:name, :start) ON CONFLICT DO NOTHING"),
+                sa.text(
+                    "INSERT INTO players (name, remaining) VALUES (:name, :start) ON CONFLICT DO NOTHING"
+                ),
                 {"name": score.player, "start": START},
             )
             this_player = _players.c.name == score.player
-            before = db.scalars(sa.select(_players.c.remaining).where(this_player).with_for_update()).one()
+            before = db.scalars(
+                sa.select(_players.c.remaining).where(this_player).with_for_update()
+            ).one()
             left = left_after(before, score.points)
             db.execute(_players.update().where(this_player).values(remaining=left))
             visit = {
@@ -94,12 +106,20 @@ class Board:
         with self._begin() as db:
             players = db.execute(sa.select(_players).order_by(_players.c.name)).all()
             visits = db.execute(sa.select(_visits).order_by(_visits.c.id.desc()).limit(50)).all()
-        return {"players": [dict(row._mapping) for row in players], "visits": [_document(row) for row in visits]}
+        return {
+            "players": [dict(row._mapping) for row in players],
+            "visits": [_document(row) for row in visits],
+        }
 
     def visits_after(self, last: int) -> list[dict[str, Any]]:
         """The visits with a higher id than `last`, oldest first."""
         with self._begin() as db:
-            return [_document(row) for row in db.execute(sa.select(_visits).where(_visits.c.id > last).order_by(_visits.c.id))]
+            return [
+                _document(row)
+                for row in db.execute(
+                    sa.select(_visits).where(_visits.c.id > last).order_by(_visits.c.id)
+                )
+            ]
 
     @property
     def count(self) -> int:
@@ -124,7 +144,9 @@ class Board:
 def _document(visit: sa.Row[Any]) -> dict[str, Any]:
     fields = dict(visit._mapping)
     at: datetime = fields["at"]
-    return fields | {"at": (at if at.tzinfo else at.replace(tzinfo=UTC)).isoformat()}  # SQLite forgets the time zone
+    return fields | {
+        "at": (at if at.tzinfo else at.replace(tzinfo=UTC)).isoformat()
+    }  # SQLite forgets the time zone
 
 
 def _with_driver(url: str) -> sa.URL:

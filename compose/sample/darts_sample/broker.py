@@ -13,7 +13,10 @@ def connect() -> Any:
             host=os.environ["RABBITMQ_HOST"],
             port=int(os.environ.get("RABBITMQ_PORT") or "5672"),
             virtual_host=os.environ.get("RABBITMQ_VHOST") or "/",
-            credentials=pika.PlainCredentials(os.environ.get("RABBITMQ_USER") or "guest", os.environ.get("RABBITMQ_PASSWORD") or "guest"),
+            credentials=pika.PlainCredentials(
+                os.environ.get("RABBITMQ_USER") or "guest",
+                os.environ.get("RABBITMQ_PASSWORD") or "guest",
+            ),
             heartbeat=30,
             socket_timeout=3,
             stack_timeout=5,

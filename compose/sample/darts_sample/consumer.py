@@ -23,7 +23,9 @@ def start_consumer(app: flask.Flask) -> None:
     if os.environ.get("RABBITMQ_HOST"):
         log.setLevel(logging.INFO)
         log.addHandler(logging.StreamHandler())
-        logging.getLogger("pika").setLevel(logging.CRITICAL)  # it logs each refused connection as some ten lines
+        logging.getLogger("pika").setLevel(
+            logging.CRITICAL
+        )  # it logs each refused connection as some ten lines
         app.extensions["consumer"] = consumer = Consumer(app.extensions["board"])
         consumer.start()
 
@@ -51,12 +53,16 @@ class Consumer(threading.Thread):
         try:
             channel = connection.channel()
             channel.queue_declare(QUEUE, durable=True)  # scores wait in it while this app is away
-            channel.queue_bind(QUEUE, broker.exchange(channel), os.environ.get("RABBITMQ_TOPIC") or "darts.#")
+            channel.queue_bind(
+                QUEUE, broker.exchange(channel), os.environ.get("RABBITMQ_TOPIC") or "darts.#"
+            )
             channel.basic_qos(prefetch_count=10)
             self.state = "connected"
             log.info("waiting for scores")
             for delivery, properties, body in channel.consume(QUEUE):
-                self._write(body, properties.message_id)  # a failure closes the connection: what is not acknowledged comes again
+                self._write(
+                    body, properties.message_id
+                )  # a failure closes the connection: what is not acknowledged comes again
                 channel.basic_ack(delivery.delivery_tag)
         finally:
             if connection.is_open:

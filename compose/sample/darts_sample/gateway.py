@@ -25,7 +25,9 @@ def publish(score: Score, message_id: str) -> None:
     """Returns once RabbitMQ has the score in a queue. Raises NotDelivered."""
     pika = importlib.import_module("pika")
     try:
-        connection = broker.connect()  # one a score: nothing to keep alive, and no dead connection to find out about
+        connection = (
+            broker.connect()
+        )  # one a score: nothing to keep alive, and no dead connection to find out about
         try:
             channel = connection.channel()
             channel.confirm_delivery()
@@ -33,7 +35,9 @@ def publish(score: Score, message_id: str) -> None:
                 broker.exchange(channel),
                 ROUTING_KEY,
                 json.dumps({"player": score.player, "points": score.points}).encode(),
-                pika.BasicProperties(content_type="application/json", delivery_mode=2, message_id=message_id),
+                pika.BasicProperties(
+                    content_type="application/json", delivery_mode=2, message_id=message_id
+                ),
                 mandatory=True,  # an exchange without a queue would drop it silently
             )
         finally:
@@ -43,16 +47,25 @@ def publish(score: Score, message_id: str) -> None:
         raise NotDelivered(f"{type(error).__name__}: {error}") from error
 
 
-def create_gateway(publish: Callable[[Score, str], None] = publish, is_active: Callable[[str], bool] = tokens.is_active) -> flask.Flask:
+def create_gateway(
+    publish: Callable[[Score, str], None] = publish,
+    is_active: Callable[[str], bool] = tokens.is_active,
+) -> flask.Flask:
     app = flask.Flask(__name__)
     logging.getLogger("pika").setLevel(logging.CRITICAL)
     if not tokens.check_is_on():
-        app.logger.warning("tokens are NOT checked (JWT_VALIDATION_MODE=off, or no WSO2_IS_INTERNAL_URL): for development only")
+        app.logger.warning(
+            "tokens are NOT checked (JWT_VALIDATION_MODE=off, or no WSO2_IS_INTERNAL_URL): for development only"
+        )
 
     @app.get("/health")
     @app.get("/api/health")
     def health() -> Answer:
-        return {"status": "ok", "service": "api-gateway", "tokens": "checked" if tokens.check_is_on() else "not checked"}, 200
+        return {
+            "status": "ok",
+            "service": "api-gateway",
+            "tokens": "checked" if tokens.check_is_on() else "not checked",
+        }, 200
 
     @app.post("/api/scores")
     def take_score() -> Answer:
@@ -80,7 +93,9 @@ def _refuse_without_token(is_active: Callable[[str], bool]) -> Answer | None:
     if scheme.lower() != "bearer" or not token:
         return {"error": "an access token is needed: Authorization: Bearer ..."}, 401
     try:
-        return None if is_active(token.strip()) else ({"error": "the access token is not valid"}, 401)
+        return (
+            None if is_active(token.strip()) else ({"error": "the access token is not valid"}, 401)
+        )
     except (OSError, ValueError) as error:
         flask.current_app.logger.error("the Identity Server gave no usable answer: %s", error)  # noqa: TRY400
         return {"error": "tokens cannot be checked at the moment"}, 503

@@ -25,6 +25,11 @@ class Score:
         if not isinstance(player, str) or not 1 <= len(player.strip()) <= 64:
             raise BadScore("player: a name of 1 to 64 characters")
         # bool is a kind of int
-        if not isinstance(points, int) or isinstance(points, bool) or not 0 <= points <= 180 or points in IMPOSSIBLE:
+        if (
+            not isinstance(points, int)
+            or isinstance(points, bool)
+            or not 0 <= points <= 180
+            or points in IMPOSSIBLE
+        ):
             raise BadScore("points: what three darts can make, 0 to 180")
         return cls(player.strip(), points)

@@ -11,7 +11,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from .board import Board
 
-SILENCE = 15.0  # seconds; then a comment, below the minute after which nginx gives a silent service up
+SILENCE = (
+    15.0  # seconds; then a comment, below the minute after which nginx gives a silent service up
+)
 MOST = 48  # each stream keeps one of gunicorn's 64 threads
 
 log = logging.getLogger(__name__)
@@ -21,9 +23,13 @@ _free = threading.BoundedSemaphore(MOST)
 def answer(board: Board, last_event_id: str | None) -> flask.Response:
     """The stream as a response, 503 when there are too many. A browser that comes back says the last id, and misses nothing."""
     if not _free.acquire(blocking=False):
-        return flask.Response("too many streams at once\n", 503, {"Retry-After": "30"}, content_type="text/plain")
+        return flask.Response(
+            "too many streams at once\n", 503, {"Retry-After": "30"}, content_type="text/plain"
+        )
     last = int(last_event_id) if last_event_id and last_event_id.isdecimal() else None
-    response = flask.Response(_until_the_database_goes(events(board, last)), content_type="text/event-stream")
+    response = flask.Response(
+        _until_the_database_goes(events(board, last)), content_type="text/event-stream"
+    )
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Accel-Buffering"] = "no"  # nginx: pass each event on at once
     response.call_on_close(_free.release)

@@ -10,7 +10,9 @@ import urllib.request
 
 def check_is_on() -> bool:
     """JWT_VALIDATION_MODE=off is the development mode; so is a gateway that knows no Identity Server."""
-    return os.environ.get("JWT_VALIDATION_MODE", "introspection") != "off" and bool(os.environ.get("WSO2_IS_INTERNAL_URL"))
+    return os.environ.get("JWT_VALIDATION_MODE", "introspection") != "off" and bool(
+        os.environ.get("WSO2_IS_INTERNAL_URL")
+    )
 
 
 def is_active(token: str) -> bool:
@@ -20,7 +22,9 @@ def is_active(token: str) -> bool:
     request = urllib.request.Request(  # noqa: S310 - the address is the operator's
         os.environ["WSO2_IS_INTERNAL_URL"].rstrip("/") + "/oauth2/introspect",
         data=urllib.parse.urlencode({"token": token}).encode(),
-        headers={"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()},
+        headers={
+            "Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+        },
     )
     with urllib.request.urlopen(request, timeout=5, context=_tls()) as answer:  # noqa: S310
         document = json.load(answer)
@@ -29,7 +33,9 @@ def is_active(token: str) -> bool:
 
 def _tls() -> ssl.SSLContext:
     context = ssl.create_default_context()
-    if os.environ.get("WSO2_IS_VERIFY_SSL", "False").lower() != "true":  # its own certificate, inside darts-network
+    if (
+        os.environ.get("WSO2_IS_VERIFY_SSL", "False").lower() != "true"
+    ):  # its own certificate, inside darts-network
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context

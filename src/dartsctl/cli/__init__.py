@@ -23,7 +23,9 @@ from dartsctl.errors import DartsctlError, ExitCode, Refused, UsageError
 if TYPE_CHECKING:
     from dartsctl.edges.screen.output import Screen
 
-prod = typer.Typer(no_args_is_help=True, help="The production stack: up, down, restart, ps, logs, check, config.")
+prod = typer.Typer(
+    no_args_is_help=True, help="The production stack: up, down, restart, ps, logs, check, config."
+)
 add_lifecycle("prod", prod)
 app.add_typer(prod, name="prod")
 
@@ -43,15 +45,24 @@ def main(argv: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return int(ExitCode.INTERRUPTED)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has gone (`| head`): nothing may be flushed to it at exit
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+        )  # the reader has gone (`| head`): nothing may be flushed to it at exit
         return int(ExitCode.OK)
     except Exception as error:  # the one place where a bug becomes a report
-        return _refuse_file(error, words) if isinstance(error, OSError) and error.filename is not None else _report_bug(error, words)
+        return (
+            _refuse_file(error, words)
+            if isinstance(error, OSError) and error.filename is not None
+            else _report_bug(error, words)
+        )
 
 
 def _refuse_file(error: OSError, words: list[str]) -> int:
     """What the kernel says about a file that no verb has expected to be in such a state: a name too long, a disk with errors."""
-    told = DartsctlError(f"{(error.strerror or str(error)).lower()}: {error.filename!s}", hint="check that path: ls -ld PATH")
+    told = DartsctlError(
+        f"{(error.strerror or str(error)).lower()}: {error.filename!s}",
+        hint="check that path: ls -ld PATH",
+    )
     _screen_for(words).error(told)
     return int(told.code)
 
@@ -61,7 +72,11 @@ def _report_bug(error: Exception, words: list[str]) -> int:
 
     path = write_report(error, words, MASKER)
     where = f"a report is in {path}" if path else "and no report could be written"
-    bug = DartsctlError(f"this is a bug in dartsctl ({type(error).__name__}); {where}", hint="send the report to the maintainers", code=ExitCode.BUG)
+    bug = DartsctlError(
+        f"this is a bug in dartsctl ({type(error).__name__}); {where}",
+        hint="send the report to the maintainers",
+        code=ExitCode.BUG,
+    )
     _screen_for(words).error(bug)
     return int(ExitCode.BUG)
 
@@ -81,7 +96,9 @@ def _run(words: list[str]) -> int:
     except (KeyError, ValueError, IndexError):
         if not _is_completing():
             raise
-        raise UsageError("the shell's completion variables are incomplete", hint="dartsctl --install-completion") from None
+        raise UsageError(
+            "the shell's completion variables are incomplete", hint="dartsctl --install-completion"
+        ) from None
     except SystemExit as ended:
         if isinstance(ended.__context__, BrokenPipeError):
             raise ended.__context__ from None  # Click's own answer to it is exit code 1
@@ -91,12 +108,18 @@ def _run(words: list[str]) -> int:
 
 def _tell_makeshift_state(words: Sequence[str]) -> None:
     """A user without a home (`docker run --user`) is told where dartsctl keeps what others keep there."""
-    if os.environ.get("HOME", "/") != "/" or not words or {"-h", "--help", "-V", "--version", "-q", "--quiet"}.intersection(words):
+    if (
+        os.environ.get("HOME", "/") != "/"
+        or not words
+        or {"-h", "--help", "-V", "--version", "-q", "--quiet"}.intersection(words)
+    ):
         return
     from dartsctl.edges.state.folder import is_makeshift, state_folder
 
     if is_makeshift():
-        _screen_for(words).note(f"this user has no home folder; dartsctl's state is kept in {state_folder()} (DARTSCTL_STATE_DIR names another)")
+        _screen_for(words).note(
+            f"this user has no home folder; dartsctl's state is kept in {state_folder()} (DARTSCTL_STATE_DIR names another)"
+        )
 
 
 @contextmanager
@@ -104,7 +127,9 @@ def _only_what_is_named(words: Sequence[str]) -> Iterator[None]:
     """Typer builds every verb's parameters at each start, 255 of them: where the line begins with a known verb, that one is enough."""
     verbs, groups = app.registered_commands, app.registered_groups
     if words and words[0] in VERBS and not _is_completing():
-        app.registered_commands = [one for one in verbs if words[0] in (one.name, getattr(one.callback, "__name__", ""))]
+        app.registered_commands = [
+            one for one in verbs if words[0] in (one.name, getattr(one.callback, "__name__", ""))
+        ]
         app.registered_groups = [one for one in groups if one.name == words[0]]
     try:
         yield
@@ -123,7 +148,9 @@ def _refuse_words(error: Exception) -> int:
         sys.stderr.write(text + "\n")
         return int(ExitCode.USAGE)
     context = getattr(error, "ctx", None)
-    raise UsageError(text.rstrip("."), hint=f"{context.command_path} --help" if context else "dartsctl --help") from None
+    raise UsageError(
+        text.rstrip("."), hint=f"{context.command_path} --help" if context else "dartsctl --help"
+    ) from None
 
 
 def _screen_for(words: Sequence[str]) -> Screen:

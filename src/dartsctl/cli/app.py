@@ -51,7 +51,12 @@ def _show_version(asked: bool) -> None:
 @verb
 def root(
     common: Common,
-    version: Annotated[bool, typer.Option("--version", "-V", help="Show the version.", callback=_show_version, is_eager=True)] = False,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", "-V", help="Show the version.", callback=_show_version, is_eager=True
+        ),
+    ] = False,
 ) -> None:
     """Docker Compose with exact host-port checks, and dev servers that stay off production ports.
 
@@ -73,15 +78,28 @@ def check(
     *,
     common: Common,
     services: Services = None,
-    files: Annotated[list[Path] | None, typer.Option("--file", "-f", help="A Compose file; several are merged in order.", metavar="FILE")] = None,
+    files: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--file", "-f", help="A Compose file; several are merged in order.", metavar="FILE"
+        ),
+    ] = None,
     project: Project = None,
     profiles: Profiles = None,
-    env_files: Annotated[list[Path] | None, typer.Option("--env-file", help="An env file for Compose's variables.", metavar="FILE")] = None,
+    env_files: Annotated[
+        list[Path] | None,
+        typer.Option("--env-file", help="An env file for Compose's variables.", metavar="FILE"),
+    ] = None,
     fix: Fix = False,
     on_conflict: OnConflict = None,
     remove_container: RemoveContainer = None,
     wait_timeout: WaitTimeout = None,
-    engine: Annotated[bool, typer.Option("--engine/--no-engine", help="Ask the Docker engine, or judge files and sockets alone.")] = True,
+    engine: Annotated[
+        bool,
+        typer.Option(
+            "--engine/--no-engine", help="Ask the Docker engine, or judge files and sockets alone."
+        ),
+    ] = True,
 ) -> int:
     """Would `docker compose up` work here? Every host-port conflict, and who holds the port. Changes nothing; needs no settings.
 
@@ -113,7 +131,9 @@ def check(
         next_command=_check_command(environment, services or []),
         dry_run=common.dry_run,
     )
-    return run_check(request, compose_on=compose_on, prompts=prompts_of(common), screen=common.screen())
+    return run_check(
+        request, compose_on=compose_on, prompts=prompts_of(common), screen=common.screen()
+    )
 
 
 def _check_command(environment: Environment, services: list[str]) -> str:
@@ -152,7 +172,12 @@ def ports(common: Common) -> int:
         settings.ports.dev_range,
         production=compose,
         project=production.project if production else None,
-        moved={project: [move for move in MoveBook(state_folder(), project).read() if isinstance(move, Move)] for project in projects},
+        moved={
+            project: [
+                move for move in MoveBook(state_folder(), project).read() if isinstance(move, Move)
+            ]
+            for project in projects
+        },
         host=Host(),
         screen=common.screen(),
     )
@@ -160,7 +185,10 @@ def ports(common: Common) -> int:
 
 @app.command()
 @verb
-def history(common: Common, last: Annotated[int, typer.Option("--last", "-n", min=1, help="How many.", metavar="N")] = 50) -> int:
+def history(
+    common: Common,
+    last: Annotated[int, typer.Option("--last", "-n", min=1, help="How many.", metavar="N")] = 50,
+) -> int:
     """What dartsctl has stopped or changed on this machine: when, what, why, by whom."""
     from dartsctl.commands.history import history as run_history
     from dartsctl.edges.state.folder import state_folder
@@ -180,7 +208,9 @@ def production_of(settings: Settings) -> Environment | None:
         return None
 
 
-def production_ports(settings: Settings, *, deadline: float | None = None) -> tuple[Allocation, DartsctlError | None]:
+def production_ports(
+    settings: Settings, *, deadline: float | None = None
+) -> tuple[Allocation, DartsctlError | None]:
     """The documented ports, united with what the production stack publishes, and why it could not be asked; it need not be on this machine.
 
     `deadline`: seconds that Compose has for it, where that is not worth its own minute.
@@ -192,8 +222,12 @@ def production_ports(settings: Settings, *, deadline: float | None = None) -> tu
 
     documented = Allocation.of(settings.ports.production)
     try:
-        return allocation(documented, compose_on(resolve(settings, PRODUCTION), deadline=deadline)), None
-    except UsageError:  # nothing says what the stack is made of: the documented ports are all there is
+        return allocation(
+            documented, compose_on(resolve(settings, PRODUCTION), deadline=deadline)
+        ), None
+    except (
+        UsageError
+    ):  # nothing says what the stack is made of: the documented ports are all there is
         return documented, None
     except DartsctlError as error:
         return documented, error

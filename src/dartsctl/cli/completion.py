@@ -21,7 +21,9 @@ def services(context: typer.Context, incomplete: str) -> list[str]:
         from dartsctl.cli.options import compose_on
         from dartsctl.stack import model
 
-        return _beginning(model.read(compose_on(_environment(context)).config().model).services, incomplete)
+        return _beginning(
+            model.read(compose_on(_environment(context)).config().model).services, incomplete
+        )
     except DartsctlError:
         return []
 
@@ -32,7 +34,10 @@ def projects(incomplete: str) -> list[str]:
     from dartsctl.workflows.up.preflight import engine_at
 
     try:
-        return _beginning({one.project for one in engine_at(endpoint(os.environ)).containers() if one.project}, incomplete)
+        return _beginning(
+            {one.project for one in engine_at(endpoint(os.environ)).containers() if one.project},
+            incomplete,
+        )
     except DartsctlError:
         return []
 
@@ -59,4 +64,8 @@ def _environment(context: typer.Context) -> Environment:
 
 
 def _beginning(words: Iterable[str], incomplete: str) -> list[str]:
-    return sorted(word for word in words if word.startswith(incomplete) and word.isascii() and word.isprintable())
+    return sorted(
+        word
+        for word in words
+        if word.startswith(incomplete) and word.isascii() and word.isprintable()
+    )

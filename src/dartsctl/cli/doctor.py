@@ -34,16 +34,51 @@ if TYPE_CHECKING:
     from dartsctl.workflows.up.settle import Answers
 
 Name = Annotated[
-    str | None, typer.Argument(help="prod (the default), dev, or another environment of the settings.", metavar="[ENV]", show_default=False)
+    str | None,
+    typer.Argument(
+        help="prod (the default), dev, or another environment of the settings.",
+        metavar="[ENV]",
+        show_default=False,
+    ),
 ]
 Files = Annotated[
-    list[Path] | None, typer.Option("--file", "-f", help="Any Compose file instead, without settings; several are merged.", metavar="FILE")
+    list[Path] | None,
+    typer.Option(
+        "--file",
+        "-f",
+        help="Any Compose file instead, without settings; several are merged.",
+        metavar="FILE",
+    ),
 ]
-EnvFiles = Annotated[list[Path] | None, typer.Option("--env-file", help="With --file: an env file for Compose's variables.", metavar="FILE")]
-Proxy = Annotated[str, typer.Option("--proxy", help="The service that is the reverse proxy, where it is not found.", metavar="SERVICE")]
-FixIt = Annotated[bool, typer.Option("--fix", help="Repair it: the plan first, then a question before each step, or --yes.")]
-Report = Annotated[Path | None, typer.Option("--report", help="Write an incident report (Markdown) into a new file.", metavar="FILE.md")]
-Url = Annotated[str, typer.Option("--url", help="One more URL to ask, such as the public one.", metavar="URL")]
+EnvFiles = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--env-file", help="With --file: an env file for Compose's variables.", metavar="FILE"
+    ),
+]
+Proxy = Annotated[
+    str,
+    typer.Option(
+        "--proxy",
+        help="The service that is the reverse proxy, where it is not found.",
+        metavar="SERVICE",
+    ),
+]
+FixIt = Annotated[
+    bool,
+    typer.Option(
+        "--fix", help="Repair it: the plan first, then a question before each step, or --yes."
+    ),
+]
+Report = Annotated[
+    Path | None,
+    typer.Option(
+        "--report", help="Write an incident report (Markdown) into a new file.", metavar="FILE.md"
+    ),
+]
+Url = Annotated[
+    str, typer.Option("--url", help="One more URL to ask, such as the public one.", metavar="URL")
+]
 
 
 @app.command()
@@ -77,7 +112,9 @@ def doctor(
     Exit code 0: healthy (with --fix: repaired and verified), 1: something is wrong, 5: the Docker engine does not answer.
     """
     if files and environment:
-        raise UsageError("an environment and --file were both named", hint=f"dartsctl doctor {environment}")
+        raise UsageError(
+            "an environment and --file were both named", hint=f"dartsctl doctor {environment}"
+        )
     from dartsctl.commands.doctor import doctor as run_doctor
     from dartsctl.commands.doctor import tell
 
@@ -88,7 +125,13 @@ def doctor(
     screen = common.screen()
     examined = run_doctor(request, compose_on=compose_on, screen=screen, dry_run=common.dry_run)
     if fix:
-        return _fix(common, request, examined, _answers(common, environment, files, on_conflict, wait_timeout, remove_container), report)
+        return _fix(
+            common,
+            request,
+            examined,
+            _answers(common, environment, files, on_conflict, wait_timeout, remove_container),
+            report,
+        )
     code = tell(examined, screen)
     if report and not common.dry_run:
         from dartsctl.workflows.doctor.repair import write_report
@@ -97,7 +140,13 @@ def doctor(
     return code
 
 
-def _fix(common: Common, request: ExamineRequest, examined: Examined, answers: Answers, report: Path | None) -> int:
+def _fix(
+    common: Common,
+    request: ExamineRequest,
+    examined: Examined,
+    answers: Answers,
+    report: Path | None,
+) -> int:
     """The diagnosis for people, then the repair; with --json one document has both."""
     from dartsctl.commands.doctor import look_at, tell
     from dartsctl.workflows.doctor.repair import RepairRequest, repair
@@ -120,7 +169,14 @@ def _fix(common: Common, request: ExamineRequest, examined: Examined, answers: A
     def look_again(environment: Environment) -> Examined:
         return look_at(examined.request, environment, compose_on=compose_on)
 
-    return repair(asked, examined, look_again=look_again, compose_on=compose_on, prompts=prompts_of(common), screen=screen)
+    return repair(
+        asked,
+        examined,
+        look_again=look_again,
+        compose_on=compose_on,
+        prompts=prompts_of(common),
+        screen=screen,
+    )
 
 
 def _answers(
@@ -135,10 +191,14 @@ def _answers(
 
     if files:
         return answers_without_settings(common, on_conflict, wait_timeout, remove_containers)
-    return answers_of(common, common.settings(), name or PRODUCTION, on_conflict, wait_timeout, remove_containers)
+    return answers_of(
+        common, common.settings(), name or PRODUCTION, on_conflict, wait_timeout, remove_containers
+    )
 
 
-def _configured(common: Common, name: str | None, project: str | None, profiles: list[str], proxy: str, url: str) -> ExamineRequest:
+def _configured(
+    common: Common, name: str | None, project: str | None, profiles: list[str], proxy: str, url: str
+) -> ExamineRequest:
     from dartsctl.config.environment import resolve
     from dartsctl.config.settings import PRODUCTION
     from dartsctl.diagnosis.facts import Commands
@@ -149,14 +209,25 @@ def _configured(common: Common, name: str | None, project: str | None, profiles:
     environment = resolve(settings, chosen, project=project, profiles=tuple(profiles))
     if environment.is_production:  # the settings speak of production alone
         proxy, url = proxy or settings.doctor.proxy, url or settings.doctor.url
-    words = ["dartsctl", "doctor", *([name] if name else []), *(["--project", project] if project else [])]
+    words = [
+        "dartsctl",
+        "doctor",
+        *([name] if name else []),
+        *(["--project", project] if project else []),
+    ]
     up = ["dartsctl", chosen, "up", *(["--project", project] if project else [])]
     commands = Commands(shlex.join(words), f"dartsctl {chosen}", shlex.join(up))
     return ExamineRequest(environment, commands, proxy, checked_url(url), MASKER)
 
 
 def _adhoc(
-    common: Common, files: list[Path], env_files: list[Path], project: str | None, profiles: list[str], proxy: str, url: str
+    common: Common,
+    files: list[Path],
+    env_files: list[Path],
+    project: str | None,
+    profiles: list[str],
+    proxy: str,
+    url: str,
 ) -> ExamineRequest:
     from dartsctl.config.environment import adhoc
     from dartsctl.diagnosis.facts import Commands

@@ -15,7 +15,12 @@ if TYPE_CHECKING:
     from dartsctl.commands.guard import GuardRequest
     from dartsctl.edges.state.guard_book import GuardBook
 
-Venv = Annotated[Path | None, typer.Option("--venv", help="This virtual environment, instead of the one that is found.", metavar="PATH")]
+Venv = Annotated[
+    Path | None,
+    typer.Option(
+        "--venv", help="This virtual environment, instead of the one that is found.", metavar="PATH"
+    ),
+]
 
 guard = typer.Typer(no_args_is_help=True)
 app.add_typer(guard, name="guard")
@@ -85,7 +90,9 @@ def _request(common: Common, venv: Path | None) -> GuardRequest:
     settings = common.settings()
     allocation, problem = production_ports(settings)
     if problem:
-        common.screen().note(f"the production stack could not be asked which ports it publishes: {problem.message}")
+        common.screen().note(
+            f"the production stack could not be asked which ports it publishes: {problem.message}"
+        )
     return GuardRequest(
         folders=(settings.server.directory, settings.root),
         environ=os.environ,

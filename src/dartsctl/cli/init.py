@@ -10,12 +10,31 @@ import typer
 from dartsctl.cli.app import app
 from dartsctl.cli.options import Common, compose_on, prompts_of, verb
 
-ProdFiles = Annotated[list[Path] | None, typer.Option("--prod-file", help="A Compose file of production; again for each over it.", metavar="FILE")]
-DevFiles = Annotated[list[Path] | None, typer.Option("--dev-file", help="The same for development.", metavar="FILE")]
-CertificateFolder = Annotated[
-    Path | None, typer.Option("--certificate", help="Where to put a self-signed certificate, when there is none.", metavar="DIR")
+ProdFiles = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--prod-file", help="A Compose file of production; again for each over it.", metavar="FILE"
+    ),
 ]
-TlsName = Annotated[str, typer.Option("--tls-name", help="The host name it is for; else TLS_NAME of the env file, else localhost.", metavar="NAME")]
+DevFiles = Annotated[
+    list[Path] | None, typer.Option("--dev-file", help="The same for development.", metavar="FILE")
+]
+CertificateFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--certificate",
+        help="Where to put a self-signed certificate, when there is none.",
+        metavar="DIR",
+    ),
+]
+TlsName = Annotated[
+    str,
+    typer.Option(
+        "--tls-name",
+        help="The host name it is for; else TLS_NAME of the env file, else localhost.",
+        metavar="NAME",
+    ),
+]
 
 
 @app.command()
@@ -47,4 +66,6 @@ def init(
         dry_run=common.dry_run,
         yes=common.yes,
     )
-    return run_init(request, compose_on=compose_on, prompts=prompts_of(common), screen=common.screen())
+    return run_init(
+        request, compose_on=compose_on, prompts=prompts_of(common), screen=common.screen()
+    )

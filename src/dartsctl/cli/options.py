@@ -47,7 +47,13 @@ class Common:
     def screen(self) -> Screen:
         from dartsctl.edges.screen.output import Screen
 
-        return Screen(as_json=self.as_json, quiet=self.quiet, verbose=self.verbose, color=not self.no_color, masker=MASKER)
+        return Screen(
+            as_json=self.as_json,
+            quiet=self.quiet,
+            verbose=self.verbose,
+            color=not self.no_color,
+            masker=MASKER,
+        )
 
     def settings(self) -> Settings:
         """The project's settings. Raises UsageError that names file, line and key, Refused for settings that are not trusted."""
@@ -55,7 +61,9 @@ class Common:
         from dartsctl.config.trust import Trust
         from dartsctl.edges.state.trust_book import trusted_folders
 
-        return load(working_folder(), os.environ, project_dir=self.project_dir, trust=Trust(trusted_folders))
+        return load(
+            working_folder(), os.environ, project_dir=self.project_dir, trust=Trust(trusted_folders)
+        )
 
 
 def working_folder() -> Path:
@@ -63,18 +71,33 @@ def working_folder() -> Path:
     try:
         return Path.cwd()
     except FileNotFoundError:
-        raise UsageError("the working folder no longer exists", hint="cd into one that does") from None
+        raise UsageError(
+            "the working folder no longer exists", hint="cd into one that does"
+        ) from None
 
 
 _OPTIONS: dict[str, Any] = {
-    "as_json": Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, for programs.")],
-    "dry_run": Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")],
+    "as_json": Annotated[
+        bool, typer.Option("--json", help="Print one JSON document on stdout, for programs.")
+    ],
+    "dry_run": Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")
+    ],
     "yes": Annotated[bool, typer.Option("--yes", "-y", help="Answer every question with yes.")],
-    "no_input": Annotated[bool, typer.Option("--no-input", help="Never ask; fail and name the flag that answers.")],
-    "quiet": Annotated[bool, typer.Option("--quiet", "-q", help="Only results, warnings and errors.")],
+    "no_input": Annotated[
+        bool, typer.Option("--no-input", help="Never ask; fail and name the flag that answers.")
+    ],
+    "quiet": Annotated[
+        bool, typer.Option("--quiet", "-q", help="Only results, warnings and errors.")
+    ],
     "verbose": Annotated[bool, typer.Option("--verbose", "-v", help="More about what happens.")],
-    "no_color": Annotated[bool, typer.Option("--no-color", help="No colours (NO_COLOR does the same).")],
-    "project_dir": Annotated[Path | None, typer.Option("--project-dir", help="Where to look for dartsctl.toml.", metavar="DIR")],
+    "no_color": Annotated[
+        bool, typer.Option("--no-color", help="No colours (NO_COLOR does the same).")
+    ],
+    "project_dir": Annotated[
+        Path | None,
+        typer.Option("--project-dir", help="Where to look for dartsctl.toml.", metavar="DIR"),
+    ],
 }
 
 
@@ -94,11 +117,22 @@ def verb(function: Callable[..., int | None]) -> Callable[..., int | None]:
             return function(common=context.obj, **given)
 
     shared = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=option, default=None if name == "project_dir" else False)
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            annotation=option,
+            default=None if name == "project_dir" else False,
+        )
         for name, option in _OPTIONS.items()
     ]
-    first = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
-    parameters = [first, *(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own.values()), *shared]
+    first = inspect.Parameter(
+        "context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context
+    )
+    parameters = [
+        first,
+        *(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own.values()),
+        *shared,
+    ]
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # inspect's own protocol, which Typer reads
     command.__annotations__ = {one.name: one.annotation for one in parameters}
     return command
@@ -106,25 +140,58 @@ def verb(function: Callable[..., int | None]) -> Callable[..., int | None]:
 
 Services = Annotated[
     list[str] | None,
-    typer.Argument(help="Services; all of them when none is named.", metavar="[SERVICE]...", show_default=False, autocompletion=completion.services),
+    typer.Argument(
+        help="Services; all of them when none is named.",
+        metavar="[SERVICE]...",
+        show_default=False,
+        autocompletion=completion.services,
+    ),
 ]
 Project = Annotated[
     str | None,
-    typer.Option("--project", "-p", help="The Compose project's name, on purpose.", metavar="NAME", autocompletion=completion.projects),
+    typer.Option(
+        "--project",
+        "-p",
+        help="The Compose project's name, on purpose.",
+        metavar="NAME",
+        autocompletion=completion.projects,
+    ),
 ]
-Profiles = Annotated[list[str] | None, typer.Option("--profile", help="Switch a profile on.", metavar="NAME")]
-WaitTimeout = Annotated[int | None, typer.Option("--wait-timeout", min=1, help="Seconds to wait until the stack is healthy.", metavar="SECONDS")]
+Profiles = Annotated[
+    list[str] | None, typer.Option("--profile", help="Switch a profile on.", metavar="NAME")
+]
+WaitTimeout = Annotated[
+    int | None,
+    typer.Option(
+        "--wait-timeout",
+        min=1,
+        help="Seconds to wait until the stack is healthy.",
+        metavar="SECONDS",
+    ),
+]
 
 
-Fix = Annotated[bool, typer.Option("--fix", help="Settle what is found: asked at a terminal, else by --on-conflict.")]
+Fix = Annotated[
+    bool,
+    typer.Option("--fix", help="Settle what is found: asked at a terminal, else by --on-conflict."),
+]
 OnConflict = Annotated[
-    str | None, typer.Option("--on-conflict", help="ask, fail, stop (with --yes), remap (never production's) or wait.", metavar="POLICY")
+    str | None,
+    typer.Option(
+        "--on-conflict",
+        help="ask, fail, stop (with --yes), remap (never production's) or wait.",
+        metavar="POLICY",
+    ),
 ]
 
 
 RemoveContainer = Annotated[
     list[str] | None,
-    typer.Option("--remove-container", help="Remove the container of this name, where it has a name that is wanted (with --yes).", metavar="NAME"),
+    typer.Option(
+        "--remove-container",
+        help="Remove the container of this name, where it has a name that is wanted (with --yes).",
+        metavar="NAME",
+    ),
 ]
 
 
@@ -141,7 +208,9 @@ def policy_named(text: str | None) -> Policy | None:
 
     if text is None or text in ON_CONFLICT:
         return text
-    raise UsageError(f"--on-conflict: {text!r} is not one of {', '.join(ON_CONFLICT)}", hint="--on-conflict ask")
+    raise UsageError(
+        f"--on-conflict: {text!r} is not one of {', '.join(ON_CONFLICT)}", hint="--on-conflict ask"
+    )
 
 
 def answers_of(
@@ -169,7 +238,12 @@ def answers_of(
     )
 
 
-def answers_without_settings(common: Common, on_conflict: str | None, wait_timeout: int | None, remove_containers: list[str] | None) -> Answers:
+def answers_without_settings(
+    common: Common,
+    on_conflict: str | None,
+    wait_timeout: int | None,
+    remove_containers: list[str] | None,
+) -> Answers:
     """The same for any Compose files. Nothing moves; production's containers are spared where settings name them."""
     from dartsctl.workflows.up.settle import Answers
 

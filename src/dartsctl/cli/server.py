@@ -8,7 +8,17 @@ import typer
 
 from dartsctl.cli import completion
 from dartsctl.cli.app import app
-from dartsctl.cli.options import Common, OnConflict, RemoveContainer, WaitTimeout, answers_of, compose_on, prompts_of, verb, working_folder
+from dartsctl.cli.options import (
+    Common,
+    OnConflict,
+    RemoveContainer,
+    WaitTimeout,
+    answers_of,
+    compose_on,
+    prompts_of,
+    verb,
+    working_folder,
+)
 from dartsctl.cli.server_request import Options, checkout_of, interpolated, request_for
 from dartsctl.cli.stack import add_lifecycle
 from dartsctl.errors import UsageError
@@ -19,17 +29,40 @@ if TYPE_CHECKING:
     from dartsctl.edges.screen.output import Screen
     from dartsctl.server.request import LeaseRecord, ServerRequest
 
-Port = Annotated[str | None, typer.Option("--port", help="This port, instead of the checkout's own one.", metavar="PORT")]
-HostAddress = Annotated[str, typer.Option("--host", help="The address to bind.", metavar="ADDRESS")]
-OpenPage = Annotated[bool, typer.Option("--open", help="Show it in the browser as soon as it is ready.")]
-Health = Annotated[str | None, typer.Option("--health", help="The path that must answer before it is ready.", metavar="PATH")]
-EnforceLayers = Annotated[
-    str | None, typer.Option("--enforce", help="auto, hook (not the kernel's part, which rules out sudo), watch or off.", metavar="LAYERS")
+Port = Annotated[
+    str | None,
+    typer.Option("--port", help="This port, instead of the checkout's own one.", metavar="PORT"),
 ]
-HandoverKind = Annotated[str | None, typer.Option("--handover", help="auto, werkzeug (the command ends in app.run()) or none.", metavar="KIND")]
+HostAddress = Annotated[str, typer.Option("--host", help="The address to bind.", metavar="ADDRESS")]
+OpenPage = Annotated[
+    bool, typer.Option("--open", help="Show it in the browser as soon as it is ready.")
+]
+Health = Annotated[
+    str | None,
+    typer.Option("--health", help="The path that must answer before it is ready.", metavar="PATH"),
+]
+EnforceLayers = Annotated[
+    str | None,
+    typer.Option(
+        "--enforce",
+        help="auto, hook (not the kernel's part, which rules out sudo), watch or off.",
+        metavar="LAYERS",
+    ),
+]
+HandoverKind = Annotated[
+    str | None,
+    typer.Option(
+        "--handover", help="auto, werkzeug (the command ends in app.run()) or none.", metavar="KIND"
+    ),
+]
 ServerPort = Annotated[
     str | None,
-    typer.Argument(help="The server on this port; else this checkout's.", metavar="[PORT]", show_default=False, autocompletion=completion.dev_ports),
+    typer.Argument(
+        help="The server on this port; else this checkout's.",
+        metavar="[PORT]",
+        show_default=False,
+        autocompletion=completion.dev_ports,
+    ),
 ]
 
 dev = typer.Typer(invoke_without_command=True)
@@ -44,8 +77,13 @@ def dev_server(
     context: typer.Context,
     port: Port = None,
     host: HostAddress = "127.0.0.1",
-    services: Annotated[bool, typer.Option("--services/--no-services", help="Start the dev services too.")] = True,
-    in_docker: Annotated[bool, typer.Option("--in-docker", help="The app in the dev stack, published on the leased port.")] = False,
+    services: Annotated[
+        bool, typer.Option("--services/--no-services", help="Start the dev services too.")
+    ] = True,
+    in_docker: Annotated[
+        bool,
+        typer.Option("--in-docker", help="The app in the dev stack, published on the leased port."),
+    ] = False,
     open_page: OpenPage = False,
     health: Health = None,
     enforce: EnforceLayers = None,
@@ -76,7 +114,13 @@ def dev_server(
 
     options = Options(port, host, health, enforce, handover)
     request = request_for(
-        settings, screen, options, kind="dev", command=server_command(settings), directory=settings.server.directory, dev=environment
+        settings,
+        screen,
+        options,
+        kind="dev",
+        command=server_command(settings),
+        directory=settings.server.directory,
+        dev=environment,
     )
     policy = on_conflict or settings.environments["dev"].on_conflict
     if common.dry_run and not remove_container and policy in (None, "ask", "fail"):
@@ -98,7 +142,13 @@ def dev_server(
     if common.dry_run:
         foresee_services(plan, compose=compose_on, prompts=prompts_of(common), screen=screen)
         return _dry_run(request, environment, screen)
-    return run_dev(plan, compose=compose_on, prompts=prompts_of(common), serve=lambda final: _serve(final, screen, open_page), screen=screen)
+    return run_dev(
+        plan,
+        compose=compose_on,
+        prompts=prompts_of(common),
+        serve=lambda final: _serve(final, screen, open_page),
+        screen=screen,
+    )
 
 
 @dev.command()
@@ -138,7 +188,10 @@ def list_servers(common: Common) -> int:
     records = find(leases=LeaseBook())
     screen = common.screen()
     if screen.as_json:
-        servers = [{**as_document(one), "age": round(time.time() - one.since, 1) if one.since else None} for one in records]
+        servers = [
+            {**as_document(one), "age": round(time.time() - one.since, 1) if one.since else None}
+            for one in records
+        ]
         screen.document({"ok": True, "exit_code": 0, "servers": servers})
         return 0
     if not records:
@@ -182,11 +235,18 @@ def stop(
     number = parse_port(port, source="PORT") if port is not None else None
     screen = common.screen()
     if common.dry_run:
-        record = find("" if number else checkout_of(common.settings()), port=number, leases=LeaseBook())
+        record = find(
+            "" if number else checkout_of(common.settings()), port=number, leases=LeaseBook()
+        )
         document = {"ok": True, "exit_code": 0, "dry_run": True, "would_stop": as_document(record)}
         screen.result(document, [f"would stop the server on port {record.port} (pid {record.pid})"])
         return 0
-    stopped = run_stop(checkout_of(common.settings()) if number is None else "", port=number, leases=LeaseBook(), processes=processes)
+    stopped = run_stop(
+        checkout_of(common.settings()) if number is None else "",
+        port=number,
+        leases=LeaseBook(),
+        processes=processes,
+    )
     screen.result({"ok": True, "exit_code": 0, **stopped.as_document()}, [])
     screen.note(f"stopped the server on port {stopped.record.port}")
     return 0
@@ -200,7 +260,13 @@ add_lifecycle("dev", dev)
 def run(
     *,
     common: Common,
-    command: Annotated[list[str], typer.Argument(help="The server; {port} {host} {url} {fd} {python} are filled in.", metavar="COMMAND...")],
+    command: Annotated[
+        list[str],
+        typer.Argument(
+            help="The server; {port} {host} {url} {fd} {python} are filled in.",
+            metavar="COMMAND...",
+        ),
+    ],
     port: Port = None,
     host: HostAddress = "127.0.0.1",
     open_page: OpenPage = False,
@@ -220,7 +286,15 @@ def run(
     settings = common.settings()
     screen = common.screen()
     options = Options(port, host, health, enforce, handover)
-    request = request_for(settings, screen, options, kind="run", command=tuple(command), directory=working_folder(), dev=None)
+    request = request_for(
+        settings,
+        screen,
+        options,
+        kind="run",
+        command=tuple(command),
+        directory=working_folder(),
+        dev=None,
+    )
     if common.dry_run:
         return _dry_run(request, None, screen)
     return _serve(request, screen, open_page)
@@ -250,7 +324,14 @@ def _serve(request: ServerRequest, screen: Screen, open_page: bool) -> int:
         if open_page and not browser.open_page(record.url):
             screen.warn("there is no browser to open it in")
 
-    return run_server(request, leases=LeaseBook(), sockets=sockets, processes=processes, screen=screen, announce=announce)
+    return run_server(
+        request,
+        leases=LeaseBook(),
+        sockets=sockets,
+        processes=processes,
+        screen=screen,
+        announce=announce,
+    )
 
 
 def _dry_run(request: ServerRequest, environment: Environment | None, screen: Screen) -> int:
@@ -263,5 +344,8 @@ def _dry_run(request: ServerRequest, environment: Environment | None, screen: Sc
     lines = [f"would bring up the services of {files}"] if environment else []
     command = " ".join(masking.command(request.command))
     where = f"port {request.port}" if request.port else f"a free port of {request.dev_range}"
-    screen.result({"ok": True, "exit_code": 0, "dry_run": True, "port": request.port}, [*lines, f"would start on {where}: {command}"])
+    screen.result(
+        {"ok": True, "exit_code": 0, "dry_run": True, "port": request.port},
+        [*lines, f"would start on {where}: {command}"],
+    )
     return 0

@@ -57,7 +57,9 @@ def request_for(
     checkout = checkout_of(settings)
     allocation, problem = production_ports(settings, deadline=_PRODUCTION_ANSWERS_IN)
     if problem:
-        say = screen.note if isinstance(problem, TimedOut) else screen.detail  # production need not be on this machine
+        say = (
+            screen.note if isinstance(problem, TimedOut) else screen.detail
+        )  # production need not be on this machine
         say(f"only the documented production ports are refused: {problem.message}")
     branch = branch_of(checkout)
     is_dev = kind == "dev"
@@ -80,14 +82,18 @@ def request_for(
         health=_path(options.health) or (server.health if is_dev else None),
         url_host=host_name(server.url_host, branch=branch, checkout=checkout),
         enforce=_one_of("--enforce", options.enforce, get_args(Enforce)) or server.enforce,
-        handover=_one_of("--handover", options.handover, get_args(How)) or (server.handover if is_dev else "auto"),
+        handover=_one_of("--handover", options.handover, get_args(How))
+        or (server.handover if is_dev else "auto"),
     )
 
 
 def _one_of(option: str, given: str | None, words: tuple[Word, ...]) -> Word | None:
     found = next((word for word in words if word == given), None)
     if given is not None and found is None:
-        raise UsageError(f"{option}: {given!r} is not one of {', '.join(map(str, words))}", hint=f"{option} {words[0]}")
+        raise UsageError(
+            f"{option}: {given!r} is not one of {', '.join(map(str, words))}",
+            hint=f"{option} {words[0]}",
+        )
     return found
 
 
@@ -95,7 +101,10 @@ def _path(given: str | None) -> str | None:
     if given is not None and not re.fullmatch(r"/[!-~]*", given):
         from urllib.parse import quote
 
-        raise UsageError(f"--health: {given!r} is not a path of a URL", hint=f"--health /{quote(given.lstrip('/'), safe='/?&=%')}")
+        raise UsageError(
+            f"--health: {given!r} is not a path of a URL",
+            hint=f"--health /{quote(given.lstrip('/'), safe='/?&=%')}",
+        )
     return given
 
 
@@ -103,7 +112,9 @@ def interpolated(templates: Mapping[str, str], request: ServerRequest) -> dict[s
     """`[server.env]` with its `${NAME:-default}` filled in, from the caller's environment before the env files, as Compose does."""
     from dartsctl.edges.project.env_files import interpolated as fill
 
-    known: dict[str, str | None] = {name: value for values in request.env_files.values() for name, value in values.items()}
+    known: dict[str, str | None] = {
+        name: value for values in request.env_files.values() for name, value in values.items()
+    }
     known |= request.environment
     return {name: fill(text, known) for name, text in templates.items()}
 
@@ -132,7 +143,11 @@ def _python(command: tuple[str, ...], directory: Path, settings: Settings) -> st
     from dartsctl.config.environment import python_for
 
     words = (*command, *settings.server.env.values())
-    return python_for(directory, settings.root, trust=settings.trust) if any("{python}" in word for word in words) else ""
+    return (
+        python_for(directory, settings.root, trust=settings.trust)
+        if any("{python}" in word for word in words)
+        else ""
+    )
 
 
 def checkout_of(settings: Settings) -> str:

@@ -37,7 +37,9 @@ def add_lifecycle(name: str, group: typer.Typer) -> None:
     _add_views(name, group)
 
 
-def _environment(common: Common, name: str, project: str | None = None, profiles: list[str] | None = None) -> Environment:
+def _environment(
+    common: Common, name: str, project: str | None = None, profiles: list[str] | None = None
+) -> Environment:
     from dartsctl.config.environment import resolve
 
     return resolve(common.settings(), name, project=project, profiles=tuple(profiles or ()))
@@ -74,7 +76,9 @@ def _add_check(name: str, group: typer.Typer) -> None:
             next_command=f"dartsctl {name} check",
             dry_run=common.dry_run,
         )
-        return run_check(request, compose_on=compose_on, prompts=prompts_of(common), screen=common.screen())
+        return run_check(
+            request, compose_on=compose_on, prompts=prompts_of(common), screen=common.screen()
+        )
 
 
 def _add_up(name: str, group: typer.Typer) -> None:
@@ -85,15 +89,33 @@ def _add_up(name: str, group: typer.Typer) -> None:
         common: Common,
         services: Services = None,
         build: Annotated[bool, typer.Option("--build", help="Build images first.")] = False,
-        pull: Annotated[str | None, typer.Option("--pull", help="always, missing or never.", metavar="WHEN")] = None,
-        force_recreate: Annotated[bool, typer.Option("--force-recreate", help="Replace containers even if nothing changed.")] = False,
-        remove_orphans: Annotated[bool, typer.Option("--remove-orphans", help="Remove containers of services that are gone.")] = False,
-        scale: Annotated[list[str] | None, typer.Option("--scale", help="Run N replicas of a service.", metavar="SERVICE=N")] = None,
+        pull: Annotated[
+            str | None, typer.Option("--pull", help="always, missing or never.", metavar="WHEN")
+        ] = None,
+        force_recreate: Annotated[
+            bool,
+            typer.Option("--force-recreate", help="Replace containers even if nothing changed."),
+        ] = False,
+        remove_orphans: Annotated[
+            bool,
+            typer.Option("--remove-orphans", help="Remove containers of services that are gone."),
+        ] = False,
+        scale: Annotated[
+            list[str] | None,
+            typer.Option("--scale", help="Run N replicas of a service.", metavar="SERVICE=N"),
+        ] = None,
         wait_timeout: WaitTimeout = None,
         on_conflict: OnConflict = None,
         remove_container: RemoveContainer = None,
-        reset_ports: Annotated[bool, typer.Option("--reset-ports", help="Return to the files' own ports and names after a move.")] = False,
-        skip_port_check: Annotated[bool, typer.Option("--skip-port-check", help="Let the engine find out.")] = False,
+        reset_ports: Annotated[
+            bool,
+            typer.Option(
+                "--reset-ports", help="Return to the files' own ports and names after a move."
+            ),
+        ] = False,
+        skip_port_check: Annotated[
+            bool, typer.Option("--skip-port-check", help="Let the engine find out.")
+        ] = False,
         project: Project = None,
         profiles: Profiles = None,
     ) -> int:
@@ -113,7 +135,10 @@ def _add_up(name: str, group: typer.Typer) -> None:
         from dartsctl.ports.allocation import Allocation
         from dartsctl.workflows.up.preflight import Intent
 
-        flags = [*(["--build"] if build else []), *(["--pull", _one_of(pull, "--pull", ("always", "missing", "never"))] if pull else [])]
+        flags = [
+            *(["--build"] if build else []),
+            *(["--pull", _one_of(pull, "--pull", ("always", "missing", "never"))] if pull else []),
+        ]
         intent = Intent(
             services=tuple(services or ()),
             force_recreate=force_recreate,
@@ -133,7 +158,9 @@ def _add_up(name: str, group: typer.Typer) -> None:
             production_ports=settings.environments[name].production_ports,
             next_command=f"dartsctl {name} up",
         )
-        return run_up(request, compose_on=compose_on, prompts=prompts_of(common), screen=common.screen())
+        return run_up(
+            request, compose_on=compose_on, prompts=prompts_of(common), screen=common.screen()
+        )
 
 
 def _add_down(name: str, group: typer.Typer) -> None:
@@ -141,9 +168,19 @@ def _add_down(name: str, group: typer.Typer) -> None:
     @verb
     def down(
         common: Common,
-        remove_orphans: Annotated[bool, typer.Option("--remove-orphans", help="Remove containers of services that are gone too.")] = False,
-        volumes: Annotated[bool, typer.Option("--volumes", help="Delete the data too (needs --yes).")] = False,
-        stop_timeout: Annotated[int | None, typer.Option("--timeout", "-t", min=0, help="Seconds before a container is killed.")] = None,
+        remove_orphans: Annotated[
+            bool,
+            typer.Option(
+                "--remove-orphans", help="Remove containers of services that are gone too."
+            ),
+        ] = False,
+        volumes: Annotated[
+            bool, typer.Option("--volumes", help="Delete the data too (needs --yes).")
+        ] = False,
+        stop_timeout: Annotated[
+            int | None,
+            typer.Option("--timeout", "-t", min=0, help="Seconds before a container is killed."),
+        ] = None,
         project: Project = None,
     ) -> int:
         """Stop the stack and remove its containers and networks; volumes stay."""
@@ -151,14 +188,21 @@ def _add_down(name: str, group: typer.Typer) -> None:
         from dartsctl.commands.down import DownRequest
         from dartsctl.commands.down import down as run_down
 
-        request = DownRequest(environment, volumes, remove_orphans, stop_timeout, common.yes, common.dry_run)
+        request = DownRequest(
+            environment, volumes, remove_orphans, stop_timeout, common.yes, common.dry_run
+        )
         return run_down(request, compose=compose_on(environment), screen=common.screen())
 
 
 def _add_restart(name: str, group: typer.Typer) -> None:
     @group.command()
     @verb
-    def restart(common: Common, services: Services = None, wait_timeout: WaitTimeout = None, project: Project = None) -> int:
+    def restart(
+        common: Common,
+        services: Services = None,
+        wait_timeout: WaitTimeout = None,
+        project: Project = None,
+    ) -> int:
         """Stop and start the containers that are there, and wait until they are healthy."""
         environment = _environment(common, name, project)
         settings = common.settings()
@@ -175,7 +219,9 @@ def _add_restart(name: str, group: typer.Typer) -> None:
             answers=answers_of(common, settings, name, None, wait_timeout),
             restart=True,
         )
-        return run_up(request, compose_on=compose_on, prompts=prompts_of(common), screen=common.screen())
+        return run_up(
+            request, compose_on=compose_on, prompts=prompts_of(common), screen=common.screen()
+        )
 
 
 def _add_views(name: str, group: typer.Typer) -> None:
@@ -194,9 +240,16 @@ def _add_views(name: str, group: typer.Typer) -> None:
         common: Common,
         services: Services = None,
         follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as they come.")] = False,
-        tail: Annotated[str | None, typer.Option("--tail", "-n", help="Only the last lines of each.", metavar="LINES")] = None,
-        since: Annotated[str | None, typer.Option("--since", help="Only since then, e.g. 10m.", metavar="TIME")] = None,
-        timestamps: Annotated[bool, typer.Option("--timestamps", "-t", help="With the time of each line.")] = False,
+        tail: Annotated[
+            str | None,
+            typer.Option("--tail", "-n", help="Only the last lines of each.", metavar="LINES"),
+        ] = None,
+        since: Annotated[
+            str | None, typer.Option("--since", help="Only since then, e.g. 10m.", metavar="TIME")
+        ] = None,
+        timestamps: Annotated[
+            bool, typer.Option("--timestamps", "-t", help="With the time of each line.")
+        ] = False,
         project: Project = None,
     ) -> int:
         """The services' logs, as Compose shows them; secrets are masked, and control sequences other than colours are shown."""
@@ -209,17 +262,26 @@ def _add_views(name: str, group: typer.Typer) -> None:
 
     @group.command()
     @verb
-    def config(common: Common, services: Services = None, project: Project = None, profiles: Profiles = None) -> int:
+    def config(
+        common: Common,
+        services: Services = None,
+        project: Project = None,
+        profiles: Profiles = None,
+    ) -> int:
         """The resolved Compose model as JSON (which is YAML too), every value masked that may be a secret."""
         environment = _environment(common, name, project, profiles)
         from dartsctl.commands.config import config as run_config
 
-        return run_config(tuple(services or ()), compose=compose_on(environment), screen=common.screen())
+        return run_config(
+            tuple(services or ()), compose=compose_on(environment), screen=common.screen()
+        )
 
 
 def _one_of(value: str, flag: str, allowed: tuple[str, ...]) -> str:
     if value not in allowed:
-        raise UsageError(f"{flag}: {value!r} is not one of {', '.join(allowed)}", hint=f"{flag} {allowed[0]}")
+        raise UsageError(
+            f"{flag}: {value!r} is not one of {', '.join(allowed)}", hint=f"{flag} {allowed[0]}"
+        )
     return value
 
 

@@ -11,7 +11,10 @@ from dartsctl.cli.app import app
 from dartsctl.cli.options import Common, verb, working_folder
 from dartsctl.errors import UsageError
 
-FolderToTrust = Annotated[Path | None, typer.Argument(help="The folder; else this one.", metavar="[FOLDER]", show_default=False)]
+FolderToTrust = Annotated[
+    Path | None,
+    typer.Argument(help="The folder; else this one.", metavar="[FOLDER]", show_default=False),
+]
 
 
 @app.command()

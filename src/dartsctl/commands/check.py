@@ -34,7 +34,9 @@ class CheckRequest:
     """Nothing is settled, and not even the guards are brought up to date with production's ports."""
 
 
-def check(request: CheckRequest, *, compose_on: ComposeOn, prompts: Prompts, screen: Screen) -> ExitCode:
+def check(
+    request: CheckRequest, *, compose_on: ComposeOn, prompts: Prompts, screen: Screen
+) -> ExitCode:
     """Report the preflight: 0 clear, 3 conflicts or names that are taken, 4 a project that is another stack's, or an unsafe production."""
     environment = with_kept_moves(request.environment, compose_on, screen, dry_run=request.dry_run)
     preflight = look(environment, request.intent, compose=compose_on(environment), host=Host())
@@ -48,16 +50,27 @@ def check(request: CheckRequest, *, compose_on: ComposeOn, prompts: Prompts, scr
     if request.fix and request.dry_run:
         foreseen = settle.foresee(preflight, request.answers, request.environment)
     elif request.fix and not preflight.is_clear:
-        _, preflight = settle.settle(preflight, request, request.environment, compose_on=compose_on, prompts=prompts, screen=screen)
+        _, preflight = settle.settle(
+            preflight,
+            request,
+            request.environment,
+            compose_on=compose_on,
+            prompts=prompts,
+            screen=screen,
+        )
     return _report(preflight, request, foreseen, screen)
 
 
-def _report(preflight: Preflight, request: CheckRequest, foreseen: Outlook | None, screen: Screen) -> ExitCode:
+def _report(
+    preflight: Preflight, request: CheckRequest, foreseen: Outlook | None, screen: Screen
+) -> ExitCode:
     notices = (*preflight.notices, *_about_allocation(preflight, request.allocation))
     hint = next_command(preflight, request.next_command)
     code = verdict(preflight)
     document = report.document(preflight)
-    document["warnings"] = [{"code": one.code, "service": one.service, "message": one.sentence} for one in notices]
+    document["warnings"] = [
+        {"code": one.code, "service": one.service, "message": one.sentence} for one in notices
+    ]
     document["exit_code"] = int(code)
     if hint:
         document["hint"] = hint
@@ -69,7 +82,10 @@ def _report(preflight: Preflight, request: CheckRequest, foreseen: Outlook | Non
     for notice in notices:
         screen.warn(f"{notice.service}: {notice.sentence}")
     tell_obstacles(preflight, screen)
-    for line in (*settle.production_lines(preflight, request.answers, request.environment), *(foreseen.lines if foreseen else ())):
+    for line in (
+        *settle.production_lines(preflight, request.answers, request.environment),
+        *(foreseen.lines if foreseen else ()),
+    ):
         screen.note(line)
     for advice in dict.fromkeys(one.advice for one in preflight.refused if one.advice):
         screen.note(f"next: {advice}")
@@ -77,7 +93,9 @@ def _report(preflight: Preflight, request: CheckRequest, foreseen: Outlook | Non
         screen.note(f"next: {hint}")
     if code is ExitCode.OK:
         count = len(preflight.answer.findings)
-        screen.note(f"{preflight.stack.project}: no conflict; {count} binding{'' if count == 1 else 's'} checked{_limits(preflight)}")
+        screen.note(
+            f"{preflight.stack.project}: no conflict; {count} binding{'' if count == 1 else 's'} checked{_limits(preflight)}"
+        )
     return code
 
 
@@ -85,11 +103,16 @@ def tell_obstacles(preflight: Preflight, screen: Screen) -> None:
     """What is unsafe, all conflicts and collisions, one under the other."""
     for one in preflight.objections:
         screen.warn(one.sentence)
-    for line in (*report.conflict_lines(preflight.answer.conflicts), *report.collision_lines(preflight.collisions)):
+    for line in (
+        *report.conflict_lines(preflight.answer.conflicts),
+        *report.collision_lines(preflight.collisions),
+    ):
         screen.warn(line) if not line.startswith("  ") else screen.note(line)
 
 
-def _about_allocation(preflight: Preflight, allocation: Allocation | None) -> tuple[lint.Notice, ...]:
+def _about_allocation(
+    preflight: Preflight, allocation: Allocation | None
+) -> tuple[lint.Notice, ...]:
     if allocation is None:
         return ()
     if preflight.environment.is_production:
@@ -100,5 +123,7 @@ def _about_allocation(preflight: Preflight, allocation: Allocation | None) -> tu
 def _limits(preflight: Preflight) -> str:
     engine = preflight.engine
     if not engine.is_here:
-        return f"; the engine at {engine.endpoint} is not on this host, so only its own list was asked"
+        return (
+            f"; the engine at {engine.endpoint} is not on this host, so only its own list was asked"
+        )
     return f" against engine {engine.version}" if engine.version else "; without asking an engine"

@@ -26,7 +26,9 @@ from dartsctl.stack.model import Stack
 from dartsctl.workflows.up.preflight import Intent, engine_at
 from dartsctl.workflows.up.settle import Answers
 
-_STOP_WITHIN = 4  # seconds that the container has to end: less than the supervisor's patience with Compose
+_STOP_WITHIN = (
+    4  # seconds that the container has to end: less than the supervisor's patience with Compose
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,12 @@ class DevRequest:
 
 
 def dev(
-    request: DevRequest, *, compose: Callable[[Environment], Compose], prompts: Prompts, serve: Callable[[ServerRequest], int], screen: Screen
+    request: DevRequest,
+    *,
+    compose: Callable[[Environment], Compose],
+    prompts: Prompts,
+    serve: Callable[[ServerRequest], int],
+    screen: Screen,
 ) -> int:
     """Services up, their addresses into the server's environment, the server started. Returns the server's own code.
 
@@ -63,7 +70,9 @@ def dev(
     return serve(replace(request.server, extra={**request.server.extra, **variables}))
 
 
-def _variables(request: DevRequest, compose: Callable[[Environment], Compose], prompts: Prompts, screen: Screen) -> dict[str, str]:
+def _variables(
+    request: DevRequest, compose: Callable[[Environment], Compose], prompts: Prompts, screen: Screen
+) -> dict[str, str]:
     """Bring the services up; the variables that lead to them. Where Docker is not to be had and they are optional, only the others, said loudly."""
     environment = request.environment
     if environment is None:
@@ -72,7 +81,11 @@ def _variables(request: DevRequest, compose: Callable[[Environment], Compose], p
         own = compose(environment)
         model = stack.read(own.config().model)
         asked = _up_request(request, environment, model)
-        code = up(asked, compose_on=compose, prompts=prompts, screen=screen.for_people()) if asked else ExitCode.OK
+        code = (
+            up(asked, compose_on=compose, prompts=prompts, screen=screen.for_people())
+            if asked
+            else ExitCode.OK
+        )
     except DockerUnavailable as error:
         if request.required:
             raise
@@ -81,38 +94,74 @@ def _variables(request: DevRequest, compose: Callable[[Environment], Compose], p
     if code is not ExitCode.OK:
         raise DartsctlError("the dev services did not come up", hint="dartsctl dev ps", code=code)
     where = addresses.of_project(model.project, engine_at(endpoint(os.environ)).containers())
-    filled, left_out = addresses.fill(request.templates, where, model.services, request.server.environment)
+    filled, left_out = addresses.fill(
+        request.templates, where, model.services, request.server.environment
+    )
     if left_out:
-        screen.warn(f"{', '.join(left_out)} not set: their services are not running or publish nothing")
+        screen.warn(
+            f"{', '.join(left_out)} not set: their services are not running or publish nothing"
+        )
     return filled
 
 
-def foresee_services(request: DevRequest, *, compose: Callable[[Environment], Compose], prompts: Prompts, screen: Screen) -> None:
+def foresee_services(
+    request: DevRequest,
+    *,
+    compose: Callable[[Environment], Compose],
+    prompts: Prompts,
+    screen: Screen,
+) -> None:
     """Say what bringing the services up would do, conflicts included, and do nothing. Raises as `up` does."""
     if request.environment is None:
         return
     model = stack.read(compose(request.environment).config().model)
     if asked := _up_request(request, request.environment, model):
-        up(replace(asked, dry_run=True), compose_on=compose, prompts=prompts, screen=screen.for_people())
+        up(
+            replace(asked, dry_run=True),
+            compose_on=compose,
+            prompts=prompts,
+            screen=screen.for_people(),
+        )
 
 
-def _in_docker(request: DevRequest, environment: Environment, compose: Callable[[Environment], Compose]) -> ServerRequest:
+def _in_docker(
+    request: DevRequest, environment: Environment, compose: Callable[[Environment], Compose]
+) -> ServerRequest:
     """The request for the app as a service of the dev stack: Compose in the foreground is the server that is leased, watched and stopped."""
     if len(request.replaces) != 1:
         named = f"names {', '.join(request.replaces)}" if request.replaces else "names no service"
         raise UsageError(
-            f"--in-docker runs the one service that the server stands in for, and [server] replaces {named}", hint='replaces = ["SERVICE"]'
+            f"--in-docker runs the one service that the server stands in for, and [server] replaces {named}",
+            hint='replaces = ["SERVICE"]',
         )
     service = request.replaces[0]
     model = stack.read(compose(environment).config((service,)).model)
-    target = next((entry.target for entry in model.services[service].ports if entry.protocol == "tcp"), None)
+    target = next(
+        (entry.target for entry in model.services[service].ports if entry.protocol == "tcp"), None
+    )
     if target is None:
-        raise UsageError(f"{service} publishes no port in the dev stack", hint="give it one in its Compose file: ports: [127.0.0.1:15000:PORT]")
-    text = remapping.leased_override(service, target, request.server.host, addresses.of_the_url(request.templates))
+        raise UsageError(
+            f"{service} publishes no port in the dev stack",
+            hint="give it one in its Compose file: ports: [127.0.0.1:15000:PORT]",
+        )
+    text = remapping.leased_override(
+        service, target, request.server.host, addresses.of_the_url(request.templates)
+    )
     override = MoveBook(state_folder(), model.project).keep_leased(service, text)
     app = compose(replace(environment, files=(*environment.files, override)))
-    command = app.argv("up", "--no-deps", "--no-log-prefix", "--exit-code-from", service, "--timeout", str(_STOP_WITHIN), service)
-    return replace(request.server, command=tuple(command), in_container=True, enforce="off", handover="none")
+    command = app.argv(
+        "up",
+        "--no-deps",
+        "--no-log-prefix",
+        "--exit-code-from",
+        service,
+        "--timeout",
+        str(_STOP_WITHIN),
+        service,
+    )
+    return replace(
+        request.server, command=tuple(command), in_container=True, enforce="off", handover="none"
+    )
 
 
 def _up_request(request: DevRequest, environment: Environment, model: Stack) -> UpRequest | None:
@@ -123,12 +172,22 @@ def _up_request(request: DevRequest, environment: Environment, model: Stack) -> 
     told = addresses.services_named(request.templates.values())
     answers = replace(request.answers, remap_by_itself=told & model.services.keys())
     services = () if len(wanted) == len(model.services) else wanted
-    return UpRequest(environment, Intent(services=services), deadline=request.deadline, next_command="dartsctl dev", answers=answers)
+    return UpRequest(
+        environment,
+        Intent(services=services),
+        deadline=request.deadline,
+        next_command="dartsctl dev",
+        answers=answers,
+    )
 
 
 def host_services(model: Stack, replaced: tuple[str, ...]) -> tuple[str, ...]:
     """The services that are started beside a host server: not those that it stands in for, nor what needs one of them to start."""
     out = set(replaced)
-    while more := {name for name, service in model.services.items() if name not in out and out & set(service.depends_on)}:
+    while more := {
+        name
+        for name, service in model.services.items()
+        if name not in out and out & set(service.depends_on)
+    }:
         out |= more
     return tuple(name for name in model.services if name not in out)

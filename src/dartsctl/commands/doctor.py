@@ -31,12 +31,20 @@ class Examined:
         return ExitCode.NO_DOCKER if engine_down else ExitCode.FAILED
 
 
-def doctor(request: ExamineRequest, *, compose_on: ComposeOn, screen: Screen, dry_run: bool = False) -> Examined:
+def doctor(
+    request: ExamineRequest, *, compose_on: ComposeOn, screen: Screen, dry_run: bool = False
+) -> Examined:
     """Look at a stack and find what is wrong with it. Raises DartsctlError where its files cannot be read."""
-    return look_at(request, with_kept_moves(request.environment, compose_on, screen, dry_run=dry_run), compose_on=compose_on)
+    return look_at(
+        request,
+        with_kept_moves(request.environment, compose_on, screen, dry_run=dry_run),
+        compose_on=compose_on,
+    )
 
 
-def look_at(request: ExamineRequest, environment: Environment, *, compose_on: ComposeOn) -> Examined:
+def look_at(
+    request: ExamineRequest, environment: Environment, *, compose_on: ComposeOn
+) -> Examined:
     """The same with `environment` as it is: after a repair, which may have moved ports."""
     made = replace(request, environment=environment)
     facts = examine(made, compose=compose_on(environment))
@@ -54,8 +62,12 @@ def tell(examined: Examined, screen: Screen) -> ExitCode:
     for line in facts.unknown:
         screen.note(f"not looked at: {line}")
     if abs(facts.engine.skew) > 1:
-        screen.warn(f"the engine's clock is {facts.engine.skew:+.0f} s from ours; times here are the engine's")
+        screen.warn(
+            f"the engine's clock is {facts.engine.skew:+.0f} s from ours; times here are the engine's"
+        )
     if diagnosis.healthy:
         asked = len(facts.http)
-        screen.note(f"{facts.project} is healthy: {len(facts.services)} services, {asked} request{'' if asked == 1 else 's'} answered")
+        screen.note(
+            f"{facts.project} is healthy: {len(facts.services)} services, {asked} request{'' if asked == 1 else 's'} answered"
+        )
     return examined.code

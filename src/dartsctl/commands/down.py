@@ -43,11 +43,16 @@ def down(request: DownRequest, *, compose: Compose, screen: Screen) -> ExitCode:
     _refuse_another_stack(request, compose)
     words = _words(request)
     if request.dry_run:
-        screen.result({"ok": True, "dry_run": True, "exit_code": 0}, [f"would run: {' '.join(compose.argv(*words))}"])
+        screen.result(
+            {"ok": True, "dry_run": True, "exit_code": 0},
+            [f"would run: {' '.join(compose.argv(*words))}"],
+        )
         return ExitCode.OK
     if request.volumes and not request.yes:
         raise DartsctlError(
-            f"--volumes deletes the data of {request.environment.project}", hint="add --yes if that is meant", code=ExitCode.ANSWER_NEEDED
+            f"--volumes deletes the data of {request.environment.project}",
+            hint="add --yes if that is meant",
+            code=ExitCode.ANSWER_NEEDED,
         )
     with one_at_a_time(request.environment, within=request.overhead, screen=screen):
         _run_compose(words, request, compose, screen)
@@ -63,7 +68,11 @@ def _refuse_another_stack(request: DownRequest, compose: Compose) -> None:
     environment = request.environment
     if environment.project_named:
         return
-    containers = [one for one in engine_at(endpoint(os.environ)).containers() if one.project == environment.project]
+    containers = [
+        one
+        for one in engine_at(endpoint(os.environ)).containers()
+        if one.project == environment.project
+    ]
     others = collisions.of_other_files(containers, [str(file) for file in environment.files])
     if others and not request.remove_orphans:
         services = compose.all_services()
@@ -72,7 +81,10 @@ def _refuse_another_stack(request: DownRequest, compose: Compose) -> None:
         raise Refused(
             f"project name {environment.project} belongs to another stack, from {', '.join(others[0].own_config_files)}: "
             f"`down` would remove {', '.join(one.name for one in others)}",
-            details=("nothing was changed", f"to take it down on purpose: {for_project(f'dartsctl {environment.name} down', others[0].project)}"),
+            details=(
+                "nothing was changed",
+                f"to take it down on purpose: {for_project(f'dartsctl {environment.name} down', others[0].project)}",
+            ),
             hint=f"dartsctl {environment.name} ps",
         )
 
@@ -82,7 +94,11 @@ def deadline(request: DownRequest) -> float:
     engine = engine_at(endpoint(os.environ))
     if not isinstance(engine, EngineApi):
         return _ON_A_REMOTE_ENGINE
-    own = [container for container in engine.containers() if container.project == request.environment.project]
+    own = [
+        container
+        for container in engine.containers()
+        if container.project == request.environment.project
+    ]
     if request.stop_timeout is not None:
         return request.overhead + request.stop_timeout * len(own)
     return request.overhead + sum(engine.stop_timeout(container.id) for container in own)
@@ -104,11 +120,18 @@ def _run_compose(words: list[str], request: DownRequest, compose: Compose, scree
     try:
         ended = compose_run.run(compose, *words, seconds=seconds, screen=screen)
     except KeyboardInterrupt:
-        raise Interrupted("interrupted; part of the stack may still run", hint=f"dartsctl {name} ps") from None
+        raise Interrupted(
+            "interrupted; part of the stack may still run", hint=f"dartsctl {name} ps"
+        ) from None
     if ended.is_late and ended.code != 0:
-        raise TimedOut(f"`down` did not end within {seconds:.0f} s; part of the stack may still run", hint=f"dartsctl {name} down --timeout 0")
+        raise TimedOut(
+            f"`down` did not end within {seconds:.0f} s; part of the stack may still run",
+            hint=f"dartsctl {name} down --timeout 0",
+        )
     if ended.code != 0:
         failure = compose_errors.classify(ended.text)
         raise DartsctlError(
-            f"`down` failed: {failure.sentence}", hint="docker info", code=ExitCode.NO_DOCKER if failure.kind == "engine" else ExitCode.FAILED
+            f"`down` failed: {failure.sentence}",
+            hint="docker info",
+            code=ExitCode.NO_DOCKER if failure.kind == "engine" else ExitCode.FAILED,
         )

@@ -56,7 +56,10 @@ def install(request: GuardRequest, *, book: GuardBook, screen: Screen) -> ExitCo
     venv, others = _chosen(request)
     owners = _owners(request, guards.read(venv.site_packages))
     if request.dry_run:
-        screen.result({**_document(venv, changed=False), "dry_run": True}, [f"would refuse ports {_listed(owners)} in {venv.path}"])
+        screen.result(
+            {**_document(venv, changed=False), "dry_run": True},
+            [f"would refuse ports {_listed(owners)} in {venv.path}"],
+        )
         return ExitCode.OK
     changed = guards.install(venv.site_packages, owners)
     try:
@@ -64,13 +67,27 @@ def install(request: GuardRequest, *, book: GuardBook, screen: Screen) -> ExitCo
     except DartsctlError as error:  # the guard is in place all the same
         screen.warn(f"`prod check` will not keep its ports up to date: {error.message}")
     active = guards.would_be_active(venv.python, venv.site_packages)
-    document = {**_document(venv, changed=changed), "active": active, "ports": dict(sorted(owners.items()))}
-    screen.result(document, [f"{venv.path}: production's ports {_listed(owners)} are refused" + ("" if changed else ", as before")])
+    document = {
+        **_document(venv, changed=changed),
+        "active": active,
+        "ports": dict(sorted(owners.items())),
+    }
+    screen.result(
+        document,
+        [
+            f"{venv.path}: production's ports {_listed(owners)} are refused"
+            + ("" if changed else ", as before")
+        ],
+    )
     if not active:
-        screen.warn("not active now: a container (DARTSCTL_GUARD=on insists), DARTSCTL_GUARD=off, a Python before 3.8, or one that does not start")
+        screen.warn(
+            "not active now: a container (DARTSCTL_GUARD=on insists), DARTSCTL_GUARD=off, a Python before 3.8, or one that does not start"
+        )
     for other in others:
         if guards.read(other.site_packages) is None:
-            screen.note(f"there is another one, {other.source}: dartsctl guard install --venv {other.path}")
+            screen.note(
+                f"there is another one, {other.source}: dartsctl guard install --venv {other.path}"
+            )
     return ExitCode.OK
 
 
@@ -79,17 +96,25 @@ def remove(request: GuardRequest, *, book: GuardBook, screen: Screen) -> ExitCod
     venv, others = _chosen(request)
     there = guards.read(venv.site_packages) is not None
     if request.dry_run:
-        words = f"would remove the guard from {venv.path}" if there else f"there is no guard in {venv.path}"
+        words = (
+            f"would remove the guard from {venv.path}"
+            if there
+            else f"there is no guard in {venv.path}"
+        )
         screen.result({**_document(venv, changed=False), "dry_run": True}, [words])
         return ExitCode.OK
     changed = guards.remove(venv.site_packages)
     book.forget(venv.path)
-    screen.result(_document(venv, changed=changed), [f"removed the guard from {venv.path}"] if changed else [])
+    screen.result(
+        _document(venv, changed=changed), [f"removed the guard from {venv.path}"] if changed else []
+    )
     if not changed:
         screen.note(f"there is no guard in {venv.path}")
     for other in others:
         if guards.read(other.site_packages) is not None:
-            screen.note(f"there is one in another, {other.source}: dartsctl guard remove --venv {other.path}")
+            screen.note(
+                f"there is one in another, {other.source}: dartsctl guard remove --venv {other.path}"
+            )
     return ExitCode.OK
 
 
@@ -99,9 +124,19 @@ def status(request: GuardRequest, *, book: GuardBook, screen: Screen) -> ExitCod
     others = () if request.venv else book.of_others()
     if screen.as_json:
         guards_of_others = [asdict(record) for record in others]
-        screen.document({"ok": True, "exit_code": 0, "guards": [asdict(one) for one in states], "of_others": guards_of_others})
+        screen.document(
+            {
+                "ok": True,
+                "exit_code": 0,
+                "guards": [asdict(one) for one in states],
+                "of_others": guards_of_others,
+            }
+        )
         return ExitCode.OK
-    screen.table(("VENV", "FOUND BY", "GUARD", "PORTS"), [(one.venv, one.source, _word(one), _listed(one.ports) or "-") for one in states])
+    screen.table(
+        ("VENV", "FOUND BY", "GUARD", "PORTS"),
+        [(one.venv, one.source, _word(one), _listed(one.ports) or "-") for one in states],
+    )
     if not states:
         screen.note("there is no virtual environment here, and no guard on this machine")
     elif not any(one.installed for one in states):
@@ -116,11 +151,19 @@ def status(request: GuardRequest, *, book: GuardBook, screen: Screen) -> ExitCod
 
 def _owners(request: GuardRequest, installed: guards.Guard | None) -> Mapping[int, str]:
     """What the guard is to refuse."""
-    return request.owners if request.complete or installed is None else {**installed.ports, **request.owners}
+    return (
+        request.owners
+        if request.complete or installed is None
+        else {**installed.ports, **request.owners}
+    )
 
 
 def _states(request: GuardRequest, book: GuardBook) -> list[GuardState]:
-    here = [venvs.at(request.venv, source="--venv")] if request.venv else list(venvs.find(request.folders, request.environ))
+    here = (
+        [venvs.at(request.venv, source="--venv")]
+        if request.venv
+        else list(venvs.find(request.folders, request.environ))
+    )
     projects = {one.path: request.project for one in here}
     if not request.venv:
         for known in book.read():
@@ -141,12 +184,36 @@ def _state(venv: VirtualEnvironment, project: str, request: GuardRequest) -> Gua
     guard = guards.read(venv.site_packages)
     if guard is None:
         return GuardState(
-            str(venv.path), venv.source, project, installed=False, active=False, ports={}, version=None, up_to_date=False, damaged=False
+            str(venv.path),
+            venv.source,
+            project,
+            installed=False,
+            active=False,
+            ports={},
+            version=None,
+            up_to_date=False,
+            damaged=False,
         )
-    fits = project != request.project or guard.ports == _owners(request, guard)  # another production's ports are not known here
-    active = bool(guard.ports) and not guard.damaged and guards.would_be_active(venv.python, venv.site_packages)
+    fits = project != request.project or guard.ports == _owners(
+        request, guard
+    )  # another production's ports are not known here
+    active = (
+        bool(guard.ports)
+        and not guard.damaged
+        and guards.would_be_active(venv.python, venv.site_packages)
+    )
     fine = guard.current and fits and not guard.damaged
-    return GuardState(str(venv.path), venv.source, project, True, active, guard.ports, guard.version, up_to_date=fine, damaged=guard.damaged)
+    return GuardState(
+        str(venv.path),
+        venv.source,
+        project,
+        True,
+        active,
+        guard.ports,
+        guard.version,
+        up_to_date=fine,
+        damaged=guard.damaged,
+    )
 
 
 def _chosen(request: GuardRequest) -> tuple[VirtualEnvironment, Sequence[VirtualEnvironment]]:
@@ -155,17 +222,29 @@ def _chosen(request: GuardRequest) -> tuple[VirtualEnvironment, Sequence[Virtual
         return venvs.at(request.venv, source="--venv"), ()
     found = venvs.find(request.folders, request.environ)
     if not found:
-        conda = "a conda environment is none: the guard goes into virtual environments alone; " if request.environ.get("CONDA_PREFIX") else ""
+        conda = (
+            "a conda environment is none: the guard goes into virtual environments alone; "
+            if request.environ.get("CONDA_PREFIX")
+            else ""
+        )
         raise DartsctlError(
             f"there is no virtual environment in {' or '.join(map(str, dict.fromkeys(request.folders)))}",
-            details=("looked for: .venv, venv, env, UV_PROJECT_ENVIRONMENT, VIRTUAL_ENV, poetry's",),
+            details=(
+                "looked for: .venv, venv, env, UV_PROJECT_ENVIRONMENT, VIRTUAL_ENV, poetry's",
+            ),
             hint=f"{conda}name it: --venv PATH",
         )
     return found[0], found[1:]
 
 
 def _document(venv: VirtualEnvironment, *, changed: bool) -> dict[str, Any]:
-    return {"ok": True, "exit_code": 0, "venv": str(venv.path), "source": venv.source, "changed": changed}
+    return {
+        "ok": True,
+        "exit_code": 0,
+        "venv": str(venv.path),
+        "source": venv.source,
+        "changed": changed,
+    }
 
 
 def _word(state: GuardState) -> str:

@@ -18,6 +18,15 @@ def history(record: History, last: int, *, screen: Screen) -> ExitCode:
         return ExitCode.OK
     if not entries:
         screen.note("nothing has been stopped or changed yet")
-    rows = [(time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(one.when)), one.action, one.what, one.why, one.by) for one in entries]
+    rows = [
+        (
+            time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(one.when)),
+            one.action,
+            one.what,
+            one.why,
+            one.by,
+        )
+        for one in entries
+    ]
     screen.table(("WHEN", "ACTION", "WHAT", "WHY", "BY"), rows)
     return ExitCode.OK

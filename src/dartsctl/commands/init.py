@@ -24,7 +24,9 @@ from dartsctl.workflows.up.remap import ComposeOn
 _MANY = 3
 
 
-def init(request: InitRequest, *, compose_on: ComposeOn, prompts: Prompts, screen: Screen) -> ExitCode:
+def init(
+    request: InitRequest, *, compose_on: ComposeOn, prompts: Prompts, screen: Screen
+) -> ExitCode:
     """Write what is missing, after one question. Raises with code 7 where the answer is needed and nobody is there, or it was no."""
     wanted = plan(request, compose_on)
     changes = wanted.changes
@@ -50,7 +52,11 @@ def init(request: InitRequest, *, compose_on: ComposeOn, prompts: Prompts, scree
 def _ask(request: InitRequest, prompts: Prompts, screen: Screen) -> None:
     flags = "dartsctl init --yes (or look first: --dry-run)"
     if screen.as_json:
-        raise DartsctlError("an answer is needed, and --json asks nobody: write these files?", hint=flags, code=ExitCode.ANSWER_NEEDED)
+        raise DartsctlError(
+            "an answer is needed, and --json asks nobody: write these files?",
+            hint=flags,
+            code=ExitCode.ANSWER_NEEDED,
+        )
     if not prompts.confirm(f"Write this into {request.root}?", flags=flags):
         raise DartsctlError("nothing was written", hint=flags, code=ExitCode.ANSWER_NEEDED)
 
@@ -81,13 +87,17 @@ def _tell_what_is_left(changes: Sequence[Change], screen: Screen) -> None:
         if one.to_fill_in:
             screen.warn(f"fill in by hand, in {one.path}: {', '.join(one.to_fill_in)}")
         if one.missing:
-            screen.warn(f"{one.path} is kept as it is; its example has more: {', '.join(one.missing)}")
+            screen.warn(
+                f"{one.path} is kept as it is; its example has more: {', '.join(one.missing)}"
+            )
 
 
 def _short(changes: Sequence[Change], request: InitRequest) -> list[str]:
     """The plan for a person: files of one kind that stand together are one line."""
     lines = []
-    for (action, about), group in itertools.groupby(changes, key=lambda one: (one.action, one.about)):
+    for (action, about), group in itertools.groupby(
+        changes, key=lambda one: (one.action, one.about)
+    ):
         files = list(group)
         if len(files) > _MANY:
             folder = Path(os.path.commonpath([one.path for one in files]))
@@ -114,4 +124,10 @@ def _document(request: InitRequest, changes: Sequence[Change]) -> dict[str, Any]
         }
         for one in changes
     ]
-    return {"ok": True, "exit_code": 0, "dry_run": request.dry_run, "root": str(request.root), "files": files}
+    return {
+        "ok": True,
+        "exit_code": 0,
+        "dry_run": request.dry_run,
+        "root": str(request.root),
+        "files": files,
+    }

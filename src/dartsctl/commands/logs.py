@@ -28,7 +28,9 @@ class LogsRequest:
 
 def logs(request: LogsRequest, *, compose: Compose, screen: Screen) -> int:
     """Show the logs; returns Compose's exit code after a signal. Raises DartsctlError with what Compose complains of."""
-    with suppress(DartsctlError):  # for the inline secrets alone; what is wrong with the files Compose says below
+    with suppress(
+        DartsctlError
+    ):  # for the inline secrets alone; what is wrong with the files Compose says below
         compose.config()
     complaints: list[str] = []
     color = screen.is_colored
@@ -45,7 +47,9 @@ def logs(request: LogsRequest, *, compose: Compose, screen: Screen) -> int:
         return int(ExitCode.INTERRUPTED)
     if code != 0:
         complaint = plain(complaints[-1]) if complaints else f"exit code {code}"
-        raise DartsctlError(f"Compose cannot show the logs: {complaint}", hint="docker compose logs")
+        raise DartsctlError(
+            f"Compose cannot show the logs: {complaint}", hint="docker compose logs"
+        )
     for line in complaints:
         screen.progress(line)
     return int(ExitCode.OK)

@@ -63,15 +63,39 @@ def ports(
             model_note = error.message
     owners = allocation.united_with(model.published_ports if model else {}).owners
     attribution = Attribution(None, containers, host)
-    host.read_ahead([*owners, *dev_range.numbers, *(one.new for moves in moved.values() for one in moves)])
-    rows = [PortRow(port, owners[port], found := attribution.holders_on(port), _judge(owners[port], found, project)) for port in sorted(owners)]
+    host.read_ahead(
+        [*owners, *dev_range.numbers, *(one.new for moves in moved.values() for one in moves)]
+    )
+    rows = [
+        PortRow(
+            port,
+            owners[port],
+            found := attribution.holders_on(port),
+            _judge(owners[port], found, project),
+        )
+        for port in sorted(owners)
+    ]
     rows = _folded(rows)
-    dev = [PortRow(port, "dev range", found) for port in dev_range.numbers if port not in owners and (found := attribution.holders_on(port))]
+    dev = [
+        PortRow(port, "dev range", found)
+        for port in dev_range.numbers
+        if port not in owners and (found := attribution.holders_on(port))
+    ]
     elsewhere = [
-        PortRow(one.new, f"{project}/{one.service}", attribution.holders_on(one.new), one.old) for project, moves in moved.items() for one in moves
+        PortRow(one.new, f"{project}/{one.service}", attribution.holders_on(one.new), one.old)
+        for project, moves in moved.items()
+        for one in moves
     ]
     notices = lint.drift(model, allocation) if model else ()
-    _show(rows, dev, dev_range, elsewhere, notices, [note for note in (engine_note, model_note) if note], screen)
+    _show(
+        rows,
+        dev,
+        dev_range,
+        elsewhere,
+        notices,
+        [note for note in (engine_note, model_note) if note],
+        screen,
+    )
     return ExitCode.OK
 
 
@@ -79,11 +103,19 @@ def _folded(rows: Sequence[PortRow]) -> list[PortRow]:
     """Long runs of ports that are alike in one row each: a published range of thousands is one line."""
     runs: list[list[PortRow]] = []
     for row in rows:
-        if runs and replace(runs[-1][-1], port=row.port) == row and runs[-1][-1].port + 1 == row.port:
+        if (
+            runs
+            and replace(runs[-1][-1], port=row.port) == row
+            and runs[-1][-1].port + 1 == row.port
+        ):
             runs[-1].append(row)
         else:
             runs.append([row])
-    return [row for run in runs for row in (run if len(run) < SHORTEST else [replace(run[0], count=len(run))])]
+    return [
+        row
+        for run in runs
+        for row in (run if len(run) < SHORTEST else [replace(run[0], count=len(run))])
+    ]
 
 
 def _containers() -> tuple[tuple[Container, ...], str]:
@@ -98,7 +130,11 @@ def _judge(owner: str, holders: Sequence[Holder], project: str | None) -> str:
     if not holders:
         return "free"
     for holder in holders:
-        if not isinstance(holder, ForeignContainer) or holder.container.service != owner or (project and holder.container.project != project):
+        if (
+            not isinstance(holder, ForeignContainer)
+            or holder.container.service != owner
+            or (project and holder.container.project != project)
+        ):
             return "wrong owner"
     return "held by its service"
 
@@ -117,20 +153,40 @@ def _show(
             {
                 "ok": True,
                 "exit_code": 0,
-                "production": [{**_document(row), "owner": row.owner, "state": row.note} for row in rows],
-                "dev_range": {"first": dev_range.first, "last": dev_range.last, "held": [_document(row) for row in dev]},
-                "moved": [{**_document(row), "owner": row.owner, "instead_of": row.note} for row in moved],
-                "warnings": [{"code": one.code, "service": one.service, "message": one.sentence} for one in notices],
+                "production": [
+                    {**_document(row), "owner": row.owner, "state": row.note} for row in rows
+                ],
+                "dev_range": {
+                    "first": dev_range.first,
+                    "last": dev_range.last,
+                    "held": [_document(row) for row in dev],
+                },
+                "moved": [
+                    {**_document(row), "owner": row.owner, "instead_of": row.note} for row in moved
+                ],
+                "warnings": [
+                    {"code": one.code, "service": one.service, "message": one.sentence}
+                    for one in notices
+                ],
                 "notes": list(notes),
             }
         )
         return
-    screen.table(("PORT", "OWNER", "STATE", "HOLDER"), [(row.name, row.owner, row.note, _who(row)) for row in rows])
+    screen.table(
+        ("PORT", "OWNER", "STATE", "HOLDER"),
+        [(row.name, row.owner, row.note, _who(row)) for row in rows],
+    )
     if dev:
-        screen.table(("PORT", "DEV RANGE", "HOLDER"), [(str(row.port), "leased" if _leased(row) else "busy", _who(row)) for row in dev])
+        screen.table(
+            ("PORT", "DEV RANGE", "HOLDER"),
+            [(str(row.port), "leased" if _leased(row) else "busy", _who(row)) for row in dev],
+        )
     else:
         screen.note(f"dev range {dev_range}: all free")
-    screen.table(("PORT", "MOVED FROM", "SERVICE", "HOLDER"), [(str(row.port), row.note, row.owner, _who(row)) for row in moved])
+    screen.table(
+        ("PORT", "MOVED FROM", "SERVICE", "HOLDER"),
+        [(str(row.port), row.note, row.owner, _who(row)) for row in moved],
+    )
     for one in notices:
         screen.warn(f"{one.service}: {one.sentence}")
     for note in notes:
@@ -142,8 +198,15 @@ def _leased(row: PortRow) -> bool:
 
 
 def _who(row: PortRow) -> str:
-    return "; ".join(report.holder_line(holder).removeprefix("held by ") for holder in row.holders) or "-"
+    return (
+        "; ".join(report.holder_line(holder).removeprefix("held by ") for holder in row.holders)
+        or "-"
+    )
 
 
 def _document(row: PortRow) -> dict[str, Any]:
-    return {"port": row.port, "count": row.count, "holders": [report.holder_document(holder) for holder in row.holders]}
+    return {
+        "port": row.port,
+        "count": row.count,
+        "holders": [report.holder_document(holder) for holder in row.holders],
+    }

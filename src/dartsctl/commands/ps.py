@@ -15,22 +15,44 @@ from dartsctl.workflows.up.preflight import engine_at
 
 
 def ps(environment: Environment, services: tuple[str, ...], *, screen: Screen) -> ExitCode:
-    """List them. `docker compose ps` hides what was created and never started; State.Error is shown here (EDGE 32)."""
+    """List them. `docker compose ps` hides what was created and never started; State.Error is shown here (edge-cases.md#32)."""
     engine = engine_at(endpoint(os.environ))
     own = [
-        one for one in engine.containers() if one.project == environment.project and not one.is_one_off and (not services or one.service in services)
+        one
+        for one in engine.containers()
+        if one.project == environment.project
+        and not one.is_one_off
+        and (not services or one.service in services)
     ]
     own.sort(key=lambda one: (one.service, one.number))
     errors = {one.id: _error(one, engine, screen.masker) for one in own}
     if screen.as_json:
-        screen.document({"ok": True, "exit_code": 0, "project": environment.project, "containers": [_document(one, errors[one.id]) for one in own]})
+        screen.document(
+            {
+                "ok": True,
+                "exit_code": 0,
+                "project": environment.project,
+                "containers": [_document(one, errors[one.id]) for one in own],
+            }
+        )
         return ExitCode.OK
     if not own:
         whose = f" of {', '.join(services)}" if services else ""
-        screen.note(f"{environment.project} has no containers{whose}; start it: dartsctl {environment.name} up")
+        screen.note(
+            f"{environment.project} has no containers{whose}; start it: dartsctl {environment.name} up"
+        )
     screen.table(
         ("SERVICE", "CONTAINER", "STATE", "PORTS", "STATUS"),
-        [(one.service, one.name, one.state, _ports(one), one.status + (f": {errors[one.id]}" if errors[one.id] else "")) for one in own],
+        [
+            (
+                one.service,
+                one.name,
+                one.state,
+                _ports(one),
+                one.status + (f": {errors[one.id]}" if errors[one.id] else ""),
+            )
+            for one in own
+        ],
     )
     return ExitCode.OK
 
@@ -58,5 +80,8 @@ def _document(one: Container, error: str) -> dict[str, object]:
         "state": one.state,
         "status": one.status,
         "error": error,
-        "ports": [{"address": place.address, "port": place.port, "protocol": place.protocol} for place in sorted(one.published)],
+        "ports": [
+            {"address": place.address, "port": place.port, "protocol": place.protocol}
+            for place in sorted(one.published)
+        ],
     }

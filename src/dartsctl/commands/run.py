@@ -47,7 +47,9 @@ def run(
     server listens elsewhere, cannot be started, or the lease book cannot be written.
     """
     serving.refuse_production(request)
-    request = replace(request, host=serving.bind_address(request.host), python=request.python or _python(request))
+    request = replace(
+        request, host=serving.bind_address(request.host), python=request.python or _python(request)
+    )
     around = Surroundings(leases, sockets, processes, screen, announce or _line(screen))
 
     with ExitStack() as claims:
@@ -61,13 +63,24 @@ def run(
         if request.kind == "dev" and not alone:
             return _point_to_the_running_one(request, around)
         first = claimed(leases.claim_port(request.checkout))
-        ports = Leasing(request, leases=leases, sockets=sockets, processes=processes, screen=screen, is_first=bool(first))
+        ports = Leasing(
+            request,
+            leases=leases,
+            sockets=sockets,
+            processes=processes,
+            screen=screen,
+            is_first=bool(first),
+        )
         return _serve(request, ports, around, claims=[*alone, *first])
 
 
-def _serve(request: ServerRequest, ports: Leasing, around: Surroundings, *, claims: Sequence[int]) -> int:
+def _serve(
+    request: ServerRequest, ports: Leasing, around: Surroundings, *, claims: Sequence[int]
+) -> int:
     """Lease, start, watch; and again on the next port where somebody was quicker."""
-    takes_a_socket = handover.takes_a_socket(request.command, request.handover) and not request.in_container
+    takes_a_socket = (
+        handover.takes_a_socket(request.command, request.handover) and not request.in_container
+    )
     while True:
         leased = ports.next(listening=takes_a_socket)
         ports.tell_a_move(leased.port)
@@ -78,7 +91,9 @@ def _serve(request: ServerRequest, ports: Leasing, around: Surroundings, *, clai
             _tell_a_failed_start(request, ended, leased.port, around.screen)
             return ended.code
         again = "" if request.port is not None else "; starting it again on the next one"
-        around.screen.warn(f"port {leased.port} was taken by somebody else before the server had it{again}")
+        around.screen.warn(
+            f"port {leased.port} was taken by somebody else before the server had it{again}"
+        )
         if request.port is not None:
             raise ports.not_to_be_had(request.port)
 
@@ -87,9 +102,13 @@ def _tell_a_failed_start(request: ServerRequest, ended: Ended, port: int, screen
     """Its last lines need no repeating: its output passes through, and they stand right above this one."""
     if request.is_shell:
         return
-    screen.warn(f"the server ended with code {ended.code} before it was ready on port {port}; its last lines are above")
+    screen.warn(
+        f"the server ended with code {ended.code} before it was ready on port {port}; its last lines are above"
+    )
     if request.handover == "werkzeug":
-        screen.note('it was handed a socket on that port, which app.run() alone takes; any other server: --handover auto, or handover = "auto"')
+        screen.note(
+            'it was handed a socket on that port, which app.run() alone takes; any other server: --handover auto, or handover = "auto"'
+        )
 
 
 def _line(screen: Screen) -> Callable[[LeaseRecord], None]:
@@ -99,7 +118,11 @@ def _line(screen: Screen) -> Callable[[LeaseRecord], None]:
 def _python(request: ServerRequest) -> str:
     """The app's own interpreter: its virtual environment's, else the active one's, else ours."""
     active = request.environment.get("VIRTUAL_ENV", "")
-    folders = [Path(root) / name for root in (request.directory, request.checkout) for name in (".venv", "venv")]
+    folders = [
+        Path(root) / name
+        for root in (request.directory, request.checkout)
+        for name in (".venv", "venv")
+    ]
     for folder in (*folders, *([Path(active)] if active else [])):
         if os.access(folder / "bin" / "python", os.X_OK):
             return str(folder / "bin" / "python")
@@ -116,4 +139,6 @@ def _point_to_the_running_one(request: ServerRequest, around: Surroundings) -> i
                 around.announce(record)
                 return ExitCode.OK
         time.sleep(0.02)
-    raise DartsctlError("another dartsctl dev is starting in this checkout", hint="wait for it: dartsctl dev list")
+    raise DartsctlError(
+        "another dartsctl dev is starting in this checkout", hint="wait for it: dartsctl dev list"
+    )

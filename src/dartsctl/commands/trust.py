@@ -15,14 +15,23 @@ def add(folder: Path, *, book: TrustBook, screen: Screen, dry_run: bool = False)
         raise UsageError(f"no folder {folder}", hint="name the folder that has the settings")
     changed = folder not in book.folders() if dry_run else book.add(folder)
     word = "would trust" if dry_run else "trusting"
-    return _tell(folder, changed, f"{word} {folder} and all below", f"{folder} is trusted already", screen, dry_run)
+    return _tell(
+        folder,
+        changed,
+        f"{word} {folder} and all below",
+        f"{folder} is trusted already",
+        screen,
+        dry_run,
+    )
 
 
 def remove(folder: Path, *, book: TrustBook, screen: Screen, dry_run: bool = False) -> ExitCode:
     """Trust `folder` (absolute) no longer; it need not be there any more."""
     changed = folder in book.folders() if dry_run else book.remove(folder)
     word = "would no longer trust" if dry_run else "no longer trusting"
-    return _tell(folder, changed, f"{word} {folder}", f"{folder} is not in the list", screen, dry_run)
+    return _tell(
+        folder, changed, f"{word} {folder}", f"{folder} is not in the list", screen, dry_run
+    )
 
 
 def show(*, book: TrustBook, screen: Screen) -> ExitCode:
@@ -34,8 +43,16 @@ def show(*, book: TrustBook, screen: Screen) -> ExitCode:
     return ExitCode.OK
 
 
-def _tell(folder: Path, changed: bool, done: str, nothing: str, screen: Screen, dry_run: bool) -> ExitCode:
-    document = {"ok": True, "exit_code": 0, "folder": str(folder), "changed": changed and not dry_run, **({"dry_run": True} if dry_run else {})}
+def _tell(
+    folder: Path, changed: bool, done: str, nothing: str, screen: Screen, dry_run: bool
+) -> ExitCode:
+    document = {
+        "ok": True,
+        "exit_code": 0,
+        "folder": str(folder),
+        "changed": changed and not dry_run,
+        **({"dry_run": True} if dry_run else {}),
+    }
     screen.result(document, [done] if changed else [])
     if not changed:
         screen.note(nothing)

@@ -49,20 +49,42 @@ class UpRequest:
     """Stop and start the containers that are there, instead of `up`; nothing is created, so nothing is undone."""
 
 
-def up(request: UpRequest, *, compose_on: ComposeOn, prompts: Prompts, screen: Screen, clock: Callable[[], float] = time.monotonic) -> ExitCode:
+def up(
+    request: UpRequest,
+    *,
+    compose_on: ComposeOn,
+    prompts: Prompts,
+    screen: Screen,
+    clock: Callable[[], float] = time.monotonic,
+) -> ExitCode:
     """Bring the stack up, after any other dartsctl that is changing it.
 
     Ends with 0, 3 (conflicts, nothing done), 4 (another stack's project, an unsafe production), 6 (up, not healthy or bindings missing).
     """
     if request.dry_run:
-        return _bring_up(request, compose_on=compose_on, prompts=prompts, screen=screen, clock=clock)
+        return _bring_up(
+            request, compose_on=compose_on, prompts=prompts, screen=screen, clock=clock
+        )
     with one_at_a_time(request.environment, within=request.deadline, screen=screen):
-        return _bring_up(request, compose_on=compose_on, prompts=prompts, screen=screen, clock=clock)
+        return _bring_up(
+            request, compose_on=compose_on, prompts=prompts, screen=screen, clock=clock
+        )
 
 
-def _bring_up(request: UpRequest, *, compose_on: ComposeOn, prompts: Prompts, screen: Screen, clock: Callable[[], float]) -> ExitCode:
+def _bring_up(
+    request: UpRequest,
+    *,
+    compose_on: ComposeOn,
+    prompts: Prompts,
+    screen: Screen,
+    clock: Callable[[], float],
+) -> ExitCode:
     plain = request.environment
-    environment = plain if request.reset_ports else with_kept_moves(plain, compose_on, screen, dry_run=request.dry_run)
+    environment = (
+        plain
+        if request.reset_ports
+        else with_kept_moves(plain, compose_on, screen, dry_run=request.dry_run)
+    )
     request = replace(request, environment=environment)
     before = look(environment, request.intent, compose=compose_on(environment), host=Host())
     another_stack.refuse_unless_copy(before, request.next_command)
@@ -74,19 +96,33 @@ def _bring_up(request: UpRequest, *, compose_on: ComposeOn, prompts: Prompts, sc
     settle.refuse_unsafe(before, screen)
     settle.warn_of_unneeded_removals(before, request.answers, screen)
     if not before.is_clear and not request.skip_port_check and not request.dry_run:
-        environment, before = settle.settle(before, request, plain, compose_on=compose_on, prompts=prompts, screen=screen)
+        environment, before = settle.settle(
+            before, request, plain, compose_on=compose_on, prompts=prompts, screen=screen
+        )
         request = replace(request, environment=environment)
     may_start = before.is_clear or request.skip_port_check
-    if may_start and not request.dry_run and (pinned := pin(before, plain, compose_on, screen=screen)):
+    if (
+        may_start
+        and not request.dry_run
+        and (pinned := pin(before, plain, compose_on, screen=screen))
+    ):
         request = replace(request, environment=pinned)
         before = look_again(pinned, request.intent, compose_on)
-    foreseen = settle.foresee(before, request.answers, plain) if request.dry_run and not before.is_clear else None
+    foreseen = (
+        settle.foresee(before, request.answers, plain)
+        if request.dry_run and not before.is_clear
+        else None
+    )
     settle.refuse(before, request, screen, foreseen=foreseen)
     if request.dry_run:
         words = " ".join(compose_on(request.environment).argv(*_words(request)))
-        screen.result({**report.document(before), "exit_code": 0, "dry_run": True}, [f"would run: {words}"])
+        screen.result(
+            {**report.document(before), "exit_code": 0, "dry_run": True}, [f"would run: {words}"]
+        )
         return ExitCode.OK
-    return _start(request, before, plain, compose_on=compose_on, prompts=prompts, screen=screen, clock=clock)
+    return _start(
+        request, before, plain, compose_on=compose_on, prompts=prompts, screen=screen, clock=clock
+    )
 
 
 def _start(
@@ -110,15 +146,30 @@ def _start(
             if not request.skip_port_check:
                 screen.note("a port was taken between the check and the start")
             if not now.is_clear:  # else it is free again by now
-                environment, before = settle.settle(now, request, plain, compose_on=compose_on, prompts=prompts, screen=screen)
+                environment, before = settle.settle(
+                    now, request, plain, compose_on=compose_on, prompts=prompts, screen=screen
+                )
                 request = replace(request, environment=environment)
-                settle.refuse(before, replace(request, skip_port_check=False), screen, undone=undone.lines)
+                settle.refuse(
+                    before, replace(request, skip_port_check=False), screen, undone=undone.lines
+                )
             deadline = clock() + request.deadline  # a person may have taken their time
-            failure, undone = _run_compose(request, compose_on(request.environment), screen, attempt)
+            failure, undone = _run_compose(
+                request, compose_on(request.environment), screen, attempt
+            )
         if failure:
             explain(failure, request, undone.lines if screen.as_json else ())
         compose = compose_on(request.environment)
-        after = postflight.Postflight(before, engine, compose, screen, deadline=deadline, clock=clock, scales=_scales(request), saw=attempt.saw)
+        after = postflight.Postflight(
+            before,
+            engine,
+            compose,
+            screen,
+            deadline=deadline,
+            clock=clock,
+            scales=_scales(request),
+            saw=attempt.saw,
+        )
         outcome = after.check()
     return postflight.report(before, outcome, screen)
 
@@ -148,8 +199,13 @@ def _mind_production_ports(preflight: Preflight, request: UpRequest, screen: Scr
 def _refuse_empty_restart(preflight: Preflight, request: UpRequest) -> None:
     """Compose calls a restart of nothing a success."""
     project, services = preflight.stack.project, preflight.stack.services
-    if request.restart and not any(one.project == project and one.service in services for one in preflight.containers):
-        raise DartsctlError(f"{project} has no containers to restart", hint=f"dartsctl {request.environment.name} up")
+    if request.restart and not any(
+        one.project == project and one.service in services for one in preflight.containers
+    ):
+        raise DartsctlError(
+            f"{project} has no containers to restart",
+            hint=f"dartsctl {request.environment.name} up",
+        )
 
 
 def _words(request: UpRequest) -> list[str]:
@@ -164,27 +220,40 @@ def _words(request: UpRequest) -> list[str]:
 
 
 def _scales(request: UpRequest) -> list[str]:
-    return [word for name, replicas in request.intent.scales for word in ("--scale", f"{name}={replicas}")]
+    return [
+        word
+        for name, replicas in request.intent.scales
+        for word in ("--scale", f"{name}={replicas}")
+    ]
 
 
-def _run_compose(request: UpRequest, compose: Compose, screen: Screen, attempt: Attempt) -> tuple[compose_errors.Failure | None, UndoResult]:
+def _run_compose(
+    request: UpRequest, compose: Compose, screen: Screen, attempt: Attempt
+) -> tuple[compose_errors.Failure | None, UndoResult]:
     """Compose's `up`, its progress shown: no failure when it ended well or only the deadline ended it, else what was undone for it too.
 
     Raises KeyboardInterrupt.
     """
-    ended = compose_run.run(compose, *_words(request), seconds=request.deadline, screen=screen, saw=attempt.saw)
+    ended = compose_run.run(
+        compose, *_words(request), seconds=request.deadline, screen=screen, saw=attempt.saw
+    )
     if ended.code == 0 or ended.is_late:
         return None, UndoResult()
     failure = compose_errors.classify(ended.text)
     if failure.kind == "unhealthy":
-        return None, UndoResult()  # everything is there: the health check tells which service and why
+        return (
+            None,
+            UndoResult(),
+        )  # everything is there: the health check tells which service and why
     undone = attempt.undo()
     screen.note(f"removed what this attempt had made: {undone.removed}")
     undone.show(screen)
     return failure, undone
 
 
-def explain(failure: compose_errors.Failure, request: UpRequest, undone: tuple[str, ...] = ()) -> None:
+def explain(
+    failure: compose_errors.Failure, request: UpRequest, undone: tuple[str, ...] = ()
+) -> None:
     """Raise the error that a failed `up` means, in the engine's own words where they say more; `undone` are further lines of details."""
     if failure.kind in ("port", "address"):
         where = f" {failure.endpoint}" if failure.endpoint else ""

@@ -47,7 +47,8 @@ def front_doors(stack: Stack) -> dict[str, tuple[Mount, ...]]:
     return {
         name: service.mounts
         for name, service in stack.services.items()
-        if service.mounts and any(entry.target == HTTPS and entry.protocol == "tcp" for entry in service.ports)
+        if service.mounts
+        and any(entry.target == HTTPS and entry.protocol == "tcp" for entry in service.ports)
     }
 
 
@@ -56,7 +57,9 @@ def holds_certificates(path: str) -> bool:
     return bool(_NAMED.search(path))
 
 
-def judge(service: str, mounts: Sequence[Mount], shelf: Shelf, stack: Stack, now: float) -> tuple[Objection, ...]:
+def judge(
+    service: str, mounts: Sequence[Mount], shelf: Shelf, stack: Stack, now: float
+) -> tuple[Objection, ...]:
     """What is wrong with the certificates of `service`. One good pair is enough: of several, the others are only warned about.
 
     Places without any are no fault where a container may write into them: certbot, traefik and others make theirs at run time.
@@ -70,19 +73,36 @@ def judge(service: str, mounts: Sequence[Mount], shelf: Shelf, stack: Stack, now
     if faults:
         return tuple(faults)
     if misfits := [one for one in shelf.certificates if one.key == "does not fit"]:
-        return tuple(_fault("mismatch", one.path, "does not belong to the private key beside it") for one in misfits)
+        return tuple(
+            _fault("mismatch", one.path, "does not belong to the private key beside it")
+            for one in misfits
+        )
     places = [one for one in mounts if holds_certificates(one.target)]
     if shelf.closed:
-        return tuple(_unchecked(path, "may not be read by this user, so the certificate in it was not checked") for path in shelf.closed)
+        return tuple(
+            _unchecked(
+                path, "may not be read by this user, so the certificate in it was not checked"
+            )
+            for path in shelf.closed
+        )
     if not places or any(_is_written(one, stack) for one in places):
         return ()
     folder = places[0].source
     sentence = f"{folder} has no certificate with its key, and {service} takes them from there"
-    return (Objection("no-certificate", folder, service, sentence, f"dartsctl init --certificate {folder}"),)
+    return (
+        Objection(
+            "no-certificate", folder, service, sentence, f"dartsctl init --certificate {folder}"
+        ),
+    )
 
 
 def _is_written(place: Mount, stack: Stack) -> bool:
-    return any(not mount.read_only for service in stack.services.values() for mount in service.mounts if mount.source == place.source)
+    return any(
+        not mount.read_only
+        for service in stack.services.values()
+        for mount in service.mounts
+        if mount.source == place.source
+    )
 
 
 def _about(one: Certificate, now: float) -> Objection | None:
@@ -103,7 +123,9 @@ def about_dates(not_before: float, not_after: float, now: float) -> str:
 
 
 def _as_warning(one: Objection) -> Objection:
-    return _unchecked(Path(one.name), f"{one.sentence.partition(' ')[2]}; another certificate beside it is valid")
+    return _unchecked(
+        Path(one.name), f"{one.sentence.partition(' ')[2]}; another certificate beside it is valid"
+    )
 
 
 def _unchecked(path: Path, what: str) -> Objection:
@@ -111,7 +133,13 @@ def _unchecked(path: Path, what: str) -> Objection:
 
 
 def _fault(kind: Kind, path: Path, what: str) -> Objection:
-    return Objection(kind, str(path), "the certificate", f"{path} {what}", f"openssl x509 -noout -subject -dates -in {path}")
+    return Objection(
+        kind,
+        str(path),
+        "the certificate",
+        f"{path} {what}",
+        f"openssl x509 -noout -subject -dates -in {path}",
+    )
 
 
 def _day(moment: float) -> str:

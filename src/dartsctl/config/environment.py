@@ -17,7 +17,13 @@ from dartsctl.system import bounded_file
 from dartsctl.text.phrases import shell_command
 
 CONVENTIONAL: Mapping[str, tuple[str, ...]] = {
-    "dev": ("compose/dev", "compose.dev", "docker-compose-dev", "docker-compose.dev", "docker-compose-localhost"),
+    "dev": (
+        "compose/dev",
+        "compose.dev",
+        "docker-compose-dev",
+        "docker-compose.dev",
+        "docker-compose-localhost",
+    ),
     PRODUCTION: (
         "compose/prod",
         "compose.prod",
@@ -97,15 +103,21 @@ def resolve(
     _refuse_anothers_project(settings, name, project)
     environment = Environment(
         name=name,
-        files=_flagged(files, "--file") or _configured_files(settings, name) or _conventional_file(settings, name),
+        files=_flagged(files, "--file")
+        or _configured_files(settings, name)
+        or _conventional_file(settings, name),
         env_files=_flagged(env_files, "--env-file") or _env_files(settings, name),
-        project=configured.project if project is None else check_project(project, source="--project"),
+        project=configured.project
+        if project is None
+        else check_project(project, source="--project"),
         profiles=tuple(profiles) or configured.profiles,
         directory=settings.root,
         is_production=name == PRODUCTION,
         refuses_unsafe=configured.unsafe == "refuse",
         project_named=project is not None,
-        siblings=frozenset(one.project for other, one in settings.environments.items() if other != name),
+        siblings=frozenset(
+            one.project for other, one in settings.environments.items() if other != name
+        ),
         has_copies=name != PRODUCTION,
     )
     for file in default_env_files(environment):
@@ -169,14 +181,21 @@ def server_command(settings: Settings) -> tuple[str, ...]:
     """
     server = settings.server
     if not server.directory.is_dir():
-        raise UsageError(f"{settings.origin('server', 'directory')}: no folder {server.directory}", hint="name the folder of the app's source")
+        raise UsageError(
+            f"{settings.origin('server', 'directory')}: no folder {server.directory}",
+            hint="name the folder of the app's source",
+        )
     if server.command:
         return server.command
     found = next((name for name in ENTRY_POINTS if (server.directory / name).is_file()), None)
     if found is None:
         raise UsageError(
             f"nothing says how the server is started: no command in the settings, and no {' or '.join(ENTRY_POINTS)} in {server.directory}",
-            details=(f"write into {_settings_path(settings)}:", "  [server]", '  command = ["{python}", "FILE.py"]'),
+            details=(
+                f"write into {_settings_path(settings)}:",
+                "  [server]",
+                '  command = ["{python}", "FILE.py"]',
+            ),
             hint="or name it once: dartsctl run -- COMMAND...",
         )
     settings.trust.require(server.directory / found)
@@ -191,9 +210,19 @@ def _checked(environment: Environment) -> Environment:
 
 def _refuse_anothers_project(settings: Settings, name: str, project: str | None) -> None:
     """`dev up --project darts` would replace production's containers by the development's."""
-    owner = next((other for other, one in settings.environments.items() if other != name and one.project == project), None)
+    owner = next(
+        (
+            other
+            for other, one in settings.environments.items()
+            if other != name and one.project == project
+        ),
+        None,
+    )
     if owner is not None:
-        raise Refused(f"--project {project} is the project of {owner}; {name} must not replace its containers", hint=f"dartsctl {owner} --help")
+        raise Refused(
+            f"--project {project} is the project of {owner}; {name} must not replace its containers",
+            hint=f"dartsctl {owner} --help",
+        )
 
 
 def _unknown(settings: Settings, name: str) -> UsageError:
@@ -201,7 +230,11 @@ def _unknown(settings: Settings, name: str) -> UsageError:
 
     near = nearest(name, settings.environments)
     known = ", ".join(settings.environments)
-    hint = f"did you mean {near}?" if near else f"known: {known}; a new one is written [environment.{name}] in {_settings_path(settings)}"
+    hint = (
+        f"did you mean {near}?"
+        if near
+        else f"known: {known}; a new one is written [environment.{name}] in {_settings_path(settings)}"
+    )
     return UsageError(f"there is no environment {name!r}", hint=hint)
 
 
@@ -216,7 +249,12 @@ def conventional_names(name: str) -> tuple[str, ...]:
 
 
 def _stems(name: str) -> tuple[str, ...]:
-    return CONVENTIONAL.get(name) or (f"compose/{name}", f"compose.{name}", f"docker-compose-{name}", f"docker-compose.{name}")
+    return CONVENTIONAL.get(name) or (
+        f"compose/{name}",
+        f"compose.{name}",
+        f"docker-compose-{name}",
+        f"docker-compose.{name}",
+    )
 
 
 def _conventional_file(settings: Settings, name: str) -> tuple[Path]:
@@ -228,12 +266,21 @@ def _conventional_file(settings: Settings, name: str) -> tuple[Path]:
     table = ".".join(environment_key(name, "")[:-1])
     if found:
         problem = f"several files in {settings.root} could be the {name} stack: {', '.join(found)}"
-        lines = tuple(f'  files = ["{file}"]' + ("   # or" if file != found[-1] else "") for file in found)
+        lines = tuple(
+            f'  files = ["{file}"]' + ("   # or" if file != found[-1] else "") for file in found
+        )
     else:
         problem = f"no Compose file for {name} in {settings.root}"
-        lines = ('  files = ["PATH/TO/COMPOSE.yml"]', f"or give the file one of these names, .yml or .yaml: {', '.join(_stems(name))}")
+        lines = (
+            '  files = ["PATH/TO/COMPOSE.yml"]',
+            f"or give the file one of these names, .yml or .yaml: {', '.join(_stems(name))}",
+        )
     header = f"  [tool.dartsctl.{table}]" if _is_pyproject(settings) else f"  [{table}]"
-    raise UsageError(problem, details=(f"write into {_settings_path(settings)}:", header, *lines), hint="dartsctl check -f FILE needs no settings")
+    raise UsageError(
+        problem,
+        details=(f"write into {_settings_path(settings)}:", header, *lines),
+        hint="dartsctl check -f FILE needs no settings",
+    )
 
 
 def _env_files(settings: Settings, name: str) -> tuple[Path, ...]:
@@ -256,14 +303,20 @@ def _production_needs(file: Path) -> Refused:
     import shlex
 
     if file.is_symlink():
-        return Refused(f"production needs {file}, which is a link to nothing", hint=f"ls -l {shlex.quote(str(file))}")
+        return Refused(
+            f"production needs {file}, which is a link to nothing",
+            hint=f"ls -l {shlex.quote(str(file))}",
+        )
     example = file.with_name(file.name + ".example")
     if example.exists():
         return Refused(
             f"production needs {file}, which is not there; {example.name} shows what goes into it",
             hint=f"dartsctl init makes it with new secrets; by hand: cp {shlex.quote(str(example))} {shlex.quote(str(file))}",
         )
-    return Refused(f"production needs {file}, which is not there", hint="dartsctl init writes one with new secrets")
+    return Refused(
+        f"production needs {file}, which is not there",
+        hint="dartsctl init writes one with new secrets",
+    )
 
 
 def _compose_defaults(folder: Path) -> tuple[Path, ...]:
@@ -272,7 +325,10 @@ def _compose_defaults(folder: Path) -> tuple[Path, ...]:
         return ()
     files = compose_files.in_folder(folder)
     if not files:
-        raise UsageError(f"no Compose file in {folder} ({', '.join(compose_files.COMPOSE_NAMES)})", hint="name it: dartsctl check -f FILE")
+        raise UsageError(
+            f"no Compose file in {folder} ({', '.join(compose_files.COMPOSE_NAMES)})",
+            hint="name it: dartsctl check -f FILE",
+        )
     return files
 
 
@@ -292,10 +348,18 @@ def _existing(file: Path, origin: str) -> Path:
             bounded_file.check(file, limit=bounded_file.COMPOSE_LIMIT)
     except FileNotFoundError:
         if file.is_symlink():
-            raise UsageError(f"{origin}: {file} is a link to nothing", hint=shell_command("ls", "-l", file)) from None
-        raise UsageError(f"{origin}: no file {file}", hint="correct the path, or make the file: " + shell_command("ls", file.parent)) from None
+            raise UsageError(
+                f"{origin}: {file} is a link to nothing", hint=shell_command("ls", "-l", file)
+            ) from None
+        raise UsageError(
+            f"{origin}: no file {file}",
+            hint="correct the path, or make the file: " + shell_command("ls", file.parent),
+        ) from None
     except OSError as error:
-        raise UsageError(f"{origin}: {file} cannot be read: {error.strerror}", hint=shell_command("ls", "-l", file)) from error
+        raise UsageError(
+            f"{origin}: {file} cannot be read: {error.strerror}",
+            hint=shell_command("ls", "-l", file),
+        ) from error
     return file
 
 

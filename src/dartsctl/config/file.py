@@ -39,7 +39,14 @@ class SettingsFile:
     def where(self, key: Key) -> str:
         """As messages begin: `dartsctl.toml:3: dev.files`; inside an inline table the line of the key that holds it."""
         whole = self.prefix + key
-        line = next((self.lines[whole[:length]] for length in range(len(whole), 0, -1) if whole[:length] in self.lines), 1)
+        line = next(
+            (
+                self.lines[whole[:length]]
+                for length in range(len(whole), 0, -1)
+                if whole[:length] in self.lines
+            ),
+            1,
+        )
         return f"{self.path.name}:{line}: {dotted(whole)}"
 
 
@@ -79,7 +86,9 @@ def find(start: Path, trust: Trust) -> SettingsFile | None:
     Raises UsageError for a file that cannot be read or is not TOML, Refused for one that is not trusted.
     """
     start = start.resolve()
-    return next((found for folder in (start, *start.parents) if (found := in_folder(folder, trust))), None)
+    return next(
+        (found for folder in (start, *start.parents) if (found := in_folder(folder, trust))), None
+    )
 
 
 def in_folder(folder: Path, trust: Trust) -> SettingsFile | None:
@@ -100,13 +109,21 @@ def in_folder(folder: Path, trust: Trust) -> SettingsFile | None:
     trust.require(shared)
     lines = line_numbers(text)
     whole = SettingsFile(shared, {}, (), lines)
-    return SettingsFile(shared, as_table(Given(tool["dartsctl"], whole.where(("tool", "dartsctl")))), ("tool", "dartsctl"), lines)
+    return SettingsFile(
+        shared,
+        as_table(Given(tool["dartsctl"], whole.where(("tool", "dartsctl")))),
+        ("tool", "dartsctl"),
+        lines,
+    )
 
 
 def as_table(given: Given) -> Mapping[str, object]:
     """`given` as a table; raises UsageError for anything else."""
     if not isinstance(given.value, dict):
-        raise given.mistake(f"{kind(given.value)} stands where a table is needed", "write it as a [header] with keys below it")
+        raise given.mistake(
+            f"{kind(given.value)} stands where a table is needed",
+            "write it as a [header] with keys below it",
+        )
     return given.value
 
 
@@ -114,7 +131,13 @@ def kind(value: object) -> str:
     """What a TOML value is, in words; never the value itself, it may be a secret."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    names: Mapping[type, str] = {str: "text", int: "a whole number", float: "a number", list: "a list", dict: "a table"}
+    names: Mapping[type, str] = {
+        str: "text",
+        int: "a whole number",
+        float: "a number",
+        list: "a list",
+        dict: "a table",
+    }
     return names.get(type(value), "a date or time")
 
 
@@ -124,14 +147,20 @@ def _read(path: Path) -> bytes | None:
         return bounded_file.read_bytes(path)
     except (FileNotFoundError, NotADirectoryError):
         if path.is_symlink():
-            raise UsageError(f"{path} is a link to nothing", hint=shell_command("ls", "-l", path)) from None
+            raise UsageError(
+                f"{path} is a link to nothing", hint=shell_command("ls", "-l", path)
+            ) from None
         return None
     except PermissionError as error:
         if not os.access(path.parent, os.X_OK):
             return None  # the folder may not be searched: nothing in it is meant for us
-        raise UsageError(f"{path} cannot be read: {error.strerror}", hint=shell_command("ls", "-l", path)) from error
+        raise UsageError(
+            f"{path} cannot be read: {error.strerror}", hint=shell_command("ls", "-l", path)
+        ) from error
     except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}", hint=shell_command("ls", "-l", path)) from error
+        raise UsageError(
+            f"{path} cannot be read: {error.strerror}", hint=shell_command("ls", "-l", path)
+        ) from error
 
 
 def _text(path: Path, data: bytes) -> str:
@@ -139,7 +168,9 @@ def _text(path: Path, data: bytes) -> str:
         return data.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
-        raise UsageError(f"{path.name}:{line}: not UTF-8 text", hint=f"save {path} as UTF-8") from error
+        raise UsageError(
+            f"{path.name}:{line}: not UTF-8 text", hint=f"save {path} as UTF-8"
+        ) from error
 
 
 def _parsed(path: Path, text: str) -> dict[str, object]:
@@ -147,13 +178,22 @@ def _parsed(path: Path, text: str) -> dict[str, object]:
 
     try:
         return tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # ValueError: also a number of thousands of digits
+    except (
+        ValueError,
+        RecursionError,
+    ) as error:  # ValueError: also a number of thousands of digits
         place = re.fullmatch(r"(.*) \(at line (\d+), column (\d+)\)", str(error), re.DOTALL)
         if place:
             line, problem = place[2], f"{place[1]} (column {place[3]})"
         else:
-            line, problem = str(max(1, len(text.splitlines()))), str(error).replace(" (at end of document)", ", and the file ends")
-        raise UsageError(f"{path.name}:{line}: {problem}", hint=f"correct {path}; the language is TOML: https://toml.io") from error
+            line, problem = (
+                str(max(1, len(text.splitlines()))),
+                str(error).replace(" (at end of document)", ", and the file ends"),
+            )
+        raise UsageError(
+            f"{path.name}:{line}: {problem}",
+            hint=f"correct {path}; the language is TOML: https://toml.io",
+        ) from error
 
 
 _PART = r"""(?:[A-Za-z0-9_-]+|"(?:[^"\\\n]|\\.)*"|'[^'\n]*')"""
@@ -229,18 +269,28 @@ def _end_of_statement(text: str, position: int) -> int:
     return position
 
 
-def table(file: SettingsFile | None, path: Key, *, known: Iterable[str] | None, over: Mapping[str, Given]) -> Table:
+def table(
+    file: SettingsFile | None, path: Key, *, known: Iterable[str] | None, over: Mapping[str, Given]
+) -> Table:
     """What `file` says under `path`, with `over` (the variables) laid over it. Raises UsageError for a key that is not in `known` (None: all are)."""
     written: Mapping[str, object] = file.values if file else {}
     for depth, part in enumerate(path, start=1):
         written = as_table(Given(written.get(part, {}), file.where(path[:depth]))) if file else {}
-    given = {key: Given(value, file.where((*path, key))) for key, value in written.items()} if file else {}
+    given = (
+        {key: Given(value, file.where((*path, key))) for key, value in written.items()}
+        if file
+        else {}
+    )
     if known is not None and file:
         _refuse_unknown(file, path, given, tuple(known))
-    return Table(path, {**given, **over})  # flags (environment.resolve) > DARTSCTL_* > dartsctl.toml > defaults (Table.read)
+    return Table(
+        path, {**given, **over}
+    )  # flags (environment.resolve) > DARTSCTL_* > dartsctl.toml > defaults (Table.read)
 
 
-def _refuse_unknown(file: SettingsFile, path: Key, given: Mapping[str, Given], known: tuple[str, ...]) -> None:
+def _refuse_unknown(
+    file: SettingsFile, path: Key, given: Mapping[str, Given], known: tuple[str, ...]
+) -> None:
     for key, one in given.items():
         if key in known:
             continue

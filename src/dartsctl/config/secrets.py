@@ -76,7 +76,9 @@ _UNFINISHED = re.compile(
     r"(?i)(?<![a-z])(?:change[-_ ]?(?:me|this)|replace[-_ ]?(?:me|this)|fill[-_ ]?me[-_ ]?in|to[-_ ]be[-_ ](?:set|changed))(?![a-z])"
     r"|(?<![a-z])(?:your|insert)[-_ ][\w -]*[-_ ]here(?![a-z])"
 )
-_ALL_UNFINISHED = re.compile(r"(?i)<[^<>@]+>|\[(?:your|change)[^\]]*\]|x{3,}(?:[-_.]x+)*|todo|tbd|fixme|placeholder|\*{3,}|\.{3,}|…|\?{3,}")
+_ALL_UNFINISHED = re.compile(
+    r"(?i)<[^<>@]+>|\[(?:your|change)[^\]]*\]|x{3,}(?:[-_.]x+)*|todo|tbd|fixme|placeholder|\*{3,}|\.{3,}|…|\?{3,}"
+)
 _YOURS = re.compile(
     r"(?i)(?:your|insert|enter)[-_ ](?:\w+[-_ ]){0,3}(?:secrets?|keys?|passwords?|passwd|pass|tokens?|ids?|values?|strings?|credentials?|here)\d*"
 )
@@ -86,20 +88,30 @@ _WORDS = (
     "user|guest|service|postgres|postgresql|pg|rabbitmq|rabbit|mysql|mariadb|redis|mongo|minio|db|dbpass|database|app|api|gateway|web|server|docker|"
     "compose|darts|dart|wso2|carbon|is|apim|change|changeit|it|letmein|welcome|qwerty|qwertz|abc|abcdef|hunter|foo|bar|foobar|trustno"
 )
-_EASY = re.compile(rf"(?i)(?:(?:{_WORDS})[ _.\-]*)+[\d!@#$%^&*?.]*|\d*(?:0?1234567890?|12345678)\d*|django-insecure-.*")
-_LONGEST_EASY = 40  # characters: longer ones are not made by hand, and the pattern would take its time
+_EASY = re.compile(
+    rf"(?i)(?:(?:{_WORDS})[ _.\-]*)+[\d!@#$%^&*?.]*|\d*(?:0?1234567890?|12345678)\d*|django-insecure-.*"
+)
+_LONGEST_EASY = (
+    40  # characters: longer ones are not made by hand, and the pattern would take its time
+)
 _RESERVED_DOMAIN = re.compile(r"(?i)(?<![\w-])(?:[\w-]+\.)*example\.(?:com|net|org)(?![\w-]|\.\w)")
 
 
 def is_placeholder(value: str, *, secret: bool) -> bool:
     """Whether a value waits for somebody to replace it. Of a secret, `your-...` at its beginning says so too."""
     text = value.strip()
-    return bool(_UNFINISHED.search(text) or _ALL_UNFINISHED.fullmatch(text) or (secret and _YOURS.fullmatch(text)))
+    return bool(
+        _UNFINISHED.search(text)
+        or _ALL_UNFINISHED.fullmatch(text)
+        or (secret and _YOURS.fullmatch(text))
+    )
 
 
 def _is_easy(value: str, users: Iterable[str]) -> bool:
     """The user's name, nothing but words that everybody tries (and digits after them), or hardly any different characters."""
-    if value.casefold() in {user.casefold() for user in users} or (len(value) >= SHORTEST and len(set(value)) < 5):
+    if value.casefold() in {user.casefold() for user in users} or (
+        len(value) >= SHORTEST and len(set(value)) < 5
+    ):
         return True
     return len(value) <= _LONGEST_EASY and bool(_EASY.fullmatch(value))
 
@@ -114,7 +126,9 @@ def _secret_kind(value: str, users: Iterable[str], examples: Iterable[str]) -> K
     return "short" if len(value) < SHORTEST else None
 
 
-def weakness(variable: Variable, users: Iterable[str] = (), examples: Iterable[str] = ()) -> Kind | None:
+def weakness(
+    variable: Variable, users: Iterable[str] = (), examples: Iterable[str] = ()
+) -> Kind | None:
     """What is wrong with one value, None where nothing is. `users` are account names beside it, `examples` secrets that a published file shows.
 
     A variable whose name says nothing of a secret is judged as a placeholder, and by the password inside its URL.
@@ -124,7 +138,9 @@ def weakness(variable: Variable, users: Iterable[str] = (), examples: Iterable[s
         return _secret_kind(value, users, examples)
     if is_placeholder(value, secret=False):
         return "placeholder"
-    if inside := userinfo(value):  # what a URL says before its @ may be weak, its host is no business of this
+    if inside := userinfo(
+        value
+    ):  # what a URL says before its @ may be weak, its host is no business of this
         return _secret_kind(inside.password, (*users, inside.user), examples)
     return "reserved-domain" if _RESERVED_DOMAIN.search(value) else None
 
@@ -143,10 +159,16 @@ def judge(variables: Sequence[Variable], examples: Mapping[str, str]) -> tuple[O
     """What is wrong with the variables of the env files. `examples` are those of the example files beside them."""
     users = [one.value for one in variables if _is_user(one.name)]
     shown, named = secrets_among(examples), {one.value for one in variables if is_secret(one.name)}
-    return tuple(_objection(one, kind) for one in variables if password_in(one.value) not in named and (kind := weakness(one, users, shown)))
+    return tuple(
+        _objection(one, kind)
+        for one in variables
+        if password_in(one.value) not in named and (kind := weakness(one, users, shown))
+    )
 
 
-def judge_model(stack: Stack, settled: Iterable[str], examples: Mapping[str, str], exported: Mapping[str, str]) -> tuple[Objection, ...]:
+def judge_model(
+    stack: Stack, settled: Iterable[str], examples: Mapping[str, str], exported: Mapping[str, str]
+) -> tuple[Objection, ...]:
     """What is wrong with the secrets of the containers' environments: written into the Compose files, their defaults, or exported by our caller.
 
     `settled` are values that the env files set and `judge` has seen; `exported` is the process's environment.
@@ -159,10 +181,25 @@ def judge_model(stack: Stack, settled: Iterable[str], examples: Mapping[str, str
             inside = password_in(value)
             if value in known or inside in known:
                 continue
-            origin = next((other for other, one in exported.items() if one == value and (other == name or is_secret(other))), "")
-            variable = Variable(origin or f"{service.name}.{name}", value, "the environment" if origin else "the Compose files")
+            origin = next(
+                (
+                    other
+                    for other, one in exported.items()
+                    if one == value and (other == name or is_secret(other))
+                ),
+                "",
+            )
+            variable = Variable(
+                origin or f"{service.name}.{name}",
+                value,
+                "the environment" if origin else "the Compose files",
+            )
             kind = weakness(Variable(name, value, variable.where), users, shown)
-            if kind and kind != "reserved-domain" and (kind != "placeholder" or inside or is_secret(name)):
+            if (
+                kind
+                and kind != "reserved-domain"
+                and (kind != "placeholder" or inside or is_secret(name))
+            ):
                 found.setdefault((variable.where, variable.name), _objection(variable, kind))
     return tuple(found.values())
 
@@ -185,15 +222,32 @@ def unread(path: str, problem: str) -> Objection:
 
 def missing(names: Sequence[str]) -> tuple[Objection, ...]:
     """Variables that the Compose files require (`${NAME:?}`), and nothing sets."""
-    return tuple(Objection("missing", name, "the Compose files", f"{name} is required, and nothing sets it", _NEW_VALUE) for name in names)
+    return tuple(
+        Objection(
+            "missing",
+            name,
+            "the Compose files",
+            f"{name} is required, and nothing sets it",
+            _NEW_VALUE,
+        )
+        for name in names
+    )
 
 
 def secrets_among(values: Mapping[str, str]) -> frozenset[str]:
     """Those values that are secrets by their names, the passwords inside URLs included."""
     found = {value for name, value in values.items() if is_secret(name) and not is_open(value)}
-    return frozenset(found | {inside for value in values.values() if (inside := password_in(value))})
+    return frozenset(
+        found | {inside for value in values.values() if (inside := password_in(value))}
+    )
 
 
 def _objection(variable: Variable, kind: Kind) -> Objection:
     sentence = f"{variable.name} ({variable.where}) {_SENTENCES[kind]}"
-    return Objection(kind, variable.name, variable.where, sentence, "" if kind == "reserved-domain" else _NEW_VALUE)
+    return Objection(
+        kind,
+        variable.name,
+        variable.where,
+        sentence,
+        "" if kind == "reserved-domain" else _NEW_VALUE,
+    )

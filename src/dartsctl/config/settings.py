@@ -93,7 +93,7 @@ class ServerSettings:
     """`werkzeug`: the command ends in `app.run()`, which takes a socket too; `none`: the server binds its port by itself."""
     url_host: str = ""
     """The host in the server's URL, `{branch}` and `{checkout}` in it filled in; empty: the address that it is bound to, since `localhost`
-    may be ::1 for one client and 127.0.0.1 for the next (EDGE 4)."""
+    may be ::1 for one client and 127.0.0.1 for the next (edge-cases.md#4)."""
     ready_timeout: float = 30.0
     """Seconds until the server must be ready."""
     env: Mapping[str, str] = field(default_factory=dict)
@@ -168,7 +168,13 @@ def _exported(environ: Mapping[str, str], *tables: str) -> dict[str, Given]:
 # --- loading ------------------------------------------------------------------------------------------------------------------
 
 
-def load(start: Path, environ: Mapping[str, str], *, project_dir: Path | None = None, trust: Trust | None = None) -> Settings:
+def load(
+    start: Path,
+    environ: Mapping[str, str],
+    *,
+    project_dir: Path | None = None,
+    trust: Trust | None = None,
+) -> Settings:
     """The settings that hold for somebody who stands in the folder `start`.
 
     `project_dir` (the flag), else DARTSCTL_PROJECT_DIR, names the project's root: only that folder is looked into. Without
@@ -180,7 +186,9 @@ def load(start: Path, environ: Mapping[str, str], *, project_dir: Path | None = 
     named = _named_folder(start, environ, project_dir)
     file = in_folder(named, trust) if named else find(start, trust)
     root = named or (file.path.parent if file else start.resolve())
-    top = table(file, (), known=("name", *BUILT_IN, "environment", "ports", "server", "doctor"), over={})
+    top = table(
+        file, (), known=("name", *BUILT_IN, "environment", "ports", "server", "doctor"), over={}
+    )
     name = top.read("name", take.project, take.normal_project(root.name))
     tables: list[Table] = [top]
     environments = _environments(file, environ, root, name, tables)
@@ -190,7 +198,9 @@ def load(start: Path, environ: Mapping[str, str], *, project_dir: Path | None = 
     tables.append(own)
     doctor = DoctorSettings(own.read("proxy", take.some_text, ""), own.read("url", take.url, ""))
     origins = {(*one.path, key): given.where for one in tables for key, given in one.given.items()}
-    settings = Settings(root, file.path if file else None, name, environments, ports, server, doctor, origins, trust)
+    settings = Settings(
+        root, file.path if file else None, name, environments, ports, server, doctor, origins, trust
+    )
     _refuse_shared_project(settings)
     return settings
 
@@ -212,12 +222,19 @@ def _named_folder(start: Path, environ: Mapping[str, str], project_dir: Path | N
         is_folder = False
     if not is_folder:
         source = "--project-dir" if project_dir else PROJECT_DIR
-        raise UsageError(f"{source}: no folder {folder}", hint="name the folder that has dartsctl.toml, or leave it out")
+        raise UsageError(
+            f"{source}: no folder {folder}",
+            hint="name the folder that has dartsctl.toml, or leave it out",
+        )
     return folder
 
 
 def _environments(
-    file: SettingsFile | None, environ: Mapping[str, str], root: Path, name: str, tables: list[Table]
+    file: SettingsFile | None,
+    environ: Mapping[str, str],
+    root: Path,
+    name: str,
+    tables: list[Table],
 ) -> dict[str, EnvironmentSettings]:
     further = table(file, ("environment",), known=None, over={})
     keys = [one.name for one in fields(EnvironmentSettings)]
@@ -226,7 +243,11 @@ def _environments(
         path = environment_key(environment, "")[:-1]
         if environment in further.given:
             _check_environment_name(environment, further.given[environment])
-        known = [key for key in keys if key != ("production_ports" if environment == PRODUCTION else "unsafe")]
+        known = [
+            key
+            for key in keys
+            if key != ("production_ports" if environment == PRODUCTION else "unsafe")
+        ]
         own = table(file, path, known=known, over=_exported(environ, path[0], EVERY))
         tables.append(own)
         project = {"dev": f"{name}-dev", PRODUCTION: name}.get(environment, f"{name}-{environment}")
@@ -235,7 +256,9 @@ def _environments(
             files=own.read("files", take.some_paths(root), ()),
             env_files=own.read("env_files", take.paths(root), None),
             profiles=own.read("profiles", take.texts, ()),
-            production_ports=own.read("production_ports", take.one_of(("warn", "remap", "refuse")), "warn"),
+            production_ports=own.read(
+                "production_ports", take.one_of(("warn", "remap", "refuse")), "warn"
+            ),
             on_conflict=own.read("on_conflict", take.one_of(ON_CONFLICT), None),
             wait_timeout=own.read("wait_timeout", take.seconds, 120.0),
             unsafe=own.read("unsafe", take.one_of(("refuse", "warn")), "refuse"),
@@ -253,11 +276,17 @@ def _check_environment_name(name: str, given: Given) -> None:
         )
 
 
-def _ports(file: SettingsFile | None, environ: Mapping[str, str], tables: list[Table]) -> PortSettings:
-    own = table(file, ("ports",), known=("dev_range", "production"), over=_exported(environ, "ports"))
+def _ports(
+    file: SettingsFile | None, environ: Mapping[str, str], tables: list[Table]
+) -> PortSettings:
+    own = table(
+        file, ("ports",), known=("dev_range", "production"), over=_exported(environ, "ports")
+    )
     production = table(file, ("ports", "production"), known=None, over={})
     tables += [own, production]
-    owners: Mapping[str, tuple[int, ...]] = {service: take.ports(given) for service, given in production.given.items()}
+    owners: Mapping[str, tuple[int, ...]] = {
+        service: take.ports(given) for service, given in production.given.items()
+    }
     if "production" not in own.given:
         owners = PRODUCTION_PORTS
     dev_range = own.read("dev_range", take.port_range, DEV_RANGE)
@@ -265,19 +294,25 @@ def _ports(file: SettingsFile | None, environ: Mapping[str, str], tables: list[T
     return PortSettings(dev_range, owners)
 
 
-def _refuse_overlap(own: Table, production: Table, dev_range: PortRange, owners: Mapping[str, tuple[int, ...]]) -> None:
+def _refuse_overlap(
+    own: Table, production: Table, dev_range: PortRange, owners: Mapping[str, tuple[int, ...]]
+) -> None:
     """Raises UsageError when a production port lies in the dev range; blames what was written, not the default it meets."""
-    shared = [(service, port) for service, ports in owners.items() for port in ports if port in dev_range]
+    shared = [
+        (service, port) for service, ports in owners.items() for port in ports if port in dev_range
+    ]
     if not shared:
         return
     service, port = shared[0]
     if "dev_range" in own.given:
         listed = ", ".join(f"{port} ({service})" for service, port in shared)
         raise own.given["dev_range"].mistake(
-            f"{dev_range} contains production's {listed}", f'choose a range without production ports, such as "{DEV_RANGE}"'
+            f"{dev_range} contains production's {listed}",
+            f'choose a range without production ports, such as "{DEV_RANGE}"',
         )
     raise production.given[service].mistake(
-        f"{port} lies in the dev range {dev_range}", "move the dev range: [ports] dev_range, to numbers that production does not use"
+        f"{port} lies in the dev range {dev_range}",
+        "move the dev range: [ports] dev_range, to numbers that production does not use",
     )
 
 
@@ -297,7 +332,9 @@ def _server(file: SettingsFile | None, root: Path, tables: list[Table]) -> Serve
         handover=own.read("handover", take.one_of(get_args(How)), default.handover),
         url_host=own.read("url_host", take.url_host, default.url_host),
         ready_timeout=own.read("ready_timeout", take.seconds, default.ready_timeout),
-        env={take.variable_name(name, given): take.text(given) for name, given in env.given.items()},
+        env={
+            take.variable_name(name, given): take.text(given) for name, given in env.given.items()
+        },
     )
 
 
@@ -307,7 +344,11 @@ def _refuse_shared_project(settings: Settings) -> None:
     for name, environment in settings.environments.items():
         other = owners.setdefault(environment.project, name)
         if other != name:
-            written = [key for key in (environment_key(name, "project"), environment_key(other, "project")) if key in settings.origins]
+            written = [
+                key
+                for key in (environment_key(name, "project"), environment_key(other, "project"))
+                if key in settings.origins
+            ]
             raise UsageError(
                 f"{settings.origins[written[0]]}: {other} and {name} both have the project name {environment.project!r}; "
                 "they would replace each other's containers",

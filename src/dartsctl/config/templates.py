@@ -46,7 +46,11 @@ def renewed(name: str, value: str, *, production: bool) -> str | None:
     """A new secret where an example's value must not stay: placeholders of secrets, in production every weak secret; None where it may."""
     if not is_secret(name) or "${" in value:
         return None
-    weak = weakness(Variable(name, value, "")) is not None if production else is_placeholder(value, secret=True)
+    weak = (
+        weakness(Variable(name, value, "")) is not None
+        if production
+        else is_placeholder(value, secret=True)
+    )
     return new_secret() if weak else None
 
 
@@ -65,9 +69,14 @@ def required_text(name: str, required: Sequence[str]) -> tuple[str, tuple[str, .
     return "\n".join(lines) + "\n", tuple(generated)
 
 
-def settings_text(name: str, stacks: Mapping[str, Sequence[str]], env_files: Mapping[str, Sequence[str]]) -> str:
+def settings_text(
+    name: str, stacks: Mapping[str, Sequence[str]], env_files: Mapping[str, Sequence[str]]
+) -> str:
     """A dartsctl.toml that names the Compose files and env files of `stacks`, paths relative to it."""
-    lines = ['# dartsctl\'s settings. Every key: its README, "Settings". Relative paths are relative to this file.', f"name = {json.dumps(name)}"]
+    lines = [
+        '# dartsctl\'s settings. Every key: its README, "Settings". Relative paths are relative to this file.',
+        f"name = {json.dumps(name)}",
+    ]
     for stack, files in stacks.items():
         lines += ["", f"[{stack}]", f"files = {json.dumps(list(files))}"]
         if env_files.get(stack):
@@ -78,7 +87,9 @@ def settings_text(name: str, stacks: Mapping[str, Sequence[str]], env_files: Map
 def own_settings(text: str, name: str, *, own_app: bool) -> str:
     """The bundled stack's settings for a project called `name`; with an app of its own, the server is not the bundled sample."""
     text = re.sub(r'(?m)^(name|project) = "darts', rf'\g<1> = "{name}', text)
-    return re.sub(r'(?m)^(directory = "compose/sample"|health = .*)\n', "", text) if own_app else text
+    return (
+        re.sub(r'(?m)^(directory = "compose/sample"|health = .*)\n', "", text) if own_app else text
+    )
 
 
 def built_from_here(text: str) -> str:
@@ -88,5 +99,16 @@ def built_from_here(text: str) -> str:
 
 def not_ignored(paths: Iterable[str], gitignore: str) -> tuple[str, ...]:
     """Those of `paths` (relative, with /) that no line of a .gitignore names. Only for folders of which git itself cannot be asked."""
-    patterns = [line.strip().lstrip("/") for line in gitignore.splitlines() if line.strip() and not line.startswith(("#", "!"))]
-    return tuple(path for path in paths if not any(fnmatch.fnmatch(path, one) or fnmatch.fnmatch(path.rpartition("/")[2], one) for one in patterns))
+    patterns = [
+        line.strip().lstrip("/")
+        for line in gitignore.splitlines()
+        if line.strip() and not line.startswith(("#", "!"))
+    ]
+    return tuple(
+        path
+        for path in paths
+        if not any(
+            fnmatch.fnmatch(path, one) or fnmatch.fnmatch(path.rpartition("/")[2], one)
+            for one in patterns
+        )
+    )

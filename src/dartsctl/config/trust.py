@@ -31,7 +31,11 @@ class Trust:
         reason, remedy = problem
         trust = f"dartsctl trust {shlex.quote(str(file.parent))}"
         either = ("who can write it decides what dartsctl does and runs; look at it first",)
-        raise Refused(f"{file} is not used: {reason}", details=(*either, f"or: {trust}") if remedy else either, hint=remedy or trust)
+        raise Refused(
+            f"{file} is not used: {reason}",
+            details=(*either, f"or: {trust}") if remedy else either,
+            hint=remedy or trust,
+        )
 
     def _covers(self, file: Path) -> bool:
         folder = file.parent.resolve()
@@ -49,7 +53,10 @@ def _problem(file: Path) -> tuple[str, str] | None:
             return f"{path} belongs to another user ({user_name(status.st_uid)})", ""
         if _is_open_to_all(status):
             is_ours = os.geteuid() in (0, status.st_uid)
-            return f"every user may write to {path}", f"chmod o-w {shlex.quote(str(path))}" if is_ours else ""
+            return (
+                f"every user may write to {path}",
+                f"chmod o-w {shlex.quote(str(path))}" if is_ours else "",
+            )
     return None
 
 

@@ -22,16 +22,24 @@ Choice = TypeVar("Choice", bound=str)
 def text(given: Given) -> str:
     """Any text that an argument, a path or a variable can hold."""
     if not isinstance(given.value, str):
-        raise given.mistake(f"{kind(given.value)} stands where text is needed", 'write it in quotes: "..."')
+        raise given.mistake(
+            f"{kind(given.value)} stands where text is needed", 'write it in quotes: "..."'
+        )
     if "\0" in given.value:
-        raise given.mistake("a NUL character stands in it", "leave \\u0000 out: no argument, path or variable can hold it")
+        raise given.mistake(
+            "a NUL character stands in it",
+            "leave \\u0000 out: no argument, path or variable can hold it",
+        )
     return given.value
 
 
 def texts(given: Given) -> tuple[str, ...]:
     """A list of texts, none of them empty."""
     if not isinstance(given.value, list):
-        raise given.mistake(f"{kind(given.value)} stands where a list of texts is needed", 'write it as ["one", "two"]')
+        raise given.mistake(
+            f"{kind(given.value)} stands where a list of texts is needed",
+            'write it as ["one", "two"]',
+        )
     values = tuple(text(Given(one, given.where)) for one in given.value)
     if "" in values:
         raise given.mistake("an empty text stands in the list", "leave it out")
@@ -81,7 +89,10 @@ def one_of(choices: Sequence[Choice]) -> Callable[[Given], Choice]:
         written = repr(given.value) if isinstance(given.value, str) else kind(given.value)
         near = nearest(given.value, choices) if isinstance(given.value, str) else None
         allowed = ", ".join(f'"{choice}"' for choice in choices)
-        raise given.mistake(f"{written} is not one of {allowed}", f'did you mean "{near}"?' if near else f'write "{choices[0]}"')
+        raise given.mistake(
+            f"{written} is not one of {allowed}",
+            f'did you mean "{near}"?' if near else f'write "{choices[0]}"',
+        )
 
     return convert
 
@@ -93,16 +104,27 @@ def seconds(given: Given) -> float:
         written = repr(value) if isinstance(value, str) else kind(value)
         raise given.mistake(f"{written} is not a number of seconds", "write a number, such as 120")
     if not 0 < value < inf:
-        raise given.mistake(f"{value} seconds: the number must be above 0", "write a number, such as 120")
+        raise given.mistake(
+            f"{value} seconds: the number must be above 0", "write a number, such as 120"
+        )
     return float(value)
 
 
 def port(given: Given) -> int:
-    """A port number, 1-65535 (EDGE 86)."""
+    """A port number, 1-65535 (edge-cases.md#86)."""
     value = given.value
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 65535:
-        written = repr(value) if isinstance(value, str) else str(value) if type(value) in (int, float) else kind(value)
-        raise given.mistake(f"{written} is not a port number (1-65535)", "write a number without quotes, such as 5000")
+        written = (
+            repr(value)
+            if isinstance(value, str)
+            else str(value)
+            if type(value) in (int, float)
+            else kind(value)
+        )
+        raise given.mistake(
+            f"{written} is not a port number (1-65535)",
+            "write a number without quotes, such as 5000",
+        )
     return value
 
 
@@ -123,7 +145,9 @@ def port_range(given: Given) -> PortRange:
         raise given.mistake(f"{given.value!r} is not a range of ports", example)
     span = PortRange(int(found[1]), int(found[2]))
     if span.first > span.last:
-        raise given.mistake(f"{span} begins above its end", f'write it as "{span.last}-{span.first}"')
+        raise given.mistake(
+            f"{span} begins above its end", f'write it as "{span.last}-{span.first}"'
+        )
     if span.first < 1024 or span.last > 65535:
         raise given.mistake(f"{span} is not within 1024-65535", example)
     if not candidates(span, preferred=None, start=0, avoid=frozenset()):
@@ -154,7 +178,10 @@ def normal_project(folder: str) -> str:
 def command(given: Given) -> tuple[str, ...]:
     """A command as a list: no shell reads it."""
     if isinstance(given.value, str):
-        raise given.mistake("text stands where a list is needed", 'write the command word by word: ["{python}", "run.py"]')
+        raise given.mistake(
+            "text stands where a list is needed",
+            'write the command word by word: ["{python}", "run.py"]',
+        )
     return some_texts(given)
 
 
@@ -166,7 +193,10 @@ def variable_names(given: Given) -> tuple[str, ...]:
 def variable_name(name: str, given: Given) -> str:
     """`name` where a shell takes it as a variable's; `given` is where it stands."""
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
-        raise given.mistake(f"{name!r} is not the name of a variable", "take letters, digits and _, such as FLASK_RUN_PORT")
+        raise given.mistake(
+            f"{name!r} is not the name of a variable",
+            "take letters, digits and _, such as FLASK_RUN_PORT",
+        )
     return name
 
 
@@ -182,16 +212,24 @@ def url_host(given: Given) -> str:
     """The host part of a URL: a name, in which {branch} and {checkout} may stand, an IPv4 address, or an IPv6 address in brackets."""
     value = text(given)
     if not re.fullmatch(r"(?:[A-Za-z0-9._-]|\{branch\}|\{checkout\})+|\[[0-9A-Fa-f:.]+\]", value):
-        raise given.mistake(f"{value!r} is not the host of a URL", 'leave scheme and port out: "{branch}.localhost", "localhost", "[::1]"')
+        raise given.mistake(
+            f"{value!r} is not the host of a URL",
+            'leave scheme and port out: "{branch}.localhost", "localhost", "[::1]"',
+        )
     return value
 
 
 def url(given: Given) -> str:
     """A whole http or https URL, without a user in it: it is shown."""
     value = text(given)
-    if not re.fullmatch(r"https?://([^/@\s:\[\]]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,4}|:[1-5][0-9]{4})?(/[!-~]*)?", value):
+    if not re.fullmatch(
+        r"https?://([^/@\s:\[\]]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,4}|:[1-5][0-9]{4})?(/[!-~]*)?", value
+    ):
         raise given.mistake(
-            f"{value!r} is not a URL" if "@" not in value else "the text is not a URL that may be shown", 'write it as "https://example.org/"'
+            f"{value!r} is not a URL"
+            if "@" not in value
+            else "the text is not a URL that may be shown",
+            'write it as "https://example.org/"',
         )
     return value
 

@@ -63,7 +63,7 @@ class ContainerFacts:
     wanted: tuple[Wanted, ...] = ()
     bound: tuple[Wanted, ...] = ()
     log: tuple[LogLine, ...] | None = None
-    """Its last lines; None where its logging driver cannot be read (EDGE 78)."""
+    """Its last lines; None where its logging driver cannot be read (edge-cases.md#78)."""
     listening: tuple[Endpoint, ...] | None = None
     """tcp endpoints on which something listens inside it; None where that could not be seen."""
     listening_source: str = ""

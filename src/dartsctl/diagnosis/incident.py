@@ -54,25 +54,45 @@ class Report:
     def __init__(self, line: Callable[[str], str]) -> None:
         self._line = line
 
-    def markdown(self, facts: Facts, diagnosis: Diagnosis, timeline: Sequence[Event] = (), after: Afterwards | None = None) -> str:
+    def markdown(
+        self,
+        facts: Facts,
+        diagnosis: Diagnosis,
+        timeline: Sequence[Event] = (),
+        after: Afterwards | None = None,
+    ) -> str:
         """Return the report: symptom, chain with evidence, cause, timeline, verification."""
         plain, code = self._plain, self._code
-        parts = [f"# Incident: {plain(facts.project or facts.environment)}, {local_time(facts.now)}", self._symptoms(diagnosis)]
+        parts = [
+            f"# Incident: {plain(facts.project or facts.environment)}, {local_time(facts.now)}",
+            self._symptoms(diagnosis),
+        ]
         for number, finding in enumerate(diagnosis.findings, 1):
-            parts.append(f"## Cause {number}: {plain(finding.sentence)}\n\n`{finding.cause.value}`, {finding.confidence}.")
-            parts.append("\n".join(self._link(link) for link in finding.chain if link.name != "cause"))
+            parts.append(
+                f"## Cause {number}: {plain(finding.sentence)}\n\n`{finding.cause.value}`, {finding.confidence}."
+            )
+            parts.append(
+                "\n".join(self._link(link) for link in finding.chain if link.name != "cause")
+            )
             parts.append(f"Repair: {code(finding.command)}")
         if timeline:
-            rows = "\n".join("| " + " | ".join(plain(cell) for cell in event.cells) + " |" for event in timeline)
+            rows = "\n".join(
+                "| " + " | ".join(plain(cell) for cell in event.cells) + " |" for event in timeline
+            )
             parts.append(f"## Timeline\n\n| When | What | Result |\n|---|---|---|\n{rows}")
         if after:
-            lines = [*(f"- {plain(line)}" for line in after.answers), *(f"- **still wrong:** {plain(line)}" for line in after.left)]
+            lines = [
+                *(f"- {plain(line)}" for line in after.answers),
+                *(f"- **still wrong:** {plain(line)}" for line in after.left),
+            ]
             verdict = "Repaired and verified." if after.is_healthy else "Not repaired."
             parts.append("\n".join(["## Verification", "", verdict, "", *lines]).rstrip())
         return "\n\n".join(parts) + "\n"
 
     def _symptoms(self, diagnosis: Diagnosis) -> str:
-        lines = [f"- {self._plain(symptom)}" for symptom in diagnosis.symptoms] or ["- none that a request would show"]
+        lines = [f"- {self._plain(symptom)}" for symptom in diagnosis.symptoms] or [
+            "- none that a request would show"
+        ]
         return "\n".join(["## Symptom", "", *lines])
 
     def _link(self, link: Link) -> str:

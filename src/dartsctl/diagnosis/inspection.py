@@ -72,8 +72,14 @@ def _facts(document: Cursor) -> ContainerFacts:
         started=moment(state.at("StartedAt").text("")),
         finished=moment(state.at("FinishedAt").text("")),
         pid=state.at("Pid").integer(0),
-        networks={name: network.at("IPAddress").address() or network.at("GlobalIPv6Address").address() for name, network in networks.items()},
-        names={name: frozenset((*network.at("Aliases").texts(), *network.at("DNSNames").texts())) for name, network in networks.items()},
+        networks={
+            name: network.at("IPAddress").address() or network.at("GlobalIPv6Address").address()
+            for name, network in networks.items()
+        },
+        names={
+            name: frozenset((*network.at("Aliases").texts(), *network.at("DNSNames").texts()))
+            for name, network in networks.items()
+        },
         network_mode=host.at("NetworkMode").text(""),
         memory_limit=host.at("Memory").integer(0),
         wanted=tuple(_places(host.at("PortBindings"))),
@@ -85,7 +91,10 @@ def _has_network(document: Cursor) -> bool:
     mode = document.at("HostConfig").at("NetworkMode").text("")
     if mode in ("host", "none") or mode.startswith("container:"):
         return True
-    return any(network.at("EndpointID").text("") for _, network in document.at("NetworkSettings").at("Networks").entries())
+    return any(
+        network.at("EndpointID").text("")
+        for _, network in document.at("NetworkSettings").at("Networks").entries()
+    )
 
 
 def _variables(words: tuple[str, ...]) -> Iterator[tuple[str, str]]:
@@ -96,7 +105,11 @@ def _variables(words: tuple[str, ...]) -> Iterator[tuple[str, str]]:
 
 
 def _last_output(health: Cursor) -> str:
-    failed = [check.at("Output").prose("") for check in health.at("Log").items() if check.at("ExitCode").integer(0, minimum=-LARGEST)]
+    failed = [
+        check.at("Output").prose("")
+        for check in health.at("Log").items()
+        if check.at("ExitCode").integer(0, minimum=-LARGEST)
+    ]
     return failed[-1].strip() if failed else ""
 
 
@@ -118,7 +131,12 @@ def _places(table: Cursor) -> Iterator[Wanted]:
             port = digits(place.at("HostPort").text("").partition("-")[0] or "0", HIGHEST_PORT)
             if port is None:
                 raise place.at("HostPort").mistake("expected the number of a port")
-            yield Wanted(target, Endpoint(port, place.at("HostIp").address(ANY_IPV4), protocol_named(protocol or "tcp")))
+            yield Wanted(
+                target,
+                Endpoint(
+                    port, place.at("HostIp").address(ANY_IPV4), protocol_named(protocol or "tcp")
+                ),
+            )
 
 
 def listed(container: Container) -> ContainerFacts:

@@ -49,6 +49,11 @@ def _frames(body: bytes) -> list[tuple[Literal["stdout", "stderr"], bytes]]:
         kind, size = _HEADER.unpack_from(body, place)
         if kind > 2 or body[place + 1 : place + 4] != b"\0\0\0":
             return [("stdout", body)]
-        found.append(("stderr" if kind == 2 else "stdout", body[place + _HEADER.size : place + _HEADER.size + size]))
+        found.append(
+            (
+                "stderr" if kind == 2 else "stdout",
+                body[place + _HEADER.size : place + _HEADER.size + size],
+            )
+        )
         place += _HEADER.size + size
     return found if found or not body else [("stdout", body)]

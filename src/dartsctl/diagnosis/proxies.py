@@ -23,13 +23,18 @@ _KINDS: tuple[tuple[str, ProxyKind], ...] = (
 _NO_PROXY = re.compile(r"exporter|prometheus|certbot|config|test-client")
 
 
-def find(stack: Stack, commands: Mapping[str, Sequence[str]], named: str = "") -> tuple[str, ProxyKind] | None:
+def find(
+    stack: Stack, commands: Mapping[str, Sequence[str]], named: str = ""
+) -> tuple[str, ProxyKind] | None:
     """The proxy's service and kind: by what was named, else by image, by what the container runs (`commands`), by name, by its ports.
 
     None where there is none. Raises UsageError where `named` is no service.
     """
     if named and named not in stack.services:
-        raise UsageError(f"the stack has no service {named!r}", hint=f"--proxy {next(iter(stack.services), 'SERVICE')}")
+        raise UsageError(
+            f"the stack has no service {named!r}",
+            hint=f"--proxy {next(iter(stack.services), 'SERVICE')}",
+        )
     if named:
         return named, _kind(stack, commands, named) or "other"
     known = [(name, kind) for name in stack.services if (kind := _kind(stack, commands, name))]
@@ -45,7 +50,15 @@ def service_named(host: str, services: Mapping[str, ServiceFacts], project: str)
     if host in services:
         return host
     containers = [one for service in services.values() for one in service.containers]
-    match = next((one for one in containers if host in (one.name, *one.addresses) or any(host in names for names in one.names.values())), None)
+    match = next(
+        (
+            one
+            for one in containers
+            if host in (one.name, *one.addresses)
+            or any(host in names for names in one.names.values())
+        ),
+        None,
+    )
     if match:
         return match.service
     plain = re.fullmatch(rf"{re.escape(project)}[-_](.+)[-_]\d+", host)
@@ -65,4 +78,8 @@ def _kind(stack: Stack, commands: Mapping[str, Sequence[str]], name: str) -> Pro
 
 
 def _entries(stack: Stack, name: str) -> set[int]:
-    return {entry.target for entry in stack.services[name].ports if entry.protocol == "tcp" and entry.target in ENTRIES}
+    return {
+        entry.target
+        for entry in stack.services[name].ports
+        if entry.protocol == "tcp" and entry.target in ENTRIES
+    }

@@ -97,25 +97,44 @@ def plan(findings: Sequence[Finding], facts: Facts) -> Plan:
         if action in (None, Action.RELOAD):
             continue
         service = "" if action is Action.UP else finding.service
-        _add(made, Step(action, service, _WHY[action] if finding.cause in _TAKEN else finding.sentence))
+        _add(
+            made,
+            Step(action, service, _WHY[action] if finding.cause in _TAKEN else finding.sentence),
+        )
         for name in _followers(finding):
             if follows := _action_of_follower(facts.services.get(name)):
                 _add(made, Step(follows, name, f"it went down with {finding.service}"))
-    starts = [made[""]] if "" in made else sorted(made.values(), key=lambda one: _rank(one.service, facts))
+    starts = (
+        [made[""]]
+        if "" in made
+        else sorted(made.values(), key=lambda one: _rank(one.service, facts))
+    )
     harmful = [one for one in findings if not one.harmless]
     free = [one.sentence for one in harmful if one.cause in _TAKEN or one.data.get("name_taken_by")]
     stale = [one.sentence for one in harmful if one.cause is Cause.STALE_UPSTREAM]
-    steps = [*([Step(Action.FREE, "", "; ".join(free))] if free else []), *starts, *_reload(stale, starts, facts)]
+    steps = [
+        *([Step(Action.FREE, "", "; ".join(free))] if free else []),
+        *starts,
+        *_reload(stale, starts, facts),
+    ]
     return Plan(tuple(steps), tuple(by_hand))
 
 
 def settling(plan: Plan, facts: Facts) -> tuple[str, ...]:
-    """Services that the plan has started and that may still come to nothing: on their way to health, or up for less than a moment (EDGE 75)."""
-    started = [facts.services[name] for name in facts.services if name in plan.starts or any(one.action is Action.UP for one in plan.steps)]
+    """Services that the plan has started and that may still come to nothing: on their way to health, or up for less than a moment (edge-cases.md#75)."""
+    started = [
+        facts.services[name]
+        for name in facts.services
+        if name in plan.starts or any(one.action is Action.UP for one in plan.steps)
+    ]
     return tuple(
         service.name
         for service in started
-        if any(one.health == "starting" or (not one.health and facts.now - (one.started or 0) < _MOMENT) for one in service.running)
+        if any(
+            one.health == "starting"
+            or (not one.health and facts.now - (one.started or 0) < _MOMENT)
+            for one in service.running
+        )
     )
 
 
@@ -131,7 +150,11 @@ def _action(finding: Finding, facts: Facts) -> Action | None:  # noqa: PLR0911 -
     if finding.cause in _TAKEN or finding.cause is Cause.NEVER_STARTED:
         if not any(one.containers for one in facts.services.values()):
             return Action.UP
-        return _start_after_a_refusal(service) if finding.cause in _TAKEN or _is_about_ports(service) else None
+        return (
+            _start_after_a_refusal(service)
+            if finding.cause in _TAKEN or _is_about_ports(service)
+            else None
+        )
     if finding.cause in _STARTED_AGAIN:
         return None if service.running or _is_looping(service) else Action.START
     if finding.cause is Cause.PROXY_CANNOT_START:
@@ -144,8 +167,12 @@ def _action(finding: Finding, facts: Facts) -> Action | None:  # noqa: PLR0911 -
 
 
 def _start_after_a_refusal(service: ServiceFacts) -> Action:
-    """A container that the engine once failed to start, or that lacks its ports, is replaced: some engines would start it without any (EDGE 33)."""
-    return Action.RECREATE if any(one.runs or one.error for one in service.containers) else Action.START
+    """A container that the engine once failed to start, or that lacks its ports, is replaced: some engines would start it without any (edge-cases.md#33)."""
+    return (
+        Action.RECREATE
+        if any(one.runs or one.error for one in service.containers)
+        else Action.START
+    )
 
 
 def _is_about_ports(service: ServiceFacts) -> bool:
@@ -179,31 +206,50 @@ def _action_of_follower(service: ServiceFacts | None) -> Action | None:
 
 def _add(made: dict[str, Step], step: Step) -> None:
     known = made.get(step.service)
-    if known is None or (step.action in _STRENGTH and _STRENGTH.index(step.action) > _STRENGTH.index(known.action)):
+    if known is None or (
+        step.action in _STRENGTH and _STRENGTH.index(step.action) > _STRENGTH.index(known.action)
+    ):
         made[step.service] = step
 
 
 def _rank(name: str, facts: Facts) -> tuple[bool, int, str]:
-    """The proxy comes last: nginx dies of names that are not there when it starts (EDGE 71)."""
-    return facts.proxy is not None and facts.proxy.service == name, _depth(name, facts.services, frozenset()), name
+    """The proxy comes last: nginx dies of names that are not there when it starts (edge-cases.md#71)."""
+    return (
+        facts.proxy is not None and facts.proxy.service == name,
+        _depth(name, facts.services, frozenset()),
+        name,
+    )
 
 
 def _depth(name: str, services: Mapping[str, ServiceFacts], seen: frozenset[str]) -> int:
     """How many services stand below one in `depends_on`."""
     if name in seen or name not in services:
         return 0
-    return 1 + max((_depth(other, services, seen | {name}) for other in services[name].depends_on), default=0)
+    return 1 + max(
+        (_depth(other, services, seen | {name}) for other in services[name].depends_on), default=0
+    )
 
 
 def _reload(stale: Sequence[str], starts: Sequence[Step], facts: Facts) -> list[Step]:
-    """nginx reloads where an address is stale, or may become so: what is started anew may get another one (EDGE 69)."""
+    """nginx reloads where an address is stale, or may become so: what is started anew may get another one (edge-cases.md#69)."""
     proxy = facts.proxy
-    if proxy is None or proxy.kind != "nginx" or any(one.service in (proxy.service, "") for one in starts):
+    if (
+        proxy is None
+        or proxy.kind != "nginx"
+        or any(one.service in (proxy.service, "") for one in starts)
+    ):
         return []
     moved = {one.service for one in starts}
-    asked = moved if proxy.config is None else {one.service for one in facts.upstreams if one.looked_up_once and one.service in moved}
+    asked = (
+        moved
+        if proxy.config is None
+        else {one.service for one in facts.upstreams if one.looked_up_once and one.service in moved}
+    )
     service = facts.services.get(proxy.service)
     if not (stale or asked) or service is None or not service.running:
         return []
-    reason = "; ".join(stale) or f"it has looked up {', '.join(sorted(asked))} when it started, and the address may be another one now"
+    reason = (
+        "; ".join(stale)
+        or f"it has looked up {', '.join(sorted(asked))} when it started, and the address may be another one now"
+    )
     return [Step(Action.RELOAD, proxy.service, reason)]

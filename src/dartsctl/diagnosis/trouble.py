@@ -48,14 +48,24 @@ def container_link(one: ContainerFacts, facts: Facts, *, bad: bool = True) -> Li
         text += f" for {duration(facts.now - one.started)}" if one.started else ""
         text += f", {one.health}" if one.health else ""
     elif one.state in ("exited", "dead", "restarting"):
-        text += f", {exit_words(one.exit_code)}" + (f", at {local_time(one.finished)}" if one.finished else "")
+        text += f", {exit_words(one.exit_code)}" + (
+            f", at {local_time(one.finished)}" if one.finished else ""
+        )
     evidence = [f"State.Error: {one.error}"] if one.error else []
     evidence += ["OOMKilled: true"] if one.oom_killed else []
-    evidence += [f"health check: {one_line(one.health_output)}"] if one.health == "unhealthy" and one.health_output else []
+    evidence += (
+        [f"health check: {one_line(one.health_output)}"]
+        if one.health == "unhealthy" and one.health_output
+        else []
+    )
     if bad and (not one.runs or one.health == "unhealthy"):
         evidence += [f"log: {line.text[:300]}" for line in (one.log or ())[-_LAST_LINES:]]
-        evidence += ["its log cannot be read: the logging driver keeps none"] if one.log is None else []
-    return Link("container", "bad" if bad else "ok", text, tuple(evidence), f"engine: inspect {one.name}")
+        evidence += (
+            ["its log cannot be read: the logging driver keeps none"] if one.log is None else []
+        )
+    return Link(
+        "container", "bad" if bad else "ok", text, tuple(evidence), f"engine: inspect {one.name}"
+    )
 
 
 def one_line(text: str) -> str:

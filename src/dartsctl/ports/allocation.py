@@ -9,7 +9,7 @@ from dartsctl.errors import Refused, UsageError
 from dartsctl.stack.reader import HIGHEST_PORT, digits
 
 BROWSERS_REFUSE = frozenset({5060, 5061})
-"""Numbers inside the usual dev range that are on the WHATWG bad-port list: no browser opens them (EDGE 63)."""
+"""Numbers inside the usual dev range that are on the WHATWG bad-port list: no browser opens them (edge-cases.md#63)."""
 
 PRODUCTION_PORTS: Mapping[str, tuple[int, ...]] = {
     "nginx": (80, 443),
@@ -73,14 +73,19 @@ class Allocation:
 
 
 def parse_port(text: str, *, source: str) -> int:
-    """`text` as a port number 1-65535; raises UsageError that names `source` for anything else (EDGE 86)."""
+    """`text` as a port number 1-65535; raises UsageError that names `source` for anything else (edge-cases.md#86)."""
     port = digits(text.strip(), HIGHEST_PORT)
     if not port:
-        raise UsageError(f"{source}: {text!r} is not a port number (1-65535)", hint="give a number such as 5007, or leave it out")
+        raise UsageError(
+            f"{source}: {text!r} is not a port number (1-65535)",
+            hint="give a number such as 5007, or leave it out",
+        )
     return port
 
 
-def candidates(span: PortRange, *, preferred: int | None, start: int, avoid: frozenset[int]) -> list[int]:
+def candidates(
+    span: PortRange, *, preferred: int | None, start: int, avoid: frozenset[int]
+) -> list[int]:
     """The dev range in the order in which a lease is tried: the preferred number, then round the range from `start` (an offset, any int)."""
     usable = [port for port in span.numbers if port not in avoid and port not in BROWSERS_REFUSE]
     if not usable:

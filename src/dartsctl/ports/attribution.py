@@ -6,7 +6,15 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from dartsctl.ports.availability import Obstacle, Reason
-from dartsctl.ports.holders import Connection, DevLease, ForeignContainer, Holder, HostProcess, OwnContainer, Unknown
+from dartsctl.ports.holders import (
+    Connection,
+    DevLease,
+    ForeignContainer,
+    Holder,
+    HostProcess,
+    OwnContainer,
+    Unknown,
+)
 from dartsctl.ports.listeners import Listener
 from dartsctl.ports.process import Process
 from dartsctl.stack.bindings import Endpoint
@@ -31,7 +39,9 @@ class Witness(Protocol):
 class Attribution:
     """Names holders; each process is described once."""
 
-    def __init__(self, stack: Stack | None, containers: Sequence[Container], witness: Witness) -> None:
+    def __init__(
+        self, stack: Stack | None, containers: Sequence[Container], witness: Witness
+    ) -> None:
         self._stack = stack
         self._by_id: Mapping[str, Container] = {container.id: container for container in containers}
         self._witness = witness
@@ -42,7 +52,10 @@ class Attribution:
         if obstacle.containers:
             seen = self._forwarder_seen(endpoint)
             return tuple(
-                self._container(container, f"docker lists {self._published_at(container, endpoint)}{seen}") for container in obstacle.containers
+                self._container(
+                    container, f"docker lists {self._published_at(container, endpoint)}{seen}"
+                )
+                for container in obstacle.containers
             )
         if obstacle.reason is not Reason.IN_USE:
             return ()
@@ -56,11 +69,19 @@ class Attribution:
         rows = [row for row in self._witness.listeners(endpoint.port) if row.overlaps(endpoint)]
         rows = [row for row in rows if row.surely_blocks] or rows
         if not rows:
-            return (Unknown(None, _look(endpoint), "busy, but no socket is visible: bound without listening, or outside this view"),)
+            return (
+                Unknown(
+                    None,
+                    _look(endpoint),
+                    "busy, but no socket is visible: bound without listening, or outside this view",
+                ),
+            )
         serving = [row for row in rows if not row.is_connection]
         owners = {pid for row in serving for pid in row.pids}
         connections = [row for row in rows if row.is_connection and not owners & set(row.pids)]
-        return tuple(dict.fromkeys((*map(self._owner, serving), *map(self._connection, connections))))
+        return tuple(
+            dict.fromkeys((*map(self._owner, serving), *map(self._connection, connections)))
+        )
 
     def holders_on(self, port: int) -> tuple[Holder, ...]:
         """Everybody who holds tcp `port` on any address: containers by the engine's list, and who listens besides."""
@@ -71,7 +92,11 @@ class Attribution:
             if published.port == port and published.protocol == "tcp"
         ]
         found: dict[Holder, None] = {}
-        containers = {holder.container.id: holder for holder in listed if isinstance(holder, ForeignContainer | OwnContainer)}
+        containers = {
+            holder.container.id: holder
+            for holder in listed
+            if isinstance(holder, ForeignContainer | OwnContainer)
+        }
         found |= dict.fromkeys(containers.values())
         for row in self._witness.listeners(port):
             if row.protocol == "tcp" and row.state == "listen":
@@ -84,7 +109,12 @@ class Attribution:
         evidence = f"{_state(row)} on {row.endpoint}"
         described = [process for pid in row.pids if (process := self._witness.describe(pid))]
         if not described:
-            return Unknown(row.uid, _look(row.endpoint), f"{evidence}, owner not visible" + ("" if row.uid is None else f" (user id {row.uid})"))
+            return Unknown(
+                row.uid,
+                _look(row.endpoint),
+                f"{evidence}, owner not visible"
+                + ("" if row.uid is None else f" (user id {row.uid})"),
+            )
         process = described[0]
         if self._witness.is_forwarder(process):
             return Unknown(
@@ -93,8 +123,12 @@ class Attribution:
                 f"{evidence} by {process.name} (pid {process.pid}), but this engine lists no such port: another engine's, or a stale one",
             )
         for one in described:
-            if (identity := self._witness.container_id_of(one.pid)) and (container := self._by_id.get(identity)):
-                return self._container(container, f"{evidence} by its process {one.pid} on the host's network")
+            if (identity := self._witness.container_id_of(one.pid)) and (
+                container := self._by_id.get(identity)
+            ):
+                return self._container(
+                    container, f"{evidence} by its process {one.pid} on the host's network"
+                )
         for one in described:
             if lease := self._witness.leased_to(one, row.port):
                 return lease
@@ -109,7 +143,12 @@ class Attribution:
         return Connection(process, row.state == "closing", peer, _look(row.endpoint), evidence)
 
     def _container(self, container: Container, evidence: str) -> Holder:
-        if self._stack and container.project == self._stack.project and container.service in self._stack.services and not container.is_one_off:
+        if (
+            self._stack
+            and container.project == self._stack.project
+            and container.service in self._stack.services
+            and not container.is_one_off
+        ):
             return OwnContainer(container, evidence)
         return ForeignContainer(container, evidence)
 
@@ -120,7 +159,9 @@ class Attribution:
             for one in container.published:
                 by_port.setdefault(one.port, []).append(one)
             self._published[container.id] = by_port
-        return next(one for one in self._published[container.id][endpoint.port] if one.excludes(endpoint))
+        return next(
+            one for one in self._published[container.id][endpoint.port] if one.excludes(endpoint)
+        )
 
     def _forwarder_seen(self, endpoint: Endpoint) -> str:
         for row in self._witness.listeners(endpoint.port):
@@ -134,7 +175,12 @@ class Attribution:
 def _state(row: Listener) -> str:
     if row.protocol == "udp":
         return "connected udp socket" if row.is_connection else "udp socket"
-    return {"listen": "listens", "bound": "bound without listening", "connected": "open connection", "closing": "closing connection"}[row.state]
+    return {
+        "listen": "listens",
+        "bound": "bound without listening",
+        "connected": "open connection",
+        "closing": "closing connection",
+    }[row.state]
 
 
 def _look(endpoint: Endpoint) -> str:

@@ -1,4 +1,4 @@
-"""Whether the engine could bind one endpoint right now: the engine's own list first, then the kernel's answer (ENGINES.md 7.3)."""
+"""Whether the engine could bind one endpoint right now: the engine's own list first, then the kernel's answer (engine-rules.md#one-implementation)."""
 
 from __future__ import annotations
 
@@ -41,7 +41,9 @@ class Kernel(Protocol):
 
     def listeners(self, port: int) -> tuple[Listener, ...]: ...
 
-    def occupied(self, protocol: bindings.Protocol, ports: range) -> Mapping[int, Sequence[Listener]] | None:
+    def occupied(
+        self, protocol: bindings.Protocol, ports: range
+    ) -> Mapping[int, Sequence[Listener]] | None:
         """The sockets on those of `ports` that have any; None where a socket may block without being in the table."""
 
     def local_addresses(self) -> tuple[str, ...]: ...
@@ -84,32 +86,53 @@ class Availability:
         Neighbours with equal marks get the same answer: they belong to the same containers, and nobody else has a socket there.
         """
         numbers = binding.numbers
-        book = {port for port in (self._published.keys() | self._freed_on.keys()) if port in numbers}
+        book = {
+            port for port in (self._published.keys() | self._freed_on.keys()) if port in numbers
+        }
         found: dict[int, object] = {port: self._mark(port, binding.protocol) for port in book}
         if not self._engine.is_here:
             return found
         rows = self._kernel.occupied(binding.protocol, numbers)
         if rows is None:
-            return {**found, **{port: port for port in numbers if not self._is_clear(binding, port)}}
-        return {**found, **{port: port for port, sockets in rows.items() if not self._is_listed(sockets)}}
+            return {
+                **found,
+                **{port: port for port in numbers if not self._is_clear(binding, port)},
+            }
+        return {
+            **found,
+            **{port: port for port, sockets in rows.items() if not self._is_listed(sockets)},
+        }
 
     def _mark(self, port: int, protocol: bindings.Protocol) -> object:
-        listed = tuple((one.address, container.id) for one, container in self._published.get(port, ()) if one.protocol == protocol)
-        return listed, frozenset(one.address for one in self._freed_on.get(port, ()) if one.protocol == protocol)
+        listed = tuple(
+            (one.address, container.id)
+            for one, container in self._published.get(port, ())
+            if one.protocol == protocol
+        )
+        return listed, frozenset(
+            one.address for one in self._freed_on.get(port, ()) if one.protocol == protocol
+        )
 
     def _is_listed(self, sockets: Collection[Listener]) -> bool:
         """Whether all of them are what the engine lists."""
         return all(socket.endpoint in self._known_on(socket.port) for socket in sockets)
 
     def _known_on(self, port: int) -> Collection[Endpoint]:
-        return [*self._freed_on.get(port, ()), *(endpoint for endpoint, _ in self._published.get(port, ()))]
+        return [
+            *self._freed_on.get(port, ()),
+            *(endpoint for endpoint, _ in self._published.get(port, ())),
+        ]
 
     def _is_clear(self, binding: PortBinding, port: int) -> bool:
         return all(self._probe(endpoint) is Probe.FREE for endpoint in binding.endpoints(port))
 
     def _ask(self, endpoint: Endpoint) -> Obstacle | None:
-        listed = {container.id: container for published, container in self._published.get(endpoint.port, ()) if published.excludes(endpoint)}
-        # Before any probe: an udp probe with SO_REUSEADDR does not see another container's udp port on 28 (ENGINES.md section 2).
+        listed = {
+            container.id: container
+            for published, container in self._published.get(endpoint.port, ())
+            if published.excludes(endpoint)
+        }
+        # Before any probe: an udp probe with SO_REUSEADDR does not see another container's udp port on 28 (engine-rules.md#versions).
         if listed:
             return Obstacle(Reason.IN_USE, tuple(listed.values()))
         if not self._engine.is_here:
@@ -124,19 +147,29 @@ class Availability:
         return Obstacle(_REASONS[answer])
 
     def _by_table(self, endpoint: Endpoint) -> Obstacle | None:
-        """A privileged port and an unprivileged user: only the socket table can be asked (PORTS.md, gotcha 13)."""
-        rows = [row for row in self._kernel.listeners(endpoint.port) if row.overlaps(endpoint) and row.endpoint not in self._freed]
+        """A privileged port and an unprivileged user: only the socket table can be asked (engine-rules.md#gotchas)."""
+        rows = [
+            row
+            for row in self._kernel.listeners(endpoint.port)
+            if row.overlaps(endpoint) and row.endpoint not in self._freed
+        ]
         # on 28 an udp socket blocks only without SO_REUSEADDR, which no table shows
-        if any(row.surely_blocks for row in rows) and not (endpoint.protocol == "udp" and self._engine.reuses_udp_addresses):
+        if any(row.surely_blocks for row in rows) and not (
+            endpoint.protocol == "udp" and self._engine.reuses_udp_addresses
+        ):
             return Obstacle(Reason.IN_USE)
         return Obstacle(Reason.IN_USE, certain=False) if rows else None
 
     def _only_freed_ones_block(self, endpoint: Endpoint) -> bool:
-        """Whether a busy endpoint is busy only through containers that `up` releases first (PORTS.md 1.5, last paragraph)."""
+        """Whether a busy endpoint is busy only through containers that `up` releases first (engine-rules.md#own-containers, last paragraph)."""
         freed = [mine for mine in self._freed_on.get(endpoint.port, ()) if mine.excludes(endpoint)]
         if not freed:
             return False
-        others = [row for row in self._kernel.listeners(endpoint.port) if row.overlaps(endpoint) and row.endpoint not in self._freed]
+        others = [
+            row
+            for row in self._kernel.listeners(endpoint.port)
+            if row.overlaps(endpoint) and row.endpoint not in self._freed
+        ]
         if any(row.surely_blocks for row in others):
             return False
         if any(mine.address == endpoint.address or mine.is_wildcard for mine in freed):
@@ -144,8 +177,16 @@ class Availability:
         # The new binding is wider than what is released: bound-only sockets show in no table, so every single address is asked.
         held = {mine.address for mine in freed}
         known = dict.fromkeys((*self._kernel.local_addresses(), *(row.address for row in others)))
-        singles = [Endpoint(endpoint.port, address, endpoint.protocol) for address in known if address not in held]
-        return all(self._is_free(single) for single in singles if single.is_ipv6 == endpoint.is_ipv6 and not single.is_wildcard)
+        singles = [
+            Endpoint(endpoint.port, address, endpoint.protocol)
+            for address in known
+            if address not in held
+        ]
+        return all(
+            self._is_free(single)
+            for single in singles
+            if single.is_ipv6 == endpoint.is_ipv6 and not single.is_wildcard
+        )
 
     def _is_free(self, endpoint: Endpoint) -> bool:
         return self._probe(endpoint) is not Probe.IN_USE

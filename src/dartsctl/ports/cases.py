@@ -9,7 +9,16 @@ from typing import Protocol
 
 from dartsctl.ports.collisions import NameTaken
 from dartsctl.ports.conflicts import Conflict
-from dartsctl.ports.holders import Connection, DevLease, ForeignContainer, Holder, HostProcess, OwnContainer, SameStack, Unknown
+from dartsctl.ports.holders import (
+    Connection,
+    DevLease,
+    ForeignContainer,
+    Holder,
+    HostProcess,
+    OwnContainer,
+    SameStack,
+    Unknown,
+)
 from dartsctl.ports.process import Process
 from dartsctl.stack.containers import Container
 from dartsctl.stack.model import Stack
@@ -38,13 +47,26 @@ class Kind(Enum):
     NOBODY = "nobody: the binding can never be made"
 
 
-KEEPERS = ("supervisord", "runsv", "s6-supervise", "circusd", "monit", "PM2", "pm2", "nodemon", "watchmedo", "honcho", "overmind", "foreman")
-"""Names, or their beginnings, of programs that start their children again; one that is missing here is told after the fact (EDGE 21)."""
+KEEPERS = (
+    "supervisord",
+    "runsv",
+    "s6-supervise",
+    "circusd",
+    "monit",
+    "PM2",
+    "pm2",
+    "nodemon",
+    "watchmedo",
+    "honcho",
+    "overmind",
+    "foreman",
+)
+"""Names, or their beginnings, of programs that start their children again; one that is missing here is told after the fact (edge-cases.md#21)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """What of systemd keeps a process running. `names` in the order of stopping: the sockets that would start it again first (EDGE 20)."""
+    """What of systemd keeps a process running. `names` in the order of stopping: the sockets that would start it again first (edge-cases.md#20)."""
 
     names: tuple[str, ...]
     of_user: bool = False
@@ -72,7 +94,9 @@ class Case:
     @property
     def services(self) -> tuple[str, ...]:
         named = (self.holder.service,) if isinstance(self.holder, NameTaken) else ()
-        return tuple(dict.fromkeys((*named, *(conflict.binding.service for conflict in self.conflicts))))
+        return tuple(
+            dict.fromkeys((*named, *(conflict.binding.service for conflict in self.conflicts)))
+        )
 
 
 class Facts(Protocol):
@@ -94,7 +118,9 @@ class Facts(Protocol):
         """What of systemd keeps it running, or keeps these ports open for it."""
 
 
-def cases(conflicts: Sequence[Conflict], names: Sequence[NameTaken], stack: Stack, facts: Facts) -> tuple[Case, ...]:
+def cases(
+    conflicts: Sequence[Conflict], names: Sequence[NameTaken], stack: Stack, facts: Facts
+) -> tuple[Case, ...]:
     """The conflicts by holder; names first, because a container that is removed for its name has no ports either.
 
     A process is one holder, however many of its sockets are shared with whom. A conflict without a holder (no such address, say) is a case too:
@@ -103,10 +129,17 @@ def cases(conflicts: Sequence[Conflict], names: Sequence[NameTaken], stack: Stac
     groups: dict[object, tuple[Holder, list[Conflict]]] = {}
     for conflict in conflicts:
         for holder in conflict.holders or (Unknown(evidence=conflict.reason.value),):
-            key: object = (holder.process.pid, holder.process.birth) if isinstance(holder, HostProcess) else holder
+            key: object = (
+                (holder.process.pid, holder.process.birth)
+                if isinstance(holder, HostProcess)
+                else holder
+            )
             known, group = groups.get(key, (holder, []))
             groups[key] = (_united(known, holder), [*group, conflict])
-    found = [_case(holder, tuple(dict.fromkeys(group)), stack, facts) for holder, group in groups.values()]
+    found = [
+        _case(holder, tuple(dict.fromkeys(group)), stack, facts)
+        for holder, group in groups.values()
+    ]
     return (*(Case(name, Kind.NAME) for name in names), *found)
 
 
@@ -137,12 +170,18 @@ def _case(holder: Holder, conflicts: tuple[Conflict, ...], stack: Stack, facts: 
 
 def _case_of_process(holder: HostProcess, conflicts: tuple[Conflict, ...], facts: Facts) -> Case:
     if holder.process.name.startswith("ControlCe"):
-        return Case(holder, Kind.AIRPLAY, conflicts)  # it answers on 5000 and 7000, and comes back when it is killed (EDGE 14)
+        return Case(
+            holder, Kind.AIRPLAY, conflicts
+        )  # it answers on 5000 and 7000, and comes back when it is killed (edge-cases.md#14)
     family = facts.family_of(holder)
-    unit = facts.unit_of(holder.process, {endpoint.port for conflict in conflicts for endpoint in conflict.endpoints})
+    unit = facts.unit_of(
+        holder.process, {endpoint.port for conflict in conflicts for endpoint in conflict.endpoints}
+    )
     reloader = facts.reloader_of(holder)
     if any(facts.is_protected(one) for one in family) and not (unit and holder.process.pid == 1):
-        kind = Kind.PROTECTED  # systemd itself may hold a port: then its socket unit is stopped, not systemd
+        kind = (
+            Kind.PROTECTED
+        )  # systemd itself may hold a port: then its socket unit is stopped, not systemd
     elif not all(facts.is_ours(one) for one in family):
         kind = Kind.OTHER_USER
     elif unit:
@@ -184,7 +223,11 @@ def project_of(case: Case) -> str:
 
 def container_in(case: Case) -> Container | None:
     """The container in the way, if it is one."""
-    return case.holder.container if isinstance(case.holder, ForeignContainer | OwnContainer | NameTaken) else None
+    return (
+        case.holder.container
+        if isinstance(case.holder, ForeignContainer | OwnContainer | NameTaken)
+        else None
+    )
 
 
 def container_of(case: Case) -> Container:

@@ -40,7 +40,9 @@ class Paused:
 Collision = NameTaken | ProjectTaken | RunsAs | Paused
 
 
-def find(stack: Stack, containers: Sequence[Container], convergence: Convergence, files: Sequence[str]) -> tuple[Collision, ...]:
+def find(
+    stack: Stack, containers: Sequence[Container], convergence: Convergence, files: Sequence[str]
+) -> tuple[Collision, ...]:
     """All collisions of `stack`, made of `files` (absolute paths, as Compose would label them)."""
     taken = [
         NameTaken(service.name, container)
@@ -49,20 +51,32 @@ def find(stack: Stack, containers: Sequence[Container], convergence: Convergence
         if service.container_name
         and service.replicas
         and container.name == service.container_name
-        and not (container.project == stack.project and container.service == service.name and not container.is_one_off)
+        and not (
+            container.project == stack.project
+            and container.service == service.name
+            and not container.is_one_off
+        )
     ]
     paused = [Paused(container) for container in convergence.paused]
     foreign = _project_of_others(stack, containers, convergence, files)
     return (*taken, *paused, *([foreign] if foreign else []))
 
 
-def _project_of_others(stack: Stack, containers: Sequence[Container], convergence: Convergence, files: Sequence[str]) -> ProjectTaken | None:
+def _project_of_others(
+    stack: Stack, containers: Sequence[Container], convergence: Convergence, files: Sequence[str]
+) -> ProjectTaken | None:
     """Return what `up` would take from another stack in the same project.
 
     Containers of services that we do not have stay as they are: two folders may share a project.
     """
-    spared = {container.id for container in convergence.staying if container not in convergence.kept}
-    ours = [container for container in containers if container.project == stack.project and container.id not in spared]
+    spared = {
+        container.id for container in convergence.staying if container not in convergence.kept
+    }
+    ours = [
+        container
+        for container in containers
+        if container.project == stack.project and container.id not in spared
+    ]
     others = of_other_files(ours, files)
     if not others:
         return None
@@ -72,7 +86,7 @@ def _project_of_others(stack: Stack, containers: Sequence[Container], convergenc
 def of_other_files(containers: Sequence[Container], files: Sequence[str]) -> tuple[Container, ...]:
     """Return the containers of a project that were made from other Compose files than `files`.
 
-    One file in common makes it our own stack, with another overlay (PORTS.md, gotcha 10). Nothing is told apart where
+    One file in common makes it our own stack, with another overlay (engine-rules.md#gotchas). Nothing is told apart where
     either side's files are not known.
     """
     found = []

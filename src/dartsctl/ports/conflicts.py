@@ -1,6 +1,6 @@
 """The preflight's verdicts: for every binding of a stack whether the engine will be able to make it, and if not, who is in the way.
 
-The rule is ENGINES.md section 7, on top of PORTS.md section 1. Everything is reported at once, all candidates included.
+The rule is engine-rules.md#one-implementation, on top of engine-rules.md#rules. Everything is reported at once, all candidates included.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ Attribute = Callable[[Endpoint, Obstacle], Sequence[Holder]]
 UNSEEN = "a socket uses this port, and whether it blocks is not visible without root"
 
 BIND_ATTEMPTS = 10
-"""How many numbers of a range an engine tries in one start, those in its own book not counted (ENGINES.md section 3)."""
+"""How many numbers of a range an engine tries in one start, those in its own book not counted (engine-rules.md#ranges)."""
 
 
 def find(
@@ -93,7 +93,12 @@ def find(
     for some in pieces:
         judged = [judge.range(piece) if piece.is_range else judge.fixed(piece) for piece in some]
         found += _joined([_doubted(finding, doubtful) for finding in judged])
-    return tuple(sorted(found, key=lambda finding: (finding.binding.service, finding.binding.first, finding.binding)))
+    return tuple(
+        sorted(
+            found,
+            key=lambda finding: (finding.binding.service, finding.binding.first, finding.binding),
+        )
+    )
 
 
 def _edges(new: Sequence[PortBinding], availability: Availability) -> dict[Protocol, list[int]]:
@@ -105,7 +110,9 @@ def _edges(new: Sequence[PortBinding], availability: Availability) -> dict[Proto
     for protocol in {binding.protocol for binding in new if binding.is_block}:
         own = [binding for binding in new if binding.protocol == protocol]
         edges = set(blocks.edges(own))
-        for block in {replace(binding, service="", replica=0, target=0) for binding in own if binding.is_block}:
+        for block in {
+            replace(binding, service="", replica=0, target=0) for binding in own if binding.is_block
+        }:
             edges.update(blocks.edges_of_marks(availability.marks(block)))
         found[protocol] = sorted(edges)
     return found
@@ -114,7 +121,9 @@ def _edges(new: Sequence[PortBinding], availability: Availability) -> dict[Proto
 def _doubted(finding: Finding, doubtful: Mapping[str, str]) -> Finding:
     if finding.verdict is not Verdict.CONFLICT or finding.binding.service not in doubtful:
         return finding
-    return replace(finding, verdict=Verdict.UNCERTAIN, note=doubtful[finding.binding.service], conflict=None)
+    return replace(
+        finding, verdict=Verdict.UNCERTAIN, note=doubtful[finding.binding.service], conflict=None
+    )
 
 
 def _joined(found: Sequence[Finding]) -> list[Finding]:
@@ -135,21 +144,34 @@ def _both(left: Finding, right: Finding) -> Finding | None:
     binding = replace(left.binding, last=right.binding.last, is_block=True)
     if left.conflict is None or right.conflict is None:
         return replace(left, binding=binding)
-    if (left.conflict.reason, left.conflict.holders) != (right.conflict.reason, right.conflict.holders):
+    if (left.conflict.reason, left.conflict.holders) != (
+        right.conflict.reason,
+        right.conflict.holders,
+    ):
         return None
     endpoints = (*left.conflict.endpoints, *right.conflict.endpoints)
-    return replace(left, binding=binding, conflict=replace(left.conflict, binding=binding, endpoints=endpoints))
+    return replace(
+        left, binding=binding, conflict=replace(left.conflict, binding=binding, endpoints=endpoints)
+    )
 
 
 class _Judge:
     """The rules for one set of bindings that are to be made in one `up`, its blocks cut into pieces of equal numbers."""
 
-    def __init__(self, new: Sequence[PortBinding], engine: Engine, availability: Availability, attribute: Attribute) -> None:
+    def __init__(
+        self,
+        new: Sequence[PortBinding],
+        engine: Engine,
+        availability: Availability,
+        attribute: Attribute,
+    ) -> None:
         self._rivalry = _Rivalry(new)
         self._engine = engine
         self._available = availability
         self._attribute = attribute
-        self._known: dict[tuple[Protocol, tuple[str, ...], range], dict[int, list[tuple[Endpoint, Obstacle]]]] = {}
+        self._known: dict[
+            tuple[Protocol, tuple[str, ...], range], dict[int, list[tuple[Endpoint, Obstacle]]]
+        ] = {}
 
     def fixed(self, binding: PortBinding) -> Finding:
         """All addresses of a fixed port must be free, and nobody else in the stack may want one of them.
@@ -159,18 +181,29 @@ class _Judge:
         blocked = self._obstacles_at(binding, binding.first)
         rivals = self._rivals(binding)
         fixed = [other for other in rivals if not other.is_range]
-        same_stack = tuple(_as_holder(other) for other in fixed or ((binding,) if self._excludes_itself(binding) else ()))
+        same_stack = tuple(
+            _as_holder(other)
+            for other in fixed or ((binding,) if self._excludes_itself(binding) else ())
+        )
         if any(obstacle.certain for _, obstacle in blocked):
             return self._conflict(binding, blocked, rivals=same_stack)
         if same_stack:
             wanted = _on_every_number(binding, binding.endpoints(binding.first))
-            conflict = Conflict(binding, wanted, Reason.SAME_STACK, tuple(dict.fromkeys(same_stack)))
+            conflict = Conflict(
+                binding, wanted, Reason.SAME_STACK, tuple(dict.fromkeys(same_stack))
+            )
             return Finding(binding, Verdict.CONFLICT, conflict=conflict)
         if blocked:
             return Finding(binding, Verdict.UNCERTAIN, UNSEEN)
-        racing = [other for other in rivals if other.is_range and not self._same_container(binding, other)]
+        racing = [
+            other for other in rivals if other.is_range and not self._same_container(binding, other)
+        ]
         if racing:
-            return Finding(binding, Verdict.UNCERTAIN, f"a race: {racing[0].service} may take this number out of {racing[0].published}")
+            return Finding(
+                binding,
+                Verdict.UNCERTAIN,
+                f"a race: {racing[0].service} may take this number out of {racing[0].published}",
+            )
         return Finding(binding, Verdict.FREE)
 
     def range(self, binding: PortBinding) -> Finding:
@@ -178,8 +211,16 @@ class _Judge:
         rivals = self._rivals(binding)
         if self._excludes_itself(binding):
             holder = _as_holder(binding)
-            return Finding(binding, Verdict.CONFLICT, conflict=Conflict(binding, binding.endpoints(binding.first), Reason.SAME_STACK, (holder,)))
-        own = [other for other in rivals if not other.is_range and self._same_container(binding, other)]
+            return Finding(
+                binding,
+                Verdict.CONFLICT,
+                conflict=Conflict(
+                    binding, binding.endpoints(binding.first), Reason.SAME_STACK, (holder,)
+                ),
+            )
+        own = [
+            other for other in rivals if not other.is_range and self._same_container(binding, other)
+        ]
         own_fixed = {port for other in own for port in other.numbers}
         numbers = [port for port in binding.numbers if port not in own_fixed]
         known = self._obstacles(binding)
@@ -187,19 +228,32 @@ class _Judge:
         usable = [port for port in numbers if not obstacles[port]]
         if self._is_exhausted(binding):
             blocked = [pair for port in numbers for pair in obstacles[port]]
-            return self._conflict(binding, blocked, Reason.RANGE_EXHAUSTED, tuple(_as_holder(other) for other in rivals))
+            return self._conflict(
+                binding,
+                blocked,
+                Reason.RANGE_EXHAUSTED,
+                tuple(_as_holder(other) for other in rivals),
+            )
         if doubt := self._doubt_by_rivals(binding, usable, rivals):
             return Finding(binding, Verdict.UNCERTAIN, doubt)
         if doubt := self._doubt_by_attempts(binding, obstacles, usable):
             return Finding(binding, Verdict.UNCERTAIN, doubt, pinnable=True)
         busy = sum(1 for found in obstacles.values() if found)
-        return Finding(binding, Verdict.FREE, f"partly busy: {busy} of {len(binding.numbers)} numbers" if busy else "")
+        return Finding(
+            binding,
+            Verdict.FREE,
+            f"partly busy: {busy} of {len(binding.numbers)} numbers" if busy else "",
+        )
 
     def _is_exhausted(self, binding: PortBinding) -> bool:
         """Whether `binding` can get no number at all, or not everybody in the crowd that wants the same ones."""
         crowd = [binding]
         for other in self._rivals(binding):
-            if other.is_range and other.numbers == binding.numbers and all(other.may_exclude(one) for one in crowd):
+            if (
+                other.is_range
+                and other.numbers == binding.numbers
+                and all(other.may_exclude(one) for one in crowd)
+            ):
                 crowd.append(other)
         attainable = self._attainable(binding)
         if not attainable:
@@ -213,13 +267,25 @@ class _Judge:
         rivals = [other for other in self._rivals(binding) if not other.is_range]
         fixed = {port for other in rivals for port in other.numbers}
         known = self._obstacles(binding)
-        return {port for port in binding.numbers if port not in fixed and not any(one.certain for _, one in known[port])}
+        return {
+            port
+            for port in binding.numbers
+            if port not in fixed and not any(one.certain for _, one in known[port])
+        }
 
-    def _doubt_by_rivals(self, binding: PortBinding, usable: list[int], rivals: list[PortBinding]) -> str:
+    def _doubt_by_rivals(
+        self, binding: PortBinding, usable: list[int], rivals: list[PortBinding]
+    ) -> str:
         """Why the rest of the stack may take the numbers that this range needs."""
-        strangers = [other for other in rivals if not other.is_range and not self._same_container(binding, other)]
+        strangers = [
+            other
+            for other in rivals
+            if not other.is_range and not self._same_container(binding, other)
+        ]
         if strangers:
-            return f"a race: {strangers[0].service} wants {strangers[0].published} out of this range"
+            return (
+                f"a race: {strangers[0].service} wants {strangers[0].published} out of this range"
+            )
         if not usable:
             return UNSEEN
         crowd = [other for other in rivals if other.is_range]
@@ -227,9 +293,18 @@ class _Judge:
         elsewhere = [other for other in crowd if other.addresses != binding.addresses]
         if elsewhere and not self._engine.walks_ranges:
             return f"this engine may pick the same number for {elsewhere[0].service}, which asks for it on another address"
-        return f"{len(usable)} free numbers for {1 + len(crowd)} bindings whose ranges meet" if len(usable) < 1 + len(crowd) else ""
+        return (
+            f"{len(usable)} free numbers for {1 + len(crowd)} bindings whose ranges meet"
+            if len(usable) < 1 + len(crowd)
+            else ""
+        )
 
-    def _doubt_by_attempts(self, binding: PortBinding, obstacles: dict[int, list[tuple[Endpoint, Obstacle]]], usable: list[int]) -> str:
+    def _doubt_by_attempts(
+        self,
+        binding: PortBinding,
+        obstacles: dict[int, list[tuple[Endpoint, Obstacle]]],
+        usable: list[int],
+    ) -> str:
         """Why the engine may give up before it comes to a free number."""
         busy = sum(1 for found in obstacles.values() if found)
         if self._engine.walks_ranges:
@@ -237,7 +312,11 @@ class _Judge:
                 return ""
             return f"{busy} numbers are busy and the engine gives up after {BIND_ATTEMPTS}; pin a free one, e.g. {usable[0]}"
         busy += len(binding.numbers) - len(obstacles)  # fixed ports of the same container
-        return f"{busy} of {len(binding.numbers)} numbers are busy, and this engine tries only one; pin a free one, e.g. {usable[0]}" if busy else ""
+        return (
+            f"{busy} of {len(binding.numbers)} numbers are busy, and this engine tries only one; pin a free one, e.g. {usable[0]}"
+            if busy
+            else ""
+        )
 
     def _obstacles(self, binding: PortBinding) -> dict[int, list[tuple[Endpoint, Obstacle]]]:
         """What is in the way of each number of a range. Asked once for all replicas, and once for all numbers that have no mark."""
@@ -255,11 +334,17 @@ class _Judge:
             if port in marks:
                 found[port] = self._obstacles_at(binding, port)
             else:
-                found[port] = [(replace(endpoint, port=port), obstacle) for endpoint, obstacle in usual]
+                found[port] = [
+                    (replace(endpoint, port=port), obstacle) for endpoint, obstacle in usual
+                ]
         return found
 
     def _obstacles_at(self, binding: PortBinding, port: int) -> list[tuple[Endpoint, Obstacle]]:
-        return [(endpoint, obstacle) for endpoint in binding.endpoints(port) if (obstacle := self._available.obstacle(endpoint))]
+        return [
+            (endpoint, obstacle)
+            for endpoint in binding.endpoints(port)
+            if (obstacle := self._available.obstacle(endpoint))
+        ]
 
     def _rivals(self, binding: PortBinding) -> list[PortBinding]:
         return self._rivalry.of(binding)
@@ -269,11 +354,15 @@ class _Judge:
         return (one.service, one.replica) == (other.service, other.replica)
 
     def _excludes_itself(self, binding: PortBinding) -> bool:
-        """Two addresses of one service that meet: `listen` fails; udp on 28 has no listen and shares the address (ENGINES.md section 2)."""
+        """Two addresses of one service that meet: `listen` fails; udp on 28 has no listen and shares the address (engine-rules.md#versions)."""
         if binding.protocol == "udp" and self._engine.reuses_udp_addresses:
             return False
         wanted = binding.endpoints(binding.first)
-        return any(one.excludes(other) for position, one in enumerate(wanted) for other in wanted[position + 1 :])
+        return any(
+            one.excludes(other)
+            for position, one in enumerate(wanted)
+            for other in wanted[position + 1 :]
+        )
 
     def _conflict(
         self,
@@ -282,10 +371,21 @@ class _Judge:
         reason: Reason | None = None,
         rivals: tuple[Holder, ...] = (),
     ) -> Finding:
-        holders = dict.fromkeys(holder for endpoint, obstacle in blocked for holder in self._attribute(endpoint, obstacle))
+        holders = dict.fromkeys(
+            holder
+            for endpoint, obstacle in blocked
+            for holder in self._attribute(endpoint, obstacle)
+        )
         holders |= dict.fromkeys(rivals)
-        endpoints = tuple(dict.fromkeys(endpoint for endpoint, _ in blocked)) or binding.endpoints(binding.first)
-        conflict = Conflict(binding, _on_every_number(binding, endpoints), reason or blocked[0][1].reason, tuple(holders))
+        endpoints = tuple(dict.fromkeys(endpoint for endpoint, _ in blocked)) or binding.endpoints(
+            binding.first
+        )
+        conflict = Conflict(
+            binding,
+            _on_every_number(binding, endpoints),
+            reason or blocked[0][1].reason,
+            tuple(holders),
+        )
         return Finding(binding, Verdict.CONFLICT, conflict=conflict)
 
 
@@ -299,13 +399,19 @@ class _Rivalry:
             if binding.is_range:
                 self._ranges.setdefault(binding.protocol, []).append((position, binding))
             else:
-                self._fixed.setdefault(binding.protocol, {}).setdefault(binding.first, []).append((position, binding))
+                self._fixed.setdefault(binding.protocol, {}).setdefault(binding.first, []).append(
+                    (position, binding)
+                )
         self._firsts = {protocol: sorted(fixed) for protocol, fixed in self._fixed.items()}
 
     def of(self, binding: PortBinding) -> list[PortBinding]:
         """Every other binding that may exclude `binding`, in the order of the files."""
         met = [*self._fixed_within(binding), *self._ranges.get(binding.protocol, ())]
-        return [other for _, other in sorted(met, key=lambda item: item[0]) if other is not binding and other.may_exclude(binding)]
+        return [
+            other
+            for _, other in sorted(met, key=lambda item: item[0])
+            if other is not binding and other.may_exclude(binding)
+        ]
 
     def _fixed_within(self, binding: PortBinding) -> list[tuple[int, PortBinding]]:
         fixed = self._fixed.get(binding.protocol, {})
@@ -334,7 +440,11 @@ def wish(binding: PortBinding) -> str:
 
 def _longest_run(obstacles: dict[int, list[tuple[Endpoint, Obstacle]]]) -> int:
     """The longest cyclic run of numbers that only the kernel refuses: the engine skips those of its own book without an attempt."""
-    tried = [bool(found) for found in obstacles.values() if not any(obstacle.containers for _, obstacle in found)]
+    tried = [
+        bool(found)
+        for found in obstacles.values()
+        if not any(obstacle.containers for _, obstacle in found)
+    ]
     longest = run = 0
     for busy in (*tried, *tried):
         run = run + 1 if busy else 0

@@ -1,6 +1,6 @@
 """Who keeps a binding from being made: a closed union, each kind with its evidence.
 
-Evidence does not count when two are compared: who is met on 0.0.0.0 and on [::] is one holder (EDGE 1).
+Evidence does not count when two are compared: who is met on 0.0.0.0 and on [::] is one holder (edge-cases.md#1).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class OwnContainer:
 
 @dataclass(frozen=True, slots=True)
 class SameStack:
-    """Another binding of the stack itself: both can never be made, and which one fails is chance (PORTS.md, gotcha 7)."""
+    """Another binding of the stack itself: both can never be made, and which one fails is chance (engine-rules.md#gotchas)."""
 
     service: str
     published: str

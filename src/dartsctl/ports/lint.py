@@ -36,40 +36,92 @@ def notices(
     found: list[Notice] = []
     for finding in findings:
         if finding.verdict is Verdict.UNCERTAIN:
-            found.append(Notice("uncertain", finding.binding.service, f"port {finding.binding.published}: {finding.note}"))
+            found.append(
+                Notice(
+                    "uncertain",
+                    finding.binding.service,
+                    f"port {finding.binding.published}: {finding.note}",
+                )
+            )
         elif finding.verdict is Verdict.FREE and finding.note:
-            found.append(Notice("partly-busy", finding.binding.service, f"port {finding.binding.published}: {finding.note}"))
+            found.append(
+                Notice(
+                    "partly-busy",
+                    finding.binding.service,
+                    f"port {finding.binding.published}: {finding.note}",
+                )
+            )
     for service in stack.services.values():
         found += _about_service(service, stack, ephemeral_range)
     found += _flicker(stack, containers, restarting_wants or {})
     return tuple(dict.fromkeys(found))
 
 
-def _about_service(service: Service, stack: Stack, ephemeral_range: tuple[int, int] | None) -> list[Notice]:
+def _about_service(
+    service: Service, stack: Stack, ephemeral_range: tuple[int, int] | None
+) -> list[Notice]:
     found = []
     fixed = [entry for entry in service.ports if not entry.is_ephemeral]
     if service.network_mode.startswith(("service:", "container:")) and service.ports:
-        found.append(Notice("shared-network", service.name, f"`ports` and network_mode {service.network_mode} exclude each other: `up` will fail"))
+        found.append(
+            Notice(
+                "shared-network",
+                service.name,
+                f"`ports` and network_mode {service.network_mode} exclude each other: `up` will fail",
+            )
+        )
     if service.network_mode == "host":
-        found.append(Notice("host-network", service.name, "network_mode host: its ports are the host's own and are not checked"))
+        found.append(
+            Notice(
+                "host-network",
+                service.name,
+                "network_mode host: its ports are the host's own and are not checked",
+            )
+        )
     if service.replicas > 1 and any(entry.span[0] == entry.span[1] for entry in fixed):
-        found.append(Notice("replicas-fixed-port", service.name, f"{service.replicas} replicas cannot share a fixed port"))
+        found.append(
+            Notice(
+                "replicas-fixed-port",
+                service.name,
+                f"{service.replicas} replicas cannot share a fixed port",
+            )
+        )
     if ephemeral_range:
         found += _in_ephemeral_range(service.name, fixed, ephemeral_range)
-    if stack.unset_variables and any(entry.is_ephemeral and not entry.published for entry in service.ports):
+    if stack.unset_variables and any(
+        entry.is_ephemeral and not entry.published for entry in service.ports
+    ):
         names = ", ".join(stack.unset_variables)
-        found.append(Notice("became-ephemeral", service.name, f"a port without a number, and unset variables ({names}): was a number meant?"))
+        found.append(
+            Notice(
+                "became-ephemeral",
+                service.name,
+                f"a port without a number, and unset variables ({names}): was a number meant?",
+            )
+        )
     if fixed and not service.has_health_check:
-        found.append(Notice("no-health-check", service.name, "no health check: it counts as ready as soon as it runs"))
+        found.append(
+            Notice(
+                "no-health-check",
+                service.name,
+                "no health check: it counts as ready as soon as it runs",
+            )
+        )
     return found
 
 
-def _in_ephemeral_range(service: str, fixed: Sequence[PortEntry], ephemeral_range: tuple[int, int]) -> list[Notice]:
+def _in_ephemeral_range(
+    service: str, fixed: Sequence[PortEntry], ephemeral_range: tuple[int, int]
+) -> list[Notice]:
     """One warning for each run of numbers, however many entries Compose has made of it."""
     numbers = {port for entry in fixed for port in range(entry.span[0], entry.span[1] + 1)}
     span = f"{ephemeral_range[0]}-{ephemeral_range[1]}"
     return [
-        Notice("ephemeral-range", service, f"{_ports(first, last, 'lies', 'lie')} in {span}, where any outgoing connection may take it")
+        Notice(
+            "ephemeral-range",
+            service,
+            f"{_ports(first, last, 'lies', 'lie')} in {span}, where any outgoing connection may take it",
+        )
         for first, last in ranges(numbers)
         if first <= ephemeral_range[1] and last >= ephemeral_range[0]
     ]
@@ -85,18 +137,26 @@ def _runs(owners: Mapping[int, K]) -> list[tuple[int, int, K]]:
     by_owner: dict[K, list[int]] = {}
     for port, owner in owners.items():
         by_owner.setdefault(owner, []).append(port)
-    return sorted((first, last, owner) for owner, ports in by_owner.items() for first, last in ranges(ports))
+    return sorted(
+        (first, last, owner) for owner, ports in by_owner.items() for first, last in ranges(ports)
+    )
 
 
-def _flicker(stack: Stack, containers: Sequence[Container], wants: Mapping[str, Sequence[int]]) -> list[Notice]:
-    """A foreign crash loop holds its port only now and then, so that any preflight flickers (PORTS.md 1.3)."""
+def _flicker(
+    stack: Stack, containers: Sequence[Container], wants: Mapping[str, Sequence[int]]
+) -> list[Notice]:
+    """A foreign crash loop holds its port only now and then, so that any preflight flickers (engine-rules.md#other-containers)."""
     ours = stack.published_ports
     found: list[Notice] = []
     for container in containers:
         wanted = {port: ours[port] for port in wants.get(container.id, ()) if port in ours}
         if container.project != stack.project:
             found += [
-                Notice("crash-loop", service, f"{_ports(first, last)} wanted by {container.name} too, which restarts again and again")
+                Notice(
+                    "crash-loop",
+                    service,
+                    f"{_ports(first, last)} wanted by {container.name} too, which restarts again and again",
+                )
                 for first, last, service in _runs(wanted)
             ]
     return found
@@ -107,12 +167,30 @@ def drift(stack: Stack, allocation: Allocation) -> tuple[Notice, ...]:
     published, owners = stack.published_ports, allocation.owners
     undocumented = {port: service for port, service in published.items() if port not in owners}
     unpublished = {port: service for port, service in owners.items() if port not in published}
-    disputed = {port: (service, owners[port]) for port, service in published.items() if owners.get(port, service) != service}
+    disputed = {
+        port: (service, owners[port])
+        for port, service in published.items()
+        if owners.get(port, service) != service
+    }
     return (
-        *(Notice("drift", service, f"{_ports(first, last)} published and not in [ports.production]") for first, last, service in _runs(undocumented)),
-        *(Notice("drift", service, f"{_ports(first, last)} in [ports.production] and not published") for first, last, service in _runs(unpublished)),
         *(
-            Notice("drift", service, f"{_ports(first, last)} published by {service}, and {owner}'s in [ports.production]")
+            Notice(
+                "drift", service, f"{_ports(first, last)} published and not in [ports.production]"
+            )
+            for first, last, service in _runs(undocumented)
+        ),
+        *(
+            Notice(
+                "drift", service, f"{_ports(first, last)} in [ports.production] and not published"
+            )
+            for first, last, service in _runs(unpublished)
+        ),
+        *(
+            Notice(
+                "drift",
+                service,
+                f"{_ports(first, last)} published by {service}, and {owner}'s in [ports.production]",
+            )
             for first, last, (service, owner) in _runs(disputed)
         ),
     )
@@ -120,8 +198,16 @@ def drift(stack: Stack, allocation: Allocation) -> tuple[Notice, ...]:
 
 def dev_on_production_ports(stack: Stack, allocation: Allocation) -> tuple[Notice, ...]:
     """A dev stack that publishes a production port cannot run beside production (`[dev] production_ports`)."""
-    shared = {port: (service, allocation.owners[port]) for port, service in stack.published_ports.items() if port in allocation.owners}
+    shared = {
+        port: (service, allocation.owners[port])
+        for port, service in stack.published_ports.items()
+        if port in allocation.owners
+    }
     return tuple(
-        Notice("production-port", service, f"{_ports(first, last, 'belongs', 'belong')} to production's {owner}")
+        Notice(
+            "production-port",
+            service,
+            f"{_ports(first, last, 'belongs', 'belong')} to production's {owner}",
+        )
         for first, last, (service, owner) in _runs(shared)
     )

@@ -49,14 +49,19 @@ class Listener:
         return Endpoint(self.port, self.address, self.protocol)
 
     def overlaps(self, wanted: Endpoint) -> bool:
-        """Whether this socket's address meets the wanted one (PORTS.md 1.2, "overlap"): whether it also blocks is another question."""
+        """Whether this socket's address meets the wanted one (engine-rules.md#host-sockets, "overlap"): whether it also blocks is another question."""
         if self.protocol != wanted.protocol or self.port != wanted.port:
             return False
         if self.address == ANY_IPV6:
             return wanted.is_ipv6 or not self.v6only
         if (":" in self.address) != wanted.is_ipv6:
             # a connection that a dual-stack listener accepted on an IPv6 address still stands in the way of every IPv4 address
-            return self.state in ("connected", "closing") and self.v6only is False and ":" in self.address and wanted.is_wildcard
+            return (
+                self.state in ("connected", "closing")
+                and self.v6only is False
+                and ":" in self.address
+                and wanted.is_wildcard
+            )
         return self.address in (wanted.address, ANY_IPV4) or wanted.is_wildcard
 
     @property
@@ -66,5 +71,5 @@ class Listener:
 
     @property
     def surely_blocks(self) -> bool:
-        """LISTEN and every udp socket block; for the other tcp states the table does not show SO_REUSEADDR, which decides (PORTS.md 1.2)."""
+        """LISTEN and every udp socket block; for the other tcp states the table does not show SO_REUSEADDR, which decides (engine-rules.md#host-sockets)."""
         return self.state == "listen" or self.protocol == "udp"

@@ -1,7 +1,7 @@
 """What a running container lacks of what was asked for: published ports, in the engine's list and in the kernel's table, and its networks.
 
-An engine may report Running and have bound nothing, or have no network at all (EDGE 33; engines 29.1 and 29.2, moby#51758); a docker-proxy that was
-killed leaves a port in the engine's list on which nobody, or somebody else, listens (EDGE 31).
+An engine may report Running and have bound nothing, or have no network at all (edge-cases.md#33; engines 29.1 and 29.2, moby#51758); a docker-proxy that was
+killed leaves a port in the engine's list on which nobody, or somebody else, listens (edge-cases.md#31).
 """
 
 from __future__ import annotations
@@ -47,18 +47,28 @@ class Loss:
         return _SENTENCES[self.lack].format(self.endpoint, ", ".join(map(str, self.pids)))
 
 
-def unlisted(wanted: Mapping[str, Sequence[Endpoint]], running: Sequence[Container]) -> tuple[Loss, ...]:
+def unlisted(
+    wanted: Mapping[str, Sequence[Endpoint]], running: Sequence[Container]
+) -> tuple[Loss, ...]:
     """The endpoints (by service) that the engine lists for no running container of the service."""
     found: list[Loss] = []
     for service, endpoints in wanted.items():
         own = [one for one in running if one.service == service]
         listed = {endpoint for one in own for endpoint in one.published}
-        found += [Loss(service, own[0].name, Lack.NOT_LISTED, endpoint) for endpoint in endpoints if own and endpoint not in listed]
+        found += [
+            Loss(service, own[0].name, Lack.NOT_LISTED, endpoint)
+            for endpoint in endpoints
+            if own and endpoint not in listed
+        ]
     return tuple(found)
 
 
 def unheard(
-    wanted: Mapping[str, Sequence[Endpoint]], running: Sequence[Container], rows: Sequence[Listener], *, is_engines: Callable[[int], bool]
+    wanted: Mapping[str, Sequence[Endpoint]],
+    running: Sequence[Container],
+    rows: Sequence[Listener],
+    *,
+    is_engines: Callable[[int], bool],
 ) -> tuple[Loss, ...]:
     """The endpoints that the engine lists and on which the kernel's table has nobody, or only somebody who is not the engine's.
 

@@ -11,7 +11,7 @@ from dartsctl.text import masking
 class Process:
     """Fields are None (or empty) where the kernel does not show them to this user.
 
-    `birth` is an opaque mark of the process' start: the same pid with another birth is another process (EDGE 24). It is no wall-clock
+    `birth` is an opaque mark of the process' start: the same pid with another birth is another process (edge-cases.md#24). It is no wall-clock
     time, because a clock that is set would change that; `started` (Unix time, seconds) is for people. What changes by itself (status, children) does
     not count for equality.
     """

@@ -1,7 +1,7 @@
 """Moving a dev service to another host port or container name, and the override file that tells Compose (DESIGN 4).
 
 The override replaces the service's whole `ports:` (`!override`, Compose 2.24 and newer), because lists of several files are otherwise
-appended, and the old port would be wanted as well (PORTS.md 5).
+appended, and the old port would be wanted as well (engine-rules.md#compose-config).
 """
 
 from __future__ import annotations
@@ -64,7 +64,10 @@ def override(stack: Stack, moves: Sequence[AnyMove]) -> str:
             lines.append("    container_name: !reset null")
         if ports := [move for move in moved if isinstance(move, Move)]:
             lines.append("    ports: !override")
-            lines += [f"      - {json.dumps(_entry(_moved(entry, ports)))}" for entry in stack.services[name].ports]
+            lines += [
+                f"      - {json.dumps(_entry(_moved(entry, ports)))}"
+                for entry in stack.services[name].ports
+            ]
     return "\n".join(lines) + "\n"
 
 
@@ -75,24 +78,39 @@ def leased_override(service: str, target: int, host: str, environment: Mapping[s
     """
     port = {"target": target, "protocol": "tcp", "mode": "ingress", "host_ip": host}
     published = json.dumps(port)[:-1] + ', "published": "${DARTSCTL_PORT}"}'
-    lines = ["# Written by dartsctl: the app on its leased port (dartsctl dev --in-docker).", "services:", f"  {json.dumps(service)}:"]
+    lines = [
+        "# Written by dartsctl: the app on its leased port (dartsctl dev --in-docker).",
+        "services:",
+        f"  {json.dumps(service)}:",
+    ]
     lines += ["    ports: !override", f"      - {published}"]
     if environment:
         lines.append("    environment:")
-        lines += [f"      {json.dumps(name)}: {json.dumps(text)}" for name, text in sorted(environment.items())]
+        lines += [
+            f"      {json.dumps(name)}: {json.dumps(text)}"
+            for name, text in sorted(environment.items())
+        ]
     return "\n".join(lines) + "\n"
 
 
 def _moved(entry: PortEntry, moves: Sequence[Move]) -> PortEntry:
     for move in moves:
-        if (move.target, move.protocol, move.old) == (entry.target, entry.protocol, entry.published):
+        if (move.target, move.protocol, move.old) == (
+            entry.target,
+            entry.protocol,
+            entry.published,
+        ):
             return replace(entry, published=str(move.new))
     return entry
 
 
 def _entry(entry: PortEntry) -> dict[str, object]:
     """Compose's long form; JSON is YAML."""
-    shown: dict[str, object] = {"target": entry.target, "protocol": entry.protocol, "mode": "ingress"}
+    shown: dict[str, object] = {
+        "target": entry.target,
+        "protocol": entry.protocol,
+        "mode": "ingress",
+    }
     if entry.published:
         shown["published"] = entry.published
     if entry.host_ip:
@@ -102,10 +120,15 @@ def _entry(entry: PortEntry) -> dict[str, object]:
 
 def still_fit(moves: Iterable[AnyMove], services: Mapping[str, Service]) -> tuple[AnyMove, ...]:
     """Those of an earlier time whose entry still stands in the files as it was; the others have been overtaken by an edit."""
-    return tuple(move for move in moves if move.service in services and _fits(move, services[move.service]))
+    return tuple(
+        move for move in moves if move.service in services and _fits(move, services[move.service])
+    )
 
 
 def _fits(move: AnyMove, service: Service) -> bool:
     if isinstance(move, NameMove):
         return service.container_name == move.old
-    return any((entry.target, entry.protocol, entry.published) == (move.target, move.protocol, move.old) for entry in service.ports)
+    return any(
+        (entry.target, entry.protocol, entry.published) == (move.target, move.protocol, move.old)
+        for entry in service.ports
+    )

@@ -10,7 +10,15 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Literal
 
-from dartsctl.ports.cases import Case, Kind, container_in, container_of, keeper_of, process_of, project_of
+from dartsctl.ports.cases import (
+    Case,
+    Kind,
+    container_in,
+    container_of,
+    keeper_of,
+    process_of,
+    project_of,
+)
 from dartsctl.ports.collisions import NameTaken
 from dartsctl.ports.conflicts import Conflict, wish
 from dartsctl.ports.holders import DevLease, HostProcess, SameStack, Unknown
@@ -98,7 +106,10 @@ Choose = Callable[[Case, Sequence[Choice]], Action]
 def choices(case: Case, request: Request) -> tuple[Choice, ...]:
     """What can be done about one case, safest first."""
     actions = [action for action in CHOICES[case.kind] if _is_offered(action, case, request)]
-    return tuple(Choice(action, _line(action, case, request), _typed(action, case, request)) for action in actions)
+    return tuple(
+        Choice(action, _line(action, case, request), _typed(action, case, request))
+        for action in actions
+    )
 
 
 def _is_offered(action: Action, case: Case, request: Request) -> bool:
@@ -109,13 +120,21 @@ def _is_offered(action: Action, case: Case, request: Request) -> bool:
 
 def is_spared(case: Case, request: Request) -> bool:
     """Whether the container in the way is production's, and the wish is another stack's: then only production's own commands stop it."""
-    return not request.is_for_production and bool(request.production_project) and project_of(case) == request.production_project
+    return (
+        not request.is_for_production
+        and bool(request.production_project)
+        and project_of(case) == request.production_project
+    )
 
 
 def _may_move(case: Case, request: Request) -> bool:
     """Production's ports never move; replicas of one service that share a fixed port gain nothing by it."""
     is_movable = bool(case.conflicts) or case.kind is Kind.NAME
-    if not request.remappable or not is_movable or any(_is_own_rival(conflict) for conflict in case.conflicts):
+    if (
+        not request.remappable
+        or not is_movable
+        or any(_is_own_rival(conflict) for conflict in case.conflicts)
+    ):
         return False
     return request.remap_only is None or set(case.services) <= request.remap_only
 
@@ -123,7 +142,10 @@ def _may_move(case: Case, request: Request) -> bool:
 def _is_own_rival(conflict: Conflict) -> bool:
     """Whether the binding stands in its own way (replicas, addresses that meet): on another number it still would."""
     own = conflict.binding.service, wish(conflict.binding)
-    return any(isinstance(holder, SameStack) and (holder.service, holder.published) == own for holder in conflict.holders)
+    return any(
+        isinstance(holder, SameStack) and (holder.service, holder.published) == own
+        for holder in conflict.holders
+    )
 
 
 def decide(found: Sequence[Case], request: Request, choose: Choose) -> tuple[Step, ...]:
@@ -139,18 +161,30 @@ def decide(found: Sequence[Case], request: Request, choose: Choose) -> tuple[Ste
             return ()
         plan.append(step)
     moved = _moved(plan)
-    return tuple(step for step in plan if step.action is Action.REMAP or not step.case.conflicts or not set(step.case.conflicts) <= moved)
+    return tuple(
+        step
+        for step in plan
+        if step.action is Action.REMAP
+        or not step.case.conflicts
+        or not set(step.case.conflicts) <= moved
+    )
 
 
 def unanswered(found: Sequence[Case], request: Request) -> tuple[Case, ...]:
     """The cases that the policy has no answer for. One of them is enough, and nothing of the plan is done."""
-    return tuple(step.case for step in _walk(found, request, lambda _case, _offered: Action.ABORT) if step.action is Action.ABORT)
+    return tuple(
+        step.case
+        for step in _walk(found, request, lambda _case, _offered: Action.ABORT)
+        if step.action is Action.ABORT
+    )
 
 
 def _walk(found: Sequence[Case], request: Request, choose: Choose) -> Iterator[Step]:
     """The answer to each case that no earlier step settles."""
     plan: list[Step] = []
-    for case in sorted(found, key=lambda case: _has_no_way_out(case, request)):  # these may be settled by the others' steps
+    for case in sorted(
+        found, key=lambda case: _has_no_way_out(case, request)
+    ):  # these may be settled by the others' steps
         if _settled(case, plan):
             continue
         step = Step(_answer(case, choices(case, request), request, choose), case)
@@ -160,7 +194,9 @@ def _walk(found: Sequence[Case], request: Request, choose: Choose) -> Iterator[S
 
 
 def _answer(case: Case, offered: Sequence[Choice], request: Request, choose: Choose) -> Action:
-    if is_removal_named(case, request) and any(choice.action is Action.REMOVE_CONTAINER for choice in offered):
+    if is_removal_named(case, request) and any(
+        choice.action is Action.REMOVE_CONTAINER for choice in offered
+    ):
         return Action.REMOVE_CONTAINER
     if request.policy == "ask" and len(offered) > 1:
         return choose(case, offered)
@@ -176,7 +212,12 @@ def dead_ends(found: Sequence[Case], request: Request) -> tuple[Case, ...]:
     """The cases that nothing can be done about: no choice of their own, and no other case whose move might settle them."""
     stuck = [case for case in found if _has_no_way_out(case, request)]
     if any(_may_move(case, request) for case in found):
-        stuck = [case for case in stuck if case.kind is not Kind.SAME_STACK or any(_is_own_rival(conflict) for conflict in case.conflicts)]
+        stuck = [
+            case
+            for case in stuck
+            if case.kind is not Kind.SAME_STACK
+            or any(_is_own_rival(conflict) for conflict in case.conflicts)
+        ]
     return tuple(stuck)
 
 
@@ -197,7 +238,10 @@ def by_policy(policy: str, offered: Sequence[Choice]) -> Action:
     "stop" stops one container, never its whole project, and none of production's: its name must be typed, by a person. It removes nothing.
     """
     wanted = _BY_POLICY.get(policy, ())
-    return next((choice.action for choice in offered if choice.action in wanted and not choice.type_first), Action.ABORT)
+    return next(
+        (choice.action for choice in offered if choice.action in wanted and not choice.type_first),
+        Action.ABORT,
+    )
 
 
 def _settled(case: Case, plan: Sequence[Step]) -> bool:
@@ -206,19 +250,27 @@ def _settled(case: Case, plan: Sequence[Step]) -> bool:
     if case.conflicts and set(case.conflicts) <= moved:
         return True
     if isinstance(case.holder, SameStack):
-        return (case.holder.service, case.holder.published) in {(conflict.binding.service, wish(conflict.binding)) for conflict in moved}
+        return (case.holder.service, case.holder.published) in {
+            (conflict.binding.service, wish(conflict.binding)) for conflict in moved
+        }
     return any(_ends_with(case, step) for step in plan)
 
 
 def _moved(plan: Sequence[Step]) -> set[Conflict]:
-    return {conflict for step in plan if step.action is Action.REMAP for conflict in step.case.conflicts}
+    return {
+        conflict for step in plan if step.action is Action.REMAP for conflict in step.case.conflicts
+    }
 
 
 def _ends_with(case: Case, step: Step) -> bool:
     """Whether the holder of `case` goes with what `step` stops: a container of the same project, the same container, the same unit."""
     match step.action:
         case Action.STOP_PROJECT:
-            return case.kind is not Kind.NAME and bool(project_of(case)) and project_of(case) == project_of(step.case)  # a name stays taken
+            return (
+                case.kind is not Kind.NAME
+                and bool(project_of(case))
+                and project_of(case) == project_of(step.case)
+            )  # a name stays taken
         case Action.REMOVE_CONTAINER:
             return container_in(case) is not None and container_in(case) == container_in(step.case)
         case Action.STOP_UNIT:
@@ -230,7 +282,11 @@ def _typed(action: Action, case: Case, request: Request) -> str:
     """A production container is stopped, and any container removed, only by somebody who has typed its name."""
     if action is Action.REMOVE_CONTAINER:
         return container_of(case).name
-    if action not in CONFIRMED_BY_NAME or not request.production_project or project_of(case) != request.production_project:
+    if (
+        action not in CONFIRMED_BY_NAME
+        or not request.production_project
+        or project_of(case) != request.production_project
+    ):
         return ""
     return request.production_project if action is Action.STOP_PROJECT else container_of(case).name
 
@@ -269,7 +325,11 @@ def _pids(case: Case) -> list[int]:
     """The pids of the processes in the way, a reloader first: it would start the others again."""
     if isinstance(case.holder, DevLease):
         return [case.holder.process.pid] if case.holder.process else []
-    own = [case.holder.process.pid, *case.holder.others] if isinstance(case.holder, HostProcess) else []
+    own = (
+        [case.holder.process.pid, *case.holder.others]
+        if isinstance(case.holder, HostProcess)
+        else []
+    )
     return list(dict.fromkeys([*([case.reloader] if case.reloader else []), *own]))
 
 
@@ -301,7 +361,10 @@ def _remap(case: Case) -> str:
         name = case.holder.container.name
         return f"start {case.holder.service} under another container name than {name}, on this machine only, until --reset-ports"
     ports = ", ".join(
-        dict.fromkeys(f"{conflict.binding.service} on another free port instead of {conflict.binding.published}" for conflict in case.conflicts)
+        dict.fromkeys(
+            f"{conflict.binding.service} on another free port instead of {conflict.binding.published}"
+            for conflict in case.conflicts
+        )
     )
     return f"publish {ports}, on this machine only, until --reset-ports"
 
@@ -309,11 +372,15 @@ def _remap(case: Case) -> str:
 def _described(case: Case) -> str:
     """`shop-db (running) of project shop`."""
     container = container_of(case)
-    return f"{container.name} ({container.state})" + (f" of project {container.project}" if container.project else "")
+    return f"{container.name} ({container.state})" + (
+        f" of project {container.project}" if container.project else ""
+    )
 
 
 def _abort(case: Case) -> str:
-    return "abort; nothing is changed" + (f" (to free it yourself: {remedy(case)})" if remedy(case) else "")
+    return "abort; nothing is changed" + (
+        f" (to free it yourself: {remedy(case)})" if remedy(case) else ""
+    )
 
 
 _SENTENCES: Mapping[Action, Callable[[Case], str]] = {
@@ -321,8 +388,12 @@ _SENTENCES: Mapping[Action, Callable[[Case], str]] = {
     _A.STOP_PROCESS: _stop_process,
     _A.STOP_UNIT: _stop_unit,
     _A.STOP_CONTAINER: lambda case: f"stop container {container_of(case).name}; its data stays",
-    _A.STOP_PROJECT: lambda case: f"stop all containers of project {project_of(case)}; their data stays",
-    _A.REMOVE_CONTAINER: lambda case: f"remove container {_described(case)}; its volumes stay, what it wrote beside them is lost",
+    _A.STOP_PROJECT: lambda case: (
+        f"stop all containers of project {project_of(case)}; their data stays"
+    ),
+    _A.REMOVE_CONTAINER: lambda case: (
+        f"remove container {_described(case)}; its volumes stay, what it wrote beside them is lost"
+    ),
     _A.REMAP: _remap,
     _A.WAIT: lambda _: "wait until it is free",
     _A.ABORT: _abort,

@@ -20,7 +20,9 @@ _BC_JMP, _BC_S_GE, _BC_S_LE = 1, 2, 3
 _SKV6ONLY = 11
 _HEADER = struct.Struct("=IHHII")
 _ATTRIBUTE = struct.Struct("=HH")
-_MESSAGE = struct.Struct("=BB2x2s2s16s16s12x12xII")  # inet_diag_msg: family, state, ports and addresses of both ends, uid, inode
+_MESSAGE = struct.Struct(
+    "=BB2x2s2s16s16s12x12xII"
+)  # inet_diag_msg: family, state, ports and addresses of both ends, uid, inode
 
 # A port comparison is one operation and a second one that carries the port; attributes have 16 bits for their length.
 _COMPARISON = struct.Struct("=BBHxxH")
@@ -60,7 +62,9 @@ def ranges(ports: Iterable[int]) -> tuple[tuple[int, int], ...]:
     return tuple(merged)
 
 
-def requests(protocol: Protocol, ports: Iterable[int], *, listening_only: bool = False) -> tuple[bytes, ...]:
+def requests(
+    protocol: Protocol, ports: Iterable[int], *, listening_only: bool = False
+) -> tuple[bytes, ...]:
     """The sock_diag dumps that together show every socket of `protocol` whose local port is among `ports`; send one after the other's end.
 
     At least one port, each within 1..65535. The answers may hold other ports too when `ports` has thousands of gaps.
@@ -75,7 +79,10 @@ def requests(protocol: Protocol, ports: Iterable[int], *, listening_only: bool =
         states = 1 << _LISTEN if listening_only else _EVERY_STATE
         return (_message(_TCPDIAG_GETSOCK, struct.pack("=52xII", states, 0) + attribute),)
     return tuple(
-        _message(_SOCK_DIAG_BY_FAMILY, struct.pack("=BBxxI48x", family, socket.IPPROTO_UDP, _EVERY_STATE) + attribute)
+        _message(
+            _SOCK_DIAG_BY_FAMILY,
+            struct.pack("=BBxxI48x", family, socket.IPPROTO_UDP, _EVERY_STATE) + attribute,
+        )
         for family in (socket.AF_INET, socket.AF_INET6)
     )
 
@@ -98,7 +105,9 @@ def answer(protocol: Protocol, datagram: bytes) -> tuple[list[Listener], bool]:
     return rows, False
 
 
-def proc_rows(protocol: Protocol, ports: Container[int], lines: Iterable[str]) -> Iterator[Listener]:
+def proc_rows(
+    protocol: Protocol, ports: Container[int], lines: Iterable[str]
+) -> Iterator[Listener]:
     """The rows of /proc/net/{tcp,tcp6,udp,udp6} whose local port is among `ports`; `lines` without the heading.
 
     This table shows neither V6ONLY nor sockets that are bound and do not listen.
@@ -107,7 +116,15 @@ def proc_rows(protocol: Protocol, ports: Container[int], lines: Iterable[str]) -
         fields = line.split(maxsplit=10)
         address, _, port = fields[1].partition(":")
         if int(port, 16) in ports:
-            row = _listener(protocol, _packed(address), int(port, 16), int(fields[3], 16), None, uid=int(fields[7]), inode=int(fields[9]))
+            row = _listener(
+                protocol,
+                _packed(address),
+                int(port, 16),
+                int(fields[3], 16),
+                None,
+                uid=int(fields[7]),
+                inode=int(fields[9]),
+            )
             yield _with_peer(row, _end(fields[2])) if row.is_connection else row
 
 
@@ -144,7 +161,9 @@ def _bytecode(chosen: tuple[tuple[int, int], ...]) -> bytes:
         if number == len(chosen):
             parts.append(_COMPARISON.pack(_BC_S_LE, _COMPARISON.size, left + 4, last))
             break
-        parts.append(_COMPARISON.pack(_BC_S_LE, _COMPARISON.size, _COMPARISON.size + _JUMP.size, last))
+        parts.append(
+            _COMPARISON.pack(_BC_S_LE, _COMPARISON.size, _COMPARISON.size + _JUMP.size, last)
+        )
         left -= _COMPARISON.size
         parts.append(_JUMP.pack(_BC_JMP, _JUMP.size, left))
         left -= _JUMP.size
@@ -161,8 +180,14 @@ def _row(protocol: Protocol, payload: bytes) -> Listener:
             v6only = payload[at + _ATTRIBUTE.size] != 0
         at += (length + 3) & ~3
     size = 16 if family == socket.AF_INET6 else 4
-    row = _listener(protocol, address[:size], int.from_bytes(port, "big"), state, v6only, uid=uid, inode=inode)
-    return _with_peer(row, Endpoint(int.from_bytes(peer_port, "big"), _address(peer[:size]))) if row.is_connection else row
+    row = _listener(
+        protocol, address[:size], int.from_bytes(port, "big"), state, v6only, uid=uid, inode=inode
+    )
+    return (
+        _with_peer(row, Endpoint(int.from_bytes(peer_port, "big"), _address(peer[:size])))
+        if row.is_connection
+        else row
+    )
 
 
 def _packed(text: str) -> bytes:
@@ -171,12 +196,35 @@ def _packed(text: str) -> bytes:
 
 
 def _address(packed: bytes) -> str:
-    return normal_address(socket.inet_ntop(socket.AF_INET if len(packed) == 4 else socket.AF_INET6, packed))
+    return normal_address(
+        socket.inet_ntop(socket.AF_INET if len(packed) == 4 else socket.AF_INET6, packed)
+    )
 
 
-def _listener(protocol: Protocol, packed: bytes, port: int, number: int, v6only: bool | None, *, uid: int, inode: int) -> Listener:
+def _listener(
+    protocol: Protocol,
+    packed: bytes,
+    port: int,
+    number: int,
+    v6only: bool | None,
+    *,
+    uid: int,
+    inode: int,
+) -> Listener:
     """`number` is the kernel's TCP state, which udp sockets borrow: ESTABLISHED is a connected one."""
     address = _address(packed)
-    state: State = ("connected" if number == 1 else "bound") if protocol == "udp" else _TCP_STATES.get(number, "connected")
+    state: State = (
+        ("connected" if number == 1 else "bound")
+        if protocol == "udp"
+        else _TCP_STATES.get(number, "connected")
+    )
     # Without an inode no process has it open (TIME_WAIT, orphans), and the uid 0 printed then is not root's.
-    return Listener(protocol, address, port, state, v6only if ":" in address else None, inode, uid if inode else None)
+    return Listener(
+        protocol,
+        address,
+        port,
+        state,
+        v6only if ":" in address else None,
+        inode,
+        uid if inode else None,
+    )

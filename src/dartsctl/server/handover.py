@@ -48,10 +48,19 @@ class _Server:
 _WERKZEUG = {"WERKZEUG_SERVER_FD": "{fd}", "WERKZEUG_RUN_MAIN": "true"}
 _SERVERS: Mapping[str, _Server] = {
     "gunicorn": _Server(("--bind", "fd://{fd}"), binds=("-b", "--bind")),
-    "hypercorn": _Server(("--bind", "fd://{fd}"), binds=("-b", "--bind"), unless=("--insecure-bind", "--quic-bind")),
-    "uvicorn": _Server(("--fd", "{fd}"), hosts=("--host",), ports=("--port",), unless=("--fd", "--uds")),
+    "hypercorn": _Server(
+        ("--bind", "fd://{fd}"), binds=("-b", "--bind"), unless=("--insecure-bind", "--quic-bind")
+    ),
+    "uvicorn": _Server(
+        ("--fd", "{fd}"), hosts=("--host",), ports=("--port",), unless=("--fd", "--uds")
+    ),
     "flask": _Server(
-        variables=_WERKZEUG, hosts=("-h", "--host"), ports=("-p", "--port"), unless=("--cert", "--help"), verb="run", restart_on=_RELOAD
+        variables=_WERKZEUG,
+        hosts=("-h", "--host"),
+        ports=("-p", "--port"),
+        unless=("--cert", "--help"),
+        verb="run",
+        restart_on=_RELOAD,
     ),
 }
 _RUNNERS = ("uv", "poetry", "pipenv")
@@ -81,7 +90,11 @@ def plan(command: tuple[str, ...], *, how: How, host: str, port: int) -> Handove
 
 def takes_a_socket(command: tuple[str, ...], how: How) -> bool:
     """Whether a server started by `command` (its placeholders still in it) may be handed a socket: what `plan` then says in detail."""
-    return how == "werkzeug" or any("{fd}" in word for word in command) or (how == "auto" and _server(command) is not None)
+    return (
+        how == "werkzeug"
+        or any("{fd}" in word for word in command)
+        or (how == "auto" and _server(command) is not None)
+    )
 
 
 def _server(command: tuple[str, ...]) -> tuple[_Server, int] | None:
@@ -131,10 +144,16 @@ def _script(command: tuple[str, ...], place: int) -> int | None:
     return None
 
 
-def _without_address(server: _Server, words: Sequence[str], host: str, port: int) -> list[str] | None:
+def _without_address(
+    server: _Server, words: Sequence[str], host: str, port: int
+) -> list[str] | None:
     """`words` without the flags that name the very address of the socket; None when one names another."""
     hosts = {host, f"[{host}]"} | ({"localhost"} if host == "127.0.0.1" else set())
-    wanted = [(server.hosts, hosts), (server.ports, {str(port)}), (server.binds, {f"{name}:{port}" for name in hosts})]
+    wanted = [
+        (server.hosts, hosts),
+        (server.ports, {str(port)}),
+        (server.binds, {f"{name}:{port}" for name in hosts}),
+    ]
     known = {flag: values for flags, values in wanted for flag in flags}
     kept: list[str] = []
     rest = iter(words)

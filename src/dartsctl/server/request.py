@@ -22,7 +22,7 @@ Enforce = Literal["auto", "hook", "watch", "off"]
 PORT_VARIABLES = ("FLASK_RUN_PORT", "FLASK_PORT", "PORT")
 HOST_VARIABLES = ("FLASK_RUN_HOST", "FLASK_HOST")
 SCRUBBED = ("WERKZEUG_SERVER_FD", "WERKZEUG_RUN_MAIN", "LISTEN_FDS", "LISTEN_PID")
-"""What a parent server hands to its child alone; leaked from a parent it breaks the server (EDGE 66, werkzeug#2067)."""
+"""What a parent server hands to its child alone; leaked from a parent it breaks the server (edge-cases.md#66, werkzeug#2067)."""
 _SHELLS = frozenset({"ash", "bash", "csh", "dash", "fish", "ksh", "sh", "tcsh", "zsh"})
 
 
@@ -69,7 +69,9 @@ class ServerRequest:
     def is_shell(self) -> bool:
         """Whether a person works in it: it need not listen, and is not ended for what was refused to it."""
         name, *words = self.command
-        return PurePath(name).name in _SHELLS and all(word in ("-i", "-l", "--login", "--norc") for word in words)
+        return PurePath(name).name in _SHELLS and all(
+            word in ("-i", "-l", "--login", "--norc") for word in words
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,12 @@ class LeaseRecord:
     @property
     def holder(self) -> str:
         """Half a sentence for messages: `leased by /src/app (pid 4711, user ann)`."""
-        who = ", ".join([*([f"pid {self.pid}"] if self.pid else []), *([f"user {self.user}"] if self.user else [])])
+        who = ", ".join(
+            [
+                *([f"pid {self.pid}"] if self.pid else []),
+                *([f"user {self.user}"] if self.user else []),
+            ]
+        )
         return f"leased by {self.checkout or 'another dartsctl'}" + (f" ({who})" if who else "")
 
 
@@ -129,11 +136,14 @@ def as_document(record: LeaseRecord) -> dict[str, Any]:
 def bind_address(host: str) -> str:
     """`--host` as the address to bind: an IP address, or localhost. Raises UsageError for other names: what they resolve to may change."""
     if host == "localhost":
-        return "127.0.0.1"  # one family, always the same one (EDGE 4)
+        return "127.0.0.1"  # one family, always the same one (edge-cases.md#4)
     try:
         return normal_address(host)
     except ValueError as error:
-        raise UsageError(f"--host: {host!r} is not an IP address", hint="give an address such as 127.0.0.1 or 0.0.0.0, or leave it out") from error
+        raise UsageError(
+            f"--host: {host!r} is not an IP address",
+            hint="give an address such as 127.0.0.1 or 0.0.0.0, or leave it out",
+        ) from error
 
 
 def url_of(address: str, port: int, name: str = "") -> str:
@@ -148,7 +158,7 @@ def url_of(address: str, port: int, name: str = "") -> str:
 def host_name(template: str, *, branch: str, checkout: str) -> str:
     """`[server] url_host` with {branch} and {checkout} (the folder's name) as labels of a host name; {branch} without one is the checkout.
 
-    Cookies belong to a host name, whatever its port: two servers that are to keep their sessions apart need two names (EDGE 68), and
+    Cookies belong to a host name, whatever its port: two servers that are to keep their sessions apart need two names (edge-cases.md#68), and
     browsers take every `*.localhost` for this machine (RFC 6761).
     """
     folder = _label(PurePath(checkout).name)
@@ -157,7 +167,9 @@ def host_name(template: str, *, branch: str, checkout: str) -> str:
 
 def _label(text: str) -> str:
     """`text` as one label of a host name (RFC 1123): letters, digits and hyphens, 63 at most."""
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:63].strip("-") or ("checkout" if text else "")
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:63].strip("-") or (
+        "checkout" if text else ""
+    )
 
 
 def fill(command: Sequence[str], values: Mapping[str, str]) -> tuple[str, ...]:
@@ -167,7 +179,12 @@ def fill(command: Sequence[str], values: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def server_environment(
-    base: Mapping[str, str], *, port: int, host: str, port_variables: Sequence[str] = PORT_VARIABLES, extra: Mapping[str, str] | None = None
+    base: Mapping[str, str],
+    *,
+    port: int,
+    host: str,
+    port_variables: Sequence[str] = PORT_VARIABLES,
+    extra: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
     """What the server's process gets: `base`, `extra` over it, the leased port and host over both, and nothing that a parent server leaked."""
     environment = {**base, **(extra or {})}
@@ -194,7 +211,11 @@ def refuse_production(request: ServerRequest) -> None:
     """
     if request.port is not None:
         request.allocation.refuse(request.port, source="--port")
-    sources = {"[server.env]": request.extra, "the environment": request.environment, **request.env_files}
+    sources = {
+        "[server.env]": request.extra,
+        "the environment": request.environment,
+        **request.env_files,
+    }
     for source, values in sources.items():
         for name in request.port_variables:
             port = digits(values.get(name, "").strip())
@@ -240,7 +261,11 @@ def port_notes(port: int, dev_range: PortRange) -> list[str]:
     """What is worth saying about a port that was asked for by `--port`, harmless as it is."""
     notes = []
     if port in BROWSERS_REFUSE:
-        notes.append(f"port {port} is on the list of ports that browsers refuse: no browser will open it")
+        notes.append(
+            f"port {port} is on the list of ports that browsers refuse: no browser will open it"
+        )
     if port not in dev_range:
-        notes.append(f"port {port} is outside the dev range {dev_range}; that is allowed, but other tools may expect it")
+        notes.append(
+            f"port {port} is outside the dev range {dev_range}; that is allowed, but other tools may expect it"
+        )
     return notes

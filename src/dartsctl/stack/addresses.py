@@ -25,7 +25,9 @@ class ServiceAddress:
     target: int
 
 
-def of_project(project: str, containers: Iterable[Container]) -> dict[str, tuple[ServiceAddress, ...]]:
+def of_project(
+    project: str, containers: Iterable[Container]
+) -> dict[str, tuple[ServiceAddress, ...]]:
     """Service -> its published tcp ports, lowest target first; services that publish nothing are absent."""
     found: dict[str, dict[int, ServiceAddress]] = {}
     for container in containers:
@@ -37,12 +39,17 @@ def of_project(project: str, containers: Iterable[Container]) -> dict[str, tuple
                 known = found.setdefault(container.service, {}).setdefault(target, address)
                 if ":" in known.host and ":" not in address.host:
                     found[container.service][target] = address
-    return {service: tuple(ports[target] for target in sorted(ports)) for service, ports in found.items()}
+    return {
+        service: tuple(ports[target] for target in sorted(ports))
+        for service, ports in found.items()
+    }
 
 
 def services_named(templates: Iterable[str]) -> frozenset[str]:
     """The services whose address a template asks for."""
-    return frozenset(match[1] for template in templates for match in _PLACEHOLDER.finditer(template))
+    return frozenset(
+        match[1] for template in templates for match in _PLACEHOLDER.finditer(template)
+    )
 
 
 def _reachable(address: str) -> str:
@@ -72,7 +79,11 @@ def fill(
             service, part, target = match[1], match[2], match[3]
             if services is not None and service not in services:
                 raise _unknown(name, service, services)
-            ports = [one for one in addresses.get(service, ()) if target is None or one.target == int(target)]
+            ports = [
+                one
+                for one in addresses.get(service, ())
+                if target is None or one.target == int(target)
+            ]
             if not ports:
                 missing = True
                 return ""
@@ -93,8 +104,15 @@ def of_the_url(templates: Mapping[str, str]) -> dict[str, str]:
 
     A container reaches the other services by their names: what stands in the Compose file about them is right there.
     """
-    own = {name: text for name, text in templates.items() if "{url}" in text and not _PLACEHOLDER.search(text)}
-    return {name: text.replace("{url}", "${DARTSCTL_URL}").replace("{port}", "${DARTSCTL_PORT}") for name, text in own.items()}
+    own = {
+        name: text
+        for name, text in templates.items()
+        if "{url}" in text and not _PLACEHOLDER.search(text)
+    }
+    return {
+        name: text.replace("{url}", "${DARTSCTL_URL}").replace("{port}", "${DARTSCTL_PORT}")
+        for name, text in own.items()
+    }
 
 
 def _bare(name: str, match: re.Match[str]) -> str:
@@ -117,7 +135,10 @@ def _bare(name: str, match: re.Match[str]) -> str:
 
 def _variable(name: str, wanted: str, environ: Mapping[str, str]) -> str:
     if wanted not in environ:
-        raise UsageError(f"[server.env] {name}: the variable {wanted} is not set", hint=f"export {wanted}=..., or write it into the env file")
+        raise UsageError(
+            f"[server.env] {name}: the variable {wanted} is not set",
+            hint=f"export {wanted}=..., or write it into the env file",
+        )
     return environ[wanted]
 
 

@@ -54,7 +54,7 @@ class Endpoint:
         return self.address in (ANY_IPV4, ANY_IPV6)
 
     def excludes(self, other: Endpoint) -> bool:
-        """Whether two containers cannot both publish these (PORTS.md 1.3): same protocol, port and family, and one address covers the other."""
+        """Whether two containers cannot both publish these (engine-rules.md#other-containers): same protocol, port and family, and one address covers the other."""
         return (
             self.port == other.port
             and self.protocol == other.protocol
@@ -106,11 +106,19 @@ class PortBinding:
     @property
     def targets(self) -> str:
         """The ports inside the container, written the same way."""
-        return f"{self.target}-{self.target + self.count - 1}" if self.count > 1 else str(self.target)
+        return (
+            f"{self.target}-{self.target + self.count - 1}" if self.count > 1 else str(self.target)
+        )
 
     def part(self, first: int, last: int) -> PortBinding:
         """The numbers `first`..`last` of a block."""
-        return replace(self, first=first, last=last, target=self.target + first - self.first, is_block=first != last)
+        return replace(
+            self,
+            first=first,
+            last=last,
+            target=self.target + first - self.first,
+            is_block=first != last,
+        )
 
     def singles(self) -> Iterator[PortBinding]:
         """A block's numbers one by one; anything else is one piece already."""
@@ -128,4 +136,8 @@ class PortBinding:
         if self.protocol != other.protocol or self.first > other.last or other.first > self.last:
             return False
         shared = max(self.first, other.first)
-        return any(mine.excludes(theirs) for mine in self.endpoints(shared) for theirs in other.endpoints(shared))
+        return any(
+            mine.excludes(theirs)
+            for mine in self.endpoints(shared)
+            for theirs in other.endpoints(shared)
+        )

@@ -30,7 +30,9 @@ def fold(entries: Iterable[PortEntry]) -> list[PortEntry]:
 
 
 def _follows(last: PortEntry, entry: PortEntry) -> bool:
-    if entry.target != last.target + 1 or not (last.published.isdecimal() and entry.published.isdecimal()):
+    if entry.target != last.target + 1 or not (
+        last.published.isdecimal() and entry.published.isdecimal()
+    ):
         return False
     same_place = (entry.protocol, entry.host_ip) == (last.protocol, last.host_ip)
     return same_place and int(entry.published) == int(last.published) + 1 and last.published != "0"

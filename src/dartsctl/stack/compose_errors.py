@@ -1,4 +1,4 @@
-"""What Compose's and the engine's error texts mean: the tables of EDGE-CASES.md, PORTS.md 3 and 5 and ENGINES.md 6."""
+"""What Compose's and the engine's error texts mean: the tables of EDGE-CASES.md, engine-rules.md#error-texts, engine-rules.md#compose-config and engine-rules.md#error-texts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,19 @@ from typing import Literal
 from dartsctl.stack.bindings import Endpoint, normal_address, protocol_named
 from dartsctl.stack.reader import HIGHEST_PORT, digits
 
-FailureKind = Literal["port", "address", "privileged", "unsupported", "image", "paused", "name", "network", "engine", "unhealthy", "other"]
+FailureKind = Literal[
+    "port",
+    "address",
+    "privileged",
+    "unsupported",
+    "image",
+    "paused",
+    "name",
+    "network",
+    "engine",
+    "unhealthy",
+    "other",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +50,32 @@ _PATTERNS: tuple[tuple[str, FailureKind, str], ...] = (
         "the port is in use on this host",
     ),
     (r"address already in use", "port", "the port is in use on this host"),
-    (r"cannot assign requested address|failed to bind host port .*invalid argument", "address", "this host has no such address"),
+    (
+        r"cannot assign requested address|failed to bind host port .*invalid argument",
+        "address",
+        "this host has no such address",
+    ),
     (
         r"cannot expose privileged port|bind: permission denied|failed to bind.*permission denied",
         "privileged",
         "the engine may not bind ports this low",
     ),
-    (r"address family not supported|protocol not supported", "unsupported", "this kernel does not know the address family or protocol"),
-    (r"cannot start a paused container", "paused", "the container is paused: docker compose unpause"),
+    (
+        r"address family not supported|protocol not supported",
+        "unsupported",
+        "this kernel does not know the address family or protocol",
+    ),
+    (
+        r"cannot start a paused container",
+        "paused",
+        "the container is paused: docker compose unpause",
+    ),
     (r"container name .* is already in use", "name", "another container has this name"),
-    (r"network .* (declared as external, but could not be found|not found)", "network", "a network is missing"),
+    (
+        r"network .* (declared as external, but could not be found|not found)",
+        "network",
+        "a network is missing",
+    ),
     # before the image: "unable to get image 'x': Cannot connect to the Docker daemon"
     (
         r"[Cc]annot connect to the Docker daemon|error during connect|permission denied while trying to connect",
@@ -59,14 +87,20 @@ _PATTERNS: tuple[tuple[str, FailureKind, str], ...] = (
         "image",
         "an image cannot be had",
     ),
-    (r"dependency failed to start|is unhealthy", "unhealthy", "a service that others wait for is not healthy"),
+    (
+        r"dependency failed to start|is unhealthy",
+        "unhealthy",
+        "a service that others wait for is not healthy",
+    ),
 )
 
 _ENDPOINT = re.compile(
     r"(?:listen (?:tcp|udp)[46]? |failed to bind host port(?: \d+)? for |failed to bind host port |failed to bind port |exposing port (?:TCP|UDP) )"
     r"(\[[0-9a-f:.]+\]|[0-9.]+):(\d+)"
 )
-_BOOKED = re.compile(r"Bind for ([0-9a-f:.]+):(\d+) failed")  # here IPv6 stands without brackets: `:::5000`, `::1:5000`
+_BOOKED = re.compile(
+    r"Bind for ([0-9a-f:.]+):(\d+) failed"
+)  # here IPv6 stands without brackets: `:::5000`, `::1:5000`
 _CONTAINER = re.compile(r"on endpoint (\S+) \([0-9a-f]{64}\)")
 _UNSET = re.compile(r'The \\?"(\w+)\\?" variable is not set')
 
@@ -78,7 +112,9 @@ def classify(text: str) -> Failure:
         for pattern, kind, sentence in _PATTERNS:
             if re.search(pattern, line):
                 container = _CONTAINER.search(line)
-                return Failure(kind, sentence, line, _endpoint(line), container[1] if container else "")
+                return Failure(
+                    kind, sentence, line, _endpoint(line), container[1] if container else ""
+                )
     last = lines[-1] if lines else "no output"
     return Failure("other", plain(last), last)
 
@@ -90,7 +126,11 @@ def _endpoint(line: str) -> Endpoint | None:
     protocol = "udp" if re.search(r"listen udp|/udp|exposing port UDP", line) else "tcp"
     port = digits(match[2], HIGHEST_PORT)
     try:
-        return None if port is None else Endpoint(port, normal_address(match[1]), protocol_named(protocol))
+        return (
+            None
+            if port is None
+            else Endpoint(port, normal_address(match[1]), protocol_named(protocol))
+        )
     except ValueError:
         return None
 
@@ -99,12 +139,20 @@ def plain(line: str) -> str:
     """One line of Compose's stderr without its decoration: level and time of a log line, "Error response from daemon: "."""
     if match := re.search(r'level=\w+ msg="((?:[^"\\]|\\.)*)"', line):
         line = match[1].replace('\\"', '"')
-    return line.removeprefix("Error response from daemon: ").removeprefix("error during connect: ").strip()
+    return (
+        line.removeprefix("Error response from daemon: ")
+        .removeprefix("error during connect: ")
+        .strip()
+    )
 
 
 def without_env_text(line: str) -> str:
     """Compose's complaint about an env file without the text that it quotes: what it cannot read there may be a secret."""
-    return re.sub(r"(failed to read .*: line \d+): .*", r"\1: this is no NAME=value line (or a quote is not closed)", line)
+    return re.sub(
+        r"(failed to read .*: line \d+): .*",
+        r"\1: this is no NAME=value line (or a quote is not closed)",
+        line,
+    )
 
 
 def unset_variables(stderr: str) -> tuple[str, ...]:
@@ -116,7 +164,10 @@ _CONFIG_HINTS: tuple[tuple[str, str], ...] = (
     (r"required variable (\w+) is missing", "set {0} in the environment's env file"),
     (r"env file (\S+) not found", "create {0}, or take it out of env_file"),
     (r"^yaml: |mapping values|did not find expected", "check the indentation of the line it names"),
-    (r"additional propert|must be a|validating ", "compare with https://docs.docker.com/reference/compose-file/"),
+    (
+        r"additional propert|must be a|validating ",
+        "compare with https://docs.docker.com/reference/compose-file/",
+    ),
     (
         r"invalid (?:hostPort|containerPort|ranges|IP address|proto|port)",
         "write ports as [ADDRESS:]HOST:CONTAINER[/tcp|udp], e.g. 127.0.0.1:8080:80",

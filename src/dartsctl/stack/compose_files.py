@@ -49,7 +49,11 @@ def own_files(files: Iterable[str], project: str) -> Iterator[str]:
     """Yield the files without what dartsctl lays over them: `overrides/PROJECT.yml`, `overrides/PROJECT.SERVICE.yml`."""
     for file in files:
         path = Path(file)
-        is_override = path.parent.name == "overrides" and path.suffix == ".yml" and path.name.startswith(f"{project}.")
+        is_override = (
+            path.parent.name == "overrides"
+            and path.suffix == ".yml"
+            and path.name.startswith(f"{project}.")
+        )
         if not is_override:
             yield file
 

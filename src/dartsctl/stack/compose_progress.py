@@ -13,7 +13,9 @@ from typing import Literal, cast
 Kind = Literal["container", "network"]
 Step = Literal["creating", "created", "recreate", "recreated"]
 
-_LINE = re.compile(r'\s*(Container|Network) "?([^\s"]+)"?\s+(Creating|Created|Recreate|Recreated)\s*')
+_LINE = re.compile(
+    r'\s*(Container|Network) "?([^\s"]+)"?\s+(Creating|Created|Recreate|Recreated)\s*'
+)
 _LOST = re.compile(r'[Tt]he container name "/?([^\s"]+)" is already in use')
 
 

@@ -74,7 +74,7 @@ class Container:
 
     @property
     def holds_ports(self) -> bool:
-        """Running and paused ones do; a crash loop in its back-off holds nothing (PORTS.md 1.3).
+        """Running and paused ones do; a crash loop in its back-off holds nothing (engine-rules.md#other-containers).
 
         A state that is not known here holds what the engine lists for it.
         """
@@ -90,7 +90,9 @@ def read(row: Cursor) -> Container:
         image=row.at("Image").text(""),
         state=row.at("State").text(),
         status=row.at("Status").text(""),
-        targets=tuple(_target(port) for port in row.at("Ports").items() if port.at("PublicPort").port(0)),
+        targets=tuple(
+            _target(port) for port in row.at("Ports").items() if port.at("PublicPort").port(0)
+        ),
         labels=row.at("Labels").text_entries(),
         network_mode=row.at("HostConfig").at("NetworkMode").text(""),
         created=row.at("Created").integer(0, minimum=-LARGEST),
@@ -98,5 +100,7 @@ def read(row: Cursor) -> Container:
 
 
 def _target(port: Cursor) -> tuple[Endpoint, int]:
-    endpoint = Endpoint(port.at("PublicPort").port(), port.at("IP").address(ANY_IPV4), port.at("Type").protocol())
+    endpoint = Endpoint(
+        port.at("PublicPort").port(), port.at("IP").address(ANY_IPV4), port.at("Type").protocol()
+    )
     return endpoint, port.at("PrivatePort").port()

@@ -1,4 +1,4 @@
-"""What `up` will do with the containers that exist: which stay as they are, which give their ports back first (PORTS.md 1.5).
+"""What `up` will do with the containers that exist: which stay as they are, which give their ports back first (engine-rules.md#own-containers).
 
 `up` creates and recreates everything before it starts anything, so what is released is free before the first new bind.
 """
@@ -21,12 +21,14 @@ class Convergence:
     released: tuple[Container, ...]
     staying: tuple[Container, ...]
     paused: tuple[Container, ...]
-    """Our own that `up` cannot start: "cannot start a paused container" (PORTS.md, gotcha 8)."""
+    """Our own that `up` cannot start: "cannot start a paused container" (engine-rules.md#gotchas)."""
 
     @property
     def freed(self) -> frozenset[Endpoint]:
         """What the engine lets go of before it binds anything new."""
-        return frozenset(endpoint for container in self.released for endpoint in container.published)
+        return frozenset(
+            endpoint for container in self.released for endpoint in container.published
+        )
 
 
 def converge(
@@ -56,22 +58,34 @@ def converge(
         else:
             staying.append(container)
     for name, group in own.items():
-        current, obsolete = _by_scale(group, stack.services[name].replicas, None if force_recreate else hashes.get(name))
+        current, obsolete = _by_scale(
+            group, stack.services[name].replicas, None if force_recreate else hashes.get(name)
+        )
         kept += [container for container in current if container.holds_ports]
         released += obsolete
     paused = tuple(container for container in kept if container.state == "paused")
     return Convergence(tuple(kept), tuple(released), (*staying, *kept), paused)
 
 
-def _by_scale(group: Sequence[Container], scale: int, expected: str | None) -> tuple[list[Container], list[Container]]:
+def _by_scale(
+    group: Sequence[Container], scale: int, expected: str | None
+) -> tuple[list[Container], list[Container]]:
     """One service's containers as (up to date and wanted, stopped or replaced); without an `expected` hash all are replaced."""
-    current = [container for container in group if expected is not None and container.config_hash == expected]
-    current.sort(key=lambda container: container.number)  # Compose removes the highest numbers when it scales down
+    current = [
+        container
+        for container in group
+        if expected is not None and container.config_hash == expected
+    ]
+    current.sort(
+        key=lambda container: container.number
+    )  # Compose removes the highest numbers when it scales down
     wanted = current[:scale]
     return wanted, [container for container in group if container not in wanted]
 
 
-def needed(bindings: Sequence[PortBinding], convergence: Convergence) -> tuple[list[PortBinding], list[PortBinding]]:
+def needed(
+    bindings: Sequence[PortBinding], convergence: Convergence
+) -> tuple[list[PortBinding], list[PortBinding]]:
     """Split into (to be bound anew, already held by a container that stays): of each service as many replicas as it keeps."""
     kept: dict[str, int] = {}
     for container in convergence.kept:

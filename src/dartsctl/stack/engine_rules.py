@@ -1,4 +1,4 @@
-"""How an engine binds published ports, by its version and set-up. Source of every rule: ENGINES.md sections 2, 3, 4 and 7."""
+"""How an engine binds published ports, by its version and set-up. Source of every rule: engine-rules.md#versions, engine-rules.md#ranges, engine-rules.md#no-userland-proxy, engine-rules.md#one-implementation."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ Kind = Literal["local", "desktop", "rootless", "remote", "unknown"]
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """The engine that will bind the ports. An empty `version` means that none answered: then the newest rules count (ENGINES.md 7.1)."""
+    """The engine that will bind the ports. An empty `version` means that none answered: then the newest rules count (engine-rules.md#one-implementation)."""
 
     version: str = ""
     kind: Kind = "local"
-    """`local`: its sockets are this host's. `desktop` and `remote`: they are elsewhere, local probes say nothing (EDGE 43, 44)."""
+    """`local`: its sockets are this host's. `desktop` and `remote`: they are elsewhere, local probes say nothing (edge-cases.md#43, edge-cases.md#44)."""
     userland_proxy: bool = True
     has_ipv6: bool = True
-    """Whether this kernel can listen on `::1` at all (PORTS.md 1.1)."""
+    """Whether this kernel can listen on `::1` at all (engine-rules.md#what-is-bound)."""
     default_address: str = ""
     """`host_binding_ipv4` of the daemon's default-network-opts, where it sets one."""
     endpoint: str = ""

@@ -26,7 +26,7 @@ class Condition(Enum):
 
     READY = "ready"
     DONE = "done"
-    """A one-shot that ended with 0 (EDGE 74)."""
+    """A one-shot that ended with 0 (edge-cases.md#74)."""
     STARTING = "starting"
     UNHEALTHY = "unhealthy"
     FAILED = "failed"
@@ -58,38 +58,59 @@ class Health:
 
     @property
     def is_hopeless(self) -> bool:
-        return any(one.condition in (Condition.UNHEALTHY, Condition.FAILED, Condition.MISSING) for one in self.services)
+        return any(
+            one.condition in (Condition.UNHEALTHY, Condition.FAILED, Condition.MISSING)
+            for one in self.services
+        )
 
     @property
     def waiting_for(self) -> tuple[ServiceHealth, ...]:
-        return tuple(one for one in self.services if one.condition not in (Condition.READY, Condition.DONE))
+        return tuple(
+            one for one in self.services if one.condition not in (Condition.READY, Condition.DONE)
+        )
 
 
-def assess(stack: Stack, containers: Sequence[Container], restarts: Mapping[str, int] = _NO_RESTARTS) -> Health:
+def assess(
+    stack: Stack, containers: Sequence[Container], restarts: Mapping[str, int] = _NO_RESTARTS
+) -> Health:
     """Every wanted container's condition, a missing one for each replica that is not there.
 
     `restarts` are RestartCounts by container id, of those that `may_be_looping`. Without a health check a container is ready when it has run for a
-    second, after a restart for ten: a fast crash loop looks "Up Less than a second" again and again (EDGE 75).
+    second, after a restart for ten: a fast crash loop looks "Up Less than a second" again and again (edge-cases.md#75).
     """
     found: list[ServiceHealth] = []
     for service in stack.services.values():
-        own = [one for one in containers if one.project == stack.project and one.service == service.name and not one.is_one_off]
+        own = [
+            one
+            for one in containers
+            if one.project == stack.project and one.service == service.name and not one.is_one_off
+        ]
         found += [_health_of(one, restarts.get(one.id, 0)) for one in own]
-        found += [ServiceHealth(service.name, "", Condition.MISSING, "no container")] * max(0, service.replicas - len(own))
+        found += [ServiceHealth(service.name, "", Condition.MISSING, "no container")] * max(
+            0, service.replicas - len(own)
+        )
     return Health(tuple(found))
 
 
 def may_be_looping(container: Container) -> bool:
     """Whether its RestartCount decides: it restarts, or has started a moment ago and no health check vouches for it."""
     if container.state == "running":
-        return "(healthy)" not in container.status and bool(_YOUNG_AFTER_A_RESTART.match(container.status))
+        return "(healthy)" not in container.status and bool(
+            _YOUNG_AFTER_A_RESTART.match(container.status)
+        )
     return container.state == "restarting"
 
 
 def _health_of(container: Container, restarts: int) -> ServiceHealth:
     condition = _condition(container, restarts)
-    told = f", restarted {restarts} time{'s' if restarts > 1 else ''}" if restarts and condition is Condition.STARTING else ""
-    return ServiceHealth(container.service, container.name, condition, container.status + told, restarts)
+    told = (
+        f", restarted {restarts} time{'s' if restarts > 1 else ''}"
+        if restarts and condition is Condition.STARTING
+        else ""
+    )
+    return ServiceHealth(
+        container.service, container.name, condition, container.status + told, restarts
+    )
 
 
 def _condition(container: Container, restarts: int) -> Condition:
@@ -99,7 +120,11 @@ def _condition(container: Container, restarts: int) -> Condition:
         if "(healthy)" in container.status:
             return Condition.READY
         too_young = (_YOUNG_AFTER_A_RESTART if restarts else _YOUNG).match(container.status)
-        return Condition.STARTING if too_young or "(health: starting)" in container.status else Condition.READY
+        return (
+            Condition.STARTING
+            if too_young or "(health: starting)" in container.status
+            else Condition.READY
+        )
     if container.state == "exited":
         return Condition.DONE if re.match(r"Exited \(0\)", container.status) else Condition.FAILED
     return Condition.STARTING if container.state == "restarting" else Condition.FAILED
@@ -114,7 +139,11 @@ class CrashLoops:
 
     def judge(self, now: Health) -> Health:
         """`now`, with those that have restarted GIVE_UP times in vain as failed."""
-        settled = frozenset(one.container for one in now.services if one.condition in (Condition.READY, Condition.DONE))
+        settled = frozenset(
+            one.container
+            for one in now.services
+            if one.condition in (Condition.READY, Condition.DONE)
+        )
         if settled != self._settled:
             self._settled = settled
             self._counted_from = {one.container: one.restarts for one in now.services}
@@ -124,7 +153,11 @@ class CrashLoops:
         tries = one.restarts - self._counted_from.get(one.container, 0)
         if one.condition is not Condition.STARTING:
             return one
-        return replace(one, condition=Condition.FAILED, detail=f"crash loop: {one.detail}") if tries >= GIVE_UP else one
+        return (
+            replace(one, condition=Condition.FAILED, detail=f"crash loop: {one.detail}")
+            if tries >= GIVE_UP
+            else one
+        )
 
 
 def wait(

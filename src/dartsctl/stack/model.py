@@ -1,6 +1,6 @@
 """Stack: what `docker compose config --format json` resolves, reduced to what decides about ports, names and health.
 
-The shapes read here are PORTS.md section 5. YAML is never parsed by us: Compose alone knows its merges, profiles and variables.
+The shapes read here are engine-rules.md#compose-config. YAML is never parsed by us: Compose alone knows its merges, profiles and variables.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from typing import Any
 from dartsctl.stack.bindings import Protocol
 from dartsctl.stack.reader import HIGHEST_PORT, LARGEST, Cursor, Source, digits
 
-MODEL = Source("Compose's model", hint="docker compose config --format json    (this is what Compose answers)")
+MODEL = Source(
+    "Compose's model", hint="docker compose config --format json    (this is what Compose answers)"
+)
 MOST_REPLICAS = 10_000
 """Of one service: more than an engine can run, and few enough to look at each."""
 
@@ -42,14 +44,16 @@ class PortEntry:
 
     def __str__(self) -> str:
         host = f"[{self.host_ip}]" if ":" in self.host_ip else self.host_ip
-        target = f"{self.target}-{self.target + self.count - 1}" if self.count > 1 else str(self.target)
+        target = (
+            f"{self.target}-{self.target + self.count - 1}" if self.count > 1 else str(self.target)
+        )
         text = ":".join(part for part in (host, self.published, target) if part)
         return f"{text}/{self.protocol}"
 
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """What of a network decides which host addresses are bound (ENGINES.md section 5)."""
+    """What of a network decides which host addresses are bound (engine-rules.md#networks)."""
 
     name: str
     driver: str = "bridge"
@@ -115,7 +119,12 @@ class Stack:
         found: dict[int, str] = {}
         for service in self.services.values():
             for entry in service.ports:
-                if service.network_mode != "none" and service.replicas and not entry.is_ephemeral and entry.protocol == "tcp":
+                if (
+                    service.network_mode != "none"
+                    and service.replicas
+                    and not entry.is_ephemeral
+                    and entry.protocol == "tcp"
+                ):
                     first, last = entry.span
                     for port in range(first, last + 1):
                         found.setdefault(port, service.name)
@@ -127,7 +136,9 @@ def read(model: Mapping[str, Any], *, unset_variables: tuple[str, ...] = ()) -> 
     document = Cursor(model, MODEL)
     return Stack(
         project=document.at("name").text(),
-        services={name: _service(name, body.present()) for name, body in document.at("services").entries()},
+        services={
+            name: _service(name, body.present()) for name, body in document.at("services").entries()
+        },
         networks={key: _network(key, body) for key, body in document.at("networks").entries()},
         unset_variables=unset_variables,
     )
@@ -157,7 +168,11 @@ def _service(name: str, body: Cursor) -> Service:
         image=body.at("image").text(""),
         depends_on=body.at("depends_on").names(),
         has_health_check=_has_health_check(body.at("healthcheck")),
-        mounts=tuple(_mount(entry) for entry in body.at("volumes").items() if entry.at("type").text("") == "bind"),
+        mounts=tuple(
+            _mount(entry)
+            for entry in body.at("volumes").items()
+            if entry.at("type").text("") == "bind"
+        ),
         environment=_environment(body.at("environment")),
     )
 
@@ -171,11 +186,19 @@ def _has_health_check(check: Cursor) -> bool:
 
 
 def _environment(block: Cursor) -> dict[str, str]:
-    return {key: value.text_or_number().replace("$$", "$") for key, value in block.entries() if value.value is not None}
+    return {
+        key: value.text_or_number().replace("$$", "$")
+        for key, value in block.entries()
+        if value.value is not None
+    }
 
 
 def _mount(entry: Cursor) -> Mount:
-    return Mount(source=entry.at("source").text(), target=entry.at("target").text(), read_only=entry.at("read_only").flag())
+    return Mount(
+        source=entry.at("source").text(),
+        target=entry.at("target").text(),
+        read_only=entry.at("read_only").flag(),
+    )
 
 
 def _ports(entries: Cursor) -> tuple[PortEntry, ...]:
@@ -192,9 +215,17 @@ def _ports(entries: Cursor) -> tuple[PortEntry, ...]:
 def _plain_entry(body: Any, addresses: Collection[str]) -> PortEntry | None:
     """A fixed port as Compose always writes it, on one of the `addresses` that are known to be right; None for anything else."""
     match body:
-        case {"target": int(target), "published": str(published), "protocol": "tcp" | "udp" as protocol}:
+        case {
+            "target": int(target),
+            "published": str(published),
+            "protocol": "tcp" | "udp" as protocol,
+        }:
             address = body.get("host_ip", "")
-            is_right = type(target) is int and 0 <= target <= HIGHEST_PORT and digits(published, HIGHEST_PORT) is not None
+            is_right = (
+                type(target) is int
+                and 0 <= target <= HIGHEST_PORT
+                and digits(published, HIGHEST_PORT) is not None
+            )
             if is_right and isinstance(address, str) and address in addresses:
                 return PortEntry(target, protocol, published, address)
     return None

@@ -1,6 +1,6 @@
 """From `ports:` entries to port bindings: which host addresses the engine will bind for a stack, and which entries bind nothing.
 
-The rules are PORTS.md 1.1 and ENGINES.md sections 4, 5 and 7.2, by the engine's version.
+The rules are engine-rules.md#what-is-bound and engine-rules.md#no-userland-proxy, engine-rules.md#networks, engine-rules.md#one-implementation, by the engine's version.
 """
 
 from __future__ import annotations
@@ -45,11 +45,17 @@ def published(stack: Stack, engine: Engine) -> Published:
             doubtful[service.name] = doubt
         wanted: list[tuple[PortEntry, tuple[str, ...]]] = []
         for entry in blocks.fold(service.ports):
-            addresses = () if reason or entry.is_ephemeral else _addresses(entry.host_ip, gateway, engine)
+            addresses = (
+                () if reason or entry.is_ephemeral else _addresses(entry.host_ip, gateway, engine)
+            )
             if addresses:
                 wanted.append((entry, addresses))
             else:
-                why = reason or ("ephemeral: the engine picks a free number" if entry.is_ephemeral else "the network publishes no such address")
+                why = reason or (
+                    "ephemeral: the engine picks a free number"
+                    if entry.is_ephemeral
+                    else "the network publishes no such address"
+                )
                 unbound.append(Unbound(service.name, entry, why))
         for replica in range(1, service.replicas + 1):
             bindings += _grouped(service.name, replica, wanted, engine)
@@ -72,15 +78,22 @@ def _publishes_nothing(service: Service, stack: Stack) -> str:
 
 
 def _gateway(service: Service, stack: Stack, engine: Engine) -> tuple[Network, str]:
-    """The network whose options decide (highest gw_priority, then name), and why that choice may be wrong (ENGINES.md section 5)."""
+    """The network whose options decide (highest gw_priority, then name), and why that choice may be wrong (engine-rules.md#networks)."""
     if service.network_mode:
         return Network("bridge", host_binding_ipv4=engine.default_address), ""
-    attached = [(-priority, stack.networks[key].name, stack.networks[key]) for key, priority in service.networks.items() if key in stack.networks]
+    attached = [
+        (-priority, stack.networks[key].name, stack.networks[key])
+        for key, priority in service.networks.items()
+        if key in stack.networks
+    ]
     usable = sorted((item for item in attached if item[2].publishes), key=lambda item: item[:2])
     if not usable:
         return Network("default"), ""
     if any(not network.internal and not network.publishes for _, _, network in attached):
-        return usable[0][2], "a macvlan or ipvlan network beside a bridge: whether anything is published depends on their order"
+        return (
+            usable[0][2],
+            "a macvlan or ipvlan network beside a bridge: whether anything is published depends on their order",
+        )
     first = usable[0][2]
     if any(_binding_options(network) != _binding_options(first) for _, _, network in usable[1:]):
         return first, "its networks differ in how they bind: which one is the gateway decides"
@@ -88,13 +101,21 @@ def _gateway(service: Service, stack: Stack, engine: Engine) -> tuple[Network, s
 
 
 def _binding_options(network: Network) -> tuple[object, ...]:
-    return (network.ipv4, network.ipv6, network.host_binding_ipv4, network.gateway_mode_ipv4, network.gateway_mode_ipv6)
+    return (
+        network.ipv4,
+        network.ipv6,
+        network.host_binding_ipv4,
+        network.gateway_mode_ipv4,
+        network.gateway_mode_ipv6,
+    )
 
 
 def _addresses(host_ip: str, network: Network, engine: Engine) -> tuple[str, ...]:
     """The host addresses that one entry binds; empty where nothing is bound."""
     if "%" in host_ip:
-        host_ip = ""  # a zone: the engine silently reads it as "every address" (ENGINES.md section 5)
+        host_ip = (
+            ""  # a zone: the engine silently reads it as "every address" (engine-rules.md#networks)
+        )
     if host_ip:
         wanted: tuple[str, ...] = (normal_address(host_ip),)
     else:
@@ -107,13 +128,20 @@ def _addresses(host_ip: str, network: Network, engine: Engine) -> tuple[str, ...
 
 def _is_bound(address: str, network: Network, engine: Engine) -> bool:
     if ":" not in address:
-        return not (engine.honours_gateway_modes and (not network.ipv4 or network.gateway_mode_ipv4 == "routed"))
+        return not (
+            engine.honours_gateway_modes
+            and (not network.ipv4 or network.gateway_mode_ipv4 == "routed")
+        )
     if not engine.userland_proxy and not network.ipv6:
         return False
-    return not (engine.honours_gateway_modes and network.ipv6 and network.gateway_mode_ipv6 == "routed")
+    return not (
+        engine.honours_gateway_modes and network.ipv6 and network.gateway_mode_ipv6 == "routed"
+    )
 
 
-def _grouped(service: str, replica: int, wanted: list[tuple[PortEntry, tuple[str, ...]]], engine: Engine) -> list[PortBinding]:
+def _grouped(
+    service: str, replica: int, wanted: list[tuple[PortEntry, tuple[str, ...]]], engine: Engine
+) -> list[PortBinding]:
     """One binding per piece that the engine allocates at once: since 27 all entries that differ only in the address share one number;
     before, every entry stands alone, and of a range every address has a cursor of its own."""
     entries = [_binding(service, replica, entry, addresses) for entry, addresses in wanted]
@@ -122,11 +150,28 @@ def _grouped(service: str, replica: int, wanted: list[tuple[PortEntry, tuple[str
     for position, entry in enumerate(entries):
         for piece in blocks.cut(entry, fixed):
             for address in entry.addresses:
-                group = None if engine.walks_ranges else (position, address) if piece.is_range else position
+                group = (
+                    None
+                    if engine.walks_ranges
+                    else (position, address)
+                    if piece.is_range
+                    else position
+                )
                 groups.setdefault((replace(piece, addresses=()), group), []).append(address)
     return [replace(piece, addresses=tuple(addresses)) for (piece, _), addresses in groups.items()]
 
 
-def _binding(service: str, replica: int, entry: PortEntry, addresses: tuple[str, ...]) -> PortBinding:
+def _binding(
+    service: str, replica: int, entry: PortEntry, addresses: tuple[str, ...]
+) -> PortBinding:
     first, last = entry.span
-    return PortBinding(service, replica, entry.target, entry.protocol, first, last, addresses, is_block=entry.count > 1)
+    return PortBinding(
+        service,
+        replica,
+        entry.target,
+        entry.protocol,
+        first,
+        last,
+        addresses,
+        is_block=entry.count > 1,
+    )

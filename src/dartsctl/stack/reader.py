@@ -28,14 +28,19 @@ class Source:
 
     __slots__ = ("_error", "_hint", "name")
 
-    def __init__(self, name: str, *, error: type[DartsctlError] = DartsctlError, hint: str = "") -> None:
+    def __init__(
+        self, name: str, *, error: type[DartsctlError] = DartsctlError, hint: str = ""
+    ) -> None:
         self.name = name
         self._error = error
         self._hint = hint
 
     def mistake(self, problem: str, path: str = "") -> DartsctlError:
         """The error to raise about it."""
-        return self._error(f"{self.name}: {path}: {problem}" if path else f"{self.name}: {problem}", hint=self._hint)
+        return self._error(
+            f"{self.name}: {path}: {problem}" if path else f"{self.name}: {problem}",
+            hint=self._hint,
+        )
 
 
 def loads(text: str | bytes, source: Source) -> Any:
@@ -71,7 +76,12 @@ def digits(text: str, maximum: int = LARGEST) -> int | None:
 def http_status(head: bytes) -> int | None:
     """The status in the first line of an HTTP answer; None for what is no HTTP."""
     words = head.partition(b"\n")[0].split()
-    is_status = len(words) >= 2 and words[0].startswith(b"HTTP/") and len(words[1]) == 3 and words[1].isdigit()
+    is_status = (
+        len(words) >= 2
+        and words[0].startswith(b"HTTP/")
+        and len(words[1]) == 3
+        and words[1].isdigit()
+    )
     return int(words[1]) if is_status else None
 
 
@@ -80,7 +90,9 @@ class Cursor:
 
     __slots__ = ("_parent", "_source", "_step", "value")
 
-    def __init__(self, value: Any, source: Source, step: str | int = "", parent: Cursor | None = None) -> None:
+    def __init__(
+        self, value: Any, source: Source, step: str | int = "", parent: Cursor | None = None
+    ) -> None:
         self.value = value
         self._source = source
         self._step = step
@@ -155,7 +167,9 @@ class Cursor:
             return default
         raise self._wrong("true or false")
 
-    def integer(self, default: int | None = None, *, minimum: int = 0, maximum: int = LARGEST) -> int:
+    def integer(
+        self, default: int | None = None, *, minimum: int = 0, maximum: int = LARGEST
+    ) -> int:
         """A whole number within the limits."""
         value = self.value
         if value is None and default is not None:
@@ -192,7 +206,11 @@ class Cursor:
 
     def names(self) -> tuple[str, ...]:
         """The keys of a mapping, or the texts of a list: Compose has written some things either way."""
-        return tuple(key for key, _ in self.entries()) if isinstance(self.value, dict) else self.texts()
+        return (
+            tuple(key for key, _ in self.entries())
+            if isinstance(self.value, dict)
+            else self.texts()
+        )
 
     def text_entries(self) -> dict[str, str]:
         """A mapping of texts."""
@@ -230,7 +248,12 @@ def _kind(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, int):
         return str(value) if abs(value) <= LARGEST else "a larger number"
-    names: Sequence[tuple[type, str]] = ((str, "text"), (float, "a fraction"), (list, "a list"), (dict, "a mapping"))
+    names: Sequence[tuple[type, str]] = (
+        (str, "text"),
+        (float, "a fraction"),
+        (list, "a list"),
+        (dict, "a mapping"),
+    )
     return next((name for kind, name in names if isinstance(value, kind)), "nothing")
 
 

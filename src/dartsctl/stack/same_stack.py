@@ -84,7 +84,9 @@ def find(
     return next(iter(sorted(found, key=lambda one: not one.is_running)), None)
 
 
-def _by_files_or_names(ours: Mapping[str, Service], theirs: Sequence[Container], files: Sequence[str]) -> tuple[Sign, tuple[str, ...]] | None:
+def _by_files_or_names(
+    ours: Mapping[str, Service], theirs: Sequence[Container], files: Sequence[str]
+) -> tuple[Sign, tuple[str, ...]] | None:
     in_common = [container for container in theirs if container.service in ours]
     if in_common and (shared := _same_files(theirs, files)):
         return "files", shared
@@ -109,10 +111,15 @@ def _same_files(theirs: Sequence[Container], files: Sequence[str]) -> tuple[str,
 
 
 def _by_services(
-    ours: Mapping[str, Service], theirs: Sequence[Container], files: Sequence[str], wanted_ports: WantedPorts
+    ours: Mapping[str, Service],
+    theirs: Sequence[Container],
+    files: Sequence[str],
+    wanted_ports: WantedPorts,
 ) -> tuple[Sign, tuple[str, ...]] | None:
     """Return the services that prove it by their images; nothing where one of those in common is another one."""
-    if not _contains(ours, theirs) or not any(_same_file_names(container, files) for container in theirs):
+    if not _contains(ours, theirs) or not any(
+        _same_file_names(container, files) for container in theirs
+    ):
         return None
     proven = set()
     for container in theirs:
@@ -130,7 +137,9 @@ def _by_services(
 
 def _may_be(service: Service, container: Container) -> bool:
     """Whether neither the name nor the image of `container` says that it is another service than ours."""
-    usual = re.fullmatch(rf"{re.escape(container.project)}[-_]{re.escape(container.service)}[-_]\d+", container.name)
+    usual = re.fullmatch(
+        rf"{re.escape(container.project)}[-_]{re.escape(container.service)}[-_]\d+", container.name
+    )
     has_name = container.name == service.container_name if service.container_name else bool(usual)
     return has_name and _may_be_image(service, container)
 
@@ -155,7 +164,9 @@ def _may_be_ports(service: Service, container: Container, wanted_ports: WantedPo
         theirs = set(wanted)
     if not service.ports:
         return not theirs
-    fixed = [range(entry.span[0], entry.span[1] + 1) for entry in service.ports if not entry.is_ephemeral]
+    fixed = [
+        range(entry.span[0], entry.span[1] + 1) for entry in service.ports if not entry.is_ephemeral
+    ]
     return all(theirs.intersection(numbers) for numbers in fixed)
 
 
@@ -167,4 +178,6 @@ def _repository(image: str) -> str:
 
 
 def _same_file_names(container: Container, files: Sequence[str]) -> bool:
-    return [Path(file).name for file in container.own_config_files] == [Path(file).name for file in files]
+    return [Path(file).name for file in container.own_config_files] == [
+        Path(file).name for file in files
+    ]

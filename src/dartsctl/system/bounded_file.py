@@ -55,7 +55,9 @@ def is_null_device(path: Path) -> bool:
 
 def _refuse_special(status: os.stat_result, path: Path, limit: int) -> None:
     if not stat.S_ISREG(status.st_mode):
-        raise Unsuitable(errno.EINVAL, f"it is {_kind(status.st_mode)}, not a regular file", str(path))
+        raise Unsuitable(
+            errno.EINVAL, f"it is {_kind(status.st_mode)}, not a regular file", str(path)
+        )
     if status.st_size > limit:
         raise _too_large(path, limit)
 

@@ -87,7 +87,9 @@ class Folder:
         if self.is_shared and not self.status.st_mode & stat.S_ISVTX:
             raise UnsafeFile(self.path, "lets others exchange the files in it", command="chmod +t")
 
-    def subfolder(self, name: str, *, make: int | None = None, owners: Collection[int] | None = None) -> Folder:
+    def subfolder(
+        self, name: str, *, make: int | None = None, owners: Collection[int] | None = None
+    ) -> Folder:
         """Open a folder in this one. `make`: the mode of a new one where there is none.
 
         Raises FileNotFoundError, UnsafeFile, OSError.
@@ -114,7 +116,9 @@ class Folder:
             _check_file(self.path / name, status, owners)
         return status is not None
 
-    def open(self, name: str, flags: int = os.O_RDONLY, *, owners: Collection[int] | None = None) -> int:
+    def open(
+        self, name: str, flags: int = os.O_RDONLY, *, owners: Collection[int] | None = None
+    ) -> int:
         """Return a descriptor of an existing file. Raises FileNotFoundError, UnsafeFile, OSError."""
         self.check(name, owners=owners)  # a device must not even be opened
         descriptor = os.open(name, flags | _FILE, dir_fd=self.descriptor)
@@ -139,7 +143,9 @@ class Folder:
             raise
         return descriptor
 
-    def open_or_create(self, name: str, mode: int = PRIVATE, *, owners: Collection[int] | None = None) -> int:
+    def open_or_create(
+        self, name: str, mode: int = PRIVATE, *, owners: Collection[int] | None = None
+    ) -> int:
         """Return a descriptor, to read and write, of a file that is there or is made. Raises UnsafeFile, OSError.
 
         Never with O_CREAT alone: in a folder like /tmp that is refused for another user's file (fs.protected_regular).
@@ -176,7 +182,9 @@ class Folder:
         return status
 
     @contextmanager
-    def fresh(self, data: bytes, mode: int, *, heir: tuple[int, int] | None = None, sync: bool = False) -> Iterator[str]:
+    def fresh(
+        self, data: bytes, mode: int, *, heir: tuple[int, int] | None = None, sync: bool = False
+    ) -> Iterator[str]:
         """Yield the unpredictable name of a new file with `data`; under that name it is removed at the end."""
         temporary = f".{os.urandom(8).hex()}.tmp"
         try:
@@ -292,7 +300,9 @@ def lock(
     deadline = clock() + within
     while not try_lock(descriptor, kind):
         if clock() >= deadline:
-            raise LockTimeout(f"{path} is locked by another process", hint=f"fuser -v {shlex.quote(str(path))}")
+            raise LockTimeout(
+                f"{path} is locked by another process", hint=f"fuser -v {shlex.quote(str(path))}"
+            )
         sleep(_LOCK_PAUSE)
 
 
@@ -345,13 +355,17 @@ def _link_target(folder: Folder, name: str, links: int) -> Path | None:
         return None
     for uid in (status.st_uid, folder.status.st_uid):
         if uid not in (0, os.geteuid()):
-            raise UnsafeFile(folder.path / name, f"is a symbolic link of another user ({user_name(uid)})")
+            raise UnsafeFile(
+                folder.path / name, f"is a symbolic link of another user ({user_name(uid)})"
+            )
     if links >= _LINKS:
         raise UnsafeFile(folder.path / name, "is one of too many symbolic links")
     return Path(os.readlink(name, dir_fd=folder.descriptor))
 
 
-def _open_or_make(folder: Folder, name: str, flags: int, make: int | None, heir: tuple[int, int] | None) -> Folder:
+def _open_or_make(
+    folder: Folder, name: str, flags: int, make: int | None, heir: tuple[int, int] | None
+) -> Folder:
     try:
         return _open_in(folder, name, flags)
     except FileNotFoundError:

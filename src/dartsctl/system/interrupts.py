@@ -47,7 +47,12 @@ class Raised:
         if self._watched:
             _signal.signal(_signal.SIGINT, _signal.default_int_handler)
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         if self._watched:
             _signal.signal(_signal.SIGINT, _leave_at_once)
         if isinstance(error, KeyboardInterrupt):

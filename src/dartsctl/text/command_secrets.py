@@ -20,7 +20,19 @@ _MYSQL = _Flags(("-p",), apart=False)  # `-p DATABASE` asks for the password
 _MONGO = _Flags(("-p",))
 _LDAP = _Flags(("-w",))
 _PROGRAMS: dict[str, _Flags] = {
-    **dict.fromkeys(("mysql", "mysqldump", "mysqladmin", "mysqlimport", "mysqlcheck", "mariadb", "mariadb-dump", "mariadb-admin"), _MYSQL),
+    **dict.fromkeys(
+        (
+            "mysql",
+            "mysqldump",
+            "mysqladmin",
+            "mysqlimport",
+            "mysqlcheck",
+            "mariadb",
+            "mariadb-dump",
+            "mariadb-admin",
+        ),
+        _MYSQL,
+    ),
     **dict.fromkeys(("mongo", "mongosh", "mongodump", "mongorestore"), _MONGO),
     **dict.fromkeys(("ldapsearch", "ldapmodify", "ldapadd", "ldapwhoami"), _LDAP),
     "redis-cli": _Flags(("-a",)),

@@ -58,10 +58,19 @@ class Masker:
                 continue
             self.spare([str(service.get("container_name") or "")])
             build = service.get("build")
-            blocks = (service.get("environment"), build.get("args") if isinstance(build, Mapping) else None)
+            blocks = (
+                service.get("environment"),
+                build.get("args") if isinstance(build, Mapping) else None,
+            )
             for block in blocks:
                 if isinstance(block, Mapping):
-                    self.learn({str(name): str(value) for name, value in block.items() if value is not None})
+                    self.learn(
+                        {
+                            str(name): str(value)
+                            for name, value in block.items()
+                            if value is not None
+                        }
+                    )
 
     def learn_later(self, source: Callable[[], None]) -> None:
         """Call `source`, which learns, before the next text is masked."""
@@ -89,7 +98,10 @@ class Masker:
             case str():
                 return without_surrogates(self.masked(node))
             case Mapping():
-                return {without_surrogates(self.masked(str(key))): self.document(value) for key, value in node.items()}
+                return {
+                    without_surrogates(self.masked(str(key))): self.document(value)
+                    for key, value in node.items()
+                }
             case list() | tuple():
                 return [self.document(item) for item in node]
         return node
@@ -181,7 +193,9 @@ def _forms(value: str) -> set[str]:
 
         url_forms = {quote(value, safe=safe, errors="replace") for safe in ("", "/")}
         url_forms.add(quote_plus(value, errors="replace"))
-        forms |= url_forms | {re.sub("%[0-9A-F]{2}", lambda code: code[0].lower(), form) for form in url_forms}
+        forms |= url_forms | {
+            re.sub("%[0-9A-F]{2}", lambda code: code[0].lower(), form) for form in url_forms
+        }
         forms |= {json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}
     return forms | _base64_forms(value)
 
@@ -207,5 +221,8 @@ def _prefix_pattern(prefixes: Iterable[str]) -> str:
     for prefix in prefixes:
         if prefix:
             by_first.setdefault(prefix[0], set()).add(prefix[1:])
-    branches = [re.escape(first) + ("" if "" in rest else _prefix_pattern(rest)) for first, rest in sorted(by_first.items())]
+    branches = [
+        re.escape(first) + ("" if "" in rest else _prefix_pattern(rest))
+        for first, rest in sorted(by_first.items())
+    ]
     return branches[0] if len(branches) == 1 else f"(?:{'|'.join(branches)})"

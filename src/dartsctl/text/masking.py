@@ -18,9 +18,26 @@ from dartsctl.text.secret_names import is_masked, is_open
 
 MASK = "***"
 
-_WORDS = ("pass", "pwd", "secret", "token", "key", "cred", "auth", "dsn", "cookie", "pepper", "psk", "salt", "sig", "otp")
+_WORDS = (
+    "pass",
+    "pwd",
+    "secret",
+    "token",
+    "key",
+    "cred",
+    "auth",
+    "dsn",
+    "cookie",
+    "pepper",
+    "psk",
+    "salt",
+    "sig",
+    "otp",
+)
 """In lower case: one of them is in every name that `is_masked`."""
-_VALUE_BLOCKS = frozenset({"environment", "args", "labels", "driver_opts", "options", "x-environment"})
+_VALUE_BLOCKS = frozenset(
+    {"environment", "args", "labels", "driver_opts", "options", "x-environment"}
+)
 _COMMANDS = frozenset({"command", "entrypoint", "test"})
 
 
@@ -120,13 +137,23 @@ def _value(text: str, place: int) -> tuple[int, int]:
 
 def _may_hide(match: re.Match[str], text: str) -> bool:
     """False after a bare colon (`password: missing`) for what can be a word of a sentence."""
-    is_prose = match["sign"] == ":" and not match["close"] and not match["name"].lower().startswith("x-")
-    return not is_prose or text[match.end() : match.end() + 1] in ("'", '"') or bool(_pattern(_DENSE).match(text, match.end()))
+    is_prose = (
+        match["sign"] == ":" and not match["close"] and not match["name"].lower().startswith("x-")
+    )
+    return (
+        not is_prose
+        or text[match.end() : match.end() + 1] in ("'", '"')
+        or bool(_pattern(_DENSE).match(text, match.end()))
+    )
 
 
 def _hides(value: str) -> bool:
     """Whether a value under a secret's name is masked: no switch, path, address or reference to a variable."""
-    return bool(value) and not is_open(value) and not _pattern(_REFERENCE, re.IGNORECASE).fullmatch(value)
+    return (
+        bool(value)
+        and not is_open(value)
+        and not _pattern(_REFERENCE, re.IGNORECASE).fullmatch(value)
+    )
 
 
 def _mask_flags(text: str) -> str:
@@ -161,13 +188,22 @@ def _mask_users(text: str) -> str:
 def _mask_queries(text: str) -> str:
     """The query of URLs and of request lines, of one that is cut in its path too: `allback?code=X`."""
     query = _pattern(r"(?<![^\s\"'<>(,])([^\s\"'<>?(,]*+)\?[\w%&=\[.~-][^\s\"'<>]*+")
-    return query.sub(lambda found: f"{found[1]}?{MASK}" if "/" in found[1] or "=" in found[0][len(found[1]) :] else found[0], text)
+    return query.sub(
+        lambda found: (
+            f"{found[1]}?{MASK}"
+            if "/" in found[1] or "=" in found[0][len(found[1]) :]
+            else found[0]
+        ),
+        text,
+    )
 
 
 def _mask_referrers(text: str) -> str:
     named = r"(referr?er\\{0,3}[\"']?[ ]{0,2}[:=][ ]{0,2}\\{0,3}[\"']?)(?!-|\*\*\*)[^\s\"'\\,]++"
     text = _pattern(named, re.IGNORECASE).sub(rf"\g<1>{MASK}", text)
-    combined = r"(HTTP/[\d.]{1,3}\\{0,3}\" \d{3} [\d-]{1,20} \\{0,3}\")(?!-\\{0,3}\"|\*\*\*)[^\"\s\\]++"
+    combined = (
+        r"(HTTP/[\d.]{1,3}\\{0,3}\" \d{3} [\d-]{1,20} \\{0,3}\")(?!-\\{0,3}\"|\*\*\*)[^\"\s\\]++"
+    )
     return _pattern(combined).sub(rf"\g<1>{MASK}", text)
 
 
@@ -198,7 +234,20 @@ _TOKENS = r"""(?x) (?<![\w-]) (?:
   | SG\.[\w-]{16,}+\.[\w-]{16,}+                        # SendGrid
 )"""
 _TOKEN_STARTS = (
-    *("eyj", "akia", "asia", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "glpat-", "xox", "k_live_", "k_test_"),
+    *(
+        "eyj",
+        "akia",
+        "asia",
+        "ghp_",
+        "gho_",
+        "ghu_",
+        "ghs_",
+        "ghr_",
+        "glpat-",
+        "xox",
+        "k_live_",
+        "k_test_",
+    ),
     *("sk-", "aiza", "npm_", "pypi-", "pat_", "hvs.", "hvb.", "sg."),
 )
 _RANDOM_LENGTH = 40
@@ -234,7 +283,9 @@ def has_secret_shape(value: str) -> bool:
     """Whether a whole value is a secret by its looks: a token of a known kind, a private key, 20 random characters."""
     if re.fullmatch(_TOKENS, value) or "PRIVATE KEY-----" in value:
         return True
-    return len(value) >= 20 and bool(re.fullmatch(r"[A-Za-z0-9+/_=-]+", value)) and looks_random(value)
+    return (
+        len(value) >= 20 and bool(re.fullmatch(r"[A-Za-z0-9+/_=-]+", value)) and looks_random(value)
+    )
 
 
 def _mask_programs(text: str) -> str:

@@ -33,7 +33,9 @@ def with_colors(text: str) -> str:
     if not colors:
         return "\t".join(one_line(part) for part in text.split("\t"))
     pairs = zip(parts, [*colors, "\x1b[0m"], strict=True)
-    return "".join("\t".join(one_line(piece) for piece in part.split("\t")) + color for part, color in pairs)
+    return "".join(
+        "\t".join(one_line(piece) for piece in part.split("\t")) + color for part, color in pairs
+    )
 
 
 def without_colors(text: str) -> str:

@@ -11,11 +11,17 @@ def _set(words: str) -> frozenset[str]:
     return frozenset(words.split())
 
 
-_SECRET_WORDS = _set("PASSWORD PASSWORDS PASSWD PASS DBPASS PWD PASSPHRASE SECRET SECRETS TOKEN TOKENS KEY KEYS APIKEY CREDENTIAL CREDENTIALS PEPPER")
+_SECRET_WORDS = _set(
+    "PASSWORD PASSWORDS PASSWD PASS DBPASS PWD PASSPHRASE SECRET SECRETS TOKEN TOKENS KEY KEYS APIKEY CREDENTIAL CREDENTIALS PEPPER"
+)
 _SECRET_ENDS = ("PASSWORD", "PASSWD", "SECRET", "TOKEN", "APIKEY", "SECRETKEY")
-_OPEN_KEYS = _set("PUBLIC PUBLISHABLE SITE ACCESS ROUTING BINDING PARTITION SORT PRIMARY FOREIGN CACHE GROUP INDEX LOOKUP OBJECT")
+_OPEN_KEYS = _set(
+    "PUBLIC PUBLISHABLE SITE ACCESS ROUTING BINDING PARTITION SORT PRIMARY FOREIGN CACHE GROUP INDEX LOOKUP OBJECT"
+)
 """`RABBITMQ_ROUTING_KEY`, `STRIPE_PUBLISHABLE_KEY`, `MINIO_ACCESS_KEY` (a user's name): keys that are no secrets."""
-_ABOUT = _set("ALLOW REQUIRE REQUIRED ENABLE DISABLE USE HAS RANDOM SHOW HIDE SKIP VERIFY MAX MIN NUM")
+_ABOUT = _set(
+    "ALLOW REQUIRE REQUIRED ENABLE DISABLE USE HAS RANDOM SHOW HIDE SKIP VERIFY MAX MIN NUM"
+)
 """Words of a setting about secrets: `MYSQL_ALLOW_EMPTY_PASSWORD`, `OPENAI_MAX_TOKENS`."""
 _MASKED_TOO = _set("AUTH AUTHORIZATION DSN COOKIE CRED CREDS SIGNATURE SIG PSK SALT OTP")
 _STRONG = _set("PASSWORD PASSWD PASSPHRASE SECRET TOKEN APIKEY CREDENTIAL CREDENTIALS")
@@ -53,9 +59,17 @@ def is_secret(name: str) -> bool:
         words.pop()
     if not words or words in (["PWD"], ["OLDPWD"]) or not _ABOUT.isdisjoint(words):
         return False
-    if words[-1] in ("KEY", "KEYS") and _OPEN_KEYS.intersection(words[-2:-1]) and "SECRET" not in words:
+    if (
+        words[-1] in ("KEY", "KEYS")
+        and _OPEN_KEYS.intersection(words[-2:-1])
+        and "SECRET" not in words
+    ):
         return False
-    return words[-1] in _SECRET_WORDS or words[-1].endswith(_SECRET_ENDS) or words[-2:] == ["ERLANG", "COOKIE"]
+    return (
+        words[-1] in _SECRET_WORDS
+        or words[-1].endswith(_SECRET_ENDS)
+        or words[-2:] == ["ERLANG", "COOKIE"]
+    )
 
 
 @lru_cache(maxsize=4096)

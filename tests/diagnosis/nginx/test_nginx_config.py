@@ -45,10 +45,31 @@ def test_words_are_taken_as_nginx_takes_them(text: str, words: tuple[str, ...]) 
 
 
 def test_blocks_nest_and_an_empty_one_is_one() -> None:
-    assert nginx_config.parse("http { server { } }") == (Directive(("http",), (Directive(("server",), ()),)),)
+    assert nginx_config.parse("http { server { } }") == (
+        Directive(("http",), (Directive(("server",), ()),)),
+    )
 
 
-@pytest.mark.parametrize("text", ["", "}", "}}{", "a", "a {", "a { b", '"', "'", "\\", "${", ";;;", "a { b; } }", "\0", "server {{{{", "#"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "}",
+        "}}{",
+        "a",
+        "a {",
+        "a { b",
+        '"',
+        "'",
+        "\\",
+        "${",
+        ";;;",
+        "a { b; } }",
+        "\0",
+        "server {{{{",
+        "#",
+    ],
+)
 def test_broken_texts_give_what_can_be_had_and_never_an_error(text: str) -> None:
     nginx_config.parse(text)
     assert config(text).routes == ()
@@ -57,8 +78,42 @@ def test_broken_texts_give_what_can_be_had_and_never_an_error(text: str) -> None
 def test_no_text_makes_it_fail() -> None:
     """Generated texts, of what the grammar is made of, and the shipped configuration with pieces cut out, doubled and swapped."""
     draw = random.Random(7)
-    pieces = ["http", "server", "location", "/", "upstream", "a", "{", "}", ";", '"', "'", "\\", "${", "$x", "#", "\n", " ", "proxy_pass"]
-    pieces += ["http://a:80", "unix:/x", "listen", "443", "ssl", "[::1]:80", "[", "include", "*.conf", "set", "resolve", "99999999", "\u0663", "~"]
+    pieces = [
+        "http",
+        "server",
+        "location",
+        "/",
+        "upstream",
+        "a",
+        "{",
+        "}",
+        ";",
+        '"',
+        "'",
+        "\\",
+        "${",
+        "$x",
+        "#",
+        "\n",
+        " ",
+        "proxy_pass",
+    ]
+    pieces += [
+        "http://a:80",
+        "unix:/x",
+        "listen",
+        "443",
+        "ssl",
+        "[::1]:80",
+        "[",
+        "include",
+        "*.conf",
+        "set",
+        "resolve",
+        "99999999",
+        "\u0663",
+        "~",
+    ]
     shipped = (REPOSITORY / "compose/nginx/nginx.conf").read_text()
     for _ in range(3000):
         config(" ".join(draw.choice(pieces) for _ in range(draw.randrange(40))))
@@ -69,7 +124,9 @@ def test_no_text_makes_it_fail() -> None:
 
 
 def test_includes_that_name_each_other_come_to_an_end() -> None:
-    found = config("http { include a.conf; server { listen 81; } }", **{"/etc/nginx/a.conf": "include a.conf;"})
+    found = config(
+        "http { include a.conf; server { listen 81; } }", **{"/etc/nginx/a.conf": "include a.conf;"}
+    )
     assert found.servers[0].listens == (Listen(81),)
 
 
@@ -79,14 +136,27 @@ def test_includes_that_name_each_other_come_to_an_end() -> None:
 def test_a_plain_name_is_looked_up_once() -> None:
     found = served("listen 80; location / { proxy_pass http://darts-app:5000; }")
     (route,) = found.routes
-    assert (route.location, route.scheme, route.targets, route.dynamic) == ("/", "http", (Target("darts-app", 5000),), False)
+    assert (route.location, route.scheme, route.targets, route.dynamic) == (
+        "/",
+        "http",
+        (Target("darts-app", 5000),),
+        False,
+    )
 
 
 def test_a_name_in_a_variable_is_looked_up_while_it_serves() -> None:
-    found = served("set $app http://darts-app:5000; location / { proxy_pass $app; }", "resolver 127.0.0.11;")
+    found = served(
+        "set $app http://darts-app:5000; location / { proxy_pass $app; }", "resolver 127.0.0.11;"
+    )
     (route,) = found.routes
-    assert (route.targets, route.dynamic, found.resolver) == ((Target("darts-app", 5000),), True, True)
-    (route,) = served("set $host_ app; location / { set $port 5000; proxy_pass http://${host_}:$port/x; }").routes
+    assert (route.targets, route.dynamic, found.resolver) == (
+        (Target("darts-app", 5000),),
+        True,
+        True,
+    )
+    (route,) = served(
+        "set $host_ app; location / { set $port 5000; proxy_pass http://${host_}:$port/x; }"
+    ).routes
     assert (route.targets, route.dynamic) == ((Target("app", 5000),), True)
 
 
@@ -105,7 +175,11 @@ def test_an_upstream_block_has_all_its_servers_without_those_that_are_down() -> 
     found = served("location / { proxy_pass https://pool/; }", block)
     assert targets(found) == ["one:5000", "two:80", "unix:/run/x.sock", "[::1]:9"]
     assert not found.routes[0].dynamic
-    assert served("location / { proxy_pass http://p; }", "upstream p { server one resolve; }").routes[0].dynamic
+    assert (
+        served("location / { proxy_pass http://p; }", "upstream p { server one resolve; }")
+        .routes[0]
+        .dynamic
+    )
 
 
 @pytest.mark.parametrize(
@@ -127,7 +201,9 @@ def test_every_kind_of_pass_has_its_target(line: str, target: str) -> None:
 
 
 def test_locations_keep_their_modifiers_and_an_if_belongs_to_its_location() -> None:
-    found = served("location = /a { if ($x) { proxy_pass http://a; } } location ~ ^/b { location /b/c { proxy_pass http://b; } }")
+    found = served(
+        "location = /a { if ($x) { proxy_pass http://a; } } location ~ ^/b { location /b/c { proxy_pass http://b; } }"
+    )
     assert [route.location for route in found.routes] == ["= /a", "/b/c"]
 
 
@@ -151,7 +227,9 @@ def test_a_server_without_listen_is_on_80() -> None:
 
 
 def test_error_logs_are_found_on_every_level_each_once() -> None:
-    found = config("error_log stderr; http { error_log /var/log/a.log warn; server { error_log /var/log/a.log; } }")
+    found = config(
+        "error_log stderr; http { error_log /var/log/a.log warn; server { error_log /var/log/a.log; } }"
+    )
     assert found.error_logs == ("stderr", "/var/log/a.log")
 
 
@@ -171,7 +249,11 @@ proxy_set_header Host $host;
 def test_a_dump_is_put_together_by_its_includes() -> None:
     """`nginx -T` leaves the includes as they are, and the files stand one after the other."""
     files = nginx_config.dumped(DUMP)
-    assert list(files) == ["/etc/nginx/nginx.conf", "/etc/nginx/conf.d/default.conf", "/etc/nginx/proxy.conf"]
+    assert list(files) == [
+        "/etc/nginx/nginx.conf",
+        "/etc/nginx/conf.d/default.conf",
+        "/etc/nginx/proxy.conf",
+    ]
     found = nginx_config.read(files)
     assert (targets(found), found.servers[0].listens) == (["app:5000"], (Listen(80),))
 
@@ -194,7 +276,11 @@ def test_the_stack_s_own_configuration_is_understood() -> None:
     folder = REPOSITORY / "compose/nginx"
     files = {f"/etc/nginx/{file.name}": file.read_text() for file in folder.glob("*.conf")}
     found = nginx_config.read(files, "/etc/nginx/nginx.conf")
-    assert {str(target) for route in found.routes for target in route.targets} == {"darts-app:5000", "api-gateway:8080", "wso2is:9443"}
+    assert {str(target) for route in found.routes for target in route.targets} == {
+        "darts-app:5000",
+        "api-gateway:8080",
+        "wso2is:9443",
+    }
     assert all(route.dynamic for route in found.routes)
     assert found.servers[0].listens == (Listen(80), Listen(443, "", True))
     assert found.servers[0].certificates == ("certs/tls.crt",)
@@ -205,13 +291,22 @@ def test_blocks_without_end_and_includes_of_includes_and_doubling_variables_stay
     """A container writes this text: 2 to the power of 20 of anything must not come of it."""
     deep = "location / { " * 50_000
     assert nginx_config.read({"nginx.conf": f"http {{ server {{ {deep}"}).servers
-    twice = {f"{number}.conf": f"include {number + 1}.conf; include {number + 1}.conf;" for number in range(40)}
-    assert nginx_config.read({"nginx.conf": "include 0.conf; include 0.conf;", **twice}).servers == ()
+    twice = {
+        f"{number}.conf": f"include {number + 1}.conf; include {number + 1}.conf;"
+        for number in range(40)
+    }
+    assert (
+        nginx_config.read({"nginx.conf": "include 0.conf; include 0.conf;", **twice}).servers == ()
+    )
     doubling = " ".join(f"set $a{number + 1} $a{number}$a{number};" for number in range(60))
-    (route,) = nginx_config.read({"nginx.conf": f"http {{ server {{ set $a0 x; {doubling} proxy_pass http://$a60; }} }}"}).routes
+    (route,) = nginx_config.read(
+        {"nginx.conf": f"http {{ server {{ set $a0 x; {doubling} proxy_pass http://$a60; }} }}"}
+    ).routes
     assert len(route.targets[0].host) <= 4096
 
 
 def test_a_listen_of_other_digits_is_no_port() -> None:
-    (server,) = nginx_config.read({"nginx.conf": "http { server { listen \u00b2; listen 99999999999999999999; listen 81; } }"}).servers
+    (server,) = nginx_config.read(
+        {"nginx.conf": "http { server { listen \u00b2; listen 99999999999999999999; listen 81; } }"}
+    ).servers
     assert 81 in [one.port for one in server.listens]

@@ -14,9 +14,24 @@ HEAD = "2026/11/23 23:24:21 [error] 9#9: *1 "
 @pytest.mark.parametrize(
     ("line", "failure", "upstream", "name"),
     [
-        (f"{HEAD}connect() failed (111: Connection refused) while connecting to upstream{TAIL}", Failure.REFUSED, "10.201.0.2:5000", ""),
-        (f"{HEAD}connect() failed (113: No route to host) while connecting to upstream{TAIL}", Failure.NO_ROUTE, "10.201.0.2:5000", ""),
-        (f"{HEAD}connect() failed (113: Host is unreachable) while connecting to upstream{TAIL}", Failure.NO_ROUTE, "10.201.0.2:5000", ""),
+        (
+            f"{HEAD}connect() failed (111: Connection refused) while connecting to upstream{TAIL}",
+            Failure.REFUSED,
+            "10.201.0.2:5000",
+            "",
+        ),
+        (
+            f"{HEAD}connect() failed (113: No route to host) while connecting to upstream{TAIL}",
+            Failure.NO_ROUTE,
+            "10.201.0.2:5000",
+            "",
+        ),
+        (
+            f"{HEAD}connect() failed (113: Host is unreachable) while connecting to upstream{TAIL}",
+            Failure.NO_ROUTE,
+            "10.201.0.2:5000",
+            "",
+        ),
         (
             f"{HEAD}upstream timed out (110: Connection timed out) while connecting to upstream{TAIL}",
             Failure.CONNECT_TIMEOUT,
@@ -29,7 +44,12 @@ HEAD = "2026/11/23 23:24:21 [error] 9#9: *1 "
             "10.201.0.2:5000",
             "",
         ),
-        (f"{HEAD}upstream prematurely closed connection while reading response header from upstream{TAIL}", Failure.CLOSED, "10.201.0.2:5000", ""),
+        (
+            f"{HEAD}upstream prematurely closed connection while reading response header from upstream{TAIL}",
+            Failure.CLOSED,
+            "10.201.0.2:5000",
+            "",
+        ),
         (
             f"{HEAD}recv() failed (104: Connection reset by peer) while reading response header from upstream{TAIL}",
             Failure.RESET,
@@ -63,7 +83,12 @@ HEAD = "2026/11/23 23:24:21 [error] 9#9: *1 "
             "",
             "darts-app:5000",
         ),
-        ('nginx: [emerg] host not found in upstream "app" in /etc/nginx/nginx.conf:11', Failure.HOST_NOT_FOUND, "", "app"),
+        (
+            'nginx: [emerg] host not found in upstream "app" in /etc/nginx/nginx.conf:11',
+            Failure.HOST_NOT_FOUND,
+            "",
+            "app",
+        ),
         (
             '2026/11/23 23:24:45 [emerg] 8#8: cannot load certificate "/etc/nginx/certs/tls.crt": BIO_new_file() failed (SSL: error:80000002)',
             Failure.CERTIFICATE,
@@ -76,12 +101,29 @@ HEAD = "2026/11/23 23:24:21 [error] 9#9: *1 "
             "",
             "/etc/nginx/certs/tls.key",
         ),
-        ("nginx: [emerg] bind() to 0.0.0.0:80 failed (98: Address already in use)", Failure.BIND, "", "0.0.0.0:80"),
-        ('nginx: [emerg] unknown directive "proxy_pas" in /etc/nginx/nginx.conf:11', Failure.EMERGENCY, "", ""),
-        (f"{HEAD}connect() to unix:/run/app.sock failed (2: No such file or directory) while connecting", Failure.CONNECT, "", "unix:/run/app.sock"),
+        (
+            "nginx: [emerg] bind() to 0.0.0.0:80 failed (98: Address already in use)",
+            Failure.BIND,
+            "",
+            "0.0.0.0:80",
+        ),
+        (
+            'nginx: [emerg] unknown directive "proxy_pas" in /etc/nginx/nginx.conf:11',
+            Failure.EMERGENCY,
+            "",
+            "",
+        ),
+        (
+            f"{HEAD}connect() to unix:/run/app.sock failed (2: No such file or directory) while connecting",
+            Failure.CONNECT,
+            "",
+            "unix:/run/app.sock",
+        ),
     ],
 )
-def test_a_line_says_what_failed_and_where(line: str, failure: Failure, upstream: str, name: str) -> None:
+def test_a_line_says_what_failed_and_where(
+    line: str, failure: Failure, upstream: str, name: str
+) -> None:
     found = log.entry(line)
     assert found is not None
     assert (found.failure, found.upstream, found.name) == (failure, upstream, name)
@@ -110,7 +152,9 @@ def refused(second: int, upstream: str = "10.0.0.2:5000") -> str:
 
 def test_failures_are_counted_by_upstream_and_kind_with_their_first_and_last_time() -> None:
     lines = [refused(1), refused(5, "10.0.0.3:5000"), refused(9)]
-    late, other = sorted(log.count(one for line in lines if (one := log.entry(line))), key=lambda one: -one.count)
+    late, other = sorted(
+        log.count(one for line in lines if (one := log.entry(line))), key=lambda one: -one.count
+    )
     assert (late.count, late.upstream, other.count) == (2, "10.0.0.2:5000", 1)
     assert late.first is not None
     assert late.last is not None
@@ -119,7 +163,9 @@ def test_failures_are_counted_by_upstream_and_kind_with_their_first_and_last_tim
 
 def test_the_failure_that_was_seen_last_stands_last() -> None:
     lines = [refused(1), refused(5, "10.0.0.3:5000"), refused(9)]
-    assert log.count(one for line in lines if (one := log.entry(line)))[-1].upstream == "10.0.0.2:5000"
+    assert (
+        log.count(one for line in lines if (one := log.entry(line)))[-1].upstream == "10.0.0.2:5000"
+    )
 
 
 def test_the_engine_s_own_time_counts_before_the_line_s() -> None:
@@ -129,7 +175,7 @@ def test_the_engine_s_own_time_counts_before_the_line_s() -> None:
 
 
 def test_a_file_s_times_are_in_the_container_s_zone() -> None:
-    """EDGE 79: nginx writes local time and no zone."""
+    """edge-cases.md#79: nginx writes local time and no zone."""
     here, there = log.entry(refused(1)), log.entry(refused(1), offset=log.seconds_east("+0530"))
     assert here is not None
     assert there is not None
@@ -137,7 +183,9 @@ def test_a_file_s_times_are_in_the_container_s_zone() -> None:
     assert there.when == log.moment("2026-11-23T17:54:01Z")
 
 
-@pytest.mark.parametrize(("zone", "seconds"), [("+0000", 0), ("+0530", 19800), ("-0330", -12600), ("CET", 0), ("", 0)])
+@pytest.mark.parametrize(
+    ("zone", "seconds"), [("+0000", 0), ("+0530", 19800), ("-0330", -12600), ("CET", 0), ("", 0)]
+)
 def test_a_zone_is_read_as_date_prints_it(zone: str, seconds: int) -> None:
     assert log.seconds_east(zone) == seconds
 

@@ -25,17 +25,29 @@ def test_the_model_is_what_compose_resolves(live: LiveStack) -> None:
     from live.stack import sleeper
 
     (live.folder / "my.env").write_text(f"PORT={live.ports[0]}\n")
-    live.compose({"web": sleeper("${PORT}:80", "${NOT_SET}:81"), "debug": sleeper(profiles=["debug"])})
-    environment = adhoc(files=(live.folder / "compose.json",), env_files=(live.folder / "my.env",), profiles=("debug",), directory=live.folder)
+    live.compose(
+        {"web": sleeper("${PORT}:80", "${NOT_SET}:81"), "debug": sleeper(profiles=["debug"])}
+    )
+    environment = adhoc(
+        files=(live.folder / "compose.json",),
+        env_files=(live.folder / "my.env",),
+        profiles=("debug",),
+        directory=live.folder,
+    )
     resolved = Compose(environment).config()
     assert sorted(resolved.model["services"]) == ["debug", "web"]
-    assert [entry.get("published") for entry in resolved.model["services"]["web"]["ports"]] == [str(live.ports[0]), None]
+    assert [entry.get("published") for entry in resolved.model["services"]["web"]["ports"]] == [
+        str(live.ports[0]),
+        None,
+    ]
     assert resolved.unset_variables == ("NOT_SET",)
     assert set(Compose(environment).hashes(("web",))) == {"web"}
 
 
 @pytest.mark.engine
-def test_a_secret_in_composes_complaint_is_masked(live: LiveStack, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_secret_in_composes_complaint_is_masked(
+    live: LiveStack, capsys: pytest.CaptureFixture[str]
+) -> None:
     live.compose({"web": {"image": "x", "ports": ["canary-value:80"]}})
     environment = adhoc(files=(live.folder / "compose.json",), directory=live.folder)
     screen = Screen()

@@ -34,13 +34,24 @@ def running(live: LiveStack) -> str:
 
 
 def test_a_command_s_code_and_both_outputs_come_back_apart(api: EngineApi, running: str) -> None:
-    assert api.execute(running, ["sh", "-c", "echo out; echo err >&2; exit 3"]) == (3, "out\n", "err\n")
+    assert api.execute(running, ["sh", "-c", "echo out; echo err >&2; exit 3"]) == (
+        3,
+        "out\n",
+        "err\n",
+    )
 
 
 def test_a_long_output_is_whole_however_the_engine_cuts_it(api: EngineApi, running: str) -> None:
     """Frames end in the middle of a line: `nginx -T` was once read with half a word on a line of its own."""
     numbers = "".join(f"{number} is a line of some length\n" for number in range(1, 20001))
-    done = api.execute(running, ["sh", "-c", "i=1; while [ $i -le 20000 ]; do echo $i is a line of some length; i=$((i+1)); done"])
+    done = api.execute(
+        running,
+        [
+            "sh",
+            "-c",
+            "i=1; while [ $i -le 20000 ]; do echo $i is a line of some length; i=$((i+1)); done",
+        ],
+    )
     assert done == (0, numbers, "")
 
 
@@ -56,7 +67,9 @@ def test_nothing_runs_in_a_container_that_does_not(api: EngineApi, running: str)
     assert api.execute("no-such-container", ["true"]) is None
 
 
-def test_the_sockets_inside_are_seen_by_a_command_where_the_host_cannot_look(api: EngineApi, running: str) -> None:
+def test_the_sockets_inside_are_seen_by_a_command_where_the_host_cannot_look(
+    api: EngineApi, running: str
+) -> None:
     from live.stack import until
 
     def seen() -> tuple[Endpoint, ...]:
@@ -67,7 +80,9 @@ def test_the_sockets_inside_are_seen_by_a_command_where_the_host_cannot_look(api
     until(lambda: Endpoint(8123, "127.0.0.1") in seen())
 
 
-def test_files_come_out_of_a_container_that_runs_and_of_one_that_does_not(api: EngineApi, running: str) -> None:
+def test_files_come_out_of_a_container_that_runs_and_of_one_that_does_not(
+    api: EngineApi, running: str
+) -> None:
     from live.stack import docker
 
     for _ in range(2):

@@ -34,7 +34,9 @@ def _pump(source: socket.socket, sink: socket.socket) -> None:
         sink.shutdown(socket.SHUT_WR)
 
 
-def _serve(server: socket.socket, path: str, threads: list[threading.Thread], opened: list[socket.socket]) -> None:
+def _serve(
+    server: socket.socket, path: str, threads: list[threading.Thread], opened: list[socket.socket]
+) -> None:
     while True:
         try:
             client, _ = server.accept()
@@ -72,10 +74,17 @@ def over_tcp() -> Iterator[str]:
 
 
 @pytest.mark.engine
-def test_a_remote_engine_is_asked_for_its_own_list(over_tcp: str, live: LiveStack) -> None:  # EDGE 43
+def test_a_remote_engine_is_asked_for_its_own_list(
+    over_tcp: str, live: LiveStack
+) -> None:  # edge-cases.md#43
     from live.stack import docker, sleeper
 
-    live.compose({"web": sleeper(f"127.0.0.1:{live.ports[0]}:80", f"{live.ports[1]}:53/udp"), "gone": sleeper()})
+    live.compose(
+        {
+            "web": sleeper(f"127.0.0.1:{live.ports[0]}:80", f"{live.ports[1]}:53/udp"),
+            "gone": sleeper(),
+        }
+    )
     live.up()
     docker("stop", "-t", "0", f"{live.project}-gone-1")
     engine = RemoteEngine(over_tcp)
@@ -85,11 +94,16 @@ def test_a_remote_engine_is_asked_for_its_own_list(over_tcp: str, live: LiveStac
     own = {one.service: one for one in engine.containers() if one.project == live.project}
     assert {name: one.state for name, one in own.items()} == {"web": "running", "gone": "exited"}
     assert dict(own["web"].targets)[Endpoint(live.ports[0], "127.0.0.1")] == 80
-    assert {one.address for one in own["web"].published if one.port == live.ports[1]} == {"0.0.0.0", "::"}
+    assert {one.address for one in own["web"].published if one.port == live.ports[1]} == {
+        "0.0.0.0",
+        "::",
+    }
 
 
 @pytest.mark.engine
-def test_sockets_of_this_host_mean_nothing_to_a_remote_engine_and_that_is_said(over_tcp: str, live: LiveStack) -> None:  # EDGE 43
+def test_sockets_of_this_host_mean_nothing_to_a_remote_engine_and_that_is_said(
+    over_tcp: str, live: LiveStack
+) -> None:  # edge-cases.md#43
     from live.stack import BUSYBOX, sleeper
 
     live.listen(live.ports[0])
@@ -99,7 +113,9 @@ def test_sockets_of_this_host_mean_nothing_to_a_remote_engine_and_that_is_said(o
     assert "is not on this host, so only its own list was asked" in said.err
     rival = live.container("-p", f"{live.ports[1]}:80", BUSYBOX, "sleep", "600")
     live.compose({"web": sleeper(f"{live.ports[1]}:80")})
-    with_password = over_tcp.replace("tcp://", "tcp://user:canary@")  # docker ignores what stands before the @
+    with_password = over_tcp.replace(
+        "tcp://", "tcp://user:canary@"
+    )  # docker ignores what stands before the @
     said = live.run("check", "-f", "compose.json", "--json", DOCKER_HOST=with_password)
     assert "canary" not in said.text
     assert said.code == 3
@@ -112,11 +128,18 @@ def test_up_ps_and_down_work_on_a_remote_engine(over_tcp: str, live: LiveStack) 
     from live.stack import docker, ended, sleeper
 
     check = {"test": ["CMD-SHELL", "test -e /up"], "interval": "1s", "start_period": "300s"}
-    live.compose({"web": sleeper(f"{live.ports[0]}:80", healthcheck=check), "migrate": sleeper(command=["true"])})
+    live.compose(
+        {
+            "web": sleeper(f"{live.ports[0]}:80", healthcheck=check),
+            "migrate": sleeper(command=["true"]),
+        }
+    )
     live.settings()
     up = live.start("prod", "up", DOCKER_HOST=over_tcp)
     assert up.stdout is not None
-    said = list(itertools.takewhile(lambda line: "waiting for web (starting)" not in line, up.stdout))
+    said = list(
+        itertools.takewhile(lambda line: "waiting for web (starting)" not in line, up.stdout)
+    )
     assert up.poll() is None, said
     docker("exec", f"{live.project}-web-1", "touch", "/up")
     code, rest = ended(up)
@@ -143,7 +166,10 @@ def test_an_engine_that_takes_connections_and_never_answers_is_given_up() -> Non
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"tcp://user:canary@127.0.0.1:{server.getsockname()[1]}"
         begun = time.monotonic()
-        for ask in (RemoteEngine(address, deadline=1).describe, RemoteEngine(address, deadline=1).containers):
+        for ask in (
+            RemoteEngine(address, deadline=1).describe,
+            RemoteEngine(address, deadline=1).containers,
+        ):
             with pytest.raises(DockerUnavailable, match="did not answer within 1 s") as caught:
                 ask()
             assert "canary" not in Masker().line(caught.value.message), "as the Screen shows it"

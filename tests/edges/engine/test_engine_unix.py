@@ -55,11 +55,13 @@ def answering(folder: Path, answer: bytes) -> Iterator[str]:
 # --- which engine -------------------------------------------------------------------------------------------------------------
 
 
-def test_docker_host_comes_before_the_context(tmp_path: Path) -> None:  # EDGE 43
+def test_docker_host_comes_before_the_context(tmp_path: Path) -> None:  # edge-cases.md#43
     config(tmp_path, "there", "tcp://192.0.2.9:2375")
     assert endpoint({"DOCKER_CONFIG": str(tmp_path), "DOCKER_HOST": "ssh://box"}) == "ssh://box"
     assert endpoint({"DOCKER_CONFIG": str(tmp_path)}) == "tcp://192.0.2.9:2375"
-    assert endpoint({"DOCKER_CONFIG": str(tmp_path), "DOCKER_CONTEXT": "default"}) == DEFAULT_ENDPOINT
+    assert (
+        endpoint({"DOCKER_CONFIG": str(tmp_path), "DOCKER_CONTEXT": "default"}) == DEFAULT_ENDPOINT
+    )
 
 
 def config(folder: Path, context: str, host: str) -> None:
@@ -67,10 +69,15 @@ def config(folder: Path, context: str, host: str) -> None:
     (folder / "config.json").write_text(json.dumps({"currentContext": context}))
     meta = folder / "contexts" / "meta" / hashlib.sha256(context.encode()).hexdigest()
     meta.mkdir(parents=True)
-    (meta / "meta.json").write_text(json.dumps({"Name": context, "Endpoints": {"docker": {"Host": host}}}))
+    (meta / "meta.json").write_text(
+        json.dumps({"Name": context, "Endpoints": {"docker": {"Host": host}}})
+    )
 
 
-@pytest.mark.parametrize("text", [None, "{}", "not json", "[]", '{"currentContext": ""}', '{"currentContext": "default"}'])
+@pytest.mark.parametrize(
+    "text",
+    [None, "{}", "not json", "[]", '{"currentContext": ""}', '{"currentContext": "default"}'],
+)
 def test_without_a_context_it_is_the_default_socket(tmp_path: Path, text: str | None) -> None:
     if text is not None:
         (tmp_path / "config.json").write_text(text)
@@ -78,7 +85,9 @@ def test_without_a_context_it_is_the_default_socket(tmp_path: Path, text: str | 
 
 
 def test_a_context_that_is_not_there_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(DockerUnavailable, match="the Docker context 'gone' does not exist") as caught:
+    with pytest.raises(
+        DockerUnavailable, match="the Docker context 'gone' does not exist"
+    ) as caught:
         endpoint({"DOCKER_CONFIG": str(tmp_path), "DOCKER_CONTEXT": "gone"})
     assert caught.value.code is ExitCode.NO_DOCKER
 
@@ -105,12 +114,22 @@ def test_the_engine_tells_its_version_and_that_it_is_here(api: EngineApi) -> Non
 def test_containers_come_with_all_that_decides_about_ports(api: EngineApi, live: LiveStack) -> None:
     from live.stack import docker, sleeper
 
-    live.compose({"web": sleeper(f"127.0.0.1:{live.ports[0]}:80", f"{live.ports[1]}:53/udp", "81"), "gone": sleeper(), "paused": sleeper()})
+    live.compose(
+        {
+            "web": sleeper(f"127.0.0.1:{live.ports[0]}:80", f"{live.ports[1]}:53/udp", "81"),
+            "gone": sleeper(),
+            "paused": sleeper(),
+        }
+    )
     live.up()
     docker("stop", "-t", "0", f"{live.project}-gone-1")
     docker("pause", f"{live.project}-paused-1")
     own = {one.service: one for one in api.containers() if one.project == live.project}
-    assert {name: one.state for name, one in own.items()} == {"web": "running", "gone": "exited", "paused": "paused"}
+    assert {name: one.state for name, one in own.items()} == {
+        "web": "running",
+        "gone": "exited",
+        "paused": "paused",
+    }
     web = own["web"]
     targets = dict(web.targets)
     assert targets[Endpoint(live.ports[0], "127.0.0.1")] == 80
@@ -134,20 +153,37 @@ def test_a_network_tells_what_decides_about_bindings(api: EngineApi, live: LiveS
     from live.stack import docker
 
     options = ["--opt", "com.docker.network.bridge.host_binding_ipv4=127.0.0.1"]
-    docker("network", "create", "--internal", "--label", f"com.docker.compose.project={live.project}", *options, f"{live.project}_inner")
+    docker(
+        "network",
+        "create",
+        "--internal",
+        "--label",
+        f"com.docker.compose.project={live.project}",
+        *options,
+        f"{live.project}_inner",
+    )
     found = api.network(f"{live.project}_inner")
     assert found is not None
-    assert (found.internal, found.external, found.driver, found.host_binding_ipv4) == (True, True, "bridge", "127.0.0.1")
+    assert (found.internal, found.external, found.driver, found.host_binding_ipv4) == (
+        True,
+        True,
+        "bridge",
+        "127.0.0.1",
+    )
     assert api.network("there is/no such network") is None
     assert api.remove_network(f"{live.project}_inner") is True
     assert api.remove_network(f"{live.project}_inner") is False
 
 
 @pytest.mark.engine
-def test_a_container_is_removed_with_its_ports_and_without_its_volumes(api: EngineApi, live: LiveStack) -> None:
+def test_a_container_is_removed_with_its_ports_and_without_its_volumes(
+    api: EngineApi, live: LiveStack
+) -> None:
     from live.stack import sleeper
 
-    live.compose({"web": sleeper(f"{live.ports[0]}:80", volumes=["data:/data"])}, volumes={"data": {}})
+    live.compose(
+        {"web": sleeper(f"{live.ports[0]}:80", volumes=["data:/data"])}, volumes={"data": {}}
+    )
     live.up()
     (identity,) = live.identities()
     api.remove_container(identity)
@@ -168,7 +204,8 @@ def test_nobody_there_is_docker_unavailable(tmp_path: Path) -> None:
     [
         b"",
         b"SSH-2.0-OpenSSH\r\n",
-        b"HTTP/1.0 500 Internal Server Error\r\n\r\n" + json.dumps({"message": "it is full"}).encode(),
+        b"HTTP/1.0 500 Internal Server Error\r\n\r\n"
+        + json.dumps({"message": "it is full"}).encode(),
         b"HTTP/1.0 503 Service Unavailable\r\n\r\n<html>",
     ],
 )
@@ -178,7 +215,10 @@ def test_an_answer_that_is_no_answer_is_docker_unavailable(tmp_path: Path, answe
 
 
 def test_an_answer_that_is_not_json_is_docker_unavailable(tmp_path: Path) -> None:
-    with answering(tmp_path, b"HTTP/1.0 200 OK\r\n\r\n<html>a proxy's page</html>") as address, pytest.raises(DockerUnavailable):
+    with (
+        answering(tmp_path, b"HTTP/1.0 200 OK\r\n\r\n<html>a proxy's page</html>") as address,
+        pytest.raises(DockerUnavailable),
+    ):
         EngineApi(address, deadline=5).containers()
 
 
@@ -192,14 +232,19 @@ def test_an_answer_that_is_not_json_is_docker_unavailable(tmp_path: Path) -> Non
             '[{"Id": "5f", "State": "running", "Ports": [{"PublicPort": 99999}]}]',
             "containers[0].Ports[0].PublicPort: expected a number from 0 to 65535",
         ),
-        ('[{"Id": "5f", "State": "running", "Ports": [{"PublicPort": 80, "IP": "x"}]}]', "containers[0].Ports[0].IP: expected an IP address"),
+        (
+            '[{"Id": "5f", "State": "running", "Ports": [{"PublicPort": 80, "IP": "x"}]}]',
+            "containers[0].Ports[0].IP: expected an IP address",
+        ),
         ('[{"Id": "5f", "Id": "60"}]', "the answer is not JSON"),
         ("[" * 100_000, "nested too deeply"),
         ("[NaN]", "not JSON"),
         ('["\\ud800"]', "not JSON"),
     ],
 )
-def test_an_answer_of_another_shape_names_the_engine_and_the_place(tmp_path: Path, document: str, sentence: str) -> None:
+def test_an_answer_of_another_shape_names_the_engine_and_the_place(
+    tmp_path: Path, document: str, sentence: str
+) -> None:
     with answering(tmp_path, b"HTTP/1.0 200 OK\r\n\r\n" + document.encode()) as address:
         with pytest.raises(DockerUnavailable) as caught:
             EngineApi(address, deadline=5).containers()
@@ -207,7 +252,18 @@ def test_an_answer_of_another_shape_names_the_engine_and_the_place(tmp_path: Pat
     assert sentence in caught.value.message
 
 
-@pytest.mark.parametrize("ask", [lambda api: api.network("x"), lambda api: api.inspect("x"), lambda api: api.remove_container("x")])
-def test_what_the_engine_does_not_know_is_no_error(tmp_path: Path, ask: Callable[[EngineApi], object]) -> None:
-    with answering(tmp_path, b'HTTP/1.0 404 Not Found\r\n\r\n{"message":"No such thing"}') as address:
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda api: api.network("x"),
+        lambda api: api.inspect("x"),
+        lambda api: api.remove_container("x"),
+    ],
+)
+def test_what_the_engine_does_not_know_is_no_error(
+    tmp_path: Path, ask: Callable[[EngineApi], object]
+) -> None:
+    with answering(
+        tmp_path, b'HTTP/1.0 404 Not Found\r\n\r\n{"message":"No such thing"}'
+    ) as address:
         assert not ask(EngineApi(address, deadline=5))

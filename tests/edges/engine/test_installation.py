@@ -14,7 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from dartsctl.edges.engine.installation import ComposeProgram, NothingKnown, endpoint, find_compose, no_engine
+from dartsctl.edges.engine.installation import (
+    ComposeProgram,
+    NothingKnown,
+    endpoint,
+    find_compose,
+    no_engine,
+)
 from dartsctl.errors import DockerUnavailable, TimedOut
 from dartsctl.text.masker import Masker
 from fakes.machines import NO_PLUGIN, PODMAN, Machine, write_script
@@ -60,17 +66,23 @@ def test_nothing_is_started_where_the_version_is_known(machine: Machine) -> None
 
 def test_docker_is_asked_where_the_plugin_is_in_no_known_folder(machine: Machine) -> None:
     docker = machine.program("docker", 'test "$1" = compose && echo 2.29.7')
-    assert find_compose(machine.environ, NothingKnown()) == ComposeProgram((str(docker), "compose"), "2.29.7")
+    assert find_compose(machine.environ, NothingKnown()) == ComposeProgram(
+        (str(docker), "compose"), "2.29.7"
+    )
 
 
 def test_a_plugin_in_a_folder_that_dockers_settings_name_is_found(machine: Machine) -> None:
     plugin = write_script(machine.folder / "extra" / "docker-compose", "echo 2.29.7")
-    (machine.folder / "docker" / "config.json").write_text(json.dumps({"cliPluginsExtraDirs": [str(plugin.parent)]}))
+    (machine.folder / "docker" / "config.json").write_text(
+        json.dumps({"cliPluginsExtraDirs": [str(plugin.parent)]})
+    )
     assert find_compose(machine.environ, NothingKnown()).command == (str(plugin),)
 
 
 @pytest.mark.parametrize("plugin", ["echo 2.20.3", "exit 127", None], ids=["old", "broken", "none"])
-def test_a_compose_of_its_own_serves_where_the_plugin_does_not(machine: Machine, plugin: str | None) -> None:
+def test_a_compose_of_its_own_serves_where_the_plugin_does_not(
+    machine: Machine, plugin: str | None
+) -> None:
     if plugin is not None:
         write_script(machine.plugin, plugin)
     machine.program("docker", NO_PLUGIN)
@@ -78,7 +90,9 @@ def test_a_compose_of_its_own_serves_where_the_plugin_does_not(machine: Machine,
     assert find_compose(machine.environ, NothingKnown()) == ComposeProgram((str(alone),), "2.26.1")
 
 
-@pytest.mark.parametrize("version", ["2.24.4", "2.24.5", "v2.24.4", "2.25.0", "5.0.0", "Docker Compose version v2.36.2"])
+@pytest.mark.parametrize(
+    "version", ["2.24.4", "2.24.5", "v2.24.4", "2.25.0", "5.0.0", "Docker Compose version v2.36.2"]
+)
 def test_compose_that_knows_override_is_new_enough(machine: Machine, version: str) -> None:
     write_script(machine.plugin, f"echo {version}")
     assert find_compose(machine.environ, NothingKnown()).command == (str(machine.plugin),)
@@ -88,10 +102,15 @@ def test_compose_that_knows_override_is_new_enough(machine: Machine, version: st
 
 
 @pytest.mark.parametrize("version", ["2.18.1", "2.20.3", "2.24.3", "v2.0.0-rc.3"])
-def test_a_compose_that_is_too_old_is_refused_with_its_version(machine: Machine, version: str) -> None:
+def test_a_compose_that_is_too_old_is_refused_with_its_version(
+    machine: Machine, version: str
+) -> None:
     write_script(machine.plugin, f"echo {version}")
     error = refusal(machine)
-    assert f"Compose {version.removeprefix('v').partition('-')[0]} ({machine.plugin}) is too old" in error.message
+    assert (
+        f"Compose {version.removeprefix('v').partition('-')[0]} ({machine.plugin}) is too old"
+        in error.message
+    )
     assert "needs Compose 2.24.4 or newer" in error.message
     assert f"curl -fsSL -o {machine.plugin}" in error.hint
 
@@ -105,7 +124,10 @@ def test_compose_v1_alone_is_not_enough(machine: Machine, said: str) -> None:
 
 def test_without_docker_the_way_to_install_it_is_named(machine: Machine) -> None:
     error = refusal(machine)
-    assert (error.message, error.hint) == ("Docker is not installed here", "curl -fsSL https://get.docker.com | sudo sh")
+    assert (error.message, error.hint) == (
+        "Docker is not installed here",
+        "curl -fsSL https://get.docker.com | sudo sh",
+    )
 
 
 def test_an_engine_without_the_docker_command_lacks_compose_alone(machine: Machine) -> None:
@@ -120,7 +142,9 @@ def test_a_docker_command_without_plugin_and_engine_lacks_both(machine: Machine)
     machine.program("docker", NO_PLUGIN)
     error = refusal(machine)
     assert error.message.startswith("Docker's Compose plugin is missing")
-    assert error.details == (f"no Docker engine answers at {machine.environ['DOCKER_HOST']} either",)
+    assert error.details == (
+        f"no Docker engine answers at {machine.environ['DOCKER_HOST']} either",
+    )
     assert "curl" in error.hint
 
 
@@ -129,7 +153,11 @@ def test_podmans_stand_in_for_docker_is_named(machine: Machine) -> None:
     assert f"{docker} is Podman's stand-in for Docker" in refusal(machine).message
 
 
-OTHER_MACHINE = b"\x7fELF\x02\x01\x01" + bytes(9) + struct.pack("<HHIQQQIHHHHHH", 2, 0xF3F3, 1, 0x400000, 64, 0, 0, 64, 56, 0, 0, 0, 0)
+OTHER_MACHINE = (
+    b"\x7fELF\x02\x01\x01"
+    + bytes(9)
+    + struct.pack("<HHIQQQIHHHHHH", 2, 0xF3F3, 1, 0x400000, 64, 0, 0, 64, 56, 0, 0, 0, 0)
+)
 """The head of a program for a processor that does not exist."""
 
 
@@ -158,7 +186,9 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 @pytest.mark.parametrize(("make", "reason"), BROKEN.values(), ids=BROKEN)
-def test_a_broken_plugin_is_refused_with_the_reason(machine: Machine, make: Callable[[Path], object], reason: str) -> None:
+def test_a_broken_plugin_is_refused_with_the_reason(
+    machine: Machine, make: Callable[[Path], object], reason: str
+) -> None:
     machine.plugin.parent.mkdir()
     make(machine.plugin)
     error = refusal(machine)
@@ -167,7 +197,9 @@ def test_a_broken_plugin_is_refused_with_the_reason(machine: Machine, make: Call
     assert error.hint
 
 
-@pytest.mark.parametrize("name", [name for name in BROKEN if name not in ("a folder", "not executable")])
+@pytest.mark.parametrize(
+    "name", [name for name in BROKEN if name not in ("a folder", "not executable")]
+)
 def test_a_broken_docker_command_is_refused_with_the_reason(machine: Machine, name: str) -> None:
     make, reason = BROKEN[name]
     docker = machine.folder / "bin" / "docker"
@@ -189,7 +221,9 @@ def test_a_password_in_an_answer_is_masked(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize("make", [Path.touch, lambda _: None], ids=["a file", "nothing"])
-def test_a_docker_config_that_is_no_folder_is_told(machine: Machine, make: Callable[[Path], object]) -> None:
+def test_a_docker_config_that_is_no_folder_is_told(
+    machine: Machine, make: Callable[[Path], object]
+) -> None:
     machine.program("docker", NO_PLUGIN)
     place = machine.folder / "elsewhere"
     make(place)
@@ -199,13 +233,23 @@ def test_a_docker_config_that_is_no_folder_is_told(machine: Machine, make: Calla
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{", "[" * 100_000, '{"cliPluginsExtraDirs": 7, "currentContext": null}', '{"cliPluginsExtraDirs": [7, null]}']
+    "text",
+    [
+        "",
+        "[]",
+        "{",
+        "[" * 100_000,
+        '{"cliPluginsExtraDirs": 7, "currentContext": null}',
+        '{"cliPluginsExtraDirs": [7, null]}',
+    ],
 )
 def test_docker_settings_that_say_nothing_usable_are_no_error(machine: Machine, text: str) -> None:
     (machine.folder / "docker" / "config.json").write_text(text)
     write_script(machine.plugin, "echo 2.40.3")
     assert find_compose(machine.environ, NothingKnown()).version == "2.40.3"
-    assert endpoint({"DOCKER_CONFIG": str(machine.folder / "docker")}) == "unix:///var/run/docker.sock"
+    assert (
+        endpoint({"DOCKER_CONFIG": str(machine.folder / "docker")}) == "unix:///var/run/docker.sock"
+    )
 
 
 def test_the_hint_installs_into_the_folder_where_docker_looks_first(machine: Machine) -> None:
@@ -219,7 +263,10 @@ def test_the_hint_installs_into_the_folder_where_docker_looks_first(machine: Mac
         hint = refusal(machine).hint
     subprocess.run(["/bin/sh", "-c", hint], env=machine.environ, cwd=machine.folder, check=True)
     url = (machine.folder / "url").read_text().strip()
-    assert url == f"https://github.com/docker/compose/releases/latest/download/docker-compose-linux-{os.uname().machine}"
+    assert (
+        url
+        == f"https://github.com/docker/compose/releases/latest/download/docker-compose-linux-{os.uname().machine}"
+    )
     assert find_compose(machine.environ, Known("2.40.3")).command == (str(machine.plugin),)
 
 
@@ -227,30 +274,53 @@ def test_the_hint_installs_into_the_folder_where_docker_looks_first(machine: Mac
 
 
 def test_a_context_that_does_not_exist_is_told(machine: Machine) -> None:
-    with pytest.raises(DockerUnavailable, match="the Docker context 'gone' does not exist") as caught:
+    with pytest.raises(
+        DockerUnavailable, match="the Docker context 'gone' does not exist"
+    ) as caught:
         endpoint({"DOCKER_CONFIG": str(machine.folder / "docker"), "DOCKER_CONTEXT": "gone"})
     assert caught.value.hint == "docker context ls"
 
 
 @pytest.mark.parametrize(
-    "meta", ["", "[]", "null", "[" * 100_000, '{"Endpoints": {"docker": {}}}', '{"Endpoints": {"docker": {"Host": null}}}', '{"Endpoints": 7}']
+    "meta",
+    [
+        "",
+        "[]",
+        "null",
+        "[" * 100_000,
+        '{"Endpoints": {"docker": {}}}',
+        '{"Endpoints": {"docker": {"Host": null}}}',
+        '{"Endpoints": 7}',
+    ],
 )
 def test_a_context_that_is_broken_is_told(machine: Machine, meta: str) -> None:
-    place = machine.folder / "docker" / "contexts" / "meta" / hashlib.sha256(b"mine").hexdigest() / "meta.json"
+    place = (
+        machine.folder
+        / "docker"
+        / "contexts"
+        / "meta"
+        / hashlib.sha256(b"mine").hexdigest()
+        / "meta.json"
+    )
     place.parent.mkdir(parents=True)
     place.write_text(meta)
     with pytest.raises(DockerUnavailable, match="'mine' does not exist or is broken"):
         endpoint({"DOCKER_CONFIG": str(machine.folder / "docker"), "DOCKER_CONTEXT": "mine"})
 
 
-def test_a_missing_engine_leads_to_docker_itself_where_that_is_missing_too(machine: Machine) -> None:
+def test_a_missing_engine_leads_to_docker_itself_where_that_is_missing_too(
+    machine: Machine,
+) -> None:
     address = "unix:///var/run/docker.sock"
     error = no_engine(address, machine.environ)
     assert "Docker is not installed here" in error.message
     assert "get.docker.com" in error.hint
     machine.program("docker", NO_PLUGIN)
     error = no_engine(address, machine.environ)
-    assert (error.message, error.hint) == (f"no Docker engine answers at {address}", "sudo systemctl start docker")
+    assert (error.message, error.hint) == (
+        f"no Docker engine answers at {address}",
+        "sudo systemctl start docker",
+    )
 
 
 def test_every_hint_is_a_command_that_a_shell_can_read(machine: Machine) -> None:

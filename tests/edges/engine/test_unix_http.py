@@ -15,7 +15,9 @@ from fakes.hostile_engine import Behaviour, engine
 def ask(address: str, *, seconds: float = 10, limit: int = 1 << 20, cut: bool = False) -> bytes:
     until = time.monotonic() + seconds
     with unix_http.connect(address.removeprefix("unix://"), until=until) as connection:
-        return unix_http.exchange(connection, "GET", "/version", b"", until=until, limit=limit, cut=cut)
+        return unix_http.exchange(
+            connection, "GET", "/version", b"", until=until, limit=limit, cut=cut
+        )
 
 
 def test_the_whole_answer_is_returned(tmp_path: Path) -> None:

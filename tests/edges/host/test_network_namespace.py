@@ -24,15 +24,23 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
 
 
 def test_what_listens_is_told_with_its_address() -> None:
-    assert network_namespace.listening((TCP, TCP6)) == (Endpoint(80, "::"), Endpoint(5000, "127.0.0.1"))
+    assert network_namespace.listening((TCP, TCP6)) == (
+        Endpoint(80, "::"),
+        Endpoint(5000, "127.0.0.1"),
+    )
 
 
 def test_whom_it_is_connected_to_counts_from_the_first_packet_on() -> None:
     """SYN_SENT is a proxy that waits for an address which nobody has any more."""
-    assert network_namespace.peers((TCP, TCP6)) == (Endpoint(5000, "10.201.0.2"), Endpoint(8080, "10.201.0.5"))
+    assert network_namespace.peers((TCP, TCP6)) == (
+        Endpoint(5000, "10.201.0.2"),
+        Endpoint(8080, "10.201.0.5"),
+    )
 
 
-@pytest.mark.parametrize("text", ["", "sh: cat: not found", "\n\n", "  sl  local_address rem_address\n"])
+@pytest.mark.parametrize(
+    "text", ["", "sh: cat: not found", "\n\n", "  sl  local_address rem_address\n"]
+)
 def test_what_is_no_table_has_no_rows(text: str) -> None:
     assert network_namespace.listening((text,)) == ()
     assert network_namespace.peers((text,)) == ()
@@ -52,7 +60,15 @@ def test_a_process_that_is_not_there_is_unknown_and_not_empty() -> None:
     assert network_namespace.tables(2**22 + 7) is None
 
 
-@pytest.mark.parametrize("row", ["0: 1:2:3", "   0: 0100007F:1388", "   0: \u0661100007F:1388 00000000:0000 0A 41#", TCP.splitlines()[1][:60]])
+@pytest.mark.parametrize(
+    "row",
+    [
+        "0: 1:2:3",
+        "   0: 0100007F:1388",
+        "   0: \u0661100007F:1388 00000000:0000 0A 41#",
+        TCP.splitlines()[1][:60],
+    ],
+)
 def test_a_row_that_the_kernel_would_not_write_is_left_out(row: str) -> None:
     """A container's `cat` has written it."""
     text = f"{TCP}{row}\n"

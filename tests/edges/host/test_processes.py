@@ -29,7 +29,9 @@ def seen(pid: int) -> Process:
 def test_a_process_is_described_with_its_family(start: Start, tmp_path: Path) -> None:
     child = start("sleep", "60", cwd=tmp_path)
     until = time.monotonic() + 10
-    while not (process := seen(child.pid)).command and time.monotonic() < until:  # the kernel shows the words a moment after exec
+    while (
+        not (process := seen(child.pid)).command and time.monotonic() < until
+    ):  # the kernel shows the words a moment after exec
         time.sleep(0.01)
     assert (process.name, process.command, process.cwd) == ("sleep", ("sleep", "60"), str(tmp_path))
     assert process.parents[0] == (os.getpid(), seen(os.getpid()).name)
@@ -49,15 +51,20 @@ def test_the_quick_answers_equal_the_full_description(start: Start) -> None:
     assert abs(began - process.started) < 1.5
 
 
-def test_a_vanished_process_is_none_everywhere(start: Start) -> None:  # EDGE 24
+def test_a_vanished_process_is_none_everywhere(start: Start) -> None:  # edge-cases.md#24
     child = start("true")
     child.wait()
     pid = child.pid
-    assert (processes.describe(pid), processes.birth(pid), processes.start_time(pid), processes.container_id_of(pid)) == (None,) * 4
+    assert (
+        processes.describe(pid),
+        processes.birth(pid),
+        processes.start_time(pid),
+        processes.container_id_of(pid),
+    ) == (None,) * 4
     assert not processes.is_within(pid, os.getpid())
 
 
-def test_a_zombie_is_described_and_counts_as_ended() -> None:  # EDGE 24
+def test_a_zombie_is_described_and_counts_as_ended() -> None:  # edge-cases.md#24
     zombie = subprocess.Popen(["true"])
     os.waitid(os.P_PID, zombie.pid, os.WEXITED | os.WNOWAIT)
     process = seen(zombie.pid)
@@ -66,7 +73,7 @@ def test_a_zombie_is_described_and_counts_as_ended() -> None:  # EDGE 24
     assert zombie.wait() == 0
 
 
-def test_a_stopped_process_shows_so_and_can_be_ended(start: Start) -> None:  # EDGE 23
+def test_a_stopped_process_shows_so_and_can_be_ended(start: Start) -> None:  # edge-cases.md#23
     child = start("sleep", "60")
     child.send_signal(signal.SIGSTOP)
     os.waitid(os.P_PID, child.pid, os.WSTOPPED | os.WNOWAIT)
@@ -86,7 +93,9 @@ def test_a_grandchild_is_within_and_a_sibling_is_not(start: Start) -> None:
     assert not processes.is_within(sibling, parent.pid)
 
 
-def test_another_birth_is_another_process_and_is_left_alone(start: Start) -> None:  # EDGE 24
+def test_another_birth_is_another_process_and_is_left_alone(
+    start: Start,
+) -> None:  # edge-cases.md#24
     child = start("sleep", "60")
     assert processes.terminate(child.pid, seen(child.pid).birth + 1, grace=0)
     assert child.poll() is None
@@ -94,7 +103,9 @@ def test_another_birth_is_another_process_and_is_left_alone(start: Start) -> Non
 
 def test_what_no_longer_holds_its_port_is_left_alone(start: Start) -> None:
     child = start("sleep", "60")
-    assert not processes.terminate(child.pid, seen(child.pid).birth, grace=0, still_wanted=lambda: False)
+    assert not processes.terminate(
+        child.pid, seen(child.pid).birth, grace=0, still_wanted=lambda: False
+    )
     assert child.poll() is None
 
 
@@ -106,8 +117,12 @@ def test_who_ignores_sigterm_is_killed_after_the_grace(start: Start) -> None:
     assert child.wait() == -signal.SIGKILL
 
 
-@pytest.mark.parametrize("pid", [1, os.getpid(), os.getppid(), 0, -1], ids=["init", "we", "our parent", "our group", "everybody"])
-def test_pid_1_ourselves_and_our_ancestors_are_never_ended(pid: int) -> None:  # EDGE 25
+@pytest.mark.parametrize(
+    "pid",
+    [1, os.getpid(), os.getppid(), 0, -1],
+    ids=["init", "we", "our parent", "our group", "everybody"],
+)
+def test_pid_1_ourselves_and_our_ancestors_are_never_ended(pid: int) -> None:  # edge-cases.md#25
     with pytest.raises(Refused):
         processes.terminate(pid, processes.birth(pid) or 0, grace=0)
 
@@ -138,7 +153,9 @@ def test_a_container_is_read_from_its_mounts_where_the_cgroup_is_hidden() -> Non
 
 
 def test_this_process_is_in_no_container_of_a_child_of_ours(start: Start) -> None:
-    assert processes.container_id_of(start("sleep", "60").pid) == processes.container_id_of(os.getpid())
+    assert processes.container_id_of(start("sleep", "60").pid) == processes.container_id_of(
+        os.getpid()
+    )
 
 
 @pytest.mark.parametrize(
@@ -149,7 +166,12 @@ def test_this_process_is_in_no_container_of_a_child_of_ours(start: Start) -> Non
         ("containerd-shim", None, (), True),
         ("rootlesskit", "/usr/bin/rootlesskit", (), True),
         ("wslrelay.exe", "C:\\Windows\\System32\\wslrelay.exe", (), True),
-        ("com.docker.backend", "/Applications/Docker.app/Contents/MacOS/com.docker.backend", (), True),
+        (
+            "com.docker.backend",
+            "/Applications/Docker.app/Contents/MacOS/com.docker.backend",
+            (),
+            True,
+        ),
         ("dockerd", "/usr/bin/dockerd (deleted)", (), True),
         ("docker-proxy", "/usr/bin/docker-proxy", ((1, "init"),), False),
         ("docker-proxy", "/usr/bin/python3.11", ((1, "init"),), False),
@@ -157,13 +179,20 @@ def test_this_process_is_in_no_container_of_a_child_of_ours(start: Start) -> Non
         ("dockerd-like", "/opt/dockerd-like", (), False),
     ],
 )
-def test_a_forwarder_is_told_by_its_executable(name: str, executable: str | None, parents: tuple[tuple[int, str], ...], forwarder: bool) -> None:
-    assert processes.is_forwarder(Process(4711, name, 1, executable=executable, parents=parents)) is forwarder
+def test_a_forwarder_is_told_by_its_executable(
+    name: str, executable: str | None, parents: tuple[tuple[int, str], ...], forwarder: bool
+) -> None:
+    assert (
+        processes.is_forwarder(Process(4711, name, 1, executable=executable, parents=parents))
+        is forwarder
+    )
 
 
 def test_a_script_called_docker_proxy_is_no_forwarder(start: Start, tmp_path: Path) -> None:
     script = tmp_path / "docker-proxy"
-    script.write_text(f"#!{sys.executable}\nimport time\nprint('ready', flush=True)\ntime.sleep(60)\n")
+    script.write_text(
+        f"#!{sys.executable}\nimport time\nprint('ready', flush=True)\ntime.sleep(60)\n"
+    )
     script.chmod(0o755)
     child = start(str(script))
     assert child.stdout is not None

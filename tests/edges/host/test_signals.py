@@ -34,7 +34,9 @@ def test_the_process_that_was_seen_gets_it(start: Start) -> None:
     assert child.wait(10) == -signal.SIGTERM
 
 
-def test_a_pid_that_another_process_has_by_now_is_not_signalled(start: Start) -> None:  # EDGE 24
+def test_a_pid_that_another_process_has_by_now_is_not_signalled(
+    start: Start,
+) -> None:  # edge-cases.md#24
     child = start("sleep", "60")
     process = seen(child.pid)
     assert not send(replace(process, birth=process.birth - 1))
@@ -47,7 +49,7 @@ def test_what_is_no_longer_wanted_is_not_signalled(start: Start) -> None:
     assert child.poll() is None
 
 
-def test_what_has_gone_is_no_error(start: Start) -> None:  # EDGE 24
+def test_what_has_gone_is_no_error(start: Start) -> None:  # edge-cases.md#24
     child = start("sleep", "60")
     process = seen(child.pid)
     child.kill()
@@ -55,7 +57,9 @@ def test_what_has_gone_is_no_error(start: Start) -> None:  # EDGE 24
     assert not send(process)
 
 
-def test_what_goes_between_the_look_and_the_signal_is_no_error(start: Start) -> None:  # EDGE 24
+def test_what_goes_between_the_look_and_the_signal_is_no_error(
+    start: Start,
+) -> None:  # edge-cases.md#24
     child = start("sleep", "60")
 
     def ends() -> bool:
@@ -63,10 +67,12 @@ def test_what_goes_between_the_look_and_the_signal_is_no_error(start: Start) -> 
         child.wait()
         return True
 
-    assert not signals.send(seen(child.pid), signal.SIGTERM, birth_of=processes.birth, still_wanted=ends)
+    assert not signals.send(
+        seen(child.pid), signal.SIGTERM, birth_of=processes.birth, still_wanted=ends
+    )
 
 
-def test_a_stopped_process_is_continued_and_ends(start: Start) -> None:  # EDGE 23
+def test_a_stopped_process_is_continued_and_ends(start: Start) -> None:  # edge-cases.md#23
     child = start("sleep", "60")
     child.send_signal(signal.SIGSTOP)
     os.waitid(os.P_PID, child.pid, os.WSTOPPED | os.WNOWAIT)
@@ -76,7 +82,11 @@ def test_a_stopped_process_is_continued_and_ends(start: Start) -> None:  # EDGE 
 
 
 def test_sigkill_ends_what_ignores_sigterm(start: Start) -> None:
-    child = start(sys.executable, "-c", "import signal,time; signal.signal(15, signal.SIG_IGN); print(flush=True); time.sleep(60)")
+    child = start(
+        sys.executable,
+        "-c",
+        "import signal,time; signal.signal(15, signal.SIG_IGN); print(flush=True); time.sleep(60)",
+    )
     assert child.stdout is not None
     child.stdout.readline()
     assert send(seen(child.pid))
@@ -85,10 +95,16 @@ def test_sigkill_ends_what_ignores_sigterm(start: Start) -> None:
     assert child.wait(10) == -signal.SIGKILL
 
 
-@pytest.mark.parametrize("pid", [1, 0, -1, os.getpid()], ids=["init", "our group", "everybody", "we"])
-def test_pid_1_groups_and_ourselves_are_refused_whatever_was_seen(pid: int) -> None:  # EDGE 25
+@pytest.mark.parametrize(
+    "pid", [1, 0, -1, os.getpid()], ids=["init", "our group", "everybody", "we"]
+)
+def test_pid_1_groups_and_ourselves_are_refused_whatever_was_seen(
+    pid: int,
+) -> None:  # edge-cases.md#25
     with pytest.raises(Refused):
-        signals.send(Process(pid, "x", 1), signal.SIGTERM, birth_of=lambda _: 1, still_wanted=lambda: True)
+        signals.send(
+            Process(pid, "x", 1), signal.SIGTERM, birth_of=lambda _: 1, still_wanted=lambda: True
+        )
 
 
 def test_another_users_process_is_said_with_the_sudo_command(start: Start) -> None:
@@ -107,11 +123,16 @@ def test_another_users_process_is_said_with_the_sudo_command(start: Start) -> No
     os.waitpid(pid, 0)
     os.close(tell)
     with os.fdopen(told) as file:
-        assert file.read() == f"pid {child.pid} belongs to another user and cannot be stopped|sudo kill {child.pid}"
+        assert (
+            file.read()
+            == f"pid {child.pid} belongs to another user and cannot be stopped|sudo kill {child.pid}"
+        )
     assert child.poll() is None
 
 
-def test_without_a_pidfd_it_works_all_the_same(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_pidfd_it_works_all_the_same(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delattr(os, "pidfd_open")  # macOS has none
     child = start("sleep", "60")
     process = seen(child.pid)

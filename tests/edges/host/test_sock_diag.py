@@ -23,7 +23,9 @@ from dartsctl.ports.listeners import Listener
 from dartsctl.stack.bindings import Endpoint, Protocol
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="sock_diag and /proc are Linux's")
-root_only = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to make a network namespace or to become somebody else")
+root_only = pytest.mark.skipif(
+    os.geteuid() != 0, reason="needs root, to make a network namespace or to become somebody else"
+)
 
 SOURCE = Path(sockets.__file__).parents[3]
 
@@ -47,13 +49,19 @@ def open_here() -> Iterator[ExitStack]:
         yield stack
 
 
-def listening(stack: ExitStack, port: int, address: str = "127.0.0.1", *, dual: bool = False) -> socket.socket:
+def listening(
+    stack: ExitStack, port: int, address: str = "127.0.0.1", *, dual: bool = False
+) -> socket.socket:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    return stack.enter_context(socket.create_server((address, port), family=family, dualstack_ipv6=dual))
+    return stack.enter_context(
+        socket.create_server((address, port), family=family, dualstack_ipv6=dual)
+    )
 
 
 def udp(stack: ExitStack, port: int, address: str = "127.0.0.1") -> socket.socket:
-    made = stack.enter_context(socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM))
+    made = stack.enter_context(
+        socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
+    )
     made.bind((address, port))
     return made
 
@@ -85,17 +93,26 @@ def test_only_sockets_on_the_ports_asked_for_are_shown(open_here: ExitStack) -> 
 def test_a_row_names_the_socket_and_its_user(port: int, open_here: ExitStack) -> None:
     server = listening(open_here, port)
     inode = os.fstat(server.fileno()).st_ino
-    assert sockets.listeners([port]) == (Listener("tcp", "127.0.0.1", port, "listen", None, inode, os.getuid()),)
+    assert sockets.listeners([port]) == (
+        Listener("tcp", "127.0.0.1", port, "listen", None, inode, os.getuid()),
+    )
 
 
-def test_dual_stack_and_ipv6_only_wildcards_are_told_apart(port: int, open_here: ExitStack) -> None:  # EDGE 2
+def test_dual_stack_and_ipv6_only_wildcards_are_told_apart(
+    port: int, open_here: ExitStack
+) -> None:  # edge-cases.md#2
     listening(open_here, port, "::", dual=True)
     alone = free_port()
     listening(open_here, alone, "::")
-    assert {row.port: row.v6only for row in sockets.listeners([port, alone])} == {port: False, alone: True}
+    assert {row.port: row.v6only for row in sockets.listeners([port, alone])} == {
+        port: False,
+        alone: True,
+    }
 
 
-def test_one_port_on_two_addresses_and_two_protocols_is_four_sockets(port: int, open_here: ExitStack) -> None:  # EDGE 5, 6
+def test_one_port_on_two_addresses_and_two_protocols_is_four_sockets(
+    port: int, open_here: ExitStack
+) -> None:  # edge-cases.md#5, edge-cases.md#6
     for address in ("127.0.0.1", "127.0.0.2"):
         listening(open_here, port, address)
         udp(open_here, port, address)
@@ -115,34 +132,53 @@ def leave_time_wait(port: int, address: str = "127.0.0.1") -> None:
             server.accept()[0].close()
 
 
-def test_each_state_of_a_port_is_shown(port: int, open_here: ExitStack) -> None:  # EDGE 9, 13
+def test_each_state_of_a_port_is_shown(
+    port: int, open_here: ExitStack
+) -> None:  # edge-cases.md#9, edge-cases.md#13
     server = listening(open_here, port)
     with socket.create_connection(("127.0.0.1", port)), server.accept()[0] as ours:
         assert {row.state for row in sockets.listeners([port])} == {"listen", "connected"}
         ours.close()
-        until(lambda: {row.state for row in sockets.listeners([port])} == {"listen", "closing"}, "the connection closes")
-    assert shape(sockets.listeners([port], listening_only=True)) == [("tcp", "127.0.0.1", port, "listen")]
+        until(
+            lambda: {row.state for row in sockets.listeners([port])} == {"listen", "closing"},
+            "the connection closes",
+        )
+    assert shape(sockets.listeners([port], listening_only=True)) == [
+        ("tcp", "127.0.0.1", port, "listen")
+    ]
 
 
-def test_a_port_in_time_wait_belongs_to_nobody(port: int) -> None:  # EDGE 9
+def test_a_port_in_time_wait_belongs_to_nobody(port: int) -> None:  # edge-cases.md#9
     leave_time_wait(port)
-    until(lambda: sockets.listeners([port]) == (Listener("tcp", "127.0.0.1", port, "closing"),), "TIME_WAIT")
+    until(
+        lambda: sockets.listeners([port]) == (Listener("tcp", "127.0.0.1", port, "closing"),),
+        "TIME_WAIT",
+    )
     assert sockets.listeners([port], owners=True) == sockets.listeners([port])
 
 
 def test_many_connections_in_time_wait_are_one_row(port: int) -> None:
     for _ in range(3):
         leave_time_wait(port)
-    until(lambda: sockets.listeners([port]) == (Listener("tcp", "127.0.0.1", port, "closing"),), "TIME_WAIT")
+    until(
+        lambda: sockets.listeners([port]) == (Listener("tcp", "127.0.0.1", port, "closing"),),
+        "TIME_WAIT",
+    )
 
 
-def test_a_connected_udp_socket_is_shown_by_its_local_address(port: int, open_here: ExitStack) -> None:
+def test_a_connected_udp_socket_is_shown_by_its_local_address(
+    port: int, open_here: ExitStack
+) -> None:
     udp(open_here, port, "0.0.0.0").connect(("127.0.0.1", 9))
-    assert shape(sockets.listeners([port], listening_only=True)) == [("udp", "127.0.0.1", port, "connected")]
+    assert shape(sockets.listeners([port], listening_only=True)) == [
+        ("udp", "127.0.0.1", port, "connected")
+    ]
 
 
 @pytest.mark.parametrize("table", sockets.TABLES)
-def test_each_table_names_the_other_end_of_a_connection_and_none_of_a_listener(port: int, open_here: ExitStack, table: sockets.Table) -> None:
+def test_each_table_names_the_other_end_of_a_connection_and_none_of_a_listener(
+    port: int, open_here: ExitStack, table: sockets.Table
+) -> None:
     server = listening(open_here, port)
     peer = open_here.enter_context(socket.create_connection(("127.0.0.1", port)))
     open_here.enter_context(server.accept()[0])
@@ -155,7 +191,9 @@ def kernel_version() -> tuple[int, ...]:
 
 
 @pytest.mark.skipif(kernel_version() < (6, 8), reason="older kernels do not show them")
-def test_a_socket_that_is_bound_and_does_not_listen_is_shown(port: int, open_here: ExitStack) -> None:
+def test_a_socket_that_is_bound_and_does_not_listen_is_shown(
+    port: int, open_here: ExitStack
+) -> None:
     open_here.enter_context(socket.socket(socket.AF_INET6)).bind(("::", port))
     assert shape(sockets.listeners([port])) == [("tcp", "::", port, "bound")]
     assert sockets.listeners([port], listening_only=True) == ()
@@ -167,7 +205,12 @@ def test_threads_read_it_side_by_side(open_here: ExitStack) -> None:
         chosen.append(free_port())
         listening(open_here, chosen[-1])
     with ThreadPoolExecutor(5) as pool:
-        answers = list(pool.map(lambda number: [row.port for row in sockets.listeners([number], owners=True)], chosen * 10))
+        answers = list(
+            pool.map(
+                lambda number: [row.port for row in sockets.listeners([number], owners=True)],
+                chosen * 10,
+            )
+        )
     assert answers == [[number] for number in chosen * 10]
 
 
@@ -178,7 +221,9 @@ def python(program: str, *arguments: str, before: tuple[str, ...] = ()) -> subpr
     """A real process running `program` with our source importable, its streams ours."""
     environment = {"PYTHONPATH": str(SOURCE), "PATH": os.environ["PATH"]}
     argv = [*before, sys.executable, "-c", program, *arguments]
-    return subprocess.Popen(argv, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        argv, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
 
 
 def first_line(process: subprocess.Popen[str]) -> str:
@@ -186,9 +231,13 @@ def first_line(process: subprocess.Popen[str]) -> str:
     return process.stdout.readline()
 
 
-def test_every_process_that_shares_a_socket_owns_it(port: int, open_here: ExitStack) -> None:  # EDGE 22, 26
+def test_every_process_that_shares_a_socket_owns_it(
+    port: int, open_here: ExitStack
+) -> None:  # edge-cases.md#22, edge-cases.md#26
     server = listening(open_here, port)
-    child = open_here.enter_context(subprocess.Popen(["cat"], stdin=subprocess.PIPE, pass_fds=[server.fileno()]))
+    child = open_here.enter_context(
+        subprocess.Popen(["cat"], stdin=subprocess.PIPE, pass_fds=[server.fileno()])
+    )
     (row,) = sockets.listeners([port], owners=True)
     assert row.pids == tuple(sorted((os.getpid(), child.pid)))
     server.close()
@@ -197,7 +246,9 @@ def test_every_process_that_shares_a_socket_owns_it(port: int, open_here: ExitSt
     child.communicate(timeout=10)
 
 
-def test_a_socket_shared_by_a_fork_has_two_owners(port: int, open_here: ExitStack) -> None:  # EDGE 22
+def test_a_socket_shared_by_a_fork_has_two_owners(
+    port: int, open_here: ExitStack
+) -> None:  # edge-cases.md#22
     program = """
 import os, socket, sys
 with socket.create_server(("127.0.0.1", int(sys.argv[1]))):
@@ -219,7 +270,9 @@ def test_owners_are_not_looked_for_unless_wanted(port: int, open_here: ExitStack
 
 
 @root_only
-def test_another_users_socket_is_shown_with_its_user_and_without_owners(port: int, open_here: ExitStack) -> None:  # EDGE 18
+def test_another_users_socket_is_shown_with_its_user_and_without_owners(
+    port: int, open_here: ExitStack
+) -> None:  # edge-cases.md#18
     program = """
 import os, sys
 from dartsctl.edges.host import sockets
@@ -232,7 +285,9 @@ print([(row.uid, row.pids) for row in sockets.listeners([int(sys.argv[1])], owne
 
 
 @root_only
-def test_a_socket_in_another_network_namespace_is_not_shown(port: int, open_here: ExitStack) -> None:  # EDGE 27, 28
+def test_a_socket_in_another_network_namespace_is_not_shown(
+    port: int, open_here: ExitStack
+) -> None:  # edge-cases.md#27, edge-cases.md#28
     program = """
 import socket, sys
 with socket.create_server(("0.0.0.0", int(sys.argv[1]))):
@@ -249,11 +304,15 @@ with socket.create_server(("0.0.0.0", int(sys.argv[1]))):
 # The other tables
 
 
-def refusing(_protocol: Protocol, _ports: frozenset[int], _listening_only: bool) -> Collection[Listener]:
+def refusing(
+    _protocol: Protocol, _ports: frozenset[int], _listening_only: bool
+) -> Collection[Listener]:
     raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
 
 
-def without_udp_diag(protocol: Protocol, ports: frozenset[int], listening_only: bool) -> Collection[Listener]:
+def without_udp_diag(
+    protocol: Protocol, ports: frozenset[int], listening_only: bool
+) -> Collection[Listener]:
     """A kernel that has no udp in its sock_diag."""
     if protocol == "udp":
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
@@ -263,7 +322,13 @@ def without_udp_diag(protocol: Protocol, ports: frozenset[int], listening_only: 
 def one_of_each(stack: ExitStack) -> list[int]:
     """Listeners of every form of address, both ends of a connection, a TIME_WAIT, udp: their ports."""
     ports = []
-    for address, dual in (("0.0.0.0", False), ("127.0.0.1", False), ("::", True), ("::", False), ("::1", False)):
+    for address, dual in (
+        ("0.0.0.0", False),
+        ("127.0.0.1", False),
+        ("::", True),
+        ("::", False),
+        ("::1", False),
+    ):
         ports.append(free_port())
         listening(stack, ports[-1], address, dual=dual)
     ports.append(free_port())
@@ -282,7 +347,11 @@ def one_of_each(stack: ExitStack) -> list[int]:
 
 def values(rows: Collection[Listener], *unknown: str) -> list[tuple[object, ...]]:
     """The rows without the fields that one of two tables cannot know."""
-    known = [name for name in ("protocol", "address", "port", "state", "v6only", "inode", "uid", "pids") if name not in unknown]
+    known = [
+        name
+        for name in ("protocol", "address", "port", "state", "v6only", "inode", "uid", "pids")
+        if name not in unknown
+    ]
     return sorted((tuple(getattr(row, name) for name in known) for row in rows), key=repr)
 
 
@@ -304,7 +373,7 @@ def test_psutil_gives_the_same_rows_without_v6only_inode_and_user(open_here: Exi
 
 def test_where_psutil_refuses_the_whole_the_own_sockets_are_still_shown(
     port: int, open_here: ExitStack, monkeypatch: pytest.MonkeyPatch
-) -> None:  # EDGE 18
+) -> None:  # edge-cases.md#18
     def refuse(kind: str) -> list[object]:
         """psutil.net_connections on macOS for anybody but root: nothing can stand in for that here."""
         raise psutil.AccessDenied(1)
@@ -315,25 +384,35 @@ def test_where_psutil_refuses_the_whole_the_own_sockets_are_still_shown(
     assert rows == (Listener("tcp", "127.0.0.1", port, "listen", pids=(os.getpid(),)),)
 
 
-def test_a_kernel_that_lacks_one_protocol_in_sock_diag_still_shows_it(port: int, open_here: ExitStack) -> None:
+def test_a_kernel_that_lacks_one_protocol_in_sock_diag_still_shows_it(
+    port: int, open_here: ExitStack
+) -> None:
     listening(open_here, port, "::")
     udp(open_here, port)
     rows = sockets.listeners([port], tables=(without_udp_diag, sockets.read_proc))
     assert [(row.protocol, row.v6only) for row in rows] == [("tcp", True), ("udp", None)]
 
 
-def test_a_host_whose_tables_are_all_closed_never_reads_as_free(port: int) -> None:  # EDGE 19, 29
+def test_a_host_whose_tables_are_all_closed_never_reads_as_free(
+    port: int,
+) -> None:  # edge-cases.md#19, edge-cases.md#29
     with pytest.raises(DartsctlError, match="cannot be listed") as caught:
         sockets.listeners([port], tables=(refusing, refusing))
     assert caught.value.details == ("refusing: Operation not permitted",) * 2
 
 
-def test_a_kernel_without_ipv6_has_no_table_for_it(tmp_path: Path, port: int, open_here: ExitStack) -> None:  # EDGE 45
+def test_a_kernel_without_ipv6_has_no_table_for_it(
+    tmp_path: Path, port: int, open_here: ExitStack
+) -> None:  # edge-cases.md#45
     listening(open_here, port)
     (tmp_path / "tcp").write_bytes(Path("/proc/net/tcp").read_bytes())
-    assert shape(sockets.read_proc("tcp", frozenset({port}), False, tmp_path)) == [("tcp", "127.0.0.1", port, "listen")]
+    assert shape(sockets.read_proc("tcp", frozenset({port}), False, tmp_path)) == [
+        ("tcp", "127.0.0.1", port, "listen")
+    ]
 
 
-def test_a_text_table_that_is_not_there_is_an_error(tmp_path: Path, port: int) -> None:  # EDGE 29
+def test_a_text_table_that_is_not_there_is_an_error(
+    tmp_path: Path, port: int
+) -> None:  # edge-cases.md#29
     with pytest.raises(FileNotFoundError):
         sockets.read_proc("tcp", frozenset({port}), False, tmp_path)

@@ -39,7 +39,9 @@ def bound(family: int, kind: int, address: str, port: int, **options: bool) -> s
         if options.get("loopback_only"):
             made.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"lo\0")
         if family == socket.AF_INET6:
-            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(options.get("v6only", False)))
+            made.setsockopt(
+                socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(options.get("v6only", False))
+            )
         made.bind((address, port))
     except OSError:
         made.close()
@@ -80,9 +82,20 @@ def until(holds: Callable[[], bool], what: str) -> None:
         time.sleep(0.002)
 
 
-# The truth table: PORTS.md section 2, as it was measured with a real engine. X = the container does not start.
+# The truth table: engine-rules.md#truth-table, as it was measured with a real engine. X = the container does not start.
 
-COLUMNS = ('""', "0.0.0.0", "127.0.0.1", "IF4", "::", "::1", "IF6", '"" udp', "127.0.0.1 udp", "::1 udp")
+COLUMNS = (
+    '""',
+    "0.0.0.0",
+    "127.0.0.1",
+    "IF4",
+    "::",
+    "::1",
+    "IF6",
+    '"" udp',
+    "127.0.0.1 udp",
+    "::1 udp",
+)
 TABLE = """
 none                                      | - - - - - - - - - -
 LISTEN 0.0.0.0                            | X X X X - - - - - -
@@ -131,7 +144,10 @@ KERNEL_CHOSEN_CLIENT 127.0.0.1 +RA        | - - - - - - - - - -
 KERNEL_CHOSEN_TIME_WAIT 127.0.0.1         | X X X - - - - - - -
 KERNEL_CHOSEN_TIME_WAIT 127.0.0.1 +RA     | - - - - - - - - - -
 """
-CELLS = {name.strip(): cells.split() for name, cells in (line.split("|") for line in TABLE.strip().splitlines())}
+CELLS = {
+    name.strip(): cells.split()
+    for name, cells in (line.split("|") for line in TABLE.strip().splitlines())
+}
 
 
 def interface_addresses() -> dict[str, str]:
@@ -163,7 +179,10 @@ def measured(port: int, *, udp_reuse_address: bool = False) -> list[str]:
     """A row as the probe sees it, `?` where this host has no such address."""
     cells = []
     for column in COLUMNS:
-        answers = {sockets.probe(one, udp_reuse_address=udp_reuse_address) for one in endpoints(column, port)} - {Probe.FREE}
+        answers = {
+            sockets.probe(one, udp_reuse_address=udp_reuse_address)
+            for one in endpoints(column, port)
+        } - {Probe.FREE}
         if column in ("IF4", "IF6") and column not in INTERFACES:
             cells.append("?")
         else:
@@ -190,7 +209,9 @@ class Row:
 
     def make(self) -> None:
         if self.what == "UDP":
-            self.stack.enter_context(bound(self.family, socket.SOCK_DGRAM, self.address, self.port, **self.options))
+            self.stack.enter_context(
+                bound(self.family, socket.SOCK_DGRAM, self.address, self.port, **self.options)
+            )
         elif self.what == "BOUND":
             self.socket_on(self.port)
         elif self.what == "LISTEN":
@@ -205,7 +226,9 @@ class Row:
             self.closed_first(*self.client())
 
     def socket_on(self, port: int) -> socket.socket:
-        return self.stack.enter_context(bound(self.family, socket.SOCK_STREAM, self.address, port, **self.options))
+        return self.stack.enter_context(
+            bound(self.family, socket.SOCK_STREAM, self.address, port, **self.options)
+        )
 
     def accepted(self) -> tuple[socket.socket, socket.socket]:
         """A connection on `port` whose listener is closed: our end first."""
@@ -221,7 +244,9 @@ class Row:
         server = self.stack.enter_context(socket.create_server((self.loopback, 0)))
         if self.what.startswith("KERNEL_CHOSEN"):
             client = self.stack.enter_context(socket.socket())
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(self.options["reuse_address"]))
+            client.setsockopt(
+                socket.SOL_SOCKET, socket.SO_REUSEADDR, int(self.options["reuse_address"])
+            )
         else:
             client = self.socket_on(self.port)
         client.connect(server.getsockname())
@@ -231,7 +256,10 @@ class Row:
     def closed_first(self, ours: socket.socket, theirs: socket.socket) -> None:
         ours.close()
         theirs.close()
-        until(lambda: {row.state for row in sockets.listeners([self.port])} == {"closing"}, "TIME_WAIT")
+        until(
+            lambda: {row.state for row in sockets.listeners([self.port])} == {"closing"},
+            "TIME_WAIT",
+        )
 
 
 def row_made(name: str, port: int, stack: ExitStack) -> int:
@@ -252,22 +280,32 @@ def agrees(found: Collection[str], expected: Collection[str]) -> bool:
 
 @linux_only
 @pytest.mark.parametrize("name", CELLS)
-def test_the_probe_gives_the_row_of_the_truth_table(name: str, port: int, open_here: ExitStack) -> None:  # EDGE 2, 3, 5, 6, 7, 8, 9, 13
+def test_the_probe_gives_the_row_of_the_truth_table(
+    name: str, port: int, open_here: ExitStack
+) -> None:  # edge-cases.md#2, edge-cases.md#3, edge-cases.md#5, edge-cases.md#6, edge-cases.md#7, edge-cases.md#8, edge-cases.md#9, edge-cases.md#13
     port = row_made(name, port, open_here)
     assert agrees(measured(port), CELLS[name])
 
 
 @linux_only
-@pytest.mark.parametrize("name", [name for name in CELLS if name.startswith(("UDP", "LISTEN 0.0.0.0"))])
-def test_on_engine_28_a_udp_socket_blocks_unless_it_reuses_its_address(name: str, port: int, open_here: ExitStack) -> None:
+@pytest.mark.parametrize(
+    "name", [name for name in CELLS if name.startswith(("UDP", "LISTEN 0.0.0.0"))]
+)
+def test_on_engine_28_a_udp_socket_blocks_unless_it_reuses_its_address(
+    name: str, port: int, open_here: ExitStack
+) -> None:
     expected = ["-"] * len(COLUMNS) if name.startswith("UDP") and "+RA" in name else CELLS[name]
     port = row_made(name, port, open_here)
     assert agrees(measured(port, udp_reuse_address=True), expected)
 
 
 @linux_only
-@pytest.mark.parametrize("name", [name for name in CELLS if name.startswith(("none", "LISTEN", "UDP"))])
-def test_the_table_rule_agrees_where_the_socket_surely_blocks(name: str, port: int, open_here: ExitStack) -> None:
+@pytest.mark.parametrize(
+    "name", [name for name in CELLS if name.startswith(("none", "LISTEN", "UDP"))]
+)
+def test_the_table_rule_agrees_where_the_socket_surely_blocks(
+    name: str, port: int, open_here: ExitStack
+) -> None:
     port = row_made(name, port, open_here)
     seen = [one for one in sockets.listeners([port]) if one.surely_blocks]
     found = [
@@ -293,13 +331,17 @@ def test_the_table_rule_agrees_where_the_socket_surely_blocks(name: str, port: i
         ("127.0.0.77", Probe.FREE),
     ],
 )
-def test_the_probe_tells_a_busy_port_from_an_address_that_is_not_here(address: str, answer: Probe, port: int) -> None:  # EDGE 35
+def test_the_probe_tells_a_busy_port_from_an_address_that_is_not_here(
+    address: str, answer: Probe, port: int
+) -> None:  # edge-cases.md#35
     assert sockets.probe(Endpoint(port, address)) is answer
 
 
 def test_a_probed_port_is_free_again(port: int) -> None:
     protocols: tuple[Protocol, ...] = ("tcp", "udp")
-    wanted = [Endpoint(port, address, protocol) for address in ("0.0.0.0", "::") for protocol in protocols]
+    wanted = [
+        Endpoint(port, address, protocol) for address in ("0.0.0.0", "::") for protocol in protocols
+    ]
     assert [sockets.probe(one) for one in wanted * 3] == [Probe.FREE] * 12
     bound(socket.AF_INET6, socket.SOCK_STREAM, "::", port).close()
 
@@ -361,7 +403,7 @@ print(sockets.probe(Endpoint(int(sys.argv[1]), "127.0.0.1")).name)
 
 @linux_only
 @root_only
-def test_a_privileged_port_is_not_ours_to_probe_which_is_not_busy() -> None:  # EDGE 17
+def test_a_privileged_port_is_not_ours_to_probe_which_is_not_busy() -> None:  # edge-cases.md#17
     if sockets.unprivileged_port_start() < 2:
         pytest.skip("no port is privileged here")
     assert said_by(python(AS_NOBODY, "1")) == "FORBIDDEN"
@@ -375,12 +417,20 @@ def test_every_local_address_can_be_bound_and_loopback_is_among_them(port: int) 
     assert "127.0.0.1" in addresses
     assert ("::1" in addresses) == sockets.has_ipv6()
     # looked at again, because a container network of somebody else may go in between
-    until(lambda: {sockets.probe(Endpoint(port, address)) for address in sockets.local_addresses()} == {Probe.FREE}, "all can be bound")
+    until(
+        lambda: (
+            {sockets.probe(Endpoint(port, address)) for address in sockets.local_addresses()}
+            == {Probe.FREE}
+        ),
+        "all can be bound",
+    )
 
 
 @linux_only
 @pytest.mark.parametrize("name", [name for name in CELLS if not name.startswith("none")])
-def test_whoever_blocks_is_among_the_occupied_numbers(name: str, port: int, open_here: ExitStack) -> None:
+def test_whoever_blocks_is_among_the_occupied_numbers(
+    name: str, port: int, open_here: ExitStack
+) -> None:
     protocol: Protocol = "udp" if name.startswith("UDP") else "tcp"
     port = row_made(name, port, open_here)
     found = sockets.occupied(protocol, range(port, port + 1))

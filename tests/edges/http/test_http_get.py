@@ -17,7 +17,9 @@ from dartsctl.edges.project import certificates
 
 
 @contextmanager
-def server(answer: Callable[[socket.socket], None], context: ssl.SSLContext | None = None) -> Iterator[int]:
+def server(
+    answer: Callable[[socket.socket], None], context: ssl.SSLContext | None = None
+) -> Iterator[int]:
     """A server that takes one connection, reads the request and does what `answer` does."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
 

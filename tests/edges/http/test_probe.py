@@ -45,7 +45,9 @@ def test_the_status_is_the_first_lines(server: socket.socket, status: int) -> No
 
 
 def test_an_answer_that_is_not_http_is_heard_and_has_no_status(server: socket.socket) -> None:
-    assert asked(server, b"\x15\x03\x01\x00\x02\x02\x16") == Answer("an answer that is not HTTP", heard=True)
+    assert asked(server, b"\x15\x03\x01\x00\x02\x02\x16") == Answer(
+        "an answer that is not HTTP", heard=True
+    )
 
 
 def test_a_line_that_is_closed_without_a_word_is_no_answer(server: socket.socket) -> None:
@@ -59,9 +61,13 @@ def test_a_port_where_nobody_listens_refuses() -> None:
     assert answer == Answer("connection refused")
 
 
-def test_a_server_that_accepts_and_never_answers_costs_only_the_patience(server: socket.socket) -> None:  # EDGE 10
+def test_a_server_that_accepts_and_never_answers_costs_only_the_patience(
+    server: socket.socket,
+) -> None:  # edge-cases.md#10
     begun = time.monotonic()
-    assert ended(Question("127.0.0.1", server.getsockname()[1], "/", patience=0.3)) == Answer("no answer")
+    assert ended(Question("127.0.0.1", server.getsockname()[1], "/", patience=0.3)) == Answer(
+        "no answer"
+    )
     assert 0.3 <= time.monotonic() - begun < 5
 
 

@@ -43,7 +43,9 @@ def certs(tmp_path: Path) -> Path:
     return folder
 
 
-def written(folder: Path, pair: tuple[str, str], certificate: str = "tls.crt", key: str = "tls.key") -> None:
+def written(
+    folder: Path, pair: tuple[str, str], certificate: str = "tls.crt", key: str = "tls.key"
+) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / certificate).write_text(pair[0])
     (folder / key).write_text(pair[1])
@@ -62,15 +64,29 @@ def test_the_dates_are_those_that_openssl_prints(certs: Path, pair: tuple[str, s
     written(certs, pair)
     shelf = look([Mount(str(certs), "/certs")])
     (one,) = shelf.certificates
-    printed = subprocess.run(["openssl", "x509", "-noout", "-dates", "-in", certs / "tls.crt"], capture_output=True, text=True, check=True).stdout
+    printed = subprocess.run(
+        ["openssl", "x509", "-noout", "-dates", "-in", certs / "tls.crt"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
     begin, end = (ssl.cert_time_to_seconds(line.partition("=")[2]) for line in printed.splitlines())
     assert (one.not_before, one.not_after, one.key) == (begin, end, "fits")
     assert shelf.closed == ()
     assert abs(one.not_after - time.time() - DAYS * DAY) < 120
 
 
-@pytest.mark.parametrize("kind", [["-newkey", "rsa:2048"], ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"], ["-newkey", "ed25519"]])
-def test_every_kind_of_key_is_recognised_and_dates_after_2050_too(certs: Path, kind: list[str]) -> None:
+@pytest.mark.parametrize(
+    "kind",
+    [
+        ["-newkey", "rsa:2048"],
+        ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"],
+        ["-newkey", "ed25519"],
+    ],
+)
+def test_every_kind_of_key_is_recognised_and_dates_after_2050_too(
+    certs: Path, kind: list[str]
+) -> None:
     argv = [
         "openssl",
         "req",
@@ -99,12 +115,16 @@ def test_a_certificate_that_has_ended_is_read_as_well(certs: Path) -> None:
     assert one.not_after < time.time()
 
 
-def test_a_key_of_another_certificate_does_not_fit(certs: Path, pair: tuple[str, str], other: tuple[str, str]) -> None:
+def test_a_key_of_another_certificate_does_not_fit(
+    certs: Path, pair: tuple[str, str], other: tuple[str, str]
+) -> None:
     written(certs, (pair[0], other[1]))
     assert seen(certs) == {"tls.crt": "does not fit"}
 
 
-def test_pairs_are_found_under_any_names_and_authorities_have_no_key(certs: Path, pair: tuple[str, str], other: tuple[str, str]) -> None:
+def test_pairs_are_found_under_any_names_and_authorities_have_no_key(
+    certs: Path, pair: tuple[str, str], other: tuple[str, str]
+) -> None:
     written(certs, pair, "shop.pem", "shop-private.key")
     (certs / "ca.crt").write_text(other[0])
     assert seen(certs) == {"ca.crt": "none", "shop.pem": "fits"}
@@ -117,11 +137,16 @@ def test_one_file_may_hold_both(certs: Path, pair: tuple[str, str]) -> None:
 
 def test_two_mounted_files_are_a_pair(tmp_path: Path, pair: tuple[str, str]) -> None:
     written(tmp_path / "a", pair)
-    mounts = [Mount(str(tmp_path / "a" / name), f"/etc/nginx/{name}", read_only=True) for name in ("tls.crt", "tls.key")]
+    mounts = [
+        Mount(str(tmp_path / "a" / name), f"/etc/nginx/{name}", read_only=True)
+        for name in ("tls.crt", "tls.key")
+    ]
     assert states(look(mounts)) == {"tls.crt": "fits"}
 
 
-def test_letsencrypts_folders_are_read_without_the_old_ones(tmp_path: Path, pair: tuple[str, str], other: tuple[str, str]) -> None:
+def test_letsencrypts_folders_are_read_without_the_old_ones(
+    tmp_path: Path, pair: tuple[str, str], other: tuple[str, str]
+) -> None:
     root = tmp_path / "letsencrypt"
     written(root / "archive" / "shop", other, "fullchain1.pem", "privkey1.pem")
     written(root / "archive" / "shop", pair, "fullchain2.pem", "privkey2.pem")
@@ -132,12 +157,16 @@ def test_letsencrypts_folders_are_read_without_the_old_ones(tmp_path: Path, pair
     assert seen(root, "/etc/letsencrypt") == {"fullchain.pem": "fits"}
 
 
-def test_another_mount_hides_what_lies_below_it(tmp_path: Path, pair: tuple[str, str], other: tuple[str, str]) -> None:
+def test_another_mount_hides_what_lies_below_it(
+    tmp_path: Path, pair: tuple[str, str], other: tuple[str, str]
+) -> None:
     written(tmp_path / "nginx" / "certs", other)
     (tmp_path / "nginx" / "nginx.conf").write_text("")
     written(tmp_path / "real", pair)
     nginx = Mount(str(tmp_path / "nginx"), "/etc/nginx", read_only=True)
-    assert [one.path for one in look([nginx]).certificates] == [tmp_path / "nginx" / "certs" / "tls.crt"]
+    assert [one.path for one in look([nginx]).certificates] == [
+        tmp_path / "nginx" / "certs" / "tls.crt"
+    ]
     shelf = look([nginx, Mount(str(tmp_path / "real"), "/etc/nginx/certs", read_only=True)])
     assert [one.path for one in shelf.certificates] == [tmp_path / "real" / "tls.crt"]
 
@@ -148,14 +177,29 @@ def test_folders_for_other_things_are_not_searched(tmp_path: Path, pair: tuple[s
 
 
 def test_a_key_with_a_passphrase_is_never_asked_for(certs: Path) -> None:
-    words = ["-newkey", "rsa:2048", "-passout", "pass:kept", "-subj", "/CN=x", "-keyout", str(certs / "tls.key"), "-out", str(certs / "tls.crt")]
+    words = [
+        "-newkey",
+        "rsa:2048",
+        "-passout",
+        "pass:kept",
+        "-subj",
+        "/CN=x",
+        "-keyout",
+        str(certs / "tls.key"),
+        "-out",
+        str(certs / "tls.crt"),
+    ]
     subprocess.run(["openssl", "req", "-x509", *words], capture_output=True, check=True)
     assert seen(certs) == {"tls.crt": "fits"}
 
 
 @pytest.mark.parametrize(
     "text",
-    ["", "-----BEGIN CERTIFICATE-----\nno base64!\n-----END CERTIFICATE-----\n", "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n"],
+    [
+        "",
+        "-----BEGIN CERTIFICATE-----\nno base64!\n-----END CERTIFICATE-----\n",
+        "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n",
+    ],
 )
 def test_what_is_no_certificate_is_not_taken_for_one(certs: Path, text: str) -> None:
     (certs / "tls.crt").write_text(text)
@@ -175,7 +219,9 @@ def test_places_that_are_not_there_or_far_too_large_are_no_error(certs: Path) ->
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
-def test_a_user_who_may_not_read_the_key_or_the_folder_is_told_what_could_not_be_seen(tmp_path: Path, pair: tuple[str, str]) -> None:
+def test_a_user_who_may_not_read_the_key_or_the_folder_is_told_what_could_not_be_seen(
+    tmp_path: Path, pair: tuple[str, str]
+) -> None:
     for path in (tmp_path, *tmp_path.parents):
         if path.is_relative_to("/tmp") and path != Path("/tmp"):  # noqa: S108 - pytest's own folders, which are root's alone
             path.chmod(0o755)
@@ -188,23 +234,37 @@ def test_a_user_who_may_not_read_the_key_or_the_folder_is_told_what_could_not_be
         "shelf = look([Mount(sys.argv[1] + '/certs', '/certs')]); print([one.key for one in shelf.certificates])\n"
         "print([path.name for path in look([Mount(sys.argv[1] + '/closed', '/certs')]).closed])"
     )
-    said = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True).stdout
+    said = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True
+    ).stdout
     assert said.splitlines() == ["['unreadable']", "['closed']"]
 
 
 # --- a new pair ---------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("name", "entry"), [("darts.example.org", "DNS:darts.example.org"), ("192.0.2.7", "IP Address:192.0.2.7")])
-def test_a_new_certificate_is_for_its_name_and_for_this_host(tmp_path: Path, name: str, entry: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "entry"),
+    [("darts.example.org", "DNS:darts.example.org"), ("192.0.2.7", "IP Address:192.0.2.7")],
+)
+def test_a_new_certificate_is_for_its_name_and_for_this_host(
+    tmp_path: Path, name: str, entry: str
+) -> None:
     written(tmp_path, self_signed(name))
-    shown = subprocess.run(["openssl", "x509", "-noout", "-text", "-in", tmp_path / "tls.crt"], capture_output=True, text=True, check=True).stdout
+    shown = subprocess.run(
+        ["openssl", "x509", "-noout", "-text", "-in", tmp_path / "tls.crt"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
     assert entry in shown
     assert "DNS:localhost" in shown
     assert "IP Address:127.0.0.1" in shown
 
 
-def test_a_client_that_trusts_the_new_certificate_gets_through_a_handshake(tmp_path: Path, pair: tuple[str, str]) -> None:
+def test_a_client_that_trusts_the_new_certificate_gets_through_a_handshake(
+    tmp_path: Path, pair: tuple[str, str]
+) -> None:
     written(tmp_path, pair)
     server_side = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server_side.load_cert_chain(tmp_path / "tls.crt", tmp_path / "tls.key")
@@ -223,23 +283,31 @@ def test_a_client_that_trusts_the_new_certificate_gets_through_a_handshake(tmp_p
     assert client.getpeercert()
 
 
-def test_nothing_is_left_on_the_disk_while_a_pair_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_left_on_the_disk_while_a_pair_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     self_signed("localhost")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_without_openssl_the_package_to_install_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_openssl_the_package_to_install_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(DartsctlError, match="openssl is not installed") as caught:
         self_signed("localhost")
     assert caught.value.hint == "sudo apt-get install openssl"
 
 
-def test_an_openssl_that_fails_is_quoted_without_a_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_openssl_that_fails_is_quoted_without_a_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fake = tmp_path / "openssl"
-    fake.write_text("#!/bin/sh\necho '-----BEGIN PRIVATE KEY-----canary'\necho 'req: unknown option -addext' >&2\nexit 1\n")
+    fake.write_text(
+        "#!/bin/sh\necho '-----BEGIN PRIVATE KEY-----canary'\necho 'req: unknown option -addext' >&2\nexit 1\n"
+    )
     fake.chmod(fake.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     with pytest.raises(DartsctlError, match="unknown option -addext") as caught:

@@ -10,7 +10,16 @@ from pathlib import Path
 import pytest
 
 from dartsctl.config.environment import EnvValue
-from dartsctl.edges.project.env_files import example_of, filled_in, interpolated, mode, read, shown_values, text_of, values_in
+from dartsctl.edges.project.env_files import (
+    example_of,
+    filled_in,
+    interpolated,
+    mode,
+    read,
+    shown_values,
+    text_of,
+    values_in,
+)
 from dartsctl.errors import ExitCode, UsageError
 from dartsctl.system.files import UnsafeFile
 from two_users import ANN, Victim, as_user, needs_root, public_folder
@@ -29,7 +38,10 @@ def values(*paths: Path, environ: dict[str, str] | None = None) -> dict[str, str
 
 
 def test_each_value_knows_its_file_and_line(tmp_path: Path) -> None:
-    path = written(tmp_path, "# comment\n\nexport A=1\n\n\nB='two words' # comment\nC=\"x\\ny\"\nFLASK_PORT=5000\n")
+    path = written(
+        tmp_path,
+        "# comment\n\nexport A=1\n\n\nB='two words' # comment\nC=\"x\\ny\"\nFLASK_PORT=5000\n",
+    )
     found = read([path], {})
     assert found == {
         "A": EnvValue("1", path, 3),
@@ -40,7 +52,9 @@ def test_each_value_knows_its_file_and_line(tmp_path: Path) -> None:
     assert f"FLASK_PORT in {found['FLASK_PORT'].origin}" == "FLASK_PORT in .env:8"
 
 
-def test_windows_line_ends_a_byte_order_mark_and_values_of_several_lines_are_read(tmp_path: Path) -> None:
+def test_windows_line_ends_a_byte_order_mark_and_values_of_several_lines_are_read(
+    tmp_path: Path,
+) -> None:
     path = written(tmp_path, '\ufeffA=1\r\nB="x\r\ny"\r\nC=3')
     assert values(path) == {"A": "1", "B": "x\ny", "C": "3"}
     assert read([path], {})["C"].line == 4
@@ -51,7 +65,10 @@ def test_a_name_without_a_value_sets_nothing_and_an_empty_value_does(tmp_path: P
 
 
 def test_a_later_file_wins_and_may_use_what_an_earlier_one_sets(tmp_path: Path) -> None:
-    first, second = written(tmp_path, "A=1\nB=2"), written(tmp_path, "B=3\nC=${A}${B}", ".env.local")
+    first, second = (
+        written(tmp_path, "A=1\nB=2"),
+        written(tmp_path, "B=3\nC=${A}${B}", ".env.local"),
+    )
     found = read([first, second], {})
     assert {name: one.value for name, one in found.items()} == {"A": "1", "B": "3", "C": "13"}
     assert (found["B"].file, found["A"].file) == (second, first)
@@ -63,7 +80,9 @@ def test_variables_are_filled_in_from_the_environment_first(tmp_path: Path) -> N
     assert values(path, environ={"A": "shell"}) == {"A": "file", "B": "shell-default--$A"}
 
 
-def test_the_processs_own_environment_counts_unless_another_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_processs_own_environment_counts_unless_another_is_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("DARTSCTL_TEST_NAME", "own")
     path = written(tmp_path, "A=${DARTSCTL_TEST_NAME}")
     assert read([path])["A"].value == "own"
@@ -88,7 +107,10 @@ def test_a_broken_line_is_named_and_not_shown(tmp_path: Path, text: str, line: i
     with pytest.raises(UsageError) as caught:
         read([path], {})
     assert caught.value.code is ExitCode.USAGE
-    assert caught.value.message == f".env:{line}: this is no NAME=value line (or a quote is not closed)"
+    assert (
+        caught.value.message
+        == f".env:{line}: this is no NAME=value line (or a quote is not closed)"
+    )
     assert caught.value.hint == f"correct line {line} of {path}"
 
 
@@ -127,7 +149,9 @@ def test_dotenv_is_imported_only_where_a_file_is_read(tmp_path: Path) -> None:
 # --- examples, and who may read ------------------------------------------------------------------------------------------------
 
 
-def test_the_example_of_an_env_file_has_its_name_and_one_of_the_usual_endings(tmp_path: Path) -> None:
+def test_the_example_of_an_env_file_has_its_name_and_one_of_the_usual_endings(
+    tmp_path: Path,
+) -> None:
     assert example_of(tmp_path / ".env") is None
     for ending in (".dist", ".template", ".sample", ".example"):
         path = written(tmp_path, "", f".env{ending}")
@@ -171,7 +195,12 @@ def test_only_the_values_that_are_renewed_change_and_everything_else_stays() -> 
         "H_KEY=change-me"
     )
     numbers = iter("1234567")
-    text, names = filled_in(example, lambda name, value: f"new{next(numbers)}" if name.endswith("_KEY") and value == "change-me" else None)
+    text, names = filled_in(
+        example,
+        lambda name, value: (
+            f"new{next(numbers)}" if name.endswith("_KEY") and value == "change-me" else None
+        ),
+    )
     assert names == ("A_KEY", "B_KEY", "C_KEY", "H_KEY")
     assert text == (
         "# change-me stays in a comment\n\n"

@@ -79,12 +79,22 @@ def site(app: Path) -> Path:
 def python(app: Path, tmp_path: Path) -> Python:
     """Runs its interpreter: `python("-c", ..., NAME=value)`. This machine may be a container, so the guard is told that it is none."""
 
-    def run(*words: str, environ: dict[str, str] | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
-        plain = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "DARTSCTL_GUARD"))}
+    def run(
+        *words: str, environ: dict[str, str] | None = None, **variables: str
+    ) -> subprocess.CompletedProcess[str]:
+        plain = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("PYTHON", "DARTSCTL_GUARD"))
+        }
         return subprocess.run(
             [app / "bin" / "python", *words],
             cwd=tmp_path,
-            env={**(plain if environ is None else environ), **({"DARTSCTL_GUARD": "on"} if environ is None else {}), **variables},
+            env={
+                **(plain if environ is None else environ),
+                **({"DARTSCTL_GUARD": "on"} if environ is None else {}),
+                **variables,
+            },
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -109,7 +119,9 @@ def listing(folder: Path) -> dict[str, str]:
         if path.is_symlink():
             found[name] = f"-> {path.readlink()}"
         else:
-            found[name] = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "folder"
+            found[name] = (
+                hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "folder"
+            )
         found[name] += f" {path.lstat().st_mode:o}"
     return found
 
@@ -117,7 +129,9 @@ def listing(folder: Path) -> dict[str, str]:
 # --- what it refuses ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_production_port_is_refused_with_its_owner_and_both_ways_on(python: Python, site: Path, port: int) -> None:
+def test_a_production_port_is_refused_with_its_owner_and_both_ways_on(
+    python: Python, site: Path, port: int
+) -> None:
     guards.install(site, {port: "darts-app"})
     answer = said(python("-c", f"{BIND}print(bind({port}))"))
     assert answer.startswith(f"PermissionError 13 port {port} belongs to production's darts-app; ")
@@ -125,26 +139,36 @@ def test_a_production_port_is_refused_with_its_owner_and_both_ways_on(python: Py
     assert "DARTSCTL_GUARD=off" in answer
 
 
-def test_it_is_refused_on_every_address_of_both_families(python: Python, site: Path, port: int) -> None:
+def test_it_is_refused_on_every_address_of_both_families(
+    python: Python, site: Path, port: int
+) -> None:
     guards.install(site, {port: "darts-app"})
     places = [("AF_INET", ""), ("AF_INET", "127.0.0.9"), ("AF_INET6", "::1"), ("AF_INET6", "::")]
     for family, address in places:
-        assert "PermissionError 13" in said(python("-c", f"{BIND}print(bind({port}, socket.{family}, address={address!r}))"))
+        assert "PermissionError 13" in said(
+            python("-c", f"{BIND}print(bind({port}, socket.{family}, address={address!r}))")
+        )
 
 
-def test_other_ports_udp_and_unix_sockets_are_let_through(python: Python, site: Path, port: int) -> None:
+def test_other_ports_udp_and_unix_sockets_are_let_through(
+    python: Python, site: Path, port: int
+) -> None:
     guards.install(site, {port: "darts-app"})
     code = f"{BIND}print(bind(0), bind({port + 1}), bind({port}, kind=socket.SOCK_DGRAM))\nsocket.socket(socket.AF_UNIX).bind('here')"
     assert said(python("-W", "ignore", "-c", code)) == "bound bound bound"
 
 
 @pytest.mark.parametrize("flags", [("-I",), ("-E",), ("-s", "-OO"), ("-X", "dev"), ("-W", "error")])
-def test_no_flag_but_s_escapes_it(python: Python, site: Path, port: int, flags: tuple[str, ...]) -> None:
+def test_no_flag_but_s_escapes_it(
+    python: Python, site: Path, port: int, flags: tuple[str, ...]
+) -> None:
     guards.install(site, {port: "darts-app"})
     assert "belongs to production's" in said(python(*flags, "-c", f"{BIND}print(bind({port}))"))
 
 
-def test_children_and_forks_are_refused_too(python: Python, site: Path, port: int, tmp_path: Path) -> None:
+def test_children_and_forks_are_refused_too(
+    python: Python, site: Path, port: int, tmp_path: Path
+) -> None:
     guards.install(site, {port: "darts-app"})
     (tmp_path / "binder.py").write_text(BIND)
     code = f"""
@@ -184,31 +208,67 @@ def test_every_python_from_3_8_on_can_read_it() -> None:
 # --- what lifts it ------------------------------------------------------------------------------------------------------------
 
 
-def test_off_lifts_it_for_one_process_even_when_the_app_sets_it_itself(python: Python, site: Path, port: int) -> None:
+def test_off_lifts_it_for_one_process_even_when_the_app_sets_it_itself(
+    python: Python, site: Path, port: int
+) -> None:
     guards.install(site, {port: "darts-app"})
     assert said(python("-c", f"{BIND}print(bind({port}))", DARTSCTL_GUARD="off")) == "bound"
-    assert said(python("-c", f"{BIND}import os; os.environ['DARTSCTL_GUARD'] = 'OFF'; print(bind({port}))")) == "bound"
+    assert (
+        said(
+            python(
+                "-c", f"{BIND}import os; os.environ['DARTSCTL_GUARD'] = 'OFF'; print(bind({port}))"
+            )
+        )
+        == "bound"
+    )
 
 
 def test_the_variable_works_as_asyncio_spells_it(python: Python, site: Path, port: int) -> None:
     guards.install(site, {port: "darts-app"})
-    plain = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "DARTSCTL_GUARD"))}
-    assert said(python("-c", f"{BIND}print(bind({port}))", environ=plain, dartsctl_guard="off")) == "bound"
-    assert said(python("-c", f"{BIND}print(bind({port}))", environ=plain, dartsctl_guard="on")) != "bound"
+    plain = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("PYTHON", "DARTSCTL_GUARD"))
+    }
+    assert (
+        said(python("-c", f"{BIND}print(bind({port}))", environ=plain, dartsctl_guard="off"))
+        == "bound"
+    )
+    assert (
+        said(python("-c", f"{BIND}print(bind({port}))", environ=plain, dartsctl_guard="on"))
+        != "bound"
+    )
 
 
-def test_dartsctl_itself_may_find_out_whether_the_port_is_free(python: Python, site: Path, port: int) -> None:
+def test_dartsctl_itself_may_find_out_whether_the_port_is_free(
+    python: Python, site: Path, port: int
+) -> None:
     guards.install(site, {port: "darts-app"})
-    site.joinpath("libraries.pth").write_text("\n".join([str(SOURCE), *(one for one in sys.path if one.endswith("site-packages"))]))
+    site.joinpath("libraries.pth").write_text(
+        "\n".join([str(SOURCE), *(one for one in sys.path if one.endswith("site-packages"))])
+    )
     code = "from dartsctl.edges.host import sockets; from dartsctl.stack.bindings import Endpoint"
-    assert said(python("-c", f"{code}; print(sockets.probe(Endpoint({port}, '127.0.0.1')).name)")) != "FREE"
-    assert said(python("-c", f"import dartsctl.cli; {code}; print(sockets.probe(Endpoint({port}, '127.0.0.1')).name)")) == "FREE"
+    assert (
+        said(python("-c", f"{code}; print(sockets.probe(Endpoint({port}, '127.0.0.1')).name)"))
+        != "FREE"
+    )
+    assert (
+        said(
+            python(
+                "-c",
+                f"import dartsctl.cli; {code}; print(sockets.probe(Endpoint({port}, '127.0.0.1')).name)",
+            )
+        )
+        == "FREE"
+    )
 
 
 @pytest.fixture
 def module() -> ModuleType:
     """The module itself, without ports: it puts no hook into this process."""
-    spec = importlib.util.spec_from_file_location("guard_under_test", guards.FOLDER / "_dartsctl_guard" / "__init__.py")
+    spec = importlib.util.spec_from_file_location(
+        "guard_under_test", guards.FOLDER / "_dartsctl_guard" / "__init__.py"
+    )
     assert spec is not None
     assert spec.loader is not None
     loaded = importlib.util.module_from_spec(spec)
@@ -231,7 +291,12 @@ def module() -> ModuleType:
     ],
 )
 def test_a_container_is_told_by_its_marks(  # the files of another machine cannot be had: its root is a fake
-    module: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, inside: bool, files: dict[str, bytes], variables: dict[str, str]
+    module: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    inside: bool,
+    files: dict[str, bytes],
+    variables: dict[str, str],
 ) -> None:
     for name, content in files.items():
         (tmp_path / name[1:]).parent.mkdir(parents=True, exist_ok=True)
@@ -242,14 +307,36 @@ def test_a_container_is_told_by_its_marks(  # the files of another machine canno
         monkeypatch.setenv(name, value)
     real = os.path.exists
     monkeypatch.setattr(module.os.path, "exists", lambda path: real(f"{tmp_path}{path}"))
-    monkeypatch.setattr(module, "open", lambda path, mode: open(f"{tmp_path}{path}", mode), raising=False)  # noqa: PTH123, SIM115 - as the module does
+    opened = open  # as the module does
+    monkeypatch.setattr(
+        module, "open", lambda path, mode: opened(f"{tmp_path}{path}", mode), raising=False
+    )
     assert module._in_a_container() is inside
 
 
-def test_in_a_container_it_does_nothing_unless_it_is_switched_on(python: Python, site: Path, port: int) -> None:
+def test_in_a_container_it_does_nothing_unless_it_is_switched_on(
+    python: Python, site: Path, port: int
+) -> None:
     guards.install(site, {port: "darts-app"})
-    assert said(python("-c", f"{BIND}print(bind({port}))", DARTSCTL_GUARD="", KUBERNETES_SERVICE_HOST="10.0.0.1")) == "bound"
-    assert "PermissionError" in said(python("-c", f"{BIND}print(bind({port}))", DARTSCTL_GUARD="on", KUBERNETES_SERVICE_HOST="10.0.0.1"))
+    assert (
+        said(
+            python(
+                "-c",
+                f"{BIND}print(bind({port}))",
+                DARTSCTL_GUARD="",
+                KUBERNETES_SERVICE_HOST="10.0.0.1",
+            )
+        )
+        == "bound"
+    )
+    assert "PermissionError" in said(
+        python(
+            "-c",
+            f"{BIND}print(bind({port}))",
+            DARTSCTL_GUARD="on",
+            KUBERNETES_SERVICE_HOST="10.0.0.1",
+        )
+    )
 
 
 # --- nothing is heard of it ---------------------------------------------------------------------------------------------------
@@ -262,13 +349,17 @@ def test_its_own_errors_are_nobodys(python: Python, site: Path, port: int) -> No
 
 
 @pytest.mark.parametrize("ports", ["no number=x", "=", "5000", ",,,"])
-def test_broken_variables_are_nobodys_errors(python: Python, site: Path, port: int, ports: str) -> None:
+def test_broken_variables_are_nobodys_errors(
+    python: Python, site: Path, port: int, ports: str
+) -> None:
     guards.install(site, {port: "darts-app"})
     assert said(python("-c", "pass", DARTSCTL_GUARD_PORTS=ports)) == ""
 
 
 @pytest.mark.parametrize("text", [None, "", "syntax error(", "raise RuntimeError", "\0"])
-def test_a_damaged_or_missing_module_is_silent(python: Python, site: Path, port: int, text: str | None) -> None:
+def test_a_damaged_or_missing_module_is_silent(
+    python: Python, site: Path, port: int, text: str | None
+) -> None:
     guards.install(site, {port: "darts-app"})
     if text is None:
         shutil.rmtree(site / "_dartsctl_guard")
@@ -280,17 +371,23 @@ def test_a_damaged_or_missing_module_is_silent(python: Python, site: Path, port:
 def test_a_second_loading_changes_nothing(python: Python, site: Path, port: int) -> None:
     guards.install(site, {port: "darts-app"})
     code = f"import importlib, site, sys; site.addsitedir({str(site)!r}); importlib.reload(sys.modules['_dartsctl_guard'])"
-    assert said(python("-c", f"{BIND}{code}; print(bind({port}), bind({port + 1}))")).endswith(" bound")
+    assert said(python("-c", f"{BIND}{code}; print(bind({port}), bind({port + 1}))")).endswith(
+        " bound"
+    )
 
 
 # --- install and remove -------------------------------------------------------------------------------------------------------
 
 
-def test_remove_leaves_the_virtual_environment_byte_for_byte_as_it_was(python: Python, app: Path, site: Path, port: int) -> None:
+def test_remove_leaves_the_virtual_environment_byte_for_byte_as_it_was(
+    python: Python, app: Path, site: Path, port: int
+) -> None:
     before = listing(app)
     guards.install(site, {port: "darts-app"})
     said(python("-c", "import json"))
-    assert any("_dartsctl_guard/__pycache__" in name for name in listing(app)), "its bytecode is a part of what has to go"
+    assert any("_dartsctl_guard/__pycache__" in name for name in listing(app)), (
+        "its bytecode is a part of what has to go"
+    )
     guards.install(site, {port: "darts-app", port + 1: "nginx"})
     said(python("-c", "import json"))
     assert guards.remove(site)
@@ -306,12 +403,16 @@ def test_to_install_again_writes_nothing_where_nothing_has_changed(site: Path, p
     assert {path: path.stat().st_mtime_ns for path in site.rglob("*")} == before
 
 
-def test_a_changed_list_counts_from_the_next_start_on_even_within_the_same_second(python: Python, site: Path, port: int) -> None:
+def test_a_changed_list_counts_from_the_next_start_on_even_within_the_same_second(
+    python: Python, site: Path, port: int
+) -> None:
     """Python believes its bytecode where the source's second and size are the same."""
     for turn in range(4):
         one = port + turn % 2
         assert guards.install(site, {one: "darts-app"})
-        answers = said(python("-c", f"{BIND}print(bind({one}).split()[0], bind({port + 1 - turn % 2}))"))
+        answers = said(
+            python("-c", f"{BIND}print(bind({one}).split()[0], bind({port + 1 - turn % 2}))")
+        )
         assert answers == "PermissionError bound"
 
 
@@ -328,10 +429,19 @@ def test_what_is_installed_can_be_read(site: Path, port: int) -> None:
 def test_an_older_module_is_not_current_and_is_brought_up_to_date(site: Path, port: int) -> None:
     guards.install(site, {port: "darts-app"})
     module = site / "_dartsctl_guard" / "__init__.py"
-    module.write_text(module.read_text().replace("VERSION = 2", "VERSION = 1").replace("import sys", "import sys, os"))
+    module.write_text(
+        module.read_text()
+        .replace("VERSION = 2", "VERSION = 1")
+        .replace("import sys", "import sys, os")
+    )
     found = guards.read(site)
     assert found is not None
-    assert (found.version, found.current, found.damaged, dict(found.ports)) == (1, False, False, {port: "darts-app"})
+    assert (found.version, found.current, found.damaged, dict(found.ports)) == (
+        1,
+        False,
+        False,
+        {port: "darts-app"},
+    )
     module.write_text(module.read_text().partition("\n")[0])
     found = guards.read(site)
     assert found is not None
@@ -340,15 +450,21 @@ def test_an_older_module_is_not_current_and_is_brought_up_to_date(site: Path, po
     assert guards.read(site) == guards.Guard({port: "darts-app"}, 2, current=True, damaged=False)
 
 
-def test_an_interpreter_that_starts_meanwhile_hears_nothing(python: Python, site: Path, port: int) -> None:
+def test_an_interpreter_that_starts_meanwhile_hears_nothing(
+    python: Python, site: Path, port: int
+) -> None:
     environ = {**os.environ, "PYTHONPATH": str(SOURCE)}
-    with subprocess.Popen([sys.executable, "-c", RESTLESS, site], stdout=subprocess.PIPE, text=True, env=environ) as worker:
+    with subprocess.Popen(
+        [sys.executable, "-c", RESTLESS, site], stdout=subprocess.PIPE, text=True, env=environ
+    ) as worker:
         assert worker.stdout is not None
         assert worker.stdout.readline() == "ready\n"
         try:
             for _ in range(40):
                 assert said(python("-c", "pass")) == ""
-            assert worker.poll() is None, "an interpreter that writes bytecode must not stop a removal"
+            assert worker.poll() is None, (
+                "an interpreter that writes bytecode must not stop a removal"
+            )
         finally:
             worker.kill()
 
@@ -357,7 +473,12 @@ def test_installs_at_the_same_time_do_no_harm(python: Python, site: Path, port: 
     code = "import sys\nfrom pathlib import Path\nfrom dartsctl.edges.project import guards\nsys.stdin.read()\n"
     code += f"for _ in range(30): guards.install(Path(sys.argv[1]), {{{port}: 'darts-app', int(sys.argv[2]): 'nginx'}})"
     environ = {**os.environ, "PYTHONPATH": str(SOURCE)}
-    workers = [subprocess.Popen([sys.executable, "-c", code, site, str(80 + n)], stdin=subprocess.PIPE, env=environ) for n in range(4)]
+    workers = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, site, str(80 + n)], stdin=subprocess.PIPE, env=environ
+        )
+        for n in range(4)
+    ]
     for worker in workers:
         worker.communicate(timeout=60)
     assert [worker.returncode for worker in workers] == [0] * 4
@@ -386,7 +507,9 @@ def _link(site: Path) -> Path:
 
 
 @pytest.mark.parametrize("make", [_file, _folder, _link])
-def test_what_is_somebody_elses_is_never_touched(site: Path, port: int, make: Callable[[Path], Path]) -> None:
+def test_what_is_somebody_elses_is_never_touched(
+    site: Path, port: int, make: Callable[[Path], Path]
+) -> None:
     theirs = make(site)
     before = listing(site)
     with pytest.raises(DartsctlError, match="is not dartsctl's") as refused:
@@ -424,7 +547,9 @@ def closed() -> Iterator[Path]:
         shutil.rmtree(folder)
 
 
-def test_a_virtual_environment_that_cannot_be_written_is_said_with_a_way_out(closed: Path, port: int) -> None:
+def test_a_virtual_environment_that_cannot_be_written_is_said_with_a_way_out(
+    closed: Path, port: int
+) -> None:
     with pytest.raises(DartsctlError, match=r"cannot be changed .* Permission denied") as caught:
         guards.install(closed, {port: "darts-app"})
     assert "--venv" in caught.value.hint
@@ -434,10 +559,14 @@ def test_a_virtual_environment_that_cannot_be_written_is_said_with_a_way_out(clo
 
 @needs_root
 @pytest.mark.parametrize("kilobytes", [4, 8])
-def test_an_install_on_a_full_disk_leaves_nothing(tmp_path: Path, port: int, kilobytes: int) -> None:
+def test_an_install_on_a_full_disk_leaves_nothing(
+    tmp_path: Path, port: int, kilobytes: int
+) -> None:
     """With 8 KB there is room for the module, and none for the .pth."""
     with tiny_disk(tmp_path, kilobytes=kilobytes):
-        with pytest.raises(DartsctlError, match=r"cannot be changed in .*: No space left on device"):
+        with pytest.raises(
+            DartsctlError, match=r"cannot be changed in .*: No space left on device"
+        ):
             guards.install(tmp_path, {port: "darts-app"})
         assert list(tmp_path.iterdir()) == []
 
@@ -484,7 +613,11 @@ def an_edited_module(site: Path) -> None:
 
 def a_deeply_nested_module(site: Path) -> None:
     module = site / "_dartsctl_guard" / "__init__.py"
-    module.write_text(module.read_text().replace('PORTS: "dict[int, str]" = {', 'PORTS: "dict[int, str]" = ' + "[" * 100_000))
+    module.write_text(
+        module.read_text().replace(
+            'PORTS: "dict[int, str]" = {', 'PORTS: "dict[int, str]" = ' + "[" * 100_000
+        )
+    )
 
 
 def a_huge_module(site: Path) -> None:
@@ -535,7 +668,9 @@ DAMAGES = [
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_guard_is_told_and_mended_by_install_and_by_remove(site: Path, port: int, damage: Callable[[Path], None]) -> None:
+def test_a_damaged_guard_is_told_and_mended_by_install_and_by_remove(
+    site: Path, port: int, damage: Callable[[Path], None]
+) -> None:
     owners = {port: "darts-app"}
     guards.install(site, owners)
     whole = listing(site)
@@ -564,14 +699,20 @@ def actions(site: Path, port: int) -> list[Callable[[], bool]]:
 
 
 @needs_root
-def test_under_sudo_what_it_installs_is_the_virtual_environments_owners(anns: Path, port: int) -> None:
+def test_under_sudo_what_it_installs_is_the_virtual_environments_owners(
+    anns: Path, port: int
+) -> None:
     guards.install(anns, {port: "darts-app"})
     assert {path.stat().st_uid for path in anns.rglob("*")} == {ANN}
 
 
 @needs_root
-@pytest.mark.parametrize("name", ["dartsctl_guard.pth", "_dartsctl_guard", "_dartsctl_guard/__init__.py", "temporary"])
-def test_root_under_sudo_follows_no_link_that_the_caller_has_planted(anns: Path, port: int, tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    "name", ["dartsctl_guard.pth", "_dartsctl_guard", "_dartsctl_guard/__init__.py", "temporary"]
+)
+def test_root_under_sudo_follows_no_link_that_the_caller_has_planted(
+    anns: Path, port: int, tmp_path: Path, name: str
+) -> None:
     victim = Victim.at(tmp_path / "victim")
 
     def plant() -> None:
@@ -592,7 +733,9 @@ def test_root_under_sudo_follows_no_link_that_the_caller_has_planted(anns: Path,
 
 
 @needs_root
-def test_root_changes_no_virtual_environment_of_a_user_who_has_not_called_sudo(anns: Path, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_root_changes_no_virtual_environment_of_a_user_who_has_not_called_sudo(
+    anns: Path, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("SUDO_UID")
     for act in actions(anns, port):
         with pytest.raises(UnsafeFile, match="belongs to another user"):
@@ -610,7 +753,9 @@ def test_others_can_read_it_whatever_the_umask(site: Path, port: int) -> None:
     assert (site / "_dartsctl_guard").stat().st_mode & 0o777 == 0o755
 
 
-def test_whether_it_is_active_is_found_out_without_executing_anything(app: Path, site: Path, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_whether_it_is_active_is_found_out_without_executing_anything(
+    app: Path, site: Path, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     guards.install(site, {port: "darts-app"})
     python = app / "bin" / "python"
     python.unlink()
@@ -625,13 +770,24 @@ def test_whether_it_is_active_is_found_out_without_executing_anything(app: Path,
     assert not guards.would_be_active(python, app / "lib" / "python3.7" / "site-packages")
 
 
-@pytest.mark.parametrize("variables", [{"DARTSCTL_GUARD": "on"}, {"DARTSCTL_GUARD": "off"}, {"KUBERNETES_SERVICE_HOST": "here"}])
+@pytest.mark.parametrize(
+    "variables",
+    [{"DARTSCTL_GUARD": "on"}, {"DARTSCTL_GUARD": "off"}, {"KUBERNETES_SERVICE_HOST": "here"}],
+)
 def test_what_is_found_out_is_what_the_interpreter_does(
-    app: Path, site: Path, port: int, python: Python, variables: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    app: Path,
+    site: Path,
+    port: int,
+    python: Python,
+    variables: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     guards.install(site, {port: "darts-app"})
     plain = {"PATH": os.environ["PATH"], **variables}
-    is_active = said(python("-c", "import _dartsctl_guard; print(_dartsctl_guard.ACTIVE)", environ=plain)) == "True"
+    is_active = (
+        said(python("-c", "import _dartsctl_guard; print(_dartsctl_guard.ACTIVE)", environ=plain))
+        == "True"
+    )
     monkeypatch.delenv("DARTSCTL_GUARD", raising=False)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
@@ -648,19 +804,38 @@ def report(tmp_path: Path) -> Path:
 
 def server(port: int, report: Path, **variables: str) -> dict[str, str]:
     """A server's environment with the guard in it; its leased port is 5021."""
-    plain = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "DARTSCTL_GUARD"))}
-    return guards.hooked({**plain, "PORT": "5021", "FLASK_RUN_PORT": "5021", **variables}, owners={port: "darts-app"}, leased=5021, report=report)
+    plain = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("PYTHON", "DARTSCTL_GUARD"))
+    }
+    return guards.hooked(
+        {**plain, "PORT": "5021", "FLASK_RUN_PORT": "5021", **variables},
+        owners={port: "darts-app"},
+        leased=5021,
+        report=report,
+    )
 
 
-def test_a_server_is_refused_and_told_its_own_port_and_where_it_stands(python: Python, port: int, report: Path) -> None:
+def test_a_server_is_refused_and_told_its_own_port_and_where_it_stands(
+    python: Python, port: int, report: Path
+) -> None:
     answer = said(python("-c", f"{BIND}print(bind({port}))", environ=server(port, report)))
-    assert answer.startswith(f"PermissionError 13 port {port} belongs to production's darts-app; this server's port is 5021 (FLASK_RUN_PORT, PORT)")
+    assert answer.startswith(
+        f"PermissionError 13 port {port} belongs to production's darts-app; this server's port is 5021 (FLASK_RUN_PORT, PORT)"
+    )
     assert "off" not in answer, "the other layers would stop it all the same"
 
 
 def test_a_refused_port_stands_in_the_report_once(python: Python, port: int, report: Path) -> None:
     assert guards.read_report(report) == frozenset()
-    said(python("-c", f"{BIND}bind({port}), bind({port}), bind({port + 1})", environ=server(port, report)))
+    said(
+        python(
+            "-c",
+            f"{BIND}bind({port}), bind({port}), bind({port + 1})",
+            environ=server(port, report),
+        )
+    )
     assert guards.read_report(report) == {port}
     assert report.read_text() == f"{port}\n"
     assert report.stat().st_mode & 0o777 == 0o600
@@ -669,21 +844,35 @@ def test_a_refused_port_stands_in_the_report_once(python: Python, port: int, rep
     assert not report.exists()
 
 
-def test_a_report_that_cannot_be_written_lets_nothing_through(python: Python, port: int, tmp_path: Path) -> None:
+def test_a_report_that_cannot_be_written_lets_nothing_through(
+    python: Python, port: int, tmp_path: Path
+) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
     for report in (tmp_path / "link", tmp_path / "no" / "folder"):
-        assert "PermissionError" in said(python("-c", f"{BIND}print(bind({port}))", environ=server(port, report)))
+        assert "PermissionError" in said(
+            python("-c", f"{BIND}print(bind({port}))", environ=server(port, report))
+        )
         assert guards.read_report(report) == frozenset()
     assert not (tmp_path / "elsewhere").exists()
 
 
-@pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir, lambda path: path.symlink_to("/dev/zero"), lambda path: path.write_text("9" * 6)])
+@pytest.mark.parametrize(
+    "make",
+    [
+        os.mkfifo,
+        Path.mkdir,
+        lambda path: path.symlink_to("/dev/zero"),
+        lambda path: path.write_text("9" * 6),
+    ],
+)
 def test_a_report_that_is_no_file_of_ours_is_neither_written_nor_waited_for(
     python: Python, port: int, report: Path, make: Callable[[Path], object]
 ) -> None:
     make(report)
     hooked = guards.hooked(dict(os.environ), owners={port: "darts-app"}, leased=5001, report=report)
-    assert "belongs to production's darts-app" in said(python("-c", f"{BIND}print(bind({port}))", environ=hooked))
+    assert "belongs to production's darts-app" in said(
+        python("-c", f"{BIND}print(bind({port}))", environ=hooked)
+    )
     assert guards.read_report(report) <= {port}
     guards.forget_report(report)
 
@@ -701,13 +890,17 @@ def test_only_numbers_count_in_a_report(report: Path, text: str) -> None:
     assert guards.read_report(report) == ({5000} if "5000" in text else frozenset())
 
 
-def test_children_inherit_it_and_the_program_sees_nothing_of_it(python: Python, port: int, report: Path, tmp_path: Path) -> None:
+def test_children_inherit_it_and_the_program_sees_nothing_of_it(
+    python: Python, port: int, report: Path, tmp_path: Path
+) -> None:
     (tmp_path / "binder.py").write_text(BIND)
     code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', 'import binder; print(binder.bind({port}))'], check=True)"
     assert "belongs to production's" in said(python("-c", code, environ=server(port, report)))
     plain = server(port, report, DARTSCTL_GUARD="off")
     code = "import sys; print(sys.path, 'sitecustomize' in sys.modules)"
-    assert said(python("-c", code, environ=server(port, report))) == said(python("-c", code, environ=plain))
+    assert said(python("-c", code, environ=server(port, report))) == said(
+        python("-c", code, environ=plain)
+    )
 
 
 def test_off_leaves_the_environment_as_it_is(port: int, report: Path) -> None:
@@ -715,33 +908,70 @@ def test_off_leaves_the_environment_as_it_is(port: int, report: Path) -> None:
     assert guards.hooked(environ, owners={port: "darts-app"}, leased=5021, report=report) == environ
 
 
-def test_containers_do_not_matter_to_a_server_of_dartsctl(python: Python, port: int, report: Path) -> None:
-    assert "PermissionError" in said(python("-c", f"{BIND}print(bind({port}))", environ=server(port, report, KUBERNETES_SERVICE_HOST="10.0.0.1")))
+def test_containers_do_not_matter_to_a_server_of_dartsctl(
+    python: Python, port: int, report: Path
+) -> None:
+    assert "PermissionError" in said(
+        python(
+            "-c",
+            f"{BIND}print(bind({port}))",
+            environ=server(port, report, KUBERNETES_SERVICE_HOST="10.0.0.1"),
+        )
+    )
 
 
-def test_an_own_pythonpath_is_kept_and_a_server_within_a_server_gets_the_guard_once(port: int, report: Path) -> None:
+def test_an_own_pythonpath_is_kept_and_a_server_within_a_server_gets_the_guard_once(
+    port: int, report: Path
+) -> None:
     once = server(port, report, PYTHONPATH=f"/x{os.pathsep}/y")
     assert once["PYTHONPATH"].split(os.pathsep) == [str(guards.FOLDER), "/x", "/y"]
-    assert guards.hooked(once, owners={port: "darts-app"}, leased=5022, report=report)["PYTHONPATH"] == once["PYTHONPATH"]
-    assert server(port, report, PYTHONPATH="")["PYTHONPATH"] == str(guards.FOLDER), "an empty entry would be the working folder"
+    assert (
+        guards.hooked(once, owners={port: "darts-app"}, leased=5022, report=report)["PYTHONPATH"]
+        == once["PYTHONPATH"]
+    )
+    assert server(port, report, PYTHONPATH="")["PYTHONPATH"] == str(guards.FOLDER), (
+        "an empty entry would be the working folder"
+    )
 
 
 def test_a_service_may_have_any_name(python: Python, port: int, report: Path) -> None:
-    environ = guards.hooked(dict(os.environ), owners={port: "the, app=\n\0ä", port + 1: "b"}, leased=5021, report=report)
-    answers = said(python("-c", f"{BIND}print(bind({port}))\nprint(bind({port + 1}))", environ=environ, PYTHONUTF8="1")).splitlines()
+    environ = guards.hooked(
+        dict(os.environ), owners={port: "the, app=\n\0ä", port + 1: "b"}, leased=5021, report=report
+    )
+    answers = said(
+        python(
+            "-c",
+            f"{BIND}print(bind({port}))\nprint(bind({port + 1}))",
+            environ=environ,
+            PYTHONUTF8="1",
+        )
+    ).splitlines()
     assert "production's the  app=  ä;" in answers[0]
     assert "production's b;" in answers[1]
 
 
-def test_in_a_guarded_virtual_environment_the_servers_own_list_counts(python: Python, site: Path, port: int, report: Path) -> None:
+def test_in_a_guarded_virtual_environment_the_servers_own_list_counts(
+    python: Python, site: Path, port: int, report: Path
+) -> None:
     guards.install(site, {port: "old-name", port + 1: "nginx"})
-    (answer,) = said(python("-c", f"{BIND}print(bind({port}))", environ=server(port, report))).splitlines()
+    (answer,) = said(
+        python("-c", f"{BIND}print(bind({port}))", environ=server(port, report))
+    ).splitlines()
     assert "production's darts-app; this server's port is 5021" in answer
 
 
-def test_isolated_from_pythonpath_both_lists_count(python: Python, site: Path, port: int, report: Path) -> None:
+def test_isolated_from_pythonpath_both_lists_count(
+    python: Python, site: Path, port: int, report: Path
+) -> None:
     guards.install(site, {port: "old-name", port + 1: "nginx"})
-    answers = said(python("-I", "-c", f"{BIND}print(bind({port}))\nprint(bind({port + 1}))", environ=server(port, report))).splitlines()
+    answers = said(
+        python(
+            "-I",
+            "-c",
+            f"{BIND}print(bind({port}))\nprint(bind({port + 1}))",
+            environ=server(port, report),
+        )
+    ).splitlines()
     assert "production's darts-app; this server's port is 5021" in answers[0]
     assert "production's nginx; this server's port is 5021" in answers[1]
     assert guards.read_report(report) == {port, port + 1}
@@ -756,12 +986,20 @@ HIDDEN = {
 
 
 @pytest.mark.parametrize("text", HIDDEN.values(), ids=HIDDEN)
-def test_a_sitecustomize_that_it_hides_runs_once_with_its_own_errors(python: Python, port: int, report: Path, tmp_path: Path, text: str) -> None:
+def test_a_sitecustomize_that_it_hides_runs_once_with_its_own_errors(
+    python: Python, port: int, report: Path, tmp_path: Path, text: str
+) -> None:
     folder = tmp_path / "own"
     folder.mkdir()
     (folder / "sitecustomize.py").write_text(text)
     code = "import sys; print(getattr(sys, 'hidden', False), getattr(sys.modules.get('sitecustomize'), '__file__', None), sys.path)"
     with_guard = python("-c", code, environ=server(port, report, PYTHONPATH=str(folder)))
-    without = python("-c", code, environ=server(port, report, PYTHONPATH=str(folder), DARTSCTL_GUARD="off"))
+    without = python(
+        "-c", code, environ=server(port, report, PYTHONPATH=str(folder), DARTSCTL_GUARD="off")
+    )
     assert with_guard.stdout.count("hidden") == 1
-    assert (with_guard.stdout, with_guard.stderr, with_guard.returncode) == (without.stdout, without.stderr, without.returncode)
+    assert (with_guard.stdout, with_guard.stderr, with_guard.returncode) == (
+        without.stdout,
+        without.stderr,
+        without.returncode,
+    )

@@ -59,7 +59,9 @@ def test_the_users_mask_takes_nothing_away_and_adds_nothing(tmp_path: Path, umas
 
 
 @pytest.mark.parametrize("kind", ["file", "link to nothing", "folder"])
-def test_nothing_is_ever_overwritten_and_what_was_written_before_is_taken_back(tmp_path: Path, kind: str) -> None:
+def test_nothing_is_ever_overwritten_and_what_was_written_before_is_taken_back(
+    tmp_path: Path, kind: str
+) -> None:
     there = tmp_path / "there"
     if kind == "file":
         there.write_text("mine")
@@ -68,7 +70,10 @@ def test_nothing_is_ever_overwritten_and_what_was_written_before_is_taken_back(t
     else:
         there.symlink_to(tmp_path / "nowhere")
     before = listing(tmp_path)
-    with pytest.raises(DartsctlError, match=r"(has just been made by somebody else|is a symbolic link); nothing was written"):
+    with pytest.raises(
+        DartsctlError,
+        match=r"(has just been made by somebody else|is a symbolic link); nothing was written",
+    ):
         create(tmp_path / "new" / "first", there)
     assert listing(tmp_path) == before
     assert kind != "file" or there.read_text() == "mine"
@@ -118,7 +123,9 @@ def test_a_link_stays_a_link_when_its_file_is_appended_to(tmp_path: Path) -> Non
 
 def test_what_cannot_be_written_is_told_with_the_folder_to_look_at(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(DartsctlError, match="cannot be written: Not a directory; nothing was written") as caught:
+    with pytest.raises(
+        DartsctlError, match="cannot be written: Not a directory; nothing was written"
+    ) as caught:
         create(tmp_path / "first", tmp_path / "file" / "below")
     assert caught.value.hint == f"ls -ld {tmp_path / 'file'}"
     assert listing(tmp_path) == ["file"]
@@ -145,7 +152,11 @@ def test_of_many_at_once_exactly_one_writes_the_file(tmp_path: Path) -> None:
             "import sys; from pathlib import Path; from dartsctl.edges.project.files import writing\n"
             "with writing() as files: files.create(Path(sys.argv[1]), sys.argv[2] * 100000, 0o600)"
         )
-        done = subprocess.run([sys.executable, "-c", code, str(tmp_path / "one"), name], capture_output=True, check=False)
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(tmp_path / "one"), name],
+            capture_output=True,
+            check=False,
+        )
         if done.returncode == 0:
             won.append(name)
 
@@ -174,7 +185,11 @@ def test_an_interrupt_at_any_moment_leaves_nothing(tmp_path: Path, number: signa
         folder = tmp_path / str(milliseconds)
         folder.mkdir()
         process = subprocess.Popen(
-            [sys.executable, "-c", code, str(folder)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True
+            [sys.executable, "-c", code, str(folder)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,
         )
         assert process.stdout is not None
         process.stdout.readline()
@@ -205,7 +220,9 @@ def test_under_sudo_the_new_files_belong_to_the_checkouts_owner(tmp_path: Path) 
 @needs_root
 @pytest.mark.parametrize("uid", [0, NOBODY])
 @pytest.mark.parametrize("name", [".gitignore", "compose", "compose/nginx", ".env"])
-def test_no_link_that_another_user_has_planted_is_followed(tmp_path: Path, name: str, uid: int) -> None:
+def test_no_link_that_another_user_has_planted_is_followed(
+    tmp_path: Path, name: str, uid: int
+) -> None:
     """By root, nor by a user who works in a folder that is open to several."""
     victim = Victim.at(tmp_path / "victim")
     with public_folder(ANN, 0o1777) as project:
@@ -225,18 +242,29 @@ def test_no_link_that_another_user_has_planted_is_followed(tmp_path: Path, name:
                 files.create(project / "compose" / "nginx" / "nginx.conf", "", 0o644)
 
         said = as_user(uid, write)
-        expected = "is a symbolic link; nothing was written" if name == ".env" else "is a symbolic link of another user (1000); nothing was written"
+        expected = (
+            "is a symbolic link; nothing was written"
+            if name == ".env"
+            else "is a symbolic link of another user (1000); nothing was written"
+        )
         assert expected.replace("1000", user_name(ANN)) in said
         assert listing(project) == before
     assert victim.is_untouched()
     assert listing(tmp_path) == ["victim"]
 
 
-@pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir, lambda path: path.hardlink_to(path.with_name("other"))])
-def test_lines_are_appended_to_a_file_of_one_name_alone(tmp_path: Path, make: Callable[[Path], None]) -> None:
+@pytest.mark.parametrize(
+    "make", [os.mkfifo, Path.mkdir, lambda path: path.hardlink_to(path.with_name("other"))]
+)
+def test_lines_are_appended_to_a_file_of_one_name_alone(
+    tmp_path: Path, make: Callable[[Path], None]
+) -> None:
     (tmp_path / "other").write_text("mine")
     make(tmp_path / ".gitignore")
-    with pytest.raises(DartsctlError, match=r"\.gitignore (is|has) a .*; nothing was written"), writing() as files:
+    with (
+        pytest.raises(DartsctlError, match=r"\.gitignore (is|has) a .*; nothing was written"),
+        writing() as files,
+    ):
         files.append(tmp_path / ".gitignore", ("/.env",))
     assert (tmp_path / "other").read_text() == "mine"
 
@@ -252,7 +280,10 @@ def test_a_full_disk_leaves_no_file_and_no_half_of_one(tmp_path: Path) -> None:
     with tiny_disk(tmp_path):
         (tmp_path / ".gitignore").write_text("a\n" * 2000)
         before = (tmp_path / ".gitignore").read_bytes()
-        with pytest.raises(DartsctlError, match=r"\.env cannot be written: No space left on device; nothing was written"):
+        with pytest.raises(
+            DartsctlError,
+            match=r"\.env cannot be written: No space left on device; nothing was written",
+        ):
             write()
         assert listing(tmp_path) == [".gitignore"]
         assert (tmp_path / ".gitignore").read_bytes() == before
@@ -263,11 +294,19 @@ def test_a_full_disk_leaves_no_file_and_no_half_of_one(tmp_path: Path) -> None:
 
 def test_the_templates_are_the_repositorys_own_files_without_what_a_use_of_it_has_left() -> None:
     done = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "compose"], cwd=REPOSITORY, capture_output=True, text=True, check=False
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "compose"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode:
         pytest.skip("not a git checkout")
-    known = {name for name in done.stdout.splitlines() if (REPOSITORY / name).is_file() and not Path(name).name.startswith(".compose-lint")}
+    known = {
+        name
+        for name in done.stdout.splitlines()
+        if (REPOSITORY / name).is_file() and not Path(name).name.startswith(".compose-lint")
+    }
     assert set(template_names("compose")) == known
     assert template("compose/prod.yml") == (REPOSITORY / "compose" / "prod.yml").read_text()
     assert template_mode("compose/prod.yml") == 0o644

@@ -30,7 +30,10 @@ def packages(path: Path) -> str:
 
 
 def found(folder: Path, **environ: str) -> list[tuple[str, str]]:
-    return [(str(one.path.relative_to(folder.resolve())), one.source) for one in venvs.find((folder,), {"HOME": "/nonexistent", **environ})]
+    return [
+        (str(one.path.relative_to(folder.resolve())), one.source)
+        for one in venvs.find((folder,), {"HOME": "/nonexistent", **environ})
+    ]
 
 
 # --- one of them --------------------------------------------------------------------------------------------------------------
@@ -39,12 +42,16 @@ def found(folder: Path, **environ: str) -> list[tuple[str, str]]:
 def test_one_that_venv_makes(tmp_path: Path) -> None:
     venv.create(tmp_path / ".venv", symlinks=True)
     one = venvs.at(tmp_path / ".venv", source="--venv")
-    assert one.site_packages == next((tmp_path.resolve() / ".venv").glob("lib/python*/site-packages"))
+    assert one.site_packages == next(
+        (tmp_path.resolve() / ".venv").glob("lib/python*/site-packages")
+    )
     assert one.python.exists()
 
 
 @needs_root
-def test_root_finds_the_packages_of_another_users_and_follows_none_of_their_links(tmp_path: Path) -> None:
+def test_root_finds_the_packages_of_another_users_and_follows_none_of_their_links(
+    tmp_path: Path,
+) -> None:
     make(tmp_path / "roots")
     with public_folder(ANN) as folder:
         as_user(ANN, lambda: (make(folder / ".venv") / "lib64").symlink_to("lib"))
@@ -68,7 +75,13 @@ def test_other_layouts(tmp_path: Path, library: str) -> None:
 
 @pytest.mark.parametrize("key", ["version", "version_info"])
 def test_of_several_pythons_the_one_that_it_was_made_for_last(tmp_path: Path, key: str) -> None:
-    make(tmp_path / "one", "lib/python3.9", "lib/python3.11", "lib/python3.10", cfg=f"home = /usr/bin\n{key} = 3.10.4.final.0\n")
+    make(
+        tmp_path / "one",
+        "lib/python3.9",
+        "lib/python3.11",
+        "lib/python3.10",
+        cfg=f"home = /usr/bin\n{key} = 3.10.4.final.0\n",
+    )
     assert packages(tmp_path / "one") == "lib/python3.10/site-packages"
 
 
@@ -91,7 +104,11 @@ def test_what_is_no_virtual_environment_is_refused_with_what_it_is(tmp_path: Pat
         assert "python3 -m venv" in caught.value.hint
         said[place.name] = caught.value.message.removeprefix(f"--venv: {place} is ")
     assert said.pop(tmp_path.name) == "no virtual environment (it has no pyvenv.cfg)"
-    assert said == {"conda": "a conda environment, not a virtual one", "nowhere": "not there", "file": "not there"}
+    assert said == {
+        "conda": "a conda environment, not a virtual one",
+        "nowhere": "not there",
+        "file": "not there",
+    }
 
 
 def test_one_that_cannot_be_read_is_told_apart_from_none() -> None:
@@ -122,8 +139,15 @@ def test_the_order_is_that_of_the_server_command_then_what_the_shell_says(tmp_pa
         make(app / name)
     make(tmp_path / ".venv")
     make(tmp_path / "active")
-    environ = {"VIRTUAL_ENV": str(tmp_path / "active"), "UV_PROJECT_ENVIRONMENT": "made-by-uv", "HOME": "/nonexistent"}
-    paths = [str(one.path.relative_to(tmp_path.resolve())) for one in venvs.find((app, tmp_path), environ)]
+    environ = {
+        "VIRTUAL_ENV": str(tmp_path / "active"),
+        "UV_PROJECT_ENVIRONMENT": "made-by-uv",
+        "HOME": "/nonexistent",
+    }
+    paths = [
+        str(one.path.relative_to(tmp_path.resolve()))
+        for one in venvs.find((app, tmp_path), environ)
+    ]
     assert paths == ["app/.venv", "app/venv", ".venv", "app/env", "app/made-by-uv", "active"]
 
 
@@ -149,7 +173,9 @@ def shop(tmp_path: Path) -> Path:
     """A project of poetry's."""
     folder = tmp_path / "shop"
     folder.mkdir()
-    (folder / "pyproject.toml").write_text('[project]\nname = "My.Shop_app"\n[tool.poetry]\npackages = []\n')
+    (folder / "pyproject.toml").write_text(
+        '[project]\nname = "My.Shop_app"\n[tool.poetry]\npackages = []\n'
+    )
     return folder
 
 
@@ -161,15 +187,26 @@ def poetry_name(folder: Path) -> str:
     return f"my-shop-app-{base64.urlsafe_b64encode(hashlib.sha256(str(folder.resolve()).encode()).digest()).decode()[:8]}"
 
 
-@pytest.mark.parametrize("where", ["POETRY_VIRTUALENVS_PATH", "POETRY_CACHE_DIR", "XDG_CACHE_HOME", "HOME"])
+@pytest.mark.parametrize(
+    "where", ["POETRY_VIRTUALENVS_PATH", "POETRY_CACHE_DIR", "XDG_CACHE_HOME", "HOME"]
+)
 def test_poetrys_are_found_by_its_scheme_of_names(shop: Path, tmp_path: Path, where: str) -> None:
-    below = {"POETRY_VIRTUALENVS_PATH": ".", "POETRY_CACHE_DIR": "virtualenvs", "XDG_CACHE_HOME": "pypoetry/virtualenvs"}
+    below = {
+        "POETRY_VIRTUALENVS_PATH": ".",
+        "POETRY_CACHE_DIR": "virtualenvs",
+        "XDG_CACHE_HOME": "pypoetry/virtualenvs",
+    }
     folder = tmp_path / "kept" / below.get(where, ".cache/pypoetry/virtualenvs")
-    older, newer = (make(folder / f"{poetry_name(shop)}-py{version}") for version in ("3.12", "3.11"))
+    older, newer = (
+        make(folder / f"{poetry_name(shop)}-py{version}") for version in ("3.12", "3.11")
+    )
     os.utime(older, (1, 1))
     make(folder / "my-shop-app-ABCDEFGH-py3.12")
     environ = {"HOME": "/nonexistent", where: str(tmp_path / "kept")}
-    assert [(one.path.name, one.source) for one in venvs.find((shop,), environ)] == [(newer.name, "poetry"), (older.name, "poetry")]
+    assert [(one.path.name, one.source) for one in venvs.find((shop,), environ)] == [
+        (newer.name, "poetry"),
+        (older.name, "poetry"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -182,7 +219,9 @@ def test_poetrys_are_found_by_its_scheme_of_names(shop: Path, tmp_path: Path, wh
         ("not toml", True, False),
     ],
 )
-def test_which_project_is_one_of_poetrys(shop: Path, tmp_path: Path, text: str, lock: bool, is_one: bool) -> None:
+def test_which_project_is_one_of_poetrys(
+    shop: Path, tmp_path: Path, text: str, lock: bool, is_one: bool
+) -> None:
     (shop / "pyproject.toml").write_text(text)
     if lock:
         (shop / "poetry.lock").write_text("")
@@ -196,13 +235,24 @@ def test_poetrys_own_settings_say_where_they_are(shop: Path, tmp_path: Path, whe
     path = f'[virtualenvs]\npath = "{tmp_path}/kept/virtualenvs"\n'
     config = tmp_path / "config" / "pypoetry" / "config.toml"
     config.parent.mkdir(parents=True)
-    config.write_text({"the user": path, "another cache": f'cache-dir = "{tmp_path}/kept"\n'}.get(where, ""))
+    config.write_text(
+        {"the user": path, "another cache": f'cache-dir = "{tmp_path}/kept"\n'}.get(where, "")
+    )
     if where == "the project":
         (shop / "poetry.toml").write_text(path)
-    assert len(venvs.find((shop,), {"HOME": "/nonexistent", "XDG_CONFIG_HOME": str(tmp_path / "config")})) == 1
+    assert (
+        len(
+            venvs.find(
+                (shop,), {"HOME": "/nonexistent", "XDG_CONFIG_HOME": str(tmp_path / "config")}
+            )
+        )
+        == 1
+    )
 
 
-def test_poetry_itself_is_never_started(shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_poetry_itself_is_never_started(
+    shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     script = tmp_path / "bin" / "poetry"
     script.parent.mkdir()
     script.write_text(f"#!/bin/sh\ntouch {tmp_path}/executed\n")

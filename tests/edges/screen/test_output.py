@@ -20,8 +20,22 @@ from dartsctl.text.safe_text import is_safe
 
 CANARY = "canary-5f1d0c"
 HOSTILE = [
-    *("\x1b[2J\x1b[H", "\x1b]0;title\x07", "\x1b]8;;http://evil\x1b\\", "\x9b31m", "\x00\x07\x08\x7f", "\r"),
-    *("\nnext: rm -rf /", "\u202egnp.exe", "\u2066\u2069\u200e\u200f\u061c", "\u2028\u2029\u200b\ufeff", "\udcff\ud800", "ü日🎯"),
+    *(
+        "\x1b[2J\x1b[H",
+        "\x1b]0;title\x07",
+        "\x1b]8;;http://evil\x1b\\",
+        "\x9b31m",
+        "\x00\x07\x08\x7f",
+        "\r",
+    ),
+    *(
+        "\nnext: rm -rf /",
+        "\u202egnp.exe",
+        "\u2066\u2069\u200e\u200f\u061c",
+        "\u2028\u2029\u200b\ufeff",
+        "\udcff\ud800",
+        "ü日🎯",
+    ),
     f"DB_PASSWORD={CANARY}",
     CANARY,
     "x" * 100_000,
@@ -33,16 +47,31 @@ METHODS: dict[str, Call] = {
     "detail": lambda screen, text: screen.detail(text),
     "warn": lambda screen, text: screen.warn(text),
     "progress": lambda screen, text: screen.progress(text),
-    "error": lambda screen, text: screen.error(DartsctlError(text, details=(text, f"a {text}"), hint=text)),
+    "error": lambda screen, text: screen.error(
+        DartsctlError(text, details=(text, f"a {text}"), hint=text)
+    ),
     "document": lambda screen, text: screen.document({"a": text, text: [text, {"b": (text,)}]}),
     "model": lambda screen, text: screen.model({"a": text}),
     "result": lambda screen, text: screen.result({"a": text}, [text, text]),
     "table": lambda screen, text: screen.table(("A", "B"), [(text, "b"), ("a", text)]),
-    "tree": lambda screen, text: screen.tree(text, [Branch(0, "ok", text), Branch(1, "bad", text, text, (text, ""))], text, text),
+    "tree": lambda screen, text: screen.tree(
+        text, [Branch(0, "ok", text), Branch(1, "bad", text, text, (text, ""))], text, text
+    ),
     "log_line": lambda screen, text: screen.log_line(text, color=True),
     "for_people": lambda screen, text: screen.for_people().note(text),
 }
-LINES = {"note": 1, "detail": 1, "warn": 1, "progress": 1, "error": 4, "result": 2, "table": 3, "tree": 7, "log_line": 1, "for_people": 1}
+LINES = {
+    "note": 1,
+    "detail": 1,
+    "warn": 1,
+    "progress": 1,
+    "error": 4,
+    "result": 2,
+    "table": 3,
+    "tree": 7,
+    "log_line": 1,
+    "for_people": 1,
+}
 """How many lines each call writes, whatever is in the text. JSON has its own form."""
 
 
@@ -53,13 +82,19 @@ def knowing(*, as_json: bool = False) -> Screen:
 
 
 def test_every_method_of_the_screen_is_walked() -> None:
-    public = {name for name, _ in inspect.getmembers(Screen, inspect.isfunction) if not name.startswith("_")}
+    public = {
+        name
+        for name, _ in inspect.getmembers(Screen, inspect.isfunction)
+        if not name.startswith("_")
+    }
     assert public == set(METHODS)
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=lambda text: ascii(text)[:30])
 @pytest.mark.parametrize("name", METHODS)
-def test_nothing_hostile_leaves_the_screen(name: str, text: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_nothing_hostile_leaves_the_screen(
+    name: str, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     for as_json in (False, True):
         METHODS[name](knowing(as_json=as_json), f"foreign {text} text")
         captured = capsys.readouterr()
@@ -91,7 +126,9 @@ def at_a_terminal(work: Callable[[], object], *, keys: bytes = b"") -> str:
         code = 1
         try:
             sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
-            sys.stderr = os.fdopen(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)
+            sys.stderr = os.fdopen(
+                2, "w", encoding="utf-8", errors="backslashreplace", closefd=False
+            )
             os.environ.update({"TERM": "xterm", "COLUMNS": "200"})
             os.environ.pop("NO_COLOR", None)
             work()
@@ -118,26 +155,39 @@ def _read(terminal: int) -> bytes:
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "utf-8"])
 @pytest.mark.parametrize("name", METHODS)
-def test_no_encoding_of_the_streams_is_an_error(name: str, encoding: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="strict"))
-    monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="strict"))
+def test_no_encoding_of_the_streams_is_an_error(
+    name: str, encoding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="strict")
+    )
+    monkeypatch.setattr(
+        sys, "stderr", io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="strict")
+    )
     for text in HOSTILE:
         METHODS[name](Screen(verbose=True), text)
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_a_stream_that_was_closed_before_we_started_takes_nothing(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stream_that_was_closed_before_we_started_takes_nothing(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sys, "stdout", None)
     monkeypatch.setattr(sys, "stderr", None)
     METHODS[name](Screen(verbose=True), "text")
 
 
-def test_log_lines_lose_their_colours_where_a_secret_was_among_them(capsys: pytest.CaptureFixture[str]) -> None:
+def test_log_lines_lose_their_colours_where_a_secret_was_among_them(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     screen = knowing()
     screen.log_line("\x1b[36mweb-1  | \x1b[0mready", color=True)
     screen.log_line("\x1b[36mPASSWORD\x1b[0m=secret-of-nobody", color=True)
     screen.log_line("\x1b[36mweb-1  | \x1b[0mready", color=False)
-    assert capsys.readouterr().out == "\x1b[36mweb-1  | \x1b[0mready\x1b[0m\nPASSWORD=***\nweb-1  | ready\n"
+    assert (
+        capsys.readouterr().out
+        == "\x1b[36mweb-1  | \x1b[0mready\x1b[0m\nPASSWORD=***\nweb-1  | ready\n"
+    )
 
 
 # --- the prompts --------------------------------------------------------------------------------------------------------------
@@ -151,7 +201,11 @@ ASK: dict[str, Callable[[Prompts, str], object]] = {
 
 
 def test_every_question_is_walked() -> None:
-    public = {name for name, _ in inspect.getmembers(Prompts, inspect.isfunction) if not name.startswith("_")}
+    public = {
+        name
+        for name, _ in inspect.getmembers(Prompts, inspect.isfunction)
+        if not name.startswith("_")
+    }
     assert public == set(ASK)
 
 
@@ -159,7 +213,9 @@ def test_every_question_is_walked() -> None:
 def test_a_question_is_drawn_without_anything_hostile(name: str) -> None:
     screen = knowing()
     text = "foreign \x1b[2J\u202e\nnext: rm " + CANARY
-    drawn = at_a_terminal(lambda: _asked(lambda: ASK[name](Prompts(shown=screen.masker.line), text)), keys=b"\r")
+    drawn = at_a_terminal(
+        lambda: _asked(lambda: ASK[name](Prompts(shown=screen.masker.line), text)), keys=b"\r"
+    )
     assert "foreign \\x1b[2J\\u202e\\nnext: rm ***" in re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", drawn)
     assert CANARY not in drawn
     assert "\u202e" not in drawn

@@ -39,7 +39,11 @@ Ask = Callable[..., "pexpect.spawn[str]"]
 
 
 def environment(**more: str) -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if name != "CI"} | {"PYTHONPATH": SOURCE, "TERM": "xterm", **more}
+    return {name: value for name, value in os.environ.items() if name != "CI"} | {
+        "PYTHONPATH": SOURCE,
+        "TERM": "xterm",
+        **more,
+    }
 
 
 @pytest.fixture
@@ -54,7 +58,12 @@ def ask(out: Path) -> Iterator[Ask]:
 
     def begin(question: str, drawn: str) -> pexpect.spawn[str]:
         child = pexpect.spawn(
-            sys.executable, ["-c", PROGRAM, str(out), question], env=environment(), encoding="utf-8", timeout=30, dimensions=(24, 120)
+            sys.executable,
+            ["-c", PROGRAM, str(out), question],
+            env=environment(),
+            encoding="utf-8",
+            timeout=30,
+            dimensions=(24, 120),
         )
         started.append(child)
         child.expect(drawn)
@@ -86,14 +95,19 @@ def test_enter_alone_takes_the_first_line_which_is_the_safest(ask: Ask, out: Pat
 
 
 @pytest.mark.parametrize(("keys", "answer"), [(ENTER, "False"), ("n", "False"), ("y", "True")])
-def test_no_is_what_enter_means_at_a_yes_or_no_question(ask: Ask, out: Path, keys: str, answer: str) -> None:
+def test_no_is_what_enter_means_at_a_yes_or_no_question(
+    ask: Ask, out: Path, keys: str, answer: str
+) -> None:
     child = ask(CONFIRM, "Kill it")
     child.send(keys)
     assert code(child) == 0
     assert out.read_text() == answer
 
 
-@pytest.mark.parametrize(("text", "answer"), [("darts", "True"), (" darts ", "True"), ("dart", "False"), ("Darts", "False"), ("", "False")])
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [("darts", "True"), (" darts ", "True"), ("dart", "False"), ("Darts", "False"), ("", "False")],
+)
 def test_exactly_the_name_must_be_typed(ask: Ask, out: Path, text: str, answer: str) -> None:
     child = ask(TYPED, "Type darts")
     child.send(text + ENTER)
@@ -101,8 +115,12 @@ def test_exactly_the_name_must_be_typed(ask: Ask, out: Path, text: str, answer: 
     assert out.read_text() == answer
 
 
-@pytest.mark.parametrize(("question", "drawn"), [(SELECT, "abort"), (CONFIRM, "Kill it"), (TYPED, "Type darts")])
-def test_ctrl_c_is_an_interruption_and_no_answer(ask: Ask, out: Path, question: str, drawn: str) -> None:  # EDGE 82
+@pytest.mark.parametrize(
+    ("question", "drawn"), [(SELECT, "abort"), (CONFIRM, "Kill it"), (TYPED, "Type darts")]
+)
+def test_ctrl_c_is_an_interruption_and_no_answer(
+    ask: Ask, out: Path, question: str, drawn: str
+) -> None:  # edge-cases.md#82
     child = ask(question, drawn)
     child.send(CTRL_C)
     assert code(child) == 130
@@ -119,7 +137,13 @@ def test_a_terminal_that_ends_is_an_interruption_too(ask: Ask, out: Path) -> Non
 def test_what_was_typed_before_the_question_is_no_answer(out: Path) -> None:
     looking = "sys.stderr.write('looking'), sys.stderr.flush(), select.select([0], [], [], 20)"
     late = f"[{looking}, {CONFIRM}][-1]"
-    child = pexpect.spawn(sys.executable, ["-c", PROGRAM, str(out), late], env=environment(), encoding="utf-8", timeout=30)
+    child = pexpect.spawn(
+        sys.executable,
+        ["-c", PROGRAM, str(out), late],
+        env=environment(),
+        encoding="utf-8",
+        timeout=30,
+    )
     child.expect("looking")
     child.send("y\r")
     child.expect("Kill it")
@@ -129,24 +153,45 @@ def test_what_was_typed_before_the_question_is_no_answer(out: Path) -> None:
 
 
 @pytest.mark.parametrize("question", [SELECT, CONFIRM, TYPED])
-def test_without_a_terminal_nobody_is_asked_and_the_flags_are_named(out: Path, question: str) -> None:
+def test_without_a_terminal_nobody_is_asked_and_the_flags_are_named(
+    out: Path, question: str
+) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(out), question], env=environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        [sys.executable, "-c", PROGRAM, str(out), question],
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert (done.returncode, done.stdout, out.read_text()) == (7, "", "")
     assert done.stderr.startswith("an answer is needed")
-    assert done.stderr.endswith({SELECT: "--on-conflict remap", CONFIRM: "--yes", TYPED: " | "}[question])
+    assert done.stderr.endswith(
+        {SELECT: "--on-conflict remap", CONFIRM: "--yes", TYPED: " | "}[question]
+    )
 
 
-def test_ci_is_nobody_even_at_a_terminal(out: Path) -> None:  # EDGE 81
-    child = pexpect.spawn(sys.executable, ["-c", PROGRAM, str(out), SELECT], env=environment(CI="1"), encoding="utf-8", timeout=30)
+def test_ci_is_nobody_even_at_a_terminal(out: Path) -> None:  # edge-cases.md#81
+    child = pexpect.spawn(
+        sys.executable,
+        ["-c", PROGRAM, str(out), SELECT],
+        env=environment(CI="1"),
+        encoding="utf-8",
+        timeout=30,
+    )
     assert code(child) == 7
     assert "--on-conflict remap" in (child.before or "")
 
 
-def test_a_piped_stderr_is_nobody(out: Path) -> None:  # EDGE 81
+def test_a_piped_stderr_is_nobody(out: Path) -> None:  # edge-cases.md#81
     command = 'exec "$0" -c "$1" "$2" "$3" 2>"$2.err"'
-    child = pexpect.spawn("sh", ["-c", command, sys.executable, PROGRAM, str(out), SELECT], env=environment(), encoding="utf-8", timeout=30)
+    child = pexpect.spawn(
+        "sh",
+        ["-c", command, sys.executable, PROGRAM, str(out), SELECT],
+        env=environment(),
+        encoding="utf-8",
+        timeout=30,
+    )
     assert code(child) == 7
 
 

@@ -32,7 +32,9 @@ def test_a_program_that_has_gone_is_unknown(tmp_path: Path, program: Path) -> No
     assert versions.version_of(program) == ""
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{", "null", "[" * 100_000, '{"PROGRAM": 1}', '{"PROGRAM": {"file": "x"}}'])
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{", "null", "[" * 100_000, '{"PROGRAM": 1}', '{"PROGRAM": {"file": "x"}}']
+)
 def test_a_damaged_memory_is_an_empty_one(tmp_path: Path, program: Path, text: str) -> None:
     (tmp_path / "state").mkdir()
     (tmp_path / "state" / "compose-versions.json").write_text(text.replace("PROGRAM", str(program)))

@@ -15,9 +15,15 @@ from two_users import ANN, as_user, needs_root, public_folder
 
 
 @needs_root
-def test_root_follows_no_link_of_another_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_root_follows_no_link_of_another_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with public_folder(ANN) as state:
-        for name, value in {"DARTSCTL_STATE_DIR": str(state), "SUDO_UID": str(ANN), "SUDO_GID": str(ANN)}.items():
+        for name, value in {
+            "DARTSCTL_STATE_DIR": str(state),
+            "SUDO_UID": str(ANN),
+            "SUDO_GID": str(ANN),
+        }.items():
             monkeypatch.setenv(name, value)
         as_user(ANN, lambda: (state / "reports").symlink_to(tmp_path))
         assert write_report(ValueError("x"), ["check"], Masker()) is None
@@ -25,7 +31,11 @@ def test_root_follows_no_link_of_another_user(tmp_path: Path, monkeypatch: pytes
         (state / "reports").unlink()
         path = write_report(ValueError("x"), ["check"], Masker())
         assert path is not None
-        assert (path.parent, path.stat().st_uid, path.stat().st_mode & 0o777) == (state / "reports", ANN, 0o600)
+        assert (path.parent, path.stat().st_uid, path.stat().st_mode & 0o777) == (
+            state / "reports",
+            ANN,
+            0o600,
+        )
 
 
 @needs_root
@@ -39,11 +49,15 @@ def test_a_full_disk_leaves_no_half_report(tmp_path: Path, monkeypatch: pytest.M
         assert list((tmp_path / "reports").iterdir()) == []
 
 
-def test_a_report_tells_no_secret_and_has_no_control_character(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_report_tells_no_secret_and_has_no_control_character(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("DARTSCTL_STATE_DIR", str(tmp_path))
     masker = Masker()
     masker.learn({"DB_PASSWORD": "canary-known"})
-    error = ValueError("canary-known API_TOKEN=canary postgres://u:canary@db \x1b[2J\u202e\nnext: \udcff")
+    error = ValueError(
+        "canary-known API_TOKEN=canary postgres://u:canary@db \x1b[2J\u202e\nnext: \udcff"
+    )
     path = write_report(error, ["run", "--", "mysql", "-pcanary", "\x1b[2J"], masker)
     assert path is not None
     text = path.read_text()

@@ -19,7 +19,10 @@ def test_what_was_added_is_known_until_it_is_forgotten(tmp_path: Path) -> None:
     book.add(Path("/src/two/.venv"), "darts")
     book.add(Path("/src/one/.venv"), "shop")
     book.add(Path("/src/two/.venv"), "darts")
-    assert book.read() == (Guarded(Path("/src/one/.venv"), "shop"), Guarded(Path("/src/two/.venv"), "darts"))
+    assert book.read() == (
+        Guarded(Path("/src/one/.venv"), "shop"),
+        Guarded(Path("/src/two/.venv"), "darts"),
+    )
     book.forget(Path("/src/one/.venv"))
     book.forget(Path("/src/one/.venv"))
     assert book.read() == (Guarded(Path("/src/two/.venv"), "darts"),)
@@ -66,18 +69,27 @@ def test_a_folder_that_cannot_be_written_is_said_with_a_way_out(tmp_path: Path) 
 
 
 @needs_root
-def test_under_sudo_the_files_are_the_callers(tmp_path: Path, sudo: None) -> None:  # EDGE 84
+def test_under_sudo_the_files_are_the_callers(
+    tmp_path: Path, sudo: None
+) -> None:  # edge-cases.md#84
     os.chown(tmp_path, ANN, ANN)
     GuardBook(tmp_path).add(Path("/src/.venv"), "darts")
-    assert {path.stat().st_uid for path in (tmp_path / "guards", *(tmp_path / "guards").iterdir())} == {ANN}
+    assert {
+        path.stat().st_uid for path in (tmp_path / "guards", *(tmp_path / "guards").iterdir())
+    } == {ANN}
 
 
 @needs_root
-def test_root_under_sudo_follows_no_link_that_the_caller_has_planted(tmp_path: Path, sudo: None) -> None:
+def test_root_under_sudo_follows_no_link_that_the_caller_has_planted(
+    tmp_path: Path, sudo: None
+) -> None:
     victim = Victim.at(tmp_path / "victim")
     with public_folder(ANN) as state:
         as_user(ANN, lambda: (state / "guards").symlink_to(tmp_path))
-        for act in (lambda: GuardBook(state).add(Path("/src/.venv"), "darts"), GuardBook(state).read):
+        for act in (
+            lambda: GuardBook(state).add(Path("/src/.venv"), "darts"),
+            GuardBook(state).read,
+        ):
             with pytest.raises(UnsafeFile, match="guards is a symbolic link"):
                 act()
         GuardBook(state).forget(Path("/src/.venv"))

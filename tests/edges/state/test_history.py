@@ -29,11 +29,18 @@ def test_nothing_is_written_before_something_happens(tmp_path: Path) -> None:
     assert not (tmp_path / "state").exists()
 
 
-def test_an_entry_says_what_when_why_and_by_whom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_entry_says_what_when_why_and_by_whom(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("SUDO_USER", raising=False)
     History(tmp_path).add("stop-process", "python (pid 12)", "in the way of app", pids=(12, 13))
     (entry,) = History(tmp_path).read()
-    assert (entry.action, entry.what, entry.why, entry.details) == ("stop-process", "python (pid 12)", "in the way of app", {"pids": [12, 13]})
+    assert (entry.action, entry.what, entry.why, entry.details) == (
+        "stop-process",
+        "python (pid 12)",
+        "in the way of app",
+        {"pids": [12, 13]},
+    )
     assert entry.by == pwd.getpwuid(os.geteuid()).pw_name
     assert abs(entry.when - time.time()) < 30
 
@@ -52,7 +59,10 @@ def test_bytes_that_are_no_text_and_line_separators_survive(tmp_path: Path) -> N
     odd = "run\udcff.py \u2028 \x85 \n é"
     History(tmp_path).add("stop-process", odd, "why")
     History(tmp_path).add("stop-process", "next", "why")
-    assert [entry.what for entry in History(tmp_path).read()] == [odd.replace("\udcff", "\\xff"), "next"]
+    assert [entry.what for entry in History(tmp_path).read()] == [
+        odd.replace("\udcff", "\\xff"),
+        "next",
+    ]
 
 
 def test_a_line_that_a_full_disk_cut_spoils_no_other(tmp_path: Path) -> None:
@@ -90,7 +100,9 @@ def test_a_folder_that_cannot_be_written_is_one_warning(tmp_path: Path) -> None:
     record = History(tmp_path / "file" / "state", warn=warnings.append)
     for _ in range(2):
         record.add("remap", "app", "why")
-    assert warnings == [f"the history is incomplete: {tmp_path}/file/state/history.jsonl cannot be written: Not a directory"]
+    assert warnings == [
+        f"the history is incomplete: {tmp_path}/file/state/history.jsonl cannot be written: Not a directory"
+    ]
     assert record.read() == ()
 
 
@@ -104,14 +116,18 @@ def test_a_lock_that_somebody_else_holds_is_one_warning_after_two_seconds(tmp_pa
     for _ in range(3):
         record.add("remap", "app", "why")
     assert time.monotonic() - began < 5 * history.LOCK_DEADLINE
-    assert warnings == [f"the history is incomplete: {tmp_path}/history.lock is locked by another process"]
+    assert warnings == [
+        f"the history is incomplete: {tmp_path}/history.lock is locked by another process"
+    ]
     os.close(theirs)
 
 
 @needs_root
 @pytest.mark.parametrize("name", ["history.jsonl", "history.lock"])
 @pytest.mark.parametrize("sudo", [True, False])
-def test_root_follows_no_link_that_another_user_has_planted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, sudo: bool) -> None:
+def test_root_follows_no_link_that_another_user_has_planted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, sudo: bool
+) -> None:
     victim = Victim.at(tmp_path / "victim")
     for variable in ("SUDO_UID", "SUDO_GID"):
         monkeypatch.setenv(variable, str(ANN) if sudo else "")
@@ -121,15 +137,27 @@ def test_root_follows_no_link_that_another_user_has_planted(tmp_path: Path, monk
         record = History(folder, warn=warnings.append)
         record.add("remap", "app", "why")
         assert victim.is_untouched()
-        expected = f"{folder}/{name} is a symbolic link" if sudo else f"{folder} belongs to another user"
+        expected = (
+            f"{folder}/{name} is a symbolic link" if sudo else f"{folder} belongs to another user"
+        )
         assert len(warnings) == 1
         assert warnings[0].startswith(f"the history is incomplete: {expected}")
         with pytest.raises(UnsafeFile) if name == "history.jsonl" or not sudo else nullcontext():
             record.read()
 
 
-@pytest.mark.parametrize("line", [b"x" * 100, b"[" * 999, b"", b'{"when": 1, "action": "a", "what": "", "why": "", "by": "", "details": {}}'])
-def test_a_history_of_100_megabytes_costs_less_than_a_second_and_is_cut(tmp_path: Path, line: bytes) -> None:
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"x" * 100,
+        b"[" * 999,
+        b"",
+        b'{"when": 1, "action": "a", "what": "", "why": "", "by": "", "details": {}}',
+    ],
+)
+def test_a_history_of_100_megabytes_costs_less_than_a_second_and_is_cut(
+    tmp_path: Path, line: bytes
+) -> None:
     lines = (line + b"\n") * (1_000_000 // (len(line) + 1))
     with (tmp_path / "history.jsonl").open("wb") as file:
         for _ in range(100):
@@ -156,7 +184,9 @@ def test_a_full_disk_leaves_no_half_line(tmp_path: Path) -> None:
         record = History(tmp_path, warn=warnings.append)
         record.add("remap", "first", "why")
         record.add("remap", "x" * 100_000, "why")
-        assert warnings == [f"the history is incomplete: {tmp_path}/history.jsonl cannot be written: No space left on device"]
+        assert warnings == [
+            f"the history is incomplete: {tmp_path}/history.jsonl cannot be written: No space left on device"
+        ]
         assert [entry.what for entry in record.read()] == ["first"]
         assert (tmp_path / "history.jsonl").read_bytes().count(b"\n") == 1
 
@@ -182,10 +212,14 @@ def test_several_writers_lose_nothing(tmp_path: Path) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert {entry.what for entry in History(tmp_path).read()} == {f"{n}-{m}" for n in range(4) for m in range(20)}
+    assert {entry.what for entry in History(tmp_path).read()} == {
+        f"{n}-{m}" for n in range(4) for m in range(20)
+    }
 
 
-def test_under_sudo_it_is_the_callers_name_and_the_callers_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # EDGE 84
+def test_under_sudo_it_is_the_callers_name_and_the_callers_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # edge-cases.md#84
     if os.geteuid():
         pytest.skip("needs root")
     for name, value in {"SUDO_USER": "ann", "SUDO_UID": "65534", "SUDO_GID": "65534"}.items():
@@ -203,14 +237,24 @@ def test_a_user_without_a_name_is_a_number() -> None:
         "import os, sys, pathlib\nfrom dartsctl.edges.state.history import History\nimport pwd, fcntl, encodings.ascii\nos.setuid(54321)\n"
         "one = History(pathlib.Path(sys.argv[1]))\none.add('remap', 'app', 'why')\nprint(one.read()[0].by)"
     )
-    with tempfile.TemporaryDirectory() as folder:  # not below pytest's, which another pytest closes when it starts
+    with (
+        tempfile.TemporaryDirectory() as folder
+    ):  # not below pytest's, which another pytest closes when it starts
         os.chown(folder, 54321, 54321)
-        done = subprocess.run([sys.executable, "-c", code, folder], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [sys.executable, "-c", code, folder], capture_output=True, text=True, check=False
+        )
     assert done.stdout == "54321\n", done.stderr
 
 
 def test_an_entry_keeps_no_secret(tmp_path: Path) -> None:
     masker = Masker()
     masker.learn({"DB_PASSWORD": "canary-known"})
-    History(tmp_path, masker=masker).add("stop-process", "serve canary-known", "API_TOKEN=canary-named", pids=(1, 2), command="http://h/?code=canary")
+    History(tmp_path, masker=masker).add(
+        "stop-process",
+        "serve canary-known",
+        "API_TOKEN=canary-named",
+        pids=(1, 2),
+        command="http://h/?code=canary",
+    )
     assert "canary" not in (tmp_path / "history.jsonl").read_text()

@@ -21,16 +21,25 @@ def test_the_file_is_its_owners_alone(tmp_path: Path) -> None:
     finally:
         os.umask(before)
     one.write("# Ä\n")
-    assert (one.path.read_text(encoding="utf-8"), one.path.stat().st_mode & 0o777) == ("# Ä\n", 0o600)
+    assert (one.path.read_text(encoding="utf-8"), one.path.stat().st_mode & 0o777) == (
+        "# Ä\n",
+        0o600,
+    )
 
 
-def test_a_file_that_is_there_stays_as_it_is_and_the_next_free_name_is_taken(tmp_path: Path) -> None:
+def test_a_file_that_is_there_stays_as_it_is_and_the_next_free_name_is_taken(
+    tmp_path: Path,
+) -> None:
     for name in ("incident.md", "incident-2.md"):
         (tmp_path / name).write_text("mine")
     one = IncidentFile(tmp_path / "incident.md")
     one.write("new")
     assert one.path == tmp_path / "incident-3.md"
-    assert {file.name: file.read_text() for file in tmp_path.iterdir()} == {"incident.md": "mine", "incident-2.md": "mine", "incident-3.md": "new"}
+    assert {file.name: file.read_text() for file in tmp_path.iterdir()} == {
+        "incident.md": "mine",
+        "incident-2.md": "mine",
+        "incident-3.md": "new",
+    }
 
 
 def make_link(path: Path) -> None:
@@ -41,9 +50,14 @@ SPECIAL = {make_link: "is a symbolic link", Path.mkdir: "is a folder", os.mkfifo
 
 
 @pytest.mark.parametrize("make", SPECIAL)
-def test_what_is_no_file_is_refused_and_gets_no_sibling(tmp_path: Path, make: Callable[[Path], None]) -> None:
+def test_what_is_no_file_is_refused_and_gets_no_sibling(
+    tmp_path: Path, make: Callable[[Path], None]
+) -> None:
     make(tmp_path / "incident.md")
-    with pytest.raises(Refused, match=rf"incident.md cannot be written: .*/incident.md {SPECIAL[make]}; nothing was done"):
+    with pytest.raises(
+        Refused,
+        match=rf"incident.md cannot be written: .*/incident.md {SPECIAL[make]}; nothing was done",
+    ):
         IncidentFile(tmp_path / "incident.md")
     assert [path.name for path in tmp_path.iterdir()] == ["incident.md"]
 
@@ -69,7 +83,9 @@ def test_a_link_of_another_user_leads_root_nowhere(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["no-such-folder/incident.md", "file/incident.md", "n" * 300])
-def test_a_file_that_cannot_be_made_is_told_before_anything_is_done(tmp_path: Path, name: str) -> None:
+def test_a_file_that_cannot_be_made_is_told_before_anything_is_done(
+    tmp_path: Path, name: str
+) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(DartsctlError, match=r"cannot be written: .*; nothing was done"):
         IncidentFile(tmp_path / name)

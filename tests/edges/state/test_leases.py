@@ -69,7 +69,16 @@ def take(book: LeaseBook, *order: int) -> Lease | None:
 
 def hold(folder: Path, span: PortRange, avoid: frozenset[int], start: int) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-c", HOLDER, str(folder), str(span.first), str(span.last), ",".join(map(str, sorted(avoid))), str(start)],
+        [
+            sys.executable,
+            "-c",
+            HOLDER,
+            str(folder),
+            str(span.first),
+            str(span.last),
+            ",".join(map(str, sorted(avoid))),
+            str(start),
+        ],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -97,7 +106,9 @@ def free_span(length: int) -> PortRange:
     pytest.fail("no free range")
 
 
-def test_99_launches_at_once_share_no_port_and_the_rest_hear_that_it_is_full(tmp_path: Path) -> None:  # EDGE 60
+def test_99_launches_at_once_share_no_port_and_the_rest_hear_that_it_is_full(
+    tmp_path: Path,
+) -> None:  # edge-cases.md#60
     span = free_span(99)
     avoid = frozenset({span.first + 59, span.first + 60})
     holders = [hold(tmp_path / "state", span, avoid, 0) for _ in range(99)]
@@ -106,14 +117,18 @@ def test_99_launches_at_once_share_no_port_and_the_rest_hear_that_it_is_full(tmp
         for process in holders:
             go_on(process)
         answers = [answer(process) for process in holders]
-        assert sorted(one for one in answers if one != "full") == sorted(str(port) for port in span.numbers if port not in avoid)
+        assert sorted(one for one in answers if one != "full") == sorted(
+            str(port) for port in span.numbers if port not in avoid
+        )
         assert answers.count("full") == 2
     finally:
         for process in holders:
             process.communicate()
 
 
-def test_a_killed_holder_frees_its_port(tmp_path: Path, book: LeaseBook, leased: list[Lease]) -> None:  # EDGE 61
+def test_a_killed_holder_frees_its_port(
+    tmp_path: Path, book: LeaseBook, leased: list[Lease]
+) -> None:  # edge-cases.md#61
     span = free_span(1)
     holder = hold(book.folder, span, frozenset({1}), 0)
     answer(holder)
@@ -127,9 +142,13 @@ def test_a_killed_holder_frees_its_port(tmp_path: Path, book: LeaseBook, leased:
     leased.append(lease)
 
 
-def test_the_real_range_is_given_out_without_what_browsers_refuse(book: LeaseBook, leased: list[Lease]) -> None:  # EDGE 63
+def test_the_real_range_is_given_out_without_what_browsers_refuse(
+    book: LeaseBook, leased: list[Lease]
+) -> None:  # edge-cases.md#63
     order = candidates(DEV_RANGE, preferred=None, start=0, avoid=frozenset())
-    while lease := book.acquire(order, confirm=lambda port: sockets.probe(Endpoint(port, "127.0.0.1")) is Probe.FREE):
+    while lease := book.acquire(
+        order, confirm=lambda port: sockets.probe(Endpoint(port, "127.0.0.1")) is Probe.FREE
+    ):
         leased.append(lease)
     ports = [lease.port for lease in leased]
     assert len(ports) == len(set(ports)) >= 80  # the machine may have something on a few of them
@@ -156,7 +175,9 @@ def test_a_lease_is_not_inherited_unasked(book: LeaseBook) -> None:
     bystander.communicate()
 
 
-def test_a_busy_port_is_passed_over_and_stays_unleased(book: LeaseBook, leased: list[Lease]) -> None:
+def test_a_busy_port_is_passed_over_and_stays_unleased(
+    book: LeaseBook, leased: list[Lease]
+) -> None:
     lease = book.acquire([7001, 7002], confirm=lambda port: port != 7001)
     assert lease is not None
     leased.append(lease)
@@ -195,7 +216,9 @@ def test_listers_that_look_all_the_time_do_not_read_as_taken(book: LeaseBook) ->
             lister.communicate()
 
 
-def test_a_lister_that_stopped_while_looking_costs_a_port_not_the_launch(book: LeaseBook, leased: list[Lease]) -> None:
+def test_a_lister_that_stopped_while_looking_costs_a_port_not_the_launch(
+    book: LeaseBook, leased: list[Lease]
+) -> None:
     leased += [lease for lease in [take(book, 7003)] if lease]
     lister = os.open(book.folder / "ports" / "7001.lock", os.O_RDWR | os.O_CREAT)
     fcntl.flock(lister, fcntl.LOCK_SH)
@@ -213,12 +236,26 @@ def test_a_failing_probe_gives_the_lock_back(book: LeaseBook) -> None:
     assert book.held() == ()
 
 
-def test_the_record_names_the_holder_and_is_believed_only_while_the_lock_is_held(book: LeaseBook) -> None:
+def test_the_record_names_the_holder_and_is_believed_only_while_the_lock_is_held(
+    book: LeaseBook,
+) -> None:
     lease = take(book, 7001)
     assert lease is not None
     birth = processes.birth(os.getpid()) or 0
     record = LeaseRecord(
-        7001, "dev", "127.0.0.1", "http://127.0.0.1:7001", "/src/app", "main", "ann", ("flask", "run"), 12.5, 0, 12.0, os.getpid(), birth
+        7001,
+        "dev",
+        "127.0.0.1",
+        "http://127.0.0.1:7001",
+        "/src/app",
+        "main",
+        "ann",
+        ("flask", "run"),
+        12.5,
+        0,
+        12.0,
+        os.getpid(),
+        birth,
     )
     book.describe(record)
     assert book.held() == (replace(record, user=getpass.getuser(), confirmed=True),)
@@ -228,7 +265,9 @@ def test_the_record_names_the_holder_and_is_believed_only_while_the_lock_is_held
     assert book.holder(7001) is None
 
 
-def test_the_last_holders_record_is_not_shown_for_the_next_one(book: LeaseBook, leased: list[Lease]) -> None:
+def test_the_last_holders_record_is_not_shown_for_the_next_one(
+    book: LeaseBook, leased: list[Lease]
+) -> None:
     first = take(book, 7001)
     assert first is not None
     book.describe(LeaseRecord(7001, checkout="/src/old", pid=1))
@@ -250,7 +289,9 @@ def test_looking_writes_nothing(book: LeaseBook) -> None:
     assert not book.folder.exists()
 
 
-def test_the_folder_is_the_users_own_and_explains_itself(book: LeaseBook, leased: list[Lease]) -> None:
+def test_the_folder_is_the_users_own_and_explains_itself(
+    book: LeaseBook, leased: list[Lease]
+) -> None:
     leased += [lease for lease in [take(book, 7001)] if lease]
     assert stat.S_IMODE(book.folder.stat().st_mode) == 0o700
     assert "never remove" in (book.folder / "README.txt").read_text()
@@ -277,7 +318,11 @@ def test_a_checkout_keeps_its_port_and_no_other_checkouts(book: LeaseBook) -> No
     book.remember("/src/one", 7001)
     book.remember("/src/two", 7002)
     book.remember("/src/one", 7003)
-    assert (book.remembered("/src/one"), book.remembered("/src/two"), book.remembered("/src/three")) == (7003, 7002, None)
+    assert (
+        book.remembered("/src/one"),
+        book.remembered("/src/two"),
+        book.remembered("/src/three"),
+    ) == (7003, 7002, None)
     assert not list(book.folder.rglob("*.tmp"))
 
 
@@ -298,7 +343,7 @@ def test_the_state_folder_is_found_by_the_environment() -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can have been called by sudo")
-def test_under_sudo_the_book_is_the_callers() -> None:  # EDGE 84
+def test_under_sudo_the_book_is_the_callers() -> None:  # edge-cases.md#84
     nobody = Path("/nonexistent/.local/state/dartsctl")
     assert state_folder({"SUDO_UID": "65534", "SUDO_GID": "65534"}) == nobody
     with pytest.raises(DartsctlError, match="no home folder"):
@@ -306,7 +351,9 @@ def test_under_sudo_the_book_is_the_callers() -> None:  # EDGE 84
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can have been called by sudo")
-def test_what_is_made_under_sudo_belongs_to_the_caller(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # EDGE 84
+def test_what_is_made_under_sudo_belongs_to_the_caller(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # edge-cases.md#84
     monkeypatch.setenv("DARTSCTL_STATE_DIR", str(tmp_path / "state"))
     monkeypatch.setenv("SUDO_UID", "65534")
     monkeypatch.setenv("SUDO_GID", "65534")
@@ -329,13 +376,17 @@ def open_folder() -> Iterator[Path]:
 
 @needs_root
 @pytest.mark.parametrize("mode", [0o1777, 0o777])
-def test_two_users_share_the_book_where_its_folder_is_open_to_both(open_folder: Path, mode: int, leased: list[Lease]) -> None:
+def test_two_users_share_the_book_where_its_folder_is_open_to_both(
+    open_folder: Path, mode: int, leased: list[Lease]
+) -> None:
     open_folder.chmod(mode)
     mine = take(LeaseBook(open_folder), 7001, 7002)
     assert mine is not None
     leased.append(mine)
     child = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
-    record = LeaseRecord(7001, pid=child.pid, supervisor=os.getpid(), birth=processes.birth(os.getpid()) or 0)
+    record = LeaseRecord(
+        7001, pid=child.pid, supervisor=os.getpid(), birth=processes.birth(os.getpid()) or 0
+    )
     LeaseBook(open_folder).describe(record)
 
     def look_and_take() -> str:
@@ -346,7 +397,10 @@ def test_two_users_share_the_book_where_its_folder_is_open_to_both(open_folder: 
         theirs.remember("/shared/checkout", 7002)
         return f"{holder.holder if holder else None} -> {lease.port if lease else None}"
 
-    assert as_user(NOBODY, look_and_take) == f"leased by another dartsctl (pid {child.pid}, user root) -> 7002"
+    assert (
+        as_user(NOBODY, look_and_take)
+        == f"leased by another dartsctl (pid {child.pid}, user root) -> 7002"
+    )
     child.communicate()
     again = take(LeaseBook(open_folder), 7002)  # made by the other one, free now
     assert again is not None
@@ -365,7 +419,9 @@ def test_a_private_book_is_no_other_users(open_folder: Path, leased: list[Lease]
     leased.append(mine)
     assert stat.S_IMODE((open_folder / "ports" / "7001.lock").stat().st_mode) == 0o600
     assert stat.S_IMODE((open_folder / "ports").stat().st_mode) == 0o700
-    assert "cannot be written: Permission denied" in as_user(NOBODY, lambda: str(take(LeaseBook(open_folder), 7002)))
+    assert "cannot be written: Permission denied" in as_user(
+        NOBODY, lambda: str(take(LeaseBook(open_folder), 7002))
+    )
 
 
 def test_a_secret_in_a_command_is_not_written_down(book: LeaseBook, leased: list[Lease]) -> None:
@@ -392,10 +448,17 @@ def plant(path: Path, target: Path) -> None:
 
 @needs_root
 @pytest.mark.parametrize("name", ["ports/7001.lock", "checkouts", "ports", "."])
-def test_root_under_sudo_follows_no_link_of_the_callers(open_folder: Path, victim: Victim, name: str, sudo: None, leased: list[Lease]) -> None:
+def test_root_under_sudo_follows_no_link_of_the_callers(
+    open_folder: Path, victim: Victim, name: str, sudo: None, leased: list[Lease]
+) -> None:
     os.chown(open_folder, ANN, ANN)
     target = victim.path if name.endswith("lock") else victim.path.parent
-    as_user(ANN, lambda: plant(open_folder / "theirs" / name if name != "." else open_folder / "theirs", target))
+    as_user(
+        ANN,
+        lambda: plant(
+            open_folder / "theirs" / name if name != "." else open_folder / "theirs", target
+        ),
+    )
     book = LeaseBook(open_folder / "theirs")
 
     def use() -> None:
@@ -411,7 +474,9 @@ def test_root_under_sudo_follows_no_link_of_the_callers(open_folder: Path, victi
 
 
 @needs_root
-def test_a_readme_that_is_a_link_is_left_alone(open_folder: Path, victim: Victim, leased: list[Lease], sudo: None) -> None:
+def test_a_readme_that_is_a_link_is_left_alone(
+    open_folder: Path, victim: Victim, leased: list[Lease], sudo: None
+) -> None:
     os.chown(open_folder, ANN, ANN)
     as_user(ANN, lambda: (open_folder / "README.txt").symlink_to(victim.path.parent / "new"))
     leased += [lease for lease in [take(LeaseBook(open_folder), 7001)] if lease]
@@ -429,7 +494,9 @@ def test_a_private_folder_of_another_user_is_refused(open_folder: Path) -> None:
 
 
 @needs_root
-def test_a_folder_that_another_user_has_opened_to_everybody_is_shared(open_folder: Path, leased: list[Lease]) -> None:
+def test_a_folder_that_another_user_has_opened_to_everybody_is_shared(
+    open_folder: Path, leased: list[Lease]
+) -> None:
     os.chown(open_folder, ANN, ANN)
     open_folder.chmod(0o1777)
     assert as_user(ANN, lambda: LeaseBook(open_folder).remember("/theirs", 7001)) == "None"
@@ -465,7 +532,9 @@ def test_garbage_in_a_record_is_left_out(book: LeaseBook, leased: list[Lease], t
     assert book.held() == (LeaseRecord(7001),)
 
 
-def test_a_pipe_in_place_of_a_lock_file_is_not_waited_for(book: LeaseBook, leased: list[Lease]) -> None:
+def test_a_pipe_in_place_of_a_lock_file_is_not_waited_for(
+    book: LeaseBook, leased: list[Lease]
+) -> None:
     leased += [lease for lease in [take(book, 7001)] if lease]
     os.mkfifo(book.folder / "ports" / "7002.lock")
     assert [record.port for record in book.held()] == [7001]
@@ -480,7 +549,9 @@ def test_a_full_disk_leaves_the_old_note_of_a_checkout(tmp_path: Path) -> None:
         book.remember("/src/app", 7001)
         with suppress(OSError):
             (tmp_path / "filler").write_bytes(b"x" * 100_000)
-        with pytest.raises(DartsctlError, match=r"lease book in .* cannot be written: No space left on device"):
+        with pytest.raises(
+            DartsctlError, match=r"lease book in .* cannot be written: No space left on device"
+        ):
             book.remember("/src/app", 7002)
         assert book.remembered("/src/app") == 7001
         assert [path.suffix for path in (tmp_path / "state" / "checkouts").iterdir()] == [".json"]

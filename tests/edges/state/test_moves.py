@@ -16,7 +16,11 @@ from dartsctl.system.files import UnsafeFile
 from tiny_disk import tiny_disk
 from two_users import ANN, NOBODY, Victim, as_user, needs_root, public_folder
 
-MOVES = (Move("web", 80, "tcp", "8080", 18080), Move("db", 5432, "tcp", "5432-5440", 15432), NameMove("db", "the-db"))
+MOVES = (
+    Move("web", 80, "tcp", "8080", 18080),
+    Move("db", 5432, "tcp", "5432-5440", 15432),
+    NameMove("db", "the-db"),
+)
 
 
 def test_what_is_kept_is_found_again_by_the_same_project_alone(tmp_path: Path) -> None:
@@ -51,7 +55,21 @@ def test_to_forget_removes_both_and_says_whether_there_was_anything(tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "{}", '[{"service": "web", "old": 3}]', "3", "null", "[3]", '["x"]', '[{"service": "web"}]', "\xff", '{"a": 1}', "[" * 100_000]
+    "text",
+    [
+        "",
+        "{",
+        "{}",
+        '[{"service": "web", "old": 3}]',
+        "3",
+        "null",
+        "[3]",
+        '["x"]',
+        '[{"service": "web"}]',
+        "\xff",
+        '{"a": 1}',
+        "[" * 100_000,
+    ],
 )
 def test_a_broken_record_reads_as_no_moves(tmp_path: Path, text: str) -> None:
     (tmp_path / "overrides").mkdir()
@@ -84,14 +102,21 @@ def test_what_cannot_be_replaced_leaves_no_piece_behind(tmp_path: Path) -> None:
 
 
 @needs_root
-def test_under_sudo_the_files_are_the_callers(tmp_path: Path, sudo: None) -> None:  # EDGE 84
+def test_under_sudo_the_files_are_the_callers(
+    tmp_path: Path, sudo: None
+) -> None:  # edge-cases.md#84
     os.chown(tmp_path, ANN, ANN)
     path = MoveBook(tmp_path, "darts-dev").keep(MOVES, "")
     assert {one.stat().st_uid for one in (path, path.parent, path.with_suffix(".json"))} == {ANN}
 
 
-@pytest.mark.parametrize("change", [{"new": 0}, {"new": 65536}, {"new": True}, {"target": "80"}, {"service": 3}, {"more": 1}])
-def test_a_record_of_a_move_that_cannot_be_reads_as_no_moves(tmp_path: Path, change: dict[str, object]) -> None:
+@pytest.mark.parametrize(
+    "change",
+    [{"new": 0}, {"new": 65536}, {"new": True}, {"target": "80"}, {"service": 3}, {"more": 1}],
+)
+def test_a_record_of_a_move_that_cannot_be_reads_as_no_moves(
+    tmp_path: Path, change: dict[str, object]
+) -> None:
     book = MoveBook(tmp_path, "darts-dev")
     path = book.keep(MOVES[:1], "").with_suffix(".json")
     path.write_text(json.dumps([{**json.loads(path.read_text())[0], **change}]))
@@ -116,7 +141,9 @@ def plant_temporary_files(state: Path, victim: Victim) -> None:
 
 @needs_root
 @pytest.mark.parametrize("plant", [plant_folder, plant_override, plant_temporary_files])
-def test_root_under_sudo_follows_no_link_that_the_caller_has_planted(tmp_path: Path, sudo: None, plant: Callable[[Path, Victim], None]) -> None:
+def test_root_under_sudo_follows_no_link_that_the_caller_has_planted(
+    tmp_path: Path, sudo: None, plant: Callable[[Path, Victim], None]
+) -> None:
     victim = Victim.at(tmp_path / "victim")
     before = sorted(tmp_path.iterdir())
     with public_folder(ANN) as state:
@@ -134,7 +161,9 @@ def test_root_under_sudo_follows_no_link_that_the_caller_has_planted(tmp_path: P
 @needs_root
 def test_moves_of_another_user_are_not_believed_and_not_replaced(tmp_path: Path) -> None:
     with public_folder(0, 0o1777) as state:
-        assert as_user(ANN, lambda: MoveBook(state, "darts-dev").keep(MOVES, "services: {}")).endswith("darts-dev.yml")
+        assert as_user(
+            ANN, lambda: MoveBook(state, "darts-dev").keep(MOVES, "services: {}")
+        ).endswith("darts-dev.yml")
         book = MoveBook(state, "darts-dev")
         assert book.read() == ()
         assert not book.forget()
@@ -160,7 +189,9 @@ def test_a_full_disk_leaves_the_old_numbers(tmp_path: Path) -> None:
     with tiny_disk(tmp_path):
         book = MoveBook(tmp_path, "darts-dev")
         book.keep(MOVES, "old")
-        with pytest.raises(DartsctlError, match=r"cannot be kept in .*/overrides: No space left on device"):
+        with pytest.raises(
+            DartsctlError, match=r"cannot be kept in .*/overrides: No space left on device"
+        ):
             book.keep(MOVES[:1], "x" * 100_000)
         assert (book.read(), book.override.read_text()) == (MOVES, "old")
         assert len(list(book.override.parent.iterdir())) == 2

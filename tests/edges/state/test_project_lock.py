@@ -33,7 +33,9 @@ def hold(tmp_path: Path) -> Iterator[Callable[[str], subprocess.Popen[str]]]:
 
     def begin(project: str) -> subprocess.Popen[str]:
         argv = [sys.executable, "-c", HOLDER, str(tmp_path), project]
-        process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+        )
         started.append(process)
         assert process.stdout is not None
         assert process.stdout.readline() == "held\n"
@@ -57,7 +59,9 @@ def names_of(tmp_path: Path, project: str, *, within: float = 0.3) -> str:
     return holder
 
 
-def test_the_second_is_told_who_has_the_lock_and_gives_up_after_its_deadline(tmp_path: Path, hold: Callable[[str], subprocess.Popen[str]]) -> None:
+def test_the_second_is_told_who_has_the_lock_and_gives_up_after_its_deadline(
+    tmp_path: Path, hold: Callable[[str], subprocess.Popen[str]]
+) -> None:
     holder = hold("demo")
     assert names_of(tmp_path, "demo") == f"another dartsctl (pid {holder.pid})"
 
@@ -77,21 +81,29 @@ def test_the_second_goes_on_when_the_first_ends_however_that_is(
         assert len(told) == 1
 
 
-def test_another_project_is_free_and_so_is_the_same_one_afterwards(tmp_path: Path, hold: Callable[[str], subprocess.Popen[str]]) -> None:
+def test_another_project_is_free_and_so_is_the_same_one_afterwards(
+    tmp_path: Path, hold: Callable[[str], subprocess.Popen[str]]
+) -> None:
     hold("demo")
     for _ in range(2):
         with project_lock(tmp_path, "other", within=0, waiting=pytest.fail):
             pass
 
 
-@pytest.mark.parametrize("record", ["1", "-7", "0", "", "999999999999999999999999", "٣", "no number"])
-def test_a_pid_that_the_kernel_does_not_confirm_is_not_named(tmp_path: Path, hold: Callable[[str], subprocess.Popen[str]], record: str) -> None:
+@pytest.mark.parametrize(
+    "record", ["1", "-7", "0", "", "999999999999999999999999", "٣", "no number"]
+)
+def test_a_pid_that_the_kernel_does_not_confirm_is_not_named(
+    tmp_path: Path, hold: Callable[[str], subprocess.Popen[str]], record: str
+) -> None:
     hold("demo")
     (tmp_path / "projects" / "demo.lock").write_text(record)
     assert names_of(tmp_path, "demo", within=0) == "another dartsctl"
 
 
-def test_a_pid_that_is_somebody_elses_is_not_named(tmp_path: Path, hold: Callable[[str], subprocess.Popen[str]]) -> None:
+def test_a_pid_that_is_somebody_elses_is_not_named(
+    tmp_path: Path, hold: Callable[[str], subprocess.Popen[str]]
+) -> None:
     hold("demo")
     (tmp_path / "projects" / "demo.lock").write_text(str(os.getpid()))
     assert names_of(tmp_path, "demo", within=0) == "another dartsctl"

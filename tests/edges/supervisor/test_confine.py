@@ -25,7 +25,9 @@ from own_ports import free_ports
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="layers of Linux's kernel")
 
 SOURCE = Path(__file__).parents[3] / "src"
-ROOTS = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dartsctl-tests" / "roots"  # tests/engine/images.sh
+ROOTS = (
+    Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dartsctl-tests" / "roots"
+)  # tests/engine/images.sh
 
 BIND = """
 import socket, sys
@@ -135,14 +137,27 @@ def run(ports: tuple[int, int], tmp_path: Path, capfd: pytest.CaptureFixture[str
     """Run a command to its end under a supervisor; the two ports are its last arguments."""
 
     def begin(*command: str, layers: Sequence[str] = LAYERS, **more: object) -> Ran:
-        given = {"directory": str(tmp_path), "environment": os.environ, "descriptors": [], "closed_ports": [ports[0]], **more}
+        given = {
+            "directory": str(tmp_path),
+            "environment": os.environ,
+            "descriptors": [],
+            "closed_ports": [ports[0]],
+            **more,
+        }
         with Supervised([*command, *map(str, ports)], kernel_layers=layers, **given) as server:  # type: ignore[arg-type]  # passed on
             server.begin()
             until = time.monotonic() + 30
-            while server.wait(max(0.0, until - time.monotonic())) is None and time.monotonic() < until:
+            while (
+                server.wait(max(0.0, until - time.monotonic())) is None and time.monotonic() < until
+            ):
                 continue
         output = capfd.readouterr()
-        return Ran(server.code, output.out.strip() + output.err.strip(), set(server.confined), server.refused)
+        return Ran(
+            server.code,
+            output.out.strip() + output.err.strip(),
+            set(server.confined),
+            server.refused,
+        )
 
     return begin
 
@@ -151,7 +166,9 @@ def run(ports: tuple[int, int], tmp_path: Path, capfd: pytest.CaptureFixture[str
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_a_closed_port_is_refused_in_every_language_and_its_neighbour_is_not(run: Run, layer: str, program: str) -> None:
+def test_a_closed_port_is_refused_in_every_language_and_its_neighbour_is_not(
+    run: Run, layer: str, program: str
+) -> None:
     if not shutil.which(PROGRAMS[program][0]):
         pytest.skip(f"{program} is not installed")
     ran = run(*PROGRAMS[program], layers=[layer])
@@ -175,8 +192,13 @@ def busybox(tmp_path: Path) -> str:
     pytest.skip("no busybox here, and none in the tests' images (tests/engine/images.sh)")
 
 
-def test_a_static_program_is_refused_too(run: Run, layer: str, busybox: str, ports: tuple[int, int]) -> None:
-    closed, allowed = (run("sh", "-c", f"exec {busybox} httpd -p 127.0.0.1:{port}", layers=[layer]) for port in ports)
+def test_a_static_program_is_refused_too(
+    run: Run, layer: str, busybox: str, ports: tuple[int, int]
+) -> None:
+    closed, allowed = (
+        run("sh", "-c", f"exec {busybox} httpd -p 127.0.0.1:{port}", layers=[layer])
+        for port in ports
+    )
     assert (closed.code, allowed.code) == (1, 0), closed.output + allowed.output
     assert "Permission denied" in closed.output
     assert (closed.refused, allowed.refused) == ({ports[0]} if layer == "seccomp" else set(), set())
@@ -222,23 +244,46 @@ os.read(here, 1)
 subprocess.run([sys.executable, "-c", sys.argv[3], *sys.argv[1:3]], check=True)
 """
     )
-    ran = run("sh", "-c", 'exec "$0" -c "$1" "$3" "$4" "$2"', sys.executable, program, PYTHON, layers=[layer])
-    assert ran.output.splitlines() == ["thread Permission denied", "daemon Permission denied", "Permission denied, bound"]
+    ran = run(
+        "sh",
+        "-c",
+        'exec "$0" -c "$1" "$3" "$4" "$2"',
+        sys.executable,
+        program,
+        PYTHON,
+        layers=[layer],
+    )
+    assert ran.output.splitlines() == [
+        "thread Permission denied",
+        "daemon Permission denied",
+        "Permission denied, bound",
+    ]
 
 
 @pytest.mark.skipif(not hasattr(socket, "IPPROTO_MPTCP"), reason="no MPTCP in this Python")
-def test_mptcp_which_landlock_leaves_alone_is_refused_by_seccomp(run: Run, seccomp: str, ports: tuple[int, int]) -> None:
+def test_mptcp_which_landlock_leaves_alone_is_refused_by_seccomp(
+    run: Run, seccomp: str, ports: tuple[int, int]
+) -> None:
     try:
         socket.socket(proto=socket.IPPROTO_MPTCP).close()
     except OSError as error:
         pytest.skip(f"no MPTCP in this kernel: {error}")
-    ran = run(sys.executable, "-c", BIND + "print([bind(port, protocol=socket.IPPROTO_MPTCP) for port in (closed, allowed)])", layers=[seccomp])
+    ran = run(
+        sys.executable,
+        "-c",
+        BIND + "print([bind(port, protocol=socket.IPPROTO_MPTCP) for port in (closed, allowed)])",
+        layers=[seccomp],
+    )
     assert (ran.output, ran.refused) == (str(["Permission denied", "bound"]), {ports[0]})
 
 
 def test_without_closed_ports_the_server_takes_on_nothing(run: Run) -> None:
     ran = run("sh", "-c", "grep -E '^(NoNewPrivs|Seccomp):' /proc/self/status", closed_ports=[])
-    own = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(("NoNewPrivs:", "Seccomp:"))]
+    own = [
+        line
+        for line in Path("/proc/self/status").read_text().splitlines()
+        if line.startswith(("NoNewPrivs:", "Seccomp:"))
+    ]
     assert (ran.output.splitlines(), ran.confined) == (own, set())
 
 
@@ -252,13 +297,21 @@ def test_both_layers_are_told_where_the_kernel_has_them(run: Run, ports: tuple[i
 
 
 def test_landlock_refuses_and_tells_nobody(run: Run, layer: str, ports: tuple[int, int]) -> None:
-    assert run(*PROGRAMS["python"], layers=[layer]).refused == ({ports[0]} if layer == "seccomp" else set())
+    assert run(*PROGRAMS["python"], layers=[layer]).refused == (
+        {ports[0]} if layer == "seccomp" else set()
+    )
 
 
 def test_a_refusal_ends_the_wait(tmp_path: Path, ports: tuple[int, int], seccomp: str) -> None:
     program = BIND + "bind(closed); import time; time.sleep(60)"
     command = [sys.executable, "-c", program, *map(str, ports)]
-    with Supervised(command, directory=str(tmp_path), environment=os.environ, descriptors=[], closed_ports=ports[:1]) as server:
+    with Supervised(
+        command,
+        directory=str(tmp_path),
+        environment=os.environ,
+        descriptors=[],
+        closed_ports=ports[:1],
+    ) as server:
         server.begin()
         begun = time.monotonic()
         while not server.refused:
@@ -286,31 +339,60 @@ def test_binds_that_signals_interrupt_are_answered(run: Run, seccomp: str) -> No
         "print({bind(0) for _ in range(300)}, {bind(closed) for _ in range(300)})\n"
         "signal.setitimer(signal.ITIMER_REAL, 0)\n"
     )
-    assert run(sys.executable, "-c", program, layers=[seccomp]).output == "{'bound'} {'Permission denied'}"
+    assert (
+        run(sys.executable, "-c", program, layers=[seccomp]).output
+        == "{'bound'} {'Permission denied'}"
+    )
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="only root can become nobody, who may not read a program that does not want it")
-def test_a_program_that_may_not_be_read_is_not_refused_by_seccomp_and_does_not_hang(ports: tuple[int, int], seccomp: str) -> None:
+@pytest.mark.skipif(
+    os.getuid() != 0,
+    reason="only root can become nobody, who may not read a program that does not want it",
+)
+def test_a_program_that_may_not_be_read_is_not_refused_by_seccomp_and_does_not_hang(
+    ports: tuple[int, int], seccomp: str
+) -> None:
     python = next((one for one in (sys.executable, "/usr/bin/python3") if _nobody_runs(one)), None)
     if python is None:
         pytest.skip(f"nobody may not run {sys.executable}")
     program = "import ctypes; ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)" + PYTHON  # PR_SET_DUMPABLE
     supervise = SUPERVISE.replace("closed_ports", "kernel_layers=['seccomp'], closed_ports")
-    output = supervised_output(supervise, python, "-I", "-c", program, ports=ports, prefix=(*NOBODY, python))
+    output = supervised_output(
+        supervise, python, "-I", "-c", program, ports=ports, prefix=(*NOBODY, python)
+    )
     assert output == ["bound, bound", "seccomp 0"]
 
 
 def _nobody_runs(python: str) -> bool:
     script = '"$0" -c "import sys; sys.path.append(sys.argv[1]); import dartsctl.edges.supervisor.client" "$1"'
-    return subprocess.run([*NOBODY, "sh", "-c", script, python, str(SOURCE)], cwd="/", capture_output=True, check=False).returncode == 0
+    return (
+        subprocess.run(
+            [*NOBODY, "sh", "-c", script, python, str(SOURCE)],
+            cwd="/",
+            capture_output=True,
+            check=False,
+        ).returncode
+        == 0
+    )
 
 
-def supervised_output(script: str, *command: str, ports: tuple[int, int], prefix: Sequence[str] = (sys.executable,), old: str = "") -> list[str]:
+def supervised_output(
+    script: str,
+    *command: str,
+    ports: tuple[int, int],
+    prefix: Sequence[str] = (sys.executable,),
+    old: str = "",
+) -> list[str]:
     """The lines of a process of its own that supervises `command`."""
     arguments = [*([old] if old else []), str(ports[0]), *command, *map(str, ports)]
     done = subprocess.run(
         [*prefix, "-c", script, *arguments],
-        env={**os.environ, "PYTHONPATH": str(SOURCE), "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"},
+        env={
+            **os.environ,
+            "PYTHONPATH": str(SOURCE),
+            "PYTHONUNBUFFERED": "1",
+            "PYTHONDONTWRITEBYTECODE": "1",
+        },
         cwd="/",
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -322,27 +404,49 @@ def supervised_output(script: str, *command: str, ports: tuple[int, int], prefix
     return done.stdout.splitlines()
 
 
-@pytest.mark.parametrize(("missing", "left"), [("444", {"seccomp"}), ("seccomp", {"landlock"}), ("444,seccomp", set())])
-def test_a_layer_that_the_kernel_lacks_is_left_out_and_the_server_runs(ports: tuple[int, int], missing: str, left: set[str]) -> None:
+@pytest.mark.parametrize(
+    ("missing", "left"), [("444", {"seccomp"}), ("seccomp", {"landlock"}), ("444,seccomp", set())]
+)
+def test_a_layer_that_the_kernel_lacks_is_left_out_and_the_server_runs(
+    ports: tuple[int, int], missing: str, left: set[str]
+) -> None:
     number = {"x86_64": "317", "aarch64": "277"}.get(platform.machine())
     if number is None or not Path("/proc/sys/kernel/seccomp").exists():
         pytest.skip("no seccomp to play an older kernel with")
     old = missing.replace("seccomp", number)
-    *said, last = supervised_output(OLD_KERNEL + SUPERVISE, *PROGRAMS["python -I"], ports=ports, old=old)
+    *said, last = supervised_output(
+        OLD_KERNEL + SUPERVISE, *PROGRAMS["python -I"], ports=ports, old=old
+    )
     expected = {name for name in left if kernel_has(name)}
     assert last == f"{','.join(expected) or 'nothing'} 0"
     assert said == ["Permission denied, bound" if expected else "bound, bound"]
 
 
-def test_a_server_within_a_server_is_held_by_the_outer_one(run: Run, seccomp: str, ports: tuple[int, int]) -> None:
+def test_a_server_within_a_server_is_held_by_the_outer_one(
+    run: Run, seccomp: str, ports: tuple[int, int]
+) -> None:
     """The kernel gives a process one listener; the second asks in vain (EBUSY)."""
-    inner = ("env", f"PYTHONPATH={SOURCE}", "PYTHONUNBUFFERED=1", sys.executable, "-c", SUPERVISE, str(ports[0]), *PROGRAMS["python -I"])
+    inner = (
+        "env",
+        f"PYTHONPATH={SOURCE}",
+        "PYTHONUNBUFFERED=1",
+        sys.executable,
+        "-c",
+        SUPERVISE,
+        str(ports[0]),
+        *PROGRAMS["python -I"],
+    )
     ran = run(*inner, layers=[seccomp])
-    assert ran.output.splitlines() == ["Permission denied, bound", "landlock 0" if kernel_has("landlock") else "nothing 0"]
+    assert ran.output.splitlines() == [
+        "Permission denied, bound",
+        "landlock 0" if kernel_has("landlock") else "nothing 0",
+    ]
     assert ran.refused == {ports[0]}
 
 
-def test_a_process_that_outlives_the_server_still_gets_its_answers(run: Run, seccomp: str, ports: tuple[int, int]) -> None:
+def test_a_process_that_outlives_the_server_still_gets_its_answers(
+    run: Run, seccomp: str, ports: tuple[int, int]
+) -> None:
     program = (
         BIND
         + """
@@ -366,7 +470,9 @@ os.read(here, 1)
 # --- the end --------------------------------------------------------------------------------------------------------------------
 
 
-def test_kill_9_of_the_supervisor_leaves_nothing_and_opens_nothing(tmp_path: Path, ports: tuple[int, int], layer: str) -> None:
+def test_kill_9_of_the_supervisor_leaves_nothing_and_opens_nothing(
+    tmp_path: Path, ports: tuple[int, int], layer: str
+) -> None:
     program = (
         BIND
         + """
@@ -378,7 +484,13 @@ while os.getppid() == parent:
         open("opened", "w")
 """
     )
-    given = {"directory": str(tmp_path), "environment": os.environ, "descriptors": [], "closed_ports": ports[:1], "kernel_layers": [layer]}
+    given = {
+        "directory": str(tmp_path),
+        "environment": os.environ,
+        "descriptors": [],
+        "closed_ports": ports[:1],
+        "kernel_layers": [layer],
+    }
     with Supervised([sys.executable, "-c", program, *map(str, ports)], **given) as server:  # type: ignore[arg-type]  # passed on
         server.begin()
         until = time.monotonic() + 20
@@ -403,6 +515,22 @@ def _lives(pid: int) -> bool:
 
 def test_the_supervisor_starts_without_heavy_imports() -> None:
     script = "import sys; sys.path.append(sys.argv[1]); from dartsctl.edges.supervisor import main as supervisor; print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-I", "-S", "-c", script, str(SOURCE)], capture_output=True, text=True, check=True)
-    heavy = {"_socket", "ctypes", "json", "pathlib", "re", "socket", "subprocess", "tempfile", "threading", "typing_extensions"}
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", script, str(SOURCE)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    heavy = {
+        "_socket",
+        "ctypes",
+        "json",
+        "pathlib",
+        "re",
+        "socket",
+        "subprocess",
+        "tempfile",
+        "threading",
+        "typing_extensions",
+    }
     assert heavy & set(done.stdout.split()) == set()

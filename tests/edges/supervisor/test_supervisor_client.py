@@ -37,7 +37,13 @@ def begin(tmp_path: Path) -> Begin:
     """A supervised command in `tmp_path`, for `with`."""
 
     def make(command: Sequence[str], **more: object) -> Supervised:
-        given = {"directory": str(tmp_path), "environment": os.environ, "descriptors": [], "restart_on": 3, **more}
+        given = {
+            "directory": str(tmp_path),
+            "environment": os.environ,
+            "descriptors": [],
+            "restart_on": 3,
+            **more,
+        }
         return Supervised(command, **given)  # type: ignore[arg-type]  # passed on
 
     return make
@@ -62,12 +68,16 @@ def ask(port: int, word: bytes = b"who") -> socket.socket:
     return visitor
 
 
-def test_connections_made_while_the_server_restarts_are_answered_after_it(begin: Begin, tmp_path: Path) -> None:
+def test_connections_made_while_the_server_restarts_are_answered_after_it(
+    begin: Begin, tmp_path: Path
+) -> None:
     go = tmp_path / "go"
     go.touch()
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
-    with begin([sys.executable, "-c", SERVER, str(listener.fileno())], descriptors=[listener.fileno()]) as server:
+    with begin(
+        [sys.executable, "-c", SERVER, str(listener.fileno())], descriptors=[listener.fileno()]
+    ) as server:
         listener.close()  # the server's tree alone has it now
         server.begin()
         first = server.server
@@ -84,7 +94,9 @@ def test_connections_made_while_the_server_restarts_are_answered_after_it(begin:
         server.end_quickly()
 
 
-def test_a_server_that_asks_three_times_within_a_second_each_is_not_started_again(begin: Begin, tmp_path: Path) -> None:
+def test_a_server_that_asks_three_times_within_a_second_each_is_not_started_again(
+    begin: Begin, tmp_path: Path
+) -> None:
     with begin(["sh", "-c", "echo started >>runs; exit 3"]) as server:
         server.begin()
         assert ended(server) == 3
@@ -107,15 +119,21 @@ def test_another_code_is_an_end(begin: Begin, tmp_path: Path, code: int) -> None
     assert (tmp_path / "runs").read_text().split() == ["started"]
 
 
-def test_without_a_code_that_asks_for_it_nothing_is_started_again(begin: Begin, tmp_path: Path) -> None:
+def test_without_a_code_that_asks_for_it_nothing_is_started_again(
+    begin: Begin, tmp_path: Path
+) -> None:
     with begin(["sh", "-c", "echo started >>runs; exit 3"], restart_on=None) as server:
         server.begin()
         assert ended(server) == 3
     assert (tmp_path / "runs").read_text().split() == ["started"]
 
 
-@pytest.mark.parametrize("stop", [Supervised.end_quickly, Supervised.interrupt], ids=["stop", "Ctrl-C"])
-def test_a_server_that_was_asked_to_end_is_not_started_again(begin: Begin, tmp_path: Path, stop: Callable[[Supervised], None]) -> None:
+@pytest.mark.parametrize(
+    "stop", [Supervised.end_quickly, Supervised.interrupt], ids=["stop", "Ctrl-C"]
+)
+def test_a_server_that_was_asked_to_end_is_not_started_again(
+    begin: Begin, tmp_path: Path, stop: Callable[[Supervised], None]
+) -> None:
     script = "trap 'exit 3' TERM INT; echo started >>runs; while :; do sleep 0.01; done"
     with begin(["sh", "-c", script]) as server:
         server.begin()
@@ -125,7 +143,9 @@ def test_a_server_that_was_asked_to_end_is_not_started_again(begin: Begin, tmp_p
     assert (tmp_path / "runs").read_text().split() == ["started"]
 
 
-def test_what_the_old_server_left_behind_has_ended_before_the_new_one_starts(begin: Begin, tmp_path: Path) -> None:
+def test_what_the_old_server_left_behind_has_ended_before_the_new_one_starts(
+    begin: Begin, tmp_path: Path
+) -> None:
     script = (
         "if [ -e left ]; then kill -0 $(cat left) && echo alive >new || echo gone >new; exit 0; fi; "
         "setsid sh -c 'trap \"\" TERM; echo $$ >left.part; mv left.part left; sleep 300' & while [ ! -e left ]; do sleep 0.01; done; exit 3"
@@ -155,9 +175,13 @@ def test_a_restarted_server_is_confined_as_the_first_one_was(begin: Begin, tmp_p
     assert (tmp_path / "runs").read_text().splitlines() == ["Permission denied"] * 2
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc for the moment from which signals are caught")
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="reads /proc for the moment from which signals are caught"
+)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_that_comes_before_the_start_prevents_it(begin: Begin, tmp_path: Path, number: signal.Signals) -> None:
+def test_a_signal_that_comes_before_the_start_prevents_it(
+    begin: Begin, tmp_path: Path, number: signal.Signals
+) -> None:
     def catches() -> bool:
         status = Path(f"/proc/{server.supervisor}/status").read_text().split()
         return bool(int(status[status.index("SigCgt:") + 1], 16) >> (signal.SIGHUP - 1) & 1)
@@ -170,7 +194,9 @@ def test_a_signal_that_comes_before_the_start_prevents_it(begin: Begin, tmp_path
     assert not (tmp_path / "started").exists()
 
 
-def test_the_servers_variables_reach_the_server_and_never_the_supervisor(begin: Begin, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_the_servers_variables_reach_the_server_and_never_the_supervisor(
+    begin: Begin, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     environment = {
         **os.environ,
         "LD_PRELOAD": "/nonexistent-canary.so",
@@ -185,7 +211,10 @@ def test_the_servers_variables_reach_the_server_and_never_the_supervisor(begin: 
         server.begin()
         assert ended(server) is not None
     assert b"canary" not in theirs
-    assert ((tmp_path / "two").read_text(), (tmp_path / "startup").read_text()) == ("a=b\nc", "canary")
+    assert ((tmp_path / "two").read_text(), (tmp_path / "startup").read_text()) == (
+        "a=b\nc",
+        "canary",
+    )
     loaded_into = capfd.readouterr().err.count("canary.so")
     assert loaded_into == 2  # sh, and the Python that it becomes: ld.so complains in each
 

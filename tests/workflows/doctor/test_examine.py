@@ -22,6 +22,8 @@ NOW = moment("2026-11-23T23:00:00Z") or 0.0
         ("no time", 0),
     ],
 )
-def test_an_engine_s_clock_that_goes_wrong_is_noticed_and_a_slow_answer_is_none(clock: str, seconds: float) -> None:
-    """EDGE 79: a virtual machine's clock after the laptop has slept."""
+def test_an_engine_s_clock_that_goes_wrong_is_noticed_and_a_slow_answer_is_none(
+    clock: str, seconds: float
+) -> None:
+    """edge-cases.md#79: a virtual machine's clock after the laptop has slept."""
     assert ahead(clock, NOW) == seconds

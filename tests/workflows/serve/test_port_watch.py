@@ -16,7 +16,15 @@ LEASED, PRODUCTION = 5007, 5000
 
 
 def row(port: int, *pids: int, uid: int | None = None) -> Listener:
-    return Listener("tcp", "127.0.0.1", port, "listen", inode=port * 10 + len(pids), uid=os.geteuid() if uid is None else uid, pids=pids)
+    return Listener(
+        "tcp",
+        "127.0.0.1",
+        port,
+        "listen",
+        inode=port * 10 + len(pids),
+        uid=os.geteuid() if uid is None else uid,
+        pids=pids,
+    )
 
 
 class Table:
@@ -30,11 +38,22 @@ class Table:
         raise NotImplementedError
 
     def listeners(
-        self, ports: Iterable[int], *, owners: bool = False, listening_only: bool = False, protocols: Sequence[Protocol] = ("tcp", "udp")
+        self,
+        ports: Iterable[int],
+        *,
+        owners: bool = False,
+        listening_only: bool = False,
+        protocols: Sequence[Protocol] = ("tcp", "udp"),
     ) -> tuple[Listener, ...]:
         wanted = set(ports)
         self.walks += owners
-        found = [one for one in self.rows if one.port in wanted and one.protocol in protocols and (one.surely_blocks or not listening_only)]
+        found = [
+            one
+            for one in self.rows
+            if one.port in wanted
+            and one.protocol in protocols
+            and (one.surely_blocks or not listening_only)
+        ]
         return tuple(one if owners else replace(one, pids=()) for one in found)
 
     def describe(self, pid: int) -> Process | None:
@@ -63,7 +82,9 @@ def test_our_listener_on_the_leased_port_is_ready_and_stays_so() -> None:
 
 
 def test_our_listener_on_a_production_port_is_an_offence() -> None:
-    assert watch(Table(row(PRODUCTION, THEIRS, OURS), row(LEASED, OURS))).look() == Seen(PRODUCTION, True)
+    assert watch(Table(row(PRODUCTION, THEIRS, OURS), row(LEASED, OURS))).look() == Seen(
+        PRODUCTION, True
+    )
 
 
 def test_a_foreign_listener_is_looked_up_once() -> None:
@@ -88,4 +109,6 @@ def test_an_owner_that_stays_invisible_is_given_up_after_some_looks() -> None:
 
 
 def test_the_other_ports_of_the_tree_are_found_without_the_kernels_own() -> None:
-    assert watch(Table(row(3000, OURS), row(40000, OURS), row(4000, THEIRS), row(LEASED, OURS))).elsewhere() == (3000,)
+    assert watch(
+        Table(row(3000, OURS), row(40000, OURS), row(4000, THEIRS), row(LEASED, OURS))
+    ).elsewhere() == (3000,)

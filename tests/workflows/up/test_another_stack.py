@@ -26,13 +26,25 @@ def first(live: LiveStack) -> str:
     return live.of(f"{live.project}-others-a-first")
 
 
-def bring_up(live: LiveStack, folder: Path, project: str, services: Mapping[str, Any]) -> dict[str, str]:
+def bring_up(
+    live: LiveStack, folder: Path, project: str, services: Mapping[str, Any]
+) -> dict[str, str]:
     """Start `services` by Compose itself, from a folder of its own; the containers with when they were started."""
     from live.stack import docker
 
     folder.mkdir(parents=True, exist_ok=True)
     write(live, folder, services)
-    docker("compose", "--progress", "quiet", "-p", project, "-f", str(folder / "compose.json"), "up", "-d")
+    docker(
+        "compose",
+        "--progress",
+        "quiet",
+        "-p",
+        project,
+        "-f",
+        str(folder / "compose.json"),
+        "up",
+        "-d",
+    )
     return running(live, project)
 
 
@@ -51,7 +63,9 @@ def running(live: LiveStack, project: str) -> dict[str, str]:
 
     found = {}
     for identity in live.identities(project):
-        found[identity] = docker("inspect", "-f", "{{.State.Status}} {{.State.StartedAt}}", identity).strip()
+        found[identity] = docker(
+            "inspect", "-f", "{{.State.Status}} {{.State.StartedAt}}", identity
+        ).strip()
     return found
 
 
@@ -90,12 +104,17 @@ def plain() -> dict[str, Any]:
 # --- this stack, as another project -------------------------------------------------------------------------------------------
 
 
-def test_every_verb_recognises_a_stack_that_runs_under_another_name_and_changes_nothing(live: LiveStack, first: str) -> None:
+def test_every_verb_recognises_a_stack_that_runs_under_another_name_and_changes_nothing(
+    live: LiveStack, first: str
+) -> None:
     services = named(prefix=live.project)
     before = bring_up(live, live.folder.parent / "clone", first, services)
     folder = second(live)
     write(live, folder, services)
-    settings(folder, '[prod]\nfiles = ["compose.json"]\nenv_files = []\n[dev]\nfiles = ["compose.json"]\nenv_files = []\n')
+    settings(
+        folder,
+        '[prod]\nfiles = ["compose.json"]\nenv_files = []\n[dev]\nfiles = ["compose.json"]\nenv_files = []\n',
+    )
     (folder / "run.py").touch()
     for words in (
         ("check", "-f", "compose.json"),
@@ -114,32 +133,47 @@ def test_every_verb_recognises_a_stack_that_runs_under_another_name_and_changes_
     ):
         said = live.run(*words, cwd=folder)
         assert said.code == 4, (words, said.text)
-        assert f"this stack runs already as project {first}, with the same container names" in said.err, words
+        assert (
+            f"this stack runs already as project {first}, with the same container names" in said.err
+        ), words
         ours = ["--on-conflict", "remap"] if "dev" in words else ["--project", first]
         assert hint_of(said)[-2:] == ours, said.err
     assert running(live, first) == before
     assert live.leftovers(folder.name) == live.leftovers(f"{folder.name}-dev") == []
-    assert live.run("dev", "up", "--on-conflict", "remap", cwd=folder).code == 0, "a dev stack gets names of its own"
+    assert live.run("dev", "up", "--on-conflict", "remap", cwd=folder).code == 0, (
+        "a dev stack gets names of its own"
+    )
     assert running(live, first) == before
 
 
-def test_the_command_that_is_proposed_works_and_the_document_says_the_same(live: LiveStack, first: str) -> None:
+def test_the_command_that_is_proposed_works_and_the_document_says_the_same(
+    live: LiveStack, first: str
+) -> None:
     services = named(prefix=live.project)
     before = bring_up(live, live.folder.parent / "clone", first, services)
     folder = second(live)
     write(live, folder, services)
     said = live.run("check", "-f", "compose.json", "--json", cwd=folder)
     collision = next(one for one in said.document["collisions"] if one["kind"] == "same-stack")
-    assert (said.code, collision["project"], collision["running"], collision["sign"]) == (4, first, True, "names")
+    assert (said.code, collision["project"], collision["running"], collision["sign"]) == (
+        4,
+        first,
+        True,
+        "names",
+    )
     assert shlex.split(said.document["hint"])[-2:] == ["--project", first]
     refused = live.run("check", "-f", "compose.json", cwd=folder)
     assert live.run(*hint_of(refused), cwd=folder).code == 0
     settings(folder, f'[prod]\nproject = "{first}-x"\nfiles = ["compose.json"]\nenv_files = []\n')
-    assert live.run(*hint_of(live.run("doctor", cwd=folder)), cwd=folder).code == 0, "the doctor looks at the project that runs"
+    assert live.run(*hint_of(live.run("doctor", cwd=folder)), cwd=folder).code == 0, (
+        "the doctor looks at the project that runs"
+    )
     assert running(live, first) == before
 
 
-def test_the_same_file_is_recognised_through_a_symbolic_link_and_under_a_renamed_project(live: LiveStack, first: str) -> None:
+def test_the_same_file_is_recognised_through_a_symbolic_link_and_under_a_renamed_project(
+    live: LiveStack, first: str
+) -> None:
     from live.stack import sleeper
 
     clone = live.folder.parent / "clone"
@@ -149,20 +183,29 @@ def test_the_same_file_is_recognised_through_a_symbolic_link_and_under_a_renamed
     folder.symlink_to(clone)
     said = live.run("check", "-f", folder / "compose.json")
     assert said.code == 4
-    assert f"this stack runs already as project {first}, from the same Compose files ({clone}/compose.json)" in said.err
-    settings(clone, f'[prod]\nproject = "{live.project}"\nfiles = ["compose.json"]\nenv_files = []\n')
+    assert (
+        f"this stack runs already as project {first}, from the same Compose files ({clone}/compose.json)"
+        in said.err
+    )
+    settings(
+        clone, f'[prod]\nproject = "{live.project}"\nfiles = ["compose.json"]\nenv_files = []\n'
+    )
     renamed = live.run("prod", "up", cwd=clone)
     assert renamed.code == 4
     assert hint_of(renamed) == ["prod", "up", "--project", first]
     assert running(live, first) == before
     assert live.leftovers() == []
     assert live.run(*hint_of(renamed), cwd=clone).code == 0
-    assert live.run("prod", "up", "--project", live.project, cwd=clone).code == 0, "one more beside it, on purpose"
+    assert live.run("prod", "up", "--project", live.project, cwd=clone).code == 0, (
+        "one more beside it, on purpose"
+    )
     assert live.run("prod", "up", cwd=clone).code == 0, "it is there by now"
     assert running(live, first) == before
 
 
-def test_services_and_images_tell_it_too_and_a_stopped_stack_still_has_the_data(live: LiveStack, first: str) -> None:
+def test_services_and_images_tell_it_too_and_a_stopped_stack_still_has_the_data(
+    live: LiveStack, first: str
+) -> None:
     from live.stack import docker, sleeper
 
     bring_up(live, live.folder.parent / "clone", first, plain())
@@ -174,9 +217,14 @@ def test_services_and_images_tell_it_too_and_a_stopped_stack_still_has_the_data(
     for words in (("check", "-f", "compose.json"), ("prod", "up"), ("doctor", "--fix", "--yes")):
         said = live.run(*words, cwd=folder)
         assert said.code == 4, (words, said.text)
-        assert f"this stack exists already, stopped, as project {first}, with the same services and images (db, web)" in said.err
+        assert (
+            f"this stack exists already, stopped, as project {first}, with the same services and images (db, web)"
+            in said.err
+        )
     write(live, folder, {**plain(), "db": sleeper(f"127.0.0.1:{live.ports[0]}:80")})
-    assert live.run("check", "-f", "compose.json", cwd=folder).code == 0, "on a port of its own it is another one"
+    assert live.run("check", "-f", "compose.json", cwd=folder).code == 0, (
+        "on a port of its own it is another one"
+    )
     assert running(live, first) == before
     assert live.leftovers(folder.name) == []
 
@@ -184,7 +232,12 @@ def test_services_and_images_tell_it_too_and_a_stopped_stack_still_has_the_data(
 def test_what_runs_side_by_side_on_purpose_is_no_alarm(live: LiveStack, first: str) -> None:
     from live.stack import sleeper
 
-    bring_up(live, live.folder.parent / "shop", first, {"db": sleeper(f"127.0.0.1:{live.ports[0]}:80"), "shop": sleeper()})
+    bring_up(
+        live,
+        live.folder.parent / "shop",
+        first,
+        {"db": sleeper(f"127.0.0.1:{live.ports[0]}:80"), "shop": sleeper()},
+    )
     folder = second(live)
     write(live, folder, {"db": sleeper(f"127.0.0.1:{live.ports[1]}:80"), "darts": sleeper()})
     settings(
@@ -193,14 +246,23 @@ def test_what_runs_side_by_side_on_purpose_is_no_alarm(live: LiveStack, first: s
         f'[dev]\nproject = "{folder.name}"\nfiles = ["compose.json"]\nenv_files = ["dev.env"]\n',
     )
     (folder / "dev.env").touch()
-    assert live.run("check", "-f", "compose.json", cwd=folder).code == 0, "another project with a db from the same image"
+    assert live.run("check", "-f", "compose.json", cwd=folder).code == 0, (
+        "another project with a db from the same image"
+    )
     assert live.run("prod", "up", cwd=folder).code == 0
-    (folder / "compose.json").write_text((folder / "compose.json").read_text().replace(str(live.ports[1]), str(live.ports[2])))
+    (folder / "compose.json").write_text(
+        (folder / "compose.json").read_text().replace(str(live.ports[1]), str(live.ports[2]))
+    )
     assert live.run("dev", "up", cwd=folder).code == 0, "one file, two environments"
     copy = live.folder.parent / "worktree"
     shutil.copytree(folder, copy)
-    (copy / "compose.json").write_text((copy / "compose.json").read_text().replace(str(live.ports[2]), str(live.ports[3])))
-    settings(copy, f'[dev]\nproject = "{live.of(folder.name + "-copy")}"\nfiles = ["compose.json"]\nenv_files = []\n')
+    (copy / "compose.json").write_text(
+        (copy / "compose.json").read_text().replace(str(live.ports[2]), str(live.ports[3]))
+    )
+    settings(
+        copy,
+        f'[dev]\nproject = "{live.of(folder.name + "-copy")}"\nfiles = ["compose.json"]\nenv_files = []\n',
+    )
     assert live.run("dev", "up", cwd=copy).code == 0, "a worktree's dev stack"
 
 
@@ -213,14 +275,21 @@ def same_name(live: LiveStack) -> tuple[Path, dict[str, str]]:
     from live.stack import sleeper
 
     name = live.of(f"{live.project}-others-a-same")
-    before = bring_up(live, live.folder.parent / "alpha" / name, name, {"app": sleeper(environment={"WHO": "alpha"})})
+    before = bring_up(
+        live,
+        live.folder.parent / "alpha" / name,
+        name,
+        {"app": sleeper(environment={"WHO": "alpha"})},
+    )
     folder = live.folder.parent / "beta" / name
     write(live, folder, {"app": sleeper(environment={"WHO": "beta"})})
     (folder / "compose.json").rename(folder / "compose.yml")
     return folder, before
 
 
-def test_files_that_compose_finds_by_itself_are_compared_too(live: LiveStack, same_name: tuple[Path, dict[str, str]]) -> None:
+def test_files_that_compose_finds_by_itself_are_compared_too(
+    live: LiveStack, same_name: tuple[Path, dict[str, str]]
+) -> None:
     folder, before = same_name
     below = folder / "src"
     below.mkdir()
@@ -239,19 +308,25 @@ def test_files_that_compose_finds_by_itself_are_compared_too(live: LiveStack, sa
         assert f"project name {folder.name} belongs to another stack" in said.err
         assert str(alpha) in said.err
         assert hint_of(said)[-2:] == ["--project", folder.name]
-    assert live.run("check", "--json", cwd=folder).document["files"] == [str(folder / "compose.yml")]
+    assert live.run("check", "--json", cwd=folder).document["files"] == [
+        str(folder / "compose.yml")
+    ]
     assert live.run("check", cwd=live.folder, COMPOSE_FILE=str(alpha)).code == 0, "its own files"
     (folder / ".env").write_text(f"COMPOSE_FILE={alpha}\n")
     assert live.run("check", cwd=folder).code == 0, "its own files, by a variable of the .env"
     assert running(live, folder.name) == before
 
 
-def test_two_folders_may_share_a_project_with_different_services(live: LiveStack, same_name: tuple[Path, dict[str, str]]) -> None:
+def test_two_folders_may_share_a_project_with_different_services(
+    live: LiveStack, same_name: tuple[Path, dict[str, str]]
+) -> None:
     from live.stack import sleeper
 
     folder, before = same_name
     write(live, folder, {"worker": sleeper()})
-    settings(folder, f'[prod]\nproject = "{folder.name}"\nfiles = ["compose.json"]\nenv_files = []\n')
+    settings(
+        folder, f'[prod]\nproject = "{folder.name}"\nfiles = ["compose.json"]\nenv_files = []\n'
+    )
     (folder / "compose.yml").unlink()
     refused = live.run("prod", "up", "--remove-orphans", cwd=folder)
     assert refused.code == 4, "its containers would be removed as orphans"
@@ -262,26 +337,48 @@ def test_two_folders_may_share_a_project_with_different_services(live: LiveStack
     assert running(live, folder.name) == before, "neither replaced nor taken down"
 
 
-def test_down_never_takes_another_stack_s_containers(live: LiveStack, same_name: tuple[Path, dict[str, str]]) -> None:
+def test_down_never_takes_another_stack_s_containers(
+    live: LiveStack, same_name: tuple[Path, dict[str, str]]
+) -> None:
     folder, before = same_name
-    settings(folder, f'[prod]\nproject = "{folder.name}"\nfiles = ["compose.yml"]\nenv_files = []\n')
-    for words in (("prod", "down"), ("prod", "down", "--volumes", "--yes"), ("prod", "down", "--dry-run")):
+    settings(
+        folder, f'[prod]\nproject = "{folder.name}"\nfiles = ["compose.yml"]\nenv_files = []\n'
+    )
+    for words in (
+        ("prod", "down"),
+        ("prod", "down", "--volumes", "--yes"),
+        ("prod", "down", "--dry-run"),
+    ):
         said = live.run(*words, cwd=folder)
         assert said.code == 4, said.text
         assert "`down` would remove" in said.err
         assert hint_of(said) == ["prod", "ps"], "what is pasted unread must do no harm"
     assert running(live, folder.name) == before
-    assert live.run("prod", "down", "--project", folder.name, cwd=folder).code == 0, "named on purpose"
+    assert live.run("prod", "down", "--project", folder.name, cwd=folder).code == 0, (
+        "named on purpose"
+    )
     assert live.leftovers(folder.name) == []
 
 
-def test_a_refusal_leaves_moved_ports_and_guards_as_they_are(live: LiveStack, same_name: tuple[Path, dict[str, str]], own_state_folder: Path) -> None:
+def test_a_refusal_leaves_moved_ports_and_guards_as_they_are(
+    live: LiveStack, same_name: tuple[Path, dict[str, str]], own_state_folder: Path
+) -> None:
     folder, before = same_name
-    settings(folder, f'name = "x"\n[dev]\nproject = "{folder.name}"\nfiles = ["compose.yml"]\nenv_files = []\n')
+    settings(
+        folder,
+        f'name = "x"\n[dev]\nproject = "{folder.name}"\nfiles = ["compose.yml"]\nenv_files = []\n',
+    )
     record = own_state_folder / "overrides" / f"{folder.name}.json"
     record.parent.mkdir(parents=True)
-    record.write_text('[{"service": "app", "target": 80, "protocol": "tcp", "old": "5000", "new": 16000}]')
-    for words in (("dev", "check"), ("dev", "up"), ("dev", "up", "--reset-ports"), ("dev", "up", "--reset-ports", "--dry-run")):
+    record.write_text(
+        '[{"service": "app", "target": 80, "protocol": "tcp", "old": "5000", "new": 16000}]'
+    )
+    for words in (
+        ("dev", "check"),
+        ("dev", "up"),
+        ("dev", "up", "--reset-ports"),
+        ("dev", "up", "--reset-ports", "--dry-run"),
+    ):
         assert live.run(*words, cwd=folder).code == 4
         assert record.exists(), words
     assert running(live, folder.name) == before

@@ -37,7 +37,15 @@ from dartsctl.stack.bindings import Endpoint, PortBinding
 from dartsctl.stack.containers import Container
 from dartsctl.stack.model import Stack
 from dartsctl.workflows.up import stop_process
-from dartsctl.workflows.up.carry_out import HostFacts, Means, ask, carry_out, details_of, flags_for, subject
+from dartsctl.workflows.up.carry_out import (
+    HostFacts,
+    Means,
+    ask,
+    carry_out,
+    details_of,
+    flags_for,
+    subject,
+)
 from dartsctl.workflows.up.host import Host
 from own_ports import free_ports
 
@@ -93,7 +101,11 @@ class Person(Prompts):
     def select(self, question: str, lines: Sequence[str], *, flags: str) -> int:
         assert flags
         answer = self._answer(question)
-        return answer if isinstance(answer, int) else next(number for number, text in enumerate(lines) if text.startswith(answer))
+        return (
+            answer
+            if isinstance(answer, int)
+            else next(number for number, text in enumerate(lines) if text.startswith(answer))
+        )
 
     def confirm(self, question: str, *, flags: str) -> bool:
         assert "--yes" in flags
@@ -180,7 +192,14 @@ def start(tmp_path: Path) -> Iterator[Start]:
     started: list[subprocess.Popen[str]] = []
 
     def begin(*command: str, ready: bool = True, **more: Any) -> subprocess.Popen[str]:
-        options = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "start_new_session": True, "cwd": tmp_path, **more}
+        options = {
+            "stdin": subprocess.PIPE,
+            "stdout": subprocess.PIPE,
+            "text": True,
+            "start_new_session": True,
+            "cwd": tmp_path,
+            **more,
+        }
         process = subprocess.Popen(command, **options)
         started.append(process)
         if ready:
@@ -200,12 +219,16 @@ def python(code: str, port: int) -> tuple[str, ...]:
     return sys.executable, "-c", code, str(port)
 
 
-def found_on(port: int, protocol: Literal["tcp", "udp"] = "tcp", *, facts: HostFacts | None = None) -> Case:
+def found_on(
+    port: int, protocol: Literal["tcp", "udp"] = "tcp", *, facts: HostFacts | None = None
+) -> Case:
     """The one case that the real preflight would make of a real socket."""
     endpoint = Endpoint(port, "127.0.0.1", protocol)
     holders = Attribution(STACK, (), Host()).holders(endpoint, Obstacle(Reason.IN_USE))
     binding = PortBinding("app", 1, 80, protocol, port, port, ("127.0.0.1",))
-    found = cases([Conflict(binding, (endpoint,), Reason.IN_USE, holders)], (), STACK, facts or HostFacts())
+    found = cases(
+        [Conflict(binding, (endpoint,), Reason.IN_USE, holders)], (), STACK, facts or HostFacts()
+    )
     assert len(found) == 1, found
     return found[0]
 
@@ -222,7 +245,9 @@ def alive(pid: int) -> bool:
 # --- it ends
 
 
-def test_a_listener_is_asked_to_end_and_the_port_is_free(start: Start, port: int, means: Callable[..., Means]) -> None:
+def test_a_listener_is_asked_to_end_and_the_port_is_free(
+    start: Start, port: int, means: Callable[..., Means]
+) -> None:
     server, done = start(*python(SLEEP, port)), means()
     case = found_on(port)
     assert case.kind is Kind.PROCESS
@@ -231,11 +256,17 @@ def test_a_listener_is_asked_to_end_and_the_port_is_free(start: Start, port: int
     assert not _is_listening(port)
     assert "stopped python" in said(done)
     (entry,) = done.history.read()
-    assert (entry.action, entry.why, entry.details) == ("stop-process", "in the way of app", {"pids": [server.pid], "released": True})
+    assert (entry.action, entry.why, entry.details) == (
+        "stop-process",
+        "in the way of app",
+        {"pids": [server.pid], "released": True},
+    )
     assert str(server.pid) in entry.what
 
 
-def test_a_stopped_process_is_continued_and_ends(start: Start, port: int, means: Callable[..., Means]) -> None:  # EDGE 23
+def test_a_stopped_process_is_continued_and_ends(
+    start: Start, port: int, means: Callable[..., Means]
+) -> None:  # edge-cases.md#23
     server = start(*python(SLEEP, port))
     server.send_signal(signal.SIGSTOP)
     os.waitid(os.P_PID, server.pid, os.WSTOPPED | os.WNOWAIT)
@@ -243,7 +274,9 @@ def test_a_stopped_process_is_continued_and_ends(start: Start, port: int, means:
     assert server.wait(5) == -signal.SIGTERM
 
 
-def test_all_workers_that_share_the_socket_end(start: Start, port: int, means: Callable[..., Means]) -> None:  # EDGE 26
+def test_all_workers_that_share_the_socket_end(
+    start: Start, port: int, means: Callable[..., Means]
+) -> None:  # edge-cases.md#26
     server = start(*python(WORKERS, port))
     until(lambda: len(stop_process.holding_pids([Endpoint(port, "127.0.0.1")])) == 4)
     case = found_on(port)
@@ -255,7 +288,9 @@ def test_all_workers_that_share_the_socket_end(start: Start, port: int, means: C
     assert not any(alive(pid) for pid in pids)
 
 
-def test_a_forgotten_child_that_keeps_the_socket_is_the_one_that_ends(start: Start, port: int, means: Callable[..., Means]) -> None:  # EDGE 26
+def test_a_forgotten_child_that_keeps_the_socket_is_the_one_that_ends(
+    start: Start, port: int, means: Callable[..., Means]
+) -> None:  # edge-cases.md#26
     code = (
         LISTEN.replace("print('ready', flush=True); ", "")
         + "import os; child=os.fork(); child and (print('ready', flush=True), os._exit(0)); time.sleep(600)"
@@ -269,7 +304,9 @@ def test_a_forgotten_child_that_keeps_the_socket_is_the_one_that_ends(start: Sta
     assert not _is_listening(port)
 
 
-def test_who_closes_the_port_but_goes_on_is_left_to_it(start: Start, port: int, means: Callable[..., Means]) -> None:
+def test_who_closes_the_port_but_goes_on_is_left_to_it(
+    start: Start, port: int, means: Callable[..., Means]
+) -> None:
     server, done = start(*python(DRAINS, port)), means()
     begin = time.monotonic()
     stop(found_on(port), done)
@@ -281,7 +318,9 @@ def test_who_closes_the_port_but_goes_on_is_left_to_it(start: Start, port: int, 
 # --- SIGKILL only after a second yes
 
 
-def test_who_ignores_sigterm_is_killed_only_after_a_second_yes(start: Start, port: int, means: Callable[..., Means]) -> None:
+def test_who_ignores_sigterm_is_killed_only_after_a_second_yes(
+    start: Start, port: int, means: Callable[..., Means]
+) -> None:
     server, done = start(*python(STUBBORN, port)), means(True, grace=1.2)
     stop(found_on(port), done)
     assert server.wait(5) == -signal.SIGKILL
@@ -303,7 +342,12 @@ def test_yes_given_before_is_enough(start: Start, port: int, means: Callable[...
     ],
 )
 def test_without_a_second_yes_it_is_left_alone(
-    start: Start, port: int, means: Callable[..., Means], answer: object, error: type[DartsctlError], code: ExitCode
+    start: Start,
+    port: int,
+    means: Callable[..., Means],
+    answer: object,
+    error: type[DartsctlError],
+    code: ExitCode,
 ) -> None:
     server, done = start(*python(STUBBORN, port)), means(answer, grace=0.2)
     with pytest.raises(error) as caught:
@@ -311,10 +355,14 @@ def test_without_a_second_yes_it_is_left_alone(
     assert caught.value.code is code
     assert server.poll() is None
     assert _is_listening(port)
-    assert [entry.details["released"] for entry in done.history.read()] == [False]  # the SIGTERM is on record
+    assert [entry.details["released"] for entry in done.history.read()] == [
+        False
+    ]  # the SIGTERM is on record
 
 
-def test_without_a_terminal_the_second_yes_is_a_flag(start: Start, port: int, means: Callable[..., Means]) -> None:
+def test_without_a_terminal_the_second_yes_is_a_flag(
+    start: Start, port: int, means: Callable[..., Means]
+) -> None:
     server = start(*python(STUBBORN, port))
     with pytest.raises(DartsctlError) as caught:
         stop(found_on(port), means(grace=0.2, prompts=Prompts(allowed=False)))
@@ -322,7 +370,9 @@ def test_without_a_terminal_the_second_yes_is_a_flag(start: Start, port: int, me
     assert server.poll() is None
 
 
-def test_ctrl_c_while_it_is_waited_for_kills_nobody(start: Start, port: int, means: Callable[..., Means]) -> None:
+def test_ctrl_c_while_it_is_waited_for_kills_nobody(
+    start: Start, port: int, means: Callable[..., Means]
+) -> None:
     class Interrupting(Talk):
         def progress(self, text: str) -> None:
             raise KeyboardInterrupt(text)
@@ -339,7 +389,7 @@ def test_ctrl_c_while_it_is_waited_for_kills_nobody(start: Start, port: int, mea
 @pytest.mark.parametrize("kind", ["tcp", "udp"])
 def test_the_owner_of_an_outgoing_connection_from_this_port_is_never_signalled(
     start: Start, port: int, means: Callable[..., Means], kind: Literal["tcp", "udp"]
-) -> None:  # EDGE 13
+) -> None:  # edge-cases.md#13
     """Its source port is the wanted number, by chance. There is no choice that would stop it, and a forged one does nothing."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         client = start(*python(OUTGOING, port), str(server.getsockname()[1]), kind)
@@ -364,7 +414,9 @@ def test_the_owner_of_an_outgoing_connection_from_this_port_is_never_signalled(
         assert done.history.read() == ()
 
 
-def test_a_server_that_only_serves_its_open_connections_is_not_signalled(start: Start, port: int, means: Callable[..., Means]) -> None:
+def test_a_server_that_only_serves_its_open_connections_is_not_signalled(
+    start: Start, port: int, means: Callable[..., Means]
+) -> None:
     """It has let go of the port between the look and the signal: what is left of it are connections."""
     server, done = start(*python(LETS_GO, port)), means()
     case = found_on(port)
@@ -379,7 +431,9 @@ def test_a_server_that_only_serves_its_open_connections_is_not_signalled(start: 
     assert "nothing was stopped" in said(done)
 
 
-def test_a_port_in_time_wait_is_a_closed_connection_and_nobody_is_to_be_stopped(port: int) -> None:  # EDGE 9
+def test_a_port_in_time_wait_is_a_closed_connection_and_nobody_is_to_be_stopped(
+    port: int,
+) -> None:  # edge-cases.md#9
     with socket.create_server(("127.0.0.1", 0)) as server, socket.socket() as client:
         client.bind(("127.0.0.1", port))
         client.connect(server.getsockname())
@@ -389,10 +443,14 @@ def test_a_port_in_time_wait_is_a_closed_connection_and_nobody_is_to_be_stopped(
     until(lambda: {row.inode for row in sockets.listeners([port])} == {0})
     case = found_on(port)
     assert case.holder == Connection(None, True)
-    assert Action.WAIT in [choice.action for choice in resolution.choices(case, Request("ask", remappable=False))]
+    assert Action.WAIT in [
+        choice.action for choice in resolution.choices(case, Request("ask", remappable=False))
+    ]
 
 
-def test_who_has_let_go_of_the_port_meanwhile_is_not_signalled(start: Start, port: int, means: Callable[..., Means]) -> None:
+def test_who_has_let_go_of_the_port_meanwhile_is_not_signalled(
+    start: Start, port: int, means: Callable[..., Means]
+) -> None:
     server, done = start(*python(LETS_GO, port)), means()
     case = found_on(port)
     assert server.stdin is not None
@@ -406,7 +464,9 @@ def test_who_has_let_go_of_the_port_meanwhile_is_not_signalled(start: Start, por
     assert done.history.read() == ()
 
 
-def test_who_has_gone_meanwhile_is_no_error(start: Start, port: int, means: Callable[..., Means]) -> None:  # EDGE 24
+def test_who_has_gone_meanwhile_is_no_error(
+    start: Start, port: int, means: Callable[..., Means]
+) -> None:  # edge-cases.md#24
     server, done = start(*python(SLEEP, port)), means()
     case = found_on(port)
     server.kill()
@@ -415,7 +475,9 @@ def test_who_has_gone_meanwhile_is_no_error(start: Start, port: int, means: Call
     assert done.history.read() == ()
 
 
-def test_a_pid_that_is_another_process_by_now_is_not_signalled(start: Start, port: int, means: Callable[..., Means]) -> None:  # EDGE 24
+def test_a_pid_that_is_another_process_by_now_is_not_signalled(
+    start: Start, port: int, means: Callable[..., Means]
+) -> None:  # edge-cases.md#24
     server = start(*python(SLEEP, port))
     case = found_on(port)
     assert isinstance(case.holder, HostProcess)
@@ -425,7 +487,9 @@ def test_a_pid_that_is_another_process_by_now_is_not_signalled(start: Start, por
     assert _is_listening(port)
 
 
-def test_a_worker_whose_pid_is_another_process_by_now_is_not_signalled(start: Start, port: int, means: Callable[..., Means]) -> None:  # EDGE 24
+def test_a_worker_whose_pid_is_another_process_by_now_is_not_signalled(
+    start: Start, port: int, means: Callable[..., Means]
+) -> None:  # edge-cases.md#24
     server, innocent = start(*python(SLEEP, port)), start("sleep", "600", ready=False)
     case = found_on(port)
     assert isinstance(case.holder, HostProcess)
@@ -435,15 +499,24 @@ def test_a_worker_whose_pid_is_another_process_by_now_is_not_signalled(start: St
 
 
 @pytest.mark.parametrize("pid", [1, os.getpid(), os.getppid()], ids=["init", "we", "our parent"])
-def test_pid_1_ourselves_and_our_parent_are_never_stopped(pid: int, port: int, means: Callable[..., Means]) -> None:  # EDGE 25
+def test_pid_1_ourselves_and_our_parent_are_never_stopped(
+    pid: int, port: int, means: Callable[..., Means]
+) -> None:  # edge-cases.md#25
     process = processes.describe(pid)
     assert process is not None
     endpoint = Endpoint(port, "127.0.0.1")
     holder = HostProcess(process)
-    conflict = Conflict(PortBinding("app", 1, 80, "tcp", port, port, ("127.0.0.1",)), (endpoint,), Reason.IN_USE, (holder,))
+    conflict = Conflict(
+        PortBinding("app", 1, 80, "tcp", port, port, ("127.0.0.1",)),
+        (endpoint,),
+        Reason.IN_USE,
+        (holder,),
+    )
     (case,) = cases([conflict], (), STACK, HostFacts())
     assert case.kind is Kind.PROTECTED
-    assert Action.STOP_PROCESS not in [choice.action for choice in resolution.choices(case, Request("ask", remappable=True))]
+    assert Action.STOP_PROCESS not in [
+        choice.action for choice in resolution.choices(case, Request("ask", remappable=True))
+    ]
     with pytest.raises(Refused):
         stop(replace(case, kind=Kind.PROCESS), means())
 
@@ -468,17 +541,31 @@ except Refused as error:
 """
 
 
-def test_an_ancestor_of_ours_that_holds_the_port_is_never_stopped(port: int) -> None:  # EDGE 25
+def test_an_ancestor_of_ours_that_holds_the_port_is_never_stopped(
+    port: int,
+) -> None:  # edge-cases.md#25
     """dartsctl started from a terminal within an IDE, which itself holds the port."""
-    code = FROM_INSIDE % [str(Path(__file__).parents[1]), str(Path(__file__).parents[2]), str(Path(__file__).parents[3] / "src")]
-    done = subprocess.run([sys.executable, "-c", INSIDE, str(port), code], capture_output=True, text=True, check=False, timeout=60)
+    code = FROM_INSIDE % [
+        str(Path(__file__).parents[1]),
+        str(Path(__file__).parents[2]),
+        str(Path(__file__).parents[3] / "src"),
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", INSIDE, str(port), code],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
     assert done.returncode == 0
     kind, refusal = done.stdout.strip().splitlines()
     assert kind == "PROTECTED", done.stdout
     assert "is never stopped by dartsctl" in refusal
 
 
-def test_a_script_called_docker_proxy_is_a_plain_process(start: Start, port: int, means: Callable[..., Means], tmp_path: Path) -> None:
+def test_a_script_called_docker_proxy_is_a_plain_process(
+    start: Start, port: int, means: Callable[..., Means], tmp_path: Path
+) -> None:
     script = tmp_path / "docker-proxy"
     script.write_text(f"#!{sys.executable}\n{SLEEP}\n")
     script.chmod(0o755)
@@ -506,12 +593,25 @@ def test_another_users_process_is_not_even_tried(start: Start, port: int) -> Non
         try:
             lines.append(found_on(port).kind.name)
             lines.append(resolution.remedy(found_on(port)))
-            case = cases(root_sees.conflicts, (), STACK, HostFacts())[0]  # where the owner is visible, as on macOS
+            case = cases(root_sees.conflicts, (), STACK, HostFacts())[
+                0
+            ]  # where the owner is visible, as on macOS
             lines.append(case.kind.name)
-            lines.append(",".join(choice.action.name for choice in resolution.choices(case, Request("ask", remappable=True))))
+            lines.append(
+                ",".join(
+                    choice.action.name
+                    for choice in resolution.choices(case, Request("ask", remappable=True))
+                )
+            )
             lines.append(resolution.remedy(case))
             stop_process.stop(
-                root_sees.holder, [Endpoint(port, "127.0.0.1")], prompts=Person(), screen=Talk(), yes=True, grace=1, record=lambda *_: None
+                root_sees.holder,
+                [Endpoint(port, "127.0.0.1")],
+                prompts=Person(),
+                screen=Talk(),
+                yes=True,
+                grace=1,
+                record=lambda *_: None,
             )
         except DartsctlError as error:
             lines.append(f"{error.message} | {error.hint}")
@@ -524,25 +624,40 @@ def test_another_users_process_is_not_even_tried(start: Start, port: int) -> Non
     with os.fdopen(told) as file:
         lines = file.read().splitlines()
     pid = server.pid
-    assert lines[:2] == ["UNKNOWN", f"sudo ss -Htnap 'sport = :{port}'"]  # nobody sees who it is, without root
+    assert lines[:2] == [
+        "UNKNOWN",
+        f"sudo ss -Htnap 'sport = :{port}'",
+    ]  # nobody sees who it is, without root
     assert lines[2:5] == ["OTHER_USER", "REMAP,WAIT,ABORT", f"sudo kill {pid}"]
     assert lines[5].endswith(f"(pid {pid}) is another user's; nothing was done | sudo kill {pid}")
     assert server.poll() is None
 
 
-def test_what_runs_in_a_container_that_this_engine_does_not_list_is_protected(monkeypatch: pytest.MonkeyPatch, start: Start, port: int) -> None:
-    """EDGE 42. No second engine can be had here: the cgroup is made up."""
+def test_what_runs_in_a_container_that_this_engine_does_not_list_is_protected(
+    monkeypatch: pytest.MonkeyPatch, start: Start, port: int
+) -> None:
+    """edge-cases.md#42. No second engine can be had here: the cgroup is made up."""
     server = start(*python(SLEEP, port))
     real = processes.container_id_of
-    monkeypatch.setattr(processes, "container_id_of", lambda pid: "c" * 64 if pid == server.pid else real(pid))
+    monkeypatch.setattr(
+        processes, "container_id_of", lambda pid: "c" * 64 if pid == server.pid else real(pid)
+    )
     assert found_on(port).kind is Kind.PROTECTED
 
 
 # --- who brings it back
 
 
-def test_a_supervisor_that_brings_it_back_is_named(start: Start, port: int, means: Callable[..., Means]) -> None:  # EDGE 21
-    loop = start("sh", "-c", f"while true; do {sys.executable} -m http.server {port} --bind 127.0.0.1; done", ready=False, stderr=subprocess.DEVNULL)
+def test_a_supervisor_that_brings_it_back_is_named(
+    start: Start, port: int, means: Callable[..., Means]
+) -> None:  # edge-cases.md#21
+    loop = start(
+        "sh",
+        "-c",
+        f"while true; do {sys.executable} -m http.server {port} --bind 127.0.0.1; done",
+        ready=False,
+        stderr=subprocess.DEVNULL,
+    )
     until(lambda: _is_listening(port))
     done = means(settle=2.0)
     case = found_on(port)
@@ -560,15 +675,21 @@ def test_somebody_else_who_takes_the_port_meanwhile_is_named(start: Start, port:
     stopped = processes.describe(start("sleep", "600", ready=False).pid)
     assert stopped is not None
     thief = start(*python(SLEEP, port))
-    with pytest.raises(DartsctlError, match=rf"\(pid {thief.pid}, started by \S+\) has port {port} now"):
-        stop_process.look_again([Endpoint(port, "127.0.0.1")], stopped, before=(), siblings=(), seconds=0)
-    stop_process.look_again([Endpoint(port, "127.0.0.1")], stopped, before={thief.pid}, siblings=(), seconds=0)
+    with pytest.raises(
+        DartsctlError, match=rf"\(pid {thief.pid}, started by \S+\) has port {port} now"
+    ):
+        stop_process.look_again(
+            [Endpoint(port, "127.0.0.1")], stopped, before=(), siblings=(), seconds=0
+        )
+    stop_process.look_again(
+        [Endpoint(port, "127.0.0.1")], stopped, before={thief.pid}, siblings=(), seconds=0
+    )
 
 
 @pytest.mark.parametrize("how", ["run", "script"])
 def test_a_flask_reloader_ends_with_its_server_and_nothing_comes_back(
     start: Start, port: int, means: Callable[..., Means], how: str, tmp_path: Path
-) -> None:  # EDGE 22
+) -> None:  # edge-cases.md#22
     (tmp_path / "app.py").write_text(FLASK)
     flask = ("-m", "flask", "--app", "app", "run", "--debug", "--port", str(port))
     command = (sys.executable, *(flask if how == "run" else ("app.py", str(port))))
@@ -590,9 +711,13 @@ def test_a_flask_reloader_ends_with_its_server_and_nothing_comes_back(
     assert not any(alive(pid) for pid in family)
 
 
-def test_a_shell_that_sets_the_reloaders_mark_by_hand_is_no_reloader(start: Start, port: int, means: Callable[..., Means], tmp_path: Path) -> None:
+def test_a_shell_that_sets_the_reloaders_mark_by_hand_is_no_reloader(
+    start: Start, port: int, means: Callable[..., Means], tmp_path: Path
+) -> None:
     (tmp_path / "server.py").write_text(SLEEP)
-    shell = start("sh", "-c", f"WERKZEUG_RUN_MAIN=true {sys.executable} server.py {port}; sleep 600")
+    shell = start(
+        "sh", "-c", f"WERKZEUG_RUN_MAIN=true {sys.executable} server.py {port}; sleep 600"
+    )
     case = found_on(port)
     assert case.kind is Kind.PROCESS
     stop(case, means())
@@ -600,13 +725,22 @@ def test_a_shell_that_sets_the_reloaders_mark_by_hand_is_no_reloader(start: Star
     assert not _is_listening(port)
 
 
-def test_a_program_that_a_reloaded_server_started_is_not_taken_for_its_child(start: Start, port: int, tmp_path: Path) -> None:
+def test_a_program_that_a_reloaded_server_started_is_not_taken_for_its_child(
+    start: Start, port: int, tmp_path: Path
+) -> None:
     (tmp_path / "server.py").write_text(SLEEP)
-    start("sh", "-c", f"{sys.executable} server.py {port}; true", env={**os.environ, "WERKZEUG_RUN_MAIN": "true"})
+    start(
+        "sh",
+        "-c",
+        f"{sys.executable} server.py {port}; true",
+        env={**os.environ, "WERKZEUG_RUN_MAIN": "true"},
+    )
     assert found_on(port).kind is Kind.PROCESS
 
 
-def test_a_parent_that_has_forked_its_server_is_no_reloader(start: Start, port: int, means: Callable[..., Means]) -> None:
+def test_a_parent_that_has_forked_its_server_is_no_reloader(
+    start: Start, port: int, means: Callable[..., Means]
+) -> None:
     code = "import os,sys,time\nif os.fork():\n time.sleep(600)\n" + SLEEP
     parent = start(*python(code, port))
     case = found_on(port)
@@ -618,7 +752,9 @@ def test_a_parent_that_has_forked_its_server_is_no_reloader(start: Start, port: 
 # --- waiting
 
 
-def test_it_is_waited_until_the_port_is_free(start: Start, port: int, means: Callable[..., Means]) -> None:
+def test_it_is_waited_until_the_port_is_free(
+    start: Start, port: int, means: Callable[..., Means]
+) -> None:
     code = LISTEN + "time.sleep(1)"
     server, done = start(*python(code, port)), means(wait_timeout=20)
     carry_out([Step(Action.WAIT, found_on(port))], done)
@@ -627,7 +763,9 @@ def test_it_is_waited_until_the_port_is_free(start: Start, port: int, means: Cal
     assert f"(pid {server.pid})" in said(done)
 
 
-def test_the_deadline_ends_the_wait_with_who_still_holds_it(start: Start, port: int, means: Callable[..., Means]) -> None:
+def test_the_deadline_ends_the_wait_with_who_still_holds_it(
+    start: Start, port: int, means: Callable[..., Means]
+) -> None:
     server = start(*python(SLEEP, port))
     with pytest.raises(TimedOut) as caught:
         carry_out([Step(Action.WAIT, found_on(port))], means(wait_timeout=0.3))
@@ -637,12 +775,16 @@ def test_the_deadline_ends_the_wait_with_who_still_holds_it(start: Start, port: 
     assert server.poll() is None
 
 
-def test_of_a_range_one_free_number_is_enough(start: Start, port: int, means: Callable[..., Means]) -> None:
+def test_of_a_range_one_free_number_is_enough(
+    start: Start, port: int, means: Callable[..., Means]
+) -> None:
     start(*python(SLEEP, port))
     case = found_on(port)
     binding = PortBinding("app", 1, 80, "tcp", port, port + 1, ("127.0.0.1",))
     assert not _is_listening(port + 1)
-    ranged = Conflict(binding, case.conflicts[0].endpoints, Reason.RANGE_EXHAUSTED, case.conflicts[0].holders)
+    ranged = Conflict(
+        binding, case.conflicts[0].endpoints, Reason.RANGE_EXHAUSTED, case.conflicts[0].holders
+    )
     carry_out([Step(Action.WAIT, replace(case, conflicts=(ranged,)))], means(wait_timeout=0.3))
 
 
@@ -653,14 +795,24 @@ def details(case: Case) -> str:
     return "\n".join(details_of(case))
 
 
-def test_the_question_says_who_and_the_details_say_everything(start: Start, port: int, means: Callable[..., Means], tmp_path: Path) -> None:
+def test_the_question_says_who_and_the_details_say_everything(
+    start: Start, port: int, means: Callable[..., Means], tmp_path: Path
+) -> None:
     server, done = start(*python(SLEEP, port)), means("show details", "stop python")
     case = found_on(port)
     offered = resolution.choices(case, Request("ask", remappable=True))
     assert ask(done)(case, offered) is Action.STOP_PROCESS
     assert asked(done) == [f"{subject(case)}. What now?"] * 2
     assert f"app wants 127.0.0.1:{port}" in subject(case)
-    for wanted in (f"(pid {server.pid}", sys.executable, "user ", f"in {tmp_path}", "for ", f"({os.getpid()})", f"listens on: {port}"):
+    for wanted in (
+        f"(pid {server.pid}",
+        sys.executable,
+        "user ",
+        f"in {tmp_path}",
+        "for ",
+        f"({os.getpid()})",
+        f"listens on: {port}",
+    ):
         assert wanted in said(done), wanted
     assert server.poll() is None
 
@@ -670,12 +822,26 @@ def test_secrets_on_the_command_line_are_masked_in_the_details(start: Start, por
     assert "canary-secret" not in details(found_on(port))
 
 
-def test_a_production_container_is_stopped_only_when_its_name_was_typed(means: Callable[..., Means]) -> None:
-    container = Container("c" * 64, "darts-nginx-1", "nginx", "running", labels={"com.docker.compose.project": "darts"})
+def test_a_production_container_is_stopped_only_when_its_name_was_typed(
+    means: Callable[..., Means],
+) -> None:
+    container = Container(
+        "c" * 64,
+        "darts-nginx-1",
+        "nginx",
+        "running",
+        labels={"com.docker.compose.project": "darts"},
+    )
     binding = PortBinding("web", 1, 80, "tcp", 80, 80, ("0.0.0.0",))
     holder = ForeignContainer(container)
-    case = Case(holder, Kind.CONTAINER, (Conflict(binding, (Endpoint(80, "0.0.0.0"),), Reason.IN_USE, (holder,)),))
-    offered = resolution.choices(case, Request("ask", remappable=False, production_project="darts", is_for_production=True))
+    case = Case(
+        holder,
+        Kind.CONTAINER,
+        (Conflict(binding, (Endpoint(80, "0.0.0.0"),), Reason.IN_USE, (holder,)),),
+    )
+    offered = resolution.choices(
+        case, Request("ask", remappable=False, production_project="darts", is_for_production=True)
+    )
     done = means("stop container", "darts", "stop all", "darts")
     assert ask(done)(case, offered) is Action.STOP_PROJECT
     assert "not what was asked for" in said(done)
@@ -687,17 +853,25 @@ def test_the_flags_are_those_that_would_do_it() -> None:
     def flags(*actions: Action) -> str:
         return flags_for([Choice(action, "") for action in (*actions, Action.ABORT)])
 
-    assert flags(Action.REMAP, Action.STOP_PROCESS) == "--on-conflict remap   or   --on-conflict stop --yes"
+    assert (
+        flags(Action.REMAP, Action.STOP_PROCESS)
+        == "--on-conflict remap   or   --on-conflict stop --yes"
+    )
     assert flags(Action.WAIT) == "--on-conflict wait --wait-timeout 60"
     assert flags() == "free the port, then try again"
 
 
-def test_moves_are_made_together_and_last(start: Start, port: int, means: Callable[..., Means]) -> None:
+def test_moves_are_made_together_and_last(
+    start: Start, port: int, means: Callable[..., Means]
+) -> None:
     start(*python(SLEEP, port))
     case = found_on(port)
     moved: list[Sequence[Case]] = []
     other = replace(case, kind=Kind.UNKNOWN, holder=Unknown())
-    carry_out([Step(Action.REMAP, other), Step(Action.STOP_PROCESS, case), Step(Action.REMAP, other)], means(remap=moved.append))
+    carry_out(
+        [Step(Action.REMAP, other), Step(Action.STOP_PROCESS, case), Step(Action.REMAP, other)],
+        means(remap=moved.append),
+    )
     assert moved == [[other, other]]
     assert not _is_listening(port)
 
@@ -744,24 +918,34 @@ def test_without_systemd_nothing_is_managed(start: Start, tmp_path: Path) -> Non
     assert systemd.unit_of(process, running=tmp_path / "absent") is None
 
 
-def test_a_units_process_is_stopped_through_it_and_its_socket(start: Start, fake_systemctl: Path, port: int, means: Callable[..., Means]) -> None:
-    server = start(*python(SLEEP, port))  # EDGE 20, 21
+def test_a_units_process_is_stopped_through_it_and_its_socket(
+    start: Start, fake_systemctl: Path, port: int, means: Callable[..., Means]
+) -> None:
+    server = start(*python(SLEEP, port))  # edge-cases.md#20, edge-cases.md#21
     (fake_systemctl / "main").write_text(str(server.pid))
     case = found_on(port)
     assert isinstance(case.holder, HostProcess)
     unit = unit_of(case.holder.process, fake_systemctl, "/system.slice/web.service")
     assert unit == Unit(("web.socket", "web.service"), main=server.pid)
-    assert unit_of(case.holder.process, fake_systemctl, "/user.slice/user-0.slice/user@0.service/app.slice/web.service") == Unit(
-        ("web.socket", "web.service"), of_user=True, main=server.pid
-    )
+    assert unit_of(
+        case.holder.process,
+        fake_systemctl,
+        "/user.slice/user-0.slice/user@0.service/app.slice/web.service",
+    ) == Unit(("web.socket", "web.service"), of_user=True, main=server.pid)
     done = means()
     carry_out([Step(Action.STOP_UNIT, replace(case, kind=Kind.MANAGED, unit=unit))], done)
-    assert (fake_systemctl / "calls").read_text().splitlines()[-1] == "--no-ask-password stop web.socket web.service"
+    assert (fake_systemctl / "calls").read_text().splitlines()[
+        -1
+    ] == "--no-ask-password stop web.socket web.service"
     assert server.wait(5) == -signal.SIGTERM
-    assert [(entry.action, entry.what) for entry in done.history.read()] == [("stop-unit", "web.socket, web.service")]
+    assert [(entry.action, entry.what) for entry in done.history.read()] == [
+        ("stop-unit", "web.socket, web.service")
+    ]
 
 
-def test_a_wrappers_child_belongs_to_the_unit_and_what_has_a_session_of_its_own_does_not(start: Start, fake_systemctl: Path, port: int) -> None:
+def test_a_wrappers_child_belongs_to_the_unit_and_what_has_a_session_of_its_own_does_not(
+    start: Start, fake_systemctl: Path, port: int
+) -> None:
     """`ExecStart=/bin/sh start.sh` is stopped by its unit; what sshd or cron has started is not."""
     for setsid, belongs in (("", True), ("setsid -f -w ", False)):
         wrapper = start("sh", "-c", f'{setsid}"$0" "$@"; true', *python(SLEEP, port))
@@ -769,21 +953,36 @@ def test_a_wrappers_child_belongs_to_the_unit_and_what_has_a_session_of_its_own_
         case = found_on(port)
         assert isinstance(case.holder, HostProcess)
         assert wrapper.pid in [pid for pid, _ in case.holder.process.parents]
-        assert (unit_of(case.holder.process, fake_systemctl, "/system.slice/ssh.service") is not None) is belongs
+        assert (
+            unit_of(case.holder.process, fake_systemctl, "/system.slice/ssh.service") is not None
+        ) is belongs
         os.kill(case.holder.process.pid, signal.SIGKILL)
         until(lambda: not _is_listening(port))
 
 
-@pytest.mark.parametrize("cgroup", ["/", "/user.slice/user-0.slice/session-3.scope", "/user.slice/user-1.slice/user@1.service/init.scope"])
-def test_what_is_in_no_service_is_not_managed(start: Start, fake_systemctl: Path, cgroup: str) -> None:
+@pytest.mark.parametrize(
+    "cgroup",
+    [
+        "/",
+        "/user.slice/user-0.slice/session-3.scope",
+        "/user.slice/user-1.slice/user@1.service/init.scope",
+    ],
+)
+def test_what_is_in_no_service_is_not_managed(
+    start: Start, fake_systemctl: Path, cgroup: str
+) -> None:
     process = processes.describe(start("sleep", "600", ready=False).pid)
     assert process is not None
     assert unit_of(process, fake_systemctl, cgroup) is None
 
 
-def test_a_port_that_systemd_keeps_open_belongs_to_its_socket_unit(fake_systemctl: Path) -> None:  # EDGE 20
+def test_a_port_that_systemd_keeps_open_belongs_to_its_socket_unit(
+    fake_systemctl: Path,
+) -> None:  # edge-cases.md#20
     init = Process(1, "systemd", 1)
-    assert unit_of(init, fake_systemctl, "/init.scope", [80]) == Unit(("web.socket", "web.service"), main=1)
+    assert unit_of(init, fake_systemctl, "/init.scope", [80]) == Unit(
+        ("web.socket", "web.service"), main=1
+    )
     assert unit_of(init, fake_systemctl, "/init.scope", [22]) == Unit(("ssh.socket",), main=1)
     assert unit_of(init, fake_systemctl, "/init.scope", [443]) is None
 
@@ -808,12 +1007,16 @@ def container_case(engine: EngineApi, name: str, port: int) -> Case:
     endpoint = Endpoint(port, "127.0.0.1")
     holder = ForeignContainer(container)
     binding = PortBinding("app", 1, 80, "tcp", port, port, ("127.0.0.1",))
-    (case,) = cases([Conflict(binding, (endpoint,), Reason.IN_USE, (holder,))], (), STACK, HostFacts())
+    (case,) = cases(
+        [Conflict(binding, (endpoint,), Reason.IN_USE, (holder,))], (), STACK, HostFacts()
+    )
     return case
 
 
 @pytest.mark.engine
-def test_the_real_docker_proxy_is_never_signalled(live: LiveStack, engine: EngineApi, means: Callable[..., Means]) -> None:
+def test_the_real_docker_proxy_is_never_signalled(
+    live: LiveStack, engine: EngineApi, means: Callable[..., Means]
+) -> None:
     from live.stack import BUSYBOX
 
     port = live.ports[0]
@@ -825,7 +1028,10 @@ def test_the_real_docker_proxy_is_never_signalled(live: LiveStack, engine: Engin
     assert proxy is not None
     assert proxy.name == "docker-proxy"
     forced = HostProcess(proxy)
-    assert cases([replace(case.conflicts[0], holders=(forced,))], (), STACK, HostFacts())[0].kind is Kind.PROTECTED
+    assert (
+        cases([replace(case.conflicts[0], holders=(forced,))], (), STACK, HostFacts())[0].kind
+        is Kind.PROTECTED
+    )
     with pytest.raises(Refused):
         stop(replace(case, holder=forced, kind=Kind.PROCESS), means(yes=True))
     assert alive(pid)
@@ -833,18 +1039,29 @@ def test_the_real_docker_proxy_is_never_signalled(live: LiveStack, engine: Engin
 
 
 @pytest.mark.engine
-def test_one_container_is_stopped_and_the_rest_of_its_project_stays(live: LiveStack, engine: EngineApi, means: Callable[..., Means]) -> None:
+def test_one_container_is_stopped_and_the_rest_of_its_project_stays(
+    live: LiveStack, engine: EngineApi, means: Callable[..., Means]
+) -> None:
     from live.stack import sleeper
 
     port = live.ports[0]
     live.compose({"web": sleeper(f"127.0.0.1:{port}:80"), "db": sleeper()})
     live.up()
     done = means(engine=engine)
-    carry_out([Step(Action.STOP_CONTAINER, container_case(engine, f"{live.project}-web-1", port))], done)
-    assert live.containers() == {f"{live.project}-web-1": "exited", f"{live.project}-db-1": "running"}
+    carry_out(
+        [Step(Action.STOP_CONTAINER, container_case(engine, f"{live.project}-web-1", port))], done
+    )
+    assert live.containers() == {
+        f"{live.project}-web-1": "exited",
+        f"{live.project}-db-1": "running",
+    }
     assert not _is_listening(port)
     (entry,) = done.history.read()
-    assert (entry.action, entry.what, entry.details["project"]) == ("stop-container", f"{live.project}-web-1", live.project)
+    assert (entry.action, entry.what, entry.details["project"]) == (
+        "stop-container",
+        f"{live.project}-web-1",
+        live.project,
+    )
 
 
 @pytest.mark.engine
@@ -855,26 +1072,50 @@ def test_a_whole_project_is_stopped_paused_ones_and_crash_loops_too_and_its_volu
 
     port = live.ports[0]
     loop = sleeper(command=["false"], restart="always")
-    live.compose({"web": sleeper(f"127.0.0.1:{port}:80", volumes=["data:/data"]), "held": sleeper(), "loop": loop}, volumes={"data": {}})
+    live.compose(
+        {
+            "web": sleeper(f"127.0.0.1:{port}:80", volumes=["data:/data"]),
+            "held": sleeper(),
+            "loop": loop,
+        },
+        volumes={"data": {}},
+    )
     live.up()
     docker("pause", f"{live.project}-held-1")
     until(lambda: live.containers()[f"{live.project}-loop-1"] == "restarting")
     done = means(engine=engine)
-    carry_out([Step(Action.STOP_PROJECT, container_case(engine, f"{live.project}-web-1", port))], done)
+    carry_out(
+        [Step(Action.STOP_PROJECT, container_case(engine, f"{live.project}-web-1", port))], done
+    )
     assert set(live.containers().values()) == {"exited"}
     assert f"volume {live.project}_data" in live.leftovers()
     assert len(done.history.read()) == 3
 
 
 @pytest.mark.engine
-def test_a_container_that_has_a_wanted_name_is_removed_and_its_volume_stays(live: LiveStack, engine: EngineApi, means: Callable[..., Means]) -> None:
+def test_a_container_that_has_a_wanted_name_is_removed_and_its_volume_stays(
+    live: LiveStack, engine: EngineApi, means: Callable[..., Means]
+) -> None:
     from live.stack import BUSYBOX, docker
 
-    name = live.container("-v", f"{live.project}_loose:/data", "--label", f"com.docker.compose.project={live.project}", BUSYBOX, "sleep", "600")
+    name = live.container(
+        "-v",
+        f"{live.project}_loose:/data",
+        "--label",
+        f"com.docker.compose.project={live.project}",
+        BUSYBOX,
+        "sleep",
+        "600",
+    )
     (container,) = [one for one in engine.containers() if one.name == name]
-    carry_out([Step(Action.REMOVE_CONTAINER, Case(NameTaken("app", container), Kind.NAME))], means(engine=engine))
+    carry_out(
+        [Step(Action.REMOVE_CONTAINER, Case(NameTaken("app", container), Kind.NAME))],
+        means(engine=engine),
+    )
     assert name not in [one.name for one in engine.containers()]
-    assert docker("volume", "ls", "-q", "--filter", f"name={live.project}_loose").split() == [f"{live.project}_loose"]
+    assert docker("volume", "ls", "-q", "--filter", f"name={live.project}_loose").split() == [
+        f"{live.project}_loose"
+    ]
     docker("volume", "rm", f"{live.project}_loose")
 
 
@@ -890,4 +1131,7 @@ def test_a_container_that_went_meanwhile_is_no_error_and_a_wait_ends_when_it_goe
     with pytest.raises(TimedOut):
         carry_out([Step(Action.WAIT, case)], means(engine=engine, wait_timeout=0.3))
     docker("rm", "-f", name)
-    carry_out([Step(Action.WAIT, case), Step(Action.STOP_CONTAINER, case)], means(engine=engine, wait_timeout=20))
+    carry_out(
+        [Step(Action.WAIT, case), Step(Action.STOP_CONTAINER, case)],
+        means(engine=engine, wait_timeout=20),
+    )

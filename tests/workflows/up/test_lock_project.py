@@ -24,7 +24,9 @@ def slow_stack(live: LiveStack) -> None:
     from live.stack import sleeper
 
     check = {"test": ["CMD", "test", "-e", "/shared/go"], "interval": "1s", "start_period": "300s"}
-    service = sleeper(f"127.0.0.1:{live.ports[0]}:80", healthcheck=check, volumes=[f"{live.folder}:/shared:ro"])
+    service = sleeper(
+        f"127.0.0.1:{live.ports[0]}:80", healthcheck=check, volumes=[f"{live.folder}:/shared:ro"]
+    )
     live.compose({"web": service})
     live.settings(environment="dev")
 
@@ -40,7 +42,9 @@ def until_said(process: subprocess.Popen[str], words: str) -> str:
     pytest.fail(f"it never said {words!r}:\n{said}")
 
 
-def test_the_second_up_waits_for_the_first_says_for_whom_and_changes_nothing(live: LiveStack) -> None:
+def test_the_second_up_waits_for_the_first_says_for_whom_and_changes_nothing(
+    live: LiveStack,
+) -> None:
     from live.stack import ended
 
     slow_stack(live)
@@ -48,7 +52,9 @@ def test_the_second_up_waits_for_the_first_says_for_whom_and_changes_nothing(liv
     until_said(first, "waiting for web")
     second = live.start("dev", "up")
     said = until_said(second, "is working on")
-    assert f"another dartsctl (pid {first.pid}) is working on {live.project}; waiting for it" in said
+    assert (
+        f"another dartsctl (pid {first.pid}) is working on {live.project}; waiting for it" in said
+    )
     (live.folder / "go").touch()
     assert ended(first)[0] == 0
     before = live.identities()
@@ -69,20 +75,33 @@ def test_a_killed_up_frees_the_project(live: LiveStack) -> None:
     until_said(second, f"{live.project} is up")
 
 
-@pytest.mark.parametrize("words", [("dev", "up", "--wait-timeout", "1"), ("dev", "restart", "--wait-timeout", "1")], ids=" ".join)
+@pytest.mark.parametrize(
+    "words",
+    [("dev", "up", "--wait-timeout", "1"), ("dev", "restart", "--wait-timeout", "1")],
+    ids=" ".join,
+)
 def test_waiting_ends_with_124_and_names_the_other(live: LiveStack, words: tuple[str, ...]) -> None:
     slow_stack(live)
-    with project_lock(Path(os.environ["DARTSCTL_STATE_DIR"]), live.project, within=0, waiting=pytest.fail):
+    with project_lock(
+        Path(os.environ["DARTSCTL_STATE_DIR"]), live.project, within=0, waiting=pytest.fail
+    ):
         said = live.run(*words)
     assert said.code == 124
-    assert f"another dartsctl (pid {os.getpid()}) has been working on {live.project} for more than 1 s" in said.err
+    assert (
+        f"another dartsctl (pid {os.getpid()}) has been working on {live.project} for more than 1 s"
+        in said.err
+    )
     assert live.leftovers() == []
 
 
-@pytest.mark.parametrize("verb", ["check", "ps", "config", "logs", "up --dry-run", "down --dry-run"])
+@pytest.mark.parametrize(
+    "verb", ["check", "ps", "config", "logs", "up --dry-run", "down --dry-run"]
+)
 def test_looking_waits_for_nobody(live: LiveStack, verb: str) -> None:
     slow_stack(live)
-    with project_lock(Path(os.environ["DARTSCTL_STATE_DIR"]), live.project, within=0, waiting=pytest.fail):
+    with project_lock(
+        Path(os.environ["DARTSCTL_STATE_DIR"]), live.project, within=0, waiting=pytest.fail
+    ):
         said = live.run("dev", *verb.split())
     assert "another dartsctl" not in said.text
     assert said.code == 0, said.text

@@ -16,14 +16,22 @@ def asked(policy: Policy, **more: object) -> Request:
 
 def test_everything_that_would_be_stopped_is_named_with_what_wants_its_place() -> None:
     foreseen = foresee([CASES[Kind.CONTAINER], CASES[Kind.MANAGED]], asked("stop"), yes=True)
-    assert [step["action"] for step in foreseen.document()["plan"]] == ["stop-container", "stop-unit"]
+    assert [step["action"] for step in foreseen.document()["plan"]] == [
+        "stop-container",
+        "stop-unit",
+    ]
     first, second = foreseen.lines
-    assert first.startswith("would do: stop container shop-web-1; its data stays [app wants 127.0.0.1:5000: held by container shop-web-1")
+    assert first.startswith(
+        "would do: stop container shop-web-1; its data stays [app wants 127.0.0.1:5000: held by container shop-web-1"
+    )
     assert second.startswith("would do: systemctl stop web.socket web.service")
     assert foreseen.document()["not_done"] == []
 
 
-@pytest.mark.parametrize(("policy", "yes", "needs"), [("stop", False, True), ("stop", True, False), ("remap", False, False), ("wait", False, False)])
+@pytest.mark.parametrize(
+    ("policy", "yes", "needs"),
+    [("stop", False, True), ("stop", True, False), ("remap", False, False), ("wait", False, False)],
+)
 def test_a_question_that_would_come_first_is_told(policy: Policy, yes: bool, needs: bool) -> None:
     foreseen = foresee([CASES[Kind.PROCESS]], asked(policy), yes=yes)
     assert foreseen.needs_yes is needs
@@ -31,7 +39,9 @@ def test_a_question_that_would_come_first_is_told(policy: Policy, yes: bool, nee
 
 
 def test_one_case_without_an_answer_keeps_all_from_being_done() -> None:
-    foreseen = foresee([CASES[Kind.PROCESS], CASES[Kind.CONNECTION], CASES[Kind.NAME]], asked("stop"), yes=True)
+    foreseen = foresee(
+        [CASES[Kind.PROCESS], CASES[Kind.CONNECTION], CASES[Kind.NAME]], asked("stop"), yes=True
+    )
     assert foreseen.document()["plan"] == []
     reasons = [left["why"] for left in foreseen.document()["not_done"]]
     assert reasons == [
@@ -43,18 +53,26 @@ def test_one_case_without_an_answer_keeps_all_from_being_done() -> None:
 
 def test_productions_container_and_what_has_no_way_out_say_why() -> None:
     spared = foresee([CASES[Kind.CONTAINER]], asked("stop", production_project="shop"), yes=True)
-    assert [left["why"] for left in spared.document()["not_done"]] == ["production's, only `dartsctl prod down` stops it"]
+    assert [left["why"] for left in spared.document()["not_done"]] == [
+        "production's, only `dartsctl prod down` stops it"
+    ]
     nobody = foresee([CASES[Kind.NOBODY]], asked("stop"), yes=True)
-    assert [left["why"] for left in nobody.document()["not_done"]] == ["nothing can be done about it from here"]
+    assert [left["why"] for left in nobody.document()["not_done"]] == [
+        "nothing can be done about it from here"
+    ]
 
 
 def test_where_a_person_would_be_asked_nothing_is_foreseen() -> None:
     foreseen = foresee([CASES[Kind.PROCESS]], asked("ask"), yes=True)
     assert foreseen.document()["plan"] == []
-    assert foreseen.document()["not_done"][0]["why"].startswith("a person would be asked; without one: --on-conflict remap")
+    assert foreseen.document()["not_done"][0]["why"].startswith(
+        "a person would be asked; without one: --on-conflict remap"
+    )
 
 
 def test_a_removal_by_flag_needs_a_yes_whatever_the_policy() -> None:
-    foreseen = foresee([CASES[Kind.NAME]], asked("fail", removable=frozenset({"shop-web-1"})), yes=False)
+    foreseen = foresee(
+        [CASES[Kind.NAME]], asked("fail", removable=frozenset({"shop-web-1"})), yes=False
+    )
     assert foreseen.needs_yes
     assert [step["action"] for step in foreseen.document()["plan"]] == ["remove-container"]

@@ -48,11 +48,26 @@ class RecordedEngine:
 
     folder: Path
 
-    def now(self, *, ports: bool = True, network: bool = True, state: str = "running", error: str = "") -> dict[str, Any]:
+    def now(
+        self, *, ports: bool = True, network: bool = True, state: str = "running", error: str = ""
+    ) -> dict[str, Any]:
         """One state of the container, as the list and inspect show it."""
         status = {"running": "Up 3 seconds", "created": "Created"}[state]
-        networks = {"demo_default": {"EndpointID": "ab" if network else "", "IPAddress": "172.18.0.2" if network else ""}} if network else {}
-        published = [{"IP": "127.0.0.1", "PrivatePort": 80, "PublicPort": 5000, "Type": "tcp"}] if ports else []
+        networks = (
+            {
+                "demo_default": {
+                    "EndpointID": "ab" if network else "",
+                    "IPAddress": "172.18.0.2" if network else "",
+                }
+            }
+            if network
+            else {}
+        )
+        published = (
+            [{"IP": "127.0.0.1", "PrivatePort": 80, "PublicPort": 5000, "Type": "tcp"}]
+            if ports
+            else []
+        )
         labels = {
             "com.docker.compose.project": "demo",
             "com.docker.compose.service": "web",
@@ -60,17 +75,32 @@ class RecordedEngine:
             "com.docker.compose.container-number": "1",
             "com.docker.compose.project.config_files": str(self.folder / "compose.yml"),
         }
-        row = {"Id": ID, "Names": ["/demo-web-1"], "Image": "web", "State": state, "Status": status, "Ports": published, "Labels": labels}
+        row = {
+            "Id": ID,
+            "Names": ["/demo-web-1"],
+            "Image": "web",
+            "State": state,
+            "Status": status,
+            "Ports": published,
+            "Labels": labels,
+        }
         inspected = {
             "Id": ID,
-            "State": {"Status": state, "Running": state == "running", "ExitCode": 128 if error else 0, "Error": error},
+            "State": {
+                "Status": state,
+                "Running": state == "running",
+                "ExitCode": 128 if error else 0,
+                "Error": error,
+            },
             "RestartCount": 0,
             "HostConfig": {"NetworkMode": "demo_default"},
             "NetworkSettings": {"Networks": networks},
         }
         return {"row": {**row, "HostConfig": {"NetworkMode": "demo_default"}}, "inspect": inspected}
 
-    def begin(self, now: dict[str, Any], recreated: dict[str, Any], *, says: str = "", code: int = 0) -> None:
+    def begin(
+        self, now: dict[str, Any], recreated: dict[str, Any], *, says: str = "", code: int = 0
+    ) -> None:
         (self.folder / "state.json").write_text(json.dumps(now))
         (self.folder / "recreated.json").write_text(json.dumps(recreated))
         (self.folder / "says").write_text(says)
@@ -78,12 +108,24 @@ class RecordedEngine:
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "dartsctl", *words]
-        return subprocess.run(command, cwd=self.folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
+        return subprocess.run(
+            command,
+            cwd=self.folder,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
 
     @property
     def recreations(self) -> list[str]:
         with suppress(FileNotFoundError):
-            return [line for line in (self.folder / "calls").read_text().splitlines() if "--force-recreate" in line]
+            return [
+                line
+                for line in (self.folder / "calls").read_text().splitlines()
+                if "--force-recreate" in line
+            ]
         return []
 
 
@@ -104,9 +146,24 @@ def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Record
     """A project of one service that publishes 127.0.0.1:5000, on an engine elsewhere: this host's sockets say nothing about its ports."""
     folder = tmp_path / "demo"
     folder.mkdir()
-    entry = {"mode": "ingress", "target": 80, "published": "5000", "protocol": "tcp", "host_ip": "127.0.0.1"}
-    service = {"image": "web", "ports": [entry], "networks": {"default": None}, "environment": {"API_TOKEN": "canary-in-the-file"}}
-    model = {"name": "demo", "services": {"web": service}, "networks": {"default": {"name": "demo_default", "ipam": {}}}}
+    entry = {
+        "mode": "ingress",
+        "target": 80,
+        "published": "5000",
+        "protocol": "tcp",
+        "host_ip": "127.0.0.1",
+    }
+    service = {
+        "image": "web",
+        "ports": [entry],
+        "networks": {"default": None},
+        "environment": {"API_TOKEN": "canary-in-the-file"},
+    }
+    model = {
+        "name": "demo",
+        "services": {"web": service},
+        "networks": {"default": {"name": "demo_default", "ipam": {}}},
+    }
     (folder / "model.json").write_text(json.dumps(model))
     (folder / "compose.yml").write_text("services: {}\n")
     (folder / "secret.env").write_text("PASSWORD=canary-password\n")
@@ -117,8 +174,12 @@ def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Record
     write_script(folder / "cli-plugins" / "docker-compose", PLUGIN.format(folder=folder))
     monkeypatch.setenv("DOCKER_CONFIG", str(folder))
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/engine.sock")
-    with socketserver.ThreadingUnixStreamServer(str(tmp_path / "engine.sock"), _answers(folder)) as server:
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    with socketserver.ThreadingUnixStreamServer(
+        str(tmp_path / "engine.sock"), _answers(folder)
+    ) as server:
+        threading.Thread(
+            target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
+        ).start()
         yield RecordedEngine(folder)
         server.shutdown()
 
@@ -142,24 +203,38 @@ def _answers(folder: Path) -> type[socketserver.StreamRequestHandler]:
                 body = state["inspect"]
             elif path.startswith("/networks/"):
                 body = {"Name": "demo_default", "Driver": "bridge"}
-            text = b"starting\nusing canary-password and canary-in-the-file\n" if body is None else json.dumps(body).encode()
+            text = (
+                b"starting\nusing canary-password and canary-in-the-file\n"
+                if body is None
+                else json.dumps(body).encode()
+            )
             self.wfile.write(b"HTTP/1.0 200 OK\r\n\r\n" + text)
 
     return Answers
 
 
 @pytest.mark.parametrize("verb", ["up", "restart"])
-@pytest.mark.parametrize("lost", [{"ports": False}, {"network": False}, {"ports": False, "network": False}], ids=["ports", "network", "both"])
+@pytest.mark.parametrize(
+    "lost",
+    [{"ports": False}, {"network": False}, {"ports": False, "network": False}],
+    ids=["ports", "network", "both"],
+)
 def test_a_running_container_without_ports_or_networks_is_recreated_once(
     recorded: RecordedEngine, lost: dict[str, bool], verb: str
-) -> None:  # EDGE 33
-    recorded.begin(recorded.now(ports=lost.get("ports", True), network=lost.get("network", True)), recorded.now())
+) -> None:  # edge-cases.md#33
+    recorded.begin(
+        recorded.now(ports=lost.get("ports", True), network=lost.get("network", True)),
+        recorded.now(),
+    )
     done = recorded.run("prod", verb)
     assert done.returncode == 0, done.stderr
-    assert ("runs without its port 127.0.0.1:5000/tcp: the engine has not bound it" in done.stderr) is ("ports" in lost)
+    assert (
+        "runs without its port 127.0.0.1:5000/tcp: the engine has not bound it" in done.stderr
+    ) is ("ports" in lost)
     assert ("web runs without a network" in done.stderr) is ("network" in lost)
     assert "recreating web" in done.stderr
-    assert [re.search(r"up .*", call)[0] for call in recorded.recreations] == ["up --detach --force-recreate --no-deps web"]  # type: ignore[index]
+    recreations = [call[call.index("up ") :] for call in recorded.recreations]
+    assert recreations == ["up --detach --force-recreate --no-deps web"]
     assert "demo is up: 1 container ready" in done.stderr
 
 
@@ -181,25 +256,38 @@ def test_what_is_still_missing_after_that_is_exit_6(recorded: RecordedEngine) ->
 
     document = json.loads(recorded.run("prod", "up", "--json").stdout)
     assert (document["ok"], document["exit_code"], document["recreated"]) == (False, 6, ["web"])
-    assert [(one["service"], one["port"], one["reason"]) for one in document["missing_bindings"]] == [("web", 5000, "not-listed")]
+    assert [
+        (one["service"], one["port"], one["reason"]) for one in document["missing_bindings"]
+    ] == [("web", 5000, "not-listed")]
     assert document["without_network"] == ["demo-web-1"]
     assert document["services"][0]["log"] == ["starting", "using *** and ***"]
 
 
-def test_a_recreation_that_fails_is_told_in_plain_words_with_the_engines_own_and_without_a_secret(recorded: RecordedEngine) -> None:  # EDGE 32
+def test_a_recreation_that_fails_is_told_in_plain_words_with_the_engines_own_and_without_a_secret(
+    recorded: RecordedEngine,
+) -> None:  # edge-cases.md#32
     line = f"Error response from daemon: {BIND_ERROR} canary-password\n"
     after = recorded.now(ports=False, state="created", error=f"{BIND_ERROR} canary-password")
     recorded.begin(recorded.now(ports=False), after, says=line, code=1)
     done = recorded.run("prod", "up")
     assert done.returncode == 6
-    assert "web could not be recreated: the port is in use on this host (127.0.0.1:5000/tcp)" in done.stderr
-    assert "web is failed: Created (the port is in use on this host (127.0.0.1:5000/tcp))" in done.stderr
+    assert (
+        "web could not be recreated: the port is in use on this host (127.0.0.1:5000/tcp)"
+        in done.stderr
+    )
+    assert (
+        "web is failed: Created (the port is in use on this host (127.0.0.1:5000/tcp))"
+        in done.stderr
+    )
     assert "canary" not in done.stdout + done.stderr
 
     recorded.begin(recorded.now(ports=False), after, says=line, code=1)
     done = recorded.run("prod", "up", "--json")
     service = json.loads(done.stdout)["services"][0]
-    assert (service["condition"], service["error"]) == ("failed", "the port is in use on this host (127.0.0.1:5000/tcp)")
+    assert (service["condition"], service["error"]) == (
+        "failed",
+        "the port is in use on this host (127.0.0.1:5000/tcp)",
+    )
     assert service["engine_error"] == f"{BIND_ERROR} ***"
     assert "canary" not in done.stdout + done.stderr
 
@@ -219,7 +307,11 @@ def proxy_of(port: int) -> int | None:
         if folder.name.isdecimal():
             with suppress(OSError):
                 words = (folder / "cmdline").read_bytes().split(b"\0")
-                if words[0].endswith(b"docker-proxy") and b"-host-port" in words and words[words.index(b"-host-port") + 1] == str(port).encode():
+                if (
+                    words[0].endswith(b"docker-proxy")
+                    and b"-host-port" in words
+                    and words[words.index(b"-host-port") + 1] == str(port).encode()
+                ):
                     return int(folder.name)
     return None
 
@@ -235,11 +327,15 @@ def kill_proxy(port: int) -> None:
 
 
 @pytest.mark.engine
-def test_a_port_that_nobody_serves_any_more_is_served_again_after_the_next_up(live: LiveStack) -> None:  # EDGE 31
+def test_a_port_that_nobody_serves_any_more_is_served_again_after_the_next_up(
+    live: LiveStack,
+) -> None:  # edge-cases.md#31
     from live.stack import sleeper, until
 
     port = live.ports[0]
-    live.compose({"web": sleeper(f"127.0.0.1:{port}:80"), "db": sleeper(f"127.0.0.1:{live.ports[1]}:80")})
+    live.compose(
+        {"web": sleeper(f"127.0.0.1:{port}:80"), "db": sleeper(f"127.0.0.1:{live.ports[1]}:80")}
+    )
     live.settings()
     assert live.run("prod", "up").code == 0
     before = live.identities()
@@ -255,18 +351,27 @@ def test_a_port_that_nobody_serves_any_more_is_served_again_after_the_next_up(li
     said = live.run("prod", "up")
     assert said.code == 6, said.text
     assert f"the engine lists it, and pid {pid} listens there" in said.err
-    assert f"web could not be recreated: the port is in use on this host (127.0.0.1:{port}/tcp)" in said.err
+    assert (
+        f"web could not be recreated: the port is in use on this host (127.0.0.1:{port}/tcp)"
+        in said.err
+    )
 
 
 @pytest.mark.engine
 @pytest.mark.parametrize("verb", ["up", "restart"])
-def test_a_crash_loop_without_a_health_check_is_never_ready(live: LiveStack, verb: str) -> None:  # EDGE 75
+def test_a_crash_loop_without_a_health_check_is_never_ready(
+    live: LiveStack, verb: str
+) -> None:  # edge-cases.md#75
     from live.stack import sleeper
 
     (live.folder / "secret.env").write_text("WHO_TOKEN=canary-customer\n")
     (live.folder / "secret.env").chmod(0o600)
     crash = sleeper(
-        command=["sh", "-c", "test -e /well && sleep 600; echo no database for $${WHO_TOKEN}; exit 3"],
+        command=[
+            "sh",
+            "-c",
+            "test -e /well && sleep 600; echo no database for $${WHO_TOKEN}; exit 3",
+        ],
         restart="always",
         environment=["WHO_TOKEN=${WHO_TOKEN}"],
     )
@@ -277,13 +382,17 @@ def test_a_crash_loop_without_a_health_check_is_never_ready(live: LiveStack, ver
     said = live.run("prod", verb, "web", "--wait-timeout", "5")
     assert said.code == 6, said.text
     # between two of its lives, as the deadline passes, it has just ended with its code
-    assert re.search(r"web is ((starting|failed): .*restarted \d+ times?|failed: .*\b3\b)", said.err), said.err
+    assert re.search(
+        r"web is ((starting|failed): .*restarted \d+ times?|failed: .*\b3\b)", said.err
+    ), said.err
     assert "no database for ***" in said.err
     assert "canary" not in said.text
 
 
 @pytest.mark.engine
-def test_an_unhealthy_service_is_told_with_what_its_health_check_said_and_its_log(live: LiveStack) -> None:
+def test_an_unhealthy_service_is_told_with_what_its_health_check_said_and_its_log(
+    live: LiveStack,
+) -> None:
     from live.stack import healthy
 
     web = healthy(after="echo connection to queue refused; false")
@@ -297,7 +406,9 @@ def test_an_unhealthy_service_is_told_with_what_its_health_check_said_and_its_lo
 
 
 @pytest.mark.engine
-def test_a_log_that_cannot_be_read_keeps_nothing_else_from_being_told(live: LiveStack) -> None:  # EDGE 78
+def test_a_log_that_cannot_be_read_keeps_nothing_else_from_being_told(
+    live: LiveStack,
+) -> None:  # edge-cases.md#78
     from live.stack import healthy
 
     live.compose({"web": healthy(after="false", logging={"driver": "none"})})
@@ -307,7 +418,9 @@ def test_a_log_that_cannot_be_read_keeps_nothing_else_from_being_told(live: Live
 
 
 @pytest.mark.engine
-def test_a_health_check_costs_no_added_second_and_a_running_stack_none_at_all(live: LiveStack, timed: Callable[..., float]) -> None:
+def test_a_health_check_costs_no_added_second_and_a_running_stack_none_at_all(
+    live: LiveStack, timed: Callable[..., float]
+) -> None:
     from live.stack import healthy
 
     live.compose({"web": healthy(f"{live.ports[0]}:80"), "db": healthy()})
@@ -343,7 +456,12 @@ def test_a_failed_up_shows_what_it_removed_and_what_it_left_and_why(live: LiveSt
     live.settings()
     assert live.run("prod", "up").code == 0
     live.compose(
-        {"db": sleeper(), "old": sleeper(command=["/no/such/program"], init=False), "web": sleeper(networks=["second"])}, networks={"second": {}}
+        {
+            "db": sleeper(),
+            "old": sleeper(command=["/no/such/program"], init=False),
+            "web": sleeper(networks=["second"]),
+        },
+        networks={"second": {}},
     )
     said = live.run("prod", "up")
     assert said.code == 1
@@ -353,7 +471,11 @@ def test_a_failed_up_shows_what_it_removed_and_what_it_left_and_why(live: LiveSt
     assert rows[0] == ["NAME", "STATE", "WHY"]
     assert by_name[made][3:] == ["removed", "made by this attempt"]
     assert by_name[kept][2:] == ["running", "left", "was there before"]
-    assert by_name[replaced][2:] == ["created", "left", "replaces one that is gone: its error tells why"]
+    assert by_name[replaced][2:] == [
+        "created",
+        "left",
+        "replaces one that is gone: its error tells why",
+    ]
     assert by_name[f"{live.project}_second"][3:] == ["removed", "made by this attempt"]
     assert by_name[f"{live.project}_default"][3:] == ["left", "was there before"]
     assert set(live.containers()) == {kept, replaced}
@@ -363,16 +485,30 @@ def test_a_failed_up_shows_what_it_removed_and_what_it_left_and_why(live: LiveSt
 def test_the_undo_is_in_the_errors_document_too(live: LiveStack) -> None:
     from live.stack import sleeper
 
-    live.compose({"web": sleeper(command=["/no/such/program"], init=False), "data": sleeper(volumes=["kept:/data"])}, volumes={"kept": {}})
+    live.compose(
+        {
+            "web": sleeper(command=["/no/such/program"], init=False),
+            "data": sleeper(volumes=["kept:/data"]),
+        },
+        volumes={"kept": {}},
+    )
     live.settings()
     said = live.run("prod", "up", "--json")
     assert said.code == 1
-    assert f"removed container {live.project}-web-1 (created): made by this attempt" in said.document["details"]
-    assert f"removed network {live.project}_default: made by this attempt" in said.document["details"]
+    assert (
+        f"removed container {live.project}-web-1 (created): made by this attempt"
+        in said.document["details"]
+    )
+    assert (
+        f"removed network {live.project}_default: made by this attempt" in said.document["details"]
+    )
     assert live.leftovers() == [f"volume {live.project}_kept"], "never a volume"
 
     live.listen(live.ports[0])
     live.compose({"web": sleeper(f"{live.ports[0]}:80")})
     said = live.run("prod", "up", "--json", "--skip-port-check")
     assert (said.code, said.document["exit_code"]) == (3, 3)
-    assert f"removed container {live.project}-web-1 (created): made by this attempt" in said.document["undone"]
+    assert (
+        f"removed container {live.project}-web-1 (created): made by this attempt"
+        in said.document["undone"]
+    )

@@ -28,11 +28,25 @@ def env_file(live: LiveStack, text: str, *, mode: int = 0o600) -> Path:
     return path
 
 
-def stack(live: LiveStack, *published: str, environment: dict[str, str] | None = None, settings: str = "", **more: Any) -> None:
+def stack(
+    live: LiveStack,
+    *published: str,
+    environment: dict[str, str] | None = None,
+    settings: str = "",
+    **more: Any,
+) -> None:
     """One service that needs DB_PASSWORD, and production's settings for it."""
     from live.stack import sleeper
 
-    live.compose({"web": sleeper(*published, environment={"DB_PASSWORD": "${DB_PASSWORD:-}", **(environment or {})}, **more)})
+    live.compose(
+        {
+            "web": sleeper(
+                *published,
+                environment={"DB_PASSWORD": "${DB_PASSWORD:-}", **(environment or {})},
+                **more,
+            )
+        }
+    )
     live.settings(f'env_files = ["prod.env"]\n{settings}')
 
 
@@ -44,8 +58,13 @@ def objections(said: Said) -> dict[str, str]:
 # --- refused ------------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("verb", [("up",), ("up", "--dry-run"), ("up", "--skip-port-check"), ("check",), ("check", "--fix")])
-def test_weak_secrets_are_refused_by_their_names_and_nothing_is_created(live: LiveStack, verb: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    "verb",
+    [("up",), ("up", "--dry-run"), ("up", "--skip-port-check"), ("check",), ("check", "--fix")],
+)
+def test_weak_secrets_are_refused_by_their_names_and_nothing_is_created(
+    live: LiveStack, verb: tuple[str, ...]
+) -> None:
     stack(live)
     env_file(live, "# mine\nDB_PASSWORD=canary-change-me\nAPI_TOKEN=canary\nTZ=canary-zone\n")
     said = live.run("prod", *verb)
@@ -78,16 +97,34 @@ def test_the_json_document_has_every_objection_and_the_same_code(live: LiveStack
         said = live.run("prod", verb, "--json")
         assert said.code == said.document["exit_code"] == 4
         assert said.document["ok"] is False
-        assert objections(said) == {"DB_PASSWORD": "placeholder", "SITE": "reserved-domain", str(path): "readable", "web.BROKER": "default"}
+        assert objections(said) == {
+            "DB_PASSWORD": "placeholder",
+            "SITE": "reserved-domain",
+            str(path): "readable",
+            "web.BROKER": "default",
+        }
         assert [one["refused"] for one in said.document["objections"]] == [True, False, True, True]
-        assert set(said.document["objections"][0]) == {"kind", "name", "where", "message", "refused"}
+        assert set(said.document["objections"][0]) == {
+            "kind",
+            "name",
+            "where",
+            "message",
+            "refused",
+        }
 
 
-def test_a_port_conflict_is_told_with_it_and_nobody_is_stopped_for_a_stack_that_is_refused(live: LiveStack) -> None:
+def test_a_port_conflict_is_told_with_it_and_nobody_is_stopped_for_a_stack_that_is_refused(
+    live: LiveStack,
+) -> None:
     pid = live.listen(live.ports[0])
     stack(live, f"127.0.0.1:{live.ports[0]}:80")
     env_file(live, "DB_PASSWORD=change-me\n")
-    for verb in (("up",), ("check",), ("up", "--on-conflict", "stop", "--yes"), ("check", "--fix", "--on-conflict", "stop", "--yes")):
+    for verb in (
+        ("up",),
+        ("check",),
+        ("up", "--on-conflict", "stop", "--yes"),
+        ("check", "--fix", "--on-conflict", "stop", "--yes"),
+    ):
         said = live.run("prod", *verb)
         assert said.code == 4, verb
         assert "DB_PASSWORD" in said.err
@@ -137,9 +174,13 @@ def test_what_the_environment_overrides_is_judged_instead_of_the_file(live: Live
     assert "DB_PASSWORD (the environment) is a well-known default" in said.err
 
 
-def test_values_of_the_example_beside_it_are_refused_where_they_are_secrets(live: LiveStack) -> None:
+def test_values_of_the_example_beside_it_are_refused_where_they_are_secrets(
+    live: LiveStack,
+) -> None:
     stack(live)
-    (live.folder / "prod.env.example").write_text(f"DB_PASSWORD={STRONG}\nTZ=Europe/Berlin\nLEVEL=info\n")
+    (live.folder / "prod.env.example").write_text(
+        f"DB_PASSWORD={STRONG}\nTZ=Europe/Berlin\nLEVEL=info\n"
+    )
     env_file(live, f"DB_PASSWORD={STRONG}\nTZ=Europe/Berlin\nLEVEL=info\n")
     assert objections(live.run("prod", "check", "--json")) == {"DB_PASSWORD": "example"}
     (live.folder / "prod.env.example").write_text("broken 'line\n")
@@ -148,7 +189,10 @@ def test_values_of_the_example_beside_it_are_refused_where_they_are_secrets(live
 
 def test_secrets_written_into_the_compose_files_are_named_by_their_service(live: LiveStack) -> None:
     (live.folder / "inner.env").write_text("INNER_SECRET=admin\n")
-    environment = {"POSTGRES_PASSWORD": "${NOWHERE:-postgres}", "WITH_DOLLAR_KEY": "canary-$$9f2c4b7e"}
+    environment = {
+        "POSTGRES_PASSWORD": "${NOWHERE:-postgres}",
+        "WITH_DOLLAR_KEY": "canary-$$9f2c4b7e",
+    }
     stack(live, environment=environment, env_file=["inner.env"])
     env_file(live, "")
     said = live.run("prod", "check", "--json")
@@ -182,7 +226,9 @@ def test_a_good_file_that_its_owner_alone_may_read_starts(live: LiveStack) -> No
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
-def test_a_file_of_somebody_else_is_refused_unless_sudo_is_theirs_or_the_folder_is_trusted(live: LiveStack) -> None:
+def test_a_file_of_somebody_else_is_refused_unless_sudo_is_theirs_or_the_folder_is_trusted(
+    live: LiveStack,
+) -> None:
     stack(live)
     path = env_file(live, f"DB_PASSWORD={STRONG}\n")
     os.chown(path, 1234, 1234)
@@ -234,13 +280,20 @@ def front_door(live: LiveStack, *, read_only: bool = True, settings: str = "") -
 
     folder = live.folder / "certs"
     folder.mkdir(exist_ok=True)
-    mount = {"type": "bind", "source": str(folder), "target": "/etc/nginx/certs", "read_only": read_only}
+    mount = {
+        "type": "bind",
+        "source": str(folder),
+        "target": "/etc/nginx/certs",
+        "read_only": read_only,
+    }
     live.compose({"nginx": sleeper(f"127.0.0.1:{live.ports[0]}:443", volumes=[mount])})
     live.settings(settings)
     return folder
 
 
-def test_a_missing_certificate_is_refused_and_the_command_in_the_hint_makes_it(live: LiveStack) -> None:
+def test_a_missing_certificate_is_refused_and_the_command_in_the_hint_makes_it(
+    live: LiveStack,
+) -> None:
     folder = front_door(live)
     said = live.run("prod", "up")
     assert said.code == 4
@@ -259,8 +312,13 @@ def test_one_that_has_ended_or_does_not_fit_its_key_is_refused(live: LiveStack) 
     make_pair(folder, days=-1)
     said = live.run("prod", "check")
     assert said.code == 4
-    assert f"{folder}/tls.crt expired on {time.strftime('%Y-%m-')}" in said.err or "tls.crt expired on" in said.err
-    subprocess.run(["openssl", "genrsa", "-out", folder / "tls.key", "2048"], capture_output=True, check=True)
+    assert (
+        f"{folder}/tls.crt expired on {time.strftime('%Y-%m-')}" in said.err
+        or "tls.crt expired on" in said.err
+    )
+    subprocess.run(
+        ["openssl", "genrsa", "-out", folder / "tls.key", "2048"], capture_output=True, check=True
+    )
     said = live.run("prod", "check", "--json")
     assert objections(said) == {str(folder / "tls.crt"): "mismatch"}
 
@@ -285,7 +343,11 @@ def test_certificates_of_a_remote_engines_host_are_said_not_to_be_checked() -> N
     from dartsctl.stack.model import Mount, PortEntry, Service, Stack
     from dartsctl.workflows.up.production_checks import EnvFiles, judge
 
-    nginx = Service("nginx", ports=(PortEntry(443, "tcp", "443"),), mounts=(Mount("/no/such/certs", "/etc/nginx/certs", read_only=True),))
+    nginx = Service(
+        "nginx",
+        ports=(PortEntry(443, "tcp", "443"),),
+        mounts=(Mount("/no/such/certs", "/etc/nginx/certs", read_only=True),),
+    )
     stack = Stack("shop", {"nginx": nginx}, {})
     (one,) = judge(EnvFiles((), (), {}), stack, Engine(kind="remote", endpoint="ssh://elsewhere"))
     assert (one.kind, one.is_warning) == ("unchecked", True)
@@ -310,21 +372,40 @@ def test_no_value_of_any_env_file_is_in_any_output(live: LiveStack) -> None:
         "ORDINARY": "canary09",
     }
     env_file(live, "".join(f"{name}={value}\n" for name, value in values.items()), mode=0o644)
-    (live.folder / "prod.env.example").write_text("EXAMPLE_KEY=canary08-of-the-example\nNEW_TOKEN=canary10\n")
-    environment = {**{name: f"${{{name}}}" for name in values}, "INLINE_SECRET": "canary11", "OTHER_URL": "redis://:canary12@h"}
+    (live.folder / "prod.env.example").write_text(
+        "EXAMPLE_KEY=canary08-of-the-example\nNEW_TOKEN=canary10\n"
+    )
+    environment = {
+        **{name: f"${{{name}}}" for name in values},
+        "INLINE_SECRET": "canary11",
+        "OTHER_URL": "redis://:canary12@h",
+    }
     live.listen(live.ports[0])
     live.compose({"web": sleeper(f"127.0.0.1:{live.ports[0]}:80", environment=environment)})
     outputs = []
     verbs = {
         "refuse": (("check",), ("check", "--json"), ("up", "-v"), ("up", "--json"), ("restart",)),
-        "warn": (("check", "-v"), ("check", "--json"), ("up",), ("up", "--dry-run", "--json"), ("up", "--skip-port-check"), ("config",), ("ps",)),
+        "warn": (
+            ("check", "-v"),
+            ("check", "--json"),
+            ("up",),
+            ("up", "--dry-run", "--json"),
+            ("up", "--skip-port-check"),
+            ("config",),
+            ("ps",),
+        ),
     }
     for unsafe, lines in verbs.items():
         live.settings(f'env_files = ["prod.env"]\nunsafe = "{unsafe}"')
         outputs += [live.run("prod", *words, env={"SOME_TOKEN": "canary13"}) for words in lines]
-    outputs += [live.run("init", *form) for form in (("--dry-run",), ("--dry-run", "--json"), ("--yes", "-v"))]
+    outputs += [
+        live.run("init", *form)
+        for form in (("--dry-run",), ("--dry-run", "--json"), ("--yes", "-v"))
+    ]
     env_file(live, "A='canary14\n")
-    outputs += [live.run("prod", *words) for words in (("check",), ("up", "--json"), ("config",), ("down",))]
+    outputs += [
+        live.run("prod", *words) for words in (("check",), ("up", "--json"), ("config",), ("down",))
+    ]
     assert {said.code for said in outputs} >= {0, 1, 3, 4}
     for said in outputs:
         assert "canary" not in said.text, said

@@ -1,6 +1,6 @@
 """What nginx's configuration says about its way to other servers: who listens where, which location goes to which upstream, which certificates.
 
-Reads the text of `nginx -T`, or the files themselves where nginx cannot be asked: with a name missing it dumps nothing (EDGE 71). Never raises on
+Reads the text of `nginx -T`, or the files themselves where nginx cannot be asked: with a name missing it dumps nothing (edge-cases.md#71). Never raises on
 odd input: what cannot be understood is left out. Grammar: nginx's core, `ngx_conf_read_token`.
 """
 
@@ -106,13 +106,21 @@ def dumped(text: str) -> dict[str, str]:
 def read(files: Mapping[str, str], main: str = "") -> Config:
     """The configuration that begins in `main` (default: the first file), its includes followed as far as `files` has them."""
     main = main or next(iter(files), "")
-    tree = _included(parse(files.get(main, "")), files, posixpath.dirname(main), iter(range(_MOST_INCLUDES)))
+    tree = _included(
+        parse(files.get(main, "")), files, posixpath.dirname(main), iter(range(_MOST_INCLUDES))
+    )
     http = tuple(inner for one in tree if one.name == "http" for inner in one.block or ())
     upstreams = {one.words[1]: one for one in http if one.name == "upstream" and len(one.words) > 1}
     resolver = any(one.name == "resolver" for one in _walk(tree))
     scope = _variables(http, {})
-    servers = tuple(_server(one, upstreams, scope) for one in http if one.name == "server" and one.block is not None)
-    logs = dict.fromkeys(one.words[1] for one in _walk(tree) if one.name == "error_log" and len(one.words) > 1)
+    servers = tuple(
+        _server(one, upstreams, scope)
+        for one in http
+        if one.name == "server" and one.block is not None
+    )
+    logs = dict.fromkeys(
+        one.words[1] for one in _walk(tree) if one.name == "error_log" and len(one.words) > 1
+    )
     return Config(servers, tuple(logs), resolver, tuple(files))
 
 
@@ -171,7 +179,13 @@ def _tokens(text: str) -> Iterator[tuple[str, str]]:
             yield "word", _ESCAPE.sub(r"\1", found["word"])
 
 
-def _included(tree: Sequence[Directive], files: Mapping[str, str], folder: str, left: Iterator[int], depth: int = 0) -> tuple[Directive, ...]:
+def _included(
+    tree: Sequence[Directive],
+    files: Mapping[str, str],
+    folder: str,
+    left: Iterator[int],
+    depth: int = 0,
+) -> tuple[Directive, ...]:
     """`tree` with every include replaced by what it names: a path or a pattern, relative to the main file's folder.
 
     `left` gives one value for each file that may still be included.
@@ -180,7 +194,9 @@ def _included(tree: Sequence[Directive], files: Mapping[str, str], folder: str, 
     for one in tree:
         if one.name == "include" and len(one.words) > 1 and depth < _DEEPEST:
             pattern = posixpath.normpath(posixpath.join(folder, one.words[1]))
-            for path in sorted(path for path in files if path == pattern or _matches(path, pattern)):
+            for path in sorted(
+                path for path in files if path == pattern or _matches(path, pattern)
+            ):
                 if next(left, None) is not None:
                     found += _included(parse(files[path]), files, folder, left, depth + 1)
         elif one.block is not None and depth < _DEEPEST:
@@ -206,13 +222,18 @@ def _walk(tree: Sequence[Directive]) -> Iterator[Directive]:
 # --- what it means ------------------------------------------------------------------------------------------------------------
 
 
-def _server(block: Directive, upstreams: Mapping[str, Directive], outer: Mapping[str, str]) -> Server:
+def _server(
+    block: Directive, upstreams: Mapping[str, Directive], outer: Mapping[str, str]
+) -> Server:
     inner = block.block or ()
     scope = _variables(inner, outer)
     return Server(
-        listens=tuple(listen for one in inner if one.name == "listen" and (listen := _listen(one))) or (Listen(80),),
+        listens=tuple(listen for one in inner if one.name == "listen" and (listen := _listen(one)))
+        or (Listen(80),),
         names=tuple(name for one in inner if one.name == "server_name" for name in one.words[1:]),
-        certificates=tuple(one.words[1] for one in inner if one.name == "ssl_certificate" and len(one.words) > 1),
+        certificates=tuple(
+            one.words[1] for one in inner if one.name == "ssl_certificate" and len(one.words) > 1
+        ),
         routes=tuple(_routes(inner, "/", upstreams, scope)),
     )
 
@@ -224,7 +245,11 @@ def _listen(one: Directive) -> Listen | None:
     host, port = _host_and_port(one.words[1], 80)
     if (number := _port_number(host)) is not None:
         host, port = "", number
-    return Listen(port, "" if host == "*" else host, "ssl" in one.words[2:]) if 0 < port < 65536 else None
+    return (
+        Listen(port, "" if host == "*" else host, "ssl" in one.words[2:])
+        if 0 < port < 65536
+        else None
+    )
 
 
 def _variables(block: Sequence[Directive], outer: Mapping[str, str]) -> dict[str, str]:
@@ -237,10 +262,17 @@ def _variables(block: Sequence[Directive], outer: Mapping[str, str]) -> dict[str
 
 
 def _filled(text: str, scope: Mapping[str, str]) -> str:
-    return _VARIABLE.sub(lambda found: scope.get(found[1] or found[2], found[0]), text[:_LONGEST_VALUE])[:_LONGEST_VALUE]
+    return _VARIABLE.sub(
+        lambda found: scope.get(found[1] or found[2], found[0]), text[:_LONGEST_VALUE]
+    )[:_LONGEST_VALUE]
 
 
-def _routes(block: Sequence[Directive], location: str, upstreams: Mapping[str, Directive], outer: Mapping[str, str]) -> Iterator[Route]:
+def _routes(
+    block: Sequence[Directive],
+    location: str,
+    upstreams: Mapping[str, Directive],
+    outer: Mapping[str, str],
+) -> Iterator[Route]:
     scope = _variables(block, outer)
     for one in block:
         if one.name in PASSES and len(one.words) > 1:
@@ -250,7 +282,9 @@ def _routes(block: Sequence[Directive], location: str, upstreams: Mapping[str, D
             yield from _routes(one.block, inner, upstreams, scope)
 
 
-def _route(one: Directive, location: str, upstreams: Mapping[str, Directive], scope: Mapping[str, str]) -> Route:
+def _route(
+    one: Directive, location: str, upstreams: Mapping[str, Directive], scope: Mapping[str, str]
+) -> Route:
     written = one.words[1]
     value = _filled(written, scope)
     scheme = match[1].lower() if (match := _SCHEME.match(value)) else one.name.partition("_")[0]
@@ -260,12 +294,24 @@ def _route(one: Directive, location: str, upstreams: Mapping[str, Directive], sc
     place = rest.partition("/")[0].rpartition("@")[2]
     host, _ = _host_and_port(place, 0)
     if host in upstreams:
-        servers = [inner for inner in upstreams[host].block or () if inner.name == "server" and len(inner.words) > 1 and "down" not in inner.words]
+        servers = [
+            inner
+            for inner in upstreams[host].block or ()
+            if inner.name == "server" and len(inner.words) > 1 and "down" not in inner.words
+        ]
         targets = tuple(_target(inner.words[1], 80) for inner in servers)
-        return Route(location, scheme, targets, any("resolve" in inner.words for inner in servers), written)
+        return Route(
+            location, scheme, targets, any("resolve" in inner.words for inner in servers), written
+        )
     if not place or "$" in place:
         return Route(location, scheme, (), True, written)
-    return Route(location, scheme, (_target(place, _PORTS.get(scheme, 0)),), "$" in written.partition("?")[0], written)
+    return Route(
+        location,
+        scheme,
+        (_target(place, _PORTS.get(scheme, 0)),),
+        "$" in written.partition("?")[0],
+        written,
+    )
 
 
 def _target(text: str, port: int) -> Target:

@@ -1,7 +1,7 @@
 """nginx's error log: which upstream failed how often and how, since when, until when; and why nginx could not start.
 
 nginx writes local time without a zone (`2026/11/23 22:58:51`), so the engine's own time of a line counts where the log comes from it; a log file's
-times are taken in the container's own zone (EDGE 79).
+times are taken in the container's own zone (edge-cases.md#79).
 """
 
 from __future__ import annotations
@@ -56,7 +56,10 @@ _PATTERNS: tuple[tuple[re.Pattern[str], Failure], ...] = tuple(
         (r"\[emerg\]", Failure.EMERGENCY),
     )
 )
-_LINE = re.compile(r"(?:(\d{4})/(\d\d)/(\d\d) (\d\d):(\d\d):(\d\d) |nginx: )\[(\w+)\] (?:\d+#\d+: )?(?:\*\d+ )?(.*)", re.DOTALL)
+_LINE = re.compile(
+    r"(?:(\d{4})/(\d\d)/(\d\d) (\d\d):(\d\d):(\d\d) |nginx: )\[(\w+)\] (?:\d+#\d+: )?(?:\*\d+ )?(.*)",
+    re.DOTALL,
+)
 _UPSTREAM = re.compile(r'upstream: "(?:\w+://)?((?:\[[^\]"]*\]|[^:/"]*)(?::\d+)?)')
 _LEVELS = ("error", "crit", "alert", "emerg", "warn")
 
@@ -94,12 +97,16 @@ def entry(line: str, *, stamp: str = "", offset: float = 0.0) -> Entry | None:
         return None
     text = found[8]
     for pattern, failure in _PATTERNS:
-        if match := pattern.search(f"[{found[7]}] {text}" if failure is Failure.EMERGENCY else text):
+        if match := pattern.search(
+            f"[{found[7]}] {text}" if failure is Failure.EMERGENCY else text
+        ):
             if found[7] == "warn" and failure is not Failure.HANDSHAKE:
                 return None
             upstream = _UPSTREAM.search(text)
             name = match.groupdict().get("name") or ""
-            return Entry(failure, text, _moment(stamp, found, offset), upstream[1] if upstream else "", name)
+            return Entry(
+                failure, text, _moment(stamp, found, offset), upstream[1] if upstream else "", name
+            )
     return None
 
 
@@ -110,7 +117,15 @@ def count(entries: Iterable[Entry]) -> tuple[Count, ...]:
         key = (one.failure, one.upstream, one.name)
         known = found.pop(key, None)
         first = known.first if known and known.first is not None else one.when
-        found[key] = Count(one.failure, one.upstream, (known.count if known else 0) + 1, first, one.when, one.text, one.name)
+        found[key] = Count(
+            one.failure,
+            one.upstream,
+            (known.count if known else 0) + 1,
+            first,
+            one.when,
+            one.text,
+            one.name,
+        )
     return tuple(found.values())
 
 
@@ -128,7 +143,9 @@ def moment(stamp: str) -> float | None:
     if not match or match[1].startswith("0001"):
         return None
     try:
-        return datetime.fromisoformat(f"{match[1]}{(match[2] or '.0').ljust(7, '0')}{match[3].replace('Z', '+00:00')}").timestamp()
+        return datetime.fromisoformat(
+            f"{match[1]}{(match[2] or '.0').ljust(7, '0')}{match[3].replace('Z', '+00:00')}"
+        ).timestamp()
     except (ValueError, OverflowError):
         return None
 
@@ -139,7 +156,9 @@ def _moment(stamp: str, found: re.Match[str], offset: float) -> float | None:
     if found[1] is None:
         return None
     try:
-        local = datetime(*(int(found[part]) for part in range(1, 7)), tzinfo=timezone(timedelta(seconds=offset)))  # type: ignore[misc, arg-type]  # six numbers
+        year, month, day, hour, minute, second = (int(found[part]) for part in range(1, 7))
+        zone = timezone(timedelta(seconds=offset))
+        local = datetime(year, month, day, hour, minute, second, tzinfo=zone)
         return local.astimezone(UTC).timestamp()
     except (ValueError, OverflowError):
         return None

@@ -13,7 +13,12 @@ from typing import Any
 
 from dartsctl import spawn
 from dartsctl.config.environment import Environment
-from dartsctl.edges.engine.installation import VERSION_DEADLINE, KnownVersions, NothingKnown, find_compose
+from dartsctl.edges.engine.installation import (
+    VERSION_DEADLINE,
+    KnownVersions,
+    NothingKnown,
+    find_compose,
+)
 from dartsctl.errors import DartsctlError
 from dartsctl.stack import reader
 from dartsctl.stack.compose_errors import config_hint, plain, unset_variables, without_env_text
@@ -57,7 +62,9 @@ class Compose:
         known: KnownVersions | None = None,
         deadline: float = CONFIG_DEADLINE,
     ) -> None:
-        self._command = find_compose(os.environ, known or NothingKnown(), deadline=min(deadline, VERSION_DEADLINE)).command
+        self._command = find_compose(
+            os.environ, known or NothingKnown(), deadline=min(deadline, VERSION_DEADLINE)
+        ).command
         self._deadline = deadline
         self._environment = environment
         self._masker = masker or Masker()
@@ -78,7 +85,9 @@ class Compose:
 
     def start_config(self, services: Sequence[str] = ()) -> spawn.Running:
         """Begin to resolve the model; `finish_config` takes the answer."""
-        return spawn.start(self.argv("config", "--format", "json", *services), environment=_plain_environ())
+        return spawn.start(
+            self.argv("config", "--format", "json", *services), environment=_plain_environ()
+        )
 
     def finish_config(self, running: spawn.Running) -> Resolved:
         """The resolved model. Raises DartsctlError with Compose's own sentence and what to do."""
@@ -98,7 +107,12 @@ class Compose:
         for secret in secrets.values() if isinstance(secrets, dict) else ():
             if not isinstance(secret, dict):
                 continue
-            self._masker.learn_values([str(secret.get("content") or ""), os.environ.get(str(secret.get("environment")), "")])
+            self._masker.learn_values(
+                [
+                    str(secret.get("content") or ""),
+                    os.environ.get(str(secret.get("environment")), ""),
+                ]
+            )
             if file := secret.get("file"):
                 self._masker.learn_later(partial(self._learn_file, str(file)))
 
@@ -119,7 +133,11 @@ class Compose:
         done = self._ask("config", "--variables", "--format", "json")
         try:
             variables = reader.read(done.stdout, Source("Compose's variables"))
-            return tuple(sorted(name for name, variable in variables.entries() if variable.at("Required").flag()))
+            return tuple(
+                sorted(
+                    name for name, variable in variables.entries() if variable.at("Required").flag()
+                )
+            )
         except DartsctlError:
             return ()
 
@@ -145,25 +163,39 @@ class Compose:
 
     def stream(self, *words: str, seconds: float) -> spawn.Stream:
         """Start a Compose call whose plain progress lines are read as they come, for `seconds` at most."""
-        return spawn.Stream(self.argv("--progress", "plain", *words), environment=_plain_environ(), seconds=seconds)
+        return spawn.Stream(
+            self.argv("--progress", "plain", *words), environment=_plain_environ(), seconds=seconds
+        )
 
     def logs(self, *words: str, color: bool, on_error: Callable[[str], None]) -> spawn.Stream:
         """Start `logs` with `words`, in Compose's colours or without; its own complaints go to `on_error`."""
         ansi = "always" if color else "never"
-        return spawn.Stream(self.argv("--ansi", ansi, "logs", *words), environment=_plain_environ(), on_error=on_error)
+        return spawn.Stream(
+            self.argv("--ansi", ansi, "logs", *words),
+            environment=_plain_environ(),
+            on_error=on_error,
+        )
 
     def lines(self, stream: spawn.Stream) -> Iterator[str]:
         """A stream's lines, without what Compose quotes of a broken env file."""
         return map(without_env_text, stream.lines())
 
     def _config_error(self, done: spawn.Completed) -> DartsctlError:
-        lines = [plain(line) for line in done.stderr.splitlines() if line.strip() and "level=warning" not in line]
+        lines = [
+            plain(line)
+            for line in done.stderr.splitlines()
+            if line.strip() and "level=warning" not in line
+        ]
         line = without_env_text(lines[-1]) if lines else f"exit code {done.code}"
         named = ", ".join(str(file) for file in self._environment.files) or "the Compose files"
         where = "" if any(str(file) in line for file in self._environment.files) else f" {named}:"
         if required := re.search(r"required variable (\w+) is missing", line):
-            return MissingVariable(required[1], f"Compose cannot read{where} {line}", config_hint(line))
-        return DartsctlError(f"Compose cannot read{where} {line}", hint=self._meant(line) or config_hint(line))
+            return MissingVariable(
+                required[1], f"Compose cannot read{where} {line}", config_hint(line)
+            )
+        return DartsctlError(
+            f"Compose cannot read{where} {line}", hint=self._meant(line) or config_hint(line)
+        )
 
     def _meant(self, line: str) -> str:
         """The service that was probably meant by one that Compose does not know."""

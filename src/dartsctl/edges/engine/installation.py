@@ -37,7 +37,10 @@ OLDEST = (2, 24, 4)
 """The first Compose with `!override`. 2.18 has no `--progress` either."""
 _NEEDED = f"dartsctl needs Compose {'.'.join(map(str, OLDEST))} or newer"
 VERSION_DEADLINE = 10.0  # seconds
-_VERSION = re.compile(r"(?:docker[- ]compose version )?v?(\d{1,4})\.(\d{1,4})(?:\.(\d{1,4}))?(?:[-+.,].*)?", re.IGNORECASE)
+_VERSION = re.compile(
+    r"(?:docker[- ]compose version )?v?(\d{1,4})\.(\d{1,4})(?:\.(\d{1,4}))?(?:[-+.,].*)?",
+    re.IGNORECASE,
+)
 _NO_PLUGIN = re.compile(r"is not a docker command|unknown command|unknown (shorthand )?flag")
 
 ProblemKind = Literal["missing", "v1", "old", "broken", "podman"]
@@ -82,7 +85,9 @@ class ComposeProblem:
     hint: str = ""
 
 
-def find_compose(environ: Mapping[str, str], known: KnownVersions, *, deadline: float = VERSION_DEADLINE) -> ComposeProgram:
+def find_compose(
+    environ: Mapping[str, str], known: KnownVersions, *, deadline: float = VERSION_DEADLINE
+) -> ComposeProgram:
     """Return the Compose that every verb uses.
 
     Docker's plugin is started directly, because `docker compose` starts it twice. Raises DockerUnavailable where no Compose here
@@ -103,7 +108,7 @@ def find_docker(environ: Mapping[str, str]) -> str:
 
 
 def endpoint(environ: Mapping[str, str]) -> str:
-    """The engine that `docker` would talk to: DOCKER_HOST, else the current context's, else the default socket (EDGE 43)."""
+    """The engine that `docker` would talk to: DOCKER_HOST, else the current context's, else the default socket (edge-cases.md#43)."""
     if host := environ.get("DOCKER_HOST"):
         return host
     folder = _config_folder(environ)
@@ -112,11 +117,25 @@ def endpoint(environ: Mapping[str, str]) -> str:
         return DEFAULT_ENDPOINT
     import hashlib
 
-    meta = folder / "contexts" / "meta" / hashlib.sha256(os.fsencode(context)).hexdigest() / "meta.json"
+    meta = (
+        folder
+        / "contexts"
+        / "meta"
+        / hashlib.sha256(os.fsencode(context)).hexdigest()
+        / "meta.json"
+    )
     try:
-        return Cursor(_from_file(meta), Source(str(meta))).at("Endpoints").at("docker").at("Host").text()
+        return (
+            Cursor(_from_file(meta), Source(str(meta)))
+            .at("Endpoints")
+            .at("docker")
+            .at("Host")
+            .text()
+        )
     except (OSError, DartsctlError) as error:
-        raise DockerUnavailable(f"the Docker context {context!r} does not exist or is broken", hint="docker context ls") from error
+        raise DockerUnavailable(
+            f"the Docker context {context!r} does not exist or is broken", hint="docker context ls"
+        ) from error
 
 
 def no_engine(address: str, environ: Mapping[str, str]) -> DockerUnavailable:
@@ -125,8 +144,13 @@ def no_engine(address: str, environ: Mapping[str, str]) -> DockerUnavailable:
     if address != DEFAULT_ENDPOINT:
         return DockerUnavailable(sentence, hint="docker info")
     if not find_docker(environ) and not shutil.which("dockerd", path=environ.get("PATH")):
-        return DockerUnavailable(f"Docker is not installed here: {sentence}", hint=_install_docker())
-    return DockerUnavailable(sentence, hint="open -a Docker" if sys.platform == "darwin" else "sudo systemctl start docker")
+        return DockerUnavailable(
+            f"Docker is not installed here: {sentence}", hint=_install_docker()
+        )
+    return DockerUnavailable(
+        sentence,
+        hint="open -a Docker" if sys.platform == "darwin" else "sudo systemctl start docker",
+    )
 
 
 def no_docker_command(address: str) -> DockerUnavailable:
@@ -141,8 +165,14 @@ def no_docker_command(address: str) -> DockerUnavailable:
 def _commands(environ: Mapping[str, str]) -> Iterator[tuple[str, ...]]:
     """The ways to start Compose that exist here, best first: Docker's plugin, through docker, a program of its own."""
     extra = _config(environ).get("cliPluginsExtraDirs")
-    folders = [*(extra if isinstance(extra, list) else ()), _config_folder(environ) / "cli-plugins", *PLUGIN_FOLDERS]
-    plugins = [plugin for folder in folders if (plugin := Path(str(folder), "docker-compose")).exists()]
+    folders = [
+        *(extra if isinstance(extra, list) else ()),
+        _config_folder(environ) / "cli-plugins",
+        *PLUGIN_FOLDERS,
+    ]
+    plugins = [
+        plugin for folder in folders if (plugin := Path(str(folder), "docker-compose")).exists()
+    ]
     yield from ((str(plugin),) for plugin in plugins)
     docker = find_docker(environ)
     if docker and not plugins:
@@ -151,13 +181,23 @@ def _commands(environ: Mapping[str, str]) -> Iterator[tuple[str, ...]]:
         yield (alone,)
 
 
-def _examine(command: tuple[str, ...], environ: Mapping[str, str], known: KnownVersions, deadline: float) -> ComposeProgram | ComposeProblem:
+def _examine(
+    command: tuple[str, ...], environ: Mapping[str, str], known: KnownVersions, deadline: float
+) -> ComposeProgram | ComposeProblem:
     program = Path(command[0])
     name = " ".join(command)
     if program.is_dir():
-        return ComposeProblem("broken", f"Compose cannot be used: {name} is a folder", hint=shlex.join(["mv", name, f"{name}.old"]))
+        return ComposeProblem(
+            "broken",
+            f"Compose cannot be used: {name} is a folder",
+            hint=shlex.join(["mv", name, f"{name}.old"]),
+        )
     if not os.access(program, os.X_OK):
-        return ComposeProblem("broken", f"Compose cannot be used: {name} is not executable", hint=shlex.join(["chmod", "+x", name]))
+        return ComposeProblem(
+            "broken",
+            f"Compose cannot be used: {name} is not executable",
+            hint=shlex.join(["chmod", "+x", name]),
+        )
     if version := known.version_of(program):
         return ComposeProgram(command, version)
     try:
@@ -184,20 +224,26 @@ def _judge(command: tuple[str, ...], done: spawn.Completed) -> ComposeProgram | 
             return ComposeProblem("v1", f"only Compose v1 is here ({plain}, {name}); {_NEEDED}")
         return ComposeProblem("old", f"Compose {plain} ({name}) is too old; {_NEEDED}")
     if "podman" in done.stderr.lower():
-        return ComposeProblem("podman", f"{command[0]} is Podman's stand-in for Docker, and has no Compose; {_NEEDED}")
+        return ComposeProblem(
+            "podman", f"{command[0]} is Podman's stand-in for Docker, and has no Compose; {_NEEDED}"
+        )
     if len(command) > 1 and _NO_PLUGIN.search(done.stderr):
         return _no_plugin()
     lines = [line.strip() for line in (done.stderr or text).splitlines() if line.strip()]
     said = cut(lines[-1]) if lines else "nothing"
     ended = f", exit code {done.code}" if done.code else ""
-    return ComposeProblem("broken", f"Compose cannot be used: `{name} version --short` said {said!r}{ended}")
+    return ComposeProblem(
+        "broken", f"Compose cannot be used: `{name} version --short` said {said!r}{ended}"
+    )
 
 
 def _no_plugin() -> ComposeProblem:
     return ComposeProblem("missing", f"Docker's Compose plugin is missing; {_NEEDED}")
 
 
-def _unavailable(environ: Mapping[str, str], problems: Sequence[ComposeProblem]) -> DockerUnavailable:
+def _unavailable(
+    environ: Mapping[str, str], problems: Sequence[ComposeProblem]
+) -> DockerUnavailable:
     """The one error: what is wrong with the first Compose that is there, else that none is, and the engine if that is missing too."""
     without_engine = _missing_engine(environ)
     if without_engine and not problems and not find_docker(environ):
@@ -217,14 +263,20 @@ def _missing_engine(environ: Mapping[str, str]) -> str:
     """The engine's unix socket, empty where there is one or where it is elsewhere: then the verb that asks it says what is wrong."""
     try:
         address = endpoint(environ)
-        is_missing = address.startswith("unix://") and not Path(address.removeprefix("unix://")).is_socket()
+        is_missing = (
+            address.startswith("unix://") and not Path(address.removeprefix("unix://")).is_socket()
+        )
     except (DartsctlError, OSError, ValueError):
         return ""
     return address if is_missing else ""
 
 
 def _install_docker() -> str:
-    return "brew install --cask docker" if sys.platform == "darwin" else "curl -fsSL https://get.docker.com | sudo sh"
+    return (
+        "brew install --cask docker"
+        if sys.platform == "darwin"
+        else "curl -fsSL https://get.docker.com | sudo sh"
+    )
 
 
 def _install_compose(environ: Mapping[str, str]) -> str:
@@ -250,8 +302,12 @@ def _config(environ: Mapping[str, str]) -> dict[str, Any]:
     file = _config_folder(environ) / "config.json"
     try:
         settings = _from_file(file)
-    except bounded_file.Unsuitable as error:  # Docker's own programs would wait for a named pipe for ever
-        raise DockerUnavailable(f"{file} cannot be read: {error.strerror}", hint=shell_command("ls", "-l", file)) from error
+    except (
+        bounded_file.Unsuitable
+    ) as error:  # Docker's own programs would wait for a named pipe for ever
+        raise DockerUnavailable(
+            f"{file} cannot be read: {error.strerror}", hint=shell_command("ls", "-l", file)
+        ) from error
     except (OSError, DartsctlError):
         return {}
     return settings if isinstance(settings, dict) else {}

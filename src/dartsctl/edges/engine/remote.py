@@ -1,4 +1,4 @@
-"""An engine behind tcp://, ssh:// or npipe://, asked through python-on-whales: slower, but it knows every kind of connection (EDGE 43)."""
+"""An engine behind tcp://, ssh:// or npipe://, asked through python-on-whales: slower, but it knows every kind of connection (edge-cases.md#43)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ class RemoteEngine:
     def __init__(self, address: str, *, deadline: float = _DEADLINE) -> None:
         self.address = address
         self._deadline = deadline
-        self._source = Source(f"the engine at {address}", error=DockerUnavailable, hint="docker info")
+        self._source = Source(
+            f"the engine at {address}", error=DockerUnavailable, hint="docker info"
+        )
 
     def describe(self) -> Engine:
         """Its version."""
@@ -44,9 +46,15 @@ class RemoteEngine:
             raise no_docker_command(self.address)
         command = [sys.executable, "-P", "-m", "dartsctl.edges.engine.remote_query", question]
         try:
-            done = spawn.run(command, deadline=self._deadline, environment={**os.environ, "DOCKER_HOST": self.address})
+            done = spawn.run(
+                command,
+                deadline=self._deadline,
+                environment={**os.environ, "DOCKER_HOST": self.address},
+            )
         except TimedOut:
-            sentence = f"the Docker engine at {self.address} did not answer within {self._deadline:g} s"
+            sentence = (
+                f"the Docker engine at {self.address} did not answer within {self._deadline:g} s"
+            )
             raise DockerUnavailable(sentence, hint="docker info") from None
         if done.code == FAILED:
             raise no_engine(self.address, os.environ)
@@ -78,7 +86,14 @@ def _targets(ports: Cursor) -> Iterator[tuple[Endpoint, int]]:
         for place in places.items():
             if inside is None or protocol not in ("tcp", "udp", "sctp"):
                 raise places.mistake("expected a port and its protocol")
-            yield Endpoint(place.at("HostPort").port_text(), place.at("HostIp").address(ANY_IPV4), protocol_named(protocol)), inside
+            yield (
+                Endpoint(
+                    place.at("HostPort").port_text(),
+                    place.at("HostIp").address(ANY_IPV4),
+                    protocol_named(protocol),
+                ),
+                inside,
+            )
 
 
 def _status(state: Cursor) -> str:

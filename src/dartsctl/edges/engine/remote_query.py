@@ -43,7 +43,9 @@ def _containers(client: DockerClient) -> list[dict[str, Any]]:
 
     found = []
     for container in client.container.list(all=True):
-        with suppress(NoSuchContainer):  # each is inspected by a call of its own: it may have gone since the list
+        with suppress(
+            NoSuchContainer
+        ):  # each is inspected by a call of its own: it may have gone since the list
             found.append(_inspected(container))
     return found
 
@@ -57,7 +59,11 @@ def _inspected(container: Any) -> dict[str, Any]:
         "Config": {"Image": container.config.image, "Labels": container.config.labels},
         "HostConfig": {"NetworkMode": container.host_config.network_mode},
         "NetworkSettings": {"Ports": container.network_settings.ports},
-        "State": {"Status": state.status, "ExitCode": state.exit_code, "Health": {"Status": health.status} if health else None},
+        "State": {
+            "Status": state.status,
+            "ExitCode": state.exit_code,
+            "Health": {"Status": health.status} if health else None,
+        },
     }
 
 

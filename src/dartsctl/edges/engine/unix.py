@@ -53,7 +53,9 @@ class EngineApi:
         self.address = address
         self._path = address.removeprefix("unix://")
         self._deadline = deadline
-        self._source = Source(f"the engine at {address}", error=DockerUnavailable, hint="docker version")
+        self._source = Source(
+            f"the engine at {address}", error=DockerUnavailable, hint="docker version"
+        )
 
     def describe(self) -> Engine:
         """What decides how this engine binds: version, kind, userland proxy, defaults."""
@@ -71,7 +73,10 @@ class EngineApi:
 
     def containers(self) -> tuple[Container, ...]:
         """All containers, stopped ones too."""
-        return tuple(containers.read(row) for row in self._get("/containers/json?all=1", "containers").items())
+        return tuple(
+            containers.read(row)
+            for row in self._get("/containers/json?all=1", "containers").items()
+        )
 
     def network(self, name: str) -> Network | None:
         """What of an existing network decides about bindings; None where there is no such network."""
@@ -94,15 +99,21 @@ class EngineApi:
         from dartsctl.diagnosis import inspection
 
         try:
-            return inspection.read(self._get(f"/containers/{quote(identity, safe='')}/json", "container"))
+            return inspection.read(
+                self._get(f"/containers/{quote(identity, safe='')}/json", "container")
+            )
         except _NotFound:
             return None
 
-    def log(self, identity: str, *, tail: int, timestamps: bool = False) -> tuple[LogLine, ...] | None:
-        """The last `tail` lines of a container's log; None where its logging driver keeps none that can be read, or it is gone (EDGE 78)."""
+    def log(
+        self, identity: str, *, tail: int, timestamps: bool = False
+    ) -> tuple[LogLine, ...] | None:
+        """The last `tail` lines of a container's log; None where its logging driver keeps none that can be read, or it is gone (edge-cases.md#78)."""
         path = f"/containers/{quote(identity, safe='')}/logs?stdout=1&stderr=1&tail={tail}&timestamps={int(timestamps)}"
         try:
-            return log_stream.lines(self._request("GET", path, limit=OUTPUT_LIMIT, cut=True), timestamps=timestamps)
+            return log_stream.lines(
+                self._request("GET", path, limit=OUTPUT_LIMIT, cut=True), timestamps=timestamps
+            )
         except _NotFound:
             return None
         except DockerUnavailable as error:
@@ -116,9 +127,19 @@ class EngineApi:
         try:
             answer = self._request("POST", f"/containers/{quote(identity, safe='')}/exec", wish)
             made = quote(reader.read(answer, self._source, "exec").at("Id").text(), safe="")
-            output = self._request("POST", f"/exec/{made}/start", b'{"Detach": false, "Tty": false}', limit=OUTPUT_LIMIT, cut=True)
+            output = self._request(
+                "POST",
+                f"/exec/{made}/start",
+                b'{"Detach": false, "Tty": false}',
+                limit=OUTPUT_LIMIT,
+                cut=True,
+            )
             said = log_stream.output(output)
-            code = self._get(f"/exec/{made}/json", "exec").at("ExitCode").integer(_NEVER_RAN, minimum=-1)
+            code = (
+                self._get(f"/exec/{made}/json", "exec")
+                .at("ExitCode")
+                .integer(_NEVER_RAN, minimum=-1)
+            )
         except (_NotFound, _Refused):
             return None
         return None if code in (_NEVER_RAN, 126, 127) else (code, *said)
@@ -126,12 +147,14 @@ class EngineApi:
     def archive(self, identity: str, path: str) -> bytes:
         """A file or folder of a container, running or not, its mounts included, as a tar file; empty where it is not there."""
         try:
-            return self._request("GET", f"/containers/{quote(identity, safe='')}/archive?path={quote(path, safe='')}")
+            return self._request(
+                "GET", f"/containers/{quote(identity, safe='')}/archive?path={quote(path, safe='')}"
+            )
         except (_NotFound, _Refused):
             return b""
 
     def clock(self) -> str:
-        """What time it is for the engine, RFC 3339: a virtual machine's clock may be another one than ours (EDGE 79)."""
+        """What time it is for the engine, RFC 3339: a virtual machine's clock may be another one than ours (edge-cases.md#79)."""
         return self._get("/info", "info").at("SystemTime").text("")
 
     def stop_timeout(self, identity: str) -> int:
@@ -164,7 +187,11 @@ class EngineApi:
 
     def id_of(self, kind: Literal["container", "network"], name: str) -> str:
         """The id of the container or network with this name; empty where there is none."""
-        place = f"/networks/{quote(name, safe='')}" if kind == "network" else f"/containers/{quote(name, safe='')}/json"
+        place = (
+            f"/networks/{quote(name, safe='')}"
+            if kind == "network"
+            else f"/containers/{quote(name, safe='')}/json"
+        )
         try:
             return self._get(place, kind).at("Id").text()
         except _NotFound:
@@ -187,17 +214,29 @@ class EngineApi:
         """The JSON document at `path`; messages call it `name`."""
         return reader.read(self._request("GET", path), self._source, name)
 
-    def _request(self, method: str, path: str, document: bytes = b"", *, limit: int = ANSWER_LIMIT, cut: bool = False) -> bytes:
+    def _request(
+        self,
+        method: str,
+        path: str,
+        document: bytes = b"",
+        *,
+        limit: int = ANSWER_LIMIT,
+        cut: bool = False,
+    ) -> bytes:
         """The body of the answer; with `cut` no more of it than `limit`, else a longer one is an error."""
         until = time.monotonic() + self._deadline
         with self._answering(limit), unix_http.connect(self._path, until=until) as connection:
-            answer = unix_http.exchange(connection, method, path, document, until=until, limit=limit, cut=cut)
+            answer = unix_http.exchange(
+                connection, method, path, document, until=until, limit=limit, cut=cut
+            )
         head, _, body = answer.partition(b"\r\n\r\n")
         status = head.split(b" ", 2)[1:2]
         if status == [b"404"]:
             raise _NotFound(f"the engine knows no {path}")
         if not status or status[0][:1] not in (b"2", b"3"):
-            raise _Refused(f"the engine at {self.address} answered {_message(body)}", hint="docker info")
+            raise _Refused(
+                f"the engine at {self.address} answered {_message(body)}", hint="docker info"
+            )
         return body
 
     @contextmanager
@@ -207,12 +246,19 @@ class EngineApi:
             yield
         except PermissionError as error:
             raise DockerUnavailable(
-                f"you may not use the Docker engine at {self.address}", hint="sudo usermod -aG docker $USER && newgrp docker"
+                f"you may not use the Docker engine at {self.address}",
+                hint="sudo usermod -aG docker $USER && newgrp docker",
             ) from error
-        except (TimeoutError, BlockingIOError):  # the latter: so many wait for it already that the kernel lets no more in
+        except (
+            TimeoutError,
+            BlockingIOError,
+        ):  # the latter: so many wait for it already that the kernel lets no more in
             raise self._silent() from None
         except unix_http.AnswerTooLarge:
-            raise DockerUnavailable(f"the Docker engine at {self.address} sent more than {limit >> 20} MiB", hint="docker info") from None
+            raise DockerUnavailable(
+                f"the Docker engine at {self.address} sent more than {limit >> 20} MiB",
+                hint="docker info",
+            ) from None
         except OSError as error:
             raise self._absent() from error
 
@@ -221,7 +267,8 @@ class EngineApi:
 
     def _silent(self) -> DockerUnavailable:
         return DockerUnavailable(
-            f"the Docker engine at {self.address} did not answer within {self._deadline:.0f} s", hint="sudo systemctl restart docker"
+            f"the Docker engine at {self.address} did not answer within {self._deadline:.0f} s",
+            hint="sudo systemctl restart docker",
         )
 
     def _peer(self) -> tuple[int | None, int | None]:
@@ -229,9 +276,16 @@ class EngineApi:
         if not hasattr(socket, "SO_PEERCRED"):
             return None, None
         until = time.monotonic() + self._deadline
-        with self._answering(ANSWER_LIMIT), unix_http.connect(self._path, until=until) as connection:
-            pid, uid, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-        if pid == 1:  # socket activation: systemd made the socket, dockerd left its pid in the default place
+        with (
+            self._answering(ANSWER_LIMIT),
+            unix_http.connect(self._path, until=until) as connection,
+        ):
+            pid, uid, _ = struct.unpack(
+                "3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+            )
+        if (
+            pid == 1
+        ):  # socket activation: systemd made the socket, dockerd left its pid in the default place
             pid = _pid_file()
         return pid, uid
 
@@ -252,7 +306,7 @@ def _message(body: bytes) -> str:
 
 
 def _kind(platform: str, pid: int | None, uid: int | None) -> Kind:
-    """Where the engine's sockets are: an engine in another pid or network namespace publishes elsewhere (EDGE 27, 28, 44)."""
+    """Where the engine's sockets are: an engine in another pid or network namespace publishes elsewhere (edge-cases.md#27, edge-cases.md#28, edge-cases.md#44)."""
     if platform.startswith("Docker Desktop"):
         return "desktop"
     if uid:
@@ -294,7 +348,11 @@ def _daemon_settings(pid: int | None) -> tuple[bool, str]:
 def _daemon_flags(pid: int | None) -> tuple[Path, bool | None]:
     """Where its configuration is, and what its command line says of the userland proxy; None for nothing."""
     try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0") if pid else []
+        words = (
+            Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
+            if pid
+            else []
+        )
     except OSError:
         words = []
     place, flag = Path("/etc/docker/daemon.json"), None

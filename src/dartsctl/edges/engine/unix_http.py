@@ -32,15 +32,28 @@ def connect(path: str, *, until: float) -> socket.socket:
     return connection
 
 
-def exchange(connection: socket.socket, method: str, target: str, document: bytes, *, until: float, limit: int, cut: bool = False) -> bytes:
+def exchange(
+    connection: socket.socket,
+    method: str,
+    target: str,
+    document: bytes,
+    *,
+    until: float,
+    limit: int,
+    cut: bool = False,
+) -> bytes:
     """Send a request with a JSON `document` (or none), and return the whole answer, its head included.
 
     With `cut` an answer that is longer than `limit` bytes is cut there. Raises OSError; TimeoutError where it has not ended at
     `until`, however much of it came; AnswerTooLarge.
     """
-    about = f"Content-Type: application/json\r\nContent-Length: {len(document)}\r\n" if document else ""
+    about = (
+        f"Content-Type: application/json\r\nContent-Length: {len(document)}\r\n" if document else ""
+    )
     connection.settimeout(_seconds_left(until))
-    connection.sendall(f"{method} {target} HTTP/1.0\r\nHost: docker\r\n{about}\r\n".encode() + document)
+    connection.sendall(
+        f"{method} {target} HTTP/1.0\r\nHost: docker\r\n{about}\r\n".encode() + document
+    )
     answer = bytearray()
     while len(answer) <= limit:
         connection.settimeout(_seconds_left(until))

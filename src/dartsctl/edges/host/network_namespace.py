@@ -11,7 +11,9 @@ from dartsctl.stack.bindings import Endpoint
 
 TABLES = ("tcp", "tcp6")
 _END = r"(?:[0-9A-F]{8}|[0-9A-F]{32}):[0-9A-F]{4}"
-_ROW = re.compile(rf" *[0-9]+: {_END} {_END} [0-9A-F]{{2}} \S+ \S+ \S+ +[0-9]{{1,10}} +[0-9]+ [0-9]{{1,20}}(?: |$)")
+_ROW = re.compile(
+    rf" *[0-9]+: {_END} {_END} [0-9A-F]{{2}} \S+ \S+ \S+ +[0-9]{{1,10}} +[0-9]+ [0-9]{{1,20}}(?: |$)"
+)
 
 
 def tables(pid: int, folder: Path = Path("/proc")) -> tuple[str, ...] | None:

@@ -119,11 +119,17 @@ def is_forwarder(process: Process) -> bool:
 
     By the executable, where it can be seen: a script of that name is not one. docker-proxy is dockerd's child besides.
     """
-    seen = process.executable.replace("\\", "/").rpartition("/")[2].removesuffix(" (deleted)") if process.executable else process.name
+    seen = (
+        process.executable.replace("\\", "/").rpartition("/")[2].removesuffix(" (deleted)")
+        if process.executable
+        else process.name
+    )
     name = seen.removesuffix(".exe")
     if name not in _FORWARDERS and not name.startswith("containerd-"):
         return False
-    return name != "docker-proxy" or any(_is_dockerd(pid, parent) for pid, parent in process.parents)
+    return name != "docker-proxy" or any(
+        _is_dockerd(pid, parent) for pid, parent in process.parents
+    )
 
 
 def _is_dockerd(pid: int, name: str) -> bool:
@@ -149,9 +155,9 @@ def is_ours(process: Process) -> bool:
 
 def family_to_stop(process: Process, others: Sequence[int]) -> tuple[Process, ...]:
     """The processes that must end together with `process`, parents before their children: those that share its socket (`others`), and a
-    reloader above them, which would start them again (EDGE 22).
+    reloader above them, which would start them again (edge-cases.md#22).
 
-    `others` come without their birth: who signals them looks first whether each still has the socket (EDGE 24).
+    `others` come without their birth: who signals them looks first whether each still has the socket (edge-cases.md#24).
     """
     found = {process.pid: process}
     for pid in others:
@@ -172,9 +178,18 @@ def reloader_of(process: Process, others: Sequence[int] = ()) -> Process | None:
     for pid in (process.pid, *others):
         child = process if pid == process.pid else describe(pid)
         parent = describe(child.parents[0][0]) if child and child.parents else None
-        if child is None or parent is None or parent.user != child.user or is_within_reach_of_ourselves(parent.pid):
+        if (
+            child is None
+            or parent is None
+            or parent.user != child.user
+            or is_within_reach_of_ourselves(parent.pid)
+        ):
             continue
-        if _is_reloaded(child.pid) and not _is_reloaded(parent.pid) and _program(parent) == _program(child) != ():
+        if (
+            _is_reloaded(child.pid)
+            and not _is_reloaded(parent.pid)
+            and _program(parent) == _program(child) != ()
+        ):
             return parent
     return None
 
@@ -207,20 +222,34 @@ def listening_on(pid: int) -> tuple[int, ...]:
 
     with suppress(psutil.Error, OSError):
         process = psutil.Process(pid)
-        read = getattr(process, "net_connections", None) or process.connections  # psutil 6 renamed it
-        return tuple(sorted({row.laddr.port for row in read(kind="tcp") if row.status == psutil.CONN_LISTEN}))
+        read = (
+            getattr(process, "net_connections", None) or process.connections
+        )  # psutil 6 renamed it
+        return tuple(
+            sorted({row.laddr.port for row in read(kind="tcp") if row.status == psutil.CONN_LISTEN})
+        )
     return ()
 
 
-def terminate(pid: int, birth_mark: int, *, grace: float, leads_group: bool = False, still_wanted: Callable[[], bool] = lambda: True) -> bool:
+def terminate(
+    pid: int,
+    birth_mark: int,
+    *,
+    grace: float,
+    leads_group: bool = False,
+    still_wanted: Callable[[], bool] = lambda: True,
+) -> bool:
     """End the process that is `pid` and has this birth: SIGTERM, `grace` seconds, SIGKILL; True once it is gone.
 
     `leads_group`: it supervises a group, which gets the SIGKILL whole (the SIGTERM it passes on itself). Before each signal: the same birth, and
     `still_wanted` (that it still holds the port, say); where that fails nothing is done. Raises Refused for pid 1, ourselves and our ancestors
-    (EDGE 25), DartsctlError without the right to signal it.
+    (edge-cases.md#25), DartsctlError without the right to signal it.
     """
     if pid <= 1 or is_within_reach_of_ourselves(pid):
-        raise Refused(f"pid {pid} is dartsctl itself or what it runs under, and is not stopped", hint="do it from another terminal")
+        raise Refused(
+            f"pid {pid} is dartsctl itself or what it runs under, and is not stopped",
+            hint="do it from another terminal",
+        )
     for number in (signal.SIGTERM, signal.SIGKILL):
         if not _is_alive(pid, birth_mark):
             return True
@@ -235,7 +264,9 @@ def terminate(pid: int, birth_mark: int, *, grace: float, leads_group: bool = Fa
         except ProcessLookupError:
             return True
         except PermissionError as error:
-            raise DartsctlError(f"pid {pid} belongs to another user and cannot be stopped", hint=f"sudo kill {pid}") from error
+            raise DartsctlError(
+                f"pid {pid} belongs to another user and cannot be stopped", hint=f"sudo kill {pid}"
+            ) from error
         if _gone_within(pid, birth_mark, grace if number == signal.SIGTERM else 2.0):
             return True
     return False
@@ -323,7 +354,15 @@ def _children(process: psutil.Process) -> tuple[int, ...]:
 
     with suppress(OSError, ValueError):
         tasks = Path(f"/proc/{process.pid}/task").iterdir()
-        return tuple(sorted({int(pid) for task in tasks for pid in (task / "children").read_text(encoding="ascii").split()}))
+        return tuple(
+            sorted(
+                {
+                    int(pid)
+                    for task in tasks
+                    for pid in (task / "children").read_text(encoding="ascii").split()
+                }
+            )
+        )
     with suppress(psutil.Error, OSError):
         return tuple(sorted(child.pid for child in process.children()))
     return ()

@@ -1,4 +1,4 @@
-"""Signals to processes that are not ours: only to the very process that was seen, and only while it is still wanted (EDGE 24)."""
+"""Signals to processes that are not ours: only to the very process that was seen, and only while it is still wanted (edge-cases.md#24)."""
 
 from __future__ import annotations
 
@@ -11,11 +11,17 @@ from dartsctl.errors import DartsctlError, Refused
 from dartsctl.ports.process import Process
 
 
-def send(process: Process, number: signal.Signals, *, birth_of: Callable[[int], int | None], still_wanted: Callable[[], bool]) -> bool:
+def send(
+    process: Process,
+    number: signal.Signals,
+    *,
+    birth_of: Callable[[int], int | None],
+    still_wanted: Callable[[], bool],
+) -> bool:
     """Send `number` to `process`; False, and nothing sent, where it has gone, its pid is another's, or it is no longer wanted.
 
     The pid is held by a pidfd before it is looked at (Linux), so that it cannot become another process' between the look and the signal.
-    A stopped process (T) is continued: it would not notice a SIGTERM (EDGE 23). Raises DartsctlError without the right to signal it, Refused
+    A stopped process (T) is continued: it would not notice a SIGTERM (edge-cases.md#23). Raises DartsctlError without the right to signal it, Refused
     for pid 1, a group (0 and below) and ourselves, whatever was seen.
     """
     if process.pid <= 1 or process.pid == os.getpid():
@@ -33,7 +39,10 @@ def send(process: Process, number: signal.Signals, *, birth_of: Callable[[int], 
     except ProcessLookupError:
         return False
     except PermissionError as error:
-        raise DartsctlError(f"pid {process.pid} belongs to another user and cannot be stopped", hint=f"sudo kill {process.pid}") from error
+        raise DartsctlError(
+            f"pid {process.pid} belongs to another user and cannot be stopped",
+            hint=f"sudo kill {process.pid}",
+        ) from error
     finally:
         if handle >= 0:
             os.close(handle)

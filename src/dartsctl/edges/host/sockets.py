@@ -1,6 +1,6 @@
 """The kernel's view of ports: what a bind would say, which sockets sit on a port and whose they are, what addresses this host has.
 
-Of this network namespace alone (EDGE 27, 28): inside a container, or for a remote engine, the answers say nothing about the host.
+Of this network namespace alone (edge-cases.md#27, edge-cases.md#28): inside a container, or for a remote engine, the answers say nothing about the host.
 """
 
 from __future__ import annotations
@@ -41,28 +41,34 @@ _LARGEST_DATAGRAM = 65536  # the kernel fills 32 KiB at most in one step of a du
 
 
 def probe(endpoint: Endpoint, *, udp_reuse_address: bool = False) -> Probe:
-    """What the kernel says to the very bind that the engine would do (PORTS.md 1.2); the port is free again on return.
+    """What the kernel says to the very bind that the engine would do (engine-rules.md#host-sockets); the port is free again on return.
 
-    `udp_reuse_address` for engine 28.x alone (ENGINES.md 7.3). FORBIDDEN says nothing about whether the port is free (EDGE 17).
+    `udp_reuse_address` for engine 28.x alone (engine-rules.md#one-implementation). FORBIDDEN says nothing about whether the port is free (edge-cases.md#17).
     Raises DartsctlError where the kernel gives no answer (no descriptors or memory left): that must never read as free.
     """
     protocol = endpoint.protocol
     try:
-        with socket.socket(socket.AF_INET6 if endpoint.is_ipv6 else socket.AF_INET, *_KINDS[protocol]) as trial:
+        with socket.socket(
+            socket.AF_INET6 if endpoint.is_ipv6 else socket.AF_INET, *_KINDS[protocol]
+        ) as trial:
             if protocol == "tcp" or (protocol == "udp" and udp_reuse_address):
                 trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if endpoint.is_ipv6:
                 trial.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             trial.bind((endpoint.address, endpoint.port))
             if protocol != "udp":
-                trial.listen(1)  # with SO_REUSEADDR two sockets can both bind: only listen shows the clash (EDGE 8)
+                trial.listen(
+                    1
+                )  # with SO_REUSEADDR two sockets can both bind: only listen shows the clash (edge-cases.md#8)
     except OSError as error:
         if error.errno in _ANSWERS:
             return _ANSWERS[error.errno]
         full = error.errno in (errno.EMFILE, errno.ENFILE)
         raise DartsctlError(
             f"whether {endpoint} is free cannot be told: {error.strerror or error}",
-            hint="raise the limit of open files, then try again: ulimit -n 4096" if full else "look yourself, then try again: ss -tuan",
+            hint="raise the limit of open files, then try again: ulimit -n 4096"
+            if full
+            else "look yourself, then try again: ss -tuan",
         ) from error
     return Probe.FREE
 
@@ -70,12 +76,14 @@ def probe(endpoint: Endpoint, *, udp_reuse_address: bool = False) -> Probe:
 def listen_on(endpoint: Endpoint) -> socket.socket | None:
     """A tcp socket that listens on `endpoint`, to be handed to a server; None when it is not to be had. Raises DartsctlError as `probe` does.
 
-    It listens at once: two sockets with SO_REUSEADDR can both bind, and who listens first wins (EDGE 8).
+    It listens at once: two sockets with SO_REUSEADDR can both bind, and who listens first wins (edge-cases.md#8).
     """
     answer = probe(endpoint)
     if answer is not Probe.FREE:
         return None
-    listener = socket.socket(socket.AF_INET6 if endpoint.is_ipv6 else socket.AF_INET, socket.SOCK_STREAM)
+    listener = socket.socket(
+        socket.AF_INET6 if endpoint.is_ipv6 else socket.AF_INET, socket.SOCK_STREAM
+    )
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((endpoint.address, endpoint.port))
@@ -90,10 +98,14 @@ Table = Callable[[Protocol, frozenset[int], bool], Collection[Listener]]
 """Reads the sockets of one protocol on these local ports; with the flag it may leave out what does not surely block. Raises OSError."""
 
 
-def read_sock_diag(protocol: Protocol, ports: frozenset[int], listening_only: bool) -> Collection[Listener]:
+def read_sock_diag(
+    protocol: Protocol, ports: frozenset[int], listening_only: bool
+) -> Collection[Listener]:
     """A Table: Linux's own, filtered by port in the kernel. It alone tells V6ONLY and, from 6.8, sockets that are bound only."""
     rows: list[Listener] = []
-    with socket.socket(getattr(socket, "AF_NETLINK", 16), socket.SOCK_RAW, NETLINK_SOCK_DIAG) as kernel:
+    with socket.socket(
+        getattr(socket, "AF_NETLINK", 16), socket.SOCK_RAW, NETLINK_SOCK_DIAG
+    ) as kernel:
         for request in requests(protocol, ports, listening_only=listening_only):
             kernel.send(request)
             done = False
@@ -103,7 +115,12 @@ def read_sock_diag(protocol: Protocol, ports: frozenset[int], listening_only: bo
     return rows
 
 
-def read_proc(protocol: Protocol, ports: frozenset[int], _listening_only: bool, folder: Path = Path("/proc/net")) -> Collection[Listener]:
+def read_proc(
+    protocol: Protocol,
+    ports: frozenset[int],
+    _listening_only: bool,
+    folder: Path = Path("/proc/net"),
+) -> Collection[Listener]:
     """A Table: the same as text, where netlink is closed to us or the kernel has no sock_diag for `protocol` (udp on some WSL2 kernels)."""
     rows: list[Listener] = []
     for name in (protocol, f"{protocol}6"):
@@ -113,12 +130,14 @@ def read_proc(protocol: Protocol, ports: frozenset[int], _listening_only: bool, 
                 rows += proc_rows(protocol, ports, file)
         except FileNotFoundError:
             if name == protocol:
-                raise  # no table at all; the other one is only missing on a kernel without IPv6 (EDGE 45)
+                raise  # no table at all; the other one is only missing on a kernel without IPv6 (edge-cases.md#45)
     return rows
 
 
-def read_psutil(protocol: Protocol, ports: frozenset[int], _listening_only: bool) -> Collection[Listener]:
-    """A Table: the one for macOS, where psutil may refuse the whole for one foreign process; what is visible is shown then (EDGE 18)."""
+def read_psutil(
+    protocol: Protocol, ports: frozenset[int], _listening_only: bool
+) -> Collection[Listener]:
+    """A Table: the one for macOS, where psutil may refuse the whole for one foreign process; what is visible is shown then (edge-cases.md#18)."""
     import psutil
 
     rows: dict[Listener, set[int]] = {}
@@ -126,7 +145,11 @@ def read_psutil(protocol: Protocol, ports: frozenset[int], _listening_only: bool
     def note(pid: int | None, own: Any) -> None:
         if own.laddr and own.laddr.port in ports:
             state = _state(protocol, own.status, bool(own.raddr))
-            peer = Endpoint(own.raddr.port, _plain_address(own.raddr.ip), protocol) if own.raddr else None
+            peer = (
+                Endpoint(own.raddr.port, _plain_address(own.raddr.ip), protocol)
+                if own.raddr
+                else None
+            )
             row = Listener(protocol, _plain_address(own.laddr.ip), own.laddr.port, state, peer=peer)
             rows.setdefault(row, set()).update([pid] if pid else [])
 
@@ -135,7 +158,9 @@ def read_psutil(protocol: Protocol, ports: frozenset[int], _listening_only: bool
             note(row.pid, row)
     except psutil.AccessDenied:
         for process in psutil.process_iter():
-            read = getattr(process, "net_connections", None) or process.connections  # psutil 6 renamed it
+            read = (
+                getattr(process, "net_connections", None) or process.connections
+            )  # psutil 6 renamed it
             with suppress(psutil.Error):
                 for own in read(kind=protocol):
                     note(process.pid, own)
@@ -172,18 +197,25 @@ def listeners(
     `owners` resolves `pids`, as far as they are visible (root sees all): O(all open files of the host).
     `listening_only` leaves out what does not surely block: about a quarter of the time, for what looks again and again.
     Not complete without sock_diag (bound-only sockets, another user's on macOS): where we may bind, `probe` is the truth.
-    Raises DartsctlError when no table can be read: that must never read as free (EDGE 19, 29).
+    Raises DartsctlError when no table can be read: that must never read as free (edge-cases.md#19, edge-cases.md#29).
     """
     wanted = frozenset(ports)
     if not wanted:
         return ()
-    rows = {row for protocol in protocols for row in _first_readable(protocol, wanted, listening_only, tables) if row.port in wanted}
+    rows = {
+        row
+        for protocol in protocols
+        for row in _first_readable(protocol, wanted, listening_only, tables)
+        if row.port in wanted
+    }
     if listening_only:
         rows = {row for row in rows if row.surely_blocks}
     if owners:
         pids = owners_of({row.inode for row in rows} - {0})
         rows = {replace(row, pids=pids[row.inode]) if row.inode in pids else row for row in rows}
-    return tuple(sorted(rows, key=lambda row: (row.port, row.protocol, row.address, row.state, row.inode)))
+    return tuple(
+        sorted(rows, key=lambda row: (row.port, row.protocol, row.address, row.state, row.inode))
+    )
 
 
 def occupied(protocol: Protocol, ports: range) -> Mapping[int, Sequence[Listener]] | None:
@@ -191,7 +223,11 @@ def occupied(protocol: Protocol, ports: range) -> Mapping[int, Sequence[Listener
 
     Every udp socket with a port is listed. Of tcp's, bound-only ones are from Linux 6.8 on, by sock_diag alone. sctp has no table.
     """
-    if protocol == "sctp" or sys.platform != "linux" or (protocol == "tcp" and not _shows_bound_sockets()):
+    if (
+        protocol == "sctp"
+        or sys.platform != "linux"
+        or (protocol == "tcp" and not _shows_bound_sockets())
+    ):
         return None
     found: dict[int, list[Listener]] = {}
     for row in listeners(ports, protocols=(protocol,)):
@@ -205,12 +241,16 @@ def _shows_bound_sockets() -> bool:
         try:
             trial.bind(("127.0.0.1", 0))
             number = trial.getsockname()[1]
-            return any(row.port == number for row in read_sock_diag("tcp", frozenset({number}), False))
+            return any(
+                row.port == number for row in read_sock_diag("tcp", frozenset({number}), False)
+            )
         except OSError:
             return False
 
 
-def _first_readable(protocol: Protocol, ports: frozenset[int], listening_only: bool, tables: Sequence[Table]) -> Collection[Listener]:
+def _first_readable(
+    protocol: Protocol, ports: frozenset[int], listening_only: bool, tables: Sequence[Table]
+) -> Collection[Listener]:
     failures: list[str] = []
     for table in tables:
         try:
@@ -227,7 +267,7 @@ def _first_readable(protocol: Protocol, ports: frozenset[int], listening_only: b
 def owners_of(inodes: Collection[int]) -> dict[int, tuple[int, ...]]:
     """The processes that have each socket open, lowest first, by one walk of /proc; sockets without a visible owner are absent.
 
-    A whole walk: a reloader's pair, forked workers and forgotten children share one socket (EDGE 22, 26), and each of them keeps the port.
+    A whole walk: a reloader's pair, forked workers and forgotten children share one socket (edge-cases.md#22, edge-cases.md#26), and each of them keeps the port.
     """
     found: dict[int, list[int]] = {}
     names = {f"socket:[{inode}]": inode for inode in inodes}
@@ -268,19 +308,28 @@ def local_addresses() -> tuple[str, ...]:
     import psutil
 
     families = (socket.AF_INET, socket.AF_INET6)
-    found = {normal_address(one.address.partition("%")[0]) for some in psutil.net_if_addrs().values() for one in some if one.family in families}
-    return tuple(sorted(address for address in found if not address.startswith(("fe8", "fe9", "fea", "feb"))))
+    found = {
+        normal_address(one.address.partition("%")[0])
+        for some in psutil.net_if_addrs().values()
+        for one in some
+        if one.family in families
+    }
+    return tuple(
+        sorted(address for address in found if not address.startswith(("fe8", "fe9", "fea", "feb")))
+    )
 
 
 def has_ipv6() -> bool:
-    """Whether [::1]:0 can be listened on; where it cannot, the engine drops the `::` half of a binding (PORTS.md 1.1.4, EDGE 45)."""
+    """Whether [::1]:0 can be listened on; where it cannot, the engine drops the `::` half of a binding (engine-rules.md#what-is-bound, edge-cases.md#45)."""
     return probe(Endpoint(0, "::1")) is Probe.FREE
 
 
 def unprivileged_port_start() -> int:
-    """The first port that needs no privilege (EDGE 17): Linux's sysctl, 1024 elsewhere."""
+    """The first port that needs no privilege (edge-cases.md#17): Linux's sysctl, 1024 elsewhere."""
     try:
-        return int(Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text(encoding="ascii"))
+        return int(
+            Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text(encoding="ascii")
+        )
     except OSError:
         return 1024
 
@@ -288,7 +337,9 @@ def unprivileged_port_start() -> int:
 def ephemeral_range() -> tuple[int, int] | None:
     """The first and last port that the kernel hands out by itself (ip_local_port_range), None where it does not tell."""
     try:
-        first, last = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text(encoding="ascii").split()
+        first, last = (
+            Path("/proc/sys/net/ipv4/ip_local_port_range").read_text(encoding="ascii").split()
+        )
     except OSError:
         return None
     return int(first), int(last)

@@ -1,4 +1,4 @@
-"""systemd, where it runs: which unit keeps a process alive or a port open, and stopping that unit (EDGE 20, 21)."""
+"""systemd, where it runs: which unit keeps a process alive or a port open, and stopping that unit (edge-cases.md#20, edge-cases.md#21)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,13 @@ RUNNING = Path("/run/systemd/system")
 DEADLINE = 60.0
 
 
-def unit_of(process: Process, ports: Collection[int] = (), *, running: Path = RUNNING, proc: Path = Path("/proc")) -> Unit | None:
+def unit_of(
+    process: Process,
+    ports: Collection[int] = (),
+    *,
+    running: Path = RUNNING,
+    proc: Path = Path("/proc"),
+) -> Unit | None:
     """The unit to stop so that `process` ends and stays away, None where systemd has nothing to do with it.
 
     For systemd itself (pid 1): the socket units that listen on `ports`, and the services that they start. For others the service whose main process
@@ -43,7 +49,11 @@ def unit_of(process: Process, ports: Collection[int] = (), *, running: Path = RU
     family = {process.pid, *(pid for pid, _ in process.parents)} - {0, 1}
     if main is None or main not in family or not _same_session(process.pid, main):
         return None
-    sockets = [one for one in _show(name, "TriggeredBy", of_user=of_user).split() if one.endswith(".socket")]
+    sockets = [
+        one
+        for one in _show(name, "TriggeredBy", of_user=of_user).split()
+        if one.endswith(".socket")
+    ]
     return Unit((*sockets, name), of_user, main)
 
 
@@ -57,7 +67,9 @@ def _same_session(pid: int, main: int) -> bool:
 def _sockets_on(ports: Collection[int]) -> Unit | None:
     """From `systemctl list-sockets`: LISTEN UNIT ACTIVATES, one listening address a line (`[::]:80`, `0.0.0.0:80`, `/run/x.sock`)."""
     try:
-        done = spawn.run(["systemctl", "list-sockets", "--no-legend", "--no-pager", "--full"], deadline=5)
+        done = spawn.run(
+            ["systemctl", "list-sockets", "--no-legend", "--no-pager", "--full"], deadline=5
+        )
     except DartsctlError:
         return None
     sockets: list[str] = []
@@ -72,10 +84,15 @@ def _sockets_on(ports: Collection[int]) -> Unit | None:
 
 def stop(unit: Unit) -> None:
     """Stop the unit. Raises DartsctlError with systemctl's words, and the same command for root; nobody is asked for a password."""
-    done = spawn.run([*_systemctl(of_user=unit.of_user), "--no-ask-password", "stop", *unit.names], deadline=DEADLINE)
+    done = spawn.run(
+        [*_systemctl(of_user=unit.of_user), "--no-ask-password", "stop", *unit.names],
+        deadline=DEADLINE,
+    )
     if done.code:
         hint = unit.stop_command if unit.of_user else f"sudo {unit.stop_command}"
-        raise DartsctlError(f"systemctl could not stop {', '.join(unit.names)}: {done.stderr.strip()}", hint=hint)
+        raise DartsctlError(
+            f"systemctl could not stop {', '.join(unit.names)}: {done.stderr.strip()}", hint=hint
+        )
 
 
 def _systemctl(*, of_user: bool) -> list[str]:
@@ -84,7 +101,10 @@ def _systemctl(*, of_user: bool) -> list[str]:
 
 def _show(name: str, wanted: str, *, of_user: bool) -> str:
     try:
-        done = spawn.run([*_systemctl(of_user=of_user), "show", "--property", wanted, "--value", name], deadline=5)
+        done = spawn.run(
+            [*_systemctl(of_user=of_user), "show", "--property", wanted, "--value", name],
+            deadline=5,
+        )
     except DartsctlError:
         return ""
     return done.stdout.strip() if done.code == 0 else ""

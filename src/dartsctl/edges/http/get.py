@@ -42,15 +42,32 @@ def get(address: str, port: int, path: str, *, host: str, tls: bool, deadline: f
                     break
                 heard += received
     except TimeoutError:
-        return Response(None, f"does not answer within {deadline:g} s", time.monotonic() - began, certificate)
+        return Response(
+            None, f"does not answer within {deadline:g} s", time.monotonic() - began, certificate
+        )
     except ssl.SSLError as error:
-        return Response(None, f"fails in the TLS handshake: {(error.reason or str(error)).replace('_', ' ').lower()}", time.monotonic() - began)
+        return Response(
+            None,
+            f"fails in the TLS handshake: {(error.reason or str(error)).replace('_', ' ').lower()}",
+            time.monotonic() - began,
+        )
     except OSError as error:
-        return Response(None, f"fails: {(error.strerror or str(error)).lower()}", time.monotonic() - began, certificate)
+        return Response(
+            None,
+            f"fails: {(error.strerror or str(error)).lower()}",
+            time.monotonic() - began,
+            certificate,
+        )
     except ValueError:  # what no name service takes: an empty label, one of more than 63 characters
         return Response(None, "fails: not the name of a host", time.monotonic() - began)
     status = http_status(heard)
-    problem = "" if status else "answers something that is not HTTP" if heard else "is closed without an answer"
+    problem = (
+        ""
+        if status
+        else "answers something that is not HTTP"
+        if heard
+        else "is closed without an answer"
+    )
     return Response(status, problem, time.monotonic() - began, certificate)
 
 

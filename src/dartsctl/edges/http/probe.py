@@ -38,7 +38,10 @@ class Question:
         try:
             self._line = socket.socket(family, socket.SOCK_STREAM)
         except OSError as error:
-            raise DartsctlError(f"{name}:{port} cannot be asked: {error.strerror}", hint="raise the limit of open files: ulimit -n 4096") from error
+            raise DartsctlError(
+                f"{name}:{port} cannot be asked: {error.strerror}",
+                hint="raise the limit of open files: ulimit -n 4096",
+            ) from error
         self._line.setblocking(False)
         self._problem = self._line.connect_ex((address, port))
 
@@ -51,7 +54,10 @@ class Question:
                 self._unsent = self._unsent[self._line.send(self._unsent) :]
             received = self._line.recv(_ENOUGH)
         except OSError as error:
-            if error.errno not in (errno.EAGAIN, errno.ENOTCONN):  # ENOTCONN: not connected yet, as macOS says it
+            if error.errno not in (
+                errno.EAGAIN,
+                errno.ENOTCONN,
+            ):  # ENOTCONN: not connected yet, as macOS says it
                 return Answer((error.strerror or str(error)).lower())
             return self._unless_late()
         self._heard += received
@@ -71,4 +77,6 @@ def _answer(heard: bytes) -> Answer:
     status = http_status(heard)
     if status is not None:
         return Answer(f"status {status}", status, heard=True)
-    return Answer("an answer that is not HTTP" if heard else "closed without an answer", heard=bool(heard))
+    return Answer(
+        "an answer that is not HTTP" if heard else "closed without an answer", heard=bool(heard)
+    )

@@ -27,7 +27,9 @@ _DEPTH = 2  # letsencrypt's live/NAME/fullchain.pem
 _MANY = 500  # files
 _LARGEST = 256 << 10  # bytes: every root certificate that a system trusts fits
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
-_KEY = re.compile(r"-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----.+?-----END (?:[A-Z]+ )?PRIVATE KEY-----", re.DOTALL)
+_KEY = re.compile(
+    r"-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----.+?-----END (?:[A-Z]+ )?PRIVATE KEY-----", re.DOTALL
+)
 _MADE_IN = 30.0  # seconds
 
 
@@ -57,16 +59,34 @@ def self_signed(name: str) -> tuple[str, str]:
     """
     kind = "IP" if re.fullmatch(r"[0-9.]+|[0-9a-f:]*:[0-9a-f:]*", name) else "DNS"
     names = dict.fromkeys((f"{kind}:{name}", "DNS:localhost", "IP:127.0.0.1", "IP:::1"))
-    words = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-sha256", "-days", str(DAYS), "-subj", f"/CN={name}"]
+    words = [
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-sha256",
+        "-days",
+        str(DAYS),
+        "-subj",
+        f"/CN={name}",
+    ]
     words += ["-addext", f"subjectAltName={','.join(names)}"]
     try:  # both go through a pipe: a private key that is never in a file under another name cannot be left behind
-        done = spawn.run(["openssl", *words, "-keyout", "/dev/stdout", "-out", "/dev/stdout"], deadline=_MADE_IN)
+        done = spawn.run(
+            ["openssl", *words, "-keyout", "/dev/stdout", "-out", "/dev/stdout"], deadline=_MADE_IN
+        )
     except spawn.CommandNotFound:
-        raise DartsctlError("openssl is not installed, so no certificate can be made", hint="sudo apt-get install openssl") from None
+        raise DartsctlError(
+            "openssl is not installed, so no certificate can be made",
+            hint="sudo apt-get install openssl",
+        ) from None
     certificate, key = _CERTIFICATE.search(done.stdout), _KEY.search(done.stdout)
     if done.code != 0 or not certificate or not key:
         last = (done.stderr.strip().splitlines() or ["no output"])[-1]
-        raise DartsctlError(f"openssl could not make a certificate for {name}: {last}", hint="openssl version")
+        raise DartsctlError(
+            f"openssl could not make a certificate for {name}: {last}", hint="openssl version"
+        )
     return f"{certificate[0]}\n", f"{key[0]}\n"
 
 
@@ -80,7 +100,9 @@ def _files(mount: Mount, mounts: Sequence[Mount], closed: list[Path]) -> Iterato
         yield source
 
 
-def _inside(folder: Path, target: str, hidden: set[str], closed: list[Path], depth: int) -> Iterator[Path]:
+def _inside(
+    folder: Path, target: str, hidden: set[str], closed: list[Path], depth: int
+) -> Iterator[Path]:
     try:
         entries = sorted(os.scandir(folder), key=lambda one: one.name)
     except OSError:
@@ -89,7 +111,9 @@ def _inside(folder: Path, target: str, hidden: set[str], closed: list[Path], dep
         return
     for entry in entries:
         inner = f"{target}/{entry.name}"
-        if inner in hidden or entry.name == "archive":  # another mount lies over it; letsencrypt keeps the old ones there
+        if (
+            inner in hidden or entry.name == "archive"
+        ):  # another mount lies over it; letsencrypt keeps the old ones there
             continue
         path = Path(entry.path)
         if path.suffix in _ENDINGS and entry.is_file():
@@ -108,7 +132,9 @@ def _text(file: Path) -> str | None:
 
 def _key_of(file: Path, keys: Sequence[Path], texts: dict[Path, str]) -> KeyState:
     """What is known of a certificate's private key: in the file itself, under the same name, or anywhere in the mounted places."""
-    own = [key for key in keys if key == file or (key.parent == file.parent and _belongs(file, key))]
+    own = [
+        key for key in keys if key == file or (key.parent == file.parent and _belongs(file, key))
+    ]
     readable = [key for key in keys if key in texts]
     if any(_fit(file, key) for key in sorted(readable, key=lambda key: key not in own)):
         return "fits"
@@ -119,7 +145,9 @@ def _key_of(file: Path, keys: Sequence[Path], texts: dict[Path, str]) -> KeyStat
 
 def _belongs(file: Path, key: Path) -> bool:
     """By their names: tls.crt and tls.key, fullchain.pem and privkey.pem."""
-    return file.stem == key.stem or (file.stem in ("fullchain", "cert") and key.stem in ("privkey", "key"))
+    return file.stem == key.stem or (
+        file.stem in ("fullchain", "cert") and key.stem in ("privkey", "key")
+    )
 
 
 def _fit(certificate: Path, key: Path) -> bool:
@@ -131,7 +159,9 @@ def _fit(certificate: Path, key: Path) -> bool:
         return ""
 
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password=passphrase)
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(
+            certificate, key, password=passphrase
+        )
     except (ssl.SSLError, OSError, ValueError):
         return bool(asked) and _belongs(certificate, key)
     return True
@@ -147,7 +177,9 @@ def _dates(text: str) -> tuple[float, float] | None:
         return None
     try:
         outer = _elements(_elements(ssl.PEM_cert_to_DER_cert(first[0]))[0][1])
-        fields = [one for one in _elements(outer[0][1]) if one[0] != 0xA0]  # without the version, which v1 leaves out
+        fields = [
+            one for one in _elements(outer[0][1]) if one[0] != 0xA0
+        ]  # without the version, which v1 leaves out
         begin, end = _elements(fields[3][1])  # serial, signature, issuer, validity
         return _moment(*begin), _moment(*end)
     except (ValueError, IndexError):

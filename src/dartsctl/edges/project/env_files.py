@@ -55,7 +55,10 @@ def interpolated(text: str, known: Mapping[str, str | None]) -> str:
 
 def example_of(path: Path) -> Path | None:
     """The example file of an env file: `.env.production.example` of `.env.production`; None where there is none."""
-    return next((file for ending in EXAMPLES if (file := path.with_name(path.name + ending)).is_file()), None)
+    return next(
+        (file for ending in EXAMPLES if (file := path.with_name(path.name + ending)).is_file()),
+        None,
+    )
 
 
 def shown_values(paths: Sequence[Path], folders: Sequence[Path] = ()) -> dict[str, str]:
@@ -64,7 +67,11 @@ def shown_values(paths: Sequence[Path], folders: Sequence[Path] = ()) -> dict[st
     An example that cannot be read shows nothing.
     """
     places = dict.fromkeys([*(path.parent for path in paths), *folders])
-    examples = dict.fromkeys(one for path in (*(folder / ".env" for folder in places), *paths) if (one := example_of(path)))
+    examples = dict.fromkeys(
+        one
+        for path in (*(folder / ".env" for folder in places), *paths)
+        if (one := example_of(path))
+    )
     found: dict[str, str] = {}
     for example in examples:
         with suppress(UsageError):
@@ -82,7 +89,9 @@ def text_of(path: Path) -> str:
         with folder:
             data = folder.read(name, limit=bounded_file.TEXT_LIMIT, owners=EVERYBODY)
     except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}", hint=shell_command("ls", "-l", path)) from error
+        raise UsageError(
+            f"{path} cannot be read: {error.strerror}", hint=shell_command("ls", "-l", path)
+        ) from error
     return _decoded(data, path)
 
 
@@ -90,7 +99,11 @@ def values_in(text: str) -> dict[str, str]:
     """Name -> value of a text that is an env file, nothing filled in; lines that are none are left out."""
     from dotenv.parser import parse_stream
 
-    return {one.key: one.value for one in parse_stream(io.StringIO(text)) if one.key and one.value is not None}
+    return {
+        one.key: one.value
+        for one in parse_stream(io.StringIO(text))
+        if one.key and one.value is not None
+    }
 
 
 def mode(path: Path) -> int | None:
@@ -109,11 +122,19 @@ def filled_in(text: str, renew: Callable[[str, str], str | None]) -> tuple[str, 
     parts, renewed = [], []
     for binding in parse_stream(io.StringIO(text)):
         if binding.error:
-            raise UsageError(f"line {binding.original.line} of the example is no NAME=value line", hint="correct the example file")
+            raise UsageError(
+                f"line {binding.original.line} of the example is no NAME=value line",
+                hint="correct the example file",
+            )
         line, name, value = binding.original.string, binding.key, binding.value
         fresh = renew(name, value) if name and value else None
         if fresh is not None and name and value:
-            line = re.sub(rf"({re.escape(name)}['\"]?\s*=[ \t]*)(['\"]?){re.escape(value)}\2", rf"\g<1>{fresh}", line, count=1)
+            line = re.sub(
+                rf"({re.escape(name)}['\"]?\s*=[ \t]*)(['\"]?){re.escape(value)}\2",
+                rf"\g<1>{fresh}",
+                line,
+                count=1,
+            )
             renewed.append(name)
         parts.append(line)
     return "".join(parts), tuple(renewed)
@@ -128,7 +149,10 @@ def _statements(path: Path) -> Iterator[tuple[str, str, int]]:
         # dotenv counts from the blank lines above a statement
         line = binding.original.line + before[: len(before) - len(before.lstrip())].count("\n")
         if binding.error:
-            raise UsageError(f"{path.name}:{line}: this is no NAME=value line (or a quote is not closed)", hint=f"correct line {line} of {path}")
+            raise UsageError(
+                f"{path.name}:{line}: this is no NAME=value line (or a quote is not closed)",
+                hint=f"correct line {line} of {path}",
+            )
         if binding.key is not None and binding.value is not None:
             yield binding.key, binding.value, line
 
@@ -139,9 +163,14 @@ def _text(path: Path) -> str:
     try:
         data = b"" if bounded_file.is_null_device(path) else bounded_file.read_bytes(path)
     except FileNotFoundError:
-        raise UsageError(f"there is no env file {path}", hint="make it, or leave it out: " + shell_command("ls", "-la", path.parent)) from None
+        raise UsageError(
+            f"there is no env file {path}",
+            hint="make it, or leave it out: " + shell_command("ls", "-la", path.parent),
+        ) from None
     except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}", hint=shell_command("ls", "-l", path)) from error
+        raise UsageError(
+            f"{path} cannot be read: {error.strerror}", hint=shell_command("ls", "-l", path)
+        ) from error
     return _decoded(data, path)
 
 
@@ -149,10 +178,15 @@ def _decoded(data: bytes, path: Path) -> str:
     """Raises UsageError for what is no UTF-8 text."""
     if b"\0" in data:
         line = data[: data.index(b"\0")].count(b"\n") + 1
-        raise UsageError(f"{path.name}:{line}: a NUL byte; this is no text file", hint=shell_command("file", path))
+        raise UsageError(
+            f"{path.name}:{line}: a NUL byte; this is no text file",
+            hint=shell_command("file", path),
+        )
     try:
         return data.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         # not chained: the decoder's error carries the bytes
-        raise UsageError(f"{path.name}:{line}: not UTF-8 text", hint=f"save {path} as UTF-8") from None
+        raise UsageError(
+            f"{path.name}:{line}: not UTF-8 text", hint=f"save {path} as UTF-8"
+        ) from None

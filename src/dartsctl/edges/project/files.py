@@ -37,7 +37,9 @@ def template_names(folder: str) -> tuple[str, ...]:
     root = _templates()
     files = (file for file in sorted((root / folder).rglob("*")) if file.is_file())
     return tuple(
-        file.relative_to(root).as_posix() for file in files if file.suffix not in _PRIVATE and _NOT_SHIPPED.isdisjoint(file.relative_to(root).parts)
+        file.relative_to(root).as_posix()
+        for file in files
+        if file.suffix not in _PRIVATE and _NOT_SHIPPED.isdisjoint(file.relative_to(root).parts)
     )
 
 
@@ -113,7 +115,11 @@ def writing() -> Iterator[Writing]:
     """Within it files are written; an error, Ctrl-C, SIGTERM or SIGHUP (then a KeyboardInterrupt too) takes all of them back."""
     files = Writing()
     wanted = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, files.interrupt) for number in wanted if signal.getsignal(number) is not signal.SIG_IGN}
+    before = {
+        number: signal.signal(number, files.interrupt)
+        for number in wanted
+        if signal.getsignal(number) is not signal.SIG_IGN
+    }
     try:
         yield files
         files.go_on()
@@ -131,13 +137,19 @@ def _told(path: Path) -> Iterator[None]:
         yield
     except FileExistsError:
         if path.is_symlink():
-            raise DartsctlError(f"{path} is a symbolic link; nothing was written", hint=shell_command("ls", "-l", path)) from None
-        raise DartsctlError(f"{path} has just been made by somebody else; nothing was written", hint="dartsctl init") from None
+            raise DartsctlError(
+                f"{path} is a symbolic link; nothing was written",
+                hint=shell_command("ls", "-l", path),
+            ) from None
+        raise DartsctlError(
+            f"{path} has just been made by somebody else; nothing was written", hint="dartsctl init"
+        ) from None
     except UnsafeFile as error:
         raise Refused(f"{error.message}; nothing was written", hint=error.hint) from error
     except OSError as error:
         raise DartsctlError(
-            f"{path} cannot be written: {error.strerror}; nothing was written", hint=shell_command("ls", "-ld", path.parent)
+            f"{path} cannot be written: {error.strerror}; nothing was written",
+            hint=shell_command("ls", "-ld", path.parent),
         ) from error
 
 

@@ -37,7 +37,9 @@ _LARGEST = 256 << 10  # bytes
 # --- in a server's environment ------------------------------------------------------------------------------------------------
 
 
-def hooked(environment: Mapping[str, str], *, owners: Mapping[int, str], leased: int, report: Path) -> dict[str, str]:
+def hooked(
+    environment: Mapping[str, str], *, owners: Mapping[int, str], leased: int, report: Path
+) -> dict[str, str]:
     """A server's environment with the guard in it, for every Python among its processes; unchanged where DARTSCTL_GUARD is off.
 
     `owners`: production's ports and their services. `leased`: the port that the message names as the server's own.
@@ -46,10 +48,16 @@ def hooked(environment: Mapping[str, str], *, owners: Mapping[int, str], leased:
     changed = dict(environment)
     if environment.get("DARTSCTL_GUARD", "").lower() == "off":
         return changed
-    before = [entry for entry in environment.get("PYTHONPATH", "").split(os.pathsep) if entry != str(FOLDER)]
+    before = [
+        entry
+        for entry in environment.get("PYTHONPATH", "").split(os.pathsep)
+        if entry != str(FOLDER)
+    ]
     changed["PYTHONPATH"] = os.pathsep.join([str(FOLDER), *(before if any(before) else [])])
     changed["DARTSCTL_GUARD"] = "on"
-    changed["DARTSCTL_GUARD_PORTS"] = ",".join(f"{port}={_plain(owner)}" for port, owner in owners.items())
+    changed["DARTSCTL_GUARD_PORTS"] = ",".join(
+        f"{port}={_plain(owner)}" for port, owner in owners.items()
+    )
     changed["DARTSCTL_GUARD_PORT"] = str(leased)
     changed["DARTSCTL_GUARD_REPORT"] = str(report)
     return changed
@@ -59,10 +67,16 @@ def read_report(path: Path) -> frozenset[int]:
     """The ports that the guard has refused to a server, as they stand in its report; none where nothing was written."""
     try:
         with open_folder(path.parent) as folder:
-            lines = folder.read(path.name, limit=_LARGEST, owners=(os.geteuid(),)).decode("ascii", errors="replace").splitlines()
+            lines = (
+                folder.read(path.name, limit=_LARGEST, owners=(os.geteuid(),))
+                .decode("ascii", errors="replace")
+                .splitlines()
+            )
     except (OSError, UnsafeFile):
         return frozenset()
-    return frozenset(int(line) for line in lines if line.isascii() and line.isdigit() and len(line) < 6)
+    return frozenset(
+        int(line) for line in lines if line.isascii() and line.isdigit() and len(line) < 6
+    )
 
 
 def forget_report(path: Path) -> None:
@@ -173,11 +187,24 @@ def _values(module: str) -> tuple[dict[int, str], int]:
     """The ports and the version that stand in a module. Raises ValueError."""
     import ast
 
-    values = {mark: line.removeprefix(mark) for line in module.splitlines() for mark in (_PORTS, _VERSION) if line.startswith(mark)}
+    values = {
+        mark: line.removeprefix(mark)
+        for line in module.splitlines()
+        for mark in (_PORTS, _VERSION)
+        if line.startswith(mark)
+    }
     try:
         ports = {int(port): str(owner) for port, owner in ast.literal_eval(values[_PORTS]).items()}
         return ports, int(values[_VERSION])
-    except (KeyError, ValueError, TypeError, SyntaxError, AttributeError, RecursionError, MemoryError) as error:
+    except (
+        KeyError,
+        ValueError,
+        TypeError,
+        SyntaxError,
+        AttributeError,
+        RecursionError,
+        MemoryError,
+    ) as error:
         raise ValueError("not the guard's module") from error
 
 
@@ -194,7 +221,9 @@ class _Parts:
     def are_marked(self) -> bool:
         """Whether both are there, and begin as every dartsctl has written them."""
         texts = {_PTH_MARK: self.pth, _MODULE_MARK: self.module}
-        return all(text is not None and mark in text.partition("\n")[0] for mark, text in texts.items())
+        return all(
+            text is not None and mark in text.partition("\n")[0] for mark, text in texts.items()
+        )
 
     @property
     def are_ours(self) -> bool:
@@ -205,7 +234,11 @@ class _Parts:
 
 def _is_ours(text: str, whole: str) -> bool:
     """Whether it is the guard's own text, edited, cut off, or lost by a crash (empty, or NUL bytes)."""
-    return not text.strip("\0 \r\n") or whole.startswith(text) or "dartsctl guard" in text.partition("\n")[0]
+    return (
+        not text.strip("\0 \r\n")
+        or whole.startswith(text)
+        or "dartsctl guard" in text.partition("\n")[0]
+    )
 
 
 def _parts(site: Folder) -> _Parts:
@@ -236,9 +269,16 @@ def _text(folder: Folder, name: str) -> str | None:
 
 def _refuse_foreign(site: Folder, parts: _Parts) -> None:
     """Raises DartsctlError for what has a name of the guard's while nothing there is the guard's."""
-    names = [*parts.others, *([_PTH] if parts.pth is not None else []), *([_PACKAGE] if parts.module is not None else [])]
+    names = [
+        *parts.others,
+        *([_PTH] if parts.pth is not None else []),
+        *([_PACKAGE] if parts.module is not None else []),
+    ]
     if names and not parts.are_ours:
-        raise DartsctlError(f"{site.path / names[0]} is not dartsctl's", hint="move it away if nobody needs it, and try again")
+        raise DartsctlError(
+            f"{site.path / names[0]} is not dartsctl's",
+            hint="move it away if nobody needs it, and try again",
+        )
 
 
 def _owners() -> Collection[int]:
@@ -282,7 +322,9 @@ def _clear(folder: Folder, name: str) -> bool:
     if not folder.is_folder(name):
         return folder.remove(name)
     parting = f".{os.urandom(8).hex()}.tmp"
-    folder.rename(name, parting)  # at once: an interpreter that is starting must not put its bytecode into a folder that is being emptied
+    folder.rename(
+        name, parting
+    )  # at once: an interpreter that is starting must not put its bytecode into a folder that is being emptied
     shutil.rmtree(parting, dir_fd=folder.descriptor)
     return True
 
@@ -304,5 +346,6 @@ def _reading(site_packages: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise DartsctlError(
-            f"the virtual environment cannot be read in {site_packages}: {error.strerror or error}", hint=shell_command("ls", "-la", site_packages)
+            f"the virtual environment cannot be read in {site_packages}: {error.strerror or error}",
+            hint=shell_command("ls", "-la", site_packages),
         ) from error

@@ -40,9 +40,16 @@ def at(path: Path, *, source: str) -> VirtualEnvironment:
         if is_one:
             refuse_links_of_others(path)
     except OSError as error:
-        raise DartsctlError(f"{source}: {path} cannot be read: {error.strerror}", hint=shell_command("ls", "-ld", path)) from error
+        raise DartsctlError(
+            f"{source}: {path} cannot be read: {error.strerror}",
+            hint=shell_command("ls", "-ld", path),
+        ) from error
     if not is_one:
-        what = "a conda environment, not a virtual one" if (path / "conda-meta").is_dir() else "no virtual environment (it has no pyvenv.cfg)"
+        what = (
+            "a conda environment, not a virtual one"
+            if (path / "conda-meta").is_dir()
+            else "no virtual environment (it has no pyvenv.cfg)"
+        )
         raise UsageError(
             f"{source}: {path} is {what if path.is_dir() else 'not there'}",
             hint="name the folder of one, such as .venv; to make one: python3 -m venv .venv",
@@ -73,7 +80,9 @@ def find(folders: Sequence[Path], environ: Mapping[str, str]) -> tuple[VirtualEn
 def _candidates(folders: Sequence[Path], environ: Mapping[str, str]) -> Iterator[tuple[Path, str]]:
     for names in ((".venv", "venv"), ("env",)):
         yield from ((folder / name, name) for folder in dict.fromkeys(folders) for name in names)
-    if uv := environ.get("UV_PROJECT_ENVIRONMENT"):  # relative to the project's root (uv's documentation)
+    if uv := environ.get(
+        "UV_PROJECT_ENVIRONMENT"
+    ):  # relative to the project's root (uv's documentation)
         yield from ((folder / uv, "UV_PROJECT_ENVIRONMENT") for folder in dict.fromkeys(folders))
     if active := environ.get("VIRTUAL_ENV"):
         yield Path(active), "VIRTUAL_ENV"
@@ -116,7 +125,11 @@ def _of_poetry(folder: Path, environ: Mapping[str, str]) -> list[Path]:
     project = _poetry_project(folder)
     if project is None:
         return []
-    return sorted(_poetry_home(folder, environ).glob(f"{_poetry_name(project, folder)}-py*"), key=_modified, reverse=True)
+    return sorted(
+        _poetry_home(folder, environ).glob(f"{_poetry_name(project, folder)}-py*"),
+        key=_modified,
+        reverse=True,
+    )
 
 
 def _poetry_project(folder: Path) -> str | None:
@@ -166,7 +179,9 @@ def _poetry_cache(environ: Mapping[str, str]) -> Path:
         return _expanded(cache)
     home = Path(environ.get("HOME") or "/")
     on_macos = home / "Library" / "Caches"
-    return (on_macos if on_macos.is_dir() else Path(environ.get("XDG_CACHE_HOME") or home / ".cache")) / "pypoetry"
+    return (
+        on_macos if on_macos.is_dir() else Path(environ.get("XDG_CACHE_HOME") or home / ".cache")
+    ) / "pypoetry"
 
 
 def _poetry_config(environ: Mapping[str, str]) -> Path:
@@ -174,7 +189,15 @@ def _poetry_config(environ: Mapping[str, str]) -> Path:
         return _expanded(folder) / "config.toml"
     home = Path(environ.get("HOME") or "/")
     on_macos = home / "Library" / "Application Support"
-    return (on_macos if on_macos.is_dir() else Path(environ.get("XDG_CONFIG_HOME") or home / ".config")) / "pypoetry" / "config.toml"
+    return (
+        (
+            on_macos
+            if on_macos.is_dir()
+            else Path(environ.get("XDG_CONFIG_HOME") or home / ".config")
+        )
+        / "pypoetry"
+        / "config.toml"
+    )
 
 
 def _poetry_name(project: str, folder: Path) -> str:

@@ -140,9 +140,17 @@ class Screen:
                 console.print(shown)
             self._write(sys.stdout, drawn.get())
             return
-        widths = [max(len(line[place]) for line in (columns, *rows)) for place in range(len(columns))]
+        widths = [
+            max(len(line[place]) for line in (columns, *rows)) for place in range(len(columns))
+        ]
         for line in (columns, *rows):
-            self._write(sys.stdout, "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() + "\n")
+            self._write(
+                sys.stdout,
+                "  ".join(
+                    cell.ljust(width) for cell, width in zip(line, widths, strict=True)
+                ).rstrip()
+                + "\n",
+            )
 
     def tree(self, title: str, branches: Sequence[Branch], sentence: str, command: str) -> None:
         """A chain of branches on stdout, each below the one that it explains; then what it comes to, and the next command. Nothing with --json."""
@@ -154,7 +162,9 @@ class Screen:
             indent = "   " * branch.depth
             edge = indent + ("`- " if branch.depth else "")
             mark = self._styled(branch.mark.upper(), _MARKS[branch.mark], sys.stdout)
-            source = self._styled(f"  [{line(branch.source)}]", "2", sys.stdout) if branch.source else ""
+            source = (
+                self._styled(f"  [{line(branch.source)}]", "2", sys.stdout) if branch.source else ""
+            )
             lines.append(f"{edge}{mark} {line(branch.text)}{source}")
             lines += [f"{indent}   |  {line(evidence)}" for evidence in branch.evidence if evidence]
         lines.append(self._styled("cause: ", "1;31", sys.stdout) + line(sentence))
@@ -162,13 +172,19 @@ class Screen:
         self._write(sys.stdout, "\n".join(lines) + "\n")
 
     def _styled(self, text: str, code: str, stream: TextIO | None) -> str:
-        return f"\033[{code}m{text}\033[0m" if self.color and stream is not None and stream.isatty() else text
+        return (
+            f"\033[{code}m{text}\033[0m"
+            if self.color and stream is not None and stream.isatty()
+            else text
+        )
 
     def _say(self, text: str) -> None:
         self._write(sys.stderr, text + "\n")
 
     def _json(self, document: Mapping[str, Any]) -> str:
-        return json.dumps(self.masker.document(document), indent=2) + "\n"  # ASCII: no encoding of stdout refuses it
+        return (
+            json.dumps(self.masker.document(document), indent=2) + "\n"
+        )  # ASCII: no encoding of stdout refuses it
 
     @staticmethod
     def _write(stream: TextIO | None, text: str) -> None:

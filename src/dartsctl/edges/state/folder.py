@@ -9,18 +9,27 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from dartsctl.errors import DartsctlError, UsageError
-from dartsctl.system.files import EVERYBODY, PRIVATE, PRIVATE_FOLDER, Folder, ForeignFile, open_folder
+from dartsctl.system.files import (
+    EVERYBODY,
+    PRIVATE,
+    PRIVATE_FOLDER,
+    Folder,
+    ForeignFile,
+    open_folder,
+)
 from dartsctl.system.users import sudo_caller, trusted_users
 
 
 def state_folder(environment: Mapping[str, str] = os.environ) -> Path:
     """DARTSCTL_STATE_DIR, else XDG_STATE_HOME/dartsctl, else ~/.local/state/dartsctl; without a home, dartsctl-UID in the temporary folder.
 
-    Under sudo it is the folder of the user who called sudo (EDGE 84): root's servers and theirs must not be given one port twice.
+    Under sudo it is the folder of the user who called sudo (edge-cases.md#84): root's servers and theirs must not be given one port twice.
     """
     if explicit := environment.get("DARTSCTL_STATE_DIR"):
         return _absolute(explicit)
-    if (xdg := environment.get("XDG_STATE_HOME", "")).startswith("/"):  # a relative one is to be ignored (XDG base directory specification)
+    if (xdg := environment.get("XDG_STATE_HOME", "")).startswith(
+        "/"
+    ):  # a relative one is to be ignored (XDG base directory specification)
         return Path(xdg) / "dartsctl"
     if home := _home(environment):
         return home / ".local" / "state" / "dartsctl"
@@ -29,7 +38,9 @@ def state_folder(environment: Mapping[str, str] = os.environ) -> Path:
 
 def is_makeshift(environment: Mapping[str, str] = os.environ) -> bool:
     """Whether the state folder is only a temporary one, because this user has no home."""
-    is_named = environment.get("DARTSCTL_STATE_DIR") or environment.get("XDG_STATE_HOME", "").startswith("/")
+    is_named = environment.get("DARTSCTL_STATE_DIR") or environment.get(
+        "XDG_STATE_HOME", ""
+    ).startswith("/")
     return not is_named and _home(environment) is None
 
 
@@ -49,7 +60,10 @@ def open_state(path: Path, *, make: bool = False, shared: bool = False) -> Folde
 @contextmanager
 def opened(path: Path, name: str, *, make: bool = False) -> Iterator[Folder]:
     """Within it the private folder `name` of the state folder `path` is open. Raises FileNotFoundError, UnsafeFile, OSError."""
-    with open_state(path, make=make) as state, state.subfolder(name, make=PRIVATE_FOLDER if make else None) as folder:
+    with (
+        open_state(path, make=make) as state,
+        state.subfolder(name, make=PRIVATE_FOLDER if make else None) as folder,
+    ):
         yield folder
 
 
@@ -125,7 +139,10 @@ def _absolute(text: str) -> Path:
     try:
         return Path(text).absolute()
     except FileNotFoundError:  # the working folder has been deleted
-        raise UsageError(f"DARTSCTL_STATE_DIR: {text} lies in a folder that no longer exists", hint="name it from the root: /a/folder") from None
+        raise UsageError(
+            f"DARTSCTL_STATE_DIR: {text} lies in a folder that no longer exists",
+            hint="name it from the root: /a/folder",
+        ) from None
 
 
 def _home(environment: Mapping[str, str]) -> Path | None:
@@ -147,5 +164,6 @@ def _home_of(uid: int) -> Path:
         return Path(pwd.getpwuid(uid).pw_dir)
     except KeyError as error:
         raise DartsctlError(
-            "there is no home folder for dartsctl's state", hint="name a folder: DARTSCTL_STATE_DIR=/a/folder dartsctl ..."
+            "there is no home folder for dartsctl's state",
+            hint="name a folder: DARTSCTL_STATE_DIR=/a/folder dartsctl ...",
         ) from error

@@ -43,7 +43,10 @@ class GuardBook:
     def add(self, venv: Path, project: str) -> None:
         """Remember it. Raises DartsctlError where that cannot be written."""
         record = json.dumps({"venv": str(venv), "project": project}).encode()
-        with writing(f"the guard cannot be remembered in {self._state / _FOLDER}"), opened(self._state, _FOLDER, make=True) as folder:
+        with (
+            writing(f"the guard cannot be remembered in {self._state / _FOLDER}"),
+            opened(self._state, _FOLDER, make=True) as folder,
+        ):
             folder.replace(_name(venv), record)
 
     def forget(self, venv: Path) -> None:
@@ -55,7 +58,11 @@ class GuardBook:
         """All of them, by path; what cannot be read, or is another user's, is left out. Raises UnsafeFile for what is no folder."""
         try:
             with opened(self._state, _FOLDER) as folder:
-                records = [record for name in folder.names() if name.endswith(".json") and (record := _guarded(folder, name))]
+                records = [
+                    record
+                    for name in folder.names()
+                    if name.endswith(".json") and (record := _guarded(folder, name))
+                ]
         except (OSError, ForeignFile):
             return ()
         return tuple(sorted(records, key=lambda record: record.venv))
@@ -63,8 +70,15 @@ class GuardBook:
     def of_others(self) -> tuple[ForeignRecord, ...]:
         """The records of other users, in a state folder that is shared, as far as this user may read them."""
         try:
-            with open_state(self._state, shared=True) as state, state.subfolder(_FOLDER, owners=EVERYBODY) as folder:
-                records = [record for name in folder.names() if name.endswith(".json") and (record := _foreign(folder, name))]
+            with (
+                open_state(self._state, shared=True) as state,
+                state.subfolder(_FOLDER, owners=EVERYBODY) as folder,
+            ):
+                records = [
+                    record
+                    for name in folder.names()
+                    if name.endswith(".json") and (record := _foreign(folder, name))
+                ]
         except (OSError, UnsafeFile):
             return ()
         return tuple(sorted(records, key=lambda record: record.venv))
@@ -93,6 +107,11 @@ def _guarded(folder: Folder, name: str, *, owners: Collection[int] | None = None
     if not isinstance(document, dict):
         return None
     venv, project = document.get("venv"), document.get("project")
-    if not isinstance(venv, str) or not isinstance(project, str) or not venv.startswith("/") or "\0" in venv:
+    if (
+        not isinstance(venv, str)
+        or not isinstance(project, str)
+        or not venv.startswith("/")
+        or "\0" in venv
+    ):
         return None
     return Guarded(Path(venv), project)

@@ -66,10 +66,21 @@ class History:
 
         if self._failed:
             return
-        entry = {"when": time.time(), "action": action, "what": what, "why": why, "by": _user(), "details": details}
+        entry = {
+            "when": time.time(),
+            "action": action,
+            "what": what,
+            "why": why,
+            "by": _user(),
+            "details": details,
+        }
         line = json.dumps(self._masker.document(entry), default=str).encode()
         try:
-            with writing(f"{self._folder / _FILE} cannot be written"), open_state(self._folder, make=True) as state, _locked(state):
+            with (
+                writing(f"{self._folder / _FILE} cannot be written"),
+                open_state(self._folder, make=True) as state,
+                _locked(state),
+            ):
                 _add_line(state, line)
         except DartsctlError as error:
             self._failed = True
@@ -84,9 +95,13 @@ class History:
             return ()
         except OSError as error:
             file = self._folder / _FILE
-            raise DartsctlError(f"{file} cannot be read: {error.strerror}", hint=shell_command("ls", "-l", file)) from error
+            raise DartsctlError(
+                f"{file} cannot be read: {error.strerror}", hint=shell_command("ls", "-l", file)
+            ) from error
         try:
-            return tuple(entry for line in _last_lines(descriptor)[-2 * KEPT :] if (entry := _entry(line)))
+            return tuple(
+                entry for line in _last_lines(descriptor)[-2 * KEPT :] if (entry := _entry(line))
+            )
         finally:
             os.close(descriptor)
 
@@ -149,4 +164,10 @@ def _entry(line: bytes) -> Entry | None:
     entry = Entry(**document)
     texts = (entry.action, entry.what, entry.why, entry.by)
     is_time = isinstance(entry.when, int | float) and 0 <= entry.when < _LATEST
-    return entry if is_time and isinstance(entry.details, dict) and all(isinstance(text, str) for text in texts) else None
+    return (
+        entry
+        if is_time
+        and isinstance(entry.details, dict)
+        and all(isinstance(text, str) for text in texts)
+        else None
+    )

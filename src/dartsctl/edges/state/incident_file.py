@@ -21,11 +21,15 @@ class IncidentFile:
             self._folder = open_folder(wanted.parent)
             self.path, self._descriptor = _new_file(self._folder, wanted)
         except UnsafeFile as error:
-            raise Refused(f"the report {wanted} cannot be written: {error.message}; nothing was done", hint=error.hint) from error
+            raise Refused(
+                f"the report {wanted} cannot be written: {error.message}; nothing was done",
+                hint=error.hint,
+            ) from error
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
             raise DartsctlError(
-                f"the report {wanted} cannot be written: {reason}; nothing was done", hint=shell_command("ls", "-ld", wanted.parent)
+                f"the report {wanted} cannot be written: {reason}; nothing was done",
+                hint=shell_command("ls", "-ld", wanted.parent),
             ) from error
 
     def write(self, text: str) -> None:
@@ -36,7 +40,8 @@ class IncidentFile:
         except OSError as error:
             self._folder.remove(self.path.name)
             raise DartsctlError(
-                f"the report {self.path} could not be written: {error.strerror}", hint=shell_command("df", "-h", self.path.parent)
+                f"the report {self.path} could not be written: {error.strerror}",
+                hint=shell_command("df", "-h", self.path.parent),
             ) from error
 
 
@@ -48,4 +53,7 @@ def _new_file(folder: Folder, wanted: Path) -> tuple[Path, int]:
             return path, folder.create(path.name)
         except FileExistsError:
             folder.check(path.name, owners=EVERYBODY)
-    raise DartsctlError(f"{wanted} and {_TRIES - 1} more of that name are there; nothing was done", hint="name another file: --report FILE.md")
+    raise DartsctlError(
+        f"{wanted} and {_TRIES - 1} more of that name are there; nothing was done",
+        hint="name another file: --report FILE.md",
+    )

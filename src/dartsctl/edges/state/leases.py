@@ -1,7 +1,7 @@
 """The lease book of the dev ports: one kernel lock a port, held by the server's own processes, and who they are beside it.
 
 A lease is an flock on `<state>/ports/<port>.lock`, a file that is never removed. The descriptor is inherited by the server's supervisor and by the
-server, so that the lease lives exactly as long as they do, and the kernel ends it, whatever kills whom (EDGE 61). What stands in the file says who it
+server, so that the lease lives exactly as long as they do, and the kernel ends it, whatever kills whom (edge-cases.md#61). What stands in the file says who it
 is; it is believed only while the lock is held, and only if the process that it names holds it (edges/state/lock_owner.py).
 
 The folder's mode says who shares the book: what is made in one that its group or everybody may write is theirs to lock and to write too. Therefore
@@ -21,7 +21,16 @@ from pathlib import Path
 from typing import Any
 
 from dartsctl.edges.state import lock_owner
-from dartsctl.edges.state.folder import open_shared, open_shared_file, open_state, owners_in, parse_json, shared_mode, state_folder, writing
+from dartsctl.edges.state.folder import (
+    open_shared,
+    open_shared_file,
+    open_state,
+    owners_in,
+    parse_json,
+    shared_mode,
+    state_folder,
+    writing,
+)
 from dartsctl.server.request import LeaseRecord
 from dartsctl.system.files import EVERYBODY, Folder, ForeignFile, UnsafeFile, try_lock
 
@@ -102,7 +111,9 @@ class LeaseBook:
         with self._writable(_PORTS) as ports, self._writing():
             descriptor = open_shared_file(ports, f"{record.port}.lock")
             try:
-                os.truncate(descriptor, os.pwrite(descriptor, text, 0))  # a reader in between sees no JSON, or all of it
+                os.truncate(
+                    descriptor, os.pwrite(descriptor, text, 0)
+                )  # a reader in between sees no JSON, or all of it
             finally:
                 os.close(descriptor)
 
@@ -113,7 +124,11 @@ class LeaseBook:
     def held(self) -> tuple[LeaseRecord, ...]:
         """Every live lease, by port. Where the book cannot be read there are none to tell of. Never waits, writes nothing."""
         with self._readable(_PORTS) as ports:
-            return tuple(record for port in _booked(ports) if (record := _holder(ports, port))) if ports else ()
+            return (
+                tuple(record for port in _booked(ports) if (record := _holder(ports, port)))
+                if ports
+                else ()
+            )
 
     def holder(self, port: int) -> LeaseRecord | None:
         """Who has `port` leased; None when nobody has.
@@ -146,7 +161,11 @@ class LeaseBook:
 
         text = json.dumps({"path": checkout, "port": port}, indent=1)
         # another user's note about a checkout that two share is theirs to keep
-        with self._writable(_CHECKOUTS) as checkouts, self._writing(), suppress(PermissionError, ForeignFile):
+        with (
+            self._writable(_CHECKOUTS) as checkouts,
+            self._writing(),
+            suppress(PermissionError, ForeignFile),
+        ):
             checkouts.replace(f"{_key(checkout)}.json", text.encode(), mode=shared_mode(checkouts))
 
     @contextmanager
@@ -169,7 +188,10 @@ class LeaseBook:
             yield folder
 
     def _make(self, name: str) -> Folder:
-        with open_state(self.folder, make=True, shared=True) as state, suppress(FileExistsError, PermissionError):
+        with (
+            open_state(self.folder, make=True, shared=True) as state,
+            suppress(FileExistsError, PermissionError),
+        ):
             if not state.exists("README.txt"):
                 state.add("README.txt", _README.encode())
         return open_shared(self.folder, name, make=True)
@@ -197,7 +219,9 @@ def _lock(folder: Folder, name: str) -> int | None:
     try:
         descriptor = open_shared_file(folder, name)
     except PermissionError:
-        if folder.check(name, owners=EVERYBODY):  # another user's, in a shared folder: theirs, as far as we can tell
+        if folder.check(
+            name, owners=EVERYBODY
+        ):  # another user's, in a shared folder: theirs, as far as we can tell
             return None
         raise
     for _ in range(_LOOKS):
@@ -206,7 +230,9 @@ def _lock(folder: Folder, name: str) -> int | None:
         if not try_lock(descriptor, fcntl.LOCK_SH):  # held in earnest
             os.close(descriptor)
             return None
-        fcntl.flock(descriptor, fcntl.LOCK_UN)  # only listers look at it: a checkout must not lose its port to them
+        fcntl.flock(
+            descriptor, fcntl.LOCK_UN
+        )  # only listers look at it: a checkout must not lose its port to them
         time.sleep(_LOOKERS_PAUSE)
     else:
         os.close(descriptor)
@@ -235,12 +261,18 @@ def _is_locked(folder: Folder, name: str) -> bool:
 def _booked(ports: Folder) -> list[int]:
     """The ports that have a lock file."""
     stems = [name.removesuffix(".lock") for name in ports.names() if name.endswith(".lock")]
-    return sorted(int(stem) for stem in stems if stem.isascii() and stem.isdecimal() and len(stem) < 6)
+    return sorted(
+        int(stem) for stem in stems if stem.isascii() and stem.isdecimal() and len(stem) < 6
+    )
 
 
 def _holder(ports: Folder, port: int) -> LeaseRecord | None:
     name = f"{port}.lock"
-    return _believed(_record(port, _read(ports, name)), ports, name) if _is_locked(ports, name) else None
+    return (
+        _believed(_record(port, _read(ports, name)), ports, name)
+        if _is_locked(ports, name)
+        else None
+    )
 
 
 def _believed(record: LeaseRecord, ports: Folder, name: str) -> LeaseRecord:
@@ -262,13 +294,21 @@ def _believed(record: LeaseRecord, ports: Folder, name: str) -> LeaseRecord:
 
 _TEXTS = ("kind", "host", "url", "checkout", "branch", "user")
 _TIMES = ("since", "started")
-_NUMBERS = {"pid": 1 << 31, "supervisor": 1 << 31, "birth": 1 << 63, "since": 1 << 40, "started": 1 << 40}
+_NUMBERS = {
+    "pid": 1 << 31,
+    "supervisor": 1 << 31,
+    "birth": 1 << 63,
+    "since": 1 << 40,
+    "started": 1 << 40,
+}
 """Each one's limit: what the system calls and the calendar take."""
 
 
 def _record(port: int, document: Mapping[str, Any]) -> LeaseRecord:
     """What the document says of the lease, field by field; what has the wrong type is left out."""
-    known: dict[str, Any] = {name: value for name in _TEXTS if isinstance(value := document.get(name), str)}
+    known: dict[str, Any] = {
+        name: value for name in _TEXTS if isinstance(value := document.get(name), str)
+    }
     for name, limit in _NUMBERS.items():
         value = document.get(name)
         kinds = (int, float) if name in _TIMES else (int,)

@@ -59,10 +59,14 @@ def _is_child_of_locker(pid: int, file: os.stat_result) -> bool:
     device = f"{os.major(file.st_dev):02x}:{os.minor(file.st_dev):02x}:{file.st_ino}"
     parent = parent_of(pid)
     try:
-        rows = [line.split() for line in Path("/proc/locks").read_text(encoding="ascii").splitlines()]
+        rows = [
+            line.split() for line in Path("/proc/locks").read_text(encoding="ascii").splitlines()
+        ]
     except OSError:
         return False
-    return parent is not None and any(row[1:6] == ["FLOCK", "ADVISORY", "WRITE", str(parent), device] for row in rows)
+    return parent is not None and any(
+        row[1:6] == ["FLOCK", "ADVISORY", "WRITE", str(parent), device] for row in rows
+    )
 
 
 def _has_locked_descriptor(pid: int, file: os.stat_result) -> bool | None:
@@ -81,7 +85,9 @@ def _is_locked_descriptor(pid: int, descriptor: str, file: os.stat_result) -> bo
     try:
         if not os.path.samestat(os.stat(f"/proc/{pid}/fd/{descriptor}"), file):  # noqa: PTH116 - see user_of
             return False
-        info = Path(f"/proc/{pid}/fdinfo/{descriptor}").read_text(encoding="ascii", errors="replace")
+        info = Path(f"/proc/{pid}/fdinfo/{descriptor}").read_text(
+            encoding="ascii", errors="replace"
+        )
     except FileNotFoundError:  # closed meanwhile
         return False
     locks = [line.split() for line in info.splitlines() if line.startswith("lock:")]

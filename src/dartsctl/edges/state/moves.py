@@ -66,7 +66,10 @@ class MoveBook:
     @contextmanager
     def _opened(self, *, make: bool = False) -> Iterator[Folder]:
         """The folder of the overrides. Compose is given paths in it: nobody else may be able to exchange what is there."""
-        with open_state(self._state, make=make) as state, state.subfolder(_FOLDER, make=PRIVATE_FOLDER if make else None) as folder:
+        with (
+            open_state(self._state, make=make) as state,
+            state.subfolder(_FOLDER, make=PRIVATE_FOLDER if make else None) as folder,
+        ):
             for each in (state, folder):
                 each.refuse_exchange()
             yield folder

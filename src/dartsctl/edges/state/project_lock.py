@@ -37,7 +37,10 @@ def project_lock(
     Waits `within` seconds at most; `waiting` is told once who has the lock ("another dartsctl (pid 7)"). Raises TimedOut,
     UnsafeFile, DartsctlError where the lock file cannot be made.
     """
-    with writing(f"cannot lock the project {project}"), open_shared(folder, "projects", make=True) as projects:
+    with (
+        writing(f"cannot lock the project {project}"),
+        open_shared(folder, "projects", make=True) as projects,
+    ):
         name = f"{quote(project, safe='')}.lock"
         descriptor = open_shared_file(projects, name)
         path = projects.path / name
@@ -51,7 +54,15 @@ def project_lock(
         os.close(descriptor)
 
 
-def _acquire(descriptor: int, path: Path, project: str, *, within: float, waiting: Callable[[str], None], clock: Callable[[], float]) -> None:
+def _acquire(
+    descriptor: int,
+    path: Path,
+    project: str,
+    *,
+    within: float,
+    waiting: Callable[[str], None],
+    clock: Callable[[], float],
+) -> None:
     if try_lock(descriptor, fcntl.LOCK_EX):
         return
     waiting(_holder(descriptor, path))

@@ -31,7 +31,11 @@ class TrustBook:
         except (OSError, ValueError, UnsafeFile):
             return ()
         listed = document.get("folders") if isinstance(document, dict) else None
-        paths = [text for text in listed if isinstance(text, str) and text.startswith("/")] if isinstance(listed, list) else []
+        paths = (
+            [text for text in listed if isinstance(text, str) and text.startswith("/")]
+            if isinstance(listed, list)
+            else []
+        )
         return tuple(sorted(map(Path, paths)))
 
     def add(self, folder: Path) -> bool:

@@ -23,7 +23,14 @@ _BEGIN = "import sys; sys.path.append(sys.argv.pop(1)); from dartsctl.edges.supe
 _LENGTH = 8  # the words of supervisor.py, which is of another process
 _START = 0
 _END_QUICKLY = 255
-_FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
+_FORWARDED = (
+    signal.SIGINT,
+    signal.SIGTERM,
+    signal.SIGHUP,
+    signal.SIGQUIT,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+)
 _ROOT = str(Path(__file__).parents[3])
 LAYERS = ("landlock", "seccomp")
 """Those of the kernel (edges/supervisor/confine.py)."""
@@ -56,11 +63,26 @@ class Supervised:
         """
         self._command = tuple(command)
         self._line, theirs = socket.socketpair()
-        asked = [",".join(kernel_layers), ",".join(map(str, closed_ports)), "" if restart_on is None else str(restart_on)]
+        asked = [
+            ",".join(kernel_layers),
+            ",".join(map(str, closed_ports)),
+            "" if restart_on is None else str(restart_on),
+        ]
         with theirs:
             try:
                 self._process = subprocess.Popen(
-                    [sys.executable, "-I", "-S", "-c", _BEGIN, _ROOT, str(theirs.fileno()), str(grace), *asked, *command],
+                    [
+                        sys.executable,
+                        "-I",
+                        "-S",
+                        "-c",
+                        _BEGIN,
+                        _ROOT,
+                        str(theirs.fileno()),
+                        str(grace),
+                        *asked,
+                        *command,
+                    ],
                     cwd=directory,
                     pass_fds=[theirs.fileno(), *descriptors],
                     process_group=0,
@@ -68,7 +90,8 @@ class Supervised:
             except OSError as error:
                 self._line.close()
                 raise DartsctlError(
-                    f"the server cannot be started in {directory}: {error.strerror}", hint="change into a folder that exists"
+                    f"the server cannot be started in {directory}: {error.strerror}",
+                    hint="change into a folder that exists",
                 ) from error
         self._send_environment(environment)
         self._heard = b""
@@ -92,13 +115,20 @@ class Supervised:
 
     def __enter__(self) -> Supervised:
         for number in (*_FORWARDED, signal.SIGCONT):
-            if signal.getsignal(number) is not signal.SIG_IGN:  # nohup and a shell's `&` keep their meaning
+            if (
+                signal.getsignal(number) is not signal.SIG_IGN
+            ):  # nohup and a shell's `&` keep their meaning
                 with suppress(ValueError):  # not the main thread: nobody signals us there
                     self._handlers[number] = signal.signal(number, self._take)
         self._terminal.give(self.supervisor)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self._line.close()  # whatever still runs is ended by the supervisor now
         self._end()
         self._terminal.take_back(restore_modes=(self.code or 0) >= 128)
@@ -169,7 +199,9 @@ class Supervised:
             self._send(number)
 
     def _send_environment(self, environment: Mapping[str, str]) -> None:
-        variables = b"\0".join(os.fsencode(f"{name}={value}") for name, value in environment.items())
+        variables = b"\0".join(
+            os.fsencode(f"{name}={value}") for name, value in environment.items()
+        )
         with suppress(OSError):  # it has ended: `begin` says how
             self._line.sendall(len(variables).to_bytes(_LENGTH, "big") + variables)
 
@@ -197,4 +229,7 @@ def _cannot_be_run(program: str, number: int) -> DartsctlError:
         errno.ENOEXEC: f"begin with its interpreter: {shell_command('sh', program)}",
         errno.EMFILE: "raise the limit of open files: ulimit -n 4096",
     }
-    return DartsctlError(f"{program or 'an empty command'} cannot be run: {os.strerror(number)}", hint=hints.get(number, hints[errno.ENOENT]))
+    return DartsctlError(
+        f"{program or 'an empty command'} cannot be run: {os.strerror(number)}",
+        hint=hints.get(number, hints[errno.ENOENT]),
+    )

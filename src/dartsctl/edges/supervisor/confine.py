@@ -19,7 +19,9 @@ import sys
 from collections.abc import Collection
 from itertools import takewhile
 
-TYPE_CHECKING = False  # as mypy knows it: `typing` would cost the supervisor more time to import than all else
+TYPE_CHECKING = (
+    False  # as mypy knows it: `typing` would cost the supervisor more time to import than all else
+)
 if TYPE_CHECKING:
     from _socket import socket
     from ctypes import PyDLL
@@ -28,23 +30,39 @@ _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _PR_SET_CHILD_SUBREAPER = 36
 _PR_SET_NO_NEW_PRIVS = 38
 
-_LANDLOCK_CREATE_RULESET, _LANDLOCK_ADD_RULE, _LANDLOCK_RESTRICT_SELF = 444, 445, 446  # the same on every architecture
+_LANDLOCK_CREATE_RULESET, _LANDLOCK_ADD_RULE, _LANDLOCK_RESTRICT_SELF = (
+    444,
+    445,
+    446,
+)  # the same on every architecture
 _RULE_NET_PORT = 2
 _ACCESS_NET_BIND_TCP = 1
 
 _FILTERED = {"x86_64": (0xC000003E, 317, 49), "aarch64": (0xC00000B7, 277, 200)}
 """Machine -> its AUDIT_ARCH, and the numbers of seccomp(2) and bind(2)."""
 _SECCOMP_SET_MODE_FILTER = 1
-_SPEC_ALLOW, _NEW_LISTENER = 4, 8  # without the first, kernels before 5.16 slow the whole server down (Spectre v4)
-_WAIT_KILLABLE = 32  # Linux 5.19: a signal to whoever binds waits for the answer, else a bind may end with EINTR
+_SPEC_ALLOW, _NEW_LISTENER = (
+    4,
+    8,
+)  # without the first, kernels before 5.16 slow the whole server down (Spectre v4)
+_WAIT_KILLABLE = (
+    32  # Linux 5.19: a signal to whoever binds waits for the answer, else a bind may end with EINTR
+)
 _RET_ALLOW, _RET_USER_NOTIF = 0x7FFF0000, 0x7FC00000
 _LOAD_WORD, _JUMP_IF_EQUAL, _JUMP_IF_AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06
 _SHORTEST_ADDRESS = 16  # sizeof(struct sockaddr_in)
 
-_RECEIVE, _SEND, _IS_VALID = 0xC0502100, 0xC0182101, 0x80082102  # the last as Linux 5.5 wrote it; later ones know both ways
+_RECEIVE, _SEND, _IS_VALID = (
+    0xC0502100,
+    0xC0182101,
+    0x80082102,
+)  # the last as Linux 5.5 wrote it; later ones know both ways
 _NOTIFICATION, _ANSWER = "=QIIiIQ6Q", "=QqiI"
 _CONTINUE = 1
-_SET_FLAGS, _SYNC_WAKE_UP = 0x40082104, 1  # Linux 6.6: the answer comes on the caller's own processor
+_SET_FLAGS, _SYNC_WAKE_UP = (
+    0x40082104,
+    1,
+)  # Linux 6.6: the answer comes on the caller's own processor
 _FAMILIES = (0, 2, 10)  # AF_UNSPEC, which the kernel takes for AF_INET; AF_INET; AF_INET6
 _TCP = (b"TCP", b"MPTCP")
 
@@ -100,11 +118,16 @@ class Confinement:
         _, theirs = self._ends
         taken, rights = [], []
         _prctl(_PR_SET_NO_NEW_PRIVS, 1)
-        if self._rules is not None and _libc().syscall(_LANDLOCK_RESTRICT_SELF, self._rules, 0) == 0:
+        if (
+            self._rules is not None
+            and _libc().syscall(_LANDLOCK_RESTRICT_SELF, self._rules, 0) == 0
+        ):
             taken.append("landlock")
         if self._filtering and (listener := _take_filter()) is not None:
             taken.append("seccomp")
-            rights.append((_socket.SOL_SOCKET, _socket.SCM_RIGHTS, listener.to_bytes(4, sys.byteorder)))
+            rights.append(
+                (_socket.SOL_SOCKET, _socket.SCM_RIGHTS, listener.to_bytes(4, sys.byteorder))
+            )
         theirs.sendmsg([" ".join(taken).encode() + b"\n"], rights)
 
     def taken(self, child: int) -> tuple[str, ...]:
@@ -121,7 +144,9 @@ class Confinement:
             os.set_inheritable(self._listener, False)
             _wake_at_once(self._listener)
         layers = tuple(text.decode().split())
-        return layers if _may_read(child) else tuple(layer for layer in layers if layer != "seccomp")
+        return (
+            layers if _may_read(child) else tuple(layer for layer in layers if layer != "seccomp")
+        )
 
     def answer(self) -> int | None:
         """Decide about one bind that waits; the closed port, if it was one. Whoever binds is never left waiting."""
@@ -132,7 +157,9 @@ class Confinement:
             called, pid, *_, descriptor, address, _, _, _, _ = struct.unpack(_NOTIFICATION, asked)
             port = self._closed_port(pid, descriptor & 0xFFFFFFFF, address)
             if port is not None:
-                _patient_ioctl(self._listener, _IS_VALID, struct.pack("=Q", called))  # else the pid may be another's by now
+                _patient_ioctl(
+                    self._listener, _IS_VALID, struct.pack("=Q", called)
+                )  # else the pid may be another's by now
             verdict = (0, _CONTINUE) if port is None else (-errno.EACCES, 0)
             _patient_ioctl(self._listener, _SEND, struct.pack(_ANSWER, called, 0, *verdict))
         except OSError:  # killed meanwhile, or a signal came first: then the kernel asks again
@@ -147,7 +174,10 @@ class Confinement:
                 start = os.pread(memory, 4, address)
             finally:
                 os.close(memory)
-            family, port = int.from_bytes(start[:2], sys.byteorder), int.from_bytes(start[2:], "big")
+            family, port = (
+                int.from_bytes(start[:2], sys.byteorder),
+                int.from_bytes(start[2:], "big"),
+            )
             if family not in _FAMILIES or port not in self._closed:
                 return None
             protocol = os.getxattr(f"/proc/{pid}/fd/{descriptor}", "system.sockprotoname")  # type: ignore[attr-defined,unused-ignore]  # Linux
@@ -197,7 +227,9 @@ def _take_filter() -> int | None:
     import ctypes
 
     machine = os.uname().machine
-    if machine not in _FILTERED or sys.maxsize < 2**32 or _linux() < (5, 5):  # 5.5: the first that lets a call go on
+    if (
+        machine not in _FILTERED or sys.maxsize < 2**32 or _linux() < (5, 5)
+    ):  # 5.5: the first that lets a call go on
         return None
     architecture, seccomp, bind = _FILTERED[machine]
     program = [
@@ -205,7 +237,12 @@ def _take_filter() -> int | None:
         (_JUMP_IF_EQUAL, 0, 5, architecture),
         (_LOAD_WORD, 0, 0, 0),  # .nr
         (_JUMP_IF_EQUAL, 0, 3, bind),
-        (_LOAD_WORD, 0, 0, 32),  # .args[2], the address's length: netlink's, of every look-up of a name, is shorter
+        (
+            _LOAD_WORD,
+            0,
+            0,
+            32,
+        ),  # .args[2], the address's length: netlink's, of every look-up of a name, is shorter
         (_JUMP_IF_AT_LEAST, 0, 1, _SHORTEST_ADDRESS),
         (_RETURN, 0, 0, _RET_USER_NOTIF),
         (_RETURN, 0, 0, _RET_ALLOW),
@@ -221,7 +258,10 @@ def _take_filter() -> int | None:
 
 def _linux() -> tuple[int, ...]:
     """The kernel's version: (6, 1) of `6.1.0-28-amd64`."""
-    return tuple(int("".join(takewhile(str.isdigit, part)) or 0) for part in os.uname().release.split(".")[:2])
+    return tuple(
+        int("".join(takewhile(str.isdigit, part)) or 0)
+        for part in os.uname().release.split(".")[:2]
+    )
 
 
 def _may_read(pid: int) -> bool:

@@ -50,7 +50,14 @@ class Supervisor:
     """One server's life. `grace`: seconds between a SIGTERM that was asked for and SIGKILL; `restart_on`: see RESTART above."""
 
     def __init__(
-        self, control: int, grace: float, command: list[str], *, layers: Collection[str], closed: Collection[int], restart_on: int | None
+        self,
+        control: int,
+        grace: float,
+        command: list[str],
+        *,
+        layers: Collection[str],
+        closed: Collection[int],
+        restart_on: int | None,
     ) -> None:
         self._control = control
         self._grace = grace
@@ -70,7 +77,9 @@ class Supervisor:
         for end in (self._wake, wake_end):
             os.set_blocking(end, False)
         signal.set_wakeup_fd(wake_end, warn_on_full_buffer=False)
-        self._caught = [number for number in _CAUGHT if signal.getsignal(number) is not signal.SIG_IGN]  # nohup's wish is kept
+        self._caught = [
+            number for number in _CAUGHT if signal.getsignal(number) is not signal.SIG_IGN
+        ]  # nohup's wish is kept
         for number in self._caught:
             signal.signal(number, lambda _number, _frame: None)
         adopt_orphans()
@@ -82,7 +91,9 @@ class Supervisor:
         if os.read(self._control, 1) != bytes([START]):
             return 1  # dartsctl went before it began
         if early := _ENDING.intersection(_drained(self._wake)):
-            return 128 + min(early)  # the terminal's Ctrl-C came before there was a server that it could reach
+            return 128 + min(
+                early
+            )  # the terminal's Ctrl-C came before there was a server that it could reach
         while True:
             self._start()
             while self._code is None:
@@ -108,7 +119,9 @@ class Supervisor:
 
     def _start(self) -> None:
         everything = set(signal.Signals)
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, everything)  # a signal in between belongs to the server, not to our handlers
+        before = signal.pthread_sigmask(
+            signal.SIG_BLOCK, everything
+        )  # a signal in between belongs to the server, not to our handlers
         supervisor = os.getpid()
         self._begun = time.monotonic()
         self._confinement.meet()
@@ -125,7 +138,11 @@ class Supervisor:
     def _become_the_server(self, supervisor: int, mask: set[int]) -> None:
         """Between fork and exec: everything that the server's process takes on."""
         signal.set_wakeup_fd(-1)
-        for number in (*self._caught, signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores the last two; a server expects the default
+        for number in (
+            *self._caught,
+            signal.SIGPIPE,
+            signal.SIGXFSZ,
+        ):  # Python ignores the last two; a server expects the default
             signal.signal(number, signal.SIG_DFL)
         die_with_parent()
         if os.getppid() != supervisor:
@@ -142,7 +159,11 @@ class Supervisor:
     def _wants_another_start(self) -> bool:
         """Whether the server ended by itself with the code that asks for it, and did not do so three times at once."""
         self._short_lives = self._short_lives + 1 if self._lived < SHORT_LIFE else 0
-        return self._code == self._restart_on and not self._stopping and self._short_lives < SHORT_LIVES
+        return (
+            self._code == self._restart_on
+            and not self._stopping
+            and self._short_lives < SHORT_LIVES
+        )
 
     def _turn(self) -> None:
         """Wait for the next thing to happen, and do what it asks for."""
@@ -212,7 +233,7 @@ class Supervisor:
             self._kill_all()
 
     def _stop(self, grace: float) -> None:
-        """Ask the group to end, and set the time at which it is no longer asked. A stopped process takes a signal only once continued (EDGE 23)."""
+        """Ask the group to end, and set the time at which it is no longer asked. A stopped process takes a signal only once continued (edge-cases.md#23)."""
         self._stopping = True
         self._to_group(signal.SIGTERM)
         self._to_group(signal.SIGCONT)
@@ -227,7 +248,9 @@ class Supervisor:
         mine = signal.signal(number, signal.SIG_IGN)
         try:
             os.killpg(0, number)
-            if self._code is None and os.getpgid(self._server) != os.getpgrp():  # an interactive shell makes a group of its own
+            if (
+                self._code is None and os.getpgid(self._server) != os.getpgrp()
+            ):  # an interactive shell makes a group of its own
                 os.kill(self._server, number)
         except ProcessLookupError:
             return
@@ -291,6 +314,11 @@ def main() -> None:
     os.set_inheritable(int(control), False)
     closed = [int(port) for port in ports.split(",") if port]
     supervisor = Supervisor(
-        int(control), float(grace), command, layers=layers.split(","), closed=closed, restart_on=int(restart_on) if restart_on else None
+        int(control),
+        float(grace),
+        command,
+        layers=layers.split(","),
+        closed=closed,
+        restart_on=int(restart_on) if restart_on else None,
     )
     sys.exit(supervisor.run())

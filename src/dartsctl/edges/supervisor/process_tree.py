@@ -15,7 +15,11 @@ def pids() -> set[int]:
     tree = {me}
     grown = True
     while grown:
-        found = {pid for pid, parent, its_group in rows if (parent in tree or its_group == group) and pid not in tree}
+        found = {
+            pid
+            for pid, parent, its_group in rows
+            if (parent in tree or its_group == group) and pid not in tree
+        }
         tree |= found
         grown = bool(found)
     return tree - {me}

@@ -48,7 +48,9 @@ def _in_a_container() -> bool:
         return True
     try:
         with open("/run/systemd/container", "rb") as file:
-            return file.read().strip() != b"wsl"  # systemd calls WSL a container; but its ports are those of the host
+            return (
+                file.read().strip() != b"wsl"
+            )  # systemd calls WSL a container; but its ports are those of the host
     except FileNotFoundError:
         return False
 
@@ -61,7 +63,9 @@ def _hook(event: str, arguments: "tuple[Any, ...]") -> None:
     except Exception:  # whatever it is, the program's own bind must not suffer from it
         return
     if message:
-        raise PermissionError(13, message)  # EACCES, as the kernel says where a port is not to be had; servers show its text
+        raise PermissionError(
+            13, message
+        )  # EACCES, as the kernel says where a port is not to be had; servers show its text
 
 
 def _refusal(socket: "Any", address: "Any") -> str:
@@ -71,11 +75,16 @@ def _refusal(socket: "Any", address: "Any") -> str:
         return ""
     import _socket  # it is loaded: the bind comes from there
 
-    if socket.family not in (_socket.AF_INET, _socket.AF_INET6) or socket.type != _socket.SOCK_STREAM:
+    if (
+        socket.family not in (_socket.AF_INET, _socket.AF_INET6)
+        or socket.type != _socket.SOCK_STREAM
+    ):
         return ""
     if _wish() == "off":  # an app may have loaded it from its .env since the start
         return ""
-    if "dartsctl.cli" in sys.modules:  # dartsctl itself finds out by a bind whether production's ports are free
+    if (
+        "dartsctl.cli" in sys.modules
+    ):  # dartsctl itself finds out by a bind whether production's ports are free
         return ""
     _report(int(port))
     return f"port {int(port)} belongs to production's {PORTS[port]}; {_ways_on()}"
@@ -85,7 +94,11 @@ def _ways_on() -> str:
     leased = os.environ.get("DARTSCTL_GUARD_PORT")
     if not leased:
         return "`dartsctl dev` (or `dartsctl run -- COMMAND`) starts the server on a free one; DARTSCTL_GUARD=off lifts this for one process"
-    names = sorted(name for name, value in os.environ.items() if value == leased and not name.startswith("DARTSCTL_"))
+    names = sorted(
+        name
+        for name, value in os.environ.items()
+        if value == leased and not name.startswith("DARTSCTL_")
+    )
     variables = f" ({', '.join(names)})" if names else ""
     return f"this server's port is {leased}{variables}: let it listen there, or write {{port}} in the command"
 
@@ -96,11 +109,15 @@ def _report(port: int) -> None:
     if not path or port in _reported:
         return
     try:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        flags = (
+            os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        )
         descriptor = os.open(path, flags, 0o600)
         try:
             status = os.fstat(descriptor)
-            if status.st_uid == os.geteuid() and status.st_nlink == 1:  # nothing that somebody else has put there
+            if (
+                status.st_uid == os.geteuid() and status.st_nlink == 1
+            ):  # nothing that somebody else has put there
                 os.write(descriptor, b"%d\n" % port)
         finally:
             os.close(descriptor)

@@ -77,7 +77,13 @@ def examine(request: ExamineRequest, *, compose: Compose) -> Facts:
         version = api.describe().version if api else engine_at(address).describe().version
     except DockerUnavailable as error:
         found = EngineFacts(address, problem=error.message, hint=error.hint)
-        return Facts(found, time.time(), request.environment.name, request.environment.project or "", commands=request.commands)
+        return Facts(
+            found,
+            time.time(),
+            request.environment.name,
+            request.environment.project or "",
+            commands=request.commands,
+        )
     skew = ahead(clock, time.time())
     before = look(request.environment, Intent(), compose=compose, host=Host())
     another_stack.refuse(before, request.commands.doctor)
@@ -87,7 +93,7 @@ def examine(request: ExamineRequest, *, compose: Compose) -> Facts:
 
 
 def ahead(clock: str, now: float) -> float:
-    """Seconds that the engine's clock is ahead of ours; 0 within what the answer may have taken on its way (EDGE 79)."""
+    """Seconds that the engine's clock is ahead of ours; 0 within what the answer may have taken on its way (edge-cases.md#79)."""
     theirs = nginx_log.moment(clock)
     return 0.0 if theirs is None or abs(theirs - now) <= _ON_ITS_WAY else theirs - now
 
@@ -105,7 +111,14 @@ def _pool() -> Iterator[ThreadPoolExecutor]:
 class _Examination:
     """One look at one stack, step after step."""
 
-    def __init__(self, request: ExamineRequest, before: Preflight, engine: EngineFacts, api: EngineApi | None, pool: ThreadPoolExecutor) -> None:
+    def __init__(
+        self,
+        request: ExamineRequest,
+        before: Preflight,
+        engine: EngineFacts,
+        api: EngineApi | None,
+        pool: ThreadPoolExecutor,
+    ) -> None:
         self._request = request
         self._before = before
         self._engine = engine
@@ -119,17 +132,29 @@ class _Examination:
         services = self._containers.services()
         stack = self._before.stack
         commands = self._containers.commands
-        run = {one.service: commands.get(one.id, ()) for service in services.values() for one in service.containers}
+        run = {
+            one.service: commands.get(one.id, ())
+            for service in services.values()
+            for one in service.containers
+        }
         name, kind = proxies.find(stack, run, self._request.proxy) or ("", "other")
-        front = next(iter(services[name].running or services[name].containers), None) if name else None
-        api = self._api if kind == "nginx" and front and front.id not in self._containers.silent else None
+        front = (
+            next(iter(services[name].running or services[name].containers), None) if name else None
+        )
+        api = (
+            self._api
+            if kind == "nginx" and front and front.id not in self._containers.silent
+            else None
+        )
         reading = Reading(None)
         if front and api:
             reading = examine_proxy.configuration(front, commands.get(front.id, ()), api)
             self._unknown += [reading.problem] if reading.config is None else []
         service_of = partial(proxies.service_named, services=services, project=stack.project)
         behind = examine_proxy.upstreams(reading.config, service_of) if reading.config else ()
-        answers, shown, asked = self._ask(self._requests(services, name, reading, behind, service_of), front)
+        answers, shown, asked = self._ask(
+            self._requests(services, name, reading, behind, service_of), front
+        )
         log: tuple[tuple[Count, ...], str] = ((), "")
         if front and api:
             log = examine_proxy.error_log(front, reading.config, api)
@@ -148,23 +173,42 @@ class _Examination:
             commands=self._request.commands,
         )
 
-    def _proxy(self, name: str, kind: ProxyKind, reading: Reading, failures: tuple[Count, ...], source: str) -> ProxyFacts:
+    def _proxy(
+        self, name: str, kind: ProxyKind, reading: Reading, failures: tuple[Count, ...], source: str
+    ) -> ProxyFacts:
         config = reading.config
-        listens = tuple(listen for server in config.servers for listen in server.listens) if config else ()
-        return ProxyFacts(name, kind, config, reading.problem, reading.source, listens, failures, source)
+        listens = (
+            tuple(listen for server in config.servers for listen in server.listens)
+            if config
+            else ()
+        )
+        return ProxyFacts(
+            name, kind, config, reading.problem, reading.source, listens, failures, source
+        )
 
-    def _upstream(self, one: UpstreamFacts, services: Mapping[str, ServiceFacts], asked: Sequence[Endpoint]) -> UpstreamFacts:
-        addresses = tuple(dict.fromkeys(peer.address for peer in asked if peer.port == one.target.port))
+    def _upstream(
+        self, one: UpstreamFacts, services: Mapping[str, ServiceFacts], asked: Sequence[Endpoint]
+    ) -> UpstreamFacts:
+        addresses = tuple(
+            dict.fromkeys(peer.address for peer in asked if peer.port == one.target.port)
+        )
         return replace(one, connects=self._connects(one, services), asked=addresses)
 
     # --- requests
 
     def _requests(
-        self, services: Mapping[str, ServiceFacts], proxy: str, reading: Reading, behind: Sequence[UpstreamFacts], service_of: Callable[[str], str]
+        self,
+        services: Mapping[str, ServiceFacts],
+        proxy: str,
+        reading: Reading,
+        behind: Sequence[UpstreamFacts],
+        service_of: Callable[[str], str],
     ) -> tuple[Request, ...]:
         wanted: tuple[Request, ...] = ()
         if self._engine.is_here or self._before.engine.kind == "desktop":
-            wanted = examine_proxy.requests(self._before.stack, services, proxy, reading.config, behind, service_of)
+            wanted = examine_proxy.requests(
+                self._before.stack, services, proxy, reading.config, behind, service_of
+            )
         else:
             self._unknown.append("no request was sent: the ports are published on another machine")
         return (*wanted, _named(self._request.url, proxy)) if self._request.url else wanted
@@ -173,29 +217,58 @@ class _Examination:
         self, wanted: Sequence[Request], front: ContainerFacts | None
     ) -> tuple[tuple[HttpFacts, ...], tuple[CertificateFacts, ...], tuple[Endpoint, ...]]:
         """The answers, what is wrong with the certificates that were shown, and whom the proxy asked meanwhile."""
-        open_requests: list[Future[tuple[HttpFacts, bytes]]] = [self._pool.submit(self._get, one) for one in wanted]
+        open_requests: list[Future[tuple[HttpFacts, bytes]]] = [
+            self._pool.submit(self._get, one) for one in wanted
+        ]
         _, late = wait(open_requests, timeout=_AGAIN)
         meanwhile = self._containers.peers(front) if late and front else ()
         results = [one.result() for one in open_requests]
-        shown = [_shown(one, self._engine, answer, der) for one, (answer, der) in zip(wanted, results, strict=True) if der and one.through_proxy]
+        shown = [
+            _shown(one, self._engine, answer, der)
+            for one, (answer, der) in zip(wanted, results, strict=True)
+            if der and one.through_proxy
+        ]
         peers = (*meanwhile, *self._containers.peers(front)) if front else ()
         return tuple(answer for answer, _ in results), tuple(one for one in shown if one), peers
 
     def _get(self, one: Request) -> tuple[HttpFacts, bytes]:
         began = time.time() + self._engine.skew
-        answer = get.get(one.address, one.port, one.path, host=one.host, tls=one.tls, deadline=HTTP_DEADLINE)
+        answer = get.get(
+            one.address, one.port, one.path, host=one.host, tls=one.tls, deadline=HTTP_DEADLINE
+        )
         through: Literal["proxy", "direct"] = "proxy" if one.through_proxy else "direct"
-        facts = HttpFacts(one.url, through, one.service, one.location, one.upstream, answer.status, answer.problem, answer.seconds, began)
+        facts = HttpFacts(
+            one.url,
+            through,
+            one.service,
+            one.location,
+            one.upstream,
+            answer.status,
+            answer.problem,
+            answer.seconds,
+            began,
+        )
         return facts, answer.certificate
 
-    def _connects(self, one: UpstreamFacts, services: Mapping[str, ServiceFacts]) -> tuple[Connect, ...]:
+    def _connects(
+        self, one: UpstreamFacts, services: Mapping[str, ServiceFacts]
+    ) -> tuple[Connect, ...]:
         if one.service not in services or not one.target.port:
             return ()
-        places = [(container.name, address) for container in services[one.service].running for address in container.addresses]
+        places = [
+            (container.name, address)
+            for container in services[one.service].running
+            for address in container.addresses
+        ]
         if self._before.engine.kind != "local":
             return tuple(Connect(name, address, one.target.port) for name, address in places)
-        results = self._pool.map(lambda place: get.connect(place[1], one.target.port, deadline=CONNECT_DEADLINE), places)
-        return tuple(Connect(name, address, one.target.port, result) for (name, address), result in zip(places, results, strict=True))
+        results = self._pool.map(
+            lambda place: get.connect(place[1], one.target.port, deadline=CONNECT_DEADLINE), places
+        )
+        return tuple(
+            Connect(name, address, one.target.port, result)
+            for (name, address), result in zip(places, results, strict=True)
+        )
 
     # --- certificates
 
@@ -205,8 +278,15 @@ class _Examination:
         if proxy is None or proxy.service not in doors:
             return ()
         mounts = doors[proxy.service]
-        judged = certificate.judge(proxy.service, mounts, certificates.look(mounts), stack, time.time())
-        return tuple(CertificateFacts(one.name, one.sentence, not one.is_warning, f"file: {one.name}", one.advice) for one in judged)
+        judged = certificate.judge(
+            proxy.service, mounts, certificates.look(mounts), stack, time.time()
+        )
+        return tuple(
+            CertificateFacts(
+                one.name, one.sentence, not one.is_warning, f"file: {one.name}", one.advice
+            )
+            for one in judged
+        )
 
 
 def _named(url: str, proxy: str) -> Request:
@@ -217,13 +297,21 @@ def _named(url: str, proxy: str) -> Request:
     tls = parts.scheme == "https"
     host = parts.hostname or "localhost"
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return Request(url, host, parts.port or (443 if tls else 80), path, host, tls, proxy, True, path)
+    return Request(
+        url, host, parts.port or (443 if tls else 80), path, host, tls, proxy, True, path
+    )
 
 
-def _shown(one: Request, engine: EngineFacts, answer: HttpFacts, der: bytes) -> CertificateFacts | None:
+def _shown(
+    one: Request, engine: EngineFacts, answer: HttpFacts, der: bytes
+) -> CertificateFacts | None:
     """What is wrong with the dates of a certificate that the front door has shown."""
     dates = certificates.served(der)
     if dates is None:
         return None
     sentence = certificate.about_dates(*dates, answer.began - engine.skew)
-    return CertificateFacts(one.url, f"the certificate at {one.url} {sentence}", True, "TLS handshake") if sentence else None
+    return (
+        CertificateFacts(one.url, f"the certificate at {one.url} {sentence}", True, "TLS handshake")
+        if sentence
+        else None
+    )

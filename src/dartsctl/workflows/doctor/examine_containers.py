@@ -26,7 +26,15 @@ _LATE = 0.5  # seconds by which the engine may learn later of an out-of-memory k
 class Containers:
     """The containers of one stack, all looked at side by side. Without an `api` the engine's list is all there is."""
 
-    def __init__(self, before: Preflight, api: EngineApi | None, pool: ThreadPoolExecutor, *, masker: Masker, skew: float) -> None:
+    def __init__(
+        self,
+        before: Preflight,
+        api: EngineApi | None,
+        pool: ThreadPoolExecutor,
+        *,
+        masker: Masker,
+        skew: float,
+    ) -> None:
         self._before = before
         self._api = api
         self._pool = pool
@@ -42,12 +50,22 @@ class Containers:
     def services(self) -> dict[str, ServiceFacts]:
         """The services of the model, each with its containers."""
         stack = self._before.stack
-        own = [one for one in self._before.containers if one.project == stack.project and one.service in stack.services and not one.is_one_off]
+        own = [
+            one
+            for one in self._before.containers
+            if one.project == stack.project and one.service in stack.services and not one.is_one_off
+        ]
         documents = self._documents(own)
         for document in documents.values():
             self._masker.learn(document.environment)
-        containers = list(self._pool.map(lambda one: self._container(one, documents.get(one.id)), own))
-        taken = {one.service: one.container.name for one in self._before.collisions if isinstance(one, NameTaken)}
+        containers = list(
+            self._pool.map(lambda one: self._container(one, documents.get(one.id)), own)
+        )
+        taken = {
+            one.service: one.container.name
+            for one in self._before.collisions
+            if isinstance(one, NameTaken)
+        }
         conflicts = self._before.answer.conflicts
         return {
             name: ServiceFacts(
@@ -55,7 +73,9 @@ class Containers:
                 containers=tuple(one for one in containers if one.service == name and one.state),
                 replicas=service.replicas,
                 depends_on=service.depends_on,
-                published=tuple(port for port, owner in stack.published_ports.items() if owner == name),
+                published=tuple(
+                    port for port, owner in stack.published_ports.items() if owner == name
+                ),
                 conflicts=tuple(one for one in conflicts if one.binding.service == name),
                 name_taken_by=taken.get(name, ""),
             )
@@ -64,10 +84,16 @@ class Containers:
 
     def _documents(self, own: Sequence[Container]) -> dict[str, Inspection]:
         if self._api is None:
-            self.unknown.append(f"the engine at {self._before.engine.endpoint} was asked for its list alone: no logs, no networks, no health output")
+            self.unknown.append(
+                f"the engine at {self._before.engine.endpoint} was asked for its list alone: no logs, no networks, no health output"
+            )
             return {}
         found = self._pool.map(self._document, own)
-        return {one.id: document for one, document in zip(own, found, strict=True) if document is not None}
+        return {
+            one.id: document
+            for one, document in zip(own, found, strict=True)
+            if document is not None
+        }
 
     def _document(self, one: Container) -> Inspection | None:
         """None where it is gone, or the engine is silent about this one container: a lock of its own may be held for ever."""
@@ -83,7 +109,13 @@ class Containers:
             lines = self._api.log(identity, tail=_LINES, timestamps=True) if self._api else None
         except DockerUnavailable:
             return None
-        return None if lines is None else tuple(LogLine(line.text, log.moment(line.when)) for line in lines if line.text.strip())
+        return (
+            None
+            if lines is None
+            else tuple(
+                LogLine(line.text, log.moment(line.when)) for line in lines if line.text.strip()
+            )
+        )
 
     def _container(self, one: Container, inspected: Inspection | None) -> ContainerFacts:
         """An empty state: it went away meanwhile."""
@@ -95,14 +127,28 @@ class Containers:
         if _was_killed_just_now(found, time.time() + self._skew):
             time.sleep(_LATE)
             found = (self._document(one) or inspected).of_service(one.service)
-        unbound = {(entry.entry.target, entry.entry.protocol) for entry in self._before.answer.unbound if entry.service == one.service}
+        unbound = {
+            (entry.entry.target, entry.entry.protocol)
+            for entry in self._before.answer.unbound
+            if entry.service == one.service
+        }
         self.commands[one.id] = inspected.command
         tables, source = self._socket_tables(found)
         if tables is not None:
             self._readable.add(one.id)
         listening = None if tables is None else network_namespace.listening(tables)
-        wanted = tuple(place for place in found.wanted if (place.target, place.endpoint.protocol) not in unbound)
-        return replace(found, wanted=wanted, log=self._log(one.id), listening=listening, listening_source=source)
+        wanted = tuple(
+            place
+            for place in found.wanted
+            if (place.target, place.endpoint.protocol) not in unbound
+        )
+        return replace(
+            found,
+            wanted=wanted,
+            log=self._log(one.id),
+            listening=listening,
+            listening_source=source,
+        )
 
     def _socket_tables(self, one: ContainerFacts) -> tuple[tuple[str, ...] | None, str]:
         """From the host where this user may read them, else by a `cat` in the container."""
@@ -113,7 +159,9 @@ class Containers:
             if tables is not None:
                 return tables, f"kernel: socket table of {one.name}"
         try:
-            done = self._api.execute(one.id, ["cat", *(f"/proc/net/{name}" for name in network_namespace.TABLES)])
+            done = self._api.execute(
+                one.id, ["cat", *(f"/proc/net/{name}" for name in network_namespace.TABLES)]
+            )
         except DockerUnavailable:
             done = None
         if done is None or not done[1]:
@@ -127,4 +175,9 @@ class Containers:
 
 
 def _was_killed_just_now(one: ContainerFacts, now: float) -> bool:
-    return one.exit_code == 137 and not one.oom_killed and one.finished is not None and now - one.finished < 2 * _LATE
+    return (
+        one.exit_code == 137
+        and not one.oom_killed
+        and one.finished is not None
+        and now - one.finished < 2 * _LATE
+    )

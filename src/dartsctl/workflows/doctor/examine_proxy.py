@@ -20,9 +20,21 @@ from dartsctl.stack.bindings import ANY_IPV4, ANY_IPV6
 from dartsctl.stack.model import Stack
 
 TLS_PORTS = (443, 8443, 9443)
-_FOLDERS = ("/etc/nginx", "/usr/local/openresty/nginx/conf", "/opt/bitnami/nginx/conf", "/usr/local/nginx/conf")
+_FOLDERS = (
+    "/etc/nginx",
+    "/usr/local/openresty/nginx/conf",
+    "/opt/bitnami/nginx/conf",
+    "/usr/local/nginx/conf",
+)
 _DEFAULT_LOG = "/var/log/nginx/error.log"
-_STREAMS = ("stderr", "/dev/stderr", "/dev/stdout", "/proc/self/fd/2", "/proc/self/fd/1", "/dev/null")
+_STREAMS = (
+    "stderr",
+    "/dev/stderr",
+    "/dev/stdout",
+    "/proc/self/fd/2",
+    "/proc/self/fd/1",
+    "/dev/null",
+)
 _LINES = 4000
 _TAIL = 200_000  # bytes of a log file
 _LARGEST = 1 << 20  # bytes of a configuration file
@@ -58,7 +70,7 @@ class Request:
 
 
 def configuration(container: ContainerFacts, command: Sequence[str], api: EngineApi) -> Reading:
-    """By `nginx -T` in the container, else from its files: nginx dumps nothing while a name or a certificate is missing (EDGE 71)."""
+    """By `nginx -T` in the container, else from its files: nginx dumps nothing while a name or a certificate is missing (edge-cases.md#71)."""
     named = next((after for word, after in pairwise(command) if word == "-c"), "")
     why = f"{container.name} is {container.state}"
     try:
@@ -74,7 +86,9 @@ def configuration(container: ContainerFacts, command: Sequence[str], api: Engine
             files = _texts(api.archive(container.id, f"{folder}/."), folder)
             main = named or f"{folder}/nginx.conf"
             if main in files:
-                return Reading(nginx_config.read(files, main), why, f"engine: {main} in {container.name}")
+                return Reading(
+                    nginx_config.read(files, main), why, f"engine: {main} in {container.name}"
+                )
     except DartsctlError as error:
         why = error.message
     return Reading(None, f"nginx's configuration could not be read: {why}")
@@ -88,7 +102,9 @@ def _texts(archive: bytes, folder: str) -> dict[str, str]:
     try:
         with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
             for member in tar:
-                opened = tar.extractfile(member) if member.isfile() and member.size <= _LARGEST else None
+                opened = (
+                    tar.extractfile(member) if member.isfile() and member.size <= _LARGEST else None
+                )
                 text = opened.read().decode(errors="replace") if opened else ""
                 if opened and "PRIVATE KEY" not in text:
                     found[posixpath.normpath(posixpath.join(folder, member.name))] = text
@@ -103,13 +119,18 @@ def upstreams(config: Config, service_of: Callable[[str], str]) -> tuple[Upstrea
     for route in config.routes:
         for target in route.targets:
             found.setdefault(target, []).append(route)
-    return tuple(UpstreamFacts(target, tuple(routes), service_of(target.host)) for target, routes in found.items())
+    return tuple(
+        UpstreamFacts(target, tuple(routes), service_of(target.host))
+        for target, routes in found.items()
+    )
 
 
 # --- its error log ------------------------------------------------------------------------------------------------------------
 
 
-def error_log(container: ContainerFacts, config: Config | None, api: EngineApi) -> tuple[tuple[Count, ...], str]:
+def error_log(
+    container: ContainerFacts, config: Config | None, api: EngineApi
+) -> tuple[tuple[Count, ...], str]:
     """The failures in its error log, counted, and where the log was read: a file in the container, rotated once, and what the engine keeps."""
     entries: list[Entry] = []
     sources: list[str] = []
@@ -132,7 +153,11 @@ def error_log(container: ContainerFacts, config: Config | None, api: EngineApi) 
 
 def _log_files(config: Config) -> list[str]:
     named = config.error_logs or (_DEFAULT_LOG,)
-    return [posixpath.join("/etc/nginx", path) for path in named if path not in _STREAMS and not path.startswith("syslog:")]
+    return [
+        posixpath.join("/etc/nginx", path)
+        for path in named
+        if path not in _STREAMS and not path.startswith("syslog:")
+    ]
 
 
 def _file_entries(container: ContainerFacts, path: str, api: EngineApi) -> list[Entry] | None:
@@ -146,7 +171,9 @@ def _file_entries(container: ContainerFacts, path: str, api: EngineApi) -> list[
     for name in (f"{path}.1", path):
         done = api.execute(container.id, ["tail", "-c", str(_TAIL), name])
         if done and done[0] == 0:
-            found += [one for line in done[1].splitlines() if (one := log.entry(line, offset=offset))]
+            found += [
+                one for line in done[1].splitlines() if (one := log.entry(line, offset=offset))
+            ]
     return found
 
 
@@ -165,19 +192,49 @@ def requests(
     found: dict[tuple[str, int, str], Request] = {}
     entries = _ways_in(stack, services, proxy) or _on_the_host(services, proxy, config)
     for address, port, target in entries:
-        servers = [one for one in config.servers if any(listen.port == target for listen in one.listens)] if config else []
-        tls = any(listen.tls for one in servers for listen in one.listens if listen.port == target) if servers else target in TLS_PORTS
-        for server in servers if config else [Server(())]:  # a port that no server has is published for nothing, not a fault
+        servers = (
+            [one for one in config.servers if any(listen.port == target for listen in one.listens)]
+            if config
+            else []
+        )
+        tls = (
+            any(listen.tls for one in servers for listen in one.listens if listen.port == target)
+            if servers
+            else target in TLS_PORTS
+        )
+        for server in (
+            servers if config else [Server(())]
+        ):  # a port that no server has is published for nothing, not a fault
             for path, route in _paths(server):
                 leads = service_of(route.targets[0].host) if route and route.targets else ""
-                host = next((name for name in server.names if name.strip("_") and not set(name) & set('*~$"')), "localhost")
-                one = Request(_url(address, port, path, tls), address, port, path, host, tls, proxy, True, path, leads)
+                host = next(
+                    (
+                        name
+                        for name in server.names
+                        if name.strip("_") and not set(name) & set('*~$"')
+                    ),
+                    "localhost",
+                )
+                one = Request(
+                    _url(address, port, path, tls),
+                    address,
+                    port,
+                    path,
+                    host,
+                    tls,
+                    proxy,
+                    True,
+                    path,
+                    leads,
+                )
                 found.setdefault((address, port, path), one)
     picked = sorted(found.values(), key=lambda one: not one.upstream)[:_MOST_REQUESTS]
     return (*picked, *_direct(stack, services, behind))
 
 
-def _direct(stack: Stack, services: Mapping[str, ServiceFacts], behind: Sequence[UpstreamFacts]) -> list[Request]:
+def _direct(
+    stack: Stack, services: Mapping[str, ServiceFacts], behind: Sequence[UpstreamFacts]
+) -> list[Request]:
     found: dict[tuple[str, int], Request] = {}
     for one in behind:
         tls = any(route.scheme in ("https", "grpcs") for route in one.routes)
@@ -185,12 +242,25 @@ def _direct(stack: Stack, services: Mapping[str, ServiceFacts], behind: Sequence
             continue
         for address, port, target in _ways_in(stack, services, one.service):
             if target == one.target.port:
-                made = Request(_url(address, port, "/", tls), address, port, "/", "localhost", tls, one.service, False, "/", one.service)
+                made = Request(
+                    _url(address, port, "/", tls),
+                    address,
+                    port,
+                    "/",
+                    "localhost",
+                    tls,
+                    one.service,
+                    False,
+                    "/",
+                    one.service,
+                )
                 found.setdefault((address, port), made)
     return list(found.values())
 
 
-def _ways_in(stack: Stack, services: Mapping[str, ServiceFacts], name: str) -> list[tuple[str, int, int]]:
+def _ways_in(
+    stack: Stack, services: Mapping[str, ServiceFacts], name: str
+) -> list[tuple[str, int, int]]:
     """(address to ask, host port, port inside) of what a service has published, or, while it is down, of what its file publishes."""
     places: list[tuple[str, int, int]] = []
     if name in services:
@@ -202,23 +272,37 @@ def _ways_in(stack: Stack, services: Mapping[str, ServiceFacts], name: str) -> l
         ]
     if not places and name in stack.services:
         fixed = [
-            entry for entry in stack.services[name].ports if entry.protocol == "tcp" and not entry.is_ephemeral and entry.span[0] == entry.span[1]
+            entry
+            for entry in stack.services[name].ports
+            if entry.protocol == "tcp" and not entry.is_ephemeral and entry.span[0] == entry.span[1]
         ]
-        places = [(entry.host_ip.strip("[]") or ANY_IPV4, entry.span[0], entry.target) for entry in fixed]
+        places = [
+            (entry.host_ip.strip("[]") or ANY_IPV4, entry.span[0], entry.target) for entry in fixed
+        ]
     asked = {ANY_IPV4: "127.0.0.1", ANY_IPV6: "::1"}
     found: dict[tuple[int, int], str] = {}
-    for address, port, target in sorted(places, key=lambda place: ":" in place[0]):  # both families of one binding are asked once
+    for address, port, target in sorted(
+        places, key=lambda place: ":" in place[0]
+    ):  # both families of one binding are asked once
         found.setdefault((port, target), asked.get(address, address))
     return [(address, port, target) for (port, target), address in found.items()]
 
 
-def _on_the_host(services: Mapping[str, ServiceFacts], proxy: str, config: Config | None) -> list[tuple[str, int, int]]:
+def _on_the_host(
+    services: Mapping[str, ServiceFacts], proxy: str, config: Config | None
+) -> list[tuple[str, int, int]]:
     """The same for a proxy on the host's network, which publishes nothing and listens all the same."""
-    if config is None or proxy not in services or not any(one.network_mode == "host" for one in services[proxy].running):
+    if (
+        config is None
+        or proxy not in services
+        or not any(one.network_mode == "host" for one in services[proxy].running)
+    ):
         return []
     listens = dict.fromkeys(listen for server in config.servers for listen in server.listens)
     asked = {"": "127.0.0.1", ANY_IPV4: "127.0.0.1", ANY_IPV6: "::1"}
-    return [(asked.get(listen.address, listen.address), listen.port, listen.port) for listen in listens]
+    return [
+        (asked.get(listen.address, listen.address), listen.port, listen.port) for listen in listens
+    ]
 
 
 def _paths(server: Server) -> list[tuple[str, Route | None]]:

@@ -27,7 +27,9 @@ from dartsctl.workflows.up.outlook import Outlook
 from dartsctl.workflows.up.remap import ComposeOn
 from dartsctl.workflows.up.settle import Answers
 
-_HOPELESS = frozenset({Cause.APP_EXITED, Cause.NEVER_STARTED, Cause.OUT_OF_MEMORY, Cause.PROXY_CANNOT_START})
+_HOPELESS = frozenset(
+    {Cause.APP_EXITED, Cause.NEVER_STARTED, Cause.OUT_OF_MEMORY, Cause.PROXY_CANNOT_START}
+)
 _HOPELESS_LOOKS = 3
 """Looks in a row after which a service that has ended again is not waited for."""
 _BETWEEN_LOOKS = 0.5
@@ -77,11 +79,33 @@ def repair(
     plan = repair_plan.plan(diagnosis.findings, facts)
     command = f"{facts.commands.doctor} --fix"
     _show(plan, diagnosis, screen)
-    if plan.steps and not request.dry_run and not request.yes and (screen.as_json or not prompts.interactive):
-        raise DartsctlError("the plan needs a yes, and nobody is there to give it", hint=f"{command} --yes", code=ExitCode.ANSWER_NEEDED)
-    file = IncidentFile(request.report) if request.report and not diagnosis.healthy and not request.dry_run else None
+    if (
+        plan.steps
+        and not request.dry_run
+        and not request.yes
+        and (screen.as_json or not prompts.interactive)
+    ):
+        raise DartsctlError(
+            "the plan needs a yes, and nobody is there to give it",
+            hint=f"{command} --yes",
+            code=ExitCode.ANSWER_NEEDED,
+        )
+    file = (
+        IncidentFile(request.report)
+        if request.report and not diagnosis.healthy and not request.dry_run
+        else None
+    )
     answers = replace(request.answers, yes=request.yes)
-    hands = Hands(request.environment, request.plain, answers, facts.project, command, compose_on=compose_on, prompts=prompts, screen=screen)
+    hands = Hands(
+        request.environment,
+        request.plain,
+        answers,
+        facts.project,
+        command,
+        compose_on=compose_on,
+        prompts=prompts,
+        screen=screen,
+    )
     work = _Work(request, plan, hands, facts, prompts=prompts, screen=screen, clock=clock)
     code, after = ExitCode.OK, Afterwards.of(facts, diagnosis)
     work.foreseen = _foresee(hands, plan, screen) if request.dry_run else None
@@ -89,7 +113,9 @@ def repair(
         code, after = work.do_all(diagnosis, look_again)
     report = None
     if file:
-        text = Report(screen.masker.line).markdown(facts, diagnosis, work.timeline, after if work.timeline else None)
+        text = Report(screen.masker.line).markdown(
+            facts, diagnosis, work.timeline, after if work.timeline else None
+        )
         report = _write(file, text, screen)
     code = code if code in _OWN_CODES else _code(after, diagnosis)
     return _end(request, plan, work, after, code, command, report, screen)
@@ -110,7 +136,11 @@ def _foresee(hands: Hands, plan: Plan, screen: Screen) -> Outlook | None:
 def write_report(path: Path, examined: Examined, screen: Screen) -> None:
     """The incident report of a diagnosis alone; none of a healthy stack. Raises DartsctlError where no file can be made."""
     if not examined.diagnosis.healthy:
-        _write(IncidentFile(path), Report(screen.masker.line).markdown(examined.facts, examined.diagnosis), screen)
+        _write(
+            IncidentFile(path),
+            Report(screen.masker.line).markdown(examined.facts, examined.diagnosis),
+            screen,
+        )
 
 
 def _write(file: IncidentFile, text: str, screen: Screen) -> Path | None:
@@ -124,20 +154,38 @@ def _write(file: IncidentFile, text: str, screen: Screen) -> Path | None:
     return file.path
 
 
-_OWN_CODES = (ExitCode.CONFLICT, ExitCode.REFUSED, ExitCode.NO_DOCKER, ExitCode.ANSWER_NEEDED, ExitCode.INTERRUPTED)
+_OWN_CODES = (
+    ExitCode.CONFLICT,
+    ExitCode.REFUSED,
+    ExitCode.NO_DOCKER,
+    ExitCode.ANSWER_NEEDED,
+    ExitCode.INTERRUPTED,
+)
 
 
 def _code(after: Afterwards, diagnosis: Diagnosis) -> ExitCode:
     if after.is_healthy:
         return ExitCode.OK
-    return ExitCode.NO_DOCKER if any(one.cause is Cause.ENGINE_DOWN for one in diagnosis.findings) else ExitCode.FAILED
+    return (
+        ExitCode.NO_DOCKER
+        if any(one.cause is Cause.ENGINE_DOWN for one in diagnosis.findings)
+        else ExitCode.FAILED
+    )
 
 
 class _Work:
     """The plan on its way: every step's result is kept, whatever happens."""
 
     def __init__(
-        self, request: RepairRequest, plan: Plan, hands: Hands, facts: Facts, *, prompts: Prompts, screen: Screen, clock: Callable[[], float]
+        self,
+        request: RepairRequest,
+        plan: Plan,
+        hands: Hands,
+        facts: Facts,
+        *,
+        prompts: Prompts,
+        screen: Screen,
+        clock: Callable[[], float],
     ) -> None:
         self._request = request
         self._plan = plan
@@ -152,18 +200,25 @@ class _Work:
         self.timeline: list[Event] = []
         self.done: list[tuple[Step, Event]] = []
 
-    def do_all(self, diagnosis: Diagnosis, look_again: Callable[[Environment], Examined]) -> tuple[ExitCode, Afterwards]:
+    def do_all(
+        self, diagnosis: Diagnosis, look_again: Callable[[Environment], Examined]
+    ) -> tuple[ExitCode, Afterwards]:
         """Every step, then the last look. The timeline begins with what was found, and ends with it, or with an interruption."""
         for finding in diagnosis.findings:
             self.timeline.append(Event(self._facts.now, "found", finding.sentence, is_good=False))
         request = self._request
-        with one_at_a_time(request.environment, within=request.deadline, screen=self._screen), interruptible():
+        with (
+            one_at_a_time(request.environment, within=request.deadline, screen=self._screen),
+            interruptible(),
+        ):
             try:
                 code = self._carry_out()
                 return code, self._verify(look_again)
             except (KeyboardInterrupt, Interrupted):
                 self._leave("interrupted")
-                return ExitCode.INTERRUPTED, Afterwards(left=("interrupted: how it is now was not looked at",))
+                return ExitCode.INTERRUPTED, Afterwards(
+                    left=("interrupted: how it is now was not looked at",)
+                )
 
     def _carry_out(self) -> ExitCode:
         """Every step, as far as it is agreed to; the code of the first that failed. A service that does not start keeps no other from it."""
@@ -178,7 +233,11 @@ class _Work:
                 code = code or error.code
                 if isinstance(error, Interrupted):
                     raise
-                ends = step.action in (Action.FREE, Action.UP) or error.code in (ExitCode.REFUSED, ExitCode.ANSWER_NEEDED, ExitCode.NO_DOCKER)
+                ends = step.action in (Action.FREE, Action.UP) or error.code in (
+                    ExitCode.REFUSED,
+                    ExitCode.ANSWER_NEEDED,
+                    ExitCode.NO_DOCKER,
+                )
                 stopped = "the step before failed" if ends else ""
                 continue
             if not result:
@@ -194,7 +253,11 @@ class _Work:
     def _one(self, step: Step) -> bool:
         """Whether it was agreed to, and done. Raises what it failed with, after it has been recorded."""
         asks_itself = step.action is Action.FREE  # each holder has choices of its own
-        if not self._request.yes and not asks_itself and not self._prompts.confirm(f"{step.line}: {step.reason}. Do it?", flags="add --yes"):
+        if (
+            not self._request.yes
+            and not asks_itself
+            and not self._prompts.confirm(f"{step.line}: {step.reason}. Do it?", flags="add --yes")
+        ):
             self._record(step, self._clock(), "not done: the answer was no", is_good=False)
             return False
         began = self._clock()
@@ -205,7 +268,9 @@ class _Work:
             self._record(step, began, f"interrupted{self._hands.state_of(step)}", is_good=False)
             raise
         except DartsctlError as error:
-            self._record(step, began, f"failed: {'; '.join((error.message, *error.details))}", is_good=False)
+            self._record(
+                step, began, f"failed: {'; '.join((error.message, *error.details))}", is_good=False
+            )
             self._screen.warn(f"{step.line}: {error.message}")
             for line in error.details:
                 self._screen.warn(line)
@@ -224,37 +289,73 @@ class _Work:
             now = look_again(self._hands.environment)
             left = [one for one in now.diagnosis.findings if (one.cause, one.service) not in known]
             young = repair_plan.settling(self._plan, now.facts)
-            waited_for = bool(left or young) or (not now.diagnosis.findings and bool(now.diagnosis.symptoms))
+            waited_for = bool(left or young) or (
+                not now.diagnosis.findings and bool(now.diagnosis.symptoms)
+            )
             vain = vain + 1 if any(one.cause in _HOPELESS for one in left) else 0
             if not worked or not waited_for or vain >= _HOPELESS_LOOKS or time.monotonic() >= until:
                 break
-            line = "waiting: " + (*(one.sentence for one in left), *now.diagnosis.symptoms, f"{', '.join(young)} has just been started")[0]
+            line = (
+                "waiting: "
+                + (
+                    *(one.sentence for one in left),
+                    *now.diagnosis.symptoms,
+                    f"{', '.join(young)} has just been started",
+                )[0]
+            )
             if line != told:
                 self._screen.progress(line)
             told = line
             time.sleep(_BETWEEN_LOOKS)
         after = Afterwards.of(now.facts, now.diagnosis)
-        result = f"healthy: {', '.join(after.answers)}" if after.is_healthy else f"still wrong: {'; '.join(after.left)}"
-        self.timeline.append(Event(self._clock(), "verify, directly and through the proxy", result, after.is_healthy, self._clock() - began))
+        result = (
+            f"healthy: {', '.join(after.answers)}"
+            if after.is_healthy
+            else f"still wrong: {'; '.join(after.left)}"
+        )
+        self.timeline.append(
+            Event(
+                self._clock(),
+                "verify, directly and through the proxy",
+                result,
+                after.is_healthy,
+                self._clock() - began,
+            )
+        )
         return after
 
     def _record(self, step: Step, began: float, result: str, *, is_good: bool = True) -> None:
         event = Event(began, step.line, result, is_good, self._clock() - began)
         self.timeline.append(event)
         self.done.append((step, event))
-        self._history.add(f"repair-{step.action.value}", step.service or self._facts.project, step.reason, result=result)
+        self._history.add(
+            f"repair-{step.action.value}",
+            step.service or self._facts.project,
+            step.reason,
+            result=result,
+        )
 
 
 def _show(plan: Plan, diagnosis: Diagnosis, screen: Screen) -> None:
     if diagnosis.healthy:
         screen.note("nothing to repair")
-    screen.table(("STEP", "WHAT", "WHY"), [(str(number), step.line, step.reason) for number, step in enumerate(plan.steps, 1)])
+    screen.table(
+        ("STEP", "WHAT", "WHY"),
+        [(str(number), step.line, step.reason) for number, step in enumerate(plan.steps, 1)],
+    )
     for one in plan.by_hand:
         screen.warn(one.line)
 
 
 def _end(
-    request: RepairRequest, plan: Plan, work: _Work, after: Afterwards, code: ExitCode, command: str, report: Path | None, screen: Screen
+    request: RepairRequest,
+    plan: Plan,
+    work: _Work,
+    after: Afterwards,
+    code: ExitCode,
+    command: str,
+    report: Path | None,
+    screen: Screen,
 ) -> ExitCode:
     """The timeline, and what is left; with --json one document. Raises DartsctlError for people where not all is well."""
     if screen.as_json:
@@ -268,7 +369,9 @@ def _end(
         return code
     if request.dry_run:
         return code
-    raise DartsctlError(_failure(code, after), details=after.left, hint=_hint(plan, code, command), code=code)
+    raise DartsctlError(
+        _failure(code, after), details=after.left, hint=_hint(plan, code, command), code=code
+    )
 
 
 def _hint(plan: Plan, code: ExitCode, command: str) -> str:
@@ -287,14 +390,32 @@ def _failure(code: ExitCode, after: Afterwards) -> str:
     return f"{len(after.left)} thing{'s are' if len(after.left) > 1 else ' is'} still wrong"
 
 
-def _document(request: RepairRequest, plan: Plan, work: _Work, after: Afterwards, code: ExitCode, report: Path | None) -> dict[str, Any]:
+def _document(
+    request: RepairRequest,
+    plan: Plan,
+    work: _Work,
+    after: Afterwards,
+    code: ExitCode,
+    report: Path | None,
+) -> dict[str, Any]:
     return {
         "ok": code is ExitCode.OK,
         "exit_code": int(code),
         "dry_run": request.dry_run,
         "diagnosis": dict(request.document or {}),
-        "plan": [{"action": one.action.value, "service": one.service, "what": one.line, "why": one.reason} for one in plan.steps],
-        "by_hand": [{"problem": one.finding.sentence, "command": one.finding.command} for one in plan.by_hand],
+        "plan": [
+            {
+                "action": one.action.value,
+                "service": one.service,
+                "what": one.line,
+                "why": one.reason,
+            }
+            for one in plan.steps
+        ],
+        "by_hand": [
+            {"problem": one.finding.sentence, "command": one.finding.command}
+            for one in plan.by_hand
+        ],
         "steps": [
             {
                 "action": step.action.value,
@@ -306,6 +427,10 @@ def _document(request: RepairRequest, plan: Plan, work: _Work, after: Afterwards
             }
             for step, event in work.done
         ],
-        "verification": {"healthy": after.is_healthy, "answers": list(after.answers), "left": list(after.left)},
+        "verification": {
+            "healthy": after.is_healthy,
+            "answers": list(after.answers),
+            "left": list(after.left),
+        },
         "report": str(report) if report else None,
     }

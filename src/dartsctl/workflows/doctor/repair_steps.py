@@ -87,7 +87,11 @@ class Hands:
         """`; web-1 is created`: how the containers of an interrupted step are now."""
         engine = engine_at(endpoint(os.environ))
         try:
-            own = [one for one in engine.containers() if step.service and (one.project, one.service) == (self._project, step.service)]
+            own = [
+                one
+                for one in engine.containers()
+                if step.service and (one.project, one.service) == (self._project, step.service)
+            ]
         except DartsctlError:
             return "; how it is now could not be told"
         return "".join(f"; {one.name} is {one.state}" for one in own)
@@ -95,8 +99,12 @@ class Hands:
     def _look(self, plan: Plan) -> Preflight:
         """The preflight of all that is to be started. Raises Refused (4) for another stack, and for what `up` would refuse as unsafe."""
         self._looked = True
-        self._intent = Intent(services=() if any(one.action is Action.UP for one in plan.steps) else plan.starts)
-        before = look(self.environment, self._intent, compose=self._compose_on(self.environment), host=Host())
+        self._intent = Intent(
+            services=() if any(one.action is Action.UP for one in plan.steps) else plan.starts
+        )
+        before = look(
+            self.environment, self._intent, compose=self._compose_on(self.environment), host=Host()
+        )
         another_stack.refuse(before, self._command)
         if before.refused:
             from dartsctl.workflows.up.production_checks import refusal
@@ -108,7 +116,14 @@ class Hands:
         if before.is_clear:
             return "nothing is in the way any more"
         asked = _Asked(self.environment, self._intent, self._command, self._answers_for(before))
-        self.environment, after = settle.settle(before, asked, self._plain, compose_on=self._compose_on, prompts=self._prompts, screen=self._screen)
+        self.environment, after = settle.settle(
+            before,
+            asked,
+            self._plain,
+            compose_on=self._compose_on,
+            prompts=self._prompts,
+            screen=self._screen,
+        )
         if not after.is_clear:
             raise _in_the_way(after)
         freed = [line.strip() for line in report.conflict_lines(before.answer.conflicts)]
@@ -131,7 +146,9 @@ class Hands:
     def _compose(self, step: Step) -> str:
         words = (*_WORDS[step.action], *([step.service] if step.service else []))
         seconds = _ONE_SERVICE if step.service else _WHOLE_STACK
-        ended = compose_run.run(self._compose_on(self.environment), *words, seconds=seconds, screen=self._screen)
+        ended = compose_run.run(
+            self._compose_on(self.environment), *words, seconds=seconds, screen=self._screen
+        )
         if ended.is_late:
             raise DartsctlError(f"it did not end within {seconds:.0f} s")
         if ended.code == 0:
@@ -147,8 +164,15 @@ class Hands:
     def _reload(self, service: str) -> str:
         engine = engine_at(endpoint(os.environ))
         if not isinstance(engine, EngineApi):
-            raise DartsctlError("the proxy of a remote engine is not reloaded from here", hint=f"docker compose exec {service} nginx -s reload")
-        running = [one for one in engine.containers() if (one.project, one.service, one.state) == (self._project, service, "running")]
+            raise DartsctlError(
+                "the proxy of a remote engine is not reloaded from here",
+                hint=f"docker compose exec {service} nginx -s reload",
+            )
+        running = [
+            one
+            for one in engine.containers()
+            if (one.project, one.service, one.state) == (self._project, service, "running")
+        ]
         if not running:
             raise DartsctlError(f"{service} does not run")
         for one in running:
@@ -157,7 +181,11 @@ class Hands:
             named = next(((word, after) for word, after in pairwise(argv) if word == "-c"), ())
             answer = engine.execute(one.id, ("nginx", *named, "-s", "reload"))
             if answer is None or answer[0] != 0:
-                said = [line for line in (answer[2] if answer else "").splitlines() if "[emerg]" in line or "[error]" in line]
+                said = [
+                    line
+                    for line in (answer[2] if answer else "").splitlines()
+                    if "[emerg]" in line or "[error]" in line
+                ]
                 raise DartsctlError(f"{one.name} did not reload", details=tuple(said[-3:]))
         return "done"
 
@@ -167,7 +195,11 @@ def _refuse_foreign_containers(before: Preflight, answers: Answers) -> None:
     holders = [holder for conflict in before.answer.conflicts for holder in conflict.holders]
     foreign = [holder.container for holder in holders if isinstance(holder, ForeignContainer)]
     names = {container.name for container in foreign if container.project != before.stack.project}
-    taken = {collision.container.name for collision in before.collisions if isinstance(collision, NameTaken)}
+    taken = {
+        collision.container.name
+        for collision in before.collisions
+        if isinstance(collision, NameTaken)
+    }
     names |= taken - answers.removable
     if names:
         raise DartsctlError(
@@ -178,9 +210,14 @@ def _refuse_foreign_containers(before: Preflight, answers: Answers) -> None:
 
 
 def _in_the_way(before: Preflight) -> DartsctlError:
-    return DartsctlError("something is still in the way", details=_lines(before), code=ExitCode.CONFLICT)
+    return DartsctlError(
+        "something is still in the way", details=_lines(before), code=ExitCode.CONFLICT
+    )
 
 
 def _lines(before: Preflight) -> tuple[str, ...]:
-    lines = (*report.conflict_lines(before.answer.conflicts), *report.collision_lines(before.collisions))
+    lines = (
+        *report.conflict_lines(before.answer.conflicts),
+        *report.collision_lines(before.collisions),
+    )
     return tuple(line.strip() for line in lines)

@@ -49,13 +49,20 @@ def _plain(value: Any) -> Any:  # noqa: PLR0911 - one line for each kind of valu
         case Conflict():
             return conflict_document(value)
         case Config():
-            return {"files": list(value.files), "resolver": value.resolver, "servers": _plain(value.servers)}
+            return {
+                "files": list(value.files),
+                "resolver": value.resolver,
+                "servers": _plain(value.servers),
+            }
         case Enum():
             return value.value
         case dict():
             return {str(key): _plain(one) for key, one in value.items()}
         case tuple() | list() | frozenset() | set():
-            return [_plain(one) for one in (sorted(value) if isinstance(value, frozenset | set) else value)]
+            return [
+                _plain(one)
+                for one in (sorted(value) if isinstance(value, frozenset | set) else value)
+            ]
         case _ if is_dataclass(value):
             return {one.name: _plain(getattr(value, one.name)) for one in fields(value)}
     return value
@@ -63,7 +70,10 @@ def _plain(value: Any) -> Any:  # noqa: PLR0911 - one line for each kind of valu
 
 def tree(one: Finding) -> list[Branch]:
     """The chain of a finding, each link below the one that it explains."""
-    return [Branch(depth, link.mark, f"{link.name}: {link.text}", link.source, link.evidence) for depth, link in enumerate(_shown(one))]
+    return [
+        Branch(depth, link.mark, f"{link.name}: {link.text}", link.source, link.evidence)
+        for depth, link in enumerate(_shown(one))
+    ]
 
 
 def _shown(one: Finding) -> tuple[Link, ...]:

@@ -60,21 +60,41 @@ def plan(request: InitRequest, compose_on: ComposeOn) -> Plan:
     Raises UsageError where several Compose files could be one environment's, or a file cannot be read.
     """
     if request.settings.source and any(request.named.values()):
-        raise UsageError(f"{request.settings.source} is there and stays as it is", hint='write the files into it: [prod] files = ["FILE"]')
+        raise UsageError(
+            f"{request.settings.source} is there and stays as it is",
+            hint='write the files into it: [prod] files = ["FILE"]',
+        )
     stacks = {name: files for name in BUILT_IN if (files := _stack_files(request, name))}
     bundled = not stacks
-    own_app = bundled and all((request.root / name).is_file() for name in ("Dockerfile", "Dockerfile.gateway"))
+    own_app = bundled and all(
+        (request.root / name).is_file() for name in ("Dockerfile", "Dockerfile.gateway")
+    )
     if bundled:
         stacks = {name: (request.root / "compose" / f"{name}.yml",) for name in BUILT_IN}
     compose_files = [*_templates(request.root, own_app=own_app)] if bundled else []
-    environments = [one for name in stacks for one in _env_files(request, name, stacks[name], compose_on, bundled=bundled, own_app=own_app)]
+    environments = [
+        one
+        for name in stacks
+        for one in _env_files(
+            request, name, stacks[name], compose_on, bundled=bundled, own_app=own_app
+        )
+    ]
     written = {one.path for one in environments}
     settings = _settings(request, stacks, written, bundled=bundled, own_app=own_app)
-    values = {name: one for change in environments for name, one in _values(change).items()} | dict(os.environ)
+    values = {name: one for change in environments for name, one in _values(change).items()} | dict(
+        os.environ
+    )
     name = tls_name(request.tls_name or values.get("TLS_NAME") or "localhost")
-    pair = _certificate(request, stacks.get(PRODUCTION, ()), values.get("TLS_DIR", ""), name, bundled=bundled)
-    private = [*(one.path for one in environments), *(one.path for one in pair if one.path.suffix == ".key")]
-    return Plan((settings, *compose_files, *environments, *pair, *_gitignore(request.root, private)), name)
+    pair = _certificate(
+        request, stacks.get(PRODUCTION, ()), values.get("TLS_DIR", ""), name, bundled=bundled
+    )
+    private = [
+        *(one.path for one in environments),
+        *(one.path for one in pair if one.path.suffix == ".key"),
+    ]
+    return Plan(
+        (settings, *compose_files, *environments, *pair, *_gitignore(request.root, private)), name
+    )
 
 
 def _stack_files(request: InitRequest, name: str) -> tuple[Path, ...]:
@@ -85,7 +105,9 @@ def _stack_files(request: InitRequest, name: str) -> tuple[Path, ...]:
     settings, named = request.settings, request.named.get(name, ())
     if named or settings.environments[name].files:
         return _existing(named) or settings.environments[name].files
-    found = [settings.root / one for one in conventional_names(name) if (settings.root / one).is_file()]
+    found = [
+        settings.root / one for one in conventional_names(name) if (settings.root / one).is_file()
+    ]
     if len(found) > 1:
         files = ", ".join(one.name for one in found)
         raise UsageError(
@@ -100,11 +122,20 @@ def _stack_files(request: InitRequest, name: str) -> tuple[Path, ...]:
 def _existing(files: Sequence[Path]) -> tuple[Path, ...]:
     for file in files:
         if not file.is_file():
-            raise UsageError(f"there is no Compose file {file}", hint=shell_command("ls", file.parent))
+            raise UsageError(
+                f"there is no Compose file {file}", hint=shell_command("ls", file.parent)
+            )
     return tuple(Path(os.path.normpath(file.absolute())) for file in files)
 
 
-def _settings(request: InitRequest, stacks: Mapping[str, Sequence[Path]], written: Iterable[Path], *, bundled: bool, own_app: bool) -> Change:
+def _settings(
+    request: InitRequest,
+    stacks: Mapping[str, Sequence[Path]],
+    written: Iterable[Path],
+    *,
+    bundled: bool,
+    own_app: bool,
+) -> Change:
     settings, path = request.settings, request.root / "dartsctl.toml"
     if settings.source:
         return Change("keep", settings.source, "")
@@ -112,9 +143,16 @@ def _settings(request: InitRequest, stacks: Mapping[str, Sequence[Path]], writte
         text = templates.own_settings(template("dartsctl.toml"), settings.name, own_app=own_app)
         return Change("create", path, f"settings of {settings.name}", text)
     files = {name: [_from(settings.root, one) for one in paths] for name, paths in stacks.items()}
-    own = {name: [_from(settings.root, one) for one in written if one == settings.root / ENV_FILES[name]] for name in stacks}
+    own = {
+        name: [
+            _from(settings.root, one) for one in written if one == settings.root / ENV_FILES[name]
+        ]
+        for name in stacks
+    }
     text = templates.settings_text(settings.name, files, own)
-    return Change("create", path, "; ".join(f"{name}: {', '.join(one)}" for name, one in files.items()), text)
+    return Change(
+        "create", path, "; ".join(f"{name}: {', '.join(one)}" for name, one in files.items()), text
+    )
 
 
 def _templates(root: Path, *, own_app: bool) -> Iterable[Change]:
@@ -122,13 +160,25 @@ def _templates(root: Path, *, own_app: bool) -> Iterable[Change]:
         if not (own_app and name.startswith("compose/sample/")):
             path = root / name
             about = "the bundled stack"
-            yield Change("keep", path, about) if path.exists() else Change("create", path, about, template(name), template_mode(name))
+            yield (
+                Change("keep", path, about)
+                if path.exists()
+                else Change("create", path, about, template(name), template_mode(name))
+            )
 
 
 # --- env files ----------------------------------------------------------------------------------------------------------------
 
 
-def _env_files(request: InitRequest, name: str, files: Sequence[Path], compose_on: ComposeOn, *, bundled: bool, own_app: bool) -> Iterable[Change]:
+def _env_files(
+    request: InitRequest,
+    name: str,
+    files: Sequence[Path],
+    compose_on: ComposeOn,
+    *,
+    bundled: bool,
+    own_app: bool,
+) -> Iterable[Change]:
     """Production needs its env file; another environment gets one where an example shows what is in it."""
     configured = request.settings.environments[name].env_files
     for path in (request.root / ENV_FILES[name],) if configured is None else configured:
@@ -138,11 +188,21 @@ def _env_files(request: InitRequest, name: str, files: Sequence[Path], compose_o
         elif example or bundled:
             text = env_files.text_of(example) if example else template(f"{ENV_FILES[name]}.example")
             text = templates.built_from_here(text) if own_app else text
-            yield _from_example(path, text, example.name if example else "", production=name == PRODUCTION)
+            yield _from_example(
+                path, text, example.name if example else "", production=name == PRODUCTION
+            )
         elif name == PRODUCTION:
             text, generated = templates.required_text(path.name, _required(files, compose_on))
             values = {one: "" for one in _names(text) if one not in generated}
-            yield Change("create", path, _about("", generated), text, PRIVATE, generated, to_fill_in=tuple(values))
+            yield Change(
+                "create",
+                path,
+                _about("", generated),
+                text,
+                PRIVATE,
+                generated,
+                to_fill_in=tuple(values),
+            )
 
 
 def _kept(path: Path, example: Path | None) -> Change:
@@ -153,13 +213,28 @@ def _kept(path: Path, example: Path | None) -> Change:
         lacking = env_files.read((example,), {}).keys() - env_files.read((path,), {}).keys()
     except UsageError as error:
         return Change("keep", path, error.message)
-    return Change("keep", path, f"without {', '.join(sorted(lacking))}" if lacking else "", missing=tuple(sorted(lacking)))
+    return Change(
+        "keep",
+        path,
+        f"without {', '.join(sorted(lacking))}" if lacking else "",
+        missing=tuple(sorted(lacking)),
+    )
 
 
 def _from_example(path: Path, example: str, source: str, *, production: bool) -> Change:
-    text, generated = env_files.filled_in(example, lambda name, value: templates.renewed(name, value, production=production))
+    text, generated = env_files.filled_in(
+        example, lambda name, value: templates.renewed(name, value, production=production)
+    )
     left = templates.left_to_fill_in(env_files.values_in(text))
-    return Change("create", path, _about(f"from {source}" if source else "", generated), text, PRIVATE, generated, left)
+    return Change(
+        "create",
+        path,
+        _about(f"from {source}" if source else "", generated),
+        text,
+        PRIVATE,
+        generated,
+        left,
+    )
 
 
 def _about(source: str, generated: Sequence[str]) -> str:
@@ -182,21 +257,39 @@ def _required(files: Sequence[Path], compose_on: ComposeOn) -> tuple[str, ...]:
 # --- the certificate ----------------------------------------------------------------------------------------------------------
 
 
-def _certificate(request: InitRequest, files: Sequence[Path], tls_dir: str, name: str, *, bundled: bool) -> list[Change]:
+def _certificate(
+    request: InitRequest, files: Sequence[Path], tls_dir: str, name: str, *, bundled: bool
+) -> list[Change]:
     folder = request.certificate or _mounted_folder(request.root, files, tls_dir, bundled=bundled)
     if folder is None:
         return []
     pair = (folder / "tls.key", folder / "tls.crt")
-    usable = [one for one in certificates.look([Mount(str(folder), "/certs")]).certificates if one.key in ("fits", "unreadable")]
+    usable = [
+        one
+        for one in certificates.look([Mount(str(folder), "/certs")]).certificates
+        if one.key in ("fits", "unreadable")
+    ]
     if usable:
         return [Change("keep", one.path, "the certificate") for one in usable]
     if there := [one for one in pair if one.exists()]:
-        return [Change("keep", one, "its other half is missing or does not fit: put that beside it, or remove this one") for one in there]
+        return [
+            Change(
+                "keep",
+                one,
+                "its other half is missing or does not fit: put that beside it, or remove this one",
+            )
+            for one in there
+        ]
     about = f"self-signed for {name}, {certificates.DAYS} days"
-    return [Change("create", pair[0], "its private key; 0600", mode=PRIVATE), Change("create", pair[1], about)]
+    return [
+        Change("create", pair[0], "its private key; 0600", mode=PRIVATE),
+        Change("create", pair[1], about),
+    ]
 
 
-def _mounted_folder(root: Path, files: Sequence[Path], tls_dir: str, *, bundled: bool) -> Path | None:
+def _mounted_folder(
+    root: Path, files: Sequence[Path], tls_dir: str, *, bundled: bool
+) -> Path | None:
     """TLS_DIR, else the bundled stack's own folder; None for other stacks, whose folder is named by `--certificate`."""
     if tls_dir and files:
         return Path(os.path.normpath(files[0].parent / tls_dir))
@@ -219,18 +312,29 @@ def _gitignore(root: Path, private: Sequence[Path]) -> list[Change]:
     """The lines that keep secrets out of the repository; nothing for what no git would ever see."""
     path = root / ".gitignore"
     inside = [_from(root, one) for one in private if one.is_relative_to(root)]
-    if not inside or not (path.exists() or any((folder / ".git").exists() for folder in (root, *root.parents))):
+    if not inside or not (
+        path.exists() or any((folder / ".git").exists() for folder in (root, *root.parents))
+    ):
         return []
     lines = tuple(f"/{one}" for one in _not_ignored(root, inside))
     if not lines:
         return [Change("keep", path, "")]
-    return [Change("append" if path.exists() else "create", path, ", ".join(lines), "".join(f"{line}\n" for line in lines))]
+    return [
+        Change(
+            "append" if path.exists() else "create",
+            path,
+            ", ".join(lines),
+            "".join(f"{line}\n" for line in lines),
+        )
+    ]
 
 
 def _not_ignored(root: Path, paths: Sequence[str]) -> tuple[str, ...]:
     """Asks git; where it does not answer (none here, or not its own folder), the lines of .gitignore."""
     try:
-        done = spawn.run(["git", "-C", str(root), "check-ignore", "--", *paths], deadline=_GIT_ANSWERS_IN)
+        done = spawn.run(
+            ["git", "-C", str(root), "check-ignore", "--", *paths], deadline=_GIT_ANSWERS_IN
+        )
     except DartsctlError:
         done = None
     if done and done.code in (0, 1):
@@ -246,7 +350,9 @@ def _text_of(file: Path) -> str:
     except FileNotFoundError:
         return ""
     except OSError as error:
-        raise UsageError(f"{file} cannot be read: {error.strerror}", hint=shell_command("ls", "-l", file)) from error
+        raise UsageError(
+            f"{file} cannot be read: {error.strerror}", hint=shell_command("ls", "-l", file)
+        ) from error
 
 
 def _from(root: Path, path: Path) -> str:
@@ -257,5 +363,8 @@ def _from(root: Path, path: Path) -> str:
 def tls_name(text: str) -> str:
     """A host name or address that a certificate can be for. Raises UsageError for anything else."""
     if not re.fullmatch(r"[A-Za-z0-9*:](?:[A-Za-z0-9.:-]{0,250}[A-Za-z0-9])?", text):
-        raise UsageError(f"{text!r} is not a host name", hint="TLS_NAME=darts.example.org in the env file, or --tls-name")
+        raise UsageError(
+            f"{text!r} is not a host name",
+            hint="TLS_NAME=darts.example.org in the env file, or --tls-name",
+        )
     return text

@@ -28,7 +28,12 @@ class Sockets(Protocol):
     def listen_on(self, endpoint: Endpoint) -> socket.socket | None: ...
 
     def listeners(
-        self, ports: Iterable[int], *, owners: bool = False, listening_only: bool = False, protocols: Sequence[SocketProtocol] = ...
+        self,
+        ports: Iterable[int],
+        *,
+        owners: bool = False,
+        listening_only: bool = False,
+        protocols: Sequence[SocketProtocol] = ...,
     ) -> tuple[Listener, ...]: ...
 
 
@@ -69,7 +74,16 @@ class Leased:
 class Leasing:
     """The ports for one request, the checkout's last one first."""
 
-    def __init__(self, request: ServerRequest, *, leases: LeaseBook, sockets: Sockets, processes: Processes, screen: Screen, is_first: bool) -> None:
+    def __init__(
+        self,
+        request: ServerRequest,
+        *,
+        leases: LeaseBook,
+        sockets: Sockets,
+        processes: Processes,
+        screen: Screen,
+        is_first: bool,
+    ) -> None:
         """`is_first`: no other server of this checkout runs, so that the port is the checkout's from now on."""
         self.is_first = is_first
         self._request = request
@@ -81,17 +95,27 @@ class Leasing:
         self._order = self._candidates()
 
     def _candidates(self) -> Sequence[int]:
-        """A port that anybody listens on, on whatever address, is not handed out: `localhost` means two of them (EDGE 4)."""
+        """A port that anybody listens on, on whatever address, is not handed out: `localhost` means two of them (edge-cases.md#4)."""
         request = self._request
         if request.port is not None:
             for note in serving.port_notes(request.port, request.dev_range):
                 self._screen.warn(note)
             return [request.port]
         avoid = request.avoid | request.allocation.owners.keys()
-        order = candidates(request.dev_range, preferred=self._last, start=zlib.crc32(os.fsencode(request.checkout)), avoid=avoid)
-        if not self.is_first and self._last in order:  # the first server's, which may be about to lease it
+        order = candidates(
+            request.dev_range,
+            preferred=self._last,
+            start=zlib.crc32(os.fsencode(request.checkout)),
+            avoid=avoid,
+        )
+        if (
+            not self.is_first and self._last in order
+        ):  # the first server's, which may be about to lease it
             order = [*(port for port in order if port != self._last), self._last]
-        busy = {row.port for row in self._sockets.listeners(order, listening_only=True, protocols=("tcp",))}
+        busy = {
+            row.port
+            for row in self._sockets.listeners(order, listening_only=True, protocols=("tcp",))
+        }
         return [port for port in order if port not in busy]
 
     def next(self, *, listening: bool) -> Leased:
@@ -127,7 +151,10 @@ class Leasing:
         """Raises UsageError where it is not the ports that are wrong, but the address that --host names."""
         answer = self._sockets.probe(Endpoint(0, self._request.host))
         if answer in (Probe.NO_SUCH_ADDRESS, Probe.INVALID, Probe.UNSUPPORTED):
-            raise UsageError(f"--host: {self._request.host}: {answer.value}", hint="this machine's addresses: ip -brief address")
+            raise UsageError(
+                f"--host: {self._request.host}: {answer.value}",
+                hint="this machine's addresses: ip -brief address",
+            )
 
     def not_to_be_had(self, port: int) -> DartsctlError:
         """What is wrong with the `port` that --port asked for."""
@@ -151,9 +178,17 @@ class Leasing:
         for row in self._sockets.listeners([port], owners=True, protocols=("tcp",)):
             if row.surely_blocks:
                 process = self._processes.describe(row.pids[0]) if row.pids else None
-                return f"{process.name} (pid {process.pid}) listens on it" if process else "somebody who is not visible listens on it"
+                return (
+                    f"{process.name} (pid {process.pid}) listens on it"
+                    if process
+                    else "somebody who is not visible listens on it"
+                )
         answer = self._sockets.probe(Endpoint(port, request.host))
-        return "it was busy a moment ago" if answer is Probe.FREE else f"the kernel says of {request.host}: {answer.value}"
+        return (
+            "it was busy a moment ago"
+            if answer is Probe.FREE
+            else f"the kernel says of {request.host}: {answer.value}"
+        )
 
     def tell_a_move(self, port: int) -> None:
         """Say why the checkout's port is another one than last time."""
@@ -161,7 +196,9 @@ class Leasing:
         if last is None or last == port:
             return
         if not self.is_first:
-            self._screen.note(f"another server of this checkout is running; this one gets port {port}, and the checkout keeps {last}")
+            self._screen.note(
+                f"another server of this checkout is running; this one gets port {port}, and the checkout keeps {last}"
+            )
             return
         span = self._request.dev_range
         why = self._why_not(last) if last in span else f"the dev range is now {span}"

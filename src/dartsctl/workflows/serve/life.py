@@ -23,7 +23,9 @@ from dartsctl.workflows.serve.port_watch import Watch
 _FIRST_LOOKS = 0.05  # seconds between two looks until the server is ready
 _LATER_LOOKS = 0.25  # and after that: a production port must not be held for a second
 _FIRST_SEARCH = 2.0  # seconds without a listener on the leased port before the others are searched
-_FALLS_BACK_WITHIN = 1.0  # seconds that a server has for its own port after it was refused a production one
+_FALLS_BACK_WITHIN = (
+    1.0  # seconds that a server has for its own port after it was refused a production one
+)
 _PATIENCE = 10.0  # seconds that one question to its health path may take
 _BETWEEN_QUESTIONS = 0.25  # seconds: each one is a line in the server's log
 
@@ -55,7 +57,14 @@ class Surroundings:
     announce: Callable[[LeaseRecord], None]
 
 
-def live(request: ServerRequest, leased: Leased, around: Surroundings, *, claims: Sequence[int], remember: bool) -> Ended:
+def live(
+    request: ServerRequest,
+    leased: Leased,
+    around: Surroundings,
+    *,
+    claims: Sequence[int],
+    remember: bool,
+) -> Ended:
     """Start the server on the leased port and stay until it has ended.
 
     Our copies of lease and socket go at once: from then on the server's processes alone hold them, and `claims` with them.
@@ -81,10 +90,22 @@ def live(request: ServerRequest, leased: Leased, around: Surroundings, *, claims
         )
     finally:
         leased.close()
-    record = LeaseRecord(leased.port, request.kind, request.host, url, request.checkout, request.branch, request.user, told, since=time.time())
+    record = LeaseRecord(
+        leased.port,
+        request.kind,
+        request.host,
+        url,
+        request.checkout,
+        request.branch,
+        request.user,
+        told,
+        since=time.time(),
+    )
     try:
         with server:
-            around.leases.describe(replace(record, supervisor=server.supervisor))  # a full disk is noticed before anything runs
+            around.leases.describe(
+                replace(record, supervisor=server.supervisor)
+            )  # a full disk is noticed before anything runs
             if remember:
                 around.leases.remember(request.checkout, record.port)
             if request.is_shell:  # before its prompt
@@ -106,20 +127,39 @@ def _handover(request: ServerRequest, command: tuple[str, ...], leased: Leased) 
     return plan
 
 
-def _environment(request: ServerRequest, port: int, values: Mapping[str, str], plan: Handover | None, leases: LeaseBook) -> dict[str, str]:
+def _environment(
+    request: ServerRequest,
+    port: int,
+    values: Mapping[str, str],
+    plan: Handover | None,
+    leases: LeaseBook,
+) -> dict[str, str]:
     if request.in_container:  # Compose reads the env files itself, and would take PORT and FLASK_HOST for its files' variables
-        return {**request.environment, "DARTSCTL_PORT": values["port"], "DARTSCTL_URL": values["url"]}
+        return {
+            **request.environment,
+            "DARTSCTL_PORT": values["port"],
+            "DARTSCTL_URL": values["url"],
+        }
     environment = serving.server_environment(
         serving.base_environment(request),
         port=port,
         host=request.host,
         port_variables=request.port_variables,
-        extra=dict(zip(request.extra, serving.fill(tuple(request.extra.values()), values), strict=True)),
+        extra=dict(
+            zip(request.extra, serving.fill(tuple(request.extra.values()), values), strict=True)
+        ),
     )
     if plan is not None:
-        environment.update(zip(plan.variables, serving.fill(tuple(plan.variables.values()), values), strict=True))
+        environment.update(
+            zip(plan.variables, serving.fill(tuple(plan.variables.values()), values), strict=True)
+        )
     if request.enforce in ("auto", "hook"):
-        return guards.hooked(environment, owners=request.allocation.owners, leased=port, report=leases.report_path(port))
+        return guards.hooked(
+            environment,
+            owners=request.allocation.owners,
+            leased=port,
+            report=leases.report_path(port),
+        )
     return environment
 
 
@@ -131,7 +171,15 @@ def _descriptors(leased: Leased, claims: Sequence[int], *, handed: bool) -> list
 class _Life:
     """The looks at a running server, and what follows from them."""
 
-    def __init__(self, request: ServerRequest, record: LeaseRecord, server: Supervised, around: Surroundings, *, handed: bool) -> None:
+    def __init__(
+        self,
+        request: ServerRequest,
+        record: LeaseRecord,
+        server: Supervised,
+        around: Surroundings,
+        *,
+        handed: bool,
+    ) -> None:
         self._request = request
         self._record = record
         self._server = server
@@ -140,8 +188,16 @@ class _Life:
         self._question: Question | None = None
         self._last_answer = Answer("no answer")
         self._ask_at = 0.0
-        production = () if request.enforce == "off" or request.in_container else request.allocation.owners
-        self._watch = Watch(record.port, production, server.supervisor, sockets=around.sockets, processes=around.processes)
+        production = (
+            () if request.enforce == "off" or request.in_container else request.allocation.owners
+        )
+        self._watch = Watch(
+            record.port,
+            production,
+            server.supervisor,
+            sockets=around.sockets,
+            processes=around.processes,
+        )
         self._begun = time.monotonic()
         self._search_at = self._begun + min(_FIRST_SEARCH, request.ready_within)
         self._deadline = self._begun + request.ready_within
@@ -158,11 +214,17 @@ class _Life:
             f"port {self._record.port} is leased; production's ports are closed to it by: {', '.join(self._layers()) or 'nothing'}"
         )
         try:
-            while (code := self._server.wait(_LATER_LOOKS if self._ready or self._over else _FIRST_LOOKS)) is None:
+            while (
+                code := self._server.wait(
+                    _LATER_LOOKS if self._ready or self._over else _FIRST_LOOKS
+                )
+            ) is None:
                 self._turn()
             self._see_refusals()
             if self._server.left_behind:
-                self._around.screen.warn("what the server left in the background was stopped; keep it in the foreground (gunicorn: no --daemon)")
+                self._around.screen.warn(
+                    "what the server left in the background was stopped; keep it in the foreground (gunicorn: no --daemon)"
+                )
         finally:
             if self._question:
                 self._question.close()
@@ -207,9 +269,15 @@ class _Life:
         """The URL leads to where the server really listens: one that refuses connections is none."""
         told, address = self._record.host, self._watch.address(self._record.host)
         if address != told:
-            self._record = replace(self._record, host=address, url=serving.url_of(address, self._record.port, self._request.url_host))
+            self._record = replace(
+                self._record,
+                host=address,
+                url=serving.url_of(address, self._record.port, self._request.url_host),
+            )
             self._around.leases.describe(self._record)
-            self._around.screen.warn(f"the server listens on {address}, not on {told}; {{host}} in the command tells it the address")
+            self._around.screen.warn(
+                f"the server listens on {address}, not on {told}; {{host}} in the command tells it the address"
+            )
 
     def _answers(self) -> bool:
         """Whether the server answers as it should, asked without waiting for it; a server that only has to listen does."""
@@ -218,8 +286,11 @@ class _Life:
         if self._question is None and time.monotonic() < self._ask_at:
             return False
         if self._question is None:
-            address = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._record.host, self._record.host)  # noqa: S104 - compared, not bound
-            self._question = Question(address, self._record.port, self._request.health or "/", patience=_PATIENCE)
+            loopback = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not bound
+            address = loopback.get(self._record.host, self._record.host)
+            self._question = Question(
+                address, self._record.port, self._request.health or "/", patience=_PATIENCE
+            )
         answer = self._question.look()
         if answer is None:
             return False
@@ -233,12 +304,17 @@ class _Life:
 
     def _see_refusals(self) -> None:
         """What the kernel or the hook has refused to the server since the last look."""
-        new = (self._server.refused | guards.read_report(self._around.leases.report_path(self._record.port))) - self._refused
+        new = (
+            self._server.refused
+            | guards.read_report(self._around.leases.report_path(self._record.port))
+        ) - self._refused
         for port in sorted(new & self._request.allocation.owners.keys()):
             self._refused.add(port)
             self._refused_at = self._refused_at or time.monotonic()
             if self._ready or self._request.is_shell:
-                self._around.screen.warn(f"port {port} was refused: it belongs to production's {self._request.allocation.owners[port]}")
+                self._around.screen.warn(
+                    f"port {port} was refused: it belongs to production's {self._request.allocation.owners[port]}"
+                )
 
     def _still_waiting(self, *, listens: bool) -> None:
         """Not ready yet: what is said about it, and when it is too long."""
@@ -270,17 +346,27 @@ class _Life:
             raise _elsewhere(others, record)
         if others and not self._told:
             self._told = True
-            screen.warn(f"the server listens on {_listed(others)}, not on its leased port {record.port}; waiting for that one")
+            screen.warn(
+                f"the server listens on {_listed(others)}, not on its leased port {record.port}; waiting for that one"
+            )
         elif self._over:
-            screen.warn(f"nothing listens on port {record.port} after {self._request.ready_within:g} s; still watching")
+            screen.warn(
+                f"nothing listens on port {record.port} after {self._request.ready_within:g} s; still watching"
+            )
 
     def _took(self, port: int) -> Refused:
         owner = self._request.allocation.owners[port]
-        return Refused(f"the server took port {port}, which belongs to production's {owner}, and was stopped", hint=self._way_on())
+        return Refused(
+            f"the server took port {port}, which belongs to production's {owner}, and was stopped",
+            hint=self._way_on(),
+        )
 
     def _refusal(self, port: int) -> Refused:
         owner = self._request.allocation.owners[port]
-        return Refused(f"the server wanted port {port}, which belongs to production's {owner}: it was refused", hint=self._way_on())
+        return Refused(
+            f"the server wanted port {port}, which belongs to production's {owner}: it was refused",
+            hint=self._way_on(),
+        )
 
     def _way_on(self) -> str:
         variables = ", ".join(self._request.port_variables)

@@ -26,7 +26,12 @@ class Sockets(Protocol):
     def probe(self, endpoint: Endpoint, *, udp_reuse_address: bool = False) -> Probe: ...
 
     def listeners(
-        self, ports: Iterable[int], *, owners: bool = False, listening_only: bool = False, protocols: Sequence[SocketProtocol] = ...
+        self,
+        ports: Iterable[int],
+        *,
+        owners: bool = False,
+        listening_only: bool = False,
+        protocols: Sequence[SocketProtocol] = ...,
     ) -> tuple[Listener, ...]: ...
 
 
@@ -56,7 +61,15 @@ class Watch:
     A look costs one filtered reading of the socket table; owners are resolved for new sockets alone.
     """
 
-    def __init__(self, leased: int, production: Iterable[int], supervisor: int, *, sockets: Sockets, processes: Processes) -> None:
+    def __init__(
+        self,
+        leased: int,
+        production: Iterable[int],
+        supervisor: int,
+        *,
+        sockets: Sockets,
+        processes: Processes,
+    ) -> None:
         self._leased = leased
         self._production = frozenset(production)
         self._supervisor = supervisor
@@ -69,10 +82,16 @@ class Watch:
     def look(self) -> Seen:
         """Raises DartsctlError when the socket table cannot be read."""
         wanted = self._production if self._own else self._production | {self._leased}
-        new = {row.port for row in self._sockets.listeners(wanted, listening_only=True, protocols=_TCP) if self._is_new(row)}
+        new = {
+            row.port
+            for row in self._sockets.listeners(wanted, listening_only=True, protocols=_TCP)
+            if self._is_new(row)
+        }
         offence: int | None = None
         if new:
-            for row in self._sockets.listeners(new, owners=True, listening_only=True, protocols=_TCP):
+            for row in self._sockets.listeners(
+                new, owners=True, listening_only=True, protocols=_TCP
+            ):
                 if not (self._is_new(row) and self._is_ours(row)):
                     continue
                 if row.port == self._leased:
@@ -89,7 +108,9 @@ class Watch:
 
     def elsewhere(self) -> tuple[int, ...]:
         """The other ports below the kernel's own range that the tree listens on. Reads the whole table: not for every look."""
-        rows = self._sockets.listeners(range(1, _FIRST_EPHEMERAL), owners=True, listening_only=True, protocols=_TCP)
+        rows = self._sockets.listeners(
+            range(1, _FIRST_EPHEMERAL), owners=True, listening_only=True, protocols=_TCP
+        )
         mine = {row.port for row in rows if row.port != self._leased and self._within(row)}
         return tuple(sorted(mine))
 

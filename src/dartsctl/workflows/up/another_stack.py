@@ -31,7 +31,9 @@ def refuse(preflight: Preflight, command: str) -> None:
             "to keep both, give this stack a name of its own: project = ... in dartsctl.toml, or --project NAME",
         )
     sentence = report.collision_lines([another])[0]
-    raise Refused(sentence, details=("nothing was changed", *ways), hint=next_command(preflight, command))
+    raise Refused(
+        sentence, details=("nothing was changed", *ways), hint=next_command(preflight, command)
+    )
 
 
 def next_command(preflight: Preflight, command: str) -> str:
@@ -58,7 +60,9 @@ def refuse_unless_copy(preflight: Preflight, command: str) -> None:
 def _is_copy(preflight: Preflight) -> bool:
     """Whether another checkout's copy is in the way by its container names alone."""
     another = preflight.another_stack
-    return preflight.environment.has_copies and isinstance(another, RunsAs) and another.sign == "names"
+    return (
+        preflight.environment.has_copies and isinstance(another, RunsAs) and another.sign == "names"
+    )
 
 
 def for_project(command: str, project: str) -> str:

@@ -35,7 +35,7 @@ from dartsctl.workflows.up.preflight import EngineClient
 GRACE = 10.0
 """Seconds between SIGTERM and the question about SIGKILL."""
 SETTLE = 2.0
-"""Seconds during which a stopped process is looked for again: supervisors bring things back (EDGE 21)."""
+"""Seconds during which a stopped process is looked for again: supervisors bring things back (edge-cases.md#21)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +71,12 @@ class HostFacts:
 
     def unit_of(self, process: Process, ports: Collection[int]) -> Unit | None:
         unit = systemd.unit_of(process, ports)
-        inside = unit is not None and unit.main > 1 and processes.is_within_reach_of_ourselves(unit.main)
-        return None if inside else unit  # a service that we run under ourselves is not ours to stop (EDGE 25)
+        inside = (
+            unit is not None and unit.main > 1 and processes.is_within_reach_of_ourselves(unit.main)
+        )
+        return (
+            None if inside else unit
+        )  # a service that we run under ourselves is not ours to stop (edge-cases.md#25)
 
 
 def ask(means: Means) -> resolution.Choose:
@@ -83,13 +87,17 @@ def ask(means: Means) -> resolution.Choose:
         details = len(lines) - 1
         lines.insert(details, "show details")
         while True:
-            number = means.prompts.select(f"{subject(case)}. What now?", lines, flags=flags_for(offered))
+            number = means.prompts.select(
+                f"{subject(case)}. What now?", lines, flags=flags_for(offered)
+            )
             if number == details:
                 for text in details_of(case):
                     means.screen.note(text)
                 continue
             choice = offered[number if number < details else number - 1]
-            if not choice.type_first or means.prompts.typed(f"Type {choice.type_first} to do it:", choice.type_first, flags=""):
+            if not choice.type_first or means.prompts.typed(
+                f"Type {choice.type_first} to do it:", choice.type_first, flags=""
+            ):
                 return choice.action
             means.screen.note("not what was asked for; nothing was changed")
 
@@ -99,8 +107,13 @@ def ask(means: Means) -> resolution.Choose:
 def subject(case: Case) -> str:
     """`python (pid 12) holds 5000, which darts-app wants`."""
     if isinstance(case.holder, NameTaken):
-        return f"container {case.holder.container.name} has the name that {case.holder.service} wants"
-    wanted = "; ".join(f"{conflict.binding.service} wants {report.published(conflict.binding)}" for conflict in case.conflicts)
+        return (
+            f"container {case.holder.container.name} has the name that {case.holder.service} wants"
+        )
+    wanted = "; ".join(
+        f"{conflict.binding.service} wants {report.published(conflict.binding)}"
+        for conflict in case.conflicts
+    )
     return f"{wanted}: {report.holder_line(case.holder)}"
 
 
@@ -109,7 +122,9 @@ def details_of(case: Case) -> list[str]:
     holder = case.holder
     if isinstance(holder, HostProcess):
         others = (process for pid in holder.others if (process := processes.describe(pid)))
-        shown = [line for process in (holder.process, *others) for line in _process_details(process)]
+        shown = [
+            line for process in (holder.process, *others) for line in _process_details(process)
+        ]
         return [*shown, *([f"  kept running by {', '.join(case.unit.names)}"] if case.unit else [])]
     if container := cases.container_in(case):
         return _container_details(container)
@@ -136,7 +151,9 @@ def _container_details(container: Container) -> list[str]:
     ]
 
 
-_STOPS = frozenset({Action.STOP_PROCESS, Action.STOP_SERVER, Action.STOP_CONTAINER, Action.STOP_UNIT})
+_STOPS = frozenset(
+    {Action.STOP_PROCESS, Action.STOP_SERVER, Action.STOP_CONTAINER, Action.STOP_UNIT}
+)
 
 
 def flags_for(offered: Sequence[Choice]) -> str:
@@ -149,7 +166,11 @@ def flags_for(offered: Sequence[Choice]) -> str:
         flags.append("--on-conflict wait --wait-timeout 60")
     if actions & _STOPS:
         flags.append("--on-conflict stop --yes")
-    flags += [f"--remove-container {choice.type_first} --yes" for choice in offered if choice.action is Action.REMOVE_CONTAINER]
+    flags += [
+        f"--remove-container {choice.type_first} --yes"
+        for choice in offered
+        if choice.action is Action.REMOVE_CONTAINER
+    ]
     return "   or   ".join(flags) or "free the port, then try again"
 
 
@@ -180,26 +201,49 @@ def _stop_server(case: Case, means: Means) -> None:
         return
     ancestors = {pid for pid, _ in case.holder.process.parents}
     ports = {endpoint.port for endpoint in _endpoints(case)}
-    mine = [record for record in LeaseBook().held() if record.port in ports and record.confirmed and record.supervisor in ancestors]
+    mine = [
+        record
+        for record in LeaseBook().held()
+        if record.port in ports and record.confirmed and record.supervisor in ancestors
+    ]
     if not mine:
         means.screen.note(f"the dev server of {case.holder.checkout} has ended by itself")
     for record in mine:
         stop_server.stop("", port=record.port, leases=LeaseBook(), processes=processes)
         means.screen.note(f"stopped the dev server of {record.checkout} on port {record.port}")
-        means.history.add(Action.STOP_SERVER.value, f"{record.checkout} on port {record.port}", _why(case), pid=record.pid)
+        means.history.add(
+            Action.STOP_SERVER.value,
+            f"{record.checkout} on port {record.port}",
+            _why(case),
+            pid=record.pid,
+        )
 
 
 def _stop_process(case: Case, means: Means) -> None:
     if not isinstance(case.holder, HostProcess):
         return
     endpoints, process = _endpoints(case), case.holder.process
-    name, before, siblings = report.process_line(process), stop_process.holding_pids(endpoints), stop_process.children_of_parent(process)
+    name, before, siblings = (
+        report.process_line(process),
+        stop_process.holding_pids(endpoints),
+        stop_process.children_of_parent(process),
+    )
 
     def record(pids: tuple[int, ...], released: bool) -> None:
         means.history.add(Action.STOP_PROCESS.value, name, _why(case), pids=pids, released=released)
 
-    if not stop_process.stop(case.holder, endpoints, prompts=means.prompts, screen=means.screen, yes=means.yes, grace=means.grace, record=record):
-        means.screen.note(f"{process.name} (pid {process.pid}) has let go of the port by itself; nothing was stopped")
+    if not stop_process.stop(
+        case.holder,
+        endpoints,
+        prompts=means.prompts,
+        screen=means.screen,
+        yes=means.yes,
+        grace=means.grace,
+        record=record,
+    ):
+        means.screen.note(
+            f"{process.name} (pid {process.pid}) has let go of the port by itself; nothing was stopped"
+        )
         return
     means.screen.note(f"stopped {name}")
     stop_process.look_again(endpoints, process, before, siblings, seconds=means.settle)
@@ -210,20 +254,33 @@ def _stop_unit(case: Case, means: Means) -> None:
         return
     endpoints, process = _endpoints(case), case.holder.process
     holding, names = stop_process.holding_pids(endpoints), ", ".join(case.unit.names)
-    if processes.birth(process.pid) != process.birth or not holding & {process.pid, *case.holder.others}:
-        means.screen.note(f"{process.name} (pid {process.pid}) has let go of the port by itself; nothing was stopped")
+    if processes.birth(process.pid) != process.birth or not holding & {
+        process.pid,
+        *case.holder.others,
+    }:
+        means.screen.note(
+            f"{process.name} (pid {process.pid}) has let go of the port by itself; nothing was stopped"
+        )
         return
     systemd.stop(case.unit)
     means.screen.note(f"stopped {names}")
     means.history.add(Action.STOP_UNIT.value, names, _why(case), pid=process.pid)
-    stop_process.look_again(endpoints, process, holding - {process.pid}, stop_process.children_of_parent(process), seconds=means.settle)
+    stop_process.look_again(
+        endpoints,
+        process,
+        holding - {process.pid},
+        stop_process.children_of_parent(process),
+        seconds=means.settle,
+    )
 
 
 def _stop_containers(step: Step, means: Means) -> None:
     """Stop what is still in the way, looked for again by its identity; remove it where that is what was agreed to."""
     engine = means.engine
     if not isinstance(engine, EngineApi):
-        raise DartsctlError("containers of a remote engine are not stopped from here", hint="docker stop NAME")
+        raise DartsctlError(
+            "containers of a remote engine are not stopped from here", hint="docker stop NAME"
+        )
     seen = cases.container_of(step.case)
     wanted = [container for container in engine.containers() if _is_wanted(container, seen, step)]
     if not wanted:
@@ -235,7 +292,13 @@ def _stop_containers(step: Step, means: Means) -> None:
             engine.remove_container(container.id)
         done = "removed" if step.action is Action.REMOVE_CONTAINER else "stopped"
         means.screen.note(f"{done} container {container.name}")
-        means.history.add(step.action.value, container.name, _why(step.case), id=container.id[:12], project=container.project)
+        means.history.add(
+            step.action.value,
+            container.name,
+            _why(step.case),
+            id=container.id[:12],
+            project=container.project,
+        )
 
 
 def _is_wanted(container: Container, seen: Container, step: Step) -> bool:
@@ -256,12 +319,19 @@ def _wait(case: Case, means: Means) -> None:
     """Until nothing is in the way, or the deadline; who still holds it is shown. Raises TimedOut."""
     until = time.monotonic() + means.wait_timeout
     tell = 0.0
-    while not all(_can_be_made(conflict) for conflict in case.conflicts) or _is_published(case, means):
+    while not all(_can_be_made(conflict) for conflict in case.conflicts) or _is_published(
+        case, means
+    ):
         now = time.monotonic()
         if now >= until:
-            raise TimedOut(f"{subject(case)}; still so after {means.wait_timeout:.0f} s", hint="wait longer: --wait-timeout SECONDS")
+            raise TimedOut(
+                f"{subject(case)}; still so after {means.wait_timeout:.0f} s",
+                hint="wait longer: --wait-timeout SECONDS",
+            )
         if now >= tell:
-            means.screen.progress(f"waiting for {_wanted(case)} ({until - now:.0f} s left): held by {_holders_now(case)}")
+            means.screen.progress(
+                f"waiting for {_wanted(case)} ({until - now:.0f} s left): held by {_holders_now(case)}"
+            )
             tell = now + 5
         time.sleep(0.2)
 
@@ -270,42 +340,66 @@ def _can_be_made(conflict: Conflict) -> bool:
     """Whether one number of the binding is free on all its addresses, and all numbers of a block."""
     binding = conflict.binding
     enough = all if binding.is_block else any
-    return enough(not any(_is_busy(endpoint) for endpoint in binding.endpoints(port)) for port in binding.numbers)
+    return enough(
+        not any(_is_busy(endpoint) for endpoint in binding.endpoints(port))
+        for port in binding.numbers
+    )
 
 
 def _is_busy(endpoint: Endpoint) -> bool:
-    """A port that we may not probe is asked for in the table: not to know must never read as free (EDGE 17)."""
+    """A port that we may not probe is asked for in the table: not to know must never read as free (edge-cases.md#17)."""
     host = Host()
     answer = host.probe(endpoint, udp_reuse_address=False)
     if answer is Probe.FORBIDDEN:
-        return any(row.surely_blocks and row.overlaps(endpoint) for row in host.listeners(endpoint.port))
+        return any(
+            row.surely_blocks and row.overlaps(endpoint) for row in host.listeners(endpoint.port)
+        )
     return answer is Probe.IN_USE
 
 
 def _is_published(case: Case, means: Means) -> bool:
-    """Whether the engine's own book still has the container's ports: some engines hold them without a socket (EDGE 30)."""
+    """Whether the engine's own book still has the container's ports: some engines hold them without a socket (edge-cases.md#30)."""
     container = cases.container_in(case)
     if container is None:
         return False
-    held = [endpoint for one in means.engine.containers() if one.id == container.id and one.holds_ports for endpoint in one.published]
+    held = [
+        endpoint
+        for one in means.engine.containers()
+        if one.id == container.id and one.holds_ports
+        for endpoint in one.published
+    ]
     return any(mine.excludes(wanted) for mine in held for wanted in _endpoints(case))
 
 
 def _holders_now(case: Case) -> str:
     pids = {pid for row in stop_process.rows_on(_endpoints(case)) for pid in row.pids}
     found = [process for pid in sorted(pids) if (process := processes.describe(pid))]
-    return ", ".join(f"{process.name} (pid {process.pid})" for process in found) or "somebody who is not visible"
+    return (
+        ", ".join(f"{process.name} (pid {process.pid})" for process in found)
+        or "somebody who is not visible"
+    )
 
 
 def _wanted(case: Case) -> str:
-    return ", ".join(dict.fromkeys(report.published(conflict.binding) for conflict in case.conflicts))
+    return ", ".join(
+        dict.fromkeys(report.published(conflict.binding) for conflict in case.conflicts)
+    )
 
 
 def _endpoints(case: Case) -> tuple[Endpoint, ...]:
     return tuple(
-        dict.fromkeys(endpoint for conflict in case.conflicts for endpoint in conflict.endpoints if conflict.reason is not Reason.SAME_STACK)
+        dict.fromkeys(
+            endpoint
+            for conflict in case.conflicts
+            for endpoint in conflict.endpoints
+            if conflict.reason is not Reason.SAME_STACK
+        )
     )
 
 
 def _why(case: Case) -> str:
-    return f"in the way of {', '.join(case.services)}" if case.conflicts else "had a container name that was wanted"
+    return (
+        f"in the way of {', '.join(case.services)}"
+        if case.conflicts
+        else "had a container name that was wanted"
+    )

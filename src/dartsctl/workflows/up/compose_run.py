@@ -30,7 +30,11 @@ def interruptible() -> Iterator[None]:
     def interrupt(_number: int, _frame: object) -> None:
         raise KeyboardInterrupt
 
-    numbers = [number for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is not signal.SIG_IGN]
+    numbers = [
+        number
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        if signal.getsignal(number) is not signal.SIG_IGN
+    ]
     handlers = {number: signal.signal(number, interrupt) for number in numbers}
     try:
         yield
@@ -39,7 +43,13 @@ def interruptible() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def run(compose: Compose, *words: str, seconds: float, screen: Screen, saw: Callable[[str], None] = lambda _: None) -> Ended:
+def run(
+    compose: Compose,
+    *words: str,
+    seconds: float,
+    screen: Screen,
+    saw: Callable[[str], None] = lambda _: None,
+) -> Ended:
     """Compose with `words`, for `seconds` at most; `saw` gets every line, unmasked. Raises KeyboardInterrupt after a signal, Compose having ended."""
     stream = compose.stream(*words, seconds=seconds)
     lines: deque[str] = deque(maxlen=_KEPT_LINES)

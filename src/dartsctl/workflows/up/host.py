@@ -64,5 +64,7 @@ class Host:
         ancestors = {pid for pid, _ in process.parents}
         for record in self._held():
             if record.port == port and record.confirmed and record.supervisor in ancestors:
-                return DevLease(process, record.checkout, record.url, f"leased by dartsctl to {record.checkout}")
+                return DevLease(
+                    process, record.checkout, record.url, f"leased by dartsctl to {record.checkout}"
+                )
         return None

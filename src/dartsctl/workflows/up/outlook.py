@@ -25,7 +25,10 @@ class Outlook:
     def lines(self) -> tuple[str, ...]:
         """For people; nothing where there is nothing to settle."""
         condition = ", after a yes (--yes gives it)" if self.needs_yes else ""
-        done = [f"would do{condition}: {resolution.line(step.action, step.case)} [{subject(step.case)}]" for step in self.steps]
+        done = [
+            f"would do{condition}: {resolution.line(step.action, step.case)} [{subject(step.case)}]"
+            for step in self.steps
+        ]
         not_done = [f"would not be settled: {subject(case)}: {why}" for case, why in self.left]
         return (*done, *not_done, *(["so nothing would be done"] if self.left else []))
 
@@ -33,13 +36,19 @@ class Outlook:
         """For programs."""
         return {
             "plan": [_step(step) for step in self.steps],
-            "not_done": [{"action": "none", "what": subject(case), "why": why} for case, why in self.left],
+            "not_done": [
+                {"action": "none", "what": subject(case), "why": why} for case, why in self.left
+            ],
             "needs_yes": self.needs_yes,
         }
 
 
 def _step(step: Step) -> dict[str, Any]:
-    return {"action": step.action.value, "what": resolution.line(step.action, step.case), "why": subject(step.case)}
+    return {
+        "action": step.action.value,
+        "what": resolution.line(step.action, step.case),
+        "why": subject(step.case),
+    }
 
 
 def foresee(found: Sequence[Case], request: Request, *, yes: bool) -> Outlook:
@@ -52,7 +61,10 @@ def foresee(found: Sequence[Case], request: Request, *, yes: bool) -> Outlook:
 
 def asks_first(plan: Sequence[Step], request: Request) -> bool:
     """Whether a plan that nobody has chosen step by step needs a yes."""
-    removals = any(step.action is Action.REMOVE_CONTAINER and resolution.is_removal_named(step.case, request) for step in plan)
+    removals = any(
+        step.action is Action.REMOVE_CONTAINER and resolution.is_removal_named(step.case, request)
+        for step in plan
+    )
     return removals or (request.policy == "stop" and bool(plan))
 
 

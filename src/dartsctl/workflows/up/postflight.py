@@ -91,8 +91,13 @@ class Postflight:
             failure = self._recreate(lost, recreated)
         state = self._wait()
         found = self.losses()
-        names = {*(one.container for one in state.waiting_for if one.container), *(one.container for one in found)}
-        return Outcome(state, found, recreated, failure, {name: self._trouble(name) for name in sorted(names)})
+        names = {
+            *(one.container for one in state.waiting_for if one.container),
+            *(one.container for one in found),
+        }
+        return Outcome(
+            state, found, recreated, failure, {name: self._trouble(name) for name in sorted(names)}
+        )
 
     def losses(self) -> tuple[Loss, ...]:
         """What running containers of the stack lack, seen twice: once more a moment later."""
@@ -104,8 +109,17 @@ class Postflight:
         return tuple(one for one in first if one in again)
 
     def _losses_now(self) -> tuple[Loss, ...]:
-        running = [one for one in self._own() if one.state == "running" and not (health.may_be_looping(one) and self._restarts_of(one))]
-        return (*missing_bindings.unlisted(self._wanted, running), *self._unheard(running), *self._without_network(running))
+        running = [
+            one
+            for one in self._own()
+            if one.state == "running"
+            and not (health.may_be_looping(one) and self._restarts_of(one))
+        ]
+        return (
+            *missing_bindings.unlisted(self._wanted, running),
+            *self._unheard(running),
+            *self._without_network(running),
+        )
 
     def _unheard(self, running: Sequence[Container]) -> tuple[Loss, ...]:
         """What the kernel's table lacks: of an engine on this host with its userland proxy, and only where one of its ports is heard here at all.
@@ -115,20 +129,35 @@ class Postflight:
         engine = self._before.engine
         if engine.kind != "local" or not engine.userland_proxy or sys.platform != "linux":
             return ()
-        published = {endpoint for one in self._engine.containers() if one.holds_ports for endpoint in one.published}
+        published = {
+            endpoint
+            for one in self._engine.containers()
+            if one.holds_ports
+            for endpoint in one.published
+        }
         host = Host()
         try:
             host.read_ahead({endpoint.port for endpoint in published})
         except DartsctlError as error:
-            self._screen.detail(f"whether published ports are listened on was not looked at: {error.message}")
+            self._screen.detail(
+                f"whether published ports are listened on was not looked at: {error.message}"
+            )
             return ()
-        rows = [row for port in {endpoint.port for endpoint in published} for row in host.listeners(port)]
+        rows = [
+            row
+            for port in {endpoint.port for endpoint in published}
+            for row in host.listeners(port)
+        ]
 
         def is_engines(pid: int) -> bool:
             process = host.describe(pid)
             return process is None or host.is_forwarder(process)
 
-        if not any(row.overlaps(endpoint) and (not row.pids or any(map(is_engines, row.pids))) for row in rows for endpoint in published):
+        if not any(
+            row.overlaps(endpoint) and (not row.pids or any(map(is_engines, row.pids)))
+            for row in rows
+            for endpoint in published
+        ):
             return ()
         return missing_bindings.unheard(self._wanted, running, rows, is_engines=is_engines)
 
@@ -148,7 +177,13 @@ class Postflight:
             self._screen.warn(f"{one.service} {one.sentence}")
         self._screen.note(f"recreating {', '.join(services)}")
         words = ("up", "--detach", "--force-recreate", "--no-deps", *self._scales, *services)
-        ended = compose_run.run(self._compose, *words, seconds=max(1.0, self._deadline - self._clock()), screen=self._screen, saw=self._saw)
+        ended = compose_run.run(
+            self._compose,
+            *words,
+            seconds=max(1.0, self._deadline - self._clock()),
+            screen=self._screen,
+            saw=self._saw,
+        )
         if ended.code == 0:
             return ""
         failure = compose_errors.classify(ended.text)
@@ -159,24 +194,42 @@ class Postflight:
 
         def tell(now: health.Health) -> None:
             nonlocal told
-            line = "waiting for " + ", ".join(f"{one.service} ({one.condition.value})" for one in now.waiting_for)
+            line = "waiting for " + ", ".join(
+                f"{one.service} ({one.condition.value})" for one in now.waiting_for
+            )
             if now.waiting_for and line != told:
                 self._screen.progress(line)
             told = line
 
         loops = health.CrashLoops()
-        return health.wait(lambda: loops.judge(self._health()), deadline=self._deadline, clock=self._clock, sleep=time.sleep, on_change=tell)
+        return health.wait(
+            lambda: loops.judge(self._health()),
+            deadline=self._deadline,
+            clock=self._clock,
+            sleep=time.sleep,
+            on_change=tell,
+        )
 
     def _health(self) -> health.Health:
         own = self._own()
-        return health.assess(self._before.stack, own, {one.id: self._restarts_of(one) for one in own if health.may_be_looping(one)})
+        return health.assess(
+            self._before.stack,
+            own,
+            {one.id: self._restarts_of(one) for one in own if health.may_be_looping(one)},
+        )
 
     def _own(self) -> list[Container]:
         stack = self._before.stack
-        return [one for one in self._engine.containers() if one.project == stack.project and one.service in stack.services and not one.is_one_off]
+        return [
+            one
+            for one in self._engine.containers()
+            if one.project == stack.project and one.service in stack.services and not one.is_one_off
+        ]
 
     def _restarts_of(self, container: Container) -> int:
-        inspected = self._engine.inspect(container.id) if isinstance(self._engine, EngineApi) else None
+        inspected = (
+            self._engine.inspect(container.id) if isinstance(self._engine, EngineApi) else None
+        )
         return inspected.facts.restart_count if inspected else 0
 
     def _trouble(self, container: str) -> Trouble:
@@ -196,7 +249,9 @@ def _fixed_endpoints(before: Preflight) -> dict[str, list[Endpoint]]:
     wanted: dict[str, list[Endpoint]] = {}
     for one in before.answer.findings:
         if one.verdict is not Verdict.UNCERTAIN and not one.binding.is_range:
-            endpoints = (endpoint for port in one.binding.numbers for endpoint in one.binding.endpoints(port))
+            endpoints = (
+                endpoint for port in one.binding.numbers for endpoint in one.binding.endpoints(port)
+            )
             wanted.setdefault(one.binding.service, []).extend(endpoints)
     return wanted
 
@@ -210,7 +265,11 @@ def _health_check_said(inspected: Inspection | None) -> str:
     if inspected is None or inspected.facts.health != "unhealthy":
         return ""
     output = [line.strip() for line in inspected.check_output.splitlines() if line.strip()]
-    return f"its health check says: {output[-1]}" if output else "its health check fails and says nothing"
+    return (
+        f"its health check says: {output[-1]}"
+        if output
+        else "its health check fails and says nothing"
+    )
 
 
 def report(before: Preflight, outcome: Outcome, screen: Screen) -> ExitCode:
@@ -222,16 +281,22 @@ def report(before: Preflight, outcome: Outcome, screen: Screen) -> ExitCode:
     state = outcome.health
     for one in state.waiting_for:
         error = outcome.troubles.get(one.container, Trouble()).error
-        screen.warn(f"{one.service} is {one.condition.value}: {one.detail}{f' ({error})' if error else ''}")
+        screen.warn(
+            f"{one.service} is {one.condition.value}: {one.detail}{f' ({error})' if error else ''}"
+        )
     for loss in outcome.losses:
         screen.warn(f"{loss.service} {loss.sentence}")
     if outcome.is_good:
         count = len(state.services)
-        screen.note(f"{before.stack.project} is up: {count} container{'' if count == 1 else 's'} ready")
+        screen.note(
+            f"{before.stack.project} is up: {count} container{'' if count == 1 else 's'} ready"
+        )
         return code
     if outcome.failure:
         screen.warn(f"{', '.join(outcome.recreated)} could not be recreated: {outcome.failure}")
-    unwell = dict.fromkeys([*(one.service for one in state.waiting_for), *(one.service for one in outcome.losses)])
+    unwell = dict.fromkeys(
+        [*(one.service for one in state.waiting_for), *(one.service for one in outcome.losses)]
+    )
     raise NotHealthy(
         f"{before.stack.project} is up, but not healthy",
         details=_log_lines(outcome.troubles),
@@ -252,7 +317,10 @@ def _document(before: Preflight, outcome: Outcome, code: ExitCode) -> dict[str, 
         "ok": code is ExitCode.OK,
         "exit_code": int(code),
         "project": before.stack.project,
-        "services": [_service(one, outcome.troubles.get(one.container, Trouble())) for one in outcome.health.services],
+        "services": [
+            _service(one, outcome.troubles.get(one.container, Trouble()))
+            for one in outcome.health.services
+        ],
         "missing_bindings": [_loss(one) for one in outcome.losses if one.endpoint],
         "without_network": [one.container for one in outcome.losses if one.lack is Lack.NO_NETWORK],
         "recreated": list(outcome.recreated),
@@ -275,5 +343,13 @@ def _service(one: health.ServiceHealth, trouble: Trouble) -> dict[str, object]:
 
 def _loss(one: Loss) -> dict[str, object]:
     where = one.endpoint
-    shown = {"address": where.address, "port": where.port, "protocol": where.protocol} if where else {}
-    return {"service": one.service, "container": one.container, **shown, "reason": one.lack.value, "pids": list(one.pids)}
+    shown = (
+        {"address": where.address, "port": where.port, "protocol": where.protocol} if where else {}
+    )
+    return {
+        "service": one.service,
+        "container": one.container,
+        **shown,
+        "reason": one.lack.value,
+        "pids": list(one.pids),
+    }

@@ -56,12 +56,16 @@ class Preflight:
     @property
     def refused(self) -> tuple[Objection, ...]:
         """The objections that keep it from starting."""
-        return tuple(one for one in self.objections if self.environment.refuses_unsafe and not one.is_warning)
+        return tuple(
+            one for one in self.objections if self.environment.refuses_unsafe and not one.is_warning
+        )
 
     @property
     def another_stack(self) -> ProjectTaken | RunsAs | None:
         """The stack that `up` would replace, or beside which it would start a second one."""
-        return next((one for one in self.collisions if isinstance(one, ProjectTaken | RunsAs)), None)
+        return next(
+            (one for one in self.collisions if isinstance(one, ProjectTaken | RunsAs)), None
+        )
 
     @property
     def is_clear(self) -> bool:
@@ -107,7 +111,10 @@ def look(environment: Environment, intent: Intent, *, compose: Compose, host: Ho
     resolved, env_files, engine, containers = _read(environment, intent, compose)
     model = _scaled(stack.read(resolved.model, unset_variables=resolved.unset_variables), intent)
     model = _with_external_networks(model, engine)
-    own = any(container.project == model.project and container.service in model.services for container in containers)
+    own = any(
+        container.project == model.project and container.service in model.services
+        for container in containers
+    )
     hashes = compose.hashes(tuple(model.services)) if own else {}
     convergence = converge(
         model,
@@ -117,11 +124,17 @@ def look(environment: Environment, intent: Intent, *, compose: Compose, host: Ho
         remove_orphans=intent.remove_orphans,
         inactive=compose.all_services() - model.services.keys() if intent.remove_orphans else (),
     )
-    compose.spare(name for container in containers for name in (container.project, container.service, container.name))
+    compose.spare(
+        name
+        for container in containers
+        for name in (container.project, container.service, container.name)
+    )
     answer = _judge(model, engine, containers, convergence, host)
     files = environment.files or _files_of_compose(environment)
     wanted_ports = functools.partial(_wanted_ports, engine)
-    found = _collisions(environment, model, containers, convergence, [str(file) for file in files], wanted_ports)
+    found = _collisions(
+        environment, model, containers, convergence, [str(file) for file in files], wanted_ports
+    )
     notices = lint.notices(
         model,
         answer.findings,
@@ -130,7 +143,18 @@ def look(environment: Environment, intent: Intent, *, compose: Compose, host: Ho
         restarting_wants=_wants_of_crash_loops(engine, containers),
     )
     objections = _objections(env_files, model, engine)
-    return Preflight(environment, engine, model, containers, convergence, answer, found, notices, objections, files)
+    return Preflight(
+        environment,
+        engine,
+        model,
+        containers,
+        convergence,
+        answer,
+        found,
+        notices,
+        objections,
+        files,
+    )
 
 
 def _collisions(
@@ -185,7 +209,9 @@ def _in_env_file(name: str, environment: Environment) -> str:
     return ""
 
 
-def _read(environment: Environment, intent: Intent, compose: Compose) -> tuple[Resolved, EnvFiles | None, Engine, tuple[Container, ...]]:
+def _read(
+    environment: Environment, intent: Intent, compose: Compose
+) -> tuple[Resolved, EnvFiles | None, Engine, tuple[Container, ...]]:
     """Compose resolves the model while env files are read and the engine is asked: the wait for it is most of the time that a preflight takes."""
     running = compose.start_config(intent.services)
     env_files = None
@@ -220,15 +246,23 @@ def _objections(env_files: EnvFiles | None, model: Stack, engine: Engine) -> tup
     return judge(env_files, model, engine)
 
 
-def _refusal(error: MissingVariable, env_files: EnvFiles | None, environment: Environment, compose: Compose) -> DartsctlError:
+def _refusal(
+    error: MissingVariable, env_files: EnvFiles | None, environment: Environment, compose: Compose
+) -> DartsctlError:
     """Compose names one missing variable; production is told all of them, and what else is wrong with its env files."""
     if env_files is None:
         return error
     from dartsctl.config import secrets
     from dartsctl.workflows.up.production_checks import refusal
 
-    names = [name for name in compose.required_variables() if env_files.lacks(name)] if environment.env_files else []
-    others = [one for one in env_files.objections if environment.refuses_unsafe and not one.is_warning]
+    names = (
+        [name for name in compose.required_variables() if env_files.lacks(name)]
+        if environment.env_files
+        else []
+    )
+    others = [
+        one for one in env_files.objections if environment.refuses_unsafe and not one.is_warning
+    ]
     return refusal([*secrets.missing(names or [error.name]), *others])
 
 
@@ -243,7 +277,13 @@ def _ask_engine(intent: Intent) -> tuple[Engine, tuple[Container, ...], Dartsctl
         return Engine(kind="unknown"), (), error
 
 
-def _judge(model: Stack, engine: Engine, containers: Sequence[Container], convergence: Convergence, host: Host) -> conflicts.Findings:
+def _judge(
+    model: Stack,
+    engine: Engine,
+    containers: Sequence[Container],
+    convergence: Convergence,
+    host: Host,
+) -> conflicts.Findings:
     wanted = publishing.published(model, engine)
     new, held = needed(wanted.bindings, convergence)
     attribution = Attribution(model, containers, host)
@@ -259,8 +299,10 @@ def _judge(model: Stack, engine: Engine, containers: Sequence[Container], conver
     return conflicts.Findings(findings, wanted.unbound)
 
 
-def _wants_of_crash_loops(engine: Engine, containers: Sequence[Container]) -> dict[str, tuple[int, ...]]:
-    """The ports that containers in a crash loop will take at their next try; in between they hold nothing (PORTS.md 1.3)."""
+def _wants_of_crash_loops(
+    engine: Engine, containers: Sequence[Container]
+) -> dict[str, tuple[int, ...]]:
+    """The ports that containers in a crash loop will take at their next try; in between they hold nothing (engine-rules.md#other-containers)."""
     looping = [one for one in containers if one.state == "restarting"]
     if not looping or not engine.endpoint.startswith("unix://"):
         return {}
@@ -281,5 +323,8 @@ def _with_external_networks(model: Stack, engine: Engine) -> Stack:
     if not engine.endpoint.startswith("unix://") or not model.external_networks:
         return model
     api = EngineApi(engine.endpoint)
-    networks = {key: (api.network(network.name) or network) if network.external else network for key, network in model.networks.items()}
+    networks = {
+        key: (api.network(network.name) or network) if network.external else network
+        for key, network in model.networks.items()
+    }
     return replace(model, networks=networks)

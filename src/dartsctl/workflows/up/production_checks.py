@@ -32,7 +32,9 @@ class EnvFiles:
 
     def lacks(self, name: str) -> bool:
         """Whether neither a file nor the environment gives `name` a value."""
-        return not os.environ.get(name) and not any(one.name == name and one.value for one in self.variables)
+        return not os.environ.get(name) and not any(
+            one.name == name and one.value for one in self.variables
+        )
 
 
 def read_env_files(environment: Environment) -> EnvFiles:
@@ -49,7 +51,9 @@ def read_env_files(environment: Environment) -> EnvFiles:
     try:
         values = env_files.read(regular)
         variables = tuple(
-            Variable(name, os.environ[name], "the environment") if name in os.environ else Variable(name, one.value, one.origin)
+            Variable(name, os.environ[name], "the environment")
+            if name in os.environ
+            else Variable(name, one.value, one.origin)
             for name, one in values.items()
         )
     except UsageError as error:
@@ -69,10 +73,20 @@ def _certificates(stack: Stack, engine: Engine) -> tuple[Objection, ...]:
     if engine.kind == "remote":
         where = engine.endpoint
         return tuple(
-            Objection("unchecked", name, where, f"{name}: its certificate is on the engine's host, {where}, and was not checked") for name in doors
+            Objection(
+                "unchecked",
+                name,
+                where,
+                f"{name}: its certificate is on the engine's host, {where}, and was not checked",
+            )
+            for name in doors
         )
     now = time.time()
-    return tuple(one for name, mounts in doors.items() for one in certificate.judge(name, mounts, certificates.look(mounts), stack, now))
+    return tuple(
+        one
+        for name, mounts in doors.items()
+        for one in certificate.judge(name, mounts, certificates.look(mounts), stack, now)
+    )
 
 
 def refusal(objections: Sequence[Objection], others: Sequence[str] = ()) -> Refused:

@@ -22,12 +22,19 @@ class Screen(Protocol):
     def warn(self, text: str) -> None: ...
 
 
-def refresh_guards(preflight: Preflight, intent: Intent, documented: Allocation | None, *, screen: Screen) -> None:
+def refresh_guards(
+    preflight: Preflight, intent: Intent, documented: Allocation | None, *, screen: Screen
+) -> None:
     """Bring the guards of this production's checkouts up to date with what its whole stack publishes now; never a reason to fail.
 
     A guard whose virtual environment has gone, or was made anew without it, is told once and then forgotten.
     """
-    if documented is None or not preflight.environment.is_production or intent.services or preflight.another_stack:
+    if (
+        documented is None
+        or not preflight.environment.is_production
+        or intent.services
+        or preflight.another_stack
+    ):
         return
     owners = documented.united_with(preflight.stack.published_ports).owners
     try:
@@ -48,7 +55,9 @@ def _refresh(path: Path, owners: Mapping[int, str], book: GuardBook, screen: Scr
     try:
         if not guards.is_installed(venv.site_packages):
             book.forget(path)
-            screen.warn(f"the guard in {path} has gone; to install it again: dartsctl guard install --venv {path}")
+            screen.warn(
+                f"the guard in {path} has gone; to install it again: dartsctl guard install --venv {path}"
+            )
         elif guards.install(venv.site_packages, owners):
             screen.detail(f"the guard in {path} now refuses {', '.join(map(str, sorted(owners)))}")
     except DartsctlError as error:

@@ -34,7 +34,9 @@ def book_of(environment: Environment) -> MoveBook:
     return MoveBook(state_folder(), environment.project or environment.name)
 
 
-def with_kept_moves(environment: Environment, compose_on: ComposeOn, screen: Screen, *, dry_run: bool = False) -> Environment:
+def with_kept_moves(
+    environment: Environment, compose_on: ComposeOn, screen: Screen, *, dry_run: bool = False
+) -> Environment:
     """The environment with the override of an earlier time, where its moves still fit the files; production never has one.
 
     On a dry run the override that Compose is given is a temporary file, and the book stays as it is.
@@ -51,7 +53,9 @@ def with_kept_moves(environment: Environment, compose_on: ComposeOn, screen: Scr
     text = remapping.override(model, fitting)
     override = _draft(book, text) if dry_run else book.keep(fitting, text)
     for move in fitting:
-        screen.note(f"{move.service}: {_kept(move)} (dartsctl {environment.name} up --reset-ports returns to {move.old})")
+        screen.note(
+            f"{move.service}: {_kept(move)} (dartsctl {environment.name} up --reset-ports returns to {move.old})"
+        )
     return replace(environment, files=(*environment.files, override))
 
 
@@ -72,7 +76,13 @@ def _kept(move: AnyMove) -> str:
 
 
 def move(
-    cases: Sequence[Case], before: Preflight, plain: Environment, compose_on: ComposeOn, *, avoid: frozenset[int], screen: Screen
+    cases: Sequence[Case],
+    before: Preflight,
+    plain: Environment,
+    compose_on: ComposeOn,
+    *,
+    avoid: frozenset[int],
+    screen: Screen,
 ) -> Environment:
     """Give every binding of `cases` a free number, every taken container name up, keep that, and return the environment with the override.
 
@@ -86,8 +96,14 @@ def move(
     for collision in (case.holder for case in cases if isinstance(case.holder, NameTaken)):
         service, name = collision.service, collision.container.name
         names.append(NameMove(service, name))
-        said.append(f"{service}: its container is {before.stack.project}-{service}-1 here; {name} is another one's")
-    kept = {(move.service, move.target, move.protocol, move.old): move for move in fitting if isinstance(move, Move)}
+        said.append(
+            f"{service}: its container is {before.stack.project}-{service}-1 here; {name} is another one's"
+        )
+    kept = {
+        (move.service, move.target, move.protocol, move.old): move
+        for move in fitting
+        if isinstance(move, Move)
+    }
     taken = set(avoid) | set(model.published_ports) | {move.new for move in kept.values()}
     for (service, target, protocol, old), addresses in _wanted(
         (conflict.binding for case in cases for conflict in case.conflicts), kept.values()
@@ -95,7 +111,11 @@ def move(
         is_free = functools.partial(_is_free, addresses, protocol, before, Host())
         new = remapping.choose(int(old.partition("-")[0]), is_free=is_free, avoid=taken)
         if new is None:
-            raise DartsctlError(f"no free port is left for {service}", hint="free one, then try again", code=ExitCode.CONFLICT)
+            raise DartsctlError(
+                f"no free port is left for {service}",
+                hint="free one, then try again",
+                code=ExitCode.CONFLICT,
+            )
         taken.add(new)
         kept[(service, target, protocol, old)] = Move(service, target, protocol, old, new)
         said.append(f"{service}: port {old} is published on {new} here")
@@ -106,25 +126,35 @@ def move(
     return replace(plain, files=(*plain.files, override))
 
 
-def pin(before: Preflight, plain: Environment, compose_on: ComposeOn, *, screen: Screen) -> Environment | None:
+def pin(
+    before: Preflight, plain: Environment, compose_on: ComposeOn, *, screen: Screen
+) -> Environment | None:
     """Publish one free number instead of each range of which this engine may pick a busy one; None where there is nothing to pin.
 
     Only where one container wants the range: a number cannot be shared. Production keeps what its files say (it is told).
     """
-    doubtful = [one.binding for one in before.answer.findings if one.pinnable and before.stack.services[one.binding.service].replicas == 1]
+    doubtful = [
+        one.binding
+        for one in before.answer.findings
+        if one.pinnable and before.stack.services[one.binding.service].replicas == 1
+    ]
     if plain.is_production or not doubtful:
         return None
     book = book_of(plain)
     model = stack.read(compose_on(plain).config().model)
     moves = list(remapping.still_fit(book.read(), model.services))
     said = []
-    for (service, target, protocol, old), addresses in _wanted(doubtful, [move for move in moves if isinstance(move, Move)]).items():
+    for (service, target, protocol, old), addresses in _wanted(
+        doubtful, [move for move in moves if isinstance(move, Move)]
+    ).items():
         first, last = (int(number) for number in old.split("-"))
         is_free = functools.partial(_is_free, addresses, protocol, before, Host())
         number = next((port for port in range(first, last + 1) if is_free(port)), None)
         if number is not None:
             moves.append(Move(service, target, protocol, old, number))
-            said.append(f"{service}: of {old} this engine might pick a busy number; published on {number}")
+            said.append(
+                f"{service}: of {old} this engine might pick a busy number; published on {number}"
+            )
     if not moves:
         return None
     override = book.keep(moves, remapping.override(model, moves))
@@ -133,7 +163,9 @@ def pin(before: Preflight, plain: Environment, compose_on: ComposeOn, *, screen:
     return replace(plain, files=(*plain.files, override))
 
 
-def _wanted(bindings: Iterable[PortBinding], kept: Iterable[Move]) -> dict[tuple[str, int, Protocol, str], tuple[str, ...]]:
+def _wanted(
+    bindings: Iterable[PortBinding], kept: Iterable[Move]
+) -> dict[tuple[str, int, Protocol, str], tuple[str, ...]]:
     """What is to move, by (service, target, protocol, the files' own number), with every host address on which it is wanted: one number for all."""
     known = {(move.service, move.target, move.protocol, str(move.new)): move.old for move in kept}
     found: dict[tuple[str, int, Protocol, str], tuple[str, ...]] = {}
@@ -145,10 +177,13 @@ def _wanted(bindings: Iterable[PortBinding], kept: Iterable[Move]) -> dict[tuple
     return found
 
 
-def _is_free(addresses: Sequence[str], protocol: Protocol, before: Preflight, host: Host, port: int) -> bool:
+def _is_free(
+    addresses: Sequence[str], protocol: Protocol, before: Preflight, host: Host, port: int
+) -> bool:
     published = {one.port for container in before.containers for one in container.published}
     return port not in published and all(
-        host.probe(Endpoint(port, address, protocol), udp_reuse_address=False) is Probe.FREE for address in addresses
+        host.probe(Endpoint(port, address, protocol), udp_reuse_address=False) is Probe.FREE
+        for address in addresses
     )
 
 

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any
 from dartsctl.ports.availability import Reason
 from dartsctl.ports.collisions import Collision, NameTaken, Paused, ProjectTaken
 from dartsctl.ports.conflicts import Conflict, Finding, Verdict
-from dartsctl.ports.holders import Connection, DevLease, ForeignContainer, Holder, HostProcess, OwnContainer, SameStack, Unknown
+from dartsctl.ports.holders import (
+    Connection,
+    DevLease,
+    ForeignContainer,
+    Holder,
+    HostProcess,
+    OwnContainer,
+    SameStack,
+    Unknown,
+)
 from dartsctl.ports.process import Process
 from dartsctl.ports.socket_table import ranges
 from dartsctl.stack.bindings import Endpoint, PortBinding, Protocol
@@ -41,16 +50,28 @@ def document(preflight: Preflight) -> dict[str, Any]:
             "local_sockets_checked": engine.is_here,
         },
         "bindings": [_finding(one) for one in preflight.answer.findings],
-        "not_bound": [{"service": one.service, "entry": str(one.entry), "reason": one.reason} for one in preflight.answer.unbound],
+        "not_bound": [
+            {"service": one.service, "entry": str(one.entry), "reason": one.reason}
+            for one in preflight.answer.unbound
+        ],
         "conflicts": [conflict_document(one) for one in preflight.answer.conflicts],
         "collisions": [_collision(one) for one in preflight.collisions],
         "objections": [_objection(one, preflight) for one in preflight.objections],
-        "warnings": [{"code": one.code, "service": one.service, "message": one.sentence} for one in preflight.notices],
+        "warnings": [
+            {"code": one.code, "service": one.service, "message": one.sentence}
+            for one in preflight.notices
+        ],
     }
 
 
 def _objection(one: Objection, preflight: Preflight) -> dict[str, Any]:
-    return {"kind": one.kind, "name": one.name, "where": one.where, "message": one.sentence, "refused": one in preflight.refused}
+    return {
+        "kind": one.kind,
+        "name": one.name,
+        "where": one.where,
+        "message": one.sentence,
+        "refused": one in preflight.refused,
+    }
 
 
 def _finding(one: Finding) -> dict[str, Any]:
@@ -96,20 +117,42 @@ def holder_document(holder: Holder) -> dict[str, Any]:
     data: dict[str, Any]
     match holder:
         case HostProcess(process, others, evidence):
-            data = {"kind": "process", **_process(process), "shared_with": list(others), "evidence": evidence}
+            data = {
+                "kind": "process",
+                **_process(process),
+                "shared_with": list(others),
+                "evidence": evidence,
+            }
         case ForeignContainer(container, evidence):
             data = {"kind": "container", **_container(container), "evidence": evidence}
         case OwnContainer(container, evidence):
             data = {"kind": "own-container", **_container(container), "evidence": evidence}
         case SameStack(service, published, evidence):
-            data = {"kind": "same-stack", "service": service, "published": published, "evidence": evidence}
+            data = {
+                "kind": "same-stack",
+                "service": service,
+                "published": published,
+                "evidence": evidence,
+            }
         case DevLease(process, checkout, url, evidence):
             seen = _process(process) if process else {}
-            data = {"kind": "dev-lease", **seen, "checkout": checkout, "url": url, "evidence": evidence}
+            data = {
+                "kind": "dev-lease",
+                **seen,
+                "checkout": checkout,
+                "url": url,
+                "evidence": evidence,
+            }
         case Connection(process, is_closing, peer, _, evidence):
             seen = _process(process) if process else {}
             state = "closing" if is_closing else "open"
-            data = {"kind": "connection", **seen, "peer": peer, "state": state, "evidence": evidence}
+            data = {
+                "kind": "connection",
+                **seen,
+                "peer": peer,
+                "state": state,
+                "evidence": evidence,
+            }
         case Unknown(uid, look, evidence):
             data = {"kind": "unknown", "uid": uid, "look": look, "evidence": evidence}
     return data
@@ -173,11 +216,24 @@ def rows(preflight: Preflight) -> list[tuple[str, str, str, str]]:
     """The table of bindings: service, published, container port, verdict."""
     shown: dict[tuple[str, str, str, str], None] = {}
     for one in preflight.answer.findings:
-        verdict = one.verdict.value.upper() if one.verdict in (Verdict.CONFLICT, Verdict.UNCERTAIN) else one.verdict.value
-        shown[(one.binding.service, published(one.binding), f"{one.binding.targets}/{one.binding.protocol}", verdict)] = None
+        verdict = (
+            one.verdict.value.upper()
+            if one.verdict in (Verdict.CONFLICT, Verdict.UNCERTAIN)
+            else one.verdict.value
+        )
+        shown[
+            (
+                one.binding.service,
+                published(one.binding),
+                f"{one.binding.targets}/{one.binding.protocol}",
+                verdict,
+            )
+        ] = None
     for unbound in preflight.answer.unbound:
         place, _, target = str(unbound.entry).rpartition(":")
-        shown[(unbound.service, place if unbound.entry.published else "-", target, unbound.reason)] = None
+        shown[
+            (unbound.service, place if unbound.entry.published else "-", target, unbound.reason)
+        ] = None
     return list(shown)
 
 
@@ -185,14 +241,19 @@ def published(binding: PortBinding) -> str:
     """`127.0.0.1:5000`, or `*:5000` for every address of both families."""
     if set(binding.addresses) == {"0.0.0.0", "::"}:  # noqa: S104 - compared, nothing is bound
         return f"*:{binding.published}"
-    return ", ".join(f"[{address}]:{binding.published}" if ":" in address else f"{address}:{binding.published}" for address in binding.addresses)
+    return ", ".join(
+        f"[{address}]:{binding.published}" if ":" in address else f"{address}:{binding.published}"
+        for address in binding.addresses
+    )
 
 
 def conflict_lines(conflicts: Sequence[Conflict]) -> list[str]:
     """Every conflict with everybody who is in its way; replicas that meet the same wall stand once."""
     lines: dict[str, None] = {}
     for conflict in conflicts:
-        where = ", ".join(str(endpoint) for endpoint in conflict.endpoints[:4]) + (", ..." if len(conflict.endpoints) > 4 else "")
+        where = ", ".join(str(endpoint) for endpoint in conflict.endpoints[:4]) + (
+            ", ..." if len(conflict.endpoints) > 4 else ""
+        )
         head = f"{conflict.binding.service} cannot have {published(conflict.binding)}/{conflict.binding.protocol}: {_reason(conflict)}"
         lines[f"{head} ({where})" if conflict.reason is Reason.RANGE_EXHAUSTED else head] = None
         for holder in conflict.holders:
@@ -237,7 +298,9 @@ def process_line(process: Process) -> str:
     age = f", for {duration(time.time() - process.started)}" if process.started else ""
     user = f", user {process.user}" if process.user else ""
     command = cut(process.shown_command, _COMMAND_LIMIT)
-    return f"{process.name} (pid {process.pid}{user}{age}): {command}" + (f", in {process.cwd}" if process.cwd else "")
+    return f"{process.name} (pid {process.pid}{user}{age}): {command}" + (
+        f", in {process.cwd}" if process.cwd else ""
+    )
 
 
 def container_line(container: Container) -> str:
@@ -275,7 +338,11 @@ _SIGNS = {
 
 def _same_stack_line(one: RunsAs) -> str:
     state = "runs already" if one.is_running else "exists already, stopped,"
-    folder = f", files in {one.containers[0].working_dir}" if one.containers[0].working_dir and one.sign != "files" else ""
+    folder = (
+        f", files in {one.containers[0].working_dir}"
+        if one.containers[0].working_dir and one.sign != "files"
+        else ""
+    )
     return f"this stack {state} as project {one.project}, {_SIGNS[one.sign]} ({', '.join(one.shared)}){folder}"
 
 

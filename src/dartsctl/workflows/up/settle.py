@@ -70,13 +70,24 @@ class Reported(DartsctlError):
         super().__init__("", code=code)
 
 
-def refuse(preflight: Preflight, request: Asked, screen: Screen, undone: Sequence[str] = (), foreseen: Outlook | None = None) -> None:
+def refuse(
+    preflight: Preflight,
+    request: Asked,
+    screen: Screen,
+    undone: Sequence[str] = (),
+    foreseen: Outlook | None = None,
+) -> None:
     """Raises when the preflight found anything in the way; what is merely uncertain is told and tried.
 
     `undone`: what a failed attempt took back; `foreseen`: what a policy would do about it (--dry-run).
     """
     for notice in preflight.notices:
-        if notice.code in ("uncertain", "became-ephemeral", "shared-network", "replicas-fixed-port"):
+        if notice.code in (
+            "uncertain",
+            "became-ephemeral",
+            "shared-network",
+            "replicas-fixed-port",
+        ):
             screen.warn(f"{notice.service}: {notice.sentence}")
     if foreseen is None or not foreseen.steps:  # else ours would get another name first
         another_stack.refuse(preflight, request.next_command)
@@ -89,7 +100,12 @@ def refuse(preflight: Preflight, request: Asked, screen: Screen, undone: Sequenc
         raise Reported(ExitCode.CONFLICT)
     conflicts = preflight.answer.conflicts
     whose = production_lines(preflight, request.answers, request.environment)
-    details = (*report.conflict_lines(conflicts), *report.collision_lines(preflight.collisions), *whose, *(foreseen.lines if foreseen else ()))
+    details = (
+        *report.conflict_lines(conflicts),
+        *report.collision_lines(preflight.collisions),
+        *whose,
+        *(foreseen.lines if foreseen else ()),
+    )
     services = len({conflict.binding.service for conflict in conflicts}) + len(preflight.collisions)
     raise DartsctlError(
         f"{services} service{'s' if services > 1 else ''} of {preflight.stack.project} cannot start; nothing was changed",
@@ -115,11 +131,23 @@ def refuse_unsafe(preflight: Preflight, screen: Screen) -> None:
         raise Reported(ExitCode.REFUSED)
     from dartsctl.workflows.up.production_checks import refusal
 
-    raise refusal(refused, (*report.conflict_lines(preflight.answer.conflicts), *report.collision_lines(preflight.collisions)))
+    raise refusal(
+        refused,
+        (
+            *report.conflict_lines(preflight.answer.conflicts),
+            *report.collision_lines(preflight.collisions),
+        ),
+    )
 
 
 def settle(
-    before: Preflight, request: Asked, plain: Environment, *, compose_on: ComposeOn, prompts: Prompts, screen: Screen
+    before: Preflight,
+    request: Asked,
+    plain: Environment,
+    *,
+    compose_on: ComposeOn,
+    prompts: Prompts,
+    screen: Screen,
 ) -> tuple[Environment, Preflight]:
     """Ask, or let the policy answer, carry it out, and look again: the environment (with an override where something moved) and the new preflight.
 
@@ -127,7 +155,9 @@ def settle(
     """
     another_stack.refuse_unless_copy(before, request.next_command)
     answers = request.answers
-    asked = _request(answers, before, plain, is_person_there=prompts.interactive and not screen.as_json)
+    asked = _request(
+        answers, before, plain, is_person_there=prompts.interactive and not screen.as_json
+    )
     policy = asked.policy
     if policy == "fail" and not asked.removable:
         return before.environment, before
@@ -138,7 +168,9 @@ def settle(
         engine=engine_at(before.engine.endpoint),
         history=History(state_folder(), warn=screen.warn, masker=screen.masker),
         screen=screen,
-        remap=lambda cases: moved.append(move(cases, before, plain, compose_on, avoid=answers.avoid, screen=screen)),
+        remap=lambda cases: moved.append(
+            move(cases, before, plain, compose_on, avoid=answers.avoid, screen=screen)
+        ),
         yes=answers.yes,
         wait_timeout=answers.wait_timeout,
     )
@@ -152,8 +184,14 @@ def settle(
     for one in moved:
         for step in plan:
             if step.action is Action.REMAP:
-                why = "a container name was taken" if isinstance(step.case.holder, NameTaken) else "a port was taken"
-                means.history.add("remap", ", ".join(step.case.services), why, override=str(one.files[-1]))
+                why = (
+                    "a container name was taken"
+                    if isinstance(step.case.holder, NameTaken)
+                    else "a port was taken"
+                )
+                means.history.add(
+                    "remap", ", ".join(step.case.services), why, override=str(one.files[-1])
+                )
     environment = moved[-1] if moved else before.environment
     return environment, look_again(environment, request.intent, compose_on)
 
@@ -162,13 +200,18 @@ def _interrupted(plan: tuple[Step, ...]) -> Interrupted:
     """A signal cannot be taken back: what was asked to end, or has been stopped, is not called unchanged."""
     if all(step.action in (Action.WAIT, Action.REMAP) for step in plan):
         return Interrupted("interrupted; nothing was stopped or started")
-    return Interrupted("interrupted; what has been stopped, or asked to end, stays so; nothing was started", hint="dartsctl history")
+    return Interrupted(
+        "interrupted; what has been stopped, or asked to end, stays so; nothing was started",
+        hint="dartsctl history",
+    )
 
 
 def _refuse_moves(asked: Request, plain: Environment) -> None:
     if asked.policy == "remap" and not asked.remappable:
         whose = "production's ports" if plain.is_production else "ports of files without settings"
-        raise Refused(f"{whose} are never moved", hint="free the port: --on-conflict ask, stop or wait")
+        raise Refused(
+            f"{whose} are never moved", hint="free the port: --on-conflict ask, stop or wait"
+        )
 
 
 def foresee(before: Preflight, answers: Answers, plain: Environment) -> Outlook | None:
@@ -188,7 +231,9 @@ def _cases(before: Preflight) -> tuple[Case, ...]:
     return cases(before.answer.conflicts, names, before.stack, HostFacts())
 
 
-def _request(answers: Answers, before: Preflight, plain: Environment, *, is_person_there: bool) -> Request:
+def _request(
+    answers: Answers, before: Preflight, plain: Environment, *, is_person_there: bool
+) -> Request:
     """How conflicts are to be resolved: as was said, else by asking, else dev's own services that tell their address move."""
     by_itself: Policy = "remap" if answers.remap_by_itself else "fail"
     policy = answers.policy or ("ask" if is_person_there else by_itself)
@@ -198,7 +243,9 @@ def _request(answers: Answers, before: Preflight, plain: Environment, *, is_pers
         production_project=answers.production_project,
         is_for_production=plain.is_production or before.stack.project == answers.production_project,
         removable=answers.removable,
-        remap_only=answers.remap_by_itself if answers.policy is None and policy == "remap" else None,
+        remap_only=answers.remap_by_itself
+        if answers.policy is None and policy == "remap"
+        else None,
     )
 
 
@@ -208,7 +255,11 @@ def _plan(before: Preflight, asked: Request, means: Means) -> tuple[Step, ...]:
         return ()  # nobody is asked in vain: the refusal names what is in the way
     plan = resolution.decide(found, asked, ask(means))
     if asked.policy == "ask" and found and not plan:
-        raise DartsctlError("aborted; nothing was changed", hint="dartsctl check shows it again", code=ExitCode.ANSWER_NEEDED)
+        raise DartsctlError(
+            "aborted; nothing was changed",
+            hint="dartsctl check shows it again",
+            code=ExitCode.ANSWER_NEEDED,
+        )
     if not means.yes and outlook.asks_first(plan, asked):
         _confirm(plan, asked, means)
     return plan
@@ -216,18 +267,33 @@ def _plan(before: Preflight, asked: Request, means: Means) -> tuple[Step, ...]:
 
 def warn_of_unneeded_removals(before: Preflight, answers: Answers, screen: Screen) -> None:
     """Say which containers --remove-container names in vain: only one that has a wanted name is removed."""
-    taken = {collision.container.name for collision in before.collisions if isinstance(collision, NameTaken)}
+    taken = {
+        collision.container.name
+        for collision in before.collisions
+        if isinstance(collision, NameTaken)
+    }
     for name in sorted(answers.removable - taken):
-        screen.warn(f"--remove-container {name}: no container of that name is in the way; nothing is removed for it")
+        screen.warn(
+            f"--remove-container {name}: no container of that name is in the way; nothing is removed for it"
+        )
 
 
 def production_lines(before: Preflight, answers: Answers, plain: Environment) -> list[str]:
     """Which containers in the way are production's, and what stops them; nothing for production itself."""
     if plain.is_production or before.stack.project == answers.production_project:
         return []
-    holders = [*(holder for conflict in before.answer.conflicts for holder in conflict.holders), *before.collisions]
-    found = [holder.container for holder in holders if isinstance(holder, ForeignContainer | NameTaken)]
-    names = dict.fromkeys(container.name for container in found if answers.production_project and container.project == answers.production_project)
+    holders = [
+        *(holder for conflict in before.answer.conflicts for holder in conflict.holders),
+        *before.collisions,
+    ]
+    found = [
+        holder.container for holder in holders if isinstance(holder, ForeignContainer | NameTaken)
+    ]
+    names = dict.fromkeys(
+        container.name
+        for container in found
+        if answers.production_project and container.project == answers.production_project
+    )
     return [f"{name} is production's: {resolution.PRODUCTION_STOPS}" for name in names]
 
 
@@ -237,4 +303,8 @@ def _confirm(plan: tuple[Step, ...], asked: Request, means: Means) -> None:
     words = [f"--remove-container {name}" for name in sorted(asked.removable)]
     words = [*(["--on-conflict stop"] if asked.policy == "stop" else []), *words, "--yes"]
     if not means.prompts.confirm(f"{lines}?", flags=f"add --yes: {' '.join(words)}"):
-        raise DartsctlError("nothing was changed", hint=f"{' '.join(words)} does it without a question", code=ExitCode.ANSWER_NEEDED)
+        raise DartsctlError(
+            "nothing was changed",
+            hint=f"{' '.join(words)} does it without a question",
+            code=ExitCode.ANSWER_NEEDED,
+        )

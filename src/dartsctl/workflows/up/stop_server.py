@@ -20,7 +20,15 @@ class Processes(Protocol):
 
     def birth(self, pid: int) -> int | None: ...
 
-    def terminate(self, pid: int, birth_mark: int, *, grace: float, leads_group: bool = False, still_wanted: Callable[[], bool] = ...) -> bool: ...
+    def terminate(
+        self,
+        pid: int,
+        birth_mark: int,
+        *,
+        grace: float,
+        leads_group: bool = False,
+        still_wanted: Callable[[], bool] = ...,
+    ) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +41,9 @@ class Stopped:
         return {"stopped": as_document(self.record)}
 
 
-def stop(checkout: str, *, port: int | None = None, leases: LeaseBook, processes: Processes) -> Stopped:
+def stop(
+    checkout: str, *, port: int | None = None, leases: LeaseBook, processes: Processes
+) -> Stopped:
     """Stop the server on `port`, or this checkout's, with all that it started; returns once its lease is free.
 
     Raises DartsctlError (1) when there is none, when it is another user's, or when it does not end; Refused from inside its own tree.
@@ -44,11 +54,24 @@ def stop(checkout: str, *, port: int | None = None, leases: LeaseBook, processes
 
     def still_its_lease() -> bool:
         now = leases.holder(record.port)
-        return now is not None and now.confirmed and (now.supervisor, now.birth) == (record.supervisor, record.birth)
+        return (
+            now is not None
+            and now.confirmed
+            and (now.supervisor, now.birth) == (record.supervisor, record.birth)
+        )
 
-    gone = processes.terminate(record.supervisor, record.birth, grace=STOP_GRACE, leads_group=True, still_wanted=still_its_lease)
+    gone = processes.terminate(
+        record.supervisor,
+        record.birth,
+        grace=STOP_GRACE,
+        leads_group=True,
+        still_wanted=still_its_lease,
+    )
     if not (gone and _freed(still_its_lease)):
-        raise DartsctlError(f"the server on port {record.port} (pid {record.pid}) does not end", hint=f"look at it: ps -fp {record.pid}")
+        raise DartsctlError(
+            f"the server on port {record.port} (pid {record.pid}) does not end",
+            hint=f"look at it: ps -fp {record.pid}",
+        )
     return Stopped(record)
 
 
@@ -56,7 +79,9 @@ def server_to_stop(checkout: str, *, port: int | None, leases: LeaseBook) -> Lea
     """The one on `port`, or this checkout's. Raises DartsctlError (1) when there is none, or the kernel does not confirm whose it is."""
     record = leases.holder(port) if port is not None else of_checkout(checkout, leases)
     if record is None:
-        what = f"of dartsctl runs on port {port}" if port is not None else f"of {checkout} is running"
+        what = (
+            f"of dartsctl runs on port {port}" if port is not None else f"of {checkout} is running"
+        )
         raise DartsctlError(f"no server {what}", hint="dartsctl dev list")
     if not record.confirmed:
         raise _unknown_owner(record.port)

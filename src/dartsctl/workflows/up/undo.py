@@ -54,7 +54,14 @@ class UndoResult:
     @property
     def removed(self) -> str:
         """The containers that were removed: `a, b`, or `nothing`."""
-        return ", ".join(item.name for item in self.items if item.done == "removed" and item.kind == "container") or "nothing"
+        return (
+            ", ".join(
+                item.name
+                for item in self.items
+                if item.done == "removed" and item.kind == "container"
+            )
+            or "nothing"
+        )
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -63,7 +70,10 @@ class UndoResult:
 
     def show(self, screen: Screen) -> None:
         """As a table."""
-        screen.table(("", "NAME", "STATE", "", "WHY"), [(item.kind, item.name, item.state or "-", item.done, item.why) for item in self.items])
+        screen.table(
+            ("", "NAME", "STATE", "", "WHY"),
+            [(item.kind, item.name, item.state or "-", item.done, item.why) for item in self.items],
+        )
 
 
 class Attempt:
@@ -74,7 +84,11 @@ class Attempt:
         self._files = {str(file) for file in before.environment.files}
         self._engine = engine if isinstance(engine, EngineApi) else None
         self._known = {container.id for container in before.containers}
-        own = [network.name for network in before.stack.networks.values() if self._engine and not network.external]
+        own = [
+            network.name
+            for network in before.stack.networks.values()
+            if self._engine and not network.external
+        ]
         self._networks = {name: self._id_of("network", name) for name in own}
         """Every network of the stack, with its id where it was there before."""
         self._begun: set[tuple[Kind, str]] = set()
@@ -128,9 +142,21 @@ class Attempt:
             engine.remove_container(container.id)
         removed += self._remove_begun(engine)
         gone = {container.id for container in removed}
-        left = [container for container in engine.containers() if container.project == self._stack.project and container.id not in gone]
-        items = [UndoneItem("container", container.name, container.state, "removed", _OURS) for container in removed]
-        items += [UndoneItem("container", container.name, container.state, "left", self._why_left(container)) for container in left]
+        left = [
+            container
+            for container in engine.containers()
+            if container.project == self._stack.project and container.id not in gone
+        ]
+        items = [
+            UndoneItem("container", container.name, container.state, "removed", _OURS)
+            for container in removed
+        ]
+        items += [
+            UndoneItem(
+                "container", container.name, container.state, "left", self._why_left(container)
+            )
+            for container in left
+        ]
         items += self._undo_networks(engine)
         self._made.clear()
         self._begun.clear()
@@ -148,14 +174,29 @@ class Attempt:
         if not candidates:
             return []
         time.sleep(SETTLE)
-        still = [container for container in engine.containers() if container.id in candidates and container.state == "created"]
-        return [container for container in still if engine.remove_container(container.id, force=False)]
+        still = [
+            container
+            for container in engine.containers()
+            if container.id in candidates and container.state == "created"
+        ]
+        return [
+            container for container in still if engine.remove_container(container.id, force=False)
+        ]
 
     def _fits(self, container: Container) -> bool:
         """Whether it is what this attempt asked for: a service of the stack, from its files, not there before, never started."""
-        is_asked_for = container.project == self._stack.project and container.service in self._stack.services and not container.is_one_off
+        is_asked_for = (
+            container.project == self._stack.project
+            and container.service in self._stack.services
+            and not container.is_one_off
+        )
         is_of_files = bool(self._files & set(container.own_config_files))
-        return is_asked_for and is_of_files and container.id not in self._known and container.state == "created"
+        return (
+            is_asked_for
+            and is_of_files
+            and container.id not in self._known
+            and container.state == "created"
+        )
 
     def _why_left(self, container: Container) -> str:
         if container.id in self._known:
@@ -173,7 +214,10 @@ class Attempt:
                 continue
             if identity == earlier:
                 yield UndoneItem("network", name, "", "left", "was there before")
-            elif identity != self._made.get(("network", name), "") and ("network", name) not in self._begun:
+            elif (
+                identity != self._made.get(("network", name), "")
+                and ("network", name) not in self._begun
+            ):
                 yield UndoneItem("network", name, "", "left", "not made by this attempt")
             elif engine.is_network_used(identity) or not engine.remove_network(identity):
                 yield UndoneItem("network", name, "", "left", f"{_OURS}, and still in use")
@@ -186,7 +230,11 @@ def _wait_for(names: Iterable[str], engine: EngineApi) -> list[Container]:
     wanted = set(names)
     until = time.monotonic() + PATIENCE
     while True:
-        found = [container for container in engine.containers() if container.name in wanted] if wanted else []
+        found = (
+            [container for container in engine.containers() if container.name in wanted]
+            if wanted
+            else []
+        )
         if len(found) == len(wanted) or time.monotonic() > until:
             return found
         time.sleep(0.05)
@@ -202,4 +250,8 @@ def undone_when_interrupted(attempt: Attempt, next_command: str, screen: Screen)
             undone = attempt.undo()
             undone.show(screen)
             details = undone.lines if screen.as_json else ()
-            raise Interrupted(f"interrupted; removed what this attempt had made ({undone.removed})", hint=next_command, details=details) from None
+            raise Interrupted(
+                f"interrupted; removed what this attempt had made ({undone.removed})",
+                hint=next_command,
+                details=details,
+            ) from None

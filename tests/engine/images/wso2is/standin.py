@@ -43,13 +43,35 @@ class IdentityServer:
         match path:
             case "/api/health-check/v1.0/health":
                 return 200, JSON, json.dumps({"health": []})
-            case "/carbon/admin/login.jsp" | "/authenticationendpoint/login.do" | "/console" | "/myaccount":
+            case (
+                "/carbon/admin/login.jsp"
+                | "/authenticationendpoint/login.do"
+                | "/console"
+                | "/myaccount"
+            ):
                 return 200, "text/html", PAGE.format(f"stand-in for {path}")
-            case "/oauth2/token/.well-known/openid-configuration" | "/.well-known/openid-configuration":
-                names = {"authorization": "authorize", "introspection": "introspect", "revocation": "revoke"}
-                ends = {f"{name}_endpoint": f"{self.address}/oauth2/{names.get(name, name)}" for name in (*names, "token", "userinfo")}
-                ends |= {"issuer": f"{self.address}/oauth2/token", "jwks_uri": f"{self.address}/oauth2/jwks"}
-                return 200, JSON, json.dumps({**ends, "end_session_endpoint": f"{self.address}/oidc/logout"})
+            case (
+                "/oauth2/token/.well-known/openid-configuration"
+                | "/.well-known/openid-configuration"
+            ):
+                names = {
+                    "authorization": "authorize",
+                    "introspection": "introspect",
+                    "revocation": "revoke",
+                }
+                ends = {
+                    f"{name}_endpoint": f"{self.address}/oauth2/{names.get(name, name)}"
+                    for name in (*names, "token", "userinfo")
+                }
+                ends |= {
+                    "issuer": f"{self.address}/oauth2/token",
+                    "jwks_uri": f"{self.address}/oauth2/jwks",
+                }
+                return (
+                    200,
+                    JSON,
+                    json.dumps({**ends, "end_session_endpoint": f"{self.address}/oidc/logout"}),
+                )
             case "/oauth2/jwks":
                 return 200, JSON, json.dumps({"keys": []})
         return 404, JSON, json.dumps({"error": "not in this stand-in", "path": path})
@@ -60,16 +82,34 @@ class IdentityServer:
             case "/api/identity/oauth2/dcr/v1.1/register" if who == self.administrator:
                 client = secrets.token_urlsafe(16), secrets.token_urlsafe(24)
                 self.clients.update([client])
-                return 201, JSON, json.dumps({"client_id": client[0], "client_secret": client[1], **json.loads(body)})
+                return (
+                    201,
+                    JSON,
+                    json.dumps(
+                        {"client_id": client[0], "client_secret": client[1], **json.loads(body)}
+                    ),
+                )
             case "/oauth2/token" if self.clients.get(who[0]) == who[1]:
                 if form.get("grant_type") != "client_credentials":
                     return 400, JSON, json.dumps({"error": "unsupported_grant_type"})
                 token = secrets.token_urlsafe(24)
                 self.tokens[token] = who[0]
-                return 200, JSON, json.dumps({"access_token": token, "token_type": "Bearer", "expires_in": 3600})
-            case "/oauth2/introspect" if who == self.administrator or self.clients.get(who[0]) == who[1]:
+                return (
+                    200,
+                    JSON,
+                    json.dumps({"access_token": token, "token_type": "Bearer", "expires_in": 3600}),
+                )
+            case "/oauth2/introspect" if (
+                who == self.administrator or self.clients.get(who[0]) == who[1]
+            ):
                 client_id = self.tokens.get(form.get("token", ""))
-                return 200, JSON, json.dumps({"active": True, "client_id": client_id} if client_id else {"active": False})
+                return (
+                    200,
+                    JSON,
+                    json.dumps(
+                        {"active": True, "client_id": client_id} if client_id else {"active": False}
+                    ),
+                )
             case "/api/identity/oauth2/dcr/v1.1/register" | "/oauth2/token" | "/oauth2/introspect":
                 return 401, JSON, json.dumps({"error": "invalid_client"})
         return self.get(path)
@@ -81,9 +121,19 @@ def configured() -> IdentityServer:
         return IdentityServer()
     text = re.sub(r"\$env\{(\w+)\}", lambda found: os.environ[found[1]], SETTINGS.read_text())
     settings: dict[str, Any] = tomllib.loads(text)
-    host, port = settings["server"]["hostname"], int(settings["transport"]["https"]["properties"]["proxyPort"])
-    address = f"https://{host}" + (f":{port}" if port != 443 else "") + "/" + settings["server"]["proxy_context_path"].strip("/")
-    return IdentityServer(address, (settings["super_admin"]["username"], settings["super_admin"]["password"]))
+    host, port = (
+        settings["server"]["hostname"],
+        int(settings["transport"]["https"]["properties"]["proxyPort"]),
+    )
+    address = (
+        f"https://{host}"
+        + (f":{port}" if port != 443 else "")
+        + "/"
+        + settings["server"]["proxy_context_path"].strip("/")
+    )
+    return IdentityServer(
+        address, (settings["super_admin"]["username"], settings["super_admin"]["password"])
+    )
 
 
 def handler(server: IdentityServer) -> type[BaseHTTPRequestHandler]:
@@ -97,17 +147,39 @@ def handler(server: IdentityServer) -> type[BaseHTTPRequestHandler]:
             body = self.rfile.read(int(self.headers.get("content-length") or 0))
             path = self.path.partition("?")[0]
             if path == "/oauth2/authorize":  # to its login page, by its public name
-                self._send(302, "text/html", "", {"location": f"{server.address}/authenticationendpoint/login.do"})
+                self._send(
+                    302,
+                    "text/html",
+                    "",
+                    {"location": f"{server.address}/authenticationendpoint/login.do"},
+                )
                 return
-            status, kind, text = server.post(path, self._credentials(), body) if self.command == "POST" else server.get(path)
-            page = path == "/authenticationendpoint/login.do"  # sends what the real one sends by Tomcat's filters
-            self._send(status, kind, text, {"set-cookie": "JSESSIONID=1; Path=/; Secure; HttpOnly", "x-frame-options": "DENY"} if page else {})
+            status, kind, text = (
+                server.post(path, self._credentials(), body)
+                if self.command == "POST"
+                else server.get(path)
+            )
+            page = (
+                path == "/authenticationendpoint/login.do"
+            )  # sends what the real one sends by Tomcat's filters
+            self._send(
+                status,
+                kind,
+                text,
+                {"set-cookie": "JSESSIONID=1; Path=/; Secure; HttpOnly", "x-frame-options": "DENY"}
+                if page
+                else {},
+            )
 
         do_HEAD = do_POST = do_GET  # noqa: N815  # names that http.server looks for
 
         def _credentials(self) -> tuple[str, str]:
             try:
-                user, _, password = base64.b64decode(self.headers.get("authorization", "").removeprefix("Basic ")).decode().partition(":")
+                user, _, password = (
+                    base64.b64decode(self.headers.get("authorization", "").removeprefix("Basic "))
+                    .decode()
+                    .partition(":")
+                )
             except ValueError:
                 return "", ""
             return user, password
@@ -115,7 +187,11 @@ def handler(server: IdentityServer) -> type[BaseHTTPRequestHandler]:
         def _send(self, status: int, kind: str, text: str, more: dict[str, str]) -> None:
             body = text.encode()
             self.send_response(status)
-            for name, value in {"content-type": kind, "content-length": str(len(body)), **more}.items():
+            for name, value in {
+                "content-type": kind,
+                "content-length": str(len(body)),
+                **more,
+            }.items():
                 self.send_header(name, value)
             self.end_headers()
             if self.command != "HEAD":
@@ -127,7 +203,9 @@ def handler(server: IdentityServer) -> type[BaseHTTPRequestHandler]:
 def serve(port: int, server: IdentityServer, context: ssl.SSLContext | None) -> None:
     listener = ThreadingHTTPServer(("", port), handler(server))
     if context:
-        listener.socket = context.wrap_socket(listener.socket, server_side=True, do_handshake_on_connect=False)
+        listener.socket = context.wrap_socket(
+            listener.socket, server_side=True, do_handshake_on_connect=False
+        )
     threading.Thread(target=listener.serve_forever, daemon=True).start()
 
 
