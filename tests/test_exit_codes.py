@@ -80,7 +80,7 @@ def test_a_compose_that_hangs_ends_with_124(live: LiveStack, tmp_path: Path) -> 
     )
     live.compose({"web": {"image": "none"}})
     script = (
-        "import sys; from dartsctl.edges.engine.unix import compose as docker; docker.CONFIG_DEADLINE = 0.5\n"
+        "import sys; from dartsctl.edges.engine import compose as docker; docker.CONFIG_DEADLINE = 0.5\n"
         "from dartsctl.cli import main; sys.exit(main(['check', '-f', 'compose.json', '--no-engine', '--json']))"
     )
     environ = {**live.environ, "DOCKER_CONFIG": str(plugin.parents[1])}

@@ -531,11 +531,11 @@ FROM_INSIDE = """
 import sys
 from pathlib import Path
 sys.path[:0] = %r
-from test_resolve import *
+from test_carry_out import *
 case = found_on(int(sys.argv[1]))
 print(case.kind.name)
 try:
-    stopping.stop(case.holder, [Endpoint(int(sys.argv[1]), "127.0.0.1")], prompts=Person(), screen=Talk(), yes=True, grace=1, record=print)
+    stop_process.stop(case.holder, [Endpoint(int(sys.argv[1]), "127.0.0.1")], prompts=Person(), screen=Talk(), yes=True, grace=1, record=print)
 except Refused as error:
     print("refused", error.message)
 """
@@ -546,7 +546,7 @@ def test_an_ancestor_of_ours_that_holds_the_port_is_never_stopped(
 ) -> None:  # edge-cases.md#25
     """dartsctl started from a terminal within an IDE, which itself holds the port."""
     code = FROM_INSIDE % [
-        str(Path(__file__).parents[1]),
+        str(Path(__file__).parent),
         str(Path(__file__).parents[2]),
         str(Path(__file__).parents[3] / "src"),
     ]
