@@ -372,7 +372,7 @@ def _share(bench: Bench) -> Ratio:
     _engine_or_skip(SMALL_IMAGE)
     from dartsctl.config.environment import adhoc
     from dartsctl.edges.engine.compose import Compose
-    from dartsctl.workflows.up.host import Host
+    from dartsctl.workflows.host import Host
     from dartsctl.workflows.up.preflight import Intent, look
 
     project = bench.folder / "seven"

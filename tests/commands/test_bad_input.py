@@ -316,14 +316,14 @@ def test_an_engine_that_is_down_is_said_with_the_way_to_start_it(
 def test_an_engine_that_never_answers_is_given_up_after_a_deadline(
     tmp_path: Path,
 ) -> None:  # edge-cases.md#41
-    from dartsctl.edges.engine.unix import EngineApi
+    from dartsctl.edges.engine.unix import UnixEngine
     from dartsctl.errors import DockerUnavailable
 
     with socket.socket(socket.AF_UNIX) as silent:
         silent.bind(str(tmp_path / "silent.sock"))
         silent.listen()
         with pytest.raises(DockerUnavailable, match=r"did not answer within"):
-            EngineApi(f"unix://{tmp_path}/silent.sock", deadline=0.2).containers()
+            UnixEngine(f"unix://{tmp_path}/silent.sock", deadline=0.2).containers()
 
 
 @pytest.mark.engine

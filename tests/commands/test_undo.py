@@ -13,7 +13,7 @@ import pytest
 
 from dartsctl.config.environment import adhoc
 from dartsctl.edges.engine.compose import Compose
-from dartsctl.edges.engine.unix import EngineApi
+from dartsctl.edges.engine.unix import UnixEngine
 from dartsctl.workflows.up.preflight import Intent, Preflight, look
 from dartsctl.workflows.up.undo import Attempt
 
@@ -162,7 +162,7 @@ def test_a_name_that_masking_would_hide_is_still_known(live: LiveStack) -> None:
 @pytest.fixture
 def before(live: LiveStack, own_state_folder: Path) -> Preflight:
     """The preflight of a stack with one service, of which nothing is there."""
-    from dartsctl.workflows.up.host import Host
+    from dartsctl.workflows.host import Host
     from live.stack import sleeper
 
     environment = adhoc(files=(live.compose({"web": sleeper()}),), directory=live.folder)
@@ -170,8 +170,8 @@ def before(live: LiveStack, own_state_folder: Path) -> Preflight:
 
 
 @pytest.fixture
-def engine() -> EngineApi:
-    return EngineApi(os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock"))
+def engine() -> UnixEngine:
+    return UnixEngine(os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock"))
 
 
 def names(live: LiveStack) -> tuple[str, str]:
@@ -179,7 +179,7 @@ def names(live: LiveStack) -> tuple[str, str]:
 
 
 def test_a_container_that_was_only_begun_and_that_somebody_starts_is_left(
-    live: LiveStack, before: Preflight, engine: EngineApi
+    live: LiveStack, before: Preflight, engine: UnixEngine
 ) -> None:
     """Both Composes were creating it, and ours left before it heard who was quicker."""
     web, network = names(live)
@@ -195,7 +195,7 @@ def test_a_container_that_was_only_begun_and_that_somebody_starts_is_left(
 
 
 def test_a_container_that_was_only_begun_and_that_nobody_starts_is_removed(
-    live: LiveStack, before: Preflight, engine: EngineApi
+    live: LiveStack, before: Preflight, engine: UnixEngine
 ) -> None:
     web, network = names(live)
     attempt = Attempt(before, engine)
@@ -207,7 +207,7 @@ def test_a_container_that_was_only_begun_and_that_nobody_starts_is_removed(
 
 
 def test_of_other_files_nothing_is_removed_on_suspicion(
-    live: LiveStack, before: Preflight, engine: EngineApi
+    live: LiveStack, before: Preflight, engine: UnixEngine
 ) -> None:
     from live.stack import docker, sleeper
 
@@ -227,7 +227,7 @@ def test_of_other_files_nothing_is_removed_on_suspicion(
 
 
 def test_a_container_that_was_replaced_since_under_the_same_name_is_left(
-    live: LiveStack, before: Preflight, engine: EngineApi
+    live: LiveStack, before: Preflight, engine: UnixEngine
 ) -> None:
     """By identity: the name alone says nothing."""
     from live.stack import docker
@@ -245,7 +245,7 @@ def test_a_container_that_was_replaced_since_under_the_same_name_is_left(
 
 
 def test_created_alone_is_said_of_what_was_there_before(
-    live: LiveStack, before: Preflight, engine: EngineApi
+    live: LiveStack, before: Preflight, engine: UnixEngine
 ) -> None:
     web, _ = names(live)
     attempt = Attempt(before, engine)
@@ -256,7 +256,7 @@ def test_created_alone_is_said_of_what_was_there_before(
 
 
 def test_a_network_of_ours_that_a_colleagues_stopped_container_needs_is_left(
-    live: LiveStack, before: Preflight, engine: EngineApi
+    live: LiveStack, before: Preflight, engine: UnixEngine
 ) -> None:
     from live.stack import docker
 
@@ -272,7 +272,7 @@ def test_a_network_of_ours_that_a_colleagues_stopped_container_needs_is_left(
 
 
 def test_an_undo_with_nothing_begun_waits_for_nothing(
-    live: LiveStack, before: Preflight, engine: EngineApi
+    live: LiveStack, before: Preflight, engine: UnixEngine
 ) -> None:
     begin = time.monotonic()
     Attempt(before, engine).undo()

@@ -33,7 +33,7 @@ from dartsctl.edges.engine.installation import NothingKnown, find_compose
 from dartsctl.edges.host import sockets
 from dartsctl.ports.listeners import Probe
 from dartsctl.stack.bindings import Endpoint
-from dartsctl.workflows.up.host import Host
+from dartsctl.workflows.host import Host
 from dartsctl.workflows.up.preflight import Intent, look
 from dartsctl.workflows.up.report import collision_lines, conflict_lines
 

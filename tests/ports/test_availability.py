@@ -11,7 +11,7 @@ from dartsctl.ports.listeners import Listener, Probe
 from dartsctl.stack.bindings import Endpoint
 from dartsctl.stack.containers import Container
 from dartsctl.stack.convergence import Convergence
-from dartsctl.stack.engine_rules import Engine
+from dartsctl.stack.engine_rules import EngineRules
 from fakes.kernel import FakeKernel, busy, container, listening
 
 P = 21000
@@ -24,12 +24,12 @@ def obstacle(
     wanted: Endpoint,
     kernel: FakeKernel,
     *,
-    engine: Engine | None = None,
+    engine: EngineRules | None = None,
     staying: Sequence[Container] = (),
     released: Sequence[Container] = (),
 ) -> Obstacle | None:
     convergence = Convergence((), tuple(released), tuple(staying), ())
-    return Availability(engine or Engine("28.5.2"), convergence, kernel).obstacle(wanted)
+    return Availability(engine or EngineRules("28.5.2"), convergence, kernel).obstacle(wanted)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_what_the_kernel_allows_and_nobody_lists_is_free() -> None:
 
 def test_the_kernel_is_asked_once_for_one_endpoint() -> None:
     kernel = FakeKernel()
-    available = Availability(Engine("28.5.2"), Convergence((), (), (), ()), kernel)
+    available = Availability(EngineRules("28.5.2"), Convergence((), (), (), ()), kernel)
     assert [available.obstacle(ANY4) for _ in range(3)] == [None, None, None]
     assert kernel.asked == [(ANY4, True)]
 
@@ -65,7 +65,7 @@ def test_the_kernel_is_asked_once_for_one_endpoint() -> None:
 )
 def test_udp_is_probed_with_the_options_of_the_engine(version: str, reuse: bool) -> None:
     kernel = FakeKernel()
-    obstacle(Endpoint(P, "0.0.0.0", "udp"), kernel, engine=Engine(version))
+    obstacle(Endpoint(P, "0.0.0.0", "udp"), kernel, engine=EngineRules(version))
     assert kernel.asked == [(Endpoint(P, "0.0.0.0", "udp"), reuse)]
 
 
@@ -73,7 +73,9 @@ def test_udp_is_probed_with_the_options_of_the_engine(version: str, reuse: bool)
 def test_a_listed_udp_port_is_an_obstacle_though_a_probe_would_not_see_it(version: str) -> None:
     other = container("other", "dns", Endpoint(P, "127.0.0.1", "udp"))
     kernel = FakeKernel()
-    found = obstacle(Endpoint(P, "0.0.0.0", "udp"), kernel, engine=Engine(version), staying=[other])
+    found = obstacle(
+        Endpoint(P, "0.0.0.0", "udp"), kernel, engine=EngineRules(version), staying=[other]
+    )
     assert found == Obstacle(Reason.IN_USE, (other,))
     assert kernel.asked == []
 
@@ -93,7 +95,7 @@ def test_all_listed_containers_are_named_and_each_once() -> None:  # edge-cases.
 def test_an_engine_elsewhere_is_judged_by_its_own_list_alone(
     kind: str,
 ) -> None:  # edge-cases.md#43, edge-cases.md#44
-    engine = Engine("28.5.2", kind="remote" if kind == "remote" else "desktop")
+    engine = EngineRules("28.5.2", kind="remote" if kind == "remote" else "desktop")
     kernel = FakeKernel(busy(ANY4))
     assert obstacle(ANY4, kernel, engine=engine) is None
     assert kernel.asked == []
@@ -150,7 +152,7 @@ def test_where_we_may_not_bind_the_socket_table_decides(
 def test_a_udp_row_is_only_perhaps_in_the_way_of_engine_28(version: str, certain: bool) -> None:
     wanted = Endpoint(53, "0.0.0.0", "udp")
     kernel = FakeKernel({wanted: Probe.FORBIDDEN}, [Listener("udp", "127.0.0.53", 53, "bound")])
-    assert obstacle(wanted, kernel, engine=Engine(version)) == Obstacle(
+    assert obstacle(wanted, kernel, engine=EngineRules(version)) == Obstacle(
         Reason.IN_USE, certain=certain
     )
 
@@ -192,7 +194,7 @@ def test_a_released_port_frees_neither_another_family_nor_another_protocol() -> 
         [listening("0.0.0.0", P), listening("::1", P), Listener("udp", "0.0.0.0", P, "bound")],
     )
     assert obstacle(six, kernel, released=[mine]) == Obstacle(Reason.IN_USE)
-    assert obstacle(datagram, kernel, released=[mine], engine=Engine("20.10.24")) == Obstacle(
+    assert obstacle(datagram, kernel, released=[mine], engine=EngineRules("20.10.24")) == Obstacle(
         Reason.IN_USE
     )
 

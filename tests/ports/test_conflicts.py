@@ -14,7 +14,7 @@ from dartsctl.ports.listeners import Listener, Probe
 from dartsctl.stack.bindings import Endpoint, Protocol
 from dartsctl.stack.containers import Container
 from dartsctl.stack.convergence import converge, needed
-from dartsctl.stack.engine_rules import Engine
+from dartsctl.stack.engine_rules import EngineRules
 from dartsctl.stack.model import Network, PortEntry, Service, Stack
 from dartsctl.stack.publishing import Unbound, published
 from fakes.kernel import FakeKernel, busy, container, listening
@@ -47,7 +47,7 @@ def findings(
     networks: Mapping[str, Network] | None = None,
 ) -> tuple[Finding, ...]:
     """A preflight without its edges."""
-    engine = Engine(version, userland_proxy=proxy)
+    engine = EngineRules(version, userland_proxy=proxy)
     host = kernel or FakeKernel()
     stack = Stack(
         "demo",

@@ -17,7 +17,7 @@ from dartsctl.stack import blocks
 from dartsctl.stack.bindings import Endpoint, PortBinding, Protocol
 from dartsctl.stack.containers import Container
 from dartsctl.stack.convergence import converge, needed
-from dartsctl.stack.engine_rules import Engine
+from dartsctl.stack.engine_rules import EngineRules
 from dartsctl.stack.model import Network, PortEntry, Service, Stack
 from dartsctl.stack.publishing import published
 from fakes.kernel import FakeKernel, container, listening
@@ -105,7 +105,7 @@ def test_marks_end_where_they_change() -> None:
 
 
 def judged(
-    stack: Stack, engine: Engine, kernel: FakeKernel, containers: Sequence[Container] = ()
+    stack: Stack, engine: EngineRules, kernel: FakeKernel, containers: Sequence[Container] = ()
 ) -> tuple[Finding, ...]:
     convergence = converge(stack, containers, dict.fromkeys(stack.services, "same"))
     wanted = published(stack, engine)
@@ -139,7 +139,7 @@ def test_one_busy_number_splits_the_block_and_its_neighbours_stay_free() -> None
         complete=True,
     )
     found = judged(
-        demo(Service("turn", ports=tuple(entries(FIRST, 100)))), Engine("28.5.2"), kernel
+        demo(Service("turn", ports=tuple(entries(FIRST, 100)))), EngineRules("28.5.2"), kernel
     )
     assert shown(found) == [("21000-21049", "free"), ("21050", "conflict"), ("21051-21099", "free")]
 
@@ -148,7 +148,7 @@ def test_a_free_block_asks_the_kernel_as_often_as_one_port() -> None:
     kernel = FakeKernel(complete=True)
     found = judged(
         demo(Service("turn", ports=tuple(entries(49152, 16384, protocol="udp")))),
-        Engine("28.5.2"),
+        EngineRules("28.5.2"),
         kernel,
     )
     assert shown(found) == [("49152-65535", "free")]
@@ -160,7 +160,9 @@ def test_a_large_range_asks_only_about_the_numbers_in_use() -> None:
         {Endpoint(30005, "0.0.0.0"): Probe.IN_USE}, [listening("0.0.0.0", 30005)], complete=True
     )
     (found,) = judged(
-        demo(Service("web", ports=(PortEntry(80, "tcp", "30000-39999"),))), Engine("28.5.2"), kernel
+        demo(Service("web", ports=(PortEntry(80, "tcp", "30000-39999"),))),
+        EngineRules("28.5.2"),
+        kernel,
     )
     assert (found.verdict, found.note) == (Verdict.FREE, "partly busy: 1 of 10000 numbers")
     assert len(kernel.asked) == 2 * len(ANY)
@@ -168,7 +170,9 @@ def test_a_large_range_asks_only_about_the_numbers_in_use() -> None:
 
 def test_without_a_complete_table_every_number_is_probed() -> None:
     kernel = FakeKernel({Endpoint(FIRST + 7, "::"): Probe.IN_USE})
-    found = judged(demo(Service("turn", ports=tuple(entries(FIRST, 20)))), Engine("28.5.2"), kernel)
+    found = judged(
+        demo(Service("turn", ports=tuple(entries(FIRST, 20)))), EngineRules("28.5.2"), kernel
+    )
     assert shown(found) == [("21000-21006", "free"), ("21007", "conflict"), ("21008-21019", "free")]
 
 
@@ -178,7 +182,10 @@ def test_a_block_that_another_stack_has_is_one_conflict() -> None:
     kernel = FakeKernel(dict.fromkeys(taken, Probe.IN_USE), rows, complete=True)
     other = container("other", "turn", *taken)
     (found,) = judged(
-        demo(Service("turn", ports=tuple(entries(FIRST, 100)))), Engine("28.5.2"), kernel, [other]
+        demo(Service("turn", ports=tuple(entries(FIRST, 100)))),
+        EngineRules("28.5.2"),
+        kernel,
+        [other],
     )
     assert found.verdict is Verdict.CONFLICT
     assert found.conflict is not None
@@ -195,7 +202,7 @@ def test_an_address_that_is_not_here_is_missing_for_the_whole_block() -> None:
     )
     (found,) = judged(
         demo(Service("turn", ports=tuple(entries(FIRST, 20, host_ip="198.51.100.7")))),
-        Engine("28.5.2"),
+        EngineRules("28.5.2"),
         FakeKernel(missing, complete=True),
     )
     assert found.conflict is not None
@@ -350,9 +357,9 @@ def test_a_block_gets_the_verdicts_of_its_numbers(version: str, complete: bool) 
         dice = random.Random(f"{version} {seed}")
         stack = random_stack(dice)
         kernel, containers = random_host(dice, complete=complete)
-        folded = by_number(judged(stack, Engine(version), kernel, containers))
-        assert folded == by_number(judged(unfolded(stack), Engine(version), kernel, containers)), (
-            f"seed {seed}"
-        )
+        folded = by_number(judged(stack, EngineRules(version), kernel, containers))
+        assert folded == by_number(
+            judged(unfolded(stack), EngineRules(version), kernel, containers)
+        ), f"seed {seed}"
         met |= {value[0] for value in folded.values() if isinstance(value, tuple)}
     assert met == set(Verdict)

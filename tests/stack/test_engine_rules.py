@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dartsctl.stack.engine_rules import Engine, Kind
+from dartsctl.stack.engine_rules import EngineRules, Kind
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ from dartsctl.stack.engine_rules import Engine, Kind
 def test_the_release_is_the_leading_two_numbers(
     version: str, release: tuple[int, int] | None
 ) -> None:
-    assert Engine(version=version).release == release
+    assert EngineRules(version=version).release == release
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_the_release_is_the_leading_two_numbers(
 def test_what_an_engine_does_hangs_on_its_major_version(
     version: str, reuses_udp_addresses: bool, walks_ranges: bool, honours_gateway_modes: bool
 ) -> None:
-    engine = Engine(version=version)
+    engine = EngineRules(version=version)
     assert engine.reuses_udp_addresses is reuses_udp_addresses
     assert engine.walks_ranges is walks_ranges
     assert engine.honours_gateway_modes is honours_gateway_modes
@@ -56,11 +56,15 @@ def test_what_an_engine_does_hangs_on_its_major_version(
 def test_local_probes_speak_only_of_an_engine_of_this_host(
     kind: Kind, here: bool
 ) -> None:  # edge-cases.md#43, edge-cases.md#44
-    assert Engine(kind=kind).is_here is here
+    assert EngineRules(kind=kind).is_here is here
 
 
 def test_an_unknown_set_up_is_the_default_one() -> None:
-    assert (Engine().userland_proxy, Engine().has_ipv6, Engine().default_address) == (
+    assert (
+        EngineRules().userland_proxy,
+        EngineRules().has_ipv6,
+        EngineRules().default_address,
+    ) == (
         True,
         True,
         "",

@@ -9,7 +9,7 @@ import pytest
 
 from dartsctl.stack import model as stack
 from dartsctl.stack.bindings import PortBinding
-from dartsctl.stack.engine_rules import Engine
+from dartsctl.stack.engine_rules import EngineRules
 from dartsctl.stack.model import Network, PortEntry, Service, Stack
 from dartsctl.stack.publishing import published
 
@@ -26,7 +26,7 @@ def demo(*services: Service, **networks: Network) -> Stack:
     )
 
 
-def addresses(host_ip: str, engine: Engine, network: Network | None = None) -> list[str]:
+def addresses(host_ip: str, engine: EngineRules, network: Network | None = None) -> list[str]:
     """What one entry binds on one network."""
     model = demo(Service("a", ports=(PortEntry(80, "tcp", "21000", host_ip),)))
     if network:
@@ -53,7 +53,7 @@ def addresses(host_ip: str, engine: Engine, network: Network | None = None) -> l
 def test_an_address_is_bound_as_it_stands_and_none_means_both_families(
     host_ip: str, bound: list[str], version: str
 ) -> None:  # edge-cases.md#1, edge-cases.md#50
-    assert addresses(host_ip, Engine(version)) == bound
+    assert addresses(host_ip, EngineRules(version)) == bound
 
 
 @pytest.mark.parametrize("version", EVERY)
@@ -64,7 +64,7 @@ def test_an_address_is_bound_as_it_stands_and_none_means_both_families(
 def test_without_ipv6_in_the_kernel_only_an_explicit_ipv6_address_is_tried(
     host_ip: str, bound: list[str], version: str
 ) -> None:  # edge-cases.md#45
-    assert addresses(host_ip, Engine(version, has_ipv6=False)) == bound
+    assert addresses(host_ip, EngineRules(version, has_ipv6=False)) == bound
 
 
 @pytest.mark.parametrize("version", EVERY)
@@ -82,7 +82,7 @@ def test_without_ipv6_in_the_kernel_only_an_explicit_ipv6_address_is_tried(
 def test_without_the_userland_proxy_ipv6_needs_a_network_with_ipv6(
     host_ip: str, ipv4_only: list[str], with_ipv6: list[str], version: str
 ) -> None:  # edge-cases.md#30
-    engine = Engine(version, userland_proxy=False)
+    engine = EngineRules(version, userland_proxy=False)
     assert addresses(host_ip, engine) == ipv4_only
     assert addresses(host_ip, engine, Network("demo_default", ipv6=True)) == with_ipv6
 
@@ -134,13 +134,13 @@ def test_the_networks_options_decide(
     network: Network, host_ip: str, proxy: bool, old: list[str], new: list[str]
 ) -> None:
     for version in OLD:
-        assert addresses(host_ip, Engine(version, userland_proxy=proxy), network) == old
+        assert addresses(host_ip, EngineRules(version, userland_proxy=proxy), network) == old
     for version in NEW:
-        assert addresses(host_ip, Engine(version, userland_proxy=proxy), network) == new
+        assert addresses(host_ip, EngineRules(version, userland_proxy=proxy), network) == new
 
 
 def test_the_daemons_default_address_counts_where_the_network_has_none() -> None:
-    engine = Engine("28.5.2", default_address="127.0.0.1")
+    engine = EngineRules("28.5.2", default_address="127.0.0.1")
     assert addresses("", engine) == ["127.0.0.1"]
     assert addresses("", engine, Network("n", host_binding_ipv4="192.0.2.2")) == ["192.0.2.2"]
     assert addresses("0.0.0.0", engine) == ["0.0.0.0"]
@@ -190,7 +190,7 @@ def test_nothing_is_bound_and_the_reason_is_told(
             inner=Network("demo_inner", internal=True),
             lan=Network("demo_lan", driver="macvlan"),
         ),
-        Engine(version),
+        EngineRules(version),
     )
     assert answer.bindings == ()
     assert [(one.service, one.entry) for one in answer.unbound] == [("a", service.ports[0])]
@@ -211,7 +211,7 @@ def test_nothing_is_bound_and_the_reason_is_told(
 def test_one_network_that_publishes_is_enough(service: Service) -> None:
     answer = published(
         demo(service, inner=Network("demo_inner", internal=True), outer=Network("demo_outer")),
-        Engine("28.5.2"),
+        EngineRules("28.5.2"),
     )
     assert answer.bindings == (PortBinding("a", 1, 80, "tcp", 21000, 21000, ("0.0.0.0", "::")),)
     assert (answer.unbound, answer.doubtful) == ((), {})
@@ -220,7 +220,9 @@ def test_one_network_that_publishes_is_enough(service: Service) -> None:
 @pytest.mark.parametrize("version", EVERY)
 def test_a_macvlan_network_beside_a_bridge_is_doubtful(version: str) -> None:
     service = Service("a", networks={"default": 0, "lan": 0}, ports=ENTRY)
-    answer = published(demo(service, lan=Network("demo_lan", driver="macvlan")), Engine(version))
+    answer = published(
+        demo(service, lan=Network("demo_lan", driver="macvlan")), EngineRules(version)
+    )
     assert list(answer.doubtful) == ["a"]
     assert "macvlan" in answer.doubtful["a"]
 
@@ -241,19 +243,21 @@ def test_the_gateway_network_decides_and_that_networks_differ_is_told(
         "loopback": Network("demo_loopback", host_binding_ipv4="127.0.0.1"),
         "outer": Network("demo_outer"),
     }
-    answer = published(demo(Service("a", networks=networks, ports=ENTRY), **both), Engine("28.5.2"))
+    answer = published(
+        demo(Service("a", networks=networks, ports=ENTRY), **both), EngineRules("28.5.2")
+    )
     assert [binding.addresses for binding in answer.bindings] == [bound]
     assert "networks differ" in answer.doubtful["a"]
 
 
 def test_every_replica_wants_its_own_copy() -> None:  # edge-cases.md#49
-    answer = published(demo(Service("a", replicas=3, ports=ENTRY)), Engine("28.5.2"))
+    answer = published(demo(Service("a", replicas=3, ports=ENTRY)), EngineRules("28.5.2"))
     assert [binding.replica for binding in answer.bindings] == [1, 2, 3]
     assert {binding.first for binding in answer.bindings} == {21000}
 
 
 def pieces(*entries: PortEntry, version: str) -> list[tuple[str, int, str, tuple[str, ...]]]:
-    answer = published(demo(Service("a", ports=entries)), Engine(version))
+    answer = published(demo(Service("a", ports=entries)), EngineRules(version))
     return [
         (binding.published, binding.target, binding.protocol, binding.addresses)
         for binding in answer.bindings
@@ -307,7 +311,7 @@ def test_the_recorded_networks_bind_what_engine_28_was_seen_to_bind() -> None:  
     model = stack.read(
         json.loads((Path(__file__).parents[1] / "data/compose/networks.json").read_text())["model"]
     )
-    answer = published(model, Engine("28.5.2+dfsg4"))
+    answer = published(model, EngineRules("28.5.2+dfsg4"))
     assert {binding.service: binding.addresses for binding in answer.bindings} == {
         "bridge": ("0.0.0.0", "::"),
         "default": ("0.0.0.0", "::"),

@@ -165,7 +165,7 @@ def ports(common: Common) -> int:
     compose = compose_on(production) if production else None
     projects = [one.project for name, one in settings.environments.items() if name != PRODUCTION]
     from dartsctl.commands.ports import ports as run_ports
-    from dartsctl.workflows.up.host import Host
+    from dartsctl.workflows.host import Host
 
     return run_ports(
         Allocation.of(settings.ports.production),
@@ -190,11 +190,10 @@ def history(
     last: Annotated[int, typer.Option("--last", "-n", min=1, help="How many.", metavar="N")] = 50,
 ) -> int:
     """What dartsctl has stopped or changed on this machine: when, what, why, by whom."""
+    from dartsctl.cli.deps import deps_of
     from dartsctl.commands.history import history as run_history
-    from dartsctl.edges.state.folder import state_folder
-    from dartsctl.edges.state.history import History
 
-    return run_history(History(state_folder()), last, screen=common.screen())
+    return run_history(last, deps=deps_of(common))
 
 
 def production_of(settings: Settings) -> Environment | None:

@@ -30,8 +30,8 @@ def services(context: typer.Context, incomplete: str) -> list[str]:
 
 def projects(incomplete: str) -> list[str]:
     """Every Compose project that the engine knows."""
+    from dartsctl.edges.engine.connect import engine_at
     from dartsctl.edges.engine.installation import endpoint
-    from dartsctl.workflows.up.preflight import engine_at
 
     try:
         return _beginning(

@@ -10,9 +10,9 @@ from dartsctl.edges.screen.prompts import Prompts
 from dartsctl.errors import ExitCode
 from dartsctl.ports import lint
 from dartsctl.ports.allocation import Allocation
+from dartsctl.workflows.host import Host
 from dartsctl.workflows.up import report, settle
 from dartsctl.workflows.up.another_stack import next_command
-from dartsctl.workflows.up.host import Host
 from dartsctl.workflows.up.outlook import Outlook
 from dartsctl.workflows.up.preflight import Intent, Preflight, look, verdict
 from dartsctl.workflows.up.refresh_guards import refresh_guards

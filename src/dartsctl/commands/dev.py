@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from dartsctl.commands.up import UpRequest, up
 from dartsctl.config.environment import Environment
 from dartsctl.edges.engine.compose import Compose
+from dartsctl.edges.engine.connect import engine_at
 from dartsctl.edges.engine.installation import endpoint
 from dartsctl.edges.screen.output import Screen
 from dartsctl.edges.screen.prompts import Prompts
@@ -23,7 +24,7 @@ from dartsctl.server.request import ServerRequest
 from dartsctl.stack import addresses
 from dartsctl.stack import model as stack
 from dartsctl.stack.model import Stack
-from dartsctl.workflows.up.preflight import Intent, engine_at
+from dartsctl.workflows.up.preflight import Intent
 from dartsctl.workflows.up.settle import Answers
 
 _STOP_WITHIN = (

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from dartsctl.config.environment import Environment
 from dartsctl.edges.engine.compose import Compose
+from dartsctl.edges.engine.connect import engine_at
 from dartsctl.edges.engine.installation import endpoint
-from dartsctl.edges.engine.unix import EngineApi
 from dartsctl.edges.screen.output import Screen
 from dartsctl.errors import DartsctlError, ExitCode, Interrupted, Refused, TimedOut
 from dartsctl.ports import collisions
@@ -16,7 +16,6 @@ from dartsctl.stack import compose_errors
 from dartsctl.workflows.up import compose_run
 from dartsctl.workflows.up.another_stack import for_project
 from dartsctl.workflows.up.lock_project import one_at_a_time
-from dartsctl.workflows.up.preflight import engine_at
 
 _ON_A_REMOTE_ENGINE = 900.0
 
@@ -91,8 +90,8 @@ def _refuse_another_stack(request: DownRequest, compose: Compose) -> None:
 
 def deadline(request: DownRequest) -> float:
     """Return how long Compose may take: it may stop one container after the other, each with its own grace."""
-    engine = engine_at(endpoint(os.environ))
-    if not isinstance(engine, EngineApi):
+    engine = engine_at(endpoint(os.environ)).control()
+    if engine is None:
         return _ON_A_REMOTE_ENGINE
     own = [
         container

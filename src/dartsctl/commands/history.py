@@ -5,14 +5,15 @@ from __future__ import annotations
 import time
 from dataclasses import asdict
 
-from dartsctl.edges.screen.output import Screen
 from dartsctl.edges.state.history import History
 from dartsctl.errors import ExitCode
+from dartsctl.workflows.deps import Deps
 
 
-def history(record: History, last: int, *, screen: Screen) -> ExitCode:
+def history(last: int, *, deps: Deps) -> ExitCode:
     """Show the `last` entries, oldest first."""
-    entries = record.read()[-last:]
+    screen = deps.screen
+    entries = History(deps.state).read()[-last:]
     if screen.as_json:
         screen.document({"ok": True, "exit_code": 0, "entries": [asdict(one) for one in entries]})
         return ExitCode.OK

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from dartsctl.edges.engine.compose import Compose
+from dartsctl.edges.engine.connect import engine_at
 from dartsctl.edges.engine.installation import endpoint
 from dartsctl.edges.screen.output import Screen
 from dartsctl.errors import DartsctlError, ExitCode
@@ -20,9 +21,8 @@ from dartsctl.stack import model as stack
 from dartsctl.stack.blocks import SHORTEST
 from dartsctl.stack.containers import Container
 from dartsctl.stack.model import Stack
+from dartsctl.workflows.host import Host
 from dartsctl.workflows.up import report
-from dartsctl.workflows.up.host import Host
-from dartsctl.workflows.up.preflight import engine_at
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 
 from dartsctl.config.environment import Environment
+from dartsctl.edges.engine.connect import engine_at
 from dartsctl.edges.engine.installation import endpoint
-from dartsctl.edges.engine.unix import EngineApi
+from dartsctl.edges.engine.protocol import Engine
 from dartsctl.edges.screen.output import Screen
 from dartsctl.errors import ExitCode
 from dartsctl.stack.containers import Container
 from dartsctl.text.masker import Masker
-from dartsctl.workflows.up.preflight import engine_at
 
 
 def ps(environment: Environment, services: tuple[str, ...], *, screen: Screen) -> ExitCode:
@@ -57,10 +57,11 @@ def ps(environment: Environment, services: tuple[str, ...], *, screen: Screen) -
     return ExitCode.OK
 
 
-def _error(one: Container, engine: object, masker: Masker) -> str:
-    if one.holds_ports or not isinstance(engine, EngineApi):
+def _error(one: Container, engine: Engine, masker: Masker) -> str:
+    control = engine.control()
+    if one.holds_ports or control is None:
         return ""
-    inspected = engine.inspect(one.id)
+    inspected = control.inspect(one.id)
     if inspected is None:
         return ""
     masker.learn(inspected.environment)

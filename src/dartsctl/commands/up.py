@@ -11,16 +11,17 @@ from dataclasses import dataclass, field, replace
 
 from dartsctl.config.environment import Environment
 from dartsctl.edges.engine.compose import Compose
+from dartsctl.edges.engine.connect import engine_at
 from dartsctl.edges.screen.output import Screen
 from dartsctl.edges.screen.prompts import Prompts
 from dartsctl.errors import DartsctlError, ExitCode, Refused
 from dartsctl.ports import lint
 from dartsctl.ports.allocation import Allocation
 from dartsctl.stack import compose_errors
+from dartsctl.workflows.host import Host
 from dartsctl.workflows.up import another_stack, compose_run, postflight, report, settle
-from dartsctl.workflows.up.host import Host
 from dartsctl.workflows.up.lock_project import one_at_a_time
-from dartsctl.workflows.up.preflight import Intent, Preflight, engine_at, look
+from dartsctl.workflows.up.preflight import Intent, Preflight, look
 from dartsctl.workflows.up.refresh_guards import refresh_guards
 from dartsctl.workflows.up.remap import ComposeOn, book_of, look_again, pin, with_kept_moves
 from dartsctl.workflows.up.undo import Attempt, UndoResult, undone_when_interrupted

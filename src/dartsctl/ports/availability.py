@@ -12,7 +12,7 @@ from dartsctl.stack import bindings
 from dartsctl.stack.bindings import Endpoint, PortBinding
 from dartsctl.stack.containers import Container
 from dartsctl.stack.convergence import Convergence
-from dartsctl.stack.engine_rules import Engine
+from dartsctl.stack.engine_rules import EngineRules
 
 
 class Reason(Enum):
@@ -61,7 +61,7 @@ class Obstacle:
 class Availability:
     """Answers for single endpoints, each asked of the kernel once."""
 
-    def __init__(self, engine: Engine, convergence: Convergence, kernel: Kernel) -> None:
+    def __init__(self, engine: EngineRules, convergence: Convergence, kernel: Kernel) -> None:
         self._engine = engine
         self._kernel = kernel
         self._freed = convergence.freed

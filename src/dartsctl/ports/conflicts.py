@@ -14,7 +14,7 @@ from dartsctl.ports.availability import Availability, Obstacle, Reason
 from dartsctl.ports.holders import Holder, SameStack
 from dartsctl.stack import blocks
 from dartsctl.stack.bindings import Endpoint, PortBinding, Protocol
-from dartsctl.stack.engine_rules import Engine
+from dartsctl.stack.engine_rules import EngineRules
 from dartsctl.stack.publishing import Unbound
 
 
@@ -79,7 +79,7 @@ BIND_ATTEMPTS = 10
 def find(
     new: Sequence[PortBinding],
     *,
-    engine: Engine,
+    engine: EngineRules,
     availability: Availability,
     attribute: Attribute,
     doubtful: dict[str, str],
@@ -161,7 +161,7 @@ class _Judge:
     def __init__(
         self,
         new: Sequence[PortBinding],
-        engine: Engine,
+        engine: EngineRules,
         availability: Availability,
         attribute: Attribute,
     ) -> None:

@@ -10,7 +10,7 @@ Kind = Literal["local", "desktop", "rootless", "remote", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
-class Engine:
+class EngineRules:
     """The engine that will bind the ports. An empty `version` means that none answered: then the newest rules count (engine-rules.md#one-implementation)."""
 
     version: str = ""

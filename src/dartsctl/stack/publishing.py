@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from dartsctl.stack import blocks
 from dartsctl.stack.bindings import ANY_IPV4, ANY_IPV6, PortBinding, normal_address
-from dartsctl.stack.engine_rules import Engine
+from dartsctl.stack.engine_rules import EngineRules
 from dartsctl.stack.model import Network, PortEntry, Service, Stack
 
 
@@ -31,7 +31,7 @@ class Published:
     doubtful: dict[str, str]
 
 
-def published(stack: Stack, engine: Engine) -> Published:
+def published(stack: Stack, engine: EngineRules) -> Published:
     """Every binding that `up` would ask `engine` for, replicas numbered from 1, and every entry that binds nothing."""
     bindings: list[PortBinding] = []
     unbound: list[Unbound] = []
@@ -77,7 +77,7 @@ def _publishes_nothing(service: Service, stack: Stack) -> str:
     return ""
 
 
-def _gateway(service: Service, stack: Stack, engine: Engine) -> tuple[Network, str]:
+def _gateway(service: Service, stack: Stack, engine: EngineRules) -> tuple[Network, str]:
     """The network whose options decide (highest gw_priority, then name), and why that choice may be wrong (engine-rules.md#networks)."""
     if service.network_mode:
         return Network("bridge", host_binding_ipv4=engine.default_address), ""
@@ -110,7 +110,7 @@ def _binding_options(network: Network) -> tuple[object, ...]:
     )
 
 
-def _addresses(host_ip: str, network: Network, engine: Engine) -> tuple[str, ...]:
+def _addresses(host_ip: str, network: Network, engine: EngineRules) -> tuple[str, ...]:
     """The host addresses that one entry binds; empty where nothing is bound."""
     if "%" in host_ip:
         host_ip = (
@@ -126,7 +126,7 @@ def _addresses(host_ip: str, network: Network, engine: Engine) -> tuple[str, ...
     return tuple(address for address in wanted if _is_bound(address, network, engine))
 
 
-def _is_bound(address: str, network: Network, engine: Engine) -> bool:
+def _is_bound(address: str, network: Network, engine: EngineRules) -> bool:
     if ":" not in address:
         return not (
             engine.honours_gateway_modes
@@ -140,7 +140,7 @@ def _is_bound(address: str, network: Network, engine: Engine) -> bool:
 
 
 def _grouped(
-    service: str, replica: int, wanted: list[tuple[PortEntry, tuple[str, ...]]], engine: Engine
+    service: str, replica: int, wanted: list[tuple[PortEntry, tuple[str, ...]]], engine: EngineRules
 ) -> list[PortBinding]:
     """One binding per piece that the engine allocates at once: since 27 all entries that differ only in the address share one number;
     before, every entry stands alone, and of a range every address has a cursor of its own."""

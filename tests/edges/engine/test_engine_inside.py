@@ -12,7 +12,7 @@ import pytest
 
 from dartsctl.diagnosis.nginx import log
 from dartsctl.edges.engine.installation import endpoint
-from dartsctl.edges.engine.unix import EngineApi
+from dartsctl.edges.engine.unix import UnixEngine
 from dartsctl.edges.host import network_namespace
 from dartsctl.stack.bindings import Endpoint
 
@@ -24,8 +24,8 @@ pytestmark = pytest.mark.engine
 
 
 @pytest.fixture
-def api() -> EngineApi:
-    return EngineApi(endpoint(os.environ))
+def api() -> UnixEngine:
+    return UnixEngine(endpoint(os.environ))
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def running(live: LiveStack) -> str:
     return live.container("dartsctl-test/busybox:1", "httpd", "-f", "-p", "127.0.0.1:8123")
 
 
-def test_a_command_s_code_and_both_outputs_come_back_apart(api: EngineApi, running: str) -> None:
+def test_a_command_s_code_and_both_outputs_come_back_apart(api: UnixEngine, running: str) -> None:
     assert api.execute(running, ["sh", "-c", "echo out; echo err >&2; exit 3"]) == (
         3,
         "out\n",
@@ -41,7 +41,7 @@ def test_a_command_s_code_and_both_outputs_come_back_apart(api: EngineApi, runni
     )
 
 
-def test_a_long_output_is_whole_however_the_engine_cuts_it(api: EngineApi, running: str) -> None:
+def test_a_long_output_is_whole_however_the_engine_cuts_it(api: UnixEngine, running: str) -> None:
     """Frames end in the middle of a line: `nginx -T` was once read with half a word on a line of its own."""
     numbers = "".join(f"{number} is a line of some length\n" for number in range(1, 20001))
     done = api.execute(
@@ -55,11 +55,11 @@ def test_a_long_output_is_whole_however_the_engine_cuts_it(api: EngineApi, runni
     assert done == (0, numbers, "")
 
 
-def test_a_command_that_is_not_there_is_none(api: EngineApi, running: str) -> None:
+def test_a_command_that_is_not_there_is_none(api: UnixEngine, running: str) -> None:
     assert api.execute(running, ["no-such-command"]) is None
 
 
-def test_nothing_runs_in_a_container_that_does_not(api: EngineApi, running: str) -> None:
+def test_nothing_runs_in_a_container_that_does_not(api: UnixEngine, running: str) -> None:
     from live.stack import docker
 
     docker("stop", "-t", "0", running)
@@ -68,7 +68,7 @@ def test_nothing_runs_in_a_container_that_does_not(api: EngineApi, running: str)
 
 
 def test_the_sockets_inside_are_seen_by_a_command_where_the_host_cannot_look(
-    api: EngineApi, running: str
+    api: UnixEngine, running: str
 ) -> None:
     from live.stack import until
 
@@ -81,7 +81,7 @@ def test_the_sockets_inside_are_seen_by_a_command_where_the_host_cannot_look(
 
 
 def test_files_come_out_of_a_container_that_runs_and_of_one_that_does_not(
-    api: EngineApi, running: str
+    api: UnixEngine, running: str
 ) -> None:
     from live.stack import docker
 
@@ -92,7 +92,7 @@ def test_files_come_out_of_a_container_that_runs_and_of_one_that_does_not(
     assert api.archive(running, "/no/such/place") == b""
 
 
-def test_the_engine_says_what_time_it_is(api: EngineApi) -> None:
+def test_the_engine_says_what_time_it_is(api: UnixEngine) -> None:
     told = log.moment(api.clock())
     assert told is not None
     assert abs(told - time.time()) < 5

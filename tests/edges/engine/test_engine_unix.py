@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dartsctl.edges.engine.installation import DEFAULT_ENDPOINT, endpoint
-from dartsctl.edges.engine.unix import EngineApi
+from dartsctl.edges.engine.unix import UnixEngine
 from dartsctl.errors import DockerUnavailable, ExitCode
 from dartsctl.stack.bindings import Endpoint
 
@@ -96,12 +96,12 @@ def test_a_context_that_is_not_there_is_an_error(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def api() -> EngineApi:
-    return EngineApi(endpoint(os.environ))
+def api() -> UnixEngine:
+    return UnixEngine(endpoint(os.environ))
 
 
 @pytest.mark.engine
-def test_the_engine_tells_its_version_and_that_it_is_here(api: EngineApi) -> None:
+def test_the_engine_tells_its_version_and_that_it_is_here(api: UnixEngine) -> None:
     from live.stack import docker
 
     found = api.describe()
@@ -111,7 +111,9 @@ def test_the_engine_tells_its_version_and_that_it_is_here(api: EngineApi) -> Non
 
 
 @pytest.mark.engine
-def test_containers_come_with_all_that_decides_about_ports(api: EngineApi, live: LiveStack) -> None:
+def test_containers_come_with_all_that_decides_about_ports(
+    api: UnixEngine, live: LiveStack
+) -> None:
     from live.stack import docker, sleeper
 
     live.compose(
@@ -149,7 +151,7 @@ def test_containers_come_with_all_that_decides_about_ports(api: EngineApi, live:
 
 
 @pytest.mark.engine
-def test_a_network_tells_what_decides_about_bindings(api: EngineApi, live: LiveStack) -> None:
+def test_a_network_tells_what_decides_about_bindings(api: UnixEngine, live: LiveStack) -> None:
     from live.stack import docker
 
     options = ["--opt", "com.docker.network.bridge.host_binding_ipv4=127.0.0.1"]
@@ -177,7 +179,7 @@ def test_a_network_tells_what_decides_about_bindings(api: EngineApi, live: LiveS
 
 @pytest.mark.engine
 def test_a_container_is_removed_with_its_ports_and_without_its_volumes(
-    api: EngineApi, live: LiveStack
+    api: UnixEngine, live: LiveStack
 ) -> None:
     from live.stack import sleeper
 
@@ -196,7 +198,7 @@ def test_a_container_is_removed_with_its_ports_and_without_its_volumes(
 
 def test_nobody_there_is_docker_unavailable(tmp_path: Path) -> None:
     with pytest.raises(DockerUnavailable, match="no Docker engine answers at unix://"):
-        EngineApi(f"unix://{tmp_path}/none.sock").containers()
+        UnixEngine(f"unix://{tmp_path}/none.sock").containers()
 
 
 @pytest.mark.parametrize(
@@ -211,7 +213,7 @@ def test_nobody_there_is_docker_unavailable(tmp_path: Path) -> None:
 )
 def test_an_answer_that_is_no_answer_is_docker_unavailable(tmp_path: Path, answer: bytes) -> None:
     with answering(tmp_path, answer) as address, pytest.raises(DockerUnavailable):
-        EngineApi(address, deadline=5).containers()
+        UnixEngine(address, deadline=5).containers()
 
 
 def test_an_answer_that_is_not_json_is_docker_unavailable(tmp_path: Path) -> None:
@@ -219,7 +221,7 @@ def test_an_answer_that_is_not_json_is_docker_unavailable(tmp_path: Path) -> Non
         answering(tmp_path, b"HTTP/1.0 200 OK\r\n\r\n<html>a proxy's page</html>") as address,
         pytest.raises(DockerUnavailable),
     ):
-        EngineApi(address, deadline=5).containers()
+        UnixEngine(address, deadline=5).containers()
 
 
 @pytest.mark.parametrize(
@@ -247,7 +249,7 @@ def test_an_answer_of_another_shape_names_the_engine_and_the_place(
 ) -> None:
     with answering(tmp_path, b"HTTP/1.0 200 OK\r\n\r\n" + document.encode()) as address:
         with pytest.raises(DockerUnavailable) as caught:
-            EngineApi(address, deadline=5).containers()
+            UnixEngine(address, deadline=5).containers()
         assert caught.value.message.startswith(f"the engine at {address}: ")
     assert sentence in caught.value.message
 
@@ -261,9 +263,9 @@ def test_an_answer_of_another_shape_names_the_engine_and_the_place(
     ],
 )
 def test_what_the_engine_does_not_know_is_no_error(
-    tmp_path: Path, ask: Callable[[EngineApi], object]
+    tmp_path: Path, ask: Callable[[UnixEngine], object]
 ) -> None:
     with answering(
         tmp_path, b'HTTP/1.0 404 Not Found\r\n\r\n{"message":"No such thing"}'
     ) as address:
-        assert not ask(EngineApi(address, deadline=5))
+        assert not ask(UnixEngine(address, deadline=5))

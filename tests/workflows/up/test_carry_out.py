@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import psutil
 import pytest
 
-from dartsctl.edges.engine.unix import EngineApi
+from dartsctl.edges.engine.unix import UnixEngine
 from dartsctl.edges.host import processes, sockets, systemd
 from dartsctl.edges.screen.output import Screen
 from dartsctl.edges.screen.prompts import Prompts
@@ -36,6 +36,7 @@ from dartsctl.ports.resolution import Action, Choice, Request, Step
 from dartsctl.stack.bindings import Endpoint, PortBinding
 from dartsctl.stack.containers import Container
 from dartsctl.stack.model import Stack
+from dartsctl.workflows.host import Host
 from dartsctl.workflows.up import stop_process
 from dartsctl.workflows.up.carry_out import (
     HostFacts,
@@ -46,7 +47,6 @@ from dartsctl.workflows.up.carry_out import (
     flags_for,
     subject,
 )
-from dartsctl.workflows.up.host import Host
 from own_ports import free_ports
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def means(tmp_path: Path) -> Callable[..., Means]:
     def build(*answers: object, **more: Any) -> Means:
         values: dict[str, Any] = {
             "prompts": Person(*answers),
-            "engine": EngineApi("unix:///nowhere"),
+            "engine": UnixEngine("unix:///nowhere"),
             "history": History(tmp_path / "state"),
             "screen": Talk(),
             "remap": no_move,
@@ -998,11 +998,11 @@ def test_a_unit_that_we_may_not_stop_is_told_with_sudo(fake_systemctl: Path) -> 
 
 
 @pytest.fixture
-def engine() -> EngineApi:
-    return EngineApi(os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock"))
+def engine() -> UnixEngine:
+    return UnixEngine(os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock"))
 
 
-def container_case(engine: EngineApi, name: str, port: int) -> Case:
+def container_case(engine: UnixEngine, name: str, port: int) -> Case:
     (container,) = [one for one in engine.containers() if one.name == name]
     endpoint = Endpoint(port, "127.0.0.1")
     holder = ForeignContainer(container)
@@ -1015,7 +1015,7 @@ def container_case(engine: EngineApi, name: str, port: int) -> Case:
 
 @pytest.mark.engine
 def test_the_real_docker_proxy_is_never_signalled(
-    live: LiveStack, engine: EngineApi, means: Callable[..., Means]
+    live: LiveStack, engine: UnixEngine, means: Callable[..., Means]
 ) -> None:
     from live.stack import BUSYBOX
 
@@ -1040,7 +1040,7 @@ def test_the_real_docker_proxy_is_never_signalled(
 
 @pytest.mark.engine
 def test_one_container_is_stopped_and_the_rest_of_its_project_stays(
-    live: LiveStack, engine: EngineApi, means: Callable[..., Means]
+    live: LiveStack, engine: UnixEngine, means: Callable[..., Means]
 ) -> None:
     from live.stack import sleeper
 
@@ -1066,7 +1066,7 @@ def test_one_container_is_stopped_and_the_rest_of_its_project_stays(
 
 @pytest.mark.engine
 def test_a_whole_project_is_stopped_paused_ones_and_crash_loops_too_and_its_volumes_stay(
-    live: LiveStack, engine: EngineApi, means: Callable[..., Means]
+    live: LiveStack, engine: UnixEngine, means: Callable[..., Means]
 ) -> None:
     from live.stack import docker, sleeper
 
@@ -1094,7 +1094,7 @@ def test_a_whole_project_is_stopped_paused_ones_and_crash_loops_too_and_its_volu
 
 @pytest.mark.engine
 def test_a_container_that_has_a_wanted_name_is_removed_and_its_volume_stays(
-    live: LiveStack, engine: EngineApi, means: Callable[..., Means]
+    live: LiveStack, engine: UnixEngine, means: Callable[..., Means]
 ) -> None:
     from live.stack import BUSYBOX, docker
 
@@ -1121,7 +1121,7 @@ def test_a_container_that_has_a_wanted_name_is_removed_and_its_volume_stays(
 
 @pytest.mark.engine
 def test_a_container_that_went_meanwhile_is_no_error_and_a_wait_ends_when_it_goes(
-    live: LiveStack, engine: EngineApi, means: Callable[..., Means]
+    live: LiveStack, engine: UnixEngine, means: Callable[..., Means]
 ) -> None:
     from live.stack import BUSYBOX, docker
 

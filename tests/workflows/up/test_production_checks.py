@@ -339,7 +339,7 @@ def test_a_folder_that_the_stack_fills_itself_may_be_empty(live: LiveStack) -> N
 
 
 def test_certificates_of_a_remote_engines_host_are_said_not_to_be_checked() -> None:
-    from dartsctl.stack.engine_rules import Engine
+    from dartsctl.stack.engine_rules import EngineRules
     from dartsctl.stack.model import Mount, PortEntry, Service, Stack
     from dartsctl.workflows.up.production_checks import EnvFiles, judge
 
@@ -349,10 +349,14 @@ def test_certificates_of_a_remote_engines_host_are_said_not_to_be_checked() -> N
         mounts=(Mount("/no/such/certs", "/etc/nginx/certs", read_only=True),),
     )
     stack = Stack("shop", {"nginx": nginx}, {})
-    (one,) = judge(EnvFiles((), (), {}), stack, Engine(kind="remote", endpoint="ssh://elsewhere"))
+    (one,) = judge(
+        EnvFiles((), (), {}), stack, EngineRules(kind="remote", endpoint="ssh://elsewhere")
+    )
     assert (one.kind, one.is_warning) == ("unchecked", True)
     assert "ssh://elsewhere" in one.sentence
-    assert [one.kind for one in judge(EnvFiles((), (), {}), stack, Engine())] == ["no-certificate"]
+    assert [one.kind for one in judge(EnvFiles((), (), {}), stack, EngineRules())] == [
+        "no-certificate"
+    ]
 
 
 # --- nothing is shown ---------------------------------------------------------------------------------------------------------

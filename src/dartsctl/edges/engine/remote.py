@@ -15,7 +15,7 @@ from dartsctl.errors import DockerUnavailable, TimedOut
 from dartsctl.stack import reader
 from dartsctl.stack.bindings import ANY_IPV4, Endpoint, protocol_named
 from dartsctl.stack.containers import Container
-from dartsctl.stack.engine_rules import Engine
+from dartsctl.stack.engine_rules import EngineRules
 from dartsctl.stack.reader import Cursor, Source, digits
 
 _DEADLINE = 20.0
@@ -32,9 +32,14 @@ class RemoteEngine:
             f"the engine at {address}", error=DockerUnavailable, hint="docker info"
         )
 
-    def describe(self) -> Engine:
+    def control(self) -> None:
+        """Return None: containers of a remote engine are only listed."""
+
+    def describe(self) -> EngineRules:
         """Its version."""
-        return Engine(version=self._ask("version").text(), kind="remote", endpoint=self.address)
+        return EngineRules(
+            version=self._ask("version").text(), kind="remote", endpoint=self.address
+        )
 
     def containers(self) -> tuple[Container, ...]:
         """All its containers, stopped ones too."""

@@ -24,7 +24,7 @@ from dartsctl.edges.engine.installation import no_engine
 from dartsctl.errors import DartsctlError, DockerUnavailable
 from dartsctl.stack import containers, reader
 from dartsctl.stack.containers import Container
-from dartsctl.stack.engine_rules import Engine, Kind
+from dartsctl.stack.engine_rules import EngineRules, Kind
 from dartsctl.stack.model import Network, bridge_options
 from dartsctl.stack.reader import Cursor, Source
 from dartsctl.system import bounded_file
@@ -46,7 +46,7 @@ def _from_file(path: Path) -> Cursor:
     return reader.read(bounded_file.read_bytes(path), Source(str(path)))
 
 
-class EngineApi:
+class UnixEngine:
     """An engine behind a unix socket. Every call raises DockerUnavailable where it does not answer."""
 
     def __init__(self, address: str, *, deadline: float = 10.0) -> None:
@@ -57,12 +57,16 @@ class EngineApi:
             f"the engine at {address}", error=DockerUnavailable, hint="docker version"
         )
 
-    def describe(self) -> Engine:
+    def control(self) -> UnixEngine:
+        """Return itself: it can do all that an EngineControl can."""
+        return self
+
+    def describe(self) -> EngineRules:
         """What decides how this engine binds: version, kind, userland proxy, defaults."""
         version = self._get("/version", "version")
         pid, uid = self._peer()
         userland_proxy, default_address = _daemon_settings(pid)
-        return Engine(
+        return EngineRules(
             version=version.at("Version").text(),
             kind=_kind(version.at("Platform").at("Name").text(""), pid, uid),
             userland_proxy=userland_proxy,
@@ -167,7 +171,7 @@ class EngineApi:
 
     def stop_container(self, identity: str, *, grace: int = 10) -> None:
         """Stop one container: SIGTERM, `grace` seconds, SIGKILL. One that is stopped or gone already is no error."""
-        patient = EngineApi(self.address, deadline=self._deadline + grace)
+        patient = UnixEngine(self.address, deadline=self._deadline + grace)
         try:
             patient._request("POST", f"/containers/{identity}/stop?t={grace}")
         except _NotFound:

@@ -30,8 +30,9 @@ from dartsctl.diagnosis.facts import (
 from dartsctl.diagnosis.nginx import log as nginx_log
 from dartsctl.diagnosis.nginx.log import Count
 from dartsctl.edges.engine.compose import Compose
+from dartsctl.edges.engine.connect import engine_at
 from dartsctl.edges.engine.installation import endpoint
-from dartsctl.edges.engine.unix import EngineApi
+from dartsctl.edges.engine.protocol import EngineControl
 from dartsctl.edges.http import get
 from dartsctl.edges.project import certificates
 from dartsctl.errors import DockerUnavailable
@@ -40,9 +41,9 @@ from dartsctl.text.masker import Masker
 from dartsctl.workflows.doctor import examine_proxy
 from dartsctl.workflows.doctor.examine_containers import Containers
 from dartsctl.workflows.doctor.examine_proxy import Reading, Request
+from dartsctl.workflows.host import Host
 from dartsctl.workflows.up import another_stack
-from dartsctl.workflows.up.host import Host
-from dartsctl.workflows.up.preflight import Intent, Preflight, engine_at, look
+from dartsctl.workflows.up.preflight import Intent, Preflight, look
 
 ENGINE_DEADLINE = 2.0
 HTTP_DEADLINE = 2.5
@@ -71,10 +72,11 @@ def examine(request: ExamineRequest, *, compose: Compose) -> Facts:
     another stack under this one's: the hint is the command that looks at that project.
     """
     address = endpoint(os.environ)
-    api = EngineApi(address, deadline=ENGINE_DEADLINE) if address.startswith("unix://") else None
+    reached = engine_at(address)
+    api = engine_at(address, deadline=ENGINE_DEADLINE).control()
     try:
         clock = api.clock() if api else ""
-        version = api.describe().version if api else engine_at(address).describe().version
+        version = (api or reached).describe().version
     except DockerUnavailable as error:
         found = EngineFacts(address, problem=error.message, hint=error.hint)
         return Facts(
@@ -116,7 +118,7 @@ class _Examination:
         request: ExamineRequest,
         before: Preflight,
         engine: EngineFacts,
-        api: EngineApi | None,
+        api: EngineControl | None,
         pool: ThreadPoolExecutor,
     ) -> None:
         self._request = request

@@ -10,7 +10,7 @@ from dataclasses import replace
 from dartsctl.diagnosis.facts import ContainerFacts, LogLine, ServiceFacts
 from dartsctl.diagnosis.inspection import Inspection, listed
 from dartsctl.diagnosis.nginx import log
-from dartsctl.edges.engine.unix import EngineApi
+from dartsctl.edges.engine.protocol import EngineControl
 from dartsctl.edges.host import network_namespace, processes
 from dartsctl.errors import DockerUnavailable
 from dartsctl.ports.collisions import NameTaken
@@ -29,7 +29,7 @@ class Containers:
     def __init__(
         self,
         before: Preflight,
-        api: EngineApi | None,
+        api: EngineControl | None,
         pool: ThreadPoolExecutor,
         *,
         masker: Masker,

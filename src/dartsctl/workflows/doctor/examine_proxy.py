@@ -14,7 +14,7 @@ from dartsctl.diagnosis.nginx import config as nginx_config
 from dartsctl.diagnosis.nginx import log
 from dartsctl.diagnosis.nginx.config import Config, Route, Server, Target
 from dartsctl.diagnosis.nginx.log import Count, Entry
-from dartsctl.edges.engine.unix import EngineApi
+from dartsctl.edges.engine.protocol import EngineControl
 from dartsctl.errors import DartsctlError
 from dartsctl.stack.bindings import ANY_IPV4, ANY_IPV6
 from dartsctl.stack.model import Stack
@@ -69,7 +69,7 @@ class Request:
 # --- its configuration --------------------------------------------------------------------------------------------------------
 
 
-def configuration(container: ContainerFacts, command: Sequence[str], api: EngineApi) -> Reading:
+def configuration(container: ContainerFacts, command: Sequence[str], api: EngineControl) -> Reading:
     """By `nginx -T` in the container, else from its files: nginx dumps nothing while a name or a certificate is missing (edge-cases.md#71)."""
     named = next((after for word, after in pairwise(command) if word == "-c"), "")
     why = f"{container.name} is {container.state}"
@@ -129,7 +129,7 @@ def upstreams(config: Config, service_of: Callable[[str], str]) -> tuple[Upstrea
 
 
 def error_log(
-    container: ContainerFacts, config: Config | None, api: EngineApi
+    container: ContainerFacts, config: Config | None, api: EngineControl
 ) -> tuple[tuple[Count, ...], str]:
     """The failures in its error log, counted, and where the log was read: a file in the container, rotated once, and what the engine keeps."""
     entries: list[Entry] = []
@@ -160,7 +160,7 @@ def _log_files(config: Config) -> list[str]:
     ]
 
 
-def _file_entries(container: ContainerFacts, path: str, api: EngineApi) -> list[Entry] | None:
+def _file_entries(container: ContainerFacts, path: str, api: EngineControl) -> list[Entry] | None:
     """None where it is no file: the official image links it to stderr, and to read that would wait for ever."""
     checked = api.execute(container.id, ["test", "-f", path])
     if checked is None or checked[0] != 0:

@@ -8,18 +8,18 @@ from itertools import pairwise
 
 from dartsctl.config.environment import Environment
 from dartsctl.diagnosis.repair_plan import Action, Plan, Step
+from dartsctl.edges.engine.connect import engine_at
 from dartsctl.edges.engine.installation import endpoint
-from dartsctl.edges.engine.unix import EngineApi
 from dartsctl.edges.screen.output import Screen
 from dartsctl.edges.screen.prompts import Prompts
 from dartsctl.errors import DartsctlError, ExitCode
 from dartsctl.ports.collisions import NameTaken
 from dartsctl.ports.holders import ForeignContainer
 from dartsctl.stack import compose_errors
+from dartsctl.workflows.host import Host
 from dartsctl.workflows.up import another_stack, compose_run, report, settle
-from dartsctl.workflows.up.host import Host
 from dartsctl.workflows.up.outlook import Outlook
-from dartsctl.workflows.up.preflight import Intent, Preflight, engine_at, look
+from dartsctl.workflows.up.preflight import Intent, Preflight, look
 from dartsctl.workflows.up.remap import ComposeOn
 from dartsctl.workflows.up.settle import Answers
 
@@ -162,8 +162,8 @@ class Hands:
         )
 
     def _reload(self, service: str) -> str:
-        engine = engine_at(endpoint(os.environ))
-        if not isinstance(engine, EngineApi):
+        engine = engine_at(endpoint(os.environ)).control()
+        if engine is None:
             raise DartsctlError(
                 "the proxy of a remote engine is not reloaded from here",
                 hint=f"docker compose exec {service} nginx -s reload",

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
-from dartsctl.edges.engine.unix import EngineApi
+from dartsctl.edges.engine.protocol import Engine
 from dartsctl.edges.host import processes, systemd
 from dartsctl.edges.screen.output import Screen
 from dartsctl.edges.screen.prompts import Prompts
@@ -28,9 +28,8 @@ from dartsctl.ports.process import Process
 from dartsctl.ports.resolution import Action, Choice, Step
 from dartsctl.stack.bindings import Endpoint
 from dartsctl.stack.containers import Container
+from dartsctl.workflows.host import Host
 from dartsctl.workflows.up import report, stop_process, stop_server
-from dartsctl.workflows.up.host import Host
-from dartsctl.workflows.up.preflight import EngineClient
 
 GRACE = 10.0
 """Seconds between SIGTERM and the question about SIGKILL."""
@@ -43,7 +42,7 @@ class Means:
     """The edges that carrying out may touch."""
 
     prompts: Prompts
-    engine: EngineClient
+    engine: Engine
     history: History
     screen: Screen
     remap: Callable[[Sequence[Case]], None] = field(repr=False)
@@ -276,8 +275,8 @@ def _stop_unit(case: Case, means: Means) -> None:
 
 def _stop_containers(step: Step, means: Means) -> None:
     """Stop what is still in the way, looked for again by its identity; remove it where that is what was agreed to."""
-    engine = means.engine
-    if not isinstance(engine, EngineApi):
+    engine = means.engine.control()
+    if engine is None:
         raise DartsctlError(
             "containers of a remote engine are not stopped from here", hint="docker stop NAME"
         )

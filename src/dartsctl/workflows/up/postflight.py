@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dartsctl.edges.engine.compose import Compose
-from dartsctl.edges.engine.unix import EngineApi
+from dartsctl.edges.engine.protocol import Engine
 from dartsctl.edges.screen.output import Screen
 from dartsctl.errors import DartsctlError, ExitCode, NotHealthy
 from dartsctl.ports import missing_bindings
@@ -18,9 +18,9 @@ from dartsctl.ports.missing_bindings import Lack, Loss
 from dartsctl.stack import compose_errors, health
 from dartsctl.stack.bindings import Endpoint
 from dartsctl.stack.containers import Container
+from dartsctl.workflows.host import Host
 from dartsctl.workflows.up import compose_run
-from dartsctl.workflows.up.host import Host
-from dartsctl.workflows.up.preflight import EngineClient, Preflight
+from dartsctl.workflows.up.preflight import Preflight
 
 if TYPE_CHECKING:
     from dartsctl.diagnosis.inspection import Inspection
@@ -62,7 +62,7 @@ class Postflight:
     def __init__(
         self,
         before: Preflight,
-        engine: EngineClient,
+        engine: Engine,
         compose: Compose,
         screen: Screen,
         *,
@@ -162,9 +162,10 @@ class Postflight:
         return missing_bindings.unheard(self._wanted, running, rows, is_engines=is_engines)
 
     def _without_network(self, running: Sequence[Container]) -> tuple[Loss, ...]:
-        if not isinstance(self._engine, EngineApi):
+        control = self._engine.control()
+        if control is None:
             return ()
-        described = [(one, self._engine.inspect(one.id)) for one in running]
+        described = [(container, control.inspect(container.id)) for container in running]
         return tuple(
             Loss(one.service, one.name, Lack.NO_NETWORK)
             for one, inspected in described
@@ -227,20 +228,20 @@ class Postflight:
         ]
 
     def _restarts_of(self, container: Container) -> int:
-        inspected = (
-            self._engine.inspect(container.id) if isinstance(self._engine, EngineApi) else None
-        )
+        control = self._engine.control()
+        inspected = control.inspect(container.id) if control else None
         return inspected.facts.restart_count if inspected else 0
 
     def _trouble(self, container: str) -> Trouble:
-        if not isinstance(self._engine, EngineApi):
+        control = self._engine.control()
+        if control is None:
             return Trouble()
-        inspected = self._engine.inspect(container)
+        inspected = control.inspect(container)
         if inspected:
             self._screen.masker.learn(inspected.environment)
         raw = inspected.facts.error if inspected else ""
         error = _located(compose_errors.classify(raw)) if raw else _health_check_said(inspected)
-        lines = self._engine.log(container, tail=LOG_LINES) or ()
+        lines = control.log(container, tail=LOG_LINES) or ()
         return Trouble(error, raw, tuple(line.text for line in lines))
 
 

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from dartsctl.config.environment import Environment, default_env_files
 from dartsctl.edges.engine.compose import Compose, MissingVariable, Resolved
+from dartsctl.edges.engine.connect import engine_at
 from dartsctl.edges.engine.installation import endpoint
-from dartsctl.edges.engine.unix import EngineApi
 from dartsctl.edges.host import sockets
 from dartsctl.errors import DartsctlError, ExitCode
 from dartsctl.ports import collisions, conflicts, lint
@@ -24,15 +24,14 @@ from dartsctl.stack import compose_files, publishing, same_stack
 from dartsctl.stack import model as stack
 from dartsctl.stack.containers import Container
 from dartsctl.stack.convergence import Convergence, converge, needed
-from dartsctl.stack.engine_rules import Engine
+from dartsctl.stack.engine_rules import EngineRules
 from dartsctl.stack.model import Stack
 from dartsctl.stack.same_stack import RunsAs, WantedPorts
 from dartsctl.system import bounded_file
-from dartsctl.workflows.up.host import Host
+from dartsctl.workflows.host import Host
 
 if TYPE_CHECKING:
     from dartsctl.config.secrets import Objection
-    from dartsctl.edges.engine.remote import RemoteEngine
     from dartsctl.workflows.up.production_checks import EnvFiles
 
 
@@ -41,7 +40,7 @@ class Preflight:
     """Everything that was found out about one `up` before it."""
 
     environment: Environment
-    engine: Engine
+    engine: EngineRules
     stack: Stack
     containers: tuple[Container, ...]
     convergence: Convergence
@@ -89,18 +88,6 @@ def verdict(preflight: Preflight) -> ExitCode:
     if preflight.another_stack or preflight.refused:
         return ExitCode.REFUSED
     return ExitCode.OK if preflight.is_clear else ExitCode.CONFLICT
-
-
-EngineClient: TypeAlias = "EngineApi | RemoteEngine"
-
-
-def engine_at(address: str) -> EngineClient:
-    """The engine behind an address: our own socket client where it is a unix socket, the library for everything else."""
-    if address.startswith("unix://"):
-        return EngineApi(address)
-    from dartsctl.edges.engine.remote import RemoteEngine
-
-    return RemoteEngine(address)
 
 
 def look(environment: Environment, intent: Intent, *, compose: Compose, host: Host) -> Preflight:
@@ -180,11 +167,12 @@ def _collisions(
     return (elsewhere, *found) if elsewhere else found
 
 
-def _wanted_ports(engine: Engine, container: Container) -> tuple[int, ...] | None:
+def _wanted_ports(engine: EngineRules, container: Container) -> tuple[int, ...] | None:
     """The host ports that a container asks for, whether it has them now or not; None where the engine does not tell."""
-    if not engine.endpoint.startswith("unix://"):
+    control = engine_at(engine.endpoint).control()
+    if control is None:
         return None
-    inspected = EngineApi(engine.endpoint).inspect(container.id)
+    inspected = control.inspect(container.id)
     return tuple(place.endpoint.port for place in inspected.facts.wanted) if inspected else None
 
 
@@ -211,7 +199,7 @@ def _in_env_file(name: str, environment: Environment) -> str:
 
 def _read(
     environment: Environment, intent: Intent, compose: Compose
-) -> tuple[Resolved, EnvFiles | None, Engine, tuple[Container, ...]]:
+) -> tuple[Resolved, EnvFiles | None, EngineRules, tuple[Container, ...]]:
     """Compose resolves the model while env files are read and the engine is asked: the wait for it is most of the time that a preflight takes."""
     running = compose.start_config(intent.services)
     env_files = None
@@ -238,7 +226,9 @@ def _read_env_files(environment: Environment) -> EnvFiles | None:
     return read_env_files(environment)
 
 
-def _objections(env_files: EnvFiles | None, model: Stack, engine: Engine) -> tuple[Objection, ...]:
+def _objections(
+    env_files: EnvFiles | None, model: Stack, engine: EngineRules
+) -> tuple[Objection, ...]:
     if env_files is None:
         return ()
     from dartsctl.workflows.up.production_checks import judge
@@ -266,20 +256,20 @@ def _refusal(
     return refusal([*secrets.missing(names or [error.name]), *others])
 
 
-def _ask_engine(intent: Intent) -> tuple[Engine, tuple[Container, ...], DartsctlError | None]:
+def _ask_engine(intent: Intent) -> tuple[EngineRules, tuple[Container, ...], DartsctlError | None]:
     """The engine and its containers, or the error that keeps them from us: Compose's own complaint about the files comes first."""
     if not intent.ask_engine:
-        return Engine(kind="unknown", has_ipv6=sockets.has_ipv6()), (), None
+        return EngineRules(kind="unknown", has_ipv6=sockets.has_ipv6()), (), None
     try:
         api = engine_at(endpoint(os.environ))
         return replace(api.describe(), has_ipv6=sockets.has_ipv6()), api.containers(), None
     except DartsctlError as error:
-        return Engine(kind="unknown"), (), error
+        return EngineRules(kind="unknown"), (), error
 
 
 def _judge(
     model: Stack,
-    engine: Engine,
+    engine: EngineRules,
     containers: Sequence[Container],
     convergence: Convergence,
     host: Host,
@@ -300,14 +290,15 @@ def _judge(
 
 
 def _wants_of_crash_loops(
-    engine: Engine, containers: Sequence[Container]
+    engine: EngineRules, containers: Sequence[Container]
 ) -> dict[str, tuple[int, ...]]:
     """The ports that containers in a crash loop will take at their next try; in between they hold nothing (engine-rules.md#other-containers)."""
     looping = [one for one in containers if one.state == "restarting"]
-    if not looping or not engine.endpoint.startswith("unix://"):
+    control = engine_at(engine.endpoint).control() if looping else None
+    if control is None:
         return {}
-    api = EngineApi(engine.endpoint)
-    return {one.id: inspected.fixed_ports for one in looping if (inspected := api.inspect(one.id))}
+    described = {container.id: control.inspect(container.id) for container in looping}
+    return {identity: seen.fixed_ports for identity, seen in described.items() if seen}
 
 
 def _scaled(model: Stack, intent: Intent) -> Stack:
@@ -318,13 +309,13 @@ def _scaled(model: Stack, intent: Intent) -> Stack:
     return replace(model, services=services)
 
 
-def _with_external_networks(model: Stack, engine: Engine) -> Stack:
+def _with_external_networks(model: Stack, engine: EngineRules) -> Stack:
     """External networks as the engine describes them: the files say nothing about their driver or whether they are internal."""
-    if not engine.endpoint.startswith("unix://") or not model.external_networks:
+    control = engine_at(engine.endpoint).control() if model.external_networks else None
+    if control is None:
         return model
-    api = EngineApi(engine.endpoint)
     networks = {
-        key: (api.network(network.name) or network) if network.external else network
+        key: (control.network(network.name) or network) if network.external else network
         for key, network in model.networks.items()
     }
     return replace(model, networks=networks)

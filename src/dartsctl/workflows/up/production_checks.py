@@ -17,7 +17,7 @@ from dartsctl.config.environment import Environment
 from dartsctl.config.secrets import Objection, Variable
 from dartsctl.edges.project import certificates, env_files
 from dartsctl.errors import Refused, UsageError
-from dartsctl.stack.engine_rules import Engine
+from dartsctl.stack.engine_rules import EngineRules
 from dartsctl.stack.model import Stack
 
 
@@ -61,14 +61,14 @@ def read_env_files(environment: Environment) -> EnvFiles:
     return EnvFiles(variables, (*secrets.judge(variables, examples), *found), examples)
 
 
-def judge(files: EnvFiles, stack: Stack, engine: Engine) -> tuple[Objection, ...]:
+def judge(files: EnvFiles, stack: Stack, engine: EngineRules) -> tuple[Objection, ...]:
     """Everything that is wrong with this production stack, the env files' part first."""
     settled = secrets.secrets_among({one.name: one.value for one in files.variables})
     inline = secrets.judge_model(stack, settled, files.examples, os.environ)
     return (*files.objections, *inline, *_certificates(stack, engine))
 
 
-def _certificates(stack: Stack, engine: Engine) -> tuple[Objection, ...]:
+def _certificates(stack: Stack, engine: EngineRules) -> tuple[Objection, ...]:
     doors = certificate.front_doors(stack)
     if engine.kind == "remote":
         where = engine.endpoint

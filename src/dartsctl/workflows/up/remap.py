@@ -23,7 +23,7 @@ from dartsctl.ports.listeners import Probe
 from dartsctl.ports.remapping import AnyMove, Move, NameMove
 from dartsctl.stack import model as stack
 from dartsctl.stack.bindings import Endpoint, PortBinding, Protocol
-from dartsctl.workflows.up.host import Host
+from dartsctl.workflows.host import Host
 from dartsctl.workflows.up.preflight import Intent, Preflight, look
 
 ComposeOn = Callable[[Environment], Compose]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from dartsctl.config.environment import Environment
+from dartsctl.edges.engine.connect import engine_at
 from dartsctl.edges.screen.output import Screen
 from dartsctl.edges.screen.prompts import Prompts
 from dartsctl.edges.state.folder import state_folder
@@ -20,7 +21,7 @@ from dartsctl.ports.resolution import Action, Policy, Request, Step
 from dartsctl.workflows.up import another_stack, outlook, report
 from dartsctl.workflows.up.carry_out import HostFacts, Means, ask, carry_out
 from dartsctl.workflows.up.outlook import Outlook
-from dartsctl.workflows.up.preflight import Intent, Preflight, engine_at
+from dartsctl.workflows.up.preflight import Intent, Preflight
 from dartsctl.workflows.up.remap import ComposeOn, look_again, move
 
 

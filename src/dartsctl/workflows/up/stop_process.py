@@ -20,7 +20,7 @@ from dartsctl.ports.holders import HostProcess
 from dartsctl.ports.listeners import Listener
 from dartsctl.ports.process import Process
 from dartsctl.stack.bindings import Endpoint
-from dartsctl.workflows.up.host import Host
+from dartsctl.workflows.host import Host
 
 AFTER_KILL = 5.0
 """Seconds within which a killed process has gone, unless the kernel keeps it (uninterruptible sleep)."""

@@ -12,14 +12,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
-from dartsctl.edges.engine.unix import EngineApi
+from dartsctl.edges.engine.protocol import Engine, EngineControl
 from dartsctl.edges.screen.output import Screen
 from dartsctl.errors import DartsctlError, Interrupted
 from dartsctl.stack import compose_progress
 from dartsctl.stack.compose_progress import Kind
 from dartsctl.stack.containers import Container
 from dartsctl.workflows.up import compose_run
-from dartsctl.workflows.up.preflight import EngineClient, Preflight
+from dartsctl.workflows.up.preflight import Preflight
 
 PATIENCE = 3.0
 """Seconds that an undo waits for containers which the engine was still creating when Compose left."""
@@ -79,10 +79,10 @@ class UndoResult:
 class Attempt:
     """Follows Compose's progress, and keeps the ids of what it creates."""
 
-    def __init__(self, before: Preflight, engine: EngineClient) -> None:
+    def __init__(self, before: Preflight, engine: Engine) -> None:
         self._stack = before.stack
         self._files = {str(file) for file in before.environment.files}
-        self._engine = engine if isinstance(engine, EngineApi) else None
+        self._engine = engine.control()
         self._known = {container.id for container in before.containers}
         own = [
             network.name
@@ -162,7 +162,7 @@ class Attempt:
         self._begun.clear()
         return UndoResult(tuple(items))
 
-    def _remove_begun(self, engine: EngineApi) -> list[Container]:
+    def _remove_begun(self, engine: EngineControl) -> list[Container]:
         """Containers that Compose had begun to create and never called created: the engine finishes them after its client has gone.
 
         Somebody else may have been quicker with the same name. So only one that is never started is removed, and the engine
@@ -207,7 +207,7 @@ class Attempt:
             return "may be somebody else's"
         return "not made by this attempt"
 
-    def _undo_networks(self, engine: EngineApi) -> Iterator[UndoneItem]:
+    def _undo_networks(self, engine: EngineControl) -> Iterator[UndoneItem]:
         for name, earlier in self._networks.items():
             identity = self._id_of("network", name)
             if not identity:
@@ -225,7 +225,7 @@ class Attempt:
                 yield UndoneItem("network", name, "", "removed", _OURS)
 
 
-def _wait_for(names: Iterable[str], engine: EngineApi) -> list[Container]:
+def _wait_for(names: Iterable[str], engine: EngineControl) -> list[Container]:
     """The containers with these names, once all of them are there or PATIENCE is over."""
     wanted = set(names)
     until = time.monotonic() + PATIENCE

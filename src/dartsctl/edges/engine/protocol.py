@@ -1,0 +1,76 @@
+"""What dartsctl asks of a Docker engine, however it is reached.
+
+Every engine can be described and can list its containers. What else it can do is a capability: `control()` returns an
+`EngineControl` where this engine can inspect, stop and remove from here, and None where it cannot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal, Protocol
+
+if TYPE_CHECKING:
+    from dartsctl.diagnosis.inspection import Inspection
+    from dartsctl.diagnosis.log_stream import LogLine
+    from dartsctl.stack.containers import Container
+    from dartsctl.stack.engine_rules import EngineRules
+    from dartsctl.stack.model import Network
+
+
+class Engine(Protocol):
+    """A Docker engine. Every method raises DockerUnavailable where it does not answer."""
+
+    @property
+    def address(self) -> str:
+        """Return the address as in DOCKER_HOST."""
+
+    def describe(self) -> EngineRules:
+        """Return what decides how this engine binds ports."""
+
+    def containers(self) -> tuple[Container, ...]:
+        """Return all containers, stopped ones too."""
+
+    def control(self) -> EngineControl | None:
+        """Return this engine's controls, or None where it can only be listed."""
+
+
+class EngineControl(Engine, Protocol):
+    """An engine that can be inspected and changed from here."""
+
+    def network(self, name: str) -> Network | None:
+        """Return an existing network, None where there is none."""
+
+    def inspect(self, identity: str) -> Inspection | None:
+        """Return the engine's description of one container, None where it is gone."""
+
+    def log(
+        self, identity: str, *, tail: int, timestamps: bool = False
+    ) -> tuple[LogLine, ...] | None:
+        """Return the last `tail` log lines of a container, None where there is no readable log."""
+
+    def execute(self, identity: str, argv: Sequence[str]) -> tuple[int, str, str] | None:
+        """Run a command in a running container. Return exit code, stdout and stderr, or None."""
+
+    def archive(self, identity: str, path: str) -> bytes:
+        """Return a file or folder of a container as a tar file, empty where it does not exist."""
+
+    def clock(self) -> str:
+        """Return the engine's current time, RFC 3339."""
+
+    def stop_timeout(self, identity: str) -> int:
+        """Return the seconds that a container has between SIGTERM and SIGKILL."""
+
+    def stop_container(self, identity: str, *, grace: int = 10) -> None:
+        """Stop one container: SIGTERM, `grace` seconds, SIGKILL."""
+
+    def remove_container(self, identity: str, *, force: bool = True) -> bool:
+        """Remove one container, never a volume."""
+
+    def id_of(self, kind: Literal["container", "network"], name: str) -> str:
+        """Return the id of a container or network, empty where there is none."""
+
+    def is_network_used(self, identity: str) -> bool:
+        """Return whether any container, running or not, is attached to the network."""
+
+    def remove_network(self, name: str) -> bool:
+        """Remove a network by name or id. Return False where it is gone or in use."""

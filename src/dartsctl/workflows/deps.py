@@ -1,0 +1,44 @@
+"""The outside world as verbs and workflows get it: one value, built once by `cli/deps.py`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from dartsctl.config.environment import Environment
+    from dartsctl.edges.engine.compose import Compose
+    from dartsctl.edges.engine.protocol import Engine
+    from dartsctl.edges.screen.output import Screen
+    from dartsctl.edges.screen.prompts import Prompts
+    from dartsctl.workflows.host import Host
+
+
+class ComposeOn(Protocol):
+    """Make a Compose client for an environment."""
+
+    def __call__(self, environment: Environment, *, deadline: float | None = None) -> Compose:
+        """`deadline`: seconds that resolving the files may take, where the default is too long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deps:
+    """What a verb may touch. Tests pass fakes.
+
+    `engine()` returns a client for the engine that the environment variables name. `host()` returns a new view of this host:
+    each view reads the socket table once. `now` is the wall clock, `monotonic` and `sleep` are for deadlines, in seconds.
+    """
+
+    environ: Mapping[str, str]
+    state: Path
+    screen: Screen
+    prompts: Prompts
+    compose_on: ComposeOn
+    engine: Callable[[], Engine]
+    host: Callable[[], Host]
+    now: Callable[[], float] = time.time
+    monotonic: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
