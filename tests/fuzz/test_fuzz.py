@@ -13,7 +13,7 @@ import fuzz
 pytestmark = pytest.mark.timeout(180)
 
 COUNT = 400
-BUDGET = 20.0
+BUDGET = 12.0
 """Seconds after which no further case is begun."""
 
 

@@ -8,7 +8,7 @@ import oracle
 
 pytestmark = [pytest.mark.ports, pytest.mark.timeout(600)]
 
-COUNT = 25
+COUNT = 16
 
 
 @pytest.fixture(autouse=True)
