@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dartsctl.ports.holders import DevLease
 from dartsctl.ports.listeners import Listener, Probe
 from dartsctl.ports.process import Process
-from dartsctl.stack.bindings import Endpoint, Protocol
+from dartsctl.stack.bindings import Endpoint, TransportProtocol
 from dartsctl.stack.containers import Container
 
 
@@ -46,7 +46,9 @@ class FakeKernel:
     def listeners(self, port: int) -> tuple[Listener, ...]:
         return tuple(row for row in self._rows if row.port == port)
 
-    def occupied(self, protocol: Protocol, ports: range) -> dict[int, list[Listener]] | None:
+    def occupied(
+        self, protocol: TransportProtocol, ports: range
+    ) -> dict[int, list[Listener]] | None:
         """None unless the rows are the whole table."""
         if not self._complete:
             return None

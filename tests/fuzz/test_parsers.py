@@ -15,7 +15,8 @@ from dartsctl.diagnosis.nginx import config, log
 from dartsctl.edges.host import network_namespace
 from dartsctl.edges.project import certificates, env_files
 from dartsctl.errors import DartsctlError
-from dartsctl.stack import compose_errors, model, reader
+from dartsctl.stack import compose_errors, reader
+from dartsctl.stack.model import read_stack
 from dartsctl.stack.reader import Source, http_status
 
 EXAMPLES = int(os.environ.get("DARTSCTL_FUZZ_EXAMPLES", "60"))
@@ -155,7 +156,7 @@ PARSERS: dict[str, tuple[some.SearchStrategy[object], Callable[..., object]]] = 
             compose_errors.config_hint(text),
         ),
     ),
-    "Compose's model": (values, model.read),
+    "Compose's model": (values, read_stack),
     "JSON": (
         some.text(max_size=60) | some.binary(max_size=60),
         lambda text: reader.loads(text, Source("x")),

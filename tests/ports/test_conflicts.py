@@ -11,7 +11,7 @@ from dartsctl.ports.availability import Availability, Reason
 from dartsctl.ports.conflicts import Conflict, Finding, Findings, Verdict, find
 from dartsctl.ports.holders import ForeignContainer, OwnContainer, SameStack, Unknown
 from dartsctl.ports.listeners import Listener, Probe
-from dartsctl.stack.bindings import Endpoint, Protocol
+from dartsctl.stack.bindings import Endpoint, TransportProtocol
 from dartsctl.stack.containers import Container
 from dartsctl.stack.convergence import converge, needed
 from dartsctl.stack.engine_rules import EngineRules
@@ -26,7 +26,11 @@ P = 21000
 
 
 def port(
-    published_: int | str = P, host_ip: str = "", *, target: int = 80, protocol: Protocol = "tcp"
+    published_: int | str = P,
+    host_ip: str = "",
+    *,
+    target: int = 80,
+    protocol: TransportProtocol = "tcp",
 ) -> PortEntry:
     return PortEntry(target, protocol, str(published_), host_ip)
 
@@ -107,7 +111,7 @@ def on_every_engine(expected: str) -> dict[str, str]:
 @pytest.mark.parametrize("protocol", ["tcp", "udp"])
 @pytest.mark.parametrize(("existing", "new", "conflict"), CELLS)
 def test_container_against_container(
-    existing: str, new: str, conflict: bool, protocol: Protocol
+    existing: str, new: str, conflict: bool, protocol: TransportProtocol
 ) -> None:  # edge-cases.md#5
     held = [
         Endpoint(P, address, protocol)

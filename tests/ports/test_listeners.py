@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dartsctl.ports.listeners import Listener, State
-from dartsctl.stack.bindings import Endpoint, Protocol
+from dartsctl.stack.bindings import Endpoint, TransportProtocol
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ def test_an_ipv6_wildcard_meets_ipv4_unless_it_is_surely_v6only(
     ],
 )
 def test_a_tcp_socket_that_does_not_listen_blocks_only_perhaps(
-    protocol: Protocol, state: State, surely: bool
+    protocol: TransportProtocol, state: State, surely: bool
 ) -> None:
     assert Listener(protocol, "127.0.0.1", 5000, state).surely_blocks is surely
 

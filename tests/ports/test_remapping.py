@@ -19,8 +19,7 @@ from dartsctl.ports.remapping import (
     override,
     still_fit,
 )
-from dartsctl.stack import model as stack
-from dartsctl.stack.model import Stack
+from dartsctl.stack.model import Stack, read_stack
 
 PORTS: list[dict[str, Any] | str] = [
     "8080:80",
@@ -63,12 +62,12 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def model(folder: Path) -> Stack:
-    return stack.read(resolved(folder, "base.json"))
+    return read_stack(resolved(folder, "base.json"))
 
 
 def apply(folder: Path, model: Stack, *moves: AnyMove) -> Stack:
     (folder / "moved.yml").write_text(override(model, moves))
-    return stack.read(resolved(folder, "base.json", "moved.yml"))
+    return read_stack(resolved(folder, "base.json", "moved.yml"))
 
 
 def entries(one: Stack, service: str) -> list[str]:

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from dartsctl.stack.bindings import Endpoint, PortBinding, Protocol, normal_address, protocol_named
+from dartsctl.stack.bindings import (
+    Endpoint,
+    PortBinding,
+    TransportProtocol,
+    normal_address,
+    protocol_named,
+)
 
 
 @pytest.mark.parametrize(
@@ -90,7 +96,7 @@ CELLS = [
 @pytest.mark.parametrize("protocol", ["tcp", "udp"])
 @pytest.mark.parametrize(("one", "other", "excluded"), CELLS)
 def test_two_containers_exclude_each_other_where_the_addresses_meet(
-    one: str, other: str, excluded: bool, protocol: Protocol
+    one: str, other: str, excluded: bool, protocol: TransportProtocol
 ) -> None:  # edge-cases.md#5
     assert Endpoint(5000, one, protocol).excludes(Endpoint(5000, other, protocol)) is excluded
 
@@ -109,7 +115,9 @@ def test_another_protocol_or_port_is_never_in_the_way(other: Endpoint) -> None: 
     assert not other.excludes(Endpoint(5000, "0.0.0.0"))
 
 
-def wanted(first: int, last: int, *addresses: str, protocol: Protocol = "tcp") -> PortBinding:
+def wanted(
+    first: int, last: int, *addresses: str, protocol: TransportProtocol = "tcp"
+) -> PortBinding:
     return PortBinding("a", 1, 80, protocol, first, last, addresses)
 
 

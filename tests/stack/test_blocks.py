@@ -14,7 +14,7 @@ from dartsctl.ports.conflicts import Finding, Verdict, find
 from dartsctl.ports.holders import SameStack
 from dartsctl.ports.listeners import Listener, Probe
 from dartsctl.stack import blocks
-from dartsctl.stack.bindings import Endpoint, PortBinding, Protocol
+from dartsctl.stack.bindings import Endpoint, PortBinding, TransportProtocol
 from dartsctl.stack.containers import Container
 from dartsctl.stack.convergence import converge, needed
 from dartsctl.stack.engine_rules import EngineRules
@@ -27,7 +27,12 @@ ANY = ("0.0.0.0", "::")
 
 
 def entries(
-    first: int, count: int, *, target: int = 0, protocol: Protocol = "tcp", host_ip: str = ""
+    first: int,
+    count: int,
+    *,
+    target: int = 0,
+    protocol: TransportProtocol = "tcp",
+    host_ip: str = "",
 ) -> list[PortEntry]:
     """What Compose makes of `first-last:target-...`."""
     return [
@@ -224,7 +229,7 @@ def random_stack(dice: random.Random) -> Stack:
         ports: list[PortEntry] = []
         for _ in range(dice.choice((1, 1, 2, 3))):
             first, count = FIRST + dice.randrange(12), dice.randrange(8, 14)
-            protocol: Protocol = dice.choice(("tcp", "tcp", "udp"))
+            protocol: TransportProtocol = dice.choice(("tcp", "tcp", "udp"))
             match dice.choice(("block", "block", "port", "range")):
                 case "block":
                     target = dice.choice((first, 80))
@@ -262,7 +267,7 @@ def random_host(dice: random.Random, *, complete: bool) -> tuple[FakeKernel, lis
     containers = []
     for number in range(dice.choice((0, 0, 1, 2))):
         first, count = FIRST + dice.randrange(20), dice.randrange(1, 15)
-        protocol: Protocol = dice.choice(("tcp", "udp"))
+        protocol: TransportProtocol = dice.choice(("tcp", "udp"))
         places = dice.choice((ANY, ("127.0.0.1",), ("0.0.0.0",)))
         held = [
             Endpoint(port, place, protocol)

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from dartsctl.stack import model as stack
 from dartsctl.stack.bindings import PortBinding
 from dartsctl.stack.engine_rules import EngineRules
-from dartsctl.stack.model import Network, PortEntry, Service, Stack
+from dartsctl.stack.model import Network, PortEntry, Service, Stack, read_stack
 from dartsctl.stack.publishing import published
 
 OLD = ("20.10.24+dfsg1", "26.1.5+dfsg1")
@@ -308,7 +307,7 @@ def test_entries_that_differ_in_more_than_the_address_are_pieces_of_their_own(
 
 
 def test_the_recorded_networks_bind_what_engine_28_was_seen_to_bind() -> None:  # edge-cases.md#52
-    model = stack.read(
+    model = read_stack(
         json.loads((Path(__file__).parents[1] / "data/compose/networks.json").read_text())["model"]
     )
     answer = published(model, EngineRules("28.5.2+dfsg4"))

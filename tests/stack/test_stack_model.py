@@ -9,16 +9,15 @@ from typing import Any
 import pytest
 
 from dartsctl.errors import DartsctlError
-from dartsctl.stack import model as stack
 from dartsctl.stack.compose_errors import unset_variables
-from dartsctl.stack.model import Network, PortEntry, Service, Stack
+from dartsctl.stack.model import Network, PortEntry, Service, Stack, read_stack
 
 RECORDED = Path(__file__).parents[1] / "data" / "compose"
 
 
 def recorded(name: str) -> Stack:
     document: dict[str, Any] = json.loads((RECORDED / f"{name}.json").read_text())
-    return stack.read(document["model"], unset_variables=unset_variables(document["stderr"]))
+    return read_stack(document["model"], unset_variables=unset_variables(document["stderr"]))
 
 
 @pytest.mark.parametrize(
@@ -102,7 +101,7 @@ def test_scale_then_deploy_then_one_replica(
 
 def test_scale_goes_before_deploy() -> None:
     body = {"image": "busybox", "scale": 4, "deploy": {"replicas": 2}}
-    assert stack.read({"name": "demo", "services": {"a": body}}).services["a"].replicas == 4
+    assert read_stack({"name": "demo", "services": {"a": body}}).services["a"].replicas == 4
 
 
 def test_names_dependencies_and_health_checks() -> None:
@@ -133,7 +132,7 @@ def test_a_health_check_is_one_that_runs(
 ) -> None:  # edge-cases.md#73
     body = {"image": "busybox"} | ({"healthcheck": health_check} if health_check else {})
     assert (
-        stack.read({"name": "demo", "services": {"a": body}}).services["a"].has_health_check is has
+        read_stack({"name": "demo", "services": {"a": body}}).services["a"].has_health_check is has
     )
 
 
@@ -313,15 +312,15 @@ def test_a_model_of_another_shape_is_an_error_that_names_the_place(
     model: Any, sentence: str
 ) -> None:
     with pytest.raises(DartsctlError) as caught:
-        stack.read(model)
+        read_stack(model)
     assert caught.value.message.startswith("Compose's model: ")
     assert sentence in caught.value.message
 
 
 def test_what_does_not_matter_here_may_be_anything() -> None:
-    assert stack.read(
+    assert read_stack(
         changed(build=7, configs="x", volumes=[{"type": "volume", "source": 3}]) | {"x-own": [1]}
-    ) == stack.read(BASE)
+    ) == read_stack(BASE)
 
 
 @pytest.mark.parametrize(
@@ -344,4 +343,4 @@ def test_one_wrong_entry_among_plain_ones_is_named(wrong: dict[str, object]) -> 
     ]
     plain[7] |= wrong
     with pytest.raises(DartsctlError, match=r"services\.web\.ports\[7\]"):
-        stack.read({"name": "demo", "services": {"web": {"ports": plain}}})
+        read_stack({"name": "demo", "services": {"web": {"ports": plain}}})

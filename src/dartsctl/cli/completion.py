@@ -19,10 +19,10 @@ def services(context: typer.Context, incomplete: str) -> list[str]:
     """The services of the environment whose verb is being typed, or of the files given with -f."""
     try:
         from dartsctl.cli.options import compose_on
-        from dartsctl.stack import model
+        from dartsctl.stack.model import read_stack
 
         return _beginning(
-            model.read(compose_on(_environment(context)).config().model).services, incomplete
+            read_stack(compose_on(_environment(context)).config().model).services, incomplete
         )
     except DartsctlError:
         return []

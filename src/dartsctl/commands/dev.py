@@ -22,8 +22,7 @@ from dartsctl.errors import DartsctlError, DockerUnavailable, ExitCode, UsageErr
 from dartsctl.ports import remapping
 from dartsctl.server.request import ServerRequest
 from dartsctl.stack import addresses
-from dartsctl.stack import model as stack
-from dartsctl.stack.model import Stack
+from dartsctl.stack.model import Stack, read_stack
 from dartsctl.workflows.up.preflight import Intent
 from dartsctl.workflows.up.settle import Answers
 
@@ -80,7 +79,7 @@ def _variables(
         return addresses.fill(request.templates, {}, None, request.server.environment)[0]
     try:
         own = compose(environment)
-        model = stack.read(own.config().model)
+        model = read_stack(own.config().model)
         asked = _up_request(request, environment, model)
         code = (
             up(asked, compose_on=compose, prompts=prompts, screen=screen.for_people())
@@ -115,7 +114,7 @@ def foresee_services(
     """Say what bringing the services up would do, conflicts included, and do nothing. Raises as `up` does."""
     if request.environment is None:
         return
-    model = stack.read(compose(request.environment).config().model)
+    model = read_stack(compose(request.environment).config().model)
     if asked := _up_request(request, request.environment, model):
         up(
             replace(asked, dry_run=True),
@@ -136,7 +135,7 @@ def _in_docker(
             hint='replaces = ["SERVICE"]',
         )
     service = request.replaces[0]
-    model = stack.read(compose(environment).config((service,)).model)
+    model = read_stack(compose(environment).config((service,)).model)
     target = next(
         (entry.target for entry in model.services[service].ports if entry.protocol == "tcp"), None
     )

@@ -17,10 +17,9 @@ from dartsctl.ports.allocation import Allocation, PortRange
 from dartsctl.ports.attribution import Attribution
 from dartsctl.ports.holders import DevLease, ForeignContainer, Holder
 from dartsctl.ports.remapping import Move
-from dartsctl.stack import model as stack
 from dartsctl.stack.blocks import SHORTEST
 from dartsctl.stack.containers import Container
-from dartsctl.stack.model import Stack
+from dartsctl.stack.model import Stack, read_stack
 from dartsctl.workflows.host import Host
 from dartsctl.workflows.up import report
 
@@ -58,7 +57,7 @@ def ports(
     model_note = ""
     if production and running:
         try:
-            model = stack.read(production.finish_config(running).model)
+            model = read_stack(production.finish_config(running).model)
         except DartsctlError as error:
             model_note = error.message
     owners = allocation.united_with(model.published_ports if model else {}).owners

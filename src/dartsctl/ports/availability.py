@@ -8,8 +8,7 @@ from enum import Enum
 from typing import Protocol
 
 from dartsctl.ports.listeners import Listener, Probe
-from dartsctl.stack import bindings
-from dartsctl.stack.bindings import Endpoint, PortBinding
+from dartsctl.stack.bindings import Endpoint, PortBinding, TransportProtocol
 from dartsctl.stack.containers import Container
 from dartsctl.stack.convergence import Convergence
 from dartsctl.stack.engine_rules import EngineRules
@@ -42,7 +41,7 @@ class Kernel(Protocol):
     def listeners(self, port: int) -> tuple[Listener, ...]: ...
 
     def occupied(
-        self, protocol: bindings.Protocol, ports: range
+        self, protocol: TransportProtocol, ports: range
     ) -> Mapping[int, Sequence[Listener]] | None:
         """The sockets on those of `ports` that have any; None where a socket may block without being in the table."""
 
@@ -103,7 +102,7 @@ class Availability:
             **{port: port for port, sockets in rows.items() if not self._is_listed(sockets)},
         }
 
-    def _mark(self, port: int, protocol: bindings.Protocol) -> object:
+    def _mark(self, port: int, protocol: TransportProtocol) -> object:
         listed = tuple(
             (one.address, container.id)
             for one, container in self._published.get(port, ())

@@ -13,7 +13,7 @@ from enum import Enum
 from dartsctl.ports.availability import Availability, Obstacle, Reason
 from dartsctl.ports.holders import Holder, SameStack
 from dartsctl.stack import blocks
-from dartsctl.stack.bindings import Endpoint, PortBinding, Protocol
+from dartsctl.stack.bindings import Endpoint, PortBinding, TransportProtocol
 from dartsctl.stack.engine_rules import EngineRules
 from dartsctl.stack.publishing import Unbound
 
@@ -101,12 +101,14 @@ def find(
     )
 
 
-def _edges(new: Sequence[PortBinding], availability: Availability) -> dict[Protocol, list[int]]:
+def _edges(
+    new: Sequence[PortBinding], availability: Availability
+) -> dict[TransportProtocol, list[int]]:
     """Where to cut blocks so that all numbers of a piece meet the same bindings of the stack and the same obstacles.
 
     One set of edges for all blocks of a protocol: two pieces are then either the same numbers, or have none in common.
     """
-    found: dict[Protocol, list[int]] = {}
+    found: dict[TransportProtocol, list[int]] = {}
     for protocol in {binding.protocol for binding in new if binding.is_block}:
         own = [binding for binding in new if binding.protocol == protocol]
         edges = set(blocks.edges(own))
@@ -170,7 +172,8 @@ class _Judge:
         self._available = availability
         self._attribute = attribute
         self._known: dict[
-            tuple[Protocol, tuple[str, ...], range], dict[int, list[tuple[Endpoint, Obstacle]]]
+            tuple[TransportProtocol, tuple[str, ...], range],
+            dict[int, list[tuple[Endpoint, Obstacle]]],
         ] = {}
 
     def fixed(self, binding: PortBinding) -> Finding:
@@ -393,8 +396,8 @@ class _Rivalry:
     """The bindings of one `up` by their numbers, so that who meets whom is looked up. Pieces of blocks meet whole or not at all."""
 
     def __init__(self, new: Sequence[PortBinding]) -> None:
-        self._fixed: dict[Protocol, dict[int, list[tuple[int, PortBinding]]]] = {}
-        self._ranges: dict[Protocol, list[tuple[int, PortBinding]]] = {}
+        self._fixed: dict[TransportProtocol, dict[int, list[tuple[int, PortBinding]]]] = {}
+        self._ranges: dict[TransportProtocol, list[tuple[int, PortBinding]]] = {}
         for position, binding in enumerate(new):
             if binding.is_range:
                 self._ranges.setdefault(binding.protocol, []).append((position, binding))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Literal
 
-from dartsctl.stack.bindings import ANY_IPV4, ANY_IPV6, Endpoint, Protocol
+from dartsctl.stack.bindings import ANY_IPV4, ANY_IPV6, Endpoint, TransportProtocol
 
 State = Literal["listen", "bound", "connected", "closing"]
 """tcp: LISTEN; bound but not listening; ESTABLISHED and its like; TIME_WAIT and its like. udp sockets are `bound` or `connected`."""
@@ -33,7 +33,7 @@ class Listener:
     `pids` are the processes that have it open, lowest first; empty where they are not visible or not looked for.
     """
 
-    protocol: Protocol
+    protocol: TransportProtocol
     address: str
     port: int
     state: State

@@ -8,7 +8,7 @@ from collections.abc import Container, Iterable, Iterator
 from dataclasses import replace
 
 from dartsctl.ports.listeners import Listener, State
-from dartsctl.stack.bindings import Endpoint, Protocol, normal_address
+from dartsctl.stack.bindings import Endpoint, TransportProtocol, normal_address
 
 # linux/netlink.h, linux/sock_diag.h, linux/inet_diag.h
 NETLINK_SOCK_DIAG = 4
@@ -63,7 +63,7 @@ def ranges(ports: Iterable[int]) -> tuple[tuple[int, int], ...]:
 
 
 def requests(
-    protocol: Protocol, ports: Iterable[int], *, listening_only: bool = False
+    protocol: TransportProtocol, ports: Iterable[int], *, listening_only: bool = False
 ) -> tuple[bytes, ...]:
     """The sock_diag dumps that together show every socket of `protocol` whose local port is among `ports`; send one after the other's end.
 
@@ -87,7 +87,7 @@ def requests(
     )
 
 
-def answer(protocol: Protocol, datagram: bytes) -> tuple[list[Listener], bool]:
+def answer(protocol: TransportProtocol, datagram: bytes) -> tuple[list[Listener], bool]:
     """The rows in one datagram of a dump, and whether the dump ends with it. Raises OSError with the kernel's errno."""
     rows: list[Listener] = []
     offset = 0
@@ -106,7 +106,7 @@ def answer(protocol: Protocol, datagram: bytes) -> tuple[list[Listener], bool]:
 
 
 def proc_rows(
-    protocol: Protocol, ports: Container[int], lines: Iterable[str]
+    protocol: TransportProtocol, ports: Container[int], lines: Iterable[str]
 ) -> Iterator[Listener]:
     """The rows of /proc/net/{tcp,tcp6,udp,udp6} whose local port is among `ports`; `lines` without the heading.
 
@@ -170,7 +170,7 @@ def _bytecode(chosen: tuple[tuple[int, int], ...]) -> bytes:
     return b"".join(parts)
 
 
-def _row(protocol: Protocol, payload: bytes) -> Listener:
+def _row(protocol: TransportProtocol, payload: bytes) -> Listener:
     family, state, port, peer_port, address, peer, uid, inode = _MESSAGE.unpack_from(payload)
     v6only: bool | None = None
     at = _MESSAGE.size
@@ -202,7 +202,7 @@ def _address(packed: bytes) -> str:
 
 
 def _listener(
-    protocol: Protocol,
+    protocol: TransportProtocol,
     packed: bytes,
     port: int,
     number: int,

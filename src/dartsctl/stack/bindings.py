@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal, cast
 
-Protocol = Literal["tcp", "udp", "sctp"]
+TransportProtocol = Literal["tcp", "udp", "sctp"]
 
 ANY_IPV4 = "0.0.0.0"  # noqa: S104 - a value that Compose files contain, nothing is bound here
 ANY_IPV6 = "::"
@@ -30,11 +30,11 @@ def normal_address(text: str) -> str:
     return socket.inet_ntop(socket.AF_INET6, packed)
 
 
-def protocol_named(text: str) -> Protocol:
+def protocol_named(text: str) -> TransportProtocol:
     """`text` as a protocol; raises ValueError for anything else than tcp, udp and sctp."""
     if text not in ("tcp", "udp", "sctp"):
         raise ValueError(f"{text!r} is not a protocol")
-    return cast(Protocol, text)
+    return cast(TransportProtocol, text)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -43,7 +43,7 @@ class Endpoint:
 
     port: int
     address: str
-    protocol: Protocol = "tcp"
+    protocol: TransportProtocol = "tcp"
 
     @property
     def is_ipv6(self) -> bool:
@@ -78,7 +78,7 @@ class PortBinding:
     service: str
     replica: int
     target: int
-    protocol: Protocol
+    protocol: TransportProtocol
     first: int
     last: int
     addresses: tuple[str, ...]

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from dartsctl.stack.bindings import Protocol
+from dartsctl.stack.bindings import TransportProtocol
 from dartsctl.stack.reader import HIGHEST_PORT, LARGEST, Cursor, Source, digits
 
 MODEL = Source(
@@ -27,7 +27,7 @@ class PortEntry:
     """
 
     target: int
-    protocol: Protocol
+    protocol: TransportProtocol
     published: str = ""
     host_ip: str = ""
     count: int = 1
@@ -131,7 +131,7 @@ class Stack:
         return found
 
 
-def read(model: Mapping[str, Any], *, unset_variables: tuple[str, ...] = ()) -> Stack:
+def read_stack(model: Mapping[str, Any], *, unset_variables: tuple[str, ...] = ()) -> Stack:
     """The Stack of Compose's JSON document. Raises DartsctlError that names the place where it is none."""
     document = Cursor(model, MODEL)
     return Stack(

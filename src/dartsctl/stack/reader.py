@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
 from dartsctl.errors import DartsctlError
-from dartsctl.stack.bindings import Protocol, normal_address, protocol_named
+from dartsctl.stack.bindings import TransportProtocol, normal_address, protocol_named
 
 HIGHEST_PORT = 65535
 LARGEST = 2**63 - 1
@@ -197,7 +197,7 @@ class Cursor:
         except ValueError:
             raise self.mistake("expected an IP address") from None
 
-    def protocol(self, default: Protocol | None = None) -> Protocol:
+    def protocol(self, default: TransportProtocol | None = None) -> TransportProtocol:
         """tcp, udp or sctp."""
         try:
             return protocol_named(self.text(default))

@@ -10,7 +10,7 @@ from dartsctl.ports.holders import DevLease
 from dartsctl.ports.listeners import Listener, Probe
 from dartsctl.ports.process import Process
 from dartsctl.server.request import LeaseRecord
-from dartsctl.stack.bindings import Endpoint, Protocol
+from dartsctl.stack.bindings import Endpoint, TransportProtocol
 
 
 class Host:
@@ -35,7 +35,9 @@ class Host:
         """`listeners` may be asked for these: the first question then reads all of them at once, for one walk of all open files."""
         self._expected = frozenset(ports)
 
-    def occupied(self, protocol: Protocol, ports: range) -> Mapping[int, Sequence[Listener]] | None:
+    def occupied(
+        self, protocol: TransportProtocol, ports: range
+    ) -> Mapping[int, Sequence[Listener]] | None:
         return sockets.occupied(protocol, ports)
 
     def read_ahead(self, ports: Collection[int]) -> None:

@@ -20,7 +20,7 @@ import pytest
 from dartsctl.edges.host import sockets
 from dartsctl.errors import DartsctlError
 from dartsctl.ports.listeners import Listener
-from dartsctl.stack.bindings import Endpoint, Protocol
+from dartsctl.stack.bindings import Endpoint, TransportProtocol
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="sock_diag and /proc are Linux's")
 root_only = pytest.mark.skipif(
@@ -305,13 +305,13 @@ with socket.create_server(("0.0.0.0", int(sys.argv[1]))):
 
 
 def refusing(
-    _protocol: Protocol, _ports: frozenset[int], _listening_only: bool
+    _protocol: TransportProtocol, _ports: frozenset[int], _listening_only: bool
 ) -> Collection[Listener]:
     raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
 
 
 def without_udp_diag(
-    protocol: Protocol, ports: frozenset[int], listening_only: bool
+    protocol: TransportProtocol, ports: frozenset[int], listening_only: bool
 ) -> Collection[Listener]:
     """A kernel that has no udp in its sock_diag."""
     if protocol == "udp":

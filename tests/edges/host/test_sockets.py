@@ -18,7 +18,7 @@ import pytest
 
 from dartsctl.edges.host import sockets
 from dartsctl.ports.listeners import Probe
-from dartsctl.stack.bindings import Endpoint, Protocol
+from dartsctl.stack.bindings import Endpoint, TransportProtocol
 
 SOURCE = Path(sockets.__file__).parents[3]
 
@@ -170,7 +170,7 @@ INTERFACES = interface_addresses()
 def endpoints(column: str, port: int) -> list[Endpoint]:
     """What the engine binds for a column of the table."""
     host, _, protocol = column.partition(" ")
-    chosen: Protocol = "udp" if protocol else "tcp"
+    chosen: TransportProtocol = "udp" if protocol else "tcp"
     addresses = ("0.0.0.0", "::") if host == '""' else (INTERFACES.get(host, host),)
     return [Endpoint(port, address, chosen) for address in addresses]
 
@@ -338,7 +338,7 @@ def test_the_probe_tells_a_busy_port_from_an_address_that_is_not_here(
 
 
 def test_a_probed_port_is_free_again(port: int) -> None:
-    protocols: tuple[Protocol, ...] = ("tcp", "udp")
+    protocols: tuple[TransportProtocol, ...] = ("tcp", "udp")
     wanted = [
         Endpoint(port, address, protocol) for address in ("0.0.0.0", "::") for protocol in protocols
     ]
@@ -431,7 +431,7 @@ def test_every_local_address_can_be_bound_and_loopback_is_among_them(port: int) 
 def test_whoever_blocks_is_among_the_occupied_numbers(
     name: str, port: int, open_here: ExitStack
 ) -> None:
-    protocol: Protocol = "udp" if name.startswith("UDP") else "tcp"
+    protocol: TransportProtocol = "udp" if name.startswith("UDP") else "tcp"
     port = row_made(name, port, open_here)
     found = sockets.occupied(protocol, range(port, port + 1))
     if found is None:

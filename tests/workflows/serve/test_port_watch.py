@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from dartsctl.ports.listeners import Listener, Probe
 from dartsctl.ports.process import Process
-from dartsctl.stack.bindings import Endpoint, Protocol
+from dartsctl.stack.bindings import Endpoint, TransportProtocol
 from dartsctl.workflows.serve.port_watch import Seen, Watch
 
 SUPERVISOR, OURS, THEIRS = 100, 101, 999
@@ -43,7 +43,7 @@ class Table:
         *,
         owners: bool = False,
         listening_only: bool = False,
-        protocols: Sequence[Protocol] = ("tcp", "udp"),
+        protocols: Sequence[TransportProtocol] = ("tcp", "udp"),
     ) -> tuple[Listener, ...]:
         wanted = set(ports)
         self.walks += owners

@@ -18,7 +18,7 @@ from typing import Any
 from dartsctl.errors import DartsctlError
 from dartsctl.ports.listeners import Listener, Probe, State
 from dartsctl.ports.socket_table import NETLINK_SOCK_DIAG, answer, proc_rows, requests
-from dartsctl.stack.bindings import Endpoint, Protocol, normal_address
+from dartsctl.stack.bindings import Endpoint, TransportProtocol, normal_address
 
 _KINDS = {
     "tcp": (socket.SOCK_STREAM, socket.IPPROTO_TCP),
@@ -94,12 +94,12 @@ def listen_on(endpoint: Endpoint) -> socket.socket | None:
     return listener
 
 
-Table = Callable[[Protocol, frozenset[int], bool], Collection[Listener]]
+Table = Callable[[TransportProtocol, frozenset[int], bool], Collection[Listener]]
 """Reads the sockets of one protocol on these local ports; with the flag it may leave out what does not surely block. Raises OSError."""
 
 
 def read_sock_diag(
-    protocol: Protocol, ports: frozenset[int], listening_only: bool
+    protocol: TransportProtocol, ports: frozenset[int], listening_only: bool
 ) -> Collection[Listener]:
     """A Table: Linux's own, filtered by port in the kernel. It alone tells V6ONLY and, from 6.8, sockets that are bound only."""
     rows: list[Listener] = []
@@ -116,7 +116,7 @@ def read_sock_diag(
 
 
 def read_proc(
-    protocol: Protocol,
+    protocol: TransportProtocol,
     ports: frozenset[int],
     _listening_only: bool,
     folder: Path = Path("/proc/net"),
@@ -135,7 +135,7 @@ def read_proc(
 
 
 def read_psutil(
-    protocol: Protocol, ports: frozenset[int], _listening_only: bool
+    protocol: TransportProtocol, ports: frozenset[int], _listening_only: bool
 ) -> Collection[Listener]:
     """A Table: the one for macOS, where psutil may refuse the whole for one foreign process; what is visible is shown then (edge-cases.md#18)."""
     import psutil
@@ -172,7 +172,7 @@ def _plain_address(text: str) -> str:
     return normal_address(text.partition("%")[0])
 
 
-def _state(protocol: Protocol, status: str, connected: bool) -> State:
+def _state(protocol: TransportProtocol, status: str, connected: bool) -> State:
     """psutil's word for a state; one that it may add some day counts as connected."""
     if protocol == "udp":
         return "connected" if connected else "bound"
@@ -189,7 +189,7 @@ def listeners(
     *,
     owners: bool = False,
     listening_only: bool = False,
-    protocols: Sequence[Protocol] = ("tcp", "udp"),
+    protocols: Sequence[TransportProtocol] = ("tcp", "udp"),
     tables: Sequence[Table] = TABLES,
 ) -> tuple[Listener, ...]:
     """Every socket of this network namespace whose local port is among `ports`, in a stable order, in all states.
@@ -218,7 +218,7 @@ def listeners(
     )
 
 
-def occupied(protocol: Protocol, ports: range) -> Mapping[int, Sequence[Listener]] | None:
+def occupied(protocol: TransportProtocol, ports: range) -> Mapping[int, Sequence[Listener]] | None:
     """The sockets on those of `ports` that have any, without their owners; None where a socket may be in the way and in no table.
 
     Every udp socket with a port is listed. Of tcp's, bound-only ones are from Linux 6.8 on, by sock_diag alone. sctp has no table.
@@ -249,7 +249,10 @@ def _shows_bound_sockets() -> bool:
 
 
 def _first_readable(
-    protocol: Protocol, ports: frozenset[int], listening_only: bool, tables: Sequence[Table]
+    protocol: TransportProtocol,
+    ports: frozenset[int],
+    listening_only: bool,
+    tables: Sequence[Table],
 ) -> Collection[Listener]:
     failures: list[str] = []
     for table in tables:

@@ -16,8 +16,7 @@ from dartsctl.ports.listeners import Listener, Probe
 from dartsctl.ports.process import Process
 from dartsctl.server import request as serving
 from dartsctl.server.request import ServerRequest
-from dartsctl.stack.bindings import Endpoint
-from dartsctl.stack.bindings import Protocol as SocketProtocol
+from dartsctl.stack.bindings import Endpoint, TransportProtocol
 
 
 class Sockets(Protocol):
@@ -33,7 +32,7 @@ class Sockets(Protocol):
         *,
         owners: bool = False,
         listening_only: bool = False,
-        protocols: Sequence[SocketProtocol] = ...,
+        protocols: Sequence[TransportProtocol] = ...,
     ) -> tuple[Listener, ...]: ...
 
 

@@ -10,10 +10,9 @@ from typing import Protocol
 
 from dartsctl.ports.listeners import Listener, Probe
 from dartsctl.ports.process import Process
-from dartsctl.stack.bindings import Endpoint
-from dartsctl.stack.bindings import Protocol as SocketProtocol
+from dartsctl.stack.bindings import Endpoint, TransportProtocol
 
-_TCP: tuple[SocketProtocol, ...] = ("tcp",)
+_TCP: tuple[TransportProtocol, ...] = ("tcp",)
 _TRIES = 5
 """A socket whose owner stays invisible for so many looks is nobody's of ours (a container's, another user's)."""
 _FIRST_EPHEMERAL = 32768
@@ -31,7 +30,7 @@ class Sockets(Protocol):
         *,
         owners: bool = False,
         listening_only: bool = False,
-        protocols: Sequence[SocketProtocol] = ...,
+        protocols: Sequence[TransportProtocol] = ...,
     ) -> tuple[Listener, ...]: ...
 
 

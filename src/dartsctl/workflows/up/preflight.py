@@ -21,11 +21,10 @@ from dartsctl.ports.attribution import Attribution
 from dartsctl.ports.availability import Availability
 from dartsctl.ports.collisions import Collision, ProjectTaken
 from dartsctl.stack import compose_files, publishing, same_stack
-from dartsctl.stack import model as stack
 from dartsctl.stack.containers import Container
 from dartsctl.stack.convergence import Convergence, converge, needed
 from dartsctl.stack.engine_rules import EngineRules
-from dartsctl.stack.model import Stack
+from dartsctl.stack.model import Stack, read_stack
 from dartsctl.stack.same_stack import RunsAs, WantedPorts
 from dartsctl.system import bounded_file
 from dartsctl.workflows.host import Host
@@ -96,7 +95,7 @@ def look(environment: Environment, intent: Intent, *, compose: Compose, host: Ho
     Refused where production's files require variables that nothing sets.
     """
     resolved, env_files, engine, containers = _read(environment, intent, compose)
-    model = _scaled(stack.read(resolved.model, unset_variables=resolved.unset_variables), intent)
+    model = _scaled(read_stack(resolved.model, unset_variables=resolved.unset_variables), intent)
     model = _with_external_networks(model, engine)
     own = any(
         container.project == model.project and container.service in model.services

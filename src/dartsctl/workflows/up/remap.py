@@ -21,8 +21,8 @@ from dartsctl.ports.cases import Case
 from dartsctl.ports.collisions import NameTaken
 from dartsctl.ports.listeners import Probe
 from dartsctl.ports.remapping import AnyMove, Move, NameMove
-from dartsctl.stack import model as stack
-from dartsctl.stack.bindings import Endpoint, PortBinding, Protocol
+from dartsctl.stack.bindings import Endpoint, PortBinding, TransportProtocol
+from dartsctl.stack.model import read_stack
 from dartsctl.workflows.host import Host
 from dartsctl.workflows.up.preflight import Intent, Preflight, look
 
@@ -45,7 +45,7 @@ def with_kept_moves(
     moves = () if environment.is_production else book.read()
     if not moves:
         return environment
-    model = stack.read(compose_on(environment).config().model)
+    model = read_stack(compose_on(environment).config().model)
     fitting = remapping.still_fit(moves, model.services)
     if not fitting:
         screen.note("the Compose files have changed: their own ports and names count again")
@@ -89,7 +89,7 @@ def move(
     `plain` is the environment without any override. Raises DartsctlError (3) where no number is free.
     """
     book = book_of(plain)
-    model = stack.read(compose_on(plain).config().model)
+    model = read_stack(compose_on(plain).config().model)
     said = []
     fitting = remapping.still_fit(book.read(), model.services)
     names = [move for move in fitting if isinstance(move, NameMove)]
@@ -141,7 +141,7 @@ def pin(
     if plain.is_production or not doubtful:
         return None
     book = book_of(plain)
-    model = stack.read(compose_on(plain).config().model)
+    model = read_stack(compose_on(plain).config().model)
     moves = list(remapping.still_fit(book.read(), model.services))
     said = []
     for (service, target, protocol, old), addresses in _wanted(
@@ -165,10 +165,10 @@ def pin(
 
 def _wanted(
     bindings: Iterable[PortBinding], kept: Iterable[Move]
-) -> dict[tuple[str, int, Protocol, str], tuple[str, ...]]:
+) -> dict[tuple[str, int, TransportProtocol, str], tuple[str, ...]]:
     """What is to move, by (service, target, protocol, the files' own number), with every host address on which it is wanted: one number for all."""
     known = {(move.service, move.target, move.protocol, str(move.new)): move.old for move in kept}
-    found: dict[tuple[str, int, Protocol, str], tuple[str, ...]] = {}
+    found: dict[tuple[str, int, TransportProtocol, str], tuple[str, ...]] = {}
     for binding in dict.fromkeys(single for wanted in bindings for single in wanted.singles()):
         moved = binding.service, binding.target, binding.protocol, binding.published
         old = known.get(moved, binding.published)
@@ -178,7 +178,7 @@ def _wanted(
 
 
 def _is_free(
-    addresses: Sequence[str], protocol: Protocol, before: Preflight, host: Host, port: int
+    addresses: Sequence[str], protocol: TransportProtocol, before: Preflight, host: Host, port: int
 ) -> bool:
     published = {one.port for container in before.containers for one in container.published}
     return port not in published and all(

@@ -21,7 +21,7 @@ from dartsctl.ports.holders import (
 )
 from dartsctl.ports.process import Process
 from dartsctl.ports.socket_table import ranges
-from dartsctl.stack.bindings import Endpoint, PortBinding, Protocol
+from dartsctl.stack.bindings import Endpoint, PortBinding, TransportProtocol
 from dartsctl.stack.containers import Container
 from dartsctl.stack.same_stack import RunsAs
 from dartsctl.text.phrases import duration
@@ -92,7 +92,7 @@ def _binding(one: PortBinding) -> dict[str, Any]:
 
 def _endpoints(found: Sequence[Endpoint]) -> list[dict[str, Any]]:
     """`count` numbers in a row from `port` on, each bound by itself."""
-    by_place: dict[tuple[str, Protocol], list[int]] = {}
+    by_place: dict[tuple[str, TransportProtocol], list[int]] = {}
     for one in found:
         by_place.setdefault((one.address, one.protocol), []).append(one.port)
     return [
