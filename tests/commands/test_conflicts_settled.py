@@ -419,9 +419,9 @@ def test_a_copy_of_the_very_same_stack_gets_a_name_of_its_own_and_stops_nobody(
 ) -> None:
     name = named(live, service="web")
     assert live.run("dev", "up", "--on-conflict", "stop", "--yes").code == 4
-    foreseen = live.run("dev", "up", "--on-conflict", "remap", "--dry-run", "--json")
-    assert (foreseen.code, foreseen.document["exit_code"]) == (3, 3)
-    assert [one["action"] for one in foreseen.document["plan"]] == ["remap"]
+    preview = live.run("dev", "up", "--on-conflict", "remap", "--dry-run", "--json")
+    assert (preview.code, preview.document["exit_code"]) == (3, 3)
+    assert [one["action"] for one in preview.document["plan"]] == ["remap"]
     assert live.leftovers() == []
     said = live.run("dev", "up", "--on-conflict", "remap")
     assert said.code == 0, said.err

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dartsctl.ports.availability import Reason
-from dartsctl.ports.cases import Case, Kind, Unit
+from dartsctl.ports.cases import Case, HolderKind, SystemdUnit
 from dartsctl.ports.collisions import NameTaken
 from dartsctl.ports.conflicts import Conflict
 from dartsctl.ports.holders import (
@@ -39,29 +39,39 @@ def conflict(
 
 
 def case(
-    kind: Kind, holder: Holder, *conflicts: Conflict, unit: Unit | None = None, reloader: int = 0
+    kind: HolderKind,
+    holder: Holder,
+    *conflicts: Conflict,
+    unit: SystemdUnit | None = None,
+    reloader: int = 0,
 ) -> Case:
     return Case(holder, kind, conflicts or (conflict(holder),), unit, reloader)
 
 
-UNIT = Unit(("web.socket", "web.service"), main=4711)
+UNIT = SystemdUnit(("web.socket", "web.service"), main=4711)
 CASES = {
-    Kind.DEV_SERVER: case(Kind.DEV_SERVER, DevLease(SERVER, "/src/app", "http://127.0.0.1:5001")),
-    Kind.PROCESS: case(Kind.PROCESS, HostProcess(SERVER, (4712, 4713))),
-    Kind.RELOADER: case(Kind.RELOADER, HostProcess(SERVER), reloader=4710),
-    Kind.MANAGED: case(Kind.MANAGED, HostProcess(SERVER), unit=UNIT),
-    Kind.SUPERVISED: case(Kind.SUPERVISED, HostProcess(SUPERVISED)),
-    Kind.OTHER_USER: case(Kind.OTHER_USER, HostProcess(SERVER, (4712,)), reloader=4710),
-    Kind.PROTECTED: case(Kind.PROTECTED, HostProcess(Process(1, "systemd", 1))),
-    Kind.AIRPLAY: case(Kind.AIRPLAY, HostProcess(Process(80, "ControlCenter", 1))),
-    Kind.CONTAINER: case(Kind.CONTAINER, ForeignContainer(container())),
-    Kind.LONE_CONTAINER: case(Kind.LONE_CONTAINER, ForeignContainer(container("", "loose"))),
-    Kind.HOST_NETWORK: case(Kind.HOST_NETWORK, ForeignContainer(container())),
-    Kind.ORPHAN: case(Kind.ORPHAN, ForeignContainer(container("darts-dev", "darts-dev-old-1"))),
-    Kind.OWN: case(Kind.OWN, OwnContainer(container("darts-dev", "darts-dev-app-1"))),
-    Kind.SAME_STACK: case(Kind.SAME_STACK, SameStack("api", "5000:80/tcp")),
-    Kind.NAME: Case(NameTaken("app", container()), Kind.NAME),
-    Kind.CONNECTION: case(Kind.CONNECTION, Connection(SERVER, False, "192.0.2.7:443")),
-    Kind.UNKNOWN: case(Kind.UNKNOWN, Unknown(0, LOOK)),
-    Kind.NOBODY: Case(Unknown(), Kind.NOBODY, (conflict(),)),
+    HolderKind.DEV_SERVER: case(
+        HolderKind.DEV_SERVER, DevLease(SERVER, "/src/app", "http://127.0.0.1:5001")
+    ),
+    HolderKind.PROCESS: case(HolderKind.PROCESS, HostProcess(SERVER, (4712, 4713))),
+    HolderKind.RELOADER: case(HolderKind.RELOADER, HostProcess(SERVER), reloader=4710),
+    HolderKind.MANAGED: case(HolderKind.MANAGED, HostProcess(SERVER), unit=UNIT),
+    HolderKind.SUPERVISED: case(HolderKind.SUPERVISED, HostProcess(SUPERVISED)),
+    HolderKind.OTHER_USER: case(HolderKind.OTHER_USER, HostProcess(SERVER, (4712,)), reloader=4710),
+    HolderKind.PROTECTED: case(HolderKind.PROTECTED, HostProcess(Process(1, "systemd", 1))),
+    HolderKind.AIRPLAY: case(HolderKind.AIRPLAY, HostProcess(Process(80, "ControlCenter", 1))),
+    HolderKind.CONTAINER: case(HolderKind.CONTAINER, ForeignContainer(container())),
+    HolderKind.LONE_CONTAINER: case(
+        HolderKind.LONE_CONTAINER, ForeignContainer(container("", "loose"))
+    ),
+    HolderKind.HOST_NETWORK: case(HolderKind.HOST_NETWORK, ForeignContainer(container())),
+    HolderKind.ORPHAN: case(
+        HolderKind.ORPHAN, ForeignContainer(container("darts-dev", "darts-dev-old-1"))
+    ),
+    HolderKind.OWN: case(HolderKind.OWN, OwnContainer(container("darts-dev", "darts-dev-app-1"))),
+    HolderKind.SAME_STACK: case(HolderKind.SAME_STACK, SameStack("api", "5000:80/tcp")),
+    HolderKind.NAME: Case(NameTaken("app", container()), HolderKind.NAME),
+    HolderKind.CONNECTION: case(HolderKind.CONNECTION, Connection(SERVER, False, "192.0.2.7:443")),
+    HolderKind.UNKNOWN: case(HolderKind.UNKNOWN, Unknown(0, LOOK)),
+    HolderKind.NOBODY: Case(Unknown(), HolderKind.NOBODY, (conflict(),)),
 }

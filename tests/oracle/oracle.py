@@ -31,6 +31,7 @@ from dartsctl.config.environment import adhoc
 from dartsctl.edges.engine.compose import Compose
 from dartsctl.edges.engine.installation import NothingKnown, find_compose
 from dartsctl.edges.host import sockets
+from dartsctl.ports.conflicts import Verdict
 from dartsctl.ports.listeners import Probe
 from dartsctl.stack.bindings import Endpoint
 from dartsctl.workflows.host import Host
@@ -218,7 +219,8 @@ def predict(scenario: Scenario, file: Path) -> tuple[str, str]:
         return "conflict", "\n".join(reasons)
     doubts = [
         f"{one.binding.service} {one.binding.published}: {one.note}"
-        for one in found.answer.uncertain
+        for one in found.answer.bindings
+        if one.verdict is Verdict.UNCERTAIN
     ]
     return ("uncertain" if doubts else "ok"), "\n".join(reasons + doubts)
 

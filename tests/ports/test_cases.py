@@ -11,8 +11,8 @@ from dartsctl.ports.availability import Reason
 from dartsctl.ports.cases import (
     KEEPERS,
     Case,
-    Kind,
-    Unit,
+    HolderKind,
+    SystemdUnit,
     cases,
     container_in,
     container_of,
@@ -41,12 +41,12 @@ SERVER = Process(4711, "python", 1, ("python", "run.py"), parents=((4700, "bash"
 
 
 @dataclass
-class Facts:
+class FakeInspector:
     """What the host would say."""
 
     protected: Collection[int] = (1,)
     foreign: Collection[int] = ()
-    unit: Unit | None = None
+    unit: SystemdUnit | None = None
     reloader: Process | None = None
     ports_asked: set[int] = field(default_factory=set)
 
@@ -66,7 +66,7 @@ class Facts:
     def is_ours(self, process: Process) -> bool:
         return process.pid not in self.foreign
 
-    def unit_of(self, _process: Process, ports: Collection[int]) -> Unit | None:
+    def unit_of(self, _process: Process, ports: Collection[int]) -> SystemdUnit | None:
         self.ports_asked |= set(ports)
         return self.unit
 
@@ -78,8 +78,8 @@ def conflict(
     return Conflict(binding, (Endpoint(port, "127.0.0.1"),), reason, holders)
 
 
-def only(holder: Holder, facts: Facts | None = None) -> Case:
-    found = cases([conflict(holder)], (), STACK, facts or Facts())
+def only(holder: Holder, inspector: FakeInspector | None = None) -> Case:
+    found = cases([conflict(holder)], (), STACK, inspector or FakeInspector())
     assert len(found) == 1
     return found[0]
 
@@ -98,37 +98,37 @@ def container(project: str = "", *, name: str = "other-1", network: str = "bridg
 @pytest.mark.parametrize(
     ("holder", "kind"),
     [
-        (HostProcess(SERVER), Kind.PROCESS),
-        (HostProcess(Process(1, "systemd", 1)), Kind.PROTECTED),
-        (Connection(SERVER, False), Kind.CONNECTION),
-        (Connection(None, True), Kind.CONNECTION),
-        (HostProcess(Process(80, "ControlCenter", 1)), Kind.AIRPLAY),  # edge-cases.md#14
-        (HostProcess(Process(80, "ControlCe", 1)), Kind.AIRPLAY),
+        (HostProcess(SERVER), HolderKind.PROCESS),
+        (HostProcess(Process(1, "systemd", 1)), HolderKind.PROTECTED),
+        (Connection(SERVER, False), HolderKind.CONNECTION),
+        (Connection(None, True), HolderKind.CONNECTION),
+        (HostProcess(Process(80, "ControlCenter", 1)), HolderKind.AIRPLAY),  # edge-cases.md#14
+        (HostProcess(Process(80, "ControlCe", 1)), HolderKind.AIRPLAY),
         (
             HostProcess(Process(81, "python", 1, parents=((70, "supervisord"), (1, "init")))),
-            Kind.SUPERVISED,
+            HolderKind.SUPERVISED,
         ),  # edge-cases.md#21
         (
             HostProcess(
                 Process(81, "node", 1, parents=((70, "PM2 v5.3.0: God Daemon"), (1, "init")))
             ),
-            Kind.SUPERVISED,
+            HolderKind.SUPERVISED,
         ),
         (
             HostProcess(Process(81, "python", 1, parents=((75, "bash"), (70, "supervisord")))),
-            Kind.PROCESS,
+            HolderKind.PROCESS,
         ),
-        (DevLease(SERVER, "/src/app", "http://127.0.0.1:5001"), Kind.DEV_SERVER),
-        (ForeignContainer(container("darts")), Kind.CONTAINER),
-        (ForeignContainer(container()), Kind.LONE_CONTAINER),
-        (ForeignContainer(container("darts", network="host")), Kind.HOST_NETWORK),
-        (ForeignContainer(container("darts-dev")), Kind.ORPHAN),  # edge-cases.md#38
-        (OwnContainer(container("darts-dev")), Kind.OWN),
-        (SameStack("api", "5000:80/tcp"), Kind.SAME_STACK),
-        (Unknown(0, "sudo ss"), Kind.UNKNOWN),
+        (DevLease(SERVER, "/src/app", "http://127.0.0.1:5001"), HolderKind.DEV_SERVER),
+        (ForeignContainer(container("darts")), HolderKind.CONTAINER),
+        (ForeignContainer(container()), HolderKind.LONE_CONTAINER),
+        (ForeignContainer(container("darts", network="host")), HolderKind.HOST_NETWORK),
+        (ForeignContainer(container("darts-dev")), HolderKind.ORPHAN),  # edge-cases.md#38
+        (OwnContainer(container("darts-dev")), HolderKind.OWN),
+        (SameStack("api", "5000:80/tcp"), HolderKind.SAME_STACK),
+        (Unknown(0, "sudo ss"), HolderKind.UNKNOWN),
     ],
 )
-def test_each_holder_is_of_one_kind(holder: Holder, kind: Kind) -> None:
+def test_each_holder_is_of_one_kind(holder: Holder, kind: HolderKind) -> None:
     assert only(holder).kind is kind
 
 
@@ -136,35 +136,43 @@ def test_every_known_supervisor_is_told_by_the_parents_name() -> None:
     for name in KEEPERS:
         assert (
             only(HostProcess(Process(81, "python", 1, parents=((70, name),)))).kind
-            is Kind.SUPERVISED
+            is HolderKind.SUPERVISED
         )
 
 
 def test_a_reloader_is_named_with_its_pid() -> None:  # edge-cases.md#22
-    case = only(HostProcess(SERVER), Facts(reloader=Process(4710, "python", 1)))
-    assert (case.kind, case.reloader) == (Kind.RELOADER, 4710)
+    case = only(HostProcess(SERVER), FakeInspector(reloader=Process(4710, "python", 1)))
+    assert (case.kind, case.reloader) == (HolderKind.RELOADER, 4710)
 
 
 def test_what_systemd_runs_is_managed_whatever_else_it_is() -> None:
-    unit = Unit(("web.service",), main=4711)
-    case = only(HostProcess(SERVER), Facts(unit=unit, reloader=Process(4710, "python", 1)))
-    assert (case.kind, case.unit) == (Kind.MANAGED, unit)
+    unit = SystemdUnit(("web.service",), main=4711)
+    case = only(HostProcess(SERVER), FakeInspector(unit=unit, reloader=Process(4710, "python", 1)))
+    assert (case.kind, case.unit) == (HolderKind.MANAGED, unit)
 
 
 def test_a_port_that_systemd_itself_keeps_open_is_managed_by_its_socket_unit() -> (
     None
 ):  # edge-cases.md#20
-    facts = Facts(unit=Unit(("web.socket", "web.service"), main=1))
-    assert only(HostProcess(Process(1, "systemd", 1), others=(812,)), facts).kind is Kind.MANAGED
-    assert facts.ports_asked == {5000}
+    inspector = FakeInspector(unit=SystemdUnit(("web.socket", "web.service"), main=1))
+    assert (
+        only(HostProcess(Process(1, "systemd", 1), others=(812,)), inspector).kind
+        is HolderKind.MANAGED
+    )
+    assert inspector.ports_asked == {5000}
 
 
 def test_another_users_process_is_not_ours_to_stop_even_where_systemd_runs_it() -> None:
     assert (
-        only(HostProcess(SERVER), Facts(foreign={4711}, unit=Unit(("web.service",)))).kind
-        is Kind.OTHER_USER
+        only(
+            HostProcess(SERVER), FakeInspector(foreign={4711}, unit=SystemdUnit(("web.service",)))
+        ).kind
+        is HolderKind.OTHER_USER
     )
-    assert only(DevLease(SERVER, "/src/app", ""), Facts(foreign={4711})).kind is Kind.OTHER_USER
+    assert (
+        only(DevLease(SERVER, "/src/app", ""), FakeInspector(foreign={4711})).kind
+        is HolderKind.OTHER_USER
+    )
 
 
 @pytest.mark.parametrize("member", [4711, 4712, 4710])
@@ -172,12 +180,21 @@ def test_one_protected_or_foreign_member_decides_for_the_whole_family(
     member: int,
 ) -> None:  # edge-cases.md#25
     holder, reloader = HostProcess(SERVER, others=(4712,)), Process(4710, "python", 1)
-    assert only(holder, Facts(protected={member}, reloader=reloader)).kind is Kind.PROTECTED
-    assert only(holder, Facts(foreign={member}, reloader=reloader)).kind is Kind.OTHER_USER
+    assert (
+        only(holder, FakeInspector(protected={member}, reloader=reloader)).kind
+        is HolderKind.PROTECTED
+    )
+    assert (
+        only(holder, FakeInspector(foreign={member}, reloader=reloader)).kind
+        is HolderKind.OTHER_USER
+    )
 
 
 def test_a_dev_server_that_we_run_under_is_protected() -> None:  # edge-cases.md#25
-    assert only(DevLease(SERVER, "/src/app", ""), Facts(protected={4711})).kind is Kind.PROTECTED
+    assert (
+        only(DevLease(SERVER, "/src/app", ""), FakeInspector(protected={4711})).kind
+        is HolderKind.PROTECTED
+    )
 
 
 def test_a_holder_of_several_bindings_is_one_case() -> None:
@@ -185,7 +202,7 @@ def test_a_holder_of_several_bindings_is_one_case() -> None:
         conflict(HostProcess(SERVER)),
         conflict(HostProcess(SERVER), port=5001, service="api"),
     )
-    found = cases([first, second, first], (), STACK, Facts())
+    found = cases([first, second, first], (), STACK, FakeInspector())
     assert [(case.conflicts, case.services) for case in found] == [
         ((first, second), ("app", "api"))
     ]
@@ -196,7 +213,7 @@ def test_a_process_whose_sockets_are_shared_with_different_workers_is_one_case()
         [conflict(HostProcess(SERVER, (9,))), conflict(HostProcess(SERVER, (8, 9)), port=5001)],
         (),
         STACK,
-        Facts(),
+        FakeInspector(),
     )
     assert [case.holder for case in found] == [HostProcess(SERVER, (8, 9))]
 
@@ -209,7 +226,7 @@ def test_the_same_pid_with_another_birth_is_another_holder() -> None:  # edge-ca
                 [conflict(HostProcess(SERVER)), conflict(HostProcess(again), port=5001)],
                 (),
                 STACK,
-                Facts(),
+                FakeInspector(),
             )
         )
         == 2
@@ -218,8 +235,8 @@ def test_the_same_pid_with_another_birth_is_another_holder() -> None:  # edge-ca
 
 def test_names_come_first_and_what_has_no_holder_is_a_case_too() -> None:
     taken = NameTaken("app", container("darts"))
-    found = cases([conflict(reason=Reason.NO_SUCH_ADDRESS)], [taken], STACK, Facts())
-    assert [case.kind for case in found] == [Kind.NAME, Kind.NOBODY]
+    found = cases([conflict(reason=Reason.NO_SUCH_ADDRESS)], [taken], STACK, FakeInspector())
+    assert [case.kind for case in found] == [HolderKind.NAME, HolderKind.NOBODY]
     assert found[1].holder == Unknown()
 
 

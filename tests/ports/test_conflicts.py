@@ -8,7 +8,7 @@ import pytest
 
 from dartsctl.ports.attribution import Attribution
 from dartsctl.ports.availability import Availability, Reason
-from dartsctl.ports.conflicts import Conflict, Finding, Findings, Verdict, find
+from dartsctl.ports.conflicts import BindingVerdict, Conflict, PortVerdicts, Verdict, find
 from dartsctl.ports.holders import ForeignContainer, OwnContainer, SameStack, Unknown
 from dartsctl.ports.listeners import Listener, Probe
 from dartsctl.stack.bindings import Endpoint, TransportProtocol
@@ -49,7 +49,7 @@ def findings(
     force_recreate: bool = False,
     remove_orphans: bool = False,
     networks: Mapping[str, Network] | None = None,
-) -> tuple[Finding, ...]:
+) -> tuple[BindingVerdict, ...]:
     """A preflight without its edges."""
     engine = EngineRules(version, userland_proxy=proxy)
     host = kernel or FakeKernel()
@@ -74,7 +74,7 @@ def findings(
     )
 
 
-def verdict(found: Sequence[Finding]) -> str:
+def verdict(found: Sequence[BindingVerdict]) -> str:
     """Of the whole `up`: its worst binding."""
     every = {finding.verdict for finding in found}
     worst = next(
@@ -820,9 +820,8 @@ def test_every_conflict_is_found_at_once_and_in_the_order_of_services_and_ports(
         ("b", P + 1, "free"),
         ("b", P + 2, "conflict"),
     ]
-    answer = Findings(found, (Unbound("c", port(""), "ephemeral"),))
+    answer = PortVerdicts(found, (Unbound("c", port(""), "ephemeral"),))
     assert [conflict.binding.first for conflict in answer.conflicts] == [P, P + 2]
-    assert answer.uncertain == ()
 
 
 def test_one_process_on_both_families_is_one_holder() -> None:  # edge-cases.md#1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dartsctl.ports.allocation import Allocation
-from dartsctl.ports.conflicts import Finding, Verdict
+from dartsctl.ports.conflicts import BindingVerdict, Verdict
 from dartsctl.ports.lint import Notice, dev_on_production_ports, drift, notices
 from dartsctl.stack.bindings import PortBinding
 from dartsctl.stack.model import PortEntry, Service, Stack
@@ -124,14 +124,16 @@ def test_a_port_without_a_number_beside_unset_variables_was_perhaps_meant_to_hav
 def test_what_the_preflight_is_not_sure_of_is_a_warning(
     verdict: Verdict, note: str, code: str | None
 ) -> None:
-    finding = Finding(PortBinding("web", 1, 80, "tcp", 8080, 8082, ("0.0.0.0",)), verdict, note)
+    finding = BindingVerdict(
+        PortBinding("web", 1, 80, "tcp", 8080, 8082, ("0.0.0.0",)), verdict, note
+    )
     found = notices(demo(healthy(FIXED)), [finding], ephemeral_range=None)
     assert found == ((Notice(code, "web", f"port 8080-8082: {note}"),) if code else ())
 
 
 def test_replicas_with_the_same_doubt_warn_once() -> None:
     doubts = [
-        Finding(
+        BindingVerdict(
             PortBinding("web", replica, 80, "tcp", 8080, 8082, ("0.0.0.0",)),
             Verdict.UNCERTAIN,
             "a race",

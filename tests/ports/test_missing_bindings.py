@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from dartsctl.ports.listeners import Listener
-from dartsctl.ports.missing_bindings import Lack, Loss, unheard, unlisted
+from dartsctl.ports.missing_bindings import MissingBinding, MissingKind, unheard, unlisted
 from dartsctl.stack.bindings import Endpoint
 from dartsctl.stack.containers import Container
 
@@ -30,7 +30,7 @@ def test_a_port_that_the_engine_lists_is_not_missing() -> None:
 
 def test_a_running_container_without_its_port_lacks_it() -> None:  # edge-cases.md#33
     assert unlisted(WANTED, [replace(WEB, targets=())]) == (
-        Loss("web", "demo-web-1", Lack.NOT_LISTED, PORT),
+        MissingBinding("web", "demo-web-1", MissingKind.NOT_LISTED, PORT),
     )
     other = replace(WEB, targets=((Endpoint(5000, "0.0.0.0"), 80),))
     assert [one.endpoint for one in unlisted(WANTED, [other])] == [PORT], (
@@ -48,16 +48,16 @@ def test_one_replica_with_the_port_is_enough() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rows", "engines", "lack"),
+    ("rows", "engines", "kind"),
     [
         ([HEARD], {7}, None),
         ([replace(HEARD, pids=())], set(), None),
         ([replace(HEARD, address="0.0.0.0")], {7}, None),
         ([replace(HEARD, pids=(6, 7))], {7}, None),
-        ([], set(), Lack.NO_LISTENER),
-        ([replace(HEARD, state="closing")], {7}, Lack.NO_LISTENER),
-        ([replace(HEARD, address="127.0.0.2")], {7}, Lack.NO_LISTENER),
-        ([HEARD], set(), Lack.TAKEN),
+        ([], set(), MissingKind.NO_LISTENER),
+        ([replace(HEARD, state="closing")], {7}, MissingKind.NO_LISTENER),
+        ([replace(HEARD, address="127.0.0.2")], {7}, MissingKind.NO_LISTENER),
+        ([HEARD], set(), MissingKind.TAKEN),
         ([HEARD, replace(HEARD, pids=(8,), inode=2)], {8}, None),
     ],
     ids=[
@@ -73,11 +73,11 @@ def test_one_replica_with_the_port_is_enough() -> None:
     ],
 )
 def test_what_the_engine_lists_must_be_heard_by_the_engine(
-    rows: list[Listener], engines: set[int], lack: Lack | None
+    rows: list[Listener], engines: set[int], kind: MissingKind | None
 ) -> None:  # edge-cases.md#31
     found = unheard(WANTED, [WEB], rows, is_engines=engines.__contains__)
-    assert [one.lack for one in found] == ([lack] if lack else [])
-    assert all(one.pids == ((7,) if lack is Lack.TAKEN else ()) for one in found)
+    assert [one.kind for one in found] == ([kind] if kind else [])
+    assert all(one.pids == ((7,) if kind is MissingKind.TAKEN else ()) for one in found)
 
 
 def test_a_udp_port_has_no_listener_but_a_socket() -> None:
@@ -85,8 +85,8 @@ def test_a_udp_port_has_no_listener_but_a_socket() -> None:
     web = replace(WEB, targets=((place, 53),))
     row = Listener("udp", "0.0.0.0", 5353, "bound", pids=(7,))
     assert unheard({"web": [place]}, [web], [row], is_engines=bool) == ()
-    assert [one.lack for one in unheard({"web": [place]}, [web], [], is_engines=bool)] == [
-        Lack.NO_LISTENER
+    assert [one.kind for one in unheard({"web": [place]}, [web], [], is_engines=bool)] == [
+        MissingKind.NO_LISTENER
     ]
 
 
@@ -95,9 +95,9 @@ def test_ports_that_nobody_asked_for_are_not_looked_at() -> None:
     assert unheard(WANTED, [web], [HEARD], is_engines=bool) == ()
 
 
-@pytest.mark.parametrize("lack", list(Lack))
-def test_every_lack_is_said_in_a_sentence(lack: Lack) -> None:
-    text = Loss("web", "demo-web-1", lack, PORT, (7, 8)).sentence
+@pytest.mark.parametrize("kind", list(MissingKind))
+def test_every_lack_is_said_in_a_sentence(kind: MissingKind) -> None:
+    text = MissingBinding("web", "demo-web-1", kind, PORT, (7, 8)).sentence
     assert text.startswith("runs without")
-    assert (str(PORT) in text) is (lack is not Lack.NO_NETWORK)
-    assert ("pid 7, 8" in text) is (lack is Lack.TAKEN)
+    assert (str(PORT) in text) is (kind is not MissingKind.NO_NETWORK)
+    assert ("pid 7, 8" in text) is (kind is MissingKind.TAKEN)

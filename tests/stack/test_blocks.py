@@ -10,7 +10,7 @@ import pytest
 
 from dartsctl.ports.attribution import Attribution
 from dartsctl.ports.availability import Availability
-from dartsctl.ports.conflicts import Finding, Verdict, find
+from dartsctl.ports.conflicts import BindingVerdict, Verdict, find
 from dartsctl.ports.holders import SameStack
 from dartsctl.ports.listeners import Listener, Probe
 from dartsctl.stack import blocks
@@ -111,7 +111,7 @@ def test_marks_end_where_they_change() -> None:
 
 def judged(
     stack: Stack, engine: EngineRules, kernel: FakeKernel, containers: Sequence[Container] = ()
-) -> tuple[Finding, ...]:
+) -> tuple[BindingVerdict, ...]:
     convergence = converge(stack, containers, dict.fromkeys(stack.services, "same"))
     wanted = published(stack, engine)
     new, held = needed(wanted.bindings, convergence)
@@ -133,7 +133,7 @@ def demo(*services: Service) -> Stack:
     )
 
 
-def shown(found: Sequence[Finding]) -> list[tuple[str, str]]:
+def shown(found: Sequence[BindingVerdict]) -> list[tuple[str, str]]:
     return [(finding.binding.published, finding.verdict.value) for finding in found]
 
 
@@ -322,7 +322,7 @@ def random_host(dice: random.Random, *, complete: bool) -> tuple[FakeKernel, lis
     return FakeKernel(answers, rows, complete=complete), containers
 
 
-def by_number(found: Sequence[Finding]) -> dict[object, object]:
+def by_number(found: Sequence[BindingVerdict]) -> dict[object, object]:
     """Each number's verdict, and who is in its way; ranges as they are."""
     result: dict[object, object] = {}
     for finding in found:

@@ -125,7 +125,7 @@ def dev_server(
     policy = on_conflict or settings.environments["dev"].on_conflict
     if common.dry_run and not remove_container and policy in (None, "ask", "fail"):
         return _dry_run(request, environment, screen)
-    from dartsctl.commands.dev import DevRequest, foresee_services
+    from dartsctl.commands.dev import DevRequest, preview_services
     from dartsctl.commands.dev import dev as run_dev
 
     plan = DevRequest(
@@ -140,7 +140,7 @@ def dev_server(
         answers=answers_of(common, settings, "dev", on_conflict, wait_timeout, remove_container),
     )
     if common.dry_run:
-        foresee_services(plan, compose=compose_on, prompts=prompts_of(common), screen=screen)
+        preview_services(plan, compose=compose_on, prompts=prompts_of(common), screen=screen)
         return _dry_run(request, environment, screen)
     return run_dev(
         plan,

@@ -13,8 +13,8 @@ from dartsctl.ports.allocation import Allocation
 from dartsctl.workflows.host import Host
 from dartsctl.workflows.up import report, settle
 from dartsctl.workflows.up.another_stack import next_command
-from dartsctl.workflows.up.outlook import Outlook
 from dartsctl.workflows.up.preflight import Intent, Preflight, look, verdict
+from dartsctl.workflows.up.preview import ResolutionPreview
 from dartsctl.workflows.up.refresh_guards import refresh_guards
 from dartsctl.workflows.up.remap import ComposeOn, with_kept_moves
 
@@ -42,13 +42,13 @@ def check(
     preflight = look(environment, request.intent, compose=compose_on(environment), host=Host())
     if not request.dry_run:
         refresh_guards(preflight, request.intent, request.allocation, screen=screen)
-    foreseen = None
+    preview = None
     if request.fix:
         settle.warn_of_unneeded_removals(preflight, request.answers, screen)
     if request.fix and not preflight.is_clear:
         settle.refuse_unsafe(preflight, screen)
     if request.fix and request.dry_run:
-        foreseen = settle.foresee(preflight, request.answers, request.environment)
+        preview = settle.preview(preflight, request.answers, request.environment)
     elif request.fix and not preflight.is_clear:
         _, preflight = settle.settle(
             preflight,
@@ -58,11 +58,11 @@ def check(
             prompts=prompts,
             screen=screen,
         )
-    return _report(preflight, request, foreseen, screen)
+    return _report(preflight, request, preview, screen)
 
 
 def _report(
-    preflight: Preflight, request: CheckRequest, foreseen: Outlook | None, screen: Screen
+    preflight: Preflight, request: CheckRequest, preview: ResolutionPreview | None, screen: Screen
 ) -> ExitCode:
     notices = (*preflight.notices, *_about_allocation(preflight, request.allocation))
     hint = next_command(preflight, request.next_command)
@@ -74,7 +74,7 @@ def _report(
     document["exit_code"] = int(code)
     if hint:
         document["hint"] = hint
-    document |= foreseen.document() if foreseen else {}
+    document |= preview.document() if preview else {}
     if screen.as_json:
         screen.document(document)
         return code
@@ -84,7 +84,7 @@ def _report(
     tell_obstacles(preflight, screen)
     for line in (
         *settle.production_lines(preflight, request.answers, request.environment),
-        *(foreseen.lines if foreseen else ()),
+        *(preview.lines if preview else ()),
     ):
         screen.note(line)
     for advice in dict.fromkeys(one.advice for one in preflight.refused if one.advice):
@@ -92,7 +92,7 @@ def _report(
     if hint:
         screen.note(f"next: {hint}")
     if code is ExitCode.OK:
-        count = len(preflight.answer.findings)
+        count = len(preflight.answer.bindings)
         screen.note(
             f"{preflight.stack.project}: no conflict; {count} binding{'' if count == 1 else 's'} checked{_limits(preflight)}"
         )

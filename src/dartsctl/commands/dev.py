@@ -104,7 +104,7 @@ def _variables(
     return filled
 
 
-def foresee_services(
+def preview_services(
     request: DevRequest,
     *,
     compose: Callable[[Environment], Compose],

@@ -109,12 +109,12 @@ def _bring_up(
     ):
         request = replace(request, environment=pinned)
         before = look_again(pinned, request.intent, compose_on)
-    foreseen = (
-        settle.foresee(before, request.answers, plain)
+    preview = (
+        settle.preview(before, request.answers, plain)
         if request.dry_run and not before.is_clear
         else None
     )
-    settle.refuse(before, request, screen, foreseen=foreseen)
+    settle.refuse(before, request, screen, preview=preview)
     if request.dry_run:
         words = " ".join(compose_on(request.environment).argv(*_words(request)))
         screen.result(

@@ -24,7 +24,7 @@ from dartsctl.stack.containers import Container
 from dartsctl.stack.model import Stack
 
 
-class Kind(Enum):
+class HolderKind(Enum):
     """The kinds of holder that differ in what may be done about them."""
 
     DEV_SERVER = "a dev server under a lease"
@@ -65,7 +65,7 @@ KEEPERS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Unit:
+class SystemdUnit:
     """What of systemd keeps a process running. `names` in the order of stopping: the sockets that would start it again first (edge-cases.md#20)."""
 
     names: tuple[str, ...]
@@ -84,9 +84,9 @@ class Case:
     """One holder with everything of ours that it keeps from being made. Answering it answers all of its conflicts."""
 
     holder: Holder | NameTaken
-    kind: Kind
+    kind: HolderKind
     conflicts: tuple[Conflict, ...] = ()
-    unit: Unit | None = None
+    unit: SystemdUnit | None = None
     """What keeps the process running, where that is systemd."""
     reloader: int = 0
     """The pid of the reloader that would start it again."""
@@ -99,7 +99,7 @@ class Case:
         )
 
 
-class Facts(Protocol):
+class ProcessInspector(Protocol):
     """What decides about a process beside what was seen of it."""
 
     def family_of(self, holder: HostProcess) -> Sequence[Process]:
@@ -114,12 +114,15 @@ class Facts(Protocol):
     def is_ours(self, process: Process) -> bool:
         """Whether this user may signal it."""
 
-    def unit_of(self, process: Process, ports: Collection[int]) -> Unit | None:
+    def unit_of(self, process: Process, ports: Collection[int]) -> SystemdUnit | None:
         """What of systemd keeps it running, or keeps these ports open for it."""
 
 
 def cases(
-    conflicts: Sequence[Conflict], names: Sequence[NameTaken], stack: Stack, facts: Facts
+    conflicts: Sequence[Conflict],
+    names: Sequence[NameTaken],
+    stack: Stack,
+    inspector: ProcessInspector,
 ) -> tuple[Case, ...]:
     """The conflicts by holder; names first, because a container that is removed for its name has no ports either.
 
@@ -137,10 +140,10 @@ def cases(
             known, group = groups.get(key, (holder, []))
             groups[key] = (_united(known, holder), [*group, conflict])
     found = [
-        _case(holder, tuple(dict.fromkeys(group)), stack, facts)
+        _case(holder, tuple(dict.fromkeys(group)), stack, inspector)
         for holder, group in groups.values()
     ]
-    return (*(Case(name, Kind.NAME) for name in names), *found)
+    return (*(Case(name, HolderKind.NAME) for name in names), *found)
 
 
 def _united(known: Holder, other: Holder) -> Holder:
@@ -149,54 +152,68 @@ def _united(known: Holder, other: Holder) -> Holder:
     return known
 
 
-def _case(holder: Holder, conflicts: tuple[Conflict, ...], stack: Stack, facts: Facts) -> Case:
+def _case(
+    holder: Holder, conflicts: tuple[Conflict, ...], stack: Stack, inspector: ProcessInspector
+) -> Case:
     match holder:
         case HostProcess():
-            return _case_of_process(holder, conflicts, facts)
+            return _case_of_process(holder, conflicts, inspector)
         case DevLease(process, _, _, _):
-            kind = _kind_of_server(process, facts)
+            kind = _kind_of_server(process, inspector)
         case ForeignContainer(container, _):
             kind = _kind_of_container(container, stack)
         case OwnContainer():
-            kind = Kind.OWN
+            kind = HolderKind.OWN
         case SameStack():
-            kind = Kind.SAME_STACK
+            kind = HolderKind.SAME_STACK
         case Connection():
-            kind = Kind.CONNECTION
+            kind = HolderKind.CONNECTION
         case Unknown():
-            kind = Kind.UNKNOWN if any(conflict.holders for conflict in conflicts) else Kind.NOBODY
+            kind = (
+                HolderKind.UNKNOWN
+                if any(conflict.holders for conflict in conflicts)
+                else HolderKind.NOBODY
+            )
     return Case(holder, kind, conflicts)
 
 
-def _case_of_process(holder: HostProcess, conflicts: tuple[Conflict, ...], facts: Facts) -> Case:
+def _case_of_process(
+    holder: HostProcess, conflicts: tuple[Conflict, ...], inspector: ProcessInspector
+) -> Case:
     if holder.process.name.startswith("ControlCe"):
         return Case(
-            holder, Kind.AIRPLAY, conflicts
+            holder, HolderKind.AIRPLAY, conflicts
         )  # it answers on 5000 and 7000, and comes back when it is killed (edge-cases.md#14)
-    family = facts.family_of(holder)
-    unit = facts.unit_of(
+    family = inspector.family_of(holder)
+    unit = inspector.unit_of(
         holder.process, {endpoint.port for conflict in conflicts for endpoint in conflict.endpoints}
     )
-    reloader = facts.reloader_of(holder)
-    if any(facts.is_protected(one) for one in family) and not (unit and holder.process.pid == 1):
+    reloader = inspector.reloader_of(holder)
+    if any(inspector.is_protected(one) for one in family) and not (
+        unit and holder.process.pid == 1
+    ):
         kind = (
-            Kind.PROTECTED
+            HolderKind.PROTECTED
         )  # systemd itself may hold a port: then its socket unit is stopped, not systemd
-    elif not all(facts.is_ours(one) for one in family):
-        kind = Kind.OTHER_USER
+    elif not all(inspector.is_ours(one) for one in family):
+        kind = HolderKind.OTHER_USER
     elif unit:
-        kind = Kind.MANAGED
+        kind = HolderKind.MANAGED
     elif reloader:
-        kind = Kind.RELOADER
+        kind = HolderKind.RELOADER
     else:
-        kind = Kind.SUPERVISED if keeper_of(holder.process) else Kind.PROCESS
+        kind = HolderKind.SUPERVISED if keeper_of(holder.process) else HolderKind.PROCESS
     return Case(holder, kind, conflicts, unit, reloader.pid if reloader else 0)
 
 
-def _kind_of_server(process: Process | None, facts: Facts) -> Kind:
-    if process and facts.is_protected(process):
-        return Kind.PROTECTED
-    return Kind.OTHER_USER if process and not facts.is_ours(process) else Kind.DEV_SERVER
+def _kind_of_server(process: Process | None, inspector: ProcessInspector) -> HolderKind:
+    if process and inspector.is_protected(process):
+        return HolderKind.PROTECTED
+    return (
+        HolderKind.OTHER_USER
+        if process and not inspector.is_ours(process)
+        else HolderKind.DEV_SERVER
+    )
 
 
 def keeper_of(process: Process) -> str:
@@ -207,12 +224,12 @@ def keeper_of(process: Process) -> str:
     return ""
 
 
-def _kind_of_container(container: Container, stack: Stack) -> Kind:
+def _kind_of_container(container: Container, stack: Stack) -> HolderKind:
     if container.network_mode == "host":
-        return Kind.HOST_NETWORK
+        return HolderKind.HOST_NETWORK
     if container.project == stack.project:
-        return Kind.ORPHAN
-    return Kind.CONTAINER if container.project else Kind.LONE_CONTAINER
+        return HolderKind.ORPHAN
+    return HolderKind.CONTAINER if container.project else HolderKind.LONE_CONTAINER
 
 
 def project_of(case: Case) -> str:

@@ -40,7 +40,7 @@ class Conflict:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class BindingVerdict:
     """A binding with its verdict. `conflict` is set for CONFLICT, `note` says what people should know besides."""
 
     binding: PortBinding
@@ -52,19 +52,15 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Findings:
+class PortVerdicts:
     """The whole answer of a preflight about ports."""
 
-    findings: tuple[Finding, ...]
+    bindings: tuple[BindingVerdict, ...]
     unbound: tuple[Unbound, ...] = ()
 
     @property
     def conflicts(self) -> tuple[Conflict, ...]:
-        return tuple(finding.conflict for finding in self.findings if finding.conflict)
-
-    @property
-    def uncertain(self) -> tuple[Finding, ...]:
-        return tuple(finding for finding in self.findings if finding.verdict is Verdict.UNCERTAIN)
+        return tuple(finding.conflict for finding in self.bindings if finding.conflict)
 
 
 Attribute = Callable[[Endpoint, Obstacle], Sequence[Holder]]
@@ -84,12 +80,12 @@ def find(
     attribute: Attribute,
     doubtful: dict[str, str],
     held: Sequence[PortBinding] = (),
-) -> tuple[Finding, ...]:
+) -> tuple[BindingVerdict, ...]:
     """The verdict on each binding of `new`; `held` ones are reported as such. `doubtful` services never get a plain conflict."""
     edges = _edges(new, availability)
     pieces = [list(blocks.cut(binding, edges.get(binding.protocol, ()))) for binding in new]
     judge = _Judge([piece for some in pieces for piece in some], engine, availability, attribute)
-    found = [Finding(binding, Verdict.HELD, "running already") for binding in held]
+    found = [BindingVerdict(binding, Verdict.HELD, "running already") for binding in held]
     for some in pieces:
         judged = [judge.range(piece) if piece.is_range else judge.fixed(piece) for piece in some]
         found += _joined([_doubted(finding, doubtful) for finding in judged])
@@ -120,7 +116,7 @@ def _edges(
     return found
 
 
-def _doubted(finding: Finding, doubtful: Mapping[str, str]) -> Finding:
+def _doubted(finding: BindingVerdict, doubtful: Mapping[str, str]) -> BindingVerdict:
     if finding.verdict is not Verdict.CONFLICT or finding.binding.service not in doubtful:
         return finding
     return replace(
@@ -128,9 +124,9 @@ def _doubted(finding: Finding, doubtful: Mapping[str, str]) -> Finding:
     )
 
 
-def _joined(found: Sequence[Finding]) -> list[Finding]:
+def _joined(found: Sequence[BindingVerdict]) -> list[BindingVerdict]:
     """The findings on the pieces of one block, neighbours with the same answer in one."""
-    joined: list[Finding] = []
+    joined: list[BindingVerdict] = []
     for finding in found:
         if joined and (both := _both(joined[-1], finding)):
             joined[-1] = both
@@ -139,7 +135,7 @@ def _joined(found: Sequence[Finding]) -> list[Finding]:
     return joined
 
 
-def _both(left: Finding, right: Finding) -> Finding | None:
+def _both(left: BindingVerdict, right: BindingVerdict) -> BindingVerdict | None:
     """Two findings on neighbouring pieces as one; None where they differ."""
     if (left.verdict, left.note) != (right.verdict, right.note):
         return None
@@ -176,7 +172,7 @@ class _Judge:
             dict[int, list[tuple[Endpoint, Obstacle]]],
         ] = {}
 
-    def fixed(self, binding: PortBinding) -> Finding:
+    def fixed(self, binding: PortBinding) -> BindingVerdict:
         """All addresses of a fixed port must be free, and nobody else in the stack may want one of them.
 
         What is true of the first number of a block's piece is true of all of them.
@@ -195,26 +191,26 @@ class _Judge:
             conflict = Conflict(
                 binding, wanted, Reason.SAME_STACK, tuple(dict.fromkeys(same_stack))
             )
-            return Finding(binding, Verdict.CONFLICT, conflict=conflict)
+            return BindingVerdict(binding, Verdict.CONFLICT, conflict=conflict)
         if blocked:
-            return Finding(binding, Verdict.UNCERTAIN, UNSEEN)
+            return BindingVerdict(binding, Verdict.UNCERTAIN, UNSEEN)
         racing = [
             other for other in rivals if other.is_range and not self._same_container(binding, other)
         ]
         if racing:
-            return Finding(
+            return BindingVerdict(
                 binding,
                 Verdict.UNCERTAIN,
                 f"a race: {racing[0].service} may take this number out of {racing[0].published}",
             )
-        return Finding(binding, Verdict.FREE)
+        return BindingVerdict(binding, Verdict.FREE)
 
-    def range(self, binding: PortBinding) -> Finding:
+    def range(self, binding: PortBinding) -> BindingVerdict:
         """The engine picks a number: enough of them must be usable for every replica and every other range that meets this one."""
         rivals = self._rivals(binding)
         if self._excludes_itself(binding):
             holder = _as_holder(binding)
-            return Finding(
+            return BindingVerdict(
                 binding,
                 Verdict.CONFLICT,
                 conflict=Conflict(
@@ -238,11 +234,11 @@ class _Judge:
                 tuple(_as_holder(other) for other in rivals),
             )
         if doubt := self._doubt_by_rivals(binding, usable, rivals):
-            return Finding(binding, Verdict.UNCERTAIN, doubt)
+            return BindingVerdict(binding, Verdict.UNCERTAIN, doubt)
         if doubt := self._doubt_by_attempts(binding, obstacles, usable):
-            return Finding(binding, Verdict.UNCERTAIN, doubt, pinnable=True)
+            return BindingVerdict(binding, Verdict.UNCERTAIN, doubt, pinnable=True)
         busy = sum(1 for found in obstacles.values() if found)
-        return Finding(
+        return BindingVerdict(
             binding,
             Verdict.FREE,
             f"partly busy: {busy} of {len(binding.numbers)} numbers" if busy else "",
@@ -373,7 +369,7 @@ class _Judge:
         blocked: list[tuple[Endpoint, Obstacle]],
         reason: Reason | None = None,
         rivals: tuple[Holder, ...] = (),
-    ) -> Finding:
+    ) -> BindingVerdict:
         holders = dict.fromkeys(
             holder
             for endpoint, obstacle in blocked
@@ -389,7 +385,7 @@ class _Judge:
             reason or blocked[0][1].reason,
             tuple(holders),
         )
-        return Finding(binding, Verdict.CONFLICT, conflict=conflict)
+        return BindingVerdict(binding, Verdict.CONFLICT, conflict=conflict)
 
 
 class _Rivalry:

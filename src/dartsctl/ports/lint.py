@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from dartsctl.ports.allocation import Allocation
-from dartsctl.ports.conflicts import Finding, Verdict
+from dartsctl.ports.conflicts import BindingVerdict, Verdict
 from dartsctl.ports.socket_table import ranges
 from dartsctl.stack.containers import Container
 from dartsctl.stack.model import PortEntry, Service, Stack
@@ -26,7 +26,7 @@ class Notice:
 
 def notices(
     stack: Stack,
-    findings: Sequence[Finding],
+    findings: Sequence[BindingVerdict],
     *,
     ephemeral_range: tuple[int, int] | None,
     containers: Sequence[Container] = (),

@@ -15,7 +15,7 @@ from dartsctl.stack.bindings import Endpoint
 from dartsctl.stack.containers import Container
 
 
-class Lack(Enum):
+class MissingKind(Enum):
     """What is missing; the values are the words of the JSON document."""
 
     NOT_LISTED = "not-listed"
@@ -24,39 +24,39 @@ class Lack(Enum):
     NO_NETWORK = "no-network"
 
 
-_SENTENCES: Mapping[Lack, str] = {
-    Lack.NOT_LISTED: "runs without its port {0}: the engine has not bound it",
-    Lack.NO_LISTENER: "runs without its port {0}: the engine lists it, and nothing listens there",
-    Lack.TAKEN: "runs without its port {0}: the engine lists it, and pid {1} listens there",
-    Lack.NO_NETWORK: "runs without a network",
+_SENTENCES: Mapping[MissingKind, str] = {
+    MissingKind.NOT_LISTED: "runs without its port {0}: the engine has not bound it",
+    MissingKind.NO_LISTENER: "runs without its port {0}: the engine lists it, and nothing listens there",
+    MissingKind.TAKEN: "runs without its port {0}: the engine lists it, and pid {1} listens there",
+    MissingKind.NO_NETWORK: "runs without a network",
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Loss:
+class MissingBinding:
     """One thing that one running container lacks. `endpoint` is None for a network; `pids` are those of a listener that is not the engine's."""
 
     service: str
     container: str
-    lack: Lack
+    kind: MissingKind
     endpoint: Endpoint | None = None
     pids: tuple[int, ...] = ()
 
     @property
     def sentence(self) -> str:
-        return _SENTENCES[self.lack].format(self.endpoint, ", ".join(map(str, self.pids)))
+        return _SENTENCES[self.kind].format(self.endpoint, ", ".join(map(str, self.pids)))
 
 
 def unlisted(
     wanted: Mapping[str, Sequence[Endpoint]], running: Sequence[Container]
-) -> tuple[Loss, ...]:
+) -> tuple[MissingBinding, ...]:
     """The endpoints (by service) that the engine lists for no running container of the service."""
-    found: list[Loss] = []
+    found: list[MissingBinding] = []
     for service, endpoints in wanted.items():
         own = [one for one in running if one.service == service]
         listed = {endpoint for one in own for endpoint in one.published}
         found += [
-            Loss(service, own[0].name, Lack.NOT_LISTED, endpoint)
+            MissingBinding(service, own[0].name, MissingKind.NOT_LISTED, endpoint)
             for endpoint in endpoints
             if own and endpoint not in listed
         ]
@@ -69,7 +69,7 @@ def unheard(
     rows: Sequence[Listener],
     *,
     is_engines: Callable[[int], bool],
-) -> tuple[Loss, ...]:
+) -> tuple[MissingBinding, ...]:
     """The endpoints that the engine lists and on which the kernel's table has nobody, or only somebody who is not the engine's.
 
     For an engine on this host with its userland proxy alone. A listener whose owner is not visible (they are root's) counts as the engine's.
@@ -79,15 +79,19 @@ def unheard(
         if row.surely_blocks:
             on_port.setdefault(row.port, []).append(row)
     needed = {service: frozenset(endpoints) for service, endpoints in wanted.items()}
-    found: list[Loss] = []
+    found: list[MissingBinding] = []
     for one in running:
         for endpoint in one.published:
             if endpoint not in needed.get(one.service, ()):
                 continue
             there = [row for row in on_port.get(endpoint.port, ()) if row.overlaps(endpoint)]
             if not there:
-                found.append(Loss(one.service, one.name, Lack.NO_LISTENER, endpoint))
+                found.append(
+                    MissingBinding(one.service, one.name, MissingKind.NO_LISTENER, endpoint)
+                )
             elif all(row.pids and not any(is_engines(pid) for pid in row.pids) for row in there):
                 pids = tuple(sorted({pid for row in there for pid in row.pids}))
-                found.append(Loss(one.service, one.name, Lack.TAKEN, endpoint, pids))
+                found.append(
+                    MissingBinding(one.service, one.name, MissingKind.TAKEN, endpoint, pids)
+                )
     return tuple(found)

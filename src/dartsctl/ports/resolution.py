@@ -12,7 +12,7 @@ from typing import Literal
 
 from dartsctl.ports.cases import (
     Case,
-    Kind,
+    HolderKind,
     container_in,
     container_of,
     keeper_of,
@@ -26,7 +26,7 @@ from dartsctl.ports.holders import DevLease, HostProcess, SameStack, Unknown
 Policy = Literal["ask", "fail", "stop", "remap", "wait"]
 
 
-class Action(Enum):
+class ResolutionAction(Enum):
     """What can be done; the values are the words of the policies and of the history."""
 
     STOP_SERVER = "stop-server"
@@ -40,26 +40,26 @@ class Action(Enum):
     ABORT = "abort"
 
 
-_A = Action
-CHOICES: Mapping[Kind, tuple[Action, ...]] = {
-    Kind.DEV_SERVER: (_A.STOP_SERVER, _A.REMAP, _A.WAIT, _A.ABORT),
-    Kind.PROCESS: (_A.REMAP, _A.WAIT, _A.STOP_PROCESS, _A.ABORT),
-    Kind.RELOADER: (_A.REMAP, _A.WAIT, _A.STOP_PROCESS, _A.ABORT),
-    Kind.MANAGED: (_A.REMAP, _A.WAIT, _A.STOP_UNIT, _A.ABORT),
-    Kind.SUPERVISED: (_A.REMAP, _A.WAIT, _A.STOP_PROCESS, _A.ABORT),
-    Kind.OTHER_USER: (_A.REMAP, _A.WAIT, _A.ABORT),
-    Kind.PROTECTED: (_A.REMAP, _A.WAIT, _A.ABORT),
-    Kind.AIRPLAY: (_A.REMAP, _A.WAIT, _A.ABORT),
-    Kind.CONTAINER: (_A.REMAP, _A.WAIT, _A.STOP_CONTAINER, _A.STOP_PROJECT, _A.ABORT),
-    Kind.LONE_CONTAINER: (_A.REMAP, _A.WAIT, _A.STOP_CONTAINER, _A.ABORT),
-    Kind.HOST_NETWORK: (_A.REMAP, _A.WAIT, _A.STOP_CONTAINER, _A.ABORT),
-    Kind.ORPHAN: (_A.STOP_CONTAINER, _A.REMAP, _A.ABORT),
-    Kind.OWN: (_A.REMAP, _A.ABORT),
-    Kind.SAME_STACK: (_A.REMAP, _A.ABORT),
-    Kind.NAME: (_A.REMAP, _A.REMOVE_CONTAINER, _A.ABORT),
-    Kind.CONNECTION: (_A.REMAP, _A.WAIT, _A.ABORT),
-    Kind.UNKNOWN: (_A.REMAP, _A.WAIT, _A.ABORT),
-    Kind.NOBODY: (_A.ABORT,),
+_A = ResolutionAction
+CHOICES: Mapping[HolderKind, tuple[ResolutionAction, ...]] = {
+    HolderKind.DEV_SERVER: (_A.STOP_SERVER, _A.REMAP, _A.WAIT, _A.ABORT),
+    HolderKind.PROCESS: (_A.REMAP, _A.WAIT, _A.STOP_PROCESS, _A.ABORT),
+    HolderKind.RELOADER: (_A.REMAP, _A.WAIT, _A.STOP_PROCESS, _A.ABORT),
+    HolderKind.MANAGED: (_A.REMAP, _A.WAIT, _A.STOP_UNIT, _A.ABORT),
+    HolderKind.SUPERVISED: (_A.REMAP, _A.WAIT, _A.STOP_PROCESS, _A.ABORT),
+    HolderKind.OTHER_USER: (_A.REMAP, _A.WAIT, _A.ABORT),
+    HolderKind.PROTECTED: (_A.REMAP, _A.WAIT, _A.ABORT),
+    HolderKind.AIRPLAY: (_A.REMAP, _A.WAIT, _A.ABORT),
+    HolderKind.CONTAINER: (_A.REMAP, _A.WAIT, _A.STOP_CONTAINER, _A.STOP_PROJECT, _A.ABORT),
+    HolderKind.LONE_CONTAINER: (_A.REMAP, _A.WAIT, _A.STOP_CONTAINER, _A.ABORT),
+    HolderKind.HOST_NETWORK: (_A.REMAP, _A.WAIT, _A.STOP_CONTAINER, _A.ABORT),
+    HolderKind.ORPHAN: (_A.STOP_CONTAINER, _A.REMAP, _A.ABORT),
+    HolderKind.OWN: (_A.REMAP, _A.ABORT),
+    HolderKind.SAME_STACK: (_A.REMAP, _A.ABORT),
+    HolderKind.NAME: (_A.REMAP, _A.REMOVE_CONTAINER, _A.ABORT),
+    HolderKind.CONNECTION: (_A.REMAP, _A.WAIT, _A.ABORT),
+    HolderKind.UNKNOWN: (_A.REMAP, _A.WAIT, _A.ABORT),
+    HolderKind.NOBODY: (_A.ABORT,),
 }
 """Safest first. What production publishes never moves: REMAP falls away there."""
 
@@ -72,21 +72,21 @@ CONFIRMED_BY_NAME = frozenset({_A.STOP_CONTAINER, _A.STOP_PROJECT, _A.REMOVE_CON
 class Choice:
     """One thing that can be done. `line` says exactly what will happen; `type_first` must be typed before it does."""
 
-    action: Action
+    action: ResolutionAction
     line: str
     type_first: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class ResolutionStep:
     """One action of the plan, on one case."""
 
-    action: Action
+    action: ResolutionAction
     case: Case
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class ResolutionRequest:
     """How conflicts are to be resolved. `remappable`: production's ports never are."""
 
     policy: Policy
@@ -100,10 +100,10 @@ class Request:
     """Where set, only these services are moved (nobody was asked, but the host server is told their real addresses)."""
 
 
-Choose = Callable[[Case, Sequence[Choice]], Action]
+Choose = Callable[[Case, Sequence[Choice]], ResolutionAction]
 
 
-def choices(case: Case, request: Request) -> tuple[Choice, ...]:
+def choices(case: Case, request: ResolutionRequest) -> tuple[Choice, ...]:
     """What can be done about one case, safest first."""
     actions = [action for action in CHOICES[case.kind] if _is_offered(action, case, request)]
     return tuple(
@@ -112,13 +112,13 @@ def choices(case: Case, request: Request) -> tuple[Choice, ...]:
     )
 
 
-def _is_offered(action: Action, case: Case, request: Request) -> bool:
-    if action is Action.REMAP:
+def _is_offered(action: ResolutionAction, case: Case, request: ResolutionRequest) -> bool:
+    if action is ResolutionAction.REMAP:
         return _may_move(case, request)
     return action not in CONFIRMED_BY_NAME or not is_spared(case, request)
 
 
-def is_spared(case: Case, request: Request) -> bool:
+def is_spared(case: Case, request: ResolutionRequest) -> bool:
     """Whether the container in the way is production's, and the wish is another stack's: then only production's own commands stop it."""
     return (
         not request.is_for_production
@@ -127,9 +127,9 @@ def is_spared(case: Case, request: Request) -> bool:
     )
 
 
-def _may_move(case: Case, request: Request) -> bool:
+def _may_move(case: Case, request: ResolutionRequest) -> bool:
     """Production's ports never move; replicas of one service that share a fixed port gain nothing by it."""
-    is_movable = bool(case.conflicts) or case.kind is Kind.NAME
+    is_movable = bool(case.conflicts) or case.kind is HolderKind.NAME
     if (
         not request.remappable
         or not is_movable
@@ -148,91 +148,97 @@ def _is_own_rival(conflict: Conflict) -> bool:
     )
 
 
-def decide(found: Sequence[Case], request: Request, choose: Choose) -> tuple[Step, ...]:
+def decide(
+    found: Sequence[Case], request: ResolutionRequest, choose: Choose
+) -> tuple[ResolutionStep, ...]:
     """The plan: one step a case, none for a case that an earlier step settles.
 
     Empty when somebody aborts, when the policy has no answer, or when a case has no way out: then nobody is asked, and nothing is stopped in vain.
     """
     if dead_ends(found, request):
         return ()
-    plan: list[Step] = []
+    plan: list[ResolutionStep] = []
     for step in _walk(found, request, choose):
-        if step.action is Action.ABORT:
+        if step.action is ResolutionAction.ABORT:
             return ()
         plan.append(step)
     moved = _moved(plan)
     return tuple(
         step
         for step in plan
-        if step.action is Action.REMAP
+        if step.action is ResolutionAction.REMAP
         or not step.case.conflicts
         or not set(step.case.conflicts) <= moved
     )
 
 
-def unanswered(found: Sequence[Case], request: Request) -> tuple[Case, ...]:
+def unanswered(found: Sequence[Case], request: ResolutionRequest) -> tuple[Case, ...]:
     """The cases that the policy has no answer for. One of them is enough, and nothing of the plan is done."""
     return tuple(
         step.case
-        for step in _walk(found, request, lambda _case, _offered: Action.ABORT)
-        if step.action is Action.ABORT
+        for step in _walk(found, request, lambda _case, _offered: ResolutionAction.ABORT)
+        if step.action is ResolutionAction.ABORT
     )
 
 
-def _walk(found: Sequence[Case], request: Request, choose: Choose) -> Iterator[Step]:
+def _walk(
+    found: Sequence[Case], request: ResolutionRequest, choose: Choose
+) -> Iterator[ResolutionStep]:
     """The answer to each case that no earlier step settles."""
-    plan: list[Step] = []
+    plan: list[ResolutionStep] = []
     for case in sorted(
         found, key=lambda case: _has_no_way_out(case, request)
     ):  # these may be settled by the others' steps
         if _settled(case, plan):
             continue
-        step = Step(_answer(case, choices(case, request), request, choose), case)
+        step = ResolutionStep(_answer(case, choices(case, request), request, choose), case)
         yield step
-        if step.action is not Action.ABORT:
+        if step.action is not ResolutionAction.ABORT:
             plan.append(step)
 
 
-def _answer(case: Case, offered: Sequence[Choice], request: Request, choose: Choose) -> Action:
+def _answer(
+    case: Case, offered: Sequence[Choice], request: ResolutionRequest, choose: Choose
+) -> ResolutionAction:
     if is_removal_named(case, request) and any(
-        choice.action is Action.REMOVE_CONTAINER for choice in offered
+        choice.action is ResolutionAction.REMOVE_CONTAINER for choice in offered
     ):
-        return Action.REMOVE_CONTAINER
+        return ResolutionAction.REMOVE_CONTAINER
     if request.policy == "ask" and len(offered) > 1:
         return choose(case, offered)
     return by_policy(request.policy, offered)
 
 
-def is_removal_named(case: Case, request: Request) -> bool:
+def is_removal_named(case: Case, request: ResolutionRequest) -> bool:
     """Whether --remove-container names exactly the container that has the wanted name."""
-    return case.kind is Kind.NAME and container_of(case).name in request.removable
+    return case.kind is HolderKind.NAME and container_of(case).name in request.removable
 
 
-def dead_ends(found: Sequence[Case], request: Request) -> tuple[Case, ...]:
+def dead_ends(found: Sequence[Case], request: ResolutionRequest) -> tuple[Case, ...]:
     """The cases that nothing can be done about: no choice of their own, and no other case whose move might settle them."""
     stuck = [case for case in found if _has_no_way_out(case, request)]
     if any(_may_move(case, request) for case in found):
         stuck = [
             case
             for case in stuck
-            if case.kind is not Kind.SAME_STACK
+            if case.kind is not HolderKind.SAME_STACK
             or any(_is_own_rival(conflict) for conflict in case.conflicts)
         ]
     return tuple(stuck)
 
 
-def _has_no_way_out(case: Case, request: Request) -> bool:
+def _has_no_way_out(case: Case, request: ResolutionRequest) -> bool:
     return len(choices(case, request)) == 1
 
 
-_BY_POLICY: Mapping[str, tuple[Action, ...]] = {
+_BY_POLICY: Mapping[str, tuple[ResolutionAction, ...]] = {
     "stop": (_A.STOP_SERVER, _A.STOP_PROCESS, _A.STOP_UNIT, _A.STOP_CONTAINER),
     "remap": (_A.REMAP,),
     "wait": (_A.WAIT,),
 }
 
 
-def by_policy(policy: str, offered: Sequence[Choice]) -> Action:
+def by_policy(policy: str, offered: Sequence[Choice]) -> ResolutionAction:
     """The policy's answer among the choices offered; ABORT where it has none.
 
     "stop" stops one container, never its whole project, and none of production's: its name must be typed, by a person. It removes nothing.
@@ -240,11 +246,11 @@ def by_policy(policy: str, offered: Sequence[Choice]) -> Action:
     wanted = _BY_POLICY.get(policy, ())
     return next(
         (choice.action for choice in offered if choice.action in wanted and not choice.type_first),
-        Action.ABORT,
+        ResolutionAction.ABORT,
     )
 
 
-def _settled(case: Case, plan: Sequence[Step]) -> bool:
+def _settled(case: Case, plan: Sequence[ResolutionStep]) -> bool:
     """Whether an earlier step takes care of this case too."""
     moved = _moved(plan)
     if case.conflicts and set(case.conflicts) <= moved:
@@ -256,31 +262,34 @@ def _settled(case: Case, plan: Sequence[Step]) -> bool:
     return any(_ends_with(case, step) for step in plan)
 
 
-def _moved(plan: Sequence[Step]) -> set[Conflict]:
+def _moved(plan: Sequence[ResolutionStep]) -> set[Conflict]:
     return {
-        conflict for step in plan if step.action is Action.REMAP for conflict in step.case.conflicts
+        conflict
+        for step in plan
+        if step.action is ResolutionAction.REMAP
+        for conflict in step.case.conflicts
     }
 
 
-def _ends_with(case: Case, step: Step) -> bool:
+def _ends_with(case: Case, step: ResolutionStep) -> bool:
     """Whether the holder of `case` goes with what `step` stops: a container of the same project, the same container, the same unit."""
     match step.action:
-        case Action.STOP_PROJECT:
+        case ResolutionAction.STOP_PROJECT:
             return (
-                case.kind is not Kind.NAME
+                case.kind is not HolderKind.NAME
                 and bool(project_of(case))
                 and project_of(case) == project_of(step.case)
             )  # a name stays taken
-        case Action.REMOVE_CONTAINER:
+        case ResolutionAction.REMOVE_CONTAINER:
             return container_in(case) is not None and container_in(case) == container_in(step.case)
-        case Action.STOP_UNIT:
+        case ResolutionAction.STOP_UNIT:
             return case.unit is not None and case.unit == step.case.unit
     return False
 
 
-def _typed(action: Action, case: Case, request: Request) -> str:
+def _typed(action: ResolutionAction, case: Case, request: ResolutionRequest) -> str:
     """A production container is stopped, and any container removed, only by somebody who has typed its name."""
-    if action is Action.REMOVE_CONTAINER:
+    if action is ResolutionAction.REMOVE_CONTAINER:
         return container_of(case).name
     if (
         action not in CONFIRMED_BY_NAME
@@ -288,19 +297,23 @@ def _typed(action: Action, case: Case, request: Request) -> str:
         or project_of(case) != request.production_project
     ):
         return ""
-    return request.production_project if action is Action.STOP_PROJECT else container_of(case).name
+    return (
+        request.production_project
+        if action is ResolutionAction.STOP_PROJECT
+        else container_of(case).name
+    )
 
 
 # --- in words -----------------------------------------------------------------------------------------------------------------
 
 
-def _line(action: Action, case: Case, request: Request) -> str:
-    if action is Action.ABORT and is_spared(case, request):
+def _line(action: ResolutionAction, case: Case, request: ResolutionRequest) -> str:
+    if action is ResolutionAction.ABORT and is_spared(case, request):
         return f"abort; nothing is changed (it is production's: {PRODUCTION_STOPS})"
     return line(action, case)
 
 
-def line(action: Action, case: Case) -> str:
+def line(action: ResolutionAction, case: Case) -> str:
     """Exactly what `action` will do about `case`."""
     return _SENTENCES[action](case)
 
@@ -308,15 +321,15 @@ def line(action: Action, case: Case) -> str:
 def remedy(case: Case) -> str:
     """What a person can do about a holder that dartsctl leaves alone: a command, or where the setting is. Empty for the others."""
     match case.kind, case.holder:
-        case Kind.AIRPLAY, _:
+        case HolderKind.AIRPLAY, _:
             return "System Settings > General > AirDrop & Handoff > AirPlay Receiver: off"
-        case Kind.OTHER_USER, _ if case.unit:
+        case HolderKind.OTHER_USER, _ if case.unit:
             return f"sudo {case.unit.stop_command}"
-        case (Kind.OTHER_USER, HostProcess() | DevLease()):
+        case (HolderKind.OTHER_USER, HostProcess() | DevLease()):
             return f"sudo kill {' '.join(map(str, _pids(case)))}"
-        case Kind.PROTECTED, _:
+        case HolderKind.PROTECTED, _:
             return f"see what it belongs to: ps -fp {','.join(map(str, _pids(case)))}"
-        case Kind.UNKNOWN, Unknown(_, look, _):
+        case HolderKind.UNKNOWN, Unknown(_, look, _):
             return look
     return ""
 
@@ -383,7 +396,7 @@ def _abort(case: Case) -> str:
     )
 
 
-_SENTENCES: Mapping[Action, Callable[[Case], str]] = {
+_SENTENCES: Mapping[ResolutionAction, Callable[[Case], str]] = {
     _A.STOP_SERVER: _stop_server,
     _A.STOP_PROCESS: _stop_process,
     _A.STOP_UNIT: _stop_unit,

@@ -27,20 +27,20 @@ from dartsctl.errors import DartsctlError, ExitCode, Interrupted, Refused, Timed
 from dartsctl.ports import resolution
 from dartsctl.ports.attribution import Attribution
 from dartsctl.ports.availability import Obstacle, Reason
-from dartsctl.ports.cases import Case, Kind, Unit, cases
+from dartsctl.ports.cases import Case, HolderKind, SystemdUnit, cases
 from dartsctl.ports.collisions import NameTaken
 from dartsctl.ports.conflicts import Conflict
 from dartsctl.ports.holders import Connection, ForeignContainer, HostProcess, Unknown
 from dartsctl.ports.process import Process
-from dartsctl.ports.resolution import Action, Choice, Request, Step
+from dartsctl.ports.resolution import Choice, ResolutionAction, ResolutionRequest, ResolutionStep
 from dartsctl.stack.bindings import Endpoint, PortBinding
 from dartsctl.stack.containers import Container
 from dartsctl.stack.model import Stack
 from dartsctl.workflows.host import Host
 from dartsctl.workflows.up import stop_process
 from dartsctl.workflows.up.carry_out import (
-    HostFacts,
-    Means,
+    ConflictDeps,
+    HostInspector,
     ask,
     carry_out,
     details_of,
@@ -138,8 +138,8 @@ def no_move(_cases: Sequence[Case]) -> None:
 
 
 @pytest.fixture
-def means(tmp_path: Path) -> Callable[..., Means]:
-    def build(*answers: object, **more: Any) -> Means:
+def deps(tmp_path: Path) -> Callable[..., ConflictDeps]:
+    def build(*answers: object, **more: Any) -> ConflictDeps:
         values: dict[str, Any] = {
             "prompts": Person(*answers),
             "engine": UnixEngine("unix:///nowhere"),
@@ -149,19 +149,19 @@ def means(tmp_path: Path) -> Callable[..., Means]:
             "grace": 10.0,
             "settle": 0.3,
         }
-        return Means(**(values | more))
+        return ConflictDeps(**(values | more))
 
     return build
 
 
-def said(means: Means) -> str:
-    assert isinstance(means.screen, Talk)
-    return means.screen.text
+def said(deps: ConflictDeps) -> str:
+    assert isinstance(deps.screen, Talk)
+    return deps.screen.text
 
 
-def asked(means: Means) -> list[str]:
-    assert isinstance(means.prompts, Person)
-    return means.prompts.asked
+def asked(deps: ConflictDeps) -> list[str]:
+    assert isinstance(deps.prompts, Person)
+    return deps.prompts.asked
 
 
 @pytest.fixture
@@ -220,21 +220,24 @@ def python(code: str, port: int) -> tuple[str, ...]:
 
 
 def found_on(
-    port: int, protocol: Literal["tcp", "udp"] = "tcp", *, facts: HostFacts | None = None
+    port: int, protocol: Literal["tcp", "udp"] = "tcp", *, inspector: HostInspector | None = None
 ) -> Case:
     """The one case that the real preflight would make of a real socket."""
     endpoint = Endpoint(port, "127.0.0.1", protocol)
     holders = Attribution(STACK, (), Host()).holders(endpoint, Obstacle(Reason.IN_USE))
     binding = PortBinding("app", 1, 80, protocol, port, port, ("127.0.0.1",))
     found = cases(
-        [Conflict(binding, (endpoint,), Reason.IN_USE, holders)], (), STACK, facts or HostFacts()
+        [Conflict(binding, (endpoint,), Reason.IN_USE, holders)],
+        (),
+        STACK,
+        inspector or HostInspector(),
     )
     assert len(found) == 1, found
     return found[0]
 
 
-def stop(case: Case, means: Means) -> None:
-    carry_out([Step(Action.STOP_PROCESS, case)], means)
+def stop(case: Case, deps: ConflictDeps) -> None:
+    carry_out([ResolutionStep(ResolutionAction.STOP_PROCESS, case)], deps)
 
 
 def alive(pid: int) -> bool:
@@ -246,11 +249,11 @@ def alive(pid: int) -> bool:
 
 
 def test_a_listener_is_asked_to_end_and_the_port_is_free(
-    start: Start, port: int, means: Callable[..., Means]
+    start: Start, port: int, deps: Callable[..., ConflictDeps]
 ) -> None:
-    server, done = start(*python(SLEEP, port)), means()
+    server, done = start(*python(SLEEP, port)), deps()
     case = found_on(port)
-    assert case.kind is Kind.PROCESS
+    assert case.kind is HolderKind.PROCESS
     stop(case, done)
     assert server.wait(5) == -signal.SIGTERM
     assert not _is_listening(port)
@@ -265,17 +268,17 @@ def test_a_listener_is_asked_to_end_and_the_port_is_free(
 
 
 def test_a_stopped_process_is_continued_and_ends(
-    start: Start, port: int, means: Callable[..., Means]
+    start: Start, port: int, deps: Callable[..., ConflictDeps]
 ) -> None:  # edge-cases.md#23
     server = start(*python(SLEEP, port))
     server.send_signal(signal.SIGSTOP)
     os.waitid(os.P_PID, server.pid, os.WSTOPPED | os.WNOWAIT)
-    stop(found_on(port), means())
+    stop(found_on(port), deps())
     assert server.wait(5) == -signal.SIGTERM
 
 
 def test_all_workers_that_share_the_socket_end(
-    start: Start, port: int, means: Callable[..., Means]
+    start: Start, port: int, deps: Callable[..., ConflictDeps]
 ) -> None:  # edge-cases.md#26
     server = start(*python(WORKERS, port))
     until(lambda: len(stop_process.holding_pids([Endpoint(port, "127.0.0.1")])) == 4)
@@ -283,13 +286,13 @@ def test_all_workers_that_share_the_socket_end(
     assert isinstance(case.holder, HostProcess)
     pids = [case.holder.process.pid, *case.holder.others]
     assert server.pid in pids
-    stop(case, means())
+    stop(case, deps())
     assert not _is_listening(port)
     assert not any(alive(pid) for pid in pids)
 
 
 def test_a_forgotten_child_that_keeps_the_socket_is_the_one_that_ends(
-    start: Start, port: int, means: Callable[..., Means]
+    start: Start, port: int, deps: Callable[..., ConflictDeps]
 ) -> None:  # edge-cases.md#26
     code = (
         LISTEN.replace("print('ready', flush=True); ", "")
@@ -300,14 +303,14 @@ def test_a_forgotten_child_that_keeps_the_socket_is_the_one_that_ends(
     case = found_on(port)
     assert isinstance(case.holder, HostProcess)
     assert case.holder.process.pid != parent.pid
-    stop(case, means())
+    stop(case, deps())
     assert not _is_listening(port)
 
 
 def test_who_closes_the_port_but_goes_on_is_left_to_it(
-    start: Start, port: int, means: Callable[..., Means]
+    start: Start, port: int, deps: Callable[..., ConflictDeps]
 ) -> None:
-    server, done = start(*python(DRAINS, port)), means()
+    server, done = start(*python(DRAINS, port)), deps()
     begin = time.monotonic()
     stop(found_on(port), done)
     assert time.monotonic() - begin < 5
@@ -319,18 +322,20 @@ def test_who_closes_the_port_but_goes_on_is_left_to_it(
 
 
 def test_who_ignores_sigterm_is_killed_only_after_a_second_yes(
-    start: Start, port: int, means: Callable[..., Means]
+    start: Start, port: int, deps: Callable[..., ConflictDeps]
 ) -> None:
-    server, done = start(*python(STUBBORN, port)), means(True, grace=1.2)
+    server, done = start(*python(STUBBORN, port)), deps(True, grace=1.2)
     stop(found_on(port), done)
     assert server.wait(5) == -signal.SIGKILL
     assert asked(done) == [f"pid {server.pid} did not end within 1 s. Kill it (SIGKILL)?"]
     assert f"waiting for pid {server.pid} to end: 1 s" in said(done)
 
 
-def test_yes_given_before_is_enough(start: Start, port: int, means: Callable[..., Means]) -> None:
+def test_yes_given_before_is_enough(
+    start: Start, port: int, deps: Callable[..., ConflictDeps]
+) -> None:
     server = start(*python(STUBBORN, port))
-    stop(found_on(port), means(grace=0.2, yes=True))
+    stop(found_on(port), deps(grace=0.2, yes=True))
     assert server.wait(5) == -signal.SIGKILL
 
 
@@ -344,12 +349,12 @@ def test_yes_given_before_is_enough(start: Start, port: int, means: Callable[...
 def test_without_a_second_yes_it_is_left_alone(
     start: Start,
     port: int,
-    means: Callable[..., Means],
+    deps: Callable[..., ConflictDeps],
     answer: object,
     error: type[DartsctlError],
     code: ExitCode,
 ) -> None:
-    server, done = start(*python(STUBBORN, port)), means(answer, grace=0.2)
+    server, done = start(*python(STUBBORN, port)), deps(answer, grace=0.2)
     with pytest.raises(error) as caught:
         stop(found_on(port), done)
     assert caught.value.code is code
@@ -361,23 +366,23 @@ def test_without_a_second_yes_it_is_left_alone(
 
 
 def test_without_a_terminal_the_second_yes_is_a_flag(
-    start: Start, port: int, means: Callable[..., Means]
+    start: Start, port: int, deps: Callable[..., ConflictDeps]
 ) -> None:
     server = start(*python(STUBBORN, port))
     with pytest.raises(DartsctlError) as caught:
-        stop(found_on(port), means(grace=0.2, prompts=Prompts(allowed=False)))
+        stop(found_on(port), deps(grace=0.2, prompts=Prompts(allowed=False)))
     assert (caught.value.code, caught.value.hint) == (ExitCode.ANSWER_NEEDED, "add --yes")
     assert server.poll() is None
 
 
 def test_ctrl_c_while_it_is_waited_for_kills_nobody(
-    start: Start, port: int, means: Callable[..., Means]
+    start: Start, port: int, deps: Callable[..., ConflictDeps]
 ) -> None:
     class Interrupting(Talk):
         def progress(self, text: str) -> None:
             raise KeyboardInterrupt(text)
 
-    server, done = start(*python(STUBBORN, port)), means(grace=3.0, screen=Interrupting())
+    server, done = start(*python(STUBBORN, port)), deps(grace=3.0, screen=Interrupting())
     with pytest.raises(KeyboardInterrupt):
         stop(found_on(port), done)
     assert server.poll() is None
@@ -388,37 +393,48 @@ def test_ctrl_c_while_it_is_waited_for_kills_nobody(
 
 @pytest.mark.parametrize("kind", ["tcp", "udp"])
 def test_the_owner_of_an_outgoing_connection_from_this_port_is_never_signalled(
-    start: Start, port: int, means: Callable[..., Means], kind: Literal["tcp", "udp"]
+    start: Start, port: int, deps: Callable[..., ConflictDeps], kind: Literal["tcp", "udp"]
 ) -> None:  # edge-cases.md#13
     """Its source port is the wanted number, by chance. There is no choice that would stop it, and a forged one does nothing."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         client = start(*python(OUTGOING, port), str(server.getsockname()[1]), kind)
         case = found_on(port, kind)
-        assert case.kind is Kind.CONNECTION
+        assert case.kind is HolderKind.CONNECTION
         assert isinstance(case.holder, Connection)
         peer = f"127.0.0.1:{server.getsockname()[1]}"
         assert (
             case.holder.sentence
             == f"outgoing connection of {psutil.Process(client.pid).name()} (pid {client.pid}) to {peer} uses this number as its source port"
         )
-        offered = resolution.choices(case, Request("stop", remappable=True))
-        assert [choice.action for choice in offered] == [Action.REMAP, Action.WAIT, Action.ABORT]
-        assert resolution.by_policy("stop", offered) is Action.ABORT
+        offered = resolution.choices(case, ResolutionRequest("stop", remappable=True))
+        assert [choice.action for choice in offered] == [
+            ResolutionAction.REMAP,
+            ResolutionAction.WAIT,
+            ResolutionAction.ABORT,
+        ]
+        assert resolution.by_policy("stop", offered) is ResolutionAction.ABORT
         process = processes.describe(client.pid)
         assert process is not None
-        done = means(yes=True)
-        forced = replace(case, holder=HostProcess(process), kind=Kind.PROCESS)
+        done = deps(yes=True)
+        forced = replace(case, holder=HostProcess(process), kind=HolderKind.PROCESS)
         stop(forced, done)
-        carry_out([Step(Action.STOP_UNIT, replace(forced, unit=Unit(("web.service",))))], done)
+        carry_out(
+            [
+                ResolutionStep(
+                    ResolutionAction.STOP_UNIT, replace(forced, unit=SystemdUnit(("web.service",)))
+                )
+            ],
+            done,
+        )
         assert client.poll() is None
         assert done.history.read() == ()
 
 
 def test_a_server_that_only_serves_its_open_connections_is_not_signalled(
-    start: Start, port: int, means: Callable[..., Means]
+    start: Start, port: int, deps: Callable[..., ConflictDeps]
 ) -> None:
     """It has let go of the port between the look and the signal: what is left of it are connections."""
-    server, done = start(*python(LETS_GO, port)), means()
+    server, done = start(*python(LETS_GO, port)), deps()
     case = found_on(port)
     assert server.stdin is not None
     assert server.stdout is not None
@@ -443,15 +459,16 @@ def test_a_port_in_time_wait_is_a_closed_connection_and_nobody_is_to_be_stopped(
     until(lambda: {row.inode for row in sockets.listeners([port])} == {0})
     case = found_on(port)
     assert case.holder == Connection(None, True)
-    assert Action.WAIT in [
-        choice.action for choice in resolution.choices(case, Request("ask", remappable=False))
+    assert ResolutionAction.WAIT in [
+        choice.action
+        for choice in resolution.choices(case, ResolutionRequest("ask", remappable=False))
     ]
 
 
 def test_who_has_let_go_of_the_port_meanwhile_is_not_signalled(
-    start: Start, port: int, means: Callable[..., Means]
+    start: Start, port: int, deps: Callable[..., ConflictDeps]
 ) -> None:
-    server, done = start(*python(LETS_GO, port)), means()
+    server, done = start(*python(LETS_GO, port)), deps()
     case = found_on(port)
     assert server.stdin is not None
     assert server.stdout is not None
@@ -465,9 +482,9 @@ def test_who_has_let_go_of_the_port_meanwhile_is_not_signalled(
 
 
 def test_who_has_gone_meanwhile_is_no_error(
-    start: Start, port: int, means: Callable[..., Means]
+    start: Start, port: int, deps: Callable[..., ConflictDeps]
 ) -> None:  # edge-cases.md#24
-    server, done = start(*python(SLEEP, port)), means()
+    server, done = start(*python(SLEEP, port)), deps()
     case = found_on(port)
     server.kill()
     server.wait()
@@ -476,31 +493,31 @@ def test_who_has_gone_meanwhile_is_no_error(
 
 
 def test_a_pid_that_is_another_process_by_now_is_not_signalled(
-    start: Start, port: int, means: Callable[..., Means]
+    start: Start, port: int, deps: Callable[..., ConflictDeps]
 ) -> None:  # edge-cases.md#24
     server = start(*python(SLEEP, port))
     case = found_on(port)
     assert isinstance(case.holder, HostProcess)
     earlier = replace(case.holder.process, birth=case.holder.process.birth - 1)
-    stop(replace(case, holder=replace(case.holder, process=earlier)), means())
+    stop(replace(case, holder=replace(case.holder, process=earlier)), deps())
     assert server.poll() is None
     assert _is_listening(port)
 
 
 def test_a_worker_whose_pid_is_another_process_by_now_is_not_signalled(
-    start: Start, port: int, means: Callable[..., Means]
+    start: Start, port: int, deps: Callable[..., ConflictDeps]
 ) -> None:  # edge-cases.md#24
     server, innocent = start(*python(SLEEP, port)), start("sleep", "600", ready=False)
     case = found_on(port)
     assert isinstance(case.holder, HostProcess)
-    stop(replace(case, holder=replace(case.holder, others=(innocent.pid,))), means())
+    stop(replace(case, holder=replace(case.holder, others=(innocent.pid,))), deps())
     assert server.wait(5) == -signal.SIGTERM
     assert innocent.poll() is None
 
 
 @pytest.mark.parametrize("pid", [1, os.getpid(), os.getppid()], ids=["init", "we", "our parent"])
 def test_pid_1_ourselves_and_our_parent_are_never_stopped(
-    pid: int, port: int, means: Callable[..., Means]
+    pid: int, port: int, deps: Callable[..., ConflictDeps]
 ) -> None:  # edge-cases.md#25
     process = processes.describe(pid)
     assert process is not None
@@ -512,13 +529,14 @@ def test_pid_1_ourselves_and_our_parent_are_never_stopped(
         Reason.IN_USE,
         (holder,),
     )
-    (case,) = cases([conflict], (), STACK, HostFacts())
-    assert case.kind is Kind.PROTECTED
-    assert Action.STOP_PROCESS not in [
-        choice.action for choice in resolution.choices(case, Request("ask", remappable=True))
+    (case,) = cases([conflict], (), STACK, HostInspector())
+    assert case.kind is HolderKind.PROTECTED
+    assert ResolutionAction.STOP_PROCESS not in [
+        choice.action
+        for choice in resolution.choices(case, ResolutionRequest("ask", remappable=True))
     ]
     with pytest.raises(Refused):
-        stop(replace(case, kind=Kind.PROCESS), means())
+        stop(replace(case, kind=HolderKind.PROCESS), deps())
 
 
 INSIDE = """
@@ -564,17 +582,17 @@ def test_an_ancestor_of_ours_that_holds_the_port_is_never_stopped(
 
 
 def test_a_script_called_docker_proxy_is_a_plain_process(
-    start: Start, port: int, means: Callable[..., Means], tmp_path: Path
+    start: Start, port: int, deps: Callable[..., ConflictDeps], tmp_path: Path
 ) -> None:
     script = tmp_path / "docker-proxy"
     script.write_text(f"#!{sys.executable}\n{SLEEP}\n")
     script.chmod(0o755)
     server = start(str(script), str(port))
     case = found_on(port)
-    assert case.kind is Kind.PROCESS
+    assert case.kind is HolderKind.PROCESS
     assert isinstance(case.holder, HostProcess)
     assert case.holder.process.name == "docker-proxy"
-    stop(case, means())
+    stop(case, deps())
     assert server.wait(5) == -signal.SIGTERM
 
 
@@ -593,14 +611,16 @@ def test_another_users_process_is_not_even_tried(start: Start, port: int) -> Non
         try:
             lines.append(found_on(port).kind.name)
             lines.append(resolution.remedy(found_on(port)))
-            case = cases(root_sees.conflicts, (), STACK, HostFacts())[
+            case = cases(root_sees.conflicts, (), STACK, HostInspector())[
                 0
             ]  # where the owner is visible, as on macOS
             lines.append(case.kind.name)
             lines.append(
                 ",".join(
                     choice.action.name
-                    for choice in resolution.choices(case, Request("ask", remappable=True))
+                    for choice in resolution.choices(
+                        case, ResolutionRequest("ask", remappable=True)
+                    )
                 )
             )
             lines.append(resolution.remedy(case))
@@ -642,14 +662,14 @@ def test_what_runs_in_a_container_that_this_engine_does_not_list_is_protected(
     monkeypatch.setattr(
         processes, "container_id_of", lambda pid: "c" * 64 if pid == server.pid else real(pid)
     )
-    assert found_on(port).kind is Kind.PROTECTED
+    assert found_on(port).kind is HolderKind.PROTECTED
 
 
 # --- who brings it back
 
 
 def test_a_supervisor_that_brings_it_back_is_named(
-    start: Start, port: int, means: Callable[..., Means]
+    start: Start, port: int, deps: Callable[..., ConflictDeps]
 ) -> None:  # edge-cases.md#21
     loop = start(
         "sh",
@@ -659,7 +679,7 @@ def test_a_supervisor_that_brings_it_back_is_named(
         stderr=subprocess.DEVNULL,
     )
     until(lambda: _is_listening(port))
-    done = means(settle=2.0)
+    done = deps(settle=2.0)
     case = found_on(port)
     begin = time.monotonic()
     with pytest.raises(DartsctlError) as caught:
@@ -688,7 +708,7 @@ def test_somebody_else_who_takes_the_port_meanwhile_is_named(start: Start, port:
 
 @pytest.mark.parametrize("how", ["run", "script"])
 def test_a_flask_reloader_ends_with_its_server_and_nothing_comes_back(
-    start: Start, port: int, means: Callable[..., Means], how: str, tmp_path: Path
+    start: Start, port: int, deps: Callable[..., ConflictDeps], how: str, tmp_path: Path
 ) -> None:  # edge-cases.md#22
     (tmp_path / "app.py").write_text(FLASK)
     flask = ("-m", "flask", "--app", "app", "run", "--debug", "--port", str(port))
@@ -701,26 +721,26 @@ def test_a_flask_reloader_ends_with_its_server_and_nothing_comes_back(
 
     until(both)
     case = found_on(port)
-    assert (case.kind, case.reloader) == (Kind.RELOADER, parent.pid)
-    family = [process.pid for process in HostFacts().family_of(case.holder)]  # type: ignore[arg-type]  # a process, by its kind
+    assert (case.kind, case.reloader) == (HolderKind.RELOADER, parent.pid)
+    family = [process.pid for process in HostInspector().family_of(case.holder)]  # type: ignore[arg-type]  # a process, by its kind
     assert family[0] == parent.pid
     assert len(family) == 2
-    stop(case, means(settle=1.0))
+    stop(case, deps(settle=1.0))
     assert not _is_listening(port)
     assert parent.wait(5) is not None
     assert not any(alive(pid) for pid in family)
 
 
 def test_a_shell_that_sets_the_reloaders_mark_by_hand_is_no_reloader(
-    start: Start, port: int, means: Callable[..., Means], tmp_path: Path
+    start: Start, port: int, deps: Callable[..., ConflictDeps], tmp_path: Path
 ) -> None:
     (tmp_path / "server.py").write_text(SLEEP)
     shell = start(
         "sh", "-c", f"WERKZEUG_RUN_MAIN=true {sys.executable} server.py {port}; sleep 600"
     )
     case = found_on(port)
-    assert case.kind is Kind.PROCESS
-    stop(case, means())
+    assert case.kind is HolderKind.PROCESS
+    stop(case, deps())
     assert shell.poll() is None
     assert not _is_listening(port)
 
@@ -735,17 +755,17 @@ def test_a_program_that_a_reloaded_server_started_is_not_taken_for_its_child(
         f"{sys.executable} server.py {port}; true",
         env={**os.environ, "WERKZEUG_RUN_MAIN": "true"},
     )
-    assert found_on(port).kind is Kind.PROCESS
+    assert found_on(port).kind is HolderKind.PROCESS
 
 
 def test_a_parent_that_has_forked_its_server_is_no_reloader(
-    start: Start, port: int, means: Callable[..., Means]
+    start: Start, port: int, deps: Callable[..., ConflictDeps]
 ) -> None:
     code = "import os,sys,time\nif os.fork():\n time.sleep(600)\n" + SLEEP
     parent = start(*python(code, port))
     case = found_on(port)
-    assert case.kind is Kind.PROCESS
-    stop(case, means())
+    assert case.kind is HolderKind.PROCESS
+    stop(case, deps())
     assert parent.poll() is None
 
 
@@ -753,22 +773,22 @@ def test_a_parent_that_has_forked_its_server_is_no_reloader(
 
 
 def test_it_is_waited_until_the_port_is_free(
-    start: Start, port: int, means: Callable[..., Means]
+    start: Start, port: int, deps: Callable[..., ConflictDeps]
 ) -> None:
     code = LISTEN + "time.sleep(1)"
-    server, done = start(*python(code, port)), means(wait_timeout=20)
-    carry_out([Step(Action.WAIT, found_on(port))], done)
+    server, done = start(*python(code, port)), deps(wait_timeout=20)
+    carry_out([ResolutionStep(ResolutionAction.WAIT, found_on(port))], done)
     assert not _is_listening(port)
     assert f"waiting for 127.0.0.1:{port} (20 s left): held by " in said(done)
     assert f"(pid {server.pid})" in said(done)
 
 
 def test_the_deadline_ends_the_wait_with_who_still_holds_it(
-    start: Start, port: int, means: Callable[..., Means]
+    start: Start, port: int, deps: Callable[..., ConflictDeps]
 ) -> None:
     server = start(*python(SLEEP, port))
     with pytest.raises(TimedOut) as caught:
-        carry_out([Step(Action.WAIT, found_on(port))], means(wait_timeout=0.3))
+        carry_out([ResolutionStep(ResolutionAction.WAIT, found_on(port))], deps(wait_timeout=0.3))
     assert caught.value.code is ExitCode.TIMED_OUT
     assert f"pid {server.pid}" in caught.value.message
     assert "--wait-timeout" in caught.value.hint
@@ -776,7 +796,7 @@ def test_the_deadline_ends_the_wait_with_who_still_holds_it(
 
 
 def test_of_a_range_one_free_number_is_enough(
-    start: Start, port: int, means: Callable[..., Means]
+    start: Start, port: int, deps: Callable[..., ConflictDeps]
 ) -> None:
     start(*python(SLEEP, port))
     case = found_on(port)
@@ -785,7 +805,10 @@ def test_of_a_range_one_free_number_is_enough(
     ranged = Conflict(
         binding, case.conflicts[0].endpoints, Reason.RANGE_EXHAUSTED, case.conflicts[0].holders
     )
-    carry_out([Step(Action.WAIT, replace(case, conflicts=(ranged,)))], means(wait_timeout=0.3))
+    carry_out(
+        [ResolutionStep(ResolutionAction.WAIT, replace(case, conflicts=(ranged,)))],
+        deps(wait_timeout=0.3),
+    )
 
 
 # --- asking
@@ -796,12 +819,12 @@ def details(case: Case) -> str:
 
 
 def test_the_question_says_who_and_the_details_say_everything(
-    start: Start, port: int, means: Callable[..., Means], tmp_path: Path
+    start: Start, port: int, deps: Callable[..., ConflictDeps], tmp_path: Path
 ) -> None:
-    server, done = start(*python(SLEEP, port)), means("show details", "stop python")
+    server, done = start(*python(SLEEP, port)), deps("show details", "stop python")
     case = found_on(port)
-    offered = resolution.choices(case, Request("ask", remappable=True))
-    assert ask(done)(case, offered) is Action.STOP_PROCESS
+    offered = resolution.choices(case, ResolutionRequest("ask", remappable=True))
+    assert ask(done)(case, offered) is ResolutionAction.STOP_PROCESS
     assert asked(done) == [f"{subject(case)}. What now?"] * 2
     assert f"app wants 127.0.0.1:{port}" in subject(case)
     for wanted in (
@@ -823,7 +846,7 @@ def test_secrets_on_the_command_line_are_masked_in_the_details(start: Start, por
 
 
 def test_a_production_container_is_stopped_only_when_its_name_was_typed(
-    means: Callable[..., Means],
+    deps: Callable[..., ConflictDeps],
 ) -> None:
     container = Container(
         "c" * 64,
@@ -836,41 +859,48 @@ def test_a_production_container_is_stopped_only_when_its_name_was_typed(
     holder = ForeignContainer(container)
     case = Case(
         holder,
-        Kind.CONTAINER,
+        HolderKind.CONTAINER,
         (Conflict(binding, (Endpoint(80, "0.0.0.0"),), Reason.IN_USE, (holder,)),),
     )
     offered = resolution.choices(
-        case, Request("ask", remappable=False, production_project="darts", is_for_production=True)
+        case,
+        ResolutionRequest(
+            "ask", remappable=False, production_project="darts", is_for_production=True
+        ),
     )
-    done = means("stop container", "darts", "stop all", "darts")
-    assert ask(done)(case, offered) is Action.STOP_PROJECT
+    done = deps("stop container", "darts", "stop all", "darts")
+    assert ask(done)(case, offered) is ResolutionAction.STOP_PROJECT
     assert "not what was asked for" in said(done)
     assert "--on-conflict stop" not in flags_for(offered)
     assert "project: darts" in details(case)
 
 
 def test_the_flags_are_those_that_would_do_it() -> None:
-    def flags(*actions: Action) -> str:
-        return flags_for([Choice(action, "") for action in (*actions, Action.ABORT)])
+    def flags(*actions: ResolutionAction) -> str:
+        return flags_for([Choice(action, "") for action in (*actions, ResolutionAction.ABORT)])
 
     assert (
-        flags(Action.REMAP, Action.STOP_PROCESS)
+        flags(ResolutionAction.REMAP, ResolutionAction.STOP_PROCESS)
         == "--on-conflict remap   or   --on-conflict stop --yes"
     )
-    assert flags(Action.WAIT) == "--on-conflict wait --wait-timeout 60"
+    assert flags(ResolutionAction.WAIT) == "--on-conflict wait --wait-timeout 60"
     assert flags() == "free the port, then try again"
 
 
 def test_moves_are_made_together_and_last(
-    start: Start, port: int, means: Callable[..., Means]
+    start: Start, port: int, deps: Callable[..., ConflictDeps]
 ) -> None:
     start(*python(SLEEP, port))
     case = found_on(port)
     moved: list[Sequence[Case]] = []
-    other = replace(case, kind=Kind.UNKNOWN, holder=Unknown())
+    other = replace(case, kind=HolderKind.UNKNOWN, holder=Unknown())
     carry_out(
-        [Step(Action.REMAP, other), Step(Action.STOP_PROCESS, case), Step(Action.REMAP, other)],
-        means(remap=moved.append),
+        [
+            ResolutionStep(ResolutionAction.REMAP, other),
+            ResolutionStep(ResolutionAction.STOP_PROCESS, case),
+            ResolutionStep(ResolutionAction.REMAP, other),
+        ],
+        deps(remap=moved.append),
     )
     assert moved == [[other, other]]
     assert not _is_listening(port)
@@ -905,7 +935,9 @@ exit 0
     return folder
 
 
-def unit_of(process: Process, folder: Path, cgroup: str, ports: Sequence[int] = ()) -> Unit | None:
+def unit_of(
+    process: Process, folder: Path, cgroup: str, ports: Sequence[int] = ()
+) -> SystemdUnit | None:
     proc = folder.parent / "proc"
     (proc / str(process.pid)).mkdir(exist_ok=True)
     (proc / str(process.pid) / "cgroup").write_text(f"0::{cgroup}\n")
@@ -919,21 +951,28 @@ def test_without_systemd_nothing_is_managed(start: Start, tmp_path: Path) -> Non
 
 
 def test_a_units_process_is_stopped_through_it_and_its_socket(
-    start: Start, fake_systemctl: Path, port: int, means: Callable[..., Means]
+    start: Start, fake_systemctl: Path, port: int, deps: Callable[..., ConflictDeps]
 ) -> None:
     server = start(*python(SLEEP, port))  # edge-cases.md#20, edge-cases.md#21
     (fake_systemctl / "main").write_text(str(server.pid))
     case = found_on(port)
     assert isinstance(case.holder, HostProcess)
     unit = unit_of(case.holder.process, fake_systemctl, "/system.slice/web.service")
-    assert unit == Unit(("web.socket", "web.service"), main=server.pid)
+    assert unit == SystemdUnit(("web.socket", "web.service"), main=server.pid)
     assert unit_of(
         case.holder.process,
         fake_systemctl,
         "/user.slice/user-0.slice/user@0.service/app.slice/web.service",
-    ) == Unit(("web.socket", "web.service"), of_user=True, main=server.pid)
-    done = means()
-    carry_out([Step(Action.STOP_UNIT, replace(case, kind=Kind.MANAGED, unit=unit))], done)
+    ) == SystemdUnit(("web.socket", "web.service"), of_user=True, main=server.pid)
+    done = deps()
+    carry_out(
+        [
+            ResolutionStep(
+                ResolutionAction.STOP_UNIT, replace(case, kind=HolderKind.MANAGED, unit=unit)
+            )
+        ],
+        done,
+    )
     assert (fake_systemctl / "calls").read_text().splitlines()[
         -1
     ] == "--no-ask-password stop web.socket web.service"
@@ -980,16 +1019,18 @@ def test_a_port_that_systemd_keeps_open_belongs_to_its_socket_unit(
     fake_systemctl: Path,
 ) -> None:  # edge-cases.md#20
     init = Process(1, "systemd", 1)
-    assert unit_of(init, fake_systemctl, "/init.scope", [80]) == Unit(
+    assert unit_of(init, fake_systemctl, "/init.scope", [80]) == SystemdUnit(
         ("web.socket", "web.service"), main=1
     )
-    assert unit_of(init, fake_systemctl, "/init.scope", [22]) == Unit(("ssh.socket",), main=1)
+    assert unit_of(init, fake_systemctl, "/init.scope", [22]) == SystemdUnit(
+        ("ssh.socket",), main=1
+    )
     assert unit_of(init, fake_systemctl, "/init.scope", [443]) is None
 
 
 def test_a_unit_that_we_may_not_stop_is_told_with_sudo(fake_systemctl: Path) -> None:
     with pytest.raises(DartsctlError, match="Interactive authentication required") as caught:
-        systemd.stop(Unit(("broken.service",)))
+        systemd.stop(SystemdUnit(("broken.service",)))
     assert caught.value.hint == "sudo systemctl stop broken.service"
     assert fake_systemctl.exists()
 
@@ -1008,48 +1049,56 @@ def container_case(engine: UnixEngine, name: str, port: int) -> Case:
     holder = ForeignContainer(container)
     binding = PortBinding("app", 1, 80, "tcp", port, port, ("127.0.0.1",))
     (case,) = cases(
-        [Conflict(binding, (endpoint,), Reason.IN_USE, (holder,))], (), STACK, HostFacts()
+        [Conflict(binding, (endpoint,), Reason.IN_USE, (holder,))], (), STACK, HostInspector()
     )
     return case
 
 
 @pytest.mark.engine
 def test_the_real_docker_proxy_is_never_signalled(
-    live: LiveStack, engine: UnixEngine, means: Callable[..., Means]
+    live: LiveStack, engine: UnixEngine, deps: Callable[..., ConflictDeps]
 ) -> None:
     from live.stack import BUSYBOX
 
     port = live.ports[0]
     name = live.container("-p", f"127.0.0.1:{port}:80", BUSYBOX, "sleep", "600")
     case = container_case(engine, name, port)
-    assert case.kind is Kind.LONE_CONTAINER
+    assert case.kind is HolderKind.LONE_CONTAINER
     (pid,) = stop_process.holding_pids([Endpoint(port, "127.0.0.1")])
     proxy = processes.describe(pid)
     assert proxy is not None
     assert proxy.name == "docker-proxy"
     forced = HostProcess(proxy)
     assert (
-        cases([replace(case.conflicts[0], holders=(forced,))], (), STACK, HostFacts())[0].kind
-        is Kind.PROTECTED
+        cases([replace(case.conflicts[0], holders=(forced,))], (), STACK, HostInspector())[0].kind
+        is HolderKind.PROTECTED
     )
     with pytest.raises(Refused):
-        stop(replace(case, holder=forced, kind=Kind.PROCESS), means(yes=True))
+        stop(replace(case, holder=forced, kind=HolderKind.PROCESS), deps(yes=True))
     assert alive(pid)
-    assert found_on(port).kind is Kind.UNKNOWN  # as on a host where another engine's proxy holds it
+    assert (
+        found_on(port).kind is HolderKind.UNKNOWN
+    )  # as on a host where another engine's proxy holds it
 
 
 @pytest.mark.engine
 def test_one_container_is_stopped_and_the_rest_of_its_project_stays(
-    live: LiveStack, engine: UnixEngine, means: Callable[..., Means]
+    live: LiveStack, engine: UnixEngine, deps: Callable[..., ConflictDeps]
 ) -> None:
     from live.stack import sleeper
 
     port = live.ports[0]
     live.compose({"web": sleeper(f"127.0.0.1:{port}:80"), "db": sleeper()})
     live.up()
-    done = means(engine=engine)
+    done = deps(engine=engine)
     carry_out(
-        [Step(Action.STOP_CONTAINER, container_case(engine, f"{live.project}-web-1", port))], done
+        [
+            ResolutionStep(
+                ResolutionAction.STOP_CONTAINER,
+                container_case(engine, f"{live.project}-web-1", port),
+            )
+        ],
+        done,
     )
     assert live.containers() == {
         f"{live.project}-web-1": "exited",
@@ -1066,7 +1115,7 @@ def test_one_container_is_stopped_and_the_rest_of_its_project_stays(
 
 @pytest.mark.engine
 def test_a_whole_project_is_stopped_paused_ones_and_crash_loops_too_and_its_volumes_stay(
-    live: LiveStack, engine: UnixEngine, means: Callable[..., Means]
+    live: LiveStack, engine: UnixEngine, deps: Callable[..., ConflictDeps]
 ) -> None:
     from live.stack import docker, sleeper
 
@@ -1083,9 +1132,14 @@ def test_a_whole_project_is_stopped_paused_ones_and_crash_loops_too_and_its_volu
     live.up()
     docker("pause", f"{live.project}-held-1")
     until(lambda: live.containers()[f"{live.project}-loop-1"] == "restarting")
-    done = means(engine=engine)
+    done = deps(engine=engine)
     carry_out(
-        [Step(Action.STOP_PROJECT, container_case(engine, f"{live.project}-web-1", port))], done
+        [
+            ResolutionStep(
+                ResolutionAction.STOP_PROJECT, container_case(engine, f"{live.project}-web-1", port)
+            )
+        ],
+        done,
     )
     assert set(live.containers().values()) == {"exited"}
     assert f"volume {live.project}_data" in live.leftovers()
@@ -1094,7 +1148,7 @@ def test_a_whole_project_is_stopped_paused_ones_and_crash_loops_too_and_its_volu
 
 @pytest.mark.engine
 def test_a_container_that_has_a_wanted_name_is_removed_and_its_volume_stays(
-    live: LiveStack, engine: UnixEngine, means: Callable[..., Means]
+    live: LiveStack, engine: UnixEngine, deps: Callable[..., ConflictDeps]
 ) -> None:
     from live.stack import BUSYBOX, docker
 
@@ -1109,8 +1163,13 @@ def test_a_container_that_has_a_wanted_name_is_removed_and_its_volume_stays(
     )
     (container,) = [one for one in engine.containers() if one.name == name]
     carry_out(
-        [Step(Action.REMOVE_CONTAINER, Case(NameTaken("app", container), Kind.NAME))],
-        means(engine=engine),
+        [
+            ResolutionStep(
+                ResolutionAction.REMOVE_CONTAINER,
+                Case(NameTaken("app", container), HolderKind.NAME),
+            )
+        ],
+        deps(engine=engine),
     )
     assert name not in [one.name for one in engine.containers()]
     assert docker("volume", "ls", "-q", "--filter", f"name={live.project}_loose").split() == [
@@ -1121,7 +1180,7 @@ def test_a_container_that_has_a_wanted_name_is_removed_and_its_volume_stays(
 
 @pytest.mark.engine
 def test_a_container_that_went_meanwhile_is_no_error_and_a_wait_ends_when_it_goes(
-    live: LiveStack, engine: UnixEngine, means: Callable[..., Means]
+    live: LiveStack, engine: UnixEngine, deps: Callable[..., ConflictDeps]
 ) -> None:
     from live.stack import BUSYBOX, docker
 
@@ -1129,9 +1188,14 @@ def test_a_container_that_went_meanwhile_is_no_error_and_a_wait_ends_when_it_goe
     name = live.container("-p", f"127.0.0.1:{port}:80", BUSYBOX, "sleep", "600")
     case = container_case(engine, name, port)
     with pytest.raises(TimedOut):
-        carry_out([Step(Action.WAIT, case)], means(engine=engine, wait_timeout=0.3))
+        carry_out(
+            [ResolutionStep(ResolutionAction.WAIT, case)], deps(engine=engine, wait_timeout=0.3)
+        )
     docker("rm", "-f", name)
     carry_out(
-        [Step(Action.WAIT, case), Step(Action.STOP_CONTAINER, case)],
-        means(engine=engine, wait_timeout=20),
+        [
+            ResolutionStep(ResolutionAction.WAIT, case),
+            ResolutionStep(ResolutionAction.STOP_CONTAINER, case),
+        ],
+        deps(engine=engine, wait_timeout=20),
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dartsctl import spawn
 from dartsctl.errors import DartsctlError
-from dartsctl.ports.cases import Unit
+from dartsctl.ports.cases import SystemdUnit
 from dartsctl.ports.process import Process
 from dartsctl.stack.reader import digits
 
@@ -26,7 +26,7 @@ def unit_of(
     *,
     running: Path = RUNNING,
     proc: Path = Path("/proc"),
-) -> Unit | None:
+) -> SystemdUnit | None:
     """The unit to stop so that `process` ends and stays away, None where systemd has nothing to do with it.
 
     For systemd itself (pid 1): the socket units that listen on `ports`, and the services that they start. For others the service whose main process
@@ -54,7 +54,7 @@ def unit_of(
         for one in _show(name, "TriggeredBy", of_user=of_user).split()
         if one.endswith(".socket")
     ]
-    return Unit((*sockets, name), of_user, main)
+    return SystemdUnit((*sockets, name), of_user, main)
 
 
 def _same_session(pid: int, main: int) -> bool:
@@ -64,7 +64,7 @@ def _same_session(pid: int, main: int) -> bool:
         return False
 
 
-def _sockets_on(ports: Collection[int]) -> Unit | None:
+def _sockets_on(ports: Collection[int]) -> SystemdUnit | None:
     """From `systemctl list-sockets`: LISTEN UNIT ACTIVATES, one listening address a line (`[::]:80`, `0.0.0.0:80`, `/run/x.sock`)."""
     try:
         done = spawn.run(
@@ -79,10 +79,10 @@ def _sockets_on(ports: Collection[int]) -> Unit | None:
         if digits(address.rpartition(":")[2]) in ports and name.endswith(".socket"):
             sockets.append(name)
             services += [one for one in activated if one.endswith(".service") and "@" not in one]
-    return Unit(tuple(dict.fromkeys([*sockets, *services])), main=1) if sockets else None
+    return SystemdUnit(tuple(dict.fromkeys([*sockets, *services])), main=1) if sockets else None
 
 
-def stop(unit: Unit) -> None:
+def stop(unit: SystemdUnit) -> None:
     """Stop the unit. Raises DartsctlError with systemctl's words, and the same command for root; nobody is asked for a password."""
     done = spawn.run(
         [*_systemctl(of_user=unit.of_user), "--no-ask-password", "stop", *unit.names],

@@ -23,7 +23,7 @@ from dartsctl.errors import DartsctlError, ExitCode, Interrupted
 from dartsctl.workflows.doctor.repair_steps import Hands
 from dartsctl.workflows.up.compose_run import interruptible
 from dartsctl.workflows.up.lock_project import one_at_a_time
-from dartsctl.workflows.up.outlook import Outlook
+from dartsctl.workflows.up.preview import ResolutionPreview
 from dartsctl.workflows.up.remap import ComposeOn
 from dartsctl.workflows.up.settle import Answers
 
@@ -108,7 +108,7 @@ def repair(
     )
     work = _Work(request, plan, hands, facts, prompts=prompts, screen=screen, clock=clock)
     code, after = ExitCode.OK, Afterwards.of(facts, diagnosis)
-    work.foreseen = _foresee(hands, plan, screen) if request.dry_run else None
+    work.preview = _preview(hands, plan, screen) if request.dry_run else None
     if plan.steps and not request.dry_run:
         code, after = work.do_all(diagnosis, look_again)
     report = None
@@ -121,16 +121,16 @@ def repair(
     return _end(request, plan, work, after, code, command, report, screen)
 
 
-def _foresee(hands: Hands, plan: Plan, screen: Screen) -> Outlook | None:
+def _preview(hands: Hands, plan: Plan, screen: Screen) -> ResolutionPreview | None:
     """What freeing the ports would stop, shown."""
     try:
-        foreseen = hands.foresee(plan)
+        preview = hands.preview(plan)
     except DartsctlError as error:
         screen.warn(error.message)
         return None
-    for line in foreseen.lines if foreseen else ():
+    for line in preview.lines if preview else ():
         screen.note(line)
-    return foreseen
+    return preview
 
 
 def write_report(path: Path, examined: Examined, screen: Screen) -> None:
@@ -195,7 +195,7 @@ class _Work:
         self._screen = screen
         self._clock = clock
         self._history = History(state_folder(), warn=screen.warn, masker=screen.masker)
-        self.foreseen: Outlook | None = None
+        self.preview: ResolutionPreview | None = None
         """What freeing the ports would do, on a dry run."""
         self.timeline: list[Event] = []
         self.done: list[tuple[Step, Event]] = []
@@ -359,7 +359,7 @@ def _end(
 ) -> ExitCode:
     """The timeline, and what is left; with --json one document. Raises DartsctlError for people where not all is well."""
     if screen.as_json:
-        more = {"free_ports": work.foreseen.document()} if work.foreseen else {}
+        more = {"free_ports": work.preview.document()} if work.preview else {}
         screen.document({**_document(request, plan, work, after, code, report), **more})
         return code
     screen.table(("WHEN", "WHAT", "RESULT"), [event.cells for event in work.timeline])

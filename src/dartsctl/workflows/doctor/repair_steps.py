@@ -18,8 +18,8 @@ from dartsctl.ports.holders import ForeignContainer
 from dartsctl.stack import compose_errors
 from dartsctl.workflows.host import Host
 from dartsctl.workflows.up import another_stack, compose_run, report, settle
-from dartsctl.workflows.up.outlook import Outlook
 from dartsctl.workflows.up.preflight import Intent, Preflight, look
+from dartsctl.workflows.up.preview import ResolutionPreview
 from dartsctl.workflows.up.remap import ComposeOn
 from dartsctl.workflows.up.settle import Answers
 
@@ -136,12 +136,12 @@ class Hands:
         _refuse_foreign_containers(before, self._answers)
         return replace(self._answers, policy="stop")
 
-    def foresee(self, plan: Plan) -> Outlook | None:
+    def preview(self, plan: Plan) -> ResolutionPreview | None:
         """What would become of the conflicts that `plan` settles; None where there are none. Raises DartsctlError as `do` does."""
         if all(step.action is not Action.FREE for step in plan.steps):
             return None
         before = self._look(plan)
-        return settle.foresee(before, self._answers_for(before), self._plain)
+        return settle.preview(before, self._answers_for(before), self._plain)
 
     def _compose(self, step: Step) -> str:
         words = (*_WORDS[step.action], *([step.service] if step.service else []))

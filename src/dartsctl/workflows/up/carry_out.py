@@ -19,13 +19,13 @@ from dartsctl.edges.state.leases import LeaseBook
 from dartsctl.errors import DartsctlError, TimedOut
 from dartsctl.ports import cases, resolution
 from dartsctl.ports.availability import Reason
-from dartsctl.ports.cases import Case, Unit
+from dartsctl.ports.cases import Case, SystemdUnit
 from dartsctl.ports.collisions import NameTaken
 from dartsctl.ports.conflicts import Conflict
 from dartsctl.ports.holders import DevLease, HostProcess
 from dartsctl.ports.listeners import Probe
 from dartsctl.ports.process import Process
-from dartsctl.ports.resolution import Action, Choice, Step
+from dartsctl.ports.resolution import Choice, ResolutionAction, ResolutionStep
 from dartsctl.stack.bindings import Endpoint
 from dartsctl.stack.containers import Container
 from dartsctl.workflows.host import Host
@@ -38,7 +38,7 @@ SETTLE = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Means:
+class ConflictDeps:
     """The edges that carrying out may touch."""
 
     prompts: Prompts
@@ -53,8 +53,8 @@ class Means:
     settle: float = SETTLE
 
 
-class HostFacts:
-    """cases.Facts of this host."""
+class HostInspector:
+    """cases.ProcessInspector of this host."""
 
     def family_of(self, holder: HostProcess) -> Sequence[Process]:
         return processes.family_to_stop(holder.process, holder.others)
@@ -68,7 +68,7 @@ class HostFacts:
     def is_ours(self, process: Process) -> bool:
         return processes.is_ours(process)
 
-    def unit_of(self, process: Process, ports: Collection[int]) -> Unit | None:
+    def unit_of(self, process: Process, ports: Collection[int]) -> SystemdUnit | None:
         unit = systemd.unit_of(process, ports)
         inside = (
             unit is not None and unit.main > 1 and processes.is_within_reach_of_ourselves(unit.main)
@@ -78,27 +78,27 @@ class HostFacts:
         )  # a service that we run under ourselves is not ours to stop (edge-cases.md#25)
 
 
-def ask(means: Means) -> resolution.Choose:
+def ask(deps: ConflictDeps) -> resolution.Choose:
     """The question to a person: who holds what, and what can be done; details come on demand, a production container's name is typed."""
 
-    def choose(case: Case, offered: Sequence[Choice]) -> Action:
+    def choose(case: Case, offered: Sequence[Choice]) -> ResolutionAction:
         lines = [choice.line for choice in offered]
         details = len(lines) - 1
         lines.insert(details, "show details")
         while True:
-            number = means.prompts.select(
+            number = deps.prompts.select(
                 f"{subject(case)}. What now?", lines, flags=flags_for(offered)
             )
             if number == details:
                 for text in details_of(case):
-                    means.screen.note(text)
+                    deps.screen.note(text)
                 continue
             choice = offered[number if number < details else number - 1]
-            if not choice.type_first or means.prompts.typed(
+            if not choice.type_first or deps.prompts.typed(
                 f"Type {choice.type_first} to do it:", choice.type_first, flags=""
             ):
                 return choice.action
-            means.screen.note("not what was asked for; nothing was changed")
+            deps.screen.note("not what was asked for; nothing was changed")
 
     return choose
 
@@ -151,7 +151,12 @@ def _container_details(container: Container) -> list[str]:
 
 
 _STOPS = frozenset(
-    {Action.STOP_PROCESS, Action.STOP_SERVER, Action.STOP_CONTAINER, Action.STOP_UNIT}
+    {
+        ResolutionAction.STOP_PROCESS,
+        ResolutionAction.STOP_SERVER,
+        ResolutionAction.STOP_CONTAINER,
+        ResolutionAction.STOP_UNIT,
+    }
 )
 
 
@@ -159,42 +164,46 @@ def flags_for(offered: Sequence[Choice]) -> str:
     """The flags that would do one of these without a question."""
     flags = []
     actions = {choice.action for choice in offered if not choice.type_first}
-    if Action.REMAP in actions:
+    if ResolutionAction.REMAP in actions:
         flags.append("--on-conflict remap")
-    if Action.WAIT in actions:
+    if ResolutionAction.WAIT in actions:
         flags.append("--on-conflict wait --wait-timeout 60")
     if actions & _STOPS:
         flags.append("--on-conflict stop --yes")
     flags += [
         f"--remove-container {choice.type_first} --yes"
         for choice in offered
-        if choice.action is Action.REMOVE_CONTAINER
+        if choice.action is ResolutionAction.REMOVE_CONTAINER
     ]
     return "   or   ".join(flags) or "free the port, then try again"
 
 
-def carry_out(plan: Sequence[Step], means: Means) -> None:
+def carry_out(plan: Sequence[ResolutionStep], deps: ConflictDeps) -> None:
     """Do the plan's steps in order. Raises where one cannot be done; what the earlier ones did is in the history."""
     for step in plan:
         match step.action:
-            case Action.STOP_SERVER:
-                _stop_server(step.case, means)
-            case Action.STOP_PROCESS:
-                _stop_process(step.case, means)
-            case Action.STOP_UNIT:
-                _stop_unit(step.case, means)
-            case Action.STOP_CONTAINER | Action.STOP_PROJECT | Action.REMOVE_CONTAINER:
-                _stop_containers(step, means)
-            case Action.WAIT:
-                _wait(step.case, means)
-            case Action.REMAP | Action.ABORT:
+            case ResolutionAction.STOP_SERVER:
+                _stop_server(step.case, deps)
+            case ResolutionAction.STOP_PROCESS:
+                _stop_process(step.case, deps)
+            case ResolutionAction.STOP_UNIT:
+                _stop_unit(step.case, deps)
+            case (
+                ResolutionAction.STOP_CONTAINER
+                | ResolutionAction.STOP_PROJECT
+                | ResolutionAction.REMOVE_CONTAINER
+            ):
+                _stop_containers(step, deps)
+            case ResolutionAction.WAIT:
+                _wait(step.case, deps)
+            case ResolutionAction.REMAP | ResolutionAction.ABORT:
                 pass
-    moved = [step.case for step in plan if step.action is Action.REMAP]
+    moved = [step.case for step in plan if step.action is ResolutionAction.REMAP]
     if moved:
-        means.remap(moved)
+        deps.remap(moved)
 
 
-def _stop_server(case: Case, means: Means) -> None:
+def _stop_server(case: Case, deps: ConflictDeps) -> None:
     """The very server that was seen: a port of the case may be another one's, and the checkout's next server may have the lease by now."""
     if not isinstance(case.holder, DevLease) or case.holder.process is None:
         return
@@ -206,19 +215,19 @@ def _stop_server(case: Case, means: Means) -> None:
         if record.port in ports and record.confirmed and record.supervisor in ancestors
     ]
     if not mine:
-        means.screen.note(f"the dev server of {case.holder.checkout} has ended by itself")
+        deps.screen.note(f"the dev server of {case.holder.checkout} has ended by itself")
     for record in mine:
         stop_server.stop("", port=record.port, leases=LeaseBook(), processes=processes)
-        means.screen.note(f"stopped the dev server of {record.checkout} on port {record.port}")
-        means.history.add(
-            Action.STOP_SERVER.value,
+        deps.screen.note(f"stopped the dev server of {record.checkout} on port {record.port}")
+        deps.history.add(
+            ResolutionAction.STOP_SERVER.value,
             f"{record.checkout} on port {record.port}",
             _why(case),
             pid=record.pid,
         )
 
 
-def _stop_process(case: Case, means: Means) -> None:
+def _stop_process(case: Case, deps: ConflictDeps) -> None:
     if not isinstance(case.holder, HostProcess):
         return
     endpoints, process = _endpoints(case), case.holder.process
@@ -229,26 +238,28 @@ def _stop_process(case: Case, means: Means) -> None:
     )
 
     def record(pids: tuple[int, ...], released: bool) -> None:
-        means.history.add(Action.STOP_PROCESS.value, name, _why(case), pids=pids, released=released)
+        deps.history.add(
+            ResolutionAction.STOP_PROCESS.value, name, _why(case), pids=pids, released=released
+        )
 
     if not stop_process.stop(
         case.holder,
         endpoints,
-        prompts=means.prompts,
-        screen=means.screen,
-        yes=means.yes,
-        grace=means.grace,
+        prompts=deps.prompts,
+        screen=deps.screen,
+        yes=deps.yes,
+        grace=deps.grace,
         record=record,
     ):
-        means.screen.note(
+        deps.screen.note(
             f"{process.name} (pid {process.pid}) has let go of the port by itself; nothing was stopped"
         )
         return
-    means.screen.note(f"stopped {name}")
-    stop_process.look_again(endpoints, process, before, siblings, seconds=means.settle)
+    deps.screen.note(f"stopped {name}")
+    stop_process.look_again(endpoints, process, before, siblings, seconds=deps.settle)
 
 
-def _stop_unit(case: Case, means: Means) -> None:
+def _stop_unit(case: Case, deps: ConflictDeps) -> None:
     if not isinstance(case.holder, HostProcess) or case.unit is None:
         return
     endpoints, process = _endpoints(case), case.holder.process
@@ -257,25 +268,25 @@ def _stop_unit(case: Case, means: Means) -> None:
         process.pid,
         *case.holder.others,
     }:
-        means.screen.note(
+        deps.screen.note(
             f"{process.name} (pid {process.pid}) has let go of the port by itself; nothing was stopped"
         )
         return
     systemd.stop(case.unit)
-    means.screen.note(f"stopped {names}")
-    means.history.add(Action.STOP_UNIT.value, names, _why(case), pid=process.pid)
+    deps.screen.note(f"stopped {names}")
+    deps.history.add(ResolutionAction.STOP_UNIT.value, names, _why(case), pid=process.pid)
     stop_process.look_again(
         endpoints,
         process,
         holding - {process.pid},
         stop_process.children_of_parent(process),
-        seconds=means.settle,
+        seconds=deps.settle,
     )
 
 
-def _stop_containers(step: Step, means: Means) -> None:
+def _stop_containers(step: ResolutionStep, deps: ConflictDeps) -> None:
     """Stop what is still in the way, looked for again by its identity; remove it where that is what was agreed to."""
-    engine = means.engine.control()
+    engine = deps.engine.control()
     if engine is None:
         raise DartsctlError(
             "containers of a remote engine are not stopped from here", hint="docker stop NAME"
@@ -283,15 +294,15 @@ def _stop_containers(step: Step, means: Means) -> None:
     seen = cases.container_of(step.case)
     wanted = [container for container in engine.containers() if _is_wanted(container, seen, step)]
     if not wanted:
-        means.screen.note(f"container {seen.name} is not in the way any more; nothing was stopped")
+        deps.screen.note(f"container {seen.name} is not in the way any more; nothing was stopped")
     for container in wanted:
-        means.screen.progress(f"stopping container {container.name}")
+        deps.screen.progress(f"stopping container {container.name}")
         engine.stop_container(container.id)
-        if step.action is Action.REMOVE_CONTAINER:
+        if step.action is ResolutionAction.REMOVE_CONTAINER:
             engine.remove_container(container.id)
-        done = "removed" if step.action is Action.REMOVE_CONTAINER else "stopped"
-        means.screen.note(f"{done} container {container.name}")
-        means.history.add(
+        done = "removed" if step.action is ResolutionAction.REMOVE_CONTAINER else "stopped"
+        deps.screen.note(f"{done} container {container.name}")
+        deps.history.add(
             step.action.value,
             container.name,
             _why(step.case),
@@ -300,35 +311,35 @@ def _stop_containers(step: Step, means: Means) -> None:
         )
 
 
-def _is_wanted(container: Container, seen: Container, step: Step) -> bool:
+def _is_wanted(container: Container, seen: Container, step: ResolutionStep) -> bool:
     """Whether this is, now, what was to be stopped: for a project whatever runs of it, else the very container that was seen."""
     runs = container.state in ("running", "paused", "restarting")  # a crash loop would be back
-    if step.action is Action.STOP_PROJECT:
+    if step.action is ResolutionAction.STOP_PROJECT:
         return container.project == seen.project and runs
     if container.id != seen.id:
         return False
-    if step.action is Action.REMOVE_CONTAINER:
+    if step.action is ResolutionAction.REMOVE_CONTAINER:
         return container.name == seen.name
     wanted = _endpoints(step.case)
     publishes = any(own.excludes(endpoint) for own in container.published for endpoint in wanted)
     return runs and (publishes or container.network_mode == "host")
 
 
-def _wait(case: Case, means: Means) -> None:
+def _wait(case: Case, deps: ConflictDeps) -> None:
     """Until nothing is in the way, or the deadline; who still holds it is shown. Raises TimedOut."""
-    until = time.monotonic() + means.wait_timeout
+    until = time.monotonic() + deps.wait_timeout
     tell = 0.0
     while not all(_can_be_made(conflict) for conflict in case.conflicts) or _is_published(
-        case, means
+        case, deps
     ):
         now = time.monotonic()
         if now >= until:
             raise TimedOut(
-                f"{subject(case)}; still so after {means.wait_timeout:.0f} s",
+                f"{subject(case)}; still so after {deps.wait_timeout:.0f} s",
                 hint="wait longer: --wait-timeout SECONDS",
             )
         if now >= tell:
-            means.screen.progress(
+            deps.screen.progress(
                 f"waiting for {_wanted(case)} ({until - now:.0f} s left): held by {_holders_now(case)}"
             )
             tell = now + 5
@@ -356,14 +367,14 @@ def _is_busy(endpoint: Endpoint) -> bool:
     return answer is Probe.IN_USE
 
 
-def _is_published(case: Case, means: Means) -> bool:
+def _is_published(case: Case, deps: ConflictDeps) -> bool:
     """Whether the engine's own book still has the container's ports: some engines hold them without a socket (edge-cases.md#30)."""
     container = cases.container_in(case)
     if container is None:
         return False
     held = [
         endpoint
-        for one in means.engine.containers()
+        for one in deps.engine.containers()
         if one.id == container.id and one.holds_ports
         for endpoint in one.published
     ]

@@ -14,7 +14,7 @@ from dartsctl.edges.screen.output import Screen
 from dartsctl.errors import DartsctlError, ExitCode, NotHealthy
 from dartsctl.ports import missing_bindings
 from dartsctl.ports.conflicts import Verdict
-from dartsctl.ports.missing_bindings import Lack, Loss
+from dartsctl.ports.missing_bindings import MissingBinding, MissingKind
 from dartsctl.stack import compose_errors, health
 from dartsctl.stack.bindings import Endpoint
 from dartsctl.stack.containers import Container
@@ -45,7 +45,7 @@ class Outcome:
     """How an `up` ended: health, what running containers lack, the services that were recreated for it, and why that failed."""
 
     health: health.Health
-    losses: tuple[Loss, ...] = ()
+    losses: tuple[MissingBinding, ...] = ()
     recreated: tuple[str, ...] = ()
     failure: str = ""
     troubles: Mapping[str, Trouble] = field(default_factory=dict)
@@ -99,7 +99,7 @@ class Postflight:
             state, found, recreated, failure, {name: self._trouble(name) for name in sorted(names)}
         )
 
-    def losses(self) -> tuple[Loss, ...]:
+    def losses(self) -> tuple[MissingBinding, ...]:
         """What running containers of the stack lack, seen twice: once more a moment later."""
         first = self._losses_now()
         if not first:
@@ -108,7 +108,7 @@ class Postflight:
         again = self._losses_now()
         return tuple(one for one in first if one in again)
 
-    def _losses_now(self) -> tuple[Loss, ...]:
+    def _losses_now(self) -> tuple[MissingBinding, ...]:
         running = [
             one
             for one in self._own()
@@ -121,7 +121,7 @@ class Postflight:
             *self._without_network(running),
         )
 
-    def _unheard(self, running: Sequence[Container]) -> tuple[Loss, ...]:
+    def _unheard(self, running: Sequence[Container]) -> tuple[MissingBinding, ...]:
         """What the kernel's table lacks: of an engine on this host with its userland proxy, and only where one of its ports is heard here at all.
 
         The socket of an engine elsewhere may have been forwarded here; then none of its ports are.
@@ -161,18 +161,18 @@ class Postflight:
             return ()
         return missing_bindings.unheard(self._wanted, running, rows, is_engines=is_engines)
 
-    def _without_network(self, running: Sequence[Container]) -> tuple[Loss, ...]:
+    def _without_network(self, running: Sequence[Container]) -> tuple[MissingBinding, ...]:
         control = self._engine.control()
         if control is None:
             return ()
         described = [(container, control.inspect(container.id)) for container in running]
         return tuple(
-            Loss(one.service, one.name, Lack.NO_NETWORK)
+            MissingBinding(one.service, one.name, MissingKind.NO_NETWORK)
             for one, inspected in described
             if inspected and inspected.facts.runs and not inspected.has_network
         )
 
-    def _recreate(self, lost: Sequence[Loss], services: Sequence[str]) -> str:
+    def _recreate(self, lost: Sequence[MissingBinding], services: Sequence[str]) -> str:
         """Why it failed, empty where it did not."""
         for one in lost:
             self._screen.warn(f"{one.service} {one.sentence}")
@@ -248,7 +248,7 @@ class Postflight:
 def _fixed_endpoints(before: Preflight) -> dict[str, list[Endpoint]]:
     """What each service must have bound: its fixed ports, without what was uncertain before."""
     wanted: dict[str, list[Endpoint]] = {}
-    for one in before.answer.findings:
+    for one in before.answer.bindings:
         if one.verdict is not Verdict.UNCERTAIN and not one.binding.is_range:
             endpoints = (
                 endpoint for port in one.binding.numbers for endpoint in one.binding.endpoints(port)
@@ -323,7 +323,9 @@ def _document(before: Preflight, outcome: Outcome, code: ExitCode) -> dict[str, 
             for one in outcome.health.services
         ],
         "missing_bindings": [_loss(one) for one in outcome.losses if one.endpoint],
-        "without_network": [one.container for one in outcome.losses if one.lack is Lack.NO_NETWORK],
+        "without_network": [
+            one.container for one in outcome.losses if one.kind is MissingKind.NO_NETWORK
+        ],
         "recreated": list(outcome.recreated),
         "recreation_error": outcome.failure,
     }
@@ -342,7 +344,7 @@ def _service(one: health.ServiceHealth, trouble: Trouble) -> dict[str, object]:
     }
 
 
-def _loss(one: Loss) -> dict[str, object]:
+def _loss(one: MissingBinding) -> dict[str, object]:
     where = one.endpoint
     shown = (
         {"address": where.address, "port": where.port, "protocol": where.protocol} if where else {}
@@ -351,6 +353,6 @@ def _loss(one: Loss) -> dict[str, object]:
         "service": one.service,
         "container": one.container,
         **shown,
-        "reason": one.lack.value,
+        "reason": one.kind.value,
         "pids": list(one.pids),
     }

@@ -43,7 +43,7 @@ class Preflight:
     stack: Stack
     containers: tuple[Container, ...]
     convergence: Convergence
-    answer: conflicts.Findings
+    answer: conflicts.PortVerdicts
     collisions: tuple[Collision, ...]
     notices: tuple[lint.Notice, ...]
     objections: tuple[Objection, ...] = ()
@@ -123,7 +123,7 @@ def look(environment: Environment, intent: Intent, *, compose: Compose, host: Ho
     )
     notices = lint.notices(
         model,
-        answer.findings,
+        answer.bindings,
         ephemeral_range=sockets.ephemeral_range() if engine.is_here else None,
         containers=containers,
         restarting_wants=_wants_of_crash_loops(engine, containers),
@@ -272,7 +272,7 @@ def _judge(
     containers: Sequence[Container],
     convergence: Convergence,
     host: Host,
-) -> conflicts.Findings:
+) -> conflicts.PortVerdicts:
     wanted = publishing.published(model, engine)
     new, held = needed(wanted.bindings, convergence)
     attribution = Attribution(model, containers, host)
@@ -285,7 +285,7 @@ def _judge(
         doubtful=wanted.doubtful,
         held=held,
     )
-    return conflicts.Findings(findings, wanted.unbound)
+    return conflicts.PortVerdicts(findings, wanted.unbound)
 
 
 def _wants_of_crash_loops(

@@ -135,7 +135,7 @@ def pin(
     """
     doubtful = [
         one.binding
-        for one in before.answer.findings
+        for one in before.answer.bindings
         if one.pinnable and before.stack.services[one.binding.service].replicas == 1
     ]
     if plain.is_production or not doubtful:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from dartsctl.ports.availability import Reason
 from dartsctl.ports.collisions import Collision, NameTaken, Paused, ProjectTaken
-from dartsctl.ports.conflicts import Conflict, Finding, Verdict
+from dartsctl.ports.conflicts import BindingVerdict, Conflict, Verdict
 from dartsctl.ports.holders import (
     Connection,
     DevLease,
@@ -49,7 +49,7 @@ def document(preflight: Preflight) -> dict[str, Any]:
             "userland_proxy": engine.userland_proxy,
             "local_sockets_checked": engine.is_here,
         },
-        "bindings": [_finding(one) for one in preflight.answer.findings],
+        "bindings": [_finding(one) for one in preflight.answer.bindings],
         "not_bound": [
             {"service": one.service, "entry": str(one.entry), "reason": one.reason}
             for one in preflight.answer.unbound
@@ -74,7 +74,7 @@ def _objection(one: Objection, preflight: Preflight) -> dict[str, Any]:
     }
 
 
-def _finding(one: Finding) -> dict[str, Any]:
+def _finding(one: BindingVerdict) -> dict[str, Any]:
     return {**_binding(one.binding), "verdict": one.verdict.value, "note": one.note}
 
 
@@ -215,7 +215,7 @@ def _collision(one: Collision) -> dict[str, Any]:
 def rows(preflight: Preflight) -> list[tuple[str, str, str, str]]:
     """The table of bindings: service, published, container port, verdict."""
     shown: dict[tuple[str, str, str, str], None] = {}
-    for one in preflight.answer.findings:
+    for one in preflight.answer.bindings:
         verdict = (
             one.verdict.value.upper()
             if one.verdict in (Verdict.CONFLICT, Verdict.UNCERTAIN)

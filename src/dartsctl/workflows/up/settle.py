@@ -17,11 +17,11 @@ from dartsctl.ports import resolution
 from dartsctl.ports.cases import Case, cases
 from dartsctl.ports.collisions import NameTaken
 from dartsctl.ports.holders import ForeignContainer
-from dartsctl.ports.resolution import Action, Policy, Request, Step
-from dartsctl.workflows.up import another_stack, outlook, report
-from dartsctl.workflows.up.carry_out import HostFacts, Means, ask, carry_out
-from dartsctl.workflows.up.outlook import Outlook
+from dartsctl.ports.resolution import Policy, ResolutionAction, ResolutionRequest, ResolutionStep
+from dartsctl.workflows.up import another_stack, report
+from dartsctl.workflows.up.carry_out import ConflictDeps, HostInspector, ask, carry_out
 from dartsctl.workflows.up.preflight import Intent, Preflight
+from dartsctl.workflows.up.preview import ResolutionPreview, asks_first, preview_of
 from dartsctl.workflows.up.remap import ComposeOn, look_again, move
 
 
@@ -76,11 +76,11 @@ def refuse(
     request: Asked,
     screen: Screen,
     undone: Sequence[str] = (),
-    foreseen: Outlook | None = None,
+    preview: ResolutionPreview | None = None,
 ) -> None:
     """Raises when the preflight found anything in the way; what is merely uncertain is told and tried.
 
-    `undone`: what a failed attempt took back; `foreseen`: what a policy would do about it (--dry-run).
+    `undone`: what a failed attempt took back; `preview`: what a policy would do about it (--dry-run).
     """
     for notice in preflight.notices:
         if notice.code in (
@@ -90,13 +90,13 @@ def refuse(
             "replicas-fixed-port",
         ):
             screen.warn(f"{notice.service}: {notice.sentence}")
-    if foreseen is None or not foreseen.steps:  # else ours would get another name first
+    if preview is None or not preview.steps:  # else ours would get another name first
         another_stack.refuse(preflight, request.next_command)
     if preflight.is_clear or (request.skip_port_check and not preflight.collisions):
         return
     if screen.as_json:
         more: dict[str, object] = {"undone": list(undone)} if undone else {}
-        more |= foreseen.document() if foreseen else {}
+        more |= preview.document() if preview else {}
         screen.document({**report.document(preflight), **more, "exit_code": int(ExitCode.CONFLICT)})
         raise Reported(ExitCode.CONFLICT)
     conflicts = preflight.answer.conflicts
@@ -105,7 +105,7 @@ def refuse(
         *report.conflict_lines(conflicts),
         *report.collision_lines(preflight.collisions),
         *whose,
-        *(foreseen.lines if foreseen else ()),
+        *(preview.lines if preview else ()),
     )
     services = len({conflict.binding.service for conflict in conflicts}) + len(preflight.collisions)
     raise DartsctlError(
@@ -164,7 +164,7 @@ def settle(
         return before.environment, before
     _refuse_moves(asked, plain)
     moved: list[Environment] = []
-    means = Means(
+    deps = ConflictDeps(
         prompts=prompts,
         engine=engine_at(before.engine.endpoint),
         history=History(state_folder(), warn=screen.warn, masker=screen.masker),
@@ -175,31 +175,31 @@ def settle(
         yes=answers.yes,
         wait_timeout=answers.wait_timeout,
     )
-    plan = _plan(before, asked, means)
+    plan = _plan(before, asked, deps)
     if not plan:
         return before.environment, before
     try:
-        carry_out(plan, means)
+        carry_out(plan, deps)
     except KeyboardInterrupt:
         raise _interrupted(plan) from None
     for one in moved:
         for step in plan:
-            if step.action is Action.REMAP:
+            if step.action is ResolutionAction.REMAP:
                 why = (
                     "a container name was taken"
                     if isinstance(step.case.holder, NameTaken)
                     else "a port was taken"
                 )
-                means.history.add(
+                deps.history.add(
                     "remap", ", ".join(step.case.services), why, override=str(one.files[-1])
                 )
     environment = moved[-1] if moved else before.environment
     return environment, look_again(environment, request.intent, compose_on)
 
 
-def _interrupted(plan: tuple[Step, ...]) -> Interrupted:
+def _interrupted(plan: tuple[ResolutionStep, ...]) -> Interrupted:
     """A signal cannot be taken back: what was asked to end, or has been stopped, is not called unchanged."""
-    if all(step.action in (Action.WAIT, Action.REMAP) for step in plan):
+    if all(step.action in (ResolutionAction.WAIT, ResolutionAction.REMAP) for step in plan):
         return Interrupted("interrupted; nothing was stopped or started")
     return Interrupted(
         "interrupted; what has been stopped, or asked to end, stays so; nothing was started",
@@ -207,7 +207,7 @@ def _interrupted(plan: tuple[Step, ...]) -> Interrupted:
     )
 
 
-def _refuse_moves(asked: Request, plain: Environment) -> None:
+def _refuse_moves(asked: ResolutionRequest, plain: Environment) -> None:
     if asked.policy == "remap" and not asked.remappable:
         whose = "production's ports" if plain.is_production else "ports of files without settings"
         raise Refused(
@@ -215,7 +215,7 @@ def _refuse_moves(asked: Request, plain: Environment) -> None:
         )
 
 
-def foresee(before: Preflight, answers: Answers, plain: Environment) -> Outlook | None:
+def preview(before: Preflight, answers: Answers, plain: Environment) -> ResolutionPreview | None:
     """What `settle` would do by itself; None without a policy or a named removal, where a person would be asked or nothing done.
 
     Raises Refused as `settle` does.
@@ -224,21 +224,21 @@ def foresee(before: Preflight, answers: Answers, plain: Environment) -> Outlook 
         return None
     asked = _request(answers, before, plain, is_person_there=False)
     _refuse_moves(asked, plain)
-    return outlook.foresee(_cases(before), asked, yes=answers.yes)
+    return preview_of(_cases(before), asked, yes=answers.yes)
 
 
 def _cases(before: Preflight) -> tuple[Case, ...]:
     names = [collision for collision in before.collisions if isinstance(collision, NameTaken)]
-    return cases(before.answer.conflicts, names, before.stack, HostFacts())
+    return cases(before.answer.conflicts, names, before.stack, HostInspector())
 
 
 def _request(
     answers: Answers, before: Preflight, plain: Environment, *, is_person_there: bool
-) -> Request:
+) -> ResolutionRequest:
     """How conflicts are to be resolved: as was said, else by asking, else dev's own services that tell their address move."""
     by_itself: Policy = "remap" if answers.remap_by_itself else "fail"
     policy = answers.policy or ("ask" if is_person_there else by_itself)
-    return Request(
+    return ResolutionRequest(
         policy,
         remappable=answers.remappable and not plain.is_production,
         production_project=answers.production_project,
@@ -250,19 +250,21 @@ def _request(
     )
 
 
-def _plan(before: Preflight, asked: Request, means: Means) -> tuple[Step, ...]:
+def _plan(
+    before: Preflight, asked: ResolutionRequest, deps: ConflictDeps
+) -> tuple[ResolutionStep, ...]:
     found = _cases(before)
     if resolution.dead_ends(found, asked):
         return ()  # nobody is asked in vain: the refusal names what is in the way
-    plan = resolution.decide(found, asked, ask(means))
+    plan = resolution.decide(found, asked, ask(deps))
     if asked.policy == "ask" and found and not plan:
         raise DartsctlError(
             "aborted; nothing was changed",
             hint="dartsctl check shows it again",
             code=ExitCode.ANSWER_NEEDED,
         )
-    if not means.yes and outlook.asks_first(plan, asked):
-        _confirm(plan, asked, means)
+    if not deps.yes and asks_first(plan, asked):
+        _confirm(plan, asked, deps)
     return plan
 
 
@@ -298,12 +300,14 @@ def production_lines(before: Preflight, answers: Answers, plain: Environment) ->
     return [f"{name} is production's: {resolution.PRODUCTION_STOPS}" for name in names]
 
 
-def _confirm(plan: tuple[Step, ...], asked: Request, means: Means) -> None:
+def _confirm(
+    plan: tuple[ResolutionStep, ...], asked: ResolutionRequest, deps: ConflictDeps
+) -> None:
     """What is said beforehand by flags still wants a yes: a person's, or --yes."""
     lines = "; ".join(resolution.line(step.action, step.case) for step in plan)
     words = [f"--remove-container {name}" for name in sorted(asked.removable)]
     words = [*(["--on-conflict stop"] if asked.policy == "stop" else []), *words, "--yes"]
-    if not means.prompts.confirm(f"{lines}?", flags=f"add --yes: {' '.join(words)}"):
+    if not deps.prompts.confirm(f"{lines}?", flags=f"add --yes: {' '.join(words)}"):
         raise DartsctlError(
             "nothing was changed",
             hint=f"{' '.join(words)} does it without a question",

@@ -8,15 +8,15 @@ from typing import Any
 
 from dartsctl.ports import resolution
 from dartsctl.ports.cases import Case
-from dartsctl.ports.resolution import Action, Request, Step
+from dartsctl.ports.resolution import ResolutionAction, ResolutionRequest, ResolutionStep
 from dartsctl.workflows.up.carry_out import flags_for, subject
 
 
 @dataclass(frozen=True, slots=True)
-class Outlook:
+class ResolutionPreview:
     """`steps` would be done; nothing of them where a case is left that has no answer. `needs_yes`: a question comes first."""
 
-    steps: tuple[Step, ...] = ()
+    steps: tuple[ResolutionStep, ...] = ()
     left: tuple[tuple[Case, str], ...] = ()
     """What would not be settled, and why."""
     needs_yes: bool = False
@@ -43,7 +43,7 @@ class Outlook:
         }
 
 
-def _step(step: Step) -> dict[str, Any]:
+def _step(step: ResolutionStep) -> dict[str, Any]:
     return {
         "action": step.action.value,
         "what": resolution.line(step.action, step.case),
@@ -51,24 +51,27 @@ def _step(step: Step) -> dict[str, Any]:
     }
 
 
-def foresee(found: Sequence[Case], request: Request, *, yes: bool) -> Outlook:
-    """What would become of `found`. Where a person would be asked, nothing is foreseen."""
+def preview_of(
+    found: Sequence[Case], request: ResolutionRequest, *, yes: bool
+) -> ResolutionPreview:
+    """What would become of `found`. Where a person would be asked, nothing is foretold."""
     if left := resolution.unanswered(found, request):
-        return Outlook(left=tuple((case, _why(case, request)) for case in left))
-    plan = resolution.decide(found, request, lambda _case, _offered: Action.ABORT)
-    return Outlook(plan, needs_yes=not yes and asks_first(plan, request))
+        return ResolutionPreview(left=tuple((case, _why(case, request)) for case in left))
+    plan = resolution.decide(found, request, lambda _case, _offered: ResolutionAction.ABORT)
+    return ResolutionPreview(plan, needs_yes=not yes and asks_first(plan, request))
 
 
-def asks_first(plan: Sequence[Step], request: Request) -> bool:
+def asks_first(plan: Sequence[ResolutionStep], request: ResolutionRequest) -> bool:
     """Whether a plan that nobody has chosen step by step needs a yes."""
     removals = any(
-        step.action is Action.REMOVE_CONTAINER and resolution.is_removal_named(step.case, request)
+        step.action is ResolutionAction.REMOVE_CONTAINER
+        and resolution.is_removal_named(step.case, request)
         for step in plan
     )
     return removals or (request.policy == "stop" and bool(plan))
 
 
-def _why(case: Case, request: Request) -> str:
+def _why(case: Case, request: ResolutionRequest) -> str:
     offered = resolution.choices(case, request)
     if resolution.is_spared(case, request):
         return f"production's, {resolution.PRODUCTION_STOPS}"
