@@ -23,9 +23,7 @@ from dartsctl.errors import DartsctlError, ExitCode, Refused, UsageError
 if TYPE_CHECKING:
     from dartsctl.edges.screen.output import Screen
 
-prod = typer.Typer(
-    no_args_is_help=True, help="The production stack: up, down, restart, ps, logs, check, config."
-)
+prod = typer.Typer(no_args_is_help=True, help="Start, check and inspect the production stack.")
 add_lifecycle("prod", prod)
 app.add_typer(prod, name="prod")
 
@@ -173,7 +171,7 @@ def _add_named_environment(words: Sequence[str]) -> None:
     except DartsctlError:
         return  # the verb itself will say what is wrong with the settings, or that it is unknown
     for own in [one for one in settings.environments if one not in VERBS]:
-        group = typer.Typer(no_args_is_help=True, help=f"The {own} stack, as the settings name it.")
+        group = typer.Typer(no_args_is_help=True, help=f"Start, check and inspect the {own} stack.")
         add_lifecycle(own, group)
         app.add_typer(group, name=own)
 

@@ -58,17 +58,17 @@ def root(
         ),
     ] = False,
 ) -> None:
-    """Docker Compose with exact host-port checks, and dev servers that stay off production ports.
+    """Run Docker Compose with exact host-port checks, and dev servers off production ports.
 
     \b
-    dartsctl dev                 the dev services in Docker, the Flask server on a leased port
-    dartsctl init                settings, env files with new secrets, a certificate
-    dartsctl prod check          would `prod up` work? who holds the ports?
-    dartsctl prod up             check, start, wait until healthy
-    dartsctl doctor              why is it 502?
-    dartsctl run -- flask run    any host server on a leased port, never on a production one
-    dartsctl ports               who owns which port, and who has it
-    dartsctl guard install       production's ports refused to servers that are started without dartsctl
+    dartsctl init                create settings, env files and a certificate
+    dartsctl dev                 start the dev services and the app server
+    dartsctl prod check          check whether `prod up` would work
+    dartsctl prod up             check, start, and wait until healthy
+    dartsctl doctor              find out why the stack answers 502
+    dartsctl run -- flask run    run any server on a leased port
+    dartsctl ports               show who owns and who uses each port
+    dartsctl guard install       block production ports in a virtual environment
     """
 
 
@@ -81,14 +81,14 @@ def check(
     files: Annotated[
         list[Path] | None,
         typer.Option(
-            "--file", "-f", help="A Compose file; several are merged in order.", metavar="FILE"
+            "--file", "-f", help="Compose file; several are merged in order.", metavar="FILE"
         ),
     ] = None,
     project: Project = None,
     profiles: Profiles = None,
     env_files: Annotated[
         list[Path] | None,
-        typer.Option("--env-file", help="An env file for Compose's variables.", metavar="FILE"),
+        typer.Option("--env-file", help="Env file for Compose variables.", metavar="FILE"),
     ] = None,
     fix: Fix = False,
     on_conflict: OnConflict = None,
@@ -97,18 +97,21 @@ def check(
     engine: Annotated[
         bool,
         typer.Option(
-            "--engine/--no-engine", help="Ask the Docker engine, or judge files and sockets alone."
+            "--engine/--no-engine", help="Ask the Docker engine, or use only files and sockets."
         ),
     ] = True,
 ) -> int:
-    """Would `docker compose up` work here? Every host-port conflict, and who holds the port. Changes nothing; needs no settings.
+    """Check whether `docker compose up` would work here.
+
+    List every host-port conflict with its holder. Needs no settings, and changes nothing without
+    --fix.
 
     \b
-    dartsctl check                                   the Compose files of this folder
-    dartsctl check -f compose.yml -f override.yml    these files, merged
-    dartsctl check -f compose.yml -p shop web        one service and what it depends on
-    dartsctl check --json | jq .conflicts            for programs
-    dartsctl check --fix                             and settle what is found, by a choice
+    dartsctl check                              this folder's Compose files
+    dartsctl check -f base.yml -f more.yml      these files, merged
+    dartsctl check -f base.yml -p shop web      one service and its dependencies
+    dartsctl check --json | jq .conflicts       the conflicts as JSON
+    dartsctl check --fix                        choose how to resolve each one
     """
     from dartsctl.config.environment import adhoc
 
@@ -148,7 +151,9 @@ def _check_command(environment: Environment, services: list[str]) -> str:
 @app.command()
 @verb
 def ports(common: Common) -> int:
-    """Who owns which port: production's allocation, the dev range and what has moved, each with the process or container that has it now.
+    """Show who owns each port and who is using it.
+
+    Covers production's ports, the dev range, and ports that were remapped.
 
     \b
     dartsctl ports
@@ -187,9 +192,14 @@ def ports(common: Common) -> int:
 @verb
 def history(
     common: Common,
-    last: Annotated[int, typer.Option("--last", "-n", min=1, help="How many.", metavar="N")] = 50,
+    last: Annotated[
+        int, typer.Option("--last", "-n", min=1, help="Number of entries to show.", metavar="N")
+    ] = 50,
 ) -> int:
-    """What dartsctl has stopped or changed on this machine: when, what, why, by whom."""
+    """Show what dartsctl has stopped or changed on this machine.
+
+    Each entry says when, what, why and by whom.
+    """
     from dartsctl.cli.deps import deps_of
     from dartsctl.commands.history import history as run_history
 

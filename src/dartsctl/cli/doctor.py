@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 Name = Annotated[
     str | None,
     typer.Argument(
-        help="prod (the default), dev, or another environment of the settings.",
+        help="Environment: prod (default), dev, or another one from the settings.",
         metavar="[ENV]",
         show_default=False,
     ),
@@ -46,38 +46,39 @@ Files = Annotated[
     typer.Option(
         "--file",
         "-f",
-        help="Any Compose file instead, without settings; several are merged.",
+        help="Compose file, instead of an environment; several are merged.",
         metavar="FILE",
     ),
 ]
 EnvFiles = Annotated[
     list[Path] | None,
     typer.Option(
-        "--env-file", help="With --file: an env file for Compose's variables.", metavar="FILE"
+        "--env-file", help="Env file for Compose variables; only with --file.", metavar="FILE"
     ),
 ]
 Proxy = Annotated[
     str,
     typer.Option(
         "--proxy",
-        help="The service that is the reverse proxy, where it is not found.",
+        help="Service that is the reverse proxy, if it is not detected.",
         metavar="SERVICE",
     ),
 ]
 FixIt = Annotated[
     bool,
     typer.Option(
-        "--fix", help="Repair it: the plan first, then a question before each step, or --yes."
+        "--fix", help="Show a repair plan, then repair; asks before each step unless --yes."
     ),
 ]
 Report = Annotated[
     Path | None,
     typer.Option(
-        "--report", help="Write an incident report (Markdown) into a new file.", metavar="FILE.md"
+        "--report", help="Write an incident report (Markdown) to a new file.", metavar="FILE.md"
     ),
 ]
 Url = Annotated[
-    str, typer.Option("--url", help="One more URL to ask, such as the public one.", metavar="URL")
+    str,
+    typer.Option("--url", help="Additional URL to request, such as the public one.", metavar="URL"),
 ]
 
 
@@ -99,17 +100,21 @@ def doctor(
     wait_timeout: WaitTimeout = None,
     report: Report = None,
 ) -> int:
-    """Why is it 502? From what a browser sees to the root cause, with the evidence for every step. Changes nothing without --fix.
+    """Find out why a stack answers 502, and repair it.
+
+    Trace what a browser sees to the root cause, with evidence for every step. Changes nothing
+    without --fix.
 
     \b
-    dartsctl doctor                      production
-    dartsctl doctor --fix                repair it: the plan first, then a question before each step
+    dartsctl doctor                  diagnose production
+    dartsctl doctor dev              diagnose the dev stack
+    dartsctl doctor -f compose.yml   diagnose any stack with a reverse proxy
+    dartsctl doctor --fix            show a plan, then ask before each repair
     dartsctl doctor --fix --yes --report incident.md
-    dartsctl doctor dev
-    dartsctl doctor -f compose.yml       any stack with a reverse proxy
     dartsctl doctor --json | jq -r '.findings[].sentence'
 
-    Exit code 0: healthy (with --fix: repaired and verified), 1: something is wrong, 5: the Docker engine does not answer.
+    Exit codes: 0 healthy (with --fix: repaired and verified), 1 something is wrong, 5 the Docker
+    engine does not answer.
     """
     if files and environment:
         raise UsageError(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Venv = Annotated[
     Path | None,
     typer.Option(
-        "--venv", help="This virtual environment, instead of the one that is found.", metavar="PATH"
+        "--venv", help="Virtual environment to use instead of the detected one.", metavar="PATH"
     ),
 ]
 
@@ -29,26 +29,31 @@ app.add_typer(guard, name="guard")
 @guard.callback()
 @verb
 def group(common: Common) -> None:
-    """Refuse production's ports inside the app's virtual environment, whoever starts a server there, and however.
+    """Block production ports in the app's virtual environment.
+
+    The guard works for every server that is started with that Python, also without dartsctl.
 
     \b
-    dartsctl guard install     from now on `python run.py` on port 5000 fails, and says why
-    dartsctl guard status      which virtual environments have it, and which ports it refuses
-    dartsctl guard remove      without a trace
+    dartsctl guard install   make `python run.py` on port 5000 fail, and say why
+    dartsctl guard status    show which virtual environments have the guard
+    dartsctl guard remove    remove the guard without a trace
 
-    DARTSCTL_GUARD=off lifts it for one process. In containers it does nothing.
+    DARTSCTL_GUARD=off switches the guard off for one process. It does nothing in containers.
     """
 
 
 @guard.command()
 @verb
 def install(common: Common, venv: Venv = None) -> int:
-    """Install it, or bring it up to date: production's ports as the settings and the production stack name them.
+    """Install the guard, or update its ports.
+
+    It blocks the production ports that the settings and the production stack name. Looks for
+    .venv, venv, env, uv's environment, the active one and poetry's.
 
     \b
-    dartsctl guard install                      .venv, venv, env, uv's, the active one or poetry's
-    dartsctl guard install --venv ~/venvs/app   this one
-    dartsctl guard install --dry-run            which one, and which ports
+    dartsctl guard install                      use the detected environment
+    dartsctl guard install --venv ~/venvs/app   use this environment
+    dartsctl guard install --dry-run            show the environment and the ports
     """
     from dartsctl.commands.guard import install as run_install
 
@@ -58,7 +63,7 @@ def install(common: Common, venv: Venv = None) -> int:
 @guard.command()
 @verb
 def remove(common: Common, venv: Venv = None) -> int:
-    """Remove it: the virtual environment is what it was before.
+    """Remove the guard from a virtual environment.
 
     \b
     dartsctl guard remove
@@ -72,7 +77,9 @@ def remove(common: Common, venv: Venv = None) -> int:
 @guard.command()
 @verb
 def status(common: Common, venv: Venv = None) -> int:
-    """Every virtual environment that is found here, and every one of this machine that has a guard.
+    """List virtual environments and their guards.
+
+    Shows those of this project, and all on this machine that have a guard.
 
     \b
     dartsctl guard status

@@ -13,17 +13,24 @@ from dartsctl.cli.options import Common, compose_on, prompts_of, verb
 ProdFiles = Annotated[
     list[Path] | None,
     typer.Option(
-        "--prod-file", help="A Compose file of production; again for each over it.", metavar="FILE"
+        "--prod-file",
+        help="Compose file of production; repeat it for each further file.",
+        metavar="FILE",
     ),
 ]
 DevFiles = Annotated[
-    list[Path] | None, typer.Option("--dev-file", help="The same for development.", metavar="FILE")
+    list[Path] | None,
+    typer.Option(
+        "--dev-file",
+        help="Compose file of development; repeat it for each further file.",
+        metavar="FILE",
+    ),
 ]
 CertificateFolder = Annotated[
     Path | None,
     typer.Option(
         "--certificate",
-        help="Where to put a self-signed certificate, when there is none.",
+        help="Folder for a self-signed certificate, if there is none.",
         metavar="DIR",
     ),
 ]
@@ -31,7 +38,7 @@ TlsName = Annotated[
     str,
     typer.Option(
         "--tls-name",
-        help="The host name it is for; else TLS_NAME of the env file, else localhost.",
+        help="Host name of the certificate; TLS_NAME of the env file, or localhost, by default.",
         metavar="NAME",
     ),
 ]
@@ -47,13 +54,16 @@ def init(
     certificate: CertificateFolder = None,
     tls_name: TlsName = "",
 ) -> int:
-    """Write what a project lacks: settings, env files with secrets of their own, Compose files, a certificate. Overwrites nothing.
+    """Create missing settings, env files and certificates.
+
+    Creates Compose files too if there are none. Env files get new secrets. No file is ever
+    overwritten; run it again to create what is missing.
 
     \b
-    dartsctl init --dry-run      what would be written
-    dartsctl init                ask once, then write it; again: whatever is missing
-    dartsctl init --yes          without a question
-    dartsctl init --prod-file docker-compose-wso2.yml --prod-file docker-compose-production.yml
+    dartsctl init --dry-run   show what would be written
+    dartsctl init             ask once, then write
+    dartsctl init --yes       write without asking
+    dartsctl init --prod-file compose.prod.yml --prod-file compose.tls.yml
     """
     from dartsctl.commands.init import init as run_init
     from dartsctl.workflows.init.plan import InitRequest

@@ -77,26 +77,24 @@ def working_folder() -> Path:
 
 
 _OPTIONS: dict[str, Any] = {
-    "as_json": Annotated[
-        bool, typer.Option("--json", help="Print one JSON document on stdout, for programs.")
-    ],
+    "as_json": Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")],
     "dry_run": Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")
+        bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")
     ],
-    "yes": Annotated[bool, typer.Option("--yes", "-y", help="Answer every question with yes.")],
+    "yes": Annotated[bool, typer.Option("--yes", "-y", help="Answer yes to every question.")],
     "no_input": Annotated[
-        bool, typer.Option("--no-input", help="Never ask; fail and name the flag that answers.")
+        bool, typer.Option("--no-input", help="Never prompt; fail, and name the flag that answers.")
     ],
     "quiet": Annotated[
-        bool, typer.Option("--quiet", "-q", help="Only results, warnings and errors.")
+        bool, typer.Option("--quiet", "-q", help="Print only results, warnings and errors.")
     ],
-    "verbose": Annotated[bool, typer.Option("--verbose", "-v", help="More about what happens.")],
+    "verbose": Annotated[bool, typer.Option("--verbose", "-v", help="Print more details.")],
     "no_color": Annotated[
-        bool, typer.Option("--no-color", help="No colours (NO_COLOR does the same).")
+        bool, typer.Option("--no-color", help="Do not use colors; NO_COLOR does the same.")
     ],
     "project_dir": Annotated[
         Path | None,
-        typer.Option("--project-dir", help="Where to look for dartsctl.toml.", metavar="DIR"),
+        typer.Option("--project-dir", help="Folder to search for dartsctl.toml.", metavar="DIR"),
     ],
 }
 
@@ -141,7 +139,7 @@ def verb(function: Callable[..., int | None]) -> Callable[..., int | None]:
 Services = Annotated[
     list[str] | None,
     typer.Argument(
-        help="Services; all of them when none is named.",
+        help="Services to include; all if none is named.",
         metavar="[SERVICE]...",
         show_default=False,
         autocompletion=completion.services,
@@ -152,13 +150,13 @@ Project = Annotated[
     typer.Option(
         "--project",
         "-p",
-        help="The Compose project's name, on purpose.",
+        help="Use this Compose project name.",
         metavar="NAME",
         autocompletion=completion.projects,
     ),
 ]
 Profiles = Annotated[
-    list[str] | None, typer.Option("--profile", help="Switch a profile on.", metavar="NAME")
+    list[str] | None, typer.Option("--profile", help="Enable this Compose profile.", metavar="NAME")
 ]
 WaitTimeout = Annotated[
     int | None,
@@ -173,13 +171,13 @@ WaitTimeout = Annotated[
 
 Fix = Annotated[
     bool,
-    typer.Option("--fix", help="Settle what is found: asked at a terminal, else by --on-conflict."),
+    typer.Option("--fix", help="Resolve the conflicts: ask at a terminal, else use --on-conflict."),
 ]
 OnConflict = Annotated[
     str | None,
     typer.Option(
         "--on-conflict",
-        help="ask, fail, stop (with --yes), remap (never production's) or wait.",
+        help="What to do on a conflict: ask, fail, stop (needs --yes), remap (not in production) or wait.",
         metavar="POLICY",
     ),
 ]
@@ -189,7 +187,7 @@ RemoveContainer = Annotated[
     list[str] | None,
     typer.Option(
         "--remove-container",
-        help="Remove the container of this name, where it has a name that is wanted (with --yes).",
+        help="Remove this container if the stack needs its name (needs --yes).",
         metavar="NAME",
     ),
 ]

@@ -31,34 +31,38 @@ if TYPE_CHECKING:
 
 Port = Annotated[
     str | None,
-    typer.Option("--port", help="This port, instead of the checkout's own one.", metavar="PORT"),
+    typer.Option("--port", help="Use this port instead of the checkout's own.", metavar="PORT"),
 ]
-HostAddress = Annotated[str, typer.Option("--host", help="The address to bind.", metavar="ADDRESS")]
+HostAddress = Annotated[str, typer.Option("--host", help="Address to bind.", metavar="ADDRESS")]
 OpenPage = Annotated[
-    bool, typer.Option("--open", help="Show it in the browser as soon as it is ready.")
+    bool, typer.Option("--open", help="Open the browser when the server is ready.")
 ]
 Health = Annotated[
     str | None,
-    typer.Option("--health", help="The path that must answer before it is ready.", metavar="PATH"),
+    typer.Option(
+        "--health", help="Path that must answer before the server counts as ready.", metavar="PATH"
+    ),
 ]
 EnforceLayers = Annotated[
     str | None,
     typer.Option(
         "--enforce",
-        help="auto, hook (not the kernel's part, which rules out sudo), watch or off.",
+        help="How to block production ports: auto, hook (no kernel filter, so sudo works), watch or off.",
         metavar="LAYERS",
     ),
 ]
 HandoverKind = Annotated[
     str | None,
     typer.Option(
-        "--handover", help="auto, werkzeug (the command ends in app.run()) or none.", metavar="KIND"
+        "--handover",
+        help="How to pass the bound socket: auto, werkzeug (the command ends in app.run()) or none.",
+        metavar="KIND",
     ),
 ]
 ServerPort = Annotated[
     str | None,
     typer.Argument(
-        help="The server on this port; else this checkout's.",
+        help="Port of the server; this checkout's server if none is named.",
         metavar="[PORT]",
         show_default=False,
         autocompletion=completion.dev_ports,
@@ -78,11 +82,13 @@ def dev_server(
     port: Port = None,
     host: HostAddress = "127.0.0.1",
     services: Annotated[
-        bool, typer.Option("--services/--no-services", help="Start the dev services too.")
+        bool, typer.Option("--services/--no-services", help="Start the dev services as well.")
     ] = True,
     in_docker: Annotated[
         bool,
-        typer.Option("--in-docker", help="The app in the dev stack, published on the leased port."),
+        typer.Option(
+            "--in-docker", help="Run the app in the dev stack, published on the leased port."
+        ),
     ] = False,
     open_page: OpenPage = False,
     health: Health = None,
@@ -92,15 +98,18 @@ def dev_server(
     remove_container: RemoveContainer = None,
     wait_timeout: WaitTimeout = None,
 ) -> int | None:
-    """The dev services in Docker, and the server on this host on a leased port (5001-5099). Ctrl-C stops the server; the services stay.
+    """Start the dev services, and the app server on a leased port.
+
+    The services run in Docker, the server runs on this host (ports 5001-5099). Ctrl-C stops the
+    server; the services keep running.
 
     \b
-    dartsctl dev                 start; the URL is printed
-    dartsctl dev --no-services   the server alone
-    dartsctl dev --open          and show it in the browser
-    dartsctl dev --in-docker     the app in a container too, its source mounted
-    dartsctl dev url             where it is
-    dartsctl dev stop            stop it from another terminal
+    dartsctl dev                 start, and print the URL
+    dartsctl dev --no-services   start only the server
+    dartsctl dev --open          start, and open the browser
+    dartsctl dev --in-docker     run the app in a container as well
+    dartsctl dev url             print the URL
+    dartsctl dev stop            stop the server from another terminal
     dartsctl dev down            stop the services
     """
     if context.invoked_subcommand:
@@ -154,7 +163,7 @@ def dev_server(
 @dev.command()
 @verb
 def url(common: Common) -> int:
-    """The URL of this checkout's server.
+    """Print the URL of this checkout's server.
 
     \b
     dartsctl dev url
@@ -172,7 +181,7 @@ def url(common: Common) -> int:
 @dev.command("list")
 @verb
 def list_servers(common: Common) -> int:
-    """Every server that dartsctl runs on this machine: port, URL, checkout, branch, user, age, pid, command.
+    """List the servers that dartsctl runs on this machine.
 
     \b
     dartsctl dev list
@@ -219,11 +228,11 @@ def stop(
     common: Common,
     port: ServerPort = None,
 ) -> int:
-    """Stop a server, and all that it has started.
+    """Stop a server and every process that it started.
 
     \b
-    dartsctl dev stop        this checkout's
-    dartsctl dev stop 5007   the one on port 5007, wherever it was started
+    dartsctl dev stop        stop this checkout's server
+    dartsctl dev stop 5007   stop the server on port 5007, in any checkout
     """
     from dartsctl.edges.host import processes
     from dartsctl.edges.state.leases import LeaseBook
@@ -263,7 +272,7 @@ def run(
     command: Annotated[
         list[str],
         typer.Argument(
-            help="The server; {port} {host} {url} {fd} {python} are filled in.",
+            help="Command that starts the server; {port}, {host}, {url}, {fd} and {python} are filled in.",
             metavar="COMMAND...",
         ),
     ],
@@ -274,14 +283,17 @@ def run(
     enforce: EnforceLayers = None,
     handover: HandoverKind = None,
 ) -> int:
-    """Any server on a leased port (5001-5099), never on a production one. Works in any folder; ends with the server's own code.
+    """Run a server on a leased port, never on a production port.
+
+    Works in any folder. The leased port (5001-5099) is passed in PORT, FLASK_RUN_PORT and
+    FLASK_PORT. The exit code is the server's own.
 
     \b
-    dartsctl run -- flask run                         PORT, FLASK_RUN_PORT and FLASK_PORT are set
-    dartsctl run -- python -m http.server {port}      or the port is filled in
+    dartsctl run -- flask run                      PORT is set
+    dartsctl run -- python -m http.server {port}   the port is filled in
     dartsctl run --port 5007 -- gunicorn -b {host}:{port} app:app
-    dartsctl run --health /up -- npm run dev          ready when /up answers below 400
-    dartsctl run -- bash                              a shell in which no production port can be bound
+    dartsctl run --health /up -- npm run dev       ready when /up answers
+    dartsctl run -- bash                           production ports blocked
     """
     settings = common.settings()
     screen = common.screen()

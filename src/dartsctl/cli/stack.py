@@ -59,7 +59,10 @@ def _add_check(name: str, group: typer.Typer) -> None:
         project: Project = None,
         profiles: Profiles = None,
     ) -> int:
-        """Would `up` work? Every port conflict with its holder; changes nothing, unless --fix is to settle what is found."""
+        """Check whether `up` would work.
+
+        List every port conflict with its holder. Changes nothing without --fix.
+        """
         settings = common.settings()
         environment = _environment(common, name, project, profiles)
         from dartsctl.commands.check import CheckRequest
@@ -88,17 +91,22 @@ def _add_up(name: str, group: typer.Typer) -> None:
         *,
         common: Common,
         services: Services = None,
-        build: Annotated[bool, typer.Option("--build", help="Build images first.")] = False,
+        build: Annotated[
+            bool, typer.Option("--build", help="Build images before starting.")
+        ] = False,
         pull: Annotated[
-            str | None, typer.Option("--pull", help="always, missing or never.", metavar="WHEN")
+            str | None,
+            typer.Option("--pull", help="Pull images: always, missing or never.", metavar="WHEN"),
         ] = None,
         force_recreate: Annotated[
             bool,
-            typer.Option("--force-recreate", help="Replace containers even if nothing changed."),
+            typer.Option("--force-recreate", help="Recreate containers even if nothing changed."),
         ] = False,
         remove_orphans: Annotated[
             bool,
-            typer.Option("--remove-orphans", help="Remove containers of services that are gone."),
+            typer.Option(
+                "--remove-orphans", help="Remove containers of services that no longer exist."
+            ),
         ] = False,
         scale: Annotated[
             list[str] | None,
@@ -110,22 +118,23 @@ def _add_up(name: str, group: typer.Typer) -> None:
         reset_ports: Annotated[
             bool,
             typer.Option(
-                "--reset-ports", help="Return to the files' own ports and names after a move."
+                "--reset-ports", help="Restore the ports and names from the Compose files."
             ),
         ] = False,
         skip_port_check: Annotated[
-            bool, typer.Option("--skip-port-check", help="Let the engine find out.")
+            bool, typer.Option("--skip-port-check", help="Skip the port preflight.")
         ] = False,
         project: Project = None,
         profiles: Profiles = None,
     ) -> int:
-        """Check the ports, start the stack, wait until it is healthy, and look whether the ports are really bound.
+        """Check the ports, start the stack and wait until it is healthy.
 
-        On a conflict you are asked what to do; without a terminal nothing is started and nothing is changed (exit 3).
+        On a conflict, ask what to do. Without a terminal, start and change nothing (exit code 3).
+        When the stack is healthy, check that its ports are really bound.
 
         \b
-        dartsctl prod up --on-conflict stop --yes     stop whoever holds the ports
-        dartsctl dev up --on-conflict remap           other free ports and container names, here only
+        dartsctl prod up --on-conflict stop --yes   stop whoever holds the ports
+        dartsctl dev up --on-conflict remap         use other ports and names
         dartsctl dev up --on-conflict wait --wait-timeout 60
         """
         environment = _environment(common, name, project, profiles)
@@ -171,19 +180,25 @@ def _add_down(name: str, group: typer.Typer) -> None:
         remove_orphans: Annotated[
             bool,
             typer.Option(
-                "--remove-orphans", help="Remove containers of services that are gone too."
+                "--remove-orphans", help="Remove containers of services that no longer exist."
             ),
         ] = False,
         volumes: Annotated[
-            bool, typer.Option("--volumes", help="Delete the data too (needs --yes).")
+            bool,
+            typer.Option("--volumes", help="Also delete the volumes and their data (needs --yes)."),
         ] = False,
         stop_timeout: Annotated[
             int | None,
-            typer.Option("--timeout", "-t", min=0, help="Seconds before a container is killed."),
+            typer.Option(
+                "--timeout", "-t", min=0, help="Seconds to wait before a container is killed."
+            ),
         ] = None,
         project: Project = None,
     ) -> int:
-        """Stop the stack and remove its containers and networks; volumes stay."""
+        """Stop the stack and remove its containers and networks.
+
+        Volumes are kept unless --volumes is given.
+        """
         environment = _environment(common, name, project)
         from dartsctl.commands.down import DownRequest
         from dartsctl.commands.down import down as run_down
@@ -203,7 +218,7 @@ def _add_restart(name: str, group: typer.Typer) -> None:
         wait_timeout: WaitTimeout = None,
         project: Project = None,
     ) -> int:
-        """Stop and start the containers that are there, and wait until they are healthy."""
+        """Restart the existing containers and wait until they are healthy."""
         environment = _environment(common, name, project)
         settings = common.settings()
         from dartsctl.commands.up import UpRequest
@@ -228,7 +243,10 @@ def _add_views(name: str, group: typer.Typer) -> None:
     @group.command()
     @verb
     def ps(common: Common, services: Services = None, project: Project = None) -> int:
-        """The stack's containers and what they really publish, those that never started included."""
+        """List the stack's containers and the ports they publish.
+
+        Containers that never started are included.
+        """
         environment = _environment(common, name, project)
         from dartsctl.commands.ps import ps as run_ps
 
@@ -239,20 +257,31 @@ def _add_views(name: str, group: typer.Typer) -> None:
     def logs(
         common: Common,
         services: Services = None,
-        follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as they come.")] = False,
+        follow: Annotated[bool, typer.Option("--follow", "-f", help="Follow the output.")] = False,
         tail: Annotated[
             str | None,
-            typer.Option("--tail", "-n", help="Only the last lines of each.", metavar="LINES"),
+            typer.Option(
+                "--tail",
+                "-n",
+                help="Number of last lines to show for each service.",
+                metavar="LINES",
+            ),
         ] = None,
         since: Annotated[
-            str | None, typer.Option("--since", help="Only since then, e.g. 10m.", metavar="TIME")
+            str | None,
+            typer.Option(
+                "--since", help="Show only lines since this time, such as 10m.", metavar="TIME"
+            ),
         ] = None,
         timestamps: Annotated[
-            bool, typer.Option("--timestamps", "-t", help="With the time of each line.")
+            bool, typer.Option("--timestamps", "-t", help="Show the time of each line.")
         ] = False,
         project: Project = None,
     ) -> int:
-        """The services' logs, as Compose shows them; secrets are masked, and control sequences other than colours are shown."""
+        """Show the services' logs, with secrets masked.
+
+        Control sequences other than colors are made visible.
+        """
         environment = _environment(common, name, project)
         from dartsctl.commands.logs import LogsRequest
         from dartsctl.commands.logs import logs as run_logs
@@ -268,7 +297,10 @@ def _add_views(name: str, group: typer.Typer) -> None:
         project: Project = None,
         profiles: Profiles = None,
     ) -> int:
-        """The resolved Compose model as JSON (which is YAML too), every value masked that may be a secret."""
+        """Print the resolved Compose model as JSON.
+
+        Every value that may be a secret is masked. The output is valid YAML too.
+        """
         environment = _environment(common, name, project, profiles)
         from dartsctl.commands.config import config as run_config
 

@@ -13,7 +13,11 @@ from dartsctl.errors import UsageError
 
 FolderToTrust = Annotated[
     Path | None,
-    typer.Argument(help="The folder; else this one.", metavar="[FOLDER]", show_default=False),
+    typer.Argument(
+        help="Folder to trust; the current one if none is named.",
+        metavar="[FOLDER]",
+        show_default=False,
+    ),
 ]
 
 
@@ -23,17 +27,21 @@ def trust(
     *,
     common: Common,
     folder: FolderToTrust = None,
-    listed: Annotated[bool, typer.Option("--list", help="Show the trusted folders.")] = False,
-    removed: Annotated[bool, typer.Option("--remove", help="Trust it no longer.")] = False,
+    listed: Annotated[bool, typer.Option("--list", help="List the trusted folders.")] = False,
+    removed: Annotated[bool, typer.Option("--remove", help="Stop trusting the folder.")] = False,
 ) -> int:
-    """Use settings and env files that another user wrote, in a folder and all below. Look at them first: they say what is run.
+    """Trust settings and env files that another user wrote.
+
+    The trust covers the folder and everything below it. Read the files first: they decide which
+    commands are run.
 
     \b
-    dartsctl trust /srv/app            from now on, for this user
-    dartsctl trust --list
-    dartsctl trust --remove /srv/app
+    dartsctl trust /srv/app            trust this folder from now on
+    dartsctl trust --list              list the trusted folders
+    dartsctl trust --remove /srv/app   stop trusting it
 
-    Without it, files are used only if they belong to you, root or the user who called sudo, and not everybody may write them.
+    Other files are used only if they belong to you, to root or to the user who called sudo, and
+    are not writable by everybody.
     """
     from dartsctl.commands import trust as verbs
     from dartsctl.edges.state.folder import state_folder
