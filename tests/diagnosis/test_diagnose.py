@@ -29,10 +29,9 @@ from dartsctl.ports.availability import Reason
 from dartsctl.ports.conflicts import Conflict
 from dartsctl.ports.holders import ForeignContainer, Holder, HostProcess, Unknown
 from dartsctl.ports.process import Process
-from dartsctl.stack import reader
 from dartsctl.stack.bindings import Endpoint, PortBinding
 from dartsctl.stack.containers import Container
-from dartsctl.stack.reader import Source
+from dartsctl.text.strict_json import Source, read_json
 
 DATA = Path(__file__).parents[1] / "data/engine"
 NOW = 1_795_000_000.0
@@ -255,7 +254,7 @@ def test_a_crash_loop_s_own_forwarder_is_no_squatter() -> None:
 def test_running_without_ports_is_told_by_the_recorded_answer_of_an_engine() -> None:
     """edge-cases.md#33. No engine here shows it (28.5.2, 26.1.5 and 20.10.24 do not): the answer of 28.5.2 without what moby#51758 says is missing."""
     answers = [
-        reader.read((DATA / f"{name}.json").read_text(), Source("the engine"))
+        read_json((DATA / f"{name}.json").read_text(), Source("the engine"))
         for name in ("running", "running-without-ports")
     ]
     whole, bare = (inspection.read(answer).of_service("app") for answer in answers)

@@ -15,7 +15,7 @@ from dartsctl.diagnosis.inspection import Inspection
 from dartsctl.errors import DockerUnavailable
 from dartsctl.stack.bindings import Endpoint
 from dartsctl.stack.containers import Container
-from dartsctl.stack.reader import Cursor, Source
+from dartsctl.text.strict_json import Cursor, Source
 
 DATA = Path(__file__).parents[1] / "data/engine"
 CANARY = "canary-7fb1c2d93e"
@@ -111,11 +111,11 @@ def test_what_go_writes_as_null_is_empty() -> None:
         ),
         (
             {"HostConfig": {"PortBindings": {"80/tcp": [{"HostPort": "99999"}]}}},
-            "PortBindings.80/tcp[0].HostPort: expected the number of a port",
+            "PortBindings.80/tcp[0].HostPort: expected a port number",
         ),
         (
             {"HostConfig": {"PortBindings": {"http": []}}},
-            "PortBindings.http: expected the number of a port and a protocol",
+            "PortBindings.http: expected a port number and a protocol",
         ),
     ],
 )

@@ -13,11 +13,12 @@ from dartsctl.config.file import line_numbers
 from dartsctl.diagnosis import log_stream
 from dartsctl.diagnosis.nginx import config, log
 from dartsctl.edges.host import network_namespace
+from dartsctl.edges.http.status import http_status
 from dartsctl.edges.project import certificates, env_files
 from dartsctl.errors import DartsctlError
-from dartsctl.stack import compose_errors, reader
+from dartsctl.stack import compose_errors
 from dartsctl.stack.model import read_stack
-from dartsctl.stack.reader import Source, http_status
+from dartsctl.text.strict_json import Source, parse_json
 
 EXAMPLES = int(os.environ.get("DARTSCTL_FUZZ_EXAMPLES", "60"))
 
@@ -159,7 +160,7 @@ PARSERS: dict[str, tuple[some.SearchStrategy[object], Callable[..., object]]] = 
     "Compose's model": (values, read_stack),
     "JSON": (
         some.text(max_size=60) | some.binary(max_size=60),
-        lambda text: reader.loads(text, Source("x")),
+        lambda text: parse_json(text, Source("x")),
     ),
     "an env file": (
         env_lines,

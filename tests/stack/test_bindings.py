@@ -9,7 +9,7 @@ from dartsctl.stack.bindings import (
     PortBinding,
     TransportProtocol,
     normal_address,
-    protocol_named,
+    parse_protocol,
 )
 
 
@@ -55,13 +55,13 @@ def test_what_is_no_address_is_refused(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["tcp", "udp", "sctp"])
 def test_three_protocols_are_known(text: str) -> None:
-    assert protocol_named(text) == text
+    assert parse_protocol(text) == text
 
 
 @pytest.mark.parametrize("text", ["", "TCP", "http", "tcp6"])
 def test_other_protocols_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not a protocol"):
-        protocol_named(text)
+        parse_protocol(text)
 
 
 @pytest.mark.parametrize(

@@ -275,7 +275,7 @@ def changed(**web: Any) -> dict[str, Any]:
         *(
             (
                 changed(ports=[{"target": 80, "published": text}]),
-                "services.web.ports[0].published: expected the number of a port",
+                "services.web.ports[0].published: expected a port number",
             )
             for text in ("x", "65536", "90-80", "80-", "-80", "1-2-3", "\u00b2", "9" * 5000)
         ),
@@ -290,7 +290,7 @@ def changed(**web: Any) -> dict[str, Any]:
         ),
         (
             changed(volumes=[{"type": "bind", "source": "a\0b", "target": "/a"}]),
-            "services.web.volumes[0].source: a NUL character",
+            "services.web.volumes[0].source: it contains a NUL character",
         ),
         (changed(environment={"A": []}), "services.web.environment.A: expected text, got a list"),
         (

@@ -22,7 +22,7 @@ from dartsctl.cli.options import (
 )
 from dartsctl.errors import UsageError
 from dartsctl.stack.model import MOST_REPLICAS
-from dartsctl.stack.reader import digits
+from dartsctl.text.numbers import parse_digits
 
 if TYPE_CHECKING:
     from dartsctl.config.environment import Environment
@@ -319,7 +319,7 @@ def _one_of(value: str, flag: str, allowed: tuple[str, ...]) -> str:
 
 def _scale(text: str) -> tuple[str, int]:
     service, _, number = text.partition("=")
-    replicas = digits(number, MOST_REPLICAS)
+    replicas = parse_digits(number, MOST_REPLICAS)
     if not service or replicas is None:
         raise UsageError(f"--scale: {text!r} is not SERVICE=N", hint="--scale darts-app=2")
     return service, replicas

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field, replace
 
 from dartsctl.diagnosis.facts import ContainerFacts, Wanted
 from dartsctl.diagnosis.nginx.log import moment
-from dartsctl.stack.bindings import ANY_IPV4, Endpoint, protocol_named
+from dartsctl.stack.bindings import ANY_IPV4, HIGHEST_PORT, Endpoint, parse_protocol
 from dartsctl.stack.containers import Container
-from dartsctl.stack.reader import HIGHEST_PORT, LARGEST, Cursor, digits
+from dartsctl.stack.json_fields import read_address
+from dartsctl.text.numbers import LARGEST_INTEGER, parse_digits
 from dartsctl.text.safe_text import cut
+from dartsctl.text.strict_json import Cursor
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ def _facts(document: Cursor) -> ContainerFacts:
         id=document.at("Id").text(),
         image=document.at("Config").at("Image").text(""),
         state=state.at("Status").text(),
-        exit_code=state.at("ExitCode").integer(0, minimum=-LARGEST),
+        exit_code=state.at("ExitCode").integer(0, minimum=-LARGEST_INTEGER),
         error=state.at("Error").prose(""),
         oom_killed=state.at("OOMKilled").flag(),
         restart_count=document.at("RestartCount").integer(0),
@@ -73,7 +75,8 @@ def _facts(document: Cursor) -> ContainerFacts:
         finished=moment(state.at("FinishedAt").text("")),
         pid=state.at("Pid").integer(0),
         networks={
-            name: network.at("IPAddress").address() or network.at("GlobalIPv6Address").address()
+            name: read_address(network.at("IPAddress"))
+            or read_address(network.at("GlobalIPv6Address"))
             for name, network in networks.items()
         },
         names={
@@ -108,7 +111,7 @@ def _last_output(health: Cursor) -> str:
     failed = [
         check.at("Output").prose("")
         for check in health.at("Log").items()
-        if check.at("ExitCode").integer(0, minimum=-LARGEST)
+        if check.at("ExitCode").integer(0, minimum=-LARGEST_INTEGER)
     ]
     return failed[-1].strip() if failed else ""
 
@@ -116,7 +119,7 @@ def _last_output(health: Cursor) -> str:
 def _fixed_ports(table: Cursor) -> Iterator[int]:
     for _, places in table.entries():
         for place in places.items():
-            if port := digits(place.at("HostPort").text(""), HIGHEST_PORT):
+            if port := parse_digits(place.at("HostPort").text(""), HIGHEST_PORT):
                 yield port
 
 
@@ -124,17 +127,21 @@ def _places(table: Cursor) -> Iterator[Wanted]:
     """`{"80/tcp": [{"HostIp": "", "HostPort": "8080"}]}`; an empty HostPort in the settings is an ephemeral port, of a range the first counts."""
     for key, places in table.entries():
         number, _, protocol = key.partition("/")
-        target = digits(number, HIGHEST_PORT)
+        target = parse_digits(number, HIGHEST_PORT)
         if target is None or protocol not in ("", "tcp", "udp", "sctp"):
-            raise places.mistake("expected the number of a port and a protocol as the name")
+            raise places.mistake("expected a port number and a protocol as the name")
         for place in places.items():
-            port = digits(place.at("HostPort").text("").partition("-")[0] or "0", HIGHEST_PORT)
+            port = parse_digits(
+                place.at("HostPort").text("").partition("-")[0] or "0", HIGHEST_PORT
+            )
             if port is None:
-                raise place.at("HostPort").mistake("expected the number of a port")
+                raise place.at("HostPort").mistake("expected a port number")
             yield Wanted(
                 target,
                 Endpoint(
-                    port, place.at("HostIp").address(ANY_IPV4), protocol_named(protocol or "tcp")
+                    port,
+                    read_address(place.at("HostIp"), ANY_IPV4),
+                    parse_protocol(protocol or "tcp"),
                 ),
             )
 
@@ -149,7 +156,7 @@ def listed(container: Container) -> ContainerFacts:
         id=container.id,
         image=container.image,
         state=container.state,
-        exit_code=digits(code) or 0,
+        exit_code=parse_digits(code) or 0,
         health="unhealthy" if "(unhealthy)" in container.status else "",
         wanted=bound,
         bound=bound,

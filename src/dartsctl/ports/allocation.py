@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from dartsctl.errors import Refused, UsageError
-from dartsctl.stack.reader import HIGHEST_PORT, digits
+from dartsctl.stack.bindings import HIGHEST_PORT
+from dartsctl.text.numbers import parse_digits
 
 BROWSERS_REFUSE = frozenset({5060, 5061})
 """Numbers inside the usual dev range that are on the WHATWG bad-port list: no browser opens them (edge-cases.md#63)."""
@@ -74,7 +75,7 @@ class Allocation:
 
 def parse_port(text: str, *, source: str) -> int:
     """`text` as a port number 1-65535; raises UsageError that names `source` for anything else (edge-cases.md#86)."""
-    port = digits(text.strip(), HIGHEST_PORT)
+    port = parse_digits(text.strip(), HIGHEST_PORT)
     if not port:
         raise UsageError(
             f"{source}: {text!r} is not a port number (1-65535)",

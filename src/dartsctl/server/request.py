@@ -12,8 +12,8 @@ from dartsctl.errors import UsageError
 from dartsctl.ports.allocation import BROWSERS_REFUSE, DEV_RANGE, Allocation, PortRange
 from dartsctl.server.handover import How
 from dartsctl.stack.bindings import normal_address
-from dartsctl.stack.reader import digits
 from dartsctl.text import masking
+from dartsctl.text.numbers import parse_digits
 
 Kind = Literal["dev", "run"]
 Enforce = Literal["auto", "hook", "watch", "off"]
@@ -218,7 +218,7 @@ def refuse_production(request: ServerRequest) -> None:
     }
     for source, values in sources.items():
         for name in request.port_variables:
-            port = digits(values.get(name, "").strip())
+            port = parse_digits(values.get(name, "").strip())
             if port is not None:
                 request.allocation.refuse(port, source=f"{name} in {source}")
     for port, words in ports_named(request.command):

@@ -11,6 +11,7 @@ TransportProtocol = Literal["tcp", "udp", "sctp"]
 
 ANY_IPV4 = "0.0.0.0"  # noqa: S104 - a value that Compose files contain, nothing is bound here
 ANY_IPV6 = "::"
+HIGHEST_PORT = 65535
 
 
 def normal_address(text: str) -> str:
@@ -30,7 +31,7 @@ def normal_address(text: str) -> str:
     return socket.inet_ntop(socket.AF_INET6, packed)
 
 
-def protocol_named(text: str) -> TransportProtocol:
+def parse_protocol(text: str) -> TransportProtocol:
     """`text` as a protocol; raises ValueError for anything else than tcp, udp and sctp."""
     if text not in ("tcp", "udp", "sctp"):
         raise ValueError(f"{text!r} is not a protocol")

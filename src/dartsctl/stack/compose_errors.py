@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from dartsctl.stack.bindings import Endpoint, normal_address, protocol_named
-from dartsctl.stack.reader import HIGHEST_PORT, digits
+from dartsctl.stack.bindings import HIGHEST_PORT, Endpoint, normal_address, parse_protocol
+from dartsctl.text.numbers import parse_digits
 
 FailureKind = Literal[
     "port",
@@ -124,12 +124,12 @@ def _endpoint(line: str) -> Endpoint | None:
     if not match:
         return None
     protocol = "udp" if re.search(r"listen udp|/udp|exposing port UDP", line) else "tcp"
-    port = digits(match[2], HIGHEST_PORT)
+    port = parse_digits(match[2], HIGHEST_PORT)
     try:
         return (
             None
             if port is None
-            else Endpoint(port, normal_address(match[1]), protocol_named(protocol))
+            else Endpoint(port, normal_address(match[1]), parse_protocol(protocol))
         )
     except ValueError:
         return None

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 
 from dartsctl.stack.bindings import ANY_IPV4, Endpoint
 from dartsctl.stack.compose_files import own_files
-from dartsctl.stack.reader import LARGEST, Cursor, digits
+from dartsctl.stack.json_fields import read_address, read_port, read_protocol
+from dartsctl.text.numbers import LARGEST_INTEGER, parse_digits
+from dartsctl.text.strict_json import Cursor
 
 PROJECT_LABEL = "com.docker.compose.project"
 
@@ -46,7 +48,7 @@ class Container:
 
     @property
     def number(self) -> int:
-        return digits(self.labels.get("com.docker.compose.container-number", "")) or 0
+        return parse_digits(self.labels.get("com.docker.compose.container-number", "")) or 0
 
     @property
     def config_hash(self) -> str:
@@ -91,16 +93,18 @@ def read(row: Cursor) -> Container:
         state=row.at("State").text(),
         status=row.at("Status").text(""),
         targets=tuple(
-            _target(port) for port in row.at("Ports").items() if port.at("PublicPort").port(0)
+            _target(port) for port in row.at("Ports").items() if read_port(port.at("PublicPort"), 0)
         ),
         labels=row.at("Labels").text_entries(),
         network_mode=row.at("HostConfig").at("NetworkMode").text(""),
-        created=row.at("Created").integer(0, minimum=-LARGEST),
+        created=row.at("Created").integer(0, minimum=-LARGEST_INTEGER),
     )
 
 
 def _target(port: Cursor) -> tuple[Endpoint, int]:
     endpoint = Endpoint(
-        port.at("PublicPort").port(), port.at("IP").address(ANY_IPV4), port.at("Type").protocol()
+        read_port(port.at("PublicPort")),
+        read_address(port.at("IP"), ANY_IPV4),
+        read_protocol(port.at("Type")),
     )
-    return endpoint, port.at("PrivatePort").port()
+    return endpoint, read_port(port.at("PrivatePort"))

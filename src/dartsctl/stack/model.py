@@ -9,8 +9,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from dartsctl.stack.bindings import TransportProtocol
-from dartsctl.stack.reader import HIGHEST_PORT, LARGEST, Cursor, Source, digits
+from dartsctl.stack.bindings import HIGHEST_PORT, TransportProtocol
+from dartsctl.stack.json_fields import read_address, read_port, read_protocol
+from dartsctl.text.numbers import LARGEST_INTEGER, parse_digits
+from dartsctl.text.strict_json import Cursor, Source
 
 MODEL = Source(
     "Compose's model", hint="docker compose config --format json    (this is what Compose answers)"
@@ -148,7 +150,7 @@ def bridge_options(options: Cursor) -> dict[str, str]:
     """The options of a bridge network that decide about bindings, by the names that Network has for them."""
     prefix = "com.docker.network.bridge."
     return {
-        "host_binding_ipv4": options.at(prefix + "host_binding_ipv4").address(),
+        "host_binding_ipv4": read_address(options.at(prefix + "host_binding_ipv4")),
         "gateway_mode_ipv4": options.at(prefix + "gateway_mode_ipv4").text(""),
         "gateway_mode_ipv6": options.at(prefix + "gateway_mode_ipv6").text(""),
     }
@@ -178,7 +180,7 @@ def _service(name: str, body: Cursor) -> Service:
 
 
 def _priority(options: Cursor) -> int:
-    return options.at("gw_priority").integer(0, minimum=-LARGEST)
+    return options.at("gw_priority").integer(0, minimum=-LARGEST_INTEGER)
 
 
 def _has_health_check(check: Cursor) -> bool:
@@ -224,7 +226,7 @@ def _plain_entry(body: Any, addresses: Collection[str]) -> PortEntry | None:
             is_right = (
                 type(target) is int
                 and 0 <= target <= HIGHEST_PORT
-                and digits(published, HIGHEST_PORT) is not None
+                and parse_digits(published, HIGHEST_PORT) is not None
             )
             if is_right and isinstance(address, str) and address in addresses:
                 return PortEntry(target, protocol, published, address)
@@ -233,8 +235,8 @@ def _plain_entry(body: Any, addresses: Collection[str]) -> PortEntry | None:
 
 def _port_entry(entry: Cursor) -> PortEntry:
     return PortEntry(
-        target=entry.at("target").port(),
-        protocol=entry.at("protocol").protocol("tcp"),
+        target=read_port(entry.at("target")),
+        protocol=read_protocol(entry.at("protocol"), "tcp"),
         published=_published(entry.at("published")),
         host_ip=_host_ip(entry.at("host_ip")),
     )
@@ -243,9 +245,9 @@ def _port_entry(entry: Cursor) -> PortEntry:
 def _published(written: Cursor) -> str:
     text = written.text_or_number("")
     first, _, last = text.partition("-")
-    low, high = digits(first, HIGHEST_PORT), digits(last or first, HIGHEST_PORT)
+    low, high = parse_digits(first, HIGHEST_PORT), parse_digits(last or first, HIGHEST_PORT)
     if text and (low is None or high is None or low > high or text.endswith("-")):
-        raise written.mistake("expected the number of a port, or a range of them")
+        raise written.mistake("expected a port number or a range")
     return text
 
 
@@ -253,7 +255,7 @@ def _host_ip(written: Cursor) -> str:
     """An address as it is written; one with a zone stays, `publishing` knows what the engine makes of it."""
     text = written.text("")
     if "%" not in text:
-        written.address()
+        read_address(written)
     return text
 
 

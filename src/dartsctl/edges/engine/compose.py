@@ -20,12 +20,11 @@ from dartsctl.edges.engine.installation import (
     find_compose,
 )
 from dartsctl.errors import DartsctlError
-from dartsctl.stack import reader
 from dartsctl.stack.compose_errors import config_hint, plain, unset_variables, without_env_text
 from dartsctl.stack.model import MODEL
-from dartsctl.stack.reader import Source
 from dartsctl.system import bounded_file
 from dartsctl.text.masker import Masker
+from dartsctl.text.strict_json import Source, parse_json, read_json
 
 CONFIG_DEADLINE = 60.0
 _SECRET_LIMIT = 1 << 16  # bytes of a secret's file
@@ -94,7 +93,7 @@ class Compose:
         done = running.result(deadline=self._deadline)
         if done.code != 0:
             raise self._config_error(done)
-        model = reader.loads(done.stdout, MODEL)
+        model = parse_json(done.stdout, MODEL)
         if not isinstance(model, dict):
             raise MODEL.mistake("the answer is no mapping")
         self._learn(model)
@@ -132,7 +131,7 @@ class Compose:
         """Every variable that the files require, set or not; nothing from a Compose that cannot say it (before 2.28)."""
         done = self._ask("config", "--variables", "--format", "json")
         try:
-            variables = reader.read(done.stdout, Source("Compose's variables"))
+            variables = read_json(done.stdout, Source("Compose's variables"))
             return tuple(
                 sorted(
                     name for name, variable in variables.entries() if variable.at("Required").flag()

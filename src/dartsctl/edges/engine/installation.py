@@ -18,11 +18,10 @@ from typing import Any, Literal, Protocol
 
 from dartsctl import spawn
 from dartsctl.errors import DartsctlError, DockerUnavailable
-from dartsctl.stack import reader
-from dartsctl.stack.reader import Cursor, Source
 from dartsctl.system import bounded_file
 from dartsctl.text.phrases import shell_command
 from dartsctl.text.safe_text import cut
+from dartsctl.text.strict_json import Cursor, Source, parse_json
 
 DEFAULT_ENDPOINT = "unix:///var/run/docker.sock"
 PLUGIN_FOLDERS = (
@@ -314,4 +313,4 @@ def _config(environ: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _from_file(file: Path) -> Any:
-    return reader.loads(bounded_file.read_bytes(file), Source(str(file)))
+    return parse_json(bounded_file.read_bytes(file), Source(str(file)))

@@ -12,11 +12,12 @@ from dartsctl.diagnosis.nginx.log import moment
 from dartsctl.edges.engine.installation import find_docker, no_docker_command, no_engine
 from dartsctl.edges.engine.remote_query import FAILED
 from dartsctl.errors import DockerUnavailable, TimedOut
-from dartsctl.stack import reader
-from dartsctl.stack.bindings import ANY_IPV4, Endpoint, protocol_named
+from dartsctl.stack.bindings import ANY_IPV4, HIGHEST_PORT, Endpoint, parse_protocol
 from dartsctl.stack.containers import Container
 from dartsctl.stack.engine_rules import EngineRules
-from dartsctl.stack.reader import Cursor, Source, digits
+from dartsctl.stack.json_fields import read_address, read_port_text
+from dartsctl.text.numbers import LARGEST_INTEGER, parse_digits
+from dartsctl.text.strict_json import Cursor, Source, read_json
 
 _DEADLINE = 20.0
 """Seconds of one question: ssh takes some before it is through."""
@@ -65,7 +66,7 @@ class RemoteEngine:
             raise no_engine(self.address, os.environ)
         if done.code != 0:  # the library raises what its parsers raise
             raise self._source.mistake("the answer cannot be read")
-        return reader.read(done.stdout, self._source, question)
+        return read_json(done.stdout, self._source, question)
 
 
 def _container(document: Cursor) -> Container:
@@ -87,15 +88,15 @@ def _targets(ports: Cursor) -> Iterator[tuple[Endpoint, int]]:
     """What the engine holds on its host, each with the port inside: `{"80/tcp": [{"HostIp": "0.0.0.0", "HostPort": "8080"}]}`."""
     for target, places in ports.entries():
         number, _, protocol = target.partition("/")
-        inside = digits(number, reader.HIGHEST_PORT)
+        inside = parse_digits(number, HIGHEST_PORT)
         for place in places.items():
             if inside is None or protocol not in ("tcp", "udp", "sctp"):
                 raise places.mistake("expected a port and its protocol")
             yield (
                 Endpoint(
-                    place.at("HostPort").port_text(),
-                    place.at("HostIp").address(ANY_IPV4),
-                    protocol_named(protocol),
+                    read_port_text(place.at("HostPort")),
+                    read_address(place.at("HostIp"), ANY_IPV4),
+                    parse_protocol(protocol),
                 ),
                 inside,
             )
@@ -105,7 +106,7 @@ def _status(state: Cursor) -> str:
     """The sentence that the engine's list has for this state, as far as stack/health.py reads it."""
     status, health = state.at("Status").text(), state.at("Health").at("Status").text("")
     if status == "exited":
-        return f"Exited ({state.at('ExitCode').integer(0, minimum=-reader.LARGEST)})"
+        return f"Exited ({state.at('ExitCode').integer(0, minimum=-LARGEST_INTEGER)})"
     if status != "running" or not health:
         return status.capitalize()
     return "Up (health: starting)" if health == "starting" else f"Up ({health})"

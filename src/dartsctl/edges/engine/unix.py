@@ -22,12 +22,12 @@ from dartsctl.diagnosis.log_stream import LogLine
 from dartsctl.edges.engine import unix_http
 from dartsctl.edges.engine.installation import no_engine
 from dartsctl.errors import DartsctlError, DockerUnavailable
-from dartsctl.stack import containers, reader
+from dartsctl.stack import containers
 from dartsctl.stack.containers import Container
 from dartsctl.stack.engine_rules import EngineRules, Kind
 from dartsctl.stack.model import Network, bridge_options
-from dartsctl.stack.reader import Cursor, Source
 from dartsctl.system import bounded_file
+from dartsctl.text.strict_json import Cursor, Source, read_json
 
 if TYPE_CHECKING:
     from dartsctl.diagnosis.inspection import Inspection
@@ -43,7 +43,7 @@ _NEVER_RAN = -1
 
 
 def _from_file(path: Path) -> Cursor:
-    return reader.read(bounded_file.read_bytes(path), Source(str(path)))
+    return read_json(bounded_file.read_bytes(path), Source(str(path)))
 
 
 class UnixEngine:
@@ -130,7 +130,7 @@ class UnixEngine:
         wish = json.dumps({"AttachStdout": True, "AttachStderr": True, "Cmd": list(argv)}).encode()
         try:
             answer = self._request("POST", f"/containers/{quote(identity, safe='')}/exec", wish)
-            made = quote(reader.read(answer, self._source, "exec").at("Id").text(), safe="")
+            made = quote(read_json(answer, self._source, "exec").at("Id").text(), safe="")
             output = self._request(
                 "POST",
                 f"/exec/{made}/start",
@@ -216,7 +216,7 @@ class UnixEngine:
 
     def _get(self, path: str, name: str) -> Cursor:
         """The JSON document at `path`; messages call it `name`."""
-        return reader.read(self._request("GET", path), self._source, name)
+        return read_json(self._request("GET", path), self._source, name)
 
     def _request(
         self,
@@ -304,7 +304,7 @@ class _Refused(DockerUnavailable):
 
 def _message(body: bytes) -> str:
     try:
-        return reader.read(body, Source("the engine")).at("message").prose()
+        return read_json(body, Source("the engine")).at("message").prose()
     except DartsctlError:
         return "something that is no answer of an engine"
 

@@ -11,7 +11,7 @@ from dartsctl import spawn
 from dartsctl.errors import DartsctlError
 from dartsctl.ports.cases import SystemdUnit
 from dartsctl.ports.process import Process
-from dartsctl.stack.reader import digits
+from dartsctl.text.numbers import parse_digits
 
 _UNIT = re.compile(r"/([^/\n]+\.service)")
 _USER_MANAGER = re.compile(r"user@\d+\.service")
@@ -45,7 +45,7 @@ def unit_of(
     if not names:
         return None
     of_user, name = len(names) < len(found), names[-1]
-    main = digits(_show(name, "MainPID", of_user=of_user))
+    main = parse_digits(_show(name, "MainPID", of_user=of_user))
     family = {process.pid, *(pid for pid, _ in process.parents)} - {0, 1}
     if main is None or main not in family or not _same_session(process.pid, main):
         return None
@@ -76,7 +76,7 @@ def _sockets_on(ports: Collection[int]) -> SystemdUnit | None:
     services: list[str] = []
     for line in done.stdout.splitlines() if done.code == 0 else ():
         address, name, *activated = line.split()[:3] if len(line.split()) >= 2 else ("", "")
-        if digits(address.rpartition(":")[2]) in ports and name.endswith(".socket"):
+        if parse_digits(address.rpartition(":")[2]) in ports and name.endswith(".socket"):
             sockets.append(name)
             services += [one for one in activated if one.endswith(".service") and "@" not in one]
     return SystemdUnit(tuple(dict.fromkeys([*sockets, *services])), main=1) if sockets else None

@@ -8,8 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from dartsctl.errors import DartsctlError, DockerUnavailable
-from dartsctl.stack import reader
-from dartsctl.stack.reader import Cursor, Source, digits, http_status
+from dartsctl.text.strict_json import Cursor, Source, parse_json, read_json
 
 SOURCE = Source("the engine", error=DockerUnavailable, hint="docker version")
 
@@ -21,7 +20,9 @@ def cursor(value: object) -> Cursor:
 def test_an_error_says_who_sent_what_and_never_the_text_of_it() -> None:
     document = cursor({"services": {"we b": {"ports": [{"target": "hunter2"}]}}})
     with pytest.raises(DockerUnavailable) as caught:
-        next(document.at("services").at("we b").at("ports").items()).at("target").port()
+        next(document.at("services").at("we b").at("ports").items()).at("target").integer(
+            maximum=65535
+        )
     assert (
         caught.value.message
         == "the engine: root.services.'we b'.ports[0].target: expected a number from 0 to 65535, got text"
@@ -50,10 +51,6 @@ WRONG: list[tuple[Callable[[Cursor], object], object, str]] = [
     (Cursor.integer, True, "got true"),
     (Cursor.integer, -1, "got -1"),
     (Cursor.integer, 2**64, "got a larger number"),
-    (Cursor.port, 65536, "from 0 to 65535, got 65536"),
-    (Cursor.port_text, "\u00b2", "the number of a port"),
-    (Cursor.address, "localhost", "an IP address"),
-    (Cursor.protocol, "quic", "tcp, udp or sctp"),
     (Cursor.texts, "a", "expected a list, got text"),
     (Cursor.texts, ["a", None], "root[1]: expected text, got nothing"),
     (Cursor.text_entries, ["a"], "expected a mapping, got a list"),
@@ -82,20 +79,6 @@ def test_null_and_what_is_not_there_are_the_default_or_empty() -> None:
             empty.at(key).text_entries(),
             empty.at(key).at("deeper").value,
         ) == ((), {}, None)
-        assert (
-            empty.at(key).address("::"),
-            empty.at(key).protocol("tcp"),
-            empty.at(key).port(0),
-        ) == ("::", "tcp", 0)
-
-
-def test_addresses_come_in_one_spelling() -> None:
-    assert [cursor(text).address() for text in ("127.0.0.1", "0:0::1", "::ffff:10.0.0.1", "")] == [
-        "127.0.0.1",
-        "::1",
-        "10.0.0.1",
-        "",
-    ]
 
 
 @pytest.mark.parametrize(
@@ -113,60 +96,27 @@ def test_addresses_come_in_one_spelling() -> None:
 )
 def test_what_is_no_json_is_refused_without_quoting_it(text: str, sentence: str) -> None:
     with pytest.raises(DockerUnavailable, match=re.escape(sentence)) as caught:
-        reader.loads(text, SOURCE)
+        parse_json(text, SOURCE)
     assert "s3cret" not in caught.value.message
 
 
 def test_a_document_of_very_many_values_is_refused_before_it_costs_their_memory() -> None:
     with pytest.raises(DockerUnavailable, match="more than 1000000 values"):
-        reader.loads(b"[" + b"[]," * 1_000_000 + b"[]]", SOURCE)
+        parse_json(b"[" + b"[]," * 1_000_000 + b"[]]", SOURCE)
 
 
 def test_whole_characters_are_no_halves() -> None:
-    assert reader.loads(b'["\\ud83d\\ude00", "\xc3\xa4", "\xff"]', SOURCE) == [
+    assert parse_json(b'["\\ud83d\\ude00", "\xc3\xa4", "\xff"]', SOURCE) == [
         "\U0001f600",
         "\u00e4",
         "\ufffd",
     ]
 
 
-@pytest.mark.parametrize(
-    ("text", "number"),
-    [
-        ("0", 0),
-        ("007", 7),
-        ("65535", 65535),
-        ("65536", None),
-        ("", None),
-        ("-1", None),
-        ("\u00b2", None),
-        ("9" * 5000, None),
-    ],
-)
-def test_digits_are_a_number_within_its_limit(text: str, number: int | None) -> None:
-    assert digits(text, 65535) == number
-
-
-@pytest.mark.parametrize(
-    ("head", "status"),
-    [
-        (b"HTTP/1.1 200 OK\r\n", 200),
-        (b"HTTP/1.0 502", 502),
-        (b"", None),
-        (b"SSH-2.0-OpenSSH", None),
-        (b"HTTP/1.1 99", None),
-        (b"HTTP/1.1 " + b"9" * 4301 + b" OK", None),
-        (b"HTTP/1.1 -20", None),
-    ],
-)
-def test_an_http_status_has_three_digits(head: bytes, status: int | None) -> None:
-    assert http_status(head) == status
-
-
 def test_a_nul_character_in_a_name_is_a_mistake() -> None:
-    with pytest.raises(DartsctlError, match="a NUL character stands in its name"):
+    with pytest.raises(DartsctlError, match="its name contains a NUL character"):
         list(
-            reader.read('{"services": {"a\\u0000b": {}}}', Source("somebody"))
+            read_json('{"services": {"a\\u0000b": {}}}', Source("somebody"))
             .at("services")
             .entries()
         )
