@@ -1,4 +1,7 @@
-"""Addresses, endpoints and port bindings: spelling, and who excludes whom (engine-rules.md#host-sockets to 1.4)."""
+"""Addresses, endpoints and port bindings: their spelling, and which of them exclude each other.
+
+Sources: engine-rules.md#host-sockets, engine-rules.md#other-containers.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,10 @@ from dartsctl.stack.bindings import (
     Endpoint,
     PortBinding,
     TransportProtocol,
+    bracketed,
     normal_address,
     parse_protocol,
+    reachable_address,
 )
 
 
@@ -51,6 +56,19 @@ def test_an_address_has_one_spelling(text: str, address: str) -> None:  # edge-c
 def test_what_is_no_address_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not an IP address"):
         normal_address(text)
+
+
+@pytest.mark.parametrize(
+    ("address", "reachable"),
+    [("0.0.0.0", "127.0.0.1"), ("::", "::1"), ("10.0.0.1", "10.0.0.1"), ("::1", "::1")],
+)
+def test_a_wildcard_is_reached_by_the_loopback_of_its_family(address: str, reachable: str) -> None:
+    assert reachable_address(address) == reachable
+
+
+def test_ipv6_has_brackets_in_urls() -> None:
+    hosts = ("::1", "127.0.0.1", "localhost", "")
+    assert [bracketed(host) for host in hosts] == ["[::1]", "127.0.0.1", "localhost", ""]
 
 
 @pytest.mark.parametrize("text", ["tcp", "udp", "sctp"])

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from dartsctl.errors import UsageError
 from dartsctl.ports.allocation import BROWSERS_REFUSE, DEV_RANGE, Allocation, PortRange
 from dartsctl.server.handover import How
-from dartsctl.stack.bindings import normal_address
+from dartsctl.stack.bindings import bracketed, normal_address, reachable_address
 from dartsctl.text import masking
 from dartsctl.text.numbers import parse_digits
 
@@ -148,11 +148,8 @@ def bind_address(host: str) -> str:
 
 def url_of(address: str, port: int, name: str = "") -> str:
     """Where a browser on this host reaches a server bound to `address`; `name` is the host to show instead, where one is wanted."""
-    if name:
-        return f"http://{name}:{port}"
-    if address in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
-        address = "127.0.0.1" if address == "0.0.0.0" else "::1"  # noqa: S104
-    return f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}"
+    host = name or bracketed(reachable_address(address))
+    return f"http://{host}:{port}"
 
 
 def host_name(template: str, *, branch: str, checkout: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from dartsctl.errors import UsageError
+from dartsctl.stack.bindings import reachable_address
 from dartsctl.stack.containers import Container
 
 _PLACEHOLDER = re.compile(r"\{([a-zA-Z0-9][\w-]*)\.(host|port)(?::([0-9]{1,5}))?\}")
@@ -35,7 +36,7 @@ def of_project(
             continue
         for endpoint, target in container.targets:
             if endpoint.protocol == "tcp":
-                address = ServiceAddress(_reachable(endpoint.address), endpoint.port, target)
+                address = ServiceAddress(reachable_address(endpoint.address), endpoint.port, target)
                 known = found.setdefault(container.service, {}).setdefault(target, address)
                 if ":" in known.host and ":" not in address.host:
                     found[container.service][target] = address
@@ -50,10 +51,6 @@ def services_named(templates: Iterable[str]) -> frozenset[str]:
     return frozenset(
         match[1] for template in templates for match in _PLACEHOLDER.finditer(template)
     )
-
-
-def _reachable(address: str) -> str:
-    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)  # noqa: S104 - a published address, read
 
 
 def fill(

@@ -1,23 +1,34 @@
-"""Endpoint and PortBinding: what a service asks the engine to bind on this host, and when two such wishes exclude each other."""
+"""Endpoint and PortBinding: what a service asks the engine to bind on this host.
+
+Both say when two of them exclude each other.
+"""
 
 from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Literal, cast
 
 TransportProtocol = Literal["tcp", "udp", "sctp"]
 
-ANY_IPV4 = "0.0.0.0"  # noqa: S104 - a value that Compose files contain, nothing is bound here
+ANY_IPV4 = "0.0.0.0"  # noqa: S104 - a value in Compose files; nothing is bound here
 ANY_IPV6 = "::"
+LOOPBACK_IPV4 = "127.0.0.1"
+LOOPBACK_IPV6 = "::1"
 HIGHEST_PORT = 65535
+
+_LOOPBACK_OF = {ANY_IPV4: LOOPBACK_IPV4, ANY_IPV6: LOOPBACK_IPV6}
 
 
 def normal_address(text: str) -> str:
-    """The one spelling of an IP address: no brackets, compressed IPv6, IPv4-mapped IPv6 as IPv4 (as the engine does).
+    """Return the normal spelling of an IP address.
 
-    Raises ValueError when `text` is not an address (a zone such as `fe80::1%eth0` included).
+    Brackets are removed, IPv6 is compressed, and IPv4-mapped IPv6 becomes IPv4, as in the engine.
+
+    Raises:
+        ValueError: `text` is not an address; `fe80::1%eth0`, which has a zone, is not one either.
     """
     bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
     try:
@@ -31,8 +42,18 @@ def normal_address(text: str) -> str:
     return socket.inet_ntop(socket.AF_INET6, packed)
 
 
+def reachable_address(address: str) -> str:
+    """Return the address at which this host reaches a socket that is bound to `address`."""
+    return _LOOPBACK_OF.get(address, address)
+
+
+def bracketed(host: str) -> str:
+    """Return a host as URLs and `HOST:PORT` texts write it: IPv6 in brackets."""
+    return f"[{host}]" if ":" in host else host
+
+
 def parse_protocol(text: str) -> TransportProtocol:
-    """`text` as a protocol; raises ValueError for anything else than tcp, udp and sctp."""
+    """Return `text` as a protocol. Raises ValueError for anything but tcp, udp and sctp."""
     if text not in ("tcp", "udp", "sctp"):
         raise ValueError(f"{text!r} is not a protocol")
     return cast(TransportProtocol, text)
@@ -40,7 +61,7 @@ def parse_protocol(text: str) -> TransportProtocol:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Endpoint:
-    """One host address, port and protocol: what one `bind` call of the engine names."""
+    """A host address, a port and a protocol: what one `bind` call of the engine names."""
 
     port: int
     address: str
@@ -55,7 +76,11 @@ class Endpoint:
         return self.address in (ANY_IPV4, ANY_IPV6)
 
     def excludes(self, other: Endpoint) -> bool:
-        """Whether two containers cannot both publish these (engine-rules.md#other-containers): same protocol, port and family, and one address covers the other."""
+        """Return whether two containers cannot both publish these endpoints.
+
+        They exclude each other if protocol, port and address family are the same and one address
+        covers the other (engine-rules.md#other-containers).
+        """
         return (
             self.port == other.port
             and self.protocol == other.protocol
@@ -64,16 +89,18 @@ class Endpoint:
         )
 
     def __str__(self) -> str:
-        host = f"[{self.address}]" if self.is_ipv6 else self.address
-        return f"{host}:{self.port}/{self.protocol}"
+        return f"{bracketed(self.address)}:{self.port}/{self.protocol}"
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class PortBinding:
-    """What one replica of a service asks for in one piece: one number out of `first`..`last`, free on all `addresses`.
+    """What one replica of a service asks for at once.
 
-    A fixed port has `first == last`. `target` is the port inside the container.
-    With `is_block`, every number of `first`..`last` is bound, and `target` belongs to `first`: the next number leads to the next port.
+    The engine binds one number of `first`..`last`, which must be free on all `addresses`. A fixed
+    port has `first == last`. `target` is the port inside the container.
+
+    A block (`is_block`) binds every number of `first`..`last`. Its `target` belongs to `first`; each
+    further number leads to the next port inside the container.
     """
 
     service: str
@@ -92,7 +119,7 @@ class PortBinding:
 
     @property
     def count(self) -> int:
-        """How many numbers it binds."""
+        """How many numbers are bound."""
         return self.last - self.first + 1 if self.is_block else 1
 
     @property
@@ -101,18 +128,16 @@ class PortBinding:
 
     @property
     def published(self) -> str:
-        """As a Compose file writes it: `5000` or `5000-5009`."""
-        return f"{self.first}-{self.last}" if self.first != self.last else str(self.first)
+        """The host port as a Compose file writes it: `5000` or `5000-5009`."""
+        return format_ports(self.first, self.last)
 
     @property
     def targets(self) -> str:
-        """The ports inside the container, written the same way."""
-        return (
-            f"{self.target}-{self.target + self.count - 1}" if self.count > 1 else str(self.target)
-        )
+        """The container port, written the same way."""
+        return format_ports(self.target, self.target + self.count - 1)
 
     def part(self, first: int, last: int) -> PortBinding:
-        """The numbers `first`..`last` of a block."""
+        """Return the numbers `first`..`last` of a block."""
         return replace(
             self,
             first=first,
@@ -122,23 +147,25 @@ class PortBinding:
         )
 
     def singles(self) -> Iterator[PortBinding]:
-        """A block's numbers one by one; anything else is one piece already."""
+        """Yield each number of a block as a binding; anything else as it is."""
         if self.is_block:
             yield from (self.part(port, port) for port in self.numbers)
         else:
             yield self
 
     def endpoints(self, port: int) -> tuple[Endpoint, ...]:
-        """What is bound when the engine settles on `port`."""
+        """Return what is bound if the engine picks `port`."""
         return tuple(Endpoint(port, address, self.protocol) for address in self.addresses)
 
     def may_exclude(self, other: PortBinding) -> bool:
-        """Whether some number that both may take would exclude the other: same protocol, ranges that meet, addresses that meet."""
+        """Return whether some number that both may take would exclude the other binding."""
         if self.protocol != other.protocol or self.first > other.last or other.first > self.last:
             return False
         shared = max(self.first, other.first)
-        return any(
-            mine.excludes(theirs)
-            for mine in self.endpoints(shared)
-            for theirs in other.endpoints(shared)
-        )
+        pairs = product(self.endpoints(shared), other.endpoints(shared))
+        return any(endpoint.excludes(rival) for endpoint, rival in pairs)
+
+
+def format_ports(first: int, last: int) -> str:
+    """Return a port or a range of ports as Compose files write it: `5000` or `5000-5009`."""
+    return str(first) if first == last else f"{first}-{last}"

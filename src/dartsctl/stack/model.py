@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from dartsctl.stack.bindings import HIGHEST_PORT, TransportProtocol
+from dartsctl.stack.bindings import HIGHEST_PORT, TransportProtocol, bracketed, format_ports
 from dartsctl.stack.json_fields import read_address, read_port, read_protocol
 from dartsctl.text.numbers import LARGEST_INTEGER, parse_digits
 from dartsctl.text.strict_json import Cursor, Source
@@ -45,11 +45,9 @@ class PortEntry:
         return int(first), int(last or first)
 
     def __str__(self) -> str:
-        host = f"[{self.host_ip}]" if ":" in self.host_ip else self.host_ip
-        target = (
-            f"{self.target}-{self.target + self.count - 1}" if self.count > 1 else str(self.target)
-        )
-        text = ":".join(part for part in (host, self.published, target) if part)
+        target = format_ports(self.target, self.target + self.count - 1)
+        parts = (bracketed(self.host_ip), self.published, target)
+        text = ":".join(part for part in parts if part)
         return f"{text}/{self.protocol}"
 
 

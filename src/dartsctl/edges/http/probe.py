@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from dartsctl.edges.http.status import http_status
 from dartsctl.errors import DartsctlError
+from dartsctl.stack.bindings import bracketed
 
 _ENOUGH = 4096
 """Bytes of an answer that are read at most: its first line says all."""
@@ -31,15 +32,15 @@ class Question:
     def __init__(self, address: str, port: int, path: str, *, patience: float) -> None:
         """`patience`: seconds after which no answer is one. Raises DartsctlError when this process has no descriptor left."""
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        name = f"[{address}]" if family == socket.AF_INET6 else address
-        self._unsent = f"GET {path} HTTP/1.1\r\nHost: {name}:{port}\r\nUser-Agent: dartsctl\r\nAccept: */*\r\nConnection: close\r\n\r\n".encode()
+        host = bracketed(address)
+        self._unsent = f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nUser-Agent: dartsctl\r\nAccept: */*\r\nConnection: close\r\n\r\n".encode()
         self._until = time.monotonic() + patience
         self._heard = b""
         try:
             self._line = socket.socket(family, socket.SOCK_STREAM)
         except OSError as error:
             raise DartsctlError(
-                f"{name}:{port} cannot be asked: {error.strerror}",
+                f"{host}:{port} cannot be asked: {error.strerror}",
                 hint="raise the limit of open files: ulimit -n 4096",
             ) from error
         self._line.setblocking(False)

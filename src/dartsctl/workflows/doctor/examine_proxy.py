@@ -16,7 +16,7 @@ from dartsctl.diagnosis.nginx.config import Config, Route, Server, Target
 from dartsctl.diagnosis.nginx.log import Count, Entry
 from dartsctl.edges.engine.protocol import EngineControl
 from dartsctl.errors import DartsctlError
-from dartsctl.stack.bindings import ANY_IPV4, ANY_IPV6
+from dartsctl.stack.bindings import ANY_IPV4, bracketed, reachable_address
 from dartsctl.stack.model import Stack
 
 TLS_PORTS = (443, 8443, 9443)
@@ -279,12 +279,11 @@ def _ways_in(
         places = [
             (entry.host_ip.strip("[]") or ANY_IPV4, entry.span[0], entry.target) for entry in fixed
         ]
-    asked = {ANY_IPV4: "127.0.0.1", ANY_IPV6: "::1"}
     found: dict[tuple[int, int], str] = {}
     for address, port, target in sorted(
         places, key=lambda place: ":" in place[0]
     ):  # both families of one binding are asked once
-        found.setdefault((port, target), asked.get(address, address))
+        found.setdefault((port, target), reachable_address(address))
     return [(address, port, target) for (port, target), address in found.items()]
 
 
@@ -299,9 +298,9 @@ def _on_the_host(
     ):
         return []
     listens = dict.fromkeys(listen for server in config.servers for listen in server.listens)
-    asked = {"": "127.0.0.1", ANY_IPV4: "127.0.0.1", ANY_IPV6: "::1"}
     return [
-        (asked.get(listen.address, listen.address), listen.port, listen.port) for listen in listens
+        (reachable_address(listen.address or ANY_IPV4), listen.port, listen.port)
+        for listen in listens
     ]
 
 
@@ -317,5 +316,4 @@ def _paths(server: Server) -> list[tuple[str, Route | None]]:
 
 
 def _url(address: str, port: int, path: str, tls: bool) -> str:
-    host = f"[{address}]" if ":" in address else address
-    return f"{'https' if tls else 'http'}://{host}:{port}{path}"
+    return f"{'https' if tls else 'http'}://{bracketed(address)}:{port}{path}"

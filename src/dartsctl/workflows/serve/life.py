@@ -16,6 +16,7 @@ from dartsctl.server import handover
 from dartsctl.server import request as serving
 from dartsctl.server.handover import Handover
 from dartsctl.server.request import LeaseRecord, ServerRequest
+from dartsctl.stack.bindings import reachable_address
 from dartsctl.workflows.serve import port_watch
 from dartsctl.workflows.serve.lease import Leased, Screen
 from dartsctl.workflows.serve.port_watch import Watch
@@ -286,8 +287,7 @@ class _Life:
         if self._question is None and time.monotonic() < self._ask_at:
             return False
         if self._question is None:
-            loopback = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not bound
-            address = loopback.get(self._record.host, self._record.host)
+            address = reachable_address(self._record.host)
             self._question = Question(
                 address, self._record.port, self._request.health or "/", patience=_PATIENCE
             )

@@ -21,7 +21,14 @@ from dartsctl.ports.holders import (
 )
 from dartsctl.ports.process import Process
 from dartsctl.ports.socket_table import ranges
-from dartsctl.stack.bindings import Endpoint, PortBinding, TransportProtocol
+from dartsctl.stack.bindings import (
+    ANY_IPV4,
+    ANY_IPV6,
+    Endpoint,
+    PortBinding,
+    TransportProtocol,
+    bracketed,
+)
 from dartsctl.stack.containers import Container
 from dartsctl.stack.same_stack import RunsAs
 from dartsctl.text.phrases import duration
@@ -239,12 +246,9 @@ def rows(preflight: Preflight) -> list[tuple[str, str, str, str]]:
 
 def published(binding: PortBinding) -> str:
     """`127.0.0.1:5000`, or `*:5000` for every address of both families."""
-    if set(binding.addresses) == {"0.0.0.0", "::"}:  # noqa: S104 - compared, nothing is bound
+    if set(binding.addresses) == {ANY_IPV4, ANY_IPV6}:
         return f"*:{binding.published}"
-    return ", ".join(
-        f"[{address}]:{binding.published}" if ":" in address else f"{address}:{binding.published}"
-        for address in binding.addresses
-    )
+    return ", ".join(f"{bracketed(address)}:{binding.published}" for address in binding.addresses)
 
 
 def conflict_lines(conflicts: Sequence[Conflict]) -> list[str]:
