@@ -1,4 +1,4 @@
-"""The house's rules that no linter knows: who may import what, the map in ARCHITECTURE.md, and nothing of one machine in any file."""
+"""The house's rules that no linter knows: who may import what, the map in docs/project-layout.md, and nothing of one machine in any file."""
 
 from __future__ import annotations
 
@@ -172,8 +172,8 @@ def test_no_group_of_a_pattern_is_possessive() -> None:
 
 
 def mapped() -> set[str]:
-    """The files in ARCHITECTURE.md's tree: a block whose first line is `src/dartsctl/`, folders ending in a slash, deeper lines indented."""
-    text = (REPOSITORY / "ARCHITECTURE.md").read_text()
+    """The files in docs/project-layout.md's tree: a block whose first line is `src/dartsctl/`, folders ending in a slash, deeper lines indented."""
+    text = (REPOSITORY / "docs/project-layout.md").read_text()
     block = next(
         one
         for one in re.findall(r"^```\w*\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
@@ -197,11 +197,11 @@ def mapped() -> set[str]:
 
 def test_the_map_equals_the_tree() -> None:
     tree = {name_of(file) for file in FILES}
-    assert mapped() - tree == set(), "in ARCHITECTURE.md, and not there"
+    assert mapped() - tree == set(), "in docs/project-layout.md, and not there"
     packages = {
         name for name in tree if name.endswith("/__init__.py")
     }  # the folder's own line describes it
-    assert tree - mapped() - packages == set(), "there, and not in ARCHITECTURE.md"
+    assert tree - mapped() - packages == set(), "there, and not in docs/project-layout.md"
 
 
 # --- one machine's things -----------------------------------------------------------------------------------------------------
