@@ -370,9 +370,9 @@ def _check_range(bench: Bench) -> Ratio:
 def _share(bench: Bench) -> Ratio:
     """The preflight alone, as `up` makes it (its process is there already), in the sum of both."""
     _engine_or_skip(SMALL_IMAGE)
+    from dartsctl.cli.deps import deps_of
+    from dartsctl.cli.options import Common
     from dartsctl.config.environment import adhoc
-    from dartsctl.edges.engine.compose import Compose
-    from dartsctl.workflows.host import Host
     from dartsctl.workflows.up.preflight import Intent, look
 
     project = bench.folder / "seven"
@@ -386,7 +386,8 @@ def _share(bench: Bench) -> Ratio:
     compose = _docker("compose", "-f", str(file), "-p", "darts-bench-seven")
     down = command([*compose, "down", "--timeout", "0"])
     environment = adhoc(files=(file,), project="darts-bench-seven", directory=project)
-    preflight = call(lambda: look(environment, Intent(), compose=Compose(environment), host=Host()))
+    deps = deps_of(Common())
+    preflight = call(lambda: look(environment, Intent(), deps=deps))
     return compare(
         preflight, command([*compose, "up", "-d"], after=down), rounds=bench.fewer(), share=True
     )

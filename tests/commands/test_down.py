@@ -109,6 +109,8 @@ def test_the_stop_timeout_reaches_compose(live: LiveStack) -> None:
 
 
 def test_every_container_has_its_own_grace_within_the_deadline(live: LiveStack) -> None:
+    from dartsctl.cli.deps import deps_of
+    from dartsctl.cli.options import Common
     from dartsctl.commands.down import DownRequest, deadline
     from dartsctl.config.environment import adhoc
     from live.stack import sleeper
@@ -120,5 +122,6 @@ def test_every_container_has_its_own_grace_within_the_deadline(live: LiveStack) 
     environment = adhoc(
         files=[live.folder / "compose.json"], project=live.project, directory=live.folder
     )
-    assert deadline(DownRequest(environment, overhead=120)) == 120 + 300 + 7
-    assert deadline(DownRequest(environment, overhead=120, stop_timeout=5)) == 120 + 2 * 5
+    engine = deps_of(Common()).engine()
+    assert deadline(DownRequest(environment, overhead=120), engine) == 120 + 300 + 7
+    assert deadline(DownRequest(environment, overhead=120, stop_timeout=5), engine) == 120 + 2 * 5

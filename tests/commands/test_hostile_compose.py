@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from dartsctl.cli.deps import deps_of
+from dartsctl.cli.options import Common
 from dartsctl.commands.down import DownRequest, down
 from dartsctl.config.environment import adhoc
 from dartsctl.edges.engine.compose import Compose
-from dartsctl.edges.screen.output import Screen
 from dartsctl.edges.state.compose_versions import ComposeVersions
 from dartsctl.errors import TimedOut
 from fakes import hostile_engine
@@ -130,8 +131,7 @@ def test_down_has_a_deadline_that_is_told(
     ):
         down(
             DownRequest(environment, overhead=1),
-            compose=Compose(environment),
-            screen=Screen(quiet=True),
+            deps=deps_of(Common(quiet=True)),
         )
     assert "--timeout 0" in caught.value.hint
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import time
@@ -11,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from dartsctl.cli.deps import deps_of
+from dartsctl.cli.options import Common
 from dartsctl.config.environment import adhoc
-from dartsctl.edges.engine.compose import Compose
-from dartsctl.edges.engine.unix import UnixEngine
 from dartsctl.workflows.up.preflight import Intent, Preflight, look
 from dartsctl.workflows.up.undo import Attempt
 
@@ -162,16 +161,10 @@ def test_a_name_that_masking_would_hide_is_still_known(live: LiveStack) -> None:
 @pytest.fixture
 def before(live: LiveStack, own_state_folder: Path) -> Preflight:
     """The preflight of a stack with one service, of which nothing is there."""
-    from dartsctl.workflows.host import Host
     from live.stack import sleeper
 
     environment = adhoc(files=(live.compose({"web": sleeper()}),), directory=live.folder)
-    return look(environment, Intent(), compose=Compose(environment), host=Host())
-
-
-@pytest.fixture
-def engine() -> UnixEngine:
-    return UnixEngine(os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock"))
+    return look(environment, Intent(), deps=deps_of(Common()))
 
 
 def names(live: LiveStack) -> tuple[str, str]:
@@ -179,11 +172,11 @@ def names(live: LiveStack) -> tuple[str, str]:
 
 
 def test_a_container_that_was_only_begun_and_that_somebody_starts_is_left(
-    live: LiveStack, before: Preflight, engine: UnixEngine
+    live: LiveStack, before: Preflight
 ) -> None:
     """Both Composes were creating it, and ours left before it heard who was quicker."""
     web, network = names(live)
-    attempt = Attempt(before, engine)
+    attempt = Attempt(before, deps_of(Common()))
     attempt.saw(f" Container {web}  Creating")
     colleague(live, "create")
     theirs = live.spawn(["sh", "-c", f"sleep 0.3; docker start {web}"])
@@ -195,10 +188,10 @@ def test_a_container_that_was_only_begun_and_that_somebody_starts_is_left(
 
 
 def test_a_container_that_was_only_begun_and_that_nobody_starts_is_removed(
-    live: LiveStack, before: Preflight, engine: UnixEngine
+    live: LiveStack, before: Preflight
 ) -> None:
     web, network = names(live)
-    attempt = Attempt(before, engine)
+    attempt = Attempt(before, deps_of(Common()))
     attempt.saw(f" Network {network}  Creating")
     attempt.saw(f" Container {web}  Creating")
     colleague(live, "create")
@@ -206,13 +199,11 @@ def test_a_container_that_was_only_begun_and_that_nobody_starts_is_removed(
     assert live.leftovers() == []
 
 
-def test_of_other_files_nothing_is_removed_on_suspicion(
-    live: LiveStack, before: Preflight, engine: UnixEngine
-) -> None:
+def test_of_other_files_nothing_is_removed_on_suspicion(live: LiveStack, before: Preflight) -> None:
     from live.stack import docker, sleeper
 
     web, _ = names(live)
-    attempt = Attempt(before, engine)
+    attempt = Attempt(before, deps_of(Common()))
     attempt.saw(f" Container {web}  Creating")
     live.compose({"web": sleeper()}, file="elsewhere/compose.json")
     subprocess.run(
@@ -227,13 +218,13 @@ def test_of_other_files_nothing_is_removed_on_suspicion(
 
 
 def test_a_container_that_was_replaced_since_under_the_same_name_is_left(
-    live: LiveStack, before: Preflight, engine: UnixEngine
+    live: LiveStack, before: Preflight
 ) -> None:
     """By identity: the name alone says nothing."""
     from live.stack import docker
 
     web, _ = names(live)
-    attempt = Attempt(before, engine)
+    attempt = Attempt(before, deps_of(Common()))
     attempt.saw(f" Container {web}  Creating")
     colleague(live, "create")
     attempt.saw(f" Container {web}  Created")
@@ -244,11 +235,9 @@ def test_a_container_that_was_replaced_since_under_the_same_name_is_left(
     assert live.containers() == {web: "running"}
 
 
-def test_created_alone_is_said_of_what_was_there_before(
-    live: LiveStack, before: Preflight, engine: UnixEngine
-) -> None:
+def test_created_alone_is_said_of_what_was_there_before(live: LiveStack, before: Preflight) -> None:
     web, _ = names(live)
-    attempt = Attempt(before, engine)
+    attempt = Attempt(before, deps_of(Common()))
     colleague(live, "create")
     attempt.saw(f" Container {web}  Created")
     attempt.undo()
@@ -256,12 +245,12 @@ def test_created_alone_is_said_of_what_was_there_before(
 
 
 def test_a_network_of_ours_that_a_colleagues_stopped_container_needs_is_left(
-    live: LiveStack, before: Preflight, engine: UnixEngine
+    live: LiveStack, before: Preflight
 ) -> None:
     from live.stack import docker
 
     web, network = names(live)
-    attempt = Attempt(before, engine)
+    attempt = Attempt(before, deps_of(Common()))
     attempt.saw(f" Network {network}  Creating")
     colleague(live, "create")
     attempt.saw(f" Network {network}  Created")
@@ -271,9 +260,7 @@ def test_a_network_of_ours_that_a_colleagues_stopped_container_needs_is_left(
     docker("start", web)
 
 
-def test_an_undo_with_nothing_begun_waits_for_nothing(
-    live: LiveStack, before: Preflight, engine: UnixEngine
-) -> None:
+def test_an_undo_with_nothing_begun_waits_for_nothing(live: LiveStack, before: Preflight) -> None:
     begin = time.monotonic()
-    Attempt(before, engine).undo()
+    Attempt(before, deps_of(Common())).undo()
     assert time.monotonic() - begin < 2.5

@@ -27,14 +27,14 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from scenario import BLOCK, IMAGE, Foreign, HostSocket, Scenario, draw
 
+from dartsctl.cli.deps import deps_of
+from dartsctl.cli.options import Common
 from dartsctl.config.environment import adhoc
-from dartsctl.edges.engine.compose import Compose
 from dartsctl.edges.engine.installation import NothingKnown, find_compose
 from dartsctl.edges.host import sockets
 from dartsctl.ports.conflicts import Verdict
 from dartsctl.ports.listeners import Probe
 from dartsctl.stack.bindings import Endpoint
-from dartsctl.workflows.host import Host
 from dartsctl.workflows.up.preflight import Intent, look
 from dartsctl.workflows.up.report import collision_lines, conflict_lines
 
@@ -213,7 +213,7 @@ def predict(scenario: Scenario, file: Path) -> tuple[str, str]:
     environment = adhoc(
         files=(file,), project=None, env_files=(), profiles=(), directory=file.parent
     )
-    found = look(environment, _intent(scenario), compose=Compose(environment), host=Host())
+    found = look(environment, _intent(scenario), deps=deps_of(Common()))
     reasons = [*conflict_lines(found.answer.conflicts), *collision_lines(found.collisions)]
     if found.answer.conflicts:
         return "conflict", "\n".join(reasons)

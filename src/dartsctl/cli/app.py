@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dartsctl import __version__
+from dartsctl.cli.deps import deps_of
 from dartsctl.cli.options import (
     Common,
     Fix,
@@ -21,7 +22,6 @@ from dartsctl.cli.options import (
     WaitTimeout,
     answers_without_settings,
     compose_on,
-    prompts_of,
     verb,
     working_folder,
 )
@@ -134,9 +134,7 @@ def check(
         next_command=_check_command(environment, services or []),
         dry_run=common.dry_run,
     )
-    return run_check(
-        request, compose_on=compose_on, prompts=prompts_of(common), screen=common.screen()
-    )
+    return run_check(request, deps=deps_of(common))
 
 
 def _check_command(environment: Environment, services: list[str]) -> str:
@@ -160,32 +158,20 @@ def ports(common: Common) -> int:
     dartsctl ports --json | jq '.production[] | select(.state == "wrong owner")'
     """
     from dartsctl.config.settings import PRODUCTION
-    from dartsctl.edges.state.folder import state_folder
-    from dartsctl.edges.state.moves import MoveBook
     from dartsctl.ports.allocation import Allocation
-    from dartsctl.ports.remapping import Move
 
     settings = common.settings()
-    production = production_of(settings)
-    compose = compose_on(production) if production else None
     projects = [one.project for name, one in settings.environments.items() if name != PRODUCTION]
+    from dartsctl.commands.ports import PortsRequest
     from dartsctl.commands.ports import ports as run_ports
-    from dartsctl.workflows.host import Host
 
-    return run_ports(
+    request = PortsRequest(
         Allocation.of(settings.ports.production),
         settings.ports.dev_range,
-        production=compose,
-        project=production.project if production else None,
-        moved={
-            project: [
-                move for move in MoveBook(state_folder(), project).read() if isinstance(move, Move)
-            ]
-            for project in projects
-        },
-        host=Host(),
-        screen=common.screen(),
+        production=production_of(settings),
+        projects=tuple(projects),
     )
+    return run_ports(request, deps=deps_of(common))
 
 
 @app.command()
@@ -196,11 +182,7 @@ def history(
         int, typer.Option("--last", "-n", min=1, help="Number of entries to show.", metavar="N")
     ] = 50,
 ) -> int:
-    """Show what dartsctl has stopped or changed on this machine.
-
-    Each entry says when, what, why and by whom.
-    """
-    from dartsctl.cli.deps import deps_of
+    """What dartsctl has stopped or changed on this machine: when, what, why, by whom."""
     from dartsctl.commands.history import history as run_history
 
     return run_history(last, deps=deps_of(common))

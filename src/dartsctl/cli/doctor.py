@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dartsctl.cli.app import app
+from dartsctl.cli.deps import deps_of
 from dartsctl.cli.options import (
     MASKER,
     Common,
@@ -20,8 +21,6 @@ from dartsctl.cli.options import (
     WaitTimeout,
     answers_of,
     answers_without_settings,
-    compose_on,
-    prompts_of,
     verb,
     working_folder,
 )
@@ -30,6 +29,7 @@ from dartsctl.errors import UsageError
 if TYPE_CHECKING:
     from dartsctl.commands.doctor import Examined
     from dartsctl.config.environment import Environment
+    from dartsctl.workflows.deps import Deps
     from dartsctl.workflows.doctor.examine import ExamineRequest
     from dartsctl.workflows.up.settle import Answers
 
@@ -127,8 +127,9 @@ def doctor(
         request = _adhoc(common, files, env_files or [], project, profiles or [], proxy, url)
     else:
         request = _configured(common, environment, project, profiles or [], proxy, url)
-    screen = common.screen()
-    examined = run_doctor(request, compose_on=compose_on, screen=screen, dry_run=common.dry_run)
+    deps = deps_of(common)
+    screen = deps.screen
+    examined = run_doctor(request, deps=deps, dry_run=common.dry_run)
     if fix:
         return _fix(
             common,
@@ -136,6 +137,7 @@ def doctor(
             examined,
             _answers(common, environment, files, on_conflict, wait_timeout, remove_container),
             report,
+            deps=deps,
         )
     code = tell(examined, screen)
     if report and not common.dry_run:
@@ -151,13 +153,15 @@ def _fix(
     examined: Examined,
     answers: Answers,
     report: Path | None,
+    *,
+    deps: Deps,
 ) -> int:
     """The diagnosis for people, then the repair; with --json one document has both."""
     from dartsctl.commands.doctor import look_at, tell
     from dartsctl.workflows.doctor.repair import RepairRequest, repair
     from dartsctl.workflows.doctor.report import document
 
-    screen = common.screen()
+    screen = deps.screen
     if not screen.as_json:
         tell(examined, screen)
     asked = RepairRequest(
@@ -172,15 +176,13 @@ def _fix(
     )
 
     def look_again(environment: Environment) -> Examined:
-        return look_at(examined.request, environment, compose_on=compose_on)
+        return look_at(examined.request, environment, deps=deps)
 
     return repair(
         asked,
         examined,
         look_again=look_again,
-        compose_on=compose_on,
-        prompts=prompts_of(common),
-        screen=screen,
+        deps=deps,
     )
 
 

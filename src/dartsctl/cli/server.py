@@ -8,14 +8,13 @@ import typer
 
 from dartsctl.cli import completion
 from dartsctl.cli.app import app
+from dartsctl.cli.deps import deps_of
 from dartsctl.cli.options import (
     Common,
     OnConflict,
     RemoveContainer,
     WaitTimeout,
     answers_of,
-    compose_on,
-    prompts_of,
     verb,
     working_folder,
 )
@@ -149,14 +148,12 @@ def dev_server(
         answers=answers_of(common, settings, "dev", on_conflict, wait_timeout, remove_container),
     )
     if common.dry_run:
-        preview_services(plan, compose=compose_on, prompts=prompts_of(common), screen=screen)
+        preview_services(plan, deps=deps_of(common))
         return _dry_run(request, environment, screen)
     return run_dev(
         plan,
-        compose=compose_on,
-        prompts=prompts_of(common),
         serve=lambda final: _serve(final, screen, open_page),
-        screen=screen,
+        deps=deps_of(common),
     )
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dartsctl.cli.deps import deps_of
 from dartsctl.cli.options import (
     Common,
     Fix,
@@ -16,8 +17,6 @@ from dartsctl.cli.options import (
     Services,
     WaitTimeout,
     answers_of,
-    compose_on,
-    prompts_of,
     verb,
 )
 from dartsctl.errors import UsageError
@@ -79,9 +78,7 @@ def _add_check(name: str, group: typer.Typer) -> None:
             next_command=f"dartsctl {name} check",
             dry_run=common.dry_run,
         )
-        return run_check(
-            request, compose_on=compose_on, prompts=prompts_of(common), screen=common.screen()
-        )
+        return run_check(request, deps=deps_of(common))
 
 
 def _add_up(name: str, group: typer.Typer) -> None:
@@ -167,9 +164,7 @@ def _add_up(name: str, group: typer.Typer) -> None:
             production_ports=settings.environments[name].production_ports,
             next_command=f"dartsctl {name} up",
         )
-        return run_up(
-            request, compose_on=compose_on, prompts=prompts_of(common), screen=common.screen()
-        )
+        return run_up(request, deps=deps_of(common))
 
 
 def _add_down(name: str, group: typer.Typer) -> None:
@@ -206,7 +201,7 @@ def _add_down(name: str, group: typer.Typer) -> None:
         request = DownRequest(
             environment, volumes, remove_orphans, stop_timeout, common.yes, common.dry_run
         )
-        return run_down(request, compose=compose_on(environment), screen=common.screen())
+        return run_down(request, deps=deps_of(common))
 
 
 def _add_restart(name: str, group: typer.Typer) -> None:
@@ -234,9 +229,7 @@ def _add_restart(name: str, group: typer.Typer) -> None:
             answers=answers_of(common, settings, name, None, wait_timeout),
             restart=True,
         )
-        return run_up(
-            request, compose_on=compose_on, prompts=prompts_of(common), screen=common.screen()
-        )
+        return run_up(request, deps=deps_of(common))
 
 
 def _add_views(name: str, group: typer.Typer) -> None:
@@ -250,7 +243,7 @@ def _add_views(name: str, group: typer.Typer) -> None:
         environment = _environment(common, name, project)
         from dartsctl.commands.ps import ps as run_ps
 
-        return run_ps(environment, tuple(services or ()), screen=common.screen())
+        return run_ps(environment, tuple(services or ()), deps=deps_of(common))
 
     @group.command()
     @verb
@@ -286,8 +279,8 @@ def _add_views(name: str, group: typer.Typer) -> None:
         from dartsctl.commands.logs import LogsRequest
         from dartsctl.commands.logs import logs as run_logs
 
-        request = LogsRequest(tuple(services or ()), follow, tail, since, timestamps)
-        return run_logs(request, compose=compose_on(environment), screen=common.screen())
+        request = LogsRequest(environment, tuple(services or ()), follow, tail, since, timestamps)
+        return run_logs(request, deps=deps_of(common))
 
     @group.command()
     @verb
@@ -304,9 +297,7 @@ def _add_views(name: str, group: typer.Typer) -> None:
         environment = _environment(common, name, project, profiles)
         from dartsctl.commands.config import config as run_config
 
-        return run_config(
-            tuple(services or ()), compose=compose_on(environment), screen=common.screen()
-        )
+        return run_config(environment, tuple(services or ()), deps=deps_of(common))
 
 
 def _one_of(value: str, flag: str, allowed: tuple[str, ...]) -> str:

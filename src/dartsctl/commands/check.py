@@ -6,17 +6,16 @@ from dataclasses import dataclass, field
 
 from dartsctl.config.environment import Environment
 from dartsctl.edges.screen.output import Screen
-from dartsctl.edges.screen.prompts import Prompts
 from dartsctl.errors import ExitCode
 from dartsctl.ports import lint
 from dartsctl.ports.allocation import Allocation
-from dartsctl.workflows.host import Host
+from dartsctl.workflows.deps import Deps
 from dartsctl.workflows.up import report, settle
 from dartsctl.workflows.up.another_stack import next_command
 from dartsctl.workflows.up.preflight import Intent, Preflight, look, verdict
 from dartsctl.workflows.up.preview import ResolutionPreview
 from dartsctl.workflows.up.refresh_guards import refresh_guards
-from dartsctl.workflows.up.remap import ComposeOn, with_kept_moves
+from dartsctl.workflows.up.remap import with_kept_moves
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +33,13 @@ class CheckRequest:
     """Nothing is settled, and not even the guards are brought up to date with production's ports."""
 
 
-def check(
-    request: CheckRequest, *, compose_on: ComposeOn, prompts: Prompts, screen: Screen
-) -> ExitCode:
+def check(request: CheckRequest, *, deps: Deps) -> ExitCode:
     """Report the preflight: 0 clear, 3 conflicts or names that are taken, 4 a project that is another stack's, or an unsafe production."""
-    environment = with_kept_moves(request.environment, compose_on, screen, dry_run=request.dry_run)
-    preflight = look(environment, request.intent, compose=compose_on(environment), host=Host())
+    screen = deps.screen
+    environment = with_kept_moves(request.environment, deps=deps, dry_run=request.dry_run)
+    preflight = look(environment, request.intent, deps=deps)
     if not request.dry_run:
-        refresh_guards(preflight, request.intent, request.allocation, screen=screen)
+        refresh_guards(preflight, request.intent, request.allocation, deps=deps)
     preview = None
     if request.fix:
         settle.warn_of_unneeded_removals(preflight, request.answers, screen)
@@ -50,14 +48,7 @@ def check(
     if request.fix and request.dry_run:
         preview = settle.preview(preflight, request.answers, request.environment)
     elif request.fix and not preflight.is_clear:
-        _, preflight = settle.settle(
-            preflight,
-            request,
-            request.environment,
-            compose_on=compose_on,
-            prompts=prompts,
-            screen=screen,
-        )
+        _, preflight = settle.settle(preflight, request, request.environment, deps=deps)
     return _report(preflight, request, preview, screen)
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dartsctl.edges.engine.compose import Compose
-from dartsctl.edges.screen.output import Screen
+from dartsctl.config.environment import Environment
 from dartsctl.errors import ExitCode
 from dartsctl.text import masking
+from dartsctl.workflows.deps import Deps
 
 
-def config(services: tuple[str, ...], *, compose: Compose, screen: Screen) -> ExitCode:
+def config(environment: Environment, services: tuple[str, ...], *, deps: Deps) -> ExitCode:
     """Print it as JSON, which is YAML too."""
-    resolved = compose.config(services)
+    screen = deps.screen
+    resolved = deps.compose_on(environment).config(services)
     shown = masking.model(resolved.model)
     if screen.as_json:
         screen.document({"ok": True, "exit_code": 0, "model": shown})

@@ -5,24 +5,18 @@ The services stay when the server ends: `dartsctl dev down` stops them.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from dartsctl.commands.up import UpRequest, up
 from dartsctl.config.environment import Environment
-from dartsctl.edges.engine.compose import Compose
-from dartsctl.edges.engine.connect import engine_at
-from dartsctl.edges.engine.installation import endpoint
-from dartsctl.edges.screen.output import Screen
-from dartsctl.edges.screen.prompts import Prompts
-from dartsctl.edges.state.folder import state_folder
 from dartsctl.edges.state.moves import MoveBook
 from dartsctl.errors import DartsctlError, DockerUnavailable, ExitCode, UsageError
 from dartsctl.ports import remapping
 from dartsctl.server.request import ServerRequest
 from dartsctl.stack import addresses
 from dartsctl.stack.model import Stack, read_stack
+from dartsctl.workflows.deps import Deps
 from dartsctl.workflows.up.preflight import Intent
 from dartsctl.workflows.up.settle import Answers
 
@@ -53,80 +47,60 @@ class DevRequest:
 def dev(
     request: DevRequest,
     *,
-    compose: Callable[[Environment], Compose],
-    prompts: Prompts,
     serve: Callable[[ServerRequest], int],
-    screen: Screen,
+    deps: Deps,
 ) -> int:
     """Services up, their addresses into the server's environment, the server started. Returns the server's own code.
 
     Raises UsageError where `in_docker` does not know which service is the app, and what `up` and `serve` raise.
     """
     if request.in_docker and request.environment is not None:
-        app = _in_docker(request, request.environment, compose)
-        _variables(replace(request, templates={}, required=True), compose, prompts, screen)
+        app = _in_docker(request, request.environment, deps)
+        _variables(replace(request, templates={}, required=True), deps)
         return serve(app)
-    variables = request.interpolate(_variables(request, compose, prompts, screen))
+    variables = request.interpolate(_variables(request, deps))
     return serve(replace(request.server, extra={**request.server.extra, **variables}))
 
 
-def _variables(
-    request: DevRequest, compose: Callable[[Environment], Compose], prompts: Prompts, screen: Screen
-) -> dict[str, str]:
+def _variables(request: DevRequest, deps: Deps) -> dict[str, str]:
     """Bring the services up; the variables that lead to them. Where Docker is not to be had and they are optional, only the others, said loudly."""
     environment = request.environment
     if environment is None:
         return addresses.fill(request.templates, {}, None, request.server.environment)[0]
     try:
-        own = compose(environment)
-        model = read_stack(own.config().model)
+        model = read_stack(deps.compose_on(environment).config().model)
         asked = _up_request(request, environment, model)
         code = (
-            up(asked, compose_on=compose, prompts=prompts, screen=screen.for_people())
-            if asked
-            else ExitCode.OK
+            up(asked, deps=replace(deps, screen=deps.screen.for_people())) if asked else ExitCode.OK
         )
     except DockerUnavailable as error:
         if request.required:
             raise
-        screen.warn(f"the services are off: {error.message}. The server runs without them.")
+        deps.screen.warn(f"the services are off: {error.message}. The server runs without them.")
         return addresses.fill(request.templates, {}, None, request.server.environment)[0]
     if code is not ExitCode.OK:
         raise DartsctlError("the dev services did not come up", hint="dartsctl dev ps", code=code)
-    where = addresses.of_project(model.project, engine_at(endpoint(os.environ)).containers())
+    where = addresses.of_project(model.project, deps.engine().containers())
     filled, left_out = addresses.fill(
         request.templates, where, model.services, request.server.environment
     )
     if left_out:
-        screen.warn(
+        deps.screen.warn(
             f"{', '.join(left_out)} not set: their services are not running or publish nothing"
         )
     return filled
 
 
-def preview_services(
-    request: DevRequest,
-    *,
-    compose: Callable[[Environment], Compose],
-    prompts: Prompts,
-    screen: Screen,
-) -> None:
+def preview_services(request: DevRequest, *, deps: Deps) -> None:
     """Say what bringing the services up would do, conflicts included, and do nothing. Raises as `up` does."""
     if request.environment is None:
         return
-    model = read_stack(compose(request.environment).config().model)
+    model = read_stack(deps.compose_on(request.environment).config().model)
     if asked := _up_request(request, request.environment, model):
-        up(
-            replace(asked, dry_run=True),
-            compose_on=compose,
-            prompts=prompts,
-            screen=screen.for_people(),
-        )
+        up(replace(asked, dry_run=True), deps=replace(deps, screen=deps.screen.for_people()))
 
 
-def _in_docker(
-    request: DevRequest, environment: Environment, compose: Callable[[Environment], Compose]
-) -> ServerRequest:
+def _in_docker(request: DevRequest, environment: Environment, deps: Deps) -> ServerRequest:
     """The request for the app as a service of the dev stack: Compose in the foreground is the server that is leased, watched and stopped."""
     if len(request.replaces) != 1:
         named = f"names {', '.join(request.replaces)}" if request.replaces else "names no service"
@@ -135,7 +109,7 @@ def _in_docker(
             hint='replaces = ["SERVICE"]',
         )
     service = request.replaces[0]
-    model = read_stack(compose(environment).config((service,)).model)
+    model = read_stack(deps.compose_on(environment).config((service,)).model)
     target = next(
         (entry.target for entry in model.services[service].ports if entry.protocol == "tcp"), None
     )
@@ -147,8 +121,8 @@ def _in_docker(
     text = remapping.leased_override(
         service, target, request.server.host, addresses.of_the_url(request.templates)
     )
-    override = MoveBook(state_folder(), model.project).keep_leased(service, text)
-    app = compose(replace(environment, files=(*environment.files, override)))
+    override = MoveBook(deps.state, model.project).keep_leased(service, text)
+    app = deps.compose_on(replace(environment, files=(*environment.files, override)))
     command = app.argv(
         "up",
         "--no-deps",

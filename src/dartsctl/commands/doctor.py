@@ -9,9 +9,10 @@ from dartsctl.diagnosis.diagnose import Cause, Diagnosis, diagnose
 from dartsctl.diagnosis.facts import Facts
 from dartsctl.edges.screen.output import Screen
 from dartsctl.errors import ExitCode
+from dartsctl.workflows.deps import Deps
 from dartsctl.workflows.doctor import report
 from dartsctl.workflows.doctor.examine import ExamineRequest, examine
-from dartsctl.workflows.up.remap import ComposeOn, with_kept_moves
+from dartsctl.workflows.up.remap import with_kept_moves
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,23 +32,16 @@ class Examined:
         return ExitCode.NO_DOCKER if engine_down else ExitCode.FAILED
 
 
-def doctor(
-    request: ExamineRequest, *, compose_on: ComposeOn, screen: Screen, dry_run: bool = False
-) -> Examined:
+def doctor(request: ExamineRequest, *, deps: Deps, dry_run: bool = False) -> Examined:
     """Look at a stack and find what is wrong with it. Raises DartsctlError where its files cannot be read."""
-    return look_at(
-        request,
-        with_kept_moves(request.environment, compose_on, screen, dry_run=dry_run),
-        compose_on=compose_on,
-    )
+    environment = with_kept_moves(request.environment, deps=deps, dry_run=dry_run)
+    return look_at(request, environment, deps=deps)
 
 
-def look_at(
-    request: ExamineRequest, environment: Environment, *, compose_on: ComposeOn
-) -> Examined:
+def look_at(request: ExamineRequest, environment: Environment, *, deps: Deps) -> Examined:
     """The same with `environment` as it is: after a repair, which may have moved ports."""
     made = replace(request, environment=environment)
-    facts = examine(made, compose=compose_on(environment))
+    facts = examine(made, deps=deps)
     return Examined(made, facts, diagnose(facts))
 
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 
 from dartsctl.config.environment import Environment
 from dartsctl.edges.engine.compose import Compose
-from dartsctl.edges.engine.connect import engine_at
-from dartsctl.edges.engine.installation import endpoint
-from dartsctl.edges.screen.output import Screen
+from dartsctl.edges.engine.protocol import Engine
 from dartsctl.errors import DartsctlError, ExitCode, Interrupted, Refused, TimedOut
 from dartsctl.ports import collisions
 from dartsctl.stack import compose_errors
+from dartsctl.workflows.deps import Deps
 from dartsctl.workflows.up import compose_run
 from dartsctl.workflows.up.another_stack import for_project
 from dartsctl.workflows.up.lock_project import one_at_a_time
@@ -34,12 +32,13 @@ class DownRequest:
     """Seconds for everything but the containers' own grace."""
 
 
-def down(request: DownRequest, *, compose: Compose, screen: Screen) -> ExitCode:
+def down(request: DownRequest, *, deps: Deps) -> ExitCode:
     """Take the stack down.
 
     Raises Refused where another stack has the project's name, and with code 7 where volumes are to go and nobody has said yes.
     """
-    _refuse_another_stack(request, compose)
+    screen, compose = deps.screen, deps.compose_on(request.environment)
+    _refuse_another_stack(request, compose, deps.engine())
     words = _words(request)
     if request.dry_run:
         screen.result(
@@ -53,8 +52,8 @@ def down(request: DownRequest, *, compose: Compose, screen: Screen) -> ExitCode:
             hint="add --yes if that is meant",
             code=ExitCode.ANSWER_NEEDED,
         )
-    with one_at_a_time(request.environment, within=request.overhead, screen=screen):
-        _run_compose(words, request, compose, screen)
+    with one_at_a_time(request.environment, within=request.overhead, deps=deps):
+        _run_compose(words, request, compose, deps)
     if screen.as_json:
         screen.document({"ok": True, "exit_code": 0, "project": request.environment.project})
     else:
@@ -62,16 +61,12 @@ def down(request: DownRequest, *, compose: Compose, screen: Screen) -> ExitCode:
     return ExitCode.OK
 
 
-def _refuse_another_stack(request: DownRequest, compose: Compose) -> None:
+def _refuse_another_stack(request: DownRequest, compose: Compose, engine: Engine) -> None:
     """Compose takes down what has the project's name, whichever files it was made from. Naming the project is that wish."""
     environment = request.environment
     if environment.project_named:
         return
-    containers = [
-        one
-        for one in engine_at(endpoint(os.environ)).containers()
-        if one.project == environment.project
-    ]
+    containers = [one for one in engine.containers() if one.project == environment.project]
     others = collisions.of_other_files(containers, [str(file) for file in environment.files])
     if others and not request.remove_orphans:
         services = compose.all_services()
@@ -88,19 +83,19 @@ def _refuse_another_stack(request: DownRequest, compose: Compose) -> None:
         )
 
 
-def deadline(request: DownRequest) -> float:
+def deadline(request: DownRequest, engine: Engine) -> float:
     """Return how long Compose may take: it may stop one container after the other, each with its own grace."""
-    engine = engine_at(endpoint(os.environ)).control()
-    if engine is None:
+    control = engine.control()
+    if control is None:
         return _ON_A_REMOTE_ENGINE
     own = [
         container
-        for container in engine.containers()
+        for container in control.containers()
         if container.project == request.environment.project
     ]
     if request.stop_timeout is not None:
         return request.overhead + request.stop_timeout * len(own)
-    return request.overhead + sum(engine.stop_timeout(container.id) for container in own)
+    return request.overhead + sum(control.stop_timeout(container.id) for container in own)
 
 
 def _words(request: DownRequest) -> list[str]:
@@ -114,10 +109,10 @@ def _words(request: DownRequest) -> list[str]:
     return words
 
 
-def _run_compose(words: list[str], request: DownRequest, compose: Compose, screen: Screen) -> None:
-    name, seconds = request.environment.name, deadline(request)
+def _run_compose(words: list[str], request: DownRequest, compose: Compose, deps: Deps) -> None:
+    name, seconds = request.environment.name, deadline(request, deps.engine())
     try:
-        ended = compose_run.run(compose, *words, seconds=seconds, screen=screen)
+        ended = compose_run.run(compose, *words, seconds=seconds, screen=deps.screen)
     except KeyboardInterrupt:
         raise Interrupted(
             "interrupted; part of the stack may still run", hint=f"dartsctl {name} ps"

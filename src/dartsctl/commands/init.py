@@ -18,8 +18,8 @@ from dartsctl.edges.project.files import writing
 from dartsctl.edges.screen.output import Screen
 from dartsctl.edges.screen.prompts import Prompts
 from dartsctl.errors import DartsctlError, ExitCode, Interrupted
+from dartsctl.workflows.deps import ComposeOn
 from dartsctl.workflows.init.plan import InitRequest, plan
-from dartsctl.workflows.up.remap import ComposeOn
 
 _MANY = 3
 

@@ -9,16 +9,17 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 
-from dartsctl.edges.engine.compose import Compose
-from dartsctl.edges.screen.output import Screen
+from dartsctl.config.environment import Environment
 from dartsctl.errors import DartsctlError, ExitCode
 from dartsctl.stack.compose_errors import plain
+from dartsctl.workflows.deps import Deps
 
 
 @dataclass(frozen=True, slots=True)
 class LogsRequest:
     """What `logs` was asked for; `tail` and `since` as Compose takes them."""
 
+    environment: Environment
     services: tuple[str, ...] = ()
     follow: bool = False
     tail: str | None = None
@@ -26,8 +27,9 @@ class LogsRequest:
     timestamps: bool = False
 
 
-def logs(request: LogsRequest, *, compose: Compose, screen: Screen) -> int:
+def logs(request: LogsRequest, *, deps: Deps) -> int:
     """Show the logs; returns Compose's exit code after a signal. Raises DartsctlError with what Compose complains of."""
+    screen, compose = deps.screen, deps.compose_on(request.environment)
     with suppress(
         DartsctlError
     ):  # for the inline secrets alone; what is wrong with the files Compose says below

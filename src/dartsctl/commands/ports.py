@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from dartsctl.edges.engine.compose import Compose
-from dartsctl.edges.engine.connect import engine_at
-from dartsctl.edges.engine.installation import endpoint
+from dartsctl.config.environment import Environment
+from dartsctl.edges.engine.protocol import Engine
 from dartsctl.edges.screen.output import Screen
+from dartsctl.edges.state.moves import MoveBook
 from dartsctl.errors import DartsctlError, ExitCode
 from dartsctl.ports import lint
 from dartsctl.ports.allocation import Allocation, PortRange
@@ -20,8 +19,18 @@ from dartsctl.ports.remapping import Move
 from dartsctl.stack.blocks import SHORTEST
 from dartsctl.stack.containers import Container
 from dartsctl.stack.model import Stack, read_stack
-from dartsctl.workflows.host import Host
+from dartsctl.workflows.deps import Deps
 from dartsctl.workflows.up import report
+
+
+@dataclass(frozen=True, slots=True)
+class PortsRequest:
+    """What `ports` shows. `projects` are those whose moved ports are listed; `production` is None without its Compose files."""
+
+    allocation: Allocation
+    dev_range: PortRange
+    production: Environment | None
+    projects: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,19 +49,13 @@ class PortRow:
         return str(self.port) if self.count == 1 else f"{self.port}-{self.port + self.count - 1}"
 
 
-def ports(
-    allocation: Allocation,
-    dev_range: PortRange,
-    *,
-    production: Compose | None,
-    project: str | None,
-    moved: Mapping[str, Sequence[Move]],
-    host: Host,
-    screen: Screen,
-) -> ExitCode:
-    """Show both, and by project what has `moved` on this machine. What `production`, Compose on its files, publishes is united with `allocation`."""
+def ports(request: PortsRequest, *, deps: Deps) -> ExitCode:
+    """Show both, and by project what has moved on this machine. What production's stack publishes is united with `allocation`."""
+    allocation, dev_range = request.allocation, request.dev_range
+    production = deps.compose_on(request.production) if request.production else None
+    moved = {project: _moves(MoveBook(deps.state, project)) for project in request.projects}
     running = production.start_config() if production else None
-    containers, engine_note = _containers()
+    containers, engine_note = _containers(deps.engine)
     model: Stack | None = None
     model_note = ""
     if production and running:
@@ -61,7 +64,9 @@ def ports(
         except DartsctlError as error:
             model_note = error.message
     owners = allocation.united_with(model.published_ports if model else {}).owners
+    host = deps.host()
     attribution = Attribution(None, containers, host)
+    project = request.production.project if request.production else None
     host.read_ahead(
         [*owners, *dev_range.numbers, *(one.new for moves in moved.values() for one in moves)]
     )
@@ -93,9 +98,13 @@ def ports(
         elsewhere,
         notices,
         [note for note in (engine_note, model_note) if note],
-        screen,
+        deps.screen,
     )
     return ExitCode.OK
+
+
+def _moves(book: MoveBook) -> list[Move]:
+    return [move for move in book.read() if isinstance(move, Move)]
 
 
 def _folded(rows: Sequence[PortRow]) -> list[PortRow]:
@@ -117,10 +126,10 @@ def _folded(rows: Sequence[PortRow]) -> list[PortRow]:
     ]
 
 
-def _containers() -> tuple[tuple[Container, ...], str]:
+def _containers(engine: Callable[[], Engine]) -> tuple[tuple[Container, ...], str]:
     """The engine's list, or why there is none: the sockets are shown all the same."""
     try:
-        return engine_at(endpoint(os.environ)).containers(), ""
+        return engine().containers(), ""
     except DartsctlError as error:
         return (), error.message
 

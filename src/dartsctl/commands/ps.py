@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import os
-
 from dartsctl.config.environment import Environment
-from dartsctl.edges.engine.connect import engine_at
-from dartsctl.edges.engine.installation import endpoint
 from dartsctl.edges.engine.protocol import Engine
-from dartsctl.edges.screen.output import Screen
 from dartsctl.errors import ExitCode
 from dartsctl.stack.containers import Container
 from dartsctl.text.masker import Masker
+from dartsctl.workflows.deps import Deps
 
 
-def ps(environment: Environment, services: tuple[str, ...], *, screen: Screen) -> ExitCode:
+def ps(environment: Environment, services: tuple[str, ...], *, deps: Deps) -> ExitCode:
     """List them. `docker compose ps` hides what was created and never started; State.Error is shown here (edge-cases.md#32)."""
-    engine = engine_at(endpoint(os.environ))
+    engine, screen = deps.engine(), deps.screen
     own = [
         one
         for one in engine.containers()

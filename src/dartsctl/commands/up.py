@@ -5,25 +5,20 @@ On any conflict nothing is done. When `up` fails or is interrupted, what this at
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from dartsctl.config.environment import Environment
-from dartsctl.edges.engine.compose import Compose
-from dartsctl.edges.engine.connect import engine_at
 from dartsctl.edges.screen.output import Screen
-from dartsctl.edges.screen.prompts import Prompts
 from dartsctl.errors import DartsctlError, ExitCode, Refused
 from dartsctl.ports import lint
 from dartsctl.ports.allocation import Allocation
 from dartsctl.stack import compose_errors
-from dartsctl.workflows.host import Host
+from dartsctl.workflows.deps import Deps
 from dartsctl.workflows.up import another_stack, compose_run, postflight, report, settle
 from dartsctl.workflows.up.lock_project import one_at_a_time
 from dartsctl.workflows.up.preflight import Intent, Preflight, look
 from dartsctl.workflows.up.refresh_guards import refresh_guards
-from dartsctl.workflows.up.remap import ComposeOn, book_of, look_again, pin, with_kept_moves
+from dartsctl.workflows.up.remap import book_of, pin, with_kept_moves
 from dartsctl.workflows.up.undo import Attempt, UndoResult, undone_when_interrupted
 
 
@@ -50,65 +45,39 @@ class UpRequest:
     """Stop and start the containers that are there, instead of `up`; nothing is created, so nothing is undone."""
 
 
-def up(
-    request: UpRequest,
-    *,
-    compose_on: ComposeOn,
-    prompts: Prompts,
-    screen: Screen,
-    clock: Callable[[], float] = time.monotonic,
-) -> ExitCode:
+def up(request: UpRequest, *, deps: Deps) -> ExitCode:
     """Bring the stack up, after any other dartsctl that is changing it.
 
     Ends with 0, 3 (conflicts, nothing done), 4 (another stack's project, an unsafe production), 6 (up, not healthy or bindings missing).
     """
     if request.dry_run:
-        return _bring_up(
-            request, compose_on=compose_on, prompts=prompts, screen=screen, clock=clock
-        )
-    with one_at_a_time(request.environment, within=request.deadline, screen=screen):
-        return _bring_up(
-            request, compose_on=compose_on, prompts=prompts, screen=screen, clock=clock
-        )
+        return _bring_up(request, deps)
+    with one_at_a_time(request.environment, within=request.deadline, deps=deps):
+        return _bring_up(request, deps)
 
 
-def _bring_up(
-    request: UpRequest,
-    *,
-    compose_on: ComposeOn,
-    prompts: Prompts,
-    screen: Screen,
-    clock: Callable[[], float],
-) -> ExitCode:
-    plain = request.environment
+def _bring_up(request: UpRequest, deps: Deps) -> ExitCode:
+    plain, screen = request.environment, deps.screen
     environment = (
-        plain
-        if request.reset_ports
-        else with_kept_moves(plain, compose_on, screen, dry_run=request.dry_run)
+        plain if request.reset_ports else with_kept_moves(plain, deps=deps, dry_run=request.dry_run)
     )
     request = replace(request, environment=environment)
-    before = look(environment, request.intent, compose=compose_on(environment), host=Host())
+    before = look(environment, request.intent, deps=deps)
     another_stack.refuse_unless_copy(before, request.next_command)
     _mind_production_ports(before, request, screen)
     if not request.dry_run:
-        refresh_guards(before, request.intent, request.allocation, screen=screen)
-        _forget_moves(request, plain, screen)
+        refresh_guards(before, request.intent, request.allocation, deps=deps)
+        _forget_moves(request, plain, deps)
     _refuse_empty_restart(before, request)
     settle.refuse_unsafe(before, screen)
     settle.warn_of_unneeded_removals(before, request.answers, screen)
     if not before.is_clear and not request.skip_port_check and not request.dry_run:
-        environment, before = settle.settle(
-            before, request, plain, compose_on=compose_on, prompts=prompts, screen=screen
-        )
+        environment, before = settle.settle(before, request, plain, deps=deps)
         request = replace(request, environment=environment)
     may_start = before.is_clear or request.skip_port_check
-    if (
-        may_start
-        and not request.dry_run
-        and (pinned := pin(before, plain, compose_on, screen=screen))
-    ):
+    if may_start and not request.dry_run and (pinned := pin(before, plain, deps=deps)):
         request = replace(request, environment=pinned)
-        before = look_again(pinned, request.intent, compose_on)
+        before = look(pinned, request.intent, deps=deps)
     preview = (
         settle.preview(before, request.answers, plain)
         if request.dry_run and not before.is_clear
@@ -116,58 +85,40 @@ def _bring_up(
     )
     settle.refuse(before, request, screen, preview=preview)
     if request.dry_run:
-        words = " ".join(compose_on(request.environment).argv(*_words(request)))
+        words = " ".join(deps.compose_on(request.environment).argv(*_words(request)))
         screen.result(
             {**report.document(before), "exit_code": 0, "dry_run": True}, [f"would run: {words}"]
         )
         return ExitCode.OK
-    return _start(
-        request, before, plain, compose_on=compose_on, prompts=prompts, screen=screen, clock=clock
-    )
+    return _start(request, before, plain, deps)
 
 
-def _start(
-    request: UpRequest,
-    before: Preflight,
-    plain: Environment,
-    *,
-    compose_on: ComposeOn,
-    prompts: Prompts,
-    screen: Screen,
-    clock: Callable[[], float],
-) -> ExitCode:
+def _start(request: UpRequest, before: Preflight, plain: Environment, deps: Deps) -> ExitCode:
     """Compose's `up`, and what follows. A port that was taken since the preflight leads to the same choices, once."""
-    deadline = clock() + request.deadline
-    engine = engine_at(before.engine.endpoint)
-    attempt = Attempt(before, engine)
+    screen = deps.screen
+    deadline = deps.monotonic() + request.deadline
+    attempt = Attempt(before, deps)
     with undone_when_interrupted(attempt, request.next_command, screen):
-        failure, undone = _run_compose(request, compose_on(request.environment), screen, attempt)
+        failure, undone = _run_compose(request, attempt, deps)
         if failure and failure.kind == "port":
-            now = look_again(request.environment, request.intent, compose_on)
+            now = look(request.environment, request.intent, deps=deps)
             if not request.skip_port_check:
                 screen.note("a port was taken between the check and the start")
             if not now.is_clear:  # else it is free again by now
-                environment, before = settle.settle(
-                    now, request, plain, compose_on=compose_on, prompts=prompts, screen=screen
-                )
+                environment, before = settle.settle(now, request, plain, deps=deps)
                 request = replace(request, environment=environment)
                 settle.refuse(
                     before, replace(request, skip_port_check=False), screen, undone=undone.lines
                 )
-            deadline = clock() + request.deadline  # a person may have taken their time
-            failure, undone = _run_compose(
-                request, compose_on(request.environment), screen, attempt
-            )
+            deadline = deps.monotonic() + request.deadline  # a person may have taken their time
+            failure, undone = _run_compose(request, attempt, deps)
         if failure:
             explain(failure, request, undone.lines if screen.as_json else ())
-        compose = compose_on(request.environment)
         after = postflight.Postflight(
             before,
-            engine,
-            compose,
-            screen,
+            deps.compose_on(request.environment),
+            deps=deps,
             deadline=deadline,
-            clock=clock,
             scales=_scales(request),
             saw=attempt.saw,
         )
@@ -175,11 +126,11 @@ def _start(
     return postflight.report(before, outcome, screen)
 
 
-def _forget_moves(request: UpRequest, plain: Environment, screen: Screen) -> None:
+def _forget_moves(request: UpRequest, plain: Environment, deps: Deps) -> None:
     """Forget the moves that this `up` does not use: reset, or overtaken by an edit of the files."""
     is_unused = request.environment == plain and not plain.is_production
-    if is_unused and book_of(plain).forget() and request.reset_ports:
-        screen.note("restored the ports and names from the Compose files")
+    if is_unused and book_of(plain, deps).forget() and request.reset_ports:
+        deps.screen.note("restored the ports and names from the Compose files")
 
 
 def _mind_production_ports(preflight: Preflight, request: UpRequest, screen: Screen) -> None:
@@ -229,12 +180,13 @@ def _scales(request: UpRequest) -> list[str]:
 
 
 def _run_compose(
-    request: UpRequest, compose: Compose, screen: Screen, attempt: Attempt
+    request: UpRequest, attempt: Attempt, deps: Deps
 ) -> tuple[compose_errors.Failure | None, UndoResult]:
     """Compose's `up`, its progress shown: no failure when it ended well or only the deadline ended it, else what was undone for it too.
 
     Raises KeyboardInterrupt.
     """
+    screen, compose = deps.screen, deps.compose_on(request.environment)
     ended = compose_run.run(
         compose, *_words(request), seconds=request.deadline, screen=screen, saw=attempt.saw
     )

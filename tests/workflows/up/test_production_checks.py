@@ -350,11 +350,14 @@ def test_certificates_of_a_remote_engines_host_are_said_not_to_be_checked() -> N
     )
     stack = Stack("shop", {"nginx": nginx}, {})
     (one,) = judge(
-        EnvFiles((), (), {}), stack, EngineRules(kind="remote", endpoint="ssh://elsewhere")
+        EnvFiles((), (), {}, {}),
+        stack,
+        EngineRules(kind="remote", endpoint="ssh://elsewhere"),
+        now=0,
     )
     assert (one.kind, one.is_warning) == ("unchecked", True)
     assert "ssh://elsewhere" in one.sentence
-    assert [one.kind for one in judge(EnvFiles((), (), {}), stack, EngineRules())] == [
+    assert [one.kind for one in judge(EnvFiles((), (), {}, {}), stack, EngineRules(), now=0)] == [
         "no-certificate"
     ]
 

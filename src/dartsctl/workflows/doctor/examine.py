@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -29,19 +28,17 @@ from dartsctl.diagnosis.facts import (
 )
 from dartsctl.diagnosis.nginx import log as nginx_log
 from dartsctl.diagnosis.nginx.log import Count
-from dartsctl.edges.engine.compose import Compose
 from dartsctl.edges.engine.connect import engine_at
-from dartsctl.edges.engine.installation import endpoint
 from dartsctl.edges.engine.protocol import EngineControl
 from dartsctl.edges.http import get
 from dartsctl.edges.project import certificates
 from dartsctl.errors import DockerUnavailable
 from dartsctl.stack.bindings import Endpoint
 from dartsctl.text.masker import Masker
+from dartsctl.workflows.deps import Deps
 from dartsctl.workflows.doctor import examine_proxy
 from dartsctl.workflows.doctor.examine_containers import Containers
 from dartsctl.workflows.doctor.examine_proxy import Reading, Request
-from dartsctl.workflows.host import Host
 from dartsctl.workflows.up import another_stack
 from dartsctl.workflows.up.preflight import Intent, Preflight, look
 
@@ -65,14 +62,14 @@ class ExamineRequest:
     """Learns the secrets of the containers' environments."""
 
 
-def examine(request: ExamineRequest, *, compose: Compose) -> Facts:
+def examine(request: ExamineRequest, *, deps: Deps) -> Facts:
     """The facts. An engine that does not answer is one of them.
 
     Raises DartsctlError where Compose files cannot be read, Refused where the stack runs under another project's name, or
     another stack under this one's: the hint is the command that looks at that project.
     """
-    address = endpoint(os.environ)
-    reached = engine_at(address)
+    reached = deps.engine()
+    address = reached.address
     api = engine_at(address, deadline=ENGINE_DEADLINE).control()
     try:
         clock = api.clock() if api else ""
@@ -87,7 +84,7 @@ def examine(request: ExamineRequest, *, compose: Compose) -> Facts:
             commands=request.commands,
         )
     skew = ahead(clock, time.time())
-    before = look(request.environment, Intent(), compose=compose, host=Host())
+    before = look(request.environment, Intent(), deps=deps)
     another_stack.refuse(before, request.commands.doctor)
     engine = EngineFacts(address, version, is_here=before.engine.is_here, skew=skew)
     with _pool() as pool:

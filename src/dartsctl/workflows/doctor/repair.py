@@ -15,16 +15,14 @@ from dartsctl.diagnosis.findings import Cause, Diagnosis
 from dartsctl.diagnosis.incident import Afterwards, Event, Report
 from dartsctl.diagnosis.repair_plan import Action, Plan, Step
 from dartsctl.edges.screen.output import Screen
-from dartsctl.edges.screen.prompts import Prompts
-from dartsctl.edges.state.folder import state_folder
 from dartsctl.edges.state.history import History
 from dartsctl.edges.state.incident_file import IncidentFile
 from dartsctl.errors import DartsctlError, ExitCode, Interrupted
+from dartsctl.workflows.deps import Deps
 from dartsctl.workflows.doctor.repair_steps import Hands
 from dartsctl.workflows.up.compose_run import interruptible
 from dartsctl.workflows.up.lock_project import one_at_a_time
 from dartsctl.workflows.up.preview import ResolutionPreview
-from dartsctl.workflows.up.remap import ComposeOn
 from dartsctl.workflows.up.settle import Answers
 
 _HOPELESS = frozenset(
@@ -66,16 +64,13 @@ def repair(
     examined: Examined,
     *,
     look_again: Callable[[Environment], Examined],
-    compose_on: ComposeOn,
-    prompts: Prompts,
-    screen: Screen,
-    clock: Callable[[], float] = time.time,
+    deps: Deps,
 ) -> ExitCode:
     """Repair what was found. Ends with 0 (healthy, verified), 1 (something is left), 3, 4, 5 as elsewhere, 7 (a "no"), 130 (interrupted).
 
     Raises DartsctlError: with code 7 where nobody is there to agree, before anything is done; where the report's file cannot be made.
     """
-    facts, diagnosis = examined.facts, examined.diagnosis
+    facts, diagnosis, screen = examined.facts, examined.diagnosis, deps.screen
     plan = repair_plan.plan(diagnosis.findings, facts)
     command = f"{facts.commands.doctor} --fix"
     _show(plan, diagnosis, screen)
@@ -83,7 +78,7 @@ def repair(
         plan.steps
         and not request.dry_run
         and not request.yes
-        and (screen.as_json or not prompts.interactive)
+        and (screen.as_json or not deps.prompts.interactive)
     ):
         raise DartsctlError(
             "the plan needs a yes, and nobody is there to give it",
@@ -102,11 +97,9 @@ def repair(
         answers,
         facts.project,
         command,
-        compose_on=compose_on,
-        prompts=prompts,
-        screen=screen,
+        deps=deps,
     )
-    work = _Work(request, plan, hands, facts, prompts=prompts, screen=screen, clock=clock)
+    work = _Work(request, plan, hands, facts, deps=deps)
     code, after = ExitCode.OK, Afterwards.of(facts, diagnosis)
     work.preview = _preview(hands, plan, screen) if request.dry_run else None
     if plan.steps and not request.dry_run:
@@ -183,18 +176,17 @@ class _Work:
         hands: Hands,
         facts: Facts,
         *,
-        prompts: Prompts,
-        screen: Screen,
-        clock: Callable[[], float],
+        deps: Deps,
     ) -> None:
         self._request = request
         self._plan = plan
         self._hands = hands
         self._facts = facts
-        self._prompts = prompts
-        self._screen = screen
-        self._clock = clock
-        self._history = History(state_folder(), warn=screen.warn, masker=screen.masker)
+        self._deps = deps
+        self._prompts = deps.prompts
+        self._screen = screen = deps.screen
+        self._clock = deps.now
+        self._history = History(deps.state, warn=screen.warn, masker=screen.masker)
         self.preview: ResolutionPreview | None = None
         """What freeing the ports would do, on a dry run."""
         self.timeline: list[Event] = []
@@ -208,7 +200,7 @@ class _Work:
             self.timeline.append(Event(self._facts.now, "found", finding.sentence, is_good=False))
         request = self._request
         with (
-            one_at_a_time(request.environment, within=request.deadline, screen=self._screen),
+            one_at_a_time(request.environment, within=request.deadline, deps=self._deps),
             interruptible(),
         ):
             try:

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from dartsctl.config.environment import Environment
 from dartsctl.diagnosis.repair_plan import Action, Plan, Step
-from dartsctl.edges.engine.connect import engine_at
-from dartsctl.edges.engine.installation import endpoint
-from dartsctl.edges.screen.output import Screen
-from dartsctl.edges.screen.prompts import Prompts
 from dartsctl.errors import DartsctlError, ExitCode
 from dartsctl.ports.collisions import NameTaken
 from dartsctl.ports.holders import ForeignContainer
 from dartsctl.stack import compose_errors
-from dartsctl.workflows.host import Host
+from dartsctl.workflows.deps import Deps
 from dartsctl.workflows.up import another_stack, compose_run, report, settle
 from dartsctl.workflows.up.preflight import Intent, Preflight, look
 from dartsctl.workflows.up.preview import ResolutionPreview
-from dartsctl.workflows.up.remap import ComposeOn
 from dartsctl.workflows.up.settle import Answers
 
 _ONE_SERVICE = 120.0
@@ -57,18 +51,14 @@ class Hands:
         project: str,
         command: str,
         *,
-        compose_on: ComposeOn,
-        prompts: Prompts,
-        screen: Screen,
+        deps: Deps,
     ) -> None:
         self.environment = environment
         self._plain = plain
         self._answers = answers
         self._project = project
         self._command = command
-        self._compose_on = compose_on
-        self._prompts = prompts
-        self._screen = screen
+        self._deps = deps
         self._intent = Intent()
         self._looked = False
 
@@ -85,7 +75,7 @@ class Hands:
 
     def state_of(self, step: Step) -> str:
         """`; web-1 is created`: how the containers of an interrupted step are now."""
-        engine = engine_at(endpoint(os.environ))
+        engine = self._deps.engine()
         try:
             own = [
                 one
@@ -102,9 +92,7 @@ class Hands:
         self._intent = Intent(
             services=() if any(one.action is Action.UP for one in plan.steps) else plan.starts
         )
-        before = look(
-            self.environment, self._intent, compose=self._compose_on(self.environment), host=Host()
-        )
+        before = look(self.environment, self._intent, deps=self._deps)
         another_stack.refuse(before, self._command)
         if before.refused:
             from dartsctl.workflows.up.production_checks import refusal
@@ -116,14 +104,7 @@ class Hands:
         if before.is_clear:
             return "nothing is in the way any more"
         asked = _Asked(self.environment, self._intent, self._command, self._answers_for(before))
-        self.environment, after = settle.settle(
-            before,
-            asked,
-            self._plain,
-            compose_on=self._compose_on,
-            prompts=self._prompts,
-            screen=self._screen,
-        )
+        self.environment, after = settle.settle(before, asked, self._plain, deps=self._deps)
         if not after.is_clear:
             raise _in_the_way(after)
         freed = [line.strip() for line in report.conflict_lines(before.answer.conflicts)]
@@ -147,7 +128,10 @@ class Hands:
         words = (*_WORDS[step.action], *([step.service] if step.service else []))
         seconds = _ONE_SERVICE if step.service else _WHOLE_STACK
         ended = compose_run.run(
-            self._compose_on(self.environment), *words, seconds=seconds, screen=self._screen
+            self._deps.compose_on(self.environment),
+            *words,
+            seconds=seconds,
+            screen=self._deps.screen,
         )
         if ended.is_late:
             raise DartsctlError(f"it did not end within {seconds:.0f} s")
@@ -162,7 +146,7 @@ class Hands:
         )
 
     def _reload(self, service: str) -> str:
-        engine = engine_at(endpoint(os.environ)).control()
+        engine = self._deps.engine().control()
         if engine is None:
             raise DartsctlError(
                 "the proxy of a remote engine is not reloaded from here",

@@ -20,7 +20,7 @@ from dartsctl.stack import compose_files as stack_files
 from dartsctl.stack.model import Mount
 from dartsctl.system import bounded_file
 from dartsctl.text.phrases import shell_command
-from dartsctl.workflows.up.remap import ComposeOn
+from dartsctl.workflows.deps import ComposeOn
 
 CERTIFICATES = "compose/nginx/certs"
 """Where the bundled stack's nginx has its certificate from, unless TLS_DIR names another folder."""

@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from dartsctl.config.environment import Environment
-from dartsctl.edges.screen.output import Screen
-from dartsctl.edges.state.folder import state_folder
 from dartsctl.edges.state.project_lock import project_lock
+from dartsctl.workflows.deps import Deps
 
 
 @contextmanager
-def one_at_a_time(environment: Environment, *, within: float, screen: Screen) -> Iterator[None]:
+def one_at_a_time(environment: Environment, *, within: float, deps: Deps) -> Iterator[None]:
     """Within it no other dartsctl of this state folder changes the environment's project.
 
     Waits `within` seconds at most. Raises TimedOut, and DartsctlError where the state folder cannot be used.
@@ -20,7 +19,7 @@ def one_at_a_time(environment: Environment, *, within: float, screen: Screen) ->
     project = environment.project or environment.name
 
     def waiting(holder: str) -> None:
-        screen.note(f"{holder} is working on {project}; waiting for it")
+        deps.screen.note(f"{holder} is working on {project}; waiting for it")
 
-    with project_lock(state_folder(), project, within=within, waiting=waiting):
+    with project_lock(deps.state, project, within=within, waiting=waiting):
         yield

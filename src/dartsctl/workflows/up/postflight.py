@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dartsctl.edges.engine.compose import Compose
-from dartsctl.edges.engine.protocol import Engine
 from dartsctl.edges.screen.output import Screen
 from dartsctl.errors import DartsctlError, ExitCode, NotHealthy
 from dartsctl.ports import missing_bindings
@@ -18,7 +16,7 @@ from dartsctl.ports.missing_bindings import MissingBinding, MissingKind
 from dartsctl.stack import compose_errors, health
 from dartsctl.stack.bindings import Endpoint
 from dartsctl.stack.containers import Container
-from dartsctl.workflows.host import Host
+from dartsctl.workflows.deps import Deps
 from dartsctl.workflows.up import compose_run
 from dartsctl.workflows.up.preflight import Preflight
 
@@ -62,21 +60,20 @@ class Postflight:
     def __init__(
         self,
         before: Preflight,
-        engine: Engine,
         compose: Compose,
-        screen: Screen,
         *,
+        deps: Deps,
         deadline: float,
-        clock: Callable[[], float],
         scales: Sequence[str] = (),
         saw: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._before = before
-        self._engine = engine
+        self._deps = deps
+        self._engine = deps.engine()
         self._compose = compose
-        self._screen = screen
+        self._screen = deps.screen
         self._deadline = deadline
-        self._clock = clock
+        self._clock = deps.monotonic
         self._scales = tuple(scales)
         self._saw = saw
         self._wanted = _fixed_endpoints(before)
@@ -104,7 +101,7 @@ class Postflight:
         first = self._losses_now()
         if not first:
             return ()
-        time.sleep(_SECOND_LOOK)
+        self._deps.sleep(_SECOND_LOOK)
         again = self._losses_now()
         return tuple(one for one in first if one in again)
 
@@ -135,7 +132,7 @@ class Postflight:
             if one.holds_ports
             for endpoint in one.published
         }
-        host = Host()
+        host = self._deps.host()
         try:
             host.read_ahead({endpoint.port for endpoint in published})
         except DartsctlError as error:
@@ -207,7 +204,7 @@ class Postflight:
             lambda: loops.judge(self._health()),
             deadline=self._deadline,
             clock=self._clock,
-            sleep=time.sleep,
+            sleep=self._deps.sleep,
             on_change=tell,
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING
 
 from dartsctl.config.environment import Environment, default_env_files
 from dartsctl.edges.engine.compose import Compose, MissingVariable, Resolved
-from dartsctl.edges.engine.connect import engine_at
-from dartsctl.edges.engine.installation import endpoint
 from dartsctl.edges.host import sockets
 from dartsctl.errors import DartsctlError, ExitCode
 from dartsctl.ports import collisions, conflicts, lint
@@ -27,10 +25,12 @@ from dartsctl.stack.engine_rules import EngineRules
 from dartsctl.stack.model import Stack, read_stack
 from dartsctl.stack.same_stack import RunsAs, WantedPorts
 from dartsctl.system import bounded_file
-from dartsctl.workflows.host import Host
+from dartsctl.workflows.deps import Deps
 
 if TYPE_CHECKING:
     from dartsctl.config.secrets import Objection
+    from dartsctl.edges.engine.protocol import EngineControl
+    from dartsctl.workflows.host import Host
     from dartsctl.workflows.up.production_checks import EnvFiles
 
 
@@ -89,14 +89,16 @@ def verdict(preflight: Preflight) -> ExitCode:
     return ExitCode.OK if preflight.is_clear else ExitCode.CONFLICT
 
 
-def look(environment: Environment, intent: Intent, *, compose: Compose, host: Host) -> Preflight:
+def look(environment: Environment, intent: Intent, *, deps: Deps) -> Preflight:
     """The preflight of `up` with `intent`. Raises DartsctlError where Compose cannot read the files, DockerUnavailable without an engine.
 
     Refused where production's files require variables that nothing sets.
     """
-    resolved, env_files, engine, containers = _read(environment, intent, compose)
+    compose = deps.compose_on(environment)
+    resolved, env_files, engine, containers = _read(environment, intent, compose, deps)
     model = _scaled(read_stack(resolved.model, unset_variables=resolved.unset_variables), intent)
-    model = _with_external_networks(model, engine)
+    control = deps.engine().control() if intent.ask_engine else None
+    model = _with_external_networks(model, control)
     own = any(
         container.project == model.project and container.service in model.services
         for container in containers
@@ -115,9 +117,9 @@ def look(environment: Environment, intent: Intent, *, compose: Compose, host: Ho
         for container in containers
         for name in (container.project, container.service, container.name)
     )
-    answer = _judge(model, engine, containers, convergence, host)
-    files = environment.files or _files_of_compose(environment)
-    wanted_ports = functools.partial(_wanted_ports, engine)
+    answer = _judge(model, engine, containers, convergence, deps.host())
+    files = environment.files or _files_of_compose(environment, deps.environ)
+    wanted_ports = functools.partial(_wanted_ports, control)
     found = _collisions(
         environment, model, containers, convergence, [str(file) for file in files], wanted_ports
     )
@@ -126,9 +128,9 @@ def look(environment: Environment, intent: Intent, *, compose: Compose, host: Ho
         answer.bindings,
         ephemeral_range=sockets.ephemeral_range() if engine.is_here else None,
         containers=containers,
-        restarting_wants=_wants_of_crash_loops(engine, containers),
+        restarting_wants=_wants_of_crash_loops(control, containers),
     )
-    objections = _objections(env_files, model, engine)
+    objections = _objections(env_files, model, engine, deps)
     return Preflight(
         environment,
         engine,
@@ -166,45 +168,44 @@ def _collisions(
     return (elsewhere, *found) if elsewhere else found
 
 
-def _wanted_ports(engine: EngineRules, container: Container) -> tuple[int, ...] | None:
+def _wanted_ports(control: EngineControl | None, container: Container) -> tuple[int, ...] | None:
     """The host ports that a container asks for, whether it has them now or not; None where the engine does not tell."""
-    control = engine_at(engine.endpoint).control()
     if control is None:
         return None
     inspected = control.inspect(container.id)
     return tuple(place.endpoint.port for place in inspected.facts.wanted) if inspected else None
 
 
-def _files_of_compose(environment: Environment) -> tuple[Path, ...]:
+def _files_of_compose(environment: Environment, environ: Mapping[str, str]) -> tuple[Path, ...]:
     """The files that Compose picks where none is named: COMPOSE_FILE's, else what it finds from the working folder."""
     folder = environment.directory
-    separator = os.environ.get("COMPOSE_PATH_SEPARATOR") or os.pathsep
-    if named := os.environ.get("COMPOSE_FILE") or _in_env_file("COMPOSE_FILE", environment):
+    separator = environ.get("COMPOSE_PATH_SEPARATOR") or os.pathsep
+    if named := environ.get("COMPOSE_FILE") or _in_env_file("COMPOSE_FILE", environment, environ):
         return compose_files.named_by(named, folder, separator)
     return compose_files.found_from(folder)
 
 
-def _in_env_file(name: str, environment: Environment) -> str:
+def _in_env_file(name: str, environment: Environment, environ: Mapping[str, str]) -> str:
     """What the env files say of a variable of Compose's own; those that cannot be read are Compose's to complain about."""
     for file in reversed(environment.env_files or default_env_files(environment)):
         with suppress(OSError, DartsctlError):
             if name in bounded_file.read_text(file):  # dotenv is loaded for it alone
                 from dartsctl.edges.project.env_files import read
 
-                value = read((file,)).get(name)
+                value = read((file,), environ=environ).get(name)
                 return value.value if value else ""
     return ""
 
 
 def _read(
-    environment: Environment, intent: Intent, compose: Compose
+    environment: Environment, intent: Intent, compose: Compose, deps: Deps
 ) -> tuple[Resolved, EnvFiles | None, EngineRules, tuple[Container, ...]]:
     """Compose resolves the model while env files are read and the engine is asked: the wait for it is most of the time that a preflight takes."""
     running = compose.start_config(intent.services)
     env_files = None
     try:
-        env_files = _read_env_files(environment)
-        engine, containers, unreachable = _ask_engine(intent)
+        env_files = _read_env_files(environment, deps.environ)
+        engine, containers, unreachable = _ask_engine(intent, deps)
         resolved = compose.finish_config(running)
     except MissingVariable as error:
         raise _refusal(error, env_files, environment, compose) from None
@@ -216,23 +217,23 @@ def _read(
     return resolved, env_files, engine, containers
 
 
-def _read_env_files(environment: Environment) -> EnvFiles | None:
+def _read_env_files(environment: Environment, environ: Mapping[str, str]) -> EnvFiles | None:
     """What production's env files say; None for every other environment, which pays nothing for this."""
     if not environment.is_production:
         return None
     from dartsctl.workflows.up.production_checks import read_env_files
 
-    return read_env_files(environment)
+    return read_env_files(environment, environ)
 
 
 def _objections(
-    env_files: EnvFiles | None, model: Stack, engine: EngineRules
+    env_files: EnvFiles | None, model: Stack, engine: EngineRules, deps: Deps
 ) -> tuple[Objection, ...]:
     if env_files is None:
         return ()
     from dartsctl.workflows.up.production_checks import judge
 
-    return judge(env_files, model, engine)
+    return judge(env_files, model, engine, now=deps.now())
 
 
 def _refusal(
@@ -255,12 +256,14 @@ def _refusal(
     return refusal([*secrets.missing(names or [error.name]), *others])
 
 
-def _ask_engine(intent: Intent) -> tuple[EngineRules, tuple[Container, ...], DartsctlError | None]:
+def _ask_engine(
+    intent: Intent, deps: Deps
+) -> tuple[EngineRules, tuple[Container, ...], DartsctlError | None]:
     """The engine and its containers, or the error that keeps them from us: Compose's own complaint about the files comes first."""
     if not intent.ask_engine:
         return EngineRules(kind="unknown", has_ipv6=sockets.has_ipv6()), (), None
     try:
-        api = engine_at(endpoint(os.environ))
+        api = deps.engine()
         return replace(api.describe(), has_ipv6=sockets.has_ipv6()), api.containers(), None
     except DartsctlError as error:
         return EngineRules(kind="unknown"), (), error
@@ -289,13 +292,12 @@ def _judge(
 
 
 def _wants_of_crash_loops(
-    engine: EngineRules, containers: Sequence[Container]
+    control: EngineControl | None, containers: Sequence[Container]
 ) -> dict[str, tuple[int, ...]]:
     """The ports that containers in a crash loop will take at their next try; in between they hold nothing (engine-rules.md#other-containers)."""
-    looping = [one for one in containers if one.state == "restarting"]
-    control = engine_at(engine.endpoint).control() if looping else None
     if control is None:
         return {}
+    looping = [one for one in containers if one.state == "restarting"]
     described = {container.id: control.inspect(container.id) for container in looping}
     return {identity: seen.fixed_ports for identity, seen in described.items() if seen}
 
@@ -308,9 +310,8 @@ def _scaled(model: Stack, intent: Intent) -> Stack:
     return replace(model, services=services)
 
 
-def _with_external_networks(model: Stack, engine: EngineRules) -> Stack:
+def _with_external_networks(model: Stack, control: EngineControl | None) -> Stack:
     """External networks as the engine describes them: the files say nothing about their driver or whether they are internal."""
-    control = engine_at(engine.endpoint).control() if model.external_networks else None
     if control is None:
         return model
     networks = {

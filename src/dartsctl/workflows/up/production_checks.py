@@ -6,8 +6,6 @@ so nobody is asked to stop anything for it. Env files are read while Compose res
 
 from __future__ import annotations
 
-import os
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -27,17 +25,18 @@ class EnvFiles:
 
     variables: tuple[Variable, ...]
     objections: tuple[Objection, ...]
+    environ: Mapping[str, str] = field(repr=False)
     examples: Mapping[str, str] = field(repr=False)
     """What the example files beside them show."""
 
     def lacks(self, name: str) -> bool:
         """Whether neither a file nor the environment gives `name` a value."""
-        return not os.environ.get(name) and not any(
+        return not self.environ.get(name) and not any(
             one.name == name and one.value for one in self.variables
         )
 
 
-def read_env_files(environment: Environment) -> EnvFiles:
+def read_env_files(environment: Environment, environ: Mapping[str, str]) -> EnvFiles:
     """Read and judge the env files. A broken one becomes an objection: Compose's parser may take what ours does not."""
     examples = env_files.shown_values(environment.env_files, (environment.directory,))
     variables: tuple[Variable, ...] = ()
@@ -49,26 +48,29 @@ def read_env_files(environment: Environment) -> EnvFiles:
             found += secrets.judge_mode(str(path), mode)
             regular.append(path)
     try:
-        values = env_files.read(regular)
+        values = env_files.read(regular, environ=environ)
         variables = tuple(
-            Variable(name, os.environ[name], "the environment")
-            if name in os.environ
+            Variable(name, environ[name], "the environment")
+            if name in environ
             else Variable(name, one.value, one.origin)
             for name, one in values.items()
         )
     except UsageError as error:
         found.append(secrets.unread(str(regular[-1]), error.message))
-    return EnvFiles(variables, (*secrets.judge(variables, examples), *found), examples)
+    objections = (*secrets.judge(variables, examples), *found)
+    return EnvFiles(variables, objections, environ, examples)
 
 
-def judge(files: EnvFiles, stack: Stack, engine: EngineRules) -> tuple[Objection, ...]:
-    """Everything that is wrong with this production stack, the env files' part first."""
+def judge(
+    files: EnvFiles, stack: Stack, engine: EngineRules, *, now: float
+) -> tuple[Objection, ...]:
+    """Everything that is wrong with this production stack at `now`, the env files' part first."""
     settled = secrets.secrets_among({one.name: one.value for one in files.variables})
-    inline = secrets.judge_model(stack, settled, files.examples, os.environ)
-    return (*files.objections, *inline, *_certificates(stack, engine))
+    inline = secrets.judge_model(stack, settled, files.examples, files.environ)
+    return (*files.objections, *inline, *_certificates(stack, engine, now))
 
 
-def _certificates(stack: Stack, engine: EngineRules) -> tuple[Objection, ...]:
+def _certificates(stack: Stack, engine: EngineRules, now: float) -> tuple[Objection, ...]:
     doors = certificate.front_doors(stack)
     if engine.kind == "remote":
         where = engine.endpoint
@@ -81,7 +83,6 @@ def _certificates(stack: Stack, engine: EngineRules) -> tuple[Objection, ...]:
             )
             for name in doors
         )
-    now = time.time()
     return tuple(
         one
         for name, mounts in doors.items()

@@ -4,26 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
 
 from dartsctl.edges.project import guards, venvs
-from dartsctl.edges.state.folder import state_folder
+from dartsctl.edges.screen.output import Screen
 from dartsctl.edges.state.guard_book import GuardBook
 from dartsctl.errors import DartsctlError, UsageError
 from dartsctl.ports.allocation import Allocation
+from dartsctl.workflows.deps import Deps
 from dartsctl.workflows.up.preflight import Intent, Preflight
 
 
-class Screen(Protocol):
-    """Lines for people."""
-
-    def detail(self, text: str) -> None: ...
-
-    def warn(self, text: str) -> None: ...
-
-
 def refresh_guards(
-    preflight: Preflight, intent: Intent, documented: Allocation | None, *, screen: Screen
+    preflight: Preflight, intent: Intent, documented: Allocation | None, *, deps: Deps
 ) -> None:
     """Bring the guards of this production's checkouts up to date with what its whole stack publishes now; never a reason to fail.
 
@@ -38,12 +30,12 @@ def refresh_guards(
         return
     owners = documented.united_with(preflight.stack.published_ports).owners
     try:
-        book = GuardBook(state_folder())
+        book = GuardBook(deps.state)
         for known in book.read():
             if known.project == preflight.environment.project:
-                _refresh(known.venv, owners, book, screen)
+                _refresh(known.venv, owners, book, deps.screen)
     except DartsctlError as error:
-        screen.detail(f"the guards were not brought up to date: {error.message}")
+        deps.screen.detail(f"the guards were not brought up to date: {error.message}")
 
 
 def _refresh(path: Path, owners: Mapping[int, str], book: GuardBook, screen: Screen) -> None:

@@ -6,14 +6,11 @@ import atexit
 import functools
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from dartsctl.config.environment import Environment
-from dartsctl.edges.engine.compose import Compose
-from dartsctl.edges.screen.output import Screen
-from dartsctl.edges.state.folder import state_folder
 from dartsctl.edges.state.moves import MoveBook
 from dartsctl.errors import DartsctlError, ExitCode
 from dartsctl.ports import remapping
@@ -23,29 +20,27 @@ from dartsctl.ports.listeners import Probe
 from dartsctl.ports.remapping import AnyMove, Move, NameMove
 from dartsctl.stack.bindings import Endpoint, PortBinding, TransportProtocol
 from dartsctl.stack.model import read_stack
+from dartsctl.workflows.deps import Deps
 from dartsctl.workflows.host import Host
-from dartsctl.workflows.up.preflight import Intent, Preflight, look
-
-ComposeOn = Callable[[Environment], Compose]
+from dartsctl.workflows.up.preflight import Preflight
 
 
-def book_of(environment: Environment) -> MoveBook:
+def book_of(environment: Environment, deps: Deps) -> MoveBook:
     """The moves of an environment's project."""
-    return MoveBook(state_folder(), environment.project or environment.name)
+    return MoveBook(deps.state, environment.project or environment.name)
 
 
-def with_kept_moves(
-    environment: Environment, compose_on: ComposeOn, screen: Screen, *, dry_run: bool = False
-) -> Environment:
+def with_kept_moves(environment: Environment, *, deps: Deps, dry_run: bool = False) -> Environment:
     """The environment with the override of an earlier time, where its moves still fit the files; production never has one.
 
     On a dry run the override that Compose is given is a temporary file, and the book stays as it is.
     """
-    book = book_of(environment)
+    screen = deps.screen
+    book = book_of(environment, deps)
     moves = () if environment.is_production else book.read()
     if not moves:
         return environment
-    model = read_stack(compose_on(environment).config().model)
+    model = read_stack(deps.compose_on(environment).config().model)
     fitting = remapping.still_fit(moves, model.services)
     if not fitting:
         screen.note("the Compose files have changed: their own ports and names count again")
@@ -79,17 +74,16 @@ def move(
     cases: Sequence[Case],
     before: Preflight,
     plain: Environment,
-    compose_on: ComposeOn,
     *,
     avoid: frozenset[int],
-    screen: Screen,
+    deps: Deps,
 ) -> Environment:
     """Give every binding of `cases` a free number, every taken container name up, keep that, and return the environment with the override.
 
     `plain` is the environment without any override. Raises DartsctlError (3) where no number is free.
     """
-    book = book_of(plain)
-    model = read_stack(compose_on(plain).config().model)
+    book = book_of(plain, deps)
+    model = read_stack(deps.compose_on(plain).config().model)
     said = []
     fitting = remapping.still_fit(book.read(), model.services)
     names = [move for move in fitting if isinstance(move, NameMove)]
@@ -108,7 +102,7 @@ def move(
     for (service, target, protocol, old), addresses in _wanted(
         (conflict.binding for case in cases for conflict in case.conflicts), kept.values()
     ).items():
-        is_free = functools.partial(_is_free, addresses, protocol, before, Host())
+        is_free = functools.partial(_is_free, addresses, protocol, before, deps.host())
         new = remapping.choose(int(old.partition("-")[0]), is_free=is_free, avoid=taken)
         if new is None:
             raise DartsctlError(
@@ -122,13 +116,11 @@ def move(
     moves: tuple[AnyMove, ...] = (*names, *kept.values())
     override = book.keep(moves, remapping.override(model, moves))
     for sentence in said:  # not before it is true: the disk may be full
-        screen.warn(sentence)
+        deps.screen.warn(sentence)
     return replace(plain, files=(*plain.files, override))
 
 
-def pin(
-    before: Preflight, plain: Environment, compose_on: ComposeOn, *, screen: Screen
-) -> Environment | None:
+def pin(before: Preflight, plain: Environment, *, deps: Deps) -> Environment | None:
     """Publish one free number instead of each range of which this engine may pick a busy one; None where there is nothing to pin.
 
     Only where one container wants the range: a number cannot be shared. Production keeps what its files say (it is told).
@@ -140,15 +132,15 @@ def pin(
     ]
     if plain.is_production or not doubtful:
         return None
-    book = book_of(plain)
-    model = read_stack(compose_on(plain).config().model)
+    book = book_of(plain, deps)
+    model = read_stack(deps.compose_on(plain).config().model)
     moves = list(remapping.still_fit(book.read(), model.services))
     said = []
     for (service, target, protocol, old), addresses in _wanted(
         doubtful, [move for move in moves if isinstance(move, Move)]
     ).items():
         first, last = (int(number) for number in old.split("-"))
-        is_free = functools.partial(_is_free, addresses, protocol, before, Host())
+        is_free = functools.partial(_is_free, addresses, protocol, before, deps.host())
         number = next((port for port in range(first, last + 1) if is_free(port)), None)
         if number is not None:
             moves.append(Move(service, target, protocol, old, number))
@@ -159,7 +151,7 @@ def pin(
         return None
     override = book.keep(moves, remapping.override(model, moves))
     for sentence in said:
-        screen.note(sentence)
+        deps.screen.note(sentence)
     return replace(plain, files=(*plain.files, override))
 
 
@@ -185,8 +177,3 @@ def _is_free(
         host.probe(Endpoint(port, address, protocol), udp_reuse_address=False) is Probe.FREE
         for address in addresses
     )
-
-
-def look_again(environment: Environment, intent: Intent, compose_on: ComposeOn) -> Preflight:
-    """A fresh preflight: nothing of an earlier look is believed."""
-    return look(environment, intent, compose=compose_on(environment), host=Host())

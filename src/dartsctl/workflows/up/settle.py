@@ -7,10 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from dartsctl.config.environment import Environment
-from dartsctl.edges.engine.connect import engine_at
 from dartsctl.edges.screen.output import Screen
-from dartsctl.edges.screen.prompts import Prompts
-from dartsctl.edges.state.folder import state_folder
 from dartsctl.edges.state.history import History
 from dartsctl.errors import DartsctlError, ExitCode, Interrupted, Refused
 from dartsctl.ports import resolution
@@ -18,11 +15,12 @@ from dartsctl.ports.cases import Case, cases
 from dartsctl.ports.collisions import NameTaken
 from dartsctl.ports.holders import ForeignContainer
 from dartsctl.ports.resolution import Policy, ResolutionAction, ResolutionRequest, ResolutionStep
+from dartsctl.workflows.deps import Deps
 from dartsctl.workflows.up import another_stack, report
 from dartsctl.workflows.up.carry_out import ConflictDeps, HostInspector, ask, carry_out
-from dartsctl.workflows.up.preflight import Intent, Preflight
+from dartsctl.workflows.up.preflight import Intent, Preflight, look
 from dartsctl.workflows.up.preview import ResolutionPreview, asks_first, preview_of
-from dartsctl.workflows.up.remap import ComposeOn, look_again, move
+from dartsctl.workflows.up.remap import move
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,40 +144,38 @@ def settle(
     request: Asked,
     plain: Environment,
     *,
-    compose_on: ComposeOn,
-    prompts: Prompts,
-    screen: Screen,
+    deps: Deps,
 ) -> tuple[Environment, Preflight]:
     """Ask, or let the policy answer, carry it out, and look again: the environment (with an override where something moved) and the new preflight.
 
     `plain` is the environment without overrides. Raises with code 7 where an answer is needed or was "abort", and where a step fails.
     """
     another_stack.refuse_unless_copy(before, request.next_command)
-    answers = request.answers
+    answers, screen = request.answers, deps.screen
     asked = _request(
-        answers, before, plain, is_person_there=prompts.interactive and not screen.as_json
+        answers, before, plain, is_person_there=deps.prompts.interactive and not screen.as_json
     )
     policy = asked.policy
     if policy == "fail" and not asked.removable:
         return before.environment, before
     _refuse_moves(asked, plain)
     moved: list[Environment] = []
-    deps = ConflictDeps(
-        prompts=prompts,
-        engine=engine_at(before.engine.endpoint),
-        history=History(state_folder(), warn=screen.warn, masker=screen.masker),
+    conflict_deps = ConflictDeps(
+        prompts=deps.prompts,
+        engine=deps.engine(),
+        history=History(deps.state, warn=screen.warn, masker=screen.masker),
         screen=screen,
         remap=lambda cases: moved.append(
-            move(cases, before, plain, compose_on, avoid=answers.avoid, screen=screen)
+            move(cases, before, plain, avoid=answers.avoid, deps=deps)
         ),
         yes=answers.yes,
         wait_timeout=answers.wait_timeout,
     )
-    plan = _plan(before, asked, deps)
+    plan = _plan(before, asked, conflict_deps)
     if not plan:
         return before.environment, before
     try:
-        carry_out(plan, deps)
+        carry_out(plan, conflict_deps)
     except KeyboardInterrupt:
         raise _interrupted(plan) from None
     for one in moved:
@@ -190,11 +186,11 @@ def settle(
                     if isinstance(step.case.holder, NameTaken)
                     else "a port was taken"
                 )
-                deps.history.add(
+                conflict_deps.history.add(
                     "remap", ", ".join(step.case.services), why, override=str(one.files[-1])
                 )
     environment = moved[-1] if moved else before.environment
-    return environment, look_again(environment, request.intent, compose_on)
+    return environment, look(environment, request.intent, deps=deps)
 
 
 def _interrupted(plan: tuple[ResolutionStep, ...]) -> Interrupted:

@@ -6,18 +6,18 @@ neither time nor name decides later. Others may work in the same project meanwhi
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
-from dartsctl.edges.engine.protocol import Engine, EngineControl
+from dartsctl.edges.engine.protocol import EngineControl
 from dartsctl.edges.screen.output import Screen
 from dartsctl.errors import DartsctlError, Interrupted
 from dartsctl.stack import compose_progress
 from dartsctl.stack.compose_progress import Kind
 from dartsctl.stack.containers import Container
+from dartsctl.workflows.deps import Deps
 from dartsctl.workflows.up import compose_run
 from dartsctl.workflows.up.preflight import Preflight
 
@@ -79,10 +79,11 @@ class UndoResult:
 class Attempt:
     """Follows Compose's progress, and keeps the ids of what it creates."""
 
-    def __init__(self, before: Preflight, engine: Engine) -> None:
+    def __init__(self, before: Preflight, deps: Deps) -> None:
         self._stack = before.stack
         self._files = {str(file) for file in before.environment.files}
-        self._engine = engine.control()
+        self._deps = deps
+        self._engine = deps.engine().control()
         self._known = {container.id for container in before.containers}
         own = [
             network.name
@@ -169,11 +170,11 @@ class Attempt:
         itself refuses to remove a started one here.
         """
         names = {name for kind, name in self._begun if kind == "container"}
-        found = _wait_for(names, engine)
+        found = self._wait_for(names, engine)
         candidates = {container.id for container in found if self._fits(container)}
         if not candidates:
             return []
-        time.sleep(SETTLE)
+        self._deps.sleep(SETTLE)
         still = [
             container
             for container in engine.containers()
@@ -182,6 +183,17 @@ class Attempt:
         return [
             container for container in still if engine.remove_container(container.id, force=False)
         ]
+
+    def _wait_for(self, names: Collection[str], engine: EngineControl) -> list[Container]:
+        """The containers with these names, once all of them are there or PATIENCE is over."""
+        if not names:
+            return []
+        until = self._deps.monotonic() + PATIENCE
+        while True:
+            made = [container for container in engine.containers() if container.name in names]
+            if len(made) == len(names) or self._deps.monotonic() > until:
+                return made
+            self._deps.sleep(0.05)
 
     def _fits(self, container: Container) -> bool:
         """Whether it is what this attempt asked for: a service of the stack, from its files, not there before, never started."""
@@ -223,21 +235,6 @@ class Attempt:
                 yield UndoneItem("network", name, "", "left", f"{_OURS}, and still in use")
             else:
                 yield UndoneItem("network", name, "", "removed", _OURS)
-
-
-def _wait_for(names: Iterable[str], engine: EngineControl) -> list[Container]:
-    """The containers with these names, once all of them are there or PATIENCE is over."""
-    wanted = set(names)
-    until = time.monotonic() + PATIENCE
-    while True:
-        found = (
-            [container for container in engine.containers() if container.name in wanted]
-            if wanted
-            else []
-        )
-        if len(found) == len(wanted) or time.monotonic() > until:
-            return found
-        time.sleep(0.05)
 
 
 @contextmanager
