@@ -110,7 +110,7 @@ def main(argv: Sequence[str]) -> int:
     return 1 if bench.missed else 0
 
 
-# --- start-up -----------------------------------------------------------------------------------------------------------------
+# --- start-up ---
 
 
 def start_up(bench: Bench) -> None:
@@ -198,7 +198,7 @@ def _docker(*words: str) -> list[str]:
     return ["docker", *words]
 
 
-# --- who listens --------------------------------------------------------------------------------------------------------------
+# --- who listens ---
 
 
 def scan(bench: Bench, state: str, limit: float) -> None:
@@ -238,7 +238,7 @@ def busy(bench: Bench) -> None:
         )
 
 
-# --- leases -------------------------------------------------------------------------------------------------------------------
+# --- leases ---
 
 
 def leases(bench: Bench) -> None:
@@ -304,7 +304,7 @@ def _race(folder: Path) -> Ratio:
     return Ratio((len(ports) - len(set(ports))) / len(ports), 0.0, 0.0)
 
 
-# --- Compose and the engine ---------------------------------------------------------------------------------------------------
+# --- Compose and the engine ---
 
 
 def stacks(bench: Bench) -> None:

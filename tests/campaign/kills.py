@@ -214,7 +214,7 @@ def has_engine() -> bool:
     return asked.returncode == 0
 
 
-# --- pids that become another process' -----------------------------------------------------------------------------------------
+# --- pids that become another process' ---
 
 
 def reuses(count: int, *, say: Callable[[str], None] = print) -> list[str]:

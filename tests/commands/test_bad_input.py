@@ -316,14 +316,14 @@ def test_an_engine_that_is_down_is_said_with_the_way_to_start_it(
 def test_an_engine_that_never_answers_is_given_up_after_a_deadline(
     tmp_path: Path,
 ) -> None:  # edge-cases.md#41
-    from dartsctl.edges.engine.unix import UnixEngine
+    from dartsctl.edges.engine.connect import engine_at
     from dartsctl.errors import DockerUnavailable
 
     with socket.socket(socket.AF_UNIX) as silent:
         silent.bind(str(tmp_path / "silent.sock"))
         silent.listen()
         with pytest.raises(DockerUnavailable, match=r"did not answer within"):
-            UnixEngine(f"unix://{tmp_path}/silent.sock", deadline=0.2).containers()
+            engine_at(f"unix://{tmp_path}/silent.sock", deadline=0.2).containers()
 
 
 @pytest.mark.engine
@@ -379,7 +379,7 @@ def test_without_the_right_to_the_engine_the_group_is_named(
         pytest.skip("this checkout or its virtual environment is readable for its owner alone")
     for words in (("check", "-f", "compose.json"), ("check", "-f", "compose.json", "-q")):
         said = as_nobody("-m", "dartsctl", *words)
-        assert "you may not use the Docker engine" in one_error(said, 5)
+        assert "permission denied by the Docker engine" in one_error(said, 5)
         assert "usermod -aG docker" in said.err
 
 

@@ -1,4 +1,7 @@
-"""Every verb where Docker is only half there: exit 5, what is missing, how to get it. `dev` goes on if its services are optional."""
+"""Every verb with an incomplete Docker: exit code 5, what is missing, how to install it.
+
+`dev` continues if its services are optional.
+"""
 
 from __future__ import annotations
 
@@ -15,27 +18,33 @@ from fakes.machines import NO_PLUGIN, PODMAN, Machine, write_script
 from own_ports import free_ports
 
 MACHINES: dict[str, tuple[Callable[[Machine], object], str]] = {
-    "nothing": (lambda _: None, "Docker is not installed here"),
+    "nothing": (lambda _: None, "Docker is not installed"),
     "docker alone": (
-        lambda one: one.program("docker", NO_PLUGIN),
+        lambda machine: machine.program("docker", NO_PLUGIN),
         "Docker's Compose plugin is missing",
     ),
     "v1": (
-        lambda one: (
-            one.program("docker", NO_PLUGIN),
-            one.program("docker-compose", "echo 1.29.2"),
+        lambda machine: (
+            machine.program("docker", NO_PLUGIN),
+            machine.program("docker-compose", "echo 1.29.2"),
         ),
-        "only Compose v1 is here",
+        "only Compose v1 is installed",
     ),
-    "old": (lambda one: write_script(one.plugin, "echo 2.20.3"), "Compose 2.20.3"),
-    "a folder": (lambda one: one.plugin.mkdir(parents=True), "is a folder"),
+    "old": (lambda machine: write_script(machine.plugin, "echo 2.20.3"), "Compose 2.20.3"),
+    "a folder": (lambda machine: machine.plugin.mkdir(parents=True), "is a folder"),
     "no interpreter": (
-        lambda one: write_script(one.plugin, "", interpreter="/no/such"),
+        lambda machine: write_script(machine.plugin, "", interpreter="/no/such"),
         "its interpreter is missing",
     ),
-    "broken docker": (lambda one: one.program("docker", "exec no-such-program"), "exit code 127"),
-    "garbage": (lambda one: one.program("docker", "echo hello"), "said 'hello'"),
-    "podman": (lambda one: one.program("docker", PODMAN), "Podman's stand-in"),
+    "broken docker": (
+        lambda machine: machine.program("docker", "exec no-such-program"),
+        "exit code 127",
+    ),
+    "garbage": (lambda machine: machine.program("docker", "echo hello"), "printed 'hello'"),
+    "podman": (
+        lambda machine: machine.program("docker", PODMAN),
+        "is Podman, which has no Compose",
+    ),
 }
 COMPOSE_VERBS = [
     "check -f compose.json",
@@ -53,7 +62,7 @@ SERVER = "[server]\ncommand = ['{python}', '-c', 'print(\"the server ran\")']\n"
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A project of one service, with a server that ends at once."""
+    """A project with one service, and a server that ends at once."""
     folder = tmp_path / "project"
     folder.mkdir()
     (folder / "compose.json").write_text(
@@ -73,7 +82,7 @@ def project(tmp_path: Path) -> Path:
 def dartsctl(
     project: Path, machine: Machine, words: str, **variables: str
 ) -> subprocess.CompletedProcess[str]:
-    """`dartsctl WORDS` on that machine; never a traceback, never a bug."""
+    """Run `dartsctl WORDS` on that machine, and check that there is no traceback."""
     environ = {
         **machine.environ,
         "DARTSCTL_STATE_DIR": os.environ["DARTSCTL_STATE_DIR"],
@@ -102,7 +111,7 @@ def dartsctl(
         *((kind, "prod check") for kind in MACHINES),
     ],
 )
-def test_without_a_usable_compose_it_is_exit_5_and_what_is_missing(
+def test_without_a_usable_compose_the_error_says_what_is_missing(
     project: Path, machine: Machine, kind: str, words: str
 ) -> None:
     make, sentence = MACHINES[kind]
@@ -116,7 +125,7 @@ def test_without_a_usable_compose_it_is_exit_5_and_what_is_missing(
 
 
 @pytest.mark.parametrize("words", ["prod ps", "doctor", "doctor --json"])
-def test_what_needs_the_engine_says_that_it_is_missing(
+def test_verbs_that_need_the_engine_report_that_it_is_missing(
     project: Path, machine: Machine, words: str
 ) -> None:
     machine.program("docker", NO_PLUGIN)
@@ -126,7 +135,7 @@ def test_what_needs_the_engine_says_that_it_is_missing(
 
 
 @pytest.mark.parametrize("kind", MACHINES)
-def test_dev_goes_on_without_optional_services_and_says_so_in_one_line(
+def test_dev_continues_without_optional_services_and_warns_once(
     project: Path, machine: Machine, kind: str
 ) -> None:
     make, sentence = MACHINES[kind]
@@ -140,7 +149,7 @@ def test_dev_goes_on_without_optional_services_and_says_so_in_one_line(
     assert sentence in warnings[0]
 
 
-def test_dev_with_an_engine_that_is_away_goes_on_too(project: Path, machine: Machine) -> None:
+def test_dev_continues_without_an_engine(project: Path, machine: Machine) -> None:
     write_script(
         machine.plugin,
         f"case \"$*\" in *version*) echo 2.40.3 ;; *) cat '{project}/model.json' ;; esac",
@@ -171,7 +180,7 @@ def test_dev_with_an_engine_that_is_away_goes_on_too(project: Path, machine: Mac
         ),
     ],
 )
-def test_an_address_that_leads_to_no_engine_is_exit_5(
+def test_an_address_without_an_engine_is_exit_5(
     project: Path, machine: Machine, address: str, docker: str | None
 ) -> None:
     if docker is not None:
@@ -181,11 +190,9 @@ def test_an_address_that_leads_to_no_engine_is_exit_5(
     assert "error: " in done.stderr
 
 
-def test_a_remote_engine_needs_the_docker_command_and_that_is_said(
-    project: Path, machine: Machine
-) -> None:
+def test_a_remote_engine_needs_the_docker_command(project: Path, machine: Machine) -> None:
     done = dartsctl(project, machine, "prod ps", DOCKER_HOST="tcp://127.0.0.1:1")
-    assert "is reached through the docker command, which is not installed here" in done.stderr
+    assert "the docker command is not installed" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -199,7 +206,7 @@ def test_the_password_of_an_engines_address_is_never_shown(
     assert "canary" not in done.stdout + done.stderr
 
 
-def test_a_context_that_does_not_exist_is_exit_5(project: Path, machine: Machine) -> None:
+def test_an_unknown_context_is_exit_5(project: Path, machine: Machine) -> None:
     done = dartsctl(project, machine, "prod ps", DOCKER_HOST="", DOCKER_CONTEXT="gone")
     assert done.returncode == 5
     assert "the Docker context 'gone' does not exist" in done.stderr

@@ -1,4 +1,7 @@
-"""Machines where Docker is only half there: a PATH and a Docker folder of their own, with scripts that answer as the real programs do."""
+"""Machines with an incomplete Docker.
+
+Each has a PATH and a Docker folder of its own, with scripts that answer as the real programs do.
+"""
 
 from __future__ import annotations
 
@@ -10,18 +13,18 @@ import pytest
 from dartsctl.edges.engine.installation import PLUGIN_FOLDERS
 
 ANSWERS_VERSION = 'case "$*" in *version*) echo 2.40.3; exit ;; esac'
-"""The first line of a script that plays Compose: it is asked for its version before anything else."""
+"""The first line of a fake Compose, which is asked for its version first."""
 
 NO_PLUGIN = """echo "unknown flag: --short
 
 Usage:  docker [OPTIONS] COMMAND [ARG...]
 
 Run 'docker --help' for more information" >&2; exit 125"""
-"""What docker 28.2.2 answers to `docker compose version --short` without the plugin."""
+"""What docker 28.2.2 prints for `docker compose version --short` without the plugin."""
 
 PODMAN = """echo "Emulate Docker CLI using podman. Create /etc/containers/nodocker to quiet msg." >&2
 echo "Error: looking up compose provider failed" >&2; exit 125"""
-"""What podman-docker answers to it without a provider of Compose."""
+"""What podman-docker prints for it without a Compose provider."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class Machine:
 
     @property
     def environ(self) -> dict[str, str]:
-        """The environment of a process on this machine, whose engine is not there."""
+        """The environment of a process on this machine, which has no engine."""
         return {
             "PATH": str(self.folder / "bin"),
             "HOME": str(self.folder),
@@ -59,7 +62,10 @@ def write_script(path: Path, script: str, *, interpreter: str = "/bin/sh") -> Pa
 
 
 def bare_machine(folder: Path) -> Machine:
-    """A machine without any Docker. Skips the test where Compose is installed for everybody: that cannot be hidden."""
+    """Return a machine without Docker.
+
+    Skips the test if Compose is installed in a system folder, where it cannot be hidden.
+    """
     if any((Path(place) / "docker-compose").exists() for place in PLUGIN_FOLDERS):
         pytest.skip("the Compose plugin is in a system folder here: it cannot be hidden")
     for name in ("bin", "docker"):

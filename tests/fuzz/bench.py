@@ -255,7 +255,7 @@ def environment(case: Case, folder: Path, root: Path) -> dict[str, str]:
     return {**usual, **given, "FUZZ_SAYS": str(folder / "says")}
 
 
-# --- the engine ---------------------------------------------------------------------------------------------------------------
+# --- the engine ---
 
 
 def _engine(answers: Mapping[str, bytes], listener: socket.socket) -> int:

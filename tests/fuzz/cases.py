@@ -18,7 +18,7 @@ DATA = Path(__file__).parents[1] / "data"
 MOST_STEPS = 3
 Everybody = Collection[int] | None
 
-# --- a healthy machine --------------------------------------------------------------------------------------------------------
+# --- a healthy machine ---
 
 SETTINGS = b"""\
 name = "shop"
@@ -337,7 +337,7 @@ def healthy(words: tuple[str, ...]) -> Case:
     )
 
 
-# --- what goes wrong ----------------------------------------------------------------------------------------------------------
+# --- what goes wrong ---
 
 
 def _chances(seed: int, kind: str, number: int, kept: Everybody) -> list[random.Random]:

@@ -13,11 +13,11 @@ from dartsctl.config.file import line_numbers
 from dartsctl.diagnosis import log_stream
 from dartsctl.diagnosis.nginx import config, log
 from dartsctl.edges.host import network_namespace
-from dartsctl.edges.http.status import http_status
 from dartsctl.edges.project import certificates, env_files
 from dartsctl.errors import DartsctlError
 from dartsctl.stack import compose_errors
 from dartsctl.stack.model import read_stack
+from dartsctl.text.http_status import http_status
 from dartsctl.text.strict_json import Source, parse_json
 
 EXAMPLES = int(os.environ.get("DARTSCTL_FUZZ_EXAMPLES", "60"))

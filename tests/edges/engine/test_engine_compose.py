@@ -1,4 +1,4 @@
-"""Compose as it is called."""
+"""Calls of Compose."""
 
 from __future__ import annotations
 
@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from live.stack import LiveStack
 
 pytest_plugins = ("live.stack",)
-
-
-# --- compose ------------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.engine
@@ -45,7 +42,7 @@ def test_the_model_is_what_compose_resolves(live: LiveStack) -> None:
 
 
 @pytest.mark.engine
-def test_a_secret_in_composes_complaint_is_masked(
+def test_a_secret_in_an_error_of_compose_is_masked(
     live: LiveStack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     live.compose({"web": {"image": "x", "ports": ["canary-value:80"]}})
@@ -55,6 +52,6 @@ def test_a_secret_in_composes_complaint_is_masked(
     with pytest.raises(DartsctlError) as caught:
         Compose(environment, masker=screen.masker).config()
     screen.error(caught.value)
-    said = capsys.readouterr().err
-    assert "canary" not in said
-    assert "Compose cannot read" in said
+    stderr = capsys.readouterr().err
+    assert "canary" not in stderr
+    assert "Compose cannot read" in stderr

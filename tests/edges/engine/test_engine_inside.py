@@ -1,4 +1,4 @@
-"""What the engine does inside a container for a diagnosis: a command, its files, its clock."""
+"""What the engine does in a container for a diagnosis: commands, files, its clock."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.engine
 
 
 @pytest.fixture
-def api() -> UnixEngine:
+def engine() -> UnixEngine:
     return UnixEngine(endpoint(os.environ))
 
 
@@ -33,18 +33,22 @@ def running(live: LiveStack) -> str:
     return live.container("dartsctl-test/busybox:1", "httpd", "-f", "-p", "127.0.0.1:8123")
 
 
-def test_a_command_s_code_and_both_outputs_come_back_apart(api: UnixEngine, running: str) -> None:
-    assert api.execute(running, ["sh", "-c", "echo out; echo err >&2; exit 3"]) == (
+def test_a_commands_exit_code_and_both_outputs_are_returned_separately(
+    engine: UnixEngine, running: str
+) -> None:
+    assert engine.execute(running, ["sh", "-c", "echo out; echo err >&2; exit 3"]) == (
         3,
         "out\n",
         "err\n",
     )
 
 
-def test_a_long_output_is_whole_however_the_engine_cuts_it(api: UnixEngine, running: str) -> None:
-    """Frames end in the middle of a line: `nginx -T` was once read with half a word on a line of its own."""
+def test_a_long_output_is_complete_however_the_engine_frames_it(
+    engine: UnixEngine, running: str
+) -> None:
+    """Frames may end in the middle of a line, as those of `nginx -T` did."""
     numbers = "".join(f"{number} is a line of some length\n" for number in range(1, 20001))
-    done = api.execute(
+    done = engine.execute(
         running,
         [
             "sh",
@@ -55,44 +59,42 @@ def test_a_long_output_is_whole_however_the_engine_cuts_it(api: UnixEngine, runn
     assert done == (0, numbers, "")
 
 
-def test_a_command_that_is_not_there_is_none(api: UnixEngine, running: str) -> None:
-    assert api.execute(running, ["no-such-command"]) is None
+def test_a_missing_command_is_none(engine: UnixEngine, running: str) -> None:
+    assert engine.execute(running, ["no-such-command"]) is None
 
 
-def test_nothing_runs_in_a_container_that_does_not(api: UnixEngine, running: str) -> None:
+def test_no_command_runs_in_a_stopped_container(engine: UnixEngine, running: str) -> None:
     from live.stack import docker
 
     docker("stop", "-t", "0", running)
-    assert api.execute(running, ["true"]) is None
-    assert api.execute("no-such-container", ["true"]) is None
+    assert engine.execute(running, ["true"]) is None
+    assert engine.execute("no-such-container", ["true"]) is None
 
 
-def test_the_sockets_inside_are_seen_by_a_command_where_the_host_cannot_look(
-    api: UnixEngine, running: str
-) -> None:
+def test_a_command_lists_the_sockets_inside(engine: UnixEngine, running: str) -> None:
     from live.stack import until
 
-    def seen() -> tuple[Endpoint, ...]:
-        done = api.execute(running, ["cat", "/proc/net/tcp", "/proc/net/tcp6"])
+    def listening() -> tuple[Endpoint, ...]:
+        done = engine.execute(running, ["cat", "/proc/net/tcp", "/proc/net/tcp6"])
         assert done is not None
         return network_namespace.listening((done[1],))
 
-    until(lambda: Endpoint(8123, "127.0.0.1") in seen())
+    until(lambda: Endpoint(8123, "127.0.0.1") in listening())
 
 
-def test_files_come_out_of_a_container_that_runs_and_of_one_that_does_not(
-    api: UnixEngine, running: str
+def test_files_are_read_from_a_running_and_from_a_stopped_container(
+    engine: UnixEngine, running: str
 ) -> None:
     from live.stack import docker
 
     for _ in range(2):
-        with tarfile.open(fileobj=io.BytesIO(api.archive(running, "/etc/."))) as tar:
+        with tarfile.open(fileobj=io.BytesIO(engine.archive(running, "/etc/."))) as tar:
             assert {"./passwd", "./group"} <= set(tar.getnames())
         docker("stop", "-t", "0", running)
-    assert api.archive(running, "/no/such/place") == b""
+    assert engine.archive(running, "/no/such/place") == b""
 
 
-def test_the_engine_says_what_time_it_is(api: UnixEngine) -> None:
-    told = log.moment(api.clock())
-    assert told is not None
-    assert abs(told - time.time()) < 5
+def test_the_engine_reports_its_time(engine: UnixEngine) -> None:
+    engine_time = log.moment(engine.clock())
+    assert engine_time is not None
+    assert abs(engine_time - time.time()) < 5

@@ -1,4 +1,4 @@
-"""An engine that is not behind a unix socket: the real one, reached over TCP, and ones that never answer."""
+"""A remote engine: the real one over TCP, and ones that never answer."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ def _serve(
         engine = socket.socket(socket.AF_UNIX)
         engine.connect(path)
         opened += [client, engine]
-        for one, other in ((client, engine), (engine, client)):
-            threads.append(threading.Thread(target=_pump, args=(one, other)))
+        for source, sink in ((client, engine), (engine, client)):
+            threads.append(threading.Thread(target=_pump, args=(source, sink)))
             threads[-1].start()
 
 
 @pytest.fixture
 def over_tcp() -> Iterator[str]:
-    """The real engine's API on a TCP port of this host; its address."""
+    """The real engine's API on a TCP port of this host. Yields its address."""
     path = endpoint(os.environ).removeprefix("unix://")
     threads: list[threading.Thread] = []
     opened: list[socket.socket] = []
@@ -61,20 +61,20 @@ def over_tcp() -> Iterator[str]:
         threads[0].start()
         yield f"tcp://127.0.0.1:{server.getsockname()[1]}"
         server.shutdown(socket.SHUT_RDWR)
-    for one in opened:
+    for connection in opened:
         with suppress(OSError):
-            one.shutdown(socket.SHUT_RDWR)
+            connection.shutdown(socket.SHUT_RDWR)
     for thread in threads:
         thread.join(10)
-    for one in opened:
-        one.close()
+    for connection in opened:
+        connection.close()
 
 
-# --- a remote engine ----------------------------------------------------------------------------------------------------------
+# --- a remote engine ---
 
 
 @pytest.mark.engine
-def test_a_remote_engine_is_asked_for_its_own_list(
+def test_a_remote_engine_lists_its_containers(
     over_tcp: str, live: LiveStack
 ) -> None:  # edge-cases.md#43
     from live.stack import docker, sleeper
@@ -88,39 +88,47 @@ def test_a_remote_engine_is_asked_for_its_own_list(
     live.up()
     docker("stop", "-t", "0", f"{live.project}-gone-1")
     engine = RemoteEngine(over_tcp)
-    found = engine.describe()
-    assert found.version == docker("version", "--format", "{{.Server.Version}}").strip()
-    assert not found.is_here
-    own = {one.service: one for one in engine.containers() if one.project == live.project}
-    assert {name: one.state for name, one in own.items()} == {"web": "running", "gone": "exited"}
+    rules = engine.describe()
+    assert rules.version == docker("version", "--format", "{{.Server.Version}}").strip()
+    assert not rules.is_here
+    own = {
+        container.service: container
+        for container in engine.containers()
+        if container.project == live.project
+    }
+    assert {name: container.state for name, container in own.items()} == {
+        "web": "running",
+        "gone": "exited",
+    }
     assert dict(own["web"].targets)[Endpoint(live.ports[0], "127.0.0.1")] == 80
-    assert {one.address for one in own["web"].published if one.port == live.ports[1]} == {
+    assert {
+        binding.address for binding in own["web"].published if binding.port == live.ports[1]
+    } == {
         "0.0.0.0",
         "::",
     }
 
 
 @pytest.mark.engine
-def test_sockets_of_this_host_mean_nothing_to_a_remote_engine_and_that_is_said(
+def test_sockets_of_this_host_do_not_count_for_a_remote_engine(
     over_tcp: str, live: LiveStack
 ) -> None:  # edge-cases.md#43
     from live.stack import BUSYBOX, sleeper
 
     live.listen(live.ports[0])
     live.compose({"web": sleeper(f"{live.ports[0]}:80")})
-    said = live.run("check", "-f", "compose.json", DOCKER_HOST=over_tcp)
-    assert said.code == 0, said.err
-    assert "is not on this host, so only its own list was asked" in said.err
+    result = live.run("check", "-f", "compose.json", DOCKER_HOST=over_tcp)
+    assert result.code == 0, result.err
+    assert "is not on this host, so only its own list was asked" in result.err
     rival = live.container("-p", f"{live.ports[1]}:80", BUSYBOX, "sleep", "600")
     live.compose({"web": sleeper(f"{live.ports[1]}:80")})
-    with_password = over_tcp.replace(
-        "tcp://", "tcp://user:canary@"
-    )  # docker ignores what stands before the @
-    said = live.run("check", "-f", "compose.json", "--json", DOCKER_HOST=with_password)
-    assert "canary" not in said.text
-    assert said.code == 3
-    assert said.document["engine"]["local_sockets_checked"] is False
-    assert said.document["conflicts"][0]["holders"][0]["container"] == rival
+    # docker ignores what is before the @
+    with_password = over_tcp.replace("tcp://", "tcp://user:canary@")
+    result = live.run("check", "-f", "compose.json", "--json", DOCKER_HOST=with_password)
+    assert "canary" not in result.text
+    assert result.code == 3
+    assert result.document["engine"]["local_sockets_checked"] is False
+    assert result.document["conflicts"][0]["holders"][0]["container"] == rival
 
 
 @pytest.mark.engine
@@ -137,10 +145,10 @@ def test_up_ps_and_down_work_on_a_remote_engine(over_tcp: str, live: LiveStack) 
     live.settings()
     up = live.start("prod", "up", DOCKER_HOST=over_tcp)
     assert up.stdout is not None
-    said = list(
+    lines = list(
         itertools.takewhile(lambda line: "waiting for web (starting)" not in line, up.stdout)
     )
-    assert up.poll() is None, said
+    assert up.poll() is None, lines
     docker("exec", f"{live.project}-web-1", "touch", "/up")
     code, rest = ended(up)
     assert code == 0, rest
@@ -153,7 +161,7 @@ def test_up_ps_and_down_work_on_a_remote_engine(over_tcp: str, live: LiveStack) 
 
 
 @pytest.mark.skipif(not shutil.which("docker"), reason="needs the docker command")
-def test_a_remote_engine_that_is_not_there_is_docker_unavailable() -> None:
+def test_a_missing_remote_engine_is_docker_unavailable() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
     for ask in (RemoteEngine(address).describe, RemoteEngine(address).containers):
@@ -162,10 +170,10 @@ def test_a_remote_engine_that_is_not_there_is_docker_unavailable() -> None:
 
 
 @pytest.mark.skipif(not shutil.which("docker"), reason="needs the docker command")
-def test_an_engine_that_takes_connections_and_never_answers_is_given_up() -> None:
+def test_an_engine_that_accepts_connections_and_never_answers_is_given_up() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"tcp://user:canary@127.0.0.1:{server.getsockname()[1]}"
-        begun = time.monotonic()
+        started = time.monotonic()
         for ask in (
             RemoteEngine(address, deadline=1).describe,
             RemoteEngine(address, deadline=1).containers,
@@ -173,4 +181,4 @@ def test_an_engine_that_takes_connections_and_never_answers_is_given_up() -> Non
             with pytest.raises(DockerUnavailable, match="did not answer within 1 s") as caught:
                 ask()
             assert "canary" not in Masker().line(caught.value.message), "as the Screen shows it"
-        assert time.monotonic() - begun < 60
+        assert time.monotonic() - started < 60

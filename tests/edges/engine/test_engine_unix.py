@@ -1,4 +1,4 @@
-"""The engine's API on its socket: against the real engine, and against sockets that answer nonsense."""
+"""The engine's API on its socket: the real engine, and sockets that answer nonsense."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ pytest_plugins = ("live.stack",)
 
 @contextmanager
 def answering(folder: Path, answer: bytes) -> Iterator[str]:
-    """An engine that says `answer` to everybody; its address."""
+    """An engine that sends `answer` to every client. Yields its address."""
     path = folder / "engine.sock"
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(path))
@@ -52,7 +52,7 @@ def answering(folder: Path, answer: bytes) -> Iterator[str]:
             thread.join()
 
 
-# --- which engine -------------------------------------------------------------------------------------------------------------
+# --- which engine ---
 
 
 def test_docker_host_comes_before_the_context(tmp_path: Path) -> None:  # edge-cases.md#43
@@ -84,7 +84,7 @@ def test_without_a_context_it_is_the_default_socket(tmp_path: Path, text: str | 
     assert endpoint({"DOCKER_CONFIG": str(tmp_path)}) == DEFAULT_ENDPOINT
 
 
-def test_a_context_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+def test_an_unknown_context_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(
         DockerUnavailable, match="the Docker context 'gone' does not exist"
     ) as caught:
@@ -92,27 +92,27 @@ def test_a_context_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     assert caught.value.code is ExitCode.NO_DOCKER
 
 
-# --- the real engine ----------------------------------------------------------------------------------------------------------
+# --- the real engine ---
 
 
 @pytest.fixture
-def api() -> UnixEngine:
+def engine() -> UnixEngine:
     return UnixEngine(endpoint(os.environ))
 
 
 @pytest.mark.engine
-def test_the_engine_tells_its_version_and_that_it_is_here(api: UnixEngine) -> None:
+def test_the_engine_reports_its_version_and_that_it_is_local(engine: UnixEngine) -> None:
     from live.stack import docker
 
-    found = api.describe()
-    assert found.version == docker("version", "--format", "{{.Server.Version}}").strip()
-    assert found.is_here
-    assert found.endpoint == api.address
+    rules = engine.describe()
+    assert rules.version == docker("version", "--format", "{{.Server.Version}}").strip()
+    assert rules.is_here
+    assert rules.endpoint == engine.address
 
 
 @pytest.mark.engine
-def test_containers_come_with_all_that_decides_about_ports(
-    api: UnixEngine, live: LiveStack
+def test_containers_have_everything_that_decides_about_ports(
+    engine: UnixEngine, live: LiveStack
 ) -> None:
     from live.stack import docker, sleeper
 
@@ -126,8 +126,12 @@ def test_containers_come_with_all_that_decides_about_ports(
     live.up()
     docker("stop", "-t", "0", f"{live.project}-gone-1")
     docker("pause", f"{live.project}-paused-1")
-    own = {one.service: one for one in api.containers() if one.project == live.project}
-    assert {name: one.state for name, one in own.items()} == {
+    own = {
+        container.service: container
+        for container in engine.containers()
+        if container.project == live.project
+    }
+    assert {name: container.state for name, container in own.items()} == {
         "web": "running",
         "gone": "exited",
         "paused": "paused",
@@ -135,8 +139,13 @@ def test_containers_come_with_all_that_decides_about_ports(
     web = own["web"]
     targets = dict(web.targets)
     assert targets[Endpoint(live.ports[0], "127.0.0.1")] == 80
-    assert {one.address for one in web.published if one.port == live.ports[1]} == {"0.0.0.0", "::"}
-    assert {one.protocol for one in web.published if one.port == live.ports[1]} == {"udp"}
+    assert {binding.address for binding in web.published if binding.port == live.ports[1]} == {
+        "0.0.0.0",
+        "::",
+    }
+    assert {binding.protocol for binding in web.published if binding.port == live.ports[1]} == {
+        "udp"
+    }
     assert any(target == 81 for target in targets.values()), "an ephemeral port has a number now"
     assert (web.name, web.number, web.is_one_off) == (f"{live.project}-web-1", 1, False)
     assert web.config_files == (str(live.folder / "compose.json"),)
@@ -144,14 +153,14 @@ def test_containers_come_with_all_that_decides_about_ports(
     assert len(web.config_hash) == 64
     assert own["paused"].holds_ports
     assert not own["gone"].holds_ports
-    gone = api.inspect(own["gone"].id)
+    gone = engine.inspect(own["gone"].id)
     assert gone is not None
     assert gone.facts.exit_code in (0, 137, 143)
-    assert api.inspect("0" * 64) is None
+    assert engine.inspect("0" * 64) is None
 
 
 @pytest.mark.engine
-def test_a_network_tells_what_decides_about_bindings(api: UnixEngine, live: LiveStack) -> None:
+def test_a_network_has_what_decides_about_bindings(engine: UnixEngine, live: LiveStack) -> None:
     from live.stack import docker
 
     options = ["--opt", "com.docker.network.bridge.host_binding_ipv4=127.0.0.1"]
@@ -164,22 +173,22 @@ def test_a_network_tells_what_decides_about_bindings(api: UnixEngine, live: Live
         *options,
         f"{live.project}_inner",
     )
-    found = api.network(f"{live.project}_inner")
-    assert found is not None
-    assert (found.internal, found.external, found.driver, found.host_binding_ipv4) == (
+    network = engine.network(f"{live.project}_inner")
+    assert network is not None
+    assert (network.internal, network.external, network.driver, network.host_binding_ipv4) == (
         True,
         True,
         "bridge",
         "127.0.0.1",
     )
-    assert api.network("there is/no such network") is None
-    assert api.remove_network(f"{live.project}_inner") is True
-    assert api.remove_network(f"{live.project}_inner") is False
+    assert engine.network("there is/no such network") is None
+    assert engine.remove_network(f"{live.project}_inner") is True
+    assert engine.remove_network(f"{live.project}_inner") is False
 
 
 @pytest.mark.engine
 def test_a_container_is_removed_with_its_ports_and_without_its_volumes(
-    api: UnixEngine, live: LiveStack
+    engine: UnixEngine, live: LiveStack
 ) -> None:
     from live.stack import sleeper
 
@@ -188,15 +197,15 @@ def test_a_container_is_removed_with_its_ports_and_without_its_volumes(
     )
     live.up()
     (identity,) = live.identities()
-    api.remove_container(identity)
-    api.remove_container(identity)
+    engine.remove_container(identity)
+    engine.remove_container(identity)
     assert live.leftovers() == [f"network {live.project}_default", f"volume {live.project}_data"]
 
 
-# --- sockets that are no engine -----------------------------------------------------------------------------------------------
+# --- sockets without an engine ---
 
 
-def test_nobody_there_is_docker_unavailable(tmp_path: Path) -> None:
+def test_a_missing_socket_is_docker_unavailable(tmp_path: Path) -> None:
     with pytest.raises(DockerUnavailable, match="no Docker engine answers at unix://"):
         UnixEngine(f"unix://{tmp_path}/none.sock").containers()
 
@@ -211,7 +220,7 @@ def test_nobody_there_is_docker_unavailable(tmp_path: Path) -> None:
         b"HTTP/1.0 503 Service Unavailable\r\n\r\n<html>",
     ],
 )
-def test_an_answer_that_is_no_answer_is_docker_unavailable(tmp_path: Path, answer: bytes) -> None:
+def test_an_invalid_answer_is_docker_unavailable(tmp_path: Path, answer: bytes) -> None:
     with answering(tmp_path, answer) as address, pytest.raises(DockerUnavailable):
         UnixEngine(address, deadline=5).containers()
 
@@ -244,7 +253,7 @@ def test_an_answer_that_is_not_json_is_docker_unavailable(tmp_path: Path) -> Non
         ('["\\ud800"]', "not JSON"),
     ],
 )
-def test_an_answer_of_another_shape_names_the_engine_and_the_place(
+def test_an_answer_of_an_unexpected_shape_names_the_engine_and_the_path(
     tmp_path: Path, document: str, sentence: str
 ) -> None:
     with answering(tmp_path, b"HTTP/1.0 200 OK\r\n\r\n" + document.encode()) as address:
@@ -257,12 +266,12 @@ def test_an_answer_of_another_shape_names_the_engine_and_the_place(
 @pytest.mark.parametrize(
     "ask",
     [
-        lambda api: api.network("x"),
-        lambda api: api.inspect("x"),
-        lambda api: api.remove_container("x"),
+        lambda engine: engine.network("x"),
+        lambda engine: engine.inspect("x"),
+        lambda engine: engine.remove_container("x"),
     ],
 )
-def test_what_the_engine_does_not_know_is_no_error(
+def test_an_object_that_the_engine_does_not_have_is_no_error(
     tmp_path: Path, ask: Callable[[UnixEngine], object]
 ) -> None:
     with answering(

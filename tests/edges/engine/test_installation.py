@@ -1,4 +1,4 @@
-"""What Docker is on this machine: which Compose is used, and what is said when there is none that can be."""
+"""Docker on this machine: which Compose is used, and the errors if there is none."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from fakes.machines import NO_PLUGIN, PODMAN, Machine, write_script
 
 
 class Known:
-    """A memory of versions that says what it was asked."""
+    """KnownVersions that record what they keep."""
 
     def __init__(self, version: str = "") -> None:
         self.version = version
@@ -41,13 +41,13 @@ class Known:
 
 
 def refusal(machine: Machine, **variables: str) -> DockerUnavailable:
-    """The error of a machine without a usable Compose."""
+    """Return the error of a machine without a usable Compose."""
     with pytest.raises(DockerUnavailable) as caught:
         find_compose({**machine.environ, **variables}, NothingKnown())
     return caught.value
 
 
-# --- which Compose ------------------------------------------------------------------------------------------------------------
+# --- which Compose ---
 
 
 def test_the_plugin_is_started_directly_and_its_version_is_kept(machine: Machine) -> None:
@@ -58,13 +58,13 @@ def test_the_plugin_is_started_directly_and_its_version_is_kept(machine: Machine
     assert known.kept == [(machine.plugin, "2.40.3")]
 
 
-def test_nothing_is_started_where_the_version_is_known(machine: Machine) -> None:
+def test_no_process_is_started_if_the_version_is_known(machine: Machine) -> None:
     write_script(machine.plugin, f"echo asked >> {machine.folder}/asked; echo 2.40.3")
     assert find_compose(machine.environ, Known("2.40.3")).version == "2.40.3"
     assert not (machine.folder / "asked").exists()
 
 
-def test_docker_is_asked_where_the_plugin_is_in_no_known_folder(machine: Machine) -> None:
+def test_docker_is_asked_if_the_plugin_is_in_no_known_folder(machine: Machine) -> None:
     docker = machine.program("docker", 'test "$1" = compose && echo 2.29.7')
     assert find_compose(machine.environ, NothingKnown()) == ComposeProgram(
         (str(docker), "compose"), "2.29.7"
@@ -80,25 +80,27 @@ def test_a_plugin_in_a_folder_that_dockers_settings_name_is_found(machine: Machi
 
 
 @pytest.mark.parametrize("plugin", ["echo 2.20.3", "exit 127", None], ids=["old", "broken", "none"])
-def test_a_compose_of_its_own_serves_where_the_plugin_does_not(
+def test_the_standalone_compose_is_used_if_the_plugin_is_unusable(
     machine: Machine, plugin: str | None
 ) -> None:
     if plugin is not None:
         write_script(machine.plugin, plugin)
     machine.program("docker", NO_PLUGIN)
-    alone = machine.program("docker-compose", "echo 2.26.1-4")  # Debian 13 packages it so
-    assert find_compose(machine.environ, NothingKnown()) == ComposeProgram((str(alone),), "2.26.1")
+    standalone = machine.program("docker-compose", "echo 2.26.1-4")  # Debian 13 packages it so
+    assert find_compose(machine.environ, NothingKnown()) == ComposeProgram(
+        (str(standalone),), "2.26.1"
+    )
 
 
 @pytest.mark.parametrize(
     "version", ["2.24.4", "2.24.5", "v2.24.4", "2.25.0", "5.0.0", "Docker Compose version v2.36.2"]
 )
-def test_compose_that_knows_override_is_new_enough(machine: Machine, version: str) -> None:
+def test_compose_with_override_is_new_enough(machine: Machine, version: str) -> None:
     write_script(machine.plugin, f"echo {version}")
     assert find_compose(machine.environ, NothingKnown()).command == (str(machine.plugin),)
 
 
-# --- why not ------------------------------------------------------------------------------------------------------------------
+# --- errors ---
 
 
 @pytest.mark.parametrize("version", ["2.18.1", "2.20.3", "2.24.3", "v2.0.0-rc.3"])
@@ -115,17 +117,17 @@ def test_a_compose_that_is_too_old_is_refused_with_its_version(
     assert f"curl -fsSL -o {machine.plugin}" in error.hint
 
 
-@pytest.mark.parametrize("said", ["1.29.2", "docker-compose version 1.29.2, build 5becea4c"])
-def test_compose_v1_alone_is_not_enough(machine: Machine, said: str) -> None:
+@pytest.mark.parametrize("version", ["1.29.2", "docker-compose version 1.29.2, build 5becea4c"])
+def test_compose_v1_alone_is_not_enough(machine: Machine, version: str) -> None:
     machine.program("docker", NO_PLUGIN)
-    machine.program("docker-compose", f"echo {said}")
-    assert "only Compose v1 is here (1.29.2, " in refusal(machine).message
+    machine.program("docker-compose", f"echo {version}")
+    assert "only Compose v1 is installed (1.29.2, " in refusal(machine).message
 
 
-def test_without_docker_the_way_to_install_it_is_named(machine: Machine) -> None:
+def test_without_docker_the_hint_installs_it(machine: Machine) -> None:
     error = refusal(machine)
     assert (error.message, error.hint) == (
-        "Docker is not installed here",
+        "Docker is not installed",
         "curl -fsSL https://get.docker.com | sudo sh",
     )
 
@@ -148,9 +150,9 @@ def test_a_docker_command_without_plugin_and_engine_lacks_both(machine: Machine)
     assert "curl" in error.hint
 
 
-def test_podmans_stand_in_for_docker_is_named(machine: Machine) -> None:
+def test_podman_in_place_of_docker_is_named(machine: Machine) -> None:
     docker = machine.program("docker", PODMAN)
-    assert f"{docker} is Podman's stand-in for Docker" in refusal(machine).message
+    assert f"{docker} is Podman, which has no Compose of its own" in refusal(machine).message
 
 
 OTHER_MACHINE = (
@@ -158,11 +160,11 @@ OTHER_MACHINE = (
     + bytes(9)
     + struct.pack("<HHIQQQIHHHHHH", 2, 0xF3F3, 1, 0x400000, 64, 0, 0, 64, 56, 0, 0, 0, 0)
 )
-"""The head of a program for a processor that does not exist."""
+"""The header of a program for a processor that does not exist."""
 
 
 def executable(content: bytes) -> Callable[[Path], object]:
-    """Makes a file with that content, which may be started."""
+    """Return a function that makes an executable file with that content."""
 
     def make(path: Path) -> None:
         path.write_bytes(content)
@@ -179,9 +181,9 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "another machine's program": (executable(OTHER_MACHINE), "no program for this machine"),
     "no interpreter": (executable(b"#!/no/such/interpreter\n"), "interpreter is missing"),
     "exit 127": (executable(b"#!/bin/sh\nexec no-such-program\n"), "exit code 127"),
-    "garbage": (executable(b"#!/bin/sh\necho '{}'\n"), "said '{}'"),
-    "nothing": (executable(b"#!/bin/sh\n"), "said 'nothing'"),
-    "bytes": (executable(b"#!/bin/sh\nprintf '\\377\\376'\n"), "said"),
+    "garbage": (executable(b"#!/bin/sh\necho '{}'\n"), "printed '{}'"),
+    "nothing": (executable(b"#!/bin/sh\n"), "printed nothing"),
+    "bytes": (executable(b"#!/bin/sh\nprintf '\\377\\376'\n"), "printed"),
 }
 
 
@@ -209,7 +211,7 @@ def test_a_broken_docker_command_is_refused_with_the_reason(machine: Machine, na
     assert reason in error.message
 
 
-def test_a_plugin_that_never_says_its_version_is_given_up(machine: Machine) -> None:
+def test_a_plugin_that_never_reports_its_version_is_given_up(machine: Machine) -> None:
     write_script(machine.plugin, "exec /bin/sleep 600")
     with pytest.raises(TimedOut):
         find_compose(machine.environ, NothingKnown(), deadline=0.3)
@@ -221,14 +223,14 @@ def test_a_password_in_an_answer_is_masked(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize("make", [Path.touch, lambda _: None], ids=["a file", "nothing"])
-def test_a_docker_config_that_is_no_folder_is_told(
+def test_a_docker_config_that_is_not_a_folder_is_reported(
     machine: Machine, make: Callable[[Path], object]
 ) -> None:
     machine.program("docker", NO_PLUGIN)
-    place = machine.folder / "elsewhere"
-    make(place)
-    error = refusal(machine, DOCKER_CONFIG=str(place))
-    assert f"DOCKER_CONFIG is {place}, which is no folder" in error.details
+    path = machine.folder / "elsewhere"
+    make(path)
+    error = refusal(machine, DOCKER_CONFIG=str(path))
+    assert f"DOCKER_CONFIG is {path}, which is not a folder" in error.details
     assert error.hint == "unset DOCKER_CONFIG"
 
 
@@ -243,7 +245,7 @@ def test_a_docker_config_that_is_no_folder_is_told(
         '{"cliPluginsExtraDirs": [7, null]}',
     ],
 )
-def test_docker_settings_that_say_nothing_usable_are_no_error(machine: Machine, text: str) -> None:
+def test_unusable_docker_settings_are_no_error(machine: Machine, text: str) -> None:
     (machine.folder / "docker" / "config.json").write_text(text)
     write_script(machine.plugin, "echo 2.40.3")
     assert find_compose(machine.environ, NothingKnown()).version == "2.40.3"
@@ -253,7 +255,7 @@ def test_docker_settings_that_say_nothing_usable_are_no_error(machine: Machine, 
 
 
 def test_the_hint_installs_into_the_folder_where_docker_looks_first(machine: Machine) -> None:
-    """The command is run, with a `curl` that writes what it was asked for."""
+    """The command is run with a fake `curl` that writes what it was asked for."""
     machine.program("docker", NO_PLUGIN)
     machine.program("curl", 'echo "echo 2.40.3" > "$3"; echo "$4" > url')
     for name in ("mkdir", "chmod", "uname"):
@@ -270,10 +272,10 @@ def test_the_hint_installs_into_the_folder_where_docker_looks_first(machine: Mac
     assert find_compose(machine.environ, Known("2.40.3")).command == (str(machine.plugin),)
 
 
-# --- the engine ---------------------------------------------------------------------------------------------------------------
+# --- the engine ---
 
 
-def test_a_context_that_does_not_exist_is_told(machine: Machine) -> None:
+def test_an_unknown_context_is_an_error(machine: Machine) -> None:
     with pytest.raises(
         DockerUnavailable, match="the Docker context 'gone' does not exist"
     ) as caught:
@@ -293,8 +295,8 @@ def test_a_context_that_does_not_exist_is_told(machine: Machine) -> None:
         '{"Endpoints": 7}',
     ],
 )
-def test_a_context_that_is_broken_is_told(machine: Machine, meta: str) -> None:
-    place = (
+def test_a_broken_context_is_an_error(machine: Machine, meta: str) -> None:
+    path = (
         machine.folder
         / "docker"
         / "contexts"
@@ -302,18 +304,18 @@ def test_a_context_that_is_broken_is_told(machine: Machine, meta: str) -> None:
         / hashlib.sha256(b"mine").hexdigest()
         / "meta.json"
     )
-    place.parent.mkdir(parents=True)
-    place.write_text(meta)
+    path.parent.mkdir(parents=True)
+    path.write_text(meta)
     with pytest.raises(DockerUnavailable, match="'mine' does not exist or is broken"):
         endpoint({"DOCKER_CONFIG": str(machine.folder / "docker"), "DOCKER_CONTEXT": "mine"})
 
 
-def test_a_missing_engine_leads_to_docker_itself_where_that_is_missing_too(
+def test_the_hint_for_a_missing_engine_installs_docker_if_that_is_missing_too(
     machine: Machine,
 ) -> None:
     address = "unix:///var/run/docker.sock"
     error = no_engine(address, machine.environ)
-    assert "Docker is not installed here" in error.message
+    assert "Docker is not installed" in error.message
     assert "get.docker.com" in error.hint
     machine.program("docker", NO_PLUGIN)
     error = no_engine(address, machine.environ)
@@ -323,7 +325,7 @@ def test_a_missing_engine_leads_to_docker_itself_where_that_is_missing_too(
     )
 
 
-def test_every_hint_is_a_command_that_a_shell_can_read(machine: Machine) -> None:
+def test_every_hint_is_valid_shell(machine: Machine) -> None:
     hints = [refusal(machine).hint, no_engine("unix:///var/run/docker.sock", machine.environ).hint]
     for script in ("echo 2.18.1", "exit 3"):
         write_script(machine.plugin, script)

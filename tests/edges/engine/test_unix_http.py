@@ -1,4 +1,4 @@
-"""One request to a unix socket: a deadline for the whole answer, and a limit of its size."""
+"""One request to a unix socket: the deadline for the whole answer, and the size limit."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ def test_the_deadline_is_that_of_the_whole_answer(tmp_path: Path, behaviour: Beh
         ask(address, seconds=0.5)
 
 
-def test_a_longer_answer_is_refused_or_cut(tmp_path: Path) -> None:
+def test_an_answer_over_the_limit_is_an_error_or_is_cut(tmp_path: Path) -> None:
     with engine(tmp_path, hostile_engine.floods) as address:
         with pytest.raises(unix_http.AnswerTooLarge):
             ask(address)
         assert len(ask(address, cut=True)) == 1 << 20
 
 
-def test_nobody_there_is_the_usual_error(tmp_path: Path) -> None:
+def test_a_missing_socket_is_an_oserror(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         ask(f"unix://{tmp_path}/none.sock")
 
 
 @pytest.mark.parametrize("path", ["a\0b", "x" * 200, "\ud800"])
-def test_what_is_no_path_of_a_socket_is_the_usual_error(path: str) -> None:
+def test_an_impossible_path_is_an_oserror(path: str) -> None:
     with pytest.raises(OSError, match=r"not the path of a socket|too long|No such file"):
         unix_http.connect(path, until=time.monotonic() + 5)

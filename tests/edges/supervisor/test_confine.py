@@ -162,7 +162,7 @@ def run(ports: tuple[int, int], tmp_path: Path, capfd: pytest.CaptureFixture[str
     return begin
 
 
-# --- what is refused, and what is not -------------------------------------------------------------------------------------------
+# --- what is refused, and what is not ---
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
@@ -287,7 +287,7 @@ def test_without_closed_ports_the_server_takes_on_nothing(run: Run) -> None:
     assert (ran.output.splitlines(), ran.confined) == (own, set())
 
 
-# --- what is told ---------------------------------------------------------------------------------------------------------------
+# --- what is told ---
 
 
 def test_both_layers_are_told_where_the_kernel_has_them(run: Run, ports: tuple[int, int]) -> None:
@@ -467,7 +467,7 @@ os.read(here, 1)
     assert (ran.output, ran.refused) == ("Permission denied bound", {ports[0]})
 
 
-# --- the end --------------------------------------------------------------------------------------------------------------------
+# --- the end ---
 
 
 def test_kill_9_of_the_supervisor_leaves_nothing_and_opens_nothing(

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import psutil
 import pytest
 
-from dartsctl.edges.engine.unix import UnixEngine
+from dartsctl.edges.engine.connect import engine_at
+from dartsctl.edges.engine.protocol import Engine
 from dartsctl.edges.host import processes, sockets, systemd
 from dartsctl.edges.screen.output import Screen
 from dartsctl.edges.screen.prompts import Prompts
@@ -142,7 +143,7 @@ def deps(tmp_path: Path) -> Callable[..., ConflictDeps]:
     def build(*answers: object, **more: Any) -> ConflictDeps:
         values: dict[str, Any] = {
             "prompts": Person(*answers),
-            "engine": UnixEngine("unix:///nowhere"),
+            "engine": engine_at("unix:///nowhere"),
             "history": History(tmp_path / "state"),
             "screen": Talk(),
             "remap": no_move,
@@ -1039,11 +1040,11 @@ def test_a_unit_that_we_may_not_stop_is_told_with_sudo(fake_systemctl: Path) -> 
 
 
 @pytest.fixture
-def engine() -> UnixEngine:
-    return UnixEngine(os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock"))
+def engine() -> Engine:
+    return engine_at(os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock"))
 
 
-def container_case(engine: UnixEngine, name: str, port: int) -> Case:
+def container_case(engine: Engine, name: str, port: int) -> Case:
     (container,) = [one for one in engine.containers() if one.name == name]
     endpoint = Endpoint(port, "127.0.0.1")
     holder = ForeignContainer(container)
@@ -1056,7 +1057,7 @@ def container_case(engine: UnixEngine, name: str, port: int) -> Case:
 
 @pytest.mark.engine
 def test_the_real_docker_proxy_is_never_signalled(
-    live: LiveStack, engine: UnixEngine, deps: Callable[..., ConflictDeps]
+    live: LiveStack, engine: Engine, deps: Callable[..., ConflictDeps]
 ) -> None:
     from live.stack import BUSYBOX
 
@@ -1083,7 +1084,7 @@ def test_the_real_docker_proxy_is_never_signalled(
 
 @pytest.mark.engine
 def test_one_container_is_stopped_and_the_rest_of_its_project_stays(
-    live: LiveStack, engine: UnixEngine, deps: Callable[..., ConflictDeps]
+    live: LiveStack, engine: Engine, deps: Callable[..., ConflictDeps]
 ) -> None:
     from live.stack import sleeper
 
@@ -1115,7 +1116,7 @@ def test_one_container_is_stopped_and_the_rest_of_its_project_stays(
 
 @pytest.mark.engine
 def test_a_whole_project_is_stopped_paused_ones_and_crash_loops_too_and_its_volumes_stay(
-    live: LiveStack, engine: UnixEngine, deps: Callable[..., ConflictDeps]
+    live: LiveStack, engine: Engine, deps: Callable[..., ConflictDeps]
 ) -> None:
     from live.stack import docker, sleeper
 
@@ -1148,7 +1149,7 @@ def test_a_whole_project_is_stopped_paused_ones_and_crash_loops_too_and_its_volu
 
 @pytest.mark.engine
 def test_a_container_that_has_a_wanted_name_is_removed_and_its_volume_stays(
-    live: LiveStack, engine: UnixEngine, deps: Callable[..., ConflictDeps]
+    live: LiveStack, engine: Engine, deps: Callable[..., ConflictDeps]
 ) -> None:
     from live.stack import BUSYBOX, docker
 
@@ -1180,7 +1181,7 @@ def test_a_container_that_has_a_wanted_name_is_removed_and_its_volume_stays(
 
 @pytest.mark.engine
 def test_a_container_that_went_meanwhile_is_no_error_and_a_wait_ends_when_it_goes(
-    live: LiveStack, engine: UnixEngine, deps: Callable[..., ConflictDeps]
+    live: LiveStack, engine: Engine, deps: Callable[..., ConflictDeps]
 ) -> None:
     from live.stack import BUSYBOX, docker
 

@@ -1,4 +1,7 @@
-"""Compose: one call of the plugin's own binary each, which `docker` would start twice."""
+"""Compose: each method is one call of the plugin's own binary.
+
+`docker compose` would start that binary twice.
+"""
 
 from __future__ import annotations
 
@@ -27,19 +30,24 @@ from dartsctl.text.masker import Masker
 from dartsctl.text.strict_json import Source, parse_json, read_json
 
 CONFIG_DEADLINE = 60.0
-_SECRET_LIMIT = 1 << 16  # bytes of a secret's file
+"""Seconds for resolving the files."""
+_SECRET_LIMIT = 1 << 16
+"""Bytes that are read of a secret's file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """Compose's answer: its JSON model, and the variables that it replaced by nothing."""
+    """Compose's resolved JSON model, and the unset variables that it replaced by nothing."""
 
     model: Mapping[str, Any]
     unset_variables: tuple[str, ...]
 
 
 class MissingVariable(DartsctlError):
-    """A file requires a variable (`${NAME:?}`) that nothing sets; Compose names one of them, and another one the next time."""
+    """A file requires a variable (`${NAME:?}`) that nothing sets.
+
+    Compose names one of them. With several, it may name another one the next time.
+    """
 
     def __init__(self, name: str, message: str, hint: str) -> None:
         super().__init__(message, hint=hint)
@@ -47,10 +55,10 @@ class MissingVariable(DartsctlError):
 
 
 class Compose:
-    """Compose on one environment's files. Raises DockerUnavailable where no usable Compose is here.
+    """Compose for one environment's files. Raises DockerUnavailable if there is no usable Compose.
 
-    `masker` learns the secrets of every model that is resolved. `known` saves asking for its version.
-    `deadline`: seconds that it may take to resolve the files.
+    `masker` learns the secrets of every resolved model. `known` saves a call for the version.
+    `deadline`: seconds for resolving the files.
     """
 
     def __init__(
@@ -69,7 +77,7 @@ class Compose:
         self._masker = masker or Masker()
 
     def argv(self, *words: str) -> list[str]:
-        """The whole command line of a Compose call."""
+        """Return the command line of a Compose call."""
         environment = self._environment
         argv = list(self._command)
         for file in environment.files:
@@ -83,65 +91,66 @@ class Compose:
         return [*argv, *words]
 
     def start_config(self, services: Sequence[str] = ()) -> spawn.Running:
-        """Begin to resolve the model; `finish_config` takes the answer."""
-        return spawn.start(
-            self.argv("config", "--format", "json", *services), environment=_plain_environ()
-        )
+        """Start resolving the model. `finish_config` returns the result."""
+        argv = self.argv("config", "--format", "json", *services)
+        return spawn.start(argv, environment=_plain_environ())
 
     def finish_config(self, running: spawn.Running) -> Resolved:
-        """The resolved model. Raises DartsctlError with Compose's own sentence and what to do."""
+        """Return the resolved model. Raises DartsctlError with Compose's own message and a hint."""
         done = running.result(deadline=self._deadline)
         if done.code != 0:
             raise self._config_error(done)
         model = parse_json(done.stdout, MODEL)
         if not isinstance(model, dict):
-            raise MODEL.mistake("the answer is no mapping")
+            raise MODEL.mistake("the answer is not a mapping")
         self._learn(model)
         return Resolved(model, unset_variables(done.stderr))
 
     def _learn(self, model: Mapping[str, Any]) -> None:
-        """Its secrets become known: inline values, and the contents of secrets."""
+        """Teach the masker the model's secrets: inline values, and the contents of secrets."""
         self._masker.learn_model(model)
         secrets = model.get("secrets")
-        for secret in secrets.values() if isinstance(secrets, dict) else ():
+        if not isinstance(secrets, dict):
+            return
+        for secret in secrets.values():
             if not isinstance(secret, dict):
                 continue
-            self._masker.learn_values(
-                [
-                    str(secret.get("content") or ""),
-                    os.environ.get(str(secret.get("environment")), ""),
-                ]
-            )
+            content = str(secret.get("content") or "")
+            variable = str(secret.get("environment"))
+            self._masker.learn_values([content, os.environ.get(variable, "")])
             if file := secret.get("file"):
                 self._masker.learn_later(partial(self._learn_file, str(file)))
 
     def spare(self, names: Iterable[str]) -> None:
-        """Names of projects, services and containers, which are shown even where a password is the same word."""
+        """Show these names of projects, services and containers, even if a password equals one."""
         self._masker.spare(names)
 
     def _learn_file(self, path: str) -> None:
-        with suppress(OSError):  # Compose, or the engine, says what is wrong with it
+        with suppress(OSError):  # Compose, or the engine, reports what is wrong with the file
             self._masker.learn_values([bounded_file.read_text(Path(path), limit=_SECRET_LIMIT)])
 
     def config(self, services: Sequence[str] = ()) -> Resolved:
-        """`start_config` and `finish_config` in one."""
+        """Return the resolved model: `start_config` and `finish_config`."""
         return self.finish_config(self.start_config(services))
 
     def required_variables(self) -> tuple[str, ...]:
-        """Every variable that the files require, set or not; nothing from a Compose that cannot say it (before 2.28)."""
+        """Return every variable that the files require, set or not.
+
+        Empty with a Compose that cannot list them (before 2.28).
+        """
         done = self._ask("config", "--variables", "--format", "json")
         try:
-            variables = read_json(done.stdout, Source("Compose's variables"))
-            return tuple(
-                sorted(
-                    name for name, variable in variables.entries() if variable.at("Required").flag()
-                )
-            )
+            variables = read_json(done.stdout, Source("Compose's variables")).entries()
+            required = [name for name, variable in variables if variable.at("Required").flag()]
         except DartsctlError:
             return ()
+        return tuple(sorted(required))
 
     def hashes(self, services: Sequence[str]) -> dict[str, str]:
-        """Compose's config hash of each of `services`: equal to a container's label where `up` would keep it."""
+        """Return the config hash of each service.
+
+        It equals the label of a container that `up` would keep.
+        """
         done = self._ask("config", "--hash", ",".join(services))
         if done.code != 0:
             raise self._config_error(done)
@@ -151,7 +160,10 @@ class Compose:
         return dict(rows)
 
     def all_services(self) -> frozenset[str]:
-        """Every service of the files, those of inactive profiles included: `--remove-orphans` spares their containers."""
+        """Return every service of the files, those of inactive profiles too.
+
+        `--remove-orphans` does not remove their containers.
+        """
         done = self._ask("--profile", "*", "config", "--services")
         if done.code != 0:
             raise self._config_error(done)
@@ -161,53 +173,47 @@ class Compose:
         return spawn.run(self.argv(*words), deadline=self._deadline, environment=_plain_environ())
 
     def stream(self, *words: str, seconds: float) -> spawn.Stream:
-        """Start a Compose call whose plain progress lines are read as they come, for `seconds` at most."""
-        return spawn.Stream(
-            self.argv("--progress", "plain", *words), environment=_plain_environ(), seconds=seconds
-        )
+        """Start a Compose call with plain progress lines, ended after `seconds`."""
+        argv = self.argv("--progress", "plain", *words)
+        return spawn.Stream(argv, environment=_plain_environ(), seconds=seconds)
 
     def logs(self, *words: str, color: bool, on_error: Callable[[str], None]) -> spawn.Stream:
-        """Start `logs` with `words`, in Compose's colours or without; its own complaints go to `on_error`."""
-        ansi = "always" if color else "never"
-        return spawn.Stream(
-            self.argv("--ansi", ansi, "logs", *words),
-            environment=_plain_environ(),
-            on_error=on_error,
-        )
+        """Start `logs` with `words`, in colour or not. Lines of stderr go to `on_error`."""
+        argv = self.argv("--ansi", "always" if color else "never", "logs", *words)
+        return spawn.Stream(argv, environment=_plain_environ(), on_error=on_error)
 
     def lines(self, stream: spawn.Stream) -> Iterator[str]:
-        """A stream's lines, without what Compose quotes of a broken env file."""
+        """Yield a stream's lines, without the text that Compose quotes of a broken env file."""
         return map(without_env_text, stream.lines())
 
     def _config_error(self, done: spawn.Completed) -> DartsctlError:
-        lines = [
-            plain(line)
-            for line in done.stderr.splitlines()
-            if line.strip() and "level=warning" not in line
-        ]
-        line = without_env_text(lines[-1]) if lines else f"exit code {done.code}"
-        named = ", ".join(str(file) for file in self._environment.files) or "the Compose files"
-        where = "" if any(str(file) in line for file in self._environment.files) else f" {named}:"
+        """Return the error for a failed call: Compose's last line that is not a warning."""
+        lines = [line for line in done.stderr.splitlines() if line.strip()]
+        errors = [plain(line) for line in lines if "level=warning" not in line]
+        line = without_env_text(errors[-1]) if errors else f"exit code {done.code}"
+        files = [str(file) for file in self._environment.files]
+        subject = "Compose cannot read"
+        if not any(file in line for file in files):
+            subject += f" {', '.join(files) or 'the Compose files'}:"
+        message = f"{subject} {line}"
         if required := re.search(r"required variable (\w+) is missing", line):
-            return MissingVariable(
-                required[1], f"Compose cannot read{where} {line}", config_hint(line)
-            )
-        return DartsctlError(
-            f"Compose cannot read{where} {line}", hint=self._meant(line) or config_hint(line)
-        )
+            return MissingVariable(required[1], message, config_hint(line))
+        return DartsctlError(message, hint=self._similar_service(line) or config_hint(line))
 
-    def _meant(self, line: str) -> str:
-        """The service that was probably meant by one that Compose does not know."""
+    def _similar_service(self, line: str) -> str:
+        """Return the hint for a service that Compose does not know, if a similar one exists."""
         from dartsctl.text.suggestion import nearest
 
         name = line.partition("no such service: ")[2]
         if not name:
             return ""
         done = self._ask("config", "--services")
-        near = nearest(name, done.stdout.split()) if done.code == 0 else None
-        return f"did you mean {near}?" if near else ""
+        if done.code != 0:
+            return ""
+        service = nearest(name, done.stdout.split())
+        return f"did you mean {service}?" if service else ""
 
 
 def _plain_environ() -> dict[str, str]:
-    """Our environment for a Compose call whose output is read: no colours, no menu."""
+    """Return our environment for a Compose call whose output is read: no colours, no menu."""
     return {**os.environ, "COMPOSE_ANSI": "never", "COMPOSE_MENU": "0"}

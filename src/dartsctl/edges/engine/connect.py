@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from dartsctl.edges.engine.installation import is_unix_socket
 from dartsctl.edges.engine.protocol import Engine
 from dartsctl.edges.engine.unix import UnixEngine
 
 
 def engine_at(address: str, *, deadline: float | None = None) -> Engine:
-    """Return a client for the engine at `address` (as in DOCKER_HOST); nothing is asked yet.
+    """Return a client for the engine at `address` (as in DOCKER_HOST), without connecting to it.
 
-    `deadline`: seconds for each answer, where the client's own default is not wanted.
+    `deadline`: seconds for each answer; by default the client's own.
     """
-    wanted = {} if deadline is None else {"deadline": deadline}
-    if address.startswith("unix://"):
-        return UnixEngine(address, **wanted)
+    options = {} if deadline is None else {"deadline": deadline}
+    if is_unix_socket(address):
+        return UnixEngine(address, **options)
     from dartsctl.edges.engine.remote import RemoteEngine
 
-    return RemoteEngine(address, **wanted)
+    return RemoteEngine(address, **options)

@@ -1,7 +1,8 @@
 """What dartsctl asks of a Docker engine, however it is reached.
 
-Every engine can be described and can list its containers. What else it can do is a capability: `control()` returns an
-`EngineControl` where this engine can inspect, stop and remove from here, and None where it cannot.
+Every engine can be described and can list its containers. What else it can do is a capability:
+`control()` returns an `EngineControl` if this engine can inspect, stop and remove from here, else
+None.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Engine(Protocol):
-    """A Docker engine. Every method raises DockerUnavailable where it does not answer."""
+    """A Docker engine. Every method raises DockerUnavailable if the engine does not answer."""
 
     @property
     def address(self) -> str:
@@ -31,28 +32,28 @@ class Engine(Protocol):
         """Return all containers, stopped ones too."""
 
     def control(self) -> EngineControl | None:
-        """Return this engine's controls, or None where it can only be listed."""
+        """Return this engine's controls, or None if it can only be listed."""
 
 
 class EngineControl(Engine, Protocol):
     """An engine that can be inspected and changed from here."""
 
     def network(self, name: str) -> Network | None:
-        """Return an existing network, None where there is none."""
+        """Return an existing network, None if there is none."""
 
     def inspect(self, identity: str) -> Inspection | None:
-        """Return the engine's description of one container, None where it is gone."""
+        """Return the engine's description of one container, None if it is gone."""
 
     def log(
         self, identity: str, *, tail: int, timestamps: bool = False
     ) -> tuple[LogLine, ...] | None:
-        """Return the last `tail` log lines of a container, None where there is no readable log."""
+        """Return the last `tail` log lines of a container, None if there is no readable log."""
 
     def execute(self, identity: str, argv: Sequence[str]) -> tuple[int, str, str] | None:
         """Run a command in a running container. Return exit code, stdout and stderr, or None."""
 
     def archive(self, identity: str, path: str) -> bytes:
-        """Return a file or folder of a container as a tar file, empty where it does not exist."""
+        """Return a file or folder of a container as a tar file, empty if it does not exist."""
 
     def clock(self) -> str:
         """Return the engine's current time, RFC 3339."""
@@ -64,13 +65,16 @@ class EngineControl(Engine, Protocol):
         """Stop one container: SIGTERM, `grace` seconds, SIGKILL."""
 
     def remove_container(self, identity: str, *, force: bool = True) -> bool:
-        """Remove one container, never a volume."""
+        """Remove one container, never a volume. Return whether it was removed.
+
+        Without `force` a running container stays.
+        """
 
     def id_of(self, kind: Literal["container", "network"], name: str) -> str:
-        """Return the id of a container or network, empty where there is none."""
+        """Return the id of a container or network, empty if there is none."""
 
     def is_network_used(self, identity: str) -> bool:
         """Return whether any container, running or not, is attached to the network."""
 
     def remove_network(self, name: str) -> bool:
-        """Remove a network by name or id. Return False where it is gone or in use."""
+        """Remove a network by name or id. Return False if it is gone or in use."""

@@ -1,4 +1,7 @@
-"""An engine behind tcp://, ssh:// or npipe://, asked through python-on-whales: slower, but it knows every kind of connection (edge-cases.md#43)."""
+"""An engine behind tcp://, ssh:// or npipe://, queried through python-on-whales.
+
+Slower than the unix socket, but the library knows every kind of connection (edge-cases.md#43).
+"""
 
 from __future__ import annotations
 
@@ -20,11 +23,14 @@ from dartsctl.text.numbers import LARGEST_INTEGER, parse_digits
 from dartsctl.text.strict_json import Cursor, Source, read_json
 
 _DEADLINE = 20.0
-"""Seconds of one question: ssh takes some before it is through."""
+"""Seconds for one answer. An ssh connection takes a few of them."""
 
 
 class RemoteEngine:
-    """Nothing of its sockets can be seen from here. Every call raises DockerUnavailable where it does not answer."""
+    """An engine on another host: its sockets cannot be seen from here.
+
+    Every method raises DockerUnavailable if the engine does not answer.
+    """
 
     def __init__(self, address: str, *, deadline: float = _DEADLINE) -> None:
         self.address = address
@@ -37,40 +43,40 @@ class RemoteEngine:
         """Return None: containers of a remote engine are only listed."""
 
     def describe(self) -> EngineRules:
-        """Its version."""
-        return EngineRules(
-            version=self._ask("version").text(), kind="remote", endpoint=self.address
-        )
+        """Return the engine's version."""
+        version = self._ask("version").text()
+        return EngineRules(version=version, kind="remote", endpoint=self.address)
 
     def containers(self) -> tuple[Container, ...]:
-        """All its containers, stopped ones too."""
+        """Return all containers, stopped ones too."""
         return tuple(_container(document) for document in self._ask("containers").items())
 
     def _ask(self, question: Literal["version", "containers"]) -> Cursor:
-        """The answer of remote_query.py. The address may hold a password: it stays out of the arguments, which messages name."""
+        """Return the answer of remote_query.py.
+
+        The address may contain a password. It goes into the environment, because messages name
+        the arguments.
+        """
         if not find_docker(os.environ):
             raise no_docker_command(self.address)
         command = [sys.executable, "-P", "-m", "dartsctl.edges.engine.remote_query", question]
+        environment = {**os.environ, "DOCKER_HOST": self.address}
         try:
-            done = spawn.run(
-                command,
-                deadline=self._deadline,
-                environment={**os.environ, "DOCKER_HOST": self.address},
-            )
+            done = spawn.run(command, deadline=self._deadline, environment=environment)
         except TimedOut:
-            sentence = (
-                f"the Docker engine at {self.address} did not answer within {self._deadline:g} s"
-            )
-            raise DockerUnavailable(sentence, hint="docker info") from None
+            raise DockerUnavailable(
+                f"the Docker engine at {self.address} did not answer within {self._deadline:g} s",
+                hint="docker info",
+            ) from None
         if done.code == FAILED:
             raise no_engine(self.address, os.environ)
-        if done.code != 0:  # the library raises what its parsers raise
+        if done.code != 0:  # an uncaught exception of the library's parsers
             raise self._source.mistake("the answer cannot be read")
         return read_json(done.stdout, self._source, question)
 
 
 def _container(document: Cursor) -> Container:
-    """One container, as `docker inspect` describes it. Raises the answer's own error."""
+    """Return a container from its `docker inspect` document. Raises the source's error."""
     return Container(
         id=document.at("Id").text(),
         name=document.at("Name").text("").removeprefix("/"),
@@ -85,25 +91,26 @@ def _container(document: Cursor) -> Container:
 
 
 def _targets(ports: Cursor) -> Iterator[tuple[Endpoint, int]]:
-    """What the engine holds on its host, each with the port inside: `{"80/tcp": [{"HostIp": "0.0.0.0", "HostPort": "8080"}]}`."""
-    for target, places in ports.entries():
+    """Yield each binding on the engine's host with its container port.
+
+    The document: `{"80/tcp": [{"HostIp": "0.0.0.0", "HostPort": "8080"}]}`.
+    """
+    for target, bindings in ports.entries():
         number, _, protocol = target.partition("/")
-        inside = parse_digits(number, HIGHEST_PORT)
-        for place in places.items():
-            if inside is None or protocol not in ("tcp", "udp", "sctp"):
-                raise places.mistake("expected a port and its protocol")
-            yield (
-                Endpoint(
-                    read_port_text(place.at("HostPort")),
-                    read_address(place.at("HostIp"), ANY_IPV4),
-                    parse_protocol(protocol),
-                ),
-                inside,
+        container_port = parse_digits(number, HIGHEST_PORT)
+        for binding in bindings.items():
+            if container_port is None or protocol not in ("tcp", "udp", "sctp"):
+                raise bindings.mistake("expected a port and its protocol")
+            endpoint = Endpoint(
+                read_port_text(binding.at("HostPort")),
+                read_address(binding.at("HostIp"), ANY_IPV4),
+                parse_protocol(protocol),
             )
+            yield endpoint, container_port
 
 
 def _status(state: Cursor) -> str:
-    """The sentence that the engine's list has for this state, as far as stack/health.py reads it."""
+    """Return the status text of the engine's container list, as far as stack/health.py needs it."""
     status, health = state.at("Status").text(), state.at("Health").at("Status").text("")
     if status == "exited":
         return f"Exited ({state.at('ExitCode').integer(0, minimum=-LARGEST_INTEGER)})"

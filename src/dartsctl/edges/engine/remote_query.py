@@ -1,9 +1,10 @@
-"""Ask an engine that is not behind a unix socket, through python-on-whales: a program of its own (remote_engine.py starts it).
+"""Query an engine that is not behind a unix socket, through python-on-whales.
 
     python -P -m dartsctl.edges.engine.remote_query version|containers
 
-The library knows every kind of connection, but has neither deadline nor limit of output: the process that it runs in has both.
-The engine is that of DOCKER_HOST. stdout gets one JSON document, in the shape of `docker version` or `docker inspect`.
+remote.py runs this as a process of its own: the library has neither a deadline nor an output
+limit, the process has both. The engine is that of DOCKER_HOST. stdout gets one JSON document in
+the shape of `docker version` or `docker inspect`.
 """
 
 from __future__ import annotations
@@ -17,16 +18,17 @@ if TYPE_CHECKING:
     from python_on_whales import DockerClient
 
 FAILED = 3
-"""Exit code: the docker command failed, so the engine cannot be asked."""
+"""Exit code: the docker command failed, so the engine cannot be queried."""
 
 
 def main(question: str) -> int:
-    """Answer `version` or `containers`."""
+    """Write the answer to `version` or `containers`, and return the exit code."""
     from python_on_whales import DockerClient
     from python_on_whales.exceptions import DockerException
 
     try:
-        answer = _version(DockerClient()) if question == "version" else _containers(DockerClient())
+        client = DockerClient()
+        answer = _version(client) if question == "version" else _containers(client)
     except DockerException:
         return FAILED
     sys.stdout.write(json.dumps(answer, default=str))
@@ -39,15 +41,14 @@ def _version(client: DockerClient) -> str | None:
 
 
 def _containers(client: DockerClient) -> list[dict[str, Any]]:
+    """Return every container. Each is inspected by a call of its own, and may be gone by then."""
     from python_on_whales.exceptions import NoSuchContainer
 
-    found = []
+    containers = []
     for container in client.container.list(all=True):
-        with suppress(
-            NoSuchContainer
-        ):  # each is inspected by a call of its own: it may have gone since the list
-            found.append(_inspected(container))
-    return found
+        with suppress(NoSuchContainer):
+            containers.append(_inspected(container))
+    return containers
 
 
 def _inspected(container: Any) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""One HTTP request to a unix socket, with one deadline for the whole answer and a limit of its size.
+"""One HTTP request to a unix socket, with a deadline for the whole answer and a size limit.
 
-The request is HTTP/1.0, so that the answer ends with the connection: http.client's import alone costs more than a light command may
-(PERFORMANCE.md, start-up).
+The request is HTTP/1.0, so that the answer ends with the connection. http.client is not used:
+importing it takes longer than a short command may.
 """
 
 from __future__ import annotations
@@ -14,11 +14,14 @@ _CHUNK = 64 << 10
 
 
 class AnswerTooLarge(OSError):
-    """The answer is longer than anybody can need."""
+    """The answer is larger than the limit."""
 
 
 def connect(path: str, *, until: float) -> socket.socket:
-    """Return a connection to the socket at `path`. `until` is a moment of time.monotonic(). Raises OSError, TimeoutError."""
+    """Return a connection to the socket at `path`.
+
+    `until`: the deadline, a moment of time.monotonic(). Raises OSError, TimeoutError.
+    """
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         connection.settimeout(_seconds_left(until))
@@ -42,18 +45,16 @@ def exchange(
     limit: int,
     cut: bool = False,
 ) -> bytes:
-    """Send a request with a JSON `document` (or none), and return the whole answer, its head included.
+    """Send a request with a JSON `document` (or none) and return the answer, its head included.
 
-    With `cut` an answer that is longer than `limit` bytes is cut there. Raises OSError; TimeoutError where it has not ended at
-    `until`, however much of it came; AnswerTooLarge.
+    With `cut` an answer larger than `limit` bytes is cut there.
+    Raises OSError; TimeoutError if the answer is not complete at `until`; AnswerTooLarge.
     """
-    about = (
-        f"Content-Type: application/json\r\nContent-Length: {len(document)}\r\n" if document else ""
-    )
+    headers = "Host: docker\r\n"
+    if document:
+        headers += f"Content-Type: application/json\r\nContent-Length: {len(document)}\r\n"
     connection.settimeout(_seconds_left(until))
-    connection.sendall(
-        f"{method} {target} HTTP/1.0\r\nHost: docker\r\n{about}\r\n".encode() + document
-    )
+    connection.sendall(f"{method} {target} HTTP/1.0\r\n{headers}\r\n".encode() + document)
     answer = bytearray()
     while len(answer) <= limit:
         connection.settimeout(_seconds_left(until))

@@ -7,7 +7,7 @@ import ssl
 import time
 from dataclasses import dataclass
 
-from dartsctl.edges.http.status import http_status
+from dartsctl.text.http_status import http_status
 
 _ENOUGH = 16384
 

@@ -8,9 +8,9 @@ import socket
 import time
 from dataclasses import dataclass
 
-from dartsctl.edges.http.status import http_status
 from dartsctl.errors import DartsctlError
 from dartsctl.stack.bindings import bracketed
+from dartsctl.text.http_status import http_status
 
 _ENOUGH = 4096
 """Bytes of an answer that are read at most: its first line says all."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dartsctl.edges.http.status import http_status
+from dartsctl.text.http_status import http_status
 
 
 @pytest.mark.parametrize(
