@@ -373,7 +373,7 @@ def _share(bench: Bench) -> Ratio:
     from dartsctl.cli.deps import deps_of
     from dartsctl.cli.options import Common
     from dartsctl.config.environment import adhoc
-    from dartsctl.workflows.up.preflight import Intent, look
+    from dartsctl.workflows.up.preflight import Intent, run_preflight
 
     project = bench.folder / "seven"
     project.mkdir()
@@ -387,7 +387,7 @@ def _share(bench: Bench) -> Ratio:
     down = command([*compose, "down", "--timeout", "0"])
     environment = adhoc(files=(file,), project="darts-bench-seven", directory=project)
     deps = deps_of(Common())
-    preflight = call(lambda: look(environment, Intent(), deps=deps))
+    preflight = call(lambda: run_preflight(environment, Intent(), deps=deps))
     return compare(
         preflight, command([*compose, "up", "-d"], after=down), rounds=bench.fewer(), share=True
     )

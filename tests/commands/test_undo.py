@@ -13,7 +13,7 @@ import pytest
 from dartsctl.cli.deps import deps_of
 from dartsctl.cli.options import Common
 from dartsctl.config.environment import adhoc
-from dartsctl.workflows.up.preflight import Intent, Preflight, look
+from dartsctl.workflows.up.preflight import Intent, Preflight, run_preflight
 from dartsctl.workflows.up.undo import Attempt
 
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ def before(live: LiveStack, own_state_folder: Path) -> Preflight:
     from live.stack import sleeper
 
     environment = adhoc(files=(live.compose({"web": sleeper()}),), directory=live.folder)
-    return look(environment, Intent(), deps=deps_of(Common()))
+    return run_preflight(environment, Intent(), deps=deps_of(Common()))
 
 
 def names(live: LiveStack) -> tuple[str, str]:
@@ -177,7 +177,7 @@ def test_a_container_that_was_only_begun_and_that_somebody_starts_is_left(
     """Both Composes were creating it, and ours left before it heard who was quicker."""
     web, network = names(live)
     attempt = Attempt(before, deps_of(Common()))
-    attempt.saw(f" Container {web}  Creating")
+    attempt.follow(f" Container {web}  Creating")
     colleague(live, "create")
     theirs = live.spawn(["sh", "-c", f"sleep 0.3; docker start {web}"])
     undone = attempt.undo()
@@ -192,8 +192,8 @@ def test_a_container_that_was_only_begun_and_that_nobody_starts_is_removed(
 ) -> None:
     web, network = names(live)
     attempt = Attempt(before, deps_of(Common()))
-    attempt.saw(f" Network {network}  Creating")
-    attempt.saw(f" Container {web}  Creating")
+    attempt.follow(f" Network {network}  Creating")
+    attempt.follow(f" Container {web}  Creating")
     colleague(live, "create")
     attempt.undo()
     assert live.leftovers() == []
@@ -204,7 +204,7 @@ def test_of_other_files_nothing_is_removed_on_suspicion(live: LiveStack, before:
 
     web, _ = names(live)
     attempt = Attempt(before, deps_of(Common()))
-    attempt.saw(f" Container {web}  Creating")
+    attempt.follow(f" Container {web}  Creating")
     live.compose({"web": sleeper()}, file="elsewhere/compose.json")
     subprocess.run(
         ["docker", "compose", "-f", "elsewhere/compose.json", "create"],
@@ -225,9 +225,9 @@ def test_a_container_that_was_replaced_since_under_the_same_name_is_left(
 
     web, _ = names(live)
     attempt = Attempt(before, deps_of(Common()))
-    attempt.saw(f" Container {web}  Creating")
+    attempt.follow(f" Container {web}  Creating")
     colleague(live, "create")
-    attempt.saw(f" Container {web}  Created")
+    attempt.follow(f" Container {web}  Created")
     docker("rm", "-f", web)
     colleague(live, "up", "--detach")
     undone = attempt.undo()
@@ -239,7 +239,7 @@ def test_created_alone_is_said_of_what_was_there_before(live: LiveStack, before:
     web, _ = names(live)
     attempt = Attempt(before, deps_of(Common()))
     colleague(live, "create")
-    attempt.saw(f" Container {web}  Created")
+    attempt.follow(f" Container {web}  Created")
     attempt.undo()
     assert live.containers() == {web: "created"}
 
@@ -251,9 +251,9 @@ def test_a_network_of_ours_that_a_colleagues_stopped_container_needs_is_left(
 
     web, network = names(live)
     attempt = Attempt(before, deps_of(Common()))
-    attempt.saw(f" Network {network}  Creating")
+    attempt.follow(f" Network {network}  Creating")
     colleague(live, "create")
-    attempt.saw(f" Network {network}  Created")
+    attempt.follow(f" Network {network}  Created")
     docker("start", web)
     docker("stop", "-t", "0", web)
     assert f"left network {network}: made by this attempt, and still in use" in attempt.undo().lines

@@ -35,7 +35,7 @@ from dartsctl.edges.host import sockets
 from dartsctl.ports.conflicts import Verdict
 from dartsctl.ports.listeners import Probe
 from dartsctl.stack.bindings import Endpoint
-from dartsctl.workflows.up.preflight import Intent, look
+from dartsctl.workflows.up.preflight import Intent, run_preflight
 from dartsctl.workflows.up.report import collision_lines, conflict_lines
 
 PORT_ERROR = re.compile(
@@ -213,13 +213,13 @@ def predict(scenario: Scenario, file: Path) -> tuple[str, str]:
     environment = adhoc(
         files=(file,), project=None, env_files=(), profiles=(), directory=file.parent
     )
-    found = look(environment, _intent(scenario), deps=deps_of(Common()))
-    reasons = [*conflict_lines(found.answer.conflicts), *collision_lines(found.collisions)]
-    if found.answer.conflicts:
+    found = run_preflight(environment, _intent(scenario), deps=deps_of(Common()))
+    reasons = [*conflict_lines(found.verdicts.conflicts), *collision_lines(found.collisions)]
+    if found.verdicts.conflicts:
         return "conflict", "\n".join(reasons)
     doubts = [
         f"{one.binding.service} {one.binding.published}: {one.note}"
-        for one in found.answer.bindings
+        for one in found.verdicts.bindings
         if one.verdict is Verdict.UNCERTAIN
     ]
     return ("uncertain" if doubts else "ok"), "\n".join(reasons + doubts)

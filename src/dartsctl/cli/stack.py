@@ -155,7 +155,7 @@ def _add_up(name: str, group: typer.Typer) -> None:
             environment,
             intent,
             compose_flags=tuple(flags),
-            deadline=float(wait_timeout or settings.environments[name].wait_timeout),
+            wait_timeout=float(wait_timeout or settings.environments[name].wait_timeout),
             dry_run=common.dry_run,
             skip_port_check=skip_port_check,
             answers=answers_of(common, settings, name, on_conflict, wait_timeout, remove_container),
@@ -223,7 +223,7 @@ def _add_restart(name: str, group: typer.Typer) -> None:
         request = UpRequest(
             environment,
             Intent(services=tuple(services or ())),
-            deadline=float(wait_timeout or settings.environments[name].wait_timeout),
+            wait_timeout=float(wait_timeout or settings.environments[name].wait_timeout),
             dry_run=common.dry_run,
             next_command=f"dartsctl {name} restart",
             answers=answers_of(common, settings, name, None, wait_timeout),

@@ -12,7 +12,7 @@ from dartsctl.ports.allocation import Allocation
 from dartsctl.workflows.deps import Deps
 from dartsctl.workflows.up import report, settle
 from dartsctl.workflows.up.another_stack import next_command
-from dartsctl.workflows.up.preflight import Intent, Preflight, look, verdict
+from dartsctl.workflows.up.preflight import Intent, Preflight, exit_code_of, run_preflight
 from dartsctl.workflows.up.preview import ResolutionPreview
 from dartsctl.workflows.up.refresh_guards import refresh_guards
 from dartsctl.workflows.up.remap import with_kept_moves
@@ -37,7 +37,7 @@ def check(request: CheckRequest, *, deps: Deps) -> ExitCode:
     """Report the preflight: 0 clear, 3 conflicts or names that are taken, 4 a project that is another stack's, or an unsafe production."""
     screen = deps.screen
     environment = with_kept_moves(request.environment, deps=deps, dry_run=request.dry_run)
-    preflight = look(environment, request.intent, deps=deps)
+    preflight = run_preflight(environment, request.intent, deps=deps)
     if not request.dry_run:
         refresh_guards(preflight, request.intent, request.allocation, deps=deps)
     preview = None
@@ -57,7 +57,7 @@ def _report(
 ) -> ExitCode:
     notices = (*preflight.notices, *_about_allocation(preflight, request.allocation))
     hint = next_command(preflight, request.next_command)
-    code = verdict(preflight)
+    code = exit_code_of(preflight)
     document = report.document(preflight)
     document["warnings"] = [
         {"code": one.code, "service": one.service, "message": one.sentence} for one in notices
@@ -78,12 +78,12 @@ def _report(
         *(preview.lines if preview else ()),
     ):
         screen.note(line)
-    for advice in dict.fromkeys(one.advice for one in preflight.refused if one.advice):
+    for advice in dict.fromkeys(one.advice for one in preflight.blocking_objections if one.advice):
         screen.note(f"next: {advice}")
     if hint:
         screen.note(f"next: {hint}")
     if code is ExitCode.OK:
-        count = len(preflight.answer.bindings)
+        count = len(preflight.verdicts.bindings)
         screen.note(
             f"{preflight.stack.project}: no conflict; {count} binding{'' if count == 1 else 's'} checked{_limits(preflight)}"
         )
@@ -95,7 +95,7 @@ def tell_obstacles(preflight: Preflight, screen: Screen) -> None:
     for one in preflight.objections:
         screen.warn(one.sentence)
     for line in (
-        *report.conflict_lines(preflight.answer.conflicts),
+        *report.conflict_lines(preflight.verdicts.conflicts),
         *report.collision_lines(preflight.collisions),
     ):
         screen.warn(line) if not line.startswith("  ") else screen.note(line)

@@ -149,7 +149,7 @@ def _up_request(request: DevRequest, environment: Environment, model: Stack) -> 
     return UpRequest(
         environment,
         Intent(services=services),
-        deadline=request.deadline,
+        wait_timeout=request.deadline,
         next_command="dartsctl dev",
         answers=answers,
     )

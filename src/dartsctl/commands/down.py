@@ -12,8 +12,8 @@ from dartsctl.ports import collisions
 from dartsctl.stack import compose_errors
 from dartsctl.workflows.deps import Deps
 from dartsctl.workflows.up import compose_run
-from dartsctl.workflows.up.another_stack import for_project
-from dartsctl.workflows.up.lock_project import one_at_a_time
+from dartsctl.workflows.up.another_stack import with_project
+from dartsctl.workflows.up.lock_project import locked_project
 
 _ON_A_REMOTE_ENGINE = 900.0
 
@@ -52,7 +52,7 @@ def down(request: DownRequest, *, deps: Deps) -> ExitCode:
             hint="add --yes if that is meant",
             code=ExitCode.ANSWER_NEEDED,
         )
-    with one_at_a_time(request.environment, within=request.overhead, deps=deps):
+    with locked_project(request.environment, within=request.overhead, deps=deps):
         _run_compose(words, request, compose, deps)
     if screen.as_json:
         screen.document({"ok": True, "exit_code": 0, "project": request.environment.project})
@@ -77,7 +77,7 @@ def _refuse_another_stack(request: DownRequest, compose: Compose, engine: Engine
             f"`down` would remove {', '.join(one.name for one in others)}",
             details=(
                 "nothing was changed",
-                f"to take it down on purpose: {for_project(f'dartsctl {environment.name} down', others[0].project)}",
+                f"to take it down on purpose: {with_project(f'dartsctl {environment.name} down', others[0].project)}",
             ),
             hint=f"dartsctl {environment.name} ps",
         )

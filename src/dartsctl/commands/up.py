@@ -15,8 +15,8 @@ from dartsctl.ports.allocation import Allocation
 from dartsctl.stack import compose_errors
 from dartsctl.workflows.deps import Deps
 from dartsctl.workflows.up import another_stack, compose_run, postflight, report, settle
-from dartsctl.workflows.up.lock_project import one_at_a_time
-from dartsctl.workflows.up.preflight import Intent, Preflight, look
+from dartsctl.workflows.up.lock_project import locked_project
+from dartsctl.workflows.up.preflight import Intent, Preflight, run_preflight
 from dartsctl.workflows.up.refresh_guards import refresh_guards
 from dartsctl.workflows.up.remap import book_of, pin, with_kept_moves
 from dartsctl.workflows.up.undo import Attempt, UndoResult, undone_when_interrupted
@@ -29,7 +29,7 @@ class UpRequest:
     environment: Environment
     intent: Intent
     compose_flags: tuple[str, ...] = ()
-    deadline: float = 120.0
+    wait_timeout: float = 120.0
     """Seconds for everything after the preflight."""
     dry_run: bool = False
     skip_port_check: bool = False
@@ -52,7 +52,7 @@ def up(request: UpRequest, *, deps: Deps) -> ExitCode:
     """
     if request.dry_run:
         return _bring_up(request, deps)
-    with one_at_a_time(request.environment, within=request.deadline, deps=deps):
+    with locked_project(request.environment, within=request.wait_timeout, deps=deps):
         return _bring_up(request, deps)
 
 
@@ -62,7 +62,7 @@ def _bring_up(request: UpRequest, deps: Deps) -> ExitCode:
         plain if request.reset_ports else with_kept_moves(plain, deps=deps, dry_run=request.dry_run)
     )
     request = replace(request, environment=environment)
-    before = look(environment, request.intent, deps=deps)
+    before = run_preflight(environment, request.intent, deps=deps)
     another_stack.refuse_unless_copy(before, request.next_command)
     _mind_production_ports(before, request, screen)
     if not request.dry_run:
@@ -77,7 +77,7 @@ def _bring_up(request: UpRequest, deps: Deps) -> ExitCode:
     may_start = before.is_clear or request.skip_port_check
     if may_start and not request.dry_run and (pinned := pin(before, plain, deps=deps)):
         request = replace(request, environment=pinned)
-        before = look(pinned, request.intent, deps=deps)
+        before = run_preflight(pinned, request.intent, deps=deps)
     preview = (
         settle.preview(before, request.answers, plain)
         if request.dry_run and not before.is_clear
@@ -96,12 +96,12 @@ def _bring_up(request: UpRequest, deps: Deps) -> ExitCode:
 def _start(request: UpRequest, before: Preflight, plain: Environment, deps: Deps) -> ExitCode:
     """Compose's `up`, and what follows. A port that was taken since the preflight leads to the same choices, once."""
     screen = deps.screen
-    deadline = deps.monotonic() + request.deadline
+    deadline = deps.monotonic() + request.wait_timeout
     attempt = Attempt(before, deps)
     with undone_when_interrupted(attempt, request.next_command, screen):
         failure, undone = _run_compose(request, attempt, deps)
         if failure and failure.kind == "port":
-            now = look(request.environment, request.intent, deps=deps)
+            now = run_preflight(request.environment, request.intent, deps=deps)
             if not request.skip_port_check:
                 screen.note("a port was taken between the check and the start")
             if not now.is_clear:  # else it is free again by now
@@ -110,7 +110,7 @@ def _start(request: UpRequest, before: Preflight, plain: Environment, deps: Deps
                 settle.refuse(
                     before, replace(request, skip_port_check=False), screen, undone=undone.lines
                 )
-            deadline = deps.monotonic() + request.deadline  # a person may have taken their time
+            deadline = deps.monotonic() + request.wait_timeout  # a person may have taken their time
             failure, undone = _run_compose(request, attempt, deps)
         if failure:
             explain(failure, request, undone.lines if screen.as_json else ())
@@ -120,7 +120,7 @@ def _start(request: UpRequest, before: Preflight, plain: Environment, deps: Deps
             deps=deps,
             deadline=deadline,
             scales=_scales(request),
-            saw=attempt.saw,
+            on_line=attempt.follow,
         )
         outcome = after.check()
     return postflight.report(before, outcome, screen)
@@ -188,7 +188,11 @@ def _run_compose(
     """
     screen, compose = deps.screen, deps.compose_on(request.environment)
     ended = compose_run.run(
-        compose, *_words(request), seconds=request.deadline, screen=screen, saw=attempt.saw
+        compose,
+        *_words(request),
+        seconds=request.wait_timeout,
+        screen=screen,
+        on_line=attempt.follow,
     )
     if ended.code == 0 or ended.is_late:
         return None, UndoResult()

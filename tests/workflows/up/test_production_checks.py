@@ -341,7 +341,7 @@ def test_a_folder_that_the_stack_fills_itself_may_be_empty(live: LiveStack) -> N
 def test_certificates_of_a_remote_engines_host_are_said_not_to_be_checked() -> None:
     from dartsctl.stack.engine_rules import EngineRules
     from dartsctl.stack.model import Mount, PortEntry, Service, Stack
-    from dartsctl.workflows.up.production_checks import EnvFiles, judge
+    from dartsctl.workflows.up.production_checks import ProductionEnvFiles, objections_to
 
     nginx = Service(
         "nginx",
@@ -349,17 +349,18 @@ def test_certificates_of_a_remote_engines_host_are_said_not_to_be_checked() -> N
         mounts=(Mount("/no/such/certs", "/etc/nginx/certs", read_only=True),),
     )
     stack = Stack("shop", {"nginx": nginx}, {})
-    (one,) = judge(
-        EnvFiles((), (), {}, {}),
+    (one,) = objections_to(
+        ProductionEnvFiles((), (), {}, {}),
         stack,
         EngineRules(kind="remote", endpoint="ssh://elsewhere"),
         now=0,
     )
     assert (one.kind, one.is_warning) == ("unchecked", True)
     assert "ssh://elsewhere" in one.sentence
-    assert [one.kind for one in judge(EnvFiles((), (), {}, {}), stack, EngineRules(), now=0)] == [
-        "no-certificate"
-    ]
+    assert [
+        one.kind
+        for one in objections_to(ProductionEnvFiles((), (), {}, {}), stack, EngineRules(), now=0)
+    ] == ["no-certificate"]
 
 
 # --- nothing is shown ---------------------------------------------------------------------------------------------------------

@@ -40,7 +40,7 @@ from dartsctl.workflows.doctor import examine_proxy
 from dartsctl.workflows.doctor.examine_containers import Containers
 from dartsctl.workflows.doctor.examine_proxy import Reading, Request
 from dartsctl.workflows.up import another_stack
-from dartsctl.workflows.up.preflight import Intent, Preflight, look
+from dartsctl.workflows.up.preflight import Intent, Preflight, run_preflight
 
 ENGINE_DEADLINE = 2.0
 HTTP_DEADLINE = 2.5
@@ -84,7 +84,7 @@ def examine(request: ExamineRequest, *, deps: Deps) -> Facts:
             commands=request.commands,
         )
     skew = ahead(clock, time.time())
-    before = look(request.environment, Intent(), deps=deps)
+    before = run_preflight(request.environment, Intent(), deps=deps)
     another_stack.refuse(before, request.commands.doctor)
     engine = EngineFacts(address, version, is_here=before.engine.is_here, skew=skew)
     with _pool() as pool:

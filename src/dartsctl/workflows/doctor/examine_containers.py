@@ -66,7 +66,7 @@ class Containers:
             for one in self._before.collisions
             if isinstance(one, NameTaken)
         }
-        conflicts = self._before.answer.conflicts
+        conflicts = self._before.verdicts.conflicts
         return {
             name: ServiceFacts(
                 name=name,
@@ -129,7 +129,7 @@ class Containers:
             found = (self._document(one) or inspected).of_service(one.service)
         unbound = {
             (entry.entry.target, entry.entry.protocol)
-            for entry in self._before.answer.unbound
+            for entry in self._before.verdicts.unbound
             if entry.service == one.service
         }
         self.commands[one.id] = inspected.command

@@ -21,7 +21,7 @@ from dartsctl.errors import DartsctlError, ExitCode, Interrupted
 from dartsctl.workflows.deps import Deps
 from dartsctl.workflows.doctor.repair_steps import Hands
 from dartsctl.workflows.up.compose_run import interruptible
-from dartsctl.workflows.up.lock_project import one_at_a_time
+from dartsctl.workflows.up.lock_project import locked_project
 from dartsctl.workflows.up.preview import ResolutionPreview
 from dartsctl.workflows.up.settle import Answers
 
@@ -200,7 +200,7 @@ class _Work:
             self.timeline.append(Event(self._facts.now, "found", finding.sentence, is_good=False))
         request = self._request
         with (
-            one_at_a_time(request.environment, within=request.deadline, deps=self._deps),
+            locked_project(request.environment, within=request.deadline, deps=self._deps),
             interruptible(),
         ):
             try:

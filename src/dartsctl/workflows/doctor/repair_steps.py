@@ -13,7 +13,7 @@ from dartsctl.ports.holders import ForeignContainer
 from dartsctl.stack import compose_errors
 from dartsctl.workflows.deps import Deps
 from dartsctl.workflows.up import another_stack, compose_run, report, settle
-from dartsctl.workflows.up.preflight import Intent, Preflight, look
+from dartsctl.workflows.up.preflight import Intent, Preflight, run_preflight
 from dartsctl.workflows.up.preview import ResolutionPreview
 from dartsctl.workflows.up.settle import Answers
 
@@ -92,12 +92,12 @@ class Hands:
         self._intent = Intent(
             services=() if any(one.action is Action.UP for one in plan.steps) else plan.starts
         )
-        before = look(self.environment, self._intent, deps=self._deps)
+        before = run_preflight(self.environment, self._intent, deps=self._deps)
         another_stack.refuse(before, self._command)
-        if before.refused:
-            from dartsctl.workflows.up.production_checks import refusal
+        if before.blocking_objections:
+            from dartsctl.workflows.up.production_checks import unsafe_error
 
-            raise refusal(before.refused)
+            raise unsafe_error(before.blocking_objections)
         return before
 
     def _free(self, before: Preflight) -> str:
@@ -107,7 +107,7 @@ class Hands:
         self.environment, after = settle.settle(before, asked, self._plain, deps=self._deps)
         if not after.is_clear:
             raise _in_the_way(after)
-        freed = [line.strip() for line in report.conflict_lines(before.answer.conflicts)]
+        freed = [line.strip() for line in report.conflict_lines(before.verdicts.conflicts)]
         return f"done; it was: {'; '.join(freed)}" if freed else "done"
 
     def _answers_for(self, before: Preflight) -> Answers:
@@ -176,7 +176,7 @@ class Hands:
 
 def _refuse_foreign_containers(before: Preflight, answers: Answers) -> None:
     """Raise where containers outside this stack are in the way: `--yes` alone agrees to nothing about them."""
-    holders = [holder for conflict in before.answer.conflicts for holder in conflict.holders]
+    holders = [holder for conflict in before.verdicts.conflicts for holder in conflict.holders]
     foreign = [holder.container for holder in holders if isinstance(holder, ForeignContainer)]
     names = {container.name for container in foreign if container.project != before.stack.project}
     taken = {
@@ -201,7 +201,7 @@ def _in_the_way(before: Preflight) -> DartsctlError:
 
 def _lines(before: Preflight) -> tuple[str, ...]:
     lines = (
-        *report.conflict_lines(before.answer.conflicts),
+        *report.conflict_lines(before.verdicts.conflicts),
         *report.collision_lines(before.collisions),
     )
     return tuple(line.strip() for line in lines)

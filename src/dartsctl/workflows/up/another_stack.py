@@ -22,12 +22,12 @@ def refuse(preflight: Preflight, command: str) -> None:
     if isinstance(another, RunsAs):
         ours = preflight.stack.project
         ways = (
-            f"to mean that one, by the files here: {for_project(command, another.project)}",
-            f"to have {ours} beside it: {for_project(command, ours)}",
+            f"to mean that one, by the files here: {with_project(command, another.project)}",
+            f"to have {ours} beside it: {with_project(command, ours)}",
         )
     else:
         ways = (
-            f"to replace it on purpose: {for_project(command, another.project)}",
+            f"to replace it on purpose: {with_project(command, another.project)}",
             "to keep both, give this stack a name of its own: project = ... in dartsctl.toml, or --project NAME",
         )
     sentence = report.collision_lines([another])[0]
@@ -48,7 +48,7 @@ def next_command(preflight: Preflight, command: str) -> str:
         return f"dartsctl {environment.name} up --on-conflict remap"
     if isinstance(another, ProjectTaken) and environment.project:
         return f"dartsctl {environment.name} ps"
-    return for_project(command, another.project)
+    return with_project(command, another.project)
 
 
 def refuse_unless_copy(preflight: Preflight, command: str) -> None:
@@ -65,7 +65,7 @@ def _is_copy(preflight: Preflight) -> bool:
     )
 
 
-def for_project(command: str, project: str) -> str:
+def with_project(command: str, project: str) -> str:
     """Return `command` for a project by its name. `dartsctl dev` takes none: its services are the business of `dev up`."""
     words = "dartsctl dev up" if command == "dartsctl dev" else command
     return f"{words} --project {shlex.quote(project)}"

@@ -15,7 +15,7 @@ _KEPT_LINES = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class ComposeResult:
     """How a Compose call ended. `text` is the end of its output; `is_late`: the deadline ended it."""
 
     code: int
@@ -48,18 +48,18 @@ def run(
     *words: str,
     seconds: float,
     screen: Screen,
-    saw: Callable[[str], None] = lambda _: None,
-) -> Ended:
+    on_line: Callable[[str], None] = lambda _: None,
+) -> ComposeResult:
     """Compose with `words`, for `seconds` at most; `saw` gets every line, unmasked. Raises KeyboardInterrupt after a signal, Compose having ended."""
     stream = compose.stream(*words, seconds=seconds)
     lines: deque[str] = deque(maxlen=_KEPT_LINES)
     with stream.taking_signals() as signals:
         for line in compose.lines(stream):
             lines.append(line)
-            saw(line)
+            on_line(line)
             if line.strip():
                 screen.progress(line)
         code = stream.wait()
     if signals:
         raise KeyboardInterrupt
-    return Ended(code, "\n".join(lines), stream.is_late)
+    return ComposeResult(code, "\n".join(lines), stream.is_late)

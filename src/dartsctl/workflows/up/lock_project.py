@@ -11,7 +11,7 @@ from dartsctl.workflows.deps import Deps
 
 
 @contextmanager
-def one_at_a_time(environment: Environment, *, within: float, deps: Deps) -> Iterator[None]:
+def locked_project(environment: Environment, *, within: float, deps: Deps) -> Iterator[None]:
     """Within it no other dartsctl of this state folder changes the environment's project.
 
     Waits `within` seconds at most. Raises TimedOut, and DartsctlError where the state folder cannot be used.

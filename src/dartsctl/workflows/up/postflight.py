@@ -30,7 +30,7 @@ _SECOND_LOOK = 0.3
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class ContainerProblem:
     """What is known of one container that is not well: its error in plain words, the engine's own words, its last log lines."""
 
     error: str = ""
@@ -39,14 +39,14 @@ class Trouble:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class UpOutcome:
     """How an `up` ended: health, what running containers lack, the services that were recreated for it, and why that failed."""
 
     health: health.Health
     losses: tuple[MissingBinding, ...] = ()
     recreated: tuple[str, ...] = ()
     failure: str = ""
-    troubles: Mapping[str, Trouble] = field(default_factory=dict)
+    problems: Mapping[str, ContainerProblem] = field(default_factory=dict)
     """By container name."""
 
     @property
@@ -65,7 +65,7 @@ class Postflight:
         deps: Deps,
         deadline: float,
         scales: Sequence[str] = (),
-        saw: Callable[[str], None] = lambda _: None,
+        on_line: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._before = before
         self._deps = deps
@@ -75,10 +75,10 @@ class Postflight:
         self._deadline = deadline
         self._clock = deps.monotonic
         self._scales = tuple(scales)
-        self._saw = saw
+        self._on_line = on_line
         self._wanted = _fixed_endpoints(before)
 
-    def check(self) -> Outcome:
+    def check(self) -> UpOutcome:
         """Mend what has lost its ports or networks, once; wait for health until the deadline; look again. Raises KeyboardInterrupt."""
         lost = self.losses()
         recreated: tuple[str, ...] = ()
@@ -92,8 +92,8 @@ class Postflight:
             *(one.container for one in state.waiting_for if one.container),
             *(one.container for one in found),
         }
-        return Outcome(
-            state, found, recreated, failure, {name: self._trouble(name) for name in sorted(names)}
+        return UpOutcome(
+            state, found, recreated, failure, {name: self._problem(name) for name in sorted(names)}
         )
 
     def losses(self) -> tuple[MissingBinding, ...]:
@@ -180,7 +180,7 @@ class Postflight:
             *words,
             seconds=max(1.0, self._deadline - self._clock()),
             screen=self._screen,
-            saw=self._saw,
+            on_line=self._on_line,
         )
         if ended.code == 0:
             return ""
@@ -229,23 +229,23 @@ class Postflight:
         inspected = control.inspect(container.id) if control else None
         return inspected.facts.restart_count if inspected else 0
 
-    def _trouble(self, container: str) -> Trouble:
+    def _problem(self, container: str) -> ContainerProblem:
         control = self._engine.control()
         if control is None:
-            return Trouble()
+            return ContainerProblem()
         inspected = control.inspect(container)
         if inspected:
             self._screen.masker.learn(inspected.environment)
         raw = inspected.facts.error if inspected else ""
         error = _located(compose_errors.classify(raw)) if raw else _health_check_said(inspected)
         lines = control.log(container, tail=LOG_LINES) or ()
-        return Trouble(error, raw, tuple(line.text for line in lines))
+        return ContainerProblem(error, raw, tuple(line.text for line in lines))
 
 
 def _fixed_endpoints(before: Preflight) -> dict[str, list[Endpoint]]:
     """What each service must have bound: its fixed ports, without what was uncertain before."""
     wanted: dict[str, list[Endpoint]] = {}
-    for one in before.answer.bindings:
+    for one in before.verdicts.bindings:
         if one.verdict is not Verdict.UNCERTAIN and not one.binding.is_range:
             endpoints = (
                 endpoint for port in one.binding.numbers for endpoint in one.binding.endpoints(port)
@@ -270,7 +270,7 @@ def _health_check_said(inspected: Inspection | None) -> str:
     )
 
 
-def report(before: Preflight, outcome: Outcome, screen: Screen) -> ExitCode:
+def report(before: Preflight, outcome: UpOutcome, screen: Screen) -> ExitCode:
     """Say how the stack is. Raises NotHealthy (6) where something is missing, after it has said what; with --json returns the code."""
     code = ExitCode.OK if outcome.is_good else ExitCode.NOT_HEALTHY
     if screen.as_json:
@@ -278,7 +278,7 @@ def report(before: Preflight, outcome: Outcome, screen: Screen) -> ExitCode:
         return code
     state = outcome.health
     for one in state.waiting_for:
-        error = outcome.troubles.get(one.container, Trouble()).error
+        error = outcome.problems.get(one.container, ContainerProblem()).error
         screen.warn(
             f"{one.service} is {one.condition.value}: {one.detail}{f' ({error})' if error else ''}"
         )
@@ -297,26 +297,26 @@ def report(before: Preflight, outcome: Outcome, screen: Screen) -> ExitCode:
     )
     raise NotHealthy(
         f"{before.stack.project} is up, but not healthy",
-        details=_log_lines(outcome.troubles),
+        details=_log_lines(outcome.problems),
         hint=f"dartsctl {before.environment.name} logs {' '.join(unwell or outcome.recreated)}",
     )
 
 
-def _log_lines(troubles: Mapping[str, Trouble]) -> tuple[str, ...]:
+def _log_lines(problems: Mapping[str, ContainerProblem]) -> tuple[str, ...]:
     found: list[str] = []
-    for name, trouble in troubles.items():
-        if trouble.log:
-            found += [f"the end of {name}'s log:", *(f"  {line}" for line in trouble.log)]
+    for name, problem in problems.items():
+        if problem.log:
+            found += [f"the end of {name}'s log:", *(f"  {line}" for line in problem.log)]
     return tuple(found)
 
 
-def _document(before: Preflight, outcome: Outcome, code: ExitCode) -> dict[str, object]:
+def _document(before: Preflight, outcome: UpOutcome, code: ExitCode) -> dict[str, object]:
     return {
         "ok": code is ExitCode.OK,
         "exit_code": int(code),
         "project": before.stack.project,
         "services": [
-            _service(one, outcome.troubles.get(one.container, Trouble()))
+            _service(one, outcome.problems.get(one.container, ContainerProblem()))
             for one in outcome.health.services
         ],
         "missing_bindings": [_loss(one) for one in outcome.losses if one.endpoint],
@@ -328,16 +328,16 @@ def _document(before: Preflight, outcome: Outcome, code: ExitCode) -> dict[str, 
     }
 
 
-def _service(one: health.ServiceHealth, trouble: Trouble) -> dict[str, object]:
+def _service(one: health.ServiceHealth, problem: ContainerProblem) -> dict[str, object]:
     return {
         "service": one.service,
         "container": one.container,
         "condition": one.condition.value,
         "detail": one.detail,
         "restarts": one.restarts,
-        "error": trouble.error,
-        "engine_error": trouble.engine_error,
-        "log": list(trouble.log),
+        "error": problem.error,
+        "engine_error": problem.engine_error,
+        "log": list(problem.log),
     }
 
 

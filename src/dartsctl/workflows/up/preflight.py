@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from dartsctl.config.secrets import Objection
     from dartsctl.edges.engine.protocol import EngineControl
     from dartsctl.workflows.host import Host
-    from dartsctl.workflows.up.production_checks import EnvFiles
+    from dartsctl.workflows.up.production_checks import ProductionEnvFiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Preflight:
     stack: Stack
     containers: tuple[Container, ...]
     convergence: Convergence
-    answer: conflicts.PortVerdicts
+    verdicts: conflicts.PortVerdicts
     collisions: tuple[Collision, ...]
     notices: tuple[lint.Notice, ...]
     objections: tuple[Objection, ...] = ()
@@ -52,7 +52,7 @@ class Preflight:
     """The Compose files, those that Compose has found by itself too."""
 
     @property
-    def refused(self) -> tuple[Objection, ...]:
+    def blocking_objections(self) -> tuple[Objection, ...]:
         """The objections that keep it from starting."""
         return tuple(
             one for one in self.objections if self.environment.refuses_unsafe and not one.is_warning
@@ -68,7 +68,7 @@ class Preflight:
     @property
     def is_clear(self) -> bool:
         """Whether the engine could start it: no conflict and no collision (what is uncertain may be tried)."""
-        return not self.answer.conflicts and not self.collisions
+        return not self.verdicts.conflicts and not self.collisions
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +82,14 @@ class Intent:
     ask_engine: bool = True
 
 
-def verdict(preflight: Preflight) -> ExitCode:
+def exit_code_of(preflight: Preflight) -> ExitCode:
     """The exit code of a preflight: what is refused whatever the ports are stands above a conflict."""
-    if preflight.another_stack or preflight.refused:
+    if preflight.another_stack or preflight.blocking_objections:
         return ExitCode.REFUSED
     return ExitCode.OK if preflight.is_clear else ExitCode.CONFLICT
 
 
-def look(environment: Environment, intent: Intent, *, deps: Deps) -> Preflight:
+def run_preflight(environment: Environment, intent: Intent, *, deps: Deps) -> Preflight:
     """The preflight of `up` with `intent`. Raises DartsctlError where Compose cannot read the files, DockerUnavailable without an engine.
 
     Refused where production's files require variables that nothing sets.
@@ -199,7 +199,7 @@ def _in_env_file(name: str, environment: Environment, environ: Mapping[str, str]
 
 def _read(
     environment: Environment, intent: Intent, compose: Compose, deps: Deps
-) -> tuple[Resolved, EnvFiles | None, EngineRules, tuple[Container, ...]]:
+) -> tuple[Resolved, ProductionEnvFiles | None, EngineRules, tuple[Container, ...]]:
     """Compose resolves the model while env files are read and the engine is asked: the wait for it is most of the time that a preflight takes."""
     running = compose.start_config(intent.services)
     env_files = None
@@ -217,7 +217,9 @@ def _read(
     return resolved, env_files, engine, containers
 
 
-def _read_env_files(environment: Environment, environ: Mapping[str, str]) -> EnvFiles | None:
+def _read_env_files(
+    environment: Environment, environ: Mapping[str, str]
+) -> ProductionEnvFiles | None:
     """What production's env files say; None for every other environment, which pays nothing for this."""
     if not environment.is_production:
         return None
@@ -227,23 +229,26 @@ def _read_env_files(environment: Environment, environ: Mapping[str, str]) -> Env
 
 
 def _objections(
-    env_files: EnvFiles | None, model: Stack, engine: EngineRules, deps: Deps
+    env_files: ProductionEnvFiles | None, model: Stack, engine: EngineRules, deps: Deps
 ) -> tuple[Objection, ...]:
     if env_files is None:
         return ()
-    from dartsctl.workflows.up.production_checks import judge
+    from dartsctl.workflows.up.production_checks import objections_to
 
-    return judge(env_files, model, engine, now=deps.now())
+    return objections_to(env_files, model, engine, now=deps.now())
 
 
 def _refusal(
-    error: MissingVariable, env_files: EnvFiles | None, environment: Environment, compose: Compose
+    error: MissingVariable,
+    env_files: ProductionEnvFiles | None,
+    environment: Environment,
+    compose: Compose,
 ) -> DartsctlError:
     """Compose names one missing variable; production is told all of them, and what else is wrong with its env files."""
     if env_files is None:
         return error
     from dartsctl.config import secrets
-    from dartsctl.workflows.up.production_checks import refusal
+    from dartsctl.workflows.up.production_checks import unsafe_error
 
     names = (
         [name for name in compose.required_variables() if env_files.lacks(name)]
@@ -253,7 +258,7 @@ def _refusal(
     others = [
         one for one in env_files.objections if environment.refuses_unsafe and not one.is_warning
     ]
-    return refusal([*secrets.missing(names or [error.name]), *others])
+    return unsafe_error([*secrets.missing(names or [error.name]), *others])
 
 
 def _ask_engine(

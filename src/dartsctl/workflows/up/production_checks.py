@@ -20,7 +20,7 @@ from dartsctl.stack.model import Stack
 
 
 @dataclass(frozen=True, slots=True)
-class EnvFiles:
+class ProductionEnvFiles:
     """What the env files say, and what is wrong with them. `variables` have the values that count: the process's own environment overrides."""
 
     variables: tuple[Variable, ...]
@@ -36,7 +36,7 @@ class EnvFiles:
         )
 
 
-def read_env_files(environment: Environment, environ: Mapping[str, str]) -> EnvFiles:
+def read_env_files(environment: Environment, environ: Mapping[str, str]) -> ProductionEnvFiles:
     """Read and judge the env files. A broken one becomes an objection: Compose's parser may take what ours does not."""
     examples = env_files.shown_values(environment.env_files, (environment.directory,))
     variables: tuple[Variable, ...] = ()
@@ -58,11 +58,11 @@ def read_env_files(environment: Environment, environ: Mapping[str, str]) -> EnvF
     except UsageError as error:
         found.append(secrets.unread(str(regular[-1]), error.message))
     objections = (*secrets.judge(variables, examples), *found)
-    return EnvFiles(variables, objections, environ, examples)
+    return ProductionEnvFiles(variables, objections, environ, examples)
 
 
-def judge(
-    files: EnvFiles, stack: Stack, engine: EngineRules, *, now: float
+def objections_to(
+    files: ProductionEnvFiles, stack: Stack, engine: EngineRules, *, now: float
 ) -> tuple[Objection, ...]:
     """Everything that is wrong with this production stack at `now`, the env files' part first."""
     settled = secrets.secrets_among({one.name: one.value for one in files.variables})
@@ -90,7 +90,7 @@ def _certificates(stack: Stack, engine: EngineRules, now: float) -> tuple[Object
     )
 
 
-def refusal(objections: Sequence[Objection], others: Sequence[str] = ()) -> Refused:
+def unsafe_error(objections: Sequence[Objection], others: Sequence[str] = ()) -> Refused:
     """The error that names all of `objections`, and `others`: lines about what else is in the way."""
     count = len(objections)
     advice = next((one.advice for one in objections if one.advice), "")

@@ -127,7 +127,7 @@ def pin(before: Preflight, plain: Environment, *, deps: Deps) -> Environment | N
     """
     doubtful = [
         one.binding
-        for one in before.answer.bindings
+        for one in before.verdicts.bindings
         if one.pinnable and before.stack.services[one.binding.service].replicas == 1
     ]
     if plain.is_production or not doubtful:

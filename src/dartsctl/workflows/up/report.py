@@ -45,7 +45,7 @@ def document(preflight: Preflight) -> dict[str, Any]:
     """The JSON document of a preflight (schema 1): every binding with its verdict, every conflict with its holders and their evidence."""
     engine = preflight.engine
     return {
-        "ok": preflight.is_clear and not preflight.refused,
+        "ok": preflight.is_clear and not preflight.blocking_objections,
         "project": preflight.stack.project,
         "environment": preflight.environment.name,
         "files": [str(file) for file in preflight.files],
@@ -56,12 +56,12 @@ def document(preflight: Preflight) -> dict[str, Any]:
             "userland_proxy": engine.userland_proxy,
             "local_sockets_checked": engine.is_here,
         },
-        "bindings": [_finding(one) for one in preflight.answer.bindings],
+        "bindings": [_finding(one) for one in preflight.verdicts.bindings],
         "not_bound": [
             {"service": one.service, "entry": str(one.entry), "reason": one.reason}
-            for one in preflight.answer.unbound
+            for one in preflight.verdicts.unbound
         ],
-        "conflicts": [conflict_document(one) for one in preflight.answer.conflicts],
+        "conflicts": [conflict_document(one) for one in preflight.verdicts.conflicts],
         "collisions": [_collision(one) for one in preflight.collisions],
         "objections": [_objection(one, preflight) for one in preflight.objections],
         "warnings": [
@@ -77,7 +77,7 @@ def _objection(one: Objection, preflight: Preflight) -> dict[str, Any]:
         "name": one.name,
         "where": one.where,
         "message": one.sentence,
-        "refused": one in preflight.refused,
+        "refused": one in preflight.blocking_objections,
     }
 
 
@@ -222,7 +222,7 @@ def _collision(one: Collision) -> dict[str, Any]:
 def rows(preflight: Preflight) -> list[tuple[str, str, str, str]]:
     """The table of bindings: service, published, container port, verdict."""
     shown: dict[tuple[str, str, str, str], None] = {}
-    for one in preflight.answer.bindings:
+    for one in preflight.verdicts.bindings:
         verdict = (
             one.verdict.value.upper()
             if one.verdict in (Verdict.CONFLICT, Verdict.UNCERTAIN)
@@ -236,7 +236,7 @@ def rows(preflight: Preflight) -> list[tuple[str, str, str, str]]:
                 verdict,
             )
         ] = None
-    for unbound in preflight.answer.unbound:
+    for unbound in preflight.verdicts.unbound:
         place, _, target = str(unbound.entry).rpartition(":")
         shown[
             (unbound.service, place if unbound.entry.published else "-", target, unbound.reason)

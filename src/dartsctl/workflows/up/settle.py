@@ -18,7 +18,7 @@ from dartsctl.ports.resolution import Policy, ResolutionAction, ResolutionReques
 from dartsctl.workflows.deps import Deps
 from dartsctl.workflows.up import another_stack, report
 from dartsctl.workflows.up.carry_out import ConflictDeps, HostInspector, ask, carry_out
-from dartsctl.workflows.up.preflight import Intent, Preflight, look
+from dartsctl.workflows.up.preflight import Intent, Preflight, run_preflight
 from dartsctl.workflows.up.preview import ResolutionPreview, asks_first, preview_of
 from dartsctl.workflows.up.remap import move
 
@@ -97,7 +97,7 @@ def refuse(
         more |= preview.document() if preview else {}
         screen.document({**report.document(preflight), **more, "exit_code": int(ExitCode.CONFLICT)})
         raise Reported(ExitCode.CONFLICT)
-    conflicts = preflight.answer.conflicts
+    conflicts = preflight.verdicts.conflicts
     whose = production_lines(preflight, request.answers, request.environment)
     details = (
         *report.conflict_lines(conflicts),
@@ -119,7 +119,7 @@ def refuse_unsafe(preflight: Preflight, screen: Screen) -> None:
 
     Before anything is settled: nobody is asked to stop a process for a stack that is refused anyway.
     """
-    refused = preflight.refused
+    refused = preflight.blocking_objections
     for one in preflight.objections:
         if one not in refused:
             screen.warn(one.sentence)
@@ -128,12 +128,12 @@ def refuse_unsafe(preflight: Preflight, screen: Screen) -> None:
     if screen.as_json:
         screen.document({**report.document(preflight), "exit_code": int(ExitCode.REFUSED)})
         raise Reported(ExitCode.REFUSED)
-    from dartsctl.workflows.up.production_checks import refusal
+    from dartsctl.workflows.up.production_checks import unsafe_error
 
-    raise refusal(
+    raise unsafe_error(
         refused,
         (
-            *report.conflict_lines(preflight.answer.conflicts),
+            *report.conflict_lines(preflight.verdicts.conflicts),
             *report.collision_lines(preflight.collisions),
         ),
     )
@@ -190,7 +190,7 @@ def settle(
                     "remap", ", ".join(step.case.services), why, override=str(one.files[-1])
                 )
     environment = moved[-1] if moved else before.environment
-    return environment, look(environment, request.intent, deps=deps)
+    return environment, run_preflight(environment, request.intent, deps=deps)
 
 
 def _interrupted(plan: tuple[ResolutionStep, ...]) -> Interrupted:
@@ -225,7 +225,7 @@ def preview(before: Preflight, answers: Answers, plain: Environment) -> Resoluti
 
 def _cases(before: Preflight) -> tuple[Case, ...]:
     names = [collision for collision in before.collisions if isinstance(collision, NameTaken)]
-    return cases(before.answer.conflicts, names, before.stack, HostInspector())
+    return cases(before.verdicts.conflicts, names, before.stack, HostInspector())
 
 
 def _request(
@@ -282,7 +282,7 @@ def production_lines(before: Preflight, answers: Answers, plain: Environment) ->
     if plain.is_production or before.stack.project == answers.production_project:
         return []
     holders = [
-        *(holder for conflict in before.answer.conflicts for holder in conflict.holders),
+        *(holder for conflict in before.verdicts.conflicts for holder in conflict.holders),
         *before.collisions,
     ]
     found = [

@@ -96,7 +96,7 @@ class Attempt:
         self._made: dict[tuple[Kind, str], str] = {}
         self._replaced: set[str] = set()
 
-    def saw(self, line: str) -> None:
+    def follow(self, line: str) -> None:
         """Follow one line of Compose's output, as it came (a masked name would be another one)."""
         if lost := compose_progress.lost_name(line):
             self._begun.discard(("container", lost))
