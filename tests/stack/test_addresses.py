@@ -53,10 +53,10 @@ def test_without_services_every_service_counts_as_not_running() -> None:
     ("text", "message", "hint"),
     [
         ("{rabbit.host}", "the dev stack has no service 'rabbit'", "did you mean rabbitmq?"),
-        ("{prot}", "nothing is filled in for {prot}", "did you mean {port}?"),
+        ("{prot}", "unknown placeholder: {prot}", "did you mean {port}?"),
         (
             "{message}",
-            "nothing is filled in for {message}",
+            "unknown placeholder: {message}",
             "write {{message}} for the text itself",
         ),
         ("{env.MISSING}", "the variable MISSING is not set", "export MISSING=..."),

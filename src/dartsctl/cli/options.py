@@ -5,11 +5,11 @@ from __future__ import annotations
 import functools
 import inspect
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from dartsctl.edges.screen.prompts import Prompts
     from dartsctl.ports.resolution import Policy
     from dartsctl.workflows.up.settle import Answers
+
+Choice = TypeVar("Choice")
 
 MASKER = Masker()
 """The secrets of this process's one command line: what any of its parts learns is masked in whatever is shown, written or kept."""
@@ -200,15 +202,27 @@ def prompts_of(common: Common) -> Prompts:
     return Prompts(allowed=not common.no_input, shown=MASKER.line)
 
 
+def one_of(option: str, given: str | None, choices: Sequence[Choice]) -> Choice | None:
+    """Return the choice that `option` was given; None if it was not given.
+
+    Raises UsageError for any other word.
+    """
+    if given is None:
+        return None
+    for choice in choices:
+        if choice == given:
+            return choice
+    raise UsageError(
+        f"{option}: {given!r} is not one of {', '.join(map(str, choices))}",
+        hint=f"{option} {choices[0]}",
+    )
+
+
 def policy_named(text: str | None) -> Policy | None:
-    """`--on-conflict` as a policy. Raises UsageError for another word."""
+    """Return the policy of `--on-conflict`. Raises UsageError for another word."""
     from dartsctl.config.settings import ON_CONFLICT
 
-    if text is None or text in ON_CONFLICT:
-        return text
-    raise UsageError(
-        f"--on-conflict: {text!r} is not one of {', '.join(ON_CONFLICT)}", hint="--on-conflict ask"
-    )
+    return one_of("--on-conflict", text, ON_CONFLICT)
 
 
 def answers_of(

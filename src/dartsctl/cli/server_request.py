@@ -7,10 +7,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from dartsctl.cli.app import production_ports
-from dartsctl.cli.options import MASKER, working_folder
+from dartsctl.cli.options import MASKER, one_of, working_folder
 from dartsctl.errors import TimedOut, UsageError
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 
 _PRODUCTION_ANSWERS_IN = 2.0  # seconds: a server must not wait for what is only good to know
-Word = TypeVar("Word")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,20 +80,10 @@ def request_for(
         ready_within=server.ready_timeout,
         health=_path(options.health) or (server.health if is_dev else None),
         url_host=host_name(server.url_host, branch=branch, checkout=checkout),
-        enforce=_one_of("--enforce", options.enforce, get_args(Enforce)) or server.enforce,
-        handover=_one_of("--handover", options.handover, get_args(How))
+        enforce=one_of("--enforce", options.enforce, get_args(Enforce)) or server.enforce,
+        handover=one_of("--handover", options.handover, get_args(How))
         or (server.handover if is_dev else "auto"),
     )
-
-
-def _one_of(option: str, given: str | None, words: tuple[Word, ...]) -> Word | None:
-    found = next((word for word in words if word == given), None)
-    if given is not None and found is None:
-        raise UsageError(
-            f"{option}: {given!r} is not one of {', '.join(map(str, words))}",
-            hint=f"{option} {words[0]}",
-        )
-    return found
 
 
 def _path(given: str | None) -> str | None:

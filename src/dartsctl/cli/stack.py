@@ -17,6 +17,7 @@ from dartsctl.cli.options import (
     Services,
     WaitTimeout,
     answers_of,
+    one_of,
     verb,
 )
 from dartsctl.errors import UsageError
@@ -141,9 +142,10 @@ def _add_up(name: str, group: typer.Typer) -> None:
         from dartsctl.ports.allocation import Allocation
         from dartsctl.workflows.up.preflight import Intent
 
+        pull_policy = one_of("--pull", pull, ("always", "missing", "never"))
         flags = [
             *(["--build"] if build else []),
-            *(["--pull", _one_of(pull, "--pull", ("always", "missing", "never"))] if pull else []),
+            *(["--pull", pull_policy] if pull_policy else []),
         ]
         intent = Intent(
             services=tuple(services or ()),
@@ -298,14 +300,6 @@ def _add_views(name: str, group: typer.Typer) -> None:
         from dartsctl.commands.config import config as run_config
 
         return run_config(environment, tuple(services or ()), deps=deps_of(common))
-
-
-def _one_of(value: str, flag: str, allowed: tuple[str, ...]) -> str:
-    if value not in allowed:
-        raise UsageError(
-            f"{flag}: {value!r} is not one of {', '.join(allowed)}", hint=f"{flag} {allowed[0]}"
-        )
-    return value
 
 
 def _scale(text: str) -> tuple[str, int]:

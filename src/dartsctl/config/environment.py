@@ -14,7 +14,7 @@ from dartsctl.config.values import check_project
 from dartsctl.errors import Refused, UsageError
 from dartsctl.stack import compose_files
 from dartsctl.system import bounded_file
-from dartsctl.text.phrases import shell_command
+from dartsctl.text.phrases import did_you_mean, shell_command
 
 CONVENTIONAL: Mapping[str, tuple[str, ...]] = {
     "dev": (
@@ -226,14 +226,9 @@ def _refuse_anothers_project(settings: Settings, name: str, project: str | None)
 
 
 def _unknown(settings: Settings, name: str) -> UsageError:
-    from dartsctl.text.suggestion import nearest
-
-    near = nearest(name, settings.environments)
     known = ", ".join(settings.environments)
-    hint = (
-        f"did you mean {near}?"
-        if near
-        else f"known: {known}; a new one is written [environment.{name}] in {_settings_path(settings)}"
+    hint = did_you_mean(name, settings.environments) or (
+        f"known: {known}; a new one is written [environment.{name}] in {_settings_path(settings)}"
     )
     return UsageError(f"there is no environment {name!r}", hint=hint)
 

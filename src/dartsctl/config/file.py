@@ -15,7 +15,7 @@ from typing import TypeVar
 from dartsctl.config.trust import Trust
 from dartsctl.errors import UsageError
 from dartsctl.system import bounded_file
-from dartsctl.text.phrases import shell_command
+from dartsctl.text.phrases import did_you_mean, shell_command
 
 SETTINGS_FILE = "dartsctl.toml"
 PYPROJECT = "pyproject.toml"
@@ -294,13 +294,9 @@ def _refuse_unknown(
     for key, one in given.items():
         if key in known:
             continue
-        from dartsctl.text.suggestion import nearest
-
-        near = nearest(key, known)
-        if near:
-            hint = f"did you mean {dotted((*file.prefix, *path, near))}?"
-        elif not path and isinstance(one.value, dict):
-            hint = f"an environment of your own is written [{dotted((*file.prefix, 'environment', key))}]; known here: {', '.join(known)}"
-        else:
-            hint = f"known here: {', '.join(known)}"
-        raise one.mistake("no such key", hint)
+        similar = did_you_mean(key, known, lambda near: dotted((*file.prefix, *path, near)))
+        hint = f"known here: {', '.join(known)}"
+        if not path and isinstance(one.value, dict):
+            table_name = dotted((*file.prefix, "environment", key))
+            hint = f"an environment of your own is written [{table_name}]; {hint}"
+        raise one.mistake("no such key", similar or hint)

@@ -15,6 +15,7 @@ from typing import TypeVar
 from dartsctl.config.file import Given, kind
 from dartsctl.errors import UsageError
 from dartsctl.ports.allocation import PortRange, candidates
+from dartsctl.text.phrases import did_you_mean
 
 Choice = TypeVar("Choice", bound=str)
 
@@ -84,14 +85,14 @@ def one_of(choices: Sequence[Choice]) -> Callable[[Given], Choice]:
         found = next((choice for choice in choices if choice == given.value), None)
         if found is not None:
             return found
-        from dartsctl.text.suggestion import nearest
-
         written = repr(given.value) if isinstance(given.value, str) else kind(given.value)
-        near = nearest(given.value, choices) if isinstance(given.value, str) else None
+        hint = f'write "{choices[0]}"'
+        if isinstance(given.value, str):
+            hint = did_you_mean(given.value, choices, lambda near: f'"{near}"') or hint
         allowed = ", ".join(f'"{choice}"' for choice in choices)
         raise given.mistake(
             f"{written} is not one of {allowed}",
-            f'did you mean "{near}"?' if near else f'write "{choices[0]}"',
+            hint,
         )
 
     return convert

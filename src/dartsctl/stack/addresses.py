@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from dartsctl.errors import UsageError
 from dartsctl.stack.bindings import reachable_address
 from dartsctl.stack.containers import Container
+from dartsctl.text.phrases import did_you_mean
 
 _PLACEHOLDER = re.compile(r"\{([a-zA-Z0-9][\w-]*)\.(host|port)(?::([0-9]{1,5}))?\}")
 _ENVIRONMENT = re.compile(r"\{env\.(\w+)\}")
@@ -119,14 +120,12 @@ def _bare(name: str, match: re.Match[str]) -> str:
         return match[0]
     if match[1] and match[3]:
         return f"{{{word}}}"
-    from dartsctl.text.suggestion import nearest
-
-    near = nearest(word, _FILLED_LATER)
+    hint = did_you_mean(word, _FILLED_LATER, lambda near: f"{{{near}}}")
     raise UsageError(
-        f"[server.env] {name}: nothing is filled in for {{{word}}}",
-        hint=f"did you mean {{{near}}}?"
-        if near
-        else f"write {{{{{word}}}}} for the text itself; known are {{url}}, {{port}}, {{host}}, {{SERVICE.host}}",
+        f"[server.env] {name}: unknown placeholder: {{{word}}}",
+        hint=hint
+        or f"write {{{{{word}}}}} for the text itself; known placeholders: "
+        "{url}, {port}, {host}, {SERVICE.host}",
     )
 
 
@@ -140,10 +139,7 @@ def _variable(name: str, wanted: str, environ: Mapping[str, str]) -> str:
 
 
 def _unknown(name: str, service: str, services: list[str]) -> UsageError:
-    from dartsctl.text.suggestion import nearest
-
-    near = nearest(service, services)
     return UsageError(
         f"[server.env] {name}: the dev stack has no service {service!r}",
-        hint=f"did you mean {near}?" if near else f"its services: {', '.join(services) or 'none'}",
+        hint=did_you_mean(service, services) or f"its services: {', '.join(services) or 'none'}",
     )

@@ -1,12 +1,13 @@
-"""Small pieces of text that several verbs show."""
+"""Phrases that several commands show."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterable
 
 
 def duration(seconds: float) -> str:
-    """A length of time in one unit."""
+    """Return a length of time in one unit, such as `3 min`."""
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
         if seconds >= size:
             return f"{int(seconds // size)} {unit}"
@@ -14,13 +15,26 @@ def duration(seconds: float) -> str:
 
 
 def local_time(moment: float) -> str:
-    """A Unix time as people here read it, with the zone that makes it exact: `2026-11-23T22:58:51+01:00`."""
+    """Return a Unix time as local time with its offset: `2026-11-23T22:58:51+01:00`."""
     text = time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(moment))
     return f"{text[:-2]}:{text[-2:]}"
 
 
 def shell_command(*words: object) -> str:
-    """A command that can be pasted, whatever a path or a name among its words contains."""
+    """Return a command that can be pasted, quoted where a word needs it."""
     import shlex
 
     return shlex.join(str(word) for word in words)
+
+
+def did_you_mean(
+    word: str, known: Iterable[str], shown_as: Callable[[str], str] = lambda name: name
+) -> str:
+    """Return `did you mean NAME?` with the most similar of `known`; empty if none is similar.
+
+    `shown_as` writes the name as the user would.
+    """
+    import difflib  # only a mistake pays for this import
+
+    similar = difflib.get_close_matches(word.lower(), list(known), n=1)
+    return f"did you mean {shown_as(similar[0])}?" if similar else ""

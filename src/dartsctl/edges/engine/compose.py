@@ -27,6 +27,7 @@ from dartsctl.stack.compose_errors import config_hint, plain, unset_variables, w
 from dartsctl.stack.model import MODEL
 from dartsctl.system import bounded_file
 from dartsctl.text.masker import Masker
+from dartsctl.text.phrases import did_you_mean
 from dartsctl.text.strict_json import Source, parse_json, read_json
 
 CONFIG_DEADLINE = 60.0
@@ -202,16 +203,13 @@ class Compose:
 
     def _similar_service(self, line: str) -> str:
         """Return the hint for a service that Compose does not know, if a similar one exists."""
-        from dartsctl.text.suggestion import nearest
-
         name = line.partition("no such service: ")[2]
         if not name:
             return ""
         done = self._ask("config", "--services")
         if done.code != 0:
             return ""
-        service = nearest(name, done.stdout.split())
-        return f"did you mean {service}?" if service else ""
+        return did_you_mean(name, done.stdout.split())
 
 
 def _plain_environ() -> dict[str, str]:
