@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """The contract with scripts (README, "Exit codes"). `dev` and `run` end with the server's own code instead."""
+    """The contract with scripts (docs/reference.md#exit-codes). `dev` and `run` end with the server's own code instead."""
 
     OK = 0
     FAILED = 1

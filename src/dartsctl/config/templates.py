@@ -74,7 +74,7 @@ def settings_text(
 ) -> str:
     """A dartsctl.toml that names the Compose files and env files of `stacks`, paths relative to it."""
     lines = [
-        '# dartsctl\'s settings. Every key: its README, "Settings". Relative paths are relative to this file.',
+        '# dartsctl\'s settings. All keys: docs/reference.md of dartsctl. Relative paths are relative to this file.',
         f"name = {json.dumps(name)}",
     ]
     for stack, files in stacks.items():
