@@ -74,7 +74,8 @@ def settings_text(
 ) -> str:
     """A dartsctl.toml that names the Compose files and env files of `stacks`, paths relative to it."""
     lines = [
-        '# dartsctl\'s settings. All keys: docs/reference.md of dartsctl. Relative paths are relative to this file.',
+        "# Settings of dartsctl. All keys: its docs/reference.md.",
+        "# Relative paths are relative to this file.",
         f"name = {json.dumps(name)}",
     ]
     for stack, files in stacks.items():
