@@ -34,7 +34,7 @@ def one_error(said: Said, code: int) -> str:
     return errors[0]
 
 
-# --- Compose files: every row of engine-rules.md#compose-config ---------------------------------------------------------------------------
+# --- Compose files: every row of engine-rules.md#compose-config --------------------------------
 
 REFUSED: dict[str, tuple[str, int, str, str]] = {
     # the file, the exit code, words of the sentence, words of the hint
@@ -140,13 +140,13 @@ def test_a_proposed_command_runs_nothing_that_a_path_says(live: LiveStack) -> No
 
 @pytest.mark.engine
 def test_compose_files_that_are_not_there_are_a_usage_error(live: LiveStack) -> None:
-    assert f"no file {live.folder / 'nope.yml'}" in one_error(
+    assert f"no such file: {live.folder / 'nope.yml'}" in one_error(
         live.run("check", "-f", "nope.yml"), 2
     )
     assert "is a folder" in one_error(live.run("check", "-f", "."), 2)
     assert "no configuration file provided" in one_error(live.run("check"), 1)
     (live.folder / "c.json").write_text(json.dumps(OK))
-    assert f"no file {live.folder / 'nope.env'}" in one_error(
+    assert f"no such file: {live.folder / 'nope.env'}" in one_error(
         live.run("check", "-f", "c.json", "--env-file", "nope.env"), 2
     )
 
@@ -178,7 +178,7 @@ def test_a_project_name_that_compose_would_refuse_is_a_usage_error(
     one_error(live.run("check", "-f", "c.json", f"--project={name}"), 2)
 
 
-# --- settings -----------------------------------------------------------------------------------------------------------------
+# --- settings ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -226,7 +226,7 @@ def test_no_stack_and_several_stacks_are_answered_with_the_lines_to_write(live: 
     assert "docker-compose-prod.yml" in said.err
 
 
-# --- words --------------------------------------------------------------------------------------------------------------------
+# --- words -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -294,7 +294,7 @@ def test_a_group_without_a_verb_shows_its_help(live: LiveStack) -> None:
         assert "Usage: dartsctl" in said.text
 
 
-# --- Docker -------------------------------------------------------------------------------------------------------------------
+# --- Docker ------------------------------------------------------------------------------------
 
 
 @pytest.mark.engine
@@ -383,7 +383,7 @@ def test_without_the_right_to_the_engine_the_group_is_named(
         assert "usermod -aG docker" in said.err
 
 
-# --- the place ----------------------------------------------------------------------------------------------------------------
+# --- the place ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -133,7 +133,7 @@ def done(document: dict[str, Any]) -> list[tuple[str, str, bool]]:
     return [(one["action"], one["service"], one["ok"]) for one in document["steps"]]
 
 
-# --- what is repaired ---------------------------------------------------------------------------------------------------------
+# --- what is repaired --------------------------------------------------------------------------
 
 
 def test_a_process_on_the_port_is_stopped_the_app_started_and_nginx_reloaded(
@@ -340,7 +340,7 @@ def test_a_healthy_stack_is_left_alone(stack: LiveStack) -> None:
     assert not (stack.folder / "incident.md").exists(), "nothing to report"
 
 
-# --- what is not --------------------------------------------------------------------------------------------------------------
+# --- what is not -------------------------------------------------------------------------------
 
 
 def test_an_app_that_ends_again_is_said_at_once_with_what_is_left(stack: LiveStack) -> None:
@@ -396,11 +396,11 @@ def test_what_up_would_refuse_as_unsafe_is_not_started_by_the_back_door(stack: L
     (stack.folder / "secret.env").chmod(0o644)
     document = fixed(stack, code=4)
     assert document["steps"][0]["ok"] is False
-    assert "open to everybody" in document["steps"][0]["result"]
+    assert "accessible to all users" in document["steps"][0]["result"]
     assert stack.containers()[name_of(stack, "app")] == "exited"
 
 
-# --- agreeing -----------------------------------------------------------------------------------------------------------------
+# --- agreeing ----------------------------------------------------------------------------------
 
 
 def test_without_a_terminal_and_without_yes_nothing_is_done_and_the_flag_is_named(
@@ -494,7 +494,7 @@ def test_ctrl_c_leaves_no_step_unreported(live: LiveStack) -> None:
     until(lambda: live.containers()[name_of(live, "app")] == "running")
 
 
-# --- the report ---------------------------------------------------------------------------------------------------------------
+# --- the report --------------------------------------------------------------------------------
 
 
 def test_the_report_has_everything_and_no_secret_and_is_its_owners_alone(stack: LiveStack) -> None:
@@ -544,7 +544,7 @@ def test_a_report_that_cannot_be_written_keeps_the_repair_from_beginning(stack: 
     assert stack.containers()[name_of(stack, "app")] == "exited"
 
 
-# --- the incident -------------------------------------------------------------------------------------------------------------
+# --- the incident ------------------------------------------------------------------------------
 
 SERVER = """
 from flask import Flask

@@ -168,7 +168,7 @@ def shop(tmp_path: Path) -> Checkout:
     return checkout(tmp_path / "shop", tmp_path / "state", free_ports(1)[0])
 
 
-# --- real servers -------------------------------------------------------------------------------------------------------------
+# --- real servers ------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -236,7 +236,7 @@ def answer(port: int) -> int:
         connection.close()
 
 
-# --- install, status, remove --------------------------------------------------------------------------------------------------
+# --- install, status, remove -------------------------------------------------------------------
 
 
 def contents(folder: Path) -> dict[str, bytes | str]:
@@ -366,9 +366,10 @@ def test_no_port_is_taken_off_the_list_where_the_production_stack_cannot_be_aske
         done.stdout
         == f"{shop.venv}: production's ports {shop.production}, {shop.production + 1} are refused\n"
     )
-    assert "could not be asked which ports it publishes: production needs" in done.stderr, (
-        "there is no .env.production on this machine"
-    )
+    assert (
+        "could not be asked which ports it publishes: production's env file is missing"
+        in done.stderr
+    ), "there is no .env.production on this machine"
     assert states(shop.document("guard", "status"))[".venv"] == (".venv", True, True, True)
     assert shop.dartsctl("guard", "remove").returncode == 0
 
@@ -421,7 +422,7 @@ def test_status_without_any_ends_well(tmp_path: Path) -> None:
     assert "no virtual environment here" in done.stderr
 
 
-# --- a container --------------------------------------------------------------------------------------------------------------
+# --- a container -------------------------------------------------------------------------------
 
 
 @pytest.mark.stack
@@ -471,7 +472,7 @@ def test_the_same_virtual_environment_works_unguarded_in_a_container(tmp_path: P
         )
 
 
-# --- refresh ------------------------------------------------------------------------------------------------------------------
+# --- refresh -----------------------------------------------------------------------------------
 
 
 @pytest.mark.engine

@@ -57,7 +57,9 @@ def test_every_verb_that_reads_settings_refuses_a_strangers(theirs: Path, words:
     done = dartsctl(theirs, *words.split())
     assert done.returncode == 4, done.stderr
     file = theirs / "dartsctl.toml"
-    assert f"error: {file} is not used: {theirs} belongs to another user ({BOB})\n" in done.stderr
+    assert (
+        f"error: refusing to use {file}: {theirs} belongs to another user ({BOB})\n" in done.stderr
+    )
     assert f"next: dartsctl trust {theirs}\n" in done.stderr
     assert not (theirs / "executed").exists()
 

@@ -1,4 +1,4 @@
-"""Environments: which files and names Compose gets, and what is said when they are not there."""
+"""Environments: which files and names Compose gets, and the errors where they are missing."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from dartsctl.errors import ExitCode, Refused, UsageError
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Path:
-    """A project's folder; its parent's name is not part of anything."""
+    """A project's folder."""
     folder = tmp_path / "shop"
     folder.mkdir()
     return folder
@@ -39,7 +39,7 @@ def settings_of(folder: Path, text: str = "", environ: dict[str, str] | None = N
     return load(folder, environ or {})
 
 
-# --- Compose files ------------------------------------------------------------------------------------------------------------
+# --- Compose files -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("ending", [".yml", ".yaml"])
@@ -77,25 +77,27 @@ def test_several_candidates_are_listed_with_the_lines_to_write(shop: Path) -> No
     with pytest.raises(UsageError) as caught:
         resolve(load(shop, {}), "prod")
     assert caught.value.message == (
-        f"several files in {shop} could be the prod stack: docker-compose-production.yml, docker-compose-wso2.yml"
+        f"several Compose files for prod in {shop}: "
+        "docker-compose-production.yml, docker-compose-wso2.yml"
     )
     assert caught.value.details == (
-        f"write into {shop}/dartsctl.toml:",
+        f"add to {shop}/dartsctl.toml:",
         "  [prod]",
         '  files = ["docker-compose-production.yml"]   # or',
         '  files = ["docker-compose-wso2.yml"]',
+        "or check a file without settings:",
     )
-    assert caught.value.hint == "dartsctl check -f FILE needs no settings"
+    assert caught.value.hint == "dartsctl check -f FILE"
 
 
-def test_no_candidate_says_which_lines_to_write_and_which_names_count(shop: Path) -> None:
+def test_without_candidates_the_lines_to_write_and_the_valid_names_are_listed(shop: Path) -> None:
     touch(shop, "docker-compose.yml")
     (shop / "compose.dev.yml").mkdir()
     with pytest.raises(UsageError) as caught:
         resolve(load(shop, {}), "dev")
     assert caught.value.message == f"no Compose file for dev in {shop}"
     assert caught.value.details[:3] == (
-        f"write into {shop}/dartsctl.toml:",
+        f"add to {shop}/dartsctl.toml:",
         "  [dev]",
         '  files = ["PATH/TO/COMPOSE.yml"]',
     )
@@ -110,7 +112,7 @@ def test_the_lines_to_write_fit_the_file_that_holds_the_settings(shop: Path) -> 
     with pytest.raises(UsageError) as caught:
         resolve(load(shop, {}), "qa")
     assert caught.value.details[:2] == (
-        f"write into {shop}/pyproject.toml:",
+        f"add to {shop}/pyproject.toml:",
         "  [tool.dartsctl.environment.qa]",
     )
 
@@ -127,10 +129,12 @@ def test_configured_files_keep_their_order_and_win_over_conventional_ones(shop: 
 
 def test_a_configured_file_that_is_missing_is_named_with_its_key(shop: Path) -> None:
     settings = settings_of(shop, '[dev]\nproject = "p"\nfiles = ["gone.yml"]')
-    with pytest.raises(UsageError, match=rf"^dartsctl.toml:3: dev.files: no file {shop}/gone.yml$"):
+    with pytest.raises(
+        UsageError, match=rf"^dartsctl.toml:3: dev.files: no such file: {shop}/gone.yml$"
+    ):
         resolve(settings, "dev")
     from_variable = settings_of(shop, "", {"DARTSCTL_DEV_FILES": "gone.yml"})
-    with pytest.raises(UsageError, match=rf"^DARTSCTL_DEV_FILES: no file {shop}/gone.yml$"):
+    with pytest.raises(UsageError, match=rf"^DARTSCTL_DEV_FILES: no such file: {shop}/gone.yml$"):
         resolve(from_variable, "dev")
 
 
@@ -145,31 +149,27 @@ def test_a_configured_file_that_is_a_folder_is_named_with_its_key(shop: Path) ->
 def test_flags_win_over_the_settings_and_are_relative_to_the_working_folder(
     shop: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    touch(shop, "work/x.yml", "work/x.env")
+    touch(shop, "compose.prod.yml", ".env.production", "work/x.yml", "work/x.env")
     monkeypatch.chdir(shop / "work")
-    settings = settings_of(shop, '[prod]\nfiles = ["gone.yml"]\nprofiles = ["a"]')
-    environment = resolve(
-        settings,
-        "prod",
-        files=[Path("x.yml")],
-        env_files=[Path("../work/x.env")],
-        project="mine",
-        profiles=["b"],
+    settings = settings_of(shop, '[prod]\nprofiles = ["a"]')
+    environment = resolve(settings, "prod", project="mine", profiles=["b"])
+    assert (environment.project, environment.profiles) == ("mine", ("b",))
+    any_files = adhoc(
+        files=[Path("x.yml")], env_files=[Path("../work/x.env")], directory=Path("..")
     )
-    assert (environment.files, environment.env_files) == (
+    assert (any_files.files, any_files.env_files) == (
         (shop / "work/x.yml",),
         (shop / "work/x.env",),
     )
-    assert (environment.project, environment.profiles) == ("mine", ("b",))
 
 
-def test_mistakes_in_flags_name_the_flag(shop: Path) -> None:
+def test_errors_in_flags_name_the_flag(shop: Path) -> None:
     touch(shop, "compose.dev.yml")
     settings = load(shop, {})
-    with pytest.raises(UsageError, match=rf"^--file: no file {shop}/gone.yml$"):
-        resolve(settings, "dev", files=[shop / "gone.yml"])
+    with pytest.raises(UsageError, match=rf"^--file: no such file: {shop}/gone.yml$"):
+        adhoc(files=[shop / "gone.yml"], directory=shop)
     with pytest.raises(UsageError, match=rf"^--env-file: {shop} is a folder$"):
-        resolve(settings, "dev", env_files=[shop])
+        adhoc(files=[shop / "compose.dev.yml"], env_files=[shop], directory=shop)
     with pytest.raises(UsageError, match=r"^--project: 'Shop' is not a project name"):
         resolve(settings, "dev", project="Shop")
 
@@ -179,18 +179,19 @@ def test_mistakes_in_flags_name_the_flag(shop: Path) -> None:
     [
         ("stagin", "did you mean staging?"),
         ("Prod", "did you mean prod?"),
-        ("qqq", "known: dev, prod, staging;"),
+        ("qqq", "to add it, write [environment.qqq] in "),
     ],
 )
 def test_an_unknown_environment_names_the_nearest_known_one(
     shop: Path, name: str, hint: str
 ) -> None:
-    with pytest.raises(UsageError, match=rf"^there is no environment '{name}'$") as caught:
+    with pytest.raises(UsageError, match=rf"^unknown environment: '{name}'$") as caught:
         resolve(settings_of(shop, "[environment.staging]"), name)
     assert caught.value.hint.startswith(hint)
+    assert caught.value.details == ("known: dev, prod, staging",)
 
 
-# --- env files ----------------------------------------------------------------------------------------------------------------
+# --- env files ---------------------------------------------------------------------------------
 
 
 def test_the_default_env_file_of_development_may_be_missing(shop: Path) -> None:
@@ -203,7 +204,9 @@ def test_the_default_env_file_of_development_may_be_missing(shop: Path) -> None:
 def test_a_configured_env_file_must_exist(shop: Path) -> None:
     touch(shop, "compose.dev.yml")
     settings = settings_of(shop, '[dev]\nenv_files = [".env"]')
-    with pytest.raises(UsageError, match=rf"^dartsctl.toml:2: dev.env_files: no file {shop}/.env$"):
+    with pytest.raises(
+        UsageError, match=rf"^dartsctl.toml:2: dev.env_files: no such file: {shop}/.env$"
+    ):
         resolve(settings, "dev")
 
 
@@ -214,36 +217,37 @@ def test_production_is_refused_without_its_env_file(shop: Path, text: str) -> No
     with pytest.raises(Refused) as caught:
         resolve(settings, "prod")
     assert caught.value.code is ExitCode.REFUSED
-    assert caught.value.message == f"production needs {shop}/.env.production, which is not there"
-    assert caught.value.hint == "dartsctl init writes one with new secrets"
+    assert caught.value.message == f"production's env file is missing: {shop}/.env.production"
+    assert caught.value.hint == "dartsctl init"
     touch(shop, ".env.production.example")
     with pytest.raises(Refused) as caught:
         resolve(settings, "prod")
-    assert (
-        caught.value.hint
-        == f"dartsctl init makes it with new secrets; by hand: cp {shop}/.env.production.example {shop}/.env.production"
+    assert caught.value.details == (
+        "`dartsctl init` creates it from .env.production.example, with new secrets",
+        f"by hand: cp {shop}/.env.production.example {shop}/.env.production",
     )
 
 
-def test_production_refuses_what_is_unsafe_unless_the_settings_say_otherwise(shop: Path) -> None:
+def test_production_is_refused_when_unsafe_unless_the_settings_say_warn(shop: Path) -> None:
     touch(shop, "compose.prod.yml", ".env.production")
     assert resolve(settings_of(shop, ""), "prod").refuses_unsafe
     assert not resolve(settings_of(shop, '[prod]\nunsafe = "warn"'), "prod").refuses_unsafe
 
 
-def test_production_may_say_that_it_has_no_env_file(shop: Path) -> None:
+def test_production_may_be_configured_without_an_env_file(shop: Path) -> None:
     touch(shop, "compose.prod.yml")
     assert resolve(settings_of(shop, "[prod]\nenv_files = []"), "prod").env_files == ()
 
 
 def test_an_env_file_need_not_be_a_regular_file(shop: Path) -> None:
     touch(shop, "compose.prod.yml")
-    assert resolve(load(shop, {}), "prod", env_files=[Path("/dev/null")]).env_files == (
-        Path("/dev/null"),
-    )
+    settings = settings_of(shop, '[prod]\nenv_files = ["/dev/null"]')
+    assert resolve(settings, "prod").env_files == (Path("/dev/null"),)
+    null = [Path("/dev/null")]
+    assert adhoc(env_files=null, directory=Path()).env_files == (Path("/dev/null"),)
 
 
-# --- without settings ---------------------------------------------------------------------------------------------------------
+# --- without settings --------------------------------------------------------------------------
 
 
 def test_any_files_make_an_environment(shop: Path) -> None:
@@ -258,7 +262,7 @@ def test_any_files_make_an_environment(shop: Path) -> None:
 
 
 def test_a_missing_file_is_named_by_its_flag(shop: Path) -> None:
-    with pytest.raises(UsageError, match=rf"^--file: no file {shop}/a.yml$"):
+    with pytest.raises(UsageError, match=rf"^--file: no such file: {shop}/a.yml$"):
         adhoc(files=[shop / "a.yml"], directory=shop)
     with pytest.raises(UsageError, match=r"^--project: 'A' is not a project name"):
         adhoc(project="A", directory=Path())
@@ -284,7 +288,7 @@ def test_in_another_folder_the_files_that_compose_would_pick_are_named(shop: Pat
     assert adhoc(directory=shop).files == (shop / "compose.yaml", shop / "compose.override.yml")
 
 
-# --- the host server ----------------------------------------------------------------------------------------------------------
+# --- the host server ---------------------------------------------------------------------------
 
 
 def interpreter(folder: Path, environment: str) -> str:
@@ -305,7 +309,7 @@ def test_the_apps_virtual_environment_wins_and_its_link_is_not_followed(shop: Pa
     assert python_for(app, shop, trust=Trust()) == hidden
 
 
-def test_a_broken_virtual_environment_is_passed_over(shop: Path) -> None:
+def test_a_broken_virtual_environment_is_skipped(shop: Path) -> None:
     (shop / ".venv/bin").mkdir(parents=True)
     (shop / ".venv/bin/python").symlink_to("/gone/python3")
     assert python_for(shop, trust=Trust()) == sys.executable
@@ -325,18 +329,21 @@ def test_the_servers_command_is_the_configured_one_or_the_conventional_entry_poi
 
 
 def test_without_a_command_the_lines_to_write_are_shown(shop: Path) -> None:
-    with pytest.raises(UsageError, match=r"^nothing says how the server is started") as caught:
+    with pytest.raises(
+        UsageError, match=r"^no server command in the settings, and no run.py or app.py in "
+    ) as caught:
         server_command(load(shop, {}))
     assert caught.value.details == (
-        f"write into {shop}/dartsctl.toml:",
+        f"add to {shop}/dartsctl.toml:",
         "  [server]",
         '  command = ["{python}", "FILE.py"]',
+        "or name the command once:",
     )
 
 
 def test_a_missing_server_folder_is_named_with_its_key(shop: Path) -> None:
     settings = settings_of(shop, '[server]\ndirectory = "src"\ncommand = ["flask", "run"]')
     with pytest.raises(
-        UsageError, match=rf"^dartsctl.toml:2: server.directory: no folder {shop}/src$"
+        UsageError, match=rf"^dartsctl.toml:2: server.directory: no such folder: {shop}/src$"
     ):
         server_command(settings)

@@ -1,4 +1,4 @@
-"""What production must not run with, and, as much of a rule: the good files about which nothing may be said."""
+"""What production must not run with; and good files, about which nothing is reported."""
 
 from __future__ import annotations
 
@@ -24,22 +24,23 @@ from dartsctl.text.secret_names import is_secret
 STRONG = "9f2c4b7e1d8a6035c9e4f7b2a1d8c6e3"
 
 
-def found(values: dict[str, str], examples: dict[str, str] | None = None) -> dict[str, str]:
+def kinds_of(values: dict[str, str], examples: dict[str, str] | None = None) -> dict[str, str]:
     """Name -> kind of every objection to an env file with these values."""
     variables = [
         Variable(name, value, f".env.production:{line}")
         for line, (name, value) in enumerate(values.items(), 1)
     ]
-    return {one.name: one.kind for one in judge(variables, examples or {})}
+    return {objection.name: objection.kind for objection in judge(variables, examples or {})}
 
 
 def in_model(environment: dict[str, str], **more: object) -> dict[str, str]:
     stack = Stack("shop", {"web": Service("web", environment=environment)}, {})
     options: dict[str, object] = {"settled": (), "examples": {}, "exported": {}, **more}
-    return {one.name: one.kind for one in judge_model(stack, **options)}  # type: ignore[arg-type]  # the keywords above
+    objections = judge_model(stack, **options)  # type: ignore[arg-type]  # the keywords above
+    return {objection.name: objection.kind for objection in objections}
 
 
-# --- names --------------------------------------------------------------------------------------------------------------------
+# --- names -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -63,7 +64,7 @@ def in_model(environment: dict[str, str], **more: object) -> dict[str, str]:
         "TLS_KEY_PASSPHRASE",
     ],
 )
-def test_the_last_word_of_a_name_says_that_its_value_is_secret(name: str) -> None:
+def test_a_secret_is_recognized_by_the_last_word_of_its_name(name: str) -> None:
     assert is_secret(name)
 
 
@@ -96,11 +97,11 @@ def test_the_last_word_of_a_name_says_that_its_value_is_secret(name: str) -> Non
         "",
     ],
 )
-def test_a_name_that_only_contains_such_a_word_does_not(name: str) -> None:
+def test_a_name_that_only_contains_such_a_word_is_no_secret(name: str) -> None:
     assert not is_secret(name)
 
 
-# --- values that are refused --------------------------------------------------------------------------------------------------
+# --- values that are refused -------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -128,8 +129,8 @@ def test_a_name_that_only_contains_such_a_word_does_not(name: str) -> None:
         "  change-me  ",
     ],
 )
-def test_what_waits_to_be_replaced_is_a_placeholder(value: str) -> None:
-    assert found({"SECRET_KEY": value}) == {"SECRET_KEY": "placeholder"}
+def test_a_value_to_be_replaced_is_a_placeholder(value: str) -> None:
+    assert kinds_of({"SECRET_KEY": value}) == {"SECRET_KEY": "placeholder"}
 
 
 @pytest.mark.parametrize(
@@ -165,12 +166,12 @@ def test_what_waits_to_be_replaced_is_a_placeholder(value: str) -> None:
         "django-insecure-4n@j8s)k2!x7v0c$pq1w",
     ],
 )
-def test_what_everybody_tries_first_is_a_default(value: str) -> None:
-    assert found({"SOME_PASSWORD": value}) == {"SOME_PASSWORD": "default"}
+def test_well_known_values_are_defaults(value: str) -> None:
+    assert kinds_of({"SOME_PASSWORD": value}) == {"SOME_PASSWORD": "default"}
 
 
-def test_a_password_is_no_switch() -> None:
-    assert found({"POSTGRES_PASSWORD": "yes", "DB_PASSWORD": "none", "X_PASSWORD": "1"}) == {
+def test_a_password_is_never_read_as_a_switch() -> None:
+    assert kinds_of({"POSTGRES_PASSWORD": "yes", "DB_PASSWORD": "none", "X_PASSWORD": "1"}) == {
         "POSTGRES_PASSWORD": "short",
         "DB_PASSWORD": "short",
         "X_PASSWORD": "short",
@@ -178,7 +179,7 @@ def test_a_password_is_no_switch() -> None:
 
 
 def test_a_secret_that_equals_a_user_name_is_a_default() -> None:
-    assert found(
+    assert kinds_of(
         {"POSTGRES_USER": "Torsten-Berlin-77", "POSTGRES_PASSWORD": "torsten-berlin-77"}
     ) == {"POSTGRES_PASSWORD": "default"}
 
@@ -191,17 +192,17 @@ def test_a_secret_of_the_example_file_is_refused_under_whatever_name() -> None:
         "TZ": "Europe/Berlin",
         "POSTGRES_VERSION": "16-alpine",
     }
-    assert found(values, examples) == {"SECRET_KEY": "example", "JWT_SECRET": "example"}
+    assert kinds_of(values, examples) == {"SECRET_KEY": "example", "JWT_SECRET": "example"}
 
 
 def test_a_password_inside_the_examples_url_is_one_of_its_secrets() -> None:
-    assert found(
+    assert kinds_of(
         {"DB_PASSWORD": STRONG}, {"DATABASE_URL": f"postgresql://darts:{STRONG}@db/darts"}
     ) == {"DB_PASSWORD": "example"}
 
 
 def test_eleven_characters_are_too_few_and_twelve_are_enough() -> None:
-    assert found({"A_TOKEN": "k7Qp2x9Zr4T", "B_TOKEN": "k7Qp2x9Zr4Tw"}) == {"A_TOKEN": "short"}
+    assert kinds_of({"A_TOKEN": "k7Qp2x9Zr4T", "B_TOKEN": "k7Qp2x9Zr4Tw"}) == {"A_TOKEN": "short"}
 
 
 @pytest.mark.parametrize(
@@ -219,17 +220,17 @@ def test_eleven_characters_are_too_few_and_twelve_are_enough() -> None:
     ],
 )
 def test_the_password_inside_a_url_is_judged_like_any_other(url: str, kind: str | None) -> None:
-    assert found({"DATABASE_URL": url}) == ({"DATABASE_URL": kind} if kind else {})
+    assert kinds_of({"DATABASE_URL": url}) == ({"DATABASE_URL": kind} if kind else {})
 
 
-def test_a_url_that_is_made_of_a_judged_secret_is_not_told_twice() -> None:
-    assert found(
+def test_a_url_that_is_made_of_a_judged_secret_is_not_reported_twice() -> None:
+    assert kinds_of(
         {"POSTGRES_PASSWORD": "guest", "DATABASE_URL": "postgresql://darts:guest@db/darts"}
     ) == {"POSTGRES_PASSWORD": "default"}
 
 
 def test_a_placeholder_is_refused_whatever_its_name_is() -> None:
-    assert found(
+    assert kinds_of(
         {"TTS_REGION": "change-me", "PUBLIC_URL": "<https url>", "MAIL_FROM": "your-address-here"}
     ) == {
         "TTS_REGION": "placeholder",
@@ -238,17 +239,18 @@ def test_a_placeholder_is_refused_whatever_its_name_is() -> None:
     }
 
 
-def test_a_domain_that_nobody_can_own_is_a_warning() -> None:
+def test_a_reserved_domain_is_a_warning() -> None:
     values = {
         "WSO2_REDIRECT_URI": "https://darts.example.org/callback",
         "HOST": "myexample.org",
         "OTHER": "example.organic",
     }
-    (one,) = judge([Variable(name, value, "x") for name, value in values.items()], {})
-    assert (one.name, one.kind, one.is_warning) == ("WSO2_REDIRECT_URI", "reserved-domain", True)
+    (objection,) = judge([Variable(name, value, "x") for name, value in values.items()], {})
+    assert (objection.name, objection.kind) == ("WSO2_REDIRECT_URI", "reserved-domain")
+    assert objection.is_warning
 
 
-# --- good files ---------------------------------------------------------------------------------------------------------------
+# --- good files --------------------------------------------------------------------------------
 
 GOOD_FILES: dict[str, dict[str, str]] = {
     "the bundled stack": {
@@ -333,8 +335,8 @@ GOOD_FILES: dict[str, dict[str, str]] = {
 
 
 @pytest.mark.parametrize("name", GOOD_FILES)
-def test_nothing_is_said_about_a_good_file(name: str) -> None:
-    assert found(GOOD_FILES[name]) == {}
+def test_nothing_is_reported_about_a_good_file(name: str) -> None:
+    assert kinds_of(GOOD_FILES[name]) == {}
     examples = {
         "POSTGRES_PASSWORD": "change-me",
         "SECRET_KEY": "change-me",
@@ -342,7 +344,7 @@ def test_nothing_is_said_about_a_good_file(name: str) -> None:
         "LOG_LEVEL": "info",
         "POSTGRES_USER": "darts",
     }
-    assert found(GOOD_FILES[name], examples) == {}
+    assert kinds_of(GOOD_FILES[name], examples) == {}
 
 
 def test_random_secrets_are_never_taken_for_weak_ones() -> None:
@@ -353,7 +355,7 @@ def test_random_secrets_are_never_taken_for_weak_ones() -> None:
             assert weakness(Variable("SECRET_KEY", value, "")) is None, value
 
 
-def test_a_judgement_is_quick_even_on_long_values_made_of_common_words() -> None:
+def test_long_values_of_common_words_are_judged_quickly() -> None:
     before = time.perf_counter()
     for value in (
         "secretpassword" * 500,
@@ -365,7 +367,7 @@ def test_a_judgement_is_quick_even_on_long_values_made_of_common_words() -> None
     assert time.perf_counter() - before < 1
 
 
-# --- the containers' environments ---------------------------------------------------------------------------------------------
+# --- the containers' environments --------------------------------------------------------------
 
 
 def test_a_secret_that_stands_in_the_compose_files_is_named_by_its_service() -> None:
@@ -390,11 +392,11 @@ def test_what_the_env_files_set_is_not_judged_again_under_another_name() -> None
 
 def test_a_weak_value_that_the_caller_has_exported_is_named_by_its_variable() -> None:
     stack = Stack("shop", {"db": Service("db", environment={"POSTGRES_PASSWORD": "postgres"})}, {})
-    (one,) = judge_model(stack, (), {}, {"DB_PASSWORD": "postgres", "SHELL": "postgres"})
-    assert (one.name, one.where) == ("DB_PASSWORD", "the environment")
+    (objection,) = judge_model(stack, (), {}, {"DB_PASSWORD": "postgres", "SHELL": "postgres"})
+    assert (objection.name, objection.where) == ("DB_PASSWORD", "the environment")
 
 
-def test_nothing_is_said_about_strong_empty_and_ordinary_values_of_a_model() -> None:
+def test_nothing_is_reported_about_strong_empty_and_ordinary_values_of_a_model() -> None:
     assert (
         in_model(
             {
@@ -409,15 +411,15 @@ def test_nothing_is_said_about_strong_empty_and_ordinary_values_of_a_model() -> 
     )
 
 
-def test_a_service_that_shares_a_weak_secret_is_told_too() -> None:
+def test_every_service_with_a_weak_secret_is_reported() -> None:
     services = {
         name: Service(name, environment={"SECRET_KEY": "secret"}) for name in ("app", "gateway")
     }
-    names = [one.name for one in judge_model(Stack("shop", services, {}), (), {}, {})]
-    assert names == ["app.SECRET_KEY", "gateway.SECRET_KEY"]
+    objections = judge_model(Stack("shop", services, {}), (), {}, {})
+    assert [objection.name for objection in objections] == ["app.SECRET_KEY", "gateway.SECRET_KEY"]
 
 
-# --- who may read an env file -------------------------------------------------------------------------------------------------
+# --- who may read an env file ------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -425,17 +427,17 @@ def test_a_service_that_shares_a_weak_secret_is_told_too() -> None:
     [(0o600, []), (0o400, []), (0o640, ["readable"]), (0o604, ["readable"]), (0o620, ["readable"])],
 )
 def test_only_its_owner_may_read_an_env_file(mode: int, kinds: list[str]) -> None:
-    assert [one.kind for one in judge_mode("/srv/.env", mode)] == kinds
+    assert [objection.kind for objection in judge_mode("/srv/.env", mode)] == kinds
 
 
 def test_the_advice_is_a_command_that_can_be_typed() -> None:
-    (one,) = judge_mode("/srv/my app/.env", 0o644)
-    assert one.advice == "chmod 600 '/srv/my app/.env'"
-    assert one.sentence == "/srv/my app/.env is open to everybody on this machine (mode 0644)"
-    assert judge_mode("/e", 0o640)[0].sentence == "/e is open to its group (mode 0640)"
+    (objection,) = judge_mode("/srv/my app/.env", 0o644)
+    assert objection.advice == "chmod 600 '/srv/my app/.env'"
+    assert objection.sentence == "/srv/my app/.env is accessible to all users (mode 0644)"
+    assert judge_mode("/e", 0o640)[0].sentence == "/e is accessible to its group (mode 0640)"
 
 
-# --- what is shown ------------------------------------------------------------------------------------------------------------
+# --- what is shown -----------------------------------------------------------------------------
 
 
 def test_no_objection_holds_a_value() -> None:
@@ -445,21 +447,21 @@ def test_no_objection_holds_a_value() -> None:
         "C_URL": "amqp://u:canary3@h/",
         "D": "change-me-canary-4",
     }
-    told: list[Objection] = [
+    objections: list[Objection] = [
         *judge([Variable(name, value, ".env:1") for name, value in weak.items()], {})
     ]
-    told += judge_model(Stack("s", {"w": Service("w", environment=weak)}, {}), (), {}, {})
-    told += [*missing(["A_PASSWORD"]), unread(".env", "line 3")]
-    assert len(told) == 9  # a placeholder without a secret's name is the env file's business alone
-    assert "canary" not in repr(told)
+    objections += judge_model(Stack("s", {"w": Service("w", environment=weak)}, {}), (), {}, {})
+    objections += [*missing(["A_PASSWORD"]), unread(".env", "line 3")]
+    assert len(objections) == 9  # D is judged only as a variable of the env file
+    assert "canary" not in repr(objections)
     assert "canary" not in repr([Variable("A", "canary", "x"), Service("w", environment=weak)])
 
 
-def test_every_objection_begins_with_its_name_and_says_where() -> None:
-    (one,) = judge([Variable("SECRET_KEY", "change-me", ".env.production:7")], {})
-    assert one.sentence == "SECRET_KEY (.env.production:7) is still a placeholder"
-    assert one.advice.startswith("openssl rand")
-    assert missing(["X"])[0].sentence == "X is required, and nothing sets it"
+def test_every_objection_begins_with_its_name_and_place() -> None:
+    (objection,) = judge([Variable("SECRET_KEY", "change-me", ".env.production:7")], {})
+    assert objection.sentence == "SECRET_KEY (.env.production:7) is still a placeholder"
+    assert objection.advice == "openssl rand -hex 24"
+    assert missing(["X"])[0].sentence == "X is required, but not set"
 
 
 def test_the_secrets_among_values_are_found_by_name_and_in_urls() -> None:
@@ -467,6 +469,6 @@ def test_the_secrets_among_values_are_found_by_name_and_in_urls() -> None:
     assert secrets_among(values) == {"a", "c+"}
 
 
-def test_a_placeholder_in_the_middle_of_a_word_is_none() -> None:
+def test_a_placeholder_in_the_middle_of_a_word_does_not_count() -> None:
     assert not is_placeholder("exchange-me", secret=True)
     assert not is_placeholder("change-method", secret=True)

@@ -1,4 +1,4 @@
-"""Whose settings, env files and conventional files are used: real files of real other users."""
+"""Whose settings, env files and conventional files are used: with real files of real users."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def refusal(path: Path, trust: Trust = NOBODY_TRUSTED) -> str:
     try:
         trust.require(path)
     except Refused as error:
-        return error.message.partition(" is not used: ")[2]
+        return error.message.partition(": ")[2]
     return ""
 
 
@@ -52,7 +52,7 @@ def test_a_file_of_this_user_or_root_is_used_and_another_users_is_not(place: Pat
 
 
 @needs_root
-def test_under_sudo_the_callers_files_are_used_but_only_roots_word_counts(
+def test_under_sudo_the_callers_files_are_used_but_only_for_root(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     theirs = write(place / "theirs", BOB)
@@ -71,7 +71,7 @@ def test_a_file_of_ours_in_another_users_folder_is_not_used(place: Path) -> None
 
 @needs_root
 @pytest.mark.parametrize("stranger", ["the link", "its target"])
-def test_neither_a_strangers_link_to_our_file_nor_our_link_to_theirs(
+def test_neither_a_strangers_link_nor_a_link_to_their_file_is_followed(
     place: Path, stranger: str
 ) -> None:
     target = write(place / "target", BOB if stranger == "its target" else 0)
@@ -82,10 +82,10 @@ def test_neither_a_strangers_link_to_our_file_nor_our_link_to_theirs(
     assert refusal(link) == f"{link} belongs to another user ({BOB})"
 
 
-def test_what_everybody_may_write_is_nobodys_word(place: Path) -> None:
+def test_a_file_that_everybody_may_write_is_refused(place: Path) -> None:
     file = write(place / "folder" / "file", os.geteuid())
     file.chmod(0o666)
-    assert refusal(file) == f"every user may write to {file}"
+    assert refusal(file) == f"{file} is writable by every user"
     with pytest.raises(Refused) as caught:
         NOBODY_TRUSTED.require(file)
     assert (caught.value.hint, caught.value.details[1]) == (
@@ -94,12 +94,12 @@ def test_what_everybody_may_write_is_nobodys_word(place: Path) -> None:
     )
     file.chmod(0o664)
     file.parent.chmod(0o777)
-    assert refusal(file) == f"every user may write to {file.parent}"
+    assert refusal(file) == f"{file.parent} is writable by every user"
     file.parent.chmod(0o1777)
     assert refusal(file) == ""
 
 
-def test_devices_and_missing_files_are_no_matter_of_trust(place: Path) -> None:
+def test_devices_and_missing_files_are_accepted(place: Path) -> None:
     (place / "dangling").symlink_to("nowhere")
     assert [
         refusal(path)
@@ -129,7 +129,7 @@ def test_a_trusted_folder_covers_all_below_it_and_nothing_beside_it(place: Path)
 
 @needs_root
 @pytest.mark.parametrize("name", ["dartsctl.toml", "pyproject.toml"])
-def test_settings_found_upwards_in_a_strangers_folder_are_refused_with_the_way_on(
+def test_settings_found_upwards_in_a_strangers_folder_are_refused_with_the_command_to_trust_them(
     place: Path, name: str
 ) -> None:
     text = 'name = "x"\n' if name == "dartsctl.toml" else '[tool.dartsctl]\nname = "x"\n'
@@ -140,13 +140,16 @@ def test_settings_found_upwards_in_a_strangers_folder_are_refused_with_the_way_o
         with pytest.raises(Refused) as caught:
             load(below, {}, project_dir=project_dir)
         assert caught.value.code is ExitCode.REFUSED
-        assert caught.value.message == f"{file} is not used: {file} belongs to another user ({BOB})"
+        assert (
+            caught.value.message
+            == f"refusing to use {file}: {file} belongs to another user ({BOB})"
+        )
         assert caught.value.hint == f"dartsctl trust '{file.parent}'"
     assert load(below, {}, trust=Trust(lambda: (file.parent,))).name == "x"
 
 
 @needs_root
-def test_a_strangers_pyproject_without_our_table_stops_nobody(place: Path) -> None:
+def test_a_strangers_pyproject_without_a_dartsctl_table_is_ignored(place: Path) -> None:
     write(place / "app" / "pyproject.toml", BOB, text="[dependency-groups]\ndev = ['dartsctl']\n")
     assert load(place / "app", {}).source is None
 
@@ -176,7 +179,10 @@ def test_env_files_and_conventional_compose_files_of_a_stranger_are_refused(
         "deploy/own.env",
     ):
         write(place / file)
-    settings = '[environment.staging]\n[environment.own]\nfiles=["compose.dev.yaml"]\nenv_files=["deploy/own.env"]\n'
+    settings = (
+        "[environment.staging]\n[environment.own]\n"
+        'files=["compose.dev.yaml"]\nenv_files=["deploy/own.env"]\n'
+    )
     write(place / "dartsctl.toml", text=settings)
     for environment in ("dev", "prod", "staging", "own"):
         resolve(load(place, {}), environment)
@@ -186,7 +192,7 @@ def test_env_files_and_conventional_compose_files_of_a_stranger_are_refused(
         try:
             resolve(load(place, {}), environment)
         except Refused as error:
-            refused.append((environment, error.message.partition(" ")[0]))
+            refused.append((environment, error.message.split()[3].rstrip(":")))
     expected = {
         ".env.production": "prod",
         "compose/prod.yml": "prod",
@@ -197,24 +203,24 @@ def test_env_files_and_conventional_compose_files_of_a_stranger_are_refused(
 
 
 @needs_root
-def test_the_env_file_that_compose_reads_by_itself_is_looked_at_too(
+def test_the_env_file_that_compose_reads_by_itself_is_checked_too(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(place / "dartsctl.toml", text="[dev]\nfiles = ['compose/dev.yml']\nenv_files = []\n")
     write(place / "compose" / "dev.yml")
     write(place / "compose" / ".env", BOB)
     monkeypatch.chdir(place)
-    with pytest.raises(Refused, match=r"compose/\.env is not used"):
+    with pytest.raises(Refused, match=r"refusing to use .*compose/\.env:"):
         resolve(load(place, {}), "dev")
 
 
 @needs_root
-def test_a_program_found_by_its_conventional_name_is_not_run_for_a_stranger(place: Path) -> None:
+def test_a_strangers_program_with_a_conventional_name_is_not_run(place: Path) -> None:
     place.chmod(0o1777)  # as /tmp is
     write(place / "run.py", BOB)
-    with pytest.raises(Refused, match=r"run\.py is not used"):
+    with pytest.raises(Refused, match=r"refusing to use .*run\.py:"):
         server_command(load(place, {}))
     write(place / ".venv" / "bin" / "python", BOB, 0o755)
     os.chown(place / ".venv", BOB, BOB)
-    with pytest.raises(Refused, match=r"pyvenv\.cfg is not used"):
+    with pytest.raises(Refused, match=r"refusing to use .*pyvenv\.cfg:"):
         python_for(place, trust=NOBODY_TRUSTED)

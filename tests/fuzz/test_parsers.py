@@ -13,7 +13,7 @@ from dartsctl.config.file import line_numbers
 from dartsctl.diagnosis import log_stream
 from dartsctl.diagnosis.nginx import config, log
 from dartsctl.edges.host import network_namespace
-from dartsctl.edges.project import certificates, env_files
+from dartsctl.edges.project import certificate_files, env_files
 from dartsctl.errors import DartsctlError
 from dartsctl.stack import compose_errors
 from dartsctl.stack.model import read_stack
@@ -166,7 +166,7 @@ PARSERS: dict[str, tuple[some.SearchStrategy[object], Callable[..., object]]] = 
         env_lines,
         lambda text: (env_files.values_in(text), env_files.interpolated(text, {"A": "1"})),
     ),
-    "a certificate": (some.binary(max_size=200), certificates.served),
+    "a certificate": (some.binary(max_size=200), certificate_files.served),
     "the lines of settings": (some.text(alphabet="[]{}=\"'#.\n ab", max_size=60), line_numbers),
 }
 

@@ -430,7 +430,5 @@ def test_an_unknown_refusal_says_how_to_see_it_again() -> None:
     ],
 )
 def test_what_compose_quotes_from_an_env_file_is_left_out(raw: str, shown: str) -> None:
-    assert (
-        without_env_text(raw) == f"{shown}: this is no NAME=value line (or a quote is not closed)"
-    )
+    assert without_env_text(raw) == f"{shown}: not a NAME=value line, or a quote is not closed"
     assert without_env_text("env file /srv/x.env not found") == "env file /srv/x.env not found"

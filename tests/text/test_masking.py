@@ -148,7 +148,7 @@ def test_a_text_loses_what_a_name_or_a_shape_says_is_secret(text: str, shown: st
         "127.0.0.1:5000 is held by python (pid 12)",
         "#7 sha256:9f2c4b7e1d8a6035c9e4f7b2a1d8c6e39f2c4b7e1d8a6035c9e4f7b2a1d8c6e3 1.2MB / 3MB",
         "naming to docker.io/library/darts-app:latest done",
-        "POSTGRES_PASSWORD is required, and nothing sets it",
+        "POSTGRES_PASSWORD is required, but not set",
         "POSTGRES_PASSWORD: is missing",
         "DB_PASSWORD (.env.production:6) is still a placeholder",
         "TLS_KEY=/etc/certs/tls.key COOKIE_SECURE=true PROXY_PASS=http://app:5000 PASSWORD=${DB_PASSWORD}",
@@ -269,7 +269,7 @@ def test_ordinary_values_are_no_secrets(value: str) -> None:
     assert not has_secret_shape(value)
 
 
-# --- Compose's model ----------------------------------------------------------------------------------------------------------
+# --- Compose's model ---------------------------------------------------------------------------
 
 
 def recorded_model() -> str:

@@ -257,7 +257,7 @@ def _adhoc(
 
 def checked_url(url: str) -> str:
     """`--url`. Raises UsageError where it is none."""
-    from dartsctl.config.file import Given
+    from dartsctl.config.file import Setting
     from dartsctl.config.values import url as convert
 
-    return convert(Given(url, "--url")) if url else ""
+    return convert(Setting(url, "--url")) if url else ""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from dartsctl.config.templates import Change
-from dartsctl.edges.project import certificates
+from dartsctl.edges.project import certificate_files
 from dartsctl.edges.project.files import writing
 from dartsctl.edges.screen.output import Screen
 from dartsctl.edges.screen.prompts import Prompts
@@ -65,7 +65,7 @@ def _with_certificate(changes: Sequence[Change], name: str) -> list[Change]:
     """The plan with the certificate in it, made before the first file is written."""
     if not any(one.path.suffix == ".key" for one in changes):
         return list(changes)
-    certificate, key = certificates.self_signed(name)
+    certificate, key = certificate_files.self_signed(name)
     texts = {".crt": certificate, ".key": key}
     return [replace(one, text=texts.get(one.path.suffix, one.text)) for one in changes]
 

@@ -1,4 +1,4 @@
-"""The certificates that the stack's front door shows: where they are mounted, and what is wrong with them (DESIGN 5)."""
+"""The certificates of the services that publish https: where they are mounted, what is wrong."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Literal
 
 from dartsctl.config.secrets import Kind, Objection
 from dartsctl.stack.model import Mount, Stack
+from dartsctl.text.phrases import shell_command
 
 SOON = 14 * 86400.0
 """Seconds before its end at which a certificate is warned about."""
@@ -24,26 +25,29 @@ _NAMED = re.compile(r"(?i)(?:^|[/_.-])(?:certs?|certificates?|ssl|tls|letsencryp
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """One certificate file, judged by the first certificate in it: the server's own. Times are seconds since the epoch."""
+    """A certificate file, judged by its first certificate: that of the server.
+
+    Times are seconds since the epoch.
+    """
 
     path: Path
     not_before: float
     not_after: float
     key: KeyState
-    """Its private key. "none": no key beside it, so that it is a CA's, or one that no server can use."""
+    """The state of its private key. "none": no key beside it, so that no server can use it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Shelf:
-    """What lies in the places that one service has its certificates from."""
+class CertificateScan:
+    """What the mounted folders of a service contain."""
 
     certificates: tuple[Certificate, ...]
-    closed: tuple[Path, ...] = ()
-    """What we may not look into."""
+    unreadable: tuple[Path, ...] = ()
+    """Folders that this user may not read."""
 
 
-def front_doors(stack: Stack) -> dict[str, tuple[Mount, ...]]:
-    """Service -> its bind mounts, for every service that publishes its https port (443 inside the container)."""
+def https_mounts(stack: Stack) -> dict[str, tuple[Mount, ...]]:
+    """Return service -> bind mounts, for each service that publishes port 443 of its container."""
     return {
         name: service.mounts
         for name, service in stack.services.items()
@@ -53,79 +57,84 @@ def front_doors(stack: Stack) -> dict[str, tuple[Mount, ...]]:
 
 
 def holds_certificates(path: str) -> bool:
-    """Whether a path's name says that certificates are in it: `/etc/nginx/certs`, `/etc/letsencrypt`, `/etc/ssl/shop.pem`."""
+    """Return whether a path's name says that it contains certificates.
+
+    `/etc/nginx/certs`, `/etc/letsencrypt`, `/etc/ssl/shop.pem`.
+    """
     return bool(_NAMED.search(path))
 
 
 def judge(
-    service: str, mounts: Sequence[Mount], shelf: Shelf, stack: Stack, now: float
+    service: str, mounts: Sequence[Mount], scan: CertificateScan, *, stack: Stack, now: float
 ) -> tuple[Objection, ...]:
-    """What is wrong with the certificates of `service`. One good pair is enough: of several, the others are only warned about.
+    """Return what is wrong with the certificates of `service`.
 
-    Places without any are no fault where a container may write into them: certbot, traefik and others make theirs at run time.
+    One valid pair is enough; faults of the others are then warnings. An empty folder is no fault
+    where a container may write to it: certbot, traefik and others create theirs at run time.
     """
-    usable = [one for one in shelf.certificates if one.key in ("fits", "unreadable")]
-    found = [_about(one, now) for one in usable]
-    faults = [one for one in found if one]
-    refusing = [one for one in faults if not one.is_warning]
+    usable = [pair for pair in scan.certificates if pair.key in ("fits", "unreadable")]
+    faults = [fault for fault in (_date_fault(pair, now) for pair in usable) if fault]
+    refusing = [fault for fault in faults if not fault.is_warning]
     if usable and len(refusing) < len(usable):
-        return tuple(one if one.is_warning else _as_warning(one) for one in faults)
+        return tuple(fault if fault.is_warning else _as_warning(fault) for fault in faults)
     if faults:
         return tuple(faults)
-    if misfits := [one for one in shelf.certificates if one.key == "does not fit"]:
-        return tuple(
-            _fault("mismatch", one.path, "does not belong to the private key beside it")
-            for one in misfits
-        )
-    places = [one for one in mounts if holds_certificates(one.target)]
-    if shelf.closed:
-        return tuple(
-            _unchecked(
-                path, "may not be read by this user, so the certificate in it was not checked"
-            )
-            for path in shelf.closed
-        )
-    if not places or any(_is_written(one, stack) for one in places):
+    misfits = [pair for pair in scan.certificates if pair.key == "does not fit"]
+    if misfits:
+        what = "does not match the private key beside it"
+        return tuple(_fault("mismatch", pair.path, what) for pair in misfits)
+    if scan.unreadable:
+        what = "is not readable by this user; its certificate was not checked"
+        return tuple(_unchecked(path, what) for path in scan.unreadable)
+    return _no_certificate(service, mounts, stack)
+
+
+def _no_certificate(service: str, mounts: Sequence[Mount], stack: Stack) -> tuple[Objection, ...]:
+    folders = [mount for mount in mounts if holds_certificates(mount.target)]
+    if not folders or any(_is_written(folder, stack) for folder in folders):
         return ()
-    folder = places[0].source
-    sentence = f"{folder} has no certificate with its key, and {service} takes them from there"
-    return (
-        Objection(
-            "no-certificate", folder, service, sentence, f"dartsctl init --certificate {folder}"
-        ),
+    source = folders[0].source
+    objection = Objection(
+        kind="no-certificate",
+        name=source,
+        where=service,
+        sentence=f"{source} contains no certificate with its key; {service} reads it there",
+        advice=shell_command("dartsctl", "init", "--certificate", source),
     )
+    return (objection,)
 
 
 def _is_written(place: Mount, stack: Stack) -> bool:
-    return any(
-        not mount.read_only
-        for service in stack.services.values()
-        for mount in service.mounts
-        if mount.source == place.source
-    )
+    """Return whether a container mounts the same source with write access."""
+    for service in stack.services.values():
+        for mount in service.mounts:
+            if mount.source == place.source and not mount.read_only:
+                return True
+    return False
 
 
-def _about(one: Certificate, now: float) -> Objection | None:
-    if now >= one.not_after:
-        return _fault("expired", one.path, f"expired on {_day(one.not_after)}")
-    if now < one.not_before:
-        return _fault("not-yet-valid", one.path, f"is not valid before {_day(one.not_before)}")
-    if one.not_after - now < SOON:
-        return _fault("expiring", one.path, f"expires on {_day(one.not_after)}")
+def _date_fault(pair: Certificate, now: float) -> Objection | None:
+    if now >= pair.not_after:
+        return _fault("expired", pair.path, f"expired on {_day(pair.not_after)}")
+    if now < pair.not_before:
+        return _fault("not-yet-valid", pair.path, f"is not valid before {_day(pair.not_before)}")
+    if pair.not_after - now < SOON:
+        return _fault("expiring", pair.path, f"expires on {_day(pair.not_after)}")
     return None
 
 
-def about_dates(not_before: float, not_after: float, now: float) -> str:
-    """What keeps clients from taking a certificate of these dates; empty where nothing does."""
+def date_problem(not_before: float, not_after: float, now: float) -> str:
+    """Return why clients reject a certificate with these dates; empty where they do not."""
     if now >= not_after:
         return f"expired on {_day(not_after)}"
-    return f"is not valid before {_day(not_before)}" if now < not_before else ""
+    if now < not_before:
+        return f"is not valid before {_day(not_before)}"
+    return ""
 
 
-def _as_warning(one: Objection) -> Objection:
-    return _unchecked(
-        Path(one.name), f"{one.sentence.partition(' ')[2]}; another certificate beside it is valid"
-    )
+def _as_warning(fault: Objection) -> Objection:
+    problem = fault.sentence.partition(" ")[2]
+    return _unchecked(Path(fault.name), f"{problem}; another certificate beside it is valid")
 
 
 def _unchecked(path: Path, what: str) -> Objection:
@@ -134,11 +143,11 @@ def _unchecked(path: Path, what: str) -> Objection:
 
 def _fault(kind: Kind, path: Path, what: str) -> Objection:
     return Objection(
-        kind,
-        str(path),
-        "the certificate",
-        f"{path} {what}",
-        f"openssl x509 -noout -subject -dates -in {path}",
+        kind=kind,
+        name=str(path),
+        where="the certificate",
+        sentence=f"{path} {what}",
+        advice=shell_command("openssl", "x509", "-noout", "-subject", "-dates", "-in", path),
     )
 
 

@@ -1,4 +1,4 @@
-"""Which Compose files, env files and project name make up an environment, and how its host server is started (DESIGN 2)."""
+"""Which Compose files, env files and project make up an environment, and its server's command."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dartsctl.config.settings import PRODUCTION, Settings, environment_key
+from dartsctl.config.settings import PRODUCTION, Settings, environment_key, environment_table
 from dartsctl.config.trust import Trust
 from dartsctl.config.values import check_project
 from dartsctl.errors import Refused, UsageError
@@ -35,10 +35,10 @@ CONVENTIONAL: Mapping[str, tuple[str, ...]] = {
         "docker-compose-wso2",
     ),
 }
-"""The names that are looked for without `files` in the settings; each may end in .yml or .yaml."""
+"""The Compose files that are searched for without `files` in the settings, as .yml or .yaml."""
 
 ENV_FILES: Mapping[str, str] = {"dev": ".env", PRODUCTION: ".env.production"}
-"""The env file without `env_files` in the settings; another environment's is .env.NAME."""
+"""The env file without `env_files` in the settings; .env.NAME for other environments."""
 
 ENTRY_POINTS = ("run.py", "app.py")
 
@@ -49,28 +49,31 @@ class Environment:
 
     name: str
     files: tuple[Path, ...]
-    """Empty: Compose picks its own (only from `adhoc`)."""
+    """Empty: Compose chooses (only from `adhoc`)."""
     env_files: tuple[Path, ...]
     """Empty: Compose reads a `.env` beside the first file, if there is one."""
     project: str | None
     """None: Compose derives it (only from `adhoc`)."""
     profiles: tuple[str, ...]
     directory: Path
-    """The settings' folder. Compose resolves a file's relative paths from the first file's folder, not from here."""
+    """The folder of the settings. Compose resolves relative paths from the first file's folder."""
     is_production: bool = False
     refuses_unsafe: bool = True
-    """Whether weak secrets and bad certificates keep production from starting, or are only warned about."""
+    """Whether weak secrets and bad certificates keep production from starting."""
     project_named: bool = False
-    """The project's name was given on the command line: then what runs under it is a stated wish."""
+    """Whether the project name comes from the command line: then it is deliberate."""
     siblings: frozenset[str] = frozenset()
-    """The projects of the other environments of the settings."""
+    """The projects of the other environments in the settings."""
     has_copies: bool = False
-    """Other checkouts run copies of this stack on purpose: those of production, and of files without settings, never do."""
+    """Whether other checkouts may run copies of this stack.
+
+    False for production, and for files without settings.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class EnvValue:
-    """One variable of an env file. The value stays out of every repr."""
+    """A variable of an env file. No repr shows the value."""
 
     value: str = field(repr=False)
     file: Path
@@ -78,46 +81,35 @@ class EnvValue:
 
     @property
     def origin(self) -> str:
-        """`.env:3`"""
+        """The place: `.env:3`."""
         return f"{self.file.name}:{self.line}"
 
 
 def resolve(
-    settings: Settings,
-    name: str,
-    *,
-    files: Sequence[Path] = (),
-    env_files: Sequence[Path] = (),
-    project: str | None = None,
-    profiles: Sequence[str] = (),
+    settings: Settings, name: str, *, project: str | None = None, profiles: Sequence[str] = ()
 ) -> Environment:
-    """The environment `name`; what is passed in (flags, relative to the working folder) replaces what the settings say.
+    """Return the environment `name`; `project` and `profiles` (flags) replace the settings.
 
-    Raises UsageError for an unknown environment, for a file that is not there, and where the conventional names give none or
-    several; Refused where production's env file is not there, for the project name of another environment, and for an env file or
-    a file with a conventional name that is not trusted.
+    Raises UsageError for an unknown environment, a missing file, and where the conventional names
+    match no file or several. Raises Refused where production's env file is missing, for the project
+    name of another environment, and for a file that is not trusted.
     """
     if name not in settings.environments:
         raise _unknown(settings, name)
     configured = settings.environments[name]
-    _refuse_anothers_project(settings, name, project)
+    others = {other: own.project for other, own in settings.environments.items() if other != name}
+    _refuse_project_of(others, name, project)
     environment = Environment(
         name=name,
-        files=_flagged(files, "--file")
-        or _configured_files(settings, name)
-        or _conventional_file(settings, name),
-        env_files=_flagged(env_files, "--env-file") or _env_files(settings, name),
-        project=configured.project
-        if project is None
-        else check_project(project, source="--project"),
+        files=_configured_files(settings, name) or _conventional_file(settings, name),
+        env_files=_env_files(settings, name),
+        project=_project_from_flag(project) or configured.project,
         profiles=tuple(profiles) or configured.profiles,
         directory=settings.root,
         is_production=name == PRODUCTION,
         refuses_unsafe=configured.unsafe == "refuse",
         project_named=project is not None,
-        siblings=frozenset(
-            one.project for other, one in settings.environments.items() if other != name
-        ),
+        siblings=frozenset(others.values()),
         has_copies=name != PRODUCTION,
     )
     for file in default_env_files(environment):
@@ -133,16 +125,17 @@ def adhoc(
     profiles: Sequence[str] = (),
     directory: Path,
 ) -> Environment:
-    """Any Compose files, without settings. Files are relative to the working folder; without any, Compose's own choice in `directory`.
+    """Return the environment of any Compose files, without settings.
 
-    Raises UsageError for a file that is not there, and for a `directory` without Compose files.
+    Paths are relative to the working folder. Without files, Compose chooses in `directory`.
+    Raises UsageError for a missing file, and for a `directory` without Compose files.
     """
     folder = _absolute(directory)
     environment = Environment(
         name="adhoc",
-        files=_flagged(files, "--file") or _compose_defaults(folder),
-        env_files=_flagged(env_files, "--env-file"),
-        project=None if project is None else check_project(project, source="--project"),
+        files=_from_flag(files, "--file") or _compose_defaults(folder),
+        env_files=_from_flag(env_files, "--env-file"),
+        project=_project_from_flag(project),
         profiles=tuple(profiles),
         directory=folder,
         project_named=project is not None,
@@ -151,19 +144,23 @@ def adhoc(
 
 
 def default_env_files(environment: Environment) -> tuple[Path, ...]:
-    """Return the `.env` files that Compose reads where none is named: the working folder's, and the one beside its first file."""
+    """Return the `.env` files that Compose reads where none is named.
+
+    They are in the working folder, and beside the first Compose file.
+    """
     if environment.env_files:
         return ()
     beside = environment.files[0].parent if environment.files else environment.directory
-    found = [folder / ".env" for folder in (Path(), beside)]
-    return tuple(file for file in found if os.access(file, os.F_OK) and not file.is_dir())
+    files = [folder / ".env" for folder in (Path(), beside)]
+    return tuple(file for file in files if os.access(file, os.F_OK) and not file.is_dir())
 
 
 def python_for(*folders: Path, trust: Trust) -> str:
-    """The interpreter of the first folder that has a virtual environment (.venv or venv), else the one that runs dartsctl.
+    """Return the interpreter of the first folder that has a virtual environment (.venv or venv).
 
-    Pass the server's folder, then the settings' one. The path stays the environment's own: resolved, it would be the system's.
-    Raises Refused for an environment that is not trusted.
+    Where none has one, it is the interpreter that runs dartsctl. Pass the server's folder, then
+    that of the settings. Links are kept: resolved, the path would be that of the system's Python.
+    Raises Refused for a virtual environment that is not trusted.
     """
     for folder in folders:
         for environment in (".venv", "venv"):
@@ -175,31 +172,34 @@ def python_for(*folders: Path, trust: Trust) -> str:
 
 
 def server_command(settings: Settings) -> tuple[str, ...]:
-    """The host server's command, placeholders still in it: what the settings say, else run.py or app.py in the server's folder.
+    """Return the command of the host server; its placeholders are not replaced yet.
 
-    Raises UsageError where the folder is not there, or nothing says what to start; Refused where the file that is found is not trusted.
+    It is the one in the settings, else run.py or app.py in the server's folder. Raises UsageError
+    for a missing folder or command, Refused where the file is not trusted.
     """
     server = settings.server
     if not server.directory.is_dir():
         raise UsageError(
-            f"{settings.origin('server', 'directory')}: no folder {server.directory}",
-            hint="name the folder of the app's source",
+            f"{settings.origin('server', 'directory')}: no such folder: {server.directory}",
+            hint="name the folder with the source of the app",
         )
     if server.command:
         return server.command
-    found = next((name for name in ENTRY_POINTS if (server.directory / name).is_file()), None)
-    if found is None:
-        raise UsageError(
-            f"nothing says how the server is started: no command in the settings, and no {' or '.join(ENTRY_POINTS)} in {server.directory}",
-            details=(
-                f"write into {_settings_path(settings)}:",
-                "  [server]",
-                '  command = ["{python}", "FILE.py"]',
-            ),
-            hint="or name it once: dartsctl run -- COMMAND...",
-        )
-    settings.trust.require(server.directory / found)
-    return ("{python}", found)
+    for name in ENTRY_POINTS:
+        if (server.directory / name).is_file():
+            settings.trust.require(server.directory / name)
+            return ("{python}", name)
+    raise UsageError(
+        f"no server command in the settings, and no {' or '.join(ENTRY_POINTS)} "
+        f"in {server.directory}",
+        details=(
+            f"add to {_settings_path(settings)}:",
+            "  [server]",
+            '  command = ["{python}", "FILE.py"]',
+            "or name the command once:",
+        ),
+        hint="dartsctl run -- COMMAND...",
+    )
 
 
 def _checked(environment: Environment) -> Environment:
@@ -208,29 +208,29 @@ def _checked(environment: Environment) -> Environment:
     return environment
 
 
-def _refuse_anothers_project(settings: Settings, name: str, project: str | None) -> None:
-    """`dev up --project darts` would replace production's containers by the development's."""
-    owner = next(
-        (
-            other
-            for other, one in settings.environments.items()
-            if other != name and one.project == project
-        ),
-        None,
-    )
-    if owner is not None:
-        raise Refused(
-            f"--project {project} is the project of {owner}; {name} must not replace its containers",
-            hint=f"dartsctl {owner} --help",
-        )
+def _refuse_project_of(others: Mapping[str, str], name: str, project: str | None) -> None:
+    """Refuse `dev up --project darts`: it would replace production's containers."""
+    for other, its_project in others.items():
+        if its_project == project:
+            raise Refused(
+                f"--project {project} is the project of {other}; "
+                f"{name} must not replace its containers",
+                hint=f"dartsctl {other} --help",
+            )
+
+
+def _project_from_flag(project: str | None) -> str | None:
+    return None if project is None else check_project(project, source="--project")
 
 
 def _unknown(settings: Settings, name: str) -> UsageError:
     known = ", ".join(settings.environments)
-    hint = did_you_mean(name, settings.environments) or (
-        f"known: {known}; a new one is written [environment.{name}] in {_settings_path(settings)}"
+    hint = did_you_mean(name, settings.environments)
+    return UsageError(
+        f"unknown environment: {name!r}",
+        details=(f"known: {known}",),
+        hint=hint or f"to add it, write [environment.{name}] in {_settings_path(settings)}",
     )
-    return UsageError(f"there is no environment {name!r}", hint=hint)
 
 
 def _configured_files(settings: Settings, name: str) -> tuple[Path, ...]:
@@ -239,8 +239,11 @@ def _configured_files(settings: Settings, name: str) -> tuple[Path, ...]:
 
 
 def conventional_names(name: str) -> tuple[str, ...]:
-    """The file names that make a file an environment's without settings, relative to the project's folder."""
-    return tuple(stem + ending for stem in _stems(name) for ending in (".yml", ".yaml"))
+    """Return the Compose files that belong to an environment without settings, from the root."""
+    names: list[str] = []
+    for stem in _stems(name):
+        names += [f"{stem}.yml", f"{stem}.yaml"]
+    return tuple(names)
 
 
 def _stems(name: str) -> tuple[str, ...]:
@@ -253,28 +256,32 @@ def _stems(name: str) -> tuple[str, ...]:
 
 
 def _conventional_file(settings: Settings, name: str) -> tuple[Path]:
-    """The one file that has a conventional name; raises UsageError with the lines to write where that is not one."""
-    found = [file for file in conventional_names(name) if (settings.root / file).is_file()]
-    if len(found) == 1:
-        settings.trust.require(settings.root / found[0])
-        return (settings.root / found[0],)
-    table = ".".join(environment_key(name, "")[:-1])
-    if found:
-        problem = f"several files in {settings.root} could be the {name} stack: {', '.join(found)}"
-        lines = tuple(
-            f'  files = ["{file}"]' + ("   # or" if file != found[-1] else "") for file in found
-        )
+    """Return the only file with a conventional name.
+
+    Raises UsageError, with the lines to write, where there is none or several.
+    """
+    names = [file for file in conventional_names(name) if (settings.root / file).is_file()]
+    if len(names) == 1:
+        settings.trust.require(settings.root / names[0])
+        return (settings.root / names[0],)
+    header = ".".join(environment_table(name))
+    if _is_pyproject(settings):
+        header = f"tool.dartsctl.{header}"
+    if names:
+        problem = f"several Compose files for {name} in {settings.root}: {', '.join(names)}"
+        lines = [f'  files = ["{file}"]   # or' for file in names]
+        lines[-1] = lines[-1].removesuffix("   # or")
     else:
         problem = f"no Compose file for {name} in {settings.root}"
-        lines = (
+        lines = [
             '  files = ["PATH/TO/COMPOSE.yml"]',
-            f"or give the file one of these names, .yml or .yaml: {', '.join(_stems(name))}",
-        )
-    header = f"  [tool.dartsctl.{table}]" if _is_pyproject(settings) else f"  [{table}]"
+            f"or rename the file to one of these, .yml or .yaml: {', '.join(_stems(name))}",
+        ]
+    lines.append("or check a file without settings:")
     raise UsageError(
         problem,
-        details=(f"write into {_settings_path(settings)}:", header, *lines),
-        hint="dartsctl check -f FILE needs no settings",
+        details=(f"add to {_settings_path(settings)}:", f"  [{header}]", *lines),
+        hint="dartsctl check -f FILE",
     )
 
 
@@ -288,53 +295,58 @@ def _env_files(settings: Settings, name: str) -> tuple[Path, ...]:
     origin = settings.origin(*environment_key(name, "env_files"))
     for file in configured:
         if name == PRODUCTION and not file.exists():
-            raise _production_needs(file)
+            raise _missing_production_file(file)
         settings.trust.require(file)
     return tuple(_existing(file, origin) for file in configured)
 
 
-def _production_needs(file: Path) -> Refused:
-    """DESIGN 5: production's env file must exist; Compose would fill in nothing, or the development's values."""
-    import shlex
+def _missing_production_file(file: Path) -> Refused:
+    """Return the error about production's env file.
 
+    Without it, Compose would insert empty values, or those of development.
+    """
     if file.is_symlink():
         return Refused(
-            f"production needs {file}, which is a link to nothing",
-            hint=f"ls -l {shlex.quote(str(file))}",
+            f"production's env file is a broken symbolic link: {file}",
+            hint=shell_command("ls", "-l", file),
         )
     example = file.with_name(file.name + ".example")
+    details: tuple[str, ...] = ("`dartsctl init` creates it with new secrets",)
     if example.exists():
-        return Refused(
-            f"production needs {file}, which is not there; {example.name} shows what goes into it",
-            hint=f"dartsctl init makes it with new secrets; by hand: cp {shlex.quote(str(example))} {shlex.quote(str(file))}",
+        details = (
+            f"`dartsctl init` creates it from {example.name}, with new secrets",
+            "by hand: " + shell_command("cp", example, file),
         )
     return Refused(
-        f"production needs {file}, which is not there",
-        hint="dartsctl init writes one with new secrets",
+        f"production's env file is missing: {file}", details=details, hint="dartsctl init"
     )
 
 
 def _compose_defaults(folder: Path) -> tuple[Path, ...]:
-    """Nothing in the working folder (Compose knows best: COMPOSE_FILE, the folders above), else what it would pick in `folder`."""
+    """Return the Compose files of `folder` that Compose would choose.
+
+    Nothing for the working folder: Compose itself knows COMPOSE_FILE, and the folders above.
+    """
     if folder == _absolute(Path()):
         return ()
     files = compose_files.in_folder(folder)
     if not files:
         raise UsageError(
             f"no Compose file in {folder} ({', '.join(compose_files.COMPOSE_NAMES)})",
-            hint="name it: dartsctl check -f FILE",
+            hint="dartsctl check -f FILE",
         )
     return files
 
 
-def _flagged(files: Sequence[Path], flag: str) -> tuple[Path, ...]:
+def _from_flag(files: Sequence[Path], flag: str) -> tuple[Path, ...]:
     return tuple(_existing(_absolute(file), flag) for file in files)
 
 
 def _existing(file: Path, origin: str) -> Path:
-    """Return `file`. Raises UsageError that begins with `origin` for what is not there, no regular file, or too large.
+    """Return `file` if it is a regular file of a sensible size, or /dev/null.
 
-    Compose would wait for a named pipe and read a device for ever. /dev/null is an env file.
+    Compose would wait for a named pipe, and read a device without end. Raises UsageError that
+    begins with `origin`.
     """
     try:
         if file.is_dir():
@@ -344,16 +356,14 @@ def _existing(file: Path, origin: str) -> Path:
     except FileNotFoundError:
         if file.is_symlink():
             raise UsageError(
-                f"{origin}: {file} is a link to nothing", hint=shell_command("ls", "-l", file)
+                f"{origin}: broken symbolic link: {file}", hint=shell_command("ls", "-l", file)
             ) from None
         raise UsageError(
-            f"{origin}: no file {file}",
-            hint="correct the path, or make the file: " + shell_command("ls", file.parent),
+            f"{origin}: no such file: {file}", hint=shell_command("ls", file.parent)
         ) from None
     except OSError as error:
         raise UsageError(
-            f"{origin}: {file} cannot be read: {error.strerror}",
-            hint=shell_command("ls", "-l", file),
+            f"{origin}: cannot read {file}: {error.strerror}", hint=shell_command("ls", "-l", file)
         ) from error
     return file
 

@@ -1,6 +1,7 @@
-"""The settings file: where it is, what it says, and on which line it says it.
+"""The settings file: where it is, what it contains, and on which line each key stands.
 
-tomllib knows no lines, and a message about a key must name one, so the text is gone through once more for its headers and keys.
+tomllib reports no line numbers, and a message about a key must name its line. Therefore the text
+is scanned a second time for headers and keys.
 """
 
 from __future__ import annotations
@@ -21,119 +22,135 @@ SETTINGS_FILE = "dartsctl.toml"
 PYPROJECT = "pyproject.toml"
 
 Key = tuple[str, ...]
-"""The way to a value through the tables: `("dev", "files")`."""
+"""The path to a value through the tables: `("dev", "files")`."""
 
 Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
 class SettingsFile:
-    """One parsed file. `values` is dartsctl's own table of it: all of dartsctl.toml, [tool.dartsctl] of pyproject.toml."""
+    """A parsed settings file.
+
+    `values` is the table that belongs to dartsctl: all of dartsctl.toml, or [tool.dartsctl] of
+    pyproject.toml.
+    """
 
     path: Path
     values: Mapping[str, object]
     prefix: Key
     lines: Mapping[Key, int]
-    """Key, prefix included -> the line that names it first."""
+    """Key, prefix included -> the first line that names it."""
 
     def where(self, key: Key) -> str:
-        """As messages begin: `dartsctl.toml:3: dev.files`; inside an inline table the line of the key that holds it."""
-        whole = self.prefix + key
-        line = next(
-            (
-                self.lines[whole[:length]]
-                for length in range(len(whole), 0, -1)
-                if whole[:length] in self.lines
-            ),
-            1,
-        )
-        return f"{self.path.name}:{line}: {dotted(whole)}"
+        """Return the place of `key` as messages begin: `dartsctl.toml:3: dev.files`.
+
+        Inside an inline table, the line is that of the key that holds the table.
+        """
+        full_key = self.prefix + key
+        return f"{self.path.name}:{self._line_of(full_key)}: {dotted(full_key)}"
+
+    def _line_of(self, full_key: Key) -> int:
+        for length in range(len(full_key), 0, -1):
+            if full_key[:length] in self.lines:
+                return self.lines[full_key[:length]]
+        return 1
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
-    """A value that somebody wrote, as TOML has it, and where: `dartsctl.toml:3: dev.files`, or a variable's name."""
+class Setting:
+    """A value as TOML has it, and where it was written.
+
+    `where` is `dartsctl.toml:3: dev.files`, or the name of a variable.
+    """
 
     value: object
     where: str
 
-    def mistake(self, problem: str, hint: str) -> UsageError:
-        """The error to raise about it."""
+    def error(self, problem: str, hint: str) -> UsageError:
+        """Return the error to raise about this value."""
         return UsageError(f"{self.where}: {problem}", hint=hint)
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """What was written under one header, variables already laid over it."""
+    """The entries of one table; variables have already replaced what the file says."""
 
     path: Key
-    given: Mapping[str, Given]
+    entries: Mapping[str, Setting]
 
-    def read(self, key: str, convert: Callable[[Given], Value], default: Value) -> Value:
-        """The value of `key`, converted, or the default. `convert` raises UsageError for what it cannot take."""
-        given = self.given.get(key)
-        return default if given is None else convert(given)
+    def read(self, key: str, convert: Callable[[Setting], Value], default: Value) -> Value:
+        """Return the converted value of `key`, or the default.
+
+        `convert` raises UsageError for a value that it does not accept.
+        """
+        setting = self.entries.get(key)
+        if setting is None:
+            return default
+        return convert(setting)
 
 
 def dotted(key: Key) -> str:
-    """`key` as TOML writes it; a part that TOML would have to quote is quoted."""
+    """Return `key` in TOML notation, with quotes where TOML needs them."""
     return ".".join(part if re.fullmatch(r"[A-Za-z0-9_-]+", part) else f'"{part}"' for part in key)
 
 
 def find(start: Path, trust: Trust) -> SettingsFile | None:
-    """The settings of the nearest folder, from `start` upwards, that has any; None where there are none.
+    """Return the settings of the nearest folder that has any, from `start` upwards, else None.
 
-    Raises UsageError for a file that cannot be read or is not TOML, Refused for one that is not trusted.
+    Raises UsageError for a file that is unreadable or not TOML, Refused for an untrusted one.
     """
     start = start.resolve()
-    return next(
-        (found for folder in (start, *start.parents) if (found := in_folder(folder, trust))), None
-    )
+    for folder in (start, *start.parents):
+        file = in_folder(folder, trust)
+        if file is not None:
+            return file
+    return None
 
 
 def in_folder(folder: Path, trust: Trust) -> SettingsFile | None:
-    """The settings of this very folder: dartsctl.toml, else [tool.dartsctl] in pyproject.toml, else None. Raises as `find`."""
-    own = folder / SETTINGS_FILE
-    trust.require(own)
-    if (data := _read(own)) is not None:
-        text = _text(own, data)
-        return SettingsFile(own, _parsed(own, text), (), line_numbers(text))
-    shared = folder / PYPROJECT
-    data = _read(shared) if os.access(shared, os.F_OK) else None
+    """Return the settings in `folder`: dartsctl.toml, else [tool.dartsctl] in pyproject.toml.
+
+    None where there are none. Raises as `find`.
+    """
+    path = folder / SETTINGS_FILE
+    trust.require(path)
+    data = _read(path)
+    if data is None:
+        return _in_pyproject(folder / PYPROJECT, trust)
+    text = _text(path, data)
+    return SettingsFile(path, _parsed(path, text), (), line_numbers(text))
+
+
+def _in_pyproject(path: Path, trust: Trust) -> SettingsFile | None:
+    data = _read(path) if os.access(path, os.F_OK) else None
     if data is None or b"dartsctl" not in data:
-        return None  # not even read as TOML: a stranger's broken pyproject.toml is not our business
-    text = _text(shared, data)
-    tool = _parsed(shared, text).get("tool")
+        return None  # not parsed at all: it may be broken, and need not concern us
+    text = _text(path, data)
+    tool = _parsed(path, text).get("tool")
     if not isinstance(tool, dict) or "dartsctl" not in tool:
         return None
-    trust.require(shared)
-    lines = line_numbers(text)
-    whole = SettingsFile(shared, {}, (), lines)
-    return SettingsFile(
-        shared,
-        as_table(Given(tool["dartsctl"], whole.where(("tool", "dartsctl")))),
-        ("tool", "dartsctl"),
-        lines,
-    )
+    trust.require(path)
+    lines, prefix = line_numbers(text), ("tool", "dartsctl")
+    where = SettingsFile(path, {}, (), lines).where(prefix)
+    return SettingsFile(path, as_table(Setting(tool["dartsctl"], where)), prefix, lines)
 
 
-def as_table(given: Given) -> Mapping[str, object]:
-    """`given` as a table; raises UsageError for anything else."""
-    if not isinstance(given.value, dict):
-        raise given.mistake(
-            f"{kind(given.value)} stands where a table is needed",
-            "write it as a [header] with keys below it",
+def as_table(setting: Setting) -> Mapping[str, object]:
+    """Return the table in `setting`. Raises UsageError for anything else."""
+    if not isinstance(setting.value, dict):
+        raise setting.error(
+            f"expected a table, got {kind(setting.value)}", "write it as a [header] with keys below"
         )
-    return given.value
+    return setting.value
 
 
 def kind(value: object) -> str:
-    """What a TOML value is, in words; never the value itself, it may be a secret."""
+    """Return the type of a TOML value in words; never the value, which may be a secret."""
     if isinstance(value, bool):
-        return "true" if value else "false"
+        return str(value).lower()
     names: Mapping[type, str] = {
-        str: "text",
-        int: "a whole number",
+        str: "a string",
+        int: "an integer",
         float: "a number",
         list: "a list",
         dict: "a table",
@@ -142,24 +159,20 @@ def kind(value: object) -> str:
 
 
 def _read(path: Path) -> bytes | None:
-    """The file's bytes, None where there is no such file; raises UsageError for what is there and cannot be read."""
+    """Return the content, None where there is no file. Raises UsageError for an unreadable one."""
     try:
         return bounded_file.read_bytes(path)
     except (FileNotFoundError, NotADirectoryError):
         if path.is_symlink():
             raise UsageError(
-                f"{path} is a link to nothing", hint=shell_command("ls", "-l", path)
+                f"broken symbolic link: {path}", hint=shell_command("ls", "-l", path)
             ) from None
         return None
-    except PermissionError as error:
-        if not os.access(path.parent, os.X_OK):
-            return None  # the folder may not be searched: nothing in it is meant for us
-        raise UsageError(
-            f"{path} cannot be read: {error.strerror}", hint=shell_command("ls", "-l", path)
-        ) from error
     except OSError as error:
+        if isinstance(error, PermissionError) and not os.access(path.parent, os.X_OK):
+            return None  # the folder cannot be searched: nothing in it is meant for this user
         raise UsageError(
-            f"{path} cannot be read: {error.strerror}", hint=shell_command("ls", "-l", path)
+            f"cannot read {path}: {error.strerror}", hint=shell_command("ls", "-l", path)
         ) from error
 
 
@@ -178,48 +191,53 @@ def _parsed(path: Path, text: str) -> dict[str, object]:
 
     try:
         return tomllib.loads(text)
-    except (
-        ValueError,
-        RecursionError,
-    ) as error:  # ValueError: also a number of thousands of digits
-        place = re.fullmatch(r"(.*) \(at line (\d+), column (\d+)\)", str(error), re.DOTALL)
-        if place:
-            line, problem = place[2], f"{place[1]} (column {place[3]})"
-        else:
-            line, problem = (
-                str(max(1, len(text.splitlines()))),
-                str(error).replace(" (at end of document)", ", and the file ends"),
-            )
+    except (ValueError, RecursionError) as error:  # ValueError: also a number with too many digits
+        line, problem = _toml_error(str(error), text)
         raise UsageError(
-            f"{path.name}:{line}: {problem}",
-            hint=f"correct {path}; the language is TOML: https://toml.io",
+            f"{path.name}:{line}: {problem}", hint=f"correct {path} (TOML: https://toml.io)"
         ) from error
+
+
+def _toml_error(message: str, text: str) -> tuple[int, str]:
+    """Return the line and the problem in a message of tomllib."""
+    place = re.fullmatch(r"(.*) \(at line (\d+), column (\d+)\)", message, re.DOTALL)
+    if place:
+        return int(place[2]), f"{place[1]} (column {place[3]})"
+    problem = message.replace(" (at end of document)", " at the end of the file")
+    return max(1, len(text.splitlines())), problem
 
 
 _PART = r"""(?:[A-Za-z0-9_-]+|"(?:[^"\\\n]|\\.)*"|'[^'\n]*')"""
 _KEY = rf"{_PART}(?:[ \t]*\.[ \t]*{_PART})*"
 _STATEMENT = re.compile(rf"(?P<open>\[\[?)[ \t]*(?P<header>{_KEY})|(?P<key>{_KEY})[ \t]*=")
 _TOKEN = re.compile(
-    r'''"""(?:[^\\]|\\.)*?"{3,5}|\'\'\'.*?\'{3,5}|"(?:[^"\\\n]|\\.)*"|'[^'\n]*'|\#[^\n]*|[\[\]{}]|\n|[^"'\#\[\]{}\n]+''',
+    r'"""(?:[^\\]|\\.)*?"{3,5}'
+    r"|'''.*?'{3,5}"
+    r'|"(?:[^"\\\n]|\\.)*"'
+    r"|'[^'\n]*'"
+    r"|\#[^\n]*"
+    r"|[\[\]{}]"
+    r"|\n"
+    r"""|[^"'\#\[\]{}\n]+""",
     re.DOTALL,
 )
 
 
 def line_numbers(text: str) -> dict[Key, int]:
-    """Every key and header of a valid TOML text -> the line where it stands first (1 is the first).
+    """Return the first line (from 1) of every key and header of a valid TOML text.
 
-    Keys inside an inline table are not in it: the key that holds the table is.
+    Keys inside an inline table are left out: the key that holds the table is there.
     """
     lines: dict[Key, int] = {}
     for line, header, key in _statements(text):
-        whole = header + key
-        for length in range(1, len(whole) + 1):
-            lines.setdefault(whole[:length], line)
+        full_key = header + key
+        for length in range(1, len(full_key) + 1):
+            lines.setdefault(full_key[:length], line)
     return lines
 
 
 def _statements(text: str) -> Iterator[tuple[int, Key, Key]]:
-    """(line, the table it stands in, the key) of each statement; for a header the key is empty."""
+    """Yield line, header and key of each statement; for a header the key is empty."""
     position = counted = 0
     line = 1
     header: Key = ()
@@ -233,13 +251,16 @@ def _statements(text: str) -> Iterator[tuple[int, Key, Key]]:
                 yield line, header, ()
             else:
                 yield line, header, _parts(statement["key"])
-            position = _end_of_statement(text, position if statement["header"] else statement.end())
+                position = statement.end()
+            position = _end_of_statement(text, position)
+        elif text[position] == "#":
+            position = _end_of_statement(text, position)
         else:
-            position = _end_of_statement(text, position) if text[position] == "#" else position + 1
+            position += 1
 
 
 def _parts(key: str) -> Key:
-    """`a."b.c".d` as its parts; tomllib itself undoes quotes and escapes."""
+    """Return the parts of `a."b.c".d`; tomllib decodes quotes and escapes."""
     if '"' not in key and "'" not in key:
         return tuple(part.strip() for part in key.split("."))
     import tomllib
@@ -253,12 +274,15 @@ def _parts(key: str) -> Key:
 
 
 def _end_of_statement(text: str, position: int) -> int:
-    """Past the end of the line on which the statement at `position` ends: brackets closed, strings and comments passed over."""
+    """Return the start of the line after the statement at `position`.
+
+    A statement lasts until its brackets are closed; strings and comments are skipped.
+    """
     depth = 0
     while position < len(text):
         token = _TOKEN.match(text, position)
         if token is None:
-            return len(text)  # cannot be, in valid TOML
+            return len(text)  # impossible in valid TOML
         position = token.end()
         if token[0] in "[{":
             depth += 1
@@ -270,33 +294,38 @@ def _end_of_statement(text: str, position: int) -> int:
 
 
 def table(
-    file: SettingsFile | None, path: Key, *, known: Iterable[str] | None, over: Mapping[str, Given]
+    file: SettingsFile | None,
+    path: Key,
+    *,
+    known: Iterable[str] | None,
+    over: Mapping[str, Setting],
 ) -> Table:
-    """What `file` says under `path`, with `over` (the variables) laid over it. Raises UsageError for a key that is not in `known` (None: all are)."""
-    written: Mapping[str, object] = file.values if file else {}
-    for depth, part in enumerate(path, start=1):
-        written = as_table(Given(written.get(part, {}), file.where(path[:depth]))) if file else {}
-    given = (
-        {key: Given(value, file.where((*path, key))) for key, value in written.items()}
-        if file
-        else {}
-    )
-    if known is not None and file:
-        _refuse_unknown(file, path, given, tuple(known))
-    return Table(
-        path, {**given, **over}
-    )  # flags (environment.resolve) > DARTSCTL_* > dartsctl.toml > defaults (Table.read)
+    """Return the entries of the table `path`; those in `over` (the variables) win.
+
+    Raises UsageError for a key that is not in `known` (None: all are).
+    """
+    written: dict[str, Setting] = {}
+    if file:
+        values: Mapping[str, object] = file.values
+        for depth, part in enumerate(path, start=1):
+            values = as_table(Setting(values.get(part, {}), file.where(path[:depth])))
+        written = {key: Setting(value, file.where((*path, key))) for key, value in values.items()}
+        if known is not None:
+            _refuse_unknown(file, path, written, tuple(known))
+    # flags (environment.resolve) > DARTSCTL_* > dartsctl.toml > defaults (Table.read)
+    return Table(path, {**written, **over})
 
 
 def _refuse_unknown(
-    file: SettingsFile, path: Key, given: Mapping[str, Given], known: tuple[str, ...]
+    file: SettingsFile, path: Key, written: Mapping[str, Setting], known: tuple[str, ...]
 ) -> None:
-    for key, one in given.items():
+    for key, setting in written.items():
         if key in known:
             continue
-        similar = did_you_mean(key, known, lambda near: dotted((*file.prefix, *path, near)))
-        hint = f"known here: {', '.join(known)}"
-        if not path and isinstance(one.value, dict):
-            table_name = dotted((*file.prefix, "environment", key))
-            hint = f"an environment of your own is written [{table_name}]; {hint}"
-        raise one.mistake("no such key", similar or hint)
+        hint = did_you_mean(key, known, lambda near: dotted((*file.prefix, *path, near)))
+        if not hint:
+            hint = f"known keys: {', '.join(known)}"
+            if not path and isinstance(setting.value, dict):
+                header = dotted((*file.prefix, "environment", key))
+                hint = f"write another environment as [{header}]; {hint}"
+        raise setting.error("unknown key", hint)

@@ -1,38 +1,39 @@
-"""Settings: dartsctl.toml (or [tool.dartsctl] in pyproject.toml), DARTSCTL_* variables, and defaults (DESIGN 2).
+"""Settings: dartsctl.toml (or [tool.dartsctl] in pyproject.toml), variables, and defaults.
 
     name = "darts"                      # default: the folder's name
-    [dev]                               # and [prod]; any further environment is written [environment.NAME], with the same keys
+    [dev]                               # [prod] and [environment.NAME] have the same keys
     files = ["compose/dev.yml"]         # default: the conventional names (config/environment.py)
     env_files = [".env"]                # default: .env, .env.production, .env.NAME; [] = none
     project = "darts-dev"               # default: NAME-dev, NAME, NAME-ENVIRONMENT
     profiles = []
-    production_ports = "warn"           # or "remap", "refuse": when a stack other than production's publishes one
-    on_conflict = "ask"                 # or "fail", "stop", "remap", "wait"; default: ask at a terminal, else fail
+    production_ports = "warn"           # "remap", "refuse"; not in [prod]
+    on_conflict = "ask"                 # "fail", "stop", "remap", "wait"; default: "ask" at a
+                                        # terminal, else "fail"
     wait_timeout = 120                  # seconds until the stack must be healthy
-    unsafe = "refuse"                   # [prod] alone; or "warn": start with weak secrets and bad certificates all the same, for a try-out
+    unsafe = "refuse"                   # only in [prod]; "warn": start in spite of weak secrets
     [ports]
     dev_range = "5001-5099"
-    [ports.production]                  # replaces the built-in allocation: service = port or [ports]
+    [ports.production]                  # service = port or [ports]; replaces the built-in ports
     [server]                            # see ServerSettings
     [server.env]
-    [doctor]                            # of production; the flags for any other environment
+    [doctor]                            # for production; other environments use the flags
     proxy = "nginx"                     # default: found by image, command, name and ports
-    url = "https://darts.example.org/"  # asked besides what the proxy publishes on this host
+    url = "https://darts.example.org/"  # requested too, besides what the proxy publishes here
 
-Relative paths are relative to the file's folder, in variables too.
+Relative paths are relative to the folder of the file, in variables too.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Literal, get_args
 
 from dartsctl.config import values as take
-from dartsctl.config.file import Given, Key, SettingsFile, Table, dotted, find, in_folder, table
+from dartsctl.config.file import Key, Setting, SettingsFile, Table, dotted, find, in_folder, table
 from dartsctl.config.trust import Trust
 from dartsctl.errors import UsageError
 from dartsctl.ports.allocation import DEV_RANGE, PRODUCTION_PORTS, PortRange
@@ -51,7 +52,7 @@ BUILT_IN = ("dev", PRODUCTION)
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentSettings:
-    """What one environment's table says. Paths are absolute; nothing has looked yet whether they exist."""
+    """The settings of an environment. Paths are absolute, and may not exist."""
 
     project: str
     files: tuple[Path, ...] = ()
@@ -60,40 +61,45 @@ class EnvironmentSettings:
     """None: the conventional name."""
     profiles: tuple[str, ...] = ()
     production_ports: ProductionPorts = "warn"
-    """What to do about a production port that this stack publishes; means nothing for production itself."""
+    """What to do about a production port that this stack publishes; unused for production."""
     on_conflict: OnConflict | None = None
     wait_timeout: float = 120.0
     """Seconds."""
     unsafe: Unsafe = "refuse"
-    """What to do about weak secrets, open env files and bad certificates; means something for production alone."""
+    """What to do about weak secrets, readable env files and bad certificates; production only."""
 
 
 @dataclass(frozen=True, slots=True)
 class PortSettings:
+    """The dev range, and the production ports of each service."""
+
     dev_range: PortRange = DEV_RANGE
     production: Mapping[str, tuple[int, ...]] = field(default_factory=lambda: PRODUCTION_PORTS)
 
 
 @dataclass(frozen=True, slots=True)
 class ServerSettings:
-    """The host server. Placeholders ({python}, {port}, {rabbitmq.host}) are still in it."""
+    """The host server. Placeholders ({python}, {port}, {rabbitmq.host}) are not replaced yet."""
 
     directory: Path
     """Absolute."""
     command: tuple[str, ...] = ()
-    """Empty: environment.server_command looks for the conventional entry point."""
+    """Empty: environment.server_command() looks for the conventional entry point."""
     port_variables: tuple[str, ...] = ("FLASK_RUN_PORT", "FLASK_PORT", "PORT")
     health: str | None = None
-    """The path to ask for; None: a server that listens is ready."""
+    """The URL path to request; None: a server that listens is ready."""
     replaces: tuple[str, ...] = ()
-    """Services that the host server stands in for."""
+    """Services that the host server replaces."""
     services: Services = "required"
     enforce: Enforce = "auto"
     handover: How = "auto"
-    """`werkzeug`: the command ends in `app.run()`, which takes a socket too; `none`: the server binds its port by itself."""
+    """`werkzeug`: the command calls `app.run()`, which accepts a socket. `none`: it binds."""
     url_host: str = ""
-    """The host in the server's URL, `{branch}` and `{checkout}` in it filled in; empty: the address that it is bound to, since `localhost`
-    may be ::1 for one client and 127.0.0.1 for the next (edge-cases.md#4)."""
+    """The host in the server's URL; `{branch}` and `{checkout}` are replaced.
+
+    Empty: the address that the server is bound to, because `localhost` may be ::1 for one client
+    and 127.0.0.1 for another (edge-cases.md#4).
+    """
     ready_timeout: float = 30.0
     """Seconds until the server must be ready."""
     env: Mapping[str, str] = field(default_factory=dict)
@@ -101,7 +107,7 @@ class ServerSettings:
 
 @dataclass(frozen=True, slots=True)
 class DoctorSettings:
-    """Where somebody knows better than the model says. Empty: as found."""
+    """What `doctor` should use instead of what it finds. Empty: what it finds."""
 
     proxy: str = ""
     url: str = ""
@@ -109,7 +115,10 @@ class DoctorSettings:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`environments` always has dev and prod. `origins` says where a value was written: file, line and key, or a variable."""
+    """All settings of a project. `environments` always has dev and prod.
+
+    `origins` is where each value was written: file, line and key, or a variable.
+    """
 
     root: Path
     source: Path | None
@@ -120,14 +129,17 @@ class Settings:
     doctor: DoctorSettings = field(default_factory=DoctorSettings)
     origins: Mapping[Key, str] = field(default_factory=dict)
     trust: Trust = field(default_factory=Trust, repr=False, compare=False)
-    """What else is used: env files, and what is found by a conventional name."""
+    """For the other files that are used: env files, and files with a conventional name."""
 
     def origin(self, *key: str) -> str:
-        """As a message begins: `dartsctl.toml:3: dev.files`, `DARTSCTL_DEV_FILES`, or the bare key for a default."""
+        """Return the place of a value, as messages begin.
+
+        `dartsctl.toml:3: dev.files`, `DARTSCTL_DEV_FILES`, or the key alone for a default.
+        """
         return self.origins.get(key, dotted(key))
 
 
-# --- variables ----------------------------------------------------------------------------------------------------------------
+# --- variables ---------------------------------------------------------------------------------
 
 
 def _number(text: str) -> object:
@@ -152,20 +164,23 @@ VARIABLES: Mapping[str, tuple[str, str, Callable[[str], object]]] = {
     "DARTSCTL_ON_CONFLICT": (EVERY, "on_conflict", str),
     "DARTSCTL_WAIT_TIMEOUT": (EVERY, "wait_timeout", _number),
 }
-"""Variable -> table, key, how its text becomes TOML's value. An empty one counts as unset; lists are separated as PATH is.
-DARTSCTL_PROJECT_DIR stands beside them: it says where to look. Other DARTSCTL_ names belong to other parts and are no error."""
+"""Variable -> table, key, and how its text becomes a TOML value.
+
+An empty variable counts as unset. Lists are separated like PATH. DARTSCTL_PROJECT_DIR is not in
+the table: it says where the settings are. Other DARTSCTL_ names belong to other parts, and are no
+error."""
 
 
-def _exported(environ: Mapping[str, str], *tables: str) -> dict[str, Given]:
-    """What the variables say for the table that `tables` name."""
+def _from_variables(environ: Mapping[str, str], *tables: str) -> dict[str, Setting]:
+    """Return what the variables set in the tables with these names."""
     return {
-        key: Given(convert(environ[variable]), variable)
+        key: Setting(convert(environ[variable]), variable)
         for variable, (owner, key, convert) in VARIABLES.items()
         if owner in tables and environ.get(variable)
     }
 
 
-# --- loading ------------------------------------------------------------------------------------------------------------------
+# --- loading -----------------------------------------------------------------------------------
 
 
 def load(
@@ -175,12 +190,14 @@ def load(
     project_dir: Path | None = None,
     trust: Trust | None = None,
 ) -> Settings:
-    """The settings that hold for somebody who stands in the folder `start`.
+    """Return the settings that apply in the folder `start`.
 
-    `project_dir` (the flag), else DARTSCTL_PROJECT_DIR, names the project's root: only that folder is looked into. Without
-    them the nearest folder from `start` upwards that has settings is the root, else `start` itself, with defaults.
-    Raises UsageError (file:line: key) for unknown keys, wrong types and values that contradict each other, Refused for a file
-    that is not trusted (`trust`: by default no folder of another user is).
+    `project_dir` (the flag), else DARTSCTL_PROJECT_DIR, names the project's root; then only that
+    folder is searched. Otherwise the root is the nearest folder from `start` upwards that has
+    settings, else `start` itself, with defaults. `trust`: by default no folder of another user.
+
+    Raises UsageError (file:line: key) for unknown keys, wrong types and contradictory values,
+    Refused for a file that is not trusted.
     """
     trust = trust or Trust()
     named = _named_folder(start, environ, project_dir)
@@ -191,40 +208,54 @@ def load(
     )
     name = top.read("name", take.project, take.normal_project(root.name))
     tables: list[Table] = [top]
-    environments = _environments(file, environ, root, name, tables)
-    ports = _ports(file, environ, tables)
-    server = _server(file, root, tables)
-    own = table(file, ("doctor",), known=("proxy", "url"), over={})
-    tables.append(own)
-    doctor = DoctorSettings(own.read("proxy", take.some_text, ""), own.read("url", take.url, ""))
-    origins = {(*one.path, key): given.where for one in tables for key, given in one.given.items()}
     settings = Settings(
-        root, file.path if file else None, name, environments, ports, server, doctor, origins, trust
+        root=root,
+        source=file.path if file else None,
+        name=name,
+        environments=_environments(file, environ, root, name, tables),
+        ports=_ports(file, environ, tables),
+        server=_server(file, root, tables),
+        doctor=_doctor(file, tables),
+        origins=_origins(tables),
+        trust=trust,
     )
     _refuse_shared_project(settings)
     return settings
 
 
 def environment_key(name: str, key: str) -> Key:
-    """Where the settings say `key` of the environment `name`: `("dev", "files")`, `("environment", "staging", "files")`."""
-    return (name, key) if name in BUILT_IN else ("environment", name, key)
+    """Return the key of a value of an environment, such as `("environment", "qa", "files")`."""
+    return (*environment_table(name), key)
+
+
+def environment_table(name: str) -> Key:
+    """Return the table of an environment: `("dev",)`, `("environment", "staging")`."""
+    return (name,) if name in BUILT_IN else ("environment", name)
+
+
+def _origins(tables: Sequence[Table]) -> dict[Key, str]:
+    origins: dict[Key, str] = {}
+    for own in tables:
+        origins |= {(*own.path, key): setting.where for key, setting in own.entries.items()}
+    return origins
 
 
 def _named_folder(start: Path, environ: Mapping[str, str], project_dir: Path | None) -> Path | None:
-    variable = environ.get(PROJECT_DIR)
-    named = project_dir or (Path(variable) if variable else None)
-    if named is None:
+    if project_dir is not None:
+        source, named = "--project-dir", project_dir
+    elif environ.get(PROJECT_DIR):
+        source, named = PROJECT_DIR, Path(environ[PROJECT_DIR])
+    else:
         return None
     folder = (start / named).resolve()
     try:
         is_folder = folder.is_dir()
-    except OSError:  # a name that no file system takes
+    except OSError:  # a name that no file system accepts
         is_folder = False
     if not is_folder:
-        source = "--project-dir" if project_dir else PROJECT_DIR
         raise UsageError(
-            f"{source}: no folder {folder}",
-            hint="name the folder that has dartsctl.toml, or leave it out",
+            f"{source}: no such folder: {folder}",
+            hint="name the folder that contains dartsctl.toml, or omit it",
         )
     return folder
 
@@ -236,21 +267,16 @@ def _environments(
     name: str,
     tables: list[Table],
 ) -> dict[str, EnvironmentSettings]:
-    further = table(file, ("environment",), known=None, over={})
-    keys = [one.name for one in fields(EnvironmentSettings)]
+    others = table(file, ("environment",), known=None, over={})
+    for environment, setting in others.entries.items():
+        _check_environment_name(environment, setting)
     environments: dict[str, EnvironmentSettings] = {}
-    for environment in (*BUILT_IN, *further.given):
-        path = environment_key(environment, "")[:-1]
-        if environment in further.given:
-            _check_environment_name(environment, further.given[environment])
-        known = [
-            key
-            for key in keys
-            if key != ("production_ports" if environment == PRODUCTION else "unsafe")
-        ]
-        own = table(file, path, known=known, over=_exported(environ, path[0], EVERY))
+    for environment in (*BUILT_IN, *others.entries):
+        path = environment_table(environment)
+        over = _from_variables(environ, path[0], EVERY)
+        own = table(file, path, known=_environment_keys(environment), over=over)
         tables.append(own)
-        project = {"dev": f"{name}-dev", PRODUCTION: name}.get(environment, f"{name}-{environment}")
+        project = name if environment == PRODUCTION else f"{name}-{environment}"
         environments[environment] = EnvironmentSettings(
             project=own.read("project", take.project, project),
             files=own.read("files", take.some_paths(root), ()),
@@ -266,12 +292,19 @@ def _environments(
     return environments
 
 
-def _check_environment_name(name: str, given: Given) -> None:
+def _environment_keys(environment: str) -> list[str]:
+    """Return the keys that the table of an environment may have."""
+    unused = "production_ports" if environment == PRODUCTION else "unsafe"
+    return [key.name for key in fields(EnvironmentSettings) if key.name != unused]
+
+
+def _check_environment_name(name: str, setting: Setting) -> None:
     if name in BUILT_IN:
-        raise given.mistake(f"{name} is built in", f"write it as [{name}]")
+        raise setting.error(f"the environment {name} is built in", f"write it as [{name}]")
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):
-        raise given.mistake(
-            f"{name!r} cannot name an environment: lower-case letters, digits, - and _, a letter or digit first",
+        raise setting.error(
+            f"{name!r} is not an environment name; use lower-case letters, digits, - and _, "
+            "starting with a letter or digit",
             f"write [environment.{take.normal_project(name)}]",
         )
 
@@ -280,14 +313,14 @@ def _ports(
     file: SettingsFile | None, environ: Mapping[str, str], tables: list[Table]
 ) -> PortSettings:
     own = table(
-        file, ("ports",), known=("dev_range", "production"), over=_exported(environ, "ports")
+        file, ("ports",), known=("dev_range", "production"), over=_from_variables(environ, "ports")
     )
     production = table(file, ("ports", "production"), known=None, over={})
     tables += [own, production]
     owners: Mapping[str, tuple[int, ...]] = {
-        service: take.ports(given) for service, given in production.given.items()
+        service: take.ports(setting) for service, setting in production.entries.items()
     }
-    if "production" not in own.given:
+    if "production" not in own.entries:
         owners = PRODUCTION_PORTS
     dev_range = own.read("dev_range", take.port_range, DEV_RANGE)
     _refuse_overlap(own, production, dev_range, owners)
@@ -297,27 +330,30 @@ def _ports(
 def _refuse_overlap(
     own: Table, production: Table, dev_range: PortRange, owners: Mapping[str, tuple[int, ...]]
 ) -> None:
-    """Raises UsageError when a production port lies in the dev range; blames what was written, not the default it meets."""
-    shared = [
-        (service, port) for service, ports in owners.items() for port in ports if port in dev_range
-    ]
+    """Raise UsageError if a production port lies in the dev range.
+
+    The error names the setting that was written, not the default that it collides with.
+    """
+    shared: list[tuple[str, int]] = []
+    for service, ports in owners.items():
+        shared += [(service, port) for port in ports if port in dev_range]
     if not shared:
         return
-    service, port = shared[0]
-    if "dev_range" in own.given:
+    if "dev_range" in own.entries:
         listed = ", ".join(f"{port} ({service})" for service, port in shared)
-        raise own.given["dev_range"].mistake(
-            f"{dev_range} contains production's {listed}",
+        raise own.entries["dev_range"].error(
+            f"the dev range {dev_range} contains production ports: {listed}",
             f'choose a range without production ports, such as "{DEV_RANGE}"',
         )
-    raise production.given[service].mistake(
-        f"{port} lies in the dev range {dev_range}",
-        "move the dev range: [ports] dev_range, to numbers that production does not use",
+    service, port = shared[0]
+    raise production.entries[service].error(
+        f"port {port} lies in the dev range {dev_range}",
+        "set [ports] dev_range to ports that production does not use",
     )
 
 
 def _server(file: SettingsFile | None, root: Path, tables: list[Table]) -> ServerSettings:
-    own = table(file, ("server",), known=[one.name for one in fields(ServerSettings)], over={})
+    own = table(file, ("server",), known=[key.name for key in fields(ServerSettings)], over={})
     env = table(file, ("server", "env"), known=None, over={})
     tables += [own, env]
     default = ServerSettings(directory=root)
@@ -333,25 +369,33 @@ def _server(file: SettingsFile | None, root: Path, tables: list[Table]) -> Serve
         url_host=own.read("url_host", take.url_host, default.url_host),
         ready_timeout=own.read("ready_timeout", take.seconds, default.ready_timeout),
         env={
-            take.variable_name(name, given): take.text(given) for name, given in env.given.items()
+            take.variable_name(name, setting): take.text(setting)
+            for name, setting in env.entries.items()
         },
     )
 
 
+def _doctor(file: SettingsFile | None, tables: list[Table]) -> DoctorSettings:
+    own = table(file, ("doctor",), known=("proxy", "url"), over={})
+    tables.append(own)
+    return DoctorSettings(own.read("proxy", take.some_text, ""), own.read("url", take.url, ""))
+
+
 def _refuse_shared_project(settings: Settings) -> None:
-    """Raises UsageError when two environments have one Compose project: `up` of the one would replace the other's containers."""
+    """Raise UsageError if two environments have the same Compose project.
+
+    `up` of one would replace the containers of the other.
+    """
     owners: dict[str, str] = {}
     for name, environment in settings.environments.items():
         other = owners.setdefault(environment.project, name)
-        if other != name:
-            written = [
-                key
-                for key in (environment_key(name, "project"), environment_key(other, "project"))
-                if key in settings.origins
-            ]
-            raise UsageError(
-                f"{settings.origins[written[0]]}: {other} and {name} both have the project name {environment.project!r}; "
-                "they would replace each other's containers",
-                details=tuple(settings.origins[key] for key in written[1:]),
-                hint=f'give {name} a name of its own: project = "{environment.project}-{name}"',
-            )
+        if other == name:
+            continue
+        keys = (environment_key(name, "project"), environment_key(other, "project"))
+        places = [settings.origins[key] for key in keys if key in settings.origins]
+        raise UsageError(
+            f"{places[0]}: {other} and {name} have the same project name, "
+            f"{environment.project!r}, and would replace each other's containers",
+            details=tuple(places[1:]),
+            hint=f'give {name} another name: project = "{environment.project}-{name}"',
+        )

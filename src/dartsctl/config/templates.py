@@ -1,4 +1,7 @@
-"""What `init` writes, as text: settings, env files from their examples, lines for .gitignore. Decides nothing about what is already there."""
+"""The text that `init` writes: settings, env files from their examples, lines for .gitignore.
+
+What already exists is decided elsewhere (workflows/init/plan.py).
+"""
 
 from __future__ import annotations
 
@@ -20,59 +23,71 @@ GENERATED_BYTES = 24
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One file of the plan. `keep`: it is there and stays as it is."""
+    """A file of the plan. `keep`: it exists and is not changed."""
 
     action: Literal["create", "append", "keep"]
     path: Path
     about: str
-    """For people: what is in it, or what it lacks."""
+    """For people: what it contains, or what is missing in it."""
     text: str = field(default="", repr=False)
-    """What is written, or appended; of the certificate's files it is only made when it is written."""
+    """What is written or appended. Certificate and key are created later, before the writing."""
     mode: int = PUBLIC
     generated: tuple[str, ...] = ()
     """Variables that got a new secret."""
     to_fill_in: tuple[str, ...] = ()
     """Variables that only a person can give a value."""
     missing: tuple[str, ...] = ()
-    """Variables of the example that a kept env file does not have."""
+    """Variables of the example that are missing in a kept env file."""
 
 
 def new_secret() -> str:
-    """192 random bits in letters and digits: they go into URLs, command lines and other programs' settings, where `-` or `_` may mean something."""
+    """Return 192 random bits as letters and digits.
+
+    The secret goes into URLs, command lines and other programs' settings, where `-` or `_` may have
+    a meaning.
+    """
     return secrets.token_hex(GENERATED_BYTES)
 
 
 def renewed(name: str, value: str, *, production: bool) -> str | None:
-    """A new secret where an example's value must not stay: placeholders of secrets, in production every weak secret; None where it may."""
+    """Return a new secret to replace an example's value; None where the value may stay.
+
+    Placeholders of secrets are replaced; for production, every weak secret.
+    """
     if not is_secret(name) or "${" in value:
         return None
-    weak = (
-        weakness(Variable(name, value, "")) is not None
-        if production
-        else is_placeholder(value, secret=True)
-    )
-    return new_secret() if weak else None
+    if production:
+        is_weak = weakness(Variable(name, value, "")) is not None
+    else:
+        is_weak = is_placeholder(value, secret=True)
+    return new_secret() if is_weak else None
 
 
 def left_to_fill_in(values: Mapping[str, str]) -> tuple[str, ...]:
-    """The variables that still have a placeholder, which no random text can replace: addresses, names, a password inside a URL."""
+    """Return the variables with a placeholder that no random text can replace.
+
+    Addresses, names, a password inside a URL.
+    """
     return tuple(name for name, value in values.items() if is_placeholder(value, secret=False))
 
 
 def required_text(name: str, required: Sequence[str]) -> tuple[str, tuple[str, ...]]:
-    """An env file without an example: the variables that the Compose files require, secrets with a new value, the others empty; and which got one."""
-    lines, generated = [f"# {name}: read by Docker Compose. Never commit this file."], []
+    """Return the text of an env file without an example, and the variables with a new secret.
+
+    It has the variables that the Compose files require; those that are no secrets stay empty.
+    """
+    generated = tuple(variable for variable in required if is_secret(variable))
+    lines = [f"# {name}: read by Docker Compose. Never commit this file."]
     for variable in required:
-        if is_secret(variable):
-            generated.append(variable)
-        lines.append(f"{variable}={new_secret() if is_secret(variable) else ''}")
-    return "\n".join(lines) + "\n", tuple(generated)
+        value = new_secret() if variable in generated else ""
+        lines.append(f"{variable}={value}")
+    return "\n".join(lines) + "\n", generated
 
 
 def settings_text(
     name: str, stacks: Mapping[str, Sequence[str]], env_files: Mapping[str, Sequence[str]]
 ) -> str:
-    """A dartsctl.toml that names the Compose files and env files of `stacks`, paths relative to it."""
+    """Return a dartsctl.toml with the files and env files of `stacks`, as relative paths."""
     lines = [
         "# Settings of dartsctl. All keys: its docs/reference.md.",
         "# Relative paths are relative to this file.",
@@ -86,30 +101,31 @@ def settings_text(
 
 
 def own_settings(text: str, name: str, *, own_app: bool) -> str:
-    """The bundled stack's settings for a project called `name`; with an app of its own, the server is not the bundled sample."""
+    """Return the bundled stack's settings for a project called `name`.
+
+    `own_app`: the project has its own app, and the server is not the bundled sample.
+    """
     text = re.sub(r'(?m)^(name|project) = "darts', rf'\g<1> = "{name}', text)
-    return (
-        re.sub(r'(?m)^(directory = "compose/sample"|health = .*)\n', "", text) if own_app else text
-    )
+    if not own_app:
+        return text
+    return re.sub(r'(?m)^(directory = "compose/sample"|health = .*)\n', "", text)
 
 
 def built_from_here(text: str) -> str:
-    """An env file of the bundled stack whose images are built from the project itself: `..`, seen from compose/."""
+    """Return the bundled stack's env file with images built from the project, `..` of compose/."""
     return re.sub(r"(?m)^#?DARTSERVER_DIR=.*$", "DARTSERVER_DIR=..", text)
 
 
 def not_ignored(paths: Iterable[str], gitignore: str) -> tuple[str, ...]:
-    """Those of `paths` (relative, with /) that no line of a .gitignore names. Only for folders of which git itself cannot be asked."""
-    patterns = [
-        line.strip().lstrip("/")
-        for line in gitignore.splitlines()
-        if line.strip() and not line.startswith(("#", "!"))
-    ]
-    return tuple(
-        path
-        for path in paths
-        if not any(
-            fnmatch.fnmatch(path, one) or fnmatch.fnmatch(path.rpartition("/")[2], one)
-            for one in patterns
-        )
-    )
+    """Return those of `paths` (relative, with /) that no line of a .gitignore matches.
+
+    Only for folders where git itself cannot be asked.
+    """
+    lines = [line.strip() for line in gitignore.splitlines() if not line.startswith(("#", "!"))]
+    patterns = [line.lstrip("/") for line in lines if line]
+    return tuple(path for path in paths if not _matches(path, patterns))
+
+
+def _matches(path: str, patterns: Iterable[str]) -> bool:
+    name = path.rpartition("/")[2]
+    return any(fnmatch.fnmatch(path, line) or fnmatch.fnmatch(name, line) for line in patterns)

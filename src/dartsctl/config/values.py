@@ -1,6 +1,7 @@
-"""What the settings' values must look like: each function takes a Given, gives the value in our types, or raises UsageError.
+"""Convert the values of settings: each function takes a Setting and returns a value of our types.
 
-Messages name the kind of a wrong value; they quote it only where it cannot be a secret (ports, names, choices).
+Each raises UsageError for a value that it does not accept. The message names the type of that
+value. It quotes the value only where it cannot be a secret (ports, names, choices).
 """
 
 from __future__ import annotations
@@ -12,227 +13,239 @@ from math import inf
 from pathlib import Path
 from typing import TypeVar
 
-from dartsctl.config.file import Given, kind
+from dartsctl.config.file import Setting, kind
 from dartsctl.errors import UsageError
 from dartsctl.ports.allocation import PortRange, candidates
 from dartsctl.text.phrases import did_you_mean
 
 Choice = TypeVar("Choice", bound=str)
 
-
-def text(given: Given) -> str:
-    """Any text that an argument, a path or a variable can hold."""
-    if not isinstance(given.value, str):
-        raise given.mistake(
-            f"{kind(given.value)} stands where text is needed", 'write it in quotes: "..."'
-        )
-    if "\0" in given.value:
-        raise given.mistake(
-            "a NUL character stands in it",
-            "leave \\u0000 out: no argument, path or variable can hold it",
-        )
-    return given.value
+_USE_DEFAULT = "remove the key to use the default"
 
 
-def texts(given: Given) -> tuple[str, ...]:
-    """A list of texts, none of them empty."""
-    if not isinstance(given.value, list):
-        raise given.mistake(
-            f"{kind(given.value)} stands where a list of texts is needed",
-            'write it as ["one", "two"]',
+def text(setting: Setting) -> str:
+    """Return a string that an argument, a path or a variable can contain."""
+    if not isinstance(setting.value, str):
+        raise setting.error(
+            f"expected a string, got {kind(setting.value)}", 'write it in quotes: "..."'
         )
-    values = tuple(text(Given(one, given.where)) for one in given.value)
+    if "\0" in setting.value:
+        raise setting.error(
+            "the string contains a NUL character",
+            "remove \\u0000: no argument, path or variable can contain it",
+        )
+    return setting.value
+
+
+def texts(setting: Setting) -> tuple[str, ...]:
+    """Return a list of strings, none of them empty."""
+    if not isinstance(setting.value, list):
+        raise setting.error(
+            f"expected a list of strings, got {kind(setting.value)}", 'write it as ["one", "two"]'
+        )
+    values = tuple(text(Setting(item, setting.where)) for item in setting.value)
     if "" in values:
-        raise given.mistake("an empty text stands in the list", "leave it out")
+        raise setting.error("the list contains an empty string", "remove it")
     return values
 
 
-def some_texts(given: Given) -> tuple[str, ...]:
-    """At least one text."""
-    values = texts(given)
+def some_texts(setting: Setting) -> tuple[str, ...]:
+    """Return at least one string."""
+    values = texts(setting)
     if not values:
-        raise given.mistake("the list is empty", "leave the key out for the default")
+        raise setting.error("the list is empty", _USE_DEFAULT)
     return values
 
 
-def path(root: Path) -> Callable[[Given], Path]:
-    """A path, made absolute from `root`; symbolic links stay as they are."""
-    return lambda given: _absolute(root, some_text(given))
+def path(root: Path) -> Callable[[Setting], Path]:
+    """Convert a path: absolute from `root`, symbolic links kept."""
+    return lambda setting: _absolute(root, some_text(setting))
 
 
-def paths(root: Path) -> Callable[[Given], tuple[Path, ...]]:
-    """Paths, made absolute from `root`; an empty list is one too."""
-    return lambda given: tuple(_absolute(root, one) for one in texts(given))
+def paths(root: Path) -> Callable[[Setting], tuple[Path, ...]]:
+    """Convert a list of paths, absolute from `root`; it may be empty."""
+    return lambda setting: tuple(_absolute(root, item) for item in texts(setting))
 
 
-def some_paths(root: Path) -> Callable[[Given], tuple[Path, ...]]:
-    """At least one path."""
-    return lambda given: tuple(_absolute(root, one) for one in some_texts(given))
+def some_paths(root: Path) -> Callable[[Setting], tuple[Path, ...]]:
+    """Convert a list of at least one path, absolute from `root`."""
+    return lambda setting: tuple(_absolute(root, item) for item in some_texts(setting))
 
 
-def some_text(given: Given) -> str:
-    """A text that is not empty."""
-    value = text(given)
+def some_text(setting: Setting) -> str:
+    """Return a string that is not empty."""
+    value = text(setting)
     if not value:
-        raise given.mistake("the text is empty", "leave the key out for the default")
+        raise setting.error("the string is empty", _USE_DEFAULT)
     return value
 
 
-def one_of(choices: Sequence[Choice]) -> Callable[[Given], Choice]:
-    """One of these words."""
+def one_of(choices: Sequence[Choice]) -> Callable[[Setting], Choice]:
+    """Convert a word that must be one of `choices`."""
 
-    def convert(given: Given) -> Choice:
-        found = next((choice for choice in choices if choice == given.value), None)
-        if found is not None:
-            return found
-        written = repr(given.value) if isinstance(given.value, str) else kind(given.value)
-        hint = f'write "{choices[0]}"'
-        if isinstance(given.value, str):
-            hint = did_you_mean(given.value, choices, lambda near: f'"{near}"') or hint
-        allowed = ", ".join(f'"{choice}"' for choice in choices)
-        raise given.mistake(
-            f"{written} is not one of {allowed}",
-            hint,
-        )
+    def convert(setting: Setting) -> Choice:
+        for choice in choices:
+            if choice == setting.value:
+                return choice
+        raise _not_a_choice(setting, choices)
 
     return convert
 
 
-def seconds(given: Given) -> float:
-    """A number of seconds above 0."""
-    value = given.value
+def _not_a_choice(setting: Setting, choices: Sequence[str]) -> UsageError:
+    hint = ""
+    if isinstance(setting.value, str):
+        hint = did_you_mean(setting.value, choices, lambda near: f'"{near}"')
+    allowed = ", ".join(f'"{choice}"' for choice in choices)
+    return setting.error(
+        f"{_quoted(setting.value)} is not one of {allowed}", hint or f'write "{choices[0]}"'
+    )
+
+
+def seconds(setting: Setting) -> float:
+    """Return a number of seconds greater than 0."""
+    value = setting.value
+    hint = "write a number, such as 120"
     if isinstance(value, bool) or not isinstance(value, int | float):
-        written = repr(value) if isinstance(value, str) else kind(value)
-        raise given.mistake(f"{written} is not a number of seconds", "write a number, such as 120")
+        raise setting.error(f"{_quoted(value)} is not a number of seconds", hint)
     if not 0 < value < inf:
-        raise given.mistake(
-            f"{value} seconds: the number must be above 0", "write a number, such as 120"
-        )
+        raise setting.error(f"the number of seconds must be greater than 0: {value}", hint)
     return float(value)
 
 
-def port(given: Given) -> int:
-    """A port number, 1-65535 (edge-cases.md#86)."""
-    value = given.value
+def port(setting: Setting) -> int:
+    """Return a port number, 1-65535 (edge-cases.md#86)."""
+    value = setting.value
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 65535:
-        written = (
-            repr(value)
-            if isinstance(value, str)
-            else str(value)
-            if type(value) in (int, float)
-            else kind(value)
-        )
-        raise given.mistake(
+        written = str(value) if type(value) in (int, float) else _quoted(value)
+        raise setting.error(
             f"{written} is not a port number (1-65535)",
             "write a number without quotes, such as 5000",
         )
     return value
 
 
-def ports(given: Given) -> tuple[int, ...]:
-    """One port number, or a list of them."""
-    if isinstance(given.value, list):
-        return tuple(port(Given(one, given.where)) for one in given.value)
-    return (port(given),)
+def ports(setting: Setting) -> tuple[int, ...]:
+    """Return the ports of a port number, or of a list of them."""
+    if isinstance(setting.value, list):
+        return tuple(port(Setting(item, setting.where)) for item in setting.value)
+    return (port(setting),)
 
 
-def port_range(given: Given) -> PortRange:
-    """`"5001-5099"`, inside 1024-65535, with at least one number that a browser opens."""
+def port_range(setting: Setting) -> PortRange:
+    """Return a range such as `"5001-5099"`.
+
+    It must lie inside 1024-65535 and contain at least one port that browsers do not block.
+    """
     example = 'write it as "5001-5099"'
-    if not isinstance(given.value, str):
-        raise given.mistake(f"{kind(given.value)} stands where a range is needed", example)
-    found = re.fullmatch(r"\s*([0-9]{1,9})\s*-\s*([0-9]{1,9})\s*", given.value)
-    if not found:
-        raise given.mistake(f"{given.value!r} is not a range of ports", example)
-    span = PortRange(int(found[1]), int(found[2]))
+    if not isinstance(setting.value, str):
+        raise setting.error(f"expected a port range, got {kind(setting.value)}", example)
+    match = re.fullmatch(r"\s*([0-9]{1,9})\s*-\s*([0-9]{1,9})\s*", setting.value)
+    if not match:
+        raise setting.error(f"{setting.value!r} is not a port range", example)
+    span = PortRange(int(match[1]), int(match[2]))
     if span.first > span.last:
-        raise given.mistake(
-            f"{span} begins above its end", f'write it as "{span.last}-{span.first}"'
+        raise setting.error(
+            f"the port range ends before it starts: {span}",
+            f'write it as "{span.last}-{span.first}"',
         )
     if span.first < 1024 or span.last > 65535:
-        raise given.mistake(f"{span} is not within 1024-65535", example)
+        raise setting.error(f"the port range is not within 1024-65535: {span}", example)
     if not candidates(span, preferred=None, start=0, avoid=frozenset()):
-        raise given.mistake(f"browsers refuse every port of {span}", example)
+        raise setting.error(f"browsers block every port of the range: {span}", example)
     return span
 
 
-def project(given: Given) -> str:
-    """A Compose project name."""
-    return check_project(text(given), source=given.where)
+def project(setting: Setting) -> str:
+    """Return a Compose project name."""
+    return check_project(text(setting), source=setting.where)
 
 
 def check_project(name: str, *, source: str) -> str:
-    """`name` where it is a Compose project name; raises UsageError that begins with `source` for anything else."""
+    """Return `name` if it is a valid Compose project name.
+
+    Raises UsageError, beginning with `source`, for anything else.
+    """
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):
         raise UsageError(
-            f"{source}: {name!r} is not a project name; Compose takes lower-case letters, digits, - and _, a letter or digit first",
+            f"{source}: {name!r} is not a project name; Compose accepts lower-case letters, "
+            "digits, - and _, starting with a letter or digit",
             hint=f'write "{normal_project(name)}"',
         )
     return name
 
 
 def normal_project(folder: str) -> str:
-    """A folder's name as Compose makes a project name of it: lower case, all other characters left out."""
+    """Return the project name that Compose makes of a folder's name."""
     return re.sub(r"[^a-z0-9_-]", "", folder.lower()).lstrip("_-") or "project"
 
 
-def command(given: Given) -> tuple[str, ...]:
-    """A command as a list: no shell reads it."""
-    if isinstance(given.value, str):
-        raise given.mistake(
-            "text stands where a list is needed",
-            'write the command word by word: ["{python}", "run.py"]',
+def command(setting: Setting) -> tuple[str, ...]:
+    """Return a command as a list of words; no shell reads it."""
+    if isinstance(setting.value, str):
+        raise setting.error(
+            "expected a list, got a string",
+            'write the command as a list of words: ["{python}", "run.py"]',
         )
-    return some_texts(given)
+    return some_texts(setting)
 
 
-def variable_names(given: Given) -> tuple[str, ...]:
-    """Names of environment variables, at least one."""
-    return tuple(variable_name(one, given) for one in some_texts(given))
+def variable_names(setting: Setting) -> tuple[str, ...]:
+    """Return at least one name of an environment variable."""
+    return tuple(variable_name(name, setting) for name in some_texts(setting))
 
 
-def variable_name(name: str, given: Given) -> str:
-    """`name` where a shell takes it as a variable's; `given` is where it stands."""
+def variable_name(name: str, setting: Setting) -> str:
+    """Return `name` if a shell accepts it as the name of a variable; it stands in `setting`."""
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
-        raise given.mistake(
-            f"{name!r} is not the name of a variable",
-            "take letters, digits and _, such as FLASK_RUN_PORT",
+        raise setting.error(
+            f"{name!r} is not a variable name", "use letters, digits and _, such as FLASK_RUN_PORT"
         )
     return name
 
 
-def url_path(given: Given) -> str:
-    """The path part of a URL: `/health`."""
-    value = text(given)
+def url_path(setting: Setting) -> str:
+    """Return the path of a URL, such as `/health`."""
+    value = text(setting)
     if not re.fullmatch(r"/[!-~]*", value):
-        raise given.mistake(f"{value!r} is not a path of a URL", 'begin with a slash: "/health"')
+        raise setting.error(f"{value!r} is not a URL path", 'begin with a slash: "/health"')
     return value
 
 
-def url_host(given: Given) -> str:
-    """The host part of a URL: a name, in which {branch} and {checkout} may stand, an IPv4 address, or an IPv6 address in brackets."""
-    value = text(given)
+def url_host(setting: Setting) -> str:
+    """Return the host of a URL.
+
+    It is a name, which may contain {branch} and {checkout}, an IPv4 address, or an IPv6 address
+    in brackets.
+    """
+    value = text(setting)
     if not re.fullmatch(r"(?:[A-Za-z0-9._-]|\{branch\}|\{checkout\})+|\[[0-9A-Fa-f:.]+\]", value):
-        raise given.mistake(
-            f"{value!r} is not the host of a URL",
-            'leave scheme and port out: "{branch}.localhost", "localhost", "[::1]"',
+        raise setting.error(
+            f"{value!r} is not a URL host",
+            'remove scheme and port: "{branch}.localhost", "localhost", "[::1]"',
         )
     return value
 
 
-def url(given: Given) -> str:
-    """A whole http or https URL, without a user in it: it is shown."""
-    value = text(given)
-    if not re.fullmatch(
-        r"https?://([^/@\s:\[\]]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,4}|:[1-5][0-9]{4})?(/[!-~]*)?", value
-    ):
-        raise given.mistake(
-            f"{value!r} is not a URL"
-            if "@" not in value
-            else "the text is not a URL that may be shown",
-            'write it as "https://example.org/"',
-        )
-    return value
+_URL = re.compile(
+    r"https?://([^/@\s:\[\]]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,4}|:[1-5][0-9]{4})?(/[!-~]*)?"
+)
+
+
+def url(setting: Setting) -> str:
+    """Return an http or https URL without a user name: it is shown."""
+    value = text(setting)
+    if _URL.fullmatch(value):
+        return value
+    problem = f"{value!r} is not a URL"
+    if "@" in value:  # perhaps a password stands before it
+        problem = "the URL must not contain a user name or password"
+    raise setting.error(problem, 'write it as "https://example.org/"')
+
+
+def _quoted(value: object) -> str:
+    """Return a string in quotes, the type of anything else."""
+    return repr(value) if isinstance(value, str) else kind(value)
 
 
 def _absolute(root: Path, written: str) -> Path:

@@ -150,7 +150,7 @@ def without_env_text(line: str) -> str:
     """Compose's complaint about an env file without the text that it quotes: what it cannot read there may be a secret."""
     return re.sub(
         r"(failed to read .*: line \d+): .*",
-        r"\1: this is no NAME=value line (or a quote is not closed)",
+        r"\1: not a NAME=value line, or a quote is not closed",
         line,
     )
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from dartsctl.edges.http import get as http
-from dartsctl.edges.project import certificates
+from dartsctl.edges.project import certificate_files
 
 
 @contextmanager
@@ -147,16 +147,16 @@ def test_a_listener_is_open() -> None:
 
 
 def test_any_certificate_is_taken_and_its_dates_are_there(tmp_path: Path) -> None:
-    certificate, key = certificates.self_signed("shop.test")
+    certificate, key = certificate_files.self_signed("shop.test")
     (tmp_path / "c").write_text(certificate + key)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(tmp_path / "c")
     with server(says(b"HTTP/1.1 200 OK\r\n\r\n"), context) as port:
         found = get(port, tls=True)
     assert found.status == 200
-    dates = certificates.served(found.certificate)
+    dates = certificate_files.served(found.certificate)
     assert dates is not None
-    assert abs(dates[1] - time.time() - certificates.DAYS * 86400) < 300
+    assert abs(dates[1] - time.time() - certificate_files.DAYS * 86400) < 300
 
 
 def test_tls_to_a_server_without_it_says_so() -> None:

@@ -1,4 +1,4 @@
-"""Env files: values, where they stand, and mistakes that never show a value."""
+"""Env files: values, where they stand, and errors that never show a value."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def written(folder: Path, text: str, name: str = ".env") -> Path:
 
 
 def values(*paths: Path, environ: dict[str, str] | None = None) -> dict[str, str]:
-    return {name: one.value for name, one in read(paths, environ or {}).items()}
+    return {name: entry.value for name, entry in read(paths, environ or {}).items()}
 
 
 def test_each_value_knows_its_file_and_line(tmp_path: Path) -> None:
@@ -42,14 +42,14 @@ def test_each_value_knows_its_file_and_line(tmp_path: Path) -> None:
         tmp_path,
         "# comment\n\nexport A=1\n\n\nB='two words' # comment\nC=\"x\\ny\"\nFLASK_PORT=5000\n",
     )
-    found = read([path], {})
-    assert found == {
+    entries = read([path], {})
+    assert entries == {
         "A": EnvValue("1", path, 3),
         "B": EnvValue("two words", path, 6),
         "C": EnvValue("x\ny", path, 7),
         "FLASK_PORT": EnvValue("5000", path, 8),
     }
-    assert f"FLASK_PORT in {found['FLASK_PORT'].origin}" == "FLASK_PORT in .env:8"
+    assert entries["FLASK_PORT"].origin == ".env:8"
 
 
 def test_windows_line_ends_a_byte_order_mark_and_values_of_several_lines_are_read(
@@ -69,18 +69,18 @@ def test_a_later_file_wins_and_may_use_what_an_earlier_one_sets(tmp_path: Path) 
         written(tmp_path, "A=1\nB=2"),
         written(tmp_path, "B=3\nC=${A}${B}", ".env.local"),
     )
-    found = read([first, second], {})
-    assert {name: one.value for name, one in found.items()} == {"A": "1", "B": "3", "C": "13"}
-    assert (found["B"].file, found["A"].file) == (second, first)
+    entries = read([first, second], {})
+    assert values(first, second) == {"A": "1", "B": "3", "C": "13"}
+    assert (entries["B"].file, entries["A"].file) == (second, first)
 
 
-def test_variables_are_filled_in_from_the_environment_first(tmp_path: Path) -> None:
+def test_the_environment_takes_precedence_in_interpolation(tmp_path: Path) -> None:
     path = written(tmp_path, "A=file\nB=${A}-${GONE:-default}-${GONE}-$A")
     assert values(path) == {"A": "file", "B": "file-default--$A"}
     assert values(path, environ={"A": "shell"}) == {"A": "file", "B": "shell-default--$A"}
 
 
-def test_the_processs_own_environment_counts_unless_another_is_given(
+def test_the_environment_of_the_process_is_the_default(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DARTSCTL_TEST_NAME", "own")
@@ -89,7 +89,7 @@ def test_the_processs_own_environment_counts_unless_another_is_given(
     assert values(path) == {"A": ""}
 
 
-def test_text_is_filled_in_from_what_is_known() -> None:
+def test_text_is_interpolated_from_known_variables() -> None:
     assert interpolated("${A}/${B:-b}/{c}", {"A": "a"}) == "a/b/{c}"
 
 
@@ -107,30 +107,28 @@ def test_a_broken_line_is_named_and_not_shown(tmp_path: Path, text: str, line: i
     with pytest.raises(UsageError) as caught:
         read([path], {})
     assert caught.value.code is ExitCode.USAGE
-    assert (
-        caught.value.message
-        == f".env:{line}: this is no NAME=value line (or a quote is not closed)"
-    )
+    problem = "not a NAME=value line, or a quote is not closed"
+    assert caught.value.message == f".env:{line}: {problem}"
     assert caught.value.hint == f"correct line {line} of {path}"
 
 
-def test_what_is_no_text_is_refused_with_its_line_and_without_its_bytes(tmp_path: Path) -> None:
+def test_binary_data_is_refused_with_its_line_and_without_its_bytes(tmp_path: Path) -> None:
     path = tmp_path / ".env"
     path.write_bytes(b"A=1\nB=canary\xff\n")
     with pytest.raises(UsageError, match=r"^\.env:2: not UTF-8 text$") as caught:
         read([path], {})
     assert caught.value.__cause__ is None
     path.write_bytes(b"A=1\n\nB=canary\0\n")
-    with pytest.raises(UsageError, match=r"^\.env:3: a NUL byte; this is no text file$"):
+    with pytest.raises(UsageError, match=r"^\.env:3: not a text file: it contains a NUL byte$"):
         read([path], {})
 
 
 def test_a_folder_and_a_missing_file_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=rf"^{tmp_path} is a folder, not an env file$"):
         read([tmp_path], {})
-    with pytest.raises(UsageError, match=rf"^there is no env file {tmp_path}/gone$"):
+    with pytest.raises(UsageError, match=rf"^no such env file: {tmp_path}/gone$"):
         read([tmp_path / "gone"], {})
-    with pytest.raises(UsageError, match=r"cannot be read: Not a directory$"):
+    with pytest.raises(UsageError, match=r"^cannot read .*: Not a directory$"):
         read([written(tmp_path, "") / "below"], {})
 
 
@@ -140,13 +138,16 @@ def test_a_value_is_not_part_of_any_repr(tmp_path: Path) -> None:
 
 def test_dotenv_is_imported_only_where_a_file_is_read(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from dartsctl.edges.project.env_files import read; from dartsctl.config.settings import load\n"
-        "load(Path(sys.argv[1]), {}); read([]); assert not {'dotenv', 'tomllib', 'difflib'} & set(sys.modules)"
+        "import sys; from pathlib import Path\n"
+        "from dartsctl.edges.project.env_files import read\n"
+        "from dartsctl.config.settings import load\n"
+        "load(Path(sys.argv[1]), {}); read([])\n"
+        "assert not {'dotenv', 'tomllib', 'difflib'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
 
 
-# --- examples, and who may read ------------------------------------------------------------------------------------------------
+# --- examples, and who may read ----------------------------------------------------------------
 
 
 def test_the_example_of_an_env_file_has_its_name_and_one_of_the_usual_endings(
@@ -158,7 +159,7 @@ def test_the_example_of_an_env_file_has_its_name_and_one_of_the_usual_endings(
         assert example_of(tmp_path / ".env") == path
 
 
-def test_what_examples_show_is_gathered_and_a_broken_one_shows_nothing(tmp_path: Path) -> None:
+def test_examples_are_read_and_a_broken_one_is_skipped(tmp_path: Path) -> None:
     (tmp_path / "sub").mkdir()
     written(tmp_path, "A=1\nB=2\nEMPTY=\n", ".env.example")
     written(tmp_path, "B=3\n", ".env.production.example")
@@ -169,7 +170,7 @@ def test_what_examples_show_is_gathered_and_a_broken_one_shows_nothing(tmp_path:
     assert shown_values([]) == {}
 
 
-def test_the_mode_is_known_of_regular_files_alone(tmp_path: Path) -> None:
+def test_only_regular_files_have_a_mode(tmp_path: Path) -> None:
     path = written(tmp_path, "A=1")
     path.chmod(0o640)
     assert mode(path) == 0o640
@@ -178,7 +179,7 @@ def test_the_mode_is_known_of_regular_files_alone(tmp_path: Path) -> None:
     assert mode(tmp_path / "pipe") is None
 
 
-# --- a new file from an example ------------------------------------------------------------------------------------------------
+# --- a new file from an example ----------------------------------------------------------------
 
 
 def test_only_the_values_that_are_renewed_change_and_everything_else_stays() -> None:
@@ -222,14 +223,14 @@ def test_a_value_with_special_characters_is_replaced_whole() -> None:
     assert (text, names) == ("A_KEY=new\n", ("A_KEY",))
 
 
-def test_an_example_that_cannot_be_read_is_refused_with_its_line() -> None:
-    with pytest.raises(UsageError, match=r"^line \d+ of the example is no NAME=value line$"):
+def test_a_broken_example_is_refused_with_its_line() -> None:
+    with pytest.raises(UsageError, match=r"^line \d+ of the example is not NAME=value$"):
         filled_in("A=1\nB='open\n", lambda _name, _value: None)
 
 
 @needs_root
-def test_a_copy_is_made_of_no_file_that_another_users_link_leads_to(tmp_path: Path) -> None:
-    """Else root would copy its own secrets into their folder."""
+def test_a_file_behind_another_users_link_is_not_copied(tmp_path: Path) -> None:
+    """Otherwise root would copy its own secrets into their folder."""
     victim = Victim.at(tmp_path / "victim")
     with public_folder(ANN) as project:
         as_user(ANN, lambda: (project / ".env.example").symlink_to(victim.path))

@@ -55,7 +55,7 @@ def objections(said: Said) -> dict[str, str]:
     return {one["name"]: one["kind"] for one in said.document["objections"]}
 
 
-# --- refused ------------------------------------------------------------------------------------------------------------------
+# --- refused -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -146,10 +146,10 @@ def test_every_missing_variable_is_named_at_once_with_what_else_is_wrong(live: L
     for verb in ("check", "up", "restart"):
         said = live.run("prod", verb, env={"D_KEY": STRONG})
         assert said.code == 4
-        assert "A_PASSWORD is required, and nothing sets it" in said.err
-        assert "C_HOST is required, and nothing sets it" in said.err
+        assert "A_PASSWORD is required, but not set" in said.err
+        assert "C_HOST is required, but not set" in said.err
         assert "B_TOKEN (prod.env:1) is still a placeholder" in said.err
-        assert "open to its group (mode 0640)" in said.err
+        assert "accessible to its group (mode 0640)" in said.err
         assert "D_KEY" not in said.err
     assert live.run("prod", "check", "--json").document["exit_code"] == 4
 
@@ -210,7 +210,7 @@ def test_a_file_that_compose_reads_and_we_do_not_is_no_way_past(live: LiveStack,
     assert "change-me" not in said.err
 
 
-# --- allowed ------------------------------------------------------------------------------------------------------------------
+# --- allowed -----------------------------------------------------------------------------------
 
 
 def test_a_good_file_that_its_owner_alone_may_read_starts(live: LiveStack) -> None:
@@ -271,7 +271,7 @@ def test_what_is_no_regular_file_is_left_to_compose(live: LiveStack) -> None:
     assert live.run("prod", "check").code == 0
 
 
-# --- certificates -------------------------------------------------------------------------------------------------------------
+# --- certificates ------------------------------------------------------------------------------
 
 
 def front_door(live: LiveStack, *, read_only: bool = True, settings: str = "") -> Path:
@@ -297,7 +297,7 @@ def test_a_missing_certificate_is_refused_and_the_command_in_the_hint_makes_it(
     folder = front_door(live)
     said = live.run("prod", "up")
     assert said.code == 4
-    assert f"{folder} has no certificate with its key, and nginx takes them from there" in said.err
+    assert f"{folder} contains no certificate with its key; nginx reads it there" in said.err
     hint = said.err.splitlines()[-1].removeprefix("next: ")
     assert hint == f"dartsctl init --certificate {folder}"
     assert live.run(*hint.split()[1:], "--yes").code == 0
@@ -363,7 +363,7 @@ def test_certificates_of_a_remote_engines_host_are_said_not_to_be_checked() -> N
     ] == ["no-certificate"]
 
 
-# --- nothing is shown ---------------------------------------------------------------------------------------------------------
+# --- nothing is shown --------------------------------------------------------------------------
 
 
 def test_no_value_of_any_env_file_is_in_any_output(live: LiveStack) -> None:

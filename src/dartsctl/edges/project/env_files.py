@@ -1,8 +1,7 @@
-"""Env files: what the host server gets, what production's checks judge, and new ones made from an example. The only file that imports dotenv.
+"""Env files: read, check, and create them from an example. The only module that imports dotenv.
 
-Compose reads the same files itself, by name.
-
-No message here holds a value, or a line's text: an env file is where the secrets are.
+Compose reads the same files itself. No message here contains a value, or the text of a line:
+env files contain secrets.
 """
 
 from __future__ import annotations
@@ -22,126 +21,131 @@ from dartsctl.system.files import EVERYBODY, locate
 from dartsctl.text.phrases import shell_command
 
 EXAMPLES = (".example", ".sample", ".template", ".dist")
-"""What the name of an env file's example ends in."""
+"""Endings of the name of an example file."""
 
 
 def read(paths: Sequence[Path], environ: Mapping[str, str] | None = None) -> dict[str, EnvValue]:
-    """Name -> value and where it stands. A later file wins, and may use what an earlier one sets.
+    """Return name -> value and place. A later file wins, and may use values of earlier ones.
 
-    `${NAME}` and `${NAME:-default}` are filled in, from `environ` (the process's own unless given) before the files: so do
-    Compose, and dotenv where the server loads the file itself. A name without `=` sets nothing.
+    `${NAME}` and `${NAME:-default}` are replaced; `environ` (default: the process's environment)
+    takes precedence over the files, as in Compose and dotenv. A name without `=` sets nothing.
     Raises UsageError (file and line) for what is not a readable text file of NAME=value lines.
     """
     if not paths:
         return {}
     outer = os.environ if environ is None else environ
-    found: dict[str, EnvValue] = {}
+    values: dict[str, EnvValue] = {}
     known: dict[str, str | None] = dict(outer)
     for path in paths:
         for name, raw, line in _statements(path):
             value = interpolated(raw, known)
-            found[name] = EnvValue(value, path, line)
+            values[name] = EnvValue(value, path, line)
             if name not in outer:
                 known[name] = value
-    return found
+    return values
 
 
 def interpolated(text: str, known: Mapping[str, str | None]) -> str:
-    """`text` with `${NAME}` and `${NAME:-default}` filled in from `known`; a name that is not there is nothing."""
+    """Replace `${NAME}` and `${NAME:-default}` in `text` from `known`; unknown names are empty."""
     from dotenv.variables import parse_variables
 
     return "".join(atom.resolve(known) for atom in parse_variables(text))
 
 
 def example_of(path: Path) -> Path | None:
-    """The example file of an env file: `.env.production.example` of `.env.production`; None where there is none."""
-    return next(
-        (file for ending in EXAMPLES if (file := path.with_name(path.name + ending)).is_file()),
-        None,
-    )
+    """Return the example of an env file, such as `.env.production.example`; None without one."""
+    for ending in EXAMPLES:
+        file = path.with_name(path.name + ending)
+        if file.is_file():
+            return file
+    return None
 
 
 def shown_values(paths: Sequence[Path], folders: Sequence[Path] = ()) -> dict[str, str]:
-    """Name -> value of everything that the example files of `paths` and `.env`'s in their folders and in `folders` show.
+    """Return name -> value of the examples of `paths`, and of `.env` in `folders` and theirs.
 
-    An example that cannot be read shows nothing.
+    An unreadable example is skipped.
     """
-    places = dict.fromkeys([*(path.parent for path in paths), *folders])
-    examples = dict.fromkeys(
-        one
-        for path in (*(folder / ".env" for folder in places), *paths)
-        if (one := example_of(path))
-    )
-    found: dict[str, str] = {}
-    for example in examples:
+    all_folders = dict.fromkeys([*(path.parent for path in paths), *folders])
+    env_files = [*(folder / ".env" for folder in all_folders), *paths]
+    values: dict[str, str] = {}
+    for example in dict.fromkeys(map(example_of, env_files)):
+        if example is None:
+            continue
         with suppress(UsageError):
-            found |= {name: one.value for name, one in read((example,), {}).items() if one.value}
-    return found
+            shown = read((example,), {})
+            values |= {name: entry.value for name, entry in shown.items() if entry.value}
+    return values
 
 
 def text_of(path: Path) -> str:
-    """An env file's whole text, for a copy of it: no link of another user is followed, they might get to read what is root's.
+    """Return the whole text of an env file, for a copy.
 
-    Raises UsageError where it is not there, or no text; UnsafeFile.
+    Links of other users are not followed: the copy might show them a file of root's. Raises
+    UsageError for a missing file or binary data, UnsafeFile.
     """
     try:
         folder, name = locate(path)
         with folder:
             data = folder.read(name, limit=bounded_file.TEXT_LIMIT, owners=EVERYBODY)
     except OSError as error:
-        raise UsageError(
-            f"{path} cannot be read: {error.strerror}", hint=shell_command("ls", "-l", path)
-        ) from error
+        raise _unreadable(path, error) from error
     return _decoded(data, path)
 
 
 def values_in(text: str) -> dict[str, str]:
-    """Name -> value of a text that is an env file, nothing filled in; lines that are none are left out."""
+    """Return name -> value of an env file's text, not interpolated; other lines are skipped."""
     from dotenv.parser import parse_stream
 
-    return {
-        one.key: one.value
-        for one in parse_stream(io.StringIO(text))
-        if one.key and one.value is not None
-    }
+    values: dict[str, str] = {}
+    for binding in parse_stream(io.StringIO(text)):
+        if binding.key and binding.value is not None:
+            values[binding.key] = binding.value
+    return values
 
 
 def mode(path: Path) -> int | None:
-    """The permission bits of an env file; None for what is no regular file: a pipe or /dev/null is read once, by Compose."""
+    """Return the permission bits of an env file; None for a pipe or /dev/null."""
     bits = path.stat().st_mode
     return stat.S_IMODE(bits) if stat.S_ISREG(bits) else None
 
 
 def filled_in(text: str, renew: Callable[[str, str], str | None]) -> tuple[str, tuple[str, ...]]:
-    """An example's text with the value of every name for which `renew(name, value)` gives a new one, and those names.
+    """Return an example's text with new values, and the names that have one.
 
-    Everything else stays as it is, comments too. Raises UsageError for what are no NAME=value lines.
+    `renew(name, value)` returns a new value, or None to keep it. All else stays, comments too.
+    Raises UsageError for a line that is not NAME=value.
     """
     from dotenv.parser import parse_stream
 
-    parts, renewed = [], []
+    parts: list[str] = []
+    renewed: list[str] = []
     for binding in parse_stream(io.StringIO(text)):
         if binding.error:
             raise UsageError(
-                f"line {binding.original.line} of the example is no NAME=value line",
+                f"line {binding.original.line} of the example is not NAME=value",
                 hint="correct the example file",
             )
         line, name, value = binding.original.string, binding.key, binding.value
-        fresh = renew(name, value) if name and value else None
-        if fresh is not None and name and value:
-            line = re.sub(
-                rf"({re.escape(name)}['\"]?\s*=[ \t]*)(['\"]?){re.escape(value)}\2",
-                rf"\g<1>{fresh}",
-                line,
-                count=1,
-            )
+        new_value = renew(name, value) if name and value else None
+        if new_value is not None and name and value:
+            line = _with_value(line, name, value, new_value)
             renewed.append(name)
         parts.append(line)
     return "".join(parts), tuple(renewed)
 
 
+def _with_value(line: str, name: str, old: str, new: str) -> str:
+    return re.sub(
+        rf"({re.escape(name)}['\"]?\s*=[ \t]*)(['\"]?){re.escape(old)}\2",
+        rf"\g<1>{new}",
+        line,
+        count=1,
+    )
+
+
 def _statements(path: Path) -> Iterator[tuple[str, str, int]]:
-    """(name, text before interpolation, line) of each NAME=value in the file."""
+    """Yield name, text before interpolation, and line of each NAME=value in the file."""
     from dotenv.parser import parse_stream
 
     for binding in parse_stream(io.StringIO(_text(path))):
@@ -150,7 +154,7 @@ def _statements(path: Path) -> Iterator[tuple[str, str, int]]:
         line = binding.original.line + before[: len(before) - len(before.lstrip())].count("\n")
         if binding.error:
             raise UsageError(
-                f"{path.name}:{line}: this is no NAME=value line (or a quote is not closed)",
+                f"{path.name}:{line}: not a NAME=value line, or a quote is not closed",
                 hint=f"correct line {line} of {path}",
             )
         if binding.key is not None and binding.value is not None:
@@ -160,33 +164,36 @@ def _statements(path: Path) -> Iterator[tuple[str, str, int]]:
 def _text(path: Path) -> str:
     if path.is_dir():
         raise UsageError(f"{path} is a folder, not an env file", hint="name the file in it")
+    if bounded_file.is_null_device(path):
+        return ""
     try:
-        data = b"" if bounded_file.is_null_device(path) else bounded_file.read_bytes(path)
+        data = bounded_file.read_bytes(path)
     except FileNotFoundError:
         raise UsageError(
-            f"there is no env file {path}",
-            hint="make it, or leave it out: " + shell_command("ls", "-la", path.parent),
+            f"no such env file: {path}", hint=shell_command("ls", "-la", path.parent)
         ) from None
     except OSError as error:
-        raise UsageError(
-            f"{path} cannot be read: {error.strerror}", hint=shell_command("ls", "-l", path)
-        ) from error
+        raise _unreadable(path, error) from error
     return _decoded(data, path)
 
 
+def _unreadable(path: Path, error: OSError) -> UsageError:
+    return UsageError(f"cannot read {path}: {error.strerror}", hint=shell_command("ls", "-l", path))
+
+
 def _decoded(data: bytes, path: Path) -> str:
-    """Raises UsageError for what is no UTF-8 text."""
+    """Return the text. Raises UsageError for what is not UTF-8 text."""
     if b"\0" in data:
         line = data[: data.index(b"\0")].count(b"\n") + 1
         raise UsageError(
-            f"{path.name}:{line}: a NUL byte; this is no text file",
+            f"{path.name}:{line}: not a text file: it contains a NUL byte",
             hint=shell_command("file", path),
         )
     try:
         return data.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
-        # not chained: the decoder's error carries the bytes
+        # not chained: the decoder's error contains the bytes
         raise UsageError(
             f"{path.name}:{line}: not UTF-8 text", hint=f"save {path} as UTF-8"
         ) from None

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Literal
 
-from dartsctl.config import certificates as certificate
+from dartsctl.config import certificates
 from dartsctl.config.environment import Environment
 from dartsctl.diagnosis import proxies
 from dartsctl.diagnosis.facts import (
@@ -31,7 +31,7 @@ from dartsctl.diagnosis.nginx.log import Count
 from dartsctl.edges.engine.connect import engine_at
 from dartsctl.edges.engine.protocol import EngineControl
 from dartsctl.edges.http import get
-from dartsctl.edges.project import certificates
+from dartsctl.edges.project import certificate_files
 from dartsctl.errors import DockerUnavailable
 from dartsctl.stack.bindings import Endpoint
 from dartsctl.text.masker import Masker
@@ -273,13 +273,12 @@ class _Examination:
 
     def _certificates(self, proxy: ProxyFacts | None) -> tuple[CertificateFacts, ...]:
         stack = self._before.stack
-        doors = certificate.front_doors(stack) if self._engine.is_here else {}
+        doors = certificates.https_mounts(stack) if self._engine.is_here else {}
         if proxy is None or proxy.service not in doors:
             return ()
         mounts = doors[proxy.service]
-        judged = certificate.judge(
-            proxy.service, mounts, certificates.look(mounts), stack, time.time()
-        )
+        scan = certificate_files.look(mounts)
+        judged = certificates.judge(proxy.service, mounts, scan, stack=stack, now=time.time())
         return tuple(
             CertificateFacts(
                 one.name, one.sentence, not one.is_warning, f"file: {one.name}", one.advice
@@ -305,10 +304,10 @@ def _shown(
     one: Request, engine: EngineFacts, answer: HttpFacts, der: bytes
 ) -> CertificateFacts | None:
     """What is wrong with the dates of a certificate that the front door has shown."""
-    dates = certificates.served(der)
+    dates = certificate_files.served(der)
     if dates is None:
         return None
-    sentence = certificate.about_dates(*dates, answer.began - engine.skew)
+    sentence = certificates.date_problem(*dates, answer.began - engine.skew)
     return (
         CertificateFacts(one.url, f"the certificate at {one.url} {sentence}", True, "TLS handshake")
         if sentence

@@ -13,7 +13,7 @@ from dartsctl.config import templates
 from dartsctl.config.environment import ENV_FILES, adhoc, conventional_names
 from dartsctl.config.settings import BUILT_IN, PRODUCTION, Settings
 from dartsctl.config.templates import PRIVATE, Change
-from dartsctl.edges.project import certificates, env_files
+from dartsctl.edges.project import certificate_files, env_files
 from dartsctl.edges.project.files import template, template_mode, template_names
 from dartsctl.errors import DartsctlError, UsageError
 from dartsctl.stack import compose_files as stack_files
@@ -266,7 +266,7 @@ def _certificate(
     pair = (folder / "tls.key", folder / "tls.crt")
     usable = [
         one
-        for one in certificates.look([Mount(str(folder), "/certs")]).certificates
+        for one in certificate_files.look([Mount(str(folder), "/certs")]).certificates
         if one.key in ("fits", "unreadable")
     ]
     if usable:
@@ -280,7 +280,7 @@ def _certificate(
             )
             for one in there
         ]
-    about = f"self-signed for {name}, {certificates.DAYS} days"
+    about = f"self-signed for {name}, {certificate_files.DAYS} days"
     return [
         Change("create", pair[0], "its private key; 0600", mode=PRIVATE),
         Change("create", pair[1], about),

@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from dartsctl.config import certificates as certificate
-from dartsctl.config import secrets
+from dartsctl.config import certificates, secrets
 from dartsctl.config.environment import Environment
 from dartsctl.config.secrets import Objection, Variable
-from dartsctl.edges.project import certificates, env_files
+from dartsctl.edges.project import certificate_files, env_files
 from dartsctl.errors import Refused, UsageError
 from dartsctl.stack.engine_rules import EngineRules
 from dartsctl.stack.model import Stack
@@ -71,7 +70,7 @@ def objections_to(
 
 
 def _certificates(stack: Stack, engine: EngineRules, now: float) -> tuple[Objection, ...]:
-    doors = certificate.front_doors(stack)
+    doors = certificates.https_mounts(stack)
     if engine.kind == "remote":
         where = engine.endpoint
         return tuple(
@@ -83,11 +82,11 @@ def _certificates(stack: Stack, engine: EngineRules, now: float) -> tuple[Object
             )
             for name in doors
         )
-    return tuple(
-        one
-        for name, mounts in doors.items()
-        for one in certificate.judge(name, mounts, certificates.look(mounts), stack, now)
-    )
+    objections: list[Objection] = []
+    for name, mounts in doors.items():
+        scan = certificate_files.look(mounts)
+        objections += certificates.judge(name, mounts, scan, stack=stack, now=now)
+    return tuple(objections)
 
 
 def unsafe_error(objections: Sequence[Objection], others: Sequence[str] = ()) -> Refused:

@@ -1,4 +1,4 @@
-"""Certificate files as OpenSSL makes them: their dates, whose key is whose, and what is not looked into."""
+"""Certificate files as OpenSSL creates them: dates, matching keys, and what is not searched."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from dartsctl.config.certificates import Shelf
-from dartsctl.edges.project.certificates import DAYS, look, self_signed
+from dartsctl.config.certificates import CertificateScan
+from dartsctl.edges.project.certificate_files import DAYS, look, self_signed
 from dartsctl.errors import DartsctlError
 from dartsctl.stack.model import Mount
 from signing import make_pair
@@ -27,7 +27,7 @@ if not shutil.which("openssl"):
 
 @pytest.fixture(scope="module")
 def pair() -> tuple[str, str]:
-    """A certificate and its key, as `init` makes them."""
+    """A certificate and its key, as `init` creates them."""
     return self_signed("darts.example.org")
 
 
@@ -56,14 +56,14 @@ def seen(folder: Path, target: str = "/etc/nginx/certs") -> dict[str, str]:
     return states(look([Mount(str(folder), target, read_only=True)]))
 
 
-def states(shelf: Shelf) -> dict[str, str]:
-    return {one.path.name: one.key for one in shelf.certificates}
+def states(scan: CertificateScan) -> dict[str, str]:
+    return {certificate.path.name: certificate.key for certificate in scan.certificates}
 
 
 def test_the_dates_are_those_that_openssl_prints(certs: Path, pair: tuple[str, str]) -> None:
     written(certs, pair)
-    shelf = look([Mount(str(certs), "/certs")])
-    (one,) = shelf.certificates
+    scan = look([Mount(str(certs), "/certs")])
+    (certificate,) = scan.certificates
     printed = subprocess.run(
         ["openssl", "x509", "-noout", "-dates", "-in", certs / "tls.crt"],
         capture_output=True,
@@ -71,9 +71,10 @@ def test_the_dates_are_those_that_openssl_prints(certs: Path, pair: tuple[str, s
         check=True,
     ).stdout
     begin, end = (ssl.cert_time_to_seconds(line.partition("=")[2]) for line in printed.splitlines())
-    assert (one.not_before, one.not_after, one.key) == (begin, end, "fits")
-    assert shelf.closed == ()
-    assert abs(one.not_after - time.time() - DAYS * DAY) < 120
+    assert (certificate.not_before, certificate.not_after) == (begin, end)
+    assert certificate.key == "fits"
+    assert scan.unreadable == ()
+    assert abs(certificate.not_after - time.time() - DAYS * DAY) < 120
 
 
 @pytest.mark.parametrize(
@@ -103,16 +104,16 @@ def test_every_kind_of_key_is_recognised_and_dates_after_2050_too(
         str(certs / "k.crt"),
     ]
     subprocess.run(argv, capture_output=True, check=True)
-    (one,) = look([Mount(str(certs), "/certs")]).certificates
-    assert one.key == "fits"
-    assert abs(one.not_after - time.time() - 20000 * DAY) < 120
+    (certificate,) = look([Mount(str(certs), "/certs")]).certificates
+    assert certificate.key == "fits"
+    assert abs(certificate.not_after - time.time() - 20000 * DAY) < 120
 
 
-def test_a_certificate_that_has_ended_is_read_as_well(certs: Path) -> None:
+def test_an_expired_certificate_is_read_too(certs: Path) -> None:
     make_pair(certs, days=-1)
-    (one,) = look([Mount(str(certs), "/certs")]).certificates
-    assert one.key == "fits"
-    assert one.not_after < time.time()
+    (certificate,) = look([Mount(str(certs), "/certs")]).certificates
+    assert certificate.key == "fits"
+    assert certificate.not_after < time.time()
 
 
 def test_a_key_of_another_certificate_does_not_fit(
@@ -122,7 +123,7 @@ def test_a_key_of_another_certificate_does_not_fit(
     assert seen(certs) == {"tls.crt": "does not fit"}
 
 
-def test_pairs_are_found_under_any_names_and_authorities_have_no_key(
+def test_pairs_may_have_any_names_and_authorities_have_no_key(
     certs: Path, pair: tuple[str, str], other: tuple[str, str]
 ) -> None:
     written(certs, pair, "shop.pem", "shop-private.key")
@@ -130,7 +131,7 @@ def test_pairs_are_found_under_any_names_and_authorities_have_no_key(
     assert seen(certs) == {"ca.crt": "none", "shop.pem": "fits"}
 
 
-def test_one_file_may_hold_both(certs: Path, pair: tuple[str, str]) -> None:
+def test_a_file_may_contain_certificate_and_key(certs: Path, pair: tuple[str, str]) -> None:
     (certs / "haproxy.pem").write_text(pair[0] + pair[1])
     assert seen(certs) == {"haproxy.pem": "fits"}
 
@@ -164,19 +165,19 @@ def test_another_mount_hides_what_lies_below_it(
     (tmp_path / "nginx" / "nginx.conf").write_text("")
     written(tmp_path / "real", pair)
     nginx = Mount(str(tmp_path / "nginx"), "/etc/nginx", read_only=True)
-    assert [one.path for one in look([nginx]).certificates] == [
-        tmp_path / "nginx" / "certs" / "tls.crt"
-    ]
-    shelf = look([nginx, Mount(str(tmp_path / "real"), "/etc/nginx/certs", read_only=True)])
-    assert [one.path for one in shelf.certificates] == [tmp_path / "real" / "tls.crt"]
+    (certificate,) = look([nginx]).certificates
+    assert certificate.path == tmp_path / "nginx" / "certs" / "tls.crt"
+    over_it = Mount(str(tmp_path / "real"), "/etc/nginx/certs", read_only=True)
+    (certificate,) = look([nginx, over_it]).certificates
+    assert certificate.path == tmp_path / "real" / "tls.crt"
 
 
 def test_folders_for_other_things_are_not_searched(tmp_path: Path, pair: tuple[str, str]) -> None:
     written(tmp_path / "app" / "node_modules" / "x", pair)
-    assert look([Mount(str(tmp_path / "app"), "/app")]) == Shelf(())
+    assert look([Mount(str(tmp_path / "app"), "/app")]) == CertificateScan(())
 
 
-def test_a_key_with_a_passphrase_is_never_asked_for(certs: Path) -> None:
+def test_a_passphrase_is_never_prompted_for(certs: Path) -> None:
     words = [
         "-newkey",
         "rsa:2048",
@@ -201,46 +202,53 @@ def test_a_key_with_a_passphrase_is_never_asked_for(certs: Path) -> None:
         "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n",
     ],
 )
-def test_what_is_no_certificate_is_not_taken_for_one(certs: Path, text: str) -> None:
+def test_a_broken_certificate_is_ignored(certs: Path, text: str) -> None:
     (certs / "tls.crt").write_text(text)
-    assert look([Mount(str(certs), "/certs")]) == Shelf(())
+    assert look([Mount(str(certs), "/certs")]) == CertificateScan(())
 
 
-def test_a_truncated_certificate_is_not_taken_for_one(certs: Path, pair: tuple[str, str]) -> None:
+def test_a_truncated_certificate_is_ignored(certs: Path, pair: tuple[str, str]) -> None:
     lines = pair[0].splitlines()
     (certs / "tls.crt").write_text("\n".join([*lines[:5], lines[-1]]))
     (certs / "tls.key").write_text(pair[1])
     assert seen(certs) == {}
 
 
-def test_places_that_are_not_there_or_far_too_large_are_no_error(certs: Path) -> None:
+def test_missing_folders_and_huge_files_are_no_error(certs: Path) -> None:
     (certs / "huge.pem").write_bytes(b"x" * ((1 << 20) + 1))
-    assert look([Mount("/no/such/folder", "/certs"), Mount(str(certs), "/etc/ssl")]) == Shelf(())
+    assert look(
+        [Mount("/no/such/folder", "/certs"), Mount(str(certs), "/etc/ssl")]
+    ) == CertificateScan(())
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
-def test_a_user_who_may_not_read_the_key_or_the_folder_is_told_what_could_not_be_seen(
+def test_an_unreadable_key_and_an_unreadable_folder_are_reported(
     tmp_path: Path, pair: tuple[str, str]
 ) -> None:
     for path in (tmp_path, *tmp_path.parents):
-        if path.is_relative_to("/tmp") and path != Path("/tmp"):  # noqa: S108 - pytest's own folders, which are root's alone
+        # pytest's own folders, which only root may read
+        if path.is_relative_to("/tmp") and path != Path("/tmp"):  # noqa: S108
             path.chmod(0o755)
     written(tmp_path / "certs", pair)
     (tmp_path / "certs" / "tls.key").chmod(0o600)
     (tmp_path / "closed").mkdir(mode=0o700)
     code = (
-        "import os, sys; from dartsctl.edges.project.certificates import look; from dartsctl.stack.model import Mount\n"
-        "look([Mount(sys.argv[1] + '/certs', '/certs')]); os.setuid(65534)  # what Python loads late it may not read any more\n"
-        "shelf = look([Mount(sys.argv[1] + '/certs', '/certs')]); print([one.key for one in shelf.certificates])\n"
-        "print([path.name for path in look([Mount(sys.argv[1] + '/closed', '/certs')]).closed])"
+        "import os, sys; from dartsctl.edges.project.certificate_files import look\n"
+        "from dartsctl.stack.model import Mount\n"
+        "look([Mount(sys.argv[1] + '/certs', '/certs')])  # loads all modules, as root\n"
+        "os.setuid(65534)\n"
+        "scan = look([Mount(sys.argv[1] + '/certs', '/certs')])\n"
+        "print([certificate.key for certificate in scan.certificates])\n"
+        "closed = look([Mount(sys.argv[1] + '/closed', '/certs')])\n"
+        "print([path.name for path in closed.unreadable])"
     )
-    said = subprocess.run(
+    output = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True
     ).stdout
-    assert said.splitlines() == ["['unreadable']", "['closed']"]
+    assert output.splitlines() == ["['unreadable']", "['closed']"]
 
 
-# --- a new pair ---------------------------------------------------------------------------------------------------------------
+# --- a new pair --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -262,7 +270,7 @@ def test_a_new_certificate_is_for_its_name_and_for_this_host(
     assert "IP Address:127.0.0.1" in shown
 
 
-def test_a_client_that_trusts_the_new_certificate_gets_through_a_handshake(
+def test_a_client_that_trusts_the_new_certificate_completes_a_handshake(
     tmp_path: Path, pair: tuple[str, str]
 ) -> None:
     written(tmp_path, pair)
@@ -283,7 +291,7 @@ def test_a_client_that_trusts_the_new_certificate_gets_through_a_handshake(
     assert client.getpeercert()
 
 
-def test_nothing_is_left_on_the_disk_while_a_pair_is_made(
+def test_no_file_is_written_while_a_pair_is_created(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -306,7 +314,10 @@ def test_an_openssl_that_fails_is_quoted_without_a_key(
 ) -> None:
     fake = tmp_path / "openssl"
     fake.write_text(
-        "#!/bin/sh\necho '-----BEGIN PRIVATE KEY-----canary'\necho 'req: unknown option -addext' >&2\nexit 1\n"
+        "#!/bin/sh\n"
+        "echo '-----BEGIN PRIVATE KEY-----canary'\n"
+        "echo 'req: unknown option -addext' >&2\n"
+        "exit 1\n"
     )
     fake.chmod(fake.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")

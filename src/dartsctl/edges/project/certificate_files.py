@@ -1,0 +1,226 @@
+"""Certificate files: find them, read their dates, match keys, create a self-signed pair.
+
+Dates are read from the certificate itself (RFC 5280, 4.1.2.5). That needs no private key, which
+another user may not read.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import ssl
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from dartsctl import spawn
+from dartsctl.config.certificates import (
+    Certificate,
+    CertificateScan,
+    KeyState,
+    holds_certificates,
+)
+from dartsctl.errors import DartsctlError
+from dartsctl.stack.model import Mount
+from dartsctl.system import bounded_file
+
+DAYS = 825
+"""Lifetime of a self-signed certificate: macOS and iOS reject longer ones."""
+
+_ENDINGS = frozenset({".crt", ".cer", ".cert", ".pem", ".key"})
+_DEPTH = 2  # letsencrypt's live/NAME/fullchain.pem
+_MANY = 500  # files
+_LARGEST = 256 << 10  # bytes: a bundle of all root certificates of a system is smaller
+_CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
+_KEY = re.compile(
+    r"-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----.+?-----END (?:[A-Z]+ )?PRIVATE KEY-----", re.DOTALL
+)
+_CREATION_DEADLINE = 30.0  # seconds
+
+
+def look(mounts: Sequence[Mount]) -> CertificateScan:
+    """Return every certificate in the mounted folders, with the state of its key. Never raises."""
+    unreadable: list[Path] = []
+    files: list[Path] = []
+    for mount in mounts:
+        files += _files(mount, mounts, unreadable)
+    texts: dict[Path, str] = {}
+    for file in files[:_MANY]:
+        text = _text(file)
+        if text is not None:
+            texts[file] = text
+    keys = [file for file in files[:_MANY] if file not in texts or _KEY.search(texts[file])]
+    certificates: list[Certificate] = []
+    for file, text in texts.items():
+        dates = _dates(text)
+        if dates:
+            certificates.append(Certificate(file, *dates, _key_state(file, keys, texts)))
+    return CertificateScan(tuple(certificates), tuple(unreadable))
+
+
+def served(der: bytes) -> tuple[float, float] | None:
+    """Return notBefore and notAfter of a certificate that a server sent; None if unreadable."""
+    return _dates(ssl.DER_cert_to_PEM_cert(der))
+
+
+def self_signed(name: str) -> tuple[str, str]:
+    """Return a new certificate for `name`, localhost and the loopback addresses, and its key.
+
+    Both are PEM text. Raises DartsctlError where openssl is missing or fails.
+    """
+    kind = "IP" if re.fullmatch(r"[0-9.]+|[0-9a-f:]*:[0-9a-f:]*", name) else "DNS"
+    names = dict.fromkeys((f"{kind}:{name}", "DNS:localhost", "IP:127.0.0.1", "IP:::1"))
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-sha256"]
+    command += ["-days", str(DAYS), "-subj", f"/CN={name}"]
+    command += ["-addext", f"subjectAltName={','.join(names)}"]
+    # through a pipe: a private key in a temporary file could be left behind
+    command += ["-keyout", "/dev/stdout", "-out", "/dev/stdout"]
+    try:
+        result = spawn.run(command, deadline=_CREATION_DEADLINE)
+    except spawn.CommandNotFound:
+        raise DartsctlError(
+            "cannot create a certificate: openssl is not installed",
+            hint="sudo apt-get install openssl",
+        ) from None
+    certificate, key = _CERTIFICATE.search(result.stdout), _KEY.search(result.stdout)
+    if result.code != 0 or not certificate or not key:
+        last = (result.stderr.strip().splitlines() or ["no output"])[-1]
+        raise DartsctlError(
+            f"openssl could not create a certificate for {name}: {last}", hint="openssl version"
+        )
+    return f"{certificate[0]}\n", f"{key[0]}\n"
+
+
+def _files(mount: Mount, mounts: Sequence[Mount], unreadable: list[Path]) -> Iterator[Path]:
+    """Yield the files of a mount that may be certificates or keys.
+
+    In a folder that is not for certificates, only subfolders with a telling name are searched.
+    """
+    source = Path(mount.source)
+    hidden = {other.target.rstrip("/") for other in mounts if other is not mount}
+    if source.is_dir():
+        yield from _inside(source, mount.target.rstrip("/"), hidden, unreadable, depth=_DEPTH)
+    elif source.suffix in _ENDINGS and source.exists():
+        yield source
+
+
+def _inside(
+    folder: Path, target: str, hidden: set[str], unreadable: list[Path], *, depth: int
+) -> Iterator[Path]:
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError:
+        if holds_certificates(target):
+            unreadable.append(folder)
+        return
+    for entry in entries:
+        inner = f"{target}/{entry.name}"
+        # another mount hides it; letsencrypt keeps old certificates in `archive`
+        if inner in hidden or entry.name == "archive":
+            continue
+        path = Path(entry.path)
+        if path.suffix in _ENDINGS and entry.is_file():
+            yield path
+        elif depth and holds_certificates(inner) and entry.is_dir():
+            yield from _inside(path, inner, hidden, unreadable, depth=depth - 1)
+
+
+def _text(file: Path) -> str | None:
+    """Return the text of a regular file, None if unreadable. A huge file reads as empty."""
+    try:
+        return bounded_file.read_text(file, limit=_LARGEST)
+    except OSError as error:
+        return "" if error.errno == errno.EFBIG else None
+
+
+def _key_state(file: Path, keys: Sequence[Path], texts: dict[Path, str]) -> KeyState:
+    """Return the state of a certificate's private key.
+
+    The key may be in the file itself, have a matching name, or be anywhere in the mounted folders.
+    """
+    own = [
+        key for key in keys if key == file or (key.parent == file.parent and _belongs(file, key))
+    ]
+    readable = [key for key in keys if key in texts]
+    if any(_fit(file, key) for key in sorted(readable, key=lambda key: key not in own)):
+        return "fits"
+    if any(key not in texts for key in own):
+        return "unreadable"
+    return "does not fit" if own else "none"
+
+
+def _belongs(file: Path, key: Path) -> bool:
+    """Return whether the names match: tls.crt and tls.key, fullchain.pem and privkey.pem."""
+    if file.stem == key.stem:
+        return True
+    return file.stem in ("fullchain", "cert") and key.stem in ("privkey", "key")
+
+
+def _fit(certificate: Path, key: Path) -> bool:
+    """Return whether OpenSSL accepts the two as a pair, as nginx would.
+
+    A key with a passphrase counts as fitting: nginx may have the passphrase.
+    """
+    passphrase_requested = False
+
+    def passphrase() -> str:  # without it, OpenSSL would prompt at the terminal
+        nonlocal passphrase_requested
+        passphrase_requested = True
+        return ""
+
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(
+            certificate, key, password=passphrase
+        )
+    except (ssl.SSLError, OSError, ValueError):
+        return passphrase_requested and _belongs(certificate, key)
+    return True
+
+
+# --- dates -------------------------------------------------------------------------------------
+
+
+def _dates(text: str) -> tuple[float, float] | None:
+    """Return notBefore and notAfter of the first certificate; None where none is readable."""
+    first = _CERTIFICATE.search(text)
+    if not first:
+        return None
+    try:
+        outer = _elements(_elements(ssl.PEM_cert_to_DER_cert(first[0]))[0][1])
+        fields = _elements(outer[0][1])
+        if fields[0][0] == 0xA0:  # the version, which v1 omits
+            fields = fields[1:]
+        begin, end = _elements(fields[3][1])  # after serial, signature, issuer: validity
+        return _moment(*begin), _moment(*end)
+    except (ValueError, IndexError):
+        return None
+
+
+def _elements(data: bytes) -> list[tuple[int, bytes]]:
+    """Return the DER elements in `data`: tag and content (X.690, 8.1).
+
+    Raises ValueError, IndexError for truncated data.
+    """
+    elements, position = [], 0
+    while position < len(data):
+        tag, length = data[position], data[position + 1]
+        position += 2
+        if length & 0x80:
+            size = length & 0x7F
+            length = int.from_bytes(data[position : position + size], "big")
+            position += size
+        elements.append((tag, data[position : position + length]))
+        position += length
+        if position > len(data):
+            raise ValueError
+    return elements
+
+
+def _moment(tag: int, content: bytes) -> float:
+    """Return the Unix time of a UTCTime (0x17: 2-digit years from 1950) or GeneralizedTime."""
+    text = content.decode("ascii").rstrip("Z")
+    if tag == 0x17:
+        century = "19" if text[:2] >= "50" else "20"
+        text = century + text
+    return datetime.strptime(text, "%Y%m%d%H%M%S").replace(tzinfo=UTC).timestamp()
