@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dartsctl.ports.availability import Reason
-from dartsctl.ports.cases import Case, HolderKind, SystemdUnit
+from dartsctl.ports.cases import Case
 from dartsctl.ports.collisions import NameTaken
 from dartsctl.ports.conflicts import Conflict
 from dartsctl.ports.holders import (
@@ -16,6 +16,7 @@ from dartsctl.ports.holders import (
     SameStack,
     Unknown,
 )
+from dartsctl.ports.holders.kinds import HolderKind, SystemdUnit
 from dartsctl.ports.process import Process
 from dartsctl.stack.bindings import Endpoint, PortBinding
 from dartsctl.stack.containers import PROJECT_LABEL, Container

@@ -9,13 +9,10 @@ import pytest
 
 from dartsctl.ports.availability import Reason
 from dartsctl.ports.cases import (
-    KEEPERS,
     Case,
-    HolderKind,
-    SystemdUnit,
-    cases,
     container_in,
     container_of,
+    group_by_holder,
     process_of,
     project_of,
 )
@@ -31,6 +28,8 @@ from dartsctl.ports.holders import (
     SameStack,
     Unknown,
 )
+from dartsctl.ports.holders.kinds import HolderKind, SystemdUnit
+from dartsctl.ports.holders.processes import RESTARTING_PARENTS
 from dartsctl.ports.process import Process
 from dartsctl.stack.bindings import Endpoint, PortBinding
 from dartsctl.stack.containers import PROJECT_LABEL, Container
@@ -79,7 +78,7 @@ def conflict(
 
 
 def only(holder: Holder, inspector: FakeInspector | None = None) -> Case:
-    found = cases([conflict(holder)], (), STACK, inspector or FakeInspector())
+    found = group_by_holder([conflict(holder)], (), STACK, inspector or FakeInspector())
     assert len(found) == 1
     return found[0]
 
@@ -133,7 +132,7 @@ def test_each_holder_is_of_one_kind(holder: Holder, kind: HolderKind) -> None:
 
 
 def test_every_known_supervisor_is_told_by_the_parents_name() -> None:
-    for name in KEEPERS:
+    for name in RESTARTING_PARENTS:
         assert (
             only(HostProcess(Process(81, "python", 1, parents=((70, name),)))).kind
             is HolderKind.SUPERVISED
@@ -202,14 +201,14 @@ def test_a_holder_of_several_bindings_is_one_case() -> None:
         conflict(HostProcess(SERVER)),
         conflict(HostProcess(SERVER), port=5001, service="api"),
     )
-    found = cases([first, second, first], (), STACK, FakeInspector())
+    found = group_by_holder([first, second, first], (), STACK, FakeInspector())
     assert [(case.conflicts, case.services) for case in found] == [
         ((first, second), ("app", "api"))
     ]
 
 
 def test_a_process_whose_sockets_are_shared_with_different_workers_is_one_case() -> None:
-    found = cases(
+    found = group_by_holder(
         [conflict(HostProcess(SERVER, (9,))), conflict(HostProcess(SERVER, (8, 9)), port=5001)],
         (),
         STACK,
@@ -222,7 +221,7 @@ def test_the_same_pid_with_another_birth_is_another_holder() -> None:  # edge-ca
     again = Process(4711, "python", 2, ("python", "run.py"))
     assert (
         len(
-            cases(
+            group_by_holder(
                 [conflict(HostProcess(SERVER)), conflict(HostProcess(again), port=5001)],
                 (),
                 STACK,
@@ -235,7 +234,9 @@ def test_the_same_pid_with_another_birth_is_another_holder() -> None:  # edge-ca
 
 def test_names_come_first_and_what_has_no_holder_is_a_case_too() -> None:
     taken = NameTaken("app", container("darts"))
-    found = cases([conflict(reason=Reason.NO_SUCH_ADDRESS)], [taken], STACK, FakeInspector())
+    found = group_by_holder(
+        [conflict(reason=Reason.NO_SUCH_ADDRESS)], [taken], STACK, FakeInspector()
+    )
     assert [case.kind for case in found] == [HolderKind.NAME, HolderKind.NOBODY]
     assert found[1].holder == Unknown()
 

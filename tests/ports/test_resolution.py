@@ -7,25 +7,21 @@ from dataclasses import replace
 
 import pytest
 
-from dartsctl.ports.cases import Case, HolderKind, SystemdUnit
-from dartsctl.ports.collisions import NameTaken
-from dartsctl.ports.holders import DevLease, ForeignContainer, HostProcess, SameStack, Unknown
-from dartsctl.ports.process import Process
-from dartsctl.ports.resolution import (
-    CHOICES,
+from dartsctl.ports.cases import Case
+from dartsctl.ports.choices import (
     Choice,
     Policy,
-    ResolutionAction,
     ResolutionRequest,
-    ResolutionStep,
     by_policy,
     choices,
-    dead_ends,
-    decide,
     line,
     remedy,
-    unanswered,
 )
+from dartsctl.ports.collisions import NameTaken
+from dartsctl.ports.holders import DevLease, ForeignContainer, HostProcess, SameStack, Unknown
+from dartsctl.ports.holders.kinds import HolderKind, ResolutionAction, SystemdUnit
+from dartsctl.ports.process import Process
+from dartsctl.ports.resolution import ResolutionStep, dead_ends, decide, unanswered
 from fakes.conflict_cases import CASES, LOOK, SERVER, UNIT, case, conflict, container
 
 MOVE = "publish app on another free port instead of 5000, on this machine only, until --reset-ports"
@@ -75,7 +71,7 @@ LINES: dict[HolderKind, list[str]] = {
     HolderKind.SAME_STACK: [MOVE, ABORT],
     HolderKind.NAME: [
         "start app under another container name than shop-web-1, on this machine only, until --reset-ports",
-        "remove container shop-web-1 (running) of project shop; its volumes stay, what it wrote beside them is lost",
+        "remove container shop-web-1 (running) of project shop; its volumes stay, what it wrote outside of them is lost",
         ABORT,
     ],
     HolderKind.CONNECTION: [MOVE, WAIT, ABORT],
@@ -101,7 +97,7 @@ def test_each_kind_has_its_choices_safest_first_and_each_says_exactly_what_it_do
         text for text in LINES[kind] if not (production and text in moves)
     ]
     assert [choice.action for choice in offered] == [
-        action for action in CHOICES[kind] if not (production and action is ResolutionAction.REMAP)
+        action for action in kind.choices if not (production and action is ResolutionAction.REMAP)
     ]
     assert offered[-1].action is ResolutionAction.ABORT
     assert [choice.action for choice in offered if choice.type_first] == (
@@ -110,11 +106,12 @@ def test_each_kind_has_its_choices_safest_first_and_each_says_exactly_what_it_do
 
 
 def test_every_kind_is_in_the_table_and_every_action_in_some_row() -> None:
-    assert set(CHOICES) == set(HolderKind) == set(CASES)
-    assert {action for row in CHOICES.values() for action in row} == set(ResolutionAction)
+    assert set(HolderKind) == set(CASES)
+    assert {action for kind in HolderKind for action in kind.choices} == set(ResolutionAction)
     assert all(
-        row.count(ResolutionAction.ABORT) == 1 and len(set(row)) == len(row)
-        for row in CHOICES.values()
+        kind.choices.count(ResolutionAction.ABORT) == 1
+        and len(set(kind.choices)) == len(kind.choices)
+        for kind in HolderKind
     )
 
 
@@ -134,7 +131,7 @@ def test_every_kind_is_in_the_table_and_every_action_in_some_row() -> None:
 def test_who_must_not_be_stopped_is_never_offered_for_it(
     kind: HolderKind,
 ) -> None:  # edge-cases.md#14, edge-cases.md#18, edge-cases.md#25
-    assert set(CHOICES[kind]) <= {
+    assert set(kind.choices) <= {
         ResolutionAction.REMAP,
         ResolutionAction.WAIT,
         ResolutionAction.ABORT,
@@ -295,9 +292,9 @@ def test_a_policy_takes_its_own_choice_or_aborts(
         "fail": None,
         "stop": STOPPED.get(kind),
         "remap": ResolutionAction.REMAP
-        if ResolutionAction.REMAP in CHOICES[kind] and not production
+        if ResolutionAction.REMAP in kind.choices and not production
         else None,
-        "wait": ResolutionAction.WAIT if ResolutionAction.WAIT in CHOICES[kind] else None,
+        "wait": ResolutionAction.WAIT if ResolutionAction.WAIT in kind.choices else None,
     }[policy]
     one = CASES[kind]
     assert by_policy(policy, choices(one, request(policy, production=production))) is (

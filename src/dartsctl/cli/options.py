@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from dartsctl.edges.engine.compose import Compose
     from dartsctl.edges.screen.output import Screen
     from dartsctl.edges.screen.prompts import Prompts
-    from dartsctl.ports.resolution import Policy
+    from dartsctl.ports.choices import Policy
     from dartsctl.workflows.up.settle import Answers
 
 Choice = TypeVar("Choice")

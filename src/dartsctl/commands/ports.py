@@ -20,7 +20,6 @@ from dartsctl.stack.blocks import SHORTEST
 from dartsctl.stack.containers import Container
 from dartsctl.stack.model import Stack, read_stack
 from dartsctl.workflows.deps import Deps
-from dartsctl.workflows.up import report
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,15 +205,12 @@ def _leased(row: PortRow) -> bool:
 
 
 def _who(row: PortRow) -> str:
-    return (
-        "; ".join(report.holder_line(holder).removeprefix("held by ") for holder in row.holders)
-        or "-"
-    )
+    return "; ".join(holder.description for holder in row.holders) or "-"
 
 
 def _document(row: PortRow) -> dict[str, Any]:
     return {
         "port": row.port,
         "count": row.count,
-        "holders": [report.holder_document(holder) for holder in row.holders],
+        "holders": [holder.document() for holder in row.holders],
     }

@@ -25,29 +25,23 @@ from dartsctl.edges.screen.output import Screen
 from dartsctl.edges.screen.prompts import Prompts
 from dartsctl.edges.state.history import History
 from dartsctl.errors import DartsctlError, ExitCode, Interrupted, Refused, TimedOut
-from dartsctl.ports import resolution
 from dartsctl.ports.attribution import Attribution
 from dartsctl.ports.availability import Obstacle, Reason
-from dartsctl.ports.cases import Case, HolderKind, SystemdUnit, cases
+from dartsctl.ports.cases import Case, group_by_holder
+from dartsctl.ports.choices import Choice, ResolutionRequest, by_policy, choices, remedy
 from dartsctl.ports.collisions import NameTaken
 from dartsctl.ports.conflicts import Conflict
 from dartsctl.ports.holders import Connection, ForeignContainer, HostProcess, Unknown
+from dartsctl.ports.holders.kinds import HolderKind, ResolutionAction, SystemdUnit
 from dartsctl.ports.process import Process
-from dartsctl.ports.resolution import Choice, ResolutionAction, ResolutionRequest, ResolutionStep
+from dartsctl.ports.resolution import ResolutionStep
 from dartsctl.stack.bindings import Endpoint, PortBinding
 from dartsctl.stack.containers import Container
 from dartsctl.stack.model import Stack
 from dartsctl.workflows.host import Host
 from dartsctl.workflows.up import stop_process
-from dartsctl.workflows.up.carry_out import (
-    ConflictDeps,
-    HostInspector,
-    ask,
-    carry_out,
-    details_of,
-    flags_for,
-    subject,
-)
+from dartsctl.workflows.up.ask import ask, details_of, flags_for, subject
+from dartsctl.workflows.up.carry_out import ConflictDeps, HostInspector, carry_out
 from own_ports import free_ports
 
 if TYPE_CHECKING:
@@ -227,7 +221,7 @@ def found_on(
     endpoint = Endpoint(port, "127.0.0.1", protocol)
     holders = Attribution(STACK, (), Host()).holders(endpoint, Obstacle(Reason.IN_USE))
     binding = PortBinding("app", 1, 80, protocol, port, port, ("127.0.0.1",))
-    found = cases(
+    found = group_by_holder(
         [Conflict(binding, (endpoint,), Reason.IN_USE, holders)],
         (),
         STACK,
@@ -407,13 +401,13 @@ def test_the_owner_of_an_outgoing_connection_from_this_port_is_never_signalled(
             case.holder.sentence
             == f"outgoing connection of {psutil.Process(client.pid).name()} (pid {client.pid}) to {peer} uses this number as its source port"
         )
-        offered = resolution.choices(case, ResolutionRequest("stop", remappable=True))
+        offered = choices(case, ResolutionRequest("stop", remappable=True))
         assert [choice.action for choice in offered] == [
             ResolutionAction.REMAP,
             ResolutionAction.WAIT,
             ResolutionAction.ABORT,
         ]
-        assert resolution.by_policy("stop", offered) is ResolutionAction.ABORT
+        assert by_policy("stop", offered) is ResolutionAction.ABORT
         process = processes.describe(client.pid)
         assert process is not None
         done = deps(yes=True)
@@ -461,8 +455,7 @@ def test_a_port_in_time_wait_is_a_closed_connection_and_nobody_is_to_be_stopped(
     case = found_on(port)
     assert case.holder == Connection(None, True)
     assert ResolutionAction.WAIT in [
-        choice.action
-        for choice in resolution.choices(case, ResolutionRequest("ask", remappable=False))
+        choice.action for choice in choices(case, ResolutionRequest("ask", remappable=False))
     ]
 
 
@@ -478,7 +471,7 @@ def test_who_has_let_go_of_the_port_meanwhile_is_not_signalled(
     assert server.stdout.readline() == "gone\n"
     stop(case, done)
     assert server.poll() is None
-    assert "has let go of the port by itself; nothing was stopped" in said(done)
+    assert "has released the port by itself; nothing was stopped" in said(done)
     assert done.history.read() == ()
 
 
@@ -530,11 +523,10 @@ def test_pid_1_ourselves_and_our_parent_are_never_stopped(
         Reason.IN_USE,
         (holder,),
     )
-    (case,) = cases([conflict], (), STACK, HostInspector())
+    (case,) = group_by_holder([conflict], (), STACK, HostInspector())
     assert case.kind is HolderKind.PROTECTED
     assert ResolutionAction.STOP_PROCESS not in [
-        choice.action
-        for choice in resolution.choices(case, ResolutionRequest("ask", remappable=True))
+        choice.action for choice in choices(case, ResolutionRequest("ask", remappable=True))
     ]
     with pytest.raises(Refused):
         stop(replace(case, kind=HolderKind.PROCESS), deps())
@@ -611,20 +603,18 @@ def test_another_users_process_is_not_even_tried(start: Start, port: int) -> Non
         lines = []
         try:
             lines.append(found_on(port).kind.name)
-            lines.append(resolution.remedy(found_on(port)))
-            case = cases(root_sees.conflicts, (), STACK, HostInspector())[
+            lines.append(remedy(found_on(port)))
+            case = group_by_holder(root_sees.conflicts, (), STACK, HostInspector())[
                 0
             ]  # where the owner is visible, as on macOS
             lines.append(case.kind.name)
             lines.append(
                 ",".join(
                     choice.action.name
-                    for choice in resolution.choices(
-                        case, ResolutionRequest("ask", remappable=True)
-                    )
+                    for choice in choices(case, ResolutionRequest("ask", remappable=True))
                 )
             )
-            lines.append(resolution.remedy(case))
+            lines.append(remedy(case))
             stop_process.stop(
                 root_sees.holder,
                 [Endpoint(port, "127.0.0.1")],
@@ -824,8 +814,8 @@ def test_the_question_says_who_and_the_details_say_everything(
 ) -> None:
     server, done = start(*python(SLEEP, port)), deps("show details", "stop python")
     case = found_on(port)
-    offered = resolution.choices(case, ResolutionRequest("ask", remappable=True))
-    assert ask(done)(case, offered) is ResolutionAction.STOP_PROCESS
+    offered = choices(case, ResolutionRequest("ask", remappable=True))
+    assert ask(done.prompts, done.screen)(case, offered) is ResolutionAction.STOP_PROCESS
     assert asked(done) == [f"{subject(case)}. What now?"] * 2
     assert f"app wants 127.0.0.1:{port}" in subject(case)
     for wanted in (
@@ -863,15 +853,15 @@ def test_a_production_container_is_stopped_only_when_its_name_was_typed(
         HolderKind.CONTAINER,
         (Conflict(binding, (Endpoint(80, "0.0.0.0"),), Reason.IN_USE, (holder,)),),
     )
-    offered = resolution.choices(
+    offered = choices(
         case,
         ResolutionRequest(
             "ask", remappable=False, production_project="darts", is_for_production=True
         ),
     )
     done = deps("stop container", "darts", "stop all", "darts")
-    assert ask(done)(case, offered) is ResolutionAction.STOP_PROJECT
-    assert "not what was asked for" in said(done)
+    assert ask(done.prompts, done.screen)(case, offered) is ResolutionAction.STOP_PROJECT
+    assert "the name does not match" in said(done)
     assert "--on-conflict stop" not in flags_for(offered)
     assert "project: darts" in details(case)
 
@@ -1049,7 +1039,7 @@ def container_case(engine: Engine, name: str, port: int) -> Case:
     endpoint = Endpoint(port, "127.0.0.1")
     holder = ForeignContainer(container)
     binding = PortBinding("app", 1, 80, "tcp", port, port, ("127.0.0.1",))
-    (case,) = cases(
+    (case,) = group_by_holder(
         [Conflict(binding, (endpoint,), Reason.IN_USE, (holder,))], (), STACK, HostInspector()
     )
     return case
@@ -1071,7 +1061,9 @@ def test_the_real_docker_proxy_is_never_signalled(
     assert proxy.name == "docker-proxy"
     forced = HostProcess(proxy)
     assert (
-        cases([replace(case.conflicts[0], holders=(forced,))], (), STACK, HostInspector())[0].kind
+        group_by_holder(
+            [replace(case.conflicts[0], holders=(forced,))], (), STACK, HostInspector()
+        )[0].kind
         is HolderKind.PROTECTED
     )
     with pytest.raises(Refused):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from dartsctl.ports.cases import HolderKind
-from dartsctl.ports.resolution import Policy, ResolutionRequest
+from dartsctl.ports.choices import Policy, ResolutionRequest
+from dartsctl.ports.holders.kinds import HolderKind
 from dartsctl.workflows.up.preview import preview_of
 from fakes.conflict_cases import CASES
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import assert_never
+
 from dartsctl.diagnosis.facts import ContainerFacts, Facts, ServiceFacts, Wanted
 from dartsctl.diagnosis.findings import Cause, Link
 from dartsctl.diagnosis.trouble import Trouble, container_link
@@ -17,9 +19,6 @@ from dartsctl.ports.holders import (
     Unknown,
 )
 from dartsctl.stack import compose_errors
-from dartsctl.text.safe_text import cut
-
-_COMMAND_LIMIT = 160  # characters
 
 
 def lacking(service: ServiceFacts) -> Conflict | None:
@@ -66,15 +65,8 @@ def port_taken(service: ServiceFacts, conflict: Conflict, facts: Facts) -> Troub
         if container and container.error
         else False
     )
-    if holder is None or isinstance(holder, SameStack | OwnContainer):
-        cause = Cause.UNKNOWN
-    elif is_entry:
-        cause = Cause.ENTRY_PORT_TAKEN
-    else:
-        cause = (
-            Cause.OTHER_CONTAINER if isinstance(holder, ForeignContainer) else Cause.PORT_SQUATTER
-        )
-    who = holder_words(holder) if holder else conflict.reason.value
+    cause = _cause_of(holder, is_entry=is_entry)
+    who = holder.summary if holder else conflict.reason.value
     state = "runs without its port" if service.running else "is down"
     links = [container_link(container, facts)] if container else []
     wish = f"{service.name} publishes {where}, and cannot have it: {conflict.reason.value}"
@@ -104,66 +96,18 @@ def port_taken(service: ServiceFacts, conflict: Conflict, facts: Facts) -> Troub
         {
             "port": conflict.endpoints[0].port,
             "addresses": [one.address for one in conflict.endpoints],
-            **_holder_data(holder),
+            **(holder.finding_data() if holder else {"holder": None}),
         },
     )
 
 
-def holder_words(holder: Holder) -> str:
-    """Who it is, with what a person needs to find them: pid and command line, or container and project."""
+def _cause_of(holder: Holder | None, *, is_entry: bool) -> Cause:
     match holder:
-        case HostProcess(process, _, _):
-            return (
-                f"{process.name} (pid {process.pid}: {cut(process.shown_command, _COMMAND_LIMIT)})"
-            )
-        case ForeignContainer(container, _) | OwnContainer(container, _):
-            return f"container {container.name}" + (
-                f" of project {container.project}" if container.project else ""
-            )
-        case SameStack(service, published, _):
-            return f"service {service} of the same stack ({published})"
-        case DevLease(process, checkout, url, _):
-            return f"the dev server of {checkout} at {url}" + (
-                f" (pid {process.pid})" if process else ""
-            )
-        case Connection():
-            return f"a connection: {holder.sentence}"
-        case Unknown(_, look, _):
-            return (
-                f"somebody who is not visible; to see the owner: {look}"
-                if look
-                else "somebody who is not visible"
-            )
-
-
-def _holder_data(holder: Holder | None) -> dict[str, object]:
-    data: dict[str, object]
-    match holder:
-        case HostProcess(process, others, _):
-            data = {
-                "holder": "process",
-                "pid": process.pid,
-                "command": list(process.shown_words),
-                "shared_with": list(others),
-            }
-        case ForeignContainer(container, _) | OwnContainer(container, _):
-            data = {
-                "holder": "container",
-                "holder_container": container.name,
-                "holder_project": container.project,
-            }
-        case DevLease(process, checkout, _, _):
-            data = {
-                "holder": "dev-lease",
-                "pid": process.pid if process else None,
-                "checkout": checkout,
-            }
-        case Connection(process, _, peer, _, _):
-            data = {"holder": "connection", "pid": process.pid if process else None, "peer": peer}
-        case SameStack(service, _, _):
-            data = {"holder": "same-stack", "holder_service": service}
-        case Unknown(uid, look, _):
-            data = {"holder": "unknown", "uid": uid, "look": look}
-        case None:
-            data = {"holder": None}
-    return data
+        case None | SameStack() | OwnContainer():
+            return Cause.UNKNOWN
+        case ForeignContainer():
+            return Cause.ENTRY_PORT_TAKEN if is_entry else Cause.OTHER_CONTAINER
+        case HostProcess() | DevLease() | Connection() | Unknown():
+            return Cause.ENTRY_PORT_TAKEN if is_entry else Cause.PORT_SQUATTER
+        case _:
+            assert_never(holder)

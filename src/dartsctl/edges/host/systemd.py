@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dartsctl import spawn
 from dartsctl.errors import DartsctlError
-from dartsctl.ports.cases import SystemdUnit
+from dartsctl.ports.holders.kinds import SystemdUnit
 from dartsctl.ports.process import Process
 from dartsctl.text.numbers import parse_digits
 

@@ -1,4 +1,4 @@
-"""What a policy would do about the conflicts of a preflight, for --dry-run: in words and as JSON. Does nothing."""
+"""Preview what a policy would do about the conflicts, for --dry-run. Does nothing."""
 
 from __future__ import annotations
 
@@ -6,36 +6,51 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dartsctl.ports import resolution
 from dartsctl.ports.cases import Case
-from dartsctl.ports.resolution import ResolutionAction, ResolutionRequest, ResolutionStep
-from dartsctl.workflows.up.carry_out import flags_for, subject
+from dartsctl.ports.choices import (
+    PRODUCTION_STOPS,
+    ResolutionRequest,
+    choices,
+    is_removal_named,
+    is_spared,
+    line,
+    remedy,
+)
+from dartsctl.ports.holders.kinds import ResolutionAction
+from dartsctl.ports.resolution import ResolutionStep, decide, unanswered
+from dartsctl.workflows.up.ask import flags_for, subject
 
 
 @dataclass(frozen=True, slots=True)
 class ResolutionPreview:
-    """`steps` would be done; nothing of them where a case is left that has no answer. `needs_yes`: a question comes first."""
+    """What would be done.
+
+    `steps` are empty where a case has no answer: then nothing is done. `left` are these cases, each
+    with the reason. `needs_yes`: a confirmation comes first.
+    """
 
     steps: tuple[ResolutionStep, ...] = ()
     left: tuple[tuple[Case, str], ...] = ()
-    """What would not be settled, and why."""
     needs_yes: bool = False
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """For people; nothing where there is nothing to settle."""
+        """For people; empty where there is nothing to resolve."""
         condition = ", after a yes (--yes gives it)" if self.needs_yes else ""
-        done = [
-            f"would do{condition}: {resolution.line(step.action, step.case)} [{subject(step.case)}]"
-            for step in self.steps
-        ]
-        not_done = [f"would not be settled: {subject(case)}: {why}" for case, why in self.left]
-        return (*done, *not_done, *(["so nothing would be done"] if self.left else []))
+        lines = []
+        for step in self.steps:
+            action = line(step.action, step.case)
+            lines.append(f"would do{condition}: {action} [{subject(step.case)}]")
+        for case, why in self.left:
+            lines.append(f"would not be settled: {subject(case)}: {why}")
+        if self.left:
+            lines.append("so nothing would be done")
+        return tuple(lines)
 
     def document(self) -> dict[str, Any]:
         """For programs."""
         return {
-            "plan": [_step(step) for step in self.steps],
+            "plan": [_step_document(step) for step in self.steps],
             "not_done": [
                 {"action": "none", "what": subject(case), "why": why} for case, why in self.left
             ],
@@ -43,40 +58,41 @@ class ResolutionPreview:
         }
 
 
-def _step(step: ResolutionStep) -> dict[str, Any]:
+def _step_document(step: ResolutionStep) -> dict[str, Any]:
     return {
         "action": step.action.value,
-        "what": resolution.line(step.action, step.case),
+        "what": line(step.action, step.case),
         "why": subject(step.case),
     }
 
 
 def preview_of(
-    found: Sequence[Case], request: ResolutionRequest, *, yes: bool
+    cases: Sequence[Case], request: ResolutionRequest, *, yes: bool
 ) -> ResolutionPreview:
-    """What would become of `found`. Where a person would be asked, nothing is foretold."""
-    if left := resolution.unanswered(found, request):
+    """Return what would become of the cases. Where a person would be asked, that is not known."""
+    if left := unanswered(cases, request):
         return ResolutionPreview(left=tuple((case, _why(case, request)) for case in left))
-    plan = resolution.decide(found, request, lambda _case, _offered: ResolutionAction.ABORT)
+    plan = decide(cases, request, lambda _case, _offered: ResolutionAction.ABORT)
     return ResolutionPreview(plan, needs_yes=not yes and asks_first(plan, request))
 
 
 def asks_first(plan: Sequence[ResolutionStep], request: ResolutionRequest) -> bool:
-    """Whether a plan that nobody has chosen step by step needs a yes."""
-    removals = any(
-        step.action is ResolutionAction.REMOVE_CONTAINER
-        and resolution.is_removal_named(step.case, request)
+    """Return whether a plan that nobody has chosen step by step needs a yes."""
+    if request.policy == "stop" and plan:
+        return True
+    return any(
+        step.action is ResolutionAction.REMOVE_CONTAINER and is_removal_named(step.case, request)
         for step in plan
     )
-    return removals or (request.policy == "stop" and bool(plan))
 
 
 def _why(case: Case, request: ResolutionRequest) -> str:
-    offered = resolution.choices(case, request)
-    if resolution.is_spared(case, request):
-        return f"production's, {resolution.PRODUCTION_STOPS}"
+    """The reason why a case would not be resolved."""
+    offered = choices(case, request)
+    if is_spared(case, request):
+        return f"production's, {PRODUCTION_STOPS}"
     if len(offered) == 1:
-        return resolution.remedy(case) or "nothing can be done about it from here"
+        return remedy(case) or "nothing can be done about it from here"
     if request.policy == "ask":
         return f"a person would be asked; without one: {flags_for(offered)}"
     return f"--on-conflict {request.policy} has no answer to it; others: {flags_for(offered)}"

@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from dartsctl.ports.availability import Reason
 from dartsctl.ports.collisions import Collision, NameTaken, Paused, ProjectTaken
 from dartsctl.ports.conflicts import BindingVerdict, Conflict, Verdict
-from dartsctl.ports.holders import (
-    Connection,
-    DevLease,
-    ForeignContainer,
-    Holder,
-    HostProcess,
-    OwnContainer,
-    SameStack,
-    Unknown,
-)
-from dartsctl.ports.process import Process
+from dartsctl.ports.holders.wording import container_document, of_project
 from dartsctl.ports.socket_table import ranges
 from dartsctl.stack.bindings import (
     ANY_IPV4,
@@ -29,16 +18,11 @@ from dartsctl.stack.bindings import (
     TransportProtocol,
     bracketed,
 )
-from dartsctl.stack.containers import Container
 from dartsctl.stack.same_stack import RunsAs
-from dartsctl.text.phrases import duration
-from dartsctl.text.safe_text import cut
 from dartsctl.workflows.up.preflight import Preflight
 
 if TYPE_CHECKING:
     from dartsctl.config.secrets import Objection
-
-_COMMAND_LIMIT = 200  # characters
 
 
 def document(preflight: Preflight) -> dict[str, Any]:
@@ -115,85 +99,14 @@ def conflict_document(one: Conflict) -> dict[str, Any]:
         **_binding(one.binding),
         "reason": one.reason.name.lower(),
         "endpoints": _endpoints(one.endpoints),
-        "holders": [holder_document(holder) for holder in one.holders],
-    }
-
-
-def holder_document(holder: Holder) -> dict[str, Any]:
-    """One holder for a program; `kind` is a closed set."""
-    data: dict[str, Any]
-    match holder:
-        case HostProcess(process, others, evidence):
-            data = {
-                "kind": "process",
-                **_process(process),
-                "shared_with": list(others),
-                "evidence": evidence,
-            }
-        case ForeignContainer(container, evidence):
-            data = {"kind": "container", **_container(container), "evidence": evidence}
-        case OwnContainer(container, evidence):
-            data = {"kind": "own-container", **_container(container), "evidence": evidence}
-        case SameStack(service, published, evidence):
-            data = {
-                "kind": "same-stack",
-                "service": service,
-                "published": published,
-                "evidence": evidence,
-            }
-        case DevLease(process, checkout, url, evidence):
-            seen = _process(process) if process else {}
-            data = {
-                "kind": "dev-lease",
-                **seen,
-                "checkout": checkout,
-                "url": url,
-                "evidence": evidence,
-            }
-        case Connection(process, is_closing, peer, _, evidence):
-            seen = _process(process) if process else {}
-            state = "closing" if is_closing else "open"
-            data = {
-                "kind": "connection",
-                **seen,
-                "peer": peer,
-                "state": state,
-                "evidence": evidence,
-            }
-        case Unknown(uid, look, evidence):
-            data = {"kind": "unknown", "uid": uid, "look": look, "evidence": evidence}
-    return data
-
-
-def _process(process: Process) -> dict[str, Any]:
-    return {
-        "pid": process.pid,
-        "name": process.name,
-        "command": list(process.shown_words),
-        "user": process.user,
-        "cwd": process.cwd,
-        "started": process.started,
-        "parents": [{"pid": pid, "name": name} for pid, name in process.parents],
-        "children": list(process.children),
-    }
-
-
-def _container(container: Container) -> dict[str, Any]:
-    return {
-        "container": container.name,
-        "id": container.id[:12],
-        "image": container.image,
-        "state": container.state,
-        "project": container.project,
-        "service": container.service,
-        "working_dir": container.working_dir,
+        "holders": [holder.document() for holder in one.holders],
     }
 
 
 def _collision(one: Collision) -> dict[str, Any]:
     match one:
         case NameTaken(service, container):
-            return {"kind": "container-name", "wanted_by": service, **_container(container)}
+            return {"kind": "container-name", "wanted_by": service, **container_document(container)}
         case ProjectTaken(project, containers, files, folder):
             return {
                 "kind": "project-name",
@@ -213,7 +126,7 @@ def _collision(one: Collision) -> dict[str, Any]:
                 "containers": [container.name for container in one.containers],
             }
         case Paused(container):
-            return {"kind": "paused", **_container(container)}
+            return {"kind": "paused", **container_document(container)}
 
 
 # --- for people ---------------------------------------------------------------------------------------------------------------
@@ -261,7 +174,7 @@ def conflict_lines(conflicts: Sequence[Conflict]) -> list[str]:
         head = f"{conflict.binding.service} cannot have {published(conflict.binding)}/{conflict.binding.protocol}: {_reason(conflict)}"
         lines[f"{head} ({where})" if conflict.reason is Reason.RANGE_EXHAUSTED else head] = None
         for holder in conflict.holders:
-            lines[f"  {holder_line(holder)}"] = None
+            lines[f"  {holder.line}"] = None
     return list(lines)
 
 
@@ -269,49 +182,6 @@ def _reason(conflict: Conflict) -> str:
     if conflict.reason is Reason.SAME_STACK:
         return "the stack itself wants it more than once"
     return str(conflict.reason.value)
-
-
-def holder_line(holder: Holder) -> str:
-    """Who it is, in one line."""
-    match holder:
-        case HostProcess(process, others, evidence):
-            shared = f", shared with pid {', '.join(map(str, others))}" if others else ""
-            return f"held by {process_line(process)}{shared} [{evidence}]"
-        case ForeignContainer(container, evidence):
-            return f"held by container {container_line(container)} [{evidence}]"
-        case OwnContainer(container, evidence):
-            return f"held by this project's own container {container.name}, which stays as it is [{evidence}]"
-        case SameStack(service, published_, evidence):
-            return f"wanted by service {service} too: {published_} [{evidence}]"
-        case DevLease(process, checkout, url, evidence):
-            pid = f" (pid {process.pid})" if process else ""
-            return f"held by the dev server of {checkout}{pid} at {url} [{evidence}]"
-        case Connection() | Unknown():
-            return _nobody_line(holder)
-
-
-def _nobody_line(holder: Connection | Unknown) -> str:
-    if isinstance(holder, Unknown):
-        return f"{holder.evidence}; to see the owner: {holder.look}"
-    look = "" if holder.process or holder.is_closing else f"; to see the owner: {holder.look}"
-    return f"{holder.sentence} [{holder.evidence}]{look}"
-
-
-def process_line(process: Process) -> str:
-    """`python (pid 1234, user dev, for 2 h): .venv/bin/python run.py, in /home/dev/darts`."""
-    age = f", for {duration(time.time() - process.started)}" if process.started else ""
-    user = f", user {process.user}" if process.user else ""
-    command = cut(process.shown_command, _COMMAND_LIMIT)
-    return f"{process.name} (pid {process.pid}{user}{age}): {command}" + (
-        f", in {process.cwd}" if process.cwd else ""
-    )
-
-
-def container_line(container: Container) -> str:
-    """`darts-app of project darts (running), files in /srv/darts`."""
-    project = f" of project {container.project}" if container.project else ""
-    folder = f", files in {container.working_dir}" if container.working_dir else ""
-    return f"{container.name}{project} ({container.state}){folder}"
 
 
 def collision_lines(found: Sequence[Collision]) -> list[str]:
@@ -322,7 +192,7 @@ def collision_lines(found: Sequence[Collision]) -> list[str]:
 def _collision_line(one: Collision) -> str:
     match one:
         case NameTaken(service, container):
-            return f"{service} cannot have the name {container.name}: container {container.id[:12]}{_of(container)} ({container.state}) has it"
+            return f"{service} cannot have the name {container.name}: container {container.id[:12]}{of_project(container)} ({container.state}) has it"
         case ProjectTaken(project, containers, files, folder):
             where = ", ".join(files) or folder
             names = ", ".join(container.name for container in containers)
@@ -348,7 +218,3 @@ def _same_stack_line(one: RunsAs) -> str:
         else ""
     )
     return f"this stack {state} as project {one.project}, {_SIGNS[one.sign]} ({', '.join(one.shared)}){folder}"
-
-
-def _of(container: Container) -> str:
-    return f" of project {container.project}" if container.project else ""

@@ -10,14 +10,17 @@ from dartsctl.config.environment import Environment
 from dartsctl.edges.screen.output import Screen
 from dartsctl.edges.state.history import History
 from dartsctl.errors import DartsctlError, ExitCode, Interrupted, Refused
-from dartsctl.ports import resolution
-from dartsctl.ports.cases import Case, cases
+from dartsctl.ports import choices, resolution
+from dartsctl.ports.cases import Case, group_by_holder
+from dartsctl.ports.choices import Policy, ResolutionRequest
 from dartsctl.ports.collisions import NameTaken
 from dartsctl.ports.holders import ForeignContainer
-from dartsctl.ports.resolution import Policy, ResolutionAction, ResolutionRequest, ResolutionStep
+from dartsctl.ports.holders.kinds import ResolutionAction
+from dartsctl.ports.resolution import ResolutionStep
 from dartsctl.workflows.deps import Deps
 from dartsctl.workflows.up import another_stack, report
-from dartsctl.workflows.up.carry_out import ConflictDeps, HostInspector, ask, carry_out
+from dartsctl.workflows.up.ask import ask
+from dartsctl.workflows.up.carry_out import ConflictDeps, HostInspector, carry_out
 from dartsctl.workflows.up.preflight import Intent, Preflight, run_preflight
 from dartsctl.workflows.up.preview import ResolutionPreview, asks_first, preview_of
 from dartsctl.workflows.up.remap import move
@@ -225,7 +228,7 @@ def preview(before: Preflight, answers: Answers, plain: Environment) -> Resoluti
 
 def _cases(before: Preflight) -> tuple[Case, ...]:
     names = [collision for collision in before.collisions if isinstance(collision, NameTaken)]
-    return cases(before.verdicts.conflicts, names, before.stack, HostInspector())
+    return group_by_holder(before.verdicts.conflicts, names, before.stack, HostInspector())
 
 
 def _request(
@@ -252,7 +255,7 @@ def _plan(
     found = _cases(before)
     if resolution.dead_ends(found, asked):
         return ()  # nobody is asked in vain: the refusal names what is in the way
-    plan = resolution.decide(found, asked, ask(deps))
+    plan = resolution.decide(found, asked, ask(deps.prompts, deps.screen))
     if asked.policy == "ask" and found and not plan:
         raise DartsctlError(
             "aborted; nothing was changed",
@@ -293,14 +296,14 @@ def production_lines(before: Preflight, answers: Answers, plain: Environment) ->
         for container in found
         if answers.production_project and container.project == answers.production_project
     )
-    return [f"{name} is production's: {resolution.PRODUCTION_STOPS}" for name in names]
+    return [f"{name} is production's: {choices.PRODUCTION_STOPS}" for name in names]
 
 
 def _confirm(
     plan: tuple[ResolutionStep, ...], asked: ResolutionRequest, deps: ConflictDeps
 ) -> None:
     """What is said beforehand by flags still wants a yes: a person's, or --yes."""
-    lines = "; ".join(resolution.line(step.action, step.case) for step in plan)
+    lines = "; ".join(choices.line(step.action, step.case) for step in plan)
     words = [f"--remove-container {name}" for name in sorted(asked.removable)]
     words = [*(["--on-conflict stop"] if asked.policy == "stop" else []), *words, "--yes"]
     if not deps.prompts.confirm(f"{lines}?", flags=f"add --yes: {' '.join(words)}"):

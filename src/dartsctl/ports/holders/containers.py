@@ -1,0 +1,103 @@
+"""Holders that are containers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from dartsctl.ports.holders.kinds import Classification, HolderKind
+from dartsctl.ports.holders.wording import (
+    container_details,
+    container_document,
+    container_line,
+    of_project,
+)
+from dartsctl.stack.containers import Container
+
+if TYPE_CHECKING:
+    from dartsctl.ports.holders.kinds import ClassifyContext, ProcessDetails
+
+
+class _ContainerHolder:
+    """What is the same for every container that holds a port."""
+
+    __slots__ = ()
+
+    container: Container
+
+    @property
+    def summary(self) -> str:
+        return f"container {self.container.name}{of_project(self.container)}"
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        return ()
+
+    def finding_data(self) -> dict[str, object]:
+        return {
+            "holder": "container",
+            "holder_container": self.container.name,
+            "holder_project": self.container.project,
+        }
+
+    def details(self, _host: ProcessDetails) -> list[str]:
+        return container_details(self.container)
+
+    def remedy(self, _classification: Classification) -> str:
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignContainer(_ContainerHolder):
+    """A container outside the stack.
+
+    It belongs to another project, is an orphan of this one, a one-off, or on the host network.
+    """
+
+    container: Container
+    evidence: str = field(default="", compare=False)
+
+    @property
+    def description(self) -> str:
+        return f"container {container_line(self.container)} [{self.evidence}]"
+
+    @property
+    def line(self) -> str:
+        return f"held by {self.description}"
+
+    def document(self) -> dict[str, Any]:
+        data = container_document(self.container)
+        return {"kind": "container", **data, "evidence": self.evidence}
+
+    def classify(self, context: ClassifyContext) -> Classification:
+        if self.container.network_mode == "host":
+            return Classification(HolderKind.HOST_NETWORK)
+        if self.container.project == context.project:
+            return Classification(HolderKind.ORPHAN)
+        if self.container.project:
+            return Classification(HolderKind.CONTAINER)
+        return Classification(HolderKind.LONE_CONTAINER)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnContainer(_ContainerHolder):
+    """A container of this project that `up` leaves running."""
+
+    container: Container
+    evidence: str = field(default="", compare=False)
+
+    @property
+    def description(self) -> str:
+        name = self.container.name
+        return f"this project's own container {name}, which keeps running [{self.evidence}]"
+
+    @property
+    def line(self) -> str:
+        return f"held by {self.description}"
+
+    def document(self) -> dict[str, Any]:
+        data = container_document(self.container)
+        return {"kind": "own-container", **data, "evidence": self.evidence}
+
+    def classify(self, _context: ClassifyContext) -> Classification:
+        return Classification(HolderKind.OWN)
