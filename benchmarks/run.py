@@ -370,8 +370,7 @@ def _check_range(bench: Bench) -> Ratio:
 def _share(bench: Bench) -> Ratio:
     """The preflight alone, as `up` makes it (its process is there already), in the sum of both."""
     _engine_or_skip(SMALL_IMAGE)
-    from dartsctl.cli.deps import deps_of
-    from dartsctl.cli.options import Common
+    from dartsctl.cli.deps import Common, deps_of
     from dartsctl.config.environment import adhoc
     from dartsctl.workflows.up.preflight import Intent, run_preflight
 

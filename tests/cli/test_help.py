@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import typer.main
 
-from dartsctl.cli.app import app
+from dartsctl.cli.app import program
 
 WIDTH = 80
 NOT_PLAIN = re.compile(
@@ -25,7 +25,7 @@ def commands(command: Any, words: tuple[str, ...]) -> Iterator[tuple[tuple[str, 
         yield from commands(child, (*words, name))
 
 
-ALL = dict(commands(typer.main.get_command(app), ("dartsctl",)))
+ALL = dict(commands(typer.main.get_command(program()), ("dartsctl",)))
 EVERY_COMMAND = pytest.mark.parametrize("words", ALL, ids=" ".join)
 
 

@@ -109,8 +109,7 @@ def test_the_stop_timeout_reaches_compose(live: LiveStack) -> None:
 
 
 def test_every_container_has_its_own_grace_within_the_deadline(live: LiveStack) -> None:
-    from dartsctl.cli.deps import deps_of
-    from dartsctl.cli.options import Common
+    from dartsctl.cli.deps import Common, deps_of
     from dartsctl.commands.down import DownRequest, deadline
     from dartsctl.config.environment import adhoc
     from live.stack import sleeper

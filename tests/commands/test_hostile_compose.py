@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dartsctl.cli.deps import deps_of
-from dartsctl.cli.options import Common
+from dartsctl.cli.deps import Common, deps_of
 from dartsctl.commands.down import DownRequest, down
 from dartsctl.config.environment import adhoc
 from dartsctl.edges.engine.compose import Compose

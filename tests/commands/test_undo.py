@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dartsctl.cli.deps import deps_of
-from dartsctl.cli.options import Common
+from dartsctl.cli.deps import Common, deps_of
 from dartsctl.config.environment import adhoc
 from dartsctl.workflows.up.preflight import Intent, Preflight, run_preflight
 from dartsctl.workflows.up.undo import Attempt

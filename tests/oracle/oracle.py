@@ -27,8 +27,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from scenario import BLOCK, IMAGE, Foreign, HostSocket, Scenario, draw
 
-from dartsctl.cli.deps import deps_of
-from dartsctl.cli.options import Common
+from dartsctl.cli.deps import Common, deps_of
 from dartsctl.config.environment import adhoc
 from dartsctl.edges.engine.installation import NothingKnown, find_compose
 from dartsctl.edges.host import sockets

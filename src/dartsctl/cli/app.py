@@ -1,53 +1,88 @@
-"""The program itself, and the verbs that need no environment: `check` and `ports`."""
+"""The program: its table of verbs, and the Typer application that is built from it."""
 
 from __future__ import annotations
 
-import shlex
+import importlib
+import os
 import sys
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
 
 from dartsctl import __version__
-from dartsctl.cli.deps import deps_of
-from dartsctl.cli.options import (
-    Common,
-    Fix,
-    OnConflict,
-    Profiles,
-    Project,
-    RemoveContainer,
-    Services,
-    WaitTimeout,
-    answers_without_settings,
-    compose_on,
-    verb,
-    working_folder,
-)
-from dartsctl.errors import DartsctlError, UsageError
+from dartsctl.cli.deps import Common
+from dartsctl.cli.help import VerbGroup, Verbs
+from dartsctl.cli.options import verb
+from dartsctl.errors import DartsctlError, Refused
 
-if TYPE_CHECKING:
-    from dartsctl.config.environment import Environment
-    from dartsctl.config.settings import Settings
-    from dartsctl.ports.allocation import Allocation
+VERBS: Mapping[str, str] = {
+    "init": "init:init",
+    "dev": "server:dev",
+    "run": "server:run",
+    "prod": "stack:prod",
+    "check": "check:check",
+    "doctor": "doctor:doctor",
+    "ports": "ports:ports",
+    "history": "history:history",
+    "guard": "guard:guard",
+    "trust": "trust:trust",
+}
+"""Every verb and group of verbs, in the order of the help: the module in this package and the name in it.
 
-app = typer.Typer(
-    name="dartsctl",
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    no_args_is_help=True,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+A module is imported when one of its verbs is used. An environment that the settings name is a
+group like `prod`.
+"""
+
+_TAKES_A_COMMAND = {"run"}
+"""The verbs whose arguments are another program's command line, options included."""
 
 
-def _show_version(asked: bool) -> None:
-    if asked:
+class _Program(VerbGroup):
+    """The program's commands, in the order of the table."""
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # noqa: ARG002 - Typer's base class is private
+        known = [name for name in VERBS if name in self.commands]
+        return [*known, *(name for name in self.commands if name not in VERBS)]
+
+
+def program(words: Sequence[str] = ()) -> Verbs:
+    """Build the program for a command line: with the verb that it begins with, else with all.
+
+    Typer builds every parameter of every verb at each start, 255 of them. Most verbs take less time.
+
+    Raises Refused where an environment is named and the settings that may know it are not trusted.
+    """
+    app = Verbs(
+        name="dartsctl",
+        group=_Program,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        no_args_is_help=True,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(root)
+    for name in _needed(words):
+        _add(app, name)
+    for name in _named_environments(words):
+        from dartsctl.cli.stack import environment_group
+
+        app.add_typer(environment_group(name), name=name)
+    return app
+
+
+def is_completing() -> bool:
+    """Whether a shell runs this process to complete a command line."""
+    return any(name.endswith("_COMPLETE") for name in os.environ)
+
+
+def _show_version(value: bool) -> None:
+    if value:
         sys.stdout.write(f"dartsctl {__version__}\n")
         raise typer.Exit
 
 
-@app.callback()
 @verb
 def root(
     common: Common,
@@ -72,153 +107,49 @@ def root(
     """
 
 
-@app.command()
-@verb
-def check(
-    *,
-    common: Common,
-    services: Services = None,
-    files: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--file", "-f", help="Compose file; several are merged in order.", metavar="FILE"
-        ),
-    ] = None,
-    project: Project = None,
-    profiles: Profiles = None,
-    env_files: Annotated[
-        list[Path] | None,
-        typer.Option("--env-file", help="Env file for Compose variables.", metavar="FILE"),
-    ] = None,
-    fix: Fix = False,
-    on_conflict: OnConflict = None,
-    remove_container: RemoveContainer = None,
-    wait_timeout: WaitTimeout = None,
-    engine: Annotated[
-        bool,
-        typer.Option(
-            "--engine/--no-engine", help="Ask the Docker engine, or use only files and sockets."
-        ),
-    ] = True,
-) -> int:
-    """Check whether `docker compose up` would work here.
+def _needed(words: Sequence[str]) -> Iterable[str]:
+    if words and words[0] in VERBS and not is_completing():
+        return (words[0],)
+    return VERBS
 
-    List every host-port conflict with its holder. Needs no settings, and changes nothing without
-    --fix.
 
-    \b
-    dartsctl check                              this folder's Compose files
-    dartsctl check -f base.yml -f more.yml      these files, merged
-    dartsctl check -f base.yml -p shop web      one service and its dependencies
-    dartsctl check --json | jq .conflicts       the conflicts as JSON
-    dartsctl check --fix                        choose how to resolve each one
+def _add(app: Verbs, name: str) -> None:
+    module, _, attribute = VERBS[name].partition(":")
+    value: Any = getattr(importlib.import_module(f"dartsctl.cli.{module}"), attribute)
+    if isinstance(value, Verbs):
+        app.add_typer(value, name=name)
+        return
+    settings = {"allow_interspersed_args": False} if name in _TAKES_A_COMMAND else None
+    app.command(name, context_settings=settings)(value)
+
+
+def _named_environments(words: Sequence[str]) -> list[str]:
+    """Return the environments of the settings besides `dev` and `prod`, if a word may be one.
+
+    `dartsctl staging up` works like `dartsctl prod up`, and a mistyped name is suggested.
     """
-    from dartsctl.config.environment import adhoc
-
-    environment = adhoc(
-        files=tuple(files or ()),
-        project=project,
-        env_files=tuple(env_files or ()),
-        profiles=tuple(profiles or ()),
-        directory=working_folder() / (common.project_dir or Path()),
-    )
-    from dartsctl.commands.check import CheckRequest
-    from dartsctl.commands.check import check as run_check
-    from dartsctl.workflows.up.preflight import Intent
-
-    request = CheckRequest(
-        environment,
-        Intent(services=tuple(services or ()), ask_engine=engine),
-        fix=fix,
-        answers=answers_without_settings(common, on_conflict, wait_timeout, remove_container),
-        next_command=_check_command(environment, services or []),
-        dry_run=common.dry_run,
-    )
-    return run_check(request, deps=deps_of(common))
-
-
-def _check_command(environment: Environment, services: list[str]) -> str:
-    """The same call again, without a project."""
-    words = ["dartsctl", "check"]
-    words += [word for file in environment.files for word in ("--file", str(file))]
-    words += [word for file in environment.env_files for word in ("--env-file", str(file))]
-    words += [word for profile in environment.profiles for word in ("--profile", profile)]
-    return shlex.join([*words, *services])
-
-
-@app.command()
-@verb
-def ports(common: Common) -> int:
-    """Show who owns each port and who is using it.
-
-    Covers production's ports, the dev range, and ports that were remapped.
-
-    \b
-    dartsctl ports
-    dartsctl ports --json | jq '.production[] | select(.state == "wrong owner")'
-    """
-    from dartsctl.config.settings import PRODUCTION
-    from dartsctl.ports.allocation import Allocation
-
-    settings = common.settings()
-    projects = [one.project for name, one in settings.environments.items() if name != PRODUCTION]
-    from dartsctl.commands.ports import PortsRequest
-    from dartsctl.commands.ports import ports as run_ports
-
-    request = PortsRequest(
-        Allocation.of(settings.ports.production),
-        settings.ports.dev_range,
-        production=production_of(settings),
-        projects=tuple(projects),
-    )
-    return run_ports(request, deps=deps_of(common))
-
-
-@app.command()
-@verb
-def history(
-    common: Common,
-    last: Annotated[
-        int, typer.Option("--last", "-n", min=1, help="Number of entries to show.", metavar="N")
-    ] = 50,
-) -> int:
-    """What dartsctl has stopped or changed on this machine: when, what, why, by whom."""
-    from dartsctl.commands.history import history as run_history
-
-    return run_history(last, deps=deps_of(common))
-
-
-def production_of(settings: Settings) -> Environment | None:
-    """The production environment, or None where nothing says which files it is made of."""
-    from dartsctl.config.environment import resolve
-    from dartsctl.config.settings import PRODUCTION
-
+    folder = _project_dir(words)
+    name = next((word for word in words if not word.startswith("-") and word != folder), "")
+    if not name or name in VERBS:
+        return []
     try:
-        return resolve(settings, PRODUCTION)
+        settings = Common(project_dir=Path(folder) if folder else None).settings()
+    except Refused:
+        if {"-h", "--help"}.intersection(words):
+            return []
+        raise  # the names of the environments are in settings that are not used
     except DartsctlError:
-        return None
+        return []  # the verb reports what is wrong with the settings, or that it is unknown
+    return [environment for environment in settings.environments if environment not in VERBS]
 
 
-def production_ports(
-    settings: Settings, *, deadline: float | None = None
-) -> tuple[Allocation, DartsctlError | None]:
-    """The documented ports, united with what the production stack publishes, and why it could not be asked; it need not be on this machine.
-
-    `deadline`: seconds that Compose has for it, where that is not worth its own minute.
-    """
-    from dartsctl.config.environment import resolve
-    from dartsctl.config.settings import PRODUCTION
-    from dartsctl.ports.allocation import Allocation
-    from dartsctl.workflows.up.production_ports import allocation
-
-    documented = Allocation.of(settings.ports.production)
-    try:
-        return allocation(
-            documented, compose_on(resolve(settings, PRODUCTION), deadline=deadline)
-        ), None
-    except (
-        UsageError
-    ):  # nothing says what the stack is made of: the documented ports are all there is
-        return documented, None
-    except DartsctlError as error:
-        return documented, error
+def _project_dir(words: Sequence[str]) -> str:
+    """Return the value of --project-dir before Click has read the line, empty without it."""
+    for word, following in zip(words, (*words[1:], ""), strict=False):
+        if word == "--project-dir":
+            return following
+        if word.startswith("--project-dir="):
+            return word.partition("=")[2]
+        if word == "--":
+            break
+    return ""

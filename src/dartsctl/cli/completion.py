@@ -1,12 +1,12 @@
-"""What the shell completes beside verbs and flags: services, projects, the ports of dev servers. Never prints, never fails."""
+"""Shell completion of values: services, projects, dev ports. Never prints, never fails."""
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import typer
 
+from dartsctl.cli.deps import Common, compose_on, engine, working_folder
 from dartsctl.errors import DartsctlError
 
 if TYPE_CHECKING:
@@ -16,44 +16,37 @@ if TYPE_CHECKING:
 
 
 def services(context: typer.Context, incomplete: str) -> list[str]:
-    """The services of the environment whose verb is being typed, or of the files given with -f."""
-    try:
-        from dartsctl.cli.options import compose_on
-        from dartsctl.stack.model import read_stack
+    """Return the services of the verb's environment, or of the files given with --file."""
+    from dartsctl.stack.model import read_stack
 
-        return _beginning(
-            read_stack(compose_on(_environment(context)).config().model).services, incomplete
-        )
+    try:
+        stack = read_stack(compose_on(_environment(context)).config().model)
     except DartsctlError:
         return []
+    return _matching(stack.services, incomplete)
 
 
 def projects(incomplete: str) -> list[str]:
-    """Every Compose project that the engine knows."""
-    from dartsctl.edges.engine.connect import engine_at
-    from dartsctl.edges.engine.installation import endpoint
-
+    """Return every Compose project that the engine knows."""
     try:
-        return _beginning(
-            {one.project for one in engine_at(endpoint(os.environ)).containers() if one.project},
-            incomplete,
-        )
+        containers = engine().containers()
     except DartsctlError:
         return []
+    return _matching({container.project or "" for container in containers} - {""}, incomplete)
 
 
 def dev_ports(incomplete: str) -> list[str]:
-    """The ports of the servers that dartsctl runs."""
+    """Return the ports of the servers that dartsctl runs."""
     from dartsctl.edges.state.leases import held
 
     try:
-        return _beginning((str(record.port) for record in held()), incomplete)
+        records = held()
     except DartsctlError:
         return []
+    return _matching((str(record.port) for record in records), incomplete)
 
 
 def _environment(context: typer.Context) -> Environment:
-    from dartsctl.cli.options import Common, working_folder
     from dartsctl.config.environment import adhoc, resolve
 
     name = context.parent.info_name if context.parent else None
@@ -63,7 +56,7 @@ def _environment(context: typer.Context) -> Environment:
     return adhoc(files=tuple(context.params.get("files") or ()), directory=working_folder())
 
 
-def _beginning(words: Iterable[str], incomplete: str) -> list[str]:
+def _matching(words: Iterable[str], incomplete: str) -> list[str]:
     return sorted(
         word
         for word in words

@@ -1,17 +1,70 @@
-"""Build the dependencies of a verb from the common options: the only place where they are chosen."""
+"""The dependencies of a verb, from the common options: the only place where they are chosen."""
 
 from __future__ import annotations
 
 import os
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dartsctl.cli.options import compose_on, prompts_of
+from dartsctl.errors import DartsctlError, UsageError
+from dartsctl.text.masker import Masker
 
 if TYPE_CHECKING:
-    from dartsctl.cli.options import Common
+    from dartsctl.config.environment import Environment
+    from dartsctl.config.settings import Settings
+    from dartsctl.edges.engine.compose import Compose
     from dartsctl.edges.engine.protocol import Engine
+    from dartsctl.edges.screen.output import Screen
+    from dartsctl.edges.screen.prompts import Prompts
     from dartsctl.workflows.deps import Deps
     from dartsctl.workflows.host import Host
+
+MASKER = Masker()
+"""The secrets of this process.
+
+What any part of the process learns is masked in everything that is shown, written or kept.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Common:
+    """The options that every verb takes."""
+
+    as_json: bool = False
+    dry_run: bool = False
+    yes: bool = False
+    no_input: bool = False
+    quiet: bool = False
+    verbose: bool = False
+    no_color: bool = False
+    project_dir: Path | None = None
+
+    def screen(self) -> Screen:
+        """Return the screen that these options ask for."""
+        from dartsctl.edges.screen.output import Screen
+
+        return Screen(
+            as_json=self.as_json,
+            quiet=self.quiet,
+            verbose=self.verbose,
+            color=not self.no_color,
+            masker=MASKER,
+        )
+
+    def settings(self) -> Settings:
+        """Return the project's settings.
+
+        Raises UsageError that names file, line and key; Refused for settings that are not trusted.
+        """
+        from dartsctl.config.settings import load
+        from dartsctl.config.trust import Trust
+        from dartsctl.edges.state.trust_book import trusted_folders
+
+        return load(
+            working_folder(), os.environ, project_dir=self.project_dir, trust=Trust(trusted_folders)
+        )
 
 
 def deps_of(common: Common) -> Deps:
@@ -25,12 +78,44 @@ def deps_of(common: Common) -> Deps:
         screen=common.screen(),
         prompts=prompts_of(common),
         compose_on=compose_on,
-        engine=_engine,
+        engine=engine,
         host=_host,
     )
 
 
-def _engine() -> Engine:
+def working_folder() -> Path:
+    """Return the current folder. Raises UsageError if it was deleted."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        raise UsageError(
+            "the working folder no longer exists", hint="change into a folder that exists"
+        ) from None
+
+
+def prompts_of(common: Common) -> Prompts:
+    """Return the prompts: disabled by --no-input."""
+    from dartsctl.edges.screen.prompts import Prompts
+
+    return Prompts(allowed=not common.no_input, shown=MASKER.line)
+
+
+def compose_on(environment: Environment, *, deadline: float | None = None) -> Compose:
+    """Return Compose for an environment's files; the secrets in its env files are masked from now on.
+
+    `deadline`: seconds that resolving the files may take, if the default is too long.
+    """
+    from dartsctl.edges.engine.compose import CONFIG_DEADLINE, Compose
+    from dartsctl.edges.state.compose_versions import ComposeVersions
+    from dartsctl.edges.state.folder import state_folder
+
+    MASKER.learn_later(lambda: _learn_env_files(environment))
+    known = ComposeVersions(state_folder())
+    return Compose(environment, masker=MASKER, known=known, deadline=deadline or CONFIG_DEADLINE)
+
+
+def engine() -> Engine:
+    """Return the client for the engine that the environment variables name."""
     from dartsctl.edges.engine.connect import engine_at
     from dartsctl.edges.engine.installation import endpoint
 
@@ -41,3 +126,16 @@ def _host() -> Host:
     from dartsctl.workflows.host import Host
 
     return Host()
+
+
+def _learn_env_files(environment: Environment) -> None:
+    """Learn the secrets of regular files only: a pipe can be read once, by Compose."""
+    from dartsctl.config.environment import default_env_files
+    from dartsctl.edges.project.env_files import read
+
+    MASKER.spare([environment.name, environment.project or ""])
+    with suppress(DartsctlError):  # the working folder may be gone
+        for file in environment.env_files or default_env_files(environment):
+            with suppress(DartsctlError):  # Compose reports what is wrong with the file
+                if file.is_file():
+                    MASKER.learn({name: value.value for name, value in read((file,)).items()})

@@ -9,20 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dartsctl.cli.app import app
-from dartsctl.cli.deps import deps_of
+from dartsctl.cli.answers import answers_of, answers_without_settings
+from dartsctl.cli.deps import MASKER, Common, deps_of, working_folder
 from dartsctl.cli.options import (
-    MASKER,
-    Common,
     OnConflict,
     Profiles,
     Project,
     RemoveContainer,
     WaitTimeout,
-    answers_of,
-    answers_without_settings,
     verb,
-    working_folder,
 )
 from dartsctl.errors import UsageError
 
@@ -82,7 +77,6 @@ Url = Annotated[
 ]
 
 
-@app.command()
 @verb
 def doctor(
     *,
@@ -197,9 +191,19 @@ def _answers(
     from dartsctl.config.settings import PRODUCTION
 
     if files:
-        return answers_without_settings(common, on_conflict, wait_timeout, remove_containers)
+        return answers_without_settings(
+            common,
+            on_conflict=on_conflict,
+            wait_timeout=wait_timeout,
+            remove_containers=remove_containers,
+        )
     return answers_of(
-        common, common.settings(), name or PRODUCTION, on_conflict, wait_timeout, remove_containers
+        common,
+        common.settings(),
+        name or PRODUCTION,
+        on_conflict=on_conflict,
+        wait_timeout=wait_timeout,
+        remove_containers=remove_containers,
     )
 
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dartsctl.cli.app import app, production_ports
-from dartsctl.cli.options import Common, verb
+from dartsctl.cli.deps import Common, compose_on
+from dartsctl.cli.help import Verbs
+from dartsctl.cli.options import verb
 
 if TYPE_CHECKING:
     from dartsctl.commands.guard import GuardRequest
@@ -22,8 +23,7 @@ Venv = Annotated[
     ),
 ]
 
-guard = typer.Typer(no_args_is_help=True)
-app.add_typer(guard, name="guard")
+guard = Verbs(no_args_is_help=True)
 
 
 @guard.callback()
@@ -93,9 +93,10 @@ def status(common: Common, venv: Venv = None) -> int:
 def _request(common: Common, venv: Path | None) -> GuardRequest:
     from dartsctl.commands.guard import GuardRequest
     from dartsctl.config.settings import PRODUCTION
+    from dartsctl.workflows.up.production_ports import production_ports
 
     settings = common.settings()
-    allocation, problem = production_ports(settings)
+    allocation, problem = production_ports(settings, compose_on)
     if problem:
         common.screen().note(
             f"the production stack could not be asked which ports it publishes: {problem.message}"

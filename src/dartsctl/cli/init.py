@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from dartsctl.cli.app import app
-from dartsctl.cli.options import Common, compose_on, prompts_of, verb
+from dartsctl.cli.deps import Common, compose_on, prompts_of
+from dartsctl.cli.options import verb
 
 ProdFiles = Annotated[
     list[Path] | None,
@@ -44,7 +44,6 @@ TlsName = Annotated[
 ]
 
 
-@app.command()
 @verb
 def init(
     *,

@@ -7,16 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dartsctl.cli import completion
-from dartsctl.cli.app import app
-from dartsctl.cli.deps import deps_of
+from dartsctl.cli.answers import answers_of
+from dartsctl.cli.deps import Common, deps_of, working_folder
+from dartsctl.cli.help import Verbs
 from dartsctl.cli.options import (
-    Common,
     OnConflict,
     RemoveContainer,
     WaitTimeout,
-    answers_of,
     verb,
-    working_folder,
 )
 from dartsctl.cli.server_request import Options, checkout_of, interpolated, request_for
 from dartsctl.cli.stack import add_lifecycle
@@ -68,8 +66,7 @@ ServerPort = Annotated[
     ),
 ]
 
-dev = typer.Typer(invoke_without_command=True)
-app.add_typer(dev, name="dev")
+dev = Verbs(invoke_without_command=True)
 
 
 @dev.callback()
@@ -145,7 +142,14 @@ def dev_server(
         required=settings.server.services == "required",
         in_docker=in_docker,
         deadline=float(wait_timeout or settings.environments["dev"].wait_timeout),
-        answers=answers_of(common, settings, "dev", on_conflict, wait_timeout, remove_container),
+        answers=answers_of(
+            common,
+            settings,
+            "dev",
+            on_conflict=on_conflict,
+            wait_timeout=wait_timeout,
+            remove_containers=remove_container,
+        ),
     )
     if common.dry_run:
         preview_services(plan, deps=deps_of(common))
@@ -261,7 +265,6 @@ def stop(
 add_lifecycle("dev", dev)
 
 
-@app.command(context_settings={"allow_interspersed_args": False})
 @verb
 def run(
     *,

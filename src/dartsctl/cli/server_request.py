@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dartsctl.cli.app import production_ports
-from dartsctl.cli.options import MASKER, one_of, working_folder
+from dartsctl.cli.deps import MASKER, compose_on, working_folder
+from dartsctl.cli.options import one_of
 from dartsctl.errors import TimedOut, UsageError
 
 if TYPE_CHECKING:
@@ -51,10 +51,11 @@ def request_for(
     from dartsctl.server.handover import How
     from dartsctl.server.request import Enforce, ServerRequest, host_name
     from dartsctl.system.users import user_name
+    from dartsctl.workflows.up.production_ports import production_ports
 
     server = settings.server
     checkout = checkout_of(settings)
-    allocation, problem = production_ports(settings, deadline=_PRODUCTION_ANSWERS_IN)
+    allocation, problem = production_ports(settings, compose_on, deadline=_PRODUCTION_ANSWERS_IN)
     if problem:
         say = (
             screen.note if isinstance(problem, TimedOut) else screen.detail

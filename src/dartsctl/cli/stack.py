@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dartsctl.cli.deps import deps_of
+from dartsctl.cli.answers import answers_of
+from dartsctl.cli.deps import Common, deps_of
+from dartsctl.cli.help import Verbs
 from dartsctl.cli.options import (
-    Common,
     Fix,
     OnConflict,
     Profiles,
@@ -16,7 +17,6 @@ from dartsctl.cli.options import (
     RemoveContainer,
     Services,
     WaitTimeout,
-    answers_of,
     one_of,
     verb,
 )
@@ -28,7 +28,15 @@ if TYPE_CHECKING:
     from dartsctl.config.environment import Environment
 
 
-def add_lifecycle(name: str, group: typer.Typer) -> None:
+def environment_group(name: str) -> Verbs:
+    """Return the verbs of an environment as a group of commands."""
+    title = "production" if name == "prod" else name
+    group = Verbs(no_args_is_help=True, help=f"Start, check and inspect the {title} stack.")
+    add_lifecycle(name, group)
+    return group
+
+
+def add_lifecycle(name: str, group: Verbs) -> None:
     """Give `group` the verbs that every environment has."""
     _add_check(name, group)
     _add_up(name, group)
@@ -45,7 +53,7 @@ def _environment(
     return resolve(common.settings(), name, project=project, profiles=tuple(profiles or ()))
 
 
-def _add_check(name: str, group: typer.Typer) -> None:
+def _add_check(name: str, group: Verbs) -> None:
     @group.command()
     @verb
     def check(
@@ -75,14 +83,21 @@ def _add_check(name: str, group: typer.Typer) -> None:
             Intent(services=tuple(services or ())),
             allocation=Allocation.of(settings.ports.production),
             fix=fix,
-            answers=answers_of(common, settings, name, on_conflict, wait_timeout, remove_container),
+            answers=answers_of(
+                common,
+                settings,
+                name,
+                on_conflict=on_conflict,
+                wait_timeout=wait_timeout,
+                remove_containers=remove_container,
+            ),
             next_command=f"dartsctl {name} check",
             dry_run=common.dry_run,
         )
         return run_check(request, deps=deps_of(common))
 
 
-def _add_up(name: str, group: typer.Typer) -> None:
+def _add_up(name: str, group: Verbs) -> None:
     @group.command()
     @verb
     def up(
@@ -142,11 +157,9 @@ def _add_up(name: str, group: typer.Typer) -> None:
         from dartsctl.ports.allocation import Allocation
         from dartsctl.workflows.up.preflight import Intent
 
-        pull_policy = one_of("--pull", pull, ("always", "missing", "never"))
-        flags = [
-            *(["--build"] if build else []),
-            *(["--pull", pull_policy] if pull_policy else []),
-        ]
+        flags = ["--build"] if build else []
+        if policy := one_of("--pull", pull, ("always", "missing", "never")):
+            flags += ["--pull", policy]
         intent = Intent(
             services=tuple(services or ()),
             force_recreate=force_recreate,
@@ -160,7 +173,14 @@ def _add_up(name: str, group: typer.Typer) -> None:
             wait_timeout=float(wait_timeout or settings.environments[name].wait_timeout),
             dry_run=common.dry_run,
             skip_port_check=skip_port_check,
-            answers=answers_of(common, settings, name, on_conflict, wait_timeout, remove_container),
+            answers=answers_of(
+                common,
+                settings,
+                name,
+                on_conflict=on_conflict,
+                wait_timeout=wait_timeout,
+                remove_containers=remove_container,
+            ),
             reset_ports=reset_ports,
             allocation=Allocation.of(settings.ports.production),
             production_ports=settings.environments[name].production_ports,
@@ -169,7 +189,7 @@ def _add_up(name: str, group: typer.Typer) -> None:
         return run_up(request, deps=deps_of(common))
 
 
-def _add_down(name: str, group: typer.Typer) -> None:
+def _add_down(name: str, group: Verbs) -> None:
     @group.command()
     @verb
     def down(
@@ -206,7 +226,7 @@ def _add_down(name: str, group: typer.Typer) -> None:
         return run_down(request, deps=deps_of(common))
 
 
-def _add_restart(name: str, group: typer.Typer) -> None:
+def _add_restart(name: str, group: Verbs) -> None:
     @group.command()
     @verb
     def restart(
@@ -228,13 +248,13 @@ def _add_restart(name: str, group: typer.Typer) -> None:
             wait_timeout=float(wait_timeout or settings.environments[name].wait_timeout),
             dry_run=common.dry_run,
             next_command=f"dartsctl {name} restart",
-            answers=answers_of(common, settings, name, None, wait_timeout),
+            answers=answers_of(common, settings, name, wait_timeout=wait_timeout),
             restart=True,
         )
         return run_up(request, deps=deps_of(common))
 
 
-def _add_views(name: str, group: typer.Typer) -> None:
+def _add_views(name: str, group: Verbs) -> None:
     @group.command()
     @verb
     def ps(common: Common, services: Services = None, project: Project = None) -> int:
@@ -308,3 +328,6 @@ def _scale(text: str) -> tuple[str, int]:
     if not service or replicas is None:
         raise UsageError(f"--scale: {text!r} is not SERVICE=N", hint="--scale darts-app=2")
     return service, replicas
+
+
+prod = environment_group("prod")

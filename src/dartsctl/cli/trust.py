@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from dartsctl.cli.app import app
-from dartsctl.cli.options import Common, verb, working_folder
+from dartsctl.cli.deps import Common, working_folder
+from dartsctl.cli.options import verb
 from dartsctl.errors import UsageError
 
 FolderToTrust = Annotated[
@@ -21,7 +21,6 @@ FolderToTrust = Annotated[
 ]
 
 
-@app.command()
 @verb
 def trust(
     *,

@@ -1,12 +1,33 @@
-"""Production's ports: the documented allocation, united with what the production stack really publishes."""
+"""Production's ports: the documented allocation, and what the production stack publishes."""
 
 from __future__ import annotations
 
-from dartsctl.edges.engine.compose import Compose
+from typing import TYPE_CHECKING
+
+from dartsctl.config.environment import resolve
+from dartsctl.config.settings import PRODUCTION, Settings
+from dartsctl.errors import DartsctlError, UsageError
 from dartsctl.ports.allocation import Allocation
 from dartsctl.stack.model import read_stack
 
+if TYPE_CHECKING:
+    from dartsctl.workflows.deps import ComposeOn
 
-def allocation(documented: Allocation, production: Compose) -> Allocation:
-    """Return the union. Raises DartsctlError where Compose cannot read the production files, TimedOut where it takes too long."""
-    return documented.united_with(read_stack(production.config().model).published_ports)
+
+def production_ports(
+    settings: Settings, compose_on: ComposeOn, *, deadline: float | None = None
+) -> tuple[Allocation, DartsctlError | None]:
+    """Return production's ports, and why Compose could not be asked for the published ones.
+
+    The production stack need not be on this machine: then the documented ports are all there is.
+    `deadline`: seconds that Compose has, if its own minute is too long.
+    """
+    documented = Allocation.of(settings.ports.production)
+    try:
+        compose = compose_on(resolve(settings, PRODUCTION), deadline=deadline)
+        stack = read_stack(compose.config().model)
+    except UsageError:  # no Compose file of production is here
+        return documented, None
+    except DartsctlError as error:
+        return documented, error
+    return documented.united_with(stack.published_ports), None

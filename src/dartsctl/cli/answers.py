@@ -1,0 +1,87 @@
+"""How conflicts are answered in one run, from the options and the settings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dartsctl.cli.options import one_of
+from dartsctl.errors import DartsctlError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dartsctl.cli.deps import Common
+    from dartsctl.config.settings import Settings
+    from dartsctl.ports.choices import Policy
+    from dartsctl.workflows.up.settle import Answers
+
+_DEFAULT_TIMEOUT = 120  # seconds
+
+
+def answers_of(
+    common: Common,
+    settings: Settings,
+    name: str,
+    *,
+    on_conflict: str | None = None,
+    wait_timeout: int | None = None,
+    remove_containers: Sequence[str] | None = None,
+) -> Answers:
+    """Return the answers for the environment `name`: an option goes before the settings.
+
+    Without either, the answer depends on whether there is a terminal to ask at.
+    """
+    from dartsctl.config.settings import PRODUCTION
+    from dartsctl.workflows.up.settle import Answers
+
+    configured = settings.environments[name]
+    production = {port for ports in settings.ports.production.values() for port in ports}
+    return Answers(
+        policy=policy_named(on_conflict) or configured.on_conflict,
+        yes=common.yes,
+        wait_timeout=float(wait_timeout or configured.wait_timeout),
+        avoid=frozenset(production.union(settings.ports.dev_range.numbers)),
+        production_project=settings.environments[PRODUCTION].project,
+        removable=frozenset(remove_containers or ()),
+    )
+
+
+def answers_without_settings(
+    common: Common,
+    *,
+    on_conflict: str | None = None,
+    wait_timeout: int | None = None,
+    remove_containers: Sequence[str] | None = None,
+) -> Answers:
+    """Return the answers for any Compose files. No binding is remapped.
+
+    Production's containers are spared if settings name its project.
+    """
+    from dartsctl.workflows.up.settle import Answers
+
+    return Answers(
+        policy=policy_named(on_conflict),
+        yes=common.yes,
+        wait_timeout=float(wait_timeout or _DEFAULT_TIMEOUT),
+        production_project=_production_project(common),
+        removable=frozenset(remove_containers or ()),
+        remappable=False,
+    )
+
+
+def policy_named(text: str | None) -> Policy | None:
+    """Return `--on-conflict` as a policy. Raises UsageError for another word."""
+    from dartsctl.config.settings import ON_CONFLICT
+
+    return one_of("--on-conflict", text, ON_CONFLICT)
+
+
+def _production_project(common: Common) -> str:
+    """Return production's Compose project, empty if no settings name it."""
+    from dartsctl.config.settings import PRODUCTION
+
+    try:
+        settings = common.settings()
+    except DartsctlError:  # files that are named on the command line need no settings
+        return ""
+    return settings.environments[PRODUCTION].project if settings.source else ""

@@ -1,0 +1,50 @@
+"""`ports`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dartsctl.cli.deps import Common, deps_of
+from dartsctl.cli.options import verb
+from dartsctl.errors import DartsctlError
+
+if TYPE_CHECKING:
+    from dartsctl.config.environment import Environment
+    from dartsctl.config.settings import Settings
+
+
+@verb
+def ports(common: Common) -> int:
+    """Show who owns each port and who is using it.
+
+    Covers production's ports, the dev range, and ports that were remapped.
+
+    \b
+    dartsctl ports
+    dartsctl ports --json | jq '.production[] | select(.state == "wrong owner")'
+    """
+    from dartsctl.commands.ports import PortsRequest
+    from dartsctl.commands.ports import ports as run_ports
+    from dartsctl.config.settings import PRODUCTION
+    from dartsctl.ports.allocation import Allocation
+
+    settings = common.settings()
+    others = (name for name in settings.environments if name != PRODUCTION)
+    request = PortsRequest(
+        Allocation.of(settings.ports.production),
+        settings.ports.dev_range,
+        production=_production(settings),
+        projects=tuple(settings.environments[name].project for name in others),
+    )
+    return run_ports(request, deps=deps_of(common))
+
+
+def _production(settings: Settings) -> Environment | None:
+    """Return the production environment, None if nothing says which files it has."""
+    from dartsctl.config.environment import resolve
+    from dartsctl.config.settings import PRODUCTION
+
+    try:
+        return resolve(settings, PRODUCTION)
+    except DartsctlError:
+        return None
