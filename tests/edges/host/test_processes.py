@@ -1,4 +1,4 @@
-"""Processes as the kernel shows them: described, told from their lookalikes, and ended only when they are still the same."""
+"""Processes: described, told apart from lookalikes, and ended only if they are still the same."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from dartsctl.ports.process import Process
 Start = Callable[..., "subprocess.Popen[bytes]"]
 
 
-def seen(pid: int) -> Process:
+def described(pid: int) -> Process:
     process = processes.describe(pid)
     assert process is not None
     return process
@@ -29,29 +29,28 @@ def seen(pid: int) -> Process:
 def test_a_process_is_described_with_its_family(start: Start, tmp_path: Path) -> None:
     child = start("sleep", "60", cwd=tmp_path)
     until = time.monotonic() + 10
-    while (
-        not (process := seen(child.pid)).command and time.monotonic() < until
-    ):  # the kernel shows the words a moment after exec
+    # the kernel shows the command line a moment after exec
+    while not (process := described(child.pid)).command and time.monotonic() < until:
         time.sleep(0.01)
     assert (process.name, process.command, process.cwd) == ("sleep", ("sleep", "60"), str(tmp_path))
-    assert process.parents[0] == (os.getpid(), seen(os.getpid()).name)
+    assert process.parents[0] == (os.getpid(), described(os.getpid()).name)
     assert process.parents[-1][0] == 1
-    assert child.pid in seen(os.getpid()).children
+    assert child.pid in described(os.getpid()).children
     assert process.started is not None
     assert abs(process.started - time.time()) < 30
-    assert {process, seen(child.pid)} == {process}
+    assert {process, described(child.pid)} == {process}
 
 
-def test_the_quick_answers_equal_the_full_description(start: Start) -> None:
+def test_the_fast_lookups_equal_the_full_description(start: Start) -> None:
     pid = start("sleep", "60").pid
-    process, began = seen(pid), processes.start_time(pid)
+    process, started = described(pid), processes.start_time(pid)
     assert processes.birth(pid) == process.birth
-    assert began is not None
+    assert started is not None
     assert process.started is not None
-    assert abs(began - process.started) < 1.5
+    assert abs(started - process.started) < 1.5
 
 
-def test_a_vanished_process_is_none_everywhere(start: Start) -> None:  # edge-cases.md#24
+def test_a_process_that_has_gone_is_none_everywhere(start: Start) -> None:  # edge-cases.md#24
     child = start("true")
     child.wait()
     pid = child.pid
@@ -67,17 +66,19 @@ def test_a_vanished_process_is_none_everywhere(start: Start) -> None:  # edge-ca
 def test_a_zombie_is_described_and_counts_as_ended() -> None:  # edge-cases.md#24
     zombie = subprocess.Popen(["true"])
     os.waitid(os.P_PID, zombie.pid, os.WEXITED | os.WNOWAIT)
-    process = seen(zombie.pid)
+    process = described(zombie.pid)
     assert (process.status, process.command) == ("zombie", ())
     assert processes.terminate(zombie.pid, process.birth, grace=0)
     assert zombie.wait() == 0
 
 
-def test_a_stopped_process_shows_so_and_can_be_ended(start: Start) -> None:  # edge-cases.md#23
+def test_a_stopped_process_is_shown_as_stopped_and_can_be_ended(
+    start: Start,
+) -> None:  # edge-cases.md#23
     child = start("sleep", "60")
     child.send_signal(signal.SIGSTOP)
     os.waitid(os.P_PID, child.pid, os.WSTOPPED | os.WNOWAIT)
-    process = seen(child.pid)
+    process = described(child.pid)
     assert process.status == "stopped"
     assert processes.terminate(child.pid, process.birth, grace=5)
     assert child.wait() == -signal.SIGTERM
@@ -93,36 +94,36 @@ def test_a_grandchild_is_within_and_a_sibling_is_not(start: Start) -> None:
     assert not processes.is_within(sibling, parent.pid)
 
 
-def test_another_birth_is_another_process_and_is_left_alone(
+def test_a_process_with_another_birth_is_not_signalled(
     start: Start,
 ) -> None:  # edge-cases.md#24
     child = start("sleep", "60")
-    assert processes.terminate(child.pid, seen(child.pid).birth + 1, grace=0)
+    assert processes.terminate(child.pid, described(child.pid).birth + 1, grace=0)
     assert child.poll() is None
 
 
-def test_what_no_longer_holds_its_port_is_left_alone(start: Start) -> None:
+def test_a_process_that_lost_its_port_is_not_signalled(start: Start) -> None:
     child = start("sleep", "60")
     assert not processes.terminate(
-        child.pid, seen(child.pid).birth, grace=0, still_wanted=lambda: False
+        child.pid, described(child.pid).birth, grace=0, still_wanted=lambda: False
     )
     assert child.poll() is None
 
 
-def test_who_ignores_sigterm_is_killed_after_the_grace(start: Start) -> None:
+def test_a_process_that_ignores_sigterm_is_killed_after_the_grace(start: Start) -> None:
     child = start("sh", "-c", "trap '' TERM; echo ready; while :; do sleep 1; done")
     assert child.stdout is not None
     child.stdout.readline()
-    assert processes.terminate(child.pid, seen(child.pid).birth, grace=0.1)
+    assert processes.terminate(child.pid, described(child.pid).birth, grace=0.1)
     assert child.wait() == -signal.SIGKILL
 
 
 @pytest.mark.parametrize(
     "pid",
     [1, os.getpid(), os.getppid(), 0, -1],
-    ids=["init", "we", "our parent", "our group", "everybody"],
+    ids=["init", "this process", "our parent", "our group", "every process"],
 )
-def test_pid_1_ourselves_and_our_ancestors_are_never_ended(pid: int) -> None:  # edge-cases.md#25
+def test_pid_1_this_process_and_its_ancestors_are_never_ended(pid: int) -> None:  # edge-cases.md#25
     with pytest.raises(Refused):
         processes.terminate(pid, processes.birth(pid) or 0, grace=0)
 
@@ -131,7 +132,7 @@ ID = "0123456789abcdef" * 4
 
 
 @pytest.mark.parametrize(
-    ("text", "found"),
+    ("text", "container"),
     [
         (f"0::/system.slice/docker-{ID}.scope\n", ID),
         (f"12:cpu:/docker/{ID}\n0::/\n", ID),
@@ -140,19 +141,22 @@ ID = "0123456789abcdef" * 4
         ("0::/system.slice/docker.service\n", None),
     ],
 )
-def test_a_container_is_read_from_the_cgroup(text: str, found: str | None) -> None:
+def test_a_container_is_read_from_the_cgroup(text: str, container: str | None) -> None:
     match = processes._CONTAINER.search(text)
-    assert (match and match[1]) == found
+    assert (match and match[1]) == container
 
 
-def test_a_container_is_read_from_its_mounts_where_the_cgroup_is_hidden() -> None:
-    line = f"651 630 8:1 /var/lib/docker/containers/{ID}/hostname /etc/hostname rw,relatime - ext4 /dev/sda1 rw\n"
+def test_a_container_is_read_from_its_mounts_if_the_cgroup_is_hidden() -> None:
+    line = (
+        f"651 630 8:1 /var/lib/docker/containers/{ID}/hostname /etc/hostname"
+        " rw,relatime - ext4 /dev/sda1 rw\n"
+    )
     match = processes._MOUNTS.search(line)
     assert match
     assert match[1] == ID
 
 
-def test_this_process_is_in_no_container_of_a_child_of_ours(start: Start) -> None:
+def test_a_child_is_in_the_same_container_as_this_process(start: Start) -> None:
     assert processes.container_id_of(start("sleep", "60").pid) == processes.container_id_of(
         os.getpid()
     )
@@ -179,7 +183,7 @@ def test_this_process_is_in_no_container_of_a_child_of_ours(start: Start) -> Non
         ("dockerd-like", "/opt/dockerd-like", (), False),
     ],
 )
-def test_a_forwarder_is_told_by_its_executable(
+def test_a_forwarder_is_recognised_by_its_executable(
     name: str, executable: str | None, parents: tuple[tuple[int, str], ...], forwarder: bool
 ) -> None:
     assert (
@@ -197,7 +201,7 @@ def test_a_script_called_docker_proxy_is_no_forwarder(start: Start, tmp_path: Pa
     child = start(str(script))
     assert child.stdout is not None
     child.stdout.readline()
-    process = seen(child.pid)
+    process = described(child.pid)
     assert process.name == "docker-proxy"
     assert not processes.is_forwarder(process)
 
@@ -209,7 +213,7 @@ def test_docker_proxy_is_one_only_below_a_real_dockerd(start: Start, tmp_path: P
     assert parent.stdout is not None
     pid = int(parent.stdout.readline())
     until = time.monotonic() + 5
-    while (proxy := seen(pid)).name != "docker-proxy" and time.monotonic() < until:
+    while (proxy := described(pid)).name != "docker-proxy" and time.monotonic() < until:
         time.sleep(0.01)
     assert processes.is_forwarder(proxy)
     os.kill(pid, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""A signal reaches the very process that was seen, while it is wanted, and nobody else."""
+"""A signal reaches only the process that was seen, and only while it is wanted."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from dartsctl.ports.process import Process
 Start = Callable[..., "subprocess.Popen[bytes]"]
 
 
-def seen(pid: int) -> Process:
+def described(pid: int) -> Process:
     process = processes.describe(pid)
     assert process is not None
     return process
@@ -28,36 +28,36 @@ def send(process: Process, number: signal.Signals = signal.SIGTERM, *, wanted: b
     return signals.send(process, number, birth_of=processes.birth, still_wanted=lambda: wanted)
 
 
-def test_the_process_that_was_seen_gets_it(start: Start) -> None:
+def test_the_process_that_was_seen_gets_the_signal(start: Start) -> None:
     child = start("sleep", "60")
-    assert send(seen(child.pid))
+    assert send(described(child.pid))
     assert child.wait(10) == -signal.SIGTERM
 
 
-def test_a_pid_that_another_process_has_by_now_is_not_signalled(
+def test_a_reused_pid_is_not_signalled(
     start: Start,
 ) -> None:  # edge-cases.md#24
     child = start("sleep", "60")
-    process = seen(child.pid)
+    process = described(child.pid)
     assert not send(replace(process, birth=process.birth - 1))
     assert child.poll() is None
 
 
-def test_what_is_no_longer_wanted_is_not_signalled(start: Start) -> None:
+def test_a_signal_that_is_no_longer_wanted_is_not_sent(start: Start) -> None:
     child = start("sleep", "60")
-    assert not send(seen(child.pid), wanted=False)
+    assert not send(described(child.pid), wanted=False)
     assert child.poll() is None
 
 
-def test_what_has_gone_is_no_error(start: Start) -> None:  # edge-cases.md#24
+def test_a_process_that_has_gone_is_no_error(start: Start) -> None:  # edge-cases.md#24
     child = start("sleep", "60")
-    process = seen(child.pid)
+    process = described(child.pid)
     child.kill()
     child.wait()
     assert not send(process)
 
 
-def test_what_goes_between_the_look_and_the_signal_is_no_error(
+def test_a_process_that_ends_just_before_the_signal_is_no_error(
     start: Start,
 ) -> None:  # edge-cases.md#24
     child = start("sleep", "60")
@@ -68,7 +68,7 @@ def test_what_goes_between_the_look_and_the_signal_is_no_error(
         return True
 
     assert not signals.send(
-        seen(child.pid), signal.SIGTERM, birth_of=processes.birth, still_wanted=ends
+        described(child.pid), signal.SIGTERM, birth_of=processes.birth, still_wanted=ends
     )
 
 
@@ -76,12 +76,12 @@ def test_a_stopped_process_is_continued_and_ends(start: Start) -> None:  # edge-
     child = start("sleep", "60")
     child.send_signal(signal.SIGSTOP)
     os.waitid(os.P_PID, child.pid, os.WSTOPPED | os.WNOWAIT)
-    assert seen(child.pid).status == "stopped"
-    assert send(seen(child.pid))
+    assert described(child.pid).status == "stopped"
+    assert send(described(child.pid))
     assert child.wait(10) == -signal.SIGTERM
 
 
-def test_sigkill_ends_what_ignores_sigterm(start: Start) -> None:
+def test_sigkill_ends_a_process_that_ignores_sigterm(start: Start) -> None:
     child = start(
         sys.executable,
         "-c",
@@ -89,16 +89,16 @@ def test_sigkill_ends_what_ignores_sigterm(start: Start) -> None:
     )
     assert child.stdout is not None
     child.stdout.readline()
-    assert send(seen(child.pid))
+    assert send(described(child.pid))
     assert child.poll() is None
-    assert send(seen(child.pid), signal.SIGKILL)
+    assert send(described(child.pid), signal.SIGKILL)
     assert child.wait(10) == -signal.SIGKILL
 
 
 @pytest.mark.parametrize(
-    "pid", [1, 0, -1, os.getpid()], ids=["init", "our group", "everybody", "we"]
+    "pid", [1, 0, -1, os.getpid()], ids=["init", "our group", "every process", "this process"]
 )
-def test_pid_1_groups_and_ourselves_are_refused_whatever_was_seen(
+def test_pid_1_process_groups_and_this_process_are_refused(
     pid: int,
 ) -> None:  # edge-cases.md#25
     with pytest.raises(Refused):
@@ -107,35 +107,32 @@ def test_pid_1_groups_and_ourselves_are_refused_whatever_was_seen(
         )
 
 
-def test_another_users_process_is_said_with_the_sudo_command(start: Start) -> None:
+def test_for_another_users_process_the_hint_is_the_sudo_command(start: Start) -> None:
     if os.geteuid():
         pytest.skip("needs root to play another user")
     child = start("sleep", "60")
-    process = seen(child.pid)
-    told, tell = os.pipe()
+    process = described(child.pid)
+    reading, writing = os.pipe()
     if (pid := os.fork()) == 0:
         os.setresuid(65534, 65534, 65534)
         try:
             send(process)
         except DartsctlError as error:
-            os.write(tell, f"{error.message}|{error.hint}".encode())
+            os.write(writing, f"{error.message}|{error.hint}".encode())
         os._exit(0)
     os.waitpid(pid, 0)
-    os.close(tell)
-    with os.fdopen(told) as file:
-        assert (
-            file.read()
-            == f"pid {child.pid} belongs to another user and cannot be stopped|sudo kill {child.pid}"
-        )
+    os.close(writing)
+    with os.fdopen(reading) as file:
+        message, hint = file.read().split("|")
+    assert message == f"cannot stop pid {child.pid}: it belongs to another user"
+    assert hint == f"sudo kill {child.pid}"
     assert child.poll() is None
 
 
-def test_without_a_pidfd_it_works_all_the_same(
-    start: Start, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_it_works_without_pidfds_too(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "pidfd_open")  # macOS has none
     child = start("sleep", "60")
-    process = seen(child.pid)
+    process = described(child.pid)
     assert not send(replace(process, birth=process.birth - 1))
     assert send(process)
     assert child.wait(10) == -signal.SIGTERM

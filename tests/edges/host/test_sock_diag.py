@@ -1,4 +1,4 @@
-"""What the kernel's socket table shows of real sockets, whose they are, and what the other tables make of the same."""
+"""Sockets as the kernel's table shows them: states, owners, and the other readers' results."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _numbers = itertools.count(20_000 + os.getpid() % 10_000)
 
 
 def free_port() -> int:
-    """One below the ephemeral range, so that nobody's outgoing connection comes by."""
+    """Return a port below the ephemeral range, which no outgoing connection takes."""
     return next(number for number in _numbers if not sockets.listeners([number]))
 
 
@@ -44,7 +44,7 @@ def port() -> int:
 
 @pytest.fixture
 def open_here() -> Iterator[ExitStack]:
-    """Sockets and processes of one test: closed at its end."""
+    """Holds sockets and processes that are closed when the test ends."""
     with ExitStack() as stack:
         yield stack
 
@@ -81,7 +81,7 @@ def test_no_ports_show_no_sockets() -> None:
     assert sockets.listeners([]) == ()
 
 
-def test_only_sockets_on_the_ports_asked_for_are_shown(open_here: ExitStack) -> None:
+def test_only_sockets_on_the_requested_ports_are_shown(open_here: ExitStack) -> None:
     chosen = []
     for _ in range(8):
         chosen.append(free_port())
@@ -125,7 +125,7 @@ def test_one_port_on_two_addresses_and_two_protocols_is_four_sockets(
 
 
 def leave_time_wait(port: int, address: str = "127.0.0.1") -> None:
-    """A connection to `port` that our side closed first, after its listener."""
+    """Make a connection to `port`, and close the listener and our end first."""
     with ExitStack() as stack:
         server = listening(stack, port, address)
         with socket.create_connection((address, port)):
@@ -175,15 +175,15 @@ def test_a_connected_udp_socket_is_shown_by_its_local_address(
     ]
 
 
-@pytest.mark.parametrize("table", sockets.TABLES)
-def test_each_table_names_the_other_end_of_a_connection_and_none_of_a_listener(
-    port: int, open_here: ExitStack, table: sockets.Table
+@pytest.mark.parametrize("read", sockets.READERS)
+def test_each_reader_names_the_other_end_of_a_connection_and_none_of_a_listener(
+    port: int, open_here: ExitStack, read: sockets.SocketReader
 ) -> None:
     server = listening(open_here, port)
     peer = open_here.enter_context(socket.create_connection(("127.0.0.1", port)))
     open_here.enter_context(server.accept()[0])
-    found = {row.state: row.peer for row in table("tcp", frozenset({port}), False)}
-    assert found == {"listen": None, "connected": Endpoint(peer.getsockname()[1], "127.0.0.1")}
+    peers = {row.state: row.peer for row in read("tcp", frozenset({port}), False)}
+    assert peers == {"listen": None, "connected": Endpoint(peer.getsockname()[1], "127.0.0.1")}
 
 
 def kernel_version() -> tuple[int, ...]:
@@ -199,7 +199,7 @@ def test_a_socket_that_is_bound_and_does_not_listen_is_shown(
     assert sockets.listeners([port], listening_only=True) == ()
 
 
-def test_threads_read_it_side_by_side(open_here: ExitStack) -> None:
+def test_threads_read_it_concurrently(open_here: ExitStack) -> None:
     chosen = []
     for _ in range(5):
         chosen.append(free_port())
@@ -218,7 +218,7 @@ def test_threads_read_it_side_by_side(open_here: ExitStack) -> None:
 
 
 def python(program: str, *arguments: str, before: tuple[str, ...] = ()) -> subprocess.Popen[str]:
-    """A real process running `program` with our source importable, its streams ours."""
+    """Start a Python process that can import our source."""
     environment = {"PYTHONPATH": str(SOURCE), "PATH": os.environ["PATH"]}
     argv = [*before, sys.executable, "-c", program, *arguments]
     return subprocess.Popen(
@@ -264,7 +264,7 @@ with socket.create_server(("127.0.0.1", int(sys.argv[1]))):
     pair.communicate(timeout=10)
 
 
-def test_owners_are_not_looked_for_unless_wanted(port: int, open_here: ExitStack) -> None:
+def test_owners_are_not_resolved_unless_requested(port: int, open_here: ExitStack) -> None:
     listening(open_here, port)
     assert [row.pids for row in sockets.listeners([port])] == [()]
 
@@ -301,7 +301,7 @@ with socket.create_server(("0.0.0.0", int(sys.argv[1]))):
     other.communicate(timeout=10)
 
 
-# The other tables
+# The other readers
 
 
 def refusing(
@@ -313,14 +313,17 @@ def refusing(
 def without_udp_diag(
     protocol: TransportProtocol, ports: frozenset[int], listening_only: bool
 ) -> Collection[Listener]:
-    """A kernel that has no udp in its sock_diag."""
+    """Read as on a kernel without udp in its sock_diag."""
     if protocol == "udp":
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
     return sockets.read_sock_diag(protocol, ports, listening_only)
 
 
 def one_of_each(stack: ExitStack) -> list[int]:
-    """Listeners of every form of address, both ends of a connection, a TIME_WAIT, udp: their ports."""
+    """Make listeners on every form of address, a connection, a TIME_WAIT and udp sockets.
+
+    Returns their ports.
+    """
     ports = []
     for address, dual in (
         ("0.0.0.0", False),
@@ -346,7 +349,7 @@ def one_of_each(stack: ExitStack) -> list[int]:
 
 
 def values(rows: Collection[Listener], *unknown: str) -> list[tuple[object, ...]]:
-    """The rows without the fields that one of two tables cannot know."""
+    """Return the rows without the fields that one of two readers cannot know."""
     known = [
         name
         for name in ("protocol", "address", "port", "state", "v6only", "inode", "uid", "pids")
@@ -358,7 +361,7 @@ def values(rows: Collection[Listener], *unknown: str) -> list[tuple[object, ...]
 def test_the_text_table_gives_the_same_rows_without_v6only(open_here: ExitStack) -> None:
     ports = one_of_each(open_here)
     best = sockets.listeners(ports, owners=True)
-    text = sockets.listeners(ports, owners=True, tables=(refusing, sockets.read_proc))
+    text = sockets.listeners(ports, owners=True, readers=(refusing, sockets.read_proc))
     assert values(text, "v6only") == values(best, "v6only")
     assert {row.v6only for row in text} == {None}
     assert len(best) == len(ports) + 1  # the accepted end shares its listener's port
@@ -367,37 +370,35 @@ def test_the_text_table_gives_the_same_rows_without_v6only(open_here: ExitStack)
 def test_psutil_gives_the_same_rows_without_v6only_inode_and_user(open_here: ExitStack) -> None:
     ports = one_of_each(open_here)
     best = sockets.listeners(ports, owners=True)
-    portable = sockets.listeners(ports, tables=(refusing, sockets.read_psutil))
+    portable = sockets.listeners(ports, readers=(refusing, sockets.read_psutil))
     assert values(portable, "v6only", "inode", "uid") == values(best, "v6only", "inode", "uid")
 
 
-def test_where_psutil_refuses_the_whole_the_own_sockets_are_still_shown(
+def test_if_psutil_refuses_the_table_our_own_sockets_are_still_shown(
     port: int, open_here: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:  # edge-cases.md#18
     def refuse(kind: str) -> list[object]:
-        """psutil.net_connections on macOS for anybody but root: nothing can stand in for that here."""
+        """Fail as psutil.net_connections does on macOS without root."""
         raise psutil.AccessDenied(1)
 
     monkeypatch.setattr(psutil, "net_connections", refuse)
     listening(open_here, port)
-    rows = sockets.listeners([port], tables=(refusing, sockets.read_psutil))
+    rows = sockets.listeners([port], readers=(refusing, sockets.read_psutil))
     assert rows == (Listener("tcp", "127.0.0.1", port, "listen", pids=(os.getpid(),)),)
 
 
-def test_a_kernel_that_lacks_one_protocol_in_sock_diag_still_shows_it(
-    port: int, open_here: ExitStack
-) -> None:
+def test_a_protocol_that_sock_diag_lacks_is_read_from_proc(port: int, open_here: ExitStack) -> None:
     listening(open_here, port, "::")
     udp(open_here, port)
-    rows = sockets.listeners([port], tables=(without_udp_diag, sockets.read_proc))
+    rows = sockets.listeners([port], readers=(without_udp_diag, sockets.read_proc))
     assert [(row.protocol, row.v6only) for row in rows] == [("tcp", True), ("udp", None)]
 
 
-def test_a_host_whose_tables_are_all_closed_never_reads_as_free(
+def test_a_host_without_a_readable_table_never_counts_as_free(
     port: int,
 ) -> None:  # edge-cases.md#19, edge-cases.md#29
-    with pytest.raises(DartsctlError, match="cannot be listed") as caught:
-        sockets.listeners([port], tables=(refusing, refusing))
+    with pytest.raises(DartsctlError, match="cannot list the tcp sockets") as caught:
+        sockets.listeners([port], readers=(refusing, refusing))
     assert caught.value.details == ("refusing: Operation not permitted",) * 2
 
 
@@ -411,8 +412,6 @@ def test_a_kernel_without_ipv6_has_no_table_for_it(
     ]
 
 
-def test_a_text_table_that_is_not_there_is_an_error(
-    tmp_path: Path, port: int
-) -> None:  # edge-cases.md#29
+def test_a_missing_text_table_is_an_error(tmp_path: Path, port: int) -> None:  # edge-cases.md#29
     with pytest.raises(FileNotFoundError):
         sockets.read_proc("tcp", frozenset({port}), False, tmp_path)

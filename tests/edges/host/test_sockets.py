@@ -1,4 +1,7 @@
-"""The bind probe and the table rule against the measured truth table; the facts of this host. The table itself: test_sock_diag.py."""
+"""The bind probe and the rule for socket tables, against the measured truth table.
+
+The socket table itself is tested in test_sock_diag.py.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ import psutil
 import pytest
 
 from dartsctl.edges.host import sockets
-from dartsctl.ports.listeners import Probe
+from dartsctl.ports.listeners import Listener, Probe
 from dartsctl.stack.bindings import Endpoint, TransportProtocol
 
 SOURCE = Path(sockets.__file__).parents[3]
@@ -29,7 +32,10 @@ _numbers = itertools.count(10_000 + os.getpid() % 10_000)
 
 
 def bound(family: int, kind: int, address: str, port: int, **options: bool) -> socket.socket:
-    """A socket with exactly these options (reuse_address, reuse_port, v6only, loopback_only), bound."""
+    """Return a bound socket with exactly these options.
+
+    Options: reuse_address, reuse_port, v6only, loopback_only.
+    """
     made = socket.socket(family, kind)
     try:
         if options.get("reuse_address"):
@@ -50,7 +56,10 @@ def bound(family: int, kind: int, address: str, port: int, **options: bool) -> s
 
 
 def free_port() -> int:
-    """A port below the ephemeral range with no tcp or udp socket at all, on any address: a bind without any option is the strictest."""
+    """Return a port below the ephemeral range with no tcp or udp socket on any address.
+
+    A bind without any option is the strictest test.
+    """
     for port in _numbers:
         try:
             for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
@@ -70,7 +79,7 @@ def port() -> int:
 
 @pytest.fixture
 def open_here() -> Iterator[ExitStack]:
-    """Sockets and processes of one test: closed at its end."""
+    """Holds sockets and processes that are closed when the test ends."""
     with ExitStack() as stack:
         yield stack
 
@@ -82,7 +91,8 @@ def until(holds: Callable[[], bool], what: str) -> None:
         time.sleep(0.002)
 
 
-# The truth table: engine-rules.md#truth-table, as it was measured with a real engine. X = the container does not start.
+# The truth table of engine-rules.md#truth-table, measured with a real engine.
+# X: the container does not start.
 
 COLUMNS = (
     '""',
@@ -151,24 +161,29 @@ CELLS = {
 
 
 def interface_addresses() -> dict[str, str]:
-    """IF4, IF6 and OTHER4 (the row `docker0 ip`), as far as this host has them; the bridges of Compose projects come and go, so none of theirs."""
-    found: dict[str, list[str]] = {"IF4": [], "IF6": []}
+    """Return IF4, IF6 and OTHER4 (another IPv4 address), as far as this host has them.
+
+    Without the bridges of Compose projects, which come and go.
+    """
+    ipv4: list[str] = []
+    ipv6: list[str] = []
     for name, addresses in psutil.net_if_addrs().items():
-        if not name.startswith(("lo", "br-", "veth")):
-            for one in addresses:
-                if one.family == socket.AF_INET:
-                    found["IF4"].append(one.address)
-                elif one.family == socket.AF_INET6 and not one.address.startswith("fe80"):
-                    found["IF6"].append(one.address)
-    several = {key: values[0] for key, values in found.items() if values}
-    return several | ({"OTHER4": found["IF4"][1]} if len(found["IF4"]) > 1 else {})
+        if name.startswith(("lo", "br-", "veth")):
+            continue
+        for entry in addresses:
+            if entry.family == socket.AF_INET:
+                ipv4.append(entry.address)
+            elif entry.family == socket.AF_INET6 and not entry.address.startswith("fe80"):
+                ipv6.append(entry.address)
+    named = {"IF4": ipv4[:1], "IF6": ipv6[:1], "OTHER4": ipv4[1:2]}
+    return {name: values[0] for name, values in named.items() if values}
 
 
 INTERFACES = interface_addresses()
 
 
 def endpoints(column: str, port: int) -> list[Endpoint]:
-    """What the engine binds for a column of the table."""
+    """Return what the engine binds for a column of the table."""
     host, _, protocol = column.partition(" ")
     chosen: TransportProtocol = "udp" if protocol else "tcp"
     addresses = ("0.0.0.0", "::") if host == '""' else (INTERFACES.get(host, host),)
@@ -176,12 +191,12 @@ def endpoints(column: str, port: int) -> list[Endpoint]:
 
 
 def measured(port: int, *, udp_reuse_address: bool = False) -> list[str]:
-    """A row as the probe sees it, `?` where this host has no such address."""
+    """Return a row as the probe sees it, with `?` where this host has no such address."""
     cells = []
     for column in COLUMNS:
         answers = {
-            sockets.probe(one, udp_reuse_address=udp_reuse_address)
-            for one in endpoints(column, port)
+            sockets.probe(endpoint, udp_reuse_address=udp_reuse_address)
+            for endpoint in endpoints(column, port)
         } - {Probe.FREE}
         if column in ("IF4", "IF6") and column not in INTERFACES:
             cells.append("?")
@@ -191,7 +206,7 @@ def measured(port: int, *, udp_reuse_address: bool = False) -> list[str]:
 
 
 class Row:
-    """A row's name taken apart, and the sockets that it describes, made on `port`."""
+    """Makes the sockets that a row's name describes, on `port`."""
 
     def __init__(self, name: str, port: int, stack: ExitStack) -> None:
         self.what, address, *flags = name.replace("+", " +").split()
@@ -231,7 +246,7 @@ class Row:
         )
 
     def accepted(self) -> tuple[socket.socket, socket.socket]:
-        """A connection on `port` whose listener is closed: our end first."""
+        """Return both ends of a connection on `port` whose listener is closed, ours first."""
         listener = self.socket_on(self.port)
         listener.listen()
         client = self.stack.enter_context(socket.create_connection((self.loopback, self.port)))
@@ -240,7 +255,10 @@ class Row:
         return ours, client
 
     def client(self) -> tuple[socket.socket, socket.socket]:
-        """A connection from `port` to some other one: our end first; with the kernel's choice, `port` becomes that."""
+        """Return both ends of a connection from `port` to another one, ours first.
+
+        With the kernel's choice, `port` becomes the chosen one.
+        """
         server = self.stack.enter_context(socket.create_server((self.loopback, 0)))
         if self.what.startswith("KERNEL_CHOSEN"):
             client = self.stack.enter_context(socket.socket())
@@ -262,28 +280,29 @@ class Row:
         )
 
 
-def row_made(name: str, port: int, stack: ExitStack) -> int:
-    """Makes the sockets of a row; the port that they are on."""
+def make_row(name: str, port: int, stack: ExitStack) -> int:
+    """Make the sockets of a row, and return the port that they are on."""
     if name == "none":
         return port
-    for wanted in ("IF4", "IF6", "OTHER4"):
-        if wanted in name and wanted not in INTERFACES:
-            pytest.skip(f"this host has no address for {wanted}")
+    for name_of_address in ("IF4", "IF6", "OTHER4"):
+        if name_of_address in name and name_of_address not in INTERFACES:
+            pytest.skip(f"this host has no address for {name_of_address}")
     row = Row(name, port, stack)
     row.make()
     return row.port
 
 
-def agrees(found: Collection[str], expected: Collection[str]) -> bool:
-    return all(cell in ("?", wanted) for cell, wanted in zip(found, expected, strict=True))
+def agrees(actual: Collection[str], expected: Collection[str]) -> bool:
+    return all(cell in ("?", wanted) for cell, wanted in zip(actual, expected, strict=True))
 
 
 @linux_only
 @pytest.mark.parametrize("name", CELLS)
-def test_the_probe_gives_the_row_of_the_truth_table(
-    name: str, port: int, open_here: ExitStack
-) -> None:  # edge-cases.md#2, edge-cases.md#3, edge-cases.md#5, edge-cases.md#6, edge-cases.md#7, edge-cases.md#8, edge-cases.md#9, edge-cases.md#13
-    port = row_made(name, port, open_here)
+def test_the_probe_equals_the_truth_table(name: str, port: int, open_here: ExitStack) -> None:
+    """edge-cases.md#2, edge-cases.md#3, edge-cases.md#5, edge-cases.md#6, edge-cases.md#7,
+    edge-cases.md#8, edge-cases.md#9, edge-cases.md#13.
+    """
+    port = make_row(name, port, open_here)
     assert agrees(measured(port), CELLS[name])
 
 
@@ -295,31 +314,32 @@ def test_on_engine_28_a_udp_socket_blocks_unless_it_reuses_its_address(
     name: str, port: int, open_here: ExitStack
 ) -> None:
     expected = ["-"] * len(COLUMNS) if name.startswith("UDP") and "+RA" in name else CELLS[name]
-    port = row_made(name, port, open_here)
+    port = make_row(name, port, open_here)
     assert agrees(measured(port, udp_reuse_address=True), expected)
+
+
+def table_cell(rows: Collection[Listener], column: str, port: int) -> str:
+    """Return a cell as the rule for socket tables sees it."""
+    for endpoint in endpoints(column, port):
+        if any(row.overlaps(endpoint) for row in rows):
+            return "X"
+    return "?" if column in ("IF4", "IF6") and column not in INTERFACES else "-"
 
 
 @linux_only
 @pytest.mark.parametrize(
     "name", [name for name in CELLS if name.startswith(("none", "LISTEN", "UDP"))]
 )
-def test_the_table_rule_agrees_where_the_socket_surely_blocks(
+def test_the_rule_for_socket_tables_equals_the_truth_table_for_sockets_that_surely_block(
     name: str, port: int, open_here: ExitStack
 ) -> None:
-    port = row_made(name, port, open_here)
-    seen = [one for one in sockets.listeners([port]) if one.surely_blocks]
-    found = [
-        "X"
-        if any(one.overlaps(wanted) for one in seen for wanted in endpoints(column, port))
-        else "-"
-        if column not in ("IF4", "IF6") or column in INTERFACES
-        else "?"
-        for column in COLUMNS
-    ]
-    assert agrees(found, CELLS[name])
+    port = make_row(name, port, open_here)
+    rows = [row for row in sockets.listeners([port]) if row.surely_blocks]
+    cells = [table_cell(rows, column, port) for column in COLUMNS]
+    assert agrees(cells, CELLS[name])
 
 
-# What else the probe says
+# More about the probe
 
 
 @pytest.mark.parametrize(
@@ -331,7 +351,7 @@ def test_the_table_rule_agrees_where_the_socket_surely_blocks(
         ("127.0.0.77", Probe.FREE),
     ],
 )
-def test_the_probe_tells_a_busy_port_from_an_address_that_is_not_here(
+def test_the_probe_tells_a_taken_port_from_an_address_that_is_not_here(
     address: str, answer: Probe, port: int
 ) -> None:  # edge-cases.md#35
     assert sockets.probe(Endpoint(port, address)) is answer
@@ -342,11 +362,11 @@ def test_a_probed_port_is_free_again(port: int) -> None:
     wanted = [
         Endpoint(port, address, protocol) for address in ("0.0.0.0", "::") for protocol in protocols
     ]
-    assert [sockets.probe(one) for one in wanted * 3] == [Probe.FREE] * 12
+    assert [sockets.probe(endpoint) for endpoint in wanted * 3] == [Probe.FREE] * 12
     bound(socket.AF_INET6, socket.SOCK_STREAM, "::", port).close()
 
 
-def test_sctp_is_unsupported_where_the_kernel_lacks_it(port: int) -> None:
+def test_sctp_is_unsupported_if_the_kernel_lacks_it(port: int) -> None:
     try:
         socket.socket(socket.AF_INET, socket.SOCK_STREAM, 132).close()
         expected = Probe.FREE
@@ -356,7 +376,7 @@ def test_sctp_is_unsupported_where_the_kernel_lacks_it(port: int) -> None:
 
 
 def python(program: str, *arguments: str) -> subprocess.Popen[str]:
-    """A real process running `program` with our source importable, its streams ours."""
+    """Start a Python process that can import our source."""
     return subprocess.Popen(
         [sys.executable, "-c", program, *arguments],
         env={"PYTHONPATH": str(SOURCE), "PATH": os.environ["PATH"]},
@@ -366,7 +386,7 @@ def python(program: str, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
-def said_by(process: subprocess.Popen[str]) -> str:
+def output_of(process: subprocess.Popen[str]) -> str:
     with process:
         out, _ = process.communicate(timeout=10)
     assert process.returncode == 0
@@ -386,10 +406,10 @@ except DartsctlError as error:
 """
 
 
-def test_a_probe_that_cannot_be_made_never_reads_as_free(port: int) -> None:
-    said = said_by(python(NO_DESCRIPTORS, str(port)))
-    assert said.startswith(f"whether 127.0.0.1:{port}/tcp is free cannot be told")
-    assert "ulimit -n" in said
+def test_a_probe_that_fails_never_counts_as_free(port: int) -> None:
+    output = output_of(python(NO_DESCRIPTORS, str(port)))
+    assert output.startswith(f"cannot test whether 127.0.0.1:{port}/tcp is free: ")
+    assert "ulimit -n" in output
 
 
 AS_NOBODY = """
@@ -403,20 +423,21 @@ print(sockets.probe(Endpoint(int(sys.argv[1]), "127.0.0.1")).name)
 
 @linux_only
 @root_only
-def test_a_privileged_port_is_not_ours_to_probe_which_is_not_busy() -> None:  # edge-cases.md#17
-    if sockets.unprivileged_port_start() < 2:
+def test_a_privileged_port_is_forbidden_and_not_in_use() -> None:  # edge-cases.md#17
+    first = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text(encoding="ascii")
+    if int(first) < 2:
         pytest.skip("no port is privileged here")
-    assert said_by(python(AS_NOBODY, "1")) == "FORBIDDEN"
+    assert output_of(python(AS_NOBODY, "1")) == "FORBIDDEN"
 
 
-# Facts of the host
+# This host
 
 
-def test_every_local_address_can_be_bound_and_loopback_is_among_them(port: int) -> None:
+def test_every_local_address_can_be_bound_and_loopback_is_one_of_them(port: int) -> None:
     addresses = sockets.local_addresses()
     assert "127.0.0.1" in addresses
     assert ("::1" in addresses) == sockets.has_ipv6()
-    # looked at again, because a container network of somebody else may go in between
+    # read again: a container network of another test may disappear meanwhile
     until(
         lambda: (
             {sockets.probe(Endpoint(port, address)) for address in sockets.local_addresses()}
@@ -428,31 +449,26 @@ def test_every_local_address_can_be_bound_and_loopback_is_among_them(port: int) 
 
 @linux_only
 @pytest.mark.parametrize("name", [name for name in CELLS if not name.startswith("none")])
-def test_whoever_blocks_is_among_the_occupied_numbers(
+def test_a_blocking_socket_is_listed_as_occupied(
     name: str, port: int, open_here: ExitStack
 ) -> None:
     protocol: TransportProtocol = "udp" if name.startswith("UDP") else "tcp"
-    port = row_made(name, port, open_here)
-    found = sockets.occupied(protocol, range(port, port + 1))
-    if found is None:
+    port = make_row(name, port, open_here)
+    occupied = sockets.occupied(protocol, range(port, port + 1))
+    if occupied is None:
         pytest.skip("this kernel lists no tcp socket that is only bound")
-    assert list(found) == [port]
+    assert list(occupied) == [port]
 
 
 @linux_only
-def test_free_numbers_are_not_occupied_and_sctp_has_no_table(port: int) -> None:
+def test_free_ports_are_not_occupied_and_sctp_has_no_table(port: int) -> None:
     assert sockets.occupied("udp", range(port, port + 1)) == {}
     assert sockets.occupied("sctp", range(port, port + 1)) is None
 
 
 @linux_only
 def test_the_kernel_chooses_ports_within_its_ephemeral_range() -> None:
-    told = sockets.ephemeral_range()
-    assert told is not None
+    limits = sockets.ephemeral_range()
+    assert limits is not None
     with socket.create_server(("127.0.0.1", 0)) as server:
-        assert told[0] <= server.getsockname()[1] <= told[1]
-
-
-@linux_only
-def test_the_first_unprivileged_port_is_the_sysctl() -> None:
-    assert 0 <= sockets.unprivileged_port_start() <= 1024
+        assert limits[0] <= server.getsockname()[1] <= limits[1]

@@ -1,4 +1,7 @@
-"""The host's processes: the only file that imports psutil for them. Nothing here raises because a process has gone or is not ours to look at."""
+"""The host's processes. Nothing here raises because a process has gone or belongs to another user.
+
+The only file that imports psutil for processes.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from dartsctl.errors import DartsctlError, Refused
+from dartsctl.edges.host.signals import foreign_process
+from dartsctl.errors import Refused
 from dartsctl.ports.process import Process
 
 if TYPE_CHECKING:
@@ -20,8 +24,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_ON_LINUX: bool = sys.platform == "linux"  # elsewhere psutil answers, which takes longer to load
-
+_ON_LINUX: bool = sys.platform == "linux"
+"""Elsewhere psutil is used, which takes longer to import."""
 _FORWARDERS = frozenset(
     {
         "docker-proxy",
@@ -45,11 +49,14 @@ _FORWARDERS = frozenset(
 )
 _CONTAINER = re.compile(r"(?:docker[-/]|/containers/|libpod-|cri-containerd-)([0-9a-f]{64})")
 _MOUNTS = re.compile(r"/containers/([0-9a-f]{64})/(?:resolv\.conf|hostname|hosts)\b")
-_DEEPEST = 64  # parents: more are a loop of reused pids
+_DEEPEST = 64
+"""Parents. A longer chain is a loop of reused pids."""
+_KILL_GRACE = 2.0
+"""Seconds that a process has to disappear after SIGKILL."""
 
 
 def describe(pid: int) -> Process | None:
-    """What can be seen of `pid`; None when there is no such process (any more)."""
+    """Return what this user can see of a process, None if there is no such process."""
     import psutil
 
     try:
@@ -59,12 +66,12 @@ def describe(pid: int) -> Process | None:
                 pid=pid,
                 name=process.name(),
                 birth=_birth(process),
-                command=tuple(_seen(process.cmdline, [])),
-                executable=_executable(process),
-                user=_seen(process.username, None),
-                cwd=_seen(process.cwd, None),
-                started=_seen(process.create_time, None),
-                status=str(_seen(process.status, "")),
+                command=tuple(_visible(process.cmdline, [])),
+                executable=_visible(process.exe, None) or None,
+                user=_visible(process.username, None),
+                cwd=_visible(process.cwd, None),
+                started=_visible(process.create_time, None),
+                status=str(_visible(process.status, "")),
                 parents=_parents(process),
                 children=_children(process),
             )
@@ -73,7 +80,10 @@ def describe(pid: int) -> Process | None:
 
 
 def birth(pid: int) -> int | None:
-    """Process.birth of `pid` without the rest, and on Linux without psutil; None when there is no such process."""
+    """Return only Process.birth of a process, None if there is no such process.
+
+    On Linux without psutil.
+    """
     if _ON_LINUX:
         row = _stat(pid)
         return int(row[19]) if row else None
@@ -82,7 +92,7 @@ def birth(pid: int) -> int | None:
 
 
 def start_time(pid: int) -> float | None:
-    """When `pid` started, Unix time in seconds; on Linux without psutil."""
+    """Return when a process started, Unix time in seconds. On Linux without psutil."""
     if not _ON_LINUX:
         process = describe(pid)
         return process.started if process else None
@@ -95,7 +105,7 @@ def start_time(pid: int) -> float | None:
 
 
 def is_within(pid: int, ancestor: int) -> bool:
-    """Whether `pid` is `ancestor`, or of its tree or of the process group that it leads."""
+    """Return whether a process is `ancestor`, its descendant, or in the group that it leads."""
     for _ in range(_DEEPEST):
         if pid == ancestor or _group(pid) == ancestor:
             return True
@@ -106,30 +116,33 @@ def is_within(pid: int, ancestor: int) -> bool:
 
 
 def container_id_of(pid: int) -> str | None:
-    """The 64-digit id of the container that `pid` runs in, by its cgroup (v1 and v2), else by the files that an engine mounts; None on the host."""
+    """Return the 64-digit id of the container that a process runs in, None on the host.
+
+    Read from its cgroup (v1 and v2), else from the files that an engine mounts.
+    """
     for name, pattern in (("cgroup", _CONTAINER), ("mountinfo", _MOUNTS)):
         with suppress(OSError, UnicodeDecodeError):
-            if found := pattern.search(Path(f"/proc/{pid}/{name}").read_text(encoding="utf-8")):
-                return found[1]
+            text = Path(f"/proc/{pid}/{name}").read_text(encoding="utf-8")
+            if match := pattern.search(text):
+                return match[1]
     return None
 
 
 def is_forwarder(process: Process) -> bool:
-    """Whether this is an engine's or WSL's own process, which holds ports for others and is never to be stopped.
+    """Return whether this process is part of an engine or of WSL, and holds ports for others.
 
-    By the executable, where it can be seen: a script of that name is not one. docker-proxy is dockerd's child besides.
+    Such a process must never be stopped. The executable decides if it is visible: a script with the
+    same name is none. docker-proxy must also be a child of dockerd.
     """
-    seen = (
-        process.executable.replace("\\", "/").rpartition("/")[2].removesuffix(" (deleted)")
-        if process.executable
-        else process.name
-    )
-    name = seen.removesuffix(".exe")
+    name = process.name
+    if process.executable:
+        name = _file_name(process.executable.replace("\\", "/"))
+    name = name.removesuffix(".exe")
     if name not in _FORWARDERS and not name.startswith("containerd-"):
         return False
-    return name != "docker-proxy" or any(
-        _is_dockerd(pid, parent) for pid, parent in process.parents
-    )
+    if name != "docker-proxy":
+        return True
+    return any(_is_dockerd(pid, parent) for pid, parent in process.parents)
 
 
 def _is_dockerd(pid: int, name: str) -> bool:
@@ -138,12 +151,16 @@ def _is_dockerd(pid: int, name: str) -> bool:
     import psutil
 
     with suppress(psutil.Error, OSError):
-        return Path(psutil.Process(pid).exe() or name).name.removesuffix(" (deleted)") == "dockerd"
-    return True  # not visible: another user's, and then no lookalike of ours
+        return _file_name(psutil.Process(pid).exe() or name) == "dockerd"
+    return True  # not visible: another user's process, so not a lookalike of ours
+
+
+def _file_name(executable: str) -> str:
+    return executable.rpartition("/")[2].removesuffix(" (deleted)")
 
 
 def is_ours(process: Process) -> bool:
-    """Whether this user may signal it; what has gone meanwhile is nobody else's."""
+    """Return whether this user may signal the process. True if it has gone meanwhile."""
     try:
         os.kill(process.pid, 0)
     except PermissionError:
@@ -154,47 +171,52 @@ def is_ours(process: Process) -> bool:
 
 
 def family_to_stop(process: Process, others: Sequence[int]) -> tuple[Process, ...]:
-    """The processes that must end together with `process`, parents before their children: those that share its socket (`others`), and a
-    reloader above them, which would start them again (edge-cases.md#22).
+    """Return the processes that must end together with `process`, parents before children.
 
-    `others` come without their birth: who signals them looks first whether each still has the socket (edge-cases.md#24).
+    These are `others`, which share its socket, and a reloader above them, which would start them
+    again (edge-cases.md#22). `others` are pids without a birth: before a signal, check that each
+    still has the socket (edge-cases.md#24).
     """
-    found = {process.pid: process}
+    family = {process.pid: process}
     for pid in others:
-        if pid not in found and (other := describe(pid)):
-            found[pid] = other
+        if pid not in family and (other := describe(pid)):
+            family[pid] = other
     if (reloader := reloader_of(process, others)) is not None:
-        found.setdefault(reloader.pid, reloader)
-    return tuple(sorted(found.values(), key=lambda one: (len(one.parents), one.pid)))
+        family.setdefault(reloader.pid, reloader)
+    return tuple(sorted(family.values(), key=lambda member: (len(member.parents), member.pid)))
 
 
 def reloader_of(process: Process, others: Sequence[int] = ()) -> Process | None:
-    """The reloader (werkzeug, Flask's debug mode, Django) that would start `process` or one of `others` again; None where there is none.
+    """Return the reloader that would start `process` or one of `others` again.
 
-    Never by guess: its child carries a mark in its environment which it has not itself, and both run the same program. Without the second
-    a shell that set the mark by hand would be taken for one; without the first a server that has forked, and a program that the reloaded
-    server has started, which inherits the mark.
+    Knows werkzeug, Flask's debug mode and Django. None if there is no reloader.
     """
     for pid in (process.pid, *others):
         child = process if pid == process.pid else describe(pid)
-        parent = describe(child.parents[0][0]) if child and child.parents else None
-        if (
-            child is None
-            or parent is None
-            or parent.user != child.user
-            or is_within_reach_of_ourselves(parent.pid)
-        ):
+        if child is None or not child.parents:
             continue
-        if (
-            _is_reloaded(child.pid)
-            and not _is_reloaded(parent.pid)
-            and _program(parent) == _program(child) != ()
-        ):
+        parent = describe(child.parents[0][0])
+        if parent is not None and _reloads(parent, child):
             return parent
     return None
 
 
+def _reloads(parent: Process, child: Process) -> bool:
+    """Return whether `parent` is the reloader of `child`.
+
+    The child's environment has a mark that the parent's has not, and both run the same program.
+    The mark alone would also fit a shell that sets it by hand. The program alone would also fit a
+    server that forks, and a program started by the reloaded server, which inherits the mark.
+    """
+    if parent.user != child.user or is_self_or_ancestor(parent.pid):
+        return False
+    if not _is_reloaded(child.pid) or _is_reloaded(parent.pid):
+        return False
+    return _program(parent) == _program(child) != ()
+
+
 def _is_reloaded(pid: int) -> bool:
+    """Return whether the environment of a process has the mark of a reloader's child."""
     import psutil
 
     with suppress(psutil.Error, OSError):
@@ -204,7 +226,10 @@ def _is_reloaded(pid: int) -> bool:
 
 
 def _program(process: Process) -> tuple[str, ...]:
-    """The command line without the interpreter and its -W and -X options, which Django's reloader spells anew for its child."""
+    """Return the command line without the interpreter and its -W and -X options.
+
+    Django's reloader spells these options differently for its child.
+    """
     words = list(process.command[1:])
     while words and words[0].startswith(("-W", "-X")):
         del words[: 2 if words[0] in ("-W", "-X") else 1]
@@ -212,22 +237,20 @@ def _program(process: Process) -> tuple[str, ...]:
 
 
 def is_alive(process: Process) -> bool:
-    """Whether this very process still runs; a zombie does not."""
+    """Return whether the same process still runs. A zombie does not."""
     return _is_alive(process.pid, process.birth)
 
 
 def listening_on(pid: int) -> tuple[int, ...]:
-    """The tcp ports on which `pid` listens, as far as they are visible."""
+    """Return the tcp ports on which a process listens, as far as they are visible."""
     import psutil
 
     with suppress(psutil.Error, OSError):
         process = psutil.Process(pid)
-        read = (
-            getattr(process, "net_connections", None) or process.connections
-        )  # psutil 6 renamed it
-        return tuple(
-            sorted({row.laddr.port for row in read(kind="tcp") if row.status == psutil.CONN_LISTEN})
-        )
+        # psutil 6 renamed it
+        read = getattr(process, "net_connections", None) or process.connections
+        rows = read(kind="tcp")
+        return tuple(sorted({row.laddr.port for row in rows if row.status == psutil.CONN_LISTEN}))
     return ()
 
 
@@ -239,24 +262,27 @@ def terminate(
     leads_group: bool = False,
     still_wanted: Callable[[], bool] = lambda: True,
 ) -> bool:
-    """End the process that is `pid` and has this birth: SIGTERM, `grace` seconds, SIGKILL; True once it is gone.
+    """End a process: SIGTERM, `grace` seconds, SIGKILL. Return whether it has gone.
 
-    `leads_group`: it supervises a group, which gets the SIGKILL whole (the SIGTERM it passes on itself). Before each signal: the same birth, and
-    `still_wanted` (that it still holds the port, say); where that fails nothing is done. Raises Refused for pid 1, ourselves and our ancestors
-    (edge-cases.md#25), DartsctlError without the right to signal it.
+    Before each signal the process must have the same birth, and `still_wanted` must hold (for
+    example, that it still has the port). Otherwise nothing is sent.
+    `leads_group`: the process supervises its group. SIGTERM goes to the process, which forwards it,
+    SIGKILL to the whole group.
+    Raises Refused for pid 1, this process and its ancestors (edge-cases.md#25), DartsctlError
+    without the permission to signal it.
     """
-    if pid <= 1 or is_within_reach_of_ourselves(pid):
+    if pid <= 1 or is_self_or_ancestor(pid):
         raise Refused(
-            f"pid {pid} is dartsctl itself or what it runs under, and is not stopped",
-            hint="do it from another terminal",
+            f"refused to stop pid {pid}: it is dartsctl itself or one of its parent processes",
+            hint="stop it from another terminal",
         )
-    for number in (signal.SIGTERM, signal.SIGKILL):
+    for number, seconds in ((signal.SIGTERM, grace), (signal.SIGKILL, _KILL_GRACE)):
         if not _is_alive(pid, birth_mark):
             return True
         if not still_wanted():
             return False
         try:
-            if leads_group and number == signal.SIGKILL and _group(pid) == pid:
+            if leads_group and number is signal.SIGKILL and _group(pid) == pid:
                 os.killpg(pid, number)
             else:
                 os.kill(pid, number)
@@ -264,23 +290,21 @@ def terminate(
         except ProcessLookupError:
             return True
         except PermissionError as error:
-            raise DartsctlError(
-                f"pid {pid} belongs to another user and cannot be stopped", hint=f"sudo kill {pid}"
-            ) from error
-        if _gone_within(pid, birth_mark, grace if number == signal.SIGTERM else 2.0):
+            raise foreign_process(pid) from error
+        if _gone_within(pid, birth_mark, seconds):
             return True
     return False
 
 
-def is_within_reach_of_ourselves(pid: int) -> bool:
-    """Whether `pid` is this process or one of its ancestors."""
-    mine = os.getpid()
+def is_self_or_ancestor(pid: int) -> bool:
+    """Return whether a process is this one or one of its ancestors."""
+    ancestor = os.getpid()
     for _ in range(_DEEPEST):
-        if mine == pid:
+        if ancestor == pid:
             return True
-        if mine <= 1:
+        if ancestor <= 1:
             return False
-        mine = _parent(mine)
+        ancestor = _parent(ancestor)
     return False
 
 
@@ -294,7 +318,7 @@ def _gone_within(pid: int, birth_mark: int, seconds: float) -> bool:
 
 
 def _is_alive(pid: int, birth_mark: int) -> bool:
-    """Whether the very process still runs; a zombie does not."""
+    """Return whether the same process still runs. A zombie does not."""
     if _ON_LINUX:
         row = _stat(pid)
         return row is not None and row[0] not in ("Z", "X") and int(row[19]) == birth_mark
@@ -303,16 +327,19 @@ def _is_alive(pid: int, birth_mark: int) -> bool:
 
 
 def _stat(pid: int) -> list[str] | None:
-    """/proc/PID/stat after the name: state, parent, group ... [19] the start, in ticks since boot (proc(5), field 22)."""
+    """Return the fields of /proc/PID/stat after the name: state, parent, group ...
+
+    Field 19 is the start in ticks since boot (field 22 in proc(5)).
+    """
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123 - asked for often
+        with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123 - called often
             return file.read().rpartition(b")")[2].decode("ascii").split()
     except OSError:
         return None
 
 
 def _parent(pid: int) -> int:
-    """0 when there is none, or no such process."""
+    """Return the pid of the parent, 0 if there is none or no such process."""
     if _ON_LINUX:
         row = _stat(pid)
         return int(row[1]) if row else 0
@@ -332,12 +359,9 @@ def _group(pid: int) -> int:
 
 
 def _birth(process: psutil.Process) -> int:
-    row = _stat(process.pid) if _ON_LINUX else None
-    return int(row[19]) if row else int(process.create_time() * 1000)
-
-
-def _executable(process: psutil.Process) -> str | None:
-    return _seen(process.exe, None) or None
+    if _ON_LINUX and (row := _stat(process.pid)):
+        return int(row[19])
+    return int(process.create_time() * 1000)
 
 
 def _parents(process: psutil.Process) -> tuple[tuple[int, str], ...]:
@@ -349,27 +373,28 @@ def _parents(process: psutil.Process) -> tuple[tuple[int, str], ...]:
 
 
 def _children(process: psutil.Process) -> tuple[int, ...]:
-    """Direct children. The kernel has the list (CONFIG_PROC_CHILDREN); psutil would read every process of the machine for it."""
+    """Return the pids of the direct children.
+
+    The kernel has the list (CONFIG_PROC_CHILDREN). psutil would read every process of the machine
+    for it.
+    """
     import psutil
 
     with suppress(OSError, ValueError):
-        tasks = Path(f"/proc/{process.pid}/task").iterdir()
-        return tuple(
-            sorted(
-                {
-                    int(pid)
-                    for task in tasks
-                    for pid in (task / "children").read_text(encoding="ascii").split()
-                }
-            )
-        )
+        pids: set[int] = set()
+        for task in Path(f"/proc/{process.pid}/task").iterdir():
+            pids.update(map(int, (task / "children").read_text(encoding="ascii").split()))
+        return tuple(sorted(pids))
     with suppress(psutil.Error, OSError):
         return tuple(sorted(child.pid for child in process.children()))
     return ()
 
 
-def _seen(read: Callable[[], T], otherwise: T) -> T:
-    """What `read` sees; `otherwise` where this user may not. A vanished process goes through to `describe`."""
+def _visible(read: Callable[[], T], otherwise: T) -> T:
+    """Return what `read` returns, or `otherwise` if this user may not see it.
+
+    A process that has gone is left to `describe`.
+    """
     import psutil
 
     try:

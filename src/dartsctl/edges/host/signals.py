@@ -1,4 +1,4 @@
-"""Signals to processes that are not ours: only to the very process that was seen, and only while it is still wanted (edge-cases.md#24)."""
+"""Signals to processes of others: only to the process that was seen (edge-cases.md#24)."""
 
 from __future__ import annotations
 
@@ -18,14 +18,17 @@ def send(
     birth_of: Callable[[int], int | None],
     still_wanted: Callable[[], bool],
 ) -> bool:
-    """Send `number` to `process`; False, and nothing sent, where it has gone, its pid is another's, or it is no longer wanted.
+    """Send `number` to `process`, and return whether it was sent.
 
-    The pid is held by a pidfd before it is looked at (Linux), so that it cannot become another process' between the look and the signal.
-    A stopped process (T) is continued: it would not notice a SIGTERM (edge-cases.md#23). Raises DartsctlError without the right to signal it, Refused
-    for pid 1, a group (0 and below) and ourselves, whatever was seen.
+    Nothing is sent if the process has gone, its pid belongs to another one, or the signal is no
+    longer wanted. On Linux a pidfd holds the pid before the process is examined, so that the pid
+    cannot become another process in between. A stopped process (T) is continued: it would not react
+    to a SIGTERM (edge-cases.md#23).
+    Raises DartsctlError without the permission to signal it; Refused for pid 1, for a process group
+    (0 and below) and for this process.
     """
     if process.pid <= 1 or process.pid == os.getpid():
-        raise Refused(f"pid {process.pid} is never signalled", hint=f"ps -fp {process.pid}")
+        raise Refused(f"refused to signal pid {process.pid}", hint=f"ps -fp {process.pid}")
     handle = _handle(process.pid)
     if handle is None:
         return False
@@ -39,18 +42,22 @@ def send(
     except ProcessLookupError:
         return False
     except PermissionError as error:
-        raise DartsctlError(
-            f"pid {process.pid} belongs to another user and cannot be stopped",
-            hint=f"sudo kill {process.pid}",
-        ) from error
+        raise foreign_process(process.pid) from error
     finally:
         if handle >= 0:
             os.close(handle)
     return True
 
 
+def foreign_process(pid: int) -> DartsctlError:
+    """Return the error for a process that this user may not signal."""
+    return DartsctlError(
+        f"cannot stop pid {pid}: it belongs to another user", hint=f"sudo kill {pid}"
+    )
+
+
 def _handle(pid: int) -> int | None:
-    """A pidfd; -1 on a system without them; None when there is no such process."""
+    """Return a pidfd, -1 on a system without them, None if there is no such process."""
     if not hasattr(os, "pidfd_open"):
         return -1
     try:

@@ -1,4 +1,7 @@
-"""systemd, where it runs: which unit keeps a process alive or a port open, and stopping that unit (edge-cases.md#20, edge-cases.md#21)."""
+"""systemd: which unit keeps a process running or a port open, and stopping it.
+
+See edge-cases.md#20 and edge-cases.md#21.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +18,12 @@ from dartsctl.text.numbers import parse_digits
 
 _UNIT = re.compile(r"/([^/\n]+\.service)")
 _USER_MANAGER = re.compile(r"user@\d+\.service")
+_LIST_SOCKETS = ("systemctl", "list-sockets", "--no-legend", "--no-pager", "--full")
 RUNNING = Path("/run/systemd/system")
-"""Exists where systemd is the init system (sd_booted(3))."""
+"""Exists if systemd is the init system (sd_booted(3))."""
 DEADLINE = 60.0
+"""Seconds for stopping a unit."""
+_QUERY_DEADLINE = 5.0
 
 
 def unit_of(
@@ -27,63 +33,41 @@ def unit_of(
     running: Path = RUNNING,
     proc: Path = Path("/proc"),
 ) -> SystemdUnit | None:
-    """The unit to stop so that `process` ends and stays away, None where systemd has nothing to do with it.
+    """Return the unit to stop so that `process` ends and is not started again.
 
-    For systemd itself (pid 1): the socket units that listen on `ports`, and the services that they start. For others the service whose main process
-    it is or descends from, in the same session: what a service merely starts and lets go (sshd, cron) has a session of its own, and stopping
-    that service would not be what is meant.
+    For systemd itself (pid 1): the socket units that listen on `ports`, and their services.
+    For others: the service whose main process is `process` or an ancestor of it in the same
+    session. A process that a service starts and detaches (sshd, cron) has a session of its own, and
+    the service is not to be stopped for it.
+    None if systemd does not run, or does not manage the process.
     """
     if not running.exists():
         return None
     if process.pid == 1:
         return _sockets_on(ports)
     try:
-        found = _UNIT.findall((proc / str(process.pid) / "cgroup").read_text(encoding="utf-8"))
+        cgroup = (proc / str(process.pid) / "cgroup").read_text(encoding="utf-8")
     except OSError:
         return None
-    names = [name for name in found if not _USER_MANAGER.fullmatch(name)]
+    services = _UNIT.findall(cgroup)
+    names = [name for name in services if not _USER_MANAGER.fullmatch(name)]
     if not names:
         return None
-    of_user, name = len(names) < len(found), names[-1]
+    of_user, name = len(names) < len(services), names[-1]
     main = parse_digits(_show(name, "MainPID", of_user=of_user))
-    family = {process.pid, *(pid for pid, _ in process.parents)} - {0, 1}
-    if main is None or main not in family or not _same_session(process.pid, main):
+    ancestry = {process.pid, *(pid for pid, _ in process.parents)} - {0, 1}
+    if main is None or main not in ancestry or not _same_session(process.pid, main):
         return None
-    sockets = [
-        one
-        for one in _show(name, "TriggeredBy", of_user=of_user).split()
-        if one.endswith(".socket")
-    ]
+    triggers = _show(name, "TriggeredBy", of_user=of_user).split()
+    sockets = [trigger for trigger in triggers if trigger.endswith(".socket")]
     return SystemdUnit((*sockets, name), of_user, main)
 
 
-def _same_session(pid: int, main: int) -> bool:
-    try:
-        return os.getsid(pid) == os.getsid(main)
-    except OSError:
-        return False
-
-
-def _sockets_on(ports: Collection[int]) -> SystemdUnit | None:
-    """From `systemctl list-sockets`: LISTEN UNIT ACTIVATES, one listening address a line (`[::]:80`, `0.0.0.0:80`, `/run/x.sock`)."""
-    try:
-        done = spawn.run(
-            ["systemctl", "list-sockets", "--no-legend", "--no-pager", "--full"], deadline=5
-        )
-    except DartsctlError:
-        return None
-    sockets: list[str] = []
-    services: list[str] = []
-    for line in done.stdout.splitlines() if done.code == 0 else ():
-        address, name, *activated = line.split()[:3] if len(line.split()) >= 2 else ("", "")
-        if parse_digits(address.rpartition(":")[2]) in ports and name.endswith(".socket"):
-            sockets.append(name)
-            services += [one for one in activated if one.endswith(".service") and "@" not in one]
-    return SystemdUnit(tuple(dict.fromkeys([*sockets, *services])), main=1) if sockets else None
-
-
 def stop(unit: SystemdUnit) -> None:
-    """Stop the unit. Raises DartsctlError with systemctl's words, and the same command for root; nobody is asked for a password."""
+    """Stop the unit, without asking for a password.
+
+    Raises DartsctlError with systemctl's message, and the command for root as its hint.
+    """
     done = spawn.run(
         [*_systemctl(of_user=unit.of_user), "--no-ask-password", "stop", *unit.names],
         deadline=DEADLINE,
@@ -95,16 +79,48 @@ def stop(unit: SystemdUnit) -> None:
         )
 
 
+def _same_session(pid: int, main: int) -> bool:
+    try:
+        return os.getsid(pid) == os.getsid(main)
+    except OSError:
+        return False
+
+
+def _sockets_on(ports: Collection[int]) -> SystemdUnit | None:
+    """Return the socket units that listen on `ports`, with the services that they start.
+
+    A line of `systemctl list-sockets` has LISTEN UNIT ACTIVATES. LISTEN is one address: `[::]:80`,
+    `0.0.0.0:80`, `/run/x.sock`.
+    """
+    try:
+        done = spawn.run(_LIST_SOCKETS, deadline=_QUERY_DEADLINE)
+    except DartsctlError:
+        return None
+    if done.code != 0:
+        return None
+    sockets: list[str] = []
+    services: list[str] = []
+    for line in done.stdout.splitlines():
+        address, name, *activated = [*line.split()[:3], "", ""]
+        port = parse_digits(address.rpartition(":")[2])
+        if port not in ports or not name.endswith(".socket"):
+            continue
+        sockets.append(name)
+        services += [unit for unit in activated if unit.endswith(".service") and "@" not in unit]
+    if not sockets:
+        return None
+    return SystemdUnit(tuple(dict.fromkeys([*sockets, *services])), main=1)
+
+
 def _systemctl(*, of_user: bool) -> list[str]:
     return ["systemctl", "--user"] if of_user else ["systemctl"]
 
 
 def _show(name: str, wanted: str, *, of_user: bool) -> str:
+    """Return a property of a unit, empty if systemctl does not show it."""
+    command = [*_systemctl(of_user=of_user), "show", "--property", wanted, "--value", name]
     try:
-        done = spawn.run(
-            [*_systemctl(of_user=of_user), "show", "--property", wanted, "--value", name],
-            deadline=5,
-        )
+        done = spawn.run(command, deadline=_QUERY_DEADLINE)
     except DartsctlError:
         return ""
     return done.stdout.strip() if done.code == 0 else ""

@@ -77,7 +77,7 @@ class HostInspector:
     def unit_of(self, process: Process, ports: Collection[int]) -> SystemdUnit | None:
         """A unit that dartsctl itself runs in is not ours to stop (edge-cases.md#25)."""
         unit = systemd.unit_of(process, ports)
-        if unit and unit.main > 1 and processes.is_within_reach_of_ourselves(unit.main):
+        if unit and unit.main > 1 and processes.is_self_or_ancestor(unit.main):
             return None
         return unit
 

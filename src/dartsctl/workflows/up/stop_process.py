@@ -31,7 +31,7 @@ def is_protected(process: Process) -> bool:
     if (
         process.pid <= 1
         or processes.is_forwarder(process)
-        or processes.is_within_reach_of_ourselves(process.pid)
+        or processes.is_self_or_ancestor(process.pid)
     ):
         return True
     container = processes.container_id_of(process.pid)
