@@ -19,7 +19,7 @@ from dartsctl.config.secrets import (
     weakness,
 )
 from dartsctl.stack.model import Service, Stack
-from dartsctl.text.secret_names import is_secret
+from dartsctl.text.secret_names import is_secret_name
 
 STRONG = "9f2c4b7e1d8a6035c9e4f7b2a1d8c6e3"
 
@@ -65,7 +65,7 @@ def in_model(environment: dict[str, str], **more: object) -> dict[str, str]:
     ],
 )
 def test_a_secret_is_recognized_by_the_last_word_of_its_name(name: str) -> None:
-    assert is_secret(name)
+    assert is_secret_name(name)
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_a_secret_is_recognized_by_the_last_word_of_its_name(name: str) -> None:
     ],
 )
 def test_a_name_that_only_contains_such_a_word_is_no_secret(name: str) -> None:
-    assert not is_secret(name)
+    assert not is_secret_name(name)
 
 
 # --- values that are refused -------------------------------------------------------------------

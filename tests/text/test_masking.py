@@ -1,4 +1,4 @@
-"""Secrets by name and shape: every secret in here holds the word canary, and nothing else is touched."""
+"""Secrets are masked by name and shape. Most secrets in these tests contain the word canary."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from dartsctl.text.masking import MASK, command, has_secret_shape, masked, model
+from dartsctl.text.masking import MASK, has_secret_shape, mask_command, mask_model, mask_text
 from dartsctl.text.safe_text import CUT, LINE_LIMIT
 
 
@@ -83,10 +83,8 @@ from dartsctl.text.safe_text import CUT, LINE_LIMIT
         (["sh", "-c", "mysql -uroot -pcanary darts"], ["sh", "-c", "mysql -uroot -p*** darts"]),
     ],
 )
-def test_a_command_line_keeps_its_words_and_loses_its_secrets(
-    words: list[str], shown: list[str]
-) -> None:
-    assert command(words) == tuple(shown)
+def test_only_the_secrets_of_a_command_line_are_masked(words: list[str], shown: list[str]) -> None:
+    assert mask_command(words) == tuple(shown)
 
 
 @pytest.mark.parametrize(
@@ -132,9 +130,9 @@ def test_a_command_line_keeps_its_words_and_loses_its_secrets(
         ("serve --api-key canary --port 80", "serve --api-key *** --port 80"),
     ],
 )
-def test_a_text_loses_what_a_name_or_a_shape_says_is_secret(text: str, shown: str) -> None:
-    assert masked(text) == shown
-    assert masked(shown) == shown, "a second look changes nothing"
+def test_secrets_in_text_are_masked_by_name_or_shape(text: str, shown: str) -> None:
+    assert mask_text(text) == shown
+    assert mask_text(shown) == shown, "masking is idempotent"
 
 
 @pytest.mark.parametrize(
@@ -151,7 +149,8 @@ def test_a_text_loses_what_a_name_or_a_shape_says_is_secret(text: str, shown: st
         "POSTGRES_PASSWORD is required, but not set",
         "POSTGRES_PASSWORD: is missing",
         "DB_PASSWORD (.env.production:6) is still a placeholder",
-        "TLS_KEY=/etc/certs/tls.key COOKIE_SECURE=true PROXY_PASS=http://app:5000 PASSWORD=${DB_PASSWORD}",
+        "TLS_KEY=/etc/certs/tls.key COOKIE_SECURE=true",
+        "PROXY_PASS=http://app:5000 PASSWORD=${DB_PASSWORD}",
         "APP_MODE=frontend AUTH_MODE=basic TOKEN_URL=http://idp:9443/token KEYBOARD=us",
         "basic authentication failed; Bearer token missing",
         "location ~ ^/api/?(.*)$",
@@ -162,8 +161,8 @@ def test_a_text_loses_what_a_name_or_a_shape_says_is_secret(text: str, shown: st
         "Network darts-network  Creating",
     ],
 )
-def test_what_is_no_secret_stays_as_it_is(text: str) -> None:
-    assert masked(text) == text
+def test_other_text_is_unchanged(text: str) -> None:
+    assert mask_text(text) == text
 
 
 ADVERSARIAL = [
@@ -224,8 +223,8 @@ ADVERSARIAL = [
 
 
 @pytest.mark.parametrize("unit", ADVERSARIAL)
-def test_the_time_grows_with_the_length_alone(unit: str) -> None:
-    """1 MB takes 0.03 s, or 0.4 s where every word is a secret's name; what backtracks takes minutes."""
+def test_the_time_is_linear_in_the_length(unit: str) -> None:
+    """1 MB takes 0.03 s, or 0.4 s if every word is a secret name; backtracking takes minutes."""
     half, whole = (
         min(_seconds(unit * (size // len(unit))) for _ in range(2)) for size in (100_000, 400_000)
     )
@@ -234,13 +233,13 @@ def test_the_time_grows_with_the_length_alone(unit: str) -> None:
 
 
 def _seconds(text: str) -> float:
-    began = time.thread_time()  # of the processor: others may be busy
-    masked(text)
+    began = time.thread_time()  # CPU time: the machine may be busy
+    mask_text(text)
     return time.thread_time() - began
 
 
-def test_a_command_line_is_cut_before_anything_looks_at_it() -> None:
-    shown = command(["serve", "x" * 1_000_000, *(["--password"] * 100_000)])
+def test_a_long_command_line_is_cut_first() -> None:
+    shown = mask_command(["serve", "x" * 1_000_000, *(["--password"] * 100_000)])
     assert len(shown) == 3
     assert shown[1] == "x" * LINE_LIMIT + CUT
     assert shown[2] == "... (cut)"
@@ -265,7 +264,7 @@ def test_a_value_can_be_a_secret_by_its_shape(value: str) -> None:
         "Europe/Berlin",
     ],
 )
-def test_ordinary_values_are_no_secrets(value: str) -> None:
+def test_ordinary_values_do_not_look_like_secrets(value: str) -> None:
     assert not has_secret_shape(value)
 
 
@@ -277,11 +276,11 @@ def recorded_model() -> str:
 
 
 def shown_model() -> dict[str, Any]:
-    shown: dict[str, Any] = model(json.loads(recorded_model())["model"])
+    shown: dict[str, Any] = mask_model(json.loads(recorded_model())["model"])
     return shown
 
 
-def test_a_masked_model_still_says_what_is_there() -> None:
+def test_a_masked_model_keeps_names_and_structure() -> None:
     shown = shown_model()
     app = shown["services"]["app"]
     assert app["environment"] == {
@@ -317,12 +316,14 @@ def test_a_masked_model_still_says_what_is_there() -> None:
 
 
 @pytest.mark.parametrize("content", ["s3cret-text", ["s3cret-text"], {"a": "s3cret-text"}])
-def test_the_content_of_a_config_is_masked_whatever_it_is(content: object) -> None:
-    assert model({"configs": {"c": {"content": content}}}) == {"configs": {"c": {"content": "***"}}}
+def test_the_content_of_a_config_is_masked_whatever_its_type(content: object) -> None:
+    assert mask_model({"configs": {"c": {"content": content}}}) == {
+        "configs": {"c": {"content": "***"}}
+    }
 
 
-def test_a_request_that_is_cut_in_its_path_loses_its_query() -> None:
-    assert "canary" not in masked(
+def test_the_query_of_a_cut_request_is_masked() -> None:
+    assert "canary" not in mask_text(
         'request: "GET /c(2026-11-23T23:30:37.3allback?code=canary HTTP/1.1"'
     )
-    assert masked("really? x=1") == "really? x=1"
+    assert mask_text("really? x=1") == "really? x=1"

@@ -1,4 +1,4 @@
-"""What others wrote is one line, and every character of it is either harmless or shown as its escape."""
+"""Text from outside becomes one line in which unsafe characters are escaped."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_an_unsafe_character_is_shown_as_its_escape(text: str, shown: str) -> No
     assert is_safe(text) == (text == shown)
 
 
-def test_no_control_or_invisible_character_of_unicode_passes() -> None:
+def test_every_control_and_invisible_character_is_escaped() -> None:
     everything = "".join(map(chr, range(0x110000)))
     left = {
         character
@@ -55,7 +55,7 @@ def test_no_control_or_invisible_character_of_unicode_passes() -> None:
     }
 
 
-def test_a_log_line_keeps_its_colours_and_nothing_else_that_a_terminal_obeys() -> None:
+def test_a_log_line_keeps_only_its_tabs_and_colors() -> None:
     line = "\x1b[1;32mINFO\x1b[0m\tready \x1b[2J\x1b]0;title\x07\x1b[10A"
     assert (
         with_colors(line)
@@ -65,10 +65,10 @@ def test_a_log_line_keeps_its_colours_and_nothing_else_that_a_terminal_obeys() -
     assert without_colors("\x1b[38;5;87mrabbit\x1b[0m \x1b[2J") == "rabbit \x1b[2J"
 
 
-def test_what_is_cut_says_so() -> None:
+def test_cut_text_ends_with_a_mark() -> None:
     assert cut("abc", 3) == "abc"
     assert cut("abcd", 3) == "abc" + CUT
 
 
-def test_text_without_surrogates_can_be_written_in_every_encoding() -> None:
+def test_text_without_surrogates_can_be_encoded() -> None:
     assert without_surrogates("a\udcff\x1b ü").encode() == b"a\\xff\x1b \xc3\xbc"

@@ -1,4 +1,4 @@
-"""Strict reading: what is taken, and what is said about everything else."""
+"""Strict JSON reading: what is accepted, and the errors for everything else."""
 
 from __future__ import annotations
 
@@ -17,20 +17,19 @@ def cursor(value: object) -> Cursor:
     return Cursor(value, SOURCE, "root")
 
 
-def test_an_error_says_who_sent_what_and_never_the_text_of_it() -> None:
+def test_an_error_names_sender_and_place_but_never_the_value() -> None:
     document = cursor({"services": {"we b": {"ports": [{"target": "hunter2"}]}}})
+    port = next(document.at("services").at("we b").at("ports").items())
     with pytest.raises(DockerUnavailable) as caught:
-        next(document.at("services").at("we b").at("ports").items()).at("target").integer(
-            maximum=65535
-        )
-    assert (
-        caught.value.message
-        == "the engine: root.services.'we b'.ports[0].target: expected a number from 0 to 65535, got text"
+        port.at("target").integer(maximum=65535)
+    assert caught.value.message == (
+        "the engine: root.services.'we b'.ports[0].target: "
+        "expected a number from 0 to 65535, got text"
     )
     assert caught.value.hint == "docker version"
 
 
-def test_a_name_in_a_path_is_shown_without_control_characters_and_cut() -> None:
+def test_names_in_a_path_are_cut_and_have_no_control_characters() -> None:
     for name in ("\x1b[31m", "\u202e", "\n"):
         with pytest.raises(DartsctlError) as caught:
             cursor({name: 7}).at(name).text()
@@ -58,27 +57,20 @@ WRONG: list[tuple[Callable[[Cursor], object], object, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("ask", "value", "sentence"), WRONG)
-def test_a_wrong_value_is_refused_by_its_kind(
-    ask: Callable[[Cursor], object], value: object, sentence: str
+@pytest.mark.parametrize(("read", "value", "sentence"), WRONG)
+def test_a_wrong_value_is_refused_by_its_type(
+    read: Callable[[Cursor], object], value: object, sentence: str
 ) -> None:
     with pytest.raises(DockerUnavailable, match=re.escape(sentence)):
-        ask(cursor(value))
+        read(cursor(value))
 
 
-def test_null_and_what_is_not_there_are_the_default_or_empty() -> None:
+def test_null_and_a_missing_key_are_the_default_or_empty() -> None:
     empty = cursor({"null": None})
     for key in ("null", "absent"):
-        assert (
-            empty.at(key).text(""),
-            empty.at(key).integer(7),
-            empty.at(key).flag(default=True),
-        ) == ("", 7, True)
-        assert (
-            empty.at(key).texts(),
-            empty.at(key).text_entries(),
-            empty.at(key).at("deeper").value,
-        ) == ((), {}, None)
+        value = empty.at(key)
+        assert (value.text(""), value.integer(7), value.flag(default=True)) == ("", 7, True)
+        assert (value.texts(), value.text_entries(), value.at("deeper").value) == ((), {}, None)
 
 
 @pytest.mark.parametrize(
@@ -94,18 +86,18 @@ def test_null_and_what_is_not_there_are_the_default_or_empty() -> None:
         ('{"a":' * 100_000, "nested too deeply"),
     ],
 )
-def test_what_is_no_json_is_refused_without_quoting_it(text: str, sentence: str) -> None:
+def test_invalid_json_is_refused_without_quoting_it(text: str, sentence: str) -> None:
     with pytest.raises(DockerUnavailable, match=re.escape(sentence)) as caught:
         parse_json(text, SOURCE)
     assert "s3cret" not in caught.value.message
 
 
-def test_a_document_of_very_many_values_is_refused_before_it_costs_their_memory() -> None:
+def test_a_document_of_too_many_values_is_refused_before_it_is_parsed() -> None:
     with pytest.raises(DockerUnavailable, match="more than 1000000 values"):
         parse_json(b"[" + b"[]," * 1_000_000 + b"[]]", SOURCE)
 
 
-def test_whole_characters_are_no_halves() -> None:
+def test_surrogate_pairs_and_invalid_bytes_become_characters() -> None:
     assert parse_json(b'["\\ud83d\\ude00", "\xc3\xa4", "\xff"]', SOURCE) == [
         "\U0001f600",
         "\u00e4",
@@ -114,9 +106,6 @@ def test_whole_characters_are_no_halves() -> None:
 
 
 def test_a_nul_character_in_a_name_is_a_mistake() -> None:
+    document = read_json('{"services": {"a\\u0000b": {}}}', Source("somebody"))
     with pytest.raises(DartsctlError, match="its name contains a NUL character"):
-        list(
-            read_json('{"services": {"a\\u0000b": {}}}', Source("somebody"))
-            .at("services")
-            .entries()
-        )
+        list(document.at("services").entries())

@@ -348,13 +348,13 @@ def _serve(request: ServerRequest, screen: Screen, open_page: bool) -> int:
 
 def _dry_run(request: ServerRequest, environment: Environment | None, screen: Screen) -> int:
     from dartsctl.server import request as serving
-    from dartsctl.text import masking
+    from dartsctl.text.masking import mask_command
 
     serving.refuse_production(request)
     serving.bind_address(request.host)
     files = ", ".join(str(file) for file in environment.files) if environment else ""
     lines = [f"would bring up the services of {files}"] if environment else []
-    command = " ".join(masking.command(request.command))
+    command = " ".join(mask_command(request.command))
     where = f"port {request.port}" if request.port else f"a free port of {request.dev_range}"
     screen.result(
         {"ok": True, "exit_code": 0, "dry_run": True, "port": request.port},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dartsctl.config.environment import Environment
 from dartsctl.errors import ExitCode
-from dartsctl.text import masking
+from dartsctl.text.masking import mask_model
 from dartsctl.workflows.deps import Deps
 
 
@@ -12,7 +12,7 @@ def config(environment: Environment, services: tuple[str, ...], *, deps: Deps) -
     """Print it as JSON, which is YAML too."""
     screen = deps.screen
     resolved = deps.compose_on(environment).config(services)
-    shown = masking.model(resolved.model)
+    shown = mask_model(resolved.model)
     if screen.as_json:
         screen.document({"ok": True, "exit_code": 0, "model": shown})
     else:

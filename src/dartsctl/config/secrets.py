@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from dartsctl.stack.model import Stack
-from dartsctl.text.secret_names import is_open, is_secret, password_in, userinfo
+from dartsctl.text.secret_names import is_never_secret, is_secret_name, password_in, userinfo
 
 SHORTEST = 12
 """Minimum length of a secret, in characters."""
@@ -148,7 +148,7 @@ def weakness(
     inside a URL are judged.
     """
     name, value = variable.name.rpartition(".")[2], variable.value
-    if is_secret(name) and not is_open(value):
+    if is_secret_name(name) and not is_never_secret(value):
         return _secret_kind(value, users, examples)
     if is_placeholder(value, secret=False):
         return "placeholder"
@@ -177,7 +177,7 @@ def judge(variables: Sequence[Variable], examples: Mapping[str, str]) -> tuple[O
     """
     users = [variable.value for variable in variables if _is_user(variable.name)]
     public = secrets_among(examples)
-    secrets = {variable.value for variable in variables if is_secret(variable.name)}
+    secrets = {variable.value for variable in variables if is_secret_name(variable.name)}
     objections: list[Objection] = []
     for variable in variables:
         if password_in(variable.value) in secrets:
@@ -217,7 +217,7 @@ def judge_model(
 def _exported_as(name: str, value: str, exported: Mapping[str, str]) -> str:
     """Return the exported variable that a container's `name` has its value from, else nothing."""
     for other, exported_value in exported.items():
-        if exported_value == value and (other == name or is_secret(other)):
+        if exported_value == value and (other == name or is_secret_name(other)):
             return other
     return ""
 
@@ -225,7 +225,7 @@ def _exported_as(name: str, value: str, exported: Mapping[str, str]) -> str:
 def _concerns_secrets(kind: Kind, name: str, value: str) -> bool:
     """Return whether an objection is about a secret: other placeholders may stand in the files."""
     if kind == "placeholder":
-        return is_secret(name) or bool(password_in(value))
+        return is_secret_name(name) or bool(password_in(value))
     return kind != "reserved-domain"
 
 
@@ -264,7 +264,11 @@ def missing(names: Sequence[str]) -> tuple[Objection, ...]:
 
 def secrets_among(values: Mapping[str, str]) -> frozenset[str]:
     """Return the values that are secrets by their names, and the passwords inside URLs."""
-    named = {value for name, value in values.items() if is_secret(name) and not is_open(value)}
+    named = {
+        value
+        for name, value in values.items()
+        if is_secret_name(name) and not is_never_secret(value)
+    }
     in_urls = map(password_in, values.values())
     return frozenset(named.union(filter(None, in_urls)))
 

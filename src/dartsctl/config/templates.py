@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from dartsctl.config.secrets import Variable, is_placeholder, weakness
-from dartsctl.text.secret_names import is_secret
+from dartsctl.text.secret_names import is_secret_name
 
 PRIVATE, PUBLIC = 0o600, 0o644
 GENERATED_BYTES = 24
@@ -54,7 +54,7 @@ def renewed(name: str, value: str, *, production: bool) -> str | None:
 
     Placeholders of secrets are replaced; for production, every weak secret.
     """
-    if not is_secret(name) or "${" in value:
+    if not is_secret_name(name) or "${" in value:
         return None
     if production:
         is_weak = weakness(Variable(name, value, "")) is not None
@@ -76,7 +76,7 @@ def required_text(name: str, required: Sequence[str]) -> tuple[str, tuple[str, .
 
     It has the variables that the Compose files require; those that are no secrets stay empty.
     """
-    generated = tuple(variable for variable in required if is_secret(variable))
+    generated = tuple(variable for variable in required if is_secret_name(variable))
     lines = [f"# {name}: read by Docker Compose. Never commit this file."]
     for variable in required:
         value = new_secret() if variable in generated else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from dartsctl.text import masking
+from dartsctl.text.masking import mask_command
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Process:
     @property
     def shown_words(self) -> tuple[str, ...]:
         """Its command line without secrets, cut where it is too long."""
-        return masking.command(self.command)
+        return mask_command(self.command)
 
     @property
     def shown_command(self) -> str:

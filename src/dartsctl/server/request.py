@@ -12,7 +12,7 @@ from dartsctl.errors import UsageError
 from dartsctl.ports.allocation import BROWSERS_REFUSE, DEV_RANGE, Allocation, PortRange
 from dartsctl.server.handover import How
 from dartsctl.stack.bindings import bracketed, normal_address, reachable_address
-from dartsctl.text import masking
+from dartsctl.text.masking import mask_command
 from dartsctl.text.numbers import parse_digits
 
 Kind = Literal["dev", "run"]
@@ -102,7 +102,7 @@ class LeaseRecord:
 
     @property
     def shown_command(self) -> tuple[str, ...]:
-        return masking.command(self.command)
+        return mask_command(self.command)
 
     @property
     def holder(self) -> str:

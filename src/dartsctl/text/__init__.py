@@ -1,1 +1,1 @@
-"""Text: masking of secrets, safe display, phrases."""
+"""Text: masking of secrets, safe display, strict JSON, phrases."""

@@ -1,4 +1,4 @@
-"""Programs that take a password after a short flag whose name says nothing: `mysql -pX`, `redis-cli -a X`."""
+"""Programs that take a password after a flag with an unrelated name: `mysql -pX`."""
 
 from __future__ import annotations
 
@@ -9,30 +9,20 @@ from functools import cache
 
 @dataclass(frozen=True, slots=True)
 class _Flags:
-    """The flags of one program. `apart`: the password may be the next word; `account`: it stands behind `user:`."""
+    """The password flags of one program."""
 
     names: tuple[str, ...]
-    apart: bool = True
-    account: bool = False
+    takes_next_word: bool = True
+    has_account: bool = False
+    """The password follows `USER:`."""
 
 
-_MYSQL = _Flags(("-p",), apart=False)  # `-p DATABASE` asks for the password
+_MYSQL = _Flags(("-p",), takes_next_word=False)  # `-p DATABASE` asks for the password
 _MONGO = _Flags(("-p",))
 _LDAP = _Flags(("-w",))
 _PROGRAMS: dict[str, _Flags] = {
-    **dict.fromkeys(
-        (
-            "mysql",
-            "mysqldump",
-            "mysqladmin",
-            "mysqlimport",
-            "mysqlcheck",
-            "mariadb",
-            "mariadb-dump",
-            "mariadb-admin",
-        ),
-        _MYSQL,
-    ),
+    **dict.fromkeys(("mysql", "mysqldump", "mysqladmin", "mysqlimport", "mysqlcheck"), _MYSQL),
+    **dict.fromkeys(("mariadb", "mariadb-dump", "mariadb-admin"), _MYSQL),
     **dict.fromkeys(("mongo", "mongosh", "mongodump", "mongorestore"), _MONGO),
     **dict.fromkeys(("ldapsearch", "ldapmodify", "ldapadd", "ldapwhoami"), _LDAP),
     "redis-cli": _Flags(("-a",)),
@@ -45,15 +35,15 @@ _PROGRAMS: dict[str, _Flags] = {
     "sqlcmd": _Flags(("-P",)),
     "zip": _Flags(("-P",)),
     "unzip": _Flags(("-P",)),
-    "7z": _Flags(("-p",), apart=False),
-    "curl": _Flags(("-u", "-U", "--user", "--proxy-user"), account=True),
-    "http": _Flags(("-a", "--auth"), account=True),
-    "smbclient": _Flags(("-U",), account=True),
+    "7z": _Flags(("-p",), takes_next_word=False),
+    "curl": _Flags(("-u", "-U", "--user", "--proxy-user"), has_account=True),
+    "http": _Flags(("-a", "--auth"), has_account=True),
+    "smbclient": _Flags(("-U",), has_account=True),
 }
 
 
 def names_a_program(text: str) -> bool:
-    """Whether one of these programs is named in `text`."""
+    """Return whether `text` names one of these programs."""
     return bool(_any_program().search(text))
 
 
@@ -63,19 +53,19 @@ def _any_program() -> re.Pattern[str]:
 
 
 class ProgramFlags:
-    """Reads a command line word by word, and knows which program the flags belong to."""
+    """Masks a command line word by word; remembers which program the flags belong to."""
 
     def __init__(self) -> None:
         self._flags: _Flags | None = None
         self._next_is_secret = False
 
     def hide(self, word: str, mask: str) -> str:
-        """`word`, with the password masked that it is, or has behind a flag."""
+        """Return `word` with its password masked, whether it is all of it or follows a flag."""
         flags = self._flags
         if self._next_is_secret and flags:
             self._next_is_secret = False
-            self._flags = None  # what follows is another program's: sshpass -p X ssh -p 2222
-            return _hidden("", word, flags, mask)
+            self._flags = None  # another program may follow: sshpass -p X ssh -p 2222
+            return _hide_value("", word, flags, mask)
         name = word.strip("'\"").rpartition("/")[2]
         if name in _PROGRAMS:
             self._flags = _PROGRAMS[name]
@@ -85,19 +75,22 @@ class ProgramFlags:
 
     def _after_program(self, word: str, flags: _Flags, mask: str) -> str:
         if word in flags.names:
-            self._next_is_secret = flags.apart
+            self._next_is_secret = flags.takes_next_word
             return word
         for flag in flags.names:
             glued = f"{flag}=" if flag.startswith("--") else flag
             if word.startswith(glued):
-                return _hidden(glued, word[len(glued) :], flags, mask)
+                return _hide_value(glued, word[len(glued) :], flags, mask)
         if word.endswith((";", "|", "&&")):
             self._flags = None
         return word
 
 
-def _hidden(flag: str, value: str, flags: _Flags, mask: str) -> str:
-    if not flags.account:
-        return f"{flag}{mask}" + (";" if value.endswith(";") else "")
-    account = re.match(r"([^:%]*[:%]).", value, re.DOTALL)
-    return f"{flag}{account[1]}{mask}" if account else flag + value
+def _hide_value(flag: str, value: str, flags: _Flags, mask: str) -> str:
+    if flags.has_account:
+        account = re.match(r"([^:%]*[:%]).", value, re.DOTALL)
+        if account is None:
+            return flag + value
+        return f"{flag}{account[1]}{mask}"
+    end = value[-1:] if value.endswith(";") else ""
+    return f"{flag}{mask}{end}"

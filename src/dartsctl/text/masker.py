@@ -1,4 +1,4 @@
-"""The secrets of one run: values that are known, looked for in every text that is shown, written or kept."""
+"""Find the known secrets of this run in every text that is shown, written or kept."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from dartsctl.text import masking
-from dartsctl.text.masking import MASK
+from dartsctl.text.masking import MASK, has_secret_shape, mask_text
 from dartsctl.text.safe_text import CUT, LINE_LIMIT, cut, one_line, without_surrogates
-from dartsctl.text.secret_names import ORDINARY_WORDS, is_masked, is_open, password_in
+from dartsctl.text.secret_names import ORDINARY_WORDS, is_masked_name, is_never_secret, password_in
 
 SHORTEST = 4
-"""Characters of the shortest value that is looked for."""
-_LOOKED_AT = 16 * LINE_LIMIT
+"""Shorter values are not looked for."""
+_MASKED_LENGTH = 16 * LINE_LIMIT
 """Characters of a line that are masked before it is cut: a cut secret would not be recognised."""
 _SHORT = 8
-"""Below this, and for plain words and numbers, a value is masked only as a whole word."""
+"""Shorter values, plain words and numbers are masked only as whole words."""
 _LONGEST_WORD = 16
 _GRAM = 4
 
 
 class Masker:
-    """Knows the secrets of this run. The Screen, the prompts, reports and the history share one.
+    """The secrets of this run, shared by the screen, the prompts, the reports and the history.
 
-    Sources that cost time to read are given to `learn_later`; they are read before the first text is masked.
+    Sources that are slow to read go to `learn_later`: they are read before the first text is
+    masked.
     """
 
     def __init__(self) -> None:
@@ -34,7 +34,7 @@ class Masker:
         self._known: _KnownValues | None = None
 
     def learn(self, variables: Mapping[str, str]) -> None:
-        """The variables of an environment: those with a secret's name or shape are secrets."""
+        """Learn the values of variables whose name or shape is that of a secret."""
         for name, value in variables.items():
             secrets = secrets_in(name, value)
             if secrets:
@@ -43,63 +43,54 @@ class Masker:
                 self.spare([value])
 
     def learn_values(self, values: Iterable[str]) -> None:
-        """Values that are secrets whatever they look like; of one with several lines, each line."""
+        """Learn secrets of any shape; of a value with several lines, each line."""
         for value in values:
             self._secrets |= {line.strip() for line in value.splitlines()}
         self._known = None
 
     def learn_model(self, model: Mapping[str, Any]) -> None:
-        """Compose's resolved model: its environments and build arguments, and the names that are no secrets."""
-        services = model.get("services")
-        services = services if isinstance(services, Mapping) else {}
+        """Learn the environments and build arguments of Compose's resolved model.
+
+        The names of its project, services and containers are spared.
+        """
+        services = _mapping(model.get("services"))
         self.spare([str(model.get("name") or ""), *map(str, services)])
-        for service in services.values():
-            if not isinstance(service, Mapping):
-                continue
+        for service in map(_mapping, services.values()):
             self.spare([str(service.get("container_name") or "")])
-            build = service.get("build")
-            blocks = (
-                service.get("environment"),
-                build.get("args") if isinstance(build, Mapping) else None,
-            )
-            for block in blocks:
-                if isinstance(block, Mapping):
-                    self.learn(
-                        {
-                            str(name): str(value)
-                            for name, value in block.items()
-                            if value is not None
-                        }
-                    )
+            for block in (service.get("environment"), _mapping(service.get("build")).get("args")):
+                variables = _mapping(block).items()
+                self.learn({str(name): str(text) for name, text in variables if text is not None})
 
     def learn_later(self, source: Callable[[], None]) -> None:
-        """Call `source`, which learns, before the next text is masked."""
+        """Call `source` before the next text is masked; it calls the other methods."""
         self._sources.append(source)
 
     def spare(self, names: Iterable[str]) -> None:
-        """Words that are never masked: projects, services, users, modes."""
+        """Never mask these words: projects, services, users, modes."""
         self._names |= {name.lower() for name in names if name}
         self._known = None
 
-    def masked(self, text: str) -> str:
-        """`text` without secrets."""
-        return masking.masked(self._values().mask(text)) if text else text
+    def mask(self, text: str) -> str:
+        """Return `text` with every secret masked."""
+        if not text:
+            return text
+        return mask_text(self._values().mask(text))
 
     def line(self, text: str) -> str:
-        """`text` as one line for people: cut, without secrets, no control character in it."""
-        shown = cut(self.masked(text[:_LOOKED_AT]))
-        if len(text) > _LOOKED_AT and not shown.endswith(CUT):
+        """Return `text` as one line for people: cut, masked, without control characters."""
+        shown = cut(self.mask(text[:_MASKED_LENGTH]))
+        if len(text) > _MASKED_LENGTH and not shown.endswith(CUT):
             shown += CUT
         return one_line(shown)
 
     def document(self, node: Any) -> Any:
-        """A document for programs: no string in it holds a secret, or what no encoding can write."""
+        """Return a document for programs: every string masked, and valid in every encoding."""
         match node:
             case str():
-                return without_surrogates(self.masked(node))
+                return without_surrogates(self.mask(node))
             case Mapping():
                 return {
-                    without_surrogates(self.masked(str(key))): self.document(value)
+                    without_surrogates(self.mask(str(key))): self.document(value)
                     for key, value in node.items()
                 }
             case list() | tuple():
@@ -117,31 +108,42 @@ class Masker:
 
 
 def secrets_in(name: str, value: str) -> tuple[str, ...]:
-    """What of a variable's value is secret: all of it, the password in its URL, or nothing."""
+    """Return what of a variable's value is secret: all, the password in its URL, or nothing."""
     if password := password_in(value):
         return (password,)
-    if not value or is_open(value):
+    if not value or is_never_secret(value):
         return ()
-    return (value,) if is_masked(name) or masking.has_secret_shape(value) else ()
+    if is_masked_name(name) or has_secret_shape(value):
+        return (value,)
+    return ()
+
+
+def _mapping(value: object) -> Mapping[Any, Any]:
+    """Return `value`, or an empty mapping if it is not one."""
+    return value if isinstance(value, Mapping) else {}
 
 
 class _KnownValues:
-    """Finds many values in one pass: one pattern finds their first characters, a table what follows."""
+    """Finds many values in one pass: a pattern finds their first characters, a table the rest."""
 
     def __init__(self, values: Iterable[str], names: Iterable[str]) -> None:
         self._table: dict[str, dict[int, set[str]]] = {}
         self._names: dict[str, list[tuple[int, str]]] = {}
-        """Value -> the names that it is a part of, and where."""
+        """Value -> the spared names that contain it, and at which offset."""
         for value in values:
             within = [(name.index(value), name) for name in names if value in name]
             if within:
                 self._names[value] = within
-            for form in _forms(value) if len(value) >= SHORTEST else ():
+            if len(value) < SHORTEST:
+                continue
+            for form in _forms(value):
                 self._table.setdefault(form[:_GRAM], {}).setdefault(len(form), set()).add(form)
-        self._starts = re.compile(f"(?={_prefix_pattern(self._table)})") if self._table else None
+        self._starts: re.Pattern[str] | None = None
+        if self._table:
+            self._starts = re.compile(f"(?={_prefix_pattern(self._table)})")
 
     def mask(self, text: str) -> str:
-        """`text` with every value masked, the longest one where several begin."""
+        """Return `text` with every value masked, the longest one where several start."""
         if self._starts is None:
             return text
         parts: list[str] = []
@@ -164,7 +166,7 @@ class _KnownValues:
         return 0
 
     def _is_in_a_name(self, value: str, text: str, start: int) -> bool:
-        """`shop` in the project's name `case-shop` is no secret."""
+        """Return whether the value is part of a spared name: `shop` in the project `case-shop`."""
         for offset, name in self._names.get(value, ()):
             first = start - offset
             if first >= 0 and text[first : first + len(name)].lower() == name:
@@ -183,7 +185,7 @@ def _stands_alone(text: str, start: int, length: int) -> bool:
 
 
 def _forms(value: str) -> set[str]:
-    """A value as it may stand in a text: as it is, in URLs, JSON, Compose files and base64."""
+    """Return the spellings of a value: plain, and as in URLs, JSON, Compose files and base64."""
     if value.isdigit() and len(value) < 6:  # a port, a year
         return set()
     forms = {value, value.replace("$", "$$")}
@@ -193,15 +195,16 @@ def _forms(value: str) -> set[str]:
 
         url_forms = {quote(value, safe=safe, errors="replace") for safe in ("", "/")}
         url_forms.add(quote_plus(value, errors="replace"))
-        forms |= url_forms | {
+        lower_case = (
             re.sub("%[0-9A-F]{2}", lambda code: code[0].lower(), form) for form in url_forms
-        }
+        )
+        forms |= {*url_forms, *lower_case}
         forms |= {json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}
     return forms | _base64_forms(value)
 
 
 def _base64_forms(value: str) -> set[str]:
-    """The letters that base64 has for the value, wherever it begins among groups of three bytes."""
+    """Return the letters of the value in base64, for each offset in a group of three bytes."""
     import base64
 
     data = value.encode(errors="replace")
@@ -210,19 +213,24 @@ def _base64_forms(value: str) -> set[str]:
     forms = {base64.b64encode(data).decode(), base64.urlsafe_b64encode(data).decode()}
     for shift, skipped in ((0, 0), (1, 2), (2, 3)):
         letters = base64.b64encode(b"\0" * shift + data).decode().rstrip("=")
-        whole = letters[skipped : len(letters) - (1 if (shift + len(data)) % 3 else 0)]
+        has_partial_end = (shift + len(data)) % 3 != 0
+        whole = letters[skipped : len(letters) - has_partial_end]
         forms |= {whole, whole.replace("+", "-").replace("/", "_")}
     return forms
 
 
 def _prefix_pattern(prefixes: Iterable[str]) -> str:
-    """A pattern that matches any of `prefixes`, and looks at each character once."""
+    """Return a pattern that matches any of `prefixes` and reads each character once."""
     by_first: dict[str, set[str]] = {}
     for prefix in prefixes:
         if prefix:
             by_first.setdefault(prefix[0], set()).add(prefix[1:])
-    branches = [
-        re.escape(first) + ("" if "" in rest else _prefix_pattern(rest))
-        for first, rest in sorted(by_first.items())
-    ]
-    return branches[0] if len(branches) == 1 else f"(?:{'|'.join(branches)})"
+    branches: list[str] = []
+    for first, rest in sorted(by_first.items()):
+        branch = re.escape(first)
+        if "" not in rest:  # a shorter prefix matches all of them
+            branch += _prefix_pattern(rest)
+        branches.append(branch)
+    if len(branches) == 1:
+        return branches[0]
+    return f"(?:{'|'.join(branches)})"

@@ -1,7 +1,9 @@
-"""Secrets out of texts and command lines: by the name that stands before a value, and by the value's shape.
+"""Mask secrets in text and command lines, by the name before a value and by the value's shape.
 
-No pattern here backtracks: a run of characters is read once (possessive, and only from its beginning), so that the time grows
-with the length alone. A repeated group is greedy and the last thing in its pattern: before 3.11.5, Python matches possessive ones wrongly.
+No pattern backtracks, so the time is linear in the length of the text: quantifiers are possessive,
+and a match starts only where a run of characters starts. A repeated group is greedy and ends its
+pattern, because Python before 3.11.5 matches possessive groups wrongly (gh-106052).
+
 Values that are known to be secrets are masked by `masker.Masker`.
 """
 
@@ -14,73 +16,71 @@ from typing import Any
 
 from dartsctl.text.command_secrets import ProgramFlags, names_a_program
 from dartsctl.text.safe_text import CUT, LINE_LIMIT, cut
-from dartsctl.text.secret_names import is_masked, is_open
+from dartsctl.text.secret_names import is_masked_name, is_never_secret
 
 MASK = "***"
 
 _WORDS = (
-    "pass",
-    "pwd",
-    "secret",
-    "token",
-    "key",
-    "cred",
-    "auth",
-    "dsn",
-    "cookie",
-    "pepper",
-    "psk",
-    "salt",
-    "sig",
-    "otp",
+    *("pass", "pwd", "secret", "token", "key", "cred", "auth", "dsn", "cookie"),
+    *("pepper", "psk", "salt", "sig", "otp"),
 )
-"""In lower case: one of them is in every name that `is_masked`."""
+"""Every name that `is_masked_name` accepts contains one of these, in lower case."""
 _VALUE_BLOCKS = frozenset(
     {"environment", "args", "labels", "driver_opts", "options", "x-environment"}
 )
 _COMMANDS = frozenset({"command", "entrypoint", "test"})
 
 
-def masked(text: str) -> str:
-    """`text` with everything masked that is a secret by its name or shape; requests lose query and referrer."""
+def mask_text(text: str) -> str:
+    """Return `text` with everything masked that is a secret by its name or shape.
+
+    The query and the referrer of HTTP requests are masked too.
+    """
     lower = text.lower()
-    for needed, mask in _STEPS:
-        if any(piece in lower for piece in needed):
+    for hints, mask in _STEPS:
+        if any(hint in lower for hint in hints):
             text = mask(text)
     return text
 
 
-def command(words: Iterable[str]) -> tuple[str, ...]:
-    """A command line that may be shown: the values of flags and assignments with a secret's name are masked.
+def mask_command(words: Iterable[str]) -> tuple[str, ...]:
+    """Return a command line with the values of secret flags and assignments masked.
 
-    Words beyond the common limit of a line are left out; the last one then says so.
+    Words beyond LINE_LIMIT characters are left out; the last word then says so.
     """
     shown: list[str] = []
     flags = ProgramFlags()
     length = 0
     hide_next = False
-    for word in (cut(whole) for whole in words):
+    for word in map(cut, words):
         if length > LINE_LIMIT:
             shown.append(CUT.strip())
             break
         if hide_next and not word.startswith("-"):
-            shown.append(word if is_open(word) else MASK)
+            shown.append(word if is_never_secret(word) else MASK)
             hide_next = False
         else:
-            shown.append(_word(word, flags))
-            hide_next = word.startswith("-") and "=" not in word and is_masked(word)
+            shown.append(_mask_word(word, flags))
+            hide_next = word.startswith("-") and "=" not in word and is_masked_name(word)
         length += len(word) + 1
     return tuple(shown)
 
 
-def _word(word: str, flags: ProgramFlags) -> str:
+def _mask_word(word: str, flags: ProgramFlags) -> str:
     hidden = flags.hide(word, MASK)
     if hidden != word:
         return hidden
-    name, equals, value = word.partition("=")
-    if equals and value and len(name) < 100 and re.fullmatch(r"[\w.-]+", name) and is_masked(name):
-        return word if is_open(value) else f"{name}={MASK}"
-    return masked(word)
+    name, _, value = word.partition("=")
+    if not value or not _is_secret_assignment(name):
+        return mask_text(word)
+    if is_never_secret(value):
+        return word
+    return f"{name}={MASK}"
+
+
+def _is_secret_assignment(name: str) -> bool:
+    is_name = len(name) < 100 and re.fullmatch(r"[\w.-]+", name)
+    return bool(is_name) and is_masked_name(name)
 
 
 @cache
@@ -88,7 +88,7 @@ def _pattern(pattern: str, flags: int = 0) -> re.Pattern[str]:
     return re.compile(pattern, flags)
 
 
-# --- names --------------------------------------------------------------------------------------------------------------------
+# --- secrets by their names --------------------------------------------------------------------
 
 _NAME = r"(?<![\w.-])(?P<name>[\w.-]{1,100}+)"
 _SEPARATOR = r"(?P<close>\\{0,3}[\"']?\]?)[ \t]{0,2}(?P<sign>=>|=(?!=)|:(?![:/]))[ \t]{0,2}"
@@ -96,20 +96,20 @@ _FLAG = r"(?<![\w-])(?P<name>--?[\w-]{1,100}+)[ ](?=[^\s-])"
 _BARE = r"(?:[^\s'\"\\;&|,)}\]]|\\(?![\"'])|[;&|,)}\]](?=[^\s;&|,)}\]'\"]))+"
 _QUOTE = r"(\\{0,3})([\"'])"
 _DENSE = r"(?=[^\s:]{0,24}[0-9])(?=[^\s:]{0,24}[A-Za-z])[^\s./:$][^\s:'\",;(){}]{7,}+"
-"""A value that is no word of a sentence."""
+"""A value that is not a word of a sentence."""
 _REFERENCE = r"\$\{?\w+\}?|null|none|true|false|\*\*\*"
 
 
 def _mask_named(text: str) -> str:
-    """`NAME=value`, `"name": "value"`, `name: value` where the name says secret."""
+    """Mask the value in `NAME=value`, `"name": "value"` and `name: value`."""
     parts: list[str] = []
     place = 0
     search = _pattern(_NAME + _SEPARATOR, re.ASCII).search
     match = search(text)
     while match:
         end = match.end()
-        if is_masked(match["name"]) and _may_hide(match, text):
-            start, stop = _value(text, end)
+        if is_masked_name(match["name"]) and _may_hide(match, text):
+            start, stop = _value_span(text, end)
             if _hides(text[start:stop]):
                 parts += [text[place:start], MASK]
                 place = end = stop
@@ -121,51 +121,55 @@ def _mask_named(text: str) -> str:
     return "".join([*parts, text[place:]])
 
 
-def _value(text: str, place: int) -> tuple[int, int]:
-    """Where the value at `place` begins and ends, without its quotes."""
+def _value_span(text: str, place: int) -> tuple[int, int]:
+    """Return where the value at `place` starts and ends, without its quotes."""
     quote = _pattern(_QUOTE).match(text, place)
     if quote is None:
-        bare = _pattern(_BARE).match(text, place)
-        return place, bare.end() if bare else place
+        return place, _match_end(_pattern(_BARE), text, place)
     start = quote.end()
     if quote[1]:
         stop = text.find(quote[0], start)
         return start, len(text) if stop < 0 else stop
-    inside = _pattern(rf"(?:[^{quote[2]}\\]|\\.)*", re.DOTALL).match(text, start)
-    return start, inside.end() if inside else start
+    inside = _pattern(rf"(?:[^{quote[2]}\\]|\\.)*", re.DOTALL)
+    return start, _match_end(inside, text, start)
+
+
+def _match_end(pattern: re.Pattern[str], text: str, place: int) -> int:
+    """Return where a match at `place` ends; `place` if there is none."""
+    match = pattern.match(text, place)
+    return match.end() if match else place
 
 
 def _may_hide(match: re.Match[str], text: str) -> bool:
-    """False after a bare colon (`password: missing`) for what can be a word of a sentence."""
-    is_prose = (
-        match["sign"] == ":" and not match["close"] and not match["name"].lower().startswith("x-")
-    )
-    return (
-        not is_prose
-        or text[match.end() : match.end() + 1] in ("'", '"')
-        or bool(_pattern(_DENSE).match(text, match.end()))
-    )
+    """Return whether a value follows, not a word of a sentence as in `password: missing`."""
+    is_header = match["name"].lower().startswith("x-")
+    if match["sign"] != ":" or match["close"] or is_header:
+        return True
+    if text[match.end() : match.end() + 1] in ("'", '"'):
+        return True
+    return bool(_pattern(_DENSE).match(text, match.end()))
 
 
 def _hides(value: str) -> bool:
-    """Whether a value under a secret's name is masked: no switch, path, address or reference to a variable."""
-    return (
-        bool(value)
-        and not is_open(value)
-        and not _pattern(_REFERENCE, re.IGNORECASE).fullmatch(value)
-    )
+    """Return whether a value under a secret name is masked.
+
+    Switches, paths, addresses and references to variables are not.
+    """
+    if not value or is_never_secret(value):
+        return False
+    return not _pattern(_REFERENCE, re.IGNORECASE).fullmatch(value)
 
 
 def _mask_flags(text: str) -> str:
-    """`--password VALUE` within a text."""
+    """Mask the value of `--password VALUE` inside a text."""
     parts: list[str] = []
     place = 0
     search = _pattern(_FLAG, re.ASCII).search
     match = search(text)
     while match:
         end = match.end()
-        if is_masked(match["name"]):
-            start, stop = _value(text, end)
+        if is_masked_name(match["name"]):
+            start, stop = _value_span(text, end)
             quoted = int(start > end)
             if _hides(text[start:stop]):
                 parts += [text[place:end], MASK]
@@ -175,27 +179,27 @@ def _mask_flags(text: str) -> str:
     return "".join([*parts, text[place:]])
 
 
-# --- shapes -------------------------------------------------------------------------------------------------------------------
+# --- secrets by their shapes -------------------------------------------------------------------
 
 
 def _mask_users(text: str) -> str:
-    """The user part of URLs, also where the password has a slash that it should not have."""
+    """Mask the user part of URLs, even if the password has an unencoded slash."""
     text = _pattern(r"://[^/\s\"'<>]*@").sub(f"://{MASK}@", text)
     slashed = r"://[^/\s:@\"'<>]{1,64}+:(?!\d{1,5}(?:[/?#]|$))[^\s@\"'<>]{1,200}@"
     return _pattern(slashed).sub(f"://{MASK}@", text)
 
 
 def _mask_queries(text: str) -> str:
-    """The query of URLs and of request lines, of one that is cut in its path too: `allback?code=X`."""
+    """Mask the query of URLs and request lines, even of a cut path: `allback?code=X`."""
+
+    def mask_query(match: re.Match[str]) -> str:
+        path, query = match[1], match[0][len(match[1]) :]
+        if "/" not in path and "=" not in query:
+            return match[0]
+        return f"{path}?{MASK}"
+
     query = _pattern(r"(?<![^\s\"'<>(,])([^\s\"'<>?(,]*+)\?[\w%&=\[.~-][^\s\"'<>]*+")
-    return query.sub(
-        lambda found: (
-            f"{found[1]}?{MASK}"
-            if "/" in found[1] or "=" in found[0][len(found[1]) :]
-            else found[0]
-        ),
-        text,
-    )
+    return query.sub(mask_query, text)
 
 
 def _mask_referrers(text: str) -> str:
@@ -208,13 +212,16 @@ def _mask_referrers(text: str) -> str:
 
 
 def _mask_headers(text: str) -> str:
-    """`Authorization: ...`, cookies, and `Bearer X` or `Basic X` anywhere."""
+    """Mask `Authorization: ...`, cookies, and `Bearer X` or `Basic X` anywhere."""
     scheme = r"(?:(?:bearer|basic|digest|token|negotiate|apikey)\s{1,4})?"
     lead = r"(?<![\w-])((?:proxy-)?authorization\\{0,3}[\"']?\s{0,2}[:=]\s{0,2}\\{0,3}[\"']?)"
     text = _pattern(lead + scheme + r"[^\s\"',;\\]++", re.IGNORECASE).sub(rf"\g<1>{MASK}", text)
-    cookies = r"(?<![\w-])((?:set-)?cookie\\{0,3}[\"']?[ ]{0,2}:[ ]{0,2}\\{0,3}[\"']?)(?=\w)[^\s\"'\\=]++=[^\"'\n\\]++"
+    cookies = (
+        r"(?<![\w-])((?:set-)?cookie\\{0,3}[\"']?[ ]{0,2}:[ ]{0,2}\\{0,3}[\"']?)"
+        r"(?=\w)[^\s\"'\\=]++=[^\"'\n\\]++"
+    )
     text = _pattern(cookies, re.IGNORECASE).sub(rf"\g<1>{MASK}", text)
-    word = r"(?![A-Za-z][a-z]*+(?![\w+/=.~-]))"  # `Basic authentication failed` is no header
+    word = r"(?![A-Za-z][a-z]*+(?![\w+/=.~-]))"  # `Basic authentication failed` is not a header
     bearer = r"(?<!\w)(bearer\s{1,4})(?!token|auth|realm|scheme|method)" + word + r"[\w+/=.~-]{6,}+"
     text = _pattern(bearer, re.IGNORECASE).sub(rf"\g<1>{MASK}", text)
     basic = r"(?<!\w)(basic\s{1,4})" + word + r"[A-Za-z0-9+/]{6,}+={0,2}(?![\w+/=.~-])"
@@ -234,21 +241,8 @@ _TOKENS = r"""(?x) (?<![\w-]) (?:
   | SG\.[\w-]{16,}+\.[\w-]{16,}+                        # SendGrid
 )"""
 _TOKEN_STARTS = (
-    *(
-        "eyj",
-        "akia",
-        "asia",
-        "ghp_",
-        "gho_",
-        "ghu_",
-        "ghs_",
-        "ghr_",
-        "glpat-",
-        "xox",
-        "k_live_",
-        "k_test_",
-    ),
-    *("sk-", "aiza", "npm_", "pypi-", "pat_", "hvs.", "hvb.", "sg."),
+    *("eyj", "akia", "asia", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "glpat-", "xox", "k_live_"),
+    *("k_test_", "sk-", "aiza", "npm_", "pypi-", "pat_", "hvs.", "hvb.", "sg."),
 )
 _RANDOM_LENGTH = 40
 _RANDOM = rf"(?<![\w+/=.:-])[A-Za-z0-9+/_-]{{{_RANDOM_LENGTH},}}+={{0,2}}"
@@ -260,41 +254,44 @@ def _mask_tokens(text: str) -> str:
 
 
 def _mask_keys(text: str) -> str:
-    """The body of PEM blocks with a private key."""
+    """Mask the body of PEM blocks with a private key."""
     pem = r"(-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----)(?:(?!-----END).)*"
     return _pattern(pem, re.DOTALL).sub(rf"\g<1>{MASK}", text)
 
 
 def _mask_random(text: str) -> str:
-    """Long runs of random letters and digits; hexadecimal ones are ids and checksums."""
+    """Mask long runs of random letters and digits, but not hexadecimal ones (ids, checksums)."""
     if len(text) < _RANDOM_LENGTH:
         return text
-    return _pattern(_RANDOM).sub(lambda found: MASK if looks_random(found[0]) else found[0], text)
+    return _pattern(_RANDOM).sub(lambda run: MASK if looks_random(run[0]) else run[0], text)
 
 
 def looks_random(text: str) -> bool:
-    """Whether upper case, lower case and digits alternate as they never do in names and paths."""
+    """Return whether case and digits alternate as they never do in names and paths."""
     runs = _pattern(_KINDS).findall(text)
     kinds = {run[0].isdigit() * 2 + run[0].isupper() for run in runs}
     return len(kinds) == 3 and len(runs) > 0.4 * len(text)
 
 
 def has_secret_shape(value: str) -> bool:
-    """Whether a whole value is a secret by its looks: a token of a known kind, a private key, 20 random characters."""
+    """Return whether a whole value looks like a secret.
+
+    That is a token of a known format, a private key, or 20 random characters.
+    """
     if re.fullmatch(_TOKENS, value) or "PRIVATE KEY-----" in value:
         return True
-    return (
-        len(value) >= 20 and bool(re.fullmatch(r"[A-Za-z0-9+/_=-]+", value)) and looks_random(value)
-    )
+    if len(value) < 20 or not re.fullmatch(r"[A-Za-z0-9+/_=-]+", value):
+        return False
+    return looks_random(value)
 
 
 def _mask_programs(text: str) -> str:
-    """What programs take after short flags: `mysql -pX`, `redis-cli -a X`, `curl -u user:X`."""
+    """Mask passwords after short flags: `mysql -pX`, `redis-cli -a X`, `curl -u user:X`."""
     if not names_a_program(text):
         return text
     flags = ProgramFlags()
     words = _pattern(r"(?:[^\s'\"]++|'[^']*+'|\"[^\"]*+\"|['\"])+")
-    return words.sub(lambda found: flags.hide(found[0], MASK), text)
+    return words.sub(lambda word: flags.hide(word[0], MASK), text)
 
 
 _STEPS: tuple[tuple[Sequence[str], Callable[[str], str]], ...] = (
@@ -309,29 +306,32 @@ _STEPS: tuple[tuple[Sequence[str], Callable[[str], str]], ...] = (
     (_TOKEN_STARTS, _mask_tokens),
     (("",), _mask_random),
 )
-"""What a text must contain, in lower case, for a step to be worth its time; and the step."""
+"""Hints and step: a step runs only if the text contains one of its hints, in lower case."""
 
 
-# --- Compose's model ----------------------------------------------------------------------------------------------------------
+# --- Compose's model ---------------------------------------------------------------------------
 
 
-def model(document: Any) -> Any:
-    """Compose's resolved model that may be shown: every value of an environment, of build arguments and of labels is masked.
+def mask_model(document: Any) -> Any:
+    """Return Compose's resolved model as it may be shown.
 
-    Any of them may be a secret, and nothing in the model says which; so all are, and so is a config's content. Names stay.
+    Every value of an environment, of build arguments and of labels is masked, and the content of
+    configs: the model does not say which of them are secrets. Names stay.
     """
     if isinstance(document, Mapping):
-        return {key: _model_item(key, value) for key, value in document.items()}
+        return {key: _mask_model_item(key, value) for key, value in document.items()}
     if isinstance(document, list):
-        return [model(item) for item in document]
+        return [mask_model(item) for item in document]
     return document
 
 
-def _model_item(key: str, value: Any) -> Any:
+def _mask_model_item(key: str, value: Any) -> Any:
     if key in _VALUE_BLOCKS and isinstance(value, Mapping):
         return {name: None if item is None else MASK for name, item in value.items()}
-    if (key == "content" and value is not None) or (isinstance(value, str) and is_masked(key)):
+    if key == "content" and value is not None:
+        return MASK
+    if isinstance(value, str) and is_masked_name(key):
         return MASK
     if key in _COMMANDS and isinstance(value, list):
-        return list(command(str(item) for item in value))
-    return model(value)
+        return list(mask_command(map(str, value)))
+    return mask_model(value)

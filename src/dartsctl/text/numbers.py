@@ -14,4 +14,6 @@ def parse_digits(text: str, maximum: int = LARGEST_INTEGER) -> int | None:
     if not (text.isascii() and text.isdigit() and len(text) < 20):
         return None
     number = int(text)
-    return number if number <= maximum else None
+    if number > maximum:
+        return None
+    return number

@@ -37,4 +37,6 @@ def did_you_mean(
     import difflib  # only a mistake pays for this import
 
     similar = difflib.get_close_matches(word.lower(), list(known), n=1)
-    return f"did you mean {shown_as(similar[0])}?" if similar else ""
+    if not similar:
+        return ""
+    return f"did you mean {shown_as(similar[0])}?"

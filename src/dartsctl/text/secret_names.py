@@ -1,4 +1,4 @@
-"""Which variables hold a secret, by their names and by the shape of their values."""
+"""Tell which variables hold a secret, by their names."""
 
 from __future__ import annotations
 
@@ -12,58 +12,58 @@ def _set(words: str) -> frozenset[str]:
 
 
 _SECRET_WORDS = _set(
-    "PASSWORD PASSWORDS PASSWD PASS DBPASS PWD PASSPHRASE SECRET SECRETS TOKEN TOKENS KEY KEYS APIKEY CREDENTIAL CREDENTIALS PEPPER"
+    "PASSWORD PASSWORDS PASSWD PASS DBPASS PWD PASSPHRASE SECRET SECRETS TOKEN TOKENS KEY KEYS "
+    "APIKEY CREDENTIAL CREDENTIALS PEPPER"
 )
 _SECRET_ENDS = ("PASSWORD", "PASSWD", "SECRET", "TOKEN", "APIKEY", "SECRETKEY")
-_OPEN_KEYS = _set(
-    "PUBLIC PUBLISHABLE SITE ACCESS ROUTING BINDING PARTITION SORT PRIMARY FOREIGN CACHE GROUP INDEX LOOKUP OBJECT"
+_PUBLIC_KEYS = _set(
+    "PUBLIC PUBLISHABLE SITE ACCESS ROUTING BINDING PARTITION SORT PRIMARY FOREIGN CACHE GROUP "
+    "INDEX LOOKUP OBJECT"
 )
-"""`RABBITMQ_ROUTING_KEY`, `STRIPE_PUBLISHABLE_KEY`, `MINIO_ACCESS_KEY` (a user's name): keys that are no secrets."""
-_ABOUT = _set(
+"""Keys that are not secrets: `RABBITMQ_ROUTING_KEY`, `MINIO_ACCESS_KEY` (a user name)."""
+_SETTING_WORDS = _set(
     "ALLOW REQUIRE REQUIRED ENABLE DISABLE USE HAS RANDOM SHOW HIDE SKIP VERIFY MAX MIN NUM"
 )
 """Words of a setting about secrets: `MYSQL_ALLOW_EMPTY_PASSWORD`, `OPENAI_MAX_TOKENS`."""
 _MASKED_TOO = _set("AUTH AUTHORIZATION DSN COOKIE CRED CREDS SIGNATURE SIG PSK SALT OTP")
 _STRONG = _set("PASSWORD PASSWD PASSPHRASE SECRET TOKEN APIKEY CREDENTIAL CREDENTIALS")
-_ABOUT_LAST = _set(
+_NOT_SECRET_LAST = _set(
     "FILE PATH DIR URL URI NAME ID LENGTH EXPIRY EXPIRES EXPIRATION TTL TYPE ISSUER AUDIENCE "
     "ALGORITHM ENDPOINT HOST PORT USER USERNAME TIMEOUT POLICY VERSION HEADER FIELD LIFETIME AGE "
     "MODE MANAGER STORE PROVIDER BACKEND SERVICE PREFIX BITS SIZE COUNT FORMAT REGION"
 )
-"""Last words that make a name say something about a secret: PASSWORD_FILE, TOKEN_URL."""
+"""Last words of a name that is about a secret but does not hold it: PASSWORD_FILE, TOKEN_URL."""
 ORDINARY_WORDS = _set(
-    "password passwd secret token admin guest root user postgres postgresql rabbitmq mysql mariadb redis "
-    "mongo test testing demo example default local localhost production development staging change changeme "
-    "none null true false docker compose nginx server service database public private"
+    "password passwd secret token admin guest root user postgres postgresql rabbitmq mysql mariadb "
+    "redis mongo test testing demo example default local localhost production development staging "
+    "change changeme none null true false docker compose nginx server service database public "
+    "private"
 )
-"""Values that say nothing even of a secret, in lower case: half of all sentences hold one."""
-_OPEN = re.compile(r"(?i)(?:true|false)?|(?:\.{0,2}|~)/[^/]+/.*|[a-z][\w+.-]*://.*")
+"""Values, in lower case, that are never masked: they are words of many ordinary sentences."""
+_NEVER_SECRET = re.compile(r"(?i)(?:true|false)?|(?:\.{0,2}|~)/[^/]+/.*|[a-z][\w+.-]*://.*")
 _USERINFO = re.compile(r"[a-zA-Z][\w+.-]*://([^:/@\s]*):([^@/\s]+)@")
 
 
 @dataclass(frozen=True, slots=True)
 class UserInfo:
-    """The account in a URL; the password stays out of every repr."""
+    """The account in a URL; its repr does not show the password."""
 
     user: str
     password: str = field(repr=False)
 
 
-def is_secret(name: str) -> bool:
-    """Whether a variable's name says that its value is a secret.
+def is_secret_name(name: str) -> bool:
+    """Return whether a variable with this name holds a secret.
 
-    The last word decides: PASSWORD_FILE and TOKEN_URL are none.
+    The last word decides: PASSWORD_FILE and TOKEN_URL do not.
     """
     words = _words(name)
     if words[-1:] == ["BASE"]:  # Rails' SECRET_KEY_BASE
         words.pop()
-    if not words or words in (["PWD"], ["OLDPWD"]) or not _ABOUT.isdisjoint(words):
+    if not words or words in (["PWD"], ["OLDPWD"]) or not _SETTING_WORDS.isdisjoint(words):
         return False
-    if (
-        words[-1] in ("KEY", "KEYS")
-        and _OPEN_KEYS.intersection(words[-2:-1])
-        and "SECRET" not in words
-    ):
+    is_key = words[-1] in ("KEY", "KEYS") and "SECRET" not in words
+    if is_key and _PUBLIC_KEYS.intersection(words[-2:-1]):
         return False
     return (
         words[-1] in _SECRET_WORDS
@@ -73,26 +73,29 @@ def is_secret(name: str) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def is_masked(name: str) -> bool:
-    """Whether a value under this name is not shown. Wider than `is_secret`: REDIS_AUTH, PASSWORD_OLD, Set-Cookie."""
+def is_masked_name(name: str) -> bool:
+    """Return whether values under this name are masked.
+
+    Wider than `is_secret_name`: REDIS_AUTH, PASSWORD_OLD, Set-Cookie.
+    """
     words = _words(name)
-    if is_secret(name):
+    if is_secret_name(name):
         return True
-    if not words or not _ABOUT.isdisjoint(words) or words[-1] in _ABOUT_LAST:
+    if not words or not _SETTING_WORDS.isdisjoint(words) or words[-1] in _NOT_SECRET_LAST:
         return False
     return words[-1] in _MASKED_TOO or not _STRONG.isdisjoint(words)
 
 
-def is_open(value: str) -> bool:
-    """Whether a value is no secret whatever its name: a switch, a path or an address.
+def is_never_secret(value: str) -> bool:
+    """Return whether a value is not a secret under any name: a switch, a path or an address.
 
     COOKIE_TOKEN=true, TLS_KEY=/etc/certs/tls.key, PROXY_PASS=http://app:5000.
     """
-    return bool(_OPEN.fullmatch(value))
+    return bool(_NEVER_SECRET.fullmatch(value))
 
 
 def userinfo(value: str) -> UserInfo | None:
-    """The account that a URL begins with; None where there is no password in it."""
+    """Return the account in a URL; None if the URL has no password."""
     match = _USERINFO.match(value)
     if match is None:
         return None
@@ -102,7 +105,7 @@ def userinfo(value: str) -> UserInfo | None:
 
 
 def password_in(value: str) -> str | None:
-    """The password in a URL; None where there is none."""
+    """Return the password in a URL; None if it has none."""
     account = userinfo(value)
     return account.password if account else None
 

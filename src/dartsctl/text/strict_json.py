@@ -39,8 +39,8 @@ class Source:
 
     def mistake(self, problem: str, path: str = "") -> DartsctlError:
         """Return the error to raise for `problem` at `path`."""
-        place = f"{self.name}: {path}" if path else self.name
-        return self._error(f"{place}: {problem}", hint=self._hint)
+        parts = (self.name, path, problem)
+        return self._error(": ".join(part for part in parts if part), hint=self._hint)
 
 
 def parse_json(text: str | bytes, source: Source) -> Any:
@@ -212,7 +212,7 @@ def _describe_type(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int):
-        return str(value) if abs(value) <= LARGEST_INTEGER else "a larger number"
+        return "a larger number" if abs(value) > LARGEST_INTEGER else str(value)
     return _TYPE_NAMES.get(type(value), "nothing")
 
 

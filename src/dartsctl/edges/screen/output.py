@@ -117,7 +117,7 @@ class Screen:
         """One line of a container's log on stdout: its colours stay where `color`, every other control sequence is shown."""
         text = cut(line)
         plain = without_colors(text)
-        shown = self.masker.masked(plain)
+        shown = self.masker.mask(plain)
         self._write(sys.stdout, with_colors(text if color and shown == plain else shown))
         self._write(sys.stdout, "\n")
 

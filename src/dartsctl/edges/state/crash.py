@@ -11,15 +11,15 @@ from pathlib import Path
 
 from dartsctl import __version__
 from dartsctl.edges.state.folder import opened, state_folder
-from dartsctl.text import masking
 from dartsctl.text.masker import Masker
+from dartsctl.text.masking import mask_command
 
 
 def write_report(error: BaseException, argv: list[str], masker: Masker) -> Path | None:
     """Write the report (0600), without the secrets that `masker` knows, and return its path; None where nothing can be written."""
     lines = [
         f"dartsctl {__version__}, Python {platform.python_version()}, {platform.platform()}",
-        f"command: dartsctl {' '.join(masking.command(argv))}",
+        f"command: dartsctl {' '.join(mask_command(argv))}",
         "",
         *(line for part in traceback.format_exception(error) for line in part.splitlines()),
     ]
