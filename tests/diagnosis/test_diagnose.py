@@ -9,142 +9,41 @@ from typing import Any
 import pytest
 
 from dartsctl.diagnosis import inspection
-from dartsctl.diagnosis.diagnose import Cause, Diagnosis, diagnose
+from dartsctl.diagnosis.diagnose import diagnose
 from dartsctl.diagnosis.facts import (
     CertificateFacts,
     Connect,
     ContainerFacts,
     EngineFacts,
     Facts,
-    HttpFacts,
-    LogLine,
+    LoggedLine,
     ProxyFacts,
-    ServiceFacts,
+    PublishedPort,
     UpstreamFacts,
-    Wanted,
 )
-from dartsctl.diagnosis.nginx.config import Config, Listen, Route, Server, Target
-from dartsctl.diagnosis.nginx.log import Count, Failure
-from dartsctl.ports.availability import Reason
-from dartsctl.ports.conflicts import Conflict
-from dartsctl.ports.holders import ForeignContainer, Holder, HostProcess, Unknown
-from dartsctl.ports.process import Process
-from dartsctl.stack.bindings import Endpoint, PortBinding
+from dartsctl.diagnosis.findings import Cause
+from dartsctl.diagnosis.nginx.config import Listen, Target
+from dartsctl.diagnosis.nginx.log import NginxFailure
+from dartsctl.ports.holders import ForeignContainer, Unknown
+from dartsctl.stack.bindings import Endpoint
 from dartsctl.stack.containers import Container
 from dartsctl.text.strict_json import Source, read_json
+from fakes.stack_facts import (
+    FLASK,
+    NOW,
+    ROUTE,
+    answer,
+    causes,
+    conflict,
+    container,
+    down,
+    facts,
+    failed,
+    failures,
+    service,
+)
 
 DATA = Path(__file__).parents[1] / "data/engine"
-NOW = 1_795_000_000.0
-FLASK = HostProcess(
-    Process(1234, "python", 1, (".venv/bin/python", "app.py", "--token=canary-11aa22bb")),
-    evidence="listens on 127.0.0.1:5000/tcp",
-)
-ROUTE = Route("/", "http", (Target("app", 5000),), False, "http://app:5000")
-
-
-def container(service: str, address: str = "10.0.0.2", **more: Any) -> ContainerFacts:
-    port = {"web": 80, "app": 5000}.get(service, 7000)
-    usual: dict[str, Any] = {
-        "state": "running",
-        "started": NOW - 3600,
-        "created": NOW - 3600,
-        "networks": {"shop_default": address},
-        "names": {"shop_default": frozenset({service})},
-        "wanted": (Wanted(port, Endpoint(port, "127.0.0.1")),),
-        "bound": (Wanted(port, Endpoint(port, "127.0.0.1")),),
-        "log": (),
-        "listening": (Endpoint(port, "0.0.0.0"),),
-        "listening_source": "kernel",
-        "restart_policy": "unless-stopped",
-    }
-    return ContainerFacts(service, f"shop-{service}-1", service * 4, **(usual | more))
-
-
-def service(name: str, *containers: ContainerFacts, **more: Any) -> ServiceFacts:
-    return ServiceFacts(name, containers, **({"published": (5000,)} | more))
-
-
-def facts(*services: ServiceFacts, proxy: ProxyFacts | None = None, **more: Any) -> Facts:
-    known = {
-        one.name: one
-        for one in (
-            service("app", container("app")),
-            service("web", container("web", "10.0.0.3")),
-            *services,
-        )
-    }
-    config = Config((Server((Listen(80),), routes=(ROUTE,)),))
-    usual: dict[str, Any] = {
-        "project": "shop",
-        "services": known,
-        "proxy": proxy
-        or ProxyFacts(
-            "web",
-            "nginx",
-            config,
-            listens=(Listen(80),),
-            config_source="nginx -T",
-            log_source="nginx error log",
-        ),
-        "upstreams": (UpstreamFacts(Target("app", 5000), (ROUTE,), "app"),),
-        "http": (answer(200),),
-    }
-    return Facts(EngineFacts("unix:///x", "28.5.2"), NOW, **(usual | more))
-
-
-def answer(status: int | None, service_: str = "app", **more: Any) -> HttpFacts:
-    return HttpFacts(
-        "http://127.0.0.1:80/",
-        "proxy",
-        "web",
-        "/",
-        service_,
-        status,
-        "" if status else "fails: connection refused",
-        0.1,
-        NOW - 1,
-        **more,
-    )
-
-
-def failures(*counts: Count) -> ProxyFacts:
-    made = facts().proxy
-    assert made is not None
-    return replace(made, failures=counts)
-
-
-def failed(
-    failure: Failure,
-    upstream: str = "10.0.0.9:5000",
-    *,
-    when: float = NOW - 0.5,
-    name: str = "",
-    count: int = 1,
-) -> Count:
-    return Count(failure, upstream, count, when, when, failure.value, name)
-
-
-def conflict(holder: Holder, port: int = 5000, name: str = "app") -> Conflict:
-    binding = PortBinding(name, 1, port, "tcp", port, port, ("127.0.0.1",))
-    return Conflict(binding, (Endpoint(port, "127.0.0.1"),), Reason.IN_USE, (holder,))
-
-
-def causes(found: Diagnosis) -> list[tuple[Cause, str]]:
-    return [(one.cause, one.service) for one in found.findings]
-
-
-def down(name: str = "app", code: int = 1, **more: Any) -> ContainerFacts:
-    usual: dict[str, Any] = {
-        "state": "exited",
-        "exit_code": code,
-        "networks": {"shop_default": ""},
-        "bound": (),
-        "listening": None,
-        "finished": NOW - 60,
-    }
-    return container(name, **(usual | more))
-
-
 # --- health -------------------------------------------------------------------------------------------------------------------
 
 
@@ -156,8 +55,8 @@ def test_a_healthy_stack_has_no_finding() -> None:
 
 def test_yesterday_s_failures_in_the_log_are_no_finding_today() -> None:
     proxy = failures(
-        failed(Failure.REFUSED, when=NOW - 86400, count=400),
-        failed(Failure.HOST_NOT_FOUND, name="app:5000", when=NOW - 90000),
+        failed(NginxFailure.REFUSED, when=NOW - 86400, count=400),
+        failed(NginxFailure.HOST_NOT_FOUND, name="app:5000", when=NOW - 90000),
     )
     assert diagnose(facts(proxy=proxy)).healthy
 
@@ -267,7 +166,10 @@ def test_running_without_ports_is_told_by_the_recorded_answer_of_an_engine() -> 
 
 
 def test_an_ephemeral_port_is_missed_only_when_none_was_bound() -> None:
-    wish, got = Wanted(5000, Endpoint(0, "0.0.0.0")), Wanted(5000, Endpoint(32768, "0.0.0.0"))
+    wish, got = (
+        PublishedPort(5000, Endpoint(0, "0.0.0.0")),
+        PublishedPort(5000, Endpoint(32768, "0.0.0.0")),
+    )
     assert diagnose(facts(service("app", container("app", wanted=(wish,), bound=(got,))))).healthy
     assert causes(diagnose(facts(service("app", container("app", wanted=(wish,), bound=()))))) == [
         (Cause.NO_PORTS, "app")
@@ -377,7 +279,7 @@ def test_an_app_that_listens_on_one_more_address_than_loopback_is_reachable() ->
 
 
 def test_the_last_log_lines_are_evidence() -> None:
-    lines = tuple(LogLine(f"line {number}") for number in range(9))
+    lines = tuple(LoggedLine(f"line {number}") for number in range(9))
     (found,) = diagnose(facts(service("app", down(log=lines)))).findings
     (link,) = [link for link in found.chain if link.name == "container"]
     assert link.evidence[-1] == "log: line 8"
@@ -435,7 +337,7 @@ def test_a_service_that_somebody_stopped_does_not_follow_from_another() -> None:
 
 
 def test_a_proxy_that_died_of_a_missing_name_follows_from_the_service_of_that_name() -> None:
-    proxy = failures(failed(Failure.HOST_NOT_FOUND, "", name="app:5000"))
+    proxy = failures(failed(NginxFailure.HOST_NOT_FOUND, "", name="app:5000"))
     dead = service("web", down("web", started=NOW - 2))
     assert causes(diagnose(facts(service("app", down()), dead, proxy=proxy))) == [
         (Cause.APP_EXITED, "app")
@@ -447,7 +349,7 @@ def test_a_proxy_that_died_of_a_missing_name_follows_from_the_service_of_that_na
 
 
 def test_a_proxy_that_was_stopped_is_down_whatever_its_log_said_in_a_former_life() -> None:
-    proxy = failures(failed(Failure.HOST_NOT_FOUND, "", name="app:5000", when=NOW - 7200))
+    proxy = failures(failed(NginxFailure.HOST_NOT_FOUND, "", name="app:5000", when=NOW - 7200))
     assert causes(
         diagnose(facts(service("web", down("web", 0, started=NOW - 3600)), proxy=proxy))
     ) == [(Cause.PROXY_DOWN, "web")]
@@ -494,7 +396,7 @@ def test_a_certificate_is_a_finding_where_the_proxy_has_tls() -> None:
 def stale(**more: Any) -> Facts:
     connects = (Connect("shop-app-1", "10.0.0.2", 5000, "open"),)
     usual: dict[str, Any] = {
-        "proxy": failures(failed(Failure.NO_ROUTE, "10.0.0.9:5000")),
+        "proxy": failures(failed(NginxFailure.NO_ROUTE, "10.0.0.9:5000")),
         "http": (answer(502),),
         "upstreams": (UpstreamFacts(Target("app", 5000), (ROUTE,), "app", connects),),
     }
@@ -545,7 +447,7 @@ def test_a_name_that_is_looked_up_again_and_again_is_not_stale() -> None:
 
 
 def test_a_failure_from_before_our_own_request_is_not_held_against_an_address() -> None:
-    made = stale(proxy=failures(failed(Failure.NO_ROUTE, "10.0.0.9:5000", when=NOW - 600)))
+    made = stale(proxy=failures(failed(NginxFailure.NO_ROUTE, "10.0.0.9:5000", when=NOW - 600)))
     assert causes(diagnose(made)) == [(Cause.UNKNOWN, "app")]
 
 
@@ -575,13 +477,15 @@ def test_networks_that_do_not_meet_are_told() -> None:
 @pytest.mark.parametrize(
     ("failure", "cause"),
     [
-        (Failure.READ_TIMEOUT, Cause.UNHEALTHY),
-        (Failure.CLOSED, Cause.UNHEALTHY),
-        (Failure.HANDSHAKE, Cause.CERTIFICATE),
-        (Failure.NO_LIVE, Cause.UNKNOWN),
+        (NginxFailure.READ_TIMEOUT, Cause.UNHEALTHY),
+        (NginxFailure.CLOSED, Cause.UNHEALTHY),
+        (NginxFailure.HANDSHAKE, Cause.CERTIFICATE),
+        (NginxFailure.NO_LIVE, Cause.UNKNOWN),
     ],
 )
-def test_what_is_left_is_told_by_the_log_and_never_certain(failure: Failure, cause: Cause) -> None:
+def test_what_is_left_is_told_by_the_log_and_never_certain(
+    failure: NginxFailure, cause: Cause
+) -> None:
     (found,) = diagnose(
         facts(proxy=failures(failed(failure, "10.0.0.2:5000")), http=(answer(504),))
     ).findings

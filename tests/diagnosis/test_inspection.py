@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dartsctl.diagnosis import inspection
-from dartsctl.diagnosis.facts import ContainerFacts, Wanted
+from dartsctl.diagnosis.facts import ContainerFacts, PublishedPort
 from dartsctl.diagnosis.inspection import Inspection
 from dartsctl.errors import DockerUnavailable
 from dartsctl.stack.bindings import Endpoint
@@ -45,7 +45,7 @@ def test_a_running_container_is_read_with_its_ports_and_networks() -> None:
         "running",
         "unless-stopped",
     )
-    assert found.wanted == found.bound == (Wanted(80, Endpoint(24999, "127.0.0.1")),)
+    assert found.wanted == found.bound == (PublishedPort(80, Endpoint(24999, "127.0.0.1")),)
     assert list(found.networks) == ["bridge"]
     assert found.memory_limit == 64 * 2**20
     assert found.started is not None
@@ -165,8 +165,8 @@ def test_an_ephemeral_port_and_a_range_are_wishes_too() -> None:
     }
     found = facts(document)
     assert found.wanted == (
-        Wanted(80, Endpoint(0, "0.0.0.0")),
-        Wanted(81, Endpoint(7000, "::", "udp")),
+        PublishedPort(80, Endpoint(0, "0.0.0.0")),
+        PublishedPort(81, Endpoint(7000, "::", "udp")),
     )
 
 

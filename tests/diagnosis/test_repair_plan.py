@@ -16,7 +16,8 @@ from dartsctl.diagnosis.facts import (
 )
 from dartsctl.diagnosis.findings import Cause, Finding
 from dartsctl.diagnosis.nginx.config import Config, Route, Target
-from dartsctl.diagnosis.repair_plan import Action, Plan, plan, settling
+from dartsctl.diagnosis.repair_plan import RepairPlan, make_plan, settling
+from dartsctl.diagnosis.repairs import RepairAction
 
 NOW = 1000.0
 BIND = "failed to bind host port 127.0.0.1:5000/tcp: address already in use"
@@ -44,14 +45,27 @@ def stack(*services: ServiceFacts, looked_up_once: bool = True, kind: str = "ngi
 
 
 def finding(
-    cause: Cause, name: str, *, command: str = "dartsctl doctor --fix", **data: object
+    cause: Cause,
+    name: str,
+    *,
+    command: str = "dartsctl doctor --fix",
+    fixable: bool = True,
+    **data: object,
 ) -> Finding:
     return Finding(
-        cause, name, f"demo-{name}-1", (), f"{name}: {cause.value}", command, "certain", data
+        cause,
+        name,
+        f"demo-{name}-1",
+        (),
+        f"{name}: {cause.value}",
+        command,
+        "certain",
+        data,
+        fixable=fixable,
     )
 
 
-def steps(made: Plan) -> list[tuple[str, str]]:
+def steps(made: RepairPlan) -> list[tuple[str, str]]:
     return [(one.action.value, one.service) for one in made.steps]
 
 
@@ -112,7 +126,7 @@ NEVER = container("app", "created", error=BIND)
 def test_what_is_done_about_a_cause(
     cause: Cause, app: ContainerFacts, expected: list[tuple[str, str]]
 ) -> None:
-    made = plan([finding(cause, "app")], stack(service("app", app), WEB))
+    made = make_plan([finding(cause, "app")], stack(service("app", app), WEB))
     assert steps(made) == expected
     by_hand = not expected or cause is Cause.OUT_OF_MEMORY
     assert [one.finding.cause for one in made.by_hand] == ([cause] if by_hand else []), (
@@ -132,29 +146,31 @@ def test_what_is_done_about_a_cause(
 )
 def test_what_does_no_harm_is_a_person_s(cause: Cause) -> None:
     harmless = replace(finding(cause, "app", name_taken_by="x"), harmless=True)
-    made = plan([harmless], stack(service("app", container("app", health="unhealthy")), WEB))
+    made = make_plan([harmless], stack(service("app", container("app", health="unhealthy")), WEB))
     assert (made.steps, [one.finding for one in made.by_hand]) == ((), [harmless])
 
 
 def test_every_cause_is_answered_by_steps_or_by_what_a_person_does() -> None:
     for cause in Cause:
-        made = plan([finding(cause, "app")], stack(service("app", GONE), WEB))
+        made = make_plan([finding(cause, "app")], stack(service("app", GONE), WEB))
         assert made.steps or made.by_hand, cause
 
 
 def test_a_stack_of_which_nothing_is_there_is_started_as_a_whole() -> None:
     nothing = stack(service("app"), service("web"))
     assert steps(
-        plan([finding(Cause.NEVER_STARTED, "app"), finding(Cause.NEVER_STARTED, "web")], nothing)
+        make_plan(
+            [finding(Cause.NEVER_STARTED, "app"), finding(Cause.NEVER_STARTED, "web")], nothing
+        )
     ) == [("up", "")]
-    assert steps(plan([finding(Cause.PORT_SQUATTER, "app")], nothing)) == [
+    assert steps(make_plan([finding(Cause.PORT_SQUATTER, "app")], nothing)) == [
         ("free-ports", ""),
         ("up", ""),
     ]
 
 
 def test_a_taken_name_is_freed_first() -> None:
-    made = plan(
+    made = make_plan(
         [finding(Cause.NEVER_STARTED, "app", name_taken_by="darts-app")], stack(service("app"), WEB)
     )
     assert steps(made) == [("free-ports", ""), ("start", "app"), ("reload-proxy", "web")]
@@ -172,7 +188,7 @@ def test_services_come_after_what_they_need_and_the_proxy_last() -> None:
         finding(Cause.PROXY_DOWN, "web"),
         *(finding(Cause.APP_EXITED, name) for name in ("app", "db", "queue")),
     ]
-    assert steps(plan(found, facts)) == [
+    assert steps(make_plan(found, facts)) == [
         ("start", "db"),
         ("start", "queue"),
         ("start", "app"),
@@ -186,7 +202,9 @@ def test_a_circle_in_depends_on_does_not_hang() -> None:
         service("b", container("b", "exited"), needs=("a",)),
     )
     assert (
-        len(plan([finding(Cause.APP_EXITED, "a"), finding(Cause.APP_EXITED, "b")], facts).steps)
+        len(
+            make_plan([finding(Cause.APP_EXITED, "a"), finding(Cause.APP_EXITED, "b")], facts).steps
+        )
         == 2
     )
 
@@ -201,7 +219,7 @@ def test_what_went_down_with_another_service_is_started_too_and_once() -> None:
         finding(Cause.PORT_SQUATTER, "app", followed_by=["web", "api", "app"]),
         finding(Cause.PROXY_DOWN, "web"),
     ]
-    made = plan(found, facts)
+    made = make_plan(found, facts)
     assert steps(made) == [
         ("free-ports", ""),
         ("restart", "api"),
@@ -214,7 +232,7 @@ def test_what_went_down_with_another_service_is_started_too_and_once() -> None:
 def test_a_follower_that_runs_is_left_alone() -> None:
     facts = stack(service("app", GONE), service("api", container("api", health="unhealthy")), WEB)
     assert ("restart", "api") not in steps(
-        plan([finding(Cause.APP_EXITED, "app", followed_by=["api"])], facts)
+        make_plan([finding(Cause.APP_EXITED, "app", followed_by=["api"])], facts)
     )
 
 
@@ -224,13 +242,16 @@ def test_nginx_dies_of_a_missing_name_and_is_started_once_it_is_there_but_not_wi
     facts = stack(
         service("app", container("app")), service("web", container("web", "exited", exit_code=1))
     )
-    assert steps(plan([finding(Cause.PROXY_CANNOT_START, "web")], facts)) == [("restart", "web")]
+    assert steps(make_plan([finding(Cause.PROXY_CANNOT_START, "web")], facts)) == [
+        ("restart", "web")
+    ]
     wrong = finding(
         Cause.PROXY_CANNOT_START,
         "web",
         command="correct nginx's configuration, then dartsctl prod up",
+        fixable=False,
     )
-    made = plan([wrong], facts)
+    made = make_plan([wrong], facts)
     assert not made.steps
     assert made.by_hand[0].line.endswith(
         "by hand: correct nginx's configuration, then dartsctl prod up"
@@ -239,21 +260,21 @@ def test_nginx_dies_of_a_missing_name_and_is_started_once_it_is_there_but_not_wi
 
 def test_the_proxy_is_reloaded_only_where_it_has_looked_the_name_up_once() -> None:
     app, found = service("app", GONE), [finding(Cause.APP_EXITED, "app")]
-    assert steps(plan(found, stack(app, WEB, looked_up_once=False))) == [("start", "app")]
-    assert steps(plan(found, stack(app, WEB, kind="haproxy"))) == [("start", "app")]
-    assert steps(plan(found, stack(app))) == [("start", "app")], "no proxy"
+    assert steps(make_plan(found, stack(app, WEB, looked_up_once=False))) == [("start", "app")]
+    assert steps(make_plan(found, stack(app, WEB, kind="haproxy"))) == [("start", "app")]
+    assert steps(make_plan(found, stack(app))) == [("start", "app")], "no proxy"
     unread = replace(stack(app, WEB), proxy=ProxyFacts("web", "nginx"), upstreams=())
-    assert steps(plan(found, unread)) == [("start", "app"), ("reload-proxy", "web")], (
+    assert steps(make_plan(found, unread)) == [("start", "app"), ("reload-proxy", "web")], (
         "its configuration could not be read: to be safe"
     )
     other = stack(app, WEB, service("db", container("db", "exited")))
-    assert steps(plan([finding(Cause.APP_EXITED, "db")], other)) == [("start", "db")], (
+    assert steps(make_plan([finding(Cause.APP_EXITED, "db")], other)) == [("start", "db")], (
         "nginx does not ask for db"
     )
 
 
 def test_an_engine_that_is_down_is_a_persons_to_start() -> None:
-    made = plan(
+    made = make_plan(
         [finding(Cause.ENGINE_DOWN, "", command="sudo systemctl start docker")],
         Facts(EngineFacts("unix://x", problem="no answer"), NOW),
     )
@@ -261,7 +282,7 @@ def test_an_engine_that_is_down_is_a_persons_to_start() -> None:
 
 
 def test_a_healthy_stack_has_an_empty_plan() -> None:
-    assert plan([], stack(service("app", container("app")), WEB)) == Plan()
+    assert make_plan([], stack(service("app", container("app")), WEB)) == RepairPlan()
 
 
 @pytest.mark.parametrize(
@@ -277,15 +298,15 @@ def test_a_healthy_stack_has_an_empty_plan() -> None:
 def test_what_was_just_started_may_still_come_to_nothing(
     app: ContainerFacts, young: bool
 ) -> None:  # edge-cases.md#75
-    made = plan([finding(Cause.APP_EXITED, "app")], stack(service("app", GONE), WEB))
+    made = make_plan([finding(Cause.APP_EXITED, "app")], stack(service("app", GONE), WEB))
     assert settling(
         made, stack(service("app", app), service("web", container("web", started=NOW)))
     ) == (("app",) if young else ())
 
 
-@pytest.mark.parametrize("action", list(Action))
-def test_every_action_is_an_order(action: Action) -> None:
+@pytest.mark.parametrize("action", list(RepairAction))
+def test_every_action_is_an_order(action: RepairAction) -> None:
     facts = stack(service("app", GONE), WEB)
-    step = replace(plan([finding(Cause.APP_EXITED, "app")], facts).steps[0], action=action)
+    step = replace(make_plan([finding(Cause.APP_EXITED, "app")], facts).steps[0], action=action)
     assert step.line
     assert step.line[0].islower()

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from dartsctl.config.environment import Environment
-from dartsctl.diagnosis.diagnose import Cause, Diagnosis, diagnose
+from dartsctl.diagnosis.diagnose import diagnose
 from dartsctl.diagnosis.facts import Facts
+from dartsctl.diagnosis.findings import Cause, Diagnosis
 from dartsctl.edges.screen.output import Screen
 from dartsctl.errors import ExitCode
 from dartsctl.workflows.deps import Deps

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from dartsctl.diagnosis.nginx.config import Config, Listen, Route, Target
-from dartsctl.diagnosis.nginx.log import Count
+from dartsctl.diagnosis.nginx.log import FailureCount
 from dartsctl.ports.conflicts import Conflict
 from dartsctl.stack.bindings import Endpoint
 
@@ -15,7 +15,7 @@ ProxyKind = Literal["nginx", "haproxy", "traefik", "caddy", "envoy", "httpd", "o
 
 
 @dataclass(frozen=True, slots=True)
-class LogLine:
+class LoggedLine:
     """The engine's own time of it (Unix time) where there is one."""
 
     text: str
@@ -23,7 +23,7 @@ class LogLine:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class PublishedPort:
     """A port inside the container that its own settings publish on a host endpoint; port 0 is an ephemeral one."""
 
     target: int
@@ -60,9 +60,9 @@ class ContainerFacts:
     network_mode: str = ""
     memory_limit: int = 0
     """Bytes; 0 is none."""
-    wanted: tuple[Wanted, ...] = ()
-    bound: tuple[Wanted, ...] = ()
-    log: tuple[LogLine, ...] | None = None
+    wanted: tuple[PublishedPort, ...] = ()
+    bound: tuple[PublishedPort, ...] = ()
+    log: tuple[LoggedLine, ...] | None = None
     """Its last lines; None where its logging driver cannot be read (edge-cases.md#78)."""
     listening: tuple[Endpoint, ...] | None = None
     """tcp endpoints on which something listens inside it; None where that could not be seen."""
@@ -133,7 +133,7 @@ class ProxyFacts:
     config_problem: str = ""
     config_source: str = ""
     listens: tuple[Listen, ...] = ()
-    failures: tuple[Count, ...] = ()
+    failures: tuple[FailureCount, ...] = ()
     """From its error log, the latest last."""
     log_source: str = ""
     """Empty where no error log could be read."""
@@ -223,3 +223,12 @@ class Facts:
     @property
     def proxy_service(self) -> ServiceFacts | None:
         return self.services.get(self.proxy.service) if self.proxy else None
+
+    def running(self, service: str) -> tuple[ContainerFacts, ...]:
+        """Return the running containers of a service; none for an unknown one."""
+        return self.services[service].running if service in self.services else ()
+
+    def addresses(self, service: str) -> tuple[str, ...]:
+        """Return the addresses of a service's running containers."""
+        containers = self.running(service)
+        return tuple(address for container in containers for address in container.addresses)

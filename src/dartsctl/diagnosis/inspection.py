@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from dartsctl.diagnosis.facts import ContainerFacts, Wanted
+from dartsctl.diagnosis.facts import ContainerFacts, PublishedPort
 from dartsctl.diagnosis.nginx.log import moment
 from dartsctl.stack.bindings import ANY_IPV4, HIGHEST_PORT, Endpoint, parse_protocol
 from dartsctl.stack.containers import Container
@@ -123,7 +123,7 @@ def _fixed_ports(table: Cursor) -> Iterator[int]:
                 yield port
 
 
-def _places(table: Cursor) -> Iterator[Wanted]:
+def _places(table: Cursor) -> Iterator[PublishedPort]:
     """`{"80/tcp": [{"HostIp": "", "HostPort": "8080"}]}`; an empty HostPort in the settings is an ephemeral port, of a range the first counts."""
     for key, places in table.entries():
         number, _, protocol = key.partition("/")
@@ -136,7 +136,7 @@ def _places(table: Cursor) -> Iterator[Wanted]:
             )
             if port is None:
                 raise place.at("HostPort").mistake("expected a port number")
-            yield Wanted(
+            yield PublishedPort(
                 target,
                 Endpoint(
                     port,
@@ -149,7 +149,7 @@ def _places(table: Cursor) -> Iterator[Wanted]:
 def listed(container: Container) -> ContainerFacts:
     """What the list alone says, for an engine that cannot be asked for more."""
     code = container.status.partition("(")[2].partition(")")[0]
-    bound = tuple(Wanted(target, endpoint) for endpoint, target in container.targets)
+    bound = tuple(PublishedPort(target, endpoint) for endpoint, target in container.targets)
     return ContainerFacts(
         service=container.service,
         name=container.name,

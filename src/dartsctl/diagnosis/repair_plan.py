@@ -1,59 +1,56 @@
-"""From a diagnosis to a plan: what will be done about each root cause, in which order and why, and what only a person can do (DESIGN 7).
+"""From findings to a plan: the steps of `doctor --fix`, and what is left to a person.
 
 Data only; workflows/doctor/repair.py carries it out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
 
+from dartsctl.diagnosis.causes.all_causes import MODULES
 from dartsctl.diagnosis.facts import Facts, ServiceFacts
-from dartsctl.diagnosis.findings import Cause, Finding
-from dartsctl.stack import compose_errors
+from dartsctl.diagnosis.findings import Finding
+from dartsctl.diagnosis.repairs import (
+    NO_REPAIR,
+    Repair,
+    RepairAction,
+    is_looping,
+    start_after_refusal,
+)
 
-
-class Action(Enum):
-    """What a step does; the values are the words of the JSON document and of the history."""
-
-    FREE = "free-ports"
-    """Whatever keeps the services below from starting is settled, as before an `up`: asked, or by --yes."""
-    UP = "up"
-    START = "start"
-    RESTART = "restart"
-    RECREATE = "recreate"
-    RELOAD = "reload-proxy"
-
-
-_STRENGTH = (Action.START, Action.RESTART, Action.RECREATE)
-"""Of two of these for one service the later one does."""
+_STRENGTH = (RepairAction.START, RepairAction.RESTART, RepairAction.RECREATE)
+"""Of two of these for one service the later one is done."""
+_MOMENT = 1.0
+"""Seconds that a service without a health check must have run to count as started."""
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """One thing to do. `service` is empty for the whole stack; `reason` is the root cause, or what makes this step follow from another."""
+class RepairStep:
+    """One thing to do."""
 
-    action: Action
+    action: RepairAction
     service: str
+    """Empty for the whole stack."""
     reason: str
+    """The root cause, or what makes this step follow from another one."""
 
     @property
     def line(self) -> str:
-        """What will be done, as an order."""
+        """What will be done: `recreate app`."""
         match self.action:
-            case Action.FREE:
+            case RepairAction.FREE:
                 return "free what is taken"
-            case Action.UP:
+            case RepairAction.UP:
                 return "start the whole stack"
-            case Action.RELOAD:
+            case RepairAction.RELOAD:
                 return f"let {self.service} reload its configuration"
         return f"{self.action.value} {self.service}"
 
 
 @dataclass(frozen=True, slots=True)
 class ByHand:
-    """A root cause that no step removes, and what a person does about it."""
+    """A root cause that needs a person."""
 
     finding: Finding
 
@@ -63,131 +60,99 @@ class ByHand:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class RepairPlan:
     """The steps in their order, and what is left to a person."""
 
-    steps: tuple[Step, ...] = ()
+    steps: tuple[RepairStep, ...] = ()
     by_hand: tuple[ByHand, ...] = ()
 
     @property
     def starts(self) -> tuple[str, ...]:
         """The services whose containers the plan starts, restarts or recreates."""
-        return tuple(one.service for one in self.steps if one.action in _STRENGTH)
+        return tuple(step.service for step in self.steps if step.action in _STRENGTH)
+
+    @property
+    def starts_stack(self) -> bool:
+        """Whether the plan starts the whole stack."""
+        return any(step.action is RepairAction.UP for step in self.steps)
 
 
-_MOMENT = 1.0
-"""Seconds that a service without a health check must have run to count as started."""
-_WHY: Mapping[Action | None, str] = {
-    Action.UP: "nothing of it is there, and it can have its ports then",
-    Action.START: "it can have its port then",
-    Action.RECREATE: "it can have its port then; the engine has refused it before, and some engines would start the same container without any",
-}
-_TAKEN = frozenset({Cause.PORT_SQUATTER, Cause.OTHER_CONTAINER, Cause.ENTRY_PORT_TAKEN})
-_STARTED_AGAIN = frozenset({Cause.APP_EXITED, Cause.PROXY_DOWN, Cause.OUT_OF_MEMORY})
+def make_plan(findings: Sequence[Finding], facts: Facts) -> RepairPlan:
+    """Return what to do about `findings`.
 
-
-def plan(findings: Sequence[Finding], facts: Facts) -> Plan:
-    """What to do about `findings`: ports first, services after those that they need, the proxy last, its reload at the end."""
-    made: dict[str, Step] = {}
+    Ports are freed first; services start after those that they need, the proxy last; at the end
+    the proxy reloads.
+    """
     by_hand: list[ByHand] = []
+    freed: list[str] = []
+    stale: list[str] = []
+    starts: dict[str, RepairStep] = {}
     for finding in findings:
-        action = _action(finding, facts)
-        if action is None or finding.cause is Cause.OUT_OF_MEMORY:
+        repair = _repair_of(finding, facts)
+        if repair.action is None or repair.is_partial:
             by_hand.append(ByHand(finding))
-        if action in (None, Action.RELOAD):
-            continue
-        service = "" if action is Action.UP else finding.service
-        _add(
-            made,
-            Step(action, service, _WHY[action] if finding.cause in _TAKEN else finding.sentence),
-        )
-        for name in _followers(finding):
-            if follows := _action_of_follower(facts.services.get(name)):
-                _add(made, Step(follows, name, f"it went down with {finding.service}"))
-    starts = (
-        [made[""]]
-        if "" in made
-        else sorted(made.values(), key=lambda one: _rank(one.service, facts))
-    )
-    harmful = [one for one in findings if not one.harmless]
-    free = [one.sentence for one in harmful if one.cause in _TAKEN or one.data.get("name_taken_by")]
-    stale = [one.sentence for one in harmful if one.cause is Cause.STALE_UPSTREAM]
-    steps = [
-        *([Step(Action.FREE, "", "; ".join(free))] if free else []),
-        *starts,
-        *_reload(stale, starts, facts),
-    ]
-    return Plan(tuple(steps), tuple(by_hand))
+        if repair.frees:
+            freed.append(finding.sentence)
+        if repair.action is RepairAction.RELOAD:
+            stale.append(finding.sentence)
+        elif repair.action:
+            _add_starts(starts, repair.action, repair.reason, finding, facts)
+    ordered = _in_order(starts, facts)
+    steps = [*ordered, *_reload(stale, ordered, facts)]
+    if freed:
+        steps.insert(0, RepairStep(RepairAction.FREE, "", "; ".join(freed)))
+    return RepairPlan(tuple(steps), tuple(by_hand))
 
 
-def settling(plan: Plan, facts: Facts) -> tuple[str, ...]:
-    """Services that the plan has started and that may still come to nothing: on their way to health, or up for less than a moment (edge-cases.md#75)."""
-    started = [
-        facts.services[name]
-        for name in facts.services
-        if name in plan.starts or any(one.action is Action.UP for one in plan.steps)
-    ]
-    return tuple(
-        service.name
-        for service in started
-        if any(
-            one.health == "starting"
-            or (not one.health and facts.now - (one.started or 0) < _MOMENT)
-            for one in service.running
-        )
-    )
+def settling(plan: RepairPlan, facts: Facts) -> tuple[str, ...]:
+    """Return the services that the plan has started and that may still fail.
+
+    They are on their way to health, or run only for a moment (edge-cases.md#75).
+    """
+    names = list(facts.services) if plan.starts_stack else [*plan.starts]
+    services = [service for name, service in facts.services.items() if name in names]
+    return tuple(service.name for service in services if _is_settling(service, facts))
 
 
-def _action(finding: Finding, facts: Facts) -> Action | None:  # noqa: PLR0911 - one line for each kind of cause
-    """What helps against one root cause; None where nothing does that we may do, and for what does no harm."""
-    service = facts.services.get(finding.service)
-    if finding.harmless:
-        return None
-    if finding.cause is Cause.STALE_UPSTREAM:
-        return Action.RELOAD
-    if service is None:
-        return None
-    if finding.cause in _TAKEN or finding.cause is Cause.NEVER_STARTED:
-        if not any(one.containers for one in facts.services.values()):
-            return Action.UP
-        return (
-            _start_after_a_refusal(service)
-            if finding.cause in _TAKEN or _is_about_ports(service)
-            else None
-        )
-    if finding.cause in _STARTED_AGAIN:
-        return None if service.running or _is_looping(service) else Action.START
-    if finding.cause is Cause.PROXY_CANNOT_START:
-        return Action.RESTART if _is_mendable(finding, facts) else None
-    if finding.cause is Cause.NO_PORTS:
-        return Action.RECREATE
-    if finding.cause is Cause.UNHEALTHY:
-        return Action.RESTART if any(one.health == "unhealthy" for one in service.running) else None
-    return None
+def _is_settling(service: ServiceFacts, facts: Facts) -> bool:
+    for container in service.running:
+        is_new = facts.now - (container.started or 0) < _MOMENT
+        if container.health == "starting" or (is_new and not container.health):
+            return True
+    return False
 
 
-def _start_after_a_refusal(service: ServiceFacts) -> Action:
-    """A container that the engine once failed to start, or that lacks its ports, is replaced: some engines would start it without any (edge-cases.md#33)."""
-    return (
-        Action.RECREATE
-        if any(one.runs or one.error for one in service.containers)
-        else Action.START
-    )
+def _repair_of(finding: Finding, facts: Facts) -> Repair:
+    """Return the repair by the finding's cause; none for what does no harm."""
+    if finding.harmless or finding.service not in facts.services:
+        return NO_REPAIR
+    return MODULES[finding.cause].repair(finding, facts)
 
 
-def _is_about_ports(service: ServiceFacts) -> bool:
-    """Whether a start can succeed once ports and names are free: not where the engine refused for another reason."""
-    refusals = [compose_errors.classify(one.error).kind for one in service.containers if one.error]
-    return all(kind == "port" for kind in refusals)
+def _add_starts(
+    starts: dict[str, RepairStep],
+    action: RepairAction,
+    reason: str,
+    finding: Finding,
+    facts: Facts,
+) -> None:
+    """Add the steps for a finding's service and for the services that went down with it."""
+    service = "" if action is RepairAction.UP else finding.service
+    _add(starts, RepairStep(action, service, reason or finding.sentence))
+    for name in _followers(finding):
+        follower = facts.services.get(name)
+        if follower and (needed := _action_of_follower(follower)):
+            _add(starts, RepairStep(needed, name, f"it went down with {finding.service}"))
 
 
-def _is_looping(service: ServiceFacts) -> bool:
-    return any(one.state == "restarting" for one in service.containers)
+def _add(starts: dict[str, RepairStep], step: RepairStep) -> None:
+    known = starts.get(step.service)
+    if known is None or _is_stronger(step.action, known.action):
+        starts[step.service] = step
 
 
-def _is_mendable(finding: Finding, facts: Facts) -> bool:
-    """Whether nginx would start now: it died of a name that is there by now. A wrong configuration is a person's to correct."""
-    return finding.command == f"{facts.commands.doctor} --fix"
+def _is_stronger(action: RepairAction, known: RepairAction) -> bool:
+    return action in _STRENGTH and _STRENGTH.index(action) > _STRENGTH.index(known)
 
 
 def _followers(finding: Finding) -> tuple[str, ...]:
@@ -195,61 +160,61 @@ def _followers(finding: Finding) -> tuple[str, ...]:
     return tuple(map(str, names)) if isinstance(names, Sequence) else ()
 
 
-def _action_of_follower(service: ServiceFacts | None) -> Action | None:
-    """What brings back a service that went down with another one. One that runs, and only suffers, recovers by itself."""
-    if service is None or service.running:
+def _action_of_follower(service: ServiceFacts) -> RepairAction | None:
+    """Return what starts a service that went down with another one.
+
+    None for one that runs: it recovers by itself. A looping one is restarted, because the
+    engine's pause between two tries may have grown to a minute.
+    """
+    if service.running:
         return None
-    if _is_looping(service):
-        return Action.RESTART  # the engine's pause between two tries may have grown to a minute
-    return _start_after_a_refusal(service)
+    if is_looping(service):
+        return RepairAction.RESTART
+    return start_after_refusal(service)
 
 
-def _add(made: dict[str, Step], step: Step) -> None:
-    known = made.get(step.service)
-    if known is None or (
-        step.action in _STRENGTH and _STRENGTH.index(step.action) > _STRENGTH.index(known.action)
-    ):
-        made[step.service] = step
+def _in_order(starts: Mapping[str, RepairStep], facts: Facts) -> list[RepairStep]:
+    """Return the steps in the order of `depends_on`; `up` replaces all others."""
+    if "" in starts:
+        return [starts[""]]
+    return sorted(starts.values(), key=lambda step: _rank(step.service, facts))
 
 
 def _rank(name: str, facts: Facts) -> tuple[bool, int, str]:
-    """The proxy comes last: nginx dies of names that are not there when it starts (edge-cases.md#71)."""
-    return (
-        facts.proxy is not None and facts.proxy.service == name,
-        _depth(name, facts.services, frozenset()),
-        name,
-    )
+    """The proxy is last: nginx ends where a name is missing at its start (edge-cases.md#71)."""
+    is_proxy = facts.proxy is not None and facts.proxy.service == name
+    return is_proxy, _depth(name, facts.services, frozenset()), name
 
 
 def _depth(name: str, services: Mapping[str, ServiceFacts], seen: frozenset[str]) -> int:
-    """How many services stand below one in `depends_on`."""
+    """Return the length of the longest `depends_on` chain from a service."""
     if name in seen or name not in services:
         return 0
-    return 1 + max(
-        (_depth(other, services, seen | {name}) for other in services[name].depends_on), default=0
-    )
+    depths = [_depth(other, services, seen | {name}) for other in services[name].depends_on]
+    return 1 + max(depths, default=0)
 
 
-def _reload(stale: Sequence[str], starts: Sequence[Step], facts: Facts) -> list[Step]:
-    """nginx reloads where an address is stale, or may become so: what is started anew may get another one (edge-cases.md#69)."""
-    proxy = facts.proxy
-    if (
-        proxy is None
-        or proxy.kind != "nginx"
-        or any(one.service in (proxy.service, "") for one in starts)
-    ):
+def _reload(stale: Sequence[str], starts: Iterable[RepairStep], facts: Facts) -> list[RepairStep]:
+    """Return the reload of nginx where an address is stale, or may become stale.
+
+    A started container may get another address (edge-cases.md#69).
+    """
+    proxy, service = facts.proxy, facts.proxy_service
+    started = {step.service for step in starts}
+    if proxy is None or proxy.kind != "nginx" or service is None or not service.running:
         return []
-    moved = {one.service for one in starts}
-    asked = (
-        moved
-        if proxy.config is None
-        else {one.service for one in facts.upstreams if one.looked_up_once and one.service in moved}
-    )
-    service = facts.services.get(proxy.service)
-    if not (stale or asked) or service is None or not service.running:
+    if started & {proxy.service, ""}:
         return []
-    reason = (
-        "; ".join(stale)
-        or f"it has looked up {', '.join(sorted(asked))} when it started, and the address may be another one now"
-    )
-    return [Step(Action.RELOAD, proxy.service, reason)]
+    names = started
+    if proxy.config is not None:
+        looked_up = {row.service for row in facts.upstreams if row.looked_up_once}
+        names = started & looked_up
+    if stale:
+        return [RepairStep(RepairAction.RELOAD, proxy.service, "; ".join(stale))]
+    if names:
+        reason = (
+            f"it has looked up {', '.join(sorted(names))} when it started, "
+            "and the address may be another one now"
+        )
+        return [RepairStep(RepairAction.RELOAD, proxy.service, reason)]
+    return []

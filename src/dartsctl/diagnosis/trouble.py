@@ -1,11 +1,13 @@
-"""Trouble: one thing that is wrong with a service, and how its container stands in a chain."""
+"""Trouble: one thing that is wrong with a service, before root causes are separated from effects."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import NamedTuple
 
-from dartsctl.diagnosis.facts import ContainerFacts, Facts
+from dartsctl.diagnosis.facts import ContainerFacts, Facts, ServiceFacts
 from dartsctl.diagnosis.findings import Cause, Confidence, Link
 from dartsctl.text.phrases import duration, local_time
 
@@ -20,54 +22,136 @@ _EXITS = {
 }
 
 
+class Scope(IntEnum):
+    """What shows a trouble. Of two troubles of one service the lower scope is reported."""
+
+    ENGINE = 0
+    """The engine itself. It hides everything else."""
+    PORT = 1
+    """A published port that cannot be bound."""
+    CONTAINER = 2
+    """The service's containers."""
+    PATH = 3
+    """The path from the proxy to the service."""
+    ANSWER = 4
+    """Only the answer to a request. Reported where no other trouble explains it."""
+
+
+class Rank(NamedTuple):
+    """Which trouble of a service is reported: the lowest rank. Ties: the table all_causes.CAUSES."""
+
+    scope: Scope
+    is_doubtful: bool = False
+    position: int = 0
+    """Index of the container in its service, of the upstream or of the request in the facts."""
+
+
 @dataclass(frozen=True, slots=True)
+class Fix:
+    """The command `doctor --fix` of this stack, with further options."""
+
+    options: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Trouble:
-    """One thing that is wrong; whether it is a root cause is decided where all of them are known."""
+    """One thing that is wrong. `diagnose` decides whether it is a root cause."""
 
     cause: Cause
     service: str
-    container: str
     sentence: str
-    command: str
+    command: str | Fix
+    rank: Rank
+    container: str = ""
     confidence: Confidence = "certain"
     links: tuple[Link, ...] = ()
     data: Mapping[str, object] = field(default_factory=dict)
     because_of: tuple[str, ...] = ()
     """Services whose own trouble would explain this one."""
+    explained_by: tuple[str, ...] = ()
+    """With Scope.ANSWER: the services whose trouble explains the answer; none: any service's."""
+    silent_symptom: str = ""
+    """What users see although no request of ours failed."""
+
+
+def container_trouble(
+    cause: Cause,
+    service: ServiceFacts,
+    container: ContainerFacts,
+    facts: Facts,
+    *,
+    sentence: str,
+    command: str | Fix,
+    confidence: Confidence = "certain",
+    links: tuple[Link, ...] = (),
+    data: Mapping[str, object] | None = None,
+    because_of: tuple[str, ...] = (),
+    is_container_bad: bool = True,
+) -> Trouble:
+    """Return a trouble that one container of a service shows; its chain begins with the container."""
+    position = service.containers.index(container)
+    return Trouble(
+        cause=cause,
+        service=container.service,
+        container=container.name,
+        sentence=sentence,
+        command=command,
+        rank=Rank(Scope.CONTAINER, confidence != "certain", position),
+        confidence=confidence,
+        links=(container_link(container, facts, bad=is_container_bad), *links),
+        data=data or {},
+        because_of=because_of,
+    )
 
 
 def exit_words(code: int) -> str:
     """`exit code 127: its command was not found`."""
-    return f"exit code {code}" + (f": {_EXITS[code]}" if code in _EXITS else "")
+    words = f"exit code {code}"
+    return f"{words}: {_EXITS[code]}" if code in _EXITS else words
 
 
-def container_link(one: ContainerFacts, facts: Facts, *, bad: bool = True) -> Link:
-    """How the container is, in its chain."""
-    text = f"{one.name} is {one.state}"
-    if one.runs:
-        text += f" for {duration(facts.now - one.started)}" if one.started else ""
-        text += f", {one.health}" if one.health else ""
-    elif one.state in ("exited", "dead", "restarting"):
-        text += f", {exit_words(one.exit_code)}" + (
-            f", at {local_time(one.finished)}" if one.finished else ""
-        )
-    evidence = [f"State.Error: {one.error}"] if one.error else []
-    evidence += ["OOMKilled: true"] if one.oom_killed else []
-    evidence += (
-        [f"health check: {one_line(one.health_output)}"]
-        if one.health == "unhealthy" and one.health_output
-        else []
-    )
-    if bad and (not one.runs or one.health == "unhealthy"):
-        evidence += [f"log: {line.text[:300]}" for line in (one.log or ())[-_LAST_LINES:]]
-        evidence += (
-            ["its log cannot be read: the logging driver keeps none"] if one.log is None else []
-        )
+def container_link(container: ContainerFacts, facts: Facts, *, bad: bool = True) -> Link:
+    """Return the link for a container: its state, and as evidence errors and the end of its log."""
     return Link(
-        "container", "bad" if bad else "ok", text, tuple(evidence), f"engine: inspect {one.name}"
+        "container",
+        "bad" if bad else "ok",
+        _state(container, facts),
+        tuple(_evidence(container, bad=bad)),
+        f"engine: inspect {container.name}",
     )
+
+
+def _state(container: ContainerFacts, facts: Facts) -> str:
+    text = f"{container.name} is {container.state}"
+    if container.runs:
+        if container.started:
+            text += f" for {duration(facts.now - container.started)}"
+        if container.health:
+            text += f", {container.health}"
+    elif container.state in ("exited", "dead", "restarting"):
+        text += f", {exit_words(container.exit_code)}"
+        if container.finished:
+            text += f", at {local_time(container.finished)}"
+    return text
+
+
+def _evidence(container: ContainerFacts, *, bad: bool) -> list[str]:
+    is_unhealthy = container.health == "unhealthy"
+    lines = []
+    if container.error:
+        lines.append(f"State.Error: {container.error}")
+    if container.oom_killed:
+        lines.append("OOMKilled: true")
+    if is_unhealthy and container.health_output:
+        lines.append(f"health check: {one_line(container.health_output)}")
+    if bad and (is_unhealthy or not container.runs):
+        if container.log is None:
+            lines.append("its log cannot be read: the logging driver keeps none")
+        else:
+            lines += [f"log: {line.text[:300]}" for line in container.log[-_LAST_LINES:]]
+    return lines
 
 
 def one_line(text: str) -> str:
-    """The beginning of a text, its lines put together."""
+    """Return the first 200 characters of `text`, as one line."""
     return " ".join(text.split())[:200]

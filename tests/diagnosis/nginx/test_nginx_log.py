@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dartsctl.diagnosis.nginx import log
-from dartsctl.diagnosis.nginx.log import Failure
+from dartsctl.diagnosis.nginx.log import NginxFailure
 
 TAIL = ', client: 10.201.0.1, server: , request: "GET / HTTP/1.1", upstream: "http://10.201.0.2:5000/", host: "localhost"'
 HEAD = "2026/11/23 23:24:21 [error] 9#9: *1 "
@@ -16,55 +16,55 @@ HEAD = "2026/11/23 23:24:21 [error] 9#9: *1 "
     [
         (
             f"{HEAD}connect() failed (111: Connection refused) while connecting to upstream{TAIL}",
-            Failure.REFUSED,
+            NginxFailure.REFUSED,
             "10.201.0.2:5000",
             "",
         ),
         (
             f"{HEAD}connect() failed (113: No route to host) while connecting to upstream{TAIL}",
-            Failure.NO_ROUTE,
+            NginxFailure.NO_ROUTE,
             "10.201.0.2:5000",
             "",
         ),
         (
             f"{HEAD}connect() failed (113: Host is unreachable) while connecting to upstream{TAIL}",
-            Failure.NO_ROUTE,
+            NginxFailure.NO_ROUTE,
             "10.201.0.2:5000",
             "",
         ),
         (
             f"{HEAD}upstream timed out (110: Connection timed out) while connecting to upstream{TAIL}",
-            Failure.CONNECT_TIMEOUT,
+            NginxFailure.CONNECT_TIMEOUT,
             "10.201.0.2:5000",
             "",
         ),
         (
             f"{HEAD}upstream timed out (110: Operation timed out) while reading response header from upstream{TAIL}",
-            Failure.READ_TIMEOUT,
+            NginxFailure.READ_TIMEOUT,
             "10.201.0.2:5000",
             "",
         ),
         (
             f"{HEAD}upstream prematurely closed connection while reading response header from upstream{TAIL}",
-            Failure.CLOSED,
+            NginxFailure.CLOSED,
             "10.201.0.2:5000",
             "",
         ),
         (
             f"{HEAD}recv() failed (104: Connection reset by peer) while reading response header from upstream{TAIL}",
-            Failure.RESET,
+            NginxFailure.RESET,
             "10.201.0.2:5000",
             "",
         ),
         (
             f'{HEAD}no live upstreams while connecting to upstream, client: 1.2.3.4, server: , request: "GET / HTTP/1.1", upstream: "http://pool/"',
-            Failure.NO_LIVE,
+            NginxFailure.NO_LIVE,
             "pool",
             "",
         ),
         (
             f'{HEAD}app could not be resolved (3: Host not found), client: 10.201.0.1, server: , request: "GET / HTTP/1.1", host: "localhost"',
-            Failure.NOT_RESOLVED,
+            NginxFailure.NOT_RESOLVED,
             "",
             "app",
         ),
@@ -73,56 +73,56 @@ HEAD = "2026/11/23 23:24:21 [error] 9#9: *1 "
                 "2026/11/23 23:24:21 [crit] 9#9: *3 SSL_do_handshake() failed (SSL: error:0A00010B:SSL routines::wrong version number) "
                 'while SSL handshaking to upstream, client: 1.2.3.4, server: _, request: "GET / HTTP/1.1", upstream: "https://[fd00::5]:9443/"'
             ),
-            Failure.HANDSHAKE,
+            NginxFailure.HANDSHAKE,
             "[fd00::5]:9443",
             "",
         ),
         (
             '2026/11/23 23:24:39 [emerg] 7#7: host not found in upstream "darts-app:5000" in /etc/nginx/nginx.conf:11',
-            Failure.HOST_NOT_FOUND,
+            NginxFailure.HOST_NOT_FOUND,
             "",
             "darts-app:5000",
         ),
         (
             'nginx: [emerg] host not found in upstream "app" in /etc/nginx/nginx.conf:11',
-            Failure.HOST_NOT_FOUND,
+            NginxFailure.HOST_NOT_FOUND,
             "",
             "app",
         ),
         (
             '2026/11/23 23:24:45 [emerg] 8#8: cannot load certificate "/etc/nginx/certs/tls.crt": BIO_new_file() failed (SSL: error:80000002)',
-            Failure.CERTIFICATE,
+            NginxFailure.CERTIFICATE,
             "",
             "/etc/nginx/certs/tls.crt",
         ),
         (
             'nginx: [emerg] cannot load certificate key "/etc/nginx/certs/tls.key": PEM_read_bio_PrivateKey() failed',
-            Failure.CERTIFICATE,
+            NginxFailure.CERTIFICATE,
             "",
             "/etc/nginx/certs/tls.key",
         ),
         (
             "nginx: [emerg] bind() to 0.0.0.0:80 failed (98: Address already in use)",
-            Failure.BIND,
+            NginxFailure.BIND,
             "",
             "0.0.0.0:80",
         ),
         (
             'nginx: [emerg] unknown directive "proxy_pas" in /etc/nginx/nginx.conf:11',
-            Failure.EMERGENCY,
+            NginxFailure.EMERGENCY,
             "",
             "",
         ),
         (
             f"{HEAD}connect() to unix:/run/app.sock failed (2: No such file or directory) while connecting",
-            Failure.CONNECT,
+            NginxFailure.CONNECT,
             "",
             "unix:/run/app.sock",
         ),
     ],
 )
 def test_a_line_says_what_failed_and_where(
-    line: str, failure: Failure, upstream: str, name: str
+    line: str, failure: NginxFailure, upstream: str, name: str
 ) -> None:
     found = log.entry(line)
     assert found is not None

@@ -1,1 +1,1 @@
-"""The known causes of a failure."""
+"""The causes that `doctor` knows, one module each; all_causes.py lists them."""

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from enum import Enum
 
+from dartsctl.text.phrases import local_time
 from dartsctl.text.safe_text import cut
 
 
-class Failure(Enum):
+class NginxFailure(Enum):
     """What went wrong, in the words of people."""
 
     REFUSED = "connection refused"
@@ -35,25 +36,28 @@ class Failure(Enum):
     """Any other [emerg] line: nginx ends, or does not take a new configuration."""
 
 
-_PATTERNS: tuple[tuple[re.Pattern[str], Failure], ...] = tuple(
+_PATTERNS: tuple[tuple[re.Pattern[str], NginxFailure], ...] = tuple(
     (re.compile(pattern), failure)
     for pattern, failure in (
-        (r'host not found in upstream "(?P<name>[^"]+)"', Failure.HOST_NOT_FOUND),
-        (r"cannot load certificate(?: key)? \"(?P<name>[^\"]+)\"", Failure.CERTIFICATE),
-        (r"SSL_CTX_use_PrivateKey\(\"?(?P<name>[^\")]+)\"?\) failed", Failure.CERTIFICATE),
-        (r"bind\(\) to (?P<name>\S+) failed", Failure.BIND),
-        (r"connect\(\)(?: to (?P<name>\S+))? failed \((?:111|61)\b", Failure.REFUSED),
-        (r"connect\(\)(?: to (?P<name>\S+))? failed \((?:113|65|101)\b", Failure.NO_ROUTE),
-        (r"connect\(\)(?: to (?P<name>\S+))? failed \((?:110|60)\b", Failure.CONNECT_TIMEOUT),
-        (r"connect\(\)(?: to (?P<name>\S+))? failed", Failure.CONNECT),
-        (r"no live upstreams", Failure.NO_LIVE),
-        (r"(?P<name>\S+) could not be resolved", Failure.NOT_RESOLVED),
-        (r"upstream timed out .* while connecting", Failure.CONNECT_TIMEOUT),
-        (r"upstream timed out", Failure.READ_TIMEOUT),
-        (r"upstream prematurely closed connection", Failure.CLOSED),
-        (r"(?:recv|send|writev)\(\) failed \(104\b.* upstream", Failure.RESET),
-        (r"SSL_do_handshake\(\) failed .* upstream|upstream SSL certificate", Failure.HANDSHAKE),
-        (r"\[emerg\]", Failure.EMERGENCY),
+        (r'host not found in upstream "(?P<name>[^"]+)"', NginxFailure.HOST_NOT_FOUND),
+        (r"cannot load certificate(?: key)? \"(?P<name>[^\"]+)\"", NginxFailure.CERTIFICATE),
+        (r"SSL_CTX_use_PrivateKey\(\"?(?P<name>[^\")]+)\"?\) failed", NginxFailure.CERTIFICATE),
+        (r"bind\(\) to (?P<name>\S+) failed", NginxFailure.BIND),
+        (r"connect\(\)(?: to (?P<name>\S+))? failed \((?:111|61)\b", NginxFailure.REFUSED),
+        (r"connect\(\)(?: to (?P<name>\S+))? failed \((?:113|65|101)\b", NginxFailure.NO_ROUTE),
+        (r"connect\(\)(?: to (?P<name>\S+))? failed \((?:110|60)\b", NginxFailure.CONNECT_TIMEOUT),
+        (r"connect\(\)(?: to (?P<name>\S+))? failed", NginxFailure.CONNECT),
+        (r"no live upstreams", NginxFailure.NO_LIVE),
+        (r"(?P<name>\S+) could not be resolved", NginxFailure.NOT_RESOLVED),
+        (r"upstream timed out .* while connecting", NginxFailure.CONNECT_TIMEOUT),
+        (r"upstream timed out", NginxFailure.READ_TIMEOUT),
+        (r"upstream prematurely closed connection", NginxFailure.CLOSED),
+        (r"(?:recv|send|writev)\(\) failed \(104\b.* upstream", NginxFailure.RESET),
+        (
+            r"SSL_do_handshake\(\) failed .* upstream|upstream SSL certificate",
+            NginxFailure.HANDSHAKE,
+        ),
+        (r"\[emerg\]", NginxFailure.EMERGENCY),
     )
 )
 _LINE = re.compile(
@@ -65,10 +69,10 @@ _LEVELS = ("error", "crit", "alert", "emerg", "warn")
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class LoggedFailure:
     """One line that tells of a failure. `when`: Unix time, None where it has none; `upstream`: the `address:port` asked, as far as it says so."""
 
-    failure: Failure
+    failure: NginxFailure
     text: str
     when: float | None = None
     upstream: str = ""
@@ -77,10 +81,10 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Count:
+class FailureCount:
     """The same failure of the same upstream, again and again."""
 
-    failure: Failure
+    failure: NginxFailure
     upstream: str
     count: int
     first: float | None
@@ -89,8 +93,20 @@ class Count:
     """The last line, without its time."""
     name: str = ""
 
+    @property
+    def line(self) -> str:
+        """`3 times connection refused (172.18.0.5:5000), <first> to <last>: connect() failed`."""
+        times = "once" if self.count == 1 else f"{self.count} times"
+        upstream = f" ({self.upstream})" if self.upstream else ""
+        span = ""
+        if self.first is not None and self.last is not None:
+            span = f", {local_time(self.first)}"
+            if self.count > 1:
+                span += f" to {local_time(self.last)}"
+        return f"{times} {self.failure.value}{upstream}{span}: {self.example[:300]}"
 
-def entry(line: str, *, stamp: str = "", offset: float = 0.0) -> Entry | None:
+
+def entry(line: str, *, stamp: str = "", offset: float = 0.0) -> LoggedFailure | None:
     """The failure that one line tells of. `stamp` is the engine's time of the line, else the line's own counts, `offset` seconds east of UTC."""
     found = _LINE.match(cut(line.strip()))
     if not found or found[7] not in _LEVELS:
@@ -98,26 +114,26 @@ def entry(line: str, *, stamp: str = "", offset: float = 0.0) -> Entry | None:
     text = found[8]
     for pattern, failure in _PATTERNS:
         if match := pattern.search(
-            f"[{found[7]}] {text}" if failure is Failure.EMERGENCY else text
+            f"[{found[7]}] {text}" if failure is NginxFailure.EMERGENCY else text
         ):
-            if found[7] == "warn" and failure is not Failure.HANDSHAKE:
+            if found[7] == "warn" and failure is not NginxFailure.HANDSHAKE:
                 return None
             upstream = _UPSTREAM.search(text)
             name = match.groupdict().get("name") or ""
-            return Entry(
+            return LoggedFailure(
                 failure, text, _moment(stamp, found, offset), upstream[1] if upstream else "", name
             )
     return None
 
 
-def count(entries: Iterable[Entry]) -> tuple[Count, ...]:
+def count(entries: Iterable[LoggedFailure]) -> tuple[FailureCount, ...]:
     """How often each upstream failed how, the latest last."""
-    found: dict[tuple[Failure, str, str], Count] = {}
+    found: dict[tuple[NginxFailure, str, str], FailureCount] = {}
     for one in entries:
         key = (one.failure, one.upstream, one.name)
         known = found.pop(key, None)
         first = known.first if known and known.first is not None else one.when
-        found[key] = Count(
+        found[key] = FailureCount(
             one.failure,
             one.upstream,
             (known.count if known else 0) + 1,

@@ -27,7 +27,7 @@ from dartsctl.diagnosis.facts import (
     UpstreamFacts,
 )
 from dartsctl.diagnosis.nginx import log as nginx_log
-from dartsctl.diagnosis.nginx.log import Count
+from dartsctl.diagnosis.nginx.log import FailureCount
 from dartsctl.edges.engine.connect import engine_at
 from dartsctl.edges.engine.protocol import EngineControl
 from dartsctl.edges.http import get
@@ -154,7 +154,7 @@ class _Examination:
         answers, shown, asked = self._ask(
             self._requests(services, name, reading, behind, service_of), front
         )
-        log: tuple[tuple[Count, ...], str] = ((), "")
+        log: tuple[tuple[FailureCount, ...], str] = ((), "")
         if front and api:
             log = examine_proxy.error_log(front, reading.config, api)
         proxy = self._proxy(name, kind, reading, *log) if name else None
@@ -173,7 +173,12 @@ class _Examination:
         )
 
     def _proxy(
-        self, name: str, kind: ProxyKind, reading: Reading, failures: tuple[Count, ...], source: str
+        self,
+        name: str,
+        kind: ProxyKind,
+        reading: Reading,
+        failures: tuple[FailureCount, ...],
+        source: str,
     ) -> ProxyFacts:
         config = reading.config
         listens = (

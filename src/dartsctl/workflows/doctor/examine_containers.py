@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-from dartsctl.diagnosis.facts import ContainerFacts, LogLine, ServiceFacts
+from dartsctl.diagnosis.facts import ContainerFacts, LoggedLine, ServiceFacts
 from dartsctl.diagnosis.inspection import Inspection, listed
 from dartsctl.diagnosis.nginx import log
 from dartsctl.edges.engine.protocol import EngineControl
@@ -104,7 +104,7 @@ class Containers:
             self.silent.add(one.id)
             return None
 
-    def _log(self, identity: str) -> tuple[LogLine, ...] | None:
+    def _log(self, identity: str) -> tuple[LoggedLine, ...] | None:
         try:
             lines = self._api.log(identity, tail=_LINES, timestamps=True) if self._api else None
         except DockerUnavailable:
@@ -113,7 +113,7 @@ class Containers:
             None
             if lines is None
             else tuple(
-                LogLine(line.text, log.moment(line.when)) for line in lines if line.text.strip()
+                LoggedLine(line.text, log.moment(line.when)) for line in lines if line.text.strip()
             )
         )
 

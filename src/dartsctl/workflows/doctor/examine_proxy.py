@@ -13,7 +13,7 @@ from dartsctl.diagnosis.facts import ContainerFacts, ServiceFacts, UpstreamFacts
 from dartsctl.diagnosis.nginx import config as nginx_config
 from dartsctl.diagnosis.nginx import log
 from dartsctl.diagnosis.nginx.config import Config, Route, Server, Target
-from dartsctl.diagnosis.nginx.log import Count, Entry
+from dartsctl.diagnosis.nginx.log import FailureCount, LoggedFailure
 from dartsctl.edges.engine.protocol import EngineControl
 from dartsctl.errors import DartsctlError
 from dartsctl.stack.bindings import ANY_IPV4, bracketed, reachable_address
@@ -130,9 +130,9 @@ def upstreams(config: Config, service_of: Callable[[str], str]) -> tuple[Upstrea
 
 def error_log(
     container: ContainerFacts, config: Config | None, api: EngineControl
-) -> tuple[tuple[Count, ...], str]:
+) -> tuple[tuple[FailureCount, ...], str]:
     """The failures in its error log, counted, and where the log was read: a file in the container, rotated once, and what the engine keeps."""
-    entries: list[Entry] = []
+    entries: list[LoggedFailure] = []
     sources: list[str] = []
     try:
         if container.runs and config is not None:
@@ -160,14 +160,16 @@ def _log_files(config: Config) -> list[str]:
     ]
 
 
-def _file_entries(container: ContainerFacts, path: str, api: EngineControl) -> list[Entry] | None:
+def _file_entries(
+    container: ContainerFacts, path: str, api: EngineControl
+) -> list[LoggedFailure] | None:
     """None where it is no file: the official image links it to stderr, and to read that would wait for ever."""
     checked = api.execute(container.id, ["test", "-f", path])
     if checked is None or checked[0] != 0:
         return None
     zone = api.execute(container.id, ["date", "+%z"])
     offset = log.seconds_east(zone[1]) if zone and zone[0] == 0 else 0.0
-    found: list[Entry] = []
+    found: list[LoggedFailure] = []
     for name in (f"{path}.1", path):
         done = api.execute(container.id, ["tail", "-c", str(_TAIL), name])
         if done and done[0] == 0:

@@ -13,7 +13,8 @@ from dartsctl.diagnosis import repair_plan
 from dartsctl.diagnosis.facts import Facts
 from dartsctl.diagnosis.findings import Cause, Diagnosis
 from dartsctl.diagnosis.incident import Afterwards, Event, Report
-from dartsctl.diagnosis.repair_plan import Action, Plan, Step
+from dartsctl.diagnosis.repair_plan import RepairPlan, RepairStep
+from dartsctl.diagnosis.repairs import RepairAction
 from dartsctl.edges.screen.output import Screen
 from dartsctl.edges.state.history import History
 from dartsctl.edges.state.incident_file import IncidentFile
@@ -71,7 +72,7 @@ def repair(
     Raises DartsctlError: with code 7 where nobody is there to agree, before anything is done; where the report's file cannot be made.
     """
     facts, diagnosis, screen = examined.facts, examined.diagnosis, deps.screen
-    plan = repair_plan.plan(diagnosis.findings, facts)
+    plan = repair_plan.make_plan(diagnosis.findings, facts)
     command = f"{facts.commands.doctor} --fix"
     _show(plan, diagnosis, screen)
     if (
@@ -114,7 +115,7 @@ def repair(
     return _end(request, plan, work, after, code, command, report, screen)
 
 
-def _preview(hands: Hands, plan: Plan, screen: Screen) -> ResolutionPreview | None:
+def _preview(hands: Hands, plan: RepairPlan, screen: Screen) -> ResolutionPreview | None:
     """What freeing the ports would stop, shown."""
     try:
         preview = hands.preview(plan)
@@ -172,7 +173,7 @@ class _Work:
     def __init__(
         self,
         request: RepairRequest,
-        plan: Plan,
+        plan: RepairPlan,
         hands: Hands,
         facts: Facts,
         *,
@@ -190,7 +191,7 @@ class _Work:
         self.preview: ResolutionPreview | None = None
         """What freeing the ports would do, on a dry run."""
         self.timeline: list[Event] = []
-        self.done: list[tuple[Step, Event]] = []
+        self.done: list[tuple[RepairStep, Event]] = []
 
     def do_all(
         self, diagnosis: Diagnosis, look_again: Callable[[Environment], Examined]
@@ -225,7 +226,7 @@ class _Work:
                 code = code or error.code
                 if isinstance(error, Interrupted):
                     raise
-                ends = step.action in (Action.FREE, Action.UP) or error.code in (
+                ends = step.action in (RepairAction.FREE, RepairAction.UP) or error.code in (
                     ExitCode.REFUSED,
                     ExitCode.ANSWER_NEEDED,
                     ExitCode.NO_DOCKER,
@@ -242,9 +243,9 @@ class _Work:
         for step in self._plan.steps[len(self.done) :]:
             self._record(step, self._clock(), f"not done: {why}", is_good=False)
 
-    def _one(self, step: Step) -> bool:
+    def _one(self, step: RepairStep) -> bool:
         """Whether it was agreed to, and done. Raises what it failed with, after it has been recorded."""
-        asks_itself = step.action is Action.FREE  # each holder has choices of its own
+        asks_itself = step.action is RepairAction.FREE  # each holder has choices of its own
         if (
             not self._request.yes
             and not asks_itself
@@ -316,7 +317,7 @@ class _Work:
         )
         return after
 
-    def _record(self, step: Step, began: float, result: str, *, is_good: bool = True) -> None:
+    def _record(self, step: RepairStep, began: float, result: str, *, is_good: bool = True) -> None:
         event = Event(began, step.line, result, is_good, self._clock() - began)
         self.timeline.append(event)
         self.done.append((step, event))
@@ -328,7 +329,7 @@ class _Work:
         )
 
 
-def _show(plan: Plan, diagnosis: Diagnosis, screen: Screen) -> None:
+def _show(plan: RepairPlan, diagnosis: Diagnosis, screen: Screen) -> None:
     if diagnosis.healthy:
         screen.note("nothing to repair")
     screen.table(
@@ -341,7 +342,7 @@ def _show(plan: Plan, diagnosis: Diagnosis, screen: Screen) -> None:
 
 def _end(
     request: RepairRequest,
-    plan: Plan,
+    plan: RepairPlan,
     work: _Work,
     after: Afterwards,
     code: ExitCode,
@@ -366,7 +367,7 @@ def _end(
     )
 
 
-def _hint(plan: Plan, code: ExitCode, command: str) -> str:
+def _hint(plan: RepairPlan, code: ExitCode, command: str) -> str:
     if code in (ExitCode.CONFLICT, ExitCode.REFUSED):
         return f"put right what is named above, then: {command}"
     if code in (ExitCode.ANSWER_NEEDED, ExitCode.INTERRUPTED) or not plan.by_hand:
@@ -384,7 +385,7 @@ def _failure(code: ExitCode, after: Afterwards) -> str:
 
 def _document(
     request: RepairRequest,
-    plan: Plan,
+    plan: RepairPlan,
     work: _Work,
     after: Afterwards,
     code: ExitCode,

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from dartsctl.config.environment import Environment
-from dartsctl.diagnosis.repair_plan import Action, Plan, Step
+from dartsctl.diagnosis.repair_plan import RepairPlan, RepairStep
+from dartsctl.diagnosis.repairs import RepairAction
 from dartsctl.errors import DartsctlError, ExitCode
 from dartsctl.ports.collisions import NameTaken
 from dartsctl.ports.holders import ForeignContainer
@@ -21,11 +22,11 @@ _ONE_SERVICE = 120.0
 """Seconds for one call of Compose: its image is there."""
 _WHOLE_STACK = 600.0
 """The same where images may have to be pulled or built, and services wait for each other."""
-_WORDS: dict[Action, tuple[str, ...]] = {
-    Action.UP: ("up", "--detach"),
-    Action.START: ("up", "--detach", "--no-deps"),
-    Action.RECREATE: ("up", "--detach", "--force-recreate", "--no-deps"),
-    Action.RESTART: ("restart", "--no-deps"),
+_WORDS: dict[RepairAction, tuple[str, ...]] = {
+    RepairAction.UP: ("up", "--detach"),
+    RepairAction.START: ("up", "--detach", "--no-deps"),
+    RepairAction.RECREATE: ("up", "--detach", "--force-recreate", "--no-deps"),
+    RepairAction.RESTART: ("restart", "--no-deps"),
 }
 
 
@@ -62,18 +63,18 @@ class Hands:
         self._intent = Intent()
         self._looked = False
 
-    def do(self, step: Step, plan: Plan) -> str:
+    def do(self, step: RepairStep, plan: RepairPlan) -> str:
         """Do it; in words what came of it. Raises DartsctlError where it fails, KeyboardInterrupt after a signal."""
-        if step.action is Action.RELOAD:
+        if step.action is RepairAction.RELOAD:
             return self._reload(step.service)
         before = None if self._looked else self._look(plan)
-        if step.action is Action.FREE:
+        if step.action is RepairAction.FREE:
             return self._free(before or self._look(plan))
         if before and not before.is_clear:
             raise _in_the_way(before)
         return self._compose(step)
 
-    def state_of(self, step: Step) -> str:
+    def state_of(self, step: RepairStep) -> str:
         """`; web-1 is created`: how the containers of an interrupted step are now."""
         engine = self._deps.engine()
         try:
@@ -86,11 +87,11 @@ class Hands:
             return "; how it is now could not be told"
         return "".join(f"; {one.name} is {one.state}" for one in own)
 
-    def _look(self, plan: Plan) -> Preflight:
+    def _look(self, plan: RepairPlan) -> Preflight:
         """The preflight of all that is to be started. Raises Refused (4) for another stack, and for what `up` would refuse as unsafe."""
         self._looked = True
         self._intent = Intent(
-            services=() if any(one.action is Action.UP for one in plan.steps) else plan.starts
+            services=() if any(one.action is RepairAction.UP for one in plan.steps) else plan.starts
         )
         before = run_preflight(self.environment, self._intent, deps=self._deps)
         another_stack.refuse(before, self._command)
@@ -117,14 +118,14 @@ class Hands:
         _refuse_foreign_containers(before, self._answers)
         return replace(self._answers, policy="stop")
 
-    def preview(self, plan: Plan) -> ResolutionPreview | None:
+    def preview(self, plan: RepairPlan) -> ResolutionPreview | None:
         """What would become of the conflicts that `plan` settles; None where there are none. Raises DartsctlError as `do` does."""
-        if all(step.action is not Action.FREE for step in plan.steps):
+        if all(step.action is not RepairAction.FREE for step in plan.steps):
             return None
         before = self._look(plan)
         return settle.preview(before, self._answers_for(before), self._plain)
 
-    def _compose(self, step: Step) -> str:
+    def _compose(self, step: RepairStep) -> str:
         words = (*_WORDS[step.action], *([step.service] if step.service else []))
         seconds = _ONE_SERVICE if step.service else _WHOLE_STACK
         ended = compose_run.run(

@@ -1,0 +1,41 @@
+"""A container has ended and should run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dartsctl.diagnosis.container_state import containers, dependencies, has_ended, is_needed
+from dartsctl.diagnosis.facts import Facts
+from dartsctl.diagnosis.findings import Cause
+from dartsctl.diagnosis.repairs import start_again
+from dartsctl.diagnosis.trouble import Fix, Trouble, container_trouble, exit_words
+from dartsctl.text.phrases import duration
+
+CAUSE = Cause.APP_EXITED
+_STOPPED = (0, 130, 137, 143)
+"""Exit codes of a container that somebody stopped: no other service made it fail."""
+
+
+def detect(facts: Facts) -> Iterator[Trouble]:
+    for service, container in containers(facts):
+        if not has_ended(container) or container.error:
+            continue
+        if container.exit_code == 0 and not is_needed(service, facts):
+            continue
+        sentence = f"{container.service} has ended with {exit_words(container.exit_code)}"
+        if container.finished:
+            sentence += f", {duration(facts.now - container.finished)} ago"
+        was_stopped = container.exit_code in _STOPPED
+        yield container_trouble(
+            CAUSE,
+            service,
+            container,
+            facts,
+            sentence=sentence,
+            command=Fix(),
+            data={"exit_code": container.exit_code},
+            because_of=() if was_stopped else dependencies(service, facts),
+        )
+
+
+repair = start_again

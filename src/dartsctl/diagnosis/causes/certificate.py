@@ -1,0 +1,75 @@
+"""Clients refuse the certificate of the proxy or of an upstream, or nginx cannot load it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from dartsctl.diagnosis.bad_answers import answer_trouble, bad_answers
+from dartsctl.diagnosis.facts import CertificateFacts, Facts
+from dartsctl.diagnosis.findings import Cause, Link
+from dartsctl.diagnosis.nginx.log import NginxFailure
+from dartsctl.diagnosis.proxy_end import FatalError, ends, fatal_error, fatal_trouble
+from dartsctl.diagnosis.repairs import by_hand
+from dartsctl.diagnosis.trouble import Rank, Scope, Trouble
+
+CAUSE = Cause.CERTIFICATE
+_SILENT = "browsers refuse the certificate; this look takes any"
+
+
+def detect(facts: Facts) -> Iterator[Trouble]:
+    refused = _refused(facts)
+    fatal = fatal_error(facts)
+    for end in ends(facts):
+        if fatal and fatal.kind is NginxFailure.CERTIFICATE:
+            yield _not_loaded(end, fatal, facts)
+        elif fatal is None and refused:
+            yield replace(refused, rank=end.rank, links=(*end.links, *refused.links))
+    if refused:
+        yield refused
+    for answer in bad_answers(facts):
+        is_handshake = answer.failure and answer.failure.failure is NginxFailure.HANDSHAKE
+        if is_handshake and answer.starting is None:
+            yield answer_trouble(CAUSE, answer, facts, confidence="likely")
+
+
+def _not_loaded(end: Trouble, fatal: FatalError, facts: Facts) -> Trouble:
+    advices = [certificate.advice for certificate in facts.certificates if certificate.advice]
+    command = f"put {fatal.line.name} in its place, then {facts.commands.up}"
+    trouble = fatal_trouble(CAUSE, end, fatal, facts, command=advices[0] if advices else command)
+    return replace(trouble, silent_symptom=_SILENT)
+
+
+def _refused(facts: Facts) -> Trouble | None:
+    """Return the trouble of a proxy that has TLS and shows a certificate that is refused."""
+    proxy, service = facts.proxy, facts.proxy_service
+    if proxy is None or service is None:
+        return None
+    if proxy.config and not any(listen.tls for listen in proxy.listens):
+        return None
+    refused = next((row for row in facts.certificates if row.refusing), None)
+    if refused is None:
+        return None
+    return Trouble(
+        cause=CAUSE,
+        service=service.name,
+        container=service.containers[0].name if service.containers else "",
+        sentence=f"{service.name}: {refused.sentence}",
+        command=_renewal(refused, service.name, facts),
+        rank=Rank(Scope.PATH),
+        links=(Link("proxy", "bad", refused.sentence, (), refused.source),),
+        data={"certificate": refused.where},
+        silent_symptom=_SILENT,
+    )
+
+
+def _renewal(refused: CertificateFacts, service: str, facts: Facts) -> str:
+    if refused.advice.startswith("dartsctl"):
+        return refused.advice
+    return (
+        f"put a valid certificate into {refused.where}, "
+        f"then {facts.commands.stack} restart {service}"
+    )
+
+
+repair = by_hand

@@ -1,0 +1,32 @@
+"""The Docker engine does not answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dartsctl.diagnosis.facts import Facts
+from dartsctl.diagnosis.findings import Cause, Link
+from dartsctl.diagnosis.repairs import by_hand
+from dartsctl.diagnosis.trouble import Rank, Scope, Trouble
+
+CAUSE = Cause.ENGINE_DOWN
+
+
+def detect(facts: Facts) -> Iterator[Trouble]:
+    engine = facts.engine
+    if engine.answers:
+        return
+    containers = Link("container", "unknown", "nothing is known of the containers")
+    cause = Link("cause", "bad", engine.problem, (engine.endpoint,), "engine: version")
+    yield Trouble(
+        cause=CAUSE,
+        service="",
+        sentence=engine.problem,
+        command=engine.hint,
+        rank=Rank(Scope.ENGINE),
+        links=(containers, cause),
+        data={"endpoint": engine.endpoint},
+    )
+
+
+repair = by_hand

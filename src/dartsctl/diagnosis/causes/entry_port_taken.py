@@ -1,0 +1,20 @@
+"""Somebody outside the stack holds a port of the proxy itself, such as 80 or 443."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dartsctl.diagnosis.facts import Facts
+from dartsctl.diagnosis.findings import Cause
+from dartsctl.diagnosis.repairs import free_and_start
+from dartsctl.diagnosis.taken_ports import port_troubles
+from dartsctl.diagnosis.trouble import Trouble
+
+CAUSE = Cause.ENTRY_PORT_TAKEN
+
+
+def detect(facts: Facts) -> Iterator[Trouble]:
+    return port_troubles(CAUSE, facts)
+
+
+repair = free_and_start

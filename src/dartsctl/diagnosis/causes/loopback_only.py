@@ -1,0 +1,49 @@
+"""An app listens on 127.0.0.1 inside its container, where nobody else can reach it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dartsctl.diagnosis.container_state import (
+    UnreachablePort,
+    containers,
+    is_stable,
+    unreachable_port,
+)
+from dartsctl.diagnosis.facts import ContainerFacts, Facts, ServiceFacts
+from dartsctl.diagnosis.findings import Cause, Link
+from dartsctl.diagnosis.repairs import by_hand
+from dartsctl.diagnosis.trouble import Trouble, container_trouble
+from dartsctl.stack.bindings import ANY_IPV4
+
+CAUSE = Cause.LOOPBACK_ONLY
+
+
+def detect(facts: Facts) -> Iterator[Trouble]:
+    for service, container in containers(facts):
+        if not is_stable(container, facts):
+            continue
+        place = unreachable_port(service, container, facts)
+        if place and place.loopback:
+            yield _trouble(service, container, place, facts)
+
+
+def _trouble(
+    service: ServiceFacts, container: ContainerFacts, place: UnreachablePort, facts: Facts
+) -> Trouble:
+    name, where = container.service, ", ".join(map(str, place.loopback))
+    text = f"inside {container.name} only {where} listens"
+    return container_trouble(
+        CAUSE,
+        service,
+        container,
+        facts,
+        sentence=f"{name} listens on {where} inside its container, where nobody else can reach it",
+        command=f"let {name} listen on {ANY_IPV4}:{place.port}, then {facts.commands.up}",
+        links=(Link("port", "bad", text, (), container.listening_source),),
+        data={"port": place.port},
+        is_container_bad=False,
+    )
+
+
+repair = by_hand

@@ -1,0 +1,126 @@
+"""A service has no container, or the engine has not started the container that it has."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from dartsctl.diagnosis.container_state import containers, dependencies, has_ended
+from dartsctl.diagnosis.facts import ContainerFacts, Facts, ServiceFacts
+from dartsctl.diagnosis.findings import Cause, Finding, Link
+from dartsctl.diagnosis.repairs import (
+    NO_REPAIR,
+    Repair,
+    RepairAction,
+    is_name_taken,
+    is_stack_missing,
+    start_after_refusal,
+)
+from dartsctl.diagnosis.trouble import Fix, Rank, Scope, Trouble, container_trouble
+from dartsctl.stack import compose_errors
+
+CAUSE = Cause.NEVER_STARTED
+_WRAPPERS = re.compile(r"^.*(?:container init|container process|runc create failed): ")
+"""What the engine, its shim and runc put before the words that matter."""
+
+
+def detect(facts: Facts) -> Iterator[Trouble]:
+    for service in facts.services.values():
+        if service.replicas and not service.containers:
+            yield _missing(service, facts)
+    for service, container in containers(facts):
+        if container.state == "created":
+            yield _created(service, container, facts)
+        elif container.error and has_ended(container):
+            yield _not_started_again(service, container, facts)
+
+
+def missing_stack(service: str, facts: Facts) -> Trouble:
+    """Return the one trouble of a stack that has no containers at all."""
+    text = f"{facts.project} has no containers"
+    return Trouble(
+        cause=CAUSE,
+        service=service,
+        sentence=f"{facts.project} is not up: it has no containers",
+        command=Fix(),
+        rank=Rank(Scope.CONTAINER),
+        links=(Link("container", "bad", text, (), "engine: list of containers"),),
+    )
+
+
+def _missing(service: ServiceFacts, facts: Facts) -> Trouble:
+    text = f"{service.name} has no container"
+    reason, data = "it was never started", {}
+    if other := service.name_taken_by:
+        reason = f"container {other}, which is not this stack's, has its name"
+        data = {"name_taken_by": other}
+    return Trouble(
+        cause=CAUSE,
+        service=service.name,
+        sentence=f"{text}: {reason}",
+        command=Fix(),
+        rank=Rank(Scope.CONTAINER),
+        links=(Link("container", "bad", text, (), "engine: list of containers"),),
+        data=data,
+        because_of=dependencies(service, facts),
+    )
+
+
+def _created(service: ServiceFacts, container: ContainerFacts, facts: Facts) -> Trouble:
+    name = container.service
+    if not container.error:
+        return container_trouble(
+            CAUSE,
+            service,
+            container,
+            facts,
+            sentence=f"{name} was created and never started",
+            command=Fix(),
+            because_of=dependencies(service, facts),
+        )
+    failure = compose_errors.classify(container.error)
+    reason = _WRAPPERS.sub("", failure.sentence)
+    data: dict[str, object] = {"error": container.error, "exit_code": container.exit_code}
+    if failure.endpoint:
+        reason += f" ({failure.endpoint})"
+        data["port"] = failure.endpoint.port
+    is_about_port = failure.kind == "port"
+    if is_about_port:
+        reason += "; it is free now"
+    return container_trouble(
+        CAUSE,
+        service,
+        container,
+        facts,
+        sentence=f"{name} could not be started: {reason}",
+        command=Fix() if is_about_port else facts.commands.up,
+        data=data,
+    )
+
+
+def _not_started_again(service: ServiceFacts, container: ContainerFacts, facts: Facts) -> Trouble:
+    failure = compose_errors.classify(container.error)
+    reason = _WRAPPERS.sub("", failure.sentence)
+    if failure.kind == "port" and failure.endpoint:
+        reason += f" ({failure.endpoint}), which is free now"
+    return container_trouble(
+        CAUSE,
+        service,
+        container,
+        facts,
+        sentence=f"{container.service} could not be started again: {reason}",
+        command=Fix(),
+        data={"error": container.error},
+    )
+
+
+def repair(finding: Finding, facts: Facts) -> Repair:
+    """Start it, unless the engine has refused it for another reason than a port."""
+    frees = is_name_taken(finding)
+    if is_stack_missing(facts):
+        return Repair(RepairAction.UP, frees=frees)
+    service = facts.services[finding.service]
+    errors = [container.error for container in service.containers if container.error]
+    if any(compose_errors.classify(error).kind != "port" for error in errors):
+        return NO_REPAIR
+    return Repair(start_after_refusal(service), frees=frees)

@@ -1,0 +1,41 @@
+"""nginx ends at every start: a name or a file is missing, or its configuration is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from dartsctl.diagnosis.facts import Facts
+from dartsctl.diagnosis.findings import Cause, Finding
+from dartsctl.diagnosis.nginx.log import NginxFailure
+from dartsctl.diagnosis.proxy_end import FatalError, ends, fatal_error, fatal_trouble
+from dartsctl.diagnosis.repairs import NO_REPAIR, Repair, RepairAction
+from dartsctl.diagnosis.trouble import Fix, Trouble
+
+CAUSE = Cause.PROXY_CANNOT_START
+
+
+def detect(facts: Facts) -> Iterator[Trouble]:
+    fatal = fatal_error(facts)
+    for end in ends(facts):
+        if fatal is None:
+            if end.cause is Cause.CRASH_LOOP:
+                yield replace(end, cause=CAUSE)
+        elif fatal.kind is not NginxFailure.CERTIFICATE and not fatal.is_about_networks:
+            yield _trouble(end, fatal, facts)
+
+
+def _trouble(end: Trouble, fatal: FatalError, facts: Facts) -> Trouble:
+    reason = fatal.reason
+    command: str | Fix = Fix()
+    if fatal.kind is NginxFailure.HOST_NOT_FOUND and fatal.service is None:
+        reason += ", which is no service of this stack"
+        command = f"correct the name in nginx's configuration, then {facts.commands.up}"
+    elif fatal.kind is NginxFailure.EMERGENCY:
+        command = f"correct nginx's configuration, then {facts.commands.up}"
+    return fatal_trouble(CAUSE, end, fatal, facts, reason=reason, command=command)
+
+
+def repair(finding: Finding, facts: Facts) -> Repair:  # noqa: ARG001 - `detect` has decided
+    """Start nginx again where the name is there by now; a wrong configuration is a person's."""
+    return Repair(RepairAction.RESTART) if finding.fixable else NO_REPAIR

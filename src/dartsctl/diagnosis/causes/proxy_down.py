@@ -1,0 +1,22 @@
+"""The proxy does not run, and nothing says that it could not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from dartsctl.diagnosis.facts import Facts
+from dartsctl.diagnosis.findings import Cause
+from dartsctl.diagnosis.proxy_end import ends
+from dartsctl.diagnosis.repairs import start_again
+from dartsctl.diagnosis.trouble import Fix, Trouble
+
+CAUSE = Cause.PROXY_DOWN
+
+
+def detect(facts: Facts) -> Iterator[Trouble]:
+    for end in ends(facts):
+        yield replace(end, cause=CAUSE, command=Fix())
+
+
+repair = start_again

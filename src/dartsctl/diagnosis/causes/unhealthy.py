@@ -1,0 +1,97 @@
+"""A container runs and does not serve: its health check fails, or its port has no listener."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dartsctl.diagnosis.bad_answers import answer_trouble, bad_answers, starting_trouble
+from dartsctl.diagnosis.container_state import (
+    BRIEF,
+    age,
+    containers,
+    dependencies,
+    is_stable,
+    unreachable_port,
+)
+from dartsctl.diagnosis.facts import ContainerFacts, Facts, ServiceFacts
+from dartsctl.diagnosis.findings import Cause, Finding, Link
+from dartsctl.diagnosis.nginx.log import NginxFailure
+from dartsctl.diagnosis.repairs import NO_REPAIR, Repair, RepairAction
+from dartsctl.diagnosis.trouble import Trouble, container_trouble, one_line
+from dartsctl.text.phrases import duration
+
+CAUSE = Cause.UNHEALTHY
+NO_ANSWER = (NginxFailure.READ_TIMEOUT, NginxFailure.CLOSED, NginxFailure.RESET)
+"""Failures of an app that has accepted the connection."""
+
+
+def detect(facts: Facts) -> Iterator[Trouble]:
+    for service, container in containers(facts):
+        if is_stable(container, facts):
+            yield from _of_container(service, container, facts)
+    for answer in bad_answers(facts):
+        if answer.starting:
+            yield starting_trouble(CAUSE, answer, facts)
+        elif answer.failure and answer.failure.failure in NO_ANSWER:
+            yield answer_trouble(CAUSE, answer, facts, confidence="likely")
+
+
+def _of_container(
+    service: ServiceFacts, container: ContainerFacts, facts: Facts
+) -> Iterator[Trouble]:
+    place = unreachable_port(service, container, facts)
+    if place and not place.loopback:
+        yield _nothing_listens(service, container, place.port, facts)
+    elif place is None and container.health == "unhealthy":
+        yield _health_check_fails(service, container, facts)
+
+
+def _nothing_listens(
+    service: ServiceFacts, container: ContainerFacts, port: int, facts: Facts
+) -> Trouble:
+    name, seconds = container.service, age(container, facts)
+    reachable = [
+        str(place.port)
+        for place in container.listening or ()
+        if not place.address.startswith("127.")
+    ]
+    others = ", ".join(dict.fromkeys(reachable)) or "nothing else"
+    text = f"inside {container.name} nothing listens on {port} (open: {others})"
+    sentence = f"{name} runs, and nothing listens on port {port} in it"
+    is_young = seconds < BRIEF
+    if is_young:
+        sentence += f"; it was started {duration(seconds)} ago"
+    return container_trouble(
+        CAUSE,
+        service,
+        container,
+        facts,
+        sentence=sentence,
+        command=f"{facts.commands.stack} logs {name}",
+        links=(Link("port", "bad", text, (), container.listening_source),),
+        data={"port": port},
+        confidence="possible" if is_young else "likely",
+    )
+
+
+def _health_check_fails(service: ServiceFacts, container: ContainerFacts, facts: Facts) -> Trouble:
+    sentence = f"{container.service} runs, and its health check fails"
+    if container.health_output:
+        sentence += f": {one_line(container.health_output)}"
+    return container_trouble(
+        CAUSE,
+        service,
+        container,
+        facts,
+        sentence=sentence,
+        command=f"{facts.commands.stack} logs {container.service}",
+        because_of=dependencies(service, facts),
+    )
+
+
+def repair(finding: Finding, facts: Facts) -> Repair:
+    """Restart a container whose health check fails; nothing else promises to help."""
+    running = facts.services[finding.service].running
+    if any(container.health == "unhealthy" for container in running):
+        return Repair(RepairAction.RESTART)
+    return NO_REPAIR

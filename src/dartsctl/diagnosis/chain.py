@@ -1,0 +1,139 @@
+"""The chain of a finding: from the symptom through the proxy and the upstream to the cause."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from dartsctl.diagnosis.facts import Facts, HttpFacts, ProxyFacts, UpstreamFacts
+from dartsctl.diagnosis.findings import Link, Mark
+from dartsctl.diagnosis.nginx.log import FailureCount
+from dartsctl.diagnosis.trouble import Scope, Trouble
+
+_COUNTS = 3
+"""Kinds of failures from the proxy's log that a link shows, the last ones."""
+
+
+def path(root: Trouble, followers: Sequence[Trouble], facts: Facts) -> list[Link]:
+    """Return the links from outside to the service: symptom, proxy, upstream."""
+    links = [symptom(root, followers, facts)]
+    if facts.proxy is None or root.service == facts.proxy.service:
+        return links
+    links.append(_proxy(root, followers, facts.proxy, facts))
+    if not any(link.name == "upstream" for link in root.links):
+        upstreams = (row for row in facts.upstreams if row.service == root.service)
+        links += [_upstream(upstream, facts) for upstream in upstreams][:1]
+    return links
+
+
+def links(root: Trouble, facts: Facts) -> tuple[Link, ...]:
+    """Return the root's own links. The container of the proxy is the link `proxy`."""
+    if facts.proxy is None or root.service != facts.proxy.service:
+        return root.links
+    if any(link.name == "proxy" for link in root.links):
+        return tuple(sorted(root.links, key=lambda link: link.name != "proxy"))
+    return tuple(map(_as_proxy, root.links))
+
+
+def _as_proxy(link: Link) -> Link:
+    return replace(link, name="proxy") if link.name == "container" else link
+
+
+def cause_link(root: Trouble) -> Link:
+    """Return the last link."""
+    return Link("cause", "bad", root.sentence)
+
+
+def symptom(root: Trouble, followers: Sequence[Trouble], facts: Facts) -> Link:
+    """Return what is seen from outside: a failed request, or why none is known."""
+    failed = _failed_requests(root, followers, facts)
+    if not failed and root.silent_symptom:
+        return Link("symptom", "bad", root.silent_symptom, (), "http")
+    effects = tuple(f"follows: {trouble.sentence}" for trouble in followers)
+    if not failed and not facts.http:
+        return Link("symptom", "unknown", "no request could be tried", effects)
+    if not failed:
+        return Link("symptom", "ok", "no request fails because of it now", effects, "http")
+    first = min(failed, key=lambda http: http.through != "proxy")
+    others = [
+        f"{http.url} {http.answer} ({http.seconds:.1f} s)" for http in failed if http is not first
+    ]
+    return Link("symptom", "bad", f"{first.url} {first.answer}", (*others, *effects), "http")
+
+
+def _failed_requests(root: Trouble, followers: Sequence[Trouble], facts: Facts) -> list[HttpFacts]:
+    """Return the failed requests that the trouble concerns."""
+    failed = [http for http in facts.http if http.is_bad]
+    concerned = {root.service, *(trouble.service for trouble in followers)}
+    is_entry = facts.proxy is not None and facts.proxy.service in concerned
+    if is_entry or root.rank.scope is Scope.ENGINE:
+        return failed
+    return [http for http in failed if not http.upstream or http.upstream in concerned]
+
+
+def _proxy(root: Trouble, followers: Sequence[Trouble], proxy: ProxyFacts, facts: Facts) -> Link:
+    for trouble in followers:
+        if trouble.service == proxy.service:
+            return _proxy_in_trouble(trouble)
+    state, source = "not there", "engine: list of containers"
+    service = facts.proxy_service
+    if service and service.containers:
+        container = service.containers[0]
+        state, source = container.state, f"engine: inspect {container.name}"
+    counts = [count.line for count in _counts(root, proxy, facts)[-_COUNTS:]]
+    return Link(
+        "proxy",
+        "ok" if state == "running" else "bad",
+        f"{proxy.service} ({proxy.kind}) is {state}",
+        tuple(counts),
+        proxy.log_source if counts else source,
+    )
+
+
+def _proxy_in_trouble(trouble: Trouble) -> Link:
+    """Return the proxy's link where it is down because of the root."""
+    sources = [link.source for link in trouble.links if link.source]
+    evidence = [line for link in trouble.links for line in link.evidence]
+    source = sources[-1] if sources else "engine: list of containers"
+    return Link("proxy", "bad", trouble.sentence, tuple(evidence), source)
+
+
+def _counts(root: Trouble, proxy: ProxyFacts, facts: Facts) -> list[FailureCount]:
+    """Return the failures in the proxy's log that are about the root's service."""
+    targets = [row.target for row in facts.upstreams if row.service == root.service]
+    ports = {str(target.port) for target in targets}
+    names = {target.host for target in targets}
+    counts = []
+    for count in proxy.failures:
+        port, name = count.upstream.rpartition(":")[2], count.name.partition(":")[0]
+        if port in ports or name in names:
+            counts.append(count)
+    return counts
+
+
+def _upstream(upstream: UpstreamFacts, facts: Facts) -> Link:
+    routes = [f"{route.location} -> {route.written}" for route in upstream.routes]
+    lookup = "looked up again and again"
+    if upstream.looked_up_once:
+        lookup = "looked up once, when nginx starts"
+    mark, results = _connect_results(upstream, facts)
+    return Link(
+        "upstream",
+        mark,
+        f"{upstream.target} ({lookup})",
+        (", ".join(dict.fromkeys(routes)), *results),
+        facts.proxy.config_source if facts.proxy else "",
+    )
+
+
+def _connect_results(upstream: UpstreamFacts, facts: Facts) -> tuple[Mark, tuple[str, ...]]:
+    """Return how connections from this host to the service ended, and what that says."""
+    service = facts.services.get(upstream.service)
+    if service and not service.running:
+        return "bad", (f"no container of {upstream.service} runs",)
+    tried = [connect for connect in upstream.connects if connect.result]
+    results = tuple(f"{connect.address}:{connect.port} {connect.result}" for connect in tried)
+    if not results:
+        return "unknown", ()
+    is_open = all(connect.result == "open" for connect in tried)
+    return "ok" if is_open else "bad", results
