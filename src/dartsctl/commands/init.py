@@ -14,7 +14,7 @@ from typing import Any
 
 from dartsctl.config.templates import Change
 from dartsctl.edges.project import certificate_files
-from dartsctl.edges.project.files import writing
+from dartsctl.edges.project.files import file_transaction
 from dartsctl.edges.screen.output import Screen
 from dartsctl.edges.screen.prompts import Prompts
 from dartsctl.errors import DartsctlError, ExitCode, Interrupted
@@ -72,7 +72,7 @@ def _with_certificate(changes: Sequence[Change], name: str) -> list[Change]:
 
 def _write(changes: Sequence[Change]) -> None:
     try:
-        with writing() as files:
+        with file_transaction() as files:
             for one in changes:
                 if one.action == "append":
                     files.append(one.path, tuple(one.text.splitlines()))

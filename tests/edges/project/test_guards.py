@@ -1,4 +1,4 @@
-"""The guard in real interpreters: what it refuses, what it lets pass, and that nothing is left or heard of it otherwise."""
+"""The guard in real interpreters: what it refuses, what it permits, and that it leaves no trace."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ SOURCE = Path(__file__).parents[3] / "src"
 BIND = """
 import socket, sys
 def bind(port, family=socket.AF_INET, kind=socket.SOCK_STREAM, address="127.0.0.1"):
-    with socket.socket(family, kind) as one:
+    with socket.socket(family, kind) as own:
         try:
-            one.bind((address, port))
+            own.bind((address, port))
         except OSError as error:
             return f"{type(error).__name__} {error.errno} {error.strerror}"
     return "bound"
@@ -53,13 +53,13 @@ Python = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 def free_port() -> int:
-    """A number on which nobody listens, outside the kernel's own range, so that nobody gets it by chance."""
+    """A free port outside the ephemeral range, so that the kernel gives it to nobody."""
     return free_ports(1)[0]
 
 
 @pytest.fixture
 def port() -> int:
-    """A free port that plays production's."""
+    """A free port in the role of a production port."""
     return free_port()
 
 
@@ -77,7 +77,10 @@ def site(app: Path) -> Path:
 
 @pytest.fixture
 def python(app: Path, tmp_path: Path) -> Python:
-    """Runs its interpreter: `python("-c", ..., NAME=value)`. This machine may be a container, so the guard is told that it is none."""
+    """Runs its interpreter: `python("-c", ..., NAME=value)`.
+
+    This machine may be a container, so the guard is switched on.
+    """
 
     def run(
         *words: str, environ: dict[str, str] | None = None, **variables: str
@@ -105,35 +108,34 @@ def python(app: Path, tmp_path: Path) -> Python:
     return run
 
 
-def said(done: subprocess.CompletedProcess[str]) -> str:
-    """What it printed; it must have ended well, with nothing on stderr."""
+def output_of(done: subprocess.CompletedProcess[str]) -> str:
+    """Return what it printed; it must have succeeded, with an empty stderr."""
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout.strip()
 
 
 def listing(folder: Path) -> dict[str, str]:
-    """Every file, folder and link, with what is in it."""
-    found = {}
+    """Return every file, folder and link, with its content and mode."""
+    content: dict[str, str] = {}
     for path in folder.rglob("*"):
-        name = str(path.relative_to(folder))
         if path.is_symlink():
-            found[name] = f"-> {path.readlink()}"
+            text = f"-> {path.readlink()}"
+        elif path.is_file():
+            text = hashlib.sha256(path.read_bytes()).hexdigest()
         else:
-            found[name] = (
-                hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "folder"
-            )
-        found[name] += f" {path.lstat().st_mode:o}"
-    return found
+            text = "folder"
+        content[str(path.relative_to(folder))] = f"{text} {path.lstat().st_mode:o}"
+    return content
 
 
-# --- what it refuses ----------------------------------------------------------------------------------------------------------
+# --- what it refuses ---------------------------------------------------------------------------
 
 
-def test_a_production_port_is_refused_with_its_owner_and_both_ways_on(
+def test_a_production_port_is_refused_with_its_owner_and_both_alternatives(
     python: Python, site: Path, port: int
 ) -> None:
     guards.install(site, {port: "darts-app"})
-    answer = said(python("-c", f"{BIND}print(bind({port}))"))
+    answer = output_of(python("-c", f"{BIND}print(bind({port}))"))
     assert answer.startswith(f"PermissionError 13 port {port} belongs to production's darts-app; ")
     assert "`dartsctl dev`" in answer
     assert "DARTSCTL_GUARD=off" in answer
@@ -145,17 +147,20 @@ def test_it_is_refused_on_every_address_of_both_families(
     guards.install(site, {port: "darts-app"})
     places = [("AF_INET", ""), ("AF_INET", "127.0.0.9"), ("AF_INET6", "::1"), ("AF_INET6", "::")]
     for family, address in places:
-        assert "PermissionError 13" in said(
+        assert "PermissionError 13" in output_of(
             python("-c", f"{BIND}print(bind({port}, socket.{family}, address={address!r}))")
         )
 
 
-def test_other_ports_udp_and_unix_sockets_are_let_through(
+def test_other_ports_udp_and_unix_sockets_are_permitted(
     python: Python, site: Path, port: int
 ) -> None:
     guards.install(site, {port: "darts-app"})
-    code = f"{BIND}print(bind(0), bind({port + 1}), bind({port}, kind=socket.SOCK_DGRAM))\nsocket.socket(socket.AF_UNIX).bind('here')"
-    assert said(python("-W", "ignore", "-c", code)) == "bound bound bound"
+    code = (
+        f"{BIND}print(bind(0), bind({port + 1}), bind({port}, kind=socket.SOCK_DGRAM))\n"
+        "socket.socket(socket.AF_UNIX).bind('here')"
+    )
+    assert output_of(python("-W", "ignore", "-c", code)) == "bound bound bound"
 
 
 @pytest.mark.parametrize("flags", [("-I",), ("-E",), ("-s", "-OO"), ("-X", "dev"), ("-W", "error")])
@@ -163,7 +168,9 @@ def test_no_flag_but_s_escapes_it(
     python: Python, site: Path, port: int, flags: tuple[str, ...]
 ) -> None:
     guards.install(site, {port: "darts-app"})
-    assert "belongs to production's" in said(python(*flags, "-c", f"{BIND}print(bind({port}))"))
+    assert "belongs to production's" in output_of(
+        python(*flags, "-c", f"{BIND}print(bind({port}))")
+    )
 
 
 def test_children_and_forks_are_refused_too(
@@ -188,16 +195,16 @@ if __name__ == "__main__":
     worker.join()
 """
     (tmp_path / "family.py").write_text(code)
-    lines = said(python("family.py")).splitlines()
+    lines = output_of(python("family.py")).splitlines()
     assert len(lines) == 4
     assert all(f"port {port} belongs to" in line for line in lines)
 
 
 def test_nothing_is_loaded_besides_the_module_itself(python: Python, site: Path, port: int) -> None:
     code = "import sys; print(*sorted(sys.modules))"
-    before = set(said(python("-c", code)).split())
+    before = set(output_of(python("-c", code)).split())
     guards.install(site, {port: "darts-app"})
-    assert set(said(python("-c", code)).split()) - before == {"_dartsctl_guard"}
+    assert set(output_of(python("-c", code)).split()) - before == {"_dartsctl_guard"}
 
 
 def test_every_python_from_3_8_on_can_read_it() -> None:
@@ -205,16 +212,16 @@ def test_every_python_from_3_8_on_can_read_it() -> None:
         ast.parse(file.read_text(), feature_version=(3, 8))
 
 
-# --- what lifts it ------------------------------------------------------------------------------------------------------------
+# --- switching it off --------------------------------------------------------------------------
 
 
-def test_off_lifts_it_for_one_process_even_when_the_app_sets_it_itself(
+def test_off_switches_it_off_for_a_process_even_when_the_app_sets_it(
     python: Python, site: Path, port: int
 ) -> None:
     guards.install(site, {port: "darts-app"})
-    assert said(python("-c", f"{BIND}print(bind({port}))", DARTSCTL_GUARD="off")) == "bound"
+    assert output_of(python("-c", f"{BIND}print(bind({port}))", DARTSCTL_GUARD="off")) == "bound"
     assert (
-        said(
+        output_of(
             python(
                 "-c", f"{BIND}import os; os.environ['DARTSCTL_GUARD'] = 'OFF'; print(bind({port}))"
             )
@@ -231,11 +238,11 @@ def test_the_variable_works_as_asyncio_spells_it(python: Python, site: Path, por
         if not name.startswith(("PYTHON", "DARTSCTL_GUARD"))
     }
     assert (
-        said(python("-c", f"{BIND}print(bind({port}))", environ=plain, dartsctl_guard="off"))
+        output_of(python("-c", f"{BIND}print(bind({port}))", environ=plain, dartsctl_guard="off"))
         == "bound"
     )
     assert (
-        said(python("-c", f"{BIND}print(bind({port}))", environ=plain, dartsctl_guard="on"))
+        output_of(python("-c", f"{BIND}print(bind({port}))", environ=plain, dartsctl_guard="on"))
         != "bound"
     )
 
@@ -245,22 +252,14 @@ def test_dartsctl_itself_may_find_out_whether_the_port_is_free(
 ) -> None:
     guards.install(site, {port: "darts-app"})
     site.joinpath("libraries.pth").write_text(
-        "\n".join([str(SOURCE), *(one for one in sys.path if one.endswith("site-packages"))])
+        "\n".join([str(SOURCE), *(entry for entry in sys.path if entry.endswith("site-packages"))])
     )
-    code = "from dartsctl.edges.host import sockets; from dartsctl.stack.bindings import Endpoint"
-    assert (
-        said(python("-c", f"{code}; print(sockets.probe(Endpoint({port}, '127.0.0.1')).name)"))
-        != "FREE"
+    code = (
+        "from dartsctl.edges.host import sockets; from dartsctl.stack.bindings import Endpoint\n"
+        f"print(sockets.probe(Endpoint({port}, '127.0.0.1')).name)"
     )
-    assert (
-        said(
-            python(
-                "-c",
-                f"import dartsctl.cli; {code}; print(sockets.probe(Endpoint({port}, '127.0.0.1')).name)",
-            )
-        )
-        == "FREE"
-    )
+    assert output_of(python("-c", code)) != "FREE"
+    assert output_of(python("-c", f"import dartsctl.cli; {code}")) == "FREE"
 
 
 @pytest.fixture
@@ -290,7 +289,7 @@ def module() -> ModuleType:
         (False, {}, {"container": "wsl"}),
     ],
 )
-def test_a_container_is_told_by_its_marks(  # the files of another machine cannot be had: its root is a fake
+def test_a_container_is_recognized_by_its_files_and_variables(
     module: ModuleType,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
@@ -298,6 +297,7 @@ def test_a_container_is_told_by_its_marks(  # the files of another machine canno
     files: dict[str, bytes],
     variables: dict[str, str],
 ) -> None:
+    # tmp_path is the root folder of the other machine
     for name, content in files.items():
         (tmp_path / name[1:]).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name[1:]).write_bytes(content)
@@ -319,7 +319,7 @@ def test_in_a_container_it_does_nothing_unless_it_is_switched_on(
 ) -> None:
     guards.install(site, {port: "darts-app"})
     assert (
-        said(
+        output_of(
             python(
                 "-c",
                 f"{BIND}print(bind({port}))",
@@ -329,7 +329,7 @@ def test_in_a_container_it_does_nothing_unless_it_is_switched_on(
         )
         == "bound"
     )
-    assert "PermissionError" in said(
+    assert "PermissionError" in output_of(
         python(
             "-c",
             f"{BIND}print(bind({port}))",
@@ -339,21 +339,23 @@ def test_in_a_container_it_does_nothing_unless_it_is_switched_on(
     )
 
 
-# --- nothing is heard of it ---------------------------------------------------------------------------------------------------
+# --- it stays silent ---------------------------------------------------------------------------
 
 
-def test_its_own_errors_are_nobodys(python: Python, site: Path, port: int) -> None:
+def test_its_own_errors_are_silent(python: Python, site: Path, port: int) -> None:
     guards.install(site, {port: "darts-app"})
-    code = "import sys\nfor words in [(), (None,), (None, None), (3, ('', [])), (object(), ('', PORT))]: sys.audit('socket.bind', *words)"
-    assert said(python("-X", "dev", "-c", code.replace("PORT", str(port)))) == ""
+    code = (
+        "import sys\n"
+        "for words in [(), (None,), (None, None), (3, ('', [])), (object(), ('', PORT))]:\n"
+        "    sys.audit('socket.bind', *words)"
+    )
+    assert output_of(python("-X", "dev", "-c", code.replace("PORT", str(port)))) == ""
 
 
 @pytest.mark.parametrize("ports", ["no number=x", "=", "5000", ",,,"])
-def test_broken_variables_are_nobodys_errors(
-    python: Python, site: Path, port: int, ports: str
-) -> None:
+def test_broken_variables_are_silent(python: Python, site: Path, port: int, ports: str) -> None:
     guards.install(site, {port: "darts-app"})
-    assert said(python("-c", "pass", DARTSCTL_GUARD_PORTS=ports)) == ""
+    assert output_of(python("-c", "pass", DARTSCTL_GUARD_PORTS=ports)) == ""
 
 
 @pytest.mark.parametrize("text", [None, "", "syntax error(", "raise RuntimeError", "\0"])
@@ -365,18 +367,21 @@ def test_a_damaged_or_missing_module_is_silent(
         shutil.rmtree(site / "_dartsctl_guard")
     else:
         (site / "_dartsctl_guard" / "__init__.py").write_text(text)
-    assert said(python("-c", "pass")) == ""
+    assert output_of(python("-c", "pass")) == ""
 
 
-def test_a_second_loading_changes_nothing(python: Python, site: Path, port: int) -> None:
+def test_loading_it_twice_changes_nothing(python: Python, site: Path, port: int) -> None:
     guards.install(site, {port: "darts-app"})
-    code = f"import importlib, site, sys; site.addsitedir({str(site)!r}); importlib.reload(sys.modules['_dartsctl_guard'])"
-    assert said(python("-c", f"{BIND}{code}; print(bind({port}), bind({port + 1}))")).endswith(
+    code = (
+        f"import importlib, site, sys; site.addsitedir({str(site)!r})\n"
+        "importlib.reload(sys.modules['_dartsctl_guard'])"
+    )
+    assert output_of(python("-c", f"{BIND}{code}\nprint(bind({port}), bind({port + 1}))")).endswith(
         " bound"
     )
 
 
-# --- install and remove -------------------------------------------------------------------------------------------------------
+# --- install and remove ------------------------------------------------------------------------
 
 
 def test_remove_leaves_the_virtual_environment_byte_for_byte_as_it_was(
@@ -384,49 +389,49 @@ def test_remove_leaves_the_virtual_environment_byte_for_byte_as_it_was(
 ) -> None:
     before = listing(app)
     guards.install(site, {port: "darts-app"})
-    said(python("-c", "import json"))
+    output_of(python("-c", "import json"))
     assert any("_dartsctl_guard/__pycache__" in name for name in listing(app)), (
         "its bytecode is a part of what has to go"
     )
     guards.install(site, {port: "darts-app", port + 1: "nginx"})
-    said(python("-c", "import json"))
+    output_of(python("-c", "import json"))
     assert guards.remove(site)
-    said(python("-c", "import json"))
+    output_of(python("-c", "import json"))
     assert listing(app) == before
     assert not guards.remove(site)
 
 
-def test_to_install_again_writes_nothing_where_nothing_has_changed(site: Path, port: int) -> None:
+def test_installing_again_writes_nothing_where_nothing_has_changed(site: Path, port: int) -> None:
     assert guards.install(site, {port: "darts-app", 80: "nginx"})
     before = {path: path.stat().st_mtime_ns for path in site.rglob("*")}
     assert not guards.install(site, {80: "nginx", port: "darts-app"})
     assert {path: path.stat().st_mtime_ns for path in site.rglob("*")} == before
 
 
-def test_a_changed_list_counts_from_the_next_start_on_even_within_the_same_second(
+def test_a_changed_list_applies_to_the_next_start_even_within_the_same_second(
     python: Python, site: Path, port: int
 ) -> None:
-    """Python believes its bytecode where the source's second and size are the same."""
+    """Python trusts its byte code where the second and size of the source are the same."""
     for turn in range(4):
-        one = port + turn % 2
-        assert guards.install(site, {one: "darts-app"})
-        answers = said(
-            python("-c", f"{BIND}print(bind({one}).split()[0], bind({port + 1 - turn % 2}))")
+        own = port + turn % 2
+        assert guards.install(site, {own: "darts-app"})
+        answers = output_of(
+            python("-c", f"{BIND}print(bind({own}).split()[0], bind({port + 1 - turn % 2}))")
         )
         assert answers == "PermissionError bound"
 
 
-def test_what_is_installed_can_be_read(site: Path, port: int) -> None:
+def test_an_installed_guard_can_be_read(site: Path, port: int) -> None:
     assert guards.read(site) is None
     assert not guards.is_installed(site)
     guards.install(site, {port: 'a "strange"\nnäme', 80: "nginx"})
-    found = guards.read(site)
-    assert found is not None
-    assert (dict(found.ports), found.current) == ({80: "nginx", port: 'a "strange"\nnäme'}, True)
+    guard = guards.read(site)
+    assert guard is not None
+    assert (dict(guard.ports), guard.current) == ({80: "nginx", port: 'a "strange"\nnäme'}, True)
     assert guards.is_installed(site)
 
 
-def test_an_older_module_is_not_current_and_is_brought_up_to_date(site: Path, port: int) -> None:
+def test_an_older_module_is_outdated_and_is_updated(site: Path, port: int) -> None:
     guards.install(site, {port: "darts-app"})
     module = site / "_dartsctl_guard" / "__init__.py"
     module.write_text(
@@ -434,23 +439,23 @@ def test_an_older_module_is_not_current_and_is_brought_up_to_date(site: Path, po
         .replace("VERSION = 2", "VERSION = 1")
         .replace("import sys", "import sys, os")
     )
-    found = guards.read(site)
-    assert found is not None
-    assert (found.version, found.current, found.damaged, dict(found.ports)) == (
+    guard = guards.read(site)
+    assert guard is not None
+    assert (guard.version, guard.current, guard.damaged, dict(guard.ports)) == (
         1,
         False,
         False,
         {port: "darts-app"},
     )
     module.write_text(module.read_text().partition("\n")[0])
-    found = guards.read(site)
-    assert found is not None
-    assert not found.current
+    guard = guards.read(site)
+    assert guard is not None
+    assert not guard.current
     assert guards.install(site, {port: "darts-app"})
     assert guards.read(site) == guards.Guard({port: "darts-app"}, 2, current=True, damaged=False)
 
 
-def test_an_interpreter_that_starts_meanwhile_hears_nothing(
+def test_an_interpreter_that_starts_meanwhile_is_not_disturbed(
     python: Python, site: Path, port: int
 ) -> None:
     environ = {**os.environ, "PYTHONPATH": str(SOURCE)}
@@ -461,7 +466,7 @@ def test_an_interpreter_that_starts_meanwhile_hears_nothing(
         assert worker.stdout.readline() == "ready\n"
         try:
             for _ in range(40):
-                assert said(python("-c", "pass")) == ""
+                assert output_of(python("-c", "pass")) == ""
             assert worker.poll() is None, (
                 "an interpreter that writes bytecode must not stop a removal"
             )
@@ -470,8 +475,12 @@ def test_an_interpreter_that_starts_meanwhile_hears_nothing(
 
 
 def test_installs_at_the_same_time_do_no_harm(python: Python, site: Path, port: int) -> None:
-    code = "import sys\nfrom pathlib import Path\nfrom dartsctl.edges.project import guards\nsys.stdin.read()\n"
-    code += f"for _ in range(30): guards.install(Path(sys.argv[1]), {{{port}: 'darts-app', int(sys.argv[2]): 'nginx'}})"
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom dartsctl.edges.project import guards\n"
+        f"owners = {{{port}: 'darts-app', int(sys.argv[2]): 'nginx'}}\n"
+        "sys.stdin.read()\n"
+        "for _ in range(30): guards.install(Path(sys.argv[1]), owners)"
+    )
     environ = {**os.environ, "PYTHONPATH": str(SOURCE)}
     workers = [
         subprocess.Popen(
@@ -482,9 +491,11 @@ def test_installs_at_the_same_time_do_no_harm(python: Python, site: Path, port: 
     for worker in workers:
         worker.communicate(timeout=60)
     assert [worker.returncode for worker in workers] == [0] * 4
-    assert sorted(one.name for one in site.iterdir()) == ["_dartsctl_guard", "dartsctl_guard.pth"]
-    assert [one.name for one in (site / "_dartsctl_guard").iterdir()] == ["__init__.py"]
-    assert "belongs to production's darts-app" in said(python("-c", f"{BIND}print(bind({port}))"))
+    assert sorted(path.name for path in site.iterdir()) == ["_dartsctl_guard", "dartsctl_guard.pth"]
+    assert [path.name for path in (site / "_dartsctl_guard").iterdir()] == ["__init__.py"]
+    assert "belongs to production's darts-app" in output_of(
+        python("-c", f"{BIND}print(bind({port}))")
+    )
 
 
 def _file(site: Path) -> Path:
@@ -507,21 +518,21 @@ def _link(site: Path) -> Path:
 
 
 @pytest.mark.parametrize("make", [_file, _folder, _link])
-def test_what_is_somebody_elses_is_never_touched(
+def test_files_of_somebody_else_are_never_changed(
     site: Path, port: int, make: Callable[[Path], Path]
 ) -> None:
     theirs = make(site)
     before = listing(site)
-    with pytest.raises(DartsctlError, match="is not dartsctl's") as refused:
+    with pytest.raises(DartsctlError, match="dartsctl did not create this file") as refused:
         guards.install(site, {port: "darts-app"})
-    with pytest.raises(DartsctlError, match="is not dartsctl's"):
+    with pytest.raises(DartsctlError, match="dartsctl did not create this file"):
         guards.remove(site)
     assert str(theirs) in refused.value.message
     assert listing(site) == before
     assert guards.read(site) is None
 
 
-def test_a_folder_with_nothing_but_bytecode_is_taken_over(site: Path, port: int) -> None:
+def test_a_folder_with_only_byte_code_is_reused(site: Path, port: int) -> None:
     (site / "_dartsctl_guard" / "__pycache__").mkdir(parents=True)
     assert guards.install(site, {port: "darts-app"})
     assert guards.remove(site)
@@ -530,7 +541,10 @@ def test_a_folder_with_nothing_but_bytecode_is_taken_over(site: Path, port: int)
 
 @pytest.fixture
 def closed() -> Iterator[Path]:
-    """A folder in which this process may not write; as root it takes another user's rights for that, and must still read the source."""
+    """A folder in which this process may not write.
+
+    As root it becomes another user for that, who must still be able to read the source.
+    """
     folder = Path(tempfile.mkdtemp(prefix="dartsctl-test-"))
     folder.chmod(0o555)
     was_root = os.geteuid() == 0
@@ -538,7 +552,7 @@ def closed() -> Iterator[Path]:
         os.seteuid(65534)
     try:
         if not os.access(guards.__file__, os.R_OK, effective_ids=True):
-            pytest.skip("this checkout is readable for its owner alone")
+            pytest.skip("this checkout is readable only by its owner")
         yield folder
     finally:
         if was_root:
@@ -547,10 +561,10 @@ def closed() -> Iterator[Path]:
         shutil.rmtree(folder)
 
 
-def test_a_virtual_environment_that_cannot_be_written_is_said_with_a_way_out(
+def test_an_unwritable_virtual_environment_is_reported_with_an_alternative(
     closed: Path, port: int
 ) -> None:
-    with pytest.raises(DartsctlError, match=r"cannot be changed .* Permission denied") as caught:
+    with pytest.raises(DartsctlError, match=r"^cannot change .* Permission denied") as caught:
         guards.install(closed, {port: "darts-app"})
     assert "--venv" in caught.value.hint
     assert list(closed.iterdir()) == []
@@ -564,14 +578,12 @@ def test_an_install_on_a_full_disk_leaves_nothing(
 ) -> None:
     """With 8 KB there is room for the module, and none for the .pth."""
     with tiny_disk(tmp_path, kilobytes=kilobytes):
-        with pytest.raises(
-            DartsctlError, match=r"cannot be changed in .*: No space left on device"
-        ):
+        with pytest.raises(DartsctlError, match=r"^cannot change .*: No space left on device"):
             guards.install(tmp_path, {port: "darts-app"})
         assert list(tmp_path.iterdir()) == []
 
 
-# --- a damaged guard ----------------------------------------------------------------------------------------------------------
+# --- a damaged guard ---------------------------------------------------------------------------
 
 
 def half_a_pth(site: Path) -> None:
@@ -668,23 +680,23 @@ DAMAGES = [
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_guard_is_told_and_mended_by_install_and_by_remove(
+def test_a_damaged_guard_is_reported_and_repaired_by_install_and_by_remove(
     site: Path, port: int, damage: Callable[[Path], None]
 ) -> None:
     owners = {port: "darts-app"}
     guards.install(site, owners)
     whole = listing(site)
-    for mend in (guards.install, lambda site, _owners: guards.remove(site)):
+    for repair in (guards.install, lambda site, _owners: guards.remove(site)):
         guards.install(site, owners)
         damage(site)
-        found = guards.read(site)
-        assert found is not None
-        assert found.damaged
-        assert mend(site, owners)
-        assert listing(site) == (whole if mend is guards.install else {})
+        guard = guards.read(site)
+        assert guard is not None
+        assert guard.damaged
+        assert repair(site, owners)
+        assert listing(site) == (whole if repair is guards.install else {})
 
 
-# --- other users of the host --------------------------------------------------------------------------------------------------
+# --- other users of the host -------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -699,7 +711,7 @@ def actions(site: Path, port: int) -> list[Callable[[], bool]]:
 
 
 @needs_root
-def test_under_sudo_what_it_installs_is_the_virtual_environments_owners(
+def test_under_sudo_the_files_belong_to_the_owner_of_the_virtual_environment(
     anns: Path, port: int
 ) -> None:
     guards.install(anns, {port: "darts-app"})
@@ -710,7 +722,7 @@ def test_under_sudo_what_it_installs_is_the_virtual_environments_owners(
 @pytest.mark.parametrize(
     "name", ["dartsctl_guard.pth", "_dartsctl_guard", "_dartsctl_guard/__init__.py", "temporary"]
 )
-def test_root_under_sudo_follows_no_link_that_the_caller_has_planted(
+def test_root_under_sudo_follows_no_link_of_the_caller(
     anns: Path, port: int, tmp_path: Path, name: str
 ) -> None:
     victim = Victim.at(tmp_path / "victim")
@@ -749,11 +761,11 @@ def test_others_can_read_it_whatever_the_umask(site: Path, port: int) -> None:
         guards.install(site, {port: "darts-app"})
     finally:
         os.umask(before)
-    assert {one.stat().st_mode & 0o777 for one in site.rglob("*") if one.is_file()} == {0o644}
+    assert {path.stat().st_mode & 0o777 for path in site.rglob("*") if path.is_file()} == {0o644}
     assert (site / "_dartsctl_guard").stat().st_mode & 0o777 == 0o755
 
 
-def test_whether_it_is_active_is_found_out_without_executing_anything(
+def test_whether_it_is_active_is_decided_without_executing_anything(
     app: Path, site: Path, port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     guards.install(site, {port: "darts-app"})
@@ -774,7 +786,7 @@ def test_whether_it_is_active_is_found_out_without_executing_anything(
     "variables",
     [{"DARTSCTL_GUARD": "on"}, {"DARTSCTL_GUARD": "off"}, {"KUBERNETES_SERVICE_HOST": "here"}],
 )
-def test_what_is_found_out_is_what_the_interpreter_does(
+def test_the_decision_is_that_of_the_interpreter(
     app: Path,
     site: Path,
     port: int,
@@ -785,7 +797,9 @@ def test_what_is_found_out_is_what_the_interpreter_does(
     guards.install(site, {port: "darts-app"})
     plain = {"PATH": os.environ["PATH"], **variables}
     is_active = (
-        said(python("-c", "import _dartsctl_guard; print(_dartsctl_guard.ACTIVE)", environ=plain))
+        output_of(
+            python("-c", "import _dartsctl_guard; print(_dartsctl_guard.ACTIVE)", environ=plain)
+        )
         == "True"
     )
     monkeypatch.delenv("DARTSCTL_GUARD", raising=False)
@@ -794,7 +808,7 @@ def test_what_is_found_out_is_what_the_interpreter_does(
     assert guards.would_be_active(app / "bin" / "python", site) is is_active
 
 
-# --- in a server's environment ------------------------------------------------------------------------------------------------
+# --- in a server's environment -----------------------------------------------------------------
 
 
 @pytest.fixture
@@ -809,7 +823,7 @@ def server(port: int, report: Path, **variables: str) -> dict[str, str]:
         for name, value in os.environ.items()
         if not name.startswith(("PYTHON", "DARTSCTL_GUARD"))
     }
-    return guards.hooked(
+    return guards.guarded_environment(
         {**plain, "PORT": "5021", "FLASK_RUN_PORT": "5021", **variables},
         owners={port: "darts-app"},
         leased=5021,
@@ -817,19 +831,20 @@ def server(port: int, report: Path, **variables: str) -> dict[str, str]:
     )
 
 
-def test_a_server_is_refused_and_told_its_own_port_and_where_it_stands(
+def test_a_refused_server_is_told_its_own_port_and_the_variables(
     python: Python, port: int, report: Path
 ) -> None:
-    answer = said(python("-c", f"{BIND}print(bind({port}))", environ=server(port, report)))
+    answer = output_of(python("-c", f"{BIND}print(bind({port}))", environ=server(port, report)))
     assert answer.startswith(
-        f"PermissionError 13 port {port} belongs to production's darts-app; this server's port is 5021 (FLASK_RUN_PORT, PORT)"
+        f"PermissionError 13 port {port} belongs to production's darts-app; "
+        "this server's port is 5021 (FLASK_RUN_PORT, PORT)"
     )
     assert "off" not in answer, "the other layers would stop it all the same"
 
 
-def test_a_refused_port_stands_in_the_report_once(python: Python, port: int, report: Path) -> None:
+def test_a_refused_port_is_reported_once(python: Python, port: int, report: Path) -> None:
     assert guards.read_report(report) == frozenset()
-    said(
+    output_of(
         python(
             "-c",
             f"{BIND}bind({port}), bind({port}), bind({port + 1})",
@@ -844,12 +859,10 @@ def test_a_refused_port_stands_in_the_report_once(python: Python, port: int, rep
     assert not report.exists()
 
 
-def test_a_report_that_cannot_be_written_lets_nothing_through(
-    python: Python, port: int, tmp_path: Path
-) -> None:
+def test_an_unwritable_report_permits_nothing(python: Python, port: int, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
     for report in (tmp_path / "link", tmp_path / "no" / "folder"):
-        assert "PermissionError" in said(
+        assert "PermissionError" in output_of(
             python("-c", f"{BIND}print(bind({port}))", environ=server(port, report))
         )
         assert guards.read_report(report) == frozenset()
@@ -865,20 +878,22 @@ def test_a_report_that_cannot_be_written_lets_nothing_through(
         lambda path: path.write_text("9" * 6),
     ],
 )
-def test_a_report_that_is_no_file_of_ours_is_neither_written_nor_waited_for(
+def test_a_report_that_is_not_our_file_is_neither_written_nor_waited_for(
     python: Python, port: int, report: Path, make: Callable[[Path], object]
 ) -> None:
     make(report)
-    hooked = guards.hooked(dict(os.environ), owners={port: "darts-app"}, leased=5001, report=report)
-    assert "belongs to production's darts-app" in said(
-        python("-c", f"{BIND}print(bind({port}))", environ=hooked)
+    environ = guards.guarded_environment(
+        dict(os.environ), owners={port: "darts-app"}, leased=5001, report=report
+    )
+    assert "belongs to production's darts-app" in output_of(
+        python("-c", f"{BIND}print(bind({port}))", environ=environ)
     )
     assert guards.read_report(report) <= {port}
     guards.forget_report(report)
 
 
 @needs_root
-def test_a_report_of_another_user_is_not_believed(report: Path) -> None:
+def test_a_report_of_another_user_is_ignored(report: Path) -> None:
     report.write_text("5000\n")
     os.chown(report, ANN, ANN)
     assert guards.read_report(report) == frozenset()
@@ -890,28 +905,34 @@ def test_only_numbers_count_in_a_report(report: Path, text: str) -> None:
     assert guards.read_report(report) == ({5000} if "5000" in text else frozenset())
 
 
-def test_children_inherit_it_and_the_program_sees_nothing_of_it(
+def test_children_inherit_it_and_the_program_does_not_notice_it(
     python: Python, port: int, report: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "binder.py").write_text(BIND)
-    code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', 'import binder; print(binder.bind({port}))'], check=True)"
-    assert "belongs to production's" in said(python("-c", code, environ=server(port, report)))
+    code = (
+        f"import subprocess, sys; code = 'import binder; print(binder.bind({port}))'\n"
+        "subprocess.run([sys.executable, '-c', code], check=True)"
+    )
+    assert "belongs to production's" in output_of(python("-c", code, environ=server(port, report)))
     plain = server(port, report, DARTSCTL_GUARD="off")
     code = "import sys; print(sys.path, 'sitecustomize' in sys.modules)"
-    assert said(python("-c", code, environ=server(port, report))) == said(
+    assert output_of(python("-c", code, environ=server(port, report))) == output_of(
         python("-c", code, environ=plain)
     )
 
 
-def test_off_leaves_the_environment_as_it_is(port: int, report: Path) -> None:
+def test_off_leaves_the_environment_unchanged(port: int, report: Path) -> None:
     environ = {"DARTSCTL_GUARD": "off", "PYTHONPATH": "/x", "PATH": "/bin"}
-    assert guards.hooked(environ, owners={port: "darts-app"}, leased=5021, report=report) == environ
+    assert (
+        guards.guarded_environment(environ, owners={port: "darts-app"}, leased=5021, report=report)
+        == environ
+    )
 
 
 def test_containers_do_not_matter_to_a_server_of_dartsctl(
     python: Python, port: int, report: Path
 ) -> None:
-    assert "PermissionError" in said(
+    assert "PermissionError" in output_of(
         python(
             "-c",
             f"{BIND}print(bind({port}))",
@@ -920,13 +941,15 @@ def test_containers_do_not_matter_to_a_server_of_dartsctl(
     )
 
 
-def test_an_own_pythonpath_is_kept_and_a_server_within_a_server_gets_the_guard_once(
+def test_an_existing_pythonpath_is_kept_and_a_nested_server_gets_the_guard_once(
     port: int, report: Path
 ) -> None:
     once = server(port, report, PYTHONPATH=f"/x{os.pathsep}/y")
     assert once["PYTHONPATH"].split(os.pathsep) == [str(guards.FOLDER), "/x", "/y"]
     assert (
-        guards.hooked(once, owners={port: "darts-app"}, leased=5022, report=report)["PYTHONPATH"]
+        guards.guarded_environment(once, owners={port: "darts-app"}, leased=5022, report=report)[
+            "PYTHONPATH"
+        ]
         == once["PYTHONPATH"]
     )
     assert server(port, report, PYTHONPATH="")["PYTHONPATH"] == str(guards.FOLDER), (
@@ -935,10 +958,10 @@ def test_an_own_pythonpath_is_kept_and_a_server_within_a_server_gets_the_guard_o
 
 
 def test_a_service_may_have_any_name(python: Python, port: int, report: Path) -> None:
-    environ = guards.hooked(
+    environ = guards.guarded_environment(
         dict(os.environ), owners={port: "the, app=\n\0ä", port + 1: "b"}, leased=5021, report=report
     )
-    answers = said(
+    answers = output_of(
         python(
             "-c",
             f"{BIND}print(bind({port}))\nprint(bind({port + 1}))",
@@ -954,7 +977,7 @@ def test_in_a_guarded_virtual_environment_the_servers_own_list_counts(
     python: Python, site: Path, port: int, report: Path
 ) -> None:
     guards.install(site, {port: "old-name", port + 1: "nginx"})
-    (answer,) = said(
+    (answer,) = output_of(
         python("-c", f"{BIND}print(bind({port}))", environ=server(port, report))
     ).splitlines()
     assert "production's darts-app; this server's port is 5021" in answer
@@ -964,7 +987,7 @@ def test_isolated_from_pythonpath_both_lists_count(
     python: Python, site: Path, port: int, report: Path
 ) -> None:
     guards.install(site, {port: "old-name", port + 1: "nginx"})
-    answers = said(
+    answers = output_of(
         python(
             "-I",
             "-c",
@@ -986,13 +1009,16 @@ HIDDEN = {
 
 
 @pytest.mark.parametrize("text", HIDDEN.values(), ids=HIDDEN)
-def test_a_sitecustomize_that_it_hides_runs_once_with_its_own_errors(
+def test_a_shadowed_sitecustomize_runs_once_with_its_own_errors(
     python: Python, port: int, report: Path, tmp_path: Path, text: str
 ) -> None:
     folder = tmp_path / "own"
     folder.mkdir()
     (folder / "sitecustomize.py").write_text(text)
-    code = "import sys; print(getattr(sys, 'hidden', False), getattr(sys.modules.get('sitecustomize'), '__file__', None), sys.path)"
+    code = (
+        "import sys; module = sys.modules.get('sitecustomize')\n"
+        "print(getattr(sys, 'hidden', False), getattr(module, '__file__', None), sys.path)"
+    )
     with_guard = python("-c", code, environ=server(port, report, PYTHONPATH=str(folder)))
     without = python(
         "-c", code, environ=server(port, report, PYTHONPATH=str(folder), DARTSCTL_GUARD="off")

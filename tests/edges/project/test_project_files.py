@@ -1,4 +1,4 @@
-"""New files in somebody's project: never over one that is there, whole or not at all, all or none."""
+"""New files in somebody's project: nothing is overwritten, each is complete, all or none."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from dartsctl.edges.project.files import template, template_mode, template_names, writing
+from dartsctl.edges.project.files import file_transaction, template, template_mode, template_names
 from dartsctl.errors import DartsctlError
 from dartsctl.system.users import user_name
 from tiny_disk import tiny_disk
@@ -28,7 +28,7 @@ def listing(folder: Path) -> list[str]:
 
 def create(*paths: Path) -> None:
     """All of them, or none."""
-    with writing() as files:
+    with file_transaction() as files:
         for path in paths:
             files.create(path, "new", 0o644)
 
@@ -38,7 +38,7 @@ def mode(path: Path) -> int:
 
 
 def test_a_new_file_has_its_text_and_its_mode_and_the_folders_it_needs(tmp_path: Path) -> None:
-    with writing() as files:
+    with file_transaction() as files:
         files.create(tmp_path / "a" / "b" / ".env", "A=1\n", 0o600)
         files.create(tmp_path / "run.sh", "#!/bin/sh\n", 0o755)
     assert (tmp_path / "a/b/.env").read_text() == "A=1\n"
@@ -47,10 +47,10 @@ def test_a_new_file_has_its_text_and_its_mode_and_the_folders_it_needs(tmp_path:
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o077])
-def test_the_users_mask_takes_nothing_away_and_adds_nothing(tmp_path: Path, umask: int) -> None:
+def test_the_mode_does_not_depend_on_the_umask(tmp_path: Path, umask: int) -> None:
     before = os.umask(umask)
     try:
-        with writing() as files:
+        with file_transaction() as files:
             files.create(tmp_path / "compose" / "nginx" / ".env", "x", 0o600)
     finally:
         os.umask(before)
@@ -59,7 +59,7 @@ def test_the_users_mask_takes_nothing_away_and_adds_nothing(tmp_path: Path, umas
 
 
 @pytest.mark.parametrize("kind", ["file", "link to nothing", "folder"])
-def test_nothing_is_ever_overwritten_and_what_was_written_before_is_taken_back(
+def test_nothing_is_ever_overwritten_and_what_was_written_before_is_undone(
     tmp_path: Path, kind: str
 ) -> None:
     there = tmp_path / "there"
@@ -72,7 +72,7 @@ def test_nothing_is_ever_overwritten_and_what_was_written_before_is_taken_back(
     before = listing(tmp_path)
     with pytest.raises(
         DartsctlError,
-        match=r"(has just been made by somebody else|is a symbolic link); nothing was written",
+        match=r"(was created meanwhile|is a symbolic link); nothing was written",
     ):
         create(tmp_path / "new" / "first", there)
     assert listing(tmp_path) == before
@@ -85,7 +85,7 @@ def test_lines_are_appended_in_the_files_own_way(tmp_path: Path) -> None:
     for name, data in cases.items():
         (tmp_path / name).write_bytes(data)
         (tmp_path / name).chmod(0o640)
-    with writing() as files:
+    with file_transaction() as files:
         for name in cases:
             files.append(tmp_path / name, ("/.env", "/x"))
     assert {name: (tmp_path / name).read_bytes() for name in cases} == {
@@ -97,11 +97,11 @@ def test_lines_are_appended_in_the_files_own_way(tmp_path: Path) -> None:
     assert mode(tmp_path / "plain") == 0o640
 
 
-def test_appended_lines_are_taken_back(tmp_path: Path) -> None:
+def test_appended_lines_are_undone(tmp_path: Path) -> None:
     (tmp_path / "plain").write_text("a")
 
     def append_and_fail() -> None:
-        with writing() as files:
+        with file_transaction() as files:
             files.append(tmp_path / "plain", ("/more",))
             files.append(tmp_path / "fresh", ("/more",))
             raise RuntimeError
@@ -115,25 +115,25 @@ def test_appended_lines_are_taken_back(tmp_path: Path) -> None:
 def test_a_link_stays_a_link_when_its_file_is_appended_to(tmp_path: Path) -> None:
     (tmp_path / "real").write_text("a\n")
     (tmp_path / ".gitignore").symlink_to("real")
-    with writing() as files:
+    with file_transaction() as files:
         files.append(tmp_path / ".gitignore", ("b",))
     assert (tmp_path / ".gitignore").is_symlink()
     assert (tmp_path / "real").read_text() == "a\nb\n"
 
 
-def test_what_cannot_be_written_is_told_with_the_folder_to_look_at(tmp_path: Path) -> None:
+def test_an_unwritable_folder_is_named_in_the_next_command(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(
-        DartsctlError, match="cannot be written: Not a directory; nothing was written"
+        DartsctlError, match=r"^cannot write .*: Not a directory; nothing was written"
     ) as caught:
         create(tmp_path / "first", tmp_path / "file" / "below")
     assert caught.value.hint == f"ls -ld {tmp_path / 'file'}"
     assert listing(tmp_path) == ["file"]
 
 
-def test_the_undo_leaves_what_somebody_else_has_put_in_its_place(tmp_path: Path) -> None:
+def test_the_undo_leaves_files_that_somebody_else_has_replaced(tmp_path: Path) -> None:
     def create_and_fail() -> None:
-        with writing() as files:
+        with file_transaction() as files:
             files.create(tmp_path / "a", "ours", 0o644)
             (tmp_path / "other").write_text("theirs")
             (tmp_path / "other").replace(tmp_path / "a")
@@ -144,40 +144,45 @@ def test_the_undo_leaves_what_somebody_else_has_put_in_its_place(tmp_path: Path)
     assert (tmp_path / "a").read_text() == "theirs"
 
 
-def test_of_many_at_once_exactly_one_writes_the_file(tmp_path: Path) -> None:
-    won: list[str] = []
+def test_of_several_writers_exactly_one_succeeds(tmp_path: Path) -> None:
+    winners: list[str] = []
 
     def write(name: str) -> None:
         code = (
-            "import sys; from pathlib import Path; from dartsctl.edges.project.files import writing\n"
-            "with writing() as files: files.create(Path(sys.argv[1]), sys.argv[2] * 100000, 0o600)"
+            "import sys; from pathlib import Path\n"
+            "from dartsctl.edges.project.files import file_transaction\n"
+            "with file_transaction() as files:\n"
+            "    files.create(Path(sys.argv[1]), sys.argv[2] * 100000, 0o600)"
         )
         done = subprocess.run(
-            [sys.executable, "-c", code, str(tmp_path / "one"), name],
+            [sys.executable, "-c", code, str(tmp_path / "file"), name],
             capture_output=True,
             check=False,
         )
         if done.returncode == 0:
-            won.append(name)
+            winners.append(name)
 
     threads = [threading.Thread(target=write, args=(name,)) for name in "abcdef"]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(won) == 1
-    assert (tmp_path / "one").read_text() == won[0] * 100000
-    assert listing(tmp_path) == ["one"]
+    assert len(winners) == 1
+    assert (tmp_path / "file").read_text() == winners[0] * 100000
+    assert listing(tmp_path) == ["file"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_at_any_moment_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
-    """A signal at ever later moments of a long run, until one comes too late."""
+    """Signals at later and later moments, until one comes after the end."""
     code = (
-        "import sys; from pathlib import Path; from dartsctl.edges.project.files import writing\n"
-        "with writing() as files:\n"
+        "import sys; from pathlib import Path\n"
+        "from dartsctl.edges.project.files import file_transaction\n"
+        "with file_transaction() as files:\n"
         "    print('writing', flush=True)\n"
-        "    for number in range(400): files.create(Path(sys.argv[1]) / str(number % 7) / str(number), 'x' * 1000, 0o600)\n"
+        "    for number in range(400):\n"
+        "        path = Path(sys.argv[1]) / str(number % 7) / str(number)\n"
+        "        files.create(path, 'x' * 1000, 0o600)\n"
         "print('done', flush=True)"
     )
     interrupted = 0
@@ -195,9 +200,9 @@ def test_an_interrupt_at_any_moment_leaves_nothing(tmp_path: Path, number: signa
         process.stdout.readline()
         threading.Event().wait(milliseconds / 1000)  # the moment is the point of the test
         process.send_signal(number)
-        said, _ = process.communicate(timeout=30)
-        interrupted += "done" not in said
-        if "done" not in said:
+        output, _ = process.communicate(timeout=30)
+        interrupted += "done" not in output
+        if "done" not in output:
             assert listing(folder) == []
     assert interrupted
 
@@ -207,22 +212,20 @@ def test_under_sudo_the_new_files_belong_to_the_checkouts_owner(tmp_path: Path) 
     os.chown(tmp_path, 1234, 2345)
     (tmp_path / ".gitignore").write_text("a\n")
     os.chown(tmp_path / ".gitignore", 99, 98)
-    with writing() as files:
+    with file_transaction() as files:
         files.create(tmp_path / "compose" / "x", "1", 0o600)
         files.append(tmp_path / ".gitignore", ("b",))
     owners = {path.name: (path.stat().st_uid, path.stat().st_gid) for path in tmp_path.rglob("*")}
     assert owners == {"compose": (1234, 2345), "x": (1234, 2345), ".gitignore": (99, 98)}
 
 
-# --- other users of the host --------------------------------------------------------------------------------------------------
+# --- other users of the host -------------------------------------------------------------------
 
 
 @needs_root
 @pytest.mark.parametrize("uid", [0, NOBODY])
 @pytest.mark.parametrize("name", [".gitignore", "compose", "compose/nginx", ".env"])
-def test_no_link_that_another_user_has_planted_is_followed(
-    tmp_path: Path, name: str, uid: int
-) -> None:
+def test_no_link_of_another_user_is_followed(tmp_path: Path, name: str, uid: int) -> None:
     """By root, nor by a user who works in a folder that is open to several."""
     victim = Victim.at(tmp_path / "victim")
     with public_folder(ANN, 0o1777) as project:
@@ -235,19 +238,19 @@ def test_no_link_that_another_user_has_planted_is_followed(
         before = listing(project)
 
         def write() -> None:
-            with writing() as files:
+            with file_transaction() as files:
                 files.create(project / "first", "new", 0o644)
                 files.append(project / ".gitignore", ("/.env",))
                 files.create(project / ".env", "A=1", 0o600)
                 files.create(project / "compose" / "nginx" / "nginx.conf", "", 0o644)
 
-        said = as_user(uid, write)
+        error = as_user(uid, write)
         expected = (
             "is a symbolic link; nothing was written"
             if name == ".env"
             else "is a symbolic link of another user (1000); nothing was written"
         )
-        assert expected.replace("1000", user_name(ANN)) in said
+        assert expected.replace("1000", user_name(ANN)) in error
         assert listing(project) == before
     assert victim.is_untouched()
     assert listing(tmp_path) == ["victim"]
@@ -256,23 +259,23 @@ def test_no_link_that_another_user_has_planted_is_followed(
 @pytest.mark.parametrize(
     "make", [os.mkfifo, Path.mkdir, lambda path: path.hardlink_to(path.with_name("other"))]
 )
-def test_lines_are_appended_to_a_file_of_one_name_alone(
+def test_lines_are_appended_only_to_a_regular_file_with_one_name(
     tmp_path: Path, make: Callable[[Path], None]
 ) -> None:
     (tmp_path / "other").write_text("mine")
     make(tmp_path / ".gitignore")
     with (
         pytest.raises(DartsctlError, match=r"\.gitignore (is|has) a .*; nothing was written"),
-        writing() as files,
+        file_transaction() as files,
     ):
         files.append(tmp_path / ".gitignore", ("/.env",))
     assert (tmp_path / "other").read_text() == "mine"
 
 
 @needs_root
-def test_a_full_disk_leaves_no_file_and_no_half_of_one(tmp_path: Path) -> None:
+def test_a_full_disk_leaves_no_file_and_no_partial_one(tmp_path: Path) -> None:
     def write() -> None:
-        with writing() as files:
+        with file_transaction() as files:
             files.append(tmp_path / ".gitignore", ("/.env",))
             files.create(tmp_path / "compose" / "first", "new", 0o644)
             files.create(tmp_path / ".env", "A=1\n" * 20_000, 0o600)
@@ -282,17 +285,17 @@ def test_a_full_disk_leaves_no_file_and_no_half_of_one(tmp_path: Path) -> None:
         before = (tmp_path / ".gitignore").read_bytes()
         with pytest.raises(
             DartsctlError,
-            match=r"\.env cannot be written: No space left on device; nothing was written",
+            match=r"cannot write .*\.env: No space left on device; nothing was written",
         ):
             write()
         assert listing(tmp_path) == [".gitignore"]
         assert (tmp_path / ".gitignore").read_bytes() == before
 
 
-# --- the templates -------------------------------------------------------------------------------------------------------------
+# --- the templates -----------------------------------------------------------------------------
 
 
-def test_the_templates_are_the_repositorys_own_files_without_what_a_use_of_it_has_left() -> None:
+def test_the_templates_are_the_files_of_the_repository() -> None:
     done = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "compose"],
         cwd=REPOSITORY,

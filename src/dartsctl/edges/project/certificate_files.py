@@ -147,7 +147,9 @@ def _key_state(file: Path, keys: Sequence[Path], texts: dict[Path, str]) -> KeyS
         return "fits"
     if any(key not in texts for key in own):
         return "unreadable"
-    return "does not fit" if own else "none"
+    if own:
+        return "does not fit"
+    return "none"
 
 
 def _belongs(file: Path, key: Path) -> bool:

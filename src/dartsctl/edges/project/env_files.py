@@ -127,10 +127,11 @@ def filled_in(text: str, renew: Callable[[str, str], str | None]) -> tuple[str, 
                 hint="correct the example file",
             )
         line, name, value = binding.original.string, binding.key, binding.value
-        new_value = renew(name, value) if name and value else None
-        if new_value is not None and name and value:
-            line = _with_value(line, name, value, new_value)
-            renewed.append(name)
+        if name and value:
+            new_value = renew(name, value)
+            if new_value is not None:
+                line = _with_value(line, name, value, new_value)
+                renewed.append(name)
         parts.append(line)
     return "".join(parts), tuple(renewed)
 

@@ -1,6 +1,7 @@
-"""Files written into somebody's project: never over one that is there, each whole or not at all, and all of them or none.
+"""Write files into somebody's project: nothing is overwritten, each is complete, all or none.
 
-And the templates that `init` copies: shipped inside the package; in a checkout of dartsctl they are the repository's own files.
+Also the templates that `init` copies. They are part of the package; in a checkout of dartsctl they
+are the files of the repository.
 """
 
 from __future__ import annotations
@@ -23,24 +24,25 @@ _PRIVATE = frozenset({".crt", ".key", ".pem", ".pyc", ".db"})
 
 
 def template(name: str) -> str:
-    """The text of a shipped file, by its path in the repository: `.env.example`, `compose/prod.yml`."""
+    """Return the text of a template, by its path in the repository: `compose/prod.yml`."""
     return (_templates() / name).read_text(encoding="utf-8")
 
 
 def template_mode(name: str) -> int:
-    """0755 for a shipped file that is started as a program, else 0644."""
+    """Return 0755 for a template that is a program, else 0644."""
     return 0o755 if os.access(_templates() / name, os.X_OK) else 0o644
 
 
 def template_names(folder: str) -> tuple[str, ...]:
-    """The paths of every shipped file in `folder`, for `template`; nothing that somebody's own use of the folder has left in it."""
+    """Return the paths of all templates in `folder`, without the traces of its use."""
     root = _templates()
-    files = (file for file in sorted((root / folder).rglob("*")) if file.is_file())
-    return tuple(
-        file.relative_to(root).as_posix()
-        for file in files
-        if file.suffix not in _PRIVATE and _NOT_SHIPPED.isdisjoint(file.relative_to(root).parts)
-    )
+    names: list[str] = []
+    for file in sorted((root / folder).rglob("*")):
+        name = file.relative_to(root)
+        is_shipped = file.suffix not in _PRIVATE and _NOT_SHIPPED.isdisjoint(name.parts)
+        if is_shipped and file.is_file():
+            names.append(name.as_posix())
+    return tuple(names)
 
 
 def _templates() -> Path:
@@ -48,52 +50,62 @@ def _templates() -> Path:
     return shipped if shipped.is_dir() else _PACKAGE.parents[1]
 
 
-class Writing:
-    """What has been written so far; `writing` takes it back where not all of it could be."""
+class FileTransaction:
+    """What was written so far. `file_transaction` undoes it where not all could be written."""
 
     def __init__(self) -> None:
-        self._made: list[tuple[Path, os.stat_result]] = []
+        self._created: list[tuple[Path, os.stat_result]] = []
         self._folders: list[Path] = []
         self._changed: list[tuple[Path, bytes]] = []
         self._is_interrupted = False
 
     def create(self, path: Path, text: str, mode: int) -> None:
-        """Write a new file, and the folders that it needs. Raises DartsctlError where there is one by now, or it cannot be written."""
-        self.go_on()
-        with _told(path):
+        """Write a new file, and the folders that it needs.
+
+        Raises DartsctlError where the file exists by now, or cannot be written.
+        """
+        self.check_interrupt()
+        with _as_dartsctl_errors(path):
             self._note_missing(path.parent)
             with open_folder(path.parent, make=PUBLIC_FOLDER) as folder:
-                self._made.append((path, folder.add(path.name, text.encode(), mode=mode)))
+                self._created.append((path, folder.add(path.name, text.encode(), mode=mode)))
 
     def append(self, path: Path, lines: tuple[str, ...]) -> None:
-        """Add lines to a text file, in its own kind of line ends; a new file where there is none. A link of our own stays one."""
-        self.go_on()
+        """Append lines to a text file, with its kind of line ends; create it where it is missing.
+
+        A link of a trusted user stays a link.
+        """
+        self.check_interrupt()
         if not os.path.lexists(path):
             self.create(path, "".join(f"{line}\n" for line in lines), 0o644)
             return
-        with _told(path):
+        with _as_dartsctl_errors(path):
             folder, name = locate(path)
             with folder:
                 old = folder.read(name, limit=bounded_file.TEXT_LIMIT, owners=EVERYBODY)
                 end = b"\r\n" if b"\r\n" in old else b"\n"
-                gap = end if old and not old.endswith(b"\n") else b""
+                new = old
+                if old and not old.endswith(b"\n"):
+                    new += end
+                new += b"".join(line.encode() + end for line in lines)
                 self._changed.append((folder.path / name, old))
-                _replace(folder, name, old + gap + b"".join(line.encode() + end for line in lines))
+                _replace(folder, name, new)
 
     def interrupt(self, _number: int = 0, _frame: object = None) -> None:
-        """Stop before the next file: the one that is being written is finished, so that nothing of it is left over."""
+        """Stop before the next file. The current one is completed, so that the undo knows it."""
         self._is_interrupted = True
 
-    def go_on(self) -> None:
+    def check_interrupt(self) -> None:
         """Raise KeyboardInterrupt after `interrupt`."""
         if self._is_interrupted:
             raise KeyboardInterrupt
 
     def undo(self) -> None:
-        """Take back what was written; what somebody else has put in its place since stays."""
-        for path, status in reversed(self._made):
+        """Undo what was written, except files that somebody else has replaced meanwhile."""
+        for path, status in reversed(self._created):
             with suppress(OSError, UnsafeFile), open_folder(path.parent) as folder:
-                if (now := folder.stat(path.name)) and os.path.samestat(now, status):
+                now = folder.stat(path.name)
+                if now and os.path.samestat(now, status):
                     folder.remove(path.name)
         for path, old in self._changed:
             with suppress(OSError, UnsafeFile), open_folder(path.parent) as folder:
@@ -103,7 +115,7 @@ class Writing:
                 folder.remove_folder(path.name)
 
     def _note_missing(self, folder: Path) -> None:
-        missing = []
+        missing: list[Path] = []
         while not os.path.lexists(folder):
             missing.append(folder)
             folder = folder.parent
@@ -111,28 +123,32 @@ class Writing:
 
 
 @contextmanager
-def writing() -> Iterator[Writing]:
-    """Within it files are written; an error, Ctrl-C, SIGTERM or SIGHUP (then a KeyboardInterrupt too) takes all of them back."""
-    files = Writing()
-    wanted = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {
+def file_transaction() -> Iterator[FileTransaction]:
+    """Write files inside this context; an error undoes all of them.
+
+    So do Ctrl-C, SIGTERM and SIGHUP; each raises KeyboardInterrupt.
+    """
+    files = FileTransaction()
+    caught = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    handlers = {
         number: signal.signal(number, files.interrupt)
-        for number in wanted
+        for number in caught
         if signal.getsignal(number) is not signal.SIG_IGN
     }
     try:
         yield files
-        files.go_on()
+        files.check_interrupt()
     except BaseException:
         files.undo()
         raise
     finally:
-        for number, handler in before.items():
+        for number, handler in handlers.items():
             signal.signal(number, handler)
 
 
 @contextmanager
-def _told(path: Path) -> Iterator[None]:
+def _as_dartsctl_errors(path: Path) -> Iterator[None]:
+    """Convert errors of writing `path`."""
     try:
         yield
     except FileExistsError:
@@ -142,19 +158,22 @@ def _told(path: Path) -> Iterator[None]:
                 hint=shell_command("ls", "-l", path),
             ) from None
         raise DartsctlError(
-            f"{path} has just been made by somebody else; nothing was written", hint="dartsctl init"
+            f"{path} was created meanwhile; nothing was written", hint="dartsctl init"
         ) from None
     except UnsafeFile as error:
         raise Refused(f"{error.message}; nothing was written", hint=error.hint) from error
     except OSError as error:
         raise DartsctlError(
-            f"{path} cannot be written: {error.strerror}; nothing was written",
+            f"cannot write {path}: {error.strerror}; nothing was written",
             hint=shell_command("ls", "-ld", path.parent),
         ) from error
 
 
 def _replace(folder: Folder, name: str, data: bytes) -> None:
-    """Give a file a new content; owner and mode stay. Raises FileNotFoundError, UnsafeFile, OSError."""
+    """Replace the content of a file; owner and mode stay.
+
+    Raises FileNotFoundError, UnsafeFile, OSError.
+    """
     folder.check(name, owners=EVERYBODY)
     status = os.stat(name, dir_fd=folder.descriptor, follow_symlinks=False)
     owner = (status.st_uid, status.st_gid) if os.geteuid() == 0 else None

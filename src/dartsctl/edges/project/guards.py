@@ -1,7 +1,9 @@
-"""The guard: an audit hook that refuses production's ports, in the environment of a server that dartsctl runs, and in virtual environments.
+"""The guard: an audit hook that refuses production ports, in servers and in virtual environments.
 
-In a virtual environment it is two things in site-packages: the folder `_dartsctl_guard` with the module, whose list of ports is a literal in it, and
-`dartsctl_guard.pth`, which loads it at every start of the interpreter. A folder, so that the bytecode goes with it.
+A server that dartsctl runs has it through its environment variables. In a virtual environment it
+consists of two parts in site-packages: the folder `_dartsctl_guard` with the module, which contains
+the ports as a literal, and `dartsctl_guard.pth`, which loads it at every start of the interpreter.
+It is a folder, so that the byte code is removed with it.
 """
 
 from __future__ import annotations
@@ -20,12 +22,15 @@ from dartsctl.system.users import trusted_users
 from dartsctl.text.phrases import shell_command
 
 FOLDER = Path(__file__).parents[2] / "guard_path"
-"""What PYTHONPATH gets: a sitecustomize, and the hook that it loads."""
+"""The folder for PYTHONPATH: a sitecustomize, and the hook that it loads."""
 
 _PACKAGE = "_dartsctl_guard"
 _MODULE = "__init__.py"
 _PTH = "dartsctl_guard.pth"
-_PTH_LINE = 'import sys; exec("try: import _dartsctl_guard\\nexcept Exception: pass")  # dartsctl guard; `dartsctl guard remove` takes it away\n'
+_PTH_LINE = (
+    'import sys; exec("try: import _dartsctl_guard\\nexcept Exception: pass")'
+    "  # dartsctl guard; `dartsctl guard remove` takes it away\n"
+)
 _PTH_MARK = "# dartsctl guard"
 _MODULE_MARK = '"""dartsctl guard'
 _PORTS = 'PORTS: "dict[int, str]" = '
@@ -34,49 +39,47 @@ _OLDEST_PYTHON = (3, 8)
 _LARGEST = 256 << 10  # bytes
 
 
-# --- in a server's environment ------------------------------------------------------------------------------------------------
+# --- in a server's environment -----------------------------------------------------------------
 
 
-def hooked(
+def guarded_environment(
     environment: Mapping[str, str], *, owners: Mapping[int, str], leased: int, report: Path
 ) -> dict[str, str]:
-    """A server's environment with the guard in it, for every Python among its processes; unchanged where DARTSCTL_GUARD is off.
+    """Return a server's environment with the guard, for every Python among its processes.
 
-    `owners`: production's ports and their services. `leased`: the port that the message names as the server's own.
-    `report`: the file (absolute; made when needed) that `read_report` reads.
+    Unchanged where DARTSCTL_GUARD is off. `owners`: production ports and their services. `leased`:
+    the port that the message names as the server's own. `report`: the absolute path of the file
+    that `read_report` reads; it is created when needed.
     """
     changed = dict(environment)
     if environment.get("DARTSCTL_GUARD", "").lower() == "off":
         return changed
-    before = [
-        entry
-        for entry in environment.get("PYTHONPATH", "").split(os.pathsep)
-        if entry != str(FOLDER)
-    ]
-    changed["PYTHONPATH"] = os.pathsep.join([str(FOLDER), *(before if any(before) else [])])
+    entries = environment.get("PYTHONPATH", "").split(os.pathsep)
+    others = [entry for entry in entries if entry != str(FOLDER)]
+    if not any(others):  # an empty entry would be the working folder
+        others = []
+    listed = ",".join(f"{port}={_plain(owner)}" for port, owner in owners.items())
+    changed["PYTHONPATH"] = os.pathsep.join([str(FOLDER), *others])
     changed["DARTSCTL_GUARD"] = "on"
-    changed["DARTSCTL_GUARD_PORTS"] = ",".join(
-        f"{port}={_plain(owner)}" for port, owner in owners.items()
-    )
+    changed["DARTSCTL_GUARD_PORTS"] = listed
     changed["DARTSCTL_GUARD_PORT"] = str(leased)
     changed["DARTSCTL_GUARD_REPORT"] = str(report)
     return changed
 
 
 def read_report(path: Path) -> frozenset[int]:
-    """The ports that the guard has refused to a server, as they stand in its report; none where nothing was written."""
+    """Return the ports that the guard has refused to a server; none where there is no report."""
     try:
         with open_folder(path.parent) as folder:
-            lines = (
-                folder.read(path.name, limit=_LARGEST, owners=(os.geteuid(),))
-                .decode("ascii", errors="replace")
-                .splitlines()
-            )
+            data = folder.read(path.name, limit=_LARGEST, owners=(os.geteuid(),))
     except (OSError, UnsafeFile):
         return frozenset()
-    return frozenset(
-        int(line) for line in lines if line.isascii() and line.isdigit() and len(line) < 6
-    )
+    lines = data.decode("ascii", errors="replace").splitlines()
+    return frozenset(int(line) for line in lines if _is_port(line))
+
+
+def _is_port(line: str) -> bool:
+    return line.isascii() and line.isdigit() and len(line) < 6
 
 
 def forget_report(path: Path) -> None:
@@ -86,28 +89,28 @@ def forget_report(path: Path) -> None:
 
 
 def _plain(owner: str) -> str:
-    """A service's name as it may stand in a variable; a settings file may call a service anything."""
+    """Return a service's name for the list in a variable; the settings allow any character."""
     return "".join(" " if letter == "," or not letter.isprintable() else letter for letter in owner)
 
 
-# --- in a virtual environment -------------------------------------------------------------------------------------------------
+# --- in a virtual environment ------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """A guard as it stands in a virtual environment."""
+    """An installed guard."""
 
     ports: Mapping[int, str]
     version: int
-    """The module's."""
+    """That of the module."""
     current: bool
-    """Whether it is the module that this dartsctl would install, whatever its ports."""
+    """Whether this dartsctl would install the same module, whatever its ports."""
     damaged: bool
-    """Whether a part of it is missing or not what any dartsctl has installed; `install` and `remove` mend that."""
+    """Whether a part is missing or foreign; `install` and `remove` repair it."""
 
 
 def read(site_packages: Path) -> Guard | None:
-    """The guard that is installed there; None where there is none. Raises DartsctlError where that cannot be read."""
+    """Return the installed guard; None where there is none. Raises DartsctlError if unreadable."""
     with _reading(site_packages), open_folder(site_packages) as site:
         parts = _parts(site)
     if not parts.are_ours:
@@ -122,11 +125,12 @@ def read(site_packages: Path) -> Guard | None:
 
 
 def install(site_packages: Path, owners: Mapping[int, str]) -> bool:
-    """Put the guard there, bring its ports and its module up to date, or mend it; False where nothing had to change.
+    """Install the guard, update it, or repair it; False where nothing had to change.
 
-    An interpreter that starts meanwhile has the old state or the new one, and two installs at once do no harm.
-    Raises DartsctlError where the folder cannot be written, or has something of somebody else under the guard's names;
-    UnsafeFile where root would work in the virtual environment of a user who has not called sudo.
+    An interpreter that starts meanwhile sees the old state or the new one; two installs at once are
+    safe. Raises DartsctlError where the folder cannot be written, or somebody else's file has a
+    name of the guard; UnsafeFile where root would change the virtual environment of a user who has
+    not called sudo.
     """
     wanted = _module(owners)
     with _writing(site_packages), _open_own(site_packages) as site:
@@ -140,32 +144,35 @@ def install(site_packages: Path, owners: Mapping[int, str]) -> bool:
             with site.subfolder(_PACKAGE, make=PUBLIC_FOLDER, owners=_owners()) as package:
                 if parts.module != wanted:
                     _replace(package, _MODULE, wanted)
-            if parts.pth != _PTH_LINE:  # the last one: what it loads must be there
+            if parts.pth != _PTH_LINE:  # last: what it loads must exist
                 _replace(site, _PTH, _PTH_LINE)
         except BaseException:
             if parts.pth is None:
                 with suppress(OSError):
-                    _take_away(site)
+                    _remove_all(site)
             raise
     return True
 
 
 def is_installed(site_packages: Path) -> bool:
-    """Whether a guard was installed there and not removed, in whatever state it is. Raises DartsctlError where that cannot be read."""
+    """Return whether a guard is installed, in any state. Raises DartsctlError if unreadable."""
     with _reading(site_packages), open_folder(site_packages) as site:
         parts = _parts(site)
     return parts.pth is not None and parts.are_ours
 
 
 def remove(site_packages: Path) -> bool:
-    """Take the guard away, its bytecode too, in whatever state it is; False where there was none. Raises as `install`."""
+    """Remove the guard and its byte code, in whatever state; False where there was none.
+
+    Raises as `install`.
+    """
     with _writing(site_packages), _open_own(site_packages) as site:
         _refuse_foreign(site, _parts(site))
-        return _take_away(site)
+        return _remove_all(site)
 
 
 def would_be_active(python: Path, site_packages: Path) -> bool:
-    """Whether a program that this interpreter would start now is kept off production's ports by a guard in `site_packages`.
+    """Return whether a guard in `site_packages` would restrict a program of this interpreter.
 
     Nothing is executed to find out: the interpreter may be another user's program.
     """
@@ -173,7 +180,7 @@ def would_be_active(python: Path, site_packages: Path) -> bool:
     is_known = version is not None and (int(version[1]), int(version[2])) >= _OLDEST_PYTHON
     if not is_known or not os.access(python, os.X_OK):
         return False
-    from dartsctl.guard_path import _dartsctl_guard  # what decides is there, not here
+    from dartsctl.guard_path import _dartsctl_guard  # the module itself decides
 
     return _dartsctl_guard.is_wanted()
 
@@ -184,15 +191,14 @@ def _module(owners: Mapping[int, str]) -> str:
 
 
 def _values(module: str) -> tuple[dict[int, str], int]:
-    """The ports and the version that stand in a module. Raises ValueError."""
+    """Return the ports and the version in a module's text. Raises ValueError."""
     import ast
 
-    values = {
-        mark: line.removeprefix(mark)
-        for line in module.splitlines()
-        for mark in (_PORTS, _VERSION)
-        if line.startswith(mark)
-    }
+    values: dict[str, str] = {}
+    for line in module.splitlines():
+        for mark in (_PORTS, _VERSION):
+            if line.startswith(mark):
+                values[mark] = line.removeprefix(mark)
     try:
         ports = {int(port): str(owner) for port, owner in ast.literal_eval(values[_PORTS]).items()}
         return ports, int(values[_VERSION])
@@ -210,40 +216,43 @@ def _values(module: str) -> tuple[dict[int, str], int]:
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
-    """What has the guard's names: the texts, None where a name is free or is no file's."""
+    """What has the names of the guard: the texts, None where no file has the name."""
 
     pth: str | None
     module: str | None
     others: tuple[str, ...]
-    """The names that something else has than a file and a folder with the module or bytecode."""
+    """The names of other things than a file, or a folder with the module or byte code."""
 
     @property
     def are_marked(self) -> bool:
-        """Whether both are there, and begin as every dartsctl has written them."""
-        texts = {_PTH_MARK: self.pth, _MODULE_MARK: self.module}
-        return all(
-            text is not None and mark in text.partition("\n")[0] for mark, text in texts.items()
-        )
+        """Whether both exist, and begin as every version of dartsctl has written them."""
+        return _has_mark(self.pth, _PTH_MARK) and _has_mark(self.module, _MODULE_MARK)
 
     @property
     def are_ours(self) -> bool:
-        """Whether one of them is the guard's, if only the half of it: then it vouches for the other."""
-        texts = {_PTH_LINE: self.pth, _module({}): self.module}
-        return any(text is not None and _is_ours(text, whole) for whole, text in texts.items())
+        """Whether one of them is the guard's, or a damaged version; then the other is too."""
+        return _is_ours(self.pth, _PTH_LINE) or _is_ours(self.module, _module({}))
 
 
-def _is_ours(text: str, whole: str) -> bool:
-    """Whether it is the guard's own text, edited, cut off, or lost by a crash (empty, or NUL bytes)."""
-    return (
-        not text.strip("\0 \r\n")
-        or whole.startswith(text)
-        or "dartsctl guard" in text.partition("\n")[0]
-    )
+def _has_mark(text: str | None, mark: str) -> bool:
+    return text is not None and mark in text.partition("\n")[0]
+
+
+def _is_ours(text: str | None, complete: str) -> bool:
+    """Return whether it is the guard's own text: edited, truncated, or lost in a crash.
+
+    A file that was lost in a crash is empty, or contains NUL bytes.
+    """
+    if text is None:
+        return False
+    is_lost = not text.strip("\0 \r\n")
+    return is_lost or complete.startswith(text) or _has_mark(text, "dartsctl guard")
 
 
 def _parts(site: Folder) -> _Parts:
     """Raises OSError."""
-    module, others = None, []
+    module: str | None = None
+    others: list[str] = []
     try:
         with site.subfolder(_PACKAGE, owners=EVERYBODY) as package:
             module = _text(package, _MODULE)
@@ -260,7 +269,7 @@ def _parts(site: Folder) -> _Parts:
 
 
 def _text(folder: Folder, name: str) -> str | None:
-    """A file's text; None where there is no file of that name. Raises OSError."""
+    """Return a file's text; None where no file has the name. Raises OSError."""
     try:
         return folder.read(name, limit=_LARGEST, owners=EVERYBODY).decode(errors="replace")
     except (FileNotFoundError, UnsafeFile):
@@ -268,22 +277,27 @@ def _text(folder: Folder, name: str) -> str | None:
 
 
 def _refuse_foreign(site: Folder, parts: _Parts) -> None:
-    """Raises DartsctlError for what has a name of the guard's while nothing there is the guard's."""
-    names = [
-        *parts.others,
-        *([_PTH] if parts.pth is not None else []),
-        *([_PACKAGE] if parts.module is not None else []),
-    ]
+    """Raise DartsctlError where a name of the guard is taken, and nothing there is the guard's."""
+    names = list(parts.others)
+    if parts.pth is not None:
+        names.append(_PTH)
+    if parts.module is not None:
+        names.append(_PACKAGE)
     if names and not parts.are_ours:
         raise DartsctlError(
-            f"{site.path / names[0]} is not dartsctl's",
+            f"dartsctl did not create this file: {site.path / names[0]}",
             hint="move it away if nobody needs it, and try again",
         )
 
 
 def _owners() -> Collection[int]:
-    """Whose virtual environments may be changed: root changes none of a user who has not called sudo."""
-    return trusted_users() if os.geteuid() == 0 else EVERYBODY
+    """Return whose virtual environments may be changed.
+
+    Root changes none of a user who has not called sudo.
+    """
+    if os.geteuid() == 0:
+        return trusted_users()
+    return EVERYBODY
 
 
 def _open_own(site_packages: Path) -> Folder:
@@ -291,7 +305,7 @@ def _open_own(site_packages: Path) -> Folder:
 
 
 def _replace(folder: Folder, name: str, text: str) -> None:
-    """Atomically, readable for all who use the virtual environment; whatever has the name goes."""
+    """Replace whatever has the name, atomically; all users of the environment may read it."""
     with folder.fresh(text.encode(), 0o644) as temporary:
         after = _second_after(folder, name)
         if after:
@@ -302,30 +316,31 @@ def _replace(folder: Folder, name: str, text: str) -> None:
 
 
 def _second_after(folder: Folder, name: str) -> float | None:
-    """Another second than the last file's: by that Python tells whether its bytecode is still good. None where there was none."""
-    try:
-        before = os.stat(name, dir_fd=folder.descriptor, follow_symlinks=False).st_mtime
-    except FileNotFoundError:
+    """Return a time in another second than that of the file; None where there is no file.
+
+    Python recognizes outdated byte code by the second (and size) of its source.
+    """
+    status = folder.stat(name)
+    if status is None:
         return None
-    return max(time.time(), int(before) + 1)
+    return max(time.time(), int(status.st_mtime) + 1)
 
 
-def _take_away(site: Folder) -> bool:
+def _remove_all(site: Folder) -> bool:
     removed = [_clear(site, name) for name in (_PTH, _PACKAGE)]
     return any(removed)
 
 
 def _clear(folder: Folder, name: str) -> bool:
-    """Remove a file, a link itself, or a folder with all that is in it; False where there was none."""
+    """Remove a file, a link itself, or a folder with its content; False where there was none."""
     import shutil
 
     if not folder.is_folder(name):
         return folder.remove(name)
-    parting = f".{os.urandom(8).hex()}.tmp"
-    folder.rename(
-        name, parting
-    )  # at once: an interpreter that is starting must not put its bytecode into a folder that is being emptied
-    shutil.rmtree(parting, dir_fd=folder.descriptor)
+    # renamed first: a starting interpreter could write byte code into a folder being emptied
+    temporary = f".{os.urandom(8).hex()}.tmp"
+    folder.rename(name, temporary)
+    shutil.rmtree(temporary, dir_fd=folder.descriptor)
     return True
 
 
@@ -335,8 +350,8 @@ def _writing(site_packages: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise DartsctlError(
-            f"the virtual environment cannot be changed in {site_packages}: {error.strerror or error}",
-            hint="make room or rights there, or name another one: --venv PATH",
+            f"cannot change the virtual environment in {site_packages}: {error.strerror or error}",
+            hint="free space or correct the permissions there, or use another one: --venv PATH",
         ) from error
 
 
@@ -346,6 +361,6 @@ def _reading(site_packages: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise DartsctlError(
-            f"the virtual environment cannot be read in {site_packages}: {error.strerror or error}",
+            f"cannot read the virtual environment in {site_packages}: {error.strerror or error}",
             hint=shell_command("ls", "-la", site_packages),
         ) from error

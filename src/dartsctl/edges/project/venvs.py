@@ -1,4 +1,7 @@
-"""Virtual environments: which ones an app may be started from, and where their packages are. Their files are read, no interpreter is started."""
+"""Virtual environments: which ones an app may be started from, and where their packages are.
+
+Files are read; no interpreter is started.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +17,13 @@ from dartsctl.system import bounded_file
 from dartsctl.system.files import UnsafeFile, refuse_links_of_others
 from dartsctl.text.phrases import shell_command
 
-_ASK_POETRY_WITHIN = 10.0  # seconds; it takes one to start
-
 
 @dataclass(frozen=True, slots=True)
 class VirtualEnvironment:
-    """`path` and `site_packages` are real paths: one environment behind two links is one. `source` says how it was found."""
+    """A virtual environment. `source` says how it was found.
+
+    `path` and `site_packages` are real paths: two links to one environment are not two.
+    """
 
     path: Path
     site_packages: Path
@@ -27,88 +31,101 @@ class VirtualEnvironment:
 
     @property
     def python(self) -> Path:
+        """Its interpreter."""
         return self.path / "bin" / "python"
 
 
 def at(path: Path, *, source: str) -> VirtualEnvironment:
-    """The virtual environment in the folder `path`.
+    """Return the virtual environment in the folder `path`.
 
-    Raises UsageError, beginning with `source`, where there is none; UnsafeFile for a link of another user; DartsctlError: unreadable.
+    Raises UsageError, beginning with `source`, where there is none; UnsafeFile for a link of
+    another user; DartsctlError for an unreadable one.
     """
     try:
-        is_one = (path / "pyvenv.cfg").is_file()
-        if is_one:
+        has_config = (path / "pyvenv.cfg").is_file()
+        if has_config:
             refuse_links_of_others(path)
     except OSError as error:
         raise DartsctlError(
-            f"{source}: {path} cannot be read: {error.strerror}",
+            f"{source}: cannot read {path}: {error.strerror}",
             hint=shell_command("ls", "-ld", path),
         ) from error
-    if not is_one:
-        what = (
-            "a conda environment, not a virtual one"
-            if (path / "conda-meta").is_dir()
-            else "no virtual environment (it has no pyvenv.cfg)"
-        )
+    if not has_config:
         raise UsageError(
-            f"{source}: {path} is {what if path.is_dir() else 'not there'}",
-            hint="name the folder of one, such as .venv; to make one: python3 -m venv .venv",
+            f"{source}: {_what_it_is_instead(path)}: {path}", hint="python3 -m venv .venv"
         )
     site_packages = _site_packages(path)
     if site_packages is None:
         raise UsageError(
-            f"{source}: {path} has no site-packages folder of its Python",
-            hint="make it anew: " + shell_command("python3", "-m", "venv", "--clear", path),
+            f"{source}: no site-packages folder of its Python: {path}",
+            hint=shell_command("python3", "-m", "venv", "--clear", path),
         )
     return VirtualEnvironment(path.resolve(), site_packages.resolve(), source)
 
 
+def _what_it_is_instead(path: Path) -> str:
+    if not path.is_dir():
+        return "no such folder"
+    if (path / "conda-meta").is_dir():
+        return "a conda environment, not a virtual environment"
+    return "not a virtual environment (no pyvenv.cfg)"
+
+
 def find(folders: Sequence[Path], environ: Mapping[str, str]) -> tuple[VirtualEnvironment, ...]:
-    """Those that a server in the first of `folders` may be started from, the likeliest first: .venv and venv as `{python}` takes them, then env,
-    UV_PROJECT_ENVIRONMENT, VIRTUAL_ENV and poetry's. `folders`: the server's and the settings' one.
+    """Return those that a server in the first of `folders` may be started from, likeliest first.
+
+    .venv and venv in the order of `{python}`, then env, UV_PROJECT_ENVIRONMENT, VIRTUAL_ENV and
+    poetry's. `folders`: that of the server, then that of the settings.
     """
-    found: dict[Path, VirtualEnvironment] = {}
+    environments: dict[Path, VirtualEnvironment] = {}
     for path, source in _candidates(folders, environ):
         try:
-            one = at(path, source=source)
+            environment = at(path, source=source)
         except DartsctlError:
             continue
-        found.setdefault(one.path, one)
-    return tuple(found.values())
+        environments.setdefault(environment.path, environment)
+    return tuple(environments.values())
 
 
 def _candidates(folders: Sequence[Path], environ: Mapping[str, str]) -> Iterator[tuple[Path, str]]:
+    unique = list(dict.fromkeys(folders))
     for names in ((".venv", "venv"), ("env",)):
-        yield from ((folder / name, name) for folder in dict.fromkeys(folders) for name in names)
-    if uv := environ.get(
-        "UV_PROJECT_ENVIRONMENT"
-    ):  # relative to the project's root (uv's documentation)
-        yield from ((folder / uv, "UV_PROJECT_ENVIRONMENT") for folder in dict.fromkeys(folders))
-    if active := environ.get("VIRTUAL_ENV"):
+        for folder in unique:
+            yield from ((folder / name, name) for name in names)
+    in_uv = environ.get("UV_PROJECT_ENVIRONMENT")
+    if in_uv:  # relative to the project's root, as uv's documentation says
+        yield from ((folder / in_uv, "UV_PROJECT_ENVIRONMENT") for folder in unique)
+    active = environ.get("VIRTUAL_ENV")
+    if active:
         yield Path(active), "VIRTUAL_ENV"
-    for folder in dict.fromkeys(folders):
+    for folder in unique:
         yield from ((path, "poetry") for path in _of_poetry(folder, environ))
 
 
 def _site_packages(path: Path) -> Path | None:
-    """lib/python3.12/site-packages, lib/pypy3.10/site-packages, in lib64 too; of several the one of the Python that pyvenv.cfg names."""
-    found: dict[Path, str] = {}
+    """Return lib/python3.12/site-packages, or lib/pypy3.10/site-packages, in lib64 too.
+
+    Of several it is the one of the Python that pyvenv.cfg names.
+    """
+    versions: dict[Path, str] = {}
     for library in ("lib", "lib64"):
         for folder in sorted(path.glob(f"{library}/py*/site-packages")):
-            if match := re.fullmatch(r"(?:python|pypy)(\d+\.\d+)t?", folder.parent.name):
-                try:
-                    refuse_links_of_others(folder)
-                except UnsafeFile:  # its lib64, where root looks at another user's
-                    continue
-                found.setdefault(folder.resolve(), match[1])
-    if len(found) > 1:
-        version = _python_version(path / "pyvenv.cfg")
-        found = {folder: own for folder, own in found.items() if own == version}
-    return next(iter(found)) if len(found) == 1 else None
+            match = re.fullmatch(r"(?:python|pypy)(\d+\.\d+)t?", folder.parent.name)
+            if not match:
+                continue
+            try:
+                refuse_links_of_others(folder)
+            except UnsafeFile:  # lib64 is a link, and root looks at another user's environment
+                continue
+            versions.setdefault(folder.resolve(), match[1])
+    if len(versions) > 1:
+        wanted = _python_version(path / "pyvenv.cfg")
+        versions = {folder: version for folder, version in versions.items() if version == wanted}
+    return next(iter(versions)) if len(versions) == 1 else None
 
 
 def _python_version(cfg: Path) -> str:
-    """`3.12`; venv writes `version`, virtualenv and uv write `version_info`."""
+    """Return `3.12`; venv writes `version`, virtualenv and uv write `version_info`."""
     try:
         text = bounded_file.read_text(cfg)
     except OSError:
@@ -117,23 +134,24 @@ def _python_version(cfg: Path) -> str:
     return match[1] if match else ""
 
 
-# --- poetry -------------------------------------------------------------------------------------------------------------------
+# --- poetry --------------------------------------------------------------------------------------
 
 
 def _of_poetry(folder: Path, environ: Mapping[str, str]) -> list[Path]:
-    """What poetry has made for the project in `folder`, by its scheme of names. Poetry itself is not asked: it would execute what lies there."""
+    """Return what poetry has created for the project in `folder`, newest first.
+
+    They are found by poetry's naming scheme. Poetry itself is not started: it would execute code of
+    the project.
+    """
     project = _poetry_project(folder)
     if project is None:
         return []
-    return sorted(
-        _poetry_home(folder, environ).glob(f"{_poetry_name(project, folder)}-py*"),
-        key=_modified,
-        reverse=True,
-    )
+    environments = _poetry_home(folder, environ).glob(f"{_poetry_name(project, folder)}-py*")
+    return sorted(environments, key=_modified, reverse=True)
 
 
 def _poetry_project(folder: Path) -> str | None:
-    """The project's name as poetry knows it; None where this is no project of poetry's."""
+    """Return the project's name as poetry writes it; None where poetry does not manage it."""
     document = _toml(folder / "pyproject.toml")
     poetry = _table(_table(document, "tool"), "poetry")
     if not poetry and not (document and (folder / "poetry.lock").exists()):
@@ -143,7 +161,7 @@ def _poetry_project(folder: Path) -> str | None:
 
 
 def _toml(path: Path) -> Mapping[str, Any]:
-    """A TOML file's table; empty where there is none, or it is broken."""
+    """Return the content of a TOML file; empty where it is missing or broken."""
     import tomllib
 
     try:
@@ -153,55 +171,63 @@ def _toml(path: Path) -> Mapping[str, Any]:
 
 
 def _table(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    found = document.get(key)
-    return found if isinstance(found, dict) else {}
+    table = document.get(key)
+    return table if isinstance(table, dict) else {}
 
 
 def _poetry_home(folder: Path, environ: Mapping[str, str]) -> Path:
-    """Where poetry keeps its virtual environments: a variable, else the project's poetry.toml, else its own config.toml, else the cache."""
-    if explicit := environ.get("POETRY_VIRTUALENVS_PATH"):
+    """Return the folder of poetry's virtual environments.
+
+    A variable names it, else the project's poetry.toml, else poetry's config.toml; else it is in
+    the cache.
+    """
+    explicit = environ.get("POETRY_VIRTUALENVS_PATH")
+    if explicit:
         return _expanded(explicit)
     cache = _poetry_cache(environ)
     for configured in (_toml(folder / "poetry.toml"), _toml(_poetry_config(environ))):
-        if (cache_dir := configured.get("cache-dir")) and "POETRY_CACHE_DIR" not in environ:
+        cache_dir = configured.get("cache-dir")
+        if cache_dir and "POETRY_CACHE_DIR" not in environ:
             cache = _expanded(str(cache_dir))
-        if path := _table(configured, "virtualenvs").get("path"):
+        path = _table(configured, "virtualenvs").get("path")
+        if path:
             return _expanded(str(path).replace("{cache-dir}", str(cache)))
     return cache / "virtualenvs"
 
 
 def _expanded(text: str) -> Path:
-    return Path(os.path.expanduser(text))  # noqa: PTH111 - without a home `~` stays, where pathlib fails
+    return Path(os.path.expanduser(text))  # noqa: PTH111 - pathlib fails without a home
 
 
 def _poetry_cache(environ: Mapping[str, str]) -> Path:
-    if cache := environ.get("POETRY_CACHE_DIR"):
+    cache = environ.get("POETRY_CACHE_DIR")
+    if cache:
         return _expanded(cache)
-    home = Path(environ.get("HOME") or "/")
-    on_macos = home / "Library" / "Caches"
-    return (
-        on_macos if on_macos.is_dir() else Path(environ.get("XDG_CACHE_HOME") or home / ".cache")
-    ) / "pypoetry"
+    return _user_folder(environ, "Caches", "XDG_CACHE_HOME", ".cache") / "pypoetry"
 
 
 def _poetry_config(environ: Mapping[str, str]) -> Path:
-    if folder := environ.get("POETRY_CONFIG_DIR"):
+    folder = environ.get("POETRY_CONFIG_DIR")
+    if folder:
         return _expanded(folder) / "config.toml"
+    parent = _user_folder(environ, "Application Support", "XDG_CONFIG_HOME", ".config")
+    return parent / "pypoetry" / "config.toml"
+
+
+def _user_folder(environ: Mapping[str, str], on_macos: str, variable: str, default: str) -> Path:
+    """Return ~/Library/`on_macos` if it exists, else what `variable` names, else ~/`default`."""
     home = Path(environ.get("HOME") or "/")
-    on_macos = home / "Library" / "Application Support"
-    return (
-        (
-            on_macos
-            if on_macos.is_dir()
-            else Path(environ.get("XDG_CONFIG_HOME") or home / ".config")
-        )
-        / "pypoetry"
-        / "config.toml"
-    )
+    library = home / "Library" / on_macos
+    if library.is_dir():
+        return library
+    return Path(environ.get(variable) or home / default)
 
 
 def _poetry_name(project: str, folder: Path) -> str:
-    """`shop-6sY0G6cN`: the name, and a hash of the folder's real path (poetry's EnvManager.generate_env_name)."""
+    """Return `shop-6sY0G6cN`: the name, and a hash of the folder's real path.
+
+    Poetry does it in EnvManager.generate_env_name.
+    """
     import base64
     import hashlib
 

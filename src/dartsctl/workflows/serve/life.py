@@ -155,7 +155,7 @@ def _environment(
             zip(plan.variables, serving.fill(tuple(plan.variables.values()), values), strict=True)
         )
     if request.enforce in ("auto", "hook"):
-        return guards.hooked(
+        return guards.guarded_environment(
             environment,
             owners=request.allocation.owners,
             leased=port,
