@@ -562,10 +562,10 @@ def test_a_guard_that_has_gone_is_told_once_and_one_that_cannot_be_written_never
     said = live.run("prod", "check", "-v")
     assert said.code == 0
     assert (
-        f"the guard in {anew} has gone; to install it again: dartsctl guard install --venv {anew}"
+        f"the guard in {anew} is gone; to reinstall it: dartsctl guard install --venv {anew}"
         in said.err
     )
-    assert f"the guard in {broken} was not brought up to date" in said.err
+    assert f"guard in {broken} not updated" in said.err
     assert str(away) not in said.err
     assert "has gone" not in live.run("prod", "check", "-v").err
 

@@ -95,8 +95,8 @@ def test_what_colleagues_started_meanwhile_in_the_same_project_stays(
     code, text = ended(up)
     assert code == (1 if how == "failed" else 130), text
     assert live.containers() == {f"{project}-other-1": "running", f"{project}-theirs": "running"}
-    assert "not made by this attempt" in text
-    assert "made by this attempt, and still in use" in text, "their containers are on the network"
+    assert "not created by this `up`" in text
+    assert "created by this `up`, still in use" in text, "their containers are on the network"
 
 
 def test_a_colleague_who_was_quicker_with_the_very_same_service_keeps_it(live: LiveStack) -> None:
@@ -181,8 +181,8 @@ def test_a_container_that_was_only_begun_and_that_somebody_starts_is_left(
     theirs = live.spawn(["sh", "-c", f"sleep 0.3; docker start {web}"])
     undone = attempt.undo()
     theirs.wait()
-    assert f"left container {web} (running): may be somebody else's" in undone.lines
-    assert f"left network {network}: not made by this attempt" in undone.lines
+    assert f"left container {web} (running): may belong to somebody else" in undone.lines
+    assert f"left network {network}: not created by this `up`" in undone.lines
     assert live.containers() == {web: "running"}
 
 
@@ -230,7 +230,7 @@ def test_a_container_that_was_replaced_since_under_the_same_name_is_left(
     docker("rm", "-f", web)
     colleague(live, "up", "--detach")
     undone = attempt.undo()
-    assert f"left container {web} (running): not made by this attempt" in undone.lines
+    assert f"left container {web} (running): not created by this `up`" in undone.lines
     assert live.containers() == {web: "running"}
 
 
@@ -255,7 +255,7 @@ def test_a_network_of_ours_that_a_colleagues_stopped_container_needs_is_left(
     attempt.follow(f" Network {network}  Created")
     docker("start", web)
     docker("stop", "-t", "0", web)
-    assert f"left network {network}: made by this attempt, and still in use" in attempt.undo().lines
+    assert f"left network {network}: created by this `up`, still in use" in attempt.undo().lines
     docker("start", web)
 
 

@@ -489,7 +489,7 @@ def test_a_signal_during_up_leaves_nothing_of_a_new_stack(
     code, text = ended(up)
     assert code == 130
     assert re.search(
-        rf"interrupted; removed what this attempt had made \(.*{live.project}-db-1.*\)", text
+        rf"interrupted; removed what this `up` had created \(.*{live.project}-db-1.*\)", text
     )
     assert live.leftovers() == []
 

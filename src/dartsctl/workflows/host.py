@@ -1,4 +1,4 @@
-"""This host, as the domain asks for it: the socket table, the processes and the leases behind one small value that remembers its answers."""
+"""This host as the domain asks for it: sockets, processes and leases. Answers are remembered."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dartsctl.stack.bindings import Endpoint, TransportProtocol
 
 
 class Host:
-    """The Kernel and the Witness of a preflight. A new one for every look: what it has read once it does not read again."""
+    """The `Kernel` and the `Witness` of a preflight. Make a new one for each look at the host."""
 
     def __init__(self, *, held: Callable[[], tuple[LeaseRecord, ...]] = leases.held) -> None:
         self._listeners: dict[int, tuple[Listener, ...]] = {}
@@ -32,7 +32,7 @@ class Host:
         return self._listeners[port]
 
     def expect(self, ports: Collection[int]) -> None:
-        """`listeners` may be asked for these: the first question then reads all of them at once, for one walk of all open files."""
+        """Let the first call of `listeners` read all these ports, in one walk of the open files."""
         self._expected = frozenset(ports)
 
     def occupied(
@@ -41,11 +41,11 @@ class Host:
         return sockets.occupied(protocol, ports)
 
     def read_ahead(self, ports: Collection[int]) -> None:
-        """Look at many ports in one reading of the socket table."""
-        found: dict[int, list[Listener]] = {port: [] for port in ports}
-        for row in sockets.listeners(ports, owners=True):
-            found[row.port].append(row)
-        self._listeners |= {port: tuple(rows) for port, rows in found.items()}
+        """Read the listeners of many ports from the socket table at once."""
+        rows: dict[int, list[Listener]] = {port: [] for port in ports}
+        for listener in sockets.listeners(ports, owners=True):
+            rows[listener.port].append(listener)
+        self._listeners |= {port: tuple(listeners) for port, listeners in rows.items()}
 
     def local_addresses(self) -> tuple[str, ...]:
         return sockets.local_addresses()
@@ -62,11 +62,10 @@ class Host:
         return processes.is_forwarder(process)
 
     def leased_to(self, process: Process, port: int) -> DevLease | None:
-        """The lease under which `process` runs, when it is one of dartsctl's servers on that very port."""
+        """Return the lease of `process` on `port`, None if it is not one of dartsctl's servers."""
         ancestors = {pid for pid, _ in process.parents}
         for record in self._held():
             if record.port == port and record.confirmed and record.supervisor in ancestors:
-                return DevLease(
-                    process, record.checkout, record.url, f"leased by dartsctl to {record.checkout}"
-                )
+                evidence = f"leased by dartsctl to {record.checkout}"
+                return DevLease(process, record.checkout, record.url, evidence)
         return None

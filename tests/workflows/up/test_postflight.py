@@ -251,7 +251,7 @@ def test_what_is_still_missing_after_that_is_exit_6(recorded: RecordedEngine) ->
     done = recorded.run("prod", "up")
     assert done.returncode == 6
     assert len(recorded.recreations) == 1, "once, not again and again"
-    assert "the end of demo-web-1's log:" in done.stderr
+    assert "last log lines of demo-web-1:" in done.stderr
     assert done.stderr.rstrip().endswith("dartsctl prod logs web")
 
     document = json.loads(recorded.run("prod", "up", "--json").stdout)
@@ -401,7 +401,7 @@ def test_an_unhealthy_service_is_told_with_what_its_health_check_said_and_its_lo
     said = live.run("prod", "up", "--json")
     service = said.document["services"][0]
     assert (said.code, service["condition"]) == (6, "unhealthy")
-    assert service["error"] == "its health check says: connection to queue refused"
+    assert service["error"] == "its health check reports: connection to queue refused"
     assert service["log"] == ["listening"]
 
 
@@ -469,15 +469,15 @@ def test_a_failed_up_shows_what_it_removed_and_what_it_left_and_why(live: LiveSt
     made, kept, replaced = f"{live.project}-web-1", f"{live.project}-db-1", f"{live.project}-old-1"
     by_name = {row[1]: row for row in rows[1:]}
     assert rows[0] == ["NAME", "STATE", "WHY"]
-    assert by_name[made][3:] == ["removed", "made by this attempt"]
-    assert by_name[kept][2:] == ["running", "left", "was there before"]
+    assert by_name[made][3:] == ["removed", "created by this `up`"]
+    assert by_name[kept][2:] == ["running", "left", "existed before"]
     assert by_name[replaced][2:] == [
         "created",
         "left",
-        "replaces one that is gone: its error tells why",
+        "replaced a container that is gone; its error says why",
     ]
-    assert by_name[f"{live.project}_second"][3:] == ["removed", "made by this attempt"]
-    assert by_name[f"{live.project}_default"][3:] == ["left", "was there before"]
+    assert by_name[f"{live.project}_second"][3:] == ["removed", "created by this `up`"]
+    assert by_name[f"{live.project}_default"][3:] == ["left", "existed before"]
     assert set(live.containers()) == {kept, replaced}
 
 
@@ -496,11 +496,11 @@ def test_the_undo_is_in_the_errors_document_too(live: LiveStack) -> None:
     said = live.run("prod", "up", "--json")
     assert said.code == 1
     assert (
-        f"removed container {live.project}-web-1 (created): made by this attempt"
+        f"removed container {live.project}-web-1 (created): created by this `up`"
         in said.document["details"]
     )
     assert (
-        f"removed network {live.project}_default: made by this attempt" in said.document["details"]
+        f"removed network {live.project}_default: created by this `up`" in said.document["details"]
     )
     assert live.leftovers() == [f"volume {live.project}_kept"], "never a volume"
 
@@ -509,6 +509,6 @@ def test_the_undo_is_in_the_errors_document_too(live: LiveStack) -> None:
     said = live.run("prod", "up", "--json", "--skip-port-check")
     assert (said.code, said.document["exit_code"]) == (3, 3)
     assert (
-        f"removed container {live.project}-web-1 (created): made by this attempt"
+        f"removed container {live.project}-web-1 (created): created by this `up`"
         in said.document["undone"]
     )

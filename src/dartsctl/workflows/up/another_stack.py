@@ -1,4 +1,4 @@
-"""The step that refuses to replace another stack, or to start this one a second time under another project's name."""
+"""Refuse to replace another stack, and to start this one again under another project name."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from dartsctl.workflows.up.preflight import Preflight
 
 
 def refuse(preflight: Preflight, command: str) -> None:
-    """Raise Refused where the preflight has met another stack, or this one elsewhere.
+    """Raise Refused if the preflight met another stack, or this one under another name.
 
-    `command` is what was typed: the same with a project's name says which one is meant.
+    `command` is what was typed: the same with `--project` says which stack is meant.
     """
     another = preflight.another_stack
     if another is None:
@@ -22,24 +22,26 @@ def refuse(preflight: Preflight, command: str) -> None:
     if isinstance(another, RunsAs):
         ours = preflight.stack.project
         ways = (
-            f"to mean that one, by the files here: {with_project(command, another.project)}",
-            f"to have {ours} beside it: {with_project(command, ours)}",
+            f"to use that project with these files: {with_project(command, another.project)}",
+            f"to start {ours} beside it: {with_project(command, ours)}",
         )
     else:
         ways = (
-            f"to replace it on purpose: {with_project(command, another.project)}",
-            "to keep both, give this stack a name of its own: project = ... in dartsctl.toml, or --project NAME",
+            f"to replace it: {with_project(command, another.project)}",
+            "to keep both: set another project in dartsctl.toml, or add --project NAME",
         )
-    sentence = report.collision_lines([another])[0]
     raise Refused(
-        sentence, details=("nothing was changed", *ways), hint=next_command(preflight, command)
+        report.collision_lines([another])[0],
+        details=("nothing was changed", *ways),
+        hint=next_command(preflight, command),
     )
 
 
 def next_command(preflight: Preflight, command: str) -> str:
-    """Return what to type after a refusal, which replaces nothing of another folder's stack unasked; empty where none is met.
+    """Return the command to type after a refusal, empty without another stack.
 
-    A dev stack beside its copy gets names of its own. A project that another stack has is looked at first.
+    It never replaces another folder's stack. A dev stack beside its copy gets ports and names of
+    its own. A project of another stack is looked at first.
     """
     environment, another = preflight.environment, preflight.another_stack
     if another is None:
@@ -52,13 +54,13 @@ def next_command(preflight: Preflight, command: str) -> str:
 
 
 def refuse_unless_copy(preflight: Preflight, command: str) -> None:
-    """Raise as `refuse` does, except for a copy: that may be settled first, ours gets other names."""
+    """Raise like `refuse`, but not for a copy: its conflict can be settled with other names."""
     if not _is_copy(preflight):
         refuse(preflight, command)
 
 
 def _is_copy(preflight: Preflight) -> bool:
-    """Whether another checkout's copy is in the way by its container names alone."""
+    """Return whether another checkout's copy is in the way only by its container names."""
     another = preflight.another_stack
     return (
         preflight.environment.has_copies and isinstance(another, RunsAs) and another.sign == "names"
@@ -66,6 +68,6 @@ def _is_copy(preflight: Preflight) -> bool:
 
 
 def with_project(command: str, project: str) -> str:
-    """Return `command` for a project by its name. `dartsctl dev` takes none: its services are the business of `dev up`."""
+    """Return `command` for a project by name. `dartsctl dev` takes none, but `dev up` does."""
     words = "dartsctl dev up" if command == "dartsctl dev" else command
     return f"{words} --project {shlex.quote(project)}"

@@ -1,4 +1,4 @@
-"""The step that runs Compose to its end, its lines shown as they come: with a deadline, and signals passed on in order."""
+"""Run Compose to its end: show its lines as they come, keep a deadline, pass signals on."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _KEPT_LINES = 1000
 
 @dataclass(frozen=True, slots=True)
 class ComposeResult:
-    """How a Compose call ended. `text` is the end of its output; `is_late`: the deadline ended it."""
+    """How a Compose call ended. `text` is the end of its output; `is_late`: by the deadline."""
 
     code: int
     text: str
@@ -25,17 +25,18 @@ class ComposeResult:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Within it SIGTERM and SIGHUP raise KeyboardInterrupt as Ctrl-C does, so that what was begun is told or undone; what is ignored stays so."""
+    """Let SIGTERM and SIGHUP raise KeyboardInterrupt as Ctrl-C does. Ignored signals stay ignored.
+
+    So the caller can undo or report what was begun.
+    """
 
     def interrupt(_number: int, _frame: object) -> None:
         raise KeyboardInterrupt
 
-    numbers = [
-        number
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-        if signal.getsignal(number) is not signal.SIG_IGN
-    ]
-    handlers = {number: signal.signal(number, interrupt) for number in numbers}
+    handlers = {}
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            handlers[number] = signal.signal(number, interrupt)
     try:
         yield
     finally:
@@ -50,7 +51,10 @@ def run(
     screen: Screen,
     on_line: Callable[[str], None] = lambda _: None,
 ) -> ComposeResult:
-    """Compose with `words`, for `seconds` at most; `saw` gets every line, unmasked. Raises KeyboardInterrupt after a signal, Compose having ended."""
+    """Run Compose with `words`, for at most `seconds`. `on_line` gets every line, unmasked.
+
+    Raises KeyboardInterrupt after a signal, when Compose has ended.
+    """
     stream = compose.stream(*words, seconds=seconds)
     lines: deque[str] = deque(maxlen=_KEPT_LINES)
     with stream.taking_signals() as signals:

@@ -1,4 +1,4 @@
-"""The step in front of everything that changes a stack: one dartsctl at a time does so, the next one waits and says for whom."""
+"""One dartsctl at a time changes a project. The next one waits, and says for whom."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from dartsctl.workflows.deps import Deps
 
 @contextmanager
 def locked_project(environment: Environment, *, within: float, deps: Deps) -> Iterator[None]:
-    """Within it no other dartsctl of this state folder changes the environment's project.
+    """Keep every other dartsctl of this state folder from changing the environment's project.
 
-    Waits `within` seconds at most. Raises TimedOut, and DartsctlError where the state folder cannot be used.
+    Wait at most `within` seconds. Raises TimedOut, and DartsctlError if the state folder cannot be
+    used.
     """
     project = environment.project or environment.name
 

@@ -1,4 +1,7 @@
-"""After `up` and `restart`: wait until every service is healthy, then look whether what was wanted is really bound, and mend it once."""
+"""After `up` and `restart`: wait until every service is healthy, and check what is really bound.
+
+A container that has lost its ports or networks is recreated, once.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,9 @@ from dartsctl.ports.missing_bindings import MissingBinding, MissingKind
 from dartsctl.stack import compose_errors, health
 from dartsctl.stack.bindings import Endpoint
 from dartsctl.stack.containers import Container
+from dartsctl.stack.health import Health, ServiceHealth
 from dartsctl.workflows.deps import Deps
+from dartsctl.workflows.host import Host
 from dartsctl.workflows.up import compose_run
 from dartsctl.workflows.up.preflight import Preflight
 
@@ -24,14 +29,17 @@ if TYPE_CHECKING:
     from dartsctl.diagnosis.inspection import Inspection
 
 LOG_LINES = 10
-"""Of a container that is not well: enough for a traceback's end."""
+"""Log lines of a container with a problem: enough for the end of a traceback."""
 _SECOND_LOOK = 0.3
-"""Seconds after which a loss is looked for again: a container that restarts in between two questions has lost nothing."""
+"""Seconds until a missing binding is looked for again: a restarting container has lost nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class ContainerProblem:
-    """What is known of one container that is not well: its error in plain words, the engine's own words, its last log lines."""
+    """What is known of a container with a problem.
+
+    `error` is in plain words, `engine_error` as the engine says it, `log` the last log lines.
+    """
 
     error: str = ""
     engine_error: str = ""
@@ -40,10 +48,14 @@ class ContainerProblem:
 
 @dataclass(frozen=True, slots=True)
 class UpOutcome:
-    """How an `up` ended: health, what running containers lack, the services that were recreated for it, and why that failed."""
+    """How an `up` ended.
 
-    health: health.Health
-    losses: tuple[MissingBinding, ...] = ()
+    `recreated` are the services that were recreated for what they lacked, `failure` says why that
+    failed.
+    """
+
+    health: Health
+    missing: tuple[MissingBinding, ...] = ()
     recreated: tuple[str, ...] = ()
     failure: str = ""
     problems: Mapping[str, ContainerProblem] = field(default_factory=dict)
@@ -51,11 +63,18 @@ class UpOutcome:
 
     @property
     def is_good(self) -> bool:
-        return self.health.is_ready and not self.losses and not self.failure
+        return self.health.is_ready and not self.missing and not self.failure
+
+    def problem_of(self, container: str) -> ContainerProblem:
+        return self.problems.get(container, ContainerProblem())
 
 
 class Postflight:
-    """One stack after its `up`; `scales` are the words that Compose needs to keep the number of replicas."""
+    """The check of one stack after its `up`.
+
+    `scales` are the words that Compose needs to keep the number of replicas. `on_line` gets
+    Compose's lines.
+    """
 
     def __init__(
         self,
@@ -68,93 +87,83 @@ class Postflight:
         on_line: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._before = before
+        self._compose = compose
         self._deps = deps
         self._engine = deps.engine()
-        self._compose = compose
         self._screen = deps.screen
         self._deadline = deadline
-        self._clock = deps.monotonic
         self._scales = tuple(scales)
         self._on_line = on_line
         self._wanted = _fixed_endpoints(before)
 
     def check(self) -> UpOutcome:
-        """Mend what has lost its ports or networks, once; wait for health until the deadline; look again. Raises KeyboardInterrupt."""
-        lost = self.losses()
+        """Recreate what lacks something, once; wait for health; check again.
+
+        Raises KeyboardInterrupt.
+        """
+        missing = self._missing()
         recreated: tuple[str, ...] = ()
         failure = ""
-        if lost and self._clock() < self._deadline:
-            recreated = tuple(dict.fromkeys(one.service for one in lost))
-            failure = self._recreate(lost, recreated)
+        if missing and self._deps.monotonic() < self._deadline:
+            recreated = tuple(dict.fromkeys(binding.service for binding in missing))
+            failure = self._recreate(missing, recreated)
         state = self._wait()
-        found = self.losses()
-        names = {
-            *(one.container for one in state.waiting_for if one.container),
-            *(one.container for one in found),
-        }
-        return UpOutcome(
-            state, found, recreated, failure, {name: self._problem(name) for name in sorted(names)}
-        )
+        missing = self._missing()
+        names = {binding.container for binding in missing}
+        names |= {service.container for service in state.waiting_for if service.container}
+        problems = {name: self._problem(name) for name in sorted(names)}
+        return UpOutcome(state, missing, recreated, failure, problems)
 
-    def losses(self) -> tuple[MissingBinding, ...]:
-        """What running containers of the stack lack, seen twice: once more a moment later."""
-        first = self._losses_now()
+    def _missing(self) -> tuple[MissingBinding, ...]:
+        """Return what running containers lack, if they lack it twice within a moment."""
+        first = self._missing_now()
         if not first:
             return ()
         self._deps.sleep(_SECOND_LOOK)
-        again = self._losses_now()
-        return tuple(one for one in first if one in again)
+        again = self._missing_now()
+        return tuple(binding for binding in first if binding in again)
 
-    def _losses_now(self) -> tuple[MissingBinding, ...]:
-        running = [
-            one
-            for one in self._own()
-            if one.state == "running"
-            and not (health.may_be_looping(one) and self._restarts_of(one))
-        ]
+    def _missing_now(self) -> tuple[MissingBinding, ...]:
+        running = [container for container in self._own() if self._runs(container)]
         return (
             *missing_bindings.unlisted(self._wanted, running),
             *self._unheard(running),
             *self._without_network(running),
         )
 
-    def _unheard(self, running: Sequence[Container]) -> tuple[MissingBinding, ...]:
-        """What the kernel's table lacks: of an engine on this host with its userland proxy, and only where one of its ports is heard here at all.
+    def _runs(self, container: Container) -> bool:
+        """Return whether it runs, and not just between two failures of a crash loop."""
+        if container.state != "running":
+            return False
+        return not (health.may_be_looping(container) and self._restarts_of(container))
 
-        The socket of an engine elsewhere may have been forwarded here; then none of its ports are.
+    def _unheard(self, running: Sequence[Container]) -> tuple[MissingBinding, ...]:
+        """Return the published ports without a listener in the kernel's socket table.
+
+        This applies to an engine on this host with its userland proxy. The socket of an engine
+        elsewhere may be forwarded here: then no port of the engine has a listener here, and
+        nothing is missing.
         """
         engine = self._before.engine
         if engine.kind != "local" or not engine.userland_proxy or sys.platform != "linux":
             return ()
-        published = {
-            endpoint
-            for one in self._engine.containers()
-            if one.holds_ports
-            for endpoint in one.published
-        }
+        published = _published(self._engine.containers())
+        ports = {endpoint.port for endpoint in published}
         host = self._deps.host()
         try:
-            host.read_ahead({endpoint.port for endpoint in published})
+            host.read_ahead(ports)
         except DartsctlError as error:
             self._screen.detail(
-                f"whether published ports are listened on was not looked at: {error.message}"
+                f"skipped the check that published ports have a listener: {error.message}"
             )
             return ()
-        rows = [
-            row
-            for port in {endpoint.port for endpoint in published}
-            for row in host.listeners(port)
-        ]
+        rows = [row for port in ports for row in host.listeners(port)]
 
         def is_engines(pid: int) -> bool:
-            process = host.describe(pid)
-            return process is None or host.is_forwarder(process)
+            return _may_be_engine(pid, host)
 
-        if not any(
-            row.overlaps(endpoint) and (not row.pids or any(map(is_engines, row.pids)))
-            for row in rows
-            for endpoint in published
-        ):
+        overlapping = [row for row in rows if any(row.overlaps(place) for place in published)]
+        if not any(not row.pids or any(map(is_engines, row.pids)) for row in overlapping):
             return ()
         return missing_bindings.unheard(self._wanted, running, rows, is_engines=is_engines)
 
@@ -162,67 +171,71 @@ class Postflight:
         control = self._engine.control()
         if control is None:
             return ()
-        described = [(container, control.inspect(container.id)) for container in running]
-        return tuple(
-            MissingBinding(one.service, one.name, MissingKind.NO_NETWORK)
-            for one, inspected in described
-            if inspected and inspected.facts.runs and not inspected.has_network
-        )
+        missing = []
+        for container in running:
+            inspected = control.inspect(container.id)
+            if inspected and inspected.facts.runs and not inspected.has_network:
+                kind = MissingKind.NO_NETWORK
+                missing.append(MissingBinding(container.service, container.name, kind))
+        return tuple(missing)
 
-    def _recreate(self, lost: Sequence[MissingBinding], services: Sequence[str]) -> str:
-        """Why it failed, empty where it did not."""
-        for one in lost:
-            self._screen.warn(f"{one.service} {one.sentence}")
+    def _recreate(self, missing: Sequence[MissingBinding], services: Sequence[str]) -> str:
+        """Recreate `services`. Return why that failed, empty if it did not."""
+        for binding in missing:
+            self._screen.warn(f"{binding.service} {binding.sentence}")
         self._screen.note(f"recreating {', '.join(services)}")
         words = ("up", "--detach", "--force-recreate", "--no-deps", *self._scales, *services)
-        ended = compose_run.run(
+        result = compose_run.run(
             self._compose,
             *words,
-            seconds=max(1.0, self._deadline - self._clock()),
+            seconds=max(1.0, self._deadline - self._deps.monotonic()),
             screen=self._screen,
             on_line=self._on_line,
         )
-        if ended.code == 0:
+        if result.code == 0:
             return ""
-        failure = compose_errors.classify(ended.text)
-        return _located(failure) if not ended.is_late else "it was not recreated in time"
+        if result.is_late:
+            return "not recreated in time"
+        return _located(compose_errors.classify(result.text))
 
-    def _wait(self) -> health.Health:
-        told = ""
+    def _wait(self) -> Health:
+        """Wait until the stack is ready, or cannot become so, or the deadline has passed."""
+        shown = ""
 
-        def tell(now: health.Health) -> None:
-            nonlocal told
-            line = "waiting for " + ", ".join(
-                f"{one.service} ({one.condition.value})" for one in now.waiting_for
-            )
-            if now.waiting_for and line != told:
+        def show(now: Health) -> None:
+            nonlocal shown
+            waiting = [f"{one.service} ({one.condition.value})" for one in now.waiting_for]
+            line = f"waiting for {', '.join(waiting)}"
+            if waiting and line != shown:
                 self._screen.progress(line)
-            told = line
+            shown = line
 
         loops = health.CrashLoops()
         return health.wait(
             lambda: loops.judge(self._health()),
             deadline=self._deadline,
-            clock=self._clock,
+            clock=self._deps.monotonic,
             sleep=self._deps.sleep,
-            on_change=tell,
+            on_change=show,
         )
 
-    def _health(self) -> health.Health:
+    def _health(self) -> Health:
         own = self._own()
-        return health.assess(
-            self._before.stack,
-            own,
-            {one.id: self._restarts_of(one) for one in own if health.may_be_looping(one)},
-        )
+        restarts = {
+            container.id: self._restarts_of(container)
+            for container in own
+            if health.may_be_looping(container)
+        }
+        return health.assess(self._before.stack, own, restarts)
 
     def _own(self) -> list[Container]:
         stack = self._before.stack
-        return [
-            one
-            for one in self._engine.containers()
-            if one.project == stack.project and one.service in stack.services and not one.is_one_off
+        in_project = [
+            container
+            for container in self._engine.containers()
+            if container.project == stack.project and not container.is_one_off
         ]
+        return [container for container in in_project if container.service in stack.services]
 
     def _restarts_of(self, container: Container) -> int:
         control = self._engine.control()
@@ -234,23 +247,39 @@ class Postflight:
         if control is None:
             return ContainerProblem()
         inspected = control.inspect(container)
+        engine_error = error = ""
         if inspected:
             self._screen.masker.learn(inspected.environment)
-        raw = inspected.facts.error if inspected else ""
-        error = _located(compose_errors.classify(raw)) if raw else _health_check_said(inspected)
+            engine_error = inspected.facts.error
+            error = _failed_health_check(inspected)
+        if engine_error:
+            error = _located(compose_errors.classify(engine_error))
         lines = control.log(container, tail=LOG_LINES) or ()
-        return ContainerProblem(error, raw, tuple(line.text for line in lines))
+        return ContainerProblem(error, engine_error, tuple(line.text for line in lines))
+
+
+def _published(containers: Sequence[Container]) -> set[Endpoint]:
+    published: set[Endpoint] = set()
+    for container in containers:
+        if container.holds_ports:
+            published.update(container.published)
+    return published
+
+
+def _may_be_engine(pid: int, host: Host) -> bool:
+    """Return whether a listener's process may belong to the engine: hidden ones count as such."""
+    process = host.describe(pid)
+    return process is None or host.is_forwarder(process)
 
 
 def _fixed_endpoints(before: Preflight) -> dict[str, list[Endpoint]]:
-    """What each service must have bound: its fixed ports, without what was uncertain before."""
+    """Return what each service must have bound: fixed ports, without those that were uncertain."""
     wanted: dict[str, list[Endpoint]] = {}
-    for one in before.verdicts.bindings:
-        if one.verdict is not Verdict.UNCERTAIN and not one.binding.is_range:
-            endpoints = (
-                endpoint for port in one.binding.numbers for endpoint in one.binding.endpoints(port)
-            )
-            wanted.setdefault(one.binding.service, []).extend(endpoints)
+    for verdict in before.verdicts.bindings:
+        binding = verdict.binding
+        if verdict.verdict is not Verdict.UNCERTAIN and not binding.is_range:
+            for port in binding.numbers:
+                wanted.setdefault(binding.service, []).extend(binding.endpoints(port))
     return wanted
 
 
@@ -258,98 +287,104 @@ def _located(failure: compose_errors.Failure) -> str:
     return f"{failure.sentence} ({failure.endpoint})" if failure.endpoint else failure.sentence
 
 
-def _health_check_said(inspected: Inspection | None) -> str:
-    """The last line of a failed health check, where the container is unhealthy."""
-    if inspected is None or inspected.facts.health != "unhealthy":
+def _failed_health_check(inspected: Inspection) -> str:
+    """Return the last line of a failed health check, empty if the container is not unhealthy."""
+    if inspected.facts.health != "unhealthy":
         return ""
     output = [line.strip() for line in inspected.check_output.splitlines() if line.strip()]
-    return (
-        f"its health check says: {output[-1]}"
-        if output
-        else "its health check fails and says nothing"
-    )
+    if not output:
+        return "its health check fails without output"
+    return f"its health check reports: {output[-1]}"
+
+
+# --- the result -------------------------------------------------------------------------------
 
 
 def report(before: Preflight, outcome: UpOutcome, screen: Screen) -> ExitCode:
-    """Say how the stack is. Raises NotHealthy (6) where something is missing, after it has said what; with --json returns the code."""
+    """Show how the stack is.
+
+    If something is missing, raise NotHealthy (6) after showing it; with --json return the code.
+    """
     code = ExitCode.OK if outcome.is_good else ExitCode.NOT_HEALTHY
     if screen.as_json:
         screen.document(_document(before, outcome, code))
         return code
     state = outcome.health
-    for one in state.waiting_for:
-        error = outcome.problems.get(one.container, ContainerProblem()).error
-        screen.warn(
-            f"{one.service} is {one.condition.value}: {one.detail}{f' ({error})' if error else ''}"
-        )
-    for loss in outcome.losses:
-        screen.warn(f"{loss.service} {loss.sentence}")
+    for service in state.waiting_for:
+        error = outcome.problem_of(service.container).error
+        because = f" ({error})" if error else ""
+        screen.warn(f"{service.service} is {service.condition.value}: {service.detail}{because}")
+    for binding in outcome.missing:
+        screen.warn(f"{binding.service} {binding.sentence}")
     if outcome.is_good:
         count = len(state.services)
-        screen.note(
-            f"{before.stack.project} is up: {count} container{'' if count == 1 else 's'} ready"
-        )
+        containers = "1 container" if count == 1 else f"{count} containers"
+        screen.note(f"{before.stack.project} is up: {containers} ready")
         return code
     if outcome.failure:
         screen.warn(f"{', '.join(outcome.recreated)} could not be recreated: {outcome.failure}")
-    unwell = dict.fromkeys(
-        [*(one.service for one in state.waiting_for), *(one.service for one in outcome.losses)]
-    )
+    unwell = [service.service for service in state.waiting_for]
+    unwell += [binding.service for binding in outcome.missing]
+    services = " ".join(dict.fromkeys(unwell or outcome.recreated))
     raise NotHealthy(
         f"{before.stack.project} is up, but not healthy",
         details=_log_lines(outcome.problems),
-        hint=f"dartsctl {before.environment.name} logs {' '.join(unwell or outcome.recreated)}",
+        hint=f"dartsctl {before.environment.name} logs {services}",
     )
 
 
 def _log_lines(problems: Mapping[str, ContainerProblem]) -> tuple[str, ...]:
-    found: list[str] = []
+    lines: list[str] = []
     for name, problem in problems.items():
         if problem.log:
-            found += [f"the end of {name}'s log:", *(f"  {line}" for line in problem.log)]
-    return tuple(found)
+            lines.append(f"last log lines of {name}:")
+            lines += [f"  {line}" for line in problem.log]
+    return tuple(lines)
 
 
 def _document(before: Preflight, outcome: UpOutcome, code: ExitCode) -> dict[str, object]:
+    without_network = [
+        binding.container for binding in outcome.missing if binding.kind is MissingKind.NO_NETWORK
+    ]
     return {
         "ok": code is ExitCode.OK,
         "exit_code": int(code),
         "project": before.stack.project,
         "services": [
-            _service(one, outcome.problems.get(one.container, ContainerProblem()))
-            for one in outcome.health.services
+            _service(service, outcome.problem_of(service.container))
+            for service in outcome.health.services
         ],
-        "missing_bindings": [_loss(one) for one in outcome.losses if one.endpoint],
-        "without_network": [
-            one.container for one in outcome.losses if one.kind is MissingKind.NO_NETWORK
+        "missing_bindings": [
+            _missing_binding(binding, binding.endpoint)
+            for binding in outcome.missing
+            if binding.endpoint
         ],
+        "without_network": without_network,
         "recreated": list(outcome.recreated),
         "recreation_error": outcome.failure,
     }
 
 
-def _service(one: health.ServiceHealth, problem: ContainerProblem) -> dict[str, object]:
+def _service(service: ServiceHealth, problem: ContainerProblem) -> dict[str, object]:
     return {
-        "service": one.service,
-        "container": one.container,
-        "condition": one.condition.value,
-        "detail": one.detail,
-        "restarts": one.restarts,
+        "service": service.service,
+        "container": service.container,
+        "condition": service.condition.value,
+        "detail": service.detail,
+        "restarts": service.restarts,
         "error": problem.error,
         "engine_error": problem.engine_error,
         "log": list(problem.log),
     }
 
 
-def _loss(one: MissingBinding) -> dict[str, object]:
-    where = one.endpoint
-    shown = (
-        {"address": where.address, "port": where.port, "protocol": where.protocol} if where else {}
-    )
+def _missing_binding(binding: MissingBinding, endpoint: Endpoint) -> dict[str, object]:
     return {
-        "service": one.service,
-        "container": one.container,
-        **shown,
-        "reason": one.kind.value,
-        "pids": list(one.pids),
+        "service": binding.service,
+        "container": binding.container,
+        "address": endpoint.address,
+        "port": endpoint.port,
+        "protocol": endpoint.protocol,
+        "reason": binding.kind.value,
+        "pids": list(binding.pids),
     }

@@ -1,8 +1,10 @@
-"""The step before every `up`: read the stack, look at the engine and the host, and say what would happen. Changes nothing."""
+"""The preflight: read the stack, the engine and this host, and say what `up` would meet.
+
+It changes nothing.
+"""
 
 from __future__ import annotations
 
-import functools
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -11,19 +13,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dartsctl.config.environment import Environment, default_env_files
-from dartsctl.edges.engine.compose import Compose, MissingVariable, Resolved
+from dartsctl.edges.engine.compose import Compose, MissingVariable
 from dartsctl.edges.host import sockets
 from dartsctl.errors import DartsctlError, ExitCode
 from dartsctl.ports import collisions, conflicts, lint
 from dartsctl.ports.attribution import Attribution
 from dartsctl.ports.availability import Availability
 from dartsctl.ports.collisions import Collision, ProjectTaken
+from dartsctl.ports.conflicts import PortVerdicts
 from dartsctl.stack import compose_files, publishing, same_stack
 from dartsctl.stack.containers import Container
 from dartsctl.stack.convergence import Convergence, converge, needed
 from dartsctl.stack.engine_rules import EngineRules
 from dartsctl.stack.model import Stack, read_stack
-from dartsctl.stack.same_stack import RunsAs, WantedPorts
+from dartsctl.stack.same_stack import RunsAs
 from dartsctl.system import bounded_file
 from dartsctl.workflows.deps import Deps
 
@@ -35,45 +38,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Preflight:
-    """Everything that was found out about one `up` before it."""
-
-    environment: Environment
-    engine: EngineRules
-    stack: Stack
-    containers: tuple[Container, ...]
-    convergence: Convergence
-    verdicts: conflicts.PortVerdicts
-    collisions: tuple[Collision, ...]
-    notices: tuple[lint.Notice, ...]
-    objections: tuple[Objection, ...] = ()
-    """What is unsafe about production, warnings included; nothing for any other environment."""
-    files: tuple[Path, ...] = ()
-    """The Compose files, those that Compose has found by itself too."""
-
-    @property
-    def blocking_objections(self) -> tuple[Objection, ...]:
-        """The objections that keep it from starting."""
-        return tuple(
-            one for one in self.objections if self.environment.refuses_unsafe and not one.is_warning
-        )
-
-    @property
-    def another_stack(self) -> ProjectTaken | RunsAs | None:
-        """The stack that `up` would replace, or beside which it would start a second one."""
-        return next(
-            (one for one in self.collisions if isinstance(one, ProjectTaken | RunsAs)), None
-        )
-
-    @property
-    def is_clear(self) -> bool:
-        """Whether the engine could start it: no conflict and no collision (what is uncertain may be tried)."""
-        return not self.verdicts.conflicts and not self.collisions
-
-
-@dataclass(frozen=True, slots=True)
 class Intent:
-    """What `up` is asked to do, as far as it changes what is kept and what is released."""
+    """What `up` is asked to do, as far as it decides which containers stay."""
 
     services: tuple[str, ...] = ()
     force_recreate: bool = False
@@ -82,145 +48,135 @@ class Intent:
     ask_engine: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class Preflight:
+    """What is known about one `up` before it."""
+
+    environment: Environment
+    engine: EngineRules
+    stack: Stack
+    containers: tuple[Container, ...]
+    """Every container of the engine, other projects included."""
+    convergence: Convergence
+    verdicts: PortVerdicts
+    collisions: tuple[Collision, ...]
+    notices: tuple[lint.Notice, ...]
+    objections: tuple[Objection, ...] = ()
+    """What is unsafe about production, warnings included; empty for other environments."""
+    files: tuple[Path, ...] = ()
+    """The Compose files, including those that Compose found by itself."""
+
+    @property
+    def blocking_objections(self) -> tuple[Objection, ...]:
+        """The objections that keep the stack from starting."""
+        if not self.environment.refuses_unsafe:
+            return ()
+        return tuple(objection for objection in self.objections if not objection.is_warning)
+
+    @property
+    def another_stack(self) -> ProjectTaken | RunsAs | None:
+        """The stack that `up` would replace, or of which it would start a second copy."""
+        for collision in self.collisions:
+            if isinstance(collision, ProjectTaken | RunsAs):
+                return collision
+        return None
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether there is no conflict and no collision. An uncertain binding may be tried."""
+        return not self.verdicts.conflicts and not self.collisions
+
+
+@dataclass(frozen=True, slots=True)
+class _Inputs:
+    """What a preflight reads. `control` is None if the engine was not asked, or can only list."""
+
+    stack: Stack
+    engine: EngineRules
+    control: EngineControl | None
+    containers: tuple[Container, ...]
+    env_files: ProductionEnvFiles | None
+
+
 def exit_code_of(preflight: Preflight) -> ExitCode:
-    """The exit code of a preflight: what is refused whatever the ports are stands above a conflict."""
+    """Return the exit code of a preflight. A refusal goes before a conflict."""
     if preflight.another_stack or preflight.blocking_objections:
         return ExitCode.REFUSED
     return ExitCode.OK if preflight.is_clear else ExitCode.CONFLICT
 
 
 def run_preflight(environment: Environment, intent: Intent, *, deps: Deps) -> Preflight:
-    """The preflight of `up` with `intent`. Raises DartsctlError where Compose cannot read the files, DockerUnavailable without an engine.
+    """Return the preflight of an `up` with `intent`.
 
-    Refused where production's files require variables that nothing sets.
+    Raises DartsctlError if Compose cannot read the files, DockerUnavailable without an engine, and
+    Refused if production's files require variables that nothing sets.
     """
     compose = deps.compose_on(environment)
-    resolved, env_files, engine, containers = _read(environment, intent, compose, deps)
-    model = _scaled(read_stack(resolved.model, unset_variables=resolved.unset_variables), intent)
-    control = deps.engine().control() if intent.ask_engine else None
-    model = _with_external_networks(model, control)
-    own = any(
-        container.project == model.project and container.service in model.services
-        for container in containers
-    )
-    hashes = compose.hashes(tuple(model.services)) if own else {}
-    convergence = converge(
-        model,
-        containers,
-        hashes,
-        force_recreate=intent.force_recreate,
-        remove_orphans=intent.remove_orphans,
-        inactive=compose.all_services() - model.services.keys() if intent.remove_orphans else (),
-    )
-    compose.spare(
-        name
-        for container in containers
-        for name in (container.project, container.service, container.name)
-    )
-    answer = _judge(model, engine, containers, convergence, deps.host())
+    inputs = _read(environment, intent, compose, deps)
+    convergence = _converge(inputs, intent, compose)
+    compose.spare(_names_of(inputs.containers))
+    verdicts = _verdicts(inputs, convergence, deps.host())
     files = environment.files or _files_of_compose(environment, deps.environ)
-    wanted_ports = functools.partial(_wanted_ports, control)
-    found = _collisions(
-        environment, model, containers, convergence, [str(file) for file in files], wanted_ports
-    )
-    notices = lint.notices(
-        model,
-        answer.bindings,
-        ephemeral_range=sockets.ephemeral_range() if engine.is_here else None,
-        containers=containers,
-        restarting_wants=_wants_of_crash_loops(control, containers),
-    )
-    objections = _objections(env_files, model, engine, deps)
     return Preflight(
-        environment,
-        engine,
-        model,
-        containers,
-        convergence,
-        answer,
-        found,
-        notices,
-        objections,
-        files,
+        environment=environment,
+        engine=inputs.engine,
+        stack=inputs.stack,
+        containers=inputs.containers,
+        convergence=convergence,
+        verdicts=verdicts,
+        collisions=_collisions(environment, inputs, convergence, [str(file) for file in files]),
+        notices=_notices(inputs, verdicts),
+        objections=_objections(inputs, deps.now()),
+        files=files,
     )
 
 
-def _collisions(
-    environment: Environment,
-    model: Stack,
-    containers: Sequence[Container],
-    convergence: Convergence,
-    files: Sequence[str],
-    wanted_ports: WantedPorts,
-) -> tuple[Collision, ...]:
-    """A project that was named on the command line is a stated wish: no other stack is looked for."""
-    found = collisions.find(model, containers, convergence, files)
-    if environment.project_named:
-        return tuple(one for one in found if not isinstance(one, ProjectTaken))
-    elsewhere = same_stack.find(
-        model,
-        containers,
-        files,
-        siblings=environment.siblings,
-        has_copies=environment.has_copies,
-        wanted_ports=wanted_ports,
-    )
-    return (elsewhere, *found) if elsewhere else found
+# --- what is read -----------------------------------------------------------------------------
 
 
-def _wanted_ports(control: EngineControl | None, container: Container) -> tuple[int, ...] | None:
-    """The host ports that a container asks for, whether it has them now or not; None where the engine does not tell."""
-    if control is None:
-        return None
-    inspected = control.inspect(container.id)
-    return tuple(place.endpoint.port for place in inspected.facts.wanted) if inspected else None
+def _read(environment: Environment, intent: Intent, compose: Compose, deps: Deps) -> _Inputs:
+    """Read everything. The engine and the env files are read while Compose resolves the model.
 
-
-def _files_of_compose(environment: Environment, environ: Mapping[str, str]) -> tuple[Path, ...]:
-    """The files that Compose picks where none is named: COMPOSE_FILE's, else what it finds from the working folder."""
-    folder = environment.directory
-    separator = environ.get("COMPOSE_PATH_SEPARATOR") or os.pathsep
-    if named := environ.get("COMPOSE_FILE") or _in_env_file("COMPOSE_FILE", environment, environ):
-        return compose_files.named_by(named, folder, separator)
-    return compose_files.found_from(folder)
-
-
-def _in_env_file(name: str, environment: Environment, environ: Mapping[str, str]) -> str:
-    """What the env files say of a variable of Compose's own; those that cannot be read are Compose's to complain about."""
-    for file in reversed(environment.env_files or default_env_files(environment)):
-        with suppress(OSError, DartsctlError):
-            if name in bounded_file.read_text(file):  # dotenv is loaded for it alone
-                from dartsctl.edges.project.env_files import read
-
-                value = read((file,), environ=environ).get(name)
-                return value.value if value else ""
-    return ""
-
-
-def _read(
-    environment: Environment, intent: Intent, compose: Compose, deps: Deps
-) -> tuple[Resolved, ProductionEnvFiles | None, EngineRules, tuple[Container, ...]]:
-    """Compose resolves the model while env files are read and the engine is asked: the wait for it is most of the time that a preflight takes."""
+    Waiting for Compose is most of the time that a preflight takes. An error about the files goes
+    before one of the engine.
+    """
     running = compose.start_config(intent.services)
     env_files = None
     try:
         env_files = _read_env_files(environment, deps.environ)
-        engine, containers, unreachable = _ask_engine(intent, deps)
+        engine, containers, engine_error = _ask_engine(intent, deps)
         resolved = compose.finish_config(running)
     except MissingVariable as error:
-        raise _refusal(error, env_files, environment, compose) from None
+        raise _missing_variables(error, env_files, environment, compose) from None
     except BaseException:
         running.abandon()
         raise
-    if unreachable:
-        raise unreachable
-    return resolved, env_files, engine, containers
+    if engine_error:
+        raise engine_error
+    control = deps.engine().control() if intent.ask_engine else None
+    stack = read_stack(resolved.model, unset_variables=resolved.unset_variables)
+    stack = _with_external_networks(_scaled(stack, intent.scales), control)
+    return _Inputs(stack, engine, control, containers, env_files)
+
+
+def _ask_engine(
+    intent: Intent, deps: Deps
+) -> tuple[EngineRules, tuple[Container, ...], DartsctlError | None]:
+    """Return the engine and its containers, or the error that came instead."""
+    if not intent.ask_engine:
+        return EngineRules(kind="unknown", has_ipv6=sockets.has_ipv6()), (), None
+    try:
+        engine = deps.engine()
+        rules = replace(engine.describe(), has_ipv6=sockets.has_ipv6())
+        return rules, engine.containers(), None
+    except DartsctlError as error:
+        return EngineRules(kind="unknown"), (), error
 
 
 def _read_env_files(
     environment: Environment, environ: Mapping[str, str]
 ) -> ProductionEnvFiles | None:
-    """What production's env files say; None for every other environment, which pays nothing for this."""
+    """Return production's env files, None for other environments: they are not judged."""
     if not environment.is_production:
         return None
     from dartsctl.workflows.up.production_checks import read_env_files
@@ -228,99 +184,175 @@ def _read_env_files(
     return read_env_files(environment, environ)
 
 
-def _objections(
-    env_files: ProductionEnvFiles | None, model: Stack, engine: EngineRules, deps: Deps
-) -> tuple[Objection, ...]:
-    if env_files is None:
-        return ()
-    from dartsctl.workflows.up.production_checks import objections_to
-
-    return objections_to(env_files, model, engine, now=deps.now())
-
-
-def _refusal(
+def _missing_variables(
     error: MissingVariable,
     env_files: ProductionEnvFiles | None,
     environment: Environment,
     compose: Compose,
 ) -> DartsctlError:
-    """Compose names one missing variable; production is told all of them, and what else is wrong with its env files."""
+    """Return the error for production that names every missing variable; Compose names only one."""
     if env_files is None:
         return error
     from dartsctl.config import secrets
     from dartsctl.workflows.up.production_checks import unsafe_error
 
-    names = (
-        [name for name in compose.required_variables() if env_files.lacks(name)]
-        if environment.env_files
-        else []
-    )
-    others = [
-        one for one in env_files.objections if environment.refuses_unsafe and not one.is_warning
-    ]
-    return unsafe_error([*secrets.missing(names or [error.name]), *others])
+    names: list[str] = []
+    if environment.env_files:
+        names = [name for name in compose.required_variables() if env_files.lacks(name)]
+    objections = list(secrets.missing(names or [error.name]))
+    if environment.refuses_unsafe:
+        objections += [objection for objection in env_files.objections if not objection.is_warning]
+    return unsafe_error(objections)
 
 
-def _ask_engine(
-    intent: Intent, deps: Deps
-) -> tuple[EngineRules, tuple[Container, ...], DartsctlError | None]:
-    """The engine and its containers, or the error that keeps them from us: Compose's own complaint about the files comes first."""
-    if not intent.ask_engine:
-        return EngineRules(kind="unknown", has_ipv6=sockets.has_ipv6()), (), None
-    try:
-        api = deps.engine()
-        return replace(api.describe(), has_ipv6=sockets.has_ipv6()), api.containers(), None
-    except DartsctlError as error:
-        return EngineRules(kind="unknown"), (), error
-
-
-def _judge(
-    model: Stack,
-    engine: EngineRules,
-    containers: Sequence[Container],
-    convergence: Convergence,
-    host: Host,
-) -> conflicts.PortVerdicts:
-    wanted = publishing.published(model, engine)
-    new, held = needed(wanted.bindings, convergence)
-    attribution = Attribution(model, containers, host)
-    host.expect({port for binding in new for port in binding.numbers})
-    findings = conflicts.find(
-        new,
-        engine=engine,
-        availability=Availability(engine, convergence, host),
-        attribute=attribution.holders,
-        doubtful=wanted.doubtful,
-        held=held,
-    )
-    return conflicts.PortVerdicts(findings, wanted.unbound)
-
-
-def _wants_of_crash_loops(
-    control: EngineControl | None, containers: Sequence[Container]
-) -> dict[str, tuple[int, ...]]:
-    """The ports that containers in a crash loop will take at their next try; in between they hold nothing (engine-rules.md#other-containers)."""
-    if control is None:
-        return {}
-    looping = [one for one in containers if one.state == "restarting"]
-    described = {container.id: control.inspect(container.id) for container in looping}
-    return {identity: seen.fixed_ports for identity, seen in described.items() if seen}
-
-
-def _scaled(model: Stack, intent: Intent) -> Stack:
-    services = dict(model.services)
-    for name, replicas in intent.scales:
+def _scaled(stack: Stack, scales: Sequence[tuple[str, int]]) -> Stack:
+    services = dict(stack.services)
+    for name, replicas in scales:
         if name in services:
             services[name] = replace(services[name], replicas=replicas)
-    return replace(model, services=services)
+    return replace(stack, services=services)
 
 
-def _with_external_networks(model: Stack, control: EngineControl | None) -> Stack:
-    """External networks as the engine describes them: the files say nothing about their driver or whether they are internal."""
+def _with_external_networks(stack: Stack, control: EngineControl | None) -> Stack:
+    """Return the stack with its external networks as the engine describes them.
+
+    The files do not say which driver such a network has, nor whether it is internal.
+    """
     if control is None:
-        return model
-    networks = {
-        key: (control.network(network.name) or network) if network.external else network
-        for key, network in model.networks.items()
-    }
-    return replace(model, networks=networks)
+        return stack
+    networks = dict(stack.networks)
+    for key, network in stack.networks.items():
+        if network.external:
+            networks[key] = control.network(network.name) or network
+    return replace(stack, networks=networks)
+
+
+def _files_of_compose(environment: Environment, environ: Mapping[str, str]) -> tuple[Path, ...]:
+    """Return the files that Compose picks by itself: COMPOSE_FILE, else what it finds."""
+    folder = environment.directory
+    separator = environ.get("COMPOSE_PATH_SEPARATOR") or os.pathsep
+    named = environ.get("COMPOSE_FILE") or _from_env_files("COMPOSE_FILE", environment, environ)
+    if named:
+        return compose_files.named_by(named, folder, separator)
+    return compose_files.found_from(folder)
+
+
+def _from_env_files(name: str, environment: Environment, environ: Mapping[str, str]) -> str:
+    """Return a variable from the env files, empty without one. Unreadable files are skipped."""
+    for file in reversed(environment.env_files or default_env_files(environment)):
+        with suppress(OSError, DartsctlError):
+            if name in bounded_file.read_text(file):  # importing dotenv takes time
+                from dartsctl.edges.project.env_files import read
+
+                value = read((file,), environ=environ).get(name)
+                return value.value if value else ""
+    return ""
+
+
+# --- what is decided --------------------------------------------------------------------------
+
+
+def _converge(inputs: _Inputs, intent: Intent, compose: Compose) -> Convergence:
+    """Decide which containers `up` keeps. Compose is asked for hashes only if there are any."""
+    stack = inputs.stack
+    hashes: Mapping[str, str] = {}
+    if any(
+        container.project == stack.project and container.service in stack.services
+        for container in inputs.containers
+    ):
+        hashes = compose.hashes(tuple(stack.services))
+    inactive: frozenset[str] = frozenset()
+    if intent.remove_orphans:
+        inactive = compose.all_services() - stack.services.keys()
+    return converge(
+        stack,
+        inputs.containers,
+        hashes,
+        force_recreate=intent.force_recreate,
+        remove_orphans=intent.remove_orphans,
+        inactive=inactive,
+    )
+
+
+def _names_of(containers: Sequence[Container]) -> set[str]:
+    """Return the names that are shown even if a password is the same word."""
+    names: set[str] = set()
+    for container in containers:
+        names |= {container.project, container.service, container.name}
+    return names
+
+
+def _verdicts(inputs: _Inputs, convergence: Convergence, host: Host) -> PortVerdicts:
+    published = publishing.published(inputs.stack, inputs.engine)
+    new, held = needed(published.bindings, convergence)
+    attribution = Attribution(inputs.stack, inputs.containers, host)
+    host.expect({port for binding in new for port in binding.numbers})
+    bindings = conflicts.find(
+        new,
+        engine=inputs.engine,
+        availability=Availability(inputs.engine, convergence, host),
+        attribute=attribution.holders,
+        doubtful=published.doubtful,
+        held=held,
+    )
+    return PortVerdicts(bindings, published.unbound)
+
+
+def _collisions(
+    environment: Environment, inputs: _Inputs, convergence: Convergence, files: Sequence[str]
+) -> tuple[Collision, ...]:
+    """Return the collisions. A project named on the command line may be another stack's."""
+    seen = collisions.find(inputs.stack, inputs.containers, convergence, files)
+    if environment.project_named:
+        return tuple(collision for collision in seen if not isinstance(collision, ProjectTaken))
+
+    def wanted_ports(container: Container) -> tuple[int, ...] | None:
+        inspected = inputs.control.inspect(container.id) if inputs.control else None
+        if inspected is None:
+            return None
+        return tuple(wanted.endpoint.port for wanted in inspected.facts.wanted)
+
+    elsewhere = same_stack.find(
+        inputs.stack,
+        inputs.containers,
+        files,
+        siblings=environment.siblings,
+        has_copies=environment.has_copies,
+        wanted_ports=wanted_ports,
+    )
+    return (elsewhere, *seen) if elsewhere else seen
+
+
+def _notices(inputs: _Inputs, verdicts: PortVerdicts) -> tuple[lint.Notice, ...]:
+    ephemeral_range = sockets.ephemeral_range() if inputs.engine.is_here else None
+    return lint.notices(
+        inputs.stack,
+        verdicts.bindings,
+        ephemeral_range=ephemeral_range,
+        containers=inputs.containers,
+        restarting_wants=_ports_of_crash_loops(inputs),
+    )
+
+
+def _ports_of_crash_loops(inputs: _Inputs) -> dict[str, tuple[int, ...]]:
+    """Return the ports that containers in a crash loop will take when they start again.
+
+    Between two starts they hold nothing (engine-rules.md#other-containers).
+    """
+    wanted: dict[str, tuple[int, ...]] = {}
+    if inputs.control is None:
+        return wanted
+    for container in inputs.containers:
+        if container.state == "restarting":
+            inspected = inputs.control.inspect(container.id)
+            if inspected:
+                wanted[container.id] = inspected.fixed_ports
+    return wanted
+
+
+def _objections(inputs: _Inputs, now: float) -> tuple[Objection, ...]:
+    if inputs.env_files is None:
+        return ()
+    from dartsctl.workflows.up.production_checks import objections_to
+
+    return objections_to(inputs.env_files, inputs.stack, inputs.engine, now=now)

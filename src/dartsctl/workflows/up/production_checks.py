@@ -1,7 +1,7 @@
-"""The step that judges what production would run with: env files, required variables, inline secrets, certificates (DESIGN 5). Changes nothing.
+"""Judge what production would run with: env files, required variables, secrets, certificates.
 
-A refusal of this kind is exit code 4 and stands above a port conflict (3), which is told with it: freeing the ports would not make the stack start,
-so nobody is asked to stop anything for it. Env files are read while Compose resolves the model, so that a preflight takes no longer for it.
+It changes nothing. What is unsafe ends with exit code 4 and goes before a port conflict (3): free
+ports would not make the stack start, so nobody is asked to stop anything for it.
 """
 
 from __future__ import annotations
@@ -10,91 +10,95 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dartsctl.config import certificates, secrets
-from dartsctl.config.environment import Environment
+from dartsctl.config.environment import Environment, EnvValue
 from dartsctl.config.secrets import Objection, Variable
 from dartsctl.edges.project import certificate_files, env_files
 from dartsctl.errors import Refused, UsageError
 from dartsctl.stack.engine_rules import EngineRules
 from dartsctl.stack.model import Stack
 
+_UNSAFE_HINT = 'correct these problems, or set unsafe = "warn" in [prod] to start all the same'
+
 
 @dataclass(frozen=True, slots=True)
 class ProductionEnvFiles:
-    """What the env files say, and what is wrong with them. `variables` have the values that count: the process's own environment overrides."""
+    """The env files' variables, and what is wrong with them.
+
+    `variables` have the values that count: the process's own environment overrides a file.
+    """
 
     variables: tuple[Variable, ...]
     objections: tuple[Objection, ...]
     environ: Mapping[str, str] = field(repr=False)
     examples: Mapping[str, str] = field(repr=False)
-    """What the example files beside them show."""
+    """The values in the example files beside them."""
 
     def lacks(self, name: str) -> bool:
-        """Whether neither a file nor the environment gives `name` a value."""
-        return not self.environ.get(name) and not any(
-            one.name == name and one.value for one in self.variables
-        )
+        """Return whether neither a file nor the environment gives `name` a value."""
+        if self.environ.get(name):
+            return False
+        return not any(variable.name == name and variable.value for variable in self.variables)
 
 
 def read_env_files(environment: Environment, environ: Mapping[str, str]) -> ProductionEnvFiles:
-    """Read and judge the env files. A broken one becomes an objection: Compose's parser may take what ours does not."""
+    """Read and judge the env files.
+
+    A file that cannot be read is an objection, not an error: Compose's parser may accept it.
+    """
     examples = env_files.shown_values(environment.env_files, (environment.directory,))
     variables: tuple[Variable, ...] = ()
-    found: list[Objection] = []
+    objections: list[Objection] = []
     regular = []
     for path in environment.env_files:
         mode = env_files.mode(path)
         if mode is not None:
-            found += secrets.judge_mode(str(path), mode)
+            objections += secrets.judge_mode(str(path), mode)
             regular.append(path)
     try:
         values = env_files.read(regular, environ=environ)
-        variables = tuple(
-            Variable(name, environ[name], "the environment")
-            if name in environ
-            else Variable(name, one.value, one.origin)
-            for name, one in values.items()
-        )
+        variables = tuple(_variable(name, value, environ) for name, value in values.items())
     except UsageError as error:
-        found.append(secrets.unread(str(regular[-1]), error.message))
-    objections = (*secrets.judge(variables, examples), *found)
-    return ProductionEnvFiles(variables, objections, environ, examples)
+        objections.append(secrets.unread(str(regular[-1]), error.message))
+    judged = secrets.judge(variables, examples)
+    return ProductionEnvFiles(variables, (*judged, *objections), environ, examples)
+
+
+def _variable(name: str, value: EnvValue, environ: Mapping[str, str]) -> Variable:
+    if name in environ:
+        return Variable(name, environ[name], "the environment")
+    return Variable(name, value.value, value.origin)
 
 
 def objections_to(
     files: ProductionEnvFiles, stack: Stack, engine: EngineRules, *, now: float
 ) -> tuple[Objection, ...]:
-    """Everything that is wrong with this production stack at `now`, the env files' part first."""
-    settled = secrets.secrets_among({one.name: one.value for one in files.variables})
-    inline = secrets.judge_model(stack, settled, files.examples, files.environ)
+    """Return everything that is wrong with this production stack at `now`, env files first."""
+    judged = {variable.name: variable.value for variable in files.variables}
+    known = secrets.secrets_among(judged)
+    inline = secrets.judge_model(stack, known, files.examples, files.environ)
     return (*files.objections, *inline, *_certificates(stack, engine, now))
 
 
-def _certificates(stack: Stack, engine: EngineRules, now: float) -> tuple[Objection, ...]:
-    doors = certificates.https_mounts(stack)
-    if engine.kind == "remote":
-        where = engine.endpoint
-        return tuple(
-            Objection(
-                "unchecked",
-                name,
-                where,
-                f"{name}: its certificate is on the engine's host, {where}, and was not checked",
-            )
-            for name in doors
-        )
+def _certificates(stack: Stack, engine: EngineRules, now: float) -> list[Objection]:
     objections: list[Objection] = []
-    for name, mounts in doors.items():
-        scan = certificate_files.look(mounts)
-        objections += certificates.judge(name, mounts, scan, stack=stack, now=now)
-    return tuple(objections)
+    for name, mounts in certificates.https_mounts(stack).items():
+        if engine.kind == "remote":
+            where = engine.endpoint
+            sentence = f"{name}: its certificate is on the engine's host, {where}; not checked"
+            objections.append(Objection("unchecked", name, where, sentence))
+        else:
+            scan = certificate_files.look(mounts)
+            objections += certificates.judge(name, mounts, scan, stack=stack, now=now)
+    return objections
 
 
 def unsafe_error(objections: Sequence[Objection], others: Sequence[str] = ()) -> Refused:
-    """The error that names all of `objections`, and `others`: lines about what else is in the way."""
+    """Return the error that names all `objections`, and `others`: lines about conflicts."""
     count = len(objections)
-    advice = next((one.advice for one in objections if one.advice), "")
+    advice = [objection.advice for objection in objections if objection.advice]
+    problems = "1 problem" if count == 1 else f"{count} problems"
     return Refused(
-        f"production would not be safe: {count} thing{'' if count == 1 else 's'} to put right; nothing was changed",
-        details=(*(one.sentence for one in objections), *others),
-        hint=advice or 'correct what is named above (a try-out: [prod] unsafe = "warn")',
+        f"production is unsafe: {problems}; nothing was changed",
+        details=(*(objection.sentence for objection in objections), *others),
+        hint=advice[0] if advice else _UNSAFE_HINT,
     )

@@ -1,4 +1,4 @@
-"""The step that brings the guards of production's checkouts up to date with what its stack publishes now."""
+"""Update the guards of production's checkouts with the ports that its stack publishes now."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from dartsctl.edges.screen.output import Screen
 from dartsctl.edges.state.guard_book import GuardBook
 from dartsctl.errors import DartsctlError, UsageError
 from dartsctl.ports.allocation import Allocation
+from dartsctl.text.phrases import shell_command
 from dartsctl.workflows.deps import Deps
 from dartsctl.workflows.up.preflight import Intent, Preflight
 
@@ -17,25 +18,23 @@ from dartsctl.workflows.up.preflight import Intent, Preflight
 def refresh_guards(
     preflight: Preflight, intent: Intent, documented: Allocation | None, *, deps: Deps
 ) -> None:
-    """Bring the guards of this production's checkouts up to date with what its whole stack publishes now; never a reason to fail.
+    """Update the guards after a preflight of the whole production stack. Never fails for it.
 
-    A guard whose virtual environment has gone, or was made anew without it, is told once and then forgotten.
+    A guard that is gone (no virtual environment, or a new one without it) is reported once, then
+    forgotten.
     """
-    if (
-        documented is None
-        or not preflight.environment.is_production
-        or intent.services
-        or preflight.another_stack
-    ):
+    if documented is None or not preflight.environment.is_production:
+        return
+    if intent.services or preflight.another_stack:
         return
     owners = documented.united_with(preflight.stack.published_ports).owners
     try:
         book = GuardBook(deps.state)
-        for known in book.read():
-            if known.project == preflight.environment.project:
-                _refresh(known.venv, owners, book, deps.screen)
+        for guard in book.read():
+            if guard.project == preflight.environment.project:
+                _refresh(guard.venv, owners, book, deps.screen)
     except DartsctlError as error:
-        deps.screen.detail(f"the guards were not brought up to date: {error.message}")
+        deps.screen.detail(f"guards not updated: {error.message}")
 
 
 def _refresh(path: Path, owners: Mapping[int, str], book: GuardBook, screen: Screen) -> None:
@@ -47,10 +46,10 @@ def _refresh(path: Path, owners: Mapping[int, str], book: GuardBook, screen: Scr
     try:
         if not guards.is_installed(venv.site_packages):
             book.forget(path)
-            screen.warn(
-                f"the guard in {path} has gone; to install it again: dartsctl guard install --venv {path}"
-            )
+            command = shell_command("dartsctl", "guard", "install", "--venv", path)
+            screen.warn(f"the guard in {path} is gone; to reinstall it: {command}")
         elif guards.install(venv.site_packages, owners):
-            screen.detail(f"the guard in {path} now refuses {', '.join(map(str, sorted(owners)))}")
+            ports = ", ".join(str(port) for port in sorted(owners))
+            screen.detail(f"the guard in {path} now refuses {ports}")
     except DartsctlError as error:
-        screen.detail(f"the guard in {path} was not brought up to date: {error.message}")
+        screen.detail(f"guard in {path} not updated: {error.message}")

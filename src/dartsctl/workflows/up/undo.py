@@ -1,7 +1,8 @@
-"""What one `up` has created, so that its undo removes that and nothing else.
+"""Undo one `up`: remove what it has created, and nothing else.
 
-Compose's own progress says which containers and networks it creates. Each gets its identity (the engine's id) at that moment:
-neither time nor name decides later. Others may work in the same project meanwhile, with `compose run` or an `up` of their own.
+Compose's progress lines say which containers and networks it creates. Each is identified by the
+engine's id from that moment on, not by its name or its age: others may work in the same project
+meanwhile, with `compose run` or an `up` of their own.
 """
 
 from __future__ import annotations
@@ -21,18 +22,24 @@ from dartsctl.workflows.deps import Deps
 from dartsctl.workflows.up import compose_run
 from dartsctl.workflows.up.preflight import Preflight
 
-PATIENCE = 3.0
-"""Seconds that an undo waits for containers which the engine was still creating when Compose left."""
+CREATION_PATIENCE = 3.0
+"""Seconds to wait for containers that the engine was still creating when Compose ended."""
 SETTLE = 1.0
-"""Seconds within which somebody else who has created a container starts it."""
+"""Seconds within which somebody else who created a container starts it."""
+_BETWEEN_LOOKS = 0.05
 
-_OURS = "made by this attempt"
+_OURS = "created by this `up`"
+_NOT_OURS = "not created by this `up`"
+_OLDER = "existed before"
 _REPLACES = "com.docker.compose.replace"
 
 
 @dataclass(frozen=True, slots=True)
 class UndoneItem:
-    """What became of one container or network of the project, and why. `state` is the engine's word for a container."""
+    """What became of one container or network of the project, and why.
+
+    `state` is the engine's word for a container's state, empty for a network.
+    """
 
     kind: Kind
     name: str
@@ -42,34 +49,30 @@ class UndoneItem:
 
     @property
     def line(self) -> str:
-        return f"{self.done} {self.kind} {self.name}{f' ({self.state})' if self.state else ''}: {self.why}"
+        state = f" ({self.state})" if self.state else ""
+        return f"{self.done} {self.kind} {self.name}{state}: {self.why}"
 
 
 @dataclass(frozen=True, slots=True)
 class UndoResult:
-    """Everything of the project, removed or left. Volumes are never touched and not listed."""
+    """The project's containers and networks, removed or left. Volumes are never touched."""
 
     items: tuple[UndoneItem, ...] = ()
 
     @property
     def removed(self) -> str:
         """The containers that were removed: `a, b`, or `nothing`."""
-        return (
-            ", ".join(
-                item.name
-                for item in self.items
-                if item.done == "removed" and item.kind == "container"
-            )
-            or "nothing"
-        )
+        containers = [item for item in self.items if item.kind == "container"]
+        names = [item.name for item in containers if item.done == "removed"]
+        return ", ".join(names) or "nothing"
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """Each in one line, for the details of an error."""
+        """One line for each, for the details of an error."""
         return tuple(item.line for item in self.items)
 
     def show(self, screen: Screen) -> None:
-        """As a table."""
+        """Show all of it as a table."""
         screen.table(
             ("", "NAME", "STATE", "", "WHY"),
             [(item.kind, item.name, item.state or "-", item.done, item.why) for item in self.items],
@@ -77,7 +80,7 @@ class UndoResult:
 
 
 class Attempt:
-    """Follows Compose's progress, and keeps the ids of what it creates."""
+    """One run of Compose's `up`: follows its progress and keeps the ids of what it creates."""
 
     def __init__(self, before: Preflight, deps: Deps) -> None:
         self._stack = before.stack
@@ -85,19 +88,18 @@ class Attempt:
         self._deps = deps
         self._engine = deps.engine().control()
         self._known = {container.id for container in before.containers}
-        own = [
-            network.name
-            for network in before.stack.networks.values()
-            if self._engine and not network.external
-        ]
-        self._networks = {name: self._id_of("network", name) for name in own}
-        """Every network of the stack, with its id where it was there before."""
+        self._networks: dict[str, str] = {}
+        """Every network of the stack, with its id if it existed before."""
+        if self._engine:
+            for network in before.stack.networks.values():
+                if not network.external:
+                    self._networks[network.name] = self._id_of("network", network.name)
         self._begun: set[tuple[Kind, str]] = set()
-        self._made: dict[tuple[Kind, str], str] = {}
+        self._created: dict[tuple[Kind, str], str] = {}
         self._replaced: set[str] = set()
 
     def follow(self, line: str) -> None:
-        """Follow one line of Compose's output, as it came (a masked name would be another one)."""
+        """Follow one line of Compose's output. It must not be masked: names would differ."""
         if lost := compose_progress.lost_name(line):
             self._begun.discard(("container", lost))
         if progress := compose_progress.read(line):
@@ -109,19 +111,19 @@ class Attempt:
                 self._begun.add(item)
             case "created" if item in self._begun:
                 self._keep(item)
-            case "recreated" if item in self._made:
+            case "recreated" if item in self._created:
                 self._keep(item)
             case "recreated":
                 self._replaced.add(item[1])
 
     def _keep(self, item: tuple[Kind, str]) -> None:
-        """Note its id. One that the engine does not tell stays merely begun."""
+        """Keep the id of something that was created. If the engine gives none, it stays begun."""
         if identity := self._id_of(*item):
             self._begun.discard(item)
-            self._made[item] = identity
+            self._created[item] = identity
 
     def _id_of(self, kind: Kind, name: str) -> str:
-        """The engine's id now; empty where it does not tell, or where it was there before."""
+        """Return the engine's id, empty if it gives none or the container existed before."""
         try:
             identity = self._engine.id_of(kind, name) if self._engine else ""
         except DartsctlError:
@@ -129,126 +131,126 @@ class Attempt:
         return "" if identity in self._known else identity
 
     def undo(self) -> UndoResult:
-        """Remove what this attempt's own Compose has created: containers, and networks that nothing uses. Never a volume.
+        """Remove the containers that were created, and those networks if nothing uses them.
 
-        A service whose container was replaced keeps the new one: the old one is gone already, and the new one's State.Error tells why.
-        Behind a remote engine nothing is undone: `docker compose down` there is one command, and ours to guess it is not.
+        A replaced container keeps its new one: the old one is gone, and the new one's State.Error
+        says why. Nothing is undone behind a remote engine: `docker compose down` there is one
+        command.
         """
         engine = self._engine
         if engine is None:
             return UndoResult()
-        ids = {identity for (kind, _), identity in self._made.items() if kind == "container"}
-        removed = [container for container in engine.containers() if container.id in ids]
-        for container in removed:
-            engine.remove_container(container.id)
-        removed += self._remove_begun(engine)
+        removed = [*self._remove_created(engine), *self._remove_begun(engine)]
+        items = [_item(container, "removed", _OURS) for container in removed]
         gone = {container.id for container in removed}
-        left = [
-            container
-            for container in engine.containers()
-            if container.project == self._stack.project and container.id not in gone
-        ]
-        items = [
-            UndoneItem("container", container.name, container.state, "removed", _OURS)
-            for container in removed
-        ]
         items += [
-            UndoneItem(
-                "container", container.name, container.state, "left", self._why_left(container)
-            )
-            for container in left
+            _item(container, "left", self._why_left(container))
+            for container in self._own(engine)
+            if container.id not in gone
         ]
-        items += self._undo_networks(engine)
-        self._made.clear()
+        for name, earlier in self._networks.items():
+            if identity := self._id_of("network", name):
+                items.append(self._undo_network(name, identity, earlier, engine))
+        self._created.clear()
         self._begun.clear()
         return UndoResult(tuple(items))
 
-    def _remove_begun(self, engine: EngineControl) -> list[Container]:
-        """Containers that Compose had begun to create and never called created: the engine finishes them after its client has gone.
+    def _own(self, engine: EngineControl) -> list[Container]:
+        project = self._stack.project
+        return [container for container in engine.containers() if container.project == project]
 
-        Somebody else may have been quicker with the same name. So only one that is never started is removed, and the engine
-        itself refuses to remove a started one here.
+    def _remove_created(self, engine: EngineControl) -> list[Container]:
+        ids = {identity for (kind, _), identity in self._created.items() if kind == "container"}
+        created = [container for container in engine.containers() if container.id in ids]
+        for container in created:
+            engine.remove_container(container.id)
+        return created
+
+    def _remove_begun(self, engine: EngineControl) -> list[Container]:
+        """Remove containers whose creation Compose began and never reported as done.
+
+        The engine finishes them after its client has left. Somebody else may have been faster with
+        the same name. So only a container that is never started is removed, and the engine itself
+        refuses to remove a started one here.
         """
         names = {name for kind, name in self._begun if kind == "container"}
-        found = self._wait_for(names, engine)
-        candidates = {container.id for container in found if self._fits(container)}
+        candidates = {
+            container.id for container in self._wait_for(names, engine) if self._fits(container)
+        }
         if not candidates:
             return []
         self._deps.sleep(SETTLE)
-        still = [
-            container
-            for container in engine.containers()
-            if container.id in candidates and container.state == "created"
-        ]
+        still = [container for container in engine.containers() if container.id in candidates]
+        unstarted = [container for container in still if container.state == "created"]
         return [
-            container for container in still if engine.remove_container(container.id, force=False)
+            container
+            for container in unstarted
+            if engine.remove_container(container.id, force=False)
         ]
 
     def _wait_for(self, names: Collection[str], engine: EngineControl) -> list[Container]:
-        """The containers with these names, once all of them are there or PATIENCE is over."""
+        """Return the containers with these names, when all exist or CREATION_PATIENCE is over."""
         if not names:
             return []
-        until = self._deps.monotonic() + PATIENCE
+        until = self._deps.monotonic() + CREATION_PATIENCE
         while True:
-            made = [container for container in engine.containers() if container.name in names]
-            if len(made) == len(names) or self._deps.monotonic() > until:
-                return made
-            self._deps.sleep(0.05)
+            named = [container for container in engine.containers() if container.name in names]
+            if len(named) == len(names) or self._deps.monotonic() > until:
+                return named
+            self._deps.sleep(_BETWEEN_LOOKS)
 
     def _fits(self, container: Container) -> bool:
-        """Whether it is what this attempt asked for: a service of the stack, from its files, not there before, never started."""
+        """Return whether this `up` asked for it: a new, never started container of the stack."""
         is_asked_for = (
             container.project == self._stack.project
             and container.service in self._stack.services
             and not container.is_one_off
         )
         is_of_files = bool(self._files & set(container.own_config_files))
-        return (
-            is_asked_for
-            and is_of_files
-            and container.id not in self._known
-            and container.state == "created"
-        )
+        is_new = container.id not in self._known and container.state == "created"
+        return is_asked_for and is_of_files and is_new
 
     def _why_left(self, container: Container) -> str:
         if container.id in self._known:
-            return "was there before"
+            return _OLDER
         if container.name in self._replaced or _REPLACES in container.labels:
-            return "replaces one that is gone: its error tells why"
+            return "replaced a container that is gone; its error says why"
         if ("container", container.name) in self._begun:
-            return "may be somebody else's"
-        return "not made by this attempt"
+            return "may belong to somebody else"
+        return _NOT_OURS
 
-    def _undo_networks(self, engine: EngineControl) -> Iterator[UndoneItem]:
-        for name, earlier in self._networks.items():
-            identity = self._id_of("network", name)
-            if not identity:
-                continue
-            if identity == earlier:
-                yield UndoneItem("network", name, "", "left", "was there before")
-            elif (
-                identity != self._made.get(("network", name), "")
-                and ("network", name) not in self._begun
-            ):
-                yield UndoneItem("network", name, "", "left", "not made by this attempt")
-            elif engine.is_network_used(identity) or not engine.remove_network(identity):
-                yield UndoneItem("network", name, "", "left", f"{_OURS}, and still in use")
-            else:
-                yield UndoneItem("network", name, "", "removed", _OURS)
+    def _undo_network(
+        self, name: str, identity: str, earlier: str, engine: EngineControl
+    ) -> UndoneItem:
+        """Remove a network that this `up` created. `earlier` is its id before, empty if none."""
+        if identity == earlier:
+            return UndoneItem("network", name, "", "left", _OLDER)
+        item: tuple[Kind, str] = ("network", name)
+        if identity != self._created.get(item, "") and item not in self._begun:
+            return UndoneItem("network", name, "", "left", _NOT_OURS)
+        if engine.is_network_used(identity) or not engine.remove_network(identity):
+            return UndoneItem("network", name, "", "left", f"{_OURS}, still in use")
+        return UndoneItem("network", name, "", "removed", _OURS)
+
+
+def _item(container: Container, done: Literal["removed", "left"], why: str) -> UndoneItem:
+    return UndoneItem("container", container.name, container.state, done, why)
 
 
 @contextmanager
 def undone_when_interrupted(attempt: Attempt, next_command: str, screen: Screen) -> Iterator[None]:
-    """Within it Ctrl-C, SIGTERM and SIGHUP undo the attempt and raise Interrupted; another one during the undo ends that at once."""
+    """Undo the attempt after Ctrl-C, SIGTERM or SIGHUP, and raise Interrupted.
+
+    Another signal during the undo ends that at once.
+    """
     with compose_run.interruptible():
         try:
             yield
         except KeyboardInterrupt:
             undone = attempt.undo()
             undone.show(screen)
-            details = undone.lines if screen.as_json else ()
             raise Interrupted(
-                f"interrupted; removed what this attempt had made ({undone.removed})",
+                f"interrupted; removed what this `up` had created ({undone.removed})",
                 hint=next_command,
-                details=details,
+                details=undone.lines if screen.as_json else (),
             ) from None
