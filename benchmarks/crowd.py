@@ -1,4 +1,4 @@
-"""A busy host: 10,000 listening sockets and 1,500 processes, really there, in helper processes of their own."""
+"""A busy host: 10,000 real listening sockets and 1,500 processes, in helper processes."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from collections.abc import Iterator
 
 SOCKETS = 10_000
 PROCESSES = 1_500
-FIRST_PORT = 61_000  # above the ports that Linux hands out by itself, and none of those that dartsctl looks at
+FIRST_PORT = 61_000  # above the ephemeral ports, and none that dartsctl reads
 PORTS_EACH = 100  # on one of the addresses 127.1.0.x
-SPARE = 50  # descriptors that a helper needs for itself
+SPARE = 50  # descriptors that a helper needs itself
 
 _LISTEN = """
 import resource, socket, sys
@@ -21,10 +21,10 @@ hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 held = []
 for number in range(first, last):
-    one = socket.socket()
-    one.bind((f"127.1.0.{1 + number // 100}", 61000 + number % 100))
-    one.listen(1)
-    held.append(one)
+    listener = socket.socket()
+    listener.bind((f"127.1.0.{1 + number // 100}", 61000 + number % 100))
+    listener.listen(1)
+    held.append(listener)
 print("ready", flush=True)
 sys.stdin.read()
 """
@@ -35,7 +35,7 @@ _MULTIPLY = (
 
 @contextlib.contextmanager
 def listeners() -> Iterator[None]:
-    """10,000 listening sockets, spread over as many helpers as the limit of open files asks for."""
+    """Hold 10,000 listening sockets, in as many helpers as the limit of open files requires."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     each = SOCKETS if hard == resource.RLIM_INFINITY else min(SOCKETS, hard - SPARE)
     with contextlib.ExitStack() as helpers:
@@ -58,19 +58,21 @@ def listeners() -> Iterator[None]:
 
 @contextlib.contextmanager
 def processes() -> Iterator[None]:
-    """1,500 processes that sleep."""
+    """Hold 1,500 sleeping processes."""
     with _helper(["bash", "-c", _MULTIPLY, "bash", str(PROCESSES)]):
         yield
 
 
 @contextlib.contextmanager
 def _helper(argv: list[str]) -> Iterator[None]:
-    """A process that says `ready` when all is there, and ends when its stdin does."""
+    """Run a process that prints `ready` when everything is there, and ends with its stdin."""
     with subprocess.Popen(
         argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0
     ) as helper:
         if helper.stdin is None or helper.stdout is None or helper.stdout.readline() != b"ready\n":
-            raise RuntimeError("the crowd did not come together: what keeps it apart stands above")
+            raise RuntimeError(
+                "the helper could not create everything; the reason is printed above"
+            )
         try:
             yield
         finally:

@@ -1,4 +1,4 @@
-"""Two new virtual environments, one with the guard in it: what that costs every start of their Python."""
+"""What the guard costs every start of Python in a virtual environment."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from dartsctl.ports.allocation import PRODUCTION_PORTS, Allocation
 
 
 def start(folder: Path, *, rounds: int) -> Ratio:
-    """`python -c pass` with the guard, against the same without it. This machine may be a container: the guard is told that it is none."""
+    """Compare `python -c pass` with and without the guard.
+
+    DARTSCTL_GUARD=on, because in a container the guard would be inactive.
+    """
     for name in ("guarded", "plain"):
         venv.create(folder / name, symlinks=True)
     guards.install(

@@ -1,4 +1,4 @@
-"""Ratios of two things that are measured in turn: machines are noisy, and only what ran side by side can be compared."""
+"""Ratios of two things that are measured in turn, because machines are noisy."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 Timed = Callable[[], float]
-"""Does the thing once and returns its seconds."""
+"""Does something once and returns the seconds that it took."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,10 @@ class Ratio:
 
 
 def compare(ours: Timed, peer: Timed, *, rounds: int, share: bool = False) -> Ratio:
-    """A B A B ..., after one round that does not count; with `share` a / (a + b) instead of a / b."""
+    """Measure A B A B ..., after a round that does not count.
+
+    With `share` the ratio is a / (a + b) instead of a / b.
+    """
     ours()
     peer()
     pairs = [(ours(), peer()) for _ in range(rounds)]
@@ -42,7 +45,10 @@ def command(
     good: Sequence[int] = (0,),
     after: Timed | None = None,
 ) -> Timed:
-    """A whole process, from its start to its end. `after` tidies up and is not counted. Raises RuntimeError for another exit code than `good`."""
+    """Time a whole process. `after` cleans up and is not counted.
+
+    Raises RuntimeError for an exit code that is not in `good`.
+    """
 
     def once() -> float:
         began = time.perf_counter()
@@ -51,9 +57,8 @@ def command(
         )
         took = time.perf_counter() - began
         if done.returncode not in good:
-            raise RuntimeError(
-                f"{' '.join(argv)} ended with {done.returncode}: {(done.stderr or done.stdout).decode(errors='replace')[-600:]}"
-            )
+            output = (done.stderr or done.stdout).decode(errors="replace")[-600:]
+            raise RuntimeError(f"{' '.join(argv)} ended with {done.returncode}: {output}")
         if after:
             after()
         return took
@@ -62,7 +67,7 @@ def command(
 
 
 def call(function: Callable[[], object], *, times: int = 1) -> Timed:
-    """A function in this process; the mean of `times` calls."""
+    """Time a function in this process: the mean of `times` calls."""
 
     def once() -> float:
         began = time.perf_counter()

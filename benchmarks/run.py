@@ -1,10 +1,11 @@
-"""`make bench`: every target of PERFORMANCE that can be measured today, one line each: verdict, ratio, target, name, both medians.
+"""`make bench`: one line per target: verdict, ratio, target, name, both medians.
 
-    python benchmarks/run.py                    all
-    python benchmarks/run.py --only lease       what has `lease` in its name
-    python benchmarks/run.py --rounds 31        more rounds for steadier medians
+    python benchmarks/run.py                    all targets
+    python benchmarks/run.py --only lease       targets with `lease` in their name
+    python benchmarks/run.py --rounds 31        more rounds, steadier medians
 
-What a target needs and this machine lacks (an engine, lsof, portpicker) is skipped, and said. Exit code 1 when a target is missed.
+A target is skipped, visibly, if this machine lacks what it needs (an engine, lsof, portpicker).
+Exit code 1 if a target is missed.
 """
 
 from __future__ import annotations
@@ -42,20 +43,18 @@ ROOT = Path(__file__).parents[1]
 PORTS_OF_INTEREST = frozenset(DEV_RANGE.numbers) | {
     port for ports in PRODUCTION_PORTS.values() for port in ports
 }
-TEST_RANGE = PortRange(
-    62001, 62099
-)  # 99 ports like the dev range, beside the servers that really run here
+TEST_RANGE = PortRange(62001, 62099)  # 99 ports like the dev range, without real servers
 SQUATTED = 62100
 SMALL_IMAGE = "dartsctl-test/busybox:1"
 
 
 class Skipped(Exception):
-    """Something that a target needs is not here."""
+    """Something that a target needs is missing."""
 
 
 @dataclass
 class Bench:
-    """What is asked for, and what came out of it."""
+    """The options of this run, and the targets that were missed."""
 
     rounds: int
     only: str
@@ -63,25 +62,26 @@ class Bench:
     missed: list[str] = field(default_factory=list)
 
     def target(self, name: str, limit: float, measure: Callable[[], Ratio]) -> None:
-        """One line. `measure` is not called for a target that was not asked for."""
+        """Print one line. `measure` is not called for a target that was not selected."""
         if self.only not in name:
             return
         try:
-            found = measure()
+            measured = measure()
         except Skipped as why:
             print(f"SKIPPED                    {name}: {why}", flush=True)
             return
-        good = found.ratio <= limit
+        good = measured.ratio <= limit
         if not good:
             self.missed.append(name)
-        medians = f"({_milliseconds(found.ours)} / {_milliseconds(found.peer)})"
+        verdict = "ok   " if good else "SHORT"
+        medians = f"({_milliseconds(measured.ours)} / {_milliseconds(measured.peer)})"
         print(
-            f"{'ok   ' if good else 'SHORT'} {found.ratio:8.3f} <= {limit:<6g}    {name}    {medians}",
+            f"{verdict} {measured.ratio:8.3f} <= {limit:<6g}    {name}    {medians}",
             flush=True,
         )
 
     def fewer(self) -> int:
-        """Rounds for what takes long."""
+        """Return the number of rounds for slow targets."""
         return max(3, self.rounds // 3)
 
 
@@ -90,7 +90,7 @@ def _milliseconds(seconds: float) -> str:
 
 
 def main(argv: Sequence[str]) -> int:
-    """0 when every target that could be measured is reached."""
+    """Return 0 if every target that could be measured is reached."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--only", default="")
@@ -103,9 +103,7 @@ def main(argv: Sequence[str]) -> int:
         leases(bench)
         stacks(bench)
         busy(bench)
-        print(
-            "SKIPPED                    alert after a death / docker events: there is no `watch` yet"
-        )
+        print("SKIPPED                    alert after a death / docker events: no `watch` yet")
     print(f"{len(bench.missed)} short" + "".join(f"\n  {name}" for name in bench.missed))
     return 1 if bench.missed else 0
 
@@ -114,7 +112,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def start_up(bench: Bench) -> None:
-    """`--version`, `--help`, and commands that only look."""
+    """`--version`, `--help`, and commands that only read."""
     plain = _quiet_project(bench.folder / "plain")
 
     def against(peer: Sequence[str], *words: str) -> Callable[[], Ratio]:
@@ -145,7 +143,7 @@ def start_up(bench: Bench) -> None:
 
 
 def _quiet_project(folder: Path) -> Path:
-    """Settings whose ports nobody has: what `ports` takes should not depend on who works on this machine."""
+    """Settings with free ports, so that `ports` does not depend on who works on this machine."""
     folder.mkdir(exist_ok=True)
     (folder / "dartsctl.toml").write_text(
         f'[ports]\ndev_range = "{TEST_RANGE}"\n[ports.production]\nweb = {SQUATTED}\n'
@@ -155,7 +153,7 @@ def _quiet_project(folder: Path) -> Path:
 
 @contextlib.contextmanager
 def _a_server_of(folder: Path) -> Iterator[None]:
-    """A lease such as a running server of `folder` has."""
+    """Hold a lease like a running server of `folder`."""
     book = LeaseBook()
     lease = _take(book)
     try:
@@ -180,7 +178,10 @@ def _dartsctl(*words: str, cwd: Path, good: Sequence[int] = (0,)) -> Timed:
 
 
 def _as_installed() -> dict[str, str]:
-    """An environment in which Python runs from bytecode, as an installed program does; the first round, which does not count, writes it."""
+    """Return an environment in which Python runs from byte code, as an installed program does.
+
+    The first round, which does not count, writes it.
+    """
     ours = {
         name: value
         for name, value in os.environ.items()
@@ -202,7 +203,7 @@ def _docker(*words: str) -> list[str]:
 
 
 def scan(bench: Bench, state: str, limit: float) -> None:
-    """The ports of interest in the socket table, in this process."""
+    """Read the ports of interest from the socket table, in this process."""
 
     def measure() -> Ratio:
         import psutil
@@ -216,7 +217,7 @@ def scan(bench: Bench, state: str, limit: float) -> None:
 
 
 def busy(bench: Bench) -> None:
-    """The same, and the whole command, where 10,000 sockets listen and 1,500 processes run."""
+    """The same, and the whole command, with 10,000 listening sockets and 1,500 processes."""
 
     def whole() -> Ratio:
         if not shutil.which("lsof"):
@@ -225,14 +226,15 @@ def busy(bench: Bench) -> None:
         ours = _dartsctl("ports", "--json", cwd=_quiet_project(bench.folder / "plain"))
         with (
             crowd.processes(),
-            socket.create_server(("127.0.0.1", SQUATTED)),
-        ):  # a holder to be found and described
+            socket.create_server(("127.0.0.1", SQUATTED)),  # a holder to describe
+        ):
             return compare(ours, lsof, rounds=bench.rounds)
 
     with crowd.listeners():
         scan(bench, "10,000 sockets", 0.05)
         bench.target(
-            "dartsctl ports --json / lsof -nP -iTCP -sTCP:LISTEN, 10,000 sockets and 1,500 processes",
+            "dartsctl ports --json / lsof -nP -iTCP -sTCP:LISTEN, "
+            "10,000 sockets and 1,500 processes",
             0.8,
             whole,
         )
@@ -242,7 +244,7 @@ def busy(bench: Bench) -> None:
 
 
 def leases(bench: Bench) -> None:
-    """A lease as `run` takes it: the range scanned once, then lock, then bind."""
+    """A lease as `run` takes it: scan the range once, lock, bind."""
     book = LeaseBook(bench.folder / "book")
 
     def measure() -> Ratio:
@@ -273,9 +275,7 @@ def _take(book: LeaseBook) -> Lease:
     heard = {row.port for row in sockets.listeners(order, listening_only=True, protocols=("tcp",))}
     lease = book.acquire([port for port in order if port not in heard], confirm=_is_free)
     if lease is None:
-        raise RuntimeError(
-            f"no port of {TEST_RANGE} is free; who has them: dartsctl dev list, ss -ltn"
-        )
+        raise RuntimeError(f"no port of {TEST_RANGE} is free; see: dartsctl dev list, ss -ltn")
     return lease
 
 
@@ -284,18 +284,18 @@ def _is_free(port: int) -> bool:
 
 
 def _race(folder: Path) -> Ratio:
-    """99 processes at the same instant. The ratio is the share of them that got another one's port."""
+    """Lease in 99 processes at once. The ratio is the share that got another one's port."""
     fork = multiprocessing.get_context("fork")
     together, answers = fork.Barrier(99), fork.SimpleQueue()
 
-    def one(barrier: Barrier) -> None:
+    def race(barrier: Barrier) -> None:
         book = LeaseBook(folder)
         barrier.wait()
         lease = _take(book)
         answers.put(lease.port)
-        barrier.wait()  # nobody lets go before all have theirs
+        barrier.wait()  # keep the lease until all have theirs
 
-    racers = [fork.Process(target=one, args=(together,)) for _ in range(99)]
+    racers = [fork.Process(target=race, args=(together,)) for _ in range(99)]
     for racer in racers:
         racer.start()
     ports = [answers.get() for _ in racers]
@@ -308,7 +308,7 @@ def _race(folder: Path) -> Ratio:
 
 
 def stacks(bench: Bench) -> None:
-    """The preflight, against what Compose itself takes."""
+    """The preflight, compared with Compose itself."""
     bench.target(
         "dartsctl prod check --json / docker compose config --format json",
         1.2,
@@ -323,7 +323,10 @@ def stacks(bench: Bench) -> None:
 
 
 def _check(bench: Bench) -> Ratio:
-    """compose/prod.yml under a project name and with an env file of our own. Exit 4: a clean checkout has no certificate."""
+    """Check compose/prod.yml with its own project name and env file.
+
+    Exit code 4 is expected: a clean checkout has no certificate.
+    """
     _engine_or_skip()
     project = bench.folder / "prod"
     project.mkdir()
@@ -353,11 +356,12 @@ def _check(bench: Bench) -> Ratio:
 
 
 def _check_range(bench: Bench) -> Ratio:
-    """One entry of a TURN server's, which Compose writes out port by port."""
+    """Check the range of a TURN server, which Compose expands port by port."""
     _engine_or_skip()
     file = bench.folder / "turn.yml"
     file.write_text(
-        f"services:\n  turn:\n    image: {SMALL_IMAGE}\n    ports: ['49152-65535:49152-65535/udp']\n"
+        f"services:\n  turn:\n    image: {SMALL_IMAGE}\n"
+        "    ports: ['49152-65535:49152-65535/udp']\n"
     )
     peer = _docker("compose", "-f", str(file), "config", "--format", "json")
     return compare(
@@ -368,7 +372,7 @@ def _check_range(bench: Bench) -> Ratio:
 
 
 def _share(bench: Bench) -> Ratio:
-    """The preflight alone, as `up` makes it (its process is there already), in the sum of both."""
+    """The preflight's share of the sum of both, in this process, as in `up`."""
     _engine_or_skip(SMALL_IMAGE)
     from dartsctl.cli.deps import Common, deps_of
     from dartsctl.config.environment import adhoc
@@ -377,7 +381,10 @@ def _share(bench: Bench) -> Ratio:
     project = bench.folder / "seven"
     project.mkdir()
     file = project / "compose.yml"
-    service = "  s{n}:\n    image: {image}\n    command: sleep 600\n    init: true\n    ports: ['127.0.0.1:{port}:80']\n"
+    service = (
+        "  s{n}:\n    image: {image}\n    command: sleep 600\n    init: true\n"
+        "    ports: ['127.0.0.1:{port}:80']\n"
+    )
     file.write_text(
         "services:\n"
         + "".join(service.format(n=n, image=SMALL_IMAGE, port=62101 + n) for n in range(7))
@@ -397,7 +404,7 @@ def _engine_or_skip(image: str = "") -> None:
     done = subprocess.run(_docker(*wanted), capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise Skipped(
-            f"no Docker engine answers{f' that has {image}' if image else ''} (tests/engine/README.md)"
+            f"no Docker engine{f' with {image}' if image else ''} answers (tests/engine/README.md)"
         )
 
 

@@ -1,6 +1,6 @@
 """The darts server on the host: python run.py
 
-FLASK_HOST (127.0.0.1), FLASK_PORT (5000) and FLASK_DEBUG (off) say where and how; the rest is in darts_sample/.
+FLASK_HOST (127.0.0.1), FLASK_PORT (5000) and FLASK_DEBUG (off) say where and how it serves.
 """
 
 import os
@@ -9,7 +9,7 @@ from dotenv import load_dotenv
 
 
 def main() -> None:
-    load_dotenv()  # the nearest .env from this folder upwards; what the environment already says stays
+    load_dotenv()  # the nearest .env from this folder upwards; existing variables stay
     from darts_sample.app import create_app
     from darts_sample.consumer import start_consumer
 
@@ -18,7 +18,7 @@ def main() -> None:
     debug = os.environ.get("FLASK_DEBUG", "").lower() in {"1", "true", "yes", "on"}
 
     app = create_app()
-    # With FLASK_DEBUG this runs twice: the reloader's parent only watches files, its child serves.
+    # With FLASK_DEBUG this runs twice: the reloader's parent watches files, its child serves.
     if not debug or os.environ.get("WERKZEUG_RUN_MAIN") == "true":
         start_consumer(app)
         print(f"scores are kept in {app.extensions['board'].kind}", flush=True)

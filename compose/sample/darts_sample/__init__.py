@@ -1,1 +1,1 @@
-"""A small darts server with the real one's contract of variables: see compose/README.md."""
+"""A small darts server that reads the same variables as the real one, see compose/README.md."""

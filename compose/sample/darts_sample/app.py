@@ -1,4 +1,4 @@
-"""darts-app: the score board over HTTP, and as a stream."""
+"""darts-app: the score board over HTTP and as a stream."""
 
 import os
 from pathlib import Path
@@ -17,7 +17,10 @@ Answer = tuple[dict[str, Any], int]
 
 
 def create_app(database_url: str | None = None) -> flask.Flask:
-    """The app on `database_url`, else DATABASE_URL, else the SQLite file SCORES_DB, else instance/scores.db beside run.py."""
+    """Return the app. Database: `database_url`, DATABASE_URL, or a SQLite file.
+
+    The file is SCORES_DB, by default instance/scores.db beside run.py.
+    """
     app = flask.Flask(__name__)
     board = Board(database_url or os.environ.get("DATABASE_URL") or _sqlite_file())
     app.extensions["board"] = board
@@ -63,7 +66,7 @@ def create_app(database_url: str | None = None) -> flask.Flask:
 
 
 def serve() -> flask.Flask:
-    """What gunicorn loads: the app with its consumer."""
+    """Return the app with its consumer, for gunicorn."""
     app = create_app()
     start_consumer(app)
     return app

@@ -1,4 +1,4 @@
-"""The 501 score board: its rule, and its place in SQLite or PostgreSQL."""
+"""The 501 score board, kept in SQLite or PostgreSQL."""
 
 import threading
 from collections.abc import Iterator
@@ -35,7 +35,10 @@ _visits = sa.Table(
 
 
 def left_after(remaining: int, points: int) -> int:
-    """What a player has left. Below 2 but not 0 is a bust, which changes nothing; after 0 the next leg begins."""
+    """Return what a player has left.
+
+    Below 2 but not 0 is a bust, which changes nothing. After 0 the next leg begins.
+    """
     left = (remaining or START) - points
     return left if left == 0 or left >= 2 else remaining or START
 
@@ -45,24 +48,26 @@ class Board:
         self._engine = sa.create_engine(
             _with_driver(url), pool_pre_ping=True, connect_args=_deadlines(url)
         )
-        self._one_writer = (
-            threading.Lock()
-        )  # SQLite has no SELECT FOR UPDATE: two threads would start from the same number
+        # SQLite has no SELECT FOR UPDATE: two threads would start from the same number.
+        self._one_writer = threading.Lock()
         self._tables_made = False
         self._recorded = threading.Condition()
-        self._count = 0  # of what this process has recorded: the streams sleep until it changes
+        self._count = 0  # visits recorded by this process; streams wait until it changes
 
     @property
     def kind(self) -> str:
         return self._engine.dialect.name
 
     def ping(self) -> None:
-        """Raises sqlalchemy.exc.SQLAlchemyError where the database does not answer."""
+        """Ask the database. Raises sqlalchemy.exc.SQLAlchemyError if it does not answer."""
         with self._begin() as db:
             db.execute(sa.text("SELECT 1"))
 
     def record(self, score: Score, *, source: str, message_id: str | None = None) -> dict[str, Any]:
-        """Writes one visit and returns it. RabbitMQ may deliver a message twice: one with a known message_id is written once."""
+        """Write one visit and return it.
+
+        RabbitMQ may deliver a message twice: a known `message_id` is written once.
+        """
         with self._one_writer:
             visit = self._write(score, source, message_id)
         with self._recorded:
@@ -80,7 +85,8 @@ class Board:
                 return _document(known)
             db.execute(
                 sa.text(
-                    "INSERT INTO players (name, remaining) VALUES (:name, :start) ON CONFLICT DO NOTHING"
+                    "INSERT INTO players (name, remaining) VALUES (:name, :start) "
+                    "ON CONFLICT DO NOTHING"
                 ),
                 {"name": score.player, "start": START},
             )
@@ -102,7 +108,7 @@ class Board:
             return _document(db.execute(_visits.insert().returning(_visits), visit).one())
 
     def standings(self) -> dict[str, Any]:
-        """Who has what left, and the last fifty visits, newest first."""
+        """Return what every player has left, and the last fifty visits, newest first."""
         with self._begin() as db:
             players = db.execute(sa.select(_players).order_by(_players.c.name)).all()
             visits = db.execute(sa.select(_visits).order_by(_visits.c.id.desc()).limit(50)).all()
@@ -112,7 +118,7 @@ class Board:
         }
 
     def visits_after(self, last: int) -> list[dict[str, Any]]:
-        """The visits with a higher id than `last`, oldest first."""
+        """Return the visits with a higher id than `last`, oldest first."""
         with self._begin() as db:
             return [
                 _document(row)
@@ -123,17 +129,20 @@ class Board:
 
     @property
     def count(self) -> int:
-        """What `wait` is to compare with; read it before the board is read."""
+        """The value for `wait`. Read it before the board."""
         return self._count
 
     def wait(self, count: int, seconds: float) -> None:
-        """Returns as soon as more than `count` has been recorded, or after that time."""
+        """Return as soon as the count differs from `count`, or after that time."""
         with self._recorded:
             self._recorded.wait_for(lambda: self._count != count, seconds)
 
     @contextmanager
     def _begin(self) -> Iterator[sa.Connection]:
-        """A transaction. The first one that reaches the database makes the tables: it may be down when the app starts."""
+        """Open a transaction.
+
+        The database may be down when the app starts, so the first transaction creates the tables.
+        """
         if not self._tables_made:
             _tables.create_all(self._engine)
             self._tables_made = True
@@ -144,14 +153,13 @@ class Board:
 def _document(visit: sa.Row[Any]) -> dict[str, Any]:
     fields = dict(visit._mapping)
     at: datetime = fields["at"]
-    return fields | {
-        "at": (at if at.tzinfo else at.replace(tzinfo=UTC)).isoformat()
-    }  # SQLite forgets the time zone
+    aware = at if at.tzinfo else at.replace(tzinfo=UTC)  # SQLite drops the time zone
+    return fields | {"at": aware.isoformat()}
 
 
 def _with_driver(url: str) -> sa.URL:
     parsed = sa.make_url(url)
-    if parsed.drivername in {"postgres", "postgresql"}:  # SQLAlchemy would take psycopg2
+    if parsed.drivername in {"postgres", "postgresql"}:  # SQLAlchemy would use psycopg2
         parsed = parsed.set(drivername="postgresql+psycopg")
     if parsed.drivername.startswith("sqlite") and parsed.database:
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
@@ -159,5 +167,5 @@ def _with_driver(url: str) -> sa.URL:
 
 
 def _deadlines(url: str) -> dict[str, int]:
-    """Below the health check's own time-out, so that it says what is wrong instead of nothing."""
+    """Time-outs below that of the health check, which can then say what is wrong."""
     return {"timeout": 3} if url.startswith("sqlite") else {"connect_timeout": 3}

@@ -1,4 +1,4 @@
-"""RabbitMQ as the environment describes it. pika is imported here, and only when a broker is used."""
+"""RabbitMQ, as the environment describes it. pika is imported only when a broker is used."""
 
 import importlib
 import os
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def connect() -> Any:
-    """An open pika.BlockingConnection. Raises pika.exceptions.AMQPError or OSError."""
+    """Return an open pika.BlockingConnection. Raises pika.exceptions.AMQPError or OSError."""
     pika = importlib.import_module("pika")
     return pika.BlockingConnection(
         pika.ConnectionParameters(
@@ -26,7 +26,7 @@ def connect() -> Any:
 
 
 def exchange(channel: Any) -> str:
-    """The name of the topic exchange for scores, declared: whoever comes first makes it."""
+    """Declare the topic exchange for scores and return its name."""
     name = os.environ.get("RABBITMQ_EXCHANGE") or "darts_exchange"
     channel.exchange_declare(name, "topic", durable=True)
     return name

@@ -1,4 +1,4 @@
-"""Scores that arrive over RabbitMQ, written to the board by one thread that outlives every failure of the broker or the database."""
+"""Write scores that arrive over RabbitMQ to the board, in one thread that survives failures."""
 
 import json
 import logging
@@ -19,13 +19,12 @@ log = logging.getLogger(__name__)
 
 
 def start_consumer(app: flask.Flask) -> None:
-    """Does nothing without RABBITMQ_HOST."""
+    """Start the consumer, if RABBITMQ_HOST is set."""
     if os.environ.get("RABBITMQ_HOST"):
         log.setLevel(logging.INFO)
         log.addHandler(logging.StreamHandler())
-        logging.getLogger("pika").setLevel(
-            logging.CRITICAL
-        )  # it logs each refused connection as some ten lines
+        # pika logs each refused connection in about ten lines
+        logging.getLogger("pika").setLevel(logging.CRITICAL)
         app.extensions["consumer"] = consumer = Consumer(app.extensions["board"])
         consumer.start()
 
@@ -41,7 +40,7 @@ class Consumer(threading.Thread):
         while True:
             try:
                 self._consume()
-            except Exception as error:  # whatever it was, the next round starts from nothing
+            except Exception as error:  # the next round starts from scratch
                 pause = 1 if self.state == "connected" else min(pause * 2, 5)
                 self.state = "reconnecting"
                 reason = f"{type(error).__name__} {error}".strip().splitlines()[0]
@@ -52,7 +51,7 @@ class Consumer(threading.Thread):
         connection = broker.connect()
         try:
             channel = connection.channel()
-            channel.queue_declare(QUEUE, durable=True)  # scores wait in it while this app is away
+            channel.queue_declare(QUEUE, durable=True)  # keeps scores while this app is down
             channel.queue_bind(
                 QUEUE, broker.exchange(channel), os.environ.get("RABBITMQ_TOPIC") or "darts.#"
             )
@@ -60,9 +59,8 @@ class Consumer(threading.Thread):
             self.state = "connected"
             log.info("waiting for scores")
             for delivery, properties, body in channel.consume(QUEUE):
-                self._write(
-                    body, properties.message_id
-                )  # a failure closes the connection: what is not acknowledged comes again
+                # A failure closes the connection, and unacknowledged messages are delivered again.
+                self._write(body, properties.message_id)
                 channel.basic_ack(delivery.delivery_tag)
         finally:
             if connection.is_open:
@@ -71,7 +69,7 @@ class Consumer(threading.Thread):
     def _write(self, body: bytes, message_id: Any) -> None:
         try:
             score = Score.of(json.loads(body))
-        except (BadScore, ValueError) as mistake:  # it would fail for ever: say so and let it go
+        except (BadScore, ValueError) as mistake:  # it would fail forever: log and drop it
             log.warning("dropped a message that is no score: %s", mistake)
             return
         self._board.record(score, source="rabbitmq", message_id=message_id)

@@ -1,4 +1,4 @@
-"""api-gateway: takes scores from outside, checks the token, hands them to RabbitMQ."""
+"""api-gateway: accepts scores from outside, checks the token, and sends them to RabbitMQ."""
 
 import importlib
 import json
@@ -22,12 +22,10 @@ class NotDelivered(Exception):
 
 
 def publish(score: Score, message_id: str) -> None:
-    """Returns once RabbitMQ has the score in a queue. Raises NotDelivered."""
+    """Send a score; return when RabbitMQ has it in a queue. Raises NotDelivered."""
     pika = importlib.import_module("pika")
     try:
-        connection = (
-            broker.connect()
-        )  # one a score: nothing to keep alive, and no dead connection to find out about
+        connection = broker.connect()  # one per score: nothing to keep alive, no dead connections
         try:
             channel = connection.channel()
             channel.confirm_delivery()
@@ -38,7 +36,7 @@ def publish(score: Score, message_id: str) -> None:
                 pika.BasicProperties(
                     content_type="application/json", delivery_mode=2, message_id=message_id
                 ),
-                mandatory=True,  # an exchange without a queue would drop it silently
+                mandatory=True,  # without a queue the exchange would drop it silently
             )
         finally:
             if connection.is_open:
@@ -55,7 +53,8 @@ def create_gateway(
     logging.getLogger("pika").setLevel(logging.CRITICAL)
     if not tokens.check_is_on():
         app.logger.warning(
-            "tokens are NOT checked (JWT_VALIDATION_MODE=off, or no WSO2_IS_INTERNAL_URL): for development only"
+            "tokens are NOT checked (JWT_VALIDATION_MODE=off, or no WSO2_IS_INTERNAL_URL): "
+            "for development only"
         )
 
     @app.get("/health")
@@ -79,7 +78,7 @@ def create_gateway(
         try:
             publish(score, message_id)
         except NotDelivered as error:
-            app.logger.error("not delivered: %s", error)  # noqa: TRY400 - a broker that is away is no traceback
+            app.logger.error("not delivered: %s", error)  # noqa: TRY400 - expected, no traceback
             return {"error": "the score could not be passed on; send it again"}, 503
         return {"accepted": message_id}, 202
 
@@ -97,10 +96,11 @@ def _refuse_without_token(is_active: Callable[[str], bool]) -> Answer | None:
             None if is_active(token.strip()) else ({"error": "the access token is not valid"}, 401)
         )
     except (OSError, ValueError) as error:
-        flask.current_app.logger.error("the Identity Server gave no usable answer: %s", error)  # noqa: TRY400
+        log = flask.current_app.logger
+        log.error("the Identity Server gave no usable answer: %s", error)  # noqa: TRY400
         return {"error": "tokens cannot be checked at the moment"}, 503
 
 
 def serve() -> flask.Flask:
-    """What gunicorn loads."""
+    """Return the gateway, for gunicorn."""
     return create_gateway()

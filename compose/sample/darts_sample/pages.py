@@ -1,4 +1,4 @@
-"""What a browser is shown: the login page, and the score board that follows the stream."""
+"""The login page, and the score board that follows the stream."""
 
 import flask
 
@@ -27,7 +27,8 @@ function show(name, left, last) {
   if (last !== undefined) points.textContent = last
 }
 const state = document.getElementById("state"), stream = new EventSource("/stream")
-stream.addEventListener("board", event => JSON.parse(event.data).players.forEach(one => show(one.name, one.remaining)))
+stream.addEventListener("board", event =>
+  JSON.parse(event.data).players.forEach(player => show(player.name, player.remaining)))
 stream.addEventListener("visit", event => {
   const visit = JSON.parse(event.data)
   show(visit.player, visit.remaining, visit.bust ? visit.points + " (bust)" : visit.points)

@@ -1,14 +1,14 @@
-"""What a score is: one visit of three darts by one player."""
+"""A score: one visit of three darts by one player."""
 
 from dataclasses import dataclass
 from typing import Any, Self
 
-# No three darts make these.
+# Not possible with three darts.
 IMPOSSIBLE = {163, 166, 169, 172, 173, 175, 176, 178, 179}
 
 
 class BadScore(ValueError):
-    """The sender's mistake; its text is the answer to the sender."""
+    """A mistake of the sender. Its text is the response."""
 
 
 @dataclass(frozen=True)
@@ -18,13 +18,13 @@ class Score:
 
     @classmethod
     def of(cls, document: Any) -> Self:
-        """The score in a parsed JSON document. Raises BadScore."""
+        """Read the score in a parsed JSON document. Raises BadScore."""
         if not isinstance(document, dict):
             raise BadScore('a JSON object like {"player": "Ann", "points": 60} is expected')
         player, points = document.get("player"), document.get("points")
         if not isinstance(player, str) or not 1 <= len(player.strip()) <= 64:
             raise BadScore("player: a name of 1 to 64 characters")
-        # bool is a kind of int
+        # bool is a subclass of int
         if (
             not isinstance(points, int)
             or isinstance(points, bool)

@@ -1,4 +1,4 @@
-"""The score board as server-sent events: the standings first, then every visit as it is recorded, wherever it came from."""
+"""The score board as server-sent events: the standings first, then each visit as it is recorded."""
 
 import json
 import logging
@@ -11,17 +11,20 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from .board import Board
 
-SILENCE = (
-    15.0  # seconds; then a comment, below the minute after which nginx gives a silent service up
-)
-MOST = 48  # each stream keeps one of gunicorn's 64 threads
+SILENCE = 15.0
+"""Seconds until a comment is sent. nginx closes a silent connection after a minute."""
+MOST = 48
+"""Streams at once. Each occupies one of gunicorn's 64 threads."""
 
 log = logging.getLogger(__name__)
 _free = threading.BoundedSemaphore(MOST)
 
 
 def answer(board: Board, last_event_id: str | None) -> flask.Response:
-    """The stream as a response, 503 when there are too many. A browser that comes back says the last id, and misses nothing."""
+    """Return the stream as a response, or 503 if there are too many.
+
+    A browser that reconnects sends the last id, and misses nothing.
+    """
     if not _free.acquire(blocking=False):
         return flask.Response(
             "too many streams at once\n", 503, {"Retry-After": "30"}, content_type="text/plain"
@@ -31,13 +34,16 @@ def answer(board: Board, last_event_id: str | None) -> flask.Response:
         _until_the_database_goes(events(board, last)), content_type="text/event-stream"
     )
     response.headers["Cache-Control"] = "no-store"
-    response.headers["X-Accel-Buffering"] = "no"  # nginx: pass each event on at once
+    response.headers["X-Accel-Buffering"] = "no"  # nginx: forward each event at once
     response.call_on_close(_free.release)
     return response
 
 
 def events(board: Board, last: int | None, *, silence: float = SILENCE) -> Iterator[str]:
-    """Without end: `board` with the standings unless `last` is known, then `visit` for every id above it."""
+    """Yield events without end: `board` with the standings, then `visit` for each new visit.
+
+    With a known `last` there is no `board`, and the visits after that id come first.
+    """
     count = board.count
     if last is None:
         standings = board.standings()
@@ -49,13 +55,16 @@ def events(board: Board, last: int | None, *, silence: float = SILENCE) -> Itera
             last = visit["id"]
             yield _event("visit", visit["id"], visit)
         if not visits:
-            yield ": nothing new\n\n"  # also how a client that has gone is noticed
+            yield ": nothing new\n\n"  # this also detects a client that has gone
         board.wait(count, silence)
         count = board.count
 
 
 def _until_the_database_goes(stream: Iterator[str]) -> Iterator[str]:
-    """Its status has been sent, so the stream can only end: the browser comes back by itself."""
+    """End the stream if the database fails.
+
+    The status has been sent already. The browser reconnects by itself.
+    """
     try:
         yield from stream
     except SQLAlchemyError as error:

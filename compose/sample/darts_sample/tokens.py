@@ -9,14 +9,17 @@ import urllib.request
 
 
 def check_is_on() -> bool:
-    """JWT_VALIDATION_MODE=off is the development mode; so is a gateway that knows no Identity Server."""
+    """Return whether tokens are checked: not with JWT_VALIDATION_MODE=off or without a server."""
     return os.environ.get("JWT_VALIDATION_MODE", "introspection") != "off" and bool(
         os.environ.get("WSO2_IS_INTERNAL_URL")
     )
 
 
 def is_active(token: str) -> bool:
-    """Raises OSError or ValueError where the Identity Server does not answer, or answers no JSON: never a reason to let anyone in."""
+    """Ask the Identity Server about a token.
+
+    Raises OSError or ValueError if it does not answer with JSON; then nobody is let in.
+    """
     user = os.environ.get("WSO2_IS_INTROSPECT_USER", "")
     password = os.environ.get("WSO2_IS_INTROSPECT_PASSWORD", "")
     request = urllib.request.Request(  # noqa: S310 - the address is the operator's
@@ -33,9 +36,8 @@ def is_active(token: str) -> bool:
 
 def _tls() -> ssl.SSLContext:
     context = ssl.create_default_context()
-    if (
-        os.environ.get("WSO2_IS_VERIFY_SSL", "False").lower() != "true"
-    ):  # its own certificate, inside darts-network
+    if os.environ.get("WSO2_IS_VERIFY_SSL", "False").lower() != "true":
+        # its self-signed certificate, inside darts-network
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context
