@@ -21,7 +21,8 @@ _FENCED = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _CITATION = re.compile(r"(engine-rules|edge-cases)\.md#([a-z0-9-]+)")
 _FILE = re.compile(r"`((?:src|tests|docs|benchmarks)/[a-z0-9_./-]+)`")
-_MODULE = re.compile(r"`((?:[a-z_]+/)+[a-z_]+\.py)(?::[^`]*)?`")
+_MODULE = re.compile(r"`((?:[a-z_]+/)+[a-z_]+\.py)(?:: \w+)?`")
+_NAME_IN_MODULE = re.compile(r"`((?:[a-z_]+/)+[a-z_]+\.py): (\w+)`")
 _ELSEWHERE = re.compile(r"[a-z]+:")
 
 
@@ -107,6 +108,15 @@ def test_every_file_that_a_document_names_is_there() -> None:
         for name in named:
             if not (REPOSITORY / name).exists() and not (SOURCE / name).exists():
                 missing.add(f"{document.name}: {name}")
+    assert missing == set()
+
+
+def test_every_name_that_a_document_gives_with_its_file_is_defined_there() -> None:
+    missing = set()
+    for document in documents():
+        for name, defined in _NAME_IN_MODULE.findall(prose(document)):
+            if defined not in (SOURCE / name).read_text():
+                missing.add(f"{document.name}: {name}: {defined}")
     assert missing == set()
 
 
