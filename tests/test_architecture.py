@@ -1,20 +1,18 @@
-"""The house's rules that no linter knows: who may import what, the map in docs/project-layout.md, and nothing of one machine in any file."""
+"""The rules of the house that no linter knows: sole owners, the tree, citations, places."""
 
 from __future__ import annotations
 
 import ast
 import functools
 import re
-import subprocess
 import sys
 import tomllib
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
-REPOSITORY = Path(__file__).parents[1]
-SOURCE = REPOSITORY / "src" / "dartsctl"
-FILES = sorted(SOURCE.rglob("*.py"))
+from repository import MODULES, REPOSITORY, SOURCE, anchors, module_name, tracked
 
 OWNERS: dict[str, set[str]] = {
     "dotenv": {"edges/project/env_files.py"},
@@ -25,7 +23,22 @@ OWNERS: dict[str, set[str]] = {
     "rich": {"edges/screen/output.py"},
     "subprocess": {"spawn.py", "edges/supervisor/client.py"},
 }
-"""Library -> the only files that may import it, and only within a function where it is not the standard library's. `typer`: all of cli/."""
+"""Library -> the only files that may import it. `typer`: all of cli/."""
+
+WITHOUT_PACKAGE = {"__init__.py", "__main__.py", "errors.py", "spawn.py"}
+OTHERS_THAT_PRINT = {
+    "__main__.py",  # --version, before anything is imported
+    "cli/__init__.py",  # Click's own help
+    "cli/app.py",  # --version after other options
+    "edges/engine/remote_query.py",  # answers the process that started it
+}
+THOSE_THAT_EXIT = {
+    "__main__.py",
+    "edges/engine/remote_query.py",
+    "edges/supervisor/main.py",
+    "system/group_leader.py",
+    "system/interrupts.py",
+}
 
 
 @functools.cache
@@ -33,201 +46,192 @@ def tree_of(file: Path) -> ast.Module:
     return ast.parse(file.read_text())
 
 
-def name_of(file: Path) -> str:
-    return file.relative_to(SOURCE).as_posix()
+def nodes(file: Path) -> list[ast.AST]:
+    return list(ast.walk(tree_of(file)))
 
 
 @functools.cache
 def imports(file: Path) -> tuple[tuple[str, bool], ...]:
-    """Every module that a file imports at run time: its top-level package, and whether that happens at the file's own import."""
-    tree = tree_of(file)
-    late = {
+    """Return the top-level packages that a file imports at run time.
+
+    With each: whether it is imported when the file itself is imported.
+    """
+    inside_functions = {
         id(node)
-        for function in ast.walk(tree)
+        for function in nodes(file)
         if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
         for node in ast.walk(function)
     }
-    typing_only = {
+    for_types_only = {
         id(node)
-        for block in ast.walk(tree)
+        for block in nodes(file)
         if isinstance(block, ast.If) and "TYPE_CHECKING" in ast.dump(block.test)
         for node in ast.walk(block)
     }
-    found: list[tuple[str, bool]] = []
-    for node in ast.walk(tree):
-        if id(node) in typing_only:
+    imported: list[tuple[str, bool]] = []
+    for node in nodes(file):
+        if id(node) in for_types_only:
             continue
+        at_import = id(node) not in inside_functions
         if isinstance(node, ast.Import):
-            found += [(alias.name.partition(".")[0], id(node) not in late) for alias in node.names]
+            imported += [(alias.name.partition(".")[0], at_import) for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
-            found.append((node.module.partition(".")[0], id(node) not in late))
-    return tuple(found)
+            imported.append((node.module.partition(".")[0], at_import))
+    return tuple(imported)
 
 
 @functools.cache
 def calls(file: Path) -> frozenset[str]:
-    """Every call's name, dotted as it is written: `print`, `os.execvp`, `sys.stdout.write`."""
-    return frozenset(
-        ast.unparse(node.func) for node in ast.walk(tree_of(file)) if isinstance(node, ast.Call)
-    )
+    """Return every call's name as it is written: `print`, `os.execvp`, `sys.stdout.write`."""
+    return frozenset(ast.unparse(node.func) for node in nodes(file) if isinstance(node, ast.Call))
+
+
+def lines_that_match(pattern: re.Pattern[str]) -> list[str]:
+    """Return where a pattern stands in the source: `ports/lint.py:12`."""
+    places = []
+    for file in MODULES:
+        for number, line in enumerate(file.read_text().splitlines(), 1):
+            if pattern.search(line):
+                places.append(f"{module_name(file)}:{number}")
+    return places
+
+
+# --- sole owners --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("library", OWNERS)
-def test_each_outside_thing_has_its_owner(library: str) -> None:
-    assert {name_of(file) for file in FILES if library in dict(imports(file))} <= OWNERS[library]
+def test_each_library_has_its_owner(library: str) -> None:
+    users = {module_name(file) for file in MODULES if library in dict(imports(file))}
+    assert users <= OWNERS[library]
 
 
 def test_only_the_command_line_knows_typer() -> None:
-    assert {
-        name_of(file).partition("/")[0]
-        for file in FILES
-        if {"typer", "click"} & set(dict(imports(file)))
-    } == {"cli"}
+    users = [file for file in MODULES if {"typer", "click"} & set(dict(imports(file)))]
+    assert {module_name(file).partition("/")[0] for file in users} == {"cli"}
 
 
 def test_no_other_library_is_used_and_each_that_is_declared_is_known() -> None:
-    own = {
-        "dartsctl",
-        "_dartsctl_guard",
-        "sitecustomize",
-    }  # the last two: the guard's, in a folder of sys.path by itself
-    used = (
-        {module for file in FILES for module, _ in imports(file)}
-        - set(sys.stdlib_module_names)
-        - own
-    )
-    assert used <= {*OWNERS, "typer"}
-    declared = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["dependencies"]
-    names = {re.split(r"[<>=!~ \[]", one)[0].replace("-", "_") for one in declared}
-    assert {"dotenv" if name == "python_dotenv" else name for name in names} <= {*OWNERS, "typer"}
+    # the last two are the guard's, in a folder of sys.path of its own
+    own = {"dartsctl", "_dartsctl_guard", "sitecustomize"}
+    used = {module for file in MODULES for module, _ in imports(file)}
+    assert used - sys.stdlib_module_names - own <= {*OWNERS, "typer"}
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    names = {re.split(r"[<>=!~ \[]", text)[0] for text in project["dependencies"]}
+    modules = {name.replace("-", "_").replace("python_dotenv", "dotenv") for name in names}
+    assert modules <= {*OWNERS, "typer"}
 
 
 def test_a_heavy_library_is_imported_only_where_it_is_used() -> None:
-    """At a module's own import it would cost every command its start-up time (PERFORMANCE.md)."""
+    """Imported with a module, it would cost every command its start-up time."""
     heavy = set(OWNERS) - {"subprocess"}
-    assert [
-        (name_of(file), module)
-        for file in FILES
-        for module, at_import in imports(file)
-        if module in heavy and at_import
-    ] == []
+    early = []
+    for file in MODULES:
+        for module, at_import in imports(file):
+            if module in heavy and at_import:
+                early.append((module_name(file), module))
+    assert early == []
 
 
 def test_only_the_screen_prints() -> None:
-    printing = {
-        name_of(file)
-        for file in FILES
-        if any(
-            name == "print" or re.fullmatch(r"sys\.(stdout|stderr)\.write", name)
-            for name in calls(file)
-        )
-    }
-    others = {"__main__.py", "cli/__init__.py", "cli/app.py", "edges/engine/remote_query.py"}
-    assert printing <= others, (
-        "besides edges/screen/output.py: --version, Click's own help, and a program that answers the process that started it"
-    )
+    printing = re.compile(r"print|sys\.(stdout|stderr)\.write")
+    files = [file for file in MODULES if any(map(printing.fullmatch, calls(file)))]
+    assert {module_name(file) for file in files} <= OTHERS_THAT_PRINT
 
 
 def test_only_entry_points_end_a_process() -> None:
-    ending = {
-        name_of(file)
-        for file in FILES
-        if {"sys.exit", "os._exit", "exit", "quit", "SystemExit"} & set(calls(file))
-    }
-    assert ending <= {
-        "__main__.py",
-        "edges/engine/remote_query.py",
-        "edges/supervisor/main.py",
-        "system/group_leader.py",
-        "system/interrupts.py",
-    }
+    ending = {"sys.exit", "os._exit", "exit", "quit", "SystemExit"}
+    assert {module_name(file) for file in MODULES if ending & set(calls(file))} <= THOSE_THAT_EXIT
 
 
 def test_a_command_about_a_file_that_people_may_paste_is_quoted() -> None:
-    """A path may be anybody's: `$(...)` in a folder's name must not run. wording.shell_command, or shlex itself."""
-    unquoted = re.compile(
-        r'hint=f"(?:[^"]*: )?(?:sudo )?(?:ls|cp|mv|rm|df|cat|file|chmod|chown|touch|mkdir|fuser)\b[^"]*\{(?!shlex)'
-    )
-    found = [
-        f"{name_of(file)}: {match[0]}"
-        for file in FILES
-        for match in unquoted.finditer(file.read_text())
-    ]
-    assert found == []
+    """A folder's name may contain `$(...)`, which must not run."""
+    command = r"(?:ls|cp|mv|rm|df|cat|file|chmod|chown|touch|mkdir|fuser)\b"
+    unquoted = re.compile(rf'hint=f"(?:[^"]*: )?(?:sudo )?{command}[^"]*\{{(?!shlex)')
+    places = []
+    for file in MODULES:
+        matches = unquoted.finditer(file.read_text())
+        places += [f"{module_name(file)}: {match[0]}" for match in matches]
+    assert places == []
 
 
 def test_no_group_of_a_pattern_is_possessive() -> None:
-    """Python before 3.11.5 matches them wrongly (gh-106052), Debian 12's is 3.11.2. Of a single class, `[a-z]++`, they are right."""
-    possessive = re.compile(r"\)(?:[*+?]|\{[\d,]+\})\+|\(\?>")
-    found = [
-        f"{name_of(file)}:{number}"
-        for file in FILES
-        for number, line in enumerate(file.read_text().splitlines(), 1)
-        if possessive.search(line)
-    ]
-    assert found == []
+    """Python before 3.11.5 (Debian 12 has 3.11.2) matches them wrongly: gh-106052.
+
+    For a single class, as in `[a-z]++`, it is right.
+    """
+    assert lines_that_match(re.compile(r"\)(?:[*+?]|\{[\d,]+\})\+|\(\?>")) == []
 
 
-# --- the map ------------------------------------------------------------------------------------------------------------------
+# --- the tree -----------------------------------------------------------------------------------
 
 
 def mapped() -> set[str]:
-    """The files in docs/project-layout.md's tree: a block whose first line is `src/dartsctl/`, folders ending in a slash, deeper lines indented."""
+    """Return the files in the tree of docs/project-layout.md.
+
+    The tree is a code block whose first line is `src/dartsctl/`. Folders end with a slash, and
+    what is in them is indented.
+    """
     text = (REPOSITORY / "docs/project-layout.md").read_text()
-    block = next(
-        one
-        for one in re.findall(r"^```\w*\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
-        if one.lstrip().startswith("src/dartsctl/")
-    )
-    found: set[str] = set()
+    blocks = re.findall(r"^```\w*\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    tree = next(block for block in blocks if block.lstrip().startswith("src/dartsctl/"))
+    files: set[str] = set()
     folders: list[tuple[int, str]] = []
-    for line in block.splitlines():
+    for line in tree.splitlines():
         match = re.match(r"( *)((?:[\w/-]+\.py(?:, *)?)+|[\w/-]+/)(?:\s|$)", line)
         if not match:
             continue
         depth = len(match[1])
-        folders = [one for one in folders if one[0] < depth]
-        base = "".join(name for _, name in folders)
+        folders = [folder for folder in folders if folder[0] < depth]
         if match[2].endswith("/"):
             folders.append((depth, match[2]))
         else:
-            found |= {base + name.strip() for name in match[2].split(",") if name.strip()}
-    return {name.removeprefix("src/dartsctl/") for name in found}
+            base = "".join(name for _, name in folders)
+            files |= {base + name.strip() for name in match[2].split(",") if name.strip()}
+    return {name.removeprefix("src/dartsctl/") for name in files}
 
 
-def test_the_map_equals_the_tree() -> None:
-    tree = {name_of(file) for file in FILES}
-    assert mapped() - tree == set(), "in docs/project-layout.md, and not there"
-    packages = {
-        name for name in tree if name.endswith("/__init__.py")
-    }  # the folder's own line describes it
-    assert tree - mapped() - packages == set(), "there, and not in docs/project-layout.md"
+def test_the_tree_in_the_documents_equals_the_files() -> None:
+    files = {module_name(file) for file in MODULES}
+    packages = {name for name in files if name.endswith("/__init__.py")}
+    assert mapped() - files == set(), "in docs/project-layout.md, and not there"
+    assert files - mapped() - packages == set(), "there, and not in docs/project-layout.md"
 
 
-# --- one machine's things -----------------------------------------------------------------------------------------------------
+def test_every_module_is_in_a_package() -> None:
+    assert {file.name for file in SOURCE.glob("*.py")} == WITHOUT_PACKAGE
+
+
+def test_no_package_has_a_quarter_of_the_code() -> None:
+    sizes: Counter[str] = Counter()
+    for file in MODULES:
+        sizes[module_name(file).partition("/")[0]] += len(file.read_text().splitlines())
+    name, lines = sizes.most_common(1)[0]
+    assert lines * 4 < sizes.total(), name
+
+
+# --- citations and places -----------------------------------------------------------------------
+
+
+def test_every_rule_that_is_cited_has_its_anchor() -> None:
+    citation = re.compile(r"(engine-rules|edge-cases)\.md#([a-z0-9-]+)")
+    unknown = set()
+    for file in tracked("*.py", "*.md", "*.yml", "*.sh"):
+        for name, anchor in citation.findall(file.read_text()):
+            if anchor not in anchors(REPOSITORY / "docs" / f"{name}.md"):
+                unknown.add(f"{file.relative_to(REPOSITORY)}: {name}.md#{anchor}")
+    assert unknown == set()
 
 
 def test_no_file_names_a_place_of_one_machine() -> None:
     places = re.compile(
         r"(?<![\w.])(?:/work/(?:main|shared|\.library)|/root/\.|/home/\w+/\.|/var/cache/eng|/tmp/v\b)"
     )
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if listed.returncode:
-        pytest.skip("not a git checkout")
-    found = []
-    for name in listed.stdout.splitlines():
-        file = REPOSITORY / name
-        if file.is_file() and file != Path(__file__):
-            text = file.read_bytes().decode(errors="replace")
-            found += [
-                f"{name}:{number}"
-                for number, line in enumerate(text.splitlines(), 1)
-                if places.search(line)
-            ]
-    assert found == []
+    named = []
+    for file in tracked():
+        if file == Path(__file__):
+            continue
+        text = file.read_bytes().decode(errors="replace")
+        for number, line in enumerate(text.splitlines(), 1):
+            if places.search(line):
+                named.append(f"{file.relative_to(REPOSITORY)}:{number}")
+    assert named == []
