@@ -348,7 +348,7 @@ def test_a_missing_image_is_a_clear_error_and_nothing_is_left(live: LiveStack) -
     live.settings()
     said = live.run("prod", "up")
     assert said.code == 1
-    assert "an image cannot be had" in said.err
+    assert "image not available" in said.err
     assert "there-is-none" in said.err
     assert "--build or --pull" in said.err
     assert live.leftovers() == []

@@ -13,10 +13,10 @@ from dartsctl.ports.holders import ForeignContainer, OwnContainer, SameStack, Un
 from dartsctl.ports.listeners import Listener, Probe
 from dartsctl.stack.bindings import Endpoint, TransportProtocol
 from dartsctl.stack.containers import Container
-from dartsctl.stack.convergence import converge, needed
+from dartsctl.stack.convergence import converge, split_new_and_held
 from dartsctl.stack.engine_rules import EngineRules
 from dartsctl.stack.model import Network, PortEntry, Service, Stack
-from dartsctl.stack.publishing import Unbound, published
+from dartsctl.stack.publishing import Unbound, stack_bindings
 from fakes.kernel import FakeKernel, busy, container, listening
 
 OLD = ("20.10.24+dfsg1", "26.1.5+dfsg1")
@@ -62,14 +62,14 @@ def findings(
     convergence = converge(
         stack, containers, known, force_recreate=force_recreate, remove_orphans=remove_orphans
     )
-    wanted = published(stack, engine)
-    new, held = needed(wanted.bindings, convergence)
+    wanted = stack_bindings(stack, engine)
+    new, held = split_new_and_held(wanted.bindings, convergence)
     return find(
         new,
         engine=engine,
         availability=Availability(engine, convergence, host),
         attribute=Attribution(stack, containers, host).holders,
-        doubtful=wanted.doubtful,
+        doubtful=wanted.uncertain,
         held=held,
     )
 

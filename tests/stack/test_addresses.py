@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dartsctl.errors import UsageError
-from dartsctl.stack.addresses import ServiceAddress, fill
+from dartsctl.stack.addresses import ServiceAddress, fill_templates
 
 WHERE = {
     "rabbitmq": (
@@ -17,7 +17,7 @@ WHERE = {
 
 def filled(text: str, **environ: str) -> str | None:
     """What one variable becomes; None where it is left out."""
-    return fill({"NAME": text}, WHERE, ["rabbitmq", "postgres"], environ)[0].get("NAME")
+    return fill_templates({"NAME": text}, WHERE, ["rabbitmq", "postgres"], environ)[0].get("NAME")
 
 
 @pytest.mark.parametrize(
@@ -39,14 +39,19 @@ def test_placeholders_are_filled_and_other_braces_stay(text: str, value: str) ->
 
 
 def test_a_variable_is_left_out_while_its_service_does_not_run() -> None:
-    assert fill({"A": "{postgres.host}", "B": "b"}, WHERE, ["rabbitmq", "postgres"], {}) == (
+    assert fill_templates(
+        {"A": "{postgres.host}", "B": "b"}, WHERE, ["rabbitmq", "postgres"], {}
+    ) == (
         {"B": "b"},
         ("A",),
     )
 
 
 def test_without_services_every_service_counts_as_not_running() -> None:
-    assert fill({"A": "{anything.host}", "B": "{url}/"}, {}, None, {}) == ({"B": "{url}/"}, ("A",))
+    assert fill_templates({"A": "{anything.host}", "B": "{url}/"}, {}, None, {}) == (
+        {"B": "{url}/"},
+        ("A",),
+    )
 
 
 @pytest.mark.parametrize(

@@ -16,10 +16,10 @@ from dartsctl.ports.listeners import Listener, Probe
 from dartsctl.stack import blocks
 from dartsctl.stack.bindings import Endpoint, PortBinding, TransportProtocol
 from dartsctl.stack.containers import Container
-from dartsctl.stack.convergence import converge, needed
+from dartsctl.stack.convergence import converge, split_new_and_held
 from dartsctl.stack.engine_rules import EngineRules
 from dartsctl.stack.model import Network, PortEntry, Service, Stack
-from dartsctl.stack.publishing import published
+from dartsctl.stack.publishing import stack_bindings
 from fakes.kernel import FakeKernel, container, listening
 
 FIRST = 21000
@@ -113,14 +113,14 @@ def judged(
     stack: Stack, engine: EngineRules, kernel: FakeKernel, containers: Sequence[Container] = ()
 ) -> tuple[BindingVerdict, ...]:
     convergence = converge(stack, containers, dict.fromkeys(stack.services, "same"))
-    wanted = published(stack, engine)
-    new, held = needed(wanted.bindings, convergence)
+    wanted = stack_bindings(stack, engine)
+    new, held = split_new_and_held(wanted.bindings, convergence)
     return find(
         new,
         engine=engine,
         availability=Availability(engine, convergence, kernel),
         attribute=Attribution(stack, containers, kernel).holders,
-        doubtful=wanted.doubtful,
+        doubtful=wanted.uncertain,
         held=held,
     )
 

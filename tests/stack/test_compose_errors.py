@@ -369,7 +369,7 @@ REFUSED = json.loads((Path(__file__).parents[1] / "data" / "compose" / "refused.
     ("row", "hint"),
     [
         ("required variable", "set X in the environment's env file"),
-        ("env_file missing", "create /srv/demo/nope.env, or take it out of env_file"),
+        ("env_file missing", "create /srv/demo/nope.env, or remove it from env_file"),
         ("broken yaml", "check the indentation of the line it names"),
         ("unknown key", "compare with https://docs.docker.com/reference/compose-file/"),
         (
@@ -383,7 +383,7 @@ REFUSED = json.loads((Path(__file__).parents[1] / "data" / "compose" / "refused.
         ("host name", "write ports as [ADDRESS:]HOST:CONTAINER[/tcp|udp], e.g. 127.0.0.1:8080:80"),
         ("protocol", "write ports as [ADDRESS:]HOST:CONTAINER[/tcp|udp], e.g. 127.0.0.1:8080:80"),
         ("include missing", "check the path /srv/demo/nope.yaml"),
-        ("depends_on unknown", "add the service or take it out of depends_on"),
+        ("depends_on unknown", "add the service, or remove it from depends_on"),
         ("name and replicas", "remove container_name or the replicas"),
         ("empty file", "add a services: section"),
         ("file missing", "check the path /srv/demo/nofile.yaml"),

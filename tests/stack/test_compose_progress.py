@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dartsctl.stack.compose_progress import Progress, lost_name, read
+from dartsctl.stack.compose_progress import Progress, name_in_use, parse_progress
 
 RECORDED = {
     " Network shop_default  Creating": Progress("network", "shop_default", "creating"),
@@ -20,7 +20,7 @@ RECORDED = {
 
 @pytest.mark.parametrize("line", RECORDED)
 def test_a_line_about_a_container_or_network_names_it_and_the_step(line: str) -> None:
-    assert read(line) == RECORDED[line]
+    assert parse_progress(line) == RECORDED[line]
 
 
 @pytest.mark.parametrize(
@@ -39,11 +39,11 @@ def test_a_line_about_a_container_or_network_names_it_and_the_step(line: str) ->
     ],
 )
 def test_other_lines_say_nothing_about_what_is_created(line: str) -> None:
-    assert read(line) is None
+    assert parse_progress(line) is None
 
 
 def test_a_name_that_somebody_else_has_is_named_by_the_engines_error() -> None:
     text = 'Conflict. The container name "/shop-web-1" is already in use by container "846a". You have to remove (or rename) that container'
-    assert lost_name(f"Error response from daemon: {text}") == "shop-web-1"
-    assert lost_name(f" Container shop-web-1  Error response from daemon: {text}") == "shop-web-1"
-    assert lost_name(" Container shop-web-1  Created") == ""
+    assert name_in_use(f"Error response from daemon: {text}") == "shop-web-1"
+    assert name_in_use(f" Container shop-web-1  Error response from daemon: {text}") == "shop-web-1"
+    assert name_in_use(" Container shop-web-1  Created") == ""

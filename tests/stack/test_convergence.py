@@ -6,7 +6,7 @@ import pytest
 
 from dartsctl.stack.bindings import Endpoint, PortBinding
 from dartsctl.stack.containers import Container
-from dartsctl.stack.convergence import Convergence, converge, needed
+from dartsctl.stack.convergence import Convergence, converge, split_new_and_held
 from dartsctl.stack.model import Service, Stack
 from fakes.kernel import container
 
@@ -144,7 +144,7 @@ def binding(service: str, replica: int, port: int = 21000) -> PortBinding:
 def test_what_is_kept_needs_no_new_bind() -> None:
     answer = converge(stack_of(web=2, db=1), [container("demo", "web", PORT)], HASHES)
     wanted = [binding("web", 1), binding("web", 2), binding("db", 1, 21001)]
-    assert needed(wanted, answer) == (
+    assert split_new_and_held(wanted, answer) == (
         [binding("web", 2), binding("db", 1, 21001)],
         [binding("web", 1)],
     )
@@ -153,11 +153,11 @@ def test_what_is_kept_needs_no_new_bind() -> None:
 @pytest.mark.parametrize("state", ["exited", "created", "restarting"])
 def test_what_is_not_running_needs_its_binds(state: str) -> None:
     answer = converge(stack_of(web=1), [container("demo", "web", state=state)], HASHES)
-    assert needed([binding("web", 1)], answer) == ([binding("web", 1)], [])
+    assert split_new_and_held([binding("web", 1)], answer) == ([binding("web", 1)], [])
 
 
 def test_what_is_recreated_needs_its_binds() -> None:
     answer = converge(
         stack_of(web=1), [container("demo", "web", PORT)], HASHES, force_recreate=True
     )
-    assert needed([binding("web", 1)], answer) == ([binding("web", 1)], [])
+    assert split_new_and_held([binding("web", 1)], answer) == ([binding("web", 1)], [])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dartsctl.stack.engine_rules import EngineRules, Kind
+from dartsctl.stack.engine_rules import EngineKind, EngineRules
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_what_an_engine_does_hangs_on_its_major_version(
     [("local", True), ("rootless", True), ("unknown", True), ("desktop", False), ("remote", False)],
 )
 def test_local_probes_speak_only_of_an_engine_of_this_host(
-    kind: Kind, here: bool
+    kind: EngineKind, here: bool
 ) -> None:  # edge-cases.md#43, edge-cases.md#44
     assert EngineRules(kind=kind).is_here is here
 

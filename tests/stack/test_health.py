@@ -7,14 +7,14 @@ from collections.abc import Iterator
 import pytest
 
 from dartsctl.stack.health import (
-    GIVE_UP,
+    MAX_RESTARTS,
     Condition,
+    ContainerHealth,
     CrashLoops,
-    Health,
-    ServiceHealth,
-    assess,
+    StackHealth,
+    assess_health,
     may_be_looping,
-    wait,
+    wait_until_ready,
 )
 from dartsctl.stack.model import Service, Stack
 from fakes.kernel import container
@@ -46,8 +46,8 @@ def stack_of(**replicas: int) -> Stack:
 def test_where_one_container_stands(
     state: str, status: str, condition: Condition
 ) -> None:  # edge-cases.md#32, edge-cases.md#74
-    health = assess(stack_of(web=1), [container("demo", "web", state=state, status=status)])
-    assert health.services == (ServiceHealth("web", "demo-web-1", condition, status),)
+    health = assess_health(stack_of(web=1), [container("demo", "web", state=state, status=status)])
+    assert health.containers == (ContainerHealth("web", "demo-web-1", condition, status),)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,8 @@ def test_without_a_health_check_a_container_is_ready_when_it_has_run_for_a_while
 ) -> None:  # edge-cases.md#75
     own = container("demo", "web", status=status)
     assert [
-        one.condition for one in assess(stack_of(web=1), [own], {own.id: restarts}).services
+        one.condition
+        for one in assess_health(stack_of(web=1), [own], {own.id: restarts}).containers
     ] == [condition]
     assert may_be_looping(own) or condition is Condition.READY
 
@@ -75,44 +76,46 @@ def test_without_a_health_check_a_container_is_ready_when_it_has_run_for_a_while
 def test_restarts_are_told_of_what_is_waited_for() -> None:
     own = container("demo", "web", state="restarting", status="Restarting (3) 1 second ago")
     assert (
-        assess(stack_of(web=1), [own], {own.id: 4}).services[0].detail
+        assess_health(stack_of(web=1), [own], {own.id: 4}).containers[0].detail
         == "Restarting (3) 1 second ago, restarted 4 times"
     )
     assert may_be_looping(own)
 
 
-def looping(restarts: int, *ready: str) -> Health:
-    own = ServiceHealth("web", "demo-web-1", Condition.STARTING, "Restarting (3)", restarts)
-    return Health((own, *(ServiceHealth(name, name, Condition.READY) for name in ready)))
+def looping(restarts: int, *ready: str) -> StackHealth:
+    own = ContainerHealth("web", "demo-web-1", Condition.STARTING, "Restarting (3)", restarts)
+    return StackHealth((own, *(ContainerHealth(name, name, Condition.READY) for name in ready)))
 
 
 def test_a_crash_loop_is_given_up_once_nothing_else_moves() -> None:
     loops = CrashLoops()
-    assert [loops.judge(looping(count)).is_hopeless for count in (1, GIVE_UP - 1, GIVE_UP)] == [
+    assert [
+        loops.judge(looping(count)).is_hopeless for count in (1, MAX_RESTARTS - 1, MAX_RESTARTS)
+    ] == [
         False,
         False,
         True,
     ]
-    judged = loops.judge(looping(GIVE_UP + 1)).services[0]
+    judged = loops.judge(looping(MAX_RESTARTS + 1)).containers[0]
     assert (judged.condition, judged.detail) == (Condition.FAILED, "crash loop: Restarting (3)")
 
 
 def test_a_crash_loop_has_new_tries_whenever_another_service_becomes_ready() -> None:
     loops = CrashLoops()
     assert not loops.judge(looping(40, "db")).is_hopeless, "what it needs may have come this moment"
-    assert not loops.judge(looping(40 + GIVE_UP - 1, "db")).is_hopeless
-    assert not loops.judge(looping(40 + GIVE_UP, "db", "queue")).is_hopeless
-    assert loops.judge(looping(40 + 2 * GIVE_UP, "db", "queue")).is_hopeless
+    assert not loops.judge(looping(40 + MAX_RESTARTS - 1, "db")).is_hopeless
+    assert not loops.judge(looping(40 + MAX_RESTARTS, "db", "queue")).is_hopeless
+    assert loops.judge(looping(40 + 2 * MAX_RESTARTS, "db", "queue")).is_hopeless
 
 
 def test_a_container_that_runs_well_after_many_restarts_is_not_given_up() -> None:
-    ready = Health((ServiceHealth("web", "demo-web-1", Condition.READY, "Up 2 hours", 40),))
+    ready = StackHealth((ContainerHealth("web", "demo-web-1", Condition.READY, "Up 2 hours", 40),))
     assert CrashLoops().judge(ready) == ready
 
 
 def test_a_replica_that_is_not_there_is_missing() -> None:
-    health = assess(stack_of(web=3), [container("demo", "web", status="Up 3 seconds")])
-    assert [one.condition for one in health.services] == [
+    health = assess_health(stack_of(web=3), [container("demo", "web", status="Up 3 seconds")])
+    assert [one.condition for one in health.containers] == [
         Condition.READY,
         Condition.MISSING,
         Condition.MISSING,
@@ -126,14 +129,14 @@ def test_containers_of_others_and_one_offs_stand_for_nothing() -> None:
         container("demo", "api"),
         container("demo", "web", one_off=True),
     ]
-    assert [one.condition for one in assess(stack_of(web=1), strangers).services] == [
+    assert [one.condition for one in assess_health(stack_of(web=1), strangers).containers] == [
         Condition.MISSING
     ]
 
 
 def test_a_service_scaled_to_nothing_is_not_waited_for() -> None:  # edge-cases.md#55
-    assert assess(stack_of(web=0), []) == Health(())
-    assert Health(()).is_ready
+    assert assess_health(stack_of(web=0), []) == StackHealth(())
+    assert StackHealth(()).is_ready
 
 
 @pytest.mark.parametrize(
@@ -150,7 +153,7 @@ def test_a_service_scaled_to_nothing_is_not_waited_for() -> None:  # edge-cases.
 def test_ready_means_all_and_hopeless_means_one(
     conditions: list[Condition], ready: bool, hopeless: bool
 ) -> None:
-    health = Health(tuple(ServiceHealth("web", "", condition) for condition in conditions))
+    health = StackHealth(tuple(ContainerHealth("web", "", condition) for condition in conditions))
     assert (health.is_ready, health.is_hopeless) == (ready, hopeless)
 
 
@@ -169,11 +172,11 @@ class Clock:
         assert self.now < 1000, "waits for ever"
 
 
-def one(condition: Condition) -> Health:
-    return Health((ServiceHealth("web", "demo-web-1", condition),))
+def one(condition: Condition) -> StackHealth:
+    return StackHealth((ContainerHealth("web", "demo-web-1", condition),))
 
 
-def replay(*conditions: Condition) -> Iterator[Health]:
+def replay(*conditions: Condition) -> Iterator[StackHealth]:
     """One answer a reading; the last one again and again."""
     for condition in conditions:
         yield one(condition)
@@ -195,32 +198,34 @@ def test_waiting_ends_with_the_first_answer_that_decides(
     history: tuple[Condition, ...], end: Condition, waited: bool
 ) -> None:
     clock, readings = Clock(), replay(*history)
-    health = wait(lambda: next(readings), deadline=160.0, clock=clock, sleep=clock.sleep)
+    health = wait_until_ready(
+        lambda: next(readings), deadline=160.0, clock=clock, sleep=clock.sleep
+    )
     assert health == one(end)
     assert (clock.now > 100.0) is waited
 
 
 def test_waiting_ends_at_the_deadline_with_the_last_answer() -> None:
     clock, readings = Clock(), replay(Condition.STARTING)
-    assert wait(lambda: next(readings), deadline=110.0, clock=clock, sleep=clock.sleep) == one(
-        Condition.STARTING
-    )
+    assert wait_until_ready(
+        lambda: next(readings), deadline=110.0, clock=clock, sleep=clock.sleep
+    ) == one(Condition.STARTING)
     assert 110.0 <= clock.now < 112.0
 
 
 def test_a_deadline_that_has_passed_still_gives_one_answer() -> None:
     clock, readings = Clock(), replay(Condition.STARTING)
-    assert wait(lambda: next(readings), deadline=0.0, clock=clock, sleep=clock.sleep) == one(
-        Condition.STARTING
-    )
+    assert wait_until_ready(
+        lambda: next(readings), deadline=0.0, clock=clock, sleep=clock.sleep
+    ) == one(Condition.STARTING)
     assert clock.now == 100.0
 
 
 def test_only_changes_are_told() -> None:
     clock = Clock()
-    told: list[Health] = []
+    told: list[StackHealth] = []
     readings = replay(Condition.STARTING, Condition.STARTING, Condition.STARTING, Condition.READY)
-    wait(
+    wait_until_ready(
         lambda: next(readings),
         deadline=160.0,
         clock=clock,

@@ -10,7 +10,7 @@ import pytest
 from dartsctl.stack.bindings import PortBinding
 from dartsctl.stack.engine_rules import EngineRules
 from dartsctl.stack.model import Network, PortEntry, Service, Stack, read_stack
-from dartsctl.stack.publishing import published
+from dartsctl.stack.publishing import stack_bindings
 
 OLD = ("20.10.24+dfsg1", "26.1.5+dfsg1")
 NEW = ("28.5.2+dfsg4", "")
@@ -31,7 +31,9 @@ def addresses(host_ip: str, engine: EngineRules, network: Network | None = None)
     if network:
         model = Stack("demo", model.services, {"default": network})
     return [
-        address for binding in published(model, engine).bindings for address in binding.addresses
+        address
+        for binding in stack_bindings(model, engine).bindings
+        for address in binding.addresses
     ]
 
 
@@ -183,7 +185,7 @@ ENTRY = (PortEntry(80, "tcp", "21000"),)
 def test_nothing_is_bound_and_the_reason_is_told(
     service: Service, reason: str, version: str
 ) -> None:  # edge-cases.md#48, edge-cases.md#53, edge-cases.md#54, edge-cases.md#55
-    answer = published(
+    answer = stack_bindings(
         demo(
             service,
             inner=Network("demo_inner", internal=True),
@@ -194,7 +196,7 @@ def test_nothing_is_bound_and_the_reason_is_told(
     assert answer.bindings == ()
     assert [(one.service, one.entry) for one in answer.unbound] == [("a", service.ports[0])]
     assert answer.unbound[0].reason.startswith(reason)
-    assert answer.doubtful == {}
+    assert answer.uncertain == {}
 
 
 @pytest.mark.parametrize(
@@ -208,22 +210,22 @@ def test_nothing_is_bound_and_the_reason_is_told(
     ids=["default", "network_mode bridge", "internal and normal", "two normal"],
 )
 def test_one_network_that_publishes_is_enough(service: Service) -> None:
-    answer = published(
+    answer = stack_bindings(
         demo(service, inner=Network("demo_inner", internal=True), outer=Network("demo_outer")),
         EngineRules("28.5.2"),
     )
     assert answer.bindings == (PortBinding("a", 1, 80, "tcp", 21000, 21000, ("0.0.0.0", "::")),)
-    assert (answer.unbound, answer.doubtful) == ((), {})
+    assert (answer.unbound, answer.uncertain) == ((), {})
 
 
 @pytest.mark.parametrize("version", EVERY)
 def test_a_macvlan_network_beside_a_bridge_is_doubtful(version: str) -> None:
     service = Service("a", networks={"default": 0, "lan": 0}, ports=ENTRY)
-    answer = published(
+    answer = stack_bindings(
         demo(service, lan=Network("demo_lan", driver="macvlan")), EngineRules(version)
     )
-    assert list(answer.doubtful) == ["a"]
-    assert "macvlan" in answer.doubtful["a"]
+    assert list(answer.uncertain) == ["a"]
+    assert "macvlan" in answer.uncertain["a"]
 
 
 @pytest.mark.parametrize(
@@ -242,21 +244,21 @@ def test_the_gateway_network_decides_and_that_networks_differ_is_told(
         "loopback": Network("demo_loopback", host_binding_ipv4="127.0.0.1"),
         "outer": Network("demo_outer"),
     }
-    answer = published(
+    answer = stack_bindings(
         demo(Service("a", networks=networks, ports=ENTRY), **both), EngineRules("28.5.2")
     )
     assert [binding.addresses for binding in answer.bindings] == [bound]
-    assert "networks differ" in answer.doubtful["a"]
+    assert "networks differ" in answer.uncertain["a"]
 
 
 def test_every_replica_wants_its_own_copy() -> None:  # edge-cases.md#49
-    answer = published(demo(Service("a", replicas=3, ports=ENTRY)), EngineRules("28.5.2"))
+    answer = stack_bindings(demo(Service("a", replicas=3, ports=ENTRY)), EngineRules("28.5.2"))
     assert [binding.replica for binding in answer.bindings] == [1, 2, 3]
     assert {binding.first for binding in answer.bindings} == {21000}
 
 
 def pieces(*entries: PortEntry, version: str) -> list[tuple[str, int, str, tuple[str, ...]]]:
-    answer = published(demo(Service("a", ports=entries)), EngineRules(version))
+    answer = stack_bindings(demo(Service("a", ports=entries)), EngineRules(version))
     return [
         (binding.published, binding.target, binding.protocol, binding.addresses)
         for binding in answer.bindings
@@ -310,7 +312,7 @@ def test_the_recorded_networks_bind_what_engine_28_was_seen_to_bind() -> None:  
     model = read_stack(
         json.loads((Path(__file__).parents[1] / "data/compose/networks.json").read_text())["model"]
     )
-    answer = published(model, EngineRules("28.5.2+dfsg4"))
+    answer = stack_bindings(model, EngineRules("28.5.2+dfsg4"))
     assert {binding.service: binding.addresses for binding in answer.bindings} == {
         "bridge": ("0.0.0.0", "::"),
         "default": ("0.0.0.0", "::"),
@@ -322,4 +324,4 @@ def test_the_recorded_networks_bind_what_engine_28_was_seen_to_bind() -> None:  
         "elsewhere": ("0.0.0.0", "::"),
     }
     assert {one.service for one in answer.unbound} == {"host", "offline", "inner", "lan"}
-    assert set(answer.doubtful) == {"preferred"}
+    assert set(answer.uncertain) == {"preferred"}

@@ -10,7 +10,7 @@ import pytest
 from dartsctl.stack.bindings import Endpoint
 from dartsctl.stack.containers import Container
 from dartsctl.stack.model import PortEntry, Service, Stack
-from dartsctl.stack.same_stack import RunsAs, find
+from dartsctl.stack.same_stack import SameStack, find_same_stack
 from fakes.kernel import container
 
 FILES = ("/srv/second/compose.yml",)
@@ -27,7 +27,7 @@ def theirs(service: str, *published: Endpoint, image: str = "", **more: object) 
     return replace(made, image=image) if image else made
 
 
-def sign(found: RunsAs | None) -> str:
+def sign(found: SameStack | None) -> str:
     return found.sign if found else ""
 
 
@@ -40,34 +40,41 @@ THEIR_DB, THEIR_WEB = theirs("db", image="postgres:16"), theirs("web", image="sh
 
 @pytest.mark.parametrize("has_copies", [False, True])
 def test_the_same_files_are_the_same_stack(has_copies: bool) -> None:
-    found = find(stack(DB), [THEIR_DB], (FIRST,), has_copies=has_copies)
-    assert found == RunsAs("first", (THEIR_DB,), "files", (FIRST,))
+    found = find_same_stack(stack(DB), [THEIR_DB], (FIRST,), has_copies=has_copies)
+    assert found == SameStack("first", (THEIR_DB,), "files", (FIRST,))
 
 
 def test_a_symbolic_link_leads_to_the_same_file(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "real")
     running = theirs("db", files=str(tmp_path / "real/compose.yml"))
-    assert sign(find(stack(DB), [running], (str(tmp_path / "link/compose.yml"),))) == "files"
+    assert (
+        sign(find_same_stack(stack(DB), [running], (str(tmp_path / "link/compose.yml"),)))
+        == "files"
+    )
 
 
 def test_overrides_of_moved_ports_make_no_difference() -> None:
     running = theirs("db", files=f"{FIRST},/home/dev/state/overrides/first.yml")
     assert (
-        sign(find(stack(DB), [running], (FIRST, "/home/dev/state/overrides/second.db.yml")))
+        sign(
+            find_same_stack(
+                stack(DB), [running], (FIRST, "/home/dev/state/overrides/second.db.yml")
+            )
+        )
         == "files"
     )
 
 
 def test_the_same_override_of_another_stack_is_no_sign() -> None:
     running = theirs("db", files=f"{FIRST},/state/overrides/first.yml")
-    assert find(stack(DB), [running], (*FILES, "/state/overrides/second.yml")) is None
+    assert find_same_stack(stack(DB), [running], (*FILES, "/state/overrides/second.yml")) is None
 
 
 def test_a_comma_in_a_path_is_no_end_of_it() -> None:
     assert (
         sign(
-            find(
+            find_same_stack(
                 stack(DB),
                 [theirs("db", files="/srv/a,b/compose.yml,/srv/o.yml")],
                 ("/srv/a,b/compose.yml", "/srv/o.yml"),
@@ -83,11 +90,14 @@ def test_a_comma_in_a_path_is_no_end_of_it() -> None:
     ids=["an overlay", "another file"],
 )
 def test_a_base_file_in_common_is_no_sign(files: str) -> None:  # dev and prod over one base
-    assert find(stack(DB), [theirs("db", files=files)], (FIRST, "/srv/first/dev.yml")) is None
+    assert (
+        find_same_stack(stack(DB), [theirs("db", files=files)], (FIRST, "/srv/first/dev.yml"))
+        is None
+    )
 
 
 def test_two_projects_may_run_different_services_of_one_file() -> None:
-    assert find(stack(WEB), [theirs("db")], (FIRST,)) is None
+    assert find_same_stack(stack(WEB), [theirs("db")], (FIRST,)) is None
 
 
 # --- fixed container names ----------------------------------------------------------------------------------------------------
@@ -104,19 +114,19 @@ def test_the_same_container_names_are_the_same_stack_stopped_or_not(
         theirs("db", name="shop-db", state=state),
         theirs("web", name="shop-web", state=state),
     ]
-    found = find(stack(NAMED_DB, NAMED_WEB), running, FILES, has_copies=has_copies)
-    assert found == RunsAs("first", tuple(running), "names", ("shop-db", "shop-web"))
+    found = find_same_stack(stack(NAMED_DB, NAMED_WEB), running, FILES, has_copies=has_copies)
+    assert found == SameStack("first", tuple(running), "names", ("shop-db", "shop-web"))
     assert found.is_running == (state in ("running", "paused"))
 
 
 def test_a_stack_of_one_service_is_recognised_by_its_name() -> None:
-    assert sign(find(stack(NAMED_DB), [theirs("db", name="shop-db")], FILES)) == "names"
+    assert sign(find_same_stack(stack(NAMED_DB), [theirs("db", name="shop-db")], FILES)) == "names"
 
 
 def test_a_part_of_the_stack_is_recognised_by_two_names() -> None:
     assert (
         sign(
-            find(
+            find_same_stack(
                 stack(NAMED_DB, NAMED_WEB, Service("api")),
                 [theirs("db", name="shop-db"), theirs("web", name="shop-web")],
                 FILES,
@@ -128,21 +138,27 @@ def test_a_part_of_the_stack_is_recognised_by_two_names() -> None:
 
 def test_one_name_in_common_is_a_taken_name_and_no_more() -> None:
     assert (
-        find(stack(NAMED_DB, WEB), [theirs("db", name="shop-db"), theirs("other")], FILES) is None
+        find_same_stack(
+            stack(NAMED_DB, WEB), [theirs("db", name="shop-db"), theirs("other")], FILES
+        )
+        is None
     )
-    assert find(stack(NAMED_DB, WEB, Service("api")), [theirs("db", name="shop-db")], FILES) is None
+    assert (
+        find_same_stack(stack(NAMED_DB, WEB, Service("api")), [theirs("db", name="shop-db")], FILES)
+        is None
+    )
 
 
 def test_a_name_that_another_service_has_is_no_sign() -> None:
-    assert find(stack(NAMED_DB), [theirs("other", name="shop-db")], FILES) is None
+    assert find_same_stack(stack(NAMED_DB), [theirs("other", name="shop-db")], FILES) is None
 
 
 # --- services and images ------------------------------------------------------------------------------------------------------
 
 
 def test_the_same_services_from_the_same_images_are_the_same_stack() -> None:
-    found = find(stack(DB, WEB), [THEIR_DB, THEIR_WEB], FILES)
-    assert found == RunsAs("first", (THEIR_DB, THEIR_WEB), "services", ("db", "web"))
+    found = find_same_stack(stack(DB, WEB), [THEIR_DB, THEIR_WEB], FILES)
+    assert found == SameStack("first", (THEIR_DB, THEIR_WEB), "services", ("db", "web"))
 
 
 def test_another_version_and_an_image_without_a_name_are_no_difference() -> None:
@@ -152,25 +168,33 @@ def test_another_version_and_an_image_without_a_name_are_no_difference() -> None
         theirs("api", image="sha256:00ff"),
     ]
     assert (
-        sign(find(stack(DB, WEB, Service("api", image="shop/api:1")), newer, FILES)) == "services"
+        sign(find_same_stack(stack(DB, WEB, Service("api", image="shop/api:1")), newer, FILES))
+        == "services"
     )
 
 
 def test_a_part_that_runs_and_a_part_that_is_asked_for_are_recognised() -> None:
     assert (
-        sign(find(stack(DB, WEB, Service("job", image="shop/job")), [THEIR_DB, THEIR_WEB], FILES))
+        sign(
+            find_same_stack(
+                stack(DB, WEB, Service("job", image="shop/job")), [THEIR_DB, THEIR_WEB], FILES
+            )
+        )
         == "services"
     )
-    assert sign(find(stack(DB, WEB), [THEIR_DB, THEIR_WEB, theirs("debug")], FILES)) == "services"
+    assert (
+        sign(find_same_stack(stack(DB, WEB), [THEIR_DB, THEIR_WEB, theirs("debug")], FILES))
+        == "services"
+    )
 
 
 def test_a_stopped_one_is_recognised_too_and_a_running_one_comes_first() -> None:
     stopped = [replace(THEIR_DB, state="exited"), replace(THEIR_WEB, state="exited")]
-    found = find(stack(DB, WEB), stopped, FILES)
+    found = find_same_stack(stack(DB, WEB), stopped, FILES)
     assert found is not None
     assert not found.is_running
     running = [_in("later", THEIR_DB), _in("later", THEIR_WEB)]
-    both = find(stack(DB, WEB), [*stopped, *running], FILES)
+    both = find_same_stack(stack(DB, WEB), [*stopped, *running], FILES)
     assert both is not None
     assert both.project == "later"
 
@@ -207,11 +231,11 @@ def _in(project: str, one: Container) -> Container:
 def test_independent_projects_are_not_taken_for_one(
     ours: tuple[Service, ...], running: tuple[Container, ...]
 ) -> None:
-    assert find(stack(*ours), running, FILES) is None
+    assert find_same_stack(stack(*ours), running, FILES) is None
 
 
 def test_other_file_names_are_another_environment_of_one_repository() -> None:
-    assert find(stack(DB, WEB), [THEIR_DB, THEIR_WEB], ("/srv/first/dev.yml",)) is None
+    assert find_same_stack(stack(DB, WEB), [THEIR_DB, THEIR_WEB], ("/srv/first/dev.yml",)) is None
 
 
 @pytest.mark.parametrize(
@@ -226,8 +250,8 @@ def test_other_file_names_are_another_environment_of_one_repository() -> None:
 def test_another_port_or_name_keeps_two_apart(ours: Service) -> None:
     published = theirs("db", Endpoint(5432, "127.0.0.1"), image="postgres:16")
     same = replace(DB, ports=(PortEntry(5432, "tcp", "5432"),))
-    assert sign(find(stack(same, WEB), [published, THEIR_WEB], FILES)) == "services"
-    assert find(stack(ours, WEB), [published, THEIR_WEB], FILES) is None
+    assert sign(find_same_stack(stack(same, WEB), [published, THEIR_WEB], FILES)) == "services"
+    assert find_same_stack(stack(ours, WEB), [published, THEIR_WEB], FILES) is None
 
 
 def test_a_stopped_one_is_told_apart_by_the_ports_that_it_would_publish() -> None:
@@ -235,15 +259,18 @@ def test_a_stopped_one_is_told_apart_by_the_ports_that_it_would_publish() -> Non
     ours = stack(replace(DB, ports=(PortEntry(5432, "tcp", "5432"),)), WEB)
     wishes = {"db": (5432,), "web": ()}
     assert (
-        sign(find(ours, stopped, FILES, wanted_ports=lambda one: wishes[one.service])) == "services"
+        sign(find_same_stack(ours, stopped, FILES, wanted_ports=lambda one: wishes[one.service]))
+        == "services"
     )
     wishes["db"] = (15432,)
-    assert find(ours, stopped, FILES, wanted_ports=lambda one: wishes[one.service]) is None
+    assert (
+        find_same_stack(ours, stopped, FILES, wanted_ports=lambda one: wishes[one.service]) is None
+    )
 
 
 def test_a_name_that_only_they_have_keeps_two_apart() -> None:
     assert (
-        find(
+        find_same_stack(
             stack(DB, WEB),
             [theirs("db", image="postgres:16", name="first-database"), THEIR_WEB],
             FILES,
@@ -256,7 +283,7 @@ def test_a_range_is_the_same_wherever_in_it_the_port_is() -> None:
     ranged = replace(DB, ports=(PortEntry(5432, "tcp", "5430-5440"), PortEntry(9000, "tcp")))
     assert (
         sign(
-            find(
+            find_same_stack(
                 stack(ranged, WEB),
                 [theirs("db", Endpoint(5433, "127.0.0.1"), image="postgres:16"), THEIR_WEB],
                 FILES,
@@ -267,20 +294,23 @@ def test_a_range_is_the_same_wherever_in_it_the_port_is() -> None:
 
 
 def test_copies_of_a_dev_stack_stand_side_by_side() -> None:
-    assert find(stack(DB, WEB), [THEIR_DB, THEIR_WEB], FILES, has_copies=True) is None
+    assert find_same_stack(stack(DB, WEB), [THEIR_DB, THEIR_WEB], FILES, has_copies=True) is None
 
 
 # --- what is past the question ------------------------------------------------------------------------------------------------
 
 
 def test_the_projects_of_other_environments_are_never_taken_for_this_one() -> None:
-    assert find(stack(DB), [THEIR_DB], (FIRST,), siblings=("first",)) is None
+    assert find_same_stack(stack(DB), [THEIR_DB], (FIRST,), siblings=("first",)) is None
 
 
 def test_a_project_of_ours_that_runs_stands_beside_the_other_already() -> None:
     own = container("second", "db")
-    assert find(stack(DB), [THEIR_DB, own], (FIRST,)) is None
-    assert sign(find(stack(DB), [THEIR_DB, replace(own, state="exited")], (FIRST,))) == "files"
+    assert find_same_stack(stack(DB), [THEIR_DB, own], (FIRST,)) is None
+    assert (
+        sign(find_same_stack(stack(DB), [THEIR_DB, replace(own, state="exited")], (FIRST,)))
+        == "files"
+    )
 
 
 @pytest.mark.parametrize(
@@ -293,8 +323,8 @@ def test_a_project_of_ours_that_runs_stands_beside_the_other_already() -> None:
     ids=["of `compose run`", "without labels", "of this project"],
 )
 def test_these_containers_are_no_stack(one: Container) -> None:
-    assert find(stack(NAMED_DB), [one], (FIRST,)) is None
+    assert find_same_stack(stack(NAMED_DB), [one], (FIRST,)) is None
 
 
 def test_a_service_that_is_not_started_is_not_compared() -> None:
-    assert find(stack(replace(DB, replicas=0)), [THEIR_DB], (FIRST,)) is None
+    assert find_same_stack(stack(replace(DB, replicas=0)), [THEIR_DB], (FIRST,)) is None

@@ -42,9 +42,9 @@ def test_the_nearest_folder_above_that_has_files_is_meant(tmp_path: Path) -> Non
     (tmp_path / "compose.yml").touch()
     below = tmp_path / "src" / "app"
     below.mkdir(parents=True)
-    assert compose_files.found_from(below) == (tmp_path / "compose.yml",)
+    assert compose_files.find_upwards(below) == (tmp_path / "compose.yml",)
     (tmp_path / "src" / "docker-compose.yml").touch()
-    assert compose_files.found_from(below) == (tmp_path / "src" / "docker-compose.yml",)
+    assert compose_files.find_upwards(below) == (tmp_path / "src" / "docker-compose.yml",)
 
 
 @needs_root
@@ -53,7 +53,7 @@ def test_a_folder_above_that_is_closed_to_us_has_no_files() -> None:
         (closed / "compose.yml").touch()
         below = closed / "open"
         below.mkdir()
-        assert as_user(NOBODY, lambda: compose_files.found_from(below)) == "()"
+        assert as_user(NOBODY, lambda: compose_files.find_upwards(below)) == "()"
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_a_label_that_is_no_path_is_only_like_itself(label: str) -> None:
 
 
 def test_a_variable_s_files_are_relative_to_the_folder() -> None:
-    assert compose_files.named_by("a.yml:../b.yml:/c.yml:", Path("/srv/shop"), ":") == (
+    assert compose_files.from_variable("a.yml:../b.yml:/c.yml:", Path("/srv/shop"), ":") == (
         Path("/srv/shop/a.yml"),
         Path("/srv/b.yml"),
         Path("/c.yml"),
@@ -80,7 +80,7 @@ def test_only_overrides_of_the_project_itself_are_left_out() -> None:
         "/srv/overrides/other.yml",
         "/srv/shop.yml",
     ]
-    assert list(compose_files.own_files(files, "shop")) == [
+    assert list(compose_files.without_overrides(files, "shop")) == [
         "/srv/compose.yml",
         "/srv/overrides/other.yml",
         "/srv/shop.yml",

@@ -21,7 +21,7 @@ from dartsctl.cli.options import (
     verb,
 )
 from dartsctl.errors import UsageError
-from dartsctl.stack.model import MOST_REPLICAS
+from dartsctl.stack.model import MAX_REPLICAS
 from dartsctl.text.numbers import parse_digits
 
 if TYPE_CHECKING:
@@ -324,7 +324,7 @@ def _add_views(name: str, group: Verbs) -> None:
 
 def _scale(text: str) -> tuple[str, int]:
     service, _, number = text.partition("=")
-    replicas = parse_digits(number, MOST_REPLICAS)
+    replicas = parse_digits(number, MAX_REPLICAS)
     if not service or replicas is None:
         raise UsageError(f"--scale: {text!r} is not SERVICE=N", hint="--scale darts-app=2")
     return service, replicas

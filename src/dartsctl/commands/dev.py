@@ -14,7 +14,12 @@ from dartsctl.edges.state.moves import MoveBook
 from dartsctl.errors import DartsctlError, DockerUnavailable, ExitCode, UsageError
 from dartsctl.ports import remapping
 from dartsctl.server.request import ServerRequest
-from dartsctl.stack import addresses
+from dartsctl.stack.addresses import (
+    compose_url_variables,
+    fill_templates,
+    project_addresses,
+    services_named_in,
+)
 from dartsctl.stack.model import Stack, read_stack
 from dartsctl.workflows.deps import Deps
 from dartsctl.workflows.up.preflight import Intent
@@ -66,7 +71,7 @@ def _variables(request: DevRequest, deps: Deps) -> dict[str, str]:
     """Bring the services up; the variables that lead to them. Where Docker is not to be had and they are optional, only the others, said loudly."""
     environment = request.environment
     if environment is None:
-        return addresses.fill(request.templates, {}, None, request.server.environment)[0]
+        return fill_templates(request.templates, {}, None, request.server.environment)[0]
     try:
         model = read_stack(deps.compose_on(environment).config().model)
         asked = _up_request(request, environment, model)
@@ -77,11 +82,11 @@ def _variables(request: DevRequest, deps: Deps) -> dict[str, str]:
         if request.required:
             raise
         deps.screen.warn(f"the services are off: {error.message}. The server runs without them.")
-        return addresses.fill(request.templates, {}, None, request.server.environment)[0]
+        return fill_templates(request.templates, {}, None, request.server.environment)[0]
     if code is not ExitCode.OK:
         raise DartsctlError("the dev services did not come up", hint="dartsctl dev ps", code=code)
-    where = addresses.of_project(model.project, deps.engine().containers())
-    filled, left_out = addresses.fill(
+    where = project_addresses(model.project, deps.engine().containers())
+    filled, left_out = fill_templates(
         request.templates, where, model.services, request.server.environment
     )
     if left_out:
@@ -119,7 +124,7 @@ def _in_docker(request: DevRequest, environment: Environment, deps: Deps) -> Ser
             hint="give it one in its Compose file: ports: [127.0.0.1:15000:PORT]",
         )
     text = remapping.leased_override(
-        service, target, request.server.host, addresses.of_the_url(request.templates)
+        service, target, request.server.host, compose_url_variables(request.templates)
     )
     override = MoveBook(deps.state, model.project).keep_leased(service, text)
     app = deps.compose_on(replace(environment, files=(*environment.files, override)))
@@ -143,7 +148,7 @@ def _up_request(request: DevRequest, environment: Environment, model: Stack) -> 
     wanted = host_services(model, request.replaces)
     if not wanted:
         return None
-    told = addresses.services_named(request.templates.values())
+    told = services_named_in(request.templates.values())
     answers = replace(request.answers, remap_by_itself=told & model.services.keys())
     services = () if len(wanted) == len(model.services) else wanted
     return UpRequest(

@@ -13,6 +13,7 @@ from dartsctl.errors import DartsctlError, ExitCode, Refused
 from dartsctl.ports import lint
 from dartsctl.ports.allocation import Allocation
 from dartsctl.stack import compose_errors
+from dartsctl.stack.compose_errors import ComposeFailure
 from dartsctl.workflows.deps import Deps
 from dartsctl.workflows.up import another_stack, compose_run, postflight, report, settle
 from dartsctl.workflows.up.lock_project import locked_project
@@ -181,7 +182,7 @@ def _scales(request: UpRequest) -> list[str]:
 
 def _run_compose(
     request: UpRequest, attempt: Attempt, deps: Deps
-) -> tuple[compose_errors.Failure | None, UndoResult]:
+) -> tuple[ComposeFailure | None, UndoResult]:
     """Compose's `up`, its progress shown: no failure when it ended well or only the deadline ended it, else what was undone for it too.
 
     Raises KeyboardInterrupt.
@@ -208,9 +209,7 @@ def _run_compose(
     return failure, undone
 
 
-def explain(
-    failure: compose_errors.Failure, request: UpRequest, undone: tuple[str, ...] = ()
-) -> None:
+def explain(failure: ComposeFailure, request: UpRequest, undone: tuple[str, ...] = ()) -> None:
     """Raise the error that a failed `up` means, in the engine's own words where they say more; `undone` are further lines of details."""
     if failure.kind in ("port", "address"):
         where = f" {failure.endpoint}" if failure.endpoint else ""

@@ -9,7 +9,7 @@ from dartsctl.stack import compose_files
 from dartsctl.stack.containers import Container
 from dartsctl.stack.convergence import Convergence
 from dartsctl.stack.model import Stack
-from dartsctl.stack.same_stack import RunsAs
+from dartsctl.stack.same_stack import SameStack
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Paused:
     container: Container
 
 
-Collision = NameTaken | ProjectTaken | RunsAs | Paused
+Collision = NameTaken | ProjectTaken | SameStack | Paused
 
 
 def find(
@@ -91,7 +91,7 @@ def of_other_files(containers: Sequence[Container], files: Sequence[str]) -> tup
     """
     found = []
     for container in containers:
-        ours = compose_files.identities(compose_files.own_files(files, container.project))
+        ours = compose_files.identities(compose_files.without_overrides(files, container.project))
         theirs = compose_files.identities(container.own_config_files)
         if not container.is_one_off and ours and theirs and not ours & theirs:
             found.append(container)

@@ -1,9 +1,12 @@
-"""Where the services of a stack really are, as a server on this host reaches them: the `{rabbitmq.host}` of `[server.env]`."""
+"""Fill the placeholders of `[server.env]`, such as `{rabbitmq.host}`.
+
+They are filled with the addresses at which a server on this host reaches the services of a stack.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from dartsctl.errors import UsageError
@@ -11,11 +14,11 @@ from dartsctl.stack.bindings import reachable_address
 from dartsctl.stack.containers import Container
 from dartsctl.text.phrases import did_you_mean
 
-_PLACEHOLDER = re.compile(r"\{([a-zA-Z0-9][\w-]*)\.(host|port)(?::([0-9]{1,5}))?\}")
-_ENVIRONMENT = re.compile(r"\{env\.(\w+)\}")
-_BARE = re.compile(r"(?<!\$)\{(\{?)([A-Za-z_]\w*)\}(\}?)")
+_SERVICE = re.compile(r"\{([a-zA-Z0-9][\w-]*)\.(host|port)(?::([0-9]{1,5}))?\}")
+_VARIABLE = re.compile(r"\{env\.(\w+)\}")
+_WORD = re.compile(r"(?<!\$)\{(\{?)([A-Za-z_]\w*)\}(\}?)")
 _FILLED_LATER = ("url", "port", "host", "python")
-"""What serving.fill knows: these stay in the templates until the port is leased."""
+"""What server.request.fill knows: these stay in the templates until the port is leased."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,118 +30,143 @@ class ServiceAddress:
     target: int
 
 
-def of_project(
+def project_addresses(
     project: str, containers: Iterable[Container]
 ) -> dict[str, tuple[ServiceAddress, ...]]:
-    """Service -> its published tcp ports, lowest target first; services that publish nothing are absent."""
-    found: dict[str, dict[int, ServiceAddress]] = {}
+    """Return the published tcp ports of each service, the lowest target first.
+
+    Services that publish nothing are left out. IPv4 addresses are preferred.
+    """
+    by_service: dict[str, dict[int, ServiceAddress]] = {}
     for container in containers:
         if container.project != project or container.is_one_off:
             continue
         for endpoint, target in container.targets:
-            if endpoint.protocol == "tcp":
-                address = ServiceAddress(reachable_address(endpoint.address), endpoint.port, target)
-                known = found.setdefault(container.service, {}).setdefault(target, address)
-                if ":" in known.host and ":" not in address.host:
-                    found[container.service][target] = address
-    return {
-        service: tuple(ports[target] for target in sorted(ports))
-        for service, ports in found.items()
-    }
+            if endpoint.protocol != "tcp":
+                continue
+            host = reachable_address(endpoint.address)
+            address = ServiceAddress(host, endpoint.port, target)
+            by_target = by_service.setdefault(container.service, {})
+            known = by_target.setdefault(target, address)
+            if ":" in known.host and ":" not in host:
+                by_target[target] = address
+    return {service: _by_target(addresses) for service, addresses in by_service.items()}
 
 
-def services_named(templates: Iterable[str]) -> frozenset[str]:
-    """The services whose address a template asks for."""
-    return frozenset(
-        match[1] for template in templates for match in _PLACEHOLDER.finditer(template)
-    )
+def _by_target(addresses: Mapping[int, ServiceAddress]) -> tuple[ServiceAddress, ...]:
+    return tuple(address for _, address in sorted(addresses.items()))
 
 
-def fill(
+def services_named_in(templates: Iterable[str]) -> frozenset[str]:
+    """Return the services whose address a template asks for."""
+    services: set[str] = set()
+    for template in templates:
+        services.update(match[1] for match in _SERVICE.finditer(template))
+    return frozenset(services)
+
+
+def fill_templates(
     templates: Mapping[str, str],
     addresses: Mapping[str, tuple[ServiceAddress, ...]],
     known_services: Iterable[str] | None,
     environ: Mapping[str, str],
 ) -> tuple[dict[str, str], tuple[str, ...]]:
-    """`[server.env]` with `{service.host}`, `{service.port}`, `{service.port:TARGET}` and `{env.NAME}` filled in, and the names left out.
+    """Return the filled variables of `[server.env]`, and the names that were left out.
 
-    A variable is left out when a service of its is known but not running: then the server's own default counts. `{url}`, `{port}`, `{host}` and
-    `{python}` stay for serving.fill; `{{word}}` is the text `{word}`. `known_services` is None where nothing runs and none is known.
-    Raises UsageError for a service that the stack does not have and for any other `{word}`, with the nearest one, and for an unset `{env.NAME}`.
+    Filled are `{service.host}`, `{service.port}`, `{service.port:TARGET}` and `{env.NAME}`.
+    `{url}`, `{port}`, `{host}` and `{python}` stay for server.request.fill; `{{word}}` is the text
+    `{word}`. A variable is left out if one of its services is known but does not run: then the
+    server's own default applies.
+
+    `known_services`: None if no service runs and none is known.
+
+    Raises:
+        UsageError: a service that the stack does not have, another `{word}`, or an `{env.NAME}`
+        that
+            is not set.
     """
-    services = None if known_services is None else sorted(set(known_services) | set(addresses))
+    services = None
+    if known_services is not None:
+        services = sorted({*known_services, *addresses})
     filled: dict[str, str] = {}
     left_out: list[str] = []
     for name, template in templates.items():
-        missing = False
-
-        def place(match: re.Match[str], name: str = name) -> str:
-            nonlocal missing
-            service, part, target = match[1], match[2], match[3]
-            if services is not None and service not in services:
-                raise _unknown(name, service, services)
-            ports = [
-                one
-                for one in addresses.get(service, ())
-                if target is None or one.target == int(target)
-            ]
-            if not ports:
-                missing = True
-                return ""
-            return ports[0].host if part == "host" else str(ports[0].port)
-
-        value = _BARE.sub(lambda match, name=name: _bare(name, match), template)  # type: ignore[misc]  # the default binds the loop's name
-        value = _PLACEHOLDER.sub(place, value)
-        value = _ENVIRONMENT.sub(lambda match, name=name: _variable(name, match[1], environ), value)  # type: ignore[misc]  # the default binds the loop's name
-        if missing:
+        value = _Filler(name, addresses, services, environ).fill(template)
+        if value is None:
             left_out.append(name)
         else:
             filled[name] = value
     return filled, tuple(left_out)
 
 
-def of_the_url(templates: Mapping[str, str]) -> dict[str, str]:
-    """The variables that are about the server's own URL and no other service, with `{url}` and `{port}` as Compose's variables.
+@dataclass(frozen=True, slots=True)
+class _Filler:
+    """Fills the template of one variable."""
 
-    A container reaches the other services by their names: what stands in the Compose file about them is right there.
+    name: str
+    addresses: Mapping[str, tuple[ServiceAddress, ...]]
+    services: Collection[str] | None
+    environ: Mapping[str, str]
+
+    def fill(self, template: str) -> str | None:
+        """Return the value; None if one of the services does not run."""
+        text = _WORD.sub(self._check_word, template)
+        candidates = [self._candidates(match) for match in _SERVICE.finditer(text)]
+        value = _VARIABLE.sub(self._variable, _SERVICE.sub(self._address, text))
+        return value if all(candidates) else None
+
+    def _check_word(self, match: re.Match[str]) -> str:
+        """Return the text of `{word}` for now. `${word}`, a variable of Compose, does not match."""
+        word = match[2]
+        if word in _FILLED_LATER:
+            return match[0]
+        if match[1] and match[3]:
+            return f"{{{word}}}"
+        hint = did_you_mean(word, _FILLED_LATER, lambda near: f"{{{near}}}")
+        raise UsageError(
+            f"[server.env] {self.name}: unknown placeholder: {{{word}}}",
+            hint=hint
+            or f"write {{{{{word}}}}} for the text itself; known placeholders: "
+            "{url}, {port}, {host}, {SERVICE.host}",
+        )
+
+    def _candidates(self, match: re.Match[str]) -> list[ServiceAddress]:
+        service, target = match[1], match[3]
+        if self.services is not None and service not in self.services:
+            raise _unknown_service(self.name, service, self.services)
+        addresses = self.addresses.get(service, ())
+        return [address for address in addresses if target is None or address.target == int(target)]
+
+    def _address(self, match: re.Match[str]) -> str:
+        candidates = self._candidates(match)
+        if not candidates:
+            return ""
+        return candidates[0].host if match[2] == "host" else str(candidates[0].port)
+
+    def _variable(self, match: re.Match[str]) -> str:
+        name = match[1]
+        if name not in self.environ:
+            raise UsageError(
+                f"[server.env] {self.name}: the variable {name} is not set",
+                hint=f"export {name}=..., or write it into the env file",
+            )
+        return self.environ[name]
+
+
+def compose_url_variables(templates: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that are about the server's own URL and about no other service.
+
+    `{url}` and `{port}` become variables of Compose. A container reaches other services by their
+    names, so what the Compose file says about those is right inside it.
     """
-    own = {
-        name: text
-        for name, text in templates.items()
-        if "{url}" in text and not _PLACEHOLDER.search(text)
-    }
     return {
         name: text.replace("{url}", "${DARTSCTL_URL}").replace("{port}", "${DARTSCTL_PORT}")
-        for name, text in own.items()
+        for name, text in templates.items()
+        if "{url}" in text and not _SERVICE.search(text)
     }
 
 
-def _bare(name: str, match: re.Match[str]) -> str:
-    """What stands for `{word}` for now; `${word}` is Compose's way to write a variable, and not ours to read."""
-    word = match[2]
-    if word in _FILLED_LATER:
-        return match[0]
-    if match[1] and match[3]:
-        return f"{{{word}}}"
-    hint = did_you_mean(word, _FILLED_LATER, lambda near: f"{{{near}}}")
-    raise UsageError(
-        f"[server.env] {name}: unknown placeholder: {{{word}}}",
-        hint=hint
-        or f"write {{{{{word}}}}} for the text itself; known placeholders: "
-        "{url}, {port}, {host}, {SERVICE.host}",
-    )
-
-
-def _variable(name: str, wanted: str, environ: Mapping[str, str]) -> str:
-    if wanted not in environ:
-        raise UsageError(
-            f"[server.env] {name}: the variable {wanted} is not set",
-            hint=f"export {wanted}=..., or write it into the env file",
-        )
-    return environ[wanted]
-
-
-def _unknown(name: str, service: str, services: list[str]) -> UsageError:
+def _unknown_service(name: str, service: str, services: Collection[str]) -> UsageError:
     return UsageError(
         f"[server.env] {name}: the dev stack has no service {service!r}",
         hint=did_you_mean(service, services) or f"its services: {', '.join(services) or 'none'}",

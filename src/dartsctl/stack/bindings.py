@@ -99,8 +99,8 @@ class PortBinding:
     The engine binds one number of `first`..`last`, which must be free on all `addresses`. A fixed
     port has `first == last`. `target` is the port inside the container.
 
-    A block (`is_block`) binds every number of `first`..`last`. Its `target` belongs to `first`; each
-    further number leads to the next port inside the container.
+    A block (`is_block`) binds every number of `first`..`last`. Its `target` belongs to `first`;
+    each further number leads to the next port inside the container.
     """
 
     service: str

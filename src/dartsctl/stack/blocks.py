@@ -1,7 +1,8 @@
-"""Blocks: many fixed ports in a row, kept as one piece from Compose's model to the answer.
+"""Blocks: many consecutive fixed ports that are handled as one piece.
 
-Compose writes `49152-65535:49152-65535` out as 16,384 entries. They are folded into one, and cut again only where something makes
-their numbers differ: another binding of the stack, a socket, a container. So the work depends on what is in the way, not on the length.
+Compose writes `49152-65535:49152-65535` out as 16,384 entries. They are folded into one block, and
+cut only where their numbers differ: at another binding of the stack, a socket or a container. So
+the work depends on the number of obstacles and not on the number of ports.
 """
 
 from __future__ import annotations
@@ -14,11 +15,14 @@ from dartsctl.stack.bindings import PortBinding
 from dartsctl.stack.model import PortEntry
 
 SHORTEST = 8
-"""Shorter runs stay single rows: they are usually written port by port, and read so."""
+"""Shorter runs stay separate entries: they are usually written, and read, port by port."""
 
 
 def fold(entries: Iterable[PortEntry]) -> list[PortEntry]:
-    """Join runs of `SHORTEST` or more entries whose host and container ports both count up by one; the rest stays as it is."""
+    """Join runs of at least SHORTEST entries whose host and container ports both count up by one.
+
+    All other entries stay as they are.
+    """
     folded: list[PortEntry] = []
     run: list[PortEntry] = []
     for entry in entries:
@@ -30,12 +34,13 @@ def fold(entries: Iterable[PortEntry]) -> list[PortEntry]:
 
 
 def _follows(last: PortEntry, entry: PortEntry) -> bool:
-    if entry.target != last.target + 1 or not (
-        last.published.isdecimal() and entry.published.isdecimal()
-    ):
+    if entry.target != last.target + 1:
         return False
-    same_place = (entry.protocol, entry.host_ip) == (last.protocol, last.host_ip)
-    return same_place and int(entry.published) == int(last.published) + 1 and last.published != "0"
+    if (entry.protocol, entry.host_ip) != (last.protocol, last.host_ip):
+        return False
+    if not last.published.isdecimal() or not entry.published.isdecimal():
+        return False
+    return int(entry.published) == int(last.published) + 1 and last.published != "0"
 
 
 def _joined(run: Sequence[PortEntry]) -> list[PortEntry]:
@@ -45,23 +50,32 @@ def _joined(run: Sequence[PortEntry]) -> list[PortEntry]:
 
 
 def edges(bindings: Iterable[PortBinding]) -> list[int]:
-    """Where bindings begin, and the numbers after their last ones, ascending."""
-    return sorted({edge for binding in bindings for edge in (binding.first, binding.last + 1)})
+    """Return the first numbers of bindings, and the numbers after their last ones, in order."""
+    numbers: set[int] = set()
+    for binding in bindings:
+        numbers |= {binding.first, binding.last + 1}
+    return sorted(numbers)
 
 
 def edges_of_marks(marks: Mapping[int, object]) -> set[int]:
-    """Where a mark begins, ends or becomes another one; a number without a mark is like every other one without."""
-    found: set[int] = set()
+    """Return where a mark starts, ends or changes.
+
+    All numbers without a mark are alike.
+    """
+    edges: set[int] = set()
     for number, mark in marks.items():
         if marks.get(number - 1) != mark:
-            found.add(number)
+            edges.add(number)
         if marks.get(number + 1) != mark:
-            found.add(number + 1)
-    return found
+            edges.add(number + 1)
+    return edges
 
 
 def cut(binding: PortBinding, edges: Sequence[int]) -> Iterator[PortBinding]:
-    """The pieces of `binding` between the `edges` (ascending) that lie inside it; itself where there are none or it is no block."""
+    """Yield the pieces of a block between the `edges`, which are in order.
+
+    Anything but a block is yielded as it is.
+    """
     if not binding.is_block:
         yield binding
         return

@@ -1,4 +1,4 @@
-"""Which Compose files make up a stack: those that Compose picks by itself, and those that two stacks have in common."""
+"""The Compose files of a stack: which ones Compose picks, and which ones two stacks share."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 COMPOSE_NAMES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
-"""What Compose picks in a folder, in its order."""
+"""The files that Compose picks in a folder, in its order."""
 
 OVERRIDE_NAMES = (
     "compose.override.yml",
@@ -15,38 +15,49 @@ OVERRIDE_NAMES = (
     "docker-compose.override.yml",
     "docker-compose.override.yaml",
 )
-"""What Compose merges over it, whatever the first file is called, in its order."""
+"""The files that Compose merges over the first one, whatever its name, in its order."""
 
-
-_LONGEST = 4096  # PATH_MAX
+_PATH_MAX = 4096
 
 
 def in_folder(folder: Path) -> tuple[Path, ...]:
-    """Return the files that Compose picks in `folder`; nothing where it has none."""
-    first = _first(folder, COMPOSE_NAMES)
-    override = _first(folder, OVERRIDE_NAMES)
+    """Return the files that Compose picks in `folder`; empty if it has none."""
+    first = _first_file(folder, COMPOSE_NAMES)
     if first is None:
         return ()
-    return (first, override) if override else (first,)
+    override = _first_file(folder, OVERRIDE_NAMES)
+    if override is None:
+        return (first,)
+    return (first, override)
 
 
-def found_from(folder: Path) -> tuple[Path, ...]:
-    """Return the files that Compose finds from `folder`: its own, else those of the nearest folder above that has any."""
-    return next((files for place in (folder, *folder.parents) if (files := in_folder(place))), ())
+def find_upwards(folder: Path) -> tuple[Path, ...]:
+    """Return the files that Compose picks in `folder`, or in the nearest parent that has any."""
+    for place in (folder, *folder.parents):
+        files = in_folder(place)
+        if files:
+            return files
+    return ()
 
 
-def named_by(text: str, folder: Path, separator: str) -> tuple[Path, ...]:
-    """Return the files of a COMPOSE_FILE variable; relative paths begin at `folder`."""
+def from_variable(text: str, folder: Path, separator: str) -> tuple[Path, ...]:
+    """Return the files of a COMPOSE_FILE variable. Relative paths start at `folder`."""
     return tuple(Path(os.path.normpath(folder / name)) for name in text.split(separator) if name)
 
 
 def identities(files: Iterable[str]) -> frozenset[str]:
-    """Return the files by their real paths. What cannot be a path (a label says anything) stays as it is written."""
-    return frozenset(_real(file) for file in set(files))
+    """Return the real paths of files.
+
+    A text that cannot be a path stays as it is: labels may contain anything.
+    """
+    return frozenset(map(_real_path, set(files)))
 
 
-def own_files(files: Iterable[str], project: str) -> Iterator[str]:
-    """Yield the files without what dartsctl lays over them: `overrides/PROJECT.yml`, `overrides/PROJECT.SERVICE.yml`."""
+def without_overrides(files: Iterable[str], project: str) -> Iterator[str]:
+    """Yield the files without dartsctl's overrides of the project.
+
+    Those are `overrides/PROJECT.yml` and `overrides/PROJECT.SERVICE.yml`.
+    """
     for file in files:
         path = Path(file)
         is_override = (
@@ -58,13 +69,18 @@ def own_files(files: Iterable[str], project: str) -> Iterator[str]:
             yield file
 
 
-def _first(folder: Path, names: Iterable[str]) -> Path | None:
-    found = (folder / name for name in names)
-    return next((file for file in found if os.path.isfile(file)), None)  # noqa: PTH113 - Path's raises where a folder is closed to us
+def _first_file(folder: Path, names: Iterable[str]) -> Path | None:
+    for name in names:
+        file = folder / name
+        if os.path.isfile(file):  # noqa: PTH113 - Path.is_file raises for a folder without access
+            return file
+    return None
 
 
-def _real(file: str) -> str:
+def _real_path(file: str) -> str:
+    if len(file) >= _PATH_MAX:
+        return file
     try:
-        return os.path.realpath(file) if len(file) < _LONGEST else file
+        return os.path.realpath(file)
     except ValueError:  # a NUL, or characters that no file name has
         return file

@@ -1,4 +1,4 @@
-"""Container: one container as the engine lists it, running or not."""
+"""Container: a container as the engine lists it, running or not."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from dartsctl.stack.bindings import ANY_IPV4, Endpoint
-from dartsctl.stack.compose_files import own_files
+from dartsctl.stack.compose_files import without_overrides
 from dartsctl.stack.json_fields import read_address, read_port, read_protocol
 from dartsctl.text.numbers import LARGEST_INTEGER, parse_digits
 from dartsctl.text.strict_json import Cursor
@@ -17,7 +17,7 @@ PROJECT_LABEL = "com.docker.compose.project"
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """One container. It holds ports only while it runs or is paused."""
+    """A container. It holds ports only while it runs or is paused."""
 
     id: str
     name: str
@@ -25,13 +25,13 @@ class Container:
     state: str
     """created, running, paused, restarting, removing, exited or dead."""
     status: str = ""
-    """The engine's sentence: `Up 3 minutes (healthy)`."""
+    """The engine's text: `Up 3 minutes (healthy)`."""
     targets: tuple[tuple[Endpoint, int], ...] = ()
-    """What the engine holds for it on this host, each with the port inside the container that it leads to."""
+    """The endpoints that the engine holds for it on this host, each with its container port."""
     labels: Mapping[str, str] = field(default_factory=dict, hash=False)
     network_mode: str = ""
     created: int = 0
-    """Unix time, seconds."""
+    """Unix time, in seconds."""
 
     @property
     def published(self) -> tuple[Endpoint, ...]:
@@ -56,7 +56,7 @@ class Container:
 
     @property
     def is_one_off(self) -> bool:
-        """Made by `docker compose run`: never touched by `up`."""
+        """Whether `docker compose run` made it. `up` never touches such a container."""
         return self.labels.get("com.docker.compose.oneoff", "") == "True"
 
     @property
@@ -65,46 +65,49 @@ class Container:
 
     @property
     def config_files(self) -> tuple[str, ...]:
-        """Absolute paths at creation time. Commas separate them: what does not begin with a slash goes on with the path before."""
+        """The Compose files at creation time, as absolute paths.
+
+        The label separates them by commas, which paths may contain too: a part that does not start
+        with a slash belongs to the path before.
+        """
         text = self.labels.get("com.docker.compose.project.config_files", "")
         return tuple(re.split(r",(?=/)", text)) if text else ()
 
     @property
     def own_config_files(self) -> tuple[str, ...]:
-        """The same without dartsctl's overrides of moved ports."""
-        return tuple(own_files(self.config_files, self.project))
+        """The Compose files without dartsctl's overrides of moved ports."""
+        return tuple(without_overrides(self.config_files, self.project))
 
     @property
     def holds_ports(self) -> bool:
-        """Running and paused ones do; a crash loop in its back-off holds nothing (engine-rules.md#other-containers).
+        """Whether it may hold ports: a container in the pause of a crash loop holds none.
 
-        A state that is not known here holds what the engine lists for it.
+        An unknown state holds what the engine lists for it (engine-rules.md#other-containers).
         """
         return self.state not in ("created", "restarting", "removing", "exited", "dead")
 
 
-def read(row: Cursor) -> Container:
-    """One row of the engine's list. Raises the answer's own error."""
+def read_container(row: Cursor) -> Container:
+    """Return the container in a row of the engine's list. Raises the document's own error."""
     names = row.at("Names").texts()
+    ports = row.at("Ports").items()
     return Container(
         id=row.at("Id").text(),
         name=names[0].removeprefix("/") if names else "",
         image=row.at("Image").text(""),
         state=row.at("State").text(),
         status=row.at("Status").text(""),
-        targets=tuple(
-            _target(port) for port in row.at("Ports").items() if read_port(port.at("PublicPort"), 0)
-        ),
+        targets=tuple(_read_target(port) for port in ports if read_port(port.at("PublicPort"), 0)),
         labels=row.at("Labels").text_entries(),
         network_mode=row.at("HostConfig").at("NetworkMode").text(""),
         created=row.at("Created").integer(0, minimum=-LARGEST_INTEGER),
     )
 
 
-def _target(port: Cursor) -> tuple[Endpoint, int]:
+def _read_target(port: Cursor) -> tuple[Endpoint, int]:
     endpoint = Endpoint(
-        read_port(port.at("PublicPort")),
-        read_address(port.at("IP"), ANY_IPV4),
-        read_protocol(port.at("Type")),
+        port=read_port(port.at("PublicPort")),
+        address=read_address(port.at("IP"), ANY_IPV4),
+        protocol=read_protocol(port.at("Type")),
     )
     return endpoint, read_port(port.at("PrivatePort"))

@@ -1,10 +1,12 @@
-"""What `up` will do with the containers that exist: which stay as they are, which give their ports back first (engine-rules.md#own-containers).
+"""What `up` does with existing containers: which stay, and which give their ports back first.
 
-`up` creates and recreates everything before it starts anything, so what is released is free before the first new bind.
+`up` creates and recreates everything before it starts anything, so released ports are free before
+the first new bind (engine-rules.md#own-containers).
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,20 +17,24 @@ from dartsctl.stack.model import Stack
 
 @dataclass(frozen=True, slots=True)
 class Convergence:
-    """`kept` run on untouched; `released` are stopped, replaced or removed; `staying` is everybody who keeps what it holds, `kept` included."""
+    """The containers, sorted by what `up` does to them."""
 
     kept: tuple[Container, ...]
+    """They run on untouched."""
     released: tuple[Container, ...]
+    """They are stopped, replaced or removed."""
     staying: tuple[Container, ...]
+    """All containers that keep what they hold, including `kept`."""
     paused: tuple[Container, ...]
-    """Our own that `up` cannot start: "cannot start a paused container" (engine-rules.md#gotchas)."""
+    """Those of `kept` that `up` cannot start: they are paused (engine-rules.md#gotchas)."""
 
     @property
     def freed(self) -> frozenset[Endpoint]:
-        """What the engine lets go of before it binds anything new."""
-        return frozenset(
-            endpoint for container in self.released for endpoint in container.published
-        )
+        """The endpoints that the engine releases before it binds anything new."""
+        endpoints: set[Endpoint] = set()
+        for container in self.released:
+            endpoints.update(container.published)
+        return frozenset(endpoints)
 
 
 def converge(
@@ -40,56 +46,60 @@ def converge(
     remove_orphans: bool = False,
     inactive: Collection[str] = (),
 ) -> Convergence:
-    """Sort `containers` (of every project) by what `up` on `stack` does to them; `hashes` are Compose's config hashes of its services.
+    """Sort the containers of every project by what `up` on `stack` does to them.
 
-    `inactive` are services that the files define and this `up` leaves alone (profile off, not named): `--remove-orphans` spares their containers.
+    `hashes`: Compose's config hash of each service. `inactive`: services of the Compose files that
+    this `up` does not touch (their profile is off, or they were not named); `--remove-orphans`
+    spares their containers.
     """
     kept: list[Container] = []
     released: list[Container] = []
     staying: list[Container] = []
-    own: dict[str, list[Container]] = {}
+    by_service: dict[str, list[Container]] = {}
     for container in containers:
         if container.project != stack.project or container.is_one_off:
             staying.append(container)
         elif container.service in stack.services:
-            own.setdefault(container.service, []).append(container)
+            by_service.setdefault(container.service, []).append(container)
         elif remove_orphans and container.service not in inactive:
             released.append(container)
         else:
             staying.append(container)
-    for name, group in own.items():
-        current, obsolete = _by_scale(
-            group, stack.services[name].replicas, None if force_recreate else hashes.get(name)
-        )
+    for name, group in by_service.items():
+        expected = None if force_recreate else hashes.get(name)
+        current, obsolete = _split_by_scale(group, stack.services[name].replicas, expected)
         kept += [container for container in current if container.holds_ports]
         released += obsolete
     paused = tuple(container for container in kept if container.state == "paused")
     return Convergence(tuple(kept), tuple(released), (*staying, *kept), paused)
 
 
-def _by_scale(
+def _split_by_scale(
     group: Sequence[Container], scale: int, expected: str | None
 ) -> tuple[list[Container], list[Container]]:
-    """One service's containers as (up to date and wanted, stopped or replaced); without an `expected` hash all are replaced."""
-    current = [
-        container
-        for container in group
-        if expected is not None and container.config_hash == expected
-    ]
-    current.sort(
-        key=lambda container: container.number
-    )  # Compose removes the highest numbers when it scales down
-    wanted = current[:scale]
+    """Split a service's containers into those that stay and those that are stopped or replaced.
+
+    Without an `expected` hash all are replaced.
+    """
+    if expected is None:
+        return [], list(group)
+    current = [container for container in group if container.config_hash == expected]
+    current.sort(key=lambda container: container.number)
+    wanted = current[:scale]  # Compose removes the highest numbers when it scales down
     return wanted, [container for container in group if container not in wanted]
 
 
-def needed(
+def split_new_and_held(
     bindings: Sequence[PortBinding], convergence: Convergence
 ) -> tuple[list[PortBinding], list[PortBinding]]:
-    """Split into (to be bound anew, already held by a container that stays): of each service as many replicas as it keeps."""
-    kept: dict[str, int] = {}
-    for container in convergence.kept:
-        kept[container.service] = kept.get(container.service, 0) + 1
-    new = [binding for binding in bindings if binding.replica > kept.get(binding.service, 0)]
-    held = [binding for binding in bindings if binding.replica <= kept.get(binding.service, 0)]
+    """Split bindings into those to be made and those that a kept container already holds.
+
+    Of each service, as many replicas are held as containers are kept.
+    """
+    kept = Counter(container.service for container in convergence.kept)
+    new: list[PortBinding] = []
+    held: list[PortBinding] = []
+    for binding in bindings:
+        is_held = binding.replica <= kept[binding.service]
+        (held if is_held else new).append(binding)
     return new, held

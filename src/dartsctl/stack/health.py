@@ -1,4 +1,8 @@
-"""When is a stack up? Reading the engine's list of containers, again and again, until every service is ready or one cannot become so."""
+"""Decide when a stack is up.
+
+The engine's list of containers is read again and again, until every service is ready or one of them
+cannot become ready.
+"""
 
 from __future__ import annotations
 
@@ -11,22 +15,26 @@ from types import MappingProxyType
 from dartsctl.stack.containers import Container
 from dartsctl.stack.model import Stack
 
-GIVE_UP = 7
-"""Restarts of one container while nothing else in its stack moves, after which more of them are not waited for: the engine's growing pauses
-between them alone take 13 s (0.1 s, doubled each time). A service that dies until another one listens has time to see it come."""
+MAX_RESTARTS = 7
+"""Restarts of one container, while nothing else in its stack changes, after which we stop waiting.
 
-_YOUNG = re.compile(r"Up Less than a second\b")
-_YOUNG_AFTER_A_RESTART = re.compile(r"Up (Less than a second|[1-9] seconds?)\b")
-"""The engine calls a container that ran for 10 s well, and begins its pauses anew."""
+The engine's growing pauses between them alone take 13 s (0.1 s, doubled each time). So a service
+that exits until another one listens has time to see it start.
+"""
+_POLL_PAUSE = 0.25  # seconds
+
+_JUST_STARTED = re.compile(r"Up Less than a second\b")
+_JUST_RESTARTED = re.compile(r"Up (Less than a second|[1-9] seconds?)\b")
+"""After 10 s the engine considers a container well, and its pauses start at 0.1 s again."""
 _NO_RESTARTS: Mapping[str, int] = MappingProxyType({})
 
 
 class Condition(Enum):
-    """Where one container stands."""
+    """The condition of one container."""
 
     READY = "ready"
     DONE = "done"
-    """A one-shot that ended with 0 (edge-cases.md#74)."""
+    """A one-shot that exited with 0 (edge-cases.md#74)."""
     STARTING = "starting"
     UNHEALTHY = "unhealthy"
     FAILED = "failed"
@@ -34,142 +42,144 @@ class Condition(Enum):
     MISSING = "missing"
 
 
+_UP = (Condition.READY, Condition.DONE)
+_HOPELESS = (Condition.UNHEALTHY, Condition.FAILED, Condition.MISSING)
+
+
 @dataclass(frozen=True, slots=True)
-class ServiceHealth:
-    """One container's condition; `detail` is the engine's own sentence."""
+class ContainerHealth:
+    """The condition of a container; `detail` is the engine's own text."""
 
     service: str
     container: str
     condition: Condition
     detail: str = ""
     restarts: int = 0
-    """How often the engine has restarted it since somebody last started it, as far as that was asked for."""
+    """How often the engine has restarted it since it was last started by hand, if known."""
 
 
 @dataclass(frozen=True, slots=True)
-class Health:
-    """The whole stack's: `ready` when nothing is left to wait for; `hopeless` when waiting longer cannot help."""
+class StackHealth:
+    """The condition of all containers of a stack."""
 
-    services: tuple[ServiceHealth, ...]
+    containers: tuple[ContainerHealth, ...]
 
     @property
     def is_ready(self) -> bool:
-        return all(one.condition in (Condition.READY, Condition.DONE) for one in self.services)
+        """Whether there is nothing left to wait for."""
+        return not self.waiting_for
 
     @property
     def is_hopeless(self) -> bool:
-        return any(
-            one.condition in (Condition.UNHEALTHY, Condition.FAILED, Condition.MISSING)
-            for one in self.services
-        )
+        """Whether waiting longer cannot help."""
+        return any(container.condition in _HOPELESS for container in self.containers)
 
     @property
-    def waiting_for(self) -> tuple[ServiceHealth, ...]:
-        return tuple(
-            one for one in self.services if one.condition not in (Condition.READY, Condition.DONE)
-        )
+    def waiting_for(self) -> tuple[ContainerHealth, ...]:
+        return tuple(container for container in self.containers if container.condition not in _UP)
 
 
-def assess(
+def assess_health(
     stack: Stack, containers: Sequence[Container], restarts: Mapping[str, int] = _NO_RESTARTS
-) -> Health:
-    """Every wanted container's condition, a missing one for each replica that is not there.
+) -> StackHealth:
+    """Return the condition of every wanted container; each replica without one is missing.
 
-    `restarts` are RestartCounts by container id, of those that `may_be_looping`. Without a health check a container is ready when it has run for a
-    second, after a restart for ten: a fast crash loop looks "Up Less than a second" again and again (edge-cases.md#75).
+    `restarts`: the RestartCount, by container id, of those that `may_be_looping`. A container
+    without a health check is ready when it has run for a second, or for ten after a restart: a fast
+    crash loop shows "Up Less than a second" again and again (edge-cases.md#75).
     """
-    found: list[ServiceHealth] = []
+    by_service: dict[str, list[Container]] = {}
+    for container in containers:
+        if container.project == stack.project and not container.is_one_off:
+            by_service.setdefault(container.service, []).append(container)
+    health: list[ContainerHealth] = []
     for service in stack.services.values():
-        own = [
-            one
-            for one in containers
-            if one.project == stack.project and one.service == service.name and not one.is_one_off
-        ]
-        found += [_health_of(one, restarts.get(one.id, 0)) for one in own]
-        found += [ServiceHealth(service.name, "", Condition.MISSING, "no container")] * max(
-            0, service.replicas - len(own)
-        )
-    return Health(tuple(found))
+        own = by_service.get(service.name, [])
+        health += [_assess(container, restarts.get(container.id, 0)) for container in own]
+        missing = ContainerHealth(service.name, "", Condition.MISSING, "no container")
+        health += [missing] * max(0, service.replicas - len(own))
+    return StackHealth(tuple(health))
 
 
 def may_be_looping(container: Container) -> bool:
-    """Whether its RestartCount decides: it restarts, or has started a moment ago and no health check vouches for it."""
-    if container.state == "running":
-        return "(healthy)" not in container.status and bool(
-            _YOUNG_AFTER_A_RESTART.match(container.status)
-        )
-    return container.state == "restarting"
+    """Return whether the container's RestartCount is needed.
+
+    That is the case if it is restarting, or has just started and has no passed health check.
+    """
+    if container.state != "running":
+        return container.state == "restarting"
+    return "(healthy)" not in container.status and bool(_JUST_RESTARTED.match(container.status))
 
 
-def _health_of(container: Container, restarts: int) -> ServiceHealth:
+def _assess(container: Container, restarts: int) -> ContainerHealth:
     condition = _condition(container, restarts)
-    told = (
-        f", restarted {restarts} time{'s' if restarts > 1 else ''}"
-        if restarts and condition is Condition.STARTING
-        else ""
-    )
-    return ServiceHealth(
-        container.service, container.name, condition, container.status + told, restarts
-    )
+    detail = container.status
+    if restarts and condition is Condition.STARTING:
+        times = "time" if restarts == 1 else "times"
+        detail += f", restarted {restarts} {times}"
+    return ContainerHealth(container.service, container.name, condition, detail, restarts)
 
 
 def _condition(container: Container, restarts: int) -> Condition:
-    if container.state == "running":
-        if "(unhealthy)" in container.status:
-            return Condition.UNHEALTHY
-        if "(healthy)" in container.status:
-            return Condition.READY
-        too_young = (_YOUNG_AFTER_A_RESTART if restarts else _YOUNG).match(container.status)
-        return (
-            Condition.STARTING
-            if too_young or "(health: starting)" in container.status
-            else Condition.READY
-        )
-    if container.state == "exited":
-        return Condition.DONE if re.match(r"Exited \(0\)", container.status) else Condition.FAILED
-    return Condition.STARTING if container.state == "restarting" else Condition.FAILED
+    match container.state:
+        case "running":
+            return _running_condition(container.status, restarts)
+        case "restarting":
+            return Condition.STARTING
+        case "exited" if container.status.startswith("Exited (0)"):
+            return Condition.DONE
+        case _:
+            return Condition.FAILED
+
+
+def _running_condition(status: str, restarts: int) -> Condition:
+    if "(unhealthy)" in status:
+        return Condition.UNHEALTHY
+    if "(healthy)" in status:
+        return Condition.READY
+    too_early = _JUST_RESTARTED if restarts else _JUST_STARTED
+    if too_early.match(status) or "(health: starting)" in status:
+        return Condition.STARTING
+    return Condition.READY
 
 
 class CrashLoops:
-    """Remembers how often containers restarted since anything else in the stack moved, and says when waiting for them is in vain."""
+    """Counts restarts since anything else in the stack changed, to recognize crash loops."""
 
     def __init__(self) -> None:
-        self._settled: frozenset[str] = frozenset()
+        self._up: frozenset[str] = frozenset()
         self._counted_from: dict[str, int] = {}
 
-    def judge(self, now: Health) -> Health:
-        """`now`, with those that have restarted GIVE_UP times in vain as failed."""
-        settled = frozenset(
-            one.container
-            for one in now.services
-            if one.condition in (Condition.READY, Condition.DONE)
-        )
-        if settled != self._settled:
-            self._settled = settled
-            self._counted_from = {one.container: one.restarts for one in now.services}
-        return Health(tuple(self._judged(one) for one in now.services))
+    def judge(self, health: StackHealth) -> StackHealth:
+        """Return `health` with containers failed that have restarted MAX_RESTARTS times."""
+        containers = health.containers
+        up = frozenset(each.container for each in containers if each.condition in _UP)
+        if up != self._up:
+            self._up = up
+            self._counted_from = {each.container: each.restarts for each in containers}
+        return StackHealth(tuple(map(self._judge, containers)))
 
-    def _judged(self, one: ServiceHealth) -> ServiceHealth:
-        tries = one.restarts - self._counted_from.get(one.container, 0)
-        if one.condition is not Condition.STARTING:
-            return one
-        return (
-            replace(one, condition=Condition.FAILED, detail=f"crash loop: {one.detail}")
-            if tries >= GIVE_UP
-            else one
-        )
+    def _judge(self, container: ContainerHealth) -> ContainerHealth:
+        restarts = container.restarts - self._counted_from.get(container.container, 0)
+        if container.condition is not Condition.STARTING or restarts < MAX_RESTARTS:
+            return container
+        detail = f"crash loop: {container.detail}"
+        return replace(container, condition=Condition.FAILED, detail=detail)
 
 
-def wait(
-    read: Callable[[], Health],
+def wait_until_ready(
+    read: Callable[[], StackHealth],
     *,
     deadline: float,
     clock: Callable[[], float],
     sleep: Callable[[float], None],
-    on_change: Callable[[Health], None] = lambda _: None,
-) -> Health:
-    """The first Health that is ready or hopeless, else the last one before `deadline` (a time of `clock`, seconds)."""
-    last: Health | None = None
+    on_change: Callable[[StackHealth], None] = lambda _: None,
+) -> StackHealth:
+    """Return the first health that is ready or hopeless, or the last one before `deadline`.
+
+    `deadline` is a time of `clock`, in seconds.
+    """
+    last: StackHealth | None = None
     while True:
         health = read()
         if health != last:
@@ -177,4 +187,4 @@ def wait(
             last = health
         if health.is_ready or health.is_hopeless or clock() >= deadline:
             return health
-        sleep(0.25)
+        sleep(_POLL_PAUSE)

@@ -1,6 +1,7 @@
-"""Stack: what `docker compose config --format json` resolves, reduced to what decides about ports, names and health.
+"""Stack: what `docker compose config` resolves, reduced to ports, names and health.
 
-The shapes read here are engine-rules.md#compose-config. YAML is never parsed by us: Compose alone knows its merges, profiles and variables.
+The document is described in engine-rules.md#compose-config. dartsctl never parses YAML: only
+Compose knows its merges, profiles and variables.
 """
 
 from __future__ import annotations
@@ -14,18 +15,18 @@ from dartsctl.stack.json_fields import read_address, read_port, read_protocol
 from dartsctl.text.numbers import LARGEST_INTEGER, parse_digits
 from dartsctl.text.strict_json import Cursor, Source
 
-MODEL = Source(
-    "Compose's model", hint="docker compose config --format json    (this is what Compose answers)"
-)
-MOST_REPLICAS = 10_000
-"""Of one service: more than an engine can run, and few enough to look at each."""
+MODEL = Source("Compose's model", hint="docker compose config --format json")
+MAX_REPLICAS = 10_000
+"""Replicas of a service: more than an engine can run, but few enough to handle each."""
 
 
 @dataclass(frozen=True, slots=True)
 class PortEntry:
-    """One entry of a service's `ports:`; `published` is Compose's text: a number, a range `A-B`, or empty for an ephemeral port.
+    """An entry of a service's `ports:`.
 
-    `count` above 1 makes it a block: every number of `A-B` is published, on `target` and the ports that follow it.
+    `published` is Compose's text: a number, a range `A-B`, or empty for an ephemeral port. With a
+    `count` above 1 it is a block: every number of `A-B` is published, for `target` and the ports
+    after it.
     """
 
     target: int
@@ -40,20 +41,33 @@ class PortEntry:
 
     @property
     def span(self) -> tuple[int, int]:
-        """First and last number of a published port or range. Raises ValueError for an ephemeral entry."""
+        """The first and last host port.
+
+        Raises:
+            ValueError: the entry is ephemeral.
+        """
         first, _, last = self.published.partition("-")
         return int(first), int(last or first)
+
+    @property
+    def numbers(self) -> range:
+        """All host ports of the entry, which must not be ephemeral."""
+        first, last = self.span
+        return range(first, last + 1)
 
     def __str__(self) -> str:
         target = format_ports(self.target, self.target + self.count - 1)
         parts = (bracketed(self.host_ip), self.published, target)
-        text = ":".join(part for part in parts if part)
+        text = ":".join(filter(None, parts))
         return f"{text}/{self.protocol}"
 
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """What of a network decides which host addresses are bound (engine-rules.md#networks)."""
+    """The options of a network that decide which host addresses are bound.
+
+    Source: engine-rules.md#networks.
+    """
 
     name: str
     driver: str = "bridge"
@@ -67,13 +81,13 @@ class Network:
 
     @property
     def publishes(self) -> bool:
-        """Internal networks publish nothing, nor do macvlan and ipvlan ones."""
+        """Whether containers can publish ports on it: not if it is internal, macvlan or ipvlan."""
         return not self.internal and self.driver not in ("macvlan", "ipvlan")
 
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """A file or folder of the host that a service sees at `target`."""
+    """A file or folder of the host that a service has at `target`."""
 
     source: str
     target: str
@@ -82,7 +96,7 @@ class Mount:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One service that `up` starts. `networks` maps the key in the file to the gateway priority."""
+    """A service that `up` starts. `networks` maps keys in the file to gateway priorities."""
 
     name: str
     replicas: int = 1
@@ -95,7 +109,8 @@ class Service:
     has_health_check: bool = False
     mounts: tuple[Mount, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """As the container gets it, env_file included; a variable without a value is left out. Secrets: never shown."""
+    """The container's variables, including those of env_file; those without a value are left out.
+    They may be secrets and are never shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,33 +121,33 @@ class Stack:
     services: Mapping[str, Service]
     networks: Mapping[str, Network]
     unset_variables: tuple[str, ...] = ()
-    """Variables that Compose replaced by an empty string; a published port that hangs on one has become ephemeral."""
+    """Variables that Compose replaced by an empty string; ports that need one are ephemeral."""
 
     @property
     def external_networks(self) -> tuple[str, ...]:
-        """Names of the networks that only the engine can describe."""
+        """The names of networks that only the engine can describe."""
         return tuple(network.name for network in self.networks.values() if network.external)
 
     @property
     def published_ports(self) -> dict[int, str]:
-        """Every fixed tcp number that the stack publishes -> the service; ranges with all their numbers."""
-        found: dict[int, str] = {}
+        """The service of each published tcp port, including all numbers of ranges."""
+        owners: dict[int, str] = {}
         for service in self.services.values():
+            if service.network_mode == "none" or not service.replicas:
+                continue
             for entry in service.ports:
-                if (
-                    service.network_mode != "none"
-                    and service.replicas
-                    and not entry.is_ephemeral
-                    and entry.protocol == "tcp"
-                ):
-                    first, last = entry.span
-                    for port in range(first, last + 1):
-                        found.setdefault(port, service.name)
-        return found
+                if entry.protocol == "tcp" and not entry.is_ephemeral:
+                    for port in entry.numbers:
+                        owners.setdefault(port, service.name)
+        return owners
 
 
 def read_stack(model: Mapping[str, Any], *, unset_variables: tuple[str, ...] = ()) -> Stack:
-    """The Stack of Compose's JSON document. Raises DartsctlError that names the place where it is none."""
+    """Return the stack in Compose's JSON document.
+
+    Raises:
+        DartsctlError: the document has another structure; the error names the place.
+    """
     document = Cursor(model, MODEL)
     return Stack(
         project=document.at("name").text(),
@@ -145,7 +160,7 @@ def read_stack(model: Mapping[str, Any], *, unset_variables: tuple[str, ...] = (
 
 
 def bridge_options(options: Cursor) -> dict[str, str]:
-    """The options of a bridge network that decide about bindings, by the names that Network has for them."""
+    """Return the options of a bridge network that decide about bindings, as fields of Network."""
     prefix = "com.docker.network.bridge."
     return {
         "host_binding_ipv4": read_address(options.at(prefix + "host_binding_ipv4")),
@@ -160,7 +175,7 @@ def _service(name: str, body: Cursor) -> Service:
         replicas = body.at("deploy").at("replicas")
     return Service(
         name=name,
-        replicas=replicas.integer(1, maximum=MOST_REPLICAS),
+        replicas=replicas.integer(1, maximum=MAX_REPLICAS),
         ports=_ports(body.at("ports")),
         networks={key: _priority(options) for key, options in body.at("networks").entries()},
         network_mode=body.at("network_mode").text(""),
@@ -168,11 +183,7 @@ def _service(name: str, body: Cursor) -> Service:
         image=body.at("image").text(""),
         depends_on=body.at("depends_on").names(),
         has_health_check=_has_health_check(body.at("healthcheck")),
-        mounts=tuple(
-            _mount(entry)
-            for entry in body.at("volumes").items()
-            if entry.at("type").text("") == "bind"
-        ),
+        mounts=_bind_mounts(body.at("volumes")),
         environment=_environment(body.at("environment")),
     )
 
@@ -193,6 +204,11 @@ def _environment(block: Cursor) -> dict[str, str]:
     }
 
 
+def _bind_mounts(volumes: Cursor) -> tuple[Mount, ...]:
+    entries = volumes.items()
+    return tuple(_mount(entry) for entry in entries if entry.at("type").text("") == "bind")
+
+
 def _mount(entry: Cursor) -> Mount:
     return Mount(
         source=entry.at("source").text(),
@@ -202,18 +218,22 @@ def _mount(entry: Cursor) -> Mount:
 
 
 def _ports(entries: Cursor) -> tuple[PortEntry, ...]:
-    """Every entry. Compose writes a range out port by port, so the usual shape is recognised at a glance, and read field by field else."""
+    """Return all entries of `ports:`.
+
+    Compose writes a range out port by port. So the usual shape has a fast path, and all others are
+    read field by field.
+    """
     addresses = {""}
-    found: list[PortEntry] = []
+    ports: list[PortEntry] = []
     for entry in entries.items():
-        plain = _plain_entry(entry.value, addresses) or _port_entry(entry)
-        addresses.add(plain.host_ip)
-        found.append(plain)
-    return tuple(found)
+        port = _plain_entry(entry.value, addresses) or _port_entry(entry)
+        addresses.add(port.host_ip)
+        ports.append(port)
+    return tuple(ports)
 
 
 def _plain_entry(body: Any, addresses: Collection[str]) -> PortEntry | None:
-    """A fixed port as Compose always writes it, on one of the `addresses` that are known to be right; None for anything else."""
+    """Return a fixed port in Compose's usual form, on one of the checked `addresses`, or None."""
     match body:
         case {
             "target": int(target),
@@ -221,12 +241,12 @@ def _plain_entry(body: Any, addresses: Collection[str]) -> PortEntry | None:
             "protocol": "tcp" | "udp" as protocol,
         }:
             address = body.get("host_ip", "")
-            is_right = (
+            is_valid = (
                 type(target) is int
                 and 0 <= target <= HIGHEST_PORT
                 and parse_digits(published, HIGHEST_PORT) is not None
             )
-            if is_right and isinstance(address, str) and address in addresses:
+            if is_valid and isinstance(address, str) and address in addresses:
                 return PortEntry(target, protocol, published, address)
     return None
 
@@ -240,20 +260,20 @@ def _port_entry(entry: Cursor) -> PortEntry:
     )
 
 
-def _published(written: Cursor) -> str:
-    text = written.text_or_number("")
+def _published(value: Cursor) -> str:
+    text = value.text_or_number("")
     first, _, last = text.partition("-")
     low, high = parse_digits(first, HIGHEST_PORT), parse_digits(last or first, HIGHEST_PORT)
     if text and (low is None or high is None or low > high or text.endswith("-")):
-        raise written.mistake("expected a port number or a range")
+        raise value.mistake("expected a port number or a range")
     return text
 
 
-def _host_ip(written: Cursor) -> str:
-    """An address as it is written; one with a zone stays, `publishing` knows what the engine makes of it."""
-    text = written.text("")
+def _host_ip(value: Cursor) -> str:
+    """Return an address as it is written. One with a zone stays: `publishing` knows its meaning."""
+    text = value.text("")
     if "%" not in text:
-        read_address(written)
+        read_address(value)
     return text
 
 

@@ -1,10 +1,12 @@
-"""From `ports:` entries to port bindings: which host addresses the engine will bind for a stack, and which entries bind nothing.
+"""From `ports:` entries to port bindings: the host addresses that the engine binds for a stack.
 
-The rules are engine-rules.md#what-is-bound and engine-rules.md#no-userland-proxy, engine-rules.md#networks, engine-rules.md#one-implementation, by the engine's version.
+The rules depend on the engine's version: engine-rules.md#what-is-bound,
+engine-rules.md#no-userland-proxy, engine-rules.md#networks, engine-rules.md#one-implementation.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from dartsctl.stack import blocks
@@ -15,7 +17,7 @@ from dartsctl.stack.model import Network, PortEntry, Service, Stack
 
 @dataclass(frozen=True, slots=True)
 class Unbound:
-    """An entry for which nothing fixed is bound on this host, and why."""
+    """An entry for which nothing fixed is bound on this host, and the reason."""
 
     service: str
     entry: PortEntry
@@ -23,46 +25,45 @@ class Unbound:
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
-    """`bindings` hold one item per replica. `doubtful` names services whose networks make the engine's choice unpredictable, with the reason."""
+class StackBindings:
+    """The bindings of a stack, one for each replica, and the entries that bind nothing."""
 
     bindings: tuple[PortBinding, ...]
     unbound: tuple[Unbound, ...]
-    doubtful: dict[str, str]
+    uncertain: dict[str, str]
+    """Services whose networks make the engine's choice unpredictable, with the reason."""
 
 
-def published(stack: Stack, engine: EngineRules) -> Published:
-    """Every binding that `up` would ask `engine` for, replicas numbered from 1, and every entry that binds nothing."""
+def stack_bindings(stack: Stack, engine: EngineRules) -> StackBindings:
+    """Return every binding that `up` asks `engine` for, and every entry that binds nothing.
+
+    Replicas are numbered from 1.
+    """
     bindings: list[PortBinding] = []
     unbound: list[Unbound] = []
-    doubtful: dict[str, str] = {}
+    uncertain: dict[str, str] = {}
     for service in stack.services.values():
         if not service.ports:
             continue
-        reason = _publishes_nothing(service, stack)
         gateway, doubt = _gateway(service, stack, engine)
         if doubt:
-            doubtful[service.name] = doubt
-        wanted: list[tuple[PortEntry, tuple[str, ...]]] = []
+            uncertain[service.name] = doubt
+        nothing_published = _reason_for_nothing(service, stack)
+        bound: list[tuple[PortEntry, tuple[str, ...]]] = []
         for entry in blocks.fold(service.ports):
-            addresses = (
-                () if reason or entry.is_ephemeral else _addresses(entry.host_ip, gateway, engine)
-            )
-            if addresses:
-                wanted.append((entry, addresses))
+            addresses, reason = _addresses(entry, gateway, engine)
+            reason = nothing_published or reason
+            if reason:
+                unbound.append(Unbound(service.name, entry, reason))
             else:
-                why = reason or (
-                    "ephemeral: the engine picks a free number"
-                    if entry.is_ephemeral
-                    else "the network publishes no such address"
-                )
-                unbound.append(Unbound(service.name, entry, why))
+                bound.append((entry, addresses))
         for replica in range(1, service.replicas + 1):
-            bindings += _grouped(service.name, replica, wanted, engine)
-    return Published(tuple(bindings), tuple(unbound), doubtful)
+            bindings += _bindings(service.name, replica, bound, engine)
+    return StackBindings(tuple(bindings), tuple(unbound), uncertain)
 
 
-def _publishes_nothing(service: Service, stack: Stack) -> str:
+def _reason_for_nothing(service: Service, stack: Stack) -> str:
+    """Return why the service publishes no port at all; empty if it may publish some."""
     if service.replicas == 0:
         return "scaled to 0"
     if service.network_mode in ("host", "none"):
@@ -78,26 +79,31 @@ def _publishes_nothing(service: Service, stack: Stack) -> str:
 
 
 def _gateway(service: Service, stack: Stack, engine: EngineRules) -> tuple[Network, str]:
-    """The network whose options decide (highest gw_priority, then name), and why that choice may be wrong (engine-rules.md#networks)."""
+    """Return the network whose options decide, and why that choice may be wrong.
+
+    It is the one with the highest gw_priority, then with the first name
+    (engine-rules.md#networks).
+    """
     if service.network_mode:
         return Network("bridge", host_binding_ipv4=engine.default_address), ""
-    attached = [
-        (-priority, stack.networks[key].name, stack.networks[key])
-        for key, priority in service.networks.items()
-        if key in stack.networks
-    ]
-    usable = sorted((item for item in attached if item[2].publishes), key=lambda item: item[:2])
+    keys = [key for key in service.networks if key in stack.networks]
+    keys.sort(key=lambda key: (-service.networks[key], stack.networks[key].name))
+    networks = [stack.networks[key] for key in keys]
+    usable = [network for network in networks if network.publishes]
     if not usable:
         return Network("default"), ""
-    if any(not network.internal and not network.publishes for _, _, network in attached):
+    return usable[0], _doubt_about_gateway(networks, usable)
+
+
+def _doubt_about_gateway(networks: Sequence[Network], usable: Sequence[Network]) -> str:
+    if any(not network.internal and not network.publishes for network in networks):
         return (
-            usable[0][2],
-            "a macvlan or ipvlan network beside a bridge: whether anything is published depends on their order",
+            "a macvlan or ipvlan network beside a bridge: "
+            "whether anything is published depends on their order"
         )
-    first = usable[0][2]
-    if any(_binding_options(network) != _binding_options(first) for _, _, network in usable[1:]):
-        return first, "its networks differ in how they bind: which one is the gateway decides"
-    return first, ""
+    if len(set(map(_binding_options, usable))) > 1:
+        return "its networks differ in how they bind: which one is the gateway decides"
+    return ""
 
 
 def _binding_options(network: Network) -> tuple[object, ...]:
@@ -110,53 +116,60 @@ def _binding_options(network: Network) -> tuple[object, ...]:
     )
 
 
-def _addresses(host_ip: str, network: Network, engine: EngineRules) -> tuple[str, ...]:
-    """The host addresses that one entry binds; empty where nothing is bound."""
-    if "%" in host_ip:
-        host_ip = (
-            ""  # a zone: the engine silently reads it as "every address" (engine-rules.md#networks)
-        )
-    if host_ip:
-        wanted: tuple[str, ...] = (normal_address(host_ip),)
-    else:
-        default = network.host_binding_ipv4 or engine.default_address
-        wanted = (default,) if default and default != ANY_IPV4 else (ANY_IPV4, ANY_IPV6)
-        if not engine.has_ipv6:
-            wanted = tuple(address for address in wanted if address != ANY_IPV6)
-    return tuple(address for address in wanted if _is_bound(address, network, engine))
+def _addresses(
+    entry: PortEntry, network: Network, engine: EngineRules
+) -> tuple[tuple[str, ...], str]:
+    """Return the host addresses that an entry binds, or the reason why it binds none."""
+    if entry.is_ephemeral:
+        return (), "ephemeral: the engine picks a free number"
+    wanted = _wanted_addresses(entry.host_ip, network, engine)
+    addresses = tuple(address for address in wanted if _is_bound(address, network, engine))
+    if not addresses:
+        return (), "the network publishes no such address"
+    return addresses, ""
+
+
+def _wanted_addresses(host_ip: str, network: Network, engine: EngineRules) -> tuple[str, ...]:
+    # The engine ignores an address with a zone and binds every address (engine-rules.md#networks).
+    if host_ip and "%" not in host_ip:
+        return (normal_address(host_ip),)
+    default = network.host_binding_ipv4 or engine.default_address
+    if default == ANY_IPV6 and not engine.has_ipv6:
+        return ()
+    if default and default != ANY_IPV4:
+        return (default,)
+    return (ANY_IPV4, ANY_IPV6) if engine.has_ipv6 else (ANY_IPV4,)
 
 
 def _is_bound(address: str, network: Network, engine: EngineRules) -> bool:
     if ":" not in address:
-        return not (
-            engine.honours_gateway_modes
-            and (not network.ipv4 or network.gateway_mode_ipv4 == "routed")
-        )
-    if not engine.userland_proxy and not network.ipv6:
-        return False
-    return not (
-        engine.honours_gateway_modes and network.ipv6 and network.gateway_mode_ipv6 == "routed"
-    )
+        is_off = not network.ipv4 or network.gateway_mode_ipv4 == "routed"
+        return not (engine.honours_gateway_modes and is_off)
+    if not network.ipv6:
+        return engine.userland_proxy
+    return not (engine.honours_gateway_modes and network.gateway_mode_ipv6 == "routed")
 
 
-def _grouped(
-    service: str, replica: int, wanted: list[tuple[PortEntry, tuple[str, ...]]], engine: EngineRules
+def _bindings(
+    service: str,
+    replica: int,
+    bound: Sequence[tuple[PortEntry, tuple[str, ...]]],
+    engine: EngineRules,
 ) -> list[PortBinding]:
-    """One binding per piece that the engine allocates at once: since 27 all entries that differ only in the address share one number;
-    before, every entry stands alone, and of a range every address has a cursor of its own."""
-    entries = [_binding(service, replica, entry, addresses) for entry, addresses in wanted]
-    fixed = blocks.edges(binding for binding in entries if not binding.is_range)
+    """Return one binding for each piece that the engine allocates at once.
+
+    Since 27 all entries that differ only in the address share one number. Before, every entry is
+    separate, and the addresses of a range are too: each has its own cursor.
+    """
+    entries = [_binding(service, replica, entry, addresses) for entry, addresses in bound]
+    edges = blocks.edges(entry for entry in entries if not entry.is_range)
     groups: dict[tuple[PortBinding, object], list[str]] = {}
     for position, entry in enumerate(entries):
-        for piece in blocks.cut(entry, fixed):
+        for piece in blocks.cut(entry, edges):
             for address in entry.addresses:
-                group = (
-                    None
-                    if engine.walks_ranges
-                    else (position, address)
-                    if piece.is_range
-                    else position
-                )
+                group: object = None
+                if not engine.walks_ranges:
+                    group = (position, address) if piece.is_range else position
                 groups.setdefault((replace(piece, addresses=()), group), []).append(address)
     return [replace(piece, addresses=tuple(addresses)) for (piece, _), addresses in groups.items()]
 
@@ -166,12 +179,12 @@ def _binding(
 ) -> PortBinding:
     first, last = entry.span
     return PortBinding(
-        service,
-        replica,
-        entry.target,
-        entry.protocol,
-        first,
-        last,
-        addresses,
+        service=service,
+        replica=replica,
+        target=entry.target,
+        protocol=entry.protocol,
+        first=first,
+        last=last,
+        addresses=addresses,
         is_block=entry.count > 1,
     )

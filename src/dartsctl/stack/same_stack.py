@@ -1,27 +1,31 @@
-"""Does this very stack already exist under another project's name? Then `up` would start a second, empty one beside it.
+"""Find out whether this stack already exists under the name of another project.
 
-A project is the same stack by one of three signs:
+If it does, `up` would start a second, empty stack beside it. A project is the same stack by one of
+three signs:
 
-files      One of its containers was made from exactly our Compose files (symbolic links resolved, overrides of
-           moved ports left out), and it has one of our services.
-names      Fixed container names of ours are its containers' for the same services: two or more, or those of all our
-           services; and one of the two sets of services contains the other.
-services   Only where nobody runs copies on purpose (production, and files without settings). The Compose files have
-           the same names, one of the two sets of services contains the other, and of the services in common two or
-           more, and at least half of ours, have the same image. An image that Compose builds and names after the
-           project proves nothing. No service in common may differ in its image (tags aside), its fixed container
-           name or its published ports.
+files      One of its containers was made from exactly our Compose files (symbolic links resolved,
+           overrides of moved ports left out), and it has one of our services.
+names      Its containers have our fixed container names for the same services: at least two, or
+           those of all our services. One of the two sets of services contains the other.
+services   Only where nobody runs copies on purpose (production, and files without settings). The
+           Compose files have the same names, and one of the two sets of services contains the
+           other. Of the common services at least two, and at least half of ours, have the same
+           image. An image that Compose builds and names after the project does not count. No
+           common service may differ in its image (except for tags), its fixed container name or
+           its published ports.
 
-So it is no sign that two projects have a `db` from postgres:16, nor that dev and prod of one repository, from other
-files or on other ports, share most of their services. Never counted: the projects of the other environments of our
-settings, and containers of `compose run`. Stopped containers count: their data is what a second stack would lack. A
-project of ours that runs is past the question.
+So two projects with a `db` from postgres:16 are not the same stack, nor are dev and prod of one
+repository from other files or on other ports.
+
+Containers of `compose run` and the projects of our other environments are ignored. Stopped
+containers count, because a second stack would lack their data. If our own project runs, there is
+no question.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -32,27 +36,27 @@ from dartsctl.stack.model import Service, Stack
 
 Sign = Literal["files", "names", "services"]
 WantedPorts = Callable[[Container], Collection[int] | None]
-"""The host ports that a container would publish; None where that cannot be told."""
+"""Returns the host ports that a container would publish; None if unknown."""
 
 _ALIVE = ("running", "paused", "restarting")
 
 
 @dataclass(frozen=True, slots=True)
-class RunsAs:
-    """The stack exists as `project`; `containers` are that project's, stopped ones too."""
+class SameStack:
+    """The project under which the stack exists, with all its containers."""
 
     project: str
     containers: tuple[Container, ...]
     sign: Sign
     shared: tuple[str, ...]
-    """What shows it: container names, services, or paths of files."""
+    """The evidence: container names, services, or paths of files."""
 
     @property
     def is_running(self) -> bool:
         return any(container.state in _ALIVE for container in self.containers)
 
 
-def find(
+def find_same_stack(
     stack: Stack,
     containers: Sequence[Container],
     files: Sequence[str],
@@ -60,44 +64,60 @@ def find(
     siblings: Collection[str] = (),
     has_copies: bool = False,
     wanted_ports: WantedPorts = lambda _: None,
-) -> RunsAs | None:
-    """Return the project under which `stack`, made of `files`, exists already; one that runs before a stopped one.
+) -> SameStack | None:
+    """Return the project under which `stack`, made of `files`, already exists.
 
-    `siblings` are the projects of the other environments. `has_copies`: other checkouts run copies of it on purpose.
+    A running project is preferred. `siblings`: the projects of the other environments.
+    `has_copies`: other checkouts run copies of the stack on purpose.
     """
     ours = {name: service for name, service in stack.services.items() if service.replicas}
+    projects = _by_project(containers)
+    own = projects.pop(stack.project, [])
+    if any(container.service in ours and container.state in _ALIVE for container in own):
+        return None
+    own_files = tuple(compose_files.without_overrides(files, stack.project))
+    candidates: list[SameStack] = []
+    for project, theirs in sorted(projects.items()):
+        if project in siblings:
+            continue
+        sign = _by_files_or_names(ours, theirs, own_files)
+        if sign is None and not has_copies:
+            sign = _by_services(ours, theirs, own_files, wanted_ports)
+        if sign:
+            candidates.append(SameStack(project, tuple(theirs), *sign))
+    return min(candidates, key=lambda candidate: not candidate.is_running, default=None)
+
+
+def _by_project(containers: Sequence[Container]) -> dict[str, list[Container]]:
     projects: dict[str, list[Container]] = {}
     for container in containers:
         if container.project and not container.is_one_off:
             projects.setdefault(container.project, []).append(container)
-    own = projects.pop(stack.project, [])
-    if any(container.service in ours and container.state in _ALIVE for container in own):
-        return None
-    own_files = tuple(compose_files.own_files(files, stack.project))
-    found = []
-    for project, theirs in sorted(projects.items()):
-        sign = None if project in siblings else _by_files_or_names(ours, theirs, own_files)
-        if sign is None and project not in siblings and not has_copies:
-            sign = _by_services(ours, theirs, own_files, wanted_ports)
-        if sign:
-            found.append(RunsAs(project, tuple(theirs), *sign))
-    return next(iter(sorted(found, key=lambda one: not one.is_running)), None)
+    return projects
 
 
 def _by_files_or_names(
     ours: Mapping[str, Service], theirs: Sequence[Container], files: Sequence[str]
 ) -> tuple[Sign, tuple[str, ...]] | None:
-    in_common = [container for container in theirs if container.service in ours]
-    if in_common and (shared := _same_files(theirs, files)):
-        return "files", shared
-    named = [one.name for one in in_common if one.name == ours[one.service].container_name]
-    if named and _contains(ours, theirs) and (len(named) > 1 or len(named) == len(ours)):
-        return "names", tuple(sorted(named))
+    common = [container for container in theirs if container.service in ours]
+    if not common:
+        return None
+    same_files = _same_files(theirs, files)
+    if same_files:
+        return "files", same_files
+    names = [
+        container.name
+        for container in common
+        if container.name == ours[container.service].container_name
+    ]
+    is_proof = len(names) > 1 or len(names) == len(ours)
+    if names and is_proof and _contains(ours, theirs):
+        return "names", tuple(sorted(names))
     return None
 
 
 def _contains(ours: Mapping[str, Service], theirs: Sequence[Container]) -> bool:
-    """Whether one of the two sets of services has nothing that the other lacks."""
+    """Return whether one of the two sets of services contains the other."""
     services = {container.service for container in theirs}
     return ours.keys() <= services or services <= ours.keys()
 
@@ -116,17 +136,17 @@ def _by_services(
     files: Sequence[str],
     wanted_ports: WantedPorts,
 ) -> tuple[Sign, tuple[str, ...]] | None:
-    """Return the services that prove it by their images; nothing where one of those in common is another one."""
-    if not _contains(ours, theirs) or not any(
-        _same_file_names(container, files) for container in theirs
-    ):
+    """Return the services with the same image; None if any common service differs."""
+    if not _contains(ours, theirs):
         return None
-    proven = set()
+    if not any(_same_file_names(container, files) for container in theirs):
+        return None
+    proven: set[str] = set()
     for container in theirs:
         service = ours.get(container.service)
         if service is None:
             continue
-        if not _may_be(service, container) or not _may_be_ports(service, container, wanted_ports):
+        if not _may_be(service, container) or not _may_have_ports(service, container, wanted_ports):
             return None
         if service.image and _repository(service.image) == _repository(container.image):
             proven.add(service.name)
@@ -136,26 +156,28 @@ def _by_services(
 
 
 def _may_be(service: Service, container: Container) -> bool:
-    """Whether neither the name nor the image of `container` says that it is another service than ours."""
-    usual = re.fullmatch(
-        rf"{re.escape(container.project)}[-_]{re.escape(container.service)}[-_]\d+", container.name
-    )
-    has_name = container.name == service.container_name if service.container_name else bool(usual)
-    return has_name and _may_be_image(service, container)
+    """Return whether `container` may be of our service, by its name and image."""
+    return _may_have_name(service, container) and _may_have_image(service, container)
 
 
-def _may_be_image(service: Service, container: Container) -> bool:
-    """An image whose tag has moved on is listed by its id alone."""
+def _may_have_name(service: Service, container: Container) -> bool:
+    if service.container_name:
+        return container.name == service.container_name
+    project, name = re.escape(container.project), re.escape(container.service)
+    return bool(re.fullmatch(rf"{project}[-_]{name}[-_]\d+", container.name))
+
+
+def _may_have_image(service: Service, container: Container) -> bool:
     if container.image.startswith("sha256:") or re.fullmatch(r"[0-9a-f]{12,64}", container.image):
-        return True
+        return True  # the engine lists only the id of an image whose tag has moved
     if service.image:
         return _repository(service.image) == _repository(container.image)
     built = (f"{container.project}-{service.name}", f"{container.project}_{service.name}")
     return _repository(container.image) in built
 
 
-def _may_be_ports(service: Service, container: Container, wanted_ports: WantedPorts) -> bool:
-    """A stopped container publishes nothing: what counts is what it would publish, where that can be told."""
+def _may_have_ports(service: Service, container: Container, wanted_ports: WantedPorts) -> bool:
+    """Return whether `container` publishes our ports; a stopped one, whether it would."""
     theirs = {endpoint.port for endpoint in container.published}
     if not container.holds_ports:
         wanted = wanted_ports(container)
@@ -164,20 +186,20 @@ def _may_be_ports(service: Service, container: Container, wanted_ports: WantedPo
         theirs = set(wanted)
     if not service.ports:
         return not theirs
-    fixed = [
-        range(entry.span[0], entry.span[1] + 1) for entry in service.ports if not entry.is_ephemeral
-    ]
-    return all(theirs.intersection(numbers) for numbers in fixed)
+    fixed = [entry for entry in service.ports if not entry.is_ephemeral]
+    return all(theirs.intersection(entry.numbers) for entry in fixed)
 
 
 def _repository(image: str) -> str:
-    """`registry:5000/shop/web` of `registry:5000/shop/web:1.2@sha256:...`."""
+    """Return `registry:5000/shop/web` of `registry:5000/shop/web:1.2@sha256:...`."""
     name = image.partition("@")[0]
     folder, slash, last = name.rpartition("/")
     return f"{folder}{slash}{last.partition(':')[0]}"
 
 
 def _same_file_names(container: Container, files: Sequence[str]) -> bool:
-    return [Path(file).name for file in container.own_config_files] == [
-        Path(file).name for file in files
-    ]
+    return _file_names(container.own_config_files) == _file_names(files)
+
+
+def _file_names(files: Iterable[str]) -> list[str]:
+    return [Path(file).name for file in files]

@@ -22,9 +22,8 @@ from dartsctl.diagnosis.log_stream import LogLine
 from dartsctl.edges.engine import unix_http
 from dartsctl.edges.engine.installation import no_engine, socket_path
 from dartsctl.errors import DartsctlError, DockerUnavailable
-from dartsctl.stack import containers
-from dartsctl.stack.containers import Container
-from dartsctl.stack.engine_rules import EngineRules, Kind
+from dartsctl.stack.containers import Container, read_container
+from dartsctl.stack.engine_rules import EngineKind, EngineRules
 from dartsctl.stack.model import Network, bridge_options
 from dartsctl.system import bounded_file
 from dartsctl.text.http_status import http_status
@@ -78,7 +77,7 @@ class UnixEngine:
     def containers(self) -> tuple[Container, ...]:
         """Return all containers, stopped ones too."""
         rows = self._get("/containers/json?all=1", "containers").items()
-        return tuple(containers.read(row) for row in rows)
+        return tuple(read_container(row) for row in rows)
 
     def network(self, name: str) -> Network | None:
         """Return what decides about bindings on an existing network, None if there is none."""
@@ -328,7 +327,7 @@ def _message(body: bytes) -> str:
         return "something that is not an answer of a Docker engine"
 
 
-def _kind(platform: str, pid: int | None, uid: int | None) -> Kind:
+def _kind(platform: str, pid: int | None, uid: int | None) -> EngineKind:
     """Return where the engine's sockets are.
 
     An engine in another pid or network namespace publishes elsewhere (edge-cases.md#27,

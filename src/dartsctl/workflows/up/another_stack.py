@@ -6,7 +6,7 @@ import shlex
 
 from dartsctl.errors import Refused
 from dartsctl.ports.collisions import ProjectTaken
-from dartsctl.stack.same_stack import RunsAs
+from dartsctl.stack.same_stack import SameStack
 from dartsctl.workflows.up import report
 from dartsctl.workflows.up.preflight import Preflight
 
@@ -19,7 +19,7 @@ def refuse(preflight: Preflight, command: str) -> None:
     another = preflight.another_stack
     if another is None:
         return
-    if isinstance(another, RunsAs):
+    if isinstance(another, SameStack):
         ours = preflight.stack.project
         ways = (
             f"to use that project with these files: {with_project(command, another.project)}",
@@ -63,7 +63,9 @@ def _is_copy(preflight: Preflight) -> bool:
     """Return whether another checkout's copy is in the way only by its container names."""
     another = preflight.another_stack
     return (
-        preflight.environment.has_copies and isinstance(another, RunsAs) and another.sign == "names"
+        preflight.environment.has_copies
+        and isinstance(another, SameStack)
+        and another.sign == "names"
     )
 
 

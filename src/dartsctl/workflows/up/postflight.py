@@ -16,10 +16,18 @@ from dartsctl.errors import DartsctlError, ExitCode, NotHealthy
 from dartsctl.ports import missing_bindings
 from dartsctl.ports.conflicts import Verdict
 from dartsctl.ports.missing_bindings import MissingBinding, MissingKind
-from dartsctl.stack import compose_errors, health
+from dartsctl.stack import compose_errors
 from dartsctl.stack.bindings import Endpoint
+from dartsctl.stack.compose_errors import ComposeFailure
 from dartsctl.stack.containers import Container
-from dartsctl.stack.health import Health, ServiceHealth
+from dartsctl.stack.health import (
+    ContainerHealth,
+    CrashLoops,
+    StackHealth,
+    assess_health,
+    may_be_looping,
+    wait_until_ready,
+)
 from dartsctl.workflows.deps import Deps
 from dartsctl.workflows.host import Host
 from dartsctl.workflows.up import compose_run
@@ -54,7 +62,7 @@ class UpOutcome:
     failed.
     """
 
-    health: Health
+    health: StackHealth
     missing: tuple[MissingBinding, ...] = ()
     recreated: tuple[str, ...] = ()
     failure: str = ""
@@ -135,7 +143,7 @@ class Postflight:
         """Return whether it runs, and not just between two failures of a crash loop."""
         if container.state != "running":
             return False
-        return not (health.may_be_looping(container) and self._restarts_of(container))
+        return not (may_be_looping(container) and self._restarts_of(container))
 
     def _unheard(self, running: Sequence[Container]) -> tuple[MissingBinding, ...]:
         """Return the published ports without a listener in the kernel's socket table.
@@ -198,11 +206,11 @@ class Postflight:
             return "not recreated in time"
         return _located(compose_errors.classify(result.text))
 
-    def _wait(self) -> Health:
+    def _wait(self) -> StackHealth:
         """Wait until the stack is ready, or cannot become so, or the deadline has passed."""
         shown = ""
 
-        def show(now: Health) -> None:
+        def show(now: StackHealth) -> None:
             nonlocal shown
             waiting = [f"{one.service} ({one.condition.value})" for one in now.waiting_for]
             line = f"waiting for {', '.join(waiting)}"
@@ -210,8 +218,8 @@ class Postflight:
                 self._screen.progress(line)
             shown = line
 
-        loops = health.CrashLoops()
-        return health.wait(
+        loops = CrashLoops()
+        return wait_until_ready(
             lambda: loops.judge(self._health()),
             deadline=self._deadline,
             clock=self._deps.monotonic,
@@ -219,14 +227,14 @@ class Postflight:
             on_change=show,
         )
 
-    def _health(self) -> Health:
+    def _health(self) -> StackHealth:
         own = self._own()
         restarts = {
             container.id: self._restarts_of(container)
             for container in own
-            if health.may_be_looping(container)
+            if may_be_looping(container)
         }
-        return health.assess(self._before.stack, own, restarts)
+        return assess_health(self._before.stack, own, restarts)
 
     def _own(self) -> list[Container]:
         stack = self._before.stack
@@ -283,7 +291,7 @@ def _fixed_endpoints(before: Preflight) -> dict[str, list[Endpoint]]:
     return wanted
 
 
-def _located(failure: compose_errors.Failure) -> str:
+def _located(failure: ComposeFailure) -> str:
     return f"{failure.sentence} ({failure.endpoint})" if failure.endpoint else failure.sentence
 
 
@@ -317,7 +325,7 @@ def report(before: Preflight, outcome: UpOutcome, screen: Screen) -> ExitCode:
     for binding in outcome.missing:
         screen.warn(f"{binding.service} {binding.sentence}")
     if outcome.is_good:
-        count = len(state.services)
+        count = len(state.containers)
         containers = "1 container" if count == 1 else f"{count} containers"
         screen.note(f"{before.stack.project} is up: {containers} ready")
         return code
@@ -352,7 +360,7 @@ def _document(before: Preflight, outcome: UpOutcome, code: ExitCode) -> dict[str
         "project": before.stack.project,
         "services": [
             _service(service, outcome.problem_of(service.container))
-            for service in outcome.health.services
+            for service in outcome.health.containers
         ],
         "missing_bindings": [
             _missing_binding(binding, binding.endpoint)
@@ -365,7 +373,7 @@ def _document(before: Preflight, outcome: UpOutcome, code: ExitCode) -> dict[str
     }
 
 
-def _service(service: ServiceHealth, problem: ContainerProblem) -> dict[str, object]:
+def _service(service: ContainerHealth, problem: ContainerProblem) -> dict[str, object]:
     return {
         "service": service.service,
         "container": service.container,

@@ -21,12 +21,13 @@ from dartsctl.ports.attribution import Attribution
 from dartsctl.ports.availability import Availability
 from dartsctl.ports.collisions import Collision, ProjectTaken
 from dartsctl.ports.conflicts import PortVerdicts
-from dartsctl.stack import compose_files, publishing, same_stack
+from dartsctl.stack import compose_files
 from dartsctl.stack.containers import Container
-from dartsctl.stack.convergence import Convergence, converge, needed
+from dartsctl.stack.convergence import Convergence, converge, split_new_and_held
 from dartsctl.stack.engine_rules import EngineRules
 from dartsctl.stack.model import Stack, read_stack
-from dartsctl.stack.same_stack import RunsAs
+from dartsctl.stack.publishing import stack_bindings
+from dartsctl.stack.same_stack import SameStack, find_same_stack
 from dartsctl.system import bounded_file
 from dartsctl.workflows.deps import Deps
 
@@ -74,10 +75,10 @@ class Preflight:
         return tuple(objection for objection in self.objections if not objection.is_warning)
 
     @property
-    def another_stack(self) -> ProjectTaken | RunsAs | None:
+    def another_stack(self) -> ProjectTaken | SameStack | None:
         """The stack that `up` would replace, or of which it would start a second copy."""
         for collision in self.collisions:
-            if isinstance(collision, ProjectTaken | RunsAs):
+            if isinstance(collision, ProjectTaken | SameStack):
                 return collision
         return None
 
@@ -233,8 +234,8 @@ def _files_of_compose(environment: Environment, environ: Mapping[str, str]) -> t
     separator = environ.get("COMPOSE_PATH_SEPARATOR") or os.pathsep
     named = environ.get("COMPOSE_FILE") or _from_env_files("COMPOSE_FILE", environment, environ)
     if named:
-        return compose_files.named_by(named, folder, separator)
-    return compose_files.found_from(folder)
+        return compose_files.from_variable(named, folder, separator)
+    return compose_files.find_upwards(folder)
 
 
 def _from_env_files(name: str, environment: Environment, environ: Mapping[str, str]) -> str:
@@ -283,8 +284,8 @@ def _names_of(containers: Sequence[Container]) -> set[str]:
 
 
 def _verdicts(inputs: _Inputs, convergence: Convergence, host: Host) -> PortVerdicts:
-    published = publishing.published(inputs.stack, inputs.engine)
-    new, held = needed(published.bindings, convergence)
+    published = stack_bindings(inputs.stack, inputs.engine)
+    new, held = split_new_and_held(published.bindings, convergence)
     attribution = Attribution(inputs.stack, inputs.containers, host)
     host.expect({port for binding in new for port in binding.numbers})
     bindings = conflicts.find(
@@ -292,7 +293,7 @@ def _verdicts(inputs: _Inputs, convergence: Convergence, host: Host) -> PortVerd
         engine=inputs.engine,
         availability=Availability(inputs.engine, convergence, host),
         attribute=attribution.holders,
-        doubtful=published.doubtful,
+        doubtful=published.uncertain,
         held=held,
     )
     return PortVerdicts(bindings, published.unbound)
@@ -312,7 +313,7 @@ def _collisions(
             return None
         return tuple(wanted.endpoint.port for wanted in inspected.facts.wanted)
 
-    elsewhere = same_stack.find(
+    elsewhere = find_same_stack(
         inputs.stack,
         inputs.containers,
         files,

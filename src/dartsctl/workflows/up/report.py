@@ -18,7 +18,7 @@ from dartsctl.stack.bindings import (
     TransportProtocol,
     bracketed,
 )
-from dartsctl.stack.same_stack import RunsAs
+from dartsctl.stack.same_stack import SameStack
 from dartsctl.workflows.up.preflight import Preflight
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def _collision(one: Collision) -> dict[str, Any]:
                 "working_dir": folder,
                 "containers": [container.name for container in containers],
             }
-        case RunsAs():
+        case SameStack():
             return {
                 "kind": "same-stack",
                 "project": one.project,
@@ -197,7 +197,7 @@ def _collision_line(one: Collision) -> str:
             where = ", ".join(files) or folder
             names = ", ".join(container.name for container in containers)
             return f"project name {project} belongs to another stack, from {where}: `up` would replace {names}"
-        case RunsAs():
+        case SameStack():
             return _same_stack_line(one)
         case Paused(container):
             return f"{container.name} is paused, and `up` cannot start it: docker unpause {container.name}"
@@ -210,7 +210,7 @@ _SIGNS = {
 }
 
 
-def _same_stack_line(one: RunsAs) -> str:
+def _same_stack_line(one: SameStack) -> str:
     state = "runs already" if one.is_running else "exists already, stopped,"
     folder = (
         f", files in {one.containers[0].working_dir}"

@@ -15,8 +15,7 @@ from typing import Literal
 from dartsctl.edges.engine.protocol import EngineControl
 from dartsctl.edges.screen.output import Screen
 from dartsctl.errors import DartsctlError, Interrupted
-from dartsctl.stack import compose_progress
-from dartsctl.stack.compose_progress import Kind
+from dartsctl.stack.compose_progress import CreatedKind, ProgressStep, name_in_use, parse_progress
 from dartsctl.stack.containers import Container
 from dartsctl.workflows.deps import Deps
 from dartsctl.workflows.up import compose_run
@@ -41,7 +40,7 @@ class UndoneItem:
     `state` is the engine's word for a container's state, empty for a network.
     """
 
-    kind: Kind
+    kind: CreatedKind
     name: str
     state: str
     done: Literal["removed", "left"]
@@ -94,18 +93,18 @@ class Attempt:
             for network in before.stack.networks.values():
                 if not network.external:
                     self._networks[network.name] = self._id_of("network", network.name)
-        self._begun: set[tuple[Kind, str]] = set()
-        self._created: dict[tuple[Kind, str], str] = {}
+        self._begun: set[tuple[CreatedKind, str]] = set()
+        self._created: dict[tuple[CreatedKind, str], str] = {}
         self._replaced: set[str] = set()
 
     def follow(self, line: str) -> None:
         """Follow one line of Compose's output. It must not be masked: names would differ."""
-        if lost := compose_progress.lost_name(line):
+        if lost := name_in_use(line):
             self._begun.discard(("container", lost))
-        if progress := compose_progress.read(line):
+        if progress := parse_progress(line):
             self._follow((progress.kind, progress.name), progress.step)
 
-    def _follow(self, item: tuple[Kind, str], step: compose_progress.Step) -> None:
+    def _follow(self, item: tuple[CreatedKind, str], step: ProgressStep) -> None:
         match step:
             case "creating":
                 self._begun.add(item)
@@ -116,13 +115,13 @@ class Attempt:
             case "recreated":
                 self._replaced.add(item[1])
 
-    def _keep(self, item: tuple[Kind, str]) -> None:
+    def _keep(self, item: tuple[CreatedKind, str]) -> None:
         """Keep the id of something that was created. If the engine gives none, it stays begun."""
         if identity := self._id_of(*item):
             self._begun.discard(item)
             self._created[item] = identity
 
-    def _id_of(self, kind: Kind, name: str) -> str:
+    def _id_of(self, kind: CreatedKind, name: str) -> str:
         """Return the engine's id, empty if it gives none or the container existed before."""
         try:
             identity = self._engine.id_of(kind, name) if self._engine else ""
@@ -225,7 +224,7 @@ class Attempt:
         """Remove a network that this `up` created. `earlier` is its id before, empty if none."""
         if identity == earlier:
             return UndoneItem("network", name, "", "left", _OLDER)
-        item: tuple[Kind, str] = ("network", name)
+        item: tuple[CreatedKind, str] = ("network", name)
         if identity != self._created.get(item, "") and item not in self._begun:
             return UndoneItem("network", name, "", "left", _NOT_OURS)
         if engine.is_network_used(identity) or not engine.remove_network(identity):
