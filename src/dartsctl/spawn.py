@@ -189,6 +189,8 @@ class Stream:
     @contextmanager
     def taking_signals(self) -> Iterator[list[int]]:
         """While it runs, Ctrl-C, SIGTERM and SIGHUP go to it: the first asks it to stop, the second ends it at once. Yields the signals that came."""
+        from dartsctl.system.signal_handlers import ENDING, signal_handlers
+
         came: list[int] = []
 
         def take(number: int, _frame: object) -> None:
@@ -198,19 +200,8 @@ class Stream:
             else:
                 self.kill()
 
-        wanted = [
-            number
-            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-            if signal.getsignal(number) is not signal.SIG_IGN
-        ]
-        before = {
-            number: signal.signal(number, take) for number in wanted
-        }  # what is ignored stays so: nohup, a background job
-        try:
+        with signal_handlers(ENDING, take):
             yield came
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
     def interrupt(self) -> None:
         """Ask its whole group to stop (SIGINT, as a terminal would)."""

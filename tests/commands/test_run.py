@@ -69,7 +69,7 @@ def test_a_command_that_does_not_exist_is_one_clear_error(start: Start, state: P
     code, _, err = finished(start("no-such-program-here"))
     assert (code, err.splitlines()[0]) == (
         1,
-        "error: no-such-program-here cannot be run: No such file or directory",
+        "error: cannot run no-such-program-here: No such file or directory",
     )
     assert LeaseBook(state).held() == ()
 
@@ -78,7 +78,7 @@ def test_an_empty_command_is_one_clear_error(start: Start, state: Path) -> None:
     code, _, err = finished(start("", "--", "true"))
     assert (code, err.splitlines()[0]) == (
         1,
-        "error: an empty command cannot be run: Invalid argument",
+        "error: cannot run an empty command: Invalid argument",
     )
     assert LeaseBook(state).held() == ()
 
@@ -87,14 +87,14 @@ def test_a_command_that_is_no_program_is_not_looked_for_on_path(
     start: Start, tmp_path: Path
 ) -> None:
     code, _, err = finished(start(str(tmp_path)))
-    assert (code, err.splitlines()[0]) == (1, f"error: {tmp_path} cannot be run: Permission denied")
+    assert (code, err.splitlines()[0]) == (1, f"error: cannot run {tmp_path}: Permission denied")
     assert f"next: ls -ld {tmp_path}" in err
 
 
 def test_a_directory_that_vanished_is_one_clear_error(start: Start, tmp_path: Path) -> None:
     code, _, err = finished(start("true", directory=str(tmp_path / "gone")))
     assert code == 1
-    assert "cannot be started in" in err
+    assert "cannot start the server in" in err
     assert "Traceback" not in err
 
 

@@ -1,4 +1,4 @@
-"""One GET with a deadline, against real servers that answer, stay silent, speak nonsense or TLS."""
+"""HTTP GET against real servers that answer, stay silent, send nonsense or use TLS."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from dartsctl.edges.project import certificate_files
 def server(
     answer: Callable[[socket.socket], None], context: ssl.SSLContext | None = None
 ) -> Iterator[int]:
-    """A server that takes one connection, reads the request and does what `answer` does."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
+    """Run a server that accepts one connection, reads the request and calls `answer`."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def serve() -> None:
-            line, _ = listening.accept()
+            line, _ = listener.accept()
             with line:
                 try:
                     secured = context.wrap_socket(line, server_side=True) if context else line
@@ -37,11 +37,11 @@ def server(
 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
-        yield listening.getsockname()[1]
+        yield listener.getsockname()[1]
         thread.join(10)
 
 
-def says(text: bytes) -> Callable[[socket.socket], None]:
+def sends(text: bytes) -> Callable[[socket.socket], None]:
     return lambda line: line.sendall(text)
 
 
@@ -49,7 +49,7 @@ def get(port: int, *, tls: bool = False, deadline: float = 5.0) -> http.Response
     return http.get("127.0.0.1", port, "/x", host="shop.test", tls=tls, deadline=deadline)
 
 
-def test_a_server_that_drips_has_one_deadline_for_everything() -> None:
+def test_single_bytes_do_not_extend_the_deadline() -> None:
     ended = threading.Event()
 
     def drip(line: socket.socket) -> None:
@@ -57,26 +57,26 @@ def test_a_server_that_drips_has_one_deadline_for_everything() -> None:
             line.sendall(b"H")
 
     with server(drip) as port:
-        found = get(port, deadline=0.3)
+        response = get(port, deadline=0.3)
         ended.set()
-    assert found.problem == "does not answer within 0.3 s"
-    assert found.seconds < 5
+    assert response.problem == "does not answer within 0.3 s"
+    assert response.seconds < 5
 
 
-def test_the_status_is_read_and_the_body_is_not_waited_for() -> None:
+def test_the_body_is_not_waited_for() -> None:
     asked = threading.Event()
 
     def answer(line: socket.socket) -> None:
         line.sendall(b"HTTP/1.1 302 Found\r\nLocation: /login\r\n")
-        asked.wait(10)  # the rest never comes while somebody waits for it
+        asked.wait(10)  # the rest comes only after `get` has returned
 
     with server(answer) as port:
-        found = get(port)
+        response = get(port)
         asked.set()
-    assert (found.status, found.problem) == (302, "")
+    assert (response.status, response.problem) == (302, "")
 
 
-def test_a_status_in_pieces_is_put_together() -> None:
+def test_a_status_line_may_arrive_in_pieces() -> None:
     def answer(line: socket.socket) -> None:
         line.sendall(b"HTTP/1.0 50")
         line.sendall(b"2 Bad Gateway\r\n\r\n")
@@ -92,16 +92,16 @@ def test_silence_ends_at_the_deadline() -> None:
         over.wait(10)
 
     with server(answer) as port:
-        began = time.monotonic()
-        found = get(port, deadline=0.3)
-        assert time.monotonic() - began < 3
+        started = time.monotonic()
+        response = get(port, deadline=0.3)
+        assert time.monotonic() - started < 3
         over.set()
-    assert found.status is None
-    assert found.problem == "does not answer within 0.3 s"
+    assert response.status is None
+    assert response.problem == "does not answer within 0.3 s"
 
 
-def test_drops_that_never_end_end_at_the_deadline_too() -> None:
-    """The deadline is for everything together: a byte now and then does not prolong it."""
+def test_an_endless_answer_ends_at_the_deadline() -> None:
+    """The deadline is for the whole answer: a byte now and then does not extend it."""
     over = threading.Event()
 
     def answer(line: socket.socket) -> None:
@@ -109,64 +109,64 @@ def test_drops_that_never_end_end_at_the_deadline_too() -> None:
             line.sendall(b"x")
 
     with server(answer) as port:
-        began = time.monotonic()
-        found = get(port, deadline=0.5)
-        assert time.monotonic() - began < 3
+        started = time.monotonic()
+        response = get(port, deadline=0.5)
+        assert time.monotonic() - started < 3
         over.set()
-    assert found.problem == "does not answer within 0.5 s"
+    assert response.problem == "does not answer within 0.5 s"
 
 
 @pytest.mark.parametrize(
-    ("said", "problem"),
+    ("reply", "problem"),
     [
         (b"", "is closed without an answer"),
         (b"SSH-2.0-OpenSSH_9.2\r\n", "answers something that is not HTTP"),
         (b"HTTP/1.1 x\r\n", "answers something that is not HTTP"),
     ],
 )
-def test_what_is_no_answer_is_said(said: bytes, problem: str) -> None:
-    with server(says(said)) as port:
-        found = get(port)
-    assert (found.status, found.problem) == (None, problem)
+def test_an_invalid_answer_is_reported(reply: bytes, problem: str) -> None:
+    with server(sends(reply)) as port:
+        response = get(port)
+    assert (response.status, response.problem) == (None, problem)
 
 
-def test_nobody_there_is_the_kernel_s_own_word() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as one:
-        port = one.getsockname()[1]
+def test_a_refused_connection_is_reported_in_the_kernels_words() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server_socket:
+        port = server_socket.getsockname()[1]
     assert get(port).problem == "fails: connection refused"
     assert http.connect("127.0.0.1", port, deadline=2) == "connection refused"
 
 
-def test_a_name_that_nobody_has_is_no_crash() -> None:
+def test_an_unknown_host_name_is_no_exception() -> None:
     assert http.get("no.such.name.invalid", 80, "/", host="a", tls=False, deadline=5).status is None
 
 
 def test_a_listener_is_open() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as one:
-        assert http.connect("127.0.0.1", one.getsockname()[1], deadline=2) == "open"
+    with socket.create_server(("127.0.0.1", 0)) as server_socket:
+        assert http.connect("127.0.0.1", server_socket.getsockname()[1], deadline=2) == "open"
 
 
-def test_any_certificate_is_taken_and_its_dates_are_there(tmp_path: Path) -> None:
+def test_any_certificate_is_accepted_and_returned(tmp_path: Path) -> None:
     certificate, key = certificate_files.self_signed("shop.test")
     (tmp_path / "c").write_text(certificate + key)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(tmp_path / "c")
-    with server(says(b"HTTP/1.1 200 OK\r\n\r\n"), context) as port:
-        found = get(port, tls=True)
-    assert found.status == 200
-    dates = certificate_files.served(found.certificate)
+    with server(sends(b"HTTP/1.1 200 OK\r\n\r\n"), context) as port:
+        response = get(port, tls=True)
+    assert response.status == 200
+    dates = certificate_files.served(response.certificate)
     assert dates is not None
     assert abs(dates[1] - time.time() - certificate_files.DAYS * 86400) < 300
 
 
-def test_tls_to_a_server_without_it_says_so() -> None:
-    with server(says(b"HTTP/1.1 400 Bad Request\r\n\r\n")) as port:
+def test_tls_to_a_server_without_tls_is_reported() -> None:
+    with server(sends(b"HTTP/1.1 400 Bad Request\r\n\r\n")) as port:
         assert get(port, tls=True).problem.startswith("fails in the TLS handshake")
 
 
 @pytest.mark.parametrize("host", ["", ".", "a..b", "x" * 64, "a" * 300, "\udcff"])
 @pytest.mark.parametrize("tls", [False, True])
-def test_what_is_no_host_is_told(host: str, tls: bool) -> None:
+def test_an_invalid_host_name_is_reported(host: str, tls: bool) -> None:
     # "" is this host itself, where nobody listens on port 1
     response = http.get(host, 1, "/", host=host, tls=tls, deadline=5)
     assert response.status is None

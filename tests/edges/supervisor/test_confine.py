@@ -1,4 +1,4 @@
-"""Ports that the kernel closes to a server's tree, each layer alone, against real programs. The closed ports are free ones that nobody else wants."""
+"""Ports that the kernel closes to a server's tree: each layer alone, against real programs."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from pathlib import Path
 
 import pytest
 
-from dartsctl.edges.supervisor.client import LAYERS, Supervised
+from dartsctl.edges.supervisor.client import LAYERS, SupervisedServer
 from own_ports import free_ports
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="layers of Linux's kernel")
 
 SOURCE = Path(__file__).parents[3] / "src"
-ROOTS = (
-    Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dartsctl-tests" / "roots"
-)  # tests/engine/images.sh
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+ROOTS = CACHE / "dartsctl-tests" / "roots"
+"""Written by tests/engine/images.sh."""
 
 BIND = """
 import socket, sys
 def bind(port, address="127.0.0.1", family=socket.AF_INET, kind=socket.SOCK_STREAM, protocol=0):
-    with socket.socket(family, kind, protocol) as one:
+    with socket.socket(family, kind, protocol) as trial:
         try:
-            one.bind((address, port))
+            trial.bind((address, port))
         except OSError as error:
             return error.strerror
     return "bound"
@@ -43,18 +43,21 @@ closed, allowed = int(sys.argv[1]), int(sys.argv[2])
 PYTHON = BIND + "print(bind(closed), bind(allowed), sep=', ')"
 PERL = """
 for my $port (@ARGV) {
-    my $server = IO::Socket::INET->new(LocalAddr => "127.0.0.1", LocalPort => $port, Proto => "tcp", Listen => 5);
+    my $server = IO::Socket::INET->new(
+        LocalAddr => "127.0.0.1", LocalPort => $port, Proto => "tcp", Listen => 5
+    );
     print $server ? "bound" : "$!", $port == $ARGV[0] ? ", " : "\\n";
 }
 """
 NODE = """
-const [closed, allowed] = process.argv.slice(1).map(Number), net = require("net"), said = [];
+const [closed, allowed] = process.argv.slice(1).map(Number), net = require("net"), results = [];
 const bind = (port, then) => {
-    const say = (word) => { said.push(word); then(); };
-    const server = net.createServer().on("error", (error) => say(error.code));
-    server.listen(port, "127.0.0.1", () => server.close(() => say("bound")));
+    const add = (result) => { results.push(result); then(); };
+    const server = net.createServer().on("error", (error) => add(error.code));
+    server.listen(port, "127.0.0.1", () => server.close(() => add("bound")));
 };
-bind(closed, () => bind(allowed, () => console.log(said.join(", ").replace("EACCES", "Permission denied"))));
+const print = () => console.log(results.join(", ").replace("EACCES", "Permission denied"));
+bind(closed, () => bind(allowed, print));
 """
 PROGRAMS: dict[str, Sequence[str]] = {
     "python": (sys.executable, "-c", PYTHON),
@@ -75,12 +78,13 @@ code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *row) for row i
 libc.prctl(38, 1, 0, 0, 0)
 assert libc.prctl(22, 2, struct.pack("@HP", len(rows), ctypes.addressof(code)), 0, 0) == 0
 """
-"""Some system calls fail with ENOSYS from here on, as on a kernel from before them."""
+"""Makes some system calls fail with ENOSYS, as on a kernel without them."""
 SUPERVISE = """
 import os, sys
-from dartsctl.edges.supervisor.client import Supervised
+from dartsctl.edges.supervisor.client import SupervisedServer
 closed, *command = sys.argv[1:]
-with Supervised(command, directory="/", environment=os.environ, descriptors=[], closed_ports=[int(closed)]) as server:
+options = {"environment": os.environ, "descriptors": [], "closed_ports": [int(closed)]}
+with SupervisedServer(command, directory="/", **options) as server:
     server.begin()
     while server.wait(None) is None:
         continue
@@ -91,7 +95,7 @@ NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
 
 
 def kernel_has(layer: str) -> bool:
-    """Whether this machine's kernel has the layer, asked in another way than the code does."""
+    """Return whether this kernel has the layer, determined in another way than in the code."""
     if layer == "landlock":
         return int(ctypes.CDLL(None).syscall(444, None, 0, 1)) >= 4
     major, minor = platform.release().split(".")[:2]
@@ -100,7 +104,7 @@ def kernel_has(layer: str) -> bool:
 
 @pytest.fixture(params=LAYERS)
 def layer(request: pytest.FixtureRequest) -> str:
-    """Each layer, with the other one off."""
+    """Return each layer. The other one is off."""
     name = str(request.param)
     if not kernel_has(name):
         pytest.skip(f"this kernel, {platform.release()}, has no {name} for ports")
@@ -116,9 +120,9 @@ def seccomp() -> str:
 
 @pytest.fixture
 def ports() -> tuple[int, int]:
-    """Two ports in a row that nobody has: one to be closed, one to stay open."""
-    closed, open_one = free_ports(2)
-    return closed, open_one
+    """Return two free ports in a row: one to be closed, one to stay open."""
+    closed, allowed = free_ports(2)
+    return closed, allowed
 
 
 @dataclass(frozen=True)
@@ -134,7 +138,10 @@ Run = Callable[..., Ran]
 
 @pytest.fixture
 def run(ports: tuple[int, int], tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Run:
-    """Run a command to its end under a supervisor; the two ports are its last arguments."""
+    """Return a function that runs a command under a supervisor to its end.
+
+    The two ports become its last arguments.
+    """
 
     def begin(*command: str, layers: Sequence[str] = LAYERS, **more: object) -> Ran:
         given = {
@@ -144,13 +151,17 @@ def run(ports: tuple[int, int], tmp_path: Path, capfd: pytest.CaptureFixture[str
             "closed_ports": [ports[0]],
             **more,
         }
-        with Supervised([*command, *map(str, ports)], kernel_layers=layers, **given) as server:  # type: ignore[arg-type]  # passed on
+        supervised = SupervisedServer(
+            [*command, *map(str, ports)],
+            kernel_layers=layers,
+            **given,  # type: ignore[arg-type]  # passed on
+        )
+        with supervised as server:
             server.begin()
             until = time.monotonic() + 30
-            while (
-                server.wait(max(0.0, until - time.monotonic())) is None and time.monotonic() < until
-            ):
-                continue
+            while server.wait(max(0.0, until - time.monotonic())) is None:
+                if time.monotonic() >= until:
+                    break
         output = capfd.readouterr()
         return Ran(
             server.code,
@@ -162,7 +173,7 @@ def run(ports: tuple[int, int], tmp_path: Path, capfd: pytest.CaptureFixture[str
     return begin
 
 
-# --- what is refused, and what is not ---
+# --- what is refused ---
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
@@ -177,18 +188,21 @@ def test_a_closed_port_is_refused_in_every_language_and_its_neighbour_is_not(
 
 @pytest.fixture
 def busybox(tmp_path: Path) -> str:
-    """A static program without any C library to hook: the machine's own, or the one of the tests' images."""
-    if found := shutil.which("busybox"):
-        return found
+    """Return a static program, which has no C library to hook.
+
+    The machine's own, or that of the tests' images.
+    """
+    if installed := shutil.which("busybox"):
+        return installed
     for root in sorted(ROOTS.glob("busybox-*.tar")):
         with tarfile.open(root) as archive, suppress(KeyError):
             member = next(name for name in archive.getnames() if name.endswith("bin/busybox"))
             program = archive.extractfile(member)
             assert program is not None
-            place = tmp_path / "busybox"
-            place.write_bytes(program.read())
-            place.chmod(0o755)
-            return str(place)
+            path = tmp_path / "busybox"
+            path.write_bytes(program.read())
+            path.chmod(0o755)
+            return str(path)
     pytest.skip("no busybox here, and none in the tests' images (tests/engine/images.sh)")
 
 
@@ -211,7 +225,8 @@ def test_every_address_of_a_closed_port_is_closed_and_nothing_else_is(run: Run, 
 import tempfile
 v6, udp = socket.AF_INET6, socket.SOCK_DGRAM
 print([bind(closed, ""), bind(closed, "::", v6), bind(closed, "::1", v6)])
-print([bind(0), bind(0, "::", v6), bind(closed, kind=udp), bind(closed, "::", v6, udp), bind(allowed, "")])
+others = [bind(0), bind(0, "::", v6), bind(closed, kind=udp), bind(closed, "::", v6, udp)]
+print([*others, bind(allowed, "")])
 with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as local:
     local.bind(folder + "/a-name-longer-than-an-address-of-ipv6.sock")
 listener = socket.create_server(("127.0.0.1", 0))
@@ -261,7 +276,7 @@ subprocess.run([sys.executable, "-c", sys.argv[3], *sys.argv[1:3]], check=True)
 
 
 @pytest.mark.skipif(not hasattr(socket, "IPPROTO_MPTCP"), reason="no MPTCP in this Python")
-def test_mptcp_which_landlock_leaves_alone_is_refused_by_seccomp(
+def test_mptcp_which_landlock_does_not_cover_is_refused_by_seccomp(
     run: Run, seccomp: str, ports: tuple[int, int]
 ) -> None:
     try:
@@ -277,7 +292,7 @@ def test_mptcp_which_landlock_leaves_alone_is_refused_by_seccomp(
     assert (ran.output, ran.refused) == (str(["Permission denied", "bound"]), {ports[0]})
 
 
-def test_without_closed_ports_the_server_takes_on_nothing(run: Run) -> None:
+def test_without_closed_ports_no_layer_is_applied(run: Run) -> None:
     ran = run("sh", "-c", "grep -E '^(NoNewPrivs|Seccomp):' /proc/self/status", closed_ports=[])
     own = [
         line
@@ -287,16 +302,16 @@ def test_without_closed_ports_the_server_takes_on_nothing(run: Run) -> None:
     assert (ran.output.splitlines(), ran.confined) == (own, set())
 
 
-# --- what is told ---
+# --- what is reported ---
 
 
-def test_both_layers_are_told_where_the_kernel_has_them(run: Run, ports: tuple[int, int]) -> None:
+def test_the_layers_that_the_kernel_has_are_reported(run: Run, ports: tuple[int, int]) -> None:
     ran = run(*PROGRAMS["python"])
     assert ran.confined == {name for name in LAYERS if kernel_has(name)}
     assert ran.refused == ({ports[0]} if "seccomp" in ran.confined else set())
 
 
-def test_landlock_refuses_and_tells_nobody(run: Run, layer: str, ports: tuple[int, int]) -> None:
+def test_landlock_refuses_without_a_report(run: Run, layer: str, ports: tuple[int, int]) -> None:
     assert run(*PROGRAMS["python"], layers=[layer]).refused == (
         {ports[0]} if layer == "seccomp" else set()
     )
@@ -305,7 +320,7 @@ def test_landlock_refuses_and_tells_nobody(run: Run, layer: str, ports: tuple[in
 def test_a_refusal_ends_the_wait(tmp_path: Path, ports: tuple[int, int], seccomp: str) -> None:
     program = BIND + "bind(closed); import time; time.sleep(60)"
     command = [sys.executable, "-c", program, *map(str, ports)]
-    with Supervised(
+    with SupervisedServer(
         command,
         directory=str(tmp_path),
         environment=os.environ,
@@ -313,10 +328,10 @@ def test_a_refusal_ends_the_wait(tmp_path: Path, ports: tuple[int, int], seccomp
         closed_ports=ports[:1],
     ) as server:
         server.begin()
-        begun = time.monotonic()
+        started = time.monotonic()
         while not server.refused:
             assert server.wait(30) is None
-        assert time.monotonic() - begun < 25
+        assert time.monotonic() - started < 25
         server.end_quickly()
     assert server.refused == {ports[0]}
 
@@ -328,14 +343,18 @@ def test_a_thousand_binds_are_answered(run: Run, seccomp: str, ports: tuple[int,
 
 
 def test_binds_that_signals_interrupt_are_answered(run: Run, seccomp: str) -> None:
-    """With handlers that let system calls go on, which are the rule; without that a signal in the first microseconds ends a bind with EINTR."""
+    """With handlers that restart system calls, which is the default.
+
+    Otherwise a signal in the first microseconds ends a bind with EINTR.
+    """
     program = BIND + (
         "import signal, threading\n"
         "signal.signal(signal.SIGALRM, lambda *_: None)\n"
         "signal.siginterrupt(signal.SIGALRM, False)\n"
         "signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)\n"
-        "others = [threading.Thread(target=lambda: [bind(0) for _ in range(300)]) for _ in range(3)]\n"
-        "for one in others: one.start()\n"
+        "loop = lambda: [bind(0) for _ in range(300)]\n"
+        "threads = [threading.Thread(target=loop) for _ in range(3)]\n"
+        "for thread in threads: thread.start()\n"
         "print({bind(0) for _ in range(300)}, {bind(closed) for _ in range(300)})\n"
         "signal.setitimer(signal.ITIMER_REAL, 0)\n"
     )
@@ -347,16 +366,17 @@ def test_binds_that_signals_interrupt_are_answered(run: Run, seccomp: str) -> No
 
 @pytest.mark.skipif(
     os.getuid() != 0,
-    reason="only root can become nobody, who may not read a program that does not want it",
+    reason="only root can become nobody, who may not read an undumpable program",
 )
-def test_a_program_that_may_not_be_read_is_not_refused_by_seccomp_and_does_not_hang(
+def test_an_unreadable_program_is_not_refused_by_seccomp_and_does_not_hang(
     ports: tuple[int, int], seccomp: str
 ) -> None:
-    python = next((one for one in (sys.executable, "/usr/bin/python3") if _nobody_runs(one)), None)
+    candidates = (sys.executable, "/usr/bin/python3")
+    python = next((program for program in candidates if _nobody_runs(program)), None)
     if python is None:
         pytest.skip(f"nobody may not run {sys.executable}")
     program = "import ctypes; ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)" + PYTHON  # PR_SET_DUMPABLE
-    supervise = SUPERVISE.replace("closed_ports", "kernel_layers=['seccomp'], closed_ports")
+    supervise = SUPERVISE.replace("**options", "kernel_layers=['seccomp'], **options")
     output = supervised_output(
         supervise, python, "-I", "-c", program, ports=ports, prefix=(*NOBODY, python)
     )
@@ -364,16 +384,14 @@ def test_a_program_that_may_not_be_read_is_not_refused_by_seccomp_and_does_not_h
 
 
 def _nobody_runs(python: str) -> bool:
-    script = '"$0" -c "import sys; sys.path.append(sys.argv[1]); import dartsctl.edges.supervisor.client" "$1"'
-    return (
-        subprocess.run(
-            [*NOBODY, "sh", "-c", script, python, str(SOURCE)],
-            cwd="/",
-            capture_output=True,
-            check=False,
-        ).returncode
-        == 0
-    )
+    """Return whether nobody may execute this Python and read our source.
+
+    Through a shell: setpriv itself still has root's capabilities when it executes a program.
+    """
+    program = "import sys; sys.path.append(sys.argv[1]); import dartsctl.edges.supervisor.client"
+    command = [*NOBODY, "sh", "-c", '"$0" "$@"', python, "-c", program, str(SOURCE)]
+    done = subprocess.run(command, cwd="/", capture_output=True, check=False)
+    return done.returncode == 0
 
 
 def supervised_output(
@@ -383,7 +401,7 @@ def supervised_output(
     prefix: Sequence[str] = (sys.executable,),
     old: str = "",
 ) -> list[str]:
-    """The lines of a process of its own that supervises `command`."""
+    """Return the output lines of a separate process that supervises `command`."""
     arguments = [*([old] if old else []), str(ports[0]), *command, *map(str, ports)]
     done = subprocess.run(
         [*prefix, "-c", script, *arguments],
@@ -407,25 +425,25 @@ def supervised_output(
 @pytest.mark.parametrize(
     ("missing", "left"), [("444", {"seccomp"}), ("seccomp", {"landlock"}), ("444,seccomp", set())]
 )
-def test_a_layer_that_the_kernel_lacks_is_left_out_and_the_server_runs(
+def test_the_server_runs_without_a_layer_that_the_kernel_lacks(
     ports: tuple[int, int], missing: str, left: set[str]
 ) -> None:
     number = {"x86_64": "317", "aarch64": "277"}.get(platform.machine())
     if number is None or not Path("/proc/sys/kernel/seccomp").exists():
-        pytest.skip("no seccomp to play an older kernel with")
+        pytest.skip("no seccomp to simulate an older kernel with")
     old = missing.replace("seccomp", number)
-    *said, last = supervised_output(
+    *output, last = supervised_output(
         OLD_KERNEL + SUPERVISE, *PROGRAMS["python -I"], ports=ports, old=old
     )
     expected = {name for name in left if kernel_has(name)}
     assert last == f"{','.join(expected) or 'nothing'} 0"
-    assert said == ["Permission denied, bound" if expected else "bound, bound"]
+    assert output == ["Permission denied, bound" if expected else "bound, bound"]
 
 
 def test_a_server_within_a_server_is_held_by_the_outer_one(
     run: Run, seccomp: str, ports: tuple[int, int]
 ) -> None:
-    """The kernel gives a process one listener; the second asks in vain (EBUSY)."""
+    """The kernel gives a process only one listener. The second request fails with EBUSY."""
     inner = (
         "env",
         f"PYTHONPATH={SOURCE}",
@@ -444,7 +462,7 @@ def test_a_server_within_a_server_is_held_by_the_outer_one(
     assert ran.refused == {ports[0]}
 
 
-def test_a_process_that_outlives_the_server_still_gets_its_answers(
+def test_binds_of_a_process_that_outlives_the_server_are_answered(
     run: Run, seccomp: str, ports: tuple[int, int]
 ) -> None:
     program = (
@@ -453,10 +471,10 @@ def test_a_process_that_outlives_the_server_still_gets_its_answers(
 import os, signal
 here, there = os.pipe()
 if os.fork() == 0:
-    def last_words(*_):
+    def bind_and_exit(*_):
         print(bind(closed), bind(allowed), flush=True)
         os._exit(0)
-    signal.signal(signal.SIGTERM, last_words)
+    signal.signal(signal.SIGTERM, bind_and_exit)
     os.write(there, b"x")
     while True:
         signal.pause()
@@ -470,7 +488,7 @@ os.read(here, 1)
 # --- the end ---
 
 
-def test_kill_9_of_the_supervisor_leaves_nothing_and_opens_nothing(
+def test_sigkill_of_the_supervisor_leaves_no_process_and_opens_no_port(
     tmp_path: Path, ports: tuple[int, int], layer: str
 ) -> None:
     program = (
@@ -491,7 +509,8 @@ while os.getppid() == parent:
         "closed_ports": ports[:1],
         "kernel_layers": [layer],
     }
-    with Supervised([sys.executable, "-c", program, *map(str, ports)], **given) as server:  # type: ignore[arg-type]  # passed on
+    command = [sys.executable, "-c", program, *map(str, ports)]
+    with SupervisedServer(command, **given) as server:  # type: ignore[arg-type]  # passed on
         server.begin()
         until = time.monotonic() + 20
         while not (tmp_path / "ready").exists() and time.monotonic() < until:
@@ -500,13 +519,13 @@ while os.getppid() == parent:
         while server.wait(20) is None and time.monotonic() < until:
             continue
     assert server.code == 137
-    while _lives(server.server) and time.monotonic() < until:
+    while _is_running(server.server) and time.monotonic() < until:
         time.sleep(0.01)
-    assert not _lives(server.server)
+    assert not _is_running(server.server)
     assert not (tmp_path / "opened").exists()
 
 
-def _lives(pid: int) -> bool:
+def _is_running(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
@@ -514,7 +533,10 @@ def _lives(pid: int) -> bool:
 
 
 def test_the_supervisor_starts_without_heavy_imports() -> None:
-    script = "import sys; sys.path.append(sys.argv[1]); from dartsctl.edges.supervisor import main as supervisor; print(*sys.modules)"
+    script = (
+        "import sys; sys.path.append(sys.argv[1]);"
+        " from dartsctl.edges.supervisor import main as supervisor; print(*sys.modules)"
+    )
     done = subprocess.run(
         [sys.executable, "-I", "-S", "-c", script, str(SOURCE)],
         capture_output=True,

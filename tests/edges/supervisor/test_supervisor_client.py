@@ -1,4 +1,4 @@
-"""A server that asks to be started again by its exit code, as werkzeug's reloader does, with real processes and sockets."""
+"""SupervisedServer with real processes and sockets: restarts, signals, the environment."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from dartsctl.edges.supervisor.client import Supervised
+from dartsctl.edges.supervisor.client import SupervisedServer
 
 SERVER = """
 import os, pathlib, socket, sys, time
@@ -29,14 +29,14 @@ while True:
         os._exit(3)
 """
 
-Begin = Callable[..., Supervised]
+Begin = Callable[..., SupervisedServer]
 
 
 @pytest.fixture
 def begin(tmp_path: Path) -> Begin:
-    """A supervised command in `tmp_path`, for `with`."""
+    """Return a function that supervises a command in `tmp_path`."""
 
-    def make(command: Sequence[str], **more: object) -> Supervised:
+    def make(command: Sequence[str], **more: object) -> SupervisedServer:
         given = {
             "directory": str(tmp_path),
             "environment": os.environ,
@@ -44,20 +44,20 @@ def begin(tmp_path: Path) -> Begin:
             "restart_on": 3,
             **more,
         }
-        return Supervised(command, **given)  # type: ignore[arg-type]  # passed on
+        return SupervisedServer(command, **given)  # type: ignore[arg-type]  # passed on
 
     return make
 
 
-def until(server: Supervised, condition: Callable[[], object]) -> None:
-    """Wait on the server until something is so, 20 seconds at most."""
+def until(server: SupervisedServer, condition: Callable[[], object]) -> None:
+    """Wait on the server until the condition holds, at most 20 seconds."""
     deadline = time.monotonic() + 20
     while not condition() and time.monotonic() < deadline:
         server.wait(0.01)
     assert condition()
 
 
-def ended(server: Supervised) -> int | None:
+def ended(server: SupervisedServer) -> int | None:
     until(server, lambda: server.code is not None)
     return server.code
 
@@ -68,7 +68,7 @@ def ask(port: int, word: bytes = b"who") -> socket.socket:
     return visitor
 
 
-def test_connections_made_while_the_server_restarts_are_answered_after_it(
+def test_connections_made_during_a_restart_are_answered_after_it(
     begin: Begin, tmp_path: Path
 ) -> None:
     go = tmp_path / "go"
@@ -78,7 +78,7 @@ def test_connections_made_while_the_server_restarts_are_answered_after_it(
     with begin(
         [sys.executable, "-c", SERVER, str(listener.fileno())], descriptors=[listener.fileno()]
     ) as server:
-        listener.close()  # the server's tree alone has it now
+        listener.close()  # now only the server's tree has it
         server.begin()
         first = server.server
         with ask(port, b"reload") as visitor:
@@ -94,17 +94,18 @@ def test_connections_made_while_the_server_restarts_are_answered_after_it(
         server.end_quickly()
 
 
-def test_a_server_that_asks_three_times_within_a_second_each_is_not_started_again(
-    begin: Begin, tmp_path: Path
-) -> None:
+def test_after_three_short_lives_a_server_is_not_restarted(begin: Begin, tmp_path: Path) -> None:
     with begin(["sh", "-c", "echo started >>runs; exit 3"]) as server:
         server.begin()
         assert ended(server) == 3
     assert (tmp_path / "runs").read_text().split() == ["started"] * 3
 
 
-def test_lives_longer_than_a_second_are_no_crash_loop(begin: Begin, tmp_path: Path) -> None:
-    script = "echo started >>runs; case $(wc -l <runs) in 1|2|4|5) exit 3;; 3) sleep 1.1; exit 3;; *) exit 0;; esac"
+def test_longer_lives_are_no_crash_loop(begin: Begin, tmp_path: Path) -> None:
+    script = (
+        "echo started >>runs;"
+        " case $(wc -l <runs) in 1|2|4|5) exit 3;; 3) sleep 1.1; exit 3;; *) exit 0;; esac"
+    )
     with begin(["sh", "-c", script]) as server:
         server.begin()
         assert ended(server) == 0
@@ -112,16 +113,14 @@ def test_lives_longer_than_a_second_are_no_crash_loop(begin: Begin, tmp_path: Pa
 
 
 @pytest.mark.parametrize("code", [0, 1, 4])
-def test_another_code_is_an_end(begin: Begin, tmp_path: Path, code: int) -> None:
+def test_another_exit_code_does_not_restart(begin: Begin, tmp_path: Path, code: int) -> None:
     with begin(["sh", "-c", f"echo started >>runs; exit {code}"]) as server:
         server.begin()
         assert ended(server) == code
     assert (tmp_path / "runs").read_text().split() == ["started"]
 
 
-def test_without_a_code_that_asks_for_it_nothing_is_started_again(
-    begin: Begin, tmp_path: Path
-) -> None:
+def test_without_restart_on_nothing_is_restarted(begin: Begin, tmp_path: Path) -> None:
     with begin(["sh", "-c", "echo started >>runs; exit 3"], restart_on=None) as server:
         server.begin()
         assert ended(server) == 3
@@ -129,10 +128,10 @@ def test_without_a_code_that_asks_for_it_nothing_is_started_again(
 
 
 @pytest.mark.parametrize(
-    "stop", [Supervised.end_quickly, Supervised.interrupt], ids=["stop", "Ctrl-C"]
+    "stop", [SupervisedServer.end_quickly, SupervisedServer.interrupt], ids=["stop", "Ctrl-C"]
 )
-def test_a_server_that_was_asked_to_end_is_not_started_again(
-    begin: Begin, tmp_path: Path, stop: Callable[[Supervised], None]
+def test_a_server_that_was_asked_to_end_is_not_restarted(
+    begin: Begin, tmp_path: Path, stop: Callable[[SupervisedServer], None]
 ) -> None:
     script = "trap 'exit 3' TERM INT; echo started >>runs; while :; do sleep 0.01; done"
     with begin(["sh", "-c", script]) as server:
@@ -143,12 +142,13 @@ def test_a_server_that_was_asked_to_end_is_not_started_again(
     assert (tmp_path / "runs").read_text().split() == ["started"]
 
 
-def test_what_the_old_server_left_behind_has_ended_before_the_new_one_starts(
+def test_leftovers_of_the_old_server_have_ended_before_the_new_one_starts(
     begin: Begin, tmp_path: Path
 ) -> None:
     script = (
-        "if [ -e left ]; then kill -0 $(cat left) && echo alive >new || echo gone >new; exit 0; fi; "
-        "setsid sh -c 'trap \"\" TERM; echo $$ >left.part; mv left.part left; sleep 300' & while [ ! -e left ]; do sleep 0.01; done; exit 3"
+        "if [ -e left ]; then kill -0 $(cat left) && echo alive >new || echo gone >new; exit 0; fi;"
+        " setsid sh -c 'trap \"\" TERM; echo $$ >left.part; mv left.part left; sleep 300' &"
+        " while [ ! -e left ]; do sleep 0.01; done; exit 3"
     )
     with begin(["sh", "-c", script]) as server:
         server.begin()
@@ -157,7 +157,7 @@ def test_what_the_old_server_left_behind_has_ended_before_the_new_one_starts(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="layers of Linux's kernel")
-def test_a_restarted_server_is_confined_as_the_first_one_was(begin: Begin, tmp_path: Path) -> None:
+def test_a_restarted_server_is_confined_too(begin: Begin, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as chooser:
         closed = chooser.getsockname()[1]
     program = (
@@ -175,9 +175,7 @@ def test_a_restarted_server_is_confined_as_the_first_one_was(begin: Begin, tmp_p
     assert (tmp_path / "runs").read_text().splitlines() == ["Permission denied"] * 2
 
 
-@pytest.mark.skipif(
-    sys.platform != "linux", reason="reads /proc for the moment from which signals are caught"
-)
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the caught signals from /proc")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_that_comes_before_the_start_prevents_it(
     begin: Begin, tmp_path: Path, number: signal.Signals
@@ -205,7 +203,10 @@ def test_the_servers_variables_reach_the_server_and_never_the_supervisor(
         "TWO": "a=b\nc",
         "": "no name",
     }
-    script = f'printf "%s" "$TWO" >two; printf "%s" "$PYTHONSTARTUP" >startup; exec {sys.executable} -c "input()"'
+    script = (
+        'printf "%s" "$TWO" >two; printf "%s" "$PYTHONSTARTUP" >startup;'
+        f' exec {sys.executable} -c "input()"'
+    )
     with begin(["sh", "-c", script], environment=environment) as server:
         theirs = Path(f"/proc/{server.supervisor}/environ").read_bytes()
         server.begin()
@@ -216,10 +217,10 @@ def test_the_servers_variables_reach_the_server_and_never_the_supervisor(
         "canary",
     )
     loaded_into = capfd.readouterr().err.count("canary.so")
-    assert loaded_into == 2  # sh, and the Python that it becomes: ld.so complains in each
+    assert loaded_into == 2  # ld.so complains in sh and in the Python that it becomes
 
 
-def test_a_command_is_looked_for_in_the_servers_path(begin: Begin, tmp_path: Path) -> None:
+def test_a_command_is_searched_in_the_servers_path(begin: Begin, tmp_path: Path) -> None:
     program = tmp_path / "own" / "program"
     program.parent.mkdir()
     program.write_text("#!/bin/sh\nexit 7\n")

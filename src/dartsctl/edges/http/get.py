@@ -1,4 +1,7 @@
-"""One GET with a deadline of its own for everything together, and the certificate that was shown on the way. Reads the head of the answer alone."""
+"""One HTTP GET with a deadline for everything, and the certificate that the server shows.
+
+Reads only the head of the answer.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,16 @@ from dataclasses import dataclass
 
 from dartsctl.text.http_status import http_status
 
-_ENOUGH = 16384
+_HEAD_LIMIT = 16384
+"""Bytes in which the first line of an answer must end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """`status` is None where there was none, and `problem` says why. `certificate` is DER, empty without TLS."""
+    """`status` is None if there was none, and `problem` says why.
+
+    `certificate` is DER, empty without TLS.
+    """
 
     status: int | None
     problem: str = ""
@@ -23,56 +30,34 @@ class Response:
 
 
 def get(address: str, port: int, path: str, *, host: str, tls: bool, deadline: float) -> Response:
-    """Ask `address` for `path` of the site `host`; any certificate is taken, being looked at is not being trusted. Never raises."""
-    began = time.monotonic()
-    until = began + deadline
-    certificate = b""
+    """Ask `address` for `path` of the site `host`. Never raises.
+
+    Any certificate is accepted, because it is only examined. `deadline`: seconds.
+    """
+    started = time.monotonic()
+    until = started + deadline
+    status, certificate = None, b""
     try:
-        with _connected(address, port, until, host if tls else None) as line:
-            if isinstance(line, ssl.SSLSocket):
-                certificate = line.getpeercert(binary_form=True) or b""
-            head = f"GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: dartsctl-doctor\r\nAccept: */*\r\nConnection: close\r\n\r\n"
-            line.settimeout(_seconds_left(until))
-            line.sendall(head.encode())
-            heard = b""
-            while b"\n" not in heard and len(heard) < _ENOUGH:
-                line.settimeout(_seconds_left(until))
-                received = line.recv(_ENOUGH)
-                if not received:
-                    break
-                heard += received
-    except TimeoutError:
-        return Response(
-            None, f"does not answer within {deadline:g} s", time.monotonic() - began, certificate
-        )
+        with _connected(address, port, until, host if tls else None) as connection:
+            if isinstance(connection, ssl.SSLSocket):
+                certificate = connection.getpeercert(binary_form=True) or b""
+            head = _first_line(connection, path, host, until)
+        status, problem = _read_status(head)
     except ssl.SSLError as error:
-        return Response(
-            None,
-            f"fails in the TLS handshake: {(error.reason or str(error)).replace('_', ' ').lower()}",
-            time.monotonic() - began,
-        )
+        certificate = b""
+        reason = (error.reason or str(error)).replace("_", " ").lower()
+        problem = f"fails in the TLS handshake: {reason}"
+    except TimeoutError:
+        problem = f"does not answer within {deadline:g} s"
     except OSError as error:
-        return Response(
-            None,
-            f"fails: {(error.strerror or str(error)).lower()}",
-            time.monotonic() - began,
-            certificate,
-        )
-    except ValueError:  # what no name service takes: an empty label, one of more than 63 characters
-        return Response(None, "fails: not the name of a host", time.monotonic() - began)
-    status = http_status(heard)
-    problem = (
-        ""
-        if status
-        else "answers something that is not HTTP"
-        if heard
-        else "is closed without an answer"
-    )
-    return Response(status, problem, time.monotonic() - began, certificate)
+        problem = f"fails: {(error.strerror or str(error)).lower()}"
+    except ValueError:  # an empty label, or one of more than 63 characters
+        problem = "fails: not the name of a host"
+    return Response(status, problem, time.monotonic() - started, certificate)
 
 
 def connect(address: str, port: int, *, deadline: float) -> str:
-    """ "open", or the kernel's words for why not; a time-out says so."""
+    """Return "open", or why no connection was made, in the kernel's words."""
     try:
         with socket.create_connection((address, port), timeout=deadline):
             return "open"
@@ -84,23 +69,51 @@ def connect(address: str, port: int, *, deadline: float) -> str:
         return "not the name of a host"
 
 
+def _connected(address: str, port: int, until: float, tls_host: str | None) -> socket.socket:
+    """Return a connection, with TLS for `tls_host`."""
+    connection = socket.create_connection((address, port), timeout=_seconds_left(until))
+    if tls_host is None:
+        return connection
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    try:
+        connection.settimeout(_seconds_left(until))
+        return context.wrap_socket(connection, server_hostname=tls_host)
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _first_line(connection: socket.socket, path: str, host: str, until: float) -> bytes:
+    """Send the request, and return what was received when the first line has ended."""
+    request = (
+        f"GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: dartsctl-doctor\r\n"
+        "Accept: */*\r\nConnection: close\r\n\r\n"
+    )
+    connection.settimeout(_seconds_left(until))
+    connection.sendall(request.encode())
+    head = b""
+    while b"\n" not in head and len(head) < _HEAD_LIMIT:
+        connection.settimeout(_seconds_left(until))
+        chunk = connection.recv(_HEAD_LIMIT)
+        if not chunk:
+            break
+        head += chunk
+    return head
+
+
+def _read_status(head: bytes) -> tuple[int | None, str]:
+    """Return the status of an answer, or the problem with it."""
+    if status := http_status(head):
+        return status, ""
+    if head:
+        return None, "answers something that is not HTTP"
+    return None, "is closed without an answer"
+
+
 def _seconds_left(until: float) -> float:
     left = until - time.monotonic()
     if left <= 0:
         raise TimeoutError
     return left
-
-
-def _connected(address: str, port: int, until: float, tls_host: str | None) -> socket.socket:
-    line = socket.create_connection((address, port), timeout=_seconds_left(until))
-    if tls_host is None:
-        return line
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    try:
-        line.settimeout(_seconds_left(until))
-        return context.wrap_socket(line, server_hostname=tls_host)
-    except BaseException:
-        line.close()
-        raise

@@ -1,4 +1,4 @@
-"""Asking a server over HTTP, without waiting for it: what looks at a server must go on looking at other things meanwhile."""
+"""One HTTP GET that never blocks, so that a server's sockets are watched while it answers."""
 
 from __future__ import annotations
 
@@ -9,75 +9,84 @@ import time
 from dataclasses import dataclass
 
 from dartsctl.errors import DartsctlError
-from dartsctl.stack.bindings import bracketed
 from dartsctl.text.http_status import http_status
 
-_ENOUGH = 4096
-"""Bytes of an answer that are read at most: its first line says all."""
+_HEAD_LIMIT = 4096
+"""Bytes in which the first line of an answer must end."""
+_PENDING = (errno.EAGAIN, errno.ENOTCONN)
+"""No answer yet. ENOTCONN is macOS's error for a connection that is still being made."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """`status` is HTTP's; None when there was none, and `text` then says what there was instead."""
+class HttpAnswer:
+    """`status` is None if there was none, and `text` says what there was instead."""
 
     text: str
     status: int | None = None
-    heard: bool = False
-    """Whether anything came back at all, HTTP or not."""
+    has_bytes: bool = False
+    """Whether anything was received, HTTP or not."""
 
 
-class Question:
-    """One GET to `address`:`port`, sent without blocking. `look` until it says something; close it after that."""
+class HttpProbe:
+    """One GET to `address`:`port`. Call `poll` until it returns an answer, then `close`."""
 
     def __init__(self, address: str, port: int, path: str, *, patience: float) -> None:
-        """`patience`: seconds after which no answer is one. Raises DartsctlError when this process has no descriptor left."""
+        """Send the request without blocking.
+
+        `patience`: seconds after which there is no answer. Raises DartsctlError if this process has
+        no file descriptor left.
+        """
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        host = bracketed(address)
-        self._unsent = f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nUser-Agent: dartsctl\r\nAccept: */*\r\nConnection: close\r\n\r\n".encode()
+        name = f"[{address}]" if family == socket.AF_INET6 else address
+        request = (
+            f"GET {path} HTTP/1.1\r\nHost: {name}:{port}\r\nUser-Agent: dartsctl\r\n"
+            "Accept: */*\r\nConnection: close\r\n\r\n"
+        )
+        self._unsent = request.encode()
         self._until = time.monotonic() + patience
-        self._heard = b""
+        self._received = b""
         try:
-            self._line = socket.socket(family, socket.SOCK_STREAM)
+            self._connection = socket.socket(family, socket.SOCK_STREAM)
         except OSError as error:
             raise DartsctlError(
-                f"{host}:{port} cannot be asked: {error.strerror}",
-                hint="raise the limit of open files: ulimit -n 4096",
+                f"cannot connect to {name}:{port}: {error.strerror}", hint="ulimit -n 4096"
             ) from error
-        self._line.setblocking(False)
-        self._problem = self._line.connect_ex((address, port))
+        self._connection.setblocking(False)
+        self._connect_error = self._connection.connect_ex((address, port))
 
-    def look(self) -> Answer | None:
-        """The answer, as soon as its first line is there; None while it is open. Never blocks, never raises."""
-        if self._problem not in (0, errno.EINPROGRESS):
-            return Answer(os.strerror(self._problem).lower())
+    def poll(self) -> HttpAnswer | None:
+        """Return the answer when its first line is there, None until then.
+
+        Never blocks, never raises.
+        """
+        if self._connect_error not in (0, errno.EINPROGRESS):
+            return HttpAnswer(os.strerror(self._connect_error).lower())
         try:
             if self._unsent:
-                self._unsent = self._unsent[self._line.send(self._unsent) :]
-            received = self._line.recv(_ENOUGH)
+                sent = self._connection.send(self._unsent)
+                self._unsent = self._unsent[sent:]
+            chunk = self._connection.recv(_HEAD_LIMIT)
         except OSError as error:
-            if error.errno not in (
-                errno.EAGAIN,
-                errno.ENOTCONN,
-            ):  # ENOTCONN: not connected yet, as macOS says it
-                return Answer((error.strerror or str(error)).lower())
+            if error.errno not in _PENDING:
+                return HttpAnswer((error.strerror or str(error)).lower())
             return self._unless_late()
-        self._heard += received
-        if received and b"\n" not in self._heard and len(self._heard) < _ENOUGH:
+        self._received += chunk
+        if chunk and b"\n" not in self._received and len(self._received) < _HEAD_LIMIT:
             return self._unless_late()
-        return _answer(self._heard)
-
-    def _unless_late(self) -> Answer | None:
-        return None if time.monotonic() < self._until else Answer("no answer")
+        return _answer(self._received)
 
     def close(self) -> None:
-        """Give the connection back."""
-        self._line.close()
+        """Close the connection."""
+        self._connection.close()
+
+    def _unless_late(self) -> HttpAnswer | None:
+        return None if time.monotonic() < self._until else HttpAnswer("no answer")
 
 
-def _answer(heard: bytes) -> Answer:
-    status = http_status(heard)
+def _answer(head: bytes) -> HttpAnswer:
+    status = http_status(head)
     if status is not None:
-        return Answer(f"status {status}", status, heard=True)
-    return Answer(
-        "an answer that is not HTTP" if heard else "closed without an answer", heard=bool(heard)
-    )
+        return HttpAnswer(f"status {status}", status, has_bytes=True)
+    if head:
+        return HttpAnswer("an answer that is not HTTP", has_bytes=True)
+    return HttpAnswer("closed without an answer")

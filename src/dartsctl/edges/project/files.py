@@ -7,7 +7,6 @@ are the files of the repository.
 from __future__ import annotations
 
 import os
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,6 +15,7 @@ from stat import S_IMODE
 from dartsctl.errors import DartsctlError, Refused
 from dartsctl.system import bounded_file
 from dartsctl.system.files import EVERYBODY, PUBLIC_FOLDER, Folder, UnsafeFile, locate, open_folder
+from dartsctl.system.signal_handlers import ENDING, signal_handlers
 from dartsctl.text.phrases import shell_command
 
 _PACKAGE = Path(__file__).parents[2]
@@ -129,21 +129,13 @@ def file_transaction() -> Iterator[FileTransaction]:
     So do Ctrl-C, SIGTERM and SIGHUP; each raises KeyboardInterrupt.
     """
     files = FileTransaction()
-    caught = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    handlers = {
-        number: signal.signal(number, files.interrupt)
-        for number in caught
-        if signal.getsignal(number) is not signal.SIG_IGN
-    }
-    try:
-        yield files
-        files.check_interrupt()
-    except BaseException:
-        files.undo()
-        raise
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
+    with signal_handlers(ENDING, files.interrupt):
+        try:
+            yield files
+            files.check_interrupt()
+        except BaseException:
+            files.undo()
+            raise
 
 
 @contextmanager

@@ -1,4 +1,7 @@
-"""A host server under its supervisor (edges/supervisor/main.py), seen from dartsctl: start, the terminal, signals, the end."""
+"""A host server under its supervisor: start, the terminal, signals, the end.
+
+The supervisor (edges/supervisor/main.py) is a process of its own. This is dartsctl's side of it.
+"""
 
 from __future__ import annotations
 
@@ -10,17 +13,26 @@ import socket
 import subprocess
 import sys
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import FrameType, TracebackType
 
 from dartsctl.edges.supervisor.terminal import Terminal
 from dartsctl.errors import DartsctlError
+from dartsctl.system.signal_handlers import signal_handlers
 from dartsctl.text.phrases import shell_command
 
-_BEGIN = "import sys; sys.path.append(sys.argv.pop(1)); from dartsctl.edges.supervisor import main as supervisor; supervisor.main()"
-"""The whole script of the supervisor's interpreter, which has neither site-packages nor PYTHONPATH: imported it starts quicker than compiled anew."""
-_LENGTH = 8  # the words of supervisor.py, which is of another process
+_SCRIPT = (
+    "import sys; sys.path.append(sys.argv.pop(1));"
+    " from dartsctl.edges.supervisor import main as supervisor; supervisor.main()"
+)
+"""The program of the supervisor's interpreter, which has neither site-packages nor PYTHONPATH.
+
+An imported module starts faster than a script, which is compiled every time.
+"""
+_SOURCE = str(Path(__file__).parents[3])
+_LENGTH = 8
+"""Bytes of the environment's length. This and the next two are words of main.py."""
 _START = 0
 _END_QUICKLY = 255
 _FORWARDED = (
@@ -31,15 +43,32 @@ _FORWARDED = (
     signal.SIGUSR1,
     signal.SIGUSR2,
 )
-_ROOT = str(Path(__file__).parents[3])
 LAYERS = ("landlock", "seccomp")
-"""Those of the kernel (edges/supervisor/confine.py)."""
+"""The kernel's layers (edges/supervisor/confine.py)."""
 STOP_GRACE = 5.0
-"""Seconds that a server has after SIGTERM or SIGHUP before it is killed. After Ctrl-C it has all the time until the second Ctrl-C."""
+"""Seconds that a server has after SIGTERM or SIGHUP before it is killed.
+
+After Ctrl-C it has no limit until the second Ctrl-C.
+"""
 
 
-class Supervised:
-    """A context manager: within it the terminal is the server's and signals to dartsctl go to the server; at its end nothing of it is left."""
+class SupervisedServer:
+    """A server under its supervisor, as a context manager.
+
+    Within it the terminal belongs to the server, and signals to dartsctl are forwarded to it. When
+    it ends, no process of the server's tree is left.
+    """
+
+    server: int
+    """The pid of the server's main process, once it runs. A restart changes it."""
+    confined: frozenset[str]
+    """The kernel layers that hold the server's tree, once it runs."""
+    refused: set[int]
+    """The closed ports that the tree tried to bind, as reported by the layer "seccomp"."""
+    left_behind: bool
+    """Whether the server ended well and left processes (a daemon), which were stopped."""
+    code: int | None
+    """The server's exit code once it has ended, 128 + n for signal n."""
 
     def __init__(
         self,
@@ -53,73 +82,41 @@ class Supervised:
         kernel_layers: Collection[str] = LAYERS,
         restart_on: int | None = None,
     ) -> None:
-        """Start the supervisor; the server waits for `begin`. `descriptors` (the leases) are inherited by the whole tree.
+        """Start the supervisor. The server waits for `begin`.
 
-        `environment` is the server's alone: the supervisor has ours, and no LD_PRELOAD of the settings is loaded into it.
-
-        `closed_ports` cannot be bound for tcp by anything of the tree, as far as the kernel has the `kernel_layers`. A server that ends by
-        itself with the code `restart_on` is started again, with the same descriptors.
-        Raises DartsctlError when `directory` has gone.
+        `environment` is only the server's. The supervisor has ours, so that no LD_PRELOAD from the
+        settings is loaded into it.
+        `descriptors` (the leases) are inherited by the whole tree.
+        `closed_ports` cannot be bound for tcp by any process of the tree, as far as the kernel has
+        the `kernel_layers`.
+        `restart_on`: the exit code with which a server asks to be started again, with the same
+        descriptors.
+        Raises DartsctlError if `directory` does not exist.
         """
         self._command = tuple(command)
-        self._line, theirs = socket.socketpair()
-        asked = [
-            ",".join(kernel_layers),
-            ",".join(map(str, closed_ports)),
-            "" if restart_on is None else str(restart_on),
-        ]
-        with theirs:
-            try:
-                self._process = subprocess.Popen(
-                    [
-                        sys.executable,
-                        "-I",
-                        "-S",
-                        "-c",
-                        _BEGIN,
-                        _ROOT,
-                        str(theirs.fileno()),
-                        str(grace),
-                        *asked,
-                        *command,
-                    ],
-                    cwd=directory,
-                    pass_fds=[theirs.fileno(), *descriptors],
-                    process_group=0,
-                )
-            except OSError as error:
-                self._line.close()
-                raise DartsctlError(
-                    f"the server cannot be started in {directory}: {error.strerror}",
-                    hint="change into a folder that exists",
-                ) from error
+        layers, ports = ",".join(kernel_layers), ",".join(map(str, closed_ports))
+        restart = "" if restart_on is None else str(restart_on)
+        arguments = [str(grace), layers, ports, restart, *command]
+        self._process, self._control = _start_supervisor(arguments, directory, descriptors)
         self._send_environment(environment)
-        self._heard = b""
+        self._received = b""
         self._terminal = Terminal.of_stdin()
-        self._handlers: dict[signal.Signals, object] = {}
+        self._handlers = ExitStack()
         self.server = 0
-        """The server's main process, once begun; another one after a restart."""
-        self.confined: frozenset[str] = frozenset()
-        """The kernel's layers that hold the server's tree, once begun."""
-        self.refused: set[int] = set()
-        """The closed ports that something of the tree tried to bind and could not, as far as the layer "seccomp" told."""
+        self.confined = frozenset()
+        self.refused = set()
         self.left_behind = False
-        """It ended by itself, well, and something of it went on running (a daemon): that was ended."""
-        self.code: int | None = None
-        """How it ended: the server's own code, 128 + n for signal n."""
+        self.code = None
 
     @property
     def supervisor(self) -> int:
-        """The supervisor's pid, which is the id of the server's process group."""
+        """Return the supervisor's pid, which is the id of the server's process group."""
         return self._process.pid
 
-    def __enter__(self) -> Supervised:
-        for number in (*_FORWARDED, signal.SIGCONT):
-            if (
-                signal.getsignal(number) is not signal.SIG_IGN
-            ):  # nohup and a shell's `&` keep their meaning
-                with suppress(ValueError):  # not the main thread: nobody signals us there
-                    self._handlers[number] = signal.signal(number, self._take)
+    def __enter__(self) -> SupervisedServer:
+        self._handlers.enter_context(
+            signal_handlers((*_FORWARDED, signal.SIGCONT), self._on_signal)
+        )
         self._terminal.give(self.supervisor)
         return self
 
@@ -129,43 +126,49 @@ class Supervised:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._line.close()  # whatever still runs is ended by the supervisor now
+        self._control.close()  # the supervisor now ends whatever still runs
         self._end()
         self._terminal.take_back(restore_modes=(self.code or 0) >= 128)
-        for number, handler in self._handlers.items():
-            signal.signal(number, handler)  # type: ignore[arg-type]  # what signal.signal gave us
+        self._handlers.close()
 
     def begin(self) -> None:
-        """Let the server start. Raises DartsctlError when the command cannot be executed."""
+        """Start the server. Raises DartsctlError if the command cannot be executed."""
         self._send(_START)
         while not self.server and self.code is None:
             self.wait(None)
 
     def wait(self, timeout: float | None) -> int | None:
-        """Until something happens (its end, a restart, a refused port), `timeout` seconds at most: the server's exit code, or None while it runs."""
-        if self.code is None and select.select([self._line], [], [], timeout)[0]:
+        """Wait for an event, at most `timeout` seconds: the end, a restart, a refused port.
+
+        Return the server's exit code, or None while it runs.
+        """
+        if self.code is None and select.select([self._control], [], [], timeout)[0]:
             try:
-                heard = self._line.recv(256)
-            except ConnectionResetError:  # it ended with a word of ours unread
-                heard = b""
-            if not heard:
+                chunk = self._control.recv(256)
+            except ConnectionResetError:  # it ended with unread data from us
+                chunk = b""
+            if not chunk:
                 self._end()
-            *lines, self._heard = (self._heard + heard).split(b"\n")
+            *lines, self._received = (self._received + chunk).split(b"\n")
             for line in lines:
-                self._hear(line.decode().split())
+                self._handle_report(line.decode().split())
         return self.code
 
     def end_quickly(self) -> None:
-        """SIGTERM, and SIGKILL a moment later, for what must not go on; returns when it has ended."""
+        """End a server that must not go on: SIGTERM, and SIGKILL a moment later.
+
+        Returns when it has ended.
+        """
         self._send(_END_QUICKLY)
         while self.wait(None) is None:
             continue
 
     def interrupt(self) -> None:
-        """What a Ctrl-C does: SIGINT to the group; the second kills."""
+        """Do what Ctrl-C does: SIGINT to the group. The second time kills."""
         self._send(signal.SIGINT)
 
-    def _hear(self, words: list[str]) -> None:
+    def _handle_report(self, words: list[str]) -> None:
+        """Handle one line of the supervisor."""
         match words:
             case ["P", pid]:
                 self.server = int(pid)
@@ -174,25 +177,29 @@ class Supervised:
             case ["R", port]:
                 self.refused.add(int(port))
             case ["E", number]:
-                raise _cannot_be_run(self._command[0], int(number))
+                raise _cannot_run(self._command[0], int(number))
             case ["D"]:
                 self.left_behind = True
             case ["T"]:
                 self._suspend()
 
     def _suspend(self) -> None:
-        """Ctrl-Z stopped the server: stop with it, so that the shell gets its prompt; `fg` and `bg` continue both."""
+        """Stop with the server after Ctrl-Z, so that the shell prompts.
+
+        `fg` and `bg` continue both. In an orphaned group nothing stops us, because no
+        shell could continue us.
+        """
         if not self._terminal.present:
             return
         self._terminal.take_back()
         os.killpg(os.getpgrp(), signal.SIGTSTP)
-        self._resume()  # also where nobody could stop us: an orphaned group has no shell to come back to
+        self._resume()
 
     def _resume(self) -> None:
         self._terminal.give(self.supervisor)
         self._send(signal.SIGCONT)
 
-    def _take(self, number: int, _frame: FrameType | None) -> None:
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         if number == signal.SIGCONT:
             self._resume()
         else:
@@ -202,15 +209,15 @@ class Supervised:
         variables = b"\0".join(
             os.fsencode(f"{name}={value}") for name, value in environment.items()
         )
-        with suppress(OSError):  # it has ended: `begin` says how
-            self._line.sendall(len(variables).to_bytes(_LENGTH, "big") + variables)
+        with suppress(OSError):  # it has ended: `begin` reports how
+            self._control.sendall(len(variables).to_bytes(_LENGTH, "big") + variables)
 
     def _send(self, word: int) -> None:
-        with suppress(OSError):  # it has ended: the next `wait` says how
-            self._line.send(bytes([word]))
+        with suppress(OSError):  # it has ended: the next `wait` reports how
+            self._control.send(bytes([word]))
 
     def _end(self) -> None:
-        """The supervisor has gone or goes: take its end, and kill what it may have left (only if it was killed itself)."""
+        """Wait for the supervisor's end, and kill what it left (only if it was killed itself)."""
         if self.code is not None:
             return
         if hasattr(os, "waitid"):  # macOS: from Python 3.13
@@ -221,15 +228,43 @@ class Supervised:
         self.code = 128 - code if code < 0 else code
 
 
-def _cannot_be_run(program: str, number: int) -> DartsctlError:
+def _start_supervisor(
+    arguments: Sequence[str], directory: str, descriptors: Sequence[int]
+) -> tuple[subprocess.Popen[bytes], socket.socket]:
+    """Return the supervisor's process and the socket CONTROL. Raises DartsctlError."""
+    ours, theirs = socket.socketpair()
+    program = [sys.executable, "-I", "-S", "-c", _SCRIPT, _SOURCE]
+    with theirs:
+        try:
+            process = subprocess.Popen(
+                [*program, str(theirs.fileno()), *arguments],
+                cwd=directory,
+                pass_fds=[theirs.fileno(), *descriptors],
+                process_group=0,
+            )
+        except OSError as error:
+            ours.close()
+            raise DartsctlError(
+                f"cannot start the server in {directory}: {error.strerror}",
+                hint="change to a folder that exists",
+            ) from error
+    return process, ours
+
+
+def _cannot_run(program: str, number: int) -> DartsctlError:
+    """Return the error for a command that the kernel did not execute."""
     hints = {
         errno.ENOENT: "check the command after `--`, and that it is on PATH",
-        errno.EACCES: f"{shell_command('ls', '-ld', program)}; a script that is not executable needs its interpreter before it, such as python",
+        errno.EACCES: shell_command("ls", "-ld", program),
         errno.EINVAL: "check the command after `--`: its first word is empty",
-        errno.ENOEXEC: f"begin with its interpreter: {shell_command('sh', program)}",
-        errno.EMFILE: "raise the limit of open files: ulimit -n 4096",
+        errno.ENOEXEC: f"start it with its interpreter: {shell_command('sh', program)}",
+        errno.EMFILE: "ulimit -n 4096",
     }
+    details: tuple[str, ...] = ()
+    if number == errno.EACCES:
+        details = ("a script that is not executable needs its interpreter, such as `python`",)
     return DartsctlError(
-        f"{program or 'an empty command'} cannot be run: {os.strerror(number)}",
+        f"cannot run {program or 'an empty command'}: {os.strerror(number)}",
         hint=hints.get(number, hints[errno.ENOENT]),
+        details=details,
     )

@@ -1,4 +1,7 @@
-"""The controlling terminal on stdin: whose group is in front. Handed to a server's group and taken back, as shells do."""
+"""The controlling terminal on stdin: given to a server's process group and taken back.
+
+Shells do the same with their jobs.
+"""
 
 from __future__ import annotations
 
@@ -10,16 +13,20 @@ from typing import Any
 
 
 class Terminal:
-    """`present` is False where stdin is no terminal, or not our controlling one: then everything here does nothing."""
+    """The terminal and its foreground process group.
+
+    `present` is False if stdin is not our controlling terminal. Then the methods do nothing.
+    """
 
     def __init__(self, descriptor: int | None) -> None:
         self._descriptor = descriptor
         self._given = False
         self._modes: list[Any] | None = None
-        self._background_writes: Any = None
+        self._sigttou_handler: Any = None
 
     @classmethod
     def of_stdin(cls) -> Terminal:
+        """Return the terminal on stdin."""
         try:
             os.tcgetpgrp(0)
         except OSError:
@@ -28,13 +35,14 @@ class Terminal:
 
     @property
     def present(self) -> bool:
+        """Return whether there is a terminal."""
         return self._descriptor is not None
 
     def give(self, group: int) -> None:
-        """Put `group` in front, if we are: from the background nothing is taken from anybody."""
+        """Make `group` the foreground group, if ours is. A background job takes nothing away."""
         if self._descriptor is None:
             return
-        with suppress(OSError):  # hung up meanwhile
+        with suppress(OSError):  # the terminal was closed meanwhile
             if os.tcgetpgrp(self._descriptor) != os.getpgrp():
                 return
             self._modes = self._modes or termios.tcgetattr(self._descriptor)
@@ -43,7 +51,10 @@ class Terminal:
             self._tolerate_background()
 
     def take_back(self, *, restore_modes: bool = False) -> None:
-        """Put our own group in front again; with `restore_modes` as the terminal was set before (a killed server may leave it raw)."""
+        """Make our group the foreground group again.
+
+        `restore_modes` restores the terminal's settings: a killed server may leave it in raw mode.
+        """
         if self._descriptor is None or not self._given:
             return
         self._tolerate_background()
@@ -53,11 +64,14 @@ class Terminal:
                 termios.tcsetattr(self._descriptor, termios.TCSADRAIN, self._modes)
         self._given = False
         with suppress(ValueError):
-            signal.signal(signal.SIGTTOU, self._background_writes)
-        self._background_writes = None
+            signal.signal(signal.SIGTTOU, self._sigttou_handler)
+        self._sigttou_handler = None
 
     def _tolerate_background(self) -> None:
-        """While the server is in front we still write a line and take the terminal back: SIGTTOU would stop us."""
-        if self._background_writes is None:
+        """Ignore SIGTTOU, which stops a background process that writes to the terminal.
+
+        While the server is in the foreground we still write lines and take the terminal back.
+        """
+        if self._sigttou_handler is None:
             with suppress(ValueError):  # not the main thread
-                self._background_writes = signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+                self._sigttou_handler = signal.signal(signal.SIGTTOU, signal.SIG_IGN)

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from dartsctl.edges.http.probe import Answer, Question
+from dartsctl.edges.http.probe import HttpAnswer, HttpProbe
 from dartsctl.edges.project import guards
 from dartsctl.edges.state.leases import LeaseBook
-from dartsctl.edges.supervisor.client import Supervised
+from dartsctl.edges.supervisor.client import SupervisedServer
 from dartsctl.errors import DartsctlError, Refused
 from dartsctl.server import handover
 from dartsctl.server import request as serving
@@ -81,7 +81,7 @@ def live(
     report = around.leases.report_path(leased.port)
     guards.forget_report(report)
     try:
-        server = Supervised(
+        server = SupervisedServer(
             told,
             directory=request.directory,
             environment=_environment(request, leased.port, values, plan, around.leases),
@@ -176,7 +176,7 @@ class _Life:
         self,
         request: ServerRequest,
         record: LeaseRecord,
-        server: Supervised,
+        server: SupervisedServer,
         around: Surroundings,
         *,
         handed: bool,
@@ -186,8 +186,8 @@ class _Life:
         self._server = server
         self._around = around
         self._asks = request.health is not None or handed or request.in_container
-        self._question: Question | None = None
-        self._last_answer = Answer("no answer")
+        self._probe: HttpProbe | None = None
+        self._last_answer = HttpAnswer("no answer")
         self._ask_at = 0.0
         production = (
             () if request.enforce == "off" or request.in_container else request.allocation.owners
@@ -227,8 +227,8 @@ class _Life:
                     "what the server left in the background was stopped; keep it in the foreground (gunicorn: no --daemon)"
                 )
         finally:
-            if self._question:
-                self._question.close()
+            if self._probe:
+                self._probe.close()
         if self._refused and not self._ready and not self._request.is_shell:
             raise self._refusal(min(self._refused))
         return Ended(code, self._ready)
@@ -284,22 +284,22 @@ class _Life:
         """Whether the server answers as it should, asked without waiting for it; a server that only has to listen does."""
         if not self._asks:
             return True
-        if self._question is None and time.monotonic() < self._ask_at:
+        if self._probe is None and time.monotonic() < self._ask_at:
             return False
-        if self._question is None:
+        if self._probe is None:
             address = reachable_address(self._record.host)
-            self._question = Question(
+            self._probe = HttpProbe(
                 address, self._record.port, self._request.health or "/", patience=_PATIENCE
             )
-        answer = self._question.look()
+        answer = self._probe.poll()
         if answer is None:
             return False
-        self._question.close()
-        self._question = None
+        self._probe.close()
+        self._probe = None
         self._last_answer = answer
         self._ask_at = time.monotonic() + _BETWEEN_QUESTIONS
         if self._request.health is None:
-            return answer.heard
+            return answer.has_bytes
         return answer.status is not None and answer.status < 400
 
     def _see_refusals(self) -> None:

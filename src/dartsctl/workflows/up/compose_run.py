@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 
 from dartsctl.edges.engine.compose import Compose
 from dartsctl.edges.screen.output import Screen
+from dartsctl.system.signal_handlers import ENDING, signal_handlers
 
 _KEPT_LINES = 1000
 
@@ -33,15 +33,8 @@ def interruptible() -> Iterator[None]:
     def interrupt(_number: int, _frame: object) -> None:
         raise KeyboardInterrupt
 
-    handlers = {}
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            handlers[number] = signal.signal(number, interrupt)
-    try:
+    with signal_handlers(ENDING, interrupt):
         yield
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
 
 
 def run(
