@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from dartsctl.edges.project import guards
-from dartsctl.edges.state.guard_book import ForeignRecord, GuardBook
+from dartsctl.edges.state.guard_book import ForeignGuardRecord, GuardBook
 from two_users import BOB, as_user, needs_root, public_folder
 
 pytestmark = needs_root
@@ -53,7 +53,9 @@ def dartsctl(folder: Path, state: Path, *words: str) -> subprocess.CompletedProc
 
 def test_root_sees_whose_they_are_and_executes_nothing(shared: Path, tmp_path: Path) -> None:
     assert GuardBook(shared).read() == ()
-    assert GuardBook(shared).of_others() == (ForeignRecord(str(shared / "their-venv"), str(BOB)),)
+    assert GuardBook(shared).of_others() == (
+        ForeignGuardRecord(str(shared / "their-venv"), str(BOB)),
+    )
     said = dartsctl(tmp_path, shared, "guard", "status")
     assert f"a guard of another user ({BOB}), not looked at: {shared}/their-venv" in said.stderr
     document = json.loads(dartsctl(tmp_path, shared, "guard", "status", "--json").stdout)

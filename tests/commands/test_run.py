@@ -510,6 +510,6 @@ def test_a_state_folder_that_cannot_be_written_is_one_clear_error(
     )
     assert done.returncode == 1, done.stderr
     assert done.stderr.splitlines() == [
-        f"error: the lease book in {state} cannot be written: Permission denied",
+        f"error: cannot write the lease book in {state}: Permission denied",
         "next: make room or rights there, or name another folder: DARTSCTL_STATE_DIR=/a/folder dartsctl ...",
     ]

@@ -1,4 +1,4 @@
-"""The remembered versions of Compose programs: believed only while the file is the same one."""
+"""The remembered versions of Compose programs: used only while the file is the same."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_a_version_is_known_until_the_file_changes(tmp_path: Path, program: Path
     assert versions.version_of(program) == ""
 
 
-def test_a_program_that_has_gone_is_unknown(tmp_path: Path, program: Path) -> None:
+def test_a_missing_program_is_unknown(tmp_path: Path, program: Path) -> None:
     versions = ComposeVersions(tmp_path / "state")
     versions.keep(program, "2.40.3")
     program.unlink()
@@ -35,7 +35,7 @@ def test_a_program_that_has_gone_is_unknown(tmp_path: Path, program: Path) -> No
 @pytest.mark.parametrize(
     "text", ["", "[]", "{", "null", "[" * 100_000, '{"PROGRAM": 1}', '{"PROGRAM": {"file": "x"}}']
 )
-def test_a_damaged_memory_is_an_empty_one(tmp_path: Path, program: Path, text: str) -> None:
+def test_a_broken_file_counts_as_empty(tmp_path: Path, program: Path, text: str) -> None:
     (tmp_path / "state").mkdir()
     (tmp_path / "state" / "compose-versions.json").write_text(text.replace("PROGRAM", str(program)))
     versions = ComposeVersions(tmp_path / "state")
@@ -44,7 +44,7 @@ def test_a_damaged_memory_is_an_empty_one(tmp_path: Path, program: Path, text: s
     assert versions.version_of(program) == "2.40.3"
 
 
-def test_a_place_that_cannot_be_written_is_no_error(tmp_path: Path, program: Path) -> None:
+def test_an_unwritable_folder_is_no_error(tmp_path: Path, program: Path) -> None:
     (tmp_path / "state").write_text("a file")
     ComposeVersions(tmp_path / "state").keep(program, "2.40.3")
 

@@ -1,4 +1,4 @@
-"""A bug's report: private, whole, and nowhere but in the state folder."""
+"""The report about a bug: private, complete, and only in the state folder."""
 
 from __future__ import annotations
 
@@ -39,7 +39,9 @@ def test_root_follows_no_link_of_another_user(
 
 
 @needs_root
-def test_a_full_disk_leaves_no_half_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_leaves_no_partial_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("DARTSCTL_STATE_DIR", str(tmp_path))
     with tiny_disk(tmp_path):
         with suppress(OSError):
@@ -49,7 +51,7 @@ def test_a_full_disk_leaves_no_half_report(tmp_path: Path, monkeypatch: pytest.M
         assert list((tmp_path / "reports").iterdir()) == []
 
 
-def test_a_report_tells_no_secret_and_has_no_control_character(
+def test_a_report_contains_no_secret_and_no_control_character(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DARTSCTL_STATE_DIR", str(tmp_path))

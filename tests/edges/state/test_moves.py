@@ -1,4 +1,4 @@
-"""The book of moved ports: two private files that are replaced at once, and a broken one counts as none."""
+"""The book of moves: two private files, replaced atomically; a broken one counts as none."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MOVES = (
 )
 
 
-def test_what_is_kept_is_found_again_by_the_same_project_alone(tmp_path: Path) -> None:
+def test_saved_moves_belong_to_their_project(tmp_path: Path) -> None:
     path = MoveBook(tmp_path, "darts-dev").keep(MOVES, "services: {}\n")
     assert MoveBook(tmp_path, "darts-dev").read() == MOVES
     assert MoveBook(tmp_path, "other").read() == ()
@@ -33,18 +33,21 @@ def test_what_is_kept_is_found_again_by_the_same_project_alone(tmp_path: Path) -
 
 def test_both_files_are_private_and_nothing_else_is_left(tmp_path: Path) -> None:
     path = MoveBook(tmp_path / "state", "darts-dev").keep(MOVES, "")
-    assert sorted(one.name for one in path.parent.iterdir()) == ["darts-dev.json", "darts-dev.yml"]
-    assert {one.stat().st_mode & 0o777 for one in path.parent.iterdir()} == {0o600}
+    assert sorted(file.name for file in path.parent.iterdir()) == [
+        "darts-dev.json",
+        "darts-dev.yml",
+    ]
+    assert {file.stat().st_mode & 0o777 for file in path.parent.iterdir()} == {0o600}
 
 
-def test_to_keep_again_replaces(tmp_path: Path) -> None:
+def test_saving_again_replaces(tmp_path: Path) -> None:
     book = MoveBook(tmp_path, "darts-dev")
     book.keep(MOVES, "old")
     assert book.keep(MOVES[:1], "new").read_text() == "new"
     assert book.read() == MOVES[:1]
 
 
-def test_to_forget_removes_both_and_says_whether_there_was_anything(tmp_path: Path) -> None:
+def test_forgetting_removes_both_and_returns_whether_there_was_anything(tmp_path: Path) -> None:
     book = MoveBook(tmp_path, "darts-dev")
     assert not book.forget()
     path = book.keep(MOVES, "")
@@ -84,37 +87,38 @@ def test_a_record_with_wrong_types_reads_as_no_moves(tmp_path: Path) -> None:
     assert book.read() == ()
 
 
-def test_a_folder_that_cannot_be_written_is_said_with_a_way_out(tmp_path: Path) -> None:
+def test_an_unwritable_folder_is_reported_with_an_alternative(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("a file")
-    with pytest.raises(DartsctlError, match="cannot be kept") as caught:
+    with pytest.raises(DartsctlError, match=r"^cannot save the remapped ports in ") as caught:
         MoveBook(tmp_path / "state", "darts-dev").keep(MOVES, "")
     assert "DARTSCTL_STATE_DIR" in caught.value.hint
 
 
-def test_what_cannot_be_replaced_leaves_no_piece_behind(tmp_path: Path) -> None:
+def test_a_failed_replacement_leaves_no_temporary_file(tmp_path: Path) -> None:
     book = MoveBook(tmp_path, "darts-dev")
     book.override.mkdir(parents=True)
     with pytest.raises(DartsctlError):
         book.keep(MOVES, "")
-    assert [one.name for one in book.override.parent.iterdir()] == ["darts-dev.yml"]
+    assert [file.name for file in book.override.parent.iterdir()] == ["darts-dev.yml"]
     with pytest.raises(DartsctlError):
         book.forget()
 
 
 @needs_root
-def test_under_sudo_the_files_are_the_callers(
+def test_under_sudo_the_files_belong_to_the_caller(
     tmp_path: Path, sudo: None
 ) -> None:  # edge-cases.md#84
     os.chown(tmp_path, ANN, ANN)
     path = MoveBook(tmp_path, "darts-dev").keep(MOVES, "")
-    assert {one.stat().st_uid for one in (path, path.parent, path.with_suffix(".json"))} == {ANN}
+    files = (path, path.parent, path.with_suffix(".json"))
+    assert {file.stat().st_uid for file in files} == {ANN}
 
 
 @pytest.mark.parametrize(
     "change",
     [{"new": 0}, {"new": 65536}, {"new": True}, {"target": "80"}, {"service": 3}, {"more": 1}],
 )
-def test_a_record_of_a_move_that_cannot_be_reads_as_no_moves(
+def test_a_record_of_an_impossible_move_reads_as_no_moves(
     tmp_path: Path, change: dict[str, object]
 ) -> None:
     book = MoveBook(tmp_path, "darts-dev")
@@ -133,7 +137,7 @@ def plant_override(state: Path, victim: Victim) -> None:
 
 
 def plant_temporary_files(state: Path, victim: Victim) -> None:
-    """The names that were once used, for every process that may come."""
+    """The temporary names of earlier versions, for every process id."""
     (state / "overrides").mkdir()
     for pid in (os.getpid(), os.getppid()):
         (state / "overrides" / f".darts-dev.yml.{pid}").symlink_to(victim.path)
@@ -141,7 +145,7 @@ def plant_temporary_files(state: Path, victim: Victim) -> None:
 
 @needs_root
 @pytest.mark.parametrize("plant", [plant_folder, plant_override, plant_temporary_files])
-def test_root_under_sudo_follows_no_link_that_the_caller_has_planted(
+def test_root_under_sudo_follows_no_link_of_the_caller(
     tmp_path: Path, sudo: None, plant: Callable[[Path, Victim], None]
 ) -> None:
     victim = Victim.at(tmp_path / "victim")
@@ -159,7 +163,7 @@ def test_root_under_sudo_follows_no_link_that_the_caller_has_planted(
 
 
 @needs_root
-def test_moves_of_another_user_are_not_believed_and_not_replaced(tmp_path: Path) -> None:
+def test_moves_of_another_user_are_ignored_and_not_replaced(tmp_path: Path) -> None:
     with public_folder(0, 0o1777) as state:
         assert as_user(
             ANN, lambda: MoveBook(state, "darts-dev").keep(MOVES, "services: {}")
@@ -173,7 +177,7 @@ def test_moves_of_another_user_are_not_believed_and_not_replaced(tmp_path: Path)
 
 
 @needs_root
-def test_compose_is_given_no_file_that_others_can_exchange() -> None:
+def test_compose_gets_no_file_that_others_can_replace() -> None:
     with public_folder(0, 0o777) as state:
         with pytest.raises(UnsafeFile, match="lets others exchange the files in it") as caught:
             MoveBook(state, "darts-dev").keep(MOVES, "")
@@ -185,12 +189,13 @@ def test_compose_is_given_no_file_that_others_can_exchange() -> None:
 
 
 @needs_root
-def test_a_full_disk_leaves_the_old_numbers(tmp_path: Path) -> None:
+def test_a_full_disk_leaves_the_old_moves(tmp_path: Path) -> None:
     with tiny_disk(tmp_path):
         book = MoveBook(tmp_path, "darts-dev")
         book.keep(MOVES, "old")
         with pytest.raises(
-            DartsctlError, match=r"cannot be kept in .*/overrides: No space left on device"
+            DartsctlError,
+            match=r"^cannot save the remapped ports in .*/overrides: No space left on device",
         ):
             book.keep(MOVES[:1], "x" * 100_000)
         assert (book.read(), book.override.read_text()) == (MOVES, "old")

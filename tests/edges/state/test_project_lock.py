@@ -28,7 +28,7 @@ with project_lock(Path(sys.argv[1]), sys.argv[2], within=0, waiting=lambda _: No
 
 @pytest.fixture
 def hold(tmp_path: Path) -> Iterator[Callable[[str], subprocess.Popen[str]]]:
-    """Another process that has a project's lock, from its return on."""
+    """Start a process that holds a project's lock when this returns."""
     started: list[subprocess.Popen[str]] = []
 
     def begin(project: str) -> subprocess.Popen[str]:
@@ -48,18 +48,18 @@ def hold(tmp_path: Path) -> Iterator[Callable[[str], subprocess.Popen[str]]]:
 
 
 def names_of(tmp_path: Path, project: str, *, within: float = 0.3) -> str:
-    """Who is named to somebody who waits for the project's lock in vain."""
-    told: list[str] = []
+    """Return the holder that is named to a process that waits without success."""
+    holders: list[str] = []
     with (
         pytest.raises(TimedOut, match=f"has been working on {project} for more than"),
-        project_lock(tmp_path, project, within=within, waiting=told.append),
+        project_lock(tmp_path, project, within=within, waiting=holders.append),
     ):
         pytest.fail("two have the lock")
-    (holder,) = told
+    (holder,) = holders
     return holder
 
 
-def test_the_second_is_told_who_has_the_lock_and_gives_up_after_its_deadline(
+def test_the_second_is_given_the_holder_and_stops_at_its_deadline(
     tmp_path: Path, hold: Callable[[str], subprocess.Popen[str]]
 ) -> None:
     holder = hold("demo")
@@ -67,18 +67,18 @@ def test_the_second_is_told_who_has_the_lock_and_gives_up_after_its_deadline(
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_the_second_goes_on_when_the_first_ends_however_that_is(
+def test_the_second_continues_when_the_first_ends_for_whatever_reason(
     tmp_path: Path, hold: Callable[[str], subprocess.Popen[str]], number: signal.Signals
 ) -> None:
     holder = hold("demo")
-    told: list[str] = []
+    holders: list[str] = []
 
     def waiting(who: str) -> None:
-        told.append(who)
+        holders.append(who)
         holder.send_signal(number)
 
     with project_lock(tmp_path, "demo", within=60, waiting=waiting):
-        assert len(told) == 1
+        assert len(holders) == 1
 
 
 def test_another_project_is_free_and_so_is_the_same_one_afterwards(
@@ -109,7 +109,7 @@ def test_a_pid_that_is_somebody_elses_is_not_named(
     assert names_of(tmp_path, "demo", within=0) == "another dartsctl"
 
 
-def test_a_planted_link_is_refused(tmp_path: Path) -> None:
+def test_a_link_is_refused(tmp_path: Path) -> None:
     (tmp_path / "projects").mkdir(mode=0o700)
     (tmp_path / "target").touch()
     (tmp_path / "projects" / "demo.lock").symlink_to(tmp_path / "target")

@@ -1,4 +1,4 @@
-"""The versions of the Compose programs that were asked already, in the state folder: asking costs a tenth of a whole preflight."""
+"""Known versions of Compose programs. Asking one takes a tenth of the time of a preflight."""
 
 from __future__ import annotations
 
@@ -12,24 +12,27 @@ from dartsctl.errors import DartsctlError
 _FILE = "compose-versions.json"
 _LIMIT = 1 << 16  # bytes
 _MOST = 8
-"""Programs that are remembered: a machine has one or two."""
+"""Programs that are remembered; a machine has one or two."""
 
 
 class ComposeVersions:
-    """A KnownVersions kept in the state folder `folder`. What cannot be read or written is asked again the next time."""
+    """A KnownVersions in the state folder `folder`.
+
+    Where it cannot be read or written, the program is asked again the next time.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def version_of(self, program: Path) -> str:
-        """The version of `program`, empty where it is unknown or the file has changed since."""
+        """Return the version of `program`; empty if it is unknown, or the file has changed."""
         entry = self._read().get(str(program))
         if not isinstance(entry, dict) or entry.get("file") != _identity(program):
             return ""
         return str(entry.get("version", ""))
 
     def keep(self, program: Path, version: str) -> None:
-        """Remember `version` until the file changes."""
+        """Remember `version` until the file of the program changes."""
         entries = self._read()
         entries.pop(str(program), None)
         entries[str(program)] = {"file": _identity(program), "version": version}
@@ -50,7 +53,7 @@ class ComposeVersions:
 
 
 def _identity(program: Path) -> list[int]:
-    """What changes with every new file in that place."""
+    """Return what differs for every new file at that path."""
     try:
         status = program.stat()
     except OSError:

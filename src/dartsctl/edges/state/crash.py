@@ -1,4 +1,4 @@
-"""A bug's report: what a maintainer needs, and nothing that is secret."""
+"""The report about a bug: what a maintainer needs, without secrets."""
 
 from __future__ import annotations
 
@@ -10,22 +10,25 @@ import traceback
 from pathlib import Path
 
 from dartsctl import __version__
-from dartsctl.edges.state.folder import opened, state_folder
+from dartsctl.edges.state.folder import open_private, state_folder
 from dartsctl.text.masker import Masker
 from dartsctl.text.masking import mask_command
 
 
 def write_report(error: BaseException, argv: list[str], masker: Masker) -> Path | None:
-    """Write the report (0600), without the secrets that `masker` knows, and return its path; None where nothing can be written."""
+    """Write the report (mode 0600) and return its path; None where nothing can be written.
+
+    The secrets that `masker` knows are masked.
+    """
     lines = [
         f"dartsctl {__version__}, Python {platform.python_version()}, {platform.platform()}",
         f"command: dartsctl {' '.join(mask_command(argv))}",
         "",
-        *(line for part in traceback.format_exception(error) for line in part.splitlines()),
+        *"".join(traceback.format_exception(error)).splitlines(),
     ]
     name = f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"
     try:
-        with opened(state_folder(), "reports", make=True) as folder:
+        with open_private(state_folder(), "reports", make=True) as folder:
             folder.add(name, "".join(f"{masker.line(line)}\n" for line in lines).encode())
             path = folder.path / name
     except Exception:

@@ -1,4 +1,7 @@
-"""The state folder: where it is, and how it is opened. Its files are read and written through `files.Folder`."""
+"""The state folder: where it is, and how it is opened.
+
+Its files are read and written through `files.Folder`.
+"""
 
 from __future__ import annotations
 
@@ -21,34 +24,40 @@ from dartsctl.system.users import sudo_caller, trusted_users
 
 
 def state_folder(environment: Mapping[str, str] = os.environ) -> Path:
-    """DARTSCTL_STATE_DIR, else XDG_STATE_HOME/dartsctl, else ~/.local/state/dartsctl; without a home, dartsctl-UID in the temporary folder.
+    """Return the path of the state folder.
 
-    Under sudo it is the folder of the user who called sudo (edge-cases.md#84): root's servers and theirs must not be given one port twice.
+    It is DARTSCTL_STATE_DIR, else XDG_STATE_HOME/dartsctl, else ~/.local/state/dartsctl; for a user
+    without a home, dartsctl-UID in the temporary folder. Under sudo it is the folder of the caller
+    (edge-cases.md#84): otherwise root's servers and theirs could get the same port.
     """
-    if explicit := environment.get("DARTSCTL_STATE_DIR"):
+    explicit = environment.get("DARTSCTL_STATE_DIR")
+    if explicit:
         return _absolute(explicit)
-    if (xdg := environment.get("XDG_STATE_HOME", "")).startswith(
-        "/"
-    ):  # a relative one is to be ignored (XDG base directory specification)
+    xdg = environment.get("XDG_STATE_HOME", "")
+    if xdg.startswith("/"):  # the XDG specification says to ignore a relative path
         return Path(xdg) / "dartsctl"
-    if home := _home(environment):
+    home = _home(environment)
+    if home:
         return home / ".local" / "state" / "dartsctl"
-    return Path(environment.get("TMPDIR") or "/tmp") / f"dartsctl-{os.geteuid()}"  # noqa: S108 - opened as one that anybody may have made
+    temporary = environment.get("TMPDIR") or "/tmp"  # noqa: S108 - opened with a check of its owner
+    return Path(temporary) / f"dartsctl-{os.geteuid()}"
 
 
 def is_makeshift(environment: Mapping[str, str] = os.environ) -> bool:
-    """Whether the state folder is only a temporary one, because this user has no home."""
-    is_named = environment.get("DARTSCTL_STATE_DIR") or environment.get(
-        "XDG_STATE_HOME", ""
-    ).startswith("/")
-    return not is_named and _home(environment) is None
+    """Return whether the state folder is only a temporary one: this user has no home."""
+    if environment.get("DARTSCTL_STATE_DIR"):
+        return False
+    if environment.get("XDG_STATE_HOME", "").startswith("/"):
+        return False
+    return _home(environment) is None
 
 
 def open_state(path: Path, *, make: bool = False, shared: bool = False) -> Folder:
     """Open the state folder `path`. It must belong to a trusted user.
 
-    `make`: make it where there is none; under sudo it is the caller's. `shared`: one of another user will do, if its group or
-    everybody may write to it. Raises FileNotFoundError, UnsafeFile, OSError.
+    `make`: create a missing folder; under sudo it belongs to the caller. `shared`: a folder of
+    another user is accepted if its group or everybody may write to it. Raises FileNotFoundError,
+    UnsafeFile, OSError.
     """
     folder = open_folder(path, make=PRIVATE_FOLDER if make else None, heir=sudo_caller())
     if folder.status.st_uid not in trusted_users() and not (shared and folder.is_shared):
@@ -57,20 +66,20 @@ def open_state(path: Path, *, make: bool = False, shared: bool = False) -> Folde
     return folder
 
 
-@contextmanager
-def opened(path: Path, name: str, *, make: bool = False) -> Iterator[Folder]:
-    """Within it the private folder `name` of the state folder `path` is open. Raises FileNotFoundError, UnsafeFile, OSError."""
-    with (
-        open_state(path, make=make) as state,
-        state.subfolder(name, make=PRIVATE_FOLDER if make else None) as folder,
-    ):
-        yield folder
+def open_private(path: Path, name: str, *, make: bool = False) -> Folder:
+    """Open the private folder `name` of the state folder `path`.
+
+    `make`: create a missing folder. Raises FileNotFoundError, UnsafeFile, OSError.
+    """
+    with open_state(path, make=make) as state:
+        return state.subfolder(name, make=PRIVATE_FOLDER if make else None)
 
 
 def open_shared(path: Path, name: str, *, make: bool = False) -> Folder:
-    """Open the folder `name` of the state folder `path`, shared with those to whom that one is open for writing.
+    """Open the folder `name` of the state folder `path`, shared with the users of that one.
 
-    `make`: make it where there is none, open to the same users. Raises FileNotFoundError, UnsafeFile, OSError.
+    `make`: create a missing folder, writable for the same users. Raises FileNotFoundError,
+    UnsafeFile, OSError.
     """
     with open_state(path, make=make, shared=True) as state:
         mode = PRIVATE_FOLDER | _shared_bits(state)
@@ -81,49 +90,62 @@ def open_shared(path: Path, name: str, *, make: bool = False) -> Folder:
 
 
 def open_shared_file(folder: Folder, name: str) -> int:
-    """Return a descriptor, to read and write, of a file in a folder that may be shared; it is made if need be. Raises UnsafeFile, OSError."""
+    """Return a descriptor, to read and write, of a file in a folder that may be shared.
+
+    A missing file is created. Raises UnsafeFile, OSError.
+    """
     descriptor = folder.open_or_create(name, shared_mode(folder), owners=owners_in(folder))
     _share_group(descriptor, folder)
     return descriptor
 
 
 def owners_in(folder: Folder) -> Collection[int] | None:
-    """Whose files in it are used: in a shared folder anybody's, else (None) those of the trusted users."""
+    """Return whose files in it are used: anybody's in a shared one, else None (trusted users)."""
     return EVERYBODY if folder.is_shared else None
 
 
 def shared_mode(folder: Folder) -> int:
-    """The mode of a new file in it: private, or open to those to whom the folder is open for writing."""
+    """Return the mode of a new file: private, or open to those who may write to the folder."""
     return PRIVATE | _shared_bits(folder) & 0o066
 
 
 def _shared_bits(folder: Folder) -> int:
     mode = folder.status.st_mode
-    shared = (0o070 if mode & 0o020 else 0) | (0o007 if mode & 0o002 else 0)
-    return mode & (shared | 0o3000) if shared else 0
+    shared = 0
+    if mode & 0o020:
+        shared |= 0o070
+    if mode & 0o002:
+        shared |= 0o007
+    if not shared:
+        return 0
+    return mode & (shared | 0o3000)
 
 
 def _share_group(descriptor: int, folder: Folder) -> None:
-    """Give what we have made in it to the folder's group, where that may write to it."""
+    """Give what we have created to the folder's group, where that group may write to it."""
     if folder.status.st_mode & 0o020 and os.fstat(descriptor).st_uid == os.geteuid():
         with suppress(PermissionError):  # not our group: the folder is open to everybody
             os.fchown(descriptor, -1, folder.status.st_gid)
 
 
 @contextmanager
-def writing(sentence: str) -> Iterator[None]:
-    """Within it an OSError becomes a DartsctlError: `sentence` and the reason."""
+def write_errors_as(sentence: str) -> Iterator[None]:
+    """Convert an OSError inside this context to a DartsctlError: `sentence` and the reason."""
     try:
         yield
     except OSError as error:
         raise DartsctlError(
             f"{sentence}: {error.strerror or error}",
-            hint="make room or rights there, or name another folder: DARTSCTL_STATE_DIR=/a/folder dartsctl ...",
+            hint="free space or correct the permissions there, "
+            "or set DARTSCTL_STATE_DIR to another folder",
         ) from error
 
 
 def parse_json(data: bytes) -> object:
-    """Return the JSON document `data`. Raises ValueError for anything else, NaN and nesting that is too deep too."""
+    """Return the JSON document `data`.
+
+    Raises ValueError for anything else, also for NaN and for nesting that is too deep.
+    """
     try:
         document: object = json.loads(data, parse_constant=_refuse)
     except RecursionError:
@@ -132,21 +154,25 @@ def parse_json(data: bytes) -> object:
 
 
 def _refuse(word: str) -> None:
-    raise ValueError(f"{word} is no JSON")
+    raise ValueError(f"{word} is not JSON")
 
 
 def _absolute(text: str) -> Path:
     try:
         return Path(text).absolute()
-    except FileNotFoundError:  # the working folder has been deleted
+    except FileNotFoundError:  # the working folder was deleted
         raise UsageError(
-            f"DARTSCTL_STATE_DIR: {text} lies in a folder that no longer exists",
-            hint="name it from the root: /a/folder",
+            f"DARTSCTL_STATE_DIR: a relative path in a folder that no longer exists: {text}",
+            hint="set it to an absolute path, such as /a/folder",
         ) from None
 
 
 def _home(environment: Mapping[str, str]) -> Path | None:
-    """The home folder; None where this user has none: no entry in passwd and no HOME, or the / that Docker gives such a user."""
+    """Return the home folder, or None.
+
+    A user without an entry in passwd and without HOME has none. Docker sets HOME to / for a user
+    without an entry.
+    """
     caller = sudo_caller(environment)
     if caller is not None:
         return _home_of(caller[0])
@@ -154,7 +180,9 @@ def _home(environment: Mapping[str, str]) -> Path | None:
         home = Path.home()
     except RuntimeError:
         return None
-    return home if os.geteuid() == 0 or home != Path("/") else None
+    if home == Path("/") and os.geteuid() != 0:
+        return None
+    return home
 
 
 def _home_of(uid: int) -> Path:
@@ -164,6 +192,6 @@ def _home_of(uid: int) -> Path:
         return Path(pwd.getpwuid(uid).pw_dir)
     except KeyError as error:
         raise DartsctlError(
-            "there is no home folder for dartsctl's state",
-            hint="name a folder: DARTSCTL_STATE_DIR=/a/folder dartsctl ...",
+            f"no home folder for dartsctl's state: user {uid}",
+            hint="set DARTSCTL_STATE_DIR to a folder",
         ) from error

@@ -1,4 +1,7 @@
-"""Which virtual environments of this machine have a guard: in the state folder, one small file each, so that no lock is needed."""
+"""The virtual environments of this machine that have a guard.
+
+Each has a small file of its own, so that no lock is needed.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from dartsctl.edges.state.folder import open_state, opened, parse_json, writing
+from dartsctl.edges.state.folder import open_private, open_state, parse_json, write_errors_as
 from dartsctl.errors import DartsctlError
 from dartsctl.system.files import EVERYBODY, Folder, ForeignFile, UnsafeFile
 from dartsctl.system.users import trusted_users, user_name
@@ -19,16 +22,16 @@ _LARGEST = 64 << 10  # bytes of a record
 
 
 @dataclass(frozen=True, slots=True)
-class Guarded:
-    """A virtual environment into which a guard was installed, and the Compose project of the production whose ports it refuses."""
+class GuardRecord:
+    """A virtual environment with a guard, and the Compose project whose ports it refuses."""
 
     venv: Path
     project: str
 
 
 @dataclass(frozen=True, slots=True)
-class ForeignRecord:
-    """What another user, `user`, has written into the shared book: to be shown, and nothing else."""
+class ForeignGuardRecord:
+    """A record that another user, `user`, has written into the shared book; it is only shown."""
 
     venv: str
     user: str
@@ -41,47 +44,42 @@ class GuardBook:
         self._state = folder
 
     def add(self, venv: Path, project: str) -> None:
-        """Remember it. Raises DartsctlError where that cannot be written."""
+        """Add a record. Raises DartsctlError where it cannot be written."""
         record = json.dumps({"venv": str(venv), "project": project}).encode()
         with (
-            writing(f"the guard cannot be remembered in {self._state / _FOLDER}"),
-            opened(self._state, _FOLDER, make=True) as folder,
+            write_errors_as(f"cannot record the guard in {self._state / _FOLDER}"),
+            open_private(self._state, _FOLDER, make=True) as folder,
         ):
             folder.replace(_name(venv), record)
 
     def forget(self, venv: Path) -> None:
-        """Its guard has gone. What cannot be removed now is found to be gone the next time again."""
-        with suppress(OSError, DartsctlError), opened(self._state, _FOLDER) as folder:
+        """Remove the record of a guard that is gone. An error is ignored: it is tried again."""
+        with suppress(OSError, DartsctlError), open_private(self._state, _FOLDER) as folder:
             folder.remove(_name(venv))
 
-    def read(self) -> tuple[Guarded, ...]:
-        """All of them, by path; what cannot be read, or is another user's, is left out. Raises UnsafeFile for what is no folder."""
+    def read(self) -> tuple[GuardRecord, ...]:
+        """Return all readable records of trusted users, by path.
+
+        Raises UnsafeFile where the book is not a folder.
+        """
         try:
-            with opened(self._state, _FOLDER) as folder:
-                records = [
-                    record
-                    for name in folder.names()
-                    if name.endswith(".json") and (record := _guarded(folder, name))
-                ]
+            with open_private(self._state, _FOLDER) as folder:
+                records = [_record(folder, name) for name in _names(folder)]
         except (OSError, ForeignFile):
             return ()
-        return tuple(sorted(records, key=lambda record: record.venv))
+        return tuple(sorted(filter(None, records), key=lambda record: record.venv))
 
-    def of_others(self) -> tuple[ForeignRecord, ...]:
-        """The records of other users, in a state folder that is shared, as far as this user may read them."""
+    def of_others(self) -> tuple[ForeignGuardRecord, ...]:
+        """Return the readable records of other users in a shared state folder."""
         try:
             with (
                 open_state(self._state, shared=True) as state,
                 state.subfolder(_FOLDER, owners=EVERYBODY) as folder,
             ):
-                records = [
-                    record
-                    for name in folder.names()
-                    if name.endswith(".json") and (record := _foreign(folder, name))
-                ]
+                records = [_foreign_record(folder, name) for name in _names(folder)]
         except (OSError, UnsafeFile):
             return ()
-        return tuple(sorted(records, key=lambda record: record.venv))
+        return tuple(sorted(filter(None, records), key=lambda record: record.venv))
 
 
 def _name(venv: Path) -> str:
@@ -90,16 +88,26 @@ def _name(venv: Path) -> str:
     return hashlib.sha256(os.fsencode(venv)).hexdigest()[:16] + ".json"
 
 
-def _foreign(folder: Folder, name: str) -> ForeignRecord | None:
+def _names(folder: Folder) -> list[str]:
+    return [name for name in folder.names() if name.endswith(".json")]
+
+
+def _foreign_record(folder: Folder, name: str) -> ForeignGuardRecord | None:
     try:
-        owner = os.stat(name, dir_fd=folder.descriptor, follow_symlinks=False).st_uid
+        status = folder.stat(name)
     except OSError:
         return None
-    record = _guarded(folder, name, owners=(owner,)) if owner not in trusted_users() else None
-    return ForeignRecord(str(record.venv), user_name(owner)) if record else None
+    if status is None or status.st_uid in trusted_users():
+        return None
+    record = _record(folder, name, owners=(status.st_uid,))
+    if record is None:
+        return None
+    return ForeignGuardRecord(str(record.venv), user_name(status.st_uid))
 
 
-def _guarded(folder: Folder, name: str, *, owners: Collection[int] | None = None) -> Guarded | None:
+def _record(
+    folder: Folder, name: str, *, owners: Collection[int] | None = None
+) -> GuardRecord | None:
     try:
         document = parse_json(folder.read(name, limit=_LARGEST, owners=owners))
     except (OSError, ValueError, UnsafeFile):
@@ -107,11 +115,8 @@ def _guarded(folder: Folder, name: str, *, owners: Collection[int] | None = None
     if not isinstance(document, dict):
         return None
     venv, project = document.get("venv"), document.get("project")
-    if (
-        not isinstance(venv, str)
-        or not isinstance(project, str)
-        or not venv.startswith("/")
-        or "\0" in venv
-    ):
+    if not isinstance(venv, str) or not isinstance(project, str):
         return None
-    return Guarded(Path(venv), project)
+    if not venv.startswith("/") or "\0" in venv:
+        return None
+    return GuardRecord(Path(venv), project)

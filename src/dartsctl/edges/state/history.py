@@ -1,4 +1,4 @@
-"""What dartsctl has stopped or changed: one JSON line each, in the state folder, for people who wonder afterwards."""
+"""The history: what dartsctl has stopped or changed, one JSON line each."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dartsctl.edges.state.folder import open_state, parse_json, writing
+from dartsctl.edges.state.folder import open_state, parse_json, write_errors_as
 from dartsctl.errors import DartsctlError
 from dartsctl.system.files import Folder, lock
 from dartsctl.system.users import user_name
@@ -19,20 +19,20 @@ from dartsctl.text.masker import Masker
 from dartsctl.text.phrases import shell_command
 
 KEPT = 1000
-"""Lines; older ones go when the file has twice as many."""
+"""Lines that are kept; older ones are removed when the file has twice as many."""
 LOCK_DEADLINE = 2.0
 """Seconds to wait for another writer."""
 TAIL = 4 << 20
-"""Bytes at the end of the file that are looked at; older lines go."""
+"""Bytes at the end of the file that are read; older lines are removed."""
 
 _FILE = "history.jsonl"
 _LOCK = "history.lock"
-_LATEST = 1 << 40  # Unix time, seconds: what the calendar takes
+_LATEST = 1 << 40  # Unix time, seconds: the limit of the calendar
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """One action. `when` is Unix time, seconds; `by` the user; `details` are plain values without secrets."""
+class HistoryEntry:
+    """An action. `when` is Unix time in seconds, `by` the user; `details` contain no secrets."""
 
     when: float
     action: str
@@ -43,9 +43,10 @@ class Entry:
 
 
 class History:
-    """The record in `folder` (the state folder). Nothing is written before the first `add`; several writers wait for each other.
+    """The history in `folder` (the state folder). Nothing is written before the first `add`.
 
-    A history that cannot be written must not keep a conflict from being resolved: then `warn` is called, once.
+    Several writers wait for each other. An unwritable history must not keep a conflict from being
+    resolved: `warn` is called once instead.
     """
 
     def __init__(
@@ -61,7 +62,7 @@ class History:
         self._failed = False
 
     def add(self, action: str, what: str, why: str, **details: Any) -> None:
-        """Append one entry. Never raises."""
+        """Append an entry. Never raises."""
         import json
 
         if self._failed:
@@ -77,7 +78,7 @@ class History:
         line = json.dumps(self._masker.document(entry), default=str).encode()
         try:
             with (
-                writing(f"{self._folder / _FILE} cannot be written"),
+                write_errors_as(f"cannot write {self._folder / _FILE}"),
                 open_state(self._folder, make=True) as state,
                 _locked(state),
             ):
@@ -86,8 +87,11 @@ class History:
             self._failed = True
             self._warn(f"the history is incomplete: {error.message}")
 
-    def read(self) -> tuple[Entry, ...]:
-        """The last entries, oldest first; what is no entry is left out. Raises DartsctlError where the file cannot be read."""
+    def read(self) -> tuple[HistoryEntry, ...]:
+        """Return the last entries, oldest first; broken lines are skipped.
+
+        Raises DartsctlError for an unreadable file.
+        """
         try:
             with open_state(self._folder) as state:
                 descriptor = state.open(_FILE)
@@ -96,19 +100,18 @@ class History:
         except OSError as error:
             file = self._folder / _FILE
             raise DartsctlError(
-                f"{file} cannot be read: {error.strerror}", hint=shell_command("ls", "-l", file)
+                f"cannot read {file}: {error.strerror}", hint=shell_command("ls", "-l", file)
             ) from error
         try:
-            return tuple(
-                entry for line in _last_lines(descriptor)[-2 * KEPT :] if (entry := _entry(line))
-            )
+            lines = _last_lines(descriptor)[-2 * KEPT :]
         finally:
             os.close(descriptor)
+        return tuple(entry for entry in map(_entry, lines) if entry)
 
 
 @contextmanager
 def _locked(state: Folder) -> Iterator[None]:
-    """Within it nobody else writes. Raises LockTimeout, UnsafeFile, OSError."""
+    """Keep other writers out. Raises LockTimeout, UnsafeFile, OSError."""
     descriptor = state.open_or_create(_LOCK)
     try:
         lock(descriptor, state.path / _LOCK, within=LOCK_DEADLINE)
@@ -118,7 +121,7 @@ def _locked(state: Folder) -> Iterator[None]:
 
 
 def _add_line(state: Folder, line: bytes) -> None:
-    """Under the lock."""
+    """Append a line while the lock is held."""
     descriptor = state.open_or_create(_FILE)
     try:
         _append(descriptor, line)
@@ -131,43 +134,48 @@ def _add_line(state: Folder, line: bytes) -> None:
 
 
 def _append(descriptor: int, line: bytes) -> None:
-    """Append the whole line or nothing. A line that was cut by a crash is ended first, so that it does not spoil this one."""
+    """Append the whole line or nothing.
+
+    A line that a crash has truncated is ended first: it would spoil this one.
+    """
     size = os.lseek(descriptor, 0, os.SEEK_END)
-    is_cut = bool(size) and os.pread(descriptor, 1, size - 1) != b"\n"
-    data = (b"\n" if is_cut else b"") + line + b"\n"
+    data = line + b"\n"
+    if size and os.pread(descriptor, 1, size - 1) != b"\n":
+        data = b"\n" + data
     if os.write(descriptor, data) < len(data):
         os.ftruncate(descriptor, size)
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _last_lines(descriptor: int) -> list[bytes]:
-    """The lines that are not empty in the last `TAIL` bytes, without one that begins before them."""
+    """Return the lines in the last `TAIL` bytes that are complete and not empty."""
     start = max(os.fstat(descriptor).st_size - TAIL, 0)
     lines = os.pread(descriptor, TAIL, start).split(b"\n")
-    return [line for line in lines[1 if start else 0 :] if line.strip()]
+    if start:  # the first one begins before the bytes that were read
+        lines = lines[1:]
+    return [line for line in lines if line.strip()]
 
 
 def _user() -> str:
-    """Who did it: under sudo, who called it."""
-    if os.geteuid() == 0 and (caller := os.environ.get("SUDO_USER")):
+    """Return who acts; under sudo, its caller."""
+    caller = os.environ.get("SUDO_USER")
+    if os.geteuid() == 0 and caller:
         return caller
     return user_name(os.geteuid())
 
 
-def _entry(line: bytes) -> Entry | None:
+def _entry(line: bytes) -> HistoryEntry | None:
     try:
         document = parse_json(line)
     except ValueError:
         return None
-    if not isinstance(document, dict) or document.keys() != Entry.__dataclass_fields__.keys():
+    fields = HistoryEntry.__dataclass_fields__.keys()
+    if not isinstance(document, dict) or document.keys() != fields:
         return None
-    entry = Entry(**document)
+    entry = HistoryEntry(**document)
+    if not isinstance(entry.when, int | float) or not 0 <= entry.when < _LATEST:
+        return None
     texts = (entry.action, entry.what, entry.why, entry.by)
-    is_time = isinstance(entry.when, int | float) and 0 <= entry.when < _LATEST
-    return (
-        entry
-        if is_time
-        and isinstance(entry.details, dict)
-        and all(isinstance(text, str) for text in texts)
-        else None
-    )
+    if not isinstance(entry.details, dict) or not all(isinstance(text, str) for text in texts):
+        return None
+    return entry

@@ -1,12 +1,14 @@
-"""The lease book of the dev ports: one kernel lock a port, held by the server's own processes, and who they are beside it.
+"""The lease book: a kernel lock for each leased dev port, held by the processes of its server.
 
-A lease is an flock on `<state>/ports/<port>.lock`, a file that is never removed. The descriptor is inherited by the server's supervisor and by the
-server, so that the lease lives exactly as long as they do, and the kernel ends it, whatever kills whom (edge-cases.md#61). What stands in the file says who it
-is; it is believed only while the lock is held, and only if the process that it names holds it (edges/state/lock_owner.py).
+A lease is an flock on `<state>/ports/<port>.lock`, a file that is never removed. The supervisor and
+the server inherit the descriptor. Therefore the lease lives exactly as long as they do, and the
+kernel ends it, whatever is killed (edge-cases.md#61). The file contains a record of the holder. It
+is used only while the lock is held, by the process that it names (edges/state/lock_owner.py).
 
-The folder's mode says who shares the book: what is made in one that its group or everybody may write is theirs to lock and to write too. Therefore
-the record stands in the lock file itself and is written in place: in a folder like /tmp nobody can replace another user's file. Where the folder is
-shared, a lock file may be anybody's; it is still never a link, a pipe or a device.
+The mode of the state folder decides who shares the book: its files can be locked and written by the
+same users. Therefore the record is in the lock file itself and is written in place: in a folder
+like /tmp nobody can replace another user's file. In a shared folder a lock file may belong to
+anybody; it is still never a link, a pipe or a device.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ from dartsctl.edges.state.folder import (
     parse_json,
     shared_mode,
     state_folder,
-    writing,
+    write_errors_as,
 )
 from dartsctl.server.request import LeaseRecord
 from dartsctl.system.files import EVERYBODY, Folder, ForeignFile, UnsafeFile, try_lock
@@ -37,130 +39,155 @@ from dartsctl.system.files import EVERYBODY, Folder, ForeignFile, UnsafeFile, tr
 _README = """\
 State of dartsctl: which dev port is leased to which server.
 
-ports/PORT.lock     locked (flock) as long as the server on PORT lives, and who that server is; never remove one while servers run
-checkouts/*.json    the port that a checkout had last; may be removed at any time
-checkouts/*.lock    locked as long as the checkout's `dartsctl dev` lives
-checkouts/*.first   locked as long as the server lives whose port is the checkout's; those beside it have one for a time
+ports/PORT.lock     locked (flock) while the server on PORT runs, with a record of that server;
+                    do not remove it while servers run
+checkouts/*.json    the last port of a checkout; may be removed at any time
+checkouts/*.lock    locked while `dartsctl dev` of the checkout runs
+checkouts/*.first   locked while the first server of the checkout runs, which keeps its port
 reports/            reports about bugs in dartsctl; may be removed at any time
 """
 _PORTS = "ports"
 _CHECKOUTS = "checkouts"
 _LARGEST = 1 << 20  # bytes of a record
-_LOOKERS_PAUSE = 0.001
-"""Seconds until a lock is tried again that only listers hold: they do so for some microseconds, and that must not read as taken."""
-_LOOKS = 20
-"""How often; then somebody has stopped while looking, and the next port is as good."""
+_READERS_PAUSE = 0.001
+"""Seconds until a lock is tried again that only readers hold, which takes them microseconds."""
+_TRIES = 20
+"""Tries; after them a reader was stopped while it held the lock, and the next port will do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """A port that nobody else gets while `descriptor`, or a copy that a process inherited, is open."""
+    """A port that nobody else gets while `descriptor`, or an inherited copy of it, is open."""
 
     port: int
     descriptor: int
 
     def close(self) -> None:
-        """Our copy goes; the lease ends here unless a server has inherited it."""
+        """Close our copy; the lease ends unless a server has inherited it."""
         os.close(self.descriptor)
 
 
 class LeaseBook:
-    """The book in `folder` (default: `state_folder()`). Nothing is written before the first `acquire` or `remember`."""
+    """The book in `folder` (default: `state_folder()`).
+
+    Nothing is written before the first `acquire` or `remember`.
+    """
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = state_folder() if folder is None else folder
 
     def acquire(self, order: Sequence[int], *, confirm: Callable[[int], bool]) -> Lease | None:
-        """The first port of `order` that nobody has leased and that `confirm` finds free (it binds); None when there is none.
+        """Return a lease of the first port in `order` that is free; None where none is.
 
-        Raises DartsctlError when the book cannot be written, and whatever `confirm` raises.
+        A port is free if nobody has leased it and `confirm` (a bind) succeeds. Raises DartsctlError
+        where the book cannot be written, and what `confirm` raises.
         """
-        refused = list(order)
         with self._writable(_PORTS) as ports:
-            for attempt in range(2):
-                if attempt and refused:
-                    time.sleep(_LOOKERS_PAUSE)
-                order, refused = refused, []
-                for port in order:
-                    with self._writing():
-                        descriptor = _lock(ports, f"{port}.lock")
-                    if descriptor is None:
-                        refused.append(port)
-                    elif self._keep(descriptor, port, confirm):
-                        return Lease(port, descriptor)
-                    else:
-                        os.close(descriptor)
-        return None
+            lease, locked = self._first_free(ports, order, confirm)
+            if lease is None and locked:
+                time.sleep(_READERS_PAUSE)
+                lease, _ = self._first_free(ports, locked, confirm)
+        return lease
+
+    def _first_free(
+        self, ports: Folder, order: Sequence[int], confirm: Callable[[int], bool]
+    ) -> tuple[Lease | None, list[int]]:
+        """Return the lease, and the ports whose lock somebody else has."""
+        locked: list[int] = []
+        for port in order:
+            with self._writing():
+                descriptor = _lock(ports, f"{port}.lock")
+            if descriptor is None:
+                locked.append(port)
+            elif self._keep(descriptor, port, confirm):
+                return Lease(port, descriptor), locked
+            else:
+                os.close(descriptor)
+        return None, locked
 
     def _keep(self, descriptor: int, port: int, confirm: Callable[[int], bool]) -> bool:
         try:
             if not confirm(port):
                 return False
             with self._writing():
-                os.truncate(descriptor, 0)  # the last holder's record: not ours to be named by
+                os.truncate(descriptor, 0)  # the record of the last holder
         except BaseException:
             os.close(descriptor)
             raise
         return True
 
     def describe(self, record: LeaseRecord) -> None:
-        """Say who holds the lease of `record.port`, secrets in its command masked; only for who holds it. Raises DartsctlError."""
+        """Write the record of the lease that the caller holds; secrets in the command are masked.
+
+        Raises DartsctlError.
+        """
         import json
 
         text = json.dumps(asdict(replace(record, command=record.shown_command))).encode()
         with self._writable(_PORTS) as ports, self._writing():
             descriptor = open_shared_file(ports, f"{record.port}.lock")
             try:
-                os.truncate(
-                    descriptor, os.pwrite(descriptor, text, 0)
-                )  # a reader in between sees no JSON, or all of it
+                # a reader in between sees no JSON, or the whole record
+                os.truncate(descriptor, os.pwrite(descriptor, text, 0))
             finally:
                 os.close(descriptor)
 
     def report_path(self, port: int) -> Path:
-        """Where the guard inside the server on `port` writes what it has refused; only for who holds the lease."""
+        """Return the file to which the guard in the server on `port` writes refused ports.
+
+        For the holder of the lease.
+        """
         return self.folder / _PORTS / f"{port}.{os.geteuid()}.refused"
 
     def held(self) -> tuple[LeaseRecord, ...]:
-        """Every live lease, by port. Where the book cannot be read there are none to tell of. Never waits, writes nothing."""
+        """Return every live lease, by port; none where the book is unreadable. Never waits."""
         with self._readable(_PORTS) as ports:
-            return (
-                tuple(record for port in _booked(ports) if (record := _holder(ports, port)))
-                if ports
-                else ()
-            )
+            if ports is None:
+                return ()
+            holders = [_holder(ports, port) for port in _booked(ports)]
+            return tuple(record for record in holders if record)
 
     def holder(self, port: int) -> LeaseRecord | None:
-        """Who has `port` leased; None when nobody has.
+        """Return who has leased `port`; None where nobody has.
 
-        Of a record that the kernel contradicts only the port is left: it may name anybody's process.
+        Of a record that the kernel contradicts, only the port is kept: it may name any process.
         """
         with self._readable(_PORTS) as ports:
             return _holder(ports, port) if ports else None
 
     def claim_checkout(self, checkout: str) -> int | None:
-        """A descriptor to be inherited by the checkout's one `dev` server; None while another one has it. Raises DartsctlError."""
+        """Return a descriptor for the checkout's `dev` server to inherit; None if another has it.
+
+        Raises DartsctlError.
+        """
         with self._writable(_CHECKOUTS) as checkouts, self._writing():
             return _lock(checkouts, f"{_key(checkout)}.lock")
 
     def claim_port(self, checkout: str) -> int | None:
-        """A descriptor to be inherited by the checkout's first server, whose port it keeps; None beside another one. Raises DartsctlError."""
+        """Return a descriptor for the checkout's first server to inherit; None if another has it.
+
+        The first server keeps the checkout's port. Raises DartsctlError.
+        """
         with self._writable(_CHECKOUTS) as checkouts, self._writing():
             return _lock(checkouts, f"{_key(checkout)}.first")
 
     def remembered(self, checkout: str) -> int | None:
-        """The port that `checkout` had last."""
+        """Return the last port of `checkout`."""
         with self._readable(_CHECKOUTS) as checkouts:
-            document = _read(checkouts, f"{_key(checkout)}.json") if checkouts else {}
+            if checkouts is None:
+                return None
+            document = _read(checkouts, f"{_key(checkout)}.json")
         port = document.get("port")
-        return port if document.get("path") == checkout and isinstance(port, int) else None
+        if document.get("path") != checkout or not isinstance(port, int):
+            return None
+        return port
 
     def remember(self, checkout: str, port: int) -> None:
-        """`port` is the checkout's from now on. Raises DartsctlError."""
+        """Save `port` as that of the checkout. Raises DartsctlError."""
         import json
 
         text = json.dumps({"path": checkout, "port": port}, indent=1)
-        # another user's note about a checkout that two share is theirs to keep
+        # where two users share a checkout, the record of the other one is kept
         with (
             self._writable(_CHECKOUTS) as checkouts,
             self._writing(),
@@ -170,7 +197,7 @@ class LeaseBook:
 
     @contextmanager
     def _writable(self, name: str) -> Iterator[Folder]:
-        """One of the book's folders, made if need be. Raises DartsctlError."""
+        """Open a folder of the book; create it if it is missing. Raises DartsctlError."""
         with self._writing():
             folder = self._make(name)
         with folder:
@@ -178,7 +205,7 @@ class LeaseBook:
 
     @contextmanager
     def _readable(self, name: str) -> Iterator[Folder | None]:
-        """One of the book's folders; None where it is not there, or may not be read."""
+        """Open a folder of the book; None where it is missing or unreadable."""
         try:
             folder = open_shared(self.folder, name)
         except (OSError, UnsafeFile):
@@ -197,11 +224,11 @@ class LeaseBook:
         return open_shared(self.folder, name, make=True)
 
     def _writing(self) -> AbstractContextManager[None]:
-        return writing(f"the lease book in {self.folder} cannot be written")
+        return write_errors_as(f"cannot write the lease book in {self.folder}")
 
 
 def held() -> tuple[LeaseRecord, ...]:
-    """LeaseBook.held of the default folder."""
+    """Return LeaseBook.held of the default folder."""
     return LeaseBook().held()
 
 
@@ -211,40 +238,49 @@ def _key(checkout: str) -> str:
     return hashlib.sha256(os.fsencode(checkout)).hexdigest()[:16]
 
 
-# --- lock files ---------------------------------------------------------------------------------------------------------------
+# --- lock files --------------------------------------------------------------------------------
 
 
 def _lock(folder: Folder, name: str) -> int | None:
-    """The descriptor of a lock file, made if need be, with an exclusive lock; None when somebody has it. Raises UnsafeFile, OSError."""
+    """Return a descriptor with an exclusive lock; None where somebody has the lock.
+
+    A missing file is created. Raises UnsafeFile, OSError.
+    """
     try:
         descriptor = open_shared_file(folder, name)
     except PermissionError:
-        if folder.check(
-            name, owners=EVERYBODY
-        ):  # another user's, in a shared folder: theirs, as far as we can tell
-            return None
+        if folder.check(name, owners=EVERYBODY):
+            return None  # another user's in a shared folder: it counts as locked
         raise
-    for _ in range(_LOOKS):
-        if try_lock(descriptor, fcntl.LOCK_EX):
-            break
-        if not try_lock(descriptor, fcntl.LOCK_SH):  # held in earnest
-            os.close(descriptor)
-            return None
-        fcntl.flock(
-            descriptor, fcntl.LOCK_UN
-        )  # only listers look at it: a checkout must not lose its port to them
-        time.sleep(_LOOKERS_PAUSE)
-    else:
+    if not _wait_for_readers(descriptor):
         os.close(descriptor)
         return None
     if os.fstat(descriptor).st_nlink:
         return descriptor
-    os.close(descriptor)  # it was removed under us: in nobody's way any more
+    os.close(descriptor)  # the file was removed meanwhile, and its lock means nothing
     return _lock(folder, name)
 
 
+def _wait_for_readers(descriptor: int) -> bool:
+    """Take the exclusive lock, past readers who hold it for a moment; False where it is taken.
+
+    A checkout must not lose its port to a reader.
+    """
+    for _ in range(_TRIES):
+        if try_lock(descriptor, fcntl.LOCK_EX):
+            return True
+        if not try_lock(descriptor, fcntl.LOCK_SH):  # somebody has the exclusive lock
+            return False
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+        time.sleep(_READERS_PAUSE)
+    return False
+
+
 def _is_locked(folder: Folder, name: str) -> bool:
-    """Whether somebody holds the lock, by trying a shared one for a moment; a file that another user closed to us counts as locked."""
+    """Return whether somebody holds the lock; it tries a shared lock for a moment.
+
+    A file that another user has closed to us counts as locked.
+    """
     try:
         descriptor = folder.open(name, owners=owners_in(folder))
     except (OSError, UnsafeFile) as error:
@@ -255,11 +291,11 @@ def _is_locked(folder: Folder, name: str) -> bool:
         os.close(descriptor)
 
 
-# --- records ------------------------------------------------------------------------------------------------------------------
+# --- records -----------------------------------------------------------------------------------
 
 
 def _booked(ports: Folder) -> list[int]:
-    """The ports that have a lock file."""
+    """Return the ports that have a lock file."""
     stems = [name.removesuffix(".lock") for name in ports.names() if name.endswith(".lock")]
     return sorted(
         int(stem) for stem in stems if stem.isascii() and stem.isdecimal() and len(stem) < 6
@@ -268,15 +304,13 @@ def _booked(ports: Folder) -> list[int]:
 
 def _holder(ports: Folder, port: int) -> LeaseRecord | None:
     name = f"{port}.lock"
-    return (
-        _believed(_record(port, _read(ports, name)), ports, name)
-        if _is_locked(ports, name)
-        else None
-    )
+    if not _is_locked(ports, name):
+        return None
+    return _confirmed(_record(port, _read(ports, name)), ports, name)
 
 
-def _believed(record: LeaseRecord, ports: Folder, name: str) -> LeaseRecord:
-    """What the kernel leaves of the `record` in the lock file `name`."""
+def _confirmed(record: LeaseRecord, ports: Folder, name: str) -> LeaseRecord:
+    """Return what the kernel confirms of the `record` in the lock file `name`."""
     supervisor = record.supervisor
     if not supervisor:
         return replace(record, pid=0)
@@ -287,9 +321,11 @@ def _believed(record: LeaseRecord, ports: Folder, name: str) -> LeaseRecord:
     holds = lock_owner.holds_lock(supervisor, ports.path / name, status)
     if holds is False or lock_owner.birth_of(supervisor) not in (None, record.birth):
         return LeaseRecord(record.port)
-    is_child = lock_owner.parent_of(record.pid) in (None, supervisor)
+    pid = record.pid
+    if lock_owner.parent_of(pid) not in (None, supervisor):
+        pid = 0
     user = lock_owner.user_of(supervisor) or record.user
-    return replace(record, pid=record.pid if is_child else 0, user=user, confirmed=bool(holds))
+    return replace(record, pid=pid, user=user, confirmed=bool(holds))
 
 
 _TEXTS = ("kind", "host", "url", "checkout", "branch", "user")
@@ -301,27 +337,32 @@ _NUMBERS = {
     "since": 1 << 40,
     "started": 1 << 40,
 }
-"""Each one's limit: what the system calls and the calendar take."""
+"""Field -> limit of the system calls and the calendar."""
 
 
 def _record(port: int, document: Mapping[str, Any]) -> LeaseRecord:
-    """What the document says of the lease, field by field; what has the wrong type is left out."""
-    known: dict[str, Any] = {
-        name: value for name in _TEXTS if isinstance(value := document.get(name), str)
-    }
+    """Return the lease in the document, field by field; fields of a wrong type are skipped."""
+    fields: dict[str, Any] = {}
+    for name in _TEXTS:
+        if isinstance(document.get(name), str):
+            fields[name] = document[name]
     for name, limit in _NUMBERS.items():
-        value = document.get(name)
-        kinds = (int, float) if name in _TIMES else (int,)
-        if isinstance(value, kinds) and not isinstance(value, bool) and 0 <= value < limit:
-            known[name] = value
+        if _is_number_below(limit, document.get(name), fraction=name in _TIMES):
+            fields[name] = document[name]
     command = document.get("command")
     if isinstance(command, list) and all(isinstance(word, str) for word in command):
-        known["command"] = tuple(command)
-    return replace(LeaseRecord(port), **known)
+        fields["command"] = tuple(command)
+    return replace(LeaseRecord(port), **fields)
+
+
+def _is_number_below(limit: int, value: object, *, fraction: bool) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return (fraction or isinstance(value, int)) and 0 <= value < limit
 
 
 def _read(folder: Folder, name: str) -> dict[str, Any]:
-    """A file's JSON object; empty where there is none."""
+    """Return the JSON object in a file; empty where there is none."""
     try:
         document = parse_json(folder.read(name, limit=_LARGEST, owners=owners_in(folder)))
     except (OSError, UnsafeFile, ValueError):

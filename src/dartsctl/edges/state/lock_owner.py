@@ -1,6 +1,6 @@
-"""What the kernel says of the process that a lock file names. A record in a shared folder may name anybody's process.
+"""What the kernel says about the process that a lock file names.
 
-Linux answers from /proc, other systems by `lsof`.
+A record in a shared folder may name any process. Linux answers in /proc, other systems by `lsof`.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ _LSOF_WITHIN = 5.0  # seconds
 
 
 def holds_lock(pid: int, lock: Path, status: os.stat_result) -> bool | None:
-    """Return whether `pid` holds the exclusive flock on the file `lock`; None where this user cannot see that.
+    """Return whether `pid` holds the exclusive flock on the file `lock`; None where invisible.
 
-    `status` is the file's, from where it was opened: Linux compares that, others the path.
+    `status` is that of the opened file: Linux compares it, other systems compare the path.
     """
     if pid <= 1:
         return False
@@ -32,7 +32,7 @@ def holds_lock(pid: int, lock: Path, status: os.stat_result) -> bool | None:
 
 
 def parent_of(pid: int) -> int | None:
-    """Return the parent's pid; None where there is no such process, or the system does not say."""
+    """Return the parent's pid; None without such a process, or where unknown."""
     row = _stat(pid)
     return int(row[1]) if row else None
 
@@ -44,29 +44,29 @@ def birth_of(pid: int) -> int | None:
 
 
 def user_of(pid: int) -> str:
-    """Return the name of the user whose process `pid` is; their number where they have no name, empty where it cannot be told."""
+    """Return the name of the user of `pid`: a number without a name, empty where unknown."""
     try:
-        return user_name(os.stat(f"/proc/{pid}").st_uid)  # noqa: PTH116 - no pathlib for what a list asks for every port
+        # pathlib would cost too much: a list asks for every port
+        return user_name(os.stat(f"/proc/{pid}").st_uid)  # noqa: PTH116
     except OSError:
         return ""
 
 
 def _is_child_of_locker(pid: int, file: os.stat_result) -> bool:
-    """Return whether the parent of `pid` took the exclusive flock on `file`: everybody may see that.
+    """Return whether the parent of `pid` took the exclusive flock on `file`: everybody sees that.
 
-    False, too, on file systems whose device number the kernel's table of locks shows differently (btrfs, overlay).
+    False on file systems whose device number differs in the table of locks (btrfs, overlay).
     """
     device = f"{os.major(file.st_dev):02x}:{os.minor(file.st_dev):02x}:{file.st_ino}"
     parent = parent_of(pid)
+    if parent is None:
+        return False
+    wanted = ["FLOCK", "ADVISORY", "WRITE", str(parent), device]
     try:
-        rows = [
-            line.split() for line in Path("/proc/locks").read_text(encoding="ascii").splitlines()
-        ]
+        lines = Path("/proc/locks").read_text(encoding="ascii").splitlines()
     except OSError:
         return False
-    return parent is not None and any(
-        row[1:6] == ["FLOCK", "ADVISORY", "WRITE", str(parent), device] for row in rows
-    )
+    return any(line.split()[1:6] == wanted for line in lines)
 
 
 def _has_locked_descriptor(pid: int, file: os.stat_result) -> bool | None:
@@ -81,9 +81,10 @@ def _has_locked_descriptor(pid: int, file: os.stat_result) -> bool | None:
 
 
 def _is_locked_descriptor(pid: int, descriptor: str, file: os.stat_result) -> bool:
-    """Raises PermissionError where this user may not see."""
+    """Raises PermissionError where this user may not look."""
     try:
-        if not os.path.samestat(os.stat(f"/proc/{pid}/fd/{descriptor}"), file):  # noqa: PTH116 - see user_of
+        opened = os.stat(f"/proc/{pid}/fd/{descriptor}")  # noqa: PTH116 - see user_of
+        if not os.path.samestat(opened, file):
             return False
         info = Path(f"/proc/{pid}/fdinfo/{descriptor}").read_text(
             encoding="ascii", errors="replace"
@@ -105,7 +106,7 @@ def _has_open(pid: int, lock: Path) -> bool | None:
 
 
 def _stat(pid: int) -> list[str] | None:
-    """/proc/PID/stat after the name: state, parent, group ... (proc(5))."""
+    """Return /proc/PID/stat after the name: state, parent, group ... (proc(5))."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123 - see user_of
             return file.read().rpartition(b")")[2].decode("ascii").split()

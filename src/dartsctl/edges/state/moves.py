@@ -1,4 +1,4 @@
-"""Which ports and container names of a dev stack have moved on this machine: kept in the state folder, for the next `up` to find."""
+"""Remapped ports and container names of a dev stack on this machine, saved for the next `up`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
-from dartsctl.edges.state.folder import open_state, parse_json, writing
+from dartsctl.edges.state.folder import open_state, parse_json, write_errors_as
 from dartsctl.ports.remapping import AnyMove, Move, NameMove
 from dartsctl.system.files import PRIVATE_FOLDER, Folder, ForeignFile
 
@@ -17,7 +17,10 @@ _LARGEST = 1 << 20  # bytes of a record
 
 
 class MoveBook:
-    """The moves of one Compose project. `override` is the file that Compose is given; it exists only while there are moves."""
+    """The moves of a Compose project.
+
+    `override` is the Compose file that publishes them; it exists only while there are moves.
+    """
 
     def __init__(self, folder: Path, project: str) -> None:
         self._state = folder
@@ -25,9 +28,10 @@ class MoveBook:
         self.override = folder / _FOLDER / f"{project}.yml"
 
     def read(self) -> tuple[AnyMove, ...]:
-        """What has moved; nothing where nothing has, or the record is broken or another user's (then the files' own numbers count).
+        """Return the moves.
 
-        Raises UnsafeFile.
+        None where the record is broken or belongs to another user: then the Compose files
+        apply. Raises UnsafeFile.
         """
         try:
             with self._opened() as folder:
@@ -39,7 +43,7 @@ class MoveBook:
             return ()
 
     def keep(self, moves: Sequence[AnyMove], override: str) -> Path:
-        """Write both files (0600, replaced at once) and return the override's path. Raises DartsctlError where they cannot be written."""
+        """Write both files (mode 0600, atomically); return the override. Raises DartsctlError."""
         record = json.dumps([asdict(move) for move in moves], indent=1)
         with self._writing(), self._opened(make=True) as folder:
             folder.replace(self.override.name, override.encode())
@@ -47,14 +51,20 @@ class MoveBook:
         return self.override
 
     def keep_leased(self, service: str, override: str) -> Path:
-        """Write the override that publishes `service` on a leased port, and return its path. Raises DartsctlError."""
+        """Write and return the override that publishes `service` on a leased port.
+
+        Raises DartsctlError.
+        """
         path = self.override.with_name(f"{self.override.stem}.{service}.yml")
         with self._writing(), self._opened(make=True) as folder:
             folder.replace(path.name, override.encode())
         return path
 
     def forget(self) -> bool:
-        """Return to the files' own numbers; False where nothing had moved. Raises DartsctlError where that cannot be written."""
+        """Restore the ports of the Compose files; False where nothing had moved.
+
+        Raises DartsctlError where that cannot be written.
+        """
         with self._writing():
             try:
                 with self._opened() as folder:
@@ -65,21 +75,24 @@ class MoveBook:
 
     @contextmanager
     def _opened(self, *, make: bool = False) -> Iterator[Folder]:
-        """The folder of the overrides. Compose is given paths in it: nobody else may be able to exchange what is there."""
+        """Open the folder of the overrides.
+
+        Compose gets paths in it, so nobody else may be able to replace the files there.
+        """
         with (
             open_state(self._state, make=make) as state,
             state.subfolder(_FOLDER, make=PRIVATE_FOLDER if make else None) as folder,
         ):
-            for each in (state, folder):
-                each.refuse_exchange()
+            state.refuse_exchange()
+            folder.refuse_exchange()
             yield folder
 
     def _writing(self) -> AbstractContextManager[None]:
-        return writing(f"the moved ports cannot be kept in {self.override.parent}")
+        return write_errors_as(f"cannot save the remapped ports in {self.override.parent}")
 
 
 def _move(item: object) -> AnyMove:
-    """Raises TypeError for what is no move."""
+    """Return a move. Raises TypeError for anything else."""
     if not isinstance(item, dict):
         raise TypeError("not a move")
     if item.keys() == {"service", "old"}:

@@ -1,6 +1,7 @@
-"""One dartsctl at a time changes a Compose project: a lock (flock) per project in the state folder.
+"""One dartsctl at a time changes a Compose project: a lock (flock) per project.
 
-The kernel frees it when its holder ends, however that ends. The file is never removed; it holds the pid of the last holder.
+The kernel releases the lock when its holder ends, for whatever reason. The file is never removed;
+it contains the pid of the last holder.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
-from dartsctl.edges.state.folder import open_shared, open_shared_file, writing
+from dartsctl.edges.state.folder import open_shared, open_shared_file, write_errors_as
 from dartsctl.edges.state.lock_owner import holds_lock
 from dartsctl.errors import TimedOut
 from dartsctl.system.files import try_lock
@@ -32,13 +33,13 @@ def project_lock(
     waiting: Callable[[str], None],
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[None]:
-    """Within it nobody else who uses the state folder `folder` is in here for `project`.
+    """Hold the lock of `project` among all users of the state folder `folder`.
 
-    Waits `within` seconds at most; `waiting` is told once who has the lock ("another dartsctl (pid 7)"). Raises TimedOut,
-    UnsafeFile, DartsctlError where the lock file cannot be made.
+    Waits at most `within` seconds; `waiting` is called once with the holder ("another dartsctl
+    (pid 7)"). Raises TimedOut, UnsafeFile, DartsctlError where the file cannot be created.
     """
     with (
-        writing(f"cannot lock the project {project}"),
+        write_errors_as(f"cannot lock the project {project}"),
         open_shared(folder, "projects", make=True) as projects,
     ):
         name = f"{quote(project, safe='')}.lock"
@@ -46,7 +47,7 @@ def project_lock(
         path = projects.path / name
     try:
         _acquire(descriptor, path, project, within=within, waiting=waiting, clock=clock)
-        with suppress(OSError):  # a full disk: the lock holds all the same
+        with suppress(OSError):  # a full disk; the lock is held all the same
             os.truncate(descriptor, 0)
             os.pwrite(descriptor, str(os.getpid()).encode(), 0)
         yield
@@ -70,15 +71,18 @@ def _acquire(
     while not try_lock(descriptor, fcntl.LOCK_EX):
         if clock() >= deadline:
             raise TimedOut(
-                f"{_holder(descriptor, path)} has been working on {project} for more than {within:.0f} s",
+                f"{_holder(descriptor, path)} has been working on {project} "
+                f"for more than {within:.0f} s",
                 hint=shell_command("docker", "compose", "-p", project, "ps", "-a"),
             )
         time.sleep(_PAUSE)
 
 
 def _holder(descriptor: int, path: Path) -> str:
-    """Who has the lock, in words; without a pid that the kernel does not confirm."""
+    """Return who holds the lock, in words; the pid only if the kernel confirms it."""
     text = os.pread(descriptor, _LONGEST_PID, 0).decode("ascii", errors="replace")
-    pid = int(text) if text.isascii() and text.isdecimal() else 0
-    known = pid and holds_lock(pid, path, os.fstat(descriptor)) is not False
-    return f"another dartsctl (pid {pid})" if known else "another dartsctl"
+    if text.isascii() and text.isdecimal():
+        pid = int(text)
+        if pid and holds_lock(pid, path, os.fstat(descriptor)) is not False:
+            return f"another dartsctl (pid {pid})"
+    return "another dartsctl"
