@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import fields
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
-from dartsctl.config import environment, settings
+from dartsctl.config import environment, secrets, settings
 from dartsctl.diagnosis.findings import Cause
 from dartsctl.errors import ExitCode
 from repository import REPOSITORY, SOURCE, anchors, explicit_anchors, prose, tracked
@@ -104,5 +105,14 @@ def test_the_reference_has_every_exit_code() -> None:
     assert [code for code in ExitCode if f"| {int(code)} |" not in section] == []
 
 
-def test_the_reference_says_where_causes_are_listed() -> None:
-    assert Cause.__module__.replace(".", "/") in reference()
+def test_the_reference_has_every_cause_and_kind_of_objection() -> None:
+    words = [*(cause.value for cause in Cause), *get_args(secrets.Kind)]
+    assert [word for word in words if f"`{word}`" not in reference()] == []
+
+
+def test_the_reference_has_every_code_of_a_warning() -> None:
+    text = (SOURCE / "ports/lint.py").read_text()
+    codes = set(re.findall(r'^ +"([a-z]+(?:-[a-z]+)*)",$', text, re.MULTILINE))
+    codes |= set(re.findall(r'Notice\(\s*(?:code=)?"([a-z-]+)"', text))
+    assert len(codes) > 9
+    assert {code for code in codes if f"`{code}`" not in reference()} == set()
