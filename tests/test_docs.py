@@ -51,6 +51,19 @@ def test_edge_cases_are_numbered_without_a_gap() -> None:
     assert numbers == list(range(1, len(numbers) + 1))
 
 
+def test_every_test_that_an_edge_case_names_cites_it() -> None:
+    text = (REPOSITORY / "docs/edge-cases.md").read_text()
+    entries = re.split(r'<a id="(\d+)"></a>', text)[1:]
+    silent = []
+    for number, entry in zip(entries[::2], entries[1::2], strict=True):
+        citation = re.compile(rf"edge-cases\.md#{number}\b")
+        for name in re.findall(r"`(tests/[\w./]+)`", entry):
+            file = REPOSITORY / name
+            if file.exists() and not citation.search(file.read_text()):
+                silent.append(f"{number}: {name}")
+    assert silent == []
+
+
 def test_every_file_that_a_document_names_is_there() -> None:
     missing = set()
     for document in documents():

@@ -448,6 +448,7 @@ def test_a_variable_that_is_too_long_for_its_purpose_is_told(
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_a_completion_without_its_variables_is_a_usage_error(live: LiveStack, shell: str) -> None:
+    """edge-cases.md#83."""
     said = live.run(env={"_DARTSCTL_COMPLETE": f"complete_{shell}"})
     assert said.code in (0, 2), said
 

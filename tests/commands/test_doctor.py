@@ -52,7 +52,10 @@ def nginx_conf(
     http_block: str = "",
     log: str = "stderr",
 ) -> None:
-    """A proxy whose `/` goes the way that is given; its own health check stays green whatever happens behind it."""
+    """A proxy whose `/` goes the way that is given.
+
+    Its own health check stays green whatever happens behind it (edge-cases.md#72).
+    """
     text = f"""
         worker_processes 1;
         error_log {log} notice;

@@ -311,7 +311,7 @@ def test_without_the_port_check_the_engines_error_is_the_same_conflict_and_only_
 
 def test_a_port_that_is_taken_between_the_check_and_the_start_is_a_conflict_with_its_holder(
     live: LiveStack,
-) -> None:
+) -> None:  # edge-cases.md#59
     from live.stack import ended, healthy, sleeper, until
 
     live.compose(

@@ -247,6 +247,7 @@ def test_a_squatter_of_a_service_that_runs_and_is_reached_is_harmless() -> None:
     ],
 )
 def test_each_state_of_a_container_has_its_cause(one: ContainerFacts, cause: Cause) -> None:
+    """edge-cases.md#76."""
     assert causes(diagnose(facts(service("app", one)))) == [(cause, "app")]
 
 
@@ -337,6 +338,7 @@ def test_a_service_that_somebody_stopped_does_not_follow_from_another() -> None:
 
 
 def test_a_proxy_that_died_of_a_missing_name_follows_from_the_service_of_that_name() -> None:
+    """edge-cases.md#71."""
     proxy = failures(failed(NginxFailure.HOST_NOT_FOUND, "", name="app:5000"))
     dead = service("web", down("web", started=NOW - 2))
     assert causes(diagnose(facts(service("app", down()), dead, proxy=proxy))) == [

@@ -237,9 +237,8 @@ def test_a_bind_failure_of_an_engine_on_linux(
         "ipv6 off",
     ],
 )
-def test_a_bind_failure_elsewhere(
-    text: str, kind: str, endpoint: Endpoint | None
-) -> None:  # edge-cases.md#17, edge-cases.md#44, edge-cases.md#45, edge-cases.md#46
+def test_a_bind_failure_elsewhere(text: str, kind: str, endpoint: Endpoint | None) -> None:
+    # edge-cases.md#17, edge-cases.md#40, edge-cases.md#44, edge-cases.md#45, edge-cases.md#46
     assert (classify(text).kind, classify(text).endpoint) == (kind, endpoint)
 
 

@@ -123,7 +123,7 @@ HEAD = "2026/11/23 23:24:21 [error] 9#9: *1 "
 )
 def test_a_line_says_what_failed_and_where(
     line: str, failure: NginxFailure, upstream: str, name: str
-) -> None:
+) -> None:  # edge-cases.md#71
     found = log.entry(line)
     assert found is not None
     assert (found.failure, found.upstream, found.name) == (failure, upstream, name)

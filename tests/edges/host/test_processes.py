@@ -185,7 +185,7 @@ def test_a_child_is_in_the_same_container_as_this_process(start: Start) -> None:
 )
 def test_a_forwarder_is_recognised_by_its_executable(
     name: str, executable: str | None, parents: tuple[tuple[int, str], ...], forwarder: bool
-) -> None:
+) -> None:  # edge-cases.md#16, edge-cases.md#47
     assert (
         processes.is_forwarder(Process(4711, name, 1, executable=executable, parents=parents))
         is forwarder

@@ -124,7 +124,7 @@ def test_an_endless_answer_ends_at_the_deadline() -> None:
         (b"HTTP/1.1 x\r\n", "answers something that is not HTTP"),
     ],
 )
-def test_an_invalid_answer_is_reported(reply: bytes, problem: str) -> None:
+def test_an_invalid_answer_is_reported(reply: bytes, problem: str) -> None:  # edge-cases.md#11
     with server(sends(reply)) as port:
         response = get(port)
     assert (response.status, response.problem) == (None, problem)

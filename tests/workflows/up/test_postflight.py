@@ -392,7 +392,7 @@ def test_a_crash_loop_without_a_health_check_is_never_ready(
 @pytest.mark.engine
 def test_an_unhealthy_service_is_told_with_what_its_health_check_said_and_its_log(
     live: LiveStack,
-) -> None:
+) -> None:  # edge-cases.md#73
     from live.stack import healthy
 
     web = healthy(after="echo connection to queue refused; false")
