@@ -1,4 +1,4 @@
-"""The gate: whatever a verb gives to the Screen or the prompts, nothing of it moves the cursor, hides, forges a line of ours or tells a secret."""
+"""Screen and prompts: no text moves the cursor, hides, forges a line, or reveals a secret."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ LINES = {
     "log_line": 1,
     "for_people": 1,
 }
-"""How many lines each call writes, whatever is in the text. JSON has its own form."""
+"""Lines that each call writes, whatever the text. JSON has its own form."""
 
 
 def knowing(*, as_json: bool = False) -> Screen:
@@ -81,7 +81,7 @@ def knowing(*, as_json: bool = False) -> Screen:
     return screen
 
 
-def test_every_method_of_the_screen_is_walked() -> None:
+def test_every_method_of_the_screen_is_tested() -> None:
     public = {
         name
         for name, _ in inspect.getmembers(Screen, inspect.isfunction)
@@ -98,11 +98,11 @@ def test_nothing_hostile_leaves_the_screen(
     for as_json in (False, True):
         METHODS[name](knowing(as_json=as_json), f"foreign {text} text")
         captured = capsys.readouterr()
-        said = captured.out + captured.err
-        assert CANARY not in said
-        assert all(is_safe(line) for line in said.split("\n"))
+        written = captured.out + captured.err
+        assert CANARY not in written
+        assert all(is_safe(line) for line in written.split("\n"))
         if not as_json and name in LINES:
-            assert said.count("\n") == LINES[name]
+            assert written.count("\n") == LINES[name]
         if captured.out.startswith("{"):
             json.loads(captured.out)
             assert captured.out.isascii()
@@ -110,7 +110,7 @@ def test_nothing_hostile_leaves_the_screen(
 
 @pytest.mark.parametrize("text", HOSTILE, ids=lambda text: ascii(text)[:30])
 @pytest.mark.parametrize("name", METHODS)
-def test_at_a_terminal_our_own_style_is_all_that_it_is_told(name: str, text: str) -> None:
+def test_at_a_terminal_only_our_own_style_is_written(name: str, text: str) -> None:
     drawn = at_a_terminal(lambda: METHODS[name](knowing(), f"foreign {text} text"))
     plain = re.sub(r"\x1b\[[0-9;]*m", "", drawn.replace("\r\n", "\n"))
     assert CANARY not in plain
@@ -120,7 +120,7 @@ def test_at_a_terminal_our_own_style_is_all_that_it_is_told(name: str, text: str
 
 
 def at_a_terminal(work: Callable[[], object], *, keys: bytes = b"") -> str:
-    """What `work` writes when stdout and stderr are a terminal, on which `keys` are pressed. A child does it, with a terminal of its own."""
+    """Return what `work` writes to a terminal, on which `keys` are pressed."""
     pid, terminal = pty.fork()
     if pid == 0:
         code = 1
@@ -169,15 +169,13 @@ def test_no_encoding_of_the_streams_is_an_error(
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_a_stream_that_was_closed_before_we_started_takes_nothing(
-    name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nothing_is_written_to_a_closed_stream(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdout", None)
     monkeypatch.setattr(sys, "stderr", None)
     METHODS[name](Screen(verbose=True), "text")
 
 
-def test_log_lines_lose_their_colours_where_a_secret_was_among_them(
+def test_log_lines_with_a_secret_lose_their_colours(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     screen = knowing()
@@ -190,7 +188,7 @@ def test_log_lines_lose_their_colours_where_a_secret_was_among_them(
     )
 
 
-# --- the prompts --------------------------------------------------------------------------------------------------------------
+# --- the prompts -------------------------------------------------------------------------------
 
 
 ASK: dict[str, Callable[[Prompts, str], object]] = {
@@ -200,7 +198,7 @@ ASK: dict[str, Callable[[Prompts, str], object]] = {
 }
 
 
-def test_every_question_is_walked() -> None:
+def test_every_prompt_is_tested() -> None:
     public = {
         name
         for name, _ in inspect.getmembers(Prompts, inspect.isfunction)
@@ -210,7 +208,7 @@ def test_every_question_is_walked() -> None:
 
 
 @pytest.mark.parametrize("name", ASK)
-def test_a_question_is_drawn_without_anything_hostile(name: str) -> None:
+def test_no_question_draws_hostile_text(name: str) -> None:
     screen = knowing()
     text = "foreign \x1b[2J\u202e\nnext: rm " + CANARY
     drawn = at_a_terminal(

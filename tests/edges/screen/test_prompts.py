@@ -1,4 +1,4 @@
-"""Real prompts at a real pseudo-terminal: keys in, the answer on a clean stdout; and nobody is asked where nobody is there."""
+"""Real prompts at a pseudo-terminal, with a clean stdout; and no prompt without a terminal."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def out(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def ask(out: Path) -> Iterator[Ask]:
-    """Start a question at a terminal of its own; returns once it is drawn."""
+    """Start a prompt at a terminal of its own; return when it is drawn."""
     started: list[pexpect.spawn[str]] = []
 
     def begin(question: str, drawn: str) -> pexpect.spawn[str]:
@@ -87,7 +87,7 @@ def test_arrow_keys_and_enter_choose_a_line(ask: Ask, out: Path) -> None:
     assert out.read_text() == "1"
 
 
-def test_enter_alone_takes_the_first_line_which_is_the_safest(ask: Ask, out: Path) -> None:
+def test_enter_alone_chooses_the_first_line(ask: Ask, out: Path) -> None:
     child = ask(SELECT, "abort")
     child.send(ENTER)
     assert code(child) == 0
@@ -95,7 +95,7 @@ def test_enter_alone_takes_the_first_line_which_is_the_safest(ask: Ask, out: Pat
 
 
 @pytest.mark.parametrize(("keys", "answer"), [(ENTER, "False"), ("n", "False"), ("y", "True")])
-def test_no_is_what_enter_means_at_a_yes_or_no_question(
+def test_enter_answers_a_yes_or_no_question_with_no(
     ask: Ask, out: Path, keys: str, answer: str
 ) -> None:
     child = ask(CONFIRM, "Kill it")
@@ -127,14 +127,14 @@ def test_ctrl_c_is_an_interruption_and_no_answer(
     assert out.read_text() == ""
 
 
-def test_a_terminal_that_ends_is_an_interruption_too(ask: Ask, out: Path) -> None:
+def test_the_end_of_the_input_is_an_interruption_too(ask: Ask, out: Path) -> None:
     child = ask(TYPED, "Type darts")
     child.send(CTRL_D)
     assert code(child) == 130
     assert out.read_text() == ""
 
 
-def test_what_was_typed_before_the_question_is_no_answer(out: Path) -> None:
+def test_keys_pressed_before_the_question_are_no_answer(out: Path) -> None:
     looking = "sys.stderr.write('looking'), sys.stderr.flush(), select.select([0], [], [], 20)"
     late = f"[{looking}, {CONFIRM}][-1]"
     child = pexpect.spawn(
@@ -153,7 +153,7 @@ def test_what_was_typed_before_the_question_is_no_answer(out: Path) -> None:
 
 
 @pytest.mark.parametrize("question", [SELECT, CONFIRM, TYPED])
-def test_without_a_terminal_nobody_is_asked_and_the_flags_are_named(
+def test_without_a_terminal_there_is_no_prompt_and_the_flags_are_named(
     out: Path, question: str
 ) -> None:
     done = subprocess.run(
@@ -165,13 +165,13 @@ def test_without_a_terminal_nobody_is_asked_and_the_flags_are_named(
         check=False,
     )
     assert (done.returncode, done.stdout, out.read_text()) == (7, "", "")
-    assert done.stderr.startswith("an answer is needed")
+    assert done.stderr.startswith("cannot prompt without a terminal: ")
     assert done.stderr.endswith(
         {SELECT: "--on-conflict remap", CONFIRM: "--yes", TYPED: " | "}[question]
     )
 
 
-def test_ci_is_nobody_even_at_a_terminal(out: Path) -> None:  # edge-cases.md#81
+def test_ci_is_never_prompted_even_at_a_terminal(out: Path) -> None:  # edge-cases.md#81
     child = pexpect.spawn(
         sys.executable,
         ["-c", PROGRAM, str(out), SELECT],
@@ -183,7 +183,7 @@ def test_ci_is_nobody_even_at_a_terminal(out: Path) -> None:  # edge-cases.md#81
     assert "--on-conflict remap" in (child.before or "")
 
 
-def test_a_piped_stderr_is_nobody(out: Path) -> None:  # edge-cases.md#81
+def test_a_piped_stderr_is_no_terminal(out: Path) -> None:  # edge-cases.md#81
     command = 'exec "$0" -c "$1" "$2" "$3" 2>"$2.err"'
     child = pexpect.spawn(
         "sh",
@@ -195,7 +195,7 @@ def test_a_piped_stderr_is_nobody(out: Path) -> None:  # edge-cases.md#81
     assert code(child) == 7
 
 
-def test_closed_streams_are_nobody(out: Path) -> None:
+def test_closed_streams_are_no_terminal(out: Path) -> None:
     done = subprocess.run(
         ["sh", "-c", 'exec "$0" -c "$1" "$2" "$3" <&-', sys.executable, PROGRAM, str(out), SELECT],
         env=environment(),
@@ -206,7 +206,7 @@ def test_closed_streams_are_nobody(out: Path) -> None:
     assert done.returncode == 7, done.stderr
 
 
-def test_no_input_is_nobody() -> None:
+def test_no_input_disables_prompts() -> None:
     prompts = Prompts(allowed=False)
     assert not prompts.interactive
     with pytest.raises(DartsctlError) as caught:

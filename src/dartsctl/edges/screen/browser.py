@@ -1,4 +1,4 @@
-"""The person's web browser."""
+"""The user's web browser."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import threading
 
 
 def open_page(url: str) -> bool:
-    """Show `url` in the browser; False where there is none. Does not wait: a browser that is given as a command may run as long as its window.
+    """Open `url` in the browser, without waiting for it; False where there is none.
 
-    Without a display a text browser would take the terminal, which is the server's: then only what BROWSER names is started.
+    Without a display a text browser would take the terminal from the server. Then only the program
+    in BROWSER is started.
     """
     import webbrowser
 

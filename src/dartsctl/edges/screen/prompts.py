@@ -1,6 +1,7 @@
-"""Questions to a person. The only file that imports questionary.
+"""Questions to a person. The only module that imports questionary.
 
-Prompts are drawn on stderr: stdout belongs to the result. Without a terminal nobody is asked, and the error names the flags that answer.
+Prompts are drawn on stderr, because stdout is for the result. Without a terminal there is no
+prompt, and the error names the flags that answer the question.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from dartsctl.text.safe_text import one_line
 
 
 class Prompts:
-    """One person at one terminal; `allowed` is False with --no-input. CI is never a person (edge-cases.md#81).
+    """Prompts at a terminal. `allowed` is False with --no-input; CI counts as no terminal.
 
-    Questions and lines pass `shown` (Masker.line) before they are drawn.
+    Questions and lines pass `shown` (Masker.line) before they are drawn (edge-cases.md#81).
     """
 
     def __init__(self, *, allowed: bool = True, shown: Callable[[str], str] = one_line) -> None:
@@ -31,74 +32,72 @@ class Prompts:
         )
 
     def select(self, question: str, lines: Sequence[str], *, flags: str) -> int:
-        """The number of the line chosen with the arrow keys. Raises Interrupted on Ctrl-C, and code 7 without a terminal, naming `flags`."""
-        self._need_a_person(question, flags)
+        """Return the number of the line that is chosen with the arrow keys.
+
+        Raises Interrupted on Ctrl-C, and DartsctlError with code 7 and `flags` without a terminal.
+        """
+        self._require_terminal(question, flags)
         import questionary
 
-        shown = [
+        choices = [
             questionary.Choice(self._shown(text), value=number) for number, text in enumerate(lines)
         ]
-        answer = _asked(
-            questionary.select(
-                self._shown(question),
-                choices=shown,
-                qmark="?",
-                instruction="(arrow keys)",
-                output=_on_stderr(),
-            )
+        prompt = questionary.select(
+            self._shown(question),
+            choices=choices,
+            qmark="?",
+            instruction="(arrow keys)",
+            output=_on_stderr(),
         )
-        return int(answer)
+        return int(_answer(prompt))
 
     def confirm(self, question: str, *, flags: str) -> bool:
-        """Yes or no; no is the default. Raises as `select`."""
-        self._need_a_person(question, flags)
+        """Ask a yes-or-no question; the default is no. Raises as `select`."""
+        self._require_terminal(question, flags)
         import questionary
 
-        return bool(
-            _asked(questionary.confirm(self._shown(question), default=False, output=_on_stderr()))
-        )
+        prompt = questionary.confirm(self._shown(question), default=False, output=_on_stderr())
+        return bool(_answer(prompt))
 
     def typed(self, question: str, expected: str, *, flags: str) -> bool:
-        """Whether exactly `expected` was typed. Raises as `select`."""
-        self._need_a_person(question, flags)
+        """Return whether exactly `expected` was typed. Raises as `select`."""
+        self._require_terminal(question, flags)
         import questionary
 
-        return (
-            str(_asked(questionary.text(self._shown(question), output=_on_stderr()))).strip()
-            == expected
-        )
+        prompt = questionary.text(self._shown(question), output=_on_stderr())
+        return str(_answer(prompt)).strip() == expected
 
-    def _need_a_person(self, question: str, flags: str) -> None:
+    def _require_terminal(self, question: str, flags: str) -> None:
         if not self.interactive:
             raise DartsctlError(
-                f"an answer is needed, and nobody is there to give it: {question}",
+                f"cannot prompt without a terminal: {question}",
                 hint=flags,
                 code=ExitCode.ANSWER_NEEDED,
             )
-        _forget_what_was_typed_ahead()
+        _discard_typed_input()
 
 
 def _is_terminal(stream: TextIO | None) -> bool:
-    """A stream that was closed before we started is None."""
+    """Return whether a stream is a terminal; None is one that was closed before we started."""
     with suppress(ValueError):  # closed since
         return stream is not None and stream.isatty()
     return False
 
 
-def _forget_what_was_typed_ahead() -> None:
-    """An Enter that was pressed while we were looking is no answer to a question that nobody had seen yet."""
+def _discard_typed_input() -> None:
+    """Discard keys that were pressed before the question was shown: they are no answer to it."""
     import termios
 
     with suppress(termios.error, OSError, ValueError):
         termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
 
 
-def _asked(question: Any) -> Any:
-    """The answer; `ask()` would make a Ctrl-C look like "nothing chosen" (edge-cases.md#82)."""
+def _answer(prompt: Any) -> Any:
+    """Return the answer; `ask()` would report Ctrl-C as "nothing chosen" (edge-cases.md#82)."""
     try:
-        return question.unsafe_ask()
+        return prompt.unsafe_ask()
     except (KeyboardInterrupt, EOFError):
-        raise Interrupted("aborted at the question; nothing more is done") from None
+        raise Interrupted("aborted at the prompt; nothing else was changed") from None
 
 
 def _on_stderr() -> Any:
