@@ -44,7 +44,7 @@ def test_99_simultaneous_runs_get_97_different_ports_and_two_are_told_that_the_r
         for run in refused:
             assert run.wait(timeout=60) == 3
             assert run.stderr is not None
-            assert "the dev range is full: none of 5001-5099 is free" in run.stderr.read()
+            assert "no port is free in the dev range: 5001-5099" in run.stderr.read()
     finally:
         for run in runs:
             if run.poll() is None:

@@ -56,7 +56,7 @@ def test_the_exit_code_is_the_servers_own_and_its_output_passes_through(start: S
     code, out, err = finished(start("sh", "-c", "echo out; echo err >&2; exit 7"))
     assert (code, out) == (7, "out\n")
     assert re.fullmatch(
-        r"err\nwarn: the server ended with code 7 before it was ready on port \d+; its last lines are above\n",
+        r"err\nwarn: the server exited with code 7 before it was ready on port \d+; see its output above\n",
         err,
     )
 
@@ -166,7 +166,7 @@ def test_an_address_of_another_machine_is_not_blamed_on_the_ports(
 def test_a_server_that_goes_into_the_background_is_told_to_stay(start: Start, tree: Tree) -> None:
     code, _, err = finished(start("sh", "-c", "sleep 60 & exit 0"))
     assert code == 0
-    assert "what the server left in the background was stopped" in err
+    assert "stopped leftover background processes" in err
     assert tree() == set()
 
 
@@ -175,7 +175,7 @@ def test_a_server_that_does_not_take_the_socket_it_is_handed_leads_to_the_settin
 ) -> None:
     code, _, err = finished(start(*LISTEN, handover="werkzeug"))
     assert code == 1
-    assert "note: it was handed a socket on that port, which app.run() alone takes" in err
+    assert "note: the server was given a bound socket, which only app.run() takes" in err
 
 
 WARMING_UP = """
@@ -215,7 +215,7 @@ def test_a_server_that_never_gets_well_is_told_with_its_last_answer(
     assert process.stderr is not None
     assert (
         process.stderr.readline()
-        == f"warn: {record.url} is not ready after 0.5 s (/up: status 503); still watching\n"
+        == f"warn: {record.url} is not ready after 0.5 s (/up: status 503); still waiting\n"
     )
     process.send_signal(signal.SIGTERM)
     assert "dartsctl: http://" not in finished(process)[2]
@@ -350,7 +350,7 @@ def test_a_server_that_never_takes_its_leased_port_is_told_so(
     )
     code, _, err = finished(start(sys.executable, "-c", program, ready_within=0.5))
     assert code == 1
-    assert f"listens on port {other}, never on its leased port" in err
+    assert f"listens on port {other}, not on its leased port" in err
 
 
 def test_a_program_that_listens_nowhere_is_left_alone(start: Start) -> None:
@@ -406,7 +406,7 @@ def test_a_port_that_somebody_took_meanwhile_is_left_for_the_next(
     assert code == 0
     assert again.name != asked.name
     assert (
-        f"port {first} was taken by somebody else before the server had it; starting it again on the next one"
+        f"another process took port {first} before the server bound it; retrying on the next port"
         in err
     )
 
@@ -419,7 +419,7 @@ def test_the_checkout_keeps_its_port_and_is_told_why_it_moves(
     with socket.create_server(("127.0.0.1", int(first))):
         _, second, err = finished(start("sh", "-c", "echo {port}"))
     assert second.strip() != first
-    assert f"this checkout had port {first}, now it gets {second.strip()}: " in err
+    assert f"this checkout's port changed from {first} to {second.strip()}: " in err
     assert f"(pid {os.getpid()}) listens on it" in err
     assert "redirect URIs" in err
 
@@ -432,7 +432,7 @@ def test_an_explicit_port_that_is_leased_names_its_holder(
     code, _, err = finished(start("true", port=record.port))
     assert code == 3
     assert (
-        f"port {record.port} (--port) is not to be had: it is leased by /src/first (pid {record.pid}, user "
+        f"port {record.port} (--port) is unavailable: it is leased by /src/first (pid {record.pid}, user "
         in err
     )
 
@@ -444,7 +444,7 @@ def test_a_full_range_names_who_has_it(
     record_of(state, eventually)
     code, _, err = finished(start("true", dev_range=(dev_range[0], dev_range[0])))
     assert code == 3
-    assert "the dev range is full" in err
+    assert "no port is free in the dev range" in err
 
 
 def test_servers_that_start_at_once_leave_the_checkouts_port_as_it_was(

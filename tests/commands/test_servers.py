@@ -14,12 +14,14 @@ from typing import Any
 
 import pytest
 
-from dartsctl.commands import servers
+from dartsctl.cli.deps import Common, deps_of
+from dartsctl.commands.servers import show_url
 from dartsctl.edges.host import processes
 from dartsctl.edges.state.leases import LeaseBook
 from dartsctl.errors import DartsctlError, ExitCode
 from dartsctl.server.request import LeaseRecord
-from dartsctl.workflows.up import stop_server
+from dartsctl.workflows.serve import stop as serve_stop
+from dartsctl.workflows.serve.stop import server_of, server_to_stop, stop
 
 Start = Callable[..., "subprocess.Popen[str]"]
 Eventually = Callable[[Callable[[], Any]], Any]
@@ -35,18 +37,17 @@ time.sleep(300)
 
 
 def listening(state: Path, eventually: Eventually, count: int = 1) -> tuple[LeaseRecord, ...]:
-    def ready() -> tuple[LeaseRecord, ...]:
-        found = servers.list_servers(leases=LeaseBook(state))
-        return (
-            found
-            if len(found) == count and all(record.pid and _answers(record.port) for record in found)
-            else ()
-        )
+    """Return the leased servers once there are `count` and all of them listen."""
 
-    found = eventually(ready)
-    assert isinstance(found, tuple)
-    assert len(found) == count
-    return found
+    def ready() -> tuple[LeaseRecord, ...]:
+        records = LeaseBook(state).held()
+        listen = all(record.pid and _answers(record.port) for record in records)
+        return records if listen and len(records) == count else ()
+
+    records = eventually(ready)
+    assert isinstance(records, tuple)
+    assert len(records) == count
+    return records
 
 
 def _answers(port: int) -> bool:
@@ -66,21 +67,21 @@ def cli(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_every_leased_server_is_listed_by_port(
-    start: Start, state: Path, eventually: Eventually
+    start: Start, state: Path, tmp_path: Path, eventually: Eventually
 ) -> None:
     start(*LISTEN, checkout="/src/one", branch="main", user="ann")
     start(*LISTEN, checkout="/src/two")
-    found = listening(state, eventually, 2)
-    assert [record.port for record in found] == sorted(record.port for record in found)
-    one = next(record for record in found if record.checkout == "/src/one")
-    assert (one.branch, one.user, one.kind, one.host) == (
-        "main",
-        getpass.getuser(),
-        "run",
-        "127.0.0.1",
-    )  # whatever user it claims
-    assert one.command[-1] == str(one.port)
-    assert processes.birth(one.supervisor) == one.birth
+    records = listening(state, eventually, 2)
+    assert [record.port for record in records] == sorted(record.port for record in records)
+    first = next(record for record in records if record.checkout == "/src/one")
+    user = getpass.getuser()  # whatever user it claims
+    assert (first.branch, first.user, first.kind, first.host) == ("main", user, "run", "127.0.0.1")
+    assert first.command[-1] == str(first.port)
+    assert processes.birth(first.supervisor) == first.birth
+    listed = cli(tmp_path, "dev", "list", "--json")
+    assert [server["port"] for server in json.loads(listed.stdout)["servers"]] == [
+        record.port for record in records
+    ]
 
 
 def test_the_url_is_this_checkouts_dev_server_before_one_that_run_started(
@@ -90,15 +91,17 @@ def test_the_url_is_this_checkouts_dev_server_before_one_that_run_started(
     listening(state, eventually)
     start(*LISTEN, checkout="/src/one")
     listening(state, eventually, 2)
-    assert servers.url("/src/one", leases=LeaseBook(state)).kind == "dev"
+    server = server_of("/src/one", LeaseBook(state))
+    assert server is not None
+    assert server.kind == "dev"
 
 
 def test_without_a_server_the_hint_is_to_start_one(state: Path) -> None:
     with pytest.raises(DartsctlError, match="no server of /src/one is running") as caught:
-        servers.url("/src/one", leases=LeaseBook(state))
-    assert (caught.value.code, caught.value.hint) == (ExitCode.FAILED, "start it: dartsctl dev")
-    with pytest.raises(DartsctlError, match="no server of dartsctl runs on port 5007"):
-        stop_server.stop("/src/one", port=5007, leases=LeaseBook(state), processes=processes)
+        show_url("/src/one", deps=deps_of(Common()))
+    assert (caught.value.code, caught.value.hint) == (ExitCode.FAILED, "dartsctl dev")
+    with pytest.raises(DartsctlError, match="no dartsctl server is running on port 5007"):
+        server_to_stop("/src/one", port=5007, leases=LeaseBook(state))
 
 
 def test_stop_ends_the_server_and_returns_when_its_lease_is_free(
@@ -106,10 +109,10 @@ def test_stop_ends_the_server_and_returns_when_its_lease_is_free(
 ) -> None:
     process = start(*LISTEN, checkout="/src/one")
     (record,) = listening(state, eventually)
-    assert (
-        stop_server.stop("/src/one", leases=LeaseBook(state), processes=processes).record == record
-    )
-    assert LeaseBook(state).held() == ()
+    book = LeaseBook(state)
+    assert server_to_stop("/src/one", port=None, leases=book) == record
+    stop(record, leases=book)
+    assert book.held() == ()
     process.communicate(timeout=10)
     assert process.returncode == 143
     assert tree() == set()
@@ -122,11 +125,11 @@ def test_stop_ends_a_server_that_ignores_it_with_all_its_children(
     eventually: Eventually,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(stop_server, "STOP_GRACE", 0.2)
+    monkeypatch.setattr(serve_stop, "STOP_GRACE", 0.2)
     process = start(sys.executable, "-c", STUBBORN, "{port}", checkout="/src/one")
     (record,) = listening(state, eventually)
     assert eventually(lambda: len(tree()) == 4)
-    stop_server.stop("/elsewhere", port=record.port, leases=LeaseBook(state), processes=processes)
+    stop(record, leases=LeaseBook(state))
     process.communicate(timeout=10)
     assert process.returncode == 137
     assert eventually(lambda: tree() == set())
@@ -150,7 +153,7 @@ def test_a_lease_whose_owner_is_not_known_is_not_stopped(state: Path) -> None:
     assert lease is not None
     book.describe(LeaseRecord(7001, pid=os.getpid(), supervisor=os.getpid(), birth=1))
     with pytest.raises(DartsctlError, match="the kernel does not confirm whose server it is"):
-        stop_server.stop("/src/one", port=7001, leases=book, processes=processes)
+        server_to_stop("/src/one", port=7001, leases=book)
     lease.close()
 
 

@@ -1,24 +1,25 @@
-"""dartsctl's `run` without the command line: `python server_driver.py REQUEST-JSON`, for tests that kill, signal and race real processes."""
+"""dartsctl's `run` without the command line: `python server_driver.py REQUEST-JSON`.
+
+For tests that kill, signal and race real processes.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import sys
+from dataclasses import replace
 
+from dartsctl.cli.deps import Common, deps_of
 from dartsctl.commands.run import run
-from dartsctl.edges.host import processes, sockets
-from dartsctl.edges.state.leases import LeaseBook
+from dartsctl.edges.screen.output import Screen
 from dartsctl.errors import DartsctlError
 from dartsctl.ports.allocation import Allocation, PortRange
 from dartsctl.server.request import ServerRequest
 
 
-class Lines:
-    """A screen on stderr."""
-
-    def detail(self, text: str) -> None:
-        """Only with -v, which is not ours."""
+class Lines(Screen):
+    """A screen that marks every line on stderr with its kind."""
 
     def note(self, text: str) -> None:
         sys.stderr.write(f"note: {text}\n")
@@ -38,9 +39,7 @@ def main() -> int:
     )
     request = ServerRequest(environment=dict(os.environ), **given)
     try:
-        return run(
-            request, leases=LeaseBook(), sockets=sockets, processes=processes, screen=Lines()
-        )
+        return run(request, deps=replace(deps_of(Common()), screen=Lines()))
     except DartsctlError as error:
         sys.stderr.write(f"error: {error.message}\nnext: {error.hint}\n")
         return int(error.code)

@@ -103,7 +103,7 @@ def root(
     dartsctl doctor              find out why the stack answers 502
     dartsctl run -- flask run    run any server on a leased port
     dartsctl ports               show who owns and who uses each port
-    dartsctl guard install       block production ports in a virtual environment
+    dartsctl guard install       refuse production ports in a virtualenv
     """
 
 

@@ -29,7 +29,7 @@ guard = Verbs(no_args_is_help=True)
 @guard.callback()
 @verb
 def group(common: Common) -> None:
-    """Block production ports in the app's virtual environment.
+    """Refuse production ports in the app's virtual environment.
 
     The guard works for every server that is started with that Python, also without dartsctl.
 
@@ -47,7 +47,7 @@ def group(common: Common) -> None:
 def install(common: Common, venv: Venv = None) -> int:
     """Install the guard, or update its ports.
 
-    It blocks the production ports that the settings and the production stack name. Looks for
+    It refuses the production ports that the settings and the production stack name. Looks for
     .venv, venv, env, uv's environment, the active one and poetry's.
 
     \b

@@ -8,7 +8,7 @@ import typer
 
 from dartsctl.cli import completion
 from dartsctl.cli.answers import answers_of
-from dartsctl.cli.deps import Common, deps_of, working_folder
+from dartsctl.cli.deps import Common, deps_of
 from dartsctl.cli.help import Verbs
 from dartsctl.cli.options import (
     OnConflict,
@@ -16,7 +16,7 @@ from dartsctl.cli.options import (
     WaitTimeout,
     verb,
 )
-from dartsctl.cli.server_request import Options, checkout_of, interpolated, request_for
+from dartsctl.cli.server_request import ServerOptions, checkout_of, dev_request, run_request
 from dartsctl.cli.stack import add_lifecycle
 from dartsctl.errors import UsageError
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from dartsctl.config.environment import Environment
     from dartsctl.config.settings import Settings
     from dartsctl.edges.screen.output import Screen
-    from dartsctl.server.request import LeaseRecord, ServerRequest
 
 Port = Annotated[
     str | None,
@@ -44,7 +43,7 @@ EnforceLayers = Annotated[
     str | None,
     typer.Option(
         "--enforce",
-        help="How to block production ports: auto, hook (no kernel filter, so sudo works), watch or off.",
+        help="How to refuse production ports: auto, hook (no kernel filter: sudo works), watch, off.",
         metavar="LAYERS",
     ),
 ]
@@ -110,38 +109,32 @@ def dev_server(
     """
     if context.invoked_subcommand:
         return None
-    settings = common.settings()
-    screen = common.screen()
     if in_docker and not services:
-        raise UsageError("--in-docker needs the dev stack", hint="dartsctl dev --in-docker")
-    environment = _dev_environment(settings, screen) if services else None
-    from dartsctl.config.environment import server_command
-
-    options = Options(port, host, health, enforce, handover)
-    request = request_for(
-        settings,
-        screen,
-        options,
-        kind="dev",
-        command=server_command(settings),
-        directory=settings.server.directory,
-        dev=environment,
-    )
-    policy = on_conflict or settings.environments["dev"].on_conflict
-    if common.dry_run and not remove_container and policy in (None, "ask", "fail"):
-        return _dry_run(request, environment, screen)
-    from dartsctl.commands.dev import DevRequest, preview_services
+        raise UsageError(
+            "--in-docker cannot be used with --no-services", hint="dartsctl dev --in-docker"
+        )
+    from dartsctl.commands.dev import DevRequest
     from dartsctl.commands.dev import dev as run_dev
 
-    plan = DevRequest(
+    settings = common.settings()
+    deps = deps_of(common)
+    environment = _dev_environment(settings, deps.screen) if services else None
+    options = ServerOptions(
+        port=port,
+        host=host,
+        open_page=open_page,
+        health=health,
+        enforce=enforce,
+        handover=handover,
+    )
+    request = DevRequest(
         environment,
-        request,
+        dev_request(settings, options, environment, deps.screen),
         replaces=settings.server.replaces,
         templates=settings.server.env,
-        interpolate=lambda filled: interpolated(filled, request),
         required=settings.server.services == "required",
         in_docker=in_docker,
-        deadline=float(wait_timeout or settings.environments["dev"].wait_timeout),
+        wait_timeout=float(wait_timeout or settings.environments["dev"].wait_timeout),
         answers=answers_of(
             common,
             settings,
@@ -150,15 +143,9 @@ def dev_server(
             wait_timeout=wait_timeout,
             remove_containers=remove_container,
         ),
+        dry_run=common.dry_run,
     )
-    if common.dry_run:
-        preview_services(plan, deps=deps_of(common))
-        return _dry_run(request, environment, screen)
-    return run_dev(
-        plan,
-        serve=lambda final: _serve(final, screen, open_page),
-        deps=deps_of(common),
-    )
+    return run_dev(request, deps=deps)
 
 
 @dev.command()
@@ -170,13 +157,9 @@ def url(common: Common) -> int:
     dartsctl dev url
     curl "$(dartsctl dev url)/health"
     """
-    from dartsctl.commands.servers import url as find
-    from dartsctl.edges.state.leases import LeaseBook
-    from dartsctl.server.request import as_document
+    from dartsctl.commands.servers import show_url
 
-    record = find(checkout_of(common.settings()), leases=LeaseBook())
-    common.screen().result({"ok": True, "exit_code": 0, **as_document(record)}, [record.url])
-    return 0
+    return show_url(checkout_of(common.settings()), deps=deps_of(common))
 
 
 @dev.command("list")
@@ -188,39 +171,9 @@ def list_servers(common: Common) -> int:
     dartsctl dev list
     dartsctl dev list --json | jq -r '.servers[].url'
     """
-    import time
+    from dartsctl.commands.servers import list_servers as show_servers
 
-    from dartsctl.commands.servers import list_servers as find
-    from dartsctl.edges.state.leases import LeaseBook
-    from dartsctl.server.request import as_document
-    from dartsctl.text.phrases import duration
-
-    records = find(leases=LeaseBook())
-    screen = common.screen()
-    if screen.as_json:
-        servers = [
-            {**as_document(one), "age": round(time.time() - one.since, 1) if one.since else None}
-            for one in records
-        ]
-        screen.document({"ok": True, "exit_code": 0, "servers": servers})
-        return 0
-    if not records:
-        screen.note("no server runs; start one: dartsctl dev")
-    rows = [
-        (
-            str(one.port),
-            one.url,
-            one.checkout,
-            one.branch or "-",
-            one.user or "-",
-            duration(time.time() - one.since) if one.since else "-",
-            str(one.pid),
-            " ".join(one.shown_command),
-        )
-        for one in records
-    ]
-    screen.table(("PORT", "URL", "CHECKOUT", "BRANCH", "USER", "AGE", "PID", "COMMAND"), rows)
-    return 0
+    return show_servers(deps=deps_of(common))
 
 
 @dev.command()
@@ -235,31 +188,12 @@ def stop(
     dartsctl dev stop        stop this checkout's server
     dartsctl dev stop 5007   stop the server on port 5007, in any checkout
     """
-    from dartsctl.edges.host import processes
-    from dartsctl.edges.state.leases import LeaseBook
+    from dartsctl.commands.servers import stop_server
     from dartsctl.ports.allocation import parse_port
-    from dartsctl.server.request import as_document
-    from dartsctl.workflows.up.stop_server import server_to_stop as find
-    from dartsctl.workflows.up.stop_server import stop as run_stop
 
     number = parse_port(port, source="PORT") if port is not None else None
-    screen = common.screen()
-    if common.dry_run:
-        record = find(
-            "" if number else checkout_of(common.settings()), port=number, leases=LeaseBook()
-        )
-        document = {"ok": True, "exit_code": 0, "dry_run": True, "would_stop": as_document(record)}
-        screen.result(document, [f"would stop the server on port {record.port} (pid {record.pid})"])
-        return 0
-    stopped = run_stop(
-        checkout_of(common.settings()) if number is None else "",
-        port=number,
-        leases=LeaseBook(),
-        processes=processes,
-    )
-    screen.result({"ok": True, "exit_code": 0, **stopped.as_document()}, [])
-    screen.note(f"stopped the server on port {stopped.record.port}")
-    return 0
+    checkout = checkout_of(common.settings()) if number is None else ""
+    return stop_server(checkout, port=number, dry_run=common.dry_run, deps=deps_of(common))
 
 
 add_lifecycle("dev", dev)
@@ -272,7 +206,7 @@ def run(
     command: Annotated[
         list[str],
         typer.Argument(
-            help="Command that starts the server; {port}, {host}, {url}, {fd} and {python} are filled in.",
+            help="Command of the server; {port}, {host}, {url}, {fd}, {python} are filled in.",
             metavar="COMMAND...",
         ),
     ],
@@ -293,27 +227,29 @@ def run(
     dartsctl run -- python -m http.server {port}   the port is filled in
     dartsctl run --port 5007 -- gunicorn -b {host}:{port} app:app
     dartsctl run --health /up -- npm run dev       ready when /up answers
-    dartsctl run -- bash                           production ports blocked
+    dartsctl run -- bash                           refuses production ports
     """
+    from dartsctl.commands.run import run as run_server
+
     settings = common.settings()
-    screen = common.screen()
-    options = Options(port, host, health, enforce, handover)
-    request = request_for(
-        settings,
-        screen,
-        options,
-        kind="run",
-        command=tuple(command),
-        directory=working_folder(),
-        dev=None,
+    deps = deps_of(common)
+    options = ServerOptions(
+        port=port,
+        host=host,
+        open_page=open_page,
+        health=health,
+        enforce=enforce,
+        handover=handover,
     )
-    if common.dry_run:
-        return _dry_run(request, None, screen)
-    return _serve(request, screen, open_page)
+    request = run_request(settings, options, tuple(command), deps.screen)
+    return run_server(request, dry_run=common.dry_run, deps=deps)
 
 
 def _dev_environment(settings: Settings, screen: Screen) -> Environment | None:
-    """The dev stack; None, said loudly, where nothing says which files it is made of and the services are optional."""
+    """Return the dev stack.
+
+    If no Compose file is found and the services are optional, warn and return None.
+    """
     from dartsctl.config.environment import resolve
 
     try:
@@ -323,41 +259,3 @@ def _dev_environment(settings: Settings, screen: Screen) -> Environment | None:
             raise
         screen.warn(f"the services are off: {error.message}")
         return None
-
-
-def _serve(request: ServerRequest, screen: Screen, open_page: bool) -> int:
-    from dartsctl.commands.run import run as run_server
-    from dartsctl.edges.host import processes, sockets
-    from dartsctl.edges.screen import browser
-    from dartsctl.edges.state.leases import LeaseBook
-
-    def announce(record: LeaseRecord) -> None:
-        screen.note(f"dartsctl: {record.url} (pid {record.pid})")
-        if open_page and not browser.open_page(record.url):
-            screen.warn("there is no browser to open it in")
-
-    return run_server(
-        request,
-        leases=LeaseBook(),
-        sockets=sockets,
-        processes=processes,
-        screen=screen,
-        announce=announce,
-    )
-
-
-def _dry_run(request: ServerRequest, environment: Environment | None, screen: Screen) -> int:
-    from dartsctl.server import request as serving
-    from dartsctl.text.masking import mask_command
-
-    serving.refuse_production(request)
-    serving.bind_address(request.host)
-    files = ", ".join(str(file) for file in environment.files) if environment else ""
-    lines = [f"would bring up the services of {files}"] if environment else []
-    command = " ".join(mask_command(request.command))
-    where = f"port {request.port}" if request.port else f"a free port of {request.dev_range}"
-    screen.result(
-        {"ok": True, "exit_code": 0, "dry_run": True, "port": request.port},
-        [*lines, f"would start on {where}: {command}"],
-    )
-    return 0

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,99 +16,165 @@ if TYPE_CHECKING:
     from dartsctl.config.environment import Environment
     from dartsctl.config.settings import Settings
     from dartsctl.edges.screen.output import Screen
+    from dartsctl.ports.allocation import Allocation
     from dartsctl.server.request import ServerRequest
 
-
-_PRODUCTION_ANSWERS_IN = 2.0  # seconds: a server must not wait for what is only good to know
+_COMPOSE_DEADLINE = 2.0
+"""Seconds to find production's published ports: a server must not wait longer for them."""
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
-    """What the command line says of the server; None: the settings', or the default."""
+class ServerOptions:
+    """The options of `dev` and `run` for the server; None: the settings', or the default."""
 
     port: str | None
     host: str
+    open_page: bool = False
     health: str | None = None
     enforce: str | None = None
     handover: str | None = None
 
 
-def request_for(
+def dev_request(
+    settings: Settings, options: ServerOptions, environment: Environment | None, screen: Screen
+) -> ServerRequest:
+    """Return the request for the server of `dev`; `environment` is the dev stack.
+
+    Raises UsageError for a value that an option does not take, or if nothing says what to start.
+    """
+    from dartsctl.config.environment import server_command
+
+    server = settings.server
+    request = _request(
+        settings,
+        options,
+        command=server_command(settings),
+        directory=server.directory,
+        env_files=environment.env_files if environment else _default_env_file(settings),
+        screen=screen,
+    )
+    return replace(
+        request,
+        kind="dev",
+        health=request.health or server.health,
+        handover=server.handover if options.handover is None else request.handover,
+    )
+
+
+def run_request(
+    settings: Settings, options: ServerOptions, command: tuple[str, ...], screen: Screen
+) -> ServerRequest:
+    """Return the request for the server of `run`.
+
+    Raises UsageError for a value that an option does not take.
+    """
+    return _request(
+        settings,
+        options,
+        command=command,
+        directory=working_folder(),
+        env_files=_default_env_file(settings),
+        screen=screen,
+    )
+
+
+def checkout_of(settings: Settings) -> str:
+    """Return the checkout: the settings' folder, else the git checkout or the working folder."""
+    if settings.source:
+        return str(settings.root)
+    current = working_folder()
+    for folder in (current, *current.parents):
+        if (folder / ".git").exists():
+            return str(folder)
+    return str(current)
+
+
+def branch_of(checkout: str) -> str:
+    """Return the git branch, for display; empty if there is none.
+
+    git's files are read. Starting git would execute what another user's checkout configures.
+    """
+    from dartsctl.system import bounded_file
+
+    folder = Path(checkout) / ".git"
+    try:
+        if folder.is_file():  # a worktree, a submodule
+            folder = Path(checkout) / bounded_file.read_text(folder).removeprefix("gitdir:").strip()
+        head = bounded_file.read_text(folder / "HEAD").strip()
+    except (OSError, ValueError):
+        return ""
+    name = head.removeprefix("ref: refs/heads/")
+    is_detached = name == head
+    is_elsewhere = name == ".invalid"  # git's reftable format
+    return "" if is_detached or is_elsewhere else name
+
+
+def _request(
     settings: Settings,
-    screen: Screen,
-    options: Options,
+    options: ServerOptions,
     *,
-    kind: str,
     command: tuple[str, ...],
     directory: Path,
-    dev: Environment | None,
+    env_files: tuple[Path, ...],
+    screen: Screen,
 ) -> ServerRequest:
-    """The request for the server of `dev` or `run`. Raises UsageError for a value that an option does not take."""
     from typing import get_args
 
     from dartsctl.ports.allocation import parse_port
     from dartsctl.server.handover import How
     from dartsctl.server.request import Enforce, ServerRequest, host_name
     from dartsctl.system.users import user_name
-    from dartsctl.workflows.up.production_ports import production_ports
 
     server = settings.server
     checkout = checkout_of(settings)
-    allocation, problem = production_ports(settings, compose_on, deadline=_PRODUCTION_ANSWERS_IN)
-    if problem:
-        say = (
-            screen.note if isinstance(problem, TimedOut) else screen.detail
-        )  # production need not be on this machine
-        say(f"only the documented production ports are refused: {problem.message}")
     branch = branch_of(checkout)
-    is_dev = kind == "dev"
+    port = parse_port(options.port, source="--port") if options.port is not None else None
     return ServerRequest(
         command=command,
         directory=str(directory),
         checkout=checkout,
-        kind="dev" if is_dev else "run",
         host=options.host,
-        port=parse_port(options.port, source="--port") if options.port is not None else None,
+        port=port,
         dev_range=settings.ports.dev_range,
-        allocation=allocation,
+        allocation=_allocation(settings, screen),
         environment=dict(os.environ),
-        env_files=_env_files(dev.env_files if dev else _default_env_file(settings)),
+        env_files=_env_file_values(env_files),
         port_variables=server.port_variables,
         python=_python(command, directory, settings),
         branch=branch,
         user=user_name(os.geteuid()),
         ready_within=server.ready_timeout,
-        health=_path(options.health) or (server.health if is_dev else None),
+        health=_health_path(options.health),
         url_host=host_name(server.url_host, branch=branch, checkout=checkout),
+        open_page=options.open_page,
         enforce=one_of("--enforce", options.enforce, get_args(Enforce)) or server.enforce,
-        handover=one_of("--handover", options.handover, get_args(How))
-        or (server.handover if is_dev else "auto"),
+        handover=one_of("--handover", options.handover, get_args(How)) or "auto",
     )
 
 
-def _path(given: str | None) -> str | None:
-    if given is not None and not re.fullmatch(r"/[!-~]*", given):
-        from urllib.parse import quote
+def _allocation(settings: Settings, screen: Screen) -> Allocation:
+    """Return production's ports; say so if its stack could not be asked for the published ones."""
+    from dartsctl.workflows.up.production_ports import production_ports
 
-        raise UsageError(
-            f"--health: {given!r} is not a path of a URL",
-            hint=f"--health /{quote(given.lstrip('/'), safe='/?&=%')}",
-        )
-    return given
-
-
-def interpolated(templates: Mapping[str, str], request: ServerRequest) -> dict[str, str]:
-    """`[server.env]` with its `${NAME:-default}` filled in, from the caller's environment before the env files, as Compose does."""
-    from dartsctl.edges.project.env_files import interpolated as fill
-
-    known: dict[str, str | None] = {
-        name: value for values in request.env_files.values() for name, value in values.items()
-    }
-    known |= request.environment
-    return {name: fill(text, known) for name, text in templates.items()}
+    allocation, problem = production_ports(settings, compose_on, deadline=_COMPOSE_DEADLINE)
+    if problem:
+        # production need not be on this machine
+        show = screen.note if isinstance(problem, TimedOut) else screen.detail
+        show(f"only the documented production ports are refused: {problem.message}")
+    return allocation
 
 
-def _env_files(paths: tuple[Path, ...]) -> dict[str, dict[str, str]]:
+def _health_path(given: str | None) -> str | None:
+    if given is None or re.fullmatch(r"/[!-~]*", given):
+        return given
+    from urllib.parse import quote
+
+    path = quote(given.lstrip("/"), safe="/?&=%")
+    raise UsageError(f"--health is not a URL path: {given!r}", hint=f"--health /{path}")
+
+
+def _env_file_values(paths: tuple[Path, ...]) -> dict[str, dict[str, str]]:
+    """Return the variables of env files by file name, and mask their secrets."""
     from dartsctl.edges.project.env_files import read
 
     files: dict[str, dict[str, str]] = {}
@@ -129,38 +194,10 @@ def _default_env_file(settings: Settings) -> tuple[Path, ...]:
 
 
 def _python(command: tuple[str, ...], directory: Path, settings: Settings) -> str:
-    """What {python} stands for; where nothing asks for it, nothing is looked for."""
+    """Return what {python} stands for, empty if nothing uses it."""
     from dartsctl.config.environment import python_for
 
     words = (*command, *settings.server.env.values())
-    return (
-        python_for(directory, settings.root, trust=settings.trust)
-        if any("{python}" in word for word in words)
-        else ""
-    )
-
-
-def checkout_of(settings: Settings) -> str:
-    """Whose server it is: the settings' folder, else the git checkout, else the working folder."""
-    if settings.source:
-        return str(settings.root)
-    folder = working_folder()
-    return str(next((one for one in (folder, *folder.parents) if (one / ".git").exists()), folder))
-
-
-def branch_of(checkout: str) -> str:
-    """The git branch, for people; empty where there is none.
-
-    Its files are read, git is not started: in another user's checkout git would do what its configuration says.
-    """
-    from dartsctl.system import bounded_file
-
-    folder = Path(checkout) / ".git"
-    try:
-        if folder.is_file():  # a worktree, a submodule
-            folder = Path(checkout) / bounded_file.read_text(folder).removeprefix("gitdir:").strip()
-        head = bounded_file.read_text(folder / "HEAD").strip()
-    except (OSError, ValueError):
+    if not any("{python}" in word for word in words):
         return ""
-    name = head.removeprefix("ref: refs/heads/")
-    return "" if name in (head, ".invalid") else name  # detached; kept elsewhere (reftable)
+    return python_for(directory, settings.root, trust=settings.trust)

@@ -1,15 +1,16 @@
-"""`dev`: the services of the dev stack in Docker, and the server on the host, on a leased port.
+"""`dev`: the dev services in Docker, and the app server on this host, on a leased port.
 
-The services stay when the server ends: `dartsctl dev down` stops them.
+The services keep running when the server ends: `dartsctl dev down` stops them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from dartsctl.commands.up import UpRequest, up
 from dartsctl.config.environment import Environment
+from dartsctl.edges.project import env_files
 from dartsctl.edges.state.moves import MoveBook
 from dartsctl.errors import DartsctlError, DockerUnavailable, ExitCode, UsageError
 from dartsctl.ports import remapping
@@ -22,151 +23,194 @@ from dartsctl.stack.addresses import (
 )
 from dartsctl.stack.model import Stack, read_stack
 from dartsctl.workflows.deps import Deps
+from dartsctl.workflows.serve.run_server import preview_server, run_server
 from dartsctl.workflows.up.preflight import Intent
 from dartsctl.workflows.up.settle import Answers
 
-_STOP_WITHIN = (
-    4  # seconds that the container has to end: less than the supervisor's patience with Compose
-)
+_STOP_TIMEOUT = 4  # seconds a container has to end: less than the supervisor waits for Compose
 
 
 @dataclass(frozen=True, slots=True)
 class DevRequest:
-    """`replaces` are the services that the server stands in for; `templates` is `[server.env]`. Without an environment there are no services."""
+    """What `dev` was asked for. Without an environment there are no services."""
 
     environment: Environment | None
     server: ServerRequest
     replaces: tuple[str, ...] = ()
+    """The services that the server stands in for."""
     templates: Mapping[str, str] = field(default_factory=dict)
-    interpolate: Callable[[Mapping[str, str]], dict[str, str]] = dict
-    """Fills the `${NAME:-default}` of the templates in, after the placeholders: what stands in a secret is never read as one."""
+    """`[server.env]`, with its placeholders."""
     required: bool = True
-    """Whether the server is worth nothing without the services."""
-    deadline: float = 120.0
+    """Whether the server must not start without the services."""
+    wait_timeout: float = 120.0
+    """Seconds until the services must be healthy."""
     answers: Answers = field(default_factory=Answers)
     """How conflicts of the services are answered."""
     in_docker: bool = False
-    """The server is the service that `replaces` names, in the dev stack, published on the leased port."""
+    """Run the service of `replaces` in the dev stack as the server, published on the leased port."""
+    dry_run: bool = False
 
 
-def dev(
-    request: DevRequest,
-    *,
-    serve: Callable[[ServerRequest], int],
-    deps: Deps,
-) -> int:
-    """Services up, their addresses into the server's environment, the server started. Returns the server's own code.
+def dev(request: DevRequest, *, deps: Deps) -> int:
+    """Start the services and then the server with their addresses. Return the server's exit code.
 
-    Raises UsageError where `in_docker` does not know which service is the app, and what `up` and `serve` raise.
+    Raises UsageError if `in_docker` does not know which service is the app; what `up` and
+    `run_server` raise.
     """
-    if request.in_docker and request.environment is not None:
-        app = _in_docker(request, request.environment, deps)
-        _variables(replace(request, templates={}, required=True), deps)
-        return serve(app)
-    variables = request.interpolate(_variables(request, deps))
-    return serve(replace(request.server, extra={**request.server.extra, **variables}))
-
-
-def _variables(request: DevRequest, deps: Deps) -> dict[str, str]:
-    """Bring the services up; the variables that lead to them. Where Docker is not to be had and they are optional, only the others, said loudly."""
     environment = request.environment
+    if request.dry_run:
+        return _preview(request, deps)
     if environment is None:
-        return fill_templates(request.templates, {}, None, request.server.environment)[0]
+        return _run_without_services(request, deps)
+    if request.in_docker:
+        app = _app_in_docker(request, environment, deps)
+        _start_services(request, environment, deps)
+        return run_server(app, deps=deps)
     try:
-        model = read_stack(deps.compose_on(environment).config().model)
-        asked = _up_request(request, environment, model)
-        code = (
-            up(asked, deps=replace(deps, screen=deps.screen.for_people())) if asked else ExitCode.OK
-        )
+        stack = _start_services(request, environment, deps)
     except DockerUnavailable as error:
         if request.required:
             raise
-        deps.screen.warn(f"the services are off: {error.message}. The server runs without them.")
-        return fill_templates(request.templates, {}, None, request.server.environment)[0]
+        deps.screen.warn(f"the services are off: {error.message}; the server runs without them")
+        return _run_without_services(request, deps)
+    return _run_with_services(request, stack, deps)
+
+
+def host_services(stack: Stack, replaced: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the services that are started beside a host server.
+
+    Those that the server stands in for are left out, and those that need one of them to start.
+    """
+    left_out = set(replaced)
+    while True:
+        dependents = {
+            name
+            for name, service in stack.services.items()
+            if name not in left_out and left_out.intersection(service.depends_on)
+        }
+        if not dependents:
+            return tuple(name for name in stack.services if name not in left_out)
+        left_out |= dependents
+
+
+def _preview(request: DevRequest, deps: Deps) -> int:
+    """Show what would be done. Conflicts are looked for only if the answers resolve them."""
+    environment = request.environment
+    if environment is None:
+        return preview_server(request.server, deps.screen)
+    if request.answers.removable or request.answers.policy not in (None, "ask", "fail"):
+        stack = read_stack(deps.compose_on(environment).config().model)
+        up_request = _up_request(request, environment, stack)
+        if up_request is not None:
+            up(replace(up_request, dry_run=True), deps=_for_people(deps))
+    files = [str(file) for file in environment.files]
+    return preview_server(request.server, deps.screen, services_of=files)
+
+
+def _start_services(request: DevRequest, environment: Environment, deps: Deps) -> Stack:
+    """Start the services that the server needs. Return the stack."""
+    stack = read_stack(deps.compose_on(environment).config().model)
+    up_request = _up_request(request, environment, stack)
+    if up_request is None:
+        return stack
+    code = up(up_request, deps=_for_people(deps))
     if code is not ExitCode.OK:
-        raise DartsctlError("the dev services did not come up", hint="dartsctl dev ps", code=code)
-    where = project_addresses(model.project, deps.engine().containers())
-    filled, left_out = fill_templates(
-        request.templates, where, model.services, request.server.environment
+        raise DartsctlError("the dev services did not start", hint="dartsctl dev ps", code=code)
+    return stack
+
+
+def _run_with_services(request: DevRequest, stack: Stack, deps: Deps) -> int:
+    where = project_addresses(stack.project, deps.engine().containers())
+    variables, left_out = fill_templates(
+        request.templates, where, stack.services, request.server.environment
     )
     if left_out:
         deps.screen.warn(
-            f"{', '.join(left_out)} not set: their services are not running or publish nothing"
+            f"{', '.join(left_out)} not set: their services are not running or publish no port"
         )
-    return filled
+    return _run_on_host(request, variables, deps)
 
 
-def preview_services(request: DevRequest, *, deps: Deps) -> None:
-    """Say what bringing the services up would do, conflicts included, and do nothing. Raises as `up` does."""
-    if request.environment is None:
-        return
-    model = read_stack(deps.compose_on(request.environment).config().model)
-    if asked := _up_request(request, request.environment, model):
-        up(replace(asked, dry_run=True), deps=replace(deps, screen=deps.screen.for_people()))
+def _run_without_services(request: DevRequest, deps: Deps) -> int:
+    """Run the server with the variables that lead to no service."""
+    variables, _ = fill_templates(request.templates, {}, None, request.server.environment)
+    return _run_on_host(request, variables, deps)
 
 
-def _in_docker(request: DevRequest, environment: Environment, deps: Deps) -> ServerRequest:
-    """The request for the app as a service of the dev stack: Compose in the foreground is the server that is leased, watched and stopped."""
+def _run_on_host(request: DevRequest, variables: Mapping[str, str], deps: Deps) -> int:
+    filled = _interpolated(variables, request.server)
+    server = replace(request.server, extra={**request.server.extra, **filled})
+    return run_server(server, deps=deps)
+
+
+def _interpolated(templates: Mapping[str, str], server: ServerRequest) -> dict[str, str]:
+    """Fill `${NAME:-default}` in, as Compose does: the caller's environment before the env files.
+
+    This comes after the placeholders, so that a secret's text is never read as a placeholder.
+    """
+    known: dict[str, str | None] = {}
+    for values in server.env_files.values():
+        known.update(values)
+    known.update(server.environment)
+    return {name: env_files.interpolated(text, known) for name, text in templates.items()}
+
+
+def _app_in_docker(request: DevRequest, environment: Environment, deps: Deps) -> ServerRequest:
+    """Return the request for the app as a service of the dev stack.
+
+    Compose in the foreground is then the server that is leased, watched and stopped.
+    """
     if len(request.replaces) != 1:
         named = f"names {', '.join(request.replaces)}" if request.replaces else "names no service"
         raise UsageError(
-            f"--in-docker runs the one service that the server stands in for, and [server] replaces {named}",
-            hint='replaces = ["SERVICE"]',
+            f"--in-docker needs exactly one service, and [server] replaces {named}",
+            hint='write replaces = ["SERVICE"] into the settings, below [server]',
         )
     service = request.replaces[0]
-    model = read_stack(deps.compose_on(environment).config((service,)).model)
-    target = next(
-        (entry.target for entry in model.services[service].ports if entry.protocol == "tcp"), None
-    )
-    if target is None:
-        raise UsageError(
-            f"{service} publishes no port in the dev stack",
-            hint="give it one in its Compose file: ports: [127.0.0.1:15000:PORT]",
-        )
-    text = remapping.leased_override(
-        service, target, request.server.host, compose_url_variables(request.templates)
-    )
-    override = MoveBook(deps.state, model.project).keep_leased(service, text)
-    app = deps.compose_on(replace(environment, files=(*environment.files, override)))
-    command = app.argv(
-        "up",
-        "--no-deps",
-        "--no-log-prefix",
-        "--exit-code-from",
+    stack = read_stack(deps.compose_on(environment).config((service,)).model)
+    override = remapping.leased_override(
         service,
-        "--timeout",
-        str(_STOP_WITHIN),
-        service,
+        _container_port(stack, service),
+        request.server.host,
+        compose_url_variables(request.templates),
     )
+    file = MoveBook(deps.state, stack.project).keep_leased(service, override)
+    compose = deps.compose_on(replace(environment, files=(*environment.files, file)))
+    words = ["up", "--no-deps", "--no-log-prefix", "--exit-code-from", service]
+    command = compose.argv(*words, "--timeout", str(_STOP_TIMEOUT), service)
     return replace(
         request.server, command=tuple(command), in_container=True, enforce="off", handover="none"
     )
 
 
-def _up_request(request: DevRequest, environment: Environment, model: Stack) -> UpRequest | None:
-    """The `up` of the services beside the server; None where the server stands in for all there are: no name means every service to `up`."""
-    wanted = host_services(model, request.replaces)
-    if not wanted:
-        return None
-    told = services_named_in(request.templates.values())
-    answers = replace(request.answers, remap_by_itself=told & model.services.keys())
-    services = () if len(wanted) == len(model.services) else wanted
-    return UpRequest(
-        environment,
-        Intent(services=services),
-        wait_timeout=request.deadline,
-        next_command="dartsctl dev",
-        answers=answers,
+def _container_port(stack: Stack, service: str) -> int:
+    for entry in stack.services[service].ports:
+        if entry.protocol == "tcp":
+            return entry.target
+    raise UsageError(
+        f"{service} publishes no tcp port in the dev stack",
+        hint="publish one in its Compose file, such as ports: [127.0.0.1:15000:PORT]",
     )
 
 
-def host_services(model: Stack, replaced: tuple[str, ...]) -> tuple[str, ...]:
-    """The services that are started beside a host server: not those that it stands in for, nor what needs one of them to start."""
-    out = set(replaced)
-    while more := {
-        name
-        for name, service in model.services.items()
-        if name not in out and out & set(service.depends_on)
-    }:
-        out |= more
-    return tuple(name for name in model.services if name not in out)
+def _up_request(request: DevRequest, environment: Environment, stack: Stack) -> UpRequest | None:
+    """Return the `up` of the services beside the server, None if the server replaces them all."""
+    wanted = host_services(stack, request.replaces)
+    if not wanted:
+        return None  # to `up`, no name means every service
+    remapped = frozenset[str]()
+    if not request.in_docker:
+        remapped = services_named_in(request.templates.values()) & stack.services.keys()
+    services = () if len(wanted) == len(stack.services) else wanted
+    return UpRequest(
+        environment,
+        Intent(services=services),
+        wait_timeout=request.wait_timeout,
+        next_command="dartsctl dev",
+        answers=replace(request.answers, remap_by_itself=remapped),
+    )
+
+
+def _for_people(deps: Deps) -> Deps:
+    """Return the dependencies with a screen that prints no JSON: stdout is the server's."""
+    return replace(deps, screen=deps.screen.for_people())

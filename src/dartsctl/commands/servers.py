@@ -1,21 +1,74 @@
-"""`dev list` and `dev url`: the leased servers of this machine, and the one of this checkout."""
+"""`dev list`, `dev url` and `dev stop`: the leased servers of this machine."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from dartsctl.edges.state.leases import LeaseBook
-from dartsctl.errors import DartsctlError
-from dartsctl.server.request import LeaseRecord
-from dartsctl.workflows.up.stop_server import of_checkout
+from dartsctl.errors import DartsctlError, ExitCode
+from dartsctl.server.request import LeaseRecord, as_document
+from dartsctl.text.phrases import duration
+from dartsctl.workflows.deps import Deps
+from dartsctl.workflows.serve import stop as serve_stop
+
+_COLUMNS = ("PORT", "URL", "CHECKOUT", "BRANCH", "USER", "AGE", "PID", "COMMAND")
 
 
-def list_servers(*, leases: LeaseBook) -> tuple[LeaseRecord, ...]:
-    """Every leased server on this machine, by port; `serving.as_document` is each one's form for `--json`."""
-    return leases.held()
+def list_servers(*, deps: Deps) -> ExitCode:
+    """Show every leased server on this machine, by port."""
+    screen, now = deps.screen, deps.now()
+    records = LeaseBook(deps.state).held()
+    if screen.as_json:
+        servers = [{**as_document(record), "age": _age(record, now)} for record in records]
+        screen.document({"ok": True, "exit_code": 0, "servers": servers})
+        return ExitCode.OK
+    if not records:
+        screen.note("no server is running; to start one: dartsctl dev")
+    screen.table(_COLUMNS, [_row(record, now) for record in records])
+    return ExitCode.OK
 
 
-def url(checkout: str, *, leases: LeaseBook) -> LeaseRecord:
-    """This checkout's server: its `dev` one, else the newest that `run` started. Raises DartsctlError (1) when none runs."""
-    record = of_checkout(checkout, leases)
+def show_url(checkout: str, *, deps: Deps) -> ExitCode:
+    """Print the URL of the checkout's server. Raises DartsctlError (1) if none runs."""
+    record = serve_stop.server_of(checkout, LeaseBook(deps.state))
     if record is None:
-        raise DartsctlError(f"no server of {checkout} is running", hint="start it: dartsctl dev")
-    return record
+        raise DartsctlError(f"no server of {checkout} is running", hint="dartsctl dev")
+    deps.screen.result({"ok": True, "exit_code": 0, **as_document(record)}, [record.url])
+    return ExitCode.OK
+
+
+def stop_server(checkout: str, *, port: int | None, dry_run: bool, deps: Deps) -> ExitCode:
+    """Stop the server on `port`, or the checkout's, with everything that it started.
+
+    Raises what `serve.stop` raises, also for a dry run.
+    """
+    leases = LeaseBook(deps.state)
+    record = serve_stop.server_to_stop(checkout, port=port, leases=leases)
+    server = f"the server on port {record.port}"
+    document: dict[str, Any] = {"ok": True, "exit_code": 0}
+    if dry_run:
+        document |= {"dry_run": True, "would_stop": as_document(record)}
+        deps.screen.result(document, [f"would stop {server} (pid {record.pid})"])
+        return ExitCode.OK
+    serve_stop.stop(record, leases=leases)
+    deps.screen.result(document | {"stopped": as_document(record)}, [])
+    deps.screen.note(f"stopped {server}")
+    return ExitCode.OK
+
+
+def _age(record: LeaseRecord, now: float) -> float | None:
+    return round(now - record.since, 1) if record.since else None
+
+
+def _row(record: LeaseRecord, now: float) -> tuple[str, ...]:
+    age = duration(now - record.since) if record.since else "-"
+    return (
+        str(record.port),
+        record.url,
+        record.checkout,
+        record.branch or "-",
+        record.user or "-",
+        age,
+        str(record.pid),
+        " ".join(record.shown_command),
+    )

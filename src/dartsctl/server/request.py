@@ -41,8 +41,6 @@ class ServerRequest:
     dev_range: PortRange = DEV_RANGE
     allocation: Allocation = field(default_factory=lambda: Allocation({}))
     """Production's ports: no server may have one."""
-    avoid: frozenset[int] = frozenset()
-    """Further ports that are not handed out: published by containers, claimed by stopped ones."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """The caller's own, complete."""
     env_files: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -51,7 +49,7 @@ class ServerRequest:
     """`[server.env]`, filled in; wins over all but the port's and host's variables."""
     port_variables: tuple[str, ...] = PORT_VARIABLES
     python: str = ""
-    """What {python} stands for; empty: the checkout's .venv, else this interpreter."""
+    """What {python} stands for; empty if the command does not use it."""
     branch: str = ""
     user: str = ""
     ready_within: float = 30.0
@@ -62,6 +60,8 @@ class ServerRequest:
     """The host in the server's URL; empty: the address that it is bound to."""
     enforce: Enforce = "auto"
     handover: How = "auto"
+    open_page: bool = False
+    """Open the URL in the browser when the server is ready."""
     in_container: bool = False
     """The command is Docker's: a container publishes the port, and what listens on it is none of our processes."""
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from dartsctl.ports.listeners import Listener, Probe
 from dartsctl.ports.process import Process
 from dartsctl.stack.bindings import Endpoint, TransportProtocol
-from dartsctl.workflows.serve.port_watch import Seen, Watch
+from dartsctl.workflows.serve.port_watch import Observation, PortWatch
 
 SUPERVISOR, OURS, THEIRS = 100, 101, 999
 LEASED, PRODUCTION = 5007, 5000
@@ -37,6 +38,9 @@ class Table:
     def probe(self, endpoint: Endpoint, *, udp_reuse_address: bool = False) -> Probe:
         raise NotImplementedError
 
+    def listen_on(self, endpoint: Endpoint) -> socket.socket | None:
+        raise NotImplementedError
+
     def listeners(
         self,
         ports: Iterable[int],
@@ -47,14 +51,13 @@ class Table:
     ) -> tuple[Listener, ...]:
         wanted = set(ports)
         self.walks += owners
-        found = [
-            one
-            for one in self.rows
-            if one.port in wanted
-            and one.protocol in protocols
-            and (one.surely_blocks or not listening_only)
-        ]
-        return tuple(one if owners else replace(one, pids=()) for one in found)
+        rows = []
+        for listener in self.rows:
+            if listener.port not in wanted or listener.protocol not in protocols:
+                continue
+            if listener.surely_blocks or not listening_only:
+                rows.append(listener if owners else replace(listener, pids=()))
+        return tuple(rows)
 
     def describe(self, pid: int) -> Process | None:
         raise NotImplementedError
@@ -69,42 +72,42 @@ class Table:
         raise NotImplementedError
 
 
-def watch(table: Table) -> Watch:
-    return Watch(LEASED, [PRODUCTION, 80], SUPERVISOR, sockets=table, processes=table)
+def watch(table: Table) -> PortWatch:
+    return PortWatch(LEASED, [PRODUCTION, 80], SUPERVISOR, sockets=table, processes=table)
 
 
 def test_our_listener_on_the_leased_port_is_ready_and_stays_so() -> None:
     table = Table(row(LEASED, OURS))
-    one = watch(table)
-    assert one.look() == Seen(None, True)
+    ports = watch(table)
+    assert ports.look() == Observation(None, True)
     table.rows = ()
-    assert one.look() == Seen(None, True)
+    assert ports.look() == Observation(None, True)
 
 
 def test_our_listener_on_a_production_port_is_an_offence() -> None:
-    assert watch(Table(row(PRODUCTION, THEIRS, OURS), row(LEASED, OURS))).look() == Seen(
+    assert watch(Table(row(PRODUCTION, THEIRS, OURS), row(LEASED, OURS))).look() == Observation(
         PRODUCTION, True
     )
 
 
 def test_a_foreign_listener_is_looked_up_once() -> None:
     table = Table(row(PRODUCTION, THEIRS))
-    one = watch(table)
-    assert [one.look() for _ in range(10)] == [Seen(None, False)] * 10
+    ports = watch(table)
+    assert [ports.look() for _ in range(10)] == [Observation(None, False)] * 10
     assert table.walks == 1
 
 
 def test_another_users_socket_without_a_visible_owner_is_nobodys_of_ours() -> None:
     table = Table(row(PRODUCTION, uid=os.geteuid() + 1))
-    one = watch(table)
-    assert [one.look() for _ in range(10)] == [Seen(None, False)] * 10
+    ports = watch(table)
+    assert [ports.look() for _ in range(10)] == [Observation(None, False)] * 10
     assert table.walks == 1
 
 
 def test_an_owner_that_stays_invisible_is_given_up_after_some_looks() -> None:
     table = Table(row(PRODUCTION))
-    one = watch(table)
-    assert [one.look() for _ in range(10)] == [Seen(None, False)] * 10
+    ports = watch(table)
+    assert [ports.look() for _ in range(10)] == [Observation(None, False)] * 10
     assert table.walks == 5
 
 

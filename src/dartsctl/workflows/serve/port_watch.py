@@ -1,63 +1,35 @@
-"""What a server's process tree listens on, looked at while it runs: its leased port, a production port, or some other one."""
+"""What a server's process tree listens on: its leased port, a production port, or another one."""
 
 from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol
 
-from dartsctl.ports.listeners import Listener, Probe
-from dartsctl.ports.process import Process
+from dartsctl.ports.listeners import Listener
 from dartsctl.stack.bindings import Endpoint, TransportProtocol
+from dartsctl.workflows.serve.deps import Processes, Sockets
 
 _TCP: tuple[TransportProtocol, ...] = ("tcp",)
 _TRIES = 5
-"""A socket whose owner stays invisible for so many looks is nobody's of ours (a container's, another user's)."""
+"""After so many looks, a socket without a visible owner belongs to a container or another user."""
 _FIRST_EPHEMERAL = 32768
-"""From here on the kernel hands ports out: debuggers and worker pools listen there, no server that is meant to be visited."""
-
-
-class Sockets(Protocol):
-    """What `run` asks of edges/host/sockets.py."""
-
-    def probe(self, endpoint: Endpoint, *, udp_reuse_address: bool = False) -> Probe: ...
-
-    def listeners(
-        self,
-        ports: Iterable[int],
-        *,
-        owners: bool = False,
-        listening_only: bool = False,
-        protocols: Sequence[TransportProtocol] = ...,
-    ) -> tuple[Listener, ...]: ...
-
-
-class Processes(Protocol):
-    """What `run` asks of edges/host/processes.py."""
-
-    def describe(self, pid: int) -> Process | None: ...
-
-    def is_within(self, pid: int, ancestor: int) -> bool: ...
-
-    def birth(self, pid: int) -> int | None: ...
-
-    def start_time(self, pid: int) -> float | None: ...
+"""From here on the kernel assigns ports. Debuggers and worker pools listen there, not servers."""
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """One look: the production port that the tree listens on, and whether it listens on its leased one."""
+class Observation:
+    """One look: the production port that the tree listens on, and whether it has its leased one."""
 
     production: int | None
     ready: bool
 
 
-class Watch:
-    """The listeners of the tree under `supervisor`.
+class PortWatch:
+    """The listeners of the process tree under `supervisor`.
 
-    A look costs one filtered reading of the socket table; owners are resolved for new sockets alone.
+    A look reads the socket table once, for a few ports. Owners are resolved for new sockets only.
     """
 
     def __init__(
@@ -75,58 +47,64 @@ class Watch:
         self._sockets = sockets
         self._processes = processes
         self._foreign: set[int] = set()
-        self._unseen: Counter[int] = Counter()
+        self._invisible: Counter[int] = Counter()
         self._own: list[Listener] = []
 
-    def look(self) -> Seen:
-        """Raises DartsctlError when the socket table cannot be read."""
+    def look(self) -> Observation:
+        """Look once. Raises DartsctlError if the socket table cannot be read."""
         wanted = self._production if self._own else self._production | {self._leased}
-        new = {
-            row.port
-            for row in self._sockets.listeners(wanted, listening_only=True, protocols=_TCP)
-            if self._is_new(row)
-        }
-        offence: int | None = None
+        rows = self._sockets.listeners(wanted, listening_only=True, protocols=_TCP)
+        new = {row.port for row in rows if self._is_new(row)}
+        production: int | None = None
         if new:
-            for row in self._sockets.listeners(
-                new, owners=True, listening_only=True, protocols=_TCP
-            ):
+            for row in self._listeners_with_owners(new):
                 if not (self._is_new(row) and self._is_ours(row)):
                     continue
                 if row.port == self._leased:
                     self._own.append(row)
                 else:
-                    offence = row.port
-        return Seen(offence, ready=bool(self._own))
+                    production = row.port
+        return Observation(production, ready=bool(self._own))
 
     def address(self, wanted: str) -> str:
-        """Where the leased port is listened on: `wanted` if a connection to it arrives, else the server's own choice, such as ::1 for `localhost`."""
+        """Return where the leased port is listened on.
+
+        That is `wanted` if a connection to it arrives, else the server's own choice, such as ::1
+        for `localhost`.
+        """
         if any(row.overlaps(Endpoint(self._leased, wanted)) for row in self._own):
             return wanted
         return min((row.address for row in self._own), default=wanted)
 
     def elsewhere(self) -> tuple[int, ...]:
-        """The other ports below the kernel's own range that the tree listens on. Reads the whole table: not for every look."""
-        rows = self._sockets.listeners(
-            range(1, _FIRST_EPHEMERAL), owners=True, listening_only=True, protocols=_TCP
-        )
-        mine = {row.port for row in rows if row.port != self._leased and self._within(row)}
-        return tuple(sorted(mine))
+        """Return the other ports that the tree listens on, below those that the kernel assigns.
+
+        Reads the whole table, so it is too slow for every look.
+        """
+        rows = self._listeners_with_owners(range(1, _FIRST_EPHEMERAL))
+        own = {row.port for row in rows if row.port != self._leased and self._is_within(row)}
+        return tuple(sorted(own))
+
+    def _listeners_with_owners(self, ports: Iterable[int]) -> tuple[Listener, ...]:
+        return self._sockets.listeners(ports, owners=True, listening_only=True, protocols=_TCP)
 
     def _is_new(self, row: Listener) -> bool:
         return row.inode not in self._foreign
 
     def _is_ours(self, row: Listener) -> bool:
-        """Remembers the sockets that are not. An owner that cannot be seen is ours on the leased port: nobody else may have it."""
-        if self._within(row):
+        """Return whether the socket is of the tree, and remember those that are not.
+
+        On the leased port, an owner that cannot be seen is ours: nobody else may have that port.
+        """
+        if self._is_within(row):
             return True
-        self._unseen[row.inode] += 1
+        self._invisible[row.inode] += 1
         hidden = not row.pids and (row.uid is None or row.uid == os.geteuid())
-        if hidden and self._unseen[row.inode] < _TRIES:
-            return False  # perhaps between socket() and our walk: look again
+        if hidden and self._invisible[row.inode] < _TRIES:
+            return False  # perhaps made after the processes were read: look again
         if row.inode:
             self._foreign.add(row.inode)
         return hidden and row.port == self._leased
 
-    def _within(self, row: Listener) -> bool:
+    def _is_within(self, row: Listener) -> bool:
         return any(self._processes.is_within(pid, self._supervisor) for pid in row.pids)

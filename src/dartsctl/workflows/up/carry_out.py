@@ -31,7 +31,8 @@ from dartsctl.stack.bindings import Endpoint
 from dartsctl.stack.containers import Container
 from dartsctl.text.phrases import shell_command
 from dartsctl.workflows.host import Host
-from dartsctl.workflows.up import report, stop_process, stop_server
+from dartsctl.workflows.serve import stop as serve_stop
+from dartsctl.workflows.up import report, stop_process
 from dartsctl.workflows.up.ask import subject
 
 GRACE = 10.0
@@ -133,7 +134,7 @@ def _stop_server(case: Case, deps: ConflictDeps) -> None:
     if not records:
         deps.screen.note(f"the dev server of {case.holder.checkout} has ended by itself")
     for record in records:
-        stop_server.stop("", port=record.port, leases=leases, processes=processes)
+        serve_stop.stop(record, leases=leases)
         what = f"{record.checkout} on port {record.port}"
         deps.screen.note(f"stopped the dev server of {what}")
         action = ResolutionAction.STOP_SERVER.value

@@ -1,0 +1,71 @@
+"""What running a host server touches of the outside world."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from dartsctl.edges.host import processes, sockets
+from dartsctl.edges.screen.output import Screen
+from dartsctl.edges.state.leases import LeaseBook
+from dartsctl.ports.listeners import Listener, Probe
+from dartsctl.ports.process import Process
+from dartsctl.stack.bindings import Endpoint, TransportProtocol
+from dartsctl.workflows.deps import Deps
+
+
+class Sockets(Protocol):
+    """This host's sockets: edges/host/sockets.py."""
+
+    def probe(self, endpoint: Endpoint, *, udp_reuse_address: bool = False) -> Probe: ...
+
+    def listen_on(self, endpoint: Endpoint) -> socket.socket | None: ...
+
+    def listeners(
+        self,
+        ports: Iterable[int],
+        *,
+        owners: bool = False,
+        listening_only: bool = False,
+        protocols: Sequence[TransportProtocol] = ...,
+    ) -> tuple[Listener, ...]: ...
+
+
+class Processes(Protocol):
+    """This host's processes: edges/host/processes.py."""
+
+    def describe(self, pid: int) -> Process | None: ...
+
+    def is_within(self, pid: int, ancestor: int) -> bool: ...
+
+    def birth(self, pid: int) -> int | None: ...
+
+    def start_time(self, pid: int) -> float | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ServerDeps:
+    """The part of Deps that a server needs. `now` is the wall clock, `monotonic` is for deadlines."""
+
+    leases: LeaseBook
+    sockets: Sockets
+    processes: Processes
+    screen: Screen
+    now: Callable[[], float]
+    monotonic: Callable[[], float]
+    sleep: Callable[[float], None]
+
+
+def server_deps(deps: Deps) -> ServerDeps:
+    """Return the real dependencies of a server."""
+    return ServerDeps(
+        leases=LeaseBook(deps.state),
+        sockets=sockets,
+        processes=processes,
+        screen=deps.screen,
+        now=deps.now,
+        monotonic=deps.monotonic,
+        sleep=deps.sleep,
+    )
