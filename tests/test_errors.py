@@ -1,4 +1,4 @@
-"""The exit codes: a contract with scripts, so the numbers stand here once more."""
+"""The exit codes are a contract with scripts, so the numbers are repeated here."""
 
 from __future__ import annotations
 
@@ -47,16 +47,16 @@ def test_the_exit_codes_are_these_and_no_others() -> None:
     ],
     ids=lambda value: value.__name__ if isinstance(value, type) else None,
 )
-def test_each_kind_of_failure_ends_with_its_own_code(kind: type[DartsctlError], code: int) -> None:
+def test_each_kind_of_error_has_its_own_code(kind: type[DartsctlError], code: int) -> None:
     assert kind("it failed").code == code
 
 
-def test_one_failure_may_carry_another_code_without_changing_its_kind() -> None:
+def test_an_error_can_have_another_code_than_its_kind() -> None:
     assert DartsctlError("a port is busy", code=ExitCode.CONFLICT).code == 3
     assert DartsctlError("a port is busy").code == 1
 
 
-def test_a_failure_carries_one_sentence_the_evidence_and_the_next_command() -> None:
+def test_an_error_has_a_sentence_evidence_and_a_hint() -> None:
     failure = Refused(
         "port 5000 is production's", hint="dartsctl dev", details=("line 1", "line 2")
     )

@@ -1,6 +1,7 @@
-"""The exit codes are a contract with scripts: each one that this program has so far is provoked here by a real call.
+"""The exit codes are a contract with scripts. Real calls produce each of them.
 
-70 (a bug) cannot be provoked from outside: it is raised within, in this process. TIMED_OUT needs a Compose that hangs: a stand-in does.
+70 (a bug) cannot be produced from outside: it is raised inside this process. TIMED_OUT needs a
+Compose that hangs: a script does that.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 pytest_plugins = ("live.stack",)
 
 
-def test_the_numbers_are_the_documented_ones() -> None:
+def test_the_numbers_are_as_documented() -> None:
     assert {code.name: int(code) for code in ExitCode} == {
         "OK": 0,
         "FAILED": 1,
@@ -42,7 +43,7 @@ def test_the_numbers_are_the_documented_ones() -> None:
 
 
 @pytest.mark.engine
-def test_every_code_of_a_stack_in_one_life(live: LiveStack) -> None:
+def test_every_code_in_the_life_of_a_stack(live: LiveStack) -> None:
     from live.stack import ended, healthy, sleeper
 
     live.compose({"web": sleeper(f"{live.ports[0]}:80")})
@@ -74,14 +75,17 @@ def test_a_server_ends_with_its_own_code(live: LiveStack) -> None:
 
 
 def test_a_compose_that_hangs_ends_with_124(live: LiveStack, tmp_path: Path) -> None:
-    """In a process of its own with a deadline of its own: the real one is a minute."""
+    """A separate process with a shorter deadline: the real one is a minute."""
     plugin = write_script(
         tmp_path / "docker" / "cli-plugins" / "docker-compose", f"{ANSWERS_VERSION}\nexec sleep 600"
     )
     live.compose({"web": {"image": "none"}})
     script = (
-        "import sys; from dartsctl.edges.engine import compose as docker; docker.CONFIG_DEADLINE = 0.5\n"
-        "from dartsctl.cli import main; sys.exit(main(['check', '-f', 'compose.json', '--no-engine', '--json']))"
+        "import sys\n"
+        "from dartsctl.edges.engine import compose\n"
+        "from dartsctl.cli import main\n"
+        "compose.CONFIG_DEADLINE = 0.5\n"
+        "sys.exit(main(['check', '-f', 'compose.json', '--no-engine', '--json']))"
     )
     environ = {**live.environ, "DOCKER_CONFIG": str(plugin.parents[1])}
     done = subprocess.run(
@@ -138,7 +142,7 @@ def test_ctrl_c_anywhere_else_ends_with_130(monkeypatch: pytest.MonkeyPatch) -> 
     assert cli.main(["ports"]) == ExitCode.INTERRUPTED
 
 
-def test_an_error_brings_its_own_code(
+def test_an_error_has_its_own_code(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     def refused(*_self: object, **_given: object) -> int:

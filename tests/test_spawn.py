@@ -1,4 +1,4 @@
-"""Real processes: their output, their end within the deadline, and the signals that a long one gets."""
+"""Real processes: their output, deadlines and signals."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def until(holds: Callable[[], bool], what: str) -> None:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether it still runs: a zombie that its adopter has not taken yet does not."""
+    """Return whether a process runs; a zombie does not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
@@ -44,24 +44,24 @@ def test_output_and_code_are_kept_apart() -> None:
     assert done.argv[0] == sys.executable
 
 
-def test_the_end_by_a_signal_is_a_negative_code() -> None:
+def test_a_signal_is_a_negative_code() -> None:
     assert spawn.run(python("import os; os.kill(os.getpid(), 9)"), deadline=10).code == -9
 
 
-def test_bytes_that_are_no_text_do_no_harm() -> None:
+def test_bytes_that_are_not_text_are_replaced() -> None:
     assert (
         spawn.run(python(r"import sys; sys.stdout.buffer.write(b'a\xffb')"), deadline=10).stdout
         == "a\ufffdb"
     )
 
 
-def test_there_is_nobody_to_ask_on_stdin() -> None:
+def test_stdin_is_empty() -> None:
     assert (
         spawn.run(python("import sys; print(repr(sys.stdin.read()))"), deadline=10).stdout == "''\n"
     )
 
 
-def test_the_environment_is_what_was_given_or_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_is_the_given_one_or_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     show = python("import os; print(os.environ.get('CANARY'))")
     monkeypatch.setenv("CANARY", "ours")
     assert spawn.run(show, deadline=10).stdout == "ours\n"
@@ -74,10 +74,10 @@ def test_the_environment_is_what_was_given_or_ours(monkeypatch: pytest.MonkeyPat
     [lambda argv: spawn.run(argv, deadline=1), spawn.start, spawn.Stream],
     ids=["run", "start", "stream"],
 )
-def test_a_program_that_is_not_here_is_named(
+def test_a_missing_program_is_named(
     call: Callable[[list[str]], object],
 ) -> None:  # edge-cases.md#19
-    with pytest.raises(spawn.CommandNotFound, match=r"^no-such-program is not installed here$"):
+    with pytest.raises(spawn.CommandNotFound, match=r"^no-such-program is not installed$"):
         call(["no-such-program", "--flag"])
 
 
@@ -85,29 +85,29 @@ def test_a_program_that_is_not_here_is_named(
     ("content", "mode", "reason"),
     [
         (b"#!/no/such/interpreter\n", 0o755, "its interpreter is missing"),
-        (b"", 0o755, "it is no program for this machine"),
-        (b"\x7fELF", 0o755, "it is no program for this machine"),
+        (b"", 0o755, "not a program for this machine"),
+        (b"\x7fELF", 0o755, "not a program for this machine"),
         (b"#!/bin/sh\n", 0o644, "Permission denied"),
     ],
 )
-def test_a_program_that_the_kernel_does_not_start_is_named_with_the_reason(
+def test_the_reason_is_shown_if_the_kernel_does_not_start_a_program(
     tmp_path: Path, content: bytes, mode: int, reason: str
 ) -> None:
     program = tmp_path / "program"
     program.write_bytes(content)
     program.chmod(mode)
-    with pytest.raises(spawn.CommandNotFound, match=f"{program} cannot be started: {reason}"):
+    with pytest.raises(spawn.CommandNotFound, match=f"cannot start {program}: {reason}"):
         spawn.start([str(program)])
 
 
-def test_other_work_can_be_done_while_it_runs(tmp_path: Path) -> None:
+def test_other_work_can_be_done_while_a_process_runs(tmp_path: Path) -> None:
     go = tmp_path / "go"
-    running = spawn.start(
-        python(
-            "import os, sys, time\nwhile not os.path.exists(sys.argv[1]): time.sleep(0.005)\nprint('went')",
-            str(go),
-        )
-    )
+    program = """
+import os, sys, time
+while not os.path.exists(sys.argv[1]): time.sleep(0.005)
+print('went')
+"""
+    running = spawn.start(python(program, str(go)))
     go.touch()
     assert running.result(deadline=10).stdout == "went\n"
 
@@ -122,7 +122,7 @@ time.sleep(60)
 """
 
 
-def test_a_deadline_ends_it_and_the_message_holds_no_arguments_but_the_first() -> (
+def test_a_deadline_ends_a_process_and_the_message_shows_only_the_first_arguments() -> (
     None
 ):  # edge-cases.md#41
     argv = [sys.executable, "-c", ENDLESS, "--password", "canary"]
@@ -131,8 +131,8 @@ def test_a_deadline_ends_it_and_the_message_holds_no_arguments_but_the_first() -
     assert "canary" not in caught.value.message
 
 
-def test_a_deadline_ends_its_children_too_and_never_waits_for_them(tmp_path: Path) -> None:
-    # `docker` runs its plugins as children, which hold our pipes open
+def test_a_deadline_ends_children_too_and_does_not_wait_for_them(tmp_path: Path) -> None:
+    # `docker` starts its plugins as children, which keep our pipes open
     note = tmp_path / "child"
     running = spawn.start(python(FAMILY, str(note)))
     until(note.exists, "the child runs")
@@ -144,17 +144,17 @@ def test_a_deadline_ends_its_children_too_and_never_waits_for_them(tmp_path: Pat
     until(lambda: not is_alive(child), "the child is gone")
 
 
-def test_what_is_abandoned_leaves_no_zombie(tmp_path: Path) -> None:
+def test_an_abandoned_process_leaves_no_zombie(tmp_path: Path) -> None:
     note = tmp_path / "child"
     running = spawn.start(python(FAMILY, str(note)))
     until(note.exists, "it runs")
     running.abandon()
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
-    running.abandon()  # once more does no harm
+    running.abandon()  # a second time has no effect
 
 
-def test_what_has_ended_can_be_abandoned() -> None:
+def test_an_ended_process_can_be_abandoned() -> None:
     running = spawn.start(python("print('done')"))
     assert running.result(deadline=10).stdout == "done\n"
     running.abandon()
@@ -168,7 +168,7 @@ while True: os.write(int(sys.argv[1]), chunk)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
-def test_a_flood_is_cut_off_and_costs_little_memory() -> None:
+def test_a_flood_is_cut_off_and_uses_little_memory() -> None:
     program = """
 import sys
 from dartsctl import spawn
@@ -178,7 +178,7 @@ try:
 except spawn.OutputTooLarge as error:
     with open("/proc/self/status") as file:
         status = dict(line.split(":", 1) for line in file)
-    print(error.message, status["VmHWM"].split()[0])  # ru_maxrss would begin with that of pytest, which has started us
+    print(error.message, status["VmHWM"].split()[0])  # ru_maxrss starts with that of pytest
 """
     done = spawn.run([sys.executable, "-c", program, FLOOD], deadline=60)
     message, _, kilobytes = done.stdout.strip().rpartition(" ")
@@ -186,22 +186,28 @@ except spawn.OutputTooLarge as error:
     assert int(kilobytes) < 100_000
 
 
-def test_a_flood_of_complaints_is_kept_at_its_beginning_and_its_end() -> None:
-    program = "import sys; print('first', file=sys.stderr); sys.stderr.write('x' * 50_000_000); print('last', file=sys.stderr)"
+def test_start_and_end_of_a_flood_on_stderr_are_kept() -> None:
+    program = """
+import sys
+print('first', file=sys.stderr)
+sys.stderr.write('x' * 50_000_000)
+print('last', file=sys.stderr)
+"""
     done = spawn.run(python(program), deadline=60)
     assert done.stderr.startswith("first\nxxx")
     assert done.stderr.endswith("xxxlast\n")
     assert len(done.stderr) < 1_000_000
 
 
-def test_a_flood_of_complaints_ends_with_the_deadline() -> None:
+def test_a_flood_on_stderr_ends_at_the_deadline() -> None:
     with pytest.raises(TimedOut):
         spawn.run(python(FLOOD, "2"), deadline=0.5)
 
 
 LEAVES_A_CHILD = """
 import subprocess, sys
-subprocess.Popen([sys.executable, "-S", "-c", "import time; time.sleep(60)"], start_new_session=sys.argv[1] == "daemon")
+argv = [sys.executable, "-S", "-c", "import time; time.sleep(60)"]
+subprocess.Popen(argv, start_new_session=sys.argv[1] == "daemon")
 print("done")
 """
 
@@ -216,7 +222,7 @@ def test_a_child_that_keeps_our_pipes_open_is_not_waited_for(kind: str) -> None:
     assert time.monotonic() - begun < 20
 
 
-def test_a_process_that_closes_its_output_has_a_deadline_all_the_same() -> None:
+def test_a_process_that_closes_its_output_has_a_deadline_too() -> None:
     program = "import os, time; os.close(1); os.close(2); time.sleep(60)"
     with pytest.raises(TimedOut):
         spawn.run(python(program), deadline=0.5)
@@ -229,7 +235,7 @@ def test_a_process_that_closes_its_output_has_a_deadline_all_the_same() -> None:
 # Streams
 
 
-def test_lines_come_as_they_are_written_both_outputs_in_one(tmp_path: Path) -> None:
+def test_lines_come_when_they_are_written_from_both_outputs(tmp_path: Path) -> None:
     go = tmp_path / "go"
     program = """
 import os, sys, time
@@ -267,7 +273,9 @@ while True: time.sleep(60)
 @pytest.mark.parametrize(
     "number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda value: value.name
 )
-def test_the_first_signal_asks_it_to_stop(number: signal.Signals) -> None:  # edge-cases.md#85
+def test_the_first_signal_asks_the_process_to_stop(
+    number: signal.Signals,
+) -> None:  # edge-cases.md#85
     stream = spawn.Stream(python(POLITE))
     lines = stream.lines()
     before = signal.getsignal(number)
@@ -280,7 +288,7 @@ def test_the_first_signal_asks_it_to_stop(number: signal.Signals) -> None:  # ed
     assert signal.getsignal(number) is before
 
 
-def test_the_second_signal_ends_it_at_once() -> None:  # edge-cases.md#85
+def test_the_second_signal_ends_the_process_at_once() -> None:  # edge-cases.md#85
     stream = spawn.Stream(python(STUBBORN))
     lines = stream.lines()
     with stream.taking_signals() as came:
@@ -293,7 +301,7 @@ def test_the_second_signal_ends_it_at_once() -> None:  # edge-cases.md#85
     assert came == [signal.SIGINT, signal.SIGTERM]
 
 
-def test_an_error_inside_gives_the_signals_back_too() -> None:
+def test_an_error_restores_the_signal_handlers() -> None:
     stream = spawn.Stream(python("print('done')"))
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(ZeroDivisionError), stream.taking_signals():
@@ -303,7 +311,7 @@ def test_an_error_inside_gives_the_signals_back_too() -> None:
     assert stream.wait() == 0
 
 
-def test_the_terminals_signals_reach_us_alone() -> None:
+def test_the_signals_of_the_terminal_reach_only_us() -> None:
     stream = spawn.Stream(
         python("import os, sys; print(os.getpgrp() != int(sys.argv[1]))", str(os.getpgrp()))
     )
@@ -311,7 +319,7 @@ def test_the_terminals_signals_reach_us_alone() -> None:
     assert stream.wait() == 0
 
 
-def test_a_kill_reaches_its_children(tmp_path: Path) -> None:
+def test_a_kill_reaches_children(tmp_path: Path) -> None:
     note = tmp_path / "child"
     stream = spawn.Stream(python(FAMILY, str(note)))
     until(note.exists, "the child runs")
@@ -322,7 +330,7 @@ def test_a_kill_reaches_its_children(tmp_path: Path) -> None:
     until(lambda: not is_alive(child), "the child is gone")
 
 
-def test_signals_after_its_end_do_no_harm() -> None:
+def test_signals_after_the_end_have_no_effect() -> None:
     stream = spawn.Stream(python("pass"))
     assert list(stream.lines()) == []
     assert stream.wait() == 0
@@ -330,7 +338,7 @@ def test_signals_after_its_end_do_no_harm() -> None:
     stream.kill()
 
 
-def test_a_stream_may_be_interrupted_from_another_thread() -> None:
+def test_a_stream_can_be_interrupted_from_another_thread() -> None:
     stream = spawn.Stream(python(POLITE))
     lines = stream.lines()
     assert next(lines) == "ready"
@@ -357,14 +365,14 @@ time.sleep(60)
         (("SIGINT", "SIGTERM"), -signal.SIGKILL),
     ],
 )
-def test_after_its_deadline_it_is_asked_ever_harder(ignored: tuple[str, ...], code: int) -> None:
+def test_stronger_signals_follow_the_deadline(ignored: tuple[str, ...], code: int) -> None:
     stream = spawn.Stream(python(IGNORES, *ignored), seconds=1, patience=(0.2, 0.2))
     assert list(stream.lines())[:1] == ["ready"]
     assert stream.is_late
     assert stream.wait() == code
 
 
-def test_what_ignores_a_signal_of_ours_is_asked_harder_too() -> None:
+def test_stronger_signals_follow_an_ignored_interrupt() -> None:
     stream = spawn.Stream(python(IGNORES, "SIGINT"), patience=(0.2, 0.2))
     lines = stream.lines()
     with stream.taking_signals():
@@ -381,14 +389,14 @@ def test_an_endless_line_is_cut() -> None:
     assert stream.wait() == 0
 
 
-def test_a_program_that_is_not_there_is_told() -> None:
+def test_a_missing_program_of_a_stream_is_named() -> None:
     for begin in (spawn.start, spawn.Stream):
-        with pytest.raises(spawn.CommandNotFound, match="no-such-program is not installed here"):
+        with pytest.raises(spawn.CommandNotFound, match="no-such-program is not installed"):
             begin(["no-such-program"])
 
 
 @pytest.mark.parametrize("ignored", [(), ("SIGTERM",)], ids=["obedient", "stubborn"])
-def test_a_stream_and_its_children_end_with_us_even_when_we_are_killed(
+def test_a_stream_and_its_children_end_with_us_even_if_we_are_killed(
     tmp_path: Path, ignored: tuple[str, ...]
 ) -> None:
     note = tmp_path / "child"
@@ -397,7 +405,11 @@ import sys
 from dartsctl import spawn
 for line in spawn.Stream([sys.executable, "-S", "-c", *sys.argv[1:]]).lines(): pass
 """
-    family = f"import signal\nfor name in {ignored!r}: signal.signal(getattr(signal, name), signal.SIG_IGN)\n{FAMILY}"
+    family = f"""
+import signal
+for name in {ignored!r}: signal.signal(getattr(signal, name), signal.SIG_IGN)
+{FAMILY}
+"""
     process = subprocess.Popen([sys.executable, "-c", program, family, str(note)])
     until(note.exists, "the child runs")
     child = int(note.read_text())
@@ -407,6 +419,6 @@ for line in spawn.Stream([sys.executable, "-S", "-c", *sys.argv[1:]]).lines(): p
 
 
 @pytest.mark.parametrize("words", [["true", "a\0b"], ["tr\0ue"]])
-def test_a_nul_character_in_an_argument_is_told(words: list[str]) -> None:
-    with pytest.raises(spawn.CommandNotFound, match="has a NUL character"):
+def test_a_nul_character_in_an_argument_is_an_error(words: list[str]) -> None:
+    with pytest.raises(spawn.CommandNotFound, match="contains a NUL character"):
         spawn.run(words, deadline=5)

@@ -1,6 +1,7 @@
-"""No command loads a library that it does not use: each runs in an interpreter of its own, which says at its end what it has loaded.
+"""No command loads a library that it does not use.
 
-Without an engine and without Compose: a plugin that prints a recorded model and a socket that answers as an engine stand in for both.
+Each command runs in its own interpreter, which prints the modules that it has loaded. Neither an
+engine nor Compose is needed: a plugin prints a recorded model, and a socket answers as an engine.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ Start = Callable[..., Ran]
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A folder with a Compose file and settings whose ports nobody has."""
+    """Return a folder with a Compose file, and settings with free ports."""
     first = free_ports(5)[0]
     folder = tmp_path / "project"
     folder.mkdir()
@@ -76,7 +77,7 @@ def project(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def start(tmp_path: Path, project: Path, monkeypatch: pytest.MonkeyPatch) -> Start:
-    """Runs one command line in `project`."""
+    """Return a function that runs a command line in `project`."""
     place = tmp_path / "modules"
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1] / "src"))
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/no-engine.sock")
@@ -104,7 +105,7 @@ def start(tmp_path: Path, project: Path, monkeypatch: pytest.MonkeyPatch) -> Sta
 def compose(
     tmp_path: Path, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[int], None]:
-    """Puts a Compose plugin in place that resolves every project to one service on the given port of 127.0.0.1."""
+    """Install a Compose plugin that resolves every project to one service on 127.0.0.1:PORT."""
     plugins = tmp_path / "docker" / "cli-plugins"
     plugins.mkdir(parents=True)
     monkeypatch.setenv("DOCKER_CONFIG", str(plugins.parent))
@@ -133,7 +134,7 @@ def compose(
 
 @pytest.fixture
 def engine(tmp_path: Path, start: Start, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """An engine 28 without containers."""
+    """Start an engine 28 without containers."""
     with socketserver.ThreadingUnixStreamServer(
         str(tmp_path / "engine.sock"), EngineAnswers
     ) as server:
@@ -171,7 +172,7 @@ def test_help_loads_typer_alone(start: Start, argv: list[str]) -> None:
     assert (ran.code, ran.heavy) == (0, {"typer"})
 
 
-def test_a_wrong_word_loads_typer_alone(start: Start) -> None:
+def test_an_invalid_argument_loads_typer_alone(start: Start) -> None:
     ran = start("prot", "up")
     assert (ran.code, ran.heavy) == (2, {"typer"}), ran.output
 
@@ -187,7 +188,7 @@ def test_check_without_a_conflict_loads_typer_alone(
 
 
 @pytest.mark.usefixtures("engine")
-def test_a_check_of_production_loads_what_reads_its_env_file_and_nothing_more(
+def test_a_check_of_production_loads_only_what_reads_its_env_file(
     start: Start, compose: Callable[[int], None], project: Path
 ) -> None:
     compose(free_ports(1)[0])
@@ -198,7 +199,7 @@ def test_a_check_of_production_loads_what_reads_its_env_file_and_nothing_more(
 
 
 @pytest.mark.usefixtures("engine")
-def test_check_loads_psutil_where_a_holder_is_to_be_described(
+def test_check_loads_psutil_to_describe_a_holder(
     start: Start, compose: Callable[[int], None]
 ) -> None:
     with socket.create_server(("127.0.0.1", free_ports(1)[0])) as squatter:
@@ -209,12 +210,12 @@ def test_check_loads_psutil_where_a_holder_is_to_be_described(
 
 
 @pytest.mark.usefixtures("engine")
-def test_ports_loads_typer_alone_where_all_are_free(start: Start) -> None:
+def test_ports_loads_typer_alone_if_all_are_free(start: Start) -> None:
     ran = start("ports", "--json")
     assert (ran.code, ran.heavy) == (0, {"typer"}), ran.output
 
 
-def test_ports_loads_nothing_more_where_no_engine_answers(start: Start) -> None:
+def test_ports_loads_nothing_more_without_an_engine(start: Start) -> None:
     ran = start("ports", "--json")
     assert (ran.code, ran.heavy) == (0, {"typer"}), ran.output
 
@@ -231,7 +232,7 @@ def test_run_loads_typer_alone(start: Start) -> None:
     assert (ran.code, ran.heavy) == (0, {"typer"}), ran.output
 
 
-def test_run_loads_dotenv_where_there_is_an_env_file(start: Start, project: Path) -> None:
+def test_run_loads_dotenv_if_there_is_an_env_file(start: Start, project: Path) -> None:
     (project / ".env").write_text("GREETING=hello\n")
     ran = start("run", "--", "true")
     assert (ran.code, ran.heavy) == (0, {"typer", "dotenv"}), ran.output

@@ -8,21 +8,25 @@ from dartsctl.system import interrupts
 
 
 def run() -> int:
-    """The exit code. `--version` is answered before anything is imported: it is what scripts and prompts ask all the time."""
+    """Run the command line and return its exit code.
+
+    `--version` is answered before anything else is imported: scripts and shell prompts ask for it
+    often.
+    """
     interrupts.watch()
     if sys.argv[1:] in (["--version"], ["-V"]):
         from dartsctl import __version__
 
         sys.stdout.write(f"dartsctl {__version__}\n")
         sys.stdout.flush()
-        interrupts.done()
+        interrupts.ignore()
         return 0
     from dartsctl.cli import main
 
     try:
         return main(sys.argv[1:])
     finally:
-        interrupts.done()
+        interrupts.ignore()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What can go wrong, and with which exit code the program then ends."""
+"""Expected errors, and the exit code of each."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """The contract with scripts (docs/reference.md#exit-codes). `dev` and `run` end with the server's own code instead."""
+    """The exit codes that scripts rely on (README, "Exit codes").
+
+    `dev` and `run` exit with the server's own code instead.
+    """
 
     OK = 0
     FAILED = 1
@@ -22,10 +25,10 @@ class ExitCode(IntEnum):
 
 
 class DartsctlError(Exception):
-    """An expected failure: one clear sentence, the next command to type, an exit code.
+    """An expected failure: a clear sentence, the next command to type, and an exit code.
 
-    `message` and `hint` are shown to people as they are, so neither may hold a secret.
-    `details` are lines of evidence between the two (the list of conflicts, a file's candidates).
+    `message` and `hint` are shown as they are, so they must not contain secrets. `details` are
+    lines of evidence between them, such as a list of conflicts.
     """
 
     code: ExitCode = ExitCode.FAILED
@@ -47,36 +50,36 @@ class DartsctlError(Exception):
 
 
 class UsageError(DartsctlError):
-    """The words of the call, or a settings file, are wrong; nothing was done."""
+    """The arguments or a settings file are invalid. Nothing was done."""
 
     code = ExitCode.USAGE
 
 
 class Refused(DartsctlError):
-    """A policy forbids it: a production port, a foreign project's name, a weak secret."""
+    """A policy forbids it: a production port, the name of another project, a weak secret."""
 
     code = ExitCode.REFUSED
 
 
 class DockerUnavailable(DartsctlError):
-    """Docker or Compose is missing, too old, not running, or not ours to use."""
+    """Docker or Compose is missing, too old, not running, or not accessible."""
 
     code = ExitCode.NO_DOCKER
 
 
 class NotHealthy(DartsctlError):
-    """The stack is up, but something in it is not healthy or lacks its bindings."""
+    """The stack is up, but some service is unhealthy or lacks its bindings."""
 
     code = ExitCode.NOT_HEALTHY
 
 
 class TimedOut(DartsctlError):
-    """A deadline passed."""
+    """A deadline has passed."""
 
     code = ExitCode.TIMED_OUT
 
 
 class Interrupted(DartsctlError):
-    """Ctrl-C or SIGTERM, after what was begun has been undone."""
+    """Ctrl-C or SIGTERM, after an undo of what was started."""
 
     code = ExitCode.INTERRUPTED

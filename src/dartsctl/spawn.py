@@ -1,7 +1,8 @@
-"""The one place that starts processes for their output: docker, compose, git. No shell, no inherited stdin.
+"""Start processes for their output: docker, compose, git. No shell, no inherited stdin.
 
-Whatever a process does, it holds us no longer than its deadline, and what is kept of its output is limited. A child of its own that
-keeps our pipes open after its end is not waited for.
+This is the only module that does so. A process cannot hold us longer than its deadline, and only a
+limited part of its output is kept. A child of the process that keeps our pipes open is not waited
+for.
 """
 
 from __future__ import annotations
@@ -21,24 +22,25 @@ from pathlib import Path
 from typing import IO
 
 from dartsctl.errors import DartsctlError, ExitCode, TimedOut
+from dartsctl.system.signal_handlers import STOP_SIGNALS, signal_handlers
 
 OUTPUT_LIMIT = 16 << 20
-"""Bytes of stdout that `Running` takes."""
+"""Bytes of stdout that `Running` accepts."""
 LINE_LIMIT = 16 << 10
-"""Bytes of a `Stream`'s line that are shown."""
+"""Bytes of a line of a `Stream` that are shown."""
 PATIENCE = (10.0, 5.0)
-"""Seconds that a `Stream` has to end after SIGINT, before SIGTERM, and then before SIGKILL."""
-_STDERR_KEPT = 64 << 10  # bytes of its beginning, and as many of its end
-_CHUNK = 64 << 10  # bytes: what a pipe holds
-_TICK = 0.1  # seconds between two looks at the clock
-_PIPES_GRACE = 0.5  # seconds that a pipe is still read after the end of the process
+"""Seconds that a `Stream` has after SIGINT until SIGTERM, and after that until SIGKILL."""
+_STDERR_KEPT = 64 << 10  # bytes of its start, and as many of its end
+_CHUNK = 64 << 10  # bytes: the size of a pipe
+_TICK = 0.1  # seconds between two checks of the clock
+_PIPES_GRACE = 0.5  # seconds for which pipes are read after the process has ended
 _REAP_WITHIN = 2.0  # seconds: a killed process may hang in the kernel
 _LEADER = str(Path(__file__).parent / "system" / "group_leader.py")
 
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """What a process left behind; `code` is negative for a signal, as in subprocess."""
+    """The result of a process; `code` is negative for a signal, as in subprocess."""
 
     argv: tuple[str, ...]
     code: int
@@ -47,7 +49,7 @@ class Completed:
 
 
 class CommandNotFound(DartsctlError):
-    """The program is not on this machine, or what is there cannot be started."""
+    """The program is not installed, or cannot be started."""
 
     code = ExitCode.FAILED
 
@@ -59,29 +61,32 @@ class OutputTooLarge(DartsctlError):
 
 
 def cannot_start(program: str, error: OSError) -> CommandNotFound:
-    """The error for a program that the kernel did not start, in words for the reason."""
+    """Return the error for a program that the kernel did not start."""
     if isinstance(error, FileNotFoundError):
         if not os.path.lexists(program):
-            return CommandNotFound(f"{program} is not installed here")
-        return CommandNotFound(f"{program} cannot be started: its interpreter is missing")
+            return _not_installed(program)
+        return CommandNotFound(f"cannot start {program}: its interpreter is missing")
     if error.errno == errno.ENOEXEC:
-        return CommandNotFound(
-            f"{program} cannot be started: it is no program for this machine ({error.strerror})"
-        )
-    return CommandNotFound(f"{program} cannot be started: {error.strerror}")
+        reason = f"not a program for this machine ({error.strerror})"
+        return CommandNotFound(f"cannot start {program}: {reason}")
+    return CommandNotFound(f"cannot start {program}: {error.strerror}")
+
+
+def _not_installed(program: str) -> CommandNotFound:
+    return CommandNotFound(f"{program} is not installed")
 
 
 class Running:
-    """A process whose output is read later, so that other work is done meanwhile."""
+    """A process whose output is read later, so that other work can be done meanwhile."""
 
     def __init__(self, argv: Sequence[str], environment: Mapping[str, str] | None) -> None:
         self.argv = tuple(argv)
         self._process = _start(self.argv, environment, stderr=subprocess.PIPE)
 
     def result(self, *, deadline: float) -> Completed:
-        """Return its output, waited for `deadline` seconds at most.
+        """Wait up to `deadline` seconds for the end of the process, and return its output.
 
-        Raises TimedOut or OutputTooLarge; the process and its children are then killed at once: it was only asked for something.
+        Raises TimedOut or OutputTooLarge. Then the process and its children are killed at once.
         """
         until = time.monotonic() + deadline
         stdout, stderr = bytearray(), _Excerpt()
@@ -100,19 +105,18 @@ class Running:
                     raise TimedOut(f"{self._name} did not end within {deadline:.0f} s")
         finally:
             self.abandon()
-        return Completed(
-            self.argv, self._process.returncode, stdout.decode(errors="replace"), stderr.text()
-        )
+        text = stdout.decode(errors="replace")
+        return Completed(self.argv, self._process.returncode, text, stderr.text())
 
     def abandon(self) -> None:
-        """Kill it and its children unless it has ended, and leave no zombie."""
+        """Kill the process and its children unless it has ended, and leave no zombie."""
         if self._process.poll() is None:
             _signal(self._process, signal.SIGKILL)
         _close(self._process)
 
     @property
     def _name(self) -> str:
-        """How messages call it: without its later arguments, which may hold secrets."""
+        """Its name in messages, without the later arguments, which may be secrets."""
         return f"`{' '.join(self.argv[:3])}`"
 
 
@@ -124,16 +128,19 @@ def start(argv: Sequence[str], *, environment: Mapping[str, str] | None = None) 
 def run(
     argv: Sequence[str], *, deadline: float, environment: Mapping[str, str] | None = None
 ) -> Completed:
-    """Return `argv`'s output and code, whatever the code. Raises CommandNotFound, TimedOut, OutputTooLarge."""
+    """Run `argv` for up to `deadline` seconds; return its output and exit code.
+
+    Raises CommandNotFound, TimedOut, OutputTooLarge.
+    """
     return start(argv, environment=environment).result(deadline=deadline)
 
 
 class Stream:
-    """A process in a group of its own, its output read line by line, stdout and stderr in one.
+    """A process in its own group whose output is read line by line, stdout and stderr together.
 
-    A group of its own because the terminal's Ctrl-C must reach us alone: we decide what the child gets, and when. The group ends
-    with us, even when we are killed (system/group_leader.py). After its deadline, or a signal of ours, it is asked to end by SIGINT, then
-    by SIGTERM, and then killed.
+    It has its own group so that the terminal's Ctrl-C reaches only us: we decide what the process
+    gets, and when. The group ends with us, even if we are killed (system/group_leader.py). After
+    its deadline, or after `interrupt`, it gets SIGINT, then SIGTERM, and then SIGKILL.
     """
 
     def __init__(
@@ -145,39 +152,46 @@ class Stream:
         patience: tuple[float, float] = PATIENCE,
         on_error: Callable[[str], None] | None = None,
     ) -> None:
-        """Start `argv`; `seconds` is its deadline. With `on_error` stderr is apart, and its lines go there. Raises CommandNotFound."""
+        """Start `argv`; `seconds` is its deadline.
+
+        With `on_error` stderr is separate, and its lines go there.
+
+        Raises CommandNotFound.
+        """
         self._on_error = on_error
         self.is_late = False
         """Whether the deadline has passed."""
         self._until = None if seconds is None else time.monotonic() + seconds
-        self._harder = list(zip((signal.SIGTERM, signal.SIGKILL), patience, strict=True))
-        self._asked_at: float | None = None
+        self._next_signals = list(zip((signal.SIGTERM, signal.SIGKILL), patience, strict=True))
+        self._signalled_at: float | None = None
         if not shutil.which(argv[0], path=(environment or os.environ).get("PATH")):
-            raise CommandNotFound(f"{argv[0]} is not installed here")
-        line, self._line = os.pipe()  # closed by the kernel when we end, however that is
+            raise _not_installed(argv[0])
+        reader, self._alive = os.pipe()  # the kernel closes it when we end, even by SIGKILL
         try:
-            command = (sys.executable, "-I", "-S", _LEADER, str(line), *argv)
             self._process = _start(
-                command,
+                (sys.executable, "-I", "-S", _LEADER, str(reader), *argv),
                 environment,
                 stderr=subprocess.PIPE if on_error else subprocess.STDOUT,
-                inherited=(line,),
+                inherited=(reader,),
             )
         except BaseException:
-            os.close(self._line)
+            os.close(self._alive)
             raise
         finally:
-            os.close(line)
+            os.close(reader)
 
     def lines(self) -> Iterator[str]:
-        """Yield each line as it comes, without its end and cut where it is too long, until the process has ended."""
+        """Yield each line when it is written, without its end, until the process has ended.
+
+        Long lines are cut.
+        """
         splitter, errors = _Lines(), _Lines()
         for pipe, chunk in _output(self._process):
             if pipe is not None and pipe is self._process.stderr:
                 self._pass_on(errors.add(chunk))
             else:
                 yield from splitter.add(chunk)
-            self._mind_the_time()
+            self._check_deadline()
         yield from splitter.rest()
         self._pass_on(errors.rest())
 
@@ -188,53 +202,59 @@ class Stream:
 
     @contextmanager
     def taking_signals(self) -> Iterator[list[int]]:
-        """While it runs, Ctrl-C, SIGTERM and SIGHUP go to it: the first asks it to stop, the second ends it at once. Yields the signals that came."""
-        from dartsctl.system.signal_handlers import ENDING, signal_handlers
+        """Pass Ctrl-C, SIGTERM and SIGHUP on to the process; yield the signals that came.
 
-        came: list[int] = []
+        The first one asks the process to stop, the second one ends it at once.
+        """
+        received: list[int] = []
 
-        def take(number: int, _frame: object) -> None:
-            came.append(number)
-            if len(came) == 1:
+        def pass_on(number: int, _frame: object) -> None:
+            received.append(number)
+            if len(received) == 1:
                 self.interrupt()
             else:
                 self.kill()
 
-        with signal_handlers(ENDING, take):
-            yield came
+        with signal_handlers(STOP_SIGNALS, pass_on):
+            yield received
 
     def interrupt(self) -> None:
-        """Ask its whole group to stop (SIGINT, as a terminal would)."""
-        if self._asked_at is None:
-            self._asked_at = time.monotonic()
+        """Ask the whole group to stop: SIGINT, as from a terminal."""
+        if self._signalled_at is None:
+            self._signalled_at = time.monotonic()
         _signal(self._process, signal.SIGINT)
 
     def kill(self) -> None:
-        """End its whole group at once."""
+        """End the whole group at once."""
         _signal(self._process, signal.SIGKILL)
 
     def wait(self) -> int:
-        """Return its exit code, after its output has ended; 128 + n for signal n, as shells say it, negative if it was `kill`ed."""
-        _close(self._process)
-        os.close(self._line)
-        return self._process.returncode if self._process.returncode is not None else -signal.SIGKILL
+        """Return the exit code, after the output has ended.
 
-    def _mind_the_time(self) -> None:
+        It is 128 + n for signal n, as in shells, and negative if the process was killed by `kill`.
+        """
+        _close(self._process)
+        os.close(self._alive)
+        if self._process.returncode is None:
+            return -signal.SIGKILL
+        return self._process.returncode
+
+    def _check_deadline(self) -> None:
         now = time.monotonic()
         if self._until is not None and now >= self._until and not self.is_late:
             self.is_late = True
             self.interrupt()
-        if (
-            self._asked_at is not None
-            and self._harder
-            and now >= self._asked_at + self._harder[0][1]
-        ):
-            self._asked_at = now
-            _signal(self._process, self._harder.pop(0)[0])
+        if self._signalled_at is None or not self._next_signals:
+            return
+        number, patience = self._next_signals[0]
+        if now >= self._signalled_at + patience:
+            self._signalled_at = now
+            self._next_signals.pop(0)
+            _signal(self._process, number)
 
 
 class _Excerpt:
-    """The beginning and the end of what may be endless."""
+    """The start and the end of output of any length."""
 
     def __init__(self) -> None:
         self._kept = bytearray()
@@ -247,32 +267,31 @@ class _Excerpt:
             self._is_cut = True
 
     def text(self) -> str:
-        if not self._is_cut:
-            return self._kept.decode(errors="replace")
-        return (self._kept[:_STDERR_KEPT] + b"\n...\n" + self._kept[-_STDERR_KEPT:]).decode(
-            errors="replace"
-        )
+        kept = self._kept
+        if self._is_cut:
+            kept = kept[:_STDERR_KEPT] + b"\n...\n" + kept[-_STDERR_KEPT:]
+        return kept.decode(errors="replace")
 
 
 class _Lines:
-    """Whole lines out of chunks."""
+    """Splits chunks into lines."""
 
     def __init__(self) -> None:
-        self._begun = b""
+        self._partial = b""
 
     def add(self, chunk: bytes) -> Iterator[str]:
-        *whole, begun = (self._begun + chunk).split(b"\n")
-        self._begun = begun[: LINE_LIMIT + 1]
-        yield from map(_line, whole)
+        *whole, partial = (self._partial + chunk).split(b"\n")
+        self._partial = partial[: LINE_LIMIT + 1]
+        yield from map(_decode_line, whole)
 
     def rest(self) -> Iterator[str]:
-        if self._begun:
-            yield _line(self._begun)
+        if self._partial:
+            yield _decode_line(self._partial)
 
 
-def _line(text: bytes) -> str:
-    cut = "..." if len(text) > LINE_LIMIT else ""
-    return text[:LINE_LIMIT].decode(errors="replace").rstrip() + cut
+def _decode_line(text: bytes) -> str:
+    line = text[:LINE_LIMIT].decode(errors="replace").rstrip()
+    return f"{line}..." if len(text) > LINE_LIMIT else line
 
 
 def _start(
@@ -289,21 +308,22 @@ def _start(
             stdout=subprocess.PIPE,
             stderr=stderr,
             env=None if environment is None else dict(environment),
-            process_group=0,  # `docker` starts its plugins as children: all of them must be within reach of a signal
+            process_group=0,  # `docker` starts its plugins as children, which must get signals too
             pass_fds=inherited,
         )
     except OSError as error:
         raise cannot_start(argv[0], error) from error
     except ValueError:
         raise CommandNotFound(
-            f"{argv[0]} cannot be started: an argument or a variable has a NUL character"
+            f"cannot start {argv[0]}: an argument or a variable contains a NUL character"
         ) from None
 
 
 def _output(process: subprocess.Popen[bytes]) -> Iterator[tuple[IO[bytes] | None, bytes]]:
-    """Yield what comes and from which pipe, and nothing from none of them every _TICK seconds at the latest.
+    """Yield each chunk with its pipe, and an empty one with None at least every _TICK seconds.
 
-    Ends with the process and its pipes, or a moment after the process: a child of its own may keep them open.
+    Ends when the process and its pipes have ended, or _PIPES_GRACE seconds after the process: a
+    child of it may keep the pipes open.
     """
     ended_at = None
     with selectors.DefaultSelector() as selector:
@@ -329,14 +349,14 @@ def _output(process: subprocess.Popen[bytes]) -> Iterator[tuple[IO[bytes] | None
 
 
 def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    """Send `number` to the process's whole group, unless it has ended."""
+    """Send a signal to the whole group of a process, unless it has ended."""
     if process.poll() is None:
         with suppress(ProcessLookupError, PermissionError):  # macOS refuses for a group of zombies
             os.killpg(process.pid, number)
 
 
 def _close(process: subprocess.Popen[bytes]) -> None:
-    """Give the pipes back, and take its end, for which a killed process is not waited for ever."""
+    """Close the pipes and reap the process, without waiting forever for a killed one."""
     for pipe in (process.stdout, process.stderr):
         if pipe is not None:
             pipe.close()

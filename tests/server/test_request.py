@@ -1,4 +1,5 @@
-"""What a host server is given, and which wishes for a production port are refused before it starts."""
+"""What a host server is given, and which wishes for a production port are refused before it
+starts."""
 
 from __future__ import annotations
 

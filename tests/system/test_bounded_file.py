@@ -1,4 +1,4 @@
-"""Only regular files of a limited size are read, and nothing is ever waited for."""
+"""Only regular files of a limited size are read, without waiting."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dartsctl.system import bounded_file
-from dartsctl.system.bounded_file import Unsuitable
+from dartsctl.system.bounded_file import UnsuitableFile
 
 
 def test_a_regular_file_is_read_up_to_its_limit(tmp_path: Path) -> None:
@@ -17,26 +17,26 @@ def test_a_regular_file_is_read_up_to_its_limit(tmp_path: Path) -> None:
     file.write_bytes(b"caf\xe9")
     assert bounded_file.read_bytes(file, limit=4) == b"caf\xe9"
     assert bounded_file.read_text(file) == "caf\N{REPLACEMENT CHARACTER}"
-    with pytest.raises(Unsuitable, match="larger"):
+    with pytest.raises(UnsuitableFile, match="larger"):
         bounded_file.read_bytes(file, limit=3)
 
 
-def test_a_sparse_file_of_any_size_is_refused_without_being_read(tmp_path: Path) -> None:
+def test_a_sparse_file_is_refused_without_being_read(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()
     os.truncate(file, 10 << 30)
-    with pytest.raises(Unsuitable, match="it is larger than 1 MiB"):
+    with pytest.raises(UnsuitableFile, match="it is larger than 1 MiB"):
         bounded_file.read_bytes(file)
 
 
-def test_a_file_of_the_kernel_whose_size_is_0_is_read_and_limited_too() -> None:
+def test_a_kernel_file_of_size_0_is_read_up_to_the_limit() -> None:
     file = Path("/proc/self/status")
     assert bounded_file.read_text(file).startswith("Name:")
-    with pytest.raises(Unsuitable, match="larger"):
+    with pytest.raises(UnsuitableFile, match="larger"):
         bounded_file.read_bytes(file, limit=10)
 
 
-def test_what_is_no_regular_file_is_refused_and_never_opened(tmp_path: Path) -> None:
+def test_anything_but_a_regular_file_is_refused_and_never_opened(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(tmp_path / "socket"))
@@ -47,7 +47,7 @@ def test_what_is_no_regular_file_is_refused_and_never_opened(tmp_path: Path) -> 
         Path("/dev/zero"): "a device",
     }
     for path, kind in kinds.items():
-        with pytest.raises(Unsuitable, match=f"it is {kind}, not a regular file"):
+        with pytest.raises(UnsuitableFile, match=f"it is {kind}, not a regular file"):
             bounded_file.read_bytes(path)
 
 
@@ -56,7 +56,7 @@ def test_a_missing_file_is_the_usual_error(tmp_path: Path) -> None:
         bounded_file.read_bytes(tmp_path / "none")
 
 
-def test_the_null_device_is_known_by_every_name(tmp_path: Path) -> None:
+def test_the_null_device_is_recognized_under_every_name(tmp_path: Path) -> None:
     (tmp_path / "null").symlink_to(os.devnull)
     assert bounded_file.is_null_device(tmp_path / "null")
     assert not bounded_file.is_null_device(Path("/dev/zero"))

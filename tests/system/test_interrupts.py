@@ -1,4 +1,4 @@
-"""Ctrl-C at any moment of a run, from the first instruction to the last: code 130, one line, no traceback."""
+"""Ctrl-C at any moment of a run: exit code 130, one line, no traceback."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ import pytest
 
 WRAPPER = """
 import os, sys
-from dartsctl import __main__, interrupts
-begun, watch = int(sys.argv.pop(1)), interrupts.watch
-def watch_and_tell():
+from dartsctl import __main__
+from dartsctl.system import interrupts
+started, watch = int(sys.argv.pop(1)), interrupts.watch
+def watch_and_report():
     watch()
-    os.write(begun, b"x")
-interrupts.watch = watch_and_tell
+    os.write(started, b"x")
+interrupts.watch = watch_and_report
 raise SystemExit(__main__.run())
 """
 OFFSETS = 10
@@ -27,11 +28,12 @@ OFFSETS = 10
 
 @pytest.fixture
 def environ(tmp_path: Path) -> dict[str, str]:
-    """A Compose that takes a moment, and no engine."""
+    """Return an environment with a slow Compose and without an engine."""
     plugin = tmp_path / "docker" / "cli-plugins" / "docker-compose"
     plugin.parent.mkdir(parents=True)
     plugin.write_text(
-        '#!/bin/sh\ncase "$*" in *version*) echo 2.40.0; exit ;; esac\nsleep 0.1\necho \'{"name": "demo", "services": {}}\'\n'
+        '#!/bin/sh\ncase "$*" in *version*) echo 2.40.0; exit ;; esac\nsleep 0.1\n'
+        'echo \'{"name": "demo", "services": {}}\'\n'
     )
     plugin.chmod(0o755)
     (tmp_path / "compose.yml").write_text("services: {}\n")
@@ -45,7 +47,7 @@ def environ(tmp_path: Path) -> dict[str, str]:
 def run(
     words: list[str], folder: Path, environ: dict[str, str], after: float | None
 ) -> tuple[int, str, float]:
-    """One run with a SIGINT `after` seconds; its code, its stderr and how long it took."""
+    """Run with a SIGINT `after` seconds; return exit code, stderr and duration."""
     reader, writer = os.pipe()
     process = subprocess.Popen(
         [sys.executable, "-c", WRAPPER, str(writer), *words],
@@ -69,7 +71,7 @@ def run(
 
 
 @pytest.mark.parametrize("words", [["--help"], ["check"], ["ports"], ["--version"]])
-def test_a_run_that_is_interrupted_says_so_in_one_line(
+def test_an_interrupted_run_shows_one_line(
     words: list[str], tmp_path: Path, environ: dict[str, str]
 ) -> None:
     code, _, whole = run(words, tmp_path, environ, None)
@@ -87,10 +89,10 @@ def test_a_run_that_is_interrupted_says_so_in_one_line(
     assert whole < 0.05 or any(interrupted == 130 for interrupted, _ in ended)
 
 
-def test_an_interrupt_in_the_making_of_a_class_is_130_too(
+def test_an_interrupt_in_the_creation_of_a_class_is_130_too(
     tmp_path: Path, environ: dict[str, str]
 ) -> None:
-    """A dataclass is made by an `exec` of text, and CPython wants to die by SIGINT after a KeyboardInterrupt out of one."""
+    """Python exits by SIGINT after a KeyboardInterrupt that left an `exec`, as in a dataclass."""
     script = """
 import sys, dartsctl.cli
 from dartsctl.__main__ import run

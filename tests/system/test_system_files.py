@@ -1,4 +1,7 @@
-"""Files and folders are opened so that no other user leads us anywhere else: real users, links, pipes, locks and disks."""
+"""Files and folders are opened so that other users cannot redirect us.
+
+The tests use real users, links, pipes, locks and disks.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,7 @@ from two_users import ANN, Victim, as_user, needs_root, public_folder
 
 @pytest.fixture
 def anns() -> Iterator[Path]:
-    """A folder of another user's, in which root works."""
+    """Return a folder of another user in which root works."""
     with public_folder(ANN) as folder:
         yield folder
 
@@ -35,7 +38,7 @@ def victim(tmp_path: Path) -> Victim:
     return Victim.at(tmp_path / "victim")
 
 
-# --- folders ------------------------------------------------------------------------------------------------------------------
+# --- folders -----------------------------------------------------------------------------------
 
 
 @needs_root
@@ -48,13 +51,13 @@ def test_a_link_of_another_user_is_not_followed_on_the_way(anns: Path, tmp_path:
 
 @needs_root
 def test_a_link_of_root_in_another_users_folder_is_not_followed(anns: Path, tmp_path: Path) -> None:
-    """Its owner may exchange it while we look."""
+    """Its owner can replace it while we read it."""
     (anns / "state").symlink_to(tmp_path)
     with pytest.raises(UnsafeFile, match="symbolic link of another user"):
         open_folder(anns / "state")
 
 
-def test_links_of_our_own_are_followed_and_circles_end(tmp_path: Path) -> None:
+def test_our_own_links_are_followed_and_loops_end(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "absolute").symlink_to(tmp_path / "real")
     (tmp_path / "relative").symlink_to("absolute")
@@ -66,7 +69,7 @@ def test_links_of_our_own_are_followed_and_circles_end(tmp_path: Path) -> None:
 
 
 @needs_root
-def test_folders_that_root_makes_are_the_owners_of_the_folder_around(anns: Path) -> None:
+def test_folders_that_root_creates_belong_to_the_owner_of_the_parent(anns: Path) -> None:
     with open_folder(anns / "a" / "b", make=PUBLIC_FOLDER):
         assert [
             (path.stat().st_uid, path.stat().st_gid) for path in (anns / "a", anns / "a" / "b")
@@ -74,8 +77,8 @@ def test_folders_that_root_makes_are_the_owners_of_the_folder_around(anns: Path)
 
 
 @needs_root
-def test_folders_may_be_given_to_somebody_else(tmp_path: Path) -> None:
-    with open_folder(tmp_path / "a" / "b", make=PRIVATE_FOLDER, heir=(ANN, 4)):
+def test_new_folders_can_be_given_to_another_user(tmp_path: Path) -> None:
+    with open_folder(tmp_path / "a" / "b", make=PRIVATE_FOLDER, owner=(ANN, 4)):
         assert [
             (path.stat().st_uid, path.stat().st_gid)
             for path in (tmp_path / "a", tmp_path / "a" / "b")
@@ -128,7 +131,7 @@ def test_the_sudo_callers_folder_is_trusted(anns: Path, monkeypatch: pytest.Monk
         assert inner.status.st_uid == ANN
 
 
-def test_a_folder_that_is_something_else_is_refused(tmp_path: Path) -> None:
+def test_anything_but_a_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path)
     (tmp_path / "file").write_text("")
     os.mkfifo(tmp_path / "pipe")
@@ -142,7 +145,7 @@ def test_a_folder_that_is_something_else_is_refused(tmp_path: Path) -> None:
                 folder.subfolder(name, make=PRIVATE_FOLDER)
 
 
-def test_a_folder_that_is_missing_is_made_only_when_asked(tmp_path: Path) -> None:
+def test_a_missing_folder_is_created_only_on_request(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         open_folder(tmp_path / "missing")
     with open_folder(tmp_path) as folder, pytest.raises(FileNotFoundError):
@@ -150,7 +153,7 @@ def test_a_folder_that_is_missing_is_made_only_when_asked(tmp_path: Path) -> Non
     assert list(tmp_path.iterdir()) == []
 
 
-# --- files --------------------------------------------------------------------------------------------------------------------
+# --- files -------------------------------------------------------------------------------------
 
 
 def surprise_link(path: Path, victim: Victim) -> None:
@@ -217,7 +220,7 @@ def test_a_file_of_another_user_is_refused(tmp_path: Path) -> None:
 
 
 @needs_root
-def test_what_root_writes_in_a_users_folder_is_the_users(anns: Path) -> None:
+def test_what_root_writes_in_a_users_folder_belongs_to_the_user(anns: Path) -> None:
     with open_folder(anns) as folder:
         folder.replace("one", b"1")
         folder.add("two", b"2")
@@ -226,8 +229,8 @@ def test_what_root_writes_in_a_users_folder_is_the_users(anns: Path) -> None:
 
 
 @needs_root
-def test_a_file_that_is_there_keeps_its_owner(anns: Path) -> None:
-    """A file of root's that somebody moved into their folder is not given to them."""
+def test_an_existing_file_keeps_its_owner(anns: Path) -> None:
+    """A file of root that a user moved into their folder is not given to that user."""
     (anns / "secret").write_text("root's")
     with open_folder(anns) as folder:
         os.close(folder.open("secret", os.O_RDWR))
@@ -243,7 +246,7 @@ def test_a_large_file_is_refused(tmp_path: Path) -> None:
         folder.read("name", limit=100)
 
 
-def test_a_new_file_never_replaces_one_and_a_replaced_one_is_whole(tmp_path: Path) -> None:
+def test_a_new_file_replaces_nothing_and_a_replaced_file_is_complete(tmp_path: Path) -> None:
     with open_folder(tmp_path) as folder:
         status = folder.add("name", b"first")
         assert status.st_ino == (tmp_path / "name").stat().st_ino
@@ -255,7 +258,7 @@ def test_a_new_file_never_replaces_one_and_a_replaced_one_is_whole(tmp_path: Pat
 
 
 @needs_root
-def test_a_full_disk_leaves_no_half_file(tmp_path: Path) -> None:
+def test_a_full_disk_leaves_no_partial_file(tmp_path: Path) -> None:
     with tiny_disk(tmp_path, kilobytes=16), open_folder(tmp_path) as folder:
         folder.replace("name", b"old")
         for act in (folder.replace, folder.add):
@@ -265,10 +268,10 @@ def test_a_full_disk_leaves_no_half_file(tmp_path: Path) -> None:
         assert folder.read("name", limit=100) == b"old"
 
 
-# --- locks --------------------------------------------------------------------------------------------------------------------
+# --- locks -------------------------------------------------------------------------------------
 
 
-def test_a_lock_of_somebody_else_is_waited_for_until_the_deadline(tmp_path: Path) -> None:
+def test_the_wait_for_a_lock_ends_at_the_deadline(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     path.touch()
     ours, theirs = os.open(path, os.O_RDWR), os.open(path, os.O_RDONLY)

@@ -1,4 +1,4 @@
-"""Whose files are trusted."""
+"""The users whose files are trusted."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ def test_root_trusts_the_user_who_called_sudo() -> None:
 
 
 @pytest.mark.parametrize("uid", ["", "0", "-1", "\u0661", "1" * 5000, "x"])
-def test_what_is_no_users_number_names_nobody(uid: str) -> None:
+def test_an_invalid_user_id_names_nobody(uid: str) -> None:
     assert sudo_caller({"SUDO_UID": uid, "SUDO_GID": "100"}) is None
 
 
 @needs_root
-def test_the_variables_of_sudo_mean_nothing_to_a_normal_user() -> None:
+def test_a_normal_user_cannot_claim_a_sudo_caller() -> None:
     assert as_user(NOBODY, lambda: sorted(trusted_users(SUDO))) == f"[0, {NOBODY}]"
 
 
-def test_a_user_without_a_name_is_a_number() -> None:
+def test_a_user_without_a_name_is_shown_by_number() -> None:
     assert user_name(54321) == "54321"
     assert user_name(0) == "root" or os.geteuid()

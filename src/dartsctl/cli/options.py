@@ -58,7 +58,7 @@ def verb(function: Callable[..., int | None]) -> Callable[..., int | None]:
         context.obj = replace(context.obj or Common(), **given)
         if wants_context:
             values["context"] = context
-        with interrupts.Raised():
+        with interrupts.RaiseInterrupted():
             return function(common=context.obj, **values)
 
     keyword = inspect.Parameter.KEYWORD_ONLY

@@ -1,4 +1,4 @@
-"""Read a file that somebody else wrote: a regular one, of a limited size, without ever waiting for it."""
+"""Read a file that somebody else wrote: a regular file of limited size, without waiting."""
 
 from __future__ import annotations
 
@@ -8,39 +8,46 @@ import stat
 from pathlib import Path
 
 TEXT_LIMIT = 1 << 20
-"""Bytes of a settings file, an env file, a certificate."""
+"""Bytes of a settings file, an env file or a certificate."""
 COMPOSE_LIMIT = 16 << 20
 """Bytes of a Compose file; some are generated."""
 
 
-class Unsuitable(OSError):
-    """What is there is no regular file, or too large."""
+class UnsuitableFile(OSError):
+    """The path is not a regular file, or the file is too large."""
 
 
 def read_bytes(path: Path, *, limit: int = TEXT_LIMIT) -> bytes:
     """Return the content of a regular file of at most `limit` bytes.
 
-    Raises OSError as `open` does, and Unsuitable; `strerror` says why.
+    Raises:
+        UnsuitableFile: it is not a regular file, or too large; `strerror` says which.
+        OSError: it cannot be opened or read.
     """
     check(path, limit=limit)
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     with os.fdopen(descriptor, "rb") as file:
-        _refuse_special(os.fstat(descriptor), path, limit)  # replaced since the check
+        _refuse_special(
+            os.fstat(descriptor), path, limit
+        )  # it may have been replaced since the check
         data = file.read(limit + 1)
-    if len(data) > limit:  # it grows, or lies in /proc, where sizes are 0
+    if len(data) > limit:  # it has grown, or is in /proc, where sizes are 0
         raise _too_large(path, limit)
     return data
 
 
 def read_text(path: Path, *, limit: int = TEXT_LIMIT) -> str:
-    """Return the text of a regular file; bytes that are no UTF-8 become U+FFFD. Raises OSError as `read_bytes` does."""
+    """Return the text of a regular file; bytes that are not UTF-8 become U+FFFD.
+
+    Raises OSError, as `read_bytes` does.
+    """
     return read_bytes(path, limit=limit).decode(errors="replace")
 
 
 def check(path: Path, *, limit: int) -> None:
-    """Raise Unsuitable, or another OSError, for what `read_bytes` would refuse.
+    """Raise the OSError with which `read_bytes` would refuse the file.
 
-    Nothing is opened: to open a FIFO can wait for ever, and to open a device can have an effect of its own.
+    The file is not opened: opening a FIFO can block forever, and opening a device can have effects.
     """
     _refuse_special(path.stat(), path, limit)
 
@@ -55,15 +62,15 @@ def is_null_device(path: Path) -> bool:
 
 def _refuse_special(status: os.stat_result, path: Path, limit: int) -> None:
     if not stat.S_ISREG(status.st_mode):
-        raise Unsuitable(
+        raise UnsuitableFile(
             errno.EINVAL, f"it is {_kind(status.st_mode)}, not a regular file", str(path)
         )
     if status.st_size > limit:
         raise _too_large(path, limit)
 
 
-def _too_large(path: Path, limit: int) -> Unsuitable:
-    return Unsuitable(errno.EFBIG, f"it is larger than {limit >> 20} MiB", str(path))
+def _too_large(path: Path, limit: int) -> UnsuitableFile:
+    return UnsuitableFile(errno.EFBIG, f"it is larger than {limit >> 20} MiB", str(path))
 
 
 def _kind(mode: int) -> str:

@@ -1,14 +1,14 @@
-"""Open folders and files so that another user of this machine cannot lead us anywhere else.
+"""Open folders and files so that another user of this machine cannot redirect us.
 
-The rules, for everything that dartsctl keeps or writes:
+The rules for everything that dartsctl keeps or writes:
 
-- A path is walked name by name. A symbolic link is followed only where it and the folder it
-  lies in belong to this user or to root: nobody else can have put it there.
-- A file is opened relative to its folder's descriptor, never through a link, and never waits.
+- A path is walked name by name. A symbolic link is followed only if it and its folder belong to
+  this user or to root, because then nobody else can have created it.
+- A file is opened relative to its folder's descriptor, never through a link and without waiting.
   It must be a regular file with one name, and belong to a trusted user.
-- A new file gets its content under an unpredictable name, then its own name in one step.
-- Owner and mode are set by descriptor, and do not depend on the umask. What root makes belongs
-  to the owner of the folder: under sudo it must stay the caller's to read and to remove.
+- A new file gets its content under an unpredictable name, and then its own name in one step.
+- Owner and mode are set by descriptor and do not depend on the umask. What root creates belongs to
+  the owner of the folder: under sudo the caller must be able to read and remove it.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ _WALK = getattr(os, "O_PATH", os.O_RDONLY)  # without O_PATH (macOS) each folder
 _FOLDER = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _LINKS = 40
-"""Links in one path, as in the kernel."""
+"""Links in one path; the limit of the kernel."""
 _LOCK_PAUSE = 0.01  # seconds
 
 
 class UnsafeFile(Refused):
-    """What is there is not what dartsctl would have made: it is neither read nor changed."""
+    """dartsctl would not have created this file or folder. It is neither read nor changed."""
 
     def __init__(self, path: Path, what: str, *, command: str = "ls -ld") -> None:
         super().__init__(f"{path} {what}", hint=f"{command} {shlex.quote(str(path))}")
@@ -49,22 +49,22 @@ class UnsafeFile(Refused):
 
 
 class ForeignFile(UnsafeFile):
-    """It belongs to a user who is not trusted."""
+    """The file or folder belongs to a user who is not trusted."""
 
     def __init__(self, path: Path, uid: int) -> None:
         super().__init__(path, f"belongs to another user ({user_name(uid)})")
 
 
 class LockTimeout(TimedOut):
-    """Another process has held a lock until the deadline."""
+    """Another process held a lock until the deadline."""
 
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """A folder that is held open: it stays the same one, whatever is renamed or linked meanwhile.
+    """An open folder. It stays the same folder, whatever is renamed or linked meanwhile.
 
-    `path` is for messages, and for programs that need a path. A name is one name, without slashes.
-    `owners` is who may own what is opened; by default the trusted users.
+    `path` is for messages and for programs that need one. A `name` has no slashes. `owners` are the
+    users who may own what is opened; by default the trusted users.
     """
 
     path: Path
@@ -82,26 +82,28 @@ class Folder:
         """Whether its group or everybody may write to it."""
         return bool(self.status.st_mode & 0o022)
 
-    def refuse_exchange(self) -> None:
-        """Raise UnsafeFile where others may put files of their own in the place of ours."""
+    def refuse_replaceable(self) -> None:
+        """Raise UnsafeFile if other users can replace the files in it."""
         if self.is_shared and not self.status.st_mode & stat.S_ISVTX:
-            raise UnsafeFile(self.path, "lets others exchange the files in it", command="chmod +t")
+            raise UnsafeFile(
+                self.path, "lets other users replace the files in it", command="chmod +t"
+            )
 
     def subfolder(
         self, name: str, *, make: int | None = None, owners: Collection[int] | None = None
     ) -> Folder:
-        """Open a folder in this one. `make`: the mode of a new one where there is none.
+        """Open a folder in this one; create it with the mode `make`, if given and missing.
 
         Raises FileNotFoundError, UnsafeFile, OSError.
         """
         status = self.stat(name)
         if status and not stat.S_ISDIR(status.st_mode):
             raise UnsafeFile(self.path / name, _kind(status))
-        folder = _open_or_make(self, name, os.O_RDONLY, make, _heir(self.status))
+        folder = _open_or_make(self, name, os.O_RDONLY, make, _new_owner(self.status))
         return _owned(folder, trusted_users() if owners is None else owners)
 
     def exists(self, name: str) -> bool:
-        """Return whether something has the name, a link to nothing too."""
+        """Return whether anything has the name, including a broken link."""
         return self.stat(name) is not None
 
     def is_folder(self, name: str) -> bool:
@@ -110,7 +112,7 @@ class Folder:
         return status is not None and stat.S_ISDIR(status.st_mode)
 
     def check(self, name: str, *, owners: Collection[int] | None = None) -> bool:
-        """Return whether there is a file. Raises UnsafeFile where it is not one to be used."""
+        """Return whether the file exists. Raises UnsafeFile if it must not be used."""
         status = self.stat(name)
         if status:
             _check_file(self.path / name, status, owners)
@@ -119,7 +121,10 @@ class Folder:
     def open(
         self, name: str, flags: int = os.O_RDONLY, *, owners: Collection[int] | None = None
     ) -> int:
-        """Return a descriptor of an existing file. Raises FileNotFoundError, UnsafeFile, OSError."""
+        """Return a descriptor of an existing file.
+
+        Raises FileNotFoundError, UnsafeFile, OSError.
+        """
         self.check(name, owners=owners)  # a device must not even be opened
         descriptor = os.open(name, flags | _FILE, dir_fd=self.descriptor)
         try:
@@ -129,15 +134,19 @@ class Folder:
             raise
         return descriptor
 
-    def create(self, name: str, mode: int = PRIVATE, *, heir: tuple[int, int] | None = None) -> int:
-        """Return a descriptor, to read and write, of a new file. Raises FileExistsError, OSError.
+    def create(
+        self, name: str, mode: int = PRIVATE, *, owner: tuple[int, int] | None = None
+    ) -> int:
+        """Return a descriptor for reading and writing a new file.
 
-        `heir`: uid and gid that it gets (default: where root makes it, those of the folder).
+        `owner`: its uid and gid. By default a file that root creates gets those of the folder.
+
+        Raises FileExistsError, OSError.
         """
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | _FILE
         descriptor = os.open(name, flags, mode, dir_fd=self.descriptor)
         try:
-            _hand_over(descriptor, mode, heir or _heir(self.status))
+            _hand_over(descriptor, mode, owner or _new_owner(self.status))
         except BaseException:
             os.close(descriptor)
             raise
@@ -146,19 +155,22 @@ class Folder:
     def open_or_create(
         self, name: str, mode: int = PRIVATE, *, owners: Collection[int] | None = None
     ) -> int:
-        """Return a descriptor, to read and write, of a file that is there or is made. Raises UnsafeFile, OSError.
+        """Return a descriptor for reading and writing a file, which is created if missing.
 
-        Never with O_CREAT alone: in a folder like /tmp that is refused for another user's file (fs.protected_regular).
+        The file is never opened with O_CREAT alone: in a folder like /tmp the kernel refuses that
+        for another user's file (fs.protected_regular).
+
+        Raises UnsafeFile, OSError.
         """
         with suppress(FileNotFoundError):
             return self.open(name, os.O_RDWR, owners=owners)
         try:
             return self.create(name, mode)
-        except FileExistsError:  # somebody was quicker
+        except FileExistsError:  # another process was faster
             return self.open(name, os.O_RDWR, owners=owners)
 
     def read(self, name: str, *, limit: int, owners: Collection[int] | None = None) -> bytes:
-        """Return a file's content.
+        """Return the content of a file.
 
         Raises FileNotFoundError, OSError, UnsafeFile (also for more than `limit` bytes).
         """
@@ -169,26 +181,26 @@ class Folder:
         return data
 
     def replace(self, name: str, data: bytes, *, mode: int = PRIVATE) -> None:
-        """Give a file a new content, whole or not at all. Raises UnsafeFile, OSError."""
+        """Replace the content of a file, whole or not at all. Raises UnsafeFile, OSError."""
         self.check(name)
-        with self.fresh(data, mode) as temporary:
+        with self.temporary_file(data, mode) as temporary:
             self.rename(temporary, name)
 
     def add(self, name: str, data: bytes, *, mode: int = PRIVATE) -> os.stat_result:
         """Write a new file, whole or not at all. Raises FileExistsError, OSError."""
-        with self.fresh(data, mode, sync=True) as temporary:
+        with self.temporary_file(data, mode, sync=True) as temporary:
             status = os.stat(temporary, dir_fd=self.descriptor, follow_symlinks=False)
             self._name(temporary, name)
         return status
 
     @contextmanager
-    def fresh(
-        self, data: bytes, mode: int, *, heir: tuple[int, int] | None = None, sync: bool = False
+    def temporary_file(
+        self, data: bytes, mode: int, *, owner: tuple[int, int] | None = None, sync: bool = False
     ) -> Iterator[str]:
-        """Yield the unpredictable name of a new file with `data`; under that name it is removed at the end."""
+        """Yield the unpredictable name of a new file with `data`, which is removed at the end."""
         temporary = f".{os.urandom(8).hex()}.tmp"
         try:
-            with os.fdopen(self.create(temporary, mode, heir=heir), "wb") as file:
+            with os.fdopen(self.create(temporary, mode, owner=owner), "wb") as file:
                 file.write(data)
                 if sync:
                     file.flush()
@@ -202,7 +214,7 @@ class Folder:
         os.rename(old, new, src_dir_fd=self.descriptor, dst_dir_fd=self.descriptor)
 
     def remove(self, name: str) -> bool:
-        """Remove a file, or a link itself; False where there was none. Raises OSError (a folder)."""
+        """Remove a file or a link itself; return False if there was none. Raises OSError."""
         try:
             os.unlink(name, dir_fd=self.descriptor)
         except FileNotFoundError:
@@ -214,24 +226,24 @@ class Folder:
         os.rmdir(name, dir_fd=self.descriptor)
 
     def names(self) -> list[str]:
-        """Return the names in the folder, sorted."""
+        """Return the sorted names in the folder."""
         return sorted(entry.name for entry in os.scandir(self.descriptor))
 
     def stat(self, name: str) -> os.stat_result | None:
-        """Return the status of what has the name, of a link itself; None where it is free."""
+        """Return the status of a name, of a link itself; None if nothing has the name."""
         try:
             return os.stat(name, dir_fd=self.descriptor, follow_symlinks=False)
         except FileNotFoundError:
             return None
 
     def _name(self, temporary: str, name: str) -> None:
-        """Give a complete file its name. Raises FileExistsError where something has it."""
+        """Give a complete file its name. Raises FileExistsError if anything has that name."""
         here = self.descriptor
         try:
             os.link(temporary, name, src_dir_fd=here, dst_dir_fd=here, follow_symlinks=False)
         except FileExistsError:
             raise
-        except OSError:  # a file system without hard links
+        except OSError:  # the file system has no hard links
             if self.exists(name):
                 raise FileExistsError(self.path / name) from None
             self.rename(temporary, name)
@@ -241,18 +253,19 @@ def open_folder(
     path: Path,
     *,
     make: int | None = None,
-    heir: tuple[int, int] | None = None,
+    owner: tuple[int, int] | None = None,
     owners: Collection[int] | None = None,
 ) -> Folder:
     """Open the folder `path`.
 
-    `make`: the mode of folders that are missing on the way. `heir`: uid and gid that these get;
-    by default, where root makes them, those of the folder they are made in. `owners`: who may own
-    the last one; by default anybody.
+    `make`: create missing folders with this mode. `owner`: uid and gid of created folders; by
+    default folders that root creates get those of their parent. `owners`: the users who may own
+    the folder; by default any.
+
     Raises FileNotFoundError, NotADirectoryError, UnsafeFile, OSError.
     """
     path = path.absolute()
-    here = _walk(list(path.parts[1:]), make, heir)
+    here = _walk(list(path.parts[1:]), make, owner)
     with here:
         descriptor = os.open(".", os.O_RDONLY | _FOLDER, dir_fd=here.descriptor)
     folder = Folder(path, descriptor, os.fstat(descriptor))
@@ -260,13 +273,13 @@ def open_folder(
 
 
 def refuse_links_of_others(folder: Path) -> None:
-    """Raise UnsafeFile where a link of another user leads to `folder`. Raises OSError too."""
+    """Raise UnsafeFile if a link of another user leads to `folder`. Raises OSError."""
     with open_folder(folder):
         return
 
 
 def locate(path: Path) -> tuple[Folder, str]:
-    """Open the folder of the file that `path` leads to, and return it with the file's name there, which is no link's.
+    """Follow links from `path` to a file; return its open folder and its name in it.
 
     Raises UnsafeFile for a link of another user, OSError.
     """
@@ -293,7 +306,7 @@ def lock(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Lock an open file (flock) until it is closed. `within`: seconds to wait for somebody else.
+    """Lock an open file (flock) until it is closed. `within`: seconds to wait for the lock.
 
     Raises LockTimeout, OSError.
     """
@@ -307,7 +320,7 @@ def lock(
 
 
 def try_lock(descriptor: int, kind: int) -> bool:
-    """Lock an open file (flock); False where somebody else has it. Raises OSError."""
+    """Lock an open file (flock); return False if another process has it. Raises OSError."""
     try:
         fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -315,15 +328,15 @@ def try_lock(descriptor: int, kind: int) -> bool:
     return True
 
 
-def _walk(names: list[str], make: int | None, heir: tuple[int, int] | None) -> Folder:
-    """Open the folder that these names lead to from the root, one after the other."""
+def _walk(names: list[str], make: int | None, owner: tuple[int, int] | None) -> Folder:
+    """Open the folder to which the names lead from the root."""
     here, links = _root(), 0
     try:
         while names:
             name = names.pop(0)
             target = _link_target(here, name, links)
             if target is None:
-                there = _open_or_make(here, name, _WALK, make, heir or _heir(here.status))
+                there = _open_or_make(here, name, _WALK, make, owner or _new_owner(here.status))
             else:
                 links += 1
                 names[:0] = [part for part in target.parts if part != target.anchor]
@@ -342,10 +355,12 @@ def _root() -> Folder:
 
 
 def _link_target(folder: Folder, name: str, links: int) -> Path | None:
-    """Where the link `name`, the one after `links` others, leads; None for anything else.
+    """Return the target of the link `name`; None if it is not a link.
 
-    Raises UnsafeFile for a link that another user may have made: root follows not even those of
-    the user who called sudo.
+    `links`: how many links were followed before.
+
+    Raises UnsafeFile for a link that another user may have created. Root does not even follow links
+    of the user who called sudo.
     """
     try:
         status = os.stat(name, dir_fd=folder.descriptor, follow_symlinks=False)
@@ -364,7 +379,7 @@ def _link_target(folder: Folder, name: str, links: int) -> Path | None:
 
 
 def _open_or_make(
-    folder: Folder, name: str, flags: int, make: int | None, heir: tuple[int, int] | None
+    folder: Folder, name: str, flags: int, make: int | None, owner: tuple[int, int] | None
 ) -> Folder:
     try:
         return _open_in(folder, name, flags)
@@ -373,12 +388,12 @@ def _open_or_make(
             raise
     try:
         os.mkdir(name, make, dir_fd=folder.descriptor)
-    except FileExistsError:  # somebody was quicker
+    except FileExistsError:  # another process was faster
         return _open_in(folder, name, flags)
     made = _open_in(folder, name, os.O_RDONLY)
     try:
-        if made.status.st_uid == os.geteuid():  # and not one that was put in its place
-            _hand_over(made.descriptor, make, heir)
+        if made.status.st_uid == os.geteuid():  # and not another folder in its place
+            _hand_over(made.descriptor, make, owner)
         return Folder(made.path, made.descriptor, os.fstat(made.descriptor))
     except BaseException:
         os.close(made.descriptor)
@@ -390,17 +405,17 @@ def _open_in(folder: Folder, name: str, flags: int) -> Folder:
     return Folder(folder.path / name, descriptor, os.fstat(descriptor))
 
 
-def _hand_over(descriptor: int, mode: int, heir: tuple[int, int] | None) -> None:
-    """Give what we have just made to `heir`, with the bits of `mode` that the umask took away."""
-    if heir:
-        os.fchown(descriptor, *heir)
+def _hand_over(descriptor: int, mode: int, owner: tuple[int, int] | None) -> None:
+    """Give a new file to `owner`, and add the bits of `mode` that the umask removed."""
+    if owner:
+        os.fchown(descriptor, *owner)
     now = stat.S_IMODE(os.fstat(descriptor).st_mode)
     if mode & ~now:
         os.fchmod(descriptor, now | mode)
 
 
-def _heir(status: os.stat_result) -> tuple[int, int] | None:
-    """Who gets what is made in a folder with this status; None where it stays ours."""
+def _new_owner(status: os.stat_result) -> tuple[int, int] | None:
+    """Return the owner of what is created in a folder with this status; None if it is ours."""
     if os.geteuid() != 0 or status.st_uid == 0:
         return None
     return status.st_uid, status.st_gid
@@ -414,7 +429,7 @@ def _owned(folder: Folder, owners: Collection[int]) -> Folder:
 
 
 def _check_file(path: Path, status: os.stat_result, owners: Collection[int] | None) -> None:
-    """Raise UnsafeFile for what is no regular file of one name, or belongs to a stranger."""
+    """Raise UnsafeFile if it is not a regular file with one name and a trusted owner."""
     if not stat.S_ISREG(status.st_mode):
         raise UnsafeFile(path, _kind(status))
     if status.st_uid not in (trusted_users() if owners is None else owners):

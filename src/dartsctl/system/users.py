@@ -1,4 +1,4 @@
-"""Whose files dartsctl trusts: this user's, root's, and those of the user who called sudo."""
+"""The users whose files dartsctl trusts: this user, root, and the user who called sudo."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 
 def sudo_caller(environment: Mapping[str, str] = os.environ) -> tuple[int, int] | None:
-    """Return uid and gid of the user who called sudo; None where nobody did."""
+    """Return uid and gid of the user who called sudo; None if nobody did."""
     uid, gid = environment.get("SUDO_UID", ""), environment.get("SUDO_GID", "")
     if os.geteuid() != 0 or not _is_id(uid) or not _is_id(gid) or int(uid) == 0:
         return None
@@ -16,12 +16,15 @@ def sudo_caller(environment: Mapping[str, str] = os.environ) -> tuple[int, int] 
 
 def trusted_users(environment: Mapping[str, str] = os.environ) -> frozenset[int]:
     """Return the uids of this user, root, and the sudo caller."""
+    users = {os.geteuid(), 0}
     caller = sudo_caller(environment)
-    return frozenset({os.geteuid(), 0, *(caller[:1] if caller else ())})
+    if caller is not None:
+        users.add(caller[0])
+    return frozenset(users)
 
 
 def user_name(uid: int) -> str:
-    """Return the login name of `uid`, or its number where it has none."""
+    """Return the login name of `uid`; the number itself if it has none."""
     import pwd
 
     try:

@@ -179,7 +179,7 @@ def test_moves_of_another_user_are_ignored_and_not_replaced(tmp_path: Path) -> N
 @needs_root
 def test_compose_gets_no_file_that_others_can_replace() -> None:
     with public_folder(0, 0o777) as state:
-        with pytest.raises(UnsafeFile, match="lets others exchange the files in it") as caught:
+        with pytest.raises(UnsafeFile, match="lets other users replace the files in it") as caught:
             MoveBook(state, "darts-dev").keep(MOVES, "")
         assert caught.value.hint == f"chmod +t {state}"
         state.chmod(0o1777)

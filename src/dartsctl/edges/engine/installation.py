@@ -321,7 +321,7 @@ def _config(environ: Mapping[str, str]) -> dict[str, Any]:
     file = _config_folder(environ) / "config.json"
     try:
         settings = _from_file(file)
-    except bounded_file.Unsuitable as error:
+    except bounded_file.UnsuitableFile as error:
         raise DockerUnavailable(
             f"{file} cannot be read: {error.strerror}", hint=shell_command("ls", "-l", file)
         ) from error

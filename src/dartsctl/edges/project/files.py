@@ -15,7 +15,7 @@ from stat import S_IMODE
 from dartsctl.errors import DartsctlError, Refused
 from dartsctl.system import bounded_file
 from dartsctl.system.files import EVERYBODY, PUBLIC_FOLDER, Folder, UnsafeFile, locate, open_folder
-from dartsctl.system.signal_handlers import ENDING, signal_handlers
+from dartsctl.system.signal_handlers import STOP_SIGNALS, signal_handlers
 from dartsctl.text.phrases import shell_command
 
 _PACKAGE = Path(__file__).parents[2]
@@ -129,7 +129,7 @@ def file_transaction() -> Iterator[FileTransaction]:
     So do Ctrl-C, SIGTERM and SIGHUP; each raises KeyboardInterrupt.
     """
     files = FileTransaction()
-    with signal_handlers(ENDING, files.interrupt):
+    with signal_handlers(STOP_SIGNALS, files.interrupt):
         try:
             yield files
             files.check_interrupt()
@@ -169,5 +169,5 @@ def _replace(folder: Folder, name: str, data: bytes) -> None:
     folder.check(name, owners=EVERYBODY)
     status = os.stat(name, dir_fd=folder.descriptor, follow_symlinks=False)
     owner = (status.st_uid, status.st_gid) if os.geteuid() == 0 else None
-    with folder.fresh(data, S_IMODE(status.st_mode), heir=owner, sync=True) as temporary:
+    with folder.temporary_file(data, S_IMODE(status.st_mode), owner=owner, sync=True) as temporary:
         folder.rename(temporary, name)

@@ -306,7 +306,7 @@ def _open_own(site_packages: Path) -> Folder:
 
 def _replace(folder: Folder, name: str, text: str) -> None:
     """Replace whatever has the name, atomically; all users of the environment may read it."""
-    with folder.fresh(text.encode(), 0o644) as temporary:
+    with folder.temporary_file(text.encode(), 0o644) as temporary:
         after = _second_after(folder, name)
         if after:
             os.utime(temporary, (after, after), dir_fd=folder.descriptor, follow_symlinks=False)

@@ -59,7 +59,7 @@ def open_state(path: Path, *, make: bool = False, shared: bool = False) -> Folde
     another user is accepted if its group or everybody may write to it. Raises FileNotFoundError,
     UnsafeFile, OSError.
     """
-    folder = open_folder(path, make=PRIVATE_FOLDER if make else None, heir=sudo_caller())
+    folder = open_folder(path, make=PRIVATE_FOLDER if make else None, owner=sudo_caller())
     if folder.status.st_uid not in trusted_users() and not (shared and folder.is_shared):
         os.close(folder.descriptor)
         raise ForeignFile(folder.path, folder.status.st_uid)

@@ -83,8 +83,8 @@ class MoveBook:
             open_state(self._state, make=make) as state,
             state.subfolder(_FOLDER, make=PRIVATE_FOLDER if make else None) as folder,
         ):
-            state.refuse_exchange()
-            folder.refuse_exchange()
+            state.refuse_replaceable()
+            folder.refuse_replaceable()
             yield folder
 
     def _writing(self) -> AbstractContextManager[None]:

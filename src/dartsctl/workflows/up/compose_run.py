@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from dartsctl.edges.engine.compose import Compose
 from dartsctl.edges.screen.output import Screen
-from dartsctl.system.signal_handlers import ENDING, signal_handlers
+from dartsctl.system.signal_handlers import STOP_SIGNALS, signal_handlers
 
 _KEPT_LINES = 1000
 
@@ -33,7 +33,7 @@ def interruptible() -> Iterator[None]:
     def interrupt(_number: int, _frame: object) -> None:
         raise KeyboardInterrupt
 
-    with signal_handlers(ENDING, interrupt):
+    with signal_handlers(STOP_SIGNALS, interrupt):
         yield
 
 
