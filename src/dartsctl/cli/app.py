@@ -29,7 +29,7 @@ VERBS: Mapping[str, str] = {
     "guard": "guard:guard",
     "trust": "trust:trust",
 }
-"""Every verb and group of verbs, in the order of the help: the module in this package and the name in it.
+"""Every verb and group of verbs, in the order of the help: its module in this package and its name.
 
 A module is imported when one of its verbs is used. An environment that the settings name is a
 group like `prod`.
@@ -42,7 +42,7 @@ _TAKES_A_COMMAND = {"run"}
 class _Program(VerbGroup):
     """The program's commands, in the order of the table."""
 
-    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # noqa: ARG002 - Typer's base class is private
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # noqa: ARG002
         known = [name for name in VERBS if name in self.commands]
         return [*known, *(name for name in self.commands if name not in VERBS)]
 
@@ -50,7 +50,7 @@ class _Program(VerbGroup):
 def program(words: Sequence[str] = ()) -> Verbs:
     """Build the program for a command line: with the verb that it begins with, else with all.
 
-    Typer builds every parameter of every verb at each start, 255 of them. Most verbs take less time.
+    Building all of them, with their 255 parameters, takes longer than most verbs take to run.
 
     Raises Refused where an environment is named and the settings that may know it are not trusted.
     """

@@ -101,7 +101,7 @@ def prompts_of(common: Common) -> Prompts:
 
 
 def compose_on(environment: Environment, *, deadline: float | None = None) -> Compose:
-    """Return Compose for an environment's files; the secrets in its env files are masked from now on.
+    """Return Compose for an environment's files, and mask the secrets of its env files.
 
     `deadline`: seconds that resolving the files may take, if the default is too long.
     """

@@ -14,17 +14,20 @@ COMMON_OPTIONS = "Common options"
 """Typer's help panel for the options of cli/options.py that every verb has."""
 
 
+# Typer's base classes are private, so the overrides below cannot name the types of theirs.
+
+
 class VerbCommand(TyperCommand):
     """A command with this program's help."""
 
-    def format_options(self, ctx: typer.Context, formatter: Any) -> None:  # type: ignore[override]  # Typer's base class is private
+    def format_options(self, ctx: typer.Context, formatter: Any) -> None:  # type: ignore[override]
         _write_parameters(self.get_params(ctx), ctx, formatter)
 
 
 class VerbGroup(TyperGroup):
     """A group of commands with this program's help."""
 
-    def format_options(self, ctx: typer.Context, formatter: Any) -> None:  # type: ignore[override]  # Typer's base class is private
+    def format_options(self, ctx: typer.Context, formatter: Any) -> None:  # type: ignore[override]
         _write_parameters(self.get_params(ctx), ctx, formatter)
         self.format_commands(ctx, formatter)
 

@@ -20,24 +20,24 @@ from dartsctl.system import interrupts
 Choice = TypeVar("Choice")
 
 
-def _common(kind: Any, *names: str, help: str, metavar: str | None = None) -> Any:  # noqa: A002 - Typer's own word
+def _common(kind: Any, *names: str, text: str, metavar: str | None = None) -> Any:
     return Annotated[
-        kind, typer.Option(*names, help=help, metavar=metavar, rich_help_panel=COMMON_OPTIONS)
+        kind, typer.Option(*names, help=text, metavar=metavar, rich_help_panel=COMMON_OPTIONS)
     ]
 
 
 _COMMON: dict[str, Any] = {
-    "as_json": _common(bool, "--json", help="Print one JSON document on stdout."),
-    "dry_run": _common(bool, "--dry-run", help="Show what would be done, and do nothing."),
-    "yes": _common(bool, "--yes", "-y", help="Answer yes to every question."),
+    "as_json": _common(bool, "--json", text="Print one JSON document on stdout."),
+    "dry_run": _common(bool, "--dry-run", text="Show what would be done, and do nothing."),
+    "yes": _common(bool, "--yes", "-y", text="Answer yes to every question."),
     "no_input": _common(
-        bool, "--no-input", help="Never prompt; fail, and name the flag that answers."
+        bool, "--no-input", text="Never prompt; fail, and name the flag that answers."
     ),
-    "quiet": _common(bool, "--quiet", "-q", help="Print only results, warnings and errors."),
-    "verbose": _common(bool, "--verbose", "-v", help="Print more details."),
-    "no_color": _common(bool, "--no-color", help="Do not use colors; NO_COLOR does the same."),
+    "quiet": _common(bool, "--quiet", "-q", text="Print only results, warnings and errors."),
+    "verbose": _common(bool, "--verbose", "-v", text="Print more details."),
+    "no_color": _common(bool, "--no-color", text="Do not use colors; NO_COLOR does the same."),
     "project_dir": _common(
-        Path | None, "--project-dir", help="Folder to search for dartsctl.toml.", metavar="DIR"
+        Path | None, "--project-dir", text="Folder to search for dartsctl.toml.", metavar="DIR"
     ),
 }
 """The options of Common, by field."""
@@ -132,7 +132,7 @@ OnConflict = Annotated[
     str | None,
     typer.Option(
         "--on-conflict",
-        help="What to do on a conflict: ask, fail, stop (needs --yes), remap (not in production) or wait.",
+        help="On a conflict: ask, fail, stop (needs --yes), remap (not production) or wait.",
         metavar="POLICY",
     ),
 ]

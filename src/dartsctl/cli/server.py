@@ -16,7 +16,13 @@ from dartsctl.cli.options import (
     WaitTimeout,
     verb,
 )
-from dartsctl.cli.server_request import ServerOptions, checkout_of, dev_request, run_request
+from dartsctl.cli.server_request import (
+    ServerOptions,
+    checkout_of,
+    dev_request,
+    optional_port,
+    run_request,
+)
 from dartsctl.cli.stack import add_lifecycle
 from dartsctl.errors import UsageError
 
@@ -43,7 +49,7 @@ EnforceLayers = Annotated[
     str | None,
     typer.Option(
         "--enforce",
-        help="How to refuse production ports: auto, hook (no kernel filter: sudo works), watch, off.",
+        help="Refuse production ports by: auto, hook (no kernel filter: sudo works), watch, off.",
         metavar="LAYERS",
     ),
 ]
@@ -51,7 +57,7 @@ HandoverKind = Annotated[
     str | None,
     typer.Option(
         "--handover",
-        help="How to pass the bound socket: auto, werkzeug (the command ends in app.run()) or none.",
+        help="Pass the bound socket: auto, werkzeug (the command ends in app.run()) or none.",
         metavar="KIND",
     ),
 ]
@@ -189,9 +195,8 @@ def stop(
     dartsctl dev stop 5007   stop the server on port 5007, in any checkout
     """
     from dartsctl.commands.servers import stop_server
-    from dartsctl.ports.allocation import parse_port
 
-    number = parse_port(port, source="PORT") if port is not None else None
+    number = optional_port(port, source="PORT")
     checkout = checkout_of(common.settings()) if number is None else ""
     return stop_server(checkout, port=number, dry_run=common.dry_run, deps=deps_of(common))
 

@@ -89,6 +89,13 @@ def checkout_of(settings: Settings) -> str:
     return str(current)
 
 
+def optional_port(text: str | None, *, source: str) -> int | None:
+    """Return the port that `source` names, None without one. Raises UsageError for no port."""
+    from dartsctl.ports.allocation import parse_port
+
+    return None if text is None else parse_port(text, source=source)
+
+
 def branch_of(checkout: str) -> str:
     """Return the git branch, for display; empty if there is none.
 
@@ -120,7 +127,6 @@ def _request(
 ) -> ServerRequest:
     from typing import get_args
 
-    from dartsctl.ports.allocation import parse_port
     from dartsctl.server.handover import How
     from dartsctl.server.request import Enforce, ServerRequest, host_name
     from dartsctl.system.users import user_name
@@ -128,13 +134,12 @@ def _request(
     server = settings.server
     checkout = checkout_of(settings)
     branch = branch_of(checkout)
-    port = parse_port(options.port, source="--port") if options.port is not None else None
     return ServerRequest(
         command=command,
         directory=str(directory),
         checkout=checkout,
         host=options.host,
-        port=port,
+        port=optional_port(options.port, source="--port"),
         dev_range=settings.ports.dev_range,
         allocation=_allocation(settings, screen),
         environment=dict(os.environ),

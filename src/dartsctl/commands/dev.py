@@ -47,7 +47,7 @@ class DevRequest:
     answers: Answers = field(default_factory=Answers)
     """How conflicts of the services are answered."""
     in_docker: bool = False
-    """Run the service of `replaces` in the dev stack as the server, published on the leased port."""
+    """Run the service of `replaces` as the server, published on the leased port."""
     dry_run: bool = False
 
 
@@ -161,7 +161,7 @@ def _app_in_docker(request: DevRequest, environment: Environment, deps: Deps) ->
     Compose in the foreground is then the server that is leased, watched and stopped.
     """
     if len(request.replaces) != 1:
-        named = f"names {', '.join(request.replaces)}" if request.replaces else "names no service"
+        named = f"names {', '.join(request.replaces) or 'no service'}"
         raise UsageError(
             f"--in-docker needs exactly one service, and [server] replaces {named}",
             hint='write replaces = ["SERVICE"] into the settings, below [server]',
@@ -201,10 +201,11 @@ def _up_request(request: DevRequest, environment: Environment, stack: Stack) -> 
     remapped = frozenset[str]()
     if not request.in_docker:
         remapped = services_named_in(request.templates.values()) & stack.services.keys()
-    services = () if len(wanted) == len(stack.services) else wanted
+    if len(wanted) == len(stack.services):
+        wanted = ()
     return UpRequest(
         environment,
-        Intent(services=services),
+        Intent(services=wanted),
         wait_timeout=request.wait_timeout,
         next_command="dartsctl dev",
         answers=replace(request.answers, remap_by_itself=remapped),

@@ -47,7 +47,7 @@ class Processes(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ServerDeps:
-    """The part of Deps that a server needs. `now` is the wall clock, `monotonic` is for deadlines."""
+    """The part of Deps that a server needs. `monotonic` is the clock of deadlines."""
 
     leases: LeaseBook
     sockets: Sockets

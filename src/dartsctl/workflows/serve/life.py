@@ -81,17 +81,7 @@ def live(
     launch = _launch(request, leased, deps.leases)
     report = deps.leases.report_path(leased.port)
     guards.forget_report(report)
-    try:
-        server = SupervisedServer(
-            launch.command,
-            directory=request.directory,
-            environment=launch.environment,
-            descriptors=_descriptors(leased, claims, handed=launch.handed),
-            closed_ports=request.allocation.owners if request.enforce == "auto" else (),
-            restart_on=launch.restart_on,
-        )
-    finally:
-        leased.close()
+    server = _start(request, launch, leased, claims)
     record = _record(request, leased.port, launch, since=deps.now())
     try:
         with server:
@@ -176,6 +166,23 @@ def _environment(
 
 def _filled(variables: Mapping[str, str], values: Mapping[str, str]) -> dict[str, str]:
     return dict(zip(variables, fill(tuple(variables.values()), values), strict=True))
+
+
+def _start(
+    request: ServerRequest, launch: _Launch, leased: LeasedPort, claims: Sequence[int]
+) -> SupervisedServer:
+    closed_ports = request.allocation.owners if request.enforce == "auto" else ()
+    try:
+        return SupervisedServer(
+            launch.command,
+            directory=request.directory,
+            environment=launch.environment,
+            descriptors=_descriptors(leased, claims, handed=launch.handed),
+            closed_ports=closed_ports,
+            restart_on=launch.restart_on,
+        )
+    finally:
+        leased.close()
 
 
 def _descriptors(leased: LeasedPort, claims: Sequence[int], *, handed: bool) -> list[int]:

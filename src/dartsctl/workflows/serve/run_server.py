@@ -52,7 +52,7 @@ def run_server(request: ServerRequest, *, deps: Deps) -> int:
 def preview_server(
     request: ServerRequest, screen: Screen, *, services_of: Sequence[str] = ()
 ) -> int:
-    """Show what would be run, for --dry-run. `services_of`: Compose files that `dev` would start."""
+    """Show what --dry-run would run. `services_of`: the Compose files that `dev` would start."""
     refuse_production(request)
     bind_address(request.host)
     place = f"port {request.port}" if request.port else f"a free port of {request.dev_range}"
