@@ -1,4 +1,4 @@
-"""A range of host ports that is partly busy: engines before 27 try one number and may fail, so a free one is published instead (DESIGN 4)."""
+"""A partly busy range: engines before 27 try one number, so a free one is published instead."""
 
 from __future__ import annotations
 

@@ -416,7 +416,7 @@ def test_an_address_that_the_service_no_longer_has_is_stale() -> None:
 
 
 def test_a_request_that_hangs_is_seen_in_the_proxy_s_own_sockets() -> None:
-    """REALSTACK 2: the first request hangs for up to a minute, and nothing is in the log yet."""
+    """The first request may hang for a minute, and nothing is in the log yet."""
     made = stale(proxy=failures(), http=(answer(None),))
     asked = replace(made.upstreams[0], asked=("10.0.0.9",))
     assert causes(diagnose(replace(made, upstreams=(asked,)))) == [(Cause.STALE_UPSTREAM, "app")]

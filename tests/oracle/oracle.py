@@ -1,7 +1,8 @@
 """The oracle: is `check` right? Draws scenarios, makes them real, asks dartsctl, then asks the engine by `docker compose up`.
 
-A false alarm is a conflict where `up` works; a miss is an `up` that fails on a port which `check` called free. Neither may ever occur.
-"Uncertain" is an answer too, and is counted: it may only be given where PORTS.md says that nothing outside the engine decides.
+A false alarm is a conflict where `up` works. A miss is an `up` that fails on a port which `check`
+called free. Neither may occur. "Uncertain" is counted as an answer of its own: it is allowed only
+where nothing outside the engine decides (engine-rules.md#rules).
 
     python tests/oracle/oracle.py --count 300 --seed 1 --jobs 3
 """

@@ -1,4 +1,4 @@
-"""What else breaks an `up` or harms somebody: names, project names, paused containers (DESIGN section 3)."""
+"""What else breaks an `up` or harms somebody: names, project names, paused containers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Error texts as Compose and the engines really write them: engine-rules.md#error-texts, engine-rules.md#compose-config, engine-rules.md#error-texts, the table at the end of EDGE-CASES.md."""
+"""Error texts as Compose and the engines write them.
+
+Sources: engine-rules.md#error-texts and engine-rules.md#compose-config.
+"""
 
 from __future__ import annotations
 

@@ -142,7 +142,7 @@ def test_a_line_says_what_failed_and_where(
     ],
 )
 def test_other_lines_say_nothing(line: str) -> None:
-    """REALSTACK 1: the word "error" in a log proves nothing."""
+    """The word "error" in a log proves nothing."""
     assert log.entry(line) is None
 
 
