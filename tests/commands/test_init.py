@@ -1,4 +1,4 @@
-"""`init` as a user starts it: what it writes, what it never touches, and that what it wrote is good enough for production."""
+"""`init` as a user starts it: what it writes, what it keeps, and that production accepts it."""
 
 from __future__ import annotations
 
@@ -64,28 +64,29 @@ def run(shop: Path) -> Run:
 
 
 def listing(folder: Path) -> dict[str, str]:
-    """Every file with its mode and a hash of what is in it, git's own aside."""
+    """Return every file with its mode and a hash of its content, without those of git."""
     files = (
         path
         for path in folder.rglob("*")
         if path.is_file() and ".git" not in path.relative_to(folder).parts
     )
-    return {
-        path.relative_to(
-            folder
-        ).as_posix(): f"{stat.S_IMODE(path.stat().st_mode):04o} {hashlib.sha256(path.read_bytes()).hexdigest()}"
-        for path in files
-    }
+    content: dict[str, str] = {}
+    for path in files:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        content[path.relative_to(folder).as_posix()] = f"{mode(path):04o} {digest}"
+    return content
 
 
 def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-# --- an empty folder ----------------------------------------------------------------------------------------------------------
+# --- an empty folder ---------------------------------------------------------------------------
 
 
-def test_an_empty_checkout_gets_everything_and_a_second_run_nothing(run: Run, shop: Path) -> None:
+def test_an_empty_checkout_gets_all_files_and_a_second_run_writes_nothing(
+    run: Run, shop: Path
+) -> None:
     said = run("--yes")
     assert said.code == 0, said.err
     made = listing(shop)
@@ -101,11 +102,11 @@ def test_an_empty_checkout_gets_everything_and_a_second_run_nothing(run: Run, sh
     assert said.err.splitlines()[-1] == "next: dartsctl prod up"
     again = run()
     assert again.code == 0
-    assert "everything is there already" in again.err
+    assert "nothing to do: all files exist" in again.err
     assert listing(shop) == made
 
 
-def test_secrets_are_new_their_own_private_and_never_shown(
+def test_secrets_are_new_different_private_and_never_shown(
     run: Run, shop: Path, tmp_path: Path
 ) -> None:
     outputs = [run("--yes", "-v"), run("--json"), run("--dry-run")]
@@ -134,7 +135,7 @@ def test_the_settings_are_the_bundled_stacks_under_the_projects_own_name(
     run("--yes")
     settings = load(shop, {})
     assert settings.name == "shop"
-    assert {name: one.project for name, one in settings.environments.items()} == {
+    assert {name: own.project for name, own in settings.environments.items()} == {
         "dev": "shop-dev",
         "prod": "shop",
     }
@@ -165,15 +166,15 @@ def test_a_dry_run_lists_exactly_what_is_then_written_and_writes_nothing(
     lines = run("--dry-run").out.splitlines()
     assert run("--yes").code == 0
     planned = {
-        Path(one["path"]).relative_to(shop).as_posix(): one["mode"]
-        for one in said.document["files"]
-        if one["action"] != "keep"
+        Path(file["path"]).relative_to(shop).as_posix(): file["mode"]
+        for file in said.document["files"]
+        if file["action"] != "keep"
     }
     assert planned == {name: line.split()[0] for name, line in listing(shop).items()}
     assert {line.split()[1] for line in lines} == planned.keys()
 
 
-# --- the question -------------------------------------------------------------------------------------------------------------
+# --- the question ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("words", [(), ("--no-input",), ("--json",)])
@@ -187,7 +188,7 @@ def test_without_a_terminal_nothing_is_written_and_the_flag_is_named(
 
 
 @pytest.mark.parametrize(("keys", "code"), [("n", 7), ("\r", 7), ("\x03", 130), ("y", 0)])
-def test_at_a_terminal_the_plan_is_shown_and_asked_about_once(
+def test_at_a_terminal_the_plan_is_shown_with_one_question(
     shop: Path, keys: str, code: int
 ) -> None:
     environ = {name: value for name, value in os.environ.items() if name != "CI"}
@@ -200,7 +201,7 @@ def test_at_a_terminal_the_plan_is_shown_and_asked_about_once(
         dimensions=(50, 250),
     )
     child.expect_exact("create  .env.production")
-    child.expect_exact(f"Write this into {shop}?")
+    child.expect_exact(f"Write these files into {shop}?")
     child.expect_exact("(y/N)")
     child.send(keys)
     child.expect(pexpect.EOF, timeout=60)
@@ -209,12 +210,10 @@ def test_at_a_terminal_the_plan_is_shown_and_asked_about_once(
     assert bool(listing(shop)) == (code == 0)
 
 
-# --- what is there stays ------------------------------------------------------------------------------------------------------
+# --- existing files ----------------------------------------------------------------------------
 
 
-def test_nothing_that_is_there_is_changed_and_what_an_env_file_lacks_is_named(
-    run: Run, shop: Path
-) -> None:
+def test_existing_files_are_kept_and_missing_variables_are_named(run: Run, shop: Path) -> None:
     mine = {
         "dartsctl.toml": 'name = "mine"\n',
         ".env": "POSTGRES_PASSWORD=mine\n",
@@ -230,22 +229,26 @@ def test_nothing_that_is_there_is_changed_and_what_an_env_file_lacks_is_named(
     assert said.code == 0
     assert {name: (shop / name).read_text() for name in mine} == mine
     assert (
-        f"warning: {shop}/.env.production is kept as it is; its example has more: ANOTHER, NEW_ONE"
+        f"warning: {shop}/.env.production lacks variables of its example: ANOTHER, NEW_ONE"
         in said.err
     )
     assert "canary" not in said.text
-    files = {Path(one["path"]).relative_to(shop).as_posix(): one for one in said.document["files"]}
-    assert {name for name, one in files.items() if one["action"] == "keep"} == mine.keys() - {
-        ".env.production.example"
+    files = {
+        Path(file["path"]).relative_to(shop).as_posix(): file for file in said.document["files"]
     }
+    kept = {name for name, file in files.items() if file["action"] == "keep"}
+    assert kept == mine.keys() - {".env.production.example"}
     assert files[".env.production"]["missing"] == ["ANOTHER", "NEW_ONE"]
 
 
-def test_an_env_file_is_made_of_its_example_and_the_rest_is_left_to_a_person(
+def test_an_env_file_is_created_from_its_example_and_the_rest_is_left_to_a_person(
     run: Run, shop: Path
 ) -> None:
     (shop / "compose.prod.yml").write_text("services: {}\n")
-    example = "# a comment\nAPI_TOKEN=change-me\nDB_PASSWORD=postgres\nSITE=<your site>\nURL=amqp://u:change-me@h/\nTZ=Europe/Berlin\nOPTIONAL_KEY=\n"
+    example = (
+        "# a comment\nAPI_TOKEN=change-me\nDB_PASSWORD=postgres\nSITE=<your site>\n"
+        "URL=amqp://u:change-me@h/\nTZ=Europe/Berlin\nOPTIONAL_KEY=\n"
+    )
     (shop / ".env.production.example").write_text(example)
     said = run("--yes")
     assert f"fill in by hand, in {shop}/.env.production: SITE, URL" in said.err
@@ -262,7 +265,7 @@ def test_an_env_file_is_made_of_its_example_and_the_rest_is_left_to_a_person(
     assert not (shop / "compose").exists()
 
 
-def test_a_developers_harmless_defaults_stay_in_the_dev_file(run: Run, shop: Path) -> None:
+def test_harmless_defaults_stay_in_the_dev_file(run: Run, shop: Path) -> None:
     (shop / "compose.dev.yml").write_text("services: {}\n")
     (shop / ".env.example").write_text("POSTGRES_PASSWORD=darts-dev\nTTS_API_KEY=your-key-here\n")
     assert run("--yes").code == 0
@@ -272,7 +275,7 @@ def test_a_developers_harmless_defaults_stay_in_the_dev_file(run: Run, shop: Pat
     assert not (shop / ".env.production").exists()
 
 
-# --- which Compose files ------------------------------------------------------------------------------------------------------
+# --- which Compose files -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -291,7 +294,7 @@ def test_a_developers_harmless_defaults_stay_in_the_dev_file(run: Run, shop: Pat
         (("compose.dev.yml",), {"dev": ["compose.dev.yml"]}),
     ],
 )
-def test_the_settings_name_the_compose_files_that_are_there(
+def test_the_settings_name_the_existing_compose_files(
     run: Run, shop: Path, files: tuple[str, ...], stacks: dict[str, list[str]]
 ) -> None:
     for name in files:
@@ -335,26 +338,26 @@ def test_several_candidates_are_named_and_the_option_decides(run: Run, shop: Pat
     assert settings.environments["dev"].files == (shop / "docker-compose-localhost.yml",)
     said = run("--prod-file", "docker-compose.yml")
     assert said.code == 2
-    assert "stays as it is" in said.err
+    assert "settings already exist" in said.err
 
 
-def test_a_compose_file_that_is_not_there_is_named(run: Run, shop: Path) -> None:
+def test_a_missing_compose_file_is_named(run: Run, shop: Path) -> None:
     said = run("--yes", "--prod-file", "nope.yml")
     assert said.code == 2
-    assert f"no Compose file {'nope.yml'}" in said.err
+    assert "no such Compose file: nope.yml" in said.err
     assert listing(shop) == {}
 
 
-def test_broken_settings_stop_everything(run: Run, shop: Path) -> None:
+def test_with_broken_settings_nothing_is_written(run: Run, shop: Path) -> None:
     (shop / "dartsctl.toml").write_text("[prod]\nfilse = 1\n")
     assert run("--yes").code == 2
     assert listing(shop).keys() == {"dartsctl.toml"}
 
 
-# --- .gitignore ---------------------------------------------------------------------------------------------------------------
+# --- .gitignore --------------------------------------------------------------------------------
 
 
-def test_what_git_ignores_already_is_not_added(run: Run, shop: Path) -> None:
+def test_ignored_files_are_not_added(run: Run, shop: Path) -> None:
     (shop / ".gitignore").write_text(".env*\n!.env.example")
     assert run("--yes").code == 0
     assert (
@@ -380,10 +383,10 @@ def test_without_git_there_is_no_gitignore_and_its_lines_are_read_where_there_is
     assert (other / ".gitignore").read_text() == "# mine\n.env\n*.key\n/.env.production\n"
 
 
-# --- the certificate ----------------------------------------------------------------------------------------------------------
+# --- the certificate ---------------------------------------------------------------------------
 
 
-def test_the_certificate_is_made_where_the_env_file_says_and_for_its_name(
+def test_the_certificate_is_created_in_the_folder_and_for_the_name_of_the_env_file(
     run: Run, shop: Path, tmp_path: Path
 ) -> None:
     (shop / ".env.production").write_text(f"TLS_DIR={tmp_path}/tls\nTLS_NAME=darts.club\n")
@@ -400,7 +403,7 @@ def test_the_certificate_is_made_where_the_env_file_says_and_for_its_name(
     assert run("--tls-name", "no name; at all", "--certificate", "x", "--dry-run").code == 2
 
 
-def test_a_certificate_or_half_of_one_is_kept(run: Run, shop: Path) -> None:
+def test_a_certificate_without_its_key_is_kept(run: Run, shop: Path) -> None:
     folder = shop / "compose" / "nginx" / "certs"
     assert run("--yes").code == 0
     before = listing(shop)
@@ -412,7 +415,7 @@ def test_a_certificate_or_half_of_one_is_kept(run: Run, shop: Path) -> None:
     assert {name: line for name, line in before.items() if not name.endswith(".key")} == listing(
         shop
     )
-    assert "its other half is missing" in run("--dry-run").out
+    assert "the other half is missing" in run("--dry-run").out
 
 
 def test_without_openssl_nothing_at_all_is_written(run: Run, shop: Path, tmp_path: Path) -> None:
@@ -426,7 +429,7 @@ def test_without_openssl_nothing_at_all_is_written(run: Run, shop: Path, tmp_pat
     assert listing(shop) == {}
 
 
-# --- with Compose and an engine -----------------------------------------------------------------------------------------------
+# --- with Compose and an engine ----------------------------------------------------------------
 
 
 @pytest.mark.engine
@@ -492,14 +495,14 @@ def test_a_clean_clone_of_this_repository_is_ready_for_production_after_init(
     assert {name: after[name] for name in before} == before
     checked = live.run("prod", "check", "--json", "-p", live.project)
     assert checked.code in (0, 3), checked.out  # somebody may have one of production's ports
-    assert [one for one in checked.document["objections"] if one["refused"]] == []
+    assert not any(objection["refused"] for objection in checked.document["objections"])
     assert live.run("dev", "check", "-p", f"{live.project}-dev").code in (0, 3)
 
 
-# --- what is shipped ----------------------------------------------------------------------------------------------------------
+# --- what is shipped ---------------------------------------------------------------------------
 
 
-def test_the_wheel_ships_every_template_that_init_asks_for() -> None:
+def test_the_wheel_contains_every_template_of_init() -> None:
     wheel = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["hatch"]["build"][
         "targets"
     ]["wheel"]

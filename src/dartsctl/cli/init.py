@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dartsctl.cli.deps import Common, compose_on, prompts_of
+from dartsctl.cli.deps import Common, deps_of
 from dartsctl.cli.options import verb
 
 ProdFiles = Annotated[
@@ -75,6 +75,4 @@ def init(
         dry_run=common.dry_run,
         yes=common.yes,
     )
-    return run_init(
-        request, compose_on=compose_on, prompts=prompts_of(common), screen=common.screen()
-    )
+    return run_init(request, deps=deps_of(common))

@@ -1,4 +1,4 @@
-"""The step that finds out what `init` has to write. Reads, and changes nothing."""
+"""Plan what `init` has to write. Reads, and changes nothing."""
 
 from __future__ import annotations
 
@@ -16,21 +16,25 @@ from dartsctl.config.templates import PRIVATE, Change
 from dartsctl.edges.project import certificate_files, env_files
 from dartsctl.edges.project.files import template, template_mode, template_names
 from dartsctl.errors import DartsctlError, UsageError
-from dartsctl.stack import compose_files as stack_files
+from dartsctl.stack import compose_files
 from dartsctl.stack.model import Mount
 from dartsctl.system import bounded_file
 from dartsctl.text.phrases import shell_command
-from dartsctl.workflows.deps import ComposeOn
+from dartsctl.workflows.deps import ComposeOn, Deps
 
 CERTIFICATES = "compose/nginx/certs"
-"""Where the bundled stack's nginx has its certificate from, unless TLS_DIR names another folder."""
+"""The folder of the bundled stack's certificate, unless TLS_DIR names another one."""
 
-_GIT_ANSWERS_IN = 5.0  # seconds
+_GIT_DEADLINE = 5.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
 class InitRequest:
-    """What `init` was asked for. `named` are Compose files from the command line, by environment; `certificate` is a folder that needs one."""
+    """What `init` was asked for.
+
+    `named`: Compose files from the command line, by environment. `certificate`: a folder that needs
+    a certificate.
+    """
 
     settings: Settings
     named: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)
@@ -42,329 +46,339 @@ class InitRequest:
 
     @property
     def root(self) -> Path:
+        """The folder of the project."""
         return self.settings.root
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """Every file that is needed, those that are kept included, in the order in which they are written."""
+class InitPlan:
+    """Every file that is needed, in the order of writing; files that are kept are included."""
 
     changes: tuple[Change, ...]
     tls_name: str
-    """What a new certificate is for."""
+    """The host name for a new certificate."""
 
 
-def plan(request: InitRequest, compose_on: ComposeOn) -> Plan:
-    """What there is to write, and what is there already.
+def plan(request: InitRequest, *, deps: Deps) -> InitPlan:
+    """Return what there is to write, and what already exists.
 
-    Raises UsageError where several Compose files could be one environment's, or a file cannot be read.
+    Raises UsageError where several Compose files could belong to an environment, and for an
+    unreadable file.
     """
     if request.settings.source and any(request.named.values()):
         raise UsageError(
-            f"{request.settings.source} is there and stays as it is",
-            hint='write the files into it: [prod] files = ["FILE"]',
+            f"settings already exist: {request.settings.source}",
+            hint='add the files there: [prod] files = ["FILE"]',
         )
-    stacks = {name: files for name in BUILT_IN if (files := _stack_files(request, name))}
-    bundled = not stacks
-    own_app = bundled and all(
-        (request.root / name).is_file() for name in ("Dockerfile", "Dockerfile.gateway")
-    )
-    if bundled:
-        stacks = {name: (request.root / "compose" / f"{name}.yml",) for name in BUILT_IN}
-    compose_files = [*_templates(request.root, own_app=own_app)] if bundled else []
-    environments = [
-        one
-        for name in stacks
-        for one in _env_files(
-            request, name, stacks[name], compose_on, bundled=bundled, own_app=own_app
-        )
+    project = _examine(request)
+    env_changes: list[Change] = []
+    for name in project.stacks:
+        env_changes += _env_files(project, name, compose_on=deps.compose_on)
+    values: dict[str, str] = {}
+    for change in env_changes:
+        values |= _values(change, deps.environ)
+    values |= deps.environ
+    tls_name = check_tls_name(request.tls_name or values.get("TLS_NAME") or "localhost")
+    pair = _certificate(project, values.get("TLS_DIR", ""), tls_name)
+    private = [change.path for change in env_changes]
+    private += [change.path for change in pair if change.path.suffix == ".key"]
+    changes = [
+        _settings(project, [change.path for change in env_changes]),
+        *_templates(project),
+        *env_changes,
+        *pair,
+        *_gitignore(request.root, private),
     ]
-    written = {one.path for one in environments}
-    settings = _settings(request, stacks, written, bundled=bundled, own_app=own_app)
-    values = {name: one for change in environments for name, one in _values(change).items()} | dict(
-        os.environ
-    )
-    name = tls_name(request.tls_name or values.get("TLS_NAME") or "localhost")
-    pair = _certificate(
-        request, stacks.get(PRODUCTION, ()), values.get("TLS_DIR", ""), name, bundled=bundled
-    )
-    private = [
-        *(one.path for one in environments),
-        *(one.path for one in pair if one.path.suffix == ".key"),
-    ]
-    return Plan(
-        (settings, *compose_files, *environments, *pair, *_gitignore(request.root, private)), name
-    )
+    return InitPlan(tuple(changes), tls_name)
+
+
+@dataclass(frozen=True, slots=True)
+class _Project:
+    """What kind of project it is."""
+
+    request: InitRequest
+    stacks: Mapping[str, tuple[Path, ...]]
+    """Environment -> its Compose files."""
+    bundled: bool
+    """Whether it has no Compose files, and gets the bundled stack."""
+    own_app: bool
+    """Whether it has Dockerfiles, so that the bundled stack builds them instead of the sample."""
+
+    @property
+    def root(self) -> Path:
+        return self.request.root
+
+    @property
+    def settings(self) -> Settings:
+        return self.request.settings
+
+
+def _examine(request: InitRequest) -> _Project:
+    root = request.root
+    stacks: dict[str, tuple[Path, ...]] = {}
+    for name in BUILT_IN:
+        files = _stack_files(request, name)
+        if files:
+            stacks[name] = files
+    if stacks:
+        return _Project(request, stacks, bundled=False, own_app=False)
+    stacks = {name: (root / "compose" / f"{name}.yml",) for name in BUILT_IN}
+    own_app = (root / "Dockerfile").is_file() and (root / "Dockerfile.gateway").is_file()
+    return _Project(request, stacks, bundled=True, own_app=own_app)
 
 
 def _stack_files(request: InitRequest, name: str) -> tuple[Path, ...]:
-    """The Compose files of an environment: named on the command line, in the settings, by convention; nothing where there are none.
+    """Return the Compose files of an environment.
 
-    A folder's only Compose file, without a name that says more, is production's: it is what `docker compose up` has started so far.
+    They are named on the command line, in the settings, or by convention. A single Compose file
+    without a telling name is production's: so far, `docker compose up` has started it.
     """
     settings, named = request.settings, request.named.get(name, ())
     if named or settings.environments[name].files:
         return _existing(named) or settings.environments[name].files
-    found = [
-        settings.root / one for one in conventional_names(name) if (settings.root / one).is_file()
-    ]
-    if len(found) > 1:
-        files = ", ".join(one.name for one in found)
+    paths = [settings.root / file for file in conventional_names(name)]
+    files = [path for path in paths if path.is_file()]
+    if len(files) > 1:
+        listed = ", ".join(file.name for file in files)
         raise UsageError(
-            f"several files in {settings.root} could be the {name} stack: {files}",
-            hint=f"name it (again for each that is laid over it): dartsctl init --{name}-file {found[0].name}",
+            f"several Compose files for {name} in {settings.root}: {listed}",
+            details=("repeat the option for each file that is merged over the first",),
+            hint=shell_command("dartsctl", "init", f"--{name}-file", files[0].name),
         )
-    if not found and name == PRODUCTION:
-        found = list(stack_files.in_folder(settings.root)[:1])
-    return tuple(found)
+    if not files and name == PRODUCTION:
+        files = list(compose_files.in_folder(settings.root)[:1])
+    return tuple(files)
 
 
 def _existing(files: Sequence[Path]) -> tuple[Path, ...]:
     for file in files:
         if not file.is_file():
-            raise UsageError(
-                f"there is no Compose file {file}", hint=shell_command("ls", file.parent)
-            )
+            raise UsageError(f"no such Compose file: {file}", hint=shell_command("ls", file.parent))
     return tuple(Path(os.path.normpath(file.absolute())) for file in files)
 
 
-def _settings(
-    request: InitRequest,
-    stacks: Mapping[str, Sequence[Path]],
-    written: Iterable[Path],
-    *,
-    bundled: bool,
-    own_app: bool,
-) -> Change:
-    settings, path = request.settings, request.root / "dartsctl.toml"
+def _settings(project: _Project, written: Iterable[Path]) -> Change:
+    """Plan the settings file; `written` are the env files of the plan."""
+    settings, path = project.settings, project.root / "dartsctl.toml"
     if settings.source:
         return Change("keep", settings.source, "")
-    if bundled:
-        text = templates.own_settings(template("dartsctl.toml"), settings.name, own_app=own_app)
+    if project.bundled:
+        text = templates.own_settings(
+            template("dartsctl.toml"), settings.name, own_app=project.own_app
+        )
         return Change("create", path, f"settings of {settings.name}", text)
-    files = {name: [_from(settings.root, one) for one in paths] for name, paths in stacks.items()}
-    own = {
-        name: [
-            _from(settings.root, one) for one in written if one == settings.root / ENV_FILES[name]
-        ]
-        for name in stacks
-    }
-    text = templates.settings_text(settings.name, files, own)
-    return Change(
-        "create", path, "; ".join(f"{name}: {', '.join(one)}" for name, one in files.items()), text
-    )
+    files: dict[str, list[str]] = {}
+    own_env_files: dict[str, list[str]] = {}
+    for name, paths in project.stacks.items():
+        files[name] = [_relative(settings.root, file) for file in paths]
+        if settings.root / ENV_FILES[name] in written:
+            own_env_files[name] = [ENV_FILES[name]]
+    about = "; ".join(f"{name}: {', '.join(listed)}" for name, listed in files.items())
+    text = templates.settings_text(settings.name, files, own_env_files)
+    return Change("create", path, about, text)
 
 
-def _templates(root: Path, *, own_app: bool) -> Iterable[Change]:
+def _templates(project: _Project) -> Iterable[Change]:
+    """Plan the Compose files of the bundled stack."""
+    if not project.bundled:
+        return
     for name in template_names("compose"):
-        if not (own_app and name.startswith("compose/sample/")):
-            path = root / name
-            about = "the bundled stack"
-            yield (
-                Change("keep", path, about)
-                if path.exists()
-                else Change("create", path, about, template(name), template_mode(name))
-            )
+        path, about = project.root / name, "the bundled stack"
+        if project.own_app and name.startswith("compose/sample/"):
+            continue
+        if path.exists():
+            yield Change("keep", path, about)
+        else:
+            yield Change("create", path, about, template(name), template_mode(name))
 
 
-# --- env files ----------------------------------------------------------------------------------------------------------------
+# --- env files ---------------------------------------------------------------------------------
 
 
-def _env_files(
-    request: InitRequest,
-    name: str,
-    files: Sequence[Path],
-    compose_on: ComposeOn,
-    *,
-    bundled: bool,
-    own_app: bool,
-) -> Iterable[Change]:
-    """Production needs its env file; another environment gets one where an example shows what is in it."""
-    configured = request.settings.environments[name].env_files
-    for path in (request.root / ENV_FILES[name],) if configured is None else configured:
+def _env_files(project: _Project, name: str, *, compose_on: ComposeOn) -> Iterable[Change]:
+    """Plan the env files of an environment.
+
+    Production needs one; another environment gets one where an example shows its content.
+    """
+    configured = project.settings.environments[name].env_files
+    if configured is None:
+        configured = (project.root / ENV_FILES[name],)
+    for path in configured:
         example = env_files.example_of(path)
         if path.exists():
             yield _kept(path, example)
-        elif example or bundled:
-            text = env_files.text_of(example) if example else template(f"{ENV_FILES[name]}.example")
-            text = templates.built_from_here(text) if own_app else text
-            yield _from_example(
-                path, text, example.name if example else "", production=name == PRODUCTION
-            )
+        elif example or project.bundled:
+            yield _from_example(project, name, path, example)
         elif name == PRODUCTION:
-            text, generated = templates.required_text(path.name, _required(files, compose_on))
-            values = {one: "" for one in _names(text) if one not in generated}
-            yield Change(
-                "create",
-                path,
-                _about("", generated),
-                text,
-                PRIVATE,
-                generated,
-                to_fill_in=tuple(values),
-            )
+            yield _from_compose_files(path, project.stacks[name], compose_on)
 
 
 def _kept(path: Path, example: Path | None) -> Change:
-    """An env file that is there. It is not touched: what its example has and it has not is named."""
+    """Keep an existing env file, and name the variables that only its example has."""
     if example is None:
         return Change("keep", path, "")
     try:
-        lacking = env_files.read((example,), {}).keys() - env_files.read((path,), {}).keys()
+        variables = env_files.read((example,), {}).keys() - env_files.read((path,), {}).keys()
     except UsageError as error:
         return Change("keep", path, error.message)
-    return Change(
-        "keep",
-        path,
-        f"without {', '.join(sorted(lacking))}" if lacking else "",
-        missing=tuple(sorted(lacking)),
-    )
+    missing = tuple(sorted(variables))
+    about = f"missing: {', '.join(missing)}" if missing else ""
+    return Change("keep", path, about, missing=missing)
 
 
-def _from_example(path: Path, example: str, source: str, *, production: bool) -> Change:
+def _from_example(project: _Project, name: str, path: Path, example: Path | None) -> Change:
+    if example:
+        text, source = env_files.text_of(example), f"from {example.name}"
+    else:
+        text, source = template(f"{ENV_FILES[name]}.example"), ""
+    if project.own_app:
+        text = templates.built_from_here(text)
+    production = name == PRODUCTION
     text, generated = env_files.filled_in(
-        example, lambda name, value: templates.renewed(name, value, production=production)
+        text, lambda variable, value: templates.renewed(variable, value, production=production)
     )
     left = templates.left_to_fill_in(env_files.values_in(text))
+    return _env_file(path, text, generated, source=source, to_fill_in=left)
+
+
+def _from_compose_files(path: Path, files: Sequence[Path], compose_on: ComposeOn) -> Change:
+    text, generated = templates.required_text(path.name, _required(files, compose_on))
+    left = [name for name in env_files.values_in(text) if name not in generated]
+    return _env_file(path, text, generated, source="", to_fill_in=tuple(left))
+
+
+def _env_file(
+    path: Path, text: str, generated: tuple[str, ...], *, source: str, to_fill_in: tuple[str, ...]
+) -> Change:
+    about = [source] if source else []
+    if generated:
+        about.append(f"new secrets: {', '.join(generated)}")
     return Change(
-        "create",
-        path,
-        _about(f"from {source}" if source else "", generated),
-        text,
-        PRIVATE,
-        generated,
-        left,
+        action="create",
+        path=path,
+        about="; ".join([*about, "0600"]),
+        text=text,
+        mode=PRIVATE,
+        generated=generated,
+        to_fill_in=to_fill_in,
     )
-
-
-def _about(source: str, generated: Sequence[str]) -> str:
-    secrets = f"new secrets: {', '.join(generated)}" if generated else ""
-    return "; ".join(part for part in (source, secrets, "0600") if part)
-
-
-def _names(text: str) -> Iterable[str]:
-    return env_files.values_in(text).keys()
 
 
 def _required(files: Sequence[Path], compose_on: ComposeOn) -> tuple[str, ...]:
-    """What the Compose files require, as far as Compose is there to say it."""
+    """Return the variables that the Compose files require; none where Compose is unavailable."""
     try:
         return compose_on(adhoc(files=files, directory=files[0].parent)).required_variables()
     except DartsctlError:
         return ()
 
 
-# --- the certificate ----------------------------------------------------------------------------------------------------------
-
-
-def _certificate(
-    request: InitRequest, files: Sequence[Path], tls_dir: str, name: str, *, bundled: bool
-) -> list[Change]:
-    folder = request.certificate or _mounted_folder(request.root, files, tls_dir, bundled=bundled)
-    if folder is None:
-        return []
-    pair = (folder / "tls.key", folder / "tls.crt")
-    usable = [
-        one
-        for one in certificate_files.look([Mount(str(folder), "/certs")]).certificates
-        if one.key in ("fits", "unreadable")
-    ]
-    if usable:
-        return [Change("keep", one.path, "the certificate") for one in usable]
-    if there := [one for one in pair if one.exists()]:
-        return [
-            Change(
-                "keep",
-                one,
-                "its other half is missing or does not fit: put that beside it, or remove this one",
-            )
-            for one in there
-        ]
-    about = f"self-signed for {name}, {certificate_files.DAYS} days"
-    return [
-        Change("create", pair[0], "its private key; 0600", mode=PRIVATE),
-        Change("create", pair[1], about),
-    ]
-
-
-def _mounted_folder(
-    root: Path, files: Sequence[Path], tls_dir: str, *, bundled: bool
-) -> Path | None:
-    """TLS_DIR, else the bundled stack's own folder; None for other stacks, whose folder is named by `--certificate`."""
-    if tls_dir and files:
-        return Path(os.path.normpath(files[0].parent / tls_dir))
-    return root / CERTIFICATES if bundled or (root / CERTIFICATES).is_dir() else None
-
-
-def _values(change: Change) -> dict[str, str]:
+def _values(change: Change, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables of an env file, planned or kept."""
     if change.action == "create":
         return env_files.values_in(change.text)
     try:
-        return {name: one.value for name, one in env_files.read((change.path,)).items()}
+        entries = env_files.read((change.path,), environ)
     except UsageError:
         return {}
+    return {name: entry.value for name, entry in entries.items()}
 
 
-# --- .gitignore ---------------------------------------------------------------------------------------------------------------
+# --- the certificate ---------------------------------------------------------------------------
 
 
-def _gitignore(root: Path, private: Sequence[Path]) -> list[Change]:
-    """The lines that keep secrets out of the repository; nothing for what no git would ever see."""
-    path = root / ".gitignore"
-    inside = [_from(root, one) for one in private if one.is_relative_to(root)]
-    if not inside or not (
-        path.exists() or any((folder / ".git").exists() for folder in (root, *root.parents))
-    ):
+def _certificate(project: _Project, tls_dir: str, name: str) -> list[Change]:
+    folder = project.request.certificate or _mounted_folder(project, tls_dir)
+    if folder is None:
         return []
-    lines = tuple(f"/{one}" for one in _not_ignored(root, inside))
-    if not lines:
-        return [Change("keep", path, "")]
+    scan = certificate_files.look([Mount(str(folder), "/certs")])
+    usable = [pair for pair in scan.certificates if pair.key in ("fits", "unreadable")]
+    if usable:
+        return [Change("keep", pair.path, "the certificate") for pair in usable]
+    key, certificate = folder / "tls.key", folder / "tls.crt"
+    half = [file for file in (key, certificate) if file.exists()]
+    if half:
+        about = "the other half is missing or does not match: add it, or remove this file"
+        return [Change("keep", file, about) for file in half]
+    about = f"self-signed for {name}, {certificate_files.DAYS} days"
     return [
-        Change(
-            "append" if path.exists() else "create",
-            path,
-            ", ".join(lines),
-            "".join(f"{line}\n" for line in lines),
-        )
+        Change("create", key, "its private key; 0600", mode=PRIVATE),
+        Change("create", certificate, about),
     ]
 
 
+def _mounted_folder(project: _Project, tls_dir: str) -> Path | None:
+    """Return TLS_DIR, else the bundled stack's folder.
+
+    None for another stack, whose folder is named by `--certificate`.
+    """
+    files = project.stacks.get(PRODUCTION, ())
+    if tls_dir and files:
+        return Path(os.path.normpath(files[0].parent / tls_dir))
+    bundled = project.root / CERTIFICATES
+    return bundled if project.bundled or bundled.is_dir() else None
+
+
+def check_tls_name(text: str) -> str:
+    """Return a host name or address for a certificate. Raises UsageError for anything else."""
+    if not re.fullmatch(r"[A-Za-z0-9*:](?:[A-Za-z0-9.:-]{0,250}[A-Za-z0-9])?", text):
+        raise UsageError(
+            f"{text!r} is not a host name",
+            hint="set TLS_NAME=darts.example.org in the env file, or use --tls-name",
+        )
+    return text
+
+
+# --- .gitignore --------------------------------------------------------------------------------
+
+
+def _gitignore(root: Path, private: Sequence[Path]) -> list[Change]:
+    """Plan the lines that keep secrets out of the repository; none where git is not used."""
+    path = root / ".gitignore"
+    inside = [_relative(root, file) for file in private if file.is_relative_to(root)]
+    if not inside or not (path.exists() or _is_in_git(root)):
+        return []
+    lines = [f"/{name}" for name in _not_ignored(root, inside)]
+    if not lines:
+        return [Change("keep", path, "")]
+    about, text = ", ".join(lines), "\n".join([*lines, ""])
+    if path.exists():
+        return [Change("append", path, about, text)]
+    return [Change("create", path, about, text)]
+
+
+def _is_in_git(root: Path) -> bool:
+    return any((folder / ".git").exists() for folder in (root, *root.parents))
+
+
 def _not_ignored(root: Path, paths: Sequence[str]) -> tuple[str, ...]:
-    """Asks git; where it does not answer (none here, or not its own folder), the lines of .gitignore."""
+    """Return the paths that git does not ignore.
+
+    Where git gives no answer (not installed, not its own folder), .gitignore is read.
+    """
     try:
-        done = spawn.run(
-            ["git", "-C", str(root), "check-ignore", "--", *paths], deadline=_GIT_ANSWERS_IN
+        result = spawn.run(
+            ["git", "-C", str(root), "check-ignore", "--", *paths], deadline=_GIT_DEADLINE
         )
     except DartsctlError:
-        done = None
-    if done and done.code in (0, 1):
-        ignored = set(done.stdout.splitlines())
+        result = None
+    if result and result.code in (0, 1):
+        ignored = set(result.stdout.splitlines())
         return tuple(path for path in paths if path not in ignored)
     return templates.not_ignored(paths, _text_of(root / ".gitignore"))
 
 
 def _text_of(file: Path) -> str:
-    """Return the text of a file, empty where there is none. Raises UsageError where it cannot be read."""
+    """Return the text of a file, empty where it is missing. Raises UsageError if unreadable."""
     try:
         return bounded_file.read_text(file)
     except FileNotFoundError:
         return ""
     except OSError as error:
         raise UsageError(
-            f"{file} cannot be read: {error.strerror}", hint=shell_command("ls", "-l", file)
+            f"cannot read {file}: {error.strerror}", hint=shell_command("ls", "-l", file)
         ) from error
 
 
-def _from(root: Path, path: Path) -> str:
-    """A path as the settings and .gitignore write it: from the root where it lies in it."""
+def _relative(root: Path, path: Path) -> str:
+    """Return a path as settings and .gitignore have it: relative to the root where it is inside."""
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
-
-
-def tls_name(text: str) -> str:
-    """A host name or address that a certificate can be for. Raises UsageError for anything else."""
-    if not re.fullmatch(r"[A-Za-z0-9*:](?:[A-Za-z0-9.:-]{0,250}[A-Za-z0-9])?", text):
-        raise UsageError(
-            f"{text!r} is not a host name",
-            hint="TLS_NAME=darts.example.org in the env file, or --tls-name",
-        )
-    return text
