@@ -39,7 +39,7 @@ def test_a_stack_whose_ports_are_free_is_clear_and_the_table_says_so(live: LiveS
     assert said.code == 0
     assert re.search(rf"^web +\*:{live.ports[0]} +80/tcp +free$", said.out, re.MULTILINE)
     assert re.search(rf"^db +127\.0\.0\.1:{live.ports[1]} +5432/tcp +free$", said.out, re.MULTILINE)
-    assert "no conflict; 2 bindings checked against engine" in said.err
+    assert "no conflicts; 2 bindings checked against engine" in said.err
     assert live.leftovers() == []
 
 
@@ -411,7 +411,7 @@ def test_a_container_name_that_another_container_has_is_a_conflict(live: LiveSta
         name,
         "web",
     )
-    assert f"web cannot have the name {name}" in live.run("check", "-f", "compose.json").err
+    assert f"web cannot use the name {name}" in live.run("check", "-f", "compose.json").err
 
 
 def test_a_project_name_under_which_other_files_run_is_refused_unless_it_is_asked_for_by_name(

@@ -365,7 +365,7 @@ def test_a_policy_that_stops_never_removes(live: LiveStack) -> None:
     ):
         said = live.run(*words, "--on-conflict", "stop", "--yes")
         assert said.code == 3, said.text
-        assert f"web cannot have the name {name}" in said.err
+        assert f"web cannot use the name {name}" in said.err
     assert is_untouched(name)
     assert live.leftovers() == []
     assert recorded(live) == []
@@ -970,7 +970,7 @@ def test_remap_moves_a_dev_stack_and_is_refused_in_production(live: LiveStack) -
     assert all(moved in said.out for said in shown)
 
 
-# --- check-then-act: a port taken between the check and the start -------------------------------------------------------------
+# --- check-then-act: a port taken after the preflight -------------------------------------------------------------
 
 
 def gated(live: LiveStack, environment: str = "prod") -> tuple[int, Path]:
@@ -1003,7 +1003,7 @@ def test_a_port_taken_after_the_check_leads_to_the_same_question_and_then_to_suc
     gate.touch()
     assert f"pid {pid}" in screen.chooses("stop ")
     assert screen.ends() == 0, screen.seen
-    assert "taken between the check and the start" in screen.seen
+    assert "taken after the preflight" in screen.seen
     assert set(live.containers().values()) == {"running"}
     assert published(live) == f"127.0.0.1:{port}"
 
@@ -1049,7 +1049,7 @@ def test_a_port_that_was_taken_for_a_moment_only_is_simply_tried_once_more(
     gate.touch()
     screen.sees("address already in use")
     live.end(pid)
-    screen.sees("taken between the check and the start")
+    screen.sees("taken after the preflight")
     assert screen.ends() == 0, screen.seen
     assert published(live) == f"127.0.0.1:{port}"
 

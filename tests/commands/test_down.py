@@ -110,7 +110,7 @@ def test_the_stop_timeout_reaches_compose(live: LiveStack) -> None:
 
 def test_every_container_has_its_own_grace_within_the_deadline(live: LiveStack) -> None:
     from dartsctl.cli.deps import Common, deps_of
-    from dartsctl.commands.down import DownRequest, deadline
+    from dartsctl.commands.down import DownRequest, time_limit
     from dartsctl.config.environment import adhoc
     from live.stack import sleeper
 
@@ -122,5 +122,5 @@ def test_every_container_has_its_own_grace_within_the_deadline(live: LiveStack) 
         files=[live.folder / "compose.json"], project=live.project, directory=live.folder
     )
     engine = deps_of(Common()).engine()
-    assert deadline(DownRequest(environment, overhead=120), engine) == 120 + 300 + 7
-    assert deadline(DownRequest(environment, overhead=120, stop_timeout=5), engine) == 120 + 2 * 5
+    assert time_limit(DownRequest(environment, overhead=120), engine) == 120 + 300 + 7
+    assert time_limit(DownRequest(environment, overhead=120, stop_timeout=5), engine) == 120 + 2 * 5

@@ -74,7 +74,7 @@ def refuse_without_a_terminal(production: LiveStack, server: subprocess.Popen[st
     assert refused.code == 3
     assert f"pid {server.pid}" in refused.err
     assert "run.py" in refused.err
-    assert f"darts-app cannot have 127.0.0.1:{own_port(5000)}/tcp" in refused.err
+    assert f"darts-app cannot publish 127.0.0.1:{own_port(5000)}/tcp" in refused.err
     assert all(secret not in refused.text for secret in SECRETS)
     assert production.leftovers() == []
     assert status(5000) == 200, "the developer's server is left alone"

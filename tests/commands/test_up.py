@@ -303,7 +303,7 @@ def test_without_the_port_check_the_engines_error_is_the_same_conflict_and_only_
     )
     said = live.run("prod", "up", "--skip-port-check")
     assert said.code == 3
-    assert f"web cannot have *:{live.ports[0]}/tcp" in said.err
+    assert f"web cannot publish *:{live.ports[0]}/tcp" in said.err
     assert f"pid {pid}" in said.err
     assert live.identities() == before
     assert live.leftovers() == [f"{live.project}-db-1", f"network {live.project}_default"]
@@ -331,7 +331,7 @@ def test_a_port_that_is_taken_between_the_check_and_the_start_is_a_conflict_with
     subprocess.run(["docker", "exec", f"{live.project}-db-1", "touch", "/go"], check=True)
     code, text = ended(up)
     assert code == 3
-    assert "a port was taken between the check and the start" in text
+    assert "a port was taken after the preflight" in text
     assert f"pid {pid}" in text
     assert live.leftovers() == []
 

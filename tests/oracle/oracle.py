@@ -36,7 +36,7 @@ from dartsctl.ports.conflicts import Verdict
 from dartsctl.ports.listeners import Probe
 from dartsctl.stack.bindings import Endpoint
 from dartsctl.workflows.up.preflight import Intent, run_preflight
-from dartsctl.workflows.up.report import collision_lines, conflict_lines
+from dartsctl.workflows.up.report import obstacle_lines
 
 PORT_ERROR = re.compile(
     r"port is already allocated|all ports are allocated|address already in use|cannot assign requested address|failed to bind host port"
@@ -214,7 +214,7 @@ def predict(scenario: Scenario, file: Path) -> tuple[str, str]:
         files=(file,), project=None, env_files=(), profiles=(), directory=file.parent
     )
     found = run_preflight(environment, _intent(scenario), deps=deps_of(Common()))
-    reasons = [*conflict_lines(found.verdicts.conflicts), *collision_lines(found.collisions)]
+    reasons = obstacle_lines(found)
     if found.verdicts.conflicts:
         return "conflict", "\n".join(reasons)
     doubts = [

@@ -183,7 +183,7 @@ def _add_up(name: str, group: Verbs) -> None:
             ),
             reset_ports=reset_ports,
             allocation=Allocation.of(settings.ports.production),
-            production_ports=settings.environments[name].production_ports,
+            refuse_production_ports=settings.environments[name].production_ports == "refuse",
             next_command=f"dartsctl {name} up",
         )
         return run_up(request, deps=deps_of(common))

@@ -1,4 +1,4 @@
-"""`check`: the preflight alone. Says what `up` would meet, and changes nothing."""
+"""`check`: the preflight alone. It says what `up` would meet, and changes nothing."""
 
 from __future__ import annotations
 
@@ -20,21 +20,26 @@ from dartsctl.workflows.up.remap import with_kept_moves
 
 @dataclass(frozen=True, slots=True)
 class CheckRequest:
-    """What to look at. `allocation` adds what concerns production's ports; `fix` settles what is found, as `up` would."""
+    """What to check. With `fix`, conflicts are settled as `up` would settle them."""
 
     environment: Environment
     intent: Intent
+    next_command: str
     allocation: Allocation | None = None
-    fix: bool = False
+    """Production's documented ports, None without settings."""
     answers: settle.Answers = field(default_factory=settle.Answers)
-    next_command: str = "dartsctl check"
-    skip_port_check: bool = False
+    fix: bool = False
     dry_run: bool = False
-    """Nothing is settled, and not even the guards are brought up to date with production's ports."""
+    """Settle nothing, and do not update the guards either."""
+    skip_port_check: bool = False
 
 
 def check(request: CheckRequest, *, deps: Deps) -> ExitCode:
-    """Report the preflight: 0 clear, 3 conflicts or names that are taken, 4 a project that is another stack's, or an unsafe production."""
+    """Report the preflight.
+
+    Ends with 0 (clear), 3 (conflicts, taken names) or 4 (another stack's project, unsafe
+    production).
+    """
     screen = deps.screen
     environment = with_kept_moves(request.environment, deps=deps, dry_run=request.dry_run)
     preflight = run_preflight(environment, request.intent, deps=deps)
@@ -43,65 +48,58 @@ def check(request: CheckRequest, *, deps: Deps) -> ExitCode:
     preview = None
     if request.fix:
         settle.warn_of_unneeded_removals(preflight, request.answers, screen)
-    if request.fix and not preflight.is_clear:
-        settle.refuse_unsafe(preflight, screen)
-    if request.fix and request.dry_run:
-        preview = settle.preview(preflight, request.answers, request.environment)
-    elif request.fix and not preflight.is_clear:
-        _, preflight = settle.settle(preflight, request, request.environment, deps=deps)
+        if not preflight.is_clear:
+            settle.refuse_unsafe(preflight, screen)
+        if request.dry_run:
+            preview = settle.preview(preflight, request.answers, request.environment)
+        elif not preflight.is_clear:
+            _, preflight = settle.settle(preflight, request, request.environment, deps=deps)
     return _report(preflight, request, preview, screen)
 
 
 def _report(
     preflight: Preflight, request: CheckRequest, preview: ResolutionPreview | None, screen: Screen
 ) -> ExitCode:
-    notices = (*preflight.notices, *_about_allocation(preflight, request.allocation))
+    notices = (*preflight.notices, *_notices_of_allocation(preflight, request.allocation))
     hint = next_command(preflight, request.next_command)
     code = exit_code_of(preflight)
-    document = report.document(preflight)
-    document["warnings"] = [
-        {"code": one.code, "service": one.service, "message": one.sentence} for one in notices
-    ]
-    document["exit_code"] = int(code)
-    if hint:
-        document["hint"] = hint
-    document |= preview.document() if preview else {}
     if screen.as_json:
+        document = report.document(preflight)
+        document |= {"warnings": report.notice_documents(notices), "exit_code": int(code)}
+        document |= {"hint": hint} if hint else {}
+        document |= preview.document() if preview else {}
         screen.document(document)
         return code
     screen.table(("SERVICE", "PUBLISHED", "CONTAINER", "VERDICT"), report.rows(preflight))
     for notice in notices:
         screen.warn(f"{notice.service}: {notice.sentence}")
-    tell_obstacles(preflight, screen)
-    for line in (
-        *settle.production_lines(preflight, request.answers, request.environment),
-        *(preview.lines if preview else ()),
-    ):
+    _show_obstacles(preflight, screen)
+    for line in settle.production_lines(preflight, request.answers, request.environment):
         screen.note(line)
-    for advice in dict.fromkeys(one.advice for one in preflight.blocking_objections if one.advice):
-        screen.note(f"next: {advice}")
-    if hint:
-        screen.note(f"next: {hint}")
+    for line in preview.lines if preview else ():
+        screen.note(line)
+    advice = [objection.advice for objection in preflight.blocking_objections]
+    for command in dict.fromkeys([*advice, hint]):
+        if command:
+            screen.note(f"next: {command}")
     if code is ExitCode.OK:
-        count = len(preflight.verdicts.bindings)
-        screen.note(
-            f"{preflight.stack.project}: no conflict; {count} binding{'' if count == 1 else 's'} checked{_limits(preflight)}"
-        )
+        screen.note(_clear_line(preflight))
     return code
 
 
-def tell_obstacles(preflight: Preflight, screen: Screen) -> None:
-    """What is unsafe, all conflicts and collisions, one under the other."""
-    for one in preflight.objections:
-        screen.warn(one.sentence)
-    for line in (
-        *report.conflict_lines(preflight.verdicts.conflicts),
-        *report.collision_lines(preflight.collisions),
-    ):
-        screen.warn(line) if not line.startswith("  ") else screen.note(line)
+def _show_obstacles(preflight: Preflight, screen: Screen) -> None:
+    """Show what is unsafe, all conflicts with their holders, and all collisions."""
+    for objection in preflight.objections:
+        screen.warn(objection.sentence)
+    for conflict in report.conflict_texts(preflight.verdicts.conflicts):
+        screen.warn(conflict.sentence)
+        for holder in conflict.holders:
+            screen.note(f"  {holder}")
+    for line in report.collision_lines(preflight.collisions):
+        screen.warn(line)
 
 
-def _about_allocation(
+def _notices_of_allocation(
     preflight: Preflight, allocation: Allocation | None
 ) -> tuple[lint.Notice, ...]:
     if allocation is None:
@@ -111,10 +109,15 @@ def _about_allocation(
     return lint.dev_on_production_ports(preflight.stack, allocation)
 
 
-def _limits(preflight: Preflight) -> str:
+def _clear_line(preflight: Preflight) -> str:
+    count = len(preflight.verdicts.bindings)
+    bindings = "1 binding" if count == 1 else f"{count} bindings"
+    checked = f"{preflight.stack.project}: no conflicts; {bindings} checked"
     engine = preflight.engine
     if not engine.is_here:
         return (
-            f"; the engine at {engine.endpoint} is not on this host, so only its own list was asked"
+            f"{checked}; host sockets were not: the engine at {engine.endpoint} is not on this host"
         )
-    return f" against engine {engine.version}" if engine.version else "; without asking an engine"
+    if not engine.version:
+        return f"{checked} without asking an engine"
+    return f"{checked} against engine {engine.version}"

@@ -1,4 +1,4 @@
-"""`config`: the resolved model, with every value masked that may be a secret."""
+"""`config`: the resolved Compose model, with every value masked that may be a secret."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dartsctl.workflows.deps import Deps
 
 
 def config(environment: Environment, services: tuple[str, ...], *, deps: Deps) -> ExitCode:
-    """Print it as JSON, which is YAML too."""
+    """Print the model as JSON, which is valid YAML too."""
     screen = deps.screen
     resolved = deps.compose_on(environment).config(services)
     shown = mask_model(resolved.model)

@@ -1,4 +1,4 @@
-"""`down`: stop a stack and remove its containers and networks; its volumes only where that was asked for by name and confirmed."""
+"""`down`: stop a stack and remove its containers and networks. Volumes need a flag and a yes."""
 
 from __future__ import annotations
 
@@ -16,75 +16,91 @@ from dartsctl.workflows.up.another_stack import with_project
 from dartsctl.workflows.up.lock_project import locked_project
 
 _ON_A_REMOTE_ENGINE = 900.0
+"""Seconds for Compose where the containers' own stop timeouts are not known."""
 
 
 @dataclass(frozen=True, slots=True)
 class DownRequest:
-    """What `down` was asked for. `volumes` deletes data, so it needs `yes` too."""
+    """What `down` is asked to do. `volumes` deletes data, so it needs `yes` too."""
 
     environment: Environment
     volumes: bool = False
     remove_orphans: bool = False
     stop_timeout: int | None = None
+    """Seconds that each container gets, instead of its own setting."""
     yes: bool = False
     dry_run: bool = False
     overhead: float = 120.0
-    """Seconds for everything but the containers' own grace."""
+    """Seconds for everything but the containers' stop timeouts."""
 
 
 def down(request: DownRequest, *, deps: Deps) -> ExitCode:
     """Take the stack down.
 
-    Raises Refused where another stack has the project's name, and with code 7 where volumes are to go and nobody has said yes.
+    Raises Refused if another stack has the project's name, and an error with code 7 if volumes are
+    to be deleted without a yes.
     """
-    screen, compose = deps.screen, deps.compose_on(request.environment)
+    environment, screen = request.environment, deps.screen
+    compose = deps.compose_on(environment)
     _refuse_another_stack(request, compose, deps.engine())
     words = _words(request)
     if request.dry_run:
-        screen.result(
-            {"ok": True, "dry_run": True, "exit_code": 0},
-            [f"would run: {' '.join(compose.argv(*words))}"],
-        )
+        line = f"would run: {' '.join(compose.argv(*words))}"
+        screen.result({"ok": True, "dry_run": True, "exit_code": 0}, [line])
         return ExitCode.OK
     if request.volumes and not request.yes:
         raise DartsctlError(
-            f"--volumes deletes the data of {request.environment.project}",
-            hint="add --yes if that is meant",
+            f"--volumes deletes the data of {environment.project}",
+            hint=_confirmed(words, environment),
             code=ExitCode.ANSWER_NEEDED,
         )
-    with locked_project(request.environment, within=request.overhead, deps=deps):
+    with locked_project(environment, within=request.overhead, deps=deps):
         _run_compose(words, request, compose, deps)
     if screen.as_json:
-        screen.document({"ok": True, "exit_code": 0, "project": request.environment.project})
+        screen.document({"ok": True, "exit_code": 0, "project": environment.project})
     else:
-        screen.note(f"{request.environment.project} is down")
+        screen.note(f"{environment.project} is down")
     return ExitCode.OK
 
 
+def _confirmed(words: list[str], environment: Environment) -> str:
+    """Return the command that was typed, with a yes."""
+    command = " ".join(["dartsctl", environment.name, *words, "--yes"])
+    if environment.project_named and environment.project:
+        return with_project(command, environment.project)
+    return command
+
+
 def _refuse_another_stack(request: DownRequest, compose: Compose, engine: Engine) -> None:
-    """Compose takes down what has the project's name, whichever files it was made from. Naming the project is that wish."""
+    """Raise Refused for containers from other files: Compose goes by the project name alone.
+
+    A project that was named on the command line is meant.
+    """
     environment = request.environment
     if environment.project_named:
         return
-    containers = [one for one in engine.containers() if one.project == environment.project]
+    containers = [
+        container for container in engine.containers() if container.project == environment.project
+    ]
     others = collisions.of_other_files(containers, [str(file) for file in environment.files])
     if others and not request.remove_orphans:
         services = compose.all_services()
-        others = tuple(one for one in others if one.service in services)
-    if others:
-        raise Refused(
-            f"project name {environment.project} belongs to another stack, from {', '.join(others[0].own_config_files)}: "
-            f"`down` would remove {', '.join(one.name for one in others)}",
-            details=(
-                "nothing was changed",
-                f"to take it down on purpose: {with_project(f'dartsctl {environment.name} down', others[0].project)}",
-            ),
-            hint=f"dartsctl {environment.name} ps",
-        )
+        others = tuple(container for container in others if container.service in services)
+    if not others:
+        return
+    files = ", ".join(others[0].own_config_files)
+    names = ", ".join(container.name for container in others)
+    command = with_project(f"dartsctl {environment.name} down", others[0].project)
+    raise Refused(
+        f"project name {environment.project} belongs to another stack, from {files}:"
+        f" `down` would remove {names}",
+        details=("nothing was changed", f"to take it down: {command}"),
+        hint=f"dartsctl {environment.name} ps",
+    )
 
 
-def deadline(request: DownRequest, engine: Engine) -> float:
-    """Return how long Compose may take: it may stop one container after the other, each with its own grace."""
+def time_limit(request: DownRequest, engine: Engine) -> float:
+    """Return the seconds that Compose may take: it may stop one container after the other."""
     control = engine.control()
     if control is None:
         return _ON_A_REMOTE_ENGINE
@@ -110,22 +126,23 @@ def _words(request: DownRequest) -> list[str]:
 
 
 def _run_compose(words: list[str], request: DownRequest, compose: Compose, deps: Deps) -> None:
-    name, seconds = request.environment.name, deadline(request, deps.engine())
+    name, seconds = request.environment.name, time_limit(request, deps.engine())
     try:
-        ended = compose_run.run(compose, *words, seconds=seconds, screen=deps.screen)
+        result = compose_run.run(compose, *words, seconds=seconds, screen=deps.screen)
     except KeyboardInterrupt:
         raise Interrupted(
             "interrupted; part of the stack may still run", hint=f"dartsctl {name} ps"
         ) from None
-    if ended.is_late and ended.code != 0:
+    if result.code == 0:
+        return
+    if result.is_late:
         raise TimedOut(
             f"`down` did not end within {seconds:.0f} s; part of the stack may still run",
             hint=f"dartsctl {name} down --timeout 0",
         )
-    if ended.code != 0:
-        failure = compose_errors.classify(ended.text)
-        raise DartsctlError(
-            f"`down` failed: {failure.sentence}",
-            hint="docker info",
-            code=ExitCode.NO_DOCKER if failure.kind == "engine" else ExitCode.FAILED,
-        )
+    failure = compose_errors.classify(result.text)
+    raise DartsctlError(
+        f"`down` failed: {failure.sentence}",
+        hint="docker info",
+        code=ExitCode.NO_DOCKER if failure.kind == "engine" else ExitCode.FAILED,
+    )

@@ -1,7 +1,7 @@
-"""`logs`: Compose's own, with its colours, its Ctrl-C and its exit code, through the Screen's gate.
+"""`logs`: Compose's own logs, with its colors, its Ctrl-C and its exit code.
 
-Colours stay; every other control sequence of a container is shown as its escape, and secrets are masked. `docker compose logs` has
-the bytes as they were written.
+Secrets are masked, and control sequences other than colors are shown as text.
+`docker compose logs` prints the bytes as they were written.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dartsctl.workflows.deps import Deps
 
 @dataclass(frozen=True, slots=True)
 class LogsRequest:
-    """What `logs` was asked for; `tail` and `since` as Compose takes them."""
+    """What `logs` shows; `tail` and `since` as Compose takes them."""
 
     environment: Environment
     services: tuple[str, ...] = ()
@@ -28,11 +28,9 @@ class LogsRequest:
 
 
 def logs(request: LogsRequest, *, deps: Deps) -> int:
-    """Show the logs; returns Compose's exit code after a signal. Raises DartsctlError with what Compose complains of."""
+    """Show the logs. Return 130 after a signal; raise DartsctlError with Compose's complaint."""
     screen, compose = deps.screen, deps.compose_on(request.environment)
-    with suppress(
-        DartsctlError
-    ):  # for the inline secrets alone; what is wrong with the files Compose says below
+    with suppress(DartsctlError):  # to learn the secrets; Compose reports broken files below
         compose.config()
     complaints: list[str] = []
     color = screen.is_colored

@@ -1,13 +1,12 @@
-"""`ports`: who owns which port: production's allocation and the dev range, each with its holder."""
+"""`ports`: who owns each port of production and of the dev range, and who is using it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from dartsctl.config.environment import Environment
-from dartsctl.edges.engine.protocol import Engine
 from dartsctl.edges.screen.output import Screen
 from dartsctl.edges.state.moves import MoveBook
 from dartsctl.errors import DartsctlError, ExitCode
@@ -20,197 +19,223 @@ from dartsctl.stack.blocks import SHORTEST
 from dartsctl.stack.containers import Container
 from dartsctl.stack.model import Stack, read_stack
 from dartsctl.workflows.deps import Deps
+from dartsctl.workflows.up.report import notice_documents
 
 
 @dataclass(frozen=True, slots=True)
 class PortsRequest:
-    """What `ports` shows. `projects` are those whose moved ports are listed; `production` is None without its Compose files."""
+    """What `ports` shows."""
 
     allocation: Allocation
+    """Production's documented ports."""
     dev_range: PortRange
     production: Environment | None
+    """None if nothing says which Compose files production has."""
     projects: tuple[str, ...] = ()
+    """The projects whose remapped ports are listed."""
 
 
 @dataclass(frozen=True, slots=True)
 class PortRow:
-    """One port: whose it is by the allocation, and who has it now."""
+    """One port, or `count` ports in a row that are alike: the owner, and the holders now."""
 
     port: int
     owner: str
     holders: tuple[Holder, ...]
     note: str = ""
     count: int = 1
-    """How many ports in a row are alike, this one the first."""
 
     @property
     def name(self) -> str:
         return str(self.port) if self.count == 1 else f"{self.port}-{self.port + self.count - 1}"
 
+    @property
+    def who(self) -> str:
+        return "; ".join(holder.description for holder in self.holders) or "-"
+
+    @property
+    def is_leased(self) -> bool:
+        return any(isinstance(holder, DevLease) for holder in self.holders)
+
+    def document(self) -> dict[str, Any]:
+        holders = [holder.document() for holder in self.holders]
+        return {"port": self.port, "count": self.count, "holders": holders}
+
+
+@dataclass(frozen=True, slots=True)
+class _Result:
+    """What is shown. `note` is the state of a row of `production`, the old port of `moved`."""
+
+    production: Sequence[PortRow]
+    dev_range: PortRange
+    dev: Sequence[PortRow]
+    moved: Sequence[PortRow]
+    notices: Sequence[lint.Notice]
+    notes: Sequence[str]
+    """What could not be read."""
+
 
 def ports(request: PortsRequest, *, deps: Deps) -> ExitCode:
-    """Show both, and by project what has moved on this machine. What production's stack publishes is united with `allocation`."""
-    allocation, dev_range = request.allocation, request.dev_range
-    production = deps.compose_on(request.production) if request.production else None
+    """Show production's ports, the dev range, and what was remapped on this machine.
+
+    Production's ports are the documented ones, and those that its stack publishes.
+    """
     moved = {project: _moves(MoveBook(deps.state, project)) for project in request.projects}
-    running = production.start_config() if production else None
-    containers, engine_note = _containers(deps.engine)
-    model: Stack | None = None
-    model_note = ""
-    if production and running:
-        try:
-            model = read_stack(production.finish_config(running).model)
-        except DartsctlError as error:
-            model_note = error.message
-    owners = allocation.united_with(model.published_ports if model else {}).owners
+    stack, containers, notes = _read(request, deps)
+    published = stack.published_ports if stack else {}
+    owners = request.allocation.united_with(published).owners
     host = deps.host()
+    host.read_ahead({*owners, *request.dev_range.numbers, *_new_ports(moved)})
     attribution = Attribution(None, containers, host)
     project = request.production.project if request.production else None
-    host.read_ahead(
-        [*owners, *dev_range.numbers, *(one.new for moves in moved.values() for one in moves)]
+    result = _Result(
+        production=_folded(_production_rows(owners, attribution, project)),
+        dev_range=request.dev_range,
+        dev=list(_dev_rows(request.dev_range, owners, attribution)),
+        moved=list(_moved_rows(moved, attribution)),
+        notices=lint.drift(stack, request.allocation) if stack else (),
+        notes=notes,
     )
-    rows = [
-        PortRow(
-            port,
-            owners[port],
-            found := attribution.holders_on(port),
-            _judge(owners[port], found, project),
-        )
-        for port in sorted(owners)
-    ]
-    rows = _folded(rows)
-    dev = [
-        PortRow(port, "dev range", found)
-        for port in dev_range.numbers
-        if port not in owners and (found := attribution.holders_on(port))
-    ]
-    elsewhere = [
-        PortRow(one.new, f"{project}/{one.service}", attribution.holders_on(one.new), one.old)
-        for project, moves in moved.items()
-        for one in moves
-    ]
-    notices = lint.drift(model, allocation) if model else ()
-    _show(
-        rows,
-        dev,
-        dev_range,
-        elsewhere,
-        notices,
-        [note for note in (engine_note, model_note) if note],
-        deps.screen,
-    )
+    if deps.screen.as_json:
+        deps.screen.document(_document(result))
+    else:
+        _show(result, deps.screen)
     return ExitCode.OK
+
+
+# --- what is read -----------------------------------------------------------------------------
+
+
+def _read(
+    request: PortsRequest, deps: Deps
+) -> tuple[Stack | None, tuple[Container, ...], list[str]]:
+    """Return production's stack, the engine's containers, and notes about what is missing.
+
+    Without an engine or readable Compose files, sockets and documented ports are still shown.
+    """
+    production = deps.compose_on(request.production) if request.production else None
+    running = production.start_config() if production else None
+    containers: tuple[Container, ...] = ()
+    notes: list[str] = []
+    try:
+        containers = deps.engine().containers()
+    except DartsctlError as error:
+        notes.append(error.message)
+    stack = None
+    if production and running:
+        try:
+            stack = read_stack(production.finish_config(running).model)
+        except DartsctlError as error:
+            notes.append(error.message)
+    return stack, containers, notes
 
 
 def _moves(book: MoveBook) -> list[Move]:
     return [move for move in book.read() if isinstance(move, Move)]
 
 
-def _folded(rows: Sequence[PortRow]) -> list[PortRow]:
-    """Long runs of ports that are alike in one row each: a published range of thousands is one line."""
+def _new_ports(moved: Mapping[str, Sequence[Move]]) -> Iterator[int]:
+    for moves in moved.values():
+        for move in moves:
+            yield move.new
+
+
+# --- rows -------------------------------------------------------------------------------------
+
+
+def _production_rows(
+    owners: Mapping[int, str], attribution: Attribution, project: str | None
+) -> Iterator[PortRow]:
+    for port in sorted(owners):
+        holders = attribution.holders_on(port)
+        yield PortRow(port, owners[port], holders, _state(owners[port], holders, project))
+
+
+def _dev_rows(
+    dev_range: PortRange, owners: Mapping[int, str], attribution: Attribution
+) -> Iterator[PortRow]:
+    for port in dev_range.numbers:
+        holders = () if port in owners else attribution.holders_on(port)
+        if holders:
+            yield PortRow(port, "dev range", holders)
+
+
+def _moved_rows(moved: Mapping[str, Sequence[Move]], attribution: Attribution) -> Iterator[PortRow]:
+    for project, moves in moved.items():
+        for move in moves:
+            holders = attribution.holders_on(move.new)
+            yield PortRow(move.new, f"{project}/{move.service}", holders, move.old)
+
+
+def _folded(rows: Iterator[PortRow]) -> list[PortRow]:
+    """Join long runs of equal rows: a published range of thousands of ports is one row."""
     runs: list[list[PortRow]] = []
     for row in rows:
-        if (
-            runs
-            and replace(runs[-1][-1], port=row.port) == row
-            and runs[-1][-1].port + 1 == row.port
-        ):
+        last = runs[-1][-1] if runs else None
+        if last and row == replace(last, port=last.port + 1):
             runs[-1].append(row)
         else:
             runs.append([row])
-    return [
-        row
-        for run in runs
-        for row in (run if len(run) < SHORTEST else [replace(run[0], count=len(run))])
-    ]
+    folded: list[PortRow] = []
+    for run in runs:
+        folded += run if len(run) < SHORTEST else [replace(run[0], count=len(run))]
+    return folded
 
 
-def _containers(engine: Callable[[], Engine]) -> tuple[tuple[Container, ...], str]:
-    """The engine's list, or why there is none: the sockets are shown all the same."""
-    try:
-        return engine().containers(), ""
-    except DartsctlError as error:
-        return (), error.message
-
-
-def _judge(owner: str, holders: Sequence[Holder], project: str | None) -> str:
+def _state(owner: str, holders: Sequence[Holder], project: str | None) -> str:
     if not holders:
         return "free"
-    for holder in holders:
-        if (
-            not isinstance(holder, ForeignContainer)
-            or holder.container.service != owner
-            or (project and holder.container.project != project)
-        ):
-            return "wrong owner"
-    return "held by its service"
+    if all(_is_service(holder, owner, project) for holder in holders):
+        return "held by its service"
+    return "wrong owner"
 
 
-def _show(
-    rows: Sequence[PortRow],
-    dev: Sequence[PortRow],
-    dev_range: PortRange,
-    moved: Sequence[PortRow],
-    notices: Sequence[lint.Notice],
-    notes: Sequence[str],
-    screen: Screen,
-) -> None:
-    if screen.as_json:
-        screen.document(
-            {
-                "ok": True,
-                "exit_code": 0,
-                "production": [
-                    {**_document(row), "owner": row.owner, "state": row.note} for row in rows
-                ],
-                "dev_range": {
-                    "first": dev_range.first,
-                    "last": dev_range.last,
-                    "held": [_document(row) for row in dev],
-                },
-                "moved": [
-                    {**_document(row), "owner": row.owner, "instead_of": row.note} for row in moved
-                ],
-                "warnings": [
-                    {"code": one.code, "service": one.service, "message": one.sentence}
-                    for one in notices
-                ],
-                "notes": list(notes),
-            }
-        )
-        return
+def _is_service(holder: Holder, service: str, project: str | None) -> bool:
+    if not isinstance(holder, ForeignContainer) or holder.container.service != service:
+        return False
+    return not project or holder.container.project == project
+
+
+# --- the result -------------------------------------------------------------------------------
+
+
+def _document(result: _Result) -> dict[str, Any]:
+    return {
+        "ok": True,
+        "exit_code": 0,
+        "production": [
+            {**row.document(), "owner": row.owner, "state": row.note} for row in result.production
+        ],
+        "dev_range": {
+            "first": result.dev_range.first,
+            "last": result.dev_range.last,
+            "held": [row.document() for row in result.dev],
+        },
+        "moved": [
+            {**row.document(), "owner": row.owner, "instead_of": row.note} for row in result.moved
+        ],
+        "warnings": notice_documents(result.notices),
+        "notes": list(result.notes),
+    }
+
+
+def _show(result: _Result, screen: Screen) -> None:
     screen.table(
         ("PORT", "OWNER", "STATE", "HOLDER"),
-        [(row.name, row.owner, row.note, _who(row)) for row in rows],
+        [(row.name, row.owner, row.note, row.who) for row in result.production],
     )
-    if dev:
+    if result.dev:
         screen.table(
             ("PORT", "DEV RANGE", "HOLDER"),
-            [(str(row.port), "leased" if _leased(row) else "busy", _who(row)) for row in dev],
+            [(row.name, "leased" if row.is_leased else "busy", row.who) for row in result.dev],
         )
     else:
-        screen.note(f"dev range {dev_range}: all free")
+        screen.note(f"dev range {result.dev_range}: all free")
     screen.table(
         ("PORT", "MOVED FROM", "SERVICE", "HOLDER"),
-        [(str(row.port), row.note, row.owner, _who(row)) for row in moved],
+        [(row.name, row.note, row.owner, row.who) for row in result.moved],
     )
-    for one in notices:
-        screen.warn(f"{one.service}: {one.sentence}")
-    for note in notes:
+    for notice in result.notices:
+        screen.warn(f"{notice.service}: {notice.sentence}")
+    for note in result.notes:
         screen.warn(note)
-
-
-def _leased(row: PortRow) -> bool:
-    return any(isinstance(holder, DevLease) for holder in row.holders)
-
-
-def _who(row: PortRow) -> str:
-    return "; ".join(holder.description for holder in row.holders) or "-"
-
-
-def _document(row: PortRow) -> dict[str, Any]:
-    return {
-        "port": row.port,
-        "count": row.count,
-        "holders": [holder.document() for holder in row.holders],
-    }

@@ -1,4 +1,4 @@
-"""`ps`: the containers of a stack, those that never started included, with what they really publish."""
+"""`ps`: the containers of a stack with what they really publish, also those that never started."""
 
 from __future__ import annotations
 
@@ -11,74 +11,72 @@ from dartsctl.workflows.deps import Deps
 
 
 def ps(environment: Environment, services: tuple[str, ...], *, deps: Deps) -> ExitCode:
-    """List them. `docker compose ps` hides what was created and never started; State.Error is shown here (edge-cases.md#32)."""
+    """List the containers.
+
+    `docker compose ps` hides containers that never started; they are listed here with their
+    State.Error (edge-cases.md#32).
+    """
     engine, screen = deps.engine(), deps.screen
-    own = [
-        one
-        for one in engine.containers()
-        if one.project == environment.project
-        and not one.is_one_off
-        and (not services or one.service in services)
-    ]
-    own.sort(key=lambda one: (one.service, one.number))
-    errors = {one.id: _error(one, engine, screen.masker) for one in own}
+    containers = _containers(environment, services, engine)
+    errors = {container.id: _error(container, engine, screen.masker) for container in containers}
     if screen.as_json:
-        screen.document(
-            {
-                "ok": True,
-                "exit_code": 0,
-                "project": environment.project,
-                "containers": [_document(one, errors[one.id]) for one in own],
-            }
-        )
+        documents = [_document(container, errors[container.id]) for container in containers]
+        project = environment.project
+        screen.document({"ok": True, "exit_code": 0, "project": project, "containers": documents})
         return ExitCode.OK
-    if not own:
+    if not containers:
         whose = f" of {', '.join(services)}" if services else ""
-        screen.note(
-            f"{environment.project} has no containers{whose}; start it: dartsctl {environment.name} up"
-        )
+        command = f"dartsctl {environment.name} up"
+        screen.note(f"{environment.project} has no containers{whose}; to start it: {command}")
     screen.table(
         ("SERVICE", "CONTAINER", "STATE", "PORTS", "STATUS"),
-        [
-            (
-                one.service,
-                one.name,
-                one.state,
-                _ports(one),
-                one.status + (f": {errors[one.id]}" if errors[one.id] else ""),
-            )
-            for one in own
-        ],
+        [_row(container, errors[container.id]) for container in containers],
     )
     return ExitCode.OK
 
 
-def _error(one: Container, engine: Engine, masker: Masker) -> str:
+def _containers(
+    environment: Environment, services: tuple[str, ...], engine: Engine
+) -> list[Container]:
+    """Return the project's containers, of all services if none is named, sorted."""
+    own = [
+        container
+        for container in engine.containers()
+        if container.project == environment.project and not container.is_one_off
+    ]
+    if services:
+        own = [container for container in own if container.service in services]
+    return sorted(own, key=lambda container: (container.service, container.number))
+
+
+def _error(container: Container, engine: Engine, masker: Masker) -> str:
     control = engine.control()
-    if one.holds_ports or control is None:
+    if container.holds_ports or control is None:
         return ""
-    inspected = control.inspect(one.id)
+    inspected = control.inspect(container.id)
     if inspected is None:
         return ""
     masker.learn(inspected.environment)
     return inspected.facts.error
 
 
-def _ports(one: Container) -> str:
-    return ", ".join(str(endpoint) for endpoint in sorted(one.published)) or "-"
+def _row(container: Container, error: str) -> tuple[str, str, str, str, str]:
+    ports = ", ".join(str(endpoint) for endpoint in sorted(container.published)) or "-"
+    status = f"{container.status}: {error}" if error else container.status
+    return container.service, container.name, container.state, ports, status
 
 
-def _document(one: Container, error: str) -> dict[str, object]:
+def _document(container: Container, error: str) -> dict[str, object]:
     return {
-        "service": one.service,
-        "container": one.name,
-        "id": one.id[:12],
-        "image": one.image,
-        "state": one.state,
-        "status": one.status,
+        "service": container.service,
+        "container": container.name,
+        "id": container.id[:12],
+        "image": container.image,
+        "state": container.state,
+        "status": container.status,
         "error": error,
         "ports": [
-            {"address": place.address, "port": place.port, "protocol": place.protocol}
-            for place in sorted(one.published)
+            {"address": endpoint.address, "port": endpoint.port, "protocol": endpoint.protocol}
+            for endpoint in sorted(container.published)
         ],
     }

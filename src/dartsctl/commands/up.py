@@ -1,6 +1,7 @@
-"""`up`: preflight, Compose's own `up`, health with a deadline, and the bindings looked at once more.
+"""`up` and `restart`: preflight, Compose, then a postflight with a deadline.
 
-On any conflict nothing is done. When `up` fails or is interrupted, what this attempt created is removed again, and nothing else.
+On a conflict nothing is done. If `up` fails or is interrupted, what it created is removed, and
+nothing else.
 """
 
 from __future__ import annotations
@@ -25,97 +26,104 @@ from dartsctl.workflows.up.undo import Attempt, UndoResult, undone_when_interrup
 
 @dataclass(frozen=True, slots=True)
 class UpRequest:
-    """What `up` was asked for. `compose_flags` go to Compose as they are."""
+    """What `up` or `restart` is asked to do."""
 
     environment: Environment
     intent: Intent
+    next_command: str
     compose_flags: tuple[str, ...] = ()
+    """Passed to Compose as they are."""
     wait_timeout: float = 120.0
     """Seconds for everything after the preflight."""
+    allocation: Allocation | None = None
+    """Production's documented ports, None without settings."""
+    refuse_production_ports: bool = False
+    """Whether another environment that publishes one of them is refused, not only warned about."""
+    answers: settle.Answers = field(default_factory=settle.Answers)
     dry_run: bool = False
     skip_port_check: bool = False
-    next_command: str = "dartsctl check"
-    allocation: Allocation | None = None
-    """Production's ports, for a stack that is not production's own."""
-    production_ports: str = "warn"
-    """What to do when it publishes one of them: warn or refuse ("remap" warns: moving bindings is the resolution's work)."""
-    answers: settle.Answers = field(default_factory=settle.Answers)
     reset_ports: bool = False
-    """Forget where ports and container names have moved to; the files' own count again."""
+    """Forget the moves of ports and container names, and use those of the Compose files."""
     restart: bool = False
-    """Stop and start the containers that are there, instead of `up`; nothing is created, so nothing is undone."""
+    """Restart the existing containers instead. Nothing is created, so nothing is undone."""
 
 
 def up(request: UpRequest, *, deps: Deps) -> ExitCode:
     """Bring the stack up, after any other dartsctl that is changing it.
 
-    Ends with 0, 3 (conflicts, nothing done), 4 (another stack's project, an unsafe production), 6 (up, not healthy or bindings missing).
+    Ends with 0, 3 (conflicts, nothing done), 4 (another stack's project, unsafe production) or 6
+    (up, but not healthy, or bindings are missing).
     """
     if request.dry_run:
-        return _bring_up(request, deps)
+        return _preview(request, deps)
     with locked_project(request.environment, within=request.wait_timeout, deps=deps):
         return _bring_up(request, deps)
 
 
-def _bring_up(request: UpRequest, deps: Deps) -> ExitCode:
+def _preview(request: UpRequest, deps: Deps) -> ExitCode:
+    """Show what `up` would do."""
     plain, screen = request.environment, deps.screen
-    environment = (
-        plain if request.reset_ports else with_kept_moves(plain, deps=deps, dry_run=request.dry_run)
-    )
-    request = replace(request, environment=environment)
-    before = run_preflight(environment, request.intent, deps=deps)
+    request, before = _preflight(request, deps)
+    preview = None
+    if not before.is_clear:
+        preview = settle.preview(before, request.answers, plain)
+    settle.refuse(before, request, screen, preview=preview)
+    words = deps.compose_on(request.environment).argv(*_words(request))
+    document = {**report.document(before), "exit_code": 0, "dry_run": True}
+    screen.result(document, [f"would run: {' '.join(words)}"])
+    return ExitCode.OK
+
+
+def _bring_up(request: UpRequest, deps: Deps) -> ExitCode:
+    plain = request.environment
+    request, before = _preflight(request, deps)
+    if not before.is_clear and not request.skip_port_check:
+        environment, before = settle.settle(before, request, plain, deps=deps)
+        request = replace(request, environment=environment)
+    if before.is_clear or request.skip_port_check:
+        pinned = pin(before, plain, deps=deps)
+        if pinned:
+            request = replace(request, environment=pinned)
+            before = run_preflight(pinned, request.intent, deps=deps)
+    settle.refuse(before, request, deps.screen)
+    return _start(request, before, plain, deps)
+
+
+def _preflight(request: UpRequest, deps: Deps) -> tuple[UpRequest, Preflight]:
+    """Return the preflight, and the request with the moves of earlier runs.
+
+    Raises what no settling of conflicts can change.
+    """
+    plain, screen = request.environment, deps.screen
+    if not request.reset_ports:
+        environment = with_kept_moves(plain, deps=deps, dry_run=request.dry_run)
+        request = replace(request, environment=environment)
+    before = run_preflight(request.environment, request.intent, deps=deps)
     another_stack.refuse_unless_copy(before, request.next_command)
-    _mind_production_ports(before, request, screen)
+    _check_production_ports(before, request, screen)
     if not request.dry_run:
         refresh_guards(before, request.intent, request.allocation, deps=deps)
         _forget_moves(request, plain, deps)
     _refuse_empty_restart(before, request)
     settle.refuse_unsafe(before, screen)
     settle.warn_of_unneeded_removals(before, request.answers, screen)
-    if not before.is_clear and not request.skip_port_check and not request.dry_run:
-        environment, before = settle.settle(before, request, plain, deps=deps)
-        request = replace(request, environment=environment)
-    may_start = before.is_clear or request.skip_port_check
-    if may_start and not request.dry_run and (pinned := pin(before, plain, deps=deps)):
-        request = replace(request, environment=pinned)
-        before = run_preflight(pinned, request.intent, deps=deps)
-    preview = (
-        settle.preview(before, request.answers, plain)
-        if request.dry_run and not before.is_clear
-        else None
-    )
-    settle.refuse(before, request, screen, preview=preview)
-    if request.dry_run:
-        words = " ".join(deps.compose_on(request.environment).argv(*_words(request)))
-        screen.result(
-            {**report.document(before), "exit_code": 0, "dry_run": True}, [f"would run: {words}"]
-        )
-        return ExitCode.OK
-    return _start(request, before, plain, deps)
+    return request, before
 
 
 def _start(request: UpRequest, before: Preflight, plain: Environment, deps: Deps) -> ExitCode:
-    """Compose's `up`, and what follows. A port that was taken since the preflight leads to the same choices, once."""
+    """Run Compose and the postflight. If a port was taken meanwhile, settle that, once."""
     screen = deps.screen
     deadline = deps.monotonic() + request.wait_timeout
     attempt = Attempt(before, deps)
     with undone_when_interrupted(attempt, request.next_command, screen):
         failure, undone = _run_compose(request, attempt, deps)
         if failure and failure.kind == "port":
-            now = run_preflight(request.environment, request.intent, deps=deps)
-            if not request.skip_port_check:
-                screen.note("a port was taken between the check and the start")
-            if not now.is_clear:  # else it is free again by now
-                environment, before = settle.settle(now, request, plain, deps=deps)
-                request = replace(request, environment=environment)
-                settle.refuse(
-                    before, replace(request, skip_port_check=False), screen, undone=undone.lines
-                )
-            deadline = deps.monotonic() + request.wait_timeout  # a person may have taken their time
+            request, before = _settle_again(request, before, plain, undone, deps)
+            deadline = deps.monotonic() + request.wait_timeout  # a person may have taken time
             failure, undone = _run_compose(request, attempt, deps)
         if failure:
-            explain(failure, request, undone.lines if screen.as_json else ())
-        after = postflight.Postflight(
+            raise _compose_error(failure, request, undone.lines if screen.as_json else ())
+        check = postflight.Postflight(
             before,
             deps.compose_on(request.environment),
             deps=deps,
@@ -123,42 +131,64 @@ def _start(request: UpRequest, before: Preflight, plain: Environment, deps: Deps
             scales=_scales(request),
             on_line=attempt.follow,
         )
-        outcome = after.check()
+        outcome = check.check()
     return postflight.report(before, outcome, screen)
 
 
+def _settle_again(
+    request: UpRequest, before: Preflight, plain: Environment, undone: UndoResult, deps: Deps
+) -> tuple[UpRequest, Preflight]:
+    """Settle the conflict about a port that was taken after the preflight.
+
+    Raises if the conflict stays. The port may also be free again: then nothing changes.
+    """
+    now = run_preflight(request.environment, request.intent, deps=deps)
+    if not request.skip_port_check:
+        deps.screen.note("a port was taken after the preflight")
+    if now.is_clear:
+        return request, before
+    environment, now = settle.settle(now, request, plain, deps=deps)
+    request = replace(request, environment=environment)
+    checked = replace(request, skip_port_check=False)
+    settle.refuse(now, checked, deps.screen, undone=undone.lines)
+    return request, now
+
+
 def _forget_moves(request: UpRequest, plain: Environment, deps: Deps) -> None:
-    """Forget the moves that this `up` does not use: reset, or overtaken by an edit of the files."""
+    """Forget moves that this `up` does not use: after a reset, or an edit of the files."""
     is_unused = request.environment == plain and not plain.is_production
     if is_unused and book_of(plain, deps).forget() and request.reset_ports:
         deps.screen.note("restored the ports and names from the Compose files")
 
 
-def _mind_production_ports(preflight: Preflight, request: UpRequest, screen: Screen) -> None:
-    """A stack beside production that publishes one of its ports keeps production from starting (DESIGN 3, `production_ports`)."""
+def _check_production_ports(preflight: Preflight, request: UpRequest, screen: Screen) -> None:
+    """Warn of production's ports in another stack, or refuse them: they keep it from starting."""
     if request.allocation is None or request.environment.is_production:
         return
     notices = lint.dev_on_production_ports(preflight.stack, request.allocation)
-    for notice in notices:
-        screen.warn(f"{notice.service}: {notice.sentence}")
-    if notices and request.production_ports == "refuse":
+    lines = [f"{notice.service}: {notice.sentence}" for notice in notices]
+    for line in lines:
+        screen.warn(line)
+    if lines and request.refuse_production_ports:
+        name = request.environment.name
         raise Refused(
-            f'{preflight.stack.project} publishes production ports, and [{request.environment.name}] production_ports is "refuse"',
-            details=tuple(f"{notice.service}: {notice.sentence}" for notice in notices),
+            f"{preflight.stack.project} publishes production ports,"
+            f' and production_ports is "refuse" in [{name}]',
+            details=tuple(lines),
             hint="give these services other host ports in the Compose file",
         )
 
 
 def _refuse_empty_restart(preflight: Preflight, request: UpRequest) -> None:
-    """Compose calls a restart of nothing a success."""
+    """Raise if there is nothing to restart: Compose calls that a success."""
     project, services = preflight.stack.project, preflight.stack.services
-    if request.restart and not any(
-        one.project == project and one.service in services for one in preflight.containers
+    if not request.restart or any(
+        container.project == project and container.service in services
+        for container in preflight.containers
     ):
-        raise DartsctlError(
-            f"{project} has no containers to restart",
-            hint=f"dartsctl {request.environment.name} up",
-        )
+        return
+    name = request.environment.name
+    raise DartsctlError(f"{project} has no containers to restart", hint=f"dartsctl {name} up")
 
 
 def _words(request: UpRequest) -> list[str]:
@@ -173,62 +203,63 @@ def _words(request: UpRequest) -> list[str]:
 
 
 def _scales(request: UpRequest) -> list[str]:
-    return [
-        word
-        for name, replicas in request.intent.scales
-        for word in ("--scale", f"{name}={replicas}")
-    ]
+    words = []
+    for service, replicas in request.intent.scales:
+        words += ["--scale", f"{service}={replicas}"]
+    return words
 
 
 def _run_compose(
     request: UpRequest, attempt: Attempt, deps: Deps
 ) -> tuple[ComposeFailure | None, UndoResult]:
-    """Compose's `up`, its progress shown: no failure when it ended well or only the deadline ended it, else what was undone for it too.
+    """Run Compose's `up`. Return its failure, if there is one, and what was undone for it.
 
+    A deadline is no failure, nor is an unhealthy service: the postflight reports both.
     Raises KeyboardInterrupt.
     """
-    screen, compose = deps.screen, deps.compose_on(request.environment)
-    ended = compose_run.run(
-        compose,
+    result = compose_run.run(
+        deps.compose_on(request.environment),
         *_words(request),
         seconds=request.wait_timeout,
-        screen=screen,
+        screen=deps.screen,
         on_line=attempt.follow,
     )
-    if ended.code == 0 or ended.is_late:
+    if result.code == 0 or result.is_late:
         return None, UndoResult()
-    failure = compose_errors.classify(ended.text)
+    failure = compose_errors.classify(result.text)
     if failure.kind == "unhealthy":
-        return (
-            None,
-            UndoResult(),
-        )  # everything is there: the health check tells which service and why
+        return None, UndoResult()
     undone = attempt.undo()
-    screen.note(f"removed what this attempt had made: {undone.removed}")
-    undone.show(screen)
+    deps.screen.note(f"removed what this `up` had created: {undone.removed}")
+    undone.show(deps.screen)
     return failure, undone
 
 
-def explain(failure: ComposeFailure, request: UpRequest, undone: tuple[str, ...] = ()) -> None:
-    """Raise the error that a failed `up` means, in the engine's own words where they say more; `undone` are further lines of details."""
+_CODES = {"engine": ExitCode.NO_DOCKER, "name": ExitCode.CONFLICT}
+_HINTS = {
+    "image": "add --build or --pull always",
+    "engine": "docker info",
+    "network": "create the network: docker network create NAME",
+    "paused": "docker compose unpause",
+}
+
+
+def _compose_error(
+    failure: ComposeFailure, request: UpRequest, undone: tuple[str, ...]
+) -> DartsctlError:
+    """Return the error for a failed `up`, with the engine's own words where they say more."""
     if failure.kind in ("port", "address"):
         where = f" {failure.endpoint}" if failure.endpoint else ""
-        raise DartsctlError(
+        return DartsctlError(
             f"the engine could not bind{where}: {failure.sentence}",
             details=(failure.raw, *undone),
             hint=request.next_command,
             code=ExitCode.CONFLICT,
         )
-    codes = {"engine": ExitCode.NO_DOCKER, "name": ExitCode.CONFLICT}
-    hints = {
-        "image": "build or pull it: add --build or --pull always",
-        "engine": "docker info",
-        "network": "create it: docker network create NAME",
-        "paused": "docker compose unpause",
-    }
-    raise DartsctlError(
+    raw = () if failure.raw == failure.sentence else (failure.raw,)
+    return DartsctlError(
         f"`up` failed: {failure.sentence}",
-        details=(*((failure.raw,) if failure.raw != failure.sentence else ()), *undone),
-        hint=hints.get(failure.kind, request.next_command),
-        code=codes.get(failure.kind, ExitCode.FAILED),
+        details=(*raw, *undone),
+        hint=_HINTS.get(failure.kind, request.next_command),
+        code=_CODES.get(failure.kind, ExitCode.FAILED),
     )

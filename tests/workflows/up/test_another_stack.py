@@ -134,7 +134,7 @@ def test_every_verb_recognises_a_stack_that_runs_under_another_name_and_changes_
         said = live.run(*words, cwd=folder)
         assert said.code == 4, (words, said.text)
         assert (
-            f"this stack runs already as project {first}, with the same container names" in said.err
+            f"this stack already runs as project {first}, with the same container names" in said.err
         ), words
         ours = ["--on-conflict", "remap"] if "dev" in words else ["--project", first]
         assert hint_of(said)[-2:] == ours, said.err
@@ -184,7 +184,7 @@ def test_the_same_file_is_recognised_through_a_symbolic_link_and_under_a_renamed
     said = live.run("check", "-f", folder / "compose.json")
     assert said.code == 4
     assert (
-        f"this stack runs already as project {first}, from the same Compose files ({clone}/compose.json)"
+        f"this stack already runs as project {first}, from the same Compose files ({clone}/compose.json)"
         in said.err
     )
     settings(
@@ -218,7 +218,7 @@ def test_services_and_images_tell_it_too_and_a_stopped_stack_still_has_the_data(
         said = live.run(*words, cwd=folder)
         assert said.code == 4, (words, said.text)
         assert (
-            f"this stack exists already, stopped, as project {first}, with the same services and images (db, web)"
+            f"this stack already exists (stopped) as project {first}, with the same services and images (db, web)"
             in said.err
         )
     write(live, folder, {**plain(), "db": sleeper(f"127.0.0.1:{live.ports[0]}:80")})

@@ -108,7 +108,7 @@ class Hands:
         self.environment, after = settle.settle(before, asked, self._plain, deps=self._deps)
         if not after.is_clear:
             raise _in_the_way(after)
-        freed = [line.strip() for line in report.conflict_lines(before.verdicts.conflicts)]
+        freed = _conflict_lines(before)
         return f"done; it was: {'; '.join(freed)}" if freed else "done"
 
     def _answers_for(self, before: Preflight) -> Answers:
@@ -201,8 +201,11 @@ def _in_the_way(before: Preflight) -> DartsctlError:
 
 
 def _lines(before: Preflight) -> tuple[str, ...]:
-    lines = (
-        *report.conflict_lines(before.verdicts.conflicts),
-        *report.collision_lines(before.collisions),
-    )
-    return tuple(line.strip() for line in lines)
+    return (*_conflict_lines(before), *report.collision_lines(before.collisions))
+
+
+def _conflict_lines(before: Preflight) -> list[str]:
+    lines: list[str] = []
+    for conflict in report.conflict_texts(before.verdicts.conflicts):
+        lines += (conflict.sentence, *conflict.holders)
+    return lines

@@ -31,7 +31,7 @@ def refuse(preflight: Preflight, command: str) -> None:
             "to keep both: set another project in dartsctl.toml, or add --project NAME",
         )
     raise Refused(
-        report.collision_lines([another])[0],
+        report.collision_line(another),
         details=("nothing was changed", *ways),
         hint=next_command(preflight, command),
     )

@@ -1,14 +1,16 @@
-"""A preflight in words, and as the JSON document that programs read. Decides nothing, prints nothing."""
+"""A preflight in words, and as the JSON document for programs. It decides and prints nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dartsctl.ports.availability import Reason
 from dartsctl.ports.collisions import Collision, NameTaken, Paused, ProjectTaken
 from dartsctl.ports.conflicts import BindingVerdict, Conflict, Verdict
 from dartsctl.ports.holders.wording import container_document, of_project
+from dartsctl.ports.lint import Notice
 from dartsctl.ports.socket_table import ranges
 from dartsctl.stack.bindings import (
     ANY_IPV4,
@@ -18,18 +20,25 @@ from dartsctl.stack.bindings import (
     TransportProtocol,
     bracketed,
 )
+from dartsctl.stack.publishing import Unbound
 from dartsctl.stack.same_stack import SameStack
 from dartsctl.workflows.up.preflight import Preflight
 
 if TYPE_CHECKING:
     from dartsctl.config.secrets import Objection
 
+_SHOWN_ENDPOINTS = 4
+
 
 def document(preflight: Preflight) -> dict[str, Any]:
-    """The JSON document of a preflight (schema 1): every binding with its verdict, every conflict with its holders and their evidence."""
+    """Return the JSON document of a preflight (schema 1).
+
+    It has every binding with its verdict, and every conflict with its holders and their evidence.
+    """
     engine = preflight.engine
+    blocking = preflight.blocking_objections
     return {
-        "ok": preflight.is_clear and not preflight.blocking_objections,
+        "ok": preflight.is_clear and not blocking,
         "project": preflight.stack.project,
         "environment": preflight.environment.name,
         "files": [str(file) for file in preflight.files],
@@ -40,71 +49,84 @@ def document(preflight: Preflight) -> dict[str, Any]:
             "userland_proxy": engine.userland_proxy,
             "local_sockets_checked": engine.is_here,
         },
-        "bindings": [_finding(one) for one in preflight.verdicts.bindings],
-        "not_bound": [
-            {"service": one.service, "entry": str(one.entry), "reason": one.reason}
-            for one in preflight.verdicts.unbound
+        "bindings": [_verdict_document(verdict) for verdict in preflight.verdicts.bindings],
+        "not_bound": [_unbound_document(unbound) for unbound in preflight.verdicts.unbound],
+        "conflicts": [conflict_document(conflict) for conflict in preflight.verdicts.conflicts],
+        "collisions": [_collision_document(collision) for collision in preflight.collisions],
+        "objections": [
+            _objection_document(objection, refused=objection in blocking)
+            for objection in preflight.objections
         ],
-        "conflicts": [conflict_document(one) for one in preflight.verdicts.conflicts],
-        "collisions": [_collision(one) for one in preflight.collisions],
-        "objections": [_objection(one, preflight) for one in preflight.objections],
-        "warnings": [
-            {"code": one.code, "service": one.service, "message": one.sentence}
-            for one in preflight.notices
-        ],
+        "warnings": notice_documents(preflight.notices),
     }
 
 
-def _objection(one: Objection, preflight: Preflight) -> dict[str, Any]:
-    return {
-        "kind": one.kind,
-        "name": one.name,
-        "where": one.where,
-        "message": one.sentence,
-        "refused": one in preflight.blocking_objections,
-    }
-
-
-def _finding(one: BindingVerdict) -> dict[str, Any]:
-    return {**_binding(one.binding), "verdict": one.verdict.value, "note": one.note}
-
-
-def _binding(one: PortBinding) -> dict[str, Any]:
-    return {
-        "service": one.service,
-        "replica": one.replica,
-        "published": one.published,
-        "target": one.target,
-        "count": one.count,
-        "protocol": one.protocol,
-        "addresses": list(one.addresses),
-    }
-
-
-def _endpoints(found: Sequence[Endpoint]) -> list[dict[str, Any]]:
-    """`count` numbers in a row from `port` on, each bound by itself."""
-    by_place: dict[tuple[str, TransportProtocol], list[int]] = {}
-    for one in found:
-        by_place.setdefault((one.address, one.protocol), []).append(one.port)
+def notice_documents(notices: Iterable[Notice]) -> list[dict[str, Any]]:
+    """Return warnings for a program."""
     return [
-        {"address": address, "port": first, "count": last - first + 1, "protocol": protocol}
-        for (address, protocol), ports in by_place.items()
-        for first, last in ranges(ports)
+        {"code": notice.code, "service": notice.service, "message": notice.sentence}
+        for notice in notices
     ]
 
 
-def conflict_document(one: Conflict) -> dict[str, Any]:
-    """One conflict for a program."""
+def conflict_document(conflict: Conflict) -> dict[str, Any]:
+    """Return one conflict for a program."""
     return {
-        **_binding(one.binding),
-        "reason": one.reason.name.lower(),
-        "endpoints": _endpoints(one.endpoints),
-        "holders": [holder.document() for holder in one.holders],
+        **_binding_document(conflict.binding),
+        "reason": conflict.reason.name.lower(),
+        "endpoints": _endpoint_documents(conflict.endpoints),
+        "holders": [holder.document() for holder in conflict.holders],
     }
 
 
-def _collision(one: Collision) -> dict[str, Any]:
-    match one:
+def _objection_document(objection: Objection, *, refused: bool) -> dict[str, Any]:
+    return {
+        "kind": objection.kind,
+        "name": objection.name,
+        "where": objection.where,
+        "message": objection.sentence,
+        "refused": refused,
+    }
+
+
+def _verdict_document(verdict: BindingVerdict) -> dict[str, Any]:
+    binding = _binding_document(verdict.binding)
+    return {**binding, "verdict": verdict.verdict.value, "note": verdict.note}
+
+
+def _unbound_document(unbound: Unbound) -> dict[str, Any]:
+    return {"service": unbound.service, "entry": str(unbound.entry), "reason": unbound.reason}
+
+
+def _binding_document(binding: PortBinding) -> dict[str, Any]:
+    return {
+        "service": binding.service,
+        "replica": binding.replica,
+        "published": binding.published,
+        "target": binding.target,
+        "count": binding.count,
+        "protocol": binding.protocol,
+        "addresses": list(binding.addresses),
+    }
+
+
+def _endpoint_documents(endpoints: Iterable[Endpoint]) -> list[dict[str, Any]]:
+    """Return endpoints with runs of ports joined: `count` ports from `port` on."""
+    by_address: dict[tuple[str, TransportProtocol], list[int]] = {}
+    for endpoint in endpoints:
+        by_address.setdefault((endpoint.address, endpoint.protocol), []).append(endpoint.port)
+    documents: list[dict[str, Any]] = []
+    for (address, protocol), ports in by_address.items():
+        for first, last in ranges(ports):
+            count = last - first + 1
+            documents.append(
+                {"address": address, "port": first, "count": count, "protocol": protocol}
+            )
+    return documents
+
+
+def _collision_document(collision: Collision) -> dict[str, Any]:
+    match collision:
         case NameTaken(service, container):
             return {"kind": "container-name", "wanted_by": service, **container_document(container)}
         case ProjectTaken(project, containers, files, folder):
@@ -115,92 +137,122 @@ def _collision(one: Collision) -> dict[str, Any]:
                 "working_dir": folder,
                 "containers": [container.name for container in containers],
             }
-        case SameStack():
+        case SameStack(project, containers, sign, shared):
             return {
                 "kind": "same-stack",
-                "project": one.project,
-                "running": one.is_running,
-                "sign": one.sign,
-                "shared": list(one.shared),
-                "working_dir": one.containers[0].working_dir,
-                "containers": [container.name for container in one.containers],
+                "project": project,
+                "running": collision.is_running,
+                "sign": sign,
+                "shared": list(shared),
+                "working_dir": containers[0].working_dir,
+                "containers": [container.name for container in containers],
             }
         case Paused(container):
             return {"kind": "paused", **container_document(container)}
 
 
-# --- for people ---------------------------------------------------------------------------------------------------------------
+# --- for people -------------------------------------------------------------------------------
+
+_LOUD = (Verdict.CONFLICT, Verdict.UNCERTAIN)
 
 
 def rows(preflight: Preflight) -> list[tuple[str, str, str, str]]:
-    """The table of bindings: service, published, container port, verdict."""
-    shown: dict[tuple[str, str, str, str], None] = {}
-    for one in preflight.verdicts.bindings:
-        verdict = (
-            one.verdict.value.upper()
-            if one.verdict in (Verdict.CONFLICT, Verdict.UNCERTAIN)
-            else one.verdict.value
-        )
-        shown[
-            (
-                one.binding.service,
-                published(one.binding),
-                f"{one.binding.targets}/{one.binding.protocol}",
-                verdict,
-            )
-        ] = None
-    for unbound in preflight.verdicts.unbound:
-        place, _, target = str(unbound.entry).rpartition(":")
-        shown[
-            (unbound.service, place if unbound.entry.published else "-", target, unbound.reason)
-        ] = None
-    return list(shown)
+    """Return the table of bindings: service, published, container port, verdict.
+
+    Rows that are equal, such as those of replicas, are listed once.
+    """
+    bound = (_verdict_row(verdict) for verdict in preflight.verdicts.bindings)
+    unbound = (_unbound_row(unbound) for unbound in preflight.verdicts.unbound)
+    return list(dict.fromkeys((*bound, *unbound)))
+
+
+def _verdict_row(verdict: BindingVerdict) -> tuple[str, str, str, str]:
+    binding, word = verdict.binding, verdict.verdict.value
+    shown = word.upper() if verdict.verdict in _LOUD else word
+    return binding.service, published(binding), f"{binding.targets}/{binding.protocol}", shown
+
+
+def _unbound_row(unbound: Unbound) -> tuple[str, str, str, str]:
+    place, _, target = str(unbound.entry).rpartition(":")
+    return unbound.service, place if unbound.entry.published else "-", target, unbound.reason
 
 
 def published(binding: PortBinding) -> str:
-    """`127.0.0.1:5000`, or `*:5000` for every address of both families."""
+    """Return `127.0.0.1:5000`, or `*:5000` for all addresses of both families."""
     if set(binding.addresses) == {ANY_IPV4, ANY_IPV6}:
         return f"*:{binding.published}"
     return ", ".join(f"{bracketed(address)}:{binding.published}" for address in binding.addresses)
 
 
-def conflict_lines(conflicts: Sequence[Conflict]) -> list[str]:
-    """Every conflict with everybody who is in its way; replicas that meet the same wall stand once."""
-    lines: dict[str, None] = {}
+@dataclass(frozen=True, slots=True)
+class ConflictText:
+    """One conflict in words: what cannot be published, and one line for each holder."""
+
+    sentence: str
+    holders: tuple[str, ...]
+
+
+def conflict_texts(conflicts: Sequence[Conflict]) -> list[ConflictText]:
+    """Return every conflict in words. What replicas have in common is said once."""
+    holders: dict[str, list[str]] = {}
+    said: set[str] = set()
     for conflict in conflicts:
-        where = ", ".join(str(endpoint) for endpoint in conflict.endpoints[:4]) + (
-            ", ..." if len(conflict.endpoints) > 4 else ""
-        )
-        head = f"{conflict.binding.service} cannot have {published(conflict.binding)}/{conflict.binding.protocol}: {_reason(conflict)}"
-        lines[f"{head} ({where})" if conflict.reason is Reason.RANGE_EXHAUSTED else head] = None
+        lines = holders.setdefault(_conflict_sentence(conflict), [])
         for holder in conflict.holders:
-            lines[f"  {holder.line}"] = None
-    return list(lines)
+            if holder.line not in said:
+                lines.append(holder.line)
+                said.add(holder.line)
+    return [ConflictText(sentence, tuple(lines)) for sentence, lines in holders.items()]
 
 
-def _reason(conflict: Conflict) -> str:
-    if conflict.reason is Reason.SAME_STACK:
-        return "the stack itself wants it more than once"
-    return str(conflict.reason.value)
+def obstacle_lines(preflight: Preflight) -> list[str]:
+    """Return all conflicts and collisions for the details of an error, holders indented."""
+    return [*_conflict_lines(preflight.verdicts.conflicts), *collision_lines(preflight.collisions)]
 
 
-def collision_lines(found: Sequence[Collision]) -> list[str]:
-    """Every collision in one line."""
-    return [_collision_line(one) for one in found]
+def _conflict_lines(conflicts: Sequence[Conflict]) -> Iterator[str]:
+    for text in conflict_texts(conflicts):
+        yield text.sentence
+        for holder in text.holders:
+            yield f"  {holder}"
 
 
-def _collision_line(one: Collision) -> str:
-    match one:
+def _conflict_sentence(conflict: Conflict) -> str:
+    binding = conflict.binding
+    what = f"{binding.service} cannot publish {published(binding)}/{binding.protocol}"
+    match conflict.reason:
+        case Reason.SAME_STACK:
+            return f"{what}: the stack wants it more than once"
+        case Reason.RANGE_EXHAUSTED:
+            places = [str(endpoint) for endpoint in conflict.endpoints[:_SHOWN_ENDPOINTS]]
+            if len(conflict.endpoints) > _SHOWN_ENDPOINTS:
+                places.append("...")
+            return f"{what}: {conflict.reason.value} ({', '.join(places)})"
+        case _:
+            return f"{what}: {conflict.reason.value}"
+
+
+def collision_lines(collisions: Iterable[Collision]) -> list[str]:
+    """Return one line for each collision."""
+    return [collision_line(collision) for collision in collisions]
+
+
+def collision_line(collision: Collision) -> str:
+    """Return a collision in one line."""
+    match collision:
         case NameTaken(service, container):
-            return f"{service} cannot have the name {container.name}: container {container.id[:12]}{of_project(container)} ({container.state}) has it"
+            who = f"container {container.id[:12]}{of_project(container)} ({container.state})"
+            return f"{service} cannot use the name {container.name}: {who} has it"
         case ProjectTaken(project, containers, files, folder):
             where = ", ".join(files) or folder
             names = ", ".join(container.name for container in containers)
-            return f"project name {project} belongs to another stack, from {where}: `up` would replace {names}"
+            taken = f"project name {project} belongs to another stack, from {where}"
+            return f"{taken}: `up` would replace {names}"
         case SameStack():
-            return _same_stack_line(one)
+            return _same_stack_line(collision)
         case Paused(container):
-            return f"{container.name} is paused, and `up` cannot start it: docker unpause {container.name}"
+            name = container.name
+            return f"{name} is paused and `up` cannot start it: `docker unpause {name}`"
 
 
 _SIGNS = {
@@ -210,11 +262,10 @@ _SIGNS = {
 }
 
 
-def _same_stack_line(one: SameStack) -> str:
-    state = "runs already" if one.is_running else "exists already, stopped,"
-    folder = (
-        f", files in {one.containers[0].working_dir}"
-        if one.containers[0].working_dir and one.sign != "files"
-        else ""
-    )
-    return f"this stack {state} as project {one.project}, {_SIGNS[one.sign]} ({', '.join(one.shared)}){folder}"
+def _same_stack_line(same: SameStack) -> str:
+    state = "already runs" if same.is_running else "already exists (stopped)"
+    working_dir = same.containers[0].working_dir
+    shown = working_dir and same.sign != "files"
+    folder = f", files in {working_dir}" if shown else ""
+    shared = f"{_SIGNS[same.sign]} ({', '.join(same.shared)})"
+    return f"this stack {state} as project {same.project}, {shared}{folder}"

@@ -103,8 +103,7 @@ def refuse(
     conflicts = preflight.verdicts.conflicts
     whose = production_lines(preflight, request.answers, request.environment)
     details = (
-        *report.conflict_lines(conflicts),
-        *report.collision_lines(preflight.collisions),
+        *report.obstacle_lines(preflight),
         *whose,
         *(preview.lines if preview else ()),
     )
@@ -133,13 +132,7 @@ def refuse_unsafe(preflight: Preflight, screen: Screen) -> None:
         raise Reported(ExitCode.REFUSED)
     from dartsctl.workflows.up.production_checks import unsafe_error
 
-    raise unsafe_error(
-        refused,
-        (
-            *report.conflict_lines(preflight.verdicts.conflicts),
-            *report.collision_lines(preflight.collisions),
-        ),
-    )
+    raise unsafe_error(refused, report.obstacle_lines(preflight))
 
 
 def settle(
