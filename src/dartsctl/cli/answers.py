@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dartsctl.cli.options import one_of
+from dartsctl.cli.options import ConflictOptions, one_of
 from dartsctl.errors import DartsctlError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from dartsctl.cli.deps import Common
     from dartsctl.config.settings import Settings
     from dartsctl.ports.choices import Policy
@@ -22,10 +20,7 @@ def answers_of(
     common: Common,
     settings: Settings,
     name: str,
-    *,
-    on_conflict: str | None = None,
-    wait_timeout: int | None = None,
-    remove_containers: Sequence[str] | None = None,
+    options: ConflictOptions,
 ) -> Answers:
     """Return the answers for the environment `name`: an option goes before the settings.
 
@@ -37,21 +32,18 @@ def answers_of(
     configured = settings.environments[name]
     production = {port for ports in settings.ports.production.values() for port in ports}
     return Answers(
-        policy=policy_named(on_conflict) or configured.on_conflict,
+        policy=policy_named(options.on_conflict) or configured.on_conflict,
         yes=common.yes,
-        wait_timeout=float(wait_timeout or configured.wait_timeout),
+        wait_timeout=float(options.wait_timeout or configured.wait_timeout),
         avoid=frozenset(production.union(settings.ports.dev_range.numbers)),
         production_project=settings.environments[PRODUCTION].project,
-        removable=frozenset(remove_containers or ()),
+        removable=frozenset(options.remove_container or ()),
     )
 
 
 def answers_without_settings(
     common: Common,
-    *,
-    on_conflict: str | None = None,
-    wait_timeout: int | None = None,
-    remove_containers: Sequence[str] | None = None,
+    options: ConflictOptions,
 ) -> Answers:
     """Return the answers for any Compose files. No binding is remapped.
 
@@ -60,11 +52,11 @@ def answers_without_settings(
     from dartsctl.workflows.up.settle import Answers
 
     return Answers(
-        policy=policy_named(on_conflict),
+        policy=policy_named(options.on_conflict),
         yes=common.yes,
-        wait_timeout=float(wait_timeout or _DEFAULT_TIMEOUT),
+        wait_timeout=float(options.wait_timeout or _DEFAULT_TIMEOUT),
         production_project=_production_project(common),
-        removable=frozenset(remove_containers or ()),
+        removable=frozenset(options.remove_container or ()),
         remappable=False,
     )
 

@@ -11,13 +11,11 @@ import typer
 from dartsctl.cli.answers import answers_without_settings
 from dartsctl.cli.deps import Common, deps_of, working_folder
 from dartsctl.cli.options import (
+    ConflictOptions,
     Fix,
-    OnConflict,
     Profiles,
     Project,
-    RemoveContainer,
     Services,
-    WaitTimeout,
     verb,
 )
 
@@ -43,9 +41,7 @@ def check(
         typer.Option("--env-file", help="Env file for Compose variables.", metavar="FILE"),
     ] = None,
     fix: Fix = False,
-    on_conflict: OnConflict = None,
-    remove_container: RemoveContainer = None,
-    wait_timeout: WaitTimeout = None,
+    conflict: ConflictOptions,
     engine: Annotated[
         bool,
         typer.Option(
@@ -82,12 +78,7 @@ def check(
         environment,
         Intent(services=tuple(services or ()), ask_engine=engine),
         fix=fix,
-        answers=answers_without_settings(
-            common,
-            on_conflict=on_conflict,
-            wait_timeout=wait_timeout,
-            remove_containers=remove_container,
-        ),
+        answers=answers_without_settings(common, conflict),
         next_command=_check_command(environment, services or []),
         dry_run=common.dry_run,
     )

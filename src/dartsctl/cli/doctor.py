@@ -12,11 +12,9 @@ import typer
 from dartsctl.cli.answers import answers_of, answers_without_settings
 from dartsctl.cli.deps import MASKER, Common, deps_of, working_folder
 from dartsctl.cli.options import (
-    OnConflict,
+    ConflictOptions,
     Profiles,
     Project,
-    RemoveContainer,
-    WaitTimeout,
     verb,
 )
 from dartsctl.errors import UsageError
@@ -89,9 +87,7 @@ def doctor(
     proxy: Proxy = "",
     url: Url = "",
     fix: FixIt = False,
-    on_conflict: OnConflict = None,
-    remove_container: RemoveContainer = None,
-    wait_timeout: WaitTimeout = None,
+    conflict: ConflictOptions,
     report: Report = None,
 ) -> int:
     """Find out why a stack answers 502, and repair it.
@@ -129,7 +125,7 @@ def doctor(
             common,
             request,
             examined,
-            _answers(common, environment, files, on_conflict, wait_timeout, remove_container),
+            _answers(common, environment, files, conflict),
             report,
             deps=deps,
         )
@@ -184,27 +180,13 @@ def _answers(
     common: Common,
     name: str | None,
     files: list[Path] | None,
-    on_conflict: str | None,
-    wait_timeout: int | None,
-    remove_containers: list[str] | None,
+    conflict: ConflictOptions,
 ) -> Answers:
     from dartsctl.config.settings import PRODUCTION
 
     if files:
-        return answers_without_settings(
-            common,
-            on_conflict=on_conflict,
-            wait_timeout=wait_timeout,
-            remove_containers=remove_containers,
-        )
-    return answers_of(
-        common,
-        common.settings(),
-        name or PRODUCTION,
-        on_conflict=on_conflict,
-        wait_timeout=wait_timeout,
-        remove_containers=remove_containers,
-    )
+        return answers_without_settings(common, conflict)
+    return answers_of(common, common.settings(), name or PRODUCTION, conflict)
 
 
 def _configured(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -43,14 +43,21 @@ _COMMON: dict[str, Any] = {
 """The options of Common, by field."""
 
 
-def verb(function: Callable[..., int | None]) -> Callable[..., int | None]:
+def verb(function: Callable[..., int | None], **fixed: Any) -> Callable[..., int | None]:
     """Give a command the common options, as its parameter `common`.
 
-    Those before the verb count too: `dartsctl --json prod check`.
+    Those before the verb count too: `dartsctl --json prod check`. A parameter whose type is a
+    dataclass is a group: each field is an option. `fixed` are arguments that no option gives.
     """
     own = dict(inspect.signature(function, eval_str=True).parameters)
-    own.pop("common")
+    for name in ("common", *fixed):
+        own.pop(name)
     wants_context = own.pop("context", None) is not None
+    groups = {
+        name: parameter.annotation
+        for name, parameter in own.items()
+        if isinstance(parameter.annotation, type) and is_dataclass(parameter.annotation)
+    }
 
     @functools.wraps(function)
     def command(context: typer.Context, **values: Any) -> int | None:
@@ -58,23 +65,38 @@ def verb(function: Callable[..., int | None]) -> Callable[..., int | None]:
         context.obj = replace(context.obj or Common(), **given)
         if wants_context:
             values["context"] = context
+        for name, group in groups.items():
+            options = {field.name: values.pop(field.name) for field in fields(group)}
+            values[name] = group(**options)
         with interrupts.RaiseInterrupted():
-            return function(common=context.obj, **values)
+            return function(common=context.obj, **fixed, **values)
 
-    keyword = inspect.Parameter.KEYWORD_ONLY
-    parameters = [
-        inspect.Parameter(
-            "context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context
-        ),
-        *(parameter.replace(kind=keyword) for parameter in own.values()),
-    ]
-    for name, option in _COMMON.items():
-        default = getattr(Common(), name)
-        parameters.append(inspect.Parameter(name, keyword, annotation=option, default=default))
+    parameters = _parameters(own, groups)
     # Typer reads both; a signature as an attribute is inspect's own protocol
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return command
+
+
+def _parameters(
+    own: Mapping[str, inspect.Parameter], groups: Mapping[str, Any]
+) -> list[inspect.Parameter]:
+    """Return what Typer sees: the context, a verb's own options, the common options."""
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    parameters = [
+        inspect.Parameter(
+            "context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context
+        )
+    ]
+    for name, parameter in own.items():
+        options: Iterable[inspect.Parameter] = [parameter]
+        if name in groups:
+            options = inspect.signature(groups[name], eval_str=True).parameters.values()
+        parameters += [option.replace(kind=keyword) for option in options]
+    for name, option in _COMMON.items():
+        default = getattr(Common(), name)
+        parameters.append(inspect.Parameter(name, keyword, annotation=option, default=default))
+    return parameters
 
 
 def one_of(option: str, given: str | None, choices: Sequence[Choice]) -> Choice | None:
@@ -144,3 +166,12 @@ RemoveContainer = Annotated[
         metavar="NAME",
     ),
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class ConflictOptions:
+    """How conflicts are answered."""
+
+    on_conflict: OnConflict = None
+    remove_container: RemoveContainer = None
+    wait_timeout: WaitTimeout = None

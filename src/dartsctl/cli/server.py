@@ -10,12 +10,7 @@ from dartsctl.cli import completion
 from dartsctl.cli.answers import answers_of
 from dartsctl.cli.deps import Common, deps_of
 from dartsctl.cli.help import Verbs
-from dartsctl.cli.options import (
-    OnConflict,
-    RemoveContainer,
-    WaitTimeout,
-    verb,
-)
+from dartsctl.cli.options import ConflictOptions, verb
 from dartsctl.cli.server_request import (
     ServerOptions,
     checkout_of,
@@ -95,9 +90,7 @@ def dev_server(
     health: Health = None,
     enforce: EnforceLayers = None,
     handover: HandoverKind = None,
-    on_conflict: OnConflict = None,
-    remove_container: RemoveContainer = None,
-    wait_timeout: WaitTimeout = None,
+    conflict: ConflictOptions,
 ) -> int | None:
     """Start the dev services, and the app server on a leased port.
 
@@ -140,15 +133,8 @@ def dev_server(
         templates=settings.server.env,
         required=settings.server.services == "required",
         in_docker=in_docker,
-        wait_timeout=float(wait_timeout or settings.environments["dev"].wait_timeout),
-        answers=answers_of(
-            common,
-            settings,
-            "dev",
-            on_conflict=on_conflict,
-            wait_timeout=wait_timeout,
-            remove_containers=remove_container,
-        ),
+        wait_timeout=float(conflict.wait_timeout or settings.environments["dev"].wait_timeout),
+        answers=answers_of(common, settings, "dev", conflict),
         dry_run=common.dry_run,
     )
     return run_dev(request, deps=deps)

@@ -1,7 +1,8 @@
-"""The life cycle of a stack: `prod up`, `dev up`, and the same verbs for any environment that the settings name."""
+"""The verbs of an environment's stack: `prod up`, `dev up`, and the same for any other name."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,11 +11,10 @@ from dartsctl.cli.answers import answers_of
 from dartsctl.cli.deps import Common, deps_of
 from dartsctl.cli.help import Verbs
 from dartsctl.cli.options import (
+    ConflictOptions,
     Fix,
-    OnConflict,
     Profiles,
     Project,
-    RemoveContainer,
     Services,
     WaitTimeout,
     one_of,
@@ -26,6 +26,7 @@ from dartsctl.text.numbers import parse_digits
 
 if TYPE_CHECKING:
     from dartsctl.config.environment import Environment
+    from dartsctl.config.settings import Settings
 
 
 def environment_group(name: str) -> Verbs:
@@ -38,288 +39,137 @@ def environment_group(name: str) -> Verbs:
 
 def add_lifecycle(name: str, group: Verbs) -> None:
     """Give `group` the verbs that every environment has."""
-    _add_check(name, group)
-    _add_up(name, group)
-    _add_down(name, group)
-    _add_restart(name, group)
-    _add_views(name, group)
+    for function in (check, up, down, restart, ps, logs, config):
+        group.command(function.__name__)(verb(function, name=name))
 
 
 def _environment(
-    common: Common, name: str, project: str | None = None, profiles: list[str] | None = None
+    settings: Settings, name: str, project: str | None, profiles: list[str] | None = None
 ) -> Environment:
     from dartsctl.config.environment import resolve
 
-    return resolve(common.settings(), name, project=project, profiles=tuple(profiles or ()))
+    return resolve(settings, name, project=project, profiles=tuple(profiles or ()))
 
 
-def _add_check(name: str, group: Verbs) -> None:
-    @group.command()
-    @verb
-    def check(
-        *,
-        common: Common,
-        services: Services = None,
-        fix: Fix = False,
-        on_conflict: OnConflict = None,
-        remove_container: RemoveContainer = None,
-        wait_timeout: WaitTimeout = None,
-        project: Project = None,
-        profiles: Profiles = None,
-    ) -> int:
-        """Check whether `up` would work.
+def check(
+    *,
+    name: str,
+    common: Common,
+    services: Services = None,
+    fix: Fix = False,
+    conflict: ConflictOptions,
+    project: Project = None,
+    profiles: Profiles = None,
+) -> int:
+    """Check whether `up` would work.
 
-        List every port conflict with its holder. Changes nothing without --fix.
-        """
-        settings = common.settings()
-        environment = _environment(common, name, project, profiles)
-        from dartsctl.commands.check import CheckRequest
-        from dartsctl.commands.check import check as run_check
-        from dartsctl.ports.allocation import Allocation
-        from dartsctl.workflows.up.preflight import Intent
+    List every port conflict with its holder. Changes nothing without --fix.
+    """
+    settings = common.settings()
+    environment = _environment(settings, name, project, profiles)
+    from dartsctl.commands.check import CheckRequest
+    from dartsctl.commands.check import check as run_check
+    from dartsctl.ports.allocation import Allocation
+    from dartsctl.workflows.up.preflight import Intent
 
-        request = CheckRequest(
-            environment,
-            Intent(services=tuple(services or ())),
-            allocation=Allocation.of(settings.ports.production),
-            fix=fix,
-            answers=answers_of(
-                common,
-                settings,
-                name,
-                on_conflict=on_conflict,
-                wait_timeout=wait_timeout,
-                remove_containers=remove_container,
-            ),
-            next_command=f"dartsctl {name} check",
-            dry_run=common.dry_run,
-        )
-        return run_check(request, deps=deps_of(common))
+    request = CheckRequest(
+        environment,
+        Intent(services=tuple(services or ())),
+        next_command=f"dartsctl {name} check",
+        allocation=Allocation.of(settings.ports.production),
+        answers=answers_of(common, settings, name, conflict),
+        fix=fix,
+        dry_run=common.dry_run,
+    )
+    return run_check(request, deps=deps_of(common))
 
 
-def _add_up(name: str, group: Verbs) -> None:
-    @group.command()
-    @verb
-    def up(
-        *,
-        common: Common,
-        services: Services = None,
-        build: Annotated[
-            bool, typer.Option("--build", help="Build images before starting.")
-        ] = False,
-        pull: Annotated[
-            str | None,
-            typer.Option("--pull", help="Pull images: always, missing or never.", metavar="WHEN"),
-        ] = None,
-        force_recreate: Annotated[
-            bool,
-            typer.Option("--force-recreate", help="Recreate containers even if nothing changed."),
-        ] = False,
-        remove_orphans: Annotated[
-            bool,
-            typer.Option(
-                "--remove-orphans", help="Remove containers of services that no longer exist."
-            ),
-        ] = False,
-        scale: Annotated[
-            list[str] | None,
-            typer.Option("--scale", help="Run N replicas of a service.", metavar="SERVICE=N"),
-        ] = None,
-        wait_timeout: WaitTimeout = None,
-        on_conflict: OnConflict = None,
-        remove_container: RemoveContainer = None,
-        reset_ports: Annotated[
-            bool,
-            typer.Option(
-                "--reset-ports", help="Restore the ports and names from the Compose files."
-            ),
-        ] = False,
-        skip_port_check: Annotated[
-            bool, typer.Option("--skip-port-check", help="Skip the port preflight.")
-        ] = False,
-        project: Project = None,
-        profiles: Profiles = None,
-    ) -> int:
-        """Check the ports, start the stack and wait until it is healthy.
+@dataclass(frozen=True, slots=True)
+class UpOptions:
+    """The options of `up` alone."""
 
-        On a conflict, ask what to do. Without a terminal, start and change nothing (exit code 3).
-        When the stack is healthy, check that its ports are really bound.
+    build: Annotated[bool, typer.Option("--build", help="Build images before starting.")] = False
+    pull: Annotated[
+        str | None,
+        typer.Option("--pull", help="Pull images: always, missing or never.", metavar="WHEN"),
+    ] = None
+    force_recreate: Annotated[
+        bool, typer.Option("--force-recreate", help="Recreate containers even if nothing changed.")
+    ] = False
+    remove_orphans: Annotated[
+        bool,
+        typer.Option(
+            "--remove-orphans", help="Remove containers of services that no longer exist."
+        ),
+    ] = False
+    scale: Annotated[
+        list[str] | None,
+        typer.Option("--scale", help="Run N replicas of a service.", metavar="SERVICE=N"),
+    ] = None
+    reset_ports: Annotated[
+        bool,
+        typer.Option("--reset-ports", help="Restore the ports and names from the Compose files."),
+    ] = False
+    skip_port_check: Annotated[
+        bool, typer.Option("--skip-port-check", help="Skip the port preflight.")
+    ] = False
 
-        \b
-        dartsctl prod up --on-conflict stop --yes   stop whoever holds the ports
-        dartsctl dev up --on-conflict remap         use other ports and names
-        dartsctl dev up --on-conflict wait --wait-timeout 60
-        """
-        environment = _environment(common, name, project, profiles)
-        settings = common.settings()
-        from dartsctl.commands.up import UpRequest
-        from dartsctl.commands.up import up as run_up
-        from dartsctl.ports.allocation import Allocation
-        from dartsctl.workflows.up.preflight import Intent
-
-        flags = ["--build"] if build else []
-        if policy := one_of("--pull", pull, ("always", "missing", "never")):
-            flags += ["--pull", policy]
-        intent = Intent(
-            services=tuple(services or ()),
-            force_recreate=force_recreate,
-            remove_orphans=remove_orphans,
-            scales=tuple(_scale(text) for text in scale or ()),
-        )
-        request = UpRequest(
-            environment,
-            intent,
-            compose_flags=tuple(flags),
-            wait_timeout=float(wait_timeout or settings.environments[name].wait_timeout),
-            dry_run=common.dry_run,
-            skip_port_check=skip_port_check,
-            answers=answers_of(
-                common,
-                settings,
-                name,
-                on_conflict=on_conflict,
-                wait_timeout=wait_timeout,
-                remove_containers=remove_container,
-            ),
-            reset_ports=reset_ports,
-            allocation=Allocation.of(settings.ports.production),
-            refuse_production_ports=settings.environments[name].production_ports == "refuse",
-            next_command=f"dartsctl {name} up",
-        )
-        return run_up(request, deps=deps_of(common))
+    def compose_flags(self) -> tuple[str, ...]:
+        """Return the options that go to Compose as they are. Raises UsageError for --pull."""
+        flags = ["--build"] if self.build else []
+        if pull := one_of("--pull", self.pull, ("always", "missing", "never")):
+            flags += ["--pull", pull]
+        return tuple(flags)
 
 
-def _add_down(name: str, group: Verbs) -> None:
-    @group.command()
-    @verb
-    def down(
-        common: Common,
-        remove_orphans: Annotated[
-            bool,
-            typer.Option(
-                "--remove-orphans", help="Remove containers of services that no longer exist."
-            ),
-        ] = False,
-        volumes: Annotated[
-            bool,
-            typer.Option("--volumes", help="Also delete the volumes and their data (needs --yes)."),
-        ] = False,
-        stop_timeout: Annotated[
-            int | None,
-            typer.Option(
-                "--timeout", "-t", min=0, help="Seconds to wait before a container is killed."
-            ),
-        ] = None,
-        project: Project = None,
-    ) -> int:
-        """Stop the stack and remove its containers and networks.
+def up(
+    *,
+    name: str,
+    common: Common,
+    services: Services = None,
+    options: UpOptions,
+    conflict: ConflictOptions,
+    project: Project = None,
+    profiles: Profiles = None,
+) -> int:
+    """Check the ports, start the stack and wait until it is healthy.
 
-        Volumes are kept unless --volumes is given.
-        """
-        environment = _environment(common, name, project)
-        from dartsctl.commands.down import DownRequest
-        from dartsctl.commands.down import down as run_down
+    On a conflict, ask what to do. Without a terminal, start and change nothing (exit code 3).
+    When the stack is healthy, check that its ports are really bound.
 
-        request = DownRequest(
-            environment, volumes, remove_orphans, stop_timeout, common.yes, common.dry_run
-        )
-        return run_down(request, deps=deps_of(common))
+    \b
+    dartsctl prod up --on-conflict stop --yes   stop whoever holds the ports
+    dartsctl dev up --on-conflict remap         use other ports and names
+    dartsctl dev up --on-conflict wait --wait-timeout 60
+    """
+    settings = common.settings()
+    environment = _environment(settings, name, project, profiles)
+    from dartsctl.commands.up import UpRequest
+    from dartsctl.commands.up import up as run_up
+    from dartsctl.ports.allocation import Allocation
+    from dartsctl.workflows.up.preflight import Intent
 
-
-def _add_restart(name: str, group: Verbs) -> None:
-    @group.command()
-    @verb
-    def restart(
-        common: Common,
-        services: Services = None,
-        wait_timeout: WaitTimeout = None,
-        project: Project = None,
-    ) -> int:
-        """Restart the existing containers and wait until they are healthy."""
-        environment = _environment(common, name, project)
-        settings = common.settings()
-        from dartsctl.commands.up import UpRequest
-        from dartsctl.commands.up import up as run_up
-        from dartsctl.workflows.up.preflight import Intent
-
-        request = UpRequest(
-            environment,
-            Intent(services=tuple(services or ())),
-            wait_timeout=float(wait_timeout or settings.environments[name].wait_timeout),
-            dry_run=common.dry_run,
-            next_command=f"dartsctl {name} restart",
-            answers=answers_of(common, settings, name, wait_timeout=wait_timeout),
-            restart=True,
-        )
-        return run_up(request, deps=deps_of(common))
-
-
-def _add_views(name: str, group: Verbs) -> None:
-    @group.command()
-    @verb
-    def ps(common: Common, services: Services = None, project: Project = None) -> int:
-        """List the stack's containers and the ports they publish.
-
-        Containers that never started are included.
-        """
-        environment = _environment(common, name, project)
-        from dartsctl.commands.ps import ps as run_ps
-
-        return run_ps(environment, tuple(services or ()), deps=deps_of(common))
-
-    @group.command()
-    @verb
-    def logs(
-        common: Common,
-        services: Services = None,
-        follow: Annotated[bool, typer.Option("--follow", "-f", help="Follow the output.")] = False,
-        tail: Annotated[
-            str | None,
-            typer.Option(
-                "--tail",
-                "-n",
-                help="Number of last lines to show for each service.",
-                metavar="LINES",
-            ),
-        ] = None,
-        since: Annotated[
-            str | None,
-            typer.Option(
-                "--since", help="Show only lines since this time, such as 10m.", metavar="TIME"
-            ),
-        ] = None,
-        timestamps: Annotated[
-            bool, typer.Option("--timestamps", "-t", help="Show the time of each line.")
-        ] = False,
-        project: Project = None,
-    ) -> int:
-        """Show the services' logs, with secrets masked.
-
-        Control sequences other than colors are made visible.
-        """
-        environment = _environment(common, name, project)
-        from dartsctl.commands.logs import LogsRequest
-        from dartsctl.commands.logs import logs as run_logs
-
-        request = LogsRequest(environment, tuple(services or ()), follow, tail, since, timestamps)
-        return run_logs(request, deps=deps_of(common))
-
-    @group.command()
-    @verb
-    def config(
-        common: Common,
-        services: Services = None,
-        project: Project = None,
-        profiles: Profiles = None,
-    ) -> int:
-        """Print the resolved Compose model as JSON.
-
-        Every value that may be a secret is masked. The output is valid YAML too.
-        """
-        environment = _environment(common, name, project, profiles)
-        from dartsctl.commands.config import config as run_config
-
-        return run_config(environment, tuple(services or ()), deps=deps_of(common))
+    configured = settings.environments[name]
+    intent = Intent(
+        services=tuple(services or ()),
+        force_recreate=options.force_recreate,
+        remove_orphans=options.remove_orphans,
+        scales=tuple(_scale(text) for text in options.scale or ()),
+    )
+    request = UpRequest(
+        environment,
+        intent,
+        next_command=f"dartsctl {name} up",
+        compose_flags=options.compose_flags(),
+        wait_timeout=float(conflict.wait_timeout or configured.wait_timeout),
+        allocation=Allocation.of(settings.ports.production),
+        refuse_production_ports=configured.production_ports == "refuse",
+        answers=answers_of(common, settings, name, conflict),
+        dry_run=common.dry_run,
+        skip_port_check=options.skip_port_check,
+        reset_ports=options.reset_ports,
+    )
+    return run_up(request, deps=deps_of(common))
 
 
 def _scale(text: str) -> tuple[str, int]:
@@ -328,6 +178,146 @@ def _scale(text: str) -> tuple[str, int]:
     if not service or replicas is None:
         raise UsageError(f"--scale: {text!r} is not SERVICE=N", hint="--scale darts-app=2")
     return service, replicas
+
+
+def down(
+    *,
+    name: str,
+    common: Common,
+    remove_orphans: Annotated[
+        bool,
+        typer.Option(
+            "--remove-orphans", help="Remove containers of services that no longer exist."
+        ),
+    ] = False,
+    volumes: Annotated[
+        bool,
+        typer.Option("--volumes", help="Also delete the volumes and their data (needs --yes)."),
+    ] = False,
+    stop_timeout: Annotated[
+        int | None,
+        typer.Option(
+            "--timeout", "-t", min=0, help="Seconds to wait before a container is killed."
+        ),
+    ] = None,
+    project: Project = None,
+) -> int:
+    """Stop the stack and remove its containers and networks.
+
+    Volumes are kept unless --volumes is given.
+    """
+    environment = _environment(common.settings(), name, project)
+    from dartsctl.commands.down import DownRequest
+    from dartsctl.commands.down import down as run_down
+
+    request = DownRequest(
+        environment,
+        volumes=volumes,
+        remove_orphans=remove_orphans,
+        stop_timeout=stop_timeout,
+        yes=common.yes,
+        dry_run=common.dry_run,
+    )
+    return run_down(request, deps=deps_of(common))
+
+
+def restart(
+    *,
+    name: str,
+    common: Common,
+    services: Services = None,
+    wait_timeout: WaitTimeout = None,
+    project: Project = None,
+) -> int:
+    """Restart the existing containers and wait until they are healthy."""
+    settings = common.settings()
+    environment = _environment(settings, name, project)
+    from dartsctl.commands.up import UpRequest
+    from dartsctl.commands.up import up as run_up
+    from dartsctl.workflows.up.preflight import Intent
+
+    conflict = ConflictOptions(wait_timeout=wait_timeout)
+    request = UpRequest(
+        environment,
+        Intent(services=tuple(services or ())),
+        next_command=f"dartsctl {name} restart",
+        wait_timeout=float(wait_timeout or settings.environments[name].wait_timeout),
+        answers=answers_of(common, settings, name, conflict),
+        dry_run=common.dry_run,
+        restart=True,
+    )
+    return run_up(request, deps=deps_of(common))
+
+
+def ps(*, name: str, common: Common, services: Services = None, project: Project = None) -> int:
+    """List the stack's containers and the ports they publish.
+
+    Containers that never started are included.
+    """
+    environment = _environment(common.settings(), name, project)
+    from dartsctl.commands.ps import ps as run_ps
+
+    return run_ps(environment, tuple(services or ()), deps=deps_of(common))
+
+
+def logs(
+    *,
+    name: str,
+    common: Common,
+    services: Services = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Follow the output.")] = False,
+    tail: Annotated[
+        str | None,
+        typer.Option(
+            "--tail", "-n", help="Number of last lines to show for each service.", metavar="LINES"
+        ),
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            "--since", help="Show only lines since this time, such as 10m.", metavar="TIME"
+        ),
+    ] = None,
+    timestamps: Annotated[
+        bool, typer.Option("--timestamps", "-t", help="Show the time of each line.")
+    ] = False,
+    project: Project = None,
+) -> int:
+    """Show the services' logs, with secrets masked.
+
+    Control sequences other than colors are made visible.
+    """
+    environment = _environment(common.settings(), name, project)
+    from dartsctl.commands.logs import LogsRequest
+    from dartsctl.commands.logs import logs as run_logs
+
+    request = LogsRequest(
+        environment,
+        tuple(services or ()),
+        follow=follow,
+        tail=tail,
+        since=since,
+        timestamps=timestamps,
+    )
+    return run_logs(request, deps=deps_of(common))
+
+
+def config(
+    *,
+    name: str,
+    common: Common,
+    services: Services = None,
+    project: Project = None,
+    profiles: Profiles = None,
+) -> int:
+    """Print the resolved Compose model as JSON.
+
+    Every value that may be a secret is masked. The output is valid YAML too.
+    """
+    environment = _environment(common.settings(), name, project, profiles)
+    from dartsctl.commands.config import config as run_config
+
+    return run_config(environment, tuple(services or ()), deps=deps_of(common))
 
 
 prod = environment_group("prod")
