@@ -827,7 +827,7 @@ def test_one_more_url_is_asked(live: LiveStack) -> None:
             "--url: the text is not a URL that may be shown",
         ),
         (("--proxy", "gate"), "the stack has no service 'gate'"),
-        (("prod", "-f", "compose.json"), "an environment and --file were both named"),
+        (("prod", "-f", "compose.json"), "an environment and --file cannot be combined"),
     ],
 )
 def test_wrong_words_are_told_with_2(live: LiveStack, words: Sequence[str], said: str) -> None:

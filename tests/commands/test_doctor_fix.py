@@ -219,7 +219,7 @@ def test_a_container_outside_the_stack_is_a_persons_or_a_named_policys(
         ("reload-proxy", "web", False),
     ]
     assert (
-        f"a person decides about containers outside this stack, or --on-conflict: {other}"
+        f"only a person or --on-conflict decides about containers outside this stack: {other}"
         in document["steps"][0]["result"]
     )
     assert docker("inspect", "-f", "{{.State.Status}}", other) == "running\n"
@@ -351,7 +351,7 @@ def test_an_app_that_ends_again_is_said_at_once_with_what_is_left(stack: LiveSta
     assert said.code == 1
     assert time.monotonic() - begin < 30, "waiting longer would not help"
     assert "still wrong: app has ended with exit code 3" in said.out
-    assert "error: 1 thing is still wrong" in said.err
+    assert "error: 1 problem is left" in said.err
     assert said.err.rstrip().endswith("next: dartsctl doctor")
 
 
@@ -487,7 +487,7 @@ def test_ctrl_c_leaves_no_step_unreported(live: LiveStack) -> None:
     code, text = ended(repair)
     assert code == 130, text
     assert "start app" in text
-    assert "interrupted; what has been done is in the table above" in text
+    assert "interrupted; the table above shows what was done" in text
     report = (live.folder / "incident.md").read_text()
     assert "| start app | done" in report
     assert "Repaired" not in report

@@ -39,48 +39,51 @@ def stack(**services: tuple[str, tuple[int, ...]]) -> Stack:
     ],
 )
 def test_a_proxy_is_known_by_its_image(image: str, kind: str) -> None:
-    assert proxies.find(stack(db=("postgres", ()), edge=(image, (80,))), {}) == ("edge", kind)
+    assert proxies.find_proxy(stack(db=("postgres", ()), edge=(image, (80,))), {}) == ("edge", kind)
 
 
 @pytest.mark.parametrize(
     "image", ["nginx/nginx-prometheus-exporter", "postgres", "certbot/certbot", "my/engine-x"]
 )
 def test_what_only_looks_like_one_is_none(image: str) -> None:
-    assert proxies.find(stack(db=("postgres", ()), one=(image, (9113,))), {}) is None
+    assert proxies.find_proxy(stack(db=("postgres", ()), one=(image, (9113,))), {}) is None
 
 
 def test_one_that_is_built_is_known_by_what_it_runs() -> None:
     commands: Mapping[str, tuple[str, ...]] = {
         "edge": ("/docker-entrypoint.sh", "/usr/sbin/nginx", "-g", "daemon off;")
     }
-    assert proxies.find(stack(app=("", (5000,)), edge=("", (80,))), commands) == ("edge", "nginx")
+    assert proxies.find_proxy(stack(app=("", (5000,)), edge=("", (80,))), commands) == (
+        "edge",
+        "nginx",
+    )
 
 
 def test_one_that_was_never_built_is_known_by_its_name() -> None:
-    assert proxies.find(stack(app=("", (5000,)), nginx=("", (80,))), {}) == ("nginx", "nginx")
+    assert proxies.find_proxy(stack(app=("", (5000,)), nginx=("", (80,))), {}) == ("nginx", "nginx")
 
 
 def test_of_two_the_one_with_an_entry_is_meant() -> None:
-    assert proxies.find(stack(static=("nginx", ()), edge=("nginx", (443,))), {}) == (
+    assert proxies.find_proxy(stack(static=("nginx", ()), edge=("nginx", (443,))), {}) == (
         "edge",
         "nginx",
     )
 
 
 def test_the_only_one_with_an_entry_is_one_of_unknown_kind() -> None:
-    assert proxies.find(stack(app=("app", (5000,)), door=("own", (80, 443))), {}) == (
+    assert proxies.find_proxy(stack(app=("app", (5000,)), door=("own", (80, 443))), {}) == (
         "door",
         "other",
     )
-    assert proxies.find(stack(app=("app", (80,))), {}) is None, "a stack of one has no proxy"
+    assert proxies.find_proxy(stack(app=("app", (80,))), {}) is None, "a stack of one has no proxy"
 
 
 def test_a_person_knows_better() -> None:
-    assert proxies.find(
+    assert proxies.find_proxy(
         stack(app=("app", ()), door=("own", ()), edge=("nginx", (80,))), {}, "door"
     ) == ("door", "other")
     with pytest.raises(UsageError, match="no service 'gate'"):
-        proxies.find(stack(app=("app", ())), {}, "gate")
+        proxies.find_proxy(stack(app=("app", ())), {}, "gate")
 
 
 def services() -> dict[str, ServiceFacts]:

@@ -114,12 +114,12 @@ def compose_on(environment: Environment, *, deadline: float | None = None) -> Co
     return Compose(environment, masker=MASKER, known=known, deadline=deadline or CONFIG_DEADLINE)
 
 
-def engine() -> Engine:
+def engine(*, deadline: float | None = None) -> Engine:
     """Return the client for the engine that the environment variables name."""
     from dartsctl.edges.engine.connect import engine_at
     from dartsctl.edges.engine.installation import endpoint
 
-    return engine_at(endpoint(os.environ))
+    return engine_at(endpoint(os.environ), deadline=deadline)
 
 
 def _host() -> Host:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dartsctl.cli.answers import answers_of, answers_without_settings
-from dartsctl.cli.deps import MASKER, Common, deps_of, working_folder
+from dartsctl.cli.deps import Common, deps_of, working_folder
 from dartsctl.cli.options import (
     ConflictOptions,
     Profiles,
@@ -20,11 +20,7 @@ from dartsctl.cli.options import (
 from dartsctl.errors import UsageError
 
 if TYPE_CHECKING:
-    from dartsctl.commands.doctor import Examined
-    from dartsctl.config.environment import Environment
-    from dartsctl.workflows.deps import Deps
     from dartsctl.workflows.doctor.examine import ExamineRequest
-    from dartsctl.workflows.up.settle import Answers
 
 Name = Annotated[
     str | None,
@@ -108,89 +104,45 @@ def doctor(
     """
     if files and environment:
         raise UsageError(
-            "an environment and --file were both named", hint=f"dartsctl doctor {environment}"
+            "an environment and --file cannot be combined", hint=f"dartsctl doctor {environment}"
         )
+    from dartsctl.commands.doctor import DoctorRequest
     from dartsctl.commands.doctor import doctor as run_doctor
-    from dartsctl.commands.doctor import tell
-
-    if files:
-        request = _adhoc(common, files, env_files or [], project, profiles or [], proxy, url)
-    else:
-        request = _configured(common, environment, project, profiles or [], proxy, url)
-    deps = deps_of(common)
-    screen = deps.screen
-    examined = run_doctor(request, deps=deps, dry_run=common.dry_run)
-    if fix:
-        return _fix(
-            common,
-            request,
-            examined,
-            _answers(common, environment, files, conflict),
-            report,
-            deps=deps,
-        )
-    code = tell(examined, screen)
-    if report and not common.dry_run:
-        from dartsctl.workflows.doctor.repair import write_report
-
-        write_report(report, examined, screen)
-    return code
-
-
-def _fix(
-    common: Common,
-    request: ExamineRequest,
-    examined: Examined,
-    answers: Answers,
-    report: Path | None,
-    *,
-    deps: Deps,
-) -> int:
-    """The diagnosis for people, then the repair; with --json one document has both."""
-    from dartsctl.commands.doctor import look_at, tell
-    from dartsctl.workflows.doctor.repair import RepairRequest, repair
-    from dartsctl.workflows.doctor.report import document
-
-    screen = deps.screen
-    if not screen.as_json:
-        tell(examined, screen)
-    asked = RepairRequest(
-        examined.request.environment,
-        request.environment,
-        answers,
-        yes=common.yes,
-        dry_run=common.dry_run,
-        deadline=answers.wait_timeout,
-        report=report,
-        document=document(examined.facts, examined.diagnosis),
-    )
-
-    def look_again(environment: Environment) -> Examined:
-        return look_at(examined.request, environment, deps=deps)
-
-    return repair(
-        asked,
-        examined,
-        look_again=look_again,
-        deps=deps,
-    )
-
-
-def _answers(
-    common: Common,
-    name: str | None,
-    files: list[Path] | None,
-    conflict: ConflictOptions,
-) -> Answers:
     from dartsctl.config.settings import PRODUCTION
 
     if files:
-        return answers_without_settings(common, conflict)
-    return answers_of(common, common.settings(), name or PRODUCTION, conflict)
+        request = _for_files(
+            common,
+            files,
+            env_files=env_files or [],
+            project=project,
+            profiles=profiles or [],
+            proxy=proxy,
+            url=url,
+        )
+    else:
+        request = _for_environment(
+            common, environment, project=project, profiles=profiles or [], proxy=proxy, url=url
+        )
+    answers = None
+    if fix and files:
+        answers = answers_without_settings(common, conflict)
+    elif fix:
+        answers = answers_of(common, common.settings(), environment or PRODUCTION, conflict)
+    return run_doctor(
+        DoctorRequest(request, answers, dry_run=common.dry_run, report=report),
+        deps=deps_of(common),
+    )
 
 
-def _configured(
-    common: Common, name: str | None, project: str | None, profiles: list[str], proxy: str, url: str
+def _for_environment(
+    common: Common,
+    name: str | None,
+    *,
+    project: str | None,
+    profiles: list[str],
+    proxy: str,
+    url: str,
 ) -> ExamineRequest:
     from dartsctl.config.environment import resolve
     from dartsctl.config.settings import PRODUCTION
@@ -200,22 +152,22 @@ def _configured(
     settings = common.settings()
     chosen = name or PRODUCTION
     environment = resolve(settings, chosen, project=project, profiles=tuple(profiles))
-    if environment.is_production:  # the settings speak of production alone
+    if environment.is_production:  # the settings have these keys only for production
         proxy, url = proxy or settings.doctor.proxy, url or settings.doctor.url
-    words = [
-        "dartsctl",
-        "doctor",
-        *([name] if name else []),
-        *(["--project", project] if project else []),
-    ]
-    up = ["dartsctl", chosen, "up", *(["--project", project] if project else [])]
-    commands = Commands(shlex.join(words), f"dartsctl {chosen}", shlex.join(up))
-    return ExamineRequest(environment, commands, proxy, checked_url(url), MASKER)
+    options = ["--project", project] if project else []
+    doctor_words = ["dartsctl", "doctor", *([name] if name else []), *options]
+    commands = Commands(
+        doctor=shlex.join(doctor_words),
+        stack=f"dartsctl {chosen}",
+        up=shlex.join(["dartsctl", chosen, "up", *options]),
+    )
+    return ExamineRequest(environment, commands, proxy, checked_url(url))
 
 
-def _adhoc(
+def _for_files(
     common: Common,
     files: list[Path],
+    *,
     env_files: list[Path],
     project: str | None,
     profiles: list[str],
@@ -233,16 +185,22 @@ def _adhoc(
         profiles=tuple(profiles),
         directory=working_folder() / (common.project_dir or Path()),
     )
-    words = [word for file in files for word in ("-f", os.fspath(file))]
-    words += [word for file in env_files for word in ("--env-file", os.fspath(file))]
-    words += ["-p", project] if project else []
+    words = []
+    for file in files:
+        words += ["-f", os.fspath(file)]
+    for file in env_files:
+        words += ["--env-file", os.fspath(file)]
+    if project:
+        words += ["-p", project]
     stack = shlex.join(["docker", "compose", *words])
-    commands = Commands(shlex.join(["dartsctl", "doctor", *words]), stack, f"{stack} up -d")
-    return ExamineRequest(environment, commands, proxy, checked_url(url), MASKER)
+    commands = Commands(
+        doctor=shlex.join(["dartsctl", "doctor", *words]), stack=stack, up=f"{stack} up -d"
+    )
+    return ExamineRequest(environment, commands, proxy, checked_url(url))
 
 
 def checked_url(url: str) -> str:
-    """`--url`. Raises UsageError where it is none."""
+    """Return the URL of `--url`. Raises UsageError if it is none."""
     from dartsctl.config.file import Setting
     from dartsctl.config.values import url as convert
 

@@ -1,4 +1,4 @@
-"""What was measured for a diagnosis: plain records, each unknown said as such. Free text is as it was found."""
+"""What was measured for a diagnosis. Unknown is a value of its own; free text is unchanged."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ProxyKind = Literal["nginx", "haproxy", "traefik", "caddy", "envoy", "httpd", "o
 
 @dataclass(frozen=True, slots=True)
 class LoggedLine:
-    """The engine's own time of it (Unix time) where there is one."""
+    """A line of a container's log. `when`: the engine's time of it (Unix time), if it has one."""
 
     text: str
     when: float | None = None
@@ -24,7 +24,7 @@ class LoggedLine:
 
 @dataclass(frozen=True, slots=True)
 class PublishedPort:
-    """A port inside the container that its own settings publish on a host endpoint; port 0 is an ephemeral one."""
+    """A port inside a container that is published on a host endpoint; port 0 is ephemeral."""
 
     target: int
     endpoint: Endpoint
@@ -32,7 +32,7 @@ class PublishedPort:
 
 @dataclass(frozen=True, slots=True)
 class ContainerFacts:
-    """One container of the stack, as the engine describes it. Times are Unix time by the engine's clock, None where there is none."""
+    """One container of the stack. Times are Unix time by the engine's clock, None if unknown."""
 
     service: str
     name: str
@@ -48,24 +48,24 @@ class ContainerFacts:
     health: str = ""
     """starting, healthy, unhealthy; empty without a health check."""
     health_output: str = ""
-    """What the last check that failed said."""
+    """Output of the last failed health check."""
     created: float | None = None
     started: float | None = None
     finished: float | None = None
     pid: int = 0
     networks: Mapping[str, str] = field(default_factory=dict)
-    """Network name -> its address there, empty while it does not run."""
+    """Network name -> its address there, empty while it is stopped."""
     names: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    """Network name -> the names by which others find it there."""
+    """Network name -> the names under which it is found there."""
     network_mode: str = ""
     memory_limit: int = 0
-    """Bytes; 0 is none."""
+    """Bytes; 0: no limit."""
     wanted: tuple[PublishedPort, ...] = ()
     bound: tuple[PublishedPort, ...] = ()
     log: tuple[LoggedLine, ...] | None = None
-    """Its last lines; None where its logging driver cannot be read (edge-cases.md#78)."""
+    """Its last lines; None if its logging driver cannot be read (edge-cases.md#78)."""
     listening: tuple[Endpoint, ...] | None = None
-    """tcp endpoints on which something listens inside it; None where that could not be seen."""
+    """tcp listeners inside it; None if they could not be read."""
     listening_source: str = ""
 
     @property
@@ -79,26 +79,29 @@ class ContainerFacts:
 
 @dataclass(frozen=True, slots=True)
 class ServiceFacts:
-    """A service of the model with its containers, and what `up` would meet: `conflicts` are those of bindings that it lacks now."""
+    """A service of the stack with its containers, and the conflicts that `up` would have."""
 
     name: str
     containers: tuple[ContainerFacts, ...] = ()
     replicas: int = 1
     depends_on: tuple[str, ...] = ()
     published: tuple[int, ...] = ()
-    """Fixed host ports of the file, tcp."""
+    """Fixed tcp host ports in the Compose files."""
     conflicts: tuple[Conflict, ...] = ()
     name_taken_by: str = ""
     """The container outside the project that has its `container_name`."""
 
     @property
     def running(self) -> tuple[ContainerFacts, ...]:
-        return tuple(one for one in self.containers if one.runs)
+        return tuple(container for container in self.containers if container.runs)
 
 
 @dataclass(frozen=True, slots=True)
 class Connect:
-    """A connection to one address of a service from this host. `result`: "open", the kernel's words, or "" where this host has no way there."""
+    """A connection from this host to one address of a service.
+
+    `result`: "open", the kernel's words, or empty if this host has no route there.
+    """
 
     container: str
     address: str
@@ -113,10 +116,10 @@ class UpstreamFacts:
     target: Target
     routes: tuple[Route, ...]
     service: str = ""
-    """The service behind the name; empty where it is none of the stack's."""
+    """The service behind the name; empty for a host outside the stack."""
     connects: tuple[Connect, ...] = ()
     asked: tuple[str, ...] = ()
-    """Addresses that the proxy is connected, or connecting, to on this port right now: its own socket table."""
+    """Addresses that the proxy is connected or connecting to on this port, by its socket table."""
 
     @property
     def looked_up_once(self) -> bool:
@@ -125,7 +128,7 @@ class UpstreamFacts:
 
 @dataclass(frozen=True, slots=True)
 class ProxyFacts:
-    """The reverse proxy. `config` is None where it could not be read, and `config_problem` then says why."""
+    """The reverse proxy. `config` is None if it could not be read; `config_problem` says why."""
 
     service: str
     kind: ProxyKind
@@ -136,23 +139,23 @@ class ProxyFacts:
     failures: tuple[FailureCount, ...] = ()
     """From its error log, the latest last."""
     log_source: str = ""
-    """Empty where no error log could be read."""
+    """Empty if no error log could be read."""
 
 
 @dataclass(frozen=True, slots=True)
 class HttpFacts:
-    """One request and what came of it."""
+    """One request and its answer."""
 
     url: str
     through: Literal["proxy", "direct"]
     service: str
-    """The service that was asked: the proxy's own, or the one whose port is published."""
+    """The service that got the request: the proxy, or the one whose port is published."""
     location: str = ""
     upstream: str = ""
-    """The service that the location leads to."""
+    """The service behind the location."""
     status: int | None = None
     problem: str = ""
-    """Why there was no status: connection refused, no answer within 2 s, ..."""
+    """Why there was no status: connection refused, no answer within 2 s."""
     seconds: float = 0.0
     began: float = 0.0
     """Unix time by the engine's clock."""
@@ -168,7 +171,10 @@ class HttpFacts:
 
 @dataclass(frozen=True, slots=True)
 class CertificateFacts:
-    """What is wrong with a certificate of the front door. `refusing`: clients will not take it, or the server not start with it."""
+    """What is wrong with a certificate of the proxy.
+
+    `refusing`: clients refuse it, or the server cannot start with it.
+    """
 
     where: str
     sentence: str
@@ -179,7 +185,7 @@ class CertificateFacts:
 
 @dataclass(frozen=True, slots=True)
 class EngineFacts:
-    """The engine. `problem` is why it did not answer."""
+    """The engine. `problem`: why it did not answer."""
 
     endpoint: str
     version: str = ""
@@ -187,7 +193,7 @@ class EngineFacts:
     hint: str = ""
     is_here: bool = True
     skew: float = 0.0
-    """Seconds that its clock is ahead of ours, as far as its HTTP dates tell (whole seconds)."""
+    """Seconds that its clock is ahead of ours, in whole seconds as in its HTTP dates."""
 
     @property
     def answers(self) -> bool:
@@ -196,7 +202,7 @@ class EngineFacts:
 
 @dataclass(frozen=True, slots=True)
 class Commands:
-    """What a person types for this stack; `stack` is followed by a verb."""
+    """The commands for this stack; `stack` is followed by a verb."""
 
     doctor: str = "dartsctl doctor"
     stack: str = "dartsctl prod"
@@ -217,7 +223,7 @@ class Facts:
     http: tuple[HttpFacts, ...] = ()
     certificates: tuple[CertificateFacts, ...] = ()
     unknown: tuple[str, ...] = ()
-    """What could not be looked at, one sentence each."""
+    """What could not be checked, one sentence each."""
     commands: Commands = field(default_factory=Commands)
 
     @property

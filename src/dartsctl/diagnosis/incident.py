@@ -1,4 +1,4 @@
-"""What happened in a repair, and the incident report that is made of it: Markdown that can be pasted."""
+"""The timeline of a repair, and the incident report in Markdown."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from dartsctl.diagnosis.facts import Facts
-from dartsctl.diagnosis.findings import Diagnosis, Link
+from dartsctl.diagnosis.findings import Diagnosis, Finding, Link
 from dartsctl.text.phrases import local_time
 from dartsctl.text.safe_text import one_line
 
@@ -16,7 +16,7 @@ _MARKS = {"ok": "ok", "bad": "**bad**", "unknown": "unknown"}
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One line of the timeline. `when` is Unix time, `seconds` how long it took."""
+    """One line of the timeline. `when` is Unix time, `seconds` the duration."""
 
     when: float
     what: str
@@ -26,14 +26,14 @@ class Event:
 
     @property
     def cells(self) -> tuple[str, str, str]:
-        """When, what, result."""
+        """The columns: when, what, result."""
         took = f" ({self.seconds:.1f} s)" if self.seconds >= 0.05 else ""
         return local_time(self.when), self.what, f"{self.result}{took}"
 
 
 @dataclass(frozen=True, slots=True)
 class Afterwards:
-    """What the last look saw: what every URL answers, and what is still wrong."""
+    """The result of the last examination: what every URL answers, and what is still wrong."""
 
     answers: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
@@ -44,8 +44,10 @@ class Afterwards:
 
     @classmethod
     def of(cls, facts: Facts, diagnosis: Diagnosis) -> Afterwards:
-        answers = tuple(f"{one.url} {one.answer} ({one.through})" for one in facts.http)
-        return cls(answers, tuple(one.sentence for one in diagnosis.findings) or diagnosis.symptoms)
+        """Return what a diagnosis says about the state of the stack."""
+        answers = tuple(f"{http.url} {http.answer} ({http.through})" for http in facts.http)
+        sentences = tuple(finding.sentence for finding in diagnosis.findings)
+        return cls(answers, sentences or diagnosis.symptoms)
 
 
 class Report:
@@ -62,37 +64,43 @@ class Report:
         after: Afterwards | None = None,
     ) -> str:
         """Return the report: symptom, chain with evidence, cause, timeline, verification."""
-        plain, code = self._plain, self._code
-        parts = [
-            f"# Incident: {plain(facts.project or facts.environment)}, {local_time(facts.now)}",
-            self._symptoms(diagnosis),
-        ]
+        subject = self._plain(facts.project or facts.environment)
+        parts = [f"# Incident: {subject}, {local_time(facts.now)}", self._symptoms(diagnosis)]
         for number, finding in enumerate(diagnosis.findings, 1):
-            parts.append(
-                f"## Cause {number}: {plain(finding.sentence)}\n\n`{finding.cause.value}`, {finding.confidence}."
-            )
-            parts.append(
-                "\n".join(self._link(link) for link in finding.chain if link.name != "cause")
-            )
-            parts.append(f"Repair: {code(finding.command)}")
+            parts += self._cause(number, finding)
         if timeline:
-            rows = "\n".join(
-                "| " + " | ".join(plain(cell) for cell in event.cells) + " |" for event in timeline
-            )
-            parts.append(f"## Timeline\n\n| When | What | Result |\n|---|---|---|\n{rows}")
+            parts.append(self._timeline(timeline))
         if after:
-            lines = [
-                *(f"- {plain(line)}" for line in after.answers),
-                *(f"- **still wrong:** {plain(line)}" for line in after.left),
-            ]
-            verdict = "Repaired and verified." if after.is_healthy else "Not repaired."
-            parts.append("\n".join(["## Verification", "", verdict, "", *lines]).rstrip())
+            parts.append(self._verification(after))
         return "\n\n".join(parts) + "\n"
 
-    def _symptoms(self, diagnosis: Diagnosis) -> str:
-        lines = [f"- {self._plain(symptom)}" for symptom in diagnosis.symptoms] or [
-            "- none that a request would show"
+    def _cause(self, number: int, finding: Finding) -> list[str]:
+        links = [self._link(link) for link in finding.chain if link.name != "cause"]
+        return [
+            f"## Cause {number}: {self._plain(finding.sentence)}",
+            f"`{finding.cause.value}`, {finding.confidence}.",
+            "\n".join(links),
+            f"Repair: {self._code(finding.command)}",
         ]
+
+    def _timeline(self, timeline: Sequence[Event]) -> str:
+        lines = ["## Timeline", "", "| When | What | Result |", "|---|---|---|"]
+        for event in timeline:
+            cells = " | ".join(map(self._plain, event.cells))
+            lines.append(f"| {cells} |")
+        return "\n".join(lines)
+
+    def _verification(self, after: Afterwards) -> str:
+        verdict = "Repaired and verified." if after.is_healthy else "Not repaired."
+        lines = ["## Verification", "", verdict, ""]
+        lines += [f"- {self._plain(line)}" for line in after.answers]
+        lines += [f"- **still wrong:** {self._plain(line)}" for line in after.left]
+        return "\n".join(lines).rstrip()
+
+    def _symptoms(self, diagnosis: Diagnosis) -> str:
+        lines = [f"- {self._plain(symptom)}" for symptom in diagnosis.symptoms]
+        if not lines:
+            lines.append("- no failed request")
         return "\n".join(["## Symptom", "", *lines])
 
     def _link(self, link: Link) -> str:
@@ -108,12 +116,12 @@ class Report:
 
 
 def plain(text: str) -> str:
-    """`text` as one line of Markdown that shows what it says: nothing in it is markup, a table cell's end or HTML."""
+    """Return `text` as one line of Markdown in which nothing is markup, a cell's end or HTML."""
     return re.sub(r"([\\`*_\[\]<>|#~&!])", r"\\\1", _one_line(text))
 
 
 def code(text: str) -> str:
-    """`text` as a code span, whatever backticks are in it."""
+    """Return `text` as a code span; it may contain backticks."""
     line = _one_line(text)
     fence = "`" * (1 + max((len(run) for run in re.findall(r"`+", line)), default=0))
     return f"{fence} {line} {fence}" if "`" in line else f"`{line}`"

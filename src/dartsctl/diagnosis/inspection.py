@@ -1,4 +1,7 @@
-"""The engine's description of one container (`GET /containers/ID/json`), reduced to what a diagnosis asks. Recorded shapes: tests/data/engine."""
+"""Read the engine's description of one container (`GET /containers/ID/json`).
+
+Recorded answers are in tests/data/engine.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from dartsctl.diagnosis.facts import ContainerFacts, PublishedPort
-from dartsctl.diagnosis.nginx.log import moment
+from dartsctl.diagnosis.nginx.log import parse_moment
 from dartsctl.stack.bindings import ANY_IPV4, HIGHEST_PORT, Endpoint, parse_protocol
 from dartsctl.stack.containers import Container
 from dartsctl.stack.json_fields import read_address
@@ -17,30 +20,33 @@ from dartsctl.text.strict_json import Cursor
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """One answer. Its free text is as the engine gave it."""
+    """What a diagnosis needs of one description. Free text is as the engine gave it."""
 
     facts: ContainerFacts
-    """Its service is empty: the list knows that."""
+    """Without the service, which only the list of containers has."""
     check_output: str = ""
-    """What the last health check that failed said, whole."""
+    """The whole output of the last failed health check."""
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """The container's variables, for masking alone."""
+    """The container's variables, only for masking."""
     command: tuple[str, ...] = ()
-    """Entry point and command, word by word, as the image and the file have them."""
+    """Entry point and command as the image and the Compose file have them."""
     arguments: tuple[str, ...] = ()
-    """What its first process was started with."""
+    """The arguments of its first process."""
     fixed_ports: tuple[int, ...] = ()
-    """The host ports that it asks for by number, whether it has them now or not."""
+    """The host ports of its settings, bound or not."""
     has_network: bool = True
-    """Whether it is on a network, by the engine's own account; true where it wants none of its own (host, none, another's)."""
+    """Whether it is on a network, as the engine says.
+
+    True too if it has none of its own: host, none, or another container's.
+    """
 
     def of_service(self, service: str) -> ContainerFacts:
-        """The facts with the service's name and what its last failed health check said."""
+        """Return the facts with the service's name and the last failed health check."""
         return replace(self.facts, service=service, health_output=cut(self.check_output))
 
 
 def read(document: Cursor) -> Inspection:
-    """What one answer says. Raises the answer's own error for a wrong shape."""
+    """Return the content of one description. Raises the document's error for a wrong shape."""
     config = document.at("Config")
     return Inspection(
         facts=_facts(document),
@@ -70,9 +76,9 @@ def _facts(document: Cursor) -> ContainerFacts:
         restart_count=document.at("RestartCount").integer(0),
         restart_policy=host.at("RestartPolicy").at("Name").text(""),
         health=state.at("Health").at("Status").text("").replace("none", ""),
-        created=moment(document.at("Created").text("")),
-        started=moment(state.at("StartedAt").text("")),
-        finished=moment(state.at("FinishedAt").text("")),
+        created=parse_moment(document.at("Created").text("")),
+        started=parse_moment(state.at("StartedAt").text("")),
+        finished=parse_moment(state.at("FinishedAt").text("")),
         pid=state.at("Pid").integer(0),
         networks={
             name: read_address(network.at("IPAddress"))
@@ -124,7 +130,10 @@ def _fixed_ports(table: Cursor) -> Iterator[int]:
 
 
 def _places(table: Cursor) -> Iterator[PublishedPort]:
-    """`{"80/tcp": [{"HostIp": "", "HostPort": "8080"}]}`; an empty HostPort in the settings is an ephemeral port, of a range the first counts."""
+    """Read `{"80/tcp": [{"HostIp": "", "HostPort": "8080"}]}`.
+
+    In the settings an empty HostPort is an ephemeral port; of a range the first port counts.
+    """
     for key, places in table.entries():
         number, _, protocol = key.partition("/")
         target = parse_digits(number, HIGHEST_PORT)
@@ -147,7 +156,7 @@ def _places(table: Cursor) -> Iterator[PublishedPort]:
 
 
 def listed(container: Container) -> ContainerFacts:
-    """What the list alone says, for an engine that cannot be asked for more."""
+    """Return what the list of containers says, for an engine that cannot be asked for more."""
     code = container.status.partition("(")[2].partition(")")[0]
     bound = tuple(PublishedPort(target, endpoint) for endpoint, target in container.targets)
     return ContainerFacts(

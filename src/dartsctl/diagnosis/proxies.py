@@ -1,16 +1,16 @@
-"""Which service of a stack is its reverse proxy, and which service stands behind a name in its configuration."""
+"""Find the reverse proxy of a stack, and the service behind a name in its configuration."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
 
-from dartsctl.diagnosis.facts import ProxyKind, ServiceFacts
+from dartsctl.diagnosis.facts import ContainerFacts, ProxyKind, ServiceFacts
 from dartsctl.errors import UsageError
 from dartsctl.stack.model import Stack
 
 ENTRIES = (80, 443, 8080, 8443)
-"""Ports inside a container that a front door has."""
+"""Ports inside a container on which a proxy listens."""
 
 _KINDS: tuple[tuple[str, ProxyKind], ...] = (
     (r"nginx|openresty|tengine|angie|swag", "nginx"),
@@ -23,52 +23,53 @@ _KINDS: tuple[tuple[str, ProxyKind], ...] = (
 _NO_PROXY = re.compile(r"exporter|prometheus|certbot|config|test-client")
 
 
-def find(
-    stack: Stack, commands: Mapping[str, Sequence[str]], named: str = ""
+def find_proxy(
+    stack: Stack, commands: Mapping[str, Sequence[str]], wanted: str = ""
 ) -> tuple[str, ProxyKind] | None:
-    """The proxy's service and kind: by what was named, else by image, by what the container runs (`commands`), by name, by its ports.
+    """Return the proxy's service and kind, None if there is none.
 
-    None where there is none. Raises UsageError where `named` is no service.
+    `wanted`, else by image, by what the container runs (`commands`), by name, or by ports.
+    Raises UsageError if `wanted` is no service.
     """
-    if named and named not in stack.services:
+    if wanted and wanted not in stack.services:
         raise UsageError(
-            f"the stack has no service {named!r}",
+            f"the stack has no service {wanted!r}",
             hint=f"--proxy {next(iter(stack.services), 'SERVICE')}",
         )
-    if named:
-        return named, _kind(stack, commands, named) or "other"
+    if wanted:
+        return wanted, _kind(stack, commands, wanted) or "other"
     known = [(name, kind) for name in stack.services if (kind := _kind(stack, commands, name))]
-    published = [one for one in known if _entries(stack, one[0])]
+    published = [row for row in known if _entry_ports(stack, row[0])]
     if known:
         return (published or known)[0]
-    doors = [name for name in stack.services if {80, 443} & _entries(stack, name)]
-    return (doors[0], "other") if len(doors) == 1 and len(stack.services) > 1 else None
+    fronts = [name for name in stack.services if {80, 443} & _entry_ports(stack, name)]
+    if len(fronts) == 1 and len(stack.services) > 1:
+        return fronts[0], "other"
+    return None
 
 
 def service_named(host: str, services: Mapping[str, ServiceFacts], project: str) -> str:
-    """The service that a name or an address in the proxy's configuration leads to; empty where it is none of the stack's."""
+    """Return the service behind a name or address in the proxy's configuration; empty for none."""
     if host in services:
         return host
-    containers = [one for service in services.values() for one in service.containers]
-    match = next(
-        (
-            one
-            for one in containers
-            if host in (one.name, *one.addresses)
-            or any(host in names for names in one.names.values())
-        ),
-        None,
-    )
-    if match:
-        return match.service
-    plain = re.fullmatch(rf"{re.escape(project)}[-_](.+)[-_]\d+", host)
-    return plain[1] if plain and plain[1] in services else ""
+    for service in services.values():
+        if any(_answers_to(container, host) for container in service.containers):
+            return service.name
+    match = re.fullmatch(rf"{re.escape(project)}[-_](.+)[-_]\d+", host)
+    return match[1] if match and match[1] in services else ""
+
+
+def _answers_to(container: ContainerFacts, host: str) -> bool:
+    if host in (container.name, *container.addresses):
+        return True
+    return any(host in names for names in container.names.values())
 
 
 def _kind(stack: Stack, commands: Mapping[str, Sequence[str]], name: str) -> ProxyKind | None:
     image = stack.services[name].image.partition("@")[0].rpartition("/")[2].partition(":")[0]
-    run = " ".join(word.rpartition("/")[2] for word in list(commands.get(name, ()))[:3])
-    for text in (image, name) if not run else (image, run, name):
+    words = list(commands.get(name, ()))[:3]
+    command = " ".join(word.rpartition("/")[2] for word in words)
+    for text in (image, command, name):
         if _NO_PROXY.search(text.lower()):
             return None
         for pattern, kind in _KINDS:
@@ -77,9 +78,7 @@ def _kind(stack: Stack, commands: Mapping[str, Sequence[str]], name: str) -> Pro
     return None
 
 
-def _entries(stack: Stack, name: str) -> set[int]:
-    return {
-        entry.target
-        for entry in stack.services[name].ports
-        if entry.protocol == "tcp" and entry.target in ENTRIES
-    }
+def _entry_ports(stack: Stack, name: str) -> set[int]:
+    """Return the ports inside a service's containers that an entry of a stack has."""
+    ports = stack.services[name].ports
+    return {entry.target for entry in ports if entry.protocol == "tcp"} & set(ENTRIES)

@@ -1,4 +1,4 @@
-"""Why the proxy itself does not run: its containers' end, and the log line with which nginx ended."""
+"""Why the proxy does not run: its containers' end, and the log line with which nginx ended."""
 
 from __future__ import annotations
 

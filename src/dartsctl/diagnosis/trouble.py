@@ -1,4 +1,4 @@
-"""Trouble: one thing that is wrong with a service, before root causes are separated from effects."""
+"""Trouble: one thing that is wrong with a service, be it a root cause or an effect."""
 
 from __future__ import annotations
 
@@ -38,7 +38,10 @@ class Scope(IntEnum):
 
 
 class Rank(NamedTuple):
-    """Which trouble of a service is reported: the lowest rank. Ties: the table all_causes.CAUSES."""
+    """Of several troubles of a service the one with the lowest rank is reported.
+
+    Between equal ranks the order of all_causes.CAUSES decides.
+    """
 
     scope: Scope
     is_doubtful: bool = False
@@ -88,7 +91,7 @@ def container_trouble(
     because_of: tuple[str, ...] = (),
     is_container_bad: bool = True,
 ) -> Trouble:
-    """Return a trouble that one container of a service shows; its chain begins with the container."""
+    """Return a trouble that one container of a service shows. Its chain begins there."""
     position = service.containers.index(container)
     return Trouble(
         cause=cause,

@@ -24,6 +24,13 @@ class ComposeOn(Protocol):
         """`deadline`: seconds that resolving the files may take, where the default is too long."""
 
 
+class EngineClient(Protocol):
+    """Make a client for the engine that the environment variables name."""
+
+    def __call__(self, *, deadline: float | None = None) -> Engine:
+        """`deadline`: seconds for each answer; by default the client's own."""
+
+
 @dataclass(frozen=True, slots=True)
 class Deps:
     """What a verb may touch. Tests pass fakes.
@@ -37,7 +44,7 @@ class Deps:
     screen: Screen
     prompts: Prompts
     compose_on: ComposeOn
-    engine: Callable[[], Engine]
+    engine: EngineClient
     host: Callable[[], Host]
     now: Callable[[], float] = time.time
     monotonic: Callable[[], float] = time.monotonic

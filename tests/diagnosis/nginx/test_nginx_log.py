@@ -124,7 +124,7 @@ HEAD = "2026/11/23 23:24:21 [error] 9#9: *1 "
 def test_a_line_says_what_failed_and_where(
     line: str, failure: NginxFailure, upstream: str, name: str
 ) -> None:  # edge-cases.md#71
-    found = log.entry(line)
+    found = log.parse_line(line)
     assert found is not None
     assert (found.failure, found.upstream, found.name) == (failure, upstream, name)
 
@@ -143,7 +143,7 @@ def test_a_line_says_what_failed_and_where(
 )
 def test_other_lines_say_nothing(line: str) -> None:
     """The word "error" in a log proves nothing."""
-    assert log.entry(line) is None
+    assert log.parse_line(line) is None
 
 
 def refused(second: int, upstream: str = "10.0.0.2:5000") -> str:
@@ -153,7 +153,8 @@ def refused(second: int, upstream: str = "10.0.0.2:5000") -> str:
 def test_failures_are_counted_by_upstream_and_kind_with_their_first_and_last_time() -> None:
     lines = [refused(1), refused(5, "10.0.0.3:5000"), refused(9)]
     late, other = sorted(
-        log.count(one for line in lines if (one := log.entry(line))), key=lambda one: -one.count
+        log.count_failures(one for line in lines if (one := log.parse_line(line))),
+        key=lambda one: -one.count,
     )
     assert (late.count, late.upstream, other.count) == (2, "10.0.0.2:5000", 1)
     assert late.first is not None
@@ -164,23 +165,27 @@ def test_failures_are_counted_by_upstream_and_kind_with_their_first_and_last_tim
 def test_the_failure_that_was_seen_last_stands_last() -> None:
     lines = [refused(1), refused(5, "10.0.0.3:5000"), refused(9)]
     assert (
-        log.count(one for line in lines if (one := log.entry(line)))[-1].upstream == "10.0.0.2:5000"
+        log.count_failures(one for line in lines if (one := log.parse_line(line)))[-1].upstream
+        == "10.0.0.2:5000"
     )
 
 
 def test_the_engine_s_own_time_counts_before_the_line_s() -> None:
-    found = log.entry(refused(1), stamp="2026-11-23T21:24:01.500000000Z")
+    found = log.parse_line(refused(1), stamp="2026-11-23T21:24:01.500000000Z")
     assert found is not None
-    assert found.when == log.moment("2026-11-23T21:24:01.5Z")
+    assert found.when == log.parse_moment("2026-11-23T21:24:01.5Z")
 
 
 def test_a_file_s_times_are_in_the_container_s_zone() -> None:
     """edge-cases.md#79: nginx writes local time and no zone."""
-    here, there = log.entry(refused(1)), log.entry(refused(1), offset=log.seconds_east("+0530"))
+    here, there = (
+        log.parse_line(refused(1)),
+        log.parse_line(refused(1), offset=log.seconds_east("+0530")),
+    )
     assert here is not None
     assert there is not None
-    assert here.when == log.moment("2026-11-23T23:24:01Z")
-    assert there.when == log.moment("2026-11-23T17:54:01Z")
+    assert here.when == log.parse_moment("2026-11-23T23:24:01Z")
+    assert there.when == log.parse_moment("2026-11-23T17:54:01Z")
 
 
 @pytest.mark.parametrize(
@@ -192,10 +197,10 @@ def test_a_zone_is_read_as_date_prints_it(zone: str, seconds: int) -> None:
 
 @pytest.mark.parametrize("stamp", ["", "0001-01-01T00:00:00Z", "yesterday", "2026-13-40T99:00:00Z"])
 def test_no_time_is_no_time(stamp: str) -> None:
-    assert log.moment(stamp) is None
+    assert log.parse_moment(stamp) is None
 
 
 def test_a_day_that_no_calendar_has_leaves_the_failure_without_a_time() -> None:
-    found = log.entry(refused(1).replace("2026/11/23", "2026/02/31"))
+    found = log.parse_line(refused(1).replace("2026/11/23", "2026/02/31"))
     assert found is not None
     assert found.when is None

@@ -95,6 +95,6 @@ def test_files_are_read_from_a_running_and_from_a_stopped_container(
 
 
 def test_the_engine_reports_its_time(engine: UnixEngine) -> None:
-    engine_time = log.moment(engine.clock())
+    engine_time = log.parse_moment(engine.clock())
     assert engine_time is not None
     assert abs(engine_time - time.time()) < 5

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from dartsctl.diagnosis.nginx.log import moment
-from dartsctl.workflows.doctor.examine import ahead
+from dartsctl.diagnosis.nginx.log import parse_moment
+from dartsctl.workflows.doctor.examine import clock_skew
 
-NOW = moment("2026-11-23T23:00:00Z") or 0.0
+NOW = parse_moment("2026-11-23T23:00:00Z") or 0.0
 
 
 @pytest.mark.parametrize(
@@ -26,4 +26,4 @@ def test_an_engine_s_clock_that_goes_wrong_is_noticed_and_a_slow_answer_is_none(
     clock: str, seconds: float
 ) -> None:
     """edge-cases.md#79: a virtual machine's clock after the laptop has slept."""
-    assert ahead(clock, NOW) == seconds
+    assert clock_skew(clock, NOW) == seconds

@@ -1,7 +1,8 @@
-"""What nginx's configuration says about its way to other servers: who listens where, which location goes to which upstream, which certificates.
+"""Read nginx's configuration: servers, locations, upstreams, certificates.
 
-Reads the text of `nginx -T`, or the files themselves where nginx cannot be asked: with a name missing it dumps nothing (edge-cases.md#71). Never raises on
-odd input: what cannot be understood is left out. Grammar: nginx's core, `ngx_conf_read_token`.
+The text comes from `nginx -T`, or from the files themselves where nginx cannot be asked: it prints
+nothing while a name is missing (edge-cases.md#71). Odd input never raises; what is not understood
+is left out. Grammar: nginx's core, `ngx_conf_read_token`.
 """
 
 from __future__ import annotations
@@ -10,25 +11,30 @@ import fnmatch
 import posixpath
 import re
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dartsctl.stack.bindings import bracketed
 
 PASSES = ("proxy_pass", "grpc_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass")
+_NESTED = ("location", "if", "limit_except")
+"""Blocks that may pass requests on."""
 _FILE = re.compile(r"^# configuration file (.+):$", re.MULTILINE)
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 _SCHEME = re.compile(r"^(https?|grpcs?|uwsgi|suwsgi)://", re.IGNORECASE)
 _PORTS = {"http": 80, "https": 443, "grpc": 80, "grpcs": 443}
-_DEEPEST = 20  # includes within includes, blocks within blocks
+_DEEPEST = 20
+"""Levels of includes, and of blocks."""
 _MOST_TOKENS = 200_000
-_MOST_INCLUDES = 1000  # files that include each other twice, one after the other, are 2, 4, 8, ...
-_LONGEST_VALUE = 4096  # of a variable: `set $a $a$a` doubles it
+_MOST_INCLUDES = 1000
+"""Files that include each other twice would grow without end."""
+_LONGEST_VALUE = 4096
+"""Characters of a variable's value: `set $a $a$a` doubles it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Directive:
-    """One directive: its words, and what stands in its braces; `block` is None where it ends with a semicolon."""
+    """One directive: its words and its block; `block` is None if it ends with a semicolon."""
 
     words: tuple[str, ...]
     block: tuple[Directive, ...] | None = None
@@ -49,7 +55,7 @@ class Listen:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a request is passed on to. `host` is a name, an address, or `unix:PATH` (port 0)."""
+    """The target of a request. `host` is a name, an address, or `unix:PATH` (port 0)."""
 
     host: str
     port: int
@@ -67,11 +73,11 @@ class Route:
     location: str
     scheme: str
     targets: tuple[Target, ...]
-    """Empty where a variable decides that only a request has."""
+    """Empty if it depends on a variable of the request."""
     dynamic: bool
-    """The name is looked up while it serves, not once at its start."""
+    """The name is looked up for each request, not once at the start of nginx."""
     written: str
-    """As the file has it: `http://darts-app:5000`."""
+    """As in the file: `http://darts-app:5000`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +92,14 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """All of it that matters here. `error_logs`: `stderr`, or files in the container."""
+    """The parts of a configuration that matter here."""
 
     servers: tuple[Server, ...] = ()
     error_logs: tuple[str, ...] = ()
+    """`stderr`, or files in the container."""
     resolver: bool = False
     files: tuple[str, ...] = field(default=())
-    """What was read, for evidence."""
+    """The files that were read."""
 
     @property
     def routes(self) -> tuple[Route, ...]:
@@ -100,37 +107,55 @@ class Config:
 
 
 def dumped(text: str) -> dict[str, str]:
-    """The files in the output of `nginx -T`, by their paths, the main one first. nginx dumps each file once and leaves `include` as it is."""
+    """Return the files in the output of `nginx -T` by their paths, the main one first.
+
+    nginx prints each file once and leaves `include` as it is.
+    """
     parts = _FILE.split(text)
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
 def read(files: Mapping[str, str], main: str = "") -> Config:
-    """The configuration that begins in `main` (default: the first file), its includes followed as far as `files` has them."""
+    """Return the configuration in `files`, includes resolved. `main`: by default the first file."""
     main = main or next(iter(files), "")
-    tree = _included(
-        parse(files.get(main, "")), files, posixpath.dirname(main), iter(range(_MOST_INCLUDES))
-    )
-    http = tuple(inner for one in tree if one.name == "http" for inner in one.block or ())
-    upstreams = {one.words[1]: one for one in http if one.name == "upstream" and len(one.words) > 1}
-    resolver = any(one.name == "resolver" for one in _walk(tree))
+    folder = posixpath.dirname(main)
+    left = iter(range(_MOST_INCLUDES))
+    tree = _included(parse(files.get(main, "")), files, folder, left)
+    http: list[Directive] = []
+    for directive in tree:
+        if directive.name == "http":
+            http += directive.block or ()
+    upstreams = {row.words[1]: row for row in _named(http, "upstream")}
     scope = _variables(http, {})
-    servers = tuple(
-        _server(one, upstreams, scope)
-        for one in http
-        if one.name == "server" and one.block is not None
+    servers = [
+        _server(row, upstreams, scope)
+        for row in http
+        if row.name == "server" and row.block is not None
+    ]
+    logs = [row.words[1] for row in _named(_walk(tree), "error_log")]
+    return Config(
+        servers=tuple(servers),
+        error_logs=tuple(dict.fromkeys(logs)),
+        resolver=any(row.name == "resolver" for row in _walk(tree)),
+        files=tuple(files),
     )
-    logs = dict.fromkeys(
-        one.words[1] for one in _walk(tree) if one.name == "error_log" and len(one.words) > 1
-    )
-    return Config(servers, tuple(logs), resolver, tuple(files))
 
 
-# --- the grammar --------------------------------------------------------------------------------------------------------------
+def _named(directives: Iterable[Directive], name: str) -> Iterator[Directive]:
+    """Yield the directives of a name that have at least one argument."""
+    for directive in directives:
+        if directive.name == name and len(directive.words) > 1:
+            yield directive
+
+
+# --- grammar ----------------------------------------------------------------------------------
 
 
 def parse(text: str) -> tuple[Directive, ...]:
-    """The directives of one text. A brace too many is skipped, a block without its end ends with the text."""
+    """Return the directives of one text.
+
+    A superfluous closing brace is skipped; a block without its end ends with the text.
+    """
     levels: list[list[Directive]] = [[]]
     heads: list[tuple[str, ...]] = []
     words: list[str] = []
@@ -155,7 +180,7 @@ def parse(text: str) -> tuple[Directive, ...]:
 
 
 def _close(levels: list[list[Directive]], heads: list[tuple[str, ...]]) -> None:
-    """End the innermost block. One that lies too deep loses what is in it: nobody goes down there."""
+    """End the innermost block. A block that lies too deep loses its content."""
     inner, head = levels.pop(), heads.pop()
     levels[-1].append(Directive(head, tuple(inner) if len(heads) < _DEEPEST else ()))
 
@@ -171,14 +196,18 @@ _ESCAPE = re.compile(r"\\([\"'\\ ;{}#])")
 
 
 def _tokens(text: str) -> Iterator[tuple[str, str]]:
-    """("word" | "mark", text). `#` begins a comment only where a word could begin; a quote that never ends is an ordinary character."""
-    for found in _TOKEN.finditer(text):
-        if found["quoted"] is not None:
-            yield "word", _ESCAPE.sub(r"\1", found["quoted"][1:-1])
-        elif found["mark"] is not None:
-            yield "mark", found["mark"]
-        elif found["word"] is not None:
-            yield "word", _ESCAPE.sub(r"\1", found["word"])
+    """Yield ("word" or "mark", text).
+
+    `#` begins a comment only where a word could begin. A quote without its end is an ordinary
+    character.
+    """
+    for match in _TOKEN.finditer(text):
+        if match["quoted"] is not None:
+            yield "word", _ESCAPE.sub(r"\1", match["quoted"][1:-1])
+        elif match["mark"] is not None:
+            yield "mark", match["mark"]
+        elif match["word"] is not None:
+            yield "word", _ESCAPE.sub(r"\1", match["word"])
 
 
 def _included(
@@ -188,40 +217,49 @@ def _included(
     left: Iterator[int],
     depth: int = 0,
 ) -> tuple[Directive, ...]:
-    """`tree` with every include replaced by what it names: a path or a pattern, relative to the main file's folder.
+    """Return `tree` with every include replaced by the files that it names.
 
-    `left` gives one value for each file that may still be included.
+    The path or pattern is relative to the main file's folder. `left` gives one value for each
+    file that may still be included.
     """
-    found: list[Directive] = []
-    for one in tree:
-        if one.name == "include" and len(one.words) > 1 and depth < _DEEPEST:
-            pattern = posixpath.normpath(posixpath.join(folder, one.words[1]))
-            for path in sorted(
-                path for path in files if path == pattern or _matches(path, pattern)
-            ):
+    if depth >= _DEEPEST:
+        return tuple(tree)
+    directives: list[Directive] = []
+    for directive in tree:
+        if directive.name == "include" and len(directive.words) > 1:
+            pattern = posixpath.normpath(posixpath.join(folder, directive.words[1]))
+            for path in _matching(files, pattern):
                 if next(left, None) is not None:
-                    found += _included(parse(files[path]), files, folder, left, depth + 1)
-        elif one.block is not None and depth < _DEEPEST:
-            found.append(Directive(one.words, _included(one.block, files, folder, left, depth + 1)))
+                    inner = parse(files[path])
+                    directives += _included(inner, files, folder, left, depth + 1)
+        elif directive.block is not None:
+            block = _included(directive.block, files, folder, left, depth + 1)
+            directives.append(Directive(directive.words, block))
         else:
-            found.append(one)
-    return tuple(found)
+            directives.append(directive)
+    return tuple(directives)
 
 
-def _matches(path: str, pattern: str) -> bool:
-    """As glob(3): a `*` stays within one folder."""
-    return path.count("/") == pattern.count("/") and fnmatch.fnmatchcase(path, pattern)
+def _matching(paths: Iterable[str], pattern: str) -> list[str]:
+    """Return the paths that a pattern names, as glob(3): `*` stays within one folder."""
+    depth = pattern.count("/")
+    return sorted(
+        path
+        for path in paths
+        if path == pattern or (path.count("/") == depth and fnmatch.fnmatchcase(path, pattern))
+    )
 
 
 def _walk(tree: Sequence[Directive]) -> Iterator[Directive]:
+    """Yield every directive, outer blocks first."""
     waiting = deque(tree)
     while waiting:
-        one = waiting.popleft()
-        yield one
-        waiting += one.block or ()
+        directive = waiting.popleft()
+        yield directive
+        waiting += directive.block or ()
 
 
-# --- what it means ------------------------------------------------------------------------------------------------------------
+# --- meaning ----------------------------------------------------------------------------------
 
 
 def _server(
@@ -229,44 +267,47 @@ def _server(
 ) -> Server:
     inner = block.block or ()
     scope = _variables(inner, outer)
+    listens = tuple(filter(None, map(_listen, _named(inner, "listen"))))
+    names: list[str] = []
+    for directive in _named(inner, "server_name"):
+        names += directive.words[1:]
     return Server(
-        listens=tuple(listen for one in inner if one.name == "listen" and (listen := _listen(one)))
-        or (Listen(80),),
-        names=tuple(name for one in inner if one.name == "server_name" for name in one.words[1:]),
-        certificates=tuple(
-            one.words[1] for one in inner if one.name == "ssl_certificate" and len(one.words) > 1
-        ),
+        listens=listens or (Listen(80),),
+        names=tuple(names),
+        certificates=tuple(row.words[1] for row in _named(inner, "ssl_certificate")),
         routes=tuple(_routes(inner, "/", upstreams, scope)),
     )
 
 
-def _listen(one: Directive) -> Listen | None:
-    """`443 ssl`, `127.0.0.1:80`, `[::]:80`, `localhost`; None for a unix socket and for nonsense."""
-    if len(one.words) < 2 or one.words[1].startswith("unix:"):
+def _listen(directive: Directive) -> Listen | None:
+    """Read `443 ssl`, `127.0.0.1:80`, `[::]:80`, `localhost`; None for a unix socket."""
+    if directive.words[1].startswith("unix:"):
         return None
-    host, port = _host_and_port(one.words[1], 80)
-    if (number := _port_number(host)) is not None:
+    host, port = _host_and_port(directive.words[1], 80)
+    number = _port_number(host)
+    if number is not None:
         host, port = "", number
-    return (
-        Listen(port, "" if host == "*" else host, "ssl" in one.words[2:])
-        if 0 < port < 65536
-        else None
-    )
+    if not 0 < port < 65536:
+        return None
+    return Listen(port, "" if host == "*" else host, "ssl" in directive.words[2:])
 
 
 def _variables(block: Sequence[Directive], outer: Mapping[str, str]) -> dict[str, str]:
-    """`set $name value` of this level, over what the levels around it set."""
+    """Return the variables of this level (`set $name value`), over those of the outer levels."""
     scope = dict(outer)
-    for one in block:
-        if one.name == "set" and len(one.words) == 3 and one.words[1].startswith("$"):
-            scope[one.words[1][1:]] = _filled(one.words[2], scope)
+    for directive in block:
+        words = directive.words
+        if directive.name == "set" and len(words) == 3 and words[1].startswith("$"):
+            scope[words[1][1:]] = _filled(words[2], scope)
     return scope
 
 
 def _filled(text: str, scope: Mapping[str, str]) -> str:
-    return _VARIABLE.sub(
-        lambda found: scope.get(found[1] or found[2], found[0]), text[:_LONGEST_VALUE]
-    )[:_LONGEST_VALUE]
+    """Return `text` with its known variables replaced."""
+    filled = _VARIABLE.sub(
+        lambda match: scope.get(match[1] or match[2], match[0]), text[:_LONGEST_VALUE]
+    )
+    return filled[:_LONGEST_VALUE]
 
 
 def _routes(
@@ -276,44 +317,48 @@ def _routes(
     outer: Mapping[str, str],
 ) -> Iterator[Route]:
     scope = _variables(block, outer)
-    for one in block:
-        if one.name in PASSES and len(one.words) > 1:
-            yield _route(one, location, upstreams, scope)
-        elif one.block is not None and one.name in ("location", "if", "limit_except"):
-            inner = " ".join(one.words[1:]) if one.name == "location" else location
-            yield from _routes(one.block, inner, upstreams, scope)
+    for directive in block:
+        if directive.name in PASSES and len(directive.words) > 1:
+            yield _route(directive, location, upstreams, scope)
+        elif directive.block is not None and directive.name in _NESTED:
+            inner = location
+            if directive.name == "location":
+                inner = " ".join(directive.words[1:])
+            yield from _routes(directive.block, inner, upstreams, scope)
 
 
 def _route(
-    one: Directive, location: str, upstreams: Mapping[str, Directive], scope: Mapping[str, str]
+    directive: Directive,
+    location: str,
+    upstreams: Mapping[str, Directive],
+    scope: Mapping[str, str],
 ) -> Route:
-    written = one.words[1]
+    written = directive.words[1]
     value = _filled(written, scope)
-    scheme = match[1].lower() if (match := _SCHEME.match(value)) else one.name.partition("_")[0]
+    match = _SCHEME.match(value)
+    scheme = match[1].lower() if match else directive.name.partition("_")[0]
     rest = _SCHEME.sub("", value)
+    targets: tuple[Target, ...] = ()
+    is_dynamic = "$" in written.partition("?")[0]
     if rest.startswith("unix:"):  # http://unix:/run/app.sock:/path
-        return Route(location, scheme, (Target(":".join(rest.split(":")[:2]), 0),), False, written)
+        socket = ":".join(rest.split(":")[:2])
+        return Route(location, scheme, (Target(socket, 0),), dynamic=False, written=written)
     place = rest.partition("/")[0].rpartition("@")[2]
     host, _ = _host_and_port(place, 0)
     if host in upstreams:
-        servers = [
-            inner
-            for inner in upstreams[host].block or ()
-            if inner.name == "server" and len(inner.words) > 1 and "down" not in inner.words
-        ]
-        targets = tuple(_target(inner.words[1], 80) for inner in servers)
-        return Route(
-            location, scheme, targets, any("resolve" in inner.words for inner in servers), written
-        )
-    if not place or "$" in place:
-        return Route(location, scheme, (), True, written)
-    return Route(
-        location,
-        scheme,
-        (_target(place, _PORTS.get(scheme, 0)),),
-        "$" in written.partition("?")[0],
-        written,
-    )
+        targets, is_dynamic = _upstream_targets(upstreams[host])
+    elif not place or "$" in place:
+        is_dynamic = True
+    else:
+        targets = (_target(place, _PORTS.get(scheme, 0)),)
+    return Route(location, scheme, targets, is_dynamic, written)
+
+
+def _upstream_targets(upstream: Directive) -> tuple[tuple[Target, ...], bool]:
+    """Return the servers of an `upstream` block, and whether any is looked up again."""
+    servers = [row for row in _named(upstream.block or (), "server") if "down" not in row.words]
+    targets = tuple(_target(server.words[1], 80) for server in servers)
+    return targets, any("resolve" in server.words for server in servers)
 
 
 def _target(text: str, port: int) -> Target:
@@ -323,7 +368,7 @@ def _target(text: str, port: int) -> Target:
 
 
 def _host_and_port(text: str, port: int) -> tuple[str, int]:
-    """`name`, `name:80`, `[::1]:80`; a port that is no number reads as `port`."""
+    """Read `name`, `name:80`, `[::1]:80`; `port` is the default."""
     if text.startswith("["):
         host, _, rest = text[1:].partition("]")
         number = rest.removeprefix(":")

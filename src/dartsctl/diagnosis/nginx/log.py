@@ -1,7 +1,8 @@
-"""nginx's error log: which upstream failed how often and how, since when, until when; and why nginx could not start.
+"""nginx's error log: which upstream failed how often, how and when; why nginx could not start.
 
-nginx writes local time without a zone (`2026/11/23 22:58:51`), so the engine's own time of a line counts where the log comes from it; a log file's
-times are taken in the container's own zone (edge-cases.md#79).
+nginx writes local time without a zone (`2026/11/23 22:58:51`). So the engine's own time of a line
+counts where the log comes from it. The times of a log file are taken in the container's zone
+(edge-cases.md#79).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from dartsctl.text.safe_text import cut
 
 
 class NginxFailure(Enum):
-    """What went wrong, in the words of people."""
+    """What went wrong, in words."""
 
     REFUSED = "connection refused"
     NO_ROUTE = "no route to host"
@@ -61,7 +62,9 @@ _PATTERNS: tuple[tuple[re.Pattern[str], NginxFailure], ...] = tuple(
     )
 )
 _LINE = re.compile(
-    r"(?:(\d{4})/(\d\d)/(\d\d) (\d\d):(\d\d):(\d\d) |nginx: )\[(\w+)\] (?:\d+#\d+: )?(?:\*\d+ )?(.*)",
+    r"(?:(?P<year>\d{4})/(?P<month>\d\d)/(?P<day>\d\d) "
+    r"(?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d) |nginx: )"
+    r"\[(?P<level>\w+)\] (?:\d+#\d+: )?(?:\*\d+ )?(?P<text>.*)",
     re.DOTALL,
 )
 _UPSTREAM = re.compile(r'upstream: "(?:\w+://)?((?:\[[^\]"]*\]|[^:/"]*)(?::\d+)?)')
@@ -70,19 +73,21 @@ _LEVELS = ("error", "crit", "alert", "emerg", "warn")
 
 @dataclass(frozen=True, slots=True)
 class LoggedFailure:
-    """One line that tells of a failure. `when`: Unix time, None where it has none; `upstream`: the `address:port` asked, as far as it says so."""
+    """One line that reports a failure."""
 
     failure: NginxFailure
     text: str
     when: float | None = None
+    """Unix time, None if the line has none."""
     upstream: str = ""
+    """`address:port` of the upstream, as far as the line names it."""
     name: str = ""
     """The host, file or address that the failure is about."""
 
 
 @dataclass(frozen=True, slots=True)
 class FailureCount:
-    """The same failure of the same upstream, again and again."""
+    """The same failure of the same upstream, counted."""
 
     failure: NginxFailure
     upstream: str
@@ -106,73 +111,92 @@ class FailureCount:
         return f"{times} {self.failure.value}{upstream}{span}: {self.example[:300]}"
 
 
-def entry(line: str, *, stamp: str = "", offset: float = 0.0) -> LoggedFailure | None:
-    """The failure that one line tells of. `stamp` is the engine's time of the line, else the line's own counts, `offset` seconds east of UTC."""
-    found = _LINE.match(cut(line.strip()))
-    if not found or found[7] not in _LEVELS:
+def parse_line(line: str, *, stamp: str = "", offset: float = 0.0) -> LoggedFailure | None:
+    """Return the failure that a line reports, None for any other line.
+
+    `stamp` is the engine's time of the line. Without it the line's own time counts, `offset`
+    seconds east of UTC.
+    """
+    match = _LINE.match(cut(line.strip()))
+    if not match or match["level"] not in _LEVELS:
         return None
-    text = found[8]
+    level, text = match["level"], match["text"]
+    failure, name = _classify(level, text)
+    if failure is None or (level == "warn" and failure is not NginxFailure.HANDSHAKE):
+        return None
+    upstream = _UPSTREAM.search(text)
+    return LoggedFailure(
+        failure=failure,
+        text=text,
+        when=parse_moment(stamp) if stamp else _local_moment(match, offset),
+        upstream=upstream[1] if upstream else "",
+        name=name,
+    )
+
+
+def _classify(level: str, text: str) -> tuple[NginxFailure | None, str]:
+    """Return the first failure whose pattern fits, and the name in it."""
     for pattern, failure in _PATTERNS:
-        if match := pattern.search(
-            f"[{found[7]}] {text}" if failure is NginxFailure.EMERGENCY else text
-        ):
-            if found[7] == "warn" and failure is not NginxFailure.HANDSHAKE:
-                return None
-            upstream = _UPSTREAM.search(text)
-            name = match.groupdict().get("name") or ""
-            return LoggedFailure(
-                failure, text, _moment(stamp, found, offset), upstream[1] if upstream else "", name
-            )
-    return None
+        subject = f"[{level}] {text}" if failure is NginxFailure.EMERGENCY else text
+        if match := pattern.search(subject):
+            return failure, match.groupdict().get("name") or ""
+    return None, ""
 
 
-def count(entries: Iterable[LoggedFailure]) -> tuple[FailureCount, ...]:
-    """How often each upstream failed how, the latest last."""
-    found: dict[tuple[NginxFailure, str, str], FailureCount] = {}
-    for one in entries:
-        key = (one.failure, one.upstream, one.name)
-        known = found.pop(key, None)
-        first = known.first if known and known.first is not None else one.when
-        found[key] = FailureCount(
-            one.failure,
-            one.upstream,
-            (known.count if known else 0) + 1,
-            first,
-            one.when,
-            one.text,
-            one.name,
+def count_failures(failures: Iterable[LoggedFailure]) -> tuple[FailureCount, ...]:
+    """Return how often each upstream failed and how, the latest last."""
+    counts: dict[tuple[NginxFailure, str, str], FailureCount] = {}
+    for row in failures:
+        key = (row.failure, row.upstream, row.name)
+        known = counts.pop(key, None)
+        count, first = 1, row.when
+        if known:
+            count = known.count + 1
+            first = known.first if known.first is not None else row.when
+        counts[key] = FailureCount(
+            failure=row.failure,
+            upstream=row.upstream,
+            count=count,
+            first=first,
+            last=row.when,
+            example=row.text,
+            name=row.name,
         )
-    return tuple(found.values())
+    return tuple(counts.values())
 
 
 def seconds_east(zone: str) -> float:
-    """`+0200`, as `date +%z` says it, in seconds; 0 for anything else."""
+    """Return a zone as `date +%z` prints it (`+0200`) in seconds; 0 for anything else."""
     match = re.fullmatch(r"([+-])(\d\d)(\d\d)", zone.strip())
     if not match:
         return 0.0
-    return (1 if match[1] == "+" else -1) * (int(match[2]) * 3600 + int(match[3]) * 60)
+    seconds = int(match[2]) * 3600 + int(match[3]) * 60
+    return float(seconds if match[1] == "+" else -seconds)
 
 
-def moment(stamp: str) -> float | None:
-    """The engine's time of something (RFC 3339 with nanoseconds) as Unix time; None for none, and for its zero time, the year 1."""
+def parse_moment(stamp: str) -> float | None:
+    """Return the engine's time (RFC 3339 with nanoseconds) as Unix time.
+
+    None for anything else, and for the engine's zero time, which is in the year 1.
+    """
     match = re.match(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{1,6})?\d*(Z|[+-]\d\d:\d\d)", stamp)
     if not match or match[1].startswith("0001"):
         return None
+    fraction = (match[2] or ".0").ljust(7, "0")
+    zone = match[3].replace("Z", "+00:00")
     try:
-        return datetime.fromisoformat(
-            f"{match[1]}{(match[2] or '.0').ljust(7, '0')}{match[3].replace('Z', '+00:00')}"
-        ).timestamp()
+        return datetime.fromisoformat(f"{match[1]}{fraction}{zone}").timestamp()
     except (ValueError, OverflowError):
         return None
 
 
-def _moment(stamp: str, found: re.Match[str], offset: float) -> float | None:
-    if stamp:
-        return moment(stamp)
-    if found[1] is None:
+def _local_moment(line: re.Match[str], offset: float) -> float | None:
+    """Return the time that a line begins with as Unix time."""
+    if line["year"] is None:
         return None
+    parts = ("year", "month", "day", "hour", "minute", "second")
+    year, month, day, hour, minute, second = (int(line[part]) for part in parts)
     try:
-        year, month, day, hour, minute, second = (int(found[part]) for part in range(1, 7))
         zone = timezone(timedelta(seconds=offset))
         local = datetime(year, month, day, hour, minute, second, tzinfo=zone)
         return local.astimezone(UTC).timestamp()

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from dartsctl import spawn
-from dartsctl.diagnosis.nginx.log import moment
+from dartsctl.diagnosis.nginx.log import parse_moment
 from dartsctl.edges.engine.installation import find_docker, no_docker_command, no_engine
 from dartsctl.edges.engine.remote_query import FAILED
 from dartsctl.errors import DockerUnavailable, TimedOut
@@ -86,7 +86,7 @@ def _container(document: Cursor) -> Container:
         targets=tuple(_targets(document.at("NetworkSettings").at("Ports"))),
         labels=document.at("Config").at("Labels").text_entries(),
         network_mode=document.at("HostConfig").at("NetworkMode").text(""),
-        created=int(moment(document.at("Created").text("")) or 0),
+        created=int(parse_moment(document.at("Created").text("")) or 0),
     )
 
 

@@ -1,18 +1,16 @@
-"""The step that gathers what a diagnosis is made from, independent probes side by side, each with a deadline of its own. Changes nothing."""
+"""Gather the facts of a diagnosis. Probes run at once, each with a deadline. Changes nothing."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from functools import partial
-from typing import Literal
+from dataclasses import dataclass, replace
 
 from dartsctl.config import certificates
 from dartsctl.config.environment import Environment
 from dartsctl.diagnosis import proxies
+from dartsctl.diagnosis.diagnose import diagnose
 from dartsctl.diagnosis.facts import (
     CertificateFacts,
     Commands,
@@ -20,301 +18,292 @@ from dartsctl.diagnosis.facts import (
     ContainerFacts,
     EngineFacts,
     Facts,
-    HttpFacts,
     ProxyFacts,
     ProxyKind,
     ServiceFacts,
     UpstreamFacts,
 )
-from dartsctl.diagnosis.nginx import log as nginx_log
-from dartsctl.diagnosis.nginx.log import FailureCount
-from dartsctl.edges.engine.connect import engine_at
+from dartsctl.diagnosis.findings import Cause, Diagnosis
+from dartsctl.diagnosis.nginx.log import parse_moment
 from dartsctl.edges.engine.protocol import EngineControl
 from dartsctl.edges.http import get
 from dartsctl.edges.project import certificate_files
-from dartsctl.errors import DockerUnavailable
+from dartsctl.errors import DockerUnavailable, ExitCode
 from dartsctl.stack.bindings import Endpoint
-from dartsctl.text.masker import Masker
 from dartsctl.workflows.deps import Deps
-from dartsctl.workflows.doctor import examine_proxy
-from dartsctl.workflows.doctor.examine_containers import Containers
-from dartsctl.workflows.doctor.examine_proxy import Reading, Request
+from dartsctl.workflows.doctor import examine_nginx, examine_requests
+from dartsctl.workflows.doctor.examine_containers import ContainerProbes
+from dartsctl.workflows.doctor.examine_nginx import ConfigReading, LogReading
+from dartsctl.workflows.doctor.examine_requests import (
+    ProbeRequest,
+    ProxyLayout,
+    RequestProbes,
+    RequestResults,
+)
 from dartsctl.workflows.up import another_stack
 from dartsctl.workflows.up.preflight import Intent, Preflight, run_preflight
 
 ENGINE_DEADLINE = 2.0
-HTTP_DEADLINE = 2.5
+"""Seconds for each answer of an engine that can be inspected."""
 CONNECT_DEADLINE = 1.0
-_ON_ITS_WAY = 1.0  # seconds
-_AGAIN = 1.0  # seconds until a request that is still open is looked at from the proxy's side
-_SIDE_BY_SIDE = 16
+"""Seconds for a connection to an address of a service."""
+_ANSWER_TIME = 1.0
+"""Seconds that the engine's answer with its time may take."""
+_THREADS = 16
 
 
 @dataclass(frozen=True, slots=True)
 class ExamineRequest:
-    """What to look at; `proxy` and `url` where a person knows better than the model says."""
+    """What to examine."""
 
     environment: Environment
     commands: Commands
     proxy: str = ""
+    """The service that is the reverse proxy; empty: found by image, command, name or ports."""
     url: str = ""
-    masker: Masker = field(default_factory=Masker)
-    """Learns the secrets of the containers' environments."""
+    """One more URL to request."""
 
 
-def examine(request: ExamineRequest, *, deps: Deps) -> Facts:
-    """The facts. An engine that does not answer is one of them.
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """What was measured, and the diagnosis. `request` has the environment that was examined."""
 
-    Raises DartsctlError where Compose files cannot be read, Refused where the stack runs under another project's name, or
-    another stack under this one's: the hint is the command that looks at that project.
+    request: ExamineRequest
+    facts: Facts
+    diagnosis: Diagnosis
+
+    @property
+    def code(self) -> ExitCode:
+        """0 healthy, 1 something is wrong, 5 the engine does not answer."""
+        if self.diagnosis.healthy:
+            return ExitCode.OK
+        return ExitCode.NO_DOCKER if self.is_engine_down else ExitCode.FAILED
+
+    @property
+    def is_engine_down(self) -> bool:
+        return any(finding.cause is Cause.ENGINE_DOWN for finding in self.diagnosis.findings)
+
+
+def examine(request: ExamineRequest, *, deps: Deps) -> Examination:
+    """Return the facts of a stack and their diagnosis.
+
+    Raises DartsctlError if the Compose files cannot be read; Refused if the stack runs under
+    another project's name, or another stack under this one's: the hint is the command for it.
     """
-    reached = deps.engine()
-    address = reached.address
-    api = engine_at(address, deadline=ENGINE_DEADLINE).control()
+    facts = _facts(request, deps)
+    return Examination(request, facts, diagnose(facts))
+
+
+def _facts(request: ExamineRequest, deps: Deps) -> Facts:
+    """Return the facts. An engine that does not answer is one of them."""
+    engine = deps.engine()
+    control = deps.engine(deadline=ENGINE_DEADLINE).control()
     try:
-        clock = api.clock() if api else ""
-        version = (api or reached).describe().version
+        clock = control.clock() if control else ""
+        version = (control or engine).describe().version
     except DockerUnavailable as error:
-        found = EngineFacts(address, problem=error.message, hint=error.hint)
         return Facts(
-            found,
-            time.time(),
+            EngineFacts(engine.address, problem=error.message, hint=error.hint),
+            deps.now(),
             request.environment.name,
             request.environment.project or "",
             commands=request.commands,
         )
-    skew = ahead(clock, time.time())
-    before = run_preflight(request.environment, Intent(), deps=deps)
-    another_stack.refuse(before, request.commands.doctor)
-    engine = EngineFacts(address, version, is_here=before.engine.is_here, skew=skew)
+    skew = clock_skew(clock, deps.now())
+    preflight = run_preflight(request.environment, Intent(), deps=deps)
+    another_stack.refuse(preflight, request.commands.doctor)
+    facts = EngineFacts(engine.address, version, is_here=preflight.engine.is_here, skew=skew)
     with _pool() as pool:
-        return _Examination(request, before, engine, api, pool).facts()
+        return _Probes(request, preflight, facts, control, pool=pool, deps=deps).facts()
 
 
-def ahead(clock: str, now: float) -> float:
-    """Seconds that the engine's clock is ahead of ours; 0 within what the answer may have taken on its way (edge-cases.md#79)."""
-    theirs = nginx_log.moment(clock)
-    return 0.0 if theirs is None or abs(theirs - now) <= _ON_ITS_WAY else theirs - now
+def clock_skew(clock: str, now: float) -> float:
+    """Return the seconds that the engine's clock is ahead of ours (edge-cases.md#79).
+
+    0 if the difference is within the time that the answer may have taken.
+    """
+    engine_time = parse_moment(clock)
+    if engine_time is None or abs(engine_time - now) <= _ANSWER_TIME:
+        return 0.0
+    return engine_time - now
 
 
 @contextmanager
 def _pool() -> Iterator[ThreadPoolExecutor]:
-    """Probes that are late are not waited for: each ends by its own deadline."""
-    pool = ThreadPoolExecutor(_SIDE_BY_SIDE, thread_name_prefix="probe")
+    """Yield a pool that does not wait for late probes: each ends by its own deadline."""
+    pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="probe")
     try:
         yield pool
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-class _Examination:
-    """One look at one stack, step after step."""
+class _Probes:
+    """All probes of one stack, one after the other where one needs another's result."""
 
     def __init__(
         self,
         request: ExamineRequest,
-        before: Preflight,
+        preflight: Preflight,
         engine: EngineFacts,
-        api: EngineControl | None,
+        control: EngineControl | None,
+        *,
         pool: ThreadPoolExecutor,
+        deps: Deps,
     ) -> None:
         self._request = request
-        self._before = before
+        self._preflight = preflight
+        self._stack = preflight.stack
         self._engine = engine
-        self._api = api
+        self._control = control
         self._pool = pool
-        self._containers = Containers(before, api, pool, masker=request.masker, skew=engine.skew)
+        self._deps = deps
+        self._containers = ContainerProbes(preflight, control, pool, deps=deps, skew=engine.skew)
+        self._requests = RequestProbes(pool, deps, skew=engine.skew)
         self._unknown = self._containers.unknown
 
     def facts(self) -> Facts:
-        """All of them: containers first, then the proxy's configuration, requests, and the log that these have written to."""
+        """Return all facts."""
         services = self._containers.services()
-        stack = self._before.stack
-        commands = self._containers.commands
-        run = {
-            one.service: commands.get(one.id, ())
-            for service in services.values()
-            for one in service.containers
-        }
-        name, kind = proxies.find(stack, run, self._request.proxy) or ("", "other")
-        front = (
-            next(iter(services[name].running or services[name].containers), None) if name else None
-        )
-        api = (
-            self._api
-            if kind == "nginx" and front and front.id not in self._containers.silent
-            else None
-        )
-        reading = Reading(None)
-        if front and api:
-            reading = examine_proxy.configuration(front, commands.get(front.id, ()), api)
-            self._unknown += [reading.problem] if reading.config is None else []
-        service_of = partial(proxies.service_named, services=services, project=stack.project)
-        behind = examine_proxy.upstreams(reading.config, service_of) if reading.config else ()
-        answers, shown, asked = self._ask(
-            self._requests(services, name, reading, behind, service_of), front
-        )
-        log: tuple[tuple[FailureCount, ...], str] = ((), "")
-        if front and api:
-            log = examine_proxy.error_log(front, reading.config, api)
-        proxy = self._proxy(name, kind, reading, *log) if name else None
+        layout, proxy, results = self._examine_proxy(services)
+        certificate_facts: tuple[CertificateFacts, ...] = ()
+        if proxy:
+            certificate_facts = self._certificates(proxy.service)
         return Facts(
             engine=self._engine,
-            now=time.time() + self._engine.skew,
+            now=self._deps.now() + self._engine.skew,
             environment=self._request.environment.name,
-            project=stack.project,
+            project=self._stack.project,
             services=services,
             proxy=proxy,
-            upstreams=tuple(self._upstream(one, services, asked) for one in behind),
-            http=answers,
-            certificates=(*self._certificates(proxy), *shown),
+            upstreams=tuple(
+                self._upstream(upstream, services, results.peers) for upstream in layout.upstreams
+            ),
+            http=results.answers,
+            certificates=(*certificate_facts, *results.certificates),
             unknown=tuple(dict.fromkeys(self._unknown)),
             commands=self._request.commands,
         )
 
-    def _proxy(
-        self,
-        name: str,
-        kind: ProxyKind,
-        reading: Reading,
-        failures: tuple[FailureCount, ...],
-        source: str,
-    ) -> ProxyFacts:
-        config = reading.config
-        listens = (
-            tuple(listen for server in config.servers for listen in server.listens)
-            if config
-            else ()
-        )
-        return ProxyFacts(
-            name, kind, config, reading.problem, reading.source, listens, failures, source
-        )
+    def _examine_proxy(
+        self, services: Mapping[str, ServiceFacts]
+    ) -> tuple[ProxyLayout, ProxyFacts | None, RequestResults]:
+        """Read the proxy's configuration, send the requests, then read the log they write to."""
+        name, kind = self._find_proxy(services)
+        front = _front_container(services, name)
+        control = self._control if kind == "nginx" else None
+        reading, log = ConfigReading(None), LogReading()
+        if front and front.id in self._containers.silent:
+            control = None
+        if front and control:
+            command = self._containers.commands.get(front.id, ())
+            reading = examine_nginx.configuration(front, command, control)
+            if reading.config is None:
+                self._unknown.append(reading.problem)
+        layout = ProxyLayout(self._stack, services, name, reading.config)
+        requests = self._wanted_requests(layout)
+        results = self._requests.send(requests, peers=lambda: self._peers(front))
+        if front and control:
+            log = examine_nginx.error_log(front, reading.config, control)
+        return layout, _proxy_facts(name, kind, reading, log), results
 
-    def _upstream(
-        self, one: UpstreamFacts, services: Mapping[str, ServiceFacts], asked: Sequence[Endpoint]
-    ) -> UpstreamFacts:
-        addresses = tuple(
-            dict.fromkeys(peer.address for peer in asked if peer.port == one.target.port)
-        )
-        return replace(one, connects=self._connects(one, services), asked=addresses)
+    def _find_proxy(self, services: Mapping[str, ServiceFacts]) -> tuple[str, ProxyKind]:
+        commands: dict[str, tuple[str, ...]] = {}
+        for service in services.values():
+            for container in service.containers:
+                commands[container.service] = self._containers.commands.get(container.id, ())
+        return proxies.find_proxy(self._stack, commands, self._request.proxy) or ("", "other")
 
-    # --- requests
-
-    def _requests(
-        self,
-        services: Mapping[str, ServiceFacts],
-        proxy: str,
-        reading: Reading,
-        behind: Sequence[UpstreamFacts],
-        service_of: Callable[[str], str],
-    ) -> tuple[Request, ...]:
-        wanted: tuple[Request, ...] = ()
-        if self._engine.is_here or self._before.engine.kind == "desktop":
-            wanted = examine_proxy.requests(
-                self._before.stack, services, proxy, reading.config, behind, service_of
-            )
+    def _wanted_requests(self, layout: ProxyLayout) -> tuple[ProbeRequest, ...]:
+        requests: tuple[ProbeRequest, ...] = ()
+        if self._engine.is_here or self._preflight.engine.kind == "desktop":
+            requests = examine_requests.plan_requests(layout)
         else:
             self._unknown.append("no request was sent: the ports are published on another machine")
-        return (*wanted, _named(self._request.url, proxy)) if self._request.url else wanted
+        if self._request.url:
+            requests += (examine_requests.request_for_url(self._request.url, layout.proxy),)
+        return requests
 
-    def _ask(
-        self, wanted: Sequence[Request], front: ContainerFacts | None
-    ) -> tuple[tuple[HttpFacts, ...], tuple[CertificateFacts, ...], tuple[Endpoint, ...]]:
-        """The answers, what is wrong with the certificates that were shown, and whom the proxy asked meanwhile."""
-        open_requests: list[Future[tuple[HttpFacts, bytes]]] = [
-            self._pool.submit(self._get, one) for one in wanted
-        ]
-        _, late = wait(open_requests, timeout=_AGAIN)
-        meanwhile = self._containers.peers(front) if late and front else ()
-        results = [one.result() for one in open_requests]
-        shown = [
-            _shown(one, self._engine, answer, der)
-            for one, (answer, der) in zip(wanted, results, strict=True)
-            if der and one.through_proxy
-        ]
-        peers = (*meanwhile, *self._containers.peers(front)) if front else ()
-        return tuple(answer for answer, _ in results), tuple(one for one in shown if one), peers
+    def _peers(self, front: ContainerFacts | None) -> tuple[Endpoint, ...]:
+        return self._containers.peers(front) if front else ()
 
-    def _get(self, one: Request) -> tuple[HttpFacts, bytes]:
-        began = time.time() + self._engine.skew
-        answer = get.get(
-            one.address, one.port, one.path, host=one.host, tls=one.tls, deadline=HTTP_DEADLINE
-        )
-        through: Literal["proxy", "direct"] = "proxy" if one.through_proxy else "direct"
-        facts = HttpFacts(
-            one.url,
-            through,
-            one.service,
-            one.location,
-            one.upstream,
-            answer.status,
-            answer.problem,
-            answer.seconds,
-            began,
-        )
-        return facts, answer.certificate
+    def _upstream(
+        self,
+        upstream: UpstreamFacts,
+        services: Mapping[str, ServiceFacts],
+        peers: Sequence[Endpoint],
+    ) -> UpstreamFacts:
+        """Return an upstream with the results of connections to it, from here and by the proxy."""
+        port = upstream.target.port
+        asked = dict.fromkeys(peer.address for peer in peers if peer.port == port)
+        return replace(upstream, connects=self._connects(upstream, services), asked=tuple(asked))
 
     def _connects(
-        self, one: UpstreamFacts, services: Mapping[str, ServiceFacts]
+        self, upstream: UpstreamFacts, services: Mapping[str, ServiceFacts]
     ) -> tuple[Connect, ...]:
-        if one.service not in services or not one.target.port:
+        """Connect to each address of the service; the result is empty where no route exists."""
+        port = upstream.target.port
+        if upstream.service not in services or not port:
             return ()
-        places = [
-            (container.name, address)
-            for container in services[one.service].running
+        connects = [
+            Connect(container.name, address, port)
+            for container in services[upstream.service].running
             for address in container.addresses
         ]
-        if self._before.engine.kind != "local":
-            return tuple(Connect(name, address, one.target.port) for name, address in places)
-        results = self._pool.map(
-            lambda place: get.connect(place[1], one.target.port, deadline=CONNECT_DEADLINE), places
-        )
-        return tuple(
-            Connect(name, address, one.target.port, result)
-            for (name, address), result in zip(places, results, strict=True)
-        )
+        if self._preflight.engine.kind != "local":
+            return tuple(connects)
+        return tuple(self._pool.map(_try, connects))
 
-    # --- certificates
-
-    def _certificates(self, proxy: ProxyFacts | None) -> tuple[CertificateFacts, ...]:
-        stack = self._before.stack
-        doors = certificates.https_mounts(stack) if self._engine.is_here else {}
-        if proxy is None or proxy.service not in doors:
+    def _certificates(self, proxy: str) -> tuple[CertificateFacts, ...]:
+        """Return the problems of the certificate files that the proxy mounts."""
+        mounts_of = certificates.https_mounts(self._stack) if self._engine.is_here else {}
+        if proxy not in mounts_of:
             return ()
-        mounts = doors[proxy.service]
-        scan = certificate_files.look(mounts)
-        judged = certificates.judge(proxy.service, mounts, scan, stack=stack, now=time.time())
+        mounts = mounts_of[proxy]
+        objections = certificates.judge(
+            proxy,
+            mounts,
+            certificate_files.look(mounts),
+            stack=self._stack,
+            now=self._deps.now(),
+        )
         return tuple(
             CertificateFacts(
-                one.name, one.sentence, not one.is_warning, f"file: {one.name}", one.advice
+                where=objection.name,
+                sentence=objection.sentence,
+                refusing=not objection.is_warning,
+                source=f"file: {objection.name}",
+                advice=objection.advice,
             )
-            for one in judged
+            for objection in objections
         )
 
 
-def _named(url: str, proxy: str) -> Request:
-    """The person's own URL."""
-    from urllib.parse import urlsplit
-
-    parts = urlsplit(url)
-    tls = parts.scheme == "https"
-    host = parts.hostname or "localhost"
-    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return Request(
-        url, host, parts.port or (443 if tls else 80), path, host, tls, proxy, True, path
-    )
-
-
-def _shown(
-    one: Request, engine: EngineFacts, answer: HttpFacts, der: bytes
-) -> CertificateFacts | None:
-    """What is wrong with the dates of a certificate that the front door has shown."""
-    dates = certificate_files.served(der)
-    if dates is None:
+def _proxy_facts(
+    name: str, kind: ProxyKind, reading: ConfigReading, log: LogReading
+) -> ProxyFacts | None:
+    if not name:
         return None
-    sentence = certificates.date_problem(*dates, answer.began - engine.skew)
-    return (
-        CertificateFacts(one.url, f"the certificate at {one.url} {sentence}", True, "TLS handshake")
-        if sentence
-        else None
+    return ProxyFacts(
+        service=name,
+        kind=kind,
+        config=reading.config,
+        config_problem=reading.problem,
+        config_source=reading.source,
+        listens=reading.listens,
+        failures=log.failures,
+        log_source=log.source,
     )
+
+
+def _front_container(services: Mapping[str, ServiceFacts], proxy: str) -> ContainerFacts | None:
+    """Return the proxy's container, a running one if there is any."""
+    if not proxy:
+        return None
+    service = services[proxy]
+    return next(iter(service.running or service.containers), None)
+
+
+def _try(connect: Connect) -> Connect:
+    result = get.connect(connect.address, connect.port, deadline=CONNECT_DEADLINE)
+    return replace(connect, result=result)

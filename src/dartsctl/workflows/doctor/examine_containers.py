@@ -1,183 +1,211 @@
-"""The step that looks at a stack's containers: state, log, networks, ports, sockets inside. Changes nothing."""
+"""Examine the containers of a stack: state, log, networks, ports, sockets inside. Reads only."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from dartsctl.diagnosis.facts import ContainerFacts, LoggedLine, ServiceFacts
 from dartsctl.diagnosis.inspection import Inspection, listed
-from dartsctl.diagnosis.nginx import log
+from dartsctl.diagnosis.nginx.log import parse_moment
 from dartsctl.edges.engine.protocol import EngineControl
 from dartsctl.edges.host import network_namespace, processes
 from dartsctl.errors import DockerUnavailable
 from dartsctl.ports.collisions import NameTaken
 from dartsctl.stack.bindings import Endpoint
 from dartsctl.stack.containers import Container
-from dartsctl.text.masker import Masker
+from dartsctl.workflows.deps import Deps
 from dartsctl.workflows.up.preflight import Preflight
 
 _LINES = 30
-_LATE = 0.5  # seconds by which the engine may learn later of an out-of-memory kill than of the end
+"""Lines of each container's log."""
+_OOM_DELAY = 0.5
+"""Seconds by which the engine may report an out-of-memory kill later than the container's end."""
 
 
-class Containers:
-    """The containers of one stack, all looked at side by side. Without an `api` the engine's list is all there is."""
+class ContainerProbes:
+    """Examines all containers of one stack at once.
+
+    Without a `control` only the engine's list is known. `skew`: seconds that the engine's clock
+    is ahead of ours.
+    """
 
     def __init__(
         self,
-        before: Preflight,
-        api: EngineControl | None,
+        preflight: Preflight,
+        control: EngineControl | None,
         pool: ThreadPoolExecutor,
         *,
-        masker: Masker,
+        deps: Deps,
         skew: float,
     ) -> None:
-        self._before = before
-        self._api = api
+        self._preflight = preflight
+        self._control = control
         self._pool = pool
-        self._masker = masker
+        self._deps = deps
         self._skew = skew
         self._readable: set[str] = set()
         self.commands: dict[str, tuple[str, ...]] = {}
-        """Container id -> what it runs."""
+        """Container id -> entry point and command."""
         self.silent: set[str] = set()
-        """Ids of those about which the engine says nothing: it is asked once."""
+        """Ids of the containers about which the engine did not answer: they are asked once."""
         self.unknown: list[str] = []
+        """What could not be examined, one sentence each."""
 
     def services(self) -> dict[str, ServiceFacts]:
-        """The services of the model, each with its containers."""
-        stack = self._before.stack
-        own = [
-            one
-            for one in self._before.containers
-            if one.project == stack.project and one.service in stack.services and not one.is_one_off
-        ]
-        documents = self._documents(own)
-        for document in documents.values():
-            self._masker.learn(document.environment)
-        containers = list(
-            self._pool.map(lambda one: self._container(one, documents.get(one.id)), own)
-        )
-        taken = {
-            one.service: one.container.name
-            for one in self._before.collisions
-            if isinstance(one, NameTaken)
+        """Return the services of the stack with their containers."""
+        preflight, stack = self._preflight, self._preflight.stack
+        facts = self._container_facts()
+        names_taken = {
+            collision.service: collision.container.name
+            for collision in preflight.collisions
+            if isinstance(collision, NameTaken)
         }
-        conflicts = self._before.verdicts.conflicts
-        return {
-            name: ServiceFacts(
+        services = {}
+        for name, service in stack.services.items():
+            published = [port for port, owner in stack.published_ports.items() if owner == name]
+            conflicts = [
+                conflict
+                for conflict in preflight.verdicts.conflicts
+                if conflict.binding.service == name
+            ]
+            services[name] = ServiceFacts(
                 name=name,
-                containers=tuple(one for one in containers if one.service == name and one.state),
+                containers=tuple(container for container in facts if container.service == name),
                 replicas=service.replicas,
                 depends_on=service.depends_on,
-                published=tuple(
-                    port for port, owner in stack.published_ports.items() if owner == name
-                ),
-                conflicts=tuple(one for one in conflicts if one.binding.service == name),
-                name_taken_by=taken.get(name, ""),
+                published=tuple(published),
+                conflicts=tuple(conflicts),
+                name_taken_by=names_taken.get(name, ""),
             )
-            for name, service in stack.services.items()
-        }
+        return services
 
-    def _documents(self, own: Sequence[Container]) -> dict[str, Inspection]:
-        if self._api is None:
+    def _container_facts(self) -> list[ContainerFacts]:
+        """Return the facts of every container of the stack that still exists."""
+        own = [container for container in self._preflight.containers if self._is_own(container)]
+        inspections = self._inspect_all(own)
+        for inspection in inspections.values():
+            self._deps.screen.masker.learn(inspection.environment)
+        facts = self._pool.map(
+            lambda container: self._examine(container, inspections.get(container.id)), own
+        )
+        return [container for container in facts if container.state]
+
+    def _is_own(self, container: Container) -> bool:
+        stack = self._preflight.stack
+        is_service = container.project == stack.project and container.service in stack.services
+        return is_service and not container.is_one_off
+
+    def _inspect_all(self, own: Sequence[Container]) -> dict[str, Inspection]:
+        if self._control is None:
+            endpoint = self._preflight.engine.endpoint
             self.unknown.append(
-                f"the engine at {self._before.engine.endpoint} was asked for its list alone: no logs, no networks, no health output"
+                f"the engine at {endpoint} was asked for its list only: no logs, no networks, "
+                "no health output"
             )
             return {}
-        found = self._pool.map(self._document, own)
-        return {
-            one.id: document
-            for one, document in zip(own, found, strict=True)
-            if document is not None
-        }
+        inspections = {}
+        for container, inspection in zip(own, self._pool.map(self._inspect, own), strict=True):
+            if inspection is not None:
+                inspections[container.id] = inspection
+        return inspections
 
-    def _document(self, one: Container) -> Inspection | None:
-        """None where it is gone, or the engine is silent about this one container: a lock of its own may be held for ever."""
+    def _inspect(self, container: Container) -> Inspection | None:
+        """Return None if the container is gone or the engine does not answer about it.
+
+        The engine may hold a lock on one container for ever.
+        """
+        if self._control is None:
+            return None
         try:
-            return self._api.inspect(one.id) if self._api else None
+            return self._control.inspect(container.id)
         except DockerUnavailable as error:
-            self.unknown.append(f"{one.name}: {error.message}")
-            self.silent.add(one.id)
+            self.unknown.append(f"{container.name}: {error.message}")
+            self.silent.add(container.id)
             return None
 
-    def _log(self, identity: str) -> tuple[LoggedLine, ...] | None:
-        try:
-            lines = self._api.log(identity, tail=_LINES, timestamps=True) if self._api else None
-        except DockerUnavailable:
-            return None
-        return (
-            None
-            if lines is None
-            else tuple(
-                LoggedLine(line.text, log.moment(line.when)) for line in lines if line.text.strip()
-            )
-        )
-
-    def _container(self, one: Container, inspected: Inspection | None) -> ContainerFacts:
-        """An empty state: it went away meanwhile."""
-        if self._api is None or one.id in self.silent:
-            return listed(one)
-        if inspected is None:
-            return ContainerFacts(service=one.service, name=one.name, id=one.id)
-        found = inspected.of_service(one.service)
-        if _was_killed_just_now(found, time.time() + self._skew):
-            time.sleep(_LATE)
-            found = (self._document(one) or inspected).of_service(one.service)
-        unbound = {
-            (entry.entry.target, entry.entry.protocol)
-            for entry in self._before.verdicts.unbound
-            if entry.service == one.service
-        }
-        self.commands[one.id] = inspected.command
-        tables, source = self._socket_tables(found)
+    def _examine(self, container: Container, inspection: Inspection | None) -> ContainerFacts:
+        """Return the facts of one container; an empty state if it is gone."""
+        if self._control is None or container.id in self.silent:
+            return listed(container)
+        if inspection is None:
+            return ContainerFacts(service=container.service, name=container.name, id=container.id)
+        facts = inspection.of_service(container.service)
+        if _was_killed_just_now(facts, self._deps.now() + self._skew):
+            self._deps.sleep(_OOM_DELAY)
+            facts = (self._inspect(container) or inspection).of_service(container.service)
+        self.commands[container.id] = inspection.command
+        tables, source = self._socket_tables(facts)
+        listening = None
         if tables is not None:
-            self._readable.add(one.id)
-        listening = None if tables is None else network_namespace.listening(tables)
-        wanted = tuple(
+            self._readable.add(container.id)
+            listening = network_namespace.listening(tables)
+        unbound = {
+            (row.entry.target, row.entry.protocol)
+            for row in self._preflight.verdicts.unbound
+            if row.service == container.service
+        }
+        wanted = [
             place
-            for place in found.wanted
+            for place in facts.wanted
             if (place.target, place.endpoint.protocol) not in unbound
-        )
+        ]
         return replace(
-            found,
-            wanted=wanted,
-            log=self._log(one.id),
+            facts,
+            wanted=tuple(wanted),
+            log=self._log(container.id),
             listening=listening,
             listening_source=source,
         )
 
-    def _socket_tables(self, one: ContainerFacts) -> tuple[tuple[str, ...] | None, str]:
-        """From the host where this user may read them, else by a `cat` in the container."""
-        if not one.runs or self._api is None:
-            return None, ""
-        if self._before.engine.is_here and one.pid and processes.container_id_of(one.pid) == one.id:
-            tables = network_namespace.tables(one.pid)
-            if tables is not None:
-                return tables, f"kernel: socket table of {one.name}"
+    def _log(self, identity: str) -> tuple[LoggedLine, ...] | None:
+        if self._control is None:
+            return None
         try:
-            done = self._api.execute(
-                one.id, ["cat", *(f"/proc/net/{name}" for name in network_namespace.TABLES)]
-            )
+            lines = self._control.log(identity, tail=_LINES, timestamps=True)
         except DockerUnavailable:
-            done = None
-        if done is None or not done[1]:
-            return None, ""
-        return (done[1],), f"socket table in {one.name}"
+            return None
+        if lines is None:
+            return None
+        return tuple(
+            LoggedLine(line.text, parse_moment(line.when)) for line in lines if line.text.strip()
+        )
 
-    def peers(self, one: ContainerFacts) -> tuple[Endpoint, ...]:
-        """Whom a container is connected, or connecting, to right now; nobody where that cannot be seen."""
-        tables = self._socket_tables(one)[0] if one.id in self._readable else None
+    def _socket_tables(self, container: ContainerFacts) -> tuple[tuple[str, ...] | None, str]:
+        """Return the socket tables inside a container and their source.
+
+        Read from the host if this user may, else with `cat` in the container.
+        """
+        if not container.runs or self._control is None:
+            return None, ""
+        pid = container.pid
+        is_here = self._preflight.engine.is_here and pid
+        if is_here and processes.container_id_of(pid) == container.id:
+            tables = network_namespace.tables(pid)
+            if tables is not None:
+                return tables, f"kernel: socket table of {container.name}"
+        files = [f"/proc/net/{name}" for name in network_namespace.TABLES]
+        try:
+            result = self._control.execute(container.id, ["cat", *files])
+        except DockerUnavailable:
+            return None, ""
+        if result is None or not result[1]:
+            return None, ""
+        return (result[1],), f"socket table in {container.name}"
+
+    def peers(self, container: ContainerFacts) -> tuple[Endpoint, ...]:
+        """Return to whom a container is connected or connecting; none if that is not readable."""
+        if container.id not in self._readable:
+            return ()
+        tables, _ = self._socket_tables(container)
         return network_namespace.peers(tables) if tables else ()
 
 
-def _was_killed_just_now(one: ContainerFacts, now: float) -> bool:
+def _was_killed_just_now(container: ContainerFacts, now: float) -> bool:
     return (
-        one.exit_code == 137
-        and not one.oom_killed
-        and one.finished is not None
-        and now - one.finished < 2 * _LATE
+        container.exit_code == 137
+        and not container.oom_killed
+        and container.finished is not None
+        and now - container.finished < 2 * _OOM_DELAY
     )

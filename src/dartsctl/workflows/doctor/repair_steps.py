@@ -1,38 +1,43 @@
-"""The step that carries out one step of a repair: through the resolution of conflicts, Compose, and the proxy's own reload."""
+"""Execute one step of a repair: settle conflicts, call Compose, or reload the proxy."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from dartsctl.config.environment import Environment
 from dartsctl.diagnosis.repair_plan import RepairPlan, RepairStep
 from dartsctl.diagnosis.repairs import RepairAction
+from dartsctl.edges.engine.protocol import EngineControl
 from dartsctl.errors import DartsctlError, ExitCode
 from dartsctl.ports.collisions import NameTaken
 from dartsctl.ports.holders import ForeignContainer
 from dartsctl.stack import compose_errors
+from dartsctl.stack.containers import Container
 from dartsctl.workflows.deps import Deps
+from dartsctl.workflows.doctor.examine import Examination
 from dartsctl.workflows.up import another_stack, compose_run, report, settle
 from dartsctl.workflows.up.preflight import Intent, Preflight, run_preflight
 from dartsctl.workflows.up.preview import ResolutionPreview
 from dartsctl.workflows.up.settle import Answers
 
-_ONE_SERVICE = 120.0
-"""Seconds for one call of Compose: its image is there."""
-_WHOLE_STACK = 600.0
-"""The same where images may have to be pulled or built, and services wait for each other."""
-_WORDS: dict[RepairAction, tuple[str, ...]] = {
+_SERVICE_SECONDS = 120.0
+"""For one service: its image exists."""
+_STACK_SECONDS = 600.0
+"""For the whole stack: images may have to be pulled or built, and services wait for each other."""
+_COMPOSE_WORDS: dict[RepairAction, tuple[str, ...]] = {
     RepairAction.UP: ("up", "--detach"),
     RepairAction.START: ("up", "--detach", "--no-deps"),
     RepairAction.RECREATE: ("up", "--detach", "--force-recreate", "--no-deps"),
     RepairAction.RESTART: ("restart", "--no-deps"),
 }
+_ERROR_LINES = 3
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
-    """What `obstacles.settle` needs to know."""
+class _SettleRequest:
+    """What `settle.settle` has to know."""
 
     environment: Environment
     intent: Intent
@@ -41,93 +46,109 @@ class _Asked:
     skip_port_check: bool = False
 
 
-class Hands:
-    """One repair's means. Bindings that move on the way (never production's) count for the steps that follow."""
+class RepairExecutor:
+    """Executes the steps of one repair. Moved bindings (never production's) stay moved."""
 
     def __init__(
         self,
-        environment: Environment,
+        examination: Examination,
         plain: Environment,
         answers: Answers,
-        project: str,
         command: str,
         *,
         deps: Deps,
     ) -> None:
-        self.environment = environment
+        self.environment = examination.request.environment
+        """The environment, with the override of what was moved so far."""
         self._plain = plain
         self._answers = answers
-        self._project = project
+        self._project = examination.facts.project
         self._command = command
         self._deps = deps
         self._intent = Intent()
-        self._looked = False
+        self._has_preflight = False
 
     def do(self, step: RepairStep, plan: RepairPlan) -> str:
-        """Do it; in words what came of it. Raises DartsctlError where it fails, KeyboardInterrupt after a signal."""
+        """Execute a step and return the result in words.
+
+        Raises DartsctlError if it fails, KeyboardInterrupt after a signal.
+        """
         if step.action is RepairAction.RELOAD:
             return self._reload(step.service)
-        before = None if self._looked else self._look(plan)
+        preflight = None if self._has_preflight else self._preflight(plan)
         if step.action is RepairAction.FREE:
-            return self._free(before or self._look(plan))
-        if before and not before.is_clear:
-            raise _in_the_way(before)
+            return self._free(preflight or self._preflight(plan))
+        if preflight and not preflight.is_clear:
+            raise _still_blocked(preflight)
         return self._compose(step)
 
-    def state_of(self, step: RepairStep) -> str:
-        """`; web-1 is created`: how the containers of an interrupted step are now."""
-        engine = self._deps.engine()
-        try:
-            own = [
-                one
-                for one in engine.containers()
-                if step.service and (one.project, one.service) == (self._project, step.service)
-            ]
-        except DartsctlError:
-            return "; how it is now could not be told"
-        return "".join(f"; {one.name} is {one.state}" for one in own)
-
-    def _look(self, plan: RepairPlan) -> Preflight:
-        """The preflight of all that is to be started. Raises Refused (4) for another stack, and for what `up` would refuse as unsafe."""
-        self._looked = True
-        self._intent = Intent(
-            services=() if any(one.action is RepairAction.UP for one in plan.steps) else plan.starts
-        )
-        before = run_preflight(self.environment, self._intent, deps=self._deps)
-        another_stack.refuse(before, self._command)
-        if before.blocking_objections:
-            from dartsctl.workflows.up.production_checks import unsafe_error
-
-            raise unsafe_error(before.blocking_objections)
-        return before
-
-    def _free(self, before: Preflight) -> str:
-        if before.is_clear:
-            return "nothing is in the way any more"
-        asked = _Asked(self.environment, self._intent, self._command, self._answers_for(before))
-        self.environment, after = settle.settle(before, asked, self._plain, deps=self._deps)
-        if not after.is_clear:
-            raise _in_the_way(after)
-        freed = _conflict_lines(before)
-        return f"done; it was: {'; '.join(freed)}" if freed else "done"
-
-    def _answers_for(self, before: Preflight) -> Answers:
-        """--fix with --yes is the wish to stop all but containers; a policy that is named wins over it. Raises DartsctlError for those."""
-        if not self._answers.yes or self._answers.policy not in (None, "ask"):
-            return self._answers
-        _refuse_foreign_containers(before, self._answers)
-        return replace(self._answers, policy="stop")
-
     def preview(self, plan: RepairPlan) -> ResolutionPreview | None:
-        """What would become of the conflicts that `plan` settles; None where there are none. Raises DartsctlError as `do` does."""
+        """Return what would become of the conflicts that `plan` settles; None if there are none.
+
+        Raises DartsctlError as `do` does.
+        """
         if all(step.action is not RepairAction.FREE for step in plan.steps):
             return None
-        before = self._look(plan)
-        return settle.preview(before, self._answers_for(before), self._plain)
+        preflight = self._preflight(plan)
+        return settle.preview(preflight, self._answers_for(preflight), self._plain)
+
+    def state_of(self, step: RepairStep) -> str:
+        """Return the state of an interrupted step's containers: `; web-1 is created`."""
+        if not step.service:
+            return ""
+        try:
+            containers = self._containers(step.service, self._deps.engine().containers())
+        except DartsctlError:
+            return "; its present state is unknown"
+        return "".join(f"; {container.name} is {container.state}" for container in containers)
+
+    def _containers(self, service: str, containers: Sequence[Container]) -> list[Container]:
+        key = (self._project, service)
+        return [
+            container for container in containers if (container.project, container.service) == key
+        ]
+
+    def _preflight(self, plan: RepairPlan) -> Preflight:
+        """Return the preflight of everything that is to be started.
+
+        Raises Refused (4) for another stack, and for what `up` would refuse as unsafe.
+        """
+        self._has_preflight = True
+        self._intent = Intent(services=() if plan.starts_stack else plan.starts)
+        preflight = run_preflight(self.environment, self._intent, deps=self._deps)
+        another_stack.refuse(preflight, self._command)
+        if preflight.blocking_objections:
+            from dartsctl.workflows.up.production_checks import unsafe_error
+
+            raise unsafe_error(preflight.blocking_objections)
+        return preflight
+
+    def _free(self, preflight: Preflight) -> str:
+        if preflight.is_clear:
+            return "nothing is in the way any more"
+        request = _SettleRequest(
+            self.environment, self._intent, self._command, self._answers_for(preflight)
+        )
+        self.environment, after = settle.settle(preflight, request, self._plain, deps=self._deps)
+        if not after.is_clear:
+            raise _still_blocked(after)
+        freed = _conflict_lines(preflight)
+        return f"done; it was: {'; '.join(freed)}" if freed else "done"
+
+    def _answers_for(self, preflight: Preflight) -> Answers:
+        """Return the answers: --yes agrees to stop everything but containers outside the stack.
+
+        A policy wins over it. Raises DartsctlError for such containers.
+        """
+        if not self._answers.yes or self._answers.policy not in (None, "ask"):
+            return self._answers
+        _refuse_foreign_containers(preflight, self._answers)
+        return replace(self._answers, policy="stop")
 
     def _compose(self, step: RepairStep) -> str:
-        words = (*_WORDS[step.action], *([step.service] if step.service else []))
-        seconds = _ONE_SERVICE if step.service else _WHOLE_STACK
+        words, seconds = _COMPOSE_WORDS[step.action], _STACK_SECONDS
+        if step.service:
+            words, seconds = (*words, step.service), _SERVICE_SECONDS
         ended = compose_run.run(
             self._deps.compose_on(self.environment),
             *words,
@@ -135,7 +156,7 @@ class Hands:
             screen=self._deps.screen,
         )
         if ended.is_late:
-            raise DartsctlError(f"it did not end within {seconds:.0f} s")
+            raise DartsctlError(f"`docker compose` did not end within {seconds:.0f} s")
         if ended.code == 0:
             return "done"
         failure = compose_errors.classify(ended.text)
@@ -147,65 +168,70 @@ class Hands:
         )
 
     def _reload(self, service: str) -> str:
-        engine = self._deps.engine().control()
-        if engine is None:
+        control = self._deps.engine().control()
+        if control is None:
             raise DartsctlError(
-                "the proxy of a remote engine is not reloaded from here",
+                "cannot reload the proxy of a remote engine",
                 hint=f"docker compose exec {service} nginx -s reload",
             )
-        running = [
-            one
-            for one in engine.containers()
-            if (one.project, one.service, one.state) == (self._project, service, "running")
-        ]
+        containers = self._containers(service, control.containers())
+        running = [container for container in containers if container.state == "running"]
         if not running:
-            raise DartsctlError(f"{service} does not run")
-        for one in running:
-            inspected = engine.inspect(one.id)
-            argv = inspected.arguments if inspected else ()
-            named = next(((word, after) for word, after in pairwise(argv) if word == "-c"), ())
-            answer = engine.execute(one.id, ("nginx", *named, "-s", "reload"))
-            if answer is None or answer[0] != 0:
-                said = [
-                    line
-                    for line in (answer[2] if answer else "").splitlines()
-                    if "[emerg]" in line or "[error]" in line
-                ]
-                raise DartsctlError(f"{one.name} did not reload", details=tuple(said[-3:]))
+            raise DartsctlError(f"{service} is not running")
+        for container in running:
+            _reload_nginx(container, control)
         return "done"
 
 
-def _refuse_foreign_containers(before: Preflight, answers: Answers) -> None:
-    """Raise where containers outside this stack are in the way: `--yes` alone agrees to nothing about them."""
-    holders = [holder for conflict in before.verdicts.conflicts for holder in conflict.holders]
-    foreign = [holder.container for holder in holders if isinstance(holder, ForeignContainer)]
-    names = {container.name for container in foreign if container.project != before.stack.project}
-    taken = {
-        collision.container.name
-        for collision in before.collisions
-        if isinstance(collision, NameTaken)
-    }
-    names |= taken - answers.removable
+def _reload_nginx(container: Container, control: EngineControl) -> None:
+    """Send nginx's reload, with the `-c FILE` that it was started with."""
+    inspection = control.inspect(container.id)
+    arguments = inspection.arguments if inspection else ()
+    pairs = ((word, after) for word, after in pairwise(arguments) if word == "-c")
+    result = control.execute(container.id, ("nginx", *next(pairs, ()), "-s", "reload"))
+    if result and result[0] == 0:
+        return
+    stderr = result[2] if result else ""
+    errors = [line for line in stderr.splitlines() if "[emerg]" in line or "[error]" in line]
+    raise DartsctlError(f"{container.name} did not reload", details=tuple(errors[-_ERROR_LINES:]))
+
+
+def _refuse_foreign_containers(preflight: Preflight, answers: Answers) -> None:
+    """Raise DartsctlError (3) if containers outside this stack are in the way.
+
+    `--yes` alone does not agree to stop them.
+    """
+    names = set()
+    for conflict in preflight.verdicts.conflicts:
+        for holder in conflict.holders:
+            if isinstance(holder, ForeignContainer):
+                container = holder.container
+                if container.project != preflight.stack.project:
+                    names.add(container.name)
+    for collision in preflight.collisions:
+        if isinstance(collision, NameTaken) and collision.container.name not in answers.removable:
+            names.add(collision.container.name)
     if names:
         raise DartsctlError(
-            f"a person decides about containers outside this stack, or --on-conflict: {', '.join(sorted(names))}",
-            details=_lines(before),
+            "only a person or --on-conflict decides about containers outside this stack: "
+            f"{', '.join(sorted(names))}",
+            details=_lines(preflight),
             code=ExitCode.CONFLICT,
         )
 
 
-def _in_the_way(before: Preflight) -> DartsctlError:
+def _still_blocked(preflight: Preflight) -> DartsctlError:
     return DartsctlError(
-        "something is still in the way", details=_lines(before), code=ExitCode.CONFLICT
+        "something is still in the way", details=_lines(preflight), code=ExitCode.CONFLICT
     )
 
 
-def _lines(before: Preflight) -> tuple[str, ...]:
-    return (*_conflict_lines(before), *report.collision_lines(before.collisions))
+def _lines(preflight: Preflight) -> tuple[str, ...]:
+    return (*_conflict_lines(preflight), *report.collision_lines(preflight.collisions))
 
 
-def _conflict_lines(before: Preflight) -> list[str]:
+def _conflict_lines(preflight: Preflight) -> list[str]:
     lines: list[str] = []
-    for conflict in report.conflict_texts(before.verdicts.conflicts):
+    for conflict in report.conflict_texts(preflight.verdicts.conflicts):
         lines += (conflict.sentence, *conflict.holders)
     return lines

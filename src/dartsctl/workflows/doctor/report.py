@@ -1,86 +1,111 @@
-"""A diagnosis in words, and as the JSON document that programs read. Decides nothing, prints nothing."""
+"""A diagnosis in words, and as the JSON document that programs read."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from typing import Any
 
 from dartsctl.diagnosis.facts import Facts
-from dartsctl.diagnosis.findings import Diagnosis, Finding, Link
+from dartsctl.diagnosis.findings import Diagnosis, Finding
 from dartsctl.diagnosis.nginx.config import Config
-from dartsctl.edges.screen.output import Branch
+from dartsctl.edges.screen.output import Branch, Screen
 from dartsctl.ports.conflicts import Conflict
 from dartsctl.workflows.up.report import conflict_document
 
 
+def show(facts: Facts, diagnosis: Diagnosis, screen: Screen) -> None:
+    """Show each finding as a tree that ends with its cause and what repairs it."""
+    for finding in diagnosis.findings:
+        screen.tree(headline(finding), tree(finding), finding.sentence, finding.command)
+    for line in facts.unknown:
+        screen.note(f"not checked: {line}")
+    if abs(facts.engine.skew) > 1:
+        screen.warn(
+            f"the engine's clock is {facts.engine.skew:+.0f} s from ours; "
+            "the times shown are the engine's"
+        )
+    if diagnosis.healthy:
+        count = len(facts.http)
+        answers = "1 request answered" if count == 1 else f"{count} requests answered"
+        screen.note(f"{facts.project} is healthy: {len(facts.services)} services, {answers}")
+
+
+def headline(finding: Finding) -> str:
+    """`darts-app: port-squatter (certain)`."""
+    subject = finding.service or finding.container or "engine"
+    return f"{subject}: {finding.cause.value} ({finding.confidence})"
+
+
+def tree(finding: Finding) -> list[Branch]:
+    """Return the chain of a finding, each link below the one that it explains.
+
+    The last link, the cause, is the sentence below the tree, unless it has evidence.
+    """
+    links = [link for link in finding.chain if link.name != "cause" or link.evidence]
+    return [
+        Branch(depth, link.mark, f"{link.name}: {link.text}", link.source, link.evidence)
+        for depth, link in enumerate(links)
+    ]
+
+
 def document(facts: Facts, diagnosis: Diagnosis) -> dict[str, Any]:
-    """The JSON document: findings with cause, confidence and chain, and all facts."""
+    """Return the JSON document: findings with cause, confidence and chain, and all facts."""
     return {
         "ok": diagnosis.healthy,
         "project": facts.project,
         "environment": facts.environment,
         "healthy": diagnosis.healthy,
         "symptoms": list(diagnosis.symptoms),
-        "findings": [finding_document(one) for one in diagnosis.findings],
+        "findings": [finding_document(finding) for finding in diagnosis.findings],
         "unknown": list(facts.unknown),
         "facts": _plain(facts),
     }
 
 
-def finding_document(one: Finding) -> dict[str, Any]:
-    """One finding for a program; `cause` is a closed set (findings.Cause)."""
+def finding_document(finding: Finding) -> dict[str, Any]:
+    """Return one finding for a program; `cause` is one of the values of findings.Cause."""
     return {
-        "cause": one.cause.value,
-        "service": one.service,
-        "container": one.container,
-        "confidence": one.confidence,
-        "sentence": one.sentence,
-        "command": one.command,
-        "harmless": one.harmless,
-        "data": _plain(one.data),
-        "chain": [_plain(link) for link in one.chain],
+        "cause": finding.cause.value,
+        "service": finding.service,
+        "container": finding.container,
+        "confidence": finding.confidence,
+        "sentence": finding.sentence,
+        "command": finding.command,
+        "harmless": finding.harmless,
+        "data": _plain(finding.data),
+        "chain": [_plain(link) for link in finding.chain],
     }
 
 
 def _plain(value: Any) -> Any:  # noqa: PLR0911 - one line for each kind of value
-    """Records as objects, enums as their words; a conflict as `check --json` writes it, so that command lines are masked there."""
+    """Return a record as an object, an enum as its value.
+
+    A conflict as `check --json` writes it: command lines are masked there.
+    """
     match value:
         case Conflict():
             return conflict_document(value)
         case Config():
-            return {
-                "files": list(value.files),
-                "resolver": value.resolver,
-                "servers": _plain(value.servers),
-            }
+            return _config_document(value)
         case Enum():
             return value.value
-        case dict():
-            return {str(key): _plain(one) for key, one in value.items()}
-        case tuple() | list() | frozenset() | set():
-            return [
-                _plain(one)
-                for one in (sorted(value) if isinstance(value, frozenset | set) else value)
-            ]
+        case Mapping():
+            return {str(key): _plain(item) for key, item in value.items()}
+        case frozenset() | set():
+            return [_plain(item) for item in sorted(value)]
+        case tuple() | list():
+            return [_plain(item) for item in value]
         case _ if is_dataclass(value):
-            return {one.name: _plain(getattr(value, one.name)) for one in fields(value)}
+            return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
     return value
 
 
-def tree(one: Finding) -> list[Branch]:
-    """The chain of a finding, each link below the one that it explains."""
-    return [
-        Branch(depth, link.mark, f"{link.name}: {link.text}", link.source, link.evidence)
-        for depth, link in enumerate(_shown(one))
-    ]
-
-
-def _shown(one: Finding) -> tuple[Link, ...]:
-    """Without the last link, the cause: it is the sentence below the tree."""
-    return tuple(link for link in one.chain if link.name != "cause" or link.evidence)
-
-
-def headline(one: Finding) -> str:
-    """`darts-app: port-squatter (certain)`."""
-    return f"{one.service or one.container or 'engine'}: {one.cause.value} ({one.confidence})"
+def _config_document(config: Config) -> dict[str, Any]:
+    """Return nginx's configuration without the paths of its logs."""
+    return {
+        "files": list(config.files),
+        "resolver": config.resolver,
+        "servers": _plain(config.servers),
+    }

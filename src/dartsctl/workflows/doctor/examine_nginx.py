@@ -1,0 +1,202 @@
+"""Read nginx's configuration and its error log in its container. Reads only."""
+
+from __future__ import annotations
+
+import io
+import posixpath
+import tarfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from dartsctl.diagnosis.facts import ContainerFacts
+from dartsctl.diagnosis.nginx import config as nginx_config
+from dartsctl.diagnosis.nginx.config import Config, Listen
+from dartsctl.diagnosis.nginx.log import (
+    FailureCount,
+    LoggedFailure,
+    count_failures,
+    parse_line,
+    seconds_east,
+)
+from dartsctl.edges.engine.protocol import EngineControl
+from dartsctl.errors import DartsctlError
+
+_FOLDERS = (
+    "/etc/nginx",
+    "/usr/local/openresty/nginx/conf",
+    "/opt/bitnami/nginx/conf",
+    "/usr/local/nginx/conf",
+)
+_DEFAULT_LOG = "/var/log/nginx/error.log"
+_NO_FILES = (
+    "stderr",
+    "/dev/stderr",
+    "/dev/stdout",
+    "/proc/self/fd/2",
+    "/proc/self/fd/1",
+    "/dev/null",
+)
+_LINES = 4000
+"""Lines of the engine's log."""
+_LOG_BYTES = 200_000
+"""The end of a log file that is read."""
+_CONFIG_BYTES = 1 << 20
+"""Larger files are no configuration."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigReading:
+    """nginx's configuration as far as it could be read, and the probe that read it."""
+
+    config: Config | None
+    problem: str = ""
+    source: str = ""
+
+    @property
+    def listens(self) -> tuple[Listen, ...]:
+        servers = self.config.servers if self.config else ()
+        return tuple(listen for server in servers for listen in server.listens)
+
+
+@dataclass(frozen=True, slots=True)
+class LogReading:
+    """The failures in nginx's error log, and where it was read."""
+
+    failures: tuple[FailureCount, ...] = ()
+    source: str = ""
+
+
+def configuration(
+    container: ContainerFacts, command: Sequence[str], control: EngineControl
+) -> ConfigReading:
+    """Return the configuration: by `nginx -T` in the container, else from its files.
+
+    nginx prints nothing while a name or a certificate is missing (edge-cases.md#71).
+    """
+    main = next((after for word, after in pairwise(command) if word == "-c"), "")
+    reason = f"{container.name} is {container.state}"
+    try:
+        if container.runs:
+            files, reason = _dump(container, main, control)
+            if files:
+                source = f"nginx -T in {container.name}"
+                return ConfigReading(nginx_config.read(files), "", source)
+        reading = _from_files(container, main, control)
+        if reading:
+            return ConfigReading(reading.config, reason, reading.source)
+    except DartsctlError as error:
+        reason = error.message
+    return ConfigReading(None, f"nginx's configuration could not be read: {reason}")
+
+
+def _dump(
+    container: ContainerFacts, main: str, control: EngineControl
+) -> tuple[dict[str, str], str]:
+    """Return what `nginx -T` prints, else none and the reason."""
+    words = ["nginx", "-T"]
+    if main:
+        words += ["-c", main]
+    result = control.execute(container.id, words)
+    if result is None:
+        return {}, f"nginx -T cannot be run in {container.name}"
+    code, stdout, stderr = result
+    files = nginx_config.dumped(stdout) if code == 0 else {}
+    errors = [line for line in stderr.splitlines() if "[emerg]" in line]
+    return files, errors[0] if errors else f"nginx -T cannot be run in {container.name}"
+
+
+def _from_files(
+    container: ContainerFacts, main: str, control: EngineControl
+) -> ConfigReading | None:
+    """Return the configuration from the first folder that has its main file."""
+    for folder in [posixpath.dirname(main)] if main else _FOLDERS:
+        files = _texts(control.archive(container.id, f"{folder}/."), folder)
+        path = main or f"{folder}/nginx.conf"
+        if path in files:
+            source = f"engine: {path} in {container.name}"
+            return ConfigReading(nginx_config.read(files, path), "", source)
+    return None
+
+
+def _texts(archive: bytes, folder: str) -> dict[str, str]:
+    """Return the files of a tar archive by their paths in the container, without private keys."""
+    texts: dict[str, str] = {}
+    if not archive:
+        return texts
+    try:
+        with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+            for member in tar:
+                text = _text(tar, member)
+                if text is not None and "PRIVATE KEY" not in text:
+                    texts[posixpath.normpath(posixpath.join(folder, member.name))] = text
+    except tarfile.TarError:
+        return {}
+    return texts
+
+
+def _text(tar: tarfile.TarFile, member: tarfile.TarInfo) -> str | None:
+    """Return a file's text; None for a folder, a link, or what is too large."""
+    if not member.isfile() or member.size > _CONFIG_BYTES:
+        return None
+    file = tar.extractfile(member)
+    return file.read().decode(errors="replace") if file else None
+
+
+def error_log(
+    container: ContainerFacts, config: Config | None, control: EngineControl
+) -> LogReading:
+    """Return the failures in nginx's error log.
+
+    Read from the files that the configuration names, rotated once, and from the engine's log.
+    """
+    failures: list[LoggedFailure] = []
+    sources: list[str] = []
+    try:
+        if container.runs and config is not None:
+            for path in _log_files(config):
+                in_file = _file_failures(container, path, control)
+                if in_file is not None:
+                    failures += in_file
+                    sources.append(f"nginx error log {path} in {container.name}")
+        lines = control.log(container.id, tail=_LINES, timestamps=True)
+    except DartsctlError:
+        return LogReading(count_failures(failures), ", ".join(sources))
+    if lines is not None:
+        sources.append(f"nginx error log (engine: logs {container.name})")
+        rows = (parse_line(line.text, stamp=line.when) for line in lines)
+        failures += [row for row in rows if row]
+    failures.sort(key=lambda failure: failure.when or 0.0)
+    return LogReading(count_failures(failures), ", ".join(sources))
+
+
+def _log_files(config: Config) -> list[str]:
+    paths = config.error_logs or (_DEFAULT_LOG,)
+    return [
+        posixpath.join("/etc/nginx", path)
+        for path in paths
+        if path not in _NO_FILES and not path.startswith("syslog:")
+    ]
+
+
+def _file_failures(
+    container: ContainerFacts, path: str, control: EngineControl
+) -> list[LoggedFailure] | None:
+    """Return the failures in a log file and in its rotated predecessor.
+
+    None if it is no regular file: in the official image it is a link to stderr, and reading
+    that would block.
+    """
+    test = control.execute(container.id, ["test", "-f", path])
+    if test is None or test[0] != 0:
+        return None
+    zone = control.execute(container.id, ["date", "+%z"])
+    offset = seconds_east(zone[1]) if zone and zone[0] == 0 else 0.0
+    failures: list[LoggedFailure] = []
+    for name in (f"{path}.1", path):
+        tail = control.execute(container.id, ["tail", "-c", str(_LOG_BYTES), name])
+        if tail is None or tail[0] != 0:
+            continue
+        rows = (parse_line(line, offset=offset) for line in tail[1].splitlines())
+        failures += [row for row in rows if row]
+    return failures

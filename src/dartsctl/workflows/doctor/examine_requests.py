@@ -1,0 +1,330 @@
+"""The requests of a diagnosis: which to send, and what came of them. Sends GET requests only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+from dartsctl.config import certificates
+from dartsctl.diagnosis import proxies
+from dartsctl.diagnosis.facts import CertificateFacts, HttpFacts, ServiceFacts, UpstreamFacts
+from dartsctl.diagnosis.nginx.config import Config, Listen, Route, Server, Target
+from dartsctl.edges.http import get
+from dartsctl.edges.project import certificate_files
+from dartsctl.stack.bindings import ANY_IPV4, ANY_IPV6, Endpoint
+from dartsctl.stack.model import Stack
+from dartsctl.workflows.deps import Deps
+
+HTTP_DEADLINE = 2.5
+"""Seconds for one request."""
+TLS_PORTS = (443, 8443, 9443)
+_SECOND_LOOK = 1.0
+"""Seconds after which the proxy's connections are read while a request is still open."""
+_MOST_REQUESTS = 8
+_LOOPBACK = {"": "127.0.0.1", ANY_IPV4: "127.0.0.1", ANY_IPV6: "::1"}
+"""The address to ask for a wildcard address."""
+
+
+@dataclass(frozen=True)
+class ProxyLayout:
+    """A stack as its proxy sees it."""
+
+    stack: Stack
+    services: Mapping[str, ServiceFacts]
+    proxy: str
+    """The service; empty without a proxy."""
+    config: Config | None
+    """nginx's configuration, if there is one that could be read."""
+
+    def service_of(self, host: str) -> str:
+        """Return the service behind a host name; empty for a host outside the stack."""
+        return proxies.service_named(host, self.services, self.stack.project)
+
+    @cached_property
+    def upstreams(self) -> tuple[UpstreamFacts, ...]:
+        """Every server that requests are passed on to, with the locations that lead there."""
+        routes_to: dict[Target, list[Route]] = {}
+        for route in self.config.routes if self.config else ():
+            for target in route.targets:
+                routes_to.setdefault(target, []).append(route)
+        return tuple(
+            UpstreamFacts(target, tuple(routes), self.service_of(target.host))
+            for target, routes in routes_to.items()
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeRequest:
+    """One GET request to send."""
+
+    url: str
+    address: str
+    port: int
+    path: str
+    host: str
+    """The `Host` header, and the name for TLS."""
+    tls: bool
+    service: str
+    """The service that gets the request."""
+    through_proxy: bool
+    location: str = ""
+    upstream: str = ""
+    """The service that should answer it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """A way into a service from this host."""
+
+    address: str
+    port: int
+    target: int
+    """The port inside the container."""
+
+
+# --- which requests to send -------------------------------------------------------------------
+
+
+def plan_requests(layout: ProxyLayout) -> tuple[ProbeRequest, ...]:
+    """Return the requests to send.
+
+    Every published port of the proxy with every location that leads to another service, and
+    each of these services directly.
+    """
+    requests: dict[tuple[str, int, str], ProbeRequest] = {}
+    ways = _ways_into(layout, layout.proxy) or _ways_on_host(layout)
+    for way in ways:
+        for request in _through_proxy(way, layout):
+            requests.setdefault((request.address, request.port, request.path), request)
+    chosen = sorted(requests.values(), key=lambda request: not request.upstream)
+    return (*chosen[:_MOST_REQUESTS], *_direct(layout))
+
+
+def request_for_url(url: str, proxy: str) -> ProbeRequest:
+    """Return the request for the URL of `--url`."""
+    from urllib.parse import urlsplit
+
+    parts = urlsplit(url)
+    tls = parts.scheme == "https"
+    host = parts.hostname or "localhost"
+    path = parts.path or "/"
+    if parts.query:
+        path += f"?{parts.query}"
+    return ProbeRequest(
+        url=url,
+        address=host,
+        port=parts.port or (443 if tls else 80),
+        path=path,
+        host=host,
+        tls=tls,
+        service=proxy,
+        through_proxy=True,
+        location=path,
+    )
+
+
+def _through_proxy(way: _Way, layout: ProxyLayout) -> Iterator[ProbeRequest]:
+    servers, tls = [Server(())], way.target in TLS_PORTS
+    if layout.config:  # a published port without a server is not a fault
+        servers = [server for server in layout.config.servers if _listens_on(server, way.target)]
+        tls = any(listen.tls for server in servers for listen in _listens_on(server, way.target))
+    for server in servers:
+        for path, route in _paths(server):
+            upstream = ""
+            if route and route.targets:
+                upstream = layout.service_of(route.targets[0].host)
+            yield ProbeRequest(
+                url=_url(way, path, tls=tls),
+                address=way.address,
+                port=way.port,
+                path=path,
+                host=_host_name(server),
+                tls=tls,
+                service=layout.proxy,
+                through_proxy=True,
+                location=path,
+                upstream=upstream,
+            )
+
+
+def _listens_on(server: Server, port: int) -> list[Listen]:
+    return [listen for listen in server.listens if listen.port == port]
+
+
+def _host_name(server: Server) -> str:
+    """Return a name that a server answers to, without patterns and variables."""
+    for name in server.names:
+        if name.strip("_") and not set(name) & set('*~$"'):
+            return name
+    return "localhost"
+
+
+def _direct(layout: ProxyLayout) -> list[ProbeRequest]:
+    """Return one request for each published port of an upstream."""
+    requests: dict[tuple[str, int], ProbeRequest] = {}
+    for upstream in layout.upstreams:
+        schemes = {route.scheme for route in upstream.routes}
+        if schemes - {"http", "https"}:
+            continue
+        tls = "https" in schemes
+        for way in _ways_into(layout, upstream.service):
+            if way.target != upstream.target.port:
+                continue
+            request = ProbeRequest(
+                url=_url(way, "/", tls=tls),
+                address=way.address,
+                port=way.port,
+                path="/",
+                host="localhost",
+                tls=tls,
+                service=upstream.service,
+                through_proxy=False,
+                location="/",
+                upstream=upstream.service,
+            )
+            requests.setdefault((way.address, way.port), request)
+    return list(requests.values())
+
+
+def _ways_into(layout: ProxyLayout, name: str) -> list[_Way]:
+    """Return the ways through published ports; for a service that is down, by its file."""
+    ways = _published_ways(layout.services.get(name)) or _ways_of_file(layout.stack, name)
+    one_per_port: dict[tuple[int, int], _Way] = {}
+    for way in sorted(ways, key=lambda way: ":" in way.address):
+        one_per_port.setdefault((way.port, way.target), way)  # IPv4 before IPv6
+    return list(one_per_port.values())
+
+
+def _published_ways(service: ServiceFacts | None) -> list[_Way]:
+    ways = []
+    for container in service.running if service else ():
+        for place in container.bound or container.wanted:
+            endpoint = place.endpoint
+            if endpoint.protocol == "tcp" and endpoint.port:
+                ways.append(_way(endpoint.address, endpoint.port, place.target))
+    return ways
+
+
+def _ways_of_file(stack: Stack, name: str) -> list[_Way]:
+    """Return the ways through the fixed ports of a service in the Compose files."""
+    ways = []
+    for entry in stack.services[name].ports if name in stack.services else ():
+        is_fixed = not entry.is_ephemeral and entry.span[0] == entry.span[1]
+        if entry.protocol == "tcp" and is_fixed:
+            ways.append(_way(entry.host_ip.strip("[]"), entry.span[0], entry.target))
+    return ways
+
+
+def _ways_on_host(layout: ProxyLayout) -> list[_Way]:
+    """Return the ways into a proxy on the host's network, which publishes nothing."""
+    service = layout.services.get(layout.proxy)
+    if layout.config is None or service is None:
+        return []
+    if not any(container.network_mode == "host" for container in service.running):
+        return []
+    servers = layout.config.servers
+    listens = dict.fromkeys(listen for server in servers for listen in server.listens)
+    return [_way(listen.address, listen.port, listen.port) for listen in listens]
+
+
+def _way(address: str, port: int, target: int) -> _Way:
+    return _Way(_LOOPBACK.get(address, address), port, target)
+
+
+def _paths(server: Server) -> list[tuple[str, Route | None]]:
+    """Return a path for each location that a path can name; `/` if nothing is passed on."""
+    paths: list[tuple[str, Route | None]] = []
+    for route in server.routes:
+        words = route.location.split()
+        is_plain = len(words) == 1 or words[:1] in (["="], ["^~"])
+        if is_plain and words[-1].startswith("/"):
+            paths.append((words[-1], route))
+    return paths or [("/", None)]
+
+
+def _url(way: _Way, path: str, *, tls: bool) -> str:
+    scheme = "https" if tls else "http"
+    host = f"[{way.address}]" if ":" in way.address else way.address
+    return f"{scheme}://{host}:{way.port}{path}"
+
+
+# --- sending them -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class RequestResults:
+    """What came of the requests."""
+
+    answers: tuple[HttpFacts, ...]
+    certificates: tuple[CertificateFacts, ...]
+    """Problems of the certificates that the proxy has shown."""
+    peers: tuple[Endpoint, ...]
+    """To whom the proxy was connected meanwhile."""
+
+
+class RequestProbes:
+    """Sends requests, all at once. `skew`: seconds that the engine's clock is ahead of ours."""
+
+    def __init__(self, pool: ThreadPoolExecutor, deps: Deps, *, skew: float) -> None:
+        self._pool = pool
+        self._deps = deps
+        self._skew = skew
+
+    def send(
+        self, requests: Sequence[ProbeRequest], *, peers: Callable[[], tuple[Endpoint, ...]]
+    ) -> RequestResults:
+        """Send the requests and return the results.
+
+        `peers` reads the proxy's connections: at the end, and once while a request is late.
+        """
+        waiting = [self._pool.submit(self._get, request) for request in requests]
+        _, late = wait(waiting, timeout=_SECOND_LOOK)
+        early_peers = peers() if late else ()
+        answers, problems = [], []
+        for request, future in zip(requests, waiting, strict=True):
+            answer, certificate = future.result()
+            answers.append(answer)
+            if certificate and request.through_proxy:
+                problem = self._certificate_problem(request, answer, certificate)
+                problems += [problem] if problem else []
+        return RequestResults(tuple(answers), tuple(problems), (*early_peers, *peers()))
+
+    def _get(self, request: ProbeRequest) -> tuple[HttpFacts, bytes]:
+        began = self._deps.now() + self._skew
+        response = get.get(
+            request.address,
+            request.port,
+            request.path,
+            host=request.host,
+            tls=request.tls,
+            deadline=HTTP_DEADLINE,
+        )
+        through: Literal["proxy", "direct"] = "proxy" if request.through_proxy else "direct"
+        answer = HttpFacts(
+            url=request.url,
+            through=through,
+            service=request.service,
+            location=request.location,
+            upstream=request.upstream,
+            status=response.status,
+            problem=response.problem,
+            seconds=response.seconds,
+            began=began,
+        )
+        return answer, response.certificate
+
+    def _certificate_problem(
+        self, request: ProbeRequest, answer: HttpFacts, der: bytes
+    ) -> CertificateFacts | None:
+        """Return what is wrong with the dates of a certificate that the proxy has shown."""
+        dates = certificate_files.served(der)
+        if dates is None:
+            return None
+        problem = certificates.date_problem(*dates, answer.began - self._skew)
+        if not problem:
+            return None
+        sentence = f"the certificate at {request.url} {problem}"
+        return CertificateFacts(request.url, sentence, refusing=True, source="TLS handshake")
