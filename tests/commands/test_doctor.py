@@ -824,7 +824,7 @@ def test_one_more_url_is_asked(live: LiveStack) -> None:
         (("--url", "http://example.org:99999/"), "--url: 'http://example.org:99999/' is not a URL"),
         (
             ("--url", "http://me:hunter2@example.org/"),
-            "--url: the text is not a URL that may be shown",
+            "--url: the URL must not contain a user name or password",
         ),
         (("--proxy", "gate"), "the stack has no service 'gate'"),
         (("prod", "-f", "compose.json"), "an environment and --file cannot be combined"),

@@ -1,4 +1,4 @@
-"""From facts to causes, without an engine. What no engine here shows comes from recorded answers, the rest is made for real in test_doctor.py."""
+"""From facts to root causes, without an engine; test_doctor.py breaks real stacks."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ from fakes.stack_facts import (
 )
 
 DATA = Path(__file__).parents[1] / "data/engine"
-# --- health -------------------------------------------------------------------------------------------------------------------
+# --- health -----------------------------------------------------------------------------------
 
 
 def test_a_healthy_stack_has_no_finding() -> None:
-    found = diagnose(facts())
-    assert found.healthy
-    assert found.symptoms == ()
+    diagnosis = diagnose(facts())
+    assert diagnosis.healthy
+    assert diagnosis.symptoms == ()
 
 
 def test_yesterday_s_failures_in_the_log_are_no_finding_today() -> None:
@@ -70,7 +70,7 @@ def test_a_one_shot_that_has_done_its_work_is_no_finding() -> None:
     ) == [(Cause.APP_EXITED, "migrate")]
 
 
-def test_a_service_of_no_replicas_is_not_missed() -> None:
+def test_a_service_scaled_to_zero_is_not_missed() -> None:
     assert diagnose(facts(service("off", replicas=0))).healthy
 
 
@@ -81,24 +81,24 @@ def test_a_container_that_restarted_long_ago_is_no_crash_loop() -> None:
     ).healthy
 
 
-def test_a_conflict_of_a_binding_that_a_running_container_has_is_none() -> None:
+def test_a_conflict_about_a_bound_port_is_no_finding() -> None:
     assert diagnose(facts(service("app", container("app"), conflicts=(conflict(FLASK),)))).healthy
 
 
-# --- ports --------------------------------------------------------------------------------------------------------------------
+# --- ports ------------------------------------------------------------------------------------
 
 
 def test_a_squatter_is_named_with_pid_command_and_port_and_no_secret() -> None:
-    made = facts(service("app", down(code=137), conflicts=(conflict(FLASK),)), http=(answer(502),))
-    (found,) = diagnose(made).findings
-    assert (found.cause, found.confidence) == (Cause.PORT_SQUATTER, "certain")
-    assert "pid 1234" in found.sentence
-    assert "app.py" in found.sentence
-    assert "127.0.0.1:5000" in found.sentence
-    assert "canary" not in repr(found)
-    assert found.data["port"] == 5000
-    assert found.data["pid"] == 1234
-    assert [link.name for link in found.chain] == [
+    stack = facts(service("app", down(code=137), conflicts=(conflict(FLASK),)), http=(answer(502),))
+    (finding,) = diagnose(stack).findings
+    assert (finding.cause, finding.confidence) == (Cause.PORT_SQUATTER, "certain")
+    assert "pid 1234" in finding.sentence
+    assert "app.py" in finding.sentence
+    assert "127.0.0.1:5000" in finding.sentence
+    assert "canary" not in repr(finding)
+    assert finding.data["port"] == 5000
+    assert finding.data["pid"] == 1234
+    assert [link.name for link in finding.chain] == [
         "symptom",
         "proxy",
         "upstream",
@@ -107,15 +107,15 @@ def test_a_squatter_is_named_with_pid_command_and_port_and_no_secret() -> None:
         "holder",
         "cause",
     ]
-    assert found.command == "dartsctl doctor --fix"
+    assert finding.command == "dartsctl doctor --fix"
 
 
-def test_the_same_at_the_proxy_is_a_taken_entry() -> None:
-    made = facts(
+def test_a_squatter_of_the_proxy_s_port_is_a_taken_entry() -> None:
+    stack = facts(
         service("web", down("web", 0), conflicts=(conflict(FLASK, 80, "web"),)),
         http=(answer(None),),
     )
-    assert causes(diagnose(made)) == [(Cause.ENTRY_PORT_TAKEN, "web")]
+    assert causes(diagnose(stack)) == [(Cause.ENTRY_PORT_TAKEN, "web")]
 
 
 def test_a_foreign_container_is_told_from_a_process() -> None:
@@ -128,41 +128,45 @@ def test_a_foreign_container_is_told_from_a_process() -> None:
             labels={"com.docker.compose.project": "other"},
         )
     )
-    (found,) = diagnose(facts(service("app", down(), conflicts=(conflict(holder),)))).findings
-    assert found.cause is Cause.OTHER_CONTAINER
-    assert "container other-app-1 of project other" in found.sentence
+    (finding,) = diagnose(facts(service("app", down(), conflicts=(conflict(holder),)))).findings
+    assert finding.cause is Cause.OTHER_CONTAINER
+    assert "container other-app-1 of project other" in finding.sentence
 
 
 def test_an_invisible_holder_is_unknown_and_likely() -> None:
-    (found,) = diagnose(
+    (finding,) = diagnose(
         facts(service("app", down(), conflicts=(conflict(Unknown(0, "sudo ss -ltnp")),)))
     ).findings
-    assert (found.cause, found.confidence) == (Cause.PORT_SQUATTER, "likely")
-    assert "sudo ss -ltnp" in found.sentence
+    assert (finding.cause, finding.confidence) == (Cause.PORT_SQUATTER, "likely")
+    assert "sudo ss -ltnp" in finding.sentence
 
 
-def test_a_crash_loop_s_own_forwarder_is_no_squatter() -> None:
+def test_the_forwarder_of_a_crash_loop_is_no_squatter() -> None:
     """Between two looks it was up, and the forwarder that held its port has gone with it."""
     looping = down("app", 2, state="restarting", restart_count=4)
-    made = facts(service("app", looping, conflicts=(conflict(Unknown(0, "ss")),)))
-    assert causes(diagnose(made)) == [(Cause.CRASH_LOOP, "app")]
-    made = facts(service("app", looping, conflicts=(conflict(FLASK),)))
-    assert causes(diagnose(made)) == [(Cause.PORT_SQUATTER, "app")]
+    stack = facts(service("app", looping, conflicts=(conflict(Unknown(0, "ss")),)))
+    assert causes(diagnose(stack)) == [(Cause.CRASH_LOOP, "app")]
+    stack = facts(service("app", looping, conflicts=(conflict(FLASK),)))
+    assert causes(diagnose(stack)) == [(Cause.PORT_SQUATTER, "app")]
 
 
-def test_running_without_ports_is_told_by_the_recorded_answer_of_an_engine() -> None:
-    """edge-cases.md#33. No engine here shows it (28.5.2, 26.1.5 and 20.10.24 do not): the answer of 28.5.2 without what moby#51758 says is missing."""
+def test_running_without_ports_is_detected_in_a_recorded_answer() -> None:
+    """edge-cases.md#33.
+
+    The tested engines do not show it (28.5.2, 26.1.5, 20.10.24): this is the answer of 28.5.2
+    without what is missing in moby#51758.
+    """
     answers = [
         read_json((DATA / f"{name}.json").read_text(), Source("the engine"))
         for name in ("running", "running-without-ports")
     ]
     whole, bare = (inspection.read(answer).of_service("app") for answer in answers)
     assert causes(diagnose(facts(service("app", replace(whole, name="a")), upstreams=()))) == []
-    (found,) = diagnose(facts(service("app", bare), upstreams=())).findings
-    assert found.cause is Cause.NO_PORTS
-    assert "127.0.0.1:24999/tcp" in found.sentence
-    assert "no network" in found.sentence
-    assert found.data["port"] == 24999
+    (finding,) = diagnose(facts(service("app", bare), upstreams=())).findings
+    assert finding.cause is Cause.NO_PORTS
+    assert "127.0.0.1:24999/tcp" in finding.sentence
+    assert "no network" in finding.sentence
+    assert finding.data["port"] == 24999
 
 
 def test_an_ephemeral_port_is_missed_only_when_none_was_bound() -> None:
@@ -193,31 +197,31 @@ def test_an_ephemeral_port_is_missed_only_when_none_was_bound() -> None:
         "missing",
     ],
 )
-def test_harmless_is_what_fails_no_request_and_lacks_no_container(
+def test_harmless_means_no_failed_request_and_no_missing_container(
     app: ContainerFacts, status: int, harmless: bool
 ) -> None:
-    (found,) = diagnose(facts(service("app", app), http=(answer(status),))).findings
-    assert found.harmless == harmless
-    assert (found.chain[0].mark == "bad") == (status == 502)
+    (finding,) = diagnose(facts(service("app", app), http=(answer(status),))).findings
+    assert finding.harmless == harmless
+    assert (finding.chain[0].mark == "bad") == (status == 502)
     if harmless:
-        assert found.command != "dartsctl doctor --fix", "which would leave it alone"
+        assert finding.command != "dartsctl doctor --fix", "which would leave it alone"
 
 
 def test_a_squatter_of_a_service_that_runs_and_is_reached_is_harmless() -> None:
-    made = facts(service("app", container("app", bound=()), conflicts=(conflict(FLASK),)))
-    (found,) = diagnose(made).findings
-    assert (found.cause, found.harmless, found.command) == (
+    stack = facts(service("app", container("app", bound=()), conflicts=(conflict(FLASK),)))
+    (finding,) = diagnose(stack).findings
+    assert (finding.cause, finding.harmless, finding.command) == (
         Cause.PORT_SQUATTER,
         True,
         "dartsctl prod up",
     )
 
 
-# --- containers ---------------------------------------------------------------------------------------------------------------
+# --- containers -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("one", "cause"),
+    ("app", "cause"),
     [
         (down(code=1), Cause.APP_EXITED),
         (down(code=137), Cause.APP_EXITED),
@@ -246,12 +250,12 @@ def test_a_squatter_of_a_service_that_runs_and_is_reached_is_harmless() -> None:
         (down(state="paused"), Cause.UNKNOWN),
     ],
 )
-def test_each_state_of_a_container_has_its_cause(one: ContainerFacts, cause: Cause) -> None:
+def test_each_state_of_a_container_has_its_cause(app: ContainerFacts, cause: Cause) -> None:
     """edge-cases.md#76."""
-    assert causes(diagnose(facts(service("app", one)))) == [(cause, "app")]
+    assert causes(diagnose(facts(service("app", app)))) == [(cause, "app")]
 
 
-def test_what_the_engine_cannot_show_is_not_held_against_the_app() -> None:
+def test_unknown_facts_are_no_finding() -> None:
     """Sockets inside it that may not be read, a host network, a log that is kept nowhere."""
     assert diagnose(facts(service("app", container("app", listening=None, log=None)))).healthy
     assert diagnose(
@@ -262,8 +266,8 @@ def test_what_the_engine_cannot_show_is_not_held_against_the_app() -> None:
             )
         )
     ).healthy
-    (found,) = diagnose(facts(service("app", down(log=None)))).findings
-    assert any("log cannot be read" in line for link in found.chain for line in link.evidence)
+    (finding,) = diagnose(facts(service("app", down(log=None)))).findings
+    assert any("log cannot be read" in line for link in finding.chain for line in link.evidence)
 
 
 def test_an_app_that_listens_on_one_more_address_than_loopback_is_reachable() -> None:
@@ -281,42 +285,42 @@ def test_an_app_that_listens_on_one_more_address_than_loopback_is_reachable() ->
 
 def test_the_last_log_lines_are_evidence() -> None:
     lines = tuple(LoggedLine(f"line {number}") for number in range(9))
-    (found,) = diagnose(facts(service("app", down(log=lines)))).findings
-    (link,) = [link for link in found.chain if link.name == "container"]
+    (finding,) = diagnose(facts(service("app", down(log=lines)))).findings
+    (link,) = [link for link in finding.chain if link.name == "container"]
     assert link.evidence[-1] == "log: line 8"
     assert "log: line 3" not in link.evidence
 
 
 def test_a_stack_without_containers_is_one_finding() -> None:
-    made = facts(service("app"), service("web"), http=(answer(None),))
-    (found,) = diagnose(made).findings
-    assert (found.cause, found.sentence) == (
+    stack = facts(service("app"), service("web"), http=(answer(None),))
+    (finding,) = diagnose(stack).findings
+    assert (finding.cause, finding.sentence) == (
         Cause.NEVER_STARTED,
         "shop is not up: it has no containers",
     )
-    made = facts(service("app", conflicts=(conflict(FLASK),)), service("web"))
-    assert causes(diagnose(made)) == [(Cause.PORT_SQUATTER, "app")], (
+    stack = facts(service("app", conflicts=(conflict(FLASK),)), service("web"))
+    assert causes(diagnose(stack)) == [(Cause.PORT_SQUATTER, "app")], (
         "but the port that keeps it from starting comes first"
     )
 
 
-# --- what follows from what ---------------------------------------------------------------------------------------------------
+# --- what follows from what -------------------------------------------------------------------
 
 
-def test_who_waits_for_a_service_that_is_down_is_no_cause() -> None:
+def test_a_service_that_waits_for_another_is_no_root_cause() -> None:
     created = down("app", 0, state="created", finished=None)
-    made = facts(
+    stack = facts(
         service("app", created, depends_on=("db",)),
         service("db", down("db", 1)),
         http=(answer(502),),
     )
-    (found,) = diagnose(made).findings
-    assert (found.cause, found.service) == (Cause.APP_EXITED, "db")
-    assert found.data["followed_by"] == ["app"]
-    assert any("app was created and never started" in line for line in found.chain[0].evidence)
+    (finding,) = diagnose(stack).findings
+    assert (finding.cause, finding.service) == (Cause.APP_EXITED, "db")
+    assert finding.data["followed_by"] == ["app"]
+    assert any("app was created and never started" in line for line in finding.chain[0].evidence)
 
 
-def test_a_crash_loop_without_its_database_is_no_cause_but_one_with_it_is() -> None:
+def test_a_crash_loop_is_a_root_cause_only_if_its_dependency_runs() -> None:
     looping = service("app", down(state="restarting", restart_count=5), depends_on=("db",))
     assert causes(diagnose(facts(looping, service("db", down("db"))))) == [(Cause.APP_EXITED, "db")]
     assert causes(diagnose(facts(looping, service("db", container("db"))))) == [
@@ -332,12 +336,12 @@ def test_services_that_wait_for_each_other_do_not_hide_each_other() -> None:
     assert {name for _, name in causes(diagnose(facts(first, second)))} == {"app", "db"}
 
 
-def test_a_service_that_somebody_stopped_does_not_follow_from_another() -> None:
-    made = facts(service("app", down(code=143), depends_on=("db",)), service("db", down("db")))
-    assert {name for _, name in causes(diagnose(made))} == {"app", "db"}
+def test_a_stopped_service_does_not_follow_from_another() -> None:
+    stack = facts(service("app", down(code=143), depends_on=("db",)), service("db", down("db")))
+    assert {name for _, name in causes(diagnose(stack))} == {"app", "db"}
 
 
-def test_a_proxy_that_died_of_a_missing_name_follows_from_the_service_of_that_name() -> None:
+def test_a_proxy_that_misses_a_name_follows_from_the_service_of_that_name() -> None:
     """edge-cases.md#71."""
     proxy = failures(failed(NginxFailure.HOST_NOT_FOUND, "", name="app:5000"))
     dead = service("web", down("web", started=NOW - 2))
@@ -347,36 +351,38 @@ def test_a_proxy_that_died_of_a_missing_name_follows_from_the_service_of_that_na
     assert causes(diagnose(facts(dead, proxy=proxy))) == [(Cause.PROXY_CANNOT_START, "web")]
 
 
-# --- the proxy ----------------------------------------------------------------------------------------------------------------
+# --- the proxy --------------------------------------------------------------------------------
 
 
-def test_a_proxy_that_was_stopped_is_down_whatever_its_log_said_in_a_former_life() -> None:
+def test_log_lines_of_a_former_run_do_not_count_for_a_stopped_proxy() -> None:
     proxy = failures(failed(NginxFailure.HOST_NOT_FOUND, "", name="app:5000", when=NOW - 7200))
     assert causes(
         diagnose(facts(service("web", down("web", 0, started=NOW - 3600)), proxy=proxy))
     ) == [(Cause.PROXY_DOWN, "web")]
 
 
-def test_a_proxy_whose_configuration_nobody_can_read_is_judged_by_its_container() -> None:
+def test_a_proxy_without_a_readable_configuration_is_judged_by_its_container() -> None:
     """HAProxy, Traefik, Caddy: recognised, not read."""
     for kind in ("haproxy", "traefik", "caddy"):
         proxy = ProxyFacts("web", kind)
         assert diagnose(facts(proxy=proxy, upstreams=())).healthy
-        (found,) = diagnose(facts(service("web", down("web")), proxy=proxy, upstreams=())).findings
-        assert found.cause is Cause.PROXY_DOWN
-        (found,) = diagnose(
+        (finding,) = diagnose(
+            facts(service("web", down("web")), proxy=proxy, upstreams=())
+        ).findings
+        assert finding.cause is Cause.PROXY_DOWN
+        (finding,) = diagnose(
             facts(service("app", down()), proxy=proxy, upstreams=(), http=(answer(503, ""),))
         ).findings
-        assert [link.name for link in found.chain] == ["symptom", "proxy", "container", "cause"]
+        assert [link.name for link in finding.chain] == ["symptom", "proxy", "container", "cause"]
 
 
-def test_a_stack_without_a_proxy_is_judged_all_the_same() -> None:
-    made = replace(facts(service("app", down())), proxy=None, upstreams=(), http=())
-    (found,) = diagnose(made).findings
-    assert (found.cause, found.chain[0].mark) == (Cause.APP_EXITED, "unknown")
+def test_a_stack_without_a_proxy_is_diagnosed() -> None:
+    stack = replace(facts(service("app", down())), proxy=None, upstreams=(), http=())
+    (finding,) = diagnose(stack).findings
+    assert (finding.cause, finding.chain[0].mark) == (Cause.APP_EXITED, "unknown")
 
 
-def test_a_certificate_is_a_finding_where_the_proxy_has_tls() -> None:
+def test_a_certificate_is_a_finding_only_if_the_proxy_has_tls() -> None:
     expired = (
         CertificateFacts(
             "/srv/tls.crt", "/srv/tls.crt expired on 2026-11-22", True, "file: /srv/tls.crt"
@@ -392,7 +398,7 @@ def test_a_certificate_is_a_finding_where_the_proxy_has_tls() -> None:
     assert diagnose(facts(listening, proxy=tls, certificates=soon)).healthy
 
 
-# --- the way to a service -----------------------------------------------------------------------------------------------------
+# --- the way to a service ---------------------------------------------------------------------
 
 
 def stale(**more: Any) -> Facts:
@@ -406,54 +412,52 @@ def stale(**more: Any) -> Facts:
 
 
 def test_an_address_that_the_service_no_longer_has_is_stale() -> None:
-    (found,) = diagnose(stale()).findings
-    assert (found.cause, found.service, found.data["stale"]) == (
+    (finding,) = diagnose(stale()).findings
+    assert (finding.cause, finding.service, finding.data["stale"]) == (
         Cause.STALE_UPSTREAM,
         "app",
         "10.0.0.9",
     )
-    assert "10.0.0.2" in found.sentence
+    assert "10.0.0.2" in finding.sentence
 
 
-def test_a_request_that_hangs_is_seen_in_the_proxy_s_own_sockets() -> None:
-    """The first request may hang for a minute, and nothing is in the log yet."""
-    made = stale(proxy=failures(), http=(answer(None),))
-    asked = replace(made.upstreams[0], asked=("10.0.0.9",))
-    assert causes(diagnose(replace(made, upstreams=(asked,)))) == [(Cause.STALE_UPSTREAM, "app")]
-    asked = replace(made.upstreams[0], asked=("10.0.0.2",))
-    assert causes(diagnose(replace(made, upstreams=(asked,)))) == [(Cause.UNKNOWN, "app")]
+def test_a_hanging_request_is_seen_in_the_proxy_s_sockets() -> None:
+    """The first request hangs for up to a minute, and nothing is in the log yet."""
+    stack = stale(proxy=failures(), http=(answer(None),))
+    asked = replace(stack.upstreams[0], asked=("10.0.0.9",))
+    assert causes(diagnose(replace(stack, upstreams=(asked,)))) == [(Cause.STALE_UPSTREAM, "app")]
+    asked = replace(stack.upstreams[0], asked=("10.0.0.2",))
+    assert causes(diagnose(replace(stack, upstreams=(asked,)))) == [(Cause.UNKNOWN, "app")]
 
 
-def test_an_address_that_is_another_service_s_now_is_stale_even_where_requests_are_answered() -> (
-    None
-):
+def test_an_address_of_another_service_is_stale_even_if_it_answers() -> None:
     """edge-cases.md#70: the wrong one answers."""
-    made = stale(
+    stack = stale(
         proxy=failures(),
         http=(answer(200),),
         services={**facts().services, "other": service("other", container("other", "10.0.0.9"))},
     )
-    made = replace(made, upstreams=(replace(made.upstreams[0], asked=("10.0.0.9",)),))
-    (found,) = diagnose(made).findings
-    assert found.cause is Cause.STALE_UPSTREAM
-    assert "which other has now" in found.sentence
-    assert not found.harmless
-    assert found.chain[0].text == "requests for app reach another service, and are answered by it"
+    stack = replace(stack, upstreams=(replace(stack.upstreams[0], asked=("10.0.0.9",)),))
+    (finding,) = diagnose(stack).findings
+    assert finding.cause is Cause.STALE_UPSTREAM
+    assert "which other has now" in finding.sentence
+    assert not finding.harmless
+    assert finding.chain[0].text == "requests for app reach another service, and are answered by it"
 
 
-def test_a_name_that_is_looked_up_again_and_again_is_not_stale() -> None:
+def test_a_name_that_is_looked_up_for_each_request_is_not_stale() -> None:
     route = replace(ROUTE, dynamic=True)
     assert causes(
         diagnose(stale(upstreams=(UpstreamFacts(Target("app", 5000), (route,), "app"),)))
     ) == [(Cause.UNKNOWN, "app")]
 
 
-def test_a_failure_from_before_our_own_request_is_not_held_against_an_address() -> None:
-    made = stale(proxy=failures(failed(NginxFailure.NO_ROUTE, "10.0.0.9:5000", when=NOW - 600)))
-    assert causes(diagnose(made)) == [(Cause.UNKNOWN, "app")]
+def test_a_failure_before_our_request_does_not_count() -> None:
+    stack = stale(proxy=failures(failed(NginxFailure.NO_ROUTE, "10.0.0.9:5000", when=NOW - 600)))
+    assert causes(diagnose(stack)) == [(Cause.UNKNOWN, "app")]
 
 
-def test_the_address_of_another_upstream_on_the_same_port_is_no_sign() -> None:
+def test_the_address_of_another_upstream_on_the_same_port_is_not_stale() -> None:
     both = (
         *stale().upstreams,
         UpstreamFacts(Target("api", 5000), (replace(ROUTE, location="/api"),), "api"),
@@ -461,13 +465,13 @@ def test_the_address_of_another_upstream_on_the_same_port_is_no_sign() -> None:
     listening = container(
         "api", "10.0.0.9", listening=(Endpoint(5000, "0.0.0.0"),), wanted=(), bound=()
     )
-    found = diagnose(
+    diagnosis = diagnose(
         stale(services={**facts().services, "api": service("api", listening)}, upstreams=both)
     )
-    assert Cause.STALE_UPSTREAM not in {cause for cause, _ in causes(found)}
+    assert Cause.STALE_UPSTREAM not in {cause for cause, _ in causes(diagnosis)}
 
 
-def test_networks_that_do_not_meet_are_told() -> None:
+def test_services_without_a_common_network_are_a_finding() -> None:
     apart = service("app", container("app", networks={"shop_back": "10.9.0.2"}))
     assert causes(diagnose(facts(apart, http=(answer(502),)))) == [(Cause.OTHER_NETWORK, "app")]
     host = service("web", container("web", networks={"host": ""}, network_mode="host"))
@@ -485,33 +489,33 @@ def test_networks_that_do_not_meet_are_told() -> None:
         (NginxFailure.NO_LIVE, Cause.UNKNOWN),
     ],
 )
-def test_what_is_left_is_told_by_the_log_and_never_certain(
+def test_an_unexplained_answer_is_classified_by_the_log_and_never_certain(
     failure: NginxFailure, cause: Cause
 ) -> None:
-    (found,) = diagnose(
+    (finding,) = diagnose(
         facts(proxy=failures(failed(failure, "10.0.0.2:5000")), http=(answer(504),))
     ).findings
-    assert found.cause is cause
-    assert found.confidence != "certain"
-    assert failure.value in found.sentence
+    assert finding.cause is cause
+    assert finding.confidence != "certain"
+    assert failure.value in finding.sentence
 
 
-def test_a_service_that_is_on_its_way_up_is_told_so() -> None:
-    made = facts(
+def test_a_starting_service_is_reported_as_starting() -> None:
+    stack = facts(
         service("app", container("app", health="starting", listening=(), started=NOW - 3)),
         http=(answer(502),),
     )
-    (found,) = diagnose(made).findings
-    assert (found.cause, found.confidence) == (Cause.UNHEALTHY, "possible")
-    assert "still starting" in found.sentence
+    (finding,) = diagnose(stack).findings
+    assert (finding.cause, finding.confidence) == (Cause.UNHEALTHY, "possible")
+    assert "still starting" in finding.sentence
 
 
 def test_an_error_of_the_app_itself_is_unknown() -> None:
-    (found,) = diagnose(facts(http=(answer(500),))).findings
-    assert (found.cause, found.confidence) == (Cause.UNKNOWN, "possible")
+    (finding,) = diagnose(facts(http=(answer(500),))).findings
+    assert (finding.cause, finding.confidence) == (Cause.UNKNOWN, "possible")
 
 
-# --- the engine ---------------------------------------------------------------------------------------------------------------
+# --- the engine -------------------------------------------------------------------------------
 
 
 def test_an_engine_that_is_down_is_the_only_finding() -> None:
@@ -520,5 +524,5 @@ def test_an_engine_that_is_down_is_the_only_finding() -> None:
         problem="no Docker engine answers at unix:///x",
         hint="sudo systemctl start docker",
     )
-    (found,) = diagnose(Facts(engine, NOW)).findings
-    assert (found.cause, found.command) == (Cause.ENGINE_DOWN, "sudo systemctl start docker")
+    (finding,) = diagnose(Facts(engine, NOW)).findings
+    assert (finding.cause, finding.command) == (Cause.ENGINE_DOWN, "sudo systemctl start docker")

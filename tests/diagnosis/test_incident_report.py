@@ -65,7 +65,7 @@ def test_a_report_without_a_repair_has_no_timeline_and_claims_nothing() -> None:
     assert "erified" not in text
 
 
-def test_what_is_left_is_said() -> None:
+def test_remaining_problems_are_listed() -> None:
     text = Report(Masker().line).markdown(
         FACTS,
         DIAGNOSIS,
@@ -77,9 +77,7 @@ def test_what_is_left_is_said() -> None:
     assert "Repaired" not in text
 
 
-def test_after_a_look_everything_that_answers_is_listed_and_a_symptom_without_a_cause_is_left() -> (
-    None
-):
+def test_every_answer_is_listed_and_a_symptom_without_a_cause_remains() -> None:
     facts = Facts(
         EngineFacts("unix://x"),
         0.0,
@@ -104,7 +102,7 @@ def test_after_a_look_everything_that_answers_is_listed_and_a_symptom_without_a_
         ("*:5000", "\\*:5000"),
     ],
 )
-def test_nothing_that_somebody_else_wrote_is_markup(text: str, shown: str) -> None:
+def test_text_from_outside_is_never_markup(text: str, shown: str) -> None:
     assert plain(text) == shown
 
 

@@ -22,9 +22,9 @@ CANARY = "canary-7fb1c2d93e"
 
 
 def recorded(name: str) -> dict[str, Any]:
-    found = json.loads((DATA / f"{name}.json").read_text())
-    assert isinstance(found, dict)
-    return found
+    document = json.loads((DATA / f"{name}.json").read_text())
+    assert isinstance(document, dict)
+    return document
 
 
 def read(document: dict[str, Any]) -> Inspection:
@@ -38,27 +38,27 @@ def facts(document: dict[str, Any]) -> ContainerFacts:
 
 
 def test_a_running_container_is_read_with_its_ports_and_networks() -> None:
-    found = facts(recorded("running"))
-    assert (found.service, found.name, found.state, found.restart_policy) == (
+    container = facts(recorded("running"))
+    assert (container.service, container.name, container.state, container.restart_policy) == (
         "web",
         "shop-web-1",
         "running",
         "unless-stopped",
     )
-    assert found.wanted == found.bound == (PublishedPort(80, Endpoint(24999, "127.0.0.1")),)
-    assert list(found.networks) == ["bridge"]
-    assert found.memory_limit == 64 * 2**20
-    assert found.started is not None
-    assert found.finished is None, "the engine's year 1 is no time"
+    assert container.wanted == container.bound == (PublishedPort(80, Endpoint(24999, "127.0.0.1")),)
+    assert list(container.networks) == ["bridge"]
+    assert container.memory_limit == 64 * 2**20
+    assert container.started is not None
+    assert container.finished is None, "the engine's year 1 is no time"
 
 
-def test_nothing_of_the_environment_is_in_the_facts() -> None:
+def test_the_environment_is_not_in_the_facts() -> None:
     assert CANARY in json.dumps(recorded("running"))
     assert CANARY not in repr(read(recorded("running")))
     assert read(recorded("running")).environment["DB_PASSWORD"] == CANARY
 
 
-def test_what_the_engine_and_the_last_failed_health_check_say() -> None:
+def test_the_engine_s_error_and_the_last_failed_health_check_are_read() -> None:
     document = recorded("running")
     document["State"] |= {
         "Error": f"cannot mount {CANARY}",
@@ -67,8 +67,8 @@ def test_what_the_engine_and_the_last_failed_health_check_say() -> None:
             "Log": [{"ExitCode": 1, "Output": f"{CANARY}\n"}, {"ExitCode": 0, "Output": "fine"}],
         },
     }
-    found = facts(document)
-    assert (found.error, found.health, found.health_output) == (
+    container = facts(document)
+    assert (container.error, container.health, container.health_output) == (
         f"cannot mount {CANARY}",
         "unhealthy",
         CANARY,
@@ -85,9 +85,14 @@ NULLS = {
 }
 
 
-def test_what_go_writes_as_null_is_empty() -> None:
-    found = read(NULLS)
-    assert (found.facts.state, found.environment, found.command, found.arguments) == (
+def test_null_is_empty() -> None:
+    inspected = read(NULLS)
+    assert (
+        inspected.facts.state,
+        inspected.environment,
+        inspected.command,
+        inspected.arguments,
+    ) == (
         "dead",
         {},
         (),
@@ -138,7 +143,7 @@ def test_a_wrong_shape_is_an_error_that_names_its_place(
         ("container:abc", {}, True),
     ],
 )
-def test_a_container_is_on_a_network_or_wants_none(
+def test_a_container_is_on_a_network_or_needs_none(
     mode: str, networks: dict[str, object], there: bool
 ) -> None:
     assert (
@@ -157,22 +162,27 @@ def test_only_ports_with_one_number_are_fixed() -> None:
     assert read(NULLS | {"HostConfig": {"PortBindings": bindings}}).fixed_ports == (8080,)
 
 
-def test_an_ephemeral_port_and_a_range_are_wishes_too() -> None:
+def test_ephemeral_ports_and_ranges_are_read() -> None:
     document = recorded("running")
     document["HostConfig"]["PortBindings"] = {
         "80/tcp": [{"HostIp": "", "HostPort": ""}],
         "81/udp": [{"HostIp": "::", "HostPort": "7000-7009"}],
     }
-    found = facts(document)
-    assert found.wanted == (
+    container = facts(document)
+    assert container.wanted == (
         PublishedPort(80, Endpoint(0, "0.0.0.0")),
         PublishedPort(81, Endpoint(7000, "::", "udp")),
     )
 
 
-def test_the_list_alone_says_how_it_ended() -> None:
+def test_the_list_of_containers_has_the_exit_code() -> None:
     """What is known of a container of a remote engine."""
-    found = inspection.listed(
+    container = inspection.listed(
         Container("5f", "shop-app-1", "app", "exited", "Exited (137) 2 minutes ago")
     )
-    assert (found.state, found.exit_code, found.log, found.listening) == ("exited", 137, None, None)
+    assert (container.state, container.exit_code, container.log, container.listening) == (
+        "exited",
+        137,
+        None,
+        None,
+    )

@@ -14,8 +14,8 @@ def frame(kind: int, text: str) -> bytes:
 
 
 def test_frames_of_stdout_and_stderr_come_in_their_order() -> None:
-    found = lines(frame(1, "one\n") + frame(2, "two\r\n") + frame(1, "three\nfour\n"))
-    assert found == (
+    rows = lines(frame(1, "one\n") + frame(2, "two\r\n") + frame(1, "three\nfour\n"))
+    assert rows == (
         LogLine("one"),
         LogLine("two", stream="stderr"),
         LogLine("three"),
@@ -31,7 +31,7 @@ def test_a_terminals_log_has_no_frames() -> None:
     )
 
 
-def test_the_engines_times_are_taken_off() -> None:
+def test_the_engine_s_times_are_separated_from_the_lines() -> None:
     assert lines(frame(2, "2026-01-02T03:04:05.678Z it hurts\n"), timestamps=True) == (
         LogLine("it hurts", "2026-01-02T03:04:05.678Z", "stderr"),
     )

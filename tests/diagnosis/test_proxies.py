@@ -45,11 +45,11 @@ def test_a_proxy_is_known_by_its_image(image: str, kind: str) -> None:
 @pytest.mark.parametrize(
     "image", ["nginx/nginx-prometheus-exporter", "postgres", "certbot/certbot", "my/engine-x"]
 )
-def test_what_only_looks_like_one_is_none(image: str) -> None:
+def test_an_image_that_only_resembles_a_proxy_is_none(image: str) -> None:
     assert proxies.find_proxy(stack(db=("postgres", ()), one=(image, (9113,))), {}) is None
 
 
-def test_one_that_is_built_is_known_by_what_it_runs() -> None:
+def test_a_built_proxy_is_known_by_its_command() -> None:
     commands: Mapping[str, tuple[str, ...]] = {
         "edge": ("/docker-entrypoint.sh", "/usr/sbin/nginx", "-g", "daemon off;")
     }
@@ -59,18 +59,18 @@ def test_one_that_is_built_is_known_by_what_it_runs() -> None:
     )
 
 
-def test_one_that_was_never_built_is_known_by_its_name() -> None:
+def test_a_proxy_that_was_never_built_is_known_by_its_name() -> None:
     assert proxies.find_proxy(stack(app=("", (5000,)), nginx=("", (80,))), {}) == ("nginx", "nginx")
 
 
-def test_of_two_the_one_with_an_entry_is_meant() -> None:
+def test_of_two_proxies_the_published_one_is_the_entry() -> None:
     assert proxies.find_proxy(stack(static=("nginx", ()), edge=("nginx", (443,))), {}) == (
         "edge",
         "nginx",
     )
 
 
-def test_the_only_one_with_an_entry_is_one_of_unknown_kind() -> None:
+def test_the_only_service_with_an_entry_port_is_a_proxy_of_unknown_kind() -> None:
     assert proxies.find_proxy(stack(app=("app", (5000,)), door=("own", (80, 443))), {}) == (
         "door",
         "other",
@@ -78,7 +78,7 @@ def test_the_only_one_with_an_entry_is_one_of_unknown_kind() -> None:
     assert proxies.find_proxy(stack(app=("app", (80,))), {}) is None, "a stack of one has no proxy"
 
 
-def test_a_person_knows_better() -> None:
+def test_a_named_proxy_takes_precedence() -> None:
     assert proxies.find_proxy(
         stack(app=("app", ()), door=("own", ()), edge=("nginx", (80,))), {}, "door"
     ) == ("door", "other")
@@ -87,14 +87,14 @@ def test_a_person_knows_better() -> None:
 
 
 def services() -> dict[str, ServiceFacts]:
-    one = ContainerFacts(
+    container = ContainerFacts(
         "app",
         "darts-app",
         "1",
         networks={"front": "10.0.0.5"},
         names={"front": frozenset({"backend", "3f2a"})},
     )
-    return {"app": ServiceFacts("app", (one,)), "db": ServiceFacts("db")}
+    return {"app": ServiceFacts("app", (container,)), "db": ServiceFacts("db")}
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ def service(name: str, *containers: ContainerFacts, needs: tuple[str, ...] = ())
 
 def stack(*services: ServiceFacts, looked_up_once: bool = True, kind: str = "nginx") -> Facts:
     """A stack whose proxy is `web`; it passes everything on to `app`."""
-    known = {one.name: one for one in services}
+    known = {service.name: service for service in services}
     route = Route(
         "/", "http", (Target("app", 5000),), dynamic=not looked_up_once, written="http://app:5000"
     )
@@ -65,8 +65,8 @@ def finding(
     )
 
 
-def steps(made: RepairPlan) -> list[tuple[str, str]]:
-    return [(one.action.value, one.service) for one in made.steps]
+def steps(plan: RepairPlan) -> list[tuple[str, str]]:
+    return [(step.action.value, step.service) for step in plan.steps]
 
 
 WEB = service("web", container("web"))
@@ -123,13 +123,13 @@ NEVER = container("app", "created", error=BIND)
         (Cause.UNKNOWN, container("app", "paused"), []),
     ],
 )
-def test_what_is_done_about_a_cause(
+def test_the_steps_for_each_cause(
     cause: Cause, app: ContainerFacts, expected: list[tuple[str, str]]
 ) -> None:
-    made = make_plan([finding(cause, "app")], stack(service("app", app), WEB))
-    assert steps(made) == expected
+    plan = make_plan([finding(cause, "app")], stack(service("app", app), WEB))
+    assert steps(plan) == expected
     by_hand = not expected or cause is Cause.OUT_OF_MEMORY
-    assert [one.finding.cause for one in made.by_hand] == ([cause] if by_hand else []), (
+    assert [row.finding.cause for row in plan.by_hand] == ([cause] if by_hand else []), (
         "what no step removes is a person's to do"
     )
 
@@ -144,19 +144,19 @@ def test_what_is_done_about_a_cause(
         Cause.STALE_UPSTREAM,
     ],
 )
-def test_what_does_no_harm_is_a_person_s(cause: Cause) -> None:
+def test_a_harmless_finding_is_left_to_a_person(cause: Cause) -> None:
     harmless = replace(finding(cause, "app", name_taken_by="x"), harmless=True)
-    made = make_plan([harmless], stack(service("app", container("app", health="unhealthy")), WEB))
-    assert (made.steps, [one.finding for one in made.by_hand]) == ((), [harmless])
+    plan = make_plan([harmless], stack(service("app", container("app", health="unhealthy")), WEB))
+    assert (plan.steps, [row.finding for row in plan.by_hand]) == ((), [harmless])
 
 
-def test_every_cause_is_answered_by_steps_or_by_what_a_person_does() -> None:
+def test_every_cause_leads_to_steps_or_to_a_person() -> None:
     for cause in Cause:
-        made = make_plan([finding(cause, "app")], stack(service("app", GONE), WEB))
-        assert made.steps or made.by_hand, cause
+        plan = make_plan([finding(cause, "app")], stack(service("app", GONE), WEB))
+        assert plan.steps or plan.by_hand, cause
 
 
-def test_a_stack_of_which_nothing_is_there_is_started_as_a_whole() -> None:
+def test_a_stack_without_containers_is_started_as_a_whole() -> None:
     nothing = stack(service("app"), service("web"))
     assert steps(
         make_plan(
@@ -170,13 +170,13 @@ def test_a_stack_of_which_nothing_is_there_is_started_as_a_whole() -> None:
 
 
 def test_a_taken_name_is_freed_first() -> None:
-    made = make_plan(
+    plan = make_plan(
         [finding(Cause.NEVER_STARTED, "app", name_taken_by="darts-app")], stack(service("app"), WEB)
     )
-    assert steps(made) == [("free-ports", ""), ("start", "app"), ("reload-proxy", "web")]
+    assert steps(plan) == [("free-ports", ""), ("start", "app"), ("reload-proxy", "web")]
 
 
-def test_services_come_after_what_they_need_and_the_proxy_last() -> None:
+def test_services_start_after_their_dependencies_and_the_proxy_last() -> None:
     down = "exited"
     facts = stack(
         service("web", container("web", down), needs=("app",)),
@@ -184,11 +184,11 @@ def test_services_come_after_what_they_need_and_the_proxy_last() -> None:
         service("queue", container("queue", down), needs=("db",)),
         service("db", container("db", down)),
     )
-    found = [
+    findings = [
         finding(Cause.PROXY_DOWN, "web"),
         *(finding(Cause.APP_EXITED, name) for name in ("app", "db", "queue")),
     ]
-    assert steps(make_plan(found, facts)) == [
+    assert steps(make_plan(findings, facts)) == [
         ("start", "db"),
         ("start", "queue"),
         ("start", "app"),
@@ -209,24 +209,26 @@ def test_a_circle_in_depends_on_does_not_hang() -> None:
     )
 
 
-def test_what_went_down_with_another_service_is_started_too_and_once() -> None:
+def test_a_service_that_went_down_with_another_is_started_once() -> None:
     facts = stack(
         service("app", REFUSED),
         service("web", container("web", "exited")),
         service("api", container("api", "restarting")),
     )
-    found = [
+    findings = [
         finding(Cause.PORT_SQUATTER, "app", followed_by=["web", "api", "app"]),
         finding(Cause.PROXY_DOWN, "web"),
     ]
-    made = make_plan(found, facts)
-    assert steps(made) == [
+    plan = make_plan(findings, facts)
+    assert steps(plan) == [
         ("free-ports", ""),
         ("restart", "api"),
         ("recreate", "app"),
         ("start", "web"),
     ]
-    assert next(one for one in made.steps if one.service == "api").reason == "it went down with app"
+    assert (
+        next(step for step in plan.steps if step.service == "api").reason == "it went down with app"
+    )
 
 
 def test_a_follower_that_runs_is_left_alone() -> None:
@@ -236,9 +238,7 @@ def test_a_follower_that_runs_is_left_alone() -> None:
     )
 
 
-def test_nginx_dies_of_a_missing_name_and_is_started_once_it_is_there_but_not_with_a_wrong_configuration() -> (
-    None
-):
+def test_nginx_is_restarted_once_its_name_exists_but_not_with_a_wrong_configuration() -> None:
     facts = stack(
         service("app", container("app")), service("web", container("web", "exited", exit_code=1))
     )
@@ -251,20 +251,20 @@ def test_nginx_dies_of_a_missing_name_and_is_started_once_it_is_there_but_not_wi
         command="correct nginx's configuration, then dartsctl prod up",
         fixable=False,
     )
-    made = make_plan([wrong], facts)
-    assert not made.steps
-    assert made.by_hand[0].line.endswith(
+    plan = make_plan([wrong], facts)
+    assert not plan.steps
+    assert plan.by_hand[0].line.endswith(
         "by hand: correct nginx's configuration, then dartsctl prod up"
     )
 
 
-def test_the_proxy_is_reloaded_only_where_it_has_looked_the_name_up_once() -> None:
-    app, found = service("app", GONE), [finding(Cause.APP_EXITED, "app")]
-    assert steps(make_plan(found, stack(app, WEB, looked_up_once=False))) == [("start", "app")]
-    assert steps(make_plan(found, stack(app, WEB, kind="haproxy"))) == [("start", "app")]
-    assert steps(make_plan(found, stack(app))) == [("start", "app")], "no proxy"
+def test_the_proxy_reloads_only_if_it_looks_the_name_up_once() -> None:
+    app, findings = service("app", GONE), [finding(Cause.APP_EXITED, "app")]
+    assert steps(make_plan(findings, stack(app, WEB, looked_up_once=False))) == [("start", "app")]
+    assert steps(make_plan(findings, stack(app, WEB, kind="haproxy"))) == [("start", "app")]
+    assert steps(make_plan(findings, stack(app))) == [("start", "app")], "no proxy"
     unread = replace(stack(app, WEB), proxy=ProxyFacts("web", "nginx"), upstreams=())
-    assert steps(make_plan(found, unread)) == [("start", "app"), ("reload-proxy", "web")], (
+    assert steps(make_plan(findings, unread)) == [("start", "app"), ("reload-proxy", "web")], (
         "its configuration could not be read: to be safe"
     )
     other = stack(app, WEB, service("db", container("db", "exited")))
@@ -273,12 +273,12 @@ def test_the_proxy_is_reloaded_only_where_it_has_looked_the_name_up_once() -> No
     )
 
 
-def test_an_engine_that_is_down_is_a_persons_to_start() -> None:
-    made = make_plan(
+def test_a_stopped_engine_is_left_to_a_person() -> None:
+    plan = make_plan(
         [finding(Cause.ENGINE_DOWN, "", command="sudo systemctl start docker")],
         Facts(EngineFacts("unix://x", problem="no answer"), NOW),
     )
-    assert (made.steps, made.by_hand[0].finding.command) == ((), "sudo systemctl start docker")
+    assert (plan.steps, plan.by_hand[0].finding.command) == ((), "sudo systemctl start docker")
 
 
 def test_a_healthy_stack_has_an_empty_plan() -> None:
@@ -295,17 +295,17 @@ def test_a_healthy_stack_has_an_empty_plan() -> None:
         (GONE, False),
     ],
 )
-def test_what_was_just_started_may_still_come_to_nothing(
+def test_a_service_that_was_just_started_is_still_settling(
     app: ContainerFacts, young: bool
 ) -> None:  # edge-cases.md#75
-    made = make_plan([finding(Cause.APP_EXITED, "app")], stack(service("app", GONE), WEB))
+    plan = make_plan([finding(Cause.APP_EXITED, "app")], stack(service("app", GONE), WEB))
     assert settling(
-        made, stack(service("app", app), service("web", container("web", started=NOW)))
+        plan, stack(service("app", app), service("web", container("web", started=NOW)))
     ) == (("app",) if young else ())
 
 
 @pytest.mark.parametrize("action", list(RepairAction))
-def test_every_action_is_an_order(action: RepairAction) -> None:
+def test_every_action_has_an_imperative_line(action: RepairAction) -> None:
     facts = stack(service("app", GONE), WEB)
     step = replace(make_plan([finding(Cause.APP_EXITED, "app")], facts).steps[0], action=action)
     assert step.line

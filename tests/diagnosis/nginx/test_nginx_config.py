@@ -21,11 +21,11 @@ def served(inner: str, http: str = "") -> Config:
     return config(f"http {{ {http} server {{ {inner} }} }}")
 
 
-def targets(found: Config) -> list[str]:
-    return [str(target) for route in found.routes for target in route.targets]
+def targets(parsed: Config) -> list[str]:
+    return [str(target) for route in parsed.routes for target in route.targets]
 
 
-# --- the grammar --------------------------------------------------------------------------------------------------------------
+# --- the grammar ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -40,11 +40,11 @@ def targets(found: Config) -> list[str]:
         ("a it's;", ("a", "it's")),
     ],
 )
-def test_words_are_taken_as_nginx_takes_them(text: str, words: tuple[str, ...]) -> None:
+def test_words_are_split_as_nginx_splits_them(text: str, words: tuple[str, ...]) -> None:
     assert nginx_config.parse(text) == (Directive(words),)
 
 
-def test_blocks_nest_and_an_empty_one_is_one() -> None:
+def test_blocks_nest_and_may_be_empty() -> None:
     assert nginx_config.parse("http { server { } }") == (
         Directive(("http",), (Directive(("server",), ()),)),
     )
@@ -70,12 +70,12 @@ def test_blocks_nest_and_an_empty_one_is_one() -> None:
         "#",
     ],
 )
-def test_broken_texts_give_what_can_be_had_and_never_an_error(text: str) -> None:
+def test_broken_text_is_read_as_far_as_possible_without_an_error(text: str) -> None:
     nginx_config.parse(text)
     assert config(text).routes == ()
 
 
-def test_no_text_makes_it_fail() -> None:
+def test_random_text_never_fails() -> None:
     """Generated texts, of what the grammar is made of, and the shipped configuration with pieces cut out, doubled and swapped."""
     draw = random.Random(7)
     pieces = [
@@ -123,19 +123,19 @@ def test_no_text_makes_it_fail() -> None:
         config(shipped[:last] + shipped[first:])
 
 
-def test_includes_that_name_each_other_come_to_an_end() -> None:
-    found = config(
+def test_includes_of_each_other_end() -> None:
+    parsed = config(
         "http { include a.conf; server { listen 81; } }", **{"/etc/nginx/a.conf": "include a.conf;"}
     )
-    assert found.servers[0].listens == (Listen(81),)
+    assert parsed.servers[0].listens == (Listen(81),)
 
 
-# --- the way of a request -----------------------------------------------------------------------------------------------------
+# --- the way of a request ---------------------------------------------------------------------
 
 
 def test_a_plain_name_is_looked_up_once() -> None:
-    found = served("listen 80; location / { proxy_pass http://darts-app:5000; }")
-    (route,) = found.routes
+    parsed = served("listen 80; location / { proxy_pass http://darts-app:5000; }")
+    (route,) = parsed.routes
     assert (route.location, route.scheme, route.targets, route.dynamic) == (
         "/",
         "http",
@@ -144,12 +144,12 @@ def test_a_plain_name_is_looked_up_once() -> None:
     )
 
 
-def test_a_name_in_a_variable_is_looked_up_while_it_serves() -> None:
-    found = served(
+def test_a_name_in_a_variable_is_looked_up_for_each_request() -> None:
+    parsed = served(
         "set $app http://darts-app:5000; location / { proxy_pass $app; }", "resolver 127.0.0.11;"
     )
-    (route,) = found.routes
-    assert (route.targets, route.dynamic, found.resolver) == (
+    (route,) = parsed.routes
+    assert (route.targets, route.dynamic, parsed.resolver) == (
         (Target("darts-app", 5000),),
         True,
         True,
@@ -172,9 +172,9 @@ def test_a_variable_of_the_request_has_no_target() -> None:
 
 def test_an_upstream_block_has_all_its_servers_without_those_that_are_down() -> None:
     block = "upstream pool { least_conn; server one:5000 weight=2; server two; server three:1 down; server unix:/run/x.sock; server [::1]:9; }"
-    found = served("location / { proxy_pass https://pool/; }", block)
-    assert targets(found) == ["one:5000", "two:80", "unix:/run/x.sock", "[::1]:9"]
-    assert not found.routes[0].dynamic
+    parsed = served("location / { proxy_pass https://pool/; }", block)
+    assert targets(parsed) == ["one:5000", "two:80", "unix:/run/x.sock", "[::1]:9"]
+    assert not parsed.routes[0].dynamic
     assert (
         served("location / { proxy_pass http://p; }", "upstream p { server one resolve; }")
         .routes[0]
@@ -201,10 +201,10 @@ def test_every_kind_of_pass_has_its_target(line: str, target: str) -> None:
 
 
 def test_locations_keep_their_modifiers_and_an_if_belongs_to_its_location() -> None:
-    found = served(
+    parsed = served(
         "location = /a { if ($x) { proxy_pass http://a; } } location ~ ^/b { location /b/c { proxy_pass http://b; } }"
     )
-    assert [route.location for route in found.routes] == ["= /a", "/b/c"]
+    assert [route.location for route in parsed.routes] == ["= /a", "/b/c"]
 
 
 @pytest.mark.parametrize(
@@ -227,13 +227,13 @@ def test_a_server_without_listen_is_on_80() -> None:
 
 
 def test_error_logs_are_found_on_every_level_each_once() -> None:
-    found = config(
+    parsed = config(
         "error_log stderr; http { error_log /var/log/a.log warn; server { error_log /var/log/a.log; } }"
     )
-    assert found.error_logs == ("stderr", "/var/log/a.log")
+    assert parsed.error_logs == ("stderr", "/var/log/a.log")
 
 
-# --- files --------------------------------------------------------------------------------------------------------------------
+# --- files ------------------------------------------------------------------------------------
 
 DUMP = """# configuration file /etc/nginx/nginx.conf:
 http { include /etc/nginx/conf.d/*.conf; }
@@ -246,7 +246,7 @@ proxy_set_header Host $host;
 """
 
 
-def test_a_dump_is_put_together_by_its_includes() -> None:
+def test_a_dump_is_assembled_by_its_includes() -> None:
     """`nginx -T` leaves the includes as they are, and the files stand one after the other."""
     files = nginx_config.dumped(DUMP)
     assert list(files) == [
@@ -254,13 +254,13 @@ def test_a_dump_is_put_together_by_its_includes() -> None:
         "/etc/nginx/conf.d/default.conf",
         "/etc/nginx/proxy.conf",
     ]
-    found = nginx_config.read(files)
-    assert (targets(found), found.servers[0].listens) == (["app:5000"], (Listen(80),))
+    parsed = nginx_config.read(files)
+    assert (targets(parsed), parsed.servers[0].listens) == (["app:5000"], (Listen(80),))
 
 
 def test_a_pattern_stays_within_its_folder() -> None:
     inner = "server { location / { proxy_pass http://%s; } }"
-    found = config(
+    parsed = config(
         "http { include conf.d/*.conf; include sites/one; include missing.conf; }",
         **{
             "/etc/nginx/conf.d/b.conf": inner % "b",
@@ -269,25 +269,25 @@ def test_a_pattern_stays_within_its_folder() -> None:
             "/etc/nginx/sites/one": inner % "one",
         },
     )
-    assert targets(found) == ["a:80", "b:80", "one:80"]
+    assert targets(parsed) == ["a:80", "b:80", "one:80"]
 
 
-def test_the_stack_s_own_configuration_is_understood() -> None:
+def test_the_bundled_configuration_is_read() -> None:
     folder = REPOSITORY / "compose/nginx"
     files = {f"/etc/nginx/{file.name}": file.read_text() for file in folder.glob("*.conf")}
-    found = nginx_config.read(files, "/etc/nginx/nginx.conf")
-    assert {str(target) for route in found.routes for target in route.targets} == {
+    parsed = nginx_config.read(files, "/etc/nginx/nginx.conf")
+    assert {str(target) for route in parsed.routes for target in route.targets} == {
         "darts-app:5000",
         "api-gateway:8080",
         "wso2is:9443",
     }
-    assert all(route.dynamic for route in found.routes)
-    assert found.servers[0].listens == (Listen(80), Listen(443, "", True))
-    assert found.servers[0].certificates == ("certs/tls.crt",)
-    assert found.error_logs == ("stderr",)
+    assert all(route.dynamic for route in parsed.routes)
+    assert parsed.servers[0].listens == (Listen(80), Listen(443, "", True))
+    assert parsed.servers[0].certificates == ("certs/tls.crt",)
+    assert parsed.error_logs == ("stderr",)
 
 
-def test_blocks_without_end_and_includes_of_includes_and_doubling_variables_stay_small() -> None:
+def test_open_blocks_nested_includes_and_doubling_variables_stay_small() -> None:
     """A container writes this text: 2 to the power of 20 of anything must not come of it."""
     deep = "location / { " * 50_000
     assert nginx_config.read({"nginx.conf": f"http {{ server {{ {deep}"}).servers
@@ -305,8 +305,8 @@ def test_blocks_without_end_and_includes_of_includes_and_doubling_variables_stay
     assert len(route.targets[0].host) <= 4096
 
 
-def test_a_listen_of_other_digits_is_no_port() -> None:
+def test_a_listen_with_non_ascii_digits_is_no_port() -> None:
     (server,) = nginx_config.read(
         {"nginx.conf": "http { server { listen \u00b2; listen 99999999999999999999; listen 81; } }"}
     ).servers
-    assert 81 in [one.port for one in server.listens]
+    assert 81 in [listen.port for listen in server.listens]

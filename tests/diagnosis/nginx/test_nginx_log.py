@@ -121,12 +121,12 @@ HEAD = "2026/11/23 23:24:21 [error] 9#9: *1 "
         ),
     ],
 )
-def test_a_line_says_what_failed_and_where(
+def test_a_line_is_classified_by_failure_upstream_and_name(
     line: str, failure: NginxFailure, upstream: str, name: str
 ) -> None:  # edge-cases.md#71
-    found = log.parse_line(line)
-    assert found is not None
-    assert (found.failure, found.upstream, found.name) == (failure, upstream, name)
+    row = log.parse_line(line)
+    assert row is not None
+    assert (row.failure, row.upstream, row.name) == (failure, upstream, name)
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_a_line_says_what_failed_and_where(
         "[emerg",
     ],
 )
-def test_other_lines_say_nothing(line: str) -> None:
+def test_other_lines_are_no_failure(line: str) -> None:
     """The word "error" in a log proves nothing."""
     assert log.parse_line(line) is None
 
@@ -153,8 +153,8 @@ def refused(second: int, upstream: str = "10.0.0.2:5000") -> str:
 def test_failures_are_counted_by_upstream_and_kind_with_their_first_and_last_time() -> None:
     lines = [refused(1), refused(5, "10.0.0.3:5000"), refused(9)]
     late, other = sorted(
-        log.count_failures(one for line in lines if (one := log.parse_line(line))),
-        key=lambda one: -one.count,
+        log.count_failures(row for line in lines if (row := log.parse_line(line))),
+        key=lambda count: -count.count,
     )
     assert (late.count, late.upstream, other.count) == (2, "10.0.0.2:5000", 1)
     assert late.first is not None
@@ -162,18 +162,18 @@ def test_failures_are_counted_by_upstream_and_kind_with_their_first_and_last_tim
     assert late.last - late.first == 8
 
 
-def test_the_failure_that_was_seen_last_stands_last() -> None:
+def test_the_latest_rowis_last() -> None:
     lines = [refused(1), refused(5, "10.0.0.3:5000"), refused(9)]
     assert (
-        log.count_failures(one for line in lines if (one := log.parse_line(line)))[-1].upstream
+        log.count_failures(row for line in lines if (row := log.parse_line(line)))[-1].upstream
         == "10.0.0.2:5000"
     )
 
 
-def test_the_engine_s_own_time_counts_before_the_line_s() -> None:
-    found = log.parse_line(refused(1), stamp="2026-11-23T21:24:01.500000000Z")
-    assert found is not None
-    assert found.when == log.parse_moment("2026-11-23T21:24:01.5Z")
+def test_the_engine_s_time_takes_precedence_over_the_line_s() -> None:
+    row = log.parse_line(refused(1), stamp="2026-11-23T21:24:01.500000000Z")
+    assert row is not None
+    assert row.when == log.parse_moment("2026-11-23T21:24:01.5Z")
 
 
 def test_a_file_s_times_are_in_the_container_s_zone() -> None:
@@ -196,11 +196,11 @@ def test_a_zone_is_read_as_date_prints_it(zone: str, seconds: int) -> None:
 
 
 @pytest.mark.parametrize("stamp", ["", "0001-01-01T00:00:00Z", "yesterday", "2026-13-40T99:00:00Z"])
-def test_no_time_is_no_time(stamp: str) -> None:
+def test_an_invalid_time_is_none(stamp: str) -> None:
     assert log.parse_moment(stamp) is None
 
 
-def test_a_day_that_no_calendar_has_leaves_the_failure_without_a_time() -> None:
-    found = log.parse_line(refused(1).replace("2026/11/23", "2026/02/31"))
-    assert found is not None
-    assert found.when is None
+def test_an_impossible_date_leaves_the_rowwithout_a_time() -> None:
+    row = log.parse_line(refused(1).replace("2026/11/23", "2026/02/31"))
+    assert row is not None
+    assert row.when is None

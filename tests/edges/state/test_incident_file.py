@@ -14,27 +14,27 @@ from tiny_disk import tiny_disk
 from two_users import ANN, as_user, needs_root, public_folder
 
 
-def test_the_file_is_its_owners_alone(tmp_path: Path) -> None:
+def test_only_the_owner_can_read_the_file(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
-        one = IncidentFile(tmp_path / "incident.md")
+        report = IncidentFile(tmp_path / "incident.md")
     finally:
         os.umask(before)
-    one.write("# Ä\n")
-    assert (one.path.read_text(encoding="utf-8"), one.path.stat().st_mode & 0o777) == (
+    report.write("# Ä\n")
+    assert (report.path.read_text(encoding="utf-8"), report.path.stat().st_mode & 0o777) == (
         "# Ä\n",
         0o600,
     )
 
 
-def test_a_file_that_is_there_stays_as_it_is_and_the_next_free_name_is_taken(
+def test_an_existing_file_is_kept_and_the_next_free_name_used(
     tmp_path: Path,
 ) -> None:
     for name in ("incident.md", "incident-2.md"):
         (tmp_path / name).write_text("mine")
-    one = IncidentFile(tmp_path / "incident.md")
-    one.write("new")
-    assert one.path == tmp_path / "incident-3.md"
+    report = IncidentFile(tmp_path / "incident.md")
+    report.write("new")
+    assert report.path == tmp_path / "incident-3.md"
     assert {file.name: file.read_text() for file in tmp_path.iterdir()} == {
         "incident.md": "mine",
         "incident-2.md": "mine",
@@ -50,7 +50,7 @@ SPECIAL = {make_link: "is a symbolic link", Path.mkdir: "is a folder", os.mkfifo
 
 
 @pytest.mark.parametrize("make", SPECIAL)
-def test_what_is_no_file_is_refused_and_gets_no_sibling(
+def test_a_name_that_is_no_file_is_refused_without_a_numbered_file(
     tmp_path: Path, make: Callable[[Path], None]
 ) -> None:
     make(tmp_path / "incident.md")
@@ -63,7 +63,7 @@ def test_what_is_no_file_is_refused_and_gets_no_sibling(
 
 
 @pytest.mark.parametrize("name", ["/dev/null", "/dev/stdout", "/dev/fd/1", "/dev/full"])
-def test_a_device_is_refused_and_gets_no_sibling(name: str) -> None:
+def test_a_device_is_refused_without_a_numbered_file(name: str) -> None:
     before = sorted(Path("/dev").iterdir())
     with pytest.raises(Refused, match=f"the report {name} cannot be written"):
         IncidentFile(Path(name))
@@ -71,7 +71,7 @@ def test_a_device_is_refused_and_gets_no_sibling(name: str) -> None:
 
 
 @needs_root
-def test_a_link_of_another_user_leads_root_nowhere(tmp_path: Path) -> None:
+def test_root_does_not_follow_another_user_s_link(tmp_path: Path) -> None:
     with public_folder(ANN) as folder:
         as_user(ANN, lambda: (folder / "reports").symlink_to(tmp_path))
         with pytest.raises(Refused, match="is a symbolic link of another user"):
@@ -83,16 +83,14 @@ def test_a_link_of_another_user_leads_root_nowhere(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["no-such-folder/incident.md", "file/incident.md", "n" * 300])
-def test_a_file_that_cannot_be_made_is_told_before_anything_is_done(
-    tmp_path: Path, name: str
-) -> None:
+def test_a_file_that_cannot_be_created_is_an_error_at_once(tmp_path: Path, name: str) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(DartsctlError, match=r"cannot be written: .*; nothing was done"):
         IncidentFile(tmp_path / name)
 
 
 @needs_root
-def test_a_full_disk_is_told_and_leaves_no_half_report(tmp_path: Path) -> None:
+def test_a_full_disk_is_an_error_and_leaves_no_partial_report(tmp_path: Path) -> None:
     with tiny_disk(tmp_path):
         report = IncidentFile(tmp_path / "incident.md")
         with pytest.raises(DartsctlError, match="could not be written: No space left"):
@@ -100,7 +98,7 @@ def test_a_full_disk_is_told_and_leaves_no_half_report(tmp_path: Path) -> None:
         assert list(tmp_path.iterdir()) == []
 
 
-def test_a_hundred_reports_of_one_name_are_enough(tmp_path: Path) -> None:
+def test_there_are_at_most_a_hundred_reports_of_one_name(tmp_path: Path) -> None:
     for _ in range(100):
         IncidentFile(tmp_path / "incident.md").write("")
     with pytest.raises(DartsctlError, match="99 more of that name"):

@@ -22,7 +22,7 @@ NOW = parse_moment("2026-11-23T23:00:00Z") or 0.0
         ("no time", 0),
     ],
 )
-def test_an_engine_s_clock_that_goes_wrong_is_noticed_and_a_slow_answer_is_none(
+def test_a_wrong_engine_clock_is_noticed_and_a_slow_answer_is_not(
     clock: str, seconds: float
 ) -> None:
     """edge-cases.md#79: a virtual machine's clock after the laptop has slept."""
