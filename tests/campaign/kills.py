@@ -1,10 +1,11 @@
-"""Kills: dartsctl is killed at random moments, and pids become other processes' before a signal is sent.
+"""Kills: kill dartsctl at random moments, and reuse pids before it sends a signal.
 
-    python tests/campaign/kills.py --count 100 --seed 1           # or: make kills N=100 SEED=1
-    python tests/campaign/kills.py --count 100 --part reuse       # the pids alone (root, Linux)
+    python tests/campaign/kills.py --count 100 --seed 1         # or: make kills N=100 SEED=1
+    python tests/campaign/kills.py --count 100 --part reuse     # only the reused pids (root, Linux)
 
-After each kill: no process of the attempt, no lease, and everybody who has nothing to do with it is the same process or container as
-before. After each reuse of a pid: nobody was signalled. Exit code 1 with the seed of what was wrong.
+After each kill there must be no process of the attempt and no lease, and all bystanders must be the
+same processes and containers as before. After each reuse of a pid nobody may have been signalled.
+Exit code 1 with the seed of what was wrong.
 """
 
 from __future__ import annotations
@@ -29,12 +30,20 @@ from dartsctl.edges.state.leases import LeaseBook
 IMAGE = "dartsctl-test/busybox:1"
 FIRST_PORT, LAST_PORT = 17000, 17099
 PATIENCE = 5.0
-"""Seconds within which everything of a killed dartsctl must be gone; the kernel's own part takes a few milliseconds."""
+"""Seconds within which everything of a killed dartsctl must be gone."""
 SERVERS = (
     ("{python}", "-m", "http.server", "{port}"),
     ("{python}", "-c", "import os, time; os.fork(); time.sleep(600)"),
     ("sh", "-c", "trap '' TERM INT; {python} -m http.server {port}; sleep 600"),
 )
+
+
+LISTEN = """
+import socket, sys, time
+held = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+print(flush=True)
+time.sleep(3600)
+"""
 
 
 def dartsctl() -> list[str]:
@@ -75,10 +84,11 @@ class Ground:
         stack = {"name": self.project, "services": {**services, "other": service}}
         (self.folder / "compose.json").write_text(json.dumps(stack))
         (self.folder / "dartsctl.toml").write_text(
-            f'[prod]\nfiles = ["compose.json"]\nenv_files = []\nproject = "{self.project}"\n[ports]\ndev_range = "{FIRST_PORT}-{LAST_PORT - 2}"\n'
+            f'[prod]\nfiles = ["compose.json"]\nenv_files = []\nproject = "{self.project}"\n'
+            f'[ports]\ndev_range = "{FIRST_PORT}-{LAST_PORT - 2}"\n'
         )
-        listener = f"import socket, time; held = socket.create_server(('127.0.0.1', {LAST_PORT - 1})); time.sleep(3600)"
-        self.bystanders.append(subprocess.Popen([sys.executable, "-c", listener]))
+        argv = [sys.executable, "-c", LISTEN, str(LAST_PORT - 1)]
+        self.bystanders.append(subprocess.Popen(argv, stdout=subprocess.DEVNULL))
         if self.has_engine:
             docker(
                 "run", "-d", "--init", "--name", f"{self.project}-bystander", IMAGE, "sleep", "3600"
@@ -86,7 +96,7 @@ class Ground:
             docker("compose", "-f", str(self.folder / "compose.json"), "up", "-d", "other")
 
     def untouched(self) -> tuple[object, ...]:
-        """What must be the same after every kill."""
+        """Return what must be the same after every kill."""
         processes = tuple((process.pid, process.poll()) for process in self.bystanders)
         names = (f"{self.project}-bystander", f"{self.project}-other-1") if self.has_engine else ()
         return processes, tuple(
@@ -95,16 +105,16 @@ class Ground:
         )
 
     def marked(self) -> set[int]:
-        """The living processes of an attempt, wherever they went."""
-        found = set()
+        """Return the living processes of an attempt, wherever they are."""
+        pids = set()
         for entry in Path("/proc").iterdir():
             if not entry.name.isdecimal() or int(entry.name) == os.getpid():
                 continue
             with suppress(OSError):
                 state = (entry / "stat").read_text().rpartition(")")[2].split()[0]
                 if self.mark.encode() in (entry / "environ").read_bytes() and state != "Z":
-                    found.add(int(entry.name))
-        return found
+                    pids.add(int(entry.name))
+        return pids
 
     def close(self) -> None:
         for process in self.bystanders:
@@ -133,7 +143,7 @@ def docker(*words: str, check: bool = True) -> str:
 
 
 def kill_once(ground: Ground, seed: int) -> str:
-    """One attempt, killed; what was wrong afterwards, empty when nothing was."""
+    """Kill one attempt. Return what was wrong afterwards, empty if nothing was."""
     dice = random.Random(seed)
     before = ground.untouched()
     is_up = ground.has_engine and dice.random() < 0.3
@@ -173,7 +183,7 @@ def left_over(ground: Ground) -> list[str]:
 
 
 def kills(count: int, seed: int, *, say: Callable[[str], None] = print) -> list[str]:
-    """`count` kills; everything that was wrong."""
+    """Kill `count` times. Return everything that was wrong."""
     wrong = []
     with tempfile.TemporaryDirectory() as folder:
         ground = Ground(Path(folder), has_engine=has_engine())
@@ -192,15 +202,13 @@ def kills(count: int, seed: int, *, say: Callable[[str], None] = print) -> list[
                     check=False,
                 )
                 if again.returncode:
-                    wrong.append(
-                        f"`prod up` after the kills ended with {again.returncode}: {again.stderr.decode(errors='replace')}"
-                    )
+                    text = again.stderr.decode(errors="replace")
+                    wrong.append(f"`prod up` after the kills ended with {again.returncode}: {text}")
                     say(wrong[-1])
         finally:
             ground.close()
-    say(
-        f"kills: seed {seed}, {count} kills{' (with an engine)' if ground.has_engine else ''}: {len(wrong)} wrong"
-    )
+    engine = " (with an engine)" if ground.has_engine else ""
+    say(f"kills: seed {seed}, {count} kills{engine}: {len(wrong)} wrong")
     return wrong
 
 
@@ -214,11 +222,11 @@ def has_engine() -> bool:
     return asked.returncode == 0
 
 
-# --- pids that become another process' ---
+# --- reused pids ---
 
 
 def reuses(count: int, *, say: Callable[[str], None] = print) -> list[str]:
-    """`count` reused pids, in a pid namespace of their own; everything that was wrong."""
+    """Reuse `count` pids in a pid namespace of their own. Return everything that was wrong."""
     inside = [
         "unshare",
         "--pid",
@@ -244,7 +252,10 @@ def reuses(count: int, *, say: Callable[[str], None] = print) -> list[str]:
 
 
 def inside(count: int) -> int:
-    """As pid 1 of a namespace: the seen process ends, a bystander gets its pid and its port, and must not be signalled."""
+    """As pid 1 of a namespace, let a process end, and give its pid and port to a bystander.
+
+    The bystander must not be signalled.
+    """
     from dartsctl.edges.host import processes
     from dartsctl.edges.screen.output import Screen
     from dartsctl.edges.screen.prompts import Prompts
@@ -276,7 +287,7 @@ def inside(count: int) -> int:
             )
             if signalled or bystander.poll() is not None:
                 print(
-                    f"number {number}: pid {bystander.pid} was another process by then, and was signalled"
+                    f"number {number}: pid {bystander.pid} was another process, and was signalled"
                 )
                 code = 1
         bystander.kill()
@@ -285,8 +296,8 @@ def inside(count: int) -> int:
 
 
 def _listener(port: int) -> subprocess.Popen[str]:
-    program = f"import socket, time; held = socket.create_server(('127.0.0.1', {port})); print(flush=True); time.sleep(600)"
-    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    argv = [sys.executable, "-c", LISTEN, str(port)]
+    process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     process.stdout.readline()
     return process

@@ -1,4 +1,4 @@
-"""A seeded sample of the kills. More of them: `make kills N=100 SEED=7`."""
+"""A seeded sample of the kills. More: `make kills N=100 SEED=7`."""
 
 from __future__ import annotations
 

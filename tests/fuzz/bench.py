@@ -1,6 +1,8 @@
-"""One case of the fuzzer: the real `main` in a process of its own, a Compose plugin and an engine that say what the case wants, the judgement.
+"""Run one case of the fuzzer and judge it.
 
-A case's process is forked from this one, where everything is imported already: a case takes some milliseconds instead of half a second.
+The real `main` runs in a process of its own, with a Compose plugin and an engine that answer as the
+case wants. The process is forked from this one, where everything is imported already, so a case
+takes some milliseconds instead of half a second.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from pathlib import Path
 from mutation import CANARY
 
 DEADLINE = 20.0
-"""Seconds that a case may take: more than any deadline of dartsctl's own that a case can meet."""
+"""Seconds that a case may take: more than any deadline of dartsctl that it can meet."""
 MEMORY = 300 << 10
 """KiB."""
 CODES = {0, 1, 2, 3, 4, 5, 6, 7, 124, 130}
@@ -47,13 +49,13 @@ _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u061c\u202a-\u20
 
 @dataclass(frozen=True)
 class Case:
-    """What one run of dartsctl meets. `steps` say what was changed."""
+    """What one run of dartsctl meets. `steps` describe what was changed."""
 
     words: tuple[str, ...]
     files: Mapping[str, bytes] = field(default_factory=dict)
     """In the working folder, by name; a name may have folders in it."""
     compose: Mapping[str, bytes] = field(default_factory=dict)
-    """What the Compose plugin says, by the names in its script."""
+    """What the Compose plugin prints, by the names in its script."""
     engine: Mapping[str, bytes] = field(default_factory=dict)
     """Route -> a whole HTTP answer."""
     variables: Mapping[str, str] = field(default_factory=dict)
@@ -67,7 +69,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a case ended; `faults` is empty for a good end."""
+    """How a case ended. `faults` is empty if all was right."""
 
     code: int | None
     seconds: float
@@ -75,11 +77,11 @@ class Outcome:
     output: bytes
     faults: tuple[str, ...]
     place: str = ""
-    """Of a crash: the line of dartsctl where it happened."""
+    """The line of dartsctl where it crashed."""
 
 
 def prepare(root: Path) -> None:
-    """The Compose plugin, and everything imported that a case may need."""
+    """Write the Compose plugin, and import everything that a case may need."""
     plugin = root / "docker" / "cli-plugins" / "docker-compose"
     plugin.parent.mkdir(parents=True, exist_ok=True)
     plugin.write_text(_PLUGIN)
@@ -95,7 +97,7 @@ def prepare(root: Path) -> None:
 
 
 def run(case: Case, root: Path) -> Outcome:
-    """Run a case in a folder below `root` that is gone afterwards."""
+    """Run a case in a folder below `root`, and remove the folder."""
     folder = root / f"case-{os.getpid()}"
     shutil.rmtree(folder, ignore_errors=True)
     (folder / case.folder).mkdir(parents=True)
@@ -202,14 +204,14 @@ def _judge(output: bytes, code: int | None, kibibytes: int) -> tuple[str, ...]:
 
 
 def _place(report: str) -> str:
-    """The last line of dartsctl's own in a traceback, and the error."""
+    """Return the last line of dartsctl in a traceback, and the error."""
     lines = re.findall(r'File "[^"]*/dartsctl/([^"]*)", line (\d+)', report)
     last = [line for line in report.splitlines() if line.strip()]
     return f"{lines[-1][0]}:{lines[-1][1]} {last[-1][:100]}" if lines else ""
 
 
 def _become_the_case(case: Case, folder: Path, root: Path) -> None:
-    """In the forked process: the working folder, the environment, the streams of a case, and then main. Does not return."""
+    """In the forked process, set folder, environment and streams, and run main. Never returns."""
     code = 99
     try:
         os.setpgid(0, 0)
@@ -238,7 +240,7 @@ def _become_the_case(case: Case, folder: Path, root: Path) -> None:
 
 
 def environment(case: Case, folder: Path, root: Path) -> dict[str, str]:
-    """A case's whole environment."""
+    """Return the environment of a case."""
     usual = {
         "PATH": os.environ["PATH"],
         "HOME": str(folder / "home"),
@@ -259,7 +261,7 @@ def environment(case: Case, folder: Path, root: Path) -> dict[str, str]:
 
 
 def _engine(answers: Mapping[str, bytes], listener: socket.socket) -> int:
-    """A process that answers as the case's engine; its pid."""
+    """Start a process that answers as the case's engine. Return its pid."""
     pid = os.fork()
     if pid:
         return pid
@@ -307,12 +309,12 @@ def _route(method: str, target: str, command: list[str]) -> str:
 
 
 def http(document: bytes, status: bytes = b"200 OK") -> bytes:
-    """A whole answer."""
+    """Return an HTTP answer."""
     return b"HTTP/1.0 " + status + b"\r\nContent-Type: application/json\r\n\r\n" + document
 
 
 def frames(out: bytes, err: bytes = b"") -> bytes:
-    """A log or a command's output as the engine sends it."""
+    """Return a log, or a command's output, as the engine sends it."""
     return b"".join(
         struct.pack(">B3xI", kind, len(text)) + text for kind, text in ((1, out), (2, err)) if text
     )

@@ -1,4 +1,7 @@
-"""The cases: a healthy machine, and random changes of one part of it. Everything follows from the seed, the kind and the number."""
+"""The cases: a healthy machine, and random changes of one part of it.
+
+Everything follows from the seed, the kind and the number.
+"""
 
 from __future__ import annotations
 
@@ -70,14 +73,17 @@ http {
 }
 """
 ERRORS = b"""\
-2026/11/23 23:30:37 [error] 29#29: *1 connect() failed (111: Connection refused) while connecting to upstream, client: 127.0.0.1, server: shop, \
-request: "GET /callback?code=cAnAry-code HTTP/1.1", upstream: "http://127.0.0.2:8080/", host: "shop"
+2026/11/23 23:30:37 [error] 29#29: *1 connect() failed (111: Connection refused) while connecting \
+to upstream, client: 127.0.0.1, server: shop, request: "GET /callback?code=cAnAry-code HTTP/1.1", \
+upstream: "http://127.0.0.2:8080/", host: "shop"
 2026/11/23 23:30:38 [emerg] 1#1: host not found in upstream "app" in /etc/nginx/nginx.conf:4
 """
 TABLE = b"""\
   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
-   0: 00000000:0050 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4711 1 0000000000000000 100 0 0 10 0
-   1: 0100007F:0050 0200007F:1F90 02 00000000:00000000 00:00000000 00000000     0        0 4712 1 0000000000000000 100 0 0 10 0
+   0: 00000000:0050 00000000:0000 0A 00000000:00000000 \
+00:00000000 00000000     0        0 4711 1 0000000000000000 100 0 0 10 0
+   1: 0100007F:0050 0200007F:1F90 02 00000000:00000000 \
+00:00000000 00000000     0        0 4712 1 0000000000000000 100 0 0 10 0
 """
 _ID = {"web": "5f" * 32, "app": "60" * 32, "other": "61" * 32}
 
@@ -179,7 +185,7 @@ def _row(
 
 
 def _engine() -> dict[str, Any]:
-    """Route -> the document, or the bytes, of a healthy engine's answer."""
+    """Return the answers of a healthy engine: route -> document or bytes."""
     inspected = json.loads((DATA / "engine" / "running.json").read_text())
     inspected["Config"]["Env"] = [f"DB_PASSWORD={CANARY}-in-the-container", "PATH=/bin"]
     inspected["State"] |= {
@@ -278,10 +284,12 @@ def _bodies(engine: Mapping[str, Any]) -> dict[str, bytes]:
 def _compose(model: bytes) -> dict[str, bytes]:
     return {
         "model": model,
-        "errors": b'time="2026-11-23T23:30:37Z" level=warning msg="The \\"X\\" variable is not set. Defaulting to a blank string."\n',
+        "errors": b'time="2026-11-23T23:30:37Z" level=warning '
+        b'msg="The \\"X\\" variable is not set. Defaulting to a blank string."\n',
         "hashes": b"web " + b"0" * 64 + b"\napp " + b"1" * 64 + b"\n",
         "services": b"web\napp\nhost\n",
-        "variables": b'{"X": {"Name": "X", "DefaultValue": "", "PresenceValue": "", "Required": false}}',
+        "variables": b'{"X": {"Name": "X", "DefaultValue": "", "PresenceValue": "", '
+        b'"Required": false}}',
         "progress": b" Container shop-web-1  Creating\n Container shop-web-1  Started\n",
     }
 
@@ -331,7 +339,7 @@ def _verb(chance: random.Random) -> tuple[str, ...]:
 
 
 def healthy(words: tuple[str, ...]) -> Case:
-    """Nothing is wrong."""
+    """Make a case in which nothing is wrong."""
     return Case(
         words=words, files=FILES, compose=_compose(dumped(_model())), engine=_answers(_engine())
     )
@@ -341,7 +349,7 @@ def healthy(words: tuple[str, ...]) -> Case:
 
 
 def _chances(seed: int, kind: str, number: int, kept: Everybody) -> list[random.Random]:
-    """A source of chance for each change; `kept` are the numbers of the changes to make."""
+    """Yield a random generator for each change. `kept`: the numbers of the changes to make."""
     count = random.Random(f"{seed}/{kind}/{number}/count").choice((1, 1, 2, MOST_STEPS))
     return [
         random.Random(f"{seed}/{kind}/{number}/{step}")
@@ -351,7 +359,7 @@ def _chances(seed: int, kind: str, number: int, kept: Everybody) -> list[random.
 
 
 def models(chance: random.Random, steps: list[random.Random]) -> Case:
-    """Compose answers with another model than it should."""
+    """Compose answers with a wrong model."""
     case = healthy(_verb(chance))
     document: Any = chance.choice([_model(), chance.choice(_models())])
     compose, told = dict(case.compose), []
@@ -388,7 +396,7 @@ def models(chance: random.Random, steps: list[random.Random]) -> Case:
 
 
 def engine(chance: random.Random, steps: list[random.Random]) -> Case:
-    """The engine answers with something else than it should."""
+    """The engine gives a wrong answer."""
     case = healthy(_verb(chance))
     documents, told = _engine(), []
     whole: dict[str, bytes] = {}
@@ -423,7 +431,7 @@ def engine(chance: random.Random, steps: list[random.Random]) -> Case:
 
 
 def settings(chance: random.Random, steps: list[random.Random]) -> Case:
-    """Somebody has written something else into the settings."""
+    """The settings have a wrong value."""
     case = healthy(_verb(chance))
     text, told = SETTINGS, []
     for step in steps:
@@ -467,7 +475,8 @@ def _toml(chance: random.Random) -> str:
             .decode()
         )
     plain = (
-        "1979-05-27T07:32:00Z", "0x1F", "1e999", "inf", "[[", "{a=1}", '"""x', "[1, 'a', [{}]]", "[" * 3000, "a." * 2000 + "b",
+        "1979-05-27T07:32:00Z", "0x1F", "1e999", "inf", "[[", "{a=1}", '"""x',
+        "[1, 'a', [{}]]", "[" * 3000, "a." * 2000 + "b",
         "9" * 5000, '["{python}", "{nope}"]', '"{app.port:99999999999}"', '{"" = 1}',
     )  # fmt: skip
     return chance.choice((json.dumps(value) if value is not None else "null", chance.choice(plain)))
@@ -485,18 +494,20 @@ def env_files(chance: random.Random, steps: list[random.Random]) -> Case:
 
 
 _WORDS = (
-    "check", "prod", "dev", "ports", "doctor", "guard", "history", "init", "run", "up", "down", "ps", "logs", "config", "restart",
-    "url", "list", "stop", "install", "remove", "status", "web", "app", "45101", "--", "true", "--json", "--dry-run", "--no-input",
-    "-q", "-v", "--no-color", "-f", "--file", "compose.yml", "-p", "--project", "--profile", "--env-file", ".env", "--port", "--host",
-    "127.0.0.1", "--on-conflict", "remap", "fail", "wait", "ask", "--wait-timeout", "1", "--scale", "web=2", "--no-engine",
-    "--project-dir", ".", "--venv", "--last", "--timeout", "--pull", "--skip-port-check", "--no-services", "--help", "--version",
-    "--proxy", "--url", "http://127.0.0.1:1/", "--health", "/x", "--volumes", "--remove-orphans", "--enforce", "--handover", "--tail",
-    "--unknown", "stagin",
+    "check", "prod", "dev", "ports", "doctor", "guard", "history", "init", "run", "up", "down",
+    "ps", "logs", "config", "restart", "url", "list", "stop", "install", "remove", "status",
+    "web", "app", "45101", "--", "true", "--json", "--dry-run", "--no-input", "-q", "-v",
+    "--no-color", "-f", "--file", "compose.yml", "-p", "--project", "--profile", "--env-file",
+    ".env", "--port", "--host", "127.0.0.1", "--on-conflict", "remap", "fail", "wait", "ask",
+    "--wait-timeout", "1", "--scale", "web=2", "--no-engine", "--project-dir", ".", "--venv",
+    "--last", "--timeout", "--pull", "--skip-port-check", "--no-services", "--help",
+    "--version", "--proxy", "--url", "http://127.0.0.1:1/", "--health", "/x", "--volumes",
+    "--remove-orphans", "--enforce", "--handover", "--tail", "--unknown", "stagin",
 )  # fmt: skip
 
 
 def arguments(chance: random.Random, steps: list[random.Random]) -> Case:
-    """Somebody types something."""
+    """The command line is random."""
     words, told = list(chance.choice(_STACK_VERBS + _SLOW_VERBS)), []
     for step in steps:
         place = step.randrange(len(words) + 1)
@@ -524,7 +535,10 @@ def arguments(chance: random.Random, steps: list[random.Random]) -> Case:
 
 
 def _harmless(words: list[str]) -> tuple[str, ...]:
-    """What a random line must not do on somebody's machine: answer yes, repair, stop, open a browser, or start anything but `true`."""
+    """Return a random command line without what could do harm on this machine.
+
+    It must not answer yes, repair, stop, open a browser, or start anything but `true`.
+    """
     own, after = (words[: words.index("--")], ["--", "true"]) if "--" in words else (words, [])
     return (*(word for word in own if word not in ("--yes", "-y", "--fix", "--open")), *after)
 
@@ -585,7 +599,7 @@ _VARIABLES: Mapping[str, tuple[str, ...]] = {
 
 
 def variables(chance: random.Random, steps: list[random.Random]) -> Case:
-    """Variables have values that nobody meant."""
+    """Variables have wrong values."""
     case = healthy(_verb(chance))
     if chance.random() < 0.3:
         case = replace(case, variables={"DARTSCTL_STATE_DIR": "", "HOME": "{folder}/home"})
@@ -597,22 +611,27 @@ def variables(chance: random.Random, steps: list[random.Random]) -> Case:
     return replace(case, variables=given, steps=tuple(told))
 
 
-_META = "contexts/meta/37a8eec1ce19687d132fe29051dca629d164e2c4958ba141d5f4133a33f0688f/meta.json"  # of "default2"
+_DEFAULT2 = "37a8eec1ce19687d132fe29051dca629d164e2c4958ba141d5f4133a33f0688f"  # its SHA-256
+_META = f"contexts/meta/{_DEFAULT2}/meta.json"
 _STATE_FILES: Mapping[str, bytes] = {
-    "history.jsonl": b'{"when": 1795476637.0, "action": "stop", "what": "x", "why": "y", "by": "z", "details": {"port": 5000}}\n',
+    "history.jsonl": b'{"when": 1795476637.0, "action": "stop", "what": "x", "why": "y", '
+    b'"by": "z", "details": {"port": 5000}}\n',
     "guards/x.json": b'{"venv": "/srv/x", "project": "shop"}',
-    "overrides/shop-dev.json": b'[{"service": "web", "target": 80, "protocol": "tcp", "old": "45180", "new": 45191},'
+    "overrides/shop-dev.json": b'[{"service": "web", "target": 80, "protocol": "tcp", '
+    b'"old": "45180", "new": 45191},'
     b' {"service": "app", "old": "shop-app"}]',
     "overrides/shop-dev.yml": b"services: {}\n",
-    "ports/45101.lock": b'{"port": 45101, "kind": "run", "pid": 1, "checkout": "/srv/x", "command": ["true"], "url": "http://127.0.0.1:45101"}',
-    "compose-versions.json": b'{"/srv/docker-compose": {"file": [1, 2, 3, 4], "version": "2.40.0"}}',
+    "ports/45101.lock": b'{"port": 45101, "kind": "run", "pid": 1, "checkout": "/srv/x", '
+    b'"command": ["true"], "url": "http://127.0.0.1:45101"}',
+    "compose-versions.json": b'{"/srv/docker-compose": {"file": [1, 2, 3, 4], '
+    b'"version": "2.40.0"}}',
     "trusted.0.json": b'["/srv"]',
 }
 _FOLDERS = ("w\udcff", "w\x1b[31m", "w w,w", "w\nw", "x" * 200, "\u202ew", "%s{0}$X")
 
 
 def files(chance: random.Random, steps: list[random.Random]) -> Case:
-    """A file is another thing than a file, has an impossible name, or says something else."""
+    """A file is no regular file, has an impossible name, or wrong content."""
     case = healthy(_verb(chance))
     own, oddities, told, folder = dict(case.files), [], [], case.folder
     docker = {
@@ -677,10 +696,10 @@ _WEIGHTS = (30, 30, 10, 6, 10, 7, 7)
 
 
 def draw(seed: int, number: int) -> str:
-    """The kind of the case with this number."""
+    """Return the kind of the case with this number."""
     return random.Random(f"{seed}/{number}").choices(list(KINDS), _WEIGHTS)[0]
 
 
 def make(seed: int, kind: str, number: int, kept: Everybody = None) -> Case:
-    """The case; with only some of its changes where `kept` names them."""
+    """Make the case, with only those of its changes that `kept` names."""
     return KINDS[kind](random.Random(f"{seed}/{kind}/{number}"), _chances(seed, kind, number, kept))

@@ -1,7 +1,10 @@
-"""The fuzzer: whatever comes from outside, dartsctl ends with a documented code, in time, in little memory, and shows nothing that it must not.
+"""The fuzzer: wrong input from outside.
+
+Whatever comes, dartsctl must end with a documented code, in time, in little memory, and show
+nothing secret.
 
 python tests/fuzz/fuzz.py --count 10000 --seed 7 --jobs 2
-python tests/fuzz/fuzz.py --seed 7 --only engine:123        one case again, with everything that it says
+python tests/fuzz/fuzz.py --seed 7 --only engine:123        repeat one case, with all output
 """
 
 from __future__ import annotations
@@ -28,7 +31,7 @@ from bench import Outcome
 
 @dataclass(frozen=True)
 class Failure:
-    """A case that ended as none may. `steps` are the changes that are enough for it."""
+    """A case that ended wrongly. `steps` are the fewest changes that cause it."""
 
     seed: int
     kind: str
@@ -39,16 +42,18 @@ class Failure:
 
     @property
     def sort(self) -> str:
-        """Failures of one sort have one cause, most likely."""
+        """What failures with the same cause have in common, most likely."""
         return f"{', '.join(self.outcome.faults)} {self.outcome.place}".strip()
 
     def __str__(self) -> str:
         steps = "".join(f"\n    {step}" for step in self.steps)
-        return f"{self.sort}\n  dartsctl {' '.join(map(ascii, self.words))}{steps}\n  again: make fuzz SEED={self.seed} ONLY={self.kind}:{self.number}"
+        command = f"dartsctl {' '.join(map(ascii, self.words))}{steps}"
+        again = f"make fuzz SEED={self.seed} ONLY={self.kind}:{self.number}"
+        return f"{self.sort}\n  {command}\n  again: {again}"
 
 
 def run_one(seed: int, kind: str, number: int, root: Path) -> tuple[Outcome, Failure | None]:
-    """Run one case; a failure with as few changes as are enough for it."""
+    """Run one case. Return its failure with as few changes as possible."""
     case = cases.make(seed, kind, number)
     outcome = bench.run(case, root)
     if not outcome.faults:
@@ -65,7 +70,7 @@ def run_one(seed: int, kind: str, number: int, root: Path) -> tuple[Outcome, Fai
 
 @dataclass(frozen=True)
 class Result:
-    """Of a whole run."""
+    """The result of a whole run."""
 
     codes: Counter[int | None]
     failures: list[Failure]
@@ -75,7 +80,10 @@ class Result:
 
 
 def run(count: int, seed: int, jobs: int, budget: float = float("inf")) -> Result:
-    """Run the cases 0 to `count` of a seed in `jobs` processes; after `budget` seconds no further case is begun."""
+    """Run the cases 0 to `count` of a seed in `jobs` processes.
+
+    After `budget` seconds no further case is started.
+    """
     until = time.monotonic() + budget
     with tempfile.TemporaryDirectory(prefix="dartsctl-fuzz-") as name:
         root = Path(name)
@@ -118,7 +126,7 @@ def _total(results: list[Result]) -> Result:
 
 
 def report(result: Result, seconds: float) -> str:
-    """The failures, one of each sort, and the figures."""
+    """Return the failures, one of each sort, and the figures."""
     sorts: dict[str, list[Failure]] = {}
     for failure in result.failures:
         sorts.setdefault(failure.sort, []).append(failure)
@@ -131,9 +139,8 @@ def report(result: Result, seconds: float) -> str:
         for code, count in sorted(result.codes.items(), key=lambda item: str(item[0]))
     )
     lines.append(f"{sum(result.codes.values())} cases in {seconds:.0f} s; exit codes {codes}")
-    lines.append(
-        f"slowest {result.slowest:.1f} s, largest {result.largest >> 10} MiB; {len(result.failures)} failures of {len(sorts)} sorts"
-    )
+    size = f"slowest {result.slowest:.1f} s, largest {result.largest >> 10} MiB"
+    lines.append(f"{size}; {len(result.failures)} failures of {len(sorts)} sorts")
     return "\n".join(lines)
 
 
@@ -144,14 +151,13 @@ def _again(seed: int, only: str) -> int:
         bench.prepare(root)
         outcome, failure = run_one(seed, kind, int(number), root)
     said = ascii(outcome.output.decode(errors="replace")[-6000:]).replace("\\n", "\n")
-    sys.stdout.write(
-        f"{said}\nexit {outcome.code}, {outcome.seconds:.2f} s, {outcome.kibibytes >> 10} MiB\n{failure or 'no fault'}\n"
-    )
+    size = f"{outcome.seconds:.2f} s, {outcome.kibibytes >> 10} MiB"
+    sys.stdout.write(f"{said}\nexit {outcome.code}, {size}\n{failure or 'no fault'}\n")
     return 1 if failure else 0
 
 
 def main() -> int:
-    """Exit code 1 where a case failed."""
+    """Run the command line. Exit code 1 if a case failed."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

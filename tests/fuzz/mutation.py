@@ -1,4 +1,4 @@
-"""One random change of a document, a text or bytes: what a fault, another version or an attacker would send."""
+"""Random changes of documents, texts and bytes, as a fault or an attacker would make them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 CANARY = "cAnAry"
-"""Stands in every secret value; a change never carries one to a place whose name is not a secret's."""
+"""Is part of every secret value. A change never moves one to a name that is not a secret's."""
 _DEEP = "@deep@"
 _DEPTH = 50_000
 
@@ -65,7 +65,7 @@ WEIRD: tuple[Any, ...] = (
 
 
 def of_document(document: Any, chance: random.Random) -> tuple[Any, str]:
-    """A copy of a JSON document with one change, and what was changed."""
+    """Return a copy of a JSON document with one change, and what was changed."""
     changed = json.loads(json.dumps(document))
     places = list(_places(changed))
     if not places:
@@ -77,13 +77,13 @@ def of_document(document: Any, chance: random.Random) -> tuple[Any, str]:
 
 
 def dumped(document: Any) -> bytes:
-    """The document as JSON, with what only a text can hold: NaN, and nesting without end."""
+    """Return the document as JSON, perhaps with NaN or endless nesting."""
     text = json.dumps(document)
     return text.replace(json.dumps(_DEEP), "[" * _DEPTH + "]" * _DEPTH).encode()
 
 
 def of_bytes(data: bytes, chance: random.Random) -> tuple[bytes, str]:
-    """`data` with one change that knows nothing of its format."""
+    """Return `data` with one change that ignores its format."""
     changes: tuple[tuple[str, Callable[[], bytes]], ...] = (
         ("cut", lambda: data[: chance.randrange(len(data) + 1)]),
         ("empty", lambda: b""),
@@ -118,7 +118,7 @@ _BYTES = (
 
 
 def shown(value: object) -> str:
-    """A value in one short line."""
+    """Return a value as one short line."""
     text = ascii(value)
     return text if len(text) < 60 else f"{text[:50]}... ({len(text)})"
 

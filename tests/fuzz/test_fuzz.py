@@ -1,4 +1,4 @@
-"""A sample of the fuzzer, as long as the tests may take for it. More of it: `make fuzz N=10000 SEED=7`."""
+"""A sample of the fuzzer, limited in time. More of it: `make fuzz N=10000 SEED=7`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.timeout(180)
 
 COUNT = 400
 BUDGET = 12.0
-"""Seconds after which no further case is begun."""
+"""Seconds after which no further case is started."""
 
 
 def test_a_healthy_machine_ends_as_it_should(tmp_path: Path) -> None:

@@ -1,4 +1,7 @@
-"""The parsers of other programs' texts: whatever they are given, they give a result, or an error of ours. `make fuzz` gives them more."""
+"""Parsers of other programs' texts: any input gives a result or an expected error.
+
+More of it: `make fuzz`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The oracle: is `check` right? Draws scenarios, makes them real, asks dartsctl, then asks the engine by `docker compose up`.
+"""The oracle: is `check` right?
+
+Draws scenarios, makes them real, asks dartsctl, then asks the engine by `docker compose up`.
 
 A false alarm is a conflict where `up` works. A miss is an `up` that fails on a port which `check`
 called free. Neither may occur. "Uncertain" is counted as an answer of its own: it is allowed only
@@ -39,7 +41,8 @@ from dartsctl.workflows.up.preflight import Intent, run_preflight
 from dartsctl.workflows.up.report import obstacle_lines
 
 PORT_ERROR = re.compile(
-    r"port is already allocated|all ports are allocated|address already in use|cannot assign requested address|failed to bind host port"
+    r"port is already allocated|all ports are allocated|address already in use"
+    r"|cannot assign requested address|failed to bind host port"
 )
 _COMPOSE = find_compose(os.environ, NothingKnown()).command
 FIRST_BASE = 26000
@@ -48,7 +51,10 @@ LAST_BASE = 32000
 
 @dataclass(frozen=True)
 class Outcome:
-    """`verdict` is ok, conflict or uncertain; `truth` ok, port-error or another error's text; `right` their agreement."""
+    """What `check` and the engine said.
+
+    `verdict` is ok, conflict or uncertain; `truth` is ok, port-error or another error's text.
+    """
 
     seed: int
     verdict: str
@@ -67,19 +73,21 @@ class Outcome:
 
 
 def own_addresses() -> tuple[str, str]:
-    """An IPv4 and an IPv6 address of this host besides loopback; loopback ones where there is none."""
-    found = [
-        one for one in sockets.local_addresses() if not one.startswith("127.") and one != "::1"
-    ]
-    found = [one for one in found if sockets.probe(Endpoint(0, one)) is Probe.FREE]
-    docker = [one for one in found if one.startswith(("172.", "10."))]
-    v4 = next((one for one in found if ":" not in one and one not in docker), "127.0.0.2")
-    v6 = next((one for one in found if ":" in one and not one.startswith("fe80")), "::1")
+    """Return an IPv4 and an IPv6 address of this host, preferably not loopback."""
+    v4, v6 = "127.0.0.2", "::1"
+    for address in reversed(sockets.local_addresses()):
+        is_loopback = address.startswith("127.") or address == "::1"
+        if is_loopback or sockets.probe(Endpoint(0, address)) is not Probe.FREE:
+            continue
+        if ":" in address:
+            v6 = address if not address.startswith("fe80") else v6
+        elif not address.startswith(("172.", "10.")):  # Docker's
+            v4 = address
     return v4, v6
 
 
 def docker(*words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-    """A docker command; raises with its stderr where it fails."""
+    """Run a docker command. Raises RuntimeError with its stderr if it fails."""
     done = subprocess.run(
         ["docker", *words],
         capture_output=True,
@@ -94,7 +102,7 @@ def docker(*words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
 
 
 def compose(file: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """A Compose command on one file."""
+    """Run a Compose command on one file."""
     argv = [*_COMPOSE, "-f", str(file), "--progress", "quiet", *words]
     return subprocess.run(
         argv, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=180
@@ -102,7 +110,10 @@ def compose(file: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 def open_socket(wish: HostSocket) -> list[socket.socket] | None:
-    """Make the socket real; None where the kernel refuses (then the scenario goes on without it). The list holds all that must stay open."""
+    """Create the socket and return everything that must stay open.
+
+    None if the kernel refuses: then the scenario goes on without it.
+    """
     family = socket.AF_INET6 if ":" in wish.address else socket.AF_INET
     kept: list[socket.socket] = []
 
@@ -170,32 +181,28 @@ def _connection(wish: HostSocket, fresh: Any, kept: list[socket.socket]) -> None
         client.close()
 
 
-def make_foreign(one: Foreign) -> bool:
-    """Start it; False where the engine refuses (a port is taken already: fine, one rival less)."""
-    if one.fate == "host":
-        words = ["--network", "host", IMAGE, "nc", "-l", "-k", "-p", one.published[0], "-e", "true"]
-        words = ["--network", "host", IMAGE, "httpd", "-f", "-p", one.published[0]]
+def make_foreign(foreign: Foreign) -> bool:
+    """Start it. Return False if the engine refuses: then there is one rival less."""
+    if foreign.state == "host":
+        words = ["--network", "host", IMAGE, "httpd", "-f", "-p", foreign.published[0]]
     else:
-        words = [word for entry in one.published for word in ("-p", entry)] + [
-            IMAGE,
-            "sleep",
-            "600",
-        ]
-    done = docker("run", "-d", "--init", "--name", one.name, *words, check=False)
+        words = [word for entry in foreign.published for word in ("-p", entry)]
+        words += [IMAGE, "sleep", "600"]
+    done = docker("run", "-d", "--init", "--name", foreign.name, *words, check=False)
     if done.returncode:
-        docker("rm", "-f", one.name, check=False)
+        docker("rm", "-f", foreign.name, check=False)
         return False
-    if one.fate == "paused":
-        docker("pause", one.name)
-    elif one.fate == "stopped":
-        docker("stop", "-t", "0", one.name)
-    elif one.fate == "host":
-        _wait_for_listener(int(one.published[0]), one.name)
+    if foreign.state == "paused":
+        docker("pause", foreign.name)
+    elif foreign.state == "stopped":
+        docker("stop", "-t", "0", foreign.name)
+    elif foreign.state == "host":
+        _wait_for_listener(int(foreign.published[0]), foreign.name)
     return True
 
 
 def _wait_for_listener(port: int, name: str) -> None:
-    """Until its httpd listens, or has died of a busy port."""
+    """Wait until its httpd listens, or has ended because of a busy port."""
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
         if any(row.state == "listen" for row in sockets.listeners([port])):
@@ -209,7 +216,7 @@ def _wait_for_listener(port: int, name: str) -> None:
 
 
 def predict(scenario: Scenario, file: Path) -> tuple[str, str]:
-    """dartsctl's verdict, and its reasons in words."""
+    """Return dartsctl's verdict and its reasons in words."""
     environment = adhoc(
         files=(file,), project=None, env_files=(), profiles=(), directory=file.parent
     )
@@ -241,7 +248,7 @@ def _flags(scenario: Scenario) -> list[str]:
 
 
 def examine(scenario: Scenario) -> Outcome:
-    """One scenario from beginning to end; everything it made is gone afterwards."""
+    """Examine one scenario, and remove everything that it made."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "compose.json"
         kept: list[list[socket.socket]] = []
@@ -279,16 +286,16 @@ def _bring_up_earlier(scenario: Scenario, file: Path) -> None:
     compose(
         file, "up", "-d"
     )  # it may fail half way: then its containers are own ones that are created, not running
-    if scenario.fate == "stopped":
+    if scenario.earlier_state == "stopped":
         compose(file, "stop", "-t", "0")
-    elif scenario.fate == "one-stopped":
+    elif scenario.earlier_state == "one-stopped":
         compose(file, "stop", "-t", "0", min((scenario.earlier or {})["services"]))
 
 
 def run(
     count: int, seed: int, jobs: int, *, verbose: bool = False
 ) -> tuple[Counter[str], list[Outcome]]:
-    """Examine `count` scenarios from `seed` on; the tally by kind, and the outcomes that are not right."""
+    """Examine `count` scenarios of `seed`. Return the tally by kind, and the wrong outcomes."""
     if4, if6 = own_addresses()
     bases = [
         base
@@ -296,7 +303,7 @@ def run(
         if not sockets.listeners(range(base, base + BLOCK))
     ]
 
-    def one(number: int) -> Outcome:
+    def examine_number(number: int) -> Outcome:
         own_seed = seed * 1_000_003 + number
         scenario = draw(own_seed, bases[number % len(bases)], if4=if4, if6=if6)
         try:
@@ -304,14 +311,19 @@ def run(
         except Exception as error:
             outcome = Outcome(own_seed, "crash", repr(error), "")
         if outcome.kind in ("false-alarm", "miss", "broken") or verbose:
+            print(f"--- {outcome.kind} seed {seed} number {number}")
             print(
-                f"--- {outcome.kind} seed {seed} number {number}\n{json.dumps(asdict(scenario))}\n{outcome.truth}\n{outcome.detail}\n",
+                json.dumps(asdict(scenario)),
+                outcome.truth,
+                outcome.detail,
+                "",
+                sep="\n",
                 flush=True,
             )
         return outcome
 
     with ThreadPoolExecutor(jobs) as pool:
-        outcomes = list(pool.map(one, range(count)))
+        outcomes = list(pool.map(examine_number, range(count)))
     tally = Counter(outcome.kind for outcome in outcomes)
     return tally, [
         outcome for outcome in outcomes if outcome.kind in ("false-alarm", "miss", "broken")
@@ -319,7 +331,7 @@ def run(
 
 
 def main() -> int:
-    """The command line of `make oracle`."""
+    """Run the command line of `make oracle`."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
@@ -330,9 +342,9 @@ def main() -> int:
     tally, wrong = run(options.count, options.seed, options.jobs, verbose=options.verbose)
     version = docker("version", "--format", "{{.Server.Version}}").stdout.strip()
     figures = ", ".join(f"{kind} {number}" for kind, number in sorted(tally.items()))
-    print(
-        f"oracle: engine {version}, seed {options.seed}, {options.count} scenarios in {time.monotonic() - start:.0f} s: {figures}"
-    )
+    seconds = f"{time.monotonic() - start:.0f} s"
+    counted = f"seed {options.seed}, {options.count} scenarios in {seconds}"
+    print(f"oracle: engine {version}, {counted}: {figures}")
     return 1 if wrong else 0
 
 

@@ -1,6 +1,7 @@
-"""Random stacks, host sockets and containers that compete for a few ports: what the oracle compares `check` and `docker compose up` on.
+"""Random stacks, host sockets and containers that compete for a few ports.
 
-A scenario is plain data drawn from a seed, so that a failing one can be replayed: `make oracle N=1 SEED=<its seed>`.
+A scenario is plain data drawn from a seed, so a failing one can be replayed:
+`make oracle N=1 SEED=<its seed>`.
 """
 
 from __future__ import annotations
@@ -12,9 +13,12 @@ from typing import Any
 
 IMAGE = "dartsctl-test/busybox:1"
 PORTS_EACH = 4
-"""Numbers per scenario: few, so that collisions are the rule."""
+"""Port numbers per scenario: few, so that collisions are frequent."""
 BLOCK = 9
-"""Numbers of a block (`21000-21008:8000-8008`), long enough for `check` to fold it; it begins where the others are."""
+"""Numbers of a block (`21000-21008:8000-8008`), long enough for `check` to fold it.
+
+It begins where the others are.
+"""
 
 ADDRESSES = ("", "", "", "0.0.0.0", "127.0.0.1", "127.0.0.1", "::", "::1", "IF4", "IF6")
 SOCKET_ADDRESSES = (
@@ -45,17 +49,21 @@ class HostSocket:
 
 @dataclass(frozen=True)
 class Foreign:
-    """A container of nobody's project, made before anything else."""
+    """A container without a project, created before anything else."""
 
     name: str
     published: tuple[str, ...]
-    fate: str
-    """running, paused, stopped or host (on the host's network, listening by itself)."""
+    state: str
+    """running, paused, stopped, or host: on the host's network, listening by itself."""
 
 
 @dataclass
 class Scenario:
-    """`earlier` is a version of the project that was up before (own containers), `fate` what happened to it since."""
+    """One scenario.
+
+    `earlier` is a version of the project that was up before (own containers), `earlier_state` what
+    happened to it since.
+    """
 
     seed: int
     base: int
@@ -63,14 +71,17 @@ class Scenario:
     foreign: list[Foreign] = field(default_factory=list)
     stack: dict[str, Any] = field(default_factory=dict)
     earlier: dict[str, Any] | None = None
-    fate: str = ""
+    earlier_state: str = ""
     services: list[str] = field(default_factory=list)
     force_recreate: bool = False
     remove_orphans: bool = False
 
 
 def draw(seed: int, base: int, *, if4: str, if6: str) -> Scenario:
-    """The scenario of `seed` on ports `base`..; IF4 and IF6 are this host's own addresses."""
+    """Draw the scenario of `seed` on ports from `base` on.
+
+    `if4` and `if6` are addresses of this host.
+    """
     dice = random.Random(seed)
     scenario = Scenario(seed, base)
     where = {"IF4": if4, "IF6": if6}
@@ -82,7 +93,9 @@ def draw(seed: int, base: int, *, if4: str, if6: str) -> Scenario:
         scenario.foreign.append(_foreign(dice, wanted, where, f"oracle-{base}-{number}"))
     if dice.random() < 0.35:
         scenario.earlier = _earlier(dice, scenario.stack, base, where)
-        scenario.fate = dice.choice(("running", "running", "running", "stopped", "one-stopped"))
+        scenario.earlier_state = dice.choice(
+            ("running", "running", "running", "stopped", "one-stopped")
+        )
     if dice.random() < 0.15:
         scenario.services = [dice.choice(sorted(scenario.stack["services"]))]
     scenario.force_recreate = dice.random() < 0.1
@@ -91,7 +104,7 @@ def draw(seed: int, base: int, *, if4: str, if6: str) -> Scenario:
 
 
 def _numbers(stack: dict[str, Any]) -> list[int]:
-    """Every host port that the stack names, as often as it names it: rivals are drawn from these."""
+    """Return every host port that the stack names, as often as it does, to draw rivals from."""
     entries = [
         entry for service in stack["services"].values() for entry in service.get("ports", ())
     ]
@@ -112,15 +125,16 @@ def _socket(dice: random.Random, wanted: list[int], where: dict[str, str]) -> Ho
 
 
 def _foreign(dice: random.Random, wanted: list[int], where: dict[str, str], name: str) -> Foreign:
-    fate = dice.choice(("running", "running", "running", "paused", "stopped", "host"))
+    state = dice.choice(("running", "running", "running", "paused", "stopped", "host"))
     port = dice.choice(wanted)
-    if fate == "host":
-        return Foreign(name, (str(port),), fate)
+    if state == "host":
+        return Foreign(name, (str(port),), state)
     address = dice.choice(ADDRESSES)
     host = where.get(address, address)
     host = f"[{host}]" if ":" in host else host
     protocol = "/udp" if dice.random() < 0.3 else ""
-    return Foreign(name, (f"{host}:{port}:80{protocol}" if host else f"{port}:80{protocol}",), fate)
+    published = f"{port}:80{protocol}"
+    return Foreign(name, (f"{host}:{published}" if host else published,), state)
 
 
 def _entry(dice: random.Random, base: int, where: dict[str, str]) -> str:
@@ -212,13 +226,13 @@ def _model(services: dict[str, Any], base: int) -> dict[str, Any]:
 def _earlier(
     dice: random.Random, stack: dict[str, Any], base: int, where: dict[str, str]
 ) -> dict[str, Any]:
-    """A former version: some services the same, some with other ports, perhaps one that is gone now."""
+    """Draw a former version: some services the same, some with other ports, perhaps one more."""
     services: dict[str, Any] = {}
     for name, service in stack["services"].items():
-        fate = dice.random()
-        if fate < 0.4:
+        chance = dice.random()
+        if chance < 0.4:
             services[name] = service
-        elif fate < 0.9:
+        elif chance < 0.9:
             other = {key: value for key, value in service.items() if key not in ("ports", "scale")}
             entries = [_entry(dice, base, where) for _ in range(dice.choice((0, 1, 1)))]
             services[name] = {**other, **({"ports": entries} if entries else {})}

@@ -1,4 +1,7 @@
-"""A seeded sample of the oracle: what `check` says against what the engine then does. More of it: `make oracle N=300 SEED=7`."""
+"""A seeded sample of the oracle: `check` compared with what the engine does.
+
+More of it: `make oracle N=300 SEED=7`.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ COUNT = 16
 
 @pytest.fixture(autouse=True)
 def ports_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that `make oracle` may run beside the tests."""
+    """Use ports of its own, so that `make oracle` may run beside the tests."""
     monkeypatch.setattr(oracle, "FIRST_BASE", 18500)
     monkeypatch.setattr(oracle, "LAST_BASE", 20000)
 
