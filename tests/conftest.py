@@ -1,4 +1,4 @@
-"""What all tests share: no test touches the real state folder, and engine tests say loudly when they could not run."""
+"""Shared by all tests: a state folder for each, and loud skips where no Docker engine answers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ REQUIRED = os.environ.get("DARTSCTL_REQUIRE_ENGINE") == "1"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Engine tests are skipped where no engine answers, and fail there with DARTSCTL_REQUIRE_ENGINE=1. The slowest files come first."""
+    """Skip engine tests where no engine answers, and run the slowest files first.
+
+    With DARTSCTL_REQUIRE_ENGINE=1 they are not skipped, and fail.
+    """
     _slowest_files_first(items)
     for item in items:
         stack = item.get_closest_marker("stack") is not None
@@ -30,15 +33,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             continue
         item.add_marker(
             pytest.mark.skip(
-                reason='no Docker engine with the test images: eval "$(tests/engine/engine.sh env)", see tests/engine/README.md'
+                reason="no Docker engine with the test images: "
+                'eval "$(tests/engine/engine.sh env)", see tests/engine/README.md'
             )
         )
 
 
 def _slowest_files_first(items: list[pytest.Item]) -> None:
-    """So that no worker has a long file left when the others are done (with --no-loadscope-reorder): a container costs seconds.
+    """Sort by estimated duration, so that no worker has a long file left at the end.
 
-    Files with a whole stack stand apart from each other: one at a time is up, and the others' workers would wait for it.
+    Needs --no-loadscope-reorder. Files with a whole stack are spread out: only one stack is up at
+    a time, and the others' workers would wait for it.
     """
     seconds: dict[Path, float] = {}
     stacks: set[Path] = set()
@@ -58,16 +63,17 @@ def _slowest_files_first(items: list[pytest.Item]) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say it where nobody overlooks it."""
+    """Report skipped engine tests where nobody overlooks them."""
     skipped = [
-        one
-        for one in terminalreporter.stats.get("skipped", [])
-        if "no Docker engine" in str(one.longrepr)
+        report
+        for report in terminalreporter.stats.get("skipped", [])
+        if "no Docker engine" in str(report.longrepr)
     ]
     if skipped:
         terminalreporter.section("ENGINE TESTS SKIPPED", sep="!", red=True, bold=True)
         terminalreporter.write_line(
-            f"{len(skipped)} tests need a Docker engine and did not run. To run them: tests/engine/README.md"
+            f"{len(skipped)} tests need a Docker engine and did not run. "
+            "To run them: tests/engine/README.md"
         )
 
 
@@ -75,7 +81,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def own_state_folder(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> Path:
-    """A state folder of the test's own: the user's is never touched."""
+    """Set a state folder for the test, so that the user's is never touched."""
     folder = tmp_path_factory.mktemp("state")
     monkeypatch.setenv("DARTSCTL_STATE_DIR", str(folder))
     for name in (
@@ -92,5 +98,5 @@ def own_state_folder(
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Machine:
-    """A machine without any Docker, on which a test puts what it needs."""
+    """Return a machine without Docker, to which a test adds what it needs."""
     return bare_machine(tmp_path / "machine")

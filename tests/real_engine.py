@@ -1,4 +1,4 @@
-"""Whether a Docker engine answers here, with Compose and the images that the tests need."""
+"""Checks for a Docker engine with Compose and the images that the tests need."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import subprocess
 
 @functools.cache
 def engine_version() -> str:
-    """The version of the engine that answers, with Compose v2 and the tiny test images; empty where one of them is missing."""
+    """Return the engine's version, empty without an engine, Compose v2 or the test images."""
     commands = (
         ["docker", "compose", "version", "--short"],
         ["docker", "image", "inspect", "dartsctl-test/busybox:1", "dartsctl-test/nginx:1"],
@@ -16,17 +16,20 @@ def engine_version() -> str:
     )
     try:
         answers = [
-            subprocess.run(one, capture_output=True, text=True, check=False, timeout=30)
-            for one in commands
+            subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+            for command in commands
         ]
     except (OSError, subprocess.TimeoutExpired):
         return ""
-    return answers[-1].stdout.strip() if all(one.returncode == 0 for one in answers) else ""
+    return answers[-1].stdout.strip() if all(answer.returncode == 0 for answer in answers) else ""
 
 
 @functools.cache
 def has_stack_images() -> bool:
-    """Whether the engine has every image that compose/prod.yml names (tests/engine/images.sh stack)."""
+    """Return whether the engine has every image of compose/prod.yml.
+
+    `tests/engine/images.sh stack` pulls them.
+    """
     names = [
         "nginx:1.28-alpine",
         "postgres:16-alpine",

@@ -1,4 +1,4 @@
-"""Certificates for tests, made by openssl's own command."""
+"""Certificates for tests, made by the openssl command."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def make_pair(folder: Path, *, days: int) -> None:
-    """`tls.key` and `tls.crt` in `folder`, for `days` from now; a negative number makes one that has ended."""
+    """Write `tls.key` and `tls.crt` into `folder`, valid for `days`. A negative number: expired."""
     key, request, certificate = folder / "tls.key", folder / "request", folder / "tls.crt"
     subprocess.run(
         [

@@ -1,4 +1,4 @@
-"""A real disk that is soon full."""
+"""A file system with little room."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 @contextmanager
 def tiny_disk(path: Path, *, kilobytes: int = 64) -> Iterator[None]:
-    """Within it `path` is a file system of its own with so much room. Skips the test where this process may not mount."""
+    """Mount a file system of that size on `path`. Skip the test if this process may not mount."""
     words = ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(path)]
     if (
         not shutil.which("mount")

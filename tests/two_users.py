@@ -1,4 +1,4 @@
-"""Two users on one host: what a test does as somebody else, and a file of root's that must stay as it is."""
+"""Two users on one host: actions as another user, and a file of root's that must not change."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dartsctl.errors import DartsctlError
 
 ANN = 1000
 BOB = 61002
-"""A uid that has no name."""
+"""A uid without a name."""
 NOBODY = 65534
 
 _NEVER = object()
@@ -26,7 +26,7 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be two 
 
 
 def as_user(uid: int, action: Callable[[], object]) -> str:
-    """What `action` returns as text, or the message of its DartsctlError, done by another user of this machine."""
+    """Do `action` as another user. Return its result as text, or its DartsctlError's message."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
@@ -47,9 +47,10 @@ def as_user(uid: int, action: Callable[[], object]) -> str:
 
 
 def start_as(uid: int, action: Callable[[], object]) -> int:
-    """Start a process of `uid` that does `action` and then waits to be killed; its pid, once `action` has been done.
+    """Start a process of `uid` that does `action` and then waits to be killed.
 
-    A fork, no new interpreter: this one may be where no other user can execute it.
+    Return its pid after `action`. It is a fork, because other users may not be able to execute
+    this interpreter.
     """
     reader, writer = os.pipe()
     child = os.fork()
@@ -72,18 +73,18 @@ def start_as(uid: int, action: Callable[[], object]) -> int:
 
 
 def has_ended(pid: int) -> bool:
-    """Whether a process of `start_as` has ended; it stays a zombie until `end`."""
+    """Return whether a process of `start_as` has ended. It stays a zombie until `end`."""
     return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
 
 
 def end(pid: int) -> None:
-    """Kill a process of `start_as`, whatever has become of it."""
+    """Kill a process of `start_as`, which may have ended."""
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
 
 
 def _become(uid: int) -> None:
-    """Give up every right of root's, for good."""
+    """Give up all of root's rights permanently."""
     os.setgroups([])
     os.setgid(uid)
     os.setuid(uid)
@@ -91,7 +92,7 @@ def _become(uid: int) -> None:
 
 @contextmanager
 def public_folder(owner: int = 0, mode: int = 0o755) -> Iterator[Path]:
-    """A new folder that every user can reach."""
+    """Make a folder that every user can reach."""
     with tempfile.TemporaryDirectory(prefix="dartsctl-test-") as name:
         folder = Path(name)
         os.chown(folder, owner, owner)
@@ -101,7 +102,7 @@ def public_folder(owner: int = 0, mode: int = 0o755) -> Iterator[Path]:
 
 @dataclass(frozen=True)
 class Victim:
-    """A file of root's, as it was."""
+    """A file of root's, and its state before the test."""
 
     path: Path
     before: tuple[bytes, int, int, int, int, int]

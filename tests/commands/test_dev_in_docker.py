@@ -1,4 +1,7 @@
-"""`dev --in-docker`: the app as a service of the dev stack, published on a leased port, with the same URL, list and stop as on the host."""
+"""`dev --in-docker`: the app as a service of the dev stack, published on a leased port.
+
+`dev url`, `dev list` and `dev stop` work as for a server on the host.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ APP = 'echo "$$SELF $$DB" >/tmp/index.html; exec httpd -f -p 5000 -h /tmp'
 
 @pytest.fixture
 def stack(live: LiveStack) -> LiveStack:
-    """An app that shows what it was told of itself, and a service beside it."""
+    """Return a stack of an app that shows its variables, and a service beside it."""
     from live.stack import BUSYBOX, sleeper
     from own_ports import free_ports
 
@@ -39,13 +42,16 @@ def stack(live: LiveStack) -> LiveStack:
         {"app": {**app, "profiles": ["app"]}, "db": sleeper(f"127.0.0.1:{live.ports[1]}:5432")}
     )
     first = free_ports(8)[0]
-    server = '[server]\ncommand = ["true"]\nreplaces = ["app"]\n[server.env]\nSELF = "{url}/callback"\nDB = "{db.host}:{db.port:5432}"\n'
+    server = (
+        '[server]\ncommand = ["true"]\nreplaces = ["app"]\n'
+        '[server.env]\nSELF = "{url}/callback"\nDB = "{db.host}:{db.port:5432}"\n'
+    )
     live.settings(f'[ports]\ndev_range = "{first}-{first + 7}"\n{server}', environment="dev")
     return live
 
 
 def start(stack: LiveStack) -> tuple[subprocess.Popen[str], str, str]:
-    """dartsctl, the URL that it says, and all that it has said until then."""
+    """Start dartsctl. Return it, the URL that it prints, and its output so far."""
     process = stack.start("dev", "--in-docker")
     assert process.stdout is not None
     lines: list[str] = []
@@ -67,10 +73,10 @@ def test_the_app_runs_in_the_stack_on_a_leased_port_and_ctrl_c_stops_it_alone(
     from live.stack import ended
 
     process, url, _ = start(stack)
-    # its own URL is the leased one; the other services it reaches by their names, as the Compose file says
+    # its own URL is the leased one; other services are reached by name, as in the Compose file
     assert text_at(url) == f"{url}/callback db:5432\n"
     listed = stack.run("dev", "list", "--json").document["servers"]
-    assert [(one["url"], one["kind"]) for one in listed] == [(url, "dev")]
+    assert [(server["url"], server["kind"]) for server in listed] == [(url, "dev")]
     assert stack.containers() == {
         f"{stack.project}-app-1": "running",
         f"{stack.project}-db-1": "running",
@@ -101,7 +107,7 @@ def test_a_second_start_finds_the_same_port_and_stop_ends_it_from_elsewhere(
     assert ended(again)[0] in (130, 143)
 
 
-def test_without_a_service_to_run_it_is_one_clear_error(stack: LiveStack) -> None:
+def test_without_a_service_to_run_it_is_an_error(stack: LiveStack) -> None:
     settings = stack.folder / "dartsctl.toml"
     settings.write_text(settings.read_text().replace('replaces = ["app"]', ""))
     said = stack.run("dev", "--in-docker")
@@ -125,7 +131,10 @@ def test_the_bundled_app_shows_a_change_of_its_source(
         ignore=shutil.ignore_patterns("instance", "__pycache__"),
     )
     first = free_ports(8)[0]
-    server = '[server]\nreplaces = ["darts-app"]\ncommand = ["true"]\nhealth = "/health"\nready_timeout = 120\n'
+    server = (
+        '[server]\nreplaces = ["darts-app"]\ncommand = ["true"]\n'
+        'health = "/health"\nready_timeout = 120\n'
+    )
     live.settings(
         f'wait_timeout = 240\n[ports]\ndev_range = "{first}-{first + 7}"\n{server}',
         files=(own_compose(live.folder) / "dev.yml",),
@@ -153,7 +162,7 @@ def test_the_bundled_app_shows_a_change_of_its_source(
 
 
 def answer(url: str) -> str:
-    """The text at a URL, empty while the server reloads."""
+    """Return the text at a URL, empty while the server reloads."""
     try:
         return text_at(url)
     except OSError:

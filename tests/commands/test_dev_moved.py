@@ -1,4 +1,7 @@
-"""A dev stack beside a running one that has its ports: it moves, and the host server follows it to its own PostgreSQL and RabbitMQ."""
+"""A dev stack beside a running one that has its ports: its bindings are remapped.
+
+The host server connects to its own stack's PostgreSQL and RabbitMQ.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +43,7 @@ http.server.HTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_fo
 
 
 def ask(url: str, document: object = None, *, user: str = "") -> Any:
-    """The JSON (or text) that a URL answers; a document is POSTed. None where nobody answers."""
+    """Return the JSON (or text) at a URL, None if nobody answers. A document is POSTed."""
     where = urlsplit(url)
     headers = {
         "Content-Type": "application/json",
@@ -63,7 +66,7 @@ def ask(url: str, document: object = None, *, user: str = "") -> Any:
 
 
 def up(server: subprocess.Popen[str]) -> tuple[str, str]:
-    """The URL that `dartsctl dev` says once its server listens, and all that it has said until then."""
+    """Return the URL that `dartsctl dev` prints when its server listens, and the output so far."""
     assert server.stdout is not None
     lines: list[str] = []
     while not lines or "dartsctl: http://" not in lines[-1]:
@@ -74,7 +77,7 @@ def up(server: subprocess.Popen[str]) -> tuple[str, str]:
 
 
 def end(server: subprocess.Popen[str]) -> None:
-    """As Ctrl-C would."""
+    """End it like Ctrl-C."""
     server.send_signal(signal.SIGINT)
     server.communicate(timeout=30)
 
@@ -86,7 +89,10 @@ def port_of(container: str, port: int) -> int:
 
 
 def small(live: LiveStack, *, told: bool = True) -> int:
-    """A dev stack of one service, a server that answers with WEB_PORT, and somebody on the service's port; the port."""
+    """Make a dev stack of one service, whose port is taken. Return the port.
+
+    The server answers with WEB_PORT.
+    """
     from live.stack import sleeper
     from own_ports import free_ports
 
@@ -104,7 +110,7 @@ def small(live: LiveStack, *, told: bool = True) -> int:
     return port
 
 
-def test_without_a_terminal_dev_moves_what_the_server_is_told_about_and_says_so_loudly(
+def test_without_a_terminal_dev_remaps_services_that_the_server_gets_the_address_of(
     live: LiveStack,
 ) -> None:
     port = small(live)
@@ -119,7 +125,7 @@ def test_without_a_terminal_dev_moves_what_the_server_is_told_about_and_says_so_
         end(server)
 
 
-def test_at_a_terminal_dev_asks_and_ctrl_c_ends_the_server_that_it_then_starts(
+def test_at_a_terminal_dev_asks_and_ctrl_c_ends_the_server(
     live: LiveStack, terminal: Callable[..., Terminal]
 ) -> None:
     small(live)
@@ -133,7 +139,7 @@ def test_at_a_terminal_dev_asks_and_ctrl_c_ends_the_server_that_it_then_starts(
     assert ask(url) is None
 
 
-def test_a_service_that_the_server_is_not_told_about_does_not_move_by_itself(
+def test_a_service_that_the_server_gets_no_address_of_is_not_remapped_unasked(
     live: LiveStack,
 ) -> None:
     small(live, told=False)
@@ -143,7 +149,7 @@ def test_a_service_that_the_server_is_not_told_about_does_not_move_by_itself(
     assert live.leftovers() == []
 
 
-def test_dev_fails_on_a_conflict_where_the_policy_says_so(live: LiveStack) -> None:
+def test_dev_fails_on_a_conflict_with_the_policy_fail(live: LiveStack) -> None:
     small(live)
     assert live.run("dev", "--on-conflict", "fail").code == 3
     assert live.run("dev", DARTSCTL_ON_CONFLICT="fail").code == 3
@@ -155,7 +161,10 @@ def test_dev_fails_on_a_conflict_where_the_policy_says_so(live: LiveStack) -> No
 def test_the_dev_stack_starts_beside_one_that_has_its_ports_and_the_server_talks_to_the_dev_one(
     dev_ports: list[int], live: LiveStack
 ) -> None:
-    """The other stack is compose/dev.yml itself under another name, with the same passwords: only the ports tell them apart."""
+    """The other stack is compose/dev.yml under another project name.
+
+    Its passwords are the same, so that only the ports tell the two apart.
+    """
     from live.stack import docker, own_compose
     from own_ports import free_ports
 
@@ -183,7 +192,8 @@ def test_the_dev_stack_starts_beside_one_that_has_its_ports_and_the_server_talks
     finally:
         end(server)
 
-    # ps, ports and check know the new numbers; the next `up` has the same; --reset-ports returns to the files' own.
+    # ps, ports and check know the new numbers, and the next `up` keeps them
+    # --reset-ports returns to those of the files
     shown = {verb: live.run(*verb.split()) for verb in ("dev ps", "dev check", "ports")}
     assert {verb: said.code for verb, said in shown.items()} == dict.fromkeys(shown, 0)
     for said in shown.values():
@@ -208,7 +218,7 @@ _PUBLISHED = (("postgres", 5432), ("rabbitmq", 5672), ("rabbitmq", 15672))
 
 
 def _scores_go_to(url: str, live: LiveStack, other: str, *, management: int) -> None:
-    """A score over HTTP and one over RabbitMQ both arrive in the dev PostgreSQL, and none in the other stack's."""
+    """Scores over HTTP and RabbitMQ arrive in the dev PostgreSQL, and not in the other one."""
     from live.stack import docker, until
 
     health = until(
@@ -258,7 +268,8 @@ def test_a_server_that_stands_in_for_the_whole_stack_starts_no_container(live: L
     first = free_ports(8)[0]
     live.compose({"app": sleeper(f"127.0.0.1:{live.ports[0]}:80")})
     live.settings(
-        f'[ports]\ndev_range = "{first}-{first + 7}"\n[server]\ncommand = ["sh", "-c", "exit 7"]\nreplaces = ["app"]\n',
+        f'[ports]\ndev_range = "{first}-{first + 7}"\n'
+        '[server]\ncommand = ["sh", "-c", "exit 7"]\nreplaces = ["app"]\n',
         environment="dev",
     )
     assert live.run("dev", "--dry-run").code == 0

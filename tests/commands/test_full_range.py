@@ -1,4 +1,7 @@
-"""99 launches at the same moment: every port of the dev range once, and a clear word for those that come too late (edge-cases.md#60, edge-cases.md#62, edge-cases.md#63)."""
+"""99 launches at the same moment: every port of the dev range is leased once.
+
+Those that find the range full say so (edge-cases.md#60, edge-cases.md#62, edge-cases.md#63).
+"""
 
 from __future__ import annotations
 
@@ -12,12 +15,11 @@ from dartsctl.edges.host import sockets
 from dartsctl.ports.allocation import BROWSERS_REFUSE, DEV_RANGE
 
 LAUNCHES = 99
-SERVER = (
-    'echo "$PORT"; exec sleep 600'  # it has the lease as long as it lives; nothing needs to listen
-)
+SERVER = 'echo "$PORT"; exec sleep 600'
+"""Keeps the lease as long as it lives. Nothing needs to listen."""
 
 
-def test_99_simultaneous_runs_get_97_different_ports_and_two_are_told_that_the_range_is_full(
+def test_99_simultaneous_runs_get_97_different_ports_and_two_report_a_full_range(
     tmp_path: Path,
 ) -> None:
     busy = {row.port for row in sockets.listeners(DEV_RANGE.numbers, listening_only=True)}
@@ -36,9 +38,9 @@ def test_99_simultaneous_runs_get_97_different_ports_and_two_are_told_that_the_r
         for _ in range(LAUNCHES)
     ]
     try:
-        said = [run.stdout.readline().strip() for run in runs if run.stdout]
-        given = [int(line) for line in said if line]
-        refused = [run for run, line in zip(runs, said, strict=True) if not line]
+        lines = [run.stdout.readline().strip() for run in runs if run.stdout]
+        given = [int(line) for line in lines if line]
+        refused = [run for run, line in zip(runs, lines, strict=True) if not line]
         assert sorted(given) == sorted(free)
         assert len(refused) == LAUNCHES - len(free)
         for run in refused:

@@ -1,4 +1,4 @@
-"""`run` with real servers: the lease, the exit code, the production ports, and what is left when somebody is killed."""
+"""`run` with real servers: lease, exit code, production ports, and what SIGKILL leaves behind."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ Eventually = Callable[[Callable[[], Any]], Any]
 Tree = Callable[[], set[int]]
 
 LISTEN = (sys.executable, "-m", "http.server", "--bind", "{host}", "{port}")
+SLOW_START = 4.0
+"""Seconds in which Python starts and listens even on a busy machine."""
 FLASK_RELOADER = """
 import os
 from flask import Flask
@@ -33,7 +35,7 @@ app.run(host=os.environ["FLASK_RUN_HOST"], port=int(os.environ["PORT"]), debug=T
 
 
 def record_of(state: Path, eventually: Eventually) -> LeaseRecord:
-    """The lease of the one server, once it listens."""
+    """Return the lease of the only server, once it listens."""
 
     def listening() -> LeaseRecord | None:
         for record in LeaseBook(state).held():
@@ -56,16 +58,17 @@ def test_the_exit_code_is_the_servers_own_and_its_output_passes_through(start: S
     code, out, err = finished(start("sh", "-c", "echo out; echo err >&2; exit 7"))
     assert (code, out) == (7, "out\n")
     assert re.fullmatch(
-        r"err\nwarn: the server exited with code 7 before it was ready on port \d+; see its output above\n",
+        r"err\nwarn: the server exited with code 7 before it was ready on port \d+; "
+        r"see its output above\n",
         err,
     )
 
 
-def test_a_server_that_dies_by_a_signal_ends_as_shells_say_it(start: Start) -> None:
+def test_the_exit_code_after_a_signal_is_128_and_its_number(start: Start) -> None:
     assert finished(start("sh", "-c", "kill -9 $$"))[0] == 137
 
 
-def test_a_command_that_does_not_exist_is_one_clear_error(start: Start, state: Path) -> None:
+def test_a_missing_command_is_reported(start: Start, state: Path) -> None:
     code, _, err = finished(start("no-such-program-here"))
     assert (code, err.splitlines()[0]) == (
         1,
@@ -74,7 +77,7 @@ def test_a_command_that_does_not_exist_is_one_clear_error(start: Start, state: P
     assert LeaseBook(state).held() == ()
 
 
-def test_an_empty_command_is_one_clear_error(start: Start, state: Path) -> None:
+def test_an_empty_command_is_reported(start: Start, state: Path) -> None:
     code, _, err = finished(start("", "--", "true"))
     assert (code, err.splitlines()[0]) == (
         1,
@@ -83,15 +86,13 @@ def test_an_empty_command_is_one_clear_error(start: Start, state: Path) -> None:
     assert LeaseBook(state).held() == ()
 
 
-def test_a_command_that_is_no_program_is_not_looked_for_on_path(
-    start: Start, tmp_path: Path
-) -> None:
+def test_a_folder_as_command_is_not_searched_on_path(start: Start, tmp_path: Path) -> None:
     code, _, err = finished(start(str(tmp_path)))
     assert (code, err.splitlines()[0]) == (1, f"error: cannot run {tmp_path}: Permission denied")
     assert f"next: ls -ld {tmp_path}" in err
 
 
-def test_a_directory_that_vanished_is_one_clear_error(start: Start, tmp_path: Path) -> None:
+def test_a_missing_working_folder_is_reported(start: Start, tmp_path: Path) -> None:
     code, _, err = finished(start("true", directory=str(tmp_path / "gone")))
     assert code == 1
     assert "cannot start the server in" in err
@@ -116,7 +117,7 @@ def test_the_port_and_host_are_filled_into_command_and_environment(
     assert json == ['{"a": 1}\n']
 
 
-def test_what_a_parent_server_leaked_does_not_reach_the_server(
+def test_variables_of_a_parent_server_do_not_reach_the_server(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:  # edge-cases.md#66
     for name in ("WERKZEUG_SERVER_FD", "WERKZEUG_RUN_MAIN", "LISTEN_FDS", "LISTEN_PID"):
@@ -125,7 +126,7 @@ def test_what_a_parent_server_leaked_does_not_reach_the_server(
     assert not [line for line in out.splitlines() if line.startswith(("WERKZEUG_", "LISTEN_"))]
 
 
-def test_the_url_is_said_once_when_the_server_listens(
+def test_the_url_is_printed_once_when_the_server_listens(
     start: Start, state: Path, eventually: Eventually
 ) -> None:
     process = start(*LISTEN)
@@ -137,8 +138,8 @@ def test_the_url_is_said_once_when_the_server_listens(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="127.0.0.2 is not there by itself on macOS")
-def test_the_url_leads_to_the_address_that_the_server_has_chosen(start: Start, state: Path) -> None:
-    """As ::1 is, which some servers take for localhost."""
+def test_the_url_has_the_address_that_the_server_listens_on(start: Start, state: Path) -> None:
+    """Some servers listen on ::1 for localhost."""
     process = start(sys.executable, "-m", "http.server", "--bind", "127.0.0.2", "{port}")
     assert process.stderr is not None
     warning, note = process.stderr.readline(), process.stderr.readline()
@@ -155,7 +156,7 @@ def test_the_url_leads_to_the_address_that_the_server_has_chosen(start: Start, s
     [("true",), (sys.executable, "-c", "{fd}")],
     ids=["binds by itself", "takes a socket"],
 )
-def test_an_address_of_another_machine_is_not_blamed_on_the_ports(
+def test_an_address_of_another_machine_is_an_error_of_host_not_of_the_ports(
     start: Start, command: tuple[str, ...]
 ) -> None:
     code, _, err = finished(start(*command, host="203.0.113.9"))
@@ -163,14 +164,14 @@ def test_an_address_of_another_machine_is_not_blamed_on_the_ports(
     assert err.splitlines()[0] == "error: --host: 203.0.113.9: no such address on this host"
 
 
-def test_a_server_that_goes_into_the_background_is_told_to_stay(start: Start, tree: Tree) -> None:
+def test_leftover_background_processes_are_stopped_and_reported(start: Start, tree: Tree) -> None:
     code, _, err = finished(start("sh", "-c", "sleep 60 & exit 0"))
     assert code == 0
     assert "stopped leftover background processes" in err
     assert tree() == set()
 
 
-def test_a_server_that_does_not_take_the_socket_it_is_handed_leads_to_the_setting(
+def test_a_server_that_does_not_take_its_bound_socket_names_the_setting(
     start: Start,
 ) -> None:
     code, _, err = finished(start(*LISTEN, handover="werkzeug"))
@@ -207,15 +208,15 @@ def test_a_server_is_ready_when_its_health_path_says_so(
     assert finished(process)[0] == 143
 
 
-def test_a_server_that_never_gets_well_is_told_with_its_last_answer(
+def test_a_server_that_is_never_ready_is_reported_with_its_last_answer(
     start: Start, state: Path, eventually: Eventually
 ) -> None:
-    process = start(sys.executable, "-c", WARMING_UP, health="/up", ready_within=0.5)
+    process = start(sys.executable, "-c", WARMING_UP, health="/up", ready_within=SLOW_START)
     record = record_of(state, eventually)
     assert process.stderr is not None
     assert (
         process.stderr.readline()
-        == f"warn: {record.url} is not ready after 0.5 s (/up: status 503); still waiting\n"
+        == f"warn: {record.url} is not ready after {SLOW_START:g} s (/up: status 503); still waiting\n"
     )
     process.send_signal(signal.SIGTERM)
     assert "dartsctl: http://" not in finished(process)[2]
@@ -238,7 +239,7 @@ def test_a_signal_to_dartsctl_ends_the_server(
     [(LISTEN, 3), ((sys.executable, "-c", FLASK_RELOADER), 4)],
     ids=["http.server", "flask with reloader"],
 )
-def test_kill_9_of_dartsctl_frees_the_port_and_leaves_no_process(  # edge-cases.md#22, edge-cases.md#61
+def test_sigkill_of_dartsctl_frees_the_port_and_leaves_no_process(
     start: Start,
     tree: Tree,
     state: Path,
@@ -246,6 +247,7 @@ def test_kill_9_of_dartsctl_frees_the_port_and_leaves_no_process(  # edge-cases.
     command: tuple[str, ...],
     processes: int,
 ) -> None:
+    """edge-cases.md#22, edge-cases.md#61"""
     process = start(*command)
     record_of(state, eventually)
     assert eventually(lambda: len(tree()) == processes)
@@ -255,7 +257,7 @@ def test_kill_9_of_dartsctl_frees_the_port_and_leaves_no_process(  # edge-cases.
     assert time.monotonic() - begun < 2
 
 
-def test_kill_9_of_the_server_frees_the_lease_and_its_code_comes_back(
+def test_sigkill_of_the_server_frees_the_lease_and_returns_its_code(
     start: Start, tree: Tree, state: Path, eventually: Eventually
 ) -> None:
     process = start(sys.executable, "-c", FLASK_RELOADER)
@@ -267,7 +269,7 @@ def test_kill_9_of_the_server_frees_the_lease_and_its_code_comes_back(
     assert LeaseBook(state).held() == ()
 
 
-def test_kill_9_of_the_supervisor_leaves_no_process(
+def test_sigkill_of_the_supervisor_leaves_no_process(
     start: Start, tree: Tree, state: Path, eventually: Eventually
 ) -> None:
     process = start(sys.executable, "-c", FLASK_RELOADER)
@@ -278,7 +280,7 @@ def test_kill_9_of_the_supervisor_leaves_no_process(
     assert eventually(lambda: tree() == set() and LeaseBook(state).held() == ())
 
 
-def test_a_child_that_left_the_group_does_not_outlive_the_server(start: Start, tree: Tree) -> None:
+def test_a_child_in_its_own_session_does_not_outlive_the_server(start: Start, tree: Tree) -> None:
     code, _, _ = finished(
         start(
             "sh",
@@ -297,7 +299,10 @@ def test_a_server_that_takes_a_production_port_is_stopped_within_a_second(
     dev_range: tuple[int, int],
     eventually: Eventually,
 ) -> None:
-    program = "import socket, sys, time; s = socket.create_server(('127.0.0.1', int(sys.argv[1]))); print(time.time(), flush=True); time.sleep(60)"
+    program = (
+        "import socket, sys, time; s = socket.create_server(('127.0.0.1', int(sys.argv[1]))); "
+        "print(time.time(), flush=True); time.sleep(60)"
+    )
     code, out, err = finished(
         start(sys.executable, "-c", program, str(production_port), enforce="watch")
     )
@@ -327,33 +332,32 @@ def test_a_grandchild_on_a_production_port_is_stopped_too(
     )
 
 
-def test_production_itself_on_its_port_is_no_offence_of_ours(
+def test_production_on_its_own_port_does_not_stop_the_server(
     start: Start, state: Path, production_port: int, eventually: Eventually
 ) -> None:
     with socket.create_server(("127.0.0.1", production_port)):
         process = start(*LISTEN)
         record_of(state, eventually)
         assert process.stderr is not None
-        assert (
-            "dartsctl: http://" in process.stderr.readline()
-        )  # the look that saw the server saw production's socket too
+        # the look that saw the server saw production's socket too
+        assert "dartsctl: http://" in process.stderr.readline()
         process.send_signal(signal.SIGTERM)
         assert finished(process)[0] == 143
 
 
-def test_a_server_that_never_takes_its_leased_port_is_told_so(
+def test_a_server_that_listens_elsewhere_is_stopped(
     start: Start, dev_range: tuple[int, int], production_port: int
 ) -> None:  # edge-cases.md#65
     other = production_port - 20
     program = (
         f"import socket, time; s = socket.create_server(('127.0.0.1', {other})); time.sleep(60)"
     )
-    code, _, err = finished(start(sys.executable, "-c", program, ready_within=0.5))
+    code, _, err = finished(start(sys.executable, "-c", program, ready_within=SLOW_START))
     assert code == 1
     assert f"listens on port {other}, not on its leased port" in err
 
 
-def test_a_program_that_listens_nowhere_is_left_alone(start: Start) -> None:
+def test_a_program_that_listens_nowhere_is_not_stopped(start: Start) -> None:
     code, _, err = finished(start("sleep", "1", ready_within=0.3))
     assert code == 0
     assert "nothing listens on port" in err
@@ -384,7 +388,7 @@ def test_a_production_port_is_refused_before_anything_starts(
     assert not state.exists()
 
 
-def test_a_port_that_somebody_took_meanwhile_is_left_for_the_next(
+def test_a_port_that_was_taken_meanwhile_leads_to_the_next(
     start: Start, tmp_path: Path, eventually: Eventually
 ) -> None:
     program = (
@@ -411,7 +415,7 @@ def test_a_port_that_somebody_took_meanwhile_is_left_for_the_next(
     )
 
 
-def test_the_checkout_keeps_its_port_and_is_told_why_it_moves(
+def test_the_checkout_keeps_its_port_and_a_change_is_explained(
     start: Start, state: Path, tmp_path: Path
 ) -> None:  # edge-cases.md#64, edge-cases.md#67
     first = finished(start("sh", "-c", "echo {port}"))[1].strip()
@@ -432,8 +436,8 @@ def test_an_explicit_port_that_is_leased_names_its_holder(
     code, _, err = finished(start("true", port=record.port))
     assert code == 3
     assert (
-        f"port {record.port} (--port) is unavailable: it is leased by /src/first (pid {record.pid}, user "
-        in err
+        f"port {record.port} (--port) is unavailable: "
+        f"it is leased by /src/first (pid {record.pid}, user " in err
     )
 
 
@@ -447,7 +451,7 @@ def test_a_full_range_names_who_has_it(
     assert "no port is free in the dev range" in err
 
 
-def test_servers_that_start_at_once_leave_the_checkouts_port_as_it_was(
+def test_servers_that_start_together_keep_the_checkouts_port(
     start: Start,
     argv: Callable[..., list[str]],
     state: Path,
@@ -496,7 +500,7 @@ def test_a_port_outside_the_range_is_allowed_with_a_note(
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become nobody")
-def test_a_state_folder_that_cannot_be_written_is_one_clear_error(
+def test_a_state_folder_that_cannot_be_written_is_reported(
     argv: Callable[..., list[str]], state: Path, tmp_path: Path
 ) -> None:
     state.mkdir(mode=0o755)
@@ -511,5 +515,8 @@ def test_a_state_folder_that_cannot_be_written_is_one_clear_error(
     assert done.returncode == 1, done.stderr
     assert done.stderr.splitlines() == [
         f"error: cannot write the lease book in {state}: Permission denied",
-        "next: make room or rights there, or name another folder: DARTSCTL_STATE_DIR=/a/folder dartsctl ...",
+        (
+            "next: make room or rights there, "
+            "or name another folder: DARTSCTL_STATE_DIR=/a/folder dartsctl ..."
+        ),
     ]

@@ -31,7 +31,8 @@ STUBBORN = """
 import signal, socket, subprocess, sys, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 server = socket.create_server(("127.0.0.1", int(sys.argv[1])))
-subprocess.Popen([sys.executable, "-c", "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(300)"])
+child = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(300)"
+subprocess.Popen([sys.executable, "-c", child])
 time.sleep(300)
 """
 
@@ -74,7 +75,7 @@ def test_every_leased_server_is_listed_by_port(
     records = listening(state, eventually, 2)
     assert [record.port for record in records] == sorted(record.port for record in records)
     first = next(record for record in records if record.checkout == "/src/one")
-    user = getpass.getuser()  # whatever user it claims
+    user = getpass.getuser()  # not the one it claims
     assert (first.branch, first.user, first.kind, first.host) == ("main", user, "run", "127.0.0.1")
     assert first.command[-1] == str(first.port)
     assert processes.birth(first.supervisor) == first.birth
@@ -84,7 +85,7 @@ def test_every_leased_server_is_listed_by_port(
     ]
 
 
-def test_the_url_is_this_checkouts_dev_server_before_one_that_run_started(
+def test_the_url_prefers_the_checkouts_dev_server_to_one_of_run(
     start: Start, state: Path, eventually: Eventually
 ) -> None:
     start(*LISTEN, checkout="/src/one", kind="dev")
@@ -96,7 +97,7 @@ def test_the_url_is_this_checkouts_dev_server_before_one_that_run_started(
     assert server.kind == "dev"
 
 
-def test_without_a_server_the_hint_is_to_start_one(state: Path) -> None:
+def test_without_a_server_the_hint_starts_one(state: Path) -> None:
     with pytest.raises(DartsctlError, match="no server of /src/one is running") as caught:
         show_url("/src/one", deps=deps_of(Common()))
     assert (caught.value.code, caught.value.hint) == (ExitCode.FAILED, "dartsctl dev")
@@ -118,7 +119,7 @@ def test_stop_ends_the_server_and_returns_when_its_lease_is_free(
     assert tree() == set()
 
 
-def test_stop_ends_a_server_that_ignores_it_with_all_its_children(
+def test_stop_ends_a_server_that_ignores_sigterm_and_all_its_children(
     start: Start,
     state: Path,
     tree: Callable[[], set[int]],
@@ -135,7 +136,7 @@ def test_stop_ends_a_server_that_ignores_it_with_all_its_children(
     assert eventually(lambda: tree() == set())
 
 
-def test_a_server_is_stopped_from_inside_another_one_where_the_kernel_shows_no_descriptors(
+def test_a_server_can_be_stopped_from_inside_another_server(
     start: Start, state: Path, eventually: Eventually
 ) -> None:
     process = start(*LISTEN, checkout="/src/one")
@@ -147,7 +148,7 @@ def test_a_server_is_stopped_from_inside_another_one_where_the_kernel_shows_no_d
     assert (inside.returncode, eventually(process.poll)) == (0, 143)
 
 
-def test_a_lease_whose_owner_is_not_known_is_not_stopped(state: Path) -> None:
+def test_a_server_whose_owner_is_unconfirmed_is_not_stopped(state: Path) -> None:
     book = LeaseBook(state)
     lease = book.acquire([7001], confirm=lambda _port: True)
     assert lease is not None
@@ -157,7 +158,7 @@ def test_a_lease_whose_owner_is_not_known_is_not_stopped(state: Path) -> None:
     lease.close()
 
 
-def test_a_dry_stop_names_what_it_would_stop_and_fails_as_the_stop_would(
+def test_a_dry_run_of_stop_names_the_server_and_fails_as_stop_does(
     start: Start, state: Path, tmp_path: Path, eventually: Eventually
 ) -> None:
     start(*LISTEN)
@@ -176,9 +177,7 @@ def test_a_dry_stop_names_what_it_would_stop_and_fails_as_the_stop_would(
     ("given", "hint"),
     [("up", "/up"), ("/a b", "/a%20b"), ("/a\r\nX: y", "/a%0D%0AX%3A%20y"), ("/a?b=1", None)],
 )
-def test_a_health_path_is_one_word_of_a_request(
-    tmp_path: Path, given: str, hint: str | None
-) -> None:
+def test_a_health_path_must_be_a_url_path(tmp_path: Path, given: str, hint: str | None) -> None:
     done = cli(tmp_path, "run", "--dry-run", "--health", given, "--", "true")
     assert (done.returncode, f"next: --health {hint}\n" in done.stderr) == (
         (2, True) if hint else (0, False)
