@@ -33,7 +33,8 @@ from dartsctl.edges.host import sockets
 from dartsctl.edges.state.leases import Lease, LeaseBook
 from dartsctl.ports.allocation import DEV_RANGE, PRODUCTION_PORTS, PortRange, candidates
 from dartsctl.ports.listeners import Probe
-from dartsctl.server.request import LeaseRecord, url_of
+from dartsctl.server.lease_record import LeaseRecord
+from dartsctl.server.urls import url_of
 from dartsctl.stack.bindings import Endpoint
 
 if TYPE_CHECKING:

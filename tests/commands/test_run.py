@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from dartsctl.edges.state.leases import LeaseBook
-from dartsctl.server.request import LeaseRecord
+from dartsctl.server.lease_record import LeaseRecord
 
 Start = Callable[..., "subprocess.Popen[str]"]
 Eventually = Callable[[Callable[[], Any]], Any]

@@ -19,7 +19,7 @@ from dartsctl.commands.servers import show_url
 from dartsctl.edges.host import processes
 from dartsctl.edges.state.leases import LeaseBook
 from dartsctl.errors import DartsctlError, ExitCode
-from dartsctl.server.request import LeaseRecord
+from dartsctl.server.lease_record import LeaseRecord
 from dartsctl.workflows.serve import stop as serve_stop
 from dartsctl.workflows.serve.stop import server_of, server_to_stop, stop
 

@@ -1,20 +1,20 @@
-"""Which servers are handed a socket, and when they are left to bind their port themselves."""
+"""Which servers take over a listening socket, and which bind their port themselves."""
 
 from __future__ import annotations
 
 import pytest
 
-from dartsctl.server.handover import Handover, plan, takes_a_socket
+from dartsctl.server.handover import Handover, HandoverMode, plan_handover, takes_a_socket
 
 HOST, PORT = "127.0.0.1", 5021
 
 
-def planned(line: str, *, how: str = "auto", host: str = HOST) -> Handover | None:
-    return plan(tuple(line.split()), how=how, host=host, port=PORT)  # type: ignore[arg-type]  # the words of the settings
+def planned(line: str, *, mode: HandoverMode = "auto", host: str = HOST) -> Handover | None:
+    return plan_handover(tuple(line.split()), mode=mode, host=host, port=PORT)
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "command"),
     [
         ("gunicorn app:app", "gunicorn --bind fd://{fd} app:app"),
         (".venv/bin/gunicorn -w 2 app:app", ".venv/bin/gunicorn --bind fd://{fd} -w 2 app:app"),
@@ -29,7 +29,7 @@ def planned(line: str, *, how: str = "auto", host: str = HOST) -> Handover | Non
             "python3.11 /venv/bin/hypercorn app:app",
             "python3.11 /venv/bin/hypercorn --bind fd://{fd} app:app",
         ),
-        # the very address of the socket, in all its spellings
+        # the address of the socket, in all its spellings
         ("gunicorn -b 127.0.0.1:5021 app:app", "gunicorn --bind fd://{fd} app:app"),
         ("gunicorn -blocalhost:5021 app:app", "gunicorn --bind fd://{fd} app:app"),
         ("gunicorn app:app --bind=127.0.0.1:5021", "gunicorn --bind fd://{fd} app:app"),
@@ -39,19 +39,19 @@ def planned(line: str, *, how: str = "auto", host: str = HOST) -> Handover | Non
         ),
     ],
 )
-def test_a_server_that_takes_a_socket_is_told_its_descriptor_in_its_own_words(
-    line: str, told: str
+def test_a_server_that_takes_a_socket_gets_its_descriptor_as_an_argument(
+    line: str, command: str
 ) -> None:
     assert takes_a_socket(tuple(line.split()), "auto")
-    assert planned(line) == Handover(tuple(told.split()))
+    assert planned(line) == Handover(tuple(command.split()))
 
 
-def test_flask_run_is_told_by_werkzeugs_variables_and_started_again_when_it_reloads() -> None:
-    found = planned("flask --app app run --debug")
-    assert found is not None
-    assert found.command == ("flask", "--app", "app", "run", "--debug")
-    assert found.variables == {"WERKZEUG_SERVER_FD": "{fd}", "WERKZEUG_RUN_MAIN": "true"}
-    assert found.restart_on == 3
+def test_flask_run_gets_the_variables_of_werkzeug_and_is_restarted_on_reload() -> None:
+    handover = planned("flask --app app run --debug")
+    assert handover is not None
+    assert handover.command == ("flask", "--app", "app", "run", "--debug")
+    assert handover.variables == {"WERKZEUG_SERVER_FD": "{fd}", "WERKZEUG_RUN_MAIN": "true"}
+    assert handover.restart_on == 3
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_flask_run_is_told_by_werkzeugs_variables_and_started_again_when_it_relo
         "hypercorn --quic-bind 127.0.0.1:5021 app:app",
     ],
 )
-def test_a_command_that_names_another_address_binds_it_by_itself(line: str) -> None:
+def test_a_command_that_names_another_address_binds_it_itself(line: str) -> None:
     assert planned(line) is None
 
 
@@ -88,24 +88,26 @@ def test_a_command_that_names_another_address_binds_it_by_itself(line: str) -> N
         "env A=1",
     ],
 )
-def test_a_command_that_is_not_known_to_take_a_socket_gets_none(line: str) -> None:
+def test_an_unknown_command_gets_no_socket(line: str) -> None:
     assert not takes_a_socket(tuple(line.split()), "auto")
     assert planned(line) is None
 
 
-def test_the_placeholder_asks_for_a_socket_whatever_the_server() -> None:
+def test_the_placeholder_asks_for_a_socket_for_any_server() -> None:
     assert takes_a_socket(("./serve", "--socket", "{fd}"), "none")
-    assert planned("./serve --socket {fd}", how="none") == Handover(("./serve", "--socket", "{fd}"))
+    assert planned("./serve --socket {fd}", mode="none") == Handover(
+        ("./serve", "--socket", "{fd}")
+    )
 
 
-def test_the_settings_say_that_a_script_ends_in_werkzeugs_run() -> None:
-    found = planned("python run.py", how="werkzeug")
-    assert found is not None
-    assert found.restart_on == 3
-    assert planned("gunicorn app:app", how="none") is None
+def test_the_settings_can_say_that_a_script_runs_werkzeug() -> None:
+    handover = planned("python run.py", mode="werkzeug")
+    assert handover is not None
+    assert handover.restart_on == 3
+    assert planned("gunicorn app:app", mode="none") is None
 
 
-def test_an_ipv6_address_is_named_in_brackets() -> None:
+def test_an_ipv6_address_has_brackets() -> None:
     assert planned("gunicorn -b [::1]:5021 app:app", host="::1") == Handover(
         ("gunicorn", "--bind", "fd://{fd}", "app:app")
     )

@@ -127,8 +127,9 @@ def _request(
 ) -> ServerRequest:
     from typing import get_args
 
-    from dartsctl.server.handover import How
-    from dartsctl.server.request import Enforce, ServerRequest, host_name
+    from dartsctl.server.handover import HandoverMode
+    from dartsctl.server.request import Enforcement, ServerRequest
+    from dartsctl.server.urls import host_name
     from dartsctl.system.users import user_name
 
     server = settings.server
@@ -152,8 +153,8 @@ def _request(
         health=_health_path(options.health),
         url_host=host_name(server.url_host, branch=branch, checkout=checkout),
         open_page=options.open_page,
-        enforce=one_of("--enforce", options.enforce, get_args(Enforce)) or server.enforce,
-        handover=one_of("--handover", options.handover, get_args(How)) or "auto",
+        enforce=one_of("--enforce", options.enforce, get_args(Enforcement)) or server.enforce,
+        handover=one_of("--handover", options.handover, get_args(HandoverMode)) or "auto",
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from dartsctl.edges.state.leases import LeaseBook
 from dartsctl.errors import DartsctlError, ExitCode
-from dartsctl.server.request import LeaseRecord, as_document
+from dartsctl.server.lease_record import LeaseRecord, lease_document
 from dartsctl.text.phrases import duration
 from dartsctl.workflows.deps import Deps
 from dartsctl.workflows.serve import stop as serve_stop
@@ -19,7 +19,7 @@ def list_servers(*, deps: Deps) -> ExitCode:
     screen, now = deps.screen, deps.now()
     records = LeaseBook(deps.state).held()
     if screen.as_json:
-        servers = [{**as_document(record), "age": _age(record, now)} for record in records]
+        servers = [{**lease_document(record), "age": _age(record, now)} for record in records]
         screen.document({"ok": True, "exit_code": 0, "servers": servers})
         return ExitCode.OK
     if not records:
@@ -33,7 +33,7 @@ def show_url(checkout: str, *, deps: Deps) -> ExitCode:
     record = serve_stop.server_of(checkout, LeaseBook(deps.state))
     if record is None:
         raise DartsctlError(f"no server of {checkout} is running", hint="dartsctl dev")
-    deps.screen.result({"ok": True, "exit_code": 0, **as_document(record)}, [record.url])
+    deps.screen.result({"ok": True, "exit_code": 0, **lease_document(record)}, [record.url])
     return ExitCode.OK
 
 
@@ -47,11 +47,11 @@ def stop_server(checkout: str, *, port: int | None, dry_run: bool, deps: Deps) -
     server = f"the server on port {record.port}"
     document: dict[str, Any] = {"ok": True, "exit_code": 0}
     if dry_run:
-        document |= {"dry_run": True, "would_stop": as_document(record)}
+        document |= {"dry_run": True, "would_stop": lease_document(record)}
         deps.screen.result(document, [f"would stop {server} (pid {record.pid})"])
         return ExitCode.OK
     serve_stop.stop(record, leases=leases)
-    deps.screen.result(document | {"stopped": as_document(record)}, [])
+    deps.screen.result(document | {"stopped": lease_document(record)}, [])
     deps.screen.note(f"stopped {server}")
     return ExitCode.OK
 

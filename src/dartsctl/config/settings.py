@@ -37,8 +37,8 @@ from dartsctl.config.file import Key, Setting, SettingsFile, Table, dotted, find
 from dartsctl.config.trust import Trust
 from dartsctl.errors import UsageError
 from dartsctl.ports.allocation import DEV_RANGE, PRODUCTION_PORTS, PortRange
-from dartsctl.server.handover import How
-from dartsctl.server.request import Enforce
+from dartsctl.server.handover import HandoverMode
+from dartsctl.server.request import Enforcement
 
 ProductionPorts = Literal["warn", "remap", "refuse"]
 Unsafe = Literal["refuse", "warn"]
@@ -91,8 +91,8 @@ class ServerSettings:
     replaces: tuple[str, ...] = ()
     """Services that the host server replaces."""
     services: Services = "required"
-    enforce: Enforce = "auto"
-    handover: How = "auto"
+    enforce: Enforcement = "auto"
+    handover: HandoverMode = "auto"
     """`werkzeug`: the command calls `app.run()`, which accepts a socket. `none`: it binds."""
     url_host: str = ""
     """The host in the server's URL; `{branch}` and `{checkout}` are replaced.
@@ -364,8 +364,8 @@ def _server(file: SettingsFile | None, root: Path, tables: list[Table]) -> Serve
         health=own.read("health", take.url_path, default.health),
         replaces=own.read("replaces", take.texts, default.replaces),
         services=own.read("services", take.one_of(("required", "optional")), default.services),
-        enforce=own.read("enforce", take.one_of(get_args(Enforce)), default.enforce),
-        handover=own.read("handover", take.one_of(get_args(How)), default.handover),
+        enforce=own.read("enforce", take.one_of(get_args(Enforcement)), default.enforce),
+        handover=own.read("handover", take.one_of(get_args(HandoverMode)), default.handover),
         url_host=own.read("url_host", take.url_host, default.url_host),
         ready_timeout=own.read("ready_timeout", take.seconds, default.ready_timeout),
         env={

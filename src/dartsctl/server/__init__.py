@@ -1,1 +1,1 @@
-"""A host server as data: what to run, and how it takes over a socket."""
+"""A host server as data: what to run, its lease, and how it takes over a socket."""

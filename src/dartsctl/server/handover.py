@@ -1,8 +1,9 @@
-"""Which servers take a socket that listens already, and how they are told.
+"""Which servers can take over a listening socket, and how they are told to.
 
-Then nobody can be quicker at the port, and a connection made while the server starts or reloads waits instead of being refused
-(measured: PERFORMANCE.md, "Handing the bound socket over"). `python run.py` may be any of them, or Flask-SocketIO with eventlet, which binds the
-port itself and fails beside a socket that has it: without a word from the settings it is not handed one.
+With a handover no other process can take the port first, and a connection that is made while the
+server starts or reloads waits instead of being refused. `python run.py` may be any server,
+including Flask-SocketIO with eventlet, which binds the port itself and fails if a socket already
+has it. So it gets no socket unless the settings say so.
 """
 
 from __future__ import annotations
@@ -13,15 +14,17 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Literal
 
-How = Literal["auto", "werkzeug", "none"]
+from dartsctl.stack.bindings import LOOPBACK_IPV4
+
+HandoverMode = Literal["auto", "werkzeug", "none"]
 
 _RELOAD = 3
-"""Werkzeug's reloader: the child that serves ends with this code when a source has changed, and is started again with the same socket."""
+"""With this exit code Werkzeug's serving child asks to be started again with the same socket."""
 
 
 @dataclass(frozen=True, slots=True)
 class Handover:
-    """What a server is told: `{fd}` in `command` and `variables` stands for the descriptor's number."""
+    """How a server is told: `{fd}` in `command` and `variables` is the descriptor's number."""
 
     command: tuple[str, ...]
     variables: Mapping[str, str] = field(default_factory=dict)
@@ -30,31 +33,38 @@ class Handover:
 
 
 @dataclass(frozen=True, slots=True)
-class _Server:
-    """A server program: the flags that name its address, and the words or variables that name a descriptor instead."""
+class _ServerProgram:
+    """A server program: how it takes a descriptor, and the flags that name its address."""
 
     words: tuple[str, ...] = ()
+    """The arguments that name a descriptor."""
     variables: Mapping[str, str] = field(default_factory=dict)
+    """The variables that name a descriptor."""
     hosts: tuple[str, ...] = ()
     ports: tuple[str, ...] = ()
     binds: tuple[str, ...] = ()
     unless: tuple[str, ...] = ()
-    """Flags beside which the socket would be of no use, or of another kind."""
+    """Flags with which the socket would be useless, or the wrong kind."""
     verb: str = ""
     """The subcommand that serves."""
     restart_on: int | None = None
 
 
 _WERKZEUG = {"WERKZEUG_SERVER_FD": "{fd}", "WERKZEUG_RUN_MAIN": "true"}
-_SERVERS: Mapping[str, _Server] = {
-    "gunicorn": _Server(("--bind", "fd://{fd}"), binds=("-b", "--bind")),
-    "hypercorn": _Server(
-        ("--bind", "fd://{fd}"), binds=("-b", "--bind"), unless=("--insecure-bind", "--quic-bind")
+_SERVERS: Mapping[str, _ServerProgram] = {
+    "gunicorn": _ServerProgram(words=("--bind", "fd://{fd}"), binds=("-b", "--bind")),
+    "hypercorn": _ServerProgram(
+        words=("--bind", "fd://{fd}"),
+        binds=("-b", "--bind"),
+        unless=("--insecure-bind", "--quic-bind"),
     ),
-    "uvicorn": _Server(
-        ("--fd", "{fd}"), hosts=("--host",), ports=("--port",), unless=("--fd", "--uds")
+    "uvicorn": _ServerProgram(
+        words=("--fd", "{fd}"),
+        hosts=("--host",),
+        ports=("--port",),
+        unless=("--fd", "--uds"),
     ),
-    "flask": _Server(
+    "flask": _ServerProgram(
         variables=_WERKZEUG,
         hosts=("-h", "--host"),
         ports=("-p", "--port"),
@@ -64,42 +74,49 @@ _SERVERS: Mapping[str, _Server] = {
     ),
 }
 _RUNNERS = ("uv", "poetry", "pipenv")
-"""`uv run flask run`: they pass open descriptors on."""
-_VALUED = ("-X", "-W", "--check-hash-based-pycs")
-"""Python's own options that take the next word."""
+"""`uv run flask run`: these programs pass open descriptors on."""
+_PYTHON_FLAGS_WITH_VALUE = ("-X", "-W", "--check-hash-based-pycs")
 
 
-def plan(command: tuple[str, ...], *, how: How, host: str, port: int) -> Handover | None:
-    """How the server that `command` starts (its placeholders but `{fd}` filled in) gets a socket that listens on `host`:`port`.
+def plan_handover(
+    command: tuple[str, ...], *, mode: HandoverMode, host: str, port: int
+) -> Handover | None:
+    """Return how the server of `command` takes over a socket that listens on `host`:`port`.
 
-    None when it takes none, or when the command names another address: then the server binds what it is told to.
+    All placeholders of `command` but `{fd}` are filled in. None if the server cannot take a socket,
+    or if the command names another address: then the server binds what it is told to.
     """
-    if any("{fd}" in word for word in command):
+    if _has_placeholder(command):
         return Handover(command)
-    if how == "werkzeug":
+    if mode == "werkzeug":
         return Handover(command, _WERKZEUG, _RELOAD)
-    found = _server(command) if how == "auto" else None
-    if found is None:
+    program = _server_program(command) if mode == "auto" else None
+    if program is None:
         return None
-    server, first = found
+    server, first = program
     rest = _without_address(server, command[first:], host, port)
     if rest is None:
         return None
     return Handover((*command[:first], *server.words, *rest), server.variables, server.restart_on)
 
 
-def takes_a_socket(command: tuple[str, ...], how: How) -> bool:
-    """Whether a server started by `command` (its placeholders still in it) may be handed a socket: what `plan` then says in detail."""
-    return (
-        how == "werkzeug"
-        or any("{fd}" in word for word in command)
-        or (how == "auto" and _server(command) is not None)
-    )
+def takes_a_socket(command: tuple[str, ...], mode: HandoverMode) -> bool:
+    """Return whether `plan_handover` may hand a socket to the server of `command`.
+
+    `command` still has its placeholders.
+    """
+    if mode == "werkzeug" or _has_placeholder(command):
+        return True
+    return mode == "auto" and _server_program(command) is not None
 
 
-def _server(command: tuple[str, ...]) -> tuple[_Server, int] | None:
-    """The server that a command line starts, and where its arguments begin."""
-    first = _program(command)
+def _has_placeholder(command: Sequence[str]) -> bool:
+    return any("{fd}" in word for word in command)
+
+
+def _server_program(command: tuple[str, ...]) -> tuple[_ServerProgram, int] | None:
+    """Return the server that a command line starts, and the index of its first argument."""
+    first = _program_index(command)
     if first is None:
         return None
     server = _SERVERS.get(PurePath(command[first]).name)
@@ -111,66 +128,78 @@ def _server(command: tuple[str, ...]) -> tuple[_Server, int] | None:
     return server, first + 1
 
 
-def _program(command: tuple[str, ...]) -> int | None:
-    """The index of the word that names the program, or Python's module: behind `env A=B`, `uv run`, `python -m`."""
-    place = 0
-    while place < len(command):
-        name = PurePath(command[place]).name
+def _program_index(command: tuple[str, ...]) -> int | None:
+    """Return the index of the program or Python module after `env A=B`, `uv run`, `python -m`."""
+    index = 0
+    while index < len(command):
+        name = PurePath(command[index]).name
         if name == "env":
-            place += 1
-            while place < len(command) and re.match(r"\w+=", command[place]):
-                place += 1
+            index += 1
+            while index < len(command) and re.match(r"\w+=", command[index]):
+                index += 1
         elif name in _RUNNERS:
-            if command[place + 1 : place + 2] != ("run",):
+            if command[index + 1 : index + 2] != ("run",):
                 return None
-            place += 2
+            index += 2
         elif name == "{python}" or re.fullmatch(r"(python|pypy)[0-9.]*", name):
-            return _script(command, place + 1)
+            return _script_index(command, index + 1)
         else:
-            return place
+            return index
     return None
 
 
-def _script(command: tuple[str, ...], place: int) -> int | None:
-    """The index of Python's script or module."""
-    while place < len(command):
-        word = command[place]
-        if word == "-m" or not word.startswith("-"):
-            found = place + (word == "-m")
-            return found if found < len(command) else None
+def _script_index(command: tuple[str, ...], index: int) -> int | None:
+    """Return the index of Python's script or module; None if there is neither."""
+    while index < len(command):
+        word = command[index]
         if word == "-c":
             return None
-        place += 2 if word in _VALUED else 1
+        if not word.startswith("-"):
+            return index
+        if word == "-m":
+            return index + 1 if index + 1 < len(command) else None
+        index += 2 if word in _PYTHON_FLAGS_WITH_VALUE else 1
     return None
 
 
 def _without_address(
-    server: _Server, words: Sequence[str], host: str, port: int
+    server: _ServerProgram, words: Sequence[str], host: str, port: int
 ) -> list[str] | None:
-    """`words` without the flags that name the very address of the socket; None when one names another."""
-    hosts = {host, f"[{host}]"} | ({"localhost"} if host == "127.0.0.1" else set())
-    wanted = [
-        (server.hosts, hosts),
-        (server.ports, {str(port)}),
-        (server.binds, {f"{name}:{port}" for name in hosts}),
-    ]
-    known = {flag: values for flags, values in wanted for flag in flags}
+    """Return `words` without the flags that name the socket's address.
+
+    None if a flag names another address.
+    """
+    hosts = {host, f"[{host}]"}
+    if host == LOOPBACK_IPV4:
+        hosts.add("localhost")
+    binds = frozenset(f"{name}:{port}" for name in hosts)
+    expected: dict[str, frozenset[str]] = {
+        **dict.fromkeys(server.hosts, frozenset(hosts)),
+        **dict.fromkeys(server.ports, frozenset({str(port)})),
+        **dict.fromkeys(server.binds, binds),
+    }
     kept: list[str] = []
-    rest = iter(words)
-    for word in rest:
-        flag, value = _flag(word, known)
+    remaining = iter(words)
+    for word in remaining:
+        flag, value = _split_flag(word, expected)
         if not flag:
             kept.append(word)
-        elif (next(rest, "") if value is None else value) not in known[flag]:
+            continue
+        if value is None:
+            value = next(remaining, "")
+        if value not in expected[flag]:
             return None
     return kept
 
 
-def _flag(word: str, known: Mapping[str, object]) -> tuple[str, str | None]:
-    """The flag of `known` in `--bind=X`, `-bX` or `--bind`, and its value, None when that is the next word; no flag: an empty name."""
+def _split_flag(word: str, flags: Mapping[str, object]) -> tuple[str, str | None]:
+    """Return the flag and the value in `--bind=X`, `-bX` or `--bind`.
+
+    The value is None if it is the next word. The flag is empty for any other word.
+    """
     name, equals, value = word.partition("=")
-    if name in known:
+    if name in flags:
         return name, value if equals else None
-    if len(word) > 2 and word[:2] in known and not word.startswith("--"):
+    if len(word) > 2 and word[:2] in flags and not word.startswith("--"):
         return word[:2], word[2:]
     return "", None

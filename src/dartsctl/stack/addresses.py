@@ -18,7 +18,7 @@ _SERVICE = re.compile(r"\{([a-zA-Z0-9][\w-]*)\.(host|port)(?::([0-9]{1,5}))?\}")
 _VARIABLE = re.compile(r"\{env\.(\w+)\}")
 _WORD = re.compile(r"(?<!\$)\{(\{?)([A-Za-z_]\w*)\}(\}?)")
 _FILLED_LATER = ("url", "port", "host", "python")
-"""What server.request.fill knows: these stay in the templates until the port is leased."""
+"""What server.command_line fills: these stay in the templates until the port is leased."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ def fill_templates(
     """Return the filled variables of `[server.env]`, and the names that were left out.
 
     Filled are `{service.host}`, `{service.port}`, `{service.port:TARGET}` and `{env.NAME}`.
-    `{url}`, `{port}`, `{host}` and `{python}` stay for server.request.fill; `{{word}}` is the text
+    `{url}`, `{port}`, `{host}` and `{python}` stay for server.command_line; `{{word}}` is the text
     `{word}`. A variable is left out if one of its services is known but does not run: then the
     server's own default applies.
 

@@ -9,7 +9,7 @@ from dartsctl.edges.state import leases
 from dartsctl.ports.holders import DevLease
 from dartsctl.ports.listeners import Listener, Probe
 from dartsctl.ports.process import Process
-from dartsctl.server.request import LeaseRecord
+from dartsctl.server.lease_record import LeaseRecord
 from dartsctl.stack.bindings import Endpoint, TransportProtocol
 
 

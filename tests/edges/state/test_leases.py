@@ -25,7 +25,7 @@ from dartsctl.edges.state.leases import Lease, LeaseBook, held
 from dartsctl.errors import DartsctlError
 from dartsctl.ports.allocation import BROWSERS_REFUSE, DEV_RANGE, PortRange, candidates
 from dartsctl.ports.listeners import Probe
-from dartsctl.server.request import LeaseRecord
+from dartsctl.server.lease_record import LeaseRecord
 from dartsctl.stack.bindings import Endpoint
 from dartsctl.system.files import UnsafeFile
 from tiny_disk import tiny_disk

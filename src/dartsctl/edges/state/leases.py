@@ -33,7 +33,7 @@ from dartsctl.edges.state.folder import (
     state_folder,
     write_errors_as,
 )
-from dartsctl.server.request import LeaseRecord
+from dartsctl.server.lease_record import LeaseRecord
 from dartsctl.system.files import EVERYBODY, Folder, ForeignFile, UnsafeFile, try_lock
 
 _README = """\

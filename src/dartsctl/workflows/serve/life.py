@@ -11,16 +11,11 @@ from dartsctl.edges.screen.output import Screen
 from dartsctl.edges.state.leases import LeaseBook
 from dartsctl.edges.supervisor.client import SupervisedServer
 from dartsctl.errors import DartsctlError, Refused
-from dartsctl.server import handover
-from dartsctl.server.handover import Handover
-from dartsctl.server.request import (
-    LeaseRecord,
-    ServerRequest,
-    base_environment,
-    fill,
-    server_environment,
-    url_of,
-)
+from dartsctl.server.command_line import fill_placeholders
+from dartsctl.server.handover import Handover, plan_handover
+from dartsctl.server.lease_record import LeaseRecord
+from dartsctl.server.request import ServerRequest, base_environment, server_environment
+from dartsctl.server.urls import url_of
 from dartsctl.workflows.serve.deps import ServerDeps
 from dartsctl.workflows.serve.health import HealthCheck
 from dartsctl.workflows.serve.lease import LeasedPort
@@ -107,7 +102,7 @@ def announce(record: LeaseRecord, screen: Screen, *, open_page: bool) -> None:
 def _launch(request: ServerRequest, leased: LeasedPort, leases: LeaseBook) -> _Launch:
     url = url_of(request.host, leased.port, request.url_host)
     values = {"port": str(leased.port), "host": request.host, "url": url, "python": request.python}
-    command = fill(request.command, values)
+    command = fill_placeholders(request.command, values)
     plan = _handover(request, command, leased)
     if plan is None:
         environment = _environment(request, values, {}, leases)
@@ -115,7 +110,7 @@ def _launch(request: ServerRequest, leased: LeasedPort, leases: LeaseBook) -> _L
     if leased.listener is not None:
         values["fd"] = str(leased.listener.fileno())
     environment = _environment(request, values, plan.variables, leases)
-    command = fill(plan.command, values)
+    command = fill_placeholders(plan.command, values)
     return _Launch(command, url, environment, handed=True, restart_on=plan.restart_on)
 
 
@@ -128,7 +123,7 @@ def _handover(
     """
     if leased.listener is None:
         return None
-    plan = handover.plan(command, how=request.handover, host=request.host, port=leased.port)
+    plan = plan_handover(command, mode=request.handover, host=request.host, port=leased.port)
     if plan is None:
         leased.listener.close()
     return plan
@@ -165,7 +160,7 @@ def _environment(
 
 
 def _filled(variables: Mapping[str, str], values: Mapping[str, str]) -> dict[str, str]:
-    return dict(zip(variables, fill(tuple(variables.values()), values), strict=True))
+    return dict(zip(variables, fill_placeholders(tuple(variables.values()), values), strict=True))
 
 
 def _start(

@@ -9,8 +9,9 @@ from dataclasses import replace
 
 from dartsctl.edges.screen.output import Screen
 from dartsctl.errors import DartsctlError, ExitCode
-from dartsctl.server import handover
-from dartsctl.server.request import ServerRequest, bind_address, refuse_production
+from dartsctl.server.handover import takes_a_socket
+from dartsctl.server.request import ServerRequest, refuse_production
+from dartsctl.server.urls import bind_address
 from dartsctl.text.masking import mask_command
 from dartsctl.workflows.deps import Deps
 from dartsctl.workflows.serve.deps import ServerDeps, server_deps
@@ -76,8 +77,8 @@ def _run_on(
     ports: PortLeasing, request: ServerRequest, deps: ServerDeps, *, claims: Sequence[int]
 ) -> int:
     """Lease, start and watch, on the next port if another process took the leased one."""
-    takes_a_socket = handover.takes_a_socket(request.command, request.handover)
-    listening = takes_a_socket and not request.in_container
+    can_hand_over = takes_a_socket(request.command, request.handover)
+    listening = can_hand_over and not request.in_container
     while True:
         leased = ports.lease_next(listening=listening)
         ports.report_move(leased.port)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dartsctl.edges.host import processes
 from dartsctl.edges.state.leases import LeaseBook
 from dartsctl.errors import DartsctlError
-from dartsctl.server.request import LeaseRecord
+from dartsctl.server.lease_record import LeaseRecord
 
 STOP_GRACE = 7.0
 """Seconds until SIGKILL: longer than the supervisor waits for the server, so that it can end the

@@ -1,0 +1,51 @@
+"""The command line of a host server: its placeholders, and the ports that it names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+_PORT_FLAGS = ("--port", "-p", "--http-port", "--bind", "-b", "--listen", "-l")
+_PORT_WORDS = ("http.server", "runserver")
+_ADDRESS = re.compile(r"(?:[\w.*-]*:|\[[0-9a-fA-F:]*\]:|tcp://[\w.*-]*:)?(\d{1,5})")
+
+
+def fill_placeholders(command: Sequence[str], values: Mapping[str, str]) -> tuple[str, ...]:
+    """Return `command` with `{name}` replaced for each name in `values`.
+
+    All other braces stay, such as those of JSON, awk and the shell.
+    """
+    pattern = re.compile(r"\{(" + "|".join(map(re.escape, values)) + r")\}")
+    return tuple(pattern.sub(lambda match: values[match[1]], word) for word in command)
+
+
+def ports_named(command: Sequence[str]) -> list[tuple[int, str]]:
+    """Return the ports that a command line names in a usual way, each with its words.
+
+    `--port 5000`, `--port=5000`, `-p5000`, `--bind 0.0.0.0:5000`, `-b :5000`, `http.server 5000`,
+    `runserver 0.0.0.0:5000`. Ports in shell scripts and config files are not found here: the port
+    watch sees them.
+    """
+    ports: list[tuple[int, str]] = []
+    program = ""
+    for word, following in zip(command, (*command[1:], ""), strict=True):
+        if word in _PORT_WORDS:
+            program = word
+        value, words = _named_address(word, following, program)
+        if match := _ADDRESS.fullmatch(value):
+            ports.append((int(match[1]), words))
+    return ports
+
+
+def _named_address(word: str, following: str, program: str) -> tuple[str, str]:
+    """Return the address that a word names, and the words that do; empty texts if none."""
+    flag, equals, value = word.partition("=")
+    if word in _PORT_FLAGS:
+        return following, f"{word} {following}"
+    if equals and flag in _PORT_FLAGS:
+        return value, word
+    if re.fullmatch(r"-[pbl][^=]+", word):
+        return word[2:], word
+    if program and not word.startswith("-"):  # the program's argument, wherever it is
+        return word, f"{program} {word}"
+    return "", ""
