@@ -1,4 +1,4 @@
-"""The files in compose/: valid in every combination, true to the documented ports, nothing written twice, nothing left unexplained."""
+"""The files in compose/: valid in every combination, with the documented ports, no duplicates."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_every_combination_is_valid(files: tuple[str, ...], profiles: tuple[str,
 
 @pytest.mark.engine
 @pytest.mark.parametrize("name", SECRETS)
-def test_production_names_the_secret_that_is_missing_and_where_it_belongs(name: str) -> None:
+def test_production_names_the_missing_secret_and_its_file(name: str) -> None:
     done = compose(
         "-f", "prod.yml", "config", "-q", **{other: "s" for other in SECRETS if other != name}
     )
@@ -105,7 +105,7 @@ def test_production_has_the_documented_ports_and_only_nginx_is_public() -> None:
 
 
 @pytest.mark.engine
-def test_dev_keeps_off_production_and_off_the_leased_ports_and_on_loopback() -> None:
+def test_dev_avoids_production_ports_and_leased_ports_and_stays_on_loopback() -> None:
     ports = host_ports(("dev.yml",), PROFILES)
     assert len(ports) == 8
     assert set(ports.values()) == {"127.0.0.1"}
@@ -113,9 +113,9 @@ def test_dev_keeps_off_production_and_off_the_leased_ports_and_on_loopback() -> 
     dev, prod = resolved(("dev.yml",), PROFILES), resolved(("prod.yml",))
     assert dev["name"] != prod["name"]
     for kind in ("networks", "volumes"):
-        assert not {one["name"] for one in dev[kind].values()} & {
-            one["name"] for one in prod[kind].values()
-        }
+        in_dev = {item["name"] for item in dev[kind].values()}
+        in_prod = {item["name"] for item in prod[kind].values()}
+        assert not in_dev & in_prod
     for service in (*dev["services"].values(), *prod["services"].values()):
         assert "container_name" not in service, "a fixed name exists once on a machine"
 
@@ -153,8 +153,8 @@ def test_limits_versions_and_the_source_of_the_app_are_variables() -> None:
     assert not services["darts-app"].get("read_only")
 
 
-def test_no_definition_stands_twice() -> None:
-    """prod.yml and dev.yml take every service from services.yml, and say nothing that it says, or that both say."""
+def test_no_definition_is_repeated() -> None:
+    """prod.yml and dev.yml extend services.yml, and repeat neither it nor each other."""
     prod, dev, shared = (
         yaml.safe_load((COMPOSE / f"{name}.yml").read_text())["services"]
         for name in ("prod", "dev", "services")
@@ -183,10 +183,8 @@ def test_no_definition_stands_twice() -> None:
 @pytest.mark.parametrize(
     ("file", "reasons"), [("prod.yml", ".compose-lint.yml"), ("dev.yml", ".compose-lint.dev.yml")]
 )
-def test_the_linter_finds_nothing_that_is_not_explained(
-    tmp_path: Path, file: str, reasons: str
-) -> None:
-    """In a copy: it objects to mounts from below /root, and a checkout may lie there."""
+def test_the_linter_has_no_unexplained_findings(tmp_path: Path, file: str, reasons: str) -> None:
+    """In a copy: the linter rejects mounts below /root, where a checkout may be."""
     copy = shutil.copytree(
         COMPOSE, tmp_path / "compose", ignore=shutil.ignore_patterns("certs", "instance")
     )
@@ -210,7 +208,7 @@ def test_the_linter_finds_nothing_that_is_not_explained(
 
 
 @pytest.mark.engine
-def test_the_identity_server_is_given_every_variable_that_its_settings_ask_for() -> None:
+def test_the_identity_server_gets_every_variable_of_its_settings() -> None:
     text = (COMPOSE / "wso2is/repository/conf/deployment.toml").read_text()
     settings = tomllib.loads(text)
     asked = {part.partition("}")[0] for part in text.split("$env{")[1:]} - {""}
@@ -225,7 +223,7 @@ def test_the_identity_server_is_given_every_variable_that_its_settings_ask_for()
     ("name", "kind"),
     [("darts.example.org", "DNS:"), ("192.168.1.7", "IP Address:"), ("2001:db8::1", "IP Address:")],
 )
-def test_a_certificate_is_made_once_private_and_for_the_name(
+def test_a_certificate_is_created_once_private_and_for_the_name(
     tmp_path: Path, name: str, kind: str
 ) -> None:
     script = ["sh", str(COMPOSE / "nginx/make-certificate.sh"), str(tmp_path)]
@@ -255,7 +253,7 @@ def test_a_certificate_is_made_once_private_and_for_the_name(
     assert (tmp_path / "tls.key").read_bytes() == before, "a key that is there is never touched"
 
 
-def test_a_certificate_that_cannot_be_made_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_a_failed_certificate_leaves_no_files(tmp_path: Path) -> None:
     script = ["sh", str(COMPOSE / "nginx/make-certificate.sh"), str(tmp_path)]
     done = subprocess.run(
         script,
@@ -274,7 +272,7 @@ def test_a_certificate_that_cannot_be_made_leaves_nothing_behind(tmp_path: Path)
     [(("services.yml", "prod.yml"), ".env.production.example"), (("dev.yml",), ".env.example")],
     ids=["production", "dev"],
 )
-def test_every_variable_stands_in_the_example(files: tuple[str, ...], example: str) -> None:
+def test_every_variable_is_in_the_example(files: tuple[str, ...], example: str) -> None:
     used = {
         name
         for file in files

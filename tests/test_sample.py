@@ -92,14 +92,14 @@ def test_the_rule_of_501(remaining: int, points: int, left: int) -> None:
 
 
 @pytest.mark.parametrize("points", [-1, 181, 179, "60", 1.5, True, None])
-def test_points_that_three_darts_cannot_make_are_refused(client: Any, points: object) -> None:
+def test_impossible_points_are_refused(client: Any, points: object) -> None:
     answer = throw(client, points)
     assert answer.status_code == 400
     assert "points" in answer.json["error"]
 
 
 @pytest.mark.parametrize("body", [b"", b"60", b"[]", b"{"])
-def test_a_body_that_is_no_score_is_refused(client: Any, body: bytes) -> None:
+def test_an_invalid_body_is_refused(client: Any, body: bytes) -> None:
     assert client.post("/scores", data=body, content_type="application/json").status_code == 400
 
 
@@ -112,7 +112,7 @@ def test_a_message_delivered_twice_counts_once(client: Any) -> None:
 
 
 def follow(client: Any, last: str = "") -> Generator[tuple[str, dict[str, Any]]]:
-    """The events of the stream, comments left out; its end is the test's."""
+    """Yield the events of the stream without comments, until the test ends it."""
     answer = client.get("/stream", headers={"Last-Event-ID": last} if last else {}, buffered=False)
     assert (answer.status_code, answer.content_type) == (200, "text/event-stream")
     assert answer.headers["X-Accel-Buffering"] == "no"
@@ -135,12 +135,12 @@ def test_the_stream_begins_with_the_board_and_goes_on_with_every_visit(client: A
     began = time.monotonic()
     name, visit = next(stream)
     assert (name, visit["player"], visit["remaining"]) == ("visit", "Bo", 460)
-    assert time.monotonic() - began < 10, "told at once, not at the next heartbeat"
+    assert time.monotonic() - began < 10, "sent at once, not at the next heartbeat"
     later.join()
     stream.close()
 
 
-def test_who_comes_back_to_the_stream_is_told_what_was_missed_once(client: Any) -> None:
+def test_a_client_that_reconnects_gets_the_missed_events_once(client: Any) -> None:
     seen = throw(client, 60).json["id"]
     throw(client, 1, "Bo")
     throw(client, 2, "Cy")
@@ -149,7 +149,7 @@ def test_who_comes_back_to_the_stream_is_told_what_was_missed_once(client: Any) 
     stream.close()
 
 
-def test_a_silent_stream_says_so_from_time_to_time(client: Any) -> None:
+def test_a_silent_stream_sends_heartbeats(client: Any) -> None:
     module = importlib.import_module("darts_sample.stream")
     events = module.events(client.application.extensions["board"], 0, silence=0.01)
     assert [next(events) for _ in range(3)] == [": nothing new\n\n"] * 3
@@ -159,16 +159,16 @@ def test_streams_leave_threads_for_everybody_else(client: Any) -> None:
     most = importlib.import_module("darts_sample.stream").MOST
     assert most < runpy.run_path(str(SAMPLE / "gunicorn.conf.py"))["threads"]
     streams = [follow(client) for _ in range(most)]
-    for one in streams:
-        next(one)
+    for stream in streams:
+        next(stream)
     refused = client.get("/stream")
     assert (refused.status_code, refused.headers["Retry-After"]) == (503, "30")
-    for one in streams:
-        one.close()
+    for stream in streams:
+        stream.close()
     assert next(follow(client))[0] == "board", "those that have ended are free again"
 
 
-def test_a_stream_ends_when_the_database_has_gone(tmp_path: Path) -> None:
+def test_a_stream_ends_when_the_database_is_gone(tmp_path: Path) -> None:
     app = importlib.import_module("darts_sample.app").create_app(
         f"sqlite:///{tmp_path}"
     )  # a folder is no database
@@ -176,7 +176,10 @@ def test_a_stream_ends_when_the_database_has_gone(tmp_path: Path) -> None:
 
 
 def gateway(*, delivers: bool = True, active: bool | None = True) -> tuple[Any, list[Any]]:
-    """A gateway before a broker that takes scores or not, and an Identity Server that knows the token, or not, or (None) is away."""
+    """A gateway, its broker, and an Identity Server.
+
+    The broker accepts scores or not. The server knows the token, or not; None: it is down.
+    """
     module = importlib.import_module("darts_sample.gateway")
     published: list[Any] = []
 
@@ -197,7 +200,7 @@ def post(client: Any, headers: dict[str, str] | None = None, points: int = 60) -
     return client.post("/api/scores", json={"player": "Ann", "points": points}, headers=headers)
 
 
-def test_the_gateway_passes_a_score_on() -> None:
+def test_the_gateway_forwards_a_score() -> None:
     client, published = gateway()
     answer = post(client)
     assert answer.status_code == 202
@@ -205,12 +208,12 @@ def test_the_gateway_passes_a_score_on() -> None:
     assert client.get("/health").json["tokens"] == "not checked"
 
 
-def test_the_gateway_passes_no_bad_score_on() -> None:
+def test_the_gateway_forwards_no_bad_score() -> None:
     client, published = gateway()
     assert (post(client, points=181).status_code, published) == (400, [])
 
 
-def test_a_score_that_rabbitmq_does_not_take_is_not_called_accepted() -> None:
+def test_a_score_that_rabbitmq_rejects_is_not_reported_as_accepted() -> None:
     client, _ = gateway(delivers=False)
     assert post(client).status_code == 503
 
@@ -244,14 +247,14 @@ def test_with_an_identity_server_only_a_good_token_opens_the_gateway(
 
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
-    """run.py as a process of its own, by nothing but its variables."""
+    """Start run.py as a process, configured only by its variables."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]
     environment = os.environ | {
         "FLASK_PORT": str(port),
         "DATABASE_URL": f"sqlite:///{tmp_path}/scores.db",
-        "RABBITMQ_HOST": "",  # said, so that a developer's .env cannot say otherwise
+        "RABBITMQ_HOST": "",  # set, so that a developer's .env has no effect
         "PYTHONDONTWRITEBYTECODE": "1",
     }
     with subprocess.Popen(
@@ -264,7 +267,7 @@ def served(tmp_path: Path) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
         server.kill()
 
 
-def test_run_py_serves_where_the_environment_says_and_ends_on_sigterm(
+def test_run_py_serves_on_its_configured_port_and_ends_on_sigterm(
     served: tuple[int, subprocess.Popen[bytes]],
 ) -> None:
     port, server = served

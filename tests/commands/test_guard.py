@@ -1,4 +1,4 @@
-"""`guard` as a user has it: a Flask app's virtual environment, real servers in it, a container that it is mounted into, and `prod check`."""
+"""`guard` as a user sees it: real servers in a virtual environment, a container, `prod check`."""
 
 from __future__ import annotations
 
@@ -54,8 +54,14 @@ from flask_socketio import SocketIO
 from app import app
 SocketIO(app, async_mode="eventlet").run(app, port=int(sys.argv[1]))
 """
-GEVENT = "import sys\nfrom gevent import monkey\nmonkey.patch_all()\nfrom gevent.pywsgi import WSGIServer\nfrom app import app\n"
-GEVENT += "WSGIServer(('127.0.0.1', int(sys.argv[1])), app).serve_forever()\n"
+GEVENT = """
+import sys
+from gevent import monkey
+monkey.patch_all()
+from gevent.pywsgi import WSGIServer
+from app import app
+WSGIServer(("127.0.0.1", int(sys.argv[1])), app).serve_forever()
+"""
 
 SERVERS: Mapping[str, tuple[str, ...]] = {
     "app.run": ("run.py", "{port}"),
@@ -76,7 +82,7 @@ Dartsctl = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 def clean(**variables: str) -> dict[str, str]:
-    """This process's environment without what would concern the guard or the app."""
+    """Return the environment of this process without variables that affect the guard or the app."""
     unwanted = ("PYTHON", "DARTSCTL", "FLASK", "WERKZEUG", "POETRY", "UV_")
     plain = {
         name: value
@@ -88,7 +94,7 @@ def clean(**variables: str) -> dict[str, str]:
 
 @dataclass
 class Checkout:
-    """A Flask app with settings and a virtual environment: the app's libraries come from this project's one, the rest is its own."""
+    """A Flask app with settings and a virtual environment, which uses this project's libraries."""
 
     folder: Path
     state: Path
@@ -118,12 +124,15 @@ class Checkout:
     def document(self, *words: str | Path, **variables: str) -> dict[str, Any]:
         done = self.dartsctl(*words, "--json", **variables)
         assert done.returncode == 0, done.stderr
-        found = json.loads(done.stdout)
-        assert isinstance(found, dict)
-        return found
+        document = json.loads(done.stdout)
+        assert isinstance(document, dict)
+        return document
 
     def start(self, name: str, port: int) -> subprocess.Popen[str]:
-        """One of the servers, started without dartsctl, in a process group of its own. (This machine may be a container: hence `on`.)"""
+        """Start a server without dartsctl, in a process group of its own.
+
+        The guard is switched on, because this machine may be a container.
+        """
         process = subprocess.Popen(
             [self.venv / "bin" / "python", *(word.format(port=port) for word in SERVERS[name])],
             cwd=self.folder,
@@ -146,7 +155,7 @@ class Checkout:
 
 
 def checkout(folder: Path, state: Path, production: int, *, name: str = "shop") -> Checkout:
-    one = Checkout(folder, state, production)
+    shop = Checkout(folder, state, production)
     folder.mkdir()
     for file, text in {
         "app.py": APP,
@@ -158,9 +167,9 @@ def checkout(folder: Path, state: Path, production: int, *, name: str = "shop") 
     (folder / "dartsctl.toml").write_text(
         f'name = "{name}"\n[ports.production]\ndarts-app = {production}\n'
     )
-    venv.create(one.venv, symlinks=True)
-    (one.site / "the_apps_libraries.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    return one
+    venv.create(shop.venv, symlinks=True)
+    (shop.site / "the_apps_libraries.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    return shop
 
 
 @pytest.fixture
@@ -175,12 +184,12 @@ def shop(tmp_path: Path) -> Checkout:
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
     """A checkout with the guard installed, for all the servers."""
     folder = tmp_path_factory.mktemp("guarded")
-    one = checkout(folder / "shop", folder / "state", free_ports(1)[0])
-    installed = one.dartsctl("guard", "install")
+    shop = checkout(folder / "shop", folder / "state", free_ports(1)[0])
+    installed = shop.dartsctl("guard", "install")
     assert (installed.returncode, installed.stderr) == (0, "")
-    yield one
-    for process in one.started:
-        one.end(process)
+    yield shop
+    for process in shop.started:
+        shop.end(process)
 
 
 @pytest.fixture(scope="module")
@@ -225,7 +234,7 @@ def test_a_server_works_on_any_other_port(
 
 
 def answer(port: int) -> int:
-    """The status of GET / on 127.0.0.1; 0 for nobody."""
+    """Return the status of GET / on 127.0.0.1; 0 where nobody answers."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     try:
         connection.request("GET", "/")
@@ -240,16 +249,17 @@ def answer(port: int) -> int:
 
 
 def contents(folder: Path) -> dict[str, bytes | str]:
-    return {
-        str(path.relative_to(folder)): str(path.readlink())
-        if path.is_symlink()
-        else path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_symlink() or not path.is_dir()
-    }
+    content: dict[str, bytes | str] = {}
+    for path in folder.rglob("*"):
+        name = str(path.relative_to(folder))
+        if path.is_symlink():
+            content[name] = str(path.readlink())
+        elif not path.is_dir():
+            content[name] = path.read_bytes()
+    return content
 
 
-def test_install_and_remove_say_what_they_do_and_leave_nothing(shop: Checkout) -> None:
+def test_install_and_remove_report_their_changes_and_leave_nothing(shop: Checkout) -> None:
     before = contents(shop.venv)
     dry = shop.dartsctl("guard", "install", "--dry-run")
     assert (dry.returncode, dry.stdout) == (
@@ -266,9 +276,8 @@ def test_install_and_remove_say_what_they_do_and_leave_nothing(shop: Checkout) -
     }
     assert done["ports"] == {str(shop.production): "darts-app"}
     again = shop.dartsctl("guard", "install")
-    assert (
-        again.stdout
-        == f"{shop.venv}: production's ports {shop.production} are refused, as before\n"
+    assert again.stdout == (
+        f"the guard in {shop.venv} already refuses production ports {shop.production}\n"
     )
     dry = shop.dartsctl("guard", "remove", "--dry-run")
     assert (dry.returncode, dry.stdout) == (0, f"would remove the guard from {shop.venv}\n")
@@ -279,7 +288,7 @@ def test_install_and_remove_say_what_they_do_and_leave_nothing(shop: Checkout) -
     assert (nothing.returncode, nothing.stdout, nothing.stderr) == (
         0,
         "",
-        f"there is no guard in {shop.venv}\n",
+        f"no guard in {shop.venv}\n",
     )
 
 
@@ -290,7 +299,7 @@ def test_without_settings_the_documented_ports_are_refused(shop: Checkout) -> No
     assert set(ports) == {"80", "443", "5000", "8080", "5672", "15672", "9443", "5432"}
 
 
-def test_a_book_that_cannot_be_written_does_not_hide_that_the_guard_is_there(
+def test_with_an_unwritable_book_the_guard_is_installed_all_the_same(
     shop: Checkout,
 ) -> None:
     shop.state.write_text("a file where the folder should be")
@@ -301,27 +310,27 @@ def test_a_book_that_cannot_be_written_does_not_hide_that_the_guard_is_there(
 
 
 def states(document: dict[str, Any]) -> dict[str, tuple[str, bool, bool, bool]]:
-    """Folder's name -> how it was found, installed, active, up to date."""
+    """Return folder's name -> source, installed, active, up to date."""
+    keys = ("source", "installed", "active", "up_to_date")
     return {
-        Path(one["venv"]).name: (one["source"], one["installed"], one["active"], one["up_to_date"])
-        for one in document["guards"]
+        Path(state["venv"]).name: tuple(state[key] for key in keys) for state in document["guards"]
     }
 
 
-def test_status_shows_what_is_found_here_and_what_is_installed_elsewhere(
+def test_status_shows_detected_environments_and_guards_elsewhere(
     shop: Checkout, tmp_path: Path
 ) -> None:
     for name in ("active", "elsewhere"):
         venv.create(tmp_path / name, symlinks=True)
     shop.dartsctl("guard", "install")
     shop.dartsctl("guard", "install", "--venv", tmp_path / "elsewhere")
-    found = shop.document("guard", "status", VIRTUAL_ENV=str(tmp_path / "active"))
-    assert states(found) == {
+    document = shop.document("guard", "status", VIRTUAL_ENV=str(tmp_path / "active"))
+    assert states(document) == {
         ".venv": (".venv", True, True, True),
         "active": ("VIRTUAL_ENV", False, False, False),
         "elsewhere": ("installed before", True, True, True),
     }
-    own = found["guards"][0]
+    own = document["guards"][0]
     assert (own["ports"], own["version"], own["project"]) == (
         {str(shop.production): "darts-app"},
         2,
@@ -331,7 +340,7 @@ def test_status_shows_what_is_found_here_and_what_is_installed_elsewhere(
     assert off == {".venv": ("--venv", True, False, True)}
 
 
-def test_status_tells_a_list_and_a_module_that_are_out_of_date(shop: Checkout) -> None:
+def test_status_shows_outdated_ports(shop: Checkout) -> None:
     shop.dartsctl("guard", "install")
     (shop.folder / "dartsctl.toml").write_text(
         f'name = "shop"\n[ports.production]\ndarts-app = {shop.production + 1}\n'
@@ -342,7 +351,7 @@ def test_status_tells_a_list_and_a_module_that_are_out_of_date(shop: Checkout) -
     assert states(shop.document("guard", "status"))[".venv"] == (".venv", True, True, True)
 
 
-def test_a_damaged_guard_is_told_and_mended(shop: Checkout) -> None:
+def test_a_damaged_guard_is_reported_and_repaired(shop: Checkout) -> None:
     shop.dartsctl("guard", "install")
     pth = next(shop.venv.glob("lib/python*/site-packages/dartsctl_guard.pth"))
     pth.write_text(pth.read_text()[:20])
@@ -356,31 +365,27 @@ def test_a_damaged_guard_is_told_and_mended(shop: Checkout) -> None:
     assert (state["damaged"], state["up_to_date"]) == (False, True)
 
 
-def test_no_port_is_taken_off_the_list_where_the_production_stack_cannot_be_asked(
+def test_no_port_is_removed_while_the_production_stack_is_unreadable(
     shop: Checkout,
 ) -> None:
     guards.install(shop.site, {shop.production + 1: "web"})
     (shop.folder / "compose.prod.yml").write_text("services: {}\n")
     done = shop.dartsctl("guard", "install")
-    assert (
-        done.stdout
-        == f"{shop.venv}: production's ports {shop.production}, {shop.production + 1} are refused\n"
-    )
-    assert (
-        "could not be asked which ports it publishes: production's env file is missing"
-        in done.stderr
-    ), "there is no .env.production on this machine"
+    ports = f"{shop.production}, {shop.production + 1}"
+    assert done.stdout == f"the guard in {shop.venv} refuses production ports {ports}\n"
+    problem = "production's env file is missing"
+    assert f"cannot read the published ports of the production stack: {problem}" in done.stderr
     assert states(shop.document("guard", "status"))[".venv"] == (".venv", True, True, True)
     assert shop.dartsctl("guard", "remove").returncode == 0
 
 
-def test_of_several_the_one_that_the_server_would_use_is_taken_and_the_others_are_told(
+def test_of_several_environments_that_of_the_server_is_used_and_the_others_are_named(
     shop: Checkout, tmp_path: Path
 ) -> None:
     venv.create(tmp_path / "active", symlinks=True)
     active = str(tmp_path / "active")
     done = shop.dartsctl("guard", "install", VIRTUAL_ENV=active)
-    assert done.stdout.startswith(f"{shop.venv}: ")
+    assert done.stdout.startswith(f"the guard in {shop.venv} refuses ")
     assert f"VIRTUAL_ENV: dartsctl guard install --venv {active}" in done.stderr
     assert guards.read(next((tmp_path / "active").glob("lib/python*/site-packages"))) is None
     shop.dartsctl("guard", "install", "--venv", active)
@@ -390,10 +395,10 @@ def test_of_several_the_one_that_the_server_would_use_is_taken_and_the_others_ar
     )
 
 
-def test_install_says_where_it_does_nothing(shop: Checkout) -> None:
+def test_install_warns_where_the_guard_is_inactive(shop: Checkout) -> None:
     done = shop.dartsctl("guard", "install", DARTSCTL_GUARD="", KUBERNETES_SERVICE_HOST="10.0.0.1")
     assert done.returncode == 0
-    assert "not active now: a container" in done.stderr
+    assert "not active now: in a container" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -405,18 +410,18 @@ def test_install_says_where_it_does_nothing(shop: Checkout) -> None:
         (("remove", "--venv", "gone"), 2),
     ],
 )
-def test_what_is_no_virtual_environment_is_refused_with_a_way_on(
+def test_other_folders_are_refused_with_a_next_command(
     tmp_path: Path, words: tuple[str, ...], code: int
 ) -> None:
-    one = Checkout(tmp_path, tmp_path / "state", 0)
-    done = one.dartsctl("guard", *words, CONDA_PREFIX="/opt/conda")
+    folder = Checkout(tmp_path, tmp_path / "state", 0)
+    done = folder.dartsctl("guard", *words, CONDA_PREFIX="/opt/conda")
     assert done.returncode == code, done.stderr
     assert "next: " in done.stderr
     assert ("conda" in done.stderr) is (code == 1)
     assert not (tmp_path / "state").exists()
 
 
-def test_status_without_any_ends_well(tmp_path: Path) -> None:
+def test_status_without_environments_succeeds(tmp_path: Path) -> None:
     done = Checkout(tmp_path, tmp_path / "state", 0).dartsctl("guard", "status")
     assert (done.returncode, done.stdout) == (0, "")
     assert "no virtual environment here" in done.stderr
@@ -427,10 +432,10 @@ def test_status_without_any_ends_well(tmp_path: Path) -> None:
 
 @pytest.mark.stack
 def test_the_same_virtual_environment_works_unguarded_in_a_container(tmp_path: Path) -> None:
-    """Made by a container's own Python, so that its paths are right there; mounted read-only under that path and under another one."""
+    """It is created by a container's Python, and mounted under that path and another one."""
     from live.stack import docker
 
-    one = Checkout(tmp_path, tmp_path / "state", 5000)
+    app = Checkout(tmp_path, tmp_path / "state", 5000)
     (tmp_path / "app").mkdir()
     image = "python:3.12-slim"
     docker(
@@ -446,7 +451,7 @@ def test_the_same_virtual_environment_works_unguarded_in_a_container(tmp_path: P
         "/app/.venv",
     )
     assert (
-        one.document("guard", "install", "--venv", tmp_path / "app" / ".venv")["ports"]["5000"]
+        app.document("guard", "install", "--venv", tmp_path / "app" / ".venv")["ports"]["5000"]
         == "darts-app"
     )
     bind = "import socket, sys; socket.create_server(('0.0.0.0', 5000)); print('bound', sys.prefix)"
@@ -468,7 +473,7 @@ def test_the_same_virtual_environment_works_unguarded_in_a_container(tmp_path: P
             timeout=60,
         )
         assert "port 5000 belongs to production's darts-app" in insisting.stderr, (
-            "it is there, and only the container lifts it"
+            "it is installed, and only the container disables it"
         )
 
 
@@ -476,7 +481,7 @@ def test_the_same_virtual_environment_works_unguarded_in_a_container(tmp_path: P
 
 
 @pytest.mark.engine
-def test_prod_check_brings_the_guards_of_all_its_checkouts_up_to_date(
+def test_prod_check_updates_the_guards_of_all_its_checkouts(
     live: LiveStack, own_state_folder: Path, tmp_path: Path
 ) -> None:
     from live.stack import sleeper
@@ -540,7 +545,7 @@ def test_prod_check_brings_the_guards_of_all_its_checkouts_up_to_date(
 
 
 @pytest.mark.engine
-def test_a_guard_that_has_gone_is_told_once_and_one_that_cannot_be_written_never_fails_the_check(
+def test_a_missing_guard_is_reported_once_and_an_unwritable_one_never_fails_the_check(
     live: LiveStack, tmp_path: Path
 ) -> None:
     from live.stack import sleeper
@@ -567,10 +572,10 @@ def test_a_guard_that_has_gone_is_told_once_and_one_that_cannot_be_written_never
     )
     assert f"guard in {broken} not updated" in said.err
     assert str(away) not in said.err
-    assert "has gone" not in live.run("prod", "check", "-v").err
+    assert f"the guard in {anew}" not in live.run("prod", "check", "-v").err
 
 
 def ports(folder: Path) -> dict[int, str]:
-    """What the guard in a virtual environment refuses."""
-    found = guards.read(next(folder.glob("lib/python*/site-packages")))
-    return dict(found.ports) if found else {}
+    """Return the ports that the guard in a virtual environment refuses."""
+    guard = guards.read(next(folder.glob("lib/python*/site-packages")))
+    return dict(guard.ports) if guard else {}

@@ -1,4 +1,4 @@
-"""Root's `guard status` and `prod check` beside the records of another user, in a state folder that both share."""
+"""Root's `guard status` and `prod check` with records of another user in a shared folder."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = needs_root
 
 @pytest.fixture
 def shared() -> Iterator[Path]:
-    """A state folder that is open to all; in it a record of another user's, whose interpreter leaves a trace when it is started."""
+    """A public state folder with a record of another user, whose Python leaves a trace."""
     with public_folder(mode=0o1777) as folder:
         trap = folder / "their-venv"
         venv.create(trap, symlinks=True)
@@ -51,13 +51,13 @@ def dartsctl(folder: Path, state: Path, *words: str) -> subprocess.CompletedProc
     )
 
 
-def test_root_sees_whose_they_are_and_executes_nothing(shared: Path, tmp_path: Path) -> None:
+def test_root_sees_their_owner_and_executes_nothing(shared: Path, tmp_path: Path) -> None:
     assert GuardBook(shared).read() == ()
     assert GuardBook(shared).of_others() == (
         ForeignGuardRecord(str(shared / "their-venv"), str(BOB)),
     )
     said = dartsctl(tmp_path, shared, "guard", "status")
-    assert f"a guard of another user ({BOB}), not looked at: {shared}/their-venv" in said.stderr
+    assert f"guard of another user ({BOB}), not checked: {shared}/their-venv" in said.stderr
     document = json.loads(dartsctl(tmp_path, shared, "guard", "status", "--json").stdout)
     assert (document["guards"], document["of_others"]) == (
         [],
@@ -66,7 +66,7 @@ def test_root_sees_whose_they_are_and_executes_nothing(shared: Path, tmp_path: P
     assert not (shared / "executed").exists()
 
 
-def test_even_a_named_one_is_only_read(shared: Path, tmp_path: Path) -> None:
+def test_even_a_named_environment_is_only_read(shared: Path, tmp_path: Path) -> None:
     done = dartsctl(
         tmp_path, shared, "guard", "status", "--venv", str(shared / "their-venv"), "--json"
     )

@@ -1,4 +1,4 @@
-"""Whatever somebody has put into the state folder: no command hangs, breaks, or touches what is not dartsctl's."""
+"""A state folder with hostile content: no command hangs, fails, or touches other files."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PATIENCE = 20  # seconds for a command that takes half of one
 def dartsctl(
     words: Sequence[str], folder: Path, state: Path, **environ: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run it in `folder`; it must end, and without a traceback."""
+    """Run it in `folder`; it must end without a traceback."""
     plain = {
         name: value
         for name, value in os.environ.items()
@@ -62,14 +62,14 @@ def project(tmp_path: Path) -> Path:
     return folder
 
 
-# --- garbage ------------------------------------------------------------------------------------------------------------------
+# --- garbage -----------------------------------------------------------------------------------
 
 
 RECORDS = ("overrides/shop-dev.json", "overrides/shop.json", "guards/x.json", "ports/5001.lock")
 
 
 def place(state: Path, name: str) -> Path:
-    """The path of a state file, whose folder is there."""
+    """Return the path of a state file, in an existing folder."""
     (state / name).parent.mkdir(exist_ok=True)
     return state / name
 
@@ -113,7 +113,7 @@ def large(state: Path) -> None:
 
 @pytest.mark.parametrize("words", COMMANDS, ids=lambda words: " ".join(words[:2]))
 @pytest.mark.parametrize("spoil", [deep, pipes, folders, files, large])
-def test_garbage_in_the_state_folder_breaks_no_command(
+def test_garbage_in_the_state_folder_makes_no_command_fail(
     tmp_path: Path, project: Path, spoil: Callable[[Path], None], words: tuple[str, ...]
 ) -> None:
     state = tmp_path / "state"
@@ -126,12 +126,12 @@ def test_garbage_in_the_state_folder_breaks_no_command(
         assert done.stderr.count("error: ") + done.stdout.count('"error"') == 1
 
 
-# --- other users --------------------------------------------------------------------------------------------------------------
+# --- other users -------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def anns() -> Iterator[Path]:
-    """A state folder of another user's."""
+    """A state folder of another user."""
     with public_folder(ANN) as folder:
         yield folder
 
@@ -154,7 +154,7 @@ PLANTED = (
     "words", [("guard", "install"), *COMMANDS], ids=lambda words: " ".join(words[:2])
 )
 @pytest.mark.parametrize("sudo", [True, False])
-def test_root_is_led_nowhere_by_links_in_a_users_state_folder(
+def test_root_follows_no_links_in_a_users_state_folder(
     tmp_path: Path, anns: Path, project: Path, words: tuple[str, ...], sudo: bool
 ) -> None:
     target = tmp_path / "roots"

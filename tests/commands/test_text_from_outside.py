@@ -1,4 +1,4 @@
-"""What strangers wrote, from where it really comes from to a real terminal: it is shown as text, and it tells no secret."""
+"""Text of strangers, from its source to a terminal: it is shown as text, without secrets."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 pytest_plugins = ("live.stack",)
 
 EVIL = "\x1b[2J\x1b]0;title\x07\u202e"
-"""Clears the screen, renames the window, turns the text around."""
+"""It clears the screen, renames the window, and reverses the text."""
 CANARY = "canary-5f1e0c7d9b"
 NGINX, BUSYBOX = "dartsctl-test/nginx:1", "dartsctl-test/busybox:1"
 
@@ -29,7 +29,10 @@ NGINX, BUSYBOX = "dartsctl-test/nginx:1", "dartsctl-test/busybox:1"
 def at_a_terminal(
     live: LiveStack, *words: str | Path, patience: float = 60, **variables: str
 ) -> str:
-    """What a dartsctl draws on a terminal, our own colours taken out; nothing else that a terminal obeys may be left."""
+    """Return what dartsctl draws on a terminal, without our own colours.
+
+    No other control sequence may be left.
+    """
     environ = {**live.environ, "TERM": "xterm", **variables}
     argv = ["-m", "dartsctl", *map(str, words)]
     child = pexpect.spawn(
@@ -58,7 +61,7 @@ def hides_the_canary(said: Said) -> bool:
     return CANARY not in said.text and only_ours(said.text)
 
 
-# --- names and files ----------------------------------------------------------------------------------------------------------
+# --- names and files ---------------------------------------------------------------------------
 
 
 def test_a_settings_key_is_shown_as_text(live: LiveStack) -> None:
@@ -72,7 +75,7 @@ def test_a_file_name_is_shown_as_text(live: LiveStack) -> None:
     assert "\nnext: rm" not in drawn
 
 
-def test_what_compose_complains_of_is_shown_as_text(live: LiveStack) -> None:
+def test_an_error_of_compose_is_shown_as_text(live: LiveStack) -> None:
     live.compose({"web": {"image": BUSYBOX, f"{EVIL}key": 1}})
     drawn = at_a_terminal(live, "check", "--no-engine", "-f", "compose.json")
     assert "Compose cannot read" in drawn
@@ -86,7 +89,10 @@ def test_a_leased_folder_with_bytes_that_are_no_text_is_listed_in_every_encoding
 
     folder = Path(os.fsdecode(os.fsencode(live.folder) + b"/\xff\x1b[2J"))
     folder.mkdir()
-    server = "import http.server, sys; http.server.HTTPServer(('127.0.0.1', int(sys.argv[1])), http.server.BaseHTTPRequestHandler).serve_forever()"
+    server = (
+        "import sys; from http.server import BaseHTTPRequestHandler, HTTPServer\n"
+        "HTTPServer(('127.0.0.1', int(sys.argv[1])), BaseHTTPRequestHandler).serve_forever()"
+    )
     live.spawn(
         [
             sys.executable,
@@ -116,15 +122,17 @@ def test_a_leased_folder_with_bytes_that_are_no_text_is_listed_in_every_encoding
 HOLDER = """
 import ctypes, socket, sys, time
 ctypes.CDLL(None).prctl(15, b"\\x1b[2Jpy\\nnext", 0, 0, 0)
-one = socket.socket()
-one.bind(("127.0.0.1", int(sys.argv[1])))
-one.listen()
+listener = socket.socket()
+listener.bind(("127.0.0.1", int(sys.argv[1])))
+listener.listen()
 print("ready", flush=True)
 time.sleep(600)
 """
 
 
-def test_a_process_with_a_hostile_name_forges_no_line_and_tells_no_secret(live: LiveStack) -> None:
+def test_a_process_with_a_hostile_name_forges_no_line_and_reveals_no_secret(
+    live: LiveStack,
+) -> None:
     from live.stack import sleeper
 
     secret = [
@@ -151,7 +159,7 @@ def test_a_process_with_a_hostile_name_forges_no_line_and_tells_no_secret(live: 
     assert said.code == 3
 
 
-# --- containers ---------------------------------------------------------------------------------------------------------------
+# --- containers --------------------------------------------------------------------------------
 
 
 @pytest.mark.engine
@@ -172,10 +180,13 @@ def test_a_label_of_a_strangers_container_is_shown_as_text(live: LiveStack) -> N
 
 
 @pytest.mark.engine
-def test_logs_keep_their_colours_and_lose_what_else_a_terminal_obeys(live: LiveStack) -> None:
+def test_logs_keep_their_colours_and_lose_other_control_sequences(live: LiveStack) -> None:
     from live.stack import sleeper, until
 
-    script = f"printf '\\033[32mgreen\\033[0m \\033[2J\\033]0;title\\007 end\\n'; echo API_TOKEN={CANARY}; echo inline $SOME_SECRET; sleep 600"
+    script = (
+        "printf '\\033[32mgreen\\033[0m \\033[2J\\033]0;title\\007 end\\n'; "
+        f"echo API_TOKEN={CANARY}; echo inline $SOME_SECRET; sleep 600"
+    )
     live.compose(
         {
             "web": sleeper(
@@ -198,7 +209,7 @@ def test_logs_keep_their_colours_and_lose_what_else_a_terminal_obeys(live: LiveS
 
 
 @pytest.mark.engine
-def test_a_failed_up_tells_the_end_of_a_log_without_the_inline_secret_in_it(
+def test_a_failed_up_shows_the_end_of_a_log_without_its_secret(
     live: LiveStack,
 ) -> None:
     from live.stack import sleeper
@@ -239,7 +250,7 @@ def test_a_health_check_is_quoted_without_secret_and_control_character(live: Liv
     assert only_ours(written)
 
 
-# --- too much was masked ------------------------------------------------------------------------------------------------------
+# --- too much was masked -----------------------------------------------------------------------
 
 
 @pytest.mark.engine
@@ -248,7 +259,8 @@ def test_modes_names_and_addresses_of_an_env_file_are_shown(live: LiveStack) -> 
 
     live.listen(live.ports[1])
     (live.folder / ".env").write_text(
-        f"APP_MODE=frontend\nPROJECT={live.project}\nBIND=127.0.0.1\nSVC_PORT={live.ports[1]}\nDB_USER=frontend\nDB_PASSWORD={CANARY}\n"
+        f"APP_MODE=frontend\nPROJECT={live.project}\nBIND=127.0.0.1\n"
+        f"SVC_PORT={live.ports[1]}\nDB_USER=frontend\nDB_PASSWORD={CANARY}\n"
     )
     live.compose(
         {"frontend": sleeper(f"127.0.0.1:{live.ports[0]}:80", environment={"MODE": "${APP_MODE}"})}
@@ -267,13 +279,14 @@ def test_modes_names_and_addresses_of_an_env_file_are_shown(live: LiveStack) -> 
     assert "no such service: frontend" in wrong.err
 
 
-# --- requests -----------------------------------------------------------------------------------------------------------------
+# --- requests ----------------------------------------------------------------------------------
 
 
 def site(live: LiveStack) -> None:
-    """nginx before an app that does not listen; what it logs has a query, a referrer and a header's words in it."""
+    """nginx and an app that does not listen; the log contains a query, a referrer, a header."""
     (live.folder / "nginx.conf").write_text(
-        "error_log stderr notice; events {} http { access_log off; server { listen 80; location / { proxy_pass http://app:5000; } } }"
+        "error_log stderr notice; events {} http { access_log off; "
+        "server { listen 80; location / { proxy_pass http://app:5000; } } }"
     )
     environment = {"DATABASE_URL": f"postgres://darts:{CANARY}@db/x", "GREETING": "hello"}
     live.compose(

@@ -1,4 +1,4 @@
-"""`dartsctl trust`, and every verb in a folder that another user owns, as root has it."""
+"""`dartsctl trust`, and every verb in a folder of another user, run by root."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ def theirs() -> Iterator[Path]:
     with public_folder(BOB) as folder:
         settings = folder / "dartsctl.toml"
         settings.write_text(
-            f'[server]\ncommand = ["touch", "{folder}/executed"]\nservices = "optional"\n[environment.staging]\n'
+            f'[server]\ncommand = ["touch", "{folder}/executed"]\n'
+            'services = "optional"\n[environment.staging]\n'
         )
         os.chown(settings, BOB, BOB)
         yield folder
@@ -44,7 +45,8 @@ def dartsctl(folder: Path, *words: str, **variables: str) -> subprocess.Complete
 
 VERBS = (
     """
-dev --no-services | run -- true | dev url | dev stop | dev up | prod check | prod up | prod down | prod config | ports | init | guard status
+dev --no-services | run -- true | dev url | dev stop | dev up | prod check | prod up | prod down
+prod config | ports | init | guard status
 guard install | doctor | staging up | another up
 """.strip()
     .replace("\n", "|")
@@ -53,7 +55,9 @@ guard install | doctor | staging up | another up
 
 
 @pytest.mark.parametrize("words", VERBS)
-def test_every_verb_that_reads_settings_refuses_a_strangers(theirs: Path, words: str) -> None:
+def test_every_verb_that_reads_settings_refuses_those_of_a_stranger(
+    theirs: Path, words: str
+) -> None:
     done = dartsctl(theirs, *words.split())
     assert done.returncode == 4, done.stderr
     file = theirs / "dartsctl.toml"
@@ -67,7 +71,7 @@ def test_every_verb_that_reads_settings_refuses_a_strangers(theirs: Path, words:
 @pytest.mark.parametrize(
     "words", ["--help", "--version", "dev --help", "staging --help", "history", "dev list"]
 )
-def test_what_needs_no_settings_is_not_kept_from_anybody(theirs: Path, words: str) -> None:
+def test_verbs_without_settings_work_everywhere(theirs: Path, words: str) -> None:
     done = dartsctl(theirs, *words.split())
     assert done.returncode == (2 if words == "staging --help" else 0), done.stderr
     assert "is not used" not in done.stderr
@@ -80,7 +84,7 @@ def test_completion_neither_fails_nor_executes(theirs: Path) -> None:
     assert (done.stderr, "is not used" in done.stdout) == ("", False)
 
 
-def test_a_trusted_folder_is_used_until_it_is_trusted_no_longer(theirs: Path) -> None:
+def test_a_trusted_folder_is_used_until_it_is_removed(theirs: Path) -> None:
     assert dartsctl(theirs, "trust").returncode == 0
     done = dartsctl(theirs, "dev", "--no-services")
     assert (theirs / "executed").exists(), done.stderr
@@ -90,7 +94,7 @@ def test_a_trusted_folder_is_used_until_it_is_trusted_no_longer(theirs: Path) ->
     assert json.loads(dartsctl(theirs, "trust", "--list", "--json").stdout)["folders"] == []
 
 
-def test_a_dry_run_of_it_changes_nothing(theirs: Path) -> None:
+def test_a_dry_run_changes_nothing(theirs: Path) -> None:
     done = dartsctl(theirs, "trust", "--dry-run", "--json")
     document = json.loads(done.stdout)
     assert (document["folder"], document["changed"], document["dry_run"]) == (
@@ -102,9 +106,9 @@ def test_a_dry_run_of_it_changes_nothing(theirs: Path) -> None:
     assert dartsctl(theirs, "trust", "--list").stdout == ""
 
 
-def test_what_is_no_folder_cannot_be_trusted_but_can_be_removed(theirs: Path) -> None:
+def test_a_missing_folder_cannot_be_trusted_but_can_be_removed(theirs: Path) -> None:
     done = dartsctl(theirs, "trust", "nowhere")
-    assert (done.returncode, f"error: no folder {theirs}/nowhere" in done.stderr) == (2, True)
+    assert (done.returncode, f"error: no such folder: {theirs}/nowhere" in done.stderr) == (2, True)
     assert dartsctl(theirs, "trust", "--remove", "nowhere").returncode == 0
     assert dartsctl(theirs, "trust", "--list", "--remove").returncode == 2
 
@@ -114,7 +118,7 @@ def test_under_sudo_the_callers_settings_are_used(theirs: Path) -> None:
     assert (theirs / "executed").exists()
 
 
-def test_the_list_is_private_and_another_users_counts_for_nothing() -> None:
+def test_the_list_is_private_and_that_of_another_user_is_ignored() -> None:
     with public_folder(mode=0o1777) as state:
         TrustBook(state).add(Path("/srv/app"))
         (file,) = state.iterdir()

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dartsctl.cli.deps import Common, compose_on
+from dartsctl.cli.deps import Common, deps_of
 from dartsctl.cli.help import Verbs
 from dartsctl.cli.options import verb
 
 if TYPE_CHECKING:
     from dartsctl.commands.guard import GuardRequest
-    from dartsctl.edges.state.guard_book import GuardBook
 
 Venv = Annotated[
     Path | None,
@@ -57,7 +55,7 @@ def install(common: Common, venv: Venv = None) -> int:
     """
     from dartsctl.commands.guard import install as run_install
 
-    return run_install(_request(common, venv), book=_book(), screen=common.screen())
+    return run_install(_request(common, venv), deps=deps_of(common))
 
 
 @guard.command()
@@ -71,7 +69,7 @@ def remove(common: Common, venv: Venv = None) -> int:
     """
     from dartsctl.commands.guard import remove as run_remove
 
-    return run_remove(_request(common, venv), book=_book(), screen=common.screen())
+    return run_remove(_request(common, venv), deps=deps_of(common))
 
 
 @guard.command()
@@ -87,33 +85,10 @@ def status(common: Common, venv: Venv = None) -> int:
     """
     from dartsctl.commands.guard import status as run_status
 
-    return run_status(_request(common, venv), book=_book(), screen=common.screen())
+    return run_status(_request(common, venv), deps=deps_of(common))
 
 
 def _request(common: Common, venv: Path | None) -> GuardRequest:
     from dartsctl.commands.guard import GuardRequest
-    from dartsctl.config.settings import PRODUCTION
-    from dartsctl.workflows.up.production_ports import production_ports
 
-    settings = common.settings()
-    allocation, problem = production_ports(settings, compose_on)
-    if problem:
-        common.screen().note(
-            f"the production stack could not be asked which ports it publishes: {problem.message}"
-        )
-    return GuardRequest(
-        folders=(settings.server.directory, settings.root),
-        environ=os.environ,
-        project=settings.environments[PRODUCTION].project,
-        owners=allocation.owners,
-        complete=not problem,
-        venv=venv,
-        dry_run=common.dry_run,
-    )
-
-
-def _book() -> GuardBook:
-    from dartsctl.edges.state.folder import state_folder
-    from dartsctl.edges.state.guard_book import GuardBook
-
-    return GuardBook(state_folder())
+    return GuardRequest(common.settings(), venv=venv, dry_run=common.dry_run)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dartsctl.cli.deps import Common, working_folder
+from dartsctl.cli.deps import Common, deps_of, working_folder
 from dartsctl.cli.options import verb
 from dartsctl.errors import UsageError
 
@@ -43,14 +43,13 @@ def trust(
     are not writable by everybody.
     """
     from dartsctl.commands import trust as verbs
-    from dartsctl.edges.state.folder import state_folder
-    from dartsctl.edges.state.trust_book import TrustBook
 
     if listed and (removed or folder):
         raise UsageError("--list takes neither a folder nor --remove", hint="dartsctl trust --list")
-    book, screen = TrustBook(state_folder()), common.screen()
+    deps = deps_of(common)
     if listed:
-        return verbs.show(book=book, screen=screen)
-    place = (working_folder() / (folder or common.project_dir or Path())).resolve()
-    act = verbs.remove if removed else verbs.add
-    return act(place, book=book, screen=screen, dry_run=common.dry_run)
+        return verbs.show(deps=deps)
+    path = (working_folder() / (folder or common.project_dir or Path())).resolve()
+    if removed:
+        return verbs.remove(path, deps=deps, dry_run=common.dry_run)
+    return verbs.add(path, deps=deps, dry_run=common.dry_run)

@@ -1,4 +1,7 @@
-"""`guard install|remove|status`: production's ports refused inside the app's own virtual environment, to whatever is started without dartsctl."""
+"""`guard install|remove|status`: refuse production ports inside virtual environments.
+
+The guard applies to every server that is started there, also without dartsctl.
+"""
 
 from __future__ import annotations
 
@@ -7,54 +10,67 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from dartsctl.config.settings import PRODUCTION, Settings
 from dartsctl.edges.project import guards, venvs
 from dartsctl.edges.project.venvs import VirtualEnvironment
 from dartsctl.edges.screen.output import Screen
 from dartsctl.edges.state.guard_book import GuardBook
 from dartsctl.errors import DartsctlError, ExitCode
+from dartsctl.text.phrases import shell_command
+from dartsctl.workflows.deps import Deps
+from dartsctl.workflows.up.production_ports import production_ports
 
 
 @dataclass(frozen=True, slots=True)
 class GuardRequest:
-    """Which virtual environment: `venv` (the flag), else the first that is found from `folders` (the server's, the settings') and `environ`."""
+    """Which virtual environment: `venv` (the flag), else the first one that is detected."""
 
-    folders: tuple[Path, ...]
-    environ: Mapping[str, str]
-    project: str
-    """Production's Compose project: its ports are refused, and its `prod check` keeps the list up to date."""
-    owners: Mapping[int, str]
-    """Production's ports and their services."""
-    complete: bool = True
-    """False where the production stack could not be asked for what it publishes: then no port is taken off a list."""
+    settings: Settings
     venv: Path | None = None
     dry_run: bool = False
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """Where to search: the server's folder, then that of the settings."""
+        return (self.settings.server.directory, self.settings.root)
+
+    @property
+    def project(self) -> str:
+        """Production's Compose project; its `prod check` keeps the ports up to date."""
+        return self.settings.environments[PRODUCTION].project
 
 
 @dataclass(frozen=True, slots=True)
 class GuardState:
-    """One virtual environment in `status --json`."""
+    """A virtual environment in `status --json`."""
 
     venv: str
     source: str
-    """How it was found: .venv, VIRTUAL_ENV, poetry, --venv; `installed before` where only the book knows it."""
+    """How it was found: .venv, VIRTUAL_ENV, poetry, --venv; `installed before`: in the book."""
     project: str
     installed: bool
     active: bool
-    """Whether a program that starts in it now is refused; not in a container, nor with DARTSCTL_GUARD=off."""
+    """Whether a program that starts in it now is refused.
+
+    False in a container, and with DARTSCTL_GUARD=off.
+    """
     ports: Mapping[int, str]
     version: int | None
     up_to_date: bool
     damaged: bool
-    """Whether `guard install` or `guard remove` is needed to mend it."""
+    """Whether `guard install` or `guard remove` is needed to repair it."""
 
 
-def install(request: GuardRequest, *, book: GuardBook, screen: Screen) -> ExitCode:
-    """Install the guard, or bring it up to date.
+def install(request: GuardRequest, *, deps: Deps) -> ExitCode:
+    """Install the guard, or update it.
 
-    Raises UsageError for a --venv that is none, DartsctlError where none is found, or it cannot be written.
+    Raises UsageError for a --venv that is no virtual environment; DartsctlError where none is
+    found, or it cannot be written.
     """
-    venv, others = _chosen(request)
-    owners = _owners(request, guards.read(venv.site_packages))
+    screen = deps.screen
+    venv, others = _chosen(request, deps, "install")
+    production = _production_ports(request, deps)
+    owners = production.united_with(guards.read(venv.site_packages))
     if request.dry_run:
         screen.result(
             {**_document(venv, changed=False), "dry_run": True},
@@ -62,131 +78,152 @@ def install(request: GuardRequest, *, book: GuardBook, screen: Screen) -> ExitCo
         )
         return ExitCode.OK
     changed = guards.install(venv.site_packages, owners)
-    try:
-        book.add(venv.path, request.project)
-    except DartsctlError as error:  # the guard is in place all the same
-        screen.warn(f"`prod check` will not keep its ports up to date: {error.message}")
+    _record(venv, request.project, deps)
     active = guards.would_be_active(venv.python, venv.site_packages)
     document = {
         **_document(venv, changed=changed),
         "active": active,
         "ports": dict(sorted(owners.items())),
     }
+    refuses = "refuses" if changed else "already refuses"
     screen.result(
-        document,
-        [
-            f"{venv.path}: production's ports {_listed(owners)} are refused"
-            + ("" if changed else ", as before")
-        ],
+        document, [f"the guard in {venv.path} {refuses} production ports {_listed(owners)}"]
     )
     if not active:
-        screen.warn(
-            "not active now: a container (DARTSCTL_GUARD=on insists), DARTSCTL_GUARD=off, a Python before 3.8, or one that does not start"
-        )
+        _warn_inactive(screen)
     for other in others:
         if guards.read(other.site_packages) is None:
-            screen.note(
-                f"there is another one, {other.source}: dartsctl guard install --venv {other.path}"
-            )
+            command = shell_command("dartsctl", "guard", "install", "--venv", other.path)
+            screen.note(f"no guard in another virtual environment, {other.source}: {command}")
     return ExitCode.OK
 
 
-def remove(request: GuardRequest, *, book: GuardBook, screen: Screen) -> ExitCode:
-    """Remove the guard without a trace; nothing to remove is no error. Raises as `install`."""
-    venv, others = _chosen(request)
-    there = guards.read(venv.site_packages) is not None
+def remove(request: GuardRequest, *, deps: Deps) -> ExitCode:
+    """Remove the guard without a trace; a missing guard is no error. Raises as `install`."""
+    screen = deps.screen
+    venv, others = _chosen(request, deps, "remove")
+    is_installed = guards.read(venv.site_packages) is not None
     if request.dry_run:
-        words = (
-            f"would remove the guard from {venv.path}"
-            if there
-            else f"there is no guard in {venv.path}"
-        )
-        screen.result({**_document(venv, changed=False), "dry_run": True}, [words])
+        line = f"no guard in {venv.path}"
+        if is_installed:
+            line = f"would remove the guard from {venv.path}"
+        screen.result({**_document(venv, changed=False), "dry_run": True}, [line])
         return ExitCode.OK
     changed = guards.remove(venv.site_packages)
-    book.forget(venv.path)
-    screen.result(
-        _document(venv, changed=changed), [f"removed the guard from {venv.path}"] if changed else []
-    )
-    if not changed:
-        screen.note(f"there is no guard in {venv.path}")
+    GuardBook(deps.state).forget(venv.path)
+    document = _document(venv, changed=changed)
+    if changed:
+        screen.result(document, [f"removed the guard from {venv.path}"])
+    else:
+        screen.result(document, [])
+        screen.note(f"no guard in {venv.path}")
     for other in others:
         if guards.read(other.site_packages) is not None:
-            screen.note(
-                f"there is one in another, {other.source}: dartsctl guard remove --venv {other.path}"
-            )
+            command = shell_command("dartsctl", "guard", "remove", "--venv", other.path)
+            screen.note(f"a guard in another virtual environment, {other.source}: {command}")
     return ExitCode.OK
 
 
-def status(request: GuardRequest, *, book: GuardBook, screen: Screen) -> ExitCode:
-    """Every virtual environment that is found here, and every one of this machine that has a guard; other users' are only named."""
-    states = _states(request, book)
+def status(request: GuardRequest, *, deps: Deps) -> ExitCode:
+    """Show the virtual environments that are detected here, and all that have a guard."""
+    screen, book = deps.screen, GuardBook(deps.state)
+    states = _states(request, book, deps)
     others = () if request.venv else book.of_others()
     if screen.as_json:
-        guards_of_others = [asdict(record) for record in others]
         screen.document(
             {
                 "ok": True,
                 "exit_code": 0,
-                "guards": [asdict(one) for one in states],
-                "of_others": guards_of_others,
+                "guards": [asdict(state) for state in states],
+                "of_others": [asdict(record) for record in others],
             }
         )
         return ExitCode.OK
     screen.table(
         ("VENV", "FOUND BY", "GUARD", "PORTS"),
-        [(one.venv, one.source, _word(one), _listed(one.ports) or "-") for one in states],
+        [(state.venv, state.source, _word(state), _listed(state.ports) or "-") for state in states],
     )
     if not states:
-        screen.note("there is no virtual environment here, and no guard on this machine")
-    elif not any(one.installed for one in states):
+        screen.note("no virtual environment here, and no guard on this machine")
+    elif not any(state.installed for state in states):
         screen.note("no guard is installed; to install it: dartsctl guard install")
     for record in others:
-        screen.note(f"a guard of another user ({record.user}), not looked at: {record.venv}")
+        screen.note(f"guard of another user ({record.user}), not checked: {record.venv}")
     for state in states:
         if state.damaged:
-            screen.note(f"to mend it: dartsctl guard install --venv {state.venv}")
+            command = shell_command("dartsctl", "guard", "install", "--venv", state.venv)
+            screen.note(f"to repair it: {command}")
     return ExitCode.OK
 
 
-def _owners(request: GuardRequest, installed: guards.Guard | None) -> Mapping[int, str]:
-    """What the guard is to refuse."""
-    return (
-        request.owners
-        if request.complete or installed is None
-        else {**installed.ports, **request.owners}
-    )
+@dataclass(frozen=True, slots=True)
+class _ProductionPorts:
+    owners: Mapping[int, str]
+    complete: bool
+    """False where Compose could not be asked: then no port is removed from a list."""
+
+    def united_with(self, guard: guards.Guard | None) -> Mapping[int, str]:
+        """Return the ports that the guard has to refuse."""
+        if self.complete or guard is None:
+            return self.owners
+        return {**guard.ports, **self.owners}
 
 
-def _states(request: GuardRequest, book: GuardBook) -> list[GuardState]:
-    here = (
-        [venvs.at(request.venv, source="--venv")]
-        if request.venv
-        else list(venvs.find(request.folders, request.environ))
-    )
-    projects = {one.path: request.project for one in here}
-    if not request.venv:
-        for known in book.read():
-            if known.venv not in projects and (venv := _still_there(known.venv)):
-                here.append(venv)
-            projects[known.venv] = known.project
-    return [_state(venv, projects[venv.path], request) for venv in here]
+def _production_ports(request: GuardRequest, deps: Deps) -> _ProductionPorts:
+    allocation, problem = production_ports(request.settings, deps.compose_on)
+    if problem:
+        deps.screen.note(
+            f"cannot read the published ports of the production stack: {problem.message}"
+        )
+    return _ProductionPorts(allocation.owners, complete=problem is None)
 
 
-def _still_there(path: Path) -> VirtualEnvironment | None:
+def _record(venv: VirtualEnvironment, project: str, deps: Deps) -> None:
     try:
-        return venvs.at(path, source="installed before")
+        GuardBook(deps.state).add(venv.path, project)
+    except DartsctlError as error:  # the guard works all the same
+        deps.screen.warn(
+            f"`dartsctl prod check` will not keep its ports up to date: {error.message}"
+        )
+
+
+def _warn_inactive(screen: Screen) -> None:
+    screen.warn(
+        "the guard is not active now: in a container (DARTSCTL_GUARD=on activates it), with "
+        "DARTSCTL_GUARD=off, or with a Python that is older than 3.8 or does not start"
+    )
+
+
+def _states(request: GuardRequest, book: GuardBook, deps: Deps) -> list[GuardState]:
+    production = _production_ports(request, deps)
+    if request.venv:
+        venv = venvs.at(request.venv, source="--venv")
+        return [_state(venv, request.project, request, production)]
+    environments = list(venvs.find(request.folders, deps.environ))
+    projects = {venv.path: request.project for venv in environments}
+    for record in book.read():
+        if record.venv not in projects:
+            environments += _still_there(record.venv)
+        projects[record.venv] = record.project
+    return [_state(venv, projects[venv.path], request, production) for venv in environments]
+
+
+def _still_there(path: Path) -> list[VirtualEnvironment]:
+    try:
+        return [venvs.at(path, source="installed before")]
     except DartsctlError:
-        return None
+        return []
 
 
-def _state(venv: VirtualEnvironment, project: str, request: GuardRequest) -> GuardState:
+def _state(
+    venv: VirtualEnvironment, project: str, request: GuardRequest, production: _ProductionPorts
+) -> GuardState:
     guard = guards.read(venv.site_packages)
     if guard is None:
         return GuardState(
-            str(venv.path),
-            venv.source,
-            project,
+            venv=str(venv.path),
+            source=venv.source,
+            project=project,
             installed=False,
             active=False,
             ports={},
@@ -194,47 +231,40 @@ def _state(venv: VirtualEnvironment, project: str, request: GuardRequest) -> Gua
             up_to_date=False,
             damaged=False,
         )
-    fits = project != request.project or guard.ports == _owners(
-        request, guard
-    )  # another production's ports are not known here
-    active = (
-        bool(guard.ports)
-        and not guard.damaged
-        and guards.would_be_active(venv.python, venv.site_packages)
-    )
-    fine = guard.current and fits and not guard.damaged
+    # the ports of another production stack are unknown here
+    fits = project != request.project or guard.ports == production.united_with(guard)
+    is_usable = bool(guard.ports) and not guard.damaged
     return GuardState(
-        str(venv.path),
-        venv.source,
-        project,
-        True,
-        active,
-        guard.ports,
-        guard.version,
-        up_to_date=fine,
+        venv=str(venv.path),
+        source=venv.source,
+        project=project,
+        installed=True,
+        active=is_usable and guards.would_be_active(venv.python, venv.site_packages),
+        ports=guard.ports,
+        version=guard.version,
+        up_to_date=guard.current and fits and not guard.damaged,
         damaged=guard.damaged,
     )
 
 
-def _chosen(request: GuardRequest) -> tuple[VirtualEnvironment, Sequence[VirtualEnvironment]]:
-    """The one to act on, and the others that were found. Raises UsageError."""
+def _chosen(
+    request: GuardRequest, deps: Deps, verb: str
+) -> tuple[VirtualEnvironment, Sequence[VirtualEnvironment]]:
+    """Return the virtual environment to change, and the others here. Raises UsageError."""
     if request.venv:
         return venvs.at(request.venv, source="--venv"), ()
-    found = venvs.find(request.folders, request.environ)
-    if not found:
-        conda = (
-            "a conda environment is none: the guard goes into virtual environments alone; "
-            if request.environ.get("CONDA_PREFIX")
-            else ""
-        )
-        raise DartsctlError(
-            f"there is no virtual environment in {' or '.join(map(str, dict.fromkeys(request.folders)))}",
-            details=(
-                "looked for: .venv, venv, env, UV_PROJECT_ENVIRONMENT, VIRTUAL_ENV, poetry's",
-            ),
-            hint=f"{conda}name it: --venv PATH",
-        )
-    return found[0], found[1:]
+    environments = venvs.find(request.folders, deps.environ)
+    if environments:
+        return environments[0], environments[1:]
+    details = ["searched: .venv, venv, env, UV_PROJECT_ENVIRONMENT, VIRTUAL_ENV, poetry's"]
+    if deps.environ.get("CONDA_PREFIX"):
+        details.append("conda environments are not supported, only virtual environments")
+    folders = " or ".join(map(str, dict.fromkeys(request.folders)))
+    raise DartsctlError(
+        f"no virtual environment in {folders}",
+        details=tuple(details),
+        hint=f"dartsctl guard {verb} --venv PATH",
+    )
 
 
 def _document(venv: VirtualEnvironment, *, changed: bool) -> dict[str, Any]:

@@ -1,11 +1,11 @@
-"""`history`: what dartsctl has stopped or changed on this machine, when, why, and who asked for it."""
+"""`history`: what dartsctl has stopped or changed on this machine, when, why, and by whom."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import asdict
 
-from dartsctl.edges.state.history import History
+from dartsctl.edges.state.history import History, HistoryEntry
 from dartsctl.errors import ExitCode
 from dartsctl.workflows.deps import Deps
 
@@ -15,19 +15,15 @@ def history(last: int, *, deps: Deps) -> ExitCode:
     screen = deps.screen
     entries = History(deps.state).read()[-last:]
     if screen.as_json:
-        screen.document({"ok": True, "exit_code": 0, "entries": [asdict(one) for one in entries]})
+        documents = [asdict(entry) for entry in entries]
+        screen.document({"ok": True, "exit_code": 0, "entries": documents})
         return ExitCode.OK
     if not entries:
         screen.note("nothing has been stopped or changed yet")
-    rows = [
-        (
-            time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(one.when)),
-            one.action,
-            one.what,
-            one.why,
-            one.by,
-        )
-        for one in entries
-    ]
-    screen.table(("WHEN", "ACTION", "WHAT", "WHY", "BY"), rows)
+    screen.table(("WHEN", "ACTION", "WHAT", "WHY", "BY"), [_row(entry) for entry in entries])
     return ExitCode.OK
+
+
+def _row(entry: HistoryEntry) -> tuple[str, ...]:
+    when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(entry.when))
+    return (when, entry.action, entry.what, entry.why, entry.by)
