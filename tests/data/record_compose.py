@@ -1,6 +1,8 @@
-"""Records what Compose resolves: `python tests/data/record_compose.py` rewrites tests/data/compose/*.json from the *.yml beside them.
+"""Record what Compose resolves.
 
-No engine is needed. Recorded with Compose 2.40.3; the rows are those of engine-rules.md#compose-config.
+`python tests/data/record_compose.py` rewrites tests/data/compose/*.json from the *.yml beside them.
+No engine is needed. Recorded with Compose 2.40.3; the rows are those of
+engine-rules.md#compose-config.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ ACCEPTED: dict[str, list[str]] = {
     "unset": ["-f", "unset.yml"],
     "secrets": ["-f", "secrets.yml"],
 }
-"""Name of the recording -> Compose's words; `config` itself is put in where it is missing."""
+"""Name of the recording -> Compose's arguments. `config` is added if it is missing."""
 
 ONE_PORT = 'services:\n  a:\n    image: busybox\n    ports: ["{}"]\n'
 REFUSED: dict[str, str] = {
@@ -41,14 +43,15 @@ REFUSED: dict[str, str] = {
     "protocol": ONE_PORT.format("21000:80/http"),
     "include missing": "include: [nope.yaml]\nservices:\n  a:\n    image: busybox\n",
     "depends_on unknown": "services:\n  a:\n    image: busybox\n    depends_on: [zz]\n",
-    "name and replicas": "services:\n  a:\n    image: busybox\n    container_name: xx\n    deploy: {replicas: 2}\n",
+    "name and replicas": "services:\n  a:\n    image: busybox\n    container_name: xx\n"
+    "    deploy: {replicas: 2}\n",
     "empty file": "",
 }
 """Name of the row -> a file that Compose refuses."""
 
 
 def compose(folder: Path, words: list[str]) -> subprocess.CompletedProcess[str]:
-    """Compose's `config --format json` in `folder`, in an environment of its own."""
+    """Run Compose's `config --format json` in `folder`, in an environment of its own."""
     at = words.index("config") if "config" in words else len(words)
     argv = [str(PLUGIN), *words[:at], "config", "--format", "json", *words[at + 1 :]]
     environ = {
@@ -62,7 +65,7 @@ def compose(folder: Path, words: list[str]) -> subprocess.CompletedProcess[str]:
 
 
 def main() -> None:
-    """Record everything anew."""
+    """Record everything again."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "demo"
         shutil.copytree(DATA, folder)
