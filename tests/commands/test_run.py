@@ -214,9 +214,8 @@ def test_a_server_that_is_never_ready_is_reported_with_its_last_answer(
     process = start(sys.executable, "-c", WARMING_UP, health="/up", ready_within=SLOW_START)
     record = record_of(state, eventually)
     assert process.stderr is not None
-    assert (
-        process.stderr.readline()
-        == f"warn: {record.url} is not ready after {SLOW_START:g} s (/up: status 503); still waiting\n"
+    assert process.stderr.readline() == (
+        f"warn: {record.url} is not ready after {SLOW_START:g} s (/up: status 503); still waiting\n"
     )
     process.send_signal(signal.SIGTERM)
     assert "dartsctl: http://" not in finished(process)[2]
@@ -516,7 +515,7 @@ def test_a_state_folder_that_cannot_be_written_is_reported(
     assert done.stderr.splitlines() == [
         f"error: cannot write the lease book in {state}: Permission denied",
         (
-            "next: make room or rights there, "
-            "or name another folder: DARTSCTL_STATE_DIR=/a/folder dartsctl ..."
+            "next: free space or correct the permissions there, "
+            "or set DARTSCTL_STATE_DIR to another folder"
         ),
     ]
