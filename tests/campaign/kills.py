@@ -256,13 +256,30 @@ def inside(count: int) -> int:
 
     The bystander must not be signalled.
     """
+    from dartsctl.edges.engine.connect import engine_at
     from dartsctl.edges.host import processes
     from dartsctl.edges.screen.output import Screen
     from dartsctl.edges.screen.prompts import Prompts
+    from dartsctl.edges.state.history import History
+    from dartsctl.edges.state.leases import LeaseBook
     from dartsctl.ports.holders import HostProcess
     from dartsctl.stack.bindings import Endpoint
+    from dartsctl.workflows.host import Host
+    from dartsctl.workflows.up.conflict_deps import ConflictDeps
     from dartsctl.workflows.up.stop_process import stop
 
+    nowhere = Path("/nowhere")
+    deps = ConflictDeps(
+        prompts=Prompts(allowed=False),
+        screen=Screen(quiet=True),
+        engine=engine_at("unix:///nowhere"),
+        host=Host,
+        history=History(nowhere),
+        leases=LeaseBook(nowhere),
+        remap=lambda _cases: None,
+        yes=True,
+        grace=0.5,
+    )
     code = 0
     for number in range(count):
         port = FIRST_PORT + number % 90
@@ -279,11 +296,8 @@ def inside(count: int) -> int:
             signalled = stop(
                 HostProcess(seen),
                 [Endpoint(port, "127.0.0.1")],
-                prompts=Prompts(allowed=False),
-                screen=Screen(quiet=True),
-                yes=True,
-                grace=0.5,
                 record=lambda _pids, _released: None,
+                deps=deps,
             )
             if signalled or bystander.poll() is not None:
                 print(

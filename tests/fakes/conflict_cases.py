@@ -13,7 +13,7 @@ from dartsctl.ports.holders import (
     Holder,
     HostProcess,
     OwnContainer,
-    SameStack,
+    RivalBinding,
     Unknown,
 )
 from dartsctl.ports.holders.kinds import HolderKind, SystemdUnit
@@ -70,7 +70,7 @@ CASES = {
         HolderKind.ORPHAN, ForeignContainer(container("darts-dev", "darts-dev-old-1"))
     ),
     HolderKind.OWN: case(HolderKind.OWN, OwnContainer(container("darts-dev", "darts-dev-app-1"))),
-    HolderKind.SAME_STACK: case(HolderKind.SAME_STACK, SameStack("api", "5000:80/tcp")),
+    HolderKind.SAME_STACK: case(HolderKind.SAME_STACK, RivalBinding("api", "5000:80/tcp")),
     HolderKind.NAME: Case(NameTaken("app", container()), HolderKind.NAME),
     HolderKind.CONNECTION: case(HolderKind.CONNECTION, Connection(SERVER, False, "192.0.2.7:443")),
     HolderKind.UNKNOWN: case(HolderKind.UNKNOWN, Unknown(0, LOOK)),

@@ -25,7 +25,7 @@ from dartsctl.ports.holders import (
     Holder,
     HostProcess,
     OwnContainer,
-    SameStack,
+    RivalBinding,
     Unknown,
 )
 from dartsctl.ports.holders.kinds import HolderKind, SystemdUnit
@@ -123,7 +123,7 @@ def container(project: str = "", *, name: str = "other-1", network: str = "bridg
         (ForeignContainer(container("darts", network="host")), HolderKind.HOST_NETWORK),
         (ForeignContainer(container("darts-dev")), HolderKind.ORPHAN),  # edge-cases.md#38
         (OwnContainer(container("darts-dev")), HolderKind.OWN),
-        (SameStack("api", "5000:80/tcp"), HolderKind.SAME_STACK),
+        (RivalBinding("api", "5000:80/tcp"), HolderKind.SAME_STACK),
         (Unknown(0, "sudo ss"), HolderKind.UNKNOWN),
     ],
 )

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from dartsctl.ports.listeners import Listener
-from dartsctl.ports.missing_bindings import MissingBinding, MissingKind, unheard, unlisted
+from dartsctl.ports.missing_bindings import MissingBinding, MissingKind, not_listed, not_listening
 from dartsctl.stack.bindings import Endpoint
 from dartsctl.stack.containers import Container
 
@@ -25,26 +25,26 @@ HEARD = Listener("tcp", "127.0.0.1", 5000, "listen", pids=(7,))
 
 
 def test_a_port_that_the_engine_lists_is_not_missing() -> None:
-    assert unlisted(WANTED, [WEB]) == ()
+    assert not_listed(WANTED, [WEB]) == ()
 
 
 def test_a_running_container_without_its_port_lacks_it() -> None:  # edge-cases.md#33
-    assert unlisted(WANTED, [replace(WEB, targets=())]) == (
+    assert not_listed(WANTED, [replace(WEB, targets=())]) == (
         MissingBinding("web", "demo-web-1", MissingKind.NOT_LISTED, PORT),
     )
     other = replace(WEB, targets=((Endpoint(5000, "0.0.0.0"), 80),))
-    assert [one.endpoint for one in unlisted(WANTED, [other])] == [PORT], (
+    assert [one.endpoint for one in not_listed(WANTED, [other])] == [PORT], (
         "another address is not the one that was wanted"
     )
 
 
 def test_a_service_that_does_not_run_lacks_nothing_here() -> None:
-    assert unlisted(WANTED, []) == ()
-    assert unheard(WANTED, [], [], is_engines=bool) == ()
+    assert not_listed(WANTED, []) == ()
+    assert not_listening(WANTED, [], [], is_engines=bool) == ()
 
 
 def test_one_replica_with_the_port_is_enough() -> None:
-    assert unlisted(WANTED, [replace(WEB, targets=(), name="demo-web-2"), WEB]) == ()
+    assert not_listed(WANTED, [replace(WEB, targets=(), name="demo-web-2"), WEB]) == ()
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_one_replica_with_the_port_is_enough() -> None:
 def test_what_the_engine_lists_must_be_heard_by_the_engine(
     rows: list[Listener], engines: set[int], kind: MissingKind | None
 ) -> None:  # edge-cases.md#31
-    found = unheard(WANTED, [WEB], rows, is_engines=engines.__contains__)
+    found = not_listening(WANTED, [WEB], rows, is_engines=engines.__contains__)
     assert [one.kind for one in found] == ([kind] if kind else [])
     assert all(one.pids == ((7,) if kind is MissingKind.TAKEN else ()) for one in found)
 
@@ -84,15 +84,15 @@ def test_a_udp_port_has_no_listener_but_a_socket() -> None:
     place = Endpoint(5353, "0.0.0.0", "udp")
     web = replace(WEB, targets=((place, 53),))
     row = Listener("udp", "0.0.0.0", 5353, "bound", pids=(7,))
-    assert unheard({"web": [place]}, [web], [row], is_engines=bool) == ()
-    assert [one.kind for one in unheard({"web": [place]}, [web], [], is_engines=bool)] == [
+    assert not_listening({"web": [place]}, [web], [row], is_engines=bool) == ()
+    assert [one.kind for one in not_listening({"web": [place]}, [web], [], is_engines=bool)] == [
         MissingKind.NO_LISTENER
     ]
 
 
 def test_ports_that_nobody_asked_for_are_not_looked_at() -> None:
     web = replace(WEB, targets=((PORT, 80), (Endpoint(32768, "0.0.0.0"), 81)))
-    assert unheard(WANTED, [web], [HEARD], is_engines=bool) == ()
+    assert not_listening(WANTED, [web], [HEARD], is_engines=bool) == ()
 
 
 @pytest.mark.parametrize("kind", list(MissingKind))

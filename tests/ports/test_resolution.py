@@ -18,7 +18,7 @@ from dartsctl.ports.choices import (
     remedy,
 )
 from dartsctl.ports.collisions import NameTaken
-from dartsctl.ports.holders import DevLease, ForeignContainer, HostProcess, SameStack, Unknown
+from dartsctl.ports.holders import DevLease, ForeignContainer, HostProcess, RivalBinding, Unknown
 from dartsctl.ports.holders.kinds import HolderKind, ResolutionAction, SystemdUnit
 from dartsctl.ports.process import Process
 from dartsctl.ports.resolution import ResolutionStep, dead_ends, decide, unanswered
@@ -423,7 +423,7 @@ def test_nobody_is_stopped_for_a_binding_that_moves_away() -> None:
 
 def same_stack(*services: str) -> list[Case]:
     """All of them want 8080: each is in every other's way."""
-    wants = {name: SameStack(name, "8080:80/tcp") for name in services}
+    wants = {name: RivalBinding(name, "8080:80/tcp") for name in services}
     conflicts = [
         conflict(*(other for key, other in wants.items() if key != name), port=8080, service=name)
         for name in services
@@ -463,7 +463,7 @@ def test_of_a_pair_the_one_that_may_moves() -> None:
 def test_replicas_of_one_service_never_move_and_nobody_is_asked_in_vain() -> (
     None
 ):  # edge-cases.md#49
-    own = SameStack("app", "5000:80/tcp")
+    own = RivalBinding("app", "5000:80/tcp")
     both = [conflict(own, HostProcess(SERVER)), conflict(own, HostProcess(SERVER), replica=2)]
     found = [
         case(HolderKind.PROCESS, HostProcess(SERVER), *both),
@@ -481,8 +481,8 @@ def test_replicas_of_one_service_never_move_and_nobody_is_asked_in_vain() -> (
 def test_two_ports_of_one_service_that_meet_can_move() -> None:
     pair = case(
         HolderKind.SAME_STACK,
-        SameStack("app", "5000:8443/tcp"),
-        conflict(SameStack("app", "5000:8443/tcp")),
+        RivalBinding("app", "5000:8443/tcp"),
+        conflict(RivalBinding("app", "5000:8443/tcp")),
     )
     assert plan([pair], ResolutionAction.REMAP)[0]
 

@@ -10,9 +10,10 @@ import pytest
 
 from dartsctl.ports.attribution import Attribution
 from dartsctl.ports.availability import Availability
-from dartsctl.ports.conflicts import BindingVerdict, Verdict, find
-from dartsctl.ports.holders import SameStack
+from dartsctl.ports.conflicts import BindingVerdict, Verdict
+from dartsctl.ports.holders import RivalBinding
 from dartsctl.ports.listeners import Listener, Probe
+from dartsctl.ports.verdicts import judge
 from dartsctl.stack import blocks
 from dartsctl.stack.bindings import Endpoint, PortBinding, TransportProtocol
 from dartsctl.stack.containers import Container
@@ -115,7 +116,7 @@ def judged(
     convergence = converge(stack, containers, dict.fromkeys(stack.services, "same"))
     wanted = stack_bindings(stack, engine)
     new, held = split_new_and_held(wanted.bindings, convergence)
-    return find(
+    return judge(
         new,
         engine=engine,
         availability=Availability(engine, convergence, kernel),
@@ -328,7 +329,7 @@ def by_number(found: Sequence[BindingVerdict]) -> dict[object, object]:
     for finding in found:
         holders = finding.conflict.holders if finding.conflict else ()
         who = frozenset(
-            holder.service if isinstance(holder, SameStack) else holder for holder in holders
+            holder.service if isinstance(holder, RivalBinding) else holder for holder in holders
         )
         reason = finding.conflict.reason if finding.conflict else None
         for single in finding.binding.singles():

@@ -10,7 +10,7 @@ from dartsctl.errors import ExitCode
 from dartsctl.ports import lint
 from dartsctl.ports.allocation import Allocation
 from dartsctl.workflows.deps import Deps
-from dartsctl.workflows.up import report, settle
+from dartsctl.workflows.up import refusal, report, settle
 from dartsctl.workflows.up.another_stack import next_command
 from dartsctl.workflows.up.preflight import Intent, Preflight, exit_code_of, run_preflight
 from dartsctl.workflows.up.preview import ResolutionPreview
@@ -47,13 +47,20 @@ def check(request: CheckRequest, *, deps: Deps) -> ExitCode:
         refresh_guards(preflight, request.intent, request.allocation, deps=deps)
     preview = None
     if request.fix:
-        settle.warn_of_unneeded_removals(preflight, request.answers, screen)
+        refusal.warn_of_unneeded_removals(preflight, request.answers, screen)
         if not preflight.is_clear:
-            settle.refuse_unsafe(preflight, screen)
+            refusal.refuse_unsafe(preflight, screen)
         if request.dry_run:
-            preview = settle.preview(preflight, request.answers, request.environment)
+            preview = settle.preview(preflight, request.answers)
         elif not preflight.is_clear:
-            _, preflight = settle.settle(preflight, request, request.environment, deps=deps)
+            _, preflight = settle.settle(
+                preflight,
+                request.environment,
+                request.answers,
+                intent=request.intent,
+                command=request.next_command,
+                deps=deps,
+            )
     return _report(preflight, request, preview, screen)
 
 
@@ -74,7 +81,7 @@ def _report(
     for notice in notices:
         screen.warn(f"{notice.service}: {notice.sentence}")
     _show_obstacles(preflight, screen)
-    for line in settle.production_lines(preflight, request.answers, request.environment):
+    for line in refusal.production_lines(preflight, request.answers):
         screen.note(line)
     for line in preview.lines if preview else ():
         screen.note(line)

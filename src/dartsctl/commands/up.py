@@ -6,6 +6,7 @@ nothing else.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from dartsctl.config.environment import Environment
@@ -16,9 +17,10 @@ from dartsctl.ports.allocation import Allocation
 from dartsctl.stack import compose_errors
 from dartsctl.stack.compose_errors import ComposeFailure
 from dartsctl.workflows.deps import Deps
-from dartsctl.workflows.up import another_stack, compose_run, postflight, report, settle
+from dartsctl.workflows.up import another_stack, compose_run, postflight, refusal, report, settle
 from dartsctl.workflows.up.lock_project import locked_project
 from dartsctl.workflows.up.preflight import Intent, Preflight, run_preflight
+from dartsctl.workflows.up.preview import ResolutionPreview
 from dartsctl.workflows.up.refresh_guards import refresh_guards
 from dartsctl.workflows.up.remap import book_of, pin, with_kept_moves
 from dartsctl.workflows.up.undo import Attempt, UndoResult, undone_when_interrupted
@@ -62,12 +64,12 @@ def up(request: UpRequest, *, deps: Deps) -> ExitCode:
 
 def _preview(request: UpRequest, deps: Deps) -> ExitCode:
     """Show what `up` would do."""
-    plain, screen = request.environment, deps.screen
+    screen = deps.screen
     request, before = _preflight(request, deps)
     preview = None
     if not before.is_clear:
-        preview = settle.preview(before, request.answers, plain)
-    settle.refuse(before, request, screen, preview=preview)
+        preview = settle.preview(before, request.answers)
+    _refuse_conflicts(before, request, screen, preview=preview)
     words = deps.compose_on(request.environment).argv(*_words(request))
     document = {**report.document(before), "exit_code": 0, "dry_run": True}
     screen.result(document, [f"would run: {' '.join(words)}"])
@@ -78,14 +80,14 @@ def _bring_up(request: UpRequest, deps: Deps) -> ExitCode:
     plain = request.environment
     request, before = _preflight(request, deps)
     if not before.is_clear and not request.skip_port_check:
-        environment, before = settle.settle(before, request, plain, deps=deps)
+        environment, before = _settle(before, plain, request, deps)
         request = replace(request, environment=environment)
     if before.is_clear or request.skip_port_check:
         pinned = pin(before, plain, deps=deps)
         if pinned:
             request = replace(request, environment=pinned)
             before = run_preflight(pinned, request.intent, deps=deps)
-    settle.refuse(before, request, deps.screen)
+    _refuse_conflicts(before, request, deps.screen)
     return _start(request, before, plain, deps)
 
 
@@ -105,9 +107,41 @@ def _preflight(request: UpRequest, deps: Deps) -> tuple[UpRequest, Preflight]:
         refresh_guards(before, request.intent, request.allocation, deps=deps)
         _forget_moves(request, plain, deps)
     _refuse_empty_restart(before, request)
-    settle.refuse_unsafe(before, screen)
-    settle.warn_of_unneeded_removals(before, request.answers, screen)
+    refusal.refuse_unsafe(before, screen)
+    refusal.warn_of_unneeded_removals(before, request.answers, screen)
     return request, before
+
+
+def _settle(
+    before: Preflight, plain: Environment, request: UpRequest, deps: Deps
+) -> tuple[Environment, Preflight]:
+    return settle.settle(
+        before,
+        plain,
+        request.answers,
+        intent=request.intent,
+        command=request.next_command,
+        deps=deps,
+    )
+
+
+def _refuse_conflicts(
+    before: Preflight,
+    request: UpRequest,
+    screen: Screen,
+    *,
+    undone: Sequence[str] = (),
+    preview: ResolutionPreview | None = None,
+) -> None:
+    refusal.refuse_conflicts(
+        before,
+        request.answers,
+        command=request.next_command,
+        screen=screen,
+        skip_port_check=request.skip_port_check,
+        undone=undone,
+        preview=preview,
+    )
 
 
 def _start(request: UpRequest, before: Preflight, plain: Environment, deps: Deps) -> ExitCode:
@@ -147,10 +181,10 @@ def _settle_again(
         deps.screen.note("a port was taken after the preflight")
     if now.is_clear:
         return request, before
-    environment, now = settle.settle(now, request, plain, deps=deps)
+    environment, now = _settle(now, plain, request, deps)
     request = replace(request, environment=environment)
     checked = replace(request, skip_port_check=False)
-    settle.refuse(now, checked, deps.screen, undone=undone.lines)
+    _refuse_conflicts(now, checked, deps.screen, undone=undone.lines)
     return request, now
 
 

@@ -16,7 +16,7 @@ from dartsctl.ports.holders import (
     Holder,
     HostProcess,
     OwnContainer,
-    SameStack,
+    RivalBinding,
     Unknown,
 )
 from dartsctl.stack import compose_errors
@@ -56,7 +56,7 @@ def port_troubles(cause: Cause, facts: Facts) -> Iterator[Trouble]:
 
 def _cause_of(holder: Holder | None, *, is_entry: bool) -> Cause:
     match holder:
-        case None | SameStack() | OwnContainer():
+        case None | RivalBinding() | OwnContainer():
             return Cause.UNKNOWN
         case ForeignContainer():
             return Cause.ENTRY_PORT_TAKEN if is_entry else Cause.OTHER_CONTAINER

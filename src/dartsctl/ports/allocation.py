@@ -1,4 +1,4 @@
-"""Who owns which port of this host: the production allocation, the dev range, and the refusal of the one to the other."""
+"""Who owns which port of this host: the production allocation and the dev range."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from dartsctl.stack.bindings import HIGHEST_PORT
 from dartsctl.text.numbers import parse_digits
 
 BROWSERS_REFUSE = frozenset({5060, 5061})
-"""Numbers inside the usual dev range that are on the WHATWG bad-port list: no browser opens them (edge-cases.md#63)."""
+"""Numbers in the usual dev range on the WHATWG bad-port list: no browser opens them
+(edge-cases.md#63)."""
 
 PRODUCTION_PORTS: Mapping[str, tuple[int, ...]] = {
     "nginx": (80, 443),
@@ -20,7 +21,7 @@ PRODUCTION_PORTS: Mapping[str, tuple[int, ...]] = {
     "wso2is": (9443,),
     "postgres": (5432,),
 }
-"""The documented allocation of the darts server; `[ports.production]` replaces it."""
+"""The documented allocation of the darts server. `[ports.production]` replaces it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +47,16 @@ DEV_RANGE = PortRange(5001, 5099)
 
 @dataclass(frozen=True, slots=True)
 class Allocation:
-    """Production's ports: `owners` maps a port to the service that owns it."""
+    """Production's ports. `owners` maps a port to the service that owns it."""
 
     owners: Mapping[int, str]
 
     @classmethod
     def of(cls, services: Mapping[str, Iterable[int]]) -> Allocation:
-        """From the shape of the settings: service -> its ports. The first service named keeps a port that two claim."""
+        """Return the allocation of a table of the settings: service -> its ports.
+
+        Of two services that name one port, the first has it.
+        """
         owners: dict[int, str] = {}
         for service, ports in services.items():
             for port in ports:
@@ -60,21 +64,28 @@ class Allocation:
         return cls(owners)
 
     def united_with(self, published: Mapping[int, str]) -> Allocation:
-        """With what the production stack really publishes; the documented owner's name wins."""
+        """Add what the production stack publishes. The documented owner's name wins."""
         return Allocation({**published, **self.owners})
 
     def refuse(self, port: int, *, source: str) -> None:
-        """Raises Refused when `port` belongs to production: for tcp, whatever the address (DESIGN 6). `source` says where the number came from."""
+        """Raise Refused where `port` belongs to production, for tcp on any address.
+
+        `source` says where the number comes from.
+        """
         owner = self.owners.get(port)
         if owner is not None:
             raise Refused(
-                f"port {port} ({source}) belongs to production's {owner}; a host server must not take it",
+                f"port {port} ({source}) belongs to production's {owner};"
+                " a host server must not take it",
                 hint="leave the port out and dartsctl leases a free one: dartsctl dev",
             )
 
 
 def parse_port(text: str, *, source: str) -> int:
-    """`text` as a port number 1-65535; raises UsageError that names `source` for anything else (edge-cases.md#86)."""
+    """Return `text` as a port number 1-65535.
+
+    Raises UsageError for anything else (edge-cases.md#86), naming `source`.
+    """
     port = parse_digits(text.strip(), HIGHEST_PORT)
     if not port:
         raise UsageError(
@@ -87,7 +98,11 @@ def parse_port(text: str, *, source: str) -> int:
 def candidates(
     span: PortRange, *, preferred: int | None, start: int, avoid: frozenset[int]
 ) -> list[int]:
-    """The dev range in the order in which a lease is tried: the preferred number, then round the range from `start` (an offset, any int)."""
+    """Return the dev range in the order in which leases are tried.
+
+    The preferred number comes first, then the range from the offset `start` (any int) on, round to
+    its beginning.
+    """
     usable = [port for port in span.numbers if port not in avoid and port not in BROWSERS_REFUSE]
     if not usable:
         return []

@@ -1,4 +1,4 @@
-"""Who holds an endpoint: from an obstacle, the socket table and the processes behind it to holders with their evidence."""
+"""Name the holders of an endpoint: from an obstacle, the socket table and processes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from dartsctl.stack.containers import Container
 from dartsctl.stack.model import Stack
 
 
-class Witness(Protocol):
+class SocketOwners(Protocol):
     """What attribution asks of the host."""
 
     def listeners(self, port: int) -> tuple[Listener, ...]: ...
@@ -37,105 +37,99 @@ class Witness(Protocol):
 
 
 class Attribution:
-    """Names holders; each process is described once."""
+    """Names holders, each with its evidence."""
 
     def __init__(
-        self, stack: Stack | None, containers: Sequence[Container], witness: Witness
+        self, stack: Stack | None, containers: Sequence[Container], owners: SocketOwners
     ) -> None:
         self._stack = stack
         self._by_id: Mapping[str, Container] = {container.id: container for container in containers}
-        self._witness = witness
+        self._owners = owners
         self._published: dict[str, dict[int, list[Endpoint]]] = {}
 
     def holders(self, endpoint: Endpoint, obstacle: Obstacle) -> tuple[Holder, ...]:
-        """Everybody in `endpoint`'s way: the containers that the engine lists, else the sockets' owners, else Unknown."""
+        """Return everybody who is in the way of an endpoint.
+
+        These are the containers that the engine lists, else the owners of sockets, else Unknown.
+        """
         if obstacle.containers:
-            seen = self._forwarder_seen(endpoint)
-            return tuple(
-                self._container(
-                    container, f"docker lists {self._published_at(container, endpoint)}{seen}"
-                )
-                for container in obstacle.containers
-            )
+            forwarder = self._forwarder_seen(endpoint)
+            holders = []
+            for container in obstacle.containers:
+                published = self._published_at(container, endpoint)
+                holders.append(self._container(container, f"docker lists {published}{forwarder}"))
+            return tuple(holders)
         if obstacle.reason is not Reason.IN_USE:
             return ()
         return self.holders_of_socket(endpoint)
 
     def holders_of_socket(self, endpoint: Endpoint) -> tuple[Holder, ...]:
-        """The owners of the host's sockets that overlap `endpoint`; a socket that several processes share is one holder.
+        """Return the owners of the host's sockets that overlap an endpoint.
 
-        Only who listens, or is bound, holds a port. Others merely have a connection that uses its number.
+        A socket that several processes share is one holder. Only a process that listens, or is
+        bound, holds a port; others merely have a connection that uses its number.
         """
-        rows = [row for row in self._witness.listeners(endpoint.port) if row.overlaps(endpoint)]
+        rows = [row for row in self._owners.listeners(endpoint.port) if row.overlaps(endpoint)]
         rows = [row for row in rows if row.surely_blocks] or rows
         if not rows:
-            return (
-                Unknown(
-                    None,
-                    _look(endpoint),
-                    "busy, but no socket is visible: bound without listening, or outside this view",
-                ),
+            evidence = (
+                "busy, but no socket is visible: bound without listening, or outside of this view"
             )
+            return (Unknown(None, _look(endpoint), evidence),)
         serving = [row for row in rows if not row.is_connection]
-        owners = {pid for row in serving for pid in row.pids}
-        connections = [row for row in rows if row.is_connection and not owners & set(row.pids)]
-        return tuple(
-            dict.fromkeys((*map(self._owner, serving), *map(self._connection, connections)))
-        )
+        pids: set[int] = set()
+        for row in serving:
+            pids.update(row.pids)
+        holders = dict.fromkeys(map(self._owner, serving))
+        for row in rows:
+            if row.is_connection and pids.isdisjoint(row.pids):
+                holders[self._connection(row)] = None
+        return tuple(holders)
 
     def holders_on(self, port: int) -> tuple[Holder, ...]:
-        """Everybody who holds tcp `port` on any address: containers by the engine's list, and who listens besides."""
-        listed = [
-            self._container(container, f"docker lists {published}")
-            for container in self._by_id.values()
-            for published in container.published
-            if published.port == port and published.protocol == "tcp"
-        ]
-        found: dict[Holder, None] = {}
-        containers = {
-            holder.container.id: holder
-            for holder in listed
-            if isinstance(holder, ForeignContainer | OwnContainer)
-        }
-        found |= dict.fromkeys(containers.values())
-        for row in self._witness.listeners(port):
+        """Return everybody who holds tcp `port` on any address.
+
+        These are the containers that the engine lists, and the other listeners.
+        """
+        holders: dict[str | Holder, Holder] = {}
+        for container in self._by_id.values():
+            for published in container.published:
+                if published.port == port and published.protocol == "tcp":
+                    evidence = f"docker lists {published}"
+                    holders[container.id] = self._container(container, evidence)
+        are_listed = bool(holders)
+        for row in self._owners.listeners(port):
             if row.protocol == "tcp" and row.state == "listen":
                 holder = self._owner(row)
-                if not (containers and isinstance(holder, Unknown)):
-                    found[holder] = None
-        return tuple(found)
+                if not (are_listed and isinstance(holder, Unknown)):
+                    holders.setdefault(holder, holder)
+        return tuple(dict.fromkeys(holders.values()))
 
     def _owner(self, row: Listener) -> Holder:
+        """Who has a socket open: a container, a dev server, a process, or an unseen owner."""
         evidence = f"{_state(row)} on {row.endpoint}"
-        described = [process for pid in row.pids if (process := self._witness.describe(pid))]
-        if not described:
-            return Unknown(
-                row.uid,
-                _look(row.endpoint),
-                f"{evidence}, owner not visible"
-                + ("" if row.uid is None else f" (user id {row.uid})"),
-            )
-        process = described[0]
-        if self._witness.is_forwarder(process):
-            return Unknown(
-                row.uid,
-                _look(row.endpoint),
-                f"{evidence} by {process.name} (pid {process.pid}), but this engine lists no such port: another engine's, or a stale one",
-            )
-        for one in described:
-            if (identity := self._witness.container_id_of(one.pid)) and (
-                container := self._by_id.get(identity)
-            ):
-                return self._container(
-                    container, f"{evidence} by its process {one.pid} on the host's network"
-                )
-        for one in described:
-            if lease := self._witness.leased_to(one, row.port):
+        processes = [process for process in map(self._owners.describe, row.pids) if process]
+        if not processes:
+            user = "" if row.uid is None else f" (user id {row.uid})"
+            return Unknown(row.uid, _look(row.endpoint), f"{evidence}, owner not visible{user}")
+        first = processes[0]
+        if self._owners.is_forwarder(first):
+            evidence += f" by {first.name} (pid {first.pid}), but this engine lists no such port"
+            evidence += ": another engine's, or a stale one"
+            return Unknown(row.uid, _look(row.endpoint), evidence)
+        for process in processes:
+            container = self._by_id.get(self._owners.container_id_of(process.pid) or "")
+            if container:
+                process_text = f"by its process {process.pid} on the host's network"
+                return self._container(container, f"{evidence} {process_text}")
+        for process in processes:
+            if lease := self._owners.leased_to(process, row.port):
                 return lease
-        return HostProcess(process, tuple(one.pid for one in described[1:]), evidence)
+        return HostProcess(first, tuple(process.pid for process in processes[1:]), evidence)
 
     def _connection(self, row: Listener) -> Connection:
-        process = next((seen for pid in row.pids if (seen := self._witness.describe(pid))), None)
+        processes = filter(None, map(self._owners.describe, row.pids))
+        process = next(processes, None)
         evidence = f"{_state(row)} on {row.endpoint}"
         if process is None and row.uid is not None:
             evidence += f", owner not visible (user id {row.uid})"
@@ -143,32 +137,31 @@ class Attribution:
         return Connection(process, row.state == "closing", peer, _look(row.endpoint), evidence)
 
     def _container(self, container: Container, evidence: str) -> Holder:
-        if (
-            self._stack
-            and container.project == self._stack.project
-            and container.service in self._stack.services
-            and not container.is_one_off
-        ):
-            return OwnContainer(container, evidence)
-        return ForeignContainer(container, evidence)
+        stack = self._stack
+        if stack is None or container.project != stack.project or container.is_one_off:
+            return ForeignContainer(container, evidence)
+        if container.service not in stack.services:
+            return ForeignContainer(container, evidence)
+        return OwnContainer(container, evidence)
 
     def _published_at(self, container: Container, endpoint: Endpoint) -> Endpoint:
-        """The endpoint of `container` that is in the way of `endpoint`."""
+        """The endpoint of a container that is in the way of another one."""
         if container.id not in self._published:
             by_port: dict[int, list[Endpoint]] = {}
-            for one in container.published:
-                by_port.setdefault(one.port, []).append(one)
+            for published in container.published:
+                by_port.setdefault(published.port, []).append(published)
             self._published[container.id] = by_port
-        return next(
-            one for one in self._published[container.id][endpoint.port] if one.excludes(endpoint)
-        )
+        on_port = self._published[container.id][endpoint.port]
+        return next(published for published in on_port if published.excludes(endpoint))
 
     def _forwarder_seen(self, endpoint: Endpoint) -> str:
-        for row in self._witness.listeners(endpoint.port):
-            for pid in row.pids:
-                process = self._witness.describe(pid)
-                if row.overlaps(endpoint) and process and self._witness.is_forwarder(process):
-                    return f"; socket held by {process.name} (pid {pid})"
+        """`; socket held by docker-proxy (pid 12)`; empty where no forwarder is visible."""
+        for row in self._owners.listeners(endpoint.port):
+            if not row.overlaps(endpoint):
+                continue
+            for process in filter(None, map(self._owners.describe, row.pids)):
+                if self._owners.is_forwarder(process):
+                    return f"; socket held by {process.name} (pid {process.pid})"
         return ""
 
 
@@ -184,5 +177,6 @@ def _state(row: Listener) -> str:
 
 
 def _look(endpoint: Endpoint) -> str:
+    """The command that shows the owner to root."""
     flag = "u" if endpoint.protocol == "udp" else "t"
     return f"sudo ss -H{flag}nap 'sport = :{endpoint.port}'"

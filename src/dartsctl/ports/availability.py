@@ -1,8 +1,11 @@
-"""Whether the engine could bind one endpoint right now: the engine's own list first, then the kernel's answer (engine-rules.md#one-implementation)."""
+"""Whether the engine could bind one endpoint now: its own list first, then the kernel's answer.
+
+The rule is engine-rules.md#one-implementation.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
@@ -15,7 +18,7 @@ from dartsctl.stack.engine_rules import EngineRules
 
 
 class Reason(Enum):
-    """Why a binding cannot be made."""
+    """Why a binding cannot be created."""
 
     IN_USE = "in use"
     SAME_STACK = "wanted twice by the stack itself"
@@ -43,14 +46,21 @@ class Kernel(Protocol):
     def occupied(
         self, protocol: TransportProtocol, ports: range
     ) -> Mapping[int, Sequence[Listener]] | None:
-        """The sockets on those of `ports` that have any; None where a socket may block without being in the table."""
+        """Return the sockets on those of `ports` that have any.
+
+        None where a socket may block without being in the table.
+        """
 
     def local_addresses(self) -> tuple[str, ...]: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Obstacle:
-    """What stands in an endpoint's way. `containers` are those which the engine lists; not `certain` where only the socket table could be asked."""
+    """What is in the way of an endpoint.
+
+    `containers` are those that the engine lists. It is not `certain` where only the socket table
+    could be asked.
+    """
 
     reason: Reason
     containers: tuple[Container, ...] = ()
@@ -58,7 +68,7 @@ class Obstacle:
 
 
 class Availability:
-    """Answers for single endpoints, each asked of the kernel once."""
+    """Answers for single endpoints. The kernel is asked once for each."""
 
     def __init__(self, engine: EngineRules, convergence: Convergence, kernel: Kernel) -> None:
         self._engine = engine
@@ -74,64 +84,61 @@ class Availability:
                 self._published.setdefault(endpoint.port, []).append((endpoint, container))
 
     def obstacle(self, endpoint: Endpoint) -> Obstacle | None:
-        """What keeps the engine from binding `endpoint`, or None."""
+        """Return what keeps the engine from binding `endpoint`, None where nothing does."""
         if endpoint not in self._answers:
             self._answers[endpoint] = self._ask(endpoint)
         return self._answers[endpoint]
 
     def marks(self, binding: PortBinding) -> Mapping[int, object]:
-        """The numbers of `binding` for which `obstacle` may answer otherwise than for its other numbers.
+        """Return the numbers of `binding` for which `obstacle` may answer otherwise than usual.
 
-        Neighbours with equal marks get the same answer: they belong to the same containers, and nobody else has a socket there.
+        Neighbours with equal marks get the same answer: they belong to the same containers, and
+        nobody else has a socket there.
         """
         numbers = binding.numbers
-        book = {
-            port for port in (self._published.keys() | self._freed_on.keys()) if port in numbers
-        }
-        found: dict[int, object] = {port: self._mark(port, binding.protocol) for port in book}
+        marks: dict[int, object] = {}
+        for port in self._published.keys() | self._freed_on.keys():
+            if port in numbers:
+                marks[port] = self._mark(port, binding.protocol)
         if not self._engine.is_here:
-            return found
+            return marks
         rows = self._kernel.occupied(binding.protocol, numbers)
         if rows is None:
-            return {
-                **found,
-                **{port: port for port in numbers if not self._is_clear(binding, port)},
-            }
-        return {
-            **found,
-            **{port: port for port, sockets in rows.items() if not self._is_listed(sockets)},
-        }
+            occupied = [port for port in numbers if not self._is_clear(binding, port)]
+        else:
+            occupied = [port for port, sockets in rows.items() if not self._is_listed(sockets)]
+        marks.update(zip(occupied, occupied, strict=True))
+        return marks
 
     def _mark(self, port: int, protocol: TransportProtocol) -> object:
+        """What the engine lists on a port, and what it will release."""
         listed = tuple(
-            (one.address, container.id)
-            for one, container in self._published.get(port, ())
-            if one.protocol == protocol
+            (endpoint.address, container.id)
+            for endpoint, container in self._published.get(port, ())
+            if endpoint.protocol == protocol
         )
-        return listed, frozenset(
-            one.address for one in self._freed_on.get(port, ()) if one.protocol == protocol
-        )
+        freed = self._freed_on.get(port, ())
+        addresses = (endpoint.address for endpoint in freed if endpoint.protocol == protocol)
+        return listed, frozenset(addresses)
 
     def _is_listed(self, sockets: Collection[Listener]) -> bool:
         """Whether all of them are what the engine lists."""
         return all(socket.endpoint in self._known_on(socket.port) for socket in sockets)
 
     def _known_on(self, port: int) -> Collection[Endpoint]:
-        return [
-            *self._freed_on.get(port, ()),
-            *(endpoint for endpoint, _ in self._published.get(port, ())),
-        ]
+        listed = [endpoint for endpoint, _ in self._published.get(port, ())]
+        return [*self._freed_on.get(port, ()), *listed]
 
     def _is_clear(self, binding: PortBinding, port: int) -> bool:
         return all(self._probe(endpoint) is Probe.FREE for endpoint in binding.endpoints(port))
 
     def _ask(self, endpoint: Endpoint) -> Obstacle | None:
-        listed = {
-            container.id: container
-            for published, container in self._published.get(endpoint.port, ())
-            if published.excludes(endpoint)
-        }
-        # Before any probe: an udp probe with SO_REUSEADDR does not see another container's udp port on 28 (engine-rules.md#versions).
+        listed: dict[str, Container] = {}
+        for published, container in self._published.get(endpoint.port, ()):
+            if published.excludes(endpoint):
+                listed[container.id] = container
+        # Before any probe: a udp probe with SO_REUSEADDR does not see another container's udp port
+        # on 28 (engine-rules.md#versions).
         if listed:
             return Obstacle(Reason.IN_USE, tuple(listed.values()))
         if not self._engine.is_here:
@@ -146,49 +153,49 @@ class Availability:
         return Obstacle(_REASONS[answer])
 
     def _by_table(self, endpoint: Endpoint) -> Obstacle | None:
-        """A privileged port and an unprivileged user: only the socket table can be asked (engine-rules.md#gotchas)."""
-        rows = [
-            row
-            for row in self._kernel.listeners(endpoint.port)
-            if row.overlaps(endpoint) and row.endpoint not in self._freed
-        ]
-        # on 28 an udp socket blocks only without SO_REUSEADDR, which no table shows
-        if any(row.surely_blocks for row in rows) and not (
-            endpoint.protocol == "udp" and self._engine.reuses_udp_addresses
-        ):
-            return Obstacle(Reason.IN_USE)
-        return Obstacle(Reason.IN_USE, certain=False) if rows else None
+        """A privileged port and an unprivileged user: only the socket table can be asked.
+
+        On 28 a udp socket blocks only without SO_REUSEADDR, which no table shows
+        (engine-rules.md#gotchas).
+        """
+        rows = self._rows_of_others(endpoint)
+        if not rows:
+            return None
+        is_visible = endpoint.protocol != "udp" or not self._engine.reuses_udp_addresses
+        return Obstacle(Reason.IN_USE, certain=is_visible and _any_blocks(rows))
 
     def _only_freed_ones_block(self, endpoint: Endpoint) -> bool:
-        """Whether a busy endpoint is busy only through containers that `up` releases first (engine-rules.md#own-containers, last paragraph)."""
-        freed = [mine for mine in self._freed_on.get(endpoint.port, ()) if mine.excludes(endpoint)]
-        if not freed:
-            return False
-        others = [
-            row
-            for row in self._kernel.listeners(endpoint.port)
-            if row.overlaps(endpoint) and row.endpoint not in self._freed
-        ]
-        if any(row.surely_blocks for row in others):
-            return False
-        if any(mine.address == endpoint.address or mine.is_wildcard for mine in freed):
-            return True
-        # The new binding is wider than what is released: bound-only sockets show in no table, so every single address is asked.
-        held = {mine.address for mine in freed}
-        known = dict.fromkeys((*self._kernel.local_addresses(), *(row.address for row in others)))
-        singles = [
-            Endpoint(endpoint.port, address, endpoint.protocol)
-            for address in known
-            if address not in held
-        ]
-        return all(
-            self._is_free(single)
-            for single in singles
-            if single.is_ipv6 == endpoint.is_ipv6 and not single.is_wildcard
-        )
+        """Whether a busy endpoint is busy only through containers that `up` releases first.
 
-    def _is_free(self, endpoint: Endpoint) -> bool:
-        return self._probe(endpoint) is not Probe.IN_USE
+        The rule is the last paragraph of engine-rules.md#own-containers.
+        """
+        freed = [own for own in self._freed_on.get(endpoint.port, ()) if own.excludes(endpoint)]
+        others = self._rows_of_others(endpoint) if freed else []
+        if not freed or _any_blocks(others):
+            return False
+        if any(own.address == endpoint.address or own.is_wildcard for own in freed):
+            return True
+        # The new binding is wider than what is released. Sockets that are bound only are in no
+        # table, so every single address is asked.
+        held = {own.address for own in freed}
+        addresses = {*self._kernel.local_addresses(), *(row.address for row in others)} - held
+        return all(self._is_single_free(endpoint, address) for address in sorted(addresses))
+
+    def _is_single_free(self, wildcard: Endpoint, address: str) -> bool:
+        """Whether one address of a wildcard's family is free, by the kernel."""
+        single = Endpoint(wildcard.port, address, wildcard.protocol)
+        if single.is_wildcard or single.is_ipv6 != wildcard.is_ipv6:
+            return True
+        return self._probe(single) is not Probe.IN_USE
+
+    def _rows_of_others(self, endpoint: Endpoint) -> list[Listener]:
+        """The sockets that overlap an endpoint, without those that will be released."""
+        rows = self._kernel.listeners(endpoint.port)
+        return [row for row in rows if row.overlaps(endpoint) and row.endpoint not in self._freed]
 
     def _probe(self, endpoint: Endpoint) -> Probe:
         return self._kernel.probe(endpoint, udp_reuse_address=self._engine.reuses_udp_addresses)
+
+
+def _any_blocks(rows: Iterable[Listener]) -> bool:
+    return any(row.surely_blocks for row in rows)

@@ -15,7 +15,7 @@ from dartsctl.ports.holders import (
     Holder,
     HostProcess,
     OwnContainer,
-    SameStack,
+    RivalBinding,
     Unknown,
 )
 from dartsctl.ports.holders.kinds import (
@@ -51,6 +51,11 @@ class Case:
         if isinstance(self.holder, NameTaken):
             names.insert(0, self.holder.service)
         return tuple(dict.fromkeys(names))
+
+    @property
+    def ports(self) -> frozenset[int]:
+        """The busy numbers."""
+        return _ports(self.conflicts)
 
     @property
     def classification(self) -> Classification:
@@ -99,10 +104,13 @@ def _case(
 ) -> Case:
     if not any(conflict.holders for conflict in conflicts):
         return Case(holder, HolderKind.NOBODY, conflicts)
-    ports = {endpoint.port for conflict in conflicts for endpoint in conflict.endpoints}
-    context = ClassifyContext(stack.project, frozenset(ports), inspector)
+    context = ClassifyContext(stack.project, _ports(conflicts), inspector)
     classified = holder.classify(context)
     return Case(holder, classified.kind, conflicts, classified.unit, classified.reloader)
+
+
+def _ports(conflicts: Sequence[Conflict]) -> frozenset[int]:
+    return frozenset(endpoint.port for conflict in conflicts for endpoint in conflict.endpoints)
 
 
 def container_in(case: Case) -> Container | None:
@@ -110,7 +118,7 @@ def container_in(case: Case) -> Container | None:
     match case.holder:
         case ForeignContainer(container) | OwnContainer(container) | NameTaken(_, container):
             return container
-        case HostProcess() | DevLease() | SameStack() | Connection() | Unknown():
+        case HostProcess() | DevLease() | RivalBinding() | Connection() | Unknown():
             return None
         case _:
             assert_never(case.holder)

@@ -8,8 +8,8 @@ from typing import Literal, assert_never
 
 from dartsctl.ports.cases import Case, container_of, process_of, project_of
 from dartsctl.ports.collisions import NameTaken
-from dartsctl.ports.conflicts import Conflict, wish
-from dartsctl.ports.holders import DevLease, SameStack
+from dartsctl.ports.conflicts import Conflict
+from dartsctl.ports.holders import DevLease, RivalBinding
 from dartsctl.ports.holders.kinds import HolderKind, ResolutionAction
 from dartsctl.ports.holders.processes import restarting_parent_of
 from dartsctl.ports.holders.wording import of_project
@@ -98,12 +98,11 @@ def is_own_rival(case: Case) -> bool:
 
     On another number it still would.
     """
-    return any(_is_own_rival(conflict) for conflict in case.conflicts)
+    return any(map(_is_own_rival, case.conflicts))
 
 
 def _is_own_rival(conflict: Conflict) -> bool:
-    own = SameStack(conflict.binding.service, wish(conflict.binding))
-    return own in conflict.holders
+    return RivalBinding.of(conflict.binding) in conflict.holders
 
 
 def _type_first(action: ResolutionAction, case: Case, request: ResolutionRequest) -> str:
@@ -218,8 +217,7 @@ def _stop_process(case: Case) -> str:
 def _stop_unit(case: Case) -> str:
     if case.unit is None:
         raise ValueError(f"{case.kind.description} has no unit")
-    first = (case.reloader,) if case.reloader else ()
-    pids = ", ".join(map(str, dict.fromkeys((*first, *_pids(case)))))
+    pids = ", ".join(map(str, case.classification.with_reloader(_pids(case))))
     return f"{case.unit.stop_command} (pid {pids} alone would be started again)"
 
 

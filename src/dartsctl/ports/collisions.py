@@ -1,4 +1,7 @@
-"""Beside ports, what else would break an `up` or harm somebody: taken names, a project that is another stack's, a paused container."""
+"""Collisions: what besides ports breaks an `up` or harms somebody.
+
+These are taken container names, the project of another stack, and paused containers.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,13 @@ from dataclasses import dataclass
 from dartsctl.stack import compose_files
 from dartsctl.stack.containers import Container
 from dartsctl.stack.convergence import Convergence
-from dartsctl.stack.model import Stack
+from dartsctl.stack.model import Service, Stack
 from dartsctl.stack.same_stack import SameStack
 
 
 @dataclass(frozen=True, slots=True)
 class NameTaken:
-    """A `container_name` that a container outside the service already has: `up` would fail after it has begun."""
+    """A `container_name` that a container outside of the service has: `up` would fail halfway."""
 
     service: str
     container: Container
@@ -22,7 +25,7 @@ class NameTaken:
 
 @dataclass(frozen=True, slots=True)
 class ProjectTaken:
-    """The project's name under which other Compose files run: `up` would replace or remove these containers."""
+    """A project name under which other Compose files run: `up` would replace these containers."""
 
     project: str
     containers: tuple[Container, ...]
@@ -40,44 +43,55 @@ class Paused:
 Collision = NameTaken | ProjectTaken | SameStack | Paused
 
 
+def names_taken(collisions: Sequence[Collision]) -> list[NameTaken]:
+    """Return the collisions that are of container names."""
+    return [collision for collision in collisions if isinstance(collision, NameTaken)]
+
+
 def find(
     stack: Stack, containers: Sequence[Container], convergence: Convergence, files: Sequence[str]
 ) -> tuple[Collision, ...]:
-    """All collisions of `stack`, made of `files` (absolute paths, as Compose would label them)."""
-    taken = [
+    """Return all collisions of a stack made of `files` (absolute paths, as Compose labels them)."""
+    collisions: list[Collision] = []
+    for service in stack.services.values():
+        if service.container_name and service.replicas:
+            collisions += _taken_names(service, stack, containers)
+    collisions += map(Paused, convergence.paused)
+    if other := _project_of_others(stack, containers, convergence, files):
+        collisions.append(other)
+    return tuple(collisions)
+
+
+def _taken_names(
+    service: Service, stack: Stack, containers: Sequence[Container]
+) -> list[NameTaken]:
+    """The containers outside of a service that have its container name."""
+    named = [container for container in containers if container.name == service.container_name]
+    return [
         NameTaken(service.name, container)
-        for service in stack.services.values()
-        for container in containers
-        if service.container_name
-        and service.replicas
-        and container.name == service.container_name
-        and not (
-            container.project == stack.project
-            and container.service == service.name
-            and not container.is_one_off
-        )
+        for container in named
+        if container.is_one_off
+        or (container.project, container.service) != (stack.project, service.name)
     ]
-    paused = [Paused(container) for container in convergence.paused]
-    foreign = _project_of_others(stack, containers, convergence, files)
-    return (*taken, *paused, *([foreign] if foreign else []))
 
 
 def _project_of_others(
     stack: Stack, containers: Sequence[Container], convergence: Convergence, files: Sequence[str]
 ) -> ProjectTaken | None:
-    """Return what `up` would take from another stack in the same project.
+    """What `up` would take from another stack in the same project.
 
-    Containers of services that we do not have stay as they are: two folders may share a project.
+    Containers of services that this stack does not have stay as they are: two folders may share a
+    project.
     """
     spared = {
         container.id for container in convergence.staying if container not in convergence.kept
     }
-    ours = [
+    own = [
         container
         for container in containers
         if container.project == stack.project and container.id not in spared
     ]
-    others = of_other_files(ours, files)
+    others = of_other_files(own, files)
     if not others:
         return None
     return ProjectTaken(stack.project, others, others[0].own_config_files, others[0].working_dir)
@@ -86,13 +100,13 @@ def _project_of_others(
 def of_other_files(containers: Sequence[Container], files: Sequence[str]) -> tuple[Container, ...]:
     """Return the containers of a project that were made from other Compose files than `files`.
 
-    One file in common makes it our own stack, with another overlay (engine-rules.md#gotchas). Nothing is told apart where
-    either side's files are not known.
+    One file in common makes it the same stack with another overlay (engine-rules.md#gotchas). Where
+    the files of either side are not known, a container counts as this stack's.
     """
-    found = []
+    others = []
     for container in containers:
         ours = compose_files.identities(compose_files.without_overrides(files, container.project))
         theirs = compose_files.identities(container.own_config_files)
         if not container.is_one_off and ours and theirs and not ours & theirs:
-            found.append(container)
-    return tuple(found)
+            others.append(container)
+    return tuple(others)

@@ -1,7 +1,8 @@
-"""What a running container lacks of what was asked for: published ports, in the engine's list and in the kernel's table, and its networks.
+"""What a running container is missing: published ports, and its networks.
 
-An engine may report Running and have bound nothing, or have no network at all (edge-cases.md#33; engines 29.1 and 29.2, moby#51758); a docker-proxy that was
-killed leaves a port in the engine's list on which nobody, or somebody else, listens (edge-cases.md#31).
+An engine may report Running and have bound nothing, or have no network at all (edge-cases.md#33;
+engines 29.1 and 29.2, moby#51758). A docker-proxy that was killed leaves a port in the engine's
+list on which nobody, or another process, listens (edge-cases.md#31).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from dartsctl.stack.containers import Container
 
 
 class MissingKind(Enum):
-    """What is missing; the values are the words of the JSON document."""
+    """What is missing. The values are the words of the JSON document."""
 
     NOT_LISTED = "not-listed"
     NO_LISTENER = "no-listener"
@@ -26,7 +27,9 @@ class MissingKind(Enum):
 
 _SENTENCES: Mapping[MissingKind, str] = {
     MissingKind.NOT_LISTED: "runs without its port {0}: the engine has not bound it",
-    MissingKind.NO_LISTENER: "runs without its port {0}: the engine lists it, and nothing listens there",
+    MissingKind.NO_LISTENER: (
+        "runs without its port {0}: the engine lists it, and nothing listens there"
+    ),
     MissingKind.TAKEN: "runs without its port {0}: the engine lists it, and pid {1} listens there",
     MissingKind.NO_NETWORK: "runs without a network",
 }
@@ -34,7 +37,10 @@ _SENTENCES: Mapping[MissingKind, str] = {
 
 @dataclass(frozen=True, slots=True)
 class MissingBinding:
-    """One thing that one running container lacks. `endpoint` is None for a network; `pids` are those of a listener that is not the engine's."""
+    """One thing that one running container is missing.
+
+    `endpoint` is None for a network. `pids` are those of a listener that is not the engine's.
+    """
 
     service: str
     container: str
@@ -47,51 +53,64 @@ class MissingBinding:
         return _SENTENCES[self.kind].format(self.endpoint, ", ".join(map(str, self.pids)))
 
 
-def unlisted(
+def not_listed(
     wanted: Mapping[str, Sequence[Endpoint]], running: Sequence[Container]
 ) -> tuple[MissingBinding, ...]:
-    """The endpoints (by service) that the engine lists for no running container of the service."""
-    found: list[MissingBinding] = []
+    """Return the endpoints (by service) that the engine lists for no running container of it."""
+    missing: list[MissingBinding] = []
     for service, endpoints in wanted.items():
-        own = [one for one in running if one.service == service]
-        listed = {endpoint for one in own for endpoint in one.published}
-        found += [
+        own = [container for container in running if container.service == service]
+        if not own:
+            continue
+        listed: set[Endpoint] = set()
+        for container in own:
+            listed.update(container.published)
+        missing += [
             MissingBinding(service, own[0].name, MissingKind.NOT_LISTED, endpoint)
             for endpoint in endpoints
-            if own and endpoint not in listed
+            if endpoint not in listed
         ]
-    return tuple(found)
+    return tuple(missing)
 
 
-def unheard(
+def not_listening(
     wanted: Mapping[str, Sequence[Endpoint]],
     running: Sequence[Container],
     rows: Sequence[Listener],
     *,
     is_engines: Callable[[int], bool],
 ) -> tuple[MissingBinding, ...]:
-    """The endpoints that the engine lists and on which the kernel's table has nobody, or only somebody who is not the engine's.
+    """Return the endpoints that the engine lists, and on which it does not listen.
 
-    For an engine on this host with its userland proxy alone. A listener whose owner is not visible (they are root's) counts as the engine's.
+    Only for an engine on this host with its userland proxy. A listener whose owner is not visible
+    (root's) counts as the engine's. `is_engines` tells whether a pid is the engine's.
     """
     on_port: dict[int, list[Listener]] = {}
     for row in rows:
         if row.surely_blocks:
             on_port.setdefault(row.port, []).append(row)
-    needed = {service: frozenset(endpoints) for service, endpoints in wanted.items()}
-    found: list[MissingBinding] = []
-    for one in running:
-        for endpoint in one.published:
-            if endpoint not in needed.get(one.service, ()):
+    missing: list[MissingBinding] = []
+    for container in running:
+        needed = frozenset(wanted.get(container.service, ()))
+        for endpoint in container.published:
+            if endpoint not in needed:
                 continue
             there = [row for row in on_port.get(endpoint.port, ()) if row.overlaps(endpoint)]
-            if not there:
-                found.append(
-                    MissingBinding(one.service, one.name, MissingKind.NO_LISTENER, endpoint)
-                )
-            elif all(row.pids and not any(is_engines(pid) for pid in row.pids) for row in there):
-                pids = tuple(sorted({pid for row in there for pid in row.pids}))
-                found.append(
-                    MissingBinding(one.service, one.name, MissingKind.TAKEN, endpoint, pids)
-                )
-    return tuple(found)
+            pids = _foreign_pids(there, is_engines)
+            if pids is None:
+                continue
+            kind = MissingKind.TAKEN if there else MissingKind.NO_LISTENER
+            missing.append(MissingBinding(container.service, container.name, kind, endpoint, pids))
+    return tuple(missing)
+
+
+def _foreign_pids(
+    rows: Sequence[Listener], is_engines: Callable[[int], bool]
+) -> tuple[int, ...] | None:
+    """The pids that listen, where none of them is the engine's. None where one is, or may be."""
+    pids: set[int] = set()
+    for row in rows:
+        if not row.pids or any(map(is_engines, row.pids)):
+            return None
+        pids.update(row.pids)
+    return tuple(sorted(pids))

@@ -9,11 +9,12 @@ from dartsctl.text.masking import mask_command
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """Fields are None (or empty) where the kernel does not show them to this user.
+    """One process. Fields are None (or empty) where the kernel does not show them to this user.
 
-    `birth` is an opaque mark of the process' start: the same pid with another birth is another process (edge-cases.md#24). It is no wall-clock
-    time, because a clock that is set would change that; `started` (Unix time, seconds) is for people. What changes by itself (status, children) does
-    not count for equality.
+    `birth` marks the start of the process: the same pid with another birth is another process
+    (edge-cases.md#24). It is not a wall-clock time, which changes when the clock is set. `started`
+    (Unix time, seconds) is for people. `status` and `children` change by themselves and do not take
+    part in comparison.
     """
 
     pid: int
@@ -25,11 +26,11 @@ class Process:
     cwd: str | None = None
     started: float | None = None
     status: str = field(default="", compare=False)
-    """psutil's word: running, sleeping, stopped, zombie ..."""
+    """As psutil says it: running, sleeping, stopped, zombie ..."""
     parents: tuple[tuple[int, str], ...] = ()
-    """pid and name, the parent first, pid 1 last."""
+    """Pid and name, the parent first, pid 1 last."""
     children: tuple[int, ...] = field(default=(), compare=False)
-    """Direct children's pids."""
+    """Pids of the direct children."""
 
     @property
     def shown_words(self) -> tuple[str, ...]:

@@ -1,7 +1,8 @@
-"""Moving a dev service to another host port or container name, and the override file that tells Compose (DESIGN 4).
+"""Move a dev service to another host port or container name: the override file for Compose.
 
-The override replaces the service's whole `ports:` (`!override`, Compose 2.24 and newer), because lists of several files are otherwise
-appended, and the old port would be wanted as well (engine-rules.md#compose-config).
+The override replaces the whole `ports:` of a service (`!override`, Compose 2.24 and newer). Lists
+of several files are otherwise appended, and the old port would be published as well
+(engine-rules.md#compose-config).
 """
 
 from __future__ import annotations
@@ -10,27 +11,28 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from dartsctl.stack.bindings import TransportProtocol
 from dartsctl.stack.model import PortEntry, Service, Stack
 
 OFFSET = 10000
 FIRST, LAST = 16000, 31999
-"""Where new numbers come from: above what anybody documents, below the kernel's own client ports (32768)."""
+"""Where new numbers come from: above documented ports, below the kernel's client ports (32768)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """One entry of a service's ports, and the number that it is published on instead. `old` is what the files say."""
+    """One entry of a service's ports, published on `new` instead. `old` is what the files say."""
 
     service: str
     target: int
-    protocol: str
+    protocol: TransportProtocol
     old: str
     new: int
 
 
 @dataclass(frozen=True, slots=True)
 class NameMove:
-    """A service that gets Compose's default container name; `old` is the `container_name` of the files."""
+    """A service that gets Compose's default container name. `old` is what the files say."""
 
     service: str
     old: str
@@ -39,8 +41,21 @@ class NameMove:
 AnyMove = Move | NameMove
 
 
+def port_moves(moves: Iterable[AnyMove]) -> list[Move]:
+    """Return the moves that are of ports."""
+    return [move for move in moves if isinstance(move, Move)]
+
+
+def name_moves(moves: Iterable[AnyMove]) -> list[NameMove]:
+    """Return the moves that are of container names."""
+    return [move for move in moves if isinstance(move, NameMove)]
+
+
 def choose(old: int, *, is_free: Callable[[int], bool], avoid: Iterable[int]) -> int | None:
-    """A free number for what was published on `old`: the same every time as long as it is free. None when there is none."""
+    """Return a free number for what was published on `old`, None where there is none.
+
+    It is the same number every time, as long as that is free.
+    """
     taken = set(avoid)
     span = LAST - FIRST + 1
     start = (old + OFFSET - FIRST) % span
@@ -52,7 +67,11 @@ def choose(old: int, *, is_free: Callable[[int], bool], avoid: Iterable[int]) ->
 
 
 def override(stack: Stack, moves: Sequence[AnyMove]) -> str:
-    """The override file's text: for each moved service all of its ports, the moved ones on their new numbers, or no container name."""
+    """Return the text of the override file.
+
+    Each moved service has all of its ports, the moved ones on their new numbers, or no container
+    name.
+    """
     by_service: dict[str, list[AnyMove]] = {}
     for move in moves:
         by_service.setdefault(move.service, []).append(move)
@@ -60,9 +79,9 @@ def override(stack: Stack, moves: Sequence[AnyMove]) -> str:
     lines = [f"{head} `dartsctl dev up --reset-ports` returns to the files' own.", "services:"]
     for name, moved in sorted(by_service.items()):
         lines.append(f"  {json.dumps(name)}:")
-        if any(isinstance(move, NameMove) for move in moved):
+        if name_moves(moved):
             lines.append("    container_name: !reset null")
-        if ports := [move for move in moved if isinstance(move, Move)]:
+        if ports := port_moves(moved):
             lines.append("    ports: !override")
             lines += [
                 f"      - {json.dumps(_entry(_moved(entry, ports)))}"
@@ -72,9 +91,10 @@ def override(stack: Stack, moves: Sequence[AnyMove]) -> str:
 
 
 def leased_override(service: str, target: int, host: str, environment: Mapping[str, str]) -> str:
-    """The override file's text for a service that is published on a leased port alone, and knows its URL.
+    """Return the override for a service that is published on a leased port alone.
 
-    Compose fills DARTSCTL_PORT in when it starts the service: a lease that moves on to another port needs no other file.
+    Compose fills in DARTSCTL_PORT when it starts the service, so a lease that changes to another
+    port needs no other file.
     """
     port = {"target": target, "protocol": "tcp", "mode": "ingress", "host_ip": host}
     published = json.dumps(port)[:-1] + ', "published": "${DARTSCTL_PORT}"}'
@@ -105,7 +125,7 @@ def _moved(entry: PortEntry, moves: Sequence[Move]) -> PortEntry:
 
 
 def _entry(entry: PortEntry) -> dict[str, object]:
-    """Compose's long form; JSON is YAML."""
+    """Compose's long form, as a JSON object. JSON is YAML."""
     shown: dict[str, object] = {
         "target": entry.target,
         "protocol": entry.protocol,
@@ -119,7 +139,7 @@ def _entry(entry: PortEntry) -> dict[str, object]:
 
 
 def still_fit(moves: Iterable[AnyMove], services: Mapping[str, Service]) -> tuple[AnyMove, ...]:
-    """Those of an earlier time whose entry still stands in the files as it was; the others have been overtaken by an edit."""
+    """Return the moves whose entry in the files is still as it was when they were made."""
     return tuple(
         move for move in moves if move.service in services and _fits(move, services[move.service])
     )

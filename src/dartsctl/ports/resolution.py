@@ -18,8 +18,8 @@ from dartsctl.ports.choices import (
     is_removal_named,
     may_move,
 )
-from dartsctl.ports.conflicts import Conflict, wish
-from dartsctl.ports.holders import SameStack
+from dartsctl.ports.conflicts import Conflict
+from dartsctl.ports.holders import RivalBinding
 from dartsctl.ports.holders.kinds import HolderKind, ResolutionAction
 
 
@@ -118,9 +118,8 @@ def _is_settled(case: Case, plan: Sequence[ResolutionStep]) -> bool:
     moved = _moved(plan)
     if case.conflicts and set(case.conflicts) <= moved:
         return True
-    if isinstance(case.holder, SameStack):
-        wanted = (case.holder.service, case.holder.published)
-        return any((move.binding.service, wish(move.binding)) == wanted for move in moved)
+    if isinstance(case.holder, RivalBinding):
+        return any(RivalBinding.of(conflict.binding) == case.holder for conflict in moved)
     return any(_ends_with(case, step) for step in plan)
 
 

@@ -1,4 +1,4 @@
-"""How Linux writes its socket table down, in messages (sock_diag) and in text (/proc/net): requests for it, and Listeners out of it."""
+"""The formats of Linux's socket tables: messages (sock_diag) and text (/proc/net)."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _BC_JMP, _BC_S_GE, _BC_S_LE = 1, 2, 3
 _SKV6ONLY = 11
 _HEADER = struct.Struct("=IHHII")
 _ATTRIBUTE = struct.Struct("=HH")
-_MESSAGE = struct.Struct(
-    "=BB2x2s2s16s16s12x12xII"
-)  # inet_diag_msg: family, state, ports and addresses of both ends, uid, inode
+_MESSAGE = struct.Struct("=BB2x2s2s16s16s12x12xII")
+"""inet_diag_msg: family, state, ports and addresses of both ends, uid, inode."""
 
-# A port comparison is one operation and a second one that carries the port; attributes have 16 bits for their length.
+# A comparison is one operation, and a second one that carries the port. The length of an attribute
+# has 16 bits.
 _COMPARISON = struct.Struct("=BBHxxH")
 _JUMP = struct.Struct("=BBH")
 _BYTES_PER_RANGE = 2 * _COMPARISON.size + _JUMP.size
@@ -32,8 +32,12 @@ _MOST_RANGES = (0xFFFF - _ATTRIBUTE.size) // _BYTES_PER_RANGE
 
 ALL_PORTS = range(65536)
 
-_LISTEN = 10
-_EVERY_STATE = 0xFFFF_FFFF  # bit 13, bound but not listening, is kernel 6.8 and newer; older ones ignore bits that they do not know
+_ADDRESS_BYTES = {socket.AF_INET: 4, socket.AF_INET6: 16}
+_FAMILIES = {size: family for family, size in _ADDRESS_BYTES.items()}
+
+_ESTABLISHED, _LISTEN = 1, 10
+_EVERY_STATE = 0xFFFF_FFFF
+"""Bit 13, bound but not listening, is kernel 6.8 and newer. Older ones ignore unknown bits."""
 _TCP_STATES: dict[int, State] = {
     1: "connected",  # ESTABLISHED
     2: "connected",  # SYN_SENT
@@ -41,8 +45,8 @@ _TCP_STATES: dict[int, State] = {
     4: "closing",  # FIN_WAIT1
     5: "closing",  # FIN_WAIT2
     6: "closing",  # TIME_WAIT
-    7: "bound",  # CLOSE: how a socket that is bound and does not listen is shown
-    8: "connected",  # CLOSE_WAIT: the peer is gone, the process still holds it
+    7: "bound",  # CLOSE: bound, and not listening
+    8: "connected",  # CLOSE_WAIT: the peer has gone, the process still has it
     9: "closing",  # LAST_ACK
     10: "listen",
     11: "closing",  # CLOSING
@@ -52,7 +56,7 @@ _TCP_STATES: dict[int, State] = {
 
 
 def ranges(ports: Iterable[int]) -> tuple[tuple[int, int], ...]:
-    """The fewest (first, last) pairs that are exactly `ports`, ascending."""
+    """Return the fewest (first, last) pairs that are exactly `ports`, ascending."""
     merged: list[tuple[int, int]] = []
     for port in sorted(set(ports)):
         if merged and merged[-1][1] == port - 1:
@@ -65,9 +69,10 @@ def ranges(ports: Iterable[int]) -> tuple[tuple[int, int], ...]:
 def requests(
     protocol: TransportProtocol, ports: Iterable[int], *, listening_only: bool = False
 ) -> tuple[bytes, ...]:
-    """The sock_diag dumps that together show every socket of `protocol` whose local port is among `ports`; send one after the other's end.
+    """Return the sock_diag dumps that together show every socket on these local ports.
 
-    At least one port, each within 1..65535. The answers may hold other ports too when `ports` has thousands of gaps.
+    Send each after the end of the one before. `ports` has at least one number, each within
+    1..65535. The answers may hold other ports too where `ports` has thousands of gaps.
     """
     chosen = ranges(ports)
     if len(chosen) > _MOST_RANGES:
@@ -75,7 +80,8 @@ def requests(
     code = _bytecode(chosen)
     attribute = _ATTRIBUTE.pack(_ATTRIBUTE.size + len(code), _REQ_BYTECODE) + code
     if protocol == "tcp":
-        # The older form of the request walks the kernel's hash tables once for both families; megabytes, so it is most of the time spent.
+        # The older form of the request walks the kernel's hash tables once for both families. They
+        # have megabytes: that is most of the time spent.
         states = 1 << _LISTEN if listening_only else _EVERY_STATE
         return (_message(_TCPDIAG_GETSOCK, struct.pack("=52xII", states, 0) + attribute),)
     return tuple(
@@ -88,7 +94,10 @@ def requests(
 
 
 def answer(protocol: TransportProtocol, datagram: bytes) -> tuple[list[Listener], bool]:
-    """The rows in one datagram of a dump, and whether the dump ends with it. Raises OSError with the kernel's errno."""
+    """Return the rows in one datagram of a dump, and whether the dump ends with it.
+
+    Raises OSError with the kernel's errno.
+    """
     rows: list[Listener] = []
     offset = 0
     while offset < len(datagram):
@@ -108,28 +117,33 @@ def answer(protocol: TransportProtocol, datagram: bytes) -> tuple[list[Listener]
 def proc_rows(
     protocol: TransportProtocol, ports: Container[int], lines: Iterable[str]
 ) -> Iterator[Listener]:
-    """The rows of /proc/net/{tcp,tcp6,udp,udp6} whose local port is among `ports`; `lines` without the heading.
+    """Yield the rows of /proc/net/{tcp,tcp6,udp,udp6} whose local port is among `ports`.
 
-    This table shows neither V6ONLY nor sockets that are bound and do not listen.
+    `lines` come without the heading. This table shows neither V6ONLY nor sockets that are bound
+    and do not listen.
     """
     for line in lines:
         fields = line.split(maxsplit=10)
         address, _, port = fields[1].partition(":")
-        if int(port, 16) in ports:
-            row = _listener(
-                protocol,
-                _packed(address),
-                int(port, 16),
-                int(fields[3], 16),
-                None,
-                uid=int(fields[7]),
-                inode=int(fields[9]),
-            )
-            yield _with_peer(row, _end(fields[2])) if row.is_connection else row
+        if int(port, 16) not in ports:
+            continue
+        row = _listener(
+            protocol,
+            _packed(address),
+            int(port, 16),
+            int(fields[3], 16),
+            None,
+            uid=int(fields[7]),
+            inode=int(fields[9]),
+        )
+        yield _with_peer(row, _end(fields[2])) if row.is_connection else row
 
 
 def peer_rows(lines: Iterable[str]) -> Iterator[Endpoint]:
-    """The remote ends in /proc/net/{tcp,tcp6} of connections that are open or being opened; `lines` without the heading."""
+    """Yield the remote ends of the connections in /proc/net/{tcp,tcp6}.
+
+    `lines` come without the heading.
+    """
     for line in lines:
         fields = line.split(maxsplit=4)
         if _TCP_STATES.get(int(fields[3], 16)) in ("connected", "closing"):
@@ -151,11 +165,14 @@ def _message(kind: int, body: bytes) -> bytes:
 
 
 def _bytecode(chosen: tuple[tuple[int, int], ...]) -> bytes:
-    """`first <= port <= last` for any of the ascending ranges, as jumps: to land at the end accepts, 4 bytes behind it refuses."""
+    """`first <= port <= last` for any of the ascending ranges, as jumps.
+
+    A jump to the end accepts, a jump 4 bytes behind it refuses.
+    """
     parts: list[bytes] = []
     left = _BYTES_PER_RANGE * len(chosen) - _JUMP.size
     for number, (first, last) in enumerate(chosen, start=1):
-        # below this range and above all before it: no other range can hold the port
+        # Below this range and above all before it: no other range can have the port.
         parts.append(_COMPARISON.pack(_BC_S_GE, _COMPARISON.size, left + 4, first))
         left -= _COMPARISON.size
         if number == len(chosen):
@@ -179,26 +196,21 @@ def _row(protocol: TransportProtocol, payload: bytes) -> Listener:
         if kind == _SKV6ONLY:
             v6only = payload[at + _ATTRIBUTE.size] != 0
         at += (length + 3) & ~3
-    size = 16 if family == socket.AF_INET6 else 4
-    row = _listener(
-        protocol, address[:size], int.from_bytes(port, "big"), state, v6only, uid=uid, inode=inode
-    )
-    return (
-        _with_peer(row, Endpoint(int.from_bytes(peer_port, "big"), _address(peer[:size])))
-        if row.is_connection
-        else row
-    )
+    size = _ADDRESS_BYTES[family]
+    number = int.from_bytes(port, "big")
+    row = _listener(protocol, address[:size], number, state, v6only, uid=uid, inode=inode)
+    if not row.is_connection:
+        return row
+    return _with_peer(row, Endpoint(int.from_bytes(peer_port, "big"), _address(peer[:size])))
 
 
 def _packed(text: str) -> bytes:
-    """An address as /proc/net prints it: each 32-bit word as a number of this machine's byte order."""
+    """An address as /proc/net prints it: 32-bit words as numbers of this machine's byte order."""
     return b"".join(struct.pack("=I", int(text[at : at + 8], 16)) for at in range(0, len(text), 8))
 
 
 def _address(packed: bytes) -> str:
-    return normal_address(
-        socket.inet_ntop(socket.AF_INET if len(packed) == 4 else socket.AF_INET6, packed)
-    )
+    return normal_address(socket.inet_ntop(_FAMILIES[len(packed)], packed))
 
 
 def _listener(
@@ -211,20 +223,23 @@ def _listener(
     uid: int,
     inode: int,
 ) -> Listener:
-    """`number` is the kernel's TCP state, which udp sockets borrow: ESTABLISHED is a connected one."""
+    """A row. `number` is the kernel's TCP state."""
     address = _address(packed)
-    state: State = (
-        ("connected" if number == 1 else "bound")
-        if protocol == "udp"
-        else _TCP_STATES.get(number, "connected")
-    )
-    # Without an inode no process has it open (TIME_WAIT, orphans), and the uid 0 printed then is not root's.
     return Listener(
         protocol,
         address,
         port,
-        state,
-        v6only if ":" in address else None,
-        inode,
-        uid if inode else None,
+        _state(protocol, number),
+        v6only=v6only if ":" in address else None,
+        inode=inode,
+        # Without an inode no process has it open (TIME_WAIT, orphans). The uid 0 that is printed
+        # then is not root's.
+        uid=uid if inode else None,
     )
+
+
+def _state(protocol: TransportProtocol, number: int) -> State:
+    """The state of a socket. udp borrows the numbers of TCP: ESTABLISHED is a connected socket."""
+    if protocol != "udp":
+        return _TCP_STATES.get(number, "connected")
+    return "connected" if number == _ESTABLISHED else "bound"

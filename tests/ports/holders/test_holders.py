@@ -14,7 +14,7 @@ from dartsctl.ports.holders import (
     Holder,
     HostProcess,
     OwnContainer,
-    SameStack,
+    RivalBinding,
     Unknown,
 )
 from dartsctl.ports.process import Process
@@ -26,7 +26,7 @@ HOLDERS: dict[type, Holder] = {
     DevLease: DevLease(SERVER, "/src/app", "http://127.0.0.1:5001", SEEN),
     ForeignContainer: ForeignContainer(container(), SEEN),
     OwnContainer: OwnContainer(container("darts-dev", "darts-dev-app-1"), SEEN),
-    SameStack: SameStack("api", "5000:80/tcp", SEEN),
+    RivalBinding: RivalBinding("api", "5000:80/tcp", SEEN),
     Connection: Connection(None, False, "192.0.2.7:443", LOOK, SEEN),
     Unknown: Unknown(1000, LOOK, SEEN),
 }
@@ -63,7 +63,7 @@ def test_every_kind_of_holder_is_here() -> None:
             OwnContainer,
             f"held by this project's own container darts-dev-app-1, which keeps running [{SEEN}]",
         ),
-        (SameStack, f"wanted by service api too: 5000:80/tcp [{SEEN}]"),
+        (RivalBinding, f"wanted by service api too: 5000:80/tcp [{SEEN}]"),
         (Connection, f"{OUTGOING} [{SEEN}]; to see the owner: {LOOK}"),
         (Unknown, f"{SEEN}; to see the owner: {LOOK}"),
     ],
@@ -80,7 +80,7 @@ def test_the_line_says_who_it_is_and_how_that_is_known(holder: type, line: str) 
         (DevLease, "the dev server of /src/app at http://127.0.0.1:5001 (pid 4711)"),
         (ForeignContainer, "container shop-web-1 of project shop"),
         (OwnContainer, "container darts-dev-app-1 of project darts-dev"),
-        (SameStack, "service api of the same stack (5000:80/tcp)"),
+        (RivalBinding, "service api of the same stack (5000:80/tcp)"),
         (Connection, f"a connection: {OUTGOING}"),
         (Unknown, f"a process that is not visible; to see the owner: {LOOK}"),
     ],
@@ -118,5 +118,5 @@ def test_the_details_of_a_shared_socket_name_every_process() -> None:
 
 
 def test_what_nothing_can_be_stopped_for_has_no_details() -> None:
-    for kind in (SameStack, Connection, Unknown):
+    for kind in (RivalBinding, Connection, Unknown):
         assert HOLDERS[kind].details(FakeHost()) == []

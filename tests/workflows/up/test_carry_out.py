@@ -24,6 +24,7 @@ from dartsctl.edges.host import processes, sockets, systemd
 from dartsctl.edges.screen.output import Screen
 from dartsctl.edges.screen.prompts import Prompts
 from dartsctl.edges.state.history import History
+from dartsctl.edges.state.leases import LeaseBook
 from dartsctl.errors import DartsctlError, ExitCode, Interrupted, Refused, TimedOut
 from dartsctl.ports.attribution import Attribution
 from dartsctl.ports.availability import Obstacle, Reason
@@ -41,7 +42,8 @@ from dartsctl.stack.model import Stack
 from dartsctl.workflows.host import Host
 from dartsctl.workflows.up import stop_process
 from dartsctl.workflows.up.ask import ask, details_of, flags_for, subject
-from dartsctl.workflows.up.carry_out import ConflictDeps, HostInspector, carry_out
+from dartsctl.workflows.up.carry_out import HostInspector, carry_out
+from dartsctl.workflows.up.conflict_deps import ConflictDeps
 from own_ports import free_ports
 
 if TYPE_CHECKING:
@@ -132,19 +134,25 @@ def no_move(_cases: Sequence[Case]) -> None:
     raise AssertionError("nothing was to be moved")
 
 
+def conflict_deps(state: Path, *answers: object, **more: Any) -> ConflictDeps:
+    values: dict[str, Any] = {
+        "prompts": Person(*answers),
+        "screen": Talk(),
+        "engine": engine_at("unix:///nowhere"),
+        "host": Host,
+        "history": History(state),
+        "leases": LeaseBook(state),
+        "remap": no_move,
+        "grace": 10.0,
+        "settle": 0.3,
+    }
+    return ConflictDeps(**(values | more))
+
+
 @pytest.fixture
 def deps(tmp_path: Path) -> Callable[..., ConflictDeps]:
     def build(*answers: object, **more: Any) -> ConflictDeps:
-        values: dict[str, Any] = {
-            "prompts": Person(*answers),
-            "engine": engine_at("unix:///nowhere"),
-            "history": History(tmp_path / "state"),
-            "screen": Talk(),
-            "remap": no_move,
-            "grace": 10.0,
-            "settle": 0.3,
-        }
-        return ConflictDeps(**(values | more))
+        return conflict_deps(tmp_path / "state", *answers, **more)
 
     return build
 
@@ -276,7 +284,7 @@ def test_all_workers_that_share_the_socket_end(
     start: Start, port: int, deps: Callable[..., ConflictDeps]
 ) -> None:  # edge-cases.md#26
     server = start(*python(WORKERS, port))
-    until(lambda: len(stop_process.holding_pids([Endpoint(port, "127.0.0.1")])) == 4)
+    until(lambda: len(stop_process.holding_pids([Endpoint(port, "127.0.0.1")], Host)) == 4)
     case = found_on(port)
     assert isinstance(case.holder, HostProcess)
     pids = [case.holder.process.pid, *case.holder.others]
@@ -546,7 +554,9 @@ from test_carry_out import *
 case = found_on(int(sys.argv[1]))
 print(case.kind.name)
 try:
-    stop_process.stop(case.holder, [Endpoint(int(sys.argv[1]), "127.0.0.1")], prompts=Person(), screen=Talk(), yes=True, grace=1, record=print)
+    deps = conflict_deps(Path("/nowhere"), yes=True, grace=1)
+    endpoint = Endpoint(int(sys.argv[1]), "127.0.0.1")
+    stop_process.stop(case.holder, [endpoint], record=print, deps=deps)
 except Refused as error:
     print("refused", error.message)
 """
@@ -618,11 +628,8 @@ def test_another_users_process_is_not_even_tried(start: Start, port: int) -> Non
             stop_process.stop(
                 root_sees.holder,
                 [Endpoint(port, "127.0.0.1")],
-                prompts=Person(),
-                screen=Talk(),
-                yes=True,
-                grace=1,
                 record=lambda *_: None,
+                deps=conflict_deps(Path("/nowhere"), yes=True, grace=1),
             )
         except DartsctlError as error:
             lines.append(f"{error.message} | {error.hint}")
@@ -640,7 +647,9 @@ def test_another_users_process_is_not_even_tried(start: Start, port: int) -> Non
         f"sudo ss -Htnap 'sport = :{port}'",
     ]  # nobody sees who it is, without root
     assert lines[2:5] == ["OTHER_USER", "REMAP,WAIT,ABORT", f"sudo kill {pid}"]
-    assert lines[5].endswith(f"(pid {pid}) is another user's; nothing was done | sudo kill {pid}")
+    assert lines[5].endswith(
+        f"(pid {pid}) belongs to another user; nothing was done | sudo kill {pid}"
+    )
     assert server.poll() is None
 
 
@@ -682,7 +691,9 @@ def test_a_supervisor_that_brings_it_back_is_named(
     assert loop.poll() is None
 
 
-def test_somebody_else_who_takes_the_port_meanwhile_is_named(start: Start, port: int) -> None:
+def test_somebody_else_who_takes_the_port_meanwhile_is_named(
+    start: Start, port: int, deps: Callable[..., ConflictDeps]
+) -> None:
     stopped = processes.describe(start("sleep", "600", ready=False).pid)
     assert stopped is not None
     thief = start(*python(SLEEP, port))
@@ -690,10 +701,10 @@ def test_somebody_else_who_takes_the_port_meanwhile_is_named(start: Start, port:
         DartsctlError, match=rf"\(pid {thief.pid}, started by \S+\) has port {port} now"
     ):
         stop_process.look_again(
-            [Endpoint(port, "127.0.0.1")], stopped, before=(), siblings=(), seconds=0
+            [Endpoint(port, "127.0.0.1")], stopped, before=(), siblings=(), deps=deps(settle=0)
         )
     stop_process.look_again(
-        [Endpoint(port, "127.0.0.1")], stopped, before={thief.pid}, siblings=(), seconds=0
+        [Endpoint(port, "127.0.0.1")], stopped, before={thief.pid}, siblings=(), deps=deps(settle=0)
     )
 
 
@@ -707,7 +718,7 @@ def test_a_flask_reloader_ends_with_its_server_and_nothing_comes_back(
     parent = start(*command, ready=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def both() -> bool:
-        pids = stop_process.holding_pids([Endpoint(port, "127.0.0.1")])
+        pids = stop_process.holding_pids([Endpoint(port, "127.0.0.1")], Host)
         return any(processes._is_reloaded(pid) for pid in pids)
 
     until(both)
@@ -1055,7 +1066,7 @@ def test_the_real_docker_proxy_is_never_signalled(
     name = live.container("-p", f"127.0.0.1:{port}:80", BUSYBOX, "sleep", "600")
     case = container_case(engine, name, port)
     assert case.kind is HolderKind.LONE_CONTAINER
-    (pid,) = stop_process.holding_pids([Endpoint(port, "127.0.0.1")])
+    (pid,) = stop_process.holding_pids([Endpoint(port, "127.0.0.1")], Host)
     proxy = processes.describe(pid)
     assert proxy is not None
     assert proxy.name == "docker-proxy"

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from dartsctl.edges.state.folder import open_state, parse_json, write_errors_as
 from dartsctl.ports.remapping import AnyMove, Move, NameMove
+from dartsctl.stack.bindings import parse_protocol
 from dartsctl.system.files import PRIVATE_FOLDER, Folder, ForeignFile
 
 _FOLDER = "overrides"
@@ -101,6 +102,7 @@ def _move(item: object) -> AnyMove:
     is_text = all(isinstance(value, str) for value in (move.service, move.protocol, move.old))
     if not is_text or not _is_port(move.target) or not _is_port(move.new):
         raise TypeError("not a move")
+    parse_protocol(move.protocol)
     return move
 
 

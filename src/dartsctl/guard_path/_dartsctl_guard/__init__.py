@@ -1,8 +1,7 @@
-"""dartsctl guard: an audit hook that keeps this interpreter off production's ports.
+"""dartsctl guard: an audit hook that keeps this interpreter off production's ports (`dartsctl guard --help`).
 
-See `dartsctl guard --help`. A `.pth` file loads it at every start of a virtual environment, and
-sitecustomize.py next to this folder in every server that dartsctl runs. It works in Python 3.8 and
-later. It imports nothing that is not loaded already, and none of its own errors is ever seen.
+A `.pth` file loads it at every start of a virtual environment, sitecustomize.py beside this folder in every server that dartsctl runs. Any Python
+from 3.8 on can read it. It loads nothing that is not loaded already, and no error of its own is ever seen.
 """
 
 import os
@@ -11,9 +10,9 @@ import sys
 VERSION = 2
 PORTS: "dict[int, str]" = {}
 ACTIVE = False
-"""Whether the hook is installed, for `dartsctl guard status`."""
+"""Whether the hook is in place; `dartsctl guard status` asks for it."""
 
-MYPY = False  # importing typing would take longer than everything here
+MYPY = False  # typing would take longer to load than all this
 if MYPY:
     from typing import Any
 
@@ -21,11 +20,7 @@ _reported: "set[int]" = set()
 
 
 def _start() -> None:
-    """Install the hook.
-
-    Not without ports to refuse, not if it is switched off, and not in a container, whose ports are
-    not the host's.
-    """
+    """Put the hook in place, unless there is nothing to refuse, it is switched off, or this is a container: its ports are not the host's."""
     global ACTIVE
     for entry in filter(None, os.environ.get("DARTSCTL_GUARD_PORTS", "").split(",")):
         port, _, owner = entry.partition("=")
@@ -36,31 +31,26 @@ def _start() -> None:
 
 
 def is_wanted() -> bool:
-    """Return whether this environment wants the hook.
-
-    `dartsctl guard status` calls this too, for an interpreter that it does not start.
-    """
-    switch = _switch()
-    return switch != "off" and (switch == "on" or not _in_container())
+    """Whether this environment wants the hook. `dartsctl guard status` asks too, for an interpreter that it does not start."""
+    wish = _wish()
+    return wish != "off" and (wish == "on" or not _in_a_container())
 
 
-def _switch() -> str:
-    """Return `on`, `off`, or any other text for neither.
-
-    asyncio prints our message in lower case, so people may copy the second spelling from it.
-    """
+def _wish() -> str:
+    """`on`, `off`, or anything else for neither. The second spelling is what asyncio makes of our message."""
     return (os.environ.get("DARTSCTL_GUARD") or os.environ.get("dartsctl_guard") or "").lower()
 
 
-def _in_container() -> bool:
-    """Return whether this is a container. WSL is none for us: its ports are the host's."""
+def _in_a_container() -> bool:
     if "KUBERNETES_SERVICE_HOST" in os.environ or os.environ.get("container", "wsl") != "wsl":
         return True
     if os.path.exists("/.dockerenv") or os.path.exists("/run/.containerenv"):
         return True
     try:
         with open("/run/systemd/container", "rb") as file:
-            return file.read().strip() != b"wsl"  # systemd calls WSL a container
+            return (
+                file.read().strip() != b"wsl"
+            )  # systemd calls WSL a container; but its ports are those of the host
     except FileNotFoundError:
         return False
 
@@ -70,53 +60,51 @@ def _hook(event: str, arguments: "tuple[Any, ...]") -> None:
         return
     try:
         message = _refusal(*arguments)
-    except Exception:  # the program's bind must not fail because of an error here
+    except Exception:  # whatever it is, the program's own bind must not suffer from it
         return
     if message:
-        raise PermissionError(13, message)  # EACCES, as from the kernel; servers print its text
+        raise PermissionError(
+            13, message
+        )  # EACCES, as the kernel says where a port is not to be had; servers show its text
 
 
 def _refusal(socket: "Any", address: "Any") -> str:
-    """Return why this bind is refused, empty if it is not."""
+    """Why this bind is refused; empty for one that is not."""
     port = address[1]
     if port not in PORTS:
         return ""
-    import _socket  # loaded already: the bind comes from it
+    import _socket  # it is loaded: the bind comes from there
 
-    if socket.family not in (_socket.AF_INET, _socket.AF_INET6):
+    if (
+        socket.family not in (_socket.AF_INET, _socket.AF_INET6)
+        or socket.type != _socket.SOCK_STREAM
+    ):
         return ""
-    if socket.type != _socket.SOCK_STREAM:
+    if _wish() == "off":  # an app may have loaded it from its .env since the start
         return ""
-    if _switch() == "off":  # an app may have loaded it from its .env since the start
-        return ""
-    if "dartsctl.cli" in sys.modules:  # dartsctl itself binds to test whether a port is free
+    if (
+        "dartsctl.cli" in sys.modules
+    ):  # dartsctl itself finds out by a bind whether production's ports are free
         return ""
     _report(int(port))
-    return f"port {int(port)} belongs to production's {PORTS[port]}; {_advice()}"
+    return f"port {int(port)} belongs to production's {PORTS[port]}; {_ways_on()}"
 
 
-def _advice() -> str:
-    """Return how to get a port that is allowed."""
+def _ways_on() -> str:
     leased = os.environ.get("DARTSCTL_GUARD_PORT")
     if not leased:
-        return (
-            "`dartsctl dev` (or `dartsctl run -- COMMAND`) starts the server on a free port;"
-            " DARTSCTL_GUARD=off switches the guard off for one process"
-        )
+        return "`dartsctl dev` (or `dartsctl run -- COMMAND`) starts the server on a free one; DARTSCTL_GUARD=off lifts this for one process"
     names = sorted(
         name
         for name, value in os.environ.items()
         if value == leased and not name.startswith("DARTSCTL_")
     )
     variables = f" ({', '.join(names)})" if names else ""
-    return (
-        f"this server's port is {leased}{variables}:"
-        " let it listen there, or write {port} in the command"
-    )
+    return f"this server's port is {leased}{variables}: let it listen there, or write {{port}} in the command"
 
 
 def _report(port: int) -> None:
-    """Write the refused port into the report file, if dartsctl wants one."""
+    """Tell dartsctl which port was refused, where it has asked for that."""
     path = os.environ.get("DARTSCTL_GUARD_REPORT")
     if not path or port in _reported:
         return
@@ -127,12 +115,14 @@ def _report(port: int) -> None:
         descriptor = os.open(path, flags, 0o600)
         try:
             status = os.fstat(descriptor)
-            if status.st_uid == os.geteuid() and status.st_nlink == 1:  # not another user's file
+            if (
+                status.st_uid == os.geteuid() and status.st_nlink == 1
+            ):  # nothing that somebody else has put there
                 os.write(descriptor, b"%d\n" % port)
         finally:
             os.close(descriptor)
     except OSError:
-        return  # the bind is refused anyway
+        return  # the bind is refused all the same
     _reported.add(port)
 
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from dartsctl.ports.holders.containers import ForeignContainer, OwnContainer
 from dartsctl.ports.holders.processes import DevLease, HostProcess
-from dartsctl.ports.holders.unstoppable import Connection, SameStack, Unknown
+from dartsctl.ports.holders.unstoppable import Connection, RivalBinding, Unknown
 
 __all__ = [
     "Connection",
@@ -25,8 +25,10 @@ __all__ = [
     "Holder",
     "HostProcess",
     "OwnContainer",
-    "SameStack",
+    "RivalBinding",
     "Unknown",
 ]
 
-Holder = HostProcess | ForeignContainer | OwnContainer | SameStack | DevLease | Connection | Unknown
+Holder = (
+    HostProcess | ForeignContainer | OwnContainer | RivalBinding | DevLease | Connection | Unknown
+)

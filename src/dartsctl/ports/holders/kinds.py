@@ -93,6 +93,11 @@ class Classification:
     unit: SystemdUnit | None = None
     reloader: int = 0
 
+    def with_reloader(self, pids: Sequence[int]) -> tuple[int, ...]:
+        """Return the pids, after that of a reloader, which would start the others again."""
+        first = [self.reloader] if self.reloader else []
+        return tuple(dict.fromkeys([*first, *pids]))
+
 
 class ProcessInspector(Protocol):
     """What decides the kind of a process, besides the process itself."""

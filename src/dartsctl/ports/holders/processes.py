@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from dartsctl.ports.holders.kinds import Classification, HolderKind
 from dartsctl.ports.holders.wording import (
+    after,
+    in_brackets,
+    pid_of,
     process_details,
     process_document,
     process_line,
@@ -61,7 +64,7 @@ class HostProcess:
 
     @property
     def description(self) -> str:
-        shared = f", shared with pid {', '.join(map(str, self.others))}" if self.others else ""
+        shared = after(", shared with pid ", ", ".join(map(str, self.others)))
         return f"{process_line(self.process)}{shared} [{self.evidence}]"
 
     @property
@@ -106,7 +109,7 @@ class HostProcess:
         unit = context.inspector.unit_of(self.process, context.ports)
         reloader = context.inspector.reloader_of(self)
         kind = self._kind(context, unit, reloader)
-        return Classification(kind, unit, reloader.pid if reloader else 0)
+        return Classification(kind, unit, pid_of(reloader) or 0)
 
     def _kind(
         self, context: ClassifyContext, unit: SystemdUnit | None, reloader: Process | None
@@ -143,7 +146,7 @@ class DevLease:
 
     @property
     def description(self) -> str:
-        pid = f" (pid {self.process.pid})" if self.process else ""
+        pid = in_brackets(self.process)
         return f"the dev server of {self.checkout}{pid} at {self.url} [{self.evidence}]"
 
     @property
@@ -152,8 +155,7 @@ class DevLease:
 
     @property
     def summary(self) -> str:
-        pid = f" (pid {self.process.pid})" if self.process else ""
-        return f"the dev server of {self.checkout} at {self.url}{pid}"
+        return f"the dev server of {self.checkout} at {self.url}{in_brackets(self.process)}"
 
     @property
     def pids(self) -> tuple[int, ...]:
@@ -169,8 +171,7 @@ class DevLease:
         }
 
     def finding_data(self) -> dict[str, object]:
-        pid = self.process.pid if self.process else None
-        return {"holder": "dev-lease", "pid": pid, "checkout": self.checkout}
+        return {"holder": "dev-lease", "pid": pid_of(self.process), "checkout": self.checkout}
 
     def details(self, host: ProcessDetails) -> list[str]:
         if self.process is None:
@@ -189,10 +190,8 @@ class DevLease:
 
 
 def _process_remedy(pids: tuple[int, ...], classification: Classification) -> str:
-    """A command for a process that dartsctl leaves alone: a reloader's pid comes first, because it
-    would start the others again."""
-    first = (classification.reloader,) if classification.reloader else ()
-    numbers = list(dict.fromkeys(map(str, (*first, *pids))))
+    """A command for a process that dartsctl leaves alone."""
+    numbers = list(map(str, classification.with_reloader(pids)))
     if classification.kind is HolderKind.PROTECTED:
         return f"see what it belongs to: ps -fp {','.join(numbers)}"
     if classification.kind is not HolderKind.OTHER_USER:

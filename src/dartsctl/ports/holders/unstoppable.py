@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from dartsctl.ports.holders.kinds import Classification, HolderKind
-from dartsctl.ports.holders.wording import process_document
+from dartsctl.ports.holders.wording import after, pid_of, process_document
 
 if TYPE_CHECKING:
     from dartsctl.ports.holders.kinds import ClassifyContext, ProcessDetails
     from dartsctl.ports.process import Process
+    from dartsctl.stack.bindings import PortBinding
 
 
 class _Unstoppable:
@@ -38,7 +39,7 @@ class _Unstoppable:
 
 
 @dataclass(frozen=True, slots=True)
-class SameStack(_Unstoppable):
+class RivalBinding(_Unstoppable):
     """Another binding of the same stack.
 
     Both can never be created, and which one fails is chance (engine-rules.md#gotchas).
@@ -47,6 +48,12 @@ class SameStack(_Unstoppable):
     service: str
     published: str
     evidence: str = field(default="", compare=False)
+
+    @classmethod
+    def of(cls, binding: PortBinding) -> RivalBinding:
+        """Return a binding as a holder: `8080:80/tcp` of its service."""
+        published = f"{binding.published}:{binding.targets}/{binding.protocol}"
+        return cls(binding.service, published, "the stack's own file")
 
     @property
     def description(self) -> str:
@@ -88,7 +95,7 @@ class Connection(_Unstoppable):
     @property
     def sentence(self) -> str:
         """`outgoing connection of python (pid 12) to 192.0.2.7:443 uses this number ...`."""
-        to = f" to {self.peer}" if self.peer else ""
+        to = after(" to ", self.peer)
         use = "uses this number as its source port"
         if self.process:
             who = f"{self.process.name} (pid {self.process.pid})"
@@ -118,8 +125,7 @@ class Connection(_Unstoppable):
         }
 
     def finding_data(self) -> dict[str, object]:
-        pid = self.process.pid if self.process else None
-        return {"holder": "connection", "pid": pid, "peer": self.peer}
+        return {"holder": "connection", "pid": pid_of(self.process), "peer": self.peer}
 
     def classify(self, _context: ClassifyContext) -> Classification:
         return Classification(HolderKind.CONNECTION)
@@ -139,8 +145,7 @@ class Unknown(_Unstoppable):
 
     @property
     def summary(self) -> str:
-        hint = f"; to see the owner: {self.look}" if self.look else ""
-        return f"a process that is not visible{hint}"
+        return f"a process that is not visible{after('; to see the owner: ', self.look)}"
 
     def document(self) -> dict[str, Any]:
         return {

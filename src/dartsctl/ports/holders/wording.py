@@ -20,11 +20,26 @@ _SUMMARY_LIMIT = 160  # characters
 
 def process_line(process: Process) -> str:
     """`python (pid 1234, user dev, for 2 h): .venv/bin/python run.py, in /home/dev/darts`."""
-    user = f", user {process.user}" if process.user else ""
+    user = after(", user ", process.user)
     age = f", for {duration(time.time() - process.started)}" if process.started else ""
     command = cut(process.shown_command, _COMMAND_LIMIT)
-    folder = f", in {process.cwd}" if process.cwd else ""
+    folder = after(", in ", process.cwd)
     return f"{process.name} (pid {process.pid}{user}{age}): {command}{folder}"
+
+
+def after(words: str, value: str | None) -> str:
+    """The words and the value, empty without a value."""
+    return f"{words}{value}" if value else ""
+
+
+def pid_of(process: Process | None) -> int | None:
+    """The pid, None for a process that is not visible."""
+    return process.pid if process else None
+
+
+def in_brackets(process: Process | None) -> str:
+    """` (pid 1234)`; empty for a process that is not visible."""
+    return f" (pid {process.pid})" if process else ""
 
 
 def process_summary(process: Process) -> str:
@@ -62,13 +77,13 @@ def process_details(process: Process, host: ProcessDetails) -> list[str]:
 
 def container_line(container: Container) -> str:
     """`darts-app of project darts (running), files in /srv/darts`."""
-    folder = f", files in {container.working_dir}" if container.working_dir else ""
+    folder = after(", files in ", container.working_dir)
     return f"{container.name}{of_project(container)} ({container.state}){folder}"
 
 
 def of_project(container: Container) -> str:
     """` of project darts`; empty for a container without a project."""
-    return f" of project {container.project}" if container.project else ""
+    return after(" of project ", container.project)
 
 
 def container_document(container: Container) -> dict[str, Any]:

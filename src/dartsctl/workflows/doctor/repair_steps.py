@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 
 from dartsctl.config.environment import Environment
@@ -33,17 +33,6 @@ _COMPOSE_WORDS: dict[RepairAction, tuple[str, ...]] = {
     RepairAction.RESTART: ("restart", "--no-deps"),
 }
 _ERROR_LINES = 3
-
-
-@dataclass(frozen=True, slots=True)
-class _SettleRequest:
-    """What `settle.settle` has to know."""
-
-    environment: Environment
-    intent: Intent
-    next_command: str
-    answers: Answers
-    skip_port_check: bool = False
 
 
 class RepairExecutor:
@@ -90,7 +79,7 @@ class RepairExecutor:
         if all(step.action is not RepairAction.FREE for step in plan.steps):
             return None
         preflight = self._preflight(plan)
-        return settle.preview(preflight, self._answers_for(preflight), self._plain)
+        return settle.preview(preflight, self._answers_for(preflight))
 
     def state_of(self, step: RepairStep) -> str:
         """Return the state of an interrupted step's containers: `; web-1 is created`."""
@@ -126,10 +115,14 @@ class RepairExecutor:
     def _free(self, preflight: Preflight) -> str:
         if preflight.is_clear:
             return "nothing is in the way any more"
-        request = _SettleRequest(
-            self.environment, self._intent, self._command, self._answers_for(preflight)
+        self.environment, after = settle.settle(
+            preflight,
+            self._plain,
+            self._answers_for(preflight),
+            intent=self._intent,
+            command=self._command,
+            deps=self._deps,
         )
-        self.environment, after = settle.settle(preflight, request, self._plain, deps=self._deps)
         if not after.is_clear:
             raise _still_blocked(after)
         freed = _conflict_lines(preflight)

@@ -6,17 +6,11 @@ never killed, and no volume is removed.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
 from typing import assert_never
 
-from dartsctl.edges.engine.protocol import Engine, EngineControl
+from dartsctl.edges.engine.protocol import EngineControl
 from dartsctl.edges.host import processes, systemd
-from dartsctl.edges.screen.output import Screen
-from dartsctl.edges.screen.prompts import Prompts
-from dartsctl.edges.state.history import History
-from dartsctl.edges.state.leases import LeaseBook
 from dartsctl.errors import DartsctlError, TimedOut
 from dartsctl.ports.availability import Reason
 from dartsctl.ports.cases import Case, container_in, container_of
@@ -27,37 +21,13 @@ from dartsctl.ports.holders.wording import process_line
 from dartsctl.ports.listeners import Probe
 from dartsctl.ports.process import Process
 from dartsctl.ports.resolution import ResolutionStep
-from dartsctl.stack.bindings import Endpoint
+from dartsctl.stack.bindings import Endpoint, PortBinding
 from dartsctl.stack.containers import Container
 from dartsctl.text.phrases import shell_command
-from dartsctl.workflows.host import Host
 from dartsctl.workflows.serve import stop as serve_stop
 from dartsctl.workflows.up import report, stop_process
 from dartsctl.workflows.up.ask import subject
-
-GRACE = 10.0
-"""Seconds between SIGTERM and the question about SIGKILL."""
-SETTLE = 2.0
-"""Seconds during which a restart of a stopped process is looked for: supervisors restart things
-(edge-cases.md#21)."""
-
-
-@dataclass(frozen=True, slots=True)
-class ConflictDeps:
-    """What carrying out a plan may touch. `grace` and `settle` are seconds.
-
-    `remap` publishes all bindings of the given cases elsewhere.
-    """
-
-    prompts: Prompts
-    engine: Engine
-    history: History
-    screen: Screen
-    remap: Callable[[Sequence[Case]], None] = field(repr=False)
-    yes: bool = False
-    wait_timeout: float = 120.0
-    grace: float = GRACE
-    settle: float = SETTLE
+from dartsctl.workflows.up.conflict_deps import ConflictDeps
 
 
 class HostInspector:
@@ -124,17 +94,15 @@ def _stop_server(case: Case, deps: ConflictDeps) -> None:
     if not isinstance(case.holder, DevLease) or case.holder.process is None:
         return
     ancestors = {pid for pid, _ in case.holder.process.parents}
-    ports = {endpoint.port for endpoint in _endpoints(case)}
-    leases = LeaseBook()
     records = [
         record
-        for record in leases.held()
-        if record.port in ports and record.confirmed and record.supervisor in ancestors
+        for record in deps.leases.held()
+        if record.port in case.ports and record.confirmed and record.supervisor in ancestors
     ]
     if not records:
         deps.screen.note(f"the dev server of {case.holder.checkout} has ended by itself")
     for record in records:
-        serve_stop.stop(record, leases=leases)
+        serve_stop.stop(record, leases=deps.leases)
         what = f"{record.checkout} on port {record.port}"
         deps.screen.note(f"stopped the dev server of {what}")
         action = ResolutionAction.STOP_SERVER.value
@@ -146,36 +114,25 @@ def _stop_process(case: Case, deps: ConflictDeps) -> None:
         return
     endpoints, process = _endpoints(case), case.holder.process
     name = process_line(process)
-    before = stop_process.holding_pids(endpoints)
+    before = stop_process.holding_pids(endpoints, deps.host)
     siblings = stop_process.children_of_parent(process)
 
     def record(pids: tuple[int, ...], released: bool) -> None:
         action = ResolutionAction.STOP_PROCESS.value
         deps.history.add(action, name, _why(case), pids=pids, released=released)
 
-    is_stopped = stop_process.stop(
-        case.holder,
-        endpoints,
-        prompts=deps.prompts,
-        screen=deps.screen,
-        yes=deps.yes,
-        grace=deps.grace,
-        record=record,
-    )
-    if not is_stopped:
+    if not stop_process.stop(case.holder, endpoints, record=record, deps=deps):
         _note_released(process, deps)
         return
     deps.screen.note(f"stopped {name}")
-    stop_process.look_again(
-        endpoints, process, before=before, siblings=siblings, seconds=deps.settle
-    )
+    stop_process.look_again(endpoints, process, before=before, siblings=siblings, deps=deps)
 
 
 def _stop_unit(case: Case, deps: ConflictDeps) -> None:
     if not isinstance(case.holder, HostProcess) or case.unit is None:
         return
     endpoints, process = _endpoints(case), case.holder.process
-    holding, names = stop_process.holding_pids(endpoints), ", ".join(case.unit.names)
+    holding, names = stop_process.holding_pids(endpoints, deps.host), ", ".join(case.unit.names)
     is_same_process = processes.birth(process.pid) == process.birth
     if not is_same_process or not holding & set(case.holder.pids):
         _note_released(process, deps)
@@ -188,7 +145,7 @@ def _stop_unit(case: Case, deps: ConflictDeps) -> None:
         process,
         before=holding - {process.pid},
         siblings=stop_process.children_of_parent(process),
-        seconds=deps.settle,
+        deps=deps,
     )
 
 
@@ -244,17 +201,22 @@ def _is_wanted(container: Container, seen: Container, step: ResolutionStep) -> b
         return False
     if step.action is ResolutionAction.REMOVE_CONTAINER:
         return container.name == seen.name
-    wanted = _endpoints(step.case)
-    publishes = any(own.excludes(endpoint) for own in container.published for endpoint in wanted)
-    return runs and (publishes or container.network_mode == "host")
+    if not runs:
+        return False
+    return container.network_mode == "host" or _publishes(container, _endpoints(step.case))
+
+
+def _publishes(container: Container, endpoints: Sequence[Endpoint]) -> bool:
+    """Whether the engine lists one of the endpoints, or one that excludes it, for a container."""
+    return any(own.excludes(wanted) for own in container.published for wanted in endpoints)
 
 
 def _wait(case: Case, deps: ConflictDeps) -> None:
     """Wait until nothing is in the way, and show who still holds it. Raises TimedOut."""
-    until = time.monotonic() + deps.wait_timeout
+    until = deps.monotonic() + deps.wait_timeout
     next_note = 0.0
     while _is_in_the_way(case, deps):
-        now = time.monotonic()
+        now = deps.monotonic()
         if now >= until:
             raise TimedOut(
                 f"{subject(case)}; still so after {deps.wait_timeout:.0f} s",
@@ -263,31 +225,35 @@ def _wait(case: Case, deps: ConflictDeps) -> None:
         if now >= next_note:
             left = f"{until - now:.0f} s left"
             deps.screen.progress(
-                f"waiting for {_wanted(case)} ({left}): held by {_holders_now(case)}"
+                f"waiting for {_wanted(case)} ({left}): held by {_holders_now(case, deps)}"
             )
             next_note = now + 5
-        time.sleep(0.2)
+        deps.sleep(0.2)
 
 
 def _is_in_the_way(case: Case, deps: ConflictDeps) -> bool:
-    if not all(_can_be_created(conflict) for conflict in case.conflicts):
+    if not all(_can_be_created(conflict, deps) for conflict in case.conflicts):
         return True
     return _is_published(case, deps)
 
 
-def _can_be_created(conflict: Conflict) -> bool:
-    """Whether one number of the binding is free on all its addresses, and all numbers of a block."""
+def _can_be_created(conflict: Conflict, deps: ConflictDeps) -> bool:
+    """Whether one number of a binding, or all numbers of a block, are free on all addresses."""
     binding = conflict.binding
     enough = all if binding.is_block else any
-    return enough(not any(map(_is_busy, binding.endpoints(port))) for port in binding.numbers)
+    return enough(_is_free(binding, port, deps) for port in binding.numbers)
 
 
-def _is_busy(endpoint: Endpoint) -> bool:
+def _is_free(binding: PortBinding, port: int, deps: ConflictDeps) -> bool:
+    return not any(_is_busy(endpoint, deps) for endpoint in binding.endpoints(port))
+
+
+def _is_busy(endpoint: Endpoint, deps: ConflictDeps) -> bool:
     """Where this user may not probe a port, the socket table is asked.
 
     An unknown answer must never read as free (edge-cases.md#17).
     """
-    host = Host()
+    host = deps.host()
     answer = host.probe(endpoint, udp_reuse_address=False)
     if answer is not Probe.FORBIDDEN:
         return answer is Probe.IN_USE
@@ -303,15 +269,16 @@ def _is_published(case: Case, deps: ConflictDeps) -> bool:
     seen = container_in(case)
     if seen is None:
         return False
-    wanted = _endpoints(case)
     for container in deps.engine.containers():
         if container.id == seen.id and container.holds_ports:
-            return any(own.excludes(other) for own in container.published for other in wanted)
+            return _publishes(container, _endpoints(case))
     return False
 
 
-def _holders_now(case: Case) -> str:
-    pids = {pid for row in stop_process.rows_on(_endpoints(case)) for pid in row.pids}
+def _holders_now(case: Case, deps: ConflictDeps) -> str:
+    pids: set[int] = set()
+    for row in stop_process.rows_on(_endpoints(case), deps.host):
+        pids.update(row.pids)
     described = map(processes.describe, sorted(pids))
     names = [f"{process.name} (pid {process.pid})" for process in described if process]
     return ", ".join(names) or "a process that is not visible"

@@ -134,7 +134,7 @@ class Postflight:
     def _missing_now(self) -> tuple[MissingBinding, ...]:
         running = [container for container in self._own() if self._runs(container)]
         return (
-            *missing_bindings.unlisted(self._wanted, running),
+            *missing_bindings.not_listed(self._wanted, running),
             *self._unheard(running),
             *self._without_network(running),
         )
@@ -173,7 +173,7 @@ class Postflight:
         overlapping = [row for row in rows if any(row.overlaps(place) for place in published)]
         if not any(not row.pids or any(map(is_engines, row.pids)) for row in overlapping):
             return ()
-        return missing_bindings.unheard(self._wanted, running, rows, is_engines=is_engines)
+        return missing_bindings.not_listening(self._wanted, running, rows, is_engines=is_engines)
 
     def _without_network(self, running: Sequence[Container]) -> tuple[MissingBinding, ...]:
         control = self._engine.control()

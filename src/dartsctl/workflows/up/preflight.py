@@ -16,11 +16,12 @@ from dartsctl.config.environment import Environment, default_env_files
 from dartsctl.edges.engine.compose import Compose, MissingVariable
 from dartsctl.edges.host import sockets
 from dartsctl.errors import DartsctlError, ExitCode
-from dartsctl.ports import collisions, conflicts, lint
+from dartsctl.ports import collisions, lint
 from dartsctl.ports.attribution import Attribution
 from dartsctl.ports.availability import Availability
 from dartsctl.ports.collisions import Collision, ProjectTaken
 from dartsctl.ports.conflicts import PortVerdicts
+from dartsctl.ports.verdicts import judge
 from dartsctl.stack import compose_files
 from dartsctl.stack.containers import Container
 from dartsctl.stack.convergence import Convergence, converge, split_new_and_held
@@ -288,7 +289,7 @@ def _verdicts(inputs: _Inputs, convergence: Convergence, host: Host) -> PortVerd
     new, held = split_new_and_held(published.bindings, convergence)
     attribution = Attribution(inputs.stack, inputs.containers, host)
     host.expect({port for binding in new for port in binding.numbers})
-    bindings = conflicts.find(
+    bindings = judge(
         new,
         engine=inputs.engine,
         availability=Availability(inputs.engine, convergence, host),

@@ -1,13 +1,12 @@
-"""The step that moves bindings of a stack to other host ports, and the one that finds the moves of an earlier time again."""
+"""Publish bindings of a stack on other host ports, and find the moves of earlier runs again."""
 
 from __future__ import annotations
 
 import atexit
-import functools
 import shutil
 import tempfile
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dartsctl.config.environment import Environment
@@ -21,21 +20,20 @@ from dartsctl.ports.remapping import AnyMove, Move, NameMove
 from dartsctl.stack.bindings import Endpoint, PortBinding, TransportProtocol
 from dartsctl.stack.model import read_stack
 from dartsctl.workflows.deps import Deps
-from dartsctl.workflows.host import Host
 from dartsctl.workflows.up.preflight import Preflight
 
 
 def book_of(environment: Environment, deps: Deps) -> MoveBook:
-    """The moves of an environment's project."""
+    """Return the moves of an environment's project."""
     return MoveBook(deps.state, environment.project or environment.name)
 
 
 def with_kept_moves(environment: Environment, *, deps: Deps, dry_run: bool = False) -> Environment:
-    """The environment with the override of an earlier time, where its moves still fit the files; production never has one.
+    """Return the environment with the override of an earlier run, where its moves still fit.
 
-    On a dry run the override that Compose is given is a temporary file, and the book stays as it is.
+    Production never has one. On a dry run Compose is given a temporary file, and the moves that are
+    kept stay as they are.
     """
-    screen = deps.screen
     book = book_of(environment, deps)
     moves = () if environment.is_production else book.read()
     if not moves:
@@ -43,19 +41,18 @@ def with_kept_moves(environment: Environment, *, deps: Deps, dry_run: bool = Fal
     model = read_stack(deps.compose_on(environment).config().model)
     fitting = remapping.still_fit(moves, model.services)
     if not fitting:
-        screen.note("the Compose files have changed: their own ports and names count again")
+        deps.screen.note("the Compose files have changed: their own ports and names count again")
         return environment
     text = remapping.override(model, fitting)
     override = _draft(book, text) if dry_run else book.keep(fitting, text)
     for move in fitting:
-        screen.note(
-            f"{move.service}: {_kept(move)} (dartsctl {environment.name} up --reset-ports returns to {move.old})"
-        )
+        back = f"dartsctl {environment.name} up --reset-ports returns to {move.old}"
+        deps.screen.note(f"{move.service}: {_kept(move)} ({back})")
     return replace(environment, files=(*environment.files, override))
 
 
 def _draft(book: MoveBook, text: str) -> Path:
-    """Write an override for this call alone, outside of the state folder, and named as the real one."""
+    """Write an override for this run alone, outside of the state folder, with the usual name."""
     folder = Path(tempfile.mkdtemp(prefix="dartsctl-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     path = folder / book.override.parent.name / book.override.name
@@ -70,7 +67,20 @@ def _kept(move: AnyMove) -> str:
     return f"port {move.old} is {move.new} on this machine"
 
 
-def move(
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """One entry of a service's ports that is to move. `old` is what the files say."""
+
+    service: str
+    target: int
+    protocol: TransportProtocol
+    old: str
+
+    def on(self, number: int) -> Move:
+        return Move(self.service, self.target, self.protocol, self.old, number)
+
+
+def remap(
     cases: Sequence[Case],
     before: Preflight,
     plain: Environment,
@@ -78,102 +88,124 @@ def move(
     avoid: frozenset[int],
     deps: Deps,
 ) -> Environment:
-    """Give every binding of `cases` a free number, every taken container name up, keep that, and return the environment with the override.
+    """Publish every binding of the cases on a free number, and give up every taken container name.
 
-    `plain` is the environment without any override. Raises DartsctlError (3) where no number is free.
+    `plain` is the environment without overrides. The moves are kept. Return the environment with
+    the override. Raises DartsctlError (3) where no number is free.
     """
     book = book_of(plain, deps)
     model = read_stack(deps.compose_on(plain).config().model)
-    said = []
     fitting = remapping.still_fit(book.read(), model.services)
-    names = [move for move in fitting if isinstance(move, NameMove)]
-    for collision in (case.holder for case in cases if isinstance(case.holder, NameTaken)):
-        service, name = collision.service, collision.container.name
-        names.append(NameMove(service, name))
-        said.append(
-            f"{service}: its container is {before.stack.project}-{service}-1 here; {name} is another one's"
-        )
-    kept = {
-        (move.service, move.target, move.protocol, move.old): move
-        for move in fitting
-        if isinstance(move, Move)
-    }
-    taken = set(avoid) | set(model.published_ports) | {move.new for move in kept.values()}
-    for (service, target, protocol, old), addresses in _wanted(
-        (conflict.binding for case in cases for conflict in case.conflicts), kept.values()
-    ).items():
-        is_free = functools.partial(_is_free, addresses, protocol, before, deps.host())
-        new = remapping.choose(int(old.partition("-")[0]), is_free=is_free, avoid=taken)
-        if new is None:
+    names, name_notes = _name_moves(cases, before)
+    ports = {_wanted_of(move): move for move in remapping.port_moves(fitting)}
+    taken = set(avoid) | set(model.published_ports) | {move.new for move in ports.values()}
+    bindings = [conflict.binding for case in cases for conflict in case.conflicts]
+    notes = []
+    for wanted, addresses in _wanted(bindings, ports.values()).items():
+        is_free = _free_port_check(wanted, addresses, before, deps)
+        first = int(wanted.old.partition("-")[0])
+        number = remapping.choose(first, is_free=is_free, avoid=taken)
+        if number is None:
             raise DartsctlError(
-                f"no free port is left for {service}",
+                f"no free port is left for {wanted.service}",
                 hint="free one, then try again",
                 code=ExitCode.CONFLICT,
             )
-        taken.add(new)
-        kept[(service, target, protocol, old)] = Move(service, target, protocol, old, new)
-        said.append(f"{service}: port {old} is published on {new} here")
-    moves: tuple[AnyMove, ...] = (*names, *kept.values())
+        taken.add(number)
+        ports[wanted] = wanted.on(number)
+        notes.append(f"{wanted.service}: port {wanted.old} is published on {number} here")
+    moves: tuple[AnyMove, ...] = (*remapping.name_moves(fitting), *names, *ports.values())
     override = book.keep(moves, remapping.override(model, moves))
-    for sentence in said:  # not before it is true: the disk may be full
-        deps.screen.warn(sentence)
+    for note in (*name_notes, *notes):  # only after it is true: the disk may be full
+        deps.screen.warn(note)
     return replace(plain, files=(*plain.files, override))
 
 
-def pin(before: Preflight, plain: Environment, *, deps: Deps) -> Environment | None:
-    """Publish one free number instead of each range of which this engine may pick a busy one; None where there is nothing to pin.
+def _name_moves(cases: Sequence[Case], before: Preflight) -> tuple[list[NameMove], list[str]]:
+    """The services whose container name is taken, and a note on each."""
+    moves: list[NameMove] = []
+    notes: list[str] = []
+    for case in cases:
+        if isinstance(case.holder, NameTaken):
+            service, name = case.holder.service, case.holder.container.name
+            new = f"{before.stack.project}-{service}-1"
+            moves.append(NameMove(service, name))
+            notes.append(f"{service}: its container is {new} here; {name} belongs to another stack")
+    return moves, notes
 
-    Only where one container wants the range: a number cannot be shared. Production keeps what its files say (it is told).
+
+def pin(before: Preflight, plain: Environment, *, deps: Deps) -> Environment | None:
+    """Publish one free number instead of a range of which this engine may pick a busy one.
+
+    Only where one container wants the range: a number cannot be shared. Production keeps what its
+    files say, with a warning. Return None where there is nothing to pin.
     """
     doubtful = [
-        one.binding
-        for one in before.verdicts.bindings
-        if one.pinnable and before.stack.services[one.binding.service].replicas == 1
+        checked.binding
+        for checked in before.verdicts.bindings
+        if checked.pinnable and before.stack.services[checked.binding.service].replicas == 1
     ]
     if plain.is_production or not doubtful:
         return None
     book = book_of(plain, deps)
     model = read_stack(deps.compose_on(plain).config().model)
     moves = list(remapping.still_fit(book.read(), model.services))
-    said = []
-    for (service, target, protocol, old), addresses in _wanted(
-        doubtful, [move for move in moves if isinstance(move, Move)]
-    ).items():
-        first, last = (int(number) for number in old.split("-"))
-        is_free = functools.partial(_is_free, addresses, protocol, before, deps.host())
-        number = next((port for port in range(first, last + 1) if is_free(port)), None)
+    notes = []
+    for wanted, addresses in _wanted(doubtful, remapping.port_moves(moves)).items():
+        first, last = map(int, wanted.old.split("-"))
+        is_free = _free_port_check(wanted, addresses, before, deps)
+        number = next(filter(is_free, range(first, last + 1)), None)
         if number is not None:
-            moves.append(Move(service, target, protocol, old, number))
-            said.append(
-                f"{service}: of {old} this engine might pick a busy number; published on {number}"
-            )
+            moves.append(wanted.on(number))
+            reason = f"of {wanted.old} this engine might pick a busy number"
+            notes.append(f"{wanted.service}: {reason}; published on {number}")
     if not moves:
         return None
     override = book.keep(moves, remapping.override(model, moves))
-    for sentence in said:
-        deps.screen.note(sentence)
+    for note in notes:
+        deps.screen.note(note)
     return replace(plain, files=(*plain.files, override))
+
+
+def _wanted_of(move: Move) -> _Wanted:
+    return _Wanted(move.service, move.target, move.protocol, move.old)
 
 
 def _wanted(
     bindings: Iterable[PortBinding], kept: Iterable[Move]
-) -> dict[tuple[str, int, TransportProtocol, str], tuple[str, ...]]:
-    """What is to move, by (service, target, protocol, the files' own number), with every host address on which it is wanted: one number for all."""
-    known = {(move.service, move.target, move.protocol, str(move.new)): move.old for move in kept}
-    found: dict[tuple[str, int, TransportProtocol, str], tuple[str, ...]] = {}
-    for binding in dict.fromkeys(single for wanted in bindings for single in wanted.singles()):
-        moved = binding.service, binding.target, binding.protocol, binding.published
-        old = known.get(moved, binding.published)
-        key = (binding.service, binding.target, binding.protocol, old)
-        found[key] = tuple(dict.fromkeys((*found.get(key, ()), *binding.addresses)))
-    return found
+) -> dict[_Wanted, tuple[str, ...]]:
+    """What is to move, with every host address on which it is wanted: one number for all of them.
+
+    A binding that was moved before counts by the number of the files.
+    """
+    old_numbers = {
+        (move.service, move.target, move.protocol, str(move.new)): move.old for move in kept
+    }
+    wanted: dict[_Wanted, dict[str, None]] = {}
+    for binding in bindings:
+        for single in binding.singles():
+            now = (single.service, single.target, single.protocol, single.published)
+            old = old_numbers.get(now, single.published)
+            key = _Wanted(single.service, single.target, single.protocol, old)
+            wanted.setdefault(key, {}).update(dict.fromkeys(single.addresses))
+    return {key: tuple(addresses) for key, addresses in wanted.items()}
 
 
-def _is_free(
-    addresses: Sequence[str], protocol: TransportProtocol, before: Preflight, host: Host, port: int
-) -> bool:
-    published = {one.port for container in before.containers for one in container.published}
-    return port not in published and all(
-        host.probe(Endpoint(port, address, protocol), udp_reuse_address=False) is Probe.FREE
-        for address in addresses
-    )
+def _free_port_check(
+    wanted: _Wanted, addresses: Sequence[str], before: Preflight, deps: Deps
+) -> Callable[[int], bool]:
+    """Return a function that tells whether a number is free on all addresses."""
+    published: set[int] = set()
+    for container in before.containers:
+        published.update(endpoint.port for endpoint in container.published)
+    host = deps.host()
+
+    def is_free(port: int) -> bool:
+        if port in published:
+            return False
+        endpoints = (Endpoint(port, address, wanted.protocol) for address in addresses)
+        return all(
+            host.probe(endpoint, udp_reuse_address=False) is Probe.FREE for endpoint in endpoints
+        )
+
+    return is_free

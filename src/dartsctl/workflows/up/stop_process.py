@@ -1,38 +1,41 @@
-"""The step that ends a process which is in the way: asked first, killed only after a second yes, and looked for again (DESIGN 4).
+"""Stop a process that holds a port: SIGTERM, SIGKILL only after a second yes, and a last look.
 
-Never: a forwarder, the engine, pid 1, ourselves, an ancestor, what another engine's container runs; never a process that is not the very one
-that was seen, or that has let go of the port meanwhile.
+Never stopped: a forwarder, the engine, pid 1, dartsctl itself, its ancestors, and what runs in
+another engine's container. Never signalled: a process that is not the very one that was seen, or
+that has released the port meanwhile.
 """
 
 from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
 from dartsctl.edges.host import processes, signals
-from dartsctl.edges.screen.output import Screen
-from dartsctl.edges.screen.prompts import Prompts
 from dartsctl.errors import DartsctlError, ExitCode, Refused
 from dartsctl.ports.holders import HostProcess
 from dartsctl.ports.listeners import Listener
 from dartsctl.ports.process import Process
 from dartsctl.stack.bindings import Endpoint
 from dartsctl.workflows.host import Host
+from dartsctl.workflows.up.conflict_deps import ConflictDeps
 
 AFTER_KILL = 5.0
-"""Seconds within which a killed process has gone, unless the kernel keeps it (uninterruptible sleep)."""
+"""Seconds within which a killed process has gone, unless the kernel keeps it (uninterruptible
+sleep)."""
+
+_LOOK_EVERY = 0.25  # seconds: a look walks all open files
 
 
 def is_protected(process: Process) -> bool:
-    """Whether nothing may make us signal it. What runs in a container that the engine does not list is another engine's (edge-cases.md#42)."""
-    if (
-        process.pid <= 1
-        or processes.is_forwarder(process)
-        or processes.is_self_or_ancestor(process.pid)
-    ):
+    """Return whether a process is never signalled.
+
+    A process in a container that the engine does not list is another engine's (edge-cases.md#42).
+    """
+    if process.pid <= 1 or processes.is_forwarder(process):
+        return True
+    if processes.is_self_or_ancestor(process.pid):
         return True
     container = processes.container_id_of(process.pid)
     return container is not None and container != processes.container_id_of(os.getpid())
@@ -42,33 +45,34 @@ def stop(
     holder: HostProcess,
     endpoints: Sequence[Endpoint],
     *,
-    prompts: Prompts,
-    screen: Screen,
-    yes: bool,
-    grace: float,
     record: Callable[[tuple[int, ...], bool], None],
+    deps: ConflictDeps,
 ) -> bool:
-    """SIGTERM, `grace` seconds that can be seen to pass, SIGKILL only after a second yes (or `yes`). False: nothing had to be signalled.
+    """Stop a process and its family. Return False where nothing had to be signalled.
 
-    `record` gets the pids that were signalled and whether they let go, whatever happens. Raises Refused for what is never stopped, DartsctlError for
-    another user's (before any signal), for what does not end, and code 7 where the second yes is not given.
+    `record` gets the pids that were signalled and whether they released the port, whatever happens.
+
+    Raises:
+        Refused: a process that is never stopped.
+        DartsctlError: another user's process (before any signal), a process that does not end, and
+            with code 7 where the second yes is not given.
     """
     victims = processes.family_to_stop(holder.process, holder.others)
     _refuse(victims)
-    shared = {holder.process.pid, *holder.others}
-    signalled = _signal(victims, shared, signal.SIGTERM, endpoints)
+    stopping = _Stopping(victims, frozenset(holder.pids), endpoints, deps)
+    signalled = stopping.send(signal.SIGTERM)
     if not signalled:
         return False
     released = False
     try:
-        released = _released(victims, shared, endpoints, grace, screen)
+        released = stopping.wait(deps.grace)
         if not released:
-            _kill(victims, shared, endpoints, grace, prompts=prompts, yes=yes)
-            released = _released(victims, shared, endpoints, AFTER_KILL, screen)
+            stopping.kill()
+            released = stopping.wait(AFTER_KILL)
     finally:
         record(signalled, released)
     if not released:
-        pids = _pids(victims)
+        pids = stopping.living_pids
         raise DartsctlError(f"pid {pids} was killed and does not end", hint=f"ps -fp {pids}")
     return True
 
@@ -78,167 +82,196 @@ def _refuse(victims: Sequence[Process]) -> None:
         if is_protected(victim):
             raise Refused(
                 f"{victim.name} (pid {victim.pid}) is never stopped by dartsctl",
-                hint=f"see what it belongs to: ps -fp {victim.pid}",
+                hint=f"ps -fp {victim.pid}",
             )
-    if any(not processes.is_ours(victim) for victim in victims):
-        pids = " ".join(str(victim.pid) for victim in victims)
+    if not all(map(processes.is_ours, victims)):
+        pids = _pids(victims, " ")
         raise DartsctlError(
-            f"{victims[0].name} (pid {pids}) is another user's; nothing was done",
+            f"{victims[0].name} (pid {pids}) belongs to another user; nothing was done",
             hint=f"sudo kill {pids}",
         )
 
 
-def _signal(
-    victims: Sequence[Process],
-    shared: Collection[int],
-    number: signal.Signals,
-    endpoints: Sequence[Endpoint],
-) -> tuple[int, ...]:
-    """To each of them that is still the one that was seen and still holds the port; a reloader as long as one of them does. The pids signalled."""
+class _Stopping:
+    """One family of processes on its way out. `shared` are the pids that have the socket open."""
 
-    def wanted(victim: Process) -> bool:
-        holding = holding_pids(endpoints)
-        return (
-            victim.pid in holding
-            if victim.pid in shared
-            else bool(holding & set(shared)) or number is signal.SIGKILL
-        )
+    def __init__(
+        self,
+        victims: Sequence[Process],
+        shared: frozenset[int],
+        endpoints: Sequence[Endpoint],
+        deps: ConflictDeps,
+    ) -> None:
+        self._victims = victims
+        self._shared = shared
+        self._endpoints = endpoints
+        self._deps = deps
 
-    return tuple(
-        victim.pid
-        for victim in victims
-        if signals.send(
-            victim, number, birth_of=processes.birth, still_wanted=partial(wanted, victim)
-        )
-    )
+    @property
+    def living(self) -> list[Process]:
+        return [victim for victim in self._victims if processes.is_alive(victim)]
 
+    @property
+    def living_pids(self) -> str:
+        return _pids(self.living, ",")
 
-def holding_pids(endpoints: Sequence[Endpoint]) -> set[int]:
-    """Who listens, or is bound, in the way of one of these now. A connection that uses the number is no reason for a signal."""
-    return {pid for row in rows_on(endpoints) if not row.is_connection for pid in row.pids}
+    def send(self, number: signal.Signals) -> tuple[int, ...]:
+        """Signal each process that is still the one that was seen. Return their pids.
 
+        A process that has the socket open must still hold the port. A reloader above it is
+        signalled as long as one of them does.
+        """
+        signalled = []
+        for victim in self._victims:
+            still_wanted = partial(self._is_wanted, victim, number)
+            if signals.send(victim, number, birth_of=processes.birth, still_wanted=still_wanted):
+                signalled.append(victim.pid)
+        return tuple(signalled)
 
-def rows_on(endpoints: Sequence[Endpoint]) -> list[Listener]:
-    """The sockets in the way of one of these now, in whatever state."""
-    host = Host()
-    host.expect({endpoint.port for endpoint in endpoints})
-    return [
-        row
-        for endpoint in endpoints
-        for row in host.listeners(endpoint.port)
-        if row.overlaps(endpoint)
-    ]
+    def _is_wanted(self, victim: Process, number: signal.Signals) -> bool:
+        holding = self._holding()
+        if victim.pid in self._shared:
+            return victim.pid in holding
+        return number is signal.SIGKILL or not holding.isdisjoint(self._shared)
 
+    def _holding(self) -> set[int]:
+        return holding_pids(self._endpoints, self._deps.host)
 
-def _kill(
-    victims: Sequence[Process],
-    shared: Collection[int],
-    endpoints: Sequence[Endpoint],
-    grace: float,
-    *,
-    prompts: Prompts,
-    yes: bool,
-) -> None:
-    pids = _pids(victims)
-    if not yes and not prompts.confirm(
-        f"pid {pids} did not end within {grace:.0f} s. Kill it (SIGKILL)?", flags="add --yes"
-    ):
-        raise DartsctlError(
-            f"pid {pids} was asked to end, and still runs",
-            hint=f"ps -fp {pids}",
-            code=ExitCode.ANSWER_NEEDED,
-        )
-    _signal(victims, shared, signal.SIGKILL, endpoints)
-
-
-def _pids(victims: Sequence[Process]) -> str:
-    return ",".join(str(victim.pid) for victim in victims if processes.is_alive(victim))
-
-
-def _released(
-    victims: Sequence[Process],
-    shared: Collection[int],
-    endpoints: Sequence[Endpoint],
-    seconds: float,
-    screen: Screen,
-) -> bool:
-    """Whether they have ended, or at least let go of the port, within these seconds; the time that is left is shown each second."""
-    until = time.monotonic() + seconds
-    told = int(seconds)
-    look = 0.0
-    while left := [victim for victim in victims if processes.is_alive(victim)]:
-        now = time.monotonic()
-        if now >= look:  # a walk of all open files, so not each time
-            if all(victim.pid in shared for victim in left) and not holding_pids(endpoints) & {
-                victim.pid for victim in left
-            }:
-                return True
-            look = now + 0.25
-        if now >= until:
-            return False
-        if int(until - now) < told:
-            told = int(until - now)
-            screen.progress(
-                f"waiting for pid {', '.join(str(victim.pid) for victim in left)} to end: {told + 1} s"
+    def kill(self) -> None:
+        """Send SIGKILL after a yes. Raises DartsctlError (7) where it is not given."""
+        deps, pids = self._deps, self.living_pids
+        question = f"pid {pids} did not end within {deps.grace:.0f} s. Kill it (SIGKILL)?"
+        if not deps.yes and not deps.prompts.confirm(question, flags="add --yes"):
+            raise DartsctlError(
+                f"pid {pids} was asked to end, and still runs",
+                hint=f"ps -fp {pids}",
+                code=ExitCode.ANSWER_NEEDED,
             )
-        time.sleep(0.05)
-    return True
+        self.send(signal.SIGKILL)
+
+    def wait(self, seconds: float) -> bool:
+        """Return whether they end, or release the port, in time. The time left is shown."""
+        deps = self._deps
+        until = deps.monotonic() + seconds
+        shown = int(seconds)
+        next_look = 0.0
+        while left := self.living:
+            now = deps.monotonic()
+            if now >= next_look:
+                if self._has_released(left):
+                    return True
+                next_look = now + _LOOK_EVERY
+            if now >= until:
+                return False
+            if int(until - now) < shown:
+                shown = int(until - now)
+                pids = _pids(left, ", ")
+                deps.screen.progress(f"waiting for pid {pids} to end: {shown + 1} s")
+            deps.sleep(0.05)
+        return True
+
+    def _has_released(self, left: Sequence[Process]) -> bool:
+        """Whether the processes that are left have closed the socket, a reloader not among them."""
+        pids = {victim.pid for victim in left}
+        return pids <= self._shared and pids.isdisjoint(self._holding())
+
+
+def _pids(processes: Sequence[Process], separator: str) -> str:
+    return separator.join(str(process.pid) for process in processes)
+
+
+def holding_pids(endpoints: Sequence[Endpoint], host: Callable[[], Host]) -> set[int]:
+    """Return who listens, or is bound, on one of the endpoints now.
+
+    A connection that uses the number is no reason for a signal.
+    """
+    pids: set[int] = set()
+    for row in rows_on(endpoints, host):
+        if not row.is_connection:
+            pids.update(row.pids)
+    return pids
+
+
+def rows_on(endpoints: Sequence[Endpoint], host: Callable[[], Host]) -> list[Listener]:
+    """Return the sockets, in whatever state, that overlap one of the endpoints now."""
+    view = host()
+    view.expect({endpoint.port for endpoint in endpoints})
+    rows: list[Listener] = []
+    for endpoint in endpoints:
+        rows += [row for row in view.listeners(endpoint.port) if row.overlaps(endpoint)]
+    return rows
 
 
 def children_of_parent(process: Process) -> set[int]:
-    """The children of `process`' parent now: one more of them later, with the same command, is a restart."""
-    parent = (
-        processes.describe(process.parents[0][0])
-        if process.parents and process.parents[0][0] > 1
-        else None
-    )
+    """Return the children of a process' parent now.
+
+    One more of them later, with the same command, is a restart.
+    """
+    parent_pid = process.parents[0][0] if process.parents else 0
+    parent = processes.describe(parent_pid) if parent_pid > 1 else None
     return set(parent.children) if parent else set()
 
 
 def look_again(
     endpoints: Sequence[Endpoint],
     stopped: Process,
+    *,
     before: Collection[int],
     siblings: Collection[int],
-    *,
-    seconds: float,
+    deps: ConflictDeps,
 ) -> None:
-    """Whether somebody brings it back within `seconds` (edge-cases.md#21). Raises DartsctlError (3) with who did.
+    """Look for `deps.settle` seconds whether somebody brings a process back (edge-cases.md#21).
 
-    `before`: who was in the way before it was stopped, others of whom may still be; `siblings`: `children_of_parent` from then.
+    `before` are the pids that were in the way before it was stopped; others of them may still be.
+    `siblings` is `children_of_parent` from then. Raises DartsctlError (3) with who did.
     """
-    until = time.monotonic() + seconds
+    until = deps.monotonic() + deps.settle
     while True:
-        for endpoint in endpoints:
-            for row in Host().listeners(endpoint.port):
-                is_back = row.surely_blocks and not row.is_connection and row.overlaps(endpoint)
-                for pid in set(row.pids) - set(before) if is_back else ():
-                    if newcomer := processes.describe(pid):
-                        raise _is_back(newcomer, stopped, endpoint)
-        for pid in children_of_parent(stopped) - set(siblings):
-            again = processes.describe(pid)
-            if (
-                again
-                and again.command == stopped.command
-                and again.birth != stopped.birth
-                and again.status != "zombie"
-            ):
-                raise _is_back(again, stopped, endpoints[0])
-        if time.monotonic() >= until:
+        _refuse_newcomer(endpoints, stopped, before, deps)
+        _refuse_restarted(endpoints, stopped, siblings)
+        if deps.monotonic() >= until:
             return
-        time.sleep(0.1)
+        deps.sleep(0.1)
+
+
+def _refuse_newcomer(
+    endpoints: Sequence[Endpoint], stopped: Process, before: Collection[int], deps: ConflictDeps
+) -> None:
+    """Raise where a new process listens on one of the endpoints."""
+    for endpoint in endpoints:
+        for row in rows_on([endpoint], deps.host):
+            if row.is_connection or not row.surely_blocks:
+                continue
+            for pid in set(row.pids) - set(before):
+                if newcomer := processes.describe(pid):
+                    raise _is_back(newcomer, stopped, endpoint)
+
+
+def _refuse_restarted(
+    endpoints: Sequence[Endpoint], stopped: Process, siblings: Collection[int]
+) -> None:
+    """Raise where the parent of the stopped process has started the same command again."""
+    for pid in children_of_parent(stopped) - set(siblings):
+        child = processes.describe(pid)
+        if child is None or child.status == "zombie" or child.birth == stopped.birth:
+            continue
+        if child.command == stopped.command:
+            raise _is_back(child, stopped, endpoints[0])
 
 
 def _is_back(newcomer: Process, stopped: Process, endpoint: Endpoint) -> DartsctlError:
-    pid, name = newcomer.parents[0] if newcomer.parents else (0, "somebody")
-    if newcomer.command == stopped.command:
-        text = f"{stopped.name} was stopped and is back for port {endpoint.port} (pid {newcomer.pid}): {name} (pid {pid}) keeps it running"
-        hint = (
-            f"find its service and stop that: systemctl status {newcomer.pid}"
-            if pid <= 1
-            else f"stop {name} first; look at it: ps -fp {pid}"
+    pid, name = newcomer.parents[0] if newcomer.parents else (0, "an unknown process")
+    if newcomer.command != stopped.command:
+        who = f"{newcomer.name} (pid {newcomer.pid}, started by {name})"
+        return DartsctlError(
+            f"{stopped.name} was stopped, and {who} has port {endpoint.port} now",
+            hint=f"ps -fp {newcomer.pid}",
+            code=ExitCode.CONFLICT,
         )
-    else:
-        text = f"{stopped.name} was stopped, and {newcomer.name} (pid {newcomer.pid}, started by {name}) has port {endpoint.port} now"
-        hint = f"look at it, then try again: ps -fp {newcomer.pid}"
-    return DartsctlError(text, hint=hint, code=ExitCode.CONFLICT)
+    return DartsctlError(
+        f"{stopped.name} was stopped and is back for port {endpoint.port} (pid {newcomer.pid}):"
+        f" {name} (pid {pid}) keeps it running",
+        details=(f"stop {name} instead, or the service that it belongs to",),
+        hint=f"systemctl status {newcomer.pid}" if pid <= 1 else f"ps -fp {pid}",
+        code=ExitCode.CONFLICT,
+    )

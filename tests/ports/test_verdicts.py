@@ -8,9 +8,10 @@ import pytest
 
 from dartsctl.ports.attribution import Attribution
 from dartsctl.ports.availability import Availability, Reason
-from dartsctl.ports.conflicts import BindingVerdict, Conflict, PortVerdicts, Verdict, find
-from dartsctl.ports.holders import ForeignContainer, OwnContainer, SameStack, Unknown
+from dartsctl.ports.conflicts import BindingVerdict, Conflict, PortVerdicts, Verdict
+from dartsctl.ports.holders import ForeignContainer, OwnContainer, RivalBinding, Unknown
 from dartsctl.ports.listeners import Listener, Probe
+from dartsctl.ports.verdicts import judge
 from dartsctl.stack.bindings import Endpoint, TransportProtocol
 from dartsctl.stack.containers import Container
 from dartsctl.stack.convergence import converge, split_new_and_held
@@ -64,7 +65,7 @@ def findings(
     )
     wanted = stack_bindings(stack, engine)
     new, held = split_new_and_held(wanted.bindings, convergence)
-    return find(
+    return judge(
         new,
         engine=engine,
         availability=Availability(engine, convergence, host),
@@ -174,14 +175,14 @@ def test_all_candidates_are_named_when_the_stack_itself_wants_a_port_twice() -> 
     }
     assert found[0].conflict is not None
     assert found[0].conflict.reason is Reason.SAME_STACK
-    assert found[0].conflict.holders == (SameStack("b", f"{P}:80/tcp"),)
+    assert found[0].conflict.holders == (RivalBinding("b", f"{P}:80/tcp"),)
 
 
 def test_a_rival_in_the_stack_is_named_beside_the_foreign_holder() -> None:
     other = container("other", "web", Endpoint(P, "0.0.0.0"))
     found = findings(service("a", port()), service("b", port()), containers=[other])
     assert found[0].conflict is not None
-    assert found[0].conflict.holders == (ForeignContainer(other), SameStack("b", f"{P}:80/tcp"))
+    assert found[0].conflict.holders == (ForeignContainer(other), RivalBinding("b", f"{P}:80/tcp"))
 
 
 @pytest.mark.parametrize("version", EVERY)
@@ -562,7 +563,7 @@ def test_fixed_ports_of_others_that_fill_the_range_are_no_race_but_a_conflict(ve
     assert found[0].verdict is Verdict.CONFLICT
     assert found[0].conflict is not None
     assert {
-        holder.service for holder in found[0].conflict.holders if isinstance(holder, SameStack)
+        holder.service for holder in found[0].conflict.holders if isinstance(holder, RivalBinding)
     } == {"b", "c"}
 
 

@@ -1,0 +1,123 @@
+"""Report what keeps `up` from starting, and refuse it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dartsctl.edges.screen.output import Screen
+from dartsctl.errors import DartsctlError, ExitCode
+from dartsctl.ports.choices import PRODUCTION_STOPS
+from dartsctl.ports.collisions import NameTaken, names_taken
+from dartsctl.ports.holders import ForeignContainer
+from dartsctl.workflows.up import another_stack, report
+from dartsctl.workflows.up.preflight import Preflight
+from dartsctl.workflows.up.preview import ResolutionPreview
+from dartsctl.workflows.up.settle import Answers
+
+_SHOWN_BEFORE_UP = ("uncertain", "became-ephemeral", "shared-network", "replicas-fixed-port")
+"""Codes of the warnings that explain a failure of this very `up`."""
+
+
+class AlreadyReported(DartsctlError):
+    """The JSON document is written; only the exit code is left."""
+
+    def __init__(self, code: ExitCode) -> None:
+        super().__init__("", code=code)
+
+
+def refuse_conflicts(
+    preflight: Preflight,
+    answers: Answers,
+    *,
+    command: str,
+    screen: Screen,
+    skip_port_check: bool = False,
+    undone: Sequence[str] = (),
+    preview: ResolutionPreview | None = None,
+) -> None:
+    """Raise DartsctlError (3) where anything is in the way. An uncertain binding is only a warning.
+
+    `command` starts the stack again. `undone` is what a failed attempt removed. `preview` is what a
+    policy would do (--dry-run).
+    """
+    for notice in preflight.notices:
+        if notice.code in _SHOWN_BEFORE_UP:
+            screen.warn(f"{notice.service}: {notice.sentence}")
+    if preview is None or not preview.steps:  # else this stack would get another name first
+        another_stack.refuse(preflight, command)
+    if preflight.is_clear or (skip_port_check and not preflight.collisions):
+        return
+    if screen.as_json:
+        document = {**report.document(preflight), "exit_code": int(ExitCode.CONFLICT)}
+        if undone:
+            document["undone"] = list(undone)
+        screen.document(document | (preview.document() if preview else {}))
+        raise AlreadyReported(ExitCode.CONFLICT)
+    raise DartsctlError(
+        f"{_services(preflight)} of {preflight.stack.project} cannot start; nothing was changed",
+        details=(
+            *report.obstacle_lines(preflight),
+            *production_lines(preflight, answers),
+            *(preview.lines if preview else ()),
+            "free what is named above, then start it again",
+        ),
+        hint=command,
+        code=ExitCode.CONFLICT,
+    )
+
+
+def _services(preflight: Preflight) -> str:
+    names = {conflict.binding.service for conflict in preflight.verdicts.conflicts}
+    count = len(names) + len(preflight.collisions)
+    return "1 service" if count == 1 else f"{count} services"
+
+
+def refuse_unsafe(preflight: Preflight, screen: Screen) -> None:
+    """Raise Refused (4) where production would start with weak secrets or a bad certificate.
+
+    Conflicts and collisions are shown with it. This comes before anything is resolved: nobody is
+    asked to stop a process for a stack that is refused anyway.
+    """
+    blocking = preflight.blocking_objections
+    for objection in preflight.objections:
+        if objection not in blocking:
+            screen.warn(objection.sentence)
+    if not blocking:
+        return
+    if screen.as_json:
+        screen.document({**report.document(preflight), "exit_code": int(ExitCode.REFUSED)})
+        raise AlreadyReported(ExitCode.REFUSED)
+    from dartsctl.workflows.up.production_checks import unsafe_error
+
+    raise unsafe_error(blocking, report.obstacle_lines(preflight))
+
+
+def warn_of_unneeded_removals(preflight: Preflight, answers: Answers, screen: Screen) -> None:
+    """Say which containers of --remove-container are not in the way: they are not removed."""
+    taken = {collision.container.name for collision in names_taken(preflight.collisions)}
+    for name in sorted(answers.removable - taken):
+        screen.warn(
+            f"--remove-container {name}: no container of that name is in the way; "
+            "nothing is removed for it"
+        )
+
+
+def production_lines(preflight: Preflight, answers: Answers) -> list[str]:
+    """Return which containers in the way are production's, and what stops them.
+
+    Empty for production itself.
+    """
+    production = answers.production_project
+    is_production = preflight.environment.is_production or preflight.stack.project == production
+    if is_production or not production:
+        return []
+    holders: list[object] = []
+    for conflict in preflight.verdicts.conflicts:
+        holders += conflict.holders
+    containers = [
+        holder.container
+        for holder in (*holders, *preflight.collisions)
+        if isinstance(holder, ForeignContainer | NameTaken)
+    ]
+    names = [container.name for container in containers if container.project == production]
+    return [f"{name} is production's: {PRODUCTION_STOPS}" for name in dict.fromkeys(names)]
