@@ -1,4 +1,4 @@
-"""A host and an engine's list, written down: literal answers to probes, literal rows of the socket table, literal processes."""
+"""A host and an engine's list, written down: answers to probes, socket rows, processes."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from dartsctl.stack.containers import Container
 
 
 class FakeKernel:
-    """Stands for commands.host.Host. What is not written down is free, and nobody is there. `asked` are the probes that were made, in order.
+    """A stand-in for workflows.host.Host. What is not written down is free, and nobody is there.
 
-    `complete`: whoever blocks stands in `rows`, as on Linux 6.8 and newer.
+    `asked` are the probes that were made, in order. `complete`: every socket that blocks is in
+    `rows`, as on Linux 6.8 and newer.
     """
 
     def __init__(
@@ -120,6 +121,6 @@ def container(
         "busybox",
         state,
         status,
-        tuple((one, 80) for one in published),
+        tuple((endpoint, 80) for endpoint in published),
         labels,
     )

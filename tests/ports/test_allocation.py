@@ -1,4 +1,4 @@
-"""Who owns which port: production's allocation, the dev range, and port numbers as people type them."""
+"""Who owns which port: production's allocation, the dev range, and typed port numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is in the way, with what evidence: containers by the engine's list, else the owners of the sockets, else nobody visible."""
+"""Who is in the way, with which evidence: listed containers, owners of sockets, or Unknown."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ FLASK = Process(4711, "python", 1, ("python", "run.py"), user="dev", cwd="/home/
 RELOADER = Process(4712, "python", 2, ("python", "run.py"), user="dev")
 PROXY = Process(900, "docker-proxy", 3, ("/usr/sbin/docker-proxy", "-proto", "tcp"))
 STACK = Stack("demo", {"web": Service("web")}, {})
+SOURCE_PORT = "uses this number as its source port"
 
 
 def holders(
@@ -48,7 +49,7 @@ def evidence(holder: Holder) -> str:
 
 
 @pytest.mark.parametrize(
-    ("one", "kind"),
+    ("listed", "kind"),
     [
         (container("demo", "web", LOOPBACK4), OwnContainer),
         (container("other", "web", LOOPBACK4), ForeignContainer),
@@ -62,32 +63,33 @@ def evidence(holder: Holder) -> str:
     ids=["own", "another project", "an orphan", "a one-off", "without labels"],
 )
 def test_a_container_is_own_when_up_would_leave_it_running_for_the_stack(
-    one: Container, kind: type[Holder]
+    listed: Container, kind: type[Holder]
 ) -> None:  # edge-cases.md#37, edge-cases.md#38, edge-cases.md#39
-    (found,) = holders(ANY4, FakeKernel(), one)
-    assert type(found) is kind
-    assert evidence(found) == "docker lists 127.0.0.1:21000/tcp"
+    (holder,) = holders(ANY4, FakeKernel(), listed)
+    assert type(holder) is kind
+    assert evidence(holder) == "docker lists 127.0.0.1:21000/tcp"
 
 
 def test_without_a_stack_every_container_is_foreign() -> None:
-    one = container("demo", "web", LOOPBACK4)
-    assert Attribution(None, [one], FakeKernel()).holders(
-        ANY4, Obstacle(Reason.IN_USE, (one,))
-    ) == (ForeignContainer(one),)
+    listed = container("demo", "web", LOOPBACK4)
+    assert Attribution(None, [listed], FakeKernel()).holders(
+        ANY4, Obstacle(Reason.IN_USE, (listed,))
+    ) == (ForeignContainer(listed),)
 
 
 def test_the_forwarders_socket_is_the_second_evidence_for_a_container() -> None:
     kernel = FakeKernel({}, [listening("127.0.0.1", P, pids=(900,))], [PROXY], forwarders=[900])
-    (found,) = holders(ANY4, kernel, container("other", "web", LOOPBACK4))
+    (holder,) = holders(ANY4, kernel, container("other", "web", LOOPBACK4))
     assert (
-        evidence(found) == "docker lists 127.0.0.1:21000/tcp; socket held by docker-proxy (pid 900)"
+        evidence(holder)
+        == "docker lists 127.0.0.1:21000/tcp; socket held by docker-proxy (pid 900)"
     )
 
 
 def test_a_forwarder_on_an_address_that_is_not_wanted_is_no_evidence() -> None:
     kernel = FakeKernel({}, [listening("::1", P, pids=(900,))], [PROXY], forwarders=[900])
-    (found,) = holders(LOOPBACK4, kernel, container("other", "web", LOOPBACK4))
-    assert evidence(found) == "docker lists 127.0.0.1:21000/tcp"
+    (holder,) = holders(LOOPBACK4, kernel, container("other", "web", LOOPBACK4))
+    assert evidence(holder) == "docker lists 127.0.0.1:21000/tcp"
 
 
 @pytest.mark.parametrize(
@@ -104,18 +106,18 @@ def test_nobody_holds_an_address_that_cannot_be_bound(reason: Reason) -> None:
 
 
 def test_a_process_is_named_with_what_it_does() -> None:
-    (found,) = holders(ANY4, FakeKernel({}, [listening("127.0.0.1", P, pids=(4711,))], [FLASK]))
-    assert found == HostProcess(FLASK)
-    assert evidence(found) == "listens on 127.0.0.1:21000/tcp"
+    (holder,) = holders(ANY4, FakeKernel({}, [listening("127.0.0.1", P, pids=(4711,))], [FLASK]))
+    assert holder == HostProcess(FLASK)
+    assert evidence(holder) == "listens on 127.0.0.1:21000/tcp"
 
 
 def test_processes_that_share_a_socket_are_one_holder() -> (
     None
 ):  # edge-cases.md#22, edge-cases.md#26
-    (found,) = holders(
+    (holder,) = holders(
         ANY4, FakeKernel({}, [listening("127.0.0.1", P, pids=(4711, 4712))], [FLASK, RELOADER])
     )
-    assert found == HostProcess(FLASK, (4712,))
+    assert holder == HostProcess(FLASK, (4712,))
 
 
 def test_one_process_on_several_addresses_is_one_holder_and_two_processes_are_two() -> (
@@ -144,11 +146,11 @@ def test_a_listener_is_named_before_the_connections_beside_it() -> None:
 
 
 def test_without_a_listener_whoever_is_bound_is_named() -> None:  # edge-cases.md#13
-    (found,) = holders(
+    (holder,) = holders(
         ANY4, FakeKernel({}, [Listener("tcp", "127.0.0.1", P, "bound", pids=(4711,))], [FLASK])
     )
-    assert found == HostProcess(FLASK)
-    assert evidence(found) == "bound without listening on 127.0.0.1:21000/tcp"
+    assert holder == HostProcess(FLASK)
+    assert evidence(holder) == "bound without listening on 127.0.0.1:21000/tcp"
 
 
 PEER = Endpoint(443, "192.0.2.7")
@@ -160,16 +162,16 @@ PEER = Endpoint(443, "192.0.2.7")
 def test_the_owner_of_a_connection_is_no_holder_that_could_be_stopped(
     state: State, words: str
 ) -> None:  # edge-cases.md#13
-    (found,) = holders(
+    (holder,) = holders(
         ANY4,
         FakeKernel({}, [Listener("tcp", "127.0.0.1", P, state, pids=(4711,), peer=PEER)], [FLASK]),
     )
-    assert found == Connection(FLASK, state == "closing")
-    assert evidence(found) == f"{words} on 127.0.0.1:21000/tcp"
-    assert isinstance(found, Connection)
+    assert holder == Connection(FLASK, state == "closing")
+    assert evidence(holder) == f"{words} on 127.0.0.1:21000/tcp"
+    assert isinstance(holder, Connection)
     assert (
-        found.sentence
-        == "outgoing connection of python (pid 4711) to 192.0.2.7:443 uses this number as its source port"
+        holder.sentence
+        == "outgoing connection of python (pid 4711) to 192.0.2.7:443 " + SOURCE_PORT
     )
 
 
@@ -177,9 +179,9 @@ def test_a_connected_udp_socket_is_a_connection_too() -> None:
     row = Listener(
         "udp", "127.0.0.1", P, "connected", pids=(4711,), peer=Endpoint(53, "192.0.2.7", "udp")
     )
-    (found,) = holders(Endpoint(P, "127.0.0.1", "udp"), FakeKernel({}, [row], [FLASK]))
-    assert found == Connection(FLASK, False)
-    assert evidence(found) == "connected udp socket on 127.0.0.1:21000/udp"
+    (holder,) = holders(Endpoint(P, "127.0.0.1", "udp"), FakeKernel({}, [row], [FLASK]))
+    assert holder == Connection(FLASK, False)
+    assert evidence(holder) == "connected udp socket on 127.0.0.1:21000/udp"
 
 
 def test_connections_that_nobody_has_open_any_more_are_one_holder() -> None:  # edge-cases.md#9
@@ -187,35 +189,35 @@ def test_connections_that_nobody_has_open_any_more_are_one_holder() -> None:  # 
         Listener("tcp", "127.0.0.1", P, "closing", peer=Endpoint(port, "192.0.2.7"))
         for port in (443, 444)
     ]
-    (found,) = holders(ANY4, FakeKernel({}, rows))
-    assert found == Connection(None, True)
-    assert isinstance(found, Connection)
+    (holder,) = holders(ANY4, FakeKernel({}, rows))
+    assert holder == Connection(None, True)
+    assert isinstance(holder, Connection)
     assert (
-        found.sentence
-        == "closed connection to 192.0.2.7:443 uses this number as its source port, for about a minute more"
+        holder.sentence
+        == f"closed connection to 192.0.2.7:443 {SOURCE_PORT}, for about a minute more"
     )
 
 
 def test_a_connection_whose_owner_is_not_visible_is_told_with_the_user_and_the_command() -> (
     None
 ):  # edge-cases.md#18
-    (found,) = holders(
+    (holder,) = holders(
         ANY4,
         FakeKernel(
             {}, [Listener("tcp", "127.0.0.1", P, "connected", inode=9, uid=1001, peer=PEER)]
         ),
     )
-    assert found == Connection(None, False)
-    assert isinstance(found, Connection)
+    assert holder == Connection(None, False)
+    assert isinstance(holder, Connection)
     assert (
-        found.sentence
-        == "outgoing connection of a process that is not visible to 192.0.2.7:443 uses this number as its source port"
+        holder.sentence
+        == f"outgoing connection of a process that is not visible to 192.0.2.7:443 {SOURCE_PORT}"
     )
     assert (
-        evidence(found)
+        evidence(holder)
         == "open connection on 127.0.0.1:21000/tcp, owner not visible (user id 1001)"
     )
-    assert found.look == "sudo ss -Htnap 'sport = :21000'"
+    assert holder.look == "sudo ss -Htnap 'sport = :21000'"
 
 
 def test_who_is_bound_is_named_and_not_its_own_connections_beside_it() -> None:
@@ -232,35 +234,35 @@ def test_who_is_bound_is_named_and_not_its_own_connections_beside_it() -> None:
 def test_an_owner_who_is_not_visible_is_unknown_with_the_command_that_shows_him() -> (
     None
 ):  # edge-cases.md#18
-    (found,) = holders(ANY4, FakeKernel({}, [listening("127.0.0.1", P, uid=1001)]))
-    assert found == Unknown(1001, "sudo ss -Htnap 'sport = :21000'")
-    assert evidence(found) == "listens on 127.0.0.1:21000/tcp, owner not visible (user id 1001)"
+    (holder,) = holders(ANY4, FakeKernel({}, [listening("127.0.0.1", P, uid=1001)]))
+    assert holder == Unknown(1001, "sudo ss -Htnap 'sport = :21000'")
+    assert evidence(holder) == "listens on 127.0.0.1:21000/tcp, owner not visible (user id 1001)"
 
 
 def test_a_process_that_ended_meanwhile_is_unknown() -> None:  # edge-cases.md#24
-    (found,) = holders(
+    (holder,) = holders(
         Endpoint(P, "0.0.0.0", "udp"),
         FakeKernel({}, [Listener("udp", "127.0.0.1", P, "bound", pids=(4711,))]),
     )
-    assert found == Unknown(None, "sudo ss -Hunap 'sport = :21000'")
-    assert evidence(found) == "udp socket on 127.0.0.1:21000/udp, owner not visible"
+    assert holder == Unknown(None, "sudo ss -Hunap 'sport = :21000'")
+    assert evidence(holder) == "udp socket on 127.0.0.1:21000/udp, owner not visible"
 
 
 def test_a_busy_port_without_any_row_is_said_to_be_invisible() -> None:
-    (found,) = holders(ANY4, FakeKernel())
-    assert found == Unknown(None, "sudo ss -Htnap 'sport = :21000'")
-    assert evidence(found).startswith("busy, but no socket is visible")
+    (holder,) = holders(ANY4, FakeKernel())
+    assert holder == Unknown(None, "sudo ss -Htnap 'sport = :21000'")
+    assert evidence(holder).startswith("busy, but no socket is visible")
 
 
 def test_a_forwarder_of_no_listed_container_is_neither_a_process_nor_a_container() -> (
     None
 ):  # edge-cases.md#31, edge-cases.md#42
-    (found,) = holders(
+    (holder,) = holders(
         ANY4, FakeKernel({}, [listening("0.0.0.0", P, pids=(900,))], [PROXY], forwarders=[900])
     )
-    assert isinstance(found, Unknown)
-    assert "docker-proxy (pid 900)" in evidence(found)
-    assert "another engine's, or a stale one" in evidence(found)
+    assert isinstance(holder, Unknown)
+    assert "docker-proxy (pid 900)" in evidence(holder)
+    assert "another engine's, or a stale one" in evidence(holder)
 
 
 def test_a_process_of_a_container_on_the_hosts_network_is_that_container() -> (
@@ -270,10 +272,10 @@ def test_a_process_of_a_container_on_the_hosts_network_is_that_container() -> (
     kernel = FakeKernel(
         {}, [listening("0.0.0.0", P, pids=(4711,))], [FLASK], in_containers={4711: httpd.id}
     )
-    (found,) = holders(ANY4, kernel, known=[httpd])
-    assert found == ForeignContainer(httpd)
+    (holder,) = holders(ANY4, kernel, known=[httpd])
+    assert holder == ForeignContainer(httpd)
     assert (
-        evidence(found) == "listens on 0.0.0.0:21000/tcp by its process 4711 on the host's network"
+        evidence(holder) == "listens on 0.0.0.0:21000/tcp by its process 4711 on the host's network"
     )
     assert holders(ANY4, kernel) == (
         HostProcess(FLASK),

@@ -1,4 +1,4 @@
-"""Whether one endpoint could be bound: the engine's list, the probe, the socket table, and own sockets that will be released."""
+"""Whether one endpoint can be bound: the engine's list, the probe, the socket table."""
 
 from __future__ import annotations
 
@@ -73,10 +73,10 @@ def test_udp_is_probed_with_the_options_of_the_engine(version: str, reuse: bool)
 def test_a_listed_udp_port_is_an_obstacle_though_a_probe_would_not_see_it(version: str) -> None:
     other = container("other", "dns", Endpoint(P, "127.0.0.1", "udp"))
     kernel = FakeKernel()
-    found = obstacle(
+    answer = obstacle(
         Endpoint(P, "0.0.0.0", "udp"), kernel, engine=EngineRules(version), staying=[other]
     )
-    assert found == Obstacle(Reason.IN_USE, (other,))
+    assert answer == Obstacle(Reason.IN_USE, (other,))
     assert kernel.asked == []
 
 
@@ -105,11 +105,12 @@ def test_an_engine_elsewhere_is_judged_by_its_own_list_alone(
     )
 
 
-# Below ip_unprivileged_port_start without root: the table decides (edge-cases.md#17; engine-rules.md#gotchas)
+# Below ip_unprivileged_port_start without root the table decides (edge-cases.md#17,
+# engine-rules.md#gotchas)
 
 
 @pytest.mark.parametrize(
-    ("rows", "found"),
+    ("rows", "answer"),
     [
         ([], None),
         ([listening("127.0.0.1", P)], Obstacle(Reason.IN_USE)),
@@ -141,9 +142,9 @@ def test_an_engine_elsewhere_is_judged_by_its_own_list_alone(
     ],
 )
 def test_where_we_may_not_bind_the_socket_table_decides(
-    rows: list[Listener], found: Obstacle | None
+    rows: list[Listener], answer: Obstacle | None
 ) -> None:
-    assert obstacle(ANY4, FakeKernel({ANY4: Probe.FORBIDDEN}, rows)) == found
+    assert obstacle(ANY4, FakeKernel({ANY4: Probe.FORBIDDEN}, rows)) == answer
 
 
 @pytest.mark.parametrize(
@@ -166,7 +167,8 @@ def test_the_sockets_of_released_containers_do_not_count_in_the_table_either() -
     assert obstacle(ANY4, kernel) == Obstacle(Reason.IN_USE)
 
 
-# Own containers that are released before the new bind (engine-rules.md#own-containers, last paragraph)
+# Own containers that are released before the new bind (last paragraph of
+# engine-rules.md#own-containers)
 
 
 @pytest.mark.parametrize("wanted", [ANY4, LOOPBACK4, INTERFACE4], ids=str)

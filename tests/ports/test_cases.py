@@ -78,9 +78,9 @@ def conflict(
 
 
 def only(holder: Holder, inspector: FakeInspector | None = None) -> Case:
-    found = group_by_holder([conflict(holder)], (), STACK, inspector or FakeInspector())
-    assert len(found) == 1
-    return found[0]
+    cases = group_by_holder([conflict(holder)], (), STACK, inspector or FakeInspector())
+    assert len(cases) == 1
+    return cases[0]
 
 
 def container(project: str = "", *, name: str = "other-1", network: str = "bridge") -> Container:
@@ -201,20 +201,20 @@ def test_a_holder_of_several_bindings_is_one_case() -> None:
         conflict(HostProcess(SERVER)),
         conflict(HostProcess(SERVER), port=5001, service="api"),
     )
-    found = group_by_holder([first, second, first], (), STACK, FakeInspector())
-    assert [(case.conflicts, case.services) for case in found] == [
+    cases = group_by_holder([first, second, first], (), STACK, FakeInspector())
+    assert [(case.conflicts, case.services) for case in cases] == [
         ((first, second), ("app", "api"))
     ]
 
 
 def test_a_process_whose_sockets_are_shared_with_different_workers_is_one_case() -> None:
-    found = group_by_holder(
+    cases = group_by_holder(
         [conflict(HostProcess(SERVER, (9,))), conflict(HostProcess(SERVER, (8, 9)), port=5001)],
         (),
         STACK,
         FakeInspector(),
     )
-    assert [case.holder for case in found] == [HostProcess(SERVER, (8, 9))]
+    assert [case.holder for case in cases] == [HostProcess(SERVER, (8, 9))]
 
 
 def test_the_same_pid_with_another_birth_is_another_holder() -> None:  # edge-cases.md#24
@@ -234,11 +234,11 @@ def test_the_same_pid_with_another_birth_is_another_holder() -> None:  # edge-ca
 
 def test_names_come_first_and_what_has_no_holder_is_a_case_too() -> None:
     taken = NameTaken("app", container("darts"))
-    found = group_by_holder(
+    cases = group_by_holder(
         [conflict(reason=Reason.NO_SUCH_ADDRESS)], [taken], STACK, FakeInspector()
     )
-    assert [case.kind for case in found] == [HolderKind.NAME, HolderKind.NOBODY]
-    assert found[1].holder == Unknown()
+    assert [case.kind for case in cases] == [HolderKind.NAME, HolderKind.NOBODY]
+    assert cases[1].holder == Unknown()
 
 
 def test_what_a_case_is_about_is_asked_by_name() -> None:

@@ -62,8 +62,8 @@ def test_a_service_without_a_fixed_name_never_collides() -> None:
 
 def test_other_files_under_the_same_project_name_are_another_stack() -> None:  # edge-cases.md#37
     theirs = container("demo", "web", files="/srv/production/compose.yml,/srv/production/tls.yml")
-    (found,) = collisions(theirs)
-    assert found == ProjectTaken(
+    (collision,) = collisions(theirs)
+    assert collision == ProjectTaken(
         "demo", (theirs,), ("/srv/production/compose.yml", "/srv/production/tls.yml"), "/srv/demo"
     )
 
@@ -85,23 +85,23 @@ def test_stopped_containers_count_as_the_other_stack_too() -> None:
 
 
 @pytest.mark.parametrize(
-    "one",
+    "bystander",
     [
         container("other", "web", files="/srv/other/compose.yml"),
         container("demo", "web", files="/srv/production/compose.yml", one_off=True),
     ],
     ids=["another project", "a one-off"],
 )
-def test_neither_another_project_nor_a_one_off_takes_the_name(one: Container) -> None:
-    assert collisions(one) == ()
+def test_neither_another_project_nor_a_one_off_takes_the_name(bystander: Container) -> None:
+    assert collisions(bystander) == ()
 
 
 def test_two_folders_may_share_a_project_as_long_as_no_service_is_in_both() -> None:
     theirs = container("demo", "worker", files="/srv/other/compose.yml")
     stack = Stack("demo", {"web": Service("web")}, {})
     assert find(stack, [theirs], converge(stack, [theirs], {}), FILES) == ()
-    (found,) = find(stack, [theirs], converge(stack, [theirs], {}, remove_orphans=True), FILES)
-    assert isinstance(found, ProjectTaken), "it would be removed as an orphan"
+    (collision,) = find(stack, [theirs], converge(stack, [theirs], {}, remove_orphans=True), FILES)
+    assert isinstance(collision, ProjectTaken), "it would be removed as an orphan"
     assert (
         find(
             stack,
@@ -116,9 +116,9 @@ def test_two_folders_may_share_a_project_as_long_as_no_service_is_in_both() -> N
 def test_an_override_of_moved_ports_in_common_does_not_make_two_stacks_one() -> None:
     override = "/home/dev/state/overrides/demo.yml"
     theirs = container("demo", "web", files=f"/srv/production/compose.yml,{override}")
-    (found,) = collisions(theirs, files=(*FILES, override))
-    assert isinstance(found, ProjectTaken)
-    assert found.config_files == ("/srv/production/compose.yml",)
+    (collision,) = collisions(theirs, files=(*FILES, override))
+    assert isinstance(collision, ProjectTaken)
+    assert collision.config_files == ("/srv/production/compose.yml",)
 
 
 def test_a_symbolic_link_to_our_file_is_our_file(tmp_path: Path) -> None:

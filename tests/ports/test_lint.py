@@ -24,8 +24,8 @@ def codes(
     ephemeral_range: tuple[int, int] | None = (32768, 60999),
 ) -> list[str]:
     return [
-        one.code
-        for one in notices(demo(*services, unset=unset), (), ephemeral_range=ephemeral_range)
+        notice.code
+        for notice in notices(demo(*services, unset=unset), (), ephemeral_range=ephemeral_range)
     ]
 
 
@@ -65,8 +65,8 @@ def test_a_sound_service_gives_no_warning() -> None:
 def test_a_warning_for_what_will_hurt(
     service: Service, code: str
 ) -> None:  # edge-cases.md#49, edge-cases.md#53, edge-cases.md#54, edge-cases.md#73
-    (found,) = notices(demo(service), (), ephemeral_range=(32768, 60999))
-    assert (found.code, found.service) == (code, "web")
+    (notice,) = notices(demo(service), (), ephemeral_range=(32768, 60999))
+    assert (notice.code, notice.service) == (code, "web")
 
 
 @pytest.mark.parametrize(
@@ -101,10 +101,10 @@ def test_an_unknown_ephemeral_range_gives_no_warning() -> None:
 def test_a_port_without_a_number_beside_unset_variables_was_perhaps_meant_to_have_one() -> (
     None
 ):  # edge-cases.md#48
-    (found,) = notices(
+    (notice,) = notices(
         demo(healthy(PortEntry(80, "tcp")), unset=("WEB_PORT",)), (), ephemeral_range=None
     )
-    assert (found.code, "WEB_PORT" in found.sentence) == ("became-ephemeral", True)
+    assert (notice.code, "WEB_PORT" in notice.sentence) == ("became-ephemeral", True)
     assert codes(healthy(PortEntry(80, "tcp"))) == []
     assert codes(healthy(PortEntry(80, "tcp", "0")), unset=("WEB_PORT",)) == []
     assert codes(healthy(FIXED), unset=("WEB_PORT",)) == []
@@ -127,8 +127,8 @@ def test_what_the_preflight_is_not_sure_of_is_a_warning(
     finding = BindingVerdict(
         PortBinding("web", 1, 80, "tcp", 8080, 8082, ("0.0.0.0",)), verdict, note
     )
-    found = notices(demo(healthy(FIXED)), [finding], ephemeral_range=None)
-    assert found == ((Notice(code, "web", f"port 8080-8082: {note}"),) if code else ())
+    shown = notices(demo(healthy(FIXED)), [finding], ephemeral_range=None)
+    assert shown == ((Notice(code, "web", f"port 8080-8082: {note}"),) if code else ())
 
 
 def test_replicas_with_the_same_doubt_warn_once() -> None:
@@ -147,14 +147,14 @@ def test_a_foreign_crash_loop_that_wants_our_port_makes_the_preflight_flicker() 
     None
 ):  # edge-cases.md#75
     loop = container("other", "app", state="restarting")
-    found = notices(
+    shown = notices(
         demo(healthy(FIXED)),
         (),
         ephemeral_range=None,
         containers=[loop],
         restarting_wants={loop.id: [8080]},
     )
-    assert found == (
+    assert shown == (
         Notice(
             "crash-loop",
             "web",
@@ -187,8 +187,8 @@ def test_drift_is_told_in_all_directions() -> None:
         Service("nginx", ports=(PortEntry(80, "tcp", "80"), PortEntry(443, "tcp", "8443"))),
         Service("proxy", ports=(PortEntry(80, "tcp", "8080"),)),
     )
-    found = drift(stack, Allocation({80: "nginx", 443: "nginx", 8080: "api-gateway"}))
-    assert [(one.code, one.service, one.sentence) for one in found] == [
+    shown = drift(stack, Allocation({80: "nginx", 443: "nginx", 8080: "api-gateway"}))
+    assert [(notice.code, notice.service, notice.sentence) for notice in shown] == [
         ("drift", "nginx", "port 8443 is published and not in [ports.production]"),
         ("drift", "nginx", "port 443 is in [ports.production] and not published"),
         (

@@ -1,4 +1,7 @@
-"""What a row of the socket table says by itself; the measured truth table is in edges/test_sockets.py."""
+"""What a row of the socket table says by itself.
+
+The measured truth table is in tests/edges/host/test_sockets.py.
+"""
 
 from __future__ import annotations
 

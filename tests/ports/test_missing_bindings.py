@@ -33,7 +33,7 @@ def test_a_running_container_without_its_port_lacks_it() -> None:  # edge-cases.
         MissingBinding("web", "demo-web-1", MissingKind.NOT_LISTED, PORT),
     )
     other = replace(WEB, targets=((Endpoint(5000, "0.0.0.0"), 80),))
-    assert [one.endpoint for one in not_listed(WANTED, [other])] == [PORT], (
+    assert [lost.endpoint for lost in not_listed(WANTED, [other])] == [PORT], (
         "another address is not the one that was wanted"
     )
 
@@ -75,9 +75,9 @@ def test_one_replica_with_the_port_is_enough() -> None:
 def test_what_the_engine_lists_must_be_heard_by_the_engine(
     rows: list[Listener], engines: set[int], kind: MissingKind | None
 ) -> None:  # edge-cases.md#31
-    found = not_listening(WANTED, [WEB], rows, is_engines=engines.__contains__)
-    assert [one.kind for one in found] == ([kind] if kind else [])
-    assert all(one.pids == ((7,) if kind is MissingKind.TAKEN else ()) for one in found)
+    missing = not_listening(WANTED, [WEB], rows, is_engines=engines.__contains__)
+    assert [lost.kind for lost in missing] == ([kind] if kind else [])
+    assert all(lost.pids == ((7,) if kind is MissingKind.TAKEN else ()) for lost in missing)
 
 
 def test_a_udp_port_has_no_listener_but_a_socket() -> None:
@@ -85,7 +85,7 @@ def test_a_udp_port_has_no_listener_but_a_socket() -> None:
     web = replace(WEB, targets=((place, 53),))
     row = Listener("udp", "0.0.0.0", 5353, "bound", pids=(7,))
     assert not_listening({"web": [place]}, [web], [row], is_engines=bool) == ()
-    assert [one.kind for one in not_listening({"web": [place]}, [web], [], is_engines=bool)] == [
+    assert [lost.kind for lost in not_listening({"web": [place]}, [web], [], is_engines=bool)] == [
         MissingKind.NO_LISTENER
     ]
 

@@ -1,4 +1,4 @@
-"""Moved ports: numbers that are the same every time, and an override that Compose itself reads as exactly these moves."""
+"""Moved ports: the same numbers every time, and an override that Compose reads as these moves."""
 
 from __future__ import annotations
 
@@ -70,8 +70,8 @@ def apply(folder: Path, model: Stack, *moves: AnyMove) -> Stack:
     return read_stack(resolved(folder, "base.json", "moved.yml"))
 
 
-def entries(one: Stack, service: str) -> list[str]:
-    return [str(entry) for entry in one.services[service].ports]
+def entries(stack: Stack, service: str) -> list[str]:
+    return [str(entry) for entry in stack.services[service].ports]
 
 
 def test_the_same_port_moves_to_the_same_number_every_time() -> None:

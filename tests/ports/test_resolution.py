@@ -1,4 +1,4 @@
-"""The whole table of choices, walked: each kind of holder in each environment, in order, with the exact line; and the plan that comes of it."""
+"""The plan that is made of cases and choices."""
 
 from __future__ import annotations
 
@@ -14,171 +14,19 @@ from dartsctl.ports.choices import (
     ResolutionRequest,
     by_policy,
     choices,
-    line,
-    remedy,
 )
 from dartsctl.ports.collisions import NameTaken
-from dartsctl.ports.holders import DevLease, ForeignContainer, HostProcess, RivalBinding, Unknown
-from dartsctl.ports.holders.kinds import HolderKind, ResolutionAction, SystemdUnit
+from dartsctl.ports.holders import ForeignContainer, HostProcess, RivalBinding, Unknown
+from dartsctl.ports.holders.kinds import HolderKind, ResolutionAction
 from dartsctl.ports.process import Process
 from dartsctl.ports.resolution import ResolutionStep, dead_ends, decide, unanswered
 from fakes.conflict_cases import CASES, LOOK, SERVER, UNIT, case, conflict, container
-
-MOVE = "publish app on another free port instead of 5000, on this machine only, until --reset-ports"
-WAIT = "wait until it is free"
-ABORT = "abort; nothing is changed"
-TERM = "SIGTERM, and SIGKILL only after a second yes"
-SEEN = f"{ABORT} (to free it yourself: "
-LINES: dict[HolderKind, list[str]] = {
-    HolderKind.DEV_SERVER: ["stop the dev server of /src/app (pid 4711)", MOVE, WAIT, ABORT],
-    HolderKind.PROCESS: [MOVE, WAIT, f"stop python (pid 4711, 4712, 4713): {TERM}", ABORT],
-    HolderKind.RELOADER: [
-        MOVE,
-        WAIT,
-        f"stop python (pid 4711) and the reloader that would start it again (pid 4710): {TERM}",
-        ABORT,
-    ],
-    HolderKind.MANAGED: [
-        MOVE,
-        WAIT,
-        "systemctl stop web.socket web.service (pid 4711 alone would be started again)",
-        ABORT,
-    ],
-    HolderKind.SUPERVISED: [
-        MOVE,
-        WAIT,
-        f"stop python (pid 4711), which supervisord (pid 4700) may start again: {TERM}",
-        ABORT,
-    ],
-    HolderKind.OTHER_USER: [MOVE, WAIT, f"{SEEN}sudo kill 4710 4711 4712)"],
-    HolderKind.PROTECTED: [MOVE, WAIT, f"{SEEN}see what it belongs to: ps -fp 1)"],
-    HolderKind.AIRPLAY: [
-        MOVE,
-        WAIT,
-        f"{SEEN}System Settings > General > AirDrop & Handoff > AirPlay Receiver: off)",
-    ],
-    HolderKind.CONTAINER: [
-        MOVE,
-        WAIT,
-        "stop container shop-web-1; its data stays",
-        "stop all containers of project shop; their data stays",
-        ABORT,
-    ],
-    HolderKind.LONE_CONTAINER: [MOVE, WAIT, "stop container loose; its data stays", ABORT],
-    HolderKind.HOST_NETWORK: [MOVE, WAIT, "stop container shop-web-1; its data stays", ABORT],
-    HolderKind.ORPHAN: ["stop container darts-dev-old-1; its data stays", MOVE, ABORT],
-    HolderKind.OWN: [MOVE, ABORT],
-    HolderKind.SAME_STACK: [MOVE, ABORT],
-    HolderKind.NAME: [
-        "start app under another container name than shop-web-1, on this machine only, until --reset-ports",
-        "remove container shop-web-1 (running) of project shop; its volumes stay, what it wrote outside of them is lost",
-        ABORT,
-    ],
-    HolderKind.CONNECTION: [MOVE, WAIT, ABORT],
-    HolderKind.UNKNOWN: [MOVE, WAIT, f"{SEEN}{LOOK})"],
-    HolderKind.NOBODY: [ABORT],
-}
 
 
 def request(
     policy: Policy = "ask", *, production: bool = False, **more: object
 ) -> ResolutionRequest:
     return ResolutionRequest(policy, remappable=not production, **more)  # type: ignore[arg-type]  # passed on
-
-
-@pytest.mark.parametrize("kind", HolderKind)
-@pytest.mark.parametrize("production", [False, True])
-def test_each_kind_has_its_choices_safest_first_and_each_says_exactly_what_it_does(
-    kind: HolderKind, production: bool
-) -> None:
-    offered = choices(CASES[kind], request(production=production))
-    moves = (MOVE, LINES[HolderKind.NAME][0])
-    assert [choice.line for choice in offered] == [
-        text for text in LINES[kind] if not (production and text in moves)
-    ]
-    assert [choice.action for choice in offered] == [
-        action for action in kind.choices if not (production and action is ResolutionAction.REMAP)
-    ]
-    assert offered[-1].action is ResolutionAction.ABORT
-    assert [choice.action for choice in offered if choice.type_first] == (
-        [ResolutionAction.REMOVE_CONTAINER] if kind is HolderKind.NAME else []
-    )
-
-
-def test_every_kind_is_in_the_table_and_every_action_in_some_row() -> None:
-    assert set(HolderKind) == set(CASES)
-    assert {action for kind in HolderKind for action in kind.choices} == set(ResolutionAction)
-    assert all(
-        kind.choices.count(ResolutionAction.ABORT) == 1
-        and len(set(kind.choices)) == len(kind.choices)
-        for kind in HolderKind
-    )
-
-
-@pytest.mark.parametrize(
-    "kind",
-    [
-        HolderKind.OTHER_USER,
-        HolderKind.PROTECTED,
-        HolderKind.AIRPLAY,
-        HolderKind.CONNECTION,
-        HolderKind.UNKNOWN,
-        HolderKind.NOBODY,
-        HolderKind.OWN,
-        HolderKind.SAME_STACK,
-    ],
-)
-def test_who_must_not_be_stopped_is_never_offered_for_it(
-    kind: HolderKind,
-) -> None:  # edge-cases.md#14, edge-cases.md#18, edge-cases.md#25
-    assert set(kind.choices) <= {
-        ResolutionAction.REMAP,
-        ResolutionAction.WAIT,
-        ResolutionAction.ABORT,
-    }
-
-
-def test_another_users_unit_gets_the_exact_sudo_command() -> None:
-    assert (
-        remedy(case(HolderKind.OTHER_USER, HostProcess(SERVER), unit=UNIT))
-        == "sudo systemctl stop web.socket web.service"
-    )
-    assert remedy(case(HolderKind.OTHER_USER, DevLease(SERVER, "/src/app", ""))) == "sudo kill 4711"
-    assert remedy(CASES[HolderKind.PROCESS]) == ""
-    assert line(
-        ResolutionAction.STOP_UNIT,
-        case(
-            HolderKind.MANAGED, HostProcess(SERVER), unit=SystemdUnit(("a.service",), of_user=True)
-        ),
-    ).startswith("systemctl --user stop a.service")
-
-
-# --- production containers
-
-
-@pytest.mark.parametrize(
-    ("kind", "action", "typed"),
-    [
-        (HolderKind.CONTAINER, ResolutionAction.STOP_CONTAINER, "shop-web-1"),
-        (HolderKind.CONTAINER, ResolutionAction.STOP_PROJECT, "shop"),
-        (HolderKind.HOST_NETWORK, ResolutionAction.STOP_CONTAINER, "shop-web-1"),
-        (HolderKind.NAME, ResolutionAction.REMOVE_CONTAINER, "shop-web-1"),
-    ],
-)
-def test_a_production_container_needs_its_name_typed_by_productions_own_command(
-    kind: HolderKind, action: ResolutionAction, typed: str
-) -> None:
-    own = request(production=True, production_project="shop", is_for_production=True)
-    offered = {choice.action: choice.type_first for choice in choices(CASES[kind], own)}
-    assert offered[action] == typed
-    assert not any(
-        offered[other] for other in offered.keys() & {ResolutionAction.WAIT, ResolutionAction.ABORT}
-    )
-    others = {
-        choice.action: choice.type_first
-        for choice in choices(CASES[kind], request(production_project="another"))
-    }
-    assert others[action] == (typed if action is ResolutionAction.REMOVE_CONTAINER else "")
 
 
 def test_no_policy_types_a_name_for_a_person() -> None:
@@ -193,7 +41,7 @@ def test_no_choice_policy_or_flag_of_another_stack_stops_anything_of_productions
 ) -> None:
     theirs = replace(container(), state=state)
     holder = NameTaken("app", theirs) if kind is HolderKind.NAME else ForeignContainer(theirs)
-    one = Case(
+    this_case = Case(
         holder, kind, () if kind is HolderKind.NAME else (conflict(ForeignContainer(theirs)),)
     )
     for remappable in (True, False):
@@ -201,31 +49,31 @@ def test_no_choice_policy_or_flag_of_another_stack_stops_anything_of_productions
             asked = ResolutionRequest(
                 policy, remappable, production_project="shop", removable=frozenset({"shop-web-1"})
             )
-            offered = choices(one, asked)
+            offered = choices(this_case, asked)
             assert {choice.action for choice in offered} <= {
                 ResolutionAction.REMAP,
                 ResolutionAction.WAIT,
                 ResolutionAction.ABORT,
             }
             assert (
-                offered[-1].line
-                == "abort; nothing is changed (it is production's: only `dartsctl prod down` stops it)"
+                offered[-1].line == "abort; nothing is changed"
+                " (it is production's: only `dartsctl prod down` stops it)"
             )
-            assert decide([one], replace(asked, policy="stop"), never) == ()
+            assert decide([this_case], replace(asked, policy="stop"), never) == ()
 
 
 # --- a container that has a wanted name
 
 
 def test_a_named_removal_is_done_for_exactly_that_container_whatever_the_policy() -> None:
-    one = CASES[HolderKind.NAME]
+    this_case = CASES[HolderKind.NAME]
     for policy in ("fail", "stop", "ask", "wait", "remap"):
         named = request(policy, removable=frozenset({"shop-web-1"}))
-        assert decide([one], named, never) == (
-            ResolutionStep(ResolutionAction.REMOVE_CONTAINER, one),
+        assert decide([this_case], named, never) == (
+            ResolutionStep(ResolutionAction.REMOVE_CONTAINER, this_case),
         )
     for name in ("shop-web", "shop-web-11", "shop", ""):
-        assert decide([one], request("stop", removable=frozenset({name})), never) == ()
+        assert decide([this_case], request("stop", removable=frozenset({name})), never) == ()
 
 
 def test_a_named_removal_is_for_names_alone_not_for_ports() -> None:
@@ -254,7 +102,7 @@ def test_a_name_and_a_port_of_one_container_are_settled_together_or_not_at_all()
     )
 
 
-def test_what_has_no_answer_is_told_and_what_others_settle_is_not() -> None:
+def test_what_has_no_answer_is_named_and_what_others_settle_is_not() -> None:
     name, web = CASES[HolderKind.NAME], CASES[HolderKind.CONTAINER]
     assert unanswered([name, web, CASES[HolderKind.PROCESS]], request("stop")) == (name,)
     assert unanswered([name, web], request("fail", removable=frozenset({"shop-web-1"}))) == ()
@@ -296,21 +144,21 @@ def test_a_policy_takes_its_own_choice_or_aborts(
         else None,
         "wait": ResolutionAction.WAIT if ResolutionAction.WAIT in kind.choices else None,
     }[policy]
-    one = CASES[kind]
-    assert by_policy(policy, choices(one, request(policy, production=production))) is (
+    this_case = CASES[kind]
+    assert by_policy(policy, choices(this_case, request(policy, production=production))) is (
         wanted or ResolutionAction.ABORT
     )
-    assert decide([one], request(policy, production=production), never) == (
-        (ResolutionStep(wanted, one),) if wanted else ()
+    assert decide([this_case], request(policy, production=production), never) == (
+        (ResolutionStep(wanted, this_case),) if wanted else ()
     )
 
 
 def test_where_nobody_was_asked_only_the_services_that_tell_their_address_move() -> None:
-    one = CASES[HolderKind.PROCESS]
-    assert decide([one], request("remap", remap_only=frozenset({"app"})), never) == (
-        ResolutionStep(ResolutionAction.REMAP, one),
+    this_case = CASES[HolderKind.PROCESS]
+    assert decide([this_case], request("remap", remap_only=frozenset({"app"})), never) == (
+        ResolutionStep(ResolutionAction.REMAP, this_case),
     )
-    assert decide([one], request("remap", remap_only=frozenset({"rabbitmq"})), never) == ()
+    assert decide([this_case], request("remap", remap_only=frozenset({"rabbitmq"})), never) == ()
 
 
 # --- the plan
@@ -319,8 +167,8 @@ def test_where_nobody_was_asked_only_the_services_that_tell_their_address_move()
 def asking(asked: list[Case], *actions: ResolutionAction) -> object:
     left = list(actions)
 
-    def choose(one: Case, offered: Sequence[Choice]) -> ResolutionAction:
-        asked.append(one)
+    def choose(this_case: Case, offered: Sequence[Choice]) -> ResolutionAction:
+        asked.append(this_case)
         action = left.pop(0)
         assert action in [choice.action for choice in offered]
         return action
@@ -329,11 +177,11 @@ def asking(asked: list[Case], *actions: ResolutionAction) -> object:
 
 
 def plan(
-    found: Sequence[Case], *actions: ResolutionAction, **more: object
+    cases: Sequence[Case], *actions: ResolutionAction, **more: object
 ) -> tuple[tuple[ResolutionStep, ...], int]:
-    """The plan of a person who answers so, and how many questions there were; every answer must be used."""
+    """The plan of a person with these answers, and the count of prompts. Every answer is used."""
     asked: list[Case] = []
-    steps = decide(found, request(**more), asking(asked, *actions))  # type: ignore[arg-type]  # passed on
+    steps = decide(cases, request(**more), asking(asked, *actions))  # type: ignore[arg-type]  # passed on
     assert len(asked) == len(actions)
     return steps, len(asked)
 
@@ -398,23 +246,23 @@ def test_a_unit_is_stopped_once() -> None:
 
 def test_bindings_that_have_moved_away_are_nobodys_case_any_more() -> None:
     both = conflict(HostProcess(SERVER), Unknown(0, LOOK))
-    found = [
+    cases = [
         case(HolderKind.PROCESS, HostProcess(SERVER), both),
         case(HolderKind.UNKNOWN, Unknown(0, LOOK), both),
     ]
-    assert plan(found, ResolutionAction.REMAP)[0] == (
-        ResolutionStep(ResolutionAction.REMAP, found[0]),
+    assert plan(cases, ResolutionAction.REMAP)[0] == (
+        ResolutionStep(ResolutionAction.REMAP, cases[0]),
     )
 
 
 def test_nobody_is_stopped_for_a_binding_that_moves_away() -> None:
     both = conflict(HostProcess(SERVER), Unknown(0, LOOK))
-    found = [
+    cases = [
         case(HolderKind.PROCESS, HostProcess(SERVER), both),
         case(HolderKind.UNKNOWN, Unknown(0, LOOK), both),
     ]
-    assert plan(found, ResolutionAction.STOP_PROCESS, ResolutionAction.REMAP)[0] == (
-        ResolutionStep(ResolutionAction.REMAP, found[1]),
+    assert plan(cases, ResolutionAction.STOP_PROCESS, ResolutionAction.REMAP)[0] == (
+        ResolutionStep(ResolutionAction.REMAP, cases[1]),
     )
 
 
@@ -432,7 +280,7 @@ def same_stack(*services: str) -> list[Case]:
         case(
             HolderKind.SAME_STACK,
             wants[name],
-            *(one for one in conflicts if one.binding.service != name),
+            *(this_case for this_case in conflicts if this_case.binding.service != name),
         )
         for name in reversed(services)
     ]
@@ -440,9 +288,9 @@ def same_stack(*services: str) -> list[Case]:
 
 @pytest.mark.parametrize("policy", ["ask", "remap"])
 def test_of_a_pair_one_moves_once(policy: Policy) -> None:
-    found = same_stack("web", "api")
+    cases = same_stack("web", "api")
     asked: list[Case] = []
-    steps = decide(found, request(policy), asking(asked, ResolutionAction.REMAP))  # type: ignore[arg-type]  # the same shape
+    steps = decide(cases, request(policy), asking(asked, ResolutionAction.REMAP))  # type: ignore[arg-type]  # the same shape
     assert [(step.action, step.case.services) for step in steps] == [
         (ResolutionAction.REMAP, ("web",))
     ]
@@ -460,22 +308,22 @@ def test_of_a_pair_the_one_that_may_moves() -> None:
     assert [step.case.services for step in steps] == [("api",)]
 
 
-def test_replicas_of_one_service_never_move_and_nobody_is_asked_in_vain() -> (
+def test_replicas_of_one_service_never_move_and_nobody_is_asked_for_nothing() -> (
     None
 ):  # edge-cases.md#49
     own = RivalBinding("app", "5000:80/tcp")
     both = [conflict(own, HostProcess(SERVER)), conflict(own, HostProcess(SERVER), replica=2)]
-    found = [
+    cases = [
         case(HolderKind.PROCESS, HostProcess(SERVER), *both),
         case(HolderKind.SAME_STACK, own, *both),
     ]
     assert all(
-        ResolutionAction.REMAP not in [choice.action for choice in choices(one, request())]
-        for one in found
+        ResolutionAction.REMAP not in [choice.action for choice in choices(this_case, request())]
+        for this_case in cases
     )
-    assert dead_ends(found, request()) == (found[1],)
+    assert dead_ends(cases, request()) == (cases[1],)
     for policy in ("ask", "remap", "stop", "wait"):
-        assert decide(found, request(policy), never) == ()
+        assert decide(cases, request(policy), never) == ()
 
 
 def test_two_ports_of_one_service_that_meet_can_move() -> None:

@@ -1,4 +1,4 @@
-"""The kernel's own notation: the byte code that filters ports, dumps and /proc/net lines as Listeners."""
+"""The kernel's formats: byte code that filters ports; dumps and /proc/net lines as Listeners."""
 
 from __future__ import annotations
 
@@ -28,7 +28,10 @@ def test_tcp_is_asked_once_for_both_families_and_udp_once_for_each() -> None:
 
 
 def bytecode(request: bytes) -> bytes:
-    """The filter in a TCPDIAG_GETSOCK request: behind the header, inet_diag_req (60 bytes) and the attribute's head."""
+    """The filter in a TCPDIAG_GETSOCK request.
+
+    It comes after the header, inet_diag_req (60 bytes) and the head of the attribute.
+    """
     (length,) = struct.unpack_from("=I", request)
     assert length == len(request)
     size, kind = struct.unpack_from("=HH", request, 76)
@@ -37,7 +40,10 @@ def bytecode(request: bytes) -> bytes:
 
 
 def kernel_admits(code: bytes) -> bool:
-    """inet_diag_bc_audit: the `yes` jumps lead through all operations to the end; each `no` lands on one, or 4 behind the end."""
+    """As inet_diag_bc_audit: `yes` jumps lead through all operations to the end.
+
+    Each `no` lands on one, or 4 behind the end.
+    """
     starts, at = set(), 0
     while at < len(code):
         starts.add(at)
@@ -135,7 +141,7 @@ def test_v6only_is_what_the_kernel_says_of_an_ipv6_socket() -> None:  # edge-cas
     own = row(socket.AF_INET6, 10, 80, "::", v6only=True)
     silent = row(socket.AF_INET6, 1, 80, "::1")
     rows, done = answer("tcp", dual + own + silent + END)
-    assert [one.v6only for one in rows] == [False, True, None]
+    assert [listener.v6only for listener in rows] == [False, True, None]
     assert done
 
 
@@ -160,12 +166,12 @@ def test_an_ipv4_mapped_socket_is_an_ipv4_one() -> None:
 )
 def test_a_tcp_state_is_one_of_four(number: int, state: str) -> None:
     rows, _ = answer("tcp", row(socket.AF_INET, number, 80, "127.0.0.1") + END)
-    assert [one.state for one in rows] == [state]
+    assert [listener.state for listener in rows] == [state]
 
 
 def test_a_socket_that_no_process_has_open_belongs_to_nobody() -> None:
     rows, _ = answer("tcp", row(socket.AF_INET, 6, 80, "127.0.0.1", uid=0, inode=0) + END)
-    assert [(one.inode, one.uid) for one in rows] == [(0, None)]
+    assert [(listener.inode, listener.uid) for listener in rows] == [(0, None)]
 
 
 @pytest.mark.parametrize("kind", [NLMSG_ERROR, NLMSG_DONE])
@@ -178,13 +184,18 @@ def test_a_refused_dump_is_an_error_and_not_an_empty_table(kind: int) -> None:
 # The text
 
 LINES = """\
-   0: 0100007F:1388 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 4711 1 0000000000000000 100 0 0 10 0
-12345: 0100007F:1388 0100007F:C350 06 00000000:00000000 03:00000B5C 00000000     0        0 0 3 0000000000000000
-   2: 00000000:0050 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4712 1 0000000000000000 100 0 0 10 0
+   0: 0100007F:1388 00000000:0000 0A 00000000:00000000 00:00000000 00000000\
+  1000        0 4711 1 0000000000000000 100 0 0 10 0
+12345: 0100007F:1388 0100007F:C350 06 00000000:00000000 03:00000B5C 00000000\
+     0        0 0 3 0000000000000000
+   2: 00000000:0050 00000000:0000 0A 00000000:00000000 00:00000000 00000000\
+     0        0 4712 1 0000000000000000 100 0 0 10 0
 """
 LINES6 = """\
-   0: 0000000000000000FFFF00000100007F:1388 00000000000000000000000000000000:0000 0A 0:0 00:0 0  1000        0 4713 1 0 100 0 0 10 0
-   1: 00000000000000000000000001000000:1388 00000000000000000000000000000000:0000 0A 0:0 00:0 0  1000        0 4714 1 0 100 0 0 10 0
+   0: 0000000000000000FFFF00000100007F:1388 00000000000000000000000000000000:0000 0A 0:0 00:0 0\
+  1000        0 4713 1 0 100 0 0 10 0
+   1: 00000000000000000000000001000000:1388 00000000000000000000000000000000:0000 0A 0:0 00:0 0\
+  1000        0 4714 1 0 100 0 0 10 0
 """
 
 
@@ -196,7 +207,9 @@ def test_the_text_table_gives_the_rows_of_the_ports_asked_for() -> None:
         Listener("tcp", "127.0.0.1", 5000, "listen", None, 4711, 1000),
         Listener("tcp", "127.0.0.1", 5000, "closing", None, 0, None),
     ]
-    assert [one.address for one in proc_rows("tcp", frozenset({5000}), LINES6.splitlines())] == [
+    assert [
+        listener.address for listener in proc_rows("tcp", frozenset({5000}), LINES6.splitlines())
+    ] == [
         "127.0.0.1",
         "::1",
     ]

@@ -1,4 +1,8 @@
-"""The verdicts of a preflight, from services to findings: engine-rules.md#rules and engine-rules.md#versions, engine-rules.md#ranges, engine-rules.md#one-implementation, engine by engine."""
+"""The verdicts of a preflight, engine by engine.
+
+The rules are engine-rules.md#rules, engine-rules.md#versions, engine-rules.md#ranges and
+engine-rules.md#one-implementation.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +44,7 @@ def service(name: str, *ports: PortEntry, replicas: int = 1) -> Service:
     return Service(name, replicas=replicas, ports=ports)
 
 
-def findings(
+def judged(
     *services: Service,
     version: str = "28.5.2",
     proxy: bool = True,
@@ -56,7 +60,7 @@ def findings(
     host = kernel or FakeKernel()
     stack = Stack(
         "demo",
-        {one.name: one for one in services},
+        {each.name: each for each in services},
         networks or {"default": Network("demo_default")},
     )
     known = dict.fromkeys(stack.services, "same") if hashes is None else hashes
@@ -75,18 +79,19 @@ def findings(
     )
 
 
-def verdict(found: Sequence[BindingVerdict]) -> str:
+def verdict(verdicts: Sequence[BindingVerdict]) -> str:
     """Of the whole `up`: its worst binding."""
-    every = {finding.verdict for finding in found}
+    every = {checked.verdict for checked in verdicts}
     worst = next(
-        one
-        for one in (Verdict.CONFLICT, Verdict.UNCERTAIN, Verdict.FREE, Verdict.HELD)
-        if one in every
+        each
+        for each in (Verdict.CONFLICT, Verdict.UNCERTAIN, Verdict.FREE, Verdict.HELD)
+        if each in every
     )
     return str(worst.value)
 
 
-# Container against container: engine-rules.md#other-containers, engine-rules.md#versions (IF6 row and column), the same on every engine and for udp
+# Container against container (engine-rules.md#other-containers), the same on every engine and for
+# udp; IF6 in row and column: engine-rules.md#versions
 
 HOSTS = ("", "0.0.0.0", "127.0.0.1", "192.0.2.2", "::", "::1", "fd00::2")
 TABLE = {
@@ -119,39 +124,37 @@ def test_container_against_container(
         for address in ((existing,) if existing else ("0.0.0.0", "::"))
     ]
     other = container("other", "web", *held)
-    found = {
-        version: findings(
+    verdicts = {
+        version: judged(
             service("a", port(host_ip=new, protocol=protocol)), version=version, containers=[other]
         )
         for version in EVERY
     }
-    assert {version: verdict(one) for version, one in found.items()} == on_every_engine(
+    assert {version: verdict(each) for version, each in verdicts.items()} == on_every_engine(
         "conflict" if conflict else "free"
     )
-    holders = {one[0].conflict.holders for one in found.values() if one[0].conflict}
+    holders = {each[0].conflict.holders for each in verdicts.values() if each[0].conflict}
     assert holders == (
         {(ForeignContainer(other),)} if conflict else set()
     )  # once, though both families are busy: edge-cases.md#1
 
 
-@pytest.mark.parametrize(("one", "other", "conflict"), CELLS)
-def test_service_against_service(one: str, other: str, conflict: bool) -> None:
-    services = (service("a", port(host_ip=one)), service("b", port(host_ip=other)))
-    found = {
-        version: [finding.verdict.value for finding in findings(*services, version=version)]
+@pytest.mark.parametrize(("address", "other", "conflict"), CELLS)
+def test_service_against_service(address: str, other: str, conflict: bool) -> None:
+    services = (service("a", port(host_ip=address)), service("b", port(host_ip=other)))
+    verdicts = {
+        version: [checked.verdict.value for checked in judged(*services, version=version)]
         for version in EVERY
     }
     expected = "conflict" if conflict else "free"
-    assert found == {version: [expected, expected] for version in EVERY}
+    assert verdicts == {version: [expected, expected] for version in EVERY}
 
 
 @pytest.mark.parametrize("version", EVERY)
 @pytest.mark.parametrize("state", ["running", "paused"])
 def test_a_running_or_paused_container_holds_its_ports(state: str, version: str) -> None:
     other = container("other", "web", Endpoint(P, "0.0.0.0"), state=state)
-    assert (
-        verdict(findings(service("a", port()), version=version, containers=[other])) == "conflict"
-    )
+    assert verdict(judged(service("a", port()), version=version, containers=[other])) == "conflict"
 
 
 @pytest.mark.parametrize("state", ["created", "exited", "dead", "restarting"])
@@ -159,30 +162,33 @@ def test_a_container_that_does_not_run_holds_nothing(
     state: str,
 ) -> None:  # edge-cases.md#32, edge-cases.md#34
     assert (
-        verdict(findings(service("a", port()), containers=[container("other", "web", state=state)]))
+        verdict(judged(service("a", port()), containers=[container("other", "web", state=state)]))
         == "free"
     )
 
 
 def test_all_candidates_are_named_when_the_stack_itself_wants_a_port_twice() -> None:
-    found = findings(
+    verdicts = judged(
         service("a", port()), service("b", port(host_ip="127.0.0.1")), service("c", port(P + 1))
     )
-    assert {finding.binding.service: finding.verdict for finding in found} == {
+    assert {checked.binding.service: checked.verdict for checked in verdicts} == {
         "a": Verdict.CONFLICT,
         "b": Verdict.CONFLICT,
         "c": Verdict.FREE,
     }
-    assert found[0].conflict is not None
-    assert found[0].conflict.reason is Reason.SAME_STACK
-    assert found[0].conflict.holders == (RivalBinding("b", f"{P}:80/tcp"),)
+    assert verdicts[0].conflict is not None
+    assert verdicts[0].conflict.reason is Reason.SAME_STACK
+    assert verdicts[0].conflict.holders == (RivalBinding("b", f"{P}:80/tcp"),)
 
 
 def test_a_rival_in_the_stack_is_named_beside_the_foreign_holder() -> None:
     other = container("other", "web", Endpoint(P, "0.0.0.0"))
-    found = findings(service("a", port()), service("b", port()), containers=[other])
-    assert found[0].conflict is not None
-    assert found[0].conflict.holders == (ForeignContainer(other), RivalBinding("b", f"{P}:80/tcp"))
+    verdicts = judged(service("a", port()), service("b", port()), containers=[other])
+    assert verdicts[0].conflict is not None
+    assert verdicts[0].conflict.holders == (
+        ForeignContainer(other),
+        RivalBinding("b", f"{P}:80/tcp"),
+    )
 
 
 @pytest.mark.parametrize("version", EVERY)
@@ -192,9 +198,9 @@ def test_a_rival_in_the_stack_is_named_beside_the_foreign_holder() -> None:
 def test_a_fixed_port_is_enough_for_one_replica(
     replicas: int, expected: str | None, version: str
 ) -> None:  # edge-cases.md#49
-    found = findings(service("a", port(), replicas=replicas), version=version)
-    assert len(found) == replicas
-    assert expected is None or verdict(found) == expected
+    verdicts = judged(service("a", port(), replicas=replicas), version=version)
+    assert len(verdicts) == replicas
+    assert expected is None or verdict(verdicts) == expected
 
 
 # Inside one container: engine-rules.md#versions
@@ -245,10 +251,10 @@ def test_a_fixed_port_is_enough_for_one_replica(
 def test_entries_of_one_container(
     entries: list[PortEntry], old: str, engine28: str, unknown: str
 ) -> None:  # edge-cases.md#5, edge-cases.md#6
-    one = service("a", *entries)
-    assert [verdict(findings(one, version=version)) for version in OLD] == [old, old]
-    assert verdict(findings(one, version="28.5.2+dfsg4")) == engine28
-    assert verdict(findings(one, version="")) == unknown
+    single = service("a", *entries)
+    assert [verdict(judged(single, version=version)) for version in OLD] == [old, old]
+    assert verdict(judged(single, version="28.5.2+dfsg4")) == engine28
+    assert verdict(judged(single, version="")) == unknown
 
 
 # What the kernel says
@@ -257,19 +263,19 @@ def test_entries_of_one_container(
 @pytest.mark.parametrize("version", EVERY)
 @pytest.mark.parametrize("address", ["0.0.0.0", "::"])
 def test_the_default_needs_both_families(address: str, version: str) -> None:
-    found = findings(
+    verdicts = judged(
         service("a", port()), version=version, kernel=FakeKernel(busy(Endpoint(P, address)))
     )
-    assert found[0].conflict is not None
-    assert found[0].conflict.endpoints == (Endpoint(P, address),)
-    assert found[0].conflict.reason is Reason.IN_USE
-    assert [type(holder) for holder in found[0].conflict.holders] == [Unknown]
+    assert verdicts[0].conflict is not None
+    assert verdicts[0].conflict.endpoints == (Endpoint(P, address),)
+    assert verdicts[0].conflict.reason is Reason.IN_USE
+    assert [type(holder) for holder in verdicts[0].conflict.holders] == [Unknown]
 
 
 def test_a_listener_on_ipv6_loopback_does_not_hurt_an_ipv4_binding() -> None:  # edge-cases.md#4
     kernel = FakeKernel(busy(Endpoint(P, "::"), Endpoint(P, "::1")), [listening("::1", P)])
-    assert verdict(findings(service("a", port(host_ip="127.0.0.1")), kernel=kernel)) == "free"
-    assert verdict(findings(service("a", port()), kernel=kernel)) == "conflict"
+    assert verdict(judged(service("a", port(host_ip="127.0.0.1")), kernel=kernel)) == "free"
+    assert verdict(judged(service("a", port()), kernel=kernel)) == "conflict"
 
 
 @pytest.mark.parametrize("version", EVERY)
@@ -278,17 +284,16 @@ def test_without_the_userland_proxy_an_ipv6_listener_does_not_hurt(
 ) -> None:  # edge-cases.md#30
     kernel = FakeKernel(busy(Endpoint(P, "::"), Endpoint(P, "::1")), [listening("::1", P)])
     assert (
-        verdict(findings(service("a", port()), version=version, kernel=kernel, proxy=False))
-        == "free"
+        verdict(judged(service("a", port()), version=version, kernel=kernel, proxy=False)) == "free"
     )
     assert (
-        verdict(findings(service("a", port()), version=version, kernel=kernel, proxy=True))
+        verdict(judged(service("a", port()), version=version, kernel=kernel, proxy=True))
         == "conflict"
     )
     with_ipv6 = {"default": Network("demo_default", ipv6=True)}
     assert (
         verdict(
-            findings(
+            judged(
                 service("a", port()),
                 version=version,
                 kernel=kernel,
@@ -312,42 +317,44 @@ def test_without_the_userland_proxy_an_ipv6_listener_does_not_hurt(
 def test_an_address_that_cannot_be_bound_is_a_conflict_without_a_holder(
     answer: Probe, reason: Reason
 ) -> None:  # edge-cases.md#35, edge-cases.md#45
-    found = findings(
+    verdicts = judged(
         service("a", port(host_ip="fd00::9")), kernel=FakeKernel({Endpoint(P, "fd00::9"): answer})
     )
-    assert found[0].conflict == Conflict(found[0].binding, (Endpoint(P, "fd00::9"),), reason, ())
+    assert verdicts[0].conflict == Conflict(
+        verdicts[0].binding, (Endpoint(P, "fd00::9"),), reason, ()
+    )
 
 
 def test_what_only_the_table_suspects_is_uncertain_for_a_fixed_port() -> None:  # edge-cases.md#17
     kernel = FakeKernel(
         {Endpoint(P, "127.0.0.1"): Probe.FORBIDDEN}, [Listener("tcp", "127.0.0.1", P, "connected")]
     )
-    found = findings(service("a", port(host_ip="127.0.0.1")), kernel=kernel)
-    assert (found[0].verdict, found[0].conflict) == (Verdict.UNCERTAIN, None)
-    assert "not visible without root" in found[0].note
+    verdicts = judged(service("a", port(host_ip="127.0.0.1")), kernel=kernel)
+    assert (verdicts[0].verdict, verdicts[0].conflict) == (Verdict.UNCERTAIN, None)
+    assert "not visible without root" in verdicts[0].note
 
 
 def test_a_rival_in_the_stack_makes_a_conflict_of_what_else_is_only_suspected() -> None:
     kernel = FakeKernel(
         {Endpoint(P, "127.0.0.1"): Probe.FORBIDDEN}, [Listener("tcp", "127.0.0.1", P, "connected")]
     )
-    found = findings(
+    verdicts = judged(
         service("a", port(host_ip="127.0.0.1")),
         service("b", port(host_ip="127.0.0.1")),
         kernel=kernel,
     )
-    assert [finding.verdict for finding in found] == [Verdict.CONFLICT] * 2
+    assert [checked.verdict for checked in verdicts] == [Verdict.CONFLICT] * 2
 
 
 def test_what_only_the_table_suspects_is_uncertain_for_a_range() -> None:
     endpoints = [Endpoint(number, "127.0.0.1") for number in (P, P + 1)]
     rows = [Listener("tcp", "127.0.0.1", number, "connected") for number in (P, P + 1)]
-    found = findings(
+    verdicts = judged(
         service("a", port(f"{P}-{P + 1}", "127.0.0.1")),
         kernel=FakeKernel(dict.fromkeys(endpoints, Probe.FORBIDDEN), rows),
     )
-    assert verdict(found) == "uncertain"
-    assert "not visible without root" in found[0].note
+    assert verdict(verdicts) == "uncertain"
+    assert "not visible without root" in verdicts[0].note
 
 
 # Ranges: engine-rules.md#ranges
@@ -404,34 +411,33 @@ def taken(*offsets: int, address: str = "127.0.0.1") -> FakeKernel:
 def test_a_range_whose_numbers_are_held_by_host_processes(
     count: int, replicas: int, held: tuple[int, ...], old: str, new: str
 ) -> None:  # edge-cases.md#49
-    one = service("a", range_of(count), replicas=replicas)
-    assert [verdict(findings(one, version=version, kernel=taken(*held))) for version in OLD] == [
+    single = service("a", range_of(count), replicas=replicas)
+    assert [verdict(judged(single, version=version, kernel=taken(*held))) for version in OLD] == [
         old,
         old,
     ]
-    assert [verdict(findings(one, version=version, kernel=taken(*held))) for version in NEW] == [
+    assert [verdict(judged(single, version=version, kernel=taken(*held))) for version in NEW] == [
         new,
         new,
     ]
 
 
 def test_an_exhausted_range_names_every_busy_number() -> None:
-    found = findings(service("a", range_of(3)), kernel=taken(0, 1, 2))
-    assert found[0].conflict is not None
-    assert found[0].conflict.reason is Reason.RANGE_EXHAUSTED
-    assert [endpoint.port for endpoint in found[0].conflict.endpoints] == [21000, 21001, 21002]
+    verdicts = judged(service("a", range_of(3)), kernel=taken(0, 1, 2))
+    assert verdicts[0].conflict is not None
+    assert verdicts[0].conflict.reason is Reason.RANGE_EXHAUSTED
+    assert [endpoint.port for endpoint in verdicts[0].conflict.endpoints] == [21000, 21001, 21002]
 
 
 def test_a_doubtful_range_names_a_number_to_pin() -> None:
-    assert findings(service("a", range_of(3)), version="20.10.24", kernel=taken(0))[0].note == (
+    assert judged(service("a", range_of(3)), version="20.10.24", kernel=taken(0))[0].note == (
         "1 of 3 numbers are busy, and this engine tries only one; pin a free one, e.g. 21001"
     )
-    assert findings(service("a", range_of(14)), kernel=taken(*range(10)))[0].note == (
+    assert judged(service("a", range_of(14)), kernel=taken(*range(10)))[0].note == (
         "10 numbers are busy and the engine gives up after 10; pin a free one, e.g. 21010"
     )
     assert (
-        findings(service("a", range_of(3)), kernel=taken(0))[0].note
-        == "partly busy: 1 of 3 numbers"
+        judged(service("a", range_of(3)), kernel=taken(0))[0].note == "partly busy: 1 of 3 numbers"
     )
 
 
@@ -440,7 +446,7 @@ def test_since_27_one_number_must_be_free_on_every_address(version: str) -> None
     four, six = Endpoint(P, "0.0.0.0"), Endpoint(P + 1, "::")
     assert (
         verdict(
-            findings(
+            judged(
                 service("a", range_of(3, "")), version=version, kernel=FakeKernel(busy(four, six))
             )
         )
@@ -448,7 +454,7 @@ def test_since_27_one_number_must_be_free_on_every_address(version: str) -> None
     )
     assert (
         verdict(
-            findings(
+            judged(
                 service("a", range_of(2, "")), version=version, kernel=FakeKernel(busy(four, six))
             )
         )
@@ -461,7 +467,7 @@ def test_before_27_each_family_takes_a_number_of_its_own(version: str) -> None:
     four, six = Endpoint(P, "0.0.0.0"), Endpoint(P + 1, "::")
     assert (
         verdict(
-            findings(
+            judged(
                 service("a", range_of(2, "")), version=version, kernel=FakeKernel(busy(four, six))
             )
         )
@@ -469,7 +475,7 @@ def test_before_27_each_family_takes_a_number_of_its_own(version: str) -> None:
     )
     both = FakeKernel(busy(four, Endpoint(P + 1, "0.0.0.0")))
     assert (
-        verdict(findings(service("a", range_of(2, "")), version=version, kernel=both)) == "conflict"
+        verdict(judged(service("a", range_of(2, "")), version=version, kernel=both)) == "conflict"
     )
 
 
@@ -483,11 +489,11 @@ def test_numbers_in_the_engines_book_are_skipped_without_an_attempt(
 ) -> None:
     other = container("other", "web", *(Endpoint(P + offset, "0.0.0.0") for offset in range(held)))
     assert [
-        verdict(findings(service("a", range_of(3)), version=version, containers=[other]))
+        verdict(judged(service("a", range_of(3)), version=version, containers=[other]))
         for version in OLD
     ] == [old, old]
     assert [
-        verdict(findings(service("a", range_of(3)), version=version, containers=[other]))
+        verdict(judged(service("a", range_of(3)), version=version, containers=[other]))
         for version in NEW
     ] == [new, new]
 
@@ -500,14 +506,12 @@ def test_booked_numbers_between_busy_ones_do_not_count_as_attempts(version: str)
     nine, ten = taken(*range(5), *range(10, 14)), taken(*range(5), *range(10, 15))
     assert (
         verdict(
-            findings(service("a", range_of(16)), version=version, kernel=nine, containers=[other])
+            judged(service("a", range_of(16)), version=version, kernel=nine, containers=[other])
         )
         == "free"
     )
     assert (
-        verdict(
-            findings(service("a", range_of(16)), version=version, kernel=ten, containers=[other])
-        )
+        verdict(judged(service("a", range_of(16)), version=version, kernel=ten, containers=[other]))
         == "uncertain"
     )
 
@@ -520,11 +524,11 @@ def test_a_fixed_port_inside_a_range_of_one_container(
     entries: tuple[PortEntry, ...], old: str, new: str
 ) -> None:
     for order in (entries, entries[::-1]):
-        assert [verdict(findings(service("a", *order), version=version)) for version in OLD] == [
+        assert [verdict(judged(service("a", *order), version=version)) for version in OLD] == [
             old,
             old,
         ]
-        assert [verdict(findings(service("a", *order), version=version)) for version in NEW] == [
+        assert [verdict(judged(service("a", *order), version=version)) for version in NEW] == [
             new,
             new,
         ]
@@ -532,17 +536,17 @@ def test_a_fixed_port_inside_a_range_of_one_container(
 
 @pytest.mark.parametrize("version", EVERY)
 def test_a_fixed_port_that_leaves_its_range_no_number_is_a_conflict(version: str) -> None:
-    one = service("a", port(P, "127.0.0.1"), range_of(2, target=81))
-    assert verdict(findings(one, version=version, kernel=taken(1))) == "conflict"
+    single = service("a", port(P, "127.0.0.1"), range_of(2, target=81))
+    assert verdict(judged(single, version=version, kernel=taken(1))) == "conflict"
 
 
 @pytest.mark.parametrize("version", EVERY)
 def test_a_fixed_port_inside_the_range_of_another_service_is_a_race(version: str) -> None:
-    found = findings(
+    verdicts = judged(
         service("a", range_of(3)), service("b", port(P + 1, "127.0.0.1")), version=version
     )
-    assert [finding.verdict for finding in found] == [Verdict.UNCERTAIN] * 2
-    assert all(finding.note.startswith("a race: ") for finding in found)
+    assert [checked.verdict for checked in verdicts] == [Verdict.UNCERTAIN] * 2
+    assert all(checked.note.startswith("a race: ") for checked in verdicts)
 
 
 @pytest.mark.parametrize("version", EVERY)
@@ -553,29 +557,31 @@ def test_a_fixed_port_outside_the_range_or_on_another_address_is_no_race(version
         port(P + 1, "192.0.2.2"),
         port(P + 1, "127.0.0.1", protocol="udp"),
     ):
-        assert verdict(findings(ranged, service("b", other), version=version)) == "free"
+        assert verdict(judged(ranged, service("b", other), version=version)) == "free"
 
 
 @pytest.mark.parametrize("version", EVERY)
 def test_fixed_ports_of_others_that_fill_the_range_are_no_race_but_a_conflict(version: str) -> None:
     fixed = [service(name, port(P + offset, "127.0.0.1")) for name, offset in (("b", 0), ("c", 1))]
-    found = findings(service("a", range_of(2)), *fixed, version=version)
-    assert found[0].verdict is Verdict.CONFLICT
-    assert found[0].conflict is not None
+    verdicts = judged(service("a", range_of(2)), *fixed, version=version)
+    assert verdicts[0].verdict is Verdict.CONFLICT
+    assert verdicts[0].conflict is not None
     assert {
-        holder.service for holder in found[0].conflict.holders if isinstance(holder, RivalBinding)
+        holder.service
+        for holder in verdicts[0].conflict.holders
+        if isinstance(holder, RivalBinding)
     } == {"b", "c"}
 
 
 @pytest.mark.parametrize("version", EVERY)
 def test_two_targets_over_the_same_range_take_two_numbers(version: str) -> None:
     assert (
-        verdict(findings(service("a", range_of(2), range_of(2, target=81)), version=version))
+        verdict(judged(service("a", range_of(2), range_of(2, target=81)), version=version))
         == "free"
     )
     assert (
         verdict(
-            findings(
+            judged(
                 service("a", range_of(2), range_of(2, target=81), range_of(2, target=82)),
                 version=version,
             )
@@ -592,9 +598,9 @@ def test_ranges_that_meet_are_free_with_numbers_for_all_and_uncertain_with_fewer
         service("a", port("21000-21001", "127.0.0.1")),
         service("b", port("21001-21002", "127.0.0.1")),
     )
-    assert verdict(findings(first, second, version=version)) == "free"
+    assert verdict(judged(first, second, version=version)) == "free"
     other = container("other", "web", Endpoint(21000, "127.0.0.1"))
-    assert verdict(findings(first, second, version=version, containers=[other])) == "uncertain"
+    assert verdict(judged(first, second, version=version, containers=[other])) == "uncertain"
 
 
 @pytest.mark.parametrize(
@@ -606,35 +612,33 @@ def test_before_27_the_book_does_not_know_that_a_wildcard_covers_an_address(
 ) -> None:
     assert (
         verdict(
-            findings(
-                service("a", range_of(5)), service("b", range_of(5, "0.0.0.0")), version=version
-            )
+            judged(service("a", range_of(5)), service("b", range_of(5, "0.0.0.0")), version=version)
         )
         == expected
     )
     assert (
-        verdict(findings(service("a", range_of(5)), service("b", range_of(5)), version=version))
+        verdict(judged(service("a", range_of(5)), service("b", range_of(5)), version=version))
         == "free"
     )
 
 
 def test_a_number_that_only_one_of_two_services_could_use_still_counts() -> None:
-    # 21000 is taken on another address: only the loopback range can have it, and then the other has 21001
-    found = findings(
+    # 21000 is taken on another address: only the loopback range can have it, the other has 21001
+    verdicts = judged(
         service("a", range_of(2)),
         service("b", range_of(2, "0.0.0.0")),
         kernel=taken(0, address="0.0.0.0"),
     )
-    assert [finding.verdict for finding in found] == [Verdict.FREE, Verdict.UNCERTAIN]
+    assert [checked.verdict for checked in verdicts] == [Verdict.FREE, Verdict.UNCERTAIN]
 
 
 def test_a_range_without_any_number_of_its_own_is_exhausted_whatever_the_others_have() -> None:
-    found = findings(
+    verdicts = judged(
         service("a", range_of(2)),
         service("b", range_of(2, "0.0.0.0")),
         kernel=taken(0, 1, address="0.0.0.0"),
     )
-    assert found[1].verdict is Verdict.CONFLICT
+    assert verdicts[1].verdict is Verdict.CONFLICT
 
 
 # Own containers: engine-rules.md#own-containers
@@ -650,21 +654,21 @@ def test_two_services_may_swap_their_ports(version: str) -> None:  # edge-cases.
         busy(*ports.values()), [listening("127.0.0.1", P), listening("127.0.0.1", P + 1)]
     )
     swapped = (service("a", port(P + 1, "127.0.0.1")), service("b", port(P, "127.0.0.1")))
-    assert verdict(findings(*swapped, version=version, kernel=kernel, containers=mine)) == "free"
+    assert verdict(judged(*swapped, version=version, kernel=kernel, containers=mine)) == "free"
     kept = [
         container("demo", "a", ports["a"]),
         container("demo", "b", ports["b"], config_hash="before"),
     ]
-    found = findings(
+    verdicts = judged(
         service("a", port(P, "127.0.0.1")),
         service("b", port(P, "127.0.0.1")),
         version=version,
         kernel=kernel,
         containers=kept,
     )
-    assert [finding.verdict for finding in found] == [Verdict.HELD, Verdict.CONFLICT]
-    assert found[1].conflict is not None
-    assert found[1].conflict.holders == (OwnContainer(kept[0]),)
+    assert [checked.verdict for checked in verdicts] == [Verdict.HELD, Verdict.CONFLICT]
+    assert verdicts[1].conflict is not None
+    assert verdicts[1].conflict.holders == (OwnContainer(kept[0]),)
 
 
 @pytest.mark.parametrize(
@@ -680,7 +684,7 @@ def test_what_runs_already_is_held_or_recreated(
     )
     assert (
         verdict(
-            findings(service("a", port()), kernel=kernel, containers=[mine], force_recreate=force)
+            judged(service("a", port()), kernel=kernel, containers=[mine], force_recreate=force)
         )
         == expected
     )
@@ -696,13 +700,13 @@ def test_a_surplus_replica_gives_its_number_to_another_service(number: int) -> N
         busy(Endpoint(P, "127.0.0.1"), Endpoint(P + 1, "127.0.0.1")),
         [listening("127.0.0.1", P), listening("127.0.0.1", P + 1)],
     )
-    found = findings(
+    verdicts = judged(
         service("a", range_of(2)),
         service("b", port(P + number - 1, "127.0.0.1")),
         kernel=kernel,
         containers=mine,
     )
-    assert {finding.binding.service: finding.verdict.value for finding in found} == {
+    assert {checked.binding.service: checked.verdict.value for checked in verdicts} == {
         "a": "held",
         "b": "conflict" if number == 1 else "free",
     }
@@ -711,32 +715,34 @@ def test_a_surplus_replica_gives_its_number_to_another_service(number: int) -> N
 def test_an_orphan_keeps_its_port_unless_orphans_are_removed() -> None:  # edge-cases.md#38
     orphan = container("demo", "gone", Endpoint(P, "127.0.0.1"))
     kernel = FakeKernel(busy(Endpoint(P, "127.0.0.1")), [listening("127.0.0.1", P)])
-    one = service("a", port(host_ip="127.0.0.1"))
-    found = findings(one, kernel=kernel, containers=[orphan])
-    assert found[0].conflict is not None
-    assert found[0].conflict.holders == (ForeignContainer(orphan),)
-    assert verdict(findings(one, kernel=kernel, containers=[orphan], remove_orphans=True)) == "free"
+    single = service("a", port(host_ip="127.0.0.1"))
+    verdicts = judged(single, kernel=kernel, containers=[orphan])
+    assert verdicts[0].conflict is not None
+    assert verdicts[0].conflict.holders == (ForeignContainer(orphan),)
+    assert (
+        verdict(judged(single, kernel=kernel, containers=[orphan], remove_orphans=True)) == "free"
+    )
 
 
 def test_the_same_stack_under_another_name_is_foreign() -> None:  # edge-cases.md#37
     twin = container("demo-dev", "a", Endpoint(P, "127.0.0.1"))
-    found = findings(
+    verdicts = judged(
         service("a", port(host_ip="127.0.0.1")),
         containers=[twin],
         force_recreate=True,
         remove_orphans=True,
     )
-    assert found[0].conflict is not None
-    assert found[0].conflict.holders == (ForeignContainer(twin),)
+    assert verdicts[0].conflict is not None
+    assert verdicts[0].conflict.holders == (ForeignContainer(twin),)
 
 
 def test_a_one_off_container_of_the_service_is_in_the_way() -> None:  # edge-cases.md#39
     one_off = container("demo", "a", Endpoint(P, "127.0.0.1"), one_off=True)
-    found = findings(
+    verdicts = judged(
         service("a", port(host_ip="127.0.0.1")), containers=[one_off], force_recreate=True
     )
-    assert found[0].conflict is not None
-    assert found[0].conflict.holders == (ForeignContainer(one_off),)
+    assert verdicts[0].conflict is not None
+    assert verdicts[0].conflict.holders == (ForeignContainer(one_off),)
 
 
 @pytest.mark.parametrize(
@@ -750,7 +756,7 @@ def test_an_exited_container_with_the_same_hash_needs_its_port_again(
     mine = container("demo", "a", state="exited")
     assert (
         verdict(
-            findings(
+            judged(
                 service("a", port(host_ip="127.0.0.1")),
                 kernel=FakeKernel(answers),
                 containers=[mine],
@@ -775,7 +781,7 @@ def test_a_binding_that_is_widened(
     rows = [listening(address, P) for address in ("127.0.0.1", *(foreign if visible else ()))]
     assert (
         verdict(
-            findings(
+            judged(
                 service("a", port()),
                 version=version,
                 kernel=FakeKernel(answers, rows),
@@ -789,10 +795,10 @@ def test_a_binding_that_is_widened(
 def test_scaling_up_asks_only_for_the_new_replicas() -> None:
     mine = container("demo", "a", Endpoint(P, "127.0.0.1"))
     kernel = FakeKernel(busy(Endpoint(P, "127.0.0.1")), [listening("127.0.0.1", P)])
-    found = findings(service("a", range_of(2), replicas=2), kernel=kernel, containers=[mine])
-    assert [finding.verdict.value for finding in found] == ["held", "free"]
-    found = findings(service("a", range_of(2), replicas=3), kernel=kernel, containers=[mine])
-    assert [finding.verdict.value for finding in found] == ["held", "conflict", "conflict"]
+    verdicts = judged(service("a", range_of(2), replicas=2), kernel=kernel, containers=[mine])
+    assert [checked.verdict.value for checked in verdicts] == ["held", "free"]
+    verdicts = judged(service("a", range_of(2), replicas=3), kernel=kernel, containers=[mine])
+    assert [checked.verdict.value for checked in verdicts] == ["held", "conflict", "conflict"]
 
 
 # The answer as a whole
@@ -800,28 +806,29 @@ def test_scaling_up_asks_only_for_the_new_replicas() -> None:
 
 def test_a_conflict_of_a_service_whose_gateway_is_in_doubt_is_uncertain() -> None:
     lan = {"default": Network("demo_default"), "lan": Network("demo_lan", driver="macvlan")}
-    one = Service("a", ports=(port(),), networks={"default": 0, "lan": 0})
-    found = findings(one, kernel=FakeKernel(busy(Endpoint(P, "0.0.0.0"))), networks=lan)
-    assert (found[0].verdict, found[0].conflict) == (Verdict.UNCERTAIN, None)
-    assert "macvlan" in found[0].note
+    single = Service("a", ports=(port(),), networks={"default": 0, "lan": 0})
+    verdicts = judged(single, kernel=FakeKernel(busy(Endpoint(P, "0.0.0.0"))), networks=lan)
+    assert (verdicts[0].verdict, verdicts[0].conflict) == (Verdict.UNCERTAIN, None)
+    assert "macvlan" in verdicts[0].note
 
 
 def test_every_conflict_is_found_at_once_and_in_the_order_of_services_and_ports() -> None:
     kernel = FakeKernel(busy(Endpoint(P, "127.0.0.1"), Endpoint(P + 2, "127.0.0.1")))
-    found = findings(
+    verdicts = judged(
         service("b", port(P + 2, "127.0.0.1"), port(P + 1, "127.0.0.1")),
         service("a", port(P, "127.0.0.1"), port(P + 3, "127.0.0.1")),
         kernel=kernel,
     )
     assert [
-        (finding.binding.service, finding.binding.first, finding.verdict.value) for finding in found
+        (checked.binding.service, checked.binding.first, checked.verdict.value)
+        for checked in verdicts
     ] == [
         ("a", P, "conflict"),
         ("a", P + 3, "free"),
         ("b", P + 1, "free"),
         ("b", P + 2, "conflict"),
     ]
-    answer = PortVerdicts(found, (Unbound("c", port(""), "ephemeral"),))
+    answer = PortVerdicts(verdicts, (Unbound("c", port(""), "ephemeral"),))
     assert [conflict.binding.first for conflict in answer.conflicts] == [P, P + 2]
 
 
@@ -830,7 +837,7 @@ def test_one_process_on_both_families_is_one_holder() -> None:  # edge-cases.md#
         busy(Endpoint(P, "0.0.0.0"), Endpoint(P, "::")),
         [listening("0.0.0.0", P, uid=1000), listening("::", P, v6only=True, uid=1000)],
     )
-    found = findings(service("a", port()), kernel=kernel)
-    assert found[0].conflict is not None
-    assert found[0].conflict.endpoints == (Endpoint(P, "0.0.0.0"), Endpoint(P, "::"))
-    assert found[0].conflict.holders == (Unknown(1000, f"sudo ss -Htnap 'sport = :{P}'"),)
+    verdicts = judged(service("a", port()), kernel=kernel)
+    assert verdicts[0].conflict is not None
+    assert verdicts[0].conflict.endpoints == (Endpoint(P, "0.0.0.0"), Endpoint(P, "::"))
+    assert verdicts[0].conflict.holders == (Unknown(1000, f"sudo ss -Htnap 'sport = :{P}'"),)

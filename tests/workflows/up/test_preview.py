@@ -9,6 +9,8 @@ from dartsctl.ports.holders.kinds import HolderKind
 from dartsctl.workflows.up.preview import preview_of
 from fakes.conflict_cases import CASES
 
+NO_ANSWER = "--on-conflict stop has no answer to it; others:"
+
 
 def asked(policy: Policy, **more: object) -> ResolutionRequest:
     return ResolutionRequest(policy, remappable=True, **more)  # type: ignore[arg-type]  # passed on
@@ -24,7 +26,8 @@ def test_everything_that_would_be_stopped_is_named_with_what_wants_its_place() -
     ]
     first, second = preview.lines
     assert first.startswith(
-        "would do: stop container shop-web-1; its data stays [app wants 127.0.0.1:5000: held by container shop-web-1"
+        "would do: stop container shop-web-1; its data stays "
+        "[app wants 127.0.0.1:5000: held by container shop-web-1"
     )
     assert second.startswith("would do: systemctl stop web.socket web.service")
     assert preview.document()["not_done"] == []
@@ -49,8 +52,8 @@ def test_one_case_without_an_answer_keeps_all_from_being_done() -> None:
     assert preview.document()["plan"] == []
     reasons = [left["why"] for left in preview.document()["not_done"]]
     assert reasons == [
-        "--on-conflict stop has no answer to it; others: --on-conflict remap   or   --on-conflict wait --wait-timeout 60",
-        "--on-conflict stop has no answer to it; others: --on-conflict remap   or   --remove-container shop-web-1 --yes",
+        f"{NO_ANSWER} --on-conflict remap   or   --on-conflict wait --wait-timeout 60",
+        f"{NO_ANSWER} --on-conflict remap   or   --remove-container shop-web-1 --yes",
     ]
     assert preview.lines[-1] == "so nothing would be done"
 
