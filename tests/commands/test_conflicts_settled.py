@@ -1,4 +1,4 @@
-"""Conflicts settled on the real engine: every choice at a real prompt, every policy without one, and Ctrl-C wherever somebody is asked."""
+"""Conflicts resolved on the real engine: each choice at a real prompt, each policy, and Ctrl-C."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Sit = Callable[..., "Terminal"]
 STUBBORN = """
 import signal, socket, sys, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
-one = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+server = socket.create_server(("127.0.0.1", int(sys.argv[1])))
 print("ready", flush=True)
 time.sleep(600)
 """
@@ -37,9 +37,9 @@ time.sleep(600)
 
 OUTGOING = """
 import socket, sys, time
-one = socket.socket()
-one.bind(("127.0.0.1", int(sys.argv[1])))
-one.connect(("127.0.0.1", int(sys.argv[2])))
+client = socket.socket()
+client.bind(("127.0.0.1", int(sys.argv[1])))
+client.connect(("127.0.0.1", int(sys.argv[2])))
 print("ready", flush=True)
 time.sleep(600)
 """
@@ -86,8 +86,8 @@ def outgoing(live: LiveStack, port: int, to: int) -> int:
 
 
 def answers(port: int) -> bool:
-    with socket.socket() as one:
-        return one.connect_ex(("127.0.0.1", port)) == 0
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def is_alive(pid: int) -> bool:
@@ -107,11 +107,12 @@ def published(live: LiveStack, name: str = "web") -> str:
 def recorded(live: LiveStack) -> list[tuple[str, str]]:
     """The history: action and what."""
     return [
-        (one.action, one.what) for one in History(Path(live.environ["DARTSCTL_STATE_DIR"])).read()
+        (entry.action, entry.what)
+        for entry in History(Path(live.environ["DARTSCTL_STATE_DIR"])).read()
     ]
 
 
-# --- at a terminal: each choice ---------------------------------------------------------------------------------------------
+# --- at a terminal: each choice
 
 
 def test_wait_goes_on_by_itself_once_the_port_is_free(live: LiveStack, terminal: Sit) -> None:
@@ -325,7 +326,7 @@ def test_what_has_moved_moves_again_when_its_new_number_is_taken_too(live: LiveS
 
 
 def test_a_range_that_is_partly_busy_asks_nothing(live: LiveStack, terminal: Sit) -> None:
-    """Engines from 27 on take the next number of the range by themselves; older ones get it pinned."""
+    """Engines from 27 on take the next number of the range themselves; older ones get it pinned."""
     from live.stack import sleeper
 
     live.compose({"web": sleeper(f"127.0.0.1:{live.ports[0]}-{live.ports[3]}:80")})
@@ -333,12 +334,15 @@ def test_a_range_that_is_partly_busy_asks_nothing(live: LiveStack, terminal: Sit
     live.listen(live.ports[0])
     screen = terminal("prod", "up")
     assert screen.ends() == 0, screen.seen
-    # which one is up to the engine's cursor, which it keeps for this very range as long as it lives (engine-rules.md#ranges)
+    # Which one is up to the cursor that the engine keeps for this range (engine-rules.md#ranges).
     assert published(live) in {f"127.0.0.1:{port}" for port in live.ports[1:4]}
 
 
 def named(live: LiveStack, environment: str = "dev", *, service: str = "notes") -> str:
-    """A stack whose container name somebody else's running container has, which holds no port and has written something; the name."""
+    """A stack whose container name a foreign running container has; the name.
+
+    That container holds no port and has written something.
+    """
     from live.stack import docker, sleeper
 
     name, project = f"{live.project}-fixed", live.of(f"{live.project}-theirs")
@@ -379,8 +383,8 @@ def test_a_dev_service_moves_to_another_name_first_and_stays_there(
     question, lines = screen.menu()
     assert f"container {name} has the name that web wants" in question
     assert (
-        lines[0]
-        == f"start web under another container name than {name}, on this machine only, until --reset-ports"
+        lines[0] == f"start web under another container name than {name}, on this machine only, "
+        "until --reset-ports"
     )
     screen.takes(0)
     assert screen.ends() == 0, screen.seen
@@ -421,7 +425,7 @@ def test_a_copy_of_the_very_same_stack_gets_a_name_of_its_own_and_stops_nobody(
     assert live.run("dev", "up", "--on-conflict", "stop", "--yes").code == 4
     preview = live.run("dev", "up", "--on-conflict", "remap", "--dry-run", "--json")
     assert (preview.code, preview.document["exit_code"]) == (3, 3)
-    assert [one["action"] for one in preview.document["plan"]] == ["remap"]
+    assert [step["action"] for step in preview.document["plan"]] == ["remap"]
     assert live.leftovers() == []
     said = live.run("dev", "up", "--on-conflict", "remap")
     assert said.code == 0, said.err
@@ -617,7 +621,7 @@ def test_a_flask_server_in_debug_mode_goes_with_its_reloader(
     assert recorded(live)[0][0] == "stop-process"
 
 
-# --- at a terminal: Ctrl-C leaves everything as it was ------------------------------------------------------------------------
+# --- at a terminal: Ctrl-C leaves everything as it was
 
 
 def test_ctrl_c_at_the_choice_and_at_the_name_changes_nothing(
@@ -662,7 +666,7 @@ def test_ctrl_c_at_the_confirmation_of_the_policy_and_while_it_waits_changes_not
     assert recorded(live) == []
 
 
-def test_what_does_not_end_is_counted_down_killed_only_after_a_second_yes_and_ctrl_c_leaves_it_alive(
+def test_what_does_not_end_is_killed_only_after_a_second_yes_and_ctrl_c_leaves_it_alive(
     live: LiveStack, terminal: Sit
 ) -> None:
     from live.stack import sleeper
@@ -673,13 +677,14 @@ def test_what_does_not_end_is_counted_down_killed_only_after_a_second_yes_and_ct
     holders = [stubborn(live, live.ports[place]) for place in range(4)]
 
     def asked(place: int) -> Terminal:
-        """A dartsctl that waits for the holder's end. One after the other: they are of one project."""
+        """A dartsctl that waits for the holder's end; one at a time, they are of one project."""
         screen = terminal("prod", "up", f"s{place}")
         screen.chooses("stop ")
         screen.sees(f"waiting for pid {holders[place].pid} to end")
         return screen
 
-    # In the countdown: it has been asked to end, which cannot be taken back; it is not killed, and nothing is started.
+    # In the countdown: it has been asked to end, which cannot be taken back. It is not killed, and
+    # nothing is started.
     first = asked(0)
     first.interrupts()
     assert first.ends() == 130
@@ -695,14 +700,15 @@ def test_what_does_not_end_is_counted_down_killed_only_after_a_second_yes_and_ct
     assert [is_alive(holder.pid) for holder in holders] == [True, True, True, False]
     assert list(live.containers()) == [f"{live.project}-s3-1"]
     released = [
-        one.details["released"] for one in History(Path(live.environ["DARTSCTL_STATE_DIR"])).read()
+        entry.details["released"]
+        for entry in History(Path(live.environ["DARTSCTL_STATE_DIR"])).read()
     ]
     assert sorted(released) == [False, False, False, True], (
         "what was merely asked to end is recorded too"
     )
 
 
-# --- without a terminal: the policies -----------------------------------------------------------------------------------------
+# --- without a terminal: the policies
 
 
 def test_fail_is_the_default_without_a_terminal_and_changes_nothing(live: LiveStack) -> None:
@@ -788,8 +794,8 @@ def test_a_program_whose_outgoing_connection_uses_the_number_lives_on_whatever_t
         said = live.run("prod", "up", "--on-conflict", "stop", "--yes")
         assert said.code == 3, said.text
         assert (
-            f"(pid {pid}) to 127.0.0.1:{server.getsockname()[1]} uses this number as its source port"
-            in said.err
+            f"(pid {pid}) to 127.0.0.1:{server.getsockname()[1]} "
+            "uses this number as its source port" in said.err
         )
         holder = live.run("prod", "check", "--json").document["conflicts"][0]["holders"][0]
         assert (holder["kind"], holder["pid"], holder["state"]) == ("connection", pid, "open")
@@ -819,7 +825,8 @@ def test_a_dev_binding_moves_away_from_a_connection_or_waits_for_its_end(
 def folder_state(folder: Path) -> dict[str, tuple[int, int]]:
     """Every file below a folder, with its size and time."""
     return {
-        str(one): (one.stat().st_size, one.stat().st_mtime_ns) for one in sorted(folder.rglob("*"))
+        str(file): (file.stat().st_size, file.stat().st_mtime_ns)
+        for file in sorted(folder.rglob("*"))
     }
 
 
@@ -852,16 +859,16 @@ def test_dry_run_says_what_a_policy_would_stop_and_changes_nothing(live: LiveSta
         assert f"would do: stop container {other}-theirs-1; its data stays" in said.err
         assert f"(pid {pid}): SIGTERM, and SIGKILL only after a second yes" in said.err
     document = live.run("dev", "up", "--on-conflict", "stop", "--dry-run", "--json").document
-    assert {one["action"] for one in document["plan"]} == {"stop-process", "stop-container"}
+    assert {step["action"] for step in document["plan"]} == {"stop-process", "stop-container"}
     assert all(
-        one["what"].startswith("stop ") and "wants 127.0.0.1:" in one["why"]
-        for one in document["plan"]
+        step["what"].startswith("stop ") and "wants 127.0.0.1:" in step["why"]
+        for step in document["plan"]
     )
     assert (document["not_done"], document["needs_yes"]) == ([], True)
     moved = live.run(
         "dev", "check", "--fix", "--on-conflict", "remap", "--dry-run", "--json"
     ).document
-    assert [one["action"] for one in moved["plan"]] == ["remap", "remap"]
+    assert [step["action"] for step in moved["plan"]] == ["remap", "remap"]
     assert is_alive(pid)
     assert live.containers(other)[f"{other}-theirs-1"] == "running"
     assert live.leftovers() == []
@@ -873,15 +880,15 @@ def test_dry_run_says_what_would_not_be_done_and_that_then_nothing_is(live: Live
     said = live.run("dev", "up", "--on-conflict", "stop", "--yes", "--dry-run")
     assert said.code == 3
     assert (
-        f"would not be settled: container {name} has the name that web wants: --on-conflict stop has no answer to it"
-        in said.err
+        f"would not be settled: container {name} has the name that web wants: "
+        "--on-conflict stop has no answer to it" in said.err
     )
     assert "so nothing would be done" in said.err
     document = live.run(
         "dev", "up", "--on-conflict", "stop", "--yes", "--dry-run", "--json"
     ).document
     assert document["plan"] == []
-    assert [one["action"] for one in document["not_done"]] == ["none"]
+    assert [step["action"] for step in document["not_done"]] == ["none"]
     removed = live.run("dev", "up", "--remove-container", name, "--dry-run")
     assert (
         f"would do, after a yes (--yes gives it): remove container {name} (running)" in removed.err
@@ -970,11 +977,14 @@ def test_remap_moves_a_dev_stack_and_is_refused_in_production(live: LiveStack) -
     assert all(moved in said.out for said in shown)
 
 
-# --- check-then-act: a port taken after the preflight -------------------------------------------------------------
+# --- check-then-act: a port taken after the preflight
 
 
 def gated(live: LiveStack, environment: str = "prod") -> tuple[int, Path]:
-    """A stack whose `web` starts, and binds its port, only once the test opens a gate (a file); the port and the gate."""
+    """A stack whose `web` starts, and binds its port, once the test opens a gate (a file).
+
+    The port and the gate.
+    """
     from live.stack import healthy, sleeper
 
     (live.folder / "gate").mkdir()

@@ -88,7 +88,7 @@ def port_of(container: str, port: int) -> int:
     return int(docker("port", container, f"{port}/tcp").rpartition(":")[2])
 
 
-def small(live: LiveStack, *, told: bool = True) -> int:
+def small(live: LiveStack, *, with_template: bool = True) -> int:
     """Make a dev stack of one service, whose port is taken. Return the port.
 
     The server answers with WEB_PORT.
@@ -99,7 +99,7 @@ def small(live: LiveStack, *, told: bool = True) -> int:
     port = live.ports[0]
     live.compose({"web": sleeper(f"127.0.0.1:{port}:80")})
     (live.folder / "server.py").write_text(SERVER)
-    templates = '[server.env]\nWEB_PORT = "{web.port:80}"\n' if told else ""
+    templates = '[server.env]\nWEB_PORT = "{web.port:80}"\n' if with_template else ""
     first = free_ports(8)[0]
     command = json.dumps([sys.executable, "server.py"])
     live.settings(
@@ -142,7 +142,7 @@ def test_at_a_terminal_dev_asks_and_ctrl_c_ends_the_server(
 def test_a_service_that_the_server_gets_no_address_of_is_not_remapped_unasked(
     live: LiveStack,
 ) -> None:
-    small(live, told=False)
+    small(live, with_template=False)
     said = live.run("dev")
     assert said.code == 3
     assert "--on-conflict" in said.err or "free what is named" in said.err

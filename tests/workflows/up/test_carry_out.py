@@ -1,4 +1,7 @@
-"""What was decided is carried out on real processes and the real engine: the very holder ends, after a question, and nobody else is touched."""
+"""A plan is carried out on real processes and the real engine.
+
+The very holder ends, after a prompt, and nothing else is touched.
+"""
 
 from __future__ import annotations
 
@@ -52,13 +55,17 @@ if TYPE_CHECKING:
 pytest_plugins = ("live.stack",)
 
 STACK = Stack("darts-dev", {}, {})
-LISTEN = "import socket,sys,time; s=socket.create_server(('127.0.0.1', int(sys.argv[1]))); print('ready', flush=True); "
+LISTEN = (
+    "import socket,sys,time; s=socket.create_server(('127.0.0.1', int(sys.argv[1]))); "
+    "print('ready', flush=True); "
+)
 SLEEP = LISTEN + "time.sleep(600)"
 STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + SLEEP
 LETS_GO = LISTEN + "input(); s.close(); print('gone', flush=True); time.sleep(600)"
 DRAINS = (
     "import signal,socket,sys,time; s=socket.create_server(('127.0.0.1', int(sys.argv[1]))); "
-    "signal.signal(signal.SIGTERM, lambda *_: s.close()); print('ready', flush=True)\nwhile True: time.sleep(60)"
+    "signal.signal(signal.SIGTERM, lambda *_: s.close()); "
+    "print('ready', flush=True)\nwhile True: time.sleep(60)"
 )
 OUTGOING = """
 import socket, sys, time
@@ -174,8 +181,8 @@ def port() -> int:
 
 
 def _is_listening(number: int) -> bool:
-    with socket.socket() as one:
-        return one.connect_ex(("127.0.0.1", number)) == 0
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", number)) == 0
 
 
 def until(wish: Callable[[], Any], seconds: float = 20) -> Any:
@@ -229,14 +236,14 @@ def found_on(
     endpoint = Endpoint(port, "127.0.0.1", protocol)
     holders = Attribution(STACK, (), Host()).holders(endpoint, Obstacle(Reason.IN_USE))
     binding = PortBinding("app", 1, 80, protocol, port, port, ("127.0.0.1",))
-    found = group_by_holder(
+    cases = group_by_holder(
         [Conflict(binding, (endpoint,), Reason.IN_USE, holders)],
         (),
         STACK,
         inspector or HostInspector(),
     )
-    assert len(found) == 1, found
-    return found[0]
+    assert len(cases) == 1, cases
+    return cases[0]
 
 
 def stop(case: Case, deps: ConflictDeps) -> None:
@@ -299,7 +306,8 @@ def test_a_forgotten_child_that_keeps_the_socket_is_the_one_that_ends(
 ) -> None:  # edge-cases.md#26
     code = (
         LISTEN.replace("print('ready', flush=True); ", "")
-        + "import os; child=os.fork(); child and (print('ready', flush=True), os._exit(0)); time.sleep(600)"
+        + "import os; child=os.fork(); "
+        + "child and (print('ready', flush=True), os._exit(0)); time.sleep(600)"
     )
     parent = start(*python(code, port))
     parent.wait(10)
@@ -398,7 +406,10 @@ def test_ctrl_c_while_it_is_waited_for_kills_nobody(
 def test_the_owner_of_an_outgoing_connection_from_this_port_is_never_signalled(
     start: Start, port: int, deps: Callable[..., ConflictDeps], kind: Literal["tcp", "udp"]
 ) -> None:  # edge-cases.md#13
-    """Its source port is the wanted number, by chance. There is no choice that would stop it, and a forged one does nothing."""
+    """Its source port is the wanted number, by chance.
+
+    No choice would stop it, and a forged one does nothing.
+    """
     with socket.create_server(("127.0.0.1", 0)) as server:
         client = start(*python(OUTGOING, port), str(server.getsockname()[1]), kind)
         case = found_on(port, kind)
@@ -407,7 +418,8 @@ def test_the_owner_of_an_outgoing_connection_from_this_port_is_never_signalled(
         peer = f"127.0.0.1:{server.getsockname()[1]}"
         assert (
             case.holder.sentence
-            == f"outgoing connection of {psutil.Process(client.pid).name()} (pid {client.pid}) to {peer} uses this number as its source port"
+            == f"outgoing connection of {psutil.Process(client.pid).name()} (pid {client.pid}) "
+            f"to {peer} uses this number as its source port"
         )
         offered = choices(case, ResolutionRequest("stop", remappable=True))
         assert [choice.action for choice in offered] == [
@@ -436,7 +448,7 @@ def test_the_owner_of_an_outgoing_connection_from_this_port_is_never_signalled(
 def test_a_server_that_only_serves_its_open_connections_is_not_signalled(
     start: Start, port: int, deps: Callable[..., ConflictDeps]
 ) -> None:
-    """It has let go of the port between the look and the signal: what is left of it are connections."""
+    """It has released the port between the look and the signal: only connections are left."""
     server, done = start(*python(LETS_GO, port)), deps()
     case = found_on(port)
     assert server.stdin is not None
@@ -543,7 +555,8 @@ def test_pid_1_ourselves_and_our_parent_are_never_stopped(
 INSIDE = """
 import socket, subprocess, sys
 s = socket.create_server(("127.0.0.1", int(sys.argv[1])))
-done = subprocess.run([sys.executable, "-c", sys.argv[2], sys.argv[1]], capture_output=True, text=True)
+command = [sys.executable, "-c", sys.argv[2], sys.argv[1]]
+done = subprocess.run(command, capture_output=True, text=True)
 print(done.stdout, done.stderr, flush=True)
 """
 FROM_INSIDE = """
@@ -600,13 +613,16 @@ def test_a_script_called_docker_proxy_is_a_plain_process(
 
 
 def test_another_users_process_is_not_even_tried(start: Start, port: int) -> None:
-    """Python's own files are root's alone on some machines, so the other user is a fork that has given its rights up, not a new program."""
+    """The other user is a fork that has given up its rights.
+
+    A new program would not do: Python's own files are readable by root alone on some machines.
+    """
     if os.geteuid():
         pytest.skip("needs root to play another user")
     server = start(*python(SLEEP, port))
     root_sees = found_on(port)
     assert isinstance(root_sees.holder, HostProcess)
-    told, tell = os.pipe()
+    reader, writer = os.pipe()
     if (pid := os.fork()) == 0:
         os.setresgid(65534, 65534, 65534)
         os.setresuid(65534, 65534, 65534)
@@ -635,11 +651,11 @@ def test_another_users_process_is_not_even_tried(start: Start, port: int) -> Non
             lines.append(f"{error.message} | {error.hint}")
         except BaseException as error:  # told to the test
             lines.append(repr(error))
-        os.write(tell, "\n".join(lines).encode())
+        os.write(writer, "\n".join(lines).encode())
         os._exit(0)
-    os.close(tell)
+    os.close(writer)
     os.waitpid(pid, 0)
-    with os.fdopen(told) as file:
+    with os.fdopen(reader) as file:
         lines = file.read().splitlines()
     pid = server.pid
     assert lines[:2] == [
@@ -908,12 +924,15 @@ def test_moves_are_made_together_and_last(
     assert not _is_listening(port)
 
 
-# --- systemd, which cannot be had here: its files and its command are made up, the decisions about them are not
+# --- systemd, which is not available here: its files and its command are fakes
 
 
 @pytest.fixture
 def fake_systemctl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A `systemctl` on PATH that answers from files and keeps what it was told; `stop` ends MainPID and returns when it has ended."""
+    """A `systemctl` on PATH that answers from files and keeps its calls.
+
+    `stop` ends MainPID and returns when it has ended.
+    """
     folder = tmp_path / "bin"
     folder.mkdir()
     program = folder / "systemctl"
@@ -923,10 +942,12 @@ echo "$*" >> {folder}/calls
 case "$*" in
   *MainPID*) cat {folder}/main;;
   *TriggeredBy*) echo "web.socket web.timer";;
-  *list-sockets*) printf '%s\\n' "[::]:80 web.socket web.service" "/run/dbus dbus.socket dbus.service" "0.0.0.0:22 ssh.socket -";;
+  *list-sockets*) printf '%s\\n' "[::]:80 web.socket web.service" \\
+    "/run/dbus dbus.socket dbus.service" "0.0.0.0:22 ssh.socket -";;
   *broken*) echo "Interactive authentication required." >&2; exit 1;;
   *stop*) [ -f {folder}/main ] && pid=$(cat {folder}/main) && kill $pid
-    while [ -n "$pid" ] && [ -e /proc/$pid ] && ! grep -q ') Z ' /proc/$pid/stat; do sleep 0.01; done;;
+    while [ -n "$pid" ] && [ -e /proc/$pid ] && ! grep -q ') Z ' /proc/$pid/stat
+    do sleep 0.01; done;;
 esac
 exit 0
 """
@@ -1046,7 +1067,7 @@ def engine() -> Engine:
 
 
 def container_case(engine: Engine, name: str, port: int) -> Case:
-    (container,) = [one for one in engine.containers() if one.name == name]
+    (container,) = [listed for listed in engine.containers() if listed.name == name]
     endpoint = Endpoint(port, "127.0.0.1")
     holder = ForeignContainer(container)
     binding = PortBinding("app", 1, 80, "tcp", port, port, ("127.0.0.1",))
@@ -1165,7 +1186,7 @@ def test_a_container_that_has_a_wanted_name_is_removed_and_its_volume_stays(
         "sleep",
         "600",
     )
-    (container,) = [one for one in engine.containers() if one.name == name]
+    (container,) = [listed for listed in engine.containers() if listed.name == name]
     carry_out(
         [
             ResolutionStep(
@@ -1175,7 +1196,7 @@ def test_a_container_that_has_a_wanted_name_is_removed_and_its_volume_stays(
         ],
         deps(engine=engine),
     )
-    assert name not in [one.name for one in engine.containers()]
+    assert name not in [listed.name for listed in engine.containers()]
     assert docker("volume", "ls", "-q", "--filter", f"name={live.project}_loose").split() == [
         f"{live.project}_loose"
     ]
