@@ -26,36 +26,6 @@ if TYPE_CHECKING:
     from dartsctl.config.settings import Settings
     from dartsctl.edges.screen.output import Screen
 
-Port = Annotated[
-    str | None,
-    typer.Option("--port", help="Use this port instead of the checkout's own.", metavar="PORT"),
-]
-HostAddress = Annotated[str, typer.Option("--host", help="Address to bind.", metavar="ADDRESS")]
-OpenPage = Annotated[
-    bool, typer.Option("--open", help="Open the browser when the server is ready.")
-]
-Health = Annotated[
-    str | None,
-    typer.Option(
-        "--health", help="Path that must answer before the server counts as ready.", metavar="PATH"
-    ),
-]
-EnforceLayers = Annotated[
-    str | None,
-    typer.Option(
-        "--enforce",
-        help="Refuse production ports by: auto, hook (no kernel filter: sudo works), watch, off.",
-        metavar="LAYERS",
-    ),
-]
-HandoverKind = Annotated[
-    str | None,
-    typer.Option(
-        "--handover",
-        help="Pass the bound socket: auto, werkzeug (the command ends in app.run()) or none.",
-        metavar="KIND",
-    ),
-]
 ServerPort = Annotated[
     str | None,
     typer.Argument(
@@ -75,8 +45,7 @@ def dev_server(
     *,
     common: Common,
     context: typer.Context,
-    port: Port = None,
-    host: HostAddress = "127.0.0.1",
+    options: ServerOptions,
     services: Annotated[
         bool, typer.Option("--services/--no-services", help="Start the dev services as well.")
     ] = True,
@@ -86,10 +55,6 @@ def dev_server(
             "--in-docker", help="Run the app in the dev stack, published on the leased port."
         ),
     ] = False,
-    open_page: OpenPage = False,
-    health: Health = None,
-    enforce: EnforceLayers = None,
-    handover: HandoverKind = None,
     conflict: ConflictOptions,
 ) -> int | None:
     """Start the dev services, and the app server on a leased port.
@@ -118,14 +83,6 @@ def dev_server(
     settings = common.settings()
     deps = deps_of(common)
     environment = _dev_environment(settings, deps.screen) if services else None
-    options = ServerOptions(
-        port=port,
-        host=host,
-        open_page=open_page,
-        health=health,
-        enforce=enforce,
-        handover=handover,
-    )
     request = DevRequest(
         environment,
         dev_request(settings, options, environment, deps.screen),
@@ -170,10 +127,7 @@ def list_servers(common: Common) -> int:
 
 @dev.command()
 @verb
-def stop(
-    common: Common,
-    port: ServerPort = None,
-) -> int:
+def stop(common: Common, port: ServerPort = None) -> int:
     """Stop a server and every process that it started.
 
     \b
@@ -201,12 +155,7 @@ def run(
             metavar="COMMAND...",
         ),
     ],
-    port: Port = None,
-    host: HostAddress = "127.0.0.1",
-    open_page: OpenPage = False,
-    health: Health = None,
-    enforce: EnforceLayers = None,
-    handover: HandoverKind = None,
+    options: ServerOptions,
 ) -> int:
     """Run a server on a leased port, never on a production port.
 
@@ -224,14 +173,6 @@ def run(
 
     settings = common.settings()
     deps = deps_of(common)
-    options = ServerOptions(
-        port=port,
-        host=host,
-        open_page=open_page,
-        health=health,
-        enforce=enforce,
-        handover=handover,
-    )
     request = run_request(settings, options, tuple(command), deps.screen)
     return run_server(request, dry_run=common.dry_run, deps=deps)
 

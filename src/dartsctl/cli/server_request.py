@@ -6,7 +6,9 @@ import os
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from dartsctl.cli.deps import MASKER, compose_on, working_folder
 from dartsctl.cli.options import one_of
@@ -25,14 +27,43 @@ _COMPOSE_DEADLINE = 2.0
 
 @dataclass(frozen=True, slots=True)
 class ServerOptions:
-    """The options of `dev` and `run` for the server; None: the settings', or the default."""
+    """The options of `dev` and `run` for the server. None: the settings', or the default."""
 
-    port: str | None
-    host: str
-    open_page: bool = False
-    health: str | None = None
-    enforce: str | None = None
-    handover: str | None = None
+    port: Annotated[
+        str | None,
+        typer.Option("--port", help="Use this port instead of the checkout's own.", metavar="PORT"),
+    ] = None
+    host: Annotated[str, typer.Option("--host", help="Address to bind.", metavar="ADDRESS")] = (
+        "127.0.0.1"
+    )
+    open_page: Annotated[
+        bool, typer.Option("--open", help="Open the browser when the server is ready.")
+    ] = False
+    health: Annotated[
+        str | None,
+        typer.Option(
+            "--health",
+            help="Path that must answer before the server counts as ready.",
+            metavar="PATH",
+        ),
+    ] = None
+    enforce: Annotated[
+        str | None,
+        typer.Option(
+            "--enforce",
+            help="Refuse production ports by: auto, hook (no kernel filter: sudo works), watch, "
+            "off.",
+            metavar="LAYERS",
+        ),
+    ] = None
+    handover: Annotated[
+        str | None,
+        typer.Option(
+            "--handover",
+            help="Pass the bound socket: auto, werkzeug (the command ends in app.run()) or none.",
+            metavar="KIND",
+        ),
+    ] = None
 
 
 def dev_request(
