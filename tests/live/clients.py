@@ -1,6 +1,7 @@
-"""Clients of a running stack on this host: requests, the event stream, WebSockets. Its certificates are nobody's, and are not checked.
+"""Clients of a running stack on this host: requests, the event stream, WebSockets.
 
-They name production's ports by the documented numbers, and reach the test's own stack on its own (`own_port`).
+Its certificates are self-signed, and are not checked. Callers use the documented numbers of
+production's ports; `own_port` maps them to those of the test's own stack.
 """
 
 from __future__ import annotations
@@ -29,12 +30,15 @@ def _numbers() -> dict[int, int]:
 
 
 def own_port(port: int) -> int:
-    """The number on which the tests of this process publish one of production's ports: production itself may run here. Any other is itself."""
+    """Return the test's own number for one of production's ports, and any other port as it is.
+
+    Production itself may run on this host.
+    """
     return _numbers().get(port, port)
 
 
 def connect(port: int, *, timeout: float = 10) -> http.client.HTTPConnection:
-    """A connection to 127.0.0.1, by TLS to 443 and 9443; the certificates there are nobody's."""
+    """Return a connection to 127.0.0.1, with TLS for 443 and 9443."""
     if port not in (443, 9443):
         return http.client.HTTPConnection("127.0.0.1", own_port(port), timeout=timeout)
     context = ssl.create_default_context()
@@ -46,7 +50,7 @@ def connect(port: int, *, timeout: float = 10) -> http.client.HTTPConnection:
 
 
 def status(port: int) -> int:
-    """What answers to GET / on this host, 0 for nobody."""
+    """Return the status of GET / on this host, 0 without an answer."""
     connection = connect(port)
     try:
         connection.request("GET", "/")
@@ -61,7 +65,8 @@ def status(port: int) -> int:
 class Reply:
     status: int
     headers: dict[str, str]
-    names: list[str]  # of all headers: a dictionary does not show one that is there twice
+    names: list[str]
+    """The names of all headers: `headers` does not show one that occurs twice."""
     body: str
 
     @property
@@ -72,21 +77,18 @@ class Reply:
 def ask(
     path: str, document: object = None, *, port: int = 443, form: str = "", **headers: str
 ) -> Reply:
-    """One request; POST with a document or a form. Underscores in the names of headers are dashes."""
+    """Send a GET, or a POST with a document or a form.
+
+    Underscores in the names of `headers` become dashes.
+    """
     body = form or (None if document is None else json.dumps(document))
-    kind = (
-        {"Content-Type": "application/x-www-form-urlencoded" if form else "application/json"}
-        if body
-        else {}
-    )
+    sent = {name.replace("_", "-"): value for name, value in headers.items()}
+    if body:
+        content_type = "application/x-www-form-urlencoded" if form else "application/json"
+        sent = {"Content-Type": content_type, **sent}
     connection = connect(port)
     try:
-        connection.request(
-            "POST" if body else "GET",
-            path,
-            body,
-            {**kind, **{name.replace("_", "-"): value for name, value in headers.items()}},
-        )
+        connection.request("POST" if body else "GET", path, body, sent)
         answer = connection.getresponse()
         names = [name.lower() for name, _ in answer.getheaders()]
         return Reply(
@@ -104,7 +106,7 @@ def basic(user: str, password: str) -> str:
 
 
 class Watcher:
-    """A client of the event stream, by https through nginx, that gives up after 10 s of silence."""
+    """A client of the event stream, with https through nginx. Gives up after 10 s of silence."""
 
     def __init__(self, last: str = "") -> None:
         self._connection = connect(443)
@@ -122,7 +124,7 @@ class Watcher:
         self._connection.close()
 
     def next(self, name: str) -> Any:
-        """The data of the next event, which must be of that name."""
+        """Return the data of the next event, which must have that name."""
         for event in self._events():
             assert event["event"] == name
             return json.loads(event["data"])
@@ -140,10 +142,11 @@ class Watcher:
 
 
 def websocket() -> tuple[str, ssl.SSLSocket] | None:
-    """An open session after RFC 6455's example handshake through nginx; None while nobody answers 101."""
+    """Return a session opened with RFC 6455's example handshake, None if the status is not 101."""
     session = handshake(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
     session.sendall(
-        b"GET /socket.io/ HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"GET /socket.io/ HTTP/1.1\r\nHost: localhost\r\n"
+        b"Upgrade: websocket\r\nConnection: Upgrade\r\n"
         b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
     )
     reply = session.recv(65536).decode()

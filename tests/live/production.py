@@ -1,7 +1,8 @@
-"""The repository's own compose/prod.yml, under a project name and on host ports of the test's own: production itself may run here.
+"""The repository's compose/prod.yml, with the test's own project name and host ports.
 
-A pytest plugin like live.stack, on top of it: a test file that takes `production` (nothing runs yet) or `running` (one `prod up` for the
-whole file) needs the stack's images.
+Production itself may run on this host. A pytest plugin on top of live.stack: a test file that uses
+`production` (nothing runs yet) or `running` (one `prod up` for the whole file) needs the stack's
+images.
 """
 
 from __future__ import annotations
@@ -29,14 +30,17 @@ SECRETS = ("POSTGRES_PASSWORD", "RABBITMQ_PASSWORD", "SECRET_KEY", "WSO2_IS_INTR
 
 @pytest.fixture
 def production(live: LiveStack, tmp_path: Path) -> Iterator[LiveStack]:
-    """The production stack's settings, with secrets and a certificate of the test's own; nothing of it runs yet."""
+    """The production stack's settings, secrets and certificate. Nothing runs yet."""
     with one_stack_at_a_time(), _prepared(live, tmp_path):
         yield live
 
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveStack]:
-    """The production stack as `dartsctl prod up` brings it up: once for all tests of a file, which leave it running and whole."""
+    """The production stack, brought up by `dartsctl prod up` once for all tests of a file.
+
+    The tests must leave it running and unchanged.
+    """
     folder = tmp_path_factory.mktemp("production")
     (folder / "app").mkdir()
     environ = {
@@ -76,17 +80,17 @@ def _prepared(live: LiveStack, folder: Path) -> Iterator[None]:
 
 
 def compose_files(live: LiveStack) -> tuple[Path, Path]:
-    """A copy of compose/prod.yml, and what moves it to the test's own host ports."""
+    """Return a copy of compose/prod.yml, and the file that moves it to the test's host ports."""
     return own_compose(live.folder) / "prod.yml", live.folder / "own-ports.yml"
 
 
 def owners() -> dict[int, str]:
-    """Each of the test's own host ports, with the service that publishes it."""
-    return {
-        own_port(_host_port(entry)): name
-        for name, entries in _published().items()
-        for entry in entries
-    }
+    """Return the service that publishes each of the test's host ports."""
+    services: dict[int, str] = {}
+    for name, entries in _published().items():
+        for entry in entries:
+            services[own_port(_host_port(entry))] = name
+    return services
 
 
 def _published() -> dict[str, list[str]]:
@@ -119,7 +123,10 @@ def _allocation() -> str:
 
 
 def make_certificate(folder: Path) -> None:
-    """A self-signed pair by the stack's own script. The key is a user's, and only they may read it: nginx must manage."""
+    """Make a self-signed pair with the stack's script.
+
+    Only another user may read the key; nginx must still start.
+    """
     folder.mkdir()
     environ = {**os.environ, "TLS_NAME": "localhost"}
     subprocess.run(

@@ -1,7 +1,8 @@
-"""Real stacks for the tests of the verbs: a folder with Compose files and settings, dartsctl as a user starts it, and what the engine then has.
+"""Real stacks for the tests of the verbs.
 
-A pytest plugin: a test file that says `pytest_plugins = ("live.stack",)` has the fixtures at the end of this file. Everything that a test has
-made on the engine is gone after it, whatever happened.
+A folder with Compose files and settings, dartsctl as a user starts it, and the engine's answers.
+A pytest plugin: a test file with `pytest_plugins = ("live.stack",)` has the fixtures at the end of
+this file. Everything that a test made on the engine is removed after it.
 """
 
 from __future__ import annotations
@@ -36,12 +37,12 @@ _LISTENER = """
 import socket, sys, time
 address, port, kind, options = sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4:]
 family = socket.AF_INET6 if ":" in address else socket.AF_INET
-one = socket.socket(family, socket.SOCK_DGRAM if kind == "udp" else socket.SOCK_STREAM)
+server = socket.socket(family, socket.SOCK_DGRAM if kind == "udp" else socket.SOCK_STREAM)
 if "reuse-port" in options:
-    one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-one.bind((address, port))
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+server.bind((address, port))
 if kind == "tcp":
-    one.listen()
+    server.listen()
 print("ready", flush=True)
 time.sleep(600)
 """
@@ -49,7 +50,7 @@ time.sleep(600)
 
 @dataclass(frozen=True)
 class Said:
-    """What a dartsctl said, and how it ended."""
+    """The output and the exit code of a dartsctl."""
 
     code: int
     out: str
@@ -57,20 +58,21 @@ class Said:
 
     @property
     def document(self) -> dict[str, Any]:
-        """stdout, which must be one JSON document."""
-        found = json.loads(self.out)
-        assert isinstance(found, dict)
-        assert found["schema"] == 1
-        return found
+        """Return stdout, which must be one JSON document."""
+        document = json.loads(self.out)
+        assert isinstance(document, dict)
+        assert document["schema"] == 1
+        return document
 
     @property
     def text(self) -> str:
+        """Return stdout and stderr."""
         return self.out + self.err
 
 
 @dataclass
 class LiveStack:
-    """One test's project. `ports` are eight numbers in a row on which nothing listens."""
+    """The project of a test. `ports` are eight free ports in a row."""
 
     folder: Path
     project: str
@@ -85,7 +87,10 @@ class LiveStack:
     def compose(
         self, services: Mapping[str, Any], *, file: str = "compose.json", **more: Any
     ) -> Path:
-        """Write a Compose file (JSON is YAML too), its project named after the test unless `name` says otherwise."""
+        """Write a Compose file (JSON is YAML too).
+
+        Its project has the test's name, unless `name` is given.
+        """
         path = self.folder / file
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps({"name": self.project, "services": services, **more}))
@@ -98,7 +103,7 @@ class LiveStack:
         files: Sequence[Path | str] = ("compose.json",),
         environment: str = "prod",
     ) -> None:
-        """Write dartsctl.toml; `text` goes into the environment's table first, further tables after it."""
+        """Write dartsctl.toml. `text` is the environment's table, further tables may follow."""
         table = environment if environment in ("dev", "prod") else f"environment.{environment}"
         keys = "" if "env_files" in text else "env_files = []\n"
         keys += f"files = {json.dumps([str(file) for file in files])}\n" if files else ""
@@ -116,7 +121,10 @@ class LiveStack:
         env: Mapping[str, str] | None = None,
         **variables: str,
     ) -> Said:
-        """`dartsctl WORDS` in the test's folder, ended; it never shows a traceback. `env` and `variables` are added to the environment."""
+        """Run `dartsctl WORDS` in the test's folder, and check that there is no traceback.
+
+        `env` and `variables` are added to the environment.
+        """
         done = subprocess.run(
             [sys.executable, "-m", "dartsctl", *map(str, words)],
             cwd=cwd or self.folder,
@@ -127,12 +135,12 @@ class LiveStack:
             check=False,
             timeout=timeout,
         )
-        said = Said(done.returncode, done.stdout, done.stderr)
-        assert "Traceback" not in said.text, said
-        return said
+        result = Said(done.returncode, done.stdout, done.stderr)
+        assert "Traceback" not in result.text, result
+        return result
 
     def start(self, *words: str | Path, **variables: str) -> subprocess.Popen[str]:
-        """`dartsctl WORDS` in the background, stdout and stderr in one pipe."""
+        """Start `dartsctl WORDS` in the background, stdout and stderr in one pipe."""
         return self.spawn(
             [sys.executable, "-m", "dartsctl", *map(str, words)],
             stderr=subprocess.STDOUT,
@@ -140,18 +148,10 @@ class LiveStack:
         )
 
     def up(self, *words: str | Path) -> Said:
-        """Bring the test's own project up by Compose itself, not by what is tested."""
-        argv = [
-            "docker",
-            "compose",
-            "--progress",
-            "quiet",
-            *map(str, words or ("-f", "compose.json")),
-            "up",
-            "-d",
-        ]
+        """Bring the test's project up with Compose itself, not with dartsctl."""
+        options = map(str, words or ("-f", "compose.json"))
         done = subprocess.run(
-            argv,
+            ["docker", "compose", "--progress", "quiet", *options, "up", "-d"],
             cwd=self.folder,
             env=self.environ,
             stdin=subprocess.DEVNULL,
@@ -166,7 +166,7 @@ class LiveStack:
     # --- rivals
 
     def spawn(self, argv: Sequence[str], **more: Any) -> subprocess.Popen[str]:
-        """A process that ends with the test."""
+        """Start a process that is ended after the test."""
         options = {
             "cwd": self.folder,
             "stdin": subprocess.DEVNULL,
@@ -181,7 +181,7 @@ class LiveStack:
     def listen(
         self, port: int, address: str = "127.0.0.1", kind: str = "tcp", *options: str
     ) -> int:
-        """A process of its own that holds the port; its pid, once it does."""
+        """Start a process that holds the port, and return its pid when it does."""
         process = self.spawn([sys.executable, "-c", _LISTENER, address, str(port), kind, *options])
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
@@ -189,12 +189,15 @@ class LiveStack:
 
     def end(self, pid: int) -> None:
         """End one of the processes above."""
-        process = next(one for one in self._processes if one.pid == pid)
+        process = next(process for process in self._processes if process.pid == pid)
         self._processes.remove(process)
         _finish(process)
 
     def container(self, *words: str, name: str = "") -> str:
-        """A container of nobody's project: `docker run` words, image and command included; its name."""
+        """Start a container outside of any project, and return its name.
+
+        `words` are those of `docker run`, with image and command.
+        """
         name = name or f"{self.project}-loose-{len(self._loose)}"
         self._loose.append(name)
         docker("run", "-d", "--init", "--name", name, *words)
@@ -203,12 +206,12 @@ class LiveStack:
     # --- the engine's own answers
 
     def of(self, project: str = "") -> str:
-        """A project's name, remembered so that it is removed after the test."""
+        """Return a project's name, and remove the project after the test."""
         self._projects.add(project or self.project)
         return project or self.project
 
     def containers(self, project: str = "") -> dict[str, str]:
-        """The project's containers, stopped ones too: name -> state."""
+        """Return the states of the project's containers by name, stopped ones too."""
         rows = docker(
             "ps",
             "-a",
@@ -220,7 +223,7 @@ class LiveStack:
         return {name: state for name, _, state in sorted(row.partition(" ") for row in rows)}
 
     def identities(self, project: str = "") -> set[str]:
-        """The ids of the project's containers."""
+        """Return the ids of the project's containers."""
         return set(
             docker(
                 "ps", "-aq", "--no-trunc", "--filter", f"label={PROJECT_LABEL}={self.of(project)}"
@@ -228,7 +231,7 @@ class LiveStack:
         )
 
     def leftovers(self, project: str = "") -> list[str]:
-        """The project's containers, networks and volumes."""
+        """Return the project's containers, networks and volumes."""
         label = f"label={PROJECT_LABEL}={self.of(project)}"
         networks = docker(
             "network", "ls", "--filter", label, "--format", "network {{.Name}}"
@@ -249,15 +252,8 @@ class LiveStack:
         for project in (self.project, *self._projects):
             for line in self.leftovers(project):
                 kind, _, name = line.rpartition(" ")
-                docker(
-                    *(
-                        {"network": ("network", "rm", name), "volume": ("volume", "rm", name)}.get(
-                            kind
-                        )
-                        or ("rm", "-f", name)
-                    ),
-                    check=False,
-                )
+                remove = [kind, "rm"] if kind else ["rm", "-f"]
+                docker(*remove, name, check=False)
 
 
 def _finish(process: subprocess.Popen[str]) -> None:
@@ -268,7 +264,7 @@ def _finish(process: subprocess.Popen[str]) -> None:
 
 
 def docker(*words: str, check: bool = True) -> str:
-    """A docker command's stdout."""
+    """Run a docker command, and return its stdout."""
     done = subprocess.run(
         ["docker", *words],
         stdin=subprocess.DEVNULL,
@@ -282,7 +278,7 @@ def docker(*words: str, check: bool = True) -> str:
 
 
 def sleeper(*published: str, **more: Any) -> dict[str, Any]:
-    """A service that does nothing and ends at once when it is told to."""
+    """Return a service that does nothing and stops at once."""
     service: dict[str, Any] = {
         "image": BUSYBOX,
         "command": ["sleep", "600"],
@@ -294,32 +290,35 @@ def sleeper(*published: str, **more: Any) -> dict[str, Any]:
 
 
 def healthy(*published: str, after: str = "true", retries: int = 2, **more: Any) -> dict[str, Any]:
-    """A sleeper whose health check is the shell command `after`."""
+    """Return a sleeper whose health check is the shell command `after`."""
     check = {"test": ["CMD-SHELL", after], "interval": "1s", "timeout": "20s", "retries": retries}
     return sleeper(*published, healthcheck=check, **more)
 
 
 @contextlib.contextmanager
 def one_stack_at_a_time() -> Iterator[None]:
-    """Within it no other test has a whole stack of compose/ up: two of them are too slow for their health checks on two cores."""
+    """Within it no other test runs a whole stack of compose/.
+
+    Two of them would be too slow for their health checks on two cores.
+    """
     with (Path(tempfile.gettempdir()) / f"dartsctl-tests-{os.getuid()}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
 def can_be_published(port: int) -> bool:
-    """Whether nobody has the port on any IPv4 address."""
-    with socket.socket() as one:
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    """Return whether the port is free on every IPv4 address."""
+    with socket.socket() as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            one.bind(("0.0.0.0", port))
+            trial.bind(("0.0.0.0", port))
         except OSError:
             return False
     return True
 
 
 def until(ask: Callable[[], Any], *, seconds: float = 30, say: str = "") -> Any:
-    """The first answer that is true; fails with `say` when there is none in time."""
+    """Ask until the answer is true, and return it. Fails with `say` if it does not become true."""
     deadline = time.monotonic() + seconds
     while not (answer := ask()):
         if time.monotonic() > deadline:
@@ -329,7 +328,7 @@ def until(ask: Callable[[], Any], *, seconds: float = 30, say: str = "") -> Any:
 
 
 def ended(process: subprocess.Popen[str], *, seconds: float = 60) -> tuple[int, str]:
-    """A background dartsctl's code and all that it said."""
+    """Wait for a background dartsctl, and return its exit code and output."""
     try:
         out, _ = process.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:
@@ -341,7 +340,11 @@ def ended(process: subprocess.Popen[str], *, seconds: float = 60) -> tuple[int, 
 
 
 def own_compose(folder: Path) -> Path:
-    """A copy of compose/ in `folder`: where the repository's own dev stack or production runs, the same files under another project are refused."""
+    """Return a copy of compose/ in `folder`.
+
+    If the repository's own dev or production stack runs here, dartsctl refuses its files under
+    another project name.
+    """
     copy = folder / "compose"
     if not copy.exists():
         shutil.copytree(
@@ -353,12 +356,15 @@ def own_compose(folder: Path) -> Path:
 
 
 DEV_PORTS = ("DEV_POSTGRES_PORT", "DEV_RABBITMQ_PORT", "DEV_RABBITMQ_UI_PORT")
-"""The variables that say what compose/dev.yml publishes."""
+"""The variables for the ports that compose/dev.yml publishes."""
 
 
 @pytest.fixture
 def dev_ports(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
-    """Numbers of the test's own for compose/dev.yml, in the order of DEV_PORTS: the real dev stack may run here. Named before `live`."""
+    """The test's own ports for compose/dev.yml, in the order of DEV_PORTS.
+
+    The real dev stack may run on this host. Request it before `live`.
+    """
     ports = free_ports(len(DEV_PORTS))
     for name, port in zip(DEV_PORTS, ports, strict=True):
         monkeypatch.setenv(name, str(port))
@@ -368,7 +374,7 @@ def dev_ports(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
 
 @pytest.fixture
 def live(tmp_path: Path, own_state_folder: Path) -> Iterator[LiveStack]:
-    """A project of the test's own on the real engine."""
+    """The test's own project on the real engine."""
     folder = tmp_path / "app"
     folder.mkdir()
     environ = {
@@ -377,11 +383,10 @@ def live(tmp_path: Path, own_state_folder: Path) -> Iterator[LiveStack]:
         if not name.startswith(("COMPOSE_", "COLUMNS", "LINES"))
     }  # xdist sets the last two
     environ["PYTHONUNBUFFERED"] = "1"
-    one = LiveStack(folder, f"dct-{uuid.uuid4().hex[:10]}", free_ports(8), environ)
+    stack = LiveStack(folder, f"dct-{uuid.uuid4().hex[:10]}", free_ports(8), environ)
     try:
-        yield one
+        yield stack
     finally:
-        with contextlib.suppress(
-            subprocess.TimeoutExpired
-        ):  # an engine that hangs fails the test, not its end
-            one.close()
+        # an engine that hangs fails the test, not its clean-up
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            stack.close()

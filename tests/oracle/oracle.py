@@ -1,10 +1,9 @@
 """The oracle: is `check` right?
 
-Draws scenarios, makes them real, asks dartsctl, then asks the engine by `docker compose up`.
-
-A false alarm is a conflict where `up` works. A miss is an `up` that fails on a port which `check`
-called free. Neither may occur. "Uncertain" is counted as an answer of its own: it is allowed only
-where nothing outside the engine decides (engine-rules.md#rules).
+It draws scenarios, makes them real, asks dartsctl, and then runs `docker compose up`. A false alarm
+is a conflict where `up` works. A miss is an `up` that fails on a port which `check` called free.
+Neither may ever occur. "Uncertain" is counted: it is allowed only where nothing outside of the
+engine decides (engine-rules.md#rules).
 
     python tests/oracle/oracle.py --count 300 --seed 1 --jobs 3
 """
@@ -24,7 +23,6 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -45,15 +43,16 @@ PORT_ERROR = re.compile(
     r"|cannot assign requested address|failed to bind host port"
 )
 _COMPOSE = find_compose(os.environ, NothingKnown()).command
+WRONG = ("false-alarm", "miss", "broken")
 FIRST_BASE = 26000
 LAST_BASE = 32000
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What `check` and the engine said.
+    """What dartsctl said about a scenario, and what the engine did.
 
-    `verdict` is ok, conflict or uncertain; `truth` is ok, port-error or another error's text.
+    `verdict` is ok, conflict or uncertain. `truth` is ok, port-error or the text of another error.
     """
 
     seed: int
@@ -63,6 +62,7 @@ class Outcome:
 
     @property
     def kind(self) -> str:
+        """Return how verdict and truth compare."""
         if self.truth not in ("ok", "port-error"):
             return "broken"
         if self.verdict == "uncertain":
@@ -73,17 +73,18 @@ class Outcome:
 
 
 def own_addresses() -> tuple[str, str]:
-    """Return an IPv4 and an IPv6 address of this host, preferably not loopback."""
-    v4, v6 = "127.0.0.2", "::1"
-    for address in reversed(sockets.local_addresses()):
-        is_loopback = address.startswith("127.") or address == "::1"
-        if is_loopback or sockets.probe(Endpoint(0, address)) is not Probe.FREE:
+    """Return an IPv4 and an IPv6 address of this host besides loopback, else loopback ones."""
+    ipv4, ipv6 = "", ""
+    for address in sockets.local_addresses():
+        if address.startswith(("127.", "172.", "10.", "fe80")) or address == "::1":
+            continue  # loopback, Docker's networks, link-local
+        if sockets.probe(Endpoint(0, address)) is not Probe.FREE:
             continue
         if ":" in address:
-            v6 = address if not address.startswith("fe80") else v6
-        elif not address.startswith(("172.", "10.")):  # Docker's
-            v4 = address
-    return v4, v6
+            ipv6 = ipv6 or address
+        else:
+            ipv4 = ipv4 or address
+    return ipv4 or "127.0.0.2", ipv6 or "::1"
 
 
 def docker(*words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
@@ -109,127 +110,132 @@ def compose(file: Path, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def open_socket(wish: HostSocket) -> list[socket.socket] | None:
-    """Create the socket and return everything that must stay open.
-
-    None if the kernel refuses: then the scenario goes on without it.
-    """
-    family = socket.AF_INET6 if ":" in wish.address else socket.AF_INET
-    kept: list[socket.socket] = []
-
-    def fresh(kind: int) -> socket.socket:
-        one = socket.socket(family, kind)
-        kept.append(one)
-        if wish.reuse_address:
-            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if wish.reuse_port:
-            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        if family == socket.AF_INET6:
-            one.setsockopt(
-                socket.IPPROTO_IPV6,
-                socket.IPV6_V6ONLY,
-                wish.v6only and not wish.address.startswith("::ffff:"),
-            )
-        return one
-
+def open_socket(drawn: HostSocket) -> list[socket.socket] | None:
+    """Open the socket. Return all that must stay open, or None if the kernel refuses it."""
+    opened: list[socket.socket] = []
     try:
-        if wish.state == "udp":
-            fresh(socket.SOCK_DGRAM).bind((wish.address, wish.port))
-        elif wish.state in ("listen", "bound"):
-            one = fresh(socket.SOCK_STREAM)
-            one.bind((wish.address, wish.port))
-            if wish.state == "listen":
-                one.listen()
+        if drawn.state == "udp":
+            _new_socket(drawn, socket.SOCK_DGRAM, opened).bind((drawn.address, drawn.port))
+        elif drawn.state in ("listen", "bound"):
+            server = _new_socket(drawn, socket.SOCK_STREAM, opened)
+            server.bind((drawn.address, drawn.port))
+            if drawn.state == "listen":
+                server.listen()
+        elif drawn.state == "client":
+            _open_client(drawn, opened)
         else:
-            _connection(wish, fresh, kept)
+            _open_accepted(drawn, opened)
     except OSError:
-        for one in kept:
-            one.close()
+        close_all(opened)
         return None
-    return kept
+    return opened
 
 
-def _connection(wish: HostSocket, fresh: Any, kept: list[socket.socket]) -> None:
-    loopback = (
-        "::1" if ":" in wish.address and not wish.address.startswith("::ffff") else "127.0.0.1"
-    )
-    if wish.state == "client":
-        server = socket.create_server(
-            (loopback, 0), family=socket.AF_INET6 if ":" in loopback else socket.AF_INET
-        )
-        kept.append(server)
-        one = fresh(socket.SOCK_STREAM)
-        one.bind((wish.address, wish.port))
-        one.connect(
-            (
-                ("::ffff:127.0.0.1" if wish.address.startswith("::ffff") else loopback),
-                server.getsockname()[1],
-            )
-        )
-        return
-    listener = fresh(socket.SOCK_STREAM)
-    listener.bind((wish.address, wish.port))
+def close_all(opened: list[socket.socket]) -> None:
+    """Close every socket."""
+    for connection in opened:
+        connection.close()
+
+
+def _new_socket(drawn: HostSocket, kind: int, opened: list[socket.socket]) -> socket.socket:
+    """Return a socket with the drawn options, not bound yet."""
+    family = socket.AF_INET6 if ":" in drawn.address else socket.AF_INET
+    new = socket.socket(family, kind)
+    opened.append(new)
+    if drawn.reuse_address:
+        new.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if drawn.reuse_port:
+        new.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    if family == socket.AF_INET6:
+        v6only = drawn.v6only and not drawn.address.startswith("::ffff:")
+        new.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, v6only)
+    return new
+
+
+def _loopback(drawn: HostSocket) -> str:
+    is_ipv6 = ":" in drawn.address and not drawn.address.startswith("::ffff")
+    return "::1" if is_ipv6 else "127.0.0.1"
+
+
+def _open_client(drawn: HostSocket, opened: list[socket.socket]) -> None:
+    """Open a connection from the drawn port to a server of our own."""
+    loopback = _loopback(drawn)
+    family = socket.AF_INET6 if ":" in loopback else socket.AF_INET
+    server = socket.create_server((loopback, 0), family=family)
+    opened.append(server)
+    client = _new_socket(drawn, socket.SOCK_STREAM, opened)
+    client.bind((drawn.address, drawn.port))
+    target = "::ffff:127.0.0.1" if drawn.address.startswith("::ffff") else loopback
+    client.connect((target, server.getsockname()[1]))
+
+
+def _open_accepted(drawn: HostSocket, opened: list[socket.socket]) -> None:
+    """Open a connection to the drawn port, and close its listener.
+
+    The state "time-wait" closes the connection too.
+    """
+    listener = _new_socket(drawn, socket.SOCK_STREAM, opened)
+    listener.bind((drawn.address, drawn.port))
     listener.listen()
-    target = wish.address if wish.address not in ("0.0.0.0", "::") else loopback
-    client = socket.create_connection((target.removeprefix("::ffff:"), wish.port), timeout=5)
-    kept.append(client)
+    is_wildcard = drawn.address in ("0.0.0.0", "::")
+    target = _loopback(drawn) if is_wildcard else drawn.address.removeprefix("::ffff:")
+    client = socket.create_connection((target, drawn.port), timeout=5)
+    opened.append(client)
     accepted, _ = listener.accept()
-    kept.append(accepted)
+    opened.append(accepted)
     listener.close()
-    if wish.state == "time-wait":
+    if drawn.state == "time-wait":
         accepted.close()
         client.close()
 
 
-def make_foreign(foreign: Foreign) -> bool:
-    """Start it. Return False if the engine refuses: then there is one rival less."""
-    if foreign.state == "host":
-        words = ["--network", "host", IMAGE, "httpd", "-f", "-p", foreign.published[0]]
+def start_foreign(container: Foreign) -> bool:
+    """Start the container. Return False if the engine refuses it because a port is taken."""
+    if container.state == "host":
+        words = ["--network", "host", IMAGE, "httpd", "-f", "-p", container.published[0]]
     else:
-        words = [word for entry in foreign.published for word in ("-p", entry)]
+        words = []
+        for entry in container.published:
+            words += ["-p", entry]
         words += [IMAGE, "sleep", "600"]
-    done = docker("run", "-d", "--init", "--name", foreign.name, *words, check=False)
+    done = docker("run", "-d", "--init", "--name", container.name, *words, check=False)
     if done.returncode:
-        docker("rm", "-f", foreign.name, check=False)
+        docker("rm", "-f", container.name, check=False)
         return False
-    if foreign.state == "paused":
-        docker("pause", foreign.name)
-    elif foreign.state == "stopped":
-        docker("stop", "-t", "0", foreign.name)
-    elif foreign.state == "host":
-        _wait_for_listener(int(foreign.published[0]), foreign.name)
+    if container.state == "paused":
+        docker("pause", container.name)
+    elif container.state == "stopped":
+        docker("stop", "-t", "0", container.name)
+    elif container.state == "host":
+        _wait_for_listener(int(container.published[0]), container.name)
     return True
 
 
 def _wait_for_listener(port: int, name: str) -> None:
-    """Wait until its httpd listens, or has ended because of a busy port."""
+    """Wait until its httpd listens, or has ended because the port is taken."""
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
         if any(row.state == "listen" for row in sockets.listeners([port])):
             return
-        if (
-            docker("inspect", "-f", "{{.State.Running}}", name, check=False).stdout.strip()
-            != "true"
-        ):
+        state = docker("inspect", "-f", "{{.State.Running}}", name, check=False).stdout.strip()
+        if state != "true":
             return
         time.sleep(0.05)
 
 
 def predict(scenario: Scenario, file: Path) -> tuple[str, str]:
-    """Return dartsctl's verdict and its reasons in words."""
+    """Return dartsctl's verdict, and its reasons in words."""
     environment = adhoc(
         files=(file,), project=None, env_files=(), profiles=(), directory=file.parent
     )
-    found = run_preflight(environment, _intent(scenario), deps=deps_of(Common()))
-    reasons = obstacle_lines(found)
-    if found.verdicts.conflicts:
+    preflight = run_preflight(environment, _intent(scenario), deps=deps_of(Common()))
+    verdicts = preflight.verdicts
+    reasons = obstacle_lines(preflight)
+    if verdicts.conflicts:
         return "conflict", "\n".join(reasons)
-    doubts = [
-        f"{one.binding.service} {one.binding.published}: {one.note}"
-        for one in found.verdicts.bindings
-        if one.verdict is Verdict.UNCERTAIN
-    ]
-    return ("uncertain" if doubts else "ok"), "\n".join(reasons + doubts)
+    uncertain = [row for row in verdicts.bindings if row.verdict is Verdict.UNCERTAIN]
+    reasons += [f"{row.binding.service} {row.binding.published}: {row.note}" for row in uncertain]
+    return ("uncertain" if uncertain else "ok"), "\n".join(reasons)
 
 
 def _intent(scenario: Scenario) -> Intent:
@@ -241,51 +247,51 @@ def _intent(scenario: Scenario) -> Intent:
 
 
 def _flags(scenario: Scenario) -> list[str]:
-    return [
-        *(["--force-recreate"] if scenario.force_recreate else []),
-        *(["--remove-orphans"] if scenario.remove_orphans else []),
-    ]
+    flags = []
+    if scenario.force_recreate:
+        flags.append("--force-recreate")
+    if scenario.remove_orphans:
+        flags.append("--remove-orphans")
+    return flags
 
 
 def examine(scenario: Scenario) -> Outcome:
-    """Examine one scenario, and remove everything that it made."""
+    """Run one scenario, and remove everything that it made."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "compose.json"
-        kept: list[list[socket.socket]] = []
-        made: list[str] = []
+        opened: list[socket.socket] = []
+        started: list[str] = []
         try:
             if scenario.earlier:
                 _bring_up_earlier(scenario, file)
-            kept.extend(opened for wish in scenario.sockets if (opened := open_socket(wish)))
-            made = [one.name for one in scenario.foreign if make_foreign(one)]
+            for drawn in scenario.sockets:
+                opened += open_socket(drawn) or ()
+            started = [row.name for row in scenario.foreign if start_foreign(row)]
             file.write_text(json.dumps(scenario.stack))
             verdict, detail = predict(scenario, file)
             done = compose(file, "up", "-d", *_flags(scenario), *scenario.services)
-            truth = (
-                "ok"
-                if done.returncode == 0
-                else "port-error"
-                if PORT_ERROR.search(done.stderr)
-                else done.stderr.strip()
-            )
-            return Outcome(
-                scenario.seed, verdict, truth, f"{detail}\nengine: {done.stderr.strip()[-600:]}"
-            )
+            stderr = done.stderr.strip()
+            detail = f"{detail}\nengine: {stderr[-600:]}"
+            return Outcome(scenario.seed, verdict, _truth(done.returncode, stderr), detail)
         finally:
-            for opened in kept:
-                for one in opened:
-                    one.close()
-            if made:
-                docker("rm", "-f", *made, check=False)
+            close_all(opened)
+            if started:
+                docker("rm", "-f", *started, check=False)
             if file.exists():
                 compose(file, "down", "-t", "0", "--remove-orphans")
 
 
+def _truth(code: int, stderr: str) -> str:
+    """Return what an `up` showed: ok, port-error or another error's text."""
+    if code == 0:
+        return "ok"
+    return "port-error" if PORT_ERROR.search(stderr) else stderr
+
+
 def _bring_up_earlier(scenario: Scenario, file: Path) -> None:
+    """Bring the earlier version up. If that fails, its containers are created and do not run."""
     file.write_text(json.dumps(scenario.earlier))
-    compose(
-        file, "up", "-d"
-    )  # it may fail half way: then its containers are own ones that are created, not running
+    compose(file, "up", "-d")
     if scenario.earlier_state == "stopped":
         compose(file, "stop", "-t", "0")
     elif scenario.earlier_state == "one-stopped":
@@ -295,13 +301,10 @@ def _bring_up_earlier(scenario: Scenario, file: Path) -> None:
 def run(
     count: int, seed: int, jobs: int, *, verbose: bool = False
 ) -> tuple[Counter[str], list[Outcome]]:
-    """Examine `count` scenarios of `seed`. Return the tally by kind, and the wrong outcomes."""
+    """Examine `count` scenarios of `seed`. Return the numbers by kind, and the wrong outcomes."""
     if4, if6 = own_addresses()
-    bases = [
-        base
-        for base in range(FIRST_BASE, LAST_BASE, BLOCK + 2)
-        if not sockets.listeners(range(base, base + BLOCK))
-    ]
+    candidates = range(FIRST_BASE, LAST_BASE, BLOCK + 2)
+    bases = [base for base in candidates if not sockets.listeners(range(base, base + BLOCK))]
 
     def examine_number(number: int) -> Outcome:
         own_seed = seed * 1_000_003 + number
@@ -310,28 +313,23 @@ def run(
             outcome = examine(scenario)
         except Exception as error:
             outcome = Outcome(own_seed, "crash", repr(error), "")
-        if outcome.kind in ("false-alarm", "miss", "broken") or verbose:
-            print(f"--- {outcome.kind} seed {seed} number {number}")
-            print(
+        if outcome.kind in WRONG or verbose:
+            lines = [
+                f"--- {outcome.kind} seed {seed} number {number}",
                 json.dumps(asdict(scenario)),
-                outcome.truth,
-                outcome.detail,
-                "",
-                sep="\n",
-                flush=True,
-            )
+                f"{outcome.truth}\n{outcome.detail}\n",
+            ]
+            print("\n".join(lines), flush=True)
         return outcome
 
     with ThreadPoolExecutor(jobs) as pool:
         outcomes = list(pool.map(examine_number, range(count)))
     tally = Counter(outcome.kind for outcome in outcomes)
-    return tally, [
-        outcome for outcome in outcomes if outcome.kind in ("false-alarm", "miss", "broken")
-    ]
+    return tally, [outcome for outcome in outcomes if outcome.kind in WRONG]
 
 
 def main() -> int:
-    """Run the command line of `make oracle`."""
+    """Run `make oracle`, and return its exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
@@ -342,9 +340,11 @@ def main() -> int:
     tally, wrong = run(options.count, options.seed, options.jobs, verbose=options.verbose)
     version = docker("version", "--format", "{{.Server.Version}}").stdout.strip()
     figures = ", ".join(f"{kind} {number}" for kind, number in sorted(tally.items()))
-    seconds = f"{time.monotonic() - start:.0f} s"
-    counted = f"seed {options.seed}, {options.count} scenarios in {seconds}"
-    print(f"oracle: engine {version}, {counted}: {figures}")
+    seconds = time.monotonic() - start
+    print(
+        f"oracle: engine {version}, seed {options.seed}, {options.count} scenarios"
+        f" in {seconds:.0f} s: {figures}"
+    )
     return 1 if wrong else 0
 
 

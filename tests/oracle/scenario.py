@@ -1,7 +1,7 @@
 """Random stacks, host sockets and containers that compete for a few ports.
 
-A scenario is plain data drawn from a seed, so a failing one can be replayed:
-`make oracle N=1 SEED=<its seed>`.
+The oracle compares `check` and `docker compose up` on them. A scenario is plain data drawn from a
+seed, so that a failing one can be repeated: `make oracle N=1 SEED=<its seed>`.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import Any
 
 IMAGE = "dartsctl-test/busybox:1"
 PORTS_EACH = 4
-"""Port numbers per scenario: few, so that collisions are frequent."""
+"""Ports per scenario: few, so that most scenarios have collisions."""
 BLOCK = 9
-"""Numbers of a block (`21000-21008:8000-8008`), long enough for `check` to fold it.
+"""Ports of a block (`21000-21008:8000-8008`), long enough for `check` to fold it.
 
-It begins where the others are.
+It starts at the first port of the scenario.
 """
 
 ADDRESSES = ("", "", "", "0.0.0.0", "127.0.0.1", "127.0.0.1", "::", "::1", "IF4", "IF6")
@@ -37,7 +37,7 @@ TCP_STATES = ("listen", "listen", "listen", "listen", "bound", "client", "accept
 
 @dataclass(frozen=True)
 class HostSocket:
-    """A socket of this host; `state` is one of TCP_STATES, or "udp"."""
+    """A socket of this host. `state` is one of TCP_STATES, or "udp"."""
 
     state: str
     address: str
@@ -49,20 +49,20 @@ class HostSocket:
 
 @dataclass(frozen=True)
 class Foreign:
-    """A container without a project, created before anything else."""
+    """A container outside of any project, started before anything else."""
 
     name: str
     published: tuple[str, ...]
     state: str
-    """running, paused, stopped, or host: on the host's network, listening by itself."""
+    """running, paused, stopped or host (on the host's network, where it listens itself)."""
 
 
 @dataclass
 class Scenario:
-    """One scenario.
+    """One draw.
 
-    `earlier` is a version of the project that was up before (own containers), `earlier_state` what
-    happened to it since.
+    `earlier` is a version of the project that was up before (own containers). `earlier_state`:
+    running, stopped or one-stopped.
     """
 
     seed: int
@@ -78,9 +78,9 @@ class Scenario:
 
 
 def draw(seed: int, base: int, *, if4: str, if6: str) -> Scenario:
-    """Draw the scenario of `seed` on ports from `base` on.
+    """Return the scenario of `seed` on the ports from `base`.
 
-    `if4` and `if6` are addresses of this host.
+    `if4` and `if6`: this host's own addresses.
     """
     dice = random.Random(seed)
     scenario = Scenario(seed, base)
@@ -104,11 +104,12 @@ def draw(seed: int, base: int, *, if4: str, if6: str) -> Scenario:
 
 
 def _numbers(stack: dict[str, Any]) -> list[int]:
-    """Return every host port that the stack names, as often as it does, to draw rivals from."""
-    entries = [
-        entry for service in stack["services"].values() for entry in service.get("ports", ())
-    ]
-    return [int(number) for entry in entries for number in re.findall(r"\b\d{5}\b", entry)]
+    """Return every host port of the stack, as often as it occurs. Rivals are drawn from these."""
+    numbers: list[int] = []
+    for service in stack["services"].values():
+        for entry in service.get("ports", ()):
+            numbers += map(int, re.findall(r"\b\d{5}\b", entry))
+    return numbers
 
 
 def _socket(dice: random.Random, wanted: list[int], where: dict[str, str]) -> HostSocket:
@@ -133,8 +134,8 @@ def _foreign(dice: random.Random, wanted: list[int], where: dict[str, str], name
     host = where.get(address, address)
     host = f"[{host}]" if ":" in host else host
     protocol = "/udp" if dice.random() < 0.3 else ""
-    published = f"{port}:80{protocol}"
-    return Foreign(name, (f"{host}:{published}" if host else published,), state)
+    entry = f"{port}:80{protocol}"
+    return Foreign(name, (f"{host}:{entry}" if host else entry,), state)
 
 
 def _entry(dice: random.Random, base: int, where: dict[str, str]) -> str:
@@ -209,11 +210,11 @@ def _stack(dice: random.Random, base: int, where: dict[str, str]) -> dict[str, A
 
 
 def _model(services: dict[str, Any], base: int) -> dict[str, Any]:
-    used = {network for service in services.values() for network in service.get("networks", ())} - {
-        "default"
-    }
-    # subnets of their own: the engine's pool would run out when many scenarios run side by side
-    networks = {key: dict(NETWORKS[key]) for key in sorted(used)}
+    used: set[str] = set()
+    for service in services.values():
+        used.update(service.get("networks", ()))
+    # own subnets: the engine's pool would run out when many scenarios run at the same time
+    networks = {key: dict(NETWORKS[key]) for key in sorted(used - {"default"})}
     for place, key in enumerate(("six", "six-only")):
         if key in networks:
             networks[key]["ipam"] = {"config": [{"subnet": f"fd00:{base:x}:{place}::/64"}]}
@@ -226,13 +227,13 @@ def _model(services: dict[str, Any], base: int) -> dict[str, Any]:
 def _earlier(
     dice: random.Random, stack: dict[str, Any], base: int, where: dict[str, str]
 ) -> dict[str, Any]:
-    """Draw a former version: some services the same, some with other ports, perhaps one more."""
+    """Return an earlier version: some services equal, some with other ports, perhaps one more."""
     services: dict[str, Any] = {}
     for name, service in stack["services"].items():
-        chance = dice.random()
-        if chance < 0.4:
+        change = dice.random()
+        if change < 0.4:
             services[name] = service
-        elif chance < 0.9:
+        elif change < 0.9:
             other = {key: value for key, value in service.items() if key not in ("ports", "scale")}
             entries = [_entry(dice, base, where) for _ in range(dice.choice((0, 1, 1)))]
             services[name] = {**other, **({"ports": entries} if entries else {})}

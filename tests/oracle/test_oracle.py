@@ -1,6 +1,6 @@
-"""A seeded sample of the oracle: `check` compared with what the engine does.
+"""A seeded sample of the oracle: what `check` says, and what the engine then does.
 
-More of it: `make oracle N=300 SEED=7`.
+For more: `make oracle N=300 SEED=7`.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ COUNT = 16
 
 
 @pytest.fixture(autouse=True)
-def ports_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Use ports of its own, so that `make oracle` may run beside the tests."""
+def own_ports(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Use other ports, so that `make oracle` may run at the same time."""
     monkeypatch.setattr(oracle, "FIRST_BASE", 18500)
     monkeypatch.setattr(oracle, "LAST_BASE", 20000)
 
 
 def test_check_raises_no_false_alarm_and_misses_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     tally, wrong = oracle.run(COUNT, 28, 3)
-    told = capsys.readouterr().out
-    assert wrong == [], told
+    output = capsys.readouterr().out
+    assert wrong == [], output
     assert sum(tally.values()) == COUNT
-    assert tally["agree-ok"] > 0, "a sample without a single stack that starts proves nothing"
-    assert tally["agree-conflict"] > 0, "nor does one without a conflict"
+    assert tally["agree-ok"] > 0, "the sample needs a stack that starts"
+    assert tally["agree-conflict"] > 0, "the sample needs a conflict"
     assert tally["uncertain"] <= COUNT // 5, tally
