@@ -1,8 +1,8 @@
 """Run one case of the fuzzer and judge it.
 
-The real `main` runs in a process of its own, with a Compose plugin and an engine that answer as the
-case wants. The process is forked from this one, where everything is imported already, so a case
-takes some milliseconds instead of half a second.
+The real `main` runs in a process of its own, with a Compose plugin and an engine that answer what
+the case says. The process is forked from this one, where everything is imported already: a case
+takes a few milliseconds instead of half a second.
 """
 
 from __future__ import annotations
@@ -25,51 +25,52 @@ from pathlib import Path
 from mutation import CANARY
 
 DEADLINE = 20.0
-"""Seconds that a case may take: more than any deadline of dartsctl that it can meet."""
+"""Seconds that a case may take: more than any deadline of dartsctl in a case."""
 MEMORY = 300 << 10
 """KiB."""
 CODES = {0, 1, 2, 3, 4, 5, 6, 7, 124, 130}
-"""ExitCode without BUG."""
+"""ExitCode without BUG, as written in the documentation."""
 
 _PLUGIN = """\
 #!/bin/sh
-say() { [ ! -f "$FUZZ_SAYS/$1" ] || cat "$FUZZ_SAYS/$1"; }
+print() { [ ! -f "$FUZZ_ANSWERS/$1" ] || cat "$FUZZ_ANSWERS/$1"; }
 case " $* " in
-*" version "*) say version ;;
-*" --hash "*) say hashes ;;
-*" --services "*) say services ;;
-*" --variables "*) say variables ;;
-*" config "*) say errors >&2; say model ;;
-*) say progress >&2 ;;
+*" version "*) print version ;;
+*" --hash "*) print hashes ;;
+*" --services "*) print services ;;
+*" --variables "*) print variables ;;
+*" config "*) print errors >&2; print model ;;
+*) print progress >&2 ;;
 esac
-exit "$(say code)"
+exit "$(print code)"
 """
+_NOT_FOUND = b'HTTP/1.0 404 Not Found\r\n\r\n{"message": "no such thing"}'
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069]")
 
 
 @dataclass(frozen=True)
 class Case:
-    """What one run of dartsctl meets. `steps` describe what was changed."""
+    """The surroundings of one run of dartsctl. `steps` describe what was changed."""
 
     words: tuple[str, ...]
     files: Mapping[str, bytes] = field(default_factory=dict)
-    """In the working folder, by name; a name may have folders in it."""
+    """Files in the working folder by name. A name may contain folders."""
     compose: Mapping[str, bytes] = field(default_factory=dict)
     """What the Compose plugin prints, by the names in its script."""
     engine: Mapping[str, bytes] = field(default_factory=dict)
     """Route -> a whole HTTP answer."""
     variables: Mapping[str, str] = field(default_factory=dict)
-    """`{folder}` in them is the case's own folder."""
-    oddities: tuple[tuple[str, str], ...] = ()
+    """`{folder}` in them is the case's folder."""
+    special_files: tuple[tuple[str, str], ...] = ()
     """(name, kind) of what is no regular file: fifo, folder, dangling, loop, device."""
     folder: str = "work"
-    """The working folder's name; `{work}` in answers and variables is its path."""
+    """The name of the working folder. `{work}` in answers and variables is its path."""
     steps: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a case ended. `faults` is empty if all was right."""
+    """How a case ended. `faults` is empty if it ended well."""
 
     code: int | None
     seconds: float
@@ -77,7 +78,7 @@ class Outcome:
     output: bytes
     faults: tuple[str, ...]
     place: str = ""
-    """The line of dartsctl where it crashed."""
+    """The line of dartsctl where a crash happened."""
 
 
 def prepare(root: Path) -> None:
@@ -102,17 +103,15 @@ def run(case: Case, root: Path) -> Outcome:
     shutil.rmtree(folder, ignore_errors=True)
     (folder / case.folder).mkdir(parents=True)
     try:
-        _lay_out(case, folder)
+        _write_files(case, folder)
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(str(folder / "engine.sock"))
             listener.listen(64)
-            engine = _engine(
-                {
-                    route: answer.replace(b"{work}", _in_json(folder / case.folder))
-                    for route, answer in case.engine.items()
-                },
-                listener,
-            )
+            work = _in_json(folder / case.folder)
+            answers = {
+                route: answer.replace(b"{work}", work) for route, answer in case.engine.items()
+            }
+            engine = _start_engine(answers, listener)
             try:
                 return _run(case, folder, root)
             finally:
@@ -126,16 +125,17 @@ def _in_json(path: Path) -> bytes:
     return json.dumps(os.fsencode(path).decode(errors="replace"))[1:-1].encode()
 
 
-def _lay_out(case: Case, folder: Path) -> None:
-    says = folder / "says"
-    says.mkdir()
+def _write_files(case: Case, folder: Path) -> None:
+    """Write the answers of the Compose plugin, and the files of the working folder."""
+    answers = folder / "answers"
+    answers.mkdir()
     for name, data in {"code": b"0", "version": b"2.40.0\n", **case.compose}.items():
-        (says / name).write_bytes(data)
+        (answers / name).write_bytes(data)
     for name, data in case.files.items():
         path = folder / case.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
-    for name, kind in case.oddities:
+    for name, kind in case.special_files:
         path = folder / case.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.is_file():
@@ -149,32 +149,30 @@ def _lay_out(case: Case, folder: Path) -> None:
 
 
 def _run(case: Case, folder: Path, root: Path) -> Outcome:
-    began = time.monotonic()
+    """Run a case to its end, or to the deadline."""
+    started = time.monotonic()
     pid = os.fork()
     if pid == 0:
-        _become_the_case(case, folder, root)
-    ended = os.pidfd_open(pid)
-    late = not select.select([ended], [], [], DEADLINE)[0]
-    os.close(ended)
+        _become_case(case, folder, root)
+    handle = os.pidfd_open(pid)
+    is_late = not select.select([handle], [], [], DEADLINE)[0]
+    os.close(handle)
     _end_group(pid)
     _, status, usage = os.wait4(pid, 0)
-    output = b"".join(
-        file.read_bytes() for name in ("out", "err") if (file := folder / name).exists()
-    )
-    code = None if late else os.waitstatus_to_exitcode(status)
-    reports = "".join(
-        file.read_text(errors="replace") for file in folder.glob("state/reports/*.txt")
-    )
+    files = [file for name in ("out", "err") if (file := folder / name).exists()]
+    output = b"".join(file.read_bytes() for file in files)
+    reports = folder.glob("state/reports/*.txt")
+    report = "".join(file.read_text(errors="replace") for file in reports)
+    code = None if is_late else os.waitstatus_to_exitcode(status)
     if code is not None and "logs" in case.words:
-        code = min(code, 1)  # it becomes Compose, whose code is the user's
-    faults = _judge(output, code, usage.ru_maxrss)
+        code = min(code, 1)  # `logs` ends with the code of Compose
     return Outcome(
         code,
-        time.monotonic() - began,
-        usage.ru_maxrss,
-        output,
-        faults,
-        _place(reports or output.decode(errors="replace")),
+        seconds=time.monotonic() - started,
+        kibibytes=usage.ru_maxrss,
+        output=output,
+        faults=_judge(output, code, usage.ru_maxrss),
+        place=_place(report or output.decode(errors="replace")),
     )
 
 
@@ -186,6 +184,7 @@ def _end_group(pid: int) -> None:
 
 
 def _judge(output: bytes, code: int | None, kibibytes: int) -> tuple[str, ...]:
+    """Return what is wrong with the end of a case."""
     text = output.decode(errors="surrogateescape")
     faults = []
     if code is None:
@@ -210,8 +209,8 @@ def _place(report: str) -> str:
     return f"{lines[-1][0]}:{lines[-1][1]} {last[-1][:100]}" if lines else ""
 
 
-def _become_the_case(case: Case, folder: Path, root: Path) -> None:
-    """In the forked process, set folder, environment and streams, and run main. Never returns."""
+def _become_case(case: Case, folder: Path, root: Path) -> None:
+    """Set up the folder, environment and streams of a case, and run main. Does not return."""
     code = 99
     try:
         os.setpgid(0, 0)
@@ -231,8 +230,8 @@ def _become_the_case(case: Case, folder: Path, root: Path) -> None:
 
         code = main(list(case.words))
         sys.stdout.flush()
-    except SystemExit as ended:
-        code = ended.code if isinstance(ended.code, int) else 98
+    except SystemExit as error:
+        code = error.code if isinstance(error.code, int) else 98
     except BaseException:
         os.write(2, traceback.format_exc().encode(errors="replace"))
     finally:
@@ -241,7 +240,7 @@ def _become_the_case(case: Case, folder: Path, root: Path) -> None:
 
 def environment(case: Case, folder: Path, root: Path) -> dict[str, str]:
     """Return the environment of a case."""
-    usual = {
+    variables = {
         "PATH": os.environ["PATH"],
         "HOME": str(folder / "home"),
         "LANG": "C.UTF-8",
@@ -250,18 +249,17 @@ def environment(case: Case, folder: Path, root: Path) -> dict[str, str]:
         "DOCKER_HOST": f"unix://{folder}/engine.sock",
         "APP_SECRET_KEY": f"{CANARY}-in-our-environment",
     }
-    given = {
-        name: value.replace("{folder}", str(folder)).replace("{work}", str(folder / case.folder))
-        for name, value in case.variables.items()
-    }
-    return {**usual, **given, "FUZZ_SAYS": str(folder / "says")}
+    work = str(folder / case.folder)
+    for name, value in case.variables.items():
+        variables[name] = value.replace("{folder}", str(folder)).replace("{work}", work)
+    return {**variables, "FUZZ_ANSWERS": str(folder / "answers")}
 
 
 # --- the engine ---
 
 
-def _engine(answers: Mapping[str, bytes], listener: socket.socket) -> int:
-    """Start a process that answers as the case's engine. Return its pid."""
+def _start_engine(answers: Mapping[str, bytes], listener: socket.socket) -> int:
+    """Start a process that answers as the case's engine, and return its pid."""
     pid = os.fork()
     if pid:
         return pid
@@ -284,17 +282,13 @@ def _answer(connection: socket.socket, answers: Mapping[str, bytes], command: li
             body = connection.recv(65536)
         if method == "POST" and target.endswith("/exec"):
             command[:] = json.loads(body)["Cmd"]
-        connection.sendall(
-            answers.get(
-                _route(method, target, command),
-                b'HTTP/1.0 404 Not Found\r\n\r\n{"message": "no such thing"}',
-            )
-        )
+        connection.sendall(answers.get(_route(method, target, command), _NOT_FOUND))
     except (OSError, ValueError):
         return
 
 
 def _route(method: str, target: str, command: list[str]) -> str:
+    """Return the name of a request in `Case.engine`."""
     path = target.partition("?")[0].split("/")
     path = path[2:] if path[1].startswith("v1.") else path[1:]
     if path[0] == "exec" and path[-1] == "start":
@@ -315,6 +309,5 @@ def http(document: bytes, status: bytes = b"200 OK") -> bytes:
 
 def frames(out: bytes, err: bytes = b"") -> bytes:
     """Return a log, or a command's output, as the engine sends it."""
-    return b"".join(
-        struct.pack(">B3xI", kind, len(text)) + text for kind, text in ((1, out), (2, err)) if text
-    )
+    streams = [(kind, text) for kind, text in ((1, out), (2, err)) if text]
+    return b"".join(struct.pack(">B3xI", kind, len(text)) + text for kind, text in streams)

@@ -1,6 +1,6 @@
 """The cases: a healthy machine, and random changes of one part of it.
 
-Everything follows from the seed, the kind and the number.
+A case follows from the seed, the kind and the number.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from mutation import CANARY, WEIRD, dumped, of_bytes, of_document, shown
 
 DATA = Path(__file__).parents[1] / "data"
 MOST_STEPS = 3
-Everybody = Collection[int] | None
+Kept = Collection[int] | None
+"""The numbers of the changes to make, None for all."""
 
 # --- a healthy machine ---
 
@@ -73,17 +74,17 @@ http {
 }
 """
 ERRORS = b"""\
-2026/11/23 23:30:37 [error] 29#29: *1 connect() failed (111: Connection refused) while connecting \
-to upstream, client: 127.0.0.1, server: shop, request: "GET /callback?code=cAnAry-code HTTP/1.1", \
-upstream: "http://127.0.0.2:8080/", host: "shop"
+2026/11/23 23:30:37 [error] 29#29: *1 connect() failed (111: Connection refused) \
+while connecting to upstream, client: 127.0.0.1, server: shop, \
+request: "GET /callback?code=cAnAry-code HTTP/1.1", upstream: "http://127.0.0.2:8080/", host: "shop"
 2026/11/23 23:30:38 [emerg] 1#1: host not found in upstream "app" in /etc/nginx/nginx.conf:4
 """
 TABLE = b"""\
   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
-   0: 00000000:0050 00000000:0000 0A 00000000:00000000 \
-00:00000000 00000000     0        0 4711 1 0000000000000000 100 0 0 10 0
-   1: 0100007F:0050 0200007F:1F90 02 00000000:00000000 \
-00:00000000 00000000     0        0 4712 1 0000000000000000 100 0 0 10 0
+   0: 00000000:0050 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4711 1\
+ 0000000000000000 100 0 0 10 0
+   1: 0100007F:0050 0200007F:1F90 02 00000000:00000000 00:00000000 00000000     0        0 4712 1\
+ 0000000000000000 100 0 0 10 0
 """
 _ID = {"web": "5f" * 32, "app": "60" * 32, "other": "61" * 32}
 
@@ -185,7 +186,7 @@ def _row(
 
 
 def _engine() -> dict[str, Any]:
-    """Return the answers of a healthy engine: route -> document or bytes."""
+    """Return a healthy engine's answers by route: a document or bytes."""
     inspected = json.loads((DATA / "engine" / "running.json").read_text())
     inspected["Config"]["Env"] = [f"DB_PASSWORD={CANARY}-in-the-container", "PATH=/bin"]
     inspected["State"] |= {
@@ -268,28 +269,31 @@ def _tar() -> bytes:
 
 
 def _answers(engine: Mapping[str, Any]) -> dict[str, bytes]:
-    return {
-        route: answer if answer.startswith(b"HTTP/") else http(answer)
-        for route, answer in _bodies(engine).items()
-    }
+    answers = {}
+    for route, body in _bodies(engine).items():
+        answers[route] = body if body.startswith(b"HTTP/") else http(body)
+    return answers
 
 
 def _bodies(engine: Mapping[str, Any]) -> dict[str, bytes]:
-    return {
-        route: answer if isinstance(answer, bytes) else dumped(answer)
-        for route, answer in engine.items()
-    }
+    bodies = {}
+    for route, answer in engine.items():
+        bodies[route] = answer if isinstance(answer, bytes) else dumped(answer)
+    return bodies
 
 
 def _compose(model: bytes) -> dict[str, bytes]:
     return {
         "model": model,
-        "errors": b'time="2026-11-23T23:30:37Z" level=warning '
-        b'msg="The \\"X\\" variable is not set. Defaulting to a blank string."\n',
+        "errors": (
+            b'time="2026-11-23T23:30:37Z" level=warning '
+            b'msg="The \\"X\\" variable is not set. Defaulting to a blank string."\n'
+        ),
         "hashes": b"web " + b"0" * 64 + b"\napp " + b"1" * 64 + b"\n",
         "services": b"web\napp\nhost\n",
-        "variables": b'{"X": {"Name": "X", "DefaultValue": "", "PresenceValue": "", '
-        b'"Required": false}}',
+        "variables": (
+            b'{"X": {"Name": "X", "DefaultValue": "", "PresenceValue": "", "Required": false}}'
+        ),
         "progress": b" Container shop-web-1  Creating\n Container shop-web-1  Started\n",
     }
 
@@ -339,36 +343,33 @@ def _verb(chance: random.Random) -> tuple[str, ...]:
 
 
 def healthy(words: tuple[str, ...]) -> Case:
-    """Make a case in which nothing is wrong."""
+    """Return a case without a change."""
     return Case(
         words=words, files=FILES, compose=_compose(dumped(_model())), engine=_answers(_engine())
     )
 
 
-# --- what goes wrong ---
+# --- changes ---
 
 
-def _chances(seed: int, kind: str, number: int, kept: Everybody) -> list[random.Random]:
-    """Yield a random generator for each change. `kept`: the numbers of the changes to make."""
+def _chances(seed: int, kind: str, number: int, kept: Kept) -> list[random.Random]:
+    """Return a random generator for each change."""
     count = random.Random(f"{seed}/{kind}/{number}/count").choice((1, 1, 2, MOST_STEPS))
-    return [
-        random.Random(f"{seed}/{kind}/{number}/{step}")
-        for step in range(count)
-        if kept is None or step in kept
-    ]
+    steps = [step for step in range(count) if kept is None or step in kept]
+    return [random.Random(f"{seed}/{kind}/{number}/{step}") for step in steps]
 
 
 def models(chance: random.Random, steps: list[random.Random]) -> Case:
-    """Compose answers with a wrong model."""
+    """Compose answers with a changed model."""
     case = healthy(_verb(chance))
     document: Any = chance.choice([_model(), chance.choice(_models())])
-    compose, told = dict(case.compose), []
+    compose, changes = dict(case.compose), []
     raw = dumped(document)
     for step in steps:
         if step.random() < 0.85:
             document, what = of_document(document, step)
             raw = dumped(document)
-            told.append(f"model{what}")
+            changes.append(f"model{what}")
         else:
             part = step.choice(
                 (
@@ -382,23 +383,22 @@ def models(chance: random.Random, steps: list[random.Random]) -> Case:
                     "code",
                 )
             )
-            data = (
-                raw if part == "model" else {**compose, "version": b"2.40.0\n", "code": b"0"}[part]
-            )
-            compose[part], what = (
-                of_bytes(data, step)
-                if part != "code"
-                else (step.choice((b"1", b"14", b"130", b"255")), "another exit code")
-            )
-            raw = compose[part] if part == "model" else raw
-            told.append(f"{part}: {what}")
-    return replace(case, compose={**compose, "model": raw}, steps=tuple(told))
+            if part == "code":
+                compose[part] = step.choice((b"1", b"14", b"130", b"255"))
+                what = "another exit code"
+            else:
+                current = {**compose, "version": b"2.40.0\n", "model": raw}
+                compose[part], what = of_bytes(current[part], step)
+            if part == "model":
+                raw = compose[part]
+            changes.append(f"{part}: {what}")
+    return replace(case, compose={**compose, "model": raw}, steps=tuple(changes))
 
 
 def engine(chance: random.Random, steps: list[random.Random]) -> Case:
-    """The engine gives a wrong answer."""
+    """The engine gives changed answers."""
     case = healthy(_verb(chance))
-    documents, told = _engine(), []
+    documents, changes = _engine(), []
     whole: dict[str, bytes] = {}
     for step in steps:
         route = step.choice(list(documents))
@@ -418,30 +418,28 @@ def engine(chance: random.Random, steps: list[random.Random]) -> Case:
                     b"101 UPGRADED",
                 )
             )
-            whole[route], what = (
-                http(b'{"message": "cannot\\u001b[31m do that"}', status),
-                f"status {shown(status)}",
-            )
+            whole[route] = http(b'{"message": "cannot\\u001b[31m do that"}', status)
+            what = f"status {shown(status)}"
         elif isinstance(answer, bytes) or kind < 0.25:
             documents[route], what = of_bytes(_bodies(documents)[route], step)
         else:
             documents[route], what = of_document(answer, step)
-        told.append(f"{route}{'' if what.startswith('.') else ': '}{what}")
-    return replace(case, engine={**_answers(documents), **whole}, steps=tuple(told))
+        changes.append(f"{route}{'' if what.startswith('.') else ': '}{what}")
+    return replace(case, engine={**_answers(documents), **whole}, steps=tuple(changes))
 
 
 def settings(chance: random.Random, steps: list[random.Random]) -> Case:
-    """The settings have a wrong value."""
+    """The settings file is changed."""
     case = healthy(_verb(chance))
-    text, told = SETTINGS, []
+    text, changes = SETTINGS, []
     for step in steps:
         lines = text.decode(errors="surrogateescape").splitlines()
         if step.random() < 0.3 or not lines:
             text, what = of_bytes(text, step)
         else:
-            place = step.randrange(len(lines))
-            key = lines[place].partition("=")[0]
-            lines[place] = step.choice(
+            index = step.randrange(len(lines))
+            key = lines[index].partition("=")[0]
+            lines[index] = step.choice(
                 (
                     f"{key} = {_toml(step)}",
                     f"{key} = {_toml(step)}",
@@ -451,46 +449,39 @@ def settings(chance: random.Random, steps: list[random.Random]) -> Case:
                     "",
                 )
             )
-            text, what = (
-                "\n".join(lines).encode(errors="surrogateescape"),
-                f"line {place + 1} -> {shown(lines[place])}",
-            )
-        told.append(f"settings: {what}")
+            text = "\n".join(lines).encode(errors="surrogateescape")
+            what = f"line {index + 1} -> {shown(lines[index])}"
+        changes.append(f"settings: {what}")
     name = chance.choice(("dartsctl.toml", "dartsctl.toml", "pyproject.toml"))
     files = {file: data for file, data in case.files.items() if file != "dartsctl.toml"}
-    inner = (
-        text
-        if name == "dartsctl.toml"
-        else text.replace(b"[", b"[tool.dartsctl.", 9).replace(b"name", b"[tool.dartsctl]\nname", 1)
-    )
-    return replace(case, files={**files, name: inner}, steps=tuple(told))
+    if name == "pyproject.toml":
+        text = text.replace(b"[", b"[tool.dartsctl.", 9)
+        text = text.replace(b"name", b"[tool.dartsctl]\nname", 1)
+    return replace(case, files={**files, name: text}, steps=tuple(changes))
 
 
 def _toml(chance: random.Random) -> str:
     value = chance.choice(WEIRD)
     if isinstance(value, str):
-        return (
-            chance.choice((json.dumps(value), f"'{value}'", value))
-            .encode(errors="replace")
-            .decode()
-        )
+        text = chance.choice((json.dumps(value), f"'{value}'", value))
+        return text.encode(errors="replace").decode()
     plain = (
-        "1979-05-27T07:32:00Z", "0x1F", "1e999", "inf", "[[", "{a=1}", '"""x',
-        "[1, 'a', [{}]]", "[" * 3000, "a." * 2000 + "b",
-        "9" * 5000, '["{python}", "{nope}"]', '"{app.port:99999999999}"', '{"" = 1}',
+        "1979-05-27T07:32:00Z", "0x1F", "1e999", "inf", "[[", "{a=1}", '"""x', "[1, 'a', [{}]]",
+        "[" * 3000, "a." * 2000 + "b", "9" * 5000, '["{python}", "{nope}"]',
+        '"{app.port:99999999999}"', '{"" = 1}',
     )  # fmt: skip
     return chance.choice((json.dumps(value) if value is not None else "null", chance.choice(plain)))
 
 
 def env_files(chance: random.Random, steps: list[random.Random]) -> Case:
-    """An env file is broken."""
+    """An env file is changed."""
     case = healthy(_verb(chance))
-    files, told = dict(case.files), []
+    files, changes = dict(case.files), []
     for step in steps:
         name = step.choice((".env.production", ".env"))
         files[name], what = of_bytes(files[name], step)
-        told.append(f"{name}: {what}")
-    return replace(case, files=files, steps=tuple(told))
+        changes.append(f"{name}: {what}")
+    return replace(case, files=files, steps=tuple(changes))
 
 
 _WORDS = (
@@ -507,40 +498,46 @@ _WORDS = (
 
 
 def arguments(chance: random.Random, steps: list[random.Random]) -> Case:
-    """The command line is random."""
-    words, told = list(chance.choice(_STACK_VERBS + _SLOW_VERBS)), []
+    """The arguments are changed."""
+    words, changes = list(chance.choice(_STACK_VERBS + _SLOW_VERBS)), []
     for step in steps:
-        place = step.randrange(len(words) + 1)
-        weird = [
-            word
-            for word in WEIRD
-            if isinstance(word, str)
-            and "\0" not in word
-            and "\ud800" not in word
-            and not word.startswith("/")
-        ]
+        index = step.randrange(len(words) + 1)
         word = step.choice(
             (
                 step.choice(_WORDS),
                 step.choice(_WORDS),
-                step.choice(weird),
+                step.choice(_WEIRD_WORDS),
                 "\udcff",
                 "x/" * 200,
-                f"--{step.choice(weird)}",
+                f"--{step.choice(_WEIRD_WORDS)}",
             )
         )
-        words[place : place + step.choice((0, 1))] = [word]
-        told.append(f"word {place} -> {shown(word)}")
-    return replace(healthy(_harmless(words)), steps=tuple(told))
+        words[index : index + step.choice((0, 1))] = [word]
+        changes.append(f"word {index} -> {shown(word)}")
+    return replace(healthy(_harmless(words)), steps=tuple(changes))
+
+
+def _is_argument(word: object) -> bool:
+    """Return whether a value can be an argument: a text without NUL, and no absolute path."""
+    if not isinstance(word, str) or "\0" in word or "\ud800" in word:
+        return False
+    return not word.startswith("/")
+
+
+_WEIRD_WORDS = [word for word in WEIRD if _is_argument(word)]
 
 
 def _harmless(words: list[str]) -> tuple[str, ...]:
-    """Return a random command line without what could do harm on this machine.
+    """Return the words without those that could do harm on this machine.
 
-    It must not answer yes, repair, stop, open a browser, or start anything but `true`.
+    A random command must not answer yes, repair, stop, open a browser, or start anything but
+    `true`.
     """
-    own, after = (words[: words.index("--")], ["--", "true"]) if "--" in words else (words, [])
-    return (*(word for word in own if word not in ("--yes", "-y", "--fix", "--open")), *after)
+    command = []
+    if "--" in words:
+        words, command = words[: words.index("--")], ["--", "true"]
+    harmful = ("--yes", "-y", "--fix", "--open")
+    return (*(word for word in words if word not in harmful), *command)
 
 
 _VARIABLES: Mapping[str, tuple[str, ...]] = {
@@ -599,41 +596,43 @@ _VARIABLES: Mapping[str, tuple[str, ...]] = {
 
 
 def variables(chance: random.Random, steps: list[random.Random]) -> Case:
-    """Variables have wrong values."""
+    """Environment variables have wrong values."""
     case = healthy(_verb(chance))
     if chance.random() < 0.3:
         case = replace(case, variables={"DARTSCTL_STATE_DIR": "", "HOME": "{folder}/home"})
-    given, told = dict(case.variables), []
+    given, changes = dict(case.variables), []
     for step in steps:
         name = step.choice(list(_VARIABLES))
         given[name] = step.choice(_VARIABLES[name])
-        told.append(f"{name}={shown(given[name])}")
-    return replace(case, variables=given, steps=tuple(told))
+        changes.append(f"{name}={shown(given[name])}")
+    return replace(case, variables=given, steps=tuple(changes))
 
 
-_DEFAULT2 = "37a8eec1ce19687d132fe29051dca629d164e2c4958ba141d5f4133a33f0688f"  # its SHA-256
-_META = f"contexts/meta/{_DEFAULT2}/meta.json"
+_DIGEST = "37a8eec1ce19687d132fe29051dca629d164e2c4958ba141d5f4133a33f0688f"
+"""Of the context "default2"."""
+_META = f"contexts/meta/{_DIGEST}/meta.json"
 _STATE_FILES: Mapping[str, bytes] = {
-    "history.jsonl": b'{"when": 1795476637.0, "action": "stop", "what": "x", "why": "y", '
-    b'"by": "z", "details": {"port": 5000}}\n',
+    "history.jsonl": b'{"when": 1795476637.0, "action": "stop", "what": "x", "why": "y", "by": "z",'
+    b' "details": {"port": 5000}}\n',
     "guards/x.json": b'{"venv": "/srv/x", "project": "shop"}',
-    "overrides/shop-dev.json": b'[{"service": "web", "target": 80, "protocol": "tcp", '
-    b'"old": "45180", "new": 45191},'
+    "overrides/shop-dev.json": b'[{"service": "web", "target": 80, "protocol": "tcp",'
+    b' "old": "45180", "new": 45191},'
     b' {"service": "app", "old": "shop-app"}]',
     "overrides/shop-dev.yml": b"services: {}\n",
-    "ports/45101.lock": b'{"port": 45101, "kind": "run", "pid": 1, "checkout": "/srv/x", '
-    b'"command": ["true"], "url": "http://127.0.0.1:45101"}',
-    "compose-versions.json": b'{"/srv/docker-compose": {"file": [1, 2, 3, 4], '
-    b'"version": "2.40.0"}}',
+    "ports/45101.lock": b'{"port": 45101, "kind": "run", "pid": 1, "checkout": "/srv/x",'
+    b' "command": ["true"], "url": "http://127.0.0.1:45101"}',
+    "compose-versions.json": (
+        b'{"/srv/docker-compose": {"file": [1, 2, 3, 4], "version": "2.40.0"}}'
+    ),
     "trusted.0.json": b'["/srv"]',
 }
 _FOLDERS = ("w\udcff", "w\x1b[31m", "w w,w", "w\nw", "x" * 200, "\u202ew", "%s{0}$X")
 
 
 def files(chance: random.Random, steps: list[random.Random]) -> Case:
-    """A file is no regular file, has an impossible name, or wrong content."""
+    """A file is a special file, has an odd name, or is changed."""
     case = healthy(_verb(chance))
-    own, oddities, told, folder = dict(case.files), [], [], case.folder
+    own, special, changes, folder = dict(case.files), {}, [], case.folder
     docker = {
         "docker/config.json": b'{"currentContext": "default2", "credsStore": "x"}',
         f"docker/{_META}": b'{"Endpoints": {"docker": {"Host": "unix://x"}}}',
@@ -644,7 +643,7 @@ def files(chance: random.Random, steps: list[random.Random]) -> Case:
         part = step.choice(("own", "own", "state", "docker", "folder"))
         if part == "folder":
             folder = step.choice(_FOLDERS)
-            told.append(f"the working folder is {shown(folder)}")
+            changes.append(f"the working folder is {shown(folder)}")
             continue
         names = {
             "own": [*FILES, "compose.override.yml", "pyproject.toml", ".venv"],
@@ -652,34 +651,32 @@ def files(chance: random.Random, steps: list[random.Random]) -> Case:
             "docker": list(docker),
         }[part]
         name = step.choice(names)
-        own |= state if part == "state" else docker if part == "docker" else {}
-        if part == "docker":
+        if part == "state":
+            own |= state
+        elif part == "docker":
+            own |= docker
             given |= {"DOCKER_CONFIG": "{work}/docker", "DOCKER_HOST": ""}
         if step.random() < 0.5:
             kind = step.choice(("fifo", "folder", "dangling", "loop", "device"))
             own.pop(name, None)
-            oddities.append((name, kind))
-            told.append(f"{name} is a {kind}")
+            special[name] = kind
+            changes.append(f"{name} is a {kind}")
         else:
             data = own.get(name, b"{}")
             try:
                 changed, what = of_document(json.loads(data), step)
                 own[name] = dumped(changed)
-            except (
-                ValueError,
-                RecursionError,
-            ):  # the second: an earlier step has nested it too deeply for us as well
+            except (ValueError, RecursionError):  # an earlier change may have nested it too deeply
                 own[name], what = of_bytes(data, step)
-            told.append(f"{name}: {what}")
-    odd = dict(oddities)
-    plain = {name: data for name, data in own.items() if name not in odd}
+            changes.append(f"{name}: {what}")
+    plain = {name: data for name, data in own.items() if name not in special}
     return replace(
         case,
         files=plain,
-        oddities=tuple(odd.items()),
+        special_files=tuple(special.items()),
         variables=given,
         folder=folder,
-        steps=tuple(told),
+        steps=tuple(changes),
     )
 
 
@@ -700,6 +697,6 @@ def draw(seed: int, number: int) -> str:
     return random.Random(f"{seed}/{number}").choices(list(KINDS), _WEIGHTS)[0]
 
 
-def make(seed: int, kind: str, number: int, kept: Everybody = None) -> Case:
-    """Make the case, with only those of its changes that `kept` names."""
+def make(seed: int, kind: str, number: int, kept: Kept = None) -> Case:
+    """Return the case, with only the `kept` changes."""
     return KINDS[kind](random.Random(f"{seed}/{kind}/{number}"), _chances(seed, kind, number, kept))

@@ -1,10 +1,10 @@
-"""The fuzzer: wrong input from outside.
+"""The fuzzer: whatever comes from outside, dartsctl ends well.
 
-Whatever comes, dartsctl must end with a documented code, in time, in little memory, and show
-nothing secret.
+With a documented code, in time, in little memory, and without showing a secret or a control
+character.
 
-python tests/fuzz/fuzz.py --count 10000 --seed 7 --jobs 2
-python tests/fuzz/fuzz.py --seed 7 --only engine:123        repeat one case, with all output
+    python tests/fuzz/fuzz.py --count 10000 --seed 7 --jobs 2
+    python tests/fuzz/fuzz.py --seed 7 --only engine:123        one case again, with its output
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from bench import Outcome
 
 @dataclass(frozen=True)
 class Failure:
-    """A case that ended wrongly. `steps` are the fewest changes that cause it."""
+    """A case that did not end well. `steps` are the changes that suffice for it."""
 
     seed: int
     kind: str
@@ -42,30 +42,38 @@ class Failure:
 
     @property
     def sort(self) -> str:
-        """What failures with the same cause have in common, most likely."""
+        """Return the sort of the failure. Failures of one sort probably have one cause."""
         return f"{', '.join(self.outcome.faults)} {self.outcome.place}".strip()
 
     def __str__(self) -> str:
         steps = "".join(f"\n    {step}" for step in self.steps)
-        command = f"dartsctl {' '.join(map(ascii, self.words))}{steps}"
+        words = " ".join(map(ascii, self.words))
         again = f"make fuzz SEED={self.seed} ONLY={self.kind}:{self.number}"
-        return f"{self.sort}\n  {command}\n  again: {again}"
+        return f"{self.sort}\n  dartsctl {words}{steps}\n  again: {again}"
 
 
 def run_one(seed: int, kind: str, number: int, root: Path) -> tuple[Outcome, Failure | None]:
-    """Run one case. Return its failure with as few changes as possible."""
+    """Run one case. Return its outcome, and a failure with as few changes as possible."""
     case = cases.make(seed, kind, number)
     outcome = bench.run(case, root)
     if not outcome.faults:
         return outcome, None
-    if "hang" not in outcome.faults:
-        for size in range(len(case.steps)):
-            for kept in itertools.combinations(range(len(case.steps)), size):
-                smaller = cases.make(seed, kind, number, kept)
-                again = bench.run(smaller, root)
-                if again.faults == outcome.faults and again.place == outcome.place:
-                    return outcome, Failure(seed, kind, number, again, smaller.words, smaller.steps)
-    return outcome, Failure(seed, kind, number, outcome, case.words, case.steps)
+    failure = Failure(seed, kind, number, outcome, case.words, case.steps)
+    if "hang" in outcome.faults:
+        return outcome, failure
+    return outcome, _smaller(failure, root) or failure
+
+
+def _smaller(failure: Failure, root: Path) -> Failure | None:
+    """Return the same failure with fewer changes, None if all are needed."""
+    seed, kind, number = failure.seed, failure.kind, failure.number
+    for size in range(len(failure.steps)):
+        for kept in itertools.combinations(range(len(failure.steps)), size):
+            case = cases.make(seed, kind, number, kept)
+            outcome = bench.run(case, root)
+            if (outcome.faults, outcome.place) == (failure.outcome.faults, failure.outcome.place):
+                return Failure(seed, kind, number, outcome, case.words, case.steps)
+    return None
 
 
 @dataclass(frozen=True)
@@ -90,14 +98,8 @@ def run(count: int, seed: int, jobs: int, budget: float = float("inf")) -> Resul
         bench.prepare(root)
         with ProcessPoolExecutor(jobs, multiprocessing.get_context("fork")) as pool:
             shares = [range(first, min(first + 25, count)) for first in range(0, count, 25)]
-            return _total(
-                [
-                    future.result()
-                    for future in [
-                        pool.submit(_share, seed, share, root, until) for share in shares
-                    ]
-                ]
-            )
+            futures = [pool.submit(_share, seed, share, root, until) for share in shares]
+            return _total([future.result() for future in futures])
 
 
 def _share(seed: int, numbers: Sequence[int], root: Path, until: float) -> Result:
@@ -108,21 +110,21 @@ def _share(seed: int, numbers: Sequence[int], root: Path, until: float) -> Resul
             outcome, failure = run_one(seed, cases.draw(seed, number), number, root)
             outcomes.append(outcome)
             failures += [failure] if failure else []
-    seconds, kibibytes = (
-        max(figures, default=0)
-        for figures in ([one.seconds for one in outcomes], [one.kibibytes for one in outcomes])
-    )
-    return Result(Counter(one.code for one in outcomes), failures, seconds, int(kibibytes))
+    codes = Counter(outcome.code for outcome in outcomes)
+    slowest = max((outcome.seconds for outcome in outcomes), default=0)
+    largest = max((outcome.kibibytes for outcome in outcomes), default=0)
+    return Result(codes, failures, slowest, largest)
 
 
 def _total(results: list[Result]) -> Result:
     codes: Counter[int | None] = Counter()
+    failures: list[Failure] = []
     for result in results:
         codes += result.codes
-    failures = [failure for result in results for failure in result.failures]
-    return Result(
-        codes, failures, max(one.slowest for one in results), max(one.largest for one in results)
-    )
+        failures += result.failures
+    slowest = max(result.slowest for result in results)
+    largest = max(result.largest for result in results)
+    return Result(codes, failures, slowest, largest)
 
 
 def report(result: Result, seconds: float) -> str:
@@ -131,7 +133,7 @@ def report(result: Result, seconds: float) -> str:
     for failure in result.failures:
         sorts.setdefault(failure.sort, []).append(failure)
     lines = [
-        f"{len(alike)} x {min(alike, key=lambda one: len(one.steps))}\n"
+        f"{len(alike)} x {min(alike, key=lambda failure: len(failure.steps))}\n"
         for alike in sorted(sorts.values(), key=len, reverse=True)
     ]
     codes = ", ".join(
@@ -139,8 +141,10 @@ def report(result: Result, seconds: float) -> str:
         for code, count in sorted(result.codes.items(), key=lambda item: str(item[0]))
     )
     lines.append(f"{sum(result.codes.values())} cases in {seconds:.0f} s; exit codes {codes}")
-    size = f"slowest {result.slowest:.1f} s, largest {result.largest >> 10} MiB"
-    lines.append(f"{size}; {len(result.failures)} failures of {len(sorts)} sorts")
+    lines.append(
+        f"slowest {result.slowest:.1f} s, largest {result.largest >> 10} MiB;"
+        f" {len(result.failures)} failures of {len(sorts)} sorts"
+    )
     return "\n".join(lines)
 
 
@@ -150,14 +154,14 @@ def _again(seed: int, only: str) -> int:
         root = Path(name)
         bench.prepare(root)
         outcome, failure = run_one(seed, kind, int(number), root)
-    said = ascii(outcome.output.decode(errors="replace")[-6000:]).replace("\\n", "\n")
-    size = f"{outcome.seconds:.2f} s, {outcome.kibibytes >> 10} MiB"
-    sys.stdout.write(f"{said}\nexit {outcome.code}, {size}\n{failure or 'no fault'}\n")
+    output = ascii(outcome.output.decode(errors="replace")[-6000:]).replace("\\n", "\n")
+    figures = f"{outcome.seconds:.2f} s, {outcome.kibibytes >> 10} MiB"
+    sys.stdout.write(f"{output}\nexit {outcome.code}, {figures}\n{failure or 'no fault'}\n")
     return 1 if failure else 0
 
 
 def main() -> int:
-    """Run the command line. Exit code 1 if a case failed."""
+    """Run the fuzzer. Return 1 if a case failed."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -165,12 +169,12 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--only", default="", metavar="KIND:NUMBER")
-    given = parser.parse_args()
-    if given.only:
-        return _again(given.seed, given.only)
-    began = time.monotonic()
-    result = run(given.count, given.seed, given.jobs)
-    sys.stdout.write(report(result, time.monotonic() - began) + "\n")
+    options = parser.parse_args()
+    if options.only:
+        return _again(options.seed, options.only)
+    started = time.monotonic()
+    result = run(options.count, options.seed, options.jobs)
+    sys.stdout.write(report(result, time.monotonic() - started) + "\n")
     return 1 if result.failures else 0
 
 

@@ -1,4 +1,7 @@
-"""Random changes of documents, texts and bytes, as a fault or an attacker would make them."""
+"""One random change of a document, a text or bytes.
+
+Such as a fault, another version or an attacker would cause.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 CANARY = "cAnAry"
-"""Is part of every secret value. A change never moves one to a name that is not a secret's."""
+"""Part of every secret value. A change never moves it to a name that is not a secret's."""
 _DEEP = "@deep@"
 _DEPTH = 50_000
 
@@ -65,7 +68,7 @@ WEIRD: tuple[Any, ...] = (
 
 
 def of_document(document: Any, chance: random.Random) -> tuple[Any, str]:
-    """Return a copy of a JSON document with one change, and what was changed."""
+    """Return a copy of a JSON document with one change, and its description."""
     changed = json.loads(json.dumps(document))
     places = list(_places(changed))
     if not places:
@@ -77,21 +80,21 @@ def of_document(document: Any, chance: random.Random) -> tuple[Any, str]:
 
 
 def dumped(document: Any) -> bytes:
-    """Return the document as JSON, perhaps with NaN or endless nesting."""
+    """Return the document as JSON text, which may contain NaN and endless nesting."""
     text = json.dumps(document)
     return text.replace(json.dumps(_DEEP), "[" * _DEPTH + "]" * _DEPTH).encode()
 
 
 def of_bytes(data: bytes, chance: random.Random) -> tuple[bytes, str]:
-    """Return `data` with one change that ignores its format."""
+    """Return `data` with one change that ignores its format, and its description."""
     changes: tuple[tuple[str, Callable[[], bytes]], ...] = (
         ("cut", lambda: data[: chance.randrange(len(data) + 1)]),
         ("empty", lambda: b""),
-        ("a byte changed", lambda: _at(data, chance, bytes([chance.randrange(256)]), 1)),
-        ("bytes put in", lambda: _at(data, chance, chance.choice(_BYTES), 0)),
-        ("a piece twice", lambda: _at(data, chance, data[: chance.randrange(40)], 0)),
-        ("nested without end", lambda: b"[" * _DEPTH),
-        ("no UTF-8", lambda: _at(data, chance, b"\xff\xfe\xc3", 0)),
+        ("one byte changed", lambda: _at(data, chance, bytes([chance.randrange(256)]), 1)),
+        ("bytes inserted", lambda: _at(data, chance, chance.choice(_BYTES), 0)),
+        ("a part repeated", lambda: _at(data, chance, data[: chance.randrange(40)], 0)),
+        ("nested endlessly", lambda: b"[" * _DEPTH),
+        ("invalid UTF-8", lambda: _at(data, chance, b"\xff\xfe\xc3", 0)),
     )
     name, change = chance.choice(changes)
     return change(), name
@@ -123,24 +126,23 @@ def shown(value: object) -> str:
     return text if len(text) < 60 else f"{text[:50]}... ({len(text)})"
 
 
-def _at(data: bytes, chance: random.Random, put: bytes, over: int) -> bytes:
-    place = chance.randrange(len(data) + 1)
-    return data[:place] + put + data[place + over :]
+def _at(data: bytes, chance: random.Random, inserted: bytes, removed: int) -> bytes:
+    position = chance.randrange(len(data) + 1)
+    return data[:position] + inserted + data[position + removed :]
 
 
 def _places(node: Any, path: str = "") -> list[tuple[Any, Any, str]]:
-    found: list[tuple[Any, Any, str]] = []
-    items: Any = (
-        node.items()
-        if isinstance(node, dict)
-        else enumerate(node)
-        if isinstance(node, list)
-        else ()
-    )
+    """Return (parent, key, path) of every value in a document."""
+    items: Any = ()
+    if isinstance(node, dict):
+        items = node.items()
+    elif isinstance(node, list):
+        items = enumerate(node)
+    places: list[tuple[Any, Any, str]] = []
     for key, value in items:
-        found.append((node, key, f"{path}.{key}"))
-        found += _places(value, f"{path}.{key}")
-    return found
+        places.append((node, key, f"{path}.{key}"))
+        places += _places(value, f"{path}.{key}")
+    return places
 
 
 def _replace(parent: Any, key: Any, chance: random.Random) -> str:

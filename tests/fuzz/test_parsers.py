@@ -1,6 +1,6 @@
-"""Parsers of other programs' texts: any input gives a result or an expected error.
+"""The parsers of other programs' texts return a result or raise our own error, for any input.
 
-More of it: `make fuzz`.
+`make fuzz` runs more examples.
 """
 
 from __future__ import annotations
@@ -136,11 +136,11 @@ PARSERS: dict[str, tuple[some.SearchStrategy[object], Callable[..., object]]] = 
         lambda text: config.read({"/etc/nginx/nginx.conf": text, "/etc/nginx/x": text}),
     ),
     "nginx -T": (nginx, config.dumped),
-    "nginx's log": (lines, log.parse_line),
+    "nginx's log": (lines, log.entry),
     "a time": (
         some.text(max_size=40)
         | some.from_regex(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,20}(Z|[+-][0-9:]{5})"),
-        log.parse_moment,
+        log.moment,
     ),
     "a time zone": (some.text(max_size=8), log.seconds_east),
     "a container's log": (
