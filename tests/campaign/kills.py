@@ -1,11 +1,11 @@
-"""Kills: kill dartsctl at random moments, and reuse pids before it sends a signal.
+"""Kills: dartsctl is killed at random moments, and pids are reused before a signal is sent.
 
-    python tests/campaign/kills.py --count 100 --seed 1         # or: make kills N=100 SEED=1
-    python tests/campaign/kills.py --count 100 --part reuse     # only the reused pids (root, Linux)
+    python tests/campaign/kills.py --count 100 --seed 1           # or: make kills N=100 SEED=1
+    python tests/campaign/kills.py --count 100 --part reuse       # only the pids (root, Linux)
 
-After each kill there must be no process of the attempt and no lease, and all bystanders must be the
-same processes and containers as before. After each reuse of a pid nobody may have been signalled.
-Exit code 1 with the seed of what was wrong.
+After each kill no process of the run and no lease is left, and every bystander is the same process
+or container as before. After each reuse of a pid no process was signalled. Exit code 1 with the
+seed of what was wrong.
 """
 
 from __future__ import annotations
@@ -38,21 +38,14 @@ SERVERS = (
 )
 
 
-LISTEN = """
-import socket, sys, time
-held = socket.create_server(("127.0.0.1", int(sys.argv[1])))
-print(flush=True)
-time.sleep(3600)
-"""
-
-
 def dartsctl() -> list[str]:
+    """Return the command that starts dartsctl."""
     return [sys.executable, "-m", "dartsctl"]
 
 
 @dataclass
-class Ground:
-    """A folder, a state folder, and bystanders: a process, and with an engine two containers."""
+class Scene:
+    """A project, a state folder, and bystanders: a process, and with an engine two containers."""
 
     folder: Path
     mark: str = field(default_factory=lambda: uuid.uuid4().hex)
@@ -72,7 +65,7 @@ class Ground:
         }
 
     def prepare(self) -> None:
-        """Write the project, start the bystanders."""
+        """Write the project, and start the bystanders."""
         service = {
             "image": IMAGE,
             "command": ["sleep", "600"],
@@ -87,15 +80,18 @@ class Ground:
             f'[prod]\nfiles = ["compose.json"]\nenv_files = []\nproject = "{self.project}"\n'
             f'[ports]\ndev_range = "{FIRST_PORT}-{LAST_PORT - 2}"\n'
         )
-        argv = [sys.executable, "-c", LISTEN, str(LAST_PORT - 1)]
-        self.bystanders.append(subprocess.Popen(argv, stdout=subprocess.DEVNULL))
+        listener = (
+            "import socket, time;"
+            f" held = socket.create_server(('127.0.0.1', {LAST_PORT - 1})); time.sleep(3600)"
+        )
+        self.bystanders.append(subprocess.Popen([sys.executable, "-c", listener]))
         if self.has_engine:
             docker(
                 "run", "-d", "--init", "--name", f"{self.project}-bystander", IMAGE, "sleep", "3600"
             )
             docker("compose", "-f", str(self.folder / "compose.json"), "up", "-d", "other")
 
-    def untouched(self) -> tuple[object, ...]:
+    def bystander_states(self) -> tuple[object, ...]:
         """Return what must be the same after every kill."""
         processes = tuple((process.pid, process.poll()) for process in self.bystanders)
         names = (f"{self.project}-bystander", f"{self.project}-other-1") if self.has_engine else ()
@@ -105,7 +101,7 @@ class Ground:
         )
 
     def marked(self) -> set[int]:
-        """Return the living processes of an attempt, wherever they are."""
+        """Return the pids of all running processes of a run."""
         pids = set()
         for entry in Path("/proc").iterdir():
             if not entry.name.isdecimal() or int(entry.name) == os.getpid():
@@ -117,6 +113,7 @@ class Ground:
         return pids
 
     def close(self) -> None:
+        """End everything."""
         for process in self.bystanders:
             process.kill()
             process.wait()
@@ -124,35 +121,29 @@ class Ground:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         if self.has_engine:
-            docker(
-                "compose",
-                "-f",
-                str(self.folder / "compose.json"),
-                "down",
-                "--timeout",
-                "0",
-                check=False,
-            )
+            file = str(self.folder / "compose.json")
+            docker("compose", "-f", file, "down", "--timeout", "0", check=False)
             docker("rm", "-f", f"{self.project}-bystander", check=False)
 
 
 def docker(*words: str, check: bool = True) -> str:
+    """Run a docker command, and return its stdout."""
     return subprocess.run(
         ["docker", *words], capture_output=True, text=True, check=check, timeout=120
     ).stdout.strip()
 
 
-def kill_once(ground: Ground, seed: int) -> str:
-    """Kill one attempt. Return what was wrong afterwards, empty if nothing was."""
+def kill_once(scene: Scene, seed: int) -> str:
+    """Kill one run. Return what was wrong afterwards, empty if nothing was."""
     dice = random.Random(seed)
-    before = ground.untouched()
-    is_up = ground.has_engine and dice.random() < 0.3
+    before = scene.bystander_states()
+    is_up = scene.has_engine and dice.random() < 0.3
     words = ("prod", "up") if is_up else ("run", "--", *dice.choice(SERVERS))
     moment = dice.uniform(0.02, 4.0 if is_up else 2.0)
     attempt = subprocess.Popen(
         [*dartsctl(), *words],
-        cwd=ground.folder,
-        env=ground.environment,
+        cwd=scene.folder,
+        env=scene.environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -161,21 +152,20 @@ def kill_once(ground: Ground, seed: int) -> str:
         attempt.wait(moment)
     attempt.kill()
     attempt.wait()
-    wrong = left_over(ground)
-    if ground.untouched() != before:
+    wrong = left_over(scene)
+    if scene.bystander_states() != before:
         wrong.append("a bystander was touched")
-    return (
-        f"seed {seed}: `{' '.join(words)}`, killed after {moment:.2f} s: {'; '.join(wrong)}"
-        if wrong
-        else ""
-    )
+    if not wrong:
+        return ""
+    return f"seed {seed}: `{' '.join(words)}`, killed after {moment:.2f} s: {'; '.join(wrong)}"
 
 
-def left_over(ground: Ground) -> list[str]:
-    book = LeaseBook(ground.folder / "state")
+def left_over(scene: Scene) -> list[str]:
+    """Return what is left of a run after PATIENCE."""
+    book = LeaseBook(scene.folder / "state")
     until = time.monotonic() + PATIENCE
     while True:
-        wrong = [f"pid {pid} lives" for pid in sorted(ground.marked())]
+        wrong = [f"pid {pid} is running" for pid in sorted(scene.marked())]
         wrong += [f"port {record.port} is leased" for record in book.held()]
         if not wrong or time.monotonic() > until:
             return wrong
@@ -183,68 +173,64 @@ def left_over(ground: Ground) -> list[str]:
 
 
 def kills(count: int, seed: int, *, say: Callable[[str], None] = print) -> list[str]:
-    """Kill `count` times. Return everything that was wrong."""
+    """Kill `count` runs. Return everything that was wrong."""
     wrong = []
     with tempfile.TemporaryDirectory() as folder:
-        ground = Ground(Path(folder), has_engine=has_engine())
+        scene = Scene(Path(folder), has_engine=has_engine())
         try:
-            ground.prepare()
+            scene.prepare()
             for number in range(count):
-                if problem := kill_once(ground, seed * 1000 + number):
+                if problem := kill_once(scene, seed * 1000 + number):
                     wrong.append(problem)
                     say(problem)
-            if ground.has_engine:
-                again = subprocess.run(
-                    [*dartsctl(), "prod", "up", "--quiet"],
-                    cwd=folder,
-                    env=ground.environment,
-                    capture_output=True,
-                    check=False,
-                )
-                if again.returncode:
-                    text = again.stderr.decode(errors="replace")
-                    wrong.append(f"`prod up` after the kills ended with {again.returncode}: {text}")
-                    say(wrong[-1])
+            if scene.has_engine and (problem := up_after_kills(scene)):
+                wrong.append(problem)
+                say(problem)
         finally:
-            ground.close()
-    engine = " (with an engine)" if ground.has_engine else ""
+            scene.close()
+    engine = " (with an engine)" if scene.has_engine else ""
     say(f"kills: seed {seed}, {count} kills{engine}: {len(wrong)} wrong")
     return wrong
 
 
+def up_after_kills(scene: Scene) -> str:
+    """Run `prod up` to its end. Return what was wrong, empty if nothing was."""
+    done = subprocess.run(
+        [*dartsctl(), "prod", "up", "--quiet"],
+        cwd=scene.folder,
+        env=scene.environment,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    if not done.returncode:
+        return ""
+    return f"`prod up` after the kills ended with {done.returncode}: {done.stderr}"
+
+
 def has_engine() -> bool:
+    """Return whether an engine with the test image answers."""
     try:
-        asked = subprocess.run(
+        done = subprocess.run(
             ["docker", "image", "inspect", IMAGE], capture_output=True, check=False, timeout=30
         )
     except (OSError, subprocess.TimeoutExpired):
         return False
-    return asked.returncode == 0
+    return done.returncode == 0
 
 
 # --- reused pids ---
 
 
 def reuses(count: int, *, say: Callable[[str], None] = print) -> list[str]:
-    """Reuse `count` pids in a pid namespace of their own. Return everything that was wrong."""
-    inside = [
-        "unshare",
-        "--pid",
-        "--fork",
-        "--mount-proc",
-        sys.executable,
-        __file__,
-        "--part",
-        "inside",
-        "--count",
-        str(count),
-    ]
-    ended = subprocess.run(
-        inside, capture_output=True, text=True, check=False, timeout=30 + 5 * count
-    )
-    wrong = ended.stdout.splitlines()
-    if ended.returncode not in (0, 1):
-        wrong.append(f"the pid namespace ended with {ended.returncode}: {ended.stderr}")
+    """Reuse `count` pids in a new pid namespace. Return everything that was wrong."""
+    namespace = ["unshare", "--pid", "--fork", "--mount-proc"]
+    argv = [*namespace, sys.executable, __file__, "--part", "inside", "--count", str(count)]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=30 + 5 * count)
+    wrong = done.stdout.splitlines()
+    if done.returncode not in (0, 1):
+        wrong.append(f"the pid namespace ended with {done.returncode}: {done.stderr}")
     for problem in wrong:
         say(problem)
     say(f"reuses: {count} pids: {len(wrong)} wrong")
@@ -252,9 +238,10 @@ def reuses(count: int, *, say: Callable[[str], None] = print) -> list[str]:
 
 
 def inside(count: int) -> int:
-    """As pid 1 of a namespace, let a process end, and give its pid and port to a bystander.
+    """Run as pid 1 of a namespace.
 
-    The bystander must not be signalled.
+    A process ends after it was seen. A bystander gets its pid and its port, and must not be
+    signalled.
     """
     from dartsctl.edges.engine.connect import engine_at
     from dartsctl.edges.host import processes
@@ -300,9 +287,7 @@ def inside(count: int) -> int:
                 deps=deps,
             )
             if signalled or bystander.poll() is not None:
-                print(
-                    f"number {number}: pid {bystander.pid} was another process, and was signalled"
-                )
+                print(f"number {number}: pid {bystander.pid} was reused, and was signalled")
                 code = 1
         bystander.kill()
         bystander.wait()
@@ -310,25 +295,33 @@ def inside(count: int) -> int:
 
 
 def _listener(port: int) -> subprocess.Popen[str]:
-    argv = [sys.executable, "-c", LISTEN, str(port)]
-    process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
+    """Start a process that listens on the port."""
+    program = (
+        f"import socket, time; held = socket.create_server(('127.0.0.1', {port}));"
+        " print(flush=True); time.sleep(600)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     process.stdout.readline()
     return process
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    """Return 1 if anything was wrong."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--part", choices=("all", "kills", "reuse", "inside"), default="all")
-    asked = parser.parse_args(argv)
-    if asked.part == "inside":
-        return inside(asked.count)
-    wrong = kills(asked.count, asked.seed) if asked.part in ("all", "kills") else []
-    wrong += reuses(asked.count) if asked.part in ("all", "reuse") else []
+    options = parser.parse_args(argv)
+    if options.part == "inside":
+        return inside(options.count)
+    wrong = []
+    if options.part in ("all", "kills"):
+        wrong += kills(options.count, options.seed)
+    if options.part in ("all", "reuse"):
+        wrong += reuses(options.count)
     return 1 if wrong else 0
 
 

@@ -1,4 +1,4 @@
-"""A seeded sample of the kills. More: `make kills N=100 SEED=7`."""
+"""A seeded sample of the kills. For more: `make kills N=100 SEED=7`."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import pytest
 
 
 @pytest.mark.engine
-def test_a_killed_dartsctl_leaves_no_process_no_lease_and_no_bystander_touched() -> None:
+def test_a_killed_dartsctl_leaves_no_process_and_no_lease_and_touches_no_bystander() -> None:
     assert kills.kills(4, 3) == []
 
 
 @pytest.mark.skipif(
     os.geteuid() != 0 or sys.platform != "linux", reason="a pid namespace needs root, and Linux"
 )
-def test_a_pid_that_is_another_process_by_now_is_never_signalled() -> None:
+def test_a_reused_pid_is_never_signalled() -> None:
     assert kills.reuses(10) == []

@@ -136,11 +136,11 @@ PARSERS: dict[str, tuple[some.SearchStrategy[object], Callable[..., object]]] = 
         lambda text: config.read({"/etc/nginx/nginx.conf": text, "/etc/nginx/x": text}),
     ),
     "nginx -T": (nginx, config.dumped),
-    "nginx's log": (lines, log.entry),
+    "nginx's log": (lines, log.parse_line),
     "a time": (
         some.text(max_size=40)
         | some.from_regex(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,20}(Z|[+-][0-9:]{5})"),
-        log.moment,
+        log.parse_moment,
     ),
     "a time zone": (some.text(max_size=8), log.seconds_east),
     "a container's log": (
