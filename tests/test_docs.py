@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from dataclasses import fields
 from pathlib import Path
 from typing import get_args
@@ -85,6 +86,18 @@ def test_every_name_that_a_document_gives_with_its_file_is_there() -> None:
     assert missing == set()
 
 
+@pytest.mark.parametrize("name", ["ARCHITECTURE.md", "docs/project-layout.md"])
+def test_the_layers_in_the_documents_are_those_of_the_import_contract(name: str) -> None:
+    contracts = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["importlinter"]
+    layers = [re.findall(r"\w+", layer) for layer in contracts["contracts"][0]["layers"]]
+    expected = [package for layer in layers for package in layer if package != "__main__"]
+    block = re.search(
+        r"^```\n(cli -> .*?)```", (REPOSITORY / name).read_text(), re.DOTALL | re.MULTILINE
+    )
+    assert block is not None
+    assert re.findall(r"\w+", block[1]) == expected
+
+
 # --- the reference ------------------------------------------------------------------------------
 
 
@@ -125,7 +138,6 @@ def test_the_reference_has_every_cause_and_kind_of_objection() -> None:
 
 def test_the_reference_has_every_code_of_a_warning() -> None:
     text = (SOURCE / "ports/lint.py").read_text()
-    codes = set(re.findall(r'^ +"([a-z]+(?:-[a-z]+)*)",$', text, re.MULTILINE))
-    codes |= set(re.findall(r'Notice\(\s*(?:code=)?"([a-z-]+)"', text))
+    codes = set(re.findall(r'(?:Notice\(|return )\s*"([a-z-]+)"', text))
     assert len(codes) > 9
     assert {code for code in codes if f"`{code}`" not in reference()} == set()
