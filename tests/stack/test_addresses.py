@@ -1,4 +1,4 @@
-"""`[server.env]`: where the dev services really are, what is left for later, and which words are mistakes."""
+"""The placeholders of `[server.env]`: which are filled, which stay, and which are errors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WHERE = {
 
 
 def filled(text: str, **environ: str) -> str | None:
-    """What one variable becomes; None where it is left out."""
+    """Return the value of one variable; None if it is left out."""
     return fill_templates({"NAME": text}, WHERE, ["rabbitmq", "postgres"], environ)[0].get("NAME")
 
 
@@ -26,11 +26,14 @@ def filled(text: str, **environ: str) -> str | None:
         ("{rabbitmq.host}", "127.0.0.1"),
         ("{rabbitmq.port}", "15673"),
         ("amqp://{rabbitmq.host}:{rabbitmq.port:15672}/", "amqp://127.0.0.1:25673/"),
-        ("{url}/callback", "{url}/callback"),  # serving.fill knows it once the port is leased
+        (
+            "{url}/callback",
+            "{url}/callback",
+        ),  # server.command_line fills it once the port is leased
         ("{host}:{port}", "{host}:{port}"),
         ('{"a": 1, "b": {}}', '{"a": 1, "b": {}}'),
         ("%(message)s {{message}}", "%(message)s {message}"),
-        ("${PASSWORD}", "${PASSWORD}"),  # Compose's way, filled in afterwards
+        ("${PASSWORD}", "${PASSWORD}"),  # a variable of Compose, filled in later
         ("{env.HOME}", "/home/ann"),
     ],
 )
@@ -67,9 +70,7 @@ def test_without_services_every_service_counts_as_not_running() -> None:
         ("{env.MISSING}", "the variable MISSING is not set", "export MISSING=..."),
     ],
 )
-def test_an_unknown_name_is_an_error_with_the_nearest_one(
-    text: str, message: str, hint: str
-) -> None:
+def test_an_unknown_name_is_an_error_with_a_suggestion(text: str, message: str, hint: str) -> None:
     with pytest.raises(UsageError) as error:
         filled(text)
     assert error.value.message == f"[server.env] NAME: {message}"

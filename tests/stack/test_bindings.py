@@ -53,7 +53,7 @@ def test_an_address_has_one_spelling(text: str, address: str) -> None:  # edge-c
         ":::",
     ],
 )
-def test_what_is_no_address_is_refused(text: str) -> None:
+def test_anything_but_an_address_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not an IP address"):
         normal_address(text)
 
@@ -72,7 +72,7 @@ def test_ipv6_has_brackets_in_urls() -> None:
 
 
 @pytest.mark.parametrize("text", ["tcp", "udp", "sctp"])
-def test_three_protocols_are_known(text: str) -> None:
+def test_three_protocols_are_accepted(text: str) -> None:
     assert parse_protocol(text) == text
 
 
@@ -89,11 +89,12 @@ def test_other_protocols_are_refused(text: str) -> None:
         (Endpoint(53, "::1", "udp"), "[::1]:53/udp"),
     ],
 )
-def test_an_endpoint_reads_as_the_engine_writes_it(endpoint: Endpoint, text: str) -> None:
+def test_an_endpoint_is_shown_as_the_engine_writes_it(endpoint: Endpoint, text: str) -> None:
     assert str(endpoint) == text
 
 
-# engine-rules.md#other-containers with the column and row of IF6 from engine-rules.md#versions: X where two containers cannot both have the single address.
+# engine-rules.md#other-containers: X if two containers cannot both publish the two addresses.
+# The row and column of an IPv6 address of this host are from engine-rules.md#versions.
 
 ADDRESSES = ("0.0.0.0", "127.0.0.1", "192.0.2.2", "::", "::1", "fd00::2")
 EXCLUDES = {
@@ -105,15 +106,15 @@ EXCLUDES = {
     "fd00::2": "- - - X - X",
 }
 CELLS = [
-    (one, other, cell == "X")
-    for one, row in EXCLUDES.items()
+    (address, other, cell == "X")
+    for address, row in EXCLUDES.items()
     for other, cell in zip(ADDRESSES, row.split(), strict=True)
 ]
 
 
 @pytest.mark.parametrize("protocol", ["tcp", "udp"])
 @pytest.mark.parametrize(("one", "other", "excluded"), CELLS)
-def test_two_containers_exclude_each_other_where_the_addresses_meet(
+def test_two_containers_exclude_each_other_if_their_addresses_overlap(
     one: str, other: str, excluded: bool, protocol: TransportProtocol
 ) -> None:  # edge-cases.md#5
     assert Endpoint(5000, one, protocol).excludes(Endpoint(5000, other, protocol)) is excluded
@@ -128,7 +129,7 @@ def test_two_containers_exclude_each_other_where_the_addresses_meet(
     ],
     ids=["udp", "sctp", "next port"],
 )
-def test_another_protocol_or_port_is_never_in_the_way(other: Endpoint) -> None:  # edge-cases.md#6
+def test_another_protocol_or_port_never_excludes(other: Endpoint) -> None:  # edge-cases.md#6
     assert not Endpoint(5000, "0.0.0.0").excludes(other)
     assert not other.excludes(Endpoint(5000, "0.0.0.0"))
 
@@ -145,7 +146,7 @@ def test_a_fixed_port_is_a_range_of_one() -> None:
     assert fixed.endpoints(5000) == (Endpoint(5000, "0.0.0.0"), Endpoint(5000, "::"))
 
 
-def test_a_range_holds_both_ends() -> None:
+def test_a_range_includes_both_ends() -> None:
     span = wanted(5000, 5002, "127.0.0.1")
     assert (span.is_range, span.published, list(span.numbers)) == (
         True,
@@ -177,7 +178,7 @@ def test_a_range_holds_both_ends() -> None:
         "protocols",
     ],
 )
-def test_two_bindings_may_exclude_each_other_where_a_number_and_an_address_meet(
+def test_two_bindings_may_exclude_each_other_if_number_and_address_overlap(
     one: PortBinding, other: PortBinding, may: bool
 ) -> None:
     assert one.may_exclude(other) is may

@@ -1,4 +1,7 @@
-"""Blocks of fixed ports: folded, cut and judged as one piece, with the verdicts that every number would get by itself."""
+"""Blocks of fixed ports are folded, cut and judged as one piece.
+
+The verdicts are those that each number would get by itself.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,7 @@ def entries(
     protocol: TransportProtocol = "tcp",
     host_ip: str = "",
 ) -> list[PortEntry]:
-    """What Compose makes of `first-last:target-...`."""
+    """Return the entries that Compose writes for `first-last:target-...`."""
     return [
         PortEntry((target or first) + step, protocol, str(first + step), host_ip)
         for step in range(count)
@@ -107,7 +110,7 @@ def test_marks_end_where_they_change() -> None:
     assert blocks.edges_of_marks({3: "a", 4: "a", 5: "b", 9: 9}) == {3, 5, 6, 9, 10}
 
 
-# --- verdicts -----------------------------------------------------------------------------------------------------------------
+# --- verdicts -----------------------------------------------------------------------------------
 
 
 def judged(
@@ -138,7 +141,7 @@ def shown(found: Sequence[BindingVerdict]) -> list[tuple[str, str]]:
     return [(finding.binding.published, finding.verdict.value) for finding in found]
 
 
-def test_one_busy_number_splits_the_block_and_its_neighbours_stay_free() -> None:
+def test_a_busy_number_splits_the_block_and_its_neighbours_stay_free() -> None:
     kernel = FakeKernel(
         {Endpoint(FIRST + 50, "0.0.0.0"): Probe.IN_USE},
         [listening("0.0.0.0", FIRST + 50)],
@@ -150,7 +153,7 @@ def test_one_busy_number_splits_the_block_and_its_neighbours_stay_free() -> None
     assert shown(found) == [("21000-21049", "free"), ("21050", "conflict"), ("21051-21099", "free")]
 
 
-def test_a_free_block_asks_the_kernel_as_often_as_one_port() -> None:
+def test_a_free_block_needs_as_many_probes_as_one_port() -> None:
     kernel = FakeKernel(complete=True)
     found = judged(
         demo(Service("turn", ports=tuple(entries(49152, 16384, protocol="udp")))),
@@ -161,7 +164,7 @@ def test_a_free_block_asks_the_kernel_as_often_as_one_port() -> None:
     assert len(kernel.asked) == len(ANY)
 
 
-def test_a_large_range_asks_only_about_the_numbers_in_use() -> None:
+def test_a_large_range_probes_only_the_numbers_in_use() -> None:
     kernel = FakeKernel(
         {Endpoint(30005, "0.0.0.0"): Probe.IN_USE}, [listening("0.0.0.0", 30005)], complete=True
     )
@@ -202,7 +205,7 @@ def test_a_block_that_another_stack_has_is_one_conflict() -> None:
     ) == ("21000-21099", 200, 1)
 
 
-def test_an_address_that_is_not_here_is_missing_for_the_whole_block() -> None:
+def test_an_address_that_this_host_lacks_is_missing_for_the_whole_block() -> None:
     missing = dict.fromkeys(
         (Endpoint(FIRST + step, "198.51.100.7") for step in range(20)), Probe.NO_SUCH_ADDRESS
     )
@@ -219,7 +222,7 @@ def test_an_address_that_is_not_here_is_missing_for_the_whole_block() -> None:
     )
 
 
-# Every number by itself: the same stack with the entries of its blocks in an order that cannot be folded
+# Each number by itself: the entries of the blocks are in an order that cannot be folded.
 
 ADDRESSES = ("", "", "0.0.0.0", "127.0.0.1", "::", "::1")
 
@@ -263,7 +266,7 @@ def random_stack(dice: random.Random) -> Stack:
 
 
 def random_host(dice: random.Random, *, complete: bool) -> tuple[FakeKernel, list[Container]]:
-    """Sockets and containers whose probes, rows and lists agree with each other."""
+    """Return sockets and containers whose probes, rows and lists are consistent."""
     rows: list[Listener] = []
     containers = []
     for number in range(dice.choice((0, 0, 1, 2))):
@@ -324,7 +327,7 @@ def random_host(dice: random.Random, *, complete: bool) -> tuple[FakeKernel, lis
 
 
 def by_number(found: Sequence[BindingVerdict]) -> dict[object, object]:
-    """Each number's verdict, and who is in its way; ranges as they are."""
+    """Return the verdict and the holder of each number; ranges stay as they are."""
     result: dict[object, object] = {}
     for finding in found:
         holders = finding.conflict.holders if finding.conflict else ()

@@ -25,7 +25,8 @@ OLD = f"Error response from daemon: {DRIVER}"
 NEW = f"Error response from daemon: failed to set up container networking: {DRIVER}"
 PROXY = "Error starting userland proxy: "
 FORBIDDEN = (
-    "Ports are not available: exposing port TCP 0.0.0.0:5000 -> 0.0.0.0:0: listen tcp 0.0.0.0:5000: bind: "
+    "Ports are not available: exposing port TCP 0.0.0.0:5000 -> 0.0.0.0:0: listen tcp "
+    "0.0.0.0:5000: bind: "
     "An attempt was made to access a socket in a way forbidden by its access permissions."
 )
 
@@ -83,8 +84,8 @@ FORBIDDEN = (
         (OLD + PROXY + "protocol not supported", "unsupported", None),
         # 28
         (
-            NEW
-            + "failed to bind host port for 0.0.0.0:21000:172.28.0.2:80/tcp: address already in use",
+            NEW + "failed to bind host port for 0.0.0.0:21000:172.28.0.2:80/tcp: address already "
+            "in use",
             "port",
             Endpoint(21000, "0.0.0.0"),
         ),
@@ -101,14 +102,14 @@ FORBIDDEN = (
             Endpoint(21000, "::1", "udp"),
         ),
         (
-            NEW
-            + "failed to bind host port 21002 for 0.0.0.0:21002-21004:172.28.0.2:80/tcp: address already in use",
+            NEW + "failed to bind host port 21002 for 0.0.0.0:21002-21004:172.28.0.2:80/tcp: "
+            "address already in use",
             "port",
             Endpoint(21002, "0.0.0.0"),
         ),
         (
-            NEW
-            + "failed to bind host port for 10.9.9.9:21000:172.28.0.2:80/tcp: cannot assign requested address",
+            NEW + "failed to bind host port for 10.9.9.9:21000:172.28.0.2:80/tcp: cannot assign "
+            "requested address",
             "address",
             Endpoint(21000, "10.9.9.9"),
         ),
@@ -136,8 +137,8 @@ FORBIDDEN = (
         ),
         (NEW + "all ports are allocated", "port", None),
         (
-            NEW
-            + "error starting userland proxy: failed to listen on 0.0.0.0:21000: protocol not supported",
+            NEW + "error starting userland proxy: failed to listen on 0.0.0.0:21000: protocol "
+            "not supported",
             "unsupported",
             None,
         ),
@@ -166,22 +167,34 @@ def test_a_bind_failure_of_an_engine_on_linux(
     ("text", "kind", "endpoint"),
     [
         (
-            "failed to bind port 0.0.0.0:5000/tcp: Error starting userland proxy: address already in use",
+            (
+                "failed to bind port 0.0.0.0:5000/tcp: Error starting userland proxy: address "
+                "already in use"
+            ),
             "port",
             Endpoint(5000, "0.0.0.0"),
         ),
         (
-            "Ports are not available: exposing port TCP 0.0.0.0:5000 -> 127.0.0.1:0: listen tcp 0.0.0.0:5000: bind: address already in use",
+            (
+                "Ports are not available: exposing port TCP 0.0.0.0:5000 -> 127.0.0.1:0: listen "
+                "tcp 0.0.0.0:5000: bind: address already in use"
+            ),
             "port",
             Endpoint(5000, "0.0.0.0"),
         ),
         (
-            "ports are not available: exposing port UDP 0.0.0.0:53 -> 0.0.0.0:0: listen udp 0.0.0.0:53: bind: address already in use",
+            (
+                "ports are not available: exposing port UDP 0.0.0.0:53 -> 0.0.0.0:0: listen udp "
+                "0.0.0.0:53: bind: address already in use"
+            ),
             "port",
             Endpoint(53, "0.0.0.0", "udp"),
         ),
         (
-            "Ports are not available: listen tcp 0.0.0.0:80: bind: Only one usage of each socket address (...) is normally permitted.",
+            (
+                "Ports are not available: listen tcp 0.0.0.0:80: bind: Only one usage of each "
+                "socket address (...) is normally permitted."
+            ),
             "port",
             Endpoint(80, "0.0.0.0"),
         ),
@@ -197,14 +210,17 @@ def test_a_bind_failure_of_an_engine_on_linux(
         ),
         ("unexpected error (Failure EADDRINUSE)", "port", None),
         (
-            "HNS failed with error : The process cannot access the file because it is being used by another process.",
+            (
+                "HNS failed with error : The process cannot access the file because it is being "
+                "used by another process."
+            ),
             "port",
             None,
         ),
         ("unable to find a node with port 5000 available", "port", None),
         (
-            PROXY
-            + "error while calling PortManager.AddPort(): cannot expose privileged port 80, ...: listen tcp4 0.0.0.0:80: bind: permission denied",
+            PROXY + "error while calling PortManager.AddPort(): cannot expose privileged port 80, "
+            "...: listen tcp4 0.0.0.0:80: bind: permission denied",
             "privileged",
             Endpoint(80, "0.0.0.0"),
         ),
@@ -245,7 +261,7 @@ def test_a_bind_failure_elsewhere(text: str, kind: str, endpoint: Endpoint | Non
     assert (classify(text).kind, classify(text).endpoint) == (kind, endpoint)
 
 
-def test_windows_excluded_ranges_are_told_from_a_port_in_use() -> None:  # edge-cases.md#46
+def test_windows_excluded_ranges_differ_from_a_port_in_use() -> None:  # edge-cases.md#46
     assert "excludedportrange" in classify(FORBIDDEN).sentence
     assert (
         "excludedportrange"
@@ -259,19 +275,31 @@ def test_windows_excluded_ranges_are_told_from_a_port_in_use() -> None:  # edge-
     ("text", "kind"),
     [
         (
-            "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?",
+            (
+                "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the "
+                "docker daemon running?"
+            ),
             "engine",
         ),
         (
-            "unable to get image 'busybox:local': Cannot connect to the Docker daemon at unix:///x.sock. Is the docker daemon running?",
+            (
+                "unable to get image 'busybox:local': Cannot connect to the Docker daemon at "
+                "unix:///x.sock. Is the docker daemon running?"
+            ),
             "engine",
         ),
         (
-            "permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock: Get ...",
+            (
+                "permission denied while trying to connect to the Docker daemon socket at "
+                "unix:///var/run/docker.sock: Get ..."
+            ),
             "engine",
         ),
         (
-            "error during connect: Get http://host:2375/v1.47/info: dial tcp: lookup host: no such host",
+            (
+                "error during connect: Get http://host:2375/v1.47/info: dial tcp: lookup host: "
+                "no such host"
+            ),
             "engine",
         ),
         (
@@ -279,15 +307,24 @@ def test_windows_excluded_ranges_are_told_from_a_port_in_use() -> None:  # edge-
             "image",
         ),
         (
-            "Error response from daemon: pull access denied for nope, repository does not exist or may require 'docker login'",
+            (
+                "Error response from daemon: pull access denied for nope, repository does not "
+                "exist or may require 'docker login'"
+            ),
             "image",
         ),
         (
-            "Error response from daemon: manifest for busybox:none not found: manifest unknown: manifest unknown",
+            (
+                "Error response from daemon: manifest for busybox:none not found: manifest "
+                "unknown: manifest unknown"
+            ),
             "image",
         ),
         (
-            'Error response from daemon: failed to resolve reference "docker.io/library/nope:1": not found',
+            (
+                "Error response from daemon: failed to resolve reference "
+                '"docker.io/library/nope:1": not found'
+            ),
             "image",
         ),
         (
@@ -295,18 +332,27 @@ def test_windows_excluded_ranges_are_told_from_a_port_in_use() -> None:  # edge-
             "paused",
         ),
         (
-            'Error response from daemon: Conflict. The container name "/front" is already in use by container "0123".',
+            (
+                'Error response from daemon: Conflict. The container name "/front" is already in '
+                'use by container "0123".'
+            ),
             "name",
         ),
         ("network company declared as external, but could not be found", "network"),
         (
-            "Error response from daemon: failed to set up container networking: network 0123 not found",
+            (
+                "Error response from daemon: failed to set up container networking: network 0123 "
+                "not found"
+            ),
             "network",
         ),
         ("dependency failed to start: container demo-db-1 is unhealthy", "unhealthy"),
         ("dependency failed to start: container demo-db-1 exited (1)", "unhealthy"),
         (
-            "Error response from daemon: conflicting options: port publishing and the container type network mode",
+            (
+                "Error response from daemon: conflicting options: port publishing and the "
+                "container type network mode"
+            ),
             "other",
         ),
     ],
@@ -316,7 +362,7 @@ def test_other_failures_of_up(text: str, kind: str) -> None:
     assert (failure.kind, failure.endpoint, failure.raw) == (kind, None, text)
 
 
-def test_the_last_line_that_says_anything_known_counts_among_the_progress() -> None:
+def test_the_last_line_with_a_known_text_decides() -> None:
     text = "\n".join(
         [
             " Network demo_default  Created",
@@ -330,7 +376,7 @@ def test_the_last_line_that_says_anything_known_counts_among_the_progress() -> N
     assert classify(text).raw.startswith("Error response from daemon: failed to set up")
 
 
-def test_an_unknown_failure_is_told_in_the_engines_words() -> None:
+def test_an_unknown_failure_is_shown_in_the_engines_words() -> None:
     failure = classify("Container a  Created\nError response from daemon: something new\n")
     assert (failure.kind, failure.sentence, failure.raw) == (
         "other",
@@ -340,7 +386,7 @@ def test_an_unknown_failure_is_told_in_the_engines_words() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "\n \n"])
-def test_a_failure_without_words_says_so(text: str) -> None:
+def test_a_failure_without_output_says_so(text: str) -> None:
     assert (classify(text).kind, classify(text).sentence) == ("other", "no output")
 
 
@@ -356,8 +402,11 @@ def test_a_line_is_shown_without_its_decoration(line: str, bare: str) -> None:
     assert plain(line) == bare
 
 
-def test_unset_variables_are_named_once_and_in_order() -> None:  # edge-cases.md#48
-    warning = 'time="2026-11-23T20:19:37Z" level=warning msg="The \\"{}\\" variable is not set. Defaulting to a blank string."\n'
+def test_unset_variables_are_listed_once_and_in_order() -> None:  # edge-cases.md#48
+    warning = (
+        'time="2026-11-23T20:19:37Z" level=warning msg="The \\"{}\\" variable is not set. '
+        'Defaulting to a blank string."\n'
+    )
     assert unset_variables(
         "".join(warning.format(name) for name in ("WEB_PORT", "TOKEN", "WEB_PORT"))
     ) == ("WEB_PORT", "TOKEN")
@@ -399,7 +448,7 @@ def test_each_recorded_refusal_of_compose_has_a_hint(
     assert config_hint(plain(recorded["stderr"])) == hint
 
 
-def test_an_unknown_refusal_says_how_to_see_it_again() -> None:
+def test_the_hint_for_an_unknown_refusal_is_to_run_it_again() -> None:
     assert config_hint("something new") == "docker compose config"
     assert set(REFUSED) == {
         "required variable",
@@ -420,17 +469,20 @@ def test_an_unknown_refusal_says_how_to_see_it_again() -> None:
 
 @pytest.mark.parametrize(
     ("raw", "shown"),
-    [  # Compose 2.40: both quote the file's own text
+    [  # Compose 2.40: both quote the text of the file
         (
             "failed to read /srv/.env: line 2: unterminated quoted value 'canary",
             "failed to read /srv/.env: line 2",
         ),
         (
-            'failed to read /srv/.env: line 1: unexpected character "/" in variable name "canary/x"',
+            (
+                'failed to read /srv/.env: line 1: unexpected character "/" in variable name '
+                '"canary/x"'
+            ),
             "failed to read /srv/.env: line 1",
         ),
     ],
 )
-def test_what_compose_quotes_from_an_env_file_is_left_out(raw: str, shown: str) -> None:
+def test_the_quoted_text_of_an_env_file_is_left_out(raw: str, shown: str) -> None:
     assert without_env_text(raw) == f"{shown}: not a NAME=value line, or a quote is not closed"
     assert without_env_text("env file /srv/x.env not found") == "env file /srv/x.env not found"

@@ -19,7 +19,7 @@ RECORDED = {
 
 
 @pytest.mark.parametrize("line", RECORDED)
-def test_a_line_about_a_container_or_network_names_it_and_the_step(line: str) -> None:
+def test_a_line_about_a_container_or_network_is_parsed(line: str) -> None:
     assert parse_progress(line) == RECORDED[line]
 
 
@@ -38,12 +38,15 @@ def test_a_line_about_a_container_or_network_names_it_and_the_step(line: str) ->
         "Step 2/3 : RUN echo Container shop-web-1 Created",
     ],
 )
-def test_other_lines_say_nothing_about_what_is_created(line: str) -> None:
+def test_other_lines_are_ignored(line: str) -> None:
     assert parse_progress(line) is None
 
 
-def test_a_name_that_somebody_else_has_is_named_by_the_engines_error() -> None:
-    text = 'Conflict. The container name "/shop-web-1" is already in use by container "846a". You have to remove (or rename) that container'
+def test_the_name_in_use_is_read_from_the_engines_error() -> None:
+    text = (
+        'Conflict. The container name "/shop-web-1" is already in use by container "846a". '
+        "You have to remove (or rename) that container"
+    )
     assert name_in_use(f"Error response from daemon: {text}") == "shop-web-1"
     assert name_in_use(f" Container shop-web-1  Error response from daemon: {text}") == "shop-web-1"
     assert name_in_use(" Container shop-web-1  Created") == ""

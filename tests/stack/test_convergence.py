@@ -1,4 +1,4 @@
-"""What `up` does to the containers that exist: engine-rules.md#own-containers."""
+"""What `up` does with existing containers (engine-rules.md#own-containers)."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_an_up_to_date_container_is_kept_with_its_ports(state: str) -> None:
     assert answer.freed == frozenset()
 
 
-def test_only_a_paused_one_that_is_kept_is_in_the_way_of_up() -> None:
+def test_only_a_kept_paused_container_blocks_up() -> None:
     paused, changed = (
         container("demo", "web", state="paused"),
         container("demo", "db", state="paused", config_hash="other"),
@@ -46,7 +46,7 @@ def test_only_a_paused_one_that_is_kept_is_in_the_way_of_up() -> None:
 
 
 @pytest.mark.parametrize("state", ["running", "paused"])
-def test_a_changed_one_gives_its_ports_back_first(state: str) -> None:  # edge-cases.md#36
+def test_a_changed_container_releases_its_ports_first(state: str) -> None:  # edge-cases.md#36
     answer = converge(
         stack_of(web=1), [container("demo", "web", PORT, state=state, config_hash="other")], HASHES
     )
@@ -54,20 +54,20 @@ def test_a_changed_one_gives_its_ports_back_first(state: str) -> None:  # edge-c
     assert answer.freed == {PORT}
 
 
-def test_force_recreate_releases_even_the_up_to_date_ones() -> None:
+def test_force_recreate_releases_up_to_date_containers_too() -> None:
     answer = converge(
         stack_of(web=1), [container("demo", "web", PORT)], HASHES, force_recreate=True
     )
     assert sorted_out(answer) == ([], ["demo-web-1"], [])
 
 
-def test_a_container_whose_hash_compose_does_not_tell_is_replaced() -> None:
+def test_a_container_without_an_expected_hash_is_replaced() -> None:
     answer = converge(stack_of(web=1), [container("demo", "web", PORT, config_hash="")], {})
     assert sorted_out(answer) == ([], ["demo-web-1"], [])
 
 
 @pytest.mark.parametrize("state", ["exited", "created", "dead", "restarting"])
-def test_an_up_to_date_one_that_holds_nothing_is_started_and_releases_nothing(
+def test_an_up_to_date_container_without_ports_releases_nothing(
     state: str,
 ) -> None:  # edge-cases.md#32, edge-cases.md#34
     answer = converge(stack_of(web=1), [container("demo", "web", state=state)], HASHES)
@@ -86,7 +86,7 @@ def test_surplus_replicas_with_the_highest_numbers_are_released(scale: int) -> N
     assert answer.freed == {Endpoint(21000 + number, "0.0.0.0") for number in range(scale + 1, 4)}
 
 
-def test_of_surplus_replicas_an_outdated_one_goes_before_an_up_to_date_one() -> None:
+def test_of_surplus_replicas_outdated_ones_are_released_first() -> None:
     first, second = (
         container("demo", "web", config_hash="other", number=1),
         container("demo", "web", number=2),
@@ -98,7 +98,7 @@ def test_of_surplus_replicas_an_outdated_one_goes_before_an_up_to_date_one() -> 
     )
 
 
-def test_another_project_stays_whatever_it_is_called() -> None:  # edge-cases.md#37
+def test_containers_of_another_project_stay() -> None:  # edge-cases.md#37
     answer = converge(
         stack_of(web=1),
         [container("demo-dev", "web", PORT, config_hash="other")],
@@ -124,8 +124,9 @@ def test_an_orphan_stays_unless_orphans_are_removed() -> None:  # edge-cases.md#
     )
 
 
-def test_remove_orphans_spares_services_that_the_files_define_and_this_up_leaves_alone() -> None:
-    # measured with Compose 2.40.3 and engine 28.5.2: profile off, and `up a --remove-orphans` with other services running
+def test_remove_orphans_spares_inactive_services() -> None:
+    # Measured with Compose 2.40.3 and engine 28.5.2: with the profile off, and with
+    # `up a --remove-orphans` while other services run.
     idle = container("demo", "debugger", PORT)
     answer = converge(stack_of(web=1), [idle], HASHES, remove_orphans=True, inactive={"debugger"})
     assert sorted_out(answer) == ([], [], ["demo-debugger-1"])
@@ -141,7 +142,7 @@ def binding(service: str, replica: int, port: int = 21000) -> PortBinding:
     return PortBinding(service, replica, 80, "tcp", port, port, ("0.0.0.0", "::"))
 
 
-def test_what_is_kept_needs_no_new_bind() -> None:
+def test_a_kept_container_needs_no_new_bind() -> None:
     answer = converge(stack_of(web=2, db=1), [container("demo", "web", PORT)], HASHES)
     wanted = [binding("web", 1), binding("web", 2), binding("db", 1, 21001)]
     assert split_new_and_held(wanted, answer) == (
@@ -151,12 +152,12 @@ def test_what_is_kept_needs_no_new_bind() -> None:
 
 
 @pytest.mark.parametrize("state", ["exited", "created", "restarting"])
-def test_what_is_not_running_needs_its_binds(state: str) -> None:
+def test_a_stopped_container_needs_its_binds(state: str) -> None:
     answer = converge(stack_of(web=1), [container("demo", "web", state=state)], HASHES)
     assert split_new_and_held([binding("web", 1)], answer) == ([binding("web", 1)], [])
 
 
-def test_what_is_recreated_needs_its_binds() -> None:
+def test_a_recreated_container_needs_its_binds() -> None:
     answer = converge(
         stack_of(web=1), [container("demo", "web", PORT)], HASHES, force_recreate=True
     )

@@ -1,4 +1,8 @@
-"""Which engine binds how (engine-rules.md#versions, engine-rules.md#ranges, engine-rules.md#networks, engine-rules.md#one-implementation)."""
+"""How engines bind ports, by version.
+
+Sources: engine-rules.md#versions, engine-rules.md#ranges, engine-rules.md#networks,
+engine-rules.md#one-implementation.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +44,7 @@ def test_the_release_is_the_leading_two_numbers(
         ("", False, True, True),
     ],
 )
-def test_what_an_engine_does_hangs_on_its_major_version(
+def test_the_major_version_decides_what_an_engine_does(
     version: str, reuses_udp_addresses: bool, walks_ranges: bool, honours_gateway_modes: bool
 ) -> None:
     engine = EngineRules(version=version)
@@ -53,13 +57,13 @@ def test_what_an_engine_does_hangs_on_its_major_version(
     ("kind", "here"),
     [("local", True), ("rootless", True), ("unknown", True), ("desktop", False), ("remote", False)],
 )
-def test_local_probes_speak_only_of_an_engine_of_this_host(
+def test_local_probes_are_valid_only_for_an_engine_on_this_host(
     kind: EngineKind, here: bool
 ) -> None:  # edge-cases.md#43, edge-cases.md#44
     assert EngineRules(kind=kind).is_here is here
 
 
-def test_an_unknown_set_up_is_the_default_one() -> None:
+def test_an_unknown_setup_is_the_default() -> None:
     assert (
         EngineRules().userland_proxy,
         EngineRules().has_ipv6,

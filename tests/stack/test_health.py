@@ -43,7 +43,7 @@ def stack_of(**replicas: int) -> Stack:
         ("dead", "Dead", Condition.FAILED),
     ],
 )
-def test_where_one_container_stands(
+def test_the_condition_of_a_container(
     state: str, status: str, condition: Condition
 ) -> None:  # edge-cases.md#32, edge-cases.md#74
     health = assess_health(stack_of(web=1), [container("demo", "web", state=state, status=status)])
@@ -73,7 +73,7 @@ def test_without_a_health_check_a_container_is_ready_when_it_has_run_for_a_while
     assert may_be_looping(own) or condition is Condition.READY
 
 
-def test_restarts_are_told_of_what_is_waited_for() -> None:
+def test_restarts_are_shown_while_waiting() -> None:
     own = container("demo", "web", state="restarting", status="Restarting (3) 1 second ago")
     assert (
         assess_health(stack_of(web=1), [own], {own.id: 4}).containers[0].detail
@@ -87,7 +87,7 @@ def looping(restarts: int, *ready: str) -> StackHealth:
     return StackHealth((own, *(ContainerHealth(name, name, Condition.READY) for name in ready)))
 
 
-def test_a_crash_loop_is_given_up_once_nothing_else_moves() -> None:
+def test_a_crash_loop_fails_once_nothing_else_changes() -> None:
     loops = CrashLoops()
     assert [
         loops.judge(looping(count)).is_hopeless for count in (1, MAX_RESTARTS - 1, MAX_RESTARTS)
@@ -100,7 +100,7 @@ def test_a_crash_loop_is_given_up_once_nothing_else_moves() -> None:
     assert (judged.condition, judged.detail) == (Condition.FAILED, "crash loop: Restarting (3)")
 
 
-def test_a_crash_loop_has_new_tries_whenever_another_service_becomes_ready() -> None:
+def test_a_crash_loop_gets_new_tries_when_another_service_becomes_ready() -> None:
     loops = CrashLoops()
     assert not loops.judge(looping(40, "db")).is_hopeless, "what it needs may have come this moment"
     assert not loops.judge(looping(40 + MAX_RESTARTS - 1, "db")).is_hopeless
@@ -108,12 +108,12 @@ def test_a_crash_loop_has_new_tries_whenever_another_service_becomes_ready() -> 
     assert loops.judge(looping(40 + 2 * MAX_RESTARTS, "db", "queue")).is_hopeless
 
 
-def test_a_container_that_runs_well_after_many_restarts_is_not_given_up() -> None:
+def test_a_container_that_runs_after_many_restarts_does_not_fail() -> None:
     ready = StackHealth((ContainerHealth("web", "demo-web-1", Condition.READY, "Up 2 hours", 40),))
     assert CrashLoops().judge(ready) == ready
 
 
-def test_a_replica_that_is_not_there_is_missing() -> None:
+def test_a_replica_without_a_container_is_missing() -> None:
     health = assess_health(stack_of(web=3), [container("demo", "web", status="Up 3 seconds")])
     assert [one.condition for one in health.containers] == [
         Condition.READY,
@@ -123,7 +123,7 @@ def test_a_replica_that_is_not_there_is_missing() -> None:
     assert [one.container for one in health.waiting_for] == ["", ""]
 
 
-def test_containers_of_others_and_one_offs_stand_for_nothing() -> None:
+def test_other_projects_and_one_offs_are_ignored() -> None:
     strangers = [
         container("other", "web"),
         container("demo", "api"),
@@ -134,7 +134,7 @@ def test_containers_of_others_and_one_offs_stand_for_nothing() -> None:
     ]
 
 
-def test_a_service_scaled_to_nothing_is_not_waited_for() -> None:  # edge-cases.md#55
+def test_a_service_scaled_to_0_is_not_waited_for() -> None:  # edge-cases.md#55
     assert assess_health(stack_of(web=0), []) == StackHealth(())
     assert StackHealth(()).is_ready
 
@@ -150,7 +150,7 @@ def test_a_service_scaled_to_nothing_is_not_waited_for() -> None:  # edge-cases.
     ],
     ids=["all there", "one starts", "one unhealthy", "one failed", "one missing"],
 )
-def test_ready_means_all_and_hopeless_means_one(
+def test_all_must_be_ready_and_one_can_be_hopeless(
     conditions: list[Condition], ready: bool, hopeless: bool
 ) -> None:
     health = StackHealth(tuple(ContainerHealth("web", "", condition) for condition in conditions))
@@ -158,7 +158,7 @@ def test_ready_means_all_and_hopeless_means_one(
 
 
 class Clock:
-    """A time that passes only by sleeping."""
+    """A clock that advances only by sleeping."""
 
     def __init__(self) -> None:
         self.now = 100.0
@@ -177,7 +177,7 @@ def one(condition: Condition) -> StackHealth:
 
 
 def replay(*conditions: Condition) -> Iterator[StackHealth]:
-    """One answer a reading; the last one again and again."""
+    """Returns one answer per call, and the last one repeatedly."""
     for condition in conditions:
         yield one(condition)
     while True:
@@ -194,7 +194,7 @@ def replay(*conditions: Condition) -> Iterator[StackHealth]:
     ],
     ids=["ready at once", "ready later", "failed on the way", "unhealthy at once"],
 )
-def test_waiting_ends_with_the_first_answer_that_decides(
+def test_waiting_ends_with_the_first_decisive_answer(
     history: tuple[Condition, ...], end: Condition, waited: bool
 ) -> None:
     clock, readings = Clock(), replay(*history)
@@ -213,7 +213,7 @@ def test_waiting_ends_at_the_deadline_with_the_last_answer() -> None:
     assert 110.0 <= clock.now < 112.0
 
 
-def test_a_deadline_that_has_passed_still_gives_one_answer() -> None:
+def test_a_passed_deadline_still_gives_one_answer() -> None:
     clock, readings = Clock(), replay(Condition.STARTING)
     assert wait_until_ready(
         lambda: next(readings), deadline=0.0, clock=clock, sleep=clock.sleep
@@ -221,7 +221,7 @@ def test_a_deadline_that_has_passed_still_gives_one_answer() -> None:
     assert clock.now == 100.0
 
 
-def test_only_changes_are_told() -> None:
+def test_only_changes_are_reported() -> None:
     clock = Clock()
     told: list[StackHealth] = []
     readings = replay(Condition.STARTING, Condition.STARTING, Condition.STARTING, Condition.READY)

@@ -1,4 +1,8 @@
-"""Which host addresses an engine binds for a `ports:` entry: engine-rules.md#what-is-bound, engine-rules.md#no-userland-proxy, engine-rules.md#networks, engine-rules.md#one-implementation."""
+"""Which host addresses an engine binds for a `ports:` entry.
+
+Sources: engine-rules.md#what-is-bound, engine-rules.md#no-userland-proxy,
+engine-rules.md#networks, engine-rules.md#one-implementation.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +30,7 @@ def demo(*services: Service, **networks: Network) -> Stack:
 
 
 def addresses(host_ip: str, engine: EngineRules, network: Network | None = None) -> list[str]:
-    """What one entry binds on one network."""
+    """Return what an entry binds on a network."""
     model = demo(Service("a", ports=(PortEntry(80, "tcp", "21000", host_ip),)))
     if network:
         model = Stack("demo", model.services, {"default": network})
@@ -51,7 +55,7 @@ def addresses(host_ip: str, engine: EngineRules, network: Network | None = None)
         ("fe80::1%eth0", ["0.0.0.0", "::"]),
     ],
 )
-def test_an_address_is_bound_as_it_stands_and_none_means_both_families(
+def test_an_address_is_bound_as_written_and_none_means_both_families(
     host_ip: str, bound: list[str], version: str
 ) -> None:  # edge-cases.md#1, edge-cases.md#50
     assert addresses(host_ip, EngineRules(version)) == bound
@@ -140,7 +144,7 @@ def test_the_networks_options_decide(
         assert addresses(host_ip, EngineRules(version, userland_proxy=proxy), network) == new
 
 
-def test_the_daemons_default_address_counts_where_the_network_has_none() -> None:
+def test_the_daemons_default_address_applies_if_the_network_has_none() -> None:
     engine = EngineRules("28.5.2", default_address="127.0.0.1")
     assert addresses("", engine) == ["127.0.0.1"]
     assert addresses("", engine, Network("n", host_binding_ipv4="192.0.2.2")) == ["192.0.2.2"]
@@ -182,7 +186,7 @@ ENTRY = (PortEntry(80, "tcp", "21000"),)
         "zero",
     ],
 )
-def test_nothing_is_bound_and_the_reason_is_told(
+def test_nothing_is_bound_and_the_reason_is_given(
     service: Service, reason: str, version: str
 ) -> None:  # edge-cases.md#48, edge-cases.md#53, edge-cases.md#54, edge-cases.md#55
     answer = stack_bindings(
@@ -209,7 +213,7 @@ def test_nothing_is_bound_and_the_reason_is_told(
     ],
     ids=["default", "network_mode bridge", "internal and normal", "two normal"],
 )
-def test_one_network_that_publishes_is_enough(service: Service) -> None:
+def test_one_publishing_network_is_enough(service: Service) -> None:
     answer = stack_bindings(
         demo(service, inner=Network("demo_inner", internal=True), outer=Network("demo_outer")),
         EngineRules("28.5.2"),
@@ -219,7 +223,7 @@ def test_one_network_that_publishes_is_enough(service: Service) -> None:
 
 
 @pytest.mark.parametrize("version", EVERY)
-def test_a_macvlan_network_beside_a_bridge_is_doubtful(version: str) -> None:
+def test_a_macvlan_network_beside_a_bridge_is_uncertain(version: str) -> None:
     service = Service("a", networks={"default": 0, "lan": 0}, ports=ENTRY)
     answer = stack_bindings(
         demo(service, lan=Network("demo_lan", driver="macvlan")), EngineRules(version)
@@ -237,7 +241,7 @@ def test_a_macvlan_network_beside_a_bridge_is_doubtful(version: str) -> None:
     ],
     ids=["by name", "the other by priority", "by priority"],
 )
-def test_the_gateway_network_decides_and_that_networks_differ_is_told(
+def test_the_gateway_network_decides_and_differences_are_uncertain(
     networks: dict[str, int], bound: tuple[str, ...]
 ) -> None:
     both = {
@@ -251,7 +255,7 @@ def test_the_gateway_network_decides_and_that_networks_differ_is_told(
     assert "networks differ" in answer.uncertain["a"]
 
 
-def test_every_replica_wants_its_own_copy() -> None:  # edge-cases.md#49
+def test_every_replica_has_its_own_bindings() -> None:  # edge-cases.md#49
     answer = stack_bindings(demo(Service("a", replicas=3, ports=ENTRY)), EngineRules("28.5.2"))
     assert [binding.replica for binding in answer.bindings] == [1, 2, 3]
     assert {binding.first for binding in answer.bindings} == {21000}
@@ -278,7 +282,7 @@ def test_since_27_entries_that_differ_only_in_the_address_are_one_piece(version:
 
 
 @pytest.mark.parametrize("version", OLD)
-def test_before_27_every_entry_is_a_piece_and_of_a_range_every_address(version: str) -> None:
+def test_before_27_entries_are_separate_and_so_are_addresses_of_a_range(version: str) -> None:
     assert pieces(
         PortEntry(80, "tcp", "21000", "127.0.0.1"),
         PortEntry(80, "tcp", "21000", "192.0.2.2"),
@@ -302,13 +306,13 @@ def test_before_27_every_entry_is_a_piece_and_of_a_range_every_address(version: 
     [PortEntry(81, "tcp", "21000"), PortEntry(80, "udp", "21000"), PortEntry(80, "tcp", "21001")],
     ids=["another target", "another protocol", "another port"],
 )
-def test_entries_that_differ_in_more_than_the_address_are_pieces_of_their_own(
+def test_entries_that_differ_in_more_than_the_address_are_separate(
     other: PortEntry, version: str
 ) -> None:
     assert len(pieces(PortEntry(80, "tcp", "21000"), other, version=version)) == 2
 
 
-def test_the_recorded_networks_bind_what_engine_28_was_seen_to_bind() -> None:  # edge-cases.md#52
+def test_the_recorded_networks_bind_what_engine_28_bound() -> None:  # edge-cases.md#52
     model = read_stack(
         json.loads((Path(__file__).parents[1] / "data/compose/networks.json").read_text())["model"]
     )

@@ -1,4 +1,4 @@
-"""When a stack exists already under another project's name, and when two projects only look alike."""
+"""When a stack already exists under another project's name, and when two only look alike."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def stack(*services: Service) -> Stack:
 
 
 def theirs(service: str, *published: Endpoint, image: str = "", **more: object) -> Container:
-    """A container of the project `first`, from a file of its own."""
+    """Return a container of the project `first`, created from its own file."""
     made = container("first", service, *published, **{"files": FIRST, **more})  # type: ignore[arg-type]
     return replace(made, image=image) if image else made
 
@@ -35,7 +35,7 @@ DB, WEB = Service("db", image="postgres:16"), Service("web", image="shop/web:1")
 THEIR_DB, THEIR_WEB = theirs("db", image="postgres:16"), theirs("web", image="shop/web:1")
 
 
-# --- the same files -----------------------------------------------------------------------------------------------------------
+# --- the same files -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("has_copies", [False, True])
@@ -66,12 +66,12 @@ def test_overrides_of_moved_ports_make_no_difference() -> None:
     )
 
 
-def test_the_same_override_of_another_stack_is_no_sign() -> None:
+def test_an_override_of_another_stack_is_not_ignored() -> None:
     running = theirs("db", files=f"{FIRST},/state/overrides/first.yml")
     assert find_same_stack(stack(DB), [running], (*FILES, "/state/overrides/second.yml")) is None
 
 
-def test_a_comma_in_a_path_is_no_end_of_it() -> None:
+def test_a_comma_in_a_path_does_not_end_it() -> None:
     assert (
         sign(
             find_same_stack(
@@ -89,7 +89,7 @@ def test_a_comma_in_a_path_is_no_end_of_it() -> None:
     [f"{FIRST},/srv/first/prod.yml", "/srv/first/base.yml"],
     ids=["an overlay", "another file"],
 )
-def test_a_base_file_in_common_is_no_sign(files: str) -> None:  # dev and prod over one base
+def test_a_common_base_file_is_not_enough(files: str) -> None:  # dev and prod over one base
     assert (
         find_same_stack(stack(DB), [theirs("db", files=files)], (FIRST, "/srv/first/dev.yml"))
         is None
@@ -100,7 +100,7 @@ def test_two_projects_may_run_different_services_of_one_file() -> None:
     assert find_same_stack(stack(WEB), [theirs("db")], (FIRST,)) is None
 
 
-# --- fixed container names ----------------------------------------------------------------------------------------------------
+# --- fixed container names ----------------------------------------------------------------------
 
 NAMED_DB, NAMED_WEB = replace(DB, container_name="shop-db"), replace(WEB, container_name="shop-web")
 
@@ -119,11 +119,11 @@ def test_the_same_container_names_are_the_same_stack_stopped_or_not(
     assert found.is_running == (state in ("running", "paused"))
 
 
-def test_a_stack_of_one_service_is_recognised_by_its_name() -> None:
+def test_a_stack_of_one_service_is_recognized_by_its_name() -> None:
     assert sign(find_same_stack(stack(NAMED_DB), [theirs("db", name="shop-db")], FILES)) == "names"
 
 
-def test_a_part_of_the_stack_is_recognised_by_two_names() -> None:
+def test_a_part_of_the_stack_is_recognized_by_two_names() -> None:
     assert (
         sign(
             find_same_stack(
@@ -136,7 +136,7 @@ def test_a_part_of_the_stack_is_recognised_by_two_names() -> None:
     )
 
 
-def test_one_name_in_common_is_a_taken_name_and_no_more() -> None:
+def test_one_common_name_is_only_a_taken_name() -> None:
     assert (
         find_same_stack(
             stack(NAMED_DB, WEB), [theirs("db", name="shop-db"), theirs("other")], FILES
@@ -149,11 +149,11 @@ def test_one_name_in_common_is_a_taken_name_and_no_more() -> None:
     )
 
 
-def test_a_name_that_another_service_has_is_no_sign() -> None:
+def test_the_name_of_another_service_is_not_enough() -> None:
     assert find_same_stack(stack(NAMED_DB), [theirs("other", name="shop-db")], FILES) is None
 
 
-# --- services and images ------------------------------------------------------------------------------------------------------
+# --- services and images ------------------------------------------------------------------------
 
 
 def test_the_same_services_from_the_same_images_are_the_same_stack() -> None:
@@ -161,7 +161,7 @@ def test_the_same_services_from_the_same_images_are_the_same_stack() -> None:
     assert found == SameStack("first", (THEIR_DB, THEIR_WEB), "services", ("db", "web"))
 
 
-def test_another_version_and_an_image_without_a_name_are_no_difference() -> None:
+def test_another_tag_and_an_image_without_a_name_are_no_difference() -> None:
     newer = [
         theirs("db", image="postgres:17@sha256:00ff"),
         theirs("web", image="shop/web:2"),
@@ -173,7 +173,7 @@ def test_another_version_and_an_image_without_a_name_are_no_difference() -> None
     )
 
 
-def test_a_part_that_runs_and_a_part_that_is_asked_for_are_recognised() -> None:
+def test_a_running_part_and_a_requested_part_are_recognized() -> None:
     assert (
         sign(
             find_same_stack(
@@ -188,7 +188,7 @@ def test_a_part_that_runs_and_a_part_that_is_asked_for_are_recognised() -> None:
     )
 
 
-def test_a_stopped_one_is_recognised_too_and_a_running_one_comes_first() -> None:
+def test_a_stopped_project_is_recognized_and_a_running_one_preferred() -> None:
     stopped = [replace(THEIR_DB, state="exited"), replace(THEIR_WEB, state="exited")]
     found = find_same_stack(stack(DB, WEB), stopped, FILES)
     assert found is not None
@@ -228,7 +228,7 @@ def _in(project: str, one: Container) -> Container:
         "a small part",
     ],
 )
-def test_independent_projects_are_not_taken_for_one(
+def test_independent_projects_are_not_the_same_stack(
     ours: tuple[Service, ...], running: tuple[Container, ...]
 ) -> None:
     assert find_same_stack(stack(*ours), running, FILES) is None
@@ -247,14 +247,14 @@ def test_other_file_names_are_another_environment_of_one_repository() -> None:
     ],
     ids=["another port", "no port", "a name of its own"],
 )
-def test_another_port_or_name_keeps_two_apart(ours: Service) -> None:
+def test_another_port_or_name_is_another_stack(ours: Service) -> None:
     published = theirs("db", Endpoint(5432, "127.0.0.1"), image="postgres:16")
     same = replace(DB, ports=(PortEntry(5432, "tcp", "5432"),))
     assert sign(find_same_stack(stack(same, WEB), [published, THEIR_WEB], FILES)) == "services"
     assert find_same_stack(stack(ours, WEB), [published, THEIR_WEB], FILES) is None
 
 
-def test_a_stopped_one_is_told_apart_by_the_ports_that_it_would_publish() -> None:
+def test_a_stopped_project_is_compared_by_the_ports_it_would_publish() -> None:
     stopped = [replace(THEIR_DB, state="exited"), replace(THEIR_WEB, state="exited")]
     ours = stack(replace(DB, ports=(PortEntry(5432, "tcp", "5432"),)), WEB)
     wishes = {"db": (5432,), "web": ()}
@@ -268,7 +268,7 @@ def test_a_stopped_one_is_told_apart_by_the_ports_that_it_would_publish() -> Non
     )
 
 
-def test_a_name_that_only_they_have_keeps_two_apart() -> None:
+def test_a_fixed_name_that_only_they_have_is_another_stack() -> None:
     assert (
         find_same_stack(
             stack(DB, WEB),
@@ -279,7 +279,7 @@ def test_a_name_that_only_they_have_keeps_two_apart() -> None:
     )
 
 
-def test_a_range_is_the_same_wherever_in_it_the_port_is() -> None:
+def test_any_port_of_a_range_is_the_same() -> None:
     ranged = replace(DB, ports=(PortEntry(5432, "tcp", "5430-5440"), PortEntry(9000, "tcp")))
     assert (
         sign(
@@ -293,18 +293,18 @@ def test_a_range_is_the_same_wherever_in_it_the_port_is() -> None:
     )
 
 
-def test_copies_of_a_dev_stack_stand_side_by_side() -> None:
+def test_copies_of_a_dev_stack_are_allowed() -> None:
     assert find_same_stack(stack(DB, WEB), [THEIR_DB, THEIR_WEB], FILES, has_copies=True) is None
 
 
-# --- what is past the question ------------------------------------------------------------------------------------------------
+# --- projects that are never compared -----------------------------------------------------------
 
 
-def test_the_projects_of_other_environments_are_never_taken_for_this_one() -> None:
+def test_projects_of_other_environments_are_ignored() -> None:
     assert find_same_stack(stack(DB), [THEIR_DB], (FIRST,), siblings=("first",)) is None
 
 
-def test_a_project_of_ours_that_runs_stands_beside_the_other_already() -> None:
+def test_there_is_no_question_if_our_project_runs() -> None:
     own = container("second", "db")
     assert find_same_stack(stack(DB), [THEIR_DB, own], (FIRST,)) is None
     assert (
@@ -322,7 +322,7 @@ def test_a_project_of_ours_that_runs_stands_beside_the_other_already() -> None:
     ],
     ids=["of `compose run`", "without labels", "of this project"],
 )
-def test_these_containers_are_no_stack(one: Container) -> None:
+def test_these_containers_are_not_a_stack(one: Container) -> None:
     assert find_same_stack(stack(NAMED_DB), [one], (FIRST,)) is None
 
 

@@ -1,4 +1,7 @@
-"""Which Compose files Compose picks by itself (compared with Compose in tests/commands/test_another_stack.py), and whose files are whose."""
+"""Which Compose files Compose picks by itself, and which files two stacks share.
+
+tests/workflows/up/test_another_stack.py compares this with Compose.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,7 @@ from two_users import NOBODY, as_user, needs_root, public_folder
         (("compose.override.yml",), ()),
     ],
 )
-def test_compose_s_own_order(
+def test_the_order_of_compose(
     tmp_path: Path, there: tuple[str, ...], picked: tuple[str, ...]
 ) -> None:
     for name in there:
@@ -38,7 +41,7 @@ def test_compose_s_own_order(
     assert compose_files.in_folder(tmp_path) == tuple(tmp_path / name for name in picked)
 
 
-def test_the_nearest_folder_above_that_has_files_is_meant(tmp_path: Path) -> None:
+def test_the_nearest_parent_with_files_is_used(tmp_path: Path) -> None:
     (tmp_path / "compose.yml").touch()
     below = tmp_path / "src" / "app"
     below.mkdir(parents=True)
@@ -48,7 +51,7 @@ def test_the_nearest_folder_above_that_has_files_is_meant(tmp_path: Path) -> Non
 
 
 @needs_root
-def test_a_folder_above_that_is_closed_to_us_has_no_files() -> None:
+def test_a_parent_without_access_has_no_files() -> None:
     with public_folder(mode=0o700) as closed:
         (closed / "compose.yml").touch()
         below = closed / "open"
@@ -59,12 +62,12 @@ def test_a_folder_above_that_is_closed_to_us_has_no_files() -> None:
 @pytest.mark.parametrize(
     "label", ["/srv/\0/compose.yml", "/srv/\ud800/compose.yml", "/a" * 500_000, "-", ""]
 )
-def test_a_label_that_is_no_path_is_only_like_itself(label: str) -> None:
+def test_a_label_that_is_not_a_path_stays_as_it_is(label: str) -> None:
     assert len(compose_files.identities([label, label])) == 1
     assert compose_files.identities([label]) != compose_files.identities(["/srv/shop/compose.yml"])
 
 
-def test_a_variable_s_files_are_relative_to_the_folder() -> None:
+def test_the_files_of_a_variable_are_relative_to_the_folder() -> None:
     assert compose_files.from_variable("a.yml:../b.yml:/c.yml:", Path("/srv/shop"), ":") == (
         Path("/srv/shop/a.yml"),
         Path("/srv/b.yml"),
@@ -72,7 +75,7 @@ def test_a_variable_s_files_are_relative_to_the_folder() -> None:
     )
 
 
-def test_only_overrides_of_the_project_itself_are_left_out() -> None:
+def test_only_overrides_of_the_project_are_left_out() -> None:
     files = [
         "/srv/compose.yml",
         "/s/overrides/shop.yml",

@@ -1,4 +1,7 @@
-"""Compose's JSON as it was recorded (tests/data/compose, made by record_compose.py), and what is read from it: engine-rules.md#compose-config."""
+"""What is read from Compose's JSON, as recorded by record_compose.py in tests/data/compose.
+
+Source: engine-rules.md#compose-config.
+"""
 
 from __future__ import annotations
 
@@ -93,13 +96,13 @@ def test_an_ephemeral_entry_has_no_span() -> None:
     ("service", "replicas"),
     [("deployed", 2), ("scaled", 3), ("none", 0), ("unscaled", 0), ("named", 1)],
 )
-def test_scale_then_deploy_then_one_replica(
+def test_replicas_are_from_scale_or_deploy_or_1(
     service: str, replicas: int
 ) -> None:  # edge-cases.md#55
     assert recorded("replicas").services[service].replicas == replicas
 
 
-def test_scale_goes_before_deploy() -> None:
+def test_scale_takes_precedence_over_deploy() -> None:
     body = {"image": "busybox", "scale": 4, "deploy": {"replicas": 2}}
     assert read_stack({"name": "demo", "services": {"a": body}}).services["a"].replicas == 4
 
@@ -127,7 +130,7 @@ def test_names_dependencies_and_health_checks() -> None:
     ],
     ids=["a command", "NONE", "disabled by an overlay", "only an interval", "absent"],
 )
-def test_a_health_check_is_one_that_runs(
+def test_only_a_health_check_that_runs_counts(
     health_check: dict[str, Any] | None, has: bool
 ) -> None:  # edge-cases.md#73
     body = {"image": "busybox"} | ({"healthcheck": health_check} if health_check else {})
@@ -136,7 +139,7 @@ def test_a_health_check_is_one_that_runs(
     )
 
 
-def test_a_network_is_read_with_all_that_decides_about_addresses() -> None:
+def test_a_network_is_read_with_the_options_that_decide_about_addresses() -> None:
     assert recorded("networks").networks == {
         "default": Network("demo_default"),
         "inner": Network("demo_inner", internal=True),
@@ -167,7 +170,7 @@ def test_internal_macvlan_and_ipvlan_networks_publish_nothing(
     assert network.publishes is publishes
 
 
-def test_a_service_keeps_its_networks_with_their_gateway_priority_or_its_network_mode() -> None:
+def test_a_service_has_networks_with_gateway_priorities_or_a_network_mode() -> None:
     services = recorded("networks").services
     assert services["both"].networks == {"inner": 0, "outer": 0}
     assert services["preferred"].networks == {"loopback": 1, "outer": 0}
@@ -183,7 +186,7 @@ def test_a_service_keeps_its_networks_with_their_gateway_priority_or_its_network
         ("subset", {"web", "db"}),
     ],
 )
-def test_the_stack_holds_exactly_what_up_would_start(
+def test_the_stack_has_exactly_what_up_would_start(
     recording: str, services: set[str]
 ) -> None:  # edge-cases.md#52, edge-cases.md#56, edge-cases.md#58
     assert set(recorded(recording).services) == services
@@ -207,9 +210,7 @@ def test_extends_adds_the_parents_ports() -> None:  # edge-cases.md#52
     ]
 
 
-def test_a_port_of_an_unset_variable_is_ephemeral_and_the_variable_is_known() -> (
-    None
-):  # edge-cases.md#48
+def test_a_port_of_an_unset_variable_is_ephemeral() -> None:  # edge-cases.md#48
     model = recorded("unset")
     assert model.services["a"].ports == (PortEntry(80, "tcp"),)
     assert model.unset_variables == ("UNSET_PORT", "UNSET_TOKEN")
@@ -308,7 +309,7 @@ def changed(**web: Any) -> dict[str, Any]:
         ),
     ],
 )
-def test_a_model_of_another_shape_is_an_error_that_names_the_place(
+def test_a_model_of_another_structure_is_an_error_that_names_the_place(
     model: Any, sentence: str
 ) -> None:
     with pytest.raises(DartsctlError) as caught:
@@ -317,7 +318,7 @@ def test_a_model_of_another_shape_is_an_error_that_names_the_place(
     assert sentence in caught.value.message
 
 
-def test_what_does_not_matter_here_may_be_anything() -> None:
+def test_other_parts_of_the_model_are_ignored() -> None:
     assert read_stack(
         changed(build=7, configs="x", volumes=[{"type": "volume", "source": 3}]) | {"x-own": [1]}
     ) == read_stack(BASE)
