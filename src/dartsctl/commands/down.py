@@ -10,6 +10,7 @@ from dartsctl.edges.engine.protocol import Engine
 from dartsctl.errors import DartsctlError, ExitCode, Interrupted, Refused, TimedOut
 from dartsctl.ports import collisions
 from dartsctl.stack import compose_errors
+from dartsctl.stack.containers import of_project
 from dartsctl.workflows.deps import Deps
 from dartsctl.workflows.up import compose_run
 from dartsctl.workflows.up.another_stack import with_project
@@ -79,10 +80,8 @@ def _refuse_another_stack(request: DownRequest, compose: Compose, engine: Engine
     environment = request.environment
     if environment.project_named:
         return
-    containers = [
-        container for container in engine.containers() if container.project == environment.project
-    ]
-    others = collisions.of_other_files(containers, [str(file) for file in environment.files])
+    containers = of_project(engine.containers(), environment.project)
+    others = collisions.of_other_files(containers, list(map(str, environment.files)))
     if others and not request.remove_orphans:
         services = compose.all_services()
         others = tuple(container for container in others if container.service in services)
@@ -104,11 +103,7 @@ def time_limit(request: DownRequest, engine: Engine) -> float:
     control = engine.control()
     if control is None:
         return _ON_A_REMOTE_ENGINE
-    own = [
-        container
-        for container in control.containers()
-        if container.project == request.environment.project
-    ]
+    own = of_project(control.containers(), request.environment.project)
     if request.stop_timeout is not None:
         return request.overhead + request.stop_timeout * len(own)
     return request.overhead + sum(control.stop_timeout(container.id) for container in own)

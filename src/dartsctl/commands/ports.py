@@ -113,21 +113,24 @@ def _read(
 
     Without an engine or readable Compose files, sockets and documented ports are still shown.
     """
-    production = deps.compose_on(request.production) if request.production else None
-    running = production.start_config() if production else None
-    containers: tuple[Container, ...] = ()
     notes: list[str] = []
+    if request.production is None:
+        return None, _containers(deps, notes), notes
+    compose = deps.compose_on(request.production)
+    running = compose.start_config()
+    containers = _containers(deps, notes)
     try:
-        containers = deps.engine().containers()
+        return read_stack(compose.finish_config(running).model), containers, notes
+    except DartsctlError as error:
+        return None, containers, [*notes, error.message]
+
+
+def _containers(deps: Deps, notes: list[str]) -> tuple[Container, ...]:
+    try:
+        return deps.engine().containers()
     except DartsctlError as error:
         notes.append(error.message)
-    stack = None
-    if production and running:
-        try:
-            stack = read_stack(production.finish_config(running).model)
-        except DartsctlError as error:
-            notes.append(error.message)
-    return stack, containers, notes
+        return ()
 
 
 def _moves(book: MoveBook) -> list[Move]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dartsctl.config.environment import Environment
 from dartsctl.edges.engine.protocol import Engine
 from dartsctl.errors import ExitCode
-from dartsctl.stack.containers import Container
+from dartsctl.stack.containers import Container, of_project, of_services
 from dartsctl.text.masker import Masker
 from dartsctl.workflows.deps import Deps
 
@@ -39,13 +39,10 @@ def _containers(
     environment: Environment, services: tuple[str, ...], engine: Engine
 ) -> list[Container]:
     """Return the project's containers, of all services if none is named, sorted."""
-    own = [
-        container
-        for container in engine.containers()
-        if container.project == environment.project and not container.is_one_off
-    ]
+    own = of_project(engine.containers(), environment.project)
+    own = [container for container in own if not container.is_one_off]
     if services:
-        own = [container for container in own if container.service in services]
+        own = of_services(own, environment.project, services)
     return sorted(own, key=lambda container: (container.service, container.number))
 
 

@@ -16,6 +16,7 @@ from dartsctl.ports import lint
 from dartsctl.ports.allocation import Allocation
 from dartsctl.stack import compose_errors
 from dartsctl.stack.compose_errors import ComposeFailure
+from dartsctl.stack.containers import of_services
 from dartsctl.workflows.deps import Deps
 from dartsctl.workflows.up import another_stack, compose_run, postflight, refusal, report, settle
 from dartsctl.workflows.up.lock_project import locked_project
@@ -216,10 +217,7 @@ def _check_production_ports(preflight: Preflight, request: UpRequest, screen: Sc
 def _refuse_empty_restart(preflight: Preflight, request: UpRequest) -> None:
     """Raise if there is nothing to restart: Compose calls that a success."""
     project, services = preflight.stack.project, preflight.stack.services
-    if not request.restart or any(
-        container.project == project and container.service in services
-        for container in preflight.containers
-    ):
+    if not request.restart or of_services(preflight.containers, project, services):
         return
     name = request.environment.name
     raise DartsctlError(f"{project} has no containers to restart", hint=f"dartsctl {name} up")

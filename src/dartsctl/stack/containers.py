@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from dartsctl.stack.bindings import ANY_IPV4, Endpoint
@@ -85,6 +85,19 @@ class Container:
         An unknown state holds what the engine lists for it (engine-rules.md#other-containers).
         """
         return self.state not in ("created", "restarting", "removing", "exited", "dead")
+
+
+def of_project(containers: Iterable[Container], project: str | None) -> list[Container]:
+    """Return the containers of a project, those of `docker compose run` included."""
+    return [container for container in containers if container.project == project]
+
+
+def of_services(
+    containers: Iterable[Container], project: str | None, services: Collection[str]
+) -> list[Container]:
+    """Return the containers of some services of a project, without those of `run`."""
+    own = [container for container in of_project(containers, project) if not container.is_one_off]
+    return [container for container in own if container.service in services]
 
 
 def read_container(row: Cursor) -> Container:

@@ -1,4 +1,4 @@
-"""The outside world as verbs and workflows get it: one value, built once by `cli/deps.py`."""
+"""The outside world for verbs and workflows: one value, which `cli/deps.py` builds."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 class ComposeOn(Protocol):
-    """Make a Compose client for an environment."""
+    """Return a Compose client for an environment."""
 
     def __call__(self, environment: Environment, *, deadline: float | None = None) -> Compose:
-        """`deadline`: seconds that resolving the files may take, where the default is too long."""
+        """`deadline`: seconds for resolving the files, if the default is too long."""
 
 
 class EngineClient(Protocol):
@@ -35,8 +35,9 @@ class EngineClient(Protocol):
 class Deps:
     """What a verb may touch. Tests pass fakes.
 
-    `engine()` returns a client for the engine that the environment variables name. `host()` returns a new view of this host:
-    each view reads the socket table once. `now` is the wall clock, `monotonic` and `sleep` are for deadlines, in seconds.
+    `engine()` returns a client for the engine that the environment variables name. `host()` returns
+    a new view of this host; each view reads the socket table once. `now` is the wall clock;
+    `monotonic` and `sleep` are for deadlines. All times are in seconds.
     """
 
     environ: Mapping[str, str]

@@ -6,7 +6,7 @@ A container that has lost its ports or networks is recreated, once.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -15,11 +15,12 @@ from dartsctl.edges.screen.output import Screen
 from dartsctl.errors import DartsctlError, ExitCode, NotHealthy
 from dartsctl.ports import missing_bindings
 from dartsctl.ports.conflicts import Verdict
+from dartsctl.ports.listeners import Listener
 from dartsctl.ports.missing_bindings import MissingBinding, MissingKind
 from dartsctl.stack import compose_errors
 from dartsctl.stack.bindings import Endpoint
 from dartsctl.stack.compose_errors import ComposeFailure
-from dartsctl.stack.containers import Container
+from dartsctl.stack.containers import Container, of_services
 from dartsctl.stack.health import (
     ContainerHealth,
     CrashLoops,
@@ -117,10 +118,7 @@ class Postflight:
             failure = self._recreate(missing, recreated)
         state = self._wait()
         missing = self._missing()
-        names = {binding.container for binding in missing}
-        names |= {service.container for service in state.waiting_for if service.container}
-        problems = {name: self._problem(name) for name in sorted(names)}
-        return UpOutcome(state, missing, recreated, failure, problems)
+        return UpOutcome(state, missing, recreated, failure, self._problems(state, missing))
 
     def _missing(self) -> tuple[MissingBinding, ...]:
         """Return what running containers lack, if they lack it twice within a moment."""
@@ -135,7 +133,7 @@ class Postflight:
         running = [container for container in self._own() if self._runs(container)]
         return (
             *missing_bindings.not_listed(self._wanted, running),
-            *self._unheard(running),
+            *self._not_listening(running),
             *self._without_network(running),
         )
 
@@ -145,7 +143,7 @@ class Postflight:
             return False
         return not (may_be_looping(container) and self._restarts_of(container))
 
-    def _unheard(self, running: Sequence[Container]) -> tuple[MissingBinding, ...]:
+    def _not_listening(self, running: Sequence[Container]) -> tuple[MissingBinding, ...]:
         """Return the published ports without a listener in the kernel's socket table.
 
         This applies to an engine on this host with its userland proxy. The socket of an engine
@@ -165,23 +163,19 @@ class Postflight:
                 f"skipped the check that published ports have a listener: {error.message}"
             )
             return ()
-        rows = [row for port in ports for row in host.listeners(port)]
-
-        def is_engines(pid: int) -> bool:
-            return _may_be_engine(pid, host)
-
-        overlapping = [row for row in rows if any(row.overlaps(place) for place in published)]
-        if not any(not row.pids or any(map(is_engines, row.pids)) for row in overlapping):
+        rows: list[Listener] = []
+        for port in ports:
+            rows += host.listeners(port)
+        if not _is_heard(published, rows, host):
             return ()
-        return missing_bindings.not_listening(self._wanted, running, rows, is_engines=is_engines)
+        return missing_bindings.not_listening(
+            self._wanted, running, rows, is_engines=lambda pid: _may_be_engine(pid, host)
+        )
 
     def _without_network(self, running: Sequence[Container]) -> tuple[MissingBinding, ...]:
-        control = self._engine.control()
-        if control is None:
-            return ()
         missing = []
         for container in running:
-            inspected = control.inspect(container.id)
+            inspected = self._inspect(container.id)
             if inspected and inspected.facts.runs and not inspected.has_network:
                 kind = MissingKind.NO_NETWORK
                 missing.append(MissingBinding(container.service, container.name, kind))
@@ -229,26 +223,29 @@ class Postflight:
 
     def _health(self) -> StackHealth:
         own = self._own()
-        restarts = {
-            container.id: self._restarts_of(container)
-            for container in own
-            if may_be_looping(container)
-        }
+        looping = filter(may_be_looping, own)
+        restarts = {container.id: self._restarts_of(container) for container in looping}
         return assess_health(self._before.stack, own, restarts)
 
     def _own(self) -> list[Container]:
         stack = self._before.stack
-        in_project = [
-            container
-            for container in self._engine.containers()
-            if container.project == stack.project and not container.is_one_off
-        ]
-        return [container for container in in_project if container.service in stack.services]
+        return of_services(self._engine.containers(), stack.project, stack.services)
+
+    def _inspect(self, container: str) -> Inspection | None:
+        """Return the engine's description of a container, None if it gives none."""
+        control = self._engine.control()
+        return control.inspect(container) if control else None
 
     def _restarts_of(self, container: Container) -> int:
-        control = self._engine.control()
-        inspected = control.inspect(container.id) if control else None
+        inspected = self._inspect(container.id)
         return inspected.facts.restart_count if inspected else 0
+
+    def _problems(
+        self, state: StackHealth, missing: Sequence[MissingBinding]
+    ) -> dict[str, ContainerProblem]:
+        names = {binding.container for binding in missing}
+        names.update(container.container for container in state.waiting_for)
+        return {name: self._problem(name) for name in sorted(names) if name}
 
     def _problem(self, container: str) -> ContainerProblem:
         control = self._engine.control()
@@ -272,6 +269,16 @@ def _published(containers: Sequence[Container]) -> set[Endpoint]:
         if container.holds_ports:
             published.update(container.published)
     return published
+
+
+def _is_heard(published: Collection[Endpoint], rows: Sequence[Listener], host: Host) -> bool:
+    """Return whether the engine has a listener on this host for any port that it publishes."""
+    for row in rows:
+        if any(row.overlaps(endpoint) for endpoint in published) and (
+            not row.pids or any(_may_be_engine(pid, host) for pid in row.pids)
+        ):
+            return True
+    return False
 
 
 def _may_be_engine(pid: int, host: Host) -> bool:
@@ -351,9 +358,13 @@ def _log_lines(problems: Mapping[str, ContainerProblem]) -> tuple[str, ...]:
 
 
 def _document(before: Preflight, outcome: UpOutcome, code: ExitCode) -> dict[str, object]:
-    without_network = [
-        binding.container for binding in outcome.missing if binding.kind is MissingKind.NO_NETWORK
-    ]
+    missing_bindings: list[dict[str, object]] = []
+    without_network: list[str] = []
+    for binding in outcome.missing:
+        if binding.endpoint:
+            missing_bindings.append(_missing_binding(binding, binding.endpoint))
+        else:
+            without_network.append(binding.container)
     return {
         "ok": code is ExitCode.OK,
         "exit_code": int(code),
@@ -362,11 +373,7 @@ def _document(before: Preflight, outcome: UpOutcome, code: ExitCode) -> dict[str
             _service(service, outcome.problem_of(service.container))
             for service in outcome.health.containers
         ],
-        "missing_bindings": [
-            _missing_binding(binding, binding.endpoint)
-            for binding in outcome.missing
-            if binding.endpoint
-        ],
+        "missing_bindings": missing_bindings,
         "without_network": without_network,
         "recreated": list(outcome.recreated),
         "recreation_error": outcome.failure,

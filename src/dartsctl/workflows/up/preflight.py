@@ -23,7 +23,7 @@ from dartsctl.ports.collisions import Collision, ProjectTaken
 from dartsctl.ports.conflicts import PortVerdicts
 from dartsctl.ports.verdicts import judge
 from dartsctl.stack import compose_files
-from dartsctl.stack.containers import Container
+from dartsctl.stack.containers import Container, of_services
 from dartsctl.stack.convergence import Convergence, converge, split_new_and_held
 from dartsctl.stack.engine_rules import EngineRules
 from dartsctl.stack.model import Stack, read_stack
@@ -126,7 +126,7 @@ def run_preflight(environment: Environment, intent: Intent, *, deps: Deps) -> Pr
         containers=inputs.containers,
         convergence=convergence,
         verdicts=verdicts,
-        collisions=_collisions(environment, inputs, convergence, [str(file) for file in files]),
+        collisions=_collisions(environment, inputs, convergence, list(map(str, files))),
         notices=_notices(inputs, verdicts),
         objections=_objections(inputs, deps.now()),
         files=files,
@@ -258,10 +258,7 @@ def _converge(inputs: _Inputs, intent: Intent, compose: Compose) -> Convergence:
     """Decide which containers `up` keeps. Compose is asked for hashes only if there are any."""
     stack = inputs.stack
     hashes: Mapping[str, str] = {}
-    if any(
-        container.project == stack.project and container.service in stack.services
-        for container in inputs.containers
-    ):
+    if of_services(inputs.containers, stack.project, stack.services):
         hashes = compose.hashes(tuple(stack.services))
     inactive: frozenset[str] = frozenset()
     if intent.remove_orphans:

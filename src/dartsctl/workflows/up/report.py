@@ -41,7 +41,7 @@ def document(preflight: Preflight) -> dict[str, Any]:
         "ok": preflight.is_clear and not blocking,
         "project": preflight.stack.project,
         "environment": preflight.environment.name,
-        "files": [str(file) for file in preflight.files],
+        "files": list(map(str, preflight.files)),
         "engine": {
             "version": engine.version,
             "endpoint": engine.endpoint,
@@ -49,10 +49,10 @@ def document(preflight: Preflight) -> dict[str, Any]:
             "userland_proxy": engine.userland_proxy,
             "local_sockets_checked": engine.is_here,
         },
-        "bindings": [_verdict_document(verdict) for verdict in preflight.verdicts.bindings],
-        "not_bound": [_unbound_document(unbound) for unbound in preflight.verdicts.unbound],
-        "conflicts": [conflict_document(conflict) for conflict in preflight.verdicts.conflicts],
-        "collisions": [_collision_document(collision) for collision in preflight.collisions],
+        "bindings": list(map(_verdict_document, preflight.verdicts.bindings)),
+        "not_bound": list(map(_unbound_document, preflight.verdicts.unbound)),
+        "conflicts": list(map(conflict_document, preflight.verdicts.conflicts)),
+        "collisions": list(map(_collision_document, preflight.collisions)),
         "objections": [
             _objection_document(objection, refused=objection in blocking)
             for objection in preflight.objections
@@ -161,8 +161,8 @@ def rows(preflight: Preflight) -> list[tuple[str, str, str, str]]:
 
     Rows that are equal, such as those of replicas, are listed once.
     """
-    bound = (_verdict_row(verdict) for verdict in preflight.verdicts.bindings)
-    unbound = (_unbound_row(unbound) for unbound in preflight.verdicts.unbound)
+    bound = map(_verdict_row, preflight.verdicts.bindings)
+    unbound = map(_unbound_row, preflight.verdicts.unbound)
     return list(dict.fromkeys((*bound, *unbound)))
 
 
@@ -224,7 +224,7 @@ def _conflict_sentence(conflict: Conflict) -> str:
         case Reason.SAME_STACK:
             return f"{what}: the stack wants it more than once"
         case Reason.RANGE_EXHAUSTED:
-            places = [str(endpoint) for endpoint in conflict.endpoints[:_SHOWN_ENDPOINTS]]
+            places = list(map(str, conflict.endpoints[:_SHOWN_ENDPOINTS]))
             if len(conflict.endpoints) > _SHOWN_ENDPOINTS:
                 places.append("...")
             return f"{what}: {conflict.reason.value} ({', '.join(places)})"
@@ -234,7 +234,7 @@ def _conflict_sentence(conflict: Conflict) -> str:
 
 def collision_lines(collisions: Iterable[Collision]) -> list[str]:
     """Return one line for each collision."""
-    return [collision_line(collision) for collision in collisions]
+    return list(map(collision_line, collisions))
 
 
 def collision_line(collision: Collision) -> str:

@@ -16,7 +16,7 @@ from dartsctl.edges.engine.protocol import EngineControl
 from dartsctl.edges.screen.output import Screen
 from dartsctl.errors import DartsctlError, Interrupted
 from dartsctl.stack.compose_progress import CreatedKind, ProgressStep, name_in_use, parse_progress
-from dartsctl.stack.containers import Container
+from dartsctl.stack.containers import Container, of_project
 from dartsctl.workflows.deps import Deps
 from dartsctl.workflows.up import compose_run
 from dartsctl.workflows.up.preflight import Preflight
@@ -61,8 +61,8 @@ class UndoResult:
     @property
     def removed(self) -> str:
         """The containers that were removed: `a, b`, or `nothing`."""
-        containers = [item for item in self.items if item.kind == "container"]
-        names = [item.name for item in containers if item.done == "removed"]
+        removed = ("container", "removed")
+        names = [item.name for item in self.items if (item.kind, item.done) == removed]
         return ", ".join(names) or "nothing"
 
     @property
@@ -83,7 +83,7 @@ class Attempt:
 
     def __init__(self, before: Preflight, deps: Deps) -> None:
         self._stack = before.stack
-        self._files = {str(file) for file in before.environment.files}
+        self._files = set(map(str, before.environment.files))
         self._deps = deps
         self._engine = deps.engine().control()
         self._known = {container.id for container in before.containers}
@@ -140,13 +140,11 @@ class Attempt:
         if engine is None:
             return UndoResult()
         removed = [*self._remove_created(engine), *self._remove_begun(engine)]
-        items = [_item(container, "removed", _OURS) for container in removed]
         gone = {container.id for container in removed}
-        items += [
-            _item(container, "left", self._why_left(container))
-            for container in self._own(engine)
-            if container.id not in gone
-        ]
+        items = [_item(container, "removed", _OURS) for container in removed]
+        for container in of_project(engine.containers(), self._stack.project):
+            if container.id not in gone:
+                items += [_item(container, "left", self._why_left(container))]
         for name, earlier in self._networks.items():
             if identity := self._id_of("network", name):
                 items.append(self._undo_network(name, identity, earlier, engine))
@@ -154,16 +152,14 @@ class Attempt:
         self._begun.clear()
         return UndoResult(tuple(items))
 
-    def _own(self, engine: EngineControl) -> list[Container]:
-        project = self._stack.project
-        return [container for container in engine.containers() if container.project == project]
-
     def _remove_created(self, engine: EngineControl) -> list[Container]:
         ids = {identity for (kind, _), identity in self._created.items() if kind == "container"}
-        created = [container for container in engine.containers() if container.id in ids]
-        for container in created:
-            engine.remove_container(container.id)
-        return created
+        removed = []
+        for container in engine.containers():
+            if container.id in ids:
+                engine.remove_container(container.id)
+                removed.append(container)
+        return removed
 
     def _remove_begun(self, engine: EngineControl) -> list[Container]:
         """Remove containers whose creation Compose began and never reported as done.
@@ -174,13 +170,16 @@ class Attempt:
         """
         names = {name for kind, name in self._begun if kind == "container"}
         candidates = {
-            container.id for container in self._wait_for(names, engine) if self._fits(container)
+            container.id for container in filter(self._fits, self._wait_for(names, engine))
         }
         if not candidates:
             return []
         self._deps.sleep(SETTLE)
-        still = [container for container in engine.containers() if container.id in candidates]
-        unstarted = [container for container in still if container.state == "created"]
+        unstarted = [
+            container
+            for container in engine.containers()
+            if container.id in candidates and container.state == "created"
+        ]
         return [
             container
             for container in unstarted
