@@ -1,4 +1,4 @@
-"""Bad input: one clear sentence, the next command to type, the right exit code, nothing changed, and never a traceback."""
+"""Bad input: one clear sentence, the next command, the right exit code, and no traceback."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ pytest_plugins = ("live.stack",)
 OK = {"services": {"a": {"image": "dartsctl-test/busybox:1"}}}
 
 
-def one_error(said: Said, code: int) -> str:
-    """The error of a call that must have ended with `code`: one sentence on one line, and a next step."""
-    errors = [line for line in said.err.splitlines() if line.startswith("error: ")]
-    assert said.code == code, said
-    assert len(errors) == 1, said.err
-    assert said.out == ""
+def one_error(result: Said, code: int) -> str:
+    """Return the error of a call that ended with `code`: one line, and a next step."""
+    errors = [line for line in result.err.splitlines() if line.startswith("error: ")]
+    assert result.code == code, result
+    assert len(errors) == 1, result.err
+    assert result.out == ""
     assert [
-        line for line in said.err.splitlines() if line.startswith("next: ") and len(line) > 8
-    ], said.err
+        line for line in result.err.splitlines() if line.startswith("next: ") and len(line) > 8
+    ], result.err
     return errors[0]
 
 
@@ -111,15 +111,15 @@ REFUSED: dict[str, tuple[str, int, str, str]] = {
 
 @pytest.mark.engine
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_compose_refuses_is_told_in_one_sentence_with_the_next_step(
+def test_what_compose_refuses_is_reported_in_one_sentence_with_the_next_step(
     live: LiveStack, case: str
 ) -> None:  # edge-cases.md#57
     text, code, sentence, hint = REFUSED[case]
     (live.folder / "c.yml").write_text(text)
-    said = live.run("check", "-f", "c.yml", "-p", live.project)
-    error = one_error(said, code)
+    result = live.run("check", "-f", "c.yml", "-p", live.project)
+    error = one_error(result, code)
     assert sentence in error
-    assert hint in said.err
+    assert hint in result.err
     document = live.run("check", "-f", "c.yml", "-p", live.project, "--json")
     assert (document.code, document.document["exit_code"], document.document["ok"]) == (
         code,
@@ -128,12 +128,12 @@ def test_what_compose_refuses_is_told_in_one_sentence_with_the_next_step(
     )
 
 
-def test_a_proposed_command_runs_nothing_that_a_path_says(live: LiveStack) -> None:
+def test_a_path_cannot_inject_code_into_a_proposed_command(live: LiveStack) -> None:
     folder = live.folder / "$(touch pasted)"
     folder.mkdir()
-    said = live.run("check", "--no-engine", "-f", folder / "nope.yml")
-    assert said.code == 2
-    command = said.err.partition("next: ")[2].rpartition(": ")[2]
+    result = live.run("check", "--no-engine", "-f", folder / "nope.yml")
+    assert result.code == 2
+    command = result.err.partition("next: ")[2].rpartition(": ")[2]
     subprocess.run(["sh", "-c", command], cwd=live.folder, capture_output=True, check=True)
     assert [entry.name for entry in live.folder.iterdir()] == [folder.name]
 
@@ -152,21 +152,21 @@ def test_compose_files_that_are_not_there_are_a_usage_error(live: LiveStack) -> 
 
 
 @pytest.mark.engine
-def test_an_unknown_service_is_answered_with_the_one_that_was_meant(live: LiveStack) -> None:
+def test_an_unknown_service_gets_a_suggestion(live: LiveStack) -> None:
     live.compose({"darts-app": OK["services"]["a"], "nginx": OK["services"]["a"]})
     live.settings()
     for verb in ("check", "up", "config"):
-        said = live.run("prod", verb, "dart-app")
-        assert "no such service: dart-app" in one_error(said, 1)
-        assert "did you mean darts-app?" in said.err
+        result = live.run("prod", verb, "dart-app")
+        assert "no such service: dart-app" in one_error(result, 1)
+        assert "did you mean darts-app?" in result.err
     assert "docker compose config --services" in live.run("prod", "up", "zzz").err
 
 
 @pytest.mark.engine
 def test_a_file_without_services_is_clear(live: LiveStack) -> None:
     (live.folder / "c.json").write_text('{"services": {}}')
-    said = live.run("check", "-f", "c.json", "-p", live.project, "--json")
-    assert (said.code, said.document["bindings"]) == (0, [])
+    result = live.run("check", "-f", "c.json", "-p", live.project, "--json")
+    assert (result.code, result.document["bindings"]) == (0, [])
 
 
 @pytest.mark.engine
@@ -198,9 +198,9 @@ def test_broken_settings_are_named_with_file_line_and_key(
 ) -> None:
     (live.folder / "dartsctl.toml").write_text(text)
     for verb in (("prod", "up"), ("prod", "check", "--json")):
-        said = live.run(*verb)
-        assert said.code == 2
-        assert all(word in said.text for word in words), said.text
+        result = live.run(*verb)
+        assert result.code == 2
+        assert all(word in result.text for word in words), result.text
 
 
 def test_production_without_its_env_file_is_refused(live: LiveStack) -> None:
@@ -208,22 +208,22 @@ def test_production_without_its_env_file_is_refused(live: LiveStack) -> None:
     (live.folder / "dartsctl.toml").write_text('[prod]\nfiles = ["prod.json"]\n')
     assert ".env.production" in one_error(live.run("prod", "up"), 4)
     (live.folder / ".env.production.example").write_text("A=change-me\n")
-    said = live.run("prod", "up")
-    assert "cp " in said.err
-    assert ".env.production.example" in said.err
+    result = live.run("prod", "up")
+    assert "cp " in result.err
+    assert ".env.production.example" in result.err
 
 
 def test_no_stack_and_several_stacks_are_answered_with_the_lines_to_write(live: LiveStack) -> None:
     (live.folder / ".env.production").write_text("")
-    said = live.run("prod", "up")
-    assert "no Compose file for prod" in one_error(said, 2)
-    assert "[prod]" in said.err
+    result = live.run("prod", "up")
+    assert "no Compose file for prod" in one_error(result, 2)
+    assert "[prod]" in result.err
     for name in ("compose.prod.yml", "docker-compose-prod.yml"):
         (live.folder / name).write_text("services: {}")
-    said = live.run("prod", "up")
-    one_error(said, 2)
-    assert "compose.prod.yml" in said.err
-    assert "docker-compose-prod.yml" in said.err
+    result = live.run("prod", "up")
+    one_error(result, 2)
+    assert "compose.prod.yml" in result.err
+    assert "docker-compose-prod.yml" in result.err
 
 
 # --- words -------------------------------------------------------------------------------------
@@ -238,20 +238,21 @@ def test_no_stack_and_several_stacks_are_answered_with_the_lines_to_write(live: 
         (("prod", "up", "--wait-timout", "3"), "--wait-timeout"),
     ],
 )
-def test_an_unknown_word_is_answered_with_the_one_that_was_meant(
+def test_an_unknown_word_gets_a_suggestion(
     live: LiveStack, words: tuple[str, ...], sentence: str
 ) -> None:
-    said = live.run(*words)
-    one_error(said, 2)
+    result = live.run(*words)
+    one_error(result, 2)
     assert (
-        re.search(rf"[Dd]id you mean '?{sentence}", said.err) or f"options: {sentence}" in said.err
-    ), said.err
+        re.search(rf"[Dd]id you mean '?{sentence}", result.err)
+        or f"options: {sentence}" in result.err
+    ), result.err
 
 
 def test_an_environment_that_only_the_settings_know_is_suggested(live: LiveStack) -> None:
     live.settings(environment="staging")
-    said = live.run("stagin", "up")
-    assert "Did you mean 'staging'" in one_error(said, 2)
+    result = live.run("stagin", "up")
+    assert "Did you mean 'staging'" in one_error(result, 2)
 
 
 @pytest.mark.parametrize(
@@ -273,7 +274,7 @@ def test_an_environment_that_only_the_settings_know_is_suggested(live: LiveStack
         ("run",),
     ],
 )
-def test_a_value_that_makes_no_sense_is_a_usage_error(
+def test_an_invalid_value_is_a_usage_error(
     live: LiveStack, words: tuple[str, ...]
 ) -> None:  # edge-cases.md#86
     (live.folder / "compose.json").write_text(json.dumps(OK))
@@ -289,9 +290,9 @@ def test_a_production_port_for_a_server_is_refused_with_its_owner(live: LiveStac
 
 def test_a_group_without_a_verb_shows_its_help(live: LiveStack) -> None:
     for words in ((), ("prod",)):
-        said = live.run(*words)
-        assert said.code == 2
-        assert "Usage: dartsctl" in said.text
+        result = live.run(*words)
+        assert result.code == 2
+        assert "Usage: dartsctl" in result.text
 
 
 # --- Docker ------------------------------------------------------------------------------------
@@ -299,18 +300,18 @@ def test_a_group_without_a_verb_shows_its_help(live: LiveStack) -> None:
 
 @pytest.mark.engine
 @pytest.mark.parametrize("verb", ["check", "up", "ps", "restart", "down"])
-def test_an_engine_that_is_down_is_said_with_the_way_to_start_it(
+def test_an_engine_that_is_down_is_reported_with_how_to_start_it(
     live: LiveStack, verb: str
 ) -> None:
     (live.folder / "compose.json").write_text(json.dumps(OK))
     live.settings()
     with socket.socket(
         socket.AF_UNIX
-    ) as dead:  # a socket file on which nobody listens, as after a crash
+    ) as dead:  # a socket file without a listener, as after a crash
         dead.bind(str(live.folder / "dead.sock"))
     for place in ("none.sock", "dead.sock"):
-        said = live.run("prod", verb, DOCKER_HOST=f"unix://{live.folder}/{place}")
-        one_error(said, 5)
+        result = live.run("prod", verb, DOCKER_HOST=f"unix://{live.folder}/{place}")
+        one_error(result, 5)
 
 
 def test_an_engine_that_never_answers_is_given_up_after_a_deadline(
@@ -331,7 +332,7 @@ def test_an_engine_that_never_answers_is_given_up_after_a_deadline(
     os.geteuid() != 0 or not shutil.which("setpriv"),
     reason="only root can become somebody without rights",
 )
-def test_without_the_right_to_the_engine_the_group_is_named(
+def test_without_permission_for_the_engine_the_group_is_named(
     live: LiveStack, tmp_path: Path
 ) -> None:
     from dartsctl.edges.engine.installation import NothingKnown, find_compose
@@ -378,9 +379,9 @@ def test_without_the_right_to_the_engine_the_group_is_named(
     if as_nobody("-c", "import dartsctl.cli").code:
         pytest.skip("this checkout or its virtual environment is readable for its owner alone")
     for words in (("check", "-f", "compose.json"), ("check", "-f", "compose.json", "-q")):
-        said = as_nobody("-m", "dartsctl", *words)
-        assert "permission denied by the Docker engine" in one_error(said, 5)
-        assert "usermod -aG docker" in said.err
+        result = as_nobody("-m", "dartsctl", *words)
+        assert "permission denied by the Docker engine" in one_error(result, 5)
+        assert "usermod -aG docker" in result.err
 
 
 # --- the place ---------------------------------------------------------------------------------
@@ -401,7 +402,7 @@ def test_without_the_right_to_the_engine_the_group_is_named(
         "trust",
     ],
 )
-def test_a_working_folder_that_has_vanished_is_told(live: LiveStack, words: str) -> None:
+def test_a_deleted_working_folder_is_reported(live: LiveStack, words: str) -> None:
     script = f"mkdir gone; cd gone; rmdir ../gone; exec {sys.executable} -m dartsctl {words}"
     done = subprocess.run(
         ["sh", "-c", script],
@@ -427,34 +428,34 @@ def test_a_working_folder_that_has_vanished_is_told(live: LiveStack, words: str)
     ],
 )
 @pytest.mark.parametrize("name", ["x" * 300, "x/" * 3000])
-def test_a_name_that_no_file_system_takes_is_told(
+def test_a_name_that_no_file_system_takes_is_reported(
     live: LiveStack, words: tuple[str, ...], name: str
 ) -> None:
-    said = live.run(*words, name)
-    assert said.code in (1, 2), said
-    assert said.err.startswith("error: "), said
+    result = live.run(*words, name)
+    assert result.code in (1, 2), result
+    assert result.err.startswith("error: "), result
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
     [("DARTSCTL_DEV_FILES", "x" * 300), ("DARTSCTL_PROJECT_DIR", "x" * 300), ("PORT", "9" * 5000)],
 )
-def test_a_variable_that_is_too_long_for_its_purpose_is_told(
+def test_a_variable_that_is_too_long_for_its_purpose_is_reported(
     live: LiveStack, name: str, value: str
 ) -> None:
-    said = live.run("dev", "--no-services", "--dry-run", env={name: value})
-    assert said.code in (0, 1, 2), said
+    result = live.run("dev", "--no-services", "--dry-run", env={name: value})
+    assert result.code in (0, 1, 2), result
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_a_completion_without_its_variables_is_a_usage_error(live: LiveStack, shell: str) -> None:
     """edge-cases.md#83."""
-    said = live.run(env={"_DARTSCTL_COMPLETE": f"complete_{shell}"})
-    assert said.code in (0, 2), said
+    result = live.run(env={"_DARTSCTL_COMPLETE": f"complete_{shell}"})
+    assert result.code in (0, 2), result
 
 
 def test_a_reader_that_has_gone_is_no_error(live: LiveStack) -> None:  # edge-cases.md#85
-    """As in `dartsctl ports --json | head -1`, with a reader that is gone before the first word."""
+    """Like `dartsctl ports --json | head -1`, with a reader that ends before the first line."""
     reader, writer = os.pipe()
     os.close(reader)
     with os.fdopen(writer, "w") as pipe:
@@ -475,8 +476,8 @@ def test_a_reader_that_has_gone_is_no_error(live: LiveStack) -> None:  # edge-ca
 @pytest.mark.skipif(
     os.geteuid() == 0 and not shutil.which("setpriv"), reason="root writes everywhere"
 )
-def test_a_state_folder_that_cannot_be_made_is_told(live: LiveStack) -> None:
+def test_a_state_folder_that_cannot_be_created_is_reported(live: LiveStack) -> None:
     (live.folder / "file").write_text("")
-    said = live.run("run", "--", "true", DARTSCTL_STATE_DIR=str(live.folder / "file" / "state"))
-    one_error(said, 1)
-    assert "state" in said.err
+    result = live.run("run", "--", "true", DARTSCTL_STATE_DIR=str(live.folder / "file" / "state"))
+    one_error(result, 1)
+    assert "state" in result.err

@@ -1,4 +1,7 @@
-"""`check` on the real engine: every verdict, every kind of holder, the names that collide, and nothing changed by any of it."""
+"""`check` on the real engine: every verdict, every kind of holder, and taken names.
+
+It never changes anything.
+"""
 
 from __future__ import annotations
 
@@ -16,17 +19,17 @@ pytest_plugins = ("live.stack",)
 pytestmark = pytest.mark.engine
 
 
-def verdicts(said: Said) -> dict[str, str]:
-    """Published -> verdict of every binding in a --json answer; replicas of one have one verdict here."""
-    return {row["published"]: row["verdict"] for row in said.document["bindings"]}
+def verdicts(result: Said) -> dict[str, str]:
+    """Return the verdict by published port from --json; replicas have the same verdict here."""
+    return {row["published"]: row["verdict"] for row in result.document["bindings"]}
 
 
-def holders(said: Said) -> list[dict[str, Any]]:
-    """Everybody who is in the way of anything."""
-    return [holder for conflict in said.document["conflicts"] for holder in conflict["holders"]]
+def holders(result: Said) -> list[dict[str, Any]]:
+    """Return all holders of all conflicts."""
+    return [holder for conflict in result.document["conflicts"] for holder in conflict["holders"]]
 
 
-# --- the answer itself --------------------------------------------------------------------------------------------------------
+# --- the answer itself -------------------------------------------------------------------------
 
 
 def test_a_stack_whose_ports_are_free_is_clear_and_the_table_says_so(live: LiveStack) -> None:
@@ -35,11 +38,13 @@ def test_a_stack_whose_ports_are_free_is_clear_and_the_table_says_so(live: LiveS
     live.compose(
         {"web": sleeper(f"{live.ports[0]}:80"), "db": sleeper(f"127.0.0.1:{live.ports[1]}:5432")}
     )
-    said = live.run("check", "-f", "compose.json")
-    assert said.code == 0
-    assert re.search(rf"^web +\*:{live.ports[0]} +80/tcp +free$", said.out, re.MULTILINE)
-    assert re.search(rf"^db +127\.0\.0\.1:{live.ports[1]} +5432/tcp +free$", said.out, re.MULTILINE)
-    assert "no conflicts; 2 bindings checked against engine" in said.err
+    result = live.run("check", "-f", "compose.json")
+    assert result.code == 0
+    assert re.search(rf"^web +\*:{live.ports[0]} +80/tcp +free$", result.out, re.MULTILINE)
+    assert re.search(
+        rf"^db +127\.0\.0\.1:{live.ports[1]} +5432/tcp +free$", result.out, re.MULTILINE
+    )
+    assert "no conflicts; 2 bindings checked against engine" in result.err
     assert live.leftovers() == []
 
 
@@ -54,12 +59,12 @@ def test_every_conflict_is_reported_at_once_and_nothing_is_created(live: LiveSta
             "free": sleeper(f"{live.ports[2]}:1"),
         }
     )
-    said = live.run("check", "-f", "compose.json")
-    assert said.code == 3
+    result = live.run("check", "-f", "compose.json")
+    assert result.code == 3
     for pid in pids:
-        assert f"pid {pid}" in said.err
-    assert re.search(rf"^web +\*:{live.ports[0]} +80/tcp +CONFLICT$", said.out, re.MULTILINE)
-    assert re.search(rf"^free +\*:{live.ports[2]} +1/tcp +free$", said.out, re.MULTILINE)
+        assert f"pid {pid}" in result.err
+    assert re.search(rf"^web +\*:{live.ports[0]} +80/tcp +CONFLICT$", result.out, re.MULTILINE)
+    assert re.search(rf"^free +\*:{live.ports[2]} +1/tcp +free$", result.out, re.MULTILINE)
     assert live.leftovers() == []
 
 
@@ -91,24 +96,24 @@ def test_thousands_of_ports_in_a_row_are_one_row_until_somebody_has_some_of_them
     squatter = live.spawn([sys.executable, "-c", _MANY_SOCKETS, "9000", "9299"])
     assert squatter.stdout is not None
     assert squatter.stdout.readline() == "ready\n"
-    said = live.run("check", "-f", "compose.json")
-    assert said.code == 3
-    assert re.findall(r"^turn +\*:(\S+) +(\S+)/udp +(\w+)$", said.out, re.MULTILINE) == [
+    result = live.run("check", "-f", "compose.json")
+    assert result.code == 3
+    assert re.findall(r"^turn +\*:(\S+) +(\S+)/udp +(\w+)$", result.out, re.MULTILINE) == [
         ("6000-8999", "6000-8999", "free"),
         ("9000-9299", "9000-9299", "CONFLICT"),
         ("9300-9999", "9300-9999", "free"),
     ]
-    assert said.err.count(f"pid {squatter.pid}") == 1
-    assert len(said.err.splitlines()) < 10
+    assert result.err.count(f"pid {squatter.pid}") == 1
+    assert len(result.err.splitlines()) < 10
 
 
 def test_a_range_is_warned_about_once(live: LiveStack) -> None:
     from live.stack import sleeper
 
     live.compose({"turn": sleeper("40000-40004:40000-40004/udp", "40005:40005/udp")})
-    said = live.run("check", "-f", "compose.json")
-    assert said.err.count("where any outgoing connection may take it") == 1
-    assert "turn: ports 40000-40005 lie in" in said.err
+    result = live.run("check", "-f", "compose.json")
+    assert result.err.count("where any outgoing connection may take it") == 1
+    assert "turn: ports 40000-40005 lie in" in result.err
 
 
 def test_the_json_document_keeps_its_contract(live: LiveStack) -> None:
@@ -121,9 +126,9 @@ def test_the_json_document_keeps_its_contract(live: LiveStack) -> None:
             "worker": sleeper(f"{live.ports[2]}:80", network_mode="none"),
         }
     )
-    said = live.run("check", "-f", "compose.json", "--json")
-    document = said.document
-    assert said.code == document["exit_code"] == 3
+    result = live.run("check", "-f", "compose.json", "--json")
+    document = result.document
+    assert result.code == document["exit_code"] == 3
     assert document["schema"] == 1
     assert document["ok"] is False
     assert document["project"] == live.project
@@ -141,7 +146,7 @@ def test_the_json_document_keeps_its_contract(live: LiveStack) -> None:
         "verdict",
         "note",
     } == set(document["bindings"][0])
-    assert verdicts(said) == {str(live.ports[0]): "conflict", str(live.ports[1]): "free"}
+    assert verdicts(result) == {str(live.ports[0]): "conflict", str(live.ports[1]): "free"}
     assert [(row["service"], bool(row["reason"])) for row in document["not_bound"]] == [
         ("worker", True)
     ]
@@ -161,7 +166,7 @@ def test_the_json_document_keeps_its_contract(live: LiveStack) -> None:
     assert all(set(row) == {"code", "service", "message"} for row in document["warnings"])
 
 
-# --- the project's own containers ---------------------------------------------------------------------------------------------
+# --- the project's own containers --------------------------------------------------------------
 
 
 def test_a_running_stack_is_no_conflict_with_itself(live: LiveStack) -> None:  # edge-cases.md#36
@@ -174,9 +179,9 @@ def test_a_running_stack_is_no_conflict_with_itself(live: LiveStack) -> None:  #
         }
     )
     live.up()
-    said = live.run("check", "-f", "compose.json", "--json")
-    assert said.code == 0
-    assert set(verdicts(said).values()) == {"held"}
+    result = live.run("check", "-f", "compose.json", "--json")
+    assert result.code == 0
+    assert set(verdicts(result).values()) == {"held"}
 
 
 def test_a_container_that_moves_to_another_port_needs_only_the_new_one(live: LiveStack) -> None:
@@ -193,17 +198,17 @@ def test_a_container_that_moves_to_another_port_needs_only_the_new_one(live: Liv
 def test_two_services_may_swap_their_ports_in_one_up(live: LiveStack) -> None:
     from live.stack import sleeper
 
-    one, two = (f"{port}:80" for port in live.ports[:2])
-    live.compose({"a": sleeper(one), "b": sleeper(two)})
+    first, second = (f"{port}:80" for port in live.ports[:2])
+    live.compose({"a": sleeper(first), "b": sleeper(second)})
     live.up()
-    live.compose({"a": sleeper(two), "b": sleeper(one)})
-    said = live.run("check", "-f", "compose.json", "--json")
-    assert said.code == 0
-    assert set(verdicts(said).values()) == {"free"}
+    live.compose({"a": sleeper(second), "b": sleeper(first)})
+    result = live.run("check", "-f", "compose.json", "--json")
+    assert result.code == 0
+    assert set(verdicts(result).values()) == {"free"}
     live.up()  # and the engine agrees
 
 
-def test_a_wider_address_meets_what_the_old_one_did_not(live: LiveStack) -> None:
+def test_a_wider_address_conflicts_where_the_old_one_did_not(live: LiveStack) -> None:
     from live.stack import sleeper
 
     live.compose({"web": sleeper(f"127.0.0.1:{live.ports[0]}:80")})
@@ -221,9 +226,9 @@ def test_an_orphan_keeps_its_port_and_is_named_as_the_projects_own(
     live.compose({"old": sleeper(f"{live.ports[0]}:80")})
     live.up()
     live.compose({"new": sleeper(f"{live.ports[0]}:80")})
-    said = live.run("check", "-f", "compose.json", "--json")
-    assert said.code == 3
-    assert holders(said)[0]["container"] == f"{live.project}-old-1"
+    result = live.run("check", "-f", "compose.json", "--json")
+    assert result.code == 3
+    assert holders(result)[0]["container"] == f"{live.project}-old-1"
 
 
 def test_a_paused_container_of_the_project_is_in_the_way(live: LiveStack) -> None:
@@ -232,12 +237,12 @@ def test_a_paused_container_of_the_project_is_in_the_way(live: LiveStack) -> Non
     live.compose({"web": sleeper(f"{live.ports[0]}:80")})
     live.up()
     docker("pause", f"{live.project}-web-1")
-    said = live.run("check", "-f", "compose.json")
-    assert said.code == 3
-    assert f"docker unpause {live.project}-web-1" in said.err
+    result = live.run("check", "-f", "compose.json")
+    assert result.code == 3
+    assert f"docker unpause {live.project}-web-1" in result.err
 
 
-# --- holders ------------------------------------------------------------------------------------------------------------------
+# --- holders -----------------------------------------------------------------------------------
 
 
 def test_a_container_of_another_project_is_named_with_its_project_and_files(
@@ -252,31 +257,32 @@ def test_a_container_of_another_project_is_named_with_its_project_and_files(
     )
     live.up("-f", "theirs/compose.json")
     live.compose({"web": sleeper(f"127.0.0.1:{live.ports[0]}:80")})
-    said = live.run("check", "-f", "compose.json", "--json")
-    assert said.code == 3
-    (holder,) = holders(said)
+    result = live.run("check", "-f", "compose.json", "--json")
+    assert result.code == 3
+    (holder,) = holders(result)
     assert holder["kind"] == "container"
     assert (holder["project"], holder["service"]) == (f"{live.project}-other", "web")
     assert holder["working_dir"] == str(live.folder / "theirs")
     assert "docker lists" in holder["evidence"]
     people = live.run("check", "-f", "compose.json").err
+    other = f"{live.project}-other"
     assert (
-        f"held by container {live.project}-other-web-1 of project {live.project}-other (running), files in {live.folder / 'theirs'}"
-        in people
-    )
+        f"held by container {other}-web-1 of project {other} (running),"
+        f" files in {live.folder / 'theirs'}"
+    ) in people
 
 
-def test_a_server_in_a_container_on_the_hosts_network_is_that_container(
+def test_a_server_on_the_hosts_network_is_reported_as_its_container(
     live: LiveStack,
 ) -> None:  # edge-cases.md#53
     from live.stack import BUSYBOX, sleeper, until
 
     name = live.container("--network", "host", BUSYBOX, "httpd", "-f", "-p", str(live.ports[0]))
     live.compose({"web": sleeper(f"{live.ports[0]}:80")})
-    said = until(
+    result = until(
         lambda: (answer := live.run("check", "-f", "compose.json", "--json")).code == 3 and answer
     )
-    (holder,) = holders(said)
+    (holder,) = holders(result)
     assert (holder["kind"], holder["container"]) == ("container", name)
     assert "on the host's network" in holder["evidence"]
 
@@ -288,9 +294,9 @@ def test_two_servers_that_share_a_port_by_reuseport_are_both_named(
 
     pids = {live.listen(live.ports[0], "127.0.0.1", "tcp", "reuse-port") for _ in range(2)}
     live.compose({"web": sleeper(f"{live.ports[0]}:80")})
-    said = live.run("check", "-f", "compose.json", "--json")
-    assert said.code == 3
-    assert {holder["pid"] for holder in holders(said)} == pids
+    result = live.run("check", "-f", "compose.json", "--json")
+    assert result.code == 3
+    assert {holder["pid"] for holder in holders(result)} == pids
 
 
 def test_a_listener_on_the_other_family_alone_still_blocks_an_entry_without_address(
@@ -310,9 +316,9 @@ def test_udp_conflicts_with_udp_alone(live: LiveStack) -> None:  # edge-cases.md
 
     pid = live.listen(live.ports[0], "127.0.0.1", "udp")
     live.compose({"dns": sleeper(f"127.0.0.1:{live.ports[0]}:53/udp")})
-    said = live.run("check", "-f", "compose.json", "--json")
-    assert said.code == 3
-    assert holders(said)[0]["pid"] == pid
+    result = live.run("check", "-f", "compose.json", "--json")
+    assert result.code == 3
+    assert holders(result)[0]["pid"] == pid
     live.compose({"dns": sleeper(f"127.0.0.1:{live.ports[0]}:53/tcp")})
     assert live.run("check", "-f", "compose.json").code == 0
 
@@ -324,7 +330,8 @@ def test_an_environment_whose_secrets_stand_in_a_command_line_is_shown_masked(
 
     from live.stack import sleeper, until
 
-    script = f"import socket, time; s = socket.create_server(('127.0.0.1', {live.ports[0]})); time.sleep(600)"
+    server = f"socket.create_server(('127.0.0.1', {live.ports[0]}))"
+    script = f"import socket, time; s = {server}; time.sleep(600)"
     live.spawn(
         [
             sys.executable,
@@ -339,12 +346,12 @@ def test_an_environment_whose_secrets_stand_in_a_command_line_is_shown_masked(
     live.compose({"web": sleeper(f"{live.ports[0]}:80")})
     until(lambda: live.run("check", "-f", "compose.json").code == 3)
     for words in ((), ("--json",)):
-        said = live.run("check", "-f", "compose.json", *words)
-        assert said.code == 3
-        assert "canary" not in said.text
+        result = live.run("check", "-f", "compose.json", *words)
+        assert result.code == 3
+        assert "canary" not in result.text
 
 
-# --- ranges and replicas ------------------------------------------------------------------------------------------------------
+# --- ranges and replicas -----------------------------------------------------------------------
 
 
 def test_a_range_is_a_conflict_only_when_too_few_of_its_numbers_are_left(
@@ -357,20 +364,20 @@ def test_a_range_is_a_conflict_only_when_too_few_of_its_numbers_are_left(
     first = live.listen(live.ports[0])
     assert live.run("check", "-f", "compose.json").code == 0
     second = live.listen(live.ports[1])
-    said = live.run("check", "-f", "compose.json", "--json")
-    assert said.code == 3
-    assert said.document["conflicts"][0]["reason"] == "range_exhausted"
-    assert {holder["pid"] for holder in holders(said)} == {first, second}
+    result = live.run("check", "-f", "compose.json", "--json")
+    assert result.code == 3
+    assert result.document["conflicts"][0]["reason"] == "range_exhausted"
+    assert {holder["pid"] for holder in holders(result)} == {first, second}
 
 
 def test_replicas_of_a_fixed_port_can_never_start(live: LiveStack) -> None:  # edge-cases.md#49
     from live.stack import sleeper
 
     live.compose({"web": sleeper(f"{live.ports[0]}:80", deploy={"replicas": 2})})
-    said = live.run("check", "-f", "compose.json", "--json")
-    assert said.code == 3
-    assert {conflict["reason"] for conflict in said.document["conflicts"]} == {"same_stack"}
-    assert "replicas-fixed-port" in {row["code"] for row in said.document["warnings"]}
+    result = live.run("check", "-f", "compose.json", "--json")
+    assert result.code == 3
+    assert {conflict["reason"] for conflict in result.document["conflicts"]} == {"same_stack"}
+    assert "replicas-fixed-port" in {row["code"] for row in result.document["warnings"]}
 
 
 def test_two_services_that_want_one_port_are_both_named(live: LiveStack) -> None:
@@ -379,15 +386,15 @@ def test_two_services_that_want_one_port_are_both_named(live: LiveStack) -> None
     live.compose(
         {"a": sleeper(f"{live.ports[0]}:80"), "b": sleeper(f"127.0.0.1:{live.ports[0]}:80")}
     )
-    said = live.run("check", "-f", "compose.json", "--json")
-    assert said.code == 3
+    result = live.run("check", "-f", "compose.json", "--json")
+    assert result.code == 3
     assert {
         conflict["service"]: conflict["holders"][0]["service"]
-        for conflict in said.document["conflicts"]
+        for conflict in result.document["conflicts"]
     } == {"a": "b", "b": "a"}
 
 
-def test_a_service_scaled_to_nothing_wants_nothing(live: LiveStack) -> None:  # edge-cases.md#55
+def test_a_service_scaled_to_zero_needs_no_port(live: LiveStack) -> None:  # edge-cases.md#55
     from live.stack import sleeper
 
     live.listen(live.ports[0])
@@ -395,7 +402,7 @@ def test_a_service_scaled_to_nothing_wants_nothing(live: LiveStack) -> None:  # 
     assert live.run("check", "-f", "compose.json").code == 0
 
 
-# --- names --------------------------------------------------------------------------------------------------------------------
+# --- names -------------------------------------------------------------------------------------
 
 
 def test_a_container_name_that_another_container_has_is_a_conflict(live: LiveStack) -> None:
@@ -403,9 +410,9 @@ def test_a_container_name_that_another_container_has_is_a_conflict(live: LiveSta
 
     name = live.container(BUSYBOX, "sleep", "600")
     live.compose({"web": sleeper(container_name=name)})
-    said = live.run("check", "-f", "compose.json", "--json")
-    assert said.code == 3
-    (collision,) = said.document["collisions"]
+    result = live.run("check", "-f", "compose.json", "--json")
+    assert result.code == 3
+    (collision,) = result.document["collisions"]
     assert (collision["kind"], collision["container"], collision["wanted_by"]) == (
         "container-name",
         name,
@@ -422,15 +429,15 @@ def test_a_project_name_under_which_other_files_run_is_refused_unless_it_is_aske
     live.compose({"web": sleeper()}, file="production/compose.json")
     live.up("-f", "production/compose.json")
     live.compose({"web": sleeper()})
-    said = live.run("check", "-f", "compose.json", "--json")
-    assert said.code == said.document["exit_code"] == 4
-    (collision,) = said.document["collisions"]
+    result = live.run("check", "-f", "compose.json", "--json")
+    assert result.code == result.document["exit_code"] == 4
+    (collision,) = result.document["collisions"]
     assert collision["kind"] == "project-name"
     assert collision["files"] == [str(live.folder / "production" / "compose.json")]
     assert live.run("check", "-f", "compose.json", "-p", live.project).code == 0
 
 
-# --- which part of the stack --------------------------------------------------------------------------------------------------
+# --- which part of the stack -------------------------------------------------------------------
 
 
 def test_a_profile_counts_only_when_it_is_on(live: LiveStack) -> None:  # edge-cases.md#52
@@ -470,9 +477,9 @@ def test_a_named_service_brings_what_it_depends_on_and_nothing_else(
             "other": sleeper(f"{live.ports[1]}:80"),
         }
     )
-    said = live.run("check", "-f", "compose.json", "web", "--json")
-    assert said.code == 3
-    assert {row["service"] for row in said.document["bindings"]} == {"db"}
+    result = live.run("check", "-f", "compose.json", "web", "--json")
+    assert result.code == 3
+    assert {row["service"] for row in result.document["bindings"]} == {"db"}
     assert (
         live.run("check", "-f", "compose.json", "other", "--json").document["conflicts"][0][
             "service"
@@ -489,12 +496,12 @@ def test_files_are_merged_in_order_and_the_folders_own_file_is_found(
     live.compose({"web": sleeper(f"{live.ports[0]}:80")}, file="compose.yml")
     live.compose({"web": {"ports": [f"127.0.0.1:{live.ports[0]}:80"]}}, file="over.yml")
     assert live.run("check").code == 0
-    said = live.run("check", "-f", "compose.yml", "-f", "over.yml", "--json")
-    assert said.code == 3, "merged port lists are added up, and both entries exclude each other"
-    assert said.document["conflicts"][0]["reason"] == "same_stack"
+    result = live.run("check", "-f", "compose.yml", "-f", "over.yml", "--json")
+    assert result.code == 3, "merged port lists are added up, and both entries exclude each other"
+    assert result.document["conflicts"][0]["reason"] == "same_stack"
 
 
-# --- without an engine --------------------------------------------------------------------------------------------------------
+# --- without an engine -------------------------------------------------------------------------
 
 
 def test_without_the_engine_files_and_sockets_are_judged_alone(live: LiveStack) -> None:
@@ -502,17 +509,17 @@ def test_without_the_engine_files_and_sockets_are_judged_alone(live: LiveStack) 
 
     live.compose({"web": sleeper(f"{live.ports[0]}:80")})
     dead = f"unix://{live.folder}/no-engine.sock"
-    said = live.run("check", "-f", "compose.json", "--no-engine", DOCKER_HOST=dead)
-    assert said.code == 0
-    assert "without asking an engine" in said.err
+    result = live.run("check", "-f", "compose.json", "--no-engine", DOCKER_HOST=dead)
+    assert result.code == 0
+    assert "without asking an engine" in result.err
     pid = live.listen(live.ports[0])
-    said = live.run("check", "-f", "compose.json", "--no-engine", DOCKER_HOST=dead)
-    assert said.code == 3
-    assert f"pid {pid}" in said.err
+    result = live.run("check", "-f", "compose.json", "--no-engine", DOCKER_HOST=dead)
+    assert result.code == 3
+    assert f"pid {pid}" in result.err
     assert live.run("check", "-f", "compose.json", DOCKER_HOST=dead).code == 5
 
 
-# --- an environment of the settings -------------------------------------------------------------------------------------------
+# --- an environment of the settings ------------------------------------------------------------
 
 
 def test_prod_check_reports_the_drift_from_the_documented_allocation(live: LiveStack) -> None:
@@ -520,9 +527,9 @@ def test_prod_check_reports_the_drift_from_the_documented_allocation(live: LiveS
 
     live.compose({"web": sleeper(f"{live.ports[0]}:80"), "db": sleeper(f"{live.ports[1]}:80")})
     live.settings(f"[ports.production]\nweb = {live.ports[0]}\ncache = {live.ports[2]}\n")
-    said = live.run("prod", "check", "--json")
-    assert said.code == 0
-    drift = [row["message"] for row in said.document["warnings"] if row["code"] == "drift"]
+    result = live.run("prod", "check", "--json")
+    assert result.code == 0
+    drift = [row["message"] for row in result.document["warnings"] if row["code"] == "drift"]
     assert drift == [
         f"port {live.ports[1]} is published and not in [ports.production]",
         f"port {live.ports[2]} is in [ports.production] and not published",
@@ -534,12 +541,12 @@ def test_dev_check_warns_of_a_production_port(live: LiveStack) -> None:
 
     live.compose({"web": sleeper(f"{live.ports[0]}:80")})
     live.settings(f"[ports.production]\ndarts-app = {live.ports[0]}\n", environment="dev")
-    said = live.run("dev", "check")
-    assert said.code == 0
-    assert f"port {live.ports[0]} belongs to production's darts-app" in said.err
+    result = live.run("dev", "check")
+    assert result.code == 0
+    assert f"port {live.ports[0]} belongs to production's darts-app" in result.err
 
 
-# --- secrets ------------------------------------------------------------------------------------------------------------------
+# --- secrets -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -569,9 +576,9 @@ def test_no_value_of_an_environment_or_an_env_file_is_ever_shown(
     )
     live.compose({"web": service})
     live.settings('env_files = ["secret.env"]')
-    said = live.run("prod", *verb, SOME_TOKEN="canary-environment-7")
-    assert said.code == (0 if "config" in verb else 3)
-    assert "canary" not in said.text
+    result = live.run("prod", *verb, SOME_TOKEN="canary-environment-7")
+    assert result.code == (0 if "config" in verb else 3)
+    assert "canary" not in result.text
 
 
 @pytest.mark.parametrize("source", ["env-file", "default-env-file", "environment"])
@@ -586,7 +593,7 @@ def test_a_secret_in_composes_own_complaint_is_masked(live: LiveStack, source: s
     ).write_text(line)
     variables = {"WEB_PASSWORD": "canary-not-a-port"} if source == "environment" else {}
     for verb in ("check", "up", "config"):
-        said = live.run("prod", verb, env=variables)
-        assert said.code == 1
-        assert "invalid hostPort: ***" in said.err
-        assert "canary" not in said.text
+        result = live.run("prod", verb, env=variables)
+        assert result.code == 1
+        assert "invalid hostPort: ***" in result.err
+        assert "canary" not in result.text

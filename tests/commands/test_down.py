@@ -1,4 +1,4 @@
-"""`down` on the real engine: what goes, what stays, and the data that needs a yes."""
+"""`down` on the real engine: what is removed, what is kept, and volumes, which need a yes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.engine
 
 @pytest.fixture
 def running(live: LiveStack) -> LiveStack:
-    """A stack with a volume, up."""
+    """Start a stack with a volume."""
     from live.stack import sleeper
 
     live.compose({"db": sleeper(volumes=["data:/data"])}, volumes={"data": {}})
@@ -27,19 +27,19 @@ def running(live: LiveStack) -> LiveStack:
 
 
 def test_down_removes_containers_and_networks_and_leaves_the_volumes(running: LiveStack) -> None:
-    said = running.run("prod", "down")
-    assert said.code == 0
-    assert f"{running.project} is down" in said.err
+    result = running.run("prod", "down")
+    assert result.code == 0
+    assert f"{running.project} is down" in result.err
     assert running.leftovers() == [f"volume {running.project}_data"]
     assert running.run("prod", "down").code == 0, "a stack that is down already is no error"
 
 
-def test_the_data_goes_only_with_a_yes(running: LiveStack) -> None:
+def test_volumes_are_deleted_only_with_yes(running: LiveStack) -> None:
     before = running.leftovers()
     for words in ((), ("--no-input",), ("--json",)):
-        said = running.run("prod", "down", "--volumes", *words)
-        assert said.code == 7
-        assert "--yes" in said.text
+        result = running.run("prod", "down", "--volumes", *words)
+        assert result.code == 7
+        assert "--yes" in result.text
     assert running.leftovers() == before
     assert running.run("prod", "down", "--volumes", "--yes").code == 0
     assert running.leftovers() == []
@@ -47,10 +47,10 @@ def test_the_data_goes_only_with_a_yes(running: LiveStack) -> None:
 
 def test_a_dry_run_removes_nothing(running: LiveStack) -> None:
     before = running.leftovers()
-    said = running.run("prod", "down", "--volumes", "--dry-run")
-    assert said.code == 0
-    assert "would run:" in said.out
-    assert "down --volumes" in said.out
+    result = running.run("prod", "down", "--volumes", "--dry-run")
+    assert result.code == 0
+    assert "would run:" in result.out
+    assert "down --volumes" in result.out
     assert running.run("prod", "down", "--dry-run", "--json").document["dry_run"] is True
     assert running.leftovers() == before
 

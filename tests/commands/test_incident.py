@@ -1,6 +1,7 @@
-"""The incident on compose/prod.yml: a developer's Flask server on the host holds production's port 5000.
+"""The incident on compose/prod.yml: a Flask server on the host holds production's port 5000.
 
-One story on one stack: refused without a terminal, settled at the prompt, healthy behind its proxy, and taken down.
+One story on one stack: `up` is refused without a terminal, the conflict is settled at the prompt,
+the stack is healthy behind its proxy, and it is taken down.
 """
 
 from __future__ import annotations
@@ -113,7 +114,7 @@ def check_history(production: LiveStack, server: subprocess.Popen[str]) -> None:
 
 
 def check_allocation(production: LiveStack) -> None:
-    """Everything is where the allocation says; the running stack is no conflict with itself."""
+    """Every port has its owner, and the running stack does not conflict with itself."""
     from live.production import owners
 
     ports = production.run("ports", "--json")
@@ -135,7 +136,7 @@ def start_again(production: LiveStack) -> None:
 
 
 def take_down(production: LiveStack) -> None:
-    """`down` leaves the data, and nothing else."""
+    """`down` keeps the volumes and removes everything else."""
     down = production.run("prod", "down")
     assert down.code == 0, down.err
     left = production.leftovers()

@@ -21,8 +21,8 @@ def test_a_partly_busy_range_gets_a_free_number_whatever_the_engine(live: LiveSt
     live.settings(environment="dev")
     live.listen(first)
     live.listen(second)
-    said = live.run("dev", "up")
-    assert said.code == 0, said.text
+    result = live.run("dev", "up")
+    assert result.code == 0, result.text
     held = docker(
         "ps",
         "--filter",
@@ -32,5 +32,5 @@ def test_a_partly_busy_range_gets_a_free_number_whatever_the_engine(live: LiveSt
     )
     assert f"127.0.0.1:{third}->80/tcp" in held
     is_old = int(docker("version", "--format", "{{.Server.Version}}").split(".")[0]) < 27
-    assert (f"published on {third}" in said.err) is is_old, said.err
+    assert (f"published on {third}" in result.err) is is_old, result.err
     assert live.run("dev", "up").code == 0  # and the number is kept

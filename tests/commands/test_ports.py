@@ -1,4 +1,4 @@
-"""`ports` on the real engine: whose each port is, and who has it."""
+"""`ports` on the real engine: the owner and the holder of each port."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ pytest_plugins = ("live.stack",)
 pytestmark = pytest.mark.engine
 
 
-def production(said: Said) -> dict[int, tuple[str, str]]:
-    """Port -> (owner, state)."""
-    return {row["port"]: (row["owner"], row["state"]) for row in said.document["production"]}
+def production(result: Said) -> dict[int, tuple[str, str]]:
+    """Return owner and state by port."""
+    return {row["port"]: (row["owner"], row["state"]) for row in result.document["production"]}
 
 
-def holders(said: Said, port: int) -> list[dict[str, Any]]:
-    rows = [*said.document["production"], *said.document["dev_range"]["held"]]
+def holders(result: Said, port: int) -> list[dict[str, Any]]:
+    rows = [*result.document["production"], *result.document["dev_range"]["held"]]
     return next(row["holders"] for row in rows if row["port"] == port)
 
 
@@ -37,26 +37,27 @@ def test_every_port_has_its_owner_and_its_holder(live: LiveStack) -> None:
         }
     )
     live.settings(
-        f"[ports.production]\nweb = {web}\ndb = {db}\ncache = {cache}\ngone = {gone}\n[ports]\ndev_range = '{live.ports[4]}-{live.ports[7]}'\n"
+        f"[ports.production]\nweb = {web}\ndb = {db}\ncache = {cache}\ngone = {gone}\n"
+        f"[ports]\ndev_range = '{live.ports[4]}-{live.ports[7]}'\n"
     )
     live.compose({"web": sleeper(f"{web}:80")}, file="half.json")
     live.up("-f", "half.json")
     squatter = live.listen(db)
     rival = live.container("-p", f"127.0.0.1:{cache}:80", BUSYBOX, "sleep", "600")
     dev = live.listen(live.ports[5])
-    said = live.run("ports", "--json")
-    assert said.code == 0
-    assert production(said) == {
+    result = live.run("ports", "--json")
+    assert result.code == 0
+    assert production(result) == {
         web: ("web", "held by its service"),
         db: ("db", "wrong owner"),
         cache: ("cache", "wrong owner"),
         gone: ("gone", "free"),
     }
-    assert [holder["container"] for holder in holders(said, web)] == [f"{live.project}-web-1"]
-    assert [holder["pid"] for holder in holders(said, db)] == [squatter]
-    assert [holder["container"] for holder in holders(said, cache)] == [rival]
-    assert said.document["dev_range"]["first"] == live.ports[4]
-    assert [holder["pid"] for holder in holders(said, live.ports[5])] == [dev]
+    assert [holder["container"] for holder in holders(result, web)] == [f"{live.project}-web-1"]
+    assert [holder["pid"] for holder in holders(result, db)] == [squatter]
+    assert [holder["container"] for holder in holders(result, cache)] == [rival]
+    assert result.document["dev_range"]["first"] == live.ports[4]
+    assert [holder["pid"] for holder in holders(result, live.ports[5])] == [dev]
 
     people = live.run("ports")
     assert people.code == 0
@@ -64,23 +65,24 @@ def test_every_port_has_its_owner_and_its_holder(live: LiveStack) -> None:
     assert rival in people.out
 
 
-def test_what_production_publishes_is_united_with_the_documented_ports_and_the_drift_is_told(
+def test_published_and_documented_ports_are_listed_together_and_drift_is_a_warning(
     live: LiveStack,
 ) -> None:
     from live.stack import sleeper
 
     live.compose({"web": sleeper(f"{live.ports[0]}:80")})
     live.settings(f"[ports.production]\ncache = {live.ports[1]}\n")
-    said = live.run("ports", "--json")
-    assert production(said) == {live.ports[0]: ("web", "free"), live.ports[1]: ("cache", "free")}
-    assert [row["code"] for row in said.document["warnings"]] == ["drift", "drift"]
+    result = live.run("ports", "--json")
+    assert production(result) == {live.ports[0]: ("web", "free"), live.ports[1]: ("cache", "free")}
+    assert [row["code"] for row in result.document["warnings"]] == ["drift", "drift"]
 
 
 def test_a_server_on_a_leased_port_is_shown_with_its_checkout(live: LiveStack) -> None:
     from live.stack import until
 
     live.settings(
-        f"[ports]\ndev_range = '{live.ports[0]}-{live.ports[3]}'\n[ports.production]\nweb = {live.ports[4]}\n",
+        f"[ports]\ndev_range = '{live.ports[0]}-{live.ports[3]}'\n"
+        f"[ports.production]\nweb = {live.ports[4]}\n",
         files=(),
     )
     live.start("run", "--", sys.executable, "-m", "http.server", "--bind", "{host}", "{port}")
@@ -102,16 +104,16 @@ def test_without_an_engine_the_sockets_are_shown_all_the_same(live: LiveStack) -
     live.compose({"web": sleeper(f"{live.ports[0]}:80")})
     live.settings(f"[ports.production]\nweb = {live.ports[0]}\n")
     pid = live.listen(live.ports[0])
-    said = live.run("ports", "--json", DOCKER_HOST=f"unix://{live.folder}/no-engine.sock")
-    assert said.code == 0
-    assert [holder["pid"] for holder in holders(said, live.ports[0])] == [pid]
-    assert any("no Docker engine answers" in note for note in said.document["notes"])
+    result = live.run("ports", "--json", DOCKER_HOST=f"unix://{live.folder}/no-engine.sock")
+    assert result.code == 0
+    assert [holder["pid"] for holder in holders(result, live.ports[0])] == [pid]
+    assert any("no Docker engine answers" in note for note in result.document["notes"])
 
 
 def test_without_settings_the_documented_allocation_is_shown(live: LiveStack) -> None:
-    said = live.run("ports", "--json")
-    assert said.code == 0
-    assert {5000, 8080, 5672, 15672, 9443, 80, 443} <= set(production(said))
+    result = live.run("ports", "--json")
+    assert result.code == 0
+    assert {5000, 8080, 5672, 15672, 9443, 80, 443} <= set(production(result))
 
 
 def test_a_long_range_of_production_is_one_row(live: LiveStack) -> None:
@@ -119,8 +121,8 @@ def test_a_long_range_of_production_is_one_row(live: LiveStack) -> None:
 
     live.compose({"turn": sleeper("6000-6999:6000-6999")})
     live.settings("[ports.production]\nweb = 1\n")
-    said = live.run("ports", "--json")
-    (row,) = [row for row in said.document["production"] if row["owner"] == "turn"]
+    result = live.run("ports", "--json")
+    (row,) = [row for row in result.document["production"] if row["owner"] == "turn"]
     assert (row["port"], row["count"], row["state"]) == (6000, 1000, "free")
-    (drift,) = [warning for warning in said.document["warnings"] if warning["service"] == "turn"]
+    (drift,) = [warning for warning in result.document["warnings"] if warning["service"] == "turn"]
     assert drift["message"] == "ports 6000-6999 are published and not in [ports.production]"

@@ -1,7 +1,9 @@
-"""compose/prod.yml on ports of the test's own, as `dartsctl prod up` brings it up: what it answers, what its containers may do, what it survives.
+"""compose/prod.yml, started by `dartsctl prod up` on other ports.
 
-One stack for the whole file. Real are nginx, PostgreSQL, RabbitMQ, darts-app and api-gateway; WSO2 Identity Server is a stand-in that is
-configured by the same deployment.toml and gives out and checks tokens by the same requests (tests/engine/README.md).
+What it answers, what its containers may do, and what it survives. One stack serves the whole file.
+nginx, PostgreSQL, RabbitMQ, darts-app and api-gateway are real. WSO2 Identity Server is a stand-in
+that reads the same deployment.toml and issues and checks tokens with the same requests
+(tests/engine/README.md).
 """
 
 from __future__ import annotations
@@ -33,16 +35,21 @@ server = socket.create_server(("", 5000))
 while True:
     peer, _ = server.accept()
     request = peer.recv(65536).decode()
-    headers = dict(line.lower().split(": ", 1) for line in request.split("\\r\\n")[1:] if ": " in line)
-    assert headers["upgrade"] == "websocket" and headers["connection"] == "upgrade", headers
-    key = next(line for line in request.split("\\r\\n") if line.lower().startswith("sec-websocket-key")).split(": ")[1]
-    accept = base64.b64encode(hashlib.sha1((key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").encode()).digest()).decode()
-    switch = "HTTP/1.1 101 Switching Protocols", "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Accept: " + accept
-    peer.sendall("".join(line + "\\r\\n" for line in (*switch, "")).encode())
+    headers = {}
+    for line in request.split("\\r\\n")[1:]:
+        name, _, value = line.partition(": ")
+        headers[name.lower()] = value
+    assert headers["upgrade"].lower() == "websocket", headers
+    assert headers["connection"].lower() == "upgrade", headers
+    key = headers["sec-websocket-key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+    accept = base64.b64encode(hashlib.sha1(key.encode()).digest()).decode()
+    lines = ["HTTP/1.1 101 Switching Protocols", "Upgrade: websocket", "Connection: Upgrade"]
+    lines += ["Sec-WebSocket-Accept: " + accept, ""]
+    peer.sendall("".join(line + "\\r\\n" for line in lines).encode())
     while got := peer.recv(1024):
         peer.sendall(got)
 """
-"""A server with RFC 6455's handshake that sends back what it gets: real WebSocket frames are bytes to a proxy."""
+"""A server with RFC 6455's handshake that echoes what it gets: to a proxy, frames are bytes."""
 
 HARDENED = {
     "x-content-type-options": "nosniff",
@@ -53,7 +60,7 @@ HARDENED = {
 
 
 def token_of(stack: LiveStack) -> str:
-    """An access token as an operator gets one: a client registered on this host's 9443, a token over the public address."""
+    """Return an access token: a client registered on port 9443, a token over the public address."""
     password = re.findall(
         "^WSO2_IS_INTROSPECT_PASSWORD=(.*)$", (stack.folder / "env").read_text(), re.MULTILINE
     )[0]
@@ -74,7 +81,7 @@ def token_of(stack: LiveStack) -> str:
 
 
 def visits_in(project: str) -> list[str]:
-    """What a project's PostgreSQL itself has, a line a visit."""
+    """Return what the project's PostgreSQL has stored, one line for each visit."""
     from live.stack import docker
 
     query = "SELECT player, points, source FROM visits ORDER BY id"
@@ -93,7 +100,7 @@ def visits_in(project: str) -> list[str]:
 
 
 def up(stack: LiveStack) -> None:
-    """Compose's own `up`: what is missing is made again, what is there stays."""
+    """Run Compose's own `up`: it creates what is missing and keeps the rest."""
     from live.production import compose_files
 
     files = [word for file in compose_files(stack) for word in ("-f", file)]
@@ -191,7 +198,7 @@ def test_a_score_goes_by_the_gateway_and_the_broker_to_the_database_and_to_those
     assert ask("/scores").document["players"] == [{"name": "Ann", "remaining": 441}]
     assert visits_in(running.project) == ["Ann|60|rabbitmq"]
 
-    # Who comes back with the last id that they saw misses nothing, and is told nothing twice.
+    # A client that reconnects with the last id it saw misses nothing and gets nothing twice.
     assert ask("/scores", {"player": "Bo", "points": 26}).status == 201
     with Watcher(last=str(visit["id"])) as board:
         assert board.next("visit")["player"] == "Bo"
@@ -300,7 +307,7 @@ def test_nginx_outlives_a_service_that_goes_and_finds_it_at_its_new_address(
     docker("rm", "-f", container)
     running.container(
         "--network", network, BUSYBOX, "sleep", "600"
-    )  # has the old address from now on
+    )  # it has the old address from now on
     gone = until(lambda: (reply := ask(path)).status == 502 and reply)
     assert "dartsctl doctor" in gone.body
     assert gone.headers["content-type"].startswith(page)
@@ -313,8 +320,13 @@ def test_nginx_outlives_a_service_that_goes_and_finds_it_at_its_new_address(
     up(running)
     until(lambda: status(port), say=f"{service} does not come back")
     returned = time.monotonic()
-    found = lambda: all(ask(path).status == 200 for _ in range(12))  # noqa: E731 - each of nginx's workers has addresses of its own
-    until(found, seconds=5, say="nginx has not found it within 5 s of its return")
+
+    def is_reached() -> bool:
+        return all(
+            ask(path).status == 200 for _ in range(12)
+        )  # each nginx worker resolves by itself
+
+    until(is_reached, seconds=5, say="nginx does not reach it within 5 s of its return")
     assert time.monotonic() - returned < 5
     assert (
         inspected(running, service)["NetworkSettings"]["Networks"][network]["IPAddress"] != address
@@ -432,7 +444,7 @@ def test_nginx_without_a_certificate_says_what_is_missing_and_what_makes_one(
 
 
 def test_with_internal_yml_only_nginx_is_published(running: LiveStack) -> None:
-    """The last one: it changes the stack."""
+    """This test is the last one, because it changes the stack."""
     from live.production import compose_files, owners
     from live.stack import can_be_published, docker, own_compose
 
@@ -452,7 +464,7 @@ def test_with_internal_yml_only_nginx_is_published(running: LiveStack) -> None:
 
 
 def nginx(stack: LiveStack) -> list[str]:
-    """When its container started, and its workers."""
+    """Return when nginx's container started, and its workers."""
     from live.stack import docker
 
     started = inspected(stack, "nginx")["State"]["StartedAt"]
@@ -461,11 +473,11 @@ def nginx(stack: LiveStack) -> list[str]:
 
 
 def _url_of(dev: subprocess.Popen[str]) -> str:
-    """What `dartsctl dev` says once its server listens."""
+    """Return what `dartsctl dev` prints when its server listens."""
     assert dev.stdout is not None
-    said = ""
-    while "dartsctl: http://" not in said.rpartition("\n")[2]:
+    result = ""
+    while "dartsctl: http://" not in result.rpartition("\n")[2]:
         line = dev.stdout.readline()
-        assert line, said
-        said += line.rstrip("\n") if "dartsctl: http://" in line else line
-    return said.rpartition("dartsctl: ")[2].split()[0]
+        assert line, result
+        result += line.rstrip("\n") if "dartsctl: http://" in line else line
+    return result.rpartition("dartsctl: ")[2].split()[0]

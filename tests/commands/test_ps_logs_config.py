@@ -16,7 +16,7 @@ pytest_plugins = ("live.stack",)
 pytestmark = pytest.mark.engine
 
 
-# --- ps -----------------------------------------------------------------------------------------------------------------------
+# --- ps ----------------------------------------------------------------------------------------
 
 
 def test_ps_shows_what_is_really_published(live: LiveStack) -> None:
@@ -25,9 +25,9 @@ def test_ps_shows_what_is_really_published(live: LiveStack) -> None:
     live.compose({"web": sleeper(f"127.0.0.1:{live.ports[0]}:80"), "db": sleeper()})
     live.settings()
     live.up()
-    said = live.run("prod", "ps")
-    assert said.code == 0
-    assert [line.split()[:4] for line in said.out.splitlines()] == [
+    result = live.run("prod", "ps")
+    assert result.code == 0
+    assert [line.split()[:4] for line in result.out.splitlines()] == [
         ["SERVICE", "CONTAINER", "STATE", "PORTS"],
         ["db", f"{live.project}-db-1", "running", "-"],
         ["web", f"{live.project}-web-1", "running", f"127.0.0.1:{live.ports[0]}/tcp"],
@@ -52,10 +52,10 @@ def test_ps_shows_a_container_that_never_started_with_its_error(
         capture_output=True,
         check=False,
     )
-    said = live.run("prod", "ps")
-    assert said.code == 0
-    assert "created" in said.out
-    assert "address already in use" in said.out
+    result = live.run("prod", "ps")
+    assert result.code == 0
+    assert "created" in result.out
+    assert "address already in use" in result.out
     (web,) = live.run("prod", "ps", "--json").document["containers"]
     assert web["state"] == "created"
     assert "address already in use" in web["error"]
@@ -66,13 +66,13 @@ def test_ps_of_a_stack_that_is_down_says_how_to_start_it(live: LiveStack) -> Non
 
     live.compose({"web": sleeper()})
     live.settings()
-    said = live.run("prod", "ps")
-    assert (said.code, said.out) == (0, "")
-    assert "dartsctl prod up" in said.err
+    result = live.run("prod", "ps")
+    assert (result.code, result.out) == (0, "")
+    assert "dartsctl prod up" in result.err
     assert live.run("prod", "ps", "--json").document["containers"] == []
 
 
-# --- logs ---------------------------------------------------------------------------------------------------------------------
+# --- logs --------------------------------------------------------------------------------------
 
 
 def test_logs_are_composes_own(live: LiveStack) -> None:
@@ -86,13 +86,13 @@ def test_logs_are_composes_own(live: LiveStack) -> None:
     )
     live.settings()
     live.up()
-    said = until(
+    result = until(
         lambda: (
             "three" in (answer := live.run("prod", "logs")).out and "two" in answer.out and answer
         )
     )
-    assert said.code == 0
-    assert "one" in said.out
+    assert result.code == 0
+    assert "one" in result.out
     last = live.run("prod", "logs", "--tail", "1", "web")
     assert "two" in last.out
     assert "one" not in last.out
@@ -115,7 +115,7 @@ def test_followed_logs_come_as_they_are_written_and_end_with_ctrl_c(live: LiveSt
     assert ended(logs)[0] in (0, 130)
 
 
-# --- config -------------------------------------------------------------------------------------------------------------------
+# --- config ------------------------------------------------------------------------------------
 
 
 def test_config_shows_the_resolved_model_with_names_and_without_values(live: LiveStack) -> None:
@@ -129,10 +129,10 @@ def test_config_shows_the_resolved_model_with_names_and_without_values(live: Liv
     )
     live.compose({"web": service, "other": sleeper()})
     live.settings('env_files = ["secret.env"]')
-    said = live.run("prod", "config", "web")
-    assert said.code == 0
-    assert "canary" not in said.text
-    model = json.loads(said.out)
+    result = live.run("prod", "config", "web")
+    assert result.code == 0
+    assert "canary" not in result.text
+    model = json.loads(result.out)
     assert list(model["services"]) == ["web"]
     assert model["services"]["web"]["environment"] == {"DATABASE_URL": "***"}
     assert model["services"]["web"]["ports"][0]["published"] == str(live.ports[0])
@@ -146,6 +146,6 @@ def test_config_names_the_variables_that_nothing_sets(live: LiveStack) -> None:
 
     live.compose({"web": sleeper(environment={"A": "${UNSET_ONE}"})})
     live.settings()
-    said = live.run("prod", "config")
-    assert said.code == 0
-    assert "the variable UNSET_ONE is not set" in said.err
+    result = live.run("prod", "config")
+    assert result.code == 0
+    assert "the variable UNSET_ONE is not set" in result.err

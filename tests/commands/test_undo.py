@@ -1,4 +1,7 @@
-"""The undo of an interrupted or failed `up` beside colleagues who work in the same project: they lose nothing, on the real engine."""
+"""The undo of an interrupted or failed `up`, on the real engine.
+
+Colleagues who work in the same project lose nothing.
+"""
 
 from __future__ import annotations
 
@@ -22,11 +25,11 @@ pytest_plugins = ("live.stack",)
 pytestmark = pytest.mark.engine
 
 LARGE = "dartsctl-test/debian:12"
-"""Its /usr takes the engine a while to copy into a new volume: so long a container is `Creating`."""
+"""Its /usr takes a while to copy into a new volume; meanwhile the container is `Creating`."""
 
 
 def colleague(live: LiveStack, *words: str) -> None:
-    """Somebody else's Compose, on the same files."""
+    """Run somebody else's Compose on the same files."""
     argv = ["docker", "compose", "--progress", "quiet", "-f", "compose.json", *words]
     done = subprocess.run(
         argv,
@@ -42,7 +45,7 @@ def colleague(live: LiveStack, *words: str) -> None:
 
 
 def gated(live: LiveStack, **web: Any) -> None:
-    """web waits for db, which is healthy as soon as somebody says so; `other` is nobody's."""
+    """Write a stack: web waits for db, which is healthy on demand; `other` stands alone."""
     from live.stack import healthy, sleeper
 
     waits = {"depends_on": {"db": {"condition": "service_healthy"}}}
@@ -57,25 +60,25 @@ def gated(live: LiveStack, **web: Any) -> None:
 
 
 def slow(**more: Any) -> dict[str, Any]:
-    """A service whose container takes a while to create."""
+    """Return a service whose container takes a while to create."""
     from live.stack import sleeper
 
     return sleeper(image=LARGE, volumes=["large:/usr"], **more)
 
 
 def says(up: subprocess.Popen[str], words: str) -> str:
-    """Wait until dartsctl has printed these words; everything up to them."""
+    """Wait until dartsctl has printed these words. Return the output up to them."""
     assert up.stdout is not None
     seen = ""
     for line in up.stdout:
         seen += line
         if words in line:
             return seen
-    pytest.fail(f"{words!r} was never said:\n{seen}")
+    pytest.fail(f"{words!r} was never printed:\n{seen}")
 
 
 @pytest.mark.parametrize("how", ["interrupted", "failed"])
-def test_what_colleagues_started_meanwhile_in_the_same_project_stays(
+def test_what_colleagues_started_meanwhile_in_the_same_project_is_kept(
     live: LiveStack, how: str
 ) -> None:
     from live.stack import docker, ended, until
@@ -99,8 +102,8 @@ def test_what_colleagues_started_meanwhile_in_the_same_project_stays(
     assert "created by this `up`, still in use" in text, "their containers are on the network"
 
 
-def test_a_colleague_who_was_quicker_with_the_very_same_service_keeps_it(live: LiveStack) -> None:
-    """Their container has the name when our Compose comes to it: Creating was said, Created never is."""
+def test_a_colleague_who_was_faster_with_the_same_service_keeps_it(live: LiveStack) -> None:
+    """Their container already has the name: our Compose prints Creating, and never Created."""
     from live.stack import docker, ended, sleeper, until
 
     live.compose({"first": slow(), "web": sleeper(depends_on=["first"])}, volumes={"large": {}})
@@ -117,7 +120,7 @@ def test_a_colleague_who_was_quicker_with_the_very_same_service_keeps_it(live: L
 
 
 def test_ctrl_c_during_a_creation_leaves_nothing_but_the_volume(live: LiveStack) -> None:
-    """The engine finishes what it has begun after its client has gone."""
+    """The engine finishes a creation after its client has left."""
     from live.stack import ended
 
     live.compose({"first": slow()}, volumes={"large": {}})
@@ -137,14 +140,14 @@ def test_new_replicas_of_a_service_that_was_there_go_and_the_old_one_stays(live:
     live.up()
     before = live.identities()
     live.compose({"web": sleeper(), "broken": sleeper(command=["/no/such/program"], init=False)})
-    said = live.run("dev", "up", "--scale", "web=3")
-    assert said.code == 1, said.text
+    result = live.run("dev", "up", "--scale", "web=3")
+    assert result.code == 1, result.text
     assert live.identities() == before
     assert live.containers() == {f"{live.project}-web-1": "running"}
 
 
 def test_a_name_that_masking_would_hide_is_still_known(live: LiveStack) -> None:
-    """An env file's value that is the project's name: what is shown is masked, what is followed is not."""
+    """A secret equals the project name: the output is masked, but what is followed is not."""
     from live.stack import sleeper
 
     (live.folder / ".env").write_text(f"DB_PASSWORD={live.project}\n")
@@ -154,12 +157,12 @@ def test_a_name_that_masking_would_hide_is_still_known(live: LiveStack) -> None:
     assert live.leftovers() == []
 
 
-# --- Compose's lines by hand, the engine real
+# --- Compose's lines written by hand, on the real engine ---------------------------------------
 
 
 @pytest.fixture
 def before(live: LiveStack, own_state_folder: Path) -> Preflight:
-    """The preflight of a stack with one service, of which nothing is there."""
+    """Return the preflight of a stack with one service that does not exist yet."""
     from live.stack import sleeper
 
     environment = adhoc(files=(live.compose({"web": sleeper()}),), directory=live.folder)
@@ -173,7 +176,7 @@ def names(live: LiveStack) -> tuple[str, str]:
 def test_a_container_that_was_only_begun_and_that_somebody_starts_is_left(
     live: LiveStack, before: Preflight
 ) -> None:
-    """Both Composes were creating it, and ours left before it heard who was quicker."""
+    """Both Composes were creating it, and ours ended before it knew who was faster."""
     web, network = names(live)
     attempt = Attempt(before, deps_of(Common()))
     attempt.follow(f" Container {web}  Creating")
@@ -198,7 +201,9 @@ def test_a_container_that_was_only_begun_and_that_nobody_starts_is_removed(
     assert live.leftovers() == []
 
 
-def test_of_other_files_nothing_is_removed_on_suspicion(live: LiveStack, before: Preflight) -> None:
+def test_containers_of_other_files_are_not_removed_on_suspicion(
+    live: LiveStack, before: Preflight
+) -> None:
     from live.stack import docker, sleeper
 
     web, _ = names(live)
@@ -219,7 +224,7 @@ def test_of_other_files_nothing_is_removed_on_suspicion(live: LiveStack, before:
 def test_a_container_that_was_replaced_since_under_the_same_name_is_left(
     live: LiveStack, before: Preflight
 ) -> None:
-    """By identity: the name alone says nothing."""
+    """The id decides, not the name."""
     from live.stack import docker
 
     web, _ = names(live)
@@ -234,7 +239,9 @@ def test_a_container_that_was_replaced_since_under_the_same_name_is_left(
     assert live.containers() == {web: "running"}
 
 
-def test_created_alone_is_said_of_what_was_there_before(live: LiveStack, before: Preflight) -> None:
+def test_created_alone_does_not_claim_an_older_container(
+    live: LiveStack, before: Preflight
+) -> None:
     web, _ = names(live)
     attempt = Attempt(before, deps_of(Common()))
     colleague(live, "create")

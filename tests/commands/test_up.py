@@ -1,4 +1,4 @@
-"""`up` and `restart` on the real engine: what is started, what is undone, and how every way of failing ends."""
+"""`up` and `restart` on the real engine: what is started, what is undone, how failures end."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytest_plugins = ("live.stack",)
 pytestmark = pytest.mark.engine
 
 SLOW = "test -e /never"
-"""A health check that a container with a long start period is never done with."""
+"""A health check that never succeeds."""
 
 
 def started_at(name: str) -> str:
@@ -28,7 +28,7 @@ def started_at(name: str) -> str:
     return docker("inspect", "-f", "{{.State.StartedAt}}", name)
 
 
-# --- up, and ready ------------------------------------------------------------------------------------------------------------
+# --- up, and ready -----------------------------------------------------------------------------
 
 
 def test_up_starts_the_stack_and_returns_when_it_is_healthy(live: LiveStack) -> None:
@@ -41,11 +41,11 @@ def test_up_starts_the_stack_and_returns_when_it_is_healthy(live: LiveStack) -> 
         }
     )
     live.settings()
-    said = live.run("prod", "up")
-    assert said.code == 0, said.err
-    assert said.out == ""
-    assert "waiting for web (starting)" in said.err
-    assert f"{live.project} is up: 2 containers ready" in said.err
+    result = live.run("prod", "up")
+    assert result.code == 0, result.err
+    assert result.out == ""
+    assert "waiting for web (starting)" in result.err
+    assert f"{live.project} is up: 2 containers ready" in result.err
     assert "healthy" in docker(
         "ps", "--filter", f"name={live.project}-web-1", "--format", "{{.Status}}"
     )
@@ -86,8 +86,8 @@ def test_a_block_of_ports_is_bound_kept_and_recreated(live: LiveStack) -> None:
     assert live.identities().isdisjoint(before)
 
     live.compose({"rival": sleeper(block)}, file="rival.json", name=f"{live.project}-rival")
-    said = live.run("check", "-f", "rival.json", "--json")
-    (conflict,) = said.document["conflicts"]
+    result = live.run("check", "-f", "rival.json", "--json")
+    (conflict,) = result.document["conflicts"]
     assert (conflict["published"], conflict["count"]) == (f"{first}-{first + 9}", 10)
     assert conflict["endpoints"] == [
         {"address": "127.0.0.1", "port": first, "count": 10, "protocol": "tcp"}
@@ -105,10 +105,10 @@ def test_a_one_shot_that_ended_well_is_done_and_one_that_failed_is_named_with_it
     live.settings()
     assert live.run("prod", "up").code == 0
     live.compose({"web": sleeper(**waits), "migrate": sleeper(command=["sh", "-c", "exit 9"])})
-    said = live.run("prod", "up")
-    assert said.code == 1
-    assert "migrate" in said.err
-    assert "exit 9" in said.err
+    result = live.run("prod", "up")
+    assert result.code == 1
+    assert "migrate" in result.err
+    assert "exit 9" in result.err
 
 
 def test_only_the_named_service_and_what_it_needs_is_started(
@@ -138,12 +138,12 @@ def test_scale_build_and_profile_reach_compose(live: LiveStack) -> None:
     live.compose({"web": web, "debug": sleeper(profiles=["debug"])})
     live.settings()
     try:
-        said = live.run("prod", "up", "--build", "--scale", "web=2", "--profile", "debug")
-        assert said.code == 0, said.err
+        result = live.run("prod", "up", "--build", "--scale", "web=2", "--profile", "debug")
+        assert result.code == 0, result.err
         assert len([name for name in live.containers() if "-web-" in name]) == 2
         assert f"{live.project}-debug-1" in live.containers()
         assert docker("exec", f"{live.project}-web-1", "cat", "/made") == "built\n"
-        # what --scale says counts for the preflight too
+        # --scale counts for the preflight too
         web["ports"] = [f"127.0.0.1:{live.ports[4]}:80"]
         live.compose({"web": web})
         assert live.run("prod", "up", "--scale", "web=2").code == 3
@@ -185,7 +185,7 @@ def test_an_environment_that_only_the_settings_name_is_a_group_of_verbs(live: Li
     assert live.leftovers() == []
 
 
-# --- refused before it begins -------------------------------------------------------------------------------------------------
+# --- refused before it begins ------------------------------------------------------------------
 
 
 def test_a_conflict_stops_up_before_anything_is_created(live: LiveStack) -> None:
@@ -201,12 +201,12 @@ def test_a_conflict_stops_up_before_anything_is_created(live: LiveStack) -> None
         volumes={"data": {}},
     )
     live.settings()
-    said = live.run("prod", "up")
-    assert said.code == 3
-    assert said.out == ""
-    assert f"2 services of {live.project} cannot start; nothing was changed" in said.err
-    assert all(f"pid {pid}" in said.err for pid in pids)
-    assert said.err.rstrip().endswith("dartsctl prod up"), "the last line is the next command"
+    result = live.run("prod", "up")
+    assert result.code == 3
+    assert result.out == ""
+    assert f"2 services of {live.project} cannot start; nothing was changed" in result.err
+    assert all(f"pid {pid}" in result.err for pid in pids)
+    assert result.err.rstrip().endswith("dartsctl prod up"), "the last line is the next command"
     assert live.leftovers() == []
 
 
@@ -218,10 +218,10 @@ def test_another_stacks_project_is_refused_before_it_is_replaced(live: LiveStack
     before = live.identities()
     live.compose({"web": sleeper(environment={"NEW": "1"})})
     live.settings()
-    said = live.run("prod", "up")
-    assert said.code == 4
-    assert str(live.folder / "production" / "compose.json") in said.err
-    assert f"--project {live.project}" in said.err
+    result = live.run("prod", "up")
+    assert result.code == 4
+    assert str(live.folder / "production" / "compose.json") in result.err
+    assert f"--project {live.project}" in result.err
     assert live.identities() == before
     assert live.run("prod", "up", "--project", live.project).code == 0
     assert live.identities() != before
@@ -232,10 +232,10 @@ def test_a_dry_run_has_no_side_effects_and_says_what_would_be_run(live: LiveStac
 
     live.compose({"web": sleeper(f"{live.ports[0]}:80")})
     live.settings()
-    said = live.run("prod", "up", "--dry-run", "--build")
-    assert said.code == 0
-    assert "would run:" in said.out
-    assert "up --detach --build" in said.out
+    result = live.run("prod", "up", "--dry-run", "--build")
+    assert result.code == 0
+    assert "would run:" in result.out
+    assert "up --detach --build" in result.out
     document = live.run("--dry-run", "prod", "up", "--json").document
     assert (document["dry_run"], document["exit_code"], document["ok"]) == (True, 0, True)
     assert live.leftovers() == []
@@ -243,7 +243,7 @@ def test_a_dry_run_has_no_side_effects_and_says_what_would_be_run(live: LiveStac
     assert live.run("prod", "up", "--dry-run").code == 3
 
 
-# --- --json -------------------------------------------------------------------------------------------------------------------
+# --- --json ------------------------------------------------------------------------------------
 
 
 def test_json_is_one_document_whatever_the_end(live: LiveStack) -> None:
@@ -280,10 +280,10 @@ def test_json_is_one_document_whatever_the_end(live: LiveStack) -> None:
     )
 
 
-# --- the engine refuses after all ---------------------------------------------------------------------------------------------
+# --- the engine refuses after all --------------------------------------------------------------
 
 
-def test_without_the_port_check_the_engines_error_is_the_same_conflict_and_only_the_attempts_own_containers_go(
+def test_without_the_port_check_the_engines_error_is_a_conflict_and_only_new_containers_are_removed(
     live: LiveStack,
 ) -> None:
     from live.stack import sleeper
@@ -301,15 +301,15 @@ def test_without_the_port_check_the_engines_error_is_the_same_conflict_and_only_
         },
         networks={"second": {}},
     )
-    said = live.run("prod", "up", "--skip-port-check")
-    assert said.code == 3
-    assert f"web cannot publish *:{live.ports[0]}/tcp" in said.err
-    assert f"pid {pid}" in said.err
+    result = live.run("prod", "up", "--skip-port-check")
+    assert result.code == 3
+    assert f"web cannot publish *:{live.ports[0]}/tcp" in result.err
+    assert f"pid {pid}" in result.err
     assert live.identities() == before
     assert live.leftovers() == [f"{live.project}-db-1", f"network {live.project}_default"]
 
 
-def test_a_port_that_is_taken_between_the_check_and_the_start_is_a_conflict_with_its_holder(
+def test_a_port_that_is_taken_after_the_preflight_is_a_conflict_with_its_holder(
     live: LiveStack,
 ) -> None:  # edge-cases.md#59
     from live.stack import ended, healthy, sleeper, until
@@ -346,24 +346,24 @@ def test_a_missing_image_is_a_clear_error_and_nothing_is_left(live: LiveStack) -
         }
     )
     live.settings()
-    said = live.run("prod", "up")
-    assert said.code == 1
-    assert "image not available" in said.err
-    assert "there-is-none" in said.err
-    assert "--build or --pull" in said.err
+    result = live.run("prod", "up")
+    assert result.code == 1
+    assert "image not available" in result.err
+    assert "there-is-none" in result.err
+    assert "--build or --pull" in result.err
     assert live.leftovers() == []
 
 
-def test_a_command_that_is_not_there_is_told_and_the_other_containers_go_too(
+def test_a_missing_command_is_reported_and_the_other_containers_are_removed(
     live: LiveStack,
 ) -> None:
     from live.stack import sleeper
 
     live.compose({"web": sleeper(command=["/no/such/program"], init=False), "db": sleeper()})
     live.settings()
-    said = live.run("prod", "up")
-    assert said.code == 1
-    assert "/no/such/program" in said.err
+    result = live.run("prod", "up")
+    assert result.code == 1
+    assert "/no/such/program" in result.err
     assert live.leftovers() == []
 
 
@@ -375,23 +375,23 @@ def test_the_error_of_an_up_never_shows_a_secret(live: LiveStack) -> None:
     live.compose({"web": sleeper(command=["/bin/${DEPLOY_TOKEN}"], init=False)})
     live.settings('env_files = ["secret.env"]')
     for words in ((), ("--json",)):
-        said = live.run("prod", "up", *words)
-        assert said.code == 1
-        assert "canary" not in said.text
+        result = live.run("prod", "up", *words)
+        assert result.code == 1
+        assert "canary" not in result.text
 
 
-# --- up, but not well ---------------------------------------------------------------------------------------------------------
+# --- up, but not well --------------------------------------------------------------------------
 
 
-def test_an_unhealthy_service_ends_with_6_and_stays_for_the_inquiry(live: LiveStack) -> None:
+def test_an_unhealthy_service_ends_with_6_and_is_kept(live: LiveStack) -> None:
     from live.stack import healthy
 
     live.compose({"web": healthy(after="echo it hurts; false")})
     live.settings()
-    said = live.run("prod", "up")
-    assert said.code == 6
-    assert "web is unhealthy" in said.err
-    assert "dartsctl prod logs web" in said.err
+    result = live.run("prod", "up")
+    assert result.code == 6
+    assert "web is unhealthy" in result.err
+    assert "dartsctl prod logs web" in result.err
     assert live.containers() == {f"{live.project}-web-1": "running"}
 
 
@@ -405,9 +405,9 @@ def test_a_service_that_others_wait_for_and_that_is_unhealthy_ends_with_6(live: 
         }
     )
     live.settings()
-    said = live.run("prod", "up")
-    assert said.code == 6
-    assert "db is unhealthy" in said.err
+    result = live.run("prod", "up")
+    assert result.code == 6
+    assert "db is unhealthy" in result.err
 
 
 @pytest.mark.parametrize("dependent", [False, True])
@@ -427,13 +427,13 @@ def test_the_deadline_ends_the_wait_for_health(live: LiveStack, dependent: bool)
     live.compose(services)
     live.settings()
     begin = time.monotonic()
-    said = live.run("prod", "up", "--wait-timeout", "2")
-    assert said.code == 6
+    result = live.run("prod", "up", "--wait-timeout", "2")
+    assert result.code == 6
     assert time.monotonic() - begin < 20
-    assert "db is starting" in said.err
+    assert "db is starting" in result.err
 
 
-def test_a_replaced_container_that_cannot_start_tells_why_by_its_own_error(
+def test_a_replaced_container_that_cannot_start_is_kept_with_its_error(
     live: LiveStack,
 ) -> None:  # edge-cases.md#32
     from live.stack import sleeper
@@ -442,15 +442,15 @@ def test_a_replaced_container_that_cannot_start_tells_why_by_its_own_error(
     live.settings()
     assert live.run("prod", "up").code == 0
     live.compose({"web": sleeper(command=["/no/such/program"], init=False)})
-    said = live.run("prod", "up")
-    assert said.code == 1
-    assert "/no/such/program" in said.err
+    result = live.run("prod", "up")
+    assert result.code == 1
+    assert "/no/such/program" in result.err
     ps = live.run("prod", "ps")
     assert "created" in ps.out
     assert "/no/such/program" in ps.out
 
 
-# --- interrupted --------------------------------------------------------------------------------------------------------------
+# --- interrupted -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -544,16 +544,16 @@ def test_a_second_ctrl_c_ends_it_at_once(live: LiveStack) -> None:
 
 
 def compose_calls(project: str) -> list[int]:
-    """The processes of Compose that work on the project."""
-    found = []
+    """Return the pids of the Compose processes that work on the project."""
+    pids = []
     for folder in Path("/proc").iterdir():
         with suppress(OSError):
             words = (
                 (folder / "cmdline").read_bytes().split(b"\0") if folder.name.isdecimal() else []
             )
             if project.encode() in words and b"--project-name" in words:
-                found.append(int(folder.name))
-    return found
+                pids.append(int(folder.name))
+    return pids
 
 
 def test_a_killed_dartsctl_leaves_no_compose_running(live: LiveStack) -> None:
@@ -573,13 +573,14 @@ def test_a_killed_dartsctl_leaves_no_compose_running(live: LiveStack) -> None:
     until(lambda: not compose_calls(live.project), seconds=10, say="Compose still runs")
 
 
-# --- restart ------------------------------------------------------------------------------------------------------------------
+# --- restart -----------------------------------------------------------------------------------
 
 
 def test_restart_stops_and_starts_the_same_containers(live: LiveStack) -> None:
     from live.stack import healthy, sleeper
 
-    # Time for an orderly end: after a restart by SIGKILL this engine sometimes cannot exec into a container with an init.
+    # After a restart by SIGKILL this engine sometimes cannot exec into a container with an init,
+    # so the container gets time to end.
     live.compose({"web": healthy(f"{live.ports[0]}:80", stop_grace_period="10s"), "db": sleeper()})
     live.settings()
     assert live.run("prod", "up").code == 0
@@ -588,8 +589,8 @@ def test_restart_stops_and_starts_the_same_containers(live: LiveStack) -> None:
         started_at(f"{live.project}-web-1"),
         started_at(f"{live.project}-db-1"),
     )
-    said = live.run("prod", "restart", "web")
-    assert said.code == 0, said.err
+    result = live.run("prod", "restart", "web")
+    assert result.code == 0, result.err
     assert live.identities() == before
     assert started_at(f"{live.project}-web-1") != web
     assert started_at(f"{live.project}-db-1") == db
@@ -600,8 +601,8 @@ def test_restart_of_a_stack_that_is_not_up_says_so(live: LiveStack) -> None:
 
     live.compose({"web": sleeper()})
     live.settings()
-    said = live.run("prod", "restart", "--json")
-    assert (said.code, said.document["ok"]) == (1, False)
-    assert "has no containers to restart" in said.document["error"]
-    assert said.document["hint"] == "dartsctl prod up"
+    result = live.run("prod", "restart", "--json")
+    assert (result.code, result.document["ok"]) == (1, False)
+    assert "has no containers to restart" in result.document["error"]
+    assert result.document["hint"] == "dartsctl prod up"
     assert live.leftovers() == []

@@ -1,4 +1,7 @@
-"""A stack that exists under another project's name, and another stack under ours: recognised by every verb, and never touched."""
+"""A stack that exists under another project name, and another stack under ours.
+
+Every verb recognises both, and touches neither.
+"""
 
 from __future__ import annotations
 
@@ -22,14 +25,14 @@ NGINX = "dartsctl-test/nginx:1"
 
 @pytest.fixture
 def first(live: LiveStack) -> str:
-    """The project's name under which the first clone of a stack runs."""
+    """Return the project name under which the first clone of a stack runs."""
     return live.of(f"{live.project}-others-a-first")
 
 
 def bring_up(
     live: LiveStack, folder: Path, project: str, services: Mapping[str, Any]
 ) -> dict[str, str]:
-    """Start `services` by Compose itself, from a folder of its own; the containers with when they were started."""
+    """Start `services` with Compose in `folder`. Return the containers' start times."""
     from live.stack import docker
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -49,7 +52,7 @@ def bring_up(
 
 
 def write(live: LiveStack, folder: Path, services: Mapping[str, Any]) -> None:
-    """The Compose file of a clone, without a project's name: Compose takes the folder's."""
+    """Write the Compose file of a clone without a project name: Compose takes the folder's."""
     folder.mkdir(parents=True, exist_ok=True)
     path = live.compose(services)
     text = path.read_text().replace(f'"name": "{live.project}", ', "")
@@ -58,19 +61,19 @@ def write(live: LiveStack, folder: Path, services: Mapping[str, Any]) -> None:
 
 
 def running(live: LiveStack, project: str) -> dict[str, str]:
-    """Container id -> state and when it was started."""
+    """Return state and start time by container id."""
     from live.stack import docker
 
-    found = {}
+    states = {}
     for identity in live.identities(project):
-        found[identity] = docker(
+        states[identity] = docker(
             "inspect", "-f", "{{.State.Status}} {{.State.StartedAt}}", identity
         ).strip()
-    return found
+    return states
 
 
 def second(live: LiveStack) -> Path:
-    """A second clone's folder, whose name is its project's."""
+    """Return a second clone's folder, whose name is its project name."""
     folder = live.folder.parent / f"{live.project}-others-a-second"
     folder.mkdir(exist_ok=True)
     live.of(folder.name)
@@ -81,13 +84,13 @@ def settings(folder: Path, text: str) -> None:
     (folder / "dartsctl.toml").write_text(text)
 
 
-def hint_of(said: Said) -> list[str]:
-    """The words of the command that the last line says to paste."""
-    return shlex.split(said.err.rstrip().splitlines()[-1].partition("next: ")[2])[1:]
+def hint_of(result: Said) -> list[str]:
+    """Return the words of the command in the last line."""
+    return shlex.split(result.err.rstrip().splitlines()[-1].partition("next: ")[2])[1:]
 
 
 def named(**more: Any) -> dict[str, Any]:
-    """A stack whose containers have names of their own."""
+    """Return a stack whose containers have fixed names."""
     from live.stack import sleeper
 
     prefix = more.pop("prefix")
@@ -95,13 +98,13 @@ def named(**more: Any) -> dict[str, Any]:
 
 
 def plain() -> dict[str, Any]:
-    """A stack without fixed names or ports."""
+    """Return a stack without fixed names or ports."""
     from live.stack import sleeper
 
     return {"db": sleeper(), "web": sleeper(image=NGINX)}
 
 
-# --- this stack, as another project -------------------------------------------------------------------------------------------
+# --- this stack, as another project ------------------------------------------------------------
 
 
 def test_every_verb_recognises_a_stack_that_runs_under_another_name_and_changes_nothing(
@@ -113,7 +116,8 @@ def test_every_verb_recognises_a_stack_that_runs_under_another_name_and_changes_
     write(live, folder, services)
     settings(
         folder,
-        '[prod]\nfiles = ["compose.json"]\nenv_files = []\n[dev]\nfiles = ["compose.json"]\nenv_files = []\n',
+        '[prod]\nfiles = ["compose.json"]\nenv_files = []\n'
+        '[dev]\nfiles = ["compose.json"]\nenv_files = []\n',
     )
     (folder / "run.py").touch()
     for words in (
@@ -131,13 +135,14 @@ def test_every_verb_recognises_a_stack_that_runs_under_another_name_and_changes_
         ("doctor", "-f", "compose.json", "--fix", "--yes"),
         ("doctor", "--fix", "--yes", "--on-conflict", "stop"),
     ):
-        said = live.run(*words, cwd=folder)
-        assert said.code == 4, (words, said.text)
+        result = live.run(*words, cwd=folder)
+        assert result.code == 4, (words, result.text)
         assert (
-            f"this stack already runs as project {first}, with the same container names" in said.err
+            f"this stack already runs as project {first}, with the same container names"
+            in result.err
         ), words
         ours = ["--on-conflict", "remap"] if "dev" in words else ["--project", first]
-        assert hint_of(said)[-2:] == ours, said.err
+        assert hint_of(result)[-2:] == ours, result.err
     assert running(live, first) == before
     assert live.leftovers(folder.name) == live.leftovers(f"{folder.name}-dev") == []
     assert live.run("dev", "up", "--on-conflict", "remap", cwd=folder).code == 0, (
@@ -153,15 +158,15 @@ def test_the_command_that_is_proposed_works_and_the_document_says_the_same(
     before = bring_up(live, live.folder.parent / "clone", first, services)
     folder = second(live)
     write(live, folder, services)
-    said = live.run("check", "-f", "compose.json", "--json", cwd=folder)
-    collision = next(one for one in said.document["collisions"] if one["kind"] == "same-stack")
-    assert (said.code, collision["project"], collision["running"], collision["sign"]) == (
+    result = live.run("check", "-f", "compose.json", "--json", cwd=folder)
+    collision = next(item for item in result.document["collisions"] if item["kind"] == "same-stack")
+    assert (result.code, collision["project"], collision["running"], collision["sign"]) == (
         4,
         first,
         True,
         "names",
     )
-    assert shlex.split(said.document["hint"])[-2:] == ["--project", first]
+    assert shlex.split(result.document["hint"])[-2:] == ["--project", first]
     refused = live.run("check", "-f", "compose.json", cwd=folder)
     assert live.run(*hint_of(refused), cwd=folder).code == 0
     settings(folder, f'[prod]\nproject = "{first}-x"\nfiles = ["compose.json"]\nenv_files = []\n')
@@ -181,12 +186,12 @@ def test_the_same_file_is_recognised_through_a_symbolic_link_and_under_a_renamed
     folder = second(live)
     folder.rmdir()
     folder.symlink_to(clone)
-    said = live.run("check", "-f", folder / "compose.json")
-    assert said.code == 4
+    result = live.run("check", "-f", folder / "compose.json")
+    assert result.code == 4
     assert (
-        f"this stack already runs as project {first}, from the same Compose files ({clone}/compose.json)"
-        in said.err
-    )
+        f"this stack already runs as project {first},"
+        f" from the same Compose files ({clone}/compose.json)"
+    ) in result.err
     settings(
         clone, f'[prod]\nproject = "{live.project}"\nfiles = ["compose.json"]\nenv_files = []\n'
     )
@@ -197,13 +202,13 @@ def test_the_same_file_is_recognised_through_a_symbolic_link_and_under_a_renamed
     assert live.leftovers() == []
     assert live.run(*hint_of(renamed), cwd=clone).code == 0
     assert live.run("prod", "up", "--project", live.project, cwd=clone).code == 0, (
-        "one more beside it, on purpose"
+        "a second one beside it, as typed"
     )
     assert live.run("prod", "up", cwd=clone).code == 0, "it is there by now"
     assert running(live, first) == before
 
 
-def test_services_and_images_tell_it_too_and_a_stopped_stack_still_has_the_data(
+def test_services_and_images_identify_it_too_even_if_it_is_stopped(
     live: LiveStack, first: str
 ) -> None:
     from live.stack import docker, sleeper
@@ -215,21 +220,21 @@ def test_services_and_images_tell_it_too_and_a_stopped_stack_still_has_the_data(
     write(live, folder, plain())
     settings(folder, '[prod]\nfiles = ["compose.json"]\nenv_files = []\n')
     for words in (("check", "-f", "compose.json"), ("prod", "up"), ("doctor", "--fix", "--yes")):
-        said = live.run(*words, cwd=folder)
-        assert said.code == 4, (words, said.text)
+        result = live.run(*words, cwd=folder)
+        assert result.code == 4, (words, result.text)
         assert (
-            f"this stack already exists (stopped) as project {first}, with the same services and images (db, web)"
-            in said.err
-        )
+            f"this stack already exists (stopped) as project {first},"
+            " with the same services and images (db, web)"
+        ) in result.err
     write(live, folder, {**plain(), "db": sleeper(f"127.0.0.1:{live.ports[0]}:80")})
     assert live.run("check", "-f", "compose.json", cwd=folder).code == 0, (
-        "on a port of its own it is another one"
+        "on its own port it is another stack"
     )
     assert running(live, first) == before
     assert live.leftovers(folder.name) == []
 
 
-def test_what_runs_side_by_side_on_purpose_is_no_alarm(live: LiveStack, first: str) -> None:
+def test_copies_side_by_side_are_not_refused(live: LiveStack, first: str) -> None:
     from live.stack import sleeper
 
     bring_up(
@@ -261,17 +266,18 @@ def test_what_runs_side_by_side_on_purpose_is_no_alarm(live: LiveStack, first: s
     )
     settings(
         copy,
-        f'[dev]\nproject = "{live.of(folder.name + "-copy")}"\nfiles = ["compose.json"]\nenv_files = []\n',
+        f'[dev]\nproject = "{live.of(folder.name + "-copy")}"\n'
+        'files = ["compose.json"]\nenv_files = []\n',
     )
     assert live.run("dev", "up", cwd=copy).code == 0, "a worktree's dev stack"
 
 
-# --- another stack, as this project -------------------------------------------------------------------------------------------
+# --- another stack, as this project ------------------------------------------------------------
 
 
 @pytest.fixture
 def same_name(live: LiveStack) -> tuple[Path, dict[str, str]]:
-    """The folder of a stack whose project's name another folder's stack has already; and what runs of that one."""
+    """Return the folder of a stack whose project name is taken, and the containers of the other."""
     from live.stack import sleeper
 
     name = live.of(f"{live.project}-others-a-same")
@@ -303,11 +309,11 @@ def test_files_that_compose_finds_by_itself_are_compared_too(
         (("check", "-f", "compose.yml"), folder, {}),
         (("doctor", "-f", "compose.yml", "--fix", "--yes"), folder, {}),
     ):
-        said = live.run(*words, cwd=place, env=variables)
-        assert said.code == 4, (words, place, said.text)
-        assert f"project name {folder.name} belongs to another stack" in said.err
-        assert str(alpha) in said.err
-        assert hint_of(said)[-2:] == ["--project", folder.name]
+        result = live.run(*words, cwd=place, env=variables)
+        assert result.code == 4, (words, place, result.text)
+        assert f"project name {folder.name} belongs to another stack" in result.err
+        assert str(alpha) in result.err
+        assert hint_of(result)[-2:] == ["--project", folder.name]
     assert live.run("check", "--json", cwd=folder).document["files"] == [
         str(folder / "compose.yml")
     ]
@@ -349,10 +355,10 @@ def test_down_never_takes_another_stack_s_containers(
         ("prod", "down", "--volumes", "--yes"),
         ("prod", "down", "--dry-run"),
     ):
-        said = live.run(*words, cwd=folder)
-        assert said.code == 4, said.text
-        assert "`down` would remove" in said.err
-        assert hint_of(said) == ["prod", "ps"], "what is pasted unread must do no harm"
+        result = live.run(*words, cwd=folder)
+        assert result.code == 4, result.text
+        assert "`down` would remove" in result.err
+        assert hint_of(result) == ["prod", "ps"], "what is pasted unread must do no harm"
     assert running(live, folder.name) == before
     assert live.run("prod", "down", "--project", folder.name, cwd=folder).code == 0, (
         "named on purpose"

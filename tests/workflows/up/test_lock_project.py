@@ -1,4 +1,7 @@
-"""Two dartsctl at work on one project: one waits for the other and says so, and only looking waits for nobody."""
+"""Two dartsctl work on one project: one waits for the other and says so.
+
+Verbs that only read do not wait.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ pytestmark = pytest.mark.engine
 
 
 def slow_stack(live: LiveStack) -> None:
-    """A stack that is healthy only once somebody has made `go` in its folder."""
+    """Write a stack that is healthy when a file `go` exists in its folder."""
     from live.stack import sleeper
 
     check = {"test": ["CMD", "test", "-e", "/shared/go"], "interval": "1s", "start_period": "300s"}
@@ -32,14 +35,14 @@ def slow_stack(live: LiveStack) -> None:
 
 
 def until_said(process: subprocess.Popen[str], words: str) -> str:
-    """All that it says up to a line with these words."""
+    """Return the output up to a line with these words."""
     assert process.stdout is not None
-    said = ""
+    result = ""
     for line in process.stdout:
-        said += line
+        result += line
         if words in line:
-            return said
-    pytest.fail(f"it never said {words!r}:\n{said}")
+            return result
+    pytest.fail(f"it never printed {words!r}:\n{result}")
 
 
 def test_the_second_up_waits_for_the_first_says_for_whom_and_changes_nothing(
@@ -51,16 +54,16 @@ def test_the_second_up_waits_for_the_first_says_for_whom_and_changes_nothing(
     first = live.start("dev", "up")
     until_said(first, "waiting for web")
     second = live.start("dev", "up")
-    said = until_said(second, "is working on")
+    result = until_said(second, "is working on")
     assert (
-        f"another dartsctl (pid {first.pid}) is working on {live.project}; waiting for it" in said
+        f"another dartsctl (pid {first.pid}) is working on {live.project}; waiting for it" in result
     )
     (live.folder / "go").touch()
     assert ended(first)[0] == 0
     before = live.identities()
     code, rest = ended(second)
-    assert code == 0, said + rest
-    assert "another engine" not in said + rest
+    assert code == 0, result + rest
+    assert "another engine" not in result + rest
     assert live.identities() == before
 
 
@@ -85,11 +88,11 @@ def test_waiting_ends_with_124_and_names_the_other(live: LiveStack, words: tuple
     with project_lock(
         Path(os.environ["DARTSCTL_STATE_DIR"]), live.project, within=0, waiting=pytest.fail
     ):
-        said = live.run(*words)
-    assert said.code == 124
+        result = live.run(*words)
+    assert result.code == 124
     assert (
         f"another dartsctl (pid {os.getpid()}) has been working on {live.project} for more than 1 s"
-        in said.err
+        in result.err
     )
     assert live.leftovers() == []
 
@@ -97,11 +100,11 @@ def test_waiting_ends_with_124_and_names_the_other(live: LiveStack, words: tuple
 @pytest.mark.parametrize(
     "verb", ["check", "ps", "config", "logs", "up --dry-run", "down --dry-run"]
 )
-def test_looking_waits_for_nobody(live: LiveStack, verb: str) -> None:
+def test_reading_verbs_wait_for_nobody(live: LiveStack, verb: str) -> None:
     slow_stack(live)
     with project_lock(
         Path(os.environ["DARTSCTL_STATE_DIR"]), live.project, within=0, waiting=pytest.fail
     ):
-        said = live.run("dev", *verb.split())
-    assert "another dartsctl" not in said.text
-    assert said.code == 0, said.text
+        result = live.run("dev", *verb.split())
+    assert "another dartsctl" not in result.text
+    assert result.code == 0, result.text

@@ -1,8 +1,11 @@
-"""After `up` and `restart`: what a container has lost is seen and mended once, a crash loop is not ready, and what is wrong is told with its log.
+"""After `up` and `restart`: a container that lost something is recreated once.
 
-No engine that can be run here says Running of a container that it has bound nothing for; 29.1 and 29.2 do (moby#51758). For those cases a socket
-answers as such an engine would, with answers recorded from 28.5 and the fault put in as the issue describes it, and a script stands for Compose.
-Everything else is the real engine's.
+A crash loop is not ready, and a problem is shown with its log.
+
+Engines 29.1 and 29.2 report Running for a container without bound ports (moby#51758). Such an
+engine cannot be run here. For those cases a socket answers as it would, with answers recorded from
+28.5 and the fault added as the issue describes it, and a script replaces Compose. Everything else
+is done on the real engine.
 """
 
 from __future__ import annotations
@@ -33,25 +36,29 @@ pytest_plugins = ("live.stack",)
 
 ID = "c0ffee" + "0" * 58
 BIND_ERROR = (
-    "failed to set up container networking: driver failed programming external connectivity on endpoint demo-web-1 ("
+    "failed to set up container networking:"
+    " driver failed programming external connectivity on endpoint demo-web-1 ("
     + "a" * 64
     + "): failed to bind host port 127.0.0.1:5000/tcp: address already in use"
 )
 
 
-# --- engines that say Running and have bound nothing --------------------------------------------------------------------------
+# --- engines that say Running and have bound nothing -------------------------------------------
 
 
 @dataclass
 class RecordedEngine:
-    """An engine whose one container is as `state.json` says, and a Compose that changes that: `recreated` is what --force-recreate leads to."""
+    """An engine with one container, described by `state.json`, and a Compose that changes it.
+
+    `recreated` is the state after --force-recreate.
+    """
 
     folder: Path
 
     def now(
         self, *, ports: bool = True, network: bool = True, state: str = "running", error: str = ""
     ) -> dict[str, Any]:
-        """One state of the container, as the list and inspect show it."""
+        """Return one state of the container, as the list and inspect show it."""
         status = {"running": "Up 3 seconds", "created": "Created"}[state]
         networks = (
             {
@@ -143,7 +150,10 @@ esac
 
 @pytest.fixture
 def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RecordedEngine]:
-    """A project of one service that publishes 127.0.0.1:5000, on an engine elsewhere: this host's sockets say nothing about its ports."""
+    """A project with one service on 127.0.0.1:5000, on an engine that is not on this host.
+
+    This host's sockets do not matter for it.
+    """
     folder = tmp_path / "demo"
     folder.mkdir()
     entry = {
@@ -169,7 +179,8 @@ def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Record
     (folder / "secret.env").write_text("PASSWORD=canary-password\n")
     (folder / "secret.env").chmod(0o600)
     (folder / "dartsctl.toml").write_text(
-        'name = "demo"\n[prod]\nproject = "demo"\nfiles = ["compose.yml"]\nenv_files = ["secret.env"]\nwait_timeout = 5\n'
+        'name = "demo"\n[prod]\nproject = "demo"\nfiles = ["compose.yml"]\n'
+        'env_files = ["secret.env"]\nwait_timeout = 5\n'
     )
     write_script(folder / "cli-plugins" / "docker-compose", PLUGIN.format(folder=folder))
     monkeypatch.setenv("DOCKER_CONFIG", str(folder))
@@ -189,7 +200,7 @@ def _answers(folder: Path) -> type[socketserver.StreamRequestHandler]:
         def handle(self) -> None:
             words = self.rfile.readline().split()
             if len(words) < 2:
-                return  # somebody only asked who listens
+                return  # a client that only checked whether somebody listens
             path = words[1].decode()
             state = json.loads((folder / "state.json").read_text())
             body: object = {"message": "no such thing"}
@@ -245,7 +256,7 @@ def test_json_says_what_was_recreated(recorded: RecordedEngine) -> None:
     assert (document["missing_bindings"], document["without_network"]) == ([], [])
 
 
-def test_what_is_still_missing_after_that_is_exit_6(recorded: RecordedEngine) -> None:
+def test_what_is_still_missing_afterwards_is_exit_6(recorded: RecordedEngine) -> None:
     broken = recorded.now(ports=False, network=False)
     recorded.begin(broken, broken)
     done = recorded.run("prod", "up")
@@ -257,13 +268,13 @@ def test_what_is_still_missing_after_that_is_exit_6(recorded: RecordedEngine) ->
     document = json.loads(recorded.run("prod", "up", "--json").stdout)
     assert (document["ok"], document["exit_code"], document["recreated"]) == (False, 6, ["web"])
     assert [
-        (one["service"], one["port"], one["reason"]) for one in document["missing_bindings"]
+        (item["service"], item["port"], item["reason"]) for item in document["missing_bindings"]
     ] == [("web", 5000, "not-listed")]
     assert document["without_network"] == ["demo-web-1"]
     assert document["services"][0]["log"] == ["starting", "using *** and ***"]
 
 
-def test_a_recreation_that_fails_is_told_in_plain_words_with_the_engines_own_and_without_a_secret(
+def test_a_failed_recreation_is_reported_in_plain_and_engine_words_without_a_secret(
     recorded: RecordedEngine,
 ) -> None:  # edge-cases.md#32
     line = f"Error response from daemon: {BIND_ERROR} canary-password\n"
@@ -298,11 +309,11 @@ def test_a_container_that_has_everything_is_left_alone(recorded: RecordedEngine)
     assert recorded.recreations == []
 
 
-# --- the real engine ----------------------------------------------------------------------------------------------------------
+# --- the real engine ---------------------------------------------------------------------------
 
 
 def proxy_of(port: int) -> int | None:
-    """The engine's forwarder of one port of a container of this test."""
+    """Return the engine's forwarder of one port of this test's container."""
     for folder in Path("/proc").iterdir():
         if folder.name.isdecimal():
             with suppress(OSError):
@@ -340,20 +351,20 @@ def test_a_port_that_nobody_serves_any_more_is_served_again_after_the_next_up(
     assert live.run("prod", "up").code == 0
     before = live.identities()
     kill_proxy(port)
-    said = live.run("prod", "up", "--json")
-    assert (said.code, said.document["recreated"]) == (0, ["web"]), said.text
-    assert "the engine lists it, and nothing listens there" in said.err
+    result = live.run("prod", "up", "--json")
+    assert (result.code, result.document["recreated"]) == (0, ["web"]), result.text
+    assert "the engine lists it, and nothing listens there" in result.err
     assert len(before & live.identities()) == 1, "db is not touched"
 
-    # Somebody else has it by now: recreating fails, and that is told.
+    # Another process has the port by now: recreating fails, and that is reported.
     kill_proxy(port)
     pid = until(lambda: live.listen(port))
-    said = live.run("prod", "up")
-    assert said.code == 6, said.text
-    assert f"the engine lists it, and pid {pid} listens there" in said.err
+    result = live.run("prod", "up")
+    assert result.code == 6, result.text
+    assert f"the engine lists it, and pid {pid} listens there" in result.err
     assert (
         f"web could not be recreated: the port is in use on this host (127.0.0.1:{port}/tcp)"
-        in said.err
+        in result.err
     )
 
 
@@ -379,18 +390,18 @@ def test_a_crash_loop_without_a_health_check_is_never_ready(
     live.settings('env_files = ["secret.env"]')
     if verb == "restart":
         live.up("--env-file", "secret.env", "-f", "compose.json")
-    said = live.run("prod", verb, "web", "--wait-timeout", "5")
-    assert said.code == 6, said.text
-    # between two of its lives, as the deadline passes, it has just ended with its code
+    result = live.run("prod", verb, "web", "--wait-timeout", "5")
+    assert result.code == 6, result.text
+    # if the deadline passes between two starts, it has just exited with its code
     assert re.search(
-        r"web is ((starting|failed): .*restarted \d+ times?|failed: .*\b3\b)", said.err
-    ), said.err
-    assert "no database for ***" in said.err
-    assert "canary" not in said.text
+        r"web is ((starting|failed): .*restarted \d+ times?|failed: .*\b3\b)", result.err
+    ), result.err
+    assert "no database for ***" in result.err
+    assert "canary" not in result.text
 
 
 @pytest.mark.engine
-def test_an_unhealthy_service_is_told_with_what_its_health_check_said_and_its_log(
+def test_an_unhealthy_service_is_reported_with_its_health_check_output_and_log(
     live: LiveStack,
 ) -> None:  # edge-cases.md#73
     from live.stack import healthy
@@ -398,23 +409,23 @@ def test_an_unhealthy_service_is_told_with_what_its_health_check_said_and_its_lo
     web = healthy(after="echo connection to queue refused; false")
     live.compose({"web": {**web, "command": ["sh", "-c", "echo listening; exec sleep 600"]}})
     live.settings()
-    said = live.run("prod", "up", "--json")
-    service = said.document["services"][0]
-    assert (said.code, service["condition"]) == (6, "unhealthy")
+    result = live.run("prod", "up", "--json")
+    service = result.document["services"][0]
+    assert (result.code, service["condition"]) == (6, "unhealthy")
     assert service["error"] == "its health check reports: connection to queue refused"
     assert service["log"] == ["listening"]
 
 
 @pytest.mark.engine
-def test_a_log_that_cannot_be_read_keeps_nothing_else_from_being_told(
+def test_an_unreadable_log_hides_nothing_else(
     live: LiveStack,
 ) -> None:  # edge-cases.md#78
     from live.stack import healthy
 
     live.compose({"web": healthy(after="false", logging={"driver": "none"})})
     live.settings()
-    said = live.run("prod", "up", "--json")
-    assert (said.code, said.document["services"][0]["log"]) == (6, [])
+    result = live.run("prod", "up", "--json")
+    assert (result.code, result.document["services"][0]["log"]) == (6, [])
 
 
 @pytest.mark.engine
@@ -432,7 +443,7 @@ def test_a_health_check_costs_no_added_second_and_a_running_stack_none_at_all(
 
 @pytest.fixture
 def timed(live: LiveStack) -> Callable[..., float]:
-    """The quickest of three runs."""
+    """Return the seconds of the fastest of three runs."""
 
     def measure(*words: str) -> float:
         took = []
@@ -445,7 +456,7 @@ def timed(live: LiveStack) -> Callable[..., float]:
     return measure
 
 
-# --- undo ---------------------------------------------------------------------------------------------------------------------
+# --- undo --------------------------------------------------------------------------------------
 
 
 @pytest.mark.engine
@@ -463,9 +474,9 @@ def test_a_failed_up_shows_what_it_removed_and_what_it_left_and_why(live: LiveSt
         },
         networks={"second": {}},
     )
-    said = live.run("prod", "up")
-    assert said.code == 1
-    rows = [re.split(r"  +", line.strip()) for line in said.out.splitlines()]
+    result = live.run("prod", "up")
+    assert result.code == 1
+    rows = [re.split(r"  +", line.strip()) for line in result.out.splitlines()]
     made, kept, replaced = f"{live.project}-web-1", f"{live.project}-db-1", f"{live.project}-old-1"
     by_name = {row[1]: row for row in rows[1:]}
     assert rows[0] == ["NAME", "STATE", "WHY"]
@@ -493,22 +504,23 @@ def test_the_undo_is_in_the_errors_document_too(live: LiveStack) -> None:
         volumes={"kept": {}},
     )
     live.settings()
-    said = live.run("prod", "up", "--json")
-    assert said.code == 1
+    result = live.run("prod", "up", "--json")
+    assert result.code == 1
     assert (
         f"removed container {live.project}-web-1 (created): created by this `up`"
-        in said.document["details"]
+        in result.document["details"]
     )
     assert (
-        f"removed network {live.project}_default: created by this `up`" in said.document["details"]
+        f"removed network {live.project}_default: created by this `up`"
+        in result.document["details"]
     )
     assert live.leftovers() == [f"volume {live.project}_kept"], "never a volume"
 
     live.listen(live.ports[0])
     live.compose({"web": sleeper(f"{live.ports[0]}:80")})
-    said = live.run("prod", "up", "--json", "--skip-port-check")
-    assert (said.code, said.document["exit_code"]) == (3, 3)
+    result = live.run("prod", "up", "--json", "--skip-port-check")
+    assert (result.code, result.document["exit_code"]) == (3, 3)
     assert (
         f"removed container {live.project}-web-1 (created): created by this `up`"
-        in said.document["undone"]
+        in result.document["undone"]
     )

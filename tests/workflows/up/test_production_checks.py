@@ -1,4 +1,7 @@
-"""What production must not start with, on the real engine: refused with 4 before anything is done, told by names, never by values."""
+"""What production must not start with, on the real engine.
+
+It is refused with 4 before anything is done, and shown by name, never by value.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,7 @@ def stack(
     settings: str = "",
     **more: Any,
 ) -> None:
-    """One service that needs DB_PASSWORD, and production's settings for it."""
+    """Write one service that needs DB_PASSWORD, and production's settings for it."""
     from live.stack import sleeper
 
     live.compose(
@@ -50,9 +53,9 @@ def stack(
     live.settings(f'env_files = ["prod.env"]\n{settings}')
 
 
-def objections(said: Said) -> dict[str, str]:
-    """Name -> kind of what `--json` says."""
-    return {one["name"]: one["kind"] for one in said.document["objections"]}
+def objections(result: Said) -> dict[str, str]:
+    """Return the kind by name, from `--json`."""
+    return {item["name"]: item["kind"] for item in result.document["objections"]}
 
 
 # --- refused -----------------------------------------------------------------------------------
@@ -67,25 +70,25 @@ def test_weak_secrets_are_refused_by_their_names_and_nothing_is_created(
 ) -> None:
     stack(live)
     env_file(live, "# mine\nDB_PASSWORD=canary-change-me\nAPI_TOKEN=canary\nTZ=canary-zone\n")
-    said = live.run("prod", *verb)
-    assert said.code == 4
-    assert "DB_PASSWORD (prod.env:2) is still a placeholder" in said.err
-    assert "API_TOKEN (prod.env:3) has fewer than 12 characters" in said.err
-    assert "TZ" not in said.err
-    assert "canary" not in said.text
+    result = live.run("prod", *verb)
+    assert result.code == 4
+    assert "DB_PASSWORD (prod.env:2) is still a placeholder" in result.err
+    assert "API_TOKEN (prod.env:3) has fewer than 12 characters" in result.err
+    assert "TZ" not in result.err
+    assert "canary" not in result.text
     assert live.leftovers() == []
 
 
-def test_restart_is_refused_too_and_the_running_containers_stay(live: LiveStack) -> None:
+def test_restart_is_refused_too_and_the_running_containers_are_kept(live: LiveStack) -> None:
     stack(live)
     env_file(live, f"DB_PASSWORD={STRONG}\n")
     assert live.run("prod", "up").code == 0
     before = live.identities()
     env_file(live, "DB_PASSWORD=postgres\n")
     for verb in ("restart", "up"):
-        said = live.run("prod", verb)
-        assert said.code == 4
-        assert "DB_PASSWORD (prod.env:1) is a well-known default" in said.err
+        result = live.run("prod", verb)
+        assert result.code == 4
+        assert "DB_PASSWORD (prod.env:1) is a well-known default" in result.err
     assert live.identities() == before
     assert set(live.containers().values()) == {"running"}
 
@@ -94,17 +97,22 @@ def test_the_json_document_has_every_objection_and_the_same_code(live: LiveStack
     stack(live, environment={"BROKER": "amqp://guest:guest@mq/", "MODE": "plain"})
     path = env_file(live, "DB_PASSWORD=change-me\nSITE=https://darts.example.org\n", mode=0o644)
     for verb in ("check", "up"):
-        said = live.run("prod", verb, "--json")
-        assert said.code == said.document["exit_code"] == 4
-        assert said.document["ok"] is False
-        assert objections(said) == {
+        result = live.run("prod", verb, "--json")
+        assert result.code == result.document["exit_code"] == 4
+        assert result.document["ok"] is False
+        assert objections(result) == {
             "DB_PASSWORD": "placeholder",
             "SITE": "reserved-domain",
             str(path): "readable",
             "web.BROKER": "default",
         }
-        assert [one["refused"] for one in said.document["objections"]] == [True, False, True, True]
-        assert set(said.document["objections"][0]) == {
+        assert [item["refused"] for item in result.document["objections"]] == [
+            True,
+            False,
+            True,
+            True,
+        ]
+        assert set(result.document["objections"][0]) == {
             "kind",
             "name",
             "where",
@@ -113,7 +121,7 @@ def test_the_json_document_has_every_objection_and_the_same_code(live: LiveStack
         }
 
 
-def test_a_port_conflict_is_told_with_it_and_nobody_is_stopped_for_a_stack_that_is_refused(
+def test_a_port_conflict_is_listed_too_and_nothing_is_stopped_for_a_refused_stack(
     live: LiveStack,
 ) -> None:
     pid = live.listen(live.ports[0])
@@ -125,13 +133,13 @@ def test_a_port_conflict_is_told_with_it_and_nobody_is_stopped_for_a_stack_that_
         ("up", "--on-conflict", "stop", "--yes"),
         ("check", "--fix", "--on-conflict", "stop", "--yes"),
     ):
-        said = live.run("prod", *verb)
-        assert said.code == 4, verb
-        assert "DB_PASSWORD" in said.err
-        assert f"pid {pid}" in said.err
+        result = live.run("prod", *verb)
+        assert result.code == 4, verb
+        assert "DB_PASSWORD" in result.err
+        assert f"pid {pid}" in result.err
     os.kill(pid, 0)
-    said = live.run("prod", "up", "--json")
-    assert [len(said.document[key]) for key in ("objections", "conflicts")] == [1, 1]
+    result = live.run("prod", "up", "--json")
+    assert [len(result.document[key]) for key in ("objections", "conflicts")] == [1, 1]
     env_file(live, f"DB_PASSWORD={STRONG}\n")
     assert live.run("prod", "up").code == 3
 
@@ -144,13 +152,13 @@ def test_every_missing_variable_is_named_at_once_with_what_else_is_wrong(live: L
     live.settings('env_files = ["prod.env"]')
     env_file(live, "B_TOKEN=change-me\nC_HOST=\n", mode=0o640)
     for verb in ("check", "up", "restart"):
-        said = live.run("prod", verb, env={"D_KEY": STRONG})
-        assert said.code == 4
-        assert "A_PASSWORD is required, but not set" in said.err
-        assert "C_HOST is required, but not set" in said.err
-        assert "B_TOKEN (prod.env:1) is still a placeholder" in said.err
-        assert "accessible to its group (mode 0640)" in said.err
-        assert "D_KEY" not in said.err
+        result = live.run("prod", verb, env={"D_KEY": STRONG})
+        assert result.code == 4
+        assert "A_PASSWORD is required, but not set" in result.err
+        assert "C_HOST is required, but not set" in result.err
+        assert "B_TOKEN (prod.env:1) is still a placeholder" in result.err
+        assert "accessible to its group (mode 0640)" in result.err
+        assert "D_KEY" not in result.err
     assert live.run("prod", "check", "--json").document["exit_code"] == 4
 
 
@@ -159,9 +167,9 @@ def test_elsewhere_a_missing_variable_stays_composes_own_error(live: LiveStack) 
 
     live.compose({"web": sleeper(environment={"A": "${A_PASSWORD:?set it}"})})
     live.settings(environment="dev")
-    said = live.run("dev", "check")
-    assert said.code == 1
-    assert "required variable A_PASSWORD is missing" in said.err
+    result = live.run("dev", "check")
+    assert result.code == 1
+    assert "required variable A_PASSWORD is missing" in result.err
 
 
 def test_what_the_environment_overrides_is_judged_instead_of_the_file(live: LiveStack) -> None:
@@ -169,9 +177,9 @@ def test_what_the_environment_overrides_is_judged_instead_of_the_file(live: Live
     env_file(live, "DB_PASSWORD=change-me\n")
     assert live.run("prod", "check", env={"DB_PASSWORD": STRONG}).code == 0
     env_file(live, f"DB_PASSWORD={STRONG}\n")
-    said = live.run("prod", "check", env={"DB_PASSWORD": "postgres"})
-    assert said.code == 4
-    assert "DB_PASSWORD (the environment) is a well-known default" in said.err
+    result = live.run("prod", "check", env={"DB_PASSWORD": "postgres"})
+    assert result.code == 4
+    assert "DB_PASSWORD (the environment) is a well-known default" in result.err
 
 
 def test_values_of_the_example_beside_it_are_refused_where_they_are_secrets(
@@ -195,19 +203,19 @@ def test_secrets_written_into_the_compose_files_are_named_by_their_service(live:
     }
     stack(live, environment=environment, env_file=["inner.env"])
     env_file(live, "")
-    said = live.run("prod", "check", "--json")
-    assert objections(said) == {"web.POSTGRES_PASSWORD": "default", "web.INNER_SECRET": "default"}
+    result = live.run("prod", "check", "--json")
+    assert objections(result) == {"web.POSTGRES_PASSWORD": "default", "web.INNER_SECRET": "default"}
 
 
 @pytest.mark.parametrize("verb", ["check", "up"])
-def test_a_file_that_compose_reads_and_we_do_not_is_no_way_past(live: LiveStack, verb: str) -> None:
+def test_a_file_that_only_compose_can_read_is_refused(live: LiveStack, verb: str) -> None:
     stack(live)
-    env_file(live, "DB_PASSWORD: change-me\n")  # Compose takes a colon as well
-    said = live.run("prod", verb)
-    assert said.code == 4
-    assert "prod.env:1" in said.err
-    assert "could not be checked" in said.err
-    assert "change-me" not in said.err
+    env_file(live, "DB_PASSWORD: change-me\n")  # Compose accepts a colon as well
+    result = live.run("prod", verb)
+    assert result.code == 4
+    assert "prod.env:1" in result.err
+    assert "could not be checked" in result.err
+    assert "change-me" not in result.err
 
 
 # --- allowed -----------------------------------------------------------------------------------
@@ -216,13 +224,13 @@ def test_a_file_that_compose_reads_and_we_do_not_is_no_way_past(live: LiveStack,
 def test_a_good_file_that_its_owner_alone_may_read_starts(live: LiveStack) -> None:
     stack(live, settings="wait_timeout = 60")
     env_file(live, f"DB_PASSWORD={STRONG}\nTZ=Europe/Berlin\nDEBUG=False\n", mode=0o644)
-    said = live.run("prod", "up")
-    assert said.code == 4
-    assert f"chmod 600 {live.folder}/prod.env" in said.err
+    result = live.run("prod", "up")
+    assert result.code == 4
+    assert f"chmod 600 {live.folder}/prod.env" in result.err
     (live.folder / "prod.env").chmod(0o600)
-    said = live.run("prod", "up")
-    assert said.code == 0, said.err
-    assert "canary" not in said.text
+    result = live.run("prod", "up")
+    assert result.code == 0, result.err
+    assert "canary" not in result.text
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
@@ -232,24 +240,24 @@ def test_a_file_of_somebody_else_is_refused_unless_sudo_is_theirs_or_the_folder_
     stack(live)
     path = env_file(live, f"DB_PASSWORD={STRONG}\n")
     os.chown(path, 1234, 1234)
-    said = live.run("prod", "check")
-    assert said.code == 4
-    assert "belongs to another user (1234)" in said.err
+    result = live.run("prod", "check")
+    assert result.code == 4
+    assert "belongs to another user (1234)" in result.err
     assert live.run("prod", "check", env={"SUDO_UID": "1234", "SUDO_GID": "1234"}).code == 0
     assert live.run("trust").code == 0
     assert live.run("prod", "check").code == 0
 
 
-def test_a_try_out_may_be_warned_instead(live: LiveStack) -> None:
+def test_unsafe_warn_only_warns(live: LiveStack) -> None:
     stack(live, settings='unsafe = "warn"')
     env_file(live, "DB_PASSWORD=change-me\n", mode=0o644)
-    said = live.run("prod", "check", "--json")
-    assert said.code == 0
-    assert said.document["ok"] is True
-    assert [one["refused"] for one in said.document["objections"]] == [False, False]
-    said = live.run("prod", "up")
-    assert said.code == 0, said.err
-    assert "warning: DB_PASSWORD (prod.env:1) is still a placeholder" in said.err
+    result = live.run("prod", "check", "--json")
+    assert result.code == 0
+    assert result.document["ok"] is True
+    assert [item["refused"] for item in result.document["objections"]] == [False, False]
+    result = live.run("prod", "up")
+    assert result.code == 0, result.err
+    assert "warning: DB_PASSWORD (prod.env:1) is still a placeholder" in result.err
 
 
 def test_other_environments_are_not_judged(live: LiveStack) -> None:
@@ -259,10 +267,10 @@ def test_other_environments_are_not_judged(live: LiveStack) -> None:
     env_file(live, "DB_PASSWORD=change-me\n", mode=0o644)
     for name in ("dev", "staging"):
         live.settings('env_files = ["prod.env"]', environment=name)
-        said = live.run(name, "check", "--json")
-        assert (said.code, said.document["objections"]) == (0, [])
-    said = live.run("check", "-f", "compose.json", "--env-file", "prod.env", "--json")
-    assert (said.code, said.document["objections"]) == (0, [])
+        result = live.run(name, "check", "--json")
+        assert (result.code, result.document["objections"]) == (0, [])
+    result = live.run("check", "-f", "compose.json", "--env-file", "prod.env", "--json")
+    assert (result.code, result.document["objections"]) == (0, [])
 
 
 def test_what_is_no_regular_file_is_left_to_compose(live: LiveStack) -> None:
@@ -275,7 +283,7 @@ def test_what_is_no_regular_file_is_left_to_compose(live: LiveStack) -> None:
 
 
 def front_door(live: LiveStack, *, read_only: bool = True, settings: str = "") -> Path:
-    """nginx with its https port and a folder for certificates."""
+    """Write a stack of nginx with its https port and a folder for certificates."""
     from live.stack import sleeper
 
     folder = live.folder / "certs"
@@ -295,41 +303,41 @@ def test_a_missing_certificate_is_refused_and_the_command_in_the_hint_makes_it(
     live: LiveStack,
 ) -> None:
     folder = front_door(live)
-    said = live.run("prod", "up")
-    assert said.code == 4
-    assert f"{folder} contains no certificate with its key; nginx reads it there" in said.err
-    hint = said.err.splitlines()[-1].removeprefix("next: ")
+    result = live.run("prod", "up")
+    assert result.code == 4
+    assert f"{folder} contains no certificate with its key; nginx reads it there" in result.err
+    hint = result.err.splitlines()[-1].removeprefix("next: ")
     assert hint == f"dartsctl init --certificate {folder}"
     assert live.run(*hint.split()[1:], "--yes").code == 0
-    said = live.run("prod", "up")
-    assert said.code == 0, said.err
+    result = live.run("prod", "up")
+    assert result.code == 0, result.err
     (folder / "tls.key").unlink()
     assert objections(live.run("prod", "check", "--json")) == {str(folder): "no-certificate"}
 
 
-def test_one_that_has_ended_or_does_not_fit_its_key_is_refused(live: LiveStack) -> None:
+def test_an_expired_or_mismatched_certificate_is_refused(live: LiveStack) -> None:
     folder = front_door(live)
     make_pair(folder, days=-1)
-    said = live.run("prod", "check")
-    assert said.code == 4
+    result = live.run("prod", "check")
+    assert result.code == 4
     assert (
-        f"{folder}/tls.crt expired on {time.strftime('%Y-%m-')}" in said.err
-        or "tls.crt expired on" in said.err
+        f"{folder}/tls.crt expired on {time.strftime('%Y-%m-')}" in result.err
+        or "tls.crt expired on" in result.err
     )
     subprocess.run(
         ["openssl", "genrsa", "-out", folder / "tls.key", "2048"], capture_output=True, check=True
     )
-    said = live.run("prod", "check", "--json")
-    assert objections(said) == {str(folder / "tls.crt"): "mismatch"}
+    result = live.run("prod", "check", "--json")
+    assert objections(result) == {str(folder / "tls.crt"): "mismatch"}
 
 
-def test_one_that_ends_soon_is_a_warning(live: LiveStack) -> None:
+def test_a_certificate_that_expires_soon_is_a_warning(live: LiveStack) -> None:
     folder = front_door(live)
     make_pair(folder, days=13)
-    said = live.run("prod", "check")
-    assert said.code == 0
-    assert "warning: " in said.err
-    assert f"{folder}/tls.crt expires on " in said.err
+    result = live.run("prod", "check")
+    assert result.code == 0
+    assert "warning: " in result.err
+    assert f"{folder}/tls.crt expires on " in result.err
     assert live.run("prod", "up").code == 0
 
 
@@ -338,7 +346,7 @@ def test_a_folder_that_the_stack_fills_itself_may_be_empty(live: LiveStack) -> N
     assert live.run("prod", "check").code == 0
 
 
-def test_certificates_of_a_remote_engines_host_are_said_not_to_be_checked() -> None:
+def test_certificates_on_a_remote_engines_host_are_reported_as_unchecked() -> None:
     from dartsctl.stack.engine_rules import EngineRules
     from dartsctl.stack.model import Mount, PortEntry, Service, Stack
     from dartsctl.workflows.up.production_checks import ProductionEnvFiles, objections_to
@@ -349,17 +357,19 @@ def test_certificates_of_a_remote_engines_host_are_said_not_to_be_checked() -> N
         mounts=(Mount("/no/such/certs", "/etc/nginx/certs", read_only=True),),
     )
     stack = Stack("shop", {"nginx": nginx}, {})
-    (one,) = objections_to(
+    (objection,) = objections_to(
         ProductionEnvFiles((), (), {}, {}),
         stack,
         EngineRules(kind="remote", endpoint="ssh://elsewhere"),
         now=0,
     )
-    assert (one.kind, one.is_warning) == ("unchecked", True)
-    assert "ssh://elsewhere" in one.sentence
+    assert (objection.kind, objection.is_warning) == ("unchecked", True)
+    assert "ssh://elsewhere" in objection.sentence
     assert [
-        one.kind
-        for one in objections_to(ProductionEnvFiles((), (), {}, {}), stack, EngineRules(), now=0)
+        objection.kind
+        for objection in objections_to(
+            ProductionEnvFiles((), (), {}, {}), stack, EngineRules(), now=0
+        )
     ] == ["no-certificate"]
 
 
@@ -367,7 +377,7 @@ def test_certificates_of_a_remote_engines_host_are_said_not_to_be_checked() -> N
 
 
 def test_no_value_of_any_env_file_is_in_any_output(live: LiveStack) -> None:
-    """Good and weak values, in files, examples, the environment and the model; every verb, every form, its errors and a bug's report."""
+    """Good and weak values in files, examples, the environment and the model; every verb."""
     from live.stack import sleeper
 
     values = {
@@ -414,20 +424,22 @@ def test_no_value_of_any_env_file_is_in_any_output(live: LiveStack) -> None:
     outputs += [
         live.run("prod", *words) for words in (("check",), ("up", "--json"), ("config",), ("down",))
     ]
-    assert {said.code for said in outputs} >= {0, 1, 3, 4}
-    for said in outputs:
-        assert "canary" not in said.text, said
+    assert {result.code for result in outputs} >= {0, 1, 3, 4}
+    for result in outputs:
+        assert "canary" not in result.text, result
 
 
-def test_a_bugs_report_holds_no_value_either(live: LiveStack, own_state_folder: Path) -> None:
-    """A real crash in the midst of the checks: the certificate's edge meets what its author did not think of."""
+def test_a_crash_report_holds_no_value_either(live: LiveStack, own_state_folder: Path) -> None:
+    """A crash in the middle of the checks, as a bug would cause it."""
     stack(live)
     env_file(live, "DB_PASSWORD=canary-9f2c4b7e\nWEAK_TOKEN=canary\n")
     (live.folder / "sitecustomize.py").write_text(
-        "import dartsctl.config.secrets as env\ndef judge_model(*all, **more): raise RuntimeError('a bug')\nenv.judge_model = judge_model\n"
+        "import dartsctl.config.secrets as secrets\n"
+        "def judge_model(*all, **more): raise RuntimeError('a bug')\n"
+        "secrets.judge_model = judge_model\n"
     )
-    said = live.run("prod", "check", PYTHONPATH=str(live.folder))
-    assert said.code == 70
+    result = live.run("prod", "check", PYTHONPATH=str(live.folder))
+    assert result.code == 70
     (report,) = (own_state_folder / "reports").iterdir()
     assert "a bug" in report.read_text()
-    assert "canary" not in said.text + report.read_text()
+    assert "canary" not in result.text + report.read_text()
