@@ -367,8 +367,8 @@ def test_what_no_step_removes_is_told_with_what_a_person_does(stack: LiveStack) 
     before = stack.identities()
     said = stack.run("doctor", "--fix", "--yes")
     assert said.code == 1
-    assert "by hand: let app listen on 0.0.0.0:5000" in said.err
-    assert "next: let app listen on 0.0.0.0:5000" in said.err
+    assert "by hand: make app listen on 0.0.0.0:5000" in said.err
+    assert "next: make app listen on 0.0.0.0:5000" in said.err
     assert stack.identities() == before
 
 
@@ -447,7 +447,7 @@ def test_each_step_is_asked_for_and_a_no_ends_it(
     screen.sees("start app: app has ended")
     screen.sees("(y/N)")
     screen.child.send("y")  # an answer by itself: an Enter after it would answer the next question
-    screen.sees("let web reload its configuration")
+    screen.sees("reload the configuration of web")
     screen.sees("(y/N)")
     screen.types("n")
     assert screen.ends() == 7

@@ -442,7 +442,7 @@ def test_an_address_of_another_service_is_stale_even_if_it_answers() -> None:
     assert finding.cause is Cause.STALE_UPSTREAM
     assert "which other has now" in finding.sentence
     assert not finding.harmless
-    assert finding.chain[0].text == "requests for app reach another service, and are answered by it"
+    assert finding.chain[0].text == "requests for app are answered by another service"
 
 
 def test_a_name_that_is_looked_up_for_each_request_is_not_stale() -> None:

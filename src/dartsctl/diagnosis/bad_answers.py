@@ -41,9 +41,7 @@ def bad_answers(facts: Facts) -> Iterator[BadAnswer]:
 def _last_failure(http: HttpFacts, facts: Facts) -> FailureCount | None:
     if facts.proxy is None:
         return None
-    targets = {
-        str(upstream.target) for upstream in facts.upstreams if upstream.service == http.upstream
-    }
+    targets = {str(upstream.target) for upstream in facts.upstreams_of(http.upstream)}
     addresses = facts.addresses(http.upstream)
     for failure in reversed(facts.proxy.failures):
         is_recent = failure.last is None or failure.last >= http.began - SLACK
@@ -98,4 +96,6 @@ def answer_trouble(
 def _explained_by(http: HttpFacts, facts: Facts) -> tuple[str, ...]:
     if not http.upstream:
         return ()
-    return (facts.proxy.service if facts.proxy else "", http.upstream)
+    if facts.proxy is None:
+        return (http.upstream,)
+    return (facts.proxy.service, http.upstream)

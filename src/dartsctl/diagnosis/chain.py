@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from dartsctl.diagnosis.facts import Facts, HttpFacts, ProxyFacts, UpstreamFacts
 from dartsctl.diagnosis.findings import Link, Mark
+from dartsctl.diagnosis.nginx.config import Target
 from dartsctl.diagnosis.nginx.log import FailureCount
 from dartsctl.diagnosis.trouble import Scope, Trouble
 
@@ -20,9 +21,9 @@ def path(root: Trouble, followers: Sequence[Trouble], facts: Facts) -> list[Link
     if facts.proxy is None or root.service == facts.proxy.service:
         return links
     links.append(_proxy(root, followers, facts.proxy, facts))
-    if not any(link.name == "upstream" for link in root.links):
-        upstreams = (row for row in facts.upstreams if row.service == root.service)
-        links += [_upstream(upstream, facts) for upstream in upstreams][:1]
+    upstreams = facts.upstreams_of(root.service)
+    if upstreams and not root.has_link("upstream"):
+        links.append(_upstream(upstreams[0], facts))
     return links
 
 
@@ -30,13 +31,15 @@ def links(root: Trouble, facts: Facts) -> tuple[Link, ...]:
     """Return the root's own links. The container of the proxy is the link `proxy`."""
     if facts.proxy is None or root.service != facts.proxy.service:
         return root.links
-    if any(link.name == "proxy" for link in root.links):
+    if root.has_link("proxy"):
         return tuple(sorted(root.links, key=lambda link: link.name != "proxy"))
     return tuple(map(_as_proxy, root.links))
 
 
 def _as_proxy(link: Link) -> Link:
-    return replace(link, name="proxy") if link.name == "container" else link
+    if link.name == "container":
+        return replace(link, name="proxy")
+    return link
 
 
 def cause_link(root: Trouble) -> Link:
@@ -55,15 +58,14 @@ def symptom(root: Trouble, followers: Sequence[Trouble], facts: Facts) -> Link:
     if not failed:
         return Link("symptom", "ok", "no request fails because of it now", effects, "http")
     first = min(failed, key=lambda http: http.through != "proxy")
-    others = [
-        f"{http.url} {http.answer} ({http.seconds:.1f} s)" for http in failed if http is not first
-    ]
-    return Link("symptom", "bad", f"{first.url} {first.answer}", (*others, *effects), "http")
+    failed.remove(first)
+    others = [f"{http.symptom} ({http.seconds:.1f} s)" for http in failed]
+    return Link("symptom", "bad", first.symptom, (*others, *effects), "http")
 
 
 def _failed_requests(root: Trouble, followers: Sequence[Trouble], facts: Facts) -> list[HttpFacts]:
     """Return the failed requests that the trouble concerns."""
-    failed = [http for http in facts.http if http.is_bad]
+    failed = list(facts.failed_requests)
     concerned = {root.service, *(trouble.service for trouble in followers)}
     is_entry = facts.proxy is not None and facts.proxy.service in concerned
     if is_entry or root.rank.scope is Scope.ENGINE:
@@ -76,44 +78,42 @@ def _proxy(root: Trouble, followers: Sequence[Trouble], proxy: ProxyFacts, facts
         if trouble.service == proxy.service:
             return _proxy_in_trouble(trouble)
     state, source = "not there", "engine: list of containers"
+    mark: Mark = "bad"
     service = facts.proxy_service
-    if service and service.containers:
-        container = service.containers[0]
-        state, source = container.state, f"engine: inspect {container.name}"
-    counts = [count.line for count in _counts(root, proxy, facts)[-_COUNTS:]]
-    return Link(
-        "proxy",
-        "ok" if state == "running" else "bad",
-        f"{proxy.service} ({proxy.kind}) is {state}",
-        tuple(counts),
-        proxy.log_source if counts else source,
-    )
+    if service and service.first:
+        state, source = service.first.state, f"engine: inspect {service.first.name}"
+        mark = "ok" if service.first.runs else "bad"
+    counts = _counts(root, proxy, facts)[-_COUNTS:]
+    if counts:
+        source = proxy.log_source
+    text = f"{proxy.service} ({proxy.kind}) is {state}"
+    return Link("proxy", mark, text, tuple(count.line for count in counts), source)
 
 
 def _proxy_in_trouble(trouble: Trouble) -> Link:
     """Return the proxy's link where it is down because of the root."""
-    sources = [link.source for link in trouble.links if link.source]
-    evidence = [line for link in trouble.links for line in link.evidence]
-    source = sources[-1] if sources else "engine: list of containers"
+    source = "engine: list of containers"
+    evidence: list[str] = []
+    for link in trouble.links:
+        source = link.source or source
+        evidence += link.evidence
     return Link("proxy", "bad", trouble.sentence, tuple(evidence), source)
 
 
 def _counts(root: Trouble, proxy: ProxyFacts, facts: Facts) -> list[FailureCount]:
     """Return the failures in the proxy's log that are about the root's service."""
-    targets = [row.target for row in facts.upstreams if row.service == root.service]
-    ports = {str(target.port) for target in targets}
-    names = {target.host for target in targets}
-    counts = []
-    for count in proxy.failures:
-        port, name = count.upstream.rpartition(":")[2], count.name.partition(":")[0]
-        if port in ports or name in names:
-            counts.append(count)
-    return counts
+    targets = [upstream.target for upstream in facts.upstreams_of(root.service)]
+    return [count for count in proxy.failures if _is_about(count, targets)]
+
+
+def _is_about(count: FailureCount, targets: Sequence[Target]) -> bool:
+    port, name = count.upstream.rpartition(":")[2], count.name.partition(":")[0]
+    return any(port == str(target.port) or name == target.host for target in targets)
 
 
 def _upstream(upstream: UpstreamFacts, facts: Facts) -> Link:
     routes = [f"{route.location} -> {route.written}" for route in upstream.routes]
-    lookup = "looked up again and again"
+    lookup = "looked up for each request"
     if upstream.looked_up_once:
         lookup = "looked up once, when nginx starts"
     mark, results = _connect_results(upstream, facts)
@@ -131,9 +131,9 @@ def _connect_results(upstream: UpstreamFacts, facts: Facts) -> tuple[Mark, tuple
     service = facts.services.get(upstream.service)
     if service and not service.running:
         return "bad", (f"no container of {upstream.service} runs",)
-    tried = [connect for connect in upstream.connects if connect.result]
-    results = tuple(f"{connect.address}:{connect.port} {connect.result}" for connect in tried)
-    if not results:
-        return "unknown", ()
-    is_open = all(connect.result == "open" for connect in tried)
-    return "ok" if is_open else "bad", results
+    mark: Mark = "unknown"
+    for connect in upstream.tried:
+        if connect.result != "open":
+            return "bad", upstream.results
+        mark = "ok"
+    return mark, upstream.results

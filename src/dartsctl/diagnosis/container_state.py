@@ -55,10 +55,10 @@ def is_needed(service: ServiceFacts, facts: Facts) -> bool:
     """
     if service.published or (facts.proxy and facts.proxy.service == service.name):
         return True
-    if any(upstream.service == service.name for upstream in facts.upstreams):
+    if facts.upstreams_of(service.name):
         return True
     policies = {container.restart_policy for container in service.containers}
-    return bool(policies & {"always", "unless-stopped"})
+    return not policies.isdisjoint({"always", "unless-stopped"})
 
 
 def dependencies(service: ServiceFacts, facts: Facts) -> tuple[str, ...]:
@@ -79,8 +79,7 @@ def asked_ports(service: ServiceFacts, facts: Facts) -> set[int]:
     """Return the ports inside a service's containers that the proxy connects to."""
     if facts.proxy and facts.proxy.service == service.name:
         return set()
-    upstreams = (upstream for upstream in facts.upstreams if upstream.service == service.name)
-    return {upstream.target.port for upstream in upstreams} - {0}
+    return {upstream.target.port for upstream in facts.upstreams_of(service.name)} - {0}
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,23 +14,28 @@ from dartsctl.diagnosis.trouble import Fix, Scope, Trouble
 
 def diagnose(facts: Facts) -> Diagnosis:
     """Return the root causes, those that hold a port first. A healthy stack has none."""
-    symptoms = [f"{http.url} {http.answer}" for http in facts.http if http.is_bad]
-    troubles = [trouble for module in CAUSES for trouble in module.detect(facts)]
-    engine = [trouble for trouble in troubles if trouble.rank.scope is Scope.ENGINE]
-    if engine:
-        findings = [_engine_finding(trouble, facts) for trouble in engine]
+    symptoms = [http.symptom for http in facts.failed_requests]
+    troubles: list[Trouble] = []
+    for module in CAUSES:
+        troubles += module.detect(facts)
+    troubles.sort(key=lambda trouble: trouble.rank)
+    if troubles and troubles[0].rank.scope is Scope.ENGINE:
+        findings = [_engine_finding(troubles[0], facts)]
     else:
         findings = _findings(_one_per_service(troubles, facts), facts)
     return Diagnosis(tuple(findings), tuple(dict.fromkeys(symptoms)))
 
 
 def _one_per_service(troubles: Iterable[Trouble], facts: Facts) -> dict[str, Trouble]:
-    """Return the trouble to report for each service, in the order of the services."""
+    """Return the trouble to report for each service, in the order of the services.
+
+    `troubles` are sorted by their rank.
+    """
     chosen: dict[str, Trouble] = {}
-    for trouble in sorted(troubles, key=lambda trouble: trouble.rank):
+    for trouble in troubles:
         if not _is_explained(trouble, chosen):
             chosen.setdefault(trouble.service, trouble)
-    names = dict.fromkeys((*facts.services, *chosen))
+    names = (*facts.services, *chosen)
     return {name: chosen[name] for name in names if name in chosen}
 
 
@@ -46,7 +51,7 @@ def _is_explained(trouble: Trouble, chosen: Mapping[str, Trouble]) -> bool:
 def _findings(troubles: Mapping[str, Trouble], facts: Facts) -> list[Finding]:
     causes_of = {name: _roots_of(trouble, troubles) for name, trouble in troubles.items()}
     roots = [trouble for name, trouble in troubles.items() if not causes_of[name]]
-    if facts.services and not any(service.containers for service in facts.services.values()):
+    if facts.services and not facts.has_containers:
         roots = _without_containers(roots, facts)
     roots.sort(key=_order)
     findings = []
@@ -110,7 +115,7 @@ def _command(root: Trouble, facts: Facts, *, is_harmless: bool) -> str:
         return root.command
     if is_harmless and not root.command.options:
         return facts.commands.up
-    return f"{facts.commands.doctor} --fix{root.command.options}"
+    return f"{facts.commands.doctor} --fix {root.command.options}".rstrip()
 
 
 def _is_missing(name: str, facts: Facts) -> bool:

@@ -69,6 +69,10 @@ class ContainerFacts:
     listening_source: str = ""
 
     @property
+    def is_unhealthy(self) -> bool:
+        return self.health == "unhealthy"
+
+    @property
     def runs(self) -> bool:
         return self.state == "running"
 
@@ -90,6 +94,16 @@ class ServiceFacts:
     conflicts: tuple[Conflict, ...] = ()
     name_taken_by: str = ""
     """The container outside the project that has its `container_name`."""
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """The networks of the running containers."""
+        return tuple(name for container in self.running for name in container.networks)
+
+    @property
+    def first(self) -> ContainerFacts | None:
+        """The first container, if there is any."""
+        return self.containers[0] if self.containers else None
 
     @property
     def running(self) -> tuple[ContainerFacts, ...]:
@@ -120,6 +134,16 @@ class UpstreamFacts:
     connects: tuple[Connect, ...] = ()
     asked: tuple[str, ...] = ()
     """Addresses that the proxy is connected or connecting to on this port, by its socket table."""
+
+    @property
+    def tried(self) -> tuple[Connect, ...]:
+        """The connections that this host has a route for."""
+        return tuple(connect for connect in self.connects if connect.result)
+
+    @property
+    def results(self) -> tuple[str, ...]:
+        """`10.0.0.2:5000 open`, one line for each connection that was tried."""
+        return tuple(f"{row.address}:{row.port} {row.result}" for row in self.tried)
 
     @property
     def looked_up_once(self) -> bool:
@@ -165,8 +189,15 @@ class HttpFacts:
         return self.status is None or self.status >= 500
 
     @property
+    def symptom(self) -> str:
+        """`http://localhost/ answers 502`."""
+        return f"{self.url} {self.answer}"
+
+    @property
     def answer(self) -> str:
-        return f"answers {self.status}" if self.status is not None else self.problem
+        if self.status is None:
+            return self.problem
+        return f"answers {self.status}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,12 +258,26 @@ class Facts:
     commands: Commands = field(default_factory=Commands)
 
     @property
+    def failed_requests(self) -> tuple[HttpFacts, ...]:
+        return tuple(http for http in self.http if http.is_bad)
+
+    @property
+    def has_containers(self) -> bool:
+        return any(service.containers for service in self.services.values())
+
+    @property
     def proxy_service(self) -> ServiceFacts | None:
         return self.services.get(self.proxy.service) if self.proxy else None
 
+    def upstreams_of(self, service: str) -> tuple[UpstreamFacts, ...]:
+        """Return the upstreams behind which a service is."""
+        return tuple(upstream for upstream in self.upstreams if upstream.service == service)
+
     def running(self, service: str) -> tuple[ContainerFacts, ...]:
         """Return the running containers of a service; none for an unknown one."""
-        return self.services[service].running if service in self.services else ()
+        if service not in self.services:
+            return ()
+        return self.services[service].running
 
     def addresses(self, service: str) -> tuple[str, ...]:
         """Return the addresses of a service's running containers."""

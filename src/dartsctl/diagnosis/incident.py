@@ -27,8 +27,10 @@ class Event:
     @property
     def cells(self) -> tuple[str, str, str]:
         """The columns: when, what, result."""
-        took = f" ({self.seconds:.1f} s)" if self.seconds >= 0.05 else ""
-        return local_time(self.when), self.what, f"{self.result}{took}"
+        result = self.result
+        if self.seconds >= 0.05:
+            result += f" ({self.seconds:.1f} s)"
+        return local_time(self.when), self.what, result
 
 
 @dataclass(frozen=True, slots=True)

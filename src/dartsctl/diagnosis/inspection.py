@@ -114,12 +114,12 @@ def _variables(words: tuple[str, ...]) -> Iterator[tuple[str, str]]:
 
 
 def _last_output(health: Cursor) -> str:
-    failed = [
-        check.at("Output").prose("")
-        for check in health.at("Log").items()
-        if check.at("ExitCode").integer(0, minimum=-LARGEST_INTEGER)
-    ]
-    return failed[-1].strip() if failed else ""
+    """Return the output of the last failed health check."""
+    output = ""
+    for check in health.at("Log").items():
+        if check.at("ExitCode").integer(0, minimum=-LARGEST_INTEGER):
+            output = check.at("Output").prose("").strip()
+    return output
 
 
 def _fixed_ports(table: Cursor) -> Iterator[int]:

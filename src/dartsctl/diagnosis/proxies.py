@@ -38,10 +38,16 @@ def find_proxy(
         )
     if wanted:
         return wanted, _kind(stack, commands, wanted) or "other"
-    known = [(name, kind) for name in stack.services if (kind := _kind(stack, commands, name))]
-    published = [row for row in known if _entry_ports(stack, row[0])]
+    known: dict[str, ProxyKind] = {}
+    for name in stack.services:
+        kind = _kind(stack, commands, name)
+        if kind:
+            known[name] = kind
+    for name, kind in known.items():
+        if _entry_ports(stack, name):
+            return name, kind
     if known:
-        return (published or known)[0]
+        return next(iter(known.items()))
     fronts = [name for name in stack.services if {80, 443} & _entry_ports(stack, name)]
     if len(fronts) == 1 and len(stack.services) > 1:
         return fronts[0], "other"

@@ -125,12 +125,9 @@ def shared_networks(proxy: ContainerFacts, service: ServiceFacts) -> set[str]:
     """Return the networks through which a proxy reaches a service."""
     if proxy.network_mode == "host":
         return {"host"}
-    return {name for container in service.running for name in container.networks} & set(
-        proxy.networks
-    )
+    return set(service.networks) & set(proxy.networks)
 
 
 def network_names(service: ServiceFacts) -> str:
     """Return the networks of a service's running containers, as text."""
-    names = (name for container in service.running for name in container.networks)
-    return ", ".join(dict.fromkeys(names))
+    return ", ".join(dict.fromkeys(service.networks))

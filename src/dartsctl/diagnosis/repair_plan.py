@@ -40,11 +40,11 @@ class RepairStep:
         """What will be done: `recreate app`."""
         match self.action:
             case RepairAction.FREE:
-                return "free what is taken"
+                return "free ports and names"
             case RepairAction.UP:
                 return "start the whole stack"
             case RepairAction.RELOAD:
-                return f"let {self.service} reload its configuration"
+                return f"reload the configuration of {self.service}"
         return f"{self.action.value} {self.service}"
 
 
@@ -109,9 +109,11 @@ def settling(plan: RepairPlan, facts: Facts) -> tuple[str, ...]:
 
     They are on their way to health, or run only for a moment (edge-cases.md#75).
     """
-    names = list(facts.services) if plan.starts_stack else [*plan.starts]
-    services = [service for name, service in facts.services.items() if name in names]
-    return tuple(service.name for service in services if _is_settling(service, facts))
+    return tuple(
+        name
+        for name, service in facts.services.items()
+        if (plan.starts_stack or name in plan.starts) and _is_settling(service, facts)
+    )
 
 
 def _is_settling(service: ServiceFacts, facts: Facts) -> bool:
@@ -156,8 +158,10 @@ def _is_stronger(action: RepairAction, known: RepairAction) -> bool:
 
 
 def _followers(finding: Finding) -> tuple[str, ...]:
-    names = finding.data.get("followed_by") or ()
-    return tuple(map(str, names)) if isinstance(names, Sequence) else ()
+    names = finding.data.get("followed_by")
+    if not isinstance(names, Sequence):
+        return ()
+    return tuple(map(str, names))
 
 
 def _action_of_follower(service: ServiceFacts) -> RepairAction | None:
@@ -190,8 +194,10 @@ def _depth(name: str, services: Mapping[str, ServiceFacts], seen: frozenset[str]
     """Return the length of the longest `depends_on` chain from a service."""
     if name in seen or name not in services:
         return 0
-    depths = [_depth(other, services, seen | {name}) for other in services[name].depends_on]
-    return 1 + max(depths, default=0)
+    depth = 0
+    for other in services[name].depends_on:
+        depth = max(depth, _depth(other, services, seen | {name}))
+    return 1 + depth
 
 
 def _reload(stale: Sequence[str], starts: Iterable[RepairStep], facts: Facts) -> list[RepairStep]:
@@ -213,8 +219,8 @@ def _reload(stale: Sequence[str], starts: Iterable[RepairStep], facts: Facts) ->
         return [RepairStep(RepairAction.RELOAD, proxy.service, "; ".join(stale))]
     if names:
         reason = (
-            f"it has looked up {', '.join(sorted(names))} when it started, "
-            "and the address may be another one now"
+            f"it looked up {', '.join(sorted(names))} when it started, "
+            "and the address may have changed"
         )
         return [RepairStep(RepairAction.RELOAD, proxy.service, reason)]
     return []

@@ -44,18 +44,18 @@ def by_hand(finding: Finding, facts: Facts) -> Repair:  # noqa: ARG001 - a cause
 
 
 _AFTER_FREEING = {
-    RepairAction.UP: "nothing of it is there, and it can have its ports then",
-    RepairAction.START: "it can have its port then",
+    RepairAction.UP: "no container exists, and its ports are free then",
+    RepairAction.START: "its port is free then",
     RepairAction.RECREATE: (
-        "it can have its port then; the engine has refused it before, and some engines would "
-        "start the same container without any"
+        "its port is free then; the engine has refused this container before, and some engines "
+        "would start it without its ports"
     ),
 }
 
 
 def free_and_start(finding: Finding, facts: Facts) -> Repair:
     """Return the repair of a service whose port is held by somebody else."""
-    if is_stack_missing(facts):
+    if not facts.has_containers:
         action = RepairAction.UP
     else:
         action = start_after_refusal(facts.services[finding.service])
@@ -78,11 +78,6 @@ def start_after_refusal(service: ServiceFacts) -> RepairAction:
     if any(container.runs or container.error for container in service.containers):
         return RepairAction.RECREATE
     return RepairAction.START
-
-
-def is_stack_missing(facts: Facts) -> bool:
-    """Whether no service has a container."""
-    return not any(service.containers for service in facts.services.values())
 
 
 def is_looping(service: ServiceFacts) -> bool:

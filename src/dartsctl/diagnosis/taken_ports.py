@@ -26,21 +26,16 @@ def missing_ports(container: ContainerFacts) -> tuple[PublishedPort, ...]:
     """Return the ports of a running container's settings that the engine has not bound."""
     if not container.runs:
         return ()
-    bound = {_key(place) for place in container.bound}
-    bound_targets = {(target, protocol) for target, _, protocol in bound}
-    missing = []
-    for place in container.wanted:
-        if _key(place) in bound:
-            continue
-        is_ephemeral = not place.endpoint.port
-        if is_ephemeral and (place.target, place.endpoint.protocol) in bound_targets:
-            continue
-        missing.append(place)
-    return tuple(missing)
+    return tuple(place for place in container.wanted if not _is_bound(place, container))
 
 
-def _key(place: PublishedPort) -> tuple[int, int, str]:
-    return place.target, place.endpoint.port, place.endpoint.protocol
+def _is_bound(place: PublishedPort, container: ContainerFacts) -> bool:
+    """Whether the engine has bound a port; an ephemeral one on any number."""
+    for bound in container.bound:
+        is_same = (bound.target, bound.endpoint.protocol) == (place.target, place.endpoint.protocol)
+        if is_same and place.endpoint.port in (0, bound.endpoint.port):
+            return True
+    return False
 
 
 def port_troubles(cause: Cause, facts: Facts) -> Iterator[Trouble]:
@@ -59,11 +54,12 @@ def _cause_of(holder: Holder | None, *, is_entry: bool) -> Cause:
         case None | RivalBinding() | OwnContainer():
             return Cause.UNKNOWN
         case ForeignContainer():
-            return Cause.ENTRY_PORT_TAKEN if is_entry else Cause.OTHER_CONTAINER
+            cause = Cause.OTHER_CONTAINER
         case HostProcess() | DevLease() | Connection() | Unknown():
-            return Cause.ENTRY_PORT_TAKEN if is_entry else Cause.PORT_SQUATTER
+            cause = Cause.PORT_SQUATTER
         case _:
             assert_never(holder)
+    return Cause.ENTRY_PORT_TAKEN if is_entry else cause
 
 
 def _conflict_of(service: ServiceFacts) -> Conflict | None:
@@ -91,28 +87,35 @@ def _holder_of(conflict: Conflict) -> Holder | None:
 
 def _port_trouble(cause: Cause, service: ServiceFacts, conflict: Conflict, facts: Facts) -> Trouble:
     """Return the trouble of a service whose binding is in conflict, with links to the holder."""
-    holder = _holder_of(conflict)
-    container = service.containers[0] if service.containers else None
+    holder, container = _holder_of(conflict), service.first
+    options = ""
+    holder_data: dict[str, object] = {"holder": None}
+    if holder:
+        holder_data = holder.finding_data()
+    if isinstance(holder, Connection):
+        options = "--on-conflict wait"
     where = ", ".join(map(str, conflict.endpoints))
     return Trouble(
         cause=cause,
         service=service.name,
         container=container.name if container else "",
         sentence=_sentence(service, where, conflict),
-        command=Fix(" --on-conflict wait") if isinstance(holder, Connection) else Fix(),
+        command=Fix(options),
         rank=Rank(Scope.PORT),
         confidence=_confidence(container, holder),
         links=tuple(_links(service, container, where, conflict, facts)),
         data={
             "port": conflict.endpoints[0].port,
             "addresses": [endpoint.address for endpoint in conflict.endpoints],
-            **(holder.finding_data() if holder else {"holder": None}),
+            **holder_data,
         },
     )
 
 
 def _sentence(service: ServiceFacts, where: str, conflict: Conflict) -> str:
-    state = "runs without its port" if service.running else "is down"
+    state = "is down"
+    if service.running:
+        state = "runs without its port"
     holder = _holder_of(conflict)
     if holder is None:
         return f"{service.name} {state}: {where}: {conflict.reason.value}"
@@ -136,7 +139,7 @@ def _links(
 ) -> Iterator[Link]:
     if container:
         yield container_link(container, facts)
-    text = f"{service.name} publishes {where}, and cannot have it: {conflict.reason.value}"
+    text = f"{service.name} cannot publish {where}: {conflict.reason.value}"
     yield Link("port", "bad", text, (), "engine: list of containers; kernel: bind")
     if holder := _holder_of(conflict):
         evidence = (holder.evidence,) if holder.evidence else ()

@@ -76,6 +76,9 @@ class Trouble:
     silent_symptom: str = ""
     """What users see although no request of ours failed."""
 
+    def has_link(self, name: str) -> bool:
+        return any(link.name == name for link in self.links)
+
 
 def container_trouble(
     cause: Cause,
@@ -109,8 +112,9 @@ def container_trouble(
 
 def exit_words(code: int) -> str:
     """`exit code 127: its command was not found`."""
-    words = f"exit code {code}"
-    return f"{words}: {_EXITS[code]}" if code in _EXITS else words
+    if code in _EXITS:
+        return f"exit code {code}: {_EXITS[code]}"
+    return f"exit code {code}"
 
 
 def container_link(container: ContainerFacts, facts: Facts, *, bad: bool = True) -> Link:
@@ -139,15 +143,14 @@ def _state(container: ContainerFacts, facts: Facts) -> str:
 
 
 def _evidence(container: ContainerFacts, *, bad: bool) -> list[str]:
-    is_unhealthy = container.health == "unhealthy"
     lines = []
     if container.error:
         lines.append(f"State.Error: {container.error}")
     if container.oom_killed:
         lines.append("OOMKilled: true")
-    if is_unhealthy and container.health_output:
+    if container.is_unhealthy and container.health_output:
         lines.append(f"health check: {one_line(container.health_output)}")
-    if bad and (is_unhealthy or not container.runs):
+    if bad and (container.is_unhealthy or not container.runs):
         if container.log is None:
             lines.append("its log cannot be read: the logging driver keeps none")
         else:

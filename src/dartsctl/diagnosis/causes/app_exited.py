@@ -25,7 +25,9 @@ def detect(facts: Facts) -> Iterator[Trouble]:
         sentence = f"{container.service} has ended with {exit_words(container.exit_code)}"
         if container.finished:
             sentence += f", {duration(facts.now - container.finished)} ago"
-        was_stopped = container.exit_code in _STOPPED
+        because_of: tuple[str, ...] = ()
+        if container.exit_code not in _STOPPED:
+            because_of = dependencies(service, facts)
         yield container_trouble(
             CAUSE,
             service,
@@ -34,7 +36,7 @@ def detect(facts: Facts) -> Iterator[Trouble]:
             sentence=sentence,
             command=Fix(),
             data={"exit_code": container.exit_code},
-            because_of=() if was_stopped else dependencies(service, facts),
+            because_of=because_of,
         )
 
 

@@ -14,7 +14,7 @@ from dartsctl.diagnosis.repairs import by_hand
 from dartsctl.diagnosis.trouble import Rank, Scope, Trouble
 
 CAUSE = Cause.CERTIFICATE
-_SILENT = "browsers refuse the certificate; this look takes any"
+_SILENT = "browsers refuse the certificate; the requests of doctor accept any"
 
 
 def detect(facts: Facts) -> Iterator[Trouble]:
@@ -34,9 +34,12 @@ def detect(facts: Facts) -> Iterator[Trouble]:
 
 
 def _not_loaded(end: Trouble, fatal: FatalError, facts: Facts) -> Trouble:
-    advices = [certificate.advice for certificate in facts.certificates if certificate.advice]
-    command = f"put {fatal.line.name} in its place, then {facts.commands.up}"
-    trouble = fatal_trouble(CAUSE, end, fatal, facts, command=advices[0] if advices else command)
+    command = f"restore {fatal.line.name}, then run `{facts.commands.up}`"
+    for certificate in facts.certificates:
+        if certificate.advice:
+            command = certificate.advice
+            break
+    trouble = fatal_trouble(CAUSE, end, fatal, facts, command=command)
     return replace(trouble, silent_symptom=_SILENT)
 
 
@@ -53,7 +56,7 @@ def _refused(facts: Facts) -> Trouble | None:
     return Trouble(
         cause=CAUSE,
         service=service.name,
-        container=service.containers[0].name if service.containers else "",
+        container=service.first.name if service.first else "",
         sentence=f"{service.name}: {refused.sentence}",
         command=_renewal(refused, service.name, facts),
         rank=Rank(Scope.PATH),
@@ -68,7 +71,7 @@ def _renewal(refused: CertificateFacts, service: str, facts: Facts) -> str:
         return refused.advice
     return (
         f"put a valid certificate into {refused.where}, "
-        f"then {facts.commands.stack} restart {service}"
+        f"then run `{facts.commands.stack} restart {service}`"
     )
 
 

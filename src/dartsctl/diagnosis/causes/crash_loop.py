@@ -30,7 +30,7 @@ def _waiting(service: ServiceFacts, container: ContainerFacts, facts: Facts) -> 
         service,
         container,
         facts,
-        sentence=f"{name} starts and ends again and again: {restarts} restarts, last with {end}",
+        sentence=f"{name} keeps restarting: {restarts} restarts, last with {end}",
         command=f"{facts.commands.stack} logs {name}",
         data={"exit_code": container.exit_code, "restarts": restarts},
         because_of=dependencies(service, facts),
@@ -39,13 +39,13 @@ def _waiting(service: ServiceFacts, container: ContainerFacts, facts: Facts) -> 
 
 def _running(service: ServiceFacts, container: ContainerFacts, facts: Facts) -> Trouble:
     name, restarts = container.service, container.restart_count
-    now = f"now up for {duration(age(container, facts))}"
+    now = f"now running for {duration(age(container, facts))}"
     return container_trouble(
         CAUSE,
         service,
         container,
         facts,
-        sentence=f"{name} starts and ends again and again: {restarts} restarts, {now}",
+        sentence=f"{name} keeps restarting: {restarts} restarts, {now}",
         command=f"{facts.commands.stack} logs {name}",
         confidence="likely",
         data={"restarts": restarts, "exit_code": container.exit_code},

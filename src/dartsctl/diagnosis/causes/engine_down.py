@@ -16,7 +16,7 @@ def detect(facts: Facts) -> Iterator[Trouble]:
     engine = facts.engine
     if engine.answers:
         return
-    containers = Link("container", "unknown", "nothing is known of the containers")
+    containers = Link("container", "unknown", "the state of the containers is unknown")
     cause = Link("cause", "bad", engine.problem, (engine.endpoint,), "engine: version")
     yield Trouble(
         cause=CAUSE,

@@ -1,4 +1,4 @@
-"""An app listens on 127.0.0.1 inside its container, where nobody else can reach it."""
+"""An app listens on 127.0.0.1 inside its container, where nothing else can reach it."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ def _trouble(
     service: ServiceFacts, container: ContainerFacts, place: UnreachablePort, facts: Facts
 ) -> Trouble:
     name, where = container.service, ", ".join(map(str, place.loopback))
-    text = f"inside {container.name} only {where} listens"
+    text = f"inside {container.name} the only listener is {where}"
     return container_trouble(
         CAUSE,
         service,
         container,
         facts,
-        sentence=f"{name} listens on {where} inside its container, where nobody else can reach it",
-        command=f"let {name} listen on {ANY_IPV4}:{place.port}, then {facts.commands.up}",
+        sentence=f"{name} listens on {where} inside its container, where nothing else can reach it",
+        command=f"make {name} listen on {ANY_IPV4}:{place.port}, then run `{facts.commands.up}`",
         links=(Link("port", "bad", text, (), container.listening_source),),
         data={"port": place.port},
         is_container_bad=False,

@@ -13,7 +13,6 @@ from dartsctl.diagnosis.repairs import (
     Repair,
     RepairAction,
     is_name_taken,
-    is_stack_missing,
     start_after_refusal,
 )
 from dartsctl.diagnosis.trouble import Fix, Rank, Scope, Trouble, container_trouble
@@ -52,7 +51,7 @@ def _missing(service: ServiceFacts, facts: Facts) -> Trouble:
     text = f"{service.name} has no container"
     reason, data = "it was never started", {}
     if other := service.name_taken_by:
-        reason = f"container {other}, which is not this stack's, has its name"
+        reason = f"container {other}, which is outside this stack, has its name"
         data = {"name_taken_by": other}
     return Trouble(
         cause=CAUSE,
@@ -84,16 +83,17 @@ def _created(service: ServiceFacts, container: ContainerFacts, facts: Facts) -> 
     if failure.endpoint:
         reason += f" ({failure.endpoint})"
         data["port"] = failure.endpoint.port
-    is_about_port = failure.kind == "port"
-    if is_about_port:
-        reason += "; it is free now"
+    command: str | Fix = facts.commands.up
+    if failure.kind == "port":
+        reason += "; the port is free now"
+        command = Fix()
     return container_trouble(
         CAUSE,
         service,
         container,
         facts,
         sentence=f"{name} could not be started: {reason}",
-        command=Fix() if is_about_port else facts.commands.up,
+        command=command,
         data=data,
     )
 
@@ -117,10 +117,10 @@ def _not_started_again(service: ServiceFacts, container: ContainerFacts, facts: 
 def repair(finding: Finding, facts: Facts) -> Repair:
     """Start it, unless the engine has refused it for another reason than a port."""
     frees = is_name_taken(finding)
-    if is_stack_missing(facts):
+    if not facts.has_containers:
         return Repair(RepairAction.UP, frees=frees)
     service = facts.services[finding.service]
-    errors = [container.error for container in service.containers if container.error]
-    if any(compose_errors.classify(error).kind != "port" for error in errors):
-        return NO_REPAIR
+    for container in service.containers:
+        if container.error and compose_errors.classify(container.error).kind != "port":
+            return NO_REPAIR
     return Repair(start_after_refusal(service), frees=frees)

@@ -30,7 +30,7 @@ def _trouble(
     text = f"the engine should have bound {names} and has not"
     sentence = f"{container.service} runs without its port {names}"
     if not container.networks:
-        sentence += " and is in no network"
+        sentence += " and is on no network"
     ports = [place.endpoint.port for place in missing]
     return container_trouble(
         CAUSE,
@@ -45,7 +45,9 @@ def _trouble(
 
 
 def _name(place: PublishedPort) -> str:
-    return str(place.endpoint) if place.endpoint.port else f"a port for {place.target}"
+    if place.endpoint.port:
+        return str(place.endpoint)
+    return f"a port for {place.target}"
 
 
 def repair(finding: Finding, facts: Facts) -> Repair:  # noqa: ARG001 - always the same

@@ -39,15 +39,16 @@ def _at_start(end: Trouble, fatal: FatalError, service: ServiceFacts, facts: Fac
         end,
         fatal,
         facts,
-        reason=f"{fatal.host} is in none of its networks ({theirs} instead of {own})",
+        reason=f"{fatal.host} is on none of its networks ({theirs} instead of {own})",
         command=_advice(fatal.proxy.service, service.name, facts),
     )
 
 
 def _is_apart(service: ServiceFacts, front: ServiceFacts) -> bool:
     proxy = front.running[0]
-    has_network = any(container.networks for container in service.running)
-    return bool(proxy.networks) and has_network and not shared_networks(proxy, service)
+    if not proxy.networks or not service.networks:
+        return False
+    return not shared_networks(proxy, service)
 
 
 def _while_serving(
@@ -62,24 +63,25 @@ def _while_serving(
         (f"{service.name}: {theirs}",),
         f"engine: inspect {proxy.name}",
     )
-    upstream_networks = [name for container in service.running for name in container.networks]
     return Trouble(
         cause=CAUSE,
         service=service.name,
         container=service.running[0].name,
         sentence=(
-            f"{front.name} cannot reach {service.name}: the one is in {own}, the other in {theirs}"
+            f"{front.name} cannot reach {service.name}: "
+            f"{front.name} is on {own}, {service.name} on {theirs}"
         ),
         command=_advice(front.name, service.name, facts),
         rank=Rank(Scope.PATH, position=position),
         links=(link,),
-        data={"networks": list(proxy.networks), "upstream_networks": upstream_networks},
+        data={"networks": list(proxy.networks), "upstream_networks": list(service.networks)},
     )
 
 
 def _advice(proxy: str, service: str, facts: Facts) -> str:
     return (
-        f"put {proxy} and {service} into one network in the Compose file, then {facts.commands.up}"
+        f"connect {proxy} and {service} to one network in the Compose file, "
+        f"then run `{facts.commands.up}`"
     )
 
 

@@ -30,12 +30,14 @@ def _trouble(end: Trouble, fatal: FatalError, facts: Facts) -> Trouble:
     command: str | Fix = Fix()
     if fatal.kind is NginxFailure.HOST_NOT_FOUND and fatal.service is None:
         reason += ", which is no service of this stack"
-        command = f"correct the name in nginx's configuration, then {facts.commands.up}"
+        command = f"correct the name in nginx's configuration, then run `{facts.commands.up}`"
     elif fatal.kind is NginxFailure.EMERGENCY:
-        command = f"correct nginx's configuration, then {facts.commands.up}"
+        command = f"correct nginx's configuration, then run `{facts.commands.up}`"
     return fatal_trouble(CAUSE, end, fatal, facts, reason=reason, command=command)
 
 
 def repair(finding: Finding, facts: Facts) -> Repair:  # noqa: ARG001 - `detect` has decided
     """Start nginx again where the name is there by now; a wrong configuration is a person's."""
-    return Repair(RepairAction.RESTART) if finding.fixable else NO_REPAIR
+    if finding.fixable:
+        return Repair(RepairAction.RESTART)
+    return NO_REPAIR

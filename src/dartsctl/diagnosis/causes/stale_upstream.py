@@ -32,7 +32,9 @@ class _StaleAddress:
 
 def detect(facts: Facts) -> Iterator[Trouble]:
     for path in paths(facts):
-        stale = _stale_address(path, facts) if path.upstream.looked_up_once else None
+        if not path.upstream.looked_up_once:
+            continue
+        stale = _stale_address(path, facts)
         if stale is None:
             continue
         owner = _owner(stale.address, path.service.name, facts)
@@ -69,14 +71,16 @@ def _valid_addresses(path: ProxyPath, facts: Facts) -> set[str]:
     addresses = set(facts.addresses(path.service.name))
     for upstream in facts.upstreams:
         if upstream.target.port == port:
-            addresses |= set(facts.addresses(upstream.service))
+            addresses.update(facts.addresses(upstream.service))
     return addresses
 
 
 def _owner(address: str, service: str, facts: Facts) -> str:
     """Return the other service that has an address now."""
-    others = (name for name in facts.services if name != service)
-    return next((name for name in others if address in facts.addresses(name)), "")
+    for name in facts.services:
+        if name != service and address in facts.addresses(name):
+            return name
+    return ""
 
 
 def _has_failed(service: str, facts: Facts) -> bool:
@@ -89,15 +93,14 @@ def _trouble(path: ProxyPath, stale: _StaleAddress, owner: str, facts: Facts) ->
     service, target = path.service.name, path.upstream.target
     addresses = sorted(set(facts.addresses(service)))
     now = ", ".join(addresses)
-    whose = f", which {owner} has now" if owner else ""
+    asked = f"{stale.address}:{target.port} for {service}"
+    if owner:
+        asked += f", which {owner} has now"
     return Trouble(
         cause=CAUSE,
         service=service,
         container=path.service.running[0].name,
-        sentence=(
-            f"nginx still asks {stale.address}:{target.port} for {service}{whose}; "
-            f"{service} is at {now} since it was recreated"
-        ),
+        sentence=(f"nginx still connects to {asked}; {service} is at {now} now"),
         command=Fix(),
         rank=Rank(Scope.PATH, position=path.position),
         links=tuple(_links(path, stale, now)),
@@ -106,21 +109,17 @@ def _trouble(path: ProxyPath, stale: _StaleAddress, owner: str, facts: Facts) ->
             "addresses": addresses,
             "proxy": path.front.running[0].name,
         },
-        silent_symptom=(f"requests for {service} reach another service, and are answered by it"),
+        silent_symptom=(f"requests for {service} are answered by another service"),
     )
 
 
 def _links(path: ProxyPath, stale: _StaleAddress, now: str) -> Iterator[Link]:
     text = f"{path.upstream.target} was looked up once, as {stale.address}; it is {now} now"
     yield Link("upstream", "bad", text, (stale.evidence,), stale.source)
-    results = [
-        f"{connect.address}:{connect.port} {connect.result}"
-        for connect in path.upstream.connects
-        if connect.result
-    ]
+    results = path.upstream.results
     if results:
         text = f"{path.service.name} answers at its own address"
-        yield Link("port", "ok", text, tuple(results), "connect from this host")
+        yield Link("port", "ok", text, results, "connect from this host")
 
 
 def repair(finding: Finding, facts: Facts) -> Repair:  # noqa: ARG001 - always the same

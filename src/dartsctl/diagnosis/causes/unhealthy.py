@@ -14,7 +14,7 @@ from dartsctl.diagnosis.container_state import (
     unreachable_port,
 )
 from dartsctl.diagnosis.facts import ContainerFacts, Facts, ServiceFacts
-from dartsctl.diagnosis.findings import Cause, Finding, Link
+from dartsctl.diagnosis.findings import Cause, Confidence, Finding, Link
 from dartsctl.diagnosis.nginx.log import NginxFailure
 from dartsctl.diagnosis.repairs import NO_REPAIR, Repair, RepairAction
 from dartsctl.diagnosis.trouble import Trouble, container_trouble, one_line
@@ -42,7 +42,7 @@ def _of_container(
     place = unreachable_port(service, container, facts)
     if place and not place.loopback:
         yield _nothing_listens(service, container, place.port, facts)
-    elif place is None and container.health == "unhealthy":
+    elif place is None and container.is_unhealthy:
         yield _health_check_fails(service, container, facts)
 
 
@@ -50,17 +50,13 @@ def _nothing_listens(
     service: ServiceFacts, container: ContainerFacts, port: int, facts: Facts
 ) -> Trouble:
     name, seconds = container.service, age(container, facts)
-    reachable = [
-        str(place.port)
-        for place in container.listening or ()
-        if not place.address.startswith("127.")
-    ]
-    others = ", ".join(dict.fromkeys(reachable)) or "nothing else"
+    others = ", ".join(_open_ports(container)) or "nothing else"
     text = f"inside {container.name} nothing listens on {port} (open: {others})"
-    sentence = f"{name} runs, and nothing listens on port {port} in it"
-    is_young = seconds < BRIEF
-    if is_young:
+    sentence = f"{name} runs, but nothing listens on port {port} inside it"
+    confidence: Confidence = "likely"
+    if seconds < BRIEF:
         sentence += f"; it was started {duration(seconds)} ago"
+        confidence = "possible"
     return container_trouble(
         CAUSE,
         service,
@@ -70,12 +66,18 @@ def _nothing_listens(
         command=f"{facts.commands.stack} logs {name}",
         links=(Link("port", "bad", text, (), container.listening_source),),
         data={"port": port},
-        confidence="possible" if is_young else "likely",
+        confidence=confidence,
     )
 
 
+def _open_ports(container: ContainerFacts) -> dict[str, None]:
+    """Return the ports with a listener outside 127.0.0.0/8, in their order."""
+    listening = container.listening or ()
+    return {str(place.port): None for place in listening if not place.address.startswith("127.")}
+
+
 def _health_check_fails(service: ServiceFacts, container: ContainerFacts, facts: Facts) -> Trouble:
-    sentence = f"{container.service} runs, and its health check fails"
+    sentence = f"{container.service} runs, but its health check fails"
     if container.health_output:
         sentence += f": {one_line(container.health_output)}"
     return container_trouble(
@@ -92,6 +94,6 @@ def _health_check_fails(service: ServiceFacts, container: ContainerFacts, facts:
 def repair(finding: Finding, facts: Facts) -> Repair:
     """Restart a container whose health check fails; nothing else promises to help."""
     running = facts.services[finding.service].running
-    if any(container.health == "unhealthy" for container in running):
+    if any(container.is_unhealthy for container in running):
         return Repair(RepairAction.RESTART)
     return NO_REPAIR

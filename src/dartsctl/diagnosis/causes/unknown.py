@@ -26,7 +26,7 @@ def detect(facts: Facts) -> Iterator[Trouble]:
                 service,
                 container,
                 facts,
-                sentence=f"{container.name} is paused: it takes connections and never answers",
+                sentence=f"{container.name} is paused: it accepts connections and never answers",
                 command=f"docker unpause {container.name}",
             )
     for answer in bad_answers(facts):

@@ -102,6 +102,10 @@ class Config:
     """The files that were read."""
 
     @property
+    def listens(self) -> tuple[Listen, ...]:
+        return tuple(listen for server in self.servers for listen in server.listens)
+
+    @property
     def routes(self) -> tuple[Route, ...]:
         return tuple(route for server in self.servers for route in server.routes)
 
@@ -356,9 +360,12 @@ def _route(
 
 def _upstream_targets(upstream: Directive) -> tuple[tuple[Target, ...], bool]:
     """Return the servers of an `upstream` block, and whether any is looked up again."""
-    servers = [row for row in _named(upstream.block or (), "server") if "down" not in row.words]
-    targets = tuple(_target(server.words[1], 80) for server in servers)
-    return targets, any("resolve" in server.words for server in servers)
+    targets, is_dynamic = [], False
+    for server in _named(upstream.block or (), "server"):
+        if "down" not in server.words:
+            targets.append(_target(server.words[1], 80))
+            is_dynamic = is_dynamic or "resolve" in server.words
+    return tuple(targets), is_dynamic
 
 
 def _target(text: str, port: int) -> Target:

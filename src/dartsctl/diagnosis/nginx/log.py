@@ -58,7 +58,6 @@ _PATTERNS: tuple[tuple[re.Pattern[str], NginxFailure], ...] = tuple(
             r"SSL_do_handshake\(\) failed .* upstream|upstream SSL certificate",
             NginxFailure.HANDSHAKE,
         ),
-        (r"\[emerg\]", NginxFailure.EMERGENCY),
     )
 )
 _LINE = re.compile(
@@ -102,13 +101,14 @@ class FailureCount:
     def line(self) -> str:
         """`3 times connection refused (172.18.0.5:5000), <first> to <last>: connect() failed`."""
         times = "once" if self.count == 1 else f"{self.count} times"
-        upstream = f" ({self.upstream})" if self.upstream else ""
-        span = ""
+        line = f"{times} {self.failure.value}"
+        if self.upstream:
+            line += f" ({self.upstream})"
         if self.first is not None and self.last is not None:
-            span = f", {local_time(self.first)}"
+            line += f", {local_time(self.first)}"
             if self.count > 1:
-                span += f" to {local_time(self.last)}"
-        return f"{times} {self.failure.value}{upstream}{span}: {self.example[:300]}"
+                line += f" to {local_time(self.last)}"
+        return f"{line}: {self.example[:300]}"
 
 
 def parse_line(line: str, *, stamp: str = "", offset: float = 0.0) -> LoggedFailure | None:
@@ -124,22 +124,20 @@ def parse_line(line: str, *, stamp: str = "", offset: float = 0.0) -> LoggedFail
     failure, name = _classify(level, text)
     if failure is None or (level == "warn" and failure is not NginxFailure.HANDSHAKE):
         return None
+    when = parse_moment(stamp)
+    if not stamp:
+        when = _local_moment(match, offset)
     upstream = _UPSTREAM.search(text)
-    return LoggedFailure(
-        failure=failure,
-        text=text,
-        when=parse_moment(stamp) if stamp else _local_moment(match, offset),
-        upstream=upstream[1] if upstream else "",
-        name=name,
-    )
+    return LoggedFailure(failure, text, when, upstream[1] if upstream else "", name)
 
 
 def _classify(level: str, text: str) -> tuple[NginxFailure | None, str]:
     """Return the first failure whose pattern fits, and the name in it."""
     for pattern, failure in _PATTERNS:
-        subject = f"[{level}] {text}" if failure is NginxFailure.EMERGENCY else text
-        if match := pattern.search(subject):
+        if match := pattern.search(text):
             return failure, match.groupdict().get("name") or ""
+    if "[emerg]" in f"[{level}] {text}":
+        return NginxFailure.EMERGENCY, ""
     return None, ""
 
 
@@ -152,7 +150,8 @@ def count_failures(failures: Iterable[LoggedFailure]) -> tuple[FailureCount, ...
         count, first = 1, row.when
         if known:
             count = known.count + 1
-            first = known.first if known.first is not None else row.when
+            if known.first is not None:
+                first = known.first
         counts[key] = FailureCount(
             failure=row.failure,
             upstream=row.upstream,
@@ -170,8 +169,8 @@ def seconds_east(zone: str) -> float:
     match = re.fullmatch(r"([+-])(\d\d)(\d\d)", zone.strip())
     if not match:
         return 0.0
-    seconds = int(match[2]) * 3600 + int(match[3]) * 60
-    return float(seconds if match[1] == "+" else -seconds)
+    sign, hours, minutes = match.groups()
+    return float(f"{sign}{int(hours) * 3600 + int(minutes) * 60}")
 
 
 def parse_moment(stamp: str) -> float | None:

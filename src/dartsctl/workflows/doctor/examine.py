@@ -77,11 +77,15 @@ class Examination:
         """0 healthy, 1 something is wrong, 5 the engine does not answer."""
         if self.diagnosis.healthy:
             return ExitCode.OK
-        return ExitCode.NO_DOCKER if self.is_engine_down else ExitCode.FAILED
+        return self.failure_code
 
     @property
-    def is_engine_down(self) -> bool:
-        return any(finding.cause is Cause.ENGINE_DOWN for finding in self.diagnosis.findings)
+    def failure_code(self) -> ExitCode:
+        """The code for a stack that is not healthy."""
+        for finding in self.diagnosis.findings:
+            if finding.cause is Cause.ENGINE_DOWN:
+                return ExitCode.NO_DOCKER
+        return ExitCode.FAILED
 
 
 def examine(request: ExamineRequest, *, deps: Deps) -> Examination:
@@ -98,8 +102,10 @@ def _facts(request: ExamineRequest, deps: Deps) -> Facts:
     """Return the facts. An engine that does not answer is one of them."""
     engine = deps.engine()
     control = deps.engine(deadline=ENGINE_DEADLINE).control()
+    clock = ""
     try:
-        clock = control.clock() if control else ""
+        if control:
+            clock = control.clock()
         version = (control or engine).describe().version
     except DockerUnavailable as error:
         return Facts(
@@ -225,7 +231,9 @@ class _Probes:
         return requests
 
     def _peers(self, front: ContainerFacts | None) -> tuple[Endpoint, ...]:
-        return self._containers.peers(front) if front else ()
+        if front is None:
+            return ()
+        return self._containers.peers(front)
 
     def _upstream(
         self,
@@ -256,8 +264,8 @@ class _Probes:
 
     def _certificates(self, proxy: str) -> tuple[CertificateFacts, ...]:
         """Return the problems of the certificate files that the proxy mounts."""
-        mounts_of = certificates.https_mounts(self._stack) if self._engine.is_here else {}
-        if proxy not in mounts_of:
+        mounts_of = certificates.https_mounts(self._stack)
+        if not self._engine.is_here or proxy not in mounts_of:
             return ()
         mounts = mounts_of[proxy]
         objections = certificates.judge(

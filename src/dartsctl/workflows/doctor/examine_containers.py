@@ -83,7 +83,7 @@ class ContainerProbes:
 
     def _container_facts(self) -> list[ContainerFacts]:
         """Return the facts of every container of the stack that still exists."""
-        own = [container for container in self._preflight.containers if self._is_own(container)]
+        own = list(filter(self._is_own, self._preflight.containers))
         inspections = self._inspect_all(own)
         for inspection in inspections.values():
             self._deps.screen.masker.learn(inspection.environment)

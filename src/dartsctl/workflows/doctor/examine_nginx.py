@@ -55,8 +55,7 @@ class ConfigReading:
 
     @property
     def listens(self) -> tuple[Listen, ...]:
-        servers = self.config.servers if self.config else ()
-        return tuple(listen for server in servers for listen in server.listens)
+        return self.config.listens if self.config else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,23 +93,28 @@ def _dump(
     container: ContainerFacts, main: str, control: EngineControl
 ) -> tuple[dict[str, str], str]:
     """Return what `nginx -T` prints, else none and the reason."""
+    reason = f"nginx -T cannot be run in {container.name}"
     words = ["nginx", "-T"]
     if main:
         words += ["-c", main]
     result = control.execute(container.id, words)
     if result is None:
-        return {}, f"nginx -T cannot be run in {container.name}"
+        return {}, reason
     code, stdout, stderr = result
-    files = nginx_config.dumped(stdout) if code == 0 else {}
-    errors = [line for line in stderr.splitlines() if "[emerg]" in line]
-    return files, errors[0] if errors else f"nginx -T cannot be run in {container.name}"
+    if code == 0:
+        return nginx_config.dumped(stdout), reason
+    for line in stderr.splitlines():
+        if "[emerg]" in line:
+            return {}, line
+    return {}, reason
 
 
 def _from_files(
     container: ContainerFacts, main: str, control: EngineControl
 ) -> ConfigReading | None:
     """Return the configuration from the first folder that has its main file."""
-    for folder in [posixpath.dirname(main)] if main else _FOLDERS:
+    folders = (posixpath.dirname(main),) if main else _FOLDERS
+    for folder in folders:
         files = _texts(control.archive(container.id, f"{folder}/."), folder)
         path = main or f"{folder}/nginx.conf"
         if path in files:
@@ -140,7 +144,9 @@ def _text(tar: tarfile.TarFile, member: tarfile.TarInfo) -> str | None:
     if not member.isfile() or member.size > _CONFIG_BYTES:
         return None
     file = tar.extractfile(member)
-    return file.read().decode(errors="replace") if file else None
+    if file is None:
+        return None
+    return file.read().decode(errors="replace")
 
 
 def error_log(
@@ -164,8 +170,7 @@ def error_log(
         return LogReading(count_failures(failures), ", ".join(sources))
     if lines is not None:
         sources.append(f"nginx error log (engine: logs {container.name})")
-        rows = (parse_line(line.text, stamp=line.when) for line in lines)
-        failures += [row for row in rows if row]
+        failures += filter(None, (parse_line(line.text, stamp=line.when) for line in lines))
     failures.sort(key=lambda failure: failure.when or 0.0)
     return LogReading(count_failures(failures), ", ".join(sources))
 
@@ -190,13 +195,20 @@ def _file_failures(
     test = control.execute(container.id, ["test", "-f", path])
     if test is None or test[0] != 0:
         return None
-    zone = control.execute(container.id, ["date", "+%z"])
-    offset = seconds_east(zone[1]) if zone and zone[0] == 0 else 0.0
+    offset = _seconds_east_of_utc(container, control)
     failures: list[LoggedFailure] = []
     for name in (f"{path}.1", path):
         tail = control.execute(container.id, ["tail", "-c", str(_LOG_BYTES), name])
         if tail is None or tail[0] != 0:
             continue
-        rows = (parse_line(line, offset=offset) for line in tail[1].splitlines())
-        failures += [row for row in rows if row]
+        lines = tail[1].splitlines()
+        failures += filter(None, (parse_line(line, offset=offset) for line in lines))
     return failures
+
+
+def _seconds_east_of_utc(container: ContainerFacts, control: EngineControl) -> float:
+    """Return the container's time zone; 0 if it has no `date`."""
+    zone = control.execute(container.id, ["date", "+%z"])
+    if zone is None or zone[0] != 0:
+        return 0.0
+    return seconds_east(zone[1])

@@ -225,8 +225,7 @@ def _ways_on_host(layout: ProxyLayout) -> list[_Way]:
         return []
     if not any(container.network_mode == "host" for container in service.running):
         return []
-    servers = layout.config.servers
-    listens = dict.fromkeys(listen for server in servers for listen in server.listens)
+    listens = dict.fromkeys(layout.config.listens)
     return [_way(listen.address, listen.port, listen.port) for listen in listens]
 
 

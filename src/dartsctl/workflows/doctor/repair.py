@@ -56,7 +56,9 @@ def repair(request: RepairRequest, examination: Examination, *, deps: Deps) -> E
         preview = _preview(executor, plan, screen)
     elif plan.steps:
         outcome = RepairRun(plan, examination, executor, request.answers, deps=deps).carry_out()
-    path = _write_outcome(file, examination, outcome, screen) if file else None
+    path = None
+    if file:
+        path = _write_outcome(file, examination, outcome, screen)
     if screen.as_json:
         screen.document(
             repair_report.document(
@@ -98,8 +100,9 @@ def _preview(
     except DartsctlError as error:
         screen.warn(error.message)
         return None
-    for line in preview.lines if preview else ():
-        screen.note(line)
+    if preview:
+        for line in preview.lines:
+            screen.note(line)
     return preview
 
 

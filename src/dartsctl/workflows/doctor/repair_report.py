@@ -48,8 +48,9 @@ def _message(code: ExitCode, after: Afterwards) -> str:
         return "interrupted; the table above shows what was done"
     if after.is_healthy:
         return "not every step was done, but the stack is healthy"
-    count = len(after.left)
-    return "1 problem is left" if count == 1 else f"{count} problems are left"
+    if len(after.left) == 1:
+        return "1 problem is left"
+    return f"{len(after.left)} problems are left"
 
 
 def _hint(outcome: RepairOutcome, command: str) -> str:
@@ -60,7 +61,9 @@ def _hint(outcome: RepairOutcome, command: str) -> str:
         return command
     if by_hand:
         return by_hand[0].finding.command
-    return command.removesuffix(" --fix") if code is ExitCode.FAILED else command
+    if code is ExitCode.FAILED:
+        return command.removesuffix(" --fix")
+    return command
 
 
 def document(

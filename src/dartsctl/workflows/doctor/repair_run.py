@@ -181,4 +181,4 @@ class RepairRun:
 def _code(after: Afterwards, examination: Examination) -> ExitCode:
     if after.is_healthy:
         return ExitCode.OK
-    return ExitCode.NO_DOCKER if examination.is_engine_down else ExitCode.FAILED
+    return examination.failure_code

@@ -64,11 +64,12 @@ class RepairExecutor:
         """
         if step.action is RepairAction.RELOAD:
             return self._reload(step.service)
-        preflight = None if self._has_preflight else self._preflight(plan)
         if step.action is RepairAction.FREE:
-            return self._free(preflight or self._preflight(plan))
-        if preflight and not preflight.is_clear:
-            raise _still_blocked(preflight)
+            return self._free(self._preflight(plan))
+        if not self._has_preflight:
+            preflight = self._preflight(plan)
+            if not preflight.is_clear:
+                raise _still_blocked(preflight)
         return self._compose(step)
 
     def preview(self, plan: RepairPlan) -> ResolutionPreview | None:
@@ -103,7 +104,9 @@ class RepairExecutor:
         Raises Refused (4) for another stack, and for what `up` would refuse as unsafe.
         """
         self._has_preflight = True
-        self._intent = Intent(services=() if plan.starts_stack else plan.starts)
+        self._intent = Intent()
+        if not plan.starts_stack:
+            self._intent = Intent(services=plan.starts)
         preflight = run_preflight(self.environment, self._intent, deps=self._deps)
         another_stack.refuse(preflight, self._command)
         if preflight.blocking_objections:
@@ -126,7 +129,9 @@ class RepairExecutor:
         if not after.is_clear:
             raise _still_blocked(after)
         freed = _conflict_lines(preflight)
-        return f"done; it was: {'; '.join(freed)}" if freed else "done"
+        if not freed:
+            return "done"
+        return f"done; it was: {'; '.join(freed)}"
 
     def _answers_for(self, preflight: Preflight) -> Answers:
         """Return the answers: --yes agrees to stop everything but containers outside the stack.
@@ -152,13 +157,7 @@ class RepairExecutor:
             raise DartsctlError(f"`docker compose` did not end within {seconds:.0f} s")
         if ended.code == 0:
             return "done"
-        failure = compose_errors.classify(ended.text)
-        where = f" ({failure.endpoint})" if failure.endpoint else ""
-        raise DartsctlError(
-            f"{failure.sentence}{where}",
-            details=(failure.raw,) if failure.raw != failure.sentence else (),
-            code=ExitCode.CONFLICT if failure.kind == "port" else ExitCode.FAILED,
-        )
+        raise _compose_error(ended.text)
 
     def _reload(self, service: str) -> str:
         control = self._deps.engine().control()
@@ -167,26 +166,48 @@ class RepairExecutor:
                 "cannot reload the proxy of a remote engine",
                 hint=f"docker compose exec {service} nginx -s reload",
             )
-        containers = self._containers(service, control.containers())
-        running = [container for container in containers if container.state == "running"]
-        if not running:
+        is_running = False
+        for container in self._containers(service, control.containers()):
+            if container.state == "running":
+                is_running = True
+                _reload_nginx(container, control)
+        if not is_running:
             raise DartsctlError(f"{service} is not running")
-        for container in running:
-            _reload_nginx(container, control)
         return "done"
 
 
 def _reload_nginx(container: Container, control: EngineControl) -> None:
     """Send nginx's reload, with the `-c FILE` that it was started with."""
+    words = ["nginx"]
     inspection = control.inspect(container.id)
-    arguments = inspection.arguments if inspection else ()
-    pairs = ((word, after) for word, after in pairwise(arguments) if word == "-c")
-    result = control.execute(container.id, ("nginx", *next(pairs, ()), "-s", "reload"))
-    if result and result[0] == 0:
-        return
-    stderr = result[2] if result else ""
-    errors = [line for line in stderr.splitlines() if "[emerg]" in line or "[error]" in line]
-    raise DartsctlError(f"{container.name} did not reload", details=tuple(errors[-_ERROR_LINES:]))
+    if inspection:
+        for word, after in pairwise(inspection.arguments):
+            if word == "-c":
+                words += [word, after]
+                break
+    result = control.execute(container.id, [*words, "-s", "reload"])
+    if result is None:
+        raise DartsctlError(f"{container.name} did not reload")
+    code, _, stderr = result
+    if code != 0:
+        errors = [line for line in stderr.splitlines() if "[emerg]" in line or "[error]" in line]
+        raise DartsctlError(
+            f"{container.name} did not reload", details=tuple(errors[-_ERROR_LINES:])
+        )
+
+
+def _compose_error(output: str) -> DartsctlError:
+    """Return the error for what Compose has printed."""
+    failure = compose_errors.classify(output)
+    message, code = failure.sentence, ExitCode.FAILED
+    details: tuple[str, ...] = ()
+    if failure.endpoint:
+        message += f" ({failure.endpoint})"
+    if failure.raw != failure.sentence:
+        details = (failure.raw,)
+    if failure.kind == "port":
+        code = ExitCode.CONFLICT
+    return DartsctlError(message, details=details, code=code)
 
 
 def _refuse_foreign_containers(preflight: Preflight, answers: Answers) -> None:

@@ -27,9 +27,11 @@ def show(facts: Facts, diagnosis: Diagnosis, screen: Screen) -> None:
             "the times shown are the engine's"
         )
     if diagnosis.healthy:
-        count = len(facts.http)
-        answers = "1 request answered" if count == 1 else f"{count} requests answered"
-        screen.note(f"{facts.project} is healthy: {len(facts.services)} services, {answers}")
+        services, answers = len(facts.services), len(facts.http)
+        plural = "" if answers == 1 else "s"
+        screen.note(
+            f"{facts.project} is healthy: {services} services, {answers} request{plural} answered"
+        )
 
 
 def headline(finding: Finding) -> str:
@@ -43,11 +45,12 @@ def tree(finding: Finding) -> list[Branch]:
 
     The last link, the cause, is the sentence below the tree, unless it has evidence.
     """
-    links = [link for link in finding.chain if link.name != "cause" or link.evidence]
-    return [
-        Branch(depth, link.mark, f"{link.name}: {link.text}", link.source, link.evidence)
-        for depth, link in enumerate(links)
-    ]
+    branches: list[Branch] = []
+    for link in finding.chain:
+        if link.name != "cause" or link.evidence:
+            text = f"{link.name}: {link.text}"
+            branches.append(Branch(len(branches), link.mark, text, link.source, link.evidence))
+    return branches
 
 
 def document(facts: Facts, diagnosis: Diagnosis) -> dict[str, Any]:
@@ -58,7 +61,7 @@ def document(facts: Facts, diagnosis: Diagnosis) -> dict[str, Any]:
         "environment": facts.environment,
         "healthy": diagnosis.healthy,
         "symptoms": list(diagnosis.symptoms),
-        "findings": [finding_document(finding) for finding in diagnosis.findings],
+        "findings": list(map(finding_document, diagnosis.findings)),
         "unknown": list(facts.unknown),
         "facts": _plain(facts),
     }
@@ -75,7 +78,7 @@ def finding_document(finding: Finding) -> dict[str, Any]:
         "command": finding.command,
         "harmless": finding.harmless,
         "data": _plain(finding.data),
-        "chain": [_plain(link) for link in finding.chain],
+        "chain": _plain(finding.chain),
     }
 
 
@@ -94,9 +97,9 @@ def _plain(value: Any) -> Any:  # noqa: PLR0911 - one line for each kind of valu
         case Mapping():
             return {str(key): _plain(item) for key, item in value.items()}
         case frozenset() | set():
-            return [_plain(item) for item in sorted(value)]
+            return _plain(sorted(value))
         case tuple() | list():
-            return [_plain(item) for item in value]
+            return list(map(_plain, value))
         case _ if is_dataclass(value):
             return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
     return value

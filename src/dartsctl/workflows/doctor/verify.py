@@ -38,7 +38,9 @@ def verify(
         examination = examine(request, deps=deps)
         findings = examination.diagnosis.findings
         left = [finding for finding in findings if (finding.cause, finding.service) not in by_hand]
-        hopeless = hopeless + 1 if any(finding.cause in _HOPELESS for finding in left) else 0
+        hopeless += 1
+        if _HOPELESS.isdisjoint(finding.cause for finding in left):
+            hopeless = 0
         reason = _reason_to_wait(examination, left, settling(plan, examination.facts))
         is_over = hopeless >= _HOPELESS_LOOKS or deps.monotonic() >= until
         if not has_worked or not reason or is_over:
