@@ -880,10 +880,10 @@ def test_dry_run_says_what_would_not_be_done_and_that_then_nothing_is(live: Live
     said = live.run("dev", "up", "--on-conflict", "stop", "--yes", "--dry-run")
     assert said.code == 3
     assert (
-        f"would not be settled: container {name} has the name that web wants: "
+        f"would stay unresolved: container {name} has the name that web wants: "
         "--on-conflict stop has no answer to it" in said.err
     )
-    assert "so nothing would be done" in said.err
+    assert "nothing would be done" in said.err
     document = live.run(
         "dev", "up", "--on-conflict", "stop", "--yes", "--dry-run", "--json"
     ).document
@@ -891,7 +891,7 @@ def test_dry_run_says_what_would_not_be_done_and_that_then_nothing_is(live: Live
     assert [step["action"] for step in document["not_done"]] == ["none"]
     removed = live.run("dev", "up", "--remove-container", name, "--dry-run")
     assert (
-        f"would do, after a yes (--yes gives it): remove container {name} (running)" in removed.err
+        f"would do, after confirmation (or --yes): remove container {name} (running)" in removed.err
     )
     assert is_untouched(name)
 

@@ -116,7 +116,7 @@ def test_a_port_without_a_number_beside_unset_variables_was_perhaps_meant_to_hav
         (Verdict.UNCERTAIN, "a race", "uncertain"),
         (Verdict.FREE, "partly busy: 1 of 3 numbers", "partly-busy"),
         (Verdict.FREE, "", None),
-        (Verdict.HELD, "running already", None),
+        (Verdict.HELD, "already running", None),
         (Verdict.CONFLICT, "", None),
     ],
     ids=["uncertain", "partly busy", "free", "held", "conflict"],

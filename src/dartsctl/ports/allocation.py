@@ -77,7 +77,8 @@ class Allocation:
             raise Refused(
                 f"port {port} ({source}) belongs to production's {owner};"
                 " a host server must not take it",
-                hint="leave the port out and dartsctl leases a free one: dartsctl dev",
+                details=("without a port number, dartsctl leases a free one",),
+                hint="dartsctl dev",
             )
 
 
@@ -90,7 +91,7 @@ def parse_port(text: str, *, source: str) -> int:
     if not port:
         raise UsageError(
             f"{source}: {text!r} is not a port number (1-65535)",
-            hint="give a number such as 5007, or leave it out",
+            hint="give a number such as 5007, or omit it",
         )
     return port
 

@@ -25,7 +25,7 @@ class Reason(Enum):
     RANGE_EXHAUSTED = "no free number left in the range"
     NO_SUCH_ADDRESS = "this host has no such address"
     INVALID_ADDRESS = "not an address that can be bound"
-    UNSUPPORTED = "this kernel does not know the protocol"
+    UNSUPPORTED = "the kernel does not support the protocol"
 
 
 _REASONS = {

@@ -50,7 +50,7 @@ def judge(
     cuts = _cuts(new, availability)
     pieces_of = [list(blocks.cut(binding, cuts.get(binding.protocol, ()))) for binding in new]
     rules = _Judge(list(chain.from_iterable(pieces_of)), engine, availability, attribute)
-    verdicts = [BindingVerdict(binding, Verdict.HELD, "running already") for binding in held]
+    verdicts = [BindingVerdict(binding, Verdict.HELD, "already running") for binding in held]
     for pieces in pieces_of:
         verdicts += _joined(_doubted(rules.verdict(piece), doubtful) for piece in pieces)
     return tuple(sorted(verdicts, key=_reading_order))

@@ -40,7 +40,7 @@ def test_everything_that_would_be_stopped_is_named_with_what_wants_its_place() -
 def test_a_question_that_would_come_first_is_told(policy: Policy, yes: bool, needs: bool) -> None:
     preview = preview_of([CASES[HolderKind.PROCESS]], asked(policy), yes=yes)
     assert preview.needs_yes is needs
-    assert ("after a yes" in preview.lines[0]) is needs
+    assert ("after confirmation" in preview.lines[0]) is needs
 
 
 def test_one_case_without_an_answer_keeps_all_from_being_done() -> None:
@@ -55,7 +55,7 @@ def test_one_case_without_an_answer_keeps_all_from_being_done() -> None:
         f"{NO_ANSWER} --on-conflict remap   or   --on-conflict wait --wait-timeout 60",
         f"{NO_ANSWER} --on-conflict remap   or   --remove-container shop-web-1 --yes",
     ]
-    assert preview.lines[-1] == "so nothing would be done"
+    assert preview.lines[-1] == "nothing would be done"
 
 
 def test_productions_container_and_what_has_no_way_out_say_why() -> None:

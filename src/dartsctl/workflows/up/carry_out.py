@@ -219,7 +219,7 @@ def _wait(case: Case, deps: ConflictDeps) -> None:
         now = deps.monotonic()
         if now >= until:
             raise TimedOut(
-                f"{subject(case)}; still so after {deps.wait_timeout:.0f} s",
+                f"{subject(case)}; still held after {deps.wait_timeout:.0f} s",
                 hint="wait longer: --wait-timeout SECONDS",
             )
         if now >= next_note:

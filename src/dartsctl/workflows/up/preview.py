@@ -36,15 +36,15 @@ class ResolutionPreview:
     @property
     def lines(self) -> tuple[str, ...]:
         """For people; empty where there is nothing to resolve."""
-        condition = ", after a yes (--yes gives it)" if self.needs_yes else ""
+        condition = ", after confirmation (or --yes)" if self.needs_yes else ""
         lines = []
         for step in self.steps:
             action = line(step.action, step.case)
             lines.append(f"would do{condition}: {action} [{subject(step.case)}]")
         for case, why in self.left:
-            lines.append(f"would not be settled: {subject(case)}: {why}")
+            lines.append(f"would stay unresolved: {subject(case)}: {why}")
         if self.left:
-            lines.append("so nothing would be done")
+            lines.append("nothing would be done")
         return tuple(lines)
 
     def document(self) -> dict[str, Any]:

@@ -41,7 +41,7 @@ def with_kept_moves(environment: Environment, *, deps: Deps, dry_run: bool = Fal
     model = read_stack(deps.compose_on(environment).config().model)
     fitting = remapping.still_fit(moves, model.services)
     if not fitting:
-        deps.screen.note("the Compose files have changed: their own ports and names count again")
+        deps.screen.note("the Compose files have changed: restored their ports and names")
         return environment
     text = remapping.override(model, fitting)
     override = _draft(book, text) if dry_run else book.keep(fitting, text)
