@@ -30,6 +30,7 @@ import guarded
 from measure import Ratio, Timed, call, command, compare
 
 from dartsctl.edges.host import sockets
+from dartsctl.edges.state.folder import state_folder
 from dartsctl.edges.state.leases import Lease, LeaseBook
 from dartsctl.ports.allocation import DEV_RANGE, PRODUCTION_PORTS, PortRange, candidates
 from dartsctl.ports.listeners import Probe
@@ -109,7 +110,7 @@ def main(argv: Sequence[str]) -> int:
     return 1 if bench.missed else 0
 
 
-# --- start-up ---
+# --- start-up ----------------------------------------------------------------------------------
 
 
 def start_up(bench: Bench) -> None:
@@ -155,7 +156,7 @@ def _quiet_project(folder: Path) -> Path:
 @contextlib.contextmanager
 def _a_server_of(folder: Path) -> Iterator[None]:
     """Hold a lease like a running server of `folder`."""
-    book = LeaseBook()
+    book = LeaseBook(state_folder())
     lease = _take(book)
     try:
         book.describe(
@@ -200,7 +201,7 @@ def _docker(*words: str) -> list[str]:
     return ["docker", *words]
 
 
-# --- who listens ---
+# --- who listens -------------------------------------------------------------------------------
 
 
 def scan(bench: Bench, state: str, limit: float) -> None:
@@ -241,7 +242,7 @@ def busy(bench: Bench) -> None:
         )
 
 
-# --- leases ---
+# --- leases ------------------------------------------------------------------------------------
 
 
 def leases(bench: Bench) -> None:
@@ -305,7 +306,7 @@ def _race(folder: Path) -> Ratio:
     return Ratio((len(ports) - len(set(ports))) / len(ports), 0.0, 0.0)
 
 
-# --- Compose and the engine ---
+# --- Compose and the engine --------------------------------------------------------------------
 
 
 def stacks(bench: Bench) -> None:

@@ -37,10 +37,11 @@ def projects(incomplete: str) -> list[str]:
 
 def dev_ports(incomplete: str) -> list[str]:
     """Return the ports of the servers that dartsctl runs."""
-    from dartsctl.edges.state.leases import held
+    from dartsctl.edges.state.folder import state_folder
+    from dartsctl.edges.state.leases import LeaseBook
 
     try:
-        records = held()
+        records = LeaseBook(state_folder()).held()
     except DartsctlError:
         return []
     return _matching((str(record.port) for record in records), incomplete)

@@ -123,9 +123,11 @@ def engine(*, deadline: float | None = None) -> Engine:
 
 
 def _host() -> Host:
+    from dartsctl.edges.state.folder import state_folder
+    from dartsctl.edges.state.leases import LeaseBook
     from dartsctl.workflows.host import Host
 
-    return Host()
+    return Host(held=LeaseBook(state_folder()).held)
 
 
 def _learn_env_files(environment: Environment) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from dartsctl.edges.host import processes, sockets
-from dartsctl.edges.state import leases
 from dartsctl.ports.holders import DevLease
 from dartsctl.ports.listeners import Listener, Probe
 from dartsctl.ports.process import Process
@@ -14,9 +13,12 @@ from dartsctl.stack.bindings import Endpoint, TransportProtocol
 
 
 class Host:
-    """The `Kernel` and the `Witness` of a preflight. Make a new one for each look at the host."""
+    """The `Kernel` and the `Witness` of a preflight. Make a new one for each look at the host.
 
-    def __init__(self, *, held: Callable[[], tuple[LeaseRecord, ...]] = leases.held) -> None:
+    `held` returns the leases; without it, no server is known as one of dartsctl's.
+    """
+
+    def __init__(self, *, held: Callable[[], tuple[LeaseRecord, ...]] = tuple) -> None:
         self._listeners: dict[int, tuple[Listener, ...]] = {}
         self._processes: dict[int, Process | None] = {}
         self._held = held

@@ -21,7 +21,7 @@ import pytest
 
 from dartsctl.edges.host import processes, sockets
 from dartsctl.edges.state.folder import state_folder
-from dartsctl.edges.state.leases import Lease, LeaseBook, held
+from dartsctl.edges.state.leases import Lease, LeaseBook
 from dartsctl.errors import DartsctlError
 from dartsctl.ports.allocation import BROWSERS_REFUSE, DEV_RANGE, PortRange, candidates
 from dartsctl.ports.listeners import Probe
@@ -357,12 +357,12 @@ def test_files_created_under_sudo_belong_to_the_caller(
     monkeypatch.setenv("DARTSCTL_STATE_DIR", str(tmp_path / "state"))
     monkeypatch.setenv("SUDO_UID", "65534")
     monkeypatch.setenv("SUDO_GID", "65534")
-    book = LeaseBook()
+    book = LeaseBook(state_folder())
     lease = take(book, 7001)
     assert lease is not None
     book.describe(LeaseRecord(7001))
     assert {path.stat().st_uid for path in (book.folder, *book.folder.rglob("*"))} == {65534}
-    assert [record.port for record in held()] == [7001]
+    assert [record.port for record in LeaseBook(state_folder()).held()] == [7001]
     lease.close()
 
 

@@ -30,7 +30,6 @@ from dartsctl.edges.state.folder import (
     owners_in,
     parse_json,
     shared_mode,
-    state_folder,
     write_errors_as,
 )
 from dartsctl.server.lease_record import LeaseRecord
@@ -68,13 +67,13 @@ class Lease:
 
 
 class LeaseBook:
-    """The book in `folder` (default: `state_folder()`).
+    """The book in `folder` (the state folder).
 
     Nothing is written before the first `acquire` or `remember`.
     """
 
-    def __init__(self, folder: Path | None = None) -> None:
-        self.folder = state_folder() if folder is None else folder
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
 
     def acquire(self, order: Sequence[int], *, confirm: Callable[[int], bool]) -> Lease | None:
         """Return a lease of the first port in `order` that is free; None where none is.
@@ -225,11 +224,6 @@ class LeaseBook:
 
     def _writing(self) -> AbstractContextManager[None]:
         return write_errors_as(f"cannot write the lease book in {self.folder}")
-
-
-def held() -> tuple[LeaseRecord, ...]:
-    """Return LeaseBook.held of the default folder."""
-    return LeaseBook().held()
 
 
 def _key(checkout: str) -> str:
