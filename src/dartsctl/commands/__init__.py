@@ -1,1 +1,1 @@
-"""One verb a file: the story of a command, top to bottom. Only here domain and edges meet; verbs do not import each other."""
+"""One verb per file, as named steps from top to bottom. Verbs do not import each other."""

@@ -1,6 +1,7 @@
-"""Loads the guard in every Python that a server of dartsctl starts, then runs the sitecustomize that it hides, as if this one were not there.
+"""Load the guard in every Python that a server of dartsctl starts.
 
-This folder is in the server's PYTHONPATH, for its children too; it leaves sys.path again before the program begins.
+Then run the sitecustomize that this one hides. This folder is in the PYTHONPATH of the server and
+its children, and is removed from sys.path before the program begins.
 """
 
 import os
@@ -13,4 +14,5 @@ except Exception:
 
 sys.path[:] = [entry for entry in sys.path if entry != os.path.dirname(__file__)]
 sys.modules.pop(__name__, None)
-import sitecustomize  # type: ignore[import-not-found]  # noqa: E402, F401 - the app's or the system's; `site` expects the ImportError of none
+# The app's or the system's. Without one, `site` expects the ImportError.
+import sitecustomize  # type: ignore[import-not-found]  # noqa: E402, F401

@@ -1,7 +1,8 @@
-"""dartsctl guard: an audit hook that keeps this interpreter off production's ports (`dartsctl guard --help`).
+"""dartsctl guard: an audit hook that refuses production's ports (see `dartsctl guard --help`).
 
-A `.pth` file loads it at every start of a virtual environment, sitecustomize.py beside this folder in every server that dartsctl runs. Any Python
-from 3.8 on can read it. It loads nothing that is not loaded already, and no error of its own is ever seen.
+A `.pth` file loads it at every start of a virtual environment, and sitecustomize.py beside this
+folder in every server that dartsctl runs. It works from Python 3.8 on. It imports nothing that is
+not loaded already, and hides its own errors.
 """
 
 import os
@@ -10,9 +11,9 @@ import sys
 VERSION = 2
 PORTS: "dict[int, str]" = {}
 ACTIVE = False
-"""Whether the hook is in place; `dartsctl guard status` asks for it."""
+"""Whether the hook is installed. `dartsctl guard status` reads it."""
 
-MYPY = False  # typing would take longer to load than all this
+MYPY = False  # importing typing would take longer than everything here
 if MYPY:
     from typing import Any
 
@@ -20,7 +21,7 @@ _reported: "set[int]" = set()
 
 
 def _start() -> None:
-    """Put the hook in place, unless there is nothing to refuse, it is switched off, or this is a container: its ports are not the host's."""
+    """Install the hook, unless there is nothing to refuse, or it is not wanted."""
     global ACTIVE
     for entry in filter(None, os.environ.get("DARTSCTL_GUARD_PORTS", "").split(",")):
         port, _, owner = entry.partition("=")
@@ -31,13 +32,20 @@ def _start() -> None:
 
 
 def is_wanted() -> bool:
-    """Whether this environment wants the hook. `dartsctl guard status` asks too, for an interpreter that it does not start."""
+    """Return whether this environment wants the hook: not in a container, unless it insists.
+
+    The ports of a container are not the host's. `dartsctl guard status` calls this too, for an
+    interpreter that it does not start.
+    """
     wish = _wish()
     return wish != "off" and (wish == "on" or not _in_a_container())
 
 
 def _wish() -> str:
-    """`on`, `off`, or anything else for neither. The second spelling is what asyncio makes of our message."""
+    """Return `on`, `off`, or anything else for neither.
+
+    asyncio shows our message in lower case, so that spelling of the variable counts too.
+    """
     return (os.environ.get("DARTSCTL_GUARD") or os.environ.get("dartsctl_guard") or "").lower()
 
 
@@ -48,9 +56,8 @@ def _in_a_container() -> bool:
         return True
     try:
         with open("/run/systemd/container", "rb") as file:
-            return (
-                file.read().strip() != b"wsl"
-            )  # systemd calls WSL a container; but its ports are those of the host
+            # systemd calls WSL a container, but its ports are the host's
+            return file.read().strip() != b"wsl"
     except FileNotFoundError:
         return False
 
@@ -60,31 +67,27 @@ def _hook(event: str, arguments: "tuple[Any, ...]") -> None:
         return
     try:
         message = _refusal(*arguments)
-    except Exception:  # whatever it is, the program's own bind must not suffer from it
+    except Exception:  # the program's own bind must not suffer
         return
     if message:
-        raise PermissionError(
-            13, message
-        )  # EACCES, as the kernel says where a port is not to be had; servers show its text
+        raise PermissionError(13, message)  # EACCES, as from the kernel; servers show its text
 
 
 def _refusal(socket: "Any", address: "Any") -> str:
-    """Why this bind is refused; empty for one that is not."""
+    """Return why this bind is refused; empty if it is not."""
     port = address[1]
     if port not in PORTS:
         return ""
-    import _socket  # it is loaded: the bind comes from there
+    import _socket  # loaded already: the bind comes from there
 
     if (
         socket.family not in (_socket.AF_INET, _socket.AF_INET6)
         or socket.type != _socket.SOCK_STREAM
     ):
         return ""
-    if _wish() == "off":  # an app may have loaded it from its .env since the start
+    if _wish() == "off":  # an app may have read it from its .env after the start
         return ""
-    if (
-        "dartsctl.cli" in sys.modules
-    ):  # dartsctl itself finds out by a bind whether production's ports are free
+    if "dartsctl.cli" in sys.modules:  # dartsctl itself probes production's ports by a bind
         return ""
     _report(int(port))
     return f"port {int(port)} belongs to production's {PORTS[port]}; {_ways_on()}"
@@ -93,18 +96,24 @@ def _refusal(socket: "Any", address: "Any") -> str:
 def _ways_on() -> str:
     leased = os.environ.get("DARTSCTL_GUARD_PORT")
     if not leased:
-        return "`dartsctl dev` (or `dartsctl run -- COMMAND`) starts the server on a free one; DARTSCTL_GUARD=off lifts this for one process"
+        return (
+            "`dartsctl dev` (or `dartsctl run -- COMMAND`) starts the server on a free one; "
+            "DARTSCTL_GUARD=off lifts this for one process"
+        )
     names = sorted(
         name
         for name, value in os.environ.items()
         if value == leased and not name.startswith("DARTSCTL_")
     )
     variables = f" ({', '.join(names)})" if names else ""
-    return f"this server's port is {leased}{variables}: let it listen there, or write {{port}} in the command"
+    return (
+        f"this server's port is {leased}{variables}: let it listen there, "
+        "or write {port} in the command"
+    )
 
 
 def _report(port: int) -> None:
-    """Tell dartsctl which port was refused, where it has asked for that."""
+    """Report the refused port to dartsctl, if it asked for that."""
     path = os.environ.get("DARTSCTL_GUARD_REPORT")
     if not path or port in _reported:
         return
@@ -115,14 +124,13 @@ def _report(port: int) -> None:
         descriptor = os.open(path, flags, 0o600)
         try:
             status = os.fstat(descriptor)
-            if (
-                status.st_uid == os.geteuid() and status.st_nlink == 1
-            ):  # nothing that somebody else has put there
+            # not a file that somebody else has put there
+            if status.st_uid == os.geteuid() and status.st_nlink == 1:
                 os.write(descriptor, b"%d\n" % port)
         finally:
             os.close(descriptor)
     except OSError:
-        return  # the bind is refused all the same
+        return  # the bind is refused anyway
     _reported.add(port)
 
 
