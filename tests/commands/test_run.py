@@ -161,7 +161,7 @@ def test_an_address_of_another_machine_is_an_error_of_host_not_of_the_ports(
 ) -> None:
     code, _, err = finished(start(*command, host="203.0.113.9"))
     assert code == 2
-    assert err.splitlines()[0] == "error: --host: 203.0.113.9: no such address on this host"
+    assert err.splitlines()[0] == "error: --host: no such address on this host: 203.0.113.9"
 
 
 def test_leftover_background_processes_are_stopped_and_reported(start: Start, tree: Tree) -> None:

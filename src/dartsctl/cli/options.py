@@ -111,7 +111,7 @@ def one_of(option: str, given: str | None, choices: Sequence[Choice]) -> Choice 
             return choice
     raise UsageError(
         f"{option}: {given!r} is not one of {', '.join(map(str, choices))}",
-        hint=f"{option} {choices[0]}",
+        hint=f"use {option} {choices[0]}",
     )
 
 

@@ -207,7 +207,7 @@ def _health_path(given: str | None) -> str | None:
     from urllib.parse import quote
 
     path = quote(given.lstrip("/"), safe="/?&=%")
-    raise UsageError(f"--health is not a URL path: {given!r}", hint=f"--health /{path}")
+    raise UsageError(f"--health is not a URL path: {given!r}", hint=f"use --health /{path}")
 
 
 def _env_file_values(paths: tuple[Path, ...]) -> dict[str, dict[str, str]]:

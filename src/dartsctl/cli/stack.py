@@ -176,7 +176,7 @@ def _scale(text: str) -> tuple[str, int]:
     service, _, number = text.partition("=")
     replicas = parse_digits(number, MAX_REPLICAS)
     if not service or replicas is None:
-        raise UsageError(f"--scale: {text!r} is not SERVICE=N", hint="--scale darts-app=2")
+        raise UsageError(f"--scale: {text!r} is not SERVICE=N", hint="use --scale darts-app=2")
     return service, replicas
 
 

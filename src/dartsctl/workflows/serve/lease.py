@@ -146,7 +146,7 @@ class PortLeasing:
         answer = self._deps.sockets.probe(Endpoint(0, self._request.host))
         if answer in (Probe.NO_SUCH_ADDRESS, Probe.INVALID, Probe.UNSUPPORTED):
             raise UsageError(
-                f"--host: {self._request.host}: {answer.value}", hint="ip -brief address"
+                f"--host: {answer.value}: {self._request.host}", hint="ip -brief address"
             )
 
     def _reason(self, port: int) -> str:

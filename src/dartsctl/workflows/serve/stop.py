@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from dartsctl.edges.host import processes
 from dartsctl.edges.state.leases import LeaseBook
 from dartsctl.errors import DartsctlError
 from dartsctl.server.lease_record import LeaseRecord
@@ -47,6 +46,8 @@ def stop(record: LeaseRecord, *, leases: LeaseBook) -> None:
     Raises DartsctlError (1) if it is another user's or does not end, Refused from inside its own
     process tree.
     """
+    from dartsctl.edges.host import processes  # `dev url` and `dev list` do without
+
     if processes.birth(record.supervisor) != record.birth:
         raise _unconfirmed(record.port)
 
