@@ -23,6 +23,7 @@ from typing import IO
 
 from dartsctl.errors import DartsctlError, ExitCode, TimedOut
 from dartsctl.system.signal_handlers import STOP_SIGNALS, signal_handlers
+from dartsctl.text.phrases import shell_command
 
 OUTPUT_LIMIT = 16 << 20
 """Bytes of stdout that `Running` accepts."""
@@ -99,7 +100,7 @@ class Running:
                 if len(stdout) > OUTPUT_LIMIT:
                     raise OutputTooLarge(
                         f"{self._name} wrote more than {OUTPUT_LIMIT >> 20} MiB",
-                        hint=f"{self._name} | wc -c",
+                        hint=f"{shell_command(*self.argv[:3])} | wc -c",
                     )
                 if time.monotonic() > until:
                     raise TimedOut(f"{self._name} did not end within {deadline:.0f} s")

@@ -67,7 +67,7 @@ def _document(container: Container, error: str) -> dict[str, object]:
     return {
         "service": container.service,
         "container": container.name,
-        "id": container.id[:12],
+        "id": container.short_id,
         "image": container.image,
         "state": container.state,
         "status": container.status,

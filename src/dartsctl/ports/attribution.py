@@ -138,7 +138,7 @@ class Attribution:
 
     def _container(self, container: Container, evidence: str) -> Holder:
         stack = self._stack
-        if stack is None or container.project != stack.project or container.is_one_off:
+        if stack is None or not container.belongs_to(stack.project):
             return ForeignContainer(container, evidence)
         if container.service not in stack.services:
             return ForeignContainer(container, evidence)

@@ -70,8 +70,7 @@ def _taken_names(
     return [
         NameTaken(service.name, container)
         for container in named
-        if container.is_one_off
-        or (container.project, container.service) != (stack.project, service.name)
+        if not container.belongs_to(stack.project) or container.service != service.name
     ]
 
 

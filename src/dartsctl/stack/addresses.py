@@ -39,7 +39,7 @@ def project_addresses(
     """
     by_service: dict[str, dict[int, ServiceAddress]] = {}
     for container in containers:
-        if container.project != project or container.is_one_off:
+        if not container.belongs_to(project):
             continue
         for endpoint, target in container.targets:
             if endpoint.protocol != "tcp":

@@ -34,6 +34,11 @@ class Container:
     """Unix time, in seconds."""
 
     @property
+    def short_id(self) -> str:
+        """The id as `docker ps` shows it."""
+        return self.id[:12]
+
+    @property
     def published(self) -> tuple[Endpoint, ...]:
         """The host endpoints alone."""
         return tuple(endpoint for endpoint, _ in self.targets)
@@ -58,6 +63,10 @@ class Container:
     def is_one_off(self) -> bool:
         """Whether `docker compose run` made it. `up` never touches such a container."""
         return self.labels.get("com.docker.compose.oneoff", "") == "True"
+
+    def belongs_to(self, project: str | None) -> bool:
+        """Return whether it is a container of the project, and not of `docker compose run`."""
+        return self.project == project and not self.is_one_off
 
     @property
     def working_dir(self) -> str:
@@ -96,7 +105,7 @@ def of_services(
     containers: Iterable[Container], project: str | None, services: Collection[str]
 ) -> list[Container]:
     """Return the containers of some services of a project, without those of `run`."""
-    own = [container for container in of_project(containers, project) if not container.is_one_off]
+    own = [container for container in containers if container.belongs_to(project)]
     return [container for container in own if container.service in services]
 
 

@@ -57,7 +57,7 @@ def converge(
     staying: list[Container] = []
     by_service: dict[str, list[Container]] = {}
     for container in containers:
-        if container.project != stack.project or container.is_one_off:
+        if not container.belongs_to(stack.project):
             staying.append(container)
         elif container.service in stack.services:
             by_service.setdefault(container.service, []).append(container)

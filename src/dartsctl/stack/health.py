@@ -90,7 +90,7 @@ def assess_health(
     """
     by_service: dict[str, list[Container]] = {}
     for container in containers:
-        if container.project == stack.project and not container.is_one_off:
+        if container.belongs_to(stack.project):
             by_service.setdefault(container.service, []).append(container)
     health: list[ContainerHealth] = []
     for service in stack.services.values():

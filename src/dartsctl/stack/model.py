@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dartsctl.stack.bindings import HIGHEST_PORT, TransportProtocol, bracketed, format_ports
 from dartsctl.stack.json_fields import read_address, read_port, read_protocol
 from dartsctl.text.numbers import LARGEST_INTEGER, parse_digits
 from dartsctl.text.strict_json import Cursor, Source
+
+if TYPE_CHECKING:
+    from dartsctl.stack.containers import Container
 
 MODEL = Source("Compose's model", hint="docker compose config --format json")
 MAX_REPLICAS = 10_000
@@ -122,6 +125,10 @@ class Stack:
     networks: Mapping[str, Network]
     unset_variables: tuple[str, ...] = ()
     """Variables that Compose replaced by an empty string; ports that need one are ephemeral."""
+
+    def includes(self, container: Container) -> bool:
+        """Return whether the container is of one of the stack's services."""
+        return container.belongs_to(self.project) and container.service in self.services
 
     @property
     def external_networks(self) -> tuple[str, ...]:

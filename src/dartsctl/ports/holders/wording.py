@@ -90,7 +90,7 @@ def container_document(container: Container) -> dict[str, Any]:
     """A container for a program."""
     return {
         "container": container.name,
-        "id": container.id[:12],
+        "id": container.short_id,
         "image": container.image,
         "state": container.state,
         "project": container.project,
@@ -106,7 +106,7 @@ def container_details(container: Container) -> list[str]:
     status = container.status or container.state
     return [
         f"  {container_line(container)}",
-        f"    id {container.id[:12]}, image {container.image}, {status}",
+        f"    id {container.short_id}, image {container.image}, {status}",
         f"    project: {project}, service: {service}, files: {files}",
         f"    publishes: {_joined(container.published)}",
     ]

@@ -83,7 +83,7 @@ class ContainerProbes:
 
     def _container_facts(self) -> list[ContainerFacts]:
         """Return the facts of every container of the stack that still exists."""
-        own = list(filter(self._is_own, self._preflight.containers))
+        own = list(filter(self._preflight.stack.includes, self._preflight.containers))
         inspections = self._inspect_all(own)
         for inspection in inspections.values():
             self._deps.screen.masker.learn(inspection.environment)
@@ -91,11 +91,6 @@ class ContainerProbes:
             lambda container: self._examine(container, inspections.get(container.id)), own
         )
         return [container for container in facts if container.state]
-
-    def _is_own(self, container: Container) -> bool:
-        stack = self._preflight.stack
-        is_service = container.project == stack.project and container.service in stack.services
-        return is_service and not container.is_one_off
 
     def _inspect_all(self, own: Sequence[Container]) -> dict[str, Inspection]:
         if self._control is None:

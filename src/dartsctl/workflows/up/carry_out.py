@@ -184,7 +184,7 @@ def _stop_container(
         step.action.value,
         container.name,
         _why(step.case),
-        id=container.id[:12],
+        id=container.short_id,
         project=container.project,
     )
 

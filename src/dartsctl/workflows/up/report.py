@@ -241,7 +241,7 @@ def collision_line(collision: Collision) -> str:
     """Return a collision in one line."""
     match collision:
         case NameTaken(service, container):
-            who = f"container {container.id[:12]}{of_project(container)} ({container.state})"
+            who = f"container {container.short_id}{of_project(container)} ({container.state})"
             return f"{service} cannot use the name {container.name}: {who} has it"
         case ProjectTaken(project, containers, files, folder):
             where = ", ".join(files) or folder

@@ -199,11 +199,7 @@ class Attempt:
 
     def _fits(self, container: Container) -> bool:
         """Return whether this `up` asked for it: a new, never started container of the stack."""
-        is_asked_for = (
-            container.project == self._stack.project
-            and container.service in self._stack.services
-            and not container.is_one_off
-        )
+        is_asked_for = self._stack.includes(container)
         is_of_files = bool(self._files & set(container.own_config_files))
         is_new = container.id not in self._known and container.state == "created"
         return is_asked_for and is_of_files and is_new
