@@ -1,4 +1,4 @@
-"""`doctor` on real stacks: every cause made for real with nginx and busybox, each told from all others, and no finding on healthy ones."""
+"""`doctor` on real stacks: each cause alone, made for real, and no finding on healthy ones."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def until(ask: Callable[[], Any], say: str = "") -> Any:
     return wait(ask, say=say)
 
 
-# --- stacks -------------------------------------------------------------------------------------------------------------------
+# --- stacks -----------------------------------------------------------------------------------
 
 
 def nginx_conf(
@@ -52,7 +52,7 @@ def nginx_conf(
     http_block: str = "",
     log: str = "stderr",
 ) -> None:
-    """A proxy whose `/` goes the way that is given.
+    """Return a configuration whose `/` goes the given way.
 
     Its own health check stays green whatever happens behind it (edge-cases.md#72).
     """
@@ -108,7 +108,7 @@ def files(
 def up(
     live: LiveStack, way: str = STATIC, *, services: dict[str, Any] | None = None, **more: Any
 ) -> None:
-    """The stack, as it should be, and answering."""
+    """Start the stack and wait until it answers."""
     files(live, way, services=services, **more)
     live.up()
     serves(live)
@@ -158,7 +158,7 @@ def in_state(live: LiveStack, service: str, *states: str) -> None:
 
 
 def certificate(folder: Path, *, days: int) -> None:
-    """A certificate that ends `days` from now."""
+    """Write a certificate that expires in `days`."""
     (folder / "certs").mkdir()
     key, request, made = (
         folder / "certs" / "tls.key",
@@ -196,7 +196,7 @@ def certificate(folder: Path, *, days: int) -> None:
         subprocess.run(words, check=True, capture_output=True)
 
 
-# --- what goes wrong ----------------------------------------------------------------------------------------------------------
+# --- what goes wrong --------------------------------------------------------------------------
 
 
 def host_process(live: LiveStack) -> None:
@@ -206,7 +206,7 @@ def host_process(live: LiveStack) -> None:
 
 
 def squatter(live: LiveStack, port: int) -> int:
-    """A host server as it was in the incident: it answers, so that everybody thinks the app works."""
+    """Start a host server as in the incident: it answers, so the app seems to work."""
     pid = live.spawn(
         [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1"],
         stdout=subprocess.DEVNULL,
@@ -404,7 +404,7 @@ def proxy_down(live: LiveStack) -> None:
 
 
 def proxy_without_its_upstream(live: LiveStack) -> None:
-    """nginx started while the app was not there, died of it, and the app is back."""
+    """nginx started without the app and ended; the app is back."""
     files(live, services={"app": app(live), "web": web(live)})
     compose(live, "-f", "compose.json", "up", "-d", "web")
     in_state(live, "web", "exited")
@@ -468,7 +468,7 @@ def paused(live: LiveStack) -> None:
 
 
 def several(live: LiveStack) -> None:
-    """Two that have nothing to do with each other; what follows from them is none of its own."""
+    """Two independent causes; their effects are no findings of their own."""
     api = app(
         live,
         command=["httpd", "-f", "-p", "127.0.0.1:7000", "-h", "/www"],
@@ -523,13 +523,13 @@ SCENARIOS: tuple[tuple[Callable[[LiveStack], None], list[tuple[str, str]]], ...]
 
 
 def causes(document: dict[str, Any]) -> list[tuple[str, str]]:
-    return [(one["cause"], one["service"]) for one in document["findings"]]
+    return [(finding["cause"], finding["service"]) for finding in document["findings"]]
 
 
 @pytest.mark.parametrize(
     ("make", "expected"), SCENARIOS, ids=[make.__name__ for make, _ in SCENARIOS]
 )
-def test_each_cause_is_found_and_taken_for_no_other(
+def test_each_cause_is_detected_and_not_mistaken_for_another(
     live: LiveStack, make: Callable[[LiveStack], None], expected: Sequence[tuple[str, str]]
 ) -> None:
     make(live)
@@ -537,30 +537,31 @@ def test_each_cause_is_found_and_taken_for_no_other(
     assert causes(said.document) == expected, said.out
     assert said.code == 1
     assert CANARY not in said.text
-    for one in said.document["findings"]:
-        assert one["chain"][0]["name"] == "symptom"
+    for finding in said.document["findings"]:
+        assert finding["chain"][0]["name"] == "symptom"
         assert all(
             link["source"]
-            for link in one["chain"]
+            for link in finding["chain"]
             if link["mark"] == "bad" and link["name"] != "cause"
-        ), one["chain"]
-        assert one["sentence"]
-        assert one["command"]
+        ), finding["chain"]
+        assert finding["sentence"]
+        assert finding["command"]
 
 
-# --- health -------------------------------------------------------------------------------------------------------------------
+# --- health -----------------------------------------------------------------------------------
 
 
 def test_a_healthy_stack_has_no_finding_however_often_it_is_started(live: LiveStack) -> None:
     up(live)
     for start in range(5):  # six more below are of other shapes
         if start:
-            # no `docker restart -t 0`: once in some fifty the engine heard of the old end after the new start, and took the port away again
+            # No `docker restart -t 0`: in about one of fifty runs the engine noticed the old end
+            # after the new start and released the port again.
             compose(live, "-f", "compose.json", "up", "-d", "--force-recreate", "--timeout", "0")
             serves(live)
         said = live.run("doctor", "-f", "compose.json", "--json")
         assert (said.code, causes(said.document)) == (0, []), said.out
-        assert {one["status"] for one in said.document["facts"]["http"]} == {200}
+        assert {row["status"] for row in said.document["facts"]["http"]} == {200}
         assert CANARY not in said.text
 
 
@@ -595,14 +596,14 @@ def replicas(live: LiveStack) -> None:
 
 
 def one_shot(live: LiveStack) -> None:
-    """A migration that has done its work, and a service that waits for it."""
+    """A finished migration, and a service that waits for it."""
     migrate = app(live, command=["true"], ports=[], restart="no")
     waits = app(live, depends_on={"migrate": {"condition": "service_completed_successfully"}})
     files(live, services={"migrate": migrate, "app": waits, "web": web(live, depends_on=["app"])})
 
 
 def host_network(live: LiveStack) -> None:
-    """Nothing is published, and the proxy is found all the same."""
+    """No port is published; the proxy is detected all the same."""
     services = {"app": app(live), "web": web(live, ports=[], network_mode="host")}
     files(live, services=services)
     nginx_conf(
@@ -615,7 +616,7 @@ def host_network(live: LiveStack) -> None:
 @pytest.mark.parametrize(
     "make", [pool, looked_up_while_it_serves, replicas, one_shot, host_network]
 )
-def test_a_healthy_stack_of_another_shape_has_no_finding_either(
+def test_healthy_stacks_of_other_shapes_have_no_finding(
     live: LiveStack, make: Callable[[LiveStack], None]
 ) -> None:
     make(live)
@@ -623,23 +624,23 @@ def test_a_healthy_stack_of_another_shape_has_no_finding_either(
     serves(live)
     said = live.run("doctor", "-f", "compose.json", "--json")
     assert (said.code, causes(said.document)) == (0, []), said.out
-    assert any(one["through"] == "proxy" for one in said.document["facts"]["http"]), "it was asked"
+    assert any(row["through"] == "proxy" for row in said.document["facts"]["http"]), "it was asked"
 
 
-def test_tls_with_a_certificate_that_is_valid_is_healthy(live: LiveStack) -> None:
+def test_tls_with_a_valid_certificate_is_healthy(live: LiveStack) -> None:
     with_tls(live)
     said = until(
-        lambda: (one := live.run("doctor", "-f", "compose.json", "--json")).code == 0 and one,
+        lambda: (run := live.run("doctor", "-f", "compose.json", "--json")).code == 0 and run,
         say="never healthy",
     )
     assert [
-        (one["url"], one["status"])
-        for one in said.document["facts"]["http"]
-        if one["through"] == "proxy"
+        (row["url"], row["status"])
+        for row in said.document["facts"]["http"]
+        if row["through"] == "proxy"
     ] == [(f"https://127.0.0.1:{live.ports[0]}/", 200)]
 
 
-# --- what is shown ------------------------------------------------------------------------------------------------------------
+# --- what is shown ----------------------------------------------------------------------------
 
 
 def test_the_chain_is_drawn_with_its_evidence_and_ends_with_the_cause_and_the_repair(
@@ -666,7 +667,7 @@ def test_the_chain_is_drawn_with_its_evidence_and_ends_with_the_cause_and_the_re
     assert "repair: dartsctl doctor --fix" in lines
 
 
-def test_production_is_meant_unless_another_environment_is_named(live: LiveStack) -> None:
+def test_production_is_the_default_environment(live: LiveStack) -> None:
     stopped_app(live)
     live.settings()
     assert "dartsctl doctor --fix" in live.run("doctor").out
@@ -685,14 +686,14 @@ def stopped_app(live: LiveStack) -> None:
     stopped(live, "app")
 
 
-def test_times_are_local_and_say_their_zone(live: LiveStack) -> None:
+def test_times_are_local_with_their_zone(live: LiveStack) -> None:
     stopped_app(live)
     said = live.run("doctor", "-f", "compose.json", TZ="Asia/Kolkata")
     assert "+05:30" in said.out
 
 
 def test_a_log_file_is_read_across_its_rotation_with_the_container_s_zone(live: LiveStack) -> None:
-    """Lines of the file before and after count; those of an engine's log would have been in UTC."""
+    """Lines before and after the rotation count. Lines of an engine's log would be in UTC."""
     files(
         live,
         services={
@@ -713,13 +714,13 @@ def test_a_log_file_is_read_across_its_rotation_with_the_container_s_zone(live: 
     said = live.run("doctor", "-f", "compose.json", "--json")
     proxy = said.document["facts"]["proxy"]
     assert "own.log" in proxy["log_source"]
-    assert sum(one["count"] for one in proxy["failures"]) == 2, proxy["failures"]
+    assert sum(count["count"] for count in proxy["failures"]) == 2, proxy["failures"]
     assert all(
-        abs(said.document["facts"]["now"] - one["last"]) < 60 for one in proxy["failures"]
+        abs(said.document["facts"]["now"] - count["last"]) < 60 for count in proxy["failures"]
     ), "nginx wrote the times three hours ahead"
 
 
-def test_a_log_that_no_driver_keeps_is_said_to_be_unknown(live: LiveStack) -> None:
+def test_a_log_without_a_readable_driver_is_unknown(live: LiveStack) -> None:
     """edge-cases.md#78."""
     files(
         live,
@@ -735,7 +736,7 @@ def test_a_log_that_no_driver_keeps_is_said_to_be_unknown(live: LiveStack) -> No
     assert "its log cannot be read" in said.out
 
 
-def test_secrets_of_env_files_and_variables_are_shown_nowhere(live: LiveStack) -> None:
+def test_secrets_of_env_files_and_variables_are_never_shown(live: LiveStack) -> None:
     """In a log, in a health check's output, in a command line, in State.Error."""
     (live.folder / "secrets.env").write_text(
         "DB_PASSWORD=canary-of-the-env-file\nPLAIN=Zx9vCanary0And1Odd2Y01canary89\nAPP_MODE=frontend\n"
@@ -779,8 +780,8 @@ def test_secrets_of_env_files_and_variables_are_shown_nowhere(live: LiveStack) -
         assert "APP_MODE=frontend" in said.text
 
 
-def test_an_env_file_that_has_the_upstream_s_name_in_it_hides_no_cause(live: LiveStack) -> None:
-    """The name of a host is no secret."""
+def test_an_env_file_with_the_upstream_s_name_hides_no_cause(live: LiveStack) -> None:
+    """A host name is no secret."""
     (live.folder / ".env").write_text("BACKEND_HOST=backend-of-the-shop\n")
     name = "backend-of-the-shop"
     files(
@@ -800,10 +801,10 @@ def test_an_env_file_that_has_the_upstream_s_name_in_it_hides_no_cause(live: Liv
     ]
 
 
-# --- what somebody knows better -----------------------------------------------------------------------------------------------
+# --- what somebody knows better ---------------------------------------------------------------
 
 
-def test_one_more_url_is_asked(live: LiveStack) -> None:
+def test_an_additional_url_is_requested(live: LiveStack) -> None:
     up(live)
     live.settings(f'\n[doctor]\nurl = "http://127.0.0.1:{live.ports[3]}/gone"')
     said = live.run("doctor", "--json")
@@ -818,7 +819,7 @@ def test_one_more_url_is_asked(live: LiveStack) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (("--url", "example.org"), "--url: 'example.org' is not a URL"),
         (("--url", "http://example.org:99999/"), "--url: 'http://example.org:99999/' is not a URL"),
@@ -830,20 +831,22 @@ def test_one_more_url_is_asked(live: LiveStack) -> None:
         (("prod", "-f", "compose.json"), "an environment and --file cannot be combined"),
     ],
 )
-def test_wrong_words_are_told_with_2(live: LiveStack, words: Sequence[str], said: str) -> None:
+def test_invalid_arguments_are_an_error_with_code_2(
+    live: LiveStack, words: Sequence[str], message: str
+) -> None:
     files(live)
-    found = live.run("doctor", *(words if "-f" in words else ("-f", "compose.json", *words)))
-    assert (found.code, said in found.err) == (2, True), found.err
-    assert "hunter2" not in found.text
+    said = live.run("doctor", *(words if "-f" in words else ("-f", "compose.json", *words)))
+    assert (said.code, message in said.err) == (2, True), said.err
+    assert "hunter2" not in said.text
 
 
-def test_a_proxy_of_another_name_can_be_named(live: LiveStack) -> None:
+def test_the_proxy_can_be_named(live: LiveStack) -> None:
     up(live)
     said = live.run("doctor", "-f", "compose.json", "--json", "--proxy", "app")
     assert said.document["facts"]["proxy"]["service"] == "app"
 
 
-# --- the engine ---------------------------------------------------------------------------------------------------------------
+# --- the engine -------------------------------------------------------------------------------
 
 
 def test_an_engine_that_is_down_is_the_finding_and_the_code_is_5(live: LiveStack) -> None:
@@ -851,13 +854,13 @@ def test_an_engine_that_is_down_is_the_finding_and_the_code_is_5(live: LiveStack
     dead = f"unix://{live.folder}/no.sock"
     said = live.run("doctor", "-f", "compose.json", "--json", DOCKER_HOST=dead)
     assert (said.code, causes(said.document)) == (5, [("engine-down", "")])
-    told = live.run("doctor", "-f", "compose.json", DOCKER_HOST=dead)
-    assert told.code == 5
-    assert f"no Docker engine answers at {dead}" in told.out
+    said = live.run("doctor", "-f", "compose.json", DOCKER_HOST=dead)
+    assert said.code == 5
+    assert f"no Docker engine answers at {dead}" in said.out
 
 
-def test_an_engine_that_is_silent_does_not_hold_the_doctor_up(live: LiveStack) -> None:
-    """edge-cases.md#41: it takes the connection and says nothing."""
+def test_a_silent_engine_does_not_delay_doctor(live: LiveStack) -> None:
+    """edge-cases.md#41: it accepts the connection and does not answer."""
     files(live)
     place = live.folder / "silent.sock"
     with socket.socket(socket.AF_UNIX) as silent:
@@ -870,7 +873,7 @@ def test_an_engine_that_is_silent_does_not_hold_the_doctor_up(live: LiveStack) -
 
 
 def test_a_stack_where_everything_hangs_is_examined_in_five_seconds(live: LiveStack) -> None:
-    """The app takes connections and never answers, nor does anybody on its published port."""
+    """The app accepts connections and never answers, also on its published port."""
     idle = ["sh", "-c", "while true; do nc -l -p 5000 -e sleep 600; done"]
     files(live, services={"app": app(live, command=idle), "web": web(live, depends_on=["app"])})
     live.up()
@@ -882,7 +885,7 @@ def test_a_stack_where_everything_hangs_is_examined_in_five_seconds(live: LiveSt
 
 @contextmanager
 def relay(listening: socket.socket, silent_about: str = "") -> Iterator[None]:
-    """The real engine behind another socket. It says nothing to whoever asks about one container: no engine can be made to do that."""
+    """Relay to the real engine, but never answer requests about one container."""
     real = (
         os.environ["DOCKER_HOST"].removeprefix("unix://")
         if "DOCKER_HOST" in os.environ
@@ -926,8 +929,8 @@ def relay(listening: socket.socket, silent_about: str = "") -> Iterator[None]:
             line.close()
 
 
-def test_an_engine_that_is_silent_about_one_container_tells_of_the_others(live: LiveStack) -> None:
-    """A container's own lock in the engine may be held for ever; the list still has it."""
+def test_an_engine_silent_about_one_container_still_reports_the_others(live: LiveStack) -> None:
+    """The engine may hold a container's lock for ever; the list of containers still has it."""
     stopped_app(live)
     identity = docker("inspect", "-f", "{{.Id}}", name_of(live, "web")).strip()
     with socket.socket(socket.AF_UNIX) as listening:
@@ -948,7 +951,7 @@ def test_an_engine_that_is_silent_about_one_container_tells_of_the_others(live: 
     assert seconds < 5
 
 
-def test_a_remote_engine_is_judged_by_its_list_and_the_rest_is_said_to_be_unknown(
+def test_a_remote_engine_is_judged_by_its_list_and_the_rest_is_unknown(
     live: LiveStack,
 ) -> None:
     """edge-cases.md#43."""

@@ -1,4 +1,4 @@
-"""`doctor --fix` on real stacks: nginx in front of an app, broken for real, repaired, and asked again through nginx."""
+"""`doctor --fix` on real stacks: nginx and an app, broken, repaired, and requested again."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def app(live: LiveStack, **more: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def stack(live: LiveStack) -> LiveStack:
-    """nginx, which looks `app` up once, and the app: up, and answering."""
+    """Start nginx, which looks `app` up once, and the app; both answer."""
     files(live)
     live.up("--env-file", "secret.env", "-f", "compose.json")
     answers(live, 200)
@@ -121,7 +121,7 @@ def is_alive(pid: int) -> bool:
 
 
 def fixed(live: LiveStack, *words: str, code: int = 0) -> dict[str, Any]:
-    """`doctor --fix --yes --json`, which must end with `code` and show no secret; its document."""
+    """Run `doctor --fix --yes --json`, check code and secrets, and return its document."""
     said: Said = live.run("doctor", *words, "--fix", "--yes", "--json")
     assert said.code == code, said.text
     assert CANARY not in said.text
@@ -130,10 +130,10 @@ def fixed(live: LiveStack, *words: str, code: int = 0) -> dict[str, Any]:
 
 
 def done(document: dict[str, Any]) -> list[tuple[str, str, bool]]:
-    return [(one["action"], one["service"], one["ok"]) for one in document["steps"]]
+    return [(step["action"], step["service"], step["ok"]) for step in document["steps"]]
 
 
-# --- what is repaired --------------------------------------------------------------------------
+# --- what is repaired -------------------------------------------------------------------------
 
 
 def test_a_process_on_the_port_is_stopped_the_app_started_and_nginx_reloaded(
@@ -156,7 +156,7 @@ def test_a_process_on_the_port_is_stopped_the_app_started_and_nginx_reloaded(
     assert (status(stack), status(stack, 1)) == (200, 200)
     assert not is_alive(pid)
     history = stack.run("history", "--json").document["entries"]
-    assert [one["action"] for one in history] == [
+    assert [row["action"] for row in history] == [
         "stop-process",
         "repair-free-ports",
         "repair-start",
@@ -164,11 +164,11 @@ def test_a_process_on_the_port_is_stopped_the_app_started_and_nginx_reloaded(
     ]
 
 
-def test_a_dry_run_says_whom_the_repair_would_stop(stack: LiveStack) -> None:
+def test_a_dry_run_reports_what_the_repair_would_stop(stack: LiveStack) -> None:
     stop(stack, "app")
     pid = stack.listen(stack.ports[1])
     document = stack.run("doctor", "--fix", "--yes", "--dry-run", "--json").document
-    assert [one["action"] for one in document["free_ports"]["plan"]] == ["stop-process"]
+    assert [step["action"] for step in document["free_ports"]["plan"]] == ["stop-process"]
     assert f"(pid {pid})" in document["free_ports"]["plan"][0]["what"]
     said = stack.run("doctor", "--fix", "--yes", "--dry-run")
     assert f"(pid {pid}): SIGTERM" in said.err
@@ -176,12 +176,13 @@ def test_a_dry_run_says_whom_the_repair_would_stop(stack: LiveStack) -> None:
     assert stack.run("history", "--json").document["entries"] == []
 
 
-def test_the_doctor_of_dev_spares_production(live: LiveStack) -> None:
+def test_repairing_dev_does_not_touch_production(live: LiveStack) -> None:
     from live.stack import sleeper
 
     files(live, wait=3)
     (live.folder / "dartsctl.toml").write_text(
-        f'name = "{live.project}-app"\n[dev]\nproject = "{live.project}"\nfiles = ["compose.json"]\nenv_files = ["secret.env"]\n'
+        f'name = "{live.project}-app"\n[dev]\nproject = "{live.project}"\n'
+        'files = ["compose.json"]\nenv_files = ["secret.env"]\n'
     )
     live.up("--env-file", "secret.env", "-f", "compose.json")
     stop(live, "app")
@@ -202,7 +203,7 @@ def test_the_doctor_of_dev_spares_production(live: LiveStack) -> None:
     [(), ("--label", "com.docker.compose.project=others-a-shop")],
     ids=["of nobody", "of another project"],
 )
-def test_a_container_outside_the_stack_is_a_persons_or_a_named_policys(
+def test_a_container_outside_the_stack_needs_a_person_or_a_policy(
     stack: LiveStack, labels: tuple[str, ...]
 ) -> None:
     from live.stack import docker
@@ -232,7 +233,7 @@ def test_a_container_outside_the_stack_is_a_persons_or_a_named_policys(
     assert docker("inspect", "-f", "{{.State.Status}}", other) == "exited\n"
 
 
-def test_a_container_that_has_a_wanted_name_is_never_removed_by_yes(live: LiveStack) -> None:
+def test_a_container_with_a_wanted_name_is_never_removed_by_yes(live: LiveStack) -> None:
     from live.stack import docker
 
     name = live.container(
@@ -246,7 +247,7 @@ def test_a_container_that_has_a_wanted_name_is_never_removed_by_yes(live: LiveSt
     assert live.containers() == {}, "nothing is started"
 
 
-def test_what_does_no_harm_is_told_and_left_alone(stack: LiveStack) -> None:
+def test_a_harmless_finding_is_reported_and_not_repaired(stack: LiveStack) -> None:
     from live.stack import docker, healthy, until
 
     worker = healthy(after="false")
@@ -266,7 +267,7 @@ def test_what_does_no_harm_is_told_and_left_alone(stack: LiveStack) -> None:
         "no request fails because of it now",
     )
     document = fixed(stack, code=1)
-    assert (document["plan"], [one["problem"] for one in document["by_hand"]]) == (
+    assert (document["plan"], [row["problem"] for row in document["by_hand"]]) == (
         [],
         [finding["sentence"]],
     )
@@ -305,7 +306,7 @@ def test_an_nginx_that_is_down_is_started(stack: LiveStack) -> None:
     assert identity(stack, "app") == before
 
 
-def test_several_at_once_are_one_plan_with_the_proxy_last(stack: LiveStack) -> None:
+def test_several_causes_are_one_plan_with_the_proxy_last(stack: LiveStack) -> None:
     stop(stack, "web")
     stop(stack, "app")
     pid = stack.listen(stack.ports[1])
@@ -319,7 +320,7 @@ def test_several_at_once_are_one_plan_with_the_proxy_last(stack: LiveStack) -> N
     assert not is_alive(pid)
 
 
-def test_a_stack_of_which_nothing_is_there_is_brought_up(live: LiveStack) -> None:
+def test_a_stack_without_containers_is_started(live: LiveStack) -> None:
     files(live)
     assert done(fixed(live)) == [("up", "", True)]
     assert status(live) == 200
@@ -340,10 +341,10 @@ def test_a_healthy_stack_is_left_alone(stack: LiveStack) -> None:
     assert not (stack.folder / "incident.md").exists(), "nothing to report"
 
 
-# --- what is not -------------------------------------------------------------------------------
+# --- what is not ------------------------------------------------------------------------------
 
 
-def test_an_app_that_ends_again_is_said_at_once_with_what_is_left(stack: LiveStack) -> None:
+def test_an_app_that_ends_again_ends_the_verification_at_once(stack: LiveStack) -> None:
     stop(stack, "app")
     files(stack, wait=60, app=app(stack, command=["sh", "-c", "echo no database; exit 3"]))
     begin = time.monotonic()
@@ -355,7 +356,7 @@ def test_an_app_that_ends_again_is_said_at_once_with_what_is_left(stack: LiveSta
     assert said.err.rstrip().endswith("next: dartsctl doctor")
 
 
-def test_what_no_step_removes_is_told_with_what_a_person_does(stack: LiveStack) -> None:
+def test_a_cause_without_a_repair_is_reported_with_advice(stack: LiveStack) -> None:
     stop(stack, "app")
     stack.compose(
         {
@@ -381,8 +382,9 @@ def test_a_container_of_production_is_never_stopped_by_yes(live: LiveStack) -> N
     (live.folder / "nginx.conf").write_text(textwrap.dedent(NGINX))
     live.compose({"app": app(live, environment={}), "web": web(live)})
     (live.folder / "dartsctl.toml").write_text(
-        f'name = "x"\n[prod]\nproject = "{production}"\nfiles = ["production.json"]\nenv_files = []\n'
-        f'[dev]\nproject = "{live.project}"\nfiles = ["compose.json"]\nenv_files = []\nwait_timeout = 10\n'
+        f'name = "x"\n[prod]\nproject = "{production}"\nfiles = ["production.json"]\n'
+        f'env_files = []\n[dev]\nproject = "{live.project}"\nfiles = ["compose.json"]\n'
+        "env_files = []\nwait_timeout = 10\n"
     )
     said = live.run("doctor", "dev", "--fix", "--yes")
     assert said.code == 3, said.text
@@ -391,7 +393,7 @@ def test_a_container_of_production_is_never_stopped_by_yes(live: LiveStack) -> N
     assert live.containers() == {}, "nothing is started"
 
 
-def test_what_up_would_refuse_as_unsafe_is_not_started_by_the_back_door(stack: LiveStack) -> None:
+def test_an_unsafe_stack_that_up_refuses_is_not_started_by_a_repair(stack: LiveStack) -> None:
     stop(stack, "app")
     (stack.folder / "secret.env").chmod(0o644)
     document = fixed(stack, code=4)
@@ -400,10 +402,10 @@ def test_what_up_would_refuse_as_unsafe_is_not_started_by_the_back_door(stack: L
     assert stack.containers()[name_of(stack, "app")] == "exited"
 
 
-# --- agreeing ----------------------------------------------------------------------------------
+# --- agreeing ---------------------------------------------------------------------------------
 
 
-def test_without_a_terminal_and_without_yes_nothing_is_done_and_the_flag_is_named(
+def test_without_a_terminal_or_yes_nothing_is_done_and_the_flag_is_named(
     stack: LiveStack,
 ) -> None:
     stop(stack, "app")
@@ -428,7 +430,7 @@ def test_a_dry_run_shows_the_plan_and_does_nothing(stack: LiveStack) -> None:
     pid = stack.listen(stack.ports[1])
     said = stack.run("doctor", "--fix", "--yes", "--dry-run", "--json")
     assert (said.code, said.document["dry_run"], said.document["steps"]) == (1, True, [])
-    assert [one["action"] for one in said.document["plan"]] == [
+    assert [step["action"] for step in said.document["plan"]] == [
         "free-ports",
         "start",
         "reload-proxy",
@@ -439,7 +441,7 @@ def test_a_dry_run_shows_the_plan_and_does_nothing(stack: LiveStack) -> None:
     assert stack.run("history", "--json").document["entries"] == []
 
 
-def test_each_step_is_asked_for_and_a_no_ends_it(
+def test_each_step_needs_a_confirmation_and_a_no_ends_the_repair(
     stack: LiveStack, terminal: Callable[..., Terminal]
 ) -> None:
     stop(stack, "app")
@@ -455,7 +457,7 @@ def test_each_step_is_asked_for_and_a_no_ends_it(
     assert stack.containers()[name_of(stack, "app")] == "running"
 
 
-def test_ctrl_c_at_a_question_does_nothing_and_says_so(
+def test_ctrl_c_at_a_question_does_nothing_and_reports_it(
     stack: LiveStack, terminal: Callable[..., Terminal]
 ) -> None:
     stop(stack, "app")
@@ -494,10 +496,10 @@ def test_ctrl_c_leaves_no_step_unreported(live: LiveStack) -> None:
     until(lambda: live.containers()[name_of(live, "app")] == "running")
 
 
-# --- the report --------------------------------------------------------------------------------
+# --- the report -------------------------------------------------------------------------------
 
 
-def test_the_report_has_everything_and_no_secret_and_is_its_owners_alone(stack: LiveStack) -> None:
+def test_the_report_is_complete_without_secrets_and_private(stack: LiveStack) -> None:
     stop(stack, "app")
     files(
         stack,
@@ -536,7 +538,7 @@ def test_a_report_of_the_diagnosis_alone_changes_nothing(stack: LiveStack) -> No
     assert stack.containers()[name_of(stack, "app")] == "exited"
 
 
-def test_a_report_that_cannot_be_written_keeps_the_repair_from_beginning(stack: LiveStack) -> None:
+def test_a_report_that_cannot_be_written_prevents_the_repair(stack: LiveStack) -> None:
     stop(stack, "app")
     said = stack.run("doctor", "--fix", "--yes", "--report", "no-such-folder/incident.md")
     assert said.code == 1
@@ -544,7 +546,7 @@ def test_a_report_that_cannot_be_written_keeps_the_repair_from_beginning(stack: 
     assert stack.containers()[name_of(stack, "app")] == "exited"
 
 
-# --- the incident ------------------------------------------------------------------------------
+# --- the incident -----------------------------------------------------------------------------
 
 SERVER = """
 from flask import Flask
@@ -568,7 +570,8 @@ def test_the_incident_is_explained_and_repaired_on_the_production_stack(running:
     from live.clients import status as status_of
     from live.stack import docker, until
 
-    # A developer's Flask server takes production's port while darts-app is down; it cannot be started again, and nginx answers 502.
+    # A developer's Flask server takes production's port while darts-app is down. darts-app cannot
+    # be started again, and nginx answers 502.
     container = next(name for name in running.containers() if "darts-app" in name)
     docker("stop", "-t", "1", container)
     (running.folder / "run.py").write_text(SERVER.format(port=own_port(5000)))

@@ -1,4 +1,4 @@
-"""The engine's description of a container, by recorded answers of engine 28.5.2 (tests/data/engine)."""
+"""Reading the engine's description of a container: recorded answers of engine 28.5.2."""
 
 from __future__ import annotations
 
@@ -107,7 +107,10 @@ def test_null_is_empty() -> None:
         ({"State": []}, "the engine: container.State: expected a mapping, got a list"),
         (
             {"RestartCount": "7"},
-            "the engine: container.RestartCount: expected a number from 0 to 9223372036854775807, got text",
+            (
+                "the engine: container.RestartCount: "
+                "expected a number from 0 to 9223372036854775807, got text"
+            ),
         ),
         ({"Config": {"Env": [7]}}, "the engine: container.Config.Env[0]: expected text, got 7"),
         (

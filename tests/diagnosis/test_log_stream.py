@@ -1,4 +1,4 @@
-"""The engine's log stream: frames, plain text, times, and what is cut."""
+"""Reading the engine's log stream: frames, plain text, times, cut frames."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which service is the proxy, and who stands behind a name."""
+"""Detecting the proxy, and the service behind a name."""
 
 from __future__ import annotations
 

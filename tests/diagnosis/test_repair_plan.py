@@ -1,4 +1,4 @@
-"""From findings to a plan: what is done about each cause, in which order, and what is left to a person."""
+"""From findings to a plan: the steps for each cause, their order, and what needs a person."""
 
 from __future__ import annotations
 
@@ -40,7 +40,9 @@ def stack(*services: ServiceFacts, looked_up_once: bool = True, kind: str = "ngi
         "/", "http", (Target("app", 5000),), dynamic=not looked_up_once, written="http://app:5000"
     )
     upstreams = (UpstreamFacts(Target("app", 5000), (route,), "app"),)
-    proxy = ProxyFacts("web", kind, config=Config()) if "web" in known else None  # type: ignore[arg-type]
+    proxy = None
+    if "web" in known:
+        proxy = ProxyFacts("web", kind, config=Config())  # type: ignore[arg-type]
     return Facts(EngineFacts("unix://x"), NOW, "prod", "demo", known, proxy, upstreams)
 
 

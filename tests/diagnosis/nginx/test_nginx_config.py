@@ -1,4 +1,4 @@
-"""nginx's configuration: the real grammar, stacks as others write them, and texts that are broken."""
+"""Reading nginx's configuration: the grammar, common configurations, and broken text."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_broken_text_is_read_as_far_as_possible_without_an_error(text: str) -> N
 
 
 def test_random_text_never_fails() -> None:
-    """Generated texts, of what the grammar is made of, and the shipped configuration with pieces cut out, doubled and swapped."""
+    """Random pieces of the grammar, and the bundled configuration with pieces cut or doubled."""
     draw = random.Random(7)
     pieces = [
         "http",
@@ -171,7 +171,10 @@ def test_a_variable_of_the_request_has_no_target() -> None:
 
 
 def test_an_upstream_block_has_all_its_servers_without_those_that_are_down() -> None:
-    block = "upstream pool { least_conn; server one:5000 weight=2; server two; server three:1 down; server unix:/run/x.sock; server [::1]:9; }"
+    block = (
+        "upstream pool { least_conn; server one:5000 weight=2; server two; server three:1 down; "
+        "server unix:/run/x.sock; server [::1]:9; }"
+    )
     parsed = served("location / { proxy_pass https://pool/; }", block)
     assert targets(parsed) == ["one:5000", "two:80", "unix:/run/x.sock", "[::1]:9"]
     assert not parsed.routes[0].dynamic
@@ -202,7 +205,8 @@ def test_every_kind_of_pass_has_its_target(line: str, target: str) -> None:
 
 def test_locations_keep_their_modifiers_and_an_if_belongs_to_its_location() -> None:
     parsed = served(
-        "location = /a { if ($x) { proxy_pass http://a; } } location ~ ^/b { location /b/c { proxy_pass http://b; } }"
+        "location = /a { if ($x) { proxy_pass http://a; } } "
+        "location ~ ^/b { location /b/c { proxy_pass http://b; } }"
     )
     assert [route.location for route in parsed.routes] == ["= /a", "/b/c"]
 
@@ -228,7 +232,8 @@ def test_a_server_without_listen_is_on_80() -> None:
 
 def test_error_logs_are_found_on_every_level_each_once() -> None:
     parsed = config(
-        "error_log stderr; http { error_log /var/log/a.log warn; server { error_log /var/log/a.log; } }"
+        "error_log stderr; http { error_log /var/log/a.log warn; "
+        "server { error_log /var/log/a.log; } }"
     )
     assert parsed.error_logs == ("stderr", "/var/log/a.log")
 

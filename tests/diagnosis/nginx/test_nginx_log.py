@@ -1,4 +1,4 @@
-"""nginx's error log, by lines that a real nginx 1.26 and 1.22 have written."""
+"""Reading nginx's error log: lines written by nginx 1.26 and 1.22."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ import pytest
 from dartsctl.diagnosis.nginx import log
 from dartsctl.diagnosis.nginx.log import NginxFailure
 
-TAIL = ', client: 10.201.0.1, server: , request: "GET / HTTP/1.1", upstream: "http://10.201.0.2:5000/", host: "localhost"'
+TAIL = (
+    ', client: 10.201.0.1, server: , request: "GET / HTTP/1.1", '
+    'upstream: "http://10.201.0.2:5000/", host: "localhost"'
+)
 HEAD = "2026/11/23 23:24:21 [error] 9#9: *1 "
 
 
@@ -33,52 +36,75 @@ HEAD = "2026/11/23 23:24:21 [error] 9#9: *1 "
             "",
         ),
         (
-            f"{HEAD}upstream timed out (110: Connection timed out) while connecting to upstream{TAIL}",
+            (
+                f"{HEAD}upstream timed out (110: Connection timed out) while connecting to "
+                f"upstream{TAIL}"
+            ),
             NginxFailure.CONNECT_TIMEOUT,
             "10.201.0.2:5000",
             "",
         ),
         (
-            f"{HEAD}upstream timed out (110: Operation timed out) while reading response header from upstream{TAIL}",
+            (
+                f"{HEAD}upstream timed out (110: Operation timed out) while reading response "
+                f"header from upstream{TAIL}"
+            ),
             NginxFailure.READ_TIMEOUT,
             "10.201.0.2:5000",
             "",
         ),
         (
-            f"{HEAD}upstream prematurely closed connection while reading response header from upstream{TAIL}",
+            (
+                f"{HEAD}upstream prematurely closed connection while reading response header "
+                f"from upstream{TAIL}"
+            ),
             NginxFailure.CLOSED,
             "10.201.0.2:5000",
             "",
         ),
         (
-            f"{HEAD}recv() failed (104: Connection reset by peer) while reading response header from upstream{TAIL}",
+            (
+                f"{HEAD}recv() failed (104: Connection reset by peer) while reading response "
+                f"header from upstream{TAIL}"
+            ),
             NginxFailure.RESET,
             "10.201.0.2:5000",
             "",
         ),
         (
-            f'{HEAD}no live upstreams while connecting to upstream, client: 1.2.3.4, server: , request: "GET / HTTP/1.1", upstream: "http://pool/"',
+            (
+                f"{HEAD}no live upstreams while connecting to upstream, client: 1.2.3.4, server: "
+                f', request: "GET / HTTP/1.1", upstream: "http://pool/"'
+            ),
             NginxFailure.NO_LIVE,
             "pool",
             "",
         ),
         (
-            f'{HEAD}app could not be resolved (3: Host not found), client: 10.201.0.1, server: , request: "GET / HTTP/1.1", host: "localhost"',
+            (
+                f"{HEAD}app could not be resolved (3: Host not found), client: 10.201.0.1, "
+                f'server: , request: "GET / HTTP/1.1", host: "localhost"'
+            ),
             NginxFailure.NOT_RESOLVED,
             "",
             "app",
         ),
         (
             (
-                "2026/11/23 23:24:21 [crit] 9#9: *3 SSL_do_handshake() failed (SSL: error:0A00010B:SSL routines::wrong version number) "
-                'while SSL handshaking to upstream, client: 1.2.3.4, server: _, request: "GET / HTTP/1.1", upstream: "https://[fd00::5]:9443/"'
+                "2026/11/23 23:24:21 [crit] 9#9: *3 SSL_do_handshake() failed (SSL: "
+                "error:0A00010B:SSL routines::wrong version number) "
+                "while SSL handshaking to upstream, client: 1.2.3.4, server: _, request: "
+                '"GET / HTTP/1.1", upstream: "https://[fd00::5]:9443/"'
             ),
             NginxFailure.HANDSHAKE,
             "[fd00::5]:9443",
             "",
         ),
         (
-            '2026/11/23 23:24:39 [emerg] 7#7: host not found in upstream "darts-app:5000" in /etc/nginx/nginx.conf:11',
+            (
+                '2026/11/23 23:24:39 [emerg] 7#7: host not found in upstream "darts-app:5000" in '
+                "/etc/nginx/nginx.conf:11"
+            ),
             NginxFailure.HOST_NOT_FOUND,
             "",
             "darts-app:5000",
@@ -90,13 +116,19 @@ HEAD = "2026/11/23 23:24:21 [error] 9#9: *1 "
             "app",
         ),
         (
-            '2026/11/23 23:24:45 [emerg] 8#8: cannot load certificate "/etc/nginx/certs/tls.crt": BIO_new_file() failed (SSL: error:80000002)',
+            (
+                "2026/11/23 23:24:45 [emerg] 8#8: cannot load certificate "
+                '"/etc/nginx/certs/tls.crt": BIO_new_file() failed (SSL: error:80000002)'
+            ),
             NginxFailure.CERTIFICATE,
             "",
             "/etc/nginx/certs/tls.crt",
         ),
         (
-            'nginx: [emerg] cannot load certificate key "/etc/nginx/certs/tls.key": PEM_read_bio_PrivateKey() failed',
+            (
+                'nginx: [emerg] cannot load certificate key "/etc/nginx/certs/tls.key": '
+                "PEM_read_bio_PrivateKey() failed"
+            ),
             NginxFailure.CERTIFICATE,
             "",
             "/etc/nginx/certs/tls.key",
@@ -114,7 +146,10 @@ HEAD = "2026/11/23 23:24:21 [error] 9#9: *1 "
             "",
         ),
         (
-            f"{HEAD}connect() to unix:/run/app.sock failed (2: No such file or directory) while connecting",
+            (
+                f"{HEAD}connect() to unix:/run/app.sock failed (2: No such file or directory) "
+                f"while connecting"
+            ),
             NginxFailure.CONNECT,
             "",
             "unix:/run/app.sock",
@@ -135,7 +170,10 @@ def test_a_line_is_classified_by_failure_upstream_and_name(
         "",
         '10.0.0.1 - - [23/Nov/2026:23:24:21 +0000] "GET /?q=connect()%20failed HTTP/1.1" 502 157',
         "2026/11/23 23:24:41 [notice] 8#8: signal 17 (SIGCHLD) received from 9",
-        '2026/11/23 23:24:41 [error] 8#8: *1 open() "/www/x" failed (2: No such file or directory), client: 1.2.3.4',
+        (
+            '2026/11/23 23:24:41 [error] 8#8: *1 open() "/www/x" failed (2: No such file or '
+            "directory), client: 1.2.3.4"
+        ),
         '2026/11/23 23:24:41 [warn] 8#8: conflicting server name "a" on 0.0.0.0:80, ignored',
         "Traceback (most recent call last):",
         "[emerg",
@@ -147,7 +185,10 @@ def test_other_lines_are_no_failure(line: str) -> None:
 
 
 def refused(second: int, upstream: str = "10.0.0.2:5000") -> str:
-    return f'2026/11/23 23:24:{second:02} [error] 9#9: *1 connect() failed (111: Connection refused) while connecting, upstream: "http://{upstream}/"'
+    return (
+        f"2026/11/23 23:24:{second:02} [error] 9#9: *1 connect() failed "
+        f'(111: Connection refused) while connecting, upstream: "http://{upstream}/"'
+    )
 
 
 def test_failures_are_counted_by_upstream_and_kind_with_their_first_and_last_time() -> None:

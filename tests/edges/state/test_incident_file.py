@@ -56,7 +56,7 @@ def test_a_name_that_is_no_file_is_refused_without_a_numbered_file(
     make(tmp_path / "incident.md")
     with pytest.raises(
         Refused,
-        match=rf"cannot write the report .*incident.md: .*/incident.md {SPECIAL[make]}; nothing was done",
+        match=rf"cannot write the report .*: .*/incident.md {SPECIAL[make]}; nothing was done",
     ):
         IncidentFile(tmp_path / "incident.md")
     assert [path.name for path in tmp_path.iterdir()] == ["incident.md"]
