@@ -1,4 +1,7 @@
-"""A lease record that names somebody else's process: nothing but the server that really holds the lease is ever signalled."""
+"""A lease record that names another process.
+
+Only the server that really holds the lease is ever signalled.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ Forged = tuple[int, int, int]
 
 
 def take_and_forge(lock: Path, port: int, record: dict[str, object]) -> tuple[int, socket.socket]:
-    """Lock the file as a server does, listen on the port, and say in the record that the server is somebody else's."""
+    """Lock the file and listen on the port as a server does, with a forged record."""
     descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
     os.pwrite(descriptor, json.dumps({**record, "pid": os.getpid()}).encode(), 0)
@@ -31,19 +34,22 @@ def take_and_forge(lock: Path, port: int, record: dict[str, object]) -> tuple[in
 
 @pytest.fixture
 def shared(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A state folder that every user may write in, as a team shares one."""
+    """A state folder that every user may write to, as a team may share one."""
     with public_folder() as folder:
         state = folder / "state"
-        for each in (state, state / "ports", state / "checkouts"):
-            each.mkdir()
-            each.chmod(0o1777)
+        for subfolder in (state, state / "ports", state / "checkouts"):
+            subfolder.mkdir()
+            subfolder.chmod(0o1777)
         monkeypatch.setenv("DARTSCTL_STATE_DIR", str(state))
         yield state
 
 
 @pytest.fixture(params=[BOB, 0], ids=["another user's", "root's"])
 def forged(shared: Path, request: pytest.FixtureRequest) -> Iterator[Forged]:
-    """The port, the forger and the bystander: ann holds a lease whose record names a process of somebody else as its supervisor."""
+    """The port, the forger's pid and the bystander's pid.
+
+    Ann holds a lease whose record names another user's process as its supervisor.
+    """
     (port,) = free_ports(1)
     bystander = start_as(request.param, lambda: None)
     record = {
@@ -77,16 +83,14 @@ def test_stop_refuses_a_record_that_names_a_bystander(
     port, forger, bystander = forged
     done = dartsctl("dev", "stop", *options, str(port))
     assert done.returncode == 1
-    assert (
-        f"error: port {port} is leased, but the kernel does not confirm whose server it is; nothing was stopped"
-        in done.stderr
-    )
+    assert f"error: port {port} is leased, but the kernel does not confirm whose" in done.stderr
+    assert "nothing was stopped" in done.stderr
     assert not has_ended(bystander)
     assert not has_ended(forger)
 
 
 @needs_root
-def test_the_list_shows_of_a_forged_record_only_the_port(forged: Forged) -> None:
+def test_the_list_shows_only_the_port_of_a_forged_record(forged: Forged) -> None:
     port, _, _ = forged
     (server,) = json.loads(dartsctl("dev", "list", "--json").stdout)["servers"]
     assert (server["port"], server["pid"], server["checkout"], server["user"]) == (port, 0, "", "")
@@ -94,7 +98,7 @@ def test_the_list_shows_of_a_forged_record_only_the_port(forged: Forged) -> None
 
 @needs_root
 @pytest.mark.engine
-def test_the_policy_stop_ends_who_has_the_port_not_who_the_record_names(
+def test_the_policy_stop_ends_the_process_with_the_port_and_not_the_one_in_the_record(
     forged: Forged, tmp_path: Path
 ) -> None:
     port, forger, bystander = forged
@@ -111,7 +115,7 @@ def test_the_policy_stop_ends_who_has_the_port_not_who_the_record_names(
 
 
 @needs_root
-def test_a_second_name_of_somebody_elses_lock_is_no_lease_of_theirs(shared: Path) -> None:
+def test_a_hard_link_to_another_lock_is_no_lease(shared: Path) -> None:
     ports = free_ports(2)
     holder = LeaseBook(shared)
     lease = holder.acquire([ports[0]], confirm=lambda _port: True)
@@ -145,7 +149,7 @@ def test_a_process_that_only_reads_the_lock_file_does_not_hold_it(shared: Path) 
 
 
 @needs_root
-def test_a_claim_in_the_record_to_be_confirmed_counts_for_nothing(shared: Path) -> None:
+def test_a_record_cannot_confirm_itself(shared: Path) -> None:
     (port,) = free_ports(1)
     lease = LeaseBook(shared).acquire([port], confirm=lambda _port: True)
     assert lease is not None

@@ -1,4 +1,7 @@
-"""A user who has nothing here: no passwd entry, no HOME, no USER, as in `docker run --user 12345`; and a folder that has gone."""
+"""A user without passwd entry, HOME and USER, as in `docker run --user 12345`.
+
+And a working folder that has gone.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from two_users import ANN, BOB, as_user, needs_root, public_folder
 
 
 @needs_root
-def test_the_state_goes_into_a_private_folder_of_the_temporary_one(
+def test_the_state_is_in_a_private_folder_of_the_temporary_folder(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with public_folder(mode=0o1777) as temporary:
@@ -28,7 +31,7 @@ def test_the_state_goes_into_a_private_folder_of_the_temporary_one(
 
         place = temporary / f"dartsctl-{BOB}"
         assert as_user(BOB, look) == f"({place!r}, '0o700', True)"
-        monkeypatch.setenv("HOME", "/")  # what Docker gives such a user
+        monkeypatch.setenv("HOME", "/")  # what Docker sets for such a user
         assert as_user(BOB, look) == f"({place!r}, '0o700', True)"
         os.chown(place, ANN, ANN)
         place.chmod(0o755)
@@ -49,20 +52,20 @@ def test_the_state_goes_into_a_private_folder_of_the_temporary_one(
         "guard status",
     ],
 )
-def test_no_verb_fails_for_want_of_a_name_or_a_home(words: str) -> None:
+def test_no_verb_fails_without_a_user_name_or_a_home(words: str) -> None:
     with public_folder(BOB) as folder:
         (folder / "run.py").write_text("")
         (folder / "compose.dev.yaml").write_text("services: {web: {image: x}}\n")
         for file in folder.iterdir():
             os.chown(file, BOB, BOB)
-        done = dartsctl_as_nobody_known(folder, words)
+        done = dartsctl_as_unknown_user(folder, words)
     assert done.returncode in (0, 1, 2, 5), done.stderr
     assert "Traceback" not in done.stderr
     assert "this user has no home folder; dartsctl's state is kept in" in done.stderr
 
 
-def dartsctl_as_nobody_known(folder: Path, words: str) -> subprocess.CompletedProcess[str]:
-    """The command as BOB, who keeps the right to read this interpreter and nothing else of root's."""
+def dartsctl_as_unknown_user(folder: Path, words: str) -> subprocess.CompletedProcess[str]:
+    """Run the command as BOB, with no other privilege than to read this interpreter."""
     python = [
         "setpriv",
         f"--reuid={BOB}",
@@ -83,7 +86,7 @@ def dartsctl_as_nobody_known(folder: Path, words: str) -> subprocess.CompletedPr
     )
 
 
-def test_a_state_folder_named_from_a_folder_that_has_gone_is_one_sentence(tmp_path: Path) -> None:
+def test_a_relative_state_folder_in_a_folder_that_has_gone_is_one_error(tmp_path: Path) -> None:
     script = f"mkdir gone; cd gone; rmdir ../gone; exec {sys.executable} -m dartsctl dev list"
     environ = {**os.environ, "DARTSCTL_STATE_DIR": "state"}
     done = subprocess.run(
@@ -99,7 +102,7 @@ def test_a_state_folder_named_from_a_folder_that_has_gone_is_one_sentence(tmp_pa
 
 
 @pytest.mark.parametrize("name", [".env", ".env.production"])
-def test_an_env_file_that_is_a_link_to_nothing_is_told_as_that(tmp_path: Path, name: str) -> None:
+def test_an_env_file_that_is_a_broken_link_is_reported_as_such(tmp_path: Path, name: str) -> None:
     for file in ("compose.dev.yaml", "compose.prod.yaml"):
         (tmp_path / file).write_text("services: {web: {image: x}}\n")
     (tmp_path / "dartsctl.toml").write_text("[dev]\nenv_files = ['.env']\n")
@@ -109,7 +112,5 @@ def test_an_env_file_that_is_a_link_to_nothing_is_told_as_that(tmp_path: Path, n
     done = subprocess.run(
         words, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
     )
-    assert (done.returncode, "broken symbolic link" in done.stderr) == (
-        2 if stack == "dev" else 4,
-        True,
-    ), done.stderr
+    assert "broken symbolic link" in done.stderr, done.stderr
+    assert done.returncode == (2 if stack == "dev" else 4), done.stderr

@@ -1,4 +1,7 @@
-"""A Compose that hangs, floods or ignores signals: every verb ends in time, in little memory, with one sentence."""
+"""A Compose that hangs, sends endless output or ignores signals.
+
+Every verb ends in time, with little memory and one error.
+"""
 
 from __future__ import annotations
 
@@ -26,14 +29,14 @@ pytest_plugins = ("fakes.plain_project",)
 MEGABYTES = 150
 VERSION = 'case "$*" in *version*) echo 2.40.3; exit ;; esac'
 HANGS = f"{VERSION}\nexec sleep 600"
-HANGS_ALTOGETHER = "exec sleep 600"
+ALWAYS_HANGS = "exec sleep 600"
 FLOODS = f"{VERSION}\nexec cat /dev/zero"
-COMPLAINS_WITHOUT_END = f"{VERSION}\nhead -c 200000000 /dev/zero >&2; exit 1"
+FLOODS_STDERR = f"{VERSION}\nhead -c 200000000 /dev/zero >&2; exit 1"
 
 
 @pytest.mark.parametrize(
     "script",
-    [HANGS, HANGS_ALTOGETHER, f"trap '' TERM INT\n{HANGS}"],
+    [HANGS, ALWAYS_HANGS, f"trap '' TERM INT\n{HANGS}"],
     ids=["config", "everything", "stubborn"],
 )
 @pytest.mark.parametrize("words", ["run -- true", "dev --no-services"])
@@ -48,14 +51,14 @@ def test_a_server_does_not_wait_for_a_compose_that_hangs(
     assert "did not end within 2 s" in note
 
 
-def test_documented_production_ports_are_refused_all_the_same(project: Project) -> None:
+def test_documented_production_ports_are_refused_anyway(project: Project) -> None:
     project.compose(HANGS)
     ended = project.run("run --port 5000 -- true")
     assert ended.code == 4, ended
     assert ended.seconds < 15
 
 
-@pytest.mark.parametrize("script", [FLOODS, COMPLAINS_WITHOUT_END], ids=["stdout", "stderr"])
+@pytest.mark.parametrize("script", [FLOODS, FLOODS_STDERR], ids=["stdout", "stderr"])
 def test_a_compose_that_floods_costs_little_memory(project: Project, script: str) -> None:
     project.compose(script)
     for ended in project.measure(
@@ -82,7 +85,7 @@ def test_an_up_that_floods_ends_with_its_deadline_and_costs_little_memory(
 @pytest.mark.parametrize(
     "start", ["sleep 600 &", "setsid sleep 600 &"], ids=["background job", "daemon"]
 )
-def test_a_child_of_composes_that_keeps_the_pipe_is_not_waited_for(
+def test_a_child_of_compose_that_keeps_the_pipe_open_is_not_waited_for(
     project: Project, start: str
 ) -> None:
     project.compose(f"{VERSION}\n{start}\nHEALTHY")
@@ -115,7 +118,7 @@ def test_a_compose_that_hangs_is_given_up(
             ask()
 
 
-def test_down_has_a_deadline_that_is_told(
+def test_the_deadline_of_down_is_reported(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project.compose("HEALTHY\nexec sleep 600")
@@ -154,17 +157,17 @@ def is_alive(pid: int) -> bool:
 def test_compose_and_its_children_end_when_dartsctl_is_killed(
     project: Project, words: str, trap: str
 ) -> None:
-    note = project.folder / "pids"
-    project.compose(f"HEALTHY\n{trap}\nsleep 600 &\necho $$ $! > {note}\nwait; sleep 600")
+    pid_file = project.folder / "pids"
+    project.compose(f"HEALTHY\n{trap}\nsleep 600 &\necho $$ $! > {pid_file}\nwait; sleep 600")
     with engine(project.folder, hostile_engine.is_well) as address:
         process = project.start(words, DOCKER_HOST=address)
         until = time.monotonic() + 30
-        while not (pids := pids_in(note)):
+        while not (pids := pids_in(pid_file)):
             assert time.monotonic() < until
             time.sleep(0.02)
         process.send_signal(signal.SIGKILL)
         process.wait()
         until = time.monotonic() + 10
         while any(is_alive(pid) for pid in pids):
-            assert time.monotonic() < until, "still there"
+            assert time.monotonic() < until, "still running"
             time.sleep(0.02)

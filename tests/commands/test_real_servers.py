@@ -1,4 +1,7 @@
-"""The servers that people run, each started by `dartsctl run`: reachable from the moment its URL is said, and never on a production port."""
+"""Real servers, each started by `dartsctl run`.
+
+They are reachable from the moment their URL is printed, and never listen on a production port.
+"""
 
 from __future__ import annotations
 
@@ -24,12 +27,12 @@ from dartsctl.edges.state.leases import LeaseBook
 
 BIN = Path(sys.executable).parent
 RATE = 200
-"""Requests a second."""
+"""Requests per second."""
 NODE = pytest.param(
     "node",
     marks=pytest.mark.skipif(
         shutil.which("node") is None,
-        reason="Node is not installed; perl stands for what is not Python",
+        reason="Node is not installed; perl covers what is not Python",
     ),
 )
 
@@ -49,7 +52,8 @@ async def app(scope, receive, send):
             await send({"type": message["type"] + ".complete"})
             if message["type"] == "lifespan.shutdown":
                 return
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+    headers = [(b"content-length", b"2")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": b"ok"})
 """,
     "run.py": """
@@ -61,7 +65,8 @@ app.run(port=int(sys.argv[1] if sys.argv[1:] else os.environ["PORT"]))
 import os, sys
 from flask_socketio import SocketIO
 from app import app
-SocketIO(app, async_mode="threading").run(app, port=int(sys.argv[1] if sys.argv[1:] else os.environ["PORT"]), allow_unsafe_werkzeug=True)
+port = int(sys.argv[1] if sys.argv[1:] else os.environ["PORT"])
+SocketIO(app, async_mode="threading").run(app, port=port, allow_unsafe_werkzeug=True)
 """,
     "sio_eventlet.py": """
 import eventlet
@@ -69,12 +74,14 @@ eventlet.monkey_patch()
 import os, sys
 from flask_socketio import SocketIO
 from app import app
-SocketIO(app, async_mode="eventlet").run(app, port=int(sys.argv[1] if sys.argv[1:] else os.environ["PORT"]))
+port = int(sys.argv[1] if sys.argv[1:] else os.environ["PORT"])
+SocketIO(app, async_mode="eventlet").run(app, port=port)
 """,
     "static.py": """
 import os, sys
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1] if sys.argv[1:] else os.environ["PORT"])), SimpleHTTPRequestHandler).serve_forever()
+port = int(sys.argv[1] if sys.argv[1:] else os.environ["PORT"])
+ThreadingHTTPServer(("127.0.0.1", port), SimpleHTTPRequestHandler).serve_forever()
 """,
     "server.js": """
 const port = Number(process.argv[2] || process.env.PORT)
@@ -83,11 +90,24 @@ require("http").createServer((request, answer) => answer.end("ok")).listen(port,
     "server.pl": """
 use IO::Socket::INET;
 my $port = $ARGV[0] || $ENV{PORT};
-my $server = IO::Socket::INET->new(LocalAddr => "127.0.0.1", LocalPort => $port, Listen => 511, ReuseAddr => 1) or die "cannot listen: $!";
-while (my $line = $server->accept) { sysread($line, my $asked, 4096); print $line "HTTP/1.0 200 OK\\r\\n\\r\\nok"; close $line }
+my $server = IO::Socket::INET->new(
+    LocalAddr => "127.0.0.1", LocalPort => $port, Listen => 511, ReuseAddr => 1
+) or die "cannot listen: $!";
+while (my $client = $server->accept) {
+    sysread($client, my $request, 4096);
+    print $client "HTTP/1.0 200 OK\\r\\n\\r\\nok";
+    close $client;
+}
 """,
-    "waitress_run.py": "import sys, waitress\nfrom app import app\nwaitress.serve(app, host='127.0.0.1', port=int(sys.argv[1]))\n",
-    "uvicorn_run.py": "import sys, uvicorn\nuvicorn.run('asgi:app', port=int(sys.argv[1]), log_level='warning')\n",
+    "waitress_run.py": """
+import sys, waitress
+from app import app
+waitress.serve(app, host="127.0.0.1", port=int(sys.argv[1]))
+""",
+    "uvicorn_run.py": """
+import sys, uvicorn
+uvicorn.run("asgi:app", port=int(sys.argv[1]), log_level="warning")
+""",
     "gunicorn_own.py": "import os\nbind = '127.0.0.1:' + os.environ['OWN']\n",
     "hypercorn_own.py": "import os\nbind = ['127.0.0.1:' + os.environ['OWN']]\n",
 }
@@ -110,22 +130,21 @@ SERVERS = {
 
 @dataclass
 class Run:
-    """One `dartsctl run`, and what it has said on stderr so far."""
+    """One `dartsctl run`, and its lines on stderr so far."""
 
     process: subprocess.Popen[str]
-    said: list[str] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
 
     def url(self) -> str:
-        """The URL, at the moment at which it is printed."""
+        """Return the URL at the moment it is printed."""
         assert self.process.stderr is not None
         for line in self.process.stderr:
-            self.said.append(line)
-            if found := re.match(r"dartsctl: (http://\S+) ", line):
-                threading.Thread(
-                    target=self.process.stderr.read, daemon=True
-                ).start()  # nobody may block on a full pipe
-                return found[1]
-        pytest.fail(f"no URL was said: {''.join(self.said)}")
+            self.lines.append(line)
+            if match := re.match(r"dartsctl: (http://\S+) ", line):
+                # read on: a full pipe would block the server
+                threading.Thread(target=self.process.stderr.read, daemon=True).start()
+                return match[1]
+        pytest.fail(f"no URL was printed: {''.join(self.lines)}")
 
     def end(self) -> None:
         self.process.send_signal(signal.SIGINT)
@@ -137,12 +156,13 @@ class Run:
 
 @pytest.fixture
 def folder(tmp_path: Path, dev_range: tuple[int, int], production_port: int) -> Path:
-    """A checkout with all the servers' sources; `production_port` plays 5000."""
+    """A checkout with the sources of all servers. `production_port` stands for 5000."""
     for name, text in FILES.items():
         (tmp_path / name).write_text(text)
     first, last = dev_range
     (tmp_path / "dartsctl.toml").write_text(
-        f'[ports]\ndev_range = "{first}-{last}"\n[ports.production]\ndarts-app = {production_port}\n'
+        f'[ports]\ndev_range = "{first}-{last}"\n'
+        f"[ports.production]\ndarts-app = {production_port}\n"
     )
     return tmp_path
 
@@ -151,7 +171,7 @@ def folder(tmp_path: Path, dev_range: tuple[int, int], production_port: int) -> 
 def start(
     folder: Path, state: Path, tree: Callable[[], set[int]], monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[..., Run]]:
-    """`dartsctl run OPTIONS -- COMMAND` in the checkout; nothing of it is left after the test."""
+    """Run `dartsctl run OPTIONS -- COMMAND` in the checkout. No process is left after the test."""
     for name in ("PORT", "FLASK_RUN_PORT", "FLASK_PORT", "PYTHONPATH"):
         monkeypatch.delenv(name, raising=False)
     runs: list[Run] = []
@@ -183,7 +203,7 @@ def start(
 
 
 def ask(url: str) -> str:
-    """The text at `url`, over a connection of its own. Raises OSError when it is refused or cut."""
+    """Return the text at `url`, over a new connection. Raises OSError if it is refused or cut."""
     connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=10)
     try:
         connection.request("GET", "/")
@@ -193,7 +213,7 @@ def ask(url: str) -> str:
 
 
 class Load:
-    """RATE requests a second from the moment it is made, each on a connection of its own, until it is ended."""
+    """RATE requests per second until `end`, each on a new connection."""
 
     clients = 8
 
@@ -205,13 +225,13 @@ class Load:
         self._threads = [
             threading.Thread(target=self._work, args=(number,)) for number in range(self.clients)
         ]
-        self._begun = time.monotonic()
+        self._started = time.monotonic()
         for thread in self._threads:
             thread.start()
 
     def _work(self, number: int) -> None:
         turn = number
-        while not self._over.wait(max(0.0, self._begun + turn / RATE - time.monotonic())):
+        while not self._over.wait(max(0.0, self._started + turn / RATE - time.monotonic())):
             try:
                 self.answers.append(ask(self._url))
             except (OSError, http.client.HTTPException) as error:
@@ -225,13 +245,13 @@ class Load:
 
 
 @pytest.mark.parametrize("name", [NODE if name == "node" else name for name in SERVERS])
-def test_no_connection_is_refused_from_the_moment_the_url_is_said(
+def test_no_connection_is_refused_once_the_url_is_printed(
     start: Callable[..., Run], name: str
 ) -> None:
     options = ("--handover", "werkzeug") if "handed" in name else ()
     url = start(*SERVERS[name], options=options).url()
     load = Load(url)
-    time.sleep(0.8)  # how long it is under load, not a wait for anything
+    time.sleep(0.8)  # the duration of the load, not a wait
     load.end()
     assert not load.failures
     assert len(load.answers) >= 20
@@ -260,9 +280,8 @@ def test_a_reload_after_a_change_refuses_no_connection(
     refused = [failure for failure in load.failures if "Refused" in failure]
     assert not refused
     in_flight = 2 * load.clients
-    assert len(load.failures) <= in_flight, (
-        load.failures
-    )  # werkzeug's child exits under the requests that it has accepted, with or without us
+    # werkzeug's child exits with requests that it has accepted, with or without dartsctl
+    assert len(load.failures) <= in_flight, load.failures
     assert {"generation 1", "generation 2", "generation 3"} <= set(load.answers)
 
 
@@ -278,26 +297,26 @@ def test_a_reload_after_a_change_refuses_no_connection(
         "busybox httpd -f -p PORT",
     ],
 )
-def test_a_flag_that_names_a_production_port_is_refused_before_anything_starts(
+def test_an_option_that_names_a_production_port_is_refused_before_the_start(
     start: Callable[..., Run], production_port: int, command: str
 ) -> None:
     run = start(*command.replace("PORT", str(production_port)).split())
-    _, said = run.process.communicate(timeout=30)
-    assert run.process.returncode == 4, said
-    assert f"port {production_port}" in said
-    assert "belongs to production's darts-app" in said
+    _, stderr = run.process.communicate(timeout=30)
+    assert run.process.returncode == 4, stderr
+    assert f"port {production_port}" in stderr
+    assert "belongs to production's darts-app" in stderr
 
 
-def test_a_variable_that_names_a_production_port_is_refused_wherever_it_stands(
+def test_a_variable_that_names_a_production_port_is_refused(
     start: Callable[..., Run], folder: Path, production_port: int
 ) -> None:
     exported = start(*SERVERS["flask run"], FLASK_RUN_PORT=str(production_port))
     assert exported.process.wait(30) == 4
     (folder / ".env").write_text(f"FLASK_RUN_PORT={production_port}\n")
     written = start(*SERVERS["flask run"])
-    _, said = written.process.communicate(timeout=30)
+    _, stderr = written.process.communicate(timeout=30)
     assert written.process.returncode == 4
-    assert "FLASK_RUN_PORT in .env" in said
+    assert "FLASK_RUN_PORT in .env" in stderr
 
 
 HARD_CODED = {
@@ -315,8 +334,8 @@ HARD_CODED = {
 }
 
 
-class Knocking:
-    """Connects to a port again and again from the moment it is made; `answered` is when somebody was there, in seconds of the clock."""
+class PortWatcher:
+    """Connects to a port repeatedly until `end`. `answered`: when it was accepted, monotonic."""
 
     def __init__(self, port: int) -> None:
         self.answered: list[float] = []
@@ -327,8 +346,8 @@ class Knocking:
 
     def _work(self) -> None:
         while not self._over.wait(0.005):
-            with socket.socket() as line:
-                if line.connect_ex(("127.0.0.1", self._port)) == 0:
+            with socket.socket() as connection:
+                if connection.connect_ex(("127.0.0.1", self._port)) == 0:
                     self.answered.append(time.monotonic())
 
     def end(self) -> None:
@@ -336,27 +355,28 @@ class Knocking:
         self._thread.join()
 
 
+def refusal(port: int) -> str:
+    """Return the error for a server that wanted a production port."""
+    return f"the server was refused port {port}, which belongs to production's darts-app"
+
+
 def commands(port: int) -> dict[str, tuple[str, ...]]:
-    """Each kind of server, told so deep inside that port that nothing in its command line shows it."""
-    found = {
-        name: tuple(word.replace("PORT", str(port)) for word in words)
-        for name, words in HARD_CODED.items()
-    }
-    return (
-        found
-        if shutil.which("node")
-        else {name: words for name, words in found.items() if name != "node"}
-    )
+    """Return a command for each kind of server whose port is not a recognised option."""
+    result = {}
+    for name, words in HARD_CODED.items():
+        if name != "node" or shutil.which("node"):
+            result[name] = tuple(word.replace("PORT", str(port)) for word in words)
+    return result
 
 
 @pytest.mark.parametrize("names", [list(HARD_CODED)[:6], list(HARD_CODED)[6:]])
-def test_a_hard_coded_production_port_is_never_served_by_anybody(
+def test_no_server_ever_listens_on_a_hard_coded_production_port(
     start: Callable[..., Run], production_port: int, names: list[str]
 ) -> None:
     words = commands(production_port)
-    knocking = Knocking(production_port)
+    watcher = PortWatcher(production_port)
     try:
-        # Handed a socket, gunicorn and hypercorn would not look at their own files' address
+        # with a socket handed over, gunicorn and hypercorn ignore the address in their files
         runs = {
             name: start(*words[name], options=("--handover", "none"), OWN=str(production_port))
             for name in names
@@ -364,16 +384,13 @@ def test_a_hard_coded_production_port_is_never_served_by_anybody(
         }
         ended = {name: run.process.communicate(timeout=90)[1] for name, run in runs.items()}
     finally:
-        knocking.end()
-    assert knocking.answered == []
+        watcher.end()
+    assert watcher.answered == []
     assert {name: run.process.returncode for name, run in runs.items()} == dict.fromkeys(runs, 4), (
         ended
     )
-    for said in ended.values():
-        assert (
-            f"the server was refused port {production_port}, which belongs to production's darts-app"
-            in said
-        )
+    for stderr in ended.values():
+        assert refusal(production_port) in stderr
 
 
 @pytest.mark.parametrize("name", ["app.run", "perl"])
@@ -382,35 +399,37 @@ def test_without_settings_the_documented_ports_are_closed(
 ) -> None:
     (folder / "dartsctl.toml").unlink()
     run = start(*commands(5000)[name])
-    _, said = run.process.communicate(timeout=60)
-    assert run.process.returncode == 4, said
-    assert "the server was refused port 5000, which belongs to production's darts-app" in said
+    _, stderr = run.process.communicate(timeout=60)
+    assert run.process.returncode == 4, stderr
+    assert refusal(5000) in stderr
 
 
 @pytest.mark.parametrize("name", ["app.run", "Flask-SocketIO, eventlet", "perl"])
-def test_with_the_watch_alone_an_offender_lives_less_than_a_second(
+def test_with_only_the_watch_a_server_holds_a_production_port_less_than_a_second(
     start: Callable[..., Run], production_port: int, name: str
 ) -> None:
-    knocking = Knocking(production_port)
+    watcher = PortWatcher(production_port)
     try:
         run = start(*commands(production_port)[name], options=("--enforce", "watch"))
-        _, said = run.process.communicate(timeout=60)
+        _, stderr = run.process.communicate(timeout=60)
     finally:
-        knocking.end()
+        watcher.end()
     assert run.process.returncode == 4
     assert (
-        f"the server took port {production_port}, which belongs to production's darts-app, and was stopped"
-        in said
-    )
-    assert (
-        not knocking.answered or knocking.answered[-1] - knocking.answered[0] < 1
-    )  # it may be gone between two knocks
+        f"the server took port {production_port}, which belongs to production's darts-app,"
+        " and was stopped"
+    ) in stderr
+    # it may be gone between two connections
+    assert not watcher.answered or watcher.answered[-1] - watcher.answered[0] < 1
 
 
-def test_a_shell_can_bind_no_production_port_and_lives_on(
+def test_a_shell_can_bind_no_production_port_and_continues(
     start: Callable[..., Run], folder: Path, production_port: int
 ) -> None:
-    typed = f"perl server.pl {production_port}\n'{sys.executable}' static.py {production_port}\necho still here >alive\nexit 7\n"
+    typed = (
+        f"perl server.pl {production_port}\n'{sys.executable}' static.py {production_port}\n"
+        "echo still here >alive\nexit 7\n"
+    )
     run = subprocess.run(
         [str(BIN / "dartsctl"), "run", "--", "bash"],
         cwd=folder,
@@ -422,23 +441,18 @@ def test_a_shell_can_bind_no_production_port_and_lives_on(
     )
     assert run.returncode == 7, run.stderr
     assert (folder / "alive").read_text() == "still here\n"
-    assert (
-        run.stderr.count(
-            f"port {production_port} was refused: it belongs to production's darts-app"
-        )
-        == 1
-    )
+    warning = f"port {production_port} was refused: it belongs to production's darts-app"
+    assert run.stderr.count(warning) == 1
 
 
 @pytest.mark.parametrize("handover", ["auto", "none"])
-def test_kill_9_of_dartsctl_at_any_moment_leaves_no_process_and_no_lease(
+def test_sigkill_of_dartsctl_at_any_moment_leaves_no_process_and_no_lease(
     start: Callable[..., Run], tree: Callable[[], set[int]], state: Path, handover: str
 ) -> None:
     moments = random.Random(handover)
     for _ in range(5):
-        moment = moments.uniform(
-            0.05, 1.5
-        )  # from the interpreter's start to a server with its reloader's child
+        # from the interpreter's start to a server with its reloader's child
+        moment = moments.uniform(0.05, 1.5)
         run = start("{python}", "-m", "flask", "run", "--debug", options=("--handover", handover))
         with suppress(subprocess.TimeoutExpired):
             run.process.wait(moment)
@@ -450,7 +464,7 @@ def test_kill_9_of_dartsctl_at_any_moment_leaves_no_process_and_no_lease(
             time.sleep(0.01)
 
 
-def test_the_browser_is_shown_the_url_as_soon_as_the_server_is_ready(
+def test_the_browser_opens_the_url_when_the_server_is_ready(
     start: Callable[..., Run], folder: Path, eventually: Callable[..., bool]
 ) -> None:
     browser = folder / "browser"

@@ -1,4 +1,7 @@
-"""`run` at a terminal: Ctrl-C, Ctrl-Z, the keyboard, and the terminal that goes away. Real pseudo-terminals, a real shell for job control."""
+"""`run` at a terminal: Ctrl-C, Ctrl-Z, the keyboard, and a terminal that closes.
+
+Real pseudo-terminals, and a real shell for job control.
+"""
 
 from __future__ import annotations
 
@@ -18,13 +21,13 @@ Terminal = Callable[..., "pexpect.spawn[str]"]
 
 COUNTS_INTERRUPTS = """
 import signal, sys, time
-came = []
-signal.signal(signal.SIGINT, lambda *_: came.append(1))
+interrupts = []
+signal.signal(signal.SIGINT, lambda *_: interrupts.append(1))
 print("ready", flush=True)
-while not came:
+while not interrupts:
     time.sleep(0.01)
 time.sleep(0.3)
-sys.exit(40 + len(came))
+sys.exit(40 + len(interrupts))
 """
 STUBBORN = """
 import signal, sys, time
@@ -104,7 +107,7 @@ def test_the_server_reads_the_keyboard_and_sees_a_terminal(
     assert ended(child) == 3
 
 
-def test_a_terminal_that_closes_takes_the_whole_tree_with_it(
+def test_the_whole_tree_ends_when_the_terminal_closes(
     terminal: Terminal, argv: Callable[..., list[str]], tree: Tree, eventually: Eventually
 ) -> None:
     child = terminal(
@@ -115,7 +118,7 @@ def test_a_terminal_that_closes_takes_the_whole_tree_with_it(
     assert eventually(lambda: tree() == set())
 
 
-def test_ctrl_z_gives_the_shell_back_and_fg_brings_the_server_back(
+def test_ctrl_z_returns_to_the_shell_and_fg_continues_the_server(
     terminal: Terminal, argv: Callable[..., list[str]], tree: Tree, eventually: Eventually
 ) -> None:
     shell = terminal("bash", "--norc", "--noprofile", "-i")
@@ -127,7 +130,7 @@ def test_ctrl_z_gives_the_shell_back_and_fg_brings_the_server_back(
     shell.expect("Stopped")
     shell.sendline("fg")
     shell.expect("server_driver")
-    eventually(lambda: _in_front(shell) != shell.pid)
+    eventually(lambda: _foreground_group(shell) != shell.pid)
     shell.sendintr()
     shell.expect("at-the-prompt ")
     shell.sendline("echo code=$?")
@@ -137,10 +140,10 @@ def test_ctrl_z_gives_the_shell_back_and_fg_brings_the_server_back(
     assert eventually(lambda: tree() == set())
 
 
-def test_a_server_that_stops_itself_gives_the_shell_back_too(
+def test_a_server_that_stops_itself_returns_to_the_shell_too(
     terminal: Terminal, argv: Callable[..., list[str]], tree: Tree
 ) -> None:
-    """As `suspend` does in `dartsctl run -- bash`."""
+    """`suspend` does that in `dartsctl run -- bash`."""
     shell = terminal("bash", "--norc", "--noprofile", "-i")
     shell.sendline("PS1='at-the-''prompt '; bind 'set enable-bracketed-paste off'")
     shell.expect("at-the-prompt ")
@@ -153,7 +156,7 @@ def test_a_server_that_stops_itself_gives_the_shell_back_too(
     assert tree() == set()
 
 
-def test_a_program_in_the_background_does_not_take_the_terminal(
+def test_a_background_job_does_not_take_the_terminal(
     terminal: Terminal, argv: Callable[..., list[str]]
 ) -> None:
     shell = terminal("bash", "--norc", "--noprofile", "-i")
@@ -167,5 +170,5 @@ def test_a_program_in_the_background_does_not_take_the_terminal(
     shell.expect("code=41")
 
 
-def _in_front(shell: pexpect.spawn[str]) -> int:
+def _foreground_group(shell: pexpect.spawn[str]) -> int:
     return os.tcgetpgrp(shell.child_fd)

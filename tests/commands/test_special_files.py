@@ -1,4 +1,4 @@
-"""A named pipe, a device, a socket or a huge file where a text is expected: refused at once, in one sentence."""
+"""A named pipe, a device, a socket or a huge file in place of a text file: refused at once."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ CALLS = [
 
 
 def put(path: Path, kind: str) -> None:
-    """Something of this kind in place of the file."""
+    """Replace the file with something of this kind."""
     path.unlink(missing_ok=True)
     if kind == "pipe":
         os.mkfifo(path)
@@ -53,7 +53,7 @@ def put(path: Path, kind: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("place", "words"), CALLS)
-def test_a_file_that_is_none_is_refused_at_once(
+def test_a_special_file_is_refused_at_once(
     project: Project, place: str, words: str, kind: str
 ) -> None:
     (project.folder / "dartsctl.toml").write_text("[dev]\nfiles = ['compose.json']\n")
@@ -67,14 +67,14 @@ def test_a_file_that_is_none_is_refused_at_once(
     assert ended.seconds < 10, "Compose's own deadline is 60 seconds"
 
 
-def test_a_pipe_as_dockers_own_configuration_is_refused_at_once(project: Project) -> None:
+def test_a_pipe_in_place_of_dockers_configuration_is_refused_at_once(project: Project) -> None:
     os.mkfifo(project.folder / "docker" / "config.json")
     ended = project.run("check -f compose.json", within=30)
     assert ended.code == 5, ended
     assert "config.json cannot be read: it is a named pipe" in ended.error
 
 
-def test_a_folder_named_like_the_env_file_is_no_env_file(project: Project) -> None:
-    """Compose leaves it out too: a virtual environment may have that name."""
+def test_a_folder_with_the_name_of_the_env_file_is_ignored(project: Project) -> None:
+    """Compose ignores it too: a virtual environment may have that name."""
     (project.folder / ".env").mkdir()
     assert project.run("check -f compose.json --no-engine").code == 0

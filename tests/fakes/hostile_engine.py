@@ -1,4 +1,4 @@
-"""A unix socket that plays a sick engine."""
+"""A unix socket that behaves like a broken or hostile engine."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 Behaviour = Callable[[socket.socket, str], None]
-"""What is done with one connection; the text is the request's first line."""
+"""Handles one connection. The text is the first line of the request."""
 
 OK = b"HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n"
 VERSION = (
@@ -21,12 +21,12 @@ VERSION = (
 
 
 def is_well(connection: socket.socket, request: str) -> None:
-    """A healthy engine without containers."""
+    """Answer as a healthy engine without containers."""
     connection.sendall(VERSION if "/version" in request else OK + b"[]")
 
 
 def drips(connection: socket.socket, _request: str) -> None:
-    """One byte each tenth of a second, for ever."""
+    """Send one byte every tenth of a second, without end."""
     connection.sendall(OK)
     while True:
         connection.sendall(b" ")
@@ -34,7 +34,7 @@ def drips(connection: socket.socket, _request: str) -> None:
 
 
 def drips_after_its_version(connection: socket.socket, request: str) -> None:
-    """A healthy version, and then no list."""
+    """Answer the version, and never finish the list."""
     if "/version" in request:
         connection.sendall(VERSION)
     else:
@@ -42,49 +42,49 @@ def drips_after_its_version(connection: socket.socket, request: str) -> None:
 
 
 def is_silent(connection: socket.socket, _request: str) -> None:
-    """Takes the request, and says nothing."""
+    """Read the request and send nothing."""
     connection.recv(1)  # until the other side has gone
 
 
 def floods(connection: socket.socket, _request: str) -> None:
-    """A list without end."""
+    """Send an endless list."""
     connection.sendall(OK + b"[")
     while True:
         connection.sendall(b'{"Id": "x"},' * 5000)
 
 
 def floods_with_small_values(connection: socket.socket, _request: str) -> None:
-    """A whole list of very many values: small on the line, huge in memory."""
+    """Send a complete list of many values: small on the wire, huge in memory."""
     connection.sendall(OK + b"[" + b"[]," * 5_000_000 + b"[]]")
 
 
 def floods_with_headers(connection: socket.socket, _request: str) -> None:
-    """A head without end."""
+    """Send endless headers."""
     connection.sendall(b"HTTP/1.0 200 OK\r\n")
     while True:
         connection.sendall(b"X-Header: value\r\n" * 4000)
 
 
 def ends_early(connection: socket.socket, _request: str) -> None:
-    """Half an answer."""
+    """Send half an answer."""
     connection.sendall(VERSION[:-20])
 
 
 def hangs_up(_connection: socket.socket, _request: str) -> None:
-    """No answer at all."""
+    """Send no answer."""
 
 
 def talks_nonsense(connection: socket.socket, _request: str) -> None:
-    """Bytes."""
+    """Send binary data."""
     connection.sendall(bytes(range(256)) * 1000)
 
 
 @contextmanager
 def engine(folder: Path, behaviour: Behaviour) -> Iterator[str]:
-    """The address of an engine that behaves like that."""
+    """Run an engine with this behaviour. Yields its address."""
     path = folder / "engine.sock"
     path.unlink(missing_ok=True)
-    open_lines: list[socket.socket] = []
+    connections: list[socket.socket] = []
 
     def serve(connection: socket.socket) -> None:
         with suppress(OSError), connection:
@@ -95,7 +95,7 @@ def engine(folder: Path, behaviour: Behaviour) -> Iterator[str]:
         with suppress(OSError):
             while True:
                 connection, _ = server.accept()
-                open_lines.append(connection)
+                connections.append(connection)
                 threading.Thread(target=serve, args=(connection,), daemon=True).start()
 
     with socket.socket(socket.AF_UNIX) as server:
@@ -108,6 +108,6 @@ def engine(folder: Path, behaviour: Behaviour) -> Iterator[str]:
         finally:
             server.shutdown(socket.SHUT_RDWR)
             thread.join()
-            for connection in open_lines:
+            for connection in connections:
                 with suppress(OSError):
                     connection.shutdown(socket.SHUT_RDWR)

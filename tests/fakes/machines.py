@@ -22,7 +22,8 @@ Usage:  docker [OPTIONS] COMMAND [ARG...]
 Run 'docker --help' for more information" >&2; exit 125"""
 """What docker 28.2.2 prints for `docker compose version --short` without the plugin."""
 
-PODMAN = """echo "Emulate Docker CLI using podman. Create /etc/containers/nodocker to quiet msg." >&2
+PODMAN = """echo "Emulate Docker CLI using podman. Create /etc/containers/nodocker to quiet msg."\
+ >&2
 echo "Error: looking up compose provider failed" >&2; exit 125"""
 """What podman-docker prints for it without a Compose provider."""
 
@@ -66,7 +67,7 @@ def bare_machine(folder: Path) -> Machine:
 
     Skips the test if Compose is installed in a system folder, where it cannot be hidden.
     """
-    if any((Path(place) / "docker-compose").exists() for place in PLUGIN_FOLDERS):
+    if any((Path(system) / "docker-compose").exists() for system in PLUGIN_FOLDERS):
         pytest.skip("the Compose plugin is in a system folder here: it cannot be hidden")
     for name in ("bin", "docker"):
         (folder / name).mkdir(parents=True)

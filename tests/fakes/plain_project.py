@@ -1,6 +1,7 @@
-"""A project that needs no Docker: Compose is a script of the test's own. Its dartsctl processes are measured.
+"""A project that needs no Docker: the test's own script replaces Compose.
 
-A pytest plugin: a test file that says `pytest_plugins = ("fakes.plain_project",)` has the fixture `project`.
+Its dartsctl processes are measured. A pytest plugin: a test file with
+`pytest_plugins = ("fakes.plain_project",)` has the fixture `project`.
 """
 
 from __future__ import annotations
@@ -22,7 +23,10 @@ HEALTHY = """case "$*" in
 *config*) cat MODEL; exit ;;
 esac
 """
-"""The first lines of a script that answers as Compose does; what follows is done for `up`, `down` and `restart`."""
+"""The first lines of a script that answers as Compose does.
+
+The lines after it run for `up`, `down` and `restart`.
+"""
 
 MEASURE = """
 import os, sys
@@ -34,13 +38,17 @@ sys.exit(os.waitstatus_to_exitcode(status) % 256)
 """
 """Start a program and write its peak memory in KiB into a file.
 
-A process of its own, because ru_maxrss of a child begins with the memory of its parent: pytest's, which grows over a run.
+A process of its own, because ru_maxrss of a child starts with the memory of its parent. That would
+be pytest's, which grows during a run.
 """
 
 
 @dataclass(frozen=True)
 class Measured:
-    """How a dartsctl ended. `seconds` are since all of them were started, `megabytes` its greatest memory, or that of a child of its."""
+    """How a dartsctl process ended.
+
+    `seconds` since all of them were started. `megabytes`: the peak memory of it or a child of it.
+    """
 
     words: str
     code: int
@@ -51,7 +59,7 @@ class Measured:
 
     @property
     def error(self) -> str:
-        """Its only error."""
+        """Return its only error line."""
         (error,) = [line for line in self.err.splitlines() if line.startswith("error: ")]
         assert "Traceback" not in self.err
         return error
@@ -65,7 +73,10 @@ class Project:
     environ: dict[str, str]
 
     def compose(self, script: str) -> None:
-        """Let this script be Docker's Compose plugin; HEALTHY in it stands for the answers of a healthy one."""
+        """Install this script as Docker's Compose plugin.
+
+        HEALTHY in it stands for the answers of a healthy one.
+        """
         plugin = self.folder / "docker" / "cli-plugins" / "docker-compose"
         plugin.parent.mkdir(parents=True, exist_ok=True)
         text = script.replace("HEALTHY", HEALTHY).replace("MODEL", str(self.folder / "model.json"))
@@ -73,40 +84,39 @@ class Project:
         plugin.chmod(0o755)
 
     def run(self, words: str, *, within: float = 60, **variables: str) -> Measured:
-        """`dartsctl WORDS` in the folder, ended."""
+        """Run `dartsctl WORDS` in the folder to its end."""
         (ended,) = self.measure(words, within=within, **variables)
         return ended
 
     def measure(self, *calls: str, within: float, **variables: str) -> list[Measured]:
-        """`dartsctl CALL` for all of them, at the same time; those that have not ended after `within` seconds are killed."""
-        begun = time.monotonic()
-        started = [
-            self._start(
-                words,
-                [sys.executable, "-I", "-S", "-c", MEASURE, str(self._output(words, "memory"))],
-                variables,
-            )
-            for words in calls
-        ]
-        timers = [
-            threading.Timer(within, os.killpg, (process.pid, signal.SIGKILL)) for process in started
-        ]
-        for timer in timers:
-            timer.start()
-        ended = []
-        for words, process, timer in zip(calls, started, timers, strict=True):
+        """Run `dartsctl CALL` for all calls at the same time.
+
+        Those that have not ended after `within` seconds are killed.
+        """
+        started = time.monotonic()
+        processes = []
+        timers = []
+        for words in calls:
+            memory_file = str(self._output(words, "memory"))
+            launcher = [sys.executable, "-I", "-S", "-c", MEASURE, memory_file]
+            process = self._start(words, launcher, variables)
+            processes.append(process)
+            timers.append(threading.Timer(within, os.killpg, (process.pid, signal.SIGKILL)))
+            timers[-1].start()
+        results = []
+        for words, process, timer in zip(calls, processes, timers, strict=True):
             code = process.wait()
             timer.cancel()
             out, err, memory = (
                 self._output(words, stream).read_text() for stream in ("out", "err", "memory")
             )
-            ended.append(
-                Measured(words, code, out, err, time.monotonic() - begun, int(memory) / 1024)
+            results.append(
+                Measured(words, code, out, err, time.monotonic() - started, int(memory) / 1024)
             )
-        return ended
+        return results
 
     def start(self, words: str, **variables: str) -> subprocess.Popen[bytes]:
-        """`dartsctl WORDS` in the background."""
+        """Start `dartsctl WORDS` in the background."""
         return self._start(words, [], variables)
 
     def _start(
@@ -132,7 +142,7 @@ class Project:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
-    """One service, in production and for development, a healthy Compose and no engine."""
+    """A project with one service in dev and prod, a healthy Compose and no engine."""
     folder = tmp_path / "shop"
     folder.mkdir()
     environ = {
@@ -158,6 +168,6 @@ def project(tmp_path: Path) -> Project:
     (folder / "dartsctl.toml").write_text(
         f'[prod]\n{files}project = "shop"\n[dev]\n{files}project = "shop-dev"\n{server}'
     )
-    made = Project(folder, environ)
-    made.compose("HEALTHY")
-    return made
+    project = Project(folder, environ)
+    project.compose("HEALTHY")
+    return project

@@ -1,4 +1,4 @@
-"""Real servers under real dartsctl processes, in a state folder and a port range of the test's own."""
+"""Real servers under real dartsctl processes, in the test's own state folder and port range."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ SOURCE = Path(__file__).parents[2] / "src"
 
 @pytest.fixture
 def dev_range() -> tuple[int, int]:
-    """Ten ports in a row, outside the real dev range, on which nothing listens."""
+    """Ten free ports in a row, outside of the real dev range."""
     ports = free_ports(11)
     return ports[0], ports[9]
 
 
 @pytest.fixture
 def production_port(dev_range: tuple[int, int]) -> int:
-    """A free port that plays one of production's."""
+    """A free port that stands for one of production's."""
     return dev_range[1] + 1
 
 
@@ -43,7 +43,7 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def mark(monkeypatch: pytest.MonkeyPatch) -> str:
-    """A variable that every process of the test has, by which its orphans are found."""
+    """A variable in every process of the test, which identifies its orphans."""
     text = uuid.uuid4().hex
     monkeypatch.setenv("DARTSCTL_TEST_MARK", text)
     monkeypatch.setenv("PYTHONPATH", str(SOURCE))
@@ -53,30 +53,35 @@ def mark(monkeypatch: pytest.MonkeyPatch) -> str:
 
 @pytest.fixture
 def tree(mark: str) -> Callable[[], set[int]]:
-    """The living processes that the test started, wherever they went."""
+    """A function that returns the pids of all running processes of the test."""
 
     def pids() -> set[int]:
-        found = set()
-        for folder in Path("/proc").iterdir():
-            if folder.name.isdecimal() and int(folder.name) != os.getpid():
-                try:
-                    if (
-                        mark.encode() in (folder / "environ").read_bytes()
-                        and (folder / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
-                    ):
-                        found.add(int(folder.name))
-                except OSError:
-                    continue
-        return found
+        names = (folder.name for folder in Path("/proc").iterdir())
+        running = {int(name) for name in names if name.isdecimal()}
+        return {pid for pid in running - {os.getpid()} if _has_mark(pid, mark)}
 
     return pids
+
+
+def _has_mark(pid: int, mark: str) -> bool:
+    """Return whether a process runs and has the mark in its environment."""
+    folder = Path(f"/proc/{pid}")
+    try:
+        if mark.encode() not in (folder / "environ").read_bytes():
+            return False
+        return (folder / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 @pytest.fixture
 def argv(
     state: Path, mark: str, dev_range: tuple[int, int], production_port: int, tmp_path: Path
 ) -> Callable[..., list[str]]:
-    """The command line of a dartsctl that runs a server: `argv("sh", "-c", "exit 7", port=..., kind=...)`."""
+    """A function that returns the command line of a dartsctl that runs a server.
+
+    `argv("sh", "-c", "exit 7", port=..., kind=...)`
+    """
 
     def build(*command: str, **more: Any) -> list[str]:
         request = {
@@ -96,7 +101,7 @@ def argv(
 def start(
     argv: Callable[..., list[str]], tree: Callable[[], set[int]]
 ) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Start a dartsctl with a server in the background; whatever is left at the end of the test is killed."""
+    """A function that starts a dartsctl with a server. What is left after the test is killed."""
     started: list[subprocess.Popen[str]] = []
 
     def begin(*command: str, **more: Any) -> subprocess.Popen[str]:
@@ -122,7 +127,7 @@ def start(
 
 @pytest.fixture
 def eventually() -> Callable[[Callable[[], Any]], Any]:
-    """Ask again until the answer is true, 10 seconds at most; the last answer."""
+    """A function that asks until the answer is true, at most 10 s. Returns the last answer."""
 
     def wait(ask: Callable[[], Any]) -> Any:
         until = time.monotonic() + 10

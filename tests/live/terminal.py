@@ -1,6 +1,7 @@
-"""A person at a terminal: dartsctl under a pseudo-terminal, its questions read off the screen and answered with arrow keys.
+"""dartsctl in a pseudo-terminal: its prompts are read from the screen and answered by keys.
 
-A pytest plugin like live.stack: `pytest_plugins = ("live.stack", "live.terminal")` gives a test the fixture `terminal`.
+A pytest plugin: `pytest_plugins = ("live.stack", "live.terminal")` gives a test the fixture
+`terminal`.
 """
 
 from __future__ import annotations
@@ -23,25 +24,25 @@ _DOWN, _ENTER = "\x1b[B", "\r"
 
 
 class Terminal:
-    """One dartsctl and the person in front of it. Nothing here sleeps: every step waits for text, `patience` seconds at most."""
+    """One dartsctl and its user. Every step waits for text, at most `patience` seconds."""
 
     def __init__(self, child: pexpect.spawn[str]) -> None:
         self.child = child
         self.seen = ""
 
     def sees(self, words: str, *, patience: float = 60) -> str:
-        """Wait for `words` (as they are, no pattern); what was shown since the last look, up to and with them."""
+        """Wait for `words` (no pattern). Return what was shown since the last call, up to them."""
         return self._until(re.escape(words), patience)
 
     def menu(self, *, patience: float = 60) -> tuple[str, list[str]]:
-        """Wait for a question with choices; the question, and the choices from top to bottom."""
+        """Wait for a prompt with choices. Return the question and the choices, top to bottom."""
         above = self._until(r"\(arrow keys\)", patience)
         below = self._until("abort; nothing is changed", patience)
         question = above.splitlines()[-1].removeprefix("? ").removesuffix("(arrow keys)").strip()
         return question, [line.strip(" »") for line in below.splitlines() if line.strip()]
 
     def chooses(self, words: str, *, patience: float = 60) -> str:
-        """Wait for a question, take the choice that begins with `words`; the question."""
+        """Wait for a prompt, take the choice that starts with `words`, return the question."""
         question, lines = self.menu(patience=patience)
         number = next((place for place, line in enumerate(lines) if line.startswith(words)), None)
         assert number is not None, f"{words!r} is not offered: {question} {lines}"
@@ -49,7 +50,7 @@ class Terminal:
         return question
 
     def takes(self, number: int) -> None:
-        """Take the choice with this number of the question that `menu` has read."""
+        """Take the choice with this number in the prompt that `menu` has read."""
         self.child.send(_DOWN * number + _ENTER)
 
     def types(self, words: str) -> None:
@@ -61,16 +62,14 @@ class Terminal:
         self.child.sendintr()
 
     def ends(self, *, patience: float = 60) -> int:
-        """Wait for the end; the exit code."""
+        """Wait for the end, and return the exit code."""
         self._until([pexpect.EOF, r"\(arrow keys\)\s[^?]*?abort; nothing is changed"], patience)
-        assert self.child.after is pexpect.EOF, f"one more question:\n{self.seen}"
+        assert self.child.after is pexpect.EOF, f"another prompt:\n{self.seen}"
         self.child.wait()
         assert "Traceback" not in self.seen
-        return (
-            self.child.exitstatus
-            if self.child.exitstatus is not None
-            else -(self.child.signalstatus or 0)
-        )
+        if self.child.exitstatus is None:
+            return -(self.child.signalstatus or 0)
+        return self.child.exitstatus
 
     def _until(self, pattern: Any, patience: float) -> str:
         try:
@@ -80,20 +79,21 @@ class Terminal:
             pytest.fail(
                 f"no {pattern!r} within {patience:.0f} s:\n{self.seen}\n--- since then\n{shown}"
             )
-        shown = _ESCAPE.sub(
-            "",
-            f"{self.child.before}{self.child.after if isinstance(self.child.after, str) else ''}",
-        )
+        after = self.child.after if isinstance(self.child.after, str) else ""
+        shown = _ESCAPE.sub("", f"{self.child.before}{after}")
         self.seen += shown
         return shown
 
 
 @pytest.fixture
 def terminal(live: LiveStack) -> Iterator[Callable[..., Terminal]]:
-    """`terminal("prod", "up", cwd=...)`: a dartsctl in the test's folder at a terminal wide enough that no line is broken."""
+    """A function that starts a dartsctl in a terminal: `terminal("prod", "up", cwd=...)`.
+
+    It runs in the test's folder. The terminal is wide enough that no line is wrapped.
+    """
     opened: list[pexpect.spawn[str]] = []
 
-    def sit_down(*words: str | Path, cwd: Path | None = None, **variables: str) -> Terminal:
+    def start(*words: str | Path, cwd: Path | None = None, **variables: str) -> Terminal:
         environ = {**live.environ, "TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1", **variables}
         argv = ["-m", "dartsctl", *map(str, words)]
         child: pexpect.spawn[str] = pexpect.spawn(
@@ -108,7 +108,7 @@ def terminal(live: LiveStack) -> Iterator[Callable[..., Terminal]]:
         opened.append(child)
         return Terminal(child)
 
-    yield sit_down
+    yield start
     for child in opened:
         if child.isalive():
             child.kill(signal.SIGTERM)  # dartsctl ends what it has started

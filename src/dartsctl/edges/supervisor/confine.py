@@ -67,6 +67,7 @@ _SYNC_WAKE_UP = 1
 """Linux 6.6: the answer comes on the caller's own processor."""
 _FAMILIES = (0, 2, 10)
 """AF_UNSPEC, which the kernel treats as AF_INET; AF_INET; AF_INET6."""
+_PROTOCOL = "system.sockprotoname"
 _TCP = (b"TCP", b"MPTCP")
 
 
@@ -190,8 +191,8 @@ class Confinement:
             if family not in _FAMILIES or port not in self._closed:
                 return None
             file = f"/proc/{pid}/fd/{descriptor}"
-            # Linux only, so mypy on macOS does not know it
-            protocol = os.getxattr(file, "system.sockprotoname")  # type: ignore[attr-defined,unused-ignore]
+            # Linux only: mypy on macOS does not know it
+            protocol = os.getxattr(file, _PROTOCOL)  # type: ignore[attr-defined,unused-ignore]
         except (OSError, OverflowError):  # not permitted, no such address, no socket
             return None
         return port if protocol.startswith(_TCP) else None
