@@ -73,16 +73,19 @@ def judge(
     where a container may write to it: certbot, traefik and others create theirs at run time.
     """
     usable = [pair for pair in scan.certificates if pair.key in ("fits", "unreadable")]
-    faults = [fault for fault in (_date_fault(pair, now) for pair in usable) if fault]
+    faults = [*filter(None, [_date_fault(pair, now) for pair in usable])]
     refusing = [fault for fault in faults if not fault.is_warning]
     if usable and len(refusing) < len(usable):
-        return tuple(fault if fault.is_warning else _as_warning(fault) for fault in faults)
+        return tuple(map(_as_warning, faults))
     if faults:
         return tuple(faults)
-    misfits = [pair for pair in scan.certificates if pair.key == "does not fit"]
-    if misfits:
-        what = "does not match the private key beside it"
-        return tuple(_fault("mismatch", pair.path, what) for pair in misfits)
+    mismatches = [
+        _fault("mismatch", pair.path, "does not match the private key beside it")
+        for pair in scan.certificates
+        if pair.key == "does not fit"
+    ]
+    if mismatches:
+        return tuple(mismatches)
     if scan.unreadable:
         what = "is not readable by this user; its certificate was not checked"
         return tuple(_unchecked(path, what) for path in scan.unreadable)
@@ -133,6 +136,8 @@ def date_problem(not_before: float, not_after: float, now: float) -> str:
 
 
 def _as_warning(fault: Objection) -> Objection:
+    if fault.is_warning:
+        return fault
     problem = fault.sentence.partition(" ")[2]
     return _unchecked(Path(fault.name), f"{problem}; another certificate beside it is valid")
 

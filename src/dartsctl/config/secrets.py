@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from dartsctl.stack.model import Stack
+from dartsctl.text.phrases import shell_command
 from dartsctl.text.secret_names import is_never_secret, is_secret_name, password_in, userinfo
 
 SHORTEST = 12
@@ -74,7 +75,7 @@ def _is_user(name: str) -> bool:
     return re.split(r"[^A-Z0-9]+", name.upper())[-1] in _USER_WORDS
 
 
-# --- weak values ---------------------------------------------------------------------------------
+# --- weak values -------------------------------------------------------------------------------
 
 _UNFINISHED = re.compile(
     r"(?i)(?<![a-z])(?:change[-_ ]?(?:me|this)|replace[-_ ]?(?:me|this)|fill[-_ ]?me[-_ ]?in"
@@ -234,13 +235,18 @@ def judge_mode(path: str, mode: int) -> tuple[Objection, ...]:
 
     The owner was checked before (config/trust.py).
     """
-    import shlex
-
     if not mode & 0o077:
         return ()
     who = "all users" if mode & 0o007 else "its group"
     sentence = f"{path} is accessible to {who} (mode {mode & 0o777:04o})"
-    return (Objection("readable", path, path, sentence, f"chmod 600 {shlex.quote(path)}"),)
+    objection = Objection(
+        kind="readable",
+        name=path,
+        where=path,
+        sentence=sentence,
+        advice=shell_command("chmod", "600", path),
+    )
+    return (objection,)
 
 
 def unread(path: str, problem: str) -> Objection:

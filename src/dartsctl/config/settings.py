@@ -212,7 +212,7 @@ def load(
         root=root,
         source=file.path if file else None,
         name=name,
-        environments=_environments(file, environ, root, name, tables),
+        environments=_environments(file, environ, root=root, name=name, tables=tables),
         ports=_ports(file, environ, tables),
         server=_server(file, root, tables),
         doctor=_doctor(file, tables),
@@ -263,6 +263,7 @@ def _named_folder(start: Path, environ: Mapping[str, str], project_dir: Path | N
 def _environments(
     file: SettingsFile | None,
     environ: Mapping[str, str],
+    *,
     root: Path,
     name: str,
     tables: list[Table],

@@ -80,14 +80,14 @@ def plan(request: InitRequest, *, deps: Deps) -> InitPlan:
     values |= deps.environ
     tls_name = check_tls_name(request.tls_name or values.get("TLS_NAME") or "localhost")
     pair = _certificate(project, values.get("TLS_DIR", ""), tls_name)
-    private = [change.path for change in env_changes]
-    private += [change.path for change in pair if change.path.suffix == ".key"]
+    env_paths = [change.path for change in env_changes]
+    keys = [change.path for change in pair if change.path.suffix == ".key"]
     changes = [
-        _settings(project, [change.path for change in env_changes]),
+        _settings(project, env_paths),
         *_templates(project),
         *env_changes,
         *pair,
-        *_gitignore(request.root, private),
+        *_gitignore(request.root, [*env_paths, *keys]),
     ]
     return InitPlan(tuple(changes), tls_name)
 
@@ -189,7 +189,7 @@ def _templates(project: _Project) -> Iterable[Change]:
         if path.exists():
             yield Change("keep", path, about)
         else:
-            yield Change("create", path, about, template(name), template_mode(name))
+            yield Change("create", path, about, text=template(name), mode=template_mode(name))
 
 
 # --- env files ---------------------------------------------------------------------------------
@@ -337,10 +337,11 @@ def _gitignore(root: Path, private: Sequence[Path]) -> list[Change]:
     inside = [_relative(root, file) for file in private if file.is_relative_to(root)]
     if not inside or not (path.exists() or _is_in_git(root)):
         return []
-    lines = [f"/{name}" for name in _not_ignored(root, inside)]
+    lines = [f"/{name}\n" for name in _not_ignored(root, inside)]
     if not lines:
         return [Change("keep", path, "")]
-    about, text = ", ".join(lines), "\n".join([*lines, ""])
+    text = "".join(lines)
+    about = ", ".join(text.splitlines())
     if path.exists():
         return [Change("append", path, about, text)]
     return [Change("create", path, about, text)]
