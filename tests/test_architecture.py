@@ -143,6 +143,18 @@ def test_only_entry_points_end_a_process() -> None:
     assert {module_name(file) for file in MODULES if ending & set(calls(file))} <= THOSE_THAT_EXIT
 
 
+def test_the_outside_world_is_chosen_in_one_place() -> None:
+    """Everything else gets it as Deps. Edges have defaults of their own."""
+    choices = {"Host", "engine_at", "endpoint", "state_folder"}
+    chosen = {module_name(file) for file in MODULES if choices & calls(file)}
+    assert {name for name in chosen if not name.startswith("edges/")} == {"cli/deps.py"}
+
+
+def test_no_verb_and_no_workflow_reads_the_environment_variables() -> None:
+    readers = lines_that_match(re.compile(r"\bos\.(?:environ|getenv)\b"))
+    assert [place for place in readers if place.startswith(("commands/", "workflows/"))] == []
+
+
 def test_a_command_about_a_file_that_people_may_paste_is_quoted() -> None:
     """A folder's name may contain `$(...)`, which must not run."""
     command = r"(?:ls|cp|mv|rm|df|cat|file|chmod|chown|touch|mkdir|fuser)\b"

@@ -163,6 +163,15 @@ def test_flags_win_over_the_settings_and_are_relative_to_the_working_folder(
     )
 
 
+def test_a_command_names_the_environment_and_a_project_that_was_named(shop: Path) -> None:
+    touch(shop, "compose/staging.yml")
+    settings = settings_of(shop, "[environment.staging]")
+    environment = resolve(settings, "staging")
+    assert environment.command("up", "my web") == "dartsctl staging up 'my web'"
+    named = resolve(settings, "staging", project="other")
+    assert named.command("down", "--yes") == "dartsctl staging down --yes --project other"
+
+
 def test_errors_in_flags_name_the_flag(shop: Path) -> None:
     touch(shop, "compose.dev.yml")
     settings = load(shop, {})

@@ -111,11 +111,12 @@ def _note_temporary_state(words: Sequence[str]) -> None:
         return
     if {"-h", "--help", "-V", "--version", "-q", "--quiet"}.intersection(words):
         return
-    from dartsctl.edges.state.folder import is_makeshift, state_folder
+    from dartsctl.cli.deps import state
+    from dartsctl.edges.state.folder import is_makeshift
 
     if is_makeshift():
         _screen_for(words).note(
-            f"this user has no home folder; dartsctl's state is kept in {state_folder()}"
+            f"this user has no home folder; dartsctl's state is kept in {state()}"
             " (DARTSCTL_STATE_DIR names another)"
         )
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from dartsctl.cli.deps import Common, compose_on, engine, working_folder
+from dartsctl.cli.deps import Common, compose_on, engine, state, working_folder
 from dartsctl.errors import DartsctlError
 
 if TYPE_CHECKING:
@@ -37,11 +37,10 @@ def projects(incomplete: str) -> list[str]:
 
 def dev_ports(incomplete: str) -> list[str]:
     """Return the ports of the servers that dartsctl runs."""
-    from dartsctl.edges.state.folder import state_folder
     from dartsctl.edges.state.leases import LeaseBook
 
     try:
-        records = LeaseBook(state_folder()).held()
+        records = LeaseBook(state()).held()
     except DartsctlError:
         return []
     return _matching((str(record.port) for record in records), incomplete)

@@ -68,19 +68,25 @@ class Common:
 
 
 def deps_of(common: Common) -> Deps:
-    """Return the real dependencies. Raises UsageError where no state folder can be named."""
-    from dartsctl.edges.state.folder import state_folder
+    """Return the real dependencies. Raises UsageError if no state folder can be named."""
     from dartsctl.workflows.deps import Deps
 
     return Deps(
         environ=os.environ,
-        state=state_folder(),
+        state=state(),
         screen=common.screen(),
         prompts=prompts_of(common),
         compose_on=compose_on,
         engine=engine,
         host=_host,
     )
+
+
+def state() -> Path:
+    """Return the state folder. Raises UsageError if none can be named."""
+    from dartsctl.edges.state.folder import state_folder
+
+    return state_folder()
 
 
 def working_folder() -> Path:
@@ -107,10 +113,9 @@ def compose_on(environment: Environment, *, deadline: float | None = None) -> Co
     """
     from dartsctl.edges.engine.compose import CONFIG_DEADLINE, Compose
     from dartsctl.edges.state.compose_versions import ComposeVersions
-    from dartsctl.edges.state.folder import state_folder
 
     MASKER.learn_later(lambda: _learn_env_files(environment))
-    known = ComposeVersions(state_folder())
+    known = ComposeVersions(state())
     return Compose(environment, masker=MASKER, known=known, deadline=deadline or CONFIG_DEADLINE)
 
 
@@ -123,11 +128,10 @@ def engine(*, deadline: float | None = None) -> Engine:
 
 
 def _host() -> Host:
-    from dartsctl.edges.state.folder import state_folder
     from dartsctl.edges.state.leases import LeaseBook
     from dartsctl.workflows.host import Host
 
-    return Host(held=LeaseBook(state_folder()).held)
+    return Host(held=LeaseBook(state()).held)
 
 
 def _learn_env_files(environment: Environment) -> None:

@@ -52,7 +52,7 @@ def down(request: DownRequest, *, deps: Deps) -> ExitCode:
     if request.volumes and not request.yes:
         raise DartsctlError(
             f"--volumes deletes the data of {environment.project}",
-            hint=_confirmed(words, environment),
+            hint=environment.command(*words, "--yes"),
             code=ExitCode.ANSWER_NEEDED,
         )
     with locked_project(environment, within=request.overhead, deps=deps):
@@ -62,14 +62,6 @@ def down(request: DownRequest, *, deps: Deps) -> ExitCode:
     else:
         screen.note(f"{environment.project} is down")
     return ExitCode.OK
-
-
-def _confirmed(words: list[str], environment: Environment) -> str:
-    """Return the command that was typed, with a yes."""
-    command = " ".join(["dartsctl", environment.name, *words, "--yes"])
-    if environment.project_named and environment.project:
-        return with_project(command, environment.project)
-    return command
 
 
 def _refuse_another_stack(request: DownRequest, compose: Compose, engine: Engine) -> None:
@@ -89,12 +81,12 @@ def _refuse_another_stack(request: DownRequest, compose: Compose, engine: Engine
         return
     files = ", ".join(others[0].own_config_files)
     names = ", ".join(container.name for container in others)
-    command = with_project(f"dartsctl {environment.name} down", others[0].project)
+    command = with_project(environment.command("down"), others[0].project)
     raise Refused(
         f"project name {environment.project} belongs to another stack, from {files}:"
         f" `down` would remove {names}",
         details=("nothing was changed", f"to take it down: {command}"),
-        hint=f"dartsctl {environment.name} ps",
+        hint=environment.command("ps"),
     )
 
 
@@ -121,19 +113,19 @@ def _words(request: DownRequest) -> list[str]:
 
 
 def _run_compose(words: list[str], request: DownRequest, compose: Compose, deps: Deps) -> None:
-    name, seconds = request.environment.name, time_limit(request, deps.engine())
+    environment, seconds = request.environment, time_limit(request, deps.engine())
     try:
         result = compose_run.run(compose, *words, seconds=seconds, screen=deps.screen)
     except KeyboardInterrupt:
         raise Interrupted(
-            "interrupted; part of the stack may still run", hint=f"dartsctl {name} ps"
+            "interrupted; part of the stack may still run", hint=environment.command("ps")
         ) from None
     if result.code == 0:
         return
     if result.is_late:
         raise TimedOut(
             f"`down` did not end within {seconds:.0f} s; part of the stack may still run",
-            hint=f"dartsctl {name} down --timeout 0",
+            hint=environment.command("down", "--timeout", "0"),
         )
     failure = compose_errors.classify(result.text)
     raise DartsctlError(

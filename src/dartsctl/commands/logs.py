@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from dartsctl.config.environment import Environment
 from dartsctl.errors import DartsctlError, ExitCode
 from dartsctl.stack.compose_errors import plain
+from dartsctl.text.phrases import shell_command
 from dartsctl.workflows.deps import Deps
 
 
@@ -47,9 +48,8 @@ def logs(request: LogsRequest, *, deps: Deps) -> int:
         return int(ExitCode.INTERRUPTED)
     if code != 0:
         complaint = plain(complaints[-1]) if complaints else f"exit code {code}"
-        raise DartsctlError(
-            f"Compose cannot show the logs: {complaint}", hint="docker compose logs"
-        )
+        command = shell_command("docker", "compose", "-p", request.environment.project, "logs")
+        raise DartsctlError(f"Compose cannot show the logs: {complaint}", hint=command)
     for line in complaints:
         screen.progress(line)
     return int(ExitCode.OK)

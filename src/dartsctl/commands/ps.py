@@ -26,7 +26,7 @@ def ps(environment: Environment, services: tuple[str, ...], *, deps: Deps) -> Ex
         return ExitCode.OK
     if not containers:
         whose = f" of {', '.join(services)}" if services else ""
-        command = f"dartsctl {environment.name} up"
+        command = environment.command("up")
         screen.note(f"{environment.project} has no containers{whose}; to start it: {command}")
     screen.table(
         ("SERVICE", "CONTAINER", "STATE", "PORTS", "STATUS"),

@@ -17,6 +17,7 @@ from dartsctl.ports.allocation import Allocation
 from dartsctl.stack import compose_errors
 from dartsctl.stack.compose_errors import ComposeFailure
 from dartsctl.stack.containers import of_services
+from dartsctl.text.phrases import shell_command
 from dartsctl.workflows.deps import Deps
 from dartsctl.workflows.up import another_stack, compose_run, postflight, refusal, report, settle
 from dartsctl.workflows.up.lock_project import locked_project
@@ -219,8 +220,8 @@ def _refuse_empty_restart(preflight: Preflight, request: UpRequest) -> None:
     project, services = preflight.stack.project, preflight.stack.services
     if not request.restart or of_services(preflight.containers, project, services):
         return
-    name = request.environment.name
-    raise DartsctlError(f"{project} has no containers to restart", hint=f"dartsctl {name} up")
+    command = request.environment.command("up")
+    raise DartsctlError(f"{project} has no containers to restart", hint=command)
 
 
 def _words(request: UpRequest) -> list[str]:
@@ -272,7 +273,6 @@ _HINTS = {
     "image": "add --build or --pull always",
     "engine": "docker info",
     "network": "create the network: docker network create NAME",
-    "paused": "docker compose unpause",
 }
 
 
@@ -289,9 +289,12 @@ def _compose_error(
             code=ExitCode.CONFLICT,
         )
     raw = () if failure.raw == failure.sentence else (failure.raw,)
+    hint = _HINTS.get(failure.kind, request.next_command)
+    if failure.kind == "paused":
+        hint = shell_command("docker", "compose", "-p", request.environment.project, "unpause")
     return DartsctlError(
         f"`up` failed: {failure.sentence}",
         details=(*raw, *undone),
-        hint=_HINTS.get(failure.kind, request.next_command),
+        hint=hint,
         code=_CODES.get(failure.kind, ExitCode.FAILED),
     )

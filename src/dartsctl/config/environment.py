@@ -70,6 +70,14 @@ class Environment:
     False for production, and for files without settings.
     """
 
+    def command(self, *words: str) -> str:
+        """Return a `dartsctl` command for this environment that can be pasted.
+
+        It names the project if the command line named it.
+        """
+        project = ("--project", self.project) if self.project_named else ()
+        return shell_command("dartsctl", self.name, *words, *project)
+
 
 @dataclass(frozen=True, slots=True)
 class EnvValue:

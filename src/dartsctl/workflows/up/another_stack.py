@@ -47,9 +47,9 @@ def next_command(preflight: Preflight, command: str) -> str:
     if another is None:
         return ""
     if _is_copy(preflight):
-        return f"dartsctl {environment.name} up --on-conflict remap"
+        return environment.command("up", "--on-conflict", "remap")
     if isinstance(another, ProjectTaken) and environment.project:
-        return f"dartsctl {environment.name} ps"
+        return environment.command("ps")
     return with_project(command, another.project)
 
 

@@ -340,11 +340,11 @@ def report(before: Preflight, outcome: UpOutcome, screen: Screen) -> ExitCode:
         screen.warn(f"{', '.join(outcome.recreated)} could not be recreated: {outcome.failure}")
     unwell = [service.service for service in state.waiting_for]
     unwell += [binding.service for binding in outcome.missing]
-    services = " ".join(dict.fromkeys(unwell or outcome.recreated))
+    services = dict.fromkeys(unwell or outcome.recreated)
     raise NotHealthy(
         f"{before.stack.project} is up, but not healthy",
         details=_log_lines(outcome.problems),
-        hint=f"dartsctl {before.environment.name} logs {services}",
+        hint=before.environment.command("logs", *services),
     )
 
 

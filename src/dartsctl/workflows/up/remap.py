@@ -46,7 +46,8 @@ def with_kept_moves(environment: Environment, *, deps: Deps, dry_run: bool = Fal
     text = remapping.override(model, fitting)
     override = _draft(book, text) if dry_run else book.keep(fitting, text)
     for move in fitting:
-        back = f"dartsctl {environment.name} up --reset-ports returns to {move.old}"
+        command = environment.command("up", "--reset-ports")
+        back = f"{command} returns to {move.old}"
         deps.screen.note(f"{move.service}: {_kept(move)} ({back})")
     return replace(environment, files=(*environment.files, override))
 
