@@ -1,8 +1,9 @@
-"""Not WSO2 Identity Server: a small HTTPS server on 9443 (and HTTP on 9763) that answers what a deployment asks of one.
+"""A stand-in for WSO2 Identity Server: a small HTTPS server on 9443, and HTTP on 9763.
 
-It reads the same deployment.toml from the same place: host name, proxy port, proxy context path, the administrator. Clients are
-registered, tokens given out and checked as there (dynamic registration, client credentials, RFC 7662), and forgotten when it ends.
-STANDIN_START_DELAY=seconds lets it take as long to get ready as the real one does.
+It reads the same deployment.toml from the same place: host name, proxy port, proxy context path,
+administrator. It registers clients, and issues and checks tokens in the same way (dynamic
+registration, client credentials, RFC 7662), and forgets them when it ends. With
+STANDIN_START_DELAY=SECONDS it takes as long to start as the real server.
 """
 
 import base64
@@ -116,7 +117,10 @@ class IdentityServer:
 
 
 def configured() -> IdentityServer:
-    """As the mounted settings say; as the image's own say where none are mounted. A variable that is missing is an error."""
+    """Return the server as the mounted settings, or the image's own, describe it.
+
+    A missing variable is an error.
+    """
     if not SETTINGS.exists():
         return IdentityServer()
     text = re.sub(r"\$env\{(\w+)\}", lambda found: os.environ[found[1]], SETTINGS.read_text())
