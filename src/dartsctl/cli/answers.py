@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from dartsctl.cli.deps import Common
     from dartsctl.config.settings import Settings
     from dartsctl.ports.choices import Policy
-    from dartsctl.workflows.up.settle import Answers
+    from dartsctl.workflows.up.answers import Answers
 
 _DEFAULT_TIMEOUT = 120  # seconds
 
@@ -27,7 +27,7 @@ def answers_of(
     Without either, the answer depends on whether there is a terminal to ask at.
     """
     from dartsctl.config.settings import PRODUCTION
-    from dartsctl.workflows.up.settle import Answers
+    from dartsctl.workflows.up.answers import Answers
 
     configured = settings.environments[name]
     production = {port for ports in settings.ports.production.values() for port in ports}
@@ -49,7 +49,7 @@ def answers_without_settings(
 
     Production's containers are spared if settings name its project.
     """
-    from dartsctl.workflows.up.settle import Answers
+    from dartsctl.workflows.up.answers import Answers
 
     return Answers(
         policy=policy_named(options.on_conflict),

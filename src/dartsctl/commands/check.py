@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from dartsctl.config.environment import Environment
 from dartsctl.edges.screen.output import Screen
@@ -10,12 +11,15 @@ from dartsctl.errors import ExitCode
 from dartsctl.ports import lint
 from dartsctl.ports.allocation import Allocation
 from dartsctl.workflows.deps import Deps
-from dartsctl.workflows.up import refusal, report, settle
+from dartsctl.workflows.up import refusal, report
 from dartsctl.workflows.up.another_stack import next_command
+from dartsctl.workflows.up.answers import Answers
 from dartsctl.workflows.up.preflight import Intent, Preflight, exit_code_of, run_preflight
-from dartsctl.workflows.up.preview import ResolutionPreview
 from dartsctl.workflows.up.refresh_guards import refresh_guards
 from dartsctl.workflows.up.remap import with_kept_moves
+
+if TYPE_CHECKING:
+    from dartsctl.workflows.up.preview import ResolutionPreview
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +31,7 @@ class CheckRequest:
     next_command: str
     allocation: Allocation | None = None
     """Production's documented ports, None without settings."""
-    answers: settle.Answers = field(default_factory=settle.Answers)
+    answers: Answers = field(default_factory=Answers)
     fix: bool = False
     dry_run: bool = False
     """Settle nothing, and do not update the guards either."""
@@ -47,6 +51,8 @@ def check(request: CheckRequest, *, deps: Deps) -> ExitCode:
         refresh_guards(preflight, request.intent, request.allocation, deps=deps)
     preview = None
     if request.fix:
+        from dartsctl.workflows.up import settle
+
         refusal.warn_of_unneeded_removals(preflight, request.answers, screen)
         if not preflight.is_clear:
             refusal.refuse_unsafe(preflight, screen)

@@ -24,8 +24,8 @@ from dartsctl.stack.addresses import (
 from dartsctl.stack.model import Stack, read_stack
 from dartsctl.workflows.deps import Deps
 from dartsctl.workflows.serve.run_server import preview_server, run_server
+from dartsctl.workflows.up.answers import Answers
 from dartsctl.workflows.up.preflight import Intent
-from dartsctl.workflows.up.settle import Answers
 
 _STOP_TIMEOUT = 4  # seconds a container has to end: less than the supervisor waits for Compose
 

@@ -10,8 +10,8 @@ from dartsctl.workflows.deps import Deps
 from dartsctl.workflows.doctor import report
 from dartsctl.workflows.doctor.examine import ExamineRequest, examine
 from dartsctl.workflows.doctor.repair import RepairRequest, repair, write_diagnosis
+from dartsctl.workflows.up.answers import Answers
 from dartsctl.workflows.up.remap import with_kept_moves
-from dartsctl.workflows.up.settle import Answers
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from dartsctl.config.environment import Environment
 from dartsctl.edges.screen.output import Screen
@@ -19,13 +20,16 @@ from dartsctl.stack.compose_errors import ComposeFailure
 from dartsctl.stack.containers import of_services
 from dartsctl.text.phrases import shell_command
 from dartsctl.workflows.deps import Deps
-from dartsctl.workflows.up import another_stack, compose_run, postflight, refusal, report, settle
+from dartsctl.workflows.up import another_stack, compose_run, postflight, refusal, report
+from dartsctl.workflows.up.answers import Answers
 from dartsctl.workflows.up.lock_project import locked_project
 from dartsctl.workflows.up.preflight import Intent, Preflight, run_preflight
-from dartsctl.workflows.up.preview import ResolutionPreview
 from dartsctl.workflows.up.refresh_guards import refresh_guards
 from dartsctl.workflows.up.remap import book_of, pin, with_kept_moves
 from dartsctl.workflows.up.undo import Attempt, UndoResult, undone_when_interrupted
+
+if TYPE_CHECKING:
+    from dartsctl.workflows.up.preview import ResolutionPreview
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,7 @@ class UpRequest:
     """Production's documented ports, None without settings."""
     refuse_production_ports: bool = False
     """Whether another environment that publishes one of them is refused, not only warned about."""
-    answers: settle.Answers = field(default_factory=settle.Answers)
+    answers: Answers = field(default_factory=Answers)
     dry_run: bool = False
     skip_port_check: bool = False
     reset_ports: bool = False
@@ -70,6 +74,8 @@ def _preview(request: UpRequest, deps: Deps) -> ExitCode:
     request, before = _preflight(request, deps)
     preview = None
     if not before.is_clear:
+        from dartsctl.workflows.up import settle
+
         preview = settle.preview(before, request.answers)
     _refuse_conflicts(before, request, screen, preview=preview)
     words = deps.compose_on(request.environment).argv(*_words(request))
@@ -117,6 +123,8 @@ def _preflight(request: UpRequest, deps: Deps) -> tuple[UpRequest, Preflight]:
 def _settle(
     before: Preflight, plain: Environment, request: UpRequest, deps: Deps
 ) -> tuple[Environment, Preflight]:
+    from dartsctl.workflows.up import settle
+
     return settle.settle(
         before,
         plain,

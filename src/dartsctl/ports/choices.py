@@ -10,13 +10,11 @@ from dartsctl.ports.cases import Case, container_of, process_of, project_of
 from dartsctl.ports.collisions import NameTaken
 from dartsctl.ports.conflicts import Conflict
 from dartsctl.ports.holders import DevLease, RivalBinding
-from dartsctl.ports.holders.kinds import HolderKind, ResolutionAction
+from dartsctl.ports.holders.kinds import PRODUCTION_STOPS, HolderKind, ResolutionAction
 from dartsctl.ports.holders.processes import restarting_parent_of
 from dartsctl.ports.holders.wording import of_project
 
 Policy = Literal["ask", "fail", "stop", "remap", "wait"]
-
-PRODUCTION_STOPS = "only `dartsctl prod down` stops it"
 
 STOPS_CONTAINERS = frozenset(
     {

@@ -26,6 +26,9 @@ class ResolutionAction(Enum):
     ABORT = "abort"
 
 
+PRODUCTION_STOPS = "only `dartsctl prod down` stops it"
+"""What is said about a container of production that is in the way of another stack."""
+
 _A = ResolutionAction
 _REMAP_WAIT_ABORT = (_A.REMAP, _A.WAIT, _A.ABORT)
 _STOP_PROCESS = (_A.REMAP, _A.WAIT, _A.STOP_PROCESS, _A.ABORT)

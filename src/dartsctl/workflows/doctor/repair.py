@@ -16,8 +16,8 @@ from dartsctl.workflows.doctor import repair_report
 from dartsctl.workflows.doctor.examine import Examination
 from dartsctl.workflows.doctor.repair_run import RepairOutcome, RepairRun
 from dartsctl.workflows.doctor.repair_steps import RepairExecutor
+from dartsctl.workflows.up.answers import Answers
 from dartsctl.workflows.up.preview import ResolutionPreview
-from dartsctl.workflows.up.settle import Answers
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,9 @@ from dartsctl.workflows.deps import Deps
 from dartsctl.workflows.doctor.examine import Examination
 from dartsctl.workflows.doctor.repair_steps import RepairExecutor
 from dartsctl.workflows.doctor.verify import verify
+from dartsctl.workflows.up.answers import Answers
 from dartsctl.workflows.up.compose_run import interruptible
 from dartsctl.workflows.up.lock_project import locked_project
-from dartsctl.workflows.up.settle import Answers
 
 _FINAL_CODES = (
     ExitCode.CONFLICT,

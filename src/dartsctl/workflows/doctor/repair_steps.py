@@ -18,9 +18,9 @@ from dartsctl.stack.containers import Container
 from dartsctl.workflows.deps import Deps
 from dartsctl.workflows.doctor.examine import Examination
 from dartsctl.workflows.up import another_stack, compose_run, report, settle
+from dartsctl.workflows.up.answers import Answers
 from dartsctl.workflows.up.preflight import Intent, Preflight, run_preflight
 from dartsctl.workflows.up.preview import ResolutionPreview
-from dartsctl.workflows.up.settle import Answers
 
 _SERVICE_SECONDS = 120.0
 """For one service: its image exists."""

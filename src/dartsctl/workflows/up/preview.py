@@ -8,7 +8,6 @@ from typing import Any
 
 from dartsctl.ports.cases import Case
 from dartsctl.ports.choices import (
-    PRODUCTION_STOPS,
     ResolutionRequest,
     choices,
     is_removal_named,
@@ -16,7 +15,7 @@ from dartsctl.ports.choices import (
     line,
     remedy,
 )
-from dartsctl.ports.holders.kinds import ResolutionAction
+from dartsctl.ports.holders.kinds import PRODUCTION_STOPS, ResolutionAction
 from dartsctl.ports.resolution import ResolutionStep, decide, unanswered
 from dartsctl.workflows.up.ask import flags_for, subject
 

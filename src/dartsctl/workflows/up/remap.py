@@ -8,12 +8,12 @@ import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dartsctl.config.environment import Environment
 from dartsctl.edges.state.moves import MoveBook
 from dartsctl.errors import DartsctlError, ExitCode
 from dartsctl.ports import remapping
-from dartsctl.ports.cases import Case
 from dartsctl.ports.collisions import NameTaken
 from dartsctl.ports.listeners import Probe
 from dartsctl.ports.remapping import AnyMove, Move, NameMove
@@ -21,6 +21,9 @@ from dartsctl.stack.bindings import Endpoint, PortBinding, TransportProtocol
 from dartsctl.stack.model import read_stack
 from dartsctl.workflows.deps import Deps
 from dartsctl.workflows.up.preflight import Preflight
+
+if TYPE_CHECKING:
+    from dartsctl.ports.cases import Case
 
 
 def book_of(environment: Environment, deps: Deps) -> MoveBook:

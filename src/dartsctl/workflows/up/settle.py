@@ -3,46 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from dartsctl.config.environment import Environment
 from dartsctl.edges.state.history import History
 from dartsctl.edges.state.leases import LeaseBook
 from dartsctl.errors import DartsctlError, ExitCode, Interrupted, Refused
 from dartsctl.ports.cases import Case, group_by_holder
-from dartsctl.ports.choices import Policy, ResolutionRequest, line
+from dartsctl.ports.choices import ResolutionRequest, line
 from dartsctl.ports.collisions import NameTaken, names_taken
 from dartsctl.ports.holders.kinds import ResolutionAction
 from dartsctl.ports.resolution import ResolutionStep, dead_ends, decide
 from dartsctl.workflows.deps import Deps
 from dartsctl.workflows.up import another_stack
+from dartsctl.workflows.up.answers import Answers
 from dartsctl.workflows.up.ask import ask
 from dartsctl.workflows.up.carry_out import HostInspector, carry_out
 from dartsctl.workflows.up.conflict_deps import ConflictDeps
 from dartsctl.workflows.up.preflight import Intent, Preflight, run_preflight
 from dartsctl.workflows.up.preview import ResolutionPreview, asks_first, preview_of
 from dartsctl.workflows.up.remap import remap
-
-
-@dataclass(frozen=True, slots=True)
-class Answers:
-    """How conflicts are answered in one run. Without a `policy`: ask at a terminal, else fail."""
-
-    policy: Policy | None = None
-    yes: bool = False
-    wait_timeout: float = 120.0
-    """Seconds that the policy "wait", or that choice, may take."""
-    avoid: frozenset[int] = frozenset()
-    """Numbers that a moved binding must not get: production's, and the dev range."""
-    production_project: str = ""
-    """Nothing of this project is stopped for another stack."""
-    removable: frozenset[str] = frozenset()
-    """The containers that --remove-container names."""
-    remappable: bool = True
-    """False for files without settings: only `up` of an environment uses the override."""
-    remap_by_itself: frozenset[str] = frozenset()
-    """Services that may move without a prompt where nobody can be asked: the host server is told
-    their real addresses."""
 
 
 def settle(
