@@ -113,11 +113,11 @@ CELLS = [
 
 
 @pytest.mark.parametrize("protocol", ["tcp", "udp"])
-@pytest.mark.parametrize(("one", "other", "excluded"), CELLS)
+@pytest.mark.parametrize(("address", "other", "excluded"), CELLS)
 def test_two_containers_exclude_each_other_if_their_addresses_overlap(
-    one: str, other: str, excluded: bool, protocol: TransportProtocol
+    address: str, other: str, excluded: bool, protocol: TransportProtocol
 ) -> None:  # edge-cases.md#5
-    assert Endpoint(5000, one, protocol).excludes(Endpoint(5000, other, protocol)) is excluded
+    assert Endpoint(5000, address, protocol).excludes(Endpoint(5000, other, protocol)) is excluded
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_a_range_includes_both_ends() -> None:
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "may"),
+    ("binding", "other", "may"),
     [
         (wanted(5000, 5000, "0.0.0.0", "::"), wanted(5000, 5000, "::1"), True),
         (wanted(5000, 5000, "0.0.0.0"), wanted(5000, 5000, "::"), False),
@@ -179,7 +179,7 @@ def test_a_range_includes_both_ends() -> None:
     ],
 )
 def test_two_bindings_may_exclude_each_other_if_number_and_address_overlap(
-    one: PortBinding, other: PortBinding, may: bool
+    binding: PortBinding, other: PortBinding, may: bool
 ) -> None:
-    assert one.may_exclude(other) is may
-    assert other.may_exclude(one) is may
+    assert binding.may_exclude(other) is may
+    assert other.may_exclude(binding) is may

@@ -86,10 +86,10 @@ def test_other_entries_stay_as_they_are(broken: list[PortEntry]) -> None:
 
 
 def test_two_blocks_side_by_side_stay_two() -> None:
-    found = blocks.fold(
+    folded = blocks.fold(
         [*entries(FIRST, 10), *entries(FIRST + 10, 10, target=80), PortEntry(80, "tcp", "8080")]
     )
-    assert [str(entry) for entry in found] == [
+    assert [str(entry) for entry in folded] == [
         "21000-21009:21000-21009/tcp",
         "21010-21019:80-89/tcp",
         "8080:80/tcp",
@@ -137,8 +137,8 @@ def demo(*services: Service) -> Stack:
     )
 
 
-def shown(found: Sequence[BindingVerdict]) -> list[tuple[str, str]]:
-    return [(finding.binding.published, finding.verdict.value) for finding in found]
+def shown(verdicts: Sequence[BindingVerdict]) -> list[tuple[str, str]]:
+    return [(judged.binding.published, judged.verdict.value) for judged in verdicts]
 
 
 def test_a_busy_number_splits_the_block_and_its_neighbours_stay_free() -> None:
@@ -147,20 +147,24 @@ def test_a_busy_number_splits_the_block_and_its_neighbours_stay_free() -> None:
         [listening("0.0.0.0", FIRST + 50)],
         complete=True,
     )
-    found = judged(
+    verdicts = judged(
         demo(Service("turn", ports=tuple(entries(FIRST, 100)))), EngineRules("28.5.2"), kernel
     )
-    assert shown(found) == [("21000-21049", "free"), ("21050", "conflict"), ("21051-21099", "free")]
+    assert shown(verdicts) == [
+        ("21000-21049", "free"),
+        ("21050", "conflict"),
+        ("21051-21099", "free"),
+    ]
 
 
 def test_a_free_block_needs_as_many_probes_as_one_port() -> None:
     kernel = FakeKernel(complete=True)
-    found = judged(
+    verdicts = judged(
         demo(Service("turn", ports=tuple(entries(49152, 16384, protocol="udp")))),
         EngineRules("28.5.2"),
         kernel,
     )
-    assert shown(found) == [("49152-65535", "free")]
+    assert shown(verdicts) == [("49152-65535", "free")]
     assert len(kernel.asked) == len(ANY)
 
 
@@ -168,21 +172,25 @@ def test_a_large_range_probes_only_the_numbers_in_use() -> None:
     kernel = FakeKernel(
         {Endpoint(30005, "0.0.0.0"): Probe.IN_USE}, [listening("0.0.0.0", 30005)], complete=True
     )
-    (found,) = judged(
+    (verdict,) = judged(
         demo(Service("web", ports=(PortEntry(80, "tcp", "30000-39999"),))),
         EngineRules("28.5.2"),
         kernel,
     )
-    assert (found.verdict, found.note) == (Verdict.FREE, "partly busy: 1 of 10000 numbers")
+    assert (verdict.verdict, verdict.note) == (Verdict.FREE, "partly busy: 1 of 10000 numbers")
     assert len(kernel.asked) == 2 * len(ANY)
 
 
 def test_without_a_complete_table_every_number_is_probed() -> None:
     kernel = FakeKernel({Endpoint(FIRST + 7, "::"): Probe.IN_USE})
-    found = judged(
+    verdicts = judged(
         demo(Service("turn", ports=tuple(entries(FIRST, 20)))), EngineRules("28.5.2"), kernel
     )
-    assert shown(found) == [("21000-21006", "free"), ("21007", "conflict"), ("21008-21019", "free")]
+    assert shown(verdicts) == [
+        ("21000-21006", "free"),
+        ("21007", "conflict"),
+        ("21008-21019", "free"),
+    ]
 
 
 def test_a_block_that_another_stack_has_is_one_conflict() -> None:
@@ -190,18 +198,18 @@ def test_a_block_that_another_stack_has_is_one_conflict() -> None:
     rows = [listening(endpoint.address, endpoint.port, v6only=True) for endpoint in taken]
     kernel = FakeKernel(dict.fromkeys(taken, Probe.IN_USE), rows, complete=True)
     other = container("other", "turn", *taken)
-    (found,) = judged(
+    (verdict,) = judged(
         demo(Service("turn", ports=tuple(entries(FIRST, 100)))),
         EngineRules("28.5.2"),
         kernel,
         [other],
     )
-    assert found.verdict is Verdict.CONFLICT
-    assert found.conflict is not None
+    assert verdict.verdict is Verdict.CONFLICT
+    assert verdict.conflict is not None
     assert (
-        found.binding.published,
-        len(found.conflict.endpoints),
-        len(found.conflict.holders),
+        verdict.binding.published,
+        len(verdict.conflict.endpoints),
+        len(verdict.conflict.holders),
     ) == ("21000-21099", 200, 1)
 
 
@@ -209,13 +217,17 @@ def test_an_address_that_this_host_lacks_is_missing_for_the_whole_block() -> Non
     missing = dict.fromkeys(
         (Endpoint(FIRST + step, "198.51.100.7") for step in range(20)), Probe.NO_SUCH_ADDRESS
     )
-    (found,) = judged(
+    (verdict,) = judged(
         demo(Service("turn", ports=tuple(entries(FIRST, 20, host_ip="198.51.100.7")))),
         EngineRules("28.5.2"),
         FakeKernel(missing, complete=True),
     )
-    assert found.conflict is not None
-    assert (found.binding.published, found.conflict.reason.name, len(found.conflict.endpoints)) == (
+    assert verdict.conflict is not None
+    assert (
+        verdict.binding.published,
+        verdict.conflict.reason.name,
+        len(verdict.conflict.endpoints),
+    ) == (
         "21000-21019",
         "NO_SUCH_ADDRESS",
         20,
@@ -280,13 +292,13 @@ def random_host(dice: random.Random, *, complete: bool) -> tuple[FakeKernel, lis
         ]
         rows += [
             Listener(
-                one.protocol,
-                one.address,
-                one.port,
+                endpoint.protocol,
+                endpoint.address,
+                endpoint.port,
                 "listen" if protocol == "tcp" else "bound",
                 True,
             )
-            for one in held
+            for endpoint in held
         ]
         project, service = dice.choice((("other", "x"), ("demo", "a"), ("demo", "gone")))
         containers.append(
@@ -315,10 +327,10 @@ def random_host(dice: random.Random, *, complete: bool) -> tuple[FakeKernel, lis
                 )
             )
     asked = [
-        Endpoint(port, one, two)
+        Endpoint(port, address, protocol)
         for port in range(FIRST, FIRST + 40)
-        for one in (*ADDRESSES[2:], "192.0.2.2")
-        for two in ("tcp", "udp")
+        for address in (*ADDRESSES[2:], "192.0.2.2")
+        for protocol in ("tcp", "udp")
     ]
     answers = {
         endpoint: Probe.IN_USE for endpoint in asked if any(row.overlaps(endpoint) for row in rows)
@@ -326,10 +338,10 @@ def random_host(dice: random.Random, *, complete: bool) -> tuple[FakeKernel, lis
     return FakeKernel(answers, rows, complete=complete), containers
 
 
-def by_number(found: Sequence[BindingVerdict]) -> dict[object, object]:
+def by_number(verdicts: Sequence[BindingVerdict]) -> dict[object, object]:
     """Return the verdict and the holder of each number; ranges stay as they are."""
     result: dict[object, object] = {}
-    for finding in found:
+    for finding in verdicts:
         holders = finding.conflict.holders if finding.conflict else ()
         who = frozenset(
             holder.service if isinstance(holder, RivalBinding) else holder for holder in holders

@@ -20,8 +20,8 @@ def stack_of(**replicas: int) -> Stack:
     )
 
 
-def names(found: tuple[Container, ...]) -> list[str]:
-    return [one.name for one in found]
+def names(containers: tuple[Container, ...]) -> list[str]:
+    return [container.name for container in containers]
 
 
 def sorted_out(answer: Convergence) -> tuple[list[str], list[str], list[str]]:

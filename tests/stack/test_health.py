@@ -67,8 +67,8 @@ def test_without_a_health_check_a_container_is_ready_when_it_has_run_for_a_while
 ) -> None:  # edge-cases.md#75
     own = container("demo", "web", status=status)
     assert [
-        one.condition
-        for one in assess_health(stack_of(web=1), [own], {own.id: restarts}).containers
+        each.condition
+        for each in assess_health(stack_of(web=1), [own], {own.id: restarts}).containers
     ] == [condition]
     assert may_be_looping(own) or condition is Condition.READY
 
@@ -115,12 +115,12 @@ def test_a_container_that_runs_after_many_restarts_does_not_fail() -> None:
 
 def test_a_replica_without_a_container_is_missing() -> None:
     health = assess_health(stack_of(web=3), [container("demo", "web", status="Up 3 seconds")])
-    assert [one.condition for one in health.containers] == [
+    assert [each.condition for each in health.containers] == [
         Condition.READY,
         Condition.MISSING,
         Condition.MISSING,
     ]
-    assert [one.container for one in health.waiting_for] == ["", ""]
+    assert [each.container for each in health.waiting_for] == ["", ""]
 
 
 def test_other_projects_and_one_offs_are_ignored() -> None:
@@ -129,7 +129,7 @@ def test_other_projects_and_one_offs_are_ignored() -> None:
         container("demo", "api"),
         container("demo", "web", one_off=True),
     ]
-    assert [one.condition for one in assess_health(stack_of(web=1), strangers).containers] == [
+    assert [each.condition for each in assess_health(stack_of(web=1), strangers).containers] == [
         Condition.MISSING
     ]
 
@@ -172,16 +172,16 @@ class Clock:
         assert self.now < 1000, "waits for ever"
 
 
-def one(condition: Condition) -> StackHealth:
+def health_of(condition: Condition) -> StackHealth:
     return StackHealth((ContainerHealth("web", "demo-web-1", condition),))
 
 
 def replay(*conditions: Condition) -> Iterator[StackHealth]:
     """Returns one answer per call, and the last one repeatedly."""
     for condition in conditions:
-        yield one(condition)
+        yield health_of(condition)
     while True:
-        yield one(conditions[-1])
+        yield health_of(conditions[-1])
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ def test_waiting_ends_with_the_first_decisive_answer(
     health = wait_until_ready(
         lambda: next(readings), deadline=160.0, clock=clock, sleep=clock.sleep
     )
-    assert health == one(end)
+    assert health == health_of(end)
     assert (clock.now > 100.0) is waited
 
 
@@ -209,7 +209,7 @@ def test_waiting_ends_at_the_deadline_with_the_last_answer() -> None:
     clock, readings = Clock(), replay(Condition.STARTING)
     assert wait_until_ready(
         lambda: next(readings), deadline=110.0, clock=clock, sleep=clock.sleep
-    ) == one(Condition.STARTING)
+    ) == health_of(Condition.STARTING)
     assert 110.0 <= clock.now < 112.0
 
 
@@ -217,19 +217,19 @@ def test_a_passed_deadline_still_gives_one_answer() -> None:
     clock, readings = Clock(), replay(Condition.STARTING)
     assert wait_until_ready(
         lambda: next(readings), deadline=0.0, clock=clock, sleep=clock.sleep
-    ) == one(Condition.STARTING)
+    ) == health_of(Condition.STARTING)
     assert clock.now == 100.0
 
 
 def test_only_changes_are_reported() -> None:
     clock = Clock()
-    told: list[StackHealth] = []
+    reported: list[StackHealth] = []
     readings = replay(Condition.STARTING, Condition.STARTING, Condition.STARTING, Condition.READY)
     wait_until_ready(
         lambda: next(readings),
         deadline=160.0,
         clock=clock,
         sleep=clock.sleep,
-        on_change=told.append,
+        on_change=reported.append,
     )
-    assert told == [one(Condition.STARTING), one(Condition.READY)]
+    assert reported == [health_of(Condition.STARTING), health_of(Condition.READY)]

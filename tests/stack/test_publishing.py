@@ -198,7 +198,9 @@ def test_nothing_is_bound_and_the_reason_is_given(
         EngineRules(version),
     )
     assert answer.bindings == ()
-    assert [(one.service, one.entry) for one in answer.unbound] == [("a", service.ports[0])]
+    assert [(unbound.service, unbound.entry) for unbound in answer.unbound] == [
+        ("a", service.ports[0])
+    ]
     assert answer.unbound[0].reason.startswith(reason)
     assert answer.uncertain == {}
 
@@ -327,5 +329,5 @@ def test_the_recorded_networks_bind_what_engine_28_bound() -> None:  # edge-case
         "preferred": ("127.0.0.1",),
         "elsewhere": ("0.0.0.0", "::"),
     }
-    assert {one.service for one in answer.unbound} == {"host", "offline", "inner", "lan"}
+    assert {unbound.service for unbound in answer.unbound} == {"host", "offline", "inner", "lan"}
     assert set(answer.uncertain) == {"preferred"}

@@ -27,8 +27,8 @@ def theirs(service: str, *published: Endpoint, image: str = "", **more: object) 
     return replace(made, image=image) if image else made
 
 
-def sign(found: SameStack | None) -> str:
-    return found.sign if found else ""
+def sign(same_stack: SameStack | None) -> str:
+    return same_stack.sign if same_stack else ""
 
 
 DB, WEB = Service("db", image="postgres:16"), Service("web", image="shop/web:1")
@@ -40,8 +40,8 @@ THEIR_DB, THEIR_WEB = theirs("db", image="postgres:16"), theirs("web", image="sh
 
 @pytest.mark.parametrize("has_copies", [False, True])
 def test_the_same_files_are_the_same_stack(has_copies: bool) -> None:
-    found = find_same_stack(stack(DB), [THEIR_DB], (FIRST,), has_copies=has_copies)
-    assert found == SameStack("first", (THEIR_DB,), "files", (FIRST,))
+    same_stack = find_same_stack(stack(DB), [THEIR_DB], (FIRST,), has_copies=has_copies)
+    assert same_stack == SameStack("first", (THEIR_DB,), "files", (FIRST,))
 
 
 def test_a_symbolic_link_leads_to_the_same_file(tmp_path: Path) -> None:
@@ -114,9 +114,9 @@ def test_the_same_container_names_are_the_same_stack_stopped_or_not(
         theirs("db", name="shop-db", state=state),
         theirs("web", name="shop-web", state=state),
     ]
-    found = find_same_stack(stack(NAMED_DB, NAMED_WEB), running, FILES, has_copies=has_copies)
-    assert found == SameStack("first", tuple(running), "names", ("shop-db", "shop-web"))
-    assert found.is_running == (state in ("running", "paused"))
+    same_stack = find_same_stack(stack(NAMED_DB, NAMED_WEB), running, FILES, has_copies=has_copies)
+    assert same_stack == SameStack("first", tuple(running), "names", ("shop-db", "shop-web"))
+    assert same_stack.is_running == (state in ("running", "paused"))
 
 
 def test_a_stack_of_one_service_is_recognized_by_its_name() -> None:
@@ -157,8 +157,8 @@ def test_the_name_of_another_service_is_not_enough() -> None:
 
 
 def test_the_same_services_from_the_same_images_are_the_same_stack() -> None:
-    found = find_same_stack(stack(DB, WEB), [THEIR_DB, THEIR_WEB], FILES)
-    assert found == SameStack("first", (THEIR_DB, THEIR_WEB), "services", ("db", "web"))
+    same_stack = find_same_stack(stack(DB, WEB), [THEIR_DB, THEIR_WEB], FILES)
+    assert same_stack == SameStack("first", (THEIR_DB, THEIR_WEB), "services", ("db", "web"))
 
 
 def test_another_tag_and_an_image_without_a_name_are_no_difference() -> None:
@@ -190,9 +190,9 @@ def test_a_running_part_and_a_requested_part_are_recognized() -> None:
 
 def test_a_stopped_project_is_recognized_and_a_running_one_preferred() -> None:
     stopped = [replace(THEIR_DB, state="exited"), replace(THEIR_WEB, state="exited")]
-    found = find_same_stack(stack(DB, WEB), stopped, FILES)
-    assert found is not None
-    assert not found.is_running
+    same_stack = find_same_stack(stack(DB, WEB), stopped, FILES)
+    assert same_stack is not None
+    assert not same_stack.is_running
     running = [_in("later", THEIR_DB), _in("later", THEIR_WEB)]
     both = find_same_stack(stack(DB, WEB), [*stopped, *running], FILES)
     assert both is not None
@@ -259,12 +259,19 @@ def test_a_stopped_project_is_compared_by_the_ports_it_would_publish() -> None:
     ours = stack(replace(DB, ports=(PortEntry(5432, "tcp", "5432"),)), WEB)
     wishes = {"db": (5432,), "web": ()}
     assert (
-        sign(find_same_stack(ours, stopped, FILES, wanted_ports=lambda one: wishes[one.service]))
+        sign(
+            find_same_stack(
+                ours, stopped, FILES, wanted_ports=lambda container: wishes[container.service]
+            )
+        )
         == "services"
     )
     wishes["db"] = (15432,)
     assert (
-        find_same_stack(ours, stopped, FILES, wanted_ports=lambda one: wishes[one.service]) is None
+        find_same_stack(
+            ours, stopped, FILES, wanted_ports=lambda container: wishes[container.service]
+        )
+        is None
     )
 
 
@@ -314,7 +321,7 @@ def test_there_is_no_question_if_our_project_runs() -> None:
 
 
 @pytest.mark.parametrize(
-    "one",
+    "stranger",
     [
         theirs("db", one_off=True),
         Container("1", "shop-db", "postgres:16", "running"),
@@ -322,8 +329,8 @@ def test_there_is_no_question_if_our_project_runs() -> None:
     ],
     ids=["of `compose run`", "without labels", "of this project"],
 )
-def test_these_containers_are_not_a_stack(one: Container) -> None:
-    assert find_same_stack(stack(NAMED_DB), [one], (FIRST,)) is None
+def test_these_containers_are_not_a_stack(stranger: Container) -> None:
+    assert find_same_stack(stack(NAMED_DB), [stranger], (FIRST,)) is None
 
 
 def test_a_service_that_is_not_started_is_not_compared() -> None:
