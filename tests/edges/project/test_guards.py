@@ -311,7 +311,7 @@ def test_a_container_is_recognized_by_its_files_and_variables(
     monkeypatch.setattr(
         module, "open", lambda path, mode: opened(f"{tmp_path}{path}", mode), raising=False
     )
-    assert module._in_a_container() is inside
+    assert module._in_container() is inside
 
 
 def test_in_a_container_it_does_nothing_unless_it_is_switched_on(

@@ -37,11 +37,11 @@ def is_wanted() -> bool:
     The ports of a container are not the host's. `dartsctl guard status` calls this too, for an
     interpreter that it does not start.
     """
-    wish = _wish()
-    return wish != "off" and (wish == "on" or not _in_a_container())
+    switch = _switch()
+    return switch != "off" and (switch == "on" or not _in_container())
 
 
-def _wish() -> str:
+def _switch() -> str:
     """Return `on`, `off`, or anything else for neither.
 
     asyncio shows our message in lower case, so that spelling of the variable counts too.
@@ -49,7 +49,7 @@ def _wish() -> str:
     return (os.environ.get("DARTSCTL_GUARD") or os.environ.get("dartsctl_guard") or "").lower()
 
 
-def _in_a_container() -> bool:
+def _in_container() -> bool:
     if "KUBERNETES_SERVICE_HOST" in os.environ or os.environ.get("container", "wsl") != "wsl":
         return True
     if os.path.exists("/.dockerenv") or os.path.exists("/run/.containerenv"):
@@ -67,7 +67,7 @@ def _hook(event: str, arguments: "tuple[Any, ...]") -> None:
         return
     try:
         message = _refusal(*arguments)
-    except Exception:  # the program's own bind must not suffer
+    except Exception:  # the program's own bind must not fail because of it
         return
     if message:
         raise PermissionError(13, message)  # EACCES, as from the kernel; servers show its text
@@ -85,20 +85,21 @@ def _refusal(socket: "Any", address: "Any") -> str:
         or socket.type != _socket.SOCK_STREAM
     ):
         return ""
-    if _wish() == "off":  # an app may have read it from its .env after the start
+    if _switch() == "off":  # an app may have read it from its .env after the start
         return ""
     if "dartsctl.cli" in sys.modules:  # dartsctl itself probes production's ports by a bind
         return ""
     _report(int(port))
-    return f"port {int(port)} belongs to production's {PORTS[port]}; {_ways_on()}"
+    return f"port {int(port)} belongs to production's {PORTS[port]}; {_advice()}"
 
 
-def _ways_on() -> str:
+def _advice() -> str:
+    """Return how to get a port that is allowed."""
     leased = os.environ.get("DARTSCTL_GUARD_PORT")
     if not leased:
         return (
-            "`dartsctl dev` (or `dartsctl run -- COMMAND`) starts the server on a free one; "
-            "DARTSCTL_GUARD=off lifts this for one process"
+            "`dartsctl dev` (or `dartsctl run -- COMMAND`) starts the server on a free port; "
+            "DARTSCTL_GUARD=off switches the guard off for one process"
         )
     names = sorted(
         name
@@ -124,7 +125,7 @@ def _report(port: int) -> None:
         descriptor = os.open(path, flags, 0o600)
         try:
             status = os.fstat(descriptor)
-            # not a file that somebody else has put there
+            # not another user's file
             if status.st_uid == os.geteuid() and status.st_nlink == 1:
                 os.write(descriptor, b"%d\n" % port)
         finally:
