@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 from dartsctl.diagnosis.incident import Afterwards, Event
 from dartsctl.diagnosis.repair_plan import RepairPlan, RepairStep
@@ -10,7 +11,7 @@ from dartsctl.diagnosis.repairs import RepairAction
 from dartsctl.edges.state.history import History
 from dartsctl.errors import DartsctlError, ExitCode, Interrupted
 from dartsctl.workflows.deps import Deps
-from dartsctl.workflows.doctor.examine import Examination
+from dartsctl.workflows.doctor.examine import Examination, examine
 from dartsctl.workflows.doctor.repair_steps import RepairExecutor
 from dartsctl.workflows.doctor.verify import verify
 from dartsctl.workflows.up.answers import Answers
@@ -152,7 +153,7 @@ class RepairRun:
         began = self._deps.now()
         request = replace(self._examination.request, environment=self._executor.environment)
         after = verify(
-            request,
+            partial(examine, request, deps=self._deps),
             self._plan,
             deadline=self._answers.wait_timeout,
             has_worked=any(event.is_good for _, event in self._done),

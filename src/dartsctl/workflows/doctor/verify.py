@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from dartsctl.diagnosis.findings import Cause, Finding
 from dartsctl.diagnosis.incident import Afterwards
 from dartsctl.diagnosis.repair_plan import RepairPlan, settling
 from dartsctl.workflows.deps import Deps
-from dartsctl.workflows.doctor.examine import Examination, ExamineRequest, examine
+from dartsctl.workflows.doctor.examine import Examination
 
 _HOPELESS = frozenset(
     {Cause.APP_EXITED, Cause.NEVER_STARTED, Cause.OUT_OF_MEMORY, Cause.PROXY_CANNOT_START}
@@ -19,7 +21,7 @@ _PAUSE = 0.5
 
 
 def verify(
-    request: ExamineRequest,
+    examine_again: Callable[[], Examination],
     plan: RepairPlan,
     *,
     deadline: float,
@@ -35,7 +37,7 @@ def verify(
     by_hand = {(row.finding.cause, row.finding.service) for row in plan.by_hand}
     hopeless, shown = 0, ""
     while True:
-        examination = examine(request, deps=deps)
+        examination = examine_again()
         findings = examination.diagnosis.findings
         left = [finding for finding in findings if (finding.cause, finding.service) not in by_hand]
         hopeless += 1

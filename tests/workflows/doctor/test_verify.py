@@ -1,0 +1,102 @@
+"""When a verification ends: healthy, hopeless, out of time, or nothing was done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from dartsctl.config.environment import Environment
+from dartsctl.diagnosis.diagnose import diagnose
+from dartsctl.diagnosis.facts import Commands, Facts
+from dartsctl.diagnosis.incident import Afterwards
+from dartsctl.diagnosis.repair_plan import RepairPlan, make_plan
+from dartsctl.workflows.doctor.examine import Examination, ExamineRequest
+from dartsctl.workflows.doctor.verify import verify
+from fakes.deps import FakeClock, fake_deps
+from fakes.stack_facts import answer, container, down, facts, service
+
+REQUEST = ExamineRequest(Environment("prod", (), (), None, (), Path("/")), Commands())
+HEALTHY = facts()
+EXITED = facts(service("app", down()), http=(answer(502),))
+UNHEALTHY = facts(service("app", container("app", health="unhealthy")), http=(answer(502),))
+LOOPING = facts(service("app", down(state="restarting", restart_count=9)), http=(answer(502),))
+
+
+class Examinations:
+    """Returns the diagnosis of each stack in turn, of the last one for ever."""
+
+    def __init__(self, *stacks: Facts) -> None:
+        self._left: Sequence[Facts] = stacks
+        self.count = 0
+
+    def __call__(self) -> Examination:
+        self.count += 1
+        stack = self._left[0]
+        self._left = self._left[1:] or self._left
+        return Examination(REQUEST, stack, diagnose(stack))
+
+
+def plan_for(stack: Facts) -> RepairPlan:
+    return make_plan(diagnose(stack).findings, stack)
+
+
+def after(
+    examinations: Examinations, stack: Facts, tmp_path: Path, *, has_worked: bool = True
+) -> tuple[Afterwards, float]:
+    """Return the result of a verification and the seconds that it took."""
+    clock = FakeClock()
+    result = verify(
+        examinations,
+        plan_for(stack),
+        deadline=60,
+        has_worked=has_worked,
+        deps=fake_deps(tmp_path, clock),
+    )
+    return result, clock.seconds
+
+
+def test_it_ends_with_the_first_healthy_examination(tmp_path: Path) -> None:
+    examinations = Examinations(UNHEALTHY, UNHEALTHY, HEALTHY)
+    result, _ = after(examinations, EXITED, tmp_path)
+    assert result.is_healthy
+    assert examinations.count == 3
+
+
+def test_it_ends_at_the_deadline_while_something_may_still_change(tmp_path: Path) -> None:
+    result, seconds = after(Examinations(UNHEALTHY), EXITED, tmp_path)
+    assert not result.is_healthy
+    assert 60 <= seconds < 61
+
+
+def test_a_service_that_has_ended_again_is_not_waited_for(tmp_path: Path) -> None:
+    examinations = Examinations(EXITED)
+    result, seconds = after(examinations, EXITED, tmp_path)
+    assert "app has ended" in result.left[0]
+    assert (examinations.count, seconds < 5) == (3, True)
+
+
+def test_an_end_counts_only_three_times_in_a_row(tmp_path: Path) -> None:
+    examinations = Examinations(EXITED, EXITED, UNHEALTHY, EXITED, EXITED, HEALTHY)
+    result, _ = after(examinations, EXITED, tmp_path)
+    assert result.is_healthy
+
+
+def test_without_a_step_that_worked_it_examines_once(tmp_path: Path) -> None:
+    examinations = Examinations(UNHEALTHY)
+    result, seconds = after(examinations, EXITED, tmp_path, has_worked=False)
+    assert (examinations.count, seconds, result.is_healthy) == (1, 0, False)
+
+
+def test_what_is_left_to_a_person_is_not_waited_for(tmp_path: Path) -> None:
+    examinations = Examinations(LOOPING)
+    result, seconds = after(examinations, LOOPING, tmp_path)
+    assert (examinations.count, seconds, result.is_healthy) == (1, 0, False)
+
+
+def test_the_reason_to_wait_is_shown_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    after(Examinations(UNHEALTHY, UNHEALTHY, UNHEALTHY, HEALTHY), EXITED, tmp_path)
+    assert capsys.readouterr().err.count("waiting: app runs, but its health check fails") == 1
