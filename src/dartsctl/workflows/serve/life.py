@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from dartsctl.edges.project import guards
 from dartsctl.edges.screen import browser
 from dartsctl.edges.screen.output import Screen
-from dartsctl.edges.state.leases import LeaseBook
 from dartsctl.edges.supervisor.client import SupervisedServer
 from dartsctl.errors import DartsctlError, Refused
-from dartsctl.server.command_line import fill_placeholders
-from dartsctl.server.handover import Handover, plan_handover
 from dartsctl.server.lease_record import LeaseRecord
-from dartsctl.server.request import ServerRequest, base_environment, server_environment
+from dartsctl.server.request import ServerRequest
 from dartsctl.server.urls import url_of
 from dartsctl.workflows.serve.deps import ServerDeps
 from dartsctl.workflows.serve.health import HealthCheck
+from dartsctl.workflows.serve.launch import Launch, plan_launch, start
 from dartsctl.workflows.serve.lease import LeasedPort
 from dartsctl.workflows.serve.port_watch import PortWatch
 
@@ -42,21 +40,6 @@ class ServerExit:
     ready: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Launch:
-    """A server's command line and environment, with the placeholders filled in.
-
-    `handed`: it takes the leased port's bound socket. `restart_on`: the exit code with which it
-    asks to be started again.
-    """
-
-    command: tuple[str, ...]
-    url: str
-    environment: dict[str, str]
-    handed: bool
-    restart_on: int | None
-
-
 def live(
     request: ServerRequest,
     leased: LeasedPort,
@@ -73,10 +56,10 @@ def live(
     Raises Refused (4) if it takes or is refused a production port, DartsctlError if it cannot be
     started or listens elsewhere.
     """
-    launch = _launch(request, leased, deps.leases)
+    launch = plan_launch(request, leased, deps.leases)
     report = deps.leases.report_path(leased.port)
     guards.forget_report(report)
-    server = _start(request, launch, leased, claims)
+    server = start(request, launch, leased, claims)
     record = _record(request, leased.port, launch, since=deps.now())
     try:
         with server:
@@ -99,95 +82,7 @@ def announce(record: LeaseRecord, screen: Screen, *, open_page: bool) -> None:
         screen.warn(f"no browser found to open {record.url}")
 
 
-def _launch(request: ServerRequest, leased: LeasedPort, leases: LeaseBook) -> _Launch:
-    url = url_of(request.host, leased.port, request.url_host)
-    values = {"port": str(leased.port), "host": request.host, "url": url, "python": request.python}
-    command = fill_placeholders(request.command, values)
-    plan = _handover(request, command, leased)
-    if plan is None:
-        environment = _environment(request, values, {}, leases)
-        return _Launch(command, url, environment, handed=False, restart_on=None)
-    if leased.listener is not None:
-        values["fd"] = str(leased.listener.fileno())
-    environment = _environment(request, values, plan.variables, leases)
-    command = fill_placeholders(plan.command, values)
-    return _Launch(command, url, environment, handed=True, restart_on=plan.restart_on)
-
-
-def _handover(
-    request: ServerRequest, command: tuple[str, ...], leased: LeasedPort
-) -> Handover | None:
-    """Return how the server takes the bound socket.
-
-    If it takes none after all, the socket is closed and the server binds the port itself.
-    """
-    if leased.listener is None:
-        return None
-    plan = plan_handover(command, mode=request.handover, host=request.host, port=leased.port)
-    if plan is None:
-        leased.listener.close()
-    return plan
-
-
-def _environment(
-    request: ServerRequest,
-    values: Mapping[str, str],
-    variables: Mapping[str, str],
-    leases: LeaseBook,
-) -> dict[str, str]:
-    """Return the server's environment. `variables` tell it of a bound socket."""
-    if request.in_container:
-        # Compose reads the env files itself, and would use PORT and FLASK_HOST in its files
-        addresses = {"DARTSCTL_PORT": values["port"], "DARTSCTL_URL": values["url"]}
-        return {**request.environment, **addresses}
-    port = int(values["port"])
-    environment = server_environment(
-        base_environment(request),
-        port=port,
-        host=request.host,
-        port_variables=request.port_variables,
-        extra=_filled(request.extra, values),
-    )
-    environment.update(_filled(variables, values))
-    if request.enforce not in ("auto", "hook"):
-        return environment
-    return guards.guarded_environment(
-        environment,
-        owners=request.allocation.owners,
-        leased=port,
-        report=leases.report_path(port),
-    )
-
-
-def _filled(variables: Mapping[str, str], values: Mapping[str, str]) -> dict[str, str]:
-    return dict(zip(variables, fill_placeholders(tuple(variables.values()), values), strict=True))
-
-
-def _start(
-    request: ServerRequest, launch: _Launch, leased: LeasedPort, claims: Sequence[int]
-) -> SupervisedServer:
-    closed_ports = request.allocation.owners if request.enforce == "auto" else ()
-    try:
-        return SupervisedServer(
-            launch.command,
-            directory=request.directory,
-            environment=launch.environment,
-            descriptors=_descriptors(leased, claims, handed=launch.handed),
-            closed_ports=closed_ports,
-            restart_on=launch.restart_on,
-        )
-    finally:
-        leased.close()
-
-
-def _descriptors(leased: LeasedPort, claims: Sequence[int], *, handed: bool) -> list[int]:
-    descriptors = [leased.lease.descriptor, *claims]
-    if handed and leased.listener is not None:
-        descriptors.append(leased.listener.fileno())
-    return descriptors
-
-
-def _record(request: ServerRequest, port: int, launch: _Launch, *, since: float) -> LeaseRecord:
+def _record(request: ServerRequest, port: int, launch: Launch, *, since: float) -> LeaseRecord:
     return LeaseRecord(
         port,
         kind=request.kind,
