@@ -132,7 +132,7 @@ def proc_rows(
             _packed(address),
             int(port, 16),
             int(fields[3], 16),
-            None,
+            v6only=None,
             uid=int(fields[7]),
             inode=int(fields[9]),
         )
@@ -198,7 +198,7 @@ def _row(protocol: TransportProtocol, payload: bytes) -> Listener:
         at += (length + 3) & ~3
     size = _ADDRESS_BYTES[family]
     number = int.from_bytes(port, "big")
-    row = _listener(protocol, address[:size], number, state, v6only, uid=uid, inode=inode)
+    row = _listener(protocol, address[:size], number, state, v6only=v6only, uid=uid, inode=inode)
     if not row.is_connection:
         return row
     return _with_peer(row, Endpoint(int.from_bytes(peer_port, "big"), _address(peer[:size])))
@@ -218,8 +218,8 @@ def _listener(
     packed: bytes,
     port: int,
     number: int,
-    v6only: bool | None,
     *,
+    v6only: bool | None,
     uid: int,
     inode: int,
 ) -> Listener:

@@ -151,7 +151,7 @@ class Cursor:
             return str(self.value)
         return self.text(default)
 
-    def flag(self, default: bool = False) -> bool:
+    def flag(self, *, default: bool = False) -> bool:
         """Return true or false."""
         if isinstance(self.value, bool):
             return self.value

@@ -182,7 +182,8 @@ def test_each_reader_names_the_other_end_of_a_connection_and_none_of_a_listener(
     server = listening(open_here, port)
     peer = open_here.enter_context(socket.create_connection(("127.0.0.1", port)))
     open_here.enter_context(server.accept()[0])
-    peers = {row.state: row.peer for row in read("tcp", frozenset({port}), False)}
+    rows = read("tcp", frozenset({port}), listening_only=False)
+    peers = {row.state: row.peer for row in rows}
     assert peers == {"listen": None, "connected": Endpoint(peer.getsockname()[1], "127.0.0.1")}
 
 
@@ -305,18 +306,18 @@ with socket.create_server(("0.0.0.0", int(sys.argv[1]))):
 
 
 def refusing(
-    _protocol: TransportProtocol, _ports: frozenset[int], _listening_only: bool
+    protocol: TransportProtocol, ports: frozenset[int], *, listening_only: bool
 ) -> Collection[Listener]:
     raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
 
 
 def without_udp_diag(
-    protocol: TransportProtocol, ports: frozenset[int], listening_only: bool
+    protocol: TransportProtocol, ports: frozenset[int], *, listening_only: bool
 ) -> Collection[Listener]:
     """Read as on a kernel without udp in its sock_diag."""
     if protocol == "udp":
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
-    return sockets.read_sock_diag(protocol, ports, listening_only)
+    return sockets.read_sock_diag(protocol, ports, listening_only=listening_only)
 
 
 def one_of_each(stack: ExitStack) -> list[int]:
@@ -407,11 +408,11 @@ def test_a_kernel_without_ipv6_has_no_table_for_it(
 ) -> None:  # edge-cases.md#45
     listening(open_here, port)
     (tmp_path / "tcp").write_bytes(Path("/proc/net/tcp").read_bytes())
-    assert shape(sockets.read_proc("tcp", frozenset({port}), False, tmp_path)) == [
+    assert shape(sockets.read_proc("tcp", frozenset({port}), folder=tmp_path)) == [
         ("tcp", "127.0.0.1", port, "listen")
     ]
 
 
 def test_a_missing_text_table_is_an_error(tmp_path: Path, port: int) -> None:  # edge-cases.md#29
     with pytest.raises(FileNotFoundError):
-        sockets.read_proc("tcp", frozenset({port}), False, tmp_path)
+        sockets.read_proc("tcp", frozenset({port}), folder=tmp_path)

@@ -28,7 +28,7 @@ def detect(facts: Facts) -> Iterator[Trouble]:
             container,
             facts,
             sentence=f"{name} was killed by the kernel because it needed more than {limit}",
-            command=f"raise mem_limit of {name} in the Compose file, then run `{facts.commands.up}`",
+            command=f"raise its mem_limit in the Compose file, then run `{facts.commands.up}`",
             data={"exit_code": container.exit_code, "memory_limit": container.memory_limit},
         )
 

@@ -10,11 +10,11 @@ import errno
 import os
 import socket
 import sys
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from dartsctl.errors import DartsctlError
 from dartsctl.ports.listeners import Listener, Probe, State
@@ -43,11 +43,19 @@ _LARGEST_DATAGRAM = 65536
 """Bytes. The kernel fills at most 32 KiB in one step of a dump."""
 _LINK_LOCAL = ("fe8", "fe9", "fea", "feb")
 
-SocketReader = Callable[[TransportProtocol, frozenset[int], bool], Collection[Listener]]
-"""Reads the sockets of one protocol on these local ports. Raises OSError.
 
-With the flag it may leave out sockets that do not surely block.
-"""
+class SocketReader(Protocol):
+    """Reads the sockets of one protocol on some local ports."""
+
+    __name__: str
+
+    def __call__(
+        self, protocol: TransportProtocol, ports: frozenset[int], *, listening_only: bool
+    ) -> Collection[Listener]:
+        """Return the sockets. Raises OSError.
+
+        With `listening_only` it may leave out sockets that do not surely block.
+        """
 
 
 def probe(endpoint: Endpoint, *, udp_reuse_address: bool = False) -> Probe:
@@ -104,7 +112,7 @@ def _family(endpoint: Endpoint) -> socket.AddressFamily:
 
 
 def read_sock_diag(
-    protocol: TransportProtocol, ports: frozenset[int], listening_only: bool
+    protocol: TransportProtocol, ports: frozenset[int], *, listening_only: bool
 ) -> Collection[Listener]:
     """Read Linux's own socket table, filtered by port in the kernel. A SocketReader.
 
@@ -125,7 +133,8 @@ def read_sock_diag(
 def read_proc(
     protocol: TransportProtocol,
     ports: frozenset[int],
-    _listening_only: bool,
+    *,
+    listening_only: bool = False,  # noqa: ARG001 - a SocketReader may list more than was asked for
     folder: Path = Path("/proc/net"),
 ) -> Collection[Listener]:
     """Read /proc/net. A SocketReader.
@@ -146,7 +155,10 @@ def read_proc(
 
 
 def read_psutil(
-    protocol: TransportProtocol, ports: frozenset[int], _listening_only: bool
+    protocol: TransportProtocol,
+    ports: frozenset[int],
+    *,
+    listening_only: bool = False,  # noqa: ARG001 - a SocketReader may list more than was asked for
 ) -> Collection[Listener]:
     """Read the sockets through psutil, for macOS. A SocketReader."""
     pids: dict[Listener, set[int]] = {}
@@ -180,7 +192,7 @@ def _psutil_connections(protocol: TransportProtocol) -> list[tuple[int | None, A
 
 def _psutil_listener(protocol: TransportProtocol, connection: Any) -> Listener:
     address = _psutil_address(connection.laddr.ip)
-    state = _psutil_state(protocol, connection.status, bool(connection.raddr))
+    state = _psutil_state(protocol, connection.status, connected=bool(connection.raddr))
     peer = None
     if connection.raddr:
         peer = Endpoint(connection.raddr.port, _psutil_address(connection.raddr.ip), protocol)
@@ -192,7 +204,7 @@ def _psutil_address(text: str) -> str:
     return normal_address(text.partition("%")[0])
 
 
-def _psutil_state(protocol: TransportProtocol, status: str, connected: bool) -> State:
+def _psutil_state(protocol: TransportProtocol, status: str, *, connected: bool) -> State:
     """Return the state for psutil's word. An unknown word counts as connected."""
     if protocol == "udp":
         return "connected" if connected else "bound"
@@ -233,7 +245,7 @@ def listeners(
         return ()
     rows: set[Listener] = set()
     for protocol in protocols:
-        table = _first_readable(protocol, wanted, listening_only, readers)
+        table = _first_readable(protocol, wanted, readers, listening_only=listening_only)
         rows.update(row for row in table if row.port in wanted)
     if listening_only:
         rows = {row for row in rows if row.surely_blocks}
@@ -269,7 +281,7 @@ def _lists_bound_sockets() -> bool:
         try:
             trial.bind(("127.0.0.1", 0))
             number = trial.getsockname()[1]
-            rows = read_sock_diag("tcp", frozenset({number}), False)
+            rows = read_sock_diag("tcp", frozenset({number}), listening_only=False)
         except OSError:
             return False
     return any(row.port == number for row in rows)
@@ -278,14 +290,15 @@ def _lists_bound_sockets() -> bool:
 def _first_readable(
     protocol: TransportProtocol,
     ports: frozenset[int],
-    listening_only: bool,
     readers: Sequence[SocketReader],
+    *,
+    listening_only: bool,
 ) -> Collection[Listener]:
     """Return the sockets from the first reader that works here."""
     failures: list[str] = []
     for read in readers:
         try:
-            return read(protocol, ports, listening_only)
+            return read(protocol, ports, listening_only=listening_only)
         except OSError as error:
             failures.append(f"{read.__name__}: {error.strerror or error}")
     raise DartsctlError(

@@ -51,7 +51,7 @@ class HttpProbe:
             raise DartsctlError(
                 f"cannot connect to {name}:{port}: {error.strerror}", hint="ulimit -n 4096"
             ) from error
-        self._connection.setblocking(False)
+        self._connection.setblocking(False)  # noqa: FBT003 - the only way to call it
         self._connect_error = self._connection.connect_ex((address, port))
 
     def poll(self) -> HttpAnswer | None:

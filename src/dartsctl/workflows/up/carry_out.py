@@ -117,7 +117,7 @@ def _stop_process(case: Case, deps: ConflictDeps) -> None:
     before = stop_process.holding_pids(endpoints, deps.host)
     siblings = stop_process.children_of_parent(process)
 
-    def record(pids: tuple[int, ...], released: bool) -> None:
+    def record(pids: tuple[int, ...], released: bool) -> None:  # noqa: FBT001 - a callback
         action = ResolutionAction.STOP_PROCESS.value
         deps.history.add(action, name, _why(case), pids=pids, released=released)
 
