@@ -78,8 +78,10 @@ class Availability:
         for endpoint in self._freed:
             self._freed_on.setdefault(endpoint.port, []).append(endpoint)
         self._answers: dict[Endpoint, Obstacle | None] = {}
+        self._listed = set(self._freed)
         self._published: dict[int, list[tuple[Endpoint, Container]]] = {}
         for container in convergence.staying:
+            self._listed.update(container.published)
             for endpoint in container.published:
                 self._published.setdefault(endpoint.port, []).append((endpoint, container))
 
@@ -123,11 +125,7 @@ class Availability:
 
     def _is_listed(self, sockets: Collection[Listener]) -> bool:
         """Whether all of them are what the engine lists."""
-        return all(socket.endpoint in self._known_on(socket.port) for socket in sockets)
-
-    def _known_on(self, port: int) -> Collection[Endpoint]:
-        listed = [endpoint for endpoint, _ in self._published.get(port, ())]
-        return [*self._freed_on.get(port, ()), *listed]
+        return all(socket.endpoint in self._listed for socket in sockets)
 
     def _is_clear(self, binding: PortBinding, port: int) -> bool:
         return all(self._probe(endpoint) is Probe.FREE for endpoint in binding.endpoints(port))

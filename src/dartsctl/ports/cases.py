@@ -26,6 +26,7 @@ from dartsctl.ports.holders.kinds import (
     SystemdUnit,
 )
 from dartsctl.ports.process import Process
+from dartsctl.stack.bindings import PortBinding
 from dartsctl.stack.containers import Container
 from dartsctl.stack.model import Stack
 
@@ -47,10 +48,15 @@ class Case:
     @property
     def services(self) -> tuple[str, ...]:
         """The services that cannot start because of the holder."""
-        names = [conflict.binding.service for conflict in self.conflicts]
+        names = [binding.service for binding in self.bindings]
         if isinstance(self.holder, NameTaken):
             names.insert(0, self.holder.service)
         return tuple(dict.fromkeys(names))
+
+    @property
+    def bindings(self) -> list[PortBinding]:
+        """The bindings that the holder keeps from being created."""
+        return [conflict.binding for conflict in self.conflicts]
 
     @property
     def ports(self) -> frozenset[int]:

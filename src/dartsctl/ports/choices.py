@@ -12,7 +12,7 @@ from dartsctl.ports.conflicts import Conflict
 from dartsctl.ports.holders import DevLease, RivalBinding
 from dartsctl.ports.holders.kinds import PRODUCTION_STOPS, HolderKind, ResolutionAction
 from dartsctl.ports.holders.processes import restarting_parent_of
-from dartsctl.ports.holders.wording import of_project
+from dartsctl.ports.holders.wording import in_brackets, of_project
 
 Policy = Literal["ask", "fail", "stop", "remap", "wait"]
 
@@ -196,9 +196,9 @@ def _pids(case: Case) -> tuple[int, ...]:
 
 
 def _stop_server(case: Case) -> str:
-    checkout = case.holder.checkout if isinstance(case.holder, DevLease) else ""
-    pid = "".join(f" (pid {pid})" for pid in _pids(case))
-    return f"stop the dev server of {checkout}{pid}"
+    if not isinstance(case.holder, DevLease):
+        raise TypeError(f"{case.kind.description} is no dev server")
+    return f"stop the dev server of {case.holder.checkout}{in_brackets(case.holder.process)}"
 
 
 def _stop_process(case: Case) -> str:

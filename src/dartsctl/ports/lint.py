@@ -65,11 +65,14 @@ def _about_service(service: Service, stack: Stack) -> Iterator[Notice]:
     if mode == "host":
         sentence = "network_mode host: its ports are the host's own and are not checked"
         yield Notice("host-network", service.name, sentence)
-    without_number = [entry for entry in service.ports if not entry.published]
-    if stack.unset_variables and any(entry.is_ephemeral for entry in without_number):
+    if stack.unset_variables and any(map(_has_no_number, service.ports)):
         names = f"unset variables ({', '.join(stack.unset_variables)})"
         sentence = f"a port without a number, and {names}: is a number missing?"
         yield Notice("became-ephemeral", service.name, sentence)
+
+
+def _has_no_number(entry: PortEntry) -> bool:
+    return entry.is_ephemeral and not entry.published
 
 
 def _about_ports(service: Service, ephemeral_range: tuple[int, int] | None) -> Iterator[Notice]:

@@ -99,9 +99,12 @@ def dead_ends(cases: Sequence[Case], request: ResolutionRequest) -> tuple[Case, 
 
     They have no choice of their own, and the move of no other case might settle them.
     """
-    stuck = [case for case in cases if _has_no_way_out(case, request)]
-    if any(may_move(case, request) for case in cases):
-        stuck = [case for case in stuck if not _may_settle_by_moves(case)]
+    others_may_move = any(may_move(case, request) for case in cases)
+    stuck = []
+    for case in cases:
+        may_be_settled = others_may_move and _may_settle_by_moves(case)
+        if _has_no_way_out(case, request) and not may_be_settled:
+            stuck.append(case)
     return tuple(stuck)
 
 

@@ -364,7 +364,7 @@ class _RivalIndex:
             return fixed.get(binding.first, [])
         firsts = self._firsts.get(binding.protocol, [])
         inside = firsts[bisect_left(firsts, binding.first) : bisect_left(firsts, binding.last + 1)]
-        return [placed for first in inside for placed in fixed[first]]
+        return list(chain.from_iterable(map(fixed.__getitem__, inside)))
 
 
 def _any_certain(obstacles: Obstacles) -> bool:

@@ -56,10 +56,7 @@ def subject(case: Case) -> str:
     if isinstance(case.holder, NameTaken):
         container = case.holder.container.name
         return f"container {container} has the name that {case.holder.service} wants"
-    wishes = [
-        f"{conflict.binding.service} wants {report.published(conflict.binding)}"
-        for conflict in case.conflicts
-    ]
+    wishes = [f"{binding.service} wants {report.published(binding)}" for binding in case.bindings]
     return f"{'; '.join(wishes)}: {case.holder.line}"
 
 

@@ -14,7 +14,6 @@ from dartsctl.edges.host import processes, systemd
 from dartsctl.errors import DartsctlError, TimedOut
 from dartsctl.ports.availability import Reason
 from dartsctl.ports.cases import Case, container_in, container_of
-from dartsctl.ports.conflicts import Conflict
 from dartsctl.ports.holders import DevLease, HostProcess
 from dartsctl.ports.holders.kinds import ResolutionAction, SystemdUnit
 from dartsctl.ports.holders.wording import process_line
@@ -93,7 +92,7 @@ def _stop_server(case: Case, deps: ConflictDeps) -> None:
     """
     if not isinstance(case.holder, DevLease) or case.holder.process is None:
         return
-    ancestors = {pid for pid, _ in case.holder.process.parents}
+    ancestors = dict(case.holder.process.parents)
     records = [
         record
         for record in deps.leases.held()
@@ -232,14 +231,14 @@ def _wait(case: Case, deps: ConflictDeps) -> None:
 
 
 def _is_in_the_way(case: Case, deps: ConflictDeps) -> bool:
-    if not all(_can_be_created(conflict, deps) for conflict in case.conflicts):
-        return True
+    for binding in case.bindings:
+        if not _can_be_created(binding, deps):
+            return True
     return _is_published(case, deps)
 
 
-def _can_be_created(conflict: Conflict, deps: ConflictDeps) -> bool:
+def _can_be_created(binding: PortBinding, deps: ConflictDeps) -> bool:
     """Whether one number of a binding, or all numbers of a block, are free on all addresses."""
-    binding = conflict.binding
     enough = all if binding.is_block else any
     return enough(_is_free(binding, port, deps) for port in binding.numbers)
 
@@ -285,8 +284,7 @@ def _holders_now(case: Case, deps: ConflictDeps) -> str:
 
 
 def _wanted(case: Case) -> str:
-    places = (report.published(conflict.binding) for conflict in case.conflicts)
-    return ", ".join(dict.fromkeys(places))
+    return ", ".join(dict.fromkeys(map(report.published, case.bindings)))
 
 
 def _endpoints(case: Case) -> tuple[Endpoint, ...]:

@@ -49,7 +49,7 @@ class ResolutionPreview:
     def document(self) -> dict[str, Any]:
         """For programs."""
         return {
-            "plan": [_step_document(step) for step in self.steps],
+            "plan": list(map(_step_document, self.steps)),
             "not_done": [
                 {"action": "none", "what": subject(case), "why": why} for case, why in self.left
             ],

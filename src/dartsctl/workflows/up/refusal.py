@@ -117,10 +117,10 @@ def production_lines(preflight: Preflight, answers: Answers) -> list[str]:
     holders: list[object] = []
     for conflict in preflight.verdicts.conflicts:
         holders += conflict.holders
-    containers = [
-        holder.container
-        for holder in (*holders, *preflight.collisions)
-        if isinstance(holder, ForeignContainer | NameTaken)
-    ]
-    names = [container.name for container in containers if container.project == production]
-    return [f"{name} is production's: {PRODUCTION_STOPS}" for name in dict.fromkeys(names)]
+    names: dict[str, None] = {}
+    for holder in (*holders, *preflight.collisions):
+        match holder:
+            case ForeignContainer(container) | NameTaken(_, container):
+                if container.project == production:
+                    names[container.name] = None
+    return [f"{name} is production's: {PRODUCTION_STOPS}" for name in names]

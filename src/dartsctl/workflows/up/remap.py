@@ -103,18 +103,16 @@ def remap(
     names, name_notes = _name_moves(cases, before)
     ports = {_wanted_of(move): move for move in remapping.port_moves(fitting)}
     taken = set(avoid) | set(model.published_ports) | {move.new for move in ports.values()}
-    bindings = [conflict.binding for case in cases for conflict in case.conflicts]
+    bindings: list[PortBinding] = []
+    for case in cases:
+        bindings += case.bindings
     notes = []
     for wanted, addresses in _wanted(bindings, ports.values()).items():
         is_free = _free_port_check(wanted, addresses, before, deps)
         first = int(wanted.old.partition("-")[0])
         number = remapping.choose(first, is_free=is_free, avoid=taken)
         if number is None:
-            raise DartsctlError(
-                f"no free port is left for {wanted.service}",
-                hint="free one, then try again",
-                code=ExitCode.CONFLICT,
-            )
+            raise _no_free_port(wanted.service)
         taken.add(number)
         ports[wanted] = wanted.on(number)
         notes.append(f"{wanted.service}: port {wanted.old} is published on {number} here")
@@ -123,6 +121,14 @@ def remap(
     for note in (*name_notes, *notes):  # only after it is true: the disk may be full
         deps.screen.warn(note)
     return replace(plain, files=(*plain.files, override))
+
+
+def _no_free_port(service: str) -> DartsctlError:
+    return DartsctlError(
+        f"no free port is left for {service}",
+        hint="free one, then try again",
+        code=ExitCode.CONFLICT,
+    )
 
 
 def _name_moves(cases: Sequence[Case], before: Preflight) -> tuple[list[NameMove], list[str]]:
@@ -177,7 +183,7 @@ def _wanted_of(move: Move) -> _Wanted:
 
 def _wanted(
     bindings: Iterable[PortBinding], kept: Iterable[Move]
-) -> dict[_Wanted, tuple[str, ...]]:
+) -> dict[_Wanted, dict[str, None]]:
     """What is to move, with every host address on which it is wanted: one number for all of them.
 
     A binding that was moved before counts by the number of the files.
@@ -192,11 +198,11 @@ def _wanted(
             old = old_numbers.get(now, single.published)
             key = _Wanted(single.service, single.target, single.protocol, old)
             wanted.setdefault(key, {}).update(dict.fromkeys(single.addresses))
-    return {key: tuple(addresses) for key, addresses in wanted.items()}
+    return wanted
 
 
 def _free_port_check(
-    wanted: _Wanted, addresses: Sequence[str], before: Preflight, deps: Deps
+    wanted: _Wanted, addresses: Iterable[str], before: Preflight, deps: Deps
 ) -> Callable[[int], bool]:
     """Return a function that tells whether a number is free on all addresses."""
     published: set[int] = set()
@@ -207,9 +213,10 @@ def _free_port_check(
     def is_free(port: int) -> bool:
         if port in published:
             return False
-        endpoints = (Endpoint(port, address, wanted.protocol) for address in addresses)
-        return all(
-            host.probe(endpoint, udp_reuse_address=False) is Probe.FREE for endpoint in endpoints
-        )
+        for address in addresses:
+            endpoint = Endpoint(port, address, wanted.protocol)
+            if host.probe(endpoint, udp_reuse_address=False) is not Probe.FREE:
+                return False
+        return True
 
     return is_free
