@@ -36,8 +36,9 @@ class HttpProbe:
         `patience`: seconds after which there is no answer. Raises DartsctlError if this process has
         no file descriptor left.
         """
-        family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        name = f"[{address}]" if family == socket.AF_INET6 else address
+        family, name = socket.AF_INET, address
+        if ":" in address:
+            family, name = socket.AF_INET6, f"[{address}]"
         request = (
             f"GET {path} HTTP/1.1\r\nHost: {name}:{port}\r\nUser-Agent: dartsctl\r\n"
             "Accept: */*\r\nConnection: close\r\n\r\n"
