@@ -247,3 +247,156 @@ def test_no_file_names_a_place_of_one_machine() -> None:
             if places.search(line):
                 named.append(f"{file.relative_to(REPOSITORY)}:{number}")
     assert named == []
+
+
+# --- style --------------------------------------------------------------------------------------
+
+MOST_CONDITIONAL_EXPRESSIONS = 12
+MOST_COMPREHENSIONS = 25
+LONGEST_FUNCTION = 40
+LONGEST_LINE = 100
+VAGUE_NAMES = {"one", "found"}
+"""Not bound outside comprehensions: say what it is, such as `container` or `binding`."""
+VAGUE_WORDS = {"told", "vain", "young", "means", "hands", "shelf", "fate", "lack", "surroundings"}
+"""Not in any name, on their own or as a part: `_too_young`, `Hands`."""
+UNCLEAR_PHRASES = re.compile(
+    r"\b(not to be had|cannot be had|could not be had|nobody is there|in vain|wrong words|put right"
+    r"|was not looked at|were not looked at|count again|let the engine find out"
+    r"|would not be safe|things? to put)\b",
+    re.IGNORECASE,
+)
+"""Translated or literary; CONTRIBUTING.md has the glossary."""
+FORMER_SOURCES = re.compile(
+    r"\bDESIGN (?:section )?\d|\bDESIGN,|\bEDGE \d|\bCASES \d"
+    r"|\b(?:PORTS|ENGINES|PERFORMANCE|REALSTACK)\b(?: \d|,)"
+    r"|\b(?:PORTS|ENGINES|EDGE-CASES|PERFORMANCE|REALSTACK|COPIES|LAYOUT|STYLE)\.md"
+)
+ERRORS = {
+    "DartsctlError",
+    "DockerUnavailable",
+    "Interrupted",
+    "NotHealthy",
+    "Refused",
+    "TimedOut",
+    "UsageError",
+}
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def per_thousand_lines(kinds: tuple[type[ast.AST], ...]) -> float:
+    """Return how many nodes of these kinds the source has per 1,000 lines."""
+    lines = sum(len(file.read_text().splitlines()) for file in MODULES)
+    count = sum(isinstance(node, kinds) for file in MODULES for node in nodes(file))
+    return count * 1000 / lines
+
+
+def test_conditional_expressions_are_few() -> None:
+    assert per_thousand_lines((ast.IfExp,)) <= MOST_CONDITIONAL_EXPRESSIONS
+
+
+def test_comprehensions_are_few() -> None:
+    kinds = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+    assert per_thousand_lines(kinds) <= MOST_COMPREHENSIONS
+
+
+def length(function: Function) -> int:
+    """Return the lines of a function, signature included, without the functions inside it."""
+    lines = (function.end_lineno or function.lineno) - function.lineno + 1
+    inner = [node for node in ast.iter_child_nodes(function) if isinstance(node, Function)]
+    return lines - sum((node.end_lineno or node.lineno) - node.lineno + 1 for node in inner)
+
+
+def is_verb(function: Function, file: Path) -> bool:
+    """Return whether it is a verb, or the command that calls one."""
+    package = module_name(file).partition("/")[0]
+    return package in ("cli", "commands") and not function.name.startswith("_")
+
+
+def test_no_function_is_long_but_verbs() -> None:
+    long = []
+    for file in MODULES:
+        for node in nodes(file):
+            if not isinstance(node, Function) or is_verb(node, file):
+                continue
+            if length(node) > LONGEST_FUNCTION:
+                long.append(f"{module_name(file)}: {node.name}: {length(node)} lines")
+    assert not long, "\n".join(long)
+
+
+def test_no_line_is_long() -> None:
+    assert lines_that_match(re.compile(rf".{{{LONGEST_LINE + 1},}}")) == []
+
+
+@functools.cache
+def bound_names(file: Path) -> tuple[tuple[str, int, bool], ...]:
+    """Return every name that a file binds: the name, its line, and whether in a comprehension."""
+    in_comprehension = {
+        id(name)
+        for node in nodes(file)
+        if isinstance(node, ast.comprehension)
+        for name in ast.walk(node.target)
+    }
+    names: list[tuple[str, int, bool]] = []
+    for node in nodes(file):
+        match node:
+            case ast.Name(id=name, ctx=ast.Store()) | ast.Attribute(attr=name, ctx=ast.Store()):
+                pass
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                pass
+            case ast.ClassDef(name=name) | ast.arg(arg=name) | ast.ExceptHandler(name=str(name)):
+                pass
+            case ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
+                pass
+            case _:
+                continue
+        names.append((name, node.lineno, id(node) in in_comprehension))
+    return tuple(names)
+
+
+def words_of(name: str) -> set[str]:
+    """Return the words of a name: those of `MissingBinding` are `missing` and `binding`."""
+    parts = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)
+    return {part.lower() for part in parts}
+
+
+def test_no_name_is_vague() -> None:
+    vague = []
+    for file in MODULES:
+        for name, line, in_comprehension in bound_names(file):
+            is_bare = name in VAGUE_NAMES and not in_comprehension
+            if is_bare or VAGUE_WORDS & words_of(name):
+                vague.append(f"{module_name(file)}:{line}: {name}")
+    assert not vague, "\n".join(vague)
+
+
+def test_no_text_has_an_unclear_phrase() -> None:
+    unclear = []
+    for file in tracked("src", "docs", "compose", "benchmarks", "*.md", "Makefile", "*.toml"):
+        for number, line in enumerate(file.read_text().splitlines(), 1):
+            if match := UNCLEAR_PHRASES.search(line):
+                unclear.append(f"{file.relative_to(REPOSITORY)}:{number}: {match[0]}")
+    assert not unclear, "\n".join(unclear)
+
+
+def test_no_error_message_ends_with_a_full_stop() -> None:
+    ending = []
+    for file in MODULES:
+        for node in nodes(file):
+            if not (isinstance(node, ast.Call) and ast.unparse(node.func) in ERRORS and node.args):
+                continue
+            text = node.args[0]
+            last = text.values[-1] if isinstance(text, ast.JoinedStr) else text
+            if isinstance(last, ast.Constant) and str(last.value).endswith("."):
+                ending.append(f"{module_name(file)}:{node.lineno}")
+    assert not ending, "\n".join(ending)
+
+
+def test_only_documents_of_the_repository_are_cited() -> None:
+    cited = []
+    for file in tracked("*.py", "*.md", "*.yml", "*.toml", "*.sh"):
+        if file == Path(__file__):
+            continue
+        for number, line in enumerate(file.read_text().splitlines(), 1):
+            if match := FORMER_SOURCES.search(line):
+                cited.append(f"{file.relative_to(REPOSITORY)}:{number}: {match[0]}")
+    assert not cited, "\n".join(cited)

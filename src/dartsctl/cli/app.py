@@ -42,7 +42,7 @@ _TAKES_A_COMMAND = {"run"}
 class _Program(VerbGroup):
     """The program's commands, in the order of the table."""
 
-    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # noqa: ARG002
+    def list_commands(self, _ctx: typer.Context) -> list[str]:  # type: ignore[override]
         known = [name for name in VERBS if name in self.commands]
         return [*known, *(name for name in self.commands if name not in VERBS)]
 

@@ -96,7 +96,8 @@ _WORDS = (
     "|passw0rd|p@ssw0rd|p@ssword|pw|key|token|jwt|session|cookie|flask|django|admin|administrator"
     "|root|toor|user|guest|service|postgres|postgresql|pg|rabbitmq|rabbit|mysql|mariadb|redis|mongo"
     "|minio|db|dbpass|database|app|api|gateway|web|server|docker|compose|darts|dart|wso2|carbon|is"
-    "|apim|change|changeit|it|letmein|welcome|qwerty|qwertz|abc|abcdef|hunter|foo|bar|foobar|trustno"
+    "|apim|change|changeit|it|letmein|welcome|qwerty|qwertz|abc|abcdef|hunter|foo|bar|foobar"
+    "|trustno"
 )
 _EASY = re.compile(
     rf"(?i)(?:(?:{_WORDS})[ _.\-]*)+[\d!@#$%^&*?.]*|\d*(?:0?1234567890?|12345678)\d*"
