@@ -32,7 +32,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Literal, get_args
 
-from dartsctl.config import values as take
+from dartsctl.config import values
 from dartsctl.config.file import Key, Setting, SettingsFile, Table, dotted, find, in_folder, table
 from dartsctl.config.trust import Trust
 from dartsctl.errors import UsageError
@@ -206,7 +206,7 @@ def load(
     top = table(
         file, (), known=("name", *BUILT_IN, "environment", "ports", "server", "doctor"), over={}
     )
-    name = top.read("name", take.project, take.normal_project(root.name))
+    name = top.read("name", values.project, values.normal_project(root.name))
     tables: list[Table] = [top]
     settings = Settings(
         root=root,
@@ -279,16 +279,16 @@ def _environments(
         tables.append(own)
         project = name if environment == PRODUCTION else f"{name}-{environment}"
         environments[environment] = EnvironmentSettings(
-            project=own.read("project", take.project, project),
-            files=own.read("files", take.some_paths(root), ()),
-            env_files=own.read("env_files", take.paths(root), None),
-            profiles=own.read("profiles", take.texts, ()),
+            project=own.read("project", values.project, project),
+            files=own.read("files", values.some_paths(root), ()),
+            env_files=own.read("env_files", values.paths(root), None),
+            profiles=own.read("profiles", values.texts, ()),
             production_ports=own.read(
-                "production_ports", take.one_of(("warn", "remap", "refuse")), "warn"
+                "production_ports", values.one_of(("warn", "remap", "refuse")), "warn"
             ),
-            on_conflict=own.read("on_conflict", take.one_of(ON_CONFLICT), None),
-            wait_timeout=own.read("wait_timeout", take.seconds, 120.0),
-            unsafe=own.read("unsafe", take.one_of(("refuse", "warn")), "refuse"),
+            on_conflict=own.read("on_conflict", values.one_of(ON_CONFLICT), None),
+            wait_timeout=own.read("wait_timeout", values.seconds, 120.0),
+            unsafe=own.read("unsafe", values.one_of(("refuse", "warn")), "refuse"),
         )
     return environments
 
@@ -306,7 +306,7 @@ def _check_environment_name(name: str, setting: Setting) -> None:
         raise setting.error(
             f"{name!r} is not an environment name; use lower-case letters, digits, - and _, "
             "starting with a letter or digit",
-            f"write [environment.{take.normal_project(name)}]",
+            f"write [environment.{values.normal_project(name)}]",
         )
 
 
@@ -319,11 +319,11 @@ def _ports(
     production = table(file, ("ports", "production"), known=None, over={})
     tables += [own, production]
     owners: Mapping[str, tuple[int, ...]] = {
-        service: take.ports(setting) for service, setting in production.entries.items()
+        service: values.ports(setting) for service, setting in production.entries.items()
     }
     if "production" not in own.entries:
         owners = PRODUCTION_PORTS
-    dev_range = own.read("dev_range", take.port_range, DEV_RANGE)
+    dev_range = own.read("dev_range", values.port_range, DEV_RANGE)
     _refuse_overlap(own, production, dev_range, owners)
     return PortSettings(dev_range, owners)
 
@@ -359,18 +359,18 @@ def _server(file: SettingsFile | None, root: Path, tables: list[Table]) -> Serve
     tables += [own, env]
     default = ServerSettings(directory=root)
     return ServerSettings(
-        directory=own.read("directory", take.path(root), default.directory),
-        command=own.read("command", take.command, default.command),
-        port_variables=own.read("port_variables", take.variable_names, default.port_variables),
-        health=own.read("health", take.url_path, default.health),
-        replaces=own.read("replaces", take.texts, default.replaces),
-        services=own.read("services", take.one_of(("required", "optional")), default.services),
-        enforce=own.read("enforce", take.one_of(get_args(Enforcement)), default.enforce),
-        handover=own.read("handover", take.one_of(get_args(HandoverMode)), default.handover),
-        url_host=own.read("url_host", take.url_host, default.url_host),
-        ready_timeout=own.read("ready_timeout", take.seconds, default.ready_timeout),
+        directory=own.read("directory", values.path(root), default.directory),
+        command=own.read("command", values.command, default.command),
+        port_variables=own.read("port_variables", values.variable_names, default.port_variables),
+        health=own.read("health", values.url_path, default.health),
+        replaces=own.read("replaces", values.texts, default.replaces),
+        services=own.read("services", values.one_of(("required", "optional")), default.services),
+        enforce=own.read("enforce", values.one_of(get_args(Enforcement)), default.enforce),
+        handover=own.read("handover", values.one_of(get_args(HandoverMode)), default.handover),
+        url_host=own.read("url_host", values.url_host, default.url_host),
+        ready_timeout=own.read("ready_timeout", values.seconds, default.ready_timeout),
         env={
-            take.variable_name(name, setting): take.text(setting)
+            values.variable_name(name, setting): values.text(setting)
             for name, setting in env.entries.items()
         },
     )
@@ -379,7 +379,7 @@ def _server(file: SettingsFile | None, root: Path, tables: list[Table]) -> Serve
 def _doctor(file: SettingsFile | None, tables: list[Table]) -> DoctorSettings:
     own = table(file, ("doctor",), known=("proxy", "url"), over={})
     tables.append(own)
-    return DoctorSettings(own.read("proxy", take.some_text, ""), own.read("url", take.url, ""))
+    return DoctorSettings(own.read("proxy", values.some_text, ""), own.read("url", values.url, ""))
 
 
 def _refuse_shared_project(settings: Settings) -> None:
