@@ -194,7 +194,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
 
 @pytest.fixture(scope="module")
 def refused(guarded: Checkout) -> dict[str, subprocess.Popen[str]]:
-    """All servers at once on the production port: gunicorn alone tries for five seconds."""
+    """All servers at once on the production port: gunicorn tries for five seconds."""
     return {name: guarded.start(name, guarded.production) for name in SERVERS}
 
 
@@ -529,7 +529,9 @@ def test_prod_check_updates_the_guards_of_all_its_checkouts(
     assert live.run("prod", "up", "--dry-run").code == 3
     assert live.ports[4] not in ports(main)
     assert live.run("prod", "up").code == 3
-    assert ports(main) == {live.ports[4]: "web", live.ports[2]: "cache"}, "whoever has the port now"
+    assert ports(main) == {live.ports[4]: "web", live.ports[2]: "cache"}, (
+        "even while another process has the port"
+    )
     live.compose(
         {
             "web": sleeper(f"127.0.0.1:{live.ports[3]}:80"),

@@ -1,4 +1,4 @@
-"""The settings file: where it is, what it contains, and on which line each key stands.
+"""The settings file: where it is, what it contains, and the line of each key.
 
 tomllib reports no line numbers, and a message about a key must name its line. Therefore the text
 is scanned a second time for headers and keys.

@@ -183,7 +183,7 @@ def judge(variables: Sequence[Variable], examples: Mapping[str, str]) -> tuple[O
     objections: list[Objection] = []
     for variable in variables:
         if password_in(variable.value) in secrets:
-            continue  # judged where it stands by itself
+            continue  # judged under its own name
         kind = weakness(variable, users, public)
         if kind:
             objections.append(_objection(variable, kind))
@@ -195,8 +195,8 @@ def judge_model(
 ) -> tuple[Objection, ...]:
     """Return what is wrong with the secrets in the environments of the containers.
 
-    Such a secret stands in the Compose files, is a default of theirs, or was exported by the
-    caller. `settled`: the values of the env files, which `judge` has seen. `exported`: the
+    Such a secret is in the Compose files, is a default of theirs, or was exported by the caller.
+    `settled`: the values of the env files, which `judge` has seen. `exported`: the
     environment of the process.
     """
     known, public = set(settled), secrets_among(examples)

@@ -196,7 +196,7 @@ def variable_names(setting: Setting) -> tuple[str, ...]:
 
 
 def variable_name(name: str, setting: Setting) -> str:
-    """Return `name` if a shell accepts it as the name of a variable; it stands in `setting`."""
+    """Return `name` if a shell accepts it as the name of a variable; `setting` contains it."""
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
         raise setting.error(
             f"{name!r} is not a variable name", "use letters, digits and _, such as FLASK_RUN_PORT"
@@ -238,7 +238,7 @@ def url(setting: Setting) -> str:
     if _URL.fullmatch(value):
         return value
     problem = f"{value!r} is not a URL"
-    if "@" in value:  # perhaps a password stands before it
+    if "@" in value:  # a password may be before it
         problem = "the URL must not contain a user name or password"
     raise setting.error(problem, 'write it as "https://example.org/"')
 
