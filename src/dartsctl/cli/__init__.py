@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from dartsctl.cli.app import is_completing, program
-from dartsctl.cli.deps import MASKER, Common
+from dartsctl.cli.deps import MASKER, Common, state
 from dartsctl.errors import DartsctlError, ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -111,7 +111,6 @@ def _note_temporary_state(words: Sequence[str]) -> None:
         return
     if {"-h", "--help", "-V", "--version", "-q", "--quiet"}.intersection(words):
         return
-    from dartsctl.cli.deps import state
     from dartsctl.edges.state.folder import is_makeshift
 
     if is_makeshift():

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 LOG_LINES = 10
 """Log lines of a container with a problem: enough for the end of a traceback."""
 _SECOND_LOOK = 0.3
-"""Seconds until a missing binding is looked for again: a restarting container has lost nothing."""
+"""Seconds until a missing binding is checked again: a restarting container has lost nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +59,8 @@ class ContainerProblem:
 class UpOutcome:
     """How an `up` ended.
 
-    `recreated` are the services that were recreated for what they lacked, `failure` says why that
-    failed.
+    `recreated` are the services that were recreated because something was missing, `failure` says
+    why that failed.
     """
 
     health: StackHealth
@@ -106,7 +106,7 @@ class Postflight:
         self._wanted = _fixed_endpoints(before)
 
     def check(self) -> UpOutcome:
-        """Recreate what lacks something, once; wait for health; check again.
+        """Recreate containers that miss something, once; wait for health; check again.
 
         Raises KeyboardInterrupt.
         """
@@ -121,7 +121,7 @@ class Postflight:
         return UpOutcome(state, missing, recreated, failure, self._problems(state, missing))
 
     def _missing(self) -> tuple[MissingBinding, ...]:
-        """Return what running containers lack, if they lack it twice within a moment."""
+        """Return what running containers miss, if they miss it twice within a moment."""
         first = self._missing_now()
         if not first:
             return ()

@@ -200,7 +200,7 @@ def _missing_variables(
 
     names: list[str] = []
     if environment.env_files:
-        names = [name for name in compose.required_variables() if env_files.lacks(name)]
+        names = [name for name in compose.required_variables() if env_files.is_unset(name)]
     objections = list(secrets.missing(names or [error.name]))
     if environment.refuses_unsafe:
         objections += [objection for objection in env_files.objections if not objection.is_warning]

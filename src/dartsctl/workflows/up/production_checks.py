@@ -1,7 +1,7 @@
 """Judge what production would run with: env files, required variables, secrets, certificates.
 
 It changes nothing. What is unsafe ends with exit code 4 and goes before a port conflict (3): free
-ports would not make the stack start, so nobody is asked to stop anything for it.
+ports would not make the stack start, so no one is asked to stop anything for it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class ProductionEnvFiles:
     examples: Mapping[str, str] = field(repr=False)
     """The values in the example files beside them."""
 
-    def lacks(self, name: str) -> bool:
+    def is_unset(self, name: str) -> bool:
         """Return whether neither a file nor the environment gives `name` a value."""
         if self.environ.get(name):
             return False

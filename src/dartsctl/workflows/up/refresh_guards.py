@@ -18,10 +18,10 @@ from dartsctl.workflows.up.preflight import Intent, Preflight
 def refresh_guards(
     preflight: Preflight, intent: Intent, documented: Allocation | None, *, deps: Deps
 ) -> None:
-    """Update the guards after a preflight of the whole production stack. Never fails for it.
+    """Update the guards after a preflight of the whole production stack.
 
-    A guard that is gone (no virtual environment, or a new one without it) is reported once, then
-    forgotten.
+    A failure is shown with --verbose and does not stop the verb. A guard that is gone (no virtual
+    environment, or a new one without it) is reported once, then forgotten.
     """
     if documented is None or not preflight.environment.is_production:
         return

@@ -193,15 +193,15 @@ class ConflictText:
 
 
 def conflict_texts(conflicts: Sequence[Conflict]) -> list[ConflictText]:
-    """Return every conflict in words. What replicas have in common is said once."""
+    """Return every conflict in words. What replicas have in common is listed once."""
     holders: dict[str, list[str]] = {}
-    said: set[str] = set()
+    listed: set[str] = set()
     for conflict in conflicts:
         lines = holders.setdefault(_conflict_sentence(conflict), [])
         for holder in conflict.holders:
-            if holder.line not in said:
+            if holder.line not in listed:
                 lines.append(holder.line)
-                said.add(holder.line)
+                listed.add(holder.line)
     return [ConflictText(sentence, tuple(lines)) for sentence, lines in holders.items()]
 
 
