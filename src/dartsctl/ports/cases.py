@@ -4,20 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import assert_never
 
 from dartsctl.ports.collisions import NameTaken
 from dartsctl.ports.conflicts import Conflict
-from dartsctl.ports.holders import (
-    Connection,
-    DevLease,
-    ForeignContainer,
-    Holder,
-    HostProcess,
-    OwnContainer,
-    RivalBinding,
-    Unknown,
-)
+from dartsctl.ports.holders import Holder, HostProcess, Unknown
 from dartsctl.ports.holders.kinds import (
     Classification,
     ClassifyContext,
@@ -121,13 +111,7 @@ def _ports(conflicts: Sequence[Conflict]) -> frozenset[int]:
 
 def container_in(case: Case) -> Container | None:
     """Return the container in the way, None where the holder is no container."""
-    match case.holder:
-        case ForeignContainer(container) | OwnContainer(container) | NameTaken(_, container):
-            return container
-        case HostProcess() | DevLease() | RivalBinding() | Connection() | Unknown():
-            return None
-        case _:
-            assert_never(case.holder)
+    return case.holder.container
 
 
 def container_of(case: Case) -> Container:

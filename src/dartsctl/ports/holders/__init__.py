@@ -4,7 +4,7 @@
 JSON and how it is classified; `kinds.HolderKind` owns the choices. To add a kind of holder:
 
 1. Write a frozen dataclass here with the members that the others have (`description`, `line`,
-   `summary`, `document`, `finding_data`, `details`, `pids`, `classify`, `remedy`).
+   `summary`, `document`, `finding_data`, `details`, `container`, `pids`, `classify`, `remedy`).
    Evidence does not take part in comparison: a process met on 0.0.0.0 and on [::] is one holder
    (edge-cases.md#1).
 2. Add its kinds to `HolderKind`, each with its choices, safest first.

@@ -19,6 +19,7 @@ from dartsctl.ports.holders.wording import (
 if TYPE_CHECKING:
     from dartsctl.ports.holders.kinds import ClassifyContext, ProcessDetails, SystemdUnit
     from dartsctl.ports.process import Process
+    from dartsctl.stack.containers import Container
 
 RESTARTING_PARENTS = (
     "supervisord",
@@ -74,6 +75,10 @@ class HostProcess:
     @property
     def summary(self) -> str:
         return process_summary(self.process)
+
+    @property
+    def container(self) -> Container | None:
+        return None
 
     @property
     def pids(self) -> tuple[int, ...]:
@@ -156,6 +161,10 @@ class DevLease:
     @property
     def summary(self) -> str:
         return f"the dev server of {self.checkout} at {self.url}{in_brackets(self.process)}"
+
+    @property
+    def container(self) -> Container | None:
+        return None
 
     @property
     def pids(self) -> tuple[int, ...]:

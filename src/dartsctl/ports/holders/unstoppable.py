@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from dartsctl.ports.holders.kinds import ClassifyContext, ProcessDetails
     from dartsctl.ports.process import Process
     from dartsctl.stack.bindings import PortBinding
+    from dartsctl.stack.containers import Container
 
 
 class _Unstoppable:
@@ -26,6 +27,10 @@ class _Unstoppable:
     @property
     def line(self) -> str:
         return self.description
+
+    @property
+    def container(self) -> Container | None:
+        return None
 
     @property
     def pids(self) -> tuple[int, ...]:
