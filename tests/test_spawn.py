@@ -385,7 +385,7 @@ def test_stronger_signals_follow_an_ignored_interrupt() -> None:
 
 def test_an_endless_line_is_cut() -> None:
     stream = spawn.Stream(python("print('a' * 5_000_000); print('b')"))
-    assert list(stream.lines()) == ["a" * spawn.LINE_LIMIT + "...", "b"]
+    assert list(stream.lines()) == ["a" * spawn.STREAM_LINE_LIMIT + "...", "b"]
     assert stream.wait() == 0
 
 

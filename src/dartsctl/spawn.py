@@ -27,7 +27,7 @@ from dartsctl.text.phrases import shell_command
 
 OUTPUT_LIMIT = 16 << 20
 """Bytes of stdout that `Running` accepts."""
-LINE_LIMIT = 16 << 10
+STREAM_LINE_LIMIT = 16 << 10
 """Bytes of a line of a `Stream` that are shown."""
 PATIENCE = (10.0, 5.0)
 """Seconds that a `Stream` has after SIGINT until SIGTERM, and after that until SIGKILL."""
@@ -282,7 +282,7 @@ class _Lines:
 
     def add(self, chunk: bytes) -> Iterator[str]:
         *whole, partial = (self._partial + chunk).split(b"\n")
-        self._partial = partial[: LINE_LIMIT + 1]
+        self._partial = partial[: STREAM_LINE_LIMIT + 1]
         yield from map(_decode_line, whole)
 
     def rest(self) -> Iterator[str]:
@@ -291,8 +291,8 @@ class _Lines:
 
 
 def _decode_line(text: bytes) -> str:
-    line = text[:LINE_LIMIT].decode(errors="replace").rstrip()
-    return f"{line}..." if len(text) > LINE_LIMIT else line
+    line = text[:STREAM_LINE_LIMIT].decode(errors="replace").rstrip()
+    return f"{line}..." if len(text) > STREAM_LINE_LIMIT else line
 
 
 def _start(

@@ -156,7 +156,7 @@ PARSERS: dict[str, tuple[some.SearchStrategy[object], Callable[..., object]]] = 
         some.text(max_size=80),
         lambda text: (
             compose_errors.classify(text),
-            compose_errors.plain(text),
+            compose_errors.plain_message(text),
             compose_errors.config_hint(text),
         ),
     ),

@@ -57,7 +57,7 @@ def test_a_run_of_entries_is_one_block() -> None:
 @pytest.mark.parametrize(
     "broken",
     [
-        entries(FIRST, blocks.SHORTEST - 1),
+        entries(FIRST, blocks.SHORTEST_BLOCK - 1),
         [replace(entry, target=80) for entry in entries(FIRST, 20)],
         [replace(entry, published=f"{FIRST}-{FIRST + 9}") for entry in entries(FIRST, 20)],
         [replace(entry, published="") for entry in entries(FIRST, 20)],

@@ -14,7 +14,7 @@ from dartsctl.stack.bindings import Endpoint
 from dartsctl.stack.compose_errors import (
     classify,
     config_hint,
-    plain,
+    plain_message,
     unset_variables,
     without_env_text,
 )
@@ -399,7 +399,7 @@ def test_a_failure_without_output_says_so(text: str) -> None:
     ],
 )
 def test_a_line_is_shown_without_its_decoration(line: str, bare: str) -> None:
-    assert plain(line) == bare
+    assert plain_message(line) == bare
 
 
 def test_unset_variables_are_listed_once_and_in_order() -> None:  # edge-cases.md#48
@@ -445,7 +445,7 @@ def test_each_recorded_refusal_of_compose_has_a_hint(
 ) -> None:  # edge-cases.md#57
     recorded = REFUSED[row]
     assert (recorded["code"], recorded["stdout"]) == (1, "")
-    assert config_hint(plain(recorded["stderr"])) == hint
+    assert config_hint(plain_message(recorded["stderr"])) == hint
 
 
 def test_the_hint_for_an_unknown_refusal_is_to_run_it_again() -> None:

@@ -1,4 +1,4 @@
-"""Signal handlers for a while."""
+"""Signal handlers for the time of a context."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def restored() -> Iterator[None]:
     signal.signal(signal.SIGUSR1, former)
 
 
-def test_the_handler_is_set_within_and_the_former_one_comes_back() -> None:
+def test_the_handler_is_set_inside_the_context_only() -> None:
     former: list[int] = []
     received: list[int] = []
     signal.signal(signal.SIGUSR1, lambda number, _frame: former.append(number))
@@ -29,7 +29,7 @@ def test_the_handler_is_set_within_and_the_former_one_comes_back() -> None:
     assert (received, former) == ([signal.SIGUSR1], [signal.SIGUSR1])
 
 
-def test_the_former_handler_comes_back_after_an_exception() -> None:
+def test_an_error_restores_the_former_handler() -> None:
     signal.signal(signal.SIGUSR1, signal.SIG_DFL)
     with pytest.raises(KeyError), signal_handlers([signal.SIGUSR1], lambda _number, _frame: None):
         raise KeyError
@@ -44,7 +44,7 @@ def test_an_ignored_signal_stays_ignored() -> None:
     assert received == []
 
 
-def test_in_another_thread_nothing_is_set() -> None:
+def test_in_another_thread_no_handler_is_set() -> None:
     results: list[object] = []
 
     def run() -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from dartsctl.config.environment import Environment
 from dartsctl.errors import DartsctlError, ExitCode
-from dartsctl.stack.compose_errors import plain
+from dartsctl.stack.compose_errors import plain_message
 from dartsctl.text.phrases import shell_command
 from dartsctl.workflows.deps import Deps
 
@@ -47,7 +47,7 @@ def logs(request: LogsRequest, *, deps: Deps) -> int:
     if signals:
         return int(ExitCode.INTERRUPTED)
     if code != 0:
-        complaint = plain(complaints[-1]) if complaints else f"exit code {code}"
+        complaint = plain_message(complaints[-1]) if complaints else f"exit code {code}"
         command = shell_command("docker", "compose", "-p", request.environment.project, "logs")
         raise DartsctlError(f"Compose cannot show the logs: {complaint}", hint=command)
     for line in complaints:

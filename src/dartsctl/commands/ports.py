@@ -15,7 +15,7 @@ from dartsctl.ports.allocation import Allocation, PortRange
 from dartsctl.ports.attribution import Attribution
 from dartsctl.ports.holders import DevLease, ForeignContainer, Holder
 from dartsctl.ports.remapping import Move
-from dartsctl.stack.blocks import SHORTEST
+from dartsctl.stack.blocks import SHORTEST_BLOCK
 from dartsctl.stack.containers import Container
 from dartsctl.stack.model import Stack, read_stack
 from dartsctl.workflows.deps import Deps
@@ -181,7 +181,7 @@ def _folded(rows: Iterator[PortRow]) -> list[PortRow]:
             runs.append([row])
     folded: list[PortRow] = []
     for run in runs:
-        folded += run if len(run) < SHORTEST else [replace(run[0], count=len(run))]
+        folded += run if len(run) < SHORTEST_BLOCK else [replace(run[0], count=len(run))]
     return folded
 
 

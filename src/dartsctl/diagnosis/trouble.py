@@ -149,7 +149,7 @@ def _evidence(container: ContainerFacts, *, bad: bool) -> list[str]:
     if container.oom_killed:
         lines.append("OOMKilled: true")
     if container.is_unhealthy and container.health_output:
-        lines.append(f"health check: {one_line(container.health_output)}")
+        lines.append(f"health check: {shortened(container.health_output)}")
     if bad and (container.is_unhealthy or not container.runs):
         if container.log is None:
             lines.append("its log cannot be read: the logging driver keeps none")
@@ -158,6 +158,6 @@ def _evidence(container: ContainerFacts, *, bad: bool) -> list[str]:
     return lines
 
 
-def one_line(text: str) -> str:
+def shortened(text: str) -> str:
     """Return the first 200 characters of `text`, as one line."""
     return " ".join(text.split())[:200]

@@ -14,12 +14,12 @@ from dataclasses import replace
 from dartsctl.stack.bindings import PortBinding
 from dartsctl.stack.model import PortEntry
 
-SHORTEST = 8
+SHORTEST_BLOCK = 8
 """Shorter runs stay separate entries: they are usually written, and read, port by port."""
 
 
 def fold(entries: Iterable[PortEntry]) -> list[PortEntry]:
-    """Join runs of at least SHORTEST entries whose host and container ports both count up by one.
+    """Join runs of SHORTEST_BLOCK or more entries whose host and container ports both count up.
 
     All other entries stay as they are.
     """
@@ -44,7 +44,7 @@ def _follows(last: PortEntry, entry: PortEntry) -> bool:
 
 
 def _joined(run: Sequence[PortEntry]) -> list[PortEntry]:
-    if len(run) < SHORTEST:
+    if len(run) < SHORTEST_BLOCK:
         return list(run)
     return [replace(run[0], published=f"{run[0].published}-{run[-1].published}", count=len(run))]
 

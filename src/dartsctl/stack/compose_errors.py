@@ -131,7 +131,7 @@ def classify(text: str) -> ComposeFailure:
         if failure:
             return failure
     last = lines[-1] if lines else "no output"
-    return ComposeFailure("other", plain(last), last)
+    return ComposeFailure("other", plain_message(last), last)
 
 
 def _known_failure(line: str) -> ComposeFailure | None:
@@ -158,7 +158,7 @@ def _endpoint(line: str) -> Endpoint | None:
         return None
 
 
-def plain(line: str) -> str:
+def plain_message(line: str) -> str:
     """Return a line of Compose's stderr without log level, time and the daemon's prefixes."""
     if match := re.search(r'level=\w+ msg="((?:[^"\\]|\\.)*)"', line):
         line = match[1].replace('\\"', '"')

@@ -1,4 +1,4 @@
-"""Signal handlers for a while: set, and the former ones restored."""
+"""Set signal handlers for the time of a context."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from contextlib import contextmanager
 from types import FrameType
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""The signals that ask a program to end."""
+"""The signals that ask a program to stop."""
 
 
 @contextmanager
 def signal_handlers(
     numbers: Iterable[signal.Signals], handler: Callable[[int, FrameType | None], None]
 ) -> Iterator[None]:
-    """Within it the signals call `handler`.
+    """Call `handler` for these signals, and restore the former handlers at the end.
 
-    An ignored signal stays ignored: nohup and a shell's background jobs rely on that. In another
-    thread than the main one this does nothing, as Python runs handlers only in the main thread.
+    An ignored signal stays ignored: nohup and background jobs of a shell rely on that. Outside the
+    main thread this does nothing, because Python runs handlers only there.
     """
     former = {}
     try:

@@ -10,7 +10,7 @@ from dartsctl.text.masking import MASK, has_secret_shape, mask_text
 from dartsctl.text.safe_text import CUT, LINE_LIMIT, cut, one_line, without_surrogates
 from dartsctl.text.secret_names import ORDINARY_WORDS, is_masked_name, is_never_secret, password_in
 
-SHORTEST = 4
+_SHORTEST = 4
 """Shorter values are not looked for."""
 _MASKED_LENGTH = 16 * LINE_LIMIT
 """Characters of a line that are masked before it is cut: a cut secret would not be recognised."""
@@ -134,7 +134,7 @@ class _KnownValues:
             within = [(name.index(value), name) for name in names if value in name]
             if within:
                 self._names[value] = within
-            if len(value) < SHORTEST:
+            if len(value) < _SHORTEST:
                 continue
             for form in _forms(value):
                 self._table.setdefault(form[:_GRAM], {}).setdefault(len(form), set()).add(form)

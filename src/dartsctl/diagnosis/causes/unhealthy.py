@@ -17,7 +17,7 @@ from dartsctl.diagnosis.facts import ContainerFacts, Facts, ServiceFacts
 from dartsctl.diagnosis.findings import Cause, Confidence, Finding, Link
 from dartsctl.diagnosis.nginx.log import NginxFailure
 from dartsctl.diagnosis.repairs import NO_REPAIR, Repair, RepairAction
-from dartsctl.diagnosis.trouble import Trouble, container_trouble, one_line
+from dartsctl.diagnosis.trouble import Trouble, container_trouble, shortened
 from dartsctl.text.phrases import duration
 
 CAUSE = Cause.UNHEALTHY
@@ -79,7 +79,7 @@ def _open_ports(container: ContainerFacts) -> dict[str, None]:
 def _health_check_fails(service: ServiceFacts, container: ContainerFacts, facts: Facts) -> Trouble:
     sentence = f"{container.service} runs, but its health check fails"
     if container.health_output:
-        sentence += f": {one_line(container.health_output)}"
+        sentence += f": {shortened(container.health_output)}"
     return container_trouble(
         CAUSE,
         service,

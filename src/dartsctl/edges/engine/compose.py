@@ -23,7 +23,12 @@ from dartsctl.edges.engine.installation import (
     find_compose,
 )
 from dartsctl.errors import DartsctlError
-from dartsctl.stack.compose_errors import config_hint, plain, unset_variables, without_env_text
+from dartsctl.stack.compose_errors import (
+    config_hint,
+    plain_message,
+    unset_variables,
+    without_env_text,
+)
 from dartsctl.stack.model import MODEL
 from dartsctl.system import bounded_file
 from dartsctl.text.masker import Masker
@@ -190,7 +195,7 @@ class Compose:
     def _config_error(self, done: spawn.Completed) -> DartsctlError:
         """Return the error for a failed call: Compose's last line that is not a warning."""
         lines = [line for line in done.stderr.splitlines() if line.strip()]
-        errors = [plain(line) for line in lines if "level=warning" not in line]
+        errors = [plain_message(line) for line in lines if "level=warning" not in line]
         line = without_env_text(errors[-1]) if errors else f"exit code {done.code}"
         files = [str(file) for file in self._environment.files]
         subject = "Compose cannot read"
