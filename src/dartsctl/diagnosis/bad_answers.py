@@ -87,7 +87,7 @@ def answer_trouble(
         command=f"{facts.commands.stack} logs {service}",
         rank=Rank(Scope.ANSWER, position=answer.position),
         confidence=confidence,
-        links=(Link("upstream", "unknown", text, evidence, source),),
+        links=(Link("upstream", "unknown", text, evidence=evidence, source=source),),
         data={"status": http.status},
         explained_by=_explained_by(http, facts),
     )

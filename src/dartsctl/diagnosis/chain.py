@@ -51,16 +51,18 @@ def symptom(root: Trouble, followers: Sequence[Trouble], facts: Facts) -> Link:
     """Return what is seen from outside: a failed request, or why none is known."""
     failed = _failed_requests(root, followers, facts)
     if not failed and root.silent_symptom:
-        return Link("symptom", "bad", root.silent_symptom, (), "http")
+        return Link("symptom", "bad", root.silent_symptom, source="http")
     effects = tuple(f"follows: {trouble.sentence}" for trouble in followers)
     if not failed and not facts.http:
         return Link("symptom", "unknown", "no request could be tried", effects)
     if not failed:
-        return Link("symptom", "ok", "no request fails because of it now", effects, "http")
+        return Link(
+            "symptom", "ok", "no request fails because of it now", evidence=effects, source="http"
+        )
     first = min(failed, key=lambda http: http.through != "proxy")
     failed.remove(first)
     others = [f"{http.symptom} ({http.seconds:.1f} s)" for http in failed]
-    return Link("symptom", "bad", first.symptom, (*others, *effects), "http")
+    return Link("symptom", "bad", first.symptom, evidence=(*others, *effects), source="http")
 
 
 def _failed_requests(root: Trouble, followers: Sequence[Trouble], facts: Facts) -> list[HttpFacts]:
@@ -87,7 +89,7 @@ def _proxy(root: Trouble, followers: Sequence[Trouble], proxy: ProxyFacts, facts
     if counts:
         source = proxy.log_source
     text = f"{proxy.service} ({proxy.kind}) is {state}"
-    return Link("proxy", mark, text, tuple(count.line for count in counts), source)
+    return Link("proxy", mark, text, evidence=tuple(count.line for count in counts), source=source)
 
 
 def _proxy_in_trouble(trouble: Trouble) -> Link:
@@ -97,7 +99,7 @@ def _proxy_in_trouble(trouble: Trouble) -> Link:
     for link in trouble.links:
         source = link.source or source
         evidence += link.evidence
-    return Link("proxy", "bad", trouble.sentence, tuple(evidence), source)
+    return Link("proxy", "bad", trouble.sentence, evidence=tuple(evidence), source=source)
 
 
 def _counts(root: Trouble, proxy: ProxyFacts, facts: Facts) -> list[FailureCount]:
@@ -121,8 +123,8 @@ def _upstream(upstream: UpstreamFacts, facts: Facts) -> Link:
         "upstream",
         mark,
         f"{upstream.target} ({lookup})",
-        (", ".join(dict.fromkeys(routes)), *results),
-        facts.proxy.config_source if facts.proxy else "",
+        evidence=(", ".join(dict.fromkeys(routes)), *results),
+        source=facts.proxy.config_source if facts.proxy else "",
     )
 
 

@@ -77,7 +77,9 @@ def fatal_error(facts: Facts) -> FatalError | None:
         if line.failure in _FATAL and (line.last is None or line.last >= since):
             host = line.name.rpartition(":")[0] or line.name
             behind = _service_behind(host, facts)
-            return FatalError(proxy, container, line, host, behind)
+            return FatalError(
+                proxy=proxy, container=container, line=line, host=host, service=behind
+            )
     return None
 
 
@@ -105,8 +107,8 @@ def fatal_trouble(
         "proxy",
         "bad",
         f"nginx cannot start: {reason}",
-        (fatal.line.line,),
-        fatal.proxy.log_source,
+        evidence=(fatal.line.line,),
+        source=fatal.proxy.log_source,
     )
     return Trouble(
         cause=cause,

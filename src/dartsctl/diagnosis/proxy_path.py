@@ -32,4 +32,6 @@ def paths(facts: Facts) -> Iterator[ProxyPath]:
     for position, upstream in enumerate(facts.upstreams):
         service = facts.services.get(upstream.service)
         if service and service.running and upstream.service != proxy.service:
-            yield ProxyPath(position, upstream, service, proxy, front)
+            yield ProxyPath(
+                position=position, upstream=upstream, service=service, proxy=proxy, front=front
+            )

@@ -96,7 +96,9 @@ def make_plan(findings: Sequence[Finding], facts: Facts) -> RepairPlan:
         if repair.action is RepairAction.RELOAD:
             stale.append(finding.sentence)
         elif repair.action:
-            _add_starts(starts, repair.action, repair.reason, finding, facts)
+            _add_starts(
+                starts, action=repair.action, reason=repair.reason, finding=finding, facts=facts
+            )
     ordered = _in_order(starts, facts)
     steps = [*ordered, *_reload(stale, ordered, facts)]
     if freed:

@@ -103,7 +103,11 @@ def _port_trouble(cause: Cause, service: ServiceFacts, conflict: Conflict, facts
         command=Fix(options),
         rank=Rank(Scope.PORT),
         confidence=_confidence(container, holder),
-        links=tuple(_links(service, container, where, conflict, facts)),
+        links=tuple(
+            _links(
+                service=service, container=container, where=where, conflict=conflict, facts=facts
+            )
+        ),
         data={
             "port": conflict.endpoints[0].port,
             "addresses": [endpoint.address for endpoint in conflict.endpoints],
@@ -140,8 +144,8 @@ def _links(
     if container:
         yield container_link(container, facts)
     text = f"{service.name} cannot publish {where}: {conflict.reason.value}"
-    yield Link("port", "bad", text, (), "engine: list of containers; kernel: bind")
+    yield Link("port", "bad", text, source="engine: list of containers; kernel: bind")
     if holder := _holder_of(conflict):
         evidence = (holder.evidence,) if holder.evidence else ()
         source = "kernel: socket table; engine: list of containers"
-        yield Link("holder", "bad", f"held by {holder.summary}", evidence, source)
+        yield Link("holder", "bad", f"held by {holder.summary}", evidence=evidence, source=source)

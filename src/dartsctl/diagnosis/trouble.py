@@ -123,8 +123,8 @@ def container_link(container: ContainerFacts, facts: Facts, *, bad: bool = True)
         "container",
         "bad" if bad else "ok",
         _state(container, facts),
-        tuple(_evidence(container, bad=bad)),
-        f"engine: inspect {container.name}",
+        evidence=tuple(_evidence(container, bad=bad)),
+        source=f"engine: inspect {container.name}",
     )
 
 

@@ -60,7 +60,7 @@ def _refused(facts: Facts) -> Trouble | None:
         sentence=f"{service.name}: {refused.sentence}",
         command=_renewal(refused, service.name, facts),
         rank=Rank(Scope.PATH),
-        links=(Link("proxy", "bad", refused.sentence, (), refused.source),),
+        links=(Link("proxy", "bad", refused.sentence, source=refused.source),),
         data={"certificate": refused.where},
         silent_symptom=_SILENT,
     )

@@ -17,7 +17,9 @@ def detect(facts: Facts) -> Iterator[Trouble]:
     if engine.answers:
         return
     containers = Link("container", "unknown", "the state of the containers is unknown")
-    cause = Link("cause", "bad", engine.problem, (engine.endpoint,), "engine: version")
+    cause = Link(
+        "cause", "bad", engine.problem, evidence=(engine.endpoint,), source="engine: version"
+    )
     yield Trouble(
         cause=CAUSE,
         service="",

@@ -40,7 +40,7 @@ def _trouble(
         facts,
         sentence=f"{name} listens on {where} inside its container, where nothing else can reach it",
         command=f"make {name} listen on {ANY_IPV4}:{place.port}, then run `{facts.commands.up}`",
-        links=(Link("port", "bad", text, (), container.listening_source),),
+        links=(Link("port", "bad", text, source=container.listening_source),),
         data={"port": place.port},
         is_container_bad=False,
     )

@@ -43,7 +43,7 @@ def missing_stack(service: str, facts: Facts) -> Trouble:
         sentence=f"{facts.project} is not up: it has no containers",
         command=Fix(),
         rank=Rank(Scope.CONTAINER),
-        links=(Link("container", "bad", text, (), "engine: list of containers"),),
+        links=(Link("container", "bad", text, source="engine: list of containers"),),
     )
 
 
@@ -59,7 +59,7 @@ def _missing(service: ServiceFacts, facts: Facts) -> Trouble:
         sentence=f"{text}: {reason}",
         command=Fix(),
         rank=Rank(Scope.CONTAINER),
-        links=(Link("container", "bad", text, (), "engine: list of containers"),),
+        links=(Link("container", "bad", text, source="engine: list of containers"),),
         data=data,
         because_of=dependencies(service, facts),
     )

@@ -39,7 +39,7 @@ def _trouble(
         facts,
         sentence=sentence,
         command=Fix(),
-        links=(Link("port", "bad", text, (), f"engine: inspect {container.name}"),),
+        links=(Link("port", "bad", text, source=f"engine: inspect {container.name}"),),
         data={"port": ports[0], "ports": ports},
     )
 

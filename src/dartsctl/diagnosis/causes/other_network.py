@@ -60,8 +60,8 @@ def _while_serving(
         "upstream",
         "bad",
         f"no network has both {front.name} and {service.name}",
-        (f"{service.name}: {theirs}",),
-        f"engine: inspect {proxy.name}",
+        evidence=(f"{service.name}: {theirs}",),
+        source=f"engine: inspect {proxy.name}",
     )
     return Trouble(
         cause=CAUSE,

@@ -115,11 +115,11 @@ def _trouble(path: ProxyPath, stale: _StaleAddress, owner: str, facts: Facts) ->
 
 def _links(path: ProxyPath, stale: _StaleAddress, now: str) -> Iterator[Link]:
     text = f"{path.upstream.target} was looked up once, as {stale.address}; it is {now} now"
-    yield Link("upstream", "bad", text, (stale.evidence,), stale.source)
+    yield Link("upstream", "bad", text, evidence=(stale.evidence,), source=stale.source)
     results = path.upstream.results
     if results:
         text = f"{path.service.name} answers at its own address"
-        yield Link("port", "ok", text, results, "connect from this host")
+        yield Link("port", "ok", text, evidence=results, source="connect from this host")
 
 
 def repair(finding: Finding, facts: Facts) -> Repair:  # noqa: ARG001 - always the same

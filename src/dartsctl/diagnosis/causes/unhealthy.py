@@ -64,7 +64,7 @@ def _nothing_listens(
         facts,
         sentence=sentence,
         command=f"{facts.commands.stack} logs {name}",
-        links=(Link("port", "bad", text, (), container.listening_source),),
+        links=(Link("port", "bad", text, source=container.listening_source),),
         data={"port": port},
         confidence=confidence,
     )

@@ -355,7 +355,7 @@ def _route(
         is_dynamic = True
     else:
         targets = (_target(place, _PORTS.get(scheme, 0)),)
-    return Route(location, scheme, targets, is_dynamic, written)
+    return Route(location, scheme, targets, dynamic=is_dynamic, written=written)
 
 
 def _upstream_targets(upstream: Directive) -> tuple[tuple[Target, ...], bool]:

@@ -128,7 +128,9 @@ def parse_line(line: str, *, stamp: str = "", offset: float = 0.0) -> LoggedFail
     if not stamp:
         when = _local_moment(match, offset)
     upstream = _UPSTREAM.search(text)
-    return LoggedFailure(failure, text, when, upstream[1] if upstream else "", name)
+    return LoggedFailure(
+        failure, text, when=when, upstream=upstream[1] if upstream else "", name=name
+    )
 
 
 def _classify(level: str, text: str) -> tuple[NginxFailure | None, str]:

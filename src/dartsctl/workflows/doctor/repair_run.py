@@ -86,11 +86,11 @@ class RepairRun:
                 code = ExitCode.INTERRUPTED
                 after = Afterwards(left=("interrupted: the present state was not checked",))
         return RepairOutcome(
-            self._plan,
-            code if code in _FINAL_CODES else _code(after, self._examination),
-            after,
-            tuple(self._timeline),
-            tuple(self._done),
+            plan=self._plan,
+            code=code if code in _FINAL_CODES else _code(after, self._examination),
+            after=after,
+            timeline=tuple(self._timeline),
+            steps=tuple(self._done),
         )
 
     def _do_all(self) -> ExitCode:
@@ -164,11 +164,13 @@ class RepairRun:
             result = f"healthy: {', '.join(after.answers)}"
         what = "verify, directly and through the proxy"
         seconds = self._deps.now() - began
-        self._timeline.append(Event(self._deps.now(), what, result, after.is_healthy, seconds))
+        self._timeline.append(
+            Event(self._deps.now(), what, result, is_good=after.is_healthy, seconds=seconds)
+        )
         return after
 
     def _record(self, step: RepairStep, began: float, result: str, *, is_good: bool = True) -> None:
-        event = Event(began, step.line, result, is_good, self._deps.now() - began)
+        event = Event(began, step.line, result, is_good=is_good, seconds=self._deps.now() - began)
         self._timeline.append(event)
         self._done.append((step, event))
         self._history.add(

@@ -49,7 +49,11 @@ def tree(finding: Finding) -> list[Branch]:
     for link in finding.chain:
         if link.name != "cause" or link.evidence:
             text = f"{link.name}: {link.text}"
-            branches.append(Branch(len(branches), link.mark, text, link.source, link.evidence))
+            branches.append(
+                Branch(
+                    len(branches), link.mark, text=text, source=link.source, evidence=link.evidence
+                )
+            )
     return branches
 
 
