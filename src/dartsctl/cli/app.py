@@ -42,6 +42,7 @@ _TAKES_A_COMMAND = {"run"}
 class _Program(VerbGroup):
     """The program's commands, in the order of the table."""
 
+    # Typer's base class is private: the override cannot name the type of its context
     def list_commands(self, _ctx: typer.Context) -> list[str]:  # type: ignore[override]
         known = [name for name in VERBS if name in self.commands]
         return [*known, *(name for name in self.commands if name not in VERBS)]
@@ -50,9 +51,9 @@ class _Program(VerbGroup):
 def program(words: Sequence[str] = ()) -> Verbs:
     """Build the program for a command line: with the verb that it begins with, else with all.
 
-    Building all of them, with their 255 parameters, takes longer than most verbs take to run.
+    Typer builds every parameter of a verb. For all verbs that takes longer than most verbs run.
 
-    Raises Refused where an environment is named and the settings that may know it are not trusted.
+    Raises Refused if a word may be an environment of settings that are not trusted.
     """
     app = Verbs(
         name="dartsctl",
