@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import signal
-import subprocess
-import sys
 import textwrap
 import time
 from collections.abc import Callable
@@ -18,7 +15,7 @@ if TYPE_CHECKING:
     from live.stack import LiveStack, Said
     from live.terminal import Terminal
 
-pytest_plugins = ("live.stack", "live.terminal", "live.production")
+pytest_plugins = ("live.stack", "live.terminal")
 pytestmark = pytest.mark.engine
 
 CANARY = "canary-8d2f6a91c4"
@@ -547,73 +544,3 @@ def test_a_report_that_cannot_be_written_prevents_the_repair(stack: LiveStack) -
 
 
 # --- the incident -----------------------------------------------------------------------------
-
-SERVER = """
-from flask import Flask
-
-app = Flask("darts")
-
-
-@app.get("/")
-def index() -> str:
-    return "the developer's own server"
-
-
-app.run(host="0.0.0.0", port={port})
-"""
-
-
-@pytest.mark.stack
-@pytest.mark.timeout(900)
-def test_the_incident_is_explained_and_repaired_on_the_production_stack(running: LiveStack) -> None:
-    from live.clients import own_port
-    from live.clients import status as status_of
-    from live.stack import docker, until
-
-    # A developer's Flask server takes production's port while darts-app is down. darts-app cannot
-    # be started again, and nginx answers 502.
-    container = next(name for name in running.containers() if "darts-app" in name)
-    docker("stop", "-t", "1", container)
-    (running.folder / "run.py").write_text(SERVER.format(port=own_port(5000)))
-    log = running.folder / "server.log"
-    with log.open("w") as file:
-        server = running.spawn([sys.executable, "run.py"], stdout=file, stderr=file)
-    until(lambda: status_of(5000) == 200, say=log.read_text())
-    refused = subprocess.run(
-        ["docker", "start", container], capture_output=True, text=True, check=False
-    )
-    assert "address already in use" in refused.stderr
-    until(lambda: status_of(443) == 502)
-
-    begin = time.monotonic()
-    said = running.run("doctor", "--json")
-    explained = time.monotonic() - begin
-    assert said.code == 1
-    (finding,) = said.document["findings"]
-    assert (finding["cause"], finding["service"], finding["container"]) == (
-        "port-squatter",
-        "darts-app",
-        container,
-    )
-    assert (finding["data"]["pid"], finding["data"]["port"], finding["confidence"]) == (
-        server.pid,
-        own_port(5000),
-        "certain",
-    )
-    assert finding["data"]["command"][-1] == "run.py"
-    shown = running.run("doctor").text
-    for words in (f"pid {server.pid}", "run.py", str(own_port(5000)), container, "answers 502"):
-        assert words in shown
-
-    begin = time.monotonic()
-    said = running.run("doctor", "--fix", "--yes", "--report", "incident.md", timeout=300)
-    repaired = time.monotonic() - begin
-    assert said.code == 0, said.text
-    assert status_of(443) == 302
-    assert status_of(5000) == 302, "port 5000 is production's"
-    assert server.wait(5) < 0
-    report = (running.folder / "incident.md").read_text()
-    assert f"pid {server.pid}" in report
-    assert "Repaired and verified." in report
-    assert "canary-" not in said.text + shown + report + json.dumps(finding)
-    sys.stdout.write(f"explained in {explained:.1f} s, repaired and verified in {repaired:.1f} s\n")

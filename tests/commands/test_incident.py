@@ -25,19 +25,6 @@ if TYPE_CHECKING:
 pytest_plugins = ("live.stack", "live.terminal", "live.production")
 pytestmark = [pytest.mark.engine, pytest.mark.stack, pytest.mark.timeout(900)]
 
-SERVER = """
-from flask import Flask
-
-app = Flask("darts")
-
-
-@app.get("/")
-def index() -> str:
-    return "the developer's own server"
-
-
-app.run(host="0.0.0.0", port={port})
-"""
 SECRETS = ("canary-postgres", "canary-rabbitmq", "canary-secret", "canary-wso2")
 
 
@@ -60,9 +47,10 @@ def test_a_flask_server_on_port_5000_is_refused_settled_at_the_prompt_and_produc
 
 def start_server(production: LiveStack) -> subprocess.Popen[str]:
     """Start the developer's server on production's port and wait until it answers."""
+    from live.production import FLASK_SERVER
     from live.stack import until
 
-    (production.folder / "run.py").write_text(SERVER.format(port=own_port(5000)))
+    (production.folder / "run.py").write_text(FLASK_SERVER.format(port=own_port(5000)))
     log = production.folder / "server.log"
     with log.open("w") as file:
         server = production.spawn([sys.executable, "run.py"], stdout=file, stderr=file)

@@ -12,6 +12,7 @@ import json
 import re
 import ssl
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -441,6 +442,60 @@ def test_nginx_without_a_certificate_says_what_is_missing_and_what_makes_one(
     assert ended.returncode == 1
     assert "tls.crt is missing" in ended.stderr
     assert "dartsctl init" in ended.stderr
+
+
+def test_the_incident_is_explained_and_repaired_on_the_production_stack(running: LiveStack) -> None:
+    from live.production import FLASK_SERVER
+    from live.stack import docker, until
+
+    # A developer's Flask server takes production's port while darts-app is down. darts-app cannot
+    # be started again, and nginx answers 502.
+    container = next(name for name in running.containers() if "darts-app" in name)
+    until(lambda: inspected(running, "darts-app")["State"]["Health"]["Status"] == "healthy")
+    docker("stop", "-t", "1", container)
+    (running.folder / "run.py").write_text(FLASK_SERVER.format(port=own_port(5000)))
+    log = running.folder / "server.log"
+    with log.open("w") as file:
+        server = running.spawn([sys.executable, "run.py"], stdout=file, stderr=file)
+    until(lambda: status(5000) == 200, say=log.read_text())
+    refused = subprocess.run(
+        ["docker", "start", container], capture_output=True, text=True, check=False
+    )
+    assert "address already in use" in refused.stderr
+    until(lambda: status(443) == 502)
+
+    begin = time.monotonic()
+    said = running.run("doctor", "--json")
+    explained = time.monotonic() - begin
+    assert said.code == 1
+    (finding,) = said.document["findings"]
+    assert (finding["cause"], finding["service"], finding["container"]) == (
+        "port-squatter",
+        "darts-app",
+        container,
+    )
+    assert (finding["data"]["pid"], finding["data"]["port"], finding["confidence"]) == (
+        server.pid,
+        own_port(5000),
+        "certain",
+    )
+    assert finding["data"]["command"][-1] == "run.py"
+    shown = running.run("doctor").text
+    for words in (f"pid {server.pid}", "run.py", str(own_port(5000)), container, "answers 502"):
+        assert words in shown
+
+    begin = time.monotonic()
+    said = running.run("doctor", "--fix", "--yes", "--report", "incident.md", timeout=300)
+    repaired = time.monotonic() - begin
+    assert said.code == 0, said.text
+    assert status(443) == 302
+    assert status(5000) == 302, "port 5000 is production's"
+    assert server.wait(5) < 0
+    report = (running.folder / "incident.md").read_text()
+    assert f"pid {server.pid}" in report
+    assert "Repaired and verified." in report
+    assert "canary-" not in said.text + shown + report + json.dumps(finding)
+    sys.stdout.write(f"explained in {explained:.1f} s, repaired and verified in {repaired:.1f} s\n")
 
 
 def test_with_internal_yml_only_nginx_is_published(running: LiveStack) -> None:

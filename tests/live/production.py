@@ -28,6 +28,22 @@ COMPOSE = REPOSITORY / "compose"
 SECRETS = ("POSTGRES_PASSWORD", "RABBITMQ_PASSWORD", "SECRET_KEY", "WSO2_IS_INTROSPECT_PASSWORD")
 
 
+FLASK_SERVER = """
+from flask import Flask
+
+app = Flask("darts")
+
+
+@app.get("/")
+def index() -> str:
+    return "the developer's own server"
+
+
+app.run(host="0.0.0.0", port={port})
+"""
+"""A developer's server, which takes a port of production on every address."""
+
+
 @pytest.fixture
 def production(live: LiveStack, tmp_path: Path) -> Iterator[LiveStack]:
     """The production stack's settings, secrets and certificate. Nothing runs yet."""
