@@ -79,8 +79,10 @@ def _report(
     if screen.as_json:
         document = report.document(preflight)
         document |= {"warnings": report.notice_documents(notices), "exit_code": int(code)}
-        document |= {"hint": hint} if hint else {}
-        document |= preview.document() if preview else {}
+        if hint:
+            document["hint"] = hint
+        if preview:
+            document |= preview.document()
         screen.document(document)
         return code
     screen.table(("SERVICE", "PUBLISHED", "CONTAINER", "VERDICT"), report.rows(preflight))

@@ -47,15 +47,19 @@ class PortRow:
 
     @property
     def name(self) -> str:
-        return str(self.port) if self.count == 1 else f"{self.port}-{self.port + self.count - 1}"
+        if self.count == 1:
+            return str(self.port)
+        return f"{self.port}-{self.port + self.count - 1}"
 
     @property
     def who(self) -> str:
         return "; ".join(holder.description for holder in self.holders) or "-"
 
     @property
-    def is_leased(self) -> bool:
-        return any(isinstance(holder, DevLease) for holder in self.holders)
+    def use(self) -> str:
+        """What a port of the dev range is used for: `leased` to a dev server, or `busy`."""
+        is_leased = any(isinstance(holder, DevLease) for holder in self.holders)
+        return "leased" if is_leased else "busy"
 
     def document(self) -> dict[str, Any]:
         holders = [holder.document() for holder in self.holders]
@@ -158,8 +162,9 @@ def _dev_rows(
     dev_range: PortRange, owners: Mapping[int, str], attribution: Attribution
 ) -> Iterator[PortRow]:
     for port in dev_range.numbers:
-        holders = () if port in owners else attribution.holders_on(port)
-        if holders:
+        if port in owners:
+            continue
+        if holders := attribution.holders_on(port):
             yield PortRow(port, "dev range", holders)
 
 
@@ -174,14 +179,16 @@ def _folded(rows: Iterator[PortRow]) -> list[PortRow]:
     """Join long runs of equal rows: a published range of thousands of ports is one row."""
     runs: list[list[PortRow]] = []
     for row in rows:
-        last = runs[-1][-1] if runs else None
-        if last and row == replace(last, port=last.port + 1):
+        if runs and row == replace(runs[-1][-1], port=runs[-1][-1].port + 1):
             runs[-1].append(row)
         else:
             runs.append([row])
     folded: list[PortRow] = []
     for run in runs:
-        folded += run if len(run) < SHORTEST_BLOCK else [replace(run[0], count=len(run))]
+        if len(run) < SHORTEST_BLOCK:
+            folded += run
+        else:
+            folded.append(replace(run[0], count=len(run)))
     return folded
 
 
@@ -230,7 +237,7 @@ def _show(result: _Result, screen: Screen) -> None:
     if result.dev:
         screen.table(
             ("PORT", "DEV RANGE", "HOLDER"),
-            [(row.name, "leased" if row.is_leased else "busy", row.who) for row in result.dev],
+            [(row.name, row.use, row.who) for row in result.dev],
         )
     else:
         screen.note(f"dev range {result.dev_range}: all free")
