@@ -19,9 +19,9 @@ from dartsctl.errors import DartsctlError, Refused
 
 VERBS: Mapping[str, str] = {
     "init": "init:init",
-    "dev": "server:dev",
-    "run": "server:run",
-    "prod": "stack:prod",
+    "dev": "dev:dev",
+    "run": "run:run",
+    "prod": "prod:prod",
     "check": "check:check",
     "doctor": "doctor:doctor",
     "ports": "ports:ports",

@@ -318,6 +318,3 @@ def config(
     from dartsctl.commands.config import config as run_config
 
     return run_config(environment, tuple(services or ()), deps=deps_of(common))
-
-
-prod = environment_group("prod")

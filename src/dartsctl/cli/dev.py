@@ -1,4 +1,4 @@
-"""The host server: `dev`, `dev url|list|stop`, and `run -- COMMAND`."""
+"""`dev`: the dev services and the app server, `dev url|list|stop`, and the verbs of the stack."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from dartsctl.cli.server_request import (
     checkout_of,
     dev_request,
     optional_port,
-    run_request,
 )
 from dartsctl.cli.stack import add_lifecycle
 from dartsctl.errors import UsageError
@@ -142,39 +141,6 @@ def stop(common: Common, port: ServerPort = None) -> int:
 
 
 add_lifecycle("dev", dev)
-
-
-@verb
-def run(
-    *,
-    common: Common,
-    command: Annotated[
-        list[str],
-        typer.Argument(
-            help="Command of the server; {port}, {host}, {url}, {fd}, {python} are filled in.",
-            metavar="COMMAND...",
-        ),
-    ],
-    options: ServerOptions,
-) -> int:
-    """Run a server on a leased port, never on a production port.
-
-    Works in any folder. The leased port (5001-5099) is passed in PORT, FLASK_RUN_PORT and
-    FLASK_PORT. The exit code is the server's own.
-
-    \b
-    dartsctl run -- flask run                      PORT is set
-    dartsctl run -- python -m http.server {port}   the port is filled in
-    dartsctl run --port 5007 -- gunicorn -b {host}:{port} app:app
-    dartsctl run --health /up -- npm run dev       ready when /up answers
-    dartsctl run -- bash                           refuses production ports
-    """
-    from dartsctl.commands.run import run as run_server
-
-    settings = common.settings()
-    deps = deps_of(common)
-    request = run_request(settings, options, tuple(command), deps.screen)
-    return run_server(request, dry_run=common.dry_run, deps=deps)
 
 
 def _dev_environment(settings: Settings, screen: Screen) -> Environment | None:
