@@ -24,8 +24,14 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130
 
 
+class Advice(str):
+    """A hint in words, shown after `hint:`. A hint that is a plain str is a command (`next:`)."""
+
+    __slots__ = ()
+
+
 class DartsctlError(Exception):
-    """An expected failure: a clear sentence, the next command to type, and an exit code.
+    """An expected failure: a clear sentence, the next command or an Advice, and an exit code.
 
     `message` and `hint` are shown as they are, so they must not contain secrets. `details` are
     lines of evidence between them, such as a list of conflicts.

@@ -15,7 +15,7 @@ import typer
 
 from dartsctl.cli.app import is_completing, program
 from dartsctl.cli.deps import MASKER, Common, state
-from dartsctl.errors import DartsctlError, ExitCode, UsageError
+from dartsctl.errors import Advice, DartsctlError, ExitCode, UsageError
 
 if TYPE_CHECKING:
     from dartsctl.edges.screen.output import Screen
@@ -89,7 +89,7 @@ def _report_bug(error: Exception, words: list[str]) -> DartsctlError:
     where = f"a report is in {path}" if path else "no report could be written"
     return DartsctlError(
         f"this is a bug in dartsctl ({type(error).__name__}); {where}",
-        hint="send the report to the maintainers",
+        hint=Advice("send the report to the maintainers"),
         code=ExitCode.BUG,
     )
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dartsctl.errors import DartsctlError, UsageError
+from dartsctl.errors import Advice, DartsctlError, UsageError
 from dartsctl.text.masker import Masker
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def working_folder() -> Path:
         return Path.cwd()
     except FileNotFoundError:
         raise UsageError(
-            "the working folder no longer exists", hint="change into a folder that exists"
+            "the working folder no longer exists", hint=Advice("change into a folder that exists")
         ) from None
 
 

@@ -14,7 +14,7 @@ import typer
 from dartsctl.cli import completion
 from dartsctl.cli.deps import Common
 from dartsctl.cli.help import COMMON_OPTIONS
-from dartsctl.errors import UsageError
+from dartsctl.errors import Advice, UsageError
 from dartsctl.system import interrupts
 
 Choice = TypeVar("Choice")
@@ -111,7 +111,7 @@ def one_of(option: str, given: str | None, choices: Sequence[Choice]) -> Choice 
             return choice
     raise UsageError(
         f"{option}: {given!r} is not one of {', '.join(map(str, choices))}",
-        hint=f"use {option} {choices[0]}",
+        hint=Advice(f"use {option} {choices[0]}"),
     )
 
 

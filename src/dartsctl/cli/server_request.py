@@ -12,7 +12,7 @@ import typer
 
 from dartsctl.cli.deps import MASKER, compose_on, working_folder
 from dartsctl.cli.options import one_of
-from dartsctl.errors import TimedOut, UsageError
+from dartsctl.errors import Advice, TimedOut, UsageError
 
 if TYPE_CHECKING:
     from dartsctl.config.environment import Environment
@@ -207,7 +207,7 @@ def _health_path(given: str | None) -> str | None:
     from urllib.parse import quote
 
     path = quote(given.lstrip("/"), safe="/?&=%")
-    raise UsageError(f"--health is not a URL path: {given!r}", hint=f"use --health /{path}")
+    raise UsageError(f"--health is not a URL path: {given!r}", hint=Advice(f"use --health /{path}"))
 
 
 def _env_file_values(paths: tuple[Path, ...]) -> dict[str, dict[str, str]]:

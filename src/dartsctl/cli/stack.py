@@ -20,7 +20,7 @@ from dartsctl.cli.options import (
     one_of,
     verb,
 )
-from dartsctl.errors import UsageError
+from dartsctl.errors import Advice, UsageError
 from dartsctl.stack.model import MAX_REPLICAS
 from dartsctl.text.numbers import parse_digits
 
@@ -176,7 +176,9 @@ def _scale(text: str) -> tuple[str, int]:
     service, _, number = text.partition("=")
     replicas = parse_digits(number, MAX_REPLICAS)
     if not service or replicas is None:
-        raise UsageError(f"--scale: {text!r} is not SERVICE=N", hint="use --scale darts-app=2")
+        raise UsageError(
+            f"--scale: {text!r} is not SERVICE=N", hint=Advice("use --scale darts-app=2")
+        )
     return service, replicas
 
 

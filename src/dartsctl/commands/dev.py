@@ -12,7 +12,7 @@ from dartsctl.commands.up import UpRequest, up
 from dartsctl.config.environment import Environment
 from dartsctl.edges.project import env_files
 from dartsctl.edges.state.moves import MoveBook
-from dartsctl.errors import DartsctlError, DockerUnavailable, ExitCode, UsageError
+from dartsctl.errors import Advice, DartsctlError, DockerUnavailable, ExitCode, UsageError
 from dartsctl.ports import remapping
 from dartsctl.server.request import ServerRequest
 from dartsctl.stack.addresses import (
@@ -164,7 +164,7 @@ def _app_in_docker(request: DevRequest, environment: Environment, deps: Deps) ->
         named = f"names {', '.join(request.replaces) or 'no service'}"
         raise UsageError(
             f"--in-docker needs exactly one service, and [server] replaces {named}",
-            hint='write replaces = ["SERVICE"] into the settings, below [server]',
+            hint=Advice('write replaces = ["SERVICE"] into the settings, below [server]'),
         )
     service = request.replaces[0]
     stack = read_stack(deps.compose_on(environment).config((service,)).model)
@@ -189,7 +189,7 @@ def _container_port(stack: Stack, service: str) -> int:
             return entry.target
     raise UsageError(
         f"{service} publishes no tcp port in the dev stack",
-        hint="publish one in its Compose file, such as ports: [127.0.0.1:15000:PORT]",
+        hint=Advice("publish one in its Compose file, such as ports: [127.0.0.1:15000:PORT]"),
     )
 
 

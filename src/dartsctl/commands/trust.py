@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dartsctl.edges.screen.output import Screen
 from dartsctl.edges.state.trust_book import TrustBook
-from dartsctl.errors import ExitCode, UsageError
+from dartsctl.errors import Advice, ExitCode, UsageError
 from dartsctl.workflows.deps import Deps
 
 
@@ -16,7 +16,9 @@ def add(folder: Path, *, deps: Deps, dry_run: bool = False) -> ExitCode:
     Raises UsageError where there is no such folder.
     """
     if not folder.is_dir():
-        raise UsageError(f"no such folder: {folder}", hint="name the folder of the settings")
+        raise UsageError(
+            f"no such folder: {folder}", hint=Advice("name the folder of the settings")
+        )
     book = TrustBook(deps.state)
     changed = folder not in book.folders() if dry_run else book.add(folder)
     if changed:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from dartsctl.config.environment import Environment
 from dartsctl.edges.screen.output import Screen
-from dartsctl.errors import DartsctlError, ExitCode, Refused
+from dartsctl.errors import Advice, DartsctlError, ExitCode, Refused
 from dartsctl.ports import lint
 from dartsctl.ports.allocation import Allocation
 from dartsctl.stack import compose_errors
@@ -219,7 +219,7 @@ def _check_production_ports(preflight: Preflight, request: UpRequest, screen: Sc
             f"{preflight.stack.project} publishes production ports,"
             f' and production_ports is "refuse" in [{name}]',
             details=tuple(lines),
-            hint="give these services other host ports in the Compose file",
+            hint=Advice("give these services other host ports in the Compose file"),
         )
 
 
@@ -278,9 +278,9 @@ def _run_compose(
 
 _CODES = {"engine": ExitCode.NO_DOCKER, "name": ExitCode.CONFLICT}
 _HINTS = {
-    "image": "add --build or --pull always",
+    "image": Advice("add --build or --pull always"),
     "engine": "docker info",
-    "network": "create the network: docker network create NAME",
+    "network": Advice("create the network: docker network create NAME"),
 }
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from dartsctl.config.settings import PRODUCTION, Settings, environment_key, environment_table
 from dartsctl.config.trust import Trust
 from dartsctl.config.values import check_project
-from dartsctl.errors import Refused, UsageError
+from dartsctl.errors import Advice, Refused, UsageError
 from dartsctl.stack import compose_files
 from dartsctl.system import bounded_file
 from dartsctl.text.phrases import did_you_mean, shell_command
@@ -189,7 +189,7 @@ def server_command(settings: Settings) -> tuple[str, ...]:
     if not server.directory.is_dir():
         raise UsageError(
             f"{settings.origin('server', 'directory')}: no such folder: {server.directory}",
-            hint="name the folder with the source of the app",
+            hint=Advice("name the folder with the source of the app"),
         )
     if server.command:
         return server.command
@@ -237,7 +237,7 @@ def _unknown(settings: Settings, name: str) -> UsageError:
     return UsageError(
         f"unknown environment: {name!r}",
         details=(f"known: {known}",),
-        hint=hint or f"to add it, write [environment.{name}] in {_settings_path(settings)}",
+        hint=hint or Advice(f"to add it, write [environment.{name}] in {_settings_path(settings)}"),
     )
 
 
@@ -358,7 +358,7 @@ def _existing(file: Path, origin: str) -> Path:
     """
     try:
         if file.is_dir():
-            raise UsageError(f"{origin}: {file} is a folder", hint="name the file in it")
+            raise UsageError(f"{origin}: {file} is a folder", hint=Advice("name the file in it"))
         if not bounded_file.is_null_device(file):
             bounded_file.check(file, limit=bounded_file.COMPOSE_LIMIT)
     except FileNotFoundError:

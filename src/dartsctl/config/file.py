@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from dartsctl.config.trust import Trust
-from dartsctl.errors import UsageError
+from dartsctl.errors import Advice, UsageError
 from dartsctl.system import bounded_file
 from dartsctl.text.phrases import did_you_mean, shell_command
 
@@ -68,7 +68,7 @@ class Setting:
 
     def error(self, problem: str, hint: str) -> UsageError:
         """Return the error to raise about this value."""
-        return UsageError(f"{self.where}: {problem}", hint=hint)
+        return UsageError(f"{self.where}: {problem}", hint=Advice(hint))
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +182,7 @@ def _text(path: Path, data: bytes) -> str:
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise UsageError(
-            f"{path.name}:{line}: not UTF-8 text", hint=f"save {path} as UTF-8"
+            f"{path.name}:{line}: not UTF-8 text", hint=Advice(f"save {path} as UTF-8")
         ) from error
 
 
@@ -194,7 +194,7 @@ def _parsed(path: Path, text: str) -> dict[str, object]:
     except (ValueError, RecursionError) as error:  # ValueError: also a number with too many digits
         line, problem = _toml_error(str(error), text)
         raise UsageError(
-            f"{path.name}:{line}: {problem}", hint=f"correct {path} (TOML: https://toml.io)"
+            f"{path.name}:{line}: {problem}", hint=Advice(f"correct {path} (TOML: https://toml.io)")
         ) from error
 
 

@@ -35,7 +35,7 @@ from typing import Literal, get_args
 from dartsctl.config import values
 from dartsctl.config.file import Key, Setting, SettingsFile, Table, dotted, find, in_folder, table
 from dartsctl.config.trust import Trust
-from dartsctl.errors import UsageError
+from dartsctl.errors import Advice, UsageError
 from dartsctl.ports.allocation import DEV_RANGE, PRODUCTION_PORTS, PortRange
 from dartsctl.server.handover import HandoverMode
 from dartsctl.server.request import Enforcement
@@ -255,7 +255,7 @@ def _named_folder(start: Path, environ: Mapping[str, str], project_dir: Path | N
     if not is_folder:
         raise UsageError(
             f"{source}: no such folder: {folder}",
-            hint="name the folder that contains dartsctl.toml, or omit it",
+            hint=Advice("name the folder that contains dartsctl.toml, or omit it"),
         )
     return folder
 
@@ -398,5 +398,5 @@ def _refuse_shared_project(settings: Settings) -> None:
             f"{places[0]}: {other} and {name} have the same project name, "
             f"{environment.project!r}, and would replace each other's containers",
             details=tuple(places[1:]),
-            hint=f'give {name} another name: project = "{environment.project}-{name}"',
+            hint=Advice(f'give {name} another name: project = "{environment.project}-{name}"'),
         )

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from dartsctl.config.file import Setting, kind
-from dartsctl.errors import UsageError
+from dartsctl.errors import Advice, UsageError
 from dartsctl.ports.allocation import PortRange, candidates
 from dartsctl.text.phrases import did_you_mean
 
@@ -170,7 +170,7 @@ def check_project(name: str, *, source: str) -> str:
         raise UsageError(
             f"{source}: {name!r} is not a project name; Compose accepts lower-case letters, "
             "digits, - and _, starting with a letter or digit",
-            hint=f'write "{normal_project(name)}"',
+            hint=Advice(f'write "{normal_project(name)}"'),
         )
     return name
 

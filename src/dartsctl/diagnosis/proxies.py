@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from dartsctl.diagnosis.facts import ContainerFacts, ProxyKind, ServiceFacts
-from dartsctl.errors import UsageError
+from dartsctl.errors import Advice, UsageError
 from dartsctl.stack.model import Stack
 
 ENTRIES = (80, 443, 8080, 8443)
@@ -34,7 +34,7 @@ def find_proxy(
     if wanted and wanted not in stack.services:
         raise UsageError(
             f"the stack has no service {wanted!r}",
-            hint=f"--proxy {next(iter(stack.services), 'SERVICE')}",
+            hint=Advice(f"--proxy {next(iter(stack.services), 'SERVICE')}"),
         )
     if wanted:
         return wanted, _kind(stack, commands, wanted) or "other"

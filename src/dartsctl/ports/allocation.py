@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from dartsctl.errors import Refused, UsageError
+from dartsctl.errors import Advice, Refused, UsageError
 from dartsctl.stack.bindings import HIGHEST_PORT
 from dartsctl.text.numbers import parse_digits
 
@@ -91,7 +91,7 @@ def parse_port(text: str, *, source: str) -> int:
     if not port:
         raise UsageError(
             f"{source}: {text!r} is not a port number (1-65535)",
-            hint="give a number such as 5007, or omit it",
+            hint=Advice("give a number such as 5007, or omit it"),
         )
     return port
 

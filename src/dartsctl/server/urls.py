@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import PurePath
 
-from dartsctl.errors import UsageError
+from dartsctl.errors import Advice, UsageError
 from dartsctl.stack.bindings import LOOPBACK_IPV4, bracketed, normal_address, reachable_address
 
 _LABEL_LENGTH = 63
@@ -26,7 +26,7 @@ def bind_address(host: str) -> str:
     except ValueError as error:
         raise UsageError(
             f"--host: {host!r} is not an IP address",
-            hint="give an address such as 127.0.0.1 or 0.0.0.0, or omit the option",
+            hint=Advice("give an address such as 127.0.0.1 or 0.0.0.0, or omit the option"),
         ) from error
 
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from dartsctl.errors import UsageError
+from dartsctl.errors import Advice, UsageError
 from dartsctl.stack.bindings import reachable_address
 from dartsctl.stack.containers import Container
 from dartsctl.text.phrases import did_you_mean
@@ -126,8 +126,10 @@ class _Filler:
         raise UsageError(
             f"[server.env] {self.name}: unknown placeholder: {{{word}}}",
             hint=hint
-            or f"write {{{{{word}}}}} for the text itself; known placeholders: "
-            "{url}, {port}, {host}, {SERVICE.host}",
+            or Advice(
+                f"write {{{{{word}}}}} for the text itself; known placeholders: "
+                "{url}, {port}, {host}, {SERVICE.host}"
+            ),
         )
 
     def _candidates(self, match: re.Match[str]) -> list[ServiceAddress]:
@@ -148,7 +150,7 @@ class _Filler:
         if name not in self.environ:
             raise UsageError(
                 f"[server.env] {self.name}: the variable {name} is not set",
-                hint=f"export {name}=..., or write it into the env file",
+                hint=Advice(f"export {name}=..., or write it into the env file"),
             )
         return self.environ[name]
 
@@ -169,5 +171,6 @@ def compose_url_variables(templates: Mapping[str, str]) -> dict[str, str]:
 def _unknown_service(name: str, service: str, services: Collection[str]) -> UsageError:
     return UsageError(
         f"[server.env] {name}: the dev stack has no service {service!r}",
-        hint=did_you_mean(service, services) or f"its services: {', '.join(services) or 'none'}",
+        hint=did_you_mean(service, services)
+        or Advice(f"its services: {', '.join(services) or 'none'}"),
     )

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from dartsctl.errors import Advice
 from dartsctl.stack.bindings import HIGHEST_PORT, Endpoint, normal_address, parse_protocol
 from dartsctl.text.numbers import parse_digits
 
@@ -183,7 +184,7 @@ def unset_variables(stderr: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(_UNSET.findall(stderr)))
 
 
-_CONFIG_HINTS: tuple[tuple[str, str], ...] = (
+_CONFIG_ADVICE: tuple[tuple[str, str], ...] = (
     (r"required variable (\w+) is missing", "set {0} in the environment's env file"),
     (r"env file (\S+) not found", "create {0}, or remove it from env_file"),
     (r"^yaml: |mapping values|did not find expected", "check the indentation of the line it names"),
@@ -198,7 +199,6 @@ _CONFIG_HINTS: tuple[tuple[str, str], ...] = (
     (r"no configuration file provided", "name a file: dartsctl check -f FILE"),
     (r"open (\S+): no such file", "check the path {0}"),
     (r"empty compose file", "add a services: section"),
-    (r"no such service: (\S+)", "docker compose config --services"),
     (r"depends on undefined service", "add the service, or remove it from depends_on"),
     (r"container name must be unique", "remove container_name or the replicas"),
 )
@@ -206,7 +206,9 @@ _CONFIG_HINTS: tuple[tuple[str, str], ...] = (
 
 def config_hint(line: str) -> str:
     """Return the hint for an error of `docker compose config`."""
-    for pattern, hint in _CONFIG_HINTS:
+    if "no such service: " in line:
+        return "docker compose config --services"
+    for pattern, advice in _CONFIG_ADVICE:
         if match := re.search(pattern, line):
-            return hint.format(*match.groups())
+            return Advice(advice.format(*match.groups()))
     return "docker compose config"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 
+from dartsctl.errors import Advice
+
 
 def duration(seconds: float) -> str:
     """Return a length of time in one unit, such as `3 min`."""
@@ -39,4 +41,4 @@ def did_you_mean(
     similar = difflib.get_close_matches(word.lower(), list(known), n=1)
     if not similar:
         return ""
-    return f"did you mean {shown_as(similar[0])}?"
+    return Advice(f"did you mean {shown_as(similar[0])}?")

@@ -12,6 +12,7 @@ from dartsctl.diagnosis.nginx.log import NginxFailure
 from dartsctl.diagnosis.proxy_end import FatalError, ends, fatal_error, fatal_trouble
 from dartsctl.diagnosis.repairs import by_hand
 from dartsctl.diagnosis.trouble import Rank, Scope, Trouble
+from dartsctl.errors import Advice
 
 CAUSE = Cause.CERTIFICATE
 _SILENT = "browsers refuse the certificate; the requests of doctor accept any"
@@ -34,7 +35,7 @@ def detect(facts: Facts) -> Iterator[Trouble]:
 
 
 def _not_loaded(end: Trouble, fatal: FatalError, facts: Facts) -> Trouble:
-    command = f"restore {fatal.line.name}, then run `{facts.commands.up}`"
+    command: str = Advice(f"restore {fatal.line.name}, then run `{facts.commands.up}`")
     for certificate in facts.certificates:
         if certificate.advice:
             command = certificate.advice
@@ -69,7 +70,7 @@ def _refused(facts: Facts) -> Trouble | None:
 def _renewal(refused: CertificateFacts, service: str, facts: Facts) -> str:
     if refused.advice.startswith("dartsctl"):
         return refused.advice
-    return (
+    return Advice(
         f"put a valid certificate into {refused.where}, "
         f"then run `{facts.commands.stack} restart {service}`"
     )

@@ -14,6 +14,7 @@ from dartsctl.diagnosis.facts import ContainerFacts, Facts, ServiceFacts
 from dartsctl.diagnosis.findings import Cause, Link
 from dartsctl.diagnosis.repairs import by_hand
 from dartsctl.diagnosis.trouble import Trouble, container_trouble
+from dartsctl.errors import Advice
 from dartsctl.stack.bindings import ANY_IPV4
 
 CAUSE = Cause.LOOPBACK_ONLY
@@ -39,7 +40,9 @@ def _trouble(
         container,
         facts,
         sentence=f"{name} listens on {where} inside its container, where nothing else can reach it",
-        command=f"make {name} listen on {ANY_IPV4}:{place.port}, then run `{facts.commands.up}`",
+        command=Advice(
+            f"make {name} listen on {ANY_IPV4}:{place.port}, then run `{facts.commands.up}`"
+        ),
         links=(Link("port", "bad", text, source=container.listening_source),),
         data={"port": place.port},
         is_container_bad=False,

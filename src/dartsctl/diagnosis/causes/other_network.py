@@ -17,6 +17,7 @@ from dartsctl.diagnosis.proxy_end import (
 from dartsctl.diagnosis.proxy_path import paths
 from dartsctl.diagnosis.repairs import by_hand
 from dartsctl.diagnosis.trouble import Rank, Scope, Trouble
+from dartsctl.errors import Advice
 
 CAUSE = Cause.OTHER_NETWORK
 
@@ -79,7 +80,7 @@ def _while_serving(
 
 
 def _advice(proxy: str, service: str, facts: Facts) -> str:
-    return (
+    return Advice(
         f"connect {proxy} and {service} to one network in the Compose file, "
         f"then run `{facts.commands.up}`"
     )

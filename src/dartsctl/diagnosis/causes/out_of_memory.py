@@ -10,6 +10,7 @@ from dartsctl.diagnosis.facts import Facts
 from dartsctl.diagnosis.findings import Cause, Finding
 from dartsctl.diagnosis.repairs import Repair, start_again
 from dartsctl.diagnosis.trouble import Trouble, container_trouble
+from dartsctl.errors import Advice
 
 CAUSE = Cause.OUT_OF_MEMORY
 
@@ -28,7 +29,9 @@ def detect(facts: Facts) -> Iterator[Trouble]:
             container,
             facts,
             sentence=f"{name} was killed by the kernel because it needed more than {limit}",
-            command=f"raise its mem_limit in the Compose file, then run `{facts.commands.up}`",
+            command=Advice(
+                f"raise mem_limit of {name} in the Compose file, then run `{facts.commands.up}`"
+            ),
             data={"exit_code": container.exit_code, "memory_limit": container.memory_limit},
         )
 

@@ -11,6 +11,7 @@ from dartsctl.diagnosis.nginx.log import NginxFailure
 from dartsctl.diagnosis.proxy_end import FatalError, ends, fatal_error, fatal_trouble
 from dartsctl.diagnosis.repairs import NO_REPAIR, Repair, RepairAction
 from dartsctl.diagnosis.trouble import Fix, Trouble
+from dartsctl.errors import Advice
 
 CAUSE = Cause.PROXY_CANNOT_START
 
@@ -30,9 +31,11 @@ def _trouble(end: Trouble, fatal: FatalError, facts: Facts) -> Trouble:
     command: str | Fix = Fix()
     if fatal.kind is NginxFailure.HOST_NOT_FOUND and fatal.service is None:
         reason += ", which is no service of this stack"
-        command = f"correct the name in nginx's configuration, then run `{facts.commands.up}`"
+        command = Advice(
+            f"correct the name in nginx's configuration, then run `{facts.commands.up}`"
+        )
     elif fatal.kind is NginxFailure.EMERGENCY:
-        command = f"correct nginx's configuration, then run `{facts.commands.up}`"
+        command = Advice(f"correct nginx's configuration, then run `{facts.commands.up}`")
     return fatal_trouble(CAUSE, end, fatal, facts, reason=reason, command=command)
 
 

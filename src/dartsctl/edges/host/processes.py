@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from dartsctl.edges.host.signals import foreign_process
-from dartsctl.errors import Refused
+from dartsctl.errors import Advice, Refused
 from dartsctl.ports.process import Process
 
 if TYPE_CHECKING:
@@ -274,7 +274,7 @@ def terminate(
     if pid <= 1 or is_self_or_ancestor(pid):
         raise Refused(
             f"refused to stop pid {pid}: it is dartsctl itself or one of its parent processes",
-            hint="stop it from another terminal",
+            hint=Advice("stop it from another terminal"),
         )
     for number, seconds in ((signal.SIGTERM, grace), (signal.SIGKILL, _KILL_GRACE)):
         if not _is_alive(pid, birth_mark):

@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from dartsctl.config.environment import EnvValue
-from dartsctl.errors import UsageError
+from dartsctl.errors import Advice, UsageError
 from dartsctl.system import bounded_file
 from dartsctl.system.files import EVERYBODY, locate
 from dartsctl.text.phrases import shell_command
@@ -124,7 +124,7 @@ def filled_in(text: str, renew: Callable[[str, str], str | None]) -> tuple[str, 
         if binding.error:
             raise UsageError(
                 f"line {binding.original.line} of the example is not NAME=value",
-                hint="correct the example file",
+                hint=Advice("correct the example file"),
             )
         line, name, value = binding.original.string, binding.key, binding.value
         if name and value:
@@ -156,7 +156,7 @@ def _statements(path: Path) -> Iterator[tuple[str, str, int]]:
         if binding.error:
             raise UsageError(
                 f"{path.name}:{line}: not a NAME=value line, or a quote is not closed",
-                hint=f"correct line {line} of {path}",
+                hint=Advice(f"correct line {line} of {path}"),
             )
         if binding.key is not None and binding.value is not None:
             yield binding.key, binding.value, line
@@ -164,7 +164,7 @@ def _statements(path: Path) -> Iterator[tuple[str, str, int]]:
 
 def _text(path: Path) -> str:
     if path.is_dir():
-        raise UsageError(f"{path} is a folder, not an env file", hint="name the file in it")
+        raise UsageError(f"{path} is a folder, not an env file", hint=Advice("name the file in it"))
     if bounded_file.is_null_device(path):
         return ""
     try:
@@ -196,5 +196,5 @@ def _decoded(data: bytes, path: Path) -> str:
         line = data[: error.start].count(b"\n") + 1
         # not chained: the decoder's error contains the bytes
         raise UsageError(
-            f"{path.name}:{line}: not UTF-8 text", hint=f"save {path} as UTF-8"
+            f"{path.name}:{line}: not UTF-8 text", hint=Advice(f"save {path} as UTF-8")
         ) from None

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from dartsctl.errors import DartsctlError
+from dartsctl.errors import Advice, DartsctlError
 from dartsctl.system.files import EVERYBODY, PUBLIC_FOLDER, Folder, UnsafeFile, open_folder
 from dartsctl.system.users import trusted_users
 from dartsctl.text.phrases import shell_command
@@ -286,7 +286,7 @@ def _refuse_foreign(site: Folder, parts: _Parts) -> None:
     if names and not parts.are_ours:
         raise DartsctlError(
             f"dartsctl did not create this file: {site.path / names[0]}",
-            hint="move it away if nobody needs it, and try again",
+            hint=Advice("move it away if nobody needs it, and try again"),
         )
 
 
@@ -351,7 +351,9 @@ def _writing(site_packages: Path) -> Iterator[None]:
     except OSError as error:
         raise DartsctlError(
             f"cannot change the virtual environment in {site_packages}: {error.strerror or error}",
-            hint="free space or correct the permissions there, or use another one: --venv PATH",
+            hint=Advice(
+                "free space or correct the permissions there, or use another one: --venv PATH"
+            ),
         ) from error
 
 

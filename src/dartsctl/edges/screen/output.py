@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TextIO
 
-from dartsctl.errors import DartsctlError
+from dartsctl.errors import Advice, DartsctlError
 from dartsctl.text.masker import Masker
 from dartsctl.text.safe_text import cut, with_colors, without_colors
 
@@ -81,7 +81,7 @@ class Screen:
             self._say(self._styled(self.masker.line(text), "2", sys.stderr))
 
     def error(self, error: DartsctlError) -> None:
-        """Show a failure: message, evidence, next command."""
+        """Show a failure: message, evidence, and the next command (`next:`) or advice (`hint:`)."""
         if self.as_json:
             document = {
                 "ok": False,
@@ -96,7 +96,8 @@ class Screen:
         for line in error.details:
             self._say(f"  {self.masker.line(line)}")
         if error.hint:
-            self._say(self._styled("next: ", "1", sys.stderr) + self.masker.line(error.hint))
+            label = "hint: " if isinstance(error.hint, Advice) else "next: "
+            self._say(self._styled(label, "1", sys.stderr) + self.masker.line(error.hint))
 
     def document(self, document: Mapping[str, Any]) -> None:
         """Print the JSON document of a run."""

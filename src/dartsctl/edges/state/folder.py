@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from dartsctl.errors import DartsctlError, UsageError
+from dartsctl.errors import Advice, DartsctlError, UsageError
 from dartsctl.system.files import (
     EVERYBODY,
     PRIVATE,
@@ -136,8 +136,10 @@ def write_errors_as(sentence: str) -> Iterator[None]:
     except OSError as error:
         raise DartsctlError(
             f"{sentence}: {error.strerror or error}",
-            hint="free space or correct the permissions there, "
-            "or set DARTSCTL_STATE_DIR to another folder",
+            hint=Advice(
+                "free space or correct the permissions there, "
+                "or set DARTSCTL_STATE_DIR to another folder"
+            ),
         ) from error
 
 
@@ -163,7 +165,7 @@ def _absolute(text: str) -> Path:
     except FileNotFoundError:  # the working folder was deleted
         raise UsageError(
             f"DARTSCTL_STATE_DIR: a relative path in a folder that no longer exists: {text}",
-            hint="set it to an absolute path, such as /a/folder",
+            hint=Advice("set it to an absolute path, such as /a/folder"),
         ) from None
 
 
@@ -193,5 +195,5 @@ def _home_of(uid: int) -> Path:
     except KeyError as error:
         raise DartsctlError(
             f"no home folder for dartsctl's state: user {uid}",
-            hint="set DARTSCTL_STATE_DIR to a folder",
+            hint=Advice("set DARTSCTL_STATE_DIR to a folder"),
         ) from error

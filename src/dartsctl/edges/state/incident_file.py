@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from dartsctl.errors import DartsctlError, Refused
+from dartsctl.errors import Advice, DartsctlError, Refused
 from dartsctl.system.files import EVERYBODY, Folder, UnsafeFile, open_folder
 from dartsctl.text.phrases import shell_command
 
@@ -59,7 +59,7 @@ def _new_file(folder: Folder, wanted: Path) -> tuple[Path, int]:
             folder.check(path.name, owners=EVERYBODY)
     raise DartsctlError(
         _message(wanted, f"there are {_TRIES} reports with this name"),
-        hint="choose another name: --report FILE.md",
+        hint=Advice("choose another name: --report FILE.md"),
     )
 
 

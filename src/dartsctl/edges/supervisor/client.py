@@ -18,7 +18,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 
 from dartsctl.edges.supervisor.terminal import Terminal
-from dartsctl.errors import DartsctlError
+from dartsctl.errors import Advice, DartsctlError
 from dartsctl.system.signal_handlers import signal_handlers
 from dartsctl.text.phrases import shell_command
 
@@ -246,7 +246,7 @@ def _start_supervisor(
             ours.close()
             raise DartsctlError(
                 f"cannot start the server in {directory}: {error.strerror}",
-                hint="change to a folder that exists",
+                hint=Advice("change to a folder that exists"),
             ) from error
     return process, ours
 
@@ -254,10 +254,10 @@ def _start_supervisor(
 def _cannot_run(program: str, number: int) -> DartsctlError:
     """Return the error for a command that the kernel did not execute."""
     hints = {
-        errno.ENOENT: "check the command after `--`, and that it is on PATH",
+        errno.ENOENT: Advice("check the command after `--`, and that it is on PATH"),
         errno.EACCES: shell_command("ls", "-ld", program),
-        errno.EINVAL: "check the command after `--`: its first word is empty",
-        errno.ENOEXEC: f"start it with its interpreter: {shell_command('sh', program)}",
+        errno.EINVAL: Advice("check the command after `--`: its first word is empty"),
+        errno.ENOEXEC: Advice(f"start it with its interpreter: {shell_command('sh', program)}"),
         errno.EMFILE: "ulimit -n 4096",
     }
     details: tuple[str, ...] = ()

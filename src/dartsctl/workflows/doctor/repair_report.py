@@ -9,7 +9,7 @@ from dartsctl.diagnosis.findings import Diagnosis
 from dartsctl.diagnosis.incident import Afterwards
 from dartsctl.diagnosis.repair_plan import RepairPlan
 from dartsctl.edges.screen.output import Screen
-from dartsctl.errors import DartsctlError, ExitCode
+from dartsctl.errors import Advice, DartsctlError, ExitCode
 from dartsctl.workflows.doctor import report as diagnosis_report
 from dartsctl.workflows.doctor.examine import Examination
 from dartsctl.workflows.doctor.repair_run import RepairOutcome
@@ -56,7 +56,7 @@ def _message(code: ExitCode, after: Afterwards) -> str:
 def _hint(outcome: RepairOutcome, command: str) -> str:
     code, by_hand = outcome.code, outcome.plan.by_hand
     if code in (ExitCode.CONFLICT, ExitCode.REFUSED):
-        return f"settle what is named above, then: {command}"
+        return Advice(f"settle what is named above, then: {command}")
     if code in (ExitCode.ANSWER_NEEDED, ExitCode.INTERRUPTED):
         return command
     if by_hand:

@@ -9,7 +9,7 @@ from dartsctl.diagnosis.incident import Afterwards, Event
 from dartsctl.diagnosis.repair_plan import RepairPlan, RepairStep
 from dartsctl.diagnosis.repairs import RepairAction
 from dartsctl.edges.state.history import History
-from dartsctl.errors import DartsctlError, ExitCode, Interrupted
+from dartsctl.errors import Advice, DartsctlError, ExitCode, Interrupted
 from dartsctl.workflows.deps import Deps
 from dartsctl.workflows.doctor.examine import Examination, examine
 from dartsctl.workflows.doctor.repair_steps import RepairExecutor
@@ -123,7 +123,7 @@ class RepairRun:
         if self._answers.yes or step.action is RepairAction.FREE:
             return True
         question = f"{step.line}: {step.reason}. Do it?"
-        return self._deps.prompts.confirm(question, flags="add --yes")
+        return self._deps.prompts.confirm(question, flags=Advice("add --yes"))
 
     def _do(self, step: RepairStep) -> None:
         """Do one step and record it. Raises what it failed with."""

@@ -15,7 +15,7 @@ from dartsctl.config.settings import BUILT_IN, PRODUCTION, Settings
 from dartsctl.config.templates import PRIVATE, Change
 from dartsctl.edges.project import certificate_files, env_files
 from dartsctl.edges.project.files import template, template_mode, template_names
-from dartsctl.errors import DartsctlError, UsageError
+from dartsctl.errors import Advice, DartsctlError, UsageError
 from dartsctl.stack import compose_files
 from dartsctl.stack.model import Mount
 from dartsctl.system import bounded_file
@@ -68,7 +68,7 @@ def plan(request: InitRequest, *, deps: Deps) -> InitPlan:
     if request.settings.source and any(request.named.values()):
         raise UsageError(
             f"settings already exist: {request.settings.source}",
-            hint='add the files there: [prod] files = ["FILE"]',
+            hint=Advice('add the files there: [prod] files = ["FILE"]'),
         )
     project = _examine(request)
     env_changes: list[Change] = []
@@ -323,7 +323,7 @@ def check_tls_name(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9*:](?:[A-Za-z0-9.:-]{0,250}[A-Za-z0-9])?", text):
         raise UsageError(
             f"{text!r} is not a host name",
-            hint="set TLS_NAME=darts.example.org in the env file, or use --tls-name",
+            hint=Advice("set TLS_NAME=darts.example.org in the env file, or use --tls-name"),
         )
     return text
 

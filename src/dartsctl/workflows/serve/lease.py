@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dartsctl.edges.state.leases import Lease
-from dartsctl.errors import DartsctlError, ExitCode, UsageError
+from dartsctl.errors import Advice, DartsctlError, ExitCode, UsageError
 from dartsctl.ports.allocation import BROWSERS_REFUSE, candidates
 from dartsctl.ports.listeners import Probe
 from dartsctl.server.request import ServerRequest, port_notes
@@ -79,7 +79,7 @@ class PortLeasing:
         """Return the error for the `port` that --port asked for."""
         return DartsctlError(
             f"port {port} (--port) is unavailable: {self._reason(port)}",
-            hint="omit --port to lease a free port",
+            hint=Advice("omit --port to lease a free port"),
             code=ExitCode.CONFLICT,
         )
 
@@ -137,7 +137,9 @@ class PortLeasing:
         return DartsctlError(
             f"no port is free in the dev range: {dev_range}",
             details=tuple(f"{record.port}: {record.holder}" for record in leased),
-            hint="stop a server with `dartsctl dev stop PORT`, or widen dev_range in the settings",
+            hint=Advice(
+                "stop a server with `dartsctl dev stop PORT`, or widen dev_range in the settings"
+            ),
             code=ExitCode.CONFLICT,
         )
 

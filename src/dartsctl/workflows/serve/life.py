@@ -9,7 +9,7 @@ from dartsctl.edges.project import guards
 from dartsctl.edges.screen import browser
 from dartsctl.edges.screen.output import Screen
 from dartsctl.edges.supervisor.client import SupervisedServer
-from dartsctl.errors import DartsctlError, Refused
+from dartsctl.errors import Advice, DartsctlError, Refused
 from dartsctl.server.lease_record import LeaseRecord
 from dartsctl.server.request import ServerRequest
 from dartsctl.server.urls import url_of
@@ -292,7 +292,7 @@ class _Life:
 
     def _advice(self) -> str:
         variables = ", ".join(self._request.port_variables)
-        return (
+        return Advice(
             f"listen on the leased port ({self._record.port} this time): "
             f"read {variables}, or put {{port}} into the command"
         )
@@ -302,7 +302,7 @@ def _listens_elsewhere(others: Sequence[int], record: LeaseRecord) -> DartsctlEr
     return DartsctlError(
         f"the server listens on {_port_list(others)}, not on its leased port {record.port}, "
         "and was stopped",
-        hint="put {port} into the command, or read PORT from the environment",
+        hint=Advice("put {port} into the command, or read PORT from the environment"),
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dartsctl.edges.host import processes
 from dartsctl.edges.screen.output import Screen
 from dartsctl.edges.screen.prompts import Prompts
+from dartsctl.errors import Advice
 from dartsctl.ports.cases import Case
 from dartsctl.ports.choices import Choice
 from dartsctl.ports.collisions import NameTaken
@@ -85,4 +86,4 @@ def flags_for(offered: Sequence[Choice]) -> str:
         for choice in offered
         if choice.action is ResolutionAction.REMOVE_CONTAINER
     ]
-    return "   or   ".join(flags) or "free the port, then try again"
+    return Advice(" or ".join(flags) or "free the port, then try again")

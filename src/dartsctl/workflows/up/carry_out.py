@@ -11,7 +11,7 @@ from typing import assert_never
 
 from dartsctl.edges.engine.protocol import EngineControl
 from dartsctl.edges.host import processes, systemd
-from dartsctl.errors import DartsctlError, TimedOut
+from dartsctl.errors import Advice, DartsctlError, TimedOut
 from dartsctl.ports.availability import Reason
 from dartsctl.ports.cases import Case, container_in, container_of
 from dartsctl.ports.holders import DevLease, HostProcess
@@ -219,7 +219,7 @@ def _wait(case: Case, deps: ConflictDeps) -> None:
         if now >= until:
             raise TimedOut(
                 f"{subject(case)}; still held after {deps.wait_timeout:.0f} s",
-                hint="wait longer: --wait-timeout SECONDS",
+                hint=Advice("wait longer: --wait-timeout SECONDS"),
             )
         if now >= next_note:
             left = f"{until - now:.0f} s left"

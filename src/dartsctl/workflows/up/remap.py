@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from dartsctl.config.environment import Environment
 from dartsctl.edges.state.moves import MoveBook
-from dartsctl.errors import DartsctlError, ExitCode
+from dartsctl.errors import Advice, DartsctlError, ExitCode
 from dartsctl.ports import remapping
 from dartsctl.ports.collisions import NameTaken
 from dartsctl.ports.listeners import Probe
@@ -126,7 +126,7 @@ def remap(
 def _no_free_port(service: str) -> DartsctlError:
     return DartsctlError(
         f"no free port is left for {service}",
-        hint="free one, then try again",
+        hint=Advice("free one, then try again"),
         code=ExitCode.CONFLICT,
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dartsctl.config.environment import Environment
 from dartsctl.edges.state.history import History
 from dartsctl.edges.state.leases import LeaseBook
-from dartsctl.errors import DartsctlError, ExitCode, Interrupted, Refused
+from dartsctl.errors import Advice, DartsctlError, ExitCode, Interrupted, Refused
 from dartsctl.ports.cases import Case, group_by_holder
 from dartsctl.ports.choices import ResolutionRequest, line
 from dartsctl.ports.collisions import NameTaken, names_taken
@@ -124,7 +124,9 @@ def _refuse_moves(request: ResolutionRequest, before: Preflight) -> None:
         whose = "production's ports"
     else:
         whose = "ports of files without settings"
-    raise Refused(f"{whose} are never moved", hint="free the port: --on-conflict ask, stop or wait")
+    raise Refused(
+        f"{whose} are never moved", hint=Advice("free the port: --on-conflict ask, stop or wait")
+    )
 
 
 def _cases(before: Preflight) -> tuple[Case, ...]:
@@ -160,7 +162,7 @@ def _confirm(
     if request.policy == "stop":
         words.insert(0, "--on-conflict stop")
     flags = " ".join([*words, "--yes"])
-    if not deps.prompts.confirm(f"{lines}?", flags=f"add --yes: {flags}"):
+    if not deps.prompts.confirm(f"{lines}?", flags=Advice(f"add --yes: {flags}")):
         raise DartsctlError(
             "nothing was changed",
             hint=f"{flags} does it without a prompt",

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
 from dartsctl.edges.host import processes, signals
-from dartsctl.errors import DartsctlError, ExitCode, Refused
+from dartsctl.errors import Advice, DartsctlError, ExitCode, Refused
 from dartsctl.ports.holders import HostProcess
 from dartsctl.ports.listeners import Listener
 from dartsctl.ports.process import Process
@@ -141,7 +141,7 @@ class _Stopping:
         """Send SIGKILL after a yes. Raises DartsctlError (7) where it is not given."""
         deps, pids = self._deps, self.living_pids
         question = f"pid {pids} did not end within {deps.grace:.0f} s. Kill it (SIGKILL)?"
-        if not deps.yes and not deps.prompts.confirm(question, flags="add --yes"):
+        if not deps.yes and not deps.prompts.confirm(question, flags=Advice("add --yes")):
             raise DartsctlError(
                 f"pid {pids} was asked to end, and still runs",
                 hint=f"ps -fp {pids}",
