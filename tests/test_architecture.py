@@ -8,6 +8,7 @@ import re
 import sys
 import tomllib
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -164,6 +165,34 @@ def test_a_command_about_a_file_that_people_may_paste_is_quoted() -> None:
         matches = unquoted.finditer(file.read_text())
         places += [f"{module_name(file)}: {match[0]}" for match in matches]
     assert places == []
+
+
+COMMANDS = re.compile(
+    r"(?:dartsctl|docker|sudo|ls|ps|ss|ip|cp|mv|rm|df|file|kill|fuser|chmod|systemctl|ulimit|open"
+    r"|openssl|python3|brew|curl|mkdir|unset)\b"
+)
+
+
+def literal_hints(file: Path) -> Iterator[str]:
+    """Yield the beginning of every literal `hint=` that is not an Advice."""
+    for node in ast.walk(tree_of(file)):
+        for keyword in node.keywords if isinstance(node, ast.Call) else ():
+            value = keyword.value
+            if isinstance(value, ast.JoinedStr):
+                value = value.values[0]
+            if keyword.arg == "hint" and isinstance(value, ast.Constant) and value.value:
+                yield str(value.value)
+
+
+def test_a_hint_in_words_is_an_advice_and_every_other_hint_is_a_command() -> None:
+    """`next:` shows only what can be pasted (docs/project-layout.md)."""
+    words = [
+        f"{module_name(file)}: {text}"
+        for file in MODULES
+        for text in literal_hints(file)
+        if not COMMANDS.match(text)
+    ]
+    assert words == []
 
 
 def test_no_group_of_a_pattern_is_possessive() -> None:

@@ -146,8 +146,8 @@ def test_an_error_has_its_own_code(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     def refused(*_self: object, **_given: object) -> int:
-        raise DartsctlError("no", details=("because",), hint="do this", code=ExitCode.REFUSED)
+        raise DartsctlError("no", details=("because",), hint="date", code=ExitCode.REFUSED)
 
     monkeypatch.setattr(typer.Typer, "__call__", refused)
     assert cli.main(["ports"]) == ExitCode.REFUSED
-    assert capfd.readouterr().err == "error: no\n  because\nnext: do this\n"
+    assert capfd.readouterr().err == "error: no\n  because\nnext: date\n"

@@ -23,14 +23,13 @@ OK = {"services": {"a": {"image": "dartsctl-test/busybox:1"}}}
 
 
 def one_error(result: Said, code: int) -> str:
-    """Return the error of a call that ended with `code`: one line, and a next step."""
+    """Return the error of a call that ended with `code`: one line, and a next command or a hint."""
     errors = [line for line in result.err.splitlines() if line.startswith("error: ")]
     assert result.code == code, result
     assert len(errors) == 1, result.err
     assert result.out == ""
-    assert [
-        line for line in result.err.splitlines() if line.startswith("next: ") and len(line) > 8
-    ], result.err
+    steps = [line for line in result.err.splitlines() if line.startswith(("next: ", "hint: "))]
+    assert [line for line in steps if len(line) > 8], result.err
     return errors[0]
 
 

@@ -366,7 +366,7 @@ def test_a_cause_without_a_repair_is_reported_with_advice(stack: LiveStack) -> N
     said = stack.run("doctor", "--fix", "--yes")
     assert said.code == 1
     assert "by hand: make app listen on 0.0.0.0:5000" in said.err
-    assert "next: make app listen on 0.0.0.0:5000" in said.err
+    assert "hint: make app listen on 0.0.0.0:5000" in said.err
     assert stack.identities() == before
 
 

@@ -416,7 +416,7 @@ def test_other_folders_are_refused_with_a_next_command(
     folder = Checkout(tmp_path, tmp_path / "state", 0)
     done = folder.dartsctl("guard", *words, CONDA_PREFIX="/opt/conda")
     assert done.returncode == code, done.stderr
-    assert "next: " in done.stderr
+    assert "\nnext: " in done.stderr or "\nhint: " in done.stderr
     assert ("conda" in done.stderr) is (code == 1)
     assert not (tmp_path / "state").exists()
 

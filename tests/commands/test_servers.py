@@ -179,6 +179,6 @@ def test_a_dry_run_of_stop_names_the_server_and_fails_as_stop_does(
 )
 def test_a_health_path_must_be_a_url_path(tmp_path: Path, given: str, hint: str | None) -> None:
     done = cli(tmp_path, "run", "--dry-run", "--health", given, "--", "true")
-    assert (done.returncode, f"next: use --health {hint}\n" in done.stderr) == (
+    assert (done.returncode, f"hint: use --health {hint}\n" in done.stderr) == (
         (2, True) if hint else (0, False)
     )

@@ -15,7 +15,7 @@ import pytest
 
 from dartsctl.edges.screen.output import Branch, Screen
 from dartsctl.edges.screen.prompts import Prompts
-from dartsctl.errors import DartsctlError
+from dartsctl.errors import Advice, DartsctlError
 from dartsctl.text.safe_text import is_safe
 
 CANARY = "canary-5f1d0c"
@@ -151,6 +151,17 @@ def _read(terminal: int) -> bytes:
         return os.read(terminal, 65536)
     except OSError:  # the end, as Linux says it of a terminal
         return b""
+
+
+@pytest.mark.parametrize(
+    ("hint", "line"),
+    [("dartsctl prod ps", "next: dartsctl prod ps"), (Advice("wait longer"), "hint: wait longer")],
+)
+def test_a_command_is_the_next_line_and_advice_a_hint(
+    capsys: pytest.CaptureFixture[str], hint: str, line: str
+) -> None:
+    Screen().error(DartsctlError("it failed", hint=hint))
+    assert capsys.readouterr().err == f"error: it failed\n{line}\n"
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "utf-8"])
