@@ -13,7 +13,7 @@ from dartsctl.stack.bindings import Endpoint, TransportProtocol
 
 
 class Host:
-    """The `Kernel` and the `Witness` of a preflight. Make a new one for each look at the host.
+    """The `Kernel` and the `SocketOwners` of a preflight. Make a new one for each look at the host.
 
     `held` returns the leases; without it, no server is known as one of dartsctl's.
     """

@@ -165,7 +165,7 @@ def _confirm(
     if not deps.prompts.confirm(f"{lines}?", flags=Advice(f"add --yes: {flags}")):
         raise DartsctlError(
             "nothing was changed",
-            hint=f"{flags} does it without a prompt",
+            hint=Advice(f"{flags} does it without a prompt"),
             code=ExitCode.ANSWER_NEEDED,
         )
 
