@@ -271,7 +271,9 @@ def test_a_reload_after_a_change_refuses_no_connection(
     load = Load(run.url())
     try:
         for generation in ("generation 2", "generation 3"):
-            (folder / "app.py").write_text(FILES["app.py"].replace("generation 1", generation))
+            text = FILES["app.py"].replace("generation 1", generation)
+            # Another length: byte code of the same second and size would be taken for current.
+            (folder / "app.py").write_text(text + "# changed\n" * int(generation[-1]))
             until = time.monotonic() + 30
             while generation not in load.answers and time.monotonic() < until:
                 time.sleep(0.05)

@@ -515,7 +515,7 @@ def test_a_state_folder_that_cannot_be_written_is_reported(
     assert done.stderr.splitlines() == [
         f"error: cannot write the lease book in {state}: Permission denied",
         (
-            "hint: free space or correct the permissions there, "
+            "next: free space or correct the permissions there, "
             "or set DARTSCTL_STATE_DIR to another folder"
         ),
     ]

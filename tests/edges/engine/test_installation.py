@@ -176,9 +176,9 @@ def executable(content: bytes) -> Callable[[Path], object]:
 BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "a folder": (Path.mkdir, "is a folder"),
     "not executable": (lambda path: path.write_text("#!/bin/sh\n"), "is not executable"),
-    "an empty file": (executable(b""), "no program for this machine"),
-    "a text": (executable(b"this is\nno program\n"), "no program for this machine"),
-    "another machine's program": (executable(OTHER_MACHINE), "no program for this machine"),
+    "an empty file": (executable(b""), "not a program for this machine"),
+    "a text": (executable(b"this is\nno program\n"), "not a program for this machine"),
+    "another machine's program": (executable(OTHER_MACHINE), "not a program for this machine"),
     "no interpreter": (executable(b"#!/no/such/interpreter\n"), "interpreter is missing"),
     "exit 127": (executable(b"#!/bin/sh\nexec no-such-program\n"), "exit code 127"),
     "garbage": (executable(b"#!/bin/sh\necho '{}'\n"), "printed '{}'"),

@@ -899,7 +899,7 @@ def test_the_flags_are_those_that_would_do_it() -> None:
 
     assert (
         flags(ResolutionAction.REMAP, ResolutionAction.STOP_PROCESS)
-        == "--on-conflict remap   or   --on-conflict stop --yes"
+        == "--on-conflict remap or --on-conflict stop --yes"
     )
     assert flags(ResolutionAction.WAIT) == "--on-conflict wait --wait-timeout 60"
     assert flags() == "free the port, then try again"

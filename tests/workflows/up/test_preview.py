@@ -52,8 +52,8 @@ def test_one_case_without_an_answer_keeps_all_from_being_done() -> None:
     assert preview.document()["plan"] == []
     reasons = [left["why"] for left in preview.document()["not_done"]]
     assert reasons == [
-        f"{NO_ANSWER} --on-conflict remap   or   --on-conflict wait --wait-timeout 60",
-        f"{NO_ANSWER} --on-conflict remap   or   --remove-container shop-web-1 --yes",
+        f"{NO_ANSWER} --on-conflict remap or --on-conflict wait --wait-timeout 60",
+        f"{NO_ANSWER} --on-conflict remap or --remove-container shop-web-1 --yes",
     ]
     assert preview.lines[-1] == "nothing would be done"
 
