@@ -337,9 +337,12 @@ def one_of_each(stack: ExitStack) -> list[int]:
         listening(stack, ports[-1], address, dual=dual)
     ports.append(free_port())
     mapped = listening(stack, ports[-1], "::ffff:127.0.0.1", dual=True)
-    client = stack.enter_context(socket.create_connection(("127.0.0.1", ports[-1])))
+    # A source port of our own: the kernel gives the same ephemeral one to other connections too.
+    source = free_port()
+    client = socket.create_connection(("127.0.0.1", ports[-1]), source_address=("", source))
+    stack.enter_context(client)
     stack.enter_context(mapped.accept()[0])
-    ports.append(client.getsockname()[1])
+    ports.append(source)
     for address in ("0.0.0.0", "::1"):
         ports.append(free_port())
         udp(stack, ports[-1], address)
