@@ -219,7 +219,7 @@ _PUBLISHED = (("postgres", 5432), ("rabbitmq", 5672), ("rabbitmq", 15672))
 
 def _scores_go_to(url: str, live: LiveStack, other: str, *, management: int) -> None:
     """Scores over HTTP and RabbitMQ arrive in the dev PostgreSQL, and not in the other one."""
-    from live.stack import docker, until
+    from live.stack import until, visits_in
 
     health = until(
         lambda: (
@@ -239,26 +239,11 @@ def _scores_go_to(url: str, live: LiveStack, other: str, *, management: int) -> 
     exchange = f"http://127.0.0.1:{management}/api/exchanges/%2F/darts_exchange/publish"
     assert ask(exchange, message, user="darts:darts-dev") == {"routed": True}
 
-    def rows(project: str) -> str:
-        query = "SELECT player, points, source FROM visits ORDER BY id"
-        return docker(
-            "exec",
-            f"{project}-postgres-1",
-            "psql",
-            "-U",
-            "darts",
-            "-d",
-            "darts",
-            "-Atc",
-            query,
-            check=False,
-        )
-
     until(
-        lambda: rows(live.project).split() == ["Ann|60|http", "Bob|41|rabbitmq"],
-        say=rows(live.project),
+        lambda: visits_in(live.project) == ["Ann|60|http", "Bob|41|rabbitmq"],
+        say=str(visits_in(live.project)),
     )
-    assert rows(other) == "", "the other stack's database has no such table"
+    assert visits_in(other) == [], "the other stack's database has no such table"
 
 
 def test_a_server_that_stands_in_for_the_whole_stack_starts_no_container(live: LiveStack) -> None:

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from signing import make_pair
+
 if TYPE_CHECKING:
     from live.stack import LiveStack
 
@@ -160,40 +162,7 @@ def in_state(live: LiveStack, service: str, *states: str) -> None:
 def certificate(folder: Path, *, days: int) -> None:
     """Write a certificate that expires in `days`."""
     (folder / "certs").mkdir()
-    key, request, made = (
-        folder / "certs" / "tls.key",
-        folder / "request",
-        folder / "certs" / "tls.crt",
-    )
-    asking: list[str | Path] = [
-        "openssl",
-        "req",
-        "-new",
-        "-newkey",
-        "rsa:2048",
-        "-nodes",
-        "-subj",
-        "/CN=localhost",
-        "-keyout",
-        key,
-        "-out",
-        request,
-    ]
-    signing: list[str | Path] = [
-        "openssl",
-        "x509",
-        "-req",
-        "-in",
-        request,
-        "-signkey",
-        key,
-        "-days",
-        str(days),
-        "-out",
-        made,
-    ]
-    for words in (asking, signing):
-        subprocess.run(words, check=True, capture_output=True)
+    make_pair(folder / "certs", days=days)
 
 
 # --- what goes wrong --------------------------------------------------------------------------

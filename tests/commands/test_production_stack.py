@@ -81,25 +81,6 @@ def token_of(stack: LiveStack) -> str:
     return str(token.document["access_token"])
 
 
-def visits_in(project: str) -> list[str]:
-    """Return what the project's PostgreSQL has stored, one line for each visit."""
-    from live.stack import docker
-
-    query = "SELECT player, points, source FROM visits ORDER BY id"
-    return docker(
-        "exec",
-        f"{project}-postgres-1",
-        "psql",
-        "-U",
-        "darts",
-        "-d",
-        "darts",
-        "-Atc",
-        query,
-        check=False,
-    ).split()
-
-
 def up(stack: LiveStack) -> None:
     """Run Compose's own `up`: it creates what is missing and keeps the rest."""
     from live.production import compose_files
@@ -182,6 +163,7 @@ def test_security_headers_are_on_every_answer_once(running: LiveStack) -> None:
 def test_a_score_goes_by_the_gateway_and_the_broker_to_the_database_and_to_those_who_watch(
     running: LiveStack,
 ) -> None:
+    from live.stack import visits_in
 
     token = token_of(running)
     with Watcher() as board:
@@ -206,6 +188,8 @@ def test_a_score_goes_by_the_gateway_and_the_broker_to_the_database_and_to_those
 
 
 def test_the_gateway_takes_a_score_with_a_valid_token_only(running: LiveStack) -> None:
+    from live.stack import visits_in
+
     score = {"player": "Eve", "points": 180}
     before = visits_in(running.project)
     assert ask("/api/scores", score).status == 401
@@ -369,7 +353,7 @@ def test_the_dev_stack_runs_beside_production_and_its_server_writes_to_its_own_d
     running: LiveStack, live: LiveStack
 ) -> None:
     from live.production import REPOSITORY
-    from live.stack import own_compose, until
+    from live.stack import own_compose, until, visits_in
 
     text = (REPOSITORY / "dartsctl.toml").read_text()
     server = text[text.index("[server]") :].replace(

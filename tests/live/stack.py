@@ -277,6 +277,23 @@ def docker(*words: str, check: bool = True) -> str:
     return done.stdout
 
 
+def visits_in(project: str) -> list[str]:
+    """Return what the PostgreSQL of a project of compose/ has stored, one text for each visit."""
+    query = "SELECT player, points, source FROM visits ORDER BY id"
+    return docker(
+        "exec",
+        f"{project}-postgres-1",
+        "psql",
+        "-U",
+        "darts",
+        "-d",
+        "darts",
+        "-Atc",
+        query,
+        check=False,
+    ).split()
+
+
 def sleeper(*published: str, **more: Any) -> dict[str, Any]:
     """Return a service that does nothing and stops at once."""
     service: dict[str, Any] = {
