@@ -5,12 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from dartsctl.config.environment import Environment
-from dartsctl.edges.screen.output import Screen
 from dartsctl.errors import ExitCode
 from dartsctl.ports import lint
-from dartsctl.ports.allocation import Allocation
-from dartsctl.workflows.deps import Deps
 from dartsctl.workflows.up import refusal, report
 from dartsctl.workflows.up.another_stack import next_command
 from dartsctl.workflows.up.answers import Answers
@@ -19,6 +15,10 @@ from dartsctl.workflows.up.refresh_guards import refresh_guards
 from dartsctl.workflows.up.remap import with_kept_moves
 
 if TYPE_CHECKING:
+    from dartsctl.config.environment import Environment
+    from dartsctl.edges.screen.output import Screen
+    from dartsctl.ports.allocation import Allocation
+    from dartsctl.workflows.deps import Deps
     from dartsctl.workflows.up.preview import ResolutionPreview
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from dartsctl.config.environment import Environment
+from typing import TYPE_CHECKING
+
 from dartsctl.errors import ExitCode
 from dartsctl.text.masking import mask_model
-from dartsctl.workflows.deps import Deps
+
+if TYPE_CHECKING:
+    from dartsctl.config.environment import Environment
+    from dartsctl.workflows.deps import Deps
 
 
 def config(environment: Environment, services: tuple[str, ...], *, deps: Deps) -> ExitCode:

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from dartsctl.commands.up import UpRequest, up
-from dartsctl.config.environment import Environment
 from dartsctl.edges.project import env_files
 from dartsctl.edges.state.moves import MoveBook
 from dartsctl.errors import Advice, DartsctlError, DockerUnavailable, ExitCode, UsageError
 from dartsctl.ports import remapping
-from dartsctl.server.request import ServerRequest
 from dartsctl.stack.addresses import (
     compose_url_variables,
     fill_templates,
@@ -22,10 +21,14 @@ from dartsctl.stack.addresses import (
     services_named_in,
 )
 from dartsctl.stack.model import Stack, read_stack
-from dartsctl.workflows.deps import Deps
 from dartsctl.workflows.serve.run_server import preview_server, run_server
 from dartsctl.workflows.up.answers import Answers
 from dartsctl.workflows.up.preflight import Intent
+
+if TYPE_CHECKING:
+    from dartsctl.config.environment import Environment
+    from dartsctl.server.request import ServerRequest
+    from dartsctl.workflows.deps import Deps
 
 _STOP_TIMEOUT = 4  # seconds a container has to end: less than the supervisor waits for Compose
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from dartsctl.errors import ExitCode
-from dartsctl.workflows.deps import Deps
 from dartsctl.workflows.doctor import report
 from dartsctl.workflows.doctor.examine import ExamineRequest, examine
 from dartsctl.workflows.doctor.repair import RepairRequest, repair, write_diagnosis
-from dartsctl.workflows.up.answers import Answers
 from dartsctl.workflows.up.remap import with_kept_moves
+
+if TYPE_CHECKING:
+    from dartsctl.errors import ExitCode
+    from dartsctl.workflows.deps import Deps
+    from dartsctl.workflows.up.answers import Answers
 
 
 @dataclass(frozen=True, slots=True)

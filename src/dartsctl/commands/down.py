@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from dartsctl.config.environment import Environment
-from dartsctl.edges.engine.compose import Compose
-from dartsctl.edges.engine.protocol import Engine
 from dartsctl.errors import DartsctlError, ExitCode, Interrupted, Refused, TimedOut
 from dartsctl.ports import collisions
 from dartsctl.stack import compose_errors
 from dartsctl.stack.containers import of_project
-from dartsctl.workflows.deps import Deps
 from dartsctl.workflows.up import compose_run
 from dartsctl.workflows.up.another_stack import with_project
 from dartsctl.workflows.up.lock_project import locked_project
+
+if TYPE_CHECKING:
+    from dartsctl.config.environment import Environment
+    from dartsctl.edges.engine.compose import Compose
+    from dartsctl.edges.engine.protocol import Engine
+    from dartsctl.workflows.deps import Deps
 
 _ON_A_REMOTE_ENGINE = 900.0
 """Seconds for Compose where the containers' own stop timeouts are not known."""

@@ -8,17 +8,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dartsctl.config.settings import PRODUCTION, Settings
 from dartsctl.edges.project import guards, venvs
-from dartsctl.edges.project.venvs import VirtualEnvironment
-from dartsctl.edges.screen.output import Screen
 from dartsctl.edges.state.guard_book import GuardBook
 from dartsctl.errors import DartsctlError, ExitCode
 from dartsctl.text.phrases import shell_command
-from dartsctl.workflows.deps import Deps
 from dartsctl.workflows.up.production_ports import production_ports
+
+if TYPE_CHECKING:
+    from dartsctl.edges.project.venvs import VirtualEnvironment
+    from dartsctl.edges.screen.output import Screen
+    from dartsctl.workflows.deps import Deps
 
 
 @dataclass(frozen=True, slots=True)

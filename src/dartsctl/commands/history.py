@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from dartsctl.edges.state.history import History, HistoryEntry
 from dartsctl.errors import ExitCode
-from dartsctl.workflows.deps import Deps
+
+if TYPE_CHECKING:
+    from dartsctl.workflows.deps import Deps
 
 
 def history(last: int, *, deps: Deps) -> ExitCode:

@@ -10,15 +10,17 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dartsctl.config.templates import Change
 from dartsctl.edges.project import certificate_files
 from dartsctl.edges.project.files import file_transaction
-from dartsctl.edges.screen.output import Screen
 from dartsctl.errors import DartsctlError, ExitCode, Interrupted
-from dartsctl.workflows.deps import Deps
 from dartsctl.workflows.init.plan import InitRequest, plan
+
+if TYPE_CHECKING:
+    from dartsctl.edges.screen.output import Screen
+    from dartsctl.workflows.deps import Deps
 
 _MANY = 3
 

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from dartsctl.config.environment import Environment
 from dartsctl.errors import DartsctlError, ExitCode
 from dartsctl.stack.compose_errors import plain_message
 from dartsctl.text.phrases import shell_command
-from dartsctl.workflows.deps import Deps
+
+if TYPE_CHECKING:
+    from dartsctl.config.environment import Environment
+    from dartsctl.workflows.deps import Deps
 
 
 @dataclass(frozen=True, slots=True)

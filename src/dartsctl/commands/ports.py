@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from dartsctl.config.environment import Environment
-from dartsctl.edges.screen.output import Screen
 from dartsctl.edges.state.moves import MoveBook
 from dartsctl.errors import DartsctlError, ExitCode
 from dartsctl.ports import lint
-from dartsctl.ports.allocation import Allocation, PortRange
 from dartsctl.ports.attribution import Attribution
 from dartsctl.ports.holders import DevLease, ForeignContainer, Holder
 from dartsctl.ports.remapping import Move
 from dartsctl.stack.blocks import SHORTEST_BLOCK
-from dartsctl.stack.containers import Container
 from dartsctl.stack.model import Stack, read_stack
-from dartsctl.workflows.deps import Deps
 from dartsctl.workflows.up.report import notice_documents
+
+if TYPE_CHECKING:
+    from dartsctl.config.environment import Environment
+    from dartsctl.edges.screen.output import Screen
+    from dartsctl.ports.allocation import Allocation, PortRange
+    from dartsctl.stack.containers import Container
+    from dartsctl.workflows.deps import Deps
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from dartsctl.config.environment import Environment
-from dartsctl.edges.engine.protocol import Engine
+from typing import TYPE_CHECKING
+
 from dartsctl.errors import ExitCode
 from dartsctl.stack.containers import Container, of_project, of_services
-from dartsctl.text.masker import Masker
-from dartsctl.workflows.deps import Deps
+
+if TYPE_CHECKING:
+    from dartsctl.config.environment import Environment
+    from dartsctl.edges.engine.protocol import Engine
+    from dartsctl.text.masker import Masker
+    from dartsctl.workflows.deps import Deps
 
 
 def ps(environment: Environment, services: tuple[str, ...], *, deps: Deps) -> ExitCode:

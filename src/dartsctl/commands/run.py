@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from dartsctl.server.request import ServerRequest
-from dartsctl.workflows.deps import Deps
+from typing import TYPE_CHECKING
+
 from dartsctl.workflows.serve.run_server import preview_server, run_server
+
+if TYPE_CHECKING:
+    from dartsctl.server.request import ServerRequest
+    from dartsctl.workflows.deps import Deps
 
 
 def run(request: ServerRequest, *, dry_run: bool = False, deps: Deps) -> int:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from dartsctl.edges.screen.output import Screen
 from dartsctl.edges.state.trust_book import TrustBook
 from dartsctl.errors import Advice, ExitCode, UsageError
-from dartsctl.workflows.deps import Deps
+
+if TYPE_CHECKING:
+    from dartsctl.edges.screen.output import Screen
+    from dartsctl.workflows.deps import Deps
 
 
 def add(folder: Path, *, deps: Deps, dry_run: bool = False) -> ExitCode:

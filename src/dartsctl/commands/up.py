@@ -10,16 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from dartsctl.config.environment import Environment
-from dartsctl.edges.screen.output import Screen
 from dartsctl.errors import Advice, DartsctlError, ExitCode, Refused
 from dartsctl.ports import lint
-from dartsctl.ports.allocation import Allocation
 from dartsctl.stack import compose_errors
-from dartsctl.stack.compose_errors import ComposeFailure
 from dartsctl.stack.containers import of_services
 from dartsctl.text.phrases import shell_command
-from dartsctl.workflows.deps import Deps
 from dartsctl.workflows.up import another_stack, compose_run, postflight, refusal, report
 from dartsctl.workflows.up.answers import Answers
 from dartsctl.workflows.up.lock_project import locked_project
@@ -29,6 +24,11 @@ from dartsctl.workflows.up.remap import book_of, pin, with_kept_moves
 from dartsctl.workflows.up.undo import Attempt, UndoResult, undone_when_interrupted
 
 if TYPE_CHECKING:
+    from dartsctl.config.environment import Environment
+    from dartsctl.edges.screen.output import Screen
+    from dartsctl.ports.allocation import Allocation
+    from dartsctl.stack.compose_errors import ComposeFailure
+    from dartsctl.workflows.deps import Deps
     from dartsctl.workflows.up.preview import ResolutionPreview
 
 

@@ -7,11 +7,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from dartsctl.config.secrets import Kind, Objection
-from dartsctl.stack.model import Mount, Stack
 from dartsctl.text.phrases import shell_command
+
+if TYPE_CHECKING:
+    from dartsctl.stack.model import Mount, Stack
 
 SOON = 14 * 86400.0
 """Seconds before its end at which a certificate is warned about."""

@@ -7,14 +7,17 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dartsctl.config.settings import PRODUCTION, Settings, environment_key, environment_table
-from dartsctl.config.trust import Trust
 from dartsctl.config.values import check_project
 from dartsctl.errors import Advice, Refused, UsageError
 from dartsctl.stack import compose_files
 from dartsctl.system import bounded_file
 from dartsctl.text.phrases import did_you_mean, shell_command
+
+if TYPE_CHECKING:
+    from dartsctl.config.trust import Trust
 
 CONVENTIONAL: Mapping[str, tuple[str, ...]] = {
     "dev": (

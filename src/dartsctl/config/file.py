@@ -11,12 +11,14 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from dartsctl.config.trust import Trust
 from dartsctl.errors import Advice, UsageError
 from dartsctl.system import bounded_file
 from dartsctl.text.phrases import did_you_mean, shell_command
+
+if TYPE_CHECKING:
+    from dartsctl.config.trust import Trust
 
 SETTINGS_FILE = "dartsctl.toml"
 PYPROJECT = "pyproject.toml"

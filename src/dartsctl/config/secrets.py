@@ -8,11 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from dartsctl.stack.model import Stack
 from dartsctl.text.phrases import shell_command
 from dartsctl.text.secret_names import is_never_secret, is_secret_name, password_in, userinfo
+
+if TYPE_CHECKING:
+    from dartsctl.stack.model import Stack
 
 SHORTEST = 12
 """Minimum length of a secret, in characters."""

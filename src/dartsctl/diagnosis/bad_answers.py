@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from dartsctl.diagnosis.facts import ContainerFacts, Facts, HttpFacts
 from dartsctl.diagnosis.findings import Cause, Confidence, Link
-from dartsctl.diagnosis.nginx.log import FailureCount
 from dartsctl.diagnosis.proxy_path import SLACK
 from dartsctl.diagnosis.trouble import Rank, Scope, Trouble, container_link
+
+if TYPE_CHECKING:
+    from dartsctl.diagnosis.facts import ContainerFacts, Facts, HttpFacts
+    from dartsctl.diagnosis.nginx.log import FailureCount
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from dartsctl.diagnosis.facts import Facts, HttpFacts, ProxyFacts, UpstreamFacts
 from dartsctl.diagnosis.findings import Link, Mark
-from dartsctl.diagnosis.nginx.config import Target
-from dartsctl.diagnosis.nginx.log import FailureCount
 from dartsctl.diagnosis.trouble import Scope, Trouble
+
+if TYPE_CHECKING:
+    from dartsctl.diagnosis.facts import Facts, HttpFacts, ProxyFacts, UpstreamFacts
+    from dartsctl.diagnosis.nginx.config import Target
+    from dartsctl.diagnosis.nginx.log import FailureCount
 
 _COUNTS = 3
 """Kinds of failures from the proxy's log that a link shows, the last ones."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from dartsctl.diagnosis.facts import ContainerFacts, Facts, ServiceFacts
-from dartsctl.stack.bindings import Endpoint
+if TYPE_CHECKING:
+    from dartsctl.diagnosis.facts import ContainerFacts, Facts, ServiceFacts
+    from dartsctl.stack.bindings import Endpoint
 
 BRIEF = 10.0
 """Seconds. A container that runs for less may still be starting, or about to end again

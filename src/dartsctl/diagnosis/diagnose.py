@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis import chain
 from dartsctl.diagnosis.causes import never_started
 from dartsctl.diagnosis.causes.all_causes import CAUSES, REPORTED_FIRST
-from dartsctl.diagnosis.facts import Facts
 from dartsctl.diagnosis.findings import Cause, Diagnosis, Finding
 from dartsctl.diagnosis.trouble import Fix, Scope, Trouble
+
+if TYPE_CHECKING:
+    from dartsctl.diagnosis.facts import Facts
 
 
 def diagnose(facts: Facts) -> Diagnosis:

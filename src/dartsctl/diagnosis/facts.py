@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from dartsctl.diagnosis.nginx.config import Config, Listen, Route, Target
-from dartsctl.diagnosis.nginx.log import FailureCount
-from dartsctl.ports.conflicts import Conflict
-from dartsctl.stack.bindings import Endpoint
+if TYPE_CHECKING:
+    from dartsctl.diagnosis.nginx.config import Config, Listen, Route, Target
+    from dartsctl.diagnosis.nginx.log import FailureCount
+    from dartsctl.ports.conflicts import Conflict
+    from dartsctl.stack.bindings import Endpoint
 
 ProxyKind = Literal["nginx", "haproxy", "traefik", "caddy", "envoy", "httpd", "other"]
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from dartsctl.diagnosis.facts import Facts
-from dartsctl.diagnosis.findings import Diagnosis, Finding, Link
 from dartsctl.text.phrases import local_time
 from dartsctl.text.safe_text import one_line
+
+if TYPE_CHECKING:
+    from dartsctl.diagnosis.facts import Facts
+    from dartsctl.diagnosis.findings import Diagnosis, Finding, Link
 
 _MARKS = {"ok": "ok", "bad": "**bad**", "unknown": "unknown"}
 

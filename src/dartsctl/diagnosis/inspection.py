@@ -7,15 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis.facts import ContainerFacts, PublishedPort
 from dartsctl.diagnosis.nginx.log import parse_moment
 from dartsctl.stack.bindings import ANY_IPV4, HIGHEST_PORT, Endpoint, parse_protocol
-from dartsctl.stack.containers import Container
 from dartsctl.stack.json_fields import read_address
 from dartsctl.text.numbers import LARGEST_INTEGER, parse_digits
 from dartsctl.text.safe_text import cut
-from dartsctl.text.strict_json import Cursor
+
+if TYPE_CHECKING:
+    from dartsctl.stack.containers import Container
+    from dartsctl.text.strict_json import Cursor
 
 
 @dataclass(frozen=True, slots=True)

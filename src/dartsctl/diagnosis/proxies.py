@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from dartsctl.diagnosis.facts import ContainerFacts, ProxyKind, ServiceFacts
 from dartsctl.errors import Advice, UsageError
-from dartsctl.stack.model import Stack
+
+if TYPE_CHECKING:
+    from dartsctl.diagnosis.facts import ContainerFacts, ProxyKind, ServiceFacts
+    from dartsctl.stack.model import Stack
 
 ENTRIES = (80, 443, 8080, 8443)
 """Ports inside a container on which a proxy listens."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis.causes import app_exited, crash_loop, never_started
-from dartsctl.diagnosis.facts import ContainerFacts, Facts, ProxyFacts, ServiceFacts
 from dartsctl.diagnosis.findings import Cause, Link
 from dartsctl.diagnosis.nginx.log import FailureCount, NginxFailure
 from dartsctl.diagnosis.proxy_path import SLACK
 from dartsctl.diagnosis.trouble import Fix, Trouble, container_link
+
+if TYPE_CHECKING:
+    from dartsctl.diagnosis.facts import ContainerFacts, Facts, ProxyFacts, ServiceFacts
 
 _FATAL = (
     NginxFailure.HOST_NOT_FOUND,

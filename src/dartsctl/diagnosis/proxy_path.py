@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from dartsctl.diagnosis.facts import Facts, ProxyFacts, ServiceFacts, UpstreamFacts
+if TYPE_CHECKING:
+    from dartsctl.diagnosis.facts import Facts, ProxyFacts, ServiceFacts, UpstreamFacts
 
 SLACK = 1.5
 """Seconds. The engine's clock is known only to the second where its times meet ours."""

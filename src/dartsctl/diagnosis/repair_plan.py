@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis.causes.all_causes import MODULES
-from dartsctl.diagnosis.facts import Facts, ServiceFacts
-from dartsctl.diagnosis.findings import Finding
 from dartsctl.diagnosis.repairs import (
     NO_REPAIR,
     Repair,
@@ -18,6 +17,10 @@ from dartsctl.diagnosis.repairs import (
     is_looping,
     start_after_refusal,
 )
+
+if TYPE_CHECKING:
+    from dartsctl.diagnosis.facts import Facts, ServiceFacts
+    from dartsctl.diagnosis.findings import Finding
 
 _STRENGTH = (RepairAction.START, RepairAction.RESTART, RepairAction.RECREATE)
 """Of two of these for one service the later one is done."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import TYPE_CHECKING
 
-from dartsctl.diagnosis.facts import Facts, ServiceFacts
-from dartsctl.diagnosis.findings import Finding
+if TYPE_CHECKING:
+    from dartsctl.diagnosis.facts import Facts, ServiceFacts
+    from dartsctl.diagnosis.findings import Finding
 
 
 class RepairAction(Enum):

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 
-from dartsctl.diagnosis.facts import ContainerFacts, Facts, PublishedPort, ServiceFacts
 from dartsctl.diagnosis.findings import Cause, Confidence, Link
 from dartsctl.diagnosis.trouble import Fix, Rank, Scope, Trouble, container_link
-from dartsctl.ports.conflicts import Conflict
 from dartsctl.ports.holders import (
     Connection,
     DevLease,
@@ -20,6 +18,10 @@ from dartsctl.ports.holders import (
     Unknown,
 )
 from dartsctl.stack import compose_errors
+
+if TYPE_CHECKING:
+    from dartsctl.diagnosis.facts import ContainerFacts, Facts, PublishedPort, ServiceFacts
+    from dartsctl.ports.conflicts import Conflict
 
 
 def missing_ports(container: ContainerFacts) -> tuple[PublishedPort, ...]:

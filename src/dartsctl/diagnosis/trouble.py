@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from dartsctl.diagnosis.facts import ContainerFacts, Facts, ServiceFacts
 from dartsctl.diagnosis.findings import Cause, Confidence, Link
 from dartsctl.text.phrases import duration, local_time
+
+if TYPE_CHECKING:
+    from dartsctl.diagnosis.facts import ContainerFacts, Facts, ServiceFacts
 
 _LAST_LINES = 5
 _EXITS = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from dartsctl.ports.availability import Obstacle, Reason
 from dartsctl.ports.holders import (
@@ -15,11 +15,13 @@ from dartsctl.ports.holders import (
     OwnContainer,
     Unknown,
 )
-from dartsctl.ports.listeners import Listener
-from dartsctl.ports.process import Process
-from dartsctl.stack.bindings import Endpoint
-from dartsctl.stack.containers import Container
-from dartsctl.stack.model import Stack
+
+if TYPE_CHECKING:
+    from dartsctl.ports.listeners import Listener
+    from dartsctl.ports.process import Process
+    from dartsctl.stack.bindings import Endpoint
+    from dartsctl.stack.containers import Container
+    from dartsctl.stack.model import Stack
 
 
 class SocketOwners(Protocol):

@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from dartsctl.ports.listeners import Listener, Probe
 from dartsctl.stack.bindings import Endpoint, PortBinding, TransportProtocol
-from dartsctl.stack.containers import Container
-from dartsctl.stack.convergence import Convergence
-from dartsctl.stack.engine_rules import EngineRules
+
+if TYPE_CHECKING:
+    from dartsctl.stack.containers import Container
+    from dartsctl.stack.convergence import Convergence
+    from dartsctl.stack.engine_rules import EngineRules
 
 
 class Reason(Enum):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from dartsctl.ports.collisions import NameTaken
-from dartsctl.ports.conflicts import Conflict
 from dartsctl.ports.holders import Holder, HostProcess, Unknown
 from dartsctl.ports.holders.kinds import (
     Classification,
@@ -15,10 +15,13 @@ from dartsctl.ports.holders.kinds import (
     ProcessInspector,
     SystemdUnit,
 )
-from dartsctl.ports.process import Process
-from dartsctl.stack.bindings import PortBinding
-from dartsctl.stack.containers import Container
-from dartsctl.stack.model import Stack
+
+if TYPE_CHECKING:
+    from dartsctl.ports.conflicts import Conflict
+    from dartsctl.ports.process import Process
+    from dartsctl.stack.bindings import PortBinding
+    from dartsctl.stack.containers import Container
+    from dartsctl.stack.model import Stack
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, assert_never
+from typing import TYPE_CHECKING, Literal, assert_never
 
 from dartsctl.ports.cases import Case, container_of, process_of, project_of
 from dartsctl.ports.collisions import NameTaken
-from dartsctl.ports.conflicts import Conflict
 from dartsctl.ports.holders import DevLease, RivalBinding
 from dartsctl.ports.holders.kinds import PRODUCTION_STOPS, HolderKind, ResolutionAction
 from dartsctl.ports.holders.processes import restarting_parent_of
 from dartsctl.ports.holders.wording import in_brackets, of_project
+
+if TYPE_CHECKING:
+    from dartsctl.ports.conflicts import Conflict
 
 Policy = Literal["ask", "fail", "stop", "remap", "wait"]
 

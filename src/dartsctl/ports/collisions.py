@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from dartsctl.stack import compose_files
-from dartsctl.stack.containers import Container
-from dartsctl.stack.convergence import Convergence
-from dartsctl.stack.model import Service, Stack
 from dartsctl.stack.same_stack import SameStack
+
+if TYPE_CHECKING:
+    from dartsctl.stack.containers import Container
+    from dartsctl.stack.convergence import Convergence
+    from dartsctl.stack.model import Service, Stack
 
 
 @dataclass(frozen=True, slots=True)

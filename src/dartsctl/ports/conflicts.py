@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import TYPE_CHECKING
 
-from dartsctl.ports.availability import Reason
-from dartsctl.ports.holders import Holder
-from dartsctl.stack.bindings import Endpoint, PortBinding
-from dartsctl.stack.publishing import Unbound
+if TYPE_CHECKING:
+    from dartsctl.ports.availability import Reason
+    from dartsctl.ports.holders import Holder
+    from dartsctl.stack.bindings import Endpoint, PortBinding
+    from dartsctl.stack.publishing import Unbound
 
 
 class Verdict(Enum):

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from dartsctl.ports.allocation import Allocation
 from dartsctl.ports.conflicts import BindingVerdict, Verdict
 from dartsctl.ports.socket_table import ranges
-from dartsctl.stack.containers import Container
-from dartsctl.stack.model import PortEntry, Service, Stack
+
+if TYPE_CHECKING:
+    from dartsctl.ports.allocation import Allocation
+    from dartsctl.stack.containers import Container
+    from dartsctl.stack.model import PortEntry, Service, Stack
 
 K = TypeVar("K", str, tuple[str, str])
 

@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import TYPE_CHECKING
 
-from dartsctl.ports.listeners import Listener
-from dartsctl.stack.bindings import Endpoint
-from dartsctl.stack.containers import Container
+if TYPE_CHECKING:
+    from dartsctl.ports.listeners import Listener
+    from dartsctl.stack.bindings import Endpoint
+    from dartsctl.stack.containers import Container
 
 
 class MissingKind(Enum):

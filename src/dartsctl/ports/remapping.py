@@ -10,9 +10,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from dartsctl.stack.bindings import TransportProtocol
-from dartsctl.stack.model import PortEntry, Service, Stack
+if TYPE_CHECKING:
+    from dartsctl.stack.bindings import TransportProtocol
+    from dartsctl.stack.model import PortEntry, Service, Stack
 
 OFFSET = 10000
 FIRST, LAST = 16000, 31999

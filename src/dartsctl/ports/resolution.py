@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from dartsctl.ports.cases import Case, container_in, project_of
 from dartsctl.ports.choices import (
@@ -18,9 +19,11 @@ from dartsctl.ports.choices import (
     is_removal_named,
     may_move,
 )
-from dartsctl.ports.conflicts import Conflict
 from dartsctl.ports.holders import RivalBinding
 from dartsctl.ports.holders.kinds import HolderKind, ResolutionAction
+
+if TYPE_CHECKING:
+    from dartsctl.ports.conflicts import Conflict
 
 
 @dataclass(frozen=True, slots=True)

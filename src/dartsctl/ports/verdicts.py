@@ -10,13 +10,16 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
+from typing import TYPE_CHECKING
 
 from dartsctl.ports.availability import Availability, Obstacle, Reason
 from dartsctl.ports.conflicts import BindingVerdict, Conflict, Verdict
 from dartsctl.ports.holders import Holder, RivalBinding
 from dartsctl.stack import blocks
 from dartsctl.stack.bindings import Endpoint, PortBinding, TransportProtocol
-from dartsctl.stack.engine_rules import EngineRules
+
+if TYPE_CHECKING:
+    from dartsctl.stack.engine_rules import EngineRules
 
 Attribute = Callable[[Endpoint, Obstacle], Sequence[Holder]]
 """Names the holders behind an obstacle (ports/attribution.py)."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from dartsctl.server.request import ServerKind
 from dartsctl.text.masking import mask_command
+
+if TYPE_CHECKING:
+    from dartsctl.server.request import ServerKind
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from dartsctl.ports.allocation import BROWSERS_REFUSE, DEV_RANGE, Allocation, PortRange
 from dartsctl.server.command_line import ports_named
-from dartsctl.server.handover import HandoverMode
 from dartsctl.stack.bindings import LOOPBACK_IPV4
 from dartsctl.text.numbers import parse_digits
+
+if TYPE_CHECKING:
+    from dartsctl.server.handover import HandoverMode
 
 ServerKind = Literal["dev", "run"]
 Enforcement = Literal["auto", "hook", "watch", "off"]

@@ -8,11 +8,14 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from dartsctl.errors import Advice, UsageError
 from dartsctl.stack.bindings import reachable_address
-from dartsctl.stack.containers import Container
 from dartsctl.text.phrases import did_you_mean
+
+if TYPE_CHECKING:
+    from dartsctl.stack.containers import Container
 
 _SERVICE = re.compile(r"\{([a-zA-Z0-9][\w-]*)\.(host|port)(?::([0-9]{1,5}))?\}")
 _VARIABLE = re.compile(r"\{env\.(\w+)\}")

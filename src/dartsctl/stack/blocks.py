@@ -10,9 +10,11 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from dartsctl.stack.bindings import PortBinding
-from dartsctl.stack.model import PortEntry
+if TYPE_CHECKING:
+    from dartsctl.stack.bindings import PortBinding
+    from dartsctl.stack.model import PortEntry
 
 SHORTEST_BLOCK = 8
 """Shorter runs stay separate entries: they are usually written, and read, port by port."""

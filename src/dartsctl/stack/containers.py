@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from dartsctl.stack.bindings import ANY_IPV4, Endpoint
 from dartsctl.stack.compose_files import without_overrides
 from dartsctl.stack.json_fields import read_address, read_port, read_protocol
 from dartsctl.text.numbers import LARGEST_INTEGER, parse_digits
-from dartsctl.text.strict_json import Cursor
+
+if TYPE_CHECKING:
+    from dartsctl.text.strict_json import Cursor
 
 PROJECT_LABEL = "com.docker.compose.project"
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from dartsctl.stack.bindings import Endpoint, PortBinding
-from dartsctl.stack.containers import Container
-from dartsctl.stack.model import Stack
+if TYPE_CHECKING:
+    from dartsctl.stack.bindings import Endpoint, PortBinding
+    from dartsctl.stack.containers import Container
+    from dartsctl.stack.model import Stack
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-from dartsctl.stack.containers import Container
-from dartsctl.stack.model import Stack
+if TYPE_CHECKING:
+    from dartsctl.stack.containers import Container
+    from dartsctl.stack.model import Stack
 
 MAX_RESTARTS = 7
 """Restarts of one container, while nothing else in its stack changes, after which we stop waiting.

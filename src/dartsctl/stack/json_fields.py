@@ -5,6 +5,8 @@ Each function raises the document's own error for a value that is not what was e
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from dartsctl.stack.bindings import (
     HIGHEST_PORT,
     TransportProtocol,
@@ -12,7 +14,9 @@ from dartsctl.stack.bindings import (
     parse_protocol,
 )
 from dartsctl.text.numbers import parse_digits
-from dartsctl.text.strict_json import Cursor
+
+if TYPE_CHECKING:
+    from dartsctl.text.strict_json import Cursor
 
 
 def read_port(value: Cursor, default: int | None = None) -> int:

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from dartsctl.stack import blocks
 from dartsctl.stack.bindings import ANY_IPV4, ANY_IPV6, PortBinding, normal_address
-from dartsctl.stack.engine_rules import EngineRules
 from dartsctl.stack.model import Network, PortEntry, Service, Stack
+
+if TYPE_CHECKING:
+    from dartsctl.stack.engine_rules import EngineRules
 
 
 @dataclass(frozen=True, slots=True)

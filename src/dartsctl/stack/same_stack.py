@@ -28,11 +28,13 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from dartsctl.stack import compose_files
 from dartsctl.stack.containers import Container
-from dartsctl.stack.model import Service, Stack
+
+if TYPE_CHECKING:
+    from dartsctl.stack.model import Service, Stack
 
 Sign = Literal["files", "names", "services"]
 WantedPorts = Callable[[Container], Collection[int] | None]

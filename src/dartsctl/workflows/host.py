@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from dartsctl.edges.host import processes, sockets
 from dartsctl.ports.holders import DevLease
-from dartsctl.ports.listeners import Listener, Probe
-from dartsctl.ports.process import Process
-from dartsctl.server.lease_record import LeaseRecord
-from dartsctl.stack.bindings import Endpoint, TransportProtocol
+
+if TYPE_CHECKING:
+    from dartsctl.ports.listeners import Listener, Probe
+    from dartsctl.ports.process import Process
+    from dartsctl.server.lease_record import LeaseRecord
+    from dartsctl.stack.bindings import Endpoint, TransportProtocol
 
 
 class Host:

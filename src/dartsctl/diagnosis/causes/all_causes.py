@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis.causes import (
     app_exited,
@@ -23,8 +24,10 @@ from dartsctl.diagnosis.causes import (
     unhealthy,
     unknown,
 )
-from dartsctl.diagnosis.causes.base import CauseModule
 from dartsctl.diagnosis.findings import Cause
+
+if TYPE_CHECKING:
+    from dartsctl.diagnosis.causes.base import CauseModule
 
 CAUSES: tuple[CauseModule, ...] = (
     engine_down,

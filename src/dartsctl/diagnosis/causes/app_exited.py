@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis.container_state import containers, dependencies, has_ended, is_needed
-from dartsctl.diagnosis.facts import Facts
 from dartsctl.diagnosis.findings import Cause
 from dartsctl.diagnosis.repairs import start_again
 from dartsctl.diagnosis.trouble import Fix, Trouble, container_trouble, exit_words
 from dartsctl.text.phrases import duration
+
+if TYPE_CHECKING:
+    from dartsctl.diagnosis.facts import Facts
 
 CAUSE = Cause.APP_EXITED
 _STOPPED = (0, 130, 137, 143)

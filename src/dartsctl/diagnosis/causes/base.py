@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from dartsctl.diagnosis.facts import Facts
-from dartsctl.diagnosis.findings import Cause, Finding
-from dartsctl.diagnosis.repairs import Repair
-from dartsctl.diagnosis.trouble import Trouble
+if TYPE_CHECKING:
+    from dartsctl.diagnosis.facts import Facts
+    from dartsctl.diagnosis.findings import Cause, Finding
+    from dartsctl.diagnosis.repairs import Repair
+    from dartsctl.diagnosis.trouble import Trouble
 
 
 class CauseModule(Protocol):

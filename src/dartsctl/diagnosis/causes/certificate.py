@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis.bad_answers import answer_trouble, bad_answers
-from dartsctl.diagnosis.facts import CertificateFacts, Facts
 from dartsctl.diagnosis.findings import Cause, Link
 from dartsctl.diagnosis.nginx.log import NginxFailure
 from dartsctl.diagnosis.proxy_end import FatalError, ends, fatal_error, fatal_trouble
 from dartsctl.diagnosis.repairs import by_hand
 from dartsctl.diagnosis.trouble import Rank, Scope, Trouble
 from dartsctl.errors import Advice
+
+if TYPE_CHECKING:
+    from dartsctl.diagnosis.facts import CertificateFacts, Facts
 
 CAUSE = Cause.CERTIFICATE
 _SILENT = "browsers refuse the certificate; the requests of doctor accept any"

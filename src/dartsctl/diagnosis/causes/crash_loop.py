@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis.container_state import age, containers, dependencies, is_crash_looping
-from dartsctl.diagnosis.facts import ContainerFacts, Facts, ServiceFacts
 from dartsctl.diagnosis.findings import Cause
 from dartsctl.diagnosis.repairs import by_hand
 from dartsctl.diagnosis.trouble import Trouble, container_trouble, exit_words
 from dartsctl.text.phrases import duration
+
+if TYPE_CHECKING:
+    from dartsctl.diagnosis.facts import ContainerFacts, Facts, ServiceFacts
 
 CAUSE = Cause.CRASH_LOOP
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from dartsctl.diagnosis.facts import Facts
 from dartsctl.diagnosis.findings import Cause, Link
 from dartsctl.diagnosis.repairs import by_hand
 from dartsctl.diagnosis.trouble import Rank, Scope, Trouble
+
+if TYPE_CHECKING:
+    from dartsctl.diagnosis.facts import Facts
 
 CAUSE = Cause.ENGINE_DOWN
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis.container_state import (
     UnreachablePort,
@@ -10,12 +11,14 @@ from dartsctl.diagnosis.container_state import (
     is_stable,
     unreachable_port,
 )
-from dartsctl.diagnosis.facts import ContainerFacts, Facts, ServiceFacts
 from dartsctl.diagnosis.findings import Cause, Link
 from dartsctl.diagnosis.repairs import by_hand
 from dartsctl.diagnosis.trouble import Trouble, container_trouble
 from dartsctl.errors import Advice
 from dartsctl.stack.bindings import ANY_IPV4
+
+if TYPE_CHECKING:
+    from dartsctl.diagnosis.facts import ContainerFacts, Facts, ServiceFacts
 
 CAUSE = Cause.LOOPBACK_ONLY
 

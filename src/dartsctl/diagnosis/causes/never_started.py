@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis.container_state import containers, dependencies, has_ended
-from dartsctl.diagnosis.facts import ContainerFacts, Facts, ServiceFacts
 from dartsctl.diagnosis.findings import Cause, Finding, Link
 from dartsctl.diagnosis.repairs import (
     NO_REPAIR,
@@ -17,6 +17,9 @@ from dartsctl.diagnosis.repairs import (
 )
 from dartsctl.diagnosis.trouble import Fix, Rank, Scope, Trouble, container_trouble
 from dartsctl.stack import compose_errors
+
+if TYPE_CHECKING:
+    from dartsctl.diagnosis.facts import ContainerFacts, Facts, ServiceFacts
 
 CAUSE = Cause.NEVER_STARTED
 _WRAPPERS = re.compile(r"^.*(?:container init|container process|runc create failed): ")

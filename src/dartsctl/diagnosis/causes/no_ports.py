@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis.container_state import containers, is_stable
-from dartsctl.diagnosis.facts import ContainerFacts, Facts, PublishedPort, ServiceFacts
 from dartsctl.diagnosis.findings import Cause, Finding, Link
 from dartsctl.diagnosis.repairs import Repair, RepairAction
 from dartsctl.diagnosis.taken_ports import missing_ports
 from dartsctl.diagnosis.trouble import Fix, Trouble, container_trouble
+
+if TYPE_CHECKING:
+    from dartsctl.diagnosis.facts import ContainerFacts, Facts, PublishedPort, ServiceFacts
 
 CAUSE = Cause.NO_PORTS
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from dartsctl.diagnosis.facts import Facts
 from dartsctl.diagnosis.findings import Cause
 from dartsctl.diagnosis.repairs import free_and_start
 from dartsctl.diagnosis.taken_ports import port_troubles
-from dartsctl.diagnosis.trouble import Trouble
+
+if TYPE_CHECKING:
+    from dartsctl.diagnosis.facts import Facts
+    from dartsctl.diagnosis.trouble import Trouble
 
 CAUSE = Cause.OTHER_CONTAINER
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from dartsctl.diagnosis.facts import Facts, ServiceFacts
 from dartsctl.diagnosis.findings import Cause, Link
 from dartsctl.diagnosis.proxy_end import (
     FatalError,
@@ -18,6 +18,9 @@ from dartsctl.diagnosis.proxy_path import paths
 from dartsctl.diagnosis.repairs import by_hand
 from dartsctl.diagnosis.trouble import Rank, Scope, Trouble
 from dartsctl.errors import Advice
+
+if TYPE_CHECKING:
+    from dartsctl.diagnosis.facts import Facts, ServiceFacts
 
 CAUSE = Cause.OTHER_NETWORK
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis.container_state import BRIEF, containers
-from dartsctl.diagnosis.facts import Facts
 from dartsctl.diagnosis.findings import Cause, Finding
 from dartsctl.diagnosis.repairs import Repair, start_again
 from dartsctl.diagnosis.trouble import Trouble, container_trouble
 from dartsctl.errors import Advice
+
+if TYPE_CHECKING:
+    from dartsctl.diagnosis.facts import Facts
 
 CAUSE = Cause.OUT_OF_MEMORY
 

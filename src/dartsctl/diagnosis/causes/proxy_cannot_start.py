@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from dartsctl.diagnosis.facts import Facts
 from dartsctl.diagnosis.findings import Cause, Finding
 from dartsctl.diagnosis.nginx.log import NginxFailure
 from dartsctl.diagnosis.proxy_end import FatalError, ends, fatal_error, fatal_trouble
 from dartsctl.diagnosis.repairs import NO_REPAIR, Repair, RepairAction
 from dartsctl.diagnosis.trouble import Fix, Trouble
 from dartsctl.errors import Advice
+
+if TYPE_CHECKING:
+    from dartsctl.diagnosis.facts import Facts
 
 CAUSE = Cause.PROXY_CANNOT_START
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from dartsctl.diagnosis.facts import Facts
 from dartsctl.diagnosis.findings import Cause
 from dartsctl.diagnosis.proxy_end import ends
 from dartsctl.diagnosis.repairs import start_again
 from dartsctl.diagnosis.trouble import Fix, Trouble
+
+if TYPE_CHECKING:
+    from dartsctl.diagnosis.facts import Facts
 
 CAUSE = Cause.PROXY_DOWN
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from dartsctl.diagnosis.facts import Facts
 from dartsctl.diagnosis.findings import Cause, Finding, Link
 from dartsctl.diagnosis.nginx.log import NginxFailure
 from dartsctl.diagnosis.proxy_path import SLACK, ProxyPath, paths
 from dartsctl.diagnosis.repairs import Repair, RepairAction
 from dartsctl.diagnosis.trouble import Fix, Rank, Scope, Trouble
+
+if TYPE_CHECKING:
+    from dartsctl.diagnosis.facts import Facts
 
 CAUSE = Cause.STALE_UPSTREAM
 _CONNECTING = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis.bad_answers import answer_trouble, bad_answers, starting_trouble
 from dartsctl.diagnosis.container_state import (
@@ -13,12 +14,14 @@ from dartsctl.diagnosis.container_state import (
     is_stable,
     unreachable_port,
 )
-from dartsctl.diagnosis.facts import ContainerFacts, Facts, ServiceFacts
 from dartsctl.diagnosis.findings import Cause, Confidence, Finding, Link
 from dartsctl.diagnosis.nginx.log import NginxFailure
 from dartsctl.diagnosis.repairs import NO_REPAIR, Repair, RepairAction
 from dartsctl.diagnosis.trouble import Trouble, container_trouble, shortened
 from dartsctl.text.phrases import duration
+
+if TYPE_CHECKING:
+    from dartsctl.diagnosis.facts import ContainerFacts, Facts, ServiceFacts
 
 CAUSE = Cause.UNHEALTHY
 NO_ANSWER = (NginxFailure.READ_TIMEOUT, NginxFailure.CLOSED, NginxFailure.RESET)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis.bad_answers import BadAnswer, answer_trouble, bad_answers
 from dartsctl.diagnosis.causes.unhealthy import NO_ANSWER
 from dartsctl.diagnosis.container_state import containers
-from dartsctl.diagnosis.facts import Facts
 from dartsctl.diagnosis.findings import Cause
 from dartsctl.diagnosis.nginx.log import NginxFailure
 from dartsctl.diagnosis.repairs import by_hand
 from dartsctl.diagnosis.taken_ports import port_troubles
 from dartsctl.diagnosis.trouble import Trouble, container_trouble
+
+if TYPE_CHECKING:
+    from dartsctl.diagnosis.facts import Facts
 
 CAUSE = Cause.UNKNOWN
 

@@ -12,10 +12,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dartsctl import spawn
-from dartsctl.config.environment import Environment
 from dartsctl.edges.engine.installation import (
     VERSION_DEADLINE,
     KnownVersions,
@@ -34,6 +33,9 @@ from dartsctl.system import bounded_file
 from dartsctl.text.masker import Masker
 from dartsctl.text.phrases import did_you_mean
 from dartsctl.text.strict_json import Source, parse_json, read_json
+
+if TYPE_CHECKING:
+    from dartsctl.config.environment import Environment
 
 CONFIG_DEADLINE = 60.0
 """Seconds for resolving the files."""

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from dartsctl.edges.engine.installation import is_unix_socket
-from dartsctl.edges.engine.protocol import Engine
 from dartsctl.edges.engine.unix import UnixEngine
+
+if TYPE_CHECKING:
+    from dartsctl.edges.engine.protocol import Engine
 
 
 def engine_at(address: str, *, deadline: float | None = None) -> Engine:

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
 
 from dartsctl.diagnosis import log_stream
-from dartsctl.diagnosis.log_stream import LogLine
 from dartsctl.edges.engine import unix_http
 from dartsctl.edges.engine.installation import no_engine, socket_path
 from dartsctl.errors import DartsctlError, DockerUnavailable
@@ -31,6 +30,7 @@ from dartsctl.text.strict_json import Cursor, Source, read_json
 
 if TYPE_CHECKING:
     from dartsctl.diagnosis.inspection import Inspection
+    from dartsctl.diagnosis.log_stream import LogLine
 
 ANSWER_LIMIT = 16 << 20
 """Bytes of an answer."""

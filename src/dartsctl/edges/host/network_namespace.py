@@ -8,9 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dartsctl.ports.socket_table import ALL_PORTS, peer_rows, proc_rows
-from dartsctl.stack.bindings import Endpoint
+
+if TYPE_CHECKING:
+    from dartsctl.stack.bindings import Endpoint
 
 TABLES = ("tcp", "tcp6")
 _END = r"(?:[0-9A-F]{8}|[0-9A-F]{32}):[0-9A-F]{4}"

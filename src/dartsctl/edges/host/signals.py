@@ -6,9 +6,12 @@ import os
 import signal
 from collections.abc import Callable
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from dartsctl.errors import DartsctlError, Refused
-from dartsctl.ports.process import Process
+
+if TYPE_CHECKING:
+    from dartsctl.ports.process import Process
 
 
 def send(

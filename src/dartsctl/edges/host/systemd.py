@@ -9,12 +9,15 @@ import os
 import re
 from collections.abc import Collection
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dartsctl import spawn
 from dartsctl.errors import DartsctlError
 from dartsctl.ports.holders.kinds import SystemdUnit
-from dartsctl.ports.process import Process
 from dartsctl.text.numbers import parse_digits
+
+if TYPE_CHECKING:
+    from dartsctl.ports.process import Process
 
 _UNIT = re.compile(r"/([^/\n]+\.service)")
 _USER_MANAGER = re.compile(r"user@\d+\.service")

@@ -13,6 +13,7 @@ import ssl
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dartsctl import spawn
 from dartsctl.config.certificates import (
@@ -22,8 +23,10 @@ from dartsctl.config.certificates import (
     holds_certificates,
 )
 from dartsctl.errors import DartsctlError
-from dartsctl.stack.model import Mount
 from dartsctl.system import bounded_file
+
+if TYPE_CHECKING:
+    from dartsctl.stack.model import Mount
 
 DAYS = 825
 """Lifetime of a self-signed certificate: macOS and iOS reject longer ones."""

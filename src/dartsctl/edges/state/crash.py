@@ -8,11 +8,14 @@ import sys
 import time
 import traceback
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dartsctl import __version__
 from dartsctl.edges.state.folder import open_private, state_folder
-from dartsctl.text.masker import Masker
 from dartsctl.text.masking import mask_command
+
+if TYPE_CHECKING:
+    from dartsctl.text.masker import Masker
 
 
 def write_report(error: BaseException, argv: list[str], masker: Masker) -> Path | None:

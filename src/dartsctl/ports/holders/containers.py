@@ -12,10 +12,10 @@ from dartsctl.ports.holders.wording import (
     container_line,
     of_project,
 )
-from dartsctl.stack.containers import Container
 
 if TYPE_CHECKING:
     from dartsctl.ports.holders.kinds import ClassifyContext, ProcessDetails
+    from dartsctl.stack.containers import Container
 
 
 class _ContainerHolder:

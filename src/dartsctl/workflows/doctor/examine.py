@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from dartsctl.config import certificates
-from dartsctl.config.environment import Environment
 from dartsctl.diagnosis import proxies
 from dartsctl.diagnosis.diagnose import diagnose
 from dartsctl.diagnosis.facts import (
@@ -25,12 +25,9 @@ from dartsctl.diagnosis.facts import (
 )
 from dartsctl.diagnosis.findings import Cause, Diagnosis
 from dartsctl.diagnosis.nginx.log import parse_moment
-from dartsctl.edges.engine.protocol import EngineControl
 from dartsctl.edges.http import get
 from dartsctl.edges.project import certificate_files
 from dartsctl.errors import DockerUnavailable, ExitCode
-from dartsctl.stack.bindings import Endpoint
-from dartsctl.workflows.deps import Deps
 from dartsctl.workflows.doctor import examine_nginx, examine_requests
 from dartsctl.workflows.doctor.examine_containers import ContainerProbes
 from dartsctl.workflows.doctor.examine_nginx import ConfigReading, LogReading
@@ -42,6 +39,12 @@ from dartsctl.workflows.doctor.examine_requests import (
 )
 from dartsctl.workflows.up import another_stack
 from dartsctl.workflows.up.preflight import Intent, Preflight, run_preflight
+
+if TYPE_CHECKING:
+    from dartsctl.config.environment import Environment
+    from dartsctl.edges.engine.protocol import EngineControl
+    from dartsctl.stack.bindings import Endpoint
+    from dartsctl.workflows.deps import Deps
 
 ENGINE_DEADLINE = 2.0
 """Seconds for each answer of an engine that can be inspected."""

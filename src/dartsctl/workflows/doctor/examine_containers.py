@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis.facts import ContainerFacts, LoggedLine, ServiceFacts
 from dartsctl.diagnosis.inspection import Inspection, listed
 from dartsctl.diagnosis.nginx.log import parse_moment
-from dartsctl.edges.engine.protocol import EngineControl
 from dartsctl.edges.host import network_namespace, processes
 from dartsctl.errors import DockerUnavailable
 from dartsctl.ports.collisions import NameTaken
-from dartsctl.stack.bindings import Endpoint
-from dartsctl.stack.containers import Container
-from dartsctl.workflows.deps import Deps
-from dartsctl.workflows.up.preflight import Preflight
+
+if TYPE_CHECKING:
+    from dartsctl.edges.engine.protocol import EngineControl
+    from dartsctl.stack.bindings import Endpoint
+    from dartsctl.stack.containers import Container
+    from dartsctl.workflows.deps import Deps
+    from dartsctl.workflows.up.preflight import Preflight
 
 _LINES = 30
 """Lines of each container's log."""

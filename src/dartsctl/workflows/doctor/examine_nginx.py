@@ -8,10 +8,9 @@ import tarfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
-from dartsctl.diagnosis.facts import ContainerFacts
 from dartsctl.diagnosis.nginx import config as nginx_config
-from dartsctl.diagnosis.nginx.config import Config, Listen
 from dartsctl.diagnosis.nginx.log import (
     FailureCount,
     LoggedFailure,
@@ -19,8 +18,12 @@ from dartsctl.diagnosis.nginx.log import (
     parse_line,
     seconds_east,
 )
-from dartsctl.edges.engine.protocol import EngineControl
 from dartsctl.errors import DartsctlError
+
+if TYPE_CHECKING:
+    from dartsctl.diagnosis.facts import ContainerFacts
+    from dartsctl.diagnosis.nginx.config import Config, Listen
+    from dartsctl.edges.engine.protocol import EngineControl
 
 _FOLDERS = (
     "/etc/nginx",

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from dartsctl.config import certificates
 from dartsctl.diagnosis import proxies
@@ -15,8 +15,10 @@ from dartsctl.diagnosis.nginx.config import Config, Listen, Route, Server, Targe
 from dartsctl.edges.http import get
 from dartsctl.edges.project import certificate_files
 from dartsctl.stack.bindings import ANY_IPV4, ANY_IPV6, Endpoint
-from dartsctl.stack.model import Stack
-from dartsctl.workflows.deps import Deps
+
+if TYPE_CHECKING:
+    from dartsctl.stack.model import Stack
+    from dartsctl.workflows.deps import Deps
 
 HTTP_DEADLINE = 2.5
 """Seconds for one request."""

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from dartsctl.config.environment import Environment
 from dartsctl.diagnosis.incident import Report
 from dartsctl.diagnosis.repair_plan import RepairPlan, make_plan
-from dartsctl.edges.screen.output import Screen
 from dartsctl.edges.state.incident_file import IncidentFile
 from dartsctl.errors import DartsctlError, ExitCode
-from dartsctl.workflows.deps import Deps
 from dartsctl.workflows.doctor import repair_report
-from dartsctl.workflows.doctor.examine import Examination
 from dartsctl.workflows.doctor.repair_run import RepairOutcome, RepairRun
 from dartsctl.workflows.doctor.repair_steps import RepairExecutor
-from dartsctl.workflows.up.answers import Answers
-from dartsctl.workflows.up.preview import ResolutionPreview
+
+if TYPE_CHECKING:
+    from dartsctl.config.environment import Environment
+    from dartsctl.edges.screen.output import Screen
+    from dartsctl.workflows.deps import Deps
+    from dartsctl.workflows.doctor.examine import Examination
+    from dartsctl.workflows.up.answers import Answers
+    from dartsctl.workflows.up.preview import ResolutionPreview
 
 
 @dataclass(frozen=True, slots=True)

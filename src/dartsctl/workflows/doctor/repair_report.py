@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from dartsctl.diagnosis.findings import Diagnosis
-from dartsctl.diagnosis.incident import Afterwards
-from dartsctl.diagnosis.repair_plan import RepairPlan
-from dartsctl.edges.screen.output import Screen
 from dartsctl.errors import Advice, DartsctlError, ExitCode
 from dartsctl.workflows.doctor import report as diagnosis_report
-from dartsctl.workflows.doctor.examine import Examination
-from dartsctl.workflows.doctor.repair_run import RepairOutcome
-from dartsctl.workflows.up.preview import ResolutionPreview
+
+if TYPE_CHECKING:
+    from dartsctl.diagnosis.findings import Diagnosis
+    from dartsctl.diagnosis.incident import Afterwards
+    from dartsctl.diagnosis.repair_plan import RepairPlan
+    from dartsctl.edges.screen.output import Screen
+    from dartsctl.workflows.doctor.examine import Examination
+    from dartsctl.workflows.doctor.repair_run import RepairOutcome
+    from dartsctl.workflows.up.preview import ResolutionPreview
 
 
 def show_plan(plan: RepairPlan, diagnosis: Diagnosis, screen: Screen) -> None:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis.incident import Afterwards, Event
-from dartsctl.diagnosis.repair_plan import RepairPlan, RepairStep
 from dartsctl.diagnosis.repairs import RepairAction
 from dartsctl.edges.state.history import History
 from dartsctl.errors import Advice, DartsctlError, ExitCode, Interrupted
-from dartsctl.workflows.deps import Deps
 from dartsctl.workflows.doctor.examine import Examination, examine
-from dartsctl.workflows.doctor.repair_steps import RepairExecutor
 from dartsctl.workflows.doctor.verify import verify
-from dartsctl.workflows.up.answers import Answers
 from dartsctl.workflows.up.compose_run import interruptible
 from dartsctl.workflows.up.lock_project import locked_project
+
+if TYPE_CHECKING:
+    from dartsctl.diagnosis.repair_plan import RepairPlan, RepairStep
+    from dartsctl.workflows.deps import Deps
+    from dartsctl.workflows.doctor.repair_steps import RepairExecutor
+    from dartsctl.workflows.up.answers import Answers
 
 _FINAL_CODES = (
     ExitCode.CONFLICT,

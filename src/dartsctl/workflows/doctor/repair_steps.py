@@ -5,22 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
-from dartsctl.config.environment import Environment
-from dartsctl.diagnosis.repair_plan import RepairPlan, RepairStep
 from dartsctl.diagnosis.repairs import RepairAction
-from dartsctl.edges.engine.protocol import EngineControl
 from dartsctl.errors import DartsctlError, ExitCode
 from dartsctl.ports.collisions import NameTaken
 from dartsctl.ports.holders import ForeignContainer
 from dartsctl.stack import compose_errors
-from dartsctl.stack.containers import Container
-from dartsctl.workflows.deps import Deps
-from dartsctl.workflows.doctor.examine import Examination
 from dartsctl.workflows.up import another_stack, compose_run, report, settle
-from dartsctl.workflows.up.answers import Answers
 from dartsctl.workflows.up.preflight import Intent, Preflight, run_preflight
-from dartsctl.workflows.up.preview import ResolutionPreview
+
+if TYPE_CHECKING:
+    from dartsctl.config.environment import Environment
+    from dartsctl.diagnosis.repair_plan import RepairPlan, RepairStep
+    from dartsctl.edges.engine.protocol import EngineControl
+    from dartsctl.stack.containers import Container
+    from dartsctl.workflows.deps import Deps
+    from dartsctl.workflows.doctor.examine import Examination
+    from dartsctl.workflows.up.answers import Answers
+    from dartsctl.workflows.up.preview import ResolutionPreview
 
 _SERVICE_SECONDS = 120.0
 """For one service: its image exists."""

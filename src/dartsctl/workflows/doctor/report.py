@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from dartsctl.diagnosis.facts import Facts
-from dartsctl.diagnosis.findings import Diagnosis, Finding
 from dartsctl.diagnosis.nginx.config import Config
 from dartsctl.edges.screen.output import Branch, Screen
 from dartsctl.ports.conflicts import Conflict
 from dartsctl.workflows.up.report import conflict_document
+
+if TYPE_CHECKING:
+    from dartsctl.diagnosis.facts import Facts
+    from dartsctl.diagnosis.findings import Diagnosis, Finding
 
 
 def show(facts: Facts, diagnosis: Diagnosis, screen: Screen) -> None:

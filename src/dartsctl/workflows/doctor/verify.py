@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis.findings import Cause, Finding
 from dartsctl.diagnosis.incident import Afterwards
 from dartsctl.diagnosis.repair_plan import RepairPlan, settling
-from dartsctl.workflows.deps import Deps
-from dartsctl.workflows.doctor.examine import Examination
+
+if TYPE_CHECKING:
+    from dartsctl.workflows.deps import Deps
+    from dartsctl.workflows.doctor.examine import Examination
 
 _HOPELESS = frozenset(
     {Cause.APP_EXITED, Cause.NEVER_STARTED, Cause.OUT_OF_MEMORY, Cause.PROXY_CANNOT_START}

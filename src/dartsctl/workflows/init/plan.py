@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dartsctl import spawn
 from dartsctl.config import templates
@@ -20,7 +21,9 @@ from dartsctl.stack import compose_files
 from dartsctl.stack.model import Mount
 from dartsctl.system import bounded_file
 from dartsctl.text.phrases import shell_command
-from dartsctl.workflows.deps import ComposeOn, Deps
+
+if TYPE_CHECKING:
+    from dartsctl.workflows.deps import ComposeOn, Deps
 
 CERTIFICATES = "compose/nginx/certs"
 """The folder of the bundled stack's certificate, unless TLS_DIR names another one."""

@@ -5,15 +5,17 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from dartsctl.edges.host import processes, sockets
-from dartsctl.edges.screen.output import Screen
 from dartsctl.edges.state.leases import LeaseBook
-from dartsctl.ports.listeners import Listener, Probe
-from dartsctl.ports.process import Process
-from dartsctl.stack.bindings import Endpoint, TransportProtocol
-from dartsctl.workflows.deps import Deps
+
+if TYPE_CHECKING:
+    from dartsctl.edges.screen.output import Screen
+    from dartsctl.ports.listeners import Listener, Probe
+    from dartsctl.ports.process import Process
+    from dartsctl.stack.bindings import Endpoint, TransportProtocol
+    from dartsctl.workflows.deps import Deps
 
 
 class Sockets(Protocol):

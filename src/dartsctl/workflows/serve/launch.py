@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from dartsctl.edges.project import guards
-from dartsctl.edges.state.leases import LeaseBook
 from dartsctl.edges.supervisor.client import SupervisedServer
 from dartsctl.server.command_line import fill_placeholders
 from dartsctl.server.handover import Handover, plan_handover
 from dartsctl.server.request import ServerRequest, base_environment, server_environment
 from dartsctl.server.urls import url_of
-from dartsctl.workflows.serve.lease import LeasedPort
+
+if TYPE_CHECKING:
+    from dartsctl.edges.state.leases import LeaseBook
+    from dartsctl.workflows.serve.lease import LeasedPort
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,14 +7,17 @@ import socket
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from dartsctl.edges.state.leases import Lease
 from dartsctl.errors import Advice, DartsctlError, ExitCode, UsageError
 from dartsctl.ports.allocation import BROWSERS_REFUSE, candidates
 from dartsctl.ports.listeners import Probe
 from dartsctl.server.request import ServerRequest, port_notes
 from dartsctl.stack.bindings import Endpoint
-from dartsctl.workflows.serve.deps import ServerDeps
+
+if TYPE_CHECKING:
+    from dartsctl.edges.state.leases import Lease
+    from dartsctl.workflows.serve.deps import ServerDeps
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from dartsctl.edges.project import guards
 from dartsctl.edges.screen import browser
-from dartsctl.edges.screen.output import Screen
-from dartsctl.edges.supervisor.client import SupervisedServer
 from dartsctl.errors import Advice, DartsctlError, Refused
 from dartsctl.server.lease_record import LeaseRecord
-from dartsctl.server.request import ServerRequest
 from dartsctl.server.urls import url_of
-from dartsctl.workflows.serve.deps import ServerDeps
 from dartsctl.workflows.serve.health import HealthCheck
 from dartsctl.workflows.serve.launch import Launch, plan_launch, start
-from dartsctl.workflows.serve.lease import LeasedPort
 from dartsctl.workflows.serve.port_watch import PortWatch
+
+if TYPE_CHECKING:
+    from dartsctl.edges.screen.output import Screen
+    from dartsctl.edges.supervisor.client import SupervisedServer
+    from dartsctl.server.request import ServerRequest
+    from dartsctl.workflows.serve.deps import ServerDeps
+    from dartsctl.workflows.serve.lease import LeasedPort
 
 _FIRST_LOOKS = 0.05  # seconds between two looks until the server is ready
 _LATER_LOOKS = 0.25  # and after that: a production port must not be held for a second

@@ -6,10 +6,13 @@ import os
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from dartsctl.ports.listeners import Listener
 from dartsctl.stack.bindings import Endpoint, TransportProtocol
-from dartsctl.workflows.serve.deps import Processes, Sockets
+
+if TYPE_CHECKING:
+    from dartsctl.ports.listeners import Listener
+    from dartsctl.workflows.serve.deps import Processes, Sockets
 
 _TCP: tuple[TransportProtocol, ...] = ("tcp",)
 _TRIES = 5

@@ -6,17 +6,20 @@ import os
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from dartsctl.edges.screen.output import Screen
 from dartsctl.errors import DartsctlError, ExitCode
 from dartsctl.server.handover import takes_a_socket
 from dartsctl.server.request import ServerRequest, refuse_production
 from dartsctl.server.urls import bind_address
 from dartsctl.text.masking import mask_command
-from dartsctl.workflows.deps import Deps
 from dartsctl.workflows.serve.deps import ServerDeps, server_deps
 from dartsctl.workflows.serve.lease import PortLeasing
 from dartsctl.workflows.serve.life import ServerExit, announce, live
+
+if TYPE_CHECKING:
+    from dartsctl.edges.screen.output import Screen
+    from dartsctl.workflows.deps import Deps
 
 _INTENDED_EXITS = frozenset({0, 129, 130, 137, 143})
 """Exit codes of a server that was asked to end: no reason to try another port."""

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from dartsctl.edges.state.leases import LeaseBook
 from dartsctl.errors import DartsctlError
-from dartsctl.server.lease_record import LeaseRecord
+
+if TYPE_CHECKING:
+    from dartsctl.edges.state.leases import LeaseBook
+    from dartsctl.server.lease_record import LeaseRecord
 
 STOP_GRACE = 7.0
 """Seconds until SIGKILL: longer than the supervisor waits for the server, so that it can end the

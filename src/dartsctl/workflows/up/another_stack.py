@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import shlex
+from typing import TYPE_CHECKING
 
 from dartsctl.errors import Refused
 from dartsctl.ports.collisions import ProjectTaken
 from dartsctl.stack.same_stack import SameStack
 from dartsctl.workflows.up import report
-from dartsctl.workflows.up.preflight import Preflight
+
+if TYPE_CHECKING:
+    from dartsctl.workflows.up.preflight import Preflight
 
 
 def refuse(preflight: Preflight, command: str) -> None:

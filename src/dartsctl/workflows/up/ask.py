@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from dartsctl.edges.host import processes
-from dartsctl.edges.screen.output import Screen
-from dartsctl.edges.screen.prompts import Prompts
 from dartsctl.errors import Advice
-from dartsctl.ports.cases import Case
-from dartsctl.ports.choices import Choice
 from dartsctl.ports.collisions import NameTaken
 from dartsctl.ports.holders.kinds import ResolutionAction
 from dartsctl.ports.holders.wording import container_details
-from dartsctl.ports.resolution import Choose
 from dartsctl.workflows.up import report
+
+if TYPE_CHECKING:
+    from dartsctl.edges.screen.output import Screen
+    from dartsctl.edges.screen.prompts import Prompts
+    from dartsctl.ports.cases import Case
+    from dartsctl.ports.choices import Choice
+    from dartsctl.ports.resolution import Choose
 
 _STOPS = frozenset(
     {

@@ -7,9 +7,8 @@ never killed, and no volume is removed.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 
-from dartsctl.edges.engine.protocol import EngineControl
 from dartsctl.edges.host import processes, systemd
 from dartsctl.errors import Advice, DartsctlError, TimedOut
 from dartsctl.ports.availability import Reason
@@ -18,15 +17,18 @@ from dartsctl.ports.holders import DevLease, HostProcess
 from dartsctl.ports.holders.kinds import ResolutionAction, SystemdUnit
 from dartsctl.ports.holders.wording import process_line
 from dartsctl.ports.listeners import Probe
-from dartsctl.ports.process import Process
-from dartsctl.ports.resolution import ResolutionStep
-from dartsctl.stack.bindings import Endpoint, PortBinding
-from dartsctl.stack.containers import Container
 from dartsctl.text.phrases import shell_command
 from dartsctl.workflows.serve import stop as serve_stop
 from dartsctl.workflows.up import report, stop_process
 from dartsctl.workflows.up.ask import subject
-from dartsctl.workflows.up.conflict_deps import ConflictDeps
+
+if TYPE_CHECKING:
+    from dartsctl.edges.engine.protocol import EngineControl
+    from dartsctl.ports.process import Process
+    from dartsctl.ports.resolution import ResolutionStep
+    from dartsctl.stack.bindings import Endpoint, PortBinding
+    from dartsctl.stack.containers import Container
+    from dartsctl.workflows.up.conflict_deps import ConflictDeps
 
 
 class HostInspector:

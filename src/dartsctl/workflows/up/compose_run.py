@@ -6,10 +6,13 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from dartsctl.edges.engine.compose import Compose
-from dartsctl.edges.screen.output import Screen
 from dartsctl.system.signal_handlers import STOP_SIGNALS, signal_handlers
+
+if TYPE_CHECKING:
+    from dartsctl.edges.engine.compose import Compose
+    from dartsctl.edges.screen.output import Screen
 
 _KEPT_LINES = 1000
 

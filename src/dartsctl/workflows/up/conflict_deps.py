@@ -5,14 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from dartsctl.edges.engine.protocol import Engine
-from dartsctl.edges.screen.output import Screen
-from dartsctl.edges.screen.prompts import Prompts
-from dartsctl.edges.state.history import History
-from dartsctl.edges.state.leases import LeaseBook
-from dartsctl.ports.cases import Case
-from dartsctl.workflows.host import Host
+if TYPE_CHECKING:
+    from dartsctl.edges.engine.protocol import Engine
+    from dartsctl.edges.screen.output import Screen
+    from dartsctl.edges.screen.prompts import Prompts
+    from dartsctl.edges.state.history import History
+    from dartsctl.edges.state.leases import LeaseBook
+    from dartsctl.ports.cases import Case
+    from dartsctl.workflows.host import Host
 
 GRACE = 10.0
 """Seconds between SIGTERM and the question about SIGKILL."""

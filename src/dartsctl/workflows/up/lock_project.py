@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from dartsctl.config.environment import Environment
 from dartsctl.edges.state.project_lock import project_lock
-from dartsctl.workflows.deps import Deps
+
+if TYPE_CHECKING:
+    from dartsctl.config.environment import Environment
+    from dartsctl.workflows.deps import Deps
 
 
 @contextmanager

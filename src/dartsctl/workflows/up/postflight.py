@@ -10,16 +10,11 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from dartsctl.edges.engine.compose import Compose
-from dartsctl.edges.screen.output import Screen
 from dartsctl.errors import DartsctlError, ExitCode, NotHealthy
 from dartsctl.ports import missing_bindings
 from dartsctl.ports.conflicts import Verdict
-from dartsctl.ports.listeners import Listener
 from dartsctl.ports.missing_bindings import MissingBinding, MissingKind
 from dartsctl.stack import compose_errors
-from dartsctl.stack.bindings import Endpoint
-from dartsctl.stack.compose_errors import ComposeFailure
 from dartsctl.stack.containers import Container, of_services
 from dartsctl.stack.health import (
     ContainerHealth,
@@ -29,13 +24,18 @@ from dartsctl.stack.health import (
     may_be_looping,
     wait_until_ready,
 )
-from dartsctl.workflows.deps import Deps
-from dartsctl.workflows.host import Host
 from dartsctl.workflows.up import compose_run
-from dartsctl.workflows.up.preflight import Preflight
 
 if TYPE_CHECKING:
     from dartsctl.diagnosis.inspection import Inspection
+    from dartsctl.edges.engine.compose import Compose
+    from dartsctl.edges.screen.output import Screen
+    from dartsctl.ports.listeners import Listener
+    from dartsctl.stack.bindings import Endpoint
+    from dartsctl.stack.compose_errors import ComposeFailure
+    from dartsctl.workflows.deps import Deps
+    from dartsctl.workflows.host import Host
+    from dartsctl.workflows.up.preflight import Preflight
 
 LOG_LINES = 10
 """Log lines of a container with a problem: enough for the end of a traceback."""

@@ -30,11 +30,11 @@ from dartsctl.stack.model import Stack, read_stack
 from dartsctl.stack.publishing import stack_bindings
 from dartsctl.stack.same_stack import SameStack, find_same_stack
 from dartsctl.system import bounded_file
-from dartsctl.workflows.deps import Deps
 
 if TYPE_CHECKING:
     from dartsctl.config.secrets import Objection
     from dartsctl.edges.engine.protocol import EngineControl
+    from dartsctl.workflows.deps import Deps
     from dartsctl.workflows.host import Host
     from dartsctl.workflows.up.production_checks import ProductionEnvFiles
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from dartsctl.ports.cases import Case
 from dartsctl.ports.choices import (
     ResolutionRequest,
     choices,
@@ -18,6 +17,9 @@ from dartsctl.ports.choices import (
 from dartsctl.ports.holders.kinds import PRODUCTION_STOPS, ResolutionAction
 from dartsctl.ports.resolution import ResolutionStep, decide, unanswered
 from dartsctl.workflows.up.ask import flags_for, subject
+
+if TYPE_CHECKING:
+    from dartsctl.ports.cases import Case
 
 
 @dataclass(frozen=True, slots=True)

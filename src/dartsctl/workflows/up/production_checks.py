@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from dartsctl.config import certificates, secrets
-from dartsctl.config.environment import Environment, EnvValue
 from dartsctl.config.secrets import Objection, Variable
 from dartsctl.edges.project import certificate_files, env_files
 from dartsctl.errors import Advice, Refused, UsageError
-from dartsctl.stack.engine_rules import EngineRules
-from dartsctl.stack.model import Stack
+
+if TYPE_CHECKING:
+    from dartsctl.config.environment import Environment, EnvValue
+    from dartsctl.stack.engine_rules import EngineRules
+    from dartsctl.stack.model import Stack
 
 _UNSAFE_HINT = Advice(
     'correct these problems, or set unsafe = "warn" in [prod] to start all the same'

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dartsctl.edges.project import guards, venvs
-from dartsctl.edges.screen.output import Screen
 from dartsctl.edges.state.guard_book import GuardBook
 from dartsctl.errors import DartsctlError, UsageError
-from dartsctl.ports.allocation import Allocation
 from dartsctl.text.phrases import shell_command
-from dartsctl.workflows.deps import Deps
-from dartsctl.workflows.up.preflight import Intent, Preflight
+
+if TYPE_CHECKING:
+    from dartsctl.edges.screen.output import Screen
+    from dartsctl.ports.allocation import Allocation
+    from dartsctl.workflows.deps import Deps
+    from dartsctl.workflows.up.preflight import Intent, Preflight
 
 
 def refresh_guards(

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from dartsctl.edges.screen.output import Screen
 from dartsctl.errors import DartsctlError, ExitCode
 from dartsctl.ports.collisions import NameTaken, names_taken
 from dartsctl.ports.holders import ForeignContainer
 from dartsctl.ports.holders.kinds import PRODUCTION_STOPS
 from dartsctl.workflows.up import another_stack, report
-from dartsctl.workflows.up.preflight import Preflight
 
 if TYPE_CHECKING:
+    from dartsctl.edges.screen.output import Screen
     from dartsctl.workflows.up.answers import Answers
+    from dartsctl.workflows.up.preflight import Preflight
     from dartsctl.workflows.up.preview import ResolutionPreview
 
 _SHOWN_BEFORE_UP = ("uncertain", "became-ephemeral", "shared-network", "replicas-fixed-port")

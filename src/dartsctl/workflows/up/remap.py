@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dartsctl.config.environment import Environment
 from dartsctl.edges.state.moves import MoveBook
 from dartsctl.errors import Advice, DartsctlError, ExitCode
 from dartsctl.ports import remapping
@@ -19,11 +18,12 @@ from dartsctl.ports.listeners import Probe
 from dartsctl.ports.remapping import AnyMove, Move, NameMove
 from dartsctl.stack.bindings import Endpoint, PortBinding, TransportProtocol
 from dartsctl.stack.model import read_stack
-from dartsctl.workflows.deps import Deps
-from dartsctl.workflows.up.preflight import Preflight
 
 if TYPE_CHECKING:
+    from dartsctl.config.environment import Environment
     from dartsctl.ports.cases import Case
+    from dartsctl.workflows.deps import Deps
+    from dartsctl.workflows.up.preflight import Preflight
 
 
 def book_of(environment: Environment, deps: Deps) -> MoveBook:

@@ -10,7 +10,6 @@ from dartsctl.ports.availability import Reason
 from dartsctl.ports.collisions import Collision, NameTaken, Paused, ProjectTaken
 from dartsctl.ports.conflicts import BindingVerdict, Conflict, Verdict
 from dartsctl.ports.holders.wording import container_document, of_project
-from dartsctl.ports.lint import Notice
 from dartsctl.ports.socket_table import ranges
 from dartsctl.stack.bindings import (
     ANY_IPV4,
@@ -20,12 +19,13 @@ from dartsctl.stack.bindings import (
     TransportProtocol,
     bracketed,
 )
-from dartsctl.stack.publishing import Unbound
 from dartsctl.stack.same_stack import SameStack
-from dartsctl.workflows.up.preflight import Preflight
 
 if TYPE_CHECKING:
     from dartsctl.config.secrets import Objection
+    from dartsctl.ports.lint import Notice
+    from dartsctl.stack.publishing import Unbound
+    from dartsctl.workflows.up.preflight import Preflight
 
 _SHOWN_ENDPOINTS = 4
 

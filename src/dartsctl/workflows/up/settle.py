@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
-from dartsctl.config.environment import Environment
 from dartsctl.edges.state.history import History
 from dartsctl.edges.state.leases import LeaseBook
 from dartsctl.errors import Advice, DartsctlError, ExitCode, Interrupted, Refused
@@ -13,15 +13,18 @@ from dartsctl.ports.choices import ResolutionRequest, line
 from dartsctl.ports.collisions import NameTaken, names_taken
 from dartsctl.ports.holders.kinds import ResolutionAction
 from dartsctl.ports.resolution import ResolutionStep, dead_ends, decide
-from dartsctl.workflows.deps import Deps
 from dartsctl.workflows.up import another_stack
-from dartsctl.workflows.up.answers import Answers
 from dartsctl.workflows.up.ask import ask
 from dartsctl.workflows.up.carry_out import HostInspector, carry_out
 from dartsctl.workflows.up.conflict_deps import ConflictDeps
 from dartsctl.workflows.up.preflight import Intent, Preflight, run_preflight
 from dartsctl.workflows.up.preview import ResolutionPreview, asks_first, preview_of
 from dartsctl.workflows.up.remap import remap
+
+if TYPE_CHECKING:
+    from dartsctl.config.environment import Environment
+    from dartsctl.workflows.deps import Deps
+    from dartsctl.workflows.up.answers import Answers
 
 
 def settle(

@@ -11,15 +11,18 @@ import os
 import signal
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 from dartsctl.edges.host import processes, signals
 from dartsctl.errors import Advice, DartsctlError, ExitCode, Refused
-from dartsctl.ports.holders import HostProcess
-from dartsctl.ports.listeners import Listener
-from dartsctl.ports.process import Process
-from dartsctl.stack.bindings import Endpoint
-from dartsctl.workflows.host import Host
-from dartsctl.workflows.up.conflict_deps import ConflictDeps
+
+if TYPE_CHECKING:
+    from dartsctl.ports.holders import HostProcess
+    from dartsctl.ports.listeners import Listener
+    from dartsctl.ports.process import Process
+    from dartsctl.stack.bindings import Endpoint
+    from dartsctl.workflows.host import Host
+    from dartsctl.workflows.up.conflict_deps import ConflictDeps
 
 AFTER_KILL = 5.0
 """Seconds within which a killed process has gone, unless the kernel keeps it (uninterruptible

@@ -10,16 +10,18 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from dartsctl.edges.engine.protocol import EngineControl
-from dartsctl.edges.screen.output import Screen
 from dartsctl.errors import DartsctlError, Interrupted
 from dartsctl.stack.compose_progress import CreatedKind, ProgressStep, name_in_use, parse_progress
 from dartsctl.stack.containers import Container, of_project
-from dartsctl.workflows.deps import Deps
 from dartsctl.workflows.up import compose_run
-from dartsctl.workflows.up.preflight import Preflight
+
+if TYPE_CHECKING:
+    from dartsctl.edges.engine.protocol import EngineControl
+    from dartsctl.edges.screen.output import Screen
+    from dartsctl.workflows.deps import Deps
+    from dartsctl.workflows.up.preflight import Preflight
 
 CREATION_PATIENCE = 3.0
 """Seconds to wait for containers that the engine was still creating when Compose ended."""
