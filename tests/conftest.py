@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fakes.machines import Machine, bare_machine
-from real_engine import engine_version, has_stack_images
+from real_engine import engine_version, has_compose, has_stack_images
 
 pytest_plugins = ("live.servers",)
 
@@ -22,21 +22,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """
     _slowest_files_first(items)
     for item in items:
-        stack = item.get_closest_marker("stack") is not None
-        if (
-            item.get_closest_marker("engine") is None
-            and item.get_closest_marker("ports") is None
-            and not stack
-        ):
-            continue
-        if REQUIRED or (has_stack_images() if stack else engine_version()):
-            continue
-        item.add_marker(
-            pytest.mark.skip(
-                reason="no Docker engine with the test images: "
-                'eval "$(tests/engine/engine.sh env)", see tests/engine/README.md'
-            )
-        )
+        marks = {mark.name for mark in item.iter_markers()}
+        if not REQUIRED and (missing := _missing(marks)):
+            item.add_marker(pytest.mark.skip(reason=f"{missing}: see tests/engine/README.md"))
+
+
+def _missing(marks: set[str]) -> str:
+    """Return what a test with these marks needs and this machine lacks, empty for nothing."""
+    if "stack" in marks and not has_stack_images():
+        return "no Docker engine with the images of compose/prod.yml"
+    if marks & {"engine", "ports"} and not engine_version():
+        return "no Docker engine with the test images"
+    if "compose" in marks and not has_compose():
+        return "no Docker engine, and no docker command with Compose"
+    return ""
 
 
 def _slowest_files_first(items: list[pytest.Item]) -> None:

@@ -7,6 +7,17 @@ import subprocess
 
 
 @functools.cache
+def has_compose() -> bool:
+    """Return whether the docker command is there with Compose v2."""
+    command = ["docker", "compose", "version", "--short"]
+    try:
+        done = subprocess.run(command, capture_output=True, check=False, timeout=30)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0
+
+
+@functools.cache
 def engine_version() -> str:
     """Return the engine's version, empty without an engine, Compose v2 or the test images."""
     commands = (

@@ -75,6 +75,7 @@ def test_a_file_name_is_shown_as_text(live: LiveStack) -> None:
     assert "\nnext: rm" not in drawn
 
 
+@pytest.mark.compose
 def test_an_error_of_compose_is_shown_as_text(live: LiveStack) -> None:
     live.compose({"web": {"image": BUSYBOX, f"{EVIL}key": 1}})
     drawn = at_a_terminal(live, "check", "--no-engine", "-f", "compose.json")
@@ -130,6 +131,7 @@ time.sleep(600)
 """
 
 
+@pytest.mark.compose
 def test_a_process_with_a_hostile_name_forges_no_line_and_reveals_no_secret(
     live: LiveStack,
 ) -> None:

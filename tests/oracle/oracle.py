@@ -11,6 +11,7 @@ engine decides (engine-rules.md#rules).
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import os
 import re
@@ -42,7 +43,6 @@ PORT_ERROR = re.compile(
     r"port is already allocated|all ports are allocated|address already in use"
     r"|cannot assign requested address|failed to bind host port"
 )
-_COMPOSE = find_compose(os.environ, NothingKnown()).command
 WRONG = ("false-alarm", "miss", "broken")
 FIRST_BASE = 26000
 LAST_BASE = 32000
@@ -102,9 +102,15 @@ def docker(*words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
     return done
 
 
+@functools.cache
+def compose_command() -> tuple[str, ...]:
+    """Return the command of Compose. Raises DockerUnavailable without one."""
+    return tuple(find_compose(os.environ, NothingKnown()).command)
+
+
 def compose(file: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """Run a Compose command on one file."""
-    argv = [*_COMPOSE, "-f", str(file), "--progress", "quiet", *words]
+    argv = [*compose_command(), "-f", str(file), "--progress", "quiet", *words]
     return subprocess.run(
         argv, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=180
     )

@@ -103,6 +103,7 @@ def test_the_search_goes_round_and_ends() -> None:
     assert choose(5432, is_free=lambda _: True, avoid=range(FIRST, LAST + 1)) is None
 
 
+@pytest.mark.compose
 def test_compose_reads_the_override_as_exactly_these_moves(folder: Path, model: Stack) -> None:
     after = apply(
         folder, model, Move("web", 80, "tcp", "8080", 18080), Move("web", 53, "udp", "5353", 18053)
@@ -116,6 +117,7 @@ def test_compose_reads_the_override_as_exactly_these_moves(folder: Path, model: 
     assert after.services.keys() == model.services.keys()
 
 
+@pytest.mark.compose
 def test_addresses_protocols_ranges_and_ephemeral_ports_stay_as_they_are(
     folder: Path, model: Stack
 ) -> None:
@@ -128,11 +130,13 @@ def test_addresses_protocols_ranges_and_ephemeral_ports_stay_as_they_are(
     )
 
 
+@pytest.mark.compose
 def test_a_range_is_pinned_to_one_number(folder: Path, model: Stack) -> None:
     after = apply(folder, model, Move("web", 9000, "tcp", "9000-9003", 19000))
     assert "[::1]:19000:9000/tcp" in entries(after, "web")
 
 
+@pytest.mark.compose
 def test_several_services_move_in_one_file(folder: Path, model: Stack) -> None:
     after = apply(
         folder, model, Move("web", 80, "tcp", "8080", 18080), Move("db", 6000, "tcp", "6000", 16000)
@@ -141,6 +145,7 @@ def test_several_services_move_in_one_file(folder: Path, model: Stack) -> None:
     assert "18080:80/tcp" in entries(after, "web")
 
 
+@pytest.mark.compose
 def test_a_container_name_is_given_up_alone_or_with_ports(folder: Path, model: Stack) -> None:
     assert model.services["db"].container_name == "the-db"
     after = apply(folder, model, NameMove("db", "the-db"))
@@ -150,12 +155,14 @@ def test_a_container_name_is_given_up_alone_or_with_ports(folder: Path, model: S
     assert (both.services["db"].container_name, entries(both, "db")) == ("", ["16000:6000/tcp"])
 
 
+@pytest.mark.compose
 def test_the_override_says_how_to_get_rid_of_it(model: Stack) -> None:
     assert (
         "--reset-ports" in override(model, [Move("db", 6000, "tcp", "6000", 16000)]).splitlines()[0]
     )
 
 
+@pytest.mark.compose
 @pytest.mark.parametrize(
     ("move", "fits"),
     [
