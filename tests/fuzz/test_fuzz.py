@@ -12,8 +12,8 @@ import fuzz
 
 pytestmark = pytest.mark.timeout(180)
 
-COUNT = 400
-BUDGET = 12.0
+COUNT = 300
+BUDGET = 90.0
 """Seconds after which no further case is started."""
 
 
