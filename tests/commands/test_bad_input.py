@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import socket
 import subprocess
@@ -158,7 +159,12 @@ def test_an_unknown_service_gets_a_suggestion(live: LiveStack) -> None:
         result = live.run("prod", verb, "dart-app")
         assert "no such service: dart-app" in one_error(result, 1)
         assert "did you mean darts-app?" in result.err
-    assert "docker compose config --services" in live.run("prod", "up", "zzz").err
+    command = live.run("prod", "up", "zzz").err.rpartition("next: ")[2]
+    assert command.startswith("docker compose --file ")
+    shown = subprocess.run(
+        shlex.split(command), cwd=live.folder, capture_output=True, text=True, check=True
+    )
+    assert shown.stdout.split() == ["darts-app", "nginx"]
 
 
 @pytest.mark.engine

@@ -204,11 +204,14 @@ _CONFIG_ADVICE: tuple[tuple[str, str], ...] = (
 )
 
 
-def config_hint(line: str) -> str:
-    """Return the hint for an error of `docker compose config`."""
+def config_hint(line: str, command: str = "docker compose") -> str:
+    """Return the hint for an error of `docker compose config`.
+
+    `command` is Compose with the options of the call, quoted as a person would type it.
+    """
     if "no such service: " in line:
-        return "docker compose config --services"
+        return f"{command} config --services"
     for pattern, advice in _CONFIG_ADVICE:
         if match := re.search(pattern, line):
             return Advice(advice.format(*match.groups()))
-    return "docker compose config"
+    return f"{command} config"

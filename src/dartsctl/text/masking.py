@@ -244,6 +244,12 @@ _TOKEN_STARTS = (
     *("eyj", "akia", "asia", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "glpat-", "xox", "k_live_"),
     *("k_test_", "sk-", "aiza", "npm_", "pypi-", "pat_", "hvs.", "hvb.", "sg."),
 )
+_HASH = r"(?<![\w-])\$(?:[1567y]|gy|apr1|2[abxy]|argon2[id]{1,2}|scrypt)\$[^\s:'\"\\]{12,}+"
+"""A password's hash as crypt(3), htpasswd and argon2 write it."""
+_HASH_STARTS = (
+    *("$1$", "$5$", "$6$", "$7$", "$y$", "$gy$", "$apr1$", "$2a$", "$2b$", "$2x$", "$2y$"),
+    *("$argon2", "$scrypt$"),
+)
 _RANDOM_LENGTH = 40
 _RANDOM = rf"(?<![\w+/=.:-])[A-Za-z0-9+/_-]{{{_RANDOM_LENGTH},}}+={{0,2}}"
 _KINDS = r"[a-z]+|[A-Z]+|[0-9]+"
@@ -251,6 +257,10 @@ _KINDS = r"[a-z]+|[A-Z]+|[0-9]+"
 
 def _mask_tokens(text: str) -> str:
     return _pattern(_TOKENS).sub(MASK, text)
+
+
+def _mask_hashes(text: str) -> str:
+    return _pattern(_HASH).sub(MASK, text)
 
 
 def _mask_keys(text: str) -> str:
@@ -304,6 +314,7 @@ _STEPS: tuple[tuple[Sequence[str], Callable[[str], str]], ...] = (
     (_WORDS, _mask_flags),
     (_WORDS, _mask_named),
     (_TOKEN_STARTS, _mask_tokens),
+    (_HASH_STARTS, _mask_hashes),
     (("",), _mask_random),
 )
 """Hints and step: a step runs only if the text contains one of its hints, in lower case."""

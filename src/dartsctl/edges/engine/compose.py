@@ -31,7 +31,7 @@ from dartsctl.stack.compose_errors import (
 from dartsctl.stack.model import MODEL
 from dartsctl.system import bounded_file
 from dartsctl.text.masker import Masker
-from dartsctl.text.phrases import did_you_mean
+from dartsctl.text.phrases import did_you_mean, shell_command
 from dartsctl.text.strict_json import Source, parse_json, read_json
 
 if TYPE_CHECKING:
@@ -203,10 +203,12 @@ class Compose:
         subject = "Compose cannot read"
         if not any(file in line for file in files):
             subject += f" {', '.join(files) or 'the Compose files'}:"
-        message = f"{subject} {line}"
+        message = f"{subject} {line.removeprefix('validating ')}"
         if required := re.search(r"required variable (\w+) is missing", line):
             return MissingVariable(required[1], message, config_hint(line))
-        return DartsctlError(message, hint=self._similar_service(line) or config_hint(line))
+        options = self.argv()[len(self._command) :]
+        hint = config_hint(line, shell_command("docker", "compose", *options))
+        return DartsctlError(message, hint=self._similar_service(line) or hint)
 
     def _similar_service(self, line: str) -> str:
         """Return the hint for a service that Compose does not know, if a similar one exists."""
