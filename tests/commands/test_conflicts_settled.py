@@ -280,25 +280,23 @@ def test_a_dev_binding_moves_when_a_person_says_so_and_stays_there(
     assert published(live) == f"127.0.0.1:{port}"
 
 
+def leased_server(live: LiveStack, port: int) -> subprocess.Popen[str]:
+    """Start a server under dartsctl on this port of the dev range, and wait until it listens."""
+    from live.stack import until
+
+    python = [sys.executable, "-m", "http.server", "--bind", "{host}", "{port}"]
+    server = live.start("run", "--port", str(port), "--", *python)
+    until(lambda: answers(port), say="the server does not listen")
+    return server
+
+
 def test_a_dev_server_of_our_own_is_stopped_first_of_all(live: LiveStack, terminal: Sit) -> None:
-    from live.stack import sleeper, until
+    from live.stack import sleeper
 
     port = live.ports[0]
     live.compose({"web": sleeper(f"127.0.0.1:{port}:80")})
     live.settings(f"[ports]\ndev_range = '{port}-{port + 3}'\n", environment="dev")
-    server = live.start(
-        "run",
-        "--port",
-        str(port),
-        "--",
-        sys.executable,
-        "-m",
-        "http.server",
-        "--bind",
-        "{host}",
-        "{port}",
-    )
-    until(lambda: answers(port), say="the server does not listen")
+    server = leased_server(live, port)
     screen = terminal("dev", "up")
     question, lines = screen.menu()
     assert f"the dev server of {live.folder}" in question
@@ -918,24 +916,11 @@ def test_dry_run_leaves_the_book_of_moves_as_it_is(live: LiveStack) -> None:
 
 
 def test_dev_stop_on_a_dry_run_changes_nothing(live: LiveStack) -> None:
-    from live.stack import until
 
     port = live.ports[0]
     live.compose({})
     live.settings(f"[ports]\ndev_range = '{port}-{port + 3}'\n", environment="dev")
-    server = live.start(
-        "run",
-        "--port",
-        str(port),
-        "--",
-        sys.executable,
-        "-m",
-        "http.server",
-        "--bind",
-        "{host}",
-        "{port}",
-    )
-    until(lambda: answers(port), say="the server does not listen")
+    server = leased_server(live, port)
     state = Path(live.environ["DARTSCTL_STATE_DIR"])
     before = folder_state(state)
     said = live.run("dev", "stop", "--dry-run")

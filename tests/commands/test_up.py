@@ -19,6 +19,13 @@ pytest_plugins = ("live.stack",)
 pytestmark = pytest.mark.engine
 
 SLOW = "test -e /never"
+SLOW_CHECK = {
+    "test": ["CMD-SHELL", SLOW],
+    "interval": "1s",
+    "timeout": "1s",
+    "retries": 1,
+    "start_period": "300s",
+}
 """A health check that never succeeds."""
 
 
@@ -414,14 +421,7 @@ def test_a_service_that_others_wait_for_and_that_is_unhealthy_ends_with_6(live: 
 def test_the_deadline_ends_the_wait_for_health(live: LiveStack, dependent: bool) -> None:
     from live.stack import sleeper
 
-    check = {
-        "test": ["CMD-SHELL", SLOW],
-        "interval": "1s",
-        "timeout": "1s",
-        "retries": 1,
-        "start_period": "300s",
-    }
-    services = {"db": sleeper(healthcheck=check)}
+    services = {"db": sleeper(healthcheck=SLOW_CHECK)}
     if dependent:
         services["web"] = sleeper(depends_on={"db": {"condition": "service_healthy"}})
     live.compose(services)
@@ -467,14 +467,7 @@ def test_a_signal_during_up_leaves_nothing_of_a_new_stack(
 ) -> None:  # edge-cases.md#85
     from live.stack import ended, sleeper, until
 
-    check = {
-        "test": ["CMD-SHELL", SLOW],
-        "interval": "1s",
-        "timeout": "1s",
-        "retries": 1,
-        "start_period": "300s",
-    }
-    services = {"db": sleeper(f"{live.ports[0]}:80", healthcheck=check)}
+    services = {"db": sleeper(f"{live.ports[0]}:80", healthcheck=SLOW_CHECK)}
     if where == "compose-waits":
         services["web"] = sleeper(depends_on={"db": {"condition": "service_healthy"}})
     live.compose(services)
@@ -501,14 +494,7 @@ def test_a_signal_during_an_up_of_a_running_stack_leaves_what_was_there(live: Li
     live.settings()
     assert live.run("prod", "up").code == 0
     before = live.identities()
-    check = {
-        "test": ["CMD-SHELL", SLOW],
-        "interval": "1s",
-        "timeout": "1s",
-        "retries": 1,
-        "start_period": "300s",
-    }
-    live.compose({"db": sleeper(), "web": sleeper(healthcheck=check)})
+    live.compose({"db": sleeper(), "web": sleeper(healthcheck=SLOW_CHECK)})
     up = live.start("prod", "up")
     assert up.stdout is not None
     assert any("waiting for web" in line for line in up.stdout)
@@ -520,16 +506,9 @@ def test_a_signal_during_an_up_of_a_running_stack_leaves_what_was_there(live: Li
 def test_a_second_ctrl_c_ends_it_at_once(live: LiveStack) -> None:
     from live.stack import ended, sleeper, until
 
-    check = {
-        "test": ["CMD-SHELL", SLOW],
-        "interval": "1s",
-        "timeout": "1s",
-        "retries": 1,
-        "start_period": "300s",
-    }
     live.compose(
         {
-            "db": sleeper(healthcheck=check),
+            "db": sleeper(healthcheck=SLOW_CHECK),
             "web": sleeper(depends_on={"db": {"condition": "service_healthy"}}),
         }
     )

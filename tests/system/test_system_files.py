@@ -5,7 +5,6 @@ The tests use real users, links, pipes, locks and disks.
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,9 +16,7 @@ from dartsctl.system.files import (
     PRIVATE_FOLDER,
     PUBLIC_FOLDER,
     ForeignFile,
-    LockTimeout,
     UnsafeFile,
-    lock,
     open_folder,
 )
 from tiny_disk import tiny_disk
@@ -266,18 +263,3 @@ def test_a_full_disk_leaves_no_partial_file(tmp_path: Path) -> None:
                 act("name" if act == folder.replace else "new", b"x" * 100_000)
         assert folder.names() == ["name"]
         assert folder.read("name", limit=100) == b"old"
-
-
-# --- locks -------------------------------------------------------------------------------------
-
-
-def test_the_wait_for_a_lock_ends_at_the_deadline(tmp_path: Path) -> None:
-    path = tmp_path / "lock"
-    path.touch()
-    ours, theirs = os.open(path, os.O_RDWR), os.open(path, os.O_RDONLY)
-    fcntl.flock(theirs, fcntl.LOCK_SH)
-    with pytest.raises(LockTimeout, match="lock is locked by another process"):
-        lock(ours, path, within=0.05)
-    os.close(theirs)
-    lock(ours, path, within=0)
-    os.close(ours)

@@ -13,17 +13,15 @@ The rules for everything that dartsctl keeps or writes:
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shlex
 import stat
-import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from dartsctl.errors import Refused, TimedOut
+from dartsctl.errors import Refused
 from dartsctl.system.users import trusted_users, user_name
 
 EVERYBODY = range(1 << 32)
@@ -37,7 +35,6 @@ _FOLDER = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _LINKS = 40
 """Links in one path; the limit of the kernel."""
-_LOCK_PAUSE = 0.01  # seconds
 
 
 class UnsafeFile(Refused):
@@ -53,10 +50,6 @@ class ForeignFile(UnsafeFile):
 
     def __init__(self, path: Path, uid: int) -> None:
         super().__init__(path, f"belongs to another user ({user_name(uid)})")
-
-
-class LockTimeout(TimedOut):
-    """Another process held a lock until the deadline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,37 +288,6 @@ def locate(path: Path) -> tuple[Folder, str]:
         os.close(folder.descriptor)
         path = folder.path / target
     raise UnsafeFile(path, "is one of too many symbolic links")
-
-
-def lock(
-    descriptor: int,
-    path: Path,
-    *,
-    within: float,
-    kind: int = fcntl.LOCK_EX,
-    clock: Callable[[], float] = time.monotonic,
-    sleep: Callable[[float], None] = time.sleep,
-) -> None:
-    """Lock an open file (flock) until it is closed. `within`: seconds to wait for the lock.
-
-    Raises LockTimeout, OSError.
-    """
-    deadline = clock() + within
-    while not try_lock(descriptor, kind):
-        if clock() >= deadline:
-            raise LockTimeout(
-                f"{path} is locked by another process", hint=f"fuser -v {shlex.quote(str(path))}"
-            )
-        sleep(_LOCK_PAUSE)
-
-
-def try_lock(descriptor: int, kind: int) -> bool:
-    """Lock an open file (flock); return False if another process has it. Raises OSError."""
-    try:
-        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _walk(names: list[str], make: int | None, owner: tuple[int, int] | None) -> Folder:

@@ -9,14 +9,17 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dartsctl.edges.state.folder import open_state, parse_json, write_errors_as
 from dartsctl.errors import DartsctlError
-from dartsctl.system.files import Folder, lock
+from dartsctl.system.file_lock import lock
 from dartsctl.system.users import user_name
 from dartsctl.text.masker import Masker
 from dartsctl.text.phrases import shell_command
+
+if TYPE_CHECKING:
+    from dartsctl.system.files import Folder
 
 KEPT = 1000
 """Lines that are kept; older ones are removed when the file has twice as many."""

@@ -33,7 +33,8 @@ from dartsctl.edges.state.folder import (
     write_errors_as,
 )
 from dartsctl.server.lease_record import LeaseRecord
-from dartsctl.system.files import EVERYBODY, Folder, ForeignFile, UnsafeFile, try_lock
+from dartsctl.system.file_lock import try_lock
+from dartsctl.system.files import EVERYBODY, Folder, ForeignFile, UnsafeFile
 
 _README = """\
 State of dartsctl: which dev port is leased to which server.

@@ -17,7 +17,7 @@ from urllib.parse import quote
 from dartsctl.edges.state.folder import open_shared, open_shared_file, write_errors_as
 from dartsctl.edges.state.lock_owner import holds_lock
 from dartsctl.errors import TimedOut
-from dartsctl.system.files import try_lock
+from dartsctl.system.file_lock import try_lock
 from dartsctl.text.phrases import shell_command
 
 _PAUSE = 0.1  # seconds between two tries
