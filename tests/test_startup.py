@@ -276,7 +276,7 @@ def test_a_server_starts_without_what_only_a_stack_or_a_guard_needs(start: Start
         "dartsctl.edges.project.venvs",
         "dartsctl.ports.attribution",
         "dartsctl.ports.conflicts",
-        "dartsctl.workflows.up.preflight",
+        "dartsctl.workflows.preflight.preflight",
     }
     assert {name for name in unneeded if importlib.util.find_spec(name)} == unneeded
     assert unneeded & ran.modules == set()

@@ -15,7 +15,7 @@ import pytest
 
 from dartsctl.cli.deps import Common, deps_of
 from dartsctl.config.environment import adhoc
-from dartsctl.workflows.up.preflight import Intent, Preflight, run_preflight
+from dartsctl.workflows.preflight.preflight import Intent, Preflight, run_preflight
 from dartsctl.workflows.up.undo import Attempt
 
 if TYPE_CHECKING:

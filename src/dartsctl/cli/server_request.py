@@ -191,7 +191,7 @@ def _request(
 
 def _allocation(settings: Settings, screen: Screen) -> Allocation:
     """Return production's ports; say so if its stack could not be asked for the published ones."""
-    from dartsctl.workflows.up.production_ports import production_ports
+    from dartsctl.workflows.preflight.production_ports import production_ports
 
     allocation, problem = production_ports(settings, compose_on, deadline=_COMPOSE_DEADLINE)
     if problem:

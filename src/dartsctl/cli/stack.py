@@ -70,7 +70,7 @@ def check(
     from dartsctl.commands.check import CheckRequest
     from dartsctl.commands.check import check as run_check
     from dartsctl.ports.allocation import Allocation
-    from dartsctl.workflows.up.preflight import Intent
+    from dartsctl.workflows.preflight.preflight import Intent
 
     request = CheckRequest(
         environment,
@@ -147,7 +147,7 @@ def up(
     from dartsctl.commands.up import UpRequest
     from dartsctl.commands.up import up as run_up
     from dartsctl.ports.allocation import Allocation
-    from dartsctl.workflows.up.preflight import Intent
+    from dartsctl.workflows.preflight.preflight import Intent
 
     configured = settings.environments[name]
     intent = Intent(
@@ -236,7 +236,7 @@ def restart(
     environment = _environment(settings, name, project)
     from dartsctl.commands.up import UpRequest
     from dartsctl.commands.up import up as run_up
-    from dartsctl.workflows.up.preflight import Intent
+    from dartsctl.workflows.preflight.preflight import Intent
 
     conflict = ConflictOptions(wait_timeout=wait_timeout)
     request = UpRequest(

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from dartsctl.errors import ExitCode
 from dartsctl.ports import lint
-from dartsctl.workflows.up import refusal, report
-from dartsctl.workflows.up.another_stack import next_command
+from dartsctl.workflows.preflight import report
+from dartsctl.workflows.preflight.another_stack import next_command
+from dartsctl.workflows.preflight.preflight import Intent, Preflight, exit_code_of, run_preflight
+from dartsctl.workflows.up import refusal
 from dartsctl.workflows.up.answers import Answers
-from dartsctl.workflows.up.preflight import Intent, Preflight, exit_code_of, run_preflight
 from dartsctl.workflows.up.refresh_guards import refresh_guards
 from dartsctl.workflows.up.remap import with_kept_moves
 

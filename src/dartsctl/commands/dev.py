@@ -21,9 +21,9 @@ from dartsctl.stack.addresses import (
     services_named_in,
 )
 from dartsctl.stack.model import Stack, read_stack
+from dartsctl.workflows.preflight.preflight import Intent
 from dartsctl.workflows.serve.run_server import preview_server, run_server
 from dartsctl.workflows.up.answers import Answers
-from dartsctl.workflows.up.preflight import Intent
 
 if TYPE_CHECKING:
     from dartsctl.config.environment import Environment

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dartsctl.workflows.doctor import report
-from dartsctl.workflows.doctor.examine import ExamineRequest, examine
 from dartsctl.workflows.doctor.repair import RepairRequest, repair, write_diagnosis
+from dartsctl.workflows.examine.stack import ExamineRequest, examine
 from dartsctl.workflows.up.remap import with_kept_moves
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from dartsctl.errors import DartsctlError, ExitCode, Interrupted, Refused, Timed
 from dartsctl.ports import collisions
 from dartsctl.stack import compose_errors
 from dartsctl.stack.containers import of_project
+from dartsctl.workflows.preflight.another_stack import with_project
 from dartsctl.workflows.up import compose_run
-from dartsctl.workflows.up.another_stack import with_project
 from dartsctl.workflows.up.lock_project import locked_project
 
 if TYPE_CHECKING:

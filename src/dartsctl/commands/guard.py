@@ -15,7 +15,7 @@ from dartsctl.edges.project import guards, venvs
 from dartsctl.edges.state.guard_book import GuardBook
 from dartsctl.errors import DartsctlError, ExitCode
 from dartsctl.text.phrases import shell_command
-from dartsctl.workflows.up.production_ports import production_ports
+from dartsctl.workflows.preflight.production_ports import production_ports
 
 if TYPE_CHECKING:
     from dartsctl.edges.project.venvs import VirtualEnvironment

@@ -14,7 +14,7 @@ from dartsctl.ports.holders import DevLease, ForeignContainer, Holder
 from dartsctl.ports.remapping import Move
 from dartsctl.stack.blocks import SHORTEST_BLOCK
 from dartsctl.stack.model import Stack, read_stack
-from dartsctl.workflows.up.report import notice_documents
+from dartsctl.workflows.preflight.report import notice_documents
 
 if TYPE_CHECKING:
     from dartsctl.config.environment import Environment

@@ -15,10 +15,11 @@ from dartsctl.ports import lint
 from dartsctl.stack import compose_errors
 from dartsctl.stack.containers import of_services
 from dartsctl.text.phrases import shell_command
-from dartsctl.workflows.up import another_stack, compose_run, postflight, refusal, report
+from dartsctl.workflows.preflight import another_stack, report
+from dartsctl.workflows.preflight.preflight import Intent, Preflight, run_preflight
+from dartsctl.workflows.up import compose_run, postflight, refusal
 from dartsctl.workflows.up.answers import Answers
 from dartsctl.workflows.up.lock_project import locked_project
-from dartsctl.workflows.up.preflight import Intent, Preflight, run_preflight
 from dartsctl.workflows.up.refresh_guards import refresh_guards
 from dartsctl.workflows.up.remap import book_of, pin, with_kept_moves
 from dartsctl.workflows.up.undo import Attempt, UndoResult, undone_when_interrupted

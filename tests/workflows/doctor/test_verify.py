@@ -12,8 +12,8 @@ from dartsctl.diagnosis.diagnose import diagnose
 from dartsctl.diagnosis.facts import Commands, Facts
 from dartsctl.diagnosis.incident import Afterwards
 from dartsctl.diagnosis.repair_plan import RepairPlan, make_plan
-from dartsctl.workflows.doctor.examine import Examination, ExamineRequest
 from dartsctl.workflows.doctor.verify import verify
+from dartsctl.workflows.examine.stack import Examination, ExamineRequest
 from fakes.deps import FakeClock, fake_deps
 from fakes.stack_facts import answer, container, down, facts, service
 

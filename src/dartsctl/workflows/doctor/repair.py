@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from dartsctl.config.environment import Environment
     from dartsctl.edges.screen.output import Screen
     from dartsctl.workflows.deps import Deps
-    from dartsctl.workflows.doctor.examine import Examination
+    from dartsctl.workflows.examine.stack import Examination
     from dartsctl.workflows.up.answers import Answers
     from dartsctl.workflows.up.preview import ResolutionPreview
 

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from dartsctl.diagnosis.incident import Afterwards
     from dartsctl.diagnosis.repair_plan import RepairPlan
     from dartsctl.edges.screen.output import Screen
-    from dartsctl.workflows.doctor.examine import Examination
     from dartsctl.workflows.doctor.repair_run import RepairOutcome
+    from dartsctl.workflows.examine.stack import Examination
     from dartsctl.workflows.up.preview import ResolutionPreview
 
 

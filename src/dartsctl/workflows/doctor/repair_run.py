@@ -10,8 +10,8 @@ from dartsctl.diagnosis.incident import Afterwards, Event
 from dartsctl.diagnosis.repairs import RepairAction
 from dartsctl.edges.state.history import History
 from dartsctl.errors import Advice, DartsctlError, ExitCode, Interrupted
-from dartsctl.workflows.doctor.examine import Examination, examine
 from dartsctl.workflows.doctor.verify import verify
+from dartsctl.workflows.examine.stack import Examination, examine
 from dartsctl.workflows.up.compose_run import interruptible
 from dartsctl.workflows.up.lock_project import locked_project
 

@@ -12,8 +12,9 @@ from dartsctl.errors import DartsctlError, ExitCode
 from dartsctl.ports.collisions import NameTaken
 from dartsctl.ports.holders import ForeignContainer
 from dartsctl.stack import compose_errors
-from dartsctl.workflows.up import another_stack, compose_run, report, settle
-from dartsctl.workflows.up.preflight import Intent, Preflight, run_preflight
+from dartsctl.workflows.preflight import another_stack, report
+from dartsctl.workflows.preflight.preflight import Intent, Preflight, run_preflight
+from dartsctl.workflows.up import compose_run, settle
 
 if TYPE_CHECKING:
     from dartsctl.config.environment import Environment
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from dartsctl.edges.engine.protocol import EngineControl
     from dartsctl.stack.containers import Container
     from dartsctl.workflows.deps import Deps
-    from dartsctl.workflows.doctor.examine import Examination
+    from dartsctl.workflows.examine.stack import Examination
     from dartsctl.workflows.up.answers import Answers
     from dartsctl.workflows.up.preview import ResolutionPreview
 
@@ -113,7 +114,7 @@ class RepairExecutor:
         preflight = run_preflight(self.environment, self._intent, deps=self._deps)
         another_stack.refuse(preflight, self._command)
         if preflight.blocking_objections:
-            from dartsctl.workflows.up.production_checks import unsafe_error
+            from dartsctl.workflows.preflight.production_checks import unsafe_error
 
             raise unsafe_error(preflight.blocking_objections)
         return preflight

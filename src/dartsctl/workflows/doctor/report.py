@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from dartsctl.diagnosis.nginx.config import Config
 from dartsctl.edges.screen.output import Branch, Screen
 from dartsctl.ports.conflicts import Conflict
-from dartsctl.workflows.up.report import conflict_document
+from dartsctl.workflows.preflight.report import conflict_document
 
 if TYPE_CHECKING:
     from dartsctl.diagnosis.facts import Facts

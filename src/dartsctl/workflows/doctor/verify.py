@@ -11,7 +11,7 @@ from dartsctl.diagnosis.repair_plan import RepairPlan, settling
 
 if TYPE_CHECKING:
     from dartsctl.workflows.deps import Deps
-    from dartsctl.workflows.doctor.examine import Examination
+    from dartsctl.workflows.examine.stack import Examination
 
 _HOPELESS = frozenset(
     {Cause.APP_EXITED, Cause.NEVER_STARTED, Cause.OUT_OF_MEMORY, Cause.PROXY_CANNOT_START}

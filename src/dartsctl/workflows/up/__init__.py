@@ -1,1 +1,1 @@
-"""Starting a stack: checks before, conflicts, checks after."""
+"""Starting a stack: conflicts settled, Compose, checks after."""

@@ -10,7 +10,7 @@ from dartsctl.errors import Advice
 from dartsctl.ports.collisions import NameTaken
 from dartsctl.ports.holders.kinds import ResolutionAction
 from dartsctl.ports.holders.wording import container_details
-from dartsctl.workflows.up import report
+from dartsctl.workflows.preflight import report
 
 if TYPE_CHECKING:
     from dartsctl.edges.screen.output import Screen

@@ -18,8 +18,9 @@ from dartsctl.ports.holders.kinds import ResolutionAction, SystemdUnit
 from dartsctl.ports.holders.wording import process_line
 from dartsctl.ports.listeners import Probe
 from dartsctl.text.phrases import shell_command
+from dartsctl.workflows.preflight import report
 from dartsctl.workflows.serve import stop as serve_stop
-from dartsctl.workflows.up import report, stop_process
+from dartsctl.workflows.up import stop_process
 from dartsctl.workflows.up.ask import subject
 
 if TYPE_CHECKING:

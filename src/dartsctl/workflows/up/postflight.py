@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from dartsctl.stack.compose_errors import ComposeFailure
     from dartsctl.workflows.deps import Deps
     from dartsctl.workflows.host import Host
-    from dartsctl.workflows.up.preflight import Preflight
+    from dartsctl.workflows.preflight.preflight import Preflight
 
 LOG_LINES = 10
 """Log lines of a container with a problem: enough for the end of a traceback."""

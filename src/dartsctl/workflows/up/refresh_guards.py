@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from dartsctl.edges.screen.output import Screen
     from dartsctl.ports.allocation import Allocation
     from dartsctl.workflows.deps import Deps
-    from dartsctl.workflows.up.preflight import Intent, Preflight
+    from dartsctl.workflows.preflight.preflight import Intent, Preflight
 
 
 def refresh_guards(

@@ -9,12 +9,12 @@ from dartsctl.errors import DartsctlError, ExitCode
 from dartsctl.ports.collisions import NameTaken, names_taken
 from dartsctl.ports.holders import ForeignContainer
 from dartsctl.ports.holders.kinds import PRODUCTION_STOPS
-from dartsctl.workflows.up import another_stack, report
+from dartsctl.workflows.preflight import another_stack, report
 
 if TYPE_CHECKING:
     from dartsctl.edges.screen.output import Screen
+    from dartsctl.workflows.preflight.preflight import Preflight
     from dartsctl.workflows.up.answers import Answers
-    from dartsctl.workflows.up.preflight import Preflight
     from dartsctl.workflows.up.preview import ResolutionPreview
 
 _SHOWN_BEFORE_UP = ("uncertain", "became-ephemeral", "shared-network", "replicas-fixed-port")
@@ -90,7 +90,7 @@ def refuse_unsafe(preflight: Preflight, screen: Screen) -> None:
     if screen.as_json:
         screen.document({**report.document(preflight), "exit_code": int(ExitCode.REFUSED)})
         raise AlreadyReported(ExitCode.REFUSED)
-    from dartsctl.workflows.up.production_checks import unsafe_error
+    from dartsctl.workflows.preflight.production_checks import unsafe_error
 
     raise unsafe_error(blocking, report.obstacle_lines(preflight))
 

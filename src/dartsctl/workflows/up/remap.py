@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from dartsctl.config.environment import Environment
     from dartsctl.ports.cases import Case
     from dartsctl.workflows.deps import Deps
-    from dartsctl.workflows.up.preflight import Preflight
+    from dartsctl.workflows.preflight.preflight import Preflight
 
 
 def book_of(environment: Environment, deps: Deps) -> MoveBook:

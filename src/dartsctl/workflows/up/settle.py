@@ -13,11 +13,11 @@ from dartsctl.ports.choices import ResolutionRequest, line
 from dartsctl.ports.collisions import NameTaken, names_taken
 from dartsctl.ports.holders.kinds import ResolutionAction
 from dartsctl.ports.resolution import ResolutionStep, dead_ends, decide
-from dartsctl.workflows.up import another_stack
+from dartsctl.workflows.preflight import another_stack
+from dartsctl.workflows.preflight.preflight import Intent, Preflight, run_preflight
 from dartsctl.workflows.up.ask import ask
 from dartsctl.workflows.up.carry_out import HostInspector, carry_out
 from dartsctl.workflows.up.conflict_deps import ConflictDeps
-from dartsctl.workflows.up.preflight import Intent, Preflight, run_preflight
 from dartsctl.workflows.up.preview import ResolutionPreview, asks_first, preview_of
 from dartsctl.workflows.up.remap import remap
 

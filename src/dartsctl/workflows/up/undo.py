@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from dartsctl.edges.engine.protocol import EngineControl
     from dartsctl.edges.screen.output import Screen
     from dartsctl.workflows.deps import Deps
-    from dartsctl.workflows.up.preflight import Preflight
+    from dartsctl.workflows.preflight.preflight import Preflight
 
 CREATION_PATIENCE = 3.0
 """Seconds to wait for containers that the engine was still creating when Compose ended."""

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from dartsctl.errors import Refused
 from dartsctl.ports.collisions import ProjectTaken
 from dartsctl.stack.same_stack import SameStack
-from dartsctl.workflows.up import report
+from dartsctl.workflows.preflight import report
 
 if TYPE_CHECKING:
-    from dartsctl.workflows.up.preflight import Preflight
+    from dartsctl.workflows.preflight.preflight import Preflight
 
 
 def refuse(preflight: Preflight, command: str) -> None:

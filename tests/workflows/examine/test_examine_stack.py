@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dartsctl.diagnosis.nginx.log import parse_moment
-from dartsctl.workflows.doctor.examine import clock_skew
+from dartsctl.workflows.examine.stack import clock_skew
 
 NOW = parse_moment("2026-11-23T23:00:00Z") or 0.0
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dartsctl.stack.bindings import Endpoint
     from dartsctl.stack.containers import Container
     from dartsctl.workflows.deps import Deps
-    from dartsctl.workflows.up.preflight import Preflight
+    from dartsctl.workflows.preflight.preflight import Preflight
 
 _LINES = 30
 """Lines of each container's log."""

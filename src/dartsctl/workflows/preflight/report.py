@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from dartsctl.config.secrets import Objection
     from dartsctl.ports.lint import Notice
     from dartsctl.stack.publishing import Unbound
-    from dartsctl.workflows.up.preflight import Preflight
+    from dartsctl.workflows.preflight.preflight import Preflight
 
 _SHOWN_ENDPOINTS = 4
 

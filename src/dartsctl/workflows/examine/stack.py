@@ -28,17 +28,18 @@ from dartsctl.diagnosis.nginx.log import parse_moment
 from dartsctl.edges.http import get
 from dartsctl.edges.project import certificate_files
 from dartsctl.errors import DockerUnavailable, ExitCode
-from dartsctl.workflows.doctor import examine_nginx, examine_requests
-from dartsctl.workflows.doctor.examine_containers import ContainerProbes
-from dartsctl.workflows.doctor.examine_nginx import ConfigReading, LogReading
-from dartsctl.workflows.doctor.examine_requests import (
+from dartsctl.workflows.examine import nginx as examine_nginx
+from dartsctl.workflows.examine import requests as examine_requests
+from dartsctl.workflows.examine.containers import ContainerProbes
+from dartsctl.workflows.examine.nginx import ConfigReading, LogReading
+from dartsctl.workflows.examine.requests import (
     ProbeRequest,
     ProxyLayout,
     RequestProbes,
     RequestResults,
 )
-from dartsctl.workflows.up import another_stack
-from dartsctl.workflows.up.preflight import Intent, Preflight, run_preflight
+from dartsctl.workflows.preflight import another_stack
+from dartsctl.workflows.preflight.preflight import Intent, Preflight, run_preflight
 
 if TYPE_CHECKING:
     from dartsctl.config.environment import Environment

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from dartsctl.edges.engine.protocol import EngineControl
     from dartsctl.workflows.deps import Deps
     from dartsctl.workflows.host import Host
-    from dartsctl.workflows.up.production_checks import ProductionEnvFiles
+    from dartsctl.workflows.preflight.production_checks import ProductionEnvFiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +181,7 @@ def _read_env_files(
     """Return production's env files, None for other environments: they are not judged."""
     if not environment.is_production:
         return None
-    from dartsctl.workflows.up.production_checks import read_env_files
+    from dartsctl.workflows.preflight.production_checks import read_env_files
 
     return read_env_files(environment, environ)
 
@@ -196,7 +196,7 @@ def _missing_variables(
     if env_files is None:
         return error
     from dartsctl.config import secrets
-    from dartsctl.workflows.up.production_checks import unsafe_error
+    from dartsctl.workflows.preflight.production_checks import unsafe_error
 
     names: list[str] = []
     if environment.env_files:
@@ -352,6 +352,6 @@ def _ports_of_crash_loops(inputs: _Inputs) -> dict[str, tuple[int, ...]]:
 def _objections(inputs: _Inputs, now: float) -> tuple[Objection, ...]:
     if inputs.env_files is None:
         return ()
-    from dartsctl.workflows.up.production_checks import objections_to
+    from dartsctl.workflows.preflight.production_checks import objections_to
 
     return objections_to(inputs.env_files, inputs.stack, inputs.engine, now=now)

@@ -10,7 +10,7 @@ from dartsctl.diagnosis.facts import PublishedPort, ServiceFacts
 from dartsctl.diagnosis.nginx.config import Config, Listen, Route, Server, Target
 from dartsctl.stack.bindings import Endpoint
 from dartsctl.stack.model import PortEntry, Service, Stack
-from dartsctl.workflows.doctor.examine_requests import (
+from dartsctl.workflows.examine.requests import (
     ProxyLayout,
     plan_requests,
     request_for_url,

@@ -349,7 +349,7 @@ def test_a_folder_that_the_stack_fills_itself_may_be_empty(live: LiveStack) -> N
 def test_certificates_on_a_remote_engines_host_are_reported_as_unchecked() -> None:
     from dartsctl.stack.engine_rules import EngineRules
     from dartsctl.stack.model import Mount, PortEntry, Service, Stack
-    from dartsctl.workflows.up.production_checks import ProductionEnvFiles, objections_to
+    from dartsctl.workflows.preflight.production_checks import ProductionEnvFiles, objections_to
 
     nginx = Service(
         "nginx",

@@ -1,0 +1,1 @@
+"""What runs: containers, the proxy, and what they answer."""

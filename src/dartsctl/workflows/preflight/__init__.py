@@ -1,0 +1,1 @@
+"""Everything that is known before an `up`, and what it would meet."""
