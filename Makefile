@@ -35,6 +35,9 @@ oracle: setup ## Compare `check` with what the engine does: N=500 SEED=7 JOBS=3
 kills: setup ## Kill dartsctl at random moments and reuse pids: N=100 SEED=7
 	$(BIN)/python tests/campaign/kills.py --count $(N) --seed $(SEED)
 
+cold-starts: setup ## Bring a stack like the real darts server up from nothing: N=20 SEED=7
+	PYTHONPATH=tests $(BIN)/python tests/campaign/cold_starts.py --count $(N) --seed $(SEED) --build
+
 fuzz: setup ## Feed dartsctl wrong input: N=10000 SEED=7; one case again: SEED=7 ONLY=engine:123
 	$(BIN)/python tests/fuzz/fuzz.py --count $(N) --seed $(SEED) --jobs $(WORKERS) --only "$(ONLY)"
 	$(if $(ONLY),,DARTSCTL_FUZZ_EXAMPLES=$(N) $(BIN)/python -m pytest -q tests/fuzz/test_parsers.py --hypothesis-seed=$(SEED))
@@ -55,4 +58,4 @@ bench: setup ## Measure ratios against a peer, one line per target
 clean: ## Remove what `make setup` and the tools created
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist build
 
-.PHONY: help setup dev test test-ports oracle kills fuzz lint types check bench clean
+.PHONY: help setup dev test test-ports oracle kills cold-starts fuzz lint types check bench clean

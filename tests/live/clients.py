@@ -20,8 +20,8 @@ import pytest
 
 from own_ports import free_ports
 
-DOCUMENTED = (80, 443, 5000, 8080, 5672, 15672, 9443, 5432)
-"""What compose/prod.yml publishes."""
+DOCUMENTED = (80, 443, 5000, 8080, 5672, 15672, 9443, 5432, 9763)
+"""What compose/prod.yml and the real darts server publish."""
 
 
 @functools.cache
