@@ -17,7 +17,7 @@ from dartsctl.stack.containers import of_services
 from dartsctl.text.phrases import shell_command
 from dartsctl.workflows.preflight import another_stack, report
 from dartsctl.workflows.preflight.preflight import Intent, Preflight, run_preflight
-from dartsctl.workflows.up import compose_run, postflight, refusal
+from dartsctl.workflows.up import compose_run, outcome, postflight, refusal
 from dartsctl.workflows.up.answers import Answers
 from dartsctl.workflows.up.lock_project import locked_project
 from dartsctl.workflows.up.refresh_guards import refresh_guards
@@ -176,8 +176,8 @@ def _start(request: UpRequest, before: Preflight, plain: Environment, deps: Deps
             scales=_scales(request),
             on_line=attempt.follow,
         )
-        outcome = check.check()
-    return postflight.report(before, outcome, screen)
+        ended = check.check()
+    return outcome.report(before, ended, screen)
 
 
 def _settle_again(

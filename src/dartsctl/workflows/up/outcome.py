@@ -1,0 +1,141 @@
+"""How an `up` or `restart` ended: the values, in words, and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from dartsctl.errors import ExitCode, NotHealthy
+
+if TYPE_CHECKING:
+    from dartsctl.edges.screen.output import Screen
+    from dartsctl.ports.missing_bindings import MissingBinding
+    from dartsctl.stack.bindings import Endpoint
+    from dartsctl.stack.health import ContainerHealth, StackHealth
+    from dartsctl.workflows.preflight.preflight import Preflight
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerProblem:
+    """What is known of a container with a problem.
+
+    `error` is in plain words, `engine_error` as the engine says it, `log` the last log lines.
+    """
+
+    error: str = ""
+    engine_error: str = ""
+    log: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class UpOutcome:
+    """How an `up` ended.
+
+    `recreated` are the services that were recreated because something was missing, `failure` says
+    why that failed.
+    """
+
+    health: StackHealth
+    missing: tuple[MissingBinding, ...] = ()
+    recreated: tuple[str, ...] = ()
+    failure: str = ""
+    problems: Mapping[str, ContainerProblem] = field(default_factory=dict)
+    """By container name."""
+
+    @property
+    def is_good(self) -> bool:
+        return self.health.is_ready and not self.missing and not self.failure
+
+    def problem_of(self, container: str) -> ContainerProblem:
+        return self.problems.get(container, ContainerProblem())
+
+
+def report(before: Preflight, outcome: UpOutcome, screen: Screen) -> ExitCode:
+    """Show how the stack is.
+
+    If something is missing, raise NotHealthy (6) after showing it; with --json return the code.
+    """
+    code = ExitCode.OK if outcome.is_good else ExitCode.NOT_HEALTHY
+    if screen.as_json:
+        screen.document(_document(before, outcome, code))
+        return code
+    state = outcome.health
+    for service in state.waiting_for:
+        error = outcome.problem_of(service.container).error
+        because = f" ({error})" if error else ""
+        screen.warn(f"{service.service} is {service.condition.value}: {service.detail}{because}")
+    for binding in outcome.missing:
+        screen.warn(f"{binding.service} {binding.sentence}")
+    if outcome.is_good:
+        count = len(state.containers)
+        containers = "1 container" if count == 1 else f"{count} containers"
+        screen.note(f"{before.stack.project} is up: {containers} ready")
+        return code
+    if outcome.failure:
+        screen.warn(f"{', '.join(outcome.recreated)} could not be recreated: {outcome.failure}")
+    unwell = [service.service for service in state.waiting_for]
+    unwell += [binding.service for binding in outcome.missing]
+    services = dict.fromkeys(unwell or outcome.recreated)
+    raise NotHealthy(
+        f"{before.stack.project} is up, but not healthy",
+        details=_log_lines(outcome.problems),
+        hint=before.environment.command("logs", *services),
+    )
+
+
+def _log_lines(problems: Mapping[str, ContainerProblem]) -> tuple[str, ...]:
+    lines: list[str] = []
+    for name, problem in problems.items():
+        if problem.log:
+            lines.append(f"last log lines of {name}:")
+            lines += [f"  {line}" for line in problem.log]
+    return tuple(lines)
+
+
+def _document(before: Preflight, outcome: UpOutcome, code: ExitCode) -> dict[str, object]:
+    missing_bindings: list[dict[str, object]] = []
+    without_network: list[str] = []
+    for binding in outcome.missing:
+        if binding.endpoint:
+            missing_bindings.append(_missing_binding(binding, binding.endpoint))
+        else:
+            without_network.append(binding.container)
+    return {
+        "ok": code is ExitCode.OK,
+        "exit_code": int(code),
+        "project": before.stack.project,
+        "services": [
+            _service(service, outcome.problem_of(service.container))
+            for service in outcome.health.containers
+        ],
+        "missing_bindings": missing_bindings,
+        "without_network": without_network,
+        "recreated": list(outcome.recreated),
+        "recreation_error": outcome.failure,
+    }
+
+
+def _service(service: ContainerHealth, problem: ContainerProblem) -> dict[str, object]:
+    return {
+        "service": service.service,
+        "container": service.container,
+        "condition": service.condition.value,
+        "detail": service.detail,
+        "restarts": service.restarts,
+        "error": problem.error,
+        "engine_error": problem.engine_error,
+        "log": list(problem.log),
+    }
+
+
+def _missing_binding(binding: MissingBinding, endpoint: Endpoint) -> dict[str, object]:
+    return {
+        "service": binding.service,
+        "container": binding.container,
+        "address": endpoint.address,
+        "port": endpoint.port,
+        "protocol": endpoint.protocol,
+        "reason": binding.kind.value,
+        "pids": list(binding.pids),
+    }
