@@ -381,10 +381,16 @@ def proxy_without_its_upstream(live: LiveStack) -> None:
 
 
 def proxy_with_a_wrong_name(live: LiveStack) -> None:
+    """The app is a small file server on 8080, with a program called httpd: no proxy."""
+    served = app(
+        live,
+        command=["busybox", "httpd", "-f", "-p", "8080", "-h", "/www"],
+        ports=[f"127.0.0.1:{live.ports[1]}:8080"],
+    )
     files(
         live,
-        "proxy_pass http://nobody:5000;",
-        services={"app": app(live), "web": web(live, restart="always")},
+        "proxy_pass http://nobody:8080;",
+        services={"app": served, "web": web(live, restart="always")},
     )
     live.up()
     until(lambda: int(docker("inspect", "-f", "{{.RestartCount}}", name_of(live, "web"))) >= 2)

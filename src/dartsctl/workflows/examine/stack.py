@@ -25,6 +25,7 @@ from dartsctl.diagnosis.facts import (
 )
 from dartsctl.diagnosis.findings import Cause, Diagnosis
 from dartsctl.diagnosis.nginx.log import parse_moment
+from dartsctl.diagnosis.proxies import ProxyClues
 from dartsctl.edges.http import get
 from dartsctl.edges.project import certificate_files
 from dartsctl.errors import DockerUnavailable, ExitCode
@@ -43,6 +44,7 @@ from dartsctl.workflows.preflight.preflight import Intent, Preflight, run_prefli
 
 if TYPE_CHECKING:
     from dartsctl.config.environment import Environment
+    from dartsctl.diagnosis.nginx.config import Config
     from dartsctl.edges.engine.protocol import EngineControl
     from dartsctl.stack.bindings import Endpoint
     from dartsctl.workflows.deps import Deps
@@ -63,7 +65,7 @@ class ExamineRequest:
     environment: Environment
     commands: Commands
     proxy: str = ""
-    """The service that is the reverse proxy; empty: found by image, command, name or ports."""
+    """The service that is the reverse proxy; empty: found by evidence (diagnosis/proxies.py)."""
     url: str = ""
     """One more URL to request."""
 
@@ -199,15 +201,15 @@ class _Probes:
         self, services: Mapping[str, ServiceFacts]
     ) -> tuple[ProxyLayout, ProxyFacts | None, RequestResults]:
         """Read the proxy's configuration, send the requests, then read the log they write to."""
-        name, kind = self._find_proxy(services)
+        readings = self._candidates(services)
+        name, kind = self._find_proxy(services, readings)
         front = _front_container(services, name)
         control = self._control if kind == "nginx" else None
         reading, log = ConfigReading(None), LogReading()
         if front and front.id in self._containers.silent:
             control = None
         if front and control:
-            command = self._containers.commands.get(front.id, ())
-            reading = examine_nginx.configuration(front, command, control)
+            reading = readings.get(name) or self._configuration(front, control)
             if reading.config is None:
                 self._unknown.append(reading.problem)
         layout = ProxyLayout(self._stack, services, name, reading.config)
@@ -217,12 +219,43 @@ class _Probes:
             log = examine_nginx.error_log(front, reading.config, control)
         return layout, _proxy_facts(name, kind, reading, log), results
 
-    def _find_proxy(self, services: Mapping[str, ServiceFacts]) -> tuple[str, ProxyKind]:
+    def _candidates(self, services: Mapping[str, ServiceFacts]) -> dict[str, ConfigReading]:
+        """Return the configurations that help to find the proxy, where there is a choice."""
+        control = self._control
+        if control is None or self._request.proxy:
+            return {}
+        fronts: dict[str, ContainerFacts] = {}
+        for name in proxies.to_read(self._stack, self._clues(services, {})):
+            front = _front_container(services, name)
+            if front and front.id not in self._containers.silent:
+                fronts[name] = front
+        readings = self._pool.map(
+            lambda front: self._configuration(front, control), fronts.values()
+        )
+        return dict(zip(fronts, readings, strict=True))
+
+    def _configuration(self, front: ContainerFacts, control: EngineControl) -> ConfigReading:
+        command = self._containers.commands.get(front.id, ())
+        return examine_nginx.configuration(front, command, control)
+
+    def _find_proxy(
+        self, services: Mapping[str, ServiceFacts], readings: Mapping[str, ConfigReading]
+    ) -> tuple[str, ProxyKind]:
+        configs: dict[str, Config] = {}
+        for name, reading in readings.items():
+            if reading.config:
+                configs[name] = reading.config
+        clues = self._clues(services, configs)
+        return proxies.find_proxy(self._stack, clues, self._request.proxy) or ("", "other")
+
+    def _clues(
+        self, services: Mapping[str, ServiceFacts], configs: Mapping[str, Config]
+    ) -> ProxyClues:
         commands: dict[str, tuple[str, ...]] = {}
         for service in services.values():
             for container in service.containers:
                 commands[container.service] = self._containers.commands.get(container.id, ())
-        return proxies.find_proxy(self._stack, commands, self._request.proxy) or ("", "other")
+        return ProxyClues(commands, configs, services)
 
     def _wanted_requests(self, layout: ProxyLayout) -> tuple[ProbeRequest, ...]:
         requests: tuple[ProbeRequest, ...] = ()
