@@ -184,6 +184,8 @@ class HttpFacts:
     seconds: float = 0.0
     began: float = 0.0
     """Unix time by the engine's clock."""
+    target: str = ""
+    """The first server behind the location: `darts-app:5000`."""
 
     @property
     def is_bad(self) -> bool:

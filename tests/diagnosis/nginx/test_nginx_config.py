@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dartsctl.diagnosis.nginx import config as nginx_config
-from dartsctl.diagnosis.nginx.config import Config, Directive, Listen, Target
+from dartsctl.diagnosis.nginx.config import Config, Listen, Target
 
 REPOSITORY = Path(__file__).parents[3]
 
@@ -25,29 +25,7 @@ def targets(parsed: Config) -> list[str]:
     return [str(target) for route in parsed.routes for target in route.targets]
 
 
-# --- the grammar ------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("a b;", ("a", "b")),
-        ("a 'b c' \"d;{}\";", ("a", "b c", "d;{}")),
-        (r'a "say \"so\"" \;;', ("a", 'say "so"', ";")),
-        ("a # a comment; }\n b;", ("a", "b")),
-        ("a b#c;", ("a", "b#c")),
-        ("a ${host}x $y;", ("a", "${host}x", "$y")),
-        ("a it's;", ("a", "it's")),
-    ],
-)
-def test_words_are_split_as_nginx_splits_them(text: str, words: tuple[str, ...]) -> None:
-    assert nginx_config.parse(text) == (Directive(words),)
-
-
-def test_blocks_nest_and_may_be_empty() -> None:
-    assert nginx_config.parse("http { server { } }") == (
-        Directive(("http",), (Directive(("server",), ()),)),
-    )
+# --- odd input --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -71,7 +49,6 @@ def test_blocks_nest_and_may_be_empty() -> None:
     ],
 )
 def test_broken_text_is_read_as_far_as_possible_without_an_error(text: str) -> None:
-    nginx_config.parse(text)
     assert config(text).routes == ()
 
 
@@ -315,3 +292,36 @@ def test_a_listen_with_non_ascii_digits_is_no_port() -> None:
         {"nginx.conf": "http { server { listen \u00b2; listen 99999999999999999999; listen 81; } }"}
     ).servers
     assert 81 in [listen.port for listen in server.listens]
+
+
+# --- where a route is written, and its name servers -------------------------------------------
+
+
+def test_a_route_knows_its_file_and_line_through_includes() -> None:
+    parsed = config(
+        "http {\n include conf.d/*.conf;\n}",
+        **{
+            "/etc/nginx/conf.d/a.conf": (
+                'server {\n  # the app\n  add_header A "1\n2";\n'
+                "  location / {\n    proxy_pass\n      http://app:5000;\n  }\n}"
+            )
+        },
+    )
+    assert [route.place for route in parsed.routes] == ["/etc/nginx/conf.d/a.conf:6"]
+
+
+def test_the_innermost_resolver_counts_for_a_route() -> None:
+    parsed = served(
+        "location /a { proxy_pass http://a; }"
+        "location /b { resolver 127.0.0.11:53 [::1] valid=5s ipv6=off; proxy_pass http://b; }",
+        "resolver 10.0.0.1;",
+    )
+    assert [route.resolvers for route in parsed.routes] == [("10.0.0.1",), ("127.0.0.11", "::1")]
+
+
+def test_a_route_knows_the_upstream_block_that_it_names() -> None:
+    parsed = served(
+        "location / { proxy_pass http://pool; } location /b { proxy_pass http://b; }",
+        "upstream pool { server a:1; server b:2; }",
+    )
+    assert [route.group for route in parsed.routes] == ["pool", ""]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from dartsctl.diagnosis.nginx import log
@@ -11,6 +13,7 @@ TAIL = (
     ', client: 10.201.0.1, server: , request: "GET / HTTP/1.1", '
     'upstream: "http://10.201.0.2:5000/", host: "localhost"'
 )
+RECORDED = Path(__file__).parents[2] / "data/nginx/error-lines.tsv"
 HEAD = "2026/11/23 23:24:21 [error] 9#9: *1 "
 
 
@@ -96,7 +99,7 @@ HEAD = "2026/11/23 23:24:21 [error] 9#9: *1 "
                 "while SSL handshaking to upstream, client: 1.2.3.4, server: _, request: "
                 '"GET / HTTP/1.1", upstream: "https://[fd00::5]:9443/"'
             ),
-            NginxFailure.HANDSHAKE,
+            NginxFailure.NOT_TLS,
             "[fd00::5]:9443",
             "",
         ),
@@ -150,7 +153,7 @@ HEAD = "2026/11/23 23:24:21 [error] 9#9: *1 "
                 f"{HEAD}connect() to unix:/run/app.sock failed (2: No such file or directory) "
                 f"while connecting"
             ),
-            NginxFailure.CONNECT,
+            NginxFailure.NO_SOCKET,
             "",
             "unix:/run/app.sock",
         ),
@@ -245,3 +248,21 @@ def test_an_impossible_date_leaves_the_rowwithout_a_time() -> None:
     row = log.parse_line(refused(1).replace("2026/11/23", "2026/02/31"))
     assert row is not None
     assert row.when is None
+
+
+# --- recorded lines ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("row", RECORDED.read_text().splitlines())
+def test_each_recorded_line_of_nginx_1_22_is_classified(row: str) -> None:
+    failure, upstream, name, line = row.split("\t")
+    parsed = log.parse_line(line)
+    assert parsed is not None
+    assert (parsed.failure.name, parsed.upstream, parsed.name) == (failure, upstream, name)
+
+
+def test_a_count_knows_the_path_of_its_last_request_and_the_line_of_the_configuration() -> None:
+    rows = [row.split("\t")[3] for row in RECORDED.read_text().splitlines()]
+    counts = log.count_failures(filter(None, map(log.parse_line, rows)))
+    assert {count.path for count in counts} >= {"/loop/", "/typo/", "/pool/", ""}
+    assert [count.place for count in counts if count.place] == ["/etc/nginx/nginx.conf:3"]

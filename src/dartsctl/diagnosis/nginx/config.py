@@ -1,8 +1,7 @@
 """Read nginx's configuration: servers, locations, upstreams, certificates.
 
 The text comes from `nginx -T`, or from the files themselves where nginx cannot be asked: it prints
-nothing while a name is missing (edge-cases.md#71). Odd input never raises; what is not understood
-is left out. Grammar: nginx's core, `ngx_conf_read_token`.
+nothing while a name is missing (edge-cases.md#71). What is not understood is left out.
 """
 
 from __future__ import annotations
@@ -12,8 +11,9 @@ import posixpath
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from dartsctl.diagnosis.nginx.grammar import Directive, parse
 from dartsctl.stack.bindings import bracketed
 
 PASSES = ("proxy_pass", "grpc_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass")
@@ -24,24 +24,11 @@ _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 _SCHEME = re.compile(r"^(https?|grpcs?|uwsgi|suwsgi)://", re.IGNORECASE)
 _PORTS = {"http": 80, "https": 443, "grpc": 80, "grpcs": 443}
 _DEEPEST = 20
-"""Levels of includes, and of blocks."""
-_MOST_TOKENS = 200_000
+"""Levels of includes."""
 _MOST_INCLUDES = 1000
 """Files that include each other twice would grow without end."""
 _LONGEST_VALUE = 4096
 """Characters of a variable's value: `set $a $a$a` doubles it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Directive:
-    """One directive: its words and its block; `block` is None if it ends with a semicolon."""
-
-    words: tuple[str, ...]
-    block: tuple[Directive, ...] | None = None
-
-    @property
-    def name(self) -> str:
-        return self.words[0] if self.words else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +65,12 @@ class Route:
     """The name is looked up for each request, not once at the start of nginx."""
     written: str
     """As in the file: `http://darts-app:5000`."""
+    place: str = field(default="", compare=False)
+    """File and line of the directive: `/etc/nginx/conf.d/default.conf:4`."""
+    group: str = ""
+    """The name of its `upstream` block."""
+    resolvers: tuple[str, ...] = ()
+    """The name servers that apply here, without ports."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,13 +117,13 @@ def read(files: Mapping[str, str], main: str = "") -> Config:
     main = main or next(iter(files), "")
     folder = posixpath.dirname(main)
     left = iter(range(_MOST_INCLUDES))
-    tree = _included(parse(files.get(main, "")), files, folder, left)
+    tree = _included(parse(files.get(main, ""), main), files, folder, left)
     http: list[Directive] = []
     for directive in tree:
         if directive.name == "http":
             http += directive.block or ()
     upstreams = {row.words[1]: row for row in _named(http, "upstream")}
-    scope = _variables(http, {})
+    scope = _scope(http, _Scope())
     servers = [
         _server(row, upstreams, scope)
         for row in http
@@ -152,66 +145,7 @@ def _named(directives: Iterable[Directive], name: str) -> Iterator[Directive]:
             yield directive
 
 
-# --- grammar ----------------------------------------------------------------------------------
-
-
-def parse(text: str) -> tuple[Directive, ...]:
-    """Return the directives of one text.
-
-    A superfluous closing brace is skipped; a block without its end ends with the text.
-    """
-    levels: list[list[Directive]] = [[]]
-    heads: list[tuple[str, ...]] = []
-    words: list[str] = []
-    for number, (kind, piece) in enumerate(_tokens(text)):
-        if number > _MOST_TOKENS:
-            break
-        if kind == "word":
-            words.append(piece)
-        elif piece == ";":
-            levels[-1] += [Directive(tuple(words))] if words else []
-            words = []
-        elif piece == "{":
-            heads.append(tuple(words))
-            levels.append([])
-            words = []
-        elif heads:
-            _close(levels, heads)
-            words = []
-    while heads:
-        _close(levels, heads)
-    return tuple(levels[0])
-
-
-def _close(levels: list[list[Directive]], heads: list[tuple[str, ...]]) -> None:
-    """End the innermost block. A block that lies too deep loses its content."""
-    inner, head = levels.pop(), heads.pop()
-    levels[-1].append(Directive(head, tuple(inner) if len(heads) < _DEEPEST else ()))
-
-
-_TOKEN = re.compile(
-    r"""\s+ | \#[^\n]*
-    | (?P<quoted>"(?:\\.|[^"\\])*" | '(?:\\.|[^'\\])*')
-    | (?P<mark>[;{}])
-    | (?P<word>(?:\\. | \$\{[^}\s]*\} | [^\s;{}\\])+ | \\ )""",
-    re.VERBOSE | re.DOTALL,
-)
-_ESCAPE = re.compile(r"\\([\"'\\ ;{}#])")
-
-
-def _tokens(text: str) -> Iterator[tuple[str, str]]:
-    """Yield ("word" or "mark", text).
-
-    `#` begins a comment only where a word could begin. A quote without its end is an ordinary
-    character.
-    """
-    for match in _TOKEN.finditer(text):
-        if match["quoted"] is not None:
-            yield "word", _ESCAPE.sub(r"\1", match["quoted"][1:-1])
-        elif match["mark"] is not None:
-            yield "mark", match["mark"]
-        elif match["word"] is not None:
-            yield "word", _ESCAPE.sub(r"\1", match["word"])
+# --- includes ---------------------------------------------------------------------------------
 
 
 def _included(
@@ -234,11 +168,11 @@ def _included(
             pattern = posixpath.normpath(posixpath.join(folder, directive.words[1]))
             for path in _matching(files, pattern):
                 if next(left, None) is not None:
-                    inner = parse(files[path])
+                    inner = parse(files[path], path)
                     directives += _included(inner, files, folder, left, depth + 1)
         elif directive.block is not None:
             block = _included(directive.block, files, folder, left, depth + 1)
-            directives.append(Directive(directive.words, block))
+            directives.append(replace(directive, block=block))
         else:
             directives.append(directive)
     return tuple(directives)
@@ -266,11 +200,9 @@ def _walk(tree: Sequence[Directive]) -> Iterator[Directive]:
 # --- meaning ----------------------------------------------------------------------------------
 
 
-def _server(
-    block: Directive, upstreams: Mapping[str, Directive], outer: Mapping[str, str]
-) -> Server:
+def _server(block: Directive, upstreams: Mapping[str, Directive], outer: _Scope) -> Server:
     inner = block.block or ()
-    scope = _variables(inner, outer)
+    scope = _scope(inner, outer)
     listens = tuple(filter(None, map(_listen, _named(inner, "listen"))))
     names: list[str] = []
     for directive in _named(inner, "server_name"):
@@ -296,20 +228,33 @@ def _listen(directive: Directive) -> Listen | None:
     return Listen(port, "" if host == "*" else host, "ssl" in directive.words[2:])
 
 
-def _variables(block: Sequence[Directive], outer: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables of this level (`set $name value`), over those of the outer levels."""
-    scope = dict(outer)
+@dataclass(frozen=True, slots=True)
+class _Scope:
+    """What a block has from its own level and from the outer ones."""
+
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """Of `set $name value`."""
+    resolvers: tuple[str, ...] = ()
+    """The innermost `resolver` replaces the others."""
+
+
+def _scope(block: Sequence[Directive], outer: _Scope) -> _Scope:
+    """Return the scope of a block."""
+    variables, resolvers = dict(outer.variables), outer.resolvers
     for directive in block:
         words = directive.words
         if directive.name == "set" and len(words) == 3 and words[1].startswith("$"):
-            scope[words[1][1:]] = _filled(words[2], scope)
-    return scope
+            variables[words[1][1:]] = _filled(words[2], variables)
+        elif directive.name == "resolver":
+            servers = (word for word in words[1:] if "=" not in word)
+            resolvers = tuple(_host_and_port(server, 53)[0] for server in servers)
+    return _Scope(variables, resolvers)
 
 
-def _filled(text: str, scope: Mapping[str, str]) -> str:
+def _filled(text: str, variables: Mapping[str, str]) -> str:
     """Return `text` with its known variables replaced."""
     filled = _VARIABLE.sub(
-        lambda match: scope.get(match[1] or match[2], match[0]), text[:_LONGEST_VALUE]
+        lambda match: variables.get(match[1] or match[2], match[0]), text[:_LONGEST_VALUE]
     )
     return filled[:_LONGEST_VALUE]
 
@@ -318,9 +263,9 @@ def _routes(
     block: Sequence[Directive],
     location: str,
     upstreams: Mapping[str, Directive],
-    outer: Mapping[str, str],
+    outer: _Scope,
 ) -> Iterator[Route]:
-    scope = _variables(block, outer)
+    scope = _scope(block, outer)
     for directive in block:
         if directive.name in PASSES and len(directive.words) > 1:
             yield _route(directive, location, upstreams, scope)
@@ -335,27 +280,33 @@ def _route(
     directive: Directive,
     location: str,
     upstreams: Mapping[str, Directive],
-    scope: Mapping[str, str],
+    scope: _Scope,
 ) -> Route:
     written = directive.words[1]
-    value = _filled(written, scope)
+    value = _filled(written, scope.variables)
     match = _SCHEME.match(value)
     scheme = match[1].lower() if match else directive.name.partition("_")[0]
     rest = _SCHEME.sub("", value)
-    targets: tuple[Target, ...] = ()
-    is_dynamic = "$" in written.partition("?")[0]
+    route = Route(
+        location,
+        scheme,
+        targets=(),
+        dynamic="$" in written.partition("?")[0],
+        written=written,
+        place=directive.place,
+        resolvers=scope.resolvers,
+    )
     if rest.startswith("unix:"):  # http://unix:/run/app.sock:/path
         socket = ":".join(rest.split(":")[:2])
-        return Route(location, scheme, (Target(socket, 0),), dynamic=False, written=written)
-    place = rest.partition("/")[0].rpartition("@")[2]
-    host, _ = _host_and_port(place, 0)
+        return replace(route, targets=(Target(socket, 0),), dynamic=False)
+    authority = rest.partition("/")[0].rpartition("@")[2]
+    host, _ = _host_and_port(authority, 0)
     if host in upstreams:
         targets, is_dynamic = _upstream_targets(upstreams[host])
-    elif not place or "$" in place:
-        is_dynamic = True
-    else:
-        targets = (_target(place, _PORTS.get(scheme, 0)),)
-    return Route(location, scheme, targets, dynamic=is_dynamic, written=written)
+        return replace(route, targets=targets, dynamic=is_dynamic, group=host)
+    if not authority or "$" in authority:
+        return replace(route, dynamic=True)
+    return replace(route, targets=(_target(authority, _PORTS.get(scheme, 0)),))
 
 
 def _upstream_targets(upstream: Directive) -> tuple[tuple[Target, ...], bool]:

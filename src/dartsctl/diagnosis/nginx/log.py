@@ -27,16 +27,29 @@ class NginxFailure(Enum):
     NO_LIVE = "no live upstreams"
     HOST_NOT_FOUND = "host not found in upstream"
     NOT_RESOLVED = "the name could not be resolved"
+    NO_RESOLVER = "no resolver is defined"
+    RESOLVER_DOWN = "the name server does not answer"
+    NO_SOCKET = "no such socket"
     READ_TIMEOUT = "no answer to the request"
     CLOSED = "closed without an answer"
     RESET = "connection reset"
+    NOT_TLS = "the upstream does not speak TLS"
     HANDSHAKE = "TLS handshake failed"
+    OTHER_PROTOCOL = "the upstream speaks another protocol"
+    TOO_BIG_HEADER = "the header of the answer is too big"
+    INVALID_ANSWER = "the answer is no valid HTTP"
     CERTIFICATE = "cannot load certificate"
     BIND = "cannot bind"
     EMERGENCY = "cannot start"
     """Any other [emerg] line: nginx ends, or does not take a new configuration."""
+    WORKER_KILLED = "a worker process was killed"
 
 
+_NO_TLS = (
+    "wrong version number|packet length too long|unexpected message|record layer failure"
+    "|unknown protocol"
+)
+"""OpenSSL's reasons where the first bytes of an answer are not TLS."""
 _PATTERNS: tuple[tuple[re.Pattern[str], NginxFailure], ...] = tuple(
     (re.compile(pattern), failure)
     for pattern, failure in (
@@ -44,16 +57,29 @@ _PATTERNS: tuple[tuple[re.Pattern[str], NginxFailure], ...] = tuple(
         (r"cannot load certificate(?: key)? \"(?P<name>[^\"]+)\"", NginxFailure.CERTIFICATE),
         (r"SSL_CTX_use_PrivateKey\(\"?(?P<name>[^\")]+)\"?\) failed", NginxFailure.CERTIFICATE),
         (r"bind\(\) to (?P<name>\S+) failed", NginxFailure.BIND),
+        (r"connect\(\) to (?P<name>unix:\S+) failed \((?:2|20)\b", NginxFailure.NO_SOCKET),
         (r"connect\(\)(?: to (?P<name>\S+))? failed \((?:111|61)\b", NginxFailure.REFUSED),
         (r"connect\(\)(?: to (?P<name>\S+))? failed \((?:113|65|101)\b", NginxFailure.NO_ROUTE),
         (r"connect\(\)(?: to (?P<name>\S+))? failed \((?:110|60)\b", NginxFailure.CONNECT_TIMEOUT),
         (r"connect\(\)(?: to (?P<name>\S+))? failed", NginxFailure.CONNECT),
         (r"no live upstreams", NginxFailure.NO_LIVE),
+        (r"no resolver defined to resolve (?P<name>[^\s,]+)", NginxFailure.NO_RESOLVER),
+        (r"while resolving, resolver: (?P<name>\S+)", NginxFailure.RESOLVER_DOWN),
+        (r"(?P<name>\S+) could not be resolved \(110\b", NginxFailure.RESOLVER_DOWN),
         (r"(?P<name>\S+) could not be resolved", NginxFailure.NOT_RESOLVED),
         (r"upstream timed out .* while connecting", NginxFailure.CONNECT_TIMEOUT),
         (r"upstream timed out", NginxFailure.READ_TIMEOUT),
         (r"upstream prematurely closed connection", NginxFailure.CLOSED),
-        (r"(?:recv|send|writev)\(\) failed \(104\b.* upstream", NginxFailure.RESET),
+        (r"(?:recv|readv|send|writev)\(\) failed \(104\b.* upstream", NginxFailure.RESET),
+        (r"upstream sent (?:unsupported FastCGI|unexpected FastCGI)", NginxFailure.OTHER_PROTOCOL),
+        (r"upstream sent .*\b(?:http2|frame)\b", NginxFailure.OTHER_PROTOCOL),
+        (r"upstream sent too big header", NginxFailure.TOO_BIG_HEADER),
+        (
+            r"upstream sent (?:no valid|invalid|duplicate|both|more than)",
+            NginxFailure.INVALID_ANSWER,
+        ),
+        (r"worker process \d+ exited on signal", NginxFailure.WORKER_KILLED),
+        (rf"SSL_do_handshake\(\) failed .*(?:{_NO_TLS}).* upstream", NginxFailure.NOT_TLS),
         (
             r"SSL_do_handshake\(\) failed .* upstream|upstream SSL certificate",
             NginxFailure.HANDSHAKE,
@@ -67,6 +93,8 @@ _LINE = re.compile(
     re.DOTALL,
 )
 _UPSTREAM = re.compile(r'upstream: "(?:\w+://)?((?:\[[^\]"]*\]|[^:/"]*)(?::\d+)?)')
+_PLACE = re.compile(r" in (/[^\s:]+:\d+)$")
+_REQUEST = re.compile(r'request: "\w+ (\S+)')
 _LEVELS = ("error", "crit", "alert", "emerg", "warn")
 
 
@@ -96,6 +124,18 @@ class FailureCount:
     example: str
     """The last line, without its time."""
     name: str = ""
+
+    @property
+    def place(self) -> str:
+        """The line of the configuration that it names: `/etc/nginx/conf.d/default.conf:4`."""
+        match = _PLACE.search(self.example)
+        return match[1] if match else ""
+
+    @property
+    def path(self) -> str:
+        """The path of the last request that failed like this."""
+        match = _REQUEST.search(self.example)
+        return match[1] if match else ""
 
     @property
     def line(self) -> str:

@@ -75,6 +75,8 @@ class ProbeRequest:
     location: str = ""
     upstream: str = ""
     """The service that should answer it."""
+    target: str = ""
+    """The first server behind the location: `darts-app:5000`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +137,10 @@ def _through_proxy(way: _Way, layout: ProxyLayout) -> Iterator[ProbeRequest]:
         tls = any(listen.tls for server in servers for listen in _listens_on(server, way.target))
     for server in servers:
         for path, route in _paths(server):
-            upstream = ""
+            upstream, target = "", ""
             if route and route.targets:
                 upstream = layout.service_of(route.targets[0].host)
+                target = str(route.targets[0])
             yield ProbeRequest(
                 url=_url(way, path, tls=tls),
                 address=way.address,
@@ -149,6 +152,7 @@ def _through_proxy(way: _Way, layout: ProxyLayout) -> Iterator[ProbeRequest]:
                 through_proxy=True,
                 location=path,
                 upstream=upstream,
+                target=target,
             )
 
 
@@ -186,6 +190,7 @@ def _direct(layout: ProxyLayout) -> list[ProbeRequest]:
                 through_proxy=False,
                 location="/",
                 upstream=upstream.service,
+                target=str(upstream.target),
             )
             requests.setdefault((way.address, way.port), request)
     return list(requests.values())
@@ -314,6 +319,7 @@ class RequestProbes:
             problem=response.problem,
             seconds=response.seconds,
             began=began,
+            target=request.target,
         )
         return answer, response.certificate
 
