@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dartsctl.errors import ExitCode
-from dartsctl.ports import lint
+from dartsctl.ports import lint, unmet_needs
 from dartsctl.workflows.preflight import report
 from dartsctl.workflows.preflight.another_stack import next_command
 from dartsctl.workflows.preflight.preflight import Intent, Preflight, exit_code_of, run_preflight
@@ -42,8 +42,8 @@ class CheckRequest:
 def check(request: CheckRequest, *, deps: Deps) -> ExitCode:
     """Report the preflight.
 
-    Ends with 0 (clear), 3 (conflicts, taken names) or 4 (another stack's project, unsafe
-    production).
+    Ends with 0 (clear), 1 (something is missing), 3 (conflicts, taken names) or 4 (another stack's
+    project, unsafe production).
     """
     screen = deps.screen
     environment = with_kept_moves(request.environment, deps=deps, dry_run=request.dry_run)
@@ -57,6 +57,7 @@ def check(request: CheckRequest, *, deps: Deps) -> ExitCode:
         refusal.warn_of_unneeded_removals(preflight, request.answers, screen)
         if not preflight.is_clear:
             refusal.refuse_unsafe(preflight, screen)
+            refusal.refuse_unmet_needs(preflight, request.next_command, screen)
         if request.dry_run:
             preview = settle.preview(preflight, request.answers)
         elif not preflight.is_clear:
@@ -76,6 +77,7 @@ def _report(
 ) -> ExitCode:
     notices = (*preflight.notices, *_notices_of_allocation(preflight, request.allocation))
     hint = next_command(preflight, request.next_command)
+    hint = hint or unmet_needs.next_command(preflight.unmet_needs, request.next_command)
     code = exit_code_of(preflight)
     if screen.as_json:
         document = report.document(preflight)

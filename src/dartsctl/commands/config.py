@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dartsctl.errors import ExitCode
+from dartsctl.ports.unmet_needs import NothingToStart
 from dartsctl.text.masking import mask_model
 
 if TYPE_CHECKING:
@@ -15,12 +16,15 @@ if TYPE_CHECKING:
 def config(environment: Environment, services: tuple[str, ...], *, deps: Deps) -> ExitCode:
     """Print the model as JSON, which is valid YAML too."""
     screen = deps.screen
-    resolved = deps.compose_on(environment).config(services)
+    compose = deps.compose_on(environment)
+    resolved = compose.config(services)
     shown = mask_model(resolved.model)
     if screen.as_json:
         screen.document({"ok": True, "exit_code": 0, "model": shown})
     else:
         screen.model(shown)
+    if not resolved.model.get("services"):
+        screen.warn(NothingToStart(compose.profiles(), environment.profiles).line)
     for name in resolved.unset_variables:
         screen.warn(f"the variable {name} is not set; Compose reads it as empty")
     return ExitCode.OK

@@ -117,8 +117,14 @@ def _preflight(request: UpRequest, deps: Deps) -> tuple[UpRequest, Preflight]:
         _forget_moves(request, plain, deps)
     _refuse_empty_restart(before, request)
     refusal.refuse_unsafe(before, screen)
+    refusal.refuse_unmet_needs(before, _start_command(request), screen)
     refusal.warn_of_unneeded_removals(before, request.answers, screen)
     return request, before
+
+
+def _start_command(request: UpRequest) -> str:
+    """Return what starts the stack: what is missing for `restart` is missing for `up`."""
+    return request.environment.command("up") if request.restart else request.next_command
 
 
 def _settle(
@@ -227,7 +233,9 @@ def _check_production_ports(preflight: Preflight, request: UpRequest, screen: Sc
 def _refuse_empty_restart(preflight: Preflight, request: UpRequest) -> None:
     """Raise if there is nothing to restart: Compose calls that a success."""
     project, services = preflight.stack.project, preflight.stack.services
-    if not request.restart or of_services(preflight.containers, project, services):
+    if not request.restart or not services:
+        return
+    if of_services(preflight.containers, project, services):
         return
     command = request.environment.command("up")
     raise DartsctlError(f"{project} has no containers to restart", hint=command)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from dartsctl.ports.conflicts import BindingVerdict, Verdict
 from dartsctl.ports.socket_table import ranges
+from dartsctl.ports.unmet_needs import ExternalKind, externals
 
 if TYPE_CHECKING:
     from dartsctl.ports.allocation import Allocation
@@ -31,6 +32,7 @@ def notices(
     verdicts: Sequence[BindingVerdict],
     *,
     ephemeral_range: tuple[int, int] | None,
+    are_externals_checked: bool = True,
     containers: Sequence[Container] = (),
     restarting_wants: Mapping[str, Sequence[int]] | None = None,
 ) -> tuple[Notice, ...]:
@@ -47,6 +49,8 @@ def notices(
     for service in stack.services.values():
         warnings += _about_service(service, stack)
         warnings += _about_ports(service, ephemeral_range)
+    if not are_externals_checked:
+        warnings += _unchecked_externals(stack)
     warnings += _crash_loops(stack, containers, restarting_wants or {})
     return tuple(dict.fromkeys(warnings))
 
@@ -71,6 +75,14 @@ def _about_service(service: Service, stack: Stack) -> Iterator[Notice]:
         names = f"unset variables ({', '.join(stack.unset_variables)})"
         sentence = f"a port without a number, and {names}: is a number missing?"
         yield Notice("became-ephemeral", service.name, sentence)
+
+
+def _unchecked_externals(stack: Stack) -> Iterator[Notice]:
+    kinds: tuple[ExternalKind, ...] = ("network", "volume")
+    for kind in kinds:
+        for name, services in externals(stack, kind).items():
+            sentence = f"whether the external {kind} {name} exists was not checked"
+            yield Notice("unchecked-external", services[0], sentence)
 
 
 def _has_no_number(entry: PortEntry) -> bool:

@@ -111,6 +111,9 @@ class Service:
     depends_on: tuple[str, ...] = ()
     has_health_check: bool = False
     mounts: tuple[Mount, ...] = ()
+    volumes: tuple[str, ...] = ()
+    """The keys of the named volumes that it mounts."""
+    profiles: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     """The container's variables, including those of env_file; those without a value are left out.
     They may be secrets and are never shown."""
@@ -125,6 +128,8 @@ class Stack:
     networks: Mapping[str, Network]
     unset_variables: tuple[str, ...] = ()
     """Variables that Compose replaced by an empty string; ports that need one are ephemeral."""
+    external_volumes: Mapping[str, str] = field(default_factory=dict)
+    """The engine's name of each external volume, by its key in the files."""
 
     def includes(self, container: Container) -> bool:
         """Return whether the container is of one of the stack's services."""
@@ -163,6 +168,11 @@ def read_stack(model: Mapping[str, Any], *, unset_variables: tuple[str, ...] = (
         },
         networks={key: _network(key, body) for key, body in document.at("networks").entries()},
         unset_variables=unset_variables,
+        external_volumes={
+            key: body.at("name").text(key)
+            for key, body in document.at("volumes").entries()
+            if body.at("external").flag()
+        },
     )
 
 
@@ -191,6 +201,8 @@ def _service(name: str, body: Cursor) -> Service:
         depends_on=body.at("depends_on").names(),
         has_health_check=_has_health_check(body.at("healthcheck")),
         mounts=_bind_mounts(body.at("volumes")),
+        volumes=_named_volumes(body.at("volumes")),
+        profiles=body.at("profiles").texts(),
         environment=_environment(body.at("environment")),
     )
 
@@ -214,6 +226,12 @@ def _environment(block: Cursor) -> dict[str, str]:
 def _bind_mounts(volumes: Cursor) -> tuple[Mount, ...]:
     entries = volumes.items()
     return tuple(_mount(entry) for entry in entries if entry.at("type").text("") == "bind")
+
+
+def _named_volumes(volumes: Cursor) -> tuple[str, ...]:
+    """Return the keys of named volumes. An anonymous one has no source."""
+    named = [entry for entry in volumes.items() if entry.at("type").text("") == "volume"]
+    return tuple(filter(None, (entry.at("source").text("") for entry in named)))
 
 
 def _mount(entry: Cursor) -> Mount:

@@ -28,7 +28,7 @@ from dartsctl.stack.compose_errors import (
     unset_variables,
     without_env_text,
 )
-from dartsctl.stack.model import MODEL
+from dartsctl.stack.model import MODEL, read_stack
 from dartsctl.system import bounded_file
 from dartsctl.text.masker import Masker
 from dartsctl.text.phrases import did_you_mean, shell_command
@@ -176,6 +176,17 @@ class Compose:
         if done.code != 0:
             raise self._config_error(done)
         return frozenset(done.stdout.split())
+
+    def profiles(self) -> dict[str, tuple[str, ...]]:
+        """Return the profiles of every service, disabled ones too.
+
+        Empty where Compose cannot tell: a disabled service may need a file that is not there.
+        """
+        done = self._ask("--profile", "*", "config", "--format", "json")
+        if done.code != 0:
+            return {}
+        stack = read_stack(parse_json(done.stdout, MODEL))
+        return {service.name: service.profiles for service in stack.services.values()}
 
     def _ask(self, *words: str) -> spawn.Completed:
         return spawn.run(self.argv(*words), deadline=self._deadline, environment=_plain_environ())

@@ -41,6 +41,9 @@ class EngineControl(Engine, Protocol):
     def network(self, name: str) -> Network | None:
         """Return an existing network, None if there is none."""
 
+    def has_volume(self, name: str) -> bool:
+        """Return whether a volume of this name exists."""
+
     def inspect(self, identity: str) -> Inspection | None:
         """Return the engine's description of one container, None if it is gone."""
 

@@ -95,6 +95,14 @@ class UnixEngine:
             **bridge_options(document.at("Options")),
         )
 
+    def has_volume(self, name: str) -> bool:
+        """Return whether a volume of this name exists."""
+        try:
+            self._get(f"/volumes/{_quoted(name)}", "volume")
+        except _NotFound:
+            return False
+        return True
+
     def inspect(self, identity: str) -> Inspection | None:
         """Return the engine's description of one container, None if it is gone."""
         from dartsctl.diagnosis import inspection

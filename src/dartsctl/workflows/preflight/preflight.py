@@ -16,11 +16,12 @@ from dartsctl.config.environment import Environment, default_env_files
 from dartsctl.edges.engine.compose import Compose, MissingVariable
 from dartsctl.edges.host import sockets
 from dartsctl.errors import DartsctlError, ExitCode
-from dartsctl.ports import collisions, lint
+from dartsctl.ports import collisions, lint, unmet_needs
 from dartsctl.ports.attribution import Attribution
 from dartsctl.ports.availability import Availability
 from dartsctl.ports.collisions import Collision, ProjectTaken
 from dartsctl.ports.conflicts import PortVerdicts
+from dartsctl.ports.unmet_needs import MissingExternal, NothingToStart, UnmetNeed
 from dartsctl.ports.verdicts import judge
 from dartsctl.stack import compose_files
 from dartsctl.stack.containers import Container, of_services
@@ -84,6 +85,12 @@ class Preflight:
         return None
 
     @property
+    def unmet_needs(self) -> tuple[UnmetNeed, ...]:
+        """What `up` cannot start without. No answer to a conflict changes it."""
+        needs = (NothingToStart, MissingExternal)
+        return tuple(need for need in self.collisions if isinstance(need, needs))
+
+    @property
     def is_clear(self) -> bool:
         """Whether there is no conflict and no collision. An uncertain binding may be tried."""
         return not self.verdicts.conflicts and not self.collisions
@@ -98,13 +105,22 @@ class _Inputs:
     control: EngineControl | None
     containers: tuple[Container, ...]
     env_files: ProductionEnvFiles | None
+    needs: tuple[UnmetNeed, ...] = ()
 
 
 def exit_code_of(preflight: Preflight) -> ExitCode:
-    """Return the exit code of a preflight. A refusal goes before a conflict."""
+    """Return the exit code of a preflight.
+
+    A refusal goes before a conflict, and a conflict before an unmet need.
+    """
     if preflight.another_stack or preflight.blocking_objections:
         return ExitCode.REFUSED
-    return ExitCode.OK if preflight.is_clear else ExitCode.CONFLICT
+    if preflight.is_clear:
+        return ExitCode.OK
+    has_only_needs = len(preflight.unmet_needs) == len(preflight.collisions)
+    if has_only_needs and not preflight.verdicts.conflicts:
+        return ExitCode.FAILED
+    return ExitCode.CONFLICT
 
 
 def run_preflight(environment: Environment, intent: Intent, *, deps: Deps) -> Preflight:
@@ -157,8 +173,10 @@ def _read(environment: Environment, intent: Intent, compose: Compose, deps: Deps
         raise engine_error
     control = deps.engine().control() if intent.ask_engine else None
     stack = read_stack(resolved.model, unset_variables=resolved.unset_variables)
-    stack = _with_external_networks(_scaled(stack, intent.scales), control)
-    return _Inputs(stack, engine, control, containers, env_files)
+    stack = _scaled(stack, intent.scales)
+    needs = _unmet_needs(stack, environment, compose, control)
+    stack = _with_external_networks(stack, control)
+    return _Inputs(stack, engine, control, containers, env_files, needs)
 
 
 def _ask_engine(
@@ -213,6 +231,22 @@ def _scaled(stack: Stack, scales: Sequence[tuple[str, int]]) -> Stack:
         if name in services:
             services[name] = replace(services[name], replicas=replicas)
     return replace(stack, services=services)
+
+
+def _unmet_needs(
+    stack: Stack, environment: Environment, compose: Compose, control: EngineControl | None
+) -> tuple[UnmetNeed, ...]:
+    """Return what is missing. Where the engine can only be listed, externals are not looked for."""
+    if not stack.services:
+        return (NothingToStart(compose.profiles(), environment.profiles),)
+    if control is None:
+        return ()
+    missing = unmet_needs.missing_externals(
+        stack,
+        has_network=lambda name: control.network(name) is not None,
+        has_volume=control.has_volume,
+    )
+    return tuple(missing)
 
 
 def _with_external_networks(stack: Stack, control: EngineControl | None) -> Stack:
@@ -302,6 +336,7 @@ def _collisions(
 ) -> tuple[Collision, ...]:
     """Return the collisions. A project named on the command line may be another stack's."""
     seen = collisions.find(inputs.stack, inputs.containers, convergence, files)
+    seen = (*seen, *inputs.needs)
     if environment.project_named:
         return tuple(collision for collision in seen if not isinstance(collision, ProjectTaken))
 
@@ -328,6 +363,7 @@ def _notices(inputs: _Inputs, verdicts: PortVerdicts) -> tuple[lint.Notice, ...]
         inputs.stack,
         verdicts.bindings,
         ephemeral_range=ephemeral_range,
+        are_externals_checked=inputs.control is not None,
         containers=inputs.containers,
         restarting_wants=_ports_of_crash_loops(inputs),
     )

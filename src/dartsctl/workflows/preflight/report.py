@@ -11,6 +11,7 @@ from dartsctl.ports.collisions import Collision, NameTaken, Paused, ProjectTaken
 from dartsctl.ports.conflicts import BindingVerdict, Conflict, Verdict
 from dartsctl.ports.holders.wording import container_document, of_project
 from dartsctl.ports.socket_table import ranges
+from dartsctl.ports.unmet_needs import MissingExternal, NothingToStart
 from dartsctl.stack.bindings import (
     ANY_IPV4,
     ANY_IPV6,
@@ -149,6 +150,8 @@ def _collision_document(collision: Collision) -> dict[str, Any]:
             }
         case Paused(container):
             return {"kind": "paused", **container_document(container)}
+        case MissingExternal() | NothingToStart():
+            return collision.document()
 
 
 # --- for people -------------------------------------------------------------------------------
@@ -253,6 +256,8 @@ def collision_line(collision: Collision) -> str:
         case Paused(container):
             name = container.name
             return f"{name} is paused and `up` cannot start it: `docker unpause {name}`"
+        case MissingExternal() | NothingToStart():
+            return collision.line
 
 
 _SIGNS = {

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from dartsctl.errors import DartsctlError, ExitCode
+from dartsctl.ports import unmet_needs
 from dartsctl.ports.collisions import NameTaken, names_taken
 from dartsctl.ports.holders import ForeignContainer
 from dartsctl.ports.holders.kinds import PRODUCTION_STOPS
 from dartsctl.workflows.preflight import another_stack, report
+from dartsctl.workflows.preflight.preflight import exit_code_of
 
 if TYPE_CHECKING:
     from dartsctl.edges.screen.output import Screen
@@ -48,6 +50,7 @@ def refuse_conflicts(
             screen.warn(f"{notice.service}: {notice.sentence}")
     if preview is None or not preview.steps:  # else this stack would get another name first
         another_stack.refuse(preflight, command)
+    refuse_unmet_needs(preflight, command, screen)
     if preflight.is_clear or (skip_port_check and not preflight.collisions):
         return
     if screen.as_json:
@@ -66,6 +69,29 @@ def refuse_conflicts(
         ),
         hint=command,
         code=ExitCode.CONFLICT,
+    )
+
+
+def refuse_unmet_needs(preflight: Preflight, command: str, screen: Screen) -> None:
+    """Raise DartsctlError where something is missing without which the stack cannot start.
+
+    This comes before any conflict is resolved: nobody is asked to stop anything for such a stack.
+    Conflicts and collisions are shown with it.
+    """
+    needs = preflight.unmet_needs
+    if not needs:
+        return
+    code = exit_code_of(preflight)
+    hint = unmet_needs.next_command(needs, command)
+    if screen.as_json:
+        screen.document({**report.document(preflight), "exit_code": int(code), "hint": hint})
+        raise AlreadyReported(code)
+    raise DartsctlError(
+        f"{preflight.stack.project} cannot start: {unmet_needs.summary(needs)};"
+        " nothing was changed",
+        details=tuple(report.obstacle_lines(preflight)),
+        hint=hint,
+        code=code,
     )
 
 
