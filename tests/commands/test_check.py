@@ -418,7 +418,10 @@ def test_a_container_name_that_another_container_has_is_a_conflict(live: LiveSta
         name,
         "web",
     )
-    assert f"web cannot use the name {name}" in live.run("check", "-f", "compose.json").err
+    assert (
+        f"service web wants the container name {name}"
+        in live.run("check", "-f", "compose.json").err
+    )
 
 
 def test_a_project_name_under_which_other_files_run_is_refused_unless_it_is_asked_for_by_name(

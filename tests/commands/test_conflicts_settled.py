@@ -367,7 +367,7 @@ def test_a_policy_that_stops_never_removes(live: LiveStack) -> None:
     ):
         said = live.run(*words, "--on-conflict", "stop", "--yes")
         assert said.code == 3, said.text
-        assert f"web cannot use the name {name}" in said.err
+        assert f"service web wants the container name {name}" in said.err
     assert is_untouched(name)
     assert live.leftovers() == []
     assert recorded(live) == []

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -18,9 +17,6 @@ from dartsctl.cli.options import (
     Services,
     verb,
 )
-
-if TYPE_CHECKING:
-    from dartsctl.config.environment import Environment
 
 
 @verb
@@ -61,6 +57,7 @@ def check(
     dartsctl check --json | jq .conflicts       the conflicts as JSON
     dartsctl check --fix                        choose how to resolve each one
     """
+    from dartsctl.config.check_command import check_command
     from dartsctl.config.environment import adhoc
 
     environment = adhoc(
@@ -79,16 +76,7 @@ def check(
         Intent(services=tuple(services or ()), ask_engine=engine),
         fix=fix,
         answers=answers_without_settings(common, conflict),
-        next_command=_check_command(environment, services or []),
+        next_command=check_command(environment, environment.files, services or ()),
         dry_run=common.dry_run,
     )
     return run_check(request, deps=deps_of(common))
-
-
-def _check_command(environment: Environment, services: list[str]) -> str:
-    """Return the command of the same check, without a project."""
-    words = ["dartsctl", "check"]
-    words += [word for file in environment.files for word in ("--file", str(file))]
-    words += [word for file in environment.env_files for word in ("--env-file", str(file))]
-    words += [word for profile in environment.profiles for word in ("--profile", profile)]
-    return shlex.join([*words, *services])

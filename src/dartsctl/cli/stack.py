@@ -75,7 +75,7 @@ def check(
     request = CheckRequest(
         environment,
         Intent(services=tuple(services or ())),
-        next_command=environment.command("check"),
+        next_command=environment.command("check", *(services or ())),
         allocation=Allocation.of(settings.ports.production),
         answers=answers_of(common, settings, name, conflict),
         fix=fix,
@@ -159,7 +159,7 @@ def up(
     request = UpRequest(
         environment,
         intent,
-        next_command=environment.command("up"),
+        next_command=environment.command("up", *(services or ())),
         compose_flags=options.compose_flags(),
         wait_timeout=float(conflict.wait_timeout or configured.wait_timeout),
         allocation=Allocation.of(settings.ports.production),
@@ -242,7 +242,7 @@ def restart(
     request = UpRequest(
         environment,
         Intent(services=tuple(services or ())),
-        next_command=environment.command("restart"),
+        next_command=environment.command("restart", *(services or ())),
         wait_timeout=float(wait_timeout or settings.environments[name].wait_timeout),
         answers=answers_of(common, settings, name, conflict),
         dry_run=common.dry_run,

@@ -128,7 +128,7 @@ def _notices_of_allocation(
 
 
 def _clear_line(preflight: Preflight) -> str:
-    count = len(preflight.verdicts.bindings)
+    count = sum(checked.binding.count for checked in preflight.verdicts.bindings)
     bindings = "1 binding" if count == 1 else f"{count} bindings"
     checked = f"{preflight.stack.project}: no conflicts; {bindings} checked"
     engine = preflight.engine

@@ -45,6 +45,8 @@ ENV_FILES: Mapping[str, str] = {"dev": ".env", PRODUCTION: ".env.production"}
 
 ENTRY_POINTS = ("run.py", "app.py")
 
+_ADHOC = "adhoc"
+
 
 @dataclass(frozen=True, slots=True)
 class Environment:
@@ -65,6 +67,10 @@ class Environment:
     """Whether weak secrets and bad certificates keep production from starting."""
     project_named: bool = False
     """Whether the project name comes from the command line: then it is deliberate."""
+    typed_profiles: tuple[str, ...] = ()
+    """The profiles that come from the command line."""
+    project_dir: Path | None = None
+    """--project-dir, as it was typed."""
     siblings: frozenset[str] = frozenset()
     """The projects of the other environments in the settings."""
     has_copies: bool = False
@@ -73,13 +79,23 @@ class Environment:
     False for production, and for files without settings.
     """
 
+    @property
+    def is_adhoc(self) -> bool:
+        """Whether there are no settings behind it (`adhoc`)."""
+        return self.name == _ADHOC
+
     def command(self, *words: str) -> str:
         """Return a `dartsctl` command for this environment that can be pasted.
 
-        It names the project if the command line named it.
+        It keeps the project, the profiles and the folder that the command line named.
         """
-        project = ("--project", self.project) if self.project_named else ()
-        return shell_command("dartsctl", self.name, *words, *project)
+        options: list[object] = ["--project", self.project] if self.project_named else []
+        if words[0] in ("up", "check", "config"):  # the verbs that have --profile
+            for profile in self.typed_profiles:
+                options += ["--profile", profile]
+        if self.project_dir:
+            options += ["--project-dir", self.project_dir]
+        return shell_command("dartsctl", self.name, *words, *options)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +136,8 @@ def resolve(
         is_production=name == PRODUCTION,
         refuses_unsafe=configured.unsafe == "refuse",
         project_named=project is not None,
+        typed_profiles=tuple(profiles),
+        project_dir=settings.project_dir,
         siblings=frozenset(others.values()),
         has_copies=name != PRODUCTION,
     )
@@ -143,7 +161,7 @@ def adhoc(
     """
     folder = _absolute(directory)
     environment = Environment(
-        name="adhoc",
+        name=_ADHOC,
         files=_from_flag(files, "--file") or _compose_defaults(folder),
         env_files=_from_flag(env_files, "--env-file"),
         project=_project_from_flag(project),

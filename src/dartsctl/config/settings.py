@@ -130,6 +130,8 @@ class Settings:
     origins: Mapping[Key, str] = field(default_factory=dict)
     trust: Trust = field(default_factory=Trust, repr=False, compare=False)
     """For the other files that are used: env files, and files with a conventional name."""
+    project_dir: Path | None = None
+    """--project-dir, as it was typed."""
 
     def origin(self, *key: str) -> str:
         """Return the place of a value, as messages begin.
@@ -218,6 +220,7 @@ def load(
         doctor=_doctor(file, tables),
         origins=_origins(tables),
         trust=trust,
+        project_dir=project_dir,
     )
     _refuse_shared_project(settings)
     return settings

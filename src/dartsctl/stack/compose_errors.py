@@ -204,6 +204,20 @@ _CONFIG_ADVICE: tuple[tuple[str, str], ...] = (
 )
 
 
+_INCOMPLETE = re.compile(
+    r"has neither an image nor a build context|depends on undefined service"
+    r"|refers to undefined (?:network|volume|secret|config|build secret)"
+)
+
+
+def lacks_base(line: str) -> bool:
+    """Return whether an error says that the files refer to something that none of them defines.
+
+    That is how an overlay fails without the file that it changes.
+    """
+    return _INCOMPLETE.search(line) is not None
+
+
 def config_hint(line: str, command: str = "docker compose") -> str:
     """Return the hint for an error of `docker compose config`.
 

@@ -17,6 +17,9 @@ OVERRIDE_NAMES = (
 )
 """The files that Compose merges over the first one, whatever its name, in its order."""
 
+_BASE_NAMES = (*COMPOSE_NAMES, "compose.base.yaml", "compose.base.yml", "docker-compose.base.yml")
+"""The files over which an overlay is usually merged."""
+
 _PATH_MAX = 4096
 
 
@@ -43,6 +46,20 @@ def find_upwards(folder: Path) -> tuple[Path, ...]:
 def from_variable(text: str, folder: Path, separator: str) -> tuple[Path, ...]:
     """Return the files of a COMPOSE_FILE variable. Relative paths start at `folder`."""
     return tuple(Path(os.path.normpath(folder / name)) for name in text.split(separator) if name)
+
+
+def bases_for(overlay: Path) -> tuple[Path, ...]:
+    """Return the files over which `overlay` may be meant to be merged, the likeliest first.
+
+    They are beside it, and in the folder above: `compose/prod.yml` often lies over `compose.yml`.
+    """
+    likely: list[Path] = []
+    for folder in dict.fromkeys((overlay.parent, overlay.parent.parent)):
+        for name in _BASE_NAMES:
+            file = folder / name
+            if file != overlay and _is_file(file):
+                likely.append(file)
+    return tuple(likely)
 
 
 def identities(files: Iterable[str]) -> frozenset[str]:
@@ -72,9 +89,13 @@ def without_overrides(files: Iterable[str], project: str) -> Iterator[str]:
 def _first_file(folder: Path, names: Iterable[str]) -> Path | None:
     for name in names:
         file = folder / name
-        if os.path.isfile(file):  # noqa: PTH113 - Path.is_file raises for a folder without access
+        if _is_file(file):
             return file
     return None
+
+
+def _is_file(file: Path) -> bool:
+    return os.path.isfile(file)  # noqa: PTH113 - Path.is_file raises for a folder without access
 
 
 def _real_path(file: str) -> str:

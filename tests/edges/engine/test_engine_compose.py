@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -55,3 +56,53 @@ def test_a_secret_in_an_error_of_compose_is_masked(
     stderr = capsys.readouterr().err
     assert "canary" not in stderr
     assert "Compose cannot read" in stderr
+
+
+BASE = """
+services:
+  web: {image: busybox, ports: ["8080:80"]}
+networks:
+  inner: {}
+"""
+OVERLAYS = {
+    "no image": 'services: {web: {ports: ["8081:80"]}}',
+    "depends on the base": "services: {worker: {image: busybox, depends_on: [web]}}",
+    "uses a network of the base": "services: {worker: {image: busybox, networks: [inner]}}",
+}
+
+
+@pytest.mark.compose
+@pytest.mark.parametrize("overlay", OVERLAYS.values(), ids=OVERLAYS)
+@pytest.mark.parametrize(
+    ("base", "name"),
+    [
+        ("compose.yaml", "compose.prod.yaml"),
+        ("compose.yml", "compose.override.yml"),
+        ("docker-compose.yml", "docker-compose.dev.yml"),
+        ("docker-compose.base.yml", "docker-compose.prod.yml"),
+        ("compose.yml", "compose/prod.yml"),
+    ],
+)
+def test_an_overlay_that_is_read_alone_names_its_base(
+    base: str, name: str, overlay: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / base).write_text(BASE)
+    (tmp_path / name).write_text(overlay)
+    environment = adhoc(files=(Path(name),), directory=tmp_path)
+    with pytest.raises(DartsctlError) as caught:
+        Compose(environment).config()
+    assert caught.value.hint == f"dartsctl check --file {base} --file {name}"
+    assert caught.value.details[0].startswith(f"{name} is an overlay: with {base} before it")
+
+
+@pytest.mark.compose
+def test_a_file_that_no_base_completes_is_not_called_an_overlay(tmp_path: Path) -> None:
+    (tmp_path / "compose.yml").write_text(BASE)
+    (tmp_path / "other.yml").write_text("services: {api: {depends_on: [nowhere], image: x}}")
+    environment = adhoc(files=(tmp_path / "other.yml",), directory=tmp_path)
+    with pytest.raises(DartsctlError) as caught:
+        Compose(environment).config()
+    assert caught.value.details == ()
+    assert "overlay" not in caught.value.hint

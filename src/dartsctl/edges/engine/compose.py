@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dartsctl import spawn
+from dartsctl.config.check_command import check_command, typed
 from dartsctl.edges.engine.installation import (
     VERSION_DEADLINE,
     KnownVersions,
@@ -22,8 +23,10 @@ from dartsctl.edges.engine.installation import (
     find_compose,
 )
 from dartsctl.errors import DartsctlError
+from dartsctl.stack import compose_files
 from dartsctl.stack.compose_errors import (
     config_hint,
+    lacks_base,
     plain_message,
     unset_variables,
     without_env_text,
@@ -86,9 +89,13 @@ class Compose:
 
     def argv(self, *words: str) -> list[str]:
         """Return the command line of a Compose call."""
+        return [*self._command, *self._options(self._environment.files), *words]
+
+    def _options(self, files: Sequence[Path]) -> list[str]:
+        """Return the options that name the files, the project and the profiles."""
         environment = self._environment
-        argv = list(self._command)
-        for file in environment.files:
+        argv: list[str] = []
+        for file in files:
             argv += ["--file", str(file)]
         for file in environment.env_files:
             argv += ["--env-file", str(file)]
@@ -96,7 +103,7 @@ class Compose:
             argv += ["--project-name", environment.project]
         for profile in environment.profiles:
             argv += ["--profile", profile]
-        return [*argv, *words]
+        return argv
 
     def start_config(self, services: Sequence[str] = ()) -> spawn.Running:
         """Start resolving the model. `finish_config` returns the result."""
@@ -217,9 +224,38 @@ class Compose:
         message = f"{subject} {line.removeprefix('validating ')}"
         if required := re.search(r"required variable (\w+) is missing", line):
             return MissingVariable(required[1], message, config_hint(line))
-        options = self.argv()[len(self._command) :]
+        if base := self._missing_base(line):
+            return self._incomplete(message, base)
+        options = self._options(self._environment.files)
         hint = config_hint(line, shell_command("docker", "compose", *options))
         return DartsctlError(message, hint=self._similar_service(line) or hint)
+
+    def _missing_base(self, line: str) -> Path | None:
+        """Return the file beside an overlay without which this error occurs, None without one."""
+        files = self._environment.files
+        if not files or not lacks_base(line):
+            return None
+        for base in compose_files.bases_for(files[0]):
+            if base in files:
+                continue
+            argv = [*self._command, *self._options((base, *files)), "config", "--quiet"]
+            done = spawn.run(argv, deadline=self._deadline, environment=_plain_environ())
+            if line not in done.stderr:
+                return base
+        return None
+
+    def _incomplete(self, message: str, base: Path) -> DartsctlError:
+        """Return the error for an overlay that was read without its base file."""
+        environment = self._environment
+        files = (base, *environment.files)
+        overlay = ", ".join(str(typed(file)) for file in environment.files)
+        lines = [f"{overlay} is an overlay: with {typed(base)} before it, this error is gone"]
+        if not environment.is_adhoc:
+            both = ", ".join(f'"{os.path.relpath(file, environment.directory)}"' for file in files)
+            lines.append(f"to use both for {environment.name}, set in the settings:")
+            lines.append(f"  files = [{both}]")
+        hint = check_command(environment, files)
+        return DartsctlError(message, details=tuple(lines), hint=hint)
 
     def _similar_service(self, line: str) -> str:
         """Return the hint for a service that Compose does not know, if a similar one exists."""

@@ -25,6 +25,7 @@ from dartsctl.stack.same_stack import SameStack
 if TYPE_CHECKING:
     from dartsctl.config.secrets import Objection
     from dartsctl.ports.lint import Notice
+    from dartsctl.stack.containers import Container
     from dartsctl.stack.publishing import Unbound
     from dartsctl.workflows.preflight.preflight import Preflight
 
@@ -196,15 +197,14 @@ class ConflictText:
 
 
 def conflict_texts(conflicts: Sequence[Conflict]) -> list[ConflictText]:
-    """Return every conflict in words. What replicas have in common is listed once."""
-    holders: dict[str, list[str]] = {}
-    listed: set[str] = set()
+    """Return every conflict in words, each with all of its holders.
+
+    Replicas, whose conflicts read the same, are one.
+    """
+    holders: dict[str, dict[str, None]] = {}
     for conflict in conflicts:
-        lines = holders.setdefault(_conflict_sentence(conflict), [])
-        for holder in conflict.holders:
-            if holder.line not in listed:
-                lines.append(holder.line)
-                listed.add(holder.line)
+        lines = holders.setdefault(_conflict_sentence(conflict), {})
+        lines |= dict.fromkeys(holder.line for holder in conflict.holders)
     return [ConflictText(sentence, tuple(lines)) for sentence, lines in holders.items()]
 
 
@@ -244,8 +244,10 @@ def collision_line(collision: Collision) -> str:
     """Return a collision in one line."""
     match collision:
         case NameTaken(service, container):
-            who = f"container {container.short_id}{of_project(container)} ({container.state})"
-            return f"{service} cannot use the name {container.name}: {who} has it"
+            return (
+                f"service {service} wants the container name {container.name}, which "
+                f"container {container.short_id}{_origin(container)} has ({_state(container)})"
+            )
         case ProjectTaken(project, containers, files, folder):
             where = ", ".join(files) or folder
             names = ", ".join(container.name for container in containers)
@@ -258,6 +260,20 @@ def collision_line(collision: Collision) -> str:
             return f"{name} is paused and `up` cannot start it: `docker unpause {name}`"
         case MissingExternal() | NothingToStart():
             return collision.line
+
+
+def _origin(container: Container) -> str:
+    """` of project shop (service web)`; empty for a container that Compose did not create."""
+    service = f" (service {container.service})" if container.service else ""
+    return f"{of_project(container)}{service}"
+
+
+def _state(container: Container) -> str:
+    """`running, up 2 hours`, as the engine lists it."""
+    status = container.status.lower()
+    if not status or container.state in status:
+        return status or container.state
+    return f"{container.state}, {status}"
 
 
 _SIGNS = {

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from dartsctl.errors import DartsctlError, ExitCode
 from dartsctl.ports import unmet_needs
-from dartsctl.ports.collisions import NameTaken, names_taken
+from dartsctl.ports.collisions import NameTaken, Paused, names_taken
 from dartsctl.ports.holders import ForeignContainer
 from dartsctl.ports.holders.kinds import PRODUCTION_STOPS
 from dartsctl.workflows.preflight import another_stack, report
@@ -96,9 +96,17 @@ def refuse_unmet_needs(preflight: Preflight, command: str, screen: Screen) -> No
 
 
 def _services(preflight: Preflight) -> str:
+    """`2 services`: how many of the stack's services cannot start."""
     names = {conflict.binding.service for conflict in preflight.verdicts.conflicts}
-    count = len(names) + len(preflight.collisions)
-    return "1 service" if count == 1 else f"{count} services"
+    for collision in preflight.collisions:
+        match collision:
+            case NameTaken(service):
+                names.add(service)
+            case Paused(container):
+                names.add(container.service)
+            case _:  # it concerns the whole project
+                names |= preflight.stack.services.keys()
+    return "1 service" if len(names) == 1 else f"{len(names)} services"
 
 
 def refuse_unsafe(preflight: Preflight, screen: Screen) -> None:
