@@ -6,6 +6,7 @@ import ast
 import hashlib
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -109,8 +110,9 @@ def python(app: Path, tmp_path: Path) -> Python:
 
 
 def output_of(done: subprocess.CompletedProcess[str]) -> str:
-    """Return what it printed; it must have succeeded, with an empty stderr."""
-    assert (done.returncode, done.stderr) == (0, "")
+    """Return what it printed; it must have succeeded, with only the guard's words on stderr."""
+    others = [line for line in done.stderr.splitlines() if not line.startswith("dartsctl guard: ")]
+    assert (done.returncode, others) == (0, [])
     return done.stdout.strip()
 
 
@@ -135,10 +137,77 @@ def test_a_production_port_is_refused_with_its_owner_and_both_alternatives(
     python: Python, site: Path, port: int
 ) -> None:
     guards.install(site, {port: "darts-app"})
-    answer = output_of(python("-c", f"{BIND}print(bind({port}))"))
-    assert answer.startswith(f"PermissionError 13 port {port} belongs to production's darts-app; ")
-    assert "`dartsctl dev`" in answer
-    assert "DARTSCTL_GUARD=off" in answer
+    done = python("-c", f"{BIND}print(bind({port}))")
+    assert output_of(done) == f"PermissionError 13 {brief(port)}"
+    assert done.stderr == (
+        f"dartsctl guard: port {port} belongs to production's darts-app; `dartsctl dev` (or "
+        "`dartsctl run -- COMMAND`) starts the server on a free port; "
+        "DARTSCTL_GUARD=off switches the guard off for one process\n"
+    )
+
+
+def brief(port: int) -> str:
+    """Return the text of the exception beside the sentence on stderr."""
+    return f"port {port} is reserved for production's darts-app (dartsctl guard)"
+
+
+def test_the_sentence_is_on_stderr_once_a_port_whatever_the_program_does(
+    python: Python, site: Path, port: int
+) -> None:
+    guards.install(site, {port: "darts-app", port + 1: "nginx"})
+    code = f"{BIND}for _ in range(5): bind({port})\nprint(bind({port + 1}))"
+    done = python("-c", code)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count(f"port {port} belongs to") == 1
+    assert done.stderr.count(f"port {port + 1} belongs to production's nginx") == 1
+    assert "belongs to" not in done.stdout, "stdout is the program's"
+
+
+@pytest.mark.parametrize(
+    "loss",
+    ["sys.stderr = None", "sys.stderr.close()", "sys.stderr = open(1, 'r', closefd=False)"],
+)
+def test_without_stderr_the_exception_has_the_whole_sentence(
+    python: Python, site: Path, port: int, loss: str
+) -> None:
+    guards.install(site, {port: "darts-app"})
+    done = python("-c", f"{BIND}\ntry: {loss}\nexcept Exception: pass\nprint(bind({port}))")
+    assert done.returncode == 0
+    assert done.stdout.startswith(f"PermissionError 13 port {port} belongs to production's")
+    assert "DARTSCTL_GUARD=off" in done.stdout
+
+
+RELOADED = """
+import os, socket, sys
+from werkzeug._reloader import run_with_reloader
+
+def serve():
+    try:
+        socket.create_server(("127.0.0.1", {port}))
+    except OSError:
+        if {how!r} == "exits":
+            sys.exit(1)
+        if {how!r} == "falls back":
+            os._exit(0)
+        raise
+
+run_with_reloader(serve)
+"""
+
+
+@pytest.mark.parametrize(("how", "code"), [("raises", 1), ("exits", 1), ("falls back", 0)])
+def test_the_parent_of_a_reloader_ends_with_the_refused_child(
+    python: Python, site: Path, tmp_path: Path, port: int, how: str, code: int
+) -> None:
+    """Flask-SocketIO with eventlet binds in a thread of the child, which would wait for ever."""
+    guards.install(site, {port: "darts-app"})
+    (site / "libraries.pth").write_text(
+        "\n".join(entry for entry in sys.path if entry.endswith("site-packages"))
+    )
+    (tmp_path / "served.py").write_text(RELOADED.format(how=how, port=port))
+    done = python("served.py")
+    assert done.returncode == code, done.stderr
+    assert done.stderr.count("dartsctl guard: ") == 1
 
 
 def test_it_is_refused_on_every_address_of_both_families(
@@ -168,7 +237,7 @@ def test_no_flag_but_s_escapes_it(
     python: Python, site: Path, port: int, flags: tuple[str, ...]
 ) -> None:
     guards.install(site, {port: "darts-app"})
-    assert "belongs to production's" in output_of(
+    assert "reserved for production's" in output_of(
         python(*flags, "-c", f"{BIND}print(bind({port}))")
     )
 
@@ -195,9 +264,11 @@ if __name__ == "__main__":
     worker.join()
 """
     (tmp_path / "family.py").write_text(code)
-    lines = output_of(python("family.py")).splitlines()
+    done = python("family.py")
+    lines = output_of(done).splitlines()
+    assert done.stderr.count("dartsctl guard: ") == 1, "once for all of them"
     assert len(lines) == 4
-    assert all(f"port {port} belongs to" in line for line in lines)
+    assert all(f"port {port} is reserved for" in line for line in lines)
 
 
 def test_nothing_is_loaded_besides_the_module_itself(python: Python, site: Path, port: int) -> None:
@@ -436,7 +507,7 @@ def test_an_older_module_is_outdated_and_is_updated(site: Path, port: int) -> No
     module = site / "_dartsctl_guard" / "__init__.py"
     module.write_text(
         module.read_text()
-        .replace("VERSION = 2", "VERSION = 1")
+        .replace("VERSION = 3", "VERSION = 1")
         .replace("import sys", "import sys, os")
     )
     guard = guards.read(site)
@@ -452,7 +523,7 @@ def test_an_older_module_is_outdated_and_is_updated(site: Path, port: int) -> No
     assert guard is not None
     assert not guard.current
     assert guards.install(site, {port: "darts-app"})
-    assert guards.read(site) == guards.Guard({port: "darts-app"}, 2, current=True, damaged=False)
+    assert guards.read(site) == guards.Guard({port: "darts-app"}, 3, current=True, damaged=False)
 
 
 def test_an_interpreter_that_starts_meanwhile_is_not_disturbed(
@@ -493,7 +564,7 @@ def test_installs_at_the_same_time_do_no_harm(python: Python, site: Path, port: 
     assert [worker.returncode for worker in workers] == [0] * 4
     assert sorted(path.name for path in site.iterdir()) == ["_dartsctl_guard", "dartsctl_guard.pth"]
     assert [path.name for path in (site / "_dartsctl_guard").iterdir()] == ["__init__.py"]
-    assert "belongs to production's darts-app" in output_of(
+    assert "reserved for production's darts-app" in output_of(
         python("-c", f"{BIND}print(bind({port}))")
     )
 
@@ -834,12 +905,13 @@ def server(port: int, report: Path, **variables: str) -> dict[str, str]:
 def test_a_refused_server_is_told_its_own_port_and_the_variables(
     python: Python, port: int, report: Path
 ) -> None:
-    answer = output_of(python("-c", f"{BIND}print(bind({port}))", environ=server(port, report)))
-    assert answer.startswith(
-        f"PermissionError 13 port {port} belongs to production's darts-app; "
+    done = python("-c", f"{BIND}print(bind({port}))", environ=server(port, report))
+    assert output_of(done) == f"PermissionError 13 {brief(port)}"
+    assert done.stderr.startswith(
+        f"dartsctl guard: port {port} belongs to production's darts-app; "
         "this server's port is 5021 (FLASK_RUN_PORT, PORT)"
     )
-    assert "off" not in answer, "the other layers would stop it all the same"
+    assert "off" not in done.stderr, "the other layers would stop it all the same"
 
 
 def test_a_refused_port_is_reported_once(python: Python, port: int, report: Path) -> None:
@@ -852,7 +924,7 @@ def test_a_refused_port_is_reported_once(python: Python, port: int, report: Path
         )
     )
     assert guards.read_report(report) == {port}
-    assert report.read_text() == f"{port}\n"
+    assert re.fullmatch(rf"{port} \d+\n", report.read_text())
     assert report.stat().st_mode & 0o777 == 0o600
     guards.forget_report(report)
     guards.forget_report(report)
@@ -885,7 +957,7 @@ def test_a_report_that_is_not_our_file_is_neither_written_nor_waited_for(
     environ = guards.guarded_environment(
         dict(os.environ), owners={port: "darts-app"}, leased=5001, report=report
     )
-    assert "belongs to production's darts-app" in output_of(
+    assert "reserved for production's darts-app" in output_of(
         python("-c", f"{BIND}print(bind({port}))", environ=environ)
     )
     assert guards.read_report(report) <= {port}
@@ -913,7 +985,9 @@ def test_children_inherit_it_and_the_program_does_not_notice_it(
         f"import subprocess, sys; code = 'import binder; print(binder.bind({port}))'\n"
         "subprocess.run([sys.executable, '-c', code], check=True)"
     )
-    assert "belongs to production's" in output_of(python("-c", code, environ=server(port, report)))
+    assert "reserved for production's" in output_of(
+        python("-c", code, environ=server(port, report))
+    )
     plain = server(port, report, DARTSCTL_GUARD="off")
     code = "import sys; print(sys.path, 'sitecustomize' in sys.modules)"
     assert output_of(python("-c", code, environ=server(port, report))) == output_of(
@@ -969,18 +1043,17 @@ def test_a_service_may_have_any_name(python: Python, port: int, report: Path) ->
             PYTHONUTF8="1",
         )
     ).splitlines()
-    assert "production's the  app=  ä;" in answers[0]
-    assert "production's b;" in answers[1]
+    assert "production's the  app=  ä (" in answers[0]
+    assert "production's b (" in answers[1]
 
 
 def test_in_a_guarded_virtual_environment_the_servers_own_list_counts(
     python: Python, site: Path, port: int, report: Path
 ) -> None:
     guards.install(site, {port: "old-name", port + 1: "nginx"})
-    (answer,) = output_of(
-        python("-c", f"{BIND}print(bind({port}))", environ=server(port, report))
-    ).splitlines()
-    assert "production's darts-app; this server's port is 5021" in answer
+    done = python("-c", f"{BIND}print(bind({port}))", environ=server(port, report))
+    assert output_of(done) == f"PermissionError 13 {brief(port)}"
+    assert "production's darts-app; this server's port is 5021" in done.stderr
 
 
 def test_isolated_from_pythonpath_both_lists_count(
@@ -995,8 +1068,8 @@ def test_isolated_from_pythonpath_both_lists_count(
             environ=server(port, report),
         )
     ).splitlines()
-    assert "production's darts-app; this server's port is 5021" in answers[0]
-    assert "production's nginx; this server's port is 5021" in answers[1]
+    assert "production's darts-app (" in answers[0]
+    assert "production's nginx (" in answers[1]
     assert guards.read_report(report) == {port, port + 1}
 
 

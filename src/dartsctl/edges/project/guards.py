@@ -25,6 +25,7 @@ FOLDER = Path(__file__).parents[2] / "guard_path"
 """The folder for PYTHONPATH: a sitecustomize, and the hook that it loads."""
 
 _PACKAGE = "_dartsctl_guard"
+_SAID = "DARTSCTL_GUARD_SAID"
 _MODULE = "__init__.py"
 _PTH = "dartsctl_guard.pth"
 _PTH_LINE = (
@@ -61,6 +62,7 @@ def guarded_environment(
     listed = ",".join(f"{port}={_plain(owner)}" for port, owner in owners.items())
     changed["PYTHONPATH"] = os.pathsep.join([str(FOLDER), *others])
     changed["DARTSCTL_GUARD"] = "on"
+    changed.pop(_SAID, None)  # what a server was told in which this one is started
     changed["DARTSCTL_GUARD_PORTS"] = listed
     changed["DARTSCTL_GUARD_PORT"] = str(leased)
     changed["DARTSCTL_GUARD_REPORT"] = str(report)
@@ -74,12 +76,12 @@ def read_report(path: Path) -> frozenset[int]:
             data = folder.read(path.name, limit=_LARGEST, owners=(os.geteuid(),))
     except (OSError, UnsafeFile):
         return frozenset()
-    lines = data.decode("ascii", errors="replace").splitlines()
-    return frozenset(int(line) for line in lines if _is_port(line))
+    ports = [line.partition(" ")[0] for line in data.decode("ascii", errors="replace").splitlines()]
+    return frozenset(int(port) for port in ports if _is_port(port))
 
 
-def _is_port(line: str) -> bool:
-    return line.isascii() and line.isdigit() and len(line) < 6
+def _is_port(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 6
 
 
 def forget_report(path: Path) -> None:

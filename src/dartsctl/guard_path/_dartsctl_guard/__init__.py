@@ -3,12 +3,14 @@
 A `.pth` file loads it at every start of a virtual environment, and sitecustomize.py beside this
 folder in every server that dartsctl runs. It works from Python 3.8 on. It imports nothing that is
 not loaded already, and hides its own errors.
+
+It writes one sentence to stderr, because not every server shows the exception of a refused bind.
 """
 
 import os
 import sys
 
-VERSION = 2
+VERSION = 3
 PORTS: "dict[int, str]" = {}
 ACTIVE = False
 """Whether the hook is installed. `dartsctl guard status` reads it."""
@@ -17,7 +19,8 @@ MYPY = False  # importing typing would take longer than everything here
 if MYPY:
     from typing import Any
 
-_reported: "set[int]" = set()
+_SAID = "DARTSCTL_GUARD_SAID"
+"""The variable with the ports that this process, or the one that started it, was refused."""
 
 
 def _start() -> None:
@@ -70,7 +73,9 @@ def _hook(event: str, arguments: "tuple[Any, ...]") -> None:
     except Exception:  # the program's own bind must not fail because of it
         return
     if message:
-        raise PermissionError(13, message)  # EACCES, as from the kernel; servers show its text
+        error = PermissionError(13, message)  # EACCES, as from the kernel; servers show its text
+        error.is_of_dartsctl_guard = True  # type: ignore[attr-defined]
+        raise error
 
 
 def _refusal(socket: "Any", address: "Any") -> str:
@@ -89,8 +94,57 @@ def _refusal(socket: "Any", address: "Any") -> str:
         return ""
     if "dartsctl.cli" in sys.modules:  # dartsctl itself probes production's ports by a bind
         return ""
-    _report(int(port))
-    return f"port {int(port)} belongs to production's {PORTS[port]}; {_advice()}"
+    brief = f"port {int(port)} is reserved for production's {PORTS[port]} (dartsctl guard)"
+    try:
+        return _explain(int(port)) or brief
+    except Exception:  # it is refused anyway
+        return brief
+
+
+def _explain(port: int) -> str:
+    """Write to stderr why the port is refused, once a port.
+
+    Return the sentence if nobody can read it there: then the exception has it.
+    """
+    said = os.environ.get(_SAID, "").split(",")
+    if str(port) in said:  # gunicorn tries five times
+        return ""
+    os.environ[_SAID] = ",".join([*filter(None, said), str(port)])
+    _end_with_the_server()
+    if _report(port):
+        return ""
+    sentence = f"port {port} belongs to production's {PORTS[port]}; {_advice()}"
+    try:
+        sys.stderr.write(f"dartsctl guard: {sentence}\n")
+        sys.stderr.flush()
+    except Exception:  # closed, or None
+        return sentence
+    return ""
+
+
+def _end_with_the_server() -> None:
+    """End the child of werkzeug's reloader when the refusal ends its serving thread.
+
+    Otherwise the child would wait for a changed file, and listen nowhere. Its parent ends with it.
+    """
+    threading: "Any" = sys.modules.get("threading")
+    if threading is None or os.environ.get("WERKZEUG_RUN_MAIN") != "true":
+        return
+    shown = threading.excepthook
+
+    def show_and_end(arguments: "Any") -> None:
+        try:
+            shown(arguments)
+            sys.stdout.flush()
+        except Exception:  # closed, or None
+            pass
+        error = arguments.exc_value
+        for _ in range(10):
+            if getattr(error, "is_of_dartsctl_guard", False):
+                os._exit(1)
+            error = getattr(error, "__context__", None)
+
+    threading.excepthook = show_and_end
 
 
 def _advice() -> str:
@@ -113,26 +167,31 @@ def _advice() -> str:
     )
 
 
-def _report(port: int) -> None:
-    """Report the refused port to dartsctl, if it asked for that."""
+def _report(port: int) -> bool:
+    """Report the refused port to dartsctl, if it asked for that.
+
+    Return whether another process of the group did that before. In a shell, each command is a group
+    of its own.
+    """
     path = os.environ.get("DARTSCTL_GUARD_REPORT")
-    if not path or port in _reported:
-        return
+    if not path:
+        return False
+    line = b"%d %d\n" % (port, os.getpgrp())
+    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
-        flags = (
-            os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        )
         descriptor = os.open(path, flags, 0o600)
         try:
             status = os.fstat(descriptor)
-            # not another user's file
-            if status.st_uid == os.geteuid() and status.st_nlink == 1:
-                os.write(descriptor, b"%d\n" % port)
+            if status.st_uid != os.geteuid() or status.st_nlink != 1:  # another user's file
+                return False
+            if b"\n" + line in b"\n" + os.read(descriptor, 4096):
+                return True
+            os.write(descriptor, line)
         finally:
             os.close(descriptor)
-    except OSError:
-        return  # the bind is refused anyway
-    _reported.add(port)
+    except OSError:  # the bind is refused anyway
+        return False
+    return False
 
 
 try:
