@@ -309,16 +309,65 @@ def test_an_option_that_names_a_production_port_is_refused_before_the_start(
     assert "belongs to production's darts-app" in stderr
 
 
-def test_a_variable_that_names_a_production_port_is_refused(
+def test_an_exported_variable_that_names_a_production_port_is_refused(
+    start: Callable[..., Run], production_port: int
+) -> None:
+    run = start(*SERVERS["flask run"], FLASK_RUN_PORT=str(production_port))
+    _, stderr = run.process.communicate(timeout=30)
+    assert run.process.returncode == 4
+    assert "next: unset FLASK_RUN_PORT\n" in stderr
+
+
+ENV_FILES = [
+    (".env", "\n# the app's\nFLASK_PORT={port}\n", "FLASK_PORT", 3),
+    (".env", "export FLASK_PORT='{port}'  # of the app\r\nX=1\r\n", "FLASK_PORT", 1),
+    (".env", '\n\n  PORT = " {port} "', "PORT", 3),
+    (".flaskenv", "this line is wrong\nFLASK_RUN_PORT={port}", "FLASK_RUN_PORT", 2),
+    (".flaskenv", "FLASK_RUN_PORT=${{MISSING:-{port}}}\n", "FLASK_RUN_PORT", 1),
+]
+
+
+@pytest.mark.parametrize(("name", "text", "variable", "line"), ENV_FILES)
+def test_a_production_port_in_an_env_file_is_replaced_and_told_once(
+    start: Callable[..., Run],
+    folder: Path,
+    production_port: int,
+    name: str,
+    text: str,
+    variable: str,
+    line: int,
+) -> None:
+    (folder / name).write_text(text.format(port=production_port), newline="")
+    run = start(*SERVERS["flask run"])
+    url = run.url()
+    said = (
+        f"{variable}={production_port} in {name}:{line} is a production port: "
+        f"using {url.rpartition(':')[2]} instead\n"
+    )
+    assert run.lines.count(said) == 1, run.lines
+
+
+APPS_OWN = """
+import os
+from dotenv import load_dotenv
+load_dotenv(override={override})
+from app import app
+app.run(port=int(os.environ["FLASK_PORT"]))
+"""
+
+
+def test_an_app_that_overrides_its_environment_is_refused_and_told_why(
     start: Callable[..., Run], folder: Path, production_port: int
 ) -> None:
-    exported = start(*SERVERS["flask run"], FLASK_RUN_PORT=str(production_port))
-    assert exported.process.wait(30) == 4
-    (folder / ".env").write_text(f"FLASK_RUN_PORT={production_port}\n")
-    written = start(*SERVERS["flask run"])
-    _, stderr = written.process.communicate(timeout=30)
-    assert written.process.returncode == 4
-    assert "FLASK_RUN_PORT in .env" in stderr
+    (folder / ".env").write_text(f"FLASK_PORT={production_port}\n")
+    (folder / "apps_own.py").write_text(APPS_OWN.format(override=True))
+    run = start("{python}", "apps_own.py")
+    _, stderr = run.process.communicate(timeout=60)
+    assert run.process.returncode == 4
+    assert refusal(production_port) in stderr
+    assert f"  .env:1 has FLASK_PORT={production_port}: an app that loads this file over" in stderr
+    (folder / "apps_own.py").write_text(APPS_OWN.format(override=False))
+    assert ask(start("{python}", "apps_own.py").url()) == "generation 1"
 
 
 HARD_CODED = {

@@ -367,12 +367,8 @@ def test_a_program_that_listens_nowhere_is_not_stopped(start: Start) -> None:
     [
         (lambda port: {"port": port}, "--port"),
         (lambda port: {"extra": {"PORT": str(port)}}, "PORT in [server.env]"),
-        (
-            lambda port: {"env_files": {".env": {"FLASK_RUN_PORT": f" {port} "}}},
-            "FLASK_RUN_PORT in .env",
-        ),
     ],
-    ids=["flag", "settings", "env file"],
+    ids=["flag", "settings"],
 )
 def test_a_production_port_is_refused_before_anything_starts(
     start: Start,

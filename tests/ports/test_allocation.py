@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dartsctl.errors import Refused, UsageError
+from dartsctl.errors import UsageError
 from dartsctl.ports.allocation import (
     BROWSERS_REFUSE,
     DEV_RANGE,
@@ -39,23 +39,6 @@ def test_the_dev_range_is_5001_to_5099_and_never_holds_production() -> None:
     )
     assert "5001" not in DEV_RANGE
     assert not set(Allocation.of(PRODUCTION_PORTS).owners) & set(DEV_RANGE.numbers)
-
-
-@pytest.mark.parametrize("port", [80, 443, 5000, 8080, 5672, 15672, 9443, 5432])
-def test_a_production_port_is_refused_by_its_owners_name(port: int) -> None:
-    with pytest.raises(Refused) as caught:
-        Allocation.of(PRODUCTION_PORTS).refuse(port, source="--port")
-    assert f"port {port} (--port) belongs to production's " in caught.value.message
-    assert (
-        PRODUCTION_PORTS[caught.value.message.split("production's ")[1].split(";")[0]].count(port)
-        == 1
-    )
-    assert caught.value.hint.endswith("dartsctl dev")
-
-
-@pytest.mark.parametrize("port", [81, 5001, 5099, 8081])
-def test_any_other_port_is_not_refused(port: int) -> None:
-    Allocation.of(PRODUCTION_PORTS).refuse(port, source="--port")
 
 
 def test_the_first_service_keeps_a_port_that_two_claim() -> None:

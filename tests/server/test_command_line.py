@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from dartsctl.server.command_line import fill_placeholders, ports_named
+from dartsctl.server.command_line import (
+    fill_placeholders,
+    ports_named,
+    with_port_placeholder,
+)
 
 
 def test_only_known_names_in_braces_are_filled() -> None:
@@ -47,10 +51,15 @@ def test_only_known_names_in_braces_are_filled() -> None:
         "python -m http.server --bind 127.0.0.1 5000",
         "manage.py runserver 5000",
         "manage.py runserver --noreload 0.0.0.0:5000",
+        "env FLASK_PORT=5000 python app.py",
     ],
 )
-def test_the_usual_ways_to_name_a_port_are_recognized(command: str) -> None:
-    assert 5000 in [port for port, _ in ports_named(command.split())]
+def test_the_usual_ways_to_name_a_port_are_recognized_and_can_be_replaced(command: str) -> None:
+    words = command.split()
+    (index,) = [index for port, _, index in ports_named(words, ("FLASK_PORT",)) if port == 5000]
+    assert with_port_placeholder(words, 5000, index) == tuple(
+        command.replace("5000", "{port}").split()
+    )
 
 
 @pytest.mark.parametrize(

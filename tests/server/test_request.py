@@ -1,4 +1,4 @@
-"""The environment of a host server, and the production ports that are refused before a start."""
+"""The environment of a host server, shells, and notes about a port."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from dartsctl.errors import ExitCode, Refused
 from dartsctl.ports.allocation import PRODUCTION_PORTS, Allocation, PortRange
 from dartsctl.server.request import (
     ServerRequest,
     base_environment,
     port_notes,
-    refuse_production,
     server_environment,
 )
 
@@ -52,40 +50,9 @@ def test_an_inherited_server_descriptor_is_removed() -> None:  # edge-cases.md#6
     }
 
 
-def test_the_callers_environment_overrides_env_files_and_later_files_earlier_ones() -> None:
-    request = replace(
-        REQUEST,
-        environment={"A": "caller"},
-        env_files={".env": {"A": "1", "B": "1", "C": "1"}, ".env.local": {"B": "2"}},
-    )
-    assert base_environment(request) == {"A": "caller", "B": "2", "C": "1"}
-
-
-@pytest.mark.parametrize(
-    ("more", "source"),
-    [
-        (ServerRequest((), "", "", port=5000), "--port"),
-        (
-            ServerRequest((), "", "", environment={"FLASK_RUN_PORT": "5000"}),
-            "FLASK_RUN_PORT in the environment",
-        ),
-        (ServerRequest((), "", "", env_files={".env": {"PORT": "8080"}}), "PORT in .env"),
-        (ServerRequest((), "", "", extra={"FLASK_PORT": "443"}), r"FLASK_PORT in \[server.env\]"),
-        (ServerRequest(("flask", "run", "-p", "5000"), "", ""), "`-p 5000` in the command"),
-    ],
-)
-def test_a_production_port_is_refused_and_its_source_named(
-    more: ServerRequest, source: str
-) -> None:
-    with pytest.raises(Refused, match=source) as caught:
-        refuse_production(replace(more, allocation=REQUEST.allocation))
-    assert caught.value.code == ExitCode.REFUSED
-    assert "belongs to production's" in caught.value.message
-
-
-@pytest.mark.parametrize("value", ["", "http", "5007", "-5000", "²"])
-def test_other_values_of_a_port_variable_are_allowed(value: str) -> None:
-    refuse_production(replace(REQUEST, environment={"PORT": value, "UNRELATED": "5000"}))
+def test_the_callers_environment_overrides_env_files() -> None:
+    request = replace(REQUEST, environment={"A": "caller"}, env_files={"A": "1", "B": "1"})
+    assert base_environment(request) == {"A": "caller", "B": "1"}
 
 
 @pytest.mark.parametrize(

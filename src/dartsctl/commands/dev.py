@@ -14,6 +14,8 @@ from dartsctl.edges.project import env_files
 from dartsctl.edges.state.moves import MoveBook
 from dartsctl.errors import Advice, DartsctlError, DockerUnavailable, ExitCode, UsageError
 from dartsctl.ports import remapping
+from dartsctl.server.production_port import refuse_production
+from dartsctl.server.request import base_environment
 from dartsctl.stack.addresses import (
     compose_url_variables,
     fill_templates,
@@ -61,6 +63,10 @@ def dev(request: DevRequest, *, deps: Deps) -> int:
     `run_server` raise.
     """
     environment = request.environment
+    # before the services start; `up` and Compose need nothing of it
+    refuse_production(
+        replace(request.server, extra=request.templates, in_container=request.in_docker)
+    )
     if request.dry_run:
         return _preview(request, deps)
     if environment is None:
@@ -151,10 +157,7 @@ def _interpolated(templates: Mapping[str, str], server: ServerRequest) -> dict[s
 
     This comes after the placeholders, so that a secret's text is never read as a placeholder.
     """
-    known: dict[str, str | None] = {}
-    for values in server.env_files.values():
-        known.update(values)
-    known.update(server.environment)
+    known: dict[str, str | None] = {**base_environment(server)}
     return {name: env_files.interpolated(text, known) for name, text in templates.items()}
 
 

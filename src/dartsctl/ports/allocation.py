@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from dartsctl.errors import Advice, Refused, UsageError
+from dartsctl.errors import Advice, UsageError
 from dartsctl.stack.bindings import HIGHEST_PORT
 from dartsctl.text.numbers import parse_digits
 
@@ -66,20 +66,6 @@ class Allocation:
     def united_with(self, published: Mapping[int, str]) -> Allocation:
         """Add what the production stack publishes. The documented owner's name wins."""
         return Allocation({**published, **self.owners})
-
-    def refuse(self, port: int, *, source: str) -> None:
-        """Raise Refused where `port` belongs to production, for tcp on any address.
-
-        `source` says where the number comes from.
-        """
-        owner = self.owners.get(port)
-        if owner is not None:
-            raise Refused(
-                f"port {port} ({source}) belongs to production's {owner};"
-                " a host server must not take it",
-                details=("without a port number, dartsctl leases a free one",),
-                hint="dartsctl dev",
-            )
 
 
 def parse_port(text: str, *, source: str) -> int:

@@ -19,22 +19,35 @@ def fill_placeholders(command: Sequence[str], values: Mapping[str, str]) -> tupl
     return tuple(pattern.sub(lambda match: values[match[1]], word) for word in command)
 
 
-def ports_named(command: Sequence[str]) -> list[tuple[int, str]]:
-    """Return the ports that a command line names in a usual way, each with its words.
+def ports_named(
+    command: Sequence[str], variables: Sequence[str] = ()
+) -> list[tuple[int, str, int]]:
+    """Return the ports that a command line names in a usual way.
 
+    Each comes with the words that name it, and the index of the word that ends with it:
     `--port 5000`, `--port=5000`, `-p5000`, `--bind 0.0.0.0:5000`, `-b :5000`, `http.server 5000`,
-    `runserver 0.0.0.0:5000`. Ports in shell scripts and config files are not found here: the port
-    watch sees them.
+    `runserver 0.0.0.0:5000`, and `env PORT=5000` for one of the port `variables`. Ports in shell
+    scripts and config files are not found here: the port watch sees them.
     """
-    ports: list[tuple[int, str]] = []
+    ports: list[tuple[int, str, int]] = []
     program = ""
-    for word, following in zip(command, (*command[1:], ""), strict=True):
+    for index, (word, following) in enumerate(zip(command, (*command[1:], ""), strict=True)):
         if word in _PORT_WORDS:
             program = word
         value, words = _named_address(word, following, program)
+        if word.partition("=")[0] in variables:
+            value, words = word.partition("=")[2], word
         if match := _ADDRESS.fullmatch(value):
-            ports.append((int(match[1]), words))
+            last = index if word.endswith(value) else index + 1
+            ports.append((int(match[1]), words, last))
     return ports
+
+
+def with_port_placeholder(command: Sequence[str], port: int, index: int) -> tuple[str, ...]:
+    """Return `command` with `{port}` in place of the port that ends the word at `index`."""
+    words = list(command)
+    words[index] = f"{words[index].removesuffix(str(port))}{{port}}"
+    return tuple(words)
 
 
 def _named_address(word: str, following: str, program: str) -> tuple[str, str]:

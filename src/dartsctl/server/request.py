@@ -8,9 +8,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Literal
 
 from dartsctl.ports.allocation import BROWSERS_REFUSE, DEV_RANGE, Allocation, PortRange
-from dartsctl.server.command_line import ports_named
 from dartsctl.stack.bindings import LOOPBACK_IPV4
-from dartsctl.text.numbers import parse_digits
 
 if TYPE_CHECKING:
     from dartsctl.server.handover import HandoverMode
@@ -30,6 +28,15 @@ SCRUBBED = ("WERKZEUG_SERVER_FD", "WERKZEUG_RUN_MAIN", "LISTEN_FDS", "LISTEN_PID
 break a server (edge-cases.md#66, werkzeug#2067)."""
 _SHELLS = frozenset({"ash", "bash", "csh", "dash", "fish", "ksh", "sh", "tcsh", "zsh"})
 _INTERACTIVE_FLAGS = frozenset({"-i", "-l", "--login", "--norc"})
+
+
+@dataclass(frozen=True, slots=True)
+class FilePort:
+    """A port variable in an env file; `origin` is its place, such as `.env:3`."""
+
+    name: str
+    port: int
+    origin: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +60,10 @@ class ServerRequest:
     """The production ports, which no server may have."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """The caller's whole environment."""
-    env_files: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """The values of each env file. A later file takes precedence over an earlier one, and the
-    caller's environment over both."""
+    env_files: Mapping[str, str] = field(default_factory=dict)
+    """The variables of the env files. The caller's environment takes precedence."""
+    file_ports: tuple[FilePort, ...] = ()
+    """The ports in these files, and in those that the app itself reads."""
     extra: Mapping[str, str] = field(default_factory=dict)
     """`[server.env]`, filled in. It takes precedence over all but the port and host variables."""
     port_variables: tuple[str, ...] = PORT_VARIABLES
@@ -87,14 +95,8 @@ class ServerRequest:
 
 
 def base_environment(request: ServerRequest) -> dict[str, str]:
-    """Return the values of the env files, overridden by the caller's environment.
-
-    A later env file overrides an earlier one, as in python-dotenv.
-    """
-    merged: dict[str, str] = {}
-    for values in request.env_files.values():
-        merged.update(values)
-    return {**merged, **request.environment}
+    """Return the variables of the env files, overridden by the caller's environment."""
+    return {**request.env_files, **request.environment}
 
 
 def server_environment(
@@ -116,31 +118,6 @@ def server_environment(
     environment.update(dict.fromkeys(port_variables, str(port)))
     environment.update(dict.fromkeys(HOST_VARIABLES, host))
     return environment
-
-
-def refuse_production(request: ServerRequest) -> None:
-    """Refuse a production port in `--port`, in a port variable or in the command.
-
-    A port variable with a production port is an explicit wish for it, so it is refused and not
-    silently overridden. Values that are not numbers are overridden anyway.
-
-    Raises:
-        Refused: the message names the source.
-    """
-    if request.port is not None:
-        request.allocation.refuse(request.port, source="--port")
-    sources = {
-        "[server.env]": request.extra,
-        "the environment": request.environment,
-        **request.env_files,
-    }
-    for source, values in sources.items():
-        for name in request.port_variables:
-            port = parse_digits(values.get(name, "").strip())
-            if port is not None:
-                request.allocation.refuse(port, source=f"{name} in {source}")
-    for port, words in ports_named(request.command):
-        request.allocation.refuse(port, source=f"`{words}` in the command")
 
 
 def port_notes(port: int, dev_range: PortRange) -> list[str]:

@@ -10,15 +10,19 @@ import io
 import os
 import re
 import stat
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dartsctl.config.environment import EnvValue
 from dartsctl.errors import Advice, UsageError
 from dartsctl.system import bounded_file
 from dartsctl.system.files import EVERYBODY, locate
 from dartsctl.text.phrases import shell_command
+
+if TYPE_CHECKING:
+    from dotenv.parser import Binding
 
 EXAMPLES = (".example", ".sample", ".template", ".dist")
 """Endings of the name of an example file."""
@@ -42,6 +46,26 @@ def read(paths: Sequence[Path], environ: Mapping[str, str] | None = None) -> dic
             values[name] = EnvValue(value, path, line)
             if name not in outer:
                 known[name] = value
+    return values
+
+
+def readable_values(path: Path, names: Collection[str]) -> dict[str, EnvValue]:
+    """Return the variables with these `names` in an app's own env file; a later line wins.
+
+    Lines that are wrong are skipped, as dotenv does, and so is a file that cannot be read.
+    """
+    from dotenv.parser import parse_stream
+
+    values: dict[str, EnvValue] = {}
+    known: dict[str, str | None] = dict(os.environ)
+    with suppress(UsageError):
+        for binding in parse_stream(io.StringIO(_text(path))):
+            if binding.key is None or binding.value is None:
+                continue
+            value = interpolated(binding.value, known)
+            known.setdefault(binding.key, value)
+            if binding.key in names:
+                values[binding.key] = EnvValue(value, path, _line_of(binding))
     return values
 
 
@@ -150,9 +174,7 @@ def _statements(path: Path) -> Iterator[tuple[str, str, int]]:
     from dotenv.parser import parse_stream
 
     for binding in parse_stream(io.StringIO(_text(path))):
-        before = binding.original.string
-        # dotenv counts from the blank lines above a statement
-        line = binding.original.line + before[: len(before) - len(before.lstrip())].count("\n")
+        line = _line_of(binding)
         if binding.error:
             raise UsageError(
                 f"{path.name}:{line}: not a NAME=value line, or a quote is not closed",
@@ -160,6 +182,12 @@ def _statements(path: Path) -> Iterator[tuple[str, str, int]]:
             )
         if binding.key is not None and binding.value is not None:
             yield binding.key, binding.value, line
+
+
+def _line_of(binding: Binding) -> int:
+    """Return the line of a statement: dotenv counts from the blank lines above it."""
+    before = binding.original.string
+    return binding.original.line + before[: len(before) - len(before.lstrip())].count("\n")
 
 
 def _text(path: Path) -> str:

@@ -127,7 +127,7 @@ def _end_with_the_server() -> None:
 
     Otherwise the child would wait for a changed file, and listen nowhere. Its parent ends with it.
     """
-    threading: "Any" = sys.modules.get("threading")
+    threading: Any = sys.modules.get("threading")
     if threading is None or os.environ.get("WERKZEUG_RUN_MAIN") != "true":
         return
     shown = threading.excepthook

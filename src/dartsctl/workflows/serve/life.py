@@ -10,6 +10,7 @@ from dartsctl.edges.project import guards
 from dartsctl.edges.screen import browser
 from dartsctl.errors import Advice, DartsctlError, Refused
 from dartsctl.server.lease_record import LeaseRecord
+from dartsctl.server.production_port import override_details
 from dartsctl.server.urls import url_of
 from dartsctl.workflows.serve.health import HealthCheck
 from dartsctl.workflows.serve.launch import Launch, plan_launch, start
@@ -283,6 +284,7 @@ class _Life:
         owner = self._request.allocation.owners[port]
         return Refused(
             f"the server took port {port}, which belongs to production's {owner}, and was stopped",
+            details=override_details(self._request, port),
             hint=self._advice(),
         )
 
@@ -290,6 +292,7 @@ class _Life:
         owner = self._request.allocation.owners[port]
         return Refused(
             f"the server was refused port {port}, which belongs to production's {owner}",
+            details=override_details(self._request, port),
             hint=self._advice(),
         )
 

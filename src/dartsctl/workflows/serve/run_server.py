@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from dartsctl.errors import DartsctlError, ExitCode
 from dartsctl.server.handover import takes_a_socket
-from dartsctl.server.request import ServerRequest, refuse_production
+from dartsctl.server.production_port import refuse_production, replaced_note, replaced_ports
 from dartsctl.server.urls import bind_address
 from dartsctl.text.masking import mask_command
 from dartsctl.workflows.serve.deps import ServerDeps, server_deps
@@ -19,6 +19,7 @@ from dartsctl.workflows.serve.life import ServerExit, announce, live
 
 if TYPE_CHECKING:
     from dartsctl.edges.screen.output import Screen
+    from dartsctl.server.request import ServerRequest
     from dartsctl.workflows.deps import Deps
 
 _INTENDED_EXITS = frozenset({0, 129, 130, 137, 143})
@@ -60,6 +61,8 @@ def preview_server(
     refuse_production(request)
     bind_address(request.host)
     place = f"port {request.port}" if request.port else f"a free port of {request.dev_range}"
+    if replaced := replaced_ports(request):
+        screen.note(replaced_note(replaced, place))
     command = " ".join(mask_command(request.command))
     lines = [f"would start on {place}: {command}"]
     if services_of:
@@ -82,9 +85,13 @@ def _run_on(
     """Lease, start and watch, on the next port if another process took the leased one."""
     can_hand_over = takes_a_socket(request.command, request.handover)
     listening = can_hand_over and not request.in_container
+    replaced = replaced_ports(request)
     while True:
         leased = ports.lease_next(listening=listening)
         ports.report_move(leased.port)
+        if replaced:
+            deps.screen.note(replaced_note(replaced, str(leased.port)))
+            replaced = ()
         end = live(request, leased, deps, claims=claims, remember=ports.is_first)
         if end.ready or end.code in _INTENDED_EXITS:
             return end.code
