@@ -27,13 +27,16 @@ OWNERS: dict[str, set[str]] = {
 """Library -> the only files that may import it. `typer`: all of cli/."""
 
 WITHOUT_PACKAGE = {"__init__.py", "__main__.py", "errors.py", "spawn.py"}
+GUARD = "guard_path/_dartsctl_guard/__init__.py"
 OTHERS_THAT_PRINT = {
     "__main__.py",  # --version, before anything is imported
     "cli/__init__.py",  # Click's own help
     "cli/app.py",  # --version after other options
     "edges/engine/remote_query.py",  # answers the process that started it
+    GUARD,  # says in another program why its bind is refused
 }
 THOSE_THAT_EXIT = {
+    GUARD,  # ends a reloader's child that was refused
     "__main__.py",
     "edges/engine/remote_query.py",
     "edges/supervisor/main.py",
