@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dartsctl.cli.deps import MASKER, compose_on, working_folder
+from dartsctl.cli.deps import compose_on, working_folder
 from dartsctl.cli.options import one_of
+from dartsctl.cli.server_env_files import with_env_files
 from dartsctl.errors import Advice, TimedOut, UsageError
 
 if TYPE_CHECKING:
@@ -19,10 +20,8 @@ if TYPE_CHECKING:
     from dartsctl.config.settings import Settings
     from dartsctl.edges.screen.output import Screen
     from dartsctl.ports.allocation import Allocation
-    from dartsctl.server.request import FilePort, ServerRequest
+    from dartsctl.server.request import ServerRequest
 
-_APP_FILES = (".env", ".flaskenv")
-"""What `load_dotenv` and the `flask` command read."""
 _COMPOSE_DEADLINE = 2.0
 """Seconds to find production's published ports: a server must not wait longer for them."""
 
@@ -168,7 +167,7 @@ def _request(
     server = settings.server
     checkout = checkout_of(settings)
     branch = branch_of(checkout)
-    return ServerRequest(
+    request = ServerRequest(
         command=command,
         directory=str(directory),
         checkout=checkout,
@@ -177,8 +176,6 @@ def _request(
         dev_range=settings.ports.dev_range,
         allocation=_allocation(settings, screen),
         environment=dict(os.environ),
-        env_files=_env_file_values(env_files),
-        file_ports=_file_ports(env_files, directory, checkout, server.port_variables),
         port_variables=server.port_variables,
         python=_python(command, directory, settings),
         branch=branch,
@@ -190,6 +187,7 @@ def _request(
         enforce=one_of("--enforce", options.enforce, get_args(Enforcement)) or server.enforce,
         handover=one_of("--handover", options.handover, get_args(HandoverMode)) or "auto",
     )
+    return with_env_files(request, env_files)
 
 
 def _allocation(settings: Settings, screen: Screen) -> Allocation:
@@ -211,46 +209,6 @@ def _health_path(given: str | None) -> str | None:
 
     path = quote(given.lstrip("/"), safe="/?&=%")
     raise UsageError(f"--health is not a URL path: {given!r}", hint=Advice(f"use --health /{path}"))
-
-
-def _env_file_values(paths: tuple[Path, ...]) -> dict[str, str]:
-    """Return the variables of env files, and mask their secrets."""
-    from dartsctl.edges.project.env_files import read
-
-    values = {name: value.value for name, value in read(paths).items()}
-    MASKER.learn(values)
-    return values
-
-
-def _file_ports(
-    env_files: tuple[Path, ...], directory: Path, checkout: str, names: tuple[str, ...]
-) -> tuple[FilePort, ...]:
-    """Return the ports in env files, and in those that Flask and dotenv find for the app."""
-    from dartsctl.edges.project.env_files import readable_values
-    from dartsctl.server.request import FilePort
-    from dartsctl.text.numbers import parse_digits
-
-    own = [file for name in _APP_FILES if (file := _nearest(name, directory, checkout))]
-    ports: dict[tuple[str, int], FilePort] = {}
-    for file in dict.fromkeys((*env_files, *own)):
-        for name, value in readable_values(file, names).items():
-            port = parse_digits(value.value.strip())
-            if port is not None:
-                ports.setdefault((name, port), FilePort(name, port, value.origin))
-    return tuple(ports.values())
-
-
-def _nearest(name: str, directory: Path, checkout: str) -> Path | None:
-    """Return the file with this name in `directory`, else in the next folder above it.
-
-    dotenv searches up to the root; folders above the checkout are left alone.
-    """
-    for folder in (directory, *directory.parents):
-        if (folder / name).is_file():
-            return folder / name
-        if str(folder) == checkout or not folder.is_relative_to(checkout):
-            return None
-    return None
 
 
 def _default_env_file(settings: Settings) -> tuple[Path, ...]:
