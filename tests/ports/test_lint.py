@@ -8,10 +8,12 @@ from dartsctl.ports.allocation import Allocation
 from dartsctl.ports.conflicts import BindingVerdict, Verdict
 from dartsctl.ports.lint import Notice, dev_on_production_ports, drift, notices
 from dartsctl.stack.bindings import PortBinding
+from dartsctl.stack.health_check import HealthCheck
 from dartsctl.stack.model import PortEntry, Service, Stack
 from fakes.kernel import container
 
 FIXED = PortEntry(80, "tcp", "8080")
+CHECK = HealthCheck(("CMD", "true"))
 
 
 def demo(*services: Service, unset: tuple[str, ...] = ()) -> Stack:
@@ -31,7 +33,7 @@ def codes(
 
 def healthy(*ports: PortEntry, replicas: int = 1, network_mode: str = "") -> Service:
     return Service(
-        "web", replicas=replicas, ports=ports, network_mode=network_mode, has_health_check=True
+        "web", replicas=replicas, ports=ports, network_mode=network_mode, health_check=CHECK
     )
 
 

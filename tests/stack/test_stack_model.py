@@ -139,6 +139,28 @@ def test_only_a_health_check_that_runs_counts(
     )
 
 
+@pytest.mark.parametrize(
+    ("needs", "conditions"),
+    [
+        (["db"], {"db": "service_started"}),
+        ({"db": {"required": True}}, {"db": "service_started"}),
+        ({"db": {"condition": "service_healthy"}}, {"db": "service_healthy"}),
+        (None, {}),
+    ],
+)
+def test_what_is_waited_for_of_a_dependency(needs: Any, conditions: dict[str, str]) -> None:
+    body = {"image": "busybox", "depends_on": needs}
+    service = read_stack({"name": "demo", "services": {"a": body}}).services["a"]
+    assert service.conditions == conditions
+    assert service.depends_on == tuple(conditions)
+
+
+def test_an_image_without_a_name_has_the_one_that_compose_makes_up() -> None:
+    stack = read_stack({"name": "demo", "services": {"a": {"build": {}}, "b": {"image": "x:1"}}})
+    assert [stack.image_of(service) for service in stack.services.values()] == ["demo-a", "x:1"]
+    assert [service.is_built for service in stack.services.values()] == [True, False]
+
+
 def test_a_network_is_read_with_the_options_that_decide_about_addresses() -> None:
     assert recorded("networks").networks == {
         "default": Network("demo_default"),
@@ -320,7 +342,7 @@ def test_a_model_of_another_structure_is_an_error_that_names_the_place(
 
 def test_other_parts_of_the_model_are_ignored() -> None:
     assert read_stack(
-        changed(build=7, configs="x", volumes=[{"type": "tmpfs", "source": 3}]) | {"x-own": [1]}
+        changed(develop=7, configs="x", volumes=[{"type": "tmpfs", "source": 3}]) | {"x-own": [1]}
     ) == read_stack(BASE)
 
 

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from dartsctl.text.phrases import did_you_mean, duration, local_time, shell_command
+from dartsctl.text.phrases import (
+    did_you_mean,
+    duration,
+    exact_duration,
+    local_time,
+    shell_command,
+)
 
 
 @pytest.mark.parametrize(
@@ -13,6 +19,22 @@ from dartsctl.text.phrases import did_you_mean, duration, local_time, shell_comm
 )
 def test_a_duration_has_one_unit(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (-1, "0 s"),
+        (0.9, "0 s"),
+        (59.9, "59 s"),
+        (80, "1 min 20 s"),
+        (120, "2 min"),
+        (7505, "2 h 5 min"),
+        (90_061, "1 d 1 h"),
+    ],
+)
+def test_an_exact_duration_has_two_units(seconds: float, text: str) -> None:
+    assert exact_duration(seconds) == text
 
 
 def test_a_local_time_shows_its_offset() -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from dartsctl.stack.bindings import HIGHEST_PORT, TransportProtocol, bracketed, format_ports
+from dartsctl.stack.health_check import NO_HEALTH_CHECK, HealthCheck, read_health_check
 from dartsctl.stack.json_fields import read_address, read_port, read_protocol
 from dartsctl.text.numbers import LARGEST_INTEGER, parse_digits
 from dartsctl.text.strict_json import Cursor, Source
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 MODEL = Source("Compose's model", hint="docker compose config --format json")
 MAX_REPLICAS = 10_000
 """Replicas of a service: more than an engine can run, but few enough to handle each."""
+
+_STARTED = "service_started"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +112,12 @@ class Service:
     container_name: str = ""
     image: str = ""
     depends_on: tuple[str, ...] = ()
-    has_health_check: bool = False
+    conditions: Mapping[str, str] = field(default_factory=dict)
+    """What is waited for of each service in `depends_on`: `service_healthy` and others."""
+    health_check: HealthCheck = NO_HEALTH_CHECK
+    """As the Compose files declare it. The image may have another one."""
+    is_built: bool = False
+    """Whether its image can be built from the Compose files."""
     mounts: tuple[Mount, ...] = ()
     volumes: tuple[str, ...] = ()
     """The keys of the named volumes that it mounts."""
@@ -117,6 +125,11 @@ class Service:
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     """The container's variables, including those of env_file; those without a value are left out.
     They may be secrets and are never shown."""
+
+    @property
+    def has_health_check(self) -> bool:
+        """Whether the Compose files give it a health check that runs."""
+        return self.health_check.runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +147,10 @@ class Stack:
     def includes(self, container: Container) -> bool:
         """Return whether the container is of one of the stack's services."""
         return container.belongs_to(self.project) and container.service in self.services
+
+    def image_of(self, service: Service) -> str:
+        """Return the name of a service's image, which Compose makes up for one that is built."""
+        return service.image or f"{self.project}-{service.name}"
 
     @property
     def external_networks(self) -> tuple[str, ...]:
@@ -199,7 +216,9 @@ def _service(name: str, body: Cursor) -> Service:
         container_name=body.at("container_name").text(""),
         image=body.at("image").text(""),
         depends_on=body.at("depends_on").names(),
-        has_health_check=_has_health_check(body.at("healthcheck")),
+        conditions=_conditions(body.at("depends_on")),
+        health_check=read_health_check(body.at("healthcheck")),
+        is_built=body.at("build").value is not None,
         mounts=_bind_mounts(body.at("volumes")),
         volumes=_named_volumes(body.at("volumes")),
         profiles=body.at("profiles").texts(),
@@ -211,8 +230,11 @@ def _priority(options: Cursor) -> int:
     return options.at("gw_priority").integer(0, minimum=-LARGEST_INTEGER)
 
 
-def _has_health_check(check: Cursor) -> bool:
-    return not check.at("disable").flag() and check.at("test").texts() not in ((), ("NONE",))
+def _conditions(needs: Cursor) -> dict[str, str]:
+    """Return the condition of each dependency. In the short form every one is to be started."""
+    if not isinstance(needs.value, dict):
+        return dict.fromkeys(needs.texts(), _STARTED)
+    return {name: need.at("condition").text(_STARTED) for name, need in needs.entries()}
 
 
 def _environment(block: Cursor) -> dict[str, str]:

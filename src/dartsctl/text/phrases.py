@@ -16,6 +16,17 @@ def duration(seconds: float) -> str:
     return f"{max(0, int(seconds))} s"
 
 
+def exact_duration(seconds: float) -> str:
+    """Return a length of time in one or two units, such as `1 min 20 s`."""
+    rest = max(0, int(seconds))
+    parts: list[str] = []
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min"), (1, "s")):
+        count, rest = divmod(rest, size)
+        if count or (unit == "s" and not parts):
+            parts.append(f"{count} {unit}")
+    return " ".join(parts[:2])
+
+
 def local_time(moment: float) -> str:
     """Return a Unix time as local time with its offset: `2026-11-23T22:58:51+01:00`."""
     text = time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(moment))
