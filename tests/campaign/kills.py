@@ -61,6 +61,7 @@ class Scene:
         return {
             **os.environ,
             "DARTSCTL_STATE_DIR": str(self.folder / "state"),
+            "DARTSCTL_SETTLING_TIME": "1",
             "DARTSCTL_TEST_MARK": self.mark,
         }
 
@@ -72,9 +73,13 @@ class Scene:
             "init": True,
             "stop_grace_period": "0s",
         }
-        ports = {"web": [f"127.0.0.1:{LAST_PORT}:80"], "db": []}
-        services = {name: {**service, "ports": published} for name, published in ports.items()}
-        stack = {"name": self.project, "services": {**services, "other": service}}
+        web = {
+            **service,
+            "command": ["httpd", "-f", "-p", "80"],
+            "ports": [f"127.0.0.1:{LAST_PORT}:80"],
+        }
+        services = {"web": web, "db": service, "other": service}
+        stack = {"name": self.project, "services": services}
         (self.folder / "compose.json").write_text(json.dumps(stack))
         (self.folder / "dartsctl.toml").write_text(
             f'[prod]\nfiles = ["compose.json"]\nenv_files = []\nproject = "{self.project}"\n'

@@ -417,6 +417,11 @@ def test_an_unknown_key_names_its_line_and_the_nearest_known_one(
             '2: dev.production_ports: \'allow\' is not one of "warn", "remap", "refuse"',
         ),
         ('[dev]\nwait_timeout = "1m"', "2: dev.wait_timeout: '1m' is not a number of seconds"),
+        (
+            "[dev]\nsettling_time = -1",
+            "2: dev.settling_time: the number of seconds must not be negative: -1",
+        ),
+        ('[dev]\nsettling_time = "5s"', "2: dev.settling_time: '5s' is not a number of seconds"),
         ("[dev]\nwait_timeout = true", "2: dev.wait_timeout: true is not a number of seconds"),
         (
             "[dev]\nwait_timeout = 0",
@@ -562,6 +567,7 @@ def test_variables_win_over_the_file(project: Path) -> None:
         "DARTSCTL_PROD_PROJECT": "other",
         "DARTSCTL_ON_CONFLICT": "wait",
         "DARTSCTL_WAIT_TIMEOUT": "7",
+        "DARTSCTL_SETTLING_TIME": "0",
     }
     settings = settings_of(project, COMPLETE, environ)
     dev, prod, staging = (settings.environments[name] for name in ("dev", "prod", "staging"))
@@ -570,6 +576,7 @@ def test_variables_win_over_the_file(project: Path) -> None:
     assert (dev.project, prod.project, staging.project) == ("other-dev", "other", "darts-staging")
     assert {environment.on_conflict for environment in (dev, prod, staging)} == {"wait"}
     assert {environment.wait_timeout for environment in (dev, prod, staging)} == {7.0}
+    assert {environment.settling_time for environment in (dev, prod, staging)} == {0.0}
     assert settings.origin("dev", "files") == "DARTSCTL_DEV_FILES"
     assert settings.origin("dev", "profiles") == "dartsctl.toml:6: dev.profiles"
 

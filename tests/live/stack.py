@@ -295,15 +295,29 @@ def visits_in(project: str) -> list[str]:
 
 
 def sleeper(*published: str, **more: Any) -> dict[str, Any]:
-    """Return a service that does nothing and stops at once."""
+    """Return a service that only listens on its published tcp ports, and stops at once."""
     service: dict[str, Any] = {
         "image": BUSYBOX,
-        "command": ["sleep", "600"],
+        "command": _listening_sleep(published),
         "init": True,
         "stop_grace_period": "0s",
         **more,
     }
     return {**service, "ports": list(published)} if published else service
+
+
+def _listening_sleep(published: Sequence[str]) -> list[str]:
+    """Return the command of a container that listens on the targets of `published`."""
+    targets: dict[int, None] = {}
+    for entry in published:
+        text, _, protocol = entry.rpartition(":")[2].partition("/")
+        first, _, last = text.partition("-")
+        if protocol != "udp" and first.isdecimal():
+            targets.update(dict.fromkeys(range(int(first), int(last or first) + 1)))
+    servers = [f"busybox httpd -p {target} -h /var;" for target in list(targets)[:16]]
+    if not servers:
+        return ["sleep", "600"]
+    return ["sh", "-c", " ".join((*servers, "exec sleep 600"))]
 
 
 def healthy(*published: str, after: str = "true", retries: int = 2, **more: Any) -> dict[str, Any]:
@@ -400,6 +414,7 @@ def live(tmp_path: Path, own_state_folder: Path) -> Iterator[LiveStack]:
         if not name.startswith(("COMPOSE_", "COLUMNS", "LINES"))
     }  # xdist sets the last two
     environ["PYTHONUNBUFFERED"] = "1"
+    environ.setdefault("DARTSCTL_SETTLING_TIME", "1")
     stack = LiveStack(folder, f"dct-{uuid.uuid4().hex[:10]}", free_ports(8), environ)
     try:
         yield stack

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -10,14 +11,19 @@ from dartsctl.stack.health import (
     MAX_RESTARTS,
     Condition,
     ContainerHealth,
+    ContainerLook,
     CrashLoops,
     StackHealth,
     assess_health,
-    may_be_looping,
+    needs_look,
     wait_until_ready,
 )
+from dartsctl.stack.inside_ports import SilentPort
 from dartsctl.stack.model import Service, Stack
 from fakes.kernel import container
+
+if TYPE_CHECKING:
+    from dartsctl.stack.containers import Container
 
 
 def stack_of(**replicas: int) -> Stack:
@@ -29,7 +35,7 @@ def stack_of(**replicas: int) -> Stack:
 @pytest.mark.parametrize(
     ("state", "status", "condition"),
     [
-        ("running", "Up 3 seconds", Condition.READY),
+        ("running", "Up 5 seconds", Condition.READY),
         ("running", "Up 3 seconds (healthy)", Condition.READY),
         ("running", "Up 3 seconds (health: starting)", Condition.STARTING),
         ("running", "Up 3 minutes (unhealthy)", Condition.UNHEALTHY),
@@ -47,39 +53,102 @@ def test_the_condition_of_a_container(
     state: str, status: str, condition: Condition
 ) -> None:  # edge-cases.md#32, edge-cases.md#74
     health = assess_health(stack_of(web=1), [container("demo", "web", state=state, status=status)])
-    assert health.containers == (ContainerHealth("web", "demo-web-1", condition, status),)
+    assert [each.condition for each in health.containers] == [condition]
+    assert health.containers[0].detail == status
+
+
+def condition_of(own: Container, look: ContainerLook, settling_time: float = 5.0) -> Condition:
+    (health,) = assess_health(
+        stack_of(web=1), [own], {own.id: look}, settling_time=settling_time
+    ).containers
+    return health.condition
 
 
 @pytest.mark.parametrize(
     ("status", "restarts", "condition"),
     [
         ("Up Less than a second", 0, Condition.STARTING),
-        ("Up 1 second", 0, Condition.READY),
+        ("Up 1 second", 0, Condition.STARTING),
+        ("Up 4 seconds", 0, Condition.STARTING),
+        ("Up 5 seconds", 0, Condition.READY),
         ("Up Less than a second (healthy)", 0, Condition.READY),
         ("Up 9 seconds", 1, Condition.STARTING),
         ("Up 10 seconds", 1, Condition.READY),
+        ("Up 19 seconds", 2, Condition.STARTING),
+        ("Up 20 seconds", 2, Condition.READY),
+        ("Up 29 seconds", 500, Condition.STARTING),
+        ("Up 30 seconds", 500, Condition.READY),
         ("Up 2 seconds (healthy)", 5, Condition.READY),
         ("Up About a minute", 500, Condition.READY),
+        ("Up 2 minutes", 500, Condition.READY),
+        ("Up About an hour", 500, Condition.READY),
+        ("Up 3 weeks", 500, Condition.READY),
     ],
 )
-def test_without_a_health_check_a_container_is_ready_when_it_has_run_for_a_while(
+def test_without_a_health_check_a_container_must_run_for_a_time_that_grows_with_its_restarts(
     status: str, restarts: int, condition: Condition
 ) -> None:  # edge-cases.md#75
     own = container("demo", "web", status=status)
-    assert [
-        each.condition
-        for each in assess_health(stack_of(web=1), [own], {own.id: restarts}).containers
-    ] == [condition]
-    assert may_be_looping(own) or condition is Condition.READY
+    assert condition_of(own, ContainerLook(restarts)) is condition
+
+
+@pytest.mark.parametrize(
+    ("settling_time", "restarts", "status", "condition"),
+    [
+        (0.0, 3, "Up Less than a second", Condition.READY),
+        (0.5, 0, "Up Less than a second", Condition.STARTING),
+        (0.5, 0, "Up 1 second", Condition.READY),
+        (60.0, 0, "Up 59 seconds", Condition.STARTING),
+        (60.0, 5, "Up About a minute", Condition.READY),
+    ],
+)
+def test_the_settling_time_is_a_setting(
+    settling_time: float, restarts: int, status: str, condition: Condition
+) -> None:
+    own = container("demo", "web", status=status)
+    assert condition_of(own, ContainerLook(restarts), settling_time) is condition
+
+
+def test_a_container_without_a_listener_is_never_ready_however_long_it_runs() -> None:
+    own = container("demo", "web", status="Up 2 hours")
+    look = ContainerLook(silent=(SilentPort(80),))
+    (health,) = assess_health(stack_of(web=1), [own], {own.id: look}).containers
+    assert health.condition is Condition.STARTING
+    assert health.detail == "Up 2 hours; nothing listens on port 80 inside"
+
+
+def test_a_health_check_goes_before_listeners_and_settling() -> None:
+    own = container("demo", "web", status="Up Less than a second (healthy)")
+    assert condition_of(own, ContainerLook(3, silent=(SilentPort(80),))) is Condition.READY
+
+
+@pytest.mark.parametrize("status", ["Exited (1) 0 seconds ago", "Exited (0) 0 seconds ago"])
+def test_a_container_between_two_runs_has_neither_failed_nor_ended(status: str) -> None:
+    own = container("demo", "web", state="exited", status=status)
+    assert needs_look(own)
+    assert condition_of(own, ContainerLook(is_between_runs=True)) is Condition.STARTING
+
+
+@pytest.mark.parametrize(
+    ("state", "status", "needed"),
+    [
+        ("running", "Up 2 hours", True),
+        ("running", "Up 2 hours (healthy)", False),
+        ("running", "Up 1 second (health: starting)", False),
+        ("restarting", "Restarting (1) 1 second ago", True),
+        ("created", "Created", False),
+    ],
+)
+def test_only_what_the_list_does_not_tell_is_looked_at(
+    state: str, status: str, needed: bool
+) -> None:
+    assert needs_look(container("demo", "web", state=state, status=status)) is needed
 
 
 def test_restarts_are_shown_while_waiting() -> None:
     own = container("demo", "web", state="restarting", status="Restarting (3) 1 second ago")
-    assert (
-        assess_health(stack_of(web=1), [own], {own.id: 4}).containers[0].detail
-        == "Restarting (3) 1 second ago, restarted 4 times"
-    )
-    assert may_be_looping(own)
+    (health,) = assess_health(stack_of(web=1), [own], {own.id: ContainerLook(4)}).containers
+    assert health.detail == "Restarting (3) 1 second ago, restarted 4 times"
 
 
 def looping(restarts: int, *ready: str) -> StackHealth:
@@ -114,7 +183,7 @@ def test_a_container_that_runs_after_many_restarts_does_not_fail() -> None:
 
 
 def test_a_replica_without_a_container_is_missing() -> None:
-    health = assess_health(stack_of(web=3), [container("demo", "web", status="Up 3 seconds")])
+    health = assess_health(stack_of(web=3), [container("demo", "web", status="Up 5 seconds")])
     assert [each.condition for each in health.containers] == [
         Condition.READY,
         Condition.MISSING,

@@ -22,6 +22,7 @@ from dartsctl.stack.addresses import (
     project_addresses,
     services_named_in,
 )
+from dartsctl.stack.health import SETTLING_TIME
 from dartsctl.stack.model import Stack, read_stack
 from dartsctl.workflows.preflight.preflight import Intent
 from dartsctl.workflows.serve.run_server import preview_server, run_server
@@ -49,6 +50,8 @@ class DevRequest:
     """Whether the server must not start without the services."""
     wait_timeout: float = 120.0
     """Seconds until the services must be healthy."""
+    settling_time: float = SETTLING_TIME
+    """Seconds that a service without a health check must have run."""
     answers: Answers = field(default_factory=Answers)
     """How conflicts of the services are answered."""
     in_docker: bool = False
@@ -213,6 +216,7 @@ def _up_request(request: DevRequest, environment: Environment, stack: Stack) -> 
         environment,
         Intent(services=wanted),
         wait_timeout=request.wait_timeout,
+        settling_time=request.settling_time,
         next_command="dartsctl dev",
         answers=replace(request.answers, remap_by_itself=remapped),
     )

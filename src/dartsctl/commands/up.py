@@ -14,6 +14,7 @@ from dartsctl.errors import Advice, DartsctlError, ExitCode, Refused
 from dartsctl.ports import lint
 from dartsctl.stack import compose_errors
 from dartsctl.stack.containers import of_services
+from dartsctl.stack.health import SETTLING_TIME
 from dartsctl.text.phrases import shell_command
 from dartsctl.workflows.preflight import another_stack, report
 from dartsctl.workflows.preflight.preflight import Intent, Preflight, run_preflight
@@ -44,6 +45,8 @@ class UpRequest:
     """Passed to Compose as they are."""
     wait_timeout: float = 120.0
     """Seconds for everything after the preflight."""
+    settling_time: float = SETTLING_TIME
+    """Seconds that a container without a health check must have run; 0: it is not waited for."""
     allocation: Allocation | None = None
     """Production's documented ports, None without settings."""
     refuse_production_ports: bool = False
@@ -179,6 +182,7 @@ def _start(request: UpRequest, before: Preflight, plain: Environment, deps: Deps
             deps.compose_on(request.environment),
             deps=deps,
             deadline=deadline,
+            settling_time=request.settling_time,
             scales=_scales(request),
             on_line=attempt.follow,
         )

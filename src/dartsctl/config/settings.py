@@ -10,6 +10,7 @@
     on_conflict = "ask"                 # "fail", "stop", "remap", "wait"; default: "ask" at a
                                         # terminal, else "fail"
     wait_timeout = 120                  # seconds until the stack must be healthy
+    settling_time = 5                   # seconds that a service without a health check must run
     unsafe = "refuse"                   # only in [prod]; "warn": start in spite of weak secrets
     [ports]
     dev_range = "5001-5099"
@@ -39,6 +40,7 @@ from dartsctl.errors import Advice, UsageError
 from dartsctl.ports.allocation import DEV_RANGE, PRODUCTION_PORTS, PortRange
 from dartsctl.server.handover import HandoverMode
 from dartsctl.server.request import Enforcement
+from dartsctl.stack.health import SETTLING_TIME
 
 ProductionPorts = Literal["warn", "remap", "refuse"]
 Unsafe = Literal["refuse", "warn"]
@@ -65,6 +67,8 @@ class EnvironmentSettings:
     on_conflict: OnConflict | None = None
     wait_timeout: float = 120.0
     """Seconds."""
+    settling_time: float = SETTLING_TIME
+    """Seconds that a container without a health check must run before it is ready; 0: none."""
     unsafe: Unsafe = "refuse"
     """What to do about weak secrets, readable env files and bad certificates; production only."""
 
@@ -165,6 +169,7 @@ VARIABLES: Mapping[str, tuple[str, str, Callable[[str], object]]] = {
     "DARTSCTL_PROD_PROJECT": (PRODUCTION, "project", str),
     "DARTSCTL_ON_CONFLICT": (EVERY, "on_conflict", str),
     "DARTSCTL_WAIT_TIMEOUT": (EVERY, "wait_timeout", _number),
+    "DARTSCTL_SETTLING_TIME": (EVERY, "settling_time", _number),
 }
 """Variable -> table, key, and how its text becomes a TOML value.
 
@@ -291,6 +296,7 @@ def _environments(
             ),
             on_conflict=own.read("on_conflict", values.one_of(ON_CONFLICT), None),
             wait_timeout=own.read("wait_timeout", values.seconds, 120.0),
+            settling_time=own.read("settling_time", values.seconds_or_zero, SETTLING_TIME),
             unsafe=own.read("unsafe", values.one_of(("refuse", "warn")), "refuse"),
         )
     return environments

@@ -21,6 +21,7 @@ from dartsctl.text.phrases import did_you_mean
 Choice = TypeVar("Choice", bound=str)
 
 _USE_DEFAULT = "remove the key to use the default"
+_SECONDS_HINT = "write a number, such as 120"
 
 
 def text(setting: Setting) -> str:
@@ -104,13 +105,25 @@ def _not_a_choice(setting: Setting, choices: Sequence[str]) -> UsageError:
 
 def seconds(setting: Setting) -> float:
     """Return a number of seconds greater than 0."""
-    value = setting.value
-    hint = "write a number, such as 120"
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise setting.error(f"{_quoted(value)} is not a number of seconds", hint)
+    value = _number_of_seconds(setting)
     if not 0 < value < inf:
-        raise setting.error(f"the number of seconds must be greater than 0: {value}", hint)
+        raise setting.error(f"the number of seconds must be greater than 0: {value}", _SECONDS_HINT)
     return float(value)
+
+
+def seconds_or_zero(setting: Setting) -> float:
+    """Return a number of seconds; 0 switches something off."""
+    value = _number_of_seconds(setting)
+    if not 0 <= value < inf:
+        raise setting.error(f"the number of seconds must not be negative: {value}", _SECONDS_HINT)
+    return float(value)
+
+
+def _number_of_seconds(setting: Setting) -> int | float:
+    value = setting.value
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise setting.error(f"{_quoted(value)} is not a number of seconds", _SECONDS_HINT)
+    return value
 
 
 def port(setting: Setting) -> int:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from dartsctl.stack.containers import Container
+    from dartsctl.stack.inside_ports import SilentPort
     from dartsctl.stack.model import Stack
 
 MAX_RESTARTS = 7
@@ -25,10 +26,34 @@ that exits until another one listens has time to see it start.
 """
 _POLL_PAUSE = 0.25  # seconds
 
-_JUST_STARTED = re.compile(r"Up Less than a second\b")
-_JUST_RESTARTED = re.compile(r"Up (Less than a second|[1-9] seconds?)\b")
-"""After 10 s the engine considers a container well, and its pauses start at 0.1 s again."""
-_NO_RESTARTS: Mapping[str, int] = MappingProxyType({})
+SETTLING_TIME = 5.0
+"""Seconds that a container without a health check must have run to be ready.
+
+Each restart doubles it: a container that ends after some seconds runs for a moment again and again.
+"""
+_LONGEST_SETTLING = 30.0
+"""Seconds. A service that has waited for another one is not held up for longer than this."""
+
+_UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400}
+_RESTARTING = "restarting"
+_JUST_STARTED = "Up Less than a second"
+_UPTIME = re.compile(r"Up (?:(?P<count>\d+)|About an?) (?P<unit>[a-z]+?)s?\b")
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerLook:
+    """What was seen of a container besides its row in the engine's list."""
+
+    restarts: int = 0
+    """How often the engine has restarted it since it was last started by hand."""
+    is_between_runs: bool = False
+    """It has just ended, and the engine starts it again: its row may say anything."""
+    silent: tuple[SilentPort, ...] = ()
+    """Ports that must have a listener and have none, as far as this could be seen."""
+
+
+_NO_LOOK = ContainerLook()
+_NO_LOOKS: Mapping[str, ContainerLook] = MappingProxyType({})
 
 
 class Condition(Enum):
@@ -58,6 +83,8 @@ class ContainerHealth:
     detail: str = ""
     restarts: int = 0
     """How often the engine has restarted it since it was last started by hand, if known."""
+    reason: str = ""
+    """Why a container without a health check is not ready yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +109,16 @@ class StackHealth:
 
 
 def assess_health(
-    stack: Stack, containers: Sequence[Container], restarts: Mapping[str, int] = _NO_RESTARTS
+    stack: Stack,
+    containers: Sequence[Container],
+    looks: Mapping[str, ContainerLook] = _NO_LOOKS,
+    *,
+    settling_time: float = SETTLING_TIME,
 ) -> StackHealth:
     """Return the condition of every wanted container; each replica without one is missing.
 
-    `restarts`: the RestartCount, by container id, of those that `may_be_looping`. A container
-    without a health check is ready when it has run for a second, or for ten after a restart: a fast
-    crash loop shows "Up Less than a second" again and again (edge-cases.md#75).
+    `looks`, by container id, of those that `needs_look`. A container without a health check is
+    ready when its ports have a listener inside, and when it has run for its settling time.
     """
     by_service: dict[str, list[Container]] = {}
     for container in containers:
@@ -97,52 +127,97 @@ def assess_health(
     health: list[ContainerHealth] = []
     for service in stack.services.values():
         own = by_service.get(service.name, [])
-        health += [_assess(container, restarts.get(container.id, 0)) for container in own]
+        for container in own:
+            look = looks.get(container.id, _NO_LOOK)
+            health.append(_assess(container, look, settling_time))
         missing = ContainerHealth(service.name, "", Condition.MISSING, "no container")
         health += [missing] * max(0, service.replicas - len(own))
     return StackHealth(tuple(health))
 
 
-def may_be_looping(container: Container) -> bool:
-    """Return whether the container's RestartCount is needed.
+def needs_look(container: Container) -> bool:
+    """Return whether the engine's list alone does not tell the container's condition."""
+    if container.state == "running":
+        return not has_health_check(container)
+    return container.state in ("restarting", "exited")
 
-    That is the case if it is restarting, or has just started and has no passed health check.
+
+def has_health_check(container: Container) -> bool:
+    """Return whether a running container has one: its own, or its image's."""
+    return any(word in container.status for word in ("(healthy)", "(unhealthy)", "(health:"))
+
+
+def settling_time_of(restarts: int, base: float = SETTLING_TIME) -> float:
+    """Return the seconds that a container must have run after so many restarts."""
+    longest = max(base, _LONGEST_SETTLING)
+    return min(longest, base * 2.0 ** min(restarts, MAX_RESTARTS))
+
+
+def uptime(container: Container) -> float:
+    """Return for how many seconds a container has run at least, by the engine's own clock.
+
+    Weeks, months and unknown texts are more than any settling time.
     """
-    if container.state != "running":
-        return container.state == "restarting"
-    return "(healthy)" not in container.status and bool(_JUST_RESTARTED.match(container.status))
+    if container.status.startswith(_JUST_STARTED):
+        return 0.0
+    match = _UPTIME.match(container.status)
+    if match is None:
+        return 86_400.0
+    return float(match["count"] or 1) * _UNITS.get(match["unit"], 86_400)
 
 
-def _assess(container: Container, restarts: int) -> ContainerHealth:
-    condition = _condition(container, restarts)
+def _assess(container: Container, look: ContainerLook, settling_time: float) -> ContainerHealth:
+    condition, reason = _condition(container, look, settling_time)
     detail = container.status
-    if restarts and condition is Condition.STARTING:
-        times = "time" if restarts == 1 else "times"
-        detail += f", restarted {restarts} {times}"
-    return ContainerHealth(container.service, container.name, condition, detail, restarts)
+    if look.restarts and condition is Condition.STARTING:
+        times = "time" if look.restarts == 1 else "times"
+        detail += f", restarted {look.restarts} {times}"
+    if reason and reason != _RESTARTING:
+        detail += f"; {reason}"
+    return ContainerHealth(
+        service=container.service,
+        container=container.name,
+        condition=condition,
+        detail=detail,
+        restarts=look.restarts,
+        reason=reason,
+    )
 
 
-def _condition(container: Container, restarts: int) -> Condition:
+def _condition(
+    container: Container, look: ContainerLook, settling_time: float
+) -> tuple[Condition, str]:
+    """Return the condition, and the reason why one without a health check is not ready yet."""
+    if look.is_between_runs:
+        return Condition.STARTING, _RESTARTING
     match container.state:
+        case "running" if has_health_check(container):
+            return _checked_condition(container.status), ""
         case "running":
-            return _running_condition(container.status, restarts)
+            reason = _unready_reason(container, look, settling_time)
+            return (Condition.STARTING if reason else Condition.READY), reason
         case "restarting":
-            return Condition.STARTING
+            return Condition.STARTING, _RESTARTING
         case "exited" if container.status.startswith("Exited (0)"):
-            return Condition.DONE
+            return Condition.DONE, ""
         case _:
-            return Condition.FAILED
+            return Condition.FAILED, ""
 
 
-def _running_condition(status: str, restarts: int) -> Condition:
+def _checked_condition(status: str) -> Condition:
     if "(unhealthy)" in status:
         return Condition.UNHEALTHY
-    if "(healthy)" in status:
-        return Condition.READY
-    too_early = _JUST_RESTARTED if restarts else _JUST_STARTED
-    if too_early.match(status) or "(health: starting)" in status:
-        return Condition.STARTING
-    return Condition.READY
+    return Condition.READY if "(healthy)" in status else Condition.STARTING
+
+
+def _unready_reason(container: Container, look: ContainerLook, settling_time: float) -> str:
+    """Return why a running container without a health check is not ready; empty if it is."""
+    if look.silent:
+        return "; ".join(port.reason for port in look.silent)
+    needed = settling_time_of(look.restarts, settling_time)
+    if uptime(container) < needed:
+        return f"ready when it has run for {needed:g} s"
+    return ""
 
 
 class CrashLoops:

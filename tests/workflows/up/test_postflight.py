@@ -59,7 +59,7 @@ class RecordedEngine:
         self, *, ports: bool = True, network: bool = True, state: str = "running", error: str = ""
     ) -> dict[str, Any]:
         """Return one state of the container, as the list and inspect show it."""
-        status = {"running": "Up 3 seconds", "created": "Created"}[state]
+        status = {"running": "Up 30 seconds", "created": "Created"}[state]
         networks = (
             {
                 "demo_default": {

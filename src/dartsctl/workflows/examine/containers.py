@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from dartsctl.workflows.deps import Deps
     from dartsctl.workflows.preflight.preflight import Preflight
 
+KERNEL = "kernel"
+"""How the source of a socket table begins that was read without a process in the container."""
 _LINES = 30
 """Lines of each container's log."""
 _OOM_DELAY = 0.5
@@ -134,7 +136,7 @@ class ContainerProbes:
             self._deps.sleep(_OOM_DELAY)
             facts = (self._inspect(container) or inspection).of_service(container.service)
         self.commands[container.id] = inspection.command
-        tables, source = self._socket_tables(facts)
+        tables, source = self._tables(facts)
         listening = None
         if tables is not None:
             self._readable.add(container.id)
@@ -170,34 +172,42 @@ class ContainerProbes:
             LoggedLine(line.text, parse_moment(line.when)) for line in lines if line.text.strip()
         )
 
-    def _socket_tables(self, container: ContainerFacts) -> tuple[tuple[str, ...] | None, str]:
-        """Return the socket tables inside a container and their source.
-
-        Read from the host if this user may, else with `cat` in the container.
-        """
-        if not container.runs or self._control is None:
-            return None, ""
-        pid = container.pid
-        is_here = self._preflight.engine.is_here and pid
-        if is_here and processes.container_id_of(pid) == container.id:
-            tables = network_namespace.tables(pid)
-            if tables is not None:
-                return tables, f"kernel: socket table of {container.name}"
-        files = [f"/proc/net/{name}" for name in network_namespace.TABLES]
-        try:
-            result = self._control.execute(container.id, ["cat", *files])
-        except DockerUnavailable:
-            return None, ""
-        if result is None or not result[1]:
-            return None, ""
-        return (result[1],), f"socket table in {container.name}"
-
     def peers(self, container: ContainerFacts) -> tuple[Endpoint, ...]:
         """Return to whom a container is connected or connecting; none if that is not readable."""
         if container.id not in self._readable:
             return ()
-        tables, _ = self._socket_tables(container)
+        tables, _ = self._tables(container)
         return network_namespace.peers(tables) if tables else ()
+
+    def _tables(self, container: ContainerFacts) -> tuple[tuple[str, ...] | None, str]:
+        if self._control is None:
+            return None, ""
+        is_here = self._preflight.engine.is_here
+        return socket_tables(container, self._control, is_here=is_here)
+
+
+def socket_tables(
+    container: ContainerFacts, control: EngineControl, *, is_here: bool
+) -> tuple[tuple[str, ...] | None, str]:
+    """Return the socket tables inside a container and their source, None if they are unreadable.
+
+    Read from the kernel if the engine `is_here` and this user may, else with `cat` in the
+    container.
+    """
+    if not container.runs:
+        return None, ""
+    if is_here and container.pid and processes.container_id_of(container.pid) == container.id:
+        tables = network_namespace.tables(container.pid)
+        if tables is not None:
+            return tables, f"{KERNEL}: socket table of {container.name}"
+    files = [f"/proc/net/{name}" for name in network_namespace.TABLES]
+    try:
+        result = control.execute(container.id, ["cat", *files])
+    except DockerUnavailable:
+        return None, ""
+    if result is None or not result[1]:
+        return None, ""
+    return (result[1],), f"socket table in {container.name}"
 
 
 def _was_killed_just_now(container: ContainerFacts, now: float) -> bool:

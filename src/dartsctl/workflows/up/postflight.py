@@ -14,16 +14,13 @@ from dartsctl.ports import missing_bindings
 from dartsctl.ports.conflicts import Verdict
 from dartsctl.ports.missing_bindings import MissingBinding, MissingKind
 from dartsctl.stack import compose_errors
-from dartsctl.stack.containers import Container, of_services
 from dartsctl.stack.health import (
-    CrashLoops,
     StackHealth,
-    assess_health,
-    may_be_looping,
     wait_until_ready,
 )
 from dartsctl.workflows.up import compose_run
 from dartsctl.workflows.up.outcome import ContainerProblem, UpOutcome
+from dartsctl.workflows.up.readiness import Readiness
 
 if TYPE_CHECKING:
     from dartsctl.diagnosis.inspection import Inspection
@@ -31,6 +28,7 @@ if TYPE_CHECKING:
     from dartsctl.ports.listeners import Listener
     from dartsctl.stack.bindings import Endpoint
     from dartsctl.stack.compose_errors import ComposeFailure
+    from dartsctl.stack.containers import Container
     from dartsctl.workflows.deps import Deps
     from dartsctl.workflows.host import Host
     from dartsctl.workflows.preflight.preflight import Preflight
@@ -55,6 +53,7 @@ class Postflight:
         *,
         deps: Deps,
         deadline: float,
+        settling_time: float,
         scales: Sequence[str] = (),
         on_line: Callable[[str], None] = lambda _: None,
     ) -> None:
@@ -67,6 +66,7 @@ class Postflight:
         self._scales = tuple(scales)
         self._on_line = on_line
         self._wanted = _fixed_endpoints(before)
+        self._readiness = Readiness(before, settling_time=settling_time, deps=deps)
 
     def check(self) -> UpOutcome:
         """Recreate containers that miss something, once; wait for health; check again.
@@ -80,6 +80,8 @@ class Postflight:
             recreated = tuple(dict.fromkeys(binding.service for binding in missing))
             failure = self._recreate(missing, recreated)
         state = self._wait()
+        for sentence in self._readiness.unseen():
+            self._screen.note(sentence)
         missing = self._missing()
         return UpOutcome(state, missing, recreated, failure, self._problems(state, missing))
 
@@ -93,18 +95,13 @@ class Postflight:
         return tuple(binding for binding in first if binding in again)
 
     def _missing_now(self) -> tuple[MissingBinding, ...]:
-        running = [container for container in self._own() if self._runs(container)]
+        own = self._readiness.containers()
+        running = [container for container in own if self._readiness.is_settled(container)]
         return (
             *missing_bindings.not_listed(self._wanted, running),
             *self._not_listening(running),
             *self._without_network(running),
         )
-
-    def _runs(self, container: Container) -> bool:
-        """Return whether it runs, and not just between two failures of a crash loop."""
-        if container.state != "running":
-            return False
-        return not (may_be_looping(container) and self._restarts_of(container))
 
     def _not_listening(self, running: Sequence[Container]) -> tuple[MissingBinding, ...]:
         """Return the published ports without a listener in the kernel's socket table.
@@ -169,39 +166,27 @@ class Postflight:
 
         def show(now: StackHealth) -> None:
             nonlocal shown
-            waiting = [f"{one.service} ({one.condition.value})" for one in now.waiting_for]
+            waiting = [
+                f"{container.service} ({container.reason or container.condition.value})"
+                for container in now.waiting_for
+            ]
             line = f"waiting for {', '.join(waiting)}"
             if waiting and line != shown:
                 self._screen.progress(line)
             shown = line
 
-        loops = CrashLoops()
         return wait_until_ready(
-            lambda: loops.judge(self._health()),
+            self._readiness.now,
             deadline=self._deadline,
             clock=self._deps.monotonic,
             sleep=self._deps.sleep,
             on_change=show,
         )
 
-    def _health(self) -> StackHealth:
-        own = self._own()
-        looping = filter(may_be_looping, own)
-        restarts = {container.id: self._restarts_of(container) for container in looping}
-        return assess_health(self._before.stack, own, restarts)
-
-    def _own(self) -> list[Container]:
-        stack = self._before.stack
-        return of_services(self._engine.containers(), stack.project, stack.services)
-
     def _inspect(self, container: str) -> Inspection | None:
         """Return the engine's description of a container, None if it gives none."""
         control = self._engine.control()
         return control.inspect(container) if control else None
-
-    def _restarts_of(self, container: Container) -> int:
-        inspected = self._inspect(container.id)
-        return inspected.facts.restart_count if inspected else 0
 
     def _problems(
         self, state: StackHealth, missing: Sequence[MissingBinding]

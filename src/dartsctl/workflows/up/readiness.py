@@ -1,0 +1,180 @@
+"""How ready the containers of a stack are: the engine's list, and a look into each container."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from dartsctl.edges.host import network_namespace
+from dartsctl.stack.containers import Container, of_services
+from dartsctl.stack.health import (
+    ContainerLook,
+    CrashLoops,
+    StackHealth,
+    assess_health,
+    has_health_check,
+    needs_look,
+    settling_time_of,
+    uptime,
+)
+from dartsctl.stack.inside_ports import SilentPort, published_targets, silent_ports
+from dartsctl.workflows.examine.containers import KERNEL, socket_tables
+
+if TYPE_CHECKING:
+    from dartsctl.diagnosis.facts import ContainerFacts
+    from dartsctl.diagnosis.inspection import Inspection
+    from dartsctl.edges.engine.protocol import EngineControl
+    from dartsctl.workflows.deps import Deps
+    from dartsctl.workflows.preflight.preflight import Preflight
+
+_RESTART_PAUSE = 2.0
+"""Seconds that a container may read as exited before its restart policy starts it again."""
+_ASKED_AGAIN = 1.0
+"""Seconds until another process is started in a container to read its sockets."""
+_SKIPPED = "skipped the check that"
+_NO_PORTS: Mapping[int, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class _SocketLook:
+    """What listens inside a container, as far as that could be read, and when it was read."""
+
+    run: object
+    """The run of the container: a restart makes another one."""
+    silent: tuple[SilentPort, ...] | None
+    """None: its sockets could not be read."""
+    when: float
+    is_cheap: bool
+
+
+class Readiness:
+    """Reads the health of one stack after its `up`, again and again."""
+
+    def __init__(self, before: Preflight, *, settling_time: float, deps: Deps) -> None:
+        self._stack = before.stack
+        self._engine = deps.engine()
+        self._is_here = before.engine.is_here
+        self._deps = deps
+        self._settling_time = settling_time
+        self._loops = CrashLoops()
+        self._published = {
+            service.name: published_targets(
+                service,
+                [row.entry for row in before.verdicts.unbound if row.service == service.name],
+            )
+            for service in before.stack.services.values()
+        }
+        self._passed_on: Mapping[str, Mapping[int, str]] = {}
+        self._sockets: dict[str, _SocketLook] = {}
+        self._ended: dict[str, tuple[object, float]] = {}
+
+    def expect(self, passed_on: Mapping[str, Mapping[int, str]]) -> None:
+        """Wait for these ports too: service -> port that a proxy passes requests to -> proxy."""
+        if passed_on != self._passed_on:
+            self._passed_on = passed_on
+            self._sockets.clear()
+
+    def now(self) -> StackHealth:
+        """Return the health of the stack now. A crash loop has failed."""
+        containers = self.containers()
+        looks = {each.id: self._look(each) for each in containers if needs_look(each)}
+        health = assess_health(self._stack, containers, looks, settling_time=self._settling_time)
+        return self._loops.judge(health)
+
+    def containers(self) -> list[Container]:
+        """Return the stack's own containers, as the engine lists them now."""
+        return of_services(self._engine.containers(), self._stack.project, self._stack.services)
+
+    def is_settled(self, container: Container) -> bool:
+        """Return whether it runs, and not just between two failures of a crash loop."""
+        if container.state != "running":
+            return False
+        if has_health_check(container):
+            return True
+        inspected = self._inspect(container.id)
+        restarts = inspected.facts.restart_count if inspected else 0
+        return not restarts or uptime(container) >= settling_time_of(restarts)
+
+    def unseen(self) -> tuple[str, ...]:
+        """Return what could not be checked, one sentence each."""
+        if self._control is None:
+            if not any(map(self._expected, self._stack.services)):
+                return ()
+            address = self._engine.address
+            return (f"{_SKIPPED} services listen on their ports: {address} gives only its list",)
+        return tuple(
+            f"{_SKIPPED} {container.name} listens on its ports: its socket table is unreadable"
+            for container in self.containers()
+            if container.id in self._sockets and self._sockets[container.id].silent is None
+        )
+
+    @property
+    def _control(self) -> EngineControl | None:
+        return self._engine.control()
+
+    def _inspect(self, identity: str) -> Inspection | None:
+        """Return the engine's description of a container, None if it gives none."""
+        control = self._control
+        return control.inspect(identity) if control else None
+
+    def _look(self, container: Container) -> ContainerLook:
+        inspected = self._inspect(container.id)
+        if inspected is None:
+            return ContainerLook()
+        facts = inspected.of_service(container.service)
+        return ContainerLook(
+            restarts=facts.restart_count,
+            is_between_runs=facts.state != container.state or self._restarts_again(facts),
+            silent=self._silent_ports(facts),
+        )
+
+    def _restarts_again(self, facts: ContainerFacts) -> bool:
+        """Return whether the engine is about to start a container again that has ended.
+
+        Between two starts it may read as exited for a moment. One that somebody has stopped reads
+        the same, and stays so.
+        """
+        if facts.state != "exited" or not _has_restart_policy(facts):
+            self._ended.pop(facts.id, None)
+            return False
+        run, now = (facts.started, facts.finished, facts.restart_count), self._deps.monotonic()
+        known, since = self._ended.get(facts.id, (None, now))
+        if known != run:
+            since = now
+            self._ended[facts.id] = (run, now)
+        return now - since < _RESTART_PAUSE
+
+    def _expected(self, service: str) -> bool:
+        return bool(self._published[service] or self._passed_on.get(service))
+
+    def _silent_ports(self, facts: ContainerFacts) -> tuple[SilentPort, ...]:
+        """Return the ports without a listener; none if they cannot be read, or none is needed."""
+        if not facts.runs or facts.health or not self._expected(facts.service):
+            return ()
+        run, now = (facts.started, facts.restart_count), self._deps.monotonic()
+        known = self._sockets.get(facts.id)
+        if known and known.run == run and not known.is_cheap and now - known.when < _ASKED_AGAIN:
+            return known.silent or ()
+        control = self._control
+        tables, source = None, ""
+        if control:
+            tables, source = socket_tables(facts, control, is_here=self._is_here)
+        silent = None
+        if tables is not None:
+            silent = silent_ports(
+                self._published[facts.service],
+                self._passed_on.get(facts.service, _NO_PORTS),
+                network_namespace.listening(tables),
+            )
+        is_cheap = source.startswith(KERNEL)
+        self._sockets[facts.id] = _SocketLook(run, silent, now, is_cheap)
+        return silent or ()
+
+
+def _has_restart_policy(facts: ContainerFacts) -> bool:
+    """Return whether the engine starts a container again that has ended with this exit code."""
+    if facts.restart_policy == "on-failure":
+        return facts.exit_code != 0
+    return facts.restart_policy in ("always", "unless-stopped")
