@@ -109,7 +109,9 @@ def test_the_settling_time_is_a_setting(
     assert condition_of(own, ContainerLook(restarts), settling_time) is condition
 
 
-def test_a_container_without_a_listener_is_never_ready_however_long_it_runs() -> None:
+def test_a_container_without_a_listener_is_never_ready_however_long_it_runs() -> (
+    None
+):  # edge-cases.md#73
     own = container("demo", "web", status="Up 2 hours")
     look = ContainerLook(silent=(SilentPort(80),))
     (health,) = assess_health(stack_of(web=1), [own], {own.id: look}).containers

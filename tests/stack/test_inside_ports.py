@@ -9,7 +9,7 @@ from dartsctl.stack.inside_ports import SilentPort, published_targets, silent_po
 from dartsctl.stack.model import PortEntry, Service
 
 
-def test_published_tcp_ports_must_listen_ephemeral_ones_too() -> None:
+def test_published_tcp_ports_must_listen_ephemeral_ones_too() -> None:  # edge-cases.md#73
     ports = (PortEntry(80, "tcp", "8080"), PortEntry(443, "tcp"), PortEntry(53, "udp", "53"))
     assert published_targets(Service("web", ports=ports)) == {80, 443}
 
