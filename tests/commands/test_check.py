@@ -228,7 +228,18 @@ def test_an_orphan_keeps_its_port_and_is_named_as_the_projects_own(
     live.compose({"new": sleeper(f"{live.ports[0]}:80")})
     result = live.run("check", "-f", "compose.json", "--json")
     assert result.code == 3
-    assert holders(result)[0]["container"] == f"{live.project}-old-1"
+    holder = holders(result)[0]
+    assert (holder["container"], holder["orphan"]) == (f"{live.project}-old-1", True)
+    live.settings()
+    result = live.run("prod", "check")
+    assert f"held by {live.project}-old-1 (running), an orphan of this project" in result.err
+    assert "next: dartsctl prod up --remove-orphans" in result.err
+
+    services = {"new": sleeper(f"{live.ports[0]}:80"), "old": sleeper(profiles=["tools"])}
+    live.compose(services)
+    result = live.run("prod", "check", "--json")
+    assert holders(result)[0]["orphan"] is False, "its service is only behind a profile"
+    assert "hint" not in result.document
 
 
 def test_a_paused_container_of_the_project_is_in_the_way(live: LiveStack) -> None:

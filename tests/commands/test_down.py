@@ -58,9 +58,36 @@ def test_a_dry_run_removes_nothing(running: LiveStack) -> None:
 def test_an_orphan_stays_unless_it_is_asked_for(running: LiveStack) -> None:  # edge-cases.md#38
     from live.stack import sleeper
 
+    container = f"{running.project}-db-1"
     running.compose({"web": sleeper()})
-    assert running.run("prod", "down").code == 0
-    assert running.containers() == {f"{running.project}-db-1": "running"}
+    result = running.run("prod", "down")
+    assert result.code == 0
+    orphan = "an orphan of this project, service db is not in its Compose files"
+    assert f"{container} still runs: {orphan}" in result.err
+    assert f"is down, except for {container}" in result.err
+    assert "next: dartsctl prod down --remove-orphans" in result.err
+    assert running.containers() == {container: "running"}
+
+    running.compose({"web": sleeper(), "db": sleeper(profiles=["data"])})
+    result = running.run("prod", "down", "--remove-orphans")
+    assert f"{container} still runs: its service db is behind the profile data" in result.err
+    assert "next: dartsctl prod down --profile data" in result.err
+    left = running.run("prod", "down", "--json").document["left_running"]
+    assert [(row["container"], row["reason"]) for row in left] == [(container, "profile")]
+
+    (running.folder / "elsewhere").mkdir()
+    running.compose({"web": sleeper()}, file="elsewhere/compose.json")
+    running.settings(files=["elsewhere/compose.json"])
+    warned = running.run("prod", "check")
+    assert warned.code == 0, "different services of two folders are no replacement"
+    assert f"{running.folder}/elsewhere, and {running.folder} ({container})" in warned.err
+    result = running.run("prod", "down")
+    assert f"of another stack with this project name, in {running.folder}" in result.err
+    assert "next:" not in result.err, "nobody removes what belongs to another folder"
+    assert running.containers() == {container: "running"}
+
+    running.compose({"web": sleeper()})
+    running.settings()
     assert running.run("prod", "down", "--remove-orphans").code == 0
     assert running.containers() == {}
 

@@ -69,6 +69,9 @@ CASES = {
     HolderKind.ORPHAN: case(
         HolderKind.ORPHAN, ForeignContainer(container("darts-dev", "darts-dev-old-1"))
     ),
+    HolderKind.NOT_STARTED: case(
+        HolderKind.NOT_STARTED, ForeignContainer(container("darts-dev", "darts-dev-tool-1"))
+    ),
     HolderKind.OWN: case(HolderKind.OWN, OwnContainer(container("darts-dev", "darts-dev-app-1"))),
     HolderKind.SAME_STACK: case(HolderKind.SAME_STACK, RivalBinding("api", "5000:80/tcp")),
     HolderKind.NAME: Case(NameTaken("app", container()), HolderKind.NAME),

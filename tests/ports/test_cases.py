@@ -121,7 +121,8 @@ def container(project: str = "", *, name: str = "other-1", network: str = "bridg
         (ForeignContainer(container("darts")), HolderKind.CONTAINER),
         (ForeignContainer(container()), HolderKind.LONE_CONTAINER),
         (ForeignContainer(container("darts", network="host")), HolderKind.HOST_NETWORK),
-        (ForeignContainer(container("darts-dev")), HolderKind.ORPHAN),  # edge-cases.md#38
+        (ForeignContainer(container("darts-dev"), is_orphan=True), HolderKind.ORPHAN),
+        (ForeignContainer(container("darts-dev")), HolderKind.NOT_STARTED),  # edge-cases.md#38
         (OwnContainer(container("darts-dev")), HolderKind.OWN),
         (RivalBinding("api", "5000:80/tcp"), HolderKind.SAME_STACK),
         (Unknown(0, "sudo ss"), HolderKind.UNKNOWN),

@@ -59,6 +59,7 @@ LINES: dict[HolderKind, list[str]] = {
     HolderKind.LONE_CONTAINER: [MOVE, WAIT, "stop container loose; its data stays", ABORT],
     HolderKind.HOST_NETWORK: [MOVE, WAIT, "stop container shop-web-1; its data stays", ABORT],
     HolderKind.ORPHAN: ["stop container darts-dev-old-1; its data stays", MOVE, ABORT],
+    HolderKind.NOT_STARTED: ["stop container darts-dev-tool-1; its data stays", MOVE, ABORT],
     HolderKind.OWN: [MOVE, ABORT],
     HolderKind.SAME_STACK: [MOVE, ABORT],
     HolderKind.NAME: [

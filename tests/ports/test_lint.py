@@ -6,7 +6,7 @@ import pytest
 
 from dartsctl.ports.allocation import Allocation
 from dartsctl.ports.conflicts import BindingVerdict, Verdict
-from dartsctl.ports.lint import Notice, dev_on_production_ports, drift, notices
+from dartsctl.ports.lint import Notice, dev_on_production_ports, drift, notices, shared_project
 from dartsctl.stack.bindings import PortBinding
 from dartsctl.stack.health_check import HealthCheck
 from dartsctl.stack.model import PortEntry, Service, Stack
@@ -224,3 +224,14 @@ def test_a_dev_stack_on_a_production_port_is_told() -> None:
     assert dev_on_production_ports(stack, Allocation({5432: "postgres", 80: "nginx"})) == (
         Notice("production-port", "db", "port 5432 belongs to production's postgres"),
     )
+
+
+def test_two_folders_with_one_project_name_are_named_with_the_ways_to_part_them() -> None:
+    others = [container("demo", "db"), container("demo", "cache")]
+    (notice,) = shared_project(demo(healthy()), others, "/srv/beta")
+    assert notice.line.startswith(
+        "two stacks share the project name demo: /srv/beta, and /srv/demo"
+    )
+    for text in ("(demo-db-1, demo-cache-1)", "`name:`", "`project` in dartsctl.toml", "--project"):
+        assert text in notice.sentence
+    assert shared_project(demo(healthy()), [], "/srv/beta") == ()

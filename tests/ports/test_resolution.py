@@ -127,6 +127,7 @@ STOPPED = {
     HolderKind.LONE_CONTAINER: ResolutionAction.STOP_CONTAINER,
     HolderKind.HOST_NETWORK: ResolutionAction.STOP_CONTAINER,
     HolderKind.ORPHAN: ResolutionAction.STOP_CONTAINER,
+    HolderKind.NOT_STARTED: ResolutionAction.STOP_CONTAINER,
 }
 
 

@@ -124,6 +124,12 @@ def test_an_orphan_stays_unless_orphans_are_removed() -> None:  # edge-cases.md#
     )
 
 
+def test_a_container_of_an_inactive_service_is_no_orphan() -> None:
+    gone, idle = container("demo", "gone"), container("demo", "debugger")
+    answer = converge(stack_of(web=1), [gone, idle], HASHES, inactive={"debugger"})
+    assert answer.orphans == (gone,)
+
+
 def test_remove_orphans_spares_inactive_services() -> None:
     # Measured with Compose 2.40.3 and engine 28.5.2: with the profile off, and with
     # `up a --remove-orphans` while other services run.

@@ -204,12 +204,13 @@ def down(
         ),
     ] = None,
     project: Project = None,
+    profiles: Profiles = None,
 ) -> int:
     """Stop the stack and remove its containers and networks.
 
     Volumes are kept unless --volumes is given.
     """
-    environment = _environment(common.settings(), name, project)
+    environment = _environment(common.settings(), name, project, profiles)
     from dartsctl.commands.down import DownRequest
     from dartsctl.commands.down import down as run_down
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from dartsctl.errors import ExitCode
 from dartsctl.ports import lint, unmet_needs
-from dartsctl.workflows.preflight import report
+from dartsctl.workflows.preflight import orphans, report
 from dartsctl.workflows.preflight.another_stack import next_command
 from dartsctl.workflows.preflight.preflight import Intent, Preflight, exit_code_of, run_preflight
 from dartsctl.workflows.up import refusal
@@ -77,6 +77,7 @@ def _report(
 ) -> ExitCode:
     notices = (*preflight.notices, *_notices_of_allocation(preflight, request.allocation))
     hint = next_command(preflight, request.next_command)
+    hint = hint or orphans.next_command(preflight)
     hint = hint or unmet_needs.next_command(preflight.unmet_needs, request.next_command)
     code = exit_code_of(preflight)
     if screen.as_json:
@@ -90,7 +91,7 @@ def _report(
         return code
     screen.table(("SERVICE", "PUBLISHED", "CONTAINER", "VERDICT"), report.rows(preflight))
     for notice in notices:
-        screen.warn(f"{notice.service}: {notice.sentence}")
+        screen.warn(notice.line)
     _show_obstacles(preflight, screen)
     for line in refusal.production_lines(preflight, request.answers):
         screen.note(line)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from itertools import chain
+from typing import TYPE_CHECKING, Literal
 
 from dartsctl.errors import DartsctlError, ExitCode, Interrupted, Refused, TimedOut
 from dartsctl.ports import collisions
+from dartsctl.ports.holders.wording import container_document
 from dartsctl.stack import compose_errors
 from dartsctl.stack.containers import of_project
+from dartsctl.workflows.preflight import orphans
 from dartsctl.workflows.preflight.another_stack import with_project
 from dartsctl.workflows.up import compose_run
 from dartsctl.workflows.up.lock_project import locked_project
@@ -17,6 +21,8 @@ if TYPE_CHECKING:
     from dartsctl.config.environment import Environment
     from dartsctl.edges.engine.compose import Compose
     from dartsctl.edges.engine.protocol import Engine
+    from dartsctl.edges.screen.output import Screen
+    from dartsctl.stack.containers import Container
     from dartsctl.workflows.deps import Deps
 
 _ON_A_REMOTE_ENGINE = 900.0
@@ -60,11 +66,74 @@ def down(request: DownRequest, *, deps: Deps) -> ExitCode:
         )
     with locked_project(environment, within=request.overhead, deps=deps):
         _run_compose(words, request, compose, deps)
+    left = _left_running(environment, compose, deps.engine())
     if screen.as_json:
-        screen.document({"ok": True, "exit_code": 0, "project": environment.project})
+        document = {"ok": True, "exit_code": 0, "project": environment.project}
+        screen.document({**document, "left_running": [row.document() for row in left]})
     else:
-        screen.note(f"{environment.project} is down")
+        _show(left, environment, screen)
     return ExitCode.OK
+
+
+@dataclass(frozen=True, slots=True)
+class _LeftRunning:
+    """A container of the project that Compose's `down` leaves alone, and why.
+
+    `flag` of `down` takes it too, empty where none is meant to.
+    """
+
+    container: Container
+    reason: Literal["orphan", "profile", "other-files", "unknown"]
+    sentence: str
+    flag: tuple[str, ...] = ()
+
+    def document(self) -> dict[str, object]:
+        return {**container_document(self.container), "reason": self.reason}
+
+
+def _left_running(
+    environment: Environment, compose: Compose, engine: Engine
+) -> tuple[_LeftRunning, ...]:
+    """Return what still runs under the project's name."""
+    containers = of_project(engine.containers(), environment.project)
+    running = [container for container in containers if container.holds_ports]
+    if not running:
+        return ()
+    own, others = orphans.split(running, list(map(str, environment.files)))
+    services = orphans.services_of_files(compose)
+    profiles = compose.profiles() if services else {}
+    left = [_left(container, services, profiles) for container in own]
+    for container in others:
+        sentence = f"it is of another stack with this project name, in {container.working_dir}"
+        left.append(_LeftRunning(container, "other-files", sentence))
+    return tuple(left)
+
+
+def _left(
+    container: Container,
+    services: frozenset[str] | None,
+    profiles: Mapping[str, tuple[str, ...]],
+) -> _LeftRunning:
+    service = container.service
+    own_profiles = profiles.get(service, ())
+    if services is not None and service not in services:
+        sentence = f"an orphan of this project, service {service} is not in its Compose files"
+        return _LeftRunning(container, "orphan", sentence, ("--remove-orphans",))
+    if own_profiles:
+        sentence = f"its service {service} is behind the profile {' or '.join(own_profiles)}"
+        return _LeftRunning(container, "profile", sentence, ("--profile", own_profiles[0]))
+    return _LeftRunning(container, "unknown", "Compose left it alone")
+
+
+def _show(left: Sequence[_LeftRunning], environment: Environment, screen: Screen) -> None:
+    for row in left:
+        screen.warn(f"{row.container.name} still runs: {row.sentence}")
+    names = ", ".join(row.container.name for row in left)
+    exception = f", except for {names}" if left else ""
+    screen.note(f"{environment.project} is down{exception}")
+    flags = dict.fromkeys(row.flag for row in left)
+    if words := list(chain.from_iterable(flags)):
+        screen.note(f"next: {environment.command('down', *words)}")
 
 
 def _refuse_another_stack(request: DownRequest, compose: Compose, engine: Engine) -> None:

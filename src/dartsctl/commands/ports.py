@@ -248,6 +248,6 @@ def _show(result: _Result, screen: Screen) -> None:
         [(row.name, row.note, row.owner, row.who) for row in result.moved],
     )
     for notice in result.notices:
-        screen.warn(f"{notice.service}: {notice.sentence}")
+        screen.warn(notice.line)
     for note in result.notes:
         screen.warn(note)

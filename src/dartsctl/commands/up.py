@@ -221,7 +221,7 @@ def _check_production_ports(preflight: Preflight, request: UpRequest, screen: Sc
     if request.allocation is None or request.environment.is_production:
         return
     notices = lint.dev_on_production_ports(preflight.stack, request.allocation)
-    lines = [f"{notice.service}: {notice.sentence}" for notice in notices]
+    lines = [notice.line for notice in notices]
     for line in lines:
         screen.warn(line)
     if lines and request.refuse_production_ports:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from dartsctl.ports.availability import Obstacle, Reason
@@ -42,11 +42,17 @@ class Attribution:
     """Names holders, each with its evidence."""
 
     def __init__(
-        self, stack: Stack | None, containers: Sequence[Container], owners: SocketOwners
+        self,
+        stack: Stack | None,
+        containers: Sequence[Container],
+        owners: SocketOwners,
+        *,
+        orphans: Collection[Container] = (),
     ) -> None:
         self._stack = stack
         self._by_id: Mapping[str, Container] = {container.id: container for container in containers}
         self._owners = owners
+        self._orphans = {container.id for container in orphans}
         self._published: dict[str, dict[int, list[Endpoint]]] = {}
 
     def holders(self, endpoint: Endpoint, obstacle: Obstacle) -> tuple[Holder, ...]:
@@ -143,7 +149,8 @@ class Attribution:
         if stack is None or not container.belongs_to(stack.project):
             return ForeignContainer(container, evidence)
         if container.service not in stack.services:
-            return ForeignContainer(container, evidence)
+            is_orphan = container.id in self._orphans
+            return ForeignContainer(container, evidence, is_orphan=is_orphan)
         return OwnContainer(container, evidence)
 
     def _published_at(self, container: Container, endpoint: Endpoint) -> Endpoint:

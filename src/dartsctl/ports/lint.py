@@ -26,6 +26,11 @@ class Notice:
     service: str
     sentence: str
 
+    @property
+    def line(self) -> str:
+        """The sentence, with the service that it is about if there is one."""
+        return f"{self.service}: {self.sentence}" if self.service else self.sentence
+
 
 def notices(
     stack: Stack,
@@ -147,6 +152,23 @@ def _crash_loops(
         for first, last, service in _runs(wanted):
             other = f"{container.name} too, which restarts again and again"
             yield Notice("crash-loop", service, f"{_ports(first, last)} wanted by {other}")
+
+
+def shared_project(stack: Stack, others: Sequence[Container], folder: str) -> tuple[Notice, ...]:
+    """Return the warning that another stack has containers under the same project name.
+
+    `others` are containers of services that this stack does not have: `up` leaves them alone.
+    """
+    if not others:
+        return ()
+    theirs = ", ".join(dict.fromkeys(container.working_dir for container in others))
+    names = ", ".join(container.name for container in others)
+    sentence = (
+        f"two stacks share the project name {stack.project}: {folder}, and {theirs} ({names});"
+        " `--remove-orphans` of one would remove the other; give each its own name: `name:` in the"
+        " Compose file, `project` in dartsctl.toml, or --project NAME"
+    )
+    return (Notice("shared-project", "", sentence),)
 
 
 def drift(stack: Stack, allocation: Allocation) -> tuple[Notice, ...]:

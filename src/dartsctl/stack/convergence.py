@@ -29,6 +29,9 @@ class Convergence:
     """All containers that keep what they hold, including `kept`."""
     paused: tuple[Container, ...]
     """Those of `kept` that `up` cannot start: they are paused (engine-rules.md#gotchas)."""
+    orphans: tuple[Container, ...] = ()
+    """Containers of the project whose service is not in the files. `--remove-orphans` takes them.
+    """
 
     @property
     def freed(self) -> frozenset[Endpoint]:
@@ -57,23 +60,24 @@ def converge(
     kept: list[Container] = []
     released: list[Container] = []
     staying: list[Container] = []
+    orphans: list[Container] = []
     by_service: dict[str, list[Container]] = {}
     for container in containers:
         if not container.belongs_to(stack.project):
             staying.append(container)
         elif container.service in stack.services:
             by_service.setdefault(container.service, []).append(container)
-        elif remove_orphans and container.service not in inactive:
-            released.append(container)
         else:
-            staying.append(container)
+            (staying if container.service in inactive else orphans).append(container)
+    (released if remove_orphans else staying).extend(orphans)
     for name, group in by_service.items():
         expected = None if force_recreate else hashes.get(name)
         current, obsolete = _split_by_scale(group, stack.services[name].replicas, expected)
         kept += [container for container in current if container.holds_ports]
         released += obsolete
     paused = tuple(container for container in kept if container.state == "paused")
-    return Convergence(tuple(kept), tuple(released), (*staying, *kept), paused)
+    everyone = (*staying, *kept)
+    return Convergence(tuple(kept), tuple(released), everyone, paused, tuple(orphans))
 
 
 def _split_by_scale(

@@ -56,9 +56,17 @@ class ForeignContainer(_ContainerHolder):
 
     container: Container
     evidence: str = field(default="", compare=False)
+    is_orphan: bool = field(default=False, compare=False)
+    """Whether it is of this project, and its service is not in the Compose files any more."""
 
     @property
     def description(self) -> str:
+        if self.is_orphan:
+            name, service = self.container.name, self.container.service
+            orphan = (
+                f"{name} ({self.container.state}), an orphan of this project, service {service}"
+            )
+            return f"{orphan}: --remove-orphans removes it [{self.evidence}]"
         return f"container {container_line(self.container)} [{self.evidence}]"
 
     @property
@@ -67,13 +75,16 @@ class ForeignContainer(_ContainerHolder):
 
     def document(self) -> dict[str, Any]:
         data = container_document(self.container)
-        return {"kind": "container", **data, "evidence": self.evidence}
+        orphan = {"orphan": self.is_orphan}
+        return {"kind": "container", **data, **orphan, "evidence": self.evidence}
 
     def classify(self, context: ClassifyContext) -> Classification:
+        if self.is_orphan:
+            return Classification(HolderKind.ORPHAN)
         if self.container.network_mode == "host":
             return Classification(HolderKind.HOST_NETWORK)
         if self.container.project == context.project:
-            return Classification(HolderKind.ORPHAN)
+            return Classification(HolderKind.NOT_STARTED)
         if self.container.project:
             return Classification(HolderKind.CONTAINER)
         return Classification(HolderKind.LONE_CONTAINER)

@@ -57,6 +57,10 @@ class HolderKind(Enum):
     LONE_CONTAINER = ("a container without a project", _STOP_CONTAINER)
     HOST_NETWORK = ("a container on the host network", _STOP_CONTAINER)
     ORPHAN = ("an orphan of this project", (_A.STOP_CONTAINER, _A.REMAP, _A.ABORT))
+    NOT_STARTED = (
+        "a container of this project that this `up` does not start",
+        (_A.STOP_CONTAINER, _A.REMAP, _A.ABORT),
+    )
     OWN = ("a container of this project that keeps running", (_A.REMAP, _A.ABORT))
     SAME_STACK = ("another binding of the same stack", (_A.REMAP, _A.ABORT))
     NAME = ("a container with the wanted name", (_A.REMAP, _A.REMOVE_CONTAINER, _A.ABORT))

@@ -31,6 +31,7 @@ from dartsctl.stack.model import Stack, read_stack
 from dartsctl.stack.publishing import stack_bindings
 from dartsctl.stack.same_stack import SameStack, find_same_stack
 from dartsctl.system import bounded_file
+from dartsctl.workflows.preflight import orphans
 
 if TYPE_CHECKING:
     from dartsctl.config.secrets import Objection
@@ -133,8 +134,9 @@ def run_preflight(environment: Environment, intent: Intent, *, deps: Deps) -> Pr
     inputs = _read(environment, intent, compose, deps)
     convergence = _converge(inputs, intent, compose)
     compose.spare(_names_of(inputs.containers))
-    verdicts = _verdicts(inputs, convergence, deps.host())
     files = environment.files or _files_of_compose(environment, deps.environ)
+    own_orphans, others = orphans.split(convergence.orphans, list(map(str, files)))
+    verdicts = _verdicts(inputs, convergence, deps.host(), own_orphans)
     return Preflight(
         environment=environment,
         engine=inputs.engine,
@@ -143,7 +145,10 @@ def run_preflight(environment: Environment, intent: Intent, *, deps: Deps) -> Pr
         convergence=convergence,
         verdicts=verdicts,
         collisions=_collisions(environment, inputs, convergence, list(map(str, files))),
-        notices=_notices(inputs, verdicts),
+        notices=(
+            *_notices(inputs, verdicts),
+            *lint.shared_project(inputs.stack, others, str(_folder(files, environment))),
+        ),
         objections=_objections(inputs, deps.now()),
         files=files,
     )
@@ -294,9 +299,15 @@ def _converge(inputs: _Inputs, intent: Intent, compose: Compose) -> Convergence:
     hashes: Mapping[str, str] = {}
     if of_services(inputs.containers, stack.project, stack.services):
         hashes = compose.hashes(tuple(stack.services))
-    inactive: frozenset[str] = frozenset()
+    inactive = frozenset(
+        container.service
+        for container in inputs.containers
+        if container.belongs_to(stack.project) and container.service not in stack.services
+    )
     if intent.remove_orphans:
         inactive = compose.all_services() - stack.services.keys()
+    elif inactive:  # without a list, nobody is called an orphan
+        inactive &= orphans.services_of_files(compose) or inactive
     return converge(
         stack,
         inputs.containers,
@@ -307,6 +318,11 @@ def _converge(inputs: _Inputs, intent: Intent, compose: Compose) -> Convergence:
     )
 
 
+def _folder(files: Sequence[Path], environment: Environment) -> Path:
+    """Return the folder of the Compose files, as their containers' labels have it."""
+    return files[0].parent if files else environment.directory
+
+
 def _names_of(containers: Sequence[Container]) -> set[str]:
     """Return the names that are shown even if a password is the same word."""
     names: set[str] = set()
@@ -315,10 +331,12 @@ def _names_of(containers: Sequence[Container]) -> set[str]:
     return names
 
 
-def _verdicts(inputs: _Inputs, convergence: Convergence, host: Host) -> PortVerdicts:
+def _verdicts(
+    inputs: _Inputs, convergence: Convergence, host: Host, own_orphans: Sequence[Container]
+) -> PortVerdicts:
     published = stack_bindings(inputs.stack, inputs.engine)
     new, held = split_new_and_held(published.bindings, convergence)
-    attribution = Attribution(inputs.stack, inputs.containers, host)
+    attribution = Attribution(inputs.stack, inputs.containers, host, orphans=own_orphans)
     host.expect({port for binding in new for port in binding.numbers})
     bindings = judge(
         new,

@@ -10,7 +10,7 @@ from dartsctl.ports import unmet_needs
 from dartsctl.ports.collisions import NameTaken, Paused, names_taken
 from dartsctl.ports.holders import ForeignContainer
 from dartsctl.ports.holders.kinds import PRODUCTION_STOPS
-from dartsctl.workflows.preflight import another_stack, report
+from dartsctl.workflows.preflight import another_stack, orphans, report
 from dartsctl.workflows.preflight.preflight import exit_code_of
 
 if TYPE_CHECKING:
@@ -19,7 +19,13 @@ if TYPE_CHECKING:
     from dartsctl.workflows.up.answers import Answers
     from dartsctl.workflows.up.preview import ResolutionPreview
 
-_SHOWN_BEFORE_UP = ("uncertain", "became-ephemeral", "shared-network", "replicas-fixed-port")
+_SHOWN_BEFORE_UP = (
+    "uncertain",
+    "became-ephemeral",
+    "shared-network",
+    "replicas-fixed-port",
+    "shared-project",
+)
 """Codes of the warnings that explain a failure of this very `up`."""
 
 
@@ -47,7 +53,7 @@ def refuse_conflicts(
     """
     for notice in preflight.notices:
         if notice.code in _SHOWN_BEFORE_UP:
-            screen.warn(f"{notice.service}: {notice.sentence}")
+            screen.warn(notice.line)
     if preview is None or not preview.steps:  # else this stack would get another name first
         another_stack.refuse(preflight, command)
     refuse_unmet_needs(preflight, command, screen)
@@ -67,7 +73,7 @@ def refuse_conflicts(
             *(preview.lines if preview else ()),
             "free what is named above, then start it again",
         ),
-        hint=command,
+        hint=orphans.next_command(preflight) or command,
         code=ExitCode.CONFLICT,
     )
 
