@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis.repairs import RepairAction
@@ -15,11 +14,11 @@ from dartsctl.stack import compose_errors
 from dartsctl.workflows.preflight import another_stack, report
 from dartsctl.workflows.preflight.preflight import Intent, Preflight, run_preflight
 from dartsctl.workflows.up import compose_run, settle
+from dartsctl.workflows.up.reload_proxy import reload_proxy
 
 if TYPE_CHECKING:
     from dartsctl.config.environment import Environment
     from dartsctl.diagnosis.repair_plan import RepairPlan, RepairStep
-    from dartsctl.edges.engine.protocol import EngineControl
     from dartsctl.stack.containers import Container
     from dartsctl.workflows.deps import Deps
     from dartsctl.workflows.examine.stack import Examination
@@ -36,7 +35,6 @@ _COMPOSE_WORDS: dict[RepairAction, tuple[str, ...]] = {
     RepairAction.RECREATE: ("up", "--detach", "--force-recreate", "--no-deps"),
     RepairAction.RESTART: ("restart", "--no-deps"),
 }
-_ERROR_LINES = 3
 
 
 class RepairExecutor:
@@ -67,7 +65,8 @@ class RepairExecutor:
         Raises DartsctlError if it fails, KeyboardInterrupt after a signal.
         """
         if step.action is RepairAction.RELOAD:
-            return self._reload(step.service)
+            reload_proxy(self._project, step.service, deps=self._deps)
+            return "done"
         if step.action is RepairAction.FREE:
             return self._free(self._preflight(plan))
         if not self._has_preflight:
@@ -162,42 +161,6 @@ class RepairExecutor:
         if ended.code == 0:
             return "done"
         raise _compose_error(ended.text)
-
-    def _reload(self, service: str) -> str:
-        control = self._deps.engine().control()
-        if control is None:
-            raise DartsctlError(
-                "cannot reload the proxy of a remote engine",
-                hint=f"docker compose exec {service} nginx -s reload",
-            )
-        is_running = False
-        for container in self._containers(service, control.containers()):
-            if container.state == "running":
-                is_running = True
-                _reload_nginx(container, control)
-        if not is_running:
-            raise DartsctlError(f"{service} is not running")
-        return "done"
-
-
-def _reload_nginx(container: Container, control: EngineControl) -> None:
-    """Send nginx's reload, with the `-c FILE` that it was started with."""
-    words = ["nginx"]
-    inspection = control.inspect(container.id)
-    if inspection:
-        for word, after in pairwise(inspection.arguments):
-            if word == "-c":
-                words += [word, after]
-                break
-    result = control.execute(container.id, [*words, "-s", "reload"])
-    if result is None:
-        raise DartsctlError(f"{container.name} did not reload")
-    code, _, stderr = result
-    if code != 0:
-        errors = [line for line in stderr.splitlines() if "[emerg]" in line or "[error]" in line]
-        raise DartsctlError(
-            f"{container.name} did not reload", details=tuple(errors[-_ERROR_LINES:])
-        )
 
 
 def _compose_error(output: str) -> DartsctlError:

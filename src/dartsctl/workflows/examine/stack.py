@@ -125,8 +125,8 @@ def _facts(request: ExamineRequest, deps: Deps) -> Facts:
     preflight = run_preflight(request.environment, Intent(), deps=deps)
     another_stack.refuse(preflight, request.commands.doctor)
     facts = EngineFacts(engine.address, version, is_here=preflight.engine.is_here, skew=skew)
-    with _pool() as pool:
-        return _Probes(request, preflight, facts, control, pool=pool, deps=deps).facts()
+    with probe_pool() as pool:
+        return StackProbes(request, preflight, facts, control, pool=pool, deps=deps).facts()
 
 
 def clock_skew(clock: str, now: float) -> float:
@@ -141,7 +141,7 @@ def clock_skew(clock: str, now: float) -> float:
 
 
 @contextmanager
-def _pool() -> Iterator[ThreadPoolExecutor]:
+def probe_pool() -> Iterator[ThreadPoolExecutor]:
     """Yield a pool that does not wait for late probes: each ends by its own deadline."""
     pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="probe")
     try:
@@ -150,7 +150,24 @@ def _pool() -> Iterator[ThreadPoolExecutor]:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-class _Probes:
+@dataclass(frozen=True, slots=True)
+class ProxyView:
+    """The proxy of a stack, and the stack as it sees it."""
+
+    layout: ProxyLayout
+    kind: ProxyKind
+    front: ContainerFacts | None
+    """Its container, a running one if there is any."""
+    reading: ConfigReading
+    control: EngineControl | None
+    """What reads its log; None if it has none that is understood."""
+
+    @property
+    def services(self) -> Mapping[str, ServiceFacts]:
+        return self.layout.services
+
+
+class StackProbes:
     """All probes of one stack, one after the other where one needs another's result."""
 
     def __init__(
@@ -176,36 +193,17 @@ class _Probes:
 
     def facts(self) -> Facts:
         """Return all facts."""
-        services = self._containers.services()
-        layout, proxy, results = self._examine_proxy(services)
-        certificate_facts: tuple[CertificateFacts, ...] = ()
-        if proxy:
-            certificate_facts = self._certificates(proxy.service)
-        return Facts(
-            engine=self._engine,
-            now=self._deps.now() + self._engine.skew,
-            environment=self._request.environment.name,
-            project=self._stack.project,
-            services=services,
-            proxy=proxy,
-            upstreams=tuple(
-                self._upstream(upstream, services, results.peers) for upstream in layout.upstreams
-            ),
-            http=results.answers,
-            certificates=(*certificate_facts, *results.certificates),
-            unknown=tuple(dict.fromkeys(self._unknown)),
-            commands=self._request.commands,
-        )
+        view = self.proxy()
+        return self.facts_of(view, self.send(view, self._wanted_requests(view.layout)))
 
-    def _examine_proxy(
-        self, services: Mapping[str, ServiceFacts]
-    ) -> tuple[ProxyLayout, ProxyFacts | None, RequestResults]:
-        """Read the proxy's configuration, send the requests, then read the log they write to."""
+    def proxy(self) -> ProxyView:
+        """Examine the containers, find the proxy and read its configuration."""
+        services = self._containers.services()
         readings = self._candidates(services)
         name, kind = self._find_proxy(services, readings)
         front = _front_container(services, name)
         control = self._control if kind == "nginx" else None
-        reading, log = ConfigReading(None), LogReading()
+        reading = ConfigReading(None)
         if front and front.id in self._containers.silent:
             control = None
         if front and control:
@@ -213,11 +211,37 @@ class _Probes:
             if reading.config is None:
                 self._unknown.append(reading.problem)
         layout = ProxyLayout(self._stack, services, name, reading.config)
-        requests = self._wanted_requests(layout)
-        results = self._requests.send(requests, peers=lambda: self._peers(front))
-        if front and control:
-            log = examine_nginx.error_log(front, reading.config, control)
-        return layout, _proxy_facts(name, kind, reading, log), results
+        return ProxyView(layout, kind, front, reading, control)
+
+    def send(self, view: ProxyView, requests: Sequence[ProbeRequest]) -> RequestResults:
+        """Send the requests, and read the proxy's connections meanwhile."""
+        return self._requests.send(requests, peers=lambda: self._peers(view.front))
+
+    def facts_of(self, view: ProxyView, results: RequestResults) -> Facts:
+        """Return the facts of a stack whose requests were sent. The log is read after them."""
+        services, name = view.services, view.layout.proxy
+        log = LogReading()
+        if view.front and view.control:
+            log = examine_nginx.error_log(view.front, view.reading.config, view.control)
+        certificate_facts: tuple[CertificateFacts, ...] = ()
+        if name:
+            certificate_facts = self._certificates(name)
+        return Facts(
+            engine=self._engine,
+            now=self._deps.now() + self._engine.skew,
+            environment=self._request.environment.name,
+            project=self._stack.project,
+            services=services,
+            proxy=_proxy_facts(name, view.kind, view.reading, log),
+            upstreams=tuple(
+                self._upstream(upstream, services, results.peers)
+                for upstream in view.layout.upstreams
+            ),
+            http=results.answers,
+            certificates=(*certificate_facts, *results.certificates),
+            unknown=tuple(dict.fromkeys(self._unknown)),
+            commands=self._request.commands,
+        )
 
     def _candidates(self, services: Mapping[str, ServiceFacts]) -> dict[str, ConfigReading]:
         """Return the configurations that help to find the proxy, where there is a choice."""
