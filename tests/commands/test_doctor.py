@@ -332,7 +332,7 @@ def address(live: LiveStack, service: str) -> str:
 
 
 def stale_address_that_another_service_has(live: LiveStack) -> None:
-    """edge-cases.md#70."""
+    """edge-cases.md#70: it answers at once, on the same port."""
     block = f"10.{200 + live.ports[0] % 50}.{live.ports[0] % 250}"
 
     def at(number: int) -> dict[str, Any]:
@@ -344,14 +344,43 @@ def stale_address_that_another_service_has(live: LiveStack) -> None:
         services={"app": app(live, **at(5)), "web": web(live, depends_on=["app"])},
         networks=networks,
     )
-    idle = app(live, ports=[], command=["sleep", "600"], **at(5))
+    other = app(live, ports=[], **at(5))
     live.compose(
-        {"app": app(live, **at(6)), "web": web(live, depends_on=["app"]), "other": idle},
+        {"app": app(live, **at(6)), "web": web(live, depends_on=["app"]), "other": other},
         networks=networks,
     )
     compose(live, "-f", "compose.json", "up", "-d", "--no-deps", "app")
     compose(live, "-f", "compose.json", "up", "-d", "--no-deps", "other")
-    until(lambda: status(live.ports[1]) == 200)
+    until(lambda: status(live.ports[0]) == 200 == status(live.ports[1]))
+
+
+def addresses_that_changed_places(live: LiveStack) -> None:
+    """edge-cases.md#70: both services answer at once, each in the place of the other."""
+    block = f"10.{200 + live.ports[0] % 50}.{live.ports[0] % 250}"
+
+    def at(number: int) -> dict[str, Any]:
+        return {"networks": {"default": {"ipv4_address": f"{block}.{number}"}}}
+
+    def services(first: int, second: int) -> dict[str, Any]:
+        return {
+            "app": app(live, **at(first)),
+            "api": app(live, ports=[], **at(second)),
+            "web": web(live, depends_on=["app", "api"], **at(4)),
+        }
+
+    networks = {"default": {"ipam": {"config": [{"subnet": f"{block}.0/28"}]}}}
+    files(live, services=services(5, 6), networks=networks)
+    nginx_conf(
+        live,
+        "proxy_pass http://backend; } location /api/ { proxy_pass http://api:5000/;",
+        http_block="upstream backend { server app:5000; }",
+    )
+    live.up()
+    serves(live)
+    live.compose(services(6, 5), networks=networks)
+    docker("rm", "-f", name_of(live, "app"), name_of(live, "api"))
+    compose(live, "-f", "compose.json", "up", "-d", "app", "api")
+    until(lambda: status(live.ports[0]) == 200 == status(live.ports[1]))
 
 
 def other_network(live: LiveStack) -> None:
@@ -482,6 +511,7 @@ SCENARIOS: tuple[tuple[Callable[[LiveStack], None], list[tuple[str, str]]], ...]
     (loopback_only, [("loopback-only", "app")]),
     (stale_address, [("stale-upstream", "app")]),
     (stale_address_that_another_service_has, [("stale-upstream", "app")]),
+    (addresses_that_changed_places, [("stale-upstream", "api"), ("stale-upstream", "app")]),
     (other_network, [("other-network", "app")]),
     (other_network_of_a_name_that_is_looked_up_at_the_start, [("other-network", "web")]),
     (proxy_down, [("proxy-down", "web")]),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -12,17 +11,15 @@ from dartsctl.diagnosis import inspection
 from dartsctl.diagnosis.diagnose import diagnose
 from dartsctl.diagnosis.facts import (
     CertificateFacts,
-    Connect,
     ContainerFacts,
     EngineFacts,
     Facts,
     LoggedLine,
     ProxyFacts,
     PublishedPort,
-    UpstreamFacts,
 )
 from dartsctl.diagnosis.findings import Cause
-from dartsctl.diagnosis.nginx.config import Listen, Target
+from dartsctl.diagnosis.nginx.config import Listen
 from dartsctl.diagnosis.nginx.log import NginxFailure
 from dartsctl.ports.holders import ForeignContainer, Unknown
 from dartsctl.stack.bindings import Endpoint
@@ -31,7 +28,6 @@ from dartsctl.text.strict_json import Source, read_json
 from fakes.stack_facts import (
     FLASK,
     NOW,
-    ROUTE,
     answer,
     causes,
     conflict,
@@ -399,76 +395,6 @@ def test_a_certificate_is_a_finding_only_if_the_proxy_has_tls() -> None:
 
 
 # --- the way to a service ---------------------------------------------------------------------
-
-
-def stale(**more: Any) -> Facts:
-    connects = (Connect("shop-app-1", "10.0.0.2", 5000, "open"),)
-    usual: dict[str, Any] = {
-        "proxy": failures(failed(NginxFailure.NO_ROUTE, "10.0.0.9:5000")),
-        "http": (answer(502),),
-        "upstreams": (UpstreamFacts(Target("app", 5000), (ROUTE,), "app", connects),),
-    }
-    return facts(**(usual | more))
-
-
-def test_an_address_that_the_service_no_longer_has_is_stale() -> None:
-    (finding,) = diagnose(stale()).findings
-    assert (finding.cause, finding.service, finding.data["stale"]) == (
-        Cause.STALE_UPSTREAM,
-        "app",
-        "10.0.0.9",
-    )
-    assert "10.0.0.2" in finding.sentence
-
-
-def test_a_hanging_request_is_seen_in_the_proxy_s_sockets() -> None:
-    """The first request hangs for up to a minute, and nothing is in the log yet."""
-    stack = stale(proxy=failures(), http=(answer(None),))
-    asked = replace(stack.upstreams[0], asked=("10.0.0.9",))
-    assert causes(diagnose(replace(stack, upstreams=(asked,)))) == [(Cause.STALE_UPSTREAM, "app")]
-    asked = replace(stack.upstreams[0], asked=("10.0.0.2",))
-    assert causes(diagnose(replace(stack, upstreams=(asked,)))) == [(Cause.UNKNOWN, "app")]
-
-
-def test_an_address_of_another_service_is_stale_even_if_it_answers() -> None:
-    """edge-cases.md#70: the wrong one answers."""
-    stack = stale(
-        proxy=failures(),
-        http=(answer(200),),
-        services={**facts().services, "other": service("other", container("other", "10.0.0.9"))},
-    )
-    stack = replace(stack, upstreams=(replace(stack.upstreams[0], asked=("10.0.0.9",)),))
-    (finding,) = diagnose(stack).findings
-    assert finding.cause is Cause.STALE_UPSTREAM
-    assert "which other has now" in finding.sentence
-    assert not finding.harmless
-    assert finding.chain[0].text == "requests for app are answered by another service"
-
-
-def test_a_name_that_is_looked_up_for_each_request_is_not_stale() -> None:
-    route = replace(ROUTE, dynamic=True)
-    assert causes(
-        diagnose(stale(upstreams=(UpstreamFacts(Target("app", 5000), (route,), "app"),)))
-    ) == [(Cause.UNKNOWN, "app")]
-
-
-def test_a_failure_before_our_request_does_not_count() -> None:
-    stack = stale(proxy=failures(failed(NginxFailure.NO_ROUTE, "10.0.0.9:5000", when=NOW - 600)))
-    assert causes(diagnose(stack)) == [(Cause.UNKNOWN, "app")]
-
-
-def test_the_address_of_another_upstream_on_the_same_port_is_not_stale() -> None:
-    both = (
-        *stale().upstreams,
-        UpstreamFacts(Target("api", 5000), (replace(ROUTE, location="/api"),), "api"),
-    )
-    listening = container(
-        "api", "10.0.0.9", listening=(Endpoint(5000, "0.0.0.0"),), wanted=(), bound=()
-    )
-    diagnosis = diagnose(
-        stale(services={**facts().services, "api": service("api", listening)}, upstreams=both)
-    )
-    assert Cause.STALE_UPSTREAM not in {cause for cause, _ in causes(diagnosis)}
 
 
 def test_services_without_a_common_network_are_a_finding() -> None:

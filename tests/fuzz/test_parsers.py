@@ -149,7 +149,7 @@ PARSERS: dict[str, tuple[some.SearchStrategy[object], Callable[..., object]]] = 
     ),
     "a container's socket table": (
         rows,
-        lambda text: [*network_namespace.listening([text]), *network_namespace.peers([text])],
+        lambda text: [*network_namespace.listening([text]), *network_namespace.connections([text])],
     ),
     "a status line": (some.binary(max_size=40), http_status),
     "Compose's errors": (

@@ -56,6 +56,7 @@ class ContainerFacts:
     pid: int = 0
     networks: Mapping[str, str] = field(default_factory=dict)
     """Network name -> its address there, empty while it is stopped."""
+    ipv6_addresses: tuple[str, ...] = ()
     names: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """Network name -> the names under which it is found there."""
     network_mode: str = ""
@@ -79,7 +80,19 @@ class ContainerFacts:
 
     @property
     def addresses(self) -> tuple[str, ...]:
+        """One address in each network."""
         return tuple(address for address in self.networks.values() if address)
+
+    @property
+    def all_addresses(self) -> tuple[str, ...]:
+        """The addresses of both families, all that its name leads to."""
+        return tuple(dict.fromkeys((*self.addresses, *self.ipv6_addresses)))
+
+    @property
+    def has_own_network(self) -> bool:
+        """Whether its sockets are its own, not those of the host or of another container."""
+        mode = self.network_mode
+        return mode != "host" and not mode.startswith(("service:", "container:"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +146,6 @@ class UpstreamFacts:
     service: str = ""
     """The service behind the name; empty for a host outside the stack."""
     connects: tuple[Connect, ...] = ()
-    asked: tuple[str, ...] = ()
-    """Addresses that the proxy is connected or connecting to on this port, by its socket table."""
 
     @property
     def tried(self) -> tuple[Connect, ...]:
@@ -186,9 +197,13 @@ class HttpFacts:
     """Unix time by the engine's clock."""
     target: str = ""
     """The first server behind the location: `darts-app:5000`."""
+    limited: str = ""
+    """Which limit of the site refused or delayed it; nothing is known of the service then."""
 
     @property
     def is_bad(self) -> bool:
+        if self.limited:
+            return False
         return self.status is None or self.status >= 500
 
     @property
@@ -198,9 +213,23 @@ class HttpFacts:
 
     @property
     def answer(self) -> str:
-        if self.status is None:
-            return self.problem
-        return f"answers {self.status}"
+        answer = self.problem if self.status is None else f"answers {self.status}"
+        return f"{answer}: {self.limited}" if self.limited else answer
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyTurn:
+    """The proxy's connections to services while some of our requests were on their way.
+
+    Others may have sent requests at the same time.
+    """
+
+    requests: tuple[int, ...]
+    """Indexes in `Facts.http`."""
+    made: tuple[Endpoint, ...] = ()
+    """Where connections lead to that did not exist before."""
+    kept: tuple[Endpoint, ...] = ()
+    """Where connections lead to that were open before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +284,10 @@ class Facts:
     proxy: ProxyFacts | None = None
     upstreams: tuple[UpstreamFacts, ...] = ()
     http: tuple[HttpFacts, ...] = ()
+    turns: tuple[ProxyTurn, ...] = ()
+    """In their order; none where the proxy's sockets cannot be read."""
+    busy: tuple[Endpoint, ...] = ()
+    """Where many of the proxy's connections led to before we sent anything."""
     certificates: tuple[CertificateFacts, ...] = ()
     unknown: tuple[str, ...] = ()
     """What could not be checked, one sentence each."""
@@ -283,6 +316,6 @@ class Facts:
         return self.services[service].running
 
     def addresses(self, service: str) -> tuple[str, ...]:
-        """Return the addresses of a service's running containers."""
+        """Return the addresses of a service's running containers, of both families."""
         containers = self.running(service)
-        return tuple(address for container in containers for address in container.addresses)
+        return tuple(address for container in containers for address in container.all_addresses)

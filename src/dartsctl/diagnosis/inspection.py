@@ -88,6 +88,9 @@ def _facts(document: Cursor) -> ContainerFacts:
             or read_address(network.at("GlobalIPv6Address"))
             for name, network in networks.items()
         },
+        ipv6_addresses=tuple(
+            filter(None, (read_address(row.at("GlobalIPv6Address")) for row in networks.values()))
+        ),
         names={
             name: frozenset((*network.at("Aliases").texts(), *network.at("DNSNames").texts()))
             for name, network in networks.items()

@@ -103,7 +103,7 @@ def service_named(host: str, services: Mapping[str, ServiceFacts], project: str)
 
 
 def _answers_to(container: ContainerFacts, host: str) -> bool:
-    if host in (container.name, *container.addresses):
+    if host in (container.name, *container.all_addresses):
         return True
     return any(host in names for names in container.names.values())
 

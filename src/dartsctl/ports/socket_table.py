@@ -139,17 +139,6 @@ def proc_rows(
         yield _with_peer(row, _end(fields[2])) if row.is_connection else row
 
 
-def peer_rows(lines: Iterable[str]) -> Iterator[Endpoint]:
-    """Yield the remote ends of the connections in /proc/net/{tcp,tcp6}.
-
-    `lines` come without the heading.
-    """
-    for line in lines:
-        fields = line.split(maxsplit=4)
-        if _TCP_STATES.get(int(fields[3], 16)) in ("connected", "closing"):
-            yield _end(fields[2])
-
-
 def _end(text: str) -> Endpoint:
     """One end of a connection as /proc/net prints it."""
     address, _, port = text.partition(":")

@@ -36,12 +36,13 @@ def test_listeners_have_their_address() -> None:
     )
 
 
-def test_peers_count_from_the_first_packet_on() -> None:
+def test_a_connection_counts_from_its_first_packet_until_a_minute_after_its_end() -> None:
     """SYN_SENT is a proxy that waits for an address that nobody has any more."""
-    assert network_namespace.peers((TCP, TCP6)) == (
-        Endpoint(5000, "10.201.0.2"),
-        Endpoint(8080, "10.201.0.5"),
-    )
+    rows = network_namespace.connections((TCP, TCP6))
+    assert [(row.address, row.port, row.peer, row.state) for row in rows] == [
+        ("10.201.0.3", 41652, Endpoint(5000, "10.201.0.2"), "connected"),
+        ("10.201.0.3", 41654, Endpoint(8080, "10.201.0.5"), "closing"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -49,7 +50,7 @@ def test_peers_count_from_the_first_packet_on() -> None:
 )
 def test_a_text_without_a_table_has_no_rows(text: str) -> None:
     assert network_namespace.listening((text,)) == ()
-    assert network_namespace.peers((text,)) == ()
+    assert network_namespace.connections((text,)) == ()
 
 
 @linux
@@ -62,7 +63,8 @@ def test_our_own_sockets_are_among_them() -> None:
         tables = network_namespace.tables(os.getpid())
         assert tables is not None
         assert Endpoint(port, "127.0.0.1") in network_namespace.listening(tables)
-        assert Endpoint(port, "127.0.0.1") in network_namespace.peers(tables)
+        peers = [row.peer for row in network_namespace.connections(tables)]
+        assert Endpoint(port, "127.0.0.1") in peers
 
 
 def test_a_missing_process_is_none_and_not_empty() -> None:
@@ -82,4 +84,4 @@ def test_a_row_that_the_kernel_would_not_write_is_left_out(row: str) -> None:
     """The text comes from a `cat` in a container."""
     text = f"{TCP}{row}\n"
     assert network_namespace.listening([text]) == network_namespace.listening([TCP])
-    assert network_namespace.peers([text]) == network_namespace.peers([TCP])
+    assert network_namespace.connections([text]) == network_namespace.connections([TCP])

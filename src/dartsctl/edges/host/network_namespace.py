@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dartsctl.ports.socket_table import ALL_PORTS, peer_rows, proc_rows
+from dartsctl.ports.socket_table import ALL_PORTS, proc_rows
 
 if TYPE_CHECKING:
+    from dartsctl.ports.listeners import Listener
     from dartsctl.stack.bindings import Endpoint
 
 TABLES = ("tcp", "tcp6")
@@ -41,12 +42,12 @@ def listening(texts: Sequence[str]) -> tuple[Endpoint, ...]:
     return tuple(sorted(endpoints))
 
 
-def peers(texts: Sequence[str]) -> tuple[Endpoint, ...]:
-    """Return the other ends of all connections, sorted, those that are being made included."""
-    endpoints: set[Endpoint] = set()
+def connections(texts: Sequence[str]) -> tuple[Listener, ...]:
+    """Return all connections, those that are being made or have just ended included."""
+    rows: list[Listener] = []
     for text in texts:
-        endpoints.update(peer_rows(_rows(text)))
-    return tuple(sorted(endpoints))
+        rows += proc_rows("tcp", ALL_PORTS, _rows(text))
+    return tuple(row for row in rows if row.is_connection)
 
 
 def _rows(text: str) -> list[str]:

@@ -16,7 +16,7 @@ from dartsctl.ports.collisions import NameTaken
 
 if TYPE_CHECKING:
     from dartsctl.edges.engine.protocol import EngineControl
-    from dartsctl.stack.bindings import Endpoint
+    from dartsctl.ports.listeners import Listener
     from dartsctl.stack.containers import Container
     from dartsctl.workflows.deps import Deps
     from dartsctl.workflows.preflight.preflight import Preflight
@@ -172,12 +172,12 @@ class ContainerProbes:
             LoggedLine(line.text, parse_moment(line.when)) for line in lines if line.text.strip()
         )
 
-    def peers(self, container: ContainerFacts) -> tuple[Endpoint, ...]:
-        """Return to whom a container is connected or connecting; none if that is not readable."""
+    def connections(self, container: ContainerFacts) -> tuple[Listener, ...]:
+        """Return the connections of a container; none if they are not readable."""
         if container.id not in self._readable:
             return ()
         tables, _ = self._tables(container)
-        return network_namespace.peers(tables) if tables else ()
+        return network_namespace.connections(tables) if tables else ()
 
     def _tables(self, container: ContainerFacts) -> tuple[tuple[str, ...] | None, str]:
         if self._control is None:

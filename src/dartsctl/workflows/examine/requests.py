@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from dartsctl.config import certificates
 from dartsctl.diagnosis import proxies
-from dartsctl.diagnosis.facts import CertificateFacts, HttpFacts, ServiceFacts, UpstreamFacts
+from dartsctl.diagnosis.facts import (
+    CertificateFacts,
+    HttpFacts,
+    ProxyTurn,
+    ServiceFacts,
+    UpstreamFacts,
+)
 from dartsctl.diagnosis.nginx.config import Config, Listen, Route, Server, Target
 from dartsctl.edges.http import get
 from dartsctl.edges.project import certificate_files
 from dartsctl.stack.bindings import ANY_IPV4, ANY_IPV6, Endpoint
+from dartsctl.workflows.examine.connections import ConnectionTable, busy_places
 
 if TYPE_CHECKING:
     from dartsctl.stack.model import Stack
@@ -25,6 +32,8 @@ HTTP_DEADLINE = 2.5
 TLS_PORTS = (443, 8443, 9443)
 _SECOND_LOOK = 1.0
 """Seconds after which the proxy's connections are read while a request is still open."""
+_TURN, _ALL_TURNS = 1.0, 2.0
+"""Seconds that the next request waits for an answer to the one before, and all of them."""
 _MOST_REQUESTS = 8
 _LOOPBACK = {"": "127.0.0.1", ANY_IPV4: "127.0.0.1", ANY_IPV6: "::1"}
 """The address to ask for a wildcard address."""
@@ -267,12 +276,14 @@ class RequestResults:
     answers: tuple[HttpFacts, ...]
     certificates: tuple[CertificateFacts, ...]
     """Problems of the certificates that the proxy has shown."""
-    peers: tuple[Endpoint, ...]
-    """To whom the proxy was connected meanwhile."""
+    turns: tuple[ProxyTurn, ...] = ()
+    """The proxy's connections meanwhile."""
+    busy: tuple[Endpoint, ...] = ()
+    """Where many of its connections led to before."""
 
 
 class RequestProbes:
-    """Sends requests, all at once. `skew`: seconds that the engine's clock is ahead of ours."""
+    """Sends requests. `skew`: seconds that the engine's clock is ahead of ours."""
 
     def __init__(self, pool: ThreadPoolExecutor, deps: Deps, *, skew: float) -> None:
         self._pool = pool
@@ -280,23 +291,43 @@ class RequestProbes:
         self._skew = skew
 
     def send(
-        self, requests: Sequence[ProbeRequest], *, peers: Callable[[], tuple[Endpoint, ...]]
+        self, requests: Sequence[ProbeRequest], *, look: Callable[[], ConnectionTable] = dict
     ) -> RequestResults:
         """Send the requests and return the results.
 
-        `peers` reads the proxy's connections: at the end, and once while a request is late.
+        Those through the proxy are sent one after the other, as far as they are answered soon:
+        what connects then is their own. `look` reads the proxy's connections.
         """
-        waiting = [self._pool.submit(self._get, request) for request in requests]
-        _, late = wait(waiting, timeout=_SECOND_LOOK)
-        early_peers = peers() if late else ()
+        before = look()
+        busy = busy_places(before)
+        waiting: dict[int, Future[tuple[HttpFacts, bytes]]] = {}
+        through = [index for index, request in enumerate(requests) if request.through_proxy]
+        for index, request in enumerate(requests):
+            if not request.through_proxy:
+                waiting[index] = self._pool.submit(self._get, request)
+        turns: list[ProxyTurn] = []
+        patience = min(_TURN, _ALL_TURNS / max(len(through), 1))
+        for index in through:
+            late = _late(waiting, through)
+            waiting[index] = self._pool.submit(self._get, requests[index])
+            wait([waiting[index]], timeout=patience)
+            after = look()
+            turns.append(_turn((*late, index), before, after))
+            before = after
+        for timeout in (_SECOND_LOOK, None):
+            if late := _late(waiting, through):
+                wait([waiting[index] for index in late], timeout=timeout)
+                after = look()
+                turns.append(_turn(late, before, after))
+                before = after
         answers, problems = [], []
-        for request, future in zip(requests, waiting, strict=True):
-            answer, certificate = future.result()
+        for index, request in enumerate(requests):
+            answer, certificate = waiting[index].result()
             answers.append(answer)
             if certificate and request.through_proxy:
                 problem = self._certificate_problem(request, answer, certificate)
                 problems += [problem] if problem else []
-        return RequestResults(tuple(answers), tuple(problems), (*early_peers, *peers()))
+        return RequestResults(tuple(answers), tuple(problems), tuple(turns), busy)
 
     def _get(self, request: ProbeRequest) -> tuple[HttpFacts, bytes]:
         began = self._deps.now() + self._skew
@@ -335,3 +366,16 @@ class RequestProbes:
             return None
         sentence = f"the certificate at {request.url} {problem}"
         return CertificateFacts(request.url, sentence, refusing=True, source="TLS handshake")
+
+
+def _late(
+    waiting: Mapping[int, Future[tuple[HttpFacts, bytes]]], through: Sequence[int]
+) -> tuple[int, ...]:
+    """Return the requests through the proxy that are not answered yet."""
+    return tuple(index for index in through if index in waiting and not waiting[index].done())
+
+
+def _turn(requests: tuple[int, ...], before: ConnectionTable, after: ConnectionTable) -> ProxyTurn:
+    made = {connection.endpoint for connection in after if connection not in before}
+    kept = {connection.endpoint for connection, is_open in before.items() if is_open}
+    return ProxyTurn(requests, tuple(sorted(made)), tuple(sorted(kept)))

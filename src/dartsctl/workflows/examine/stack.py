@@ -31,6 +31,7 @@ from dartsctl.edges.project import certificate_files
 from dartsctl.errors import DockerUnavailable, ExitCode
 from dartsctl.workflows.examine import nginx as examine_nginx
 from dartsctl.workflows.examine import requests as examine_requests
+from dartsctl.workflows.examine.connections import ConnectionLooks
 from dartsctl.workflows.examine.containers import ContainerProbes
 from dartsctl.workflows.examine.nginx import ConfigReading, LogReading
 from dartsctl.workflows.examine.requests import (
@@ -46,7 +47,6 @@ if TYPE_CHECKING:
     from dartsctl.config.environment import Environment
     from dartsctl.diagnosis.nginx.config import Config
     from dartsctl.edges.engine.protocol import EngineControl
-    from dartsctl.stack.bindings import Endpoint
     from dartsctl.workflows.deps import Deps
 
 ENGINE_DEADLINE = 2.0
@@ -215,7 +215,11 @@ class StackProbes:
 
     def send(self, view: ProxyView, requests: Sequence[ProbeRequest]) -> RequestResults:
         """Send the requests, and read the proxy's connections meanwhile."""
-        return self._requests.send(requests, peers=lambda: self._peers(view.front))
+        ports = {upstream.target.port for upstream in view.layout.upstreams}
+        looks = ConnectionLooks(
+            view.front, view.services, ports, containers=self._containers, pool=self._pool
+        )
+        return self._requests.send(requests, look=looks.now)
 
     def facts_of(self, view: ProxyView, results: RequestResults) -> Facts:
         """Return the facts of a stack whose requests were sent. The log is read after them."""
@@ -234,10 +238,12 @@ class StackProbes:
             services=services,
             proxy=_proxy_facts(name, view.kind, view.reading, log),
             upstreams=tuple(
-                self._upstream(upstream, services, results.peers)
+                replace(upstream, connects=self._connects(upstream, services))
                 for upstream in view.layout.upstreams
             ),
             http=results.answers,
+            turns=results.turns,
+            busy=results.busy,
             certificates=(*certificate_facts, *results.certificates),
             unknown=tuple(dict.fromkeys(self._unknown)),
             commands=self._request.commands,
@@ -290,22 +296,6 @@ class StackProbes:
         if self._request.url:
             requests += (examine_requests.request_for_url(self._request.url, layout.proxy),)
         return requests
-
-    def _peers(self, front: ContainerFacts | None) -> tuple[Endpoint, ...]:
-        if front is None:
-            return ()
-        return self._containers.peers(front)
-
-    def _upstream(
-        self,
-        upstream: UpstreamFacts,
-        services: Mapping[str, ServiceFacts],
-        peers: Sequence[Endpoint],
-    ) -> UpstreamFacts:
-        """Return an upstream with the results of connections to it, from here and by the proxy."""
-        port = upstream.target.port
-        asked = dict.fromkeys(peer.address for peer in peers if peer.port == port)
-        return replace(upstream, connects=self._connects(upstream, services), asked=tuple(asked))
 
     def _connects(
         self, upstream: UpstreamFacts, services: Mapping[str, ServiceFacts]
