@@ -10,6 +10,7 @@ from dartsctl.ports import lint, unmet_needs
 from dartsctl.workflows.preflight import orphans, report
 from dartsctl.workflows.preflight.another_stack import next_command
 from dartsctl.workflows.preflight.preflight import Intent, Preflight, exit_code_of, run_preflight
+from dartsctl.workflows.preflight.rival_words import remedy_lines
 from dartsctl.workflows.up import refusal
 from dartsctl.workflows.up.answers import Answers
 from dartsctl.workflows.up.refresh_guards import refresh_guards
@@ -110,10 +111,12 @@ def _show_obstacles(preflight: Preflight, screen: Screen) -> None:
     """Show what is unsafe, all conflicts with their holders, and all collisions."""
     for objection in preflight.objections:
         screen.warn(objection.sentence)
-    for conflict in report.conflict_texts(preflight.verdicts.conflicts):
+    for conflict in report.conflict_texts(preflight):
         screen.warn(conflict.sentence)
         for holder in conflict.holders:
             screen.note(f"  {holder}")
+    for line in remedy_lines(preflight):
+        screen.note(line)
     for line in report.collision_lines(preflight.collisions):
         screen.warn(line)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+from dartsctl.ports import rivals
 from dartsctl.ports.conflicts import BindingVerdict, Verdict
 from dartsctl.ports.socket_table import ranges
 from dartsctl.ports.unmet_needs import ExternalKind, externals
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from dartsctl.ports.allocation import Allocation
     from dartsctl.stack.containers import Container
     from dartsctl.stack.model import PortEntry, Service, Stack
+    from dartsctl.stack.port_origins import PortOrigins
 
 K = TypeVar("K", str, tuple[str, str])
 
@@ -169,6 +171,27 @@ def shared_project(stack: Stack, others: Sequence[Container], folder: str) -> tu
         " Compose file, `project` in dartsctl.toml, or --project NAME"
     )
     return (Notice("shared-project", "", sentence),)
+
+
+def appended(stack: Stack, origins: PortOrigins) -> tuple[Notice, ...]:
+    """Return the host ports that a later Compose file added to those that it hardly meant to keep.
+
+    Those that exclude each other are conflicts, not warnings.
+    """
+    warnings: list[Notice] = []
+    for service in stack.services.values():
+        for wishes in rivals.surplus(service, origins):
+            change = rivals.appended(service, wishes, origins)
+            if change:
+                target = wishes[0].entry.targets
+                places = [f"{wish.text} ({wish.file.name})" for wish in wishes if wish.file]
+                sentence = (
+                    f"container port {target} is published more than once: {', '.join(places)};"
+                    " Compose adds the `ports` of a later file to the earlier ones;"
+                    f" `ports: !override` in {change.file.name} replaces them"
+                )
+                warnings.append(Notice("ports-appended", service.name, sentence))
+    return tuple(warnings)
 
 
 def drift(stack: Stack, allocation: Allocation) -> tuple[Notice, ...]:

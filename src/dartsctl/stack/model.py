@@ -61,9 +61,13 @@ class PortEntry:
         first, last = self.span
         return range(first, last + 1)
 
+    @property
+    def targets(self) -> str:
+        """The container port: `80`, or `8000-8009` of a block."""
+        return format_ports(self.target, self.target + self.count - 1)
+
     def __str__(self) -> str:
-        target = format_ports(self.target, self.target + self.count - 1)
-        parts = (bracketed(self.host_ip), self.published, target)
+        parts = (bracketed(self.host_ip), self.published, self.targets)
         text = ":".join(filter(None, parts))
         return f"{text}/{self.protocol}"
 

@@ -10,12 +10,13 @@ from dartsctl.stack.containers import Container
 from dartsctl.workflows.preflight.report import collision_line, conflict_texts
 from fakes.conflict_cases import SERVER, conflict, container
 from fakes.kernel import container as compose_container
+from fakes.preflights import preflight
 
 
 def test_each_of_two_services_that_want_the_ports_of_one_holder_names_it() -> None:
     holder = HostProcess(SERVER, evidence="listens on 127.0.0.1:5000/tcp")
     first, second = conflict_texts(
-        [conflict(holder, service="app"), conflict(holder, service="api", port=5001)]
+        preflight(conflict(holder, service="app"), conflict(holder, service="api", port=5001))
     )
     assert first.holders == second.holders == (holder.line,)
     assert "pid 4711" in first.holders[0]
@@ -23,14 +24,14 @@ def test_each_of_two_services_that_want_the_ports_of_one_holder_names_it() -> No
 
 def test_a_binding_with_several_holders_names_all_of_them() -> None:
     foreign, own = ForeignContainer(container()), OwnContainer(container("darts-dev", "mine"))
-    (text,) = conflict_texts([conflict(foreign, own)])
+    (text,) = conflict_texts(preflight(conflict(foreign, own)))
     assert text.holders == (foreign.line, own.line)
 
 
 def test_replicas_whose_conflicts_read_the_same_are_one_conflict_with_the_holders_of_all() -> None:
     foreign, own = ForeignContainer(container()), OwnContainer(container("darts-dev", "mine"))
     (text,) = conflict_texts(
-        [conflict(foreign), conflict(foreign, replica=2), conflict(own, replica=3)]
+        preflight(conflict(foreign), conflict(foreign, replica=2), conflict(own, replica=3))
     )
     assert text.holders == (foreign.line, own.line)
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from dartsctl.edges.screen.output import Screen
-from dartsctl.errors import DartsctlError
+from dartsctl.errors import Advice, DartsctlError
+from dartsctl.ports.availability import Reason
 from dartsctl.ports.collisions import NameTaken, Paused
-from dartsctl.ports.holders import HostProcess
+from dartsctl.ports.holders import HostProcess, RivalBinding
+from dartsctl.stack.model import PortEntry, Service, Stack
+from dartsctl.stack.port_origins import trace
 from dartsctl.workflows.up.answers import Answers
 from dartsctl.workflows.up.refusal import refuse_conflicts
 from fakes.conflict_cases import SERVER, conflict, container
@@ -17,6 +22,7 @@ from fakes.kernel import container as compose_container
 from fakes.preflights import preflight
 
 if TYPE_CHECKING:
+    from dartsctl.ports.conflicts import Conflict
     from dartsctl.workflows.preflight.preflight import Preflight
 
 
@@ -42,4 +48,34 @@ def test_a_service_that_lacks_only_its_name_is_counted_too() -> None:
     facts = preflight(conflict(HostProcess(SERVER)), collisions=(NameTaken("db", container()),))
     error = refused(facts)
     assert error.message == "2 services of darts-dev cannot start; nothing was changed"
+    assert error.hint == "dartsctl dev up web"
+
+
+def rival(port: int = 5000) -> Conflict:
+    own = conflict(port=port)
+    return replace(own, reason=Reason.SAME_STACK, holders=(RivalBinding.of(own.binding),))
+
+
+def test_a_conflict_within_the_stack_is_no_port_that_somebody_could_free() -> None:
+    entry = PortEntry(80, "tcp", "5000", "127.0.0.1")
+    doubled = Service("app", ports=(entry, PortEntry(80, "tcp", "5000")))
+    stack = Stack("darts-dev", {"app": doubled}, {})
+    file = Path("/src/compose.yml")
+    facts = preflight(rival(), stack=stack, port_origins=trace(stack, (file,), ()))
+    error = refused(facts)
+    assert error.details[1:] == (
+        "  wanted by service app: 127.0.0.1:5000:80 [/src/compose.yml]",
+        "  wanted by service app: 5000:80 [/src/compose.yml]",
+        "keep only one of these `ports` of app, in /src/compose.yml",
+    )
+    assert isinstance(error.hint, Advice)
+    assert error.hint == "change `ports` in /src/compose.yml, then `dartsctl dev up web`"
+
+
+def test_beside_a_holder_the_files_have_to_change_too() -> None:
+    facts = preflight(rival(), conflict(HostProcess(SERVER), port=5001))
+    error = refused(facts)
+    assert error.details[-1] == (
+        "change the files, free what else is named above, then start it again"
+    )
     assert error.hint == "dartsctl dev up web"

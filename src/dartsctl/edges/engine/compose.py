@@ -105,9 +105,13 @@ class Compose:
             argv += ["--profile", profile]
         return argv
 
-    def start_config(self, services: Sequence[str] = ()) -> spawn.Running:
-        """Start resolving the model. `finish_config` returns the result."""
-        argv = self.argv("config", "--format", "json", *services)
+    def start_config(self, services: Sequence[str] = (), *, whole: bool = True) -> spawn.Running:
+        """Start resolving the model. `finish_config` returns the result.
+
+        `whole`: False for a part of the files, which need not be consistent without the others.
+        """
+        flags = () if whole else ("--no-consistency",)
+        argv = self.argv("config", "--format", "json", *flags, *services)
         return spawn.start(argv, environment=_plain_environ())
 
     def finish_config(self, running: spawn.Running) -> Resolved:

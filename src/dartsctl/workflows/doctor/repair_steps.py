@@ -213,6 +213,6 @@ def _lines(preflight: Preflight) -> tuple[str, ...]:
 
 def _conflict_lines(preflight: Preflight) -> list[str]:
     lines: list[str] = []
-    for conflict in report.conflict_texts(preflight.verdicts.conflicts):
+    for conflict in report.conflict_texts(preflight):
         lines += (conflict.sentence, *conflict.holders)
     return lines

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,10 +28,12 @@ from dartsctl.stack.containers import Container, of_services
 from dartsctl.stack.convergence import Convergence, converge, split_new_and_held
 from dartsctl.stack.engine_rules import EngineRules
 from dartsctl.stack.model import Stack, read_stack
+from dartsctl.stack.port_origins import PortOrigins
 from dartsctl.stack.publishing import stack_bindings
 from dartsctl.stack.same_stack import SameStack, find_same_stack
 from dartsctl.system import bounded_file
 from dartsctl.workflows.preflight import orphans
+from dartsctl.workflows.preflight.port_origins import port_origins
 
 if TYPE_CHECKING:
     from dartsctl.config.secrets import Objection
@@ -69,6 +71,8 @@ class Preflight:
     """What is unsafe about production, warnings included; empty for other environments."""
     files: tuple[Path, ...] = ()
     """The Compose files, including those that Compose found by itself."""
+    port_origins: PortOrigins = field(default_factory=PortOrigins)
+    """Which file each `ports` entry comes from, where the stack is in its own way."""
 
     @property
     def blocking_objections(self) -> tuple[Objection, ...]:
@@ -137,6 +141,7 @@ def run_preflight(environment: Environment, intent: Intent, *, deps: Deps) -> Pr
     files = environment.files or _files_of_compose(environment, deps.environ)
     own_orphans, others = orphans.split(convergence.orphans, list(map(str, files)))
     verdicts = _verdicts(inputs, convergence, deps.host(), own_orphans)
+    origins = port_origins(environment, files, inputs.stack, verdicts, deps)
     return Preflight(
         environment=environment,
         engine=inputs.engine,
@@ -147,10 +152,12 @@ def run_preflight(environment: Environment, intent: Intent, *, deps: Deps) -> Pr
         collisions=_collisions(environment, inputs, convergence, list(map(str, files))),
         notices=(
             *_notices(inputs, verdicts),
+            *lint.appended(inputs.stack, origins),
             *lint.shared_project(inputs.stack, others, str(_folder(files, environment))),
         ),
         objections=_objections(inputs, deps.now()),
         files=files,
+        port_origins=origins,
     )
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from dartsctl.ports import rivals
 from dartsctl.ports.availability import Reason
 from dartsctl.ports.collisions import Collision, NameTaken, Paused, ProjectTaken
 from dartsctl.ports.conflicts import BindingVerdict, Conflict, Verdict
@@ -21,6 +22,7 @@ from dartsctl.stack.bindings import (
     bracketed,
 )
 from dartsctl.stack.same_stack import SameStack
+from dartsctl.workflows.preflight.rival_words import holder_lines, remedy_lines
 
 if TYPE_CHECKING:
     from dartsctl.config.secrets import Objection
@@ -53,7 +55,10 @@ def document(preflight: Preflight) -> dict[str, Any]:
         },
         "bindings": list(map(_verdict_document, preflight.verdicts.bindings)),
         "not_bound": list(map(_unbound_document, preflight.verdicts.unbound)),
-        "conflicts": list(map(conflict_document, preflight.verdicts.conflicts)),
+        "conflicts": [
+            conflict_document(conflict) | _entries(conflict, preflight)
+            for conflict in preflight.verdicts.conflicts
+        ],
         "collisions": list(map(_collision_document, preflight.collisions)),
         "objections": [
             _objection_document(objection, refused=objection in blocking)
@@ -79,6 +84,18 @@ def conflict_document(conflict: Conflict) -> dict[str, Any]:
         "endpoints": _endpoint_documents(conflict.endpoints),
         "holders": [holder.document() for holder in conflict.holders],
     }
+
+
+def _entries(conflict: Conflict, preflight: Preflight) -> dict[str, Any]:
+    """Return the stack's own entries that exclude each other, with their files."""
+    wishes = rivals.rivals_in(conflict, preflight.stack, preflight.port_origins)
+    if not wishes or not rivals.has_rivals(conflict):
+        return {}
+    entries: list[dict[str, Any]] = []
+    for wish in wishes:
+        file = str(wish.file) if wish.file else None
+        entries.append({"service": wish.service, "entry": wish.text, "file": file})
+    return {"entries": entries}
 
 
 def _objection_document(objection: Objection, *, refused: bool) -> dict[str, Any]:
@@ -196,28 +213,29 @@ class ConflictText:
     holders: tuple[str, ...]
 
 
-def conflict_texts(conflicts: Sequence[Conflict]) -> list[ConflictText]:
+def conflict_texts(preflight: Preflight) -> list[ConflictText]:
     """Return every conflict in words, each with all of its holders.
 
     Replicas, whose conflicts read the same, are one.
     """
     holders: dict[str, dict[str, None]] = {}
-    for conflict in conflicts:
+    for conflict in preflight.verdicts.conflicts:
         lines = holders.setdefault(_conflict_sentence(conflict), {})
-        lines |= dict.fromkeys(holder.line for holder in conflict.holders)
+        lines |= dict.fromkeys(holder_lines(conflict, preflight.stack, preflight.port_origins))
     return [ConflictText(sentence, tuple(lines)) for sentence, lines in holders.items()]
 
 
 def obstacle_lines(preflight: Preflight) -> list[str]:
     """Return all conflicts and collisions for the details of an error, holders indented."""
-    return [*_conflict_lines(preflight.verdicts.conflicts), *collision_lines(preflight.collisions)]
+    return [*_conflict_lines(preflight), *collision_lines(preflight.collisions)]
 
 
-def _conflict_lines(conflicts: Sequence[Conflict]) -> Iterator[str]:
-    for text in conflict_texts(conflicts):
+def _conflict_lines(preflight: Preflight) -> Iterator[str]:
+    for text in conflict_texts(preflight):
         yield text.sentence
         for holder in text.holders:
             yield f"  {holder}"
+    yield from remedy_lines(preflight)
 
 
 def _conflict_sentence(conflict: Conflict) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from dartsctl.errors import DartsctlError, ExitCode
-from dartsctl.ports import unmet_needs
+from dartsctl.errors import Advice, DartsctlError, ExitCode
+from dartsctl.ports import rivals, unmet_needs
 from dartsctl.ports.collisions import NameTaken, Paused, names_taken
 from dartsctl.ports.holders import ForeignContainer
 from dartsctl.ports.holders.kinds import PRODUCTION_STOPS
 from dartsctl.workflows.preflight import another_stack, orphans, report
 from dartsctl.workflows.preflight.preflight import exit_code_of
+from dartsctl.workflows.preflight.rival_words import files_to_change
 
 if TYPE_CHECKING:
     from dartsctl.edges.screen.output import Screen
@@ -22,11 +23,12 @@ if TYPE_CHECKING:
 _SHOWN_BEFORE_UP = (
     "uncertain",
     "became-ephemeral",
+    "ports-appended",
     "shared-network",
     "replicas-fixed-port",
     "shared-project",
 )
-"""Codes of the warnings that explain a failure of this very `up`."""
+"""Codes of the warnings that explain a failure or a surprise of this very `up`."""
 
 
 class AlreadyReported(DartsctlError):
@@ -71,9 +73,9 @@ def refuse_conflicts(
             *report.obstacle_lines(preflight),
             *production_lines(preflight, answers),
             *(preview.lines if preview else ()),
-            "free what is named above, then start it again",
+            *_closing_line(preflight),
         ),
-        hint=orphans.next_command(preflight) or command,
+        hint=_hint(preflight, command),
         code=ExitCode.CONFLICT,
     )
 
@@ -99,6 +101,27 @@ def refuse_unmet_needs(preflight: Preflight, command: str, screen: Screen) -> No
         hint=hint,
         code=code,
     )
+
+
+def _is_all_within_stack(preflight: Preflight) -> bool:
+    """Return whether nobody else is in the way: then nothing can be freed."""
+    conflicts = preflight.verdicts.conflicts
+    return not preflight.collisions and all(map(rivals.is_within_stack, conflicts))
+
+
+def _closing_line(preflight: Preflight) -> list[str]:
+    if _is_all_within_stack(preflight):
+        return []
+    if any(map(rivals.is_within_stack, preflight.verdicts.conflicts)):
+        return ["change the files, free what else is named above, then start it again"]
+    return ["free what is named above, then start it again"]
+
+
+def _hint(preflight: Preflight, command: str) -> str:
+    """Return the next command; advice where a file has to change before."""
+    if _is_all_within_stack(preflight):
+        return Advice(f"change `ports` in {files_to_change(preflight)}, then `{command}`")
+    return orphans.next_command(preflight) or command
 
 
 def _services(preflight: Preflight) -> str:

@@ -1,0 +1,176 @@
+"""`ports` entries of one stack that exclude each other, and entries that a later file appended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dartsctl.ports.availability import Reason
+from dartsctl.ports.holders import RivalBinding
+from dartsctl.stack import blocks
+from dartsctl.stack.bindings import ANY_IPV4, ANY_IPV6, Endpoint, normal_address
+
+if TYPE_CHECKING:
+    from dartsctl.ports.conflicts import Conflict
+    from dartsctl.stack.model import PortEntry, Service, Stack
+    from dartsctl.stack.port_origins import PortOrigins
+
+
+@dataclass(frozen=True, slots=True)
+class PortWish:
+    """An entry of a service's `ports`, and the file that it comes from, if that is known."""
+
+    service: str
+    entry: PortEntry
+    file: Path | None = None
+
+    @property
+    def text(self) -> str:
+        """The entry as a Compose file writes it: `127.0.0.1:8080:80`, `53:53/udp`."""
+        return str(self.entry).removesuffix("/tcp")
+
+    def excludes(self, other: PortWish) -> bool:
+        """Return whether the host cannot have both."""
+        mine, theirs = self.entry, other.entry
+        if mine.protocol != theirs.protocol or mine.is_ephemeral or theirs.is_ephemeral:
+            return False
+        if mine.span[0] > theirs.span[1] or theirs.span[0] > mine.span[1]:
+            return False
+        return any(
+            left.excludes(right) for left in _endpoints(mine) for right in _endpoints(theirs)
+        )
+
+
+def _endpoints(entry: PortEntry) -> list[Endpoint]:
+    """Return the addresses of an entry, all with one number."""
+    addresses: tuple[str, ...] = (ANY_IPV4, ANY_IPV6)
+    if entry.host_ip and "%" not in entry.host_ip:
+        addresses = (normal_address(entry.host_ip),)
+    return [Endpoint(0, address, entry.protocol) for address in addresses]
+
+
+def is_within_stack(conflict: Conflict) -> bool:
+    """Return whether nobody but the stack itself is in the way."""
+    is_own = all(isinstance(holder, RivalBinding) for holder in conflict.holders)
+    return is_own and (bool(conflict.holders) or conflict.reason is Reason.SAME_STACK)
+
+
+def has_rivals(conflict: Conflict) -> bool:
+    """Return whether the stack itself is in the way, perhaps beside others."""
+    return any(isinstance(holder, RivalBinding) for holder in conflict.holders)
+
+
+def wishes_of(service: Service, origins: PortOrigins) -> list[PortWish]:
+    """Return the entries of a service; many in a row from one file are one."""
+    by_file: dict[Path | None, list[PortEntry]] = {}
+    for entry in service.ports:
+        by_file.setdefault(origins.of(service.name, entry), []).append(entry)
+    wishes: list[PortWish] = []
+    for file, entries in by_file.items():
+        wishes += [PortWish(service.name, entry, file) for entry in blocks.fold(entries)]
+    return wishes
+
+
+def rivals_in(conflict: Conflict, stack: Stack, origins: PortOrigins) -> tuple[PortWish, ...]:
+    """Return the entries of the stack that exclude each other in this conflict."""
+    names = {conflict.binding.service: None}
+    for holder in conflict.holders:
+        if isinstance(holder, RivalBinding):
+            names[holder.service] = None
+    binding = conflict.binding
+    near: list[PortWish] = []
+    for name in names:
+        for wish in wishes_of(stack.services[name], origins):
+            if not wish.entry.is_ephemeral and wish.entry.protocol == binding.protocol:
+                first, last = wish.entry.span
+                if first <= binding.last and last >= binding.first:
+                    near.append(wish)
+    return tuple(wish for wish in near if _has_rival(wish, near, stack))
+
+
+def _has_rival(wish: PortWish, others: Iterable[PortWish], stack: Stack) -> bool:
+    if stack.services[wish.service].replicas > 1:
+        return True
+    return any(other is not wish and wish.excludes(other) for other in others)
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """A service whose entries come from several files, and what it should publish instead.
+
+    `wanted` is the list without those entries of earlier files that the latest one replaces.
+    """
+
+    service: str
+    earlier: tuple[Path, ...]
+    file: Path
+    """The latest file: `ports: !override` belongs there."""
+    wanted: tuple[PortWish, ...]
+
+
+def appended(service: Service, rivals: Sequence[PortWish], origins: PortOrigins) -> Appended | None:
+    """Return how `rivals` of one service came together from several files, None if they did not."""
+    files: set[Path] = set()
+    for wish in rivals:
+        if wish.service == service.name and wish.file:
+            files.add(wish.file)
+    if len(files) < 2:
+        return None
+    ordered = sorted(files, key=origins.files.index)
+    replaced = set(_replaced(rivals, origins))
+    wanted = tuple(wish for wish in wishes_of(service, origins) if wish not in replaced)
+    return Appended(service.name, tuple(ordered[:-1]), ordered[-1], wanted)
+
+
+def _replaced(rivals: Sequence[PortWish], origins: PortOrigins) -> Iterator[PortWish]:
+    """Yield the entries for whose container or host port a later file has another entry."""
+    for wish in rivals:
+        for other in rivals:
+            is_same = wish.service == other.service and (
+                wish.excludes(other) or same_target(wish, other)
+            )
+            if is_same and origins.is_later(other.file, wish.file):
+                yield wish
+                break
+
+
+def same_target(wish: PortWish, other: PortWish) -> bool:
+    """Return whether both publish the same port of the container."""
+    mine, theirs = wish.entry, other.entry
+    return (mine.target, mine.count, mine.protocol) == (
+        theirs.target,
+        theirs.count,
+        theirs.protocol,
+    )
+
+
+def surplus(service: Service, origins: PortOrigins) -> Iterator[tuple[PortWish, ...]]:
+    """Yield entries that publish one container port on several host ports, from several files.
+
+    They do not exclude each other, but the later file hardly meant to add one.
+    """
+    by_target: dict[tuple[int, int, str], list[PortWish]] = {}
+    for wish in wishes_of(service, origins):
+        entry = wish.entry
+        if not entry.is_ephemeral:
+            by_target.setdefault((entry.target, entry.count, entry.protocol), []).append(wish)
+    for wishes in by_target.values():
+        files = {wish.file for wish in wishes}
+        numbers = {wish.entry.published for wish in wishes}
+        if len(numbers) > 1 and len(files) > 1 and None not in files:
+            yield tuple(wishes)
+
+
+def may_have_surplus(stack: Stack) -> bool:
+    """Return whether a service publishes one container port on several host ports at all."""
+    for service in stack.services.values():
+        published: dict[tuple[int, str], set[str]] = {}
+        for entry in service.ports:
+            if not entry.is_ephemeral:
+                numbers = published.setdefault((entry.target, entry.protocol), set())
+                numbers.add(entry.published)
+        if any(len(numbers) > 1 for numbers in published.values()):
+            return True
+    return False
