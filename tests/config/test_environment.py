@@ -13,6 +13,7 @@ from dartsctl.config.environment import (
     adhoc,
     python_for,
     resolve,
+    resolve_running,
     server_command,
 )
 from dartsctl.config.settings import Settings, load
@@ -235,6 +236,23 @@ def test_production_is_refused_without_its_env_file(shop: Path, text: str) -> No
         "`dartsctl init` creates it from .env.production.example, with new secrets",
         f"by hand: cp {shop}/.env.production.example {shop}/.env.production",
     )
+
+
+def test_a_verb_that_looks_at_what_runs_gets_the_files_that_are_named_and_what_is_missing(
+    shop: Path,
+) -> None:
+    touch(shop, "compose.prod.yml")
+    running = resolve_running(settings_of(shop), "prod")
+    assert running.files == (shop / "compose.prod.yml",)
+    assert isinstance(running.files_error, Refused)
+    assert "env file is missing" in running.files_error.message
+    named = settings_of(shop, '[prod]\nfiles = ["gone.yml"]\nproject = "shop-prod"')
+    running = resolve_running(named, "prod")
+    assert (running.project, running.files) == ("shop-prod", (shop / "gone.yml",))
+    assert isinstance(running.files_error, UsageError)
+    assert "no such file" in running.files_error.message
+    touch(shop, ".env.production")
+    assert resolve_running(settings_of(shop), "prod").files_error is None
 
 
 def test_production_is_refused_when_unsafe_unless_the_settings_say_warn(shop: Path) -> None:

@@ -144,14 +144,14 @@ def _for_environment(
     proxy: str,
     url: str,
 ) -> ExamineRequest:
-    from dartsctl.config.environment import resolve
+    from dartsctl.config.environment import resolve_running
     from dartsctl.config.settings import PRODUCTION
     from dartsctl.diagnosis.facts import Commands
     from dartsctl.workflows.examine.stack import ExamineRequest
 
     settings = common.settings()
     chosen = name or PRODUCTION
-    environment = resolve(settings, chosen, project=project, profiles=tuple(profiles))
+    environment = resolve_running(settings, chosen, project=project, profiles=tuple(profiles))
     if environment.is_production:  # the settings have these keys only for production
         proxy, url = proxy or settings.doctor.proxy, url or settings.doctor.url
     options = ["--project", project] if project else []

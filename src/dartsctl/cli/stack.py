@@ -51,6 +51,15 @@ def _environment(
     return resolve(settings, name, project=project, profiles=tuple(profiles or ()))
 
 
+def _running(
+    settings: Settings, name: str, project: str | None, profiles: list[str] | None = None
+) -> Environment:
+    """Return the environment for a verb that looks at what runs, also without its files."""
+    from dartsctl.config.environment import resolve_running
+
+    return resolve_running(settings, name, project=project, profiles=tuple(profiles or ()))
+
+
 def check(
     *,
     name: str,
@@ -210,7 +219,7 @@ def down(
 
     Volumes are kept unless --volumes is given.
     """
-    environment = _environment(common.settings(), name, project, profiles)
+    environment = _running(common.settings(), name, project, profiles)
     from dartsctl.commands.down import DownRequest
     from dartsctl.commands.down import down as run_down
 
@@ -235,7 +244,7 @@ def restart(
 ) -> int:
     """Restart the existing containers and wait until they are healthy."""
     settings = common.settings()
-    environment = _environment(settings, name, project)
+    environment = _running(settings, name, project)
     from dartsctl.commands.up import UpRequest
     from dartsctl.commands.up import up as run_up
     from dartsctl.workflows.preflight.preflight import Intent
@@ -259,7 +268,7 @@ def ps(*, name: str, common: Common, services: Services = None, project: Project
 
     Containers that never started are included.
     """
-    environment = _environment(common.settings(), name, project)
+    environment = _running(common.settings(), name, project)
     from dartsctl.commands.ps import ps as run_ps
 
     return run_ps(environment, tuple(services or ()), deps=deps_of(common))
@@ -292,7 +301,7 @@ def logs(
 
     Control sequences other than colors are made visible.
     """
-    environment = _environment(common.settings(), name, project)
+    environment = _running(common.settings(), name, project)
     from dartsctl.commands.logs import LogsRequest
     from dartsctl.commands.logs import logs as run_logs
 

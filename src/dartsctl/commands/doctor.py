@@ -6,12 +6,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dartsctl.errors import DartsctlError, DockerUnavailable
 from dartsctl.workflows.doctor import report
 from dartsctl.workflows.doctor.repair import RepairRequest, repair, write_diagnosis
-from dartsctl.workflows.examine.stack import ExamineRequest, examine
+from dartsctl.workflows.examine.stack import Examination, ExamineRequest, examine
+from dartsctl.workflows.preflight.from_labels import reason
 from dartsctl.workflows.up.remap import with_kept_moves
 
 if TYPE_CHECKING:
+    from dartsctl.config.environment import Environment
     from dartsctl.errors import ExitCode
     from dartsctl.workflows.deps import Deps
     from dartsctl.workflows.up.answers import Answers
@@ -34,14 +37,17 @@ def doctor(request: DoctorRequest, *, deps: Deps) -> ExitCode:
     """Diagnose a stack, and repair it with --fix.
 
     Returns 0 (healthy, with --fix: repaired and verified), 1 (something is wrong), 5 (the engine
-    does not answer). Raises DartsctlError if the Compose files cannot be read, and as `repair`.
+    does not answer). Raises DartsctlError if the Compose files cannot be read and either nothing
+    runs or a repair needs them; and as `repair`.
     """
     plain = request.examine.environment
-    environment = with_kept_moves(plain, deps=deps, dry_run=request.dry_run)
+    environment = _with_moves(plain, request, deps)
     examination = examine(replace(request.examine, environment=environment), deps=deps)
     facts, diagnosis, screen = examination.facts, examination.diagnosis, deps.screen
     if not screen.as_json:
         report.show(facts, diagnosis, screen)
+    if request.fix is not None and not diagnosis.healthy:
+        _refuse_without_files(examination)
     if request.fix is not None:
         repair_request = RepairRequest(plain, request.fix, request.dry_run, request.report)
         return repair(repair_request, examination, deps=deps)
@@ -51,3 +57,28 @@ def doctor(request: DoctorRequest, *, deps: Deps) -> ExitCode:
     if request.report and not request.dry_run:
         write_diagnosis(request.report, examination, screen)
     return examination.code
+
+
+def _with_moves(environment: Environment, request: DoctorRequest, deps: Deps) -> Environment:
+    """Return the environment with its moved ports, if its files can be read."""
+    if environment.files_error:
+        return environment
+    try:
+        return with_kept_moves(environment, deps=deps, dry_run=request.dry_run)
+    except DockerUnavailable:
+        raise
+    except DartsctlError:  # the preflight meets the same error, and says it
+        return environment
+
+
+def _refuse_without_files(examination: Examination) -> None:
+    """Raise if the files are missing: a repair makes the stack what they say."""
+    error = examination.files_error
+    if error is None:
+        return
+    raise DartsctlError(
+        f"cannot repair without the stack's files: {reason(error)}",
+        details=error.details,
+        hint=error.hint,
+        code=error.code,
+    )

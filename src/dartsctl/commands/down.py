@@ -14,6 +14,7 @@ from dartsctl.stack import compose_errors
 from dartsctl.stack.containers import of_project
 from dartsctl.workflows.preflight import orphans
 from dartsctl.workflows.preflight.another_stack import with_project
+from dartsctl.workflows.preflight.from_labels import readable, reason
 from dartsctl.workflows.up import compose_run
 from dartsctl.workflows.up.lock_project import locked_project
 
@@ -47,13 +48,17 @@ class DownRequest:
 def down(request: DownRequest, *, deps: Deps) -> ExitCode:
     """Take the stack down.
 
-    Raises Refused if another stack has the project's name, and an error with code 7 if volumes are
-    to be deleted without a yes.
+    Without readable files, Compose removes what has the project's labels. Raises Refused if another
+    stack has the project's name, and an error with code 7 if volumes are to be deleted without a
+    yes.
     """
-    environment, screen = request.environment, deps.screen
+    screen = deps.screen
+    environment = readable(request.environment, deps=deps)
     compose = deps.compose_on(environment)
-    _refuse_another_stack(request, compose, deps.engine())
+    _refuse_another_stack(request, compose if environment.files else None, deps.engine())
     words = _words(request)
+    if environment.files_error and request.volumes:
+        raise _volumes_unknown(environment.files_error)
     if request.dry_run:
         line = f"would run: {' '.join(compose.argv(*words))}"
         screen.result({"ok": True, "dry_run": True, "exit_code": 0}, [line])
@@ -136,17 +141,28 @@ def _show(left: Sequence[_LeftRunning], environment: Environment, screen: Screen
         screen.note(f"next: {environment.command('down', *words)}")
 
 
-def _refuse_another_stack(request: DownRequest, compose: Compose, engine: Engine) -> None:
+def _volumes_unknown(error: DartsctlError) -> DartsctlError:
+    """Return the error for `--volumes` without files: these say which volumes are external."""
+    return DartsctlError(
+        f"--volumes needs the stack's files: {reason(error)}",
+        details=error.details,
+        hint=error.hint,
+        code=error.code,
+    )
+
+
+def _refuse_another_stack(request: DownRequest, compose: Compose | None, engine: Engine) -> None:
     """Raise Refused for containers from other files: Compose goes by the project name alone.
 
-    A project that was named on the command line is meant.
+    Without a `compose` for the files, it would remove every container of the project. A project
+    that was named on the command line is meant.
     """
     environment = request.environment
     if environment.project_named:
         return
     containers = of_project(engine.containers(), environment.project)
     others = collisions.of_other_files(containers, list(map(str, environment.files)))
-    if others and not request.remove_orphans:
+    if others and compose and not request.remove_orphans:
         services = compose.all_services()
         others = tuple(container for container in others if container.service in services)
     if not others:

@@ -6,13 +6,13 @@ Secrets are masked, and control sequences other than colors are shown as text.
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dartsctl.errors import DartsctlError, ExitCode
 from dartsctl.stack.compose_errors import plain_message
 from dartsctl.text.phrases import shell_command
+from dartsctl.workflows.preflight.from_labels import readable
 
 if TYPE_CHECKING:
     from dartsctl.config.environment import Environment
@@ -33,9 +33,9 @@ class LogsRequest:
 
 def logs(request: LogsRequest, *, deps: Deps) -> int:
     """Show the logs. Return 130 after a signal; raise DartsctlError with Compose's complaint."""
-    screen, compose = deps.screen, deps.compose_on(request.environment)
-    with suppress(DartsctlError):  # to learn the secrets; Compose reports broken files below
-        compose.config()
+    screen = deps.screen
+    environment = readable(request.environment, deps=deps)  # learns the secrets, too
+    compose = deps.compose_on(environment)
     complaints: list[str] = []
     color = screen.is_colored
     stream = compose.logs(*_words(request), color=color, on_error=complaints.append)
@@ -51,7 +51,7 @@ def logs(request: LogsRequest, *, deps: Deps) -> int:
         return int(ExitCode.INTERRUPTED)
     if code != 0:
         complaint = plain_message(complaints[-1]) if complaints else f"exit code {code}"
-        command = shell_command("docker", "compose", "-p", request.environment.project, "logs")
+        command = shell_command("docker", "compose", "-p", environment.project, "logs")
         raise DartsctlError(f"Compose cannot show the logs: {complaint}", hint=command)
     for line in complaints:
         screen.progress(line)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from dartsctl.errors import ExitCode
 from dartsctl.stack.containers import Container, of_project, of_services
+from dartsctl.workflows.preflight.from_labels import by_labels
 
 if TYPE_CHECKING:
     from dartsctl.config.environment import Environment
@@ -17,10 +18,13 @@ if TYPE_CHECKING:
 def ps(environment: Environment, services: tuple[str, ...], *, deps: Deps) -> ExitCode:
     """List the containers.
 
+    Raises the error about the Compose files if they are missing and the project has no containers.
     `docker compose ps` hides containers that never started; they are listed here with their
     State.Error (edge-cases.md#32).
     """
     engine, screen = deps.engine(), deps.screen
+    if environment.files_error:
+        environment = by_labels(environment, environment.files_error, deps=deps)
     containers = _containers(environment, services, engine)
     errors = {container.id: _error(container, engine, screen.masker) for container in containers}
     if screen.as_json:

@@ -17,6 +17,7 @@ from dartsctl.stack.containers import of_services
 from dartsctl.stack.health import SETTLING_TIME
 from dartsctl.text.phrases import shell_command
 from dartsctl.workflows.preflight import another_stack, report
+from dartsctl.workflows.preflight.from_labels import preflight_by_labels, readable
 from dartsctl.workflows.preflight.preflight import Intent, Preflight, run_preflight
 from dartsctl.workflows.up import compose_run, outcome, postflight, refusal
 from dartsctl.workflows.up.answers import Answers
@@ -109,6 +110,8 @@ def _preflight(request: UpRequest, deps: Deps) -> tuple[UpRequest, Preflight]:
     Raises what no settling of conflicts can change.
     """
     plain, screen = request.environment, deps.screen
+    if request.restart and (running := readable(plain, deps=deps)).files_error:
+        return _restart_by_labels(replace(request, environment=running), plain, deps)
     if not request.reset_ports:
         environment = with_kept_moves(plain, deps=deps, dry_run=request.dry_run)
         request = replace(request, environment=environment)
@@ -128,6 +131,16 @@ def _preflight(request: UpRequest, deps: Deps) -> tuple[UpRequest, Preflight]:
 def _start_command(request: UpRequest) -> str:
     """Return what starts the stack: what is missing for `restart` is missing for `up`."""
     return request.environment.command("up") if request.restart else request.next_command
+
+
+def _restart_by_labels(
+    request: UpRequest, plain: Environment, deps: Deps
+) -> tuple[UpRequest, Preflight]:
+    """Return the preflight of a restart without readable files: nothing is created."""
+    before = preflight_by_labels(plain, request.environment, deps=deps)
+    another_stack.refuse_unless_copy(before, request.next_command)
+    _refuse_empty_restart(before, request)
+    return request, before
 
 
 def _settle(

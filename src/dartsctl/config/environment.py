@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dartsctl.config.settings import PRODUCTION, Settings, environment_key, environment_table
 from dartsctl.config.values import check_project
-from dartsctl.errors import Advice, Refused, UsageError
+from dartsctl.errors import Advice, DartsctlError, Refused, UsageError
 from dartsctl.stack import compose_files
 from dartsctl.system import bounded_file
 from dartsctl.text.phrases import did_you_mean, shell_command
@@ -50,7 +50,10 @@ _ADHOC = "adhoc"
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """What Compose is called with. Paths are absolute; the files existed when this was made."""
+    """What Compose is called with. Paths are absolute.
+
+    The files existed when this was made, unless `files_error` says otherwise.
+    """
 
     name: str
     files: tuple[Path, ...]
@@ -78,6 +81,8 @@ class Environment:
 
     False for production, and for files without settings.
     """
+    files_error: DartsctlError | None = field(default=None, compare=False, repr=False)
+    """Why the files cannot be used; set only for verbs that look at what runs."""
 
     @property
     def is_adhoc(self) -> bool:
@@ -121,15 +126,38 @@ def resolve(
     match no file or several. Raises Refused where production's env file is missing, for the project
     name of another environment, and for a file that is not trusted.
     """
+    return _with_files(_named(settings, name, project, profiles), settings)
+
+
+def resolve_running(
+    settings: Settings, name: str, *, project: str | None = None, profiles: Sequence[str] = ()
+) -> Environment:
+    """Return the environment for a verb that looks at what runs, also if its files are missing.
+
+    `files_error` is what `resolve` would have raised for them; `files` are those that are named.
+    Raises UsageError for an unknown environment, Refused as `resolve`.
+    """
+    environment = _named(settings, name, project, profiles)
+    try:
+        return _with_files(environment, settings)
+    except (UsageError, _ProductionFileMissing) as error:
+        files = settings.environments[name].files or tuple(_conventional_files(settings, name))
+        return replace(environment, files=files, files_error=error)
+
+
+def _named(
+    settings: Settings, name: str, project: str | None, profiles: Sequence[str]
+) -> Environment:
+    """Return the environment without its files."""
     if name not in settings.environments:
         raise _unknown(settings, name)
     configured = settings.environments[name]
     others = {other: own.project for other, own in settings.environments.items() if other != name}
     _refuse_project_of(others, name, project)
-    environment = Environment(
+    return Environment(
         name=name,
-        files=_configured_files(settings, name) or _conventional_file(settings, name),
-        env_files=_env_files(settings, name),
+        files=(),
+        env_files=(),
         project=_project_from_flag(project) or configured.project,
         profiles=tuple(profiles) or configured.profiles,
         directory=settings.root,
@@ -140,6 +168,15 @@ def resolve(
         project_dir=settings.project_dir,
         siblings=frozenset(others.values()),
         has_copies=name != PRODUCTION,
+    )
+
+
+def _with_files(environment: Environment, settings: Settings) -> Environment:
+    name = environment.name
+    environment = replace(
+        environment,
+        files=_configured_files(settings, name) or _conventional_file(settings, name),
+        env_files=_env_files(settings, name),
     )
     for file in default_env_files(environment):
         settings.trust.require(file)
@@ -284,15 +321,21 @@ def _stems(name: str) -> tuple[str, ...]:
     )
 
 
+def _conventional_files(settings: Settings, name: str) -> list[Path]:
+    files = [settings.root / file for file in conventional_names(name)]
+    return [file for file in files if file.is_file()]
+
+
 def _conventional_file(settings: Settings, name: str) -> tuple[Path]:
     """Return the only file with a conventional name.
 
     Raises UsageError, with the lines to write, where there is none or several.
     """
-    names = [file for file in conventional_names(name) if (settings.root / file).is_file()]
-    if len(names) == 1:
-        settings.trust.require(settings.root / names[0])
-        return (settings.root / names[0],)
+    files = _conventional_files(settings, name)
+    names = [str(file.relative_to(settings.root)) for file in files]
+    if len(files) == 1:
+        settings.trust.require(files[0])
+        return (files[0],)
     header = ".".join(environment_table(name))
     if _is_pyproject(settings):
         header = f"tool.dartsctl.{header}"
@@ -329,13 +372,17 @@ def _env_files(settings: Settings, name: str) -> tuple[Path, ...]:
     return tuple(_existing(file, origin) for file in configured)
 
 
+class _ProductionFileMissing(Refused):
+    """Production's env file is missing."""
+
+
 def _missing_production_file(file: Path) -> Refused:
     """Return the error about production's env file.
 
     Without it, Compose would insert empty values, or those of development.
     """
     if file.is_symlink():
-        return Refused(
+        return _ProductionFileMissing(
             f"production's env file is a broken symbolic link: {file}",
             hint=shell_command("ls", "-l", file),
         )
@@ -346,7 +393,7 @@ def _missing_production_file(file: Path) -> Refused:
             f"`dartsctl init` creates it from {example.name}, with new secrets",
             "by hand: " + shell_command("cp", example, file),
         )
-    return Refused(
+    return _ProductionFileMissing(
         f"production's env file is missing: {file}", details=details, hint="dartsctl init"
     )
 

@@ -13,6 +13,7 @@ from dartsctl.diagnosis.facts import ContainerFacts, PublishedPort
 from dartsctl.diagnosis.nginx.log import parse_moment
 from dartsctl.stack.bindings import ANY_IPV4, HIGHEST_PORT, Endpoint, parse_protocol
 from dartsctl.stack.json_fields import read_address
+from dartsctl.stack.model import Mount
 from dartsctl.text.numbers import LARGEST_INTEGER, parse_digits
 from dartsctl.text.safe_text import cut
 
@@ -42,6 +43,8 @@ class Inspection:
 
     True too if it has none of its own: host, none, or another container's.
     """
+    mounts: tuple[Mount, ...] = ()
+    """Files and folders of the host."""
 
     def of_service(self, service: str) -> ContainerFacts:
         """Return the facts with the service's name and the last failed health check."""
@@ -59,7 +62,15 @@ def read(document: Cursor) -> Inspection:
         arguments=document.at("Args").texts(),
         fixed_ports=tuple(_fixed_ports(document.at("HostConfig").at("PortBindings"))),
         has_network=_has_network(document),
+        mounts=tuple(_bind_mounts(document.at("Mounts"))),
     )
+
+
+def _bind_mounts(mounts: Cursor) -> Iterator[Mount]:
+    for mount in mounts.items():
+        if mount.at("Type").text("") == "bind":
+            source, target = mount.at("Source").text(""), mount.at("Destination").text("")
+            yield Mount(source, target, read_only=not mount.at("RW").flag(default=True))
 
 
 def _facts(document: Cursor) -> ContainerFacts:

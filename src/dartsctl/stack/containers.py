@@ -63,6 +63,16 @@ class Container:
         return self.labels.get("com.docker.compose.config-hash", "")
 
     @property
+    def depends_on(self) -> tuple[str, ...]:
+        """The services that its service depended on when it was created.
+
+        The label: `db:service_healthy:false,queue:service_started:false`.
+        """
+        text = self.labels.get("com.docker.compose.depends_on", "")
+        names = (entry.partition(":")[0] for entry in text.split(","))
+        return tuple(filter(None, names))
+
+    @property
     def is_one_off(self) -> bool:
         """Whether `docker compose run` made it. `up` never touches such a container."""
         return self.labels.get("com.docker.compose.oneoff", "") == "True"

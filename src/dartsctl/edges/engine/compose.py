@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 CONFIG_DEADLINE = 60.0
 """Seconds for resolving the files."""
+_BY_PROJECT = frozenset({"down", "restart", "logs"})
+"""What Compose does by the labels of a project's containers, without any file."""
 _SECRET_LIMIT = 1 << 16
 """Bytes that are read of a secret's file."""
 
@@ -88,7 +90,14 @@ class Compose:
         self._masker = masker or Masker()
 
     def argv(self, *words: str) -> list[str]:
-        """Return the command line of a Compose call."""
+        """Return the command line of a Compose call.
+
+        Raises the error about the environment's files for a call that needs them: without them,
+        Compose would take those of the working folder.
+        """
+        error = self._environment.files_error
+        if error and words and _BY_PROJECT.isdisjoint(words):
+            raise error
         return [*self._command, *self._options(self._environment.files), *words]
 
     def _options(self, files: Sequence[Path]) -> list[str]:

@@ -41,13 +41,15 @@ from dartsctl.workflows.examine.requests import (
     RequestResults,
 )
 from dartsctl.workflows.preflight import another_stack
-from dartsctl.workflows.preflight.preflight import Intent, Preflight, run_preflight
+from dartsctl.workflows.preflight.from_labels import preflight_of_running
 
 if TYPE_CHECKING:
     from dartsctl.config.environment import Environment
     from dartsctl.diagnosis.nginx.config import Config
     from dartsctl.edges.engine.protocol import EngineControl
+    from dartsctl.errors import DartsctlError
     from dartsctl.workflows.deps import Deps
+    from dartsctl.workflows.preflight.preflight import Preflight
 
 ENGINE_DEADLINE = 2.0
 """Seconds for each answer of an engine that can be inspected."""
@@ -77,6 +79,8 @@ class Examination:
     request: ExamineRequest
     facts: Facts
     diagnosis: Diagnosis
+    files_error: DartsctlError | None = None
+    """Why the Compose files could not be read: the containers' labels say what the stack is."""
 
     @property
     def code(self) -> ExitCode:
@@ -97,15 +101,19 @@ class Examination:
 def examine(request: ExamineRequest, *, deps: Deps) -> Examination:
     """Return the facts of a stack and their diagnosis.
 
-    Raises DartsctlError if the Compose files cannot be read; Refused if the stack runs under
-    another project's name, or another stack under this one's: the hint is the command for it.
+    Raises DartsctlError if the Compose files cannot be read and nothing runs; Refused if the stack
+    runs under another project's name, or another stack under this one's: the hint is the command
+    for it.
     """
-    facts = _facts(request, deps)
-    return Examination(request, facts, diagnose(facts))
+    facts, files_error = _facts(request, deps)
+    return Examination(request, facts, diagnose(facts), files_error)
 
 
-def _facts(request: ExamineRequest, deps: Deps) -> Facts:
-    """Return the facts. An engine that does not answer is one of them."""
+def _facts(request: ExamineRequest, deps: Deps) -> tuple[Facts, DartsctlError | None]:
+    """Return the facts, and why the files could not be read.
+
+    An engine that does not answer is one of the facts.
+    """
     engine = deps.engine()
     control = deps.engine(deadline=ENGINE_DEADLINE).control()
     clock = ""
@@ -114,19 +122,21 @@ def _facts(request: ExamineRequest, deps: Deps) -> Facts:
             clock = control.clock()
         version = (control or engine).describe().version
     except DockerUnavailable as error:
-        return Facts(
+        down = Facts(
             EngineFacts(engine.address, problem=error.message, hint=error.hint),
             deps.now(),
             request.environment.name,
             request.environment.project or "",
             commands=request.commands,
         )
+        return down, None
     skew = clock_skew(clock, deps.now())
-    preflight = run_preflight(request.environment, Intent(), deps=deps)
+    preflight = preflight_of_running(request.environment, deps=deps)
     another_stack.refuse(preflight, request.commands.doctor)
     facts = EngineFacts(engine.address, version, is_here=preflight.engine.is_here, skew=skew)
     with probe_pool() as pool:
-        return StackProbes(request, preflight, facts, control, pool=pool, deps=deps).facts()
+        probes = StackProbes(request, preflight, facts, control, pool=pool, deps=deps)
+        return probes.facts(), preflight.files_error
 
 
 def clock_skew(clock: str, now: float) -> float:
@@ -190,6 +200,8 @@ class StackProbes:
         self._containers = ContainerProbes(preflight, control, pool, deps=deps, skew=engine.skew)
         self._requests = RequestProbes(pool, deps, skew=engine.skew)
         self._unknown = self._containers.unknown
+        if preflight.files_error:
+            self._unknown.append("services that have no container are not known")
 
     def facts(self) -> Facts:
         """Return all facts."""

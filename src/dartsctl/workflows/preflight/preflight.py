@@ -73,6 +73,8 @@ class Preflight:
     """The Compose files, including those that Compose found by itself."""
     port_origins: PortOrigins = field(default_factory=PortOrigins)
     """Which file each `ports` entry comes from, where the stack is in its own way."""
+    files_error: DartsctlError | None = None
+    """Why the files could not be read: the stack is what the containers' labels say."""
 
     @property
     def blocking_objections(self) -> tuple[Objection, ...]:
@@ -102,7 +104,7 @@ class Preflight:
 
 
 @dataclass(frozen=True, slots=True)
-class _Inputs:
+class Inputs:
     """What a preflight reads. `control` is None if the engine was not asked, or can only list."""
 
     stack: Stack
@@ -140,7 +142,7 @@ def run_preflight(environment: Environment, intent: Intent, *, deps: Deps) -> Pr
     compose.spare(_names_of(inputs.containers))
     files = environment.files or _files_of_compose(environment, deps.environ)
     own_orphans, others = orphans.split(convergence.orphans, list(map(str, files)))
-    verdicts = _verdicts(inputs, convergence, deps.host(), own_orphans)
+    verdicts = verdicts_of(inputs, convergence, deps.host(), own_orphans)
     origins = port_origins(environment, files, inputs.stack, verdicts, deps)
     return Preflight(
         environment=environment,
@@ -164,7 +166,7 @@ def run_preflight(environment: Environment, intent: Intent, *, deps: Deps) -> Pr
 # --- what is read -----------------------------------------------------------------------------
 
 
-def _read(environment: Environment, intent: Intent, compose: Compose, deps: Deps) -> _Inputs:
+def _read(environment: Environment, intent: Intent, compose: Compose, deps: Deps) -> Inputs:
     """Read everything. The engine and the env files are read while Compose resolves the model.
 
     Waiting for Compose is most of the time that a preflight takes. An error about the files goes
@@ -177,7 +179,7 @@ def _read(environment: Environment, intent: Intent, compose: Compose, deps: Deps
         engine, containers, engine_error = _ask_engine(intent, deps)
         resolved = compose.finish_config(running)
     except MissingVariable as error:
-        raise _missing_variables(error, env_files, environment, compose) from None
+        raise _missing_variables(error, env_files, environment, compose) from error
     except BaseException:
         running.abandon()
         raise
@@ -188,7 +190,7 @@ def _read(environment: Environment, intent: Intent, compose: Compose, deps: Deps
     stack = _scaled(stack, intent.scales)
     needs = _unmet_needs(stack, environment, compose, control)
     stack = _with_external_networks(stack, control)
-    return _Inputs(stack, engine, control, containers, env_files, needs)
+    return Inputs(stack, engine, control, containers, env_files, needs)
 
 
 def _ask_engine(
@@ -300,7 +302,7 @@ def _from_env_files(name: str, environment: Environment, environ: Mapping[str, s
 # --- what is decided --------------------------------------------------------------------------
 
 
-def _converge(inputs: _Inputs, intent: Intent, compose: Compose) -> Convergence:
+def _converge(inputs: Inputs, intent: Intent, compose: Compose) -> Convergence:
     """Decide which containers `up` keeps. Compose is asked for hashes only if there are any."""
     stack = inputs.stack
     hashes: Mapping[str, str] = {}
@@ -338,9 +340,10 @@ def _names_of(containers: Sequence[Container]) -> set[str]:
     return names
 
 
-def _verdicts(
-    inputs: _Inputs, convergence: Convergence, host: Host, own_orphans: Sequence[Container]
+def verdicts_of(
+    inputs: Inputs, convergence: Convergence, host: Host, own_orphans: Sequence[Container] = ()
 ) -> PortVerdicts:
+    """Judge every binding of the stack."""
     published = stack_bindings(inputs.stack, inputs.engine)
     new, held = split_new_and_held(published.bindings, convergence)
     attribution = Attribution(inputs.stack, inputs.containers, host, orphans=own_orphans)
@@ -357,7 +360,7 @@ def _verdicts(
 
 
 def _collisions(
-    environment: Environment, inputs: _Inputs, convergence: Convergence, files: Sequence[str]
+    environment: Environment, inputs: Inputs, convergence: Convergence, files: Sequence[str]
 ) -> tuple[Collision, ...]:
     """Return the collisions. A project named on the command line may be another stack's."""
     seen = collisions.find(inputs.stack, inputs.containers, convergence, files)
@@ -382,7 +385,7 @@ def _collisions(
     return (elsewhere, *seen) if elsewhere else seen
 
 
-def _notices(inputs: _Inputs, verdicts: PortVerdicts) -> tuple[lint.Notice, ...]:
+def _notices(inputs: Inputs, verdicts: PortVerdicts) -> tuple[lint.Notice, ...]:
     ephemeral_range = sockets.ephemeral_range() if inputs.engine.is_here else None
     return lint.notices(
         inputs.stack,
@@ -394,7 +397,7 @@ def _notices(inputs: _Inputs, verdicts: PortVerdicts) -> tuple[lint.Notice, ...]
     )
 
 
-def _ports_of_crash_loops(inputs: _Inputs) -> dict[str, tuple[int, ...]]:
+def _ports_of_crash_loops(inputs: Inputs) -> dict[str, tuple[int, ...]]:
     """Return the ports that containers in a crash loop will take when they start again.
 
     Between two starts they hold nothing (engine-rules.md#other-containers).
@@ -410,7 +413,7 @@ def _ports_of_crash_loops(inputs: _Inputs) -> dict[str, tuple[int, ...]]:
     return wanted
 
 
-def _objections(inputs: _Inputs, now: float) -> tuple[Objection, ...]:
+def _objections(inputs: Inputs, now: float) -> tuple[Objection, ...]:
     if inputs.env_files is None:
         return ()
     from dartsctl.workflows.preflight.production_checks import objections_to
