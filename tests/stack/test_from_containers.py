@@ -5,6 +5,7 @@ from __future__ import annotations
 from dartsctl.stack.bindings import Endpoint
 from dartsctl.stack.containers import Container
 from dartsctl.stack.from_containers import ContainerSettings, stack_of
+from dartsctl.stack.health_check import HealthCheck
 from dartsctl.stack.model import Network, PortEntry
 
 
@@ -31,7 +32,7 @@ def test_each_service_is_what_its_first_container_says() -> None:
         "web1": ContainerSettings(
             ports=(PortEntry(80, "tcp", "8080", "127.0.0.1"),),
             networks=("darts_default",),
-            has_health_check=True,
+            health_check=HealthCheck(("CMD", "true")),
         )
     }
     containers = [container("web", 2), container("web", 1, depends_on="db:service_healthy:false")]
@@ -40,6 +41,7 @@ def test_each_service_is_what_its_first_container_says() -> None:
     web = stack.services["web"]
     assert (web.replicas, web.image, web.depends_on) == (2, "web:1", ("db",))
     assert web.has_health_check
+    assert web.conditions == {"db": "service_healthy"}
     assert stack.published_ports == {8080: "web"}
     assert stack.networks["darts_default"].publishes
 
@@ -63,4 +65,4 @@ def test_containers_of_other_projects_and_of_run_are_left_out() -> None:
 
 def test_a_label_in_another_form_names_no_service() -> None:
     for label in ("", ",", ":x:y", ",,:"):
-        assert container("web", depends_on=label).depends_on == ()
+        assert container("web", depends_on=label).dependencies == {}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from dartsctl.diagnosis.facts import ContainerFacts, PublishedPort
 from dartsctl.diagnosis.nginx.log import parse_moment
 from dartsctl.stack.bindings import ANY_IPV4, HIGHEST_PORT, Endpoint, parse_protocol
+from dartsctl.stack.health_check import NO_HEALTH_CHECK, HealthCheck, read_image_check
 from dartsctl.stack.json_fields import read_address
 from dartsctl.stack.model import Mount
 from dartsctl.text.numbers import LARGEST_INTEGER, parse_digits
@@ -45,6 +46,8 @@ class Inspection:
     """
     mounts: tuple[Mount, ...] = ()
     """Files and folders of the host."""
+    health_check: HealthCheck = NO_HEALTH_CHECK
+    """The image's, with what the Compose file said over it."""
 
     def of_service(self, service: str) -> ContainerFacts:
         """Return the facts with the service's name and the last failed health check."""
@@ -63,6 +66,7 @@ def read(document: Cursor) -> Inspection:
         fixed_ports=tuple(_fixed_ports(document.at("HostConfig").at("PortBindings"))),
         has_network=_has_network(document),
         mounts=tuple(_bind_mounts(document.at("Mounts"))),
+        health_check=read_image_check(config.at("Healthcheck")),
     )
 
 

@@ -63,14 +63,17 @@ class Container:
         return self.labels.get("com.docker.compose.config-hash", "")
 
     @property
-    def depends_on(self) -> tuple[str, ...]:
-        """The services that its service depended on when it was created.
+    def dependencies(self) -> dict[str, str]:
+        """The services that its own depended on when it was created, each with its condition.
 
         The label: `db:service_healthy:false,queue:service_started:false`.
         """
-        text = self.labels.get("com.docker.compose.depends_on", "")
-        names = (entry.partition(":")[0] for entry in text.split(","))
-        return tuple(filter(None, names))
+        conditions: dict[str, str] = {}
+        for entry in self.labels.get("com.docker.compose.depends_on", "").split(","):
+            name, _, rest = entry.partition(":")
+            if name:
+                conditions[name] = rest.partition(":")[0]
+        return conditions
 
     @property
     def is_one_off(self) -> bool:

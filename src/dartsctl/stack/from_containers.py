@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from dartsctl.stack.health_check import NO_HEALTH_CHECK, HealthCheck
 from dartsctl.stack.model import Mount, Network, PortEntry, Service, Stack
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ class ContainerSettings:
     ports: tuple[PortEntry, ...] = ()
     networks: tuple[str, ...] = ()
     network_mode: str = ""
-    has_health_check: bool = False
+    health_check: HealthCheck = NO_HEALTH_CHECK
     mounts: tuple[Mount, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
 
@@ -61,8 +62,9 @@ def _service(name: str, group: Sequence[Container], settings: ContainerSettings)
         networks=dict.fromkeys(settings.networks, 0),
         network_mode=settings.network_mode,
         image=group[0].image,
-        depends_on=group[0].depends_on,
-        has_health_check=settings.has_health_check,
+        depends_on=tuple(group[0].dependencies),
+        conditions=group[0].dependencies,
+        health_check=settings.health_check,
         mounts=settings.mounts,
         environment=settings.environment,
     )

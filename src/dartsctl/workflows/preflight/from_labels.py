@@ -152,7 +152,7 @@ def _settings(inspected: Inspection) -> ContainerSettings:
         ports=tuple(ports),
         networks=tuple(facts.networks) if has_own_network else (),
         network_mode="" if has_own_network else facts.network_mode,
-        has_health_check=bool(facts.health),
+        health_check=inspected.health_check,
         mounts=inspected.mounts,
         environment=inspected.environment,
     )
