@@ -82,8 +82,10 @@ def test_nothing_that_is_missing_keeps_ps_logs_doctor_and_down_from_what_runs(
     (live.folder / "compose.json").unlink()
     assert_looking_works(live, f"no such file: {live.folder / 'compose.json'}", ("prod", "ps"))
 
+    started = docker("inspect", "-f", "{{.State.StartedAt}}", f"{live.project}-web-1")
     restarted = live.run("prod", "restart", "web")
-    assert restarted.code == 0, restarted.text
+    assert restarted.err.count(BY_LABELS) == 1, restarted.text
+    assert docker("inspect", "-f", "{{.State.StartedAt}}", f"{live.project}-web-1") != started
     (live.folder / "compose.json").write_text(model)
     env_file(live).unlink()
     docker("stop", f"{live.project}-db-1")
