@@ -53,6 +53,8 @@ def test_every_port_has_its_owner_and_its_holder(live: LiveStack) -> None:
         cache: ("cache", "wrong owner"),
         gone: ("gone", "free"),
     }
+    lines = [row["origin"] for row in result.document["production"]]
+    assert lines == [f"dartsctl.toml:{number}" for number in (7, 8, 9, 10)]
     assert [holder["container"] for holder in holders(result, web)] == [f"{live.project}-web-1"]
     assert [holder["pid"] for holder in holders(result, db)] == [squatter]
     assert [holder["container"] for holder in holders(result, cache)] == [rival]

@@ -452,7 +452,10 @@ def test_without_settings_the_documented_ports_are_closed(
     run = start(*commands(5000)[name])
     _, stderr = run.process.communicate(timeout=60)
     assert run.process.returncode == 4, stderr
-    assert refusal(5000) in stderr
+    listed = (
+        "the server was refused port 5000, which is reserved for production by dartsctl's default"
+    )
+    assert listed in stderr
 
 
 @pytest.mark.parametrize("name", ["app.run", "Flask-SocketIO, eventlet", "perl"])
@@ -467,8 +470,8 @@ def test_with_only_the_watch_a_server_holds_a_production_port_less_than_a_second
         watcher.end()
     assert run.process.returncode == 4
     assert (
-        f"the server took port {production_port}, which belongs to production's darts-app,"
-        " and was stopped"
+        f"the server took port {production_port}, which belongs to production's darts-app"
+        " (dartsctl.toml:4), and was stopped"
     ) in stderr
     # it may be gone between two connections
     assert not watcher.answered or watcher.answered[-1] - watcher.answered[0] < 1

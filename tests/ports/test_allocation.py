@@ -45,6 +45,35 @@ def test_the_first_service_keeps_a_port_that_two_claim() -> None:
     assert Allocation.of({"web": [80], "proxy": [80, 81]}).owners == {80: "web", 81: "proxy"}
 
 
+def test_a_port_of_the_settings_is_told_with_its_service_and_its_line() -> None:
+    allocation = Allocation.of({"web": [80, 443]}, {"web": "dartsctl.toml:12"})
+    assert allocation.claim(80) == "belongs to production's web (dartsctl.toml:12)"
+    assert allocation.claim(443, plural=True) == "belong to production's web (dartsctl.toml:12)"
+    assert allocation.how_to_change(80) == ()
+
+
+def test_a_port_of_the_default_list_is_told_without_a_service_that_nobody_has() -> None:
+    allocation = Allocation.default()
+    assert allocation.is_default
+    assert set(allocation.owners) == {80, 443, 5000, 8080, 5672, 15672, 9443, 5432}
+    assert set(allocation.owners.values()) == {""}
+    assert allocation.claim(8080) == "is reserved for production by dartsctl's default list"
+    assert "  [ports.production]" in allocation.how_to_change(8080)
+
+
+def test_a_port_that_production_publishes_is_told_with_its_files_before_the_default_list() -> None:
+    allocation = Allocation.default().united_with({8080: "shop", 9000: "admin"}, "compose/prod.yml")
+    place = "published by compose/prod.yml"
+    assert allocation.claim(8080) == f"belongs to production's shop ({place})"
+    assert allocation.claim(9000) == f"belongs to production's admin ({place})"
+    assert allocation.claim(5432) == "is reserved for production by dartsctl's default list"
+    assert not allocation.is_default
+
+
+def test_an_empty_table_reserves_nothing_and_is_not_the_default_list() -> None:
+    assert not Allocation.of({}).is_default
+
+
 def test_what_the_stack_publishes_is_added_and_the_documented_owner_wins() -> None:
     united = Allocation({5000: "darts-app"}).united_with({5000: "other", 3000: "grafana"})
     assert united.owners == {5000: "darts-app", 3000: "grafana"}

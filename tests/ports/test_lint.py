@@ -226,6 +226,26 @@ def test_a_dev_stack_on_a_production_port_is_told() -> None:
     )
 
 
+def test_a_dev_stack_on_a_port_of_the_default_list_hears_of_no_foreign_service() -> None:
+    stack = demo(healthy(PortEntry(80, "tcp", "8080")))
+    (notice,) = dev_on_production_ports(stack, Allocation.default())
+    assert notice.sentence == (
+        "port 8080 is reserved for production by dartsctl's default list,"
+        " which [ports.production] in dartsctl.toml replaces"
+    )
+
+
+def test_a_run_of_production_ports_is_one_warning() -> None:
+    owners = dict.fromkeys(range(6000, 6020), "turn")
+    stack = demo(Service("web", ports=tuple(PortEntry(n, "tcp", str(n)) for n in owners)))
+    (notice,) = dev_on_production_ports(stack, Allocation(owners))
+    assert notice.sentence == "ports 6000-6019 belong to production's turn"
+
+
+def test_production_does_not_differ_from_a_list_that_nobody_wrote() -> None:
+    assert drift(demo(healthy(FIXED)), Allocation.default()) == ()
+
+
 def test_two_folders_with_one_project_name_are_named_with_the_ways_to_part_them() -> None:
     others = [container("demo", "db"), container("demo", "cache")]
     (notice,) = shared_project(demo(healthy()), others, "/srv/beta")

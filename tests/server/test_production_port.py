@@ -71,6 +71,16 @@ def test_every_documented_port_is_refused_by_its_owners_name(port: int) -> None:
         refuse_production(replace(REQUEST, port=port))
 
 
+def test_a_port_of_the_default_list_is_refused_with_the_lines_that_replace_the_list() -> None:
+    with pytest.raises(Refused) as caught:
+        refuse_production(replace(REQUEST, port=8080, allocation=Allocation.default()))
+    assert caught.value.message == (
+        "port 8080 (--port) is reserved for production by dartsctl's default list;"
+        " a host server must not take it"
+    )
+    assert "  [ports.production]" in caught.value.details
+
+
 @pytest.mark.parametrize("value", ["", "http", "5007", "-5000", "²"])
 def test_other_values_of_a_port_variable_are_allowed(value: str) -> None:
     refuse_production(replace(REQUEST, environment={"PORT": value, "UNRELATED": "5000"}))

@@ -25,13 +25,13 @@ def ports(common: Common) -> int:
     """
     from dartsctl.commands.ports import PortsRequest
     from dartsctl.commands.ports import ports as run_ports
+    from dartsctl.config.documented_ports import documented_ports
     from dartsctl.config.settings import PRODUCTION
-    from dartsctl.ports.allocation import Allocation
 
     settings = common.settings()
     others = (name for name in settings.environments if name != PRODUCTION)
     request = PortsRequest(
-        Allocation.of(settings.ports.production),
+        documented_ports(settings),
         settings.ports.dev_range,
         production=_production(settings),
         projects=tuple(settings.environments[name].project for name in others),

@@ -78,14 +78,14 @@ def check(
     environment = _environment(settings, name, project, profiles)
     from dartsctl.commands.check import CheckRequest
     from dartsctl.commands.check import check as run_check
-    from dartsctl.ports.allocation import Allocation
+    from dartsctl.config.documented_ports import documented_ports
     from dartsctl.workflows.preflight.preflight import Intent
 
     request = CheckRequest(
         environment,
         Intent(services=tuple(services or ())),
         next_command=environment.command("check", *(services or ())),
-        allocation=Allocation.of(settings.ports.production),
+        allocation=documented_ports(settings),
         answers=answers_of(common, settings, name, conflict),
         fix=fix,
         dry_run=common.dry_run,
@@ -155,7 +155,7 @@ def up(
     environment = _environment(settings, name, project, profiles)
     from dartsctl.commands.up import UpRequest
     from dartsctl.commands.up import up as run_up
-    from dartsctl.ports.allocation import Allocation
+    from dartsctl.config.documented_ports import documented_ports
     from dartsctl.workflows.preflight.preflight import Intent
 
     configured = settings.environments[name]
@@ -172,7 +172,7 @@ def up(
         compose_flags=options.compose_flags(),
         wait_timeout=float(conflict.wait_timeout or configured.wait_timeout),
         settling_time=configured.settling_time,
-        allocation=Allocation.of(settings.ports.production),
+        allocation=documented_ports(settings),
         refuse_production_ports=configured.production_ports == "refuse",
         answers=answers_of(common, settings, name, conflict),
         dry_run=common.dry_run,

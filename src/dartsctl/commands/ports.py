@@ -46,6 +46,8 @@ class PortRow:
     holders: tuple[Holder, ...]
     note: str = ""
     count: int = 1
+    origin: str = ""
+    """Who says that it is production's."""
 
     @property
     def name(self) -> str:
@@ -89,13 +91,15 @@ def ports(request: PortsRequest, *, deps: Deps) -> ExitCode:
     moved = {project: _moves(MoveBook(deps.state, project)) for project in request.projects}
     stack, containers, notes = _read(request, deps)
     published = stack.published_ports if stack else {}
-    owners = request.allocation.united_with(published).owners
+    files = request.production.shown_files if request.production else ""
+    allocation = request.allocation.united_with(published, files)
+    owners = allocation.owners
     host = deps.host()
     host.read_ahead({*owners, *request.dev_range.numbers, *_new_ports(moved)})
     attribution = Attribution(None, containers, host)
     project = request.production.project if request.production else None
     result = _Result(
-        production=_folded(_production_rows(owners, attribution, project)),
+        production=_folded(_production_rows(allocation, attribution, project)),
         dev_range=request.dev_range,
         dev=list(_dev_rows(request.dev_range, owners, attribution)),
         moved=list(_moved_rows(moved, attribution)),
@@ -153,11 +157,12 @@ def _new_ports(moved: Mapping[str, Sequence[Move]]) -> Iterator[int]:
 
 
 def _production_rows(
-    owners: Mapping[int, str], attribution: Attribution, project: str | None
+    allocation: Allocation, attribution: Attribution, project: str | None
 ) -> Iterator[PortRow]:
-    for port in sorted(owners):
+    for port, owner in sorted(allocation.owners.items()):
         holders = attribution.holders_on(port)
-        yield PortRow(port, owners[port], holders, _state(owners[port], holders, project))
+        origin = allocation.origins.get(port) or "default list"
+        yield PortRow(port, owner, holders, _state(owner, holders, project), origin=origin)
 
 
 def _dev_rows(
@@ -197,6 +202,8 @@ def _folded(rows: Iterator[PortRow]) -> list[PortRow]:
 def _state(owner: str, holders: Sequence[Holder], project: str | None) -> str:
     if not holders:
         return "free"
+    if not owner:  # of the default list: no service of this project is known to want it
+        return "in use"
     if all(_is_service(holder, owner, project) for holder in holders):
         return "held by its service"
     return "wrong owner"
@@ -216,7 +223,8 @@ def _document(result: _Result) -> dict[str, Any]:
         "ok": True,
         "exit_code": 0,
         "production": [
-            {**row.document(), "owner": row.owner, "state": row.note} for row in result.production
+            {**row.document(), "owner": row.owner, "origin": row.origin, "state": row.note}
+            for row in result.production
         ],
         "dev_range": {
             "first": result.dev_range.first,
@@ -234,8 +242,15 @@ def _document(result: _Result) -> dict[str, Any]:
 def _show(result: _Result, screen: Screen) -> None:
     screen.table(
         ("PORT", "OWNER", "STATE", "HOLDER"),
-        [(row.name, row.owner, row.note, row.who) for row in result.production],
+        [
+            (row.name, row.owner or f"({row.origin})", row.note, row.who)
+            for row in result.production
+        ],
     )
+    if not all(row.owner for row in result.production):
+        screen.note(
+            "the default list is dartsctl's own; [ports.production] in dartsctl.toml replaces it"
+        )
     if result.dev:
         screen.table(
             ("PORT", "DEV RANGE", "HOLDER"),

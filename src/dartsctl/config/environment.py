@@ -89,6 +89,11 @@ class Environment:
         """Whether there are no settings behind it (`adhoc`)."""
         return self.name == _ADHOC
 
+    @property
+    def shown_files(self) -> str:
+        """The Compose files, relative to the settings: `compose/prod.yml, compose/tls.yml`."""
+        return ", ".join(os.path.relpath(file, self.directory) for file in self.files)
+
     def command(self, *words: str) -> str:
         """Return a `dartsctl` command for this environment that can be pasted.
 

@@ -79,6 +79,8 @@ class PortSettings:
 
     dev_range: PortRange = DEV_RANGE
     production: Mapping[str, tuple[int, ...]] = field(default_factory=lambda: PRODUCTION_PORTS)
+    is_default: bool = True
+    """Whether `production` is dartsctl's default list, not this project's own table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,7 +336,7 @@ def _ports(
         owners = PRODUCTION_PORTS
     dev_range = own.read("dev_range", values.port_range, DEV_RANGE)
     _refuse_overlap(own, production, dev_range, owners)
-    return PortSettings(dev_range, owners)
+    return PortSettings(dev_range, owners, is_default="production" not in own.entries)
 
 
 def _refuse_overlap(

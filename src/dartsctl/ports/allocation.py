@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dartsctl.errors import Advice, UsageError
 from dartsctl.stack.bindings import HIGHEST_PORT
@@ -21,7 +21,9 @@ PRODUCTION_PORTS: Mapping[str, tuple[int, ...]] = {
     "wso2is": (9443,),
     "postgres": (5432,),
 }
-"""The documented allocation of the darts server. `[ports.production]` replaces it."""
+"""The default list: the darts server's. `[ports.production]` replaces it."""
+
+_DEFAULT_LIST = "dartsctl's default list"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,25 +49,75 @@ DEV_RANGE = PortRange(5001, 5099)
 
 @dataclass(frozen=True, slots=True)
 class Allocation:
-    """Production's ports. `owners` maps a port to the service that owns it."""
+    """Production's ports.
+
+    `owners` maps a port to the service that owns it. The service is empty for a port of the default
+    list: nobody has said that this project has such a service.
+    """
 
     owners: Mapping[int, str]
+    origins: Mapping[int, str] = field(default_factory=dict)
+    """Where it is said: `dartsctl.toml:12`, `published by compose/prod.yml`."""
 
     @classmethod
-    def of(cls, services: Mapping[str, Iterable[int]]) -> Allocation:
+    def of(
+        cls, services: Mapping[str, Iterable[int]], origins: Mapping[str, str] | None = None
+    ) -> Allocation:
         """Return the allocation of a table of the settings: service -> its ports.
 
-        Of two services that name one port, the first has it.
+        Of two services that name one port, the first has it. `origins`: the line of each service.
         """
         owners: dict[int, str] = {}
+        places: dict[int, str] = {}
         for service, ports in services.items():
             for port in ports:
                 owners.setdefault(port, service)
-        return cls(owners)
+                places.setdefault(port, (origins or {}).get(service, ""))
+        return cls(owners, places)
 
-    def united_with(self, published: Mapping[int, str]) -> Allocation:
-        """Add what the production stack publishes. The documented owner's name wins."""
-        return Allocation({**published, **self.owners})
+    @classmethod
+    def default(cls) -> Allocation:
+        """Return the default list."""
+        numbers = [port for ports in PRODUCTION_PORTS.values() for port in ports]
+        return cls(dict.fromkeys(numbers, ""))
+
+    @property
+    def is_default(self) -> bool:
+        """Whether it is only the default list."""
+        return bool(self.owners) and not any(self.owners.values())
+
+    def united_with(self, published: Mapping[int, str], origin: str = "") -> Allocation:
+        """Add what the production stack publishes, in the files `origin`.
+
+        The owner's name in the settings wins.
+        """
+        owners, origins = dict(self.owners), dict(self.origins)
+        for port, service in published.items():
+            if not owners.get(port):
+                owners[port] = service
+                origins[port] = f"published by {origin}" if origin else ""
+        return Allocation(owners, origins)
+
+    def claim(self, port: int, *, plural: bool = False) -> str:
+        """Return whose a production port is, and who says so, as half a sentence.
+
+        `belongs to production's nginx (dartsctl.toml:12)`; `plural`: for a run of ports.
+        """
+        owner, origin = self.owners[port], self.origins.get(port, "")
+        if not owner:
+            return f"{'are' if plural else 'is'} reserved for production by {_DEFAULT_LIST}"
+        place = f" ({origin})" if origin else ""
+        return f"{'belong' if plural else 'belongs'} to production's {owner}{place}"
+
+    def how_to_change(self, port: int) -> tuple[str, ...]:
+        """Return the lines that replace the default list; nothing for a port that is not on it."""
+        if self.owners[port]:
+            return ()
+        return (
+            "to replace that list, write in dartsctl.toml:",
+            "  [ports.production]",
+            "  SERVICE = PORT",
+        )
 
 
 def parse_port(text: str, *, source: str) -> int:

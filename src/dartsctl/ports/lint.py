@@ -195,7 +195,9 @@ def appended(stack: Stack, origins: PortOrigins) -> tuple[Notice, ...]:
 
 
 def drift(stack: Stack, allocation: Allocation) -> tuple[Notice, ...]:
-    """Return where the production stack and the documented allocation disagree."""
+    """Return where the production stack and `[ports.production]` disagree."""
+    if allocation.is_default:
+        return ()  # nobody has written such a table
     published, owners = stack.published_ports, allocation.owners
     undocumented: dict[int, str] = {}
     disputed: dict[int, tuple[str, str]] = {}
@@ -223,13 +225,15 @@ def dev_on_production_ports(stack: Stack, allocation: Allocation) -> tuple[Notic
 
     Such a stack cannot run beside production.
     """
-    shared = {
-        port: (service, allocation.owners[port])
-        for port, service in stack.published_ports.items()
-        if port in allocation.owners
-    }
+    shared: dict[int, tuple[str, str]] = {}
+    for port, service in stack.published_ports.items():
+        if port in allocation.owners:
+            shared[port] = (service, allocation.claim(port))
     warnings = []
-    for first, last, (service, owner) in _runs(shared):
-        sentence = f"{_ports(first, last, 'belongs', 'belong')} to production's {owner}"
+    for first, last, (service, _) in _runs(shared):
+        ports = f"port {first}" if first == last else f"ports {first}-{last}"
+        sentence = f"{ports} {allocation.claim(first, plural=first != last)}"
+        if not allocation.owners[first]:
+            sentence += ", which [ports.production] in dartsctl.toml replaces"
         warnings.append(Notice("production-port", service, sentence))
     return tuple(warnings)

@@ -69,12 +69,15 @@ def override_details(request: ServerRequest, port: int) -> tuple[str, ...]:
 
 
 def _refuse(request: ServerRequest, port: int, source: str, hint: str) -> None:
-    owner = request.allocation.owners.get(port)
-    if owner is None:
+    allocation = request.allocation
+    if port not in allocation.owners:
         return
     raise Refused(
-        f"port {port} ({source}) belongs to production's {owner}; a host server must not take it",
-        details=("without a port number, dartsctl leases a free one",),
+        f"port {port} ({source}) {allocation.claim(port)}; a host server must not take it",
+        details=(
+            "without a port number, dartsctl leases a free one",
+            *allocation.how_to_change(port),
+        ),
         hint=hint,
     )
 

@@ -94,11 +94,20 @@ def _refusal(socket: "Any", address: "Any") -> str:
         return ""
     if "dartsctl.cli" in sys.modules:  # dartsctl itself probes production's ports by a bind
         return ""
-    brief = f"port {int(port)} is reserved for production's {PORTS[port]} (dartsctl guard)"
+    owner = f"production's {PORTS[port]}" if PORTS[port] else "production"
+    brief = f"port {int(port)} is reserved for {owner} (dartsctl guard)"
     try:
         return _explain(int(port)) or brief
     except Exception:  # it is refused anyway
         return brief
+
+
+def _claim(port: int) -> str:
+    """Return whose the port is. A port of the default list has no service."""
+    if PORTS[port]:
+        return f"belongs to production's {PORTS[port]}"
+    replaced = "which [ports.production] in dartsctl.toml replaces"
+    return f"is reserved for production by dartsctl's default list, {replaced}"
 
 
 def _explain(port: int) -> str:
@@ -113,7 +122,7 @@ def _explain(port: int) -> str:
     _end_with_the_server()
     if _report(port):
         return ""
-    sentence = f"port {port} belongs to production's {PORTS[port]}; {_advice()}"
+    sentence = f"port {port} {_claim(port)}; {_advice()}"
     try:
         sys.stderr.write(f"dartsctl guard: {sentence}\n")
         sys.stderr.flush()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dartsctl.config.documented_ports import documented_ports
 from dartsctl.config.environment import resolve
 from dartsctl.config.settings import PRODUCTION, Settings
 from dartsctl.errors import DartsctlError, UsageError
-from dartsctl.ports.allocation import Allocation
 from dartsctl.stack.model import read_stack
 
 if TYPE_CHECKING:
+    from dartsctl.ports.allocation import Allocation
     from dartsctl.workflows.deps import ComposeOn
 
 
@@ -22,12 +23,13 @@ def production_ports(
     The production stack need not be on this machine: then the documented ports are all there is.
     `deadline`: seconds that Compose has, if its own minute is too long.
     """
-    documented = Allocation.of(settings.ports.production)
+    documented = documented_ports(settings)
     try:
-        compose = compose_on(resolve(settings, PRODUCTION), deadline=deadline)
+        production = resolve(settings, PRODUCTION)
+        compose = compose_on(production, deadline=deadline)
         stack = read_stack(compose.config().model)
     except UsageError:  # no Compose file of production is here
         return documented, None
     except DartsctlError as error:
         return documented, error
-    return documented.united_with(stack.published_ports), None
+    return documented.united_with(stack.published_ports, production.shown_files), None

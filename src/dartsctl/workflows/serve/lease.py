@@ -156,8 +156,8 @@ class PortLeasing:
 
     def _reason(self, port: int) -> str:
         """Return why `port` cannot be leased, as half a sentence."""
-        if owner := self._request.allocation.owners.get(port):
-            return f"it belongs to production's {owner}"
+        if port in self._request.allocation.owners:
+            return f"it {self._request.allocation.claim(port)}"
         if port in BROWSERS_REFUSE:
             return "browsers block it"
         if record := self._deps.leases.holder(port):

@@ -227,14 +227,12 @@ class _Life:
         """Note what the kernel or the guard has refused to the server since the last look."""
         report = self._deps.leases.report_path(self._record.port)
         refused = self._server.refused | guards.read_report(report)
-        owners = self._request.allocation.owners
-        for port in sorted((refused - self._refused) & owners.keys()):
+        allocation = self._request.allocation
+        for port in sorted((refused - self._refused) & allocation.owners.keys()):
             self._refused.add(port)
             self._refused_at = self._refused_at or self._deps.monotonic()
             if self._ready or self._request.is_shell:
-                self._deps.screen.warn(
-                    f"port {port} was refused: it belongs to production's {owners[port]}"
-                )
+                self._deps.screen.warn(f"port {port} was refused: it {allocation.claim(port)}")
 
     def _keep_waiting(self, *, listens: bool) -> None:
         """Look for a server that is not ready on other ports, and say if it takes too long."""
@@ -281,17 +279,17 @@ class _Life:
             )
 
     def _took(self, port: int) -> Refused:
-        owner = self._request.allocation.owners[port]
+        claim = self._request.allocation.claim(port)
         return Refused(
-            f"the server took port {port}, which belongs to production's {owner}, and was stopped",
+            f"the server took port {port}, which {claim}, and was stopped",
             details=override_details(self._request, port),
             hint=self._advice(),
         )
 
     def _was_refused(self, port: int) -> Refused:
-        owner = self._request.allocation.owners[port]
+        claim = self._request.allocation.claim(port)
         return Refused(
-            f"the server was refused port {port}, which belongs to production's {owner}",
+            f"the server was refused port {port}, which {claim}",
             details=override_details(self._request, port),
             hint=self._advice(),
         )
