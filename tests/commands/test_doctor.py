@@ -11,6 +11,7 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -630,6 +631,23 @@ def test_healthy_stacks_of_other_shapes_have_no_finding(
     said = live.run("doctor", "-f", "compose.json", "--json")
     assert (said.code, causes(said.document)) == (0, []), said.out
     assert any(row["through"] == "proxy" for row in said.document["facts"]["http"]), "it was asked"
+
+
+def test_many_doctors_at_once_find_no_fault_that_they_made(live: LiveStack) -> None:
+    files(live)
+    nginx_conf(
+        live,
+        "limit_req zone=site; proxy_pass http://app:5000;",
+        http_block="limit_req_zone $binary_remote_addr zone=site:1m rate=6r/m;",
+    )
+    live.up()
+    serves(live)
+    with ThreadPoolExecutor(3) as pool:
+        runs = list(pool.map(lambda _: live.run("doctor", "-f", "compose.json"), range(3)))
+    assert [run.code for run in runs] == [0] * 3, [run.text for run in runs]
+    assert not any("symptom" in run.out for run in runs)
+    refused = f"http://127.0.0.1:{live.ports[0]}/ answers 503: asked too often"
+    assert any(refused in run.text for run in runs), [run.text for run in runs]
 
 
 def test_tls_with_a_valid_certificate_is_healthy(live: LiveStack) -> None:

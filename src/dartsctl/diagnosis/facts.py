@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from dartsctl.diagnosis.nginx.config import Config, Listen, Route, Target
+    from dartsctl.diagnosis.nginx.limits import Limit
     from dartsctl.diagnosis.nginx.log import FailureCount
     from dartsctl.ports.conflicts import Conflict
     from dartsctl.stack.bindings import Endpoint
@@ -197,8 +198,10 @@ class HttpFacts:
     """Unix time by the engine's clock."""
     target: str = ""
     """The first server behind the location: `darts-app:5000`."""
+    limits: tuple[Limit, ...] = ()
+    """The site's limits for its location."""
     limited: str = ""
-    """Which limit of the site refused or delayed it; nothing is known of the service then."""
+    """Why the answer says only that we asked too often; the service is not known then."""
 
     @property
     def is_bad(self) -> bool:
@@ -292,6 +295,12 @@ class Facts:
     unknown: tuple[str, ...] = ()
     """What could not be checked, one sentence each."""
     commands: Commands = field(default_factory=Commands)
+
+    @property
+    def pause(self) -> float:
+        """Seconds until the same requests stay below the site's own limits."""
+        pauses = [limit.pause for http in self.http for limit in http.limits]
+        return max(pauses, default=0.0)
 
     @property
     def failed_requests(self) -> tuple[HttpFacts, ...]:

@@ -108,6 +108,6 @@ def test_the_number_of_requests_is_limited() -> None:
 def test_the_named_url_is_requested_as_it_is(
     url: str, expected: tuple[str, int, str, bool]
 ) -> None:
-    request = request_for_url(url, "web")
+    request = request_for_url(url, layout(web("0.0.0.0")))
     assert (request.url, request.service, request.through_proxy) == (url, "web", True)
     assert (request.host, request.port, request.path, request.tls) == expected

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from dartsctl.diagnosis.nginx.grammar import Directive, parse
+from dartsctl.diagnosis.nginx.limits import Limit, LimitScope, limit_scope
 from dartsctl.stack.bindings import bracketed
 
 PASSES = ("proxy_pass", "grpc_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass")
@@ -71,6 +72,7 @@ class Route:
     """The name of its `upstream` block."""
     resolvers: tuple[str, ...] = ()
     """The name servers that apply here, without ports."""
+    limits: tuple[Limit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,8 @@ class Server:
     names: tuple[str, ...] = ()
     certificates: tuple[str, ...] = ()
     routes: tuple[Route, ...] = ()
+    limits: tuple[Limit, ...] = ()
+    """Of the server itself; a location may have others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,16 +127,16 @@ def read(files: Mapping[str, str], main: str = "") -> Config:
         if directive.name == "http":
             http += directive.block or ()
     upstreams = {row.words[1]: row for row in _named(http, "upstream")}
-    scope = _scope(http, _Scope())
+    logs = list(_named(_walk(tree), "error_log"))
+    scope = _scope(http, _Scope(limits=limit_scope(http, logs)))
     servers = [
         _server(row, upstreams, scope)
         for row in http
         if row.name == "server" and row.block is not None
     ]
-    logs = [row.words[1] for row in _named(_walk(tree), "error_log")]
     return Config(
         servers=tuple(servers),
-        error_logs=tuple(dict.fromkeys(logs)),
+        error_logs=tuple(dict.fromkeys(row.words[1] for row in logs)),
         resolver=any(row.name == "resolver" for row in _walk(tree)),
         files=tuple(files),
     )
@@ -212,6 +216,7 @@ def _server(block: Directive, upstreams: Mapping[str, Directive], outer: _Scope)
         names=tuple(names),
         certificates=tuple(row.words[1] for row in _named(inner, "ssl_certificate")),
         routes=tuple(_routes(inner, "/", upstreams, scope)),
+        limits=scope.limits.limits,
     )
 
 
@@ -236,6 +241,7 @@ class _Scope:
     """Of `set $name value`."""
     resolvers: tuple[str, ...] = ()
     """The innermost `resolver` replaces the others."""
+    limits: LimitScope = field(default_factory=LimitScope)
 
 
 def _scope(block: Sequence[Directive], outer: _Scope) -> _Scope:
@@ -248,7 +254,7 @@ def _scope(block: Sequence[Directive], outer: _Scope) -> _Scope:
         elif directive.name == "resolver":
             servers = (word for word in words[1:] if "=" not in word)
             resolvers = tuple(_host_and_port(server, 53)[0] for server in servers)
-    return _Scope(variables, resolvers)
+    return _Scope(variables, resolvers, outer.limits.inner(block))
 
 
 def _filled(text: str, variables: Mapping[str, str]) -> str:
@@ -295,6 +301,7 @@ def _route(
         written=written,
         place=directive.place,
         resolvers=scope.resolvers,
+        limits=scope.limits.limits,
     )
     if rest.startswith("unix:"):  # http://unix:/run/app.sock:/path
         socket = ":".join(rest.split(":")[:2])

@@ -99,6 +99,15 @@ _LEVELS = ("error", "crit", "alert", "emerg", "warn")
 
 
 @dataclass(frozen=True, slots=True)
+class LogParts:
+    """One line of the error log. `when` is Unix time, None if the line has none."""
+
+    level: str
+    text: str
+    when: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class LoggedFailure:
     """One line that reports a failure."""
 
@@ -151,25 +160,34 @@ class FailureCount:
         return f"{line}: {self.example[:300]}"
 
 
+def split_line(line: str, *, stamp: str = "", offset: float = 0.0) -> LogParts | None:
+    """Return the parts of a line of the error log, None for any other line.
+
+    `stamp` and `offset` are as in `parse_line`.
+    """
+    match = _LINE.match(cut(line.strip()))
+    if not match:
+        return None
+    when = parse_moment(stamp) if stamp else _local_moment(match, offset)
+    return LogParts(match["level"], match["text"], when)
+
+
 def parse_line(line: str, *, stamp: str = "", offset: float = 0.0) -> LoggedFailure | None:
     """Return the failure that a line reports, None for any other line.
 
     `stamp` is the engine's time of the line. Without it the line's own time counts, `offset`
     seconds east of UTC.
     """
-    match = _LINE.match(cut(line.strip()))
-    if not match or match["level"] not in _LEVELS:
+    parts = split_line(line, stamp=stamp, offset=offset)
+    if parts is None or parts.level not in _LEVELS:
         return None
-    level, text = match["level"], match["text"]
+    level, text = parts.level, parts.text
     failure, name = _classify(level, text)
     if failure is None or (level == "warn" and failure is not NginxFailure.HANDSHAKE):
         return None
-    when = parse_moment(stamp)
-    if not stamp:
-        when = _local_moment(match, offset)
     upstream = _UPSTREAM.search(text)
     return LoggedFailure(
-        failure, text, when=when, upstream=upstream[1] if upstream else "", name=name
+        failure, text, when=parts.when, upstream=upstream[1] if upstream else "", name=name
     )
 
 

@@ -29,7 +29,8 @@ def show(facts: Facts, diagnosis: Diagnosis, screen: Screen) -> None:
             "the times shown are the engine's"
         )
     if diagnosis.healthy:
-        services, answers = len(facts.services), len(facts.http)
+        services = len(facts.services)
+        answers = sum(1 for http in facts.http if not http.limited)
         plural = "" if answers == 1 else "s"
         screen.note(
             f"{facts.project} is healthy: {services} services, {answers} request{plural} answered"

@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis.nginx import config as nginx_config
+from dartsctl.diagnosis.nginx.limits import LimitedRequest, parse_limited
 from dartsctl.diagnosis.nginx.log import (
     FailureCount,
     LoggedFailure,
@@ -44,6 +45,8 @@ _LINES = 4000
 """Lines of the engine's log."""
 _LOG_BYTES = 200_000
 """The end of a log file that is read."""
+_MOST_LIMITED = 1000
+"""Lines about limited requests that are kept, the last ones."""
 _CONFIG_BYTES = 1 << 20
 """Larger files are no configuration."""
 
@@ -67,6 +70,8 @@ class LogReading:
 
     failures: tuple[FailureCount, ...] = ()
     source: str = ""
+    limited: tuple[LimitedRequest, ...] = ()
+    """The requests that a limit of the site refused or delayed, the latest last."""
 
 
 def configuration(
@@ -155,27 +160,44 @@ def _text(tar: tarfile.TarFile, member: tarfile.TarInfo) -> str | None:
 def error_log(
     container: ContainerFacts, config: Config | None, control: EngineControl
 ) -> LogReading:
-    """Return the failures in nginx's error log.
+    """Return the failures and the limited requests in nginx's error log.
 
     Read from the files that the configuration names, rotated once, and from the engine's log.
     """
-    failures: list[LoggedFailure] = []
+    lines = _LogLines()
     sources: list[str] = []
     try:
         if container.runs and config is not None:
             for path in _log_files(config):
-                in_file = _file_failures(container, path, control)
-                if in_file is not None:
-                    failures += in_file
-                    sources.append(f"nginx error log {path} in {container.name}")
-        lines = control.log(container.id, tail=_LINES, timestamps=True)
+                is_read = _read_file(container, path, control, lines)
+                sources += [f"nginx error log {path} in {container.name}"] if is_read else []
+        logged = control.log(container.id, tail=_LINES, timestamps=True)
     except DartsctlError:
-        return LogReading(count_failures(failures), ", ".join(sources))
-    if lines is not None:
+        return lines.reading(sources)
+    if logged is not None:
         sources.append(f"nginx error log (engine: logs {container.name})")
-        failures += filter(None, (parse_line(line.text, stamp=line.when) for line in lines))
-    failures.sort(key=lambda failure: failure.when or 0.0)
-    return LogReading(count_failures(failures), ", ".join(sources))
+        for line in logged:
+            lines.add(line.text, stamp=line.when)
+    return lines.reading(sources)
+
+
+class _LogLines:
+    """What the lines of several logs say."""
+
+    def __init__(self) -> None:
+        self._failures: list[LoggedFailure] = []
+        self._limited: list[LimitedRequest] = []
+
+    def add(self, line: str, *, stamp: str = "", offset: float = 0.0) -> None:
+        if failure := parse_line(line, stamp=stamp, offset=offset):
+            self._failures.append(failure)
+        elif limited := parse_limited(line, stamp=stamp, offset=offset):
+            self._limited.append(limited)
+
+    def reading(self, sources: Sequence[str]) -> LogReading:
+        self._failures.sort(key=lambda failure: failure.when or 0.0)
+        failures = count_failures(self._failures)
+        return LogReading(failures, ", ".join(sources), tuple(self._limited[-_MOST_LIMITED:]))
 
 
 def _log_files(config: Config) -> list[str]:
@@ -187,26 +209,24 @@ def _log_files(config: Config) -> list[str]:
     ]
 
 
-def _file_failures(
-    container: ContainerFacts, path: str, control: EngineControl
-) -> list[LoggedFailure] | None:
-    """Return the failures in a log file and in its rotated predecessor.
+def _read_file(
+    container: ContainerFacts, path: str, control: EngineControl, lines: _LogLines
+) -> bool:
+    """Add the lines of a log file and of its rotated predecessor.
 
-    None if it is no regular file: in the official image it is a link to stderr, and reading
-    that would block.
+    Return False if it is no regular file: in the official image it is a link to stderr, and
+    reading that would block.
     """
     test = control.execute(container.id, ["test", "-f", path])
     if test is None or test[0] != 0:
-        return None
+        return False
     offset = _seconds_east_of_utc(container, control)
-    failures: list[LoggedFailure] = []
     for name in (f"{path}.1", path):
         tail = control.execute(container.id, ["tail", "-c", str(_LOG_BYTES), name])
-        if tail is None or tail[0] != 0:
-            continue
-        lines = tail[1].splitlines()
-        failures += filter(None, (parse_line(line, offset=offset) for line in lines))
-    return failures
+        if tail is not None and tail[0] == 0:
+            for line in tail[1].splitlines():
+                lines.add(line, offset=offset)
+    return True
 
 
 def _seconds_east_of_utc(container: ContainerFacts, control: EngineControl) -> float:

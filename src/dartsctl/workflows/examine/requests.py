@@ -1,31 +1,23 @@
-"""The requests of a diagnosis: which to send, and what came of them. Sends GET requests only."""
+"""Which requests a diagnosis sends: GET only, one for each location."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from dartsctl.config import certificates
 from dartsctl.diagnosis import proxies
 from dartsctl.diagnosis.facts import (
-    CertificateFacts,
-    HttpFacts,
-    ProxyTurn,
     ServiceFacts,
     UpstreamFacts,
 )
 from dartsctl.diagnosis.nginx.config import Config, Listen, Route, Server, Target
-from dartsctl.edges.http import get
-from dartsctl.edges.project import certificate_files
-from dartsctl.stack.bindings import ANY_IPV4, ANY_IPV6, Endpoint
-from dartsctl.workflows.examine.connections import ConnectionTable, busy_places
+from dartsctl.stack.bindings import ANY_IPV4, ANY_IPV6
 
 if TYPE_CHECKING:
+    from dartsctl.diagnosis.nginx.limits import Limit
     from dartsctl.stack.model import Stack
-    from dartsctl.workflows.deps import Deps
 
 HTTP_DEADLINE = 2.5
 """Seconds for one request."""
@@ -35,6 +27,8 @@ _SECOND_LOOK = 1.0
 _TURN, _ALL_TURNS = 1.0, 2.0
 """Seconds that the next request waits for an answer to the one before, and all of them."""
 _MOST_REQUESTS = 8
+_LONGEST_DELAY = 6.0
+"""Seconds by which the site's own limit may delay an answer."""
 _LOOPBACK = {"": "127.0.0.1", ANY_IPV4: "127.0.0.1", ANY_IPV6: "::1"}
 """The address to ask for a wildcard address."""
 
@@ -86,6 +80,14 @@ class ProbeRequest:
     """The service that should answer it."""
     target: str = ""
     """The first server behind the location: `darts-app:5000`."""
+    limits: tuple[Limit, ...] = ()
+    """The site's own limits for the location."""
+
+    @property
+    def deadline(self) -> float:
+        """The seconds for the answer. A limit may delay it."""
+        delays = [limit.longest_delay for limit in self.limits]
+        return HTTP_DEADLINE + min(max(delays, default=0.0), _LONGEST_DELAY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +114,27 @@ def plan_requests(layout: ProxyLayout) -> tuple[ProbeRequest, ...]:
     for way in ways:
         for request in _through_proxy(way, layout):
             requests.setdefault((request.address, request.port, request.path), request)
-    chosen = sorted(requests.values(), key=lambda request: not request.upstream)
+    chosen = _most_useful_first(requests.values())
     return (*chosen[:_MOST_REQUESTS], *_direct(layout))
 
 
-def request_for_url(url: str, proxy: str) -> ProbeRequest:
-    """Return the request for the URL of `--url`."""
+def _most_useful_first(requests: Iterable[ProbeRequest]) -> list[ProbeRequest]:
+    """Return one request for each service first, then the others that lead to one."""
+    asked: set[str] = set()
+    firsts, others, own = [], [], []
+    for request in requests:
+        if not request.upstream:
+            own.append(request)
+        elif request.upstream in asked:
+            others.append(request)
+        else:
+            firsts.append(request)
+        asked.add(request.upstream)
+    return [*firsts, *others, *own]
+
+
+def request_for_url(url: str, layout: ProxyLayout) -> ProbeRequest:
+    """Return the request for the URL of `--url`, with the limits of its longest location."""
     from urllib.parse import urlsplit
 
     parts = urlsplit(url)
@@ -133,10 +150,23 @@ def request_for_url(url: str, proxy: str) -> ProbeRequest:
         path=path,
         host=host,
         tls=tls,
-        service=proxy,
+        service=layout.proxy,
         through_proxy=True,
         location=path,
+        limits=_limits_for(path, layout),
     )
+
+
+def _limits_for(path: str, layout: ProxyLayout) -> tuple[Limit, ...]:
+    """Return the limits of the longest location that a path begins with."""
+    longest = ""
+    limits: tuple[Limit, ...] = ()
+    for server in layout.config.servers if layout.config else ():
+        limits = limits or server.limits
+        for location, route in _paths(server):
+            if route and path.startswith(location) and len(location) > len(longest):
+                longest, limits = location, route.limits
+    return limits
 
 
 def _through_proxy(way: _Way, layout: ProxyLayout) -> Iterator[ProbeRequest]:
@@ -162,6 +192,7 @@ def _through_proxy(way: _Way, layout: ProxyLayout) -> Iterator[ProbeRequest]:
                 location=path,
                 upstream=upstream,
                 target=target,
+                limits=route.limits if route else server.limits,
             )
 
 
@@ -264,118 +295,3 @@ def _url(way: _Way, path: str, *, tls: bool) -> str:
     scheme = "https" if tls else "http"
     host = f"[{way.address}]" if ":" in way.address else way.address
     return f"{scheme}://{host}:{way.port}{path}"
-
-
-# --- sending them -----------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class RequestResults:
-    """What came of the requests."""
-
-    answers: tuple[HttpFacts, ...]
-    certificates: tuple[CertificateFacts, ...]
-    """Problems of the certificates that the proxy has shown."""
-    turns: tuple[ProxyTurn, ...] = ()
-    """The proxy's connections meanwhile."""
-    busy: tuple[Endpoint, ...] = ()
-    """Where many of its connections led to before."""
-
-
-class RequestProbes:
-    """Sends requests. `skew`: seconds that the engine's clock is ahead of ours."""
-
-    def __init__(self, pool: ThreadPoolExecutor, deps: Deps, *, skew: float) -> None:
-        self._pool = pool
-        self._deps = deps
-        self._skew = skew
-
-    def send(
-        self, requests: Sequence[ProbeRequest], *, look: Callable[[], ConnectionTable] = dict
-    ) -> RequestResults:
-        """Send the requests and return the results.
-
-        Those through the proxy are sent one after the other, as far as they are answered soon:
-        what connects then is their own. `look` reads the proxy's connections.
-        """
-        before = look()
-        busy = busy_places(before)
-        waiting: dict[int, Future[tuple[HttpFacts, bytes]]] = {}
-        through = [index for index, request in enumerate(requests) if request.through_proxy]
-        for index, request in enumerate(requests):
-            if not request.through_proxy:
-                waiting[index] = self._pool.submit(self._get, request)
-        turns: list[ProxyTurn] = []
-        patience = min(_TURN, _ALL_TURNS / max(len(through), 1))
-        for index in through:
-            late = _late(waiting, through)
-            waiting[index] = self._pool.submit(self._get, requests[index])
-            wait([waiting[index]], timeout=patience)
-            after = look()
-            turns.append(_turn((*late, index), before, after))
-            before = after
-        for timeout in (_SECOND_LOOK, None):
-            if late := _late(waiting, through):
-                wait([waiting[index] for index in late], timeout=timeout)
-                after = look()
-                turns.append(_turn(late, before, after))
-                before = after
-        answers, problems = [], []
-        for index, request in enumerate(requests):
-            answer, certificate = waiting[index].result()
-            answers.append(answer)
-            if certificate and request.through_proxy:
-                problem = self._certificate_problem(request, answer, certificate)
-                problems += [problem] if problem else []
-        return RequestResults(tuple(answers), tuple(problems), tuple(turns), busy)
-
-    def _get(self, request: ProbeRequest) -> tuple[HttpFacts, bytes]:
-        began = self._deps.now() + self._skew
-        response = get.get(
-            request.address,
-            request.port,
-            request.path,
-            host=request.host,
-            tls=request.tls,
-            deadline=HTTP_DEADLINE,
-        )
-        through: Literal["proxy", "direct"] = "proxy" if request.through_proxy else "direct"
-        answer = HttpFacts(
-            url=request.url,
-            through=through,
-            service=request.service,
-            location=request.location,
-            upstream=request.upstream,
-            status=response.status,
-            problem=response.problem,
-            seconds=response.seconds,
-            began=began,
-            target=request.target,
-        )
-        return answer, response.certificate
-
-    def _certificate_problem(
-        self, request: ProbeRequest, answer: HttpFacts, der: bytes
-    ) -> CertificateFacts | None:
-        """Return what is wrong with the dates of a certificate that the proxy has shown."""
-        dates = certificate_files.served(der)
-        if dates is None:
-            return None
-        problem = certificates.date_problem(*dates, answer.began - self._skew)
-        if not problem:
-            return None
-        sentence = f"the certificate at {request.url} {problem}"
-        return CertificateFacts(request.url, sentence, refusing=True, source="TLS handshake")
-
-
-def _late(
-    waiting: Mapping[int, Future[tuple[HttpFacts, bytes]]], through: Sequence[int]
-) -> tuple[int, ...]:
-    """Return the requests through the proxy that are not answered yet."""
-    return tuple(index for index in through if index in waiting and not waiting[index].done())
-
-
-def _turn(requests: tuple[int, ...], before: ConnectionTable, after: ConnectionTable) -> ProxyTurn:
-    made = {connection.endpoint for connection in after if connection not in before}
-    kept = {connection.endpoint for connection, is_open in before.items() if is_open}
-    return ProxyTurn(requests, tuple(sorted(made)), tuple(sorted(kept)))

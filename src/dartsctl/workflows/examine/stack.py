@@ -18,12 +18,14 @@ from dartsctl.diagnosis.facts import (
     ContainerFacts,
     EngineFacts,
     Facts,
+    HttpFacts,
     ProxyFacts,
     ProxyKind,
     ServiceFacts,
     UpstreamFacts,
 )
 from dartsctl.diagnosis.findings import Cause, Diagnosis
+from dartsctl.diagnosis.limited import has_unexplained_refusal, mark_limited
 from dartsctl.diagnosis.nginx.log import parse_moment
 from dartsctl.diagnosis.proxies import ProxyClues
 from dartsctl.edges.http import get
@@ -34,12 +36,8 @@ from dartsctl.workflows.examine import requests as examine_requests
 from dartsctl.workflows.examine.connections import ConnectionLooks
 from dartsctl.workflows.examine.containers import ContainerProbes
 from dartsctl.workflows.examine.nginx import ConfigReading, LogReading
-from dartsctl.workflows.examine.requests import (
-    ProbeRequest,
-    ProxyLayout,
-    RequestProbes,
-    RequestResults,
-)
+from dartsctl.workflows.examine.requests import ProbeRequest, ProxyLayout
+from dartsctl.workflows.examine.sending import RequestProbes, RequestResults
 from dartsctl.workflows.preflight import another_stack
 from dartsctl.workflows.preflight.from_labels import preflight_of_running
 
@@ -57,6 +55,8 @@ CONNECT_DEADLINE = 1.0
 """Seconds for a connection to an address of a service."""
 _ANSWER_TIME = 1.0
 """Seconds that the engine's answer with its time may take."""
+_LOG_DELAY = 0.3
+"""Seconds by which a line of nginx's log may be late."""
 _THREADS = 16
 
 
@@ -236,9 +236,10 @@ class StackProbes:
     def facts_of(self, view: ProxyView, results: RequestResults) -> Facts:
         """Return the facts of a stack whose requests were sent. The log is read after them."""
         services, name = view.services, view.layout.proxy
-        log = LogReading()
-        if view.front and view.control:
-            log = examine_nginx.error_log(view.front, view.reading.config, view.control)
+        log = self._error_log(view, results.answers)
+        answers = mark_limited(results.answers, log.limited, is_log_read=bool(log.source))
+        unasked = [f"{http.url} {http.answer}" for http in answers if http.limited]
+        unasked += [_unsent(request) for request in results.unsent]
         certificate_facts: tuple[CertificateFacts, ...] = ()
         if name:
             certificate_facts = self._certificates(name)
@@ -253,13 +254,23 @@ class StackProbes:
                 replace(upstream, connects=self._connects(upstream, services))
                 for upstream in view.layout.upstreams
             ),
-            http=results.answers,
+            http=answers,
             turns=results.turns,
             busy=results.busy,
             certificates=(*certificate_facts, *results.certificates),
-            unknown=tuple(dict.fromkeys(self._unknown)),
+            unknown=tuple(dict.fromkeys((*self._unknown, *unasked))),
             commands=self._request.commands,
         )
+
+    def _error_log(self, view: ProxyView, answers: Sequence[HttpFacts]) -> LogReading:
+        """Return what nginx's log says; once more where a line about an answer is late."""
+        if view.front is None or view.control is None:
+            return LogReading()
+        log = examine_nginx.error_log(view.front, view.reading.config, view.control)
+        if has_unexplained_refusal(answers, log.limited):
+            self._deps.sleep(_LOG_DELAY)
+            log = examine_nginx.error_log(view.front, view.reading.config, view.control)
+        return log
 
     def _candidates(self, services: Mapping[str, ServiceFacts]) -> dict[str, ConfigReading]:
         """Return the configurations that help to find the proxy, where there is a choice."""
@@ -306,7 +317,7 @@ class StackProbes:
         else:
             self._unknown.append("no request was sent: the ports are published on another machine")
         if self._request.url:
-            requests += (examine_requests.request_for_url(self._request.url, layout.proxy),)
+            requests += (examine_requests.request_for_url(self._request.url, layout),)
         return requests
 
     def _connects(
@@ -365,6 +376,11 @@ def _proxy_facts(
         failures=log.failures,
         log_source=log.source,
     )
+
+
+def _unsent(request: ProbeRequest) -> str:
+    limits = ", ".join(map(str, request.limits))
+    return f"{request.url} was not requested: the site's own limits leave no time ({limits})"
 
 
 def _front_container(services: Mapping[str, ServiceFacts], proxy: str) -> ContainerFacts | None:
