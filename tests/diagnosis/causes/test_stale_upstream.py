@@ -1,4 +1,4 @@
-"""An address that nginx has looked up once and that is not the service's any more (edge-cases.md#70)."""
+"""An address that nginx looked up once, and that the service has no more (edge-cases.md#70)."""
 
 from __future__ import annotations
 
