@@ -152,14 +152,17 @@ class Stream:
         seconds: float | None = None,
         patience: tuple[float, float] = PATIENCE,
         on_error: Callable[[str], None] | None = None,
+        on_tick: Callable[[], None] = lambda: None,
     ) -> None:
         """Start `argv`; `seconds` is its deadline.
 
-        With `on_error` stderr is separate, and its lines go there.
+        With `on_error` stderr is separate, and its lines go there. `on_tick` is called at least
+        ten times a second while `lines` waits; it may call `expire`.
 
         Raises CommandNotFound.
         """
         self._on_error = on_error
+        self._on_tick = on_tick
         self.is_late = False
         """Whether the deadline has passed."""
         self._until = None if seconds is None else time.monotonic() + seconds
@@ -192,6 +195,7 @@ class Stream:
                 self._pass_on(errors.add(chunk))
             else:
                 yield from splitter.add(chunk)
+            self._on_tick()
             self._check_deadline()
         yield from splitter.rest()
         self._pass_on(errors.rest())
@@ -225,6 +229,12 @@ class Stream:
             self._signalled_at = time.monotonic()
         _signal(self._process, signal.SIGINT)
 
+    def expire(self) -> None:
+        """End it as its deadline does."""
+        if not self.is_late:
+            self.is_late = True
+            self.interrupt()
+
     def kill(self) -> None:
         """End the whole group at once."""
         _signal(self._process, signal.SIGKILL)
@@ -242,9 +252,8 @@ class Stream:
 
     def _check_deadline(self) -> None:
         now = time.monotonic()
-        if self._until is not None and now >= self._until and not self.is_late:
-            self.is_late = True
-            self.interrupt()
+        if self._until is not None and now >= self._until:
+            self.expire()
         if self._signalled_at is None or not self._next_signals:
             return
         number, patience = self._next_signals[0]

@@ -45,7 +45,7 @@ def test_without_a_file_everything_has_its_default(project: Path) -> None:
     dev, prod = settings.environments["dev"], settings.environments["prod"]
     assert (dev.project, prod.project) == ("shop-dev", "shop")
     assert (dev.files, dev.env_files, dev.profiles) == ((), None, ())
-    assert (dev.production_ports, dev.on_conflict, dev.wait_timeout) == ("warn", None, 120.0)
+    assert (dev.production_ports, dev.on_conflict, dev.wait_timeout) == ("warn", None, None)
     assert settings.ports.dev_range == DEV_RANGE
     assert settings.ports.production == PRODUCTION_PORTS
     server = settings.server

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from dartsctl.ports.choices import Policy
     from dartsctl.workflows.up.answers import Answers
 
-_DEFAULT_TIMEOUT = 120  # seconds
-
 
 def answers_of(
     common: Common,
@@ -27,6 +25,7 @@ def answers_of(
     Without either, the answer depends on whether there is a terminal to ask at.
     """
     from dartsctl.config.settings import PRODUCTION
+    from dartsctl.stack.health_deadline import SHORTEST
     from dartsctl.workflows.up.answers import Answers
 
     configured = settings.environments[name]
@@ -34,7 +33,7 @@ def answers_of(
     return Answers(
         policy=policy_named(options.on_conflict) or configured.on_conflict,
         yes=common.yes,
-        wait_timeout=float(options.wait_timeout or configured.wait_timeout),
+        wait_timeout=options.wait_timeout or configured.wait_timeout or SHORTEST,
         avoid=frozenset(production.union(settings.ports.dev_range.numbers)),
         production_project=settings.environments[PRODUCTION].project,
         removable=frozenset(options.remove_container or ()),
@@ -49,12 +48,13 @@ def answers_without_settings(
 
     Production's containers are spared if settings name its project.
     """
+    from dartsctl.stack.health_deadline import SHORTEST
     from dartsctl.workflows.up.answers import Answers
 
     return Answers(
         policy=policy_named(options.on_conflict),
         yes=common.yes,
-        wait_timeout=float(options.wait_timeout or _DEFAULT_TIMEOUT),
+        wait_timeout=options.wait_timeout or SHORTEST,
         production_project=_production_project(common),
         removable=frozenset(options.remove_container or ()),
         remappable=False,

@@ -89,7 +89,7 @@ def dev_server(
         templates=settings.server.env,
         required=settings.server.services == "required",
         in_docker=in_docker,
-        wait_timeout=float(conflict.wait_timeout or settings.environments["dev"].wait_timeout),
+        wait_timeout=conflict.wait_timeout or settings.environments["dev"].wait_timeout,
         settling_time=settings.environments["dev"].settling_time,
         answers=answers_of(common, settings, "dev", conflict),
         dry_run=common.dry_run,

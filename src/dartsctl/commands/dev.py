@@ -48,8 +48,8 @@ class DevRequest:
     """`[server.env]`, with its placeholders."""
     required: bool = True
     """Whether the server must not start without the services."""
-    wait_timeout: float = 120.0
-    """Seconds until the services must be healthy."""
+    wait_timeout: float | None = None
+    """Seconds until the services must be healthy. None: as long as their health checks allow."""
     settling_time: float = SETTLING_TIME
     """Seconds that a service without a health check must have run."""
     answers: Answers = field(default_factory=Answers)

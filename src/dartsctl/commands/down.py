@@ -16,6 +16,7 @@ from dartsctl.workflows.preflight import orphans
 from dartsctl.workflows.preflight.another_stack import with_project
 from dartsctl.workflows.preflight.from_labels import readable, reason
 from dartsctl.workflows.up import compose_run
+from dartsctl.workflows.up.deadline import Countdown
 from dartsctl.workflows.up.lock_project import locked_project
 
 if TYPE_CHECKING:
@@ -203,7 +204,8 @@ def _words(request: DownRequest) -> list[str]:
 def _run_compose(words: list[str], request: DownRequest, compose: Compose, deps: Deps) -> None:
     environment, seconds = request.environment, time_limit(request, deps.engine())
     try:
-        result = compose_run.run(compose, *words, seconds=seconds, screen=deps.screen)
+        clock = Countdown(seconds, deps=deps)
+        result = compose_run.run(compose, *words, clock=clock, deps=deps)
     except KeyboardInterrupt:
         raise Interrupted(
             "interrupted; part of the stack may still run", hint=environment.command("ps")

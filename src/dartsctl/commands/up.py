@@ -15,12 +15,14 @@ from dartsctl.ports import lint
 from dartsctl.stack import compose_errors
 from dartsctl.stack.containers import of_services
 from dartsctl.stack.health import SETTLING_TIME
+from dartsctl.stack.health_deadline import SHORTEST
 from dartsctl.text.phrases import shell_command
 from dartsctl.workflows.preflight import another_stack, report
 from dartsctl.workflows.preflight.from_labels import preflight_by_labels, readable
 from dartsctl.workflows.preflight.preflight import Intent, Preflight, run_preflight
 from dartsctl.workflows.up import compose_run, outcome, postflight, refusal
 from dartsctl.workflows.up.answers import Answers
+from dartsctl.workflows.up.deadline import StartClock, decide
 from dartsctl.workflows.up.lock_project import locked_project
 from dartsctl.workflows.up.refresh_guards import refresh_guards
 from dartsctl.workflows.up.remap import book_of, pin, with_kept_moves
@@ -44,8 +46,8 @@ class UpRequest:
     next_command: str
     compose_flags: tuple[str, ...] = ()
     """Passed to Compose as they are."""
-    wait_timeout: float = 120.0
-    """Seconds for everything after the preflight."""
+    wait_timeout: float | None = None
+    """Seconds until the stack must be healthy. None: as long as its health checks allow."""
     settling_time: float = SETTLING_TIME
     """Seconds that a container without a health check must have run; 0: it is not waited for."""
     allocation: Allocation | None = None
@@ -69,7 +71,8 @@ def up(request: UpRequest, *, deps: Deps) -> ExitCode:
     """
     if request.dry_run:
         return _preview(request, deps)
-    with locked_project(request.environment, within=request.wait_timeout, deps=deps):
+    within = request.wait_timeout or SHORTEST
+    with locked_project(request.environment, within=within, deps=deps):
         return _bring_up(request, deps)
 
 
@@ -85,7 +88,9 @@ def _preview(request: UpRequest, deps: Deps) -> ExitCode:
     _refuse_conflicts(before, request, screen, preview=preview)
     words = deps.compose_on(request.environment).argv(*_words(request))
     document = {**report.document(before), "exit_code": 0, "dry_run": True}
-    screen.result(document, [f"would run: {' '.join(words)}"])
+    limit = decide(before.stack, request.wait_timeout, deps=deps)
+    document |= {"health_deadline": limit.document()}
+    screen.result(document, [f"would run: {' '.join(words)}", limit.sentence])
     return ExitCode.OK
 
 
@@ -180,21 +185,21 @@ def _refuse_conflicts(
 def _start(request: UpRequest, before: Preflight, plain: Environment, deps: Deps) -> ExitCode:
     """Run Compose and the postflight. If a port was taken meanwhile, settle that, once."""
     screen = deps.screen
-    deadline = deps.monotonic() + request.wait_timeout
+    clock = _clock(request, before, deps)
     attempt = Attempt(before, deps)
     with undone_when_interrupted(attempt, request.next_command, screen):
-        failure, undone = _run_compose(request, attempt, deps)
+        failure, undone = _run_compose(request, attempt, clock, deps)
         if failure and failure.kind == "port":
             request, before = _settle_again(request, before, plain, undone, deps)
-            deadline = deps.monotonic() + request.wait_timeout  # a person may have taken time
-            failure, undone = _run_compose(request, attempt, deps)
+            clock = _clock(request, before, deps)  # a person may have taken time
+            failure, undone = _run_compose(request, attempt, clock, deps)
         if failure:
             raise _compose_error(failure, request, undone.lines if screen.as_json else ())
         check = postflight.Postflight(
             before,
             deps.compose_on(request.environment),
             deps=deps,
-            deadline=deadline,
+            deadline=clock.until,
             settling_time=request.settling_time,
             scales=_scales(request),
             on_line=attempt.follow,
@@ -276,8 +281,12 @@ def _scales(request: UpRequest) -> list[str]:
     return words
 
 
+def _clock(request: UpRequest, before: Preflight, deps: Deps) -> StartClock:
+    return StartClock(before.stack, request.wait_timeout, deps=deps, is_restart=request.restart)
+
+
 def _run_compose(
-    request: UpRequest, attempt: Attempt, deps: Deps
+    request: UpRequest, attempt: Attempt, clock: StartClock, deps: Deps
 ) -> tuple[ComposeFailure | None, UndoResult]:
     """Run Compose's `up`. Return its failure, if there is one, and what was undone for it.
 
@@ -287,8 +296,9 @@ def _run_compose(
     result = compose_run.run(
         deps.compose_on(request.environment),
         *_words(request),
-        seconds=request.wait_timeout,
-        screen=deps.screen,
+        clock=clock,
+        deps=deps,
+        built=clock.built,
         on_line=attempt.follow,
     )
     if result.code == 0 or result.is_late:

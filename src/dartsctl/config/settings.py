@@ -9,7 +9,8 @@
     production_ports = "warn"           # "remap", "refuse"; not in [prod]
     on_conflict = "ask"                 # "fail", "stop", "remap", "wait"; default: "ask" at a
                                         # terminal, else "fail"
-    wait_timeout = 120                  # seconds until the stack must be healthy
+    wait_timeout = 120                  # seconds until the stack must be healthy; default: as long
+                                        # as its health checks allow, at least 120
     settling_time = 5                   # seconds that a service without a health check must run
     unsafe = "refuse"                   # only in [prod]; "warn": start in spite of weak secrets
     [ports]
@@ -65,8 +66,8 @@ class EnvironmentSettings:
     production_ports: ProductionPorts = "warn"
     """What to do about a production port that this stack publishes; unused for production."""
     on_conflict: OnConflict | None = None
-    wait_timeout: float = 120.0
-    """Seconds."""
+    wait_timeout: float | None = None
+    """Seconds until the stack must be healthy. None: as long as its health checks allow."""
     settling_time: float = SETTLING_TIME
     """Seconds that a container without a health check must run before it is ready; 0: none."""
     unsafe: Unsafe = "refuse"
@@ -297,7 +298,7 @@ def _environments(
                 "production_ports", values.one_of(("warn", "remap", "refuse")), "warn"
             ),
             on_conflict=own.read("on_conflict", values.one_of(ON_CONFLICT), None),
-            wait_timeout=own.read("wait_timeout", values.seconds, 120.0),
+            wait_timeout=own.read("wait_timeout", values.seconds, None),
             settling_time=own.read("settling_time", values.seconds_or_zero, SETTLING_TIME),
             unsafe=own.read("unsafe", values.one_of(("refuse", "warn")), "refuse"),
         )

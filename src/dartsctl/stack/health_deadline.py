@@ -57,6 +57,16 @@ class HealthDeadline:
             line += f"; not counted: a health check in the image of {_listed(self.unknown)}"
         return line
 
+    def document(self) -> dict[str, object]:
+        """Return the JSON form."""
+        return {
+            "seconds": self.seconds,
+            "given": self.is_given,
+            "path": [{"service": name, "seconds": seconds} for name, seconds in self.path],
+            "one_shots": list(self.one_shots),
+            "unknown": list(self.unknown),
+        }
+
 
 def given(seconds: float) -> HealthDeadline:
     """Return the deadline that a person chose."""

@@ -47,6 +47,7 @@ METHODS: dict[str, Call] = {
     "detail": lambda screen, text: screen.detail(text),
     "warn": lambda screen, text: screen.warn(text),
     "progress": lambda screen, text: screen.progress(text),
+    "status": lambda screen, text: screen.status(text),
     "error": lambda screen, text: screen.error(
         DartsctlError(text, details=(text, f"a {text}"), hint=text)
     ),
@@ -65,6 +66,7 @@ LINES = {
     "detail": 1,
     "warn": 1,
     "progress": 1,
+    "status": 0,
     "error": 4,
     "result": 2,
     "table": 3,
@@ -144,6 +146,42 @@ def at_a_terminal(work: Callable[[], object], *, keys: bytes = b"") -> str:
     os.close(terminal)
     assert os.waitpid(pid, 0)[1] == 0, drawn
     return drawn.decode(errors="surrogateescape")
+
+
+def test_a_status_at_a_terminal_gives_way_to_the_next_output() -> None:
+    def work() -> None:
+        screen = Screen(color=False)
+        screen.status("building app (1 s)")
+        screen.status("building app (2 s)" + " and more" * 100)
+        screen.note("built")
+        screen.status("starting")
+        screen.status("")
+        screen.result({}, ["a result"])
+
+    drawn = at_a_terminal(work)
+    clear = "\r\x1b[K"
+    first, second, rest = drawn.split(clear, 2)
+    assert first == "building app (1 s)"
+    assert second.startswith("building app (2 s)")
+    assert len(second) < 200, "a longer one would wrap"
+    assert rest == f"built\r\nstarting{clear}a result\r\n"
+
+
+@pytest.mark.parametrize("terminal", ["dumb", ""])
+def test_a_terminal_that_cannot_overwrite_a_line_shows_no_status(terminal: str) -> None:
+    def work() -> None:
+        os.environ["TERM"] = terminal
+        screen = Screen()
+        assert not screen.is_live
+        screen.status("building app (1 s)")
+
+    assert at_a_terminal(work) == ""
+
+
+def test_elsewhere_and_with_quiet_no_status_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    Screen().status("building app (1 s)")
+    assert capsys.readouterr().err == ""
+    assert at_a_terminal(lambda: Screen(quiet=True).status("building app (1 s)")) == ""
 
 
 def _read(terminal: int) -> bytes:

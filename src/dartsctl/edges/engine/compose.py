@@ -211,10 +211,10 @@ class Compose:
     def _ask(self, *words: str) -> spawn.Completed:
         return spawn.run(self.argv(*words), deadline=self._deadline, environment=_plain_environ())
 
-    def stream(self, *words: str, seconds: float) -> spawn.Stream:
-        """Start a Compose call with plain progress lines, ended after `seconds`."""
+    def stream(self, *words: str, on_tick: Callable[[], None]) -> spawn.Stream:
+        """Start a Compose call with plain progress lines. `on_tick` is called while it runs."""
         argv = self.argv("--progress", "plain", *words)
-        return spawn.Stream(argv, environment=_plain_environ(), seconds=seconds)
+        return spawn.Stream(argv, environment=_plain_environ(), on_tick=on_tick)
 
     def logs(self, *words: str, color: bool, on_error: Callable[[str], None]) -> spawn.Stream:
         """Start `logs` with `words`, in colour or not. Lines of stderr go to `on_error`."""

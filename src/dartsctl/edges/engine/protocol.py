@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from dartsctl.diagnosis.log_stream import LogLine
     from dartsctl.stack.containers import Container
     from dartsctl.stack.engine_rules import EngineRules
+    from dartsctl.stack.health_check import HealthCheck
     from dartsctl.stack.model import Network
 
 
@@ -46,6 +47,9 @@ class EngineControl(Engine, Protocol):
 
     def inspect(self, identity: str) -> Inspection | None:
         """Return the engine's description of one container, None if it is gone."""
+
+    def image_check(self, image: str) -> HealthCheck | None:
+        """Return the health check of an image, an empty one if it has none; None without image."""
 
     def log(
         self, identity: str, *, tail: int, timestamps: bool = False

@@ -23,6 +23,7 @@ from dartsctl.edges.engine.installation import no_engine, socket_path
 from dartsctl.errors import DartsctlError, DockerUnavailable
 from dartsctl.stack.containers import Container, read_container
 from dartsctl.stack.engine_rules import EngineKind, EngineRules
+from dartsctl.stack.health_check import HealthCheck, read_image_check
 from dartsctl.stack.model import Network, bridge_options
 from dartsctl.system import bounded_file
 from dartsctl.text.http_status import http_status
@@ -112,6 +113,14 @@ class UnixEngine:
         except _NotFound:
             return None
         return inspection.read(document)
+
+    def image_check(self, image: str) -> HealthCheck | None:
+        """Return the health check of an image, an empty one if it has none; None without image."""
+        try:
+            document = self._get(f"/images/{quote(image, safe='/:@')}/json", "image")
+        except _NotFound:
+            return None
+        return read_image_check(document.at("Config").at("Healthcheck"))
 
     def log(
         self, identity: str, *, tail: int, timestamps: bool = False

@@ -12,6 +12,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TextIO
 
@@ -20,6 +21,8 @@ from dartsctl.text.masker import Masker
 from dartsctl.text.safe_text import cut, with_colors, without_colors
 
 SCHEMA = 1
+_CLEAR_LINE = "\r\033[K"
+_USUAL_COLUMNS = 80
 _MARKS = {"ok": "32", "bad": "1;31", "unknown": "33"}
 
 
@@ -51,6 +54,7 @@ class Screen:
         self.verbose = verbose
         self.color = color and "NO_COLOR" not in os.environ
         self.masker = masker or Masker()
+        self._has_status = False
 
     def for_people(self) -> Screen:
         """Return this screen without --json: for a step whose result no program reads."""
@@ -79,6 +83,21 @@ class Screen:
         """Show a line of a long operation."""
         if not self.quiet:
             self._say(self._styled(self.masker.line(text), "2", sys.stderr))
+
+    @property
+    def is_live(self) -> bool:
+        """Whether `status` shows anything: at a terminal that can overwrite a line."""
+        stream = sys.stderr
+        can_move = os.environ.get("TERM", "") not in ("", "dumb")
+        return not self.quiet and can_move and stream is not None and stream.isatty()
+
+    def status(self, text: str) -> None:
+        """Show a line at a terminal that the next output replaces. Without a text, remove it."""
+        if not self.is_live:
+            return
+        shown = self.masker.line(text)[: _columns_of(sys.stderr) - 1]
+        self._write(sys.stderr, self._styled(shown, "2", sys.stderr) if shown else "")
+        self._has_status = bool(shown)
 
     def error(self, error: DartsctlError) -> None:
         """Show a failure: message, evidence, and the next command (`next:`) or advice (`hint:`)."""
@@ -172,17 +191,27 @@ class Screen:
         # ASCII, which every encoding of stdout can write
         return json.dumps(self.masker.document(document), indent=2) + "\n"
 
-    @staticmethod
-    def _write(stream: TextIO | None, text: str) -> None:
-        """Write to a stream; nothing to one that was closed before we started.
+    def _write(self, stream: TextIO | None, text: str) -> None:
+        """Write to a stream, in the place of a status; nothing to one that was closed before.
 
         Characters that its encoding cannot write are escaped.
         """
+        if self._has_status:
+            self._has_status = False
+            self._write(sys.stderr, _CLEAR_LINE)
         if stream is None:
             return
         encoding = stream.encoding or "utf-8"
         stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
         stream.flush()
+
+
+def _columns_of(stream: TextIO | None) -> int:
+    """Return the width of a terminal, a usual one if it does not say."""
+    columns = 0
+    with suppress(OSError, ValueError):
+        columns = os.get_terminal_size(stream.fileno()).columns if stream else 0
+    return columns or _USUAL_COLUMNS
 
 
 def _rich_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

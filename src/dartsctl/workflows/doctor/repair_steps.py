@@ -14,6 +14,7 @@ from dartsctl.stack import compose_errors
 from dartsctl.workflows.preflight import another_stack, report
 from dartsctl.workflows.preflight.preflight import Intent, Preflight, run_preflight
 from dartsctl.workflows.up import compose_run, settle
+from dartsctl.workflows.up.deadline import Countdown
 from dartsctl.workflows.up.reload_proxy import reload_proxy
 
 if TYPE_CHECKING:
@@ -26,15 +27,17 @@ if TYPE_CHECKING:
     from dartsctl.workflows.up.preview import ResolutionPreview
 
 _SERVICE_SECONDS = 120.0
-"""For one service: its image exists."""
+"""For one service."""
 _STACK_SECONDS = 600.0
-"""For the whole stack: images may have to be pulled or built, and services wait for each other."""
+"""For the whole stack, whose services wait for each other."""
 _COMPOSE_WORDS: dict[RepairAction, tuple[str, ...]] = {
     RepairAction.UP: ("up", "--detach"),
     RepairAction.START: ("up", "--detach", "--no-deps"),
     RepairAction.RECREATE: ("up", "--detach", "--force-recreate", "--no-deps"),
     RepairAction.RESTART: ("restart", "--no-deps"),
 }
+_WITH_IMAGES = (RepairAction.UP, RepairAction.START, RepairAction.RECREATE)
+"""Actions that pull or build a missing image first, which has no deadline."""
 
 
 class RepairExecutor:
@@ -153,8 +156,8 @@ class RepairExecutor:
         ended = compose_run.run(
             self._deps.compose_on(self.environment),
             *words,
-            seconds=seconds,
-            screen=self._deps.screen,
+            clock=Countdown(seconds, deps=self._deps, skip_images=step.action in _WITH_IMAGES),
+            deps=self._deps,
         )
         if ended.is_late:
             raise DartsctlError(f"`docker compose` did not end within {seconds:.0f} s")

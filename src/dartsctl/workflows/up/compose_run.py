@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dartsctl.stack.compose_progress import ComposeActivity, is_layer_bar
 from dartsctl.system.signal_handlers import STOP_SIGNALS, signal_handlers
+from dartsctl.text.phrases import exact_duration
 
 if TYPE_CHECKING:
     from dartsctl.edges.engine.compose import Compose
-    from dartsctl.edges.screen.output import Screen
+    from dartsctl.spawn import Stream
+    from dartsctl.workflows.deps import Deps
+    from dartsctl.workflows.up.deadline import CallClock
 
 _KEPT_LINES = 1000
+_LIVE_PAUSE = 1.0
+"""Seconds of silence at a terminal until a line says what goes on. Then it is renewed."""
+_FIRST_SILENCE = 10.0
+_NEXT_SILENCE = 30.0
+"""Seconds of silence until a plain line says what goes on, and until the next one does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,23 +52,72 @@ def interruptible() -> Iterator[None]:
 def run(
     compose: Compose,
     *words: str,
-    seconds: float,
-    screen: Screen,
+    clock: CallClock,
+    deps: Deps,
+    built: Collection[str] = (),
     on_line: Callable[[str], None] = lambda _: None,
 ) -> ComposeResult:
-    """Run Compose with `words`, for at most `seconds`. `on_line` gets every line, unmasked.
+    """Run Compose with `words`, until `clock` says that it has taken too long.
+
+    `built` are the services whose images it may build. `on_line` gets every line, unmasked.
 
     Raises KeyboardInterrupt after a signal, when Compose has ended.
     """
-    stream = compose.stream(*words, seconds=seconds)
+    call = _Call(ComposeActivity(built), clock, deps)
+    stream = compose.stream(*words, on_tick=lambda: call.tick(stream))
     lines: deque[str] = deque(maxlen=_KEPT_LINES)
     with stream.taking_signals() as signals:
         for line in compose.lines(stream):
             lines.append(line)
             on_line(line)
-            if line.strip():
-                screen.progress(line)
+            call.follow(line)
         code = stream.wait()
+    deps.screen.status("")
     if signals:
         raise KeyboardInterrupt
     return ComposeResult(code, "\n".join(lines), stream.is_late)
+
+
+class _Call:
+    """One call while it runs: shows its lines, and that it lives when it says nothing."""
+
+    def __init__(self, activity: ComposeActivity, clock: CallClock, deps: Deps) -> None:
+        self._activity = activity
+        self._clock = clock
+        self._screen = deps.screen
+        self._monotonic = deps.monotonic
+        self._does = activity.words
+        self._since = self._shown_at = deps.monotonic()
+        self._pause = _FIRST_SILENCE
+
+    def follow(self, line: str) -> None:
+        """Show a line, and follow what it says."""
+        if is_layer_bar(line):
+            self._screen.status(line)
+            self._shown_at = self._monotonic() if self._screen.is_live else self._shown_at
+            return
+        self._activity.follow(line)
+        self._clock.follow(self._activity)
+        if line.strip():
+            self._screen.progress(line)
+            self._shown_at = self._monotonic()
+            self._pause = _FIRST_SILENCE
+        if self._does != self._activity.words:
+            self._does, self._since = self._activity.words, self._monotonic()
+
+    def tick(self, stream: Stream) -> None:
+        """Say that Compose still works if it has been silent, and end it when its time is over."""
+        if self._clock.is_over():
+            stream.expire()
+        now = self._monotonic()
+        if self._screen.is_live:
+            if now - self._shown_at >= _LIVE_PAUSE:
+                self._screen.status(self._line(now))
+                self._shown_at = now
+        elif now - self._shown_at >= self._pause:
+            self._screen.progress(self._line(now))
+            self._shown_at = now
+            self._pause = _NEXT_SILENCE
+
+    def _line(self, now: float) -> str:
+        return f"{self._does} ({exact_duration(now - self._since)})"

@@ -19,6 +19,7 @@ from dartsctl.stack.health import (
     wait_until_ready,
 )
 from dartsctl.workflows.up import compose_run
+from dartsctl.workflows.up.deadline import Countdown
 from dartsctl.workflows.up.outcome import ContainerProblem, UpOutcome
 from dartsctl.workflows.up.readiness import Readiness
 
@@ -150,8 +151,12 @@ class Postflight:
         result = compose_run.run(
             self._compose,
             *words,
-            seconds=max(1.0, self._deadline - self._deps.monotonic()),
-            screen=self._screen,
+            clock=Countdown(
+                max(1.0, self._deadline - self._deps.monotonic()),
+                deps=self._deps,
+                skip_images=True,
+            ),
+            deps=self._deps,
             on_line=self._on_line,
         )
         if result.code == 0:
