@@ -243,7 +243,7 @@ def test_a_squatter_of_a_service_that_runs_and_is_reached_is_harmless() -> None:
             container("app", listening=(Endpoint(5000, "127.0.0.1"), Endpoint(5000, "::1"))),
             Cause.LOOPBACK_ONLY,
         ),
-        (down(state="paused"), Cause.UNKNOWN),
+        (down(state="paused"), Cause.PAUSED),
     ],
 )
 def test_each_state_of_a_container_has_its_cause(app: ContainerFacts, cause: Cause) -> None:
@@ -409,10 +409,8 @@ def test_services_without_a_common_network_are_a_finding() -> None:
 @pytest.mark.parametrize(
     ("failure", "cause"),
     [
-        (NginxFailure.READ_TIMEOUT, Cause.UNHEALTHY),
-        (NginxFailure.CLOSED, Cause.UNHEALTHY),
         (NginxFailure.HANDSHAKE, Cause.CERTIFICATE),
-        (NginxFailure.NO_LIVE, Cause.UNKNOWN),
+        (NginxFailure.CONNECT, Cause.UNKNOWN),
     ],
 )
 def test_an_unexplained_answer_is_classified_by_the_log_and_never_certain(

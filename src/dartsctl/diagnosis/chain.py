@@ -7,12 +7,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis.findings import Link, Mark
-from dartsctl.diagnosis.trouble import Scope, Trouble
+from dartsctl.diagnosis.follows import explains
 
 if TYPE_CHECKING:
     from dartsctl.diagnosis.facts import Facts, HttpFacts, ProxyFacts, UpstreamFacts
     from dartsctl.diagnosis.nginx.config import Target
     from dartsctl.diagnosis.nginx.log import FailureCount
+    from dartsctl.diagnosis.trouble import Trouble
 
 _COUNTS = 3
 """Kinds of failures from the proxy's log that a link shows, the last ones."""
@@ -52,7 +53,7 @@ def cause_link(root: Trouble) -> Link:
 
 def symptom(root: Trouble, followers: Sequence[Trouble], facts: Facts) -> Link:
     """Return what is seen from outside: a failed request, or why none is known."""
-    failed = _failed_requests(root, followers, facts)
+    failed = failed_requests(root, followers, facts)
     if not failed and root.silent_symptom:
         return Link("symptom", "bad", root.silent_symptom, source="http")
     effects = tuple(f"follows: {trouble.sentence}" for trouble in followers)
@@ -68,19 +69,18 @@ def symptom(root: Trouble, followers: Sequence[Trouble], facts: Facts) -> Link:
     return Link("symptom", "bad", first.symptom, evidence=(*others, *effects), source="http")
 
 
-def _failed_requests(root: Trouble, followers: Sequence[Trouble], facts: Facts) -> list[HttpFacts]:
-    """Return the failed requests that the trouble concerns."""
-    failed = list(facts.failed_requests)
-    concerned = {root.service, *(trouble.service for trouble in followers)}
-    is_entry = facts.proxy is not None and facts.proxy.service in concerned
-    if is_entry or root.rank.scope is Scope.ENGINE:
-        return failed
-    return [http for http in failed if not http.upstream or http.upstream in concerned]
+def failed_requests(root: Trouble, followers: Sequence[Trouble], facts: Facts) -> list[HttpFacts]:
+    """Return the failed requests that follow from a trouble."""
+    return [
+        http
+        for http in facts.failed_requests
+        if any(explains(trouble, http, facts) for trouble in (root, *followers))
+    ]
 
 
 def _proxy(root: Trouble, followers: Sequence[Trouble], proxy: ProxyFacts, facts: Facts) -> Link:
     for trouble in followers:
-        if trouble.service == proxy.service:
+        if trouble.service == proxy.service and not trouble.targets:
             return _proxy_in_trouble(trouble)
     state, source = "not there", "engine: list of containers"
     mark: Mark = "bad"

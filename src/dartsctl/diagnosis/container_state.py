@@ -50,6 +50,17 @@ def has_ended(container: ContainerFacts) -> bool:
     return container.state not in ("running", "restarting", "created", "paused")
 
 
+def is_failing(service: ServiceFacts, facts: Facts) -> bool:
+    """Whether a container of a service fails: it ends again and again, or its checks fail."""
+    return any(
+        container.state == "restarting"
+        or container.is_unhealthy
+        or is_crash_looping(container, facts)
+        or (has_ended(container) and container.exit_code != 0)
+        for container in service.containers
+    )
+
+
 def is_needed(service: ServiceFacts, facts: Facts) -> bool:
     """Whether a service must run all the time; others are one-shots (edge-cases.md#74).
 
@@ -96,9 +107,9 @@ class UnreachablePort:
 
 
 def unreachable_port(
-    service: ServiceFacts, container: ContainerFacts, facts: Facts
+    service: ServiceFacts, container: ContainerFacts, facts: Facts, *, only: int = 0
 ) -> UnreachablePort | None:
-    """Return the first published or asked port that is unreachable.
+    """Return the first published or asked port that is unreachable, or `only` this one.
 
     None too where the sockets inside could not be read, or belong to another network namespace.
     """
@@ -108,7 +119,7 @@ def unreachable_port(
         return None
     asked = asked_ports(service, facts)
     published = {place.target for place in container.wanted if place.endpoint.protocol == "tcp"}
-    for port in sorted(asked | published):
+    for port in sorted({only} if only else asked | published):
         listeners = tuple(place for place in container.listening if place.port == port)
         if listeners and all(map(is_loopback, listeners)):
             return UnreachablePort(port, listeners)

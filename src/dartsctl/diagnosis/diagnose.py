@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from dartsctl.diagnosis import chain
+from dartsctl.diagnosis import chain, follows
 from dartsctl.diagnosis.causes import never_started
 from dartsctl.diagnosis.causes.all_causes import CAUSES, REPORTED_FIRST
 from dartsctl.diagnosis.findings import Cause, Diagnosis, Finding
+from dartsctl.diagnosis.follows import Key, explains
 from dartsctl.diagnosis.trouble import Fix, Scope, Trouble
 
 if TYPE_CHECKING:
@@ -25,43 +26,41 @@ def diagnose(facts: Facts) -> Diagnosis:
     if troubles and troubles[0].rank.scope is Scope.ENGINE:
         findings = [_engine_finding(troubles[0], facts)]
     else:
-        findings = _findings(_one_per_service(troubles, facts), facts)
+        findings = _findings(_chosen(troubles, facts), facts)
     return Diagnosis(tuple(findings), tuple(dict.fromkeys(symptoms)))
 
 
-def _one_per_service(troubles: Iterable[Trouble], facts: Facts) -> dict[str, Trouble]:
+def _chosen(troubles: Iterable[Trouble], facts: Facts) -> dict[Key, Trouble]:
     """Return the trouble to report for each service, in the order of the services.
 
-    `troubles` are sorted by their rank.
+    The proxy may have one for each upstream. `troubles` are sorted by their rank.
     """
-    chosen: dict[str, Trouble] = {}
+    chosen: dict[Key, Trouble] = {}
     for trouble in troubles:
-        if not _is_explained(trouble, chosen):
-            chosen.setdefault(trouble.service, trouble)
-    names = (*facts.services, *chosen)
-    return {name: chosen[name] for name in names if name in chosen}
+        if not _is_explained(trouble, chosen.values(), facts):
+            chosen.setdefault(trouble.key, trouble)
+    names = list(facts.services)
+    order = {name: position for position, name in enumerate(names)}
+    keys = sorted(chosen, key=lambda key: order.get(key[0], len(names)))
+    return {key: chosen[key] for key in keys}
 
 
-def _is_explained(trouble: Trouble, chosen: Mapping[str, Trouble]) -> bool:
+def _is_explained(trouble: Trouble, chosen: Iterable[Trouble], facts: Facts) -> bool:
     """Whether a failed request follows from a trouble that is reported already."""
-    if trouble.rank.scope is not Scope.ANSWER:
+    if trouble.http is None:
         return False
-    if not trouble.explained_by:
-        return bool(chosen)
-    return any(name in chosen for name in trouble.explained_by)
+    return any(explains(other, trouble.http, facts) for other in chosen)
 
 
-def _findings(troubles: Mapping[str, Trouble], facts: Facts) -> list[Finding]:
-    causes_of = {name: _roots_of(trouble, troubles) for name, trouble in troubles.items()}
-    roots = [trouble for name, trouble in troubles.items() if not causes_of[name]]
+def _findings(troubles: Mapping[Key, Trouble], facts: Facts) -> list[Finding]:
+    causes_of = follows.roots(troubles, facts)
+    causes = [trouble for key, trouble in troubles.items() if not causes_of[key]]
     if facts.services and not facts.has_containers:
-        roots = _without_containers(roots, facts)
-    roots.sort(key=_order)
+        causes = _without_containers(causes, facts)
+    causes.sort(key=_order)
     findings = []
-    for root in roots:
-        followers = [
-            trouble for name, trouble in troubles.items() if root.service in causes_of[name]
-        ]
+    for root in causes:
+        followers = [trouble for key, trouble in troubles.items() if root.key in causes_of[key]]
         findings.append(_finding(root, followers, facts))
     return findings
 
@@ -70,15 +69,6 @@ def _order(trouble: Trouble) -> tuple[int, str]:
     if trouble.cause in REPORTED_FIRST:
         return REPORTED_FIRST.index(trouble.cause), trouble.service
     return len(REPORTED_FIRST), trouble.service
-
-
-def _roots_of(trouble: Trouble, troubles: Mapping[str, Trouble]) -> tuple[str, ...]:
-    """Return the services whose trouble explains this one; none for a root."""
-    return tuple(
-        name
-        for name in trouble.because_of
-        if name in troubles and trouble.service not in troubles[name].because_of
-    )
 
 
 def _without_containers(roots: Sequence[Trouble], facts: Facts) -> list[Trouble]:
@@ -106,10 +96,15 @@ def _finding(root: Trouble, followers: Sequence[Trouble], facts: Facts) -> Findi
         sentence=root.sentence,
         command=_command(root, facts, is_harmless=is_harmless),
         confidence=root.confidence,
-        data={**root.data, "followed_by": [trouble.service for trouble in followers]},
+        data={**root.data, "followed_by": _services(followers)},
         harmless=is_harmless,
+        requests=tuple(http.url for http in chain.failed_requests(root, followers, facts)),
         fixable=isinstance(root.command, Fix),
     )
+
+
+def _services(troubles: Iterable[Trouble]) -> list[str]:
+    return list(dict.fromkeys(trouble.service for trouble in troubles))
 
 
 def _command(root: Trouble, facts: Facts, *, is_harmless: bool) -> str:

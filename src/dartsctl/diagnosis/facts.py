@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from dartsctl.diagnosis.nginx.log import FailureCount
     from dartsctl.ports.conflicts import Conflict
     from dartsctl.stack.bindings import Endpoint
+    from dartsctl.stack.model import Mount
 
 ProxyKind = Literal["nginx", "haproxy", "traefik", "caddy", "envoy", "httpd", "other"]
 
@@ -104,6 +105,8 @@ class ServiceFacts:
     containers: tuple[ContainerFacts, ...] = ()
     replicas: int = 1
     depends_on: tuple[str, ...] = ()
+    waits_for_end_of: tuple[str, ...] = ()
+    """Those of `depends_on` that have to end well: one-shots, such as a migration."""
     published: tuple[int, ...] = ()
     """Fixed tcp host ports in the Compose files."""
     conflicts: tuple[Conflict, ...] = ()
@@ -147,6 +150,8 @@ class UpstreamFacts:
     service: str = ""
     """The service behind the name; empty for a host outside the stack."""
     connects: tuple[Connect, ...] = ()
+    speaks: Literal["", "http", "tls"] = ""
+    """What its port answered to us; only asked where a request failed."""
 
     @property
     def tried(self) -> tuple[Connect, ...]:
@@ -177,6 +182,8 @@ class ProxyFacts:
     """From its error log, the latest last."""
     log_source: str = ""
     """Empty if no error log could be read."""
+    mounts: tuple[Mount, ...] = ()
+    """Its files and folders that come from the host, by the Compose files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,6 +320,22 @@ class Facts:
     @property
     def proxy_service(self) -> ServiceFacts | None:
         return self.services.get(self.proxy.service) if self.proxy else None
+
+    def targets_of(self, http: HttpFacts) -> set[str]:
+        """Return all servers that may answer a request, by the location that passes it on."""
+        targets = {http.target}
+        for upstream in self.upstreams:
+            if str(upstream.target) == http.target:
+                for route in upstream.routes:
+                    if route.location == http.location or not http.location:
+                        targets.update(map(str, route.targets))
+        return targets - {""}
+
+    def services_behind(self, http: HttpFacts) -> set[str]:
+        """Return all services that may answer a request."""
+        targets = self.targets_of(http)
+        services = {row.service for row in self.upstreams if str(row.target) in targets}
+        return services | {http.upstream} - {""}
 
     def upstreams_of(self, service: str) -> tuple[UpstreamFacts, ...]:
         """Return the upstreams behind which a service is."""

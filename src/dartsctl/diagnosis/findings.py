@@ -22,6 +22,23 @@ class Cause(Enum):
     LOOPBACK_ONLY = "loopback-only"
     STALE_UPSTREAM = "stale-upstream"
     OTHER_NETWORK = "other-network"
+    PUBLISHED_PORT = "published-port"
+    WRONG_PORT = "wrong-port"
+    LOOPBACK_UPSTREAM = "loopback-upstream"
+    MISSPELLED_UPSTREAM = "misspelled-upstream"
+    EXTERNAL_UPSTREAM = "external-upstream"
+    RESOLVER = "resolver"
+    MISSING_SOCKET = "missing-socket"
+    NO_LIVE_UPSTREAMS = "no-live-upstreams"
+    WRONG_PROTOCOL = "wrong-protocol"
+    HEADER_TOO_BIG = "header-too-big"
+    INVALID_ANSWER = "invalid-answer"
+    CLOSES_EARLY = "closes-early"
+    NO_ANSWER = "no-answer"
+    WORKER_KILLED = "worker-killed"
+    PAUSED = "paused"
+    REVERSED_DEPENDENCY = "reversed-dependency"
+    NGINX_CONFIG = "nginx-config"
     PROXY_DOWN = "proxy-down"
     PROXY_CANNOT_START = "proxy-cannot-start"
     CERTIFICATE = "certificate"
@@ -64,6 +81,8 @@ class Finding:
     """Details for programs: port, address, holder, pid."""
     harmless: bool = False
     """No request fails because of it and no container is missing: `doctor --fix` skips it."""
+    requests: tuple[str, ...] = ()
+    """The URLs of the failed requests that it explains."""
     fixable: bool = False
     """Whether the cause's `detect` expects that `doctor --fix` can repair it."""
 

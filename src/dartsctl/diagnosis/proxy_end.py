@@ -86,6 +86,11 @@ def fatal_error(facts: Facts) -> FatalError | None:
     return None
 
 
+def is_config_error(line: FailureCount) -> bool:
+    """Whether nginx names the line of its configuration that it cannot use."""
+    return line.failure is NginxFailure.EMERGENCY and bool(line.place)
+
+
 def _service_behind(host: str, facts: Facts) -> ServiceFacts | None:
     for upstream in facts.upstreams:
         if upstream.target.host == host:

@@ -11,7 +11,7 @@ from dartsctl.diagnosis.findings import Cause, Confidence, Link
 from dartsctl.text.phrases import duration, local_time
 
 if TYPE_CHECKING:
-    from dartsctl.diagnosis.facts import ContainerFacts, Facts, ServiceFacts
+    from dartsctl.diagnosis.facts import ContainerFacts, Facts, HttpFacts, ServiceFacts
 
 _LAST_LINES = 5
 _EXITS = {
@@ -73,10 +73,19 @@ class Trouble:
     data: Mapping[str, object] = field(default_factory=dict)
     because_of: tuple[str, ...] = ()
     """Services whose own trouble would explain this one."""
-    explained_by: tuple[str, ...] = ()
-    """With Scope.ANSWER: the services whose trouble explains the answer; none: any service's."""
+    targets: tuple[str, ...] = ()
+    """Of a trouble of the proxy: the upstreams that it is about (`app:5000`); none: all."""
+    is_aside: bool = False
+    """No failed request follows from it: a warning, or something that only browsers refuse."""
+    http: HttpFacts | None = None
+    """With Scope.ANSWER: the request that was answered."""
     silent_symptom: str = ""
     """What users see although no request of ours failed."""
+
+    @property
+    def key(self) -> tuple[str, tuple[str, ...]]:
+        """Of all troubles with one key the one with the lowest rank is reported."""
+        return self.service, self.targets
 
     def has_link(self, name: str) -> bool:
         return any(link.name == name for link in self.links)

@@ -20,6 +20,7 @@ from dartsctl.diagnosis.repairs import NO_REPAIR, by_hand
 from dartsctl.ports.holders import ForeignContainer
 from dartsctl.stack.bindings import Endpoint
 from dartsctl.stack.containers import Container
+from fakes.route_faults import FAULTS, stack_with
 from fakes.stack_facts import (
     FLASK,
     NOW,
@@ -40,6 +41,20 @@ EXPIRED = CertificateFacts("/srv/tls.crt", "/srv/tls.crt expired", refusing=True
 TLS_PROXY = replace(failures(), listens=(Listen(443, "", tls=True),))
 UNKNOWN_NAME = failures(failed(NginxFailure.HOST_NOT_FOUND, "", name="app:5000"))
 APART = container("app", networks={"shop_back": "10.9.0.2"})
+
+ENDED = service("web", down("web", started=NOW - 2))
+BAD_LINE = failures(
+    replace(
+        failed(NginxFailure.EMERGENCY, ""),
+        example='unknown directive "prxy_pass" in /etc/nginx/conf.d/default.conf:3',
+    )
+)
+LOCATIONS = {
+    fault.cause: fault
+    for fault in (make(1) for make in FAULTS.values())
+    if fault.cause not in (Cause.UNHEALTHY, Cause.UNKNOWN)
+}
+"""The causes of single locations."""
 
 EXAMPLES: dict[Cause, Facts] = {
     Cause.ENGINE_DOWN: Facts(ENGINE, NOW),
@@ -65,6 +80,11 @@ EXAMPLES: dict[Cause, Facts] = {
     ),
     Cause.PROXY_DOWN: facts(service("web", down("web", 0))),
     Cause.UNKNOWN: facts(http=(answer(500),)),
+    Cause.REVERSED_DEPENDENCY: facts(
+        service("app", container("app"), depends_on=("web",)), ENDED, proxy=UNKNOWN_NAME
+    ),
+    Cause.NGINX_CONFIG: facts(ENDED, proxy=BAD_LINE),
+    **{cause: stack_with(fault) for cause, fault in LOCATIONS.items()},
 }
 
 BY_HAND = {
@@ -74,6 +94,8 @@ BY_HAND = {
     Cause.OTHER_NETWORK,
     Cause.CERTIFICATE,
     Cause.UNKNOWN,
+    Cause.NGINX_CONFIG,
+    *(cause for cause in LOCATIONS if cause is not Cause.NO_LIVE_UPSTREAMS),
 }
 """The causes that only a person can repair."""
 

@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from dartsctl.diagnosis.container_state import containers, dependencies, has_ended, is_needed
+from dartsctl.diagnosis.container_state import (
+    containers,
+    dependencies,
+    has_ended,
+    is_failing,
+    is_needed,
+)
 from dartsctl.diagnosis.findings import Cause
 from dartsctl.diagnosis.repairs import start_again
 from dartsctl.diagnosis.trouble import Fix, Trouble, container_trouble, exit_words
 from dartsctl.text.phrases import duration
 
 if TYPE_CHECKING:
-    from dartsctl.diagnosis.facts import Facts
+    from dartsctl.diagnosis.facts import Facts, ServiceFacts
 
 CAUSE = Cause.APP_EXITED
 _STOPPED = (0, 130, 137, 143)
@@ -23,7 +29,7 @@ def detect(facts: Facts) -> Iterator[Trouble]:
     for service, container in containers(facts):
         if not has_ended(container) or container.error:
             continue
-        if container.exit_code == 0 and not is_needed(service, facts):
+        if container.exit_code == 0 and not _is_missed(service, facts):
             continue
         sentence = f"{container.service} has ended with {exit_words(container.exit_code)}"
         if container.finished:
@@ -41,6 +47,17 @@ def detect(facts: Facts) -> Iterator[Trouble]:
             data={"exit_code": container.exit_code},
             because_of=because_of,
         )
+
+
+def _is_missed(service: ServiceFacts, facts: Facts) -> bool:
+    """Whether a service that has ended well should run: others need it while it does."""
+    if is_needed(service, facts):
+        return True
+    return any(
+        is_failing(other, facts)
+        for other in facts.services.values()
+        if service.name in other.depends_on and service.name not in other.waits_for_end_of
+    )
 
 
 repair = start_again

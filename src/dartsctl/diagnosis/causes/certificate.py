@@ -28,7 +28,9 @@ def detect(facts: Facts) -> Iterator[Trouble]:
         if fatal and fatal.kind is NginxFailure.CERTIFICATE:
             yield _not_loaded(end, fatal, facts)
         elif fatal is None and refused:
-            yield replace(refused, rank=end.rank, links=(*end.links, *refused.links))
+            yield replace(
+                refused, is_aside=False, rank=end.rank, links=(*end.links, *refused.links)
+            )
     if refused:
         yield refused
     for answer in bad_answers(facts):
@@ -67,6 +69,7 @@ def _refused(facts: Facts) -> Trouble | None:
         links=(Link("proxy", "bad", refused.sentence, source=refused.source),),
         data={"certificate": refused.where},
         silent_symptom=_SILENT,
+        is_aside=True,
     )
 
 

@@ -52,6 +52,7 @@ def _running(service: ServiceFacts, container: ContainerFacts, facts: Facts) -> 
         command=f"{facts.commands.stack} logs {name}",
         confidence="likely",
         data={"restarts": restarts, "exit_code": container.exit_code},
+        because_of=dependencies(service, facts),
     )
 
 

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis.findings import Cause, Finding
 from dartsctl.diagnosis.nginx.log import NginxFailure
-from dartsctl.diagnosis.proxy_end import FatalError, ends, fatal_error, fatal_trouble
+from dartsctl.diagnosis.proxy_end import (
+    FatalError,
+    ends,
+    fatal_error,
+    fatal_trouble,
+    is_config_error,
+)
 from dartsctl.diagnosis.repairs import NO_REPAIR, Repair, RepairAction
 from dartsctl.diagnosis.trouble import Fix, Trouble
 from dartsctl.errors import Advice
@@ -25,21 +31,22 @@ def detect(facts: Facts) -> Iterator[Trouble]:
         if fatal is None:
             if end.cause is Cause.CRASH_LOOP:
                 yield replace(end, cause=CAUSE)
-        elif fatal.kind is not NginxFailure.CERTIFICATE and not fatal.is_about_networks:
+        elif not _has_own_cause(fatal):
             yield _trouble(end, fatal, facts)
 
 
+def _has_own_cause(fatal: FatalError) -> bool:
+    """Whether another cause claims the line with which nginx ended."""
+    if fatal.kind is NginxFailure.HOST_NOT_FOUND:
+        return fatal.service is None or fatal.is_about_networks
+    return fatal.kind is NginxFailure.CERTIFICATE or is_config_error(fatal.line)
+
+
 def _trouble(end: Trouble, fatal: FatalError, facts: Facts) -> Trouble:
-    reason = fatal.reason
     command: str | Fix = Fix()
-    if fatal.kind is NginxFailure.HOST_NOT_FOUND and fatal.service is None:
-        reason += ", which is no service of this stack"
-        command = Advice(
-            f"correct the name in nginx's configuration, then run `{facts.commands.up}`"
-        )
-    elif fatal.kind is NginxFailure.EMERGENCY:
+    if fatal.kind is NginxFailure.EMERGENCY:
         command = Advice(f"correct nginx's configuration, then run `{facts.commands.up}`")
-    return fatal_trouble(CAUSE, end, fatal, facts, reason=reason, command=command)
+    return fatal_trouble(CAUSE, end, fatal, facts, command=command)
 
 
 def repair(finding: Finding, facts: Facts) -> Repair:  # noqa: ARG001 - `detect` has decided

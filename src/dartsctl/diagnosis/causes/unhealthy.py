@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from dartsctl.diagnosis.bad_answers import answer_trouble, bad_answers, starting_trouble
+from dartsctl.diagnosis.bad_answers import bad_answers, starting_trouble
 from dartsctl.diagnosis.container_state import (
     BRIEF,
     age,
@@ -15,7 +15,7 @@ from dartsctl.diagnosis.container_state import (
     unreachable_port,
 )
 from dartsctl.diagnosis.findings import Cause, Confidence, Finding, Link
-from dartsctl.diagnosis.nginx.log import NginxFailure
+from dartsctl.diagnosis.proxy_routes import open_ports
 from dartsctl.diagnosis.repairs import NO_REPAIR, Repair, RepairAction
 from dartsctl.diagnosis.trouble import Trouble, container_trouble, shortened
 from dartsctl.text.phrases import duration
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from dartsctl.diagnosis.facts import ContainerFacts, Facts, ServiceFacts
 
 CAUSE = Cause.UNHEALTHY
-NO_ANSWER = (NginxFailure.READ_TIMEOUT, NginxFailure.CLOSED, NginxFailure.RESET)
-"""Failures of an app that has accepted the connection."""
 
 
 def detect(facts: Facts) -> Iterator[Trouble]:
@@ -35,8 +33,6 @@ def detect(facts: Facts) -> Iterator[Trouble]:
     for answer in bad_answers(facts):
         if answer.starting:
             yield starting_trouble(CAUSE, answer, facts)
-        elif answer.failure and answer.failure.failure in NO_ANSWER:
-            yield answer_trouble(CAUSE, answer, facts, confidence="likely")
 
 
 def _of_container(
@@ -44,6 +40,8 @@ def _of_container(
 ) -> Iterator[Trouble]:
     place = unreachable_port(service, container, facts)
     if place and not place.loopback:
+        if open_ports(service) and container.health != "unhealthy":
+            return  # the port may be the wrong one
         yield _nothing_listens(service, container, place.port, facts)
     elif place is None and container.is_unhealthy:
         yield _health_check_fails(service, container, facts)
@@ -69,6 +67,7 @@ def _nothing_listens(
         command=f"{facts.commands.stack} logs {name}",
         links=(Link("port", "bad", text, source=container.listening_source),),
         data={"port": port},
+        because_of=dependencies(service, facts),
         confidence=confidence,
     )
 

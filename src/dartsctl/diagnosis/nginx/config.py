@@ -113,7 +113,8 @@ def dumped(text: str) -> dict[str, str]:
     nginx prints each file once and leaves `include` as it is.
     """
     parts = _FILE.split(text)
-    return dict(zip(parts[1::2], parts[2::2], strict=True))
+    texts = (part.removeprefix("\n") for part in parts[2::2])
+    return dict(zip(parts[1::2], texts, strict=True))
 
 
 def read(files: Mapping[str, str], main: str = "") -> Config:

@@ -69,6 +69,18 @@ def connect(address: str, port: int, *, deadline: float) -> str:
         return "not the name of a host"
 
 
+def speaks_tls(address: str, port: int, *, deadline: float) -> bool:
+    """Whether a port answers the beginning of a TLS handshake with TLS."""
+    until = time.monotonic() + deadline
+    try:
+        with _connected(address, port, until, "localhost"):
+            return True
+    except ssl.SSLError as error:
+        return "ALERT" in (error.reason or "")
+    except (OSError, ValueError):
+        return False
+
+
 def _connected(address: str, port: int, until: float, tls_host: str | None) -> socket.socket:
     """Return a connection, with TLS for `tls_host`."""
     connection = socket.create_connection((address, port), timeout=_seconds_left(until))

@@ -84,6 +84,7 @@ def finding_document(finding: Finding) -> dict[str, Any]:
         "sentence": finding.sentence,
         "command": finding.command,
         "harmless": finding.harmless,
+        "requests": list(finding.requests),
         "data": _plain(finding.data),
         "chain": _plain(finding.chain),
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -13,11 +13,13 @@ from dartsctl.diagnosis.nginx.log import parse_moment
 from dartsctl.edges.host import network_namespace, processes
 from dartsctl.errors import DockerUnavailable
 from dartsctl.ports.collisions import NameTaken
+from dartsctl.stack.health_deadline import COMPLETED
 
 if TYPE_CHECKING:
     from dartsctl.edges.engine.protocol import EngineControl
     from dartsctl.ports.listeners import Listener
     from dartsctl.stack.containers import Container
+    from dartsctl.stack.model import Service
     from dartsctl.workflows.deps import Deps
     from dartsctl.workflows.preflight.preflight import Preflight
 
@@ -80,6 +82,7 @@ class ContainerProbes:
                 containers=tuple(container for container in facts if container.service == name),
                 replicas=service.replicas,
                 depends_on=service.depends_on,
+                waits_for_end_of=tuple(_one_shots(service)),
                 published=tuple(published),
                 conflicts=tuple(conflicts),
                 name_taken_by=names_taken.get(name, ""),
@@ -208,6 +211,13 @@ def socket_tables(
     if result is None or not result[1]:
         return None, ""
     return (result[1],), f"socket table in {container.name}"
+
+
+def _one_shots(service: Service) -> Iterator[str]:
+    """Yield what a service needs and what has to end well first, such as a migration."""
+    for name, condition in service.conditions.items():
+        if condition == COMPLETED:
+            yield name
 
 
 def _was_killed_just_now(container: ContainerFacts, now: float) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from dartsctl.config import certificates
 from dartsctl.diagnosis import proxies
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from dartsctl.diagnosis.nginx.config import Config
     from dartsctl.edges.engine.protocol import EngineControl
     from dartsctl.errors import DartsctlError
+    from dartsctl.stack.model import Stack
     from dartsctl.workflows.deps import Deps
     from dartsctl.workflows.preflight.preflight import Preflight
 
@@ -249,10 +250,9 @@ class StackProbes:
             environment=self._request.environment.name,
             project=self._stack.project,
             services=services,
-            proxy=_proxy_facts(name, view.kind, view.reading, log),
+            proxy=_proxy_facts(name, view, log, self._stack),
             upstreams=tuple(
-                replace(upstream, connects=self._connects(upstream, services))
-                for upstream in view.layout.upstreams
+                self._upstream(upstream, services, results) for upstream in view.layout.upstreams
             ),
             http=answers,
             turns=results.turns,
@@ -320,6 +320,16 @@ class StackProbes:
             requests += (examine_requests.request_for_url(self._request.url, layout),)
         return requests
 
+    def _upstream(
+        self,
+        upstream: UpstreamFacts,
+        services: Mapping[str, ServiceFacts],
+        results: RequestResults,
+    ) -> UpstreamFacts:
+        """Return an upstream with what came of connections to it from this host."""
+        upstream = replace(upstream, connects=self._connects(upstream, services))
+        return replace(upstream, speaks=_spoken(upstream, results.answers))
+
     def _connects(
         self, upstream: UpstreamFacts, services: Mapping[str, ServiceFacts]
     ) -> tuple[Connect, ...]:
@@ -361,20 +371,20 @@ class StackProbes:
         )
 
 
-def _proxy_facts(
-    name: str, kind: ProxyKind, reading: ConfigReading, log: LogReading
-) -> ProxyFacts | None:
+def _proxy_facts(name: str, view: ProxyView, log: LogReading, stack: Stack) -> ProxyFacts | None:
     if not name:
         return None
+    reading = view.reading
     return ProxyFacts(
         service=name,
-        kind=kind,
+        kind=view.kind,
         config=reading.config,
         config_problem=reading.problem,
         config_source=reading.source,
         listens=reading.listens,
         failures=log.failures,
         log_source=log.source,
+        mounts=stack.services[name].mounts if name in stack.services else (),
     )
 
 
@@ -389,6 +399,27 @@ def _front_container(services: Mapping[str, ServiceFacts], proxy: str) -> Contai
         return None
     service = services[proxy]
     return next(iter(service.running or service.containers), None)
+
+
+def _spoken(upstream: UpstreamFacts, answers: Sequence[HttpFacts]) -> Literal["", "http", "tls"]:
+    """Return what an upstream's port speaks; asked only where it may be another protocol.
+
+    A TLS port answers plain http with 400, and an http port answers uwsgi so; others close the
+    connection (502).
+    """
+    failed = any(
+        answer.target == str(upstream.target) and answer.status in (400, 502) for answer in answers
+    )
+    connect = next((row for row in upstream.tried if row.result == "open"), None)
+    if not failed or connect is None:
+        return ""
+    address, port = connect.address, connect.port
+    if get.speaks_tls(address, port, deadline=CONNECT_DEADLINE):
+        return "tls"
+    if {route.scheme for route in upstream.routes} <= {"http", "https"}:
+        return ""
+    answer = get.get(address, port, "/", host="localhost", tls=False, deadline=CONNECT_DEADLINE)
+    return "http" if answer.status else ""
 
 
 def _try(connect: Connect) -> Connect:

@@ -1,0 +1,25 @@
+"""The proxy passes requests on to a name that is nearly the name of a service."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from dartsctl.diagnosis.findings import Cause
+from dartsctl.diagnosis.repairs import by_hand
+from dartsctl.diagnosis.unknown_names import unknown_names
+
+if TYPE_CHECKING:
+    from dartsctl.diagnosis.facts import Facts
+    from dartsctl.diagnosis.trouble import Trouble
+
+CAUSE = Cause.MISSPELLED_UPSTREAM
+
+
+def detect(facts: Facts) -> Iterator[Trouble]:
+    for name in unknown_names(facts):
+        if name.similar:
+            yield name.misspelled(CAUSE, facts)
+
+
+repair = by_hand

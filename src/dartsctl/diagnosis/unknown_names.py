@@ -1,0 +1,177 @@
+"""Names of upstreams that are no service of the stack and that nginx could not look up."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from dartsctl.diagnosis.bad_answers import BadAnswer, bad_answers
+from dartsctl.diagnosis.nginx.log import FailureCount, NginxFailure
+from dartsctl.diagnosis.proxy_end import FatalError, ends, fatal_error, fatal_trouble
+from dartsctl.diagnosis.proxy_routes import (
+    DOCKERS_RESOLVER,
+    answered,
+    front,
+    passing_to,
+    route_trouble,
+    shares_host,
+    shown_place,
+)
+from dartsctl.errors import Advice
+
+if TYPE_CHECKING:
+    from dartsctl.diagnosis.facts import ContainerFacts, Facts, UpstreamFacts
+    from dartsctl.diagnosis.findings import Cause
+    from dartsctl.diagnosis.trouble import Trouble
+
+_HOST_ITSELF = "host.docker.internal"
+_SIMILAR = 0.75
+"""Similarity from which a name counts as misspelled: `app` and `api` are two names."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownName:
+    """A name that could not be looked up. `similar`: the service that may be meant."""
+
+    host: str
+    port: int
+    proxy: ContainerFacts
+    similar: str
+    upstream: UpstreamFacts | None
+    place: str
+    """The line of the configuration, as far as known."""
+    failure: FailureCount
+    fatal: FatalError | None = None
+    """Set if nginx ended because of it."""
+    end: Trouble | None = None
+    answer: BadAnswer | None = None
+    """The failed request, if nginx runs."""
+
+    def misspelled(self, cause: Cause, facts: Facts) -> Trouble:
+        """Return the trouble of a name that is nearly that of a service."""
+        reason = f"there is no {self.host} in this stack; the service {self.similar} may be meant"
+        wanted = self.similar
+        if self.upstream:
+            wanted = passing_to(self.upstream, self.similar, self.port)
+        where = shown_place(self.place, facts)
+        return self._trouble(cause, facts, reason, f"write `{wanted}` in {where}")
+
+    def external(self, cause: Cause, facts: Facts) -> Trouble:
+        """Return the trouble of a name that must come from outside the stack."""
+        networks = ", ".join(self.proxy.networks) or self.proxy.network_mode
+        reason = f"{self.host} is no service of this stack, and nothing on {networks} has that name"
+        advice = (
+            f"start what has the name {self.host} and connect it to {networks}, "
+            f"or correct the name in {shown_place(self.place, facts)}"
+        )
+        if self.host == _HOST_ITSELF:
+            reason = f"{self.host} is not known in its container"
+            advice = (
+                f'add `extra_hosts: ["{_HOST_ITSELF}:host-gateway"]` to {self.proxy.service} '
+                "in the Compose file"
+            )
+        return self._trouble(cause, facts, reason, advice)
+
+    def _trouble(self, cause: Cause, facts: Facts, reason: str, advice: str) -> Trouble:
+        command = Advice(f"{advice}, then run `{facts.commands.up}`")
+        data = {"name": self.host, "similar": self.similar, "place": self.place}
+        if self.fatal and self.end:
+            trouble = fatal_trouble(
+                cause, self.end, self.fatal, facts, reason=reason, command=command
+            )
+            return replace(trouble, data={**trouble.data, **data})
+        assert self.upstream is not None  # noqa: S101 - as `unknown_names` makes it
+        assert self.answer is not None  # noqa: S101
+        command = Advice(
+            f"{advice}, then run `{facts.commands.stack} restart {self.proxy.service}`"
+        )
+        trouble = route_trouble(
+            cause,
+            self.upstream,
+            facts,
+            sentence=f"{self.proxy.service} passes {self.answer.http.location} on to "
+            f"{self.upstream.target}: {reason}",
+            command=command,
+            text=f"the name {self.host} was not found",
+            failure=self.failure,
+            data=data,
+        )
+        return answered(trouble, self.answer)
+
+
+def unknown_names(facts: Facts) -> Iterator[UnknownName]:
+    """Yield each name that nginx could not look up and that is no service."""
+    fatal = fatal_error(facts)
+    if fatal and fatal.kind is NginxFailure.HOST_NOT_FOUND and fatal.service is None:
+        for end in ends(facts):
+            yield _at_start(fatal, end, facts)
+    proxy = front(facts)
+    for answer in bad_answers(facts) if proxy else ():
+        if proxy and (name := _while_serving(answer, proxy, facts)):
+            yield name
+
+
+def _at_start(fatal: FatalError, end: Trouble, facts: Facts) -> UnknownName:
+    upstream = None
+    for row in facts.upstreams:
+        if row.target.host == fatal.host:
+            upstream = row
+            break
+    digits = fatal.line.name.rpartition(":")[2]
+    port = int(digits) if digits.isdigit() else 80
+    if upstream:
+        port = upstream.target.port
+    return UnknownName(
+        fatal.host,
+        port,
+        fatal.container,
+        similar_service(fatal.host, facts),
+        upstream,
+        fatal.line.place or (upstream.routes[0].place if upstream else ""),
+        fatal.line,
+        fatal=fatal,
+        end=end,
+    )
+
+
+def _while_serving(answer: BadAnswer, proxy: ContainerFacts, facts: Facts) -> UnknownName | None:
+    upstream, failure = answer.upstream, answer.failure
+    if upstream is None or failure is None or upstream.service:
+        return None
+    resolvers = upstream.routes[0].resolvers
+    asks_docker = DOCKERS_RESOLVER in resolvers or shares_host(proxy)
+    if failure.failure is not NginxFailure.NOT_RESOLVED or not asks_docker:
+        return None
+    host = upstream.target.host
+    return UnknownName(
+        host,
+        upstream.target.port,
+        proxy,
+        similar_service(host, facts),
+        upstream,
+        upstream.routes[0].place,
+        failure,
+        answer=answer,
+    )
+
+
+def similar_service(host: str, facts: Facts) -> str:
+    """Return the service whose name, or container's name, is most similar to a host's."""
+    import difflib  # only a mistake pays for this import
+
+    own = facts.proxy.service if facts.proxy else ""
+    services: dict[str, str] = {}
+    for name, service in facts.services.items():
+        if name != own:
+            services[_plain(name)] = name
+            for container in service.containers:
+                services.setdefault(_plain(container.name), name)
+    similar = difflib.get_close_matches(_plain(host), list(services), n=1, cutoff=_SIMILAR)
+    return services[similar[0]] if similar else ""
+
+
+def _plain(name: str) -> str:
+    """Return a name without what is easily mistaken: case, hyphens, underscores."""
+    return re.sub(r"[-_.]", "", name.lower())
