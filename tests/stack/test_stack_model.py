@@ -342,7 +342,7 @@ def test_a_model_of_another_structure_is_an_error_that_names_the_place(
 
 def test_other_parts_of_the_model_are_ignored() -> None:
     assert read_stack(
-        changed(develop=7, configs="x", volumes=[{"type": "tmpfs", "source": 3}]) | {"x-own": [1]}
+        changed(develop=7, secrets="x", volumes=[{"type": "tmpfs", "source": 3}]) | {"x-own": [1]}
     ) == read_stack(BASE)
 
 

@@ -90,6 +90,8 @@ def may_move(case: Case, request: ResolutionRequest) -> bool:
     is_movable = bool(case.conflicts) or case.kind is HolderKind.NAME
     if not request.remappable or not is_movable or is_own_rival(case):
         return False
+    if any(binding.on_host for binding in case.bindings):  # the program says its port itself
+        return False
     return request.remap_only is None or set(case.services) <= request.remap_only
 
 

@@ -76,12 +76,19 @@ def _about_service(service: Service, stack: Stack) -> Iterator[Notice]:
         sentence = f"`ports` and network_mode {mode} exclude each other: `up` will fail"
         yield Notice("shared-network", service.name, sentence)
     if mode == "host":
-        sentence = "network_mode host: its ports are the host's own and are not checked"
-        yield Notice("host-network", service.name, sentence)
+        yield Notice("host-network", service.name, _unchecked_host_ports(service))
     if stack.unset_variables and any(map(_has_no_number, service.ports)):
         names = f"unset variables ({', '.join(stack.unset_variables)})"
         sentence = f"a port without a number, and {names}: is a number missing?"
         yield Notice("became-ephemeral", service.name, sentence)
+
+
+def _unchecked_host_ports(service: Service) -> str:
+    """Say which of its ports are not checked: those that neither `expose` nor nginx names."""
+    known = dict.fromkeys(f"{entry.published}/{entry.protocol}" for entry in service.host_ports)
+    if not known:
+        return "network_mode host: no `expose` names its ports, so they are not checked"
+    return f"network_mode host: only its ports {', '.join(known)} are known and checked"
 
 
 def _unchecked_externals(stack: Stack) -> Iterator[Notice]:

@@ -8,7 +8,7 @@ list on which nobody, or another process, listens (edge-cases.md#31).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,7 @@ class MissingKind(Enum):
     NO_LISTENER = "no-listener"
     TAKEN = "taken"
     NO_NETWORK = "no-network"
+    HOST_PORT_TAKEN = "host-port-taken"
 
 
 _SENTENCES: Mapping[MissingKind, str] = {
@@ -34,6 +35,7 @@ _SENTENCES: Mapping[MissingKind, str] = {
     ),
     MissingKind.TAKEN: "runs without its port {0}: the engine lists it, and pid {1} listens there",
     MissingKind.NO_NETWORK: "runs without a network",
+    MissingKind.HOST_PORT_TAKEN: "runs without its port {0} of the host: {2}",
 }
 
 
@@ -49,10 +51,13 @@ class MissingBinding:
     kind: MissingKind
     endpoint: Endpoint | None = None
     pids: tuple[int, ...] = ()
+    holder: str = field(default="", compare=False)
+    """Who has the port, in words, if that is known."""
 
     @property
     def sentence(self) -> str:
-        return _SENTENCES[self.kind].format(self.endpoint, ", ".join(map(str, self.pids)))
+        pids = ", ".join(map(str, self.pids))
+        return _SENTENCES[self.kind].format(self.endpoint, pids, self.holder)
 
 
 def not_listed(

@@ -111,6 +111,8 @@ class PortBinding:
     last: int
     addresses: tuple[str, ...]
     is_block: bool = False
+    on_host: bool = False
+    """The container is on the host's network and binds it by itself: nothing is published."""
 
     @property
     def is_range(self) -> bool:

@@ -10,7 +10,13 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from dartsctl.stack.bindings import HIGHEST_PORT, TransportProtocol, bracketed, format_ports
+from dartsctl.stack.bindings import (
+    HIGHEST_PORT,
+    TransportProtocol,
+    bracketed,
+    format_ports,
+    parse_protocol,
+)
 from dartsctl.stack.health_check import NO_HEALTH_CHECK, HealthCheck, read_health_check
 from dartsctl.stack.json_fields import read_address, read_port, read_protocol
 from dartsctl.text.numbers import LARGEST_INTEGER, parse_digits
@@ -123,6 +129,12 @@ class Service:
     is_built: bool = False
     """Whether its image can be built from the Compose files."""
     mounts: tuple[Mount, ...] = ()
+    exposed: tuple[PortEntry, ...] = ()
+    """The entries of `expose:`. On the host's network they are ports of the host."""
+    listens: tuple[PortEntry, ...] = ()
+    """What its nginx binds, as its configuration says, if it is on the host's network."""
+    config_files: tuple[Mount, ...] = ()
+    """The files of the host that it has as `configs:`."""
     volumes: tuple[str, ...] = ()
     """The keys of the named volumes that it mounts."""
     profiles: tuple[str, ...] = ()
@@ -134,6 +146,11 @@ class Service:
     def has_health_check(self) -> bool:
         """Whether the Compose files give it a health check that runs."""
         return self.health_check.runs
+
+    @property
+    def host_ports(self) -> tuple[PortEntry, ...]:
+        """The ports of the host that it binds by itself, as far as its files say them."""
+        return (*self.listens, *self.exposed) if self.network_mode == "host" else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +185,7 @@ class Stack:
         for service in self.services.values():
             if service.network_mode == "none" or not service.replicas:
                 continue
-            for entry in service.ports:
+            for entry in (*service.ports, *service.host_ports):
                 if entry.protocol == "tcp" and not entry.is_ephemeral:
                     for port in entry.numbers:
                         owners.setdefault(port, service.name)
@@ -182,10 +199,12 @@ def read_stack(model: Mapping[str, Any], *, unset_variables: tuple[str, ...] = (
         DartsctlError: the document has another structure; the error names the place.
     """
     document = Cursor(model, MODEL)
+    configs = {key: config.at("file").text("") for key, config in document.at("configs").entries()}
     return Stack(
         project=document.at("name").text(),
         services={
-            name: _service(name, body.present()) for name, body in document.at("services").entries()
+            name: _service(name, body.present(), configs)
+            for name, body in document.at("services").entries()
         },
         networks={key: _network(key, body) for key, body in document.at("networks").entries()},
         unset_variables=unset_variables,
@@ -207,7 +226,7 @@ def bridge_options(options: Cursor) -> dict[str, str]:
     }
 
 
-def _service(name: str, body: Cursor) -> Service:
+def _service(name: str, body: Cursor, configs: Mapping[str, str]) -> Service:
     replicas = body.at("scale")
     if replicas.value is None:
         replicas = body.at("deploy").at("replicas")
@@ -224,6 +243,8 @@ def _service(name: str, body: Cursor) -> Service:
         health_check=read_health_check(body.at("healthcheck")),
         is_built=body.at("build").value is not None,
         mounts=_bind_mounts(body.at("volumes")),
+        exposed=tuple(map(_exposed, body.at("expose").items())),
+        config_files=_config_files(body.at("configs"), configs),
         volumes=_named_volumes(body.at("volumes")),
         profiles=body.at("profiles").texts(),
         environment=_environment(body.at("environment")),
@@ -252,6 +273,30 @@ def _environment(block: Cursor) -> dict[str, str]:
 def _bind_mounts(volumes: Cursor) -> tuple[Mount, ...]:
     entries = volumes.items()
     return tuple(_mount(entry) for entry in entries if entry.at("type").text("") == "bind")
+
+
+def _config_files(entries: Cursor, files: Mapping[str, str]) -> tuple[Mount, ...]:
+    """Return the configs of a service that are files of this host."""
+    mounts = []
+    for entry in entries.items():
+        key = entry.at("source").text("")
+        if file := files.get(key, ""):
+            mounts.append(Mount(file, entry.at("target").text("") or f"/{key}", read_only=True))
+    return tuple(mounts)
+
+
+def _exposed(value: Cursor) -> PortEntry:
+    """Read `5000`, `5000-5009` or `53/udp`."""
+    text, _, protocol = value.text_or_number().partition("/")
+    first, _, last = text.partition("-")
+    low, high = parse_digits(first, HIGHEST_PORT), parse_digits(last or first, HIGHEST_PORT)
+    if low is None or high is None or low > high:
+        raise value.mistake("expected a port number or a range")
+    try:
+        known = parse_protocol(protocol or "tcp")
+    except ValueError:
+        raise value.mistake("expected tcp, udp or sctp") from None
+    return PortEntry(low, known, format_ports(low, high), count=high - low + 1)
 
 
 def _named_volumes(volumes: Cursor) -> tuple[str, ...]:

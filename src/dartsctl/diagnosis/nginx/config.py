@@ -117,12 +117,16 @@ def dumped(text: str) -> dict[str, str]:
     return dict(zip(parts[1::2], texts, strict=True))
 
 
+def directives(files: Mapping[str, str], main: str = "") -> tuple[Directive, ...]:
+    """Return the directives of the main file, by default the first one, with all its includes."""
+    main = main or next(iter(files), "")
+    left = iter(range(_MOST_INCLUDES))
+    return _included(parse(files.get(main, ""), main), files, posixpath.dirname(main), left)
+
+
 def read(files: Mapping[str, str], main: str = "") -> Config:
     """Return the configuration in `files`, includes resolved. `main`: by default the first file."""
-    main = main or next(iter(files), "")
-    folder = posixpath.dirname(main)
-    left = iter(range(_MOST_INCLUDES))
-    tree = _included(parse(files.get(main, ""), main), files, folder, left)
+    tree = directives(files, main)
     http: list[Directive] = []
     for directive in tree:
         if directive.name == "http":

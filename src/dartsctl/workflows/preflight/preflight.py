@@ -9,6 +9,7 @@ import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,18 +22,20 @@ from dartsctl.ports.attribution import Attribution
 from dartsctl.ports.availability import Availability
 from dartsctl.ports.collisions import Collision, ProjectTaken
 from dartsctl.ports.conflicts import PortVerdicts
+from dartsctl.ports.host_ports import without_own
 from dartsctl.ports.unmet_needs import MissingExternal, NothingToStart, UnmetNeed
 from dartsctl.ports.verdicts import judge
 from dartsctl.stack import compose_files
 from dartsctl.stack.containers import Container, of_services
 from dartsctl.stack.convergence import Convergence, converge, split_new_and_held
 from dartsctl.stack.engine_rules import EngineRules
+from dartsctl.stack.host_network import host_bindings
 from dartsctl.stack.model import Stack, read_stack
 from dartsctl.stack.port_origins import PortOrigins
 from dartsctl.stack.publishing import stack_bindings
 from dartsctl.stack.same_stack import SameStack, find_same_stack
 from dartsctl.system import bounded_file
-from dartsctl.workflows.preflight import orphans
+from dartsctl.workflows.preflight import host_ports, orphans
 from dartsctl.workflows.preflight.port_origins import port_origins
 
 if TYPE_CHECKING:
@@ -190,6 +193,8 @@ def _read(environment: Environment, intent: Intent, compose: Compose, deps: Deps
     stack = _scaled(stack, intent.scales)
     needs = _unmet_needs(stack, environment, compose, control)
     stack = _with_external_networks(stack, control)
+    if engine.is_here:
+        stack = host_ports.with_listens(stack)
     return Inputs(stack, engine, control, containers, env_files, needs)
 
 
@@ -345,18 +350,21 @@ def verdicts_of(
 ) -> PortVerdicts:
     """Judge every binding of the stack."""
     published = stack_bindings(inputs.stack, inputs.engine)
+    on_host = host_bindings(inputs.stack)
     new, held = split_new_and_held(published.bindings, convergence)
+    new += on_host.listened
     attribution = Attribution(inputs.stack, inputs.containers, host, orphans=own_orphans)
-    host.expect({port for binding in new for port in binding.numbers})
-    bindings = judge(
-        new,
+    host.expect({port for binding in (*new, *on_host.exposed) for port in binding.numbers})
+    judge_all = partial(
+        judge,
         engine=inputs.engine,
         availability=Availability(inputs.engine, convergence, host),
         attribute=attribution.holders,
         doubtful=published.uncertain,
-        held=held,
     )
-    return PortVerdicts(bindings, published.unbound)
+    # Apart from the others: what is exposed only may be listened on at another address.
+    verdicts = (*judge_all(new, held=held), *judge_all(on_host.exposed))
+    return PortVerdicts(without_own(verdicts, convergence), published.unbound)
 
 
 def _collisions(

@@ -126,6 +126,7 @@ def _binding_document(binding: PortBinding) -> dict[str, Any]:
         "count": binding.count,
         "protocol": binding.protocol,
         "addresses": list(binding.addresses),
+        "host_network": binding.on_host,
     }
 
 
@@ -190,7 +191,10 @@ def rows(preflight: Preflight) -> list[tuple[str, str, str, str]]:
 def _verdict_row(verdict: BindingVerdict) -> tuple[str, str, str, str]:
     binding, word = verdict.binding, verdict.verdict.value
     shown = word.upper() if verdict.verdict in _LOUD else word
-    return binding.service, published(binding), f"{binding.targets}/{binding.protocol}", shown
+    target = (
+        f"host/{binding.protocol}" if binding.on_host else f"{binding.targets}/{binding.protocol}"
+    )
+    return binding.service, published(binding), target, shown
 
 
 def _unbound_row(unbound: Unbound) -> tuple[str, str, str, str]:
@@ -240,7 +244,8 @@ def _conflict_lines(preflight: Preflight) -> Iterator[str]:
 
 def _conflict_sentence(conflict: Conflict) -> str:
     binding = conflict.binding
-    what = f"{binding.service} cannot publish {published(binding)}/{binding.protocol}"
+    verb = "listen on the host's port" if binding.on_host else "publish"
+    what = f"{binding.service} cannot {verb} {published(binding)}/{binding.protocol}"
     match conflict.reason:
         case Reason.SAME_STACK:
             return f"{what}: the stack wants it more than once"

@@ -18,6 +18,7 @@ from dartsctl.stack.health import (
     StackHealth,
     wait_until_ready,
 )
+from dartsctl.workflows.preflight import host_ports
 from dartsctl.workflows.up import compose_run
 from dartsctl.workflows.up.deadline import Countdown
 from dartsctl.workflows.up.outcome import ContainerProblem, UpOutcome
@@ -83,7 +84,8 @@ class Postflight:
         state = self._wait()
         for sentence in self._readiness.unseen():
             self._screen.note(sentence)
-        missing = self._missing()
+        squatters = host_ports.squatters_after(self._before, deps=self._deps)
+        missing = (*self._missing(), *squatters)
         return UpOutcome(state, missing, recreated, failure, self._problems(state, missing))
 
     def _missing(self) -> tuple[MissingBinding, ...]:
@@ -245,6 +247,8 @@ def _fixed_endpoints(before: Preflight) -> dict[str, list[Endpoint]]:
     wanted: dict[str, list[Endpoint]] = {}
     for verdict in before.verdicts.bindings:
         binding = verdict.binding
+        if binding.on_host:
+            continue
         if verdict.verdict is not Verdict.UNCERTAIN and not binding.is_range:
             for port in binding.numbers:
                 wanted.setdefault(binding.service, []).extend(binding.endpoints(port))
