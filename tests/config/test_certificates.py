@@ -130,6 +130,11 @@ def test_a_key_that_belongs_to_another_certificate_is_refused() -> None:
     assert kinds(certificate(key="does not fit"), certificate(name="b.crt")) == []
 
 
+def test_an_expired_certificate_does_not_hide_that_another_one_has_the_wrong_key() -> None:
+    expired, foreign = certificate(-1), certificate(name="b.crt", key="does not fit")
+    assert kinds(expired, foreign) == ["expired", "mismatch"]
+
+
 def test_an_empty_folder_for_certificates_is_refused_with_the_command_to_create_one() -> None:
     (objection,) = judged(CertificateScan(()))
     assert (objection.kind, objection.is_warning) == ("no-certificate", False)

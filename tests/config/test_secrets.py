@@ -224,9 +224,23 @@ def test_the_password_inside_a_url_is_judged_like_any_other(url: str, kind: str 
 
 
 def test_a_url_that_is_made_of_a_judged_secret_is_not_reported_twice() -> None:
+    url = "postgresql://darts:guest@db/darts"
+    uses = frozenset({"POSTGRES_PASSWORD", "HOST"})
+    variables = (
+        Variable("POSTGRES_PASSWORD", "guest", ".env:1"),
+        Variable("DATABASE_URL", url, ".env:2", uses),
+    )
+    assert [objection.name for objection in judge(variables, {})] == ["POSTGRES_PASSWORD"]
+
+
+def test_variables_with_the_same_weak_value_are_all_reported() -> None:
     assert kinds_of(
-        {"POSTGRES_PASSWORD": "guest", "DATABASE_URL": "postgresql://darts:guest@db/darts"}
-    ) == {"POSTGRES_PASSWORD": "default"}
+        {
+            "POSTGRES_PASSWORD": "guest",
+            "RABBITMQ_PASSWORD": "guest",
+            "DATABASE_URL": "postgresql://darts:guest@db/darts",
+        }
+    ) == dict.fromkeys(("POSTGRES_PASSWORD", "RABBITMQ_PASSWORD", "DATABASE_URL"), "default")
 
 
 def test_a_placeholder_is_refused_whatever_its_name_is() -> None:
@@ -394,6 +408,25 @@ def test_a_weak_value_that_the_caller_has_exported_is_named_by_its_variable() ->
     stack = Stack("shop", {"db": Service("db", environment={"POSTGRES_PASSWORD": "postgres"})}, {})
     (objection,) = judge_model(stack, (), {}, {"DB_PASSWORD": "postgres", "SHELL": "postgres"})
     assert (objection.name, objection.where) == ("DB_PASSWORD", "the environment")
+
+
+def test_what_is_written_in_the_compose_files_is_reported_beside_an_equal_env_files_value() -> None:
+    environment = {"DB_PASSWORD": "postgres", "OTHER_PASSWORD": "postgres"}
+    stack = Stack("shop", {"web": Service("web", environment=environment)}, {})
+    texts = {("web", "DB_PASSWORD"): "postgres", ("web", "OTHER_PASSWORD"): "${DB_PASSWORD}"}
+    (objection,) = judge_model(stack, ("postgres",), {}, {}, lambda: texts)
+    assert (objection.name, objection.where) == ("web.DB_PASSWORD", "the Compose files")
+
+
+def test_every_exported_variable_that_may_be_the_source_is_reported() -> None:
+    exported = {"A_PASSWORD": "postgres", "B_PASSWORD": "postgres", "EDITOR": "postgres"}
+    own = {"A_PASSWORD": "postgres"}
+    services = {
+        "a": Service("a", environment=own),
+        "b": Service("b", environment={"DB_PASS": "postgres"}),
+    }
+    objections = judge_model(Stack("shop", services, {}), (), {}, exported)
+    assert [objection.name for objection in objections] == ["A_PASSWORD", "B_PASSWORD"]
 
 
 def test_nothing_is_reported_about_strong_empty_and_ordinary_values_of_a_model() -> None:

@@ -79,15 +79,13 @@ def judge(
     refusing = [fault for fault in faults if not fault.is_warning]
     if usable and len(refusing) < len(usable):
         return tuple(map(_as_warning, faults))
-    if faults:
-        return tuple(faults)
-    mismatches = [
+    faults += [
         _fault("mismatch", pair.path, "does not match the private key beside it")
         for pair in scan.certificates
         if pair.key == "does not fit"
     ]
-    if mismatches:
-        return tuple(mismatches)
+    if faults:
+        return tuple(faults)
     if scan.unreadable:
         what = "is not readable by this user; its certificate was not checked"
         return tuple(_unchecked(path, what) for path in scan.unreadable)

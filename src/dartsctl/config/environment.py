@@ -115,6 +115,8 @@ class EnvValue:
     value: str = field(repr=False)
     file: Path
     line: int
+    uses: frozenset[str] = frozenset()
+    """The variables that are replaced in it: `${NAME}`."""
 
     @property
     def origin(self) -> str:

@@ -6,7 +6,7 @@ Values come in and never leave: an Objection contains only names and places.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -68,6 +68,8 @@ class Variable:
     value: str = field(repr=False)
     where: str
     """`.env.production:6`, "the environment", "the Compose files"."""
+    uses: frozenset[str] = frozenset()
+    """The variables that are replaced in it."""
 
 
 _USER_WORDS = frozenset({"USER", "USERNAME", "LOGIN", "ADMIN", "ACCOUNT"})
@@ -181,11 +183,12 @@ def judge(variables: Sequence[Variable], examples: Mapping[str, str]) -> tuple[O
     """
     users = [variable.value for variable in variables if _is_user(variable.name)]
     public = secrets_among(examples)
-    secrets = {variable.value for variable in variables if is_secret_name(variable.name)}
+    secrets = {variable.name: variable.value for variable in variables}
     objections: list[Objection] = []
     for variable in variables:
-        if password_in(variable.value) in secrets:
-            continue  # judged under its own name
+        inside = {secrets.get(name) for name in variable.uses if is_secret_name(name)}
+        if password_in(variable.value) in inside:
+            continue  # judged under the name that it comes from
         kind = weakness(variable, users, public)
         if kind:
             objections.append(_objection(variable, kind))
@@ -193,37 +196,59 @@ def judge(variables: Sequence[Variable], examples: Mapping[str, str]) -> tuple[O
 
 
 def judge_model(
-    stack: Stack, settled: Iterable[str], examples: Mapping[str, str], exported: Mapping[str, str]
+    stack: Stack,
+    settled: Iterable[str],
+    examples: Mapping[str, str],
+    exported: Mapping[str, str],
+    written: Callable[[], Mapping[tuple[str, str], str]] = dict,
 ) -> tuple[Objection, ...]:
     """Return what is wrong with the secrets in the environments of the containers.
 
     Such a secret is in the Compose files, is a default of theirs, or was exported by the caller.
     `settled`: the values of the env files, which `judge` has seen. `exported`: the
-    environment of the process.
+    environment of the process. `written` returns the text of each service's variable as the Compose
+    files have it, as far as it is known: a value that is written there is not an env file's, even
+    if it is equal.
     """
     known, public = set(settled), secrets_among(examples)
     objections: dict[tuple[str, str], Objection] = {}
+    texts: Mapping[tuple[str, str], str] | None = None
     for service in stack.services.values():
         users = [value for name, value in service.environment.items() if _is_user(name)]
         for name, value in service.environment.items():
-            if value in known or password_in(value) in known:
+            kind = weakness(Variable(name, value, ""), users, public)
+            if not kind or not _concerns_secrets(kind, name, value):
                 continue
-            origin = _exported_as(name, value, exported)
-            variable = Variable(f"{service.name}.{name}", value, "the Compose files")
-            if origin:
-                variable = Variable(origin, value, "the environment")
-            kind = weakness(Variable(name, value, variable.where), users, public)
-            if kind and _concerns_secrets(kind, name, value):
-                objections.setdefault((variable.where, variable.name), _objection(variable, kind))
+            texts = written() if texts is None else texts
+            inline = Variable(f"{service.name}.{name}", value, "the Compose files")
+            for variable in _sources(inline, texts.get((service.name, name), "$"), known, exported):
+                key = (variable.where, variable.name)
+                objections.setdefault(key, _objection(variable, kind))
     return tuple(objections.values())
 
 
-def _exported_as(name: str, value: str, exported: Mapping[str, str]) -> str:
-    """Return the exported variable that a container's `name` has its value from, else nothing."""
-    for other, exported_value in exported.items():
-        if exported_value == value and (other == name or is_secret_name(other)):
-            return other
-    return ""
+def _sources(
+    inline: Variable, text: str, known: Collection[str], exported: Mapping[str, str]
+) -> list[Variable]:
+    """Return what sets a container's variable; nothing if that is an env file's value.
+
+    `text` is what the Compose files have; a `$` means that something is replaced in it.
+    """
+    if "$" not in text:
+        return [inline]
+    name, value = inline.name.rpartition(".")[2], inline.value
+    if value in known or password_in(value) in known:
+        return []
+    origins = _exported_as(name, value, exported)
+    return [Variable(origin, value, "the environment") for origin in origins] or [inline]
+
+
+def _exported_as(name: str, value: str, exported: Mapping[str, str]) -> list[str]:
+    """Return the exported variables that a container's `name` may have its value from."""
+    if exported.get(name) == value:
+        return [name]
+    others = [other for other, exported_value in exported.items() if exported_value == value]
+    return list(filter(is_secret_name, others))
 
 
 def _concerns_secrets(kind: Kind, name: str, value: str) -> bool:

@@ -106,3 +106,18 @@ def test_a_file_that_no_base_completes_is_not_called_an_overlay(tmp_path: Path) 
         Compose(environment).config()
     assert caught.value.details == ()
     assert "overlay" not in caught.value.hint
+
+
+@pytest.mark.compose
+def test_a_literal_of_the_compose_files_is_told_from_what_an_env_file_says(tmp_path: Path) -> None:
+    (tmp_path / "web.env").write_text("FROM_FILE=postgres\n")
+    (tmp_path / ".env").write_text("DB_PASSWORD=postgres\n")
+    (tmp_path / "compose.yml").write_text(
+        "services:\n  web:\n    image: busybox\n    env_file: web.env\n    environment:\n"
+        "      LITERAL: postgres\n      REPLACED: ${DB_PASSWORD}\n      EMPTY:\n"
+    )
+    environment = adhoc(files=(tmp_path / "compose.yml",), directory=tmp_path)
+    assert Compose(environment).written_environments() == {
+        ("web", "LITERAL"): "postgres",
+        ("web", "REPLACED"): "${DB_PASSWORD}",
+    }

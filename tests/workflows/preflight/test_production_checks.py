@@ -361,6 +361,7 @@ def test_certificates_on_a_remote_engines_host_are_reported_as_unchecked() -> No
         ProductionEnvFiles((), (), {}, {}),
         stack,
         EngineRules(kind="remote", endpoint="ssh://elsewhere"),
+        written=dict,
         now=0,
     )
     assert (objection.kind, objection.is_warning) == ("unchecked", True)
@@ -368,7 +369,7 @@ def test_certificates_on_a_remote_engines_host_are_reported_as_unchecked() -> No
     assert [
         objection.kind
         for objection in objections_to(
-            ProductionEnvFiles((), (), {}, {}), stack, EngineRules(), now=0
+            ProductionEnvFiles((), (), {}, {}), stack, EngineRules(), written=dict, now=0
         )
     ] == ["no-certificate"]
 

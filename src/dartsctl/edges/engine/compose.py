@@ -174,6 +174,22 @@ class Compose:
             return ()
         return tuple(sorted(required))
 
+    def written_environments(self) -> dict[tuple[str, str], str]:
+        """Return service and variable -> the text in the Compose files, before it is interpolated.
+
+        The variables of `env_file` are left out. Empty with a Compose that cannot show it.
+        """
+        done = self._ask("config", "--no-interpolate", "--no-env-resolution", "--format", "json")
+        texts: dict[tuple[str, str], str] = {}
+        if done.code != 0:
+            return texts
+        with suppress(DartsctlError):
+            for service, body in read_json(done.stdout, MODEL).at("services").entries():
+                for name, text in body.at("environment").entries():
+                    if text.value is not None:
+                        texts[service, name] = text.text_or_number()
+        return texts
+
     def hashes(self, services: Sequence[str]) -> dict[str, str]:
         """Return the config hash of each service.
 

@@ -43,7 +43,7 @@ def read(paths: Sequence[Path], environ: Mapping[str, str] | None = None) -> dic
     for path in paths:
         for name, raw, line in _statements(path):
             value = interpolated(raw, known)
-            values[name] = EnvValue(value, path, line)
+            values[name] = EnvValue(value, path, line, _names_in(raw))
             if name not in outer:
                 known[name] = value
     return values
@@ -74,6 +74,15 @@ def interpolated(text: str, known: Mapping[str, str | None]) -> str:
     from dotenv.variables import parse_variables
 
     return "".join(atom.resolve(known) for atom in parse_variables(text))
+
+
+def _names_in(text: str) -> frozenset[str]:
+    """Return the names of `${NAME}` in `text`."""
+    if "$" not in text:
+        return frozenset()
+    from dotenv.variables import Variable, parse_variables
+
+    return frozenset(atom.name for atom in parse_variables(text) if isinstance(atom, Variable))
 
 
 def example_of(path: Path) -> Path | None:

@@ -160,7 +160,7 @@ def run_preflight(environment: Environment, intent: Intent, *, deps: Deps) -> Pr
             *lint.appended(inputs.stack, origins),
             *lint.shared_project(inputs.stack, others, str(_folder(files, environment))),
         ),
-        objections=_objections(inputs, deps.now()),
+        objections=_objections(inputs, compose, deps.now()),
         files=files,
         port_origins=origins,
     )
@@ -421,9 +421,15 @@ def _ports_of_crash_loops(inputs: Inputs) -> dict[str, tuple[int, ...]]:
     return wanted
 
 
-def _objections(inputs: Inputs, now: float) -> tuple[Objection, ...]:
+def _objections(inputs: Inputs, compose: Compose, now: float) -> tuple[Objection, ...]:
     if inputs.env_files is None:
         return ()
     from dartsctl.workflows.preflight.production_checks import objections_to
 
-    return objections_to(inputs.env_files, inputs.stack, inputs.engine, now=now)
+    return objections_to(
+        inputs.env_files,
+        inputs.stack,
+        inputs.engine,
+        written=compose.written_environments,
+        now=now,
+    )

@@ -6,7 +6,7 @@ ports would not make the stack start, so no one is asked to stop anything for it
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,8 @@ from dartsctl.edges.project import certificate_files, env_files
 from dartsctl.errors import Advice, Refused, UsageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from dartsctl.config.environment import Environment, EnvValue
     from dartsctl.stack.engine_rules import EngineRules
     from dartsctl.stack.model import Stack
@@ -51,7 +53,6 @@ def read_env_files(environment: Environment, environ: Mapping[str, str]) -> Prod
     A file that cannot be read is an objection, not an error: Compose's parser may accept it.
     """
     examples = env_files.shown_values(environment.env_files, (environment.directory,))
-    variables: tuple[Variable, ...] = ()
     objections: list[Objection] = []
     regular = []
     for path in environment.env_files:
@@ -59,28 +60,51 @@ def read_env_files(environment: Environment, environ: Mapping[str, str]) -> Prod
         if mode is not None:
             objections += secrets.judge_mode(str(path), mode)
             regular.append(path)
-    try:
-        values = env_files.read(regular, environ=environ)
-        variables = tuple(_variable(name, value, environ) for name, value in values.items())
-    except UsageError as error:
-        objections.append(secrets.unread(str(regular[-1]), error.message))
+    readable, unread = _sorted_by_reading(regular, environ)
+    objections += unread
+    values = env_files.read(readable, environ=environ)
+    variables = tuple(_variable(name, value, environ) for name, value in values.items())
     judged = secrets.judge(variables, examples)
     return ProductionEnvFiles(variables, (*judged, *objections), environ, examples)
+
+
+def _sorted_by_reading(
+    paths: Sequence[Path], environ: Mapping[str, str]
+) -> tuple[list[Path], list[Objection]]:
+    """Return the files that can be read, and objections to the others."""
+    readable: list[Path] = []
+    objections: list[Objection] = []
+    for path in paths:
+        try:
+            env_files.read((path,), environ=environ)
+        except UsageError as error:
+            objections.append(secrets.unread(str(path), error.message))
+        else:
+            readable.append(path)
+    return readable, objections
 
 
 def _variable(name: str, value: EnvValue, environ: Mapping[str, str]) -> Variable:
     if name in environ:
         return Variable(name, environ[name], "the environment")
-    return Variable(name, value.value, value.origin)
+    return Variable(name, value.value, value.origin, value.uses)
 
 
 def objections_to(
-    files: ProductionEnvFiles, stack: Stack, engine: EngineRules, *, now: float
+    files: ProductionEnvFiles,
+    stack: Stack,
+    engine: EngineRules,
+    *,
+    written: Callable[[], Mapping[tuple[str, str], str]],
+    now: float,
 ) -> tuple[Objection, ...]:
-    """Return everything that is wrong with this production stack at `now`, env files first."""
+    """Return everything that is wrong with this production stack at `now`, env files first.
+
+    `written` returns what the Compose files themselves say about the containers' variables.
+    """
     judged = {variable.name: variable.value for variable in files.variables}
     known = secrets.secrets_among(judged)
-    inline = secrets.judge_model(stack, known, files.examples, files.environ)
+    inline = secrets.judge_model(stack, known, files.examples, files.environ, written)
     return (*files.objections, *inline, *_certificates(stack, engine, now))
 
 
@@ -101,9 +125,16 @@ def unsafe_error(objections: Sequence[Objection], others: Sequence[str] = ()) ->
     """Return the error that names all `objections`, and `others`: lines about conflicts."""
     count = len(objections)
     advice = [objection.advice for objection in objections if objection.advice]
+    hint = advice[0] if advice else _UNSAFE_HINT
     problems = "1 problem" if count == 1 else f"{count} problems"
+    lines: list[str] = []
+    for objection in objections:
+        line = objection.sentence
+        if objection.advice and objection.advice != hint:
+            line += f": `{objection.advice}`"
+        lines.append(line)
     return Refused(
         f"production is unsafe: {problems}; nothing was changed",
-        details=(*(objection.sentence for objection in objections), *others),
-        hint=advice[0] if advice else _UNSAFE_HINT,
+        details=(*lines, *others),
+        hint=hint,
     )
