@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from dartsctl.errors import Advice, DartsctlError, ExitCode, Refused
+from dartsctl.errors import Advice, DartsctlError, DockerUnavailable, ExitCode, Refused
 from dartsctl.ports import lint
 from dartsctl.stack import compose_errors
 from dartsctl.stack.containers import of_services
@@ -115,7 +115,7 @@ def _preflight(request: UpRequest, deps: Deps) -> tuple[UpRequest, Preflight]:
     Raises what no settling of conflicts can change.
     """
     plain, screen = request.environment, deps.screen
-    if request.restart and (running := readable(plain, deps=deps)).files_error:
+    if request.restart and (running := _running(plain, deps)).files_error:
         return _restart_by_labels(replace(request, environment=running), plain, deps)
     if not request.reset_ports:
         environment = with_kept_moves(plain, deps=deps, dry_run=request.dry_run)
@@ -136,6 +136,19 @@ def _preflight(request: UpRequest, deps: Deps) -> tuple[UpRequest, Preflight]:
 def _start_command(request: UpRequest) -> str:
     """Return what starts the stack: what is missing for `restart` is missing for `up`."""
     return request.environment.command("up") if request.restart else request.next_command
+
+
+def _running(plain: Environment, deps: Deps) -> Environment:
+    """Return what runs, by its labels if the files cannot be read.
+
+    Where nothing runs, the preflight says what is wrong with the files, all of it.
+    """
+    try:
+        return readable(plain, deps=deps)
+    except DartsctlError as error:
+        if plain.files_error or isinstance(error, DockerUnavailable):
+            raise
+        return plain
 
 
 def _restart_by_labels(
