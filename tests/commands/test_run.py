@@ -344,16 +344,109 @@ def test_production_on_its_own_port_does_not_stop_the_server(
         assert finished(process)[0] == 143
 
 
-def test_a_server_that_listens_elsewhere_is_stopped(
-    start: Start, dev_range: tuple[int, int], production_port: int
+LISTENS_ON = """
+import socket, sys, time
+server = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+time.sleep(300)
+"""
+HOW_TO = "put {port} into the command, or let the server read FLASK_RUN_PORT, FLASK_PORT or PORT\n"
+
+
+@pytest.mark.parametrize("port", ["below", "ephemeral"])
+def test_a_server_that_listens_elsewhere_is_told_at_once(
+    start: Start, production_port: int, port: str
 ) -> None:  # edge-cases.md#65
     other = production_port - 20
-    program = (
-        f"import socket, time; s = socket.create_server(('127.0.0.1', {other})); time.sleep(60)"
+    if port == "ephemeral":
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            other = free.getsockname()[1]
+    process = start(sys.executable, "-c", LISTENS_ON, str(other), ready_within=300)
+    assert process.stderr is not None
+    assert re.fullmatch(
+        rf"warn: the server listens on port {other}, and not on the leased \d+; "
+        f"{re.escape(HOW_TO)}",
+        process.stderr.readline(),
     )
-    code, _, err = finished(start(sys.executable, "-c", program, ready_within=SLOW_START))
+
+
+def test_a_server_that_listens_elsewhere_is_stopped_at_the_deadline(
+    start: Start, production_port: int
+) -> None:
+    other = production_port - 20
+    code, _, err = finished(
+        start(sys.executable, "-c", LISTENS_ON, str(other), ready_within=SLOW_START)
+    )
     assert code == 1
-    assert f"listens on port {other}, not on its leased port" in err
+    assert re.search(
+        rf"error: the server listens on port {other}, and not on the leased \d+, and was stopped\n",
+        err,
+    )
+
+
+def test_a_server_that_ignores_its_bound_socket_and_listens_elsewhere_is_told(
+    start: Start, production_port: int
+) -> None:
+    """The leased port listens, because dartsctl made it, but nobody accepts."""
+    other = production_port - 20
+    process = start(sys.executable, "-c", LISTENS_ON, str(other), handover="werkzeug")
+    assert process.stderr is not None
+    assert re.match(
+        rf"warn: the server listens on port {other}, and does not answer on the leased \d+; put",
+        process.stderr.readline(),
+    )
+
+
+RUN_AT_IMPORT = """
+from flask import Flask
+app = Flask(__name__)
+@app.get("/")
+def hello():
+    return "hello"
+app.run(host="127.0.0.1", port={port})
+"""
+RETRIES = """
+import socket, sys, time
+while True:
+    try:
+        socket.create_server(("127.0.0.1", int(sys.argv[1])))
+    except OSError:
+        time.sleep(0.1)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only seccomp sees every bind")
+@pytest.mark.parametrize("ends", [True, False])
+def test_a_literal_busy_port_names_its_holder(
+    start: Start, tmp_path: Path, production_port: int, ends: bool
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        busy = holder.getsockname()[1]
+        if ends:
+            (tmp_path / "app.py").write_text(RUN_AT_IMPORT.format(port=busy))
+            process = start(sys.executable, "app.py")
+        else:
+            process = start(sys.executable, "-c", RETRIES, str(busy), ready_within=300)
+        assert process.stderr is not None
+        line = next(line for line in process.stderr if line.startswith("warn: "))
+        assert re.match(
+            rf"warn: the server tried to listen on port {busy}, which is in use by "
+            rf".*\(pid {os.getpid()}, .*; {re.escape(HOW_TO)}",
+            line,
+        )
+        process.terminate()
+        assert finished(process)[0] == (1 if ends else 143)
+
+
+def test_flask_run_ignores_an_app_run_at_import(
+    start: Start, state: Path, tmp_path: Path, eventually: Eventually, production_port: int
+) -> None:
+    (tmp_path / "app.py").write_text(RUN_AT_IMPORT.format(port=production_port))
+    process = start(sys.executable, "-m", "flask", "run")
+    record = record_of(state, eventually)
+    assert process.stderr is not None
+    assert any(record.url in line for line in process.stderr)
+    process.terminate()
+    finished(process)
 
 
 def test_a_program_that_listens_nowhere_is_not_stopped(start: Start) -> None:

@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 
 from dartsctl.edges.supervisor.client import LAYERS, SupervisedServer
+from dartsctl.edges.supervisor.main import MOST_BINDS
 from own_ports import free_ports
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="layers of Linux's kernel")
@@ -131,6 +132,7 @@ class Ran:
     output: str
     confined: set[str]
     refused: set[int]
+    tried: dict[int, str]
 
 
 Run = Callable[..., Ran]
@@ -168,9 +170,48 @@ def run(ports: tuple[int, int], tmp_path: Path, capfd: pytest.CaptureFixture[str
             output.out.strip() + output.err.strip(),
             set(server.confined),
             server.refused,
+            server.tried,
         )
 
     return begin
+
+
+# --- what is reported ---
+
+
+BINDS = """
+import socket, sys
+closed, allowed = map(int, sys.argv[1:])
+for family, kind, address, port in [
+    (socket.AF_INET, socket.SOCK_STREAM, "127.0.0.1", allowed),
+    (socket.AF_INET, socket.SOCK_STREAM, "127.0.0.1", allowed),
+    (socket.AF_INET6, socket.SOCK_STREAM, "::1", allowed + 1),
+    (socket.AF_INET, socket.SOCK_DGRAM, "127.0.0.1", allowed + 2),
+    (socket.AF_INET, socket.SOCK_STREAM, "127.0.0.1", 0),
+    (socket.AF_INET, socket.SOCK_STREAM, "127.0.0.1", closed),
+]:
+    try:
+        socket.socket(family, kind).bind((address, port))
+    except OSError:
+        pass
+for port in range(20000, 20100):
+    try:
+        socket.socket().bind(("127.0.0.1", port))
+    except OSError:
+        pass
+"""
+
+
+@pytest.mark.skipif(not kernel_has("seccomp"), reason="only seccomp sees every bind")
+def test_the_tcp_ports_that_a_tree_tries_to_bind_are_reported_once_and_not_without_limit(
+    run: Run, ports: tuple[int, int]
+) -> None:
+    ran = run(sys.executable, "-c", BINDS)
+    assert ran.tried[ports[1]] == "127.0.0.1"
+    assert ran.tried[ports[1] + 1] == "::1"
+    assert not ran.tried.keys() & {0, ports[0], ports[1] + 2}
+    assert len(ran.tried) == MOST_BINDS
+    assert ran.refused == {ports[0]}
 
 
 # --- what is refused ---

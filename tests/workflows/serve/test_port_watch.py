@@ -112,6 +112,25 @@ def test_an_owner_that_stays_invisible_is_given_up_after_some_looks() -> None:
 
 
 def test_the_other_ports_of_the_tree_are_found_without_the_kernels_own() -> None:
-    assert watch(
-        Table(row(3000, OURS), row(40000, OURS), row(4000, THEIRS), row(LEASED, OURS))
-    ).elsewhere() == (3000,)
+    table = Table(row(3000, OURS), row(40000, OURS), row(4000, THEIRS), row(LEASED, OURS))
+    assert watch(table).elsewhere() == (3000,)
+    assert watch(table).elsewhere({40000}) == (3000, 40000), "the tree asked for it"
+
+
+def test_owners_are_looked_up_for_new_sockets_alone() -> None:
+    table = Table(row(3000, THEIRS))
+    ports = watch(table)
+    assert [ports.elsewhere() for _ in range(5)] == [()] * 5
+    assert table.walks == 1
+    table.rows = (row(3000, THEIRS), row(4000, OURS))
+    assert ports.elsewhere() == (4000,)
+    table.rows = (row(3000, THEIRS),)
+    assert ports.elsewhere() == ()
+
+
+def test_a_port_that_was_tried_is_taken_where_another_one_listens_on_its_address() -> None:
+    table = Table(row(3000, THEIRS), row(4000, OURS), row(LEASED, THEIRS))
+    tried = dict.fromkeys((3000, 4000, 5555, LEASED), "0.0.0.0")
+    assert watch(table).taken(tried) == (3000,)
+    assert watch(table).taken({3000: "127.0.0.2"}) == ()
+    assert watch(table).taken({3000: "::"}) == ()

@@ -65,6 +65,8 @@ class SupervisedServer:
     """The kernel layers that hold the server's tree, once it runs."""
     refused: set[int]
     """The closed ports that the tree tried to bind, as reported by the layer "seccomp"."""
+    tried: dict[int, str]
+    """The other tcp ports that the tree tried to bind, with the address, from the same layer."""
     left_behind: bool
     """Whether the server ended well and left processes (a daemon), which were stopped."""
     code: int | None
@@ -105,6 +107,7 @@ class SupervisedServer:
         self.server = 0
         self.confined = frozenset()
         self.refused = set()
+        self.tried = {}
         self.left_behind = False
         self.code = None
 
@@ -176,6 +179,8 @@ class SupervisedServer:
                 self.confined = frozenset(layers)
             case ["R", port]:
                 self.refused.add(int(port))
+            case ["B", port, address]:
+                self.tried[int(port)] = address
             case ["E", number]:
                 raise _cannot_run(self._command[0], int(number))
             case ["D"]:

@@ -65,7 +65,10 @@ _CONTINUE = 1
 _SET_FLAGS = 0x40082104
 _SYNC_WAKE_UP = 1
 """Linux 6.6: the answer comes on the caller's own processor."""
-_FAMILIES = (0, 2, 10)
+_LONGEST_ADDRESS = 28
+"""sizeof(struct sockaddr_in6)."""
+_IPV6 = 10
+_FAMILIES = (0, 2, _IPV6)
 """AF_UNSPEC, which the kernel treats as AF_INET; AF_INET; AF_INET6."""
 _PROTOCOL = "system.sockprotoname"
 _TCP = (b"TCP", b"MPTCP")
@@ -154,48 +157,57 @@ class Confinement:
             return tuple(layer for layer in layers if layer != "seccomp")
         return layers
 
-    def answer(self) -> int | None:
-        """Decide about one waiting bind. Return its port if that is closed.
+    def answer(self) -> tuple[int, str, bool] | None:
+        """Decide about one waiting bind. Return its port, its address, and whether it was refused.
 
-        The process that binds is never left waiting.
+        None if it is not about tcp, or if it could not be read. The process that binds is never
+        left waiting.
         """
         assert self._listener is not None  # noqa: S101 - for the type checker: it was polled
         buffer = bytearray(struct.calcsize(_NOTIFICATION))
         try:
             fcntl.ioctl(self._listener, _RECEIVE, buffer)
             call, pid, *_, descriptor, address, _, _, _, _ = struct.unpack(_NOTIFICATION, buffer)
-            port = self._closed_port(pid, descriptor & 0xFFFFFFFF, address)
+            wanted = _tcp_address(pid, descriptor & 0xFFFFFFFF, address)
+            is_refused = wanted is not None and wanted[0] in self._closed
             verdict = (0, _CONTINUE)
-            if port is not None:
+            if is_refused:
                 # without this check the pid may belong to another process by now
                 _patient_ioctl(self._listener, _IS_VALID, struct.pack("=Q", call))
                 verdict = (-errno.EACCES, 0)
             _patient_ioctl(self._listener, _SEND, struct.pack(_ANSWER, call, 0, *verdict))
         except OSError:  # killed meanwhile, or interrupted: then the kernel asks again
             return None
-        return port
+        return None if wanted is None else (*wanted, is_refused)
 
-    def _closed_port(self, pid: int, descriptor: int, address: int) -> int | None:
-        """Return the port of the sockaddr at `address` in process (or thread) `pid`.
 
-        None if the port is not closed, or the socket is not tcp.
-        """
+def _tcp_address(pid: int, descriptor: int, address: int) -> tuple[int, str] | None:
+    """Return the port and the IP address of the sockaddr at `address` in process (or thread) `pid`.
+
+    None if the socket is not tcp.
+    """
+    import _socket
+
+    try:
+        memory = os.open(f"/proc/{pid}/mem", os.O_RDONLY | os.O_CLOEXEC)
         try:
-            memory = os.open(f"/proc/{pid}/mem", os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                head = os.pread(memory, 4, address)
-            finally:
-                os.close(memory)
-            family = int.from_bytes(head[:2], sys.byteorder)
-            port = int.from_bytes(head[2:], "big")
-            if family not in _FAMILIES or port not in self._closed:
-                return None
-            file = f"/proc/{pid}/fd/{descriptor}"
-            # Linux only: mypy on macOS does not know it
-            protocol = os.getxattr(file, _PROTOCOL)  # type: ignore[attr-defined,unused-ignore]
-        except (OSError, OverflowError):  # not permitted, no such address, no socket
+            data = os.pread(memory, _LONGEST_ADDRESS, address)
+        finally:
+            os.close(memory)
+        family = int.from_bytes(data[:2], sys.byteorder)
+        if family not in _FAMILIES:
             return None
-        return port if protocol.startswith(_TCP) else None
+        file = f"/proc/{pid}/fd/{descriptor}"
+        # Linux only: mypy on macOS does not know it
+        protocol = os.getxattr(file, _PROTOCOL)  # type: ignore[attr-defined,unused-ignore]
+        if not protocol.startswith(_TCP):
+            return None
+        port = int.from_bytes(data[2:4], "big")
+        if family == _IPV6:
+            return port, _socket.inet_ntop(_socket.AF_INET6, data[8:24])
+        return port, _socket.inet_ntop(_socket.AF_INET, data[4:8])
+    except (OSError, OverflowError, ValueError):  # not permitted, no such address, no socket
+        return None
 
 
 def _wake_synchronously(listener: int) -> None:

@@ -32,6 +32,7 @@ To CONTROL go lines:
     P pid       the server runs
     E errno     the command cannot be executed
     R port      a closed port was refused (once a port)
+    B port address   a process tries to bind another tcp port (once a port, at most MOST_BINDS)
     T           the server was stopped by the terminal or by itself, as bash's `suspend` does
     D           the server ended well and had left processes (a daemon)
 """
@@ -58,6 +59,7 @@ LEFTOVERS_GRACE = 1.0
 QUICK_GRACE = 0.2
 SHORT_LIFE = 1.0
 """Seconds. A server that ends sooner has failed to start."""
+MOST_BINDS = 32
 SHORT_LIVES = 3
 """After so many short lives in a row it is not started again."""
 
@@ -98,6 +100,7 @@ class Supervisor:
         self._kill_at: float | None = None
         self._is_alone = False
         self._refused: set[int] = set()
+        self._tried: set[int] = set()
         self._signals, writing_end = os.pipe()
         for end in (self._signals, writing_end):
             os.set_blocking(end, False)
@@ -218,14 +221,20 @@ class Supervisor:
             elif descriptor == self._control:
                 self._read_commands()
             elif event & select.POLLIN:
-                self._report_refusal(self._confinement.answer())
+                self._report_bind(self._confinement.answer())
             else:
                 self._confinement.stop_listening()  # every process that could bind has ended
 
-    def _report_refusal(self, port: int | None) -> None:
-        if port is not None and port not in self._refused:
+    def _report_bind(self, bind: tuple[int, str, bool] | None) -> None:
+        if bind is None:
+            return
+        port, address, is_refused = bind
+        if is_refused and port not in self._refused:
             self._refused.add(port)
             self._report(f"R {port}")
+        elif not is_refused and port and port not in self._tried and len(self._tried) < MOST_BINDS:
+            self._tried.add(port)
+            self._report(f"B {port} {address}")
 
     def _on_signal(self, number: int) -> None:
         """Handle a signal to this process. If it is the terminal's, the whole group has it."""

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Protocol
 
 from dartsctl.edges.host import processes, sockets
 from dartsctl.edges.state.leases import LeaseBook
+from dartsctl.errors import DartsctlError
+from dartsctl.ports.attribution import Attribution
 
 if TYPE_CHECKING:
     from dartsctl.edges.screen.output import Screen
+    from dartsctl.ports.holders import Holder
     from dartsctl.ports.listeners import Listener, Probe
     from dartsctl.ports.process import Process
     from dartsctl.stack.bindings import Endpoint, TransportProtocol
@@ -55,6 +58,8 @@ class ServerDeps:
     sockets: Sockets
     processes: Processes
     screen: Screen
+    holders: Callable[[int], tuple[Holder, ...]]
+    """Who holds a tcp port of this host, on any address."""
     now: Callable[[], float]
     monotonic: Callable[[], float]
     sleep: Callable[[float], None]
@@ -67,7 +72,17 @@ def server_deps(deps: Deps) -> ServerDeps:
         sockets=sockets,
         processes=processes,
         screen=deps.screen,
+        holders=lambda port: _holders(deps, port),
         now=deps.now,
         monotonic=deps.monotonic,
         sleep=deps.sleep,
     )
+
+
+def _holders(deps: Deps, port: int) -> tuple[Holder, ...]:
+    """Return the holders of a port, without containers if the engine does not answer."""
+    try:
+        containers = deps.engine().containers()
+    except DartsctlError:
+        containers = ()
+    return Attribution(None, containers, deps.host()).holders_on(port)

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 _FIRST_LOOKS = 0.05  # seconds between two looks until the server is ready
 _LATER_LOOKS = 0.25  # and after that: a production port must not be held for a second
-_FIRST_SEARCH = 2.0  # seconds without a listener on the leased port until others are searched
+_SEARCHES = 0.5  # seconds between two searches for a server that is not ready
+_ELSEWHERE_TIME = 1.0  # seconds on another port alone until it is told: the own one may come next
 _FALLBACK_TIME = 1.0  # seconds to come up on the own port after a production port was refused
 _ENFORCED_BY = {
     "auto": ("hook", "watch"),
@@ -124,6 +125,7 @@ class _Life:
         self._record = record
         self._server = server
         self._deps = deps
+        self._handed = handed
         self._health: HealthCheck | None = None
         if request.health is not None or handed or request.in_container:
             self._health = HealthCheck(request.health, monotonic=deps.monotonic)
@@ -135,14 +137,14 @@ class _Life:
             sockets=deps.sockets,
             processes=deps.processes,
         )
-        self._begun = deps.monotonic()
-        self._search_at = self._begun + min(_FIRST_SEARCH, request.ready_within)
-        self._deadline = self._begun + request.ready_within
+        self._search_at = deps.monotonic()
+        self._deadline = self._search_at + request.ready_within
+        self._elsewhere_since: float | None = None
+        self._told_ports: set[int] = set()
         self._refused: set[int] = set()
         self._refused_at = 0.0
         self._ready = False
         self._late = False
-        self._warned = False
 
     def run(self) -> ServerExit:
         """Watch the server until it has ended, or does what it must not."""
@@ -168,6 +170,8 @@ class _Life:
                 self._health.close()
         if self._refused and not self._ready and not self._request.is_shell:
             raise self._was_refused(min(self._refused))
+        if not self._ready and code and not self._request.is_shell:
+            self._tell_taken_ports()
         return ServerExit(code, self._ready)
 
     def _pause(self) -> float:
@@ -242,41 +246,66 @@ class _Life:
         if self._refused and now >= self._refused_at + _FALLBACK_TIME:
             self._server.end_quickly()
             raise self._was_refused(min(self._refused))
-        if self._late or now < self._search_at:
+        if self._late or (now < self._search_at and now < self._deadline):
             return
+        self._search_at = now + _SEARCHES
         self._late = now >= self._deadline
-        self._search_at = min(now + 2 * (self._search_at - self._begun), self._deadline)
-        if not listens and not self._request.in_container:
-            self._search()
-        elif self._late:
-            self._deps.screen.warn(
-                f"{self._record.url} is not ready after {self._request.ready_within:g} s"
-                f"{self._last_answer()}; still waiting"
-            )
+        if not self._request.in_container and (self._handed or not listens):
+            self._search(now)
+        if self._late:
+            self._tell_late(listens=listens)
 
     def _last_answer(self) -> str:
         if self._health is None:
             return ""
         return f" ({self._health.path}: {self._health.last_answer.text})"
 
-    def _search(self) -> None:
-        """Look for a server that does not listen on its leased port on others."""
-        record, screen = self._record, self._deps.screen
-        others = self._watch.elsewhere()
-        if others and self._late:
+    def _search(self, now: float) -> None:
+        """Look for the server on other ports, and for others on the ports that it tried.
+
+        Raises DartsctlError if it is late, and listens on others alone.
+        """
+        self._tell_taken_ports()
+        others = self._watch.elsewhere(self._server.tried)
+        if not others:
+            self._elsewhere_since = None
+            return
+        if self._elsewhere_since is None:
+            self._elsewhere_since = now
+        place = self._elsewhere(others)
+        if self._late and not self._handed:
             self._server.end_quickly()
-            raise _listens_elsewhere(others, record)
-        if others and not self._warned:
-            self._warned = True
-            screen.warn(
-                f"the server listens on {_port_list(others)}, not on its leased port "
-                f"{record.port}; still waiting"
+            raise DartsctlError(f"{place}, and was stopped", hint=self._advice())
+        if now >= self._elsewhere_since + _ELSEWHERE_TIME and not self._told_ports >= {*others}:
+            self._told_ports.update(others)
+            self._deps.screen.warn(f"{place}; {self._remedy()}")
+
+    def _elsewhere(self, others: Sequence[int]) -> str:
+        leased = self._record.port
+        missing = f"and not on the leased {leased}"
+        if self._handed:  # dartsctl itself has made that listen
+            missing = f"and does not answer on the leased {leased}"
+        return f"the server listens on {_port_list(others)}, {missing}"
+
+    def _tell_taken_ports(self) -> None:
+        """Say who has a port that the server tried to bind, and how to pass its own."""
+        tried = self._server.tried
+        new = {port: tried[port] for port in tried.keys() - self._told_ports}
+        for port in self._watch.taken(new):
+            self._told_ports.add(port)
+            holders = "; ".join(holder.description for holder in self._deps.holders(port))
+            self._deps.screen.warn(
+                f"the server tried to listen on port {port}, which is in use by "
+                f"{holders or 'a process that is not visible'}; {self._remedy()}"
             )
-        elif self._late:
-            screen.warn(
-                f"nothing listens on port {record.port} after "
-                f"{self._request.ready_within:g} s; still waiting"
-            )
+
+    def _tell_late(self, *, listens: bool) -> None:
+        """Say that the server is still not ready."""
+        record, seconds = self._record, f"{self._request.ready_within:g} s"
+        text = f"{record.url} is not ready after {seconds}{self._last_answer()}; still waiting"
+        if not listens and not self._request.in_container:
+            text = f"nothing listens on port {record.port} after {seconds}; still waiting"
+        self._deps.screen.warn(text)
 
     def _took(self, port: int) -> Refused:
         claim = self._request.allocation.claim(port)
@@ -295,19 +324,15 @@ class _Life:
         )
 
     def _advice(self) -> str:
-        variables = ", ".join(self._request.port_variables)
         return Advice(
-            f"listen on the leased port ({self._record.port} this time): "
-            f"read {variables}, or put {{port}} into the command"
+            f"listen on the leased port ({self._record.port} this time): {self._remedy()}"
         )
 
-
-def _listens_elsewhere(others: Sequence[int], record: LeaseRecord) -> DartsctlError:
-    return DartsctlError(
-        f"the server listens on {_port_list(others)}, not on its leased port {record.port}, "
-        "and was stopped",
-        hint=Advice("put {port} into the command, or read PORT from the environment"),
-    )
+    def _remedy(self) -> str:
+        """Return how the server gets its leased port."""
+        *others, last = self._request.port_variables or ("PORT",)
+        variables = f"{', '.join(others)} or {last}" if others else last
+        return f"put {{port}} into the command, or let the server read {variables}"
 
 
 def _port_list(ports: Sequence[int]) -> str:

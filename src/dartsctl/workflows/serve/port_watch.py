@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ _TRIES = 5
 """After so many looks, a socket without a visible owner belongs to a container or another user."""
 _FIRST_EPHEMERAL = 32768
 """From here on the kernel assigns ports. Debuggers and worker pools listen there, not servers."""
+_NOT_ASSIGNED = frozenset(range(1, _FIRST_EPHEMERAL))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,7 @@ class PortWatch:
         self._foreign: set[int] = set()
         self._invisible: Counter[int] = Counter()
         self._own: list[Listener] = []
+        self._seen: dict[int, bool] = {}
 
     def look(self) -> Observation:
         """Look once. Raises DartsctlError if the socket table cannot be read."""
@@ -79,14 +81,35 @@ class PortWatch:
             return wanted
         return min((row.address for row in self._own), default=wanted)
 
-    def elsewhere(self) -> tuple[int, ...]:
-        """Return the other ports that the tree listens on, below those that the kernel assigns.
+    def elsewhere(self, tried: Collection[int] = ()) -> tuple[int, ...]:
+        """Return the other ports that the tree listens on.
 
-        Reads the whole table, so it is too slow for every look.
+        Of those that the kernel assigns, only the `tried` ones count: the tree asked for them.
+        Owners are resolved for new sockets only, which takes a walk of all open files.
         """
-        rows = self._listeners_with_owners(range(1, _FIRST_EPHEMERAL))
-        own = {row.port for row in rows if row.port != self._leased and self._is_within(row)}
+        wanted = _NOT_ASSIGNED.union(tried) - {self._leased}
+        rows = self._sockets.listeners(wanted, listening_only=True, protocols=_TCP)
+        listening = {row.inode for row in rows}
+        new = {row.port for row in rows if row.inode not in self._seen}
+        if new:
+            for row in self._listeners_with_owners(new):
+                self._invisible[row.inode] += not row.pids
+                if row.pids or self._invisible[row.inode] >= _TRIES:
+                    self._seen[row.inode] = self._is_within(row)
+        own = {row.port for row in rows if self._seen.get(row.inode)}
+        self._seen = {inode: ours for inode, ours in self._seen.items() if inode in listening}
         return tuple(sorted(own))
+
+    def taken(self, tried: Mapping[int, str]) -> tuple[int, ...]:
+        """Return those of the ports that the tree `tried` to bind which others listen on.
+
+        `tried` has the address of each.
+        """
+        others = set(tried) - {self._leased, *self.elsewhere(tried)}
+        rows = self._sockets.listeners(others, listening_only=True, protocols=_TCP)
+        return tuple(
+            sorted({row.port for row in rows if row.overlaps(Endpoint(row.port, tried[row.port]))})
+        )
 
     def _listeners_with_owners(self, ports: Iterable[int]) -> tuple[Listener, ...]:
         return self._sockets.listeners(ports, owners=True, listening_only=True, protocols=_TCP)
