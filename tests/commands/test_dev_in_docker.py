@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import signal
 import subprocess
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,8 +18,9 @@ import pytest
 
 if TYPE_CHECKING:
     from live.stack import LiveStack
+    from live.terminal import Terminal
 
-pytest_plugins = ("live.stack",)
+pytest_plugins = ("live.stack", "live.terminal")
 pytestmark = pytest.mark.engine
 
 REPOSITORY = Path(__file__).parents[2]
@@ -88,6 +91,21 @@ def test_the_app_runs_in_the_stack_on_a_leased_port_and_ctrl_c_stops_it_alone(
         f"{stack.project}-db-1": "running",
     }
     assert stack.run("dev", "list", "--json").document["servers"] == []
+
+
+def test_ctrl_c_at_a_terminal_ends_with_130_whatever_the_apps_own_code_is(
+    stack: LiveStack, terminal: Callable[..., Terminal]
+) -> None:
+    """Compose's menu would read the key itself, and Compose ends with the container's code."""
+    model = json.loads((stack.folder / "compose.json").read_text())
+    trapped = "trap 'exit 3' TERM; httpd -p 5000; while :; do sleep 0.1; done"
+    model["services"]["app"]["command"] = ["sh", "-c", trapped]
+    stack.compose(model["services"])
+    shown = terminal("dev", "--in-docker")
+    shown.sees("dartsctl: http://")
+    shown.interrupts()
+    assert shown.ends() == 130, shown.seen
+    assert stack.containers()[f"{stack.project}-app-1"] == "exited"
 
 
 def test_a_second_start_finds_the_same_port_and_stop_ends_it_from_elsewhere(

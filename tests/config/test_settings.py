@@ -301,7 +301,7 @@ def test_this_repositorys_own_settings_are_valid() -> None:
     assert all(
         file.is_file()
         for environment in settings.environments.values()
-        for file in environment.files
+        for file in environment.files or ()
     )
 
 

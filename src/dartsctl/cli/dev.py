@@ -16,6 +16,7 @@ from dartsctl.cli.server_request import (
     checkout_of,
     dev_request,
     optional_port,
+    service_lookup,
 )
 from dartsctl.cli.stack import add_lifecycle
 from dartsctl.errors import UsageError
@@ -23,7 +24,6 @@ from dartsctl.errors import UsageError
 if TYPE_CHECKING:
     from dartsctl.config.environment import Environment
     from dartsctl.config.settings import Settings
-    from dartsctl.edges.screen.output import Screen
 
 ServerPort = Annotated[
     str | None,
@@ -81,12 +81,14 @@ def dev_server(
 
     settings = common.settings()
     deps = deps_of(common)
-    environment = _dev_environment(settings, deps.screen) if services else None
+    environment, problem = None, ""
+    if in_docker or (services and settings.environments["dev"].files != ()):
+        environment, problem = _dev_environment(settings, needed=in_docker)
     request = DevRequest(
         environment,
         dev_request(settings, options, environment, deps.screen),
-        replaces=settings.server.replaces,
-        templates=settings.server.env,
+        services=service_lookup(settings),
+        services_problem=problem,
         required=settings.server.services == "required",
         in_docker=in_docker,
         wait_timeout=conflict.wait_timeout or settings.environments["dev"].wait_timeout,
@@ -144,17 +146,16 @@ def stop(common: Common, port: ServerPort = None) -> int:
 add_lifecycle("dev", dev)
 
 
-def _dev_environment(settings: Settings, screen: Screen) -> Environment | None:
+def _dev_environment(settings: Settings, *, needed: bool) -> tuple[Environment | None, str]:
     """Return the dev stack.
 
-    If no Compose file is found and the services are optional, warn and return None.
+    If no Compose file is found, and the services are optional, return None and the reason.
     """
     from dartsctl.config.environment import resolve
 
     try:
-        return resolve(settings, "dev")
+        return resolve(settings, "dev"), ""
     except UsageError as error:
-        if settings.server.services == "required":
+        if needed or settings.server.services == "required":
             raise
-        screen.warn(f"the services are off: {error.message}")
-        return None
+        return None, error.message

@@ -8,7 +8,7 @@ import typer
 
 from dartsctl.cli.deps import Common, deps_of
 from dartsctl.cli.options import verb
-from dartsctl.cli.server_request import ServerOptions, run_request
+from dartsctl.cli.server_request import ServerOptions, run_request, service_lookup
 
 
 @verb
@@ -27,7 +27,7 @@ def run(
     """Run a server on a leased port, never on a production port.
 
     Works in any folder. The leased port (5001-5099) is passed in PORT, FLASK_RUN_PORT and
-    FLASK_PORT. The exit code is the server's own.
+    FLASK_PORT, and [server.env] as for `dev`. The exit code is the server's own.
 
     \b
     dartsctl run -- flask run                      PORT is set
@@ -41,4 +41,5 @@ def run(
     settings = common.settings()
     deps = deps_of(common)
     request = run_request(settings, options, tuple(command), deps.screen)
-    return run_server(request, dry_run=common.dry_run, deps=deps)
+    services = service_lookup(settings)
+    return run_server(request, services=services, dry_run=common.dry_run, deps=deps)

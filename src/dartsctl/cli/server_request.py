@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from dartsctl.edges.screen.output import Screen
     from dartsctl.ports.allocation import Allocation
     from dartsctl.server.request import ServerRequest
+    from dartsctl.workflows.serve.services import ServiceLookup
 
 _COMPOSE_DEADLINE = 2.0
 """Seconds to find production's published ports: a server must not wait longer for them."""
@@ -74,15 +75,16 @@ def dev_request(
 
     Raises UsageError for a value that an option does not take, or if nothing says what to start.
     """
-    from dartsctl.config.environment import server_command
+    from dartsctl.config.environment import env_files_of, server_command
 
     server = settings.server
+    env_files = environment.env_files if environment else env_files_of(settings, "dev")
     request = _request(
         settings,
         options,
         command=server_command(settings),
         directory=server.directory,
-        env_files=environment.env_files if environment else _default_env_file(settings),
+        env_files=env_files,
         screen=screen,
     )
     return replace(
@@ -108,6 +110,14 @@ def run_request(
         env_files=_default_env_file(settings),
         screen=screen,
     )
+
+
+def service_lookup(settings: Settings) -> ServiceLookup:
+    """Return `[server.env]`, and where the services of its placeholders are."""
+    from dartsctl.workflows.serve.services import ServiceLookup
+
+    server = settings.server
+    return ServiceLookup(settings.environments["dev"].project, server.env, replaces=server.replaces)
 
 
 def checkout_of(settings: Settings) -> str:
@@ -168,7 +178,7 @@ def _request(
     checkout = checkout_of(settings)
     branch = branch_of(checkout)
     request = ServerRequest(
-        command=command,
+        command=_in_virtual_environment(command, directory, settings, screen),
         directory=str(directory),
         checkout=checkout,
         host=options.host,
@@ -217,6 +227,30 @@ def _default_env_file(settings: Settings) -> tuple[Path, ...]:
         return ()
     settings.trust.require(file)
     return (file,)
+
+
+def _in_virtual_environment(
+    command: tuple[str, ...], directory: Path, settings: Settings, screen: Screen
+) -> tuple[str, ...]:
+    """Return the command with the path of its program, if the checkout's environment has that.
+
+    Say so: PATH leads elsewhere, or nowhere.
+    """
+    import shutil
+
+    from dartsctl.config.environment import program_for
+
+    name = command[0] if command else ""
+    if not re.fullmatch(r"[\w.+-]+", name):  # a path, a placeholder, nothing
+        return command
+    folders = (directory, settings.root, Path(checkout_of(settings)))
+    program = program_for(name, folders, trust=settings.trust)
+    if program is None:
+        return command
+    on_path = shutil.which(name)
+    elsewhere = f"PATH has {on_path}" if on_path else f"{name} is not on PATH"
+    screen.note(f"using {program} ({elsewhere})")
+    return (str(program), *command[1:])
 
 
 def _python(command: tuple[str, ...], directory: Path, settings: Settings) -> str:

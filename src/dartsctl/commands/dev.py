@@ -5,27 +5,21 @@ The services keep running when the server ends: `dartsctl dev down` stops them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from dartsctl.commands.up import UpRequest, up
-from dartsctl.edges.project import env_files
 from dartsctl.edges.state.moves import MoveBook
-from dartsctl.errors import Advice, DartsctlError, DockerUnavailable, ExitCode, UsageError
+from dartsctl.errors import Advice, DartsctlError, ExitCode, UsageError
 from dartsctl.ports import remapping
 from dartsctl.server.production_port import refuse_production
-from dartsctl.server.request import base_environment
-from dartsctl.stack.addresses import (
-    compose_url_variables,
-    fill_templates,
-    project_addresses,
-    services_named_in,
-)
+from dartsctl.stack.addresses import compose_url_variables
 from dartsctl.stack.health import SETTLING_TIME
 from dartsctl.stack.model import Stack, read_stack
 from dartsctl.workflows.preflight.preflight import Intent
 from dartsctl.workflows.serve.run_server import preview_server, run_server
+from dartsctl.workflows.serve.services import ServiceLookup, with_services
 from dartsctl.workflows.up.answers import Answers
 
 if TYPE_CHECKING:
@@ -33,19 +27,21 @@ if TYPE_CHECKING:
     from dartsctl.server.request import ServerRequest
     from dartsctl.workflows.deps import Deps
 
+_CODES_OF_SERVICES = (ExitCode.NO_DOCKER, ExitCode.CONFLICT)
+"""Failures in spite of which the server starts, if its services are optional."""
 _STOP_TIMEOUT = 4  # seconds a container has to end: less than the supervisor waits for Compose
 
 
 @dataclass(frozen=True, slots=True)
 class DevRequest:
-    """What `dev` was asked for. Without an environment there are no services."""
+    """What `dev` was asked for. Without an environment no services are started."""
 
     environment: Environment | None
     server: ServerRequest
-    replaces: tuple[str, ...] = ()
-    """The services that the server stands in for."""
-    templates: Mapping[str, str] = field(default_factory=dict)
-    """`[server.env]`, with its placeholders."""
+    services: ServiceLookup = field(default_factory=ServiceLookup)
+    """`[server.env]`, and where its services are."""
+    services_problem: str = ""
+    """Why there is no environment, if nobody asked for that."""
     required: bool = True
     """Whether the server must not start without the services."""
     wait_timeout: float | None = None
@@ -68,24 +64,24 @@ def dev(request: DevRequest, *, deps: Deps) -> int:
     environment = request.environment
     # before the services start; `up` and Compose need nothing of it
     refuse_production(
-        replace(request.server, extra=request.templates, in_container=request.in_docker)
+        replace(request.server, extra=request.services.templates, in_container=request.in_docker)
     )
     if request.dry_run:
         return _preview(request, deps)
     if environment is None:
-        return _run_without_services(request, deps)
+        return _run_without_services(request, deps, request.services_problem)
     if request.in_docker:
         app = _app_in_docker(request, environment, deps)
         _start_services(request, environment, deps)
         return run_server(app, deps=deps)
     try:
         stack = _start_services(request, environment, deps)
-    except DockerUnavailable as error:
-        if request.required:
+    except DartsctlError as error:
+        if request.required or error.code not in _CODES_OF_SERVICES:
             raise
-        deps.screen.warn(f"the services are off: {error.message}; the server runs without them")
-        return _run_without_services(request, deps)
-    return _run_with_services(request, stack, deps)
+        return _run_without_services(request, deps, error.message, error.details)
+    lookup = replace(request.services, project=stack.project, known=tuple(stack.services))
+    return run_server(with_services(request.server, lookup, deps), deps=deps)
 
 
 def host_services(stack: Stack, replaced: tuple[str, ...]) -> tuple[str, ...]:
@@ -131,37 +127,15 @@ def _start_services(request: DevRequest, environment: Environment, deps: Deps) -
     return stack
 
 
-def _run_with_services(request: DevRequest, stack: Stack, deps: Deps) -> int:
-    where = project_addresses(stack.project, deps.engine().containers())
-    variables, left_out = fill_templates(
-        request.templates, where, stack.services, request.server.environment
-    )
-    if left_out:
-        deps.screen.warn(
-            f"{', '.join(left_out)} not set: their services are not running or publish no port"
-        )
-    return _run_on_host(request, variables, deps)
-
-
-def _run_without_services(request: DevRequest, deps: Deps) -> int:
-    """Run the server with the variables that lead to no service."""
-    variables, _ = fill_templates(request.templates, {}, None, request.server.environment)
-    return _run_on_host(request, variables, deps)
-
-
-def _run_on_host(request: DevRequest, variables: Mapping[str, str], deps: Deps) -> int:
-    filled = _interpolated(variables, request.server)
-    server = replace(request.server, extra={**request.server.extra, **filled})
-    return run_server(server, deps=deps)
-
-
-def _interpolated(templates: Mapping[str, str], server: ServerRequest) -> dict[str, str]:
-    """Fill `${NAME:-default}` in, as Compose does: the caller's environment before the env files.
-
-    This comes after the placeholders, so that a secret's text is never read as a placeholder.
-    """
-    known: dict[str, str | None] = {**base_environment(server)}
-    return {name: env_files.interpolated(text, known) for name, text in templates.items()}
+def _run_without_services(
+    request: DevRequest, deps: Deps, problem: str, details: Sequence[str] = ()
+) -> int:
+    """Run the server alone, and say why if that was not asked for."""
+    if problem:
+        deps.screen.warn(f"the services are off: {problem}; the server runs without them")
+    for line in details:
+        deps.screen.note(f"  {line}")
+    return run_server(with_services(request.server, request.services, deps, alone=True), deps=deps)
 
 
 def _app_in_docker(request: DevRequest, environment: Environment, deps: Deps) -> ServerRequest:
@@ -169,19 +143,19 @@ def _app_in_docker(request: DevRequest, environment: Environment, deps: Deps) ->
 
     Compose in the foreground is then the server that is leased, watched and stopped.
     """
-    if len(request.replaces) != 1:
-        named = f"names {', '.join(request.replaces) or 'no service'}"
+    if len(request.services.replaces) != 1:
+        named = f"names {', '.join(request.services.replaces) or 'no service'}"
         raise UsageError(
             f"--in-docker needs exactly one service, and [server] replaces {named}",
             hint=Advice('write replaces = ["SERVICE"] into the settings, below [server]'),
         )
-    service = request.replaces[0]
+    service = request.services.replaces[0]
     stack = read_stack(deps.compose_on(environment).config((service,)).model)
     override = remapping.leased_override(
         service,
         _container_port(stack, service),
         request.server.host,
-        compose_url_variables(request.templates),
+        compose_url_variables(request.services.templates),
     )
     file = MoveBook(deps.state, stack.project).keep_leased(service, override)
     compose = deps.compose_on(replace(environment, files=(*environment.files, file)))
@@ -204,12 +178,12 @@ def _container_port(stack: Stack, service: str) -> int:
 
 def _up_request(request: DevRequest, environment: Environment, stack: Stack) -> UpRequest | None:
     """Return the `up` of the services beside the server, None if the server replaces them all."""
-    wanted = host_services(stack, request.replaces)
+    wanted = host_services(stack, request.services.replaces)
     if not wanted:
         return None  # to `up`, no name means every service
     remapped = frozenset[str]()
     if not request.in_docker:
-        remapped = services_named_in(request.templates.values()) & stack.services.keys()
+        remapped = frozenset(request.services.services).intersection(stack.services)
     if len(wanted) == len(stack.services):
         wanted = ()
     return UpRequest(

@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from dartsctl.server.production_port import refuse_production
 from dartsctl.workflows.serve.run_server import preview_server, run_server
+from dartsctl.workflows.serve.services import ServiceLookup, with_services
 
 if TYPE_CHECKING:
     from dartsctl.server.request import ServerRequest
     from dartsctl.workflows.deps import Deps
 
 
-def run(request: ServerRequest, *, dry_run: bool = False, deps: Deps) -> int:
+def run(
+    request: ServerRequest,
+    *,
+    services: ServiceLookup | None = None,
+    dry_run: bool = False,
+    deps: Deps,
+) -> int:
     """Run the server and return its exit code, or show what would be run.
 
-    Raises what `run_server` raises.
+    `services`: `[server.env]`, which is filled in as for `dev`; services are not started.
+
+    Raises what `run_server` raises, UsageError for a wrong placeholder.
     """
+    if services is not None:
+        refuse_production(replace(request, extra=services.templates))
     if dry_run:
         return preview_server(request, deps.screen)
+    if services is not None:
+        request = with_services(request, services, deps)
     return run_server(request, deps=deps)

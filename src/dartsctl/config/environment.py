@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -183,7 +184,7 @@ def _with_files(environment: Environment, settings: Settings) -> Environment:
     environment = replace(
         environment,
         files=_configured_files(settings, name) or _conventional_file(settings, name),
-        env_files=_env_files(settings, name),
+        env_files=env_files_of(settings, name),
     )
     for file in default_env_files(environment):
         settings.trust.require(file)
@@ -242,6 +243,30 @@ def python_for(*folders: Path, trust: Trust) -> str:
                 trust.require(python.parents[1] / "pyvenv.cfg")
                 return str(python)
     return sys.executable
+
+
+def program_for(name: str, folders: Sequence[Path], *, trust: Trust) -> Path | None:
+    """Return the program of that name in the virtual environment of the first folder that has it.
+
+    None where none has it, and where PATH leads to that virtual environment anyway. One that is not
+    trusted is left alone.
+    """
+    on_path = shutil.which(name)
+    for folder in folders:
+        for environment in (".venv", "venv"):
+            program = _absolute(folder) / environment / "bin" / name
+            if not (program.is_file() and os.access(program, os.X_OK)):
+                continue
+            if on_path and os.path.realpath(Path(on_path).parent) == os.path.realpath(
+                program.parent
+            ):
+                return None
+            try:
+                trust.require(program.parents[1] / "pyvenv.cfg")
+            except Refused:
+                return None
+            return program
+    return None
 
 
 def server_command(settings: Settings) -> tuple[str, ...]:
@@ -308,7 +333,13 @@ def _unknown(settings: Settings, name: str) -> UsageError:
 
 def _configured_files(settings: Settings, name: str) -> tuple[Path, ...]:
     origin = settings.origin(*environment_key(name, "files"))
-    return tuple(_existing(file, origin) for file in settings.environments[name].files)
+    files = settings.environments[name].files
+    if files == ():
+        raise UsageError(
+            f"{name} has no services: {origin} is empty",
+            hint=Advice("name its Compose files there; `dartsctl dev` starts the server alone"),
+        )
+    return tuple(_existing(file, origin) for file in files or ())
 
 
 def conventional_names(name: str) -> tuple[str, ...]:
@@ -364,7 +395,12 @@ def _conventional_file(settings: Settings, name: str) -> tuple[Path]:
     )
 
 
-def _env_files(settings: Settings, name: str) -> tuple[Path, ...]:
+def env_files_of(settings: Settings, name: str) -> tuple[Path, ...]:
+    """Return the env files of an environment: those of the settings, else the conventional one.
+
+    Raises UsageError for a missing file, Refused where production's is missing, and for a file that
+    is not trusted.
+    """
     configured = settings.environments[name].env_files
     if configured is None:
         default = settings.root / ENV_FILES.get(name, f".env.{name}")

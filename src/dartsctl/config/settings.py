@@ -2,7 +2,8 @@
 
     name = "darts"                      # default: the folder's name
     [dev]                               # [prod] and [environment.NAME] have the same keys
-    files = ["compose/dev.yml"]         # default: the conventional names (config/environment.py)
+    files = ["compose/dev.yml"]         # default: the conventional names (config/environment.py);
+                                        # [] in [dev]: the server alone, without services
     env_files = [".env"]                # default: .env, .env.production, .env.NAME; [] = none
     project = "darts-dev"               # default: NAME-dev, NAME, NAME-ENVIRONMENT
     profiles = []
@@ -58,8 +59,8 @@ class EnvironmentSettings:
     """The settings of an environment. Paths are absolute, and may not exist."""
 
     project: str
-    files: tuple[Path, ...] = ()
-    """Empty: the conventional names."""
+    files: tuple[Path, ...] | None = None
+    """None: the conventional names. Empty: no services, only in dev."""
     env_files: tuple[Path, ...] | None = None
     """None: the conventional name."""
     profiles: tuple[str, ...] = ()
@@ -291,7 +292,7 @@ def _environments(
         project = name if environment == PRODUCTION else f"{name}-{environment}"
         environments[environment] = EnvironmentSettings(
             project=own.read("project", values.project, project),
-            files=own.read("files", values.some_paths(root), ()),
+            files=own.read("files", _files(environment, root), None),
             env_files=own.read("env_files", values.paths(root), None),
             profiles=own.read("profiles", values.texts, ()),
             production_ports=own.read(
@@ -303,6 +304,11 @@ def _environments(
             unsafe=own.read("unsafe", values.one_of(("refuse", "warn")), "refuse"),
         )
     return environments
+
+
+def _files(environment: str, root: Path) -> Callable[[Setting], tuple[Path, ...]]:
+    """Return the conversion of `files`: only the host server of dev does without a stack."""
+    return values.paths(root) if environment == "dev" else values.some_paths(root)
 
 
 def _environment_keys(environment: str) -> list[str]:

@@ -373,6 +373,11 @@ def local_addresses() -> tuple[str, ...]:
     return tuple(sorted(entry for entry in addresses if not entry.startswith(_LINK_LOCAL)))
 
 
+def own_names() -> frozenset[str]:
+    """Return this host's name in lower case, and its addresses."""
+    return frozenset({socket.gethostname().lower(), *local_addresses()})
+
+
 def has_ipv6() -> bool:
     """Return whether [::1] can be listened on.
 

@@ -67,6 +67,8 @@ class SupervisedServer:
     """The closed ports that the tree tried to bind, as reported by the layer "seccomp"."""
     tried: dict[int, str]
     """The other tcp ports that the tree tried to bind, with the address, from the same layer."""
+    interrupted: bool
+    """Whether Ctrl-C has reached the server."""
     left_behind: bool
     """Whether the server ended well and left processes (a daemon), which were stopped."""
     code: int | None
@@ -108,6 +110,7 @@ class SupervisedServer:
         self.confined = frozenset()
         self.refused = set()
         self.tried = {}
+        self.interrupted = False
         self.left_behind = False
         self.code = None
 
@@ -183,6 +186,8 @@ class SupervisedServer:
                 self.tried[int(port)] = address
             case ["E", number]:
                 raise _cannot_run(self._command[0], int(number))
+            case ["I"]:
+                self.interrupted = True
             case ["D"]:
                 self.left_behind = True
             case ["T"]:

@@ -33,6 +33,7 @@ To CONTROL go lines:
     E errno     the command cannot be executed
     R port      a closed port was refused (once a port)
     B port address   a process tries to bind another tcp port (once a port, at most MOST_BINDS)
+    I           Ctrl-C
     T           the server was stopped by the terminal or by itself, as bash's `suspend` does
     D           the server ended well and had left processes (a daemon)
 """
@@ -266,6 +267,7 @@ class Supervisor:
     def _interrupted(self) -> None:
         self._stopping = True
         self._interrupts += 1
+        self._report("I")
         if self._interrupts > 1:
             self._kill_all()
 

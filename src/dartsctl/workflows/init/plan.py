@@ -137,8 +137,9 @@ def _stack_files(request: InitRequest, name: str) -> tuple[Path, ...]:
     without a telling name is production's: so far, `docker compose up` has started it.
     """
     settings, named = request.settings, request.named.get(name, ())
-    if named or settings.environments[name].files:
-        return _existing(named) or settings.environments[name].files
+    configured = settings.environments[name].files
+    if named or configured is not None:
+        return _existing(named) or configured or ()
     paths = [settings.root / file for file in conventional_names(name)]
     files = [path for path in paths if path.is_file()]
     if len(files) > 1:

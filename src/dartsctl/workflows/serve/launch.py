@@ -95,7 +95,8 @@ def _environment(
     if request.in_container:
         # Compose reads the env files itself, and would use PORT and FLASK_HOST in its files
         addresses = {"DARTSCTL_PORT": values["port"], "DARTSCTL_URL": values["url"]}
-        return {**request.environment, **addresses}
+        # its menu would read Ctrl-C as a key, and nobody else would notice it
+        return {**request.environment, **addresses, "COMPOSE_MENU": "false"}
     port = int(values["port"])
     environment = server_environment(
         base_environment(request),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from dartsctl.edges.project import guards
 from dartsctl.edges.screen import browser
-from dartsctl.errors import Advice, DartsctlError, Refused
+from dartsctl.errors import Advice, DartsctlError, ExitCode, Refused
 from dartsctl.server.lease_record import LeaseRecord
 from dartsctl.server.production_port import override_details
 from dartsctl.server.urls import url_of
@@ -172,6 +172,9 @@ class _Life:
             raise self._was_refused(min(self._refused))
         if not self._ready and code and not self._request.is_shell:
             self._tell_taken_ports()
+        if self._request.in_container and self._server.interrupted and code:
+            # Compose ends with the container's code: 137 if its process ignores SIGTERM
+            code = ExitCode.INTERRUPTED
         return ServerExit(code, self._ready)
 
     def _pause(self) -> float:

@@ -1,0 +1,147 @@
+"""Where a host server finds its services: `[server.env]` filled in, and what that leads to."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from dartsctl.edges.host import sockets
+from dartsctl.edges.project import env_files
+from dartsctl.errors import DartsctlError
+from dartsctl.server.request import base_environment
+from dartsctl.server.service_targets import service_targets
+from dartsctl.stack.addresses import fill_templates, project_addresses, services_named_in
+
+if TYPE_CHECKING:
+    from dartsctl.server.request import ServerRequest
+    from dartsctl.stack.addresses import ServiceAddress
+    from dartsctl.stack.containers import Container
+    from dartsctl.workflows.deps import Deps
+
+_ENTRANCES = frozenset({80, 443})
+"""Ports that no application has as its default for a service."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceLookup:
+    """`[server.env]`, and the Compose project whose containers its placeholders mean."""
+
+    project: str = ""
+    templates: Mapping[str, str] = field(default_factory=dict)
+    known: tuple[str, ...] | None = None
+    """The services of the stack; None if its Compose files were not read."""
+    replaces: tuple[str, ...] = ()
+    """The services that the server stands in for."""
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """The services whose addresses are asked for."""
+        return tuple(sorted(services_named_in(self.templates.values())))
+
+
+def with_services(
+    request: ServerRequest, lookup: ServiceLookup, deps: Deps, *, alone: bool = False
+) -> ServerRequest:
+    """Return the request with `[server.env]` filled in from the containers that run.
+
+    What is not set is said. `alone`: the services were not started, so it is also said where the
+    server will look for them, because that may be production.
+
+    Raises UsageError for a wrong placeholder.
+    """
+    containers, problem = _containers(lookup, deps, alone=alone)
+    addresses = project_addresses(lookup.project, containers)
+    environment = base_environment(request)
+    filled, left_out = fill_templates(lookup.templates, addresses, lookup.known, environment)
+    known: dict[str, str | None] = {**environment}
+    # after the placeholders, so that a secret's text is never read as one
+    extra = {name: env_files.interpolated(text, known) for name, text in filled.items()}
+    request = replace(request, extra={**request.extra, **extra})
+    _tell_left_out(left_out, lookup, request, deps, problem)
+    if alone:
+        _tell_where(request, lookup, addresses, deps)
+    return request
+
+
+def _containers(
+    lookup: ServiceLookup, deps: Deps, *, alone: bool
+) -> tuple[tuple[Container, ...], str]:
+    """Return the engine's containers if they matter, and why they are not known."""
+    if not lookup.services and not alone:
+        return (), ""
+    try:
+        return deps.engine().containers(), ""
+    except DartsctlError as error:
+        return (), error.message
+
+
+def _tell_left_out(
+    left_out: Iterable[str], lookup: ServiceLookup, request: ServerRequest, deps: Deps, problem: str
+) -> None:
+    """Say which variables have no value, and what their services have in production."""
+    owners, environment = request.allocation.owners, base_environment(request)
+    unset = [name for name in left_out if name not in environment]
+    if not unset:
+        return
+    services = services_named_in(lookup.templates[name] for name in unset)
+    ports = [f"{port} ({owner})" for port, owner in sorted(owners.items()) if owner in services]
+    production = f"; on this host, production has {', '.join(ports)}" if ports else ""
+    state = "does not run, or publishes no such port"
+    if problem:
+        state = f"may or may not run ({problem})"
+    deps.screen.warn(
+        f"{', '.join(unset)} not set: {', '.join(sorted(services))} of {lookup.project} {state}; "
+        f"the app's own default applies{production}"
+    )
+
+
+def _tell_where(
+    request: ServerRequest,
+    lookup: ServiceLookup,
+    addresses: Mapping[str, tuple[ServiceAddress, ...]],
+    deps: Deps,
+) -> None:
+    """Say where the server will look for its services, and which of that is production's."""
+    own: set[int] = set()
+    for places in addresses.values():
+        own.update(place.port for place in places)
+    owners = {
+        port: owner
+        for port, owner in request.allocation.owners.items()
+        if port not in own and owner not in lookup.replaces
+    }
+    targets = service_targets({**base_environment(request), **request.extra})
+    names = {*request.env_files, *request.extra}
+    if named := [target.shown for target in targets if target.name in names]:
+        deps.screen.note(
+            f"the dev services are not started; the app will look at {', '.join(named)}"
+        )
+    rows = sockets.listeners(owners, listening_only=True, protocols=("tcp",))
+    listening = {row.port for row in rows}
+    here = sockets.own_names()
+    on_production = [
+        target for target in targets if target.port in owners and target.is_on_this_host(here)
+    ]
+    for target in on_production:
+        now = "in use" if target.port in listening else "nothing listens there"
+        deps.screen.warn(
+            f"{target.shown} is the port of production's {owners[target.port]} on this host "
+            f"({now} now)"
+        )
+    covered = {owners[target.port] for target in on_production}
+    _tell_defaults({port: owners[port] for port in listening}, covered, deps)
+
+
+def _tell_defaults(in_use: Mapping[int, str], covered: Collection[str], deps: Deps) -> None:
+    """Say which of production's ports the app's own defaults may lead to."""
+    ports = [
+        f"{port} ({owner})"
+        for port, owner in sorted(in_use.items())
+        if owner not in covered and port not in _ENTRANCES
+    ]
+    if ports:
+        deps.screen.warn(
+            "where no variable names a service, the app's own default applies; production's ports "
+            f"in use on this host: {', '.join(ports)}"
+        )
