@@ -89,6 +89,14 @@ def test_no_files_means_no_services_and_no_docker_is_asked_for(app: App) -> None
     assert "error: dev has no services: dartsctl.toml:3: dev.files is empty\n" in refused.stderr
 
 
+def test_the_env_files_of_dev_count_without_services_as_far_as_they_exist(app: App) -> None:
+    app.settings(dev='files = []\nenv_files = ["gone.env", "app.env"]')
+    (app.folder / "app.env").write_text(f"MODE=own\nPORT={app.production}\n")
+    done = app.run("dev")
+    assert json.loads(done.stdout)["MODE"] == "own"
+    assert f"PORT={app.production} in app.env:2 is a production port: using " in done.stderr
+
+
 @pytest.mark.parametrize("words", [("dev", "--no-services"), ("run", "--", "{python}", "show.py")])
 def test_a_variable_without_a_running_service_is_not_set_and_productions_port_is_named(
     app: App, words: tuple[str, ...]

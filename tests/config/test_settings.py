@@ -44,7 +44,7 @@ def test_without_a_file_everything_has_its_default(project: Path) -> None:
     assert list(settings.environments) == ["dev", "prod"]
     dev, prod = settings.environments["dev"], settings.environments["prod"]
     assert (dev.project, prod.project) == ("shop-dev", "shop")
-    assert (dev.files, dev.env_files, dev.profiles) == ((), None, ())
+    assert (dev.files, dev.env_files, dev.profiles) == (None, None, ())
     assert (dev.production_ports, dev.on_conflict, dev.wait_timeout) == ("warn", None, None)
     assert settings.ports.dev_range == DEV_RANGE
     assert settings.ports.production == PRODUCTION_PORTS
@@ -291,6 +291,15 @@ def test_every_key_is_read(project: Path) -> None:
         settings.origin("environment", "staging", "files")
         == "dartsctl.toml:14: environment.staging.files"
     )
+
+
+def test_only_dev_may_have_no_services(tmp_path: Path) -> None:
+    (tmp_path / "dartsctl.toml").write_text("[dev]\nfiles = []\n")
+    assert load(tmp_path, {}).environments["dev"].files == ()
+    for table in ("prod", "environment.qa"):
+        (tmp_path / "dartsctl.toml").write_text(f"[{table}]\nfiles = []\n")
+        with pytest.raises(UsageError, match="the list is empty"):
+            load(tmp_path, {})
 
 
 def test_this_repositorys_own_settings_are_valid() -> None:

@@ -75,10 +75,10 @@ def dev_request(
 
     Raises UsageError for a value that an option does not take, or if nothing says what to start.
     """
-    from dartsctl.config.environment import env_files_of, server_command
+    from dartsctl.config.environment import server_command
 
     server = settings.server
-    env_files = environment.env_files if environment else env_files_of(settings, "dev")
+    env_files = environment.env_files if environment else _dev_env_files(settings)
     request = _request(
         settings,
         options,
@@ -219,6 +219,17 @@ def _health_path(given: str | None) -> str | None:
 
     path = quote(given.lstrip("/"), safe="/?&=%")
     raise UsageError(f"--health is not a URL path: {given!r}", hint=Advice(f"use --health /{path}"))
+
+
+def _dev_env_files(settings: Settings) -> tuple[Path, ...]:
+    """Return the env files of dev that exist: without services, none is needed."""
+    configured = settings.environments["dev"].env_files
+    if configured is None:
+        return _default_env_file(settings)
+    files = tuple(file for file in configured if file.is_file())
+    for file in files:
+        settings.trust.require(file)
+    return files
 
 
 def _default_env_file(settings: Settings) -> tuple[Path, ...]:

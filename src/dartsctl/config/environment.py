@@ -184,7 +184,7 @@ def _with_files(environment: Environment, settings: Settings) -> Environment:
     environment = replace(
         environment,
         files=_configured_files(settings, name) or _conventional_file(settings, name),
-        env_files=env_files_of(settings, name),
+        env_files=_env_files(settings, name),
     )
     for file in default_env_files(environment):
         settings.trust.require(file)
@@ -395,12 +395,7 @@ def _conventional_file(settings: Settings, name: str) -> tuple[Path]:
     )
 
 
-def env_files_of(settings: Settings, name: str) -> tuple[Path, ...]:
-    """Return the env files of an environment: those of the settings, else the conventional one.
-
-    Raises UsageError for a missing file, Refused where production's is missing, and for a file that
-    is not trusted.
-    """
+def _env_files(settings: Settings, name: str) -> tuple[Path, ...]:
     configured = settings.environments[name].env_files
     if configured is None:
         default = settings.root / ENV_FILES.get(name, f".env.{name}")
