@@ -394,7 +394,7 @@ def test_an_unknown_key_names_its_line_and_the_nearest_known_one(
         ("[environment.dev]", "1: environment.dev: the environment dev is built in"),
         ("[environment.QA]", "1: environment.QA: 'QA' is not an environment name"),
         ('[dev]\nfiles = "a.yml"', "2: dev.files: expected a list of strings, got a string"),
-        ("[dev]\nfiles = []", "2: dev.files: the list is empty"),
+        ("[prod]\nfiles = []", "2: prod.files: the list is empty"),
         (
             '[dev]\nfiles = [\n "a",\n 1]',
             "2: dev.files: expected a string, got an integer",
