@@ -140,7 +140,7 @@ class _Life:
         self._search_at = deps.monotonic()
         self._deadline = self._search_at + request.ready_within
         self._elsewhere_since: float | None = None
-        self._told_ports: set[int] = set()
+        self._reported_ports: set[int] = set()
         self._refused: set[int] = set()
         self._refused_at = 0.0
         self._ready = False
@@ -279,8 +279,8 @@ class _Life:
         if self._late and not self._handed:
             self._server.end_quickly()
             raise DartsctlError(f"{place}, and was stopped", hint=self._advice())
-        if now >= self._elsewhere_since + _ELSEWHERE_TIME and not self._told_ports >= {*others}:
-            self._told_ports.update(others)
+        if now >= self._elsewhere_since + _ELSEWHERE_TIME and not self._reported_ports >= {*others}:
+            self._reported_ports.update(others)
             self._deps.screen.warn(f"{place}; {self._remedy()}")
 
     def _elsewhere(self, others: Sequence[int]) -> str:
@@ -293,9 +293,9 @@ class _Life:
     def _tell_taken_ports(self) -> None:
         """Say who has a port that the server tried to bind, and how to pass its own."""
         tried = self._server.tried
-        new = {port: tried[port] for port in tried.keys() - self._told_ports}
+        new = {port: tried[port] for port in tried.keys() - self._reported_ports}
         for port in self._watch.taken(new):
-            self._told_ports.add(port)
+            self._reported_ports.add(port)
             holders = "; ".join(holder.description for holder in self._deps.holders(port))
             self._deps.screen.warn(
                 f"the server tried to listen on port {port}, which is in use by "
