@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Protocol
 from dartsctl.edges.host import processes, sockets
 from dartsctl.edges.state.leases import LeaseBook
 from dartsctl.errors import DartsctlError
-from dartsctl.ports.attribution import Attribution
 
 if TYPE_CHECKING:
     from dartsctl.edges.screen.output import Screen
@@ -81,6 +80,8 @@ def server_deps(deps: Deps) -> ServerDeps:
 
 def _holders(deps: Deps, port: int) -> tuple[Holder, ...]:
     """Return the holders of a port, without containers if the engine does not answer."""
+    from dartsctl.ports.attribution import Attribution  # only a conflict pays for this import
+
     try:
         containers = deps.engine().containers()
     except DartsctlError:
