@@ -41,5 +41,5 @@ def run(
     settings = common.settings()
     deps = deps_of(common)
     request = run_request(settings, options, tuple(command), deps.screen)
-    services = service_lookup(settings)
+    services = service_lookup(settings) if settings.server.env else None
     return run_server(request, services=services, dry_run=common.dry_run, deps=deps)

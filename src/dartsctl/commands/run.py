@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from dartsctl.server.production_port import refuse_production
 from dartsctl.workflows.serve.run_server import preview_server, run_server
-from dartsctl.workflows.serve.services import ServiceLookup, with_services
 
 if TYPE_CHECKING:
     from dartsctl.server.request import ServerRequest
     from dartsctl.workflows.deps import Deps
+    from dartsctl.workflows.serve.services import ServiceLookup
 
 
 def run(
@@ -32,5 +32,7 @@ def run(
     if dry_run:
         return preview_server(request, deps.screen)
     if services is not None:
+        from dartsctl.workflows.serve.services import with_services
+
         request = with_services(request, services, deps)
     return run_server(request, deps=deps)
