@@ -205,7 +205,7 @@ for port in range(20000, 20100):
 @pytest.mark.skipif(not kernel_has("seccomp"), reason="only seccomp sees every bind")
 def test_the_tcp_ports_that_a_tree_tries_to_bind_are_reported_once_and_not_without_limit(
     run: Run, ports: tuple[int, int]
-) -> None:
+) -> None:  # edge-cases.md#65
     ran = run(sys.executable, "-c", BINDS)
     assert ran.tried[ports[1]] == "127.0.0.1"
     assert ran.tried[ports[1] + 1] == "::1"

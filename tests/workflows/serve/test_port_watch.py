@@ -117,7 +117,7 @@ def test_the_other_ports_of_the_tree_are_found_without_the_kernels_own() -> None
     assert watch(table).elsewhere({40000}) == (3000, 40000), "the tree asked for it"
 
 
-def test_owners_are_looked_up_for_new_sockets_alone() -> None:
+def test_owners_are_looked_up_for_new_sockets_alone() -> None:  # edge-cases.md#65
     table = Table(row(3000, THEIRS))
     ports = watch(table)
     assert [ports.elsewhere() for _ in range(5)] == [()] * 5
