@@ -283,8 +283,32 @@ def test_the_last_log_lines_are_evidence() -> None:
     lines = tuple(LoggedLine(f"line {number}") for number in range(9))
     (finding,) = diagnose(facts(service("app", down(log=lines)))).findings
     (link,) = [link for link in finding.chain if link.name == "container"]
-    assert link.evidence[-1] == "log: line 8"
-    assert "log: line 3" not in link.evidence
+    assert link.evidence[-1] == "end of its log: line 8"
+    assert "end of its log: line 3" not in link.evidence
+
+
+NOISE = (
+    LoggedLine("Traceback (most recent call last):"),
+    LoggedLine("OSError: libespeak.so.1: cannot open shared object file"),
+    LoggedLine("ERROR: no speech, going on without it: connection refused"),
+)
+
+
+def test_a_traceback_in_the_log_of_a_service_that_serves_is_no_evidence() -> None:
+    assert diagnose(facts(service("app", container("app", log=NOISE)))).healthy
+
+
+def test_words_in_a_log_name_no_cause() -> None:
+    """The end of the log is shown as such, next to a cause that was found without it."""
+    ended = down(code=137, log=NOISE)
+    (finding,) = diagnose(facts(service("app", ended), http=(answer(502),))).findings
+    assert finding.cause is Cause.APP_EXITED
+    assert finding.sentence == (
+        "app has ended with exit code 137: killed (SIGKILL: a stop that took too long, "
+        "or `docker kill`), 1 min ago"
+    )
+    named = [line for link in finding.chain for line in link.evidence if "espeak" in line]
+    assert named == ["end of its log: OSError: libespeak.so.1: cannot open shared object file"]
 
 
 def test_a_stack_without_containers_is_one_finding() -> None:

@@ -165,7 +165,7 @@ def _evidence(container: ContainerFacts, *, bad: bool) -> list[str]:
         if container.log is None:
             lines.append("its log cannot be read: the logging driver keeps none")
         else:
-            lines += [f"log: {line.text[:300]}" for line in container.log[-_LAST_LINES:]]
+            lines += [f"end of its log: {line.text[:300]}" for line in container.log[-_LAST_LINES:]]
     return lines
 
 

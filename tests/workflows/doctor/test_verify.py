@@ -11,7 +11,9 @@ from dartsctl.config.environment import Environment
 from dartsctl.diagnosis.diagnose import diagnose
 from dartsctl.diagnosis.facts import Commands, Facts
 from dartsctl.diagnosis.incident import Afterwards
+from dartsctl.diagnosis.nginx.limits import Limit
 from dartsctl.diagnosis.repair_plan import RepairPlan, make_plan
+from dartsctl.stack.health_deadline import HealthDeadline, given
 from dartsctl.workflows.doctor.verify import verify
 from dartsctl.workflows.examine.stack import Examination, ExamineRequest
 from fakes.deps import FakeClock, fake_deps
@@ -22,6 +24,9 @@ HEALTHY = facts()
 EXITED = facts(service("app", down()), http=(answer(502),))
 UNHEALTHY = facts(service("app", container("app", health="unhealthy")), http=(answer(502),))
 LOOPING = facts(service("app", down(state="restarting", restart_count=9)), http=(answer(502),))
+
+
+MINUTE = HealthDeadline(60.0)
 
 
 class Examinations:
@@ -43,14 +48,19 @@ def plan_for(stack: Facts) -> RepairPlan:
 
 
 def after(
-    examinations: Examinations, stack: Facts, tmp_path: Path, *, has_worked: bool = True
+    examinations: Examinations,
+    stack: Facts,
+    tmp_path: Path,
+    *,
+    has_worked: bool = True,
+    limit: HealthDeadline = MINUTE,
 ) -> tuple[Afterwards, float]:
     """Return the result of a verification and the seconds that it took."""
     clock = FakeClock()
     result = verify(
         examinations,
         plan_for(stack),
-        deadline=60,
+        limit=limit,
         has_worked=has_worked,
         deps=fake_deps(tmp_path, clock),
     )
@@ -100,3 +110,54 @@ def test_the_reason_to_wait_is_shown_once(
 ) -> None:
     after(Examinations(UNHEALTHY, UNHEALTHY, UNHEALTHY, HEALTHY), EXITED, tmp_path)
     assert capsys.readouterr().err.count("waiting: app runs, but its health check fails") == 1
+
+
+def test_it_waits_as_long_as_the_health_checks_allow_and_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    limit = HealthDeadline(540.0, path=(("db", 60.0), ("app", 480.0)))
+    starting = facts(service("app", container("app", health="starting")), http=(answer(502),))
+    looks = [*[starting] * 600, HEALTHY]
+    result, seconds = after(Examinations(*looks), EXITED, tmp_path, limit=limit)
+    assert result.is_healthy
+    assert 300 <= seconds < 540
+    said = capsys.readouterr().err
+    assert "health deadline: 9 min, as the health checks allow (db 1 min, then app 8 min)" in said
+    assert "waiting: app is still starting" in said
+
+
+def test_a_deadline_that_a_person_chose_is_kept(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, seconds = after(Examinations(UNHEALTHY), EXITED, tmp_path, limit=given(5.0))
+    assert 5 <= seconds < 6
+    assert "as --wait-timeout or wait_timeout says" in capsys.readouterr().err
+
+
+def test_a_healthy_stack_is_not_waited_for_and_no_deadline_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, seconds = after(Examinations(HEALTHY), EXITED, tmp_path)
+    assert (seconds, capsys.readouterr().err) == (0.0, "")
+
+
+SITE = Limit("site", 0.2)
+LIMITED = facts(
+    http=(answer(503, limits=(SITE,), limited="asked too often, says nginx's zone site"),)
+)
+ANSWERED = facts(http=(answer(200, limits=(SITE,)),))
+
+
+def test_the_site_s_own_limit_sets_the_pace_and_its_refusals_are_no_answers(
+    tmp_path: Path,
+) -> None:
+    examinations = Examinations(LIMITED, LIMITED, ANSWERED)
+    result, seconds = after(examinations, EXITED, tmp_path)
+    assert result.is_healthy
+    assert (examinations.count, seconds) == (3, 2 * SITE.pause)
+
+
+def test_what_was_never_answered_is_not_verified(tmp_path: Path) -> None:
+    result, _ = after(Examinations(LIMITED), EXITED, tmp_path)
+    (left,) = result.left
+    assert left.startswith("not verified: http://127.0.0.1:80/ answers 503: asked too often")

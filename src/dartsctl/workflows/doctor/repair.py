@@ -30,7 +30,6 @@ class RepairRequest:
     plain: Environment
     """The environment without the override of moved ports."""
     answers: Answers
-    """`wait_timeout` is the deadline of the verification too."""
     dry_run: bool = False
     report: Path | None = None
     """Where to write an incident report."""

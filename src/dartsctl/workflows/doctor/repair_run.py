@@ -10,9 +10,11 @@ from dartsctl.diagnosis.incident import Afterwards, Event
 from dartsctl.diagnosis.repairs import RepairAction
 from dartsctl.edges.state.history import History
 from dartsctl.errors import Advice, DartsctlError, ExitCode, Interrupted
+from dartsctl.stack.health_deadline import HealthDeadline
 from dartsctl.workflows.doctor.verify import verify
 from dartsctl.workflows.examine.stack import Examination, examine
 from dartsctl.workflows.up.compose_run import interruptible
+from dartsctl.workflows.up.deadline import decide
 from dartsctl.workflows.up.lock_project import locked_project
 
 if TYPE_CHECKING:
@@ -158,7 +160,7 @@ class RepairRun:
         after = verify(
             partial(examine, request, deps=self._deps),
             self._plan,
-            deadline=self._answers.wait_timeout,
+            limit=self._limit(),
             has_worked=any(event.is_good for _, event in self._done),
             deps=self._deps,
         )
@@ -171,6 +173,13 @@ class RepairRun:
             Event(self._deps.now(), what, result, is_good=after.is_healthy, seconds=seconds)
         )
         return after
+
+    def _limit(self) -> HealthDeadline:
+        """Return how long the services may need to become healthy again."""
+        stack = self._examination.stack
+        if stack is None:
+            return HealthDeadline()
+        return decide(stack, self._answers.health_timeout, deps=self._deps)
 
     def _record(self, step: RepairStep, began: float, result: str, *, is_good: bool = True) -> None:
         event = Event(began, step.line, result, is_good=is_good, seconds=self._deps.now() - began)

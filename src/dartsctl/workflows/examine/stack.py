@@ -82,6 +82,8 @@ class Examination:
     diagnosis: Diagnosis
     files_error: DartsctlError | None = None
     """Why the Compose files could not be read: the containers' labels say what the stack is."""
+    stack: Stack | None = None
+    """None if the engine does not answer."""
 
     @property
     def code(self) -> ExitCode:
@@ -106,12 +108,14 @@ def examine(request: ExamineRequest, *, deps: Deps) -> Examination:
     runs under another project's name, or another stack under this one's: the hint is the command
     for it.
     """
-    facts, files_error = _facts(request, deps)
-    return Examination(request, facts, diagnose(facts), files_error)
+    facts, preflight = _facts(request, deps)
+    files_error = preflight.files_error if preflight else None
+    stack = preflight.stack if preflight else None
+    return Examination(request, facts, diagnose(facts), files_error, stack)
 
 
-def _facts(request: ExamineRequest, deps: Deps) -> tuple[Facts, DartsctlError | None]:
-    """Return the facts, and why the files could not be read.
+def _facts(request: ExamineRequest, deps: Deps) -> tuple[Facts, Preflight | None]:
+    """Return the facts, and the preflight that they are from.
 
     An engine that does not answer is one of the facts.
     """
@@ -137,7 +141,7 @@ def _facts(request: ExamineRequest, deps: Deps) -> tuple[Facts, DartsctlError | 
     facts = EngineFacts(engine.address, version, is_here=preflight.engine.is_here, skew=skew)
     with probe_pool() as pool:
         probes = StackProbes(request, preflight, facts, control, pool=pool, deps=deps)
-        return probes.facts(), preflight.files_error
+        return probes.facts(), preflight
 
 
 def clock_skew(clock: str, now: float) -> float:

@@ -17,6 +17,8 @@ class Answers:
     yes: bool = False
     wait_timeout: float = 120.0
     """Seconds that the policy "wait", or that choice, may take."""
+    health_timeout: float | None = None
+    """A person's seconds until the stack must be healthy. None: as its health checks allow."""
     avoid: frozenset[int] = frozenset()
     """Numbers that a moved binding must not get: production's, and the dev range."""
     production_project: str = ""
