@@ -60,6 +60,11 @@ def _running(
     return resolve_running(settings, name, project=project, profiles=tuple(profiles or ()))
 
 
+def _proxy(settings: Settings, environment: Environment) -> str:
+    """Return the proxy that the settings name, which they do only for production."""
+    return settings.doctor.proxy if environment.is_production else ""
+
+
 def check(
     *,
     name: str,
@@ -172,6 +177,7 @@ def up(
         compose_flags=options.compose_flags(),
         wait_timeout=conflict.wait_timeout or configured.wait_timeout,
         settling_time=configured.settling_time,
+        proxy=_proxy(settings, environment),
         allocation=documented_ports(settings),
         refuse_production_ports=configured.production_ports == "refuse",
         answers=answers_of(common, settings, name, conflict),
@@ -256,6 +262,7 @@ def restart(
         next_command=environment.command("restart", *(services or ())),
         wait_timeout=wait_timeout or settings.environments[name].wait_timeout,
         settling_time=settings.environments[name].settling_time,
+        proxy=_proxy(settings, environment),
         answers=answers_of(common, settings, name, conflict),
         dry_run=common.dry_run,
         restart=True,

@@ -50,6 +50,8 @@ class UpRequest:
     """Seconds until the stack must be healthy. None: as long as its health checks allow."""
     settling_time: float = SETTLING_TIME
     """Seconds that a container without a health check must have run; 0: it is not waited for."""
+    proxy: str = ""
+    """The service that is the reverse proxy, if the settings name it."""
     allocation: Allocation | None = None
     """Production's documented ports, None without settings."""
     refuse_production_ports: bool = False
@@ -214,6 +216,7 @@ def _start(request: UpRequest, before: Preflight, plain: Environment, deps: Deps
             deps=deps,
             deadline=clock.until,
             settling_time=request.settling_time,
+            proxy=request.proxy,
             scales=_scales(request),
             on_line=attempt.follow,
         )

@@ -100,13 +100,22 @@ class Environment:
 
         It keeps the project, the profiles and the folder that the command line named.
         """
+        has_profiles = words[0] in ("up", "check", "config")  # the verbs that have --profile
+        options = self._typed_options(with_profiles=has_profiles)
+        return shell_command("dartsctl", self.name, *words, *options)
+
+    def doctor_command(self) -> str:
+        """Return the command that diagnoses this environment's stack."""
+        options = self._typed_options(with_profiles=True)
+        return shell_command("dartsctl", "doctor", self.name, *options)
+
+    def _typed_options(self, *, with_profiles: bool) -> list[object]:
         options: list[object] = ["--project", self.project] if self.project_named else []
-        if words[0] in ("up", "check", "config"):  # the verbs that have --profile
-            for profile in self.typed_profiles:
-                options += ["--profile", profile]
+        for profile in self.typed_profiles if with_profiles else ():
+            options += ["--profile", profile]
         if self.project_dir:
             options += ["--project-dir", self.project_dir]
-        return shell_command("dartsctl", self.name, *words, *options)
+        return options
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,6 +85,8 @@ class ContainerHealth:
     """How often the engine has restarted it since it was last started by hand, if known."""
     reason: str = ""
     """Why a container without a health check is not ready yet."""
+    is_unheard: bool = False
+    """It runs, and nothing listens on one of its ports."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +183,7 @@ def _assess(container: Container, look: ContainerLook, settling_time: float) -> 
         detail=detail,
         restarts=look.restarts,
         reason=reason,
+        is_unheard=bool(look.silent) and condition is Condition.STARTING,
     )
 
 

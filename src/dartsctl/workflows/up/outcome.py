@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dartsctl.errors import ExitCode, NotHealthy
+from dartsctl.workflows.up.proxy_outcome import ProxyOutcome
 
 if TYPE_CHECKING:
     from dartsctl.edges.screen.output import Screen
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from dartsctl.stack.bindings import Endpoint
     from dartsctl.stack.health import ContainerHealth, StackHealth
     from dartsctl.workflows.preflight.preflight import Preflight
+    from dartsctl.workflows.up.proxy_outcome import BadLocation
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +44,16 @@ class UpOutcome:
     failure: str = ""
     problems: Mapping[str, ContainerProblem] = field(default_factory=dict)
     """By container name."""
+    proxy: ProxyOutcome = field(default_factory=ProxyOutcome)
+    urls: tuple[str, ...] = ()
+    """Where the stack answers http, its proxy first."""
+    places: tuple[str, ...] = ()
+    """Its other published tcp ports: `localhost:5432`."""
 
     @property
     def is_good(self) -> bool:
-        return self.health.is_ready and not self.missing and not self.failure
+        is_complete = not self.missing and not self.failure
+        return self.health.is_ready and is_complete and self.proxy.is_good
 
     def problem_of(self, container: str) -> ContainerProblem:
         return self.problems.get(container, ContainerProblem())
@@ -67,21 +75,42 @@ def report(before: Preflight, outcome: UpOutcome, screen: Screen) -> ExitCode:
         screen.warn(f"{service.service} is {service.condition.value}: {service.detail}{because}")
     for binding in outcome.missing:
         screen.warn(f"{binding.service} {binding.sentence}")
+    _show_proxy(outcome.proxy, screen)
     if outcome.is_good:
         count = len(state.containers)
         containers = "1 container" if count == 1 else f"{count} containers"
         screen.note(f"{before.stack.project} is up: {containers} ready")
+        for place in (*outcome.urls, *outcome.places):
+            screen.note(f"  {place}")
         return code
     if outcome.failure:
         screen.warn(f"{', '.join(outcome.recreated)} could not be recreated: {outcome.failure}")
     unwell = [service.service for service in state.waiting_for]
     unwell += [binding.service for binding in outcome.missing]
     services = dict.fromkeys(unwell or outcome.recreated)
-    raise NotHealthy(
-        f"{before.stack.project} is up, but not healthy",
-        details=_log_lines(outcome.problems),
-        hint=before.environment.command("logs", *services),
-    )
+    message = f"{before.stack.project} is up, but not healthy"
+    hint = before.environment.command("logs", *services)
+    if not services:
+        message = f"{before.stack.project} is up, but does not answer"
+    if not services or _runs_unheard(outcome):
+        hint = before.environment.doctor_command()
+    raise NotHealthy(message, details=_log_lines(outcome.problems), hint=hint)
+
+
+def _runs_unheard(outcome: UpOutcome) -> bool:
+    """Return whether all that is missing is a listener: a log says less about that than doctor."""
+    if outcome.missing or outcome.failure:
+        return False
+    return all(container.is_unheard for container in outcome.health.waiting_for)
+
+
+def _show_proxy(proxy: ProxyOutcome, screen: Screen) -> None:
+    for location in proxy.failing:
+        screen.warn(location.sentence)
+    for location in proxy.elsewhere:
+        screen.warn(f"{location.sentence}, which this `up` has not started")
+    for sentence in proxy.unchecked:
+        screen.note(sentence)
 
 
 def _log_lines(problems: Mapping[str, ContainerProblem]) -> tuple[str, ...]:
@@ -113,6 +142,23 @@ def _document(before: Preflight, outcome: UpOutcome, code: ExitCode) -> dict[str
         "without_network": without_network,
         "recreated": list(outcome.recreated),
         "recreation_error": outcome.failure,
+        "urls": list(outcome.urls),
+        "places": list(outcome.places),
+        "bad_locations": [
+            _bad_location(location, is_failure=True) for location in outcome.proxy.failing
+        ]
+        + [_bad_location(location, is_failure=False) for location in outcome.proxy.elsewhere],
+        "unchecked": list(outcome.proxy.unchecked),
+    }
+
+
+def _bad_location(location: BadLocation, *, is_failure: bool) -> dict[str, object]:
+    return {
+        "url": location.url,
+        "answer": location.answer,
+        "service": location.service,
+        "target": location.target,
+        "failure": is_failure,
     }
 
 

@@ -22,6 +22,7 @@ from dartsctl.workflows.preflight import host_ports
 from dartsctl.workflows.up import compose_run
 from dartsctl.workflows.up.deadline import Countdown
 from dartsctl.workflows.up.outcome import ContainerProblem, UpOutcome
+from dartsctl.workflows.up.proxy_outcome import ProxyOutcome
 from dartsctl.workflows.up.readiness import Readiness
 
 if TYPE_CHECKING:
@@ -34,9 +35,12 @@ if TYPE_CHECKING:
     from dartsctl.workflows.deps import Deps
     from dartsctl.workflows.host import Host
     from dartsctl.workflows.preflight.preflight import Preflight
+    from dartsctl.workflows.up.through_proxy import ThroughProxy
 
 LOG_LINES = 10
 """Log lines of a container with a problem: enough for the end of a traceback."""
+_BETWEEN_QUESTIONS = 1.0
+"""Seconds between two requests to a location of the proxy that does not answer well."""
 _SECOND_LOOK = 0.3
 """Seconds until a missing binding is checked again: a restarting container has lost nothing."""
 
@@ -44,8 +48,8 @@ _SECOND_LOOK = 0.3
 class Postflight:
     """The check of one stack after its `up`.
 
-    `scales` are the words that Compose needs to keep the number of replicas. `on_line` gets
-    Compose's lines.
+    `proxy` is the service that is the reverse proxy, if the settings name it. `scales` are the
+    words that Compose needs to keep the number of replicas. `on_line` gets Compose's lines.
     """
 
     def __init__(
@@ -56,6 +60,7 @@ class Postflight:
         deps: Deps,
         deadline: float,
         settling_time: float,
+        proxy: str = "",
         scales: Sequence[str] = (),
         on_line: Callable[[str], None] = lambda _: None,
     ) -> None:
@@ -68,6 +73,7 @@ class Postflight:
         self._scales = tuple(scales)
         self._on_line = on_line
         self._wanted = _fixed_endpoints(before)
+        self._proxy = proxy
         self._readiness = Readiness(before, settling_time=settling_time, deps=deps)
 
     def check(self) -> UpOutcome:
@@ -81,12 +87,30 @@ class Postflight:
         if missing and self._deps.monotonic() < self._deadline:
             recreated = tuple(dict.fromkeys(binding.service for binding in missing))
             failure = self._recreate(missing, recreated)
-        state = self._wait()
-        for sentence in self._readiness.unseen():
-            self._screen.note(sentence)
-        squatters = host_ports.squatters_after(self._before, deps=self._deps)
-        missing = (*self._missing(), *squatters)
-        return UpOutcome(state, missing, recreated, failure, self._problems(state, missing))
+        from dartsctl.workflows.examine.stack import probe_pool
+        from dartsctl.workflows.up.through_proxy import ThroughProxy
+        from dartsctl.workflows.up.urls import StackUrls, ask_ports
+
+        with probe_pool() as pool:
+            gate = ThroughProxy(self._before, proxy=self._proxy, pool=pool, deps=self._deps)
+            state, proxy = self._until_it_answers(gate)
+            squatters = host_ports.squatters_after(self._before, deps=self._deps)
+            missing = (*self._missing(), *squatters)
+            urls = StackUrls()
+            if state.is_ready and proxy.is_good:
+                own = self._readiness.containers()
+                urls = ask_ports(self._before, own, proxy.proxy, pool)
+        self._show_unseen()
+        return UpOutcome(
+            state,
+            missing,
+            recreated,
+            failure,
+            problems=self._problems(state, missing),
+            proxy=proxy,
+            urls=(*proxy.site, *urls.urls),
+            places=urls.places if not proxy.proxy else (),
+        )
 
     def _missing(self) -> tuple[MissingBinding, ...]:
         """Return what running containers miss, if they miss it twice within a moment."""
@@ -167,7 +191,26 @@ class Postflight:
             return "not recreated in time"
         return _located(compose_errors.classify(result.text))
 
-    def _wait(self) -> StackHealth:
+    def _until_it_answers(self, gate: ThroughProxy) -> tuple[StackHealth, ProxyOutcome]:
+        """Wait until the containers are ready and every location of the proxy answers."""
+        shown = ""
+        while True:
+            state = self._wait(gate)
+            if not state.is_ready:
+                return state, ProxyOutcome()
+            proxy = gate.look()
+            is_late = self._deps.monotonic() >= self._deadline
+            if proxy.is_good or is_late:
+                state = self._readiness.now()  # the answers may have taken time
+                if state.is_ready or is_late:
+                    return state, proxy
+            line = f"waiting for {', '.join(location.waiting for location in proxy.failing)}"
+            if proxy.failing and line != shown:
+                self._screen.progress(line)
+                shown = line
+            self._deps.sleep(_BETWEEN_QUESTIONS)
+
+    def _wait(self, gate: ThroughProxy) -> StackHealth:
         """Wait until the stack is ready, or cannot become so, or the deadline has passed."""
         shown = ""
 
@@ -182,13 +225,21 @@ class Postflight:
                 self._screen.progress(line)
             shown = line
 
+        def read() -> StackHealth:
+            self._readiness.expect(gate.passed_on())
+            return self._readiness.now()
+
         return wait_until_ready(
-            self._readiness.now,
+            read,
             deadline=self._deadline,
             clock=self._deps.monotonic,
             sleep=self._deps.sleep,
             on_change=show,
         )
+
+    def _show_unseen(self) -> None:
+        for sentence in self._readiness.unseen():
+            self._screen.note(sentence)
 
     def _inspect(self, container: str) -> Inspection | None:
         """Return the engine's description of a container, None if it gives none."""

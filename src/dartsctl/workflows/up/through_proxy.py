@@ -1,0 +1,256 @@
+"""Look through the reverse proxy of a stack that was started: does every location answer?
+
+The look is doctor's: the same proxy, the same requests, the same causes. Stale addresses in nginx
+are repaired by doctor's step, a reload.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from dartsctl.diagnosis.diagnose import diagnose
+from dartsctl.diagnosis.facts import Commands, EngineFacts, HttpFacts
+from dartsctl.diagnosis.findings import Cause, Finding
+from dartsctl.diagnosis.proxy_answers import Reach, reach_of
+from dartsctl.diagnosis.repair_plan import make_plan
+from dartsctl.diagnosis.repairs import RepairAction
+from dartsctl.edges.state.history import History
+from dartsctl.errors import DartsctlError
+from dartsctl.stack.containers import of_project
+from dartsctl.stack.site_urls import site_url
+from dartsctl.workflows.examine import requests as examine_requests
+from dartsctl.workflows.examine.stack import (
+    ENGINE_DEADLINE,
+    ExamineRequest,
+    ProxyView,
+    StackProbes,
+    clock_skew,
+)
+from dartsctl.workflows.preflight.preflight import Intent, run_preflight
+from dartsctl.workflows.up.proxy_outcome import BadLocation, ProxyOutcome
+from dartsctl.workflows.up.reload_proxy import reload_proxy
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
+
+    from dartsctl.stack.containers import Container
+    from dartsctl.workflows.deps import Deps
+    from dartsctl.workflows.examine.requests import ProbeRequest, RequestResults
+    from dartsctl.workflows.preflight.preflight import Preflight
+
+_MOST_RELOADS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """The proxy as it was read, with the probes that read it."""
+
+    probes: StackProbes
+    view: ProxyView
+    states: object
+    """The containers and their states then."""
+
+
+class ThroughProxy:
+    """The look through one stack's proxy, again and again. A good location is asked only once."""
+
+    def __init__(
+        self, before: Preflight, *, proxy: str, pool: ThreadPoolExecutor, deps: Deps
+    ) -> None:
+        self._before = before
+        self._proxy = proxy
+        self._pool = pool
+        self._deps = deps
+        self._started = before.stack.services
+        self._whole: Preflight | None = None
+        self._reading: _Reading | None = None
+        self._good: set[str] = set()
+        self._reloads: set[str] = set()
+        self._problem = ""
+
+    def passed_on(self) -> Mapping[str, Mapping[int, str]]:
+        """Return the ports that the proxy passes requests to: service -> port -> proxy.
+
+        Reads the proxy's configuration again only when a container has come, gone or changed its
+        state.
+        """
+        containers = self._deps.engine().containers()
+        if self._reading is None or self._reading.states != self._states(containers):
+            self._read(containers)
+        ports: dict[str, dict[int, str]] = {}
+        if self._reading is None:
+            return ports
+        layout = self._reading.view.layout
+        for upstream in layout.upstreams:
+            if upstream.service not in ("", layout.proxy) and upstream.target.port:
+                ports.setdefault(upstream.service, {})[upstream.target.port] = layout.proxy
+        return ports
+
+    def look(self) -> ProxyOutcome:
+        """Ask every location that did not answer well before, and reload nginx if it is stale."""
+        reading = self._reading
+        self._reading = None  # the next look needs another one
+        if reading is None:
+            self._read(self._deps.engine().containers())
+            reading, self._reading = self._reading, None
+        if reading is None:
+            return ProxyOutcome(unchecked=(self._problem,))
+        if not reading.view.layout.proxy:
+            return ProxyOutcome()
+        planned = self._planned(reading.view)
+        if not planned:
+            return ProxyOutcome(unchecked=(self._why_unasked(reading.view),))
+        pending = [request for request in planned if request.url not in self._good]
+        results = reading.probes.send(reading.view, pending)
+        outcome = self._outcome(reading.view, pending, results)
+        if self._may_be_stale(reading.view, outcome) and self._reload_stale(reading, results):
+            self._good.clear()
+            outcome = replace(outcome, was_reloaded=True)
+        return replace(outcome, site=_site(planned))
+
+    # --- reading --------------------------------------------------------------------------------
+
+    def _read(self, containers: tuple[Container, ...]) -> None:
+        """Read the proxy as it is now; `_problem` says why that failed."""
+        try:
+            probes = self._probes(containers)
+            self._reading = _Reading(probes, probes.proxy(), self._states(containers))
+        except DartsctlError as error:
+            self._reading = None
+            self._problem = f"skipped the check of the proxy: {error.message}"
+
+    def _states(self, containers: tuple[Container, ...]) -> object:
+        own = of_project(containers, self._before.stack.project)
+        return sorted((container.id, container.state) for container in own)
+
+    def _probes(self, containers: tuple[Container, ...]) -> StackProbes:
+        """Return the probes of the whole stack with the containers that it has now."""
+        if self._whole is None:
+            self._whole = self._whole_stack(containers)
+        preflight, deps = replace(self._whole, containers=containers), self._deps
+        control = deps.engine(deadline=ENGINE_DEADLINE).control()
+        rules = preflight.engine
+        engine = EngineFacts(
+            rules.endpoint,
+            rules.version,
+            is_here=rules.is_here,
+            skew=clock_skew(control.clock(), deps.now()) if control else 0.0,
+        )
+        environment = self._before.environment
+        commands = Commands(
+            doctor=environment.doctor_command(),
+            stack=f"dartsctl {environment.name}",
+            up=environment.command("up"),
+        )
+        request = ExamineRequest(environment, commands, self._proxy)
+        return StackProbes(request, preflight, engine, control, pool=self._pool, deps=deps)
+
+    def _whole_stack(self, containers: tuple[Container, ...]) -> Preflight:
+        """Return the preflight of the whole stack where more of it runs than was started now.
+
+        An `up` of some services may move the address of one that the running proxy looked up.
+        """
+        own = of_project(containers, self._before.stack.project)
+        for container in own:
+            if container.state == "running" and container.service not in self._started:
+                return run_preflight(self._before.environment, Intent(), deps=self._deps)
+        return self._before
+
+    def _planned(self, view: ProxyView) -> list[ProbeRequest]:
+        if not self._can_ask:
+            return []
+        planned = examine_requests.plan_requests(view.layout)
+        return [request for request in planned if request.through_proxy]
+
+    @property
+    def _can_ask(self) -> bool:
+        rules = self._before.engine
+        return rules.is_here or rules.kind == "desktop"
+
+    def _why_unasked(self, view: ProxyView) -> str:
+        reason = "its ports are published on another machine"
+        if self._can_ask:
+            reason = "it publishes no port that can be asked"
+        return f"skipped the check that {view.layout.proxy} answers: {reason}"
+
+    # --- judging --------------------------------------------------------------------------------
+
+    def _outcome(
+        self, view: ProxyView, pending: Sequence[ProbeRequest], results: RequestResults
+    ) -> ProxyOutcome:
+        has_config = view.layout.config is not None
+        failing: list[BadLocation] = []
+        elsewhere: list[BadLocation] = []
+        unchecked = [view.reading.problem] if view.reading.problem and not has_config else []
+        for request, answer in zip(pending, results.answers, strict=True):
+            reach = reach_of(answer, view.kind, has_config=has_config, started=self._started)
+            bad = _bad_location(request, answer)
+            match reach:
+                case Reach.ANSWERS:
+                    self._good.add(request.url)
+                case Reach.FAILS:
+                    failing.append(bad)
+                case Reach.ELSEWHERE:
+                    elsewhere.append(bad)
+                case Reach.UNKNOWN:
+                    unchecked.append(f"cannot tell whether it works: {bad.sentence}")
+        return ProxyOutcome(view.layout.proxy, tuple(failing), tuple(elsewhere), tuple(unchecked))
+
+    # --- stale addresses ------------------------------------------------------------------------
+
+    def _may_be_stale(self, view: ProxyView, outcome: ProxyOutcome) -> bool:
+        """Return whether nginx may connect to an address that its service no longer has.
+
+        Something fails, or a service was started after nginx had looked it up.
+        """
+        if view.kind != "nginx" or view.front is None or len(self._reloads) >= _MOST_RELOADS:
+            return False
+        if outcome.failing or outcome.elsewhere:
+            return True
+        since = view.front.started or 0.0
+        for upstream in view.layout.upstreams:
+            service = view.services.get(upstream.service)
+            for container in service.running if service and upstream.looked_up_once else ():
+                if (container.started or 0.0) > since:
+                    return True
+        return False
+
+    def _reload_stale(self, reading: _Reading, results: RequestResults) -> bool:
+        """Reload nginx if the diagnosis is a stale address. Return whether it was reloaded."""
+        facts = reading.probes.facts_of(reading.view, results)
+        findings = [each for each in diagnose(facts).findings if self._is_new_stale(each)]
+        self._reloads.update(finding.sentence for finding in findings)
+        was_reloaded = False
+        for step in make_plan(findings, facts).steps:
+            if step.action is RepairAction.RELOAD:
+                was_reloaded = self._reload(step.service, step.reason)
+        return was_reloaded
+
+    def _is_new_stale(self, finding: Finding) -> bool:
+        return finding.cause is Cause.STALE_UPSTREAM and finding.sentence not in self._reloads
+
+    def _reload(self, service: str, reason: str) -> bool:
+        screen, project = self._deps.screen, self._before.stack.project
+        result = "done"
+        try:
+            reload_proxy(project, service, deps=self._deps)
+            screen.note(f"reloaded {service}: {reason}")
+        except DartsctlError as error:
+            result = "; ".join((error.message, *error.details))
+            screen.warn(f"{reason}, and {result}")
+        history = History(self._deps.state, warn=screen.warn, masker=screen.masker)
+        history.add(f"repair-{RepairAction.RELOAD.value}", service, reason, result=result)
+        return result == "done"
+
+
+def _bad_location(request: ProbeRequest, answer: HttpFacts) -> BadLocation:
+    url = site_url(request.address, request.port, tls=request.tls, path=request.path)
+    return BadLocation(url, answer.answer, answer.service, answer.upstream, answer.target)
+
+
+def _site(planned: Sequence[ProbeRequest]) -> tuple[str, ...]:
+    """Return one URL for each port of the proxy."""
+    ways = dict.fromkeys((request.address, request.port, request.tls) for request in planned)
+    return tuple(site_url(address, port, tls=tls) for address, port, tls in ways)
