@@ -38,6 +38,8 @@ import socket, sys, time
 address, port, kind, options = sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4:]
 family = socket.AF_INET6 if ":" in address else socket.AF_INET
 server = socket.socket(family, socket.SOCK_DGRAM if kind == "udp" else socket.SOCK_STREAM)
+if kind == "tcp":  # a connection that was closed a moment ago holds no port, as for any server
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 if "reuse-port" in options:
     server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
 server.bind((address, port))
