@@ -203,7 +203,8 @@ class StackProbes:
         self._pool = pool
         self._deps = deps
         self._containers = ContainerProbes(preflight, control, pool, deps=deps, skew=engine.skew)
-        self._requests = RequestProbes(pool, deps, skew=engine.skew)
+        self.sender = RequestProbes(pool, deps, skew=engine.skew)
+        """Sends the requests. Examinations of one run share it: it knows the site's limits."""
         self._unknown = self._containers.unknown
         if preflight.files_error:
             self._unknown.append("services that have no container are not known")
@@ -236,7 +237,7 @@ class StackProbes:
         looks = ConnectionLooks(
             view.front, view.services, ports, containers=self._containers, pool=self._pool
         )
-        return self._requests.send(requests, look=looks.now)
+        return self.sender.send(requests, look=looks.now)
 
     def facts_of(self, view: ProxyView, results: RequestResults) -> Facts:
         """Return the facts of a stack whose requests were sent. The log is read after them."""

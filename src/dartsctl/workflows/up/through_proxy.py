@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis.diagnose import diagnose
-from dartsctl.diagnosis.facts import Commands, EngineFacts, HttpFacts
+from dartsctl.diagnosis.facts import Commands, EngineFacts
 from dartsctl.diagnosis.findings import Cause, Finding
 from dartsctl.diagnosis.proxy_answers import Reach, reach_of
 from dartsctl.diagnosis.repair_plan import make_plan
@@ -35,9 +35,11 @@ from dartsctl.workflows.up.reload_proxy import reload_proxy
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
 
+    from dartsctl.diagnosis.facts import Facts, HttpFacts
     from dartsctl.stack.containers import Container
     from dartsctl.workflows.deps import Deps
-    from dartsctl.workflows.examine.requests import ProbeRequest, RequestResults
+    from dartsctl.workflows.examine.requests import ProbeRequest
+    from dartsctl.workflows.examine.sending import RequestProbes
     from dartsctl.workflows.preflight.preflight import Preflight
 
 _MOST_RELOADS = 2
@@ -66,7 +68,8 @@ class ThroughProxy:
         self._started = before.stack.services
         self._whole: Preflight | None = None
         self._reading: _Reading | None = None
-        self._good: set[str] = set()
+        self._known: dict[str, tuple[Reach, BadLocation]] = {}
+        self._sender: RequestProbes | None = None
         self._reloads: set[str] = set()
         self._problem = ""
 
@@ -91,24 +94,30 @@ class ThroughProxy:
     def look(self) -> ProxyOutcome:
         """Ask every location that did not answer well before, and reload nginx if it is stale."""
         reading = self._reading
-        self._reading = None  # the next look needs another one
         if reading is None:
             self._read(self._deps.engine().containers())
-            reading, self._reading = self._reading, None
+            reading = self._reading
+        self._reading = None  # the next look needs another one
         if reading is None:
             return ProxyOutcome(unchecked=(self._problem,))
-        if not reading.view.layout.proxy:
+        view = reading.view
+        if not view.layout.proxy:
             return ProxyOutcome()
-        planned = self._planned(reading.view)
+        planned = self._planned(view)
         if not planned:
-            return ProxyOutcome(unchecked=(self._why_unasked(reading.view),))
-        pending = [request for request in planned if request.url not in self._good]
-        results = reading.probes.send(reading.view, pending)
-        outcome = self._outcome(reading.view, pending, results)
-        if self._may_be_stale(reading.view, outcome) and self._reload_stale(reading, results):
-            self._good.clear()
-            outcome = replace(outcome, was_reloaded=True)
-        return replace(outcome, site=_site(planned))
+            return ProxyOutcome(unchecked=(self._why_unasked(view),))
+        pending = [request for request in planned if not self._is_known_well(request)]
+        results = reading.probes.send(view, pending)
+        answers, facts = results.answers, None
+        if self._needs_diagnosis(view, answers):
+            facts = reading.probes.facts_of(view, results)
+            answers = facts.http
+        self._take(view, planned, answers)
+        outcome = self._outcome(view, planned)
+        if facts and self._reload_stale(view, facts):
+            self._known.clear()
+            return replace(outcome, was_reloaded=True)
+        return outcome
 
     # --- reading --------------------------------------------------------------------------------
 
@@ -116,6 +125,7 @@ class ThroughProxy:
         """Read the proxy as it is now; `_problem` says why that failed."""
         try:
             probes = self._probes(containers)
+            self._sender = probes.sender  # it knows when the site was asked last
             self._reading = _Reading(probes, probes.proxy(), self._states(containers))
         except DartsctlError as error:
             self._reading = None
@@ -145,7 +155,10 @@ class ThroughProxy:
             up=environment.command("up"),
         )
         request = ExamineRequest(environment, commands, self._proxy)
-        return StackProbes(request, preflight, engine, control, pool=self._pool, deps=deps)
+        probes = StackProbes(request, preflight, engine, control, pool=self._pool, deps=deps)
+        if self._sender:
+            probes.sender = self._sender
+        return probes
 
     def _whole_stack(self, containers: tuple[Container, ...]) -> Preflight:
         """Return the preflight of the whole stack where more of it runs than was started now.
@@ -177,39 +190,58 @@ class ThroughProxy:
 
     # --- judging --------------------------------------------------------------------------------
 
-    def _outcome(
-        self, view: ProxyView, pending: Sequence[ProbeRequest], results: RequestResults
-    ) -> ProxyOutcome:
+    def _is_known_well(self, request: ProbeRequest) -> bool:
+        known = self._known.get(request.url)
+        return known is not None and known[0] is Reach.ANSWERS
+
+    def _reach(self, view: ProxyView, answer: HttpFacts) -> Reach:
         has_config = view.layout.config is not None
-        failing: list[BadLocation] = []
-        elsewhere: list[BadLocation] = []
-        unchecked = [view.reading.problem] if view.reading.problem and not has_config else []
-        for request, answer in zip(pending, results.answers, strict=True):
-            reach = reach_of(answer, view.kind, has_config=has_config, started=self._started)
-            bad = _bad_location(request, answer)
-            match reach:
-                case Reach.ANSWERS:
-                    self._good.add(request.url)
-                case Reach.FAILS:
-                    failing.append(bad)
-                case Reach.ELSEWHERE:
-                    elsewhere.append(bad)
-                case Reach.UNKNOWN:
-                    unchecked.append(f"cannot tell whether it works: {bad.sentence}")
-        return ProxyOutcome(view.layout.proxy, tuple(failing), tuple(elsewhere), tuple(unchecked))
+        return reach_of(answer, view.kind, has_config=has_config, started=self._started)
+
+    def _take(
+        self, view: ProxyView, planned: Sequence[ProbeRequest], answers: Sequence[HttpFacts]
+    ) -> None:
+        """Remember the answers. A request that was not sent keeps what is known of it."""
+        asked = {request.url: request for request in planned}
+        for answer in answers:
+            bad = _bad_location(asked[answer.url], answer)
+            self._known[answer.url] = (self._reach(view, answer), bad)
+
+    def _outcome(self, view: ProxyView, planned: Sequence[ProbeRequest]) -> ProxyOutcome:
+        unchecked = []
+        if view.layout.config is None and view.reading.problem:
+            unchecked.append(view.reading.problem)
+        bad: dict[Reach, list[BadLocation]] = {reach: [] for reach in Reach}
+        for request in planned:
+            known = self._known.get(request.url)
+            if known is None:
+                unchecked.append(
+                    f"{_typed(request)} was not asked: the site's limits leave no time"
+                )
+            else:
+                bad[known[0]].append(known[1])
+        for location in bad[Reach.UNKNOWN]:
+            unchecked.append(f"cannot tell whether it works: {location.sentence}")
+        return ProxyOutcome(
+            proxy=view.layout.proxy,
+            failing=tuple(bad[Reach.FAILS]),
+            elsewhere=tuple(bad[Reach.ELSEWHERE]),
+            unchecked=tuple(unchecked),
+            site=_site(planned),
+        )
 
     # --- stale addresses ------------------------------------------------------------------------
 
-    def _may_be_stale(self, view: ProxyView, outcome: ProxyOutcome) -> bool:
-        """Return whether nginx may connect to an address that its service no longer has.
+    def _needs_diagnosis(self, view: ProxyView, answers: Sequence[HttpFacts]) -> bool:
+        """Return whether the answers alone do not tell that all is well.
 
-        Something fails, or a service was started after nginx had looked it up.
+        Something fails, or a limit of the site may have refused it; or a service was started after
+        nginx had looked it up, and another one may answer in its place.
         """
-        if view.kind != "nginx" or view.front is None or len(self._reloads) >= _MOST_RELOADS:
-            return False
-        if outcome.failing or outcome.elsewhere:
-            return True
-        since = view.front.started or 0.0
+        for answer in answers:
+            if self._reach(view, answer) is not Reach.ANSWERS:
+                return True
+        since = view.front.started or 0.0 if view.front else 0.0
         for upstream in view.layout.upstreams:
             service = view.services.get(upstream.service)
             for container in service.running if service and upstream.looked_up_once else ():
@@ -217,9 +249,10 @@ class ThroughProxy:
                     return True
         return False
 
-    def _reload_stale(self, reading: _Reading, results: RequestResults) -> bool:
+    def _reload_stale(self, view: ProxyView, facts: Facts) -> bool:
         """Reload nginx if the diagnosis is a stale address. Return whether it was reloaded."""
-        facts = reading.probes.facts_of(reading.view, results)
+        if view.kind != "nginx" or len(self._reloads) >= _MOST_RELOADS:
+            return False
         findings = [each for each in diagnose(facts).findings if self._is_new_stale(each)]
         self._reloads.update(finding.sentence for finding in findings)
         was_reloaded = False
@@ -245,9 +278,19 @@ class ThroughProxy:
         return result == "done"
 
 
+def _typed(request: ProbeRequest) -> str:
+    """Return the URL of a request as a person would type it."""
+    return site_url(request.address, request.port, tls=request.tls, path=request.path)
+
+
 def _bad_location(request: ProbeRequest, answer: HttpFacts) -> BadLocation:
-    url = site_url(request.address, request.port, tls=request.tls, path=request.path)
-    return BadLocation(url, answer.answer, answer.service, answer.upstream, answer.target)
+    return BadLocation(
+        url=_typed(request),
+        answer=answer.answer,
+        proxy=answer.service,
+        service=answer.upstream,
+        target=answer.target,
+    )
 
 
 def _site(planned: Sequence[ProbeRequest]) -> tuple[str, ...]:
