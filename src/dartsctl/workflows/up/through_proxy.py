@@ -215,13 +215,11 @@ class ThroughProxy:
         for request in planned:
             known = self._known.get(request.url)
             if known is None:
-                unchecked.append(
-                    f"{_typed(request)} was not asked: the site's limits leave no time"
-                )
+                unchecked.append(f"{_typed(request)} was not asked, to keep the site's limits")
             else:
                 bad[known[0]].append(known[1])
-        for location in bad[Reach.UNKNOWN]:
-            unchecked.append(f"cannot tell whether it works: {location.sentence}")
+        unsure = bad[Reach.UNKNOWN]
+        unchecked += [f"cannot tell whether it works: {row.sentence}" for row in unsure]
         return ProxyOutcome(
             proxy=view.layout.proxy,
             failing=tuple(bad[Reach.FAILS]),
