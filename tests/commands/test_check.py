@@ -143,6 +143,7 @@ def test_the_json_document_keeps_its_contract(live: LiveStack) -> None:
         "count",
         "protocol",
         "addresses",
+        "host_network",
         "verdict",
         "note",
     } == set(document["bindings"][0])
@@ -411,6 +412,46 @@ def test_a_service_scaled_to_zero_needs_no_port(live: LiveStack) -> None:  # edg
     live.listen(live.ports[0])
     live.compose({"web": sleeper(f"{live.ports[0]}:80", scale=0)})
     assert live.run("check", "-f", "compose.json").code == 0
+
+
+def test_a_listener_on_ipv6_beside_a_binding_on_ipv4_makes_localhost_ambiguous(
+    live: LiveStack,
+) -> None:
+    from live.stack import sleeper
+
+    port = live.ports[0]
+    code = (
+        "import socket, time; server = socket.socket(socket.AF_INET6);"
+        f" server.bind(('::1', {port})); server.listen();"
+        " print('ready', flush=True); time.sleep(600)"
+    )
+    server = live.spawn([sys.executable, "-c", code])
+    assert server.stdout is not None
+    assert server.stdout.readline() == "ready\n"
+    live.compose({"web": sleeper(f"127.0.0.1:{port}:80")})
+    result = live.run("check", "-f", "compose.json")
+    assert result.code == 0
+    assert f"web: localhost:{port} is ambiguous: 127.0.0.1:{port} is this service" in result.err
+    assert f"(pid {server.pid}" in result.err
+
+
+def test_a_port_that_an_override_appended_is_refused_with_the_lines_to_write(
+    live: LiveStack,
+) -> None:
+    from live.stack import sleeper
+
+    port = live.ports[0]
+    live.compose({"web": sleeper(f"127.0.0.1:{port}:80")}, file="base.json")
+    live.compose({"web": {"ports": [f"0.0.0.0:{port}:80"]}}, file="open.json")
+    live.settings(files=("base.json", "open.json"), environment="dev")
+    result = live.run("dev", "up")
+    assert result.code == 3
+    assert f"wanted by service web: 127.0.0.1:{port}:80 [base.json]" in result.err
+    assert f"wanted by service web: 0.0.0.0:{port}:80 [open.json]" in result.err
+    assert "ports: !override" in result.err
+    assert "hint: change `ports` in open.json, then `dartsctl dev up`" in result.err
+    assert "free what" not in result.err
+    assert live.leftovers() == []
 
 
 # --- names -------------------------------------------------------------------------------------

@@ -178,3 +178,43 @@ def test_the_secret_part_of_a_variable() -> None:
     assert secrets_in("DB_PASSWORD", "canary") == ("canary",)
     assert secrets_in("DATABASE_URL", "postgres://u:can%2Bary@h/x") == ("can+ary",)
     assert secrets_in("HOME", "/home/ann") == ()
+
+
+MODEL = {
+    "name": "case-shop",
+    "networks": {"backplane": {"name": "case-shop_backplane"}},
+    "volumes": {"records": {"name": "case-shop_records"}},
+    "services": {
+        "frontend": {
+            "container_name": "shop-frontend",
+            "environment": {"API_TOKEN": "mark-7f3a91c2"},
+            "ports": [{"target": 80, "published": "23110", "host_ip": "192.0.2.17"}],
+        }
+    },
+}
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "case-shop",
+        "frontend",
+        "shop-frontend",
+        "192.0.2.17",
+        "127.0.0.1",
+        "0.0.0.0",
+        "backplane",
+        "case-shop_records",
+        "23110",
+    ],
+)
+@pytest.mark.parametrize("name", ["COMPOSE_PROJECT_NAME", "APP_MODE", "BIND", "DB_PASSWORD"])
+def test_a_name_or_address_of_the_stack_is_shown_whatever_variable_has_the_same_value(
+    word: str, name: str
+) -> None:
+    masker = Masker()
+    masker.learn({name: word, "OTHER_PASSWORD": word})
+    masker.learn_model(MODEL)
+    text = f"Container {word}-1 of {word}: {word}:8080/tcp is held"
+    assert masker.line(text) == text
+    assert masker.line("the token mark-7f3a91c2") == "the token ***"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from dartsctl.text.masking import MASK, has_secret_shape, mask_text
@@ -51,12 +51,18 @@ class Masker:
     def learn_model(self, model: Mapping[str, Any]) -> None:
         """Learn the environments and build arguments of Compose's resolved model.
 
-        The names of its project, services and containers are spared.
+        The names of its project, services, containers, networks and volumes are spared, and the
+        addresses that it publishes on.
         """
         services = _mapping(model.get("services"))
         self.spare([str(model.get("name") or ""), *map(str, services)])
+        for kind in ("networks", "volumes"):
+            for key, body in _mapping(model.get(kind)).items():
+                self.spare([str(key), str(_mapping(body).get("name") or "")])
         for service in map(_mapping, services.values()):
             self.spare([str(service.get("container_name") or "")])
+            for entry in map(_mapping, _items(service.get("ports"))):
+                self.spare([str(entry.get("host_ip") or "")])
             for block in (service.get("environment"), _mapping(service.get("build")).get("args")):
                 variables = _mapping(block).items()
                 self.learn({str(name): str(text) for name, text in variables if text is not None})
@@ -121,6 +127,11 @@ def secrets_in(name: str, value: str) -> tuple[str, ...]:
 def _mapping(value: object) -> Mapping[Any, Any]:
     """Return `value`, or an empty mapping if it is not one."""
     return value if isinstance(value, Mapping) else {}
+
+
+def _items(value: object) -> Sequence[Any]:
+    """Return `value`, or an empty list if it is not one."""
+    return value if isinstance(value, list) else ()
 
 
 class _KnownValues:

@@ -37,7 +37,7 @@ ORDINARY_WORDS = _set(
     "password passwd secret token admin guest root user postgres postgresql rabbitmq mysql mariadb "
     "redis mongo test testing demo example default local localhost production development staging "
     "change changeme none null true false docker compose nginx server service database public "
-    "private"
+    "private 127.0.0.1 0.0.0.0 ::1"
 )
 """Values, in lower case, that are never masked: they are words of many ordinary sentences."""
 _NEVER_SECRET = re.compile(r"(?i)(?:true|false)?|(?:\.{0,2}|~)/[^/]+/.*|[a-z][\w+.-]*://.*")

@@ -23,6 +23,7 @@ from dartsctl.ports.availability import Availability
 from dartsctl.ports.collisions import Collision, ProjectTaken
 from dartsctl.ports.conflicts import PortVerdicts
 from dartsctl.ports.host_ports import without_own
+from dartsctl.ports.localhost import ambiguous_localhost
 from dartsctl.ports.unmet_needs import MissingExternal, NothingToStart, UnmetNeed
 from dartsctl.ports.verdicts import judge
 from dartsctl.stack import compose_files
@@ -41,6 +42,8 @@ from dartsctl.workflows.preflight.port_origins import port_origins
 if TYPE_CHECKING:
     from dartsctl.config.secrets import Objection
     from dartsctl.edges.engine.protocol import EngineControl
+    from dartsctl.ports.holders import Holder
+    from dartsctl.stack.bindings import Endpoint
     from dartsctl.workflows.deps import Deps
     from dartsctl.workflows.host import Host
     from dartsctl.workflows.preflight.production_checks import ProductionEnvFiles
@@ -145,7 +148,8 @@ def run_preflight(environment: Environment, intent: Intent, *, deps: Deps) -> Pr
     compose.spare(_names_of(inputs.containers))
     files = environment.files or _files_of_compose(environment, deps.environ)
     own_orphans, others = orphans.split(convergence.orphans, list(map(str, files)))
-    verdicts = verdicts_of(inputs, convergence, deps.host(), own_orphans)
+    host = deps.host()
+    verdicts = verdicts_of(inputs, convergence, host, own_orphans)
     origins = port_origins(environment, files, inputs.stack, verdicts, deps)
     return Preflight(
         environment=environment,
@@ -157,6 +161,7 @@ def run_preflight(environment: Environment, intent: Intent, *, deps: Deps) -> Pr
         collisions=_collisions(environment, inputs, convergence, list(map(str, files))),
         notices=(
             *_notices(inputs, verdicts),
+            *_ambiguous_localhost(inputs, convergence, verdicts, host),
             *lint.appended(inputs.stack, origins),
             *lint.shared_project(inputs.stack, others, str(_folder(files, environment))),
         ),
@@ -365,6 +370,29 @@ def verdicts_of(
     # Apart from the others: what is exposed only may be listened on at another address.
     verdicts = (*judge_all(new, held=held), *judge_all(on_host.exposed))
     return PortVerdicts(without_own(verdicts, convergence), published.unbound)
+
+
+def _ambiguous_localhost(
+    inputs: Inputs, convergence: Convergence, verdicts: PortVerdicts, host: Host
+) -> tuple[lint.Notice, ...]:
+    """Return where `localhost` would mean this stack and somebody else."""
+    availability = Availability(inputs.engine, convergence, host)
+    attribution = Attribution(inputs.stack, inputs.containers, host)
+
+    def listeners_on(endpoint: Endpoint) -> Sequence[Holder]:
+        obstacle = availability.obstacle(endpoint)
+        if obstacle is None or not obstacle.certain:
+            return ()
+        if not obstacle.containers and not any(
+            row.state == "listen" and row.overlaps(endpoint)
+            for row in host.listeners(endpoint.port)
+        ):
+            return ()
+        return attribution.holders(endpoint, obstacle)
+
+    if not inputs.engine.is_here:
+        return ()
+    return ambiguous_localhost(verdicts.bindings, listeners_on)
 
 
 def _collisions(

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _SHOWN_BEFORE_UP = (
     "uncertain",
     "became-ephemeral",
+    "localhost-ambiguous",
     "ports-appended",
     "shared-network",
     "replicas-fixed-port",
