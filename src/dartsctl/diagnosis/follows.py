@@ -24,14 +24,20 @@ def explains(trouble: Trouble, http: HttpFacts, facts: Facts) -> bool:
         return True
     if trouble.is_aside:
         return False
-    if http.through == "direct":
-        return http.service == trouble.service
     if trouble.targets:
         return not facts.targets_of(http).isdisjoint(trouble.targets)
-    if facts.proxy is not None and facts.proxy.service == trouble.service:
+    if trouble.http is not None:  # another port of a service may answer
+        return (http.target, http.upstream) == (trouble.http.target, trouble.http.upstream)
+    return _concerns(trouble.service, http, facts)
+
+
+def _concerns(service: str, http: HttpFacts, facts: Facts) -> bool:
+    """Whether a request fails if a whole service does."""
+    if http.through == "direct":
+        return http.service == service
+    if facts.proxy is not None and facts.proxy.service == service:
         return True
-    services = facts.services_behind(http)
-    return trouble.service in services or (not http.upstream and not http.target)
+    return service in facts.services_behind(http) or not (http.upstream or http.target)
 
 
 def roots(troubles: Mapping[Key, Trouble], facts: Facts) -> dict[Key, tuple[Key, ...]]:

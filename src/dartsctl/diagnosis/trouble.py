@@ -85,6 +85,8 @@ class Trouble:
     @property
     def key(self) -> tuple[str, tuple[str, ...]]:
         """Of all troubles with one key the one with the lowest rank is reported."""
+        if self.http and not self.targets:
+            return self.service, (self.http.target,)
         return self.service, self.targets
 
     def has_link(self, name: str) -> bool:

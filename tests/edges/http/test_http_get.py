@@ -14,6 +14,7 @@ import pytest
 
 from dartsctl.edges.http import get as http
 from dartsctl.edges.project import certificate_files
+from signing import make_pair
 
 
 @contextmanager
@@ -172,3 +173,38 @@ def test_an_invalid_host_name_is_reported(host: str, tls: bool) -> None:
     assert response.status is None
     assert response.problem.startswith(("fails", "does not answer"))
     assert http.connect(host, 1, deadline=5) != "open"
+
+
+# --- what a port speaks -----------------------------------------------------------------------
+
+
+def test_a_tls_port_speaks_tls_and_a_plain_one_does_not(tmp_path: Path) -> None:
+    make_pair(tmp_path, days=1)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "tls.crt", tmp_path / "tls.key")
+    with server(sends(b""), context) as port:
+        assert http.speaks_tls("127.0.0.1", port, deadline=5.0)
+    with server(sends(b"HTTP/1.1 400 Bad Request\r\n\r\n")) as port:
+        assert not http.speaks_tls("127.0.0.1", port, deadline=5.0)
+
+
+def test_a_port_that_stays_silent_or_is_closed_does_not_speak_tls() -> None:
+    ended = threading.Event()
+
+    def stays_silent(_: socket.socket) -> None:
+        ended.wait(10)
+
+    with server(stays_silent) as port:
+        assert not http.speaks_tls("127.0.0.1", port, deadline=0.3)
+        ended.set()
+    assert not http.speaks_tls("127.0.0.1", port, deadline=5.0)
+
+
+def test_a_tls_server_that_refuses_our_handshake_speaks_tls_all_the_same(tmp_path: Path) -> None:
+    """It wants a name that we do not send: it answers with an alert."""
+    make_pair(tmp_path, days=1)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "tls.crt", tmp_path / "tls.key")
+    context.sni_callback = lambda *_: ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
+    with server(sends(b""), context) as port:
+        assert http.speaks_tls("127.0.0.1", port, deadline=5.0)

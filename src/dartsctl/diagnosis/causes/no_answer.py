@@ -22,7 +22,7 @@ def detect(facts: Facts) -> Iterator[Trouble]:
         if answer.starting or not facts.running(answer.http.upstream):
             continue
         failure = answer.last(NginxFailure.READ_TIMEOUT)
-        if failure or _is_late(answer):
+        if failure or _is_late(answer, facts):
             yield answer_trouble(
                 CAUSE,
                 answer,
@@ -37,7 +37,7 @@ def detect(facts: Facts) -> Iterator[Trouble]:
             )
 
 
-def _is_late(answer: BadAnswer) -> bool:
+def _is_late(answer: BadAnswer, facts: Facts) -> bool:
     """Whether the app is open to connections, and the request still waits without a failure.
 
     nginx itself waits for a minute before it logs anything.
@@ -46,8 +46,14 @@ def _is_late(answer: BadAnswer) -> bool:
         return False
     if answer.failure is not None or answer.upstream is None:
         return False
-    tried = answer.upstream.tried
-    return bool(tried) and all(connect.result == "open" for connect in tried)
+    if any(connect.result == "open" for connect in answer.upstream.tried):
+        return True
+    port = answer.upstream.target.port
+    return any(
+        place.port == port
+        for container in facts.running(answer.http.upstream)
+        for place in container.listening or ()
+    )
 
 
 repair = by_hand

@@ -15,6 +15,9 @@ from dartsctl.text.http_status import http_status
 _HEAD_LIMIT = 16384
 """Bytes in which the first line of an answer must end."""
 
+_ALERTS = ("SSLV3_ALERT", "TLSV1")
+"""How OpenSSL's names of the alerts begin that a TLS server refuses a handshake with."""
+
 
 @dataclass(frozen=True, slots=True)
 class Response:
@@ -76,7 +79,7 @@ def speaks_tls(address: str, port: int, *, deadline: float) -> bool:
         with _connected(address, port, until, "localhost"):
             return True
     except ssl.SSLError as error:
-        return "ALERT" in (error.reason or "")
+        return (error.reason or "").startswith(_ALERTS)
     except (OSError, ValueError):
         return False
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from dartsctl.config import certificates
 from dartsctl.diagnosis import proxies
@@ -14,7 +14,6 @@ from dartsctl.diagnosis.diagnose import diagnose
 from dartsctl.diagnosis.facts import (
     CertificateFacts,
     Commands,
-    Connect,
     ContainerFacts,
     EngineFacts,
     Facts,
@@ -22,17 +21,16 @@ from dartsctl.diagnosis.facts import (
     ProxyFacts,
     ProxyKind,
     ServiceFacts,
-    UpstreamFacts,
 )
 from dartsctl.diagnosis.findings import Cause, Diagnosis
 from dartsctl.diagnosis.limited import has_unexplained_refusal, mark_limited
 from dartsctl.diagnosis.nginx.log import parse_moment
 from dartsctl.diagnosis.proxies import ProxyClues
-from dartsctl.edges.http import get
 from dartsctl.edges.project import certificate_files
 from dartsctl.errors import DockerUnavailable, ExitCode
 from dartsctl.workflows.examine import nginx as examine_nginx
 from dartsctl.workflows.examine import requests as examine_requests
+from dartsctl.workflows.examine import upstreams as examine_upstreams
 from dartsctl.workflows.examine.connections import ConnectionLooks
 from dartsctl.workflows.examine.containers import ContainerProbes
 from dartsctl.workflows.examine.nginx import ConfigReading, LogReading
@@ -52,8 +50,6 @@ if TYPE_CHECKING:
 
 ENGINE_DEADLINE = 2.0
 """Seconds for each answer of an engine that can be inspected."""
-CONNECT_DEADLINE = 1.0
-"""Seconds for a connection to an address of a service."""
 _ANSWER_TIME = 1.0
 """Seconds that the engine's answer with its time may take."""
 _LOG_DELAY = 0.3
@@ -242,6 +238,7 @@ class StackProbes:
     def facts_of(self, view: ProxyView, results: RequestResults) -> Facts:
         """Return the facts of a stack whose requests were sent. The log is read after them."""
         services, name = view.services, view.layout.proxy
+        is_local = self._preflight.engine.kind == "local"
         log = self._error_log(view, results.answers)
         answers = mark_limited(results.answers, log.limited, is_log_read=bool(log.source))
         unasked = [f"{http.url} {http.answer}" for http in answers if http.limited]
@@ -257,7 +254,10 @@ class StackProbes:
             services=services,
             proxy=_proxy_facts(name, view, log, self._stack),
             upstreams=tuple(
-                self._upstream(upstream, services, results) for upstream in view.layout.upstreams
+                examine_upstreams.measured(
+                    upstream, services, results.answers, is_local=is_local, pool=self._pool
+                )
+                for upstream in view.layout.upstreams
             ),
             http=answers,
             turns=results.turns,
@@ -325,32 +325,6 @@ class StackProbes:
             requests += (examine_requests.request_for_url(self._request.url, layout),)
         return requests
 
-    def _upstream(
-        self,
-        upstream: UpstreamFacts,
-        services: Mapping[str, ServiceFacts],
-        results: RequestResults,
-    ) -> UpstreamFacts:
-        """Return an upstream with what came of connections to it from this host."""
-        upstream = replace(upstream, connects=self._connects(upstream, services))
-        return replace(upstream, speaks=_spoken(upstream, results.answers))
-
-    def _connects(
-        self, upstream: UpstreamFacts, services: Mapping[str, ServiceFacts]
-    ) -> tuple[Connect, ...]:
-        """Connect to each address of the service; the result is empty where no route exists."""
-        port = upstream.target.port
-        if upstream.service not in services or not port:
-            return ()
-        connects = [
-            Connect(container.name, address, port)
-            for container in services[upstream.service].running
-            for address in container.addresses
-        ]
-        if self._preflight.engine.kind != "local":
-            return tuple(connects)
-        return tuple(self._pool.map(_try, connects))
-
     def _certificates(self, proxy: str) -> tuple[CertificateFacts, ...]:
         """Return the problems of the certificate files that the proxy mounts."""
         mounts_of = certificates.https_mounts(self._stack)
@@ -404,29 +378,3 @@ def _front_container(services: Mapping[str, ServiceFacts], proxy: str) -> Contai
         return None
     service = services[proxy]
     return next(iter(service.running or service.containers), None)
-
-
-def _spoken(upstream: UpstreamFacts, answers: Sequence[HttpFacts]) -> Literal["", "http", "tls"]:
-    """Return what an upstream's port speaks; asked only where it may be another protocol.
-
-    A TLS port answers plain http with 400, and an http port answers uwsgi so; others close the
-    connection (502).
-    """
-    failed = any(
-        answer.target == str(upstream.target) and answer.status in (400, 502) for answer in answers
-    )
-    connect = next((row for row in upstream.tried if row.result == "open"), None)
-    if not failed or connect is None:
-        return ""
-    address, port = connect.address, connect.port
-    if get.speaks_tls(address, port, deadline=CONNECT_DEADLINE):
-        return "tls"
-    if {route.scheme for route in upstream.routes} <= {"http", "https"}:
-        return ""
-    answer = get.get(address, port, "/", host="localhost", tls=False, deadline=CONNECT_DEADLINE)
-    return "http" if answer.status else ""
-
-
-def _try(connect: Connect) -> Connect:
-    result = get.connect(connect.address, connect.port, deadline=CONNECT_DEADLINE)
-    return replace(connect, result=result)
