@@ -91,3 +91,48 @@ def test_a_stack_behind_profiles_says_which_and_how_to_start_it(live: LiveStack)
     plain = live.run("check", "-f", "compose.json")
     assert plain.code == 1
     assert "next: dartsctl check --file" in plain.err
+
+
+def test_a_fixed_address_that_another_container_has_is_explained_before_and_after(
+    live: LiveStack,
+) -> None:
+    from live.stack import sleeper
+
+    subnet, address = free_subnet()
+    live.compose(
+        {
+            "first": sleeper(networks=["n"]),
+            "fixed": sleeper(networks={"n": {"ipv4_address": address}}, depends_on=["first"]),
+        },
+        networks={"n": {"ipam": {"config": [{"subnet": subnet}]}}},
+    )
+    live.settings(environment="dev")
+    warned = live.run("dev", "check")
+    assert warned.code == 0, "which one starts first is not certain"
+    assert f"its address {address} on {live.project}_n may be given to first first" in warned.err
+
+    taken = f"fixed cannot have the address {address} on {live.project}_n"
+    holder = f"container {live.project}-first-1 has it"
+    failed = live.run("dev", "up")
+    assert failed.code == 3
+    assert f"error: `up` failed: {taken}: {holder}" in failed.err
+    assert "hint: to keep fixed addresses free, set `ip_range`" in failed.err
+
+    assert live.run("dev", "up", "first").code == 0
+    found = live.run("dev", "up", "fixed", "--json")
+    assert found.code == 3
+    (row,) = found.document["collisions"]
+    assert (row["kind"], row["address"]) == ("address", address)
+    assert row["container"] == f"{live.project}-first-1"
+
+
+def free_subnet() -> tuple[str, str]:
+    """Return a small subnet that no network of the engine has, and its first dynamic address."""
+    from live.stack import docker
+
+    names = docker("network", "ls", "-q").split()
+    taken = docker("network", "inspect", *names, "--format", "{{json .IPAM.Config}}")
+    for third in range(1, 255):
+        if f"10.213.{third}." not in taken:
+            return f"10.213.{third}.0/28", f"10.213.{third}.2"
+    raise AssertionError("no subnet is free")

@@ -32,6 +32,23 @@ FORBIDDEN = (
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        # 28.5 and 20.10
+        "Error response from daemon: failed to set up container networking: Address already in use",
+        "Error response from daemon: Address already in use",
+        "no configured subnet or ip-range contain the IP address 10.213.8.4",
+        (
+            "user specified IP address is supported only when connecting to networks with user"
+            " configured subnets"
+        ),
+    ],
+)
+def test_an_address_of_a_container_is_no_port(text: str) -> None:
+    assert classify(text).kind == "container-address"
+
+
+@pytest.mark.parametrize(
     ("text", "kind", "endpoint"),
     [
         # 20.10 and 26.1

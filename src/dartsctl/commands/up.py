@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from dartsctl.errors import Advice, DartsctlError, DockerUnavailable, ExitCode, Refused
 from dartsctl.ports import lint
+from dartsctl.ports.fixed_addresses import KEEP_FREE
 from dartsctl.stack import compose_errors
 from dartsctl.stack.containers import of_services
 from dartsctl.stack.health import SETTLING_TIME
@@ -322,16 +323,31 @@ def _run_compose(
     failure = compose_errors.classify(result.text)
     if failure.kind == "unhealthy":
         return None, UndoResult()
+    if failure.kind == "container-address":
+        failure = _with_address_holders(failure, attempt, deps)
     undone = attempt.undo()
     deps.screen.note(f"removed what this `up` had created: {undone.removed}")
     undone.show(deps.screen)
     return failure, undone
 
 
-_CODES = {"engine": ExitCode.NO_DOCKER, "name": ExitCode.CONFLICT}
+def _with_address_holders(failure: ComposeFailure, attempt: Attempt, deps: Deps) -> ComposeFailure:
+    """Say who has the fixed addresses, while the containers that have them are still there."""
+    from dartsctl.workflows.preflight.fixed_addresses import holders_now
+
+    lines = [taken.sentence for taken in holders_now(attempt.stack, deps=deps)]
+    return replace(failure, sentence="; ".join(lines)) if lines else failure
+
+
+_CODES = {
+    "engine": ExitCode.NO_DOCKER,
+    "name": ExitCode.CONFLICT,
+    "container-address": ExitCode.CONFLICT,
+}
 _HINTS = {
     "image": Advice("add --build or --pull always"),
     "engine": "docker info",
+    "container-address": Advice(KEEP_FREE),
     "network": Advice("create the network: docker network create NAME"),
 }
 

@@ -1,7 +1,7 @@
 """Collisions: what besides ports breaks an `up` or harms somebody.
 
-These are taken container names, the project of another stack, paused containers, and what `up`
-needs and does not have (ports/unmet_needs.py).
+These are taken container names and addresses, the project of another stack, paused containers, and
+what `up` needs and does not have (ports/unmet_needs.py).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dartsctl.ports.fixed_addresses import AddressTaken
 from dartsctl.ports.unmet_needs import UnmetNeed
 from dartsctl.stack import compose_files
 from dartsctl.stack.same_stack import SameStack
@@ -45,7 +46,7 @@ class Paused:
     container: Container
 
 
-Collision = NameTaken | ProjectTaken | SameStack | Paused | UnmetNeed
+Collision = NameTaken | ProjectTaken | SameStack | Paused | UnmetNeed | AddressTaken
 
 
 def names_taken(collisions: Sequence[Collision]) -> list[NameTaken]:

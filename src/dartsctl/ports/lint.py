@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from dartsctl.ports import rivals
+from dartsctl.ports import fixed_addresses, rivals
 from dartsctl.ports.conflicts import BindingVerdict, Verdict
 from dartsctl.ports.socket_table import ranges
 from dartsctl.ports.unmet_needs import ExternalKind, externals
@@ -56,6 +56,13 @@ def notices(
     for service in stack.services.values():
         warnings += _about_service(service, stack)
         warnings += _about_ports(service, ephemeral_range)
+    for race in fixed_addresses.races(stack):
+        others = ", ".join(race.others)
+        sentence = (
+            f"its address {race.address} on {race.network} may be given to {others} first;"
+            f" {fixed_addresses.KEEP_FREE}"
+        )
+        warnings.append(Notice("address-race", race.service, sentence))
     if not are_externals_checked:
         warnings += _unchecked_externals(stack)
     warnings += _crash_loops(stack, containers, restarting_wants or {})

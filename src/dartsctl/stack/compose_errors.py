@@ -21,6 +21,7 @@ FailureKind = Literal[
     "image",
     "paused",
     "name",
+    "container-address",
     "network",
     "engine",
     "unhealthy",
@@ -58,6 +59,13 @@ _PATTERNS: tuple[tuple[str, FailureKind, str], ...] = (
         ),
         "port",
         "the port is in use on this host",
+    ),
+    # of the engine's IPAM; a bind's error has a small letter
+    (r"\bAddress already in use", "container-address", "a fixed container address is taken"),
+    (
+        (r"no configured subnet or ip-range contain|user specified IP address is supported only"),
+        "container-address",
+        "a fixed container address does not fit its network",
     ),
     (r"address already in use", "port", "the port is in use on this host"),
     (

@@ -6,7 +6,7 @@ Compose knows its merges, profiles and variables.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from dartsctl.stack.bindings import (
 )
 from dartsctl.stack.health_check import NO_HEALTH_CHECK, HealthCheck, read_health_check
 from dartsctl.stack.json_fields import read_address, read_port, read_protocol
+from dartsctl.stack.subnets import Subnet, declared_subnets, normal
 from dartsctl.text.numbers import LARGEST_INTEGER, parse_digits
 from dartsctl.text.strict_json import Cursor, Source
 
@@ -94,6 +95,10 @@ class Network:
     host_binding_ipv4: str = ""
     gateway_mode_ipv4: str = ""
     gateway_mode_ipv6: str = ""
+    subnets: tuple[Subnet, ...] = ()
+    """Those of the Compose file; empty where the engine chooses one."""
+    has_own_ipam: bool = False
+    """Whether an IPAM driver other than the engine's own gives out the addresses."""
 
     @property
     def publishes(self) -> bool:
@@ -129,6 +134,8 @@ class Service:
     is_built: bool = False
     """Whether its image can be built from the Compose files."""
     mounts: tuple[Mount, ...] = ()
+    fixed_addresses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The addresses that it wants on each network, by the network's key."""
     exposed: tuple[PortEntry, ...] = ()
     """The entries of `expose:`. On the host's network they are ports of the host."""
     listens: tuple[PortEntry, ...] = ()
@@ -235,6 +242,7 @@ def _service(name: str, body: Cursor, configs: Mapping[str, str]) -> Service:
         replicas=replicas.integer(1, maximum=MAX_REPLICAS),
         ports=_ports(body.at("ports")),
         networks={key: _priority(options) for key, options in body.at("networks").entries()},
+        fixed_addresses=dict(_fixed_addresses(body.at("networks"))),
         network_mode=body.at("network_mode").text(""),
         container_name=body.at("container_name").text(""),
         image=body.at("image").text(""),
@@ -249,6 +257,13 @@ def _service(name: str, body: Cursor, configs: Mapping[str, str]) -> Service:
         profiles=body.at("profiles").texts(),
         environment=_environment(body.at("environment")),
     )
+
+
+def _fixed_addresses(networks: Cursor) -> Iterator[tuple[str, tuple[str, ...]]]:
+    for key, options in networks.entries():
+        wanted = (options.at("ipv4_address").text(""), options.at("ipv6_address").text(""))
+        if any(wanted):
+            yield key, tuple(map(normal, filter(None, wanted)))
 
 
 def _priority(options: Cursor) -> int:
@@ -381,5 +396,7 @@ def _network(key: str, body: Cursor) -> Network:
         external=body.at("external").flag(),
         ipv4=body.at("enable_ipv4").flag(default=True),
         ipv6=body.at("enable_ipv6").flag(),
+        subnets=declared_subnets(body.at("ipam")),
+        has_own_ipam=body.at("ipam").at("driver").text("") not in ("", "default"),
         **bridge_options(body.at("driver_opts")),
     )

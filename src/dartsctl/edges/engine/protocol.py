@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from dartsctl.stack.engine_rules import EngineRules
     from dartsctl.stack.health_check import HealthCheck
     from dartsctl.stack.model import Network
+    from dartsctl.stack.subnets import NetworkUse
 
 
 class Engine(Protocol):
@@ -41,6 +42,9 @@ class EngineControl(Engine, Protocol):
 
     def network(self, name: str) -> Network | None:
         """Return an existing network, None if there is none."""
+
+    def network_use(self, name: str) -> NetworkUse | None:
+        """Return the addresses on an existing network, None if there is none."""
 
     def has_volume(self, name: str) -> bool:
         """Return whether a volume of this name exists."""

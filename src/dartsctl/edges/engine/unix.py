@@ -25,6 +25,7 @@ from dartsctl.stack.containers import Container, read_container
 from dartsctl.stack.engine_rules import EngineKind, EngineRules
 from dartsctl.stack.health_check import HealthCheck, read_image_check
 from dartsctl.stack.model import Network, bridge_options
+from dartsctl.stack.subnets import NetworkUse, read_use
 from dartsctl.system import bounded_file
 from dartsctl.text.http_status import http_status
 from dartsctl.text.strict_json import Cursor, Source, read_json
@@ -93,8 +94,17 @@ class UnixEngine:
             external=True,
             ipv4=document.at("EnableIPv4").flag(default=True),
             ipv6=document.at("EnableIPv6").flag(),
+            subnets=(),  # those of the Compose file; `network_use` has the engine's
+            has_own_ipam=False,
             **bridge_options(document.at("Options")),
         )
+
+    def network_use(self, name: str) -> NetworkUse | None:
+        """Return the addresses on an existing network, None if there is none."""
+        try:
+            return read_use(self._get(f"/networks/{_quoted(name)}", "network"))
+        except _NotFound:
+            return None
 
     def has_volume(self, name: str) -> bool:
         """Return whether a volume of this name exists."""

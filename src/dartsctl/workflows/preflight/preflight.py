@@ -36,7 +36,7 @@ from dartsctl.stack.port_origins import PortOrigins
 from dartsctl.stack.publishing import stack_bindings
 from dartsctl.stack.same_stack import SameStack, find_same_stack
 from dartsctl.system import bounded_file
-from dartsctl.workflows.preflight import host_ports, orphans
+from dartsctl.workflows.preflight import fixed_addresses, host_ports, orphans
 from dartsctl.workflows.preflight.port_origins import port_origins
 
 if TYPE_CHECKING:
@@ -400,7 +400,8 @@ def _collisions(
 ) -> tuple[Collision, ...]:
     """Return the collisions. A project named on the command line may be another stack's."""
     seen = collisions.find(inputs.stack, inputs.containers, convergence, files)
-    seen = (*seen, *inputs.needs)
+    taken = fixed_addresses.find(inputs.stack, inputs.containers, convergence, inputs.control)
+    seen = (*seen, *taken, *inputs.needs)
     if environment.project_named:
         return tuple(collision for collision in seen if not isinstance(collision, ProjectTaken))
 

@@ -10,6 +10,7 @@ from dartsctl.ports import rivals
 from dartsctl.ports.availability import Reason
 from dartsctl.ports.collisions import Collision, NameTaken, Paused, ProjectTaken
 from dartsctl.ports.conflicts import BindingVerdict, Conflict, Verdict
+from dartsctl.ports.fixed_addresses import AddressTaken
 from dartsctl.ports.holders.wording import container_document, of_project
 from dartsctl.ports.socket_table import ranges
 from dartsctl.ports.unmet_needs import MissingExternal, NothingToStart
@@ -169,6 +170,9 @@ def _collision_document(collision: Collision) -> dict[str, Any]:
             }
         case Paused(container):
             return {"kind": "paused", **container_document(container)}
+        case AddressTaken():
+            holder = container_document(collision.container) if collision.container else {}
+            return {**collision.document(), **holder}
         case MissingExternal() | NothingToStart():
             return collision.document()
 
@@ -281,7 +285,7 @@ def collision_line(collision: Collision) -> str:
         case Paused(container):
             name = container.name
             return f"{name} is paused and `up` cannot start it: `docker unpause {name}`"
-        case MissingExternal() | NothingToStart():
+        case MissingExternal() | NothingToStart() | AddressTaken():
             return collision.line
 
 

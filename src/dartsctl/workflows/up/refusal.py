@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from dartsctl.errors import Advice, DartsctlError, ExitCode
 from dartsctl.ports import rivals, unmet_needs
 from dartsctl.ports.collisions import NameTaken, Paused, names_taken
+from dartsctl.ports.fixed_addresses import AddressTaken
 from dartsctl.ports.holders import ForeignContainer
 from dartsctl.ports.holders.kinds import PRODUCTION_STOPS
 from dartsctl.workflows.preflight import another_stack, orphans, report
@@ -134,6 +135,8 @@ def _services(preflight: Preflight) -> str:
                 names.add(service)
             case Paused(container):
                 names.add(container.service)
+            case AddressTaken(service=service):
+                names.add(service)
             case _:  # it concerns the whole project
                 names |= preflight.stack.services.keys()
     return "1 service" if len(names) == 1 else f"{len(names)} services"

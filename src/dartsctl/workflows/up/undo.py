@@ -84,7 +84,7 @@ class Attempt:
     """One run of Compose's `up`: follows its progress and keeps the ids of what it creates."""
 
     def __init__(self, before: Preflight, deps: Deps) -> None:
-        self._stack = before.stack
+        self.stack = before.stack
         self._files = set(map(str, before.environment.files))
         self._deps = deps
         self._engine = deps.engine().control()
@@ -144,7 +144,7 @@ class Attempt:
         removed = [*self._remove_created(engine), *self._remove_begun(engine)]
         gone = {container.id for container in removed}
         items = [_item(container, "removed", _OURS) for container in removed]
-        for container in of_project(engine.containers(), self._stack.project):
+        for container in of_project(engine.containers(), self.stack.project):
             if container.id not in gone:
                 items += [_item(container, "left", self._why_left(container))]
         for name, earlier in self._networks.items():
@@ -201,7 +201,7 @@ class Attempt:
 
     def _fits(self, container: Container) -> bool:
         """Return whether this `up` asked for it: a new, never started container of the stack."""
-        is_asked_for = self._stack.includes(container)
+        is_asked_for = self.stack.includes(container)
         is_of_files = bool(self._files & set(container.own_config_files))
         is_new = container.id not in self._known and container.state == "created"
         return is_asked_for and is_of_files and is_new

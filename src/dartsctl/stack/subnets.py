@@ -1,0 +1,112 @@
+"""Addresses inside container networks: subnets, what is reserved in them, and who has what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Network, IPv6Network
+
+    from dartsctl.text.strict_json import Cursor
+
+
+@dataclass(frozen=True, slots=True)
+class Subnet:
+    """One entry of a network's `ipam.config`. Texts that are no addresses are left as they are."""
+
+    subnet: str
+    gateway: str = ""
+    ip_range: str = ""
+    """Where dynamic addresses come from, if not from the whole subnet."""
+    reserved: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """The address of each entry of `aux_addresses`."""
+
+    @property
+    def network(self) -> IPv4Network | IPv6Network | None:
+        return _network(self.subnet)
+
+    def includes(self, address: str) -> bool:
+        """Return whether the address is inside the subnet."""
+        return self.network is not None and _is_in(address, self.network)
+
+    def gives_out(self, address: str) -> bool:
+        """Return whether the engine may give the address to a container that wants none."""
+        pool = _network(self.ip_range) if self.ip_range else self.network
+        return pool is not None and _is_in(address, pool)
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkUse:
+    """A network as the engine describes it: its subnets, and the addresses of running containers.
+
+    `addresses` has the id of the container with each address.
+    """
+
+    subnets: tuple[Subnet, ...]
+    addresses: Mapping[str, str]
+
+
+def normal(address: str) -> str:
+    """Return the usual spelling of an address; any other text as it is."""
+    from ipaddress import ip_address  # only for stacks with fixed addresses: it takes time
+
+    try:
+        return str(ip_address(address))
+    except ValueError:
+        return address
+
+
+def _network(text: str) -> IPv4Network | IPv6Network | None:
+    from ipaddress import ip_network
+
+    try:
+        return ip_network(text, strict=False)
+    except ValueError:
+        return None
+
+
+def _is_in(address: str, network: IPv4Network | IPv6Network) -> bool:
+    from ipaddress import ip_address
+
+    try:
+        return ip_address(address) in network
+    except ValueError:
+        return False
+
+
+def declared_subnets(ipam: Cursor) -> tuple[Subnet, ...]:
+    """Return the subnets of a network in Compose's model."""
+    return tuple(
+        Subnet(
+            subnet=entry.at("subnet").text(""),
+            gateway=entry.at("gateway").text(""),
+            ip_range=entry.at("ip_range").text(""),
+            reserved=entry.at("aux_addresses").text_entries(),
+        )
+        for entry in ipam.at("config").items()
+    )
+
+
+def read_use(document: Cursor) -> NetworkUse:
+    """Return what the engine's document about a network says of addresses."""
+    subnets = map(_subnet_in_use, document.at("IPAM").at("Config").items())
+    return NetworkUse(tuple(subnets), dict(_attached(document.at("Containers"))))
+
+
+def _subnet_in_use(entry: Cursor) -> Subnet:
+    return Subnet(
+        subnet=entry.at("Subnet").text(""),
+        gateway=entry.at("Gateway").text("").partition("/")[0],
+        ip_range=entry.at("IPRange").text(""),
+        reserved=entry.at("AuxiliaryAddresses").text_entries(),
+    )
+
+
+def _attached(containers: Cursor) -> Iterator[tuple[str, str]]:
+    """Yield each address with its container's id."""
+    for identity, endpoint in containers.entries():
+        for key in ("IPv4Address", "IPv6Address"):
+            if address := endpoint.at(key).text("").partition("/")[0]:
+                yield normal(address), identity
