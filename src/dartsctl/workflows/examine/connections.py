@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from dartsctl.workflows.examine.containers import ContainerProbes
 
 _MOST_BACKENDS = 16
-BUSY = 50
+BUSY = 200
 """Connections in the last minute from which on one of others may be taken for ours."""
 
 
