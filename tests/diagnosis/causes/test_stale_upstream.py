@@ -190,6 +190,29 @@ def test_all_replicas_and_all_servers_of_a_group_are_right() -> None:
     assert diagnose(facts(replicas, turns=(turn("10.0.0.5"),))).healthy
 
 
+def test_two_sites_with_the_same_location_that_changed_places() -> None:
+    stack = two_upstreams(turn(API_AT), turn(APP, requests=(1,)))
+    api = replace(API, location="/")
+    upstreams = (stack.upstreams[0], replace(stack.upstreams[1], routes=(api,)))
+    http = (
+        replace(stack.http[0], target="app:5000"),
+        replace(stack.http[1], target="api:5000", location="/"),
+    )
+    assert causes(diagnose(replace(stack, upstreams=upstreams, http=http))) == BOTH
+
+
+def test_a_group_behind_a_pattern_is_known_by_its_first_server() -> None:
+    targets = (Target("app", 5000), Target("idle", 5000))
+    group = replace(ROUTE, location="~ ^/api", targets=targets)
+    stack = two_upstreams(turn(IDLE))
+    upstreams = (
+        UpstreamFacts(targets[0], (group,), "app"),
+        UpstreamFacts(targets[1], (group,), "idle"),
+    )
+    http = (replace(stack.http[0], location="/api", target="app:5000"),)
+    assert diagnose(replace(stack, upstreams=upstreams, http=http)).healthy
+
+
 def test_a_target_that_depends_on_the_request_may_be_any_service() -> None:
     stack = two_upstreams(turn(IDLE))
     anywhere = replace(ROUTE, location="/any", targets=(), dynamic=True, written="http://$host")

@@ -63,6 +63,20 @@ def test_every_location_with_a_path_is_requested_first_those_that_lead_to_a_serv
     ]
 
 
+def test_the_same_location_of_several_sites_is_requested_in_each() -> None:
+    other = Route("/", "http", (Target("other", 5000),), False, "http://other:5000")
+    servers = (
+        Server((Listen(80),), ("a.example",), (), (ROUTE,)),
+        Server((Listen(80),), ("b.example",), (), (other,)),
+    )
+    made = layout(web("0.0.0.0"), config=Config(servers))
+    requests = [request for request in plan_requests(made) if request.through_proxy]
+    assert [(row.host, row.path, row.target) for row in requests] == [
+        ("a.example", "/", "app:5000"),
+        ("b.example", "/", "other:5000"),
+    ]
+
+
 def test_a_published_port_without_a_server_is_not_requested() -> None:
     config = Config((Server((Listen(8443),), routes=(ROUTE,)),))
     assert urls(layout(web("0.0.0.0"), config=config)) == ["http://127.0.0.1:5000/"]

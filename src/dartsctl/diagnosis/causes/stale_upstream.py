@@ -16,6 +16,7 @@ from dartsctl.stack.bindings import bracketed, normal_address
 
 if TYPE_CHECKING:
     from dartsctl.diagnosis.facts import Facts, HttpFacts
+    from dartsctl.diagnosis.nginx.config import Route
     from dartsctl.diagnosis.nginx.log import FailureCount
     from dartsctl.stack.bindings import Endpoint
 
@@ -173,12 +174,18 @@ def _connected_to(place: Endpoint, service: str, owner: str, *, is_new: bool) ->
 def _services_behind(requests: Sequence[HttpFacts], facts: Facts) -> set[str]:
     """Return every service that may have got one of the requests; empty for one outside."""
     names = {http.upstream for http in requests if http.upstream}
-    locations = {http.location for http in requests}
     for upstream in facts.upstreams:
         for route in upstream.routes:
-            if route.location.split()[-1:] and route.location.split()[-1] in locations:
+            if any(_may_take(route, http) for http in requests):
                 names.add(upstream.service)
     return names
+
+
+def _may_take(route: Route, http: HttpFacts) -> bool:
+    """Whether a route has a request, by its first server, else by its location."""
+    if http.target and route.targets:
+        return str(route.targets[0]) == http.target
+    return route.location.endswith(http.location)
 
 
 def _upstream_at(address: str, path: ProxyPath, facts: Facts) -> str:

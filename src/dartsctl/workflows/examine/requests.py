@@ -109,11 +109,12 @@ def plan_requests(layout: ProxyLayout) -> tuple[ProbeRequest, ...]:
     Every published port of the proxy with every location that leads to another service, and
     each of these services directly.
     """
-    requests: dict[tuple[str, int, str], ProbeRequest] = {}
+    requests: dict[tuple[str, int, str, str], ProbeRequest] = {}
     ways = _ways_into(layout, layout.proxy) or _ways_on_host(layout)
     for way in ways:
         for request in _through_proxy(way, layout):
-            requests.setdefault((request.address, request.port, request.path), request)
+            place = (request.address, request.port, request.host, request.path)
+            requests.setdefault(place, request)
     chosen = _most_useful_first(requests.values())
     return (*chosen[:_MOST_REQUESTS], *_direct(layout))
 
