@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -374,3 +375,27 @@ def test_a_missing_server_folder_is_named_with_its_key(shop: Path) -> None:
         UsageError, match=rf"^dartsctl.toml:2: server.directory: no such folder: {shop}/src$"
     ):
         server_command(settings)
+
+
+@pytest.mark.parametrize(
+    ("verb", "shown"),
+    [
+        ("up", "--project shop-2 --profile debug --profile 'my tools' --project-dir ."),
+        ("check", "--project shop-2 --profile debug --profile 'my tools' --project-dir ."),
+        ("down", "--project shop-2 --project-dir ."),
+        ("ps", "--project shop-2 --project-dir ."),
+    ],
+)
+def test_the_next_command_keeps_what_was_typed(tmp_path: Path, verb: str, shown: str) -> None:
+    (tmp_path / "dev.yml").write_text("")
+    (tmp_path / "dartsctl.toml").write_text('[dev]\nfiles = ["dev.yml"]\nprofiles = ["own"]\n')
+    settings = replace(load(tmp_path, {}), project_dir=Path())
+    profiles = ("debug", "my tools")
+    environment = resolve(settings, "dev", project="shop-2", profiles=profiles)
+    assert environment.command(verb, "web") == f"dartsctl dev {verb} web {shown}"
+
+
+def test_profiles_of_the_settings_are_not_repeated_in_the_next_command(tmp_path: Path) -> None:
+    (tmp_path / "dev.yml").write_text("")
+    (tmp_path / "dartsctl.toml").write_text('[dev]\nfiles = ["dev.yml"]\nprofiles = ["own"]\n')
+    assert resolve(load(tmp_path, {}), "dev").command("up") == "dartsctl dev up"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from dartsctl.cli.app import is_completing, program
+from dartsctl.cli.app import is_completing, program, project_dir_of
 from dartsctl.cli.deps import MASKER, Common, state
 from dartsctl.errors import Advice, DartsctlError, ExitCode, UsageError
 
@@ -38,6 +38,7 @@ def main(argv: Sequence[str]) -> int:
     except Exception as error:
         failure = _as_failure(error, words)
         if failure.message:
+            failure.hint = _in_the_same_folder(failure.hint, words)
             _screen_for(words).error(failure)
         return int(failure.code)
 
@@ -64,6 +65,18 @@ def _run(words: list[str]) -> int:
             raise ended.__context__ from None  # Click would end with code 1
         raise
     return int(code or 0)
+
+
+def _in_the_same_folder(hint: str, words: Sequence[str]) -> str:
+    """Return the next command with the --project-dir that was typed, if it lacks it."""
+    folder = project_dir_of(words)
+    is_ours = hint.startswith("dartsctl ") and not isinstance(hint, Advice)
+    if not folder or not is_ours or "--project-dir" in hint:
+        return hint
+    from dartsctl.text.phrases import shell_command
+
+    command, separator, rest = hint.partition(" -- ")
+    return f"{command} {shell_command('--project-dir', folder)}{separator}{rest}"
 
 
 def _as_failure(error: Exception, words: list[str]) -> DartsctlError:

@@ -129,7 +129,7 @@ def _named_environments(words: Sequence[str]) -> list[str]:
 
     `dartsctl staging up` works like `dartsctl prod up`, and a mistyped name is suggested.
     """
-    folder = _project_dir(words)
+    folder = project_dir_of(words)
     name = next((word for word in words if not word.startswith("-") and word != folder), "")
     if not name or name in VERBS:
         return []
@@ -144,7 +144,7 @@ def _named_environments(words: Sequence[str]) -> list[str]:
     return [environment for environment in settings.environments if environment not in VERBS]
 
 
-def _project_dir(words: Sequence[str]) -> str:
+def project_dir_of(words: Sequence[str]) -> str:
     """Return the value of --project-dir before Click has read the line, empty without it."""
     for word, following in zip(words, (*words[1:], ""), strict=False):
         if word == "--project-dir":
