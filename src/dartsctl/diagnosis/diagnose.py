@@ -99,6 +99,7 @@ def _finding(root: Trouble, followers: Sequence[Trouble], facts: Facts) -> Findi
         data={**root.data, "followed_by": _services(followers)},
         harmless=is_harmless,
         requests=tuple(http.url for http in chain.failed_requests(root, followers, facts)),
+        is_aside=root.is_aside,
         fixable=isinstance(root.command, Fix),
     )
 

@@ -83,6 +83,8 @@ class Finding:
     """No request fails because of it and no container is missing: `doctor --fix` skips it."""
     requests: tuple[str, ...] = ()
     """The URLs of the failed requests that it explains."""
+    is_aside: bool = False
+    """No failed request follows from it, and it does not keep an incident open."""
     fixable: bool = False
     """Whether the cause's `detect` expects that `doctor --fix` can repair it."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -42,17 +42,30 @@ class Afterwards:
 
     answers: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
+    """Findings of their own, such as an expired certificate: they keep no incident open."""
 
     @property
     def is_healthy(self) -> bool:
         return not self.left
 
     @classmethod
-    def of(cls, facts: Facts, diagnosis: Diagnosis) -> Afterwards:
-        """Return what a diagnosis says about the state of the stack."""
+    def of(
+        cls, facts: Facts, diagnosis: Diagnosis, repaired: Collection[str] | None = None
+    ) -> Afterwards:
+        """Return what a diagnosis says about the state of the stack.
+
+        `repaired`: the services that a plan was for. Of the others only what does harm is left.
+        """
         answers = tuple(f"{http.url} {http.answer} ({http.through})" for http in facts.http)
-        sentences = tuple(finding.sentence for finding in diagnosis.findings)
-        return cls(answers, sentences or diagnosis.symptoms)
+        left, beside = [], []
+        for finding in diagnosis.findings:
+            is_other = repaired is not None and finding.service not in repaired
+            if finding.is_aside or (finding.harmless and is_other):
+                beside.append(finding.sentence)
+            else:
+                left.append(finding.sentence)
+        return cls(answers, tuple(left) or diagnosis.symptoms, tuple(beside))
 
 
 class Report:
@@ -100,6 +113,7 @@ class Report:
         lines = ["## Verification", "", verdict, ""]
         lines += [f"- {self._plain(line)}" for line in after.answers]
         lines += [f"- **still wrong:** {self._plain(line)}" for line in after.left]
+        lines += [f"- beside it: {self._plain(line)}" for line in after.beside]
         return "\n".join(lines).rstrip()
 
     def _symptoms(self, diagnosis: Diagnosis) -> str:

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from dartsctl.config.environment import Environment
 from dartsctl.diagnosis.diagnose import diagnose
-from dartsctl.diagnosis.facts import Commands, Facts
+from dartsctl.diagnosis.facts import CertificateFacts, Commands, Facts
 from dartsctl.diagnosis.incident import Afterwards
+from dartsctl.diagnosis.nginx.config import Listen
 from dartsctl.diagnosis.nginx.limits import Limit
 from dartsctl.diagnosis.repair_plan import RepairPlan, make_plan
+from dartsctl.stack.bindings import Endpoint
 from dartsctl.stack.health_deadline import HealthDeadline, given
 from dartsctl.workflows.doctor.verify import verify
 from dartsctl.workflows.examine.stack import Examination, ExamineRequest
 from fakes.deps import FakeClock, fake_deps
-from fakes.stack_facts import answer, container, down, facts, service
+from fakes.stack_facts import answer, container, down, facts, failures, service
 
 REQUEST = ExamineRequest(Environment("prod", (), (), None, (), Path("/")), Commands())
 HEALTHY = facts()
@@ -161,3 +164,35 @@ def test_what_was_never_answered_is_not_verified(tmp_path: Path) -> None:
     result, _ = after(Examinations(LIMITED), EXITED, tmp_path)
     (left,) = result.left
     assert left.startswith("not verified: http://127.0.0.1:80/ answers 503: asked too often")
+
+
+EXPIRED = CertificateFacts("/srv/tls.crt", "/srv/tls.crt expired", refusing=True, source="file")
+TLS = replace(failures(), listens=(Listen(443, "", tls=True),))
+
+
+def test_an_expired_certificate_keeps_no_repaired_incident_open(tmp_path: Path) -> None:
+    broken = facts(service("app", down()), http=(answer(502),), proxy=TLS, certificates=(EXPIRED,))
+    web = service("web", container("web", "10.0.0.3", listening=(Endpoint(443, "0.0.0.0"),)))
+    repaired = facts(web, proxy=TLS, certificates=(EXPIRED,))
+    result, seconds = after(Examinations(repaired), broken, tmp_path)
+    assert (result.is_healthy, seconds) == (True, 0)
+    assert result.beside == ("web: /srv/tls.crt expired",)
+
+
+def test_what_does_no_harm_and_was_not_planned_for_keeps_no_incident_open(tmp_path: Path) -> None:
+    without_port = service("other", container("other", bound=()), published=(7000,))
+    result, _ = after(Examinations(facts(without_port)), EXITED, tmp_path)
+    assert not result.left
+    assert "other runs without its port" in result.beside[0]
+
+
+def test_what_the_plan_was_for_counts_although_requests_succeed(tmp_path: Path) -> None:
+    failing = facts(service("app", container("app", health="unhealthy")))
+    result, _ = after(Examinations(failing), EXITED, tmp_path)
+    assert "its health check fails" in result.left[0]
+
+
+def test_a_new_failure_counts_whatever_the_plan_was_for(tmp_path: Path) -> None:
+    worse = facts(service("db", down("db", 1), published=()), http=(answer(502, "db"),))
+    result, _ = after(Examinations(worse), EXITED, tmp_path)
+    assert result.left

@@ -34,6 +34,8 @@ def show_outcome(outcome: RepairOutcome, command: str, screen: Screen, *, dry_ru
     if outcome.code is ExitCode.OK:
         if outcome.timeline:
             screen.note("repaired and verified")
+        for line in outcome.after.beside:
+            screen.warn(line)
         return
     if dry_run:
         return
@@ -89,6 +91,7 @@ def document(
             "healthy": after.is_healthy,
             "answers": list(after.answers),
             "left": list(after.left),
+            "beside": list(after.beside),
         },
         "report": str(report) if report else None,
     }

@@ -45,14 +45,18 @@ def verify(
     while True:
         examination = examine_again()
         facts, findings = examination.facts, examination.diagnosis.findings
-        left = [finding for finding in findings if (finding.cause, finding.service) not in by_hand]
+        left = [
+            finding
+            for finding in findings
+            if (finding.cause, finding.service) not in by_hand and not finding.is_aside
+        ]
         hopeless += 1
         if _HOPELESS.isdisjoint(finding.cause for finding in left):
             hopeless = 0
         reason = _reason_to_wait(examination, left, settling(plan, facts))
         is_over = hopeless >= _HOPELESS_LOOKS or deps.monotonic() >= until
         if not has_worked or not reason or is_over:
-            return _afterwards(examination, is_verified=not has_worked or not reason)
+            return _afterwards(examination, plan, is_verified=not has_worked or not reason)
         if not shown:
             deps.screen.note(limit.sentence)
         if reason != shown:
@@ -88,9 +92,10 @@ def _unanswered(facts: Facts) -> tuple[str, ...]:
     return tuple(f"{http.url} {http.answer}" for http in facts.http if http.limited)
 
 
-def _afterwards(examination: Examination, *, is_verified: bool) -> Afterwards:
+def _afterwards(examination: Examination, plan: RepairPlan, *, is_verified: bool) -> Afterwards:
     """Return the result. What was never answered is not verified."""
-    result = Afterwards.of(examination.facts, examination.diagnosis)
+    repaired = None if plan.starts_stack else {step.service for step in plan.steps}
+    result = Afterwards.of(examination.facts, examination.diagnosis, repaired)
     unanswered = _unanswered(examination.facts)
     if is_verified or result.left or not unanswered:
         return result
