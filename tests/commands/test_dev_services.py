@@ -111,7 +111,7 @@ def test_a_variable_without_a_running_service_is_not_set_and_productions_port_is
     )
     assert warning.endswith(
         "); the app's own default applies; "
-        f"on this host, production has {app.production} (rabbitmq)"
+        f"on this host, port {app.production} belongs to production's rabbitmq (dartsctl.toml:7)"
     )
 
 
@@ -133,12 +133,23 @@ def test_without_services_it_is_said_what_of_production_the_app_will_look_at(
         "the dev services are not started; the app will look at DATABASE_URL=postgresql://"
         f"db.example.org:5432, RABBITMQ_HOST=localhost:{app.production}\n"
     ) in done.stderr
-    now = "in use now" if is_in_use else "nothing listens there now"
+    now = "it is in use now" if is_in_use else "nothing listens there now"
     assert (
-        f"warning: RABBITMQ_HOST=localhost:{app.production} is the port of production's rabbitmq "
-        f"on this host ({now})\n"
+        f"warning: RABBITMQ_HOST=localhost:{app.production}: on this host, port {app.production} "
+        f"belongs to production's rabbitmq (dartsctl.toml:7); {now}\n"
     ) in done.stderr
     assert "geheim" not in done.stderr
+
+
+def test_a_port_of_the_default_list_is_told_by_who_reserves_it(app: App) -> None:
+    settings = app.folder / "dartsctl.toml"
+    documented = f"[ports.production]\nrabbitmq = {app.production}\n"
+    settings.write_text(settings.read_text().replace(documented, ""))
+    done = app.run("dev")
+    assert (
+        "the app's own default applies; on this host, port 5672 is reserved for production by "
+        "dartsctl's default list\n"
+    ) in done.stderr
 
 
 def test_defaults_of_the_app_may_lead_to_what_listens_on_a_production_port(app: App) -> None:
@@ -255,7 +266,7 @@ def test_run_and_no_services_use_what_runs_and_a_conflict_is_no_end_if_optional(
     assert said.code == 0, said.err
     assert said.err.count("the services are off: ") == 1
     assert f"(pid {holder}" in said.err, "the holder is named"
-    assert f"production has {live.ports[0]} (rabbitmq)" in said.err
+    assert f"port {live.ports[0]} belongs to production's rabbitmq" in said.err
     settings = live.folder / "dartsctl.toml"
     settings.write_text(settings.read_text().replace('services = "optional"', ""))
     assert live.run("dev").code == 3

@@ -68,6 +68,14 @@ def services_named_in(templates: Iterable[str]) -> frozenset[str]:
     return frozenset(services)
 
 
+def targets_named_in(templates: Iterable[str]) -> frozenset[int]:
+    """Return the container ports that templates ask for, as 5672 in `{rabbitmq.port:5672}`."""
+    targets: set[int] = set()
+    for template in templates:
+        targets.update(int(match[3]) for match in _SERVICE.finditer(template) if match[3])
+    return frozenset(targets)
+
+
 def fill_templates(
     templates: Mapping[str, str],
     addresses: Mapping[str, tuple[ServiceAddress, ...]],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,12 @@ from dartsctl.edges.project import env_files
 from dartsctl.errors import DartsctlError
 from dartsctl.server.request import base_environment
 from dartsctl.server.service_targets import service_targets
-from dartsctl.stack.addresses import fill_templates, project_addresses, services_named_in
+from dartsctl.stack.addresses import (
+    fill_templates,
+    project_addresses,
+    services_named_in,
+    targets_named_in,
+)
 
 if TYPE_CHECKING:
     from dartsctl.server.request import ServerRequest
@@ -77,22 +82,32 @@ def _containers(
 
 
 def _tell_left_out(
-    left_out: Iterable[str], lookup: ServiceLookup, request: ServerRequest, deps: Deps, problem: str
+    left_out: Collection[str],
+    lookup: ServiceLookup,
+    request: ServerRequest,
+    deps: Deps,
+    problem: str,
 ) -> None:
     """Say which variables have no value, and what their services have in production."""
-    owners, environment = request.allocation.owners, base_environment(request)
-    unset = [name for name in left_out if name not in environment]
+    environment = base_environment(request)
+    unset = {name: text for name, text in lookup.templates.items() if name in left_out}
+    for name in unset.keys() & environment.keys():
+        del unset[name]
     if not unset:
         return
-    services = services_named_in(lookup.templates[name] for name in unset)
-    ports = [f"{port} ({owner})" for port, owner in sorted(owners.items()) if owner in services]
-    production = f"; on this host, production has {', '.join(ports)}" if ports else ""
+    services = services_named_in(unset.values())
+    targets = targets_named_in(unset.values())
+    claims = [
+        f"; on this host, port {port} {request.allocation.claim(port)}"
+        for port, owner in sorted(request.allocation.owners.items())
+        if owner in services or port in targets
+    ]
     state = "does not run, or publishes no such port"
     if problem:
         state = f"may or may not run ({problem})"
     deps.screen.warn(
         f"{', '.join(unset)} not set: {', '.join(sorted(services))} of {lookup.project} {state}; "
-        f"the app's own default applies{production}"
+        f"the app's own default applies{''.join(claims)}"
     )
 
 
@@ -106,7 +121,7 @@ def _tell_where(
     own: set[int] = set()
     for places in addresses.values():
         own.update(place.port for place in places)
-    owners = {
+    production = {
         port: owner
         for port, owner in request.allocation.owners.items()
         if port not in own and owner not in lookup.replaces
@@ -117,29 +132,25 @@ def _tell_where(
         deps.screen.note(
             f"the dev services are not started; the app will look at {', '.join(named)}"
         )
-    rows = sockets.listeners(owners, listening_only=True, protocols=("tcp",))
-    listening = {row.port for row in rows}
+    rows = sockets.listeners(production, listening_only=True, protocols=("tcp",))
+    in_use = {row.port for row in rows}
     here = sockets.own_names()
-    on_production = [
-        target for target in targets if target.port in owners and target.is_on_this_host(here)
-    ]
-    for target in on_production:
-        now = "in use" if target.port in listening else "nothing listens there"
-        deps.screen.warn(
-            f"{target.shown} is the port of production's {owners[target.port]} on this host "
-            f"({now} now)"
-        )
-    covered = {owners[target.port] for target in on_production}
-    _tell_defaults({port: owners[port] for port in listening}, covered, deps)
+    covered: set[int] = set()
+    for target in targets:
+        if target.port in production and target.is_on_this_host(here):
+            covered.add(target.port)
+            now = "it is in use now" if target.port in in_use else "nothing listens there now"
+            claim = request.allocation.claim(target.port)
+            deps.screen.warn(f"{target.shown}: on this host, port {target.port} {claim}; {now}")
+    rest = in_use - covered - _ENTRANCES
+    _tell_defaults({port: production[port] for port in rest}, deps)
 
 
-def _tell_defaults(in_use: Mapping[int, str], covered: Collection[str], deps: Deps) -> None:
+def _tell_defaults(in_use: Mapping[int, str], deps: Deps) -> None:
     """Say which of production's ports the app's own defaults may lead to."""
-    ports = [
-        f"{port} ({owner})"
-        for port, owner in sorted(in_use.items())
-        if owner not in covered and port not in _ENTRANCES
-    ]
+    ports: list[str] = []
+    for port, owner in sorted(in_use.items()):
+        ports.append(f"{port} ({owner})" if owner else str(port))
     if ports:
         deps.screen.warn(
             "where no variable names a service, the app's own default applies; production's ports "
