@@ -41,44 +41,44 @@ REFUSED: dict[str, tuple[str, int, str, str]] = {
     "required-variable": (
         '{services: {a: {image: x, ports: ["${X:?X must be set}"]}}}',
         1,
-        "required variable X is missing",
+        "service a: ports: required variable X is not set: X must be set",
         "set X",
     ),
     "env-file-missing": (
         "{services: {a: {image: x, env_file: nope.env}}}",
         1,
-        "nope.env not found",
+        "service a: env_file: no such file: ",
         "nope.env",
     ),
     "broken-yaml": ("services:\n  a:\n    image: x\n   ports: a: b\n", 1, "c.yml", "indentation"),
     "unknown-key": (
         '{services: {a: {image: x, prots: ["1:1"]}}}',
         1,
-        "'prots' not allowed",
-        "compare with",
+        "service a: unknown key: prots",
+        "did you mean ports?",
     ),
     "port-too-high": (
         '{services: {a: {image: x, ports: ["99999:80"]}}}',
         1,
-        "invalid hostPort: 99999",
+        'service a: ports: "99999:80": "99999" is not a host port',
         "write ports as",
     ),
     "ranges-of-different-length": (
         '{services: {a: {image: x, ports: ["21000-21002:80-81"]}}}',
         1,
-        "invalid ranges",
+        "is not a pair of ranges of one length",
         "write ports as",
     ),
     "name-as-address": (
         '{services: {a: {image: x, ports: ["localhost:21000:80"]}}}',
         1,
-        "invalid IP address: localhost",
+        '"localhost" is not an IP address',
         "write ports as",
     ),
     "unknown-protocol": (
         '{services: {a: {image: x, ports: ["21000:80/http"]}}}',
         1,
-        "invalid proto: http",
+        '"http" is not a protocol',
         "write ports as",
     ),
     "include-missing": (
@@ -96,16 +96,16 @@ REFUSED: dict[str, tuple[str, int, str, str]] = {
     "depends-on-unknown": (
         "{services: {a: {image: x, depends_on: [zz]}}}",
         1,
-        'undefined service "zz"',
+        "service a: depends_on: service zz does not exist",
         "depends_on",
     ),
     "name-and-replicas": (
         "{services: {a: {image: x, container_name: name, deploy: {replicas: 2}}}}",
         1,
-        "container name must be unique",
+        "service a: `container_name` and several replicas exclude each other",
         "container_name",
     ),
-    "empty-file": ("", 1, "empty compose file", "services:"),
+    "empty-file": ("", 1, "it has no services", "services:"),
 }
 
 

@@ -2,7 +2,7 @@
 
 `python tests/data/record_compose.py` rewrites tests/data/compose/*.json from the *.yml beside them.
 No engine is needed. Recorded with Compose 2.40.3; the rows are those of
-engine-rules.md#compose-config.
+engine-rules.md#compose-config. What Compose refuses: record_compose_errors.py.
 """
 
 from __future__ import annotations
@@ -31,24 +31,6 @@ ACCEPTED: dict[str, list[str]] = {
 }
 """Name of the recording -> Compose's arguments. `config` is added if it is missing."""
 
-ONE_PORT = 'services:\n  a:\n    image: busybox\n    ports: ["{}"]\n'
-REFUSED: dict[str, str] = {
-    "required variable": ONE_PORT.format("${X:?X must be set}:80"),
-    "env_file missing": "services:\n  a:\n    image: busybox\n    env_file: nope.env\n",
-    "broken yaml": "services:\n  a:\n    image: busybox\n    x: y: z\n",
-    "unknown key": "services:\n  a:\n    image: busybox\n    prots: []\n",
-    "host port out of range": ONE_PORT.format("99999:80"),
-    "ranges of different lengths": ONE_PORT.format("21000-21002:80-81"),
-    "host name": ONE_PORT.format("localhost:21000:80"),
-    "protocol": ONE_PORT.format("21000:80/http"),
-    "include missing": "include: [nope.yaml]\nservices:\n  a:\n    image: busybox\n",
-    "depends_on unknown": "services:\n  a:\n    image: busybox\n    depends_on: [zz]\n",
-    "name and replicas": "services:\n  a:\n    image: busybox\n    container_name: xx\n"
-    "    deploy: {replicas: 2}\n",
-    "empty file": "",
-}
-"""Name of the row -> a file that Compose refuses."""
-
 
 def compose(folder: Path, words: list[str]) -> subprocess.CompletedProcess[str]:
     """Run Compose's `config --format json` in `folder`, in an environment of its own."""
@@ -75,22 +57,6 @@ def main() -> None:
                 raise SystemExit(f"{name}: {done.stderr}")
             text = json.dumps({"model": json.loads(done.stdout), "stderr": done.stderr}, indent=1)
             (DATA / f"{name}.json").write_text(text.replace(str(folder), "/srv/demo") + "\n")
-        refused = {}
-        for name, text in REFUSED.items():
-            (folder / "refused.yml").write_text(text)
-            done = compose(folder, ["-f", "refused.yml"])
-            refused[name] = {
-                "code": done.returncode,
-                "stdout": done.stdout,
-                "stderr": done.stderr.replace(str(folder), "/srv/demo"),
-            }
-        done = compose(folder, ["-f", "nofile.yaml"])
-        refused["file missing"] = {
-            "code": done.returncode,
-            "stdout": done.stdout,
-            "stderr": done.stderr.replace(str(folder), "/srv/demo"),
-        }
-        (DATA / "refused.json").write_text(json.dumps(refused, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -19,6 +19,8 @@ from dartsctl.edges.host import network_namespace
 from dartsctl.edges.project import certificate_files, env_files
 from dartsctl.errors import DartsctlError
 from dartsctl.stack import compose_errors
+from dartsctl.stack.config_errors.explain import explain
+from dartsctl.stack.config_errors.place import Sources
 from dartsctl.stack.model import read_stack
 from dartsctl.text.http_status import http_status
 from dartsctl.text.strict_json import Source, parse_json
@@ -157,7 +159,7 @@ PARSERS: dict[str, tuple[some.SearchStrategy[object], Callable[..., object]]] = 
         lambda text: (
             compose_errors.classify(text),
             compose_errors.plain_message(text),
-            compose_errors.config_hint(text),
+            explain(text, Sources(("/srv/compose.yml",), {"/srv/compose.yml": text})),
         ),
     ),
     "Compose's model": (values, read_stack),

@@ -5,15 +5,11 @@ Sources: engine-rules.md#error-texts and engine-rules.md#compose-config.
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import pytest
 
 from dartsctl.stack.bindings import Endpoint
 from dartsctl.stack.compose_errors import (
     classify,
-    config_hint,
     plain_message,
     unset_variables,
     without_env_text,
@@ -428,60 +424,6 @@ def test_unset_variables_are_listed_once_and_in_order() -> None:  # edge-cases.m
         "".join(warning.format(name) for name in ("WEB_PORT", "TOKEN", "WEB_PORT"))
     ) == ("WEB_PORT", "TOKEN")
     assert unset_variables('level=warning msg="the attribute `version` is obsolete"') == ()
-
-
-REFUSED = json.loads((Path(__file__).parents[1] / "data" / "compose" / "refused.json").read_text())
-
-
-@pytest.mark.parametrize(
-    ("row", "hint"),
-    [
-        ("required variable", "set X in the environment's env file"),
-        ("env_file missing", "create /srv/demo/nope.env, or remove it from env_file"),
-        ("broken yaml", "check the indentation of the line it names"),
-        ("unknown key", "compare with https://docs.docker.com/reference/compose-file/"),
-        (
-            "host port out of range",
-            "write ports as [ADDRESS:]HOST:CONTAINER[/tcp|udp], e.g. 127.0.0.1:8080:80",
-        ),
-        (
-            "ranges of different lengths",
-            "write ports as [ADDRESS:]HOST:CONTAINER[/tcp|udp], e.g. 127.0.0.1:8080:80",
-        ),
-        ("host name", "write ports as [ADDRESS:]HOST:CONTAINER[/tcp|udp], e.g. 127.0.0.1:8080:80"),
-        ("protocol", "write ports as [ADDRESS:]HOST:CONTAINER[/tcp|udp], e.g. 127.0.0.1:8080:80"),
-        ("include missing", "check the path /srv/demo/nope.yaml"),
-        ("depends_on unknown", "add the service, or remove it from depends_on"),
-        ("name and replicas", "remove container_name or the replicas"),
-        ("empty file", "add a services: section"),
-        ("file missing", "check the path /srv/demo/nofile.yaml"),
-    ],
-)
-def test_each_recorded_refusal_of_compose_has_a_hint(
-    row: str, hint: str
-) -> None:  # edge-cases.md#57
-    recorded = REFUSED[row]
-    assert (recorded["code"], recorded["stdout"]) == (1, "")
-    assert config_hint(plain_message(recorded["stderr"])) == hint
-
-
-def test_the_hint_for_an_unknown_refusal_is_to_run_it_again() -> None:
-    assert config_hint("something new") == "docker compose config"
-    assert set(REFUSED) == {
-        "required variable",
-        "env_file missing",
-        "broken yaml",
-        "unknown key",
-        "host port out of range",
-        "ranges of different lengths",
-        "host name",
-        "protocol",
-        "include missing",
-        "depends_on unknown",
-        "name and replicas",
-        "empty file",
-        "file missing",
-    }
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from dartsctl.errors import Advice, DartsctlError, UsageError
 from dartsctl.text.masker import Masker
 
 if TYPE_CHECKING:
-    from dartsctl.config.environment import Environment
+    from dartsctl.config.environment import Environment, EnvValue
     from dartsctl.config.settings import Settings
     from dartsctl.edges.engine.compose import Compose
     from dartsctl.edges.engine.protocol import Engine
@@ -115,8 +115,13 @@ def compose_on(environment: Environment, *, deadline: float | None = None) -> Co
     from dartsctl.edges.state.compose_versions import ComposeVersions
 
     MASKER.learn_later(lambda: _learn_env_files(environment))
-    known = ComposeVersions(state())
-    return Compose(environment, masker=MASKER, known=known, deadline=deadline or CONFIG_DEADLINE)
+    return Compose(
+        environment,
+        masker=MASKER,
+        known=ComposeVersions(state()),
+        deadline=deadline or CONFIG_DEADLINE,
+        variables=lambda: _env_values(environment),
+    )
 
 
 def engine(*, deadline: float | None = None) -> Engine:
@@ -132,6 +137,20 @@ def _host() -> Host:
     from dartsctl.workflows.host import Host
 
     return Host(held=LeaseBook(state()).held)
+
+
+def _env_values(environment: Environment) -> dict[str, EnvValue]:
+    """Return the variables of the env files that can be read."""
+    from dartsctl.config.environment import default_env_files
+    from dartsctl.edges.project.env_files import read
+
+    values: dict[str, EnvValue] = {}
+    with suppress(DartsctlError, OSError):  # the working folder may be gone
+        for file in environment.env_files or default_env_files(environment):
+            with suppress(DartsctlError):  # Compose reports what is wrong with the file
+                if file.is_file():
+                    values |= read((file,))
+    return values
 
 
 def _learn_env_files(environment: Environment) -> None:

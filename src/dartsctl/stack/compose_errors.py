@@ -9,7 +9,6 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from dartsctl.errors import Advice
 from dartsctl.stack.bindings import HIGHEST_PORT, Endpoint, normal_address, parse_protocol
 from dartsctl.text.numbers import parse_digits
 
@@ -192,26 +191,6 @@ def unset_variables(stderr: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(_UNSET.findall(stderr)))
 
 
-_CONFIG_ADVICE: tuple[tuple[str, str], ...] = (
-    (r"required variable (\w+) is missing", "set {0} in the environment's env file"),
-    (r"env file (\S+) not found", "create {0}, or remove it from env_file"),
-    (r"^yaml: |mapping values|did not find expected", "check the indentation of the line it names"),
-    (
-        r"additional propert|must be a|validating ",
-        "compare with https://docs.docker.com/reference/compose-file/",
-    ),
-    (
-        r"invalid (?:hostPort|containerPort|ranges|IP address|proto|port)",
-        "write ports as [ADDRESS:]HOST:CONTAINER[/tcp|udp], e.g. 127.0.0.1:8080:80",
-    ),
-    (r"no configuration file provided", "name a file: dartsctl check -f FILE"),
-    (r"open (\S+): no such file", "check the path {0}"),
-    (r"empty compose file", "add a services: section"),
-    (r"depends on undefined service", "add the service, or remove it from depends_on"),
-    (r"container name must be unique", "remove container_name or the replicas"),
-)
-
-
 _INCOMPLETE = re.compile(
     r"has neither an image nor a build context|depends on undefined service"
     r"|refers to undefined (?:network|volume|secret|config|build secret)"
@@ -224,16 +203,3 @@ def lacks_base(line: str) -> bool:
     That is how an overlay fails without the file that it changes.
     """
     return _INCOMPLETE.search(line) is not None
-
-
-def config_hint(line: str, command: str = "docker compose") -> str:
-    """Return the hint for an error of `docker compose config`.
-
-    `command` is Compose with the options of the call, quoted as a person would type it.
-    """
-    if "no such service: " in line:
-        return f"{command} config --services"
-    for pattern, advice in _CONFIG_ADVICE:
-        if match := re.search(pattern, line):
-            return Advice(advice.format(*match.groups()))
-    return f"{command} config"

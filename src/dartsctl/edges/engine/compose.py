@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -25,9 +24,7 @@ from dartsctl.edges.engine.installation import (
 from dartsctl.errors import DartsctlError
 from dartsctl.stack import compose_files
 from dartsctl.stack.compose_errors import (
-    config_hint,
     lacks_base,
-    plain_message,
     unset_variables,
     without_env_text,
 )
@@ -38,12 +35,15 @@ from dartsctl.text.phrases import did_you_mean, shell_command
 from dartsctl.text.strict_json import Source, parse_json, read_json
 
 if TYPE_CHECKING:
-    from dartsctl.config.environment import Environment
+    from dartsctl.config.environment import Environment, EnvValue
+    from dartsctl.stack.config_errors.place import Sources
 
 CONFIG_DEADLINE = 60.0
 """Seconds for resolving the files."""
 _BY_PROJECT = frozenset({"down", "restart", "logs"})
 """What Compose does by the labels of a project's containers, without any file."""
+_RAW = ("--no-interpolate", "--no-normalize", "--no-consistency")
+"""Options of `config` for the merged files as they are written."""
 _SECRET_LIMIT = 1 << 16
 """Bytes that are read of a secret's file."""
 
@@ -71,7 +71,8 @@ class Compose:
     """Compose for one environment's files. Raises DockerUnavailable if there is no usable Compose.
 
     `masker` learns the secrets of every resolved model. `known` saves a call for the version.
-    `deadline`: seconds for resolving the files.
+    `deadline`: seconds for resolving the files. `variables`: what the env files set, with the place
+    of each; asked only for an error about the files.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class Compose:
         masker: Masker | None = None,
         known: KnownVersions | None = None,
         deadline: float = CONFIG_DEADLINE,
+        variables: Callable[[], Mapping[str, EnvValue]] = dict,
     ) -> None:
         self._command = find_compose(
             os.environ, known or NothingKnown(), deadline=min(deadline, VERSION_DEADLINE)
@@ -88,6 +90,7 @@ class Compose:
         self._deadline = deadline
         self._environment = environment
         self._masker = masker or Masker()
+        self._variables = variables
 
     def argv(self, *words: str) -> list[str]:
         """Return the command line of a Compose call.
@@ -242,34 +245,34 @@ class Compose:
         return map(without_env_text, stream.lines())
 
     def _config_error(self, done: spawn.Completed) -> DartsctlError:
-        """Return the error for a failed call: Compose's last line that is not a warning."""
-        lines = [line for line in done.stderr.splitlines() if line.strip()]
-        errors = [plain_message(line) for line in lines if "level=warning" not in line]
-        line = without_env_text(errors[-1]) if errors else f"exit code {done.code}"
-        files = [str(file) for file in self._environment.files]
-        subject = "Compose cannot read"
-        if not any(file in line for file in files):
-            subject += f" {', '.join(files) or 'the Compose files'}:"
-        message = f"{subject} {line.removeprefix('validating ')}"
-        if required := re.search(r"required variable (\w+) is missing", line):
-            return MissingVariable(required[1], message, config_hint(line))
-        if base := self._missing_base(line):
-            return self._incomplete(message, base)
-        options = self._options(self._environment.files)
-        hint = config_hint(line, shell_command("docker", "compose", *options))
-        return DartsctlError(message, hint=self._similar_service(line) or hint)
+        """Return the error for a failed call: where it stands, and what the variables there are."""
+        from dartsctl.stack.config_errors.explain import explain
 
-    def _missing_base(self, line: str) -> Path | None:
+        error = explain(done.stderr, self._sources(done.stderr))
+        message = f"Compose cannot read {error.sentence}"
+        if error.variable:
+            return MissingVariable(error.variable, message, error.hint)
+        if base := self._missing_base(done.stderr):
+            return self._incomplete(message, base)
+        hint = error.hint or self._command_for(done.stderr)
+        return DartsctlError(message, hint=self._similar_service(done.stderr.strip()) or hint)
+
+    def _command_for(self, stderr: str) -> str:
+        """Return the command that shows the error again, or which services there are."""
+        words = ["config", "--services"] if "no such service: " in stderr else ["config"]
+        return shell_command("docker", "compose", *self._options(self._environment.files), *words)
+
+    def _missing_base(self, stderr: str) -> Path | None:
         """Return the file beside an overlay without which this error occurs, None without one."""
         files = self._environment.files
-        if not files or not lacks_base(line):
+        if not files or not lacks_base(stderr):
             return None
         for base in compose_files.bases_for(files[0]):
             if base in files:
                 continue
             argv = [*self._command, *self._options((base, *files)), "config", "--quiet"]
             done = spawn.run(argv, deadline=self._deadline, environment=_plain_environ())
-            if line not in done.stderr:
+            if _last_line(stderr) not in done.stderr:
                 return base
         return None
 
@@ -286,15 +289,72 @@ class Compose:
         hint = check_command(environment, files)
         return DartsctlError(message, details=tuple(lines), hint=hint)
 
+    def _sources(self, stderr: str) -> Sources:
+        """Return what is known about the files that Compose refuses."""
+        from dartsctl.stack.config_errors.place import Setting, Sources
+
+        files = self._environment.files or _files_of_compose(self._environment.directory)
+        if len(files) > 1 and stderr.strip().startswith("yaml: "):
+            files = self._refused_alone(files, stderr)
+        texts: dict[str, str] = {}
+        for file in files:
+            with suppress(OSError, DartsctlError, UnicodeDecodeError):
+                texts[str(file)] = bounded_file.read_text(file, limit=bounded_file.COMPOSE_LIMIT)
+        settings: dict[str, Setting] = {}
+        for name, value in self._variables().items():
+            settings[name] = Setting(value.value, value.origin)
+        for name, text in os.environ.items():
+            settings[name] = Setting(text, "the environment")
+        return Sources(
+            files=tuple(map(str, files)),
+            texts=texts,
+            model=self._raw_model(),
+            variables=settings,
+            env_files=tuple(map(str, self._environment.env_files)),
+        )
+
+    def _refused_alone(self, files: Sequence[Path], stderr: str) -> tuple[Path, ...]:
+        """Return the file that has the error: Compose names a line, but not the file."""
+        for file in files:
+            argv = [*self._command, *self._options([file]), "config", "--quiet", *_RAW]
+            done = spawn.run(argv, deadline=self._deadline, environment=_plain_environ())
+            if done.code != 0 and _last_line(done.stderr) == _last_line(stderr):
+                return (file,)
+        return tuple(files)
+
+    def _raw_model(self) -> Mapping[str, Any]:
+        """Return the model before interpolation; empty where Compose cannot tell it."""
+        with suppress(DartsctlError):
+            done = self._ask("--profile", "*", "config", "--format", "json", *_RAW)
+            if done.code == 0:
+                model = parse_json(done.stdout, MODEL)
+                if isinstance(model, dict):
+                    self._learn(model)
+                    return model
+        return {}
+
     def _similar_service(self, line: str) -> str:
         """Return the hint for a service that Compose does not know, if a similar one exists."""
-        name = line.partition("no such service: ")[2]
+        name = line.rpartition("no such service: ")[2] if "no such service: " in line else ""
         if not name:
             return ""
         done = self._ask("config", "--services")
         if done.code != 0:
             return ""
         return did_you_mean(name, done.stdout.split())
+
+
+def _files_of_compose(folder: Path) -> tuple[Path, ...]:
+    """Return the files that Compose picks by itself in the working folder."""
+    if named := os.environ.get("COMPOSE_FILE"):
+        separator = os.environ.get("COMPOSE_PATH_SEPARATOR") or os.pathsep
+        return compose_files.from_variable(named, folder, separator)
+    return compose_files.find_upwards(folder)
+
+
+def _last_line(text: str) -> str:
+    """Return Compose's error: warnings, which have a time, stand before it."""
+    return text.strip().rpartition("\n")[2]
 
 
 def _plain_environ() -> dict[str, str]:

@@ -1,0 +1,1 @@
+"""Compose's errors about its files, in one sentence each."""
