@@ -213,6 +213,15 @@ def test_a_squatter_of_a_service_that_runs_and_is_reached_is_harmless() -> None:
     )
 
 
+def test_a_squatter_of_a_host_networks_port_is_found_although_the_container_runs() -> None:
+    taken = conflict(FLASK)
+    on_host = replace(taken, binding=replace(taken.binding, on_host=True))
+    (finding,) = diagnose(facts(service("app", container("app"), conflicts=(on_host,)))).findings
+    assert finding.cause is Cause.PORT_SQUATTER
+    assert finding.sentence.startswith("app runs without its port because 127.0.0.1:5000/tcp")
+    assert any("cannot listen on the host's 127.0.0.1:5000" in link.text for link in finding.chain)
+
+
 # --- containers -------------------------------------------------------------------------------
 
 

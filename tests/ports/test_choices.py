@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from dartsctl.ports.cases import Case
 from dartsctl.ports.choices import (
     Policy,
     ResolutionRequest,
@@ -11,6 +14,7 @@ from dartsctl.ports.choices import (
     line,
     remedy,
 )
+from dartsctl.ports.collisions import NameTaken
 from dartsctl.ports.holders import DevLease, HostProcess
 from dartsctl.ports.holders.kinds import HolderKind, ResolutionAction, SystemdUnit
 from fakes.conflict_cases import CASES, LOOK, SERVER, UNIT, case
@@ -175,3 +179,16 @@ def test_a_production_container_needs_its_name_typed_by_productions_own_command(
         for choice in choices(CASES[kind], request(production_project="another"))
     }
     assert others[action] == (typed if action is ResolutionAction.REMOVE_CONTAINER else "")
+
+
+def test_what_would_not_change_anything_is_not_offered() -> None:
+    taken = CASES[HolderKind.NAME].holder
+    assert isinstance(taken, NameTaken)
+    default = Case(replace(taken, is_default=True), HolderKind.NAME)
+    (conflict,) = CASES[HolderKind.PROCESS].conflicts
+    on_host = replace(conflict, binding=replace(conflict.binding, on_host=True))
+    program = replace(CASES[HolderKind.PROCESS], conflicts=(on_host,))
+    for example in (default, program):
+        actions = [choice.action for choice in choices(example, request())]
+        assert ResolutionAction.REMAP not in actions
+        assert len(actions) > 1

@@ -46,6 +46,26 @@ def test_the_services_own_container_may_have_its_name() -> None:
     assert collisions(container("demo", "web", name="front"), services=NAMED) == ()
 
 
+def test_composes_own_names_may_be_taken_too() -> None:
+    holder, far = (
+        Container("1", "demo-web-1", "busybox", "exited"),
+        Container("2", "demo-web-3", "b", ""),
+    )
+    assert collisions(holder, far) == (NameTaken("web", holder, is_default=True),)
+    replicas = (Service("web", replicas=3),)
+    assert len(collisions(holder, far, services=replicas)) == 2
+    assert collisions(holder, services=(Service("web", replicas=0),)) == ()
+
+
+def test_compose_counts_on_from_the_containers_that_exist() -> None:
+    own = container("demo", "web", number=2)
+    first, third = (Container(name, name, "b", "exited") for name in ("demo-web-1", "demo-web-3"))
+    assert collisions(own, first, third) == (), "nothing new is made"
+    services = (Service("web", replicas=2),)
+    taken = (NameTaken("web", third, is_default=True),)
+    assert collisions(own, first, third, services=services) == taken
+
+
 def test_a_service_that_is_not_started_takes_no_name() -> None:  # edge-cases.md#55
     assert (
         collisions(
@@ -88,7 +108,13 @@ def test_stopped_containers_count_as_the_other_stack_too() -> None:
     "bystander",
     [
         container("other", "web", files="/srv/other/compose.yml"),
-        container("demo", "web", files="/srv/production/compose.yml", one_off=True),
+        container(
+            "demo",
+            "web",
+            files="/srv/production/compose.yml",
+            one_off=True,
+            name="demo-web-run-1",
+        ),
     ],
     ids=["another project", "a one-off"],
 )

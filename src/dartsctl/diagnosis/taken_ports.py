@@ -65,9 +65,12 @@ def _cause_of(holder: Holder | None, *, is_entry: bool) -> Cause:
 
 
 def _conflict_of(service: ServiceFacts) -> Conflict | None:
+    known = [conflict for conflict in service.conflicts if _has_known_holder(conflict)]
+    for conflict in known:
+        if conflict.binding.on_host:  # the engine neither binds nor misses it
+            return conflict
     if service.running and not any(map(missing_ports, service.running)):
         return None
-    known = [conflict for conflict in service.conflicts if _has_known_holder(conflict)]
     if any(map(_restarts, service.containers)):
         # It may have run itself a moment ago; its forwarder, an unknown holder, is gone by now.
         return next(iter(known), None)
@@ -145,7 +148,8 @@ def _links(
 ) -> Iterator[Link]:
     if container:
         yield container_link(container, facts)
-    text = f"{service.name} cannot publish {where}: {conflict.reason.value}"
+    verb = "listen on the host's" if conflict.binding.on_host else "publish"
+    text = f"{service.name} cannot {verb} {where}: {conflict.reason.value}"
     yield Link("port", "bad", text, source="engine: list of containers; kernel: bind")
     if holder := _holder_of(conflict):
         evidence = (holder.evidence,) if holder.evidence else ()

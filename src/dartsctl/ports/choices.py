@@ -88,6 +88,8 @@ def may_move(case: Case, request: ResolutionRequest) -> bool:
     Production never moves. Replicas that share a fixed port gain nothing by it.
     """
     is_movable = bool(case.conflicts) or case.kind is HolderKind.NAME
+    if isinstance(case.holder, NameTaken) and case.holder.is_default:
+        return False  # Compose would choose the same name again
     if not request.remappable or not is_movable or is_own_rival(case):
         return False
     if any(binding.on_host for binding in case.bindings):  # the program says its port itself

@@ -6,14 +6,16 @@ what `up` needs and does not have (ports/unmet_needs.py).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dartsctl.ports.fixed_addresses import AddressTaken
 from dartsctl.ports.unmet_needs import UnmetNeed
 from dartsctl.stack import compose_files
+from dartsctl.stack.containers import of_services
 from dartsctl.stack.same_stack import SameStack
+from dartsctl.text.numbers import parse_digits
 
 if TYPE_CHECKING:
     from dartsctl.stack.containers import Container
@@ -23,10 +25,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class NameTaken:
-    """A `container_name` that a container outside of the service has: `up` would fail halfway."""
+    """A container name that a container outside of the service has: `up` would fail halfway."""
 
     service: str
     container: Container
+    is_default: bool = False
+    """Whether it is Compose's `PROJECT-SERVICE-NUMBER`, not a `container_name` in the files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,8 @@ def find(
     for service in stack.services.values():
         if service.container_name and service.replicas:
             collisions += _taken_names(service, stack, containers)
+        elif service.replicas:
+            collisions += _taken_default_names(service, stack, containers)
     collisions += map(Paused, convergence.paused)
     if other := _project_of_others(stack, containers, convergence, files):
         collisions.append(other)
@@ -78,6 +84,24 @@ def _taken_names(
         for container in named
         if not container.belongs_to(stack.project) or container.service != service.name
     ]
+
+
+def _taken_default_names(
+    service: Service, stack: Stack, containers: Sequence[Container]
+) -> Iterator[NameTaken]:
+    """Yield the containers that have a name which Compose gives to new ones of the service.
+
+    Compose counts on from the highest number of those that exist.
+    """
+    own = of_services(containers, stack.project, (service.name,))
+    highest = max((container.number for container in own), default=0)
+    numbers = range(highest + 1, highest + 1 + service.replicas - len(own))
+    prefix = f"{stack.project}-{service.name}-"
+    for container in containers:
+        number = parse_digits(container.name.removeprefix(prefix))
+        is_named = container.name.startswith(prefix) and number in numbers
+        if is_named and container not in own:
+            yield NameTaken(service.name, container, is_default=True)
 
 
 def _project_of_others(
