@@ -8,7 +8,7 @@ import subprocess
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -111,11 +111,15 @@ def test_a_one_shot_that_ended_well_is_done_and_one_that_failed_is_named_with_it
     live.compose({"web": sleeper(**waits), "migrate": sleeper(command=["true"])})
     live.settings()
     assert live.run("prod", "up").code == 0
-    live.compose({"web": sleeper(**waits), "migrate": sleeper(command=["sh", "-c", "exit 9"])})
+    fails = ["sh", "-c", "echo no such column; exit 9"]
+    live.compose({"web": sleeper(**waits), "migrate": sleeper(command=fails)})
     result = live.run("prod", "up")
     assert result.code == 1
-    assert "migrate" in result.err
-    assert "exit 9" in result.err
+    assert (
+        "error: `up` failed: web waits for migrate to end well, and it ended with exit code 9"
+        in result.err
+    )
+    assert "no such column" in result.err, "its log is read before it is removed"
 
 
 def test_only_the_named_service_and_what_it_needs_is_started(
@@ -190,6 +194,61 @@ def test_an_environment_that_only_the_settings_name_is_a_group_of_verbs(live: Li
     )
     assert live.run("staging", "down").code == 0
     assert live.leftovers() == []
+
+
+def built(live: LiveStack, *steps: str, **more: Any) -> dict[str, Any]:
+    """Return a service whose image is built with these steps, each time anew."""
+    from live.stack import BUSYBOX, sleeper
+
+    marker = f"LABEL test={live.project}"
+    (live.folder / "Dockerfile").write_text("\n".join([f"FROM {BUSYBOX}", marker, *steps]) + "\n")
+    return sleeper(build=".", image=f"{live.project}:built", **more)
+
+
+def test_a_build_has_no_deadline_and_the_health_deadline_follows_the_chain(live: LiveStack) -> None:
+    from live.stack import docker, healthy
+
+    image_check = "HEALTHCHECK --interval=1s --start-period=5m CMD true"
+    web = built(live, "RUN sleep 8", image_check, healthcheck={"disable": True})
+    live.compose({"web": web})
+    live.settings("wait_timeout = 8")
+    try:
+        limit = live.run("prod", "up", "--dry-run", "--json").document["health_deadline"]
+        assert (limit["seconds"], limit["given"]) == (8, True)
+        result = live.run("prod", "up", DOCKER_BUILDKIT="0")
+        assert result.code == 0, result.err
+        assert "is up: 1 container ready" in result.err
+
+        del web["healthcheck"]
+        web["depends_on"] = {"db": {"condition": "service_healthy"}}
+        live.compose({"web": web, "db": healthy()})
+        live.settings()
+        limit = live.run("prod", "up", "--dry-run", "--json").document["health_deadline"]
+        # db: 2 x (1 s + 20 s); the image of web: 5 min and 3 x (1 s + 30 s)
+        assert limit["path"] == [
+            {"service": "db", "seconds": 42},
+            {"service": "web", "seconds": 393},
+        ]
+        assert (limit["seconds"], limit["given"], limit["unknown"]) == (435, False, [])
+    finally:
+        live.close()
+        docker("image", "rm", f"{live.project}:built", check=False)
+
+
+def test_ctrl_c_in_a_build_leaves_nothing(live: LiveStack) -> None:
+    from live.stack import docker, ended, sleeper
+
+    live.compose({"web": built(live, "RUN sleep 300"), "db": sleeper()})
+    live.settings()
+    up = live.start("prod", "up", DOCKER_BUILDKIT="0")
+    assert up.stdout is not None
+    assert any("Running in" in line for line in up.stdout)
+    up.send_signal(signal.SIGINT)
+    code, text = ended(up)
+    assert code == 130
+    assert "interrupted; removed what this `up` had created (nothing)" in text
+    assert live.leftovers() == []
+    assert not docker("image", "ls", "-q", f"{live.project}:built")
 
 
 # --- refused before it begins ------------------------------------------------------------------
@@ -407,7 +466,7 @@ def test_a_service_that_others_wait_for_and_that_is_unhealthy_ends_with_6(live: 
 
     live.compose(
         {
-            "db": healthy(after="false"),
+            "db": healthy(after="echo no disk; false"),
             "web": sleeper(depends_on={"db": {"condition": "service_healthy"}}),
         }
     )
@@ -415,6 +474,25 @@ def test_a_service_that_others_wait_for_and_that_is_unhealthy_ends_with_6(live: 
     result = live.run("prod", "up")
     assert result.code == 6
     assert "db is unhealthy" in result.err
+    assert "its health check reports: no disk" in result.err
+    assert "web is not started: it waits for db to be healthy" in result.err
+    assert f"{live.project} is only partly up: web was not started" in result.err
+    assert "is up, but not healthy" not in result.err
+    assert result.err.rstrip().endswith("next: dartsctl prod logs db")
+
+
+def test_waiting_for_the_health_of_a_service_without_a_health_check_is_told(
+    live: LiveStack,
+) -> None:
+    from live.stack import sleeper
+
+    waits = {"depends_on": {"db": {"condition": "service_healthy"}}}
+    live.compose({"db": sleeper(), "web": sleeper(**waits)})
+    live.settings()
+    result = live.run("prod", "up")
+    assert result.code == 1
+    assert "web waits for db to be healthy, and db has no health check" in result.err
+    assert live.leftovers() == []
 
 
 @pytest.mark.parametrize("dependent", [False, True])
@@ -431,6 +509,14 @@ def test_the_deadline_ends_the_wait_for_health(live: LiveStack, dependent: bool)
     assert result.code == 6
     assert time.monotonic() - begin < 20
     assert "db is starting" in result.err
+    assert "health deadline: 2 s, as --wait-timeout or wait_timeout says" in result.err
+    if dependent:
+        assert "web is not started: it waits for db to be healthy" in result.err
+        assert f"{live.project} is only partly up: web was not started within 2 s" in result.err
+        assert "`dartsctl prod up` starts the rest" in result.err
+        assert live.containers()[f"{live.project}-web-1"] == "created"
+    else:
+        assert f"{live.project} is up, but not healthy within 2 s" in result.err
 
 
 def test_a_replaced_container_that_cannot_start_is_kept_with_its_error(

@@ -183,10 +183,10 @@ START = """\
         (4, "creating shop-db-1, shop-migrate-1", 0, 0),
         (8, "waiting for Compose", 0, 0),
         (9, "starting shop-db-1", 1, 0),
-        (14, "waiting for shop-migrate-1, shop-db-1", 4, 0),
-        (15, "waiting for shop-db-1", 4, 1),
-        (17, "starting shop-app-1", 5, 1),
-        (18, "waiting for Compose", 6, 1),
+        (14, "waiting for shop-migrate-1, shop-db-1", 6, 0),
+        (15, "waiting for shop-db-1", 6, 1),
+        (17, "starting shop-app-1", 7, 1),
+        (18, "waiting for Compose", 8, 1),
     ],
 )
 def test_a_start_is_followed(lines: int, words: str, starts: int, ended: int) -> None:

@@ -19,7 +19,7 @@ from dartsctl.stack.health import (
     wait_until_ready,
 )
 from dartsctl.stack.inside_ports import SilentPort
-from dartsctl.stack.model import Service, Stack
+from dartsctl.stack.model import COMPLETED, HEALTHY, STARTED, Service, Stack
 from fakes.kernel import container
 
 if TYPE_CHECKING:
@@ -55,6 +55,59 @@ def test_the_condition_of_a_container(
     health = assess_health(stack_of(web=1), [container("demo", "web", state=state, status=status)])
     assert [each.condition for each in health.containers] == [condition]
     assert health.containers[0].detail == status
+
+
+def waiting(condition: str, status: str) -> ContainerHealth:
+    """Return what is said of a created `web` that waits for a `db` with this status."""
+    services = {
+        "db": Service("db"),
+        "web": Service("web", depends_on=("db",), conditions={"db": condition}),
+    }
+    states = {"Up": "running", "Ex": "exited", "Re": "restarting", "Cr": "created"}
+    own = [container("demo", "web", state="created", status="Created")]
+    if status:
+        own.append(container("demo", "db", state=states[status[:2]], status=status))
+    (web,) = [
+        each
+        for each in assess_health(Stack("demo", services, {}), own).containers
+        if each.service == "web"
+    ]
+    return web
+
+
+@pytest.mark.parametrize(
+    ("condition", "status", "detail"),
+    [
+        (HEALTHY, "Up 7 seconds (unhealthy)", "it waits for db to be healthy"),
+        (HEALTHY, "Up 7 seconds (health: starting)", "it waits for db to be healthy"),
+        (HEALTHY, "Exited (3) 2 seconds ago", "it waits for db to be healthy"),
+        (HEALTHY, "Created", "it waits for db to be healthy"),
+        (HEALTHY, "", "it waits for db to be healthy"),
+        (COMPLETED, "Up 7 seconds", "it waits for db to end well"),
+        (COMPLETED, "Exited (3) 2 seconds ago", "it waits for db to end well"),
+        (STARTED, "Created", "it waits for db to run"),
+        (STARTED, "Exited (3) 2 seconds ago", "it waits for db to run"),
+    ],
+)
+def test_a_created_container_whose_dependency_is_not_well_was_not_started(
+    condition: str, status: str, detail: str
+) -> None:
+    web = waiting(condition, status)
+    assert (web.condition, web.detail) == (Condition.NOT_STARTED, detail)
+    assert StackHealth((web,)).is_hopeless, "nobody starts it any more"
+
+
+@pytest.mark.parametrize(
+    ("condition", "status"),
+    [
+        (HEALTHY, "Up 7 seconds (healthy)"),
+        (COMPLETED, "Exited (0) 2 seconds ago"),
+        (STARTED, "Up 7 seconds (unhealthy)"),
+    ],
+)
+def test_a_created_container_that_waits_for_nothing_has_failed(condition: str, status: str) -> None:
+    web = waiting(condition, status)
+    assert (web.condition, web.detail) == (Condition.FAILED, "Created")
 
 
 def condition_of(own: Container, look: ContainerLook, settling_time: float = 5.0) -> Condition:
@@ -303,4 +356,4 @@ def test_only_changes_are_reported() -> None:
         sleep=clock.sleep,
         on_change=reported.append,
     )
-    assert reported == [health_of(Condition.STARTING), health_of(Condition.READY)]
+    assert reported == [health_of(Condition.STARTING)], "what is ready is not waited for"

@@ -24,6 +24,7 @@ from dartsctl.workflows.preflight.preflight import Intent, Preflight, run_prefli
 from dartsctl.workflows.up import compose_run, outcome, postflight, refusal
 from dartsctl.workflows.up.answers import Answers
 from dartsctl.workflows.up.deadline import StartClock, decide
+from dartsctl.workflows.up.dependency_failure import dependency_failure
 from dartsctl.workflows.up.lock_project import locked_project
 from dartsctl.workflows.up.refresh_guards import refresh_guards
 from dartsctl.workflows.up.remap import book_of, pin, with_kept_moves
@@ -222,6 +223,8 @@ def _start(request: UpRequest, before: Preflight, plain: Environment, deps: Deps
             on_line=attempt.follow,
         )
         ended = check.check()
+    is_late = not ended.is_good and deps.monotonic() >= clock.until
+    ended = replace(ended, deadline=clock.limit, is_late=is_late)
     return outcome.report(before, ended, screen)
 
 
@@ -307,8 +310,8 @@ def _run_compose(
 ) -> tuple[ComposeFailure | None, UndoResult]:
     """Run Compose's `up`. Return its failure, if there is one, and what was undone for it.
 
-    A deadline is no failure, nor is an unhealthy service: the postflight reports both.
-    Raises KeyboardInterrupt.
+    A deadline is no failure, nor is an unhealthy service: the postflight reports both. Raises
+    DartsctlError for another failure of a service that others wait for, and KeyboardInterrupt.
     """
     result = compose_run.run(
         deps.compose_on(request.environment),
@@ -321,13 +324,20 @@ def _run_compose(
     if result.code == 0 or result.is_late:
         return None, UndoResult()
     failure = compose_errors.classify(result.text)
-    if failure.kind == "unhealthy":
+    dependency = dependency_failure(result.text, clock.stack, deps)
+    if failure.kind == "unhealthy" and (dependency is None or dependency.keeps):
         return None, UndoResult()
     if failure.kind == "container-address":
         failure = _with_address_holders(failure, attempt, deps)
     undone = attempt.undo()
     deps.screen.note(f"removed what this `up` had created: {undone.removed}")
     undone.show(deps.screen)
+    if dependency and not dependency.keeps:
+        raise DartsctlError(
+            f"`up` failed: {dependency.sentence}",
+            details=(*dependency.details, *(undone.lines if deps.screen.as_json else ())),
+            hint=dependency.hint or request.next_command,
+        )
     return failure, undone
 
 

@@ -88,7 +88,7 @@ class ComposeActivity:
         self.creates = False
         """Whether it has begun to create, or has met what exists already."""
         self.starts = 0
-        """Grows with every container that it starts."""
+        """Grows with every container that it starts or waits for."""
         self.ended = 0
         """How many one-shots it has seen end well."""
 
@@ -115,7 +115,7 @@ class ComposeActivity:
         self._doing.pop(name, None)
         if work := _WORK.get(step):
             self._doing[name] = work
-        if step in ("Starting", "Started"):
+        if step in ("Starting", "Started", "Waiting"):
             self.starts += 1
         elif step == "Exited":
             self.ended += 1

@@ -7,11 +7,13 @@ cannot become ready.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from types import MappingProxyType
 from typing import TYPE_CHECKING
+
+from dartsctl.stack.model import COMPLETED, HEALTHY, STARTED
 
 if TYPE_CHECKING:
     from dartsctl.stack.containers import Container
@@ -65,12 +67,21 @@ class Condition(Enum):
     STARTING = "starting"
     UNHEALTHY = "unhealthy"
     FAILED = "failed"
-    """Exited with another code, or never started."""
+    """Exited with another code, or could not be started."""
+    NOT_STARTED = "not-started"
+    """Created, and nobody starts it: a service that it depends on is not well."""
     MISSING = "missing"
 
 
+_NEEDS = {STARTED: "to run", HEALTHY: "to be healthy", COMPLETED: "to end well"}
+"""What a dependent service waits for, by condition."""
 _UP = (Condition.READY, Condition.DONE)
-_HOPELESS = (Condition.UNHEALTHY, Condition.FAILED, Condition.MISSING)
+_HOPELESS = (
+    Condition.UNHEALTHY,
+    Condition.FAILED,
+    Condition.NOT_STARTED,
+    Condition.MISSING,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +145,38 @@ def assess_health(
             health.append(_assess(container, look, settling_time))
         missing = ContainerHealth(service.name, "", Condition.MISSING, "no container")
         health += [missing] * max(0, service.replicas - len(own))
-    return StackHealth(tuple(health))
+    created = {container.name for container in containers if container.state == "created"}
+    return StackHealth(tuple(_with_reason(each, created, health, stack) for each in health))
+
+
+def _with_reason(
+    container: ContainerHealth,
+    created: Collection[str],
+    others: Sequence[ContainerHealth],
+    stack: Stack,
+) -> ContainerHealth:
+    """Return a created container as not started if it waits for another service."""
+    if container.container not in created:
+        return container
+    unmet = []
+    for name, condition in stack.services[container.service].conditions.items():
+        needed = [other for other in others if other.service == name]
+        if _is_unmet(condition, needed):
+            unmet.append(f"{name} {_NEEDS.get(condition, _NEEDS[STARTED])}")
+    if not unmet:
+        return container
+    detail = f"it waits for {' and for '.join(unmet)}"
+    return replace(container, condition=Condition.NOT_STARTED, detail=detail)
+
+
+def _is_unmet(condition: str, needed: Sequence[ContainerHealth]) -> bool:
+    """Return whether a service, of which these are the containers, is not as others need it."""
+    good: Sequence[Condition] = (*_UP, Condition.STARTING, Condition.UNHEALTHY)
+    if condition == HEALTHY:
+        good = (Condition.READY,)
+    elif condition == COMPLETED:
+        good = (Condition.DONE,)
+    return any(container.condition not in good for container in needed)
 
 
 def needs_look(container: Container) -> bool:
@@ -257,14 +299,14 @@ def wait_until_ready(
 ) -> StackHealth:
     """Return the first health that is ready or hopeless, or the last one before `deadline`.
 
-    `deadline` is a time of `clock`, in seconds.
+    `deadline` is a time of `clock`, in seconds. `on_change` gets what is waited for.
     """
     last: StackHealth | None = None
     while True:
         health = read()
+        if health.is_ready or health.is_hopeless or clock() >= deadline:
+            return health
         if health != last:
             on_change(health)
             last = health
-        if health.is_ready or health.is_hopeless or clock() >= deadline:
-            return health
         sleep(_POLL_PAUSE)

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from dartsctl.stack.health_check import NO_HEALTH_CHECK, HealthCheck
+from dartsctl.stack.model import COMPLETED
 from dartsctl.text.phrases import exact_duration
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 SHORTEST = 120.0
 """Seconds that every stack has, also without any health check."""
-COMPLETED = "service_completed_successfully"
 _NOTHING_KNOWN: Mapping[str, HealthCheck | None] = MappingProxyType({})
 
 

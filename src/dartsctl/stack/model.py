@@ -30,7 +30,10 @@ MODEL = Source("Compose's model", hint="docker compose config --format json")
 MAX_REPLICAS = 10_000
 """Replicas of a service: more than an engine can run, but few enough to handle each."""
 
-_STARTED = "service_started"
+STARTED = "service_started"
+HEALTHY = "service_healthy"
+COMPLETED = "service_completed_successfully"
+"""The conditions of `depends_on`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,8 +276,8 @@ def _priority(options: Cursor) -> int:
 def _conditions(needs: Cursor) -> dict[str, str]:
     """Return the condition of each dependency. In the short form every one is to be started."""
     if not isinstance(needs.value, dict):
-        return dict.fromkeys(needs.texts(), _STARTED)
-    return {name: need.at("condition").text(_STARTED) for name, need in needs.entries()}
+        return dict.fromkeys(needs.texts(), STARTED)
+    return {name: need.at("condition").text(STARTED) for name, need in needs.entries()}
 
 
 def _environment(block: Cursor) -> dict[str, str]:

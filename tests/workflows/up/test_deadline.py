@@ -145,6 +145,12 @@ def test_containers_that_are_replaced_have_their_own_time_to_stop(case: Case) ->
     assert case.start(SLOW, (0, recreate), (121, ""), given=3).is_late
 
 
+def test_waiting_for_what_runs_already_begins_it_too(case: Case) -> None:
+    running = (0.0, " Container demo-db-1  Running")
+    assert not case.start(SLOW, running, *WAITING, (4, ""), given=5).is_late
+    assert case.start(SLOW, running, *WAITING, (6, ""), given=5).is_late
+
+
 def test_in_a_restart_every_start_begins_it_again(case: Case) -> None:
     clock = StartClock(QUICK, None, deps=case.deps, is_restart=True)
     first, second = (f" Container demo-{name}-1  Restarting" for name in ("db", "app"))

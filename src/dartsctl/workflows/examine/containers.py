@@ -13,7 +13,7 @@ from dartsctl.diagnosis.nginx.log import parse_moment
 from dartsctl.edges.host import network_namespace, processes
 from dartsctl.errors import DockerUnavailable
 from dartsctl.ports.collisions import NameTaken
-from dartsctl.stack.health_deadline import COMPLETED
+from dartsctl.stack.model import COMPLETED
 
 if TYPE_CHECKING:
     from dartsctl.edges.engine.protocol import EngineControl

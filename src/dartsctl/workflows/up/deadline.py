@@ -67,7 +67,7 @@ class StartClock:
     def __init__(
         self, stack: Stack, given: float | None, *, deps: Deps, is_restart: bool = False
     ) -> None:
-        self._stack = stack
+        self.stack = stack
         self._given = given
         self._deps = deps
         self._is_restart = is_restart
@@ -80,14 +80,14 @@ class StartClock:
     def limit(self) -> HealthDeadline:
         """The deadline and its reason, decided once: with the first start all images are there."""
         if self._limit is None:
-            self._limit = decide(self._stack, self._given, deps=self._deps)
+            self._limit = decide(self.stack, self._given, deps=self._deps)
             self._deps.screen.detail(self._limit.sentence)
         return self._limit
 
     @property
     def built(self) -> tuple[str, ...]:
         """The services whose images Compose may build."""
-        services = self._stack.services.values()
+        services = self.stack.services.values()
         return tuple(service.name for service in services if service.is_built)
 
     @property
@@ -135,7 +135,7 @@ class StartClock:
         """Return the seconds for creating everything: a replaced container is stopped first."""
         try:
             engine = self._deps.engine()
-            own = _own(engine, self._stack)
+            own = _own(engine, self.stack)
         except DartsctlError:
             return _CREATION
         control = engine.control()
@@ -151,7 +151,7 @@ class StartClock:
         try:
             engine = self._deps.engine()
             running = [
-                container for container in _own(engine, self._stack) if container.state == "running"
+                container for container in _own(engine, self.stack) if container.state == "running"
             ]
             return any(
                 container.service in one_shots and not _has_restarted(container, engine)

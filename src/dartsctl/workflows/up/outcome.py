@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from dartsctl.errors import ExitCode, NotHealthy
+from dartsctl.errors import DartsctlError, ExitCode, NotHealthy, TimedOut
+from dartsctl.stack.health import Condition
+from dartsctl.text.phrases import exact_duration
 from dartsctl.workflows.up.proxy_outcome import ProxyOutcome
 
 if TYPE_CHECKING:
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from dartsctl.ports.missing_bindings import MissingBinding
     from dartsctl.stack.bindings import Endpoint
     from dartsctl.stack.health import ContainerHealth, StackHealth
+    from dartsctl.stack.health_deadline import HealthDeadline
     from dartsctl.workflows.preflight.preflight import Preflight
     from dartsctl.workflows.up.proxy_outcome import BadLocation
 
@@ -49,6 +52,9 @@ class UpOutcome:
     """Where the stack answers http, its proxy first."""
     places: tuple[str, ...] = ()
     """Its other published tcp ports: `localhost:5432`."""
+    deadline: HealthDeadline | None = None
+    is_late: bool = False
+    """Whether the deadline had passed when it ended."""
 
     @property
     def is_good(self) -> bool:
@@ -62,9 +68,10 @@ class UpOutcome:
 def report(before: Preflight, outcome: UpOutcome, screen: Screen) -> ExitCode:
     """Show how the stack is.
 
-    If something is missing, raise NotHealthy (6) after showing it; with --json return the code.
+    If something is missing, raise NotHealthy (6) after showing it, or TimedOut (124) if not all
+    containers were created in time. With --json return the code.
     """
-    code = ExitCode.OK if outcome.is_good else ExitCode.NOT_HEALTHY
+    code = ExitCode.OK if outcome.is_good else failure_of(before, outcome).code
     if screen.as_json:
         screen.document(_document(before, outcome, code))
         return code
@@ -72,7 +79,8 @@ def report(before: Preflight, outcome: UpOutcome, screen: Screen) -> ExitCode:
     for service in state.waiting_for:
         error = outcome.problem_of(service.container).error
         because = f" ({error})" if error else ""
-        screen.warn(f"{service.service} is {service.condition.value}: {service.detail}{because}")
+        condition = service.condition.value.replace("-", " ")
+        screen.warn(f"{service.service} is {condition}: {service.detail}{because}")
     for binding in outcome.missing:
         screen.warn(f"{binding.service} {binding.sentence}")
     _show_proxy(outcome.proxy, screen)
@@ -85,16 +93,38 @@ def report(before: Preflight, outcome: UpOutcome, screen: Screen) -> ExitCode:
         return code
     if outcome.failure:
         screen.warn(f"{', '.join(outcome.recreated)} could not be recreated: {outcome.failure}")
-    unwell = [service.service for service in state.waiting_for]
+    raise failure_of(before, outcome)
+
+
+def failure_of(before: Preflight, outcome: UpOutcome) -> DartsctlError:
+    """Return the error for a stack that is not as it should be: how far it has come, and why."""
+    project, environment = before.stack.project, before.environment
+    waiting = outcome.health.waiting_for
+    absent = _services(waiting, Condition.MISSING)
+    unstarted = _services(waiting, Condition.NOT_STARTED)
+    unwell = [each.service for each in waiting if each.service not in unstarted]
     unwell += [binding.service for binding in outcome.missing]
     services = dict.fromkeys(unwell or outcome.recreated)
-    message = f"{before.stack.project} is up, but not healthy"
-    hint = before.environment.command("logs", *services)
+    hint = environment.command("logs", *services)
+    details = log_lines(outcome.problems)
+    within = ""
+    if outcome.is_late and outcome.deadline:
+        details = (outcome.deadline.sentence, *details)
+        within = f" within {exact_duration(outcome.deadline.seconds)}"
+    if absent and outcome.is_late:
+        message = f"{project} did not start in time: no container for {', '.join(absent)}"
+        return TimedOut(message, details=details, hint=environment.command("up"))
+    if unstarted:
+        verb = "was" if len(unstarted) == 1 else "were"
+        message = f"{project} is only partly up: {', '.join(unstarted)} {verb} not started{within}"
+        rest = f"`{environment.command('up')}` starts the rest, `{environment.command('down')}`"
+        return NotHealthy(message, details=(*details, f"{rest} removes everything"), hint=hint)
+    message = f"{project} is up, but not healthy"
     if not services:
-        message = f"{before.stack.project} is up, but does not answer"
+        message = f"{project} is up, but does not answer"
     if not services or _runs_unheard(outcome):
-        hint = before.environment.doctor_command()
-    raise NotHealthy(message, details=_log_lines(outcome.problems), hint=hint)
+        hint = environment.doctor_command()
+    return NotHealthy(f"{message}{within}", details=details, hint=hint)
 
 
 def _runs_unheard(outcome: UpOutcome) -> bool:
@@ -113,13 +143,19 @@ def _show_proxy(proxy: ProxyOutcome, screen: Screen) -> None:
         screen.note(sentence)
 
 
-def _log_lines(problems: Mapping[str, ContainerProblem]) -> tuple[str, ...]:
+def log_lines(problems: Mapping[str, ContainerProblem]) -> tuple[str, ...]:
+    """Return the last log lines of each container below its name."""
     lines: list[str] = []
     for name, problem in problems.items():
         if problem.log:
             lines.append(f"last log lines of {name}:")
             lines += [f"  {line}" for line in problem.log]
     return tuple(lines)
+
+
+def _services(containers: Sequence[ContainerHealth], condition: Condition) -> list[str]:
+    named = [container.service for container in containers if container.condition is condition]
+    return list(dict.fromkeys(named))
 
 
 def _document(before: Preflight, outcome: UpOutcome, code: ExitCode) -> dict[str, object]:
@@ -149,6 +185,8 @@ def _document(before: Preflight, outcome: UpOutcome, code: ExitCode) -> dict[str
         ]
         + [_bad_location(location, is_failure=False) for location in outcome.proxy.elsewhere],
         "unchecked": list(outcome.proxy.unchecked),
+        "late": outcome.is_late,
+        "health_deadline": outcome.deadline.document() if outcome.deadline else None,
     }
 
 

@@ -22,6 +22,7 @@ from dartsctl.workflows.preflight import host_ports
 from dartsctl.workflows.up import compose_run
 from dartsctl.workflows.up.deadline import Countdown
 from dartsctl.workflows.up.outcome import ContainerProblem, UpOutcome
+from dartsctl.workflows.up.problems import located, look_at
 from dartsctl.workflows.up.proxy_outcome import ProxyOutcome
 from dartsctl.workflows.up.readiness import Readiness
 
@@ -30,15 +31,12 @@ if TYPE_CHECKING:
     from dartsctl.edges.engine.compose import Compose
     from dartsctl.ports.listeners import Listener
     from dartsctl.stack.bindings import Endpoint
-    from dartsctl.stack.compose_errors import ComposeFailure
     from dartsctl.stack.containers import Container
     from dartsctl.workflows.deps import Deps
     from dartsctl.workflows.host import Host
     from dartsctl.workflows.preflight.preflight import Preflight
     from dartsctl.workflows.up.through_proxy import ThroughProxy
 
-LOG_LINES = 10
-"""Log lines of a container with a problem: enough for the end of a traceback."""
 _BETWEEN_QUESTIONS = 1.0
 """Seconds between two requests to a location of the proxy that does not answer well."""
 _SECOND_LOOK = 0.3
@@ -189,7 +187,7 @@ class Postflight:
             return ""
         if result.is_late:
             return "not recreated in time"
-        return _located(compose_errors.classify(result.text))
+        return located(compose_errors.classify(result.text))
 
     def _until_it_answers(self, gate: ThroughProxy) -> tuple[StackHealth, ProxyOutcome]:
         """Wait until the containers are ready and every location of the proxy answers."""
@@ -251,22 +249,7 @@ class Postflight:
     ) -> dict[str, ContainerProblem]:
         names = {binding.container for binding in missing}
         names.update(container.container for container in state.waiting_for)
-        return {name: self._problem(name) for name in sorted(names) if name}
-
-    def _problem(self, container: str) -> ContainerProblem:
-        control = self._engine.control()
-        if control is None:
-            return ContainerProblem()
-        inspected = control.inspect(container)
-        engine_error = error = ""
-        if inspected:
-            self._screen.masker.learn(inspected.environment)
-            engine_error = inspected.facts.error
-            error = _failed_health_check(inspected)
-        if engine_error:
-            error = _located(compose_errors.classify(engine_error))
-        lines = control.log(container, tail=LOG_LINES) or ()
-        return ContainerProblem(error, engine_error, tuple(line.text for line in lines))
+        return {name: look_at(name, self._deps) for name in sorted(names) if name}
 
 
 def _published(containers: Sequence[Container]) -> set[Endpoint]:
@@ -304,17 +287,3 @@ def _fixed_endpoints(before: Preflight) -> dict[str, list[Endpoint]]:
             for port in binding.numbers:
                 wanted.setdefault(binding.service, []).extend(binding.endpoints(port))
     return wanted
-
-
-def _located(failure: ComposeFailure) -> str:
-    return f"{failure.sentence} ({failure.endpoint})" if failure.endpoint else failure.sentence
-
-
-def _failed_health_check(inspected: Inspection) -> str:
-    """Return the last line of a failed health check, empty if the container is not unhealthy."""
-    if inspected.facts.health != "unhealthy":
-        return ""
-    output = [line.strip() for line in inspected.check_output.splitlines() if line.strip()]
-    if not output:
-        return "its health check fails without output"
-    return f"its health check reports: {output[-1]}"
