@@ -197,6 +197,16 @@ def test_a_request_that_is_late_belongs_to_the_turns_after_it(
     assert all(http.status == 200 for http in results.answers)
 
 
+def test_a_turn_whose_connections_are_not_known_says_nothing(
+    site: Site, probes: RequestProbes
+) -> None:
+    tables: list[ConnectionTable | None] = [{OLD: True}, None, {NEW: True}, {NEW: True}]
+    requests = [site.request("/a"), site.request("/b"), site.request("/c")]
+    results = probes.send(requests, look=lambda: tables.pop(0))
+    assert [turn.requests for turn in results.turns] == [(2,)]
+    assert probes.send([site.request("/d")]).turns == ()
+
+
 def test_where_many_connections_lead_to_is_busy(site: Site, probes: RequestProbes) -> None:
     table = {ProxyConnection("10.0.0.2", 5000, 40000 + n): False for n in range(BUSY)}
     results = probes.send([site.request("/")], look=lambda: table)

@@ -12,12 +12,15 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
 from dartsctl.stack.bindings import Endpoint
+from dartsctl.workflows.examine.containers import KERNEL
 
 if TYPE_CHECKING:
     from dartsctl.diagnosis.facts import ContainerFacts, ServiceFacts
     from dartsctl.workflows.examine.containers import ContainerProbes
 
 _MOST_BACKENDS = 16
+_MOST_EXECUTED = 5
+"""Looks for which a process must be started in each container."""
 BUSY = 200
 """Connections in the last minute from which on one of others may be taken for ours."""
 
@@ -56,18 +59,26 @@ class ConnectionLooks:
         self._containers = containers
         self._pool = pool
         self._front = front if front and front.runs and front.has_own_network else None
+        self._executed = 0
         self._backends: list[ContainerFacts] = []
         for service in services.values():
             for container in service.running:
                 if container is not front and _listens_on(container, ports):
                     self._backends.append(container)
 
-    def now(self) -> ConnectionTable:
-        """Return the present connections; none if the proxy's sockets are not its own."""
+    def now(self) -> ConnectionTable | None:
+        """Return the present connections.
+
+        None if the proxy's sockets are not its own or cannot be read, or were read often enough
+        where that is no matter of the kernel alone.
+        """
         front = self._front
-        if front is None:
-            return {}
+        if front is None or front.listening is None or self._executed >= _MOST_EXECUTED:
+            return None
         backends = self._backends[:_MOST_BACKENDS]
+        sources = [row.listening_source for row in (front, *backends)]
+        if not all(source.startswith(KERNEL) for source in sources):
+            self._executed += 1
         reads = [self._pool.submit(self._containers.connections, row) for row in (front, *backends)]
         table: dict[ProxyConnection, bool] = {}
         for row in reads[0].result():

@@ -28,6 +28,14 @@ _SECOND_LOOK = 1.0
 """Seconds after which the proxy's connections are read while a request is still open."""
 
 
+Look = Callable[[], ConnectionTable | None]
+"""Reads the proxy's connections, None if they are not known."""
+
+
+def _no_look() -> None:
+    """Know nothing of the proxy's connections."""
+
+
 @dataclass(frozen=True, slots=True)
 class RequestResults:
     """What came of the requests."""
@@ -52,9 +60,7 @@ class RequestProbes:
         self._skew = skew
         self._pace = Pace(deps)
 
-    def send(
-        self, requests: Sequence[ProbeRequest], *, look: Callable[[], ConnectionTable] = dict
-    ) -> RequestResults:
+    def send(self, requests: Sequence[ProbeRequest], *, look: Look = _no_look) -> RequestResults:
         """Send the requests and return the results, those through the proxy first.
 
         These are sent one after the other, as far as they are answered soon: what connects then
@@ -140,10 +146,10 @@ class RequestProbes:
 class _Turns:
     """The requests through the proxy in their order, and what connected meanwhile."""
 
-    def __init__(self, look: Callable[[], ConnectionTable]) -> None:
+    def __init__(self, look: Look) -> None:
         self._look = look
         self._before = look()
-        self.busy = busy_places(self._before)
+        self.busy = busy_places(self._before or {})
         self.sent: list[ProbeRequest] = []
         self.futures: list[Future[tuple[HttpFacts, bytes]]] = []
         self.turns: list[ProxyTurn] = []
@@ -183,7 +189,9 @@ class _Turns:
 
     def _end_turn(self, requests: tuple[int, ...]) -> None:
         before, after = self._before, self._look()
+        self._before = after
+        if before is None or after is None:
+            return
         made = {connection.endpoint for connection in after if connection not in before}
         kept = {connection.endpoint for connection, is_open in before.items() if is_open}
         self.turns.append(ProxyTurn(requests, tuple(sorted(made)), tuple(sorted(kept))))
-        self._before = after
