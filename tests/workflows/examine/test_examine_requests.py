@@ -52,7 +52,7 @@ def test_an_entry_on_ipv6_only_is_requested_there() -> None:
 
 def test_every_location_with_a_path_is_requested_first_those_that_lead_to_a_service() -> None:
     elsewhere = Route("/out", "http", (Target("example.org", 80),), False, "http://example.org")
-    pattern = Route("~ ^/b", "http", (Target("app", 5000),), False, "http://app:5000")
+    pattern = Route("~ ^/b/[0-9]+", "http", (Target("app", 5000),), False, "http://app:5000")
     exact = Route("= /health", "http", (Target("app", 5000),), False, "http://app:5000")
     made = layout(web("0.0.0.0"), routes=(elsewhere, pattern, exact, ROUTE))
     requests = [request for request in plan_requests(made) if request.through_proxy]
@@ -75,6 +75,51 @@ def test_the_same_location_of_several_sites_is_requested_in_each() -> None:
         ("a.example", "/", "app:5000"),
         ("b.example", "/", "other:5000"),
     ]
+
+
+def route(location: str) -> Route:
+    return Route(location, "http", (Target("app", 5000),), False, "http://app:5000")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path"),
+    [
+        ("~ ^/api", "/api"),
+        ("~* ^/api/", "/api/"),
+        ("~ ^/api/v1$", "/api/v1"),
+        ("~ ^/api/(.*)$", "/api/"),
+        (r"~ ^/feed\.xml$", "/feed.xml"),
+    ],
+)
+def test_a_pattern_that_begins_with_a_plain_path_is_requested_there(
+    pattern: str, path: str
+) -> None:
+    made = layout(web("0.0.0.0"), routes=(route(pattern),))
+    requests = [request for request in plan_requests(made) if request.through_proxy]
+    assert [(request.path, request.upstream) for request in requests] == [(path, "app")]
+
+
+@pytest.mark.parametrize("hidden", ["@app", r"~ \.php$", "~ ^/(a|b)/", "~ (a+)+$"])
+def test_a_location_without_a_path_is_requested_by_the_root(hidden: str) -> None:
+    made = layout(web("0.0.0.0"), routes=(route("/api/"), route(hidden)))
+    requests = [request for request in plan_requests(made) if request.through_proxy]
+    assert [(request.path, request.upstream) for request in requests] == [
+        ("/api/", "app"),
+        ("/", ""),
+    ]
+
+
+def test_a_path_that_an_earlier_pattern_takes_or_may_take_is_not_requested_for_a_later_one() -> (
+    None
+):
+    made = layout(web("0.0.0.0"), routes=(route("~ ^/api"), route("~ ^/api/v1"), route("/x")))
+    assert [request.path for request in plan_requests(made) if request.through_proxy] == [
+        "/api",
+        "/x",
+        "/",
+    ]
+    made = layout(web("0.0.0.0"), routes=(route(r"~ \.php$"), route("~ ^/api")))
+    assert [request.path for request in plan_requests(made) if request.through_proxy] == ["/"]
 
 
 def test_a_published_port_without_a_server_is_not_requested() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,6 +28,8 @@ _SECOND_LOOK = 1.0
 _TURN, _ALL_TURNS = 1.0, 2.0
 """Seconds that the next request waits for an answer to the one before, and all of them."""
 _MOST_REQUESTS = 8
+_PLAIN_PATTERN = re.compile(r"\^(/(?:[\w/-]|\\[.-])*)(?:\$|\.\*\$?|\(\.\*\)\$?)?")
+"""A pattern that is a plain path with anything after it: `^/api/v1`, `^/api/(.*)$`."""
 _LONGEST_DELAY = 6.0
 """Seconds by which the site's own limit may delay an answer."""
 _LOOPBACK = {"": "127.0.0.1", ANY_IPV4: "127.0.0.1", ANY_IPV6: "::1"}
@@ -103,11 +106,11 @@ class _Way:
 # --- which requests to send -------------------------------------------------------------------
 
 
-def plan_requests(layout: ProxyLayout) -> tuple[ProbeRequest, ...]:
+def plan_requests(layout: ProxyLayout, most: int = _MOST_REQUESTS) -> tuple[ProbeRequest, ...]:
     """Return the requests to send.
 
-    Every published port of the proxy with every location that leads to another service, and
-    each of these services directly.
+    Every published port of the proxy with every location that leads to another service, at `most`
+    so many, and each of these services directly.
     """
     requests: dict[tuple[str, int, str, str], ProbeRequest] = {}
     ways = _ways_into(layout, layout.proxy) or _ways_on_host(layout)
@@ -116,7 +119,7 @@ def plan_requests(layout: ProxyLayout) -> tuple[ProbeRequest, ...]:
             place = (request.address, request.port, request.host, request.path)
             requests.setdefault(place, request)
     chosen = _most_useful_first(requests.values())
-    return (*chosen[:_MOST_REQUESTS], *_direct(layout))
+    return (*chosen[:most], *_direct(layout))
 
 
 def _most_useful_first(requests: Iterable[ProbeRequest]) -> list[ProbeRequest]:
@@ -282,14 +285,37 @@ def _way(address: str, port: int, target: int) -> _Way:
 
 
 def _paths(server: Server) -> list[tuple[str, Route | None]]:
-    """Return a path for each location that a path can name; `/` if nothing is passed on."""
-    paths: list[tuple[str, Route | None]] = []
+    """Return a path for each location that a path can name.
+
+    And `/`, without a route, if nothing is passed on, or something by a location without a path:
+    `@app`, or a pattern that may begin with anything.
+    """
+    paths: dict[str, Route | None] = {}
+    starts: list[str] = []
+    has_hidden = False
     for route in server.routes:
-        words = route.location.split()
-        is_plain = len(words) == 1 or words[:1] in (["="], ["^~"])
-        if is_plain and words[-1].startswith("/"):
-            paths.append((words[-1], route))
-    return paths or [("/", None)]
+        kind, _, path = route.location.rpartition(" ")
+        if kind in ("~", "~*"):
+            path = _start_of(path)
+            starts.append(path)
+            if any(path.startswith(start) for start in starts[:-1]):
+                path = ""  # an earlier pattern takes it
+        if path.startswith("/"):
+            paths.setdefault(path, route)
+        else:
+            has_hidden = True
+    if has_hidden or not paths:
+        paths.setdefault("/", None)
+    return list(paths.items())
+
+
+def _start_of(pattern: str) -> str:
+    """Return the plain path that a pattern begins with, and matches; empty if it is more complex.
+
+    The pattern itself is never run: it comes from outside, and some take for ever.
+    """
+    match = _PLAIN_PATTERN.fullmatch(pattern)
+    return match[1].replace("\\", "") if match else ""
 
 
 def _url(way: _Way, path: str, *, tls: bool) -> str:

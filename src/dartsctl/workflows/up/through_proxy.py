@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from dartsctl.workflows.preflight.preflight import Preflight
 
 _MOST_RELOADS = 2
+_MOST_LOCATIONS = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +175,7 @@ class ThroughProxy:
     def _planned(self, view: ProxyView) -> list[ProbeRequest]:
         if not self._can_ask:
             return []
-        planned = examine_requests.plan_requests(view.layout)
+        planned = examine_requests.plan_requests(view.layout, _MOST_LOCATIONS)
         return [request for request in planned if request.through_proxy]
 
     @property
