@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis.diagnose import diagnose
@@ -108,9 +109,11 @@ class ThroughProxy:
         if not planned:
             return ProxyOutcome(unchecked=(self._why_unasked(view),))
         pending = [request for request in planned if not self._is_known_well(request)]
-        results = reading.probes.send(view, pending)
+        may_have_moved = self._fails or _has_later_service(view)
+        send = partial(reading.probes.send, view) if may_have_moved else reading.probes.sender.send
+        results = send(pending)
         answers, facts = results.answers, None
-        if self._needs_diagnosis(view, answers):
+        if may_have_moved or not self._are_all_good(view, answers):
             facts = reading.probes.facts_of(view, results)
             answers = facts.http
         self._take(view, planned, answers)
@@ -231,22 +234,12 @@ class ThroughProxy:
 
     # --- stale addresses ------------------------------------------------------------------------
 
-    def _needs_diagnosis(self, view: ProxyView, answers: Sequence[HttpFacts]) -> bool:
-        """Return whether the answers alone do not tell that all is well.
+    @property
+    def _fails(self) -> bool:
+        return any(reach is not Reach.ANSWERS for reach, _ in self._known.values())
 
-        Something fails, or a limit of the site may have refused it; or a service was started after
-        nginx had looked it up, and another one may answer in its place.
-        """
-        for answer in answers:
-            if self._reach(view, answer) is not Reach.ANSWERS:
-                return True
-        since = view.front.started or 0.0 if view.front else 0.0
-        for upstream in view.layout.upstreams:
-            service = view.services.get(upstream.service)
-            for container in service.running if service and upstream.looked_up_once else ():
-                if (container.started or 0.0) > since:
-                    return True
-        return False
+    def _are_all_good(self, view: ProxyView, answers: Sequence[HttpFacts]) -> bool:
+        return all(self._reach(view, answer) is Reach.ANSWERS for answer in answers)
 
     def _reload_stale(self, view: ProxyView, facts: Facts) -> bool:
         """Reload nginx if the diagnosis is a stale address. Return whether it was reloaded."""
@@ -275,6 +268,20 @@ class ThroughProxy:
         history = History(self._deps.state, warn=screen.warn, masker=screen.masker)
         history.add(f"repair-{RepairAction.RELOAD.value}", service, reason, result=result)
         return result == "done"
+
+
+def _has_later_service(view: ProxyView) -> bool:
+    """Return whether a service was started after nginx had looked its address up.
+
+    Then another one may have the address, and answer in its place.
+    """
+    since = view.front.started or 0.0 if view.front else 0.0
+    for upstream in view.layout.upstreams:
+        service = view.services.get(upstream.service)
+        for container in service.running if service and upstream.looked_up_once else ():
+            if (container.started or 0.0) > since:
+                return True
+    return False
 
 
 def _typed(request: ProbeRequest) -> str:
