@@ -193,6 +193,7 @@ def _document(before: Preflight, outcome: UpOutcome, code: ExitCode) -> dict[str
 def _bad_location(location: BadLocation, *, is_failure: bool) -> dict[str, object]:
     return {
         "url": location.url,
+        "host": location.host,
         "answer": location.answer,
         "service": location.service,
         "target": location.target,

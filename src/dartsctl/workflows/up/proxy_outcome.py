@@ -10,6 +10,8 @@ class BadLocation:
     """A location of the proxy that does not answer well. `service`: who should; may be empty."""
 
     url: str
+    host: str
+    """The `Host` header: the site's name."""
     answer: str
     proxy: str
     service: str
@@ -17,9 +19,11 @@ class BadLocation:
 
     @property
     def sentence(self) -> str:
+        site = "" if self.host == "localhost" else f" (host {self.host})"
+        sentence = f"{self.url}{site} {self.answer}"
         if not self.target:
-            return f"{self.url} {self.answer}"
-        return f"{self.url} {self.answer}: {self.proxy} passes it to {self.target}"
+            return sentence
+        return f"{sentence}: {self.proxy} passes it to {self.target}"
 
     @property
     def waiting(self) -> str:

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from dartsctl.workflows.examine.sending import RequestProbes
     from dartsctl.workflows.preflight.preflight import Preflight
 
+_Place = tuple[str, int, str, str]
+"""Address, port, host name and path of a location."""
 _MOST_RELOADS = 2
 _MOST_LOCATIONS = 40
 
@@ -70,7 +72,7 @@ class ThroughProxy:
         self._started = before.stack.services
         self._whole: Preflight | None = None
         self._reading: _Reading | None = None
-        self._known: dict[str, tuple[Reach, BadLocation]] = {}
+        self._known: dict[_Place, tuple[Reach, BadLocation]] = {}
         self._sender: RequestProbes | None = None
         self._reloads: set[str] = set()
         self._problem = ""
@@ -116,7 +118,8 @@ class ThroughProxy:
         if may_have_moved or not self._are_all_good(view, answers):
             facts = reading.probes.facts_of(view, results)
             answers = facts.http
-        self._take(view, planned, answers)
+        sent = [request for request in pending if request not in results.unsent]
+        self._take(view, sent, answers)
         outcome = self._outcome(view, planned)
         if facts and self._reload_stale(view, facts):
             self._known.clear()
@@ -195,7 +198,7 @@ class ThroughProxy:
     # --- judging --------------------------------------------------------------------------------
 
     def _is_known_well(self, request: ProbeRequest) -> bool:
-        known = self._known.get(request.url)
+        known = self._known.get(_place(request))
         return known is not None and known[0] is Reach.ANSWERS
 
     def _reach(self, view: ProxyView, answer: HttpFacts) -> Reach:
@@ -203,13 +206,12 @@ class ThroughProxy:
         return reach_of(answer, view.kind, has_config=has_config, started=self._started)
 
     def _take(
-        self, view: ProxyView, planned: Sequence[ProbeRequest], answers: Sequence[HttpFacts]
+        self, view: ProxyView, sent: Sequence[ProbeRequest], answers: Sequence[HttpFacts]
     ) -> None:
         """Remember the answers. A request that was not sent keeps what is known of it."""
-        asked = {request.url: request for request in planned}
-        for answer in answers:
-            bad = _bad_location(asked[answer.url], answer)
-            self._known[answer.url] = (self._reach(view, answer), bad)
+        for request, answer in zip(sent, answers, strict=True):
+            reach = self._reach(view, answer)
+            self._known[_place(request)] = (reach, _bad_location(request, answer))
 
     def _outcome(self, view: ProxyView, planned: Sequence[ProbeRequest]) -> ProxyOutcome:
         unchecked = []
@@ -217,7 +219,7 @@ class ThroughProxy:
             unchecked.append(view.reading.problem)
         bad: dict[Reach, list[BadLocation]] = {reach: [] for reach in Reach}
         for request in planned:
-            known = self._known.get(request.url)
+            known = self._known.get(_place(request))
             if known is None:
                 unchecked.append(f"{_typed(request)} was not asked, to keep the site's limits")
             else:
@@ -289,9 +291,14 @@ def _typed(request: ProbeRequest) -> str:
     return site_url(request.address, request.port, tls=request.tls, path=request.path)
 
 
+def _place(request: ProbeRequest) -> _Place:
+    return request.address, request.port, request.host, request.path
+
+
 def _bad_location(request: ProbeRequest, answer: HttpFacts) -> BadLocation:
     return BadLocation(
         url=_typed(request),
+        host=request.host,
         answer=answer.answer,
         proxy=answer.service,
         service=answer.upstream,
