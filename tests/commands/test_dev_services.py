@@ -141,6 +141,32 @@ def test_without_services_it_is_said_what_of_production_the_app_will_look_at(
     assert "geheim" not in done.stderr
 
 
+def test_the_apps_own_env_file_counts_too(app: App) -> None:
+    app.settings(server='directory = "src"\n')
+    (app.folder / "src").mkdir()
+    (app.folder / "show.py").rename(app.folder / "src" / "show.py")
+    (app.folder / "src" / ".env").write_text(
+        f"RABBITMQ_HOST=127.0.0.1\nRABBITMQ_PORT={app.production}\n"
+    )
+    done = app.run("dev")
+    assert "RABBITMQ_PORT" not in json.loads(done.stdout), "the app reads it itself"
+    assert f"the app will look at RABBITMQ_HOST=127.0.0.1:{app.production}\n" in done.stderr
+    assert "not set" not in done.stderr
+
+
+def test_in_a_container_the_port_of_the_env_file_is_the_apps_own(app: App) -> None:
+    app.settings(dev='files = ["compose.yml"]', server='replaces = ["app"]\n')
+    (app.folder / "compose.yml").write_text("services: {app: {image: app}}\n")
+    (app.folder / ".env").write_text(f"FLASK_PORT={app.production}\n")
+    done = app.run("dev", "--dry-run", "--in-docker")
+    assert (done.returncode, "production port" in done.stderr) == (0, False)
+    done = app.run("dev", "--dry-run")
+    assert (
+        f"FLASK_PORT={app.production} in .env:1 is a production port: using a free port of "
+        in done.stderr
+    )
+
+
 def test_a_port_of_the_default_list_is_told_by_who_reserves_it(app: App) -> None:
     settings = app.folder / "dartsctl.toml"
     documented = f"[ports.production]\nrabbitmq = {app.production}\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 from dartsctl.cli.deps import MASKER
 
 if TYPE_CHECKING:
+    from dartsctl.config.environment import EnvValue
     from dartsctl.server.request import FilePort, ServerRequest
 
 _APP_FILES = (".env", ".flaskenv")
@@ -18,25 +20,35 @@ _APP_FILES = (".env", ".flaskenv")
 def with_env_files(request: ServerRequest, paths: tuple[Path, ...]) -> ServerRequest:
     """Return the request with the variables of env files; their secrets are masked from now on.
 
-    Ports are also looked for in the files that the app itself reads.
+    The files that the app itself reads are looked into as well.
     """
-    from dartsctl.edges.project.env_files import read
+    from dartsctl.edges.project.env_files import read, readable_values
 
     values = {name: value.value for name, value in read(paths).items()}
+    nearest = [_nearest(name, Path(request.directory), request.checkout) for name in _APP_FILES]
+    files = dict.fromkeys([*paths, *filter(None, nearest)])
+    contents = [readable_values(file) for file in files]
+    app_values: dict[str, str] = {}
+    for content in contents:
+        for name, value in content.items():
+            app_values.setdefault(name, value.value)
     MASKER.learn(values)
-    return replace(request, env_files=values, file_ports=_file_ports(request, paths))
+    MASKER.learn(app_values)
+    ports = _file_ports(contents, request.port_variables)
+    return replace(request, env_files=values, app_values=app_values, file_ports=ports)
 
 
-def _file_ports(request: ServerRequest, paths: tuple[Path, ...]) -> tuple[FilePort, ...]:
-    from dartsctl.edges.project.env_files import readable_values
+def _file_ports(
+    contents: Sequence[Mapping[str, EnvValue]], names: Sequence[str]
+) -> tuple[FilePort, ...]:
+    """Return the ports in these variables of the files."""
     from dartsctl.server.request import FilePort
     from dartsctl.text.numbers import parse_digits
 
-    nearest = [_nearest(name, Path(request.directory), request.checkout) for name in _APP_FILES]
     ports: dict[tuple[str, int], FilePort] = {}
-    for file in dict.fromkeys([*paths, *filter(None, nearest)]):
-        for name, value in readable_values(file, request.port_variables).items():
-            port = parse_digits(value.value.strip())
+    for content in contents:
+        for name, value in content.items():
+            port = parse_digits(value.value.strip()) if name in names else None
             if port is not None:
                 ports.setdefault((name, port), FilePort(name, port, value.origin))
     return tuple(ports.values())

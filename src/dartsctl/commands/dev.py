@@ -104,15 +104,16 @@ def host_services(stack: Stack, replaced: tuple[str, ...]) -> tuple[str, ...]:
 def _preview(request: DevRequest, deps: Deps) -> int:
     """Show what would be done. Conflicts are looked for only if the answers resolve them."""
     environment = request.environment
+    server = replace(request.server, in_container=request.in_docker)
     if environment is None:
-        return preview_server(request.server, deps.screen)
+        return preview_server(server, deps.screen)
     if request.answers.removable or request.answers.policy not in (None, "ask", "fail"):
         stack = read_stack(deps.compose_on(environment).config().model)
         up_request = _up_request(request, environment, stack)
         if up_request is not None:
             up(replace(up_request, dry_run=True), deps=_for_people(deps))
     files = [str(file) for file in environment.files]
-    return preview_server(request.server, deps.screen, services_of=files)
+    return preview_server(server, deps.screen, services_of=files)
 
 
 def _start_services(request: DevRequest, environment: Environment, deps: Deps) -> Stack:

@@ -62,6 +62,8 @@ class ServerRequest:
     """The caller's whole environment."""
     env_files: Mapping[str, str] = field(default_factory=dict)
     """The variables of the env files. The caller's environment takes precedence."""
+    app_values: Mapping[str, str] = field(default_factory=dict)
+    """The variables of these files and of those that the app itself reads. They are not set."""
     file_ports: tuple[FilePort, ...] = ()
     """The ports in these files, and in those that the app itself reads."""
     extra: Mapping[str, str] = field(default_factory=dict)

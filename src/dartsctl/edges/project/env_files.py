@@ -10,7 +10,7 @@ import io
 import os
 import re
 import stat
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,8 +49,8 @@ def read(paths: Sequence[Path], environ: Mapping[str, str] | None = None) -> dic
     return values
 
 
-def readable_values(path: Path, names: Collection[str]) -> dict[str, EnvValue]:
-    """Return the variables with these `names` in an app's own env file; a later line wins.
+def readable_values(path: Path) -> dict[str, EnvValue]:
+    """Return the variables of an app's own env file; a later line wins.
 
     Lines that are wrong are skipped, as dotenv does, and so is a file that cannot be read.
     """
@@ -64,8 +64,7 @@ def readable_values(path: Path, names: Collection[str]) -> dict[str, EnvValue]:
                 continue
             value = interpolated(binding.value, known)
             known.setdefault(binding.key, value)
-            if binding.key in names:
-                values[binding.key] = EnvValue(value, path, _line_of(binding))
+            values[binding.key] = EnvValue(value, path, _line_of(binding))
     return values
 
 

@@ -89,7 +89,7 @@ def _tell_left_out(
     problem: str,
 ) -> None:
     """Say which variables have no value, and what their services have in production."""
-    environment = base_environment(request)
+    environment = {**request.app_values, **base_environment(request)}
     unset = {name: text for name, text in lookup.templates.items() if name in left_out}
     for name in unset.keys() & environment.keys():
         del unset[name]
@@ -126,8 +126,9 @@ def _tell_where(
         for port, owner in request.allocation.owners.items()
         if port not in own and owner not in lookup.replaces
     }
-    targets = service_targets({**base_environment(request), **request.extra})
-    names = {*request.env_files, *request.extra}
+    variables = {**request.app_values, **base_environment(request), **request.extra}
+    targets = service_targets(variables)
+    names = {*request.app_values, *request.extra}
     if named := [target.shown for target in targets if target.name in names]:
         deps.screen.note(
             f"the dev services are not started; the app will look at {', '.join(named)}"
