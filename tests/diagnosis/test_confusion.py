@@ -75,6 +75,7 @@ def test_only_the_reload_is_done_for_these_causes() -> None:
     ("name", "words"),
     [
         ("published port", "`proxy_pass http://backend1xyz:80`"),
+        ("published on loopback", "`proxy_pass http://backend1xyz:80`"),
         ("misspelled", "`proxy_pass http://backend1xyz:80`"),
         ("https to plain", "`proxy_pass http://backend1xyz:80`"),
         ("http to TLS", "`proxy_pass https://backend1xyz:443`"),

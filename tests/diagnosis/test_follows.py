@@ -11,6 +11,7 @@ from dartsctl.diagnosis.facts import CertificateFacts, ContainerFacts, Facts, Lo
 from dartsctl.diagnosis.findings import Cause
 from dartsctl.diagnosis.nginx.config import Listen
 from dartsctl.diagnosis.nginx.log import NginxFailure
+from dartsctl.stack.bindings import Endpoint
 from fakes.route_faults import FAULTS, stack_with
 from fakes.stack_facts import (
     FLASK,
@@ -178,3 +179,43 @@ def test_a_reversed_dependency_is_the_cause_also_while_the_app_waits() -> None:
     assert (finding.cause, finding.service) == (Cause.REVERSED_DEPENDENCY, "web")
     assert finding.data["followed_by"] == ["app"]
     assert "let web depend on app, not app on web" in finding.command
+
+
+def test_a_reversed_dependency_through_another_service_names_that_one() -> None:
+    proxy = failures(failed(NginxFailure.HOST_NOT_FOUND, "", name="app:5000"))
+    stack = facts(
+        service("app", container("app"), depends_on=("cache",)),
+        service("cache", container("cache"), depends_on=("web",), published=()),
+        service("web", down("web", started=NOW - 2)),
+        proxy=proxy,
+    )
+    (finding,) = diagnose(stack).findings
+    assert finding.cause is Cause.REVERSED_DEPENDENCY
+    assert "let web depend on app, not cache on web" in finding.command
+
+
+def test_two_ports_of_one_service_have_a_finding_each() -> None:
+    first, second = FAULTS["closed"](1), FAULTS["slow"](1)
+    (upstream,), (http,), (line,) = second.upstreams, second.http, second.lines
+    target = replace(upstream.target, port=81)
+    route = replace(upstream.routes[0], location="/slow/", targets=(target,))
+    slow = replace(
+        second,
+        services=(),
+        upstreams=(replace(upstream, target=target, routes=(route,)),),
+        http=(replace(http, url="http://x/slow/", location="/slow/", target=str(target)),),
+        lines=(line.replace("GET /1/", "GET /slow/").replace(":80/1/", ":81/slow/"),),
+    )
+    stack = stack_with(first, slow)
+    (made,) = first.services[0].containers
+    made = replace(made, listening=(Endpoint(80, "0.0.0.0"), Endpoint(81, "0.0.0.0")))
+    services = {**stack.services, first.blamed: replace(first.services[0], containers=(made,))}
+    diagnosis = diagnose(replace(stack, services=services))
+    assert causes(diagnosis) == [
+        (Cause.CLOSES_EARLY, first.blamed),
+        (Cause.NO_ANSWER, first.blamed),
+    ]
+    assert [finding.requests for finding in diagnosis.findings] == [
+        (first.http[0].url,),
+        ("http://x/slow/",),
+    ]

@@ -136,11 +136,18 @@ def _loopback(host: str) -> Callable[[int], Fault]:
     def made(number: int) -> Fault:
         at = _Place(number)
         upstream = at.upstream(host, 5000 + number)
-        address = "[::1]" if ":" in host else "127.0.0.1"
+        address = {"::1": "[::1]", "localhost": "127.0.0.1"}.get(host, host)
         line = at.line(_REFUSED, to=f"http://{address}:{5000 + number}")
         return at.fault(Cause.LOOPBACK_UPSTREAM, "web", upstream, line)
 
     return made
+
+
+def _own_name(number: int) -> Fault:
+    at = _Place(number)
+    upstream = at.upstream("web", 5000 + number, behind="web")
+    line = at.line(_REFUSED, to=f"http://10.0.0.3:{5000 + number}")
+    return at.fault(Cause.LOOPBACK_UPSTREAM, "web", upstream, line)
 
 
 def _published(number: int) -> Fault:
@@ -149,6 +156,16 @@ def _published(number: int) -> Fault:
     places = (PublishedPort(80, Endpoint(23371, "127.0.0.1")),)
     own = at.service(80, wanted=places, bound=places)
     line = at.line(_REFUSED, to=f"http://{at.address}:23371")
+    return at.fault(Cause.PUBLISHED_PORT, "web", upstream, line, services=(own,))
+
+
+def _published_on_loopback(number: int) -> Fault:
+    """nginx asks the host's address in the network, and the port is published on 127.0.0.1."""
+    at = _Place(number)
+    upstream = at.upstream("10.1.0.1", 9300 + number)
+    places = (PublishedPort(80, Endpoint(9300 + number, "127.0.0.1")),)
+    own = at.service(80, wanted=places, bound=places)
+    line = at.line(_REFUSED, to=f"http://10.1.0.1:{9300 + number}")
     return at.fault(Cause.PUBLISHED_PORT, "web", upstream, line, services=(own,))
 
 
@@ -370,7 +387,10 @@ FAULTS: dict[str, Callable[[int], Fault]] = {
     "127.0.0.1": _loopback("127.0.0.1"),
     "localhost": _loopback("localhost"),
     "::1": _loopback("::1"),
+    "0.0.0.0": _loopback("0.0.0.0"),
+    "the proxy's own name": _own_name,
     "published port": _published,
+    "published on loopback": _published_on_loopback,
     "wrong port": _wrong_port,
     "wrong port of the app": _wrong_port_of_the_app,
     "nothing listens": _nothing_listens,

@@ -158,13 +158,16 @@ def answer_trouble(
     if failure and facts.proxy:
         reason = f"; nginx says: {failure.failure.value}"
         evidence, source = (failure.line, *evidence), facts.proxy.log_source
+    although = f"although {service} runs"
+    if http.target and not http.upstream:
+        although = f"when {service} passes it on to {http.target}"
     text = f"{service} runs, and {http.url} {http.answer}"
     running = facts.running(service)
     return Trouble(
         cause=cause,
         service=service,
         container=running[0].name if running else "",
-        sentence=sentence or f"{http.url} {http.answer} although {service} runs{reason}",
+        sentence=sentence or f"{http.url} {http.answer} {although}{reason}",
         command=command or f"{facts.commands.stack} logs {service}",
         rank=Rank(Scope.ANSWER, position=answer.position),
         confidence=confidence,

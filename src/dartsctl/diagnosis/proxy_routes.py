@@ -88,7 +88,11 @@ def shares_host(container: ContainerFacts) -> bool:
 
 
 def place(upstream: UpstreamFacts) -> str:
-    """Return file and line of the first route to an upstream; empty if unknown."""
+    """Return file and line of an upstream: its `server`, else its first route. Empty if unknown."""
+    for route in upstream.routes:
+        for target, spot in zip(route.targets, route.server_places, strict=False):
+            if target == upstream.target:
+                return spot
     return upstream.routes[0].place if upstream.routes else ""
 
 

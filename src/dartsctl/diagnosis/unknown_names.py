@@ -15,9 +15,11 @@ from dartsctl.diagnosis.proxy_routes import (
     answered,
     front,
     passing_to,
+    place,
     route_trouble,
     shares_host,
     shown_place,
+    then_restart,
 )
 from dartsctl.errors import Advice
 
@@ -61,10 +63,11 @@ class UnknownName:
     def external(self, cause: Cause, facts: Facts) -> Trouble:
         """Return the trouble of a name that must come from outside the stack."""
         networks = ", ".join(self.proxy.networks) or self.proxy.network_mode
+        where = shown_place(self.place, facts)
         reason = f"{self.host} is no service of this stack, and nothing on {networks} has that name"
         advice = (
             f"start what has the name {self.host} and connect it to {networks}, "
-            f"or correct the name in {shown_place(self.place, facts)}"
+            f"or correct the name in {where}"
         )
         if self.host == _HOST_ITSELF:
             reason = f"{self.host} is not known in its container"
@@ -72,10 +75,12 @@ class UnknownName:
                 f'add `extra_hosts: ["{_HOST_ITSELF}:host-gateway"]` to {self.proxy.service} '
                 "in the Compose file"
             )
+            if self.answer:  # nginx's own lookups read no hosts file
+                advice += f" and write the name without a variable in {where}"
         return self._trouble(cause, facts, reason, advice)
 
     def _trouble(self, cause: Cause, facts: Facts, reason: str, advice: str) -> Trouble:
-        command = Advice(f"{advice}, then run `{facts.commands.up}`")
+        command: str = Advice(f"{advice}, then run `{facts.commands.up}`")
         data = {"name": self.host, "similar": self.similar, "place": self.place}
         if self.fatal and self.end:
             trouble = fatal_trouble(
@@ -84,9 +89,8 @@ class UnknownName:
             return replace(trouble, data={**trouble.data, **data})
         assert self.upstream is not None  # noqa: S101 - as `unknown_names` makes it
         assert self.answer is not None  # noqa: S101
-        command = Advice(
-            f"{advice}, then run `{facts.commands.stack} restart {self.proxy.service}`"
-        )
+        if self.host != _HOST_ITSELF:
+            command = then_restart(advice, facts)
         trouble = route_trouble(
             cause,
             self.upstream,
@@ -129,7 +133,7 @@ def _at_start(fatal: FatalError, end: Trouble, facts: Facts) -> UnknownName:
         fatal.container,
         similar_service(fatal.host, facts),
         upstream,
-        fatal.line.place or (upstream.routes[0].place if upstream else ""),
+        fatal.line.place or (place(upstream) if upstream else ""),
         fatal.line,
         fatal=fatal,
         end=end,
@@ -151,7 +155,7 @@ def _while_serving(answer: BadAnswer, proxy: ContainerFacts, facts: Facts) -> Un
         proxy,
         similar_service(host, facts),
         upstream,
-        upstream.routes[0].place,
+        place(upstream),
         failure,
         answer=answer,
     )

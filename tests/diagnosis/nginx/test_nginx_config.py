@@ -325,3 +325,14 @@ def test_a_route_knows_the_upstream_block_that_it_names() -> None:
         "upstream pool { server a:1; server b:2; }",
     )
     assert [route.group for route in parsed.routes] == ["pool", ""]
+    assert [len(route.server_places) for route in parsed.routes] == [2, 0]
+
+
+def test_a_server_of_an_upstream_block_knows_its_line() -> None:
+    parsed = config(
+        "http {\n upstream pool {\n  server a:1;\n  server b:2 down;\n  server c:3;\n }\n"
+        " server { location / { proxy_pass http://pool; } } }"
+    )
+    (route,) = parsed.routes
+    assert [place.rpartition(":")[2] for place in route.server_places] == ["3", "5"]
+    assert list(map(str, route.targets)) == ["a:1", "c:3"]

@@ -22,12 +22,16 @@ from dartsctl.diagnosis.proxy_routes import (
     where,
 )
 from dartsctl.diagnosis.repairs import by_hand
+from dartsctl.stack.bindings import ANY_IPV4, ANY_IPV6
 
 if TYPE_CHECKING:
     from dartsctl.diagnosis.facts import ContainerFacts, Facts, UpstreamFacts
     from dartsctl.diagnosis.trouble import Trouble
 
 CAUSE = Cause.LOOPBACK_UPSTREAM
+
+_OWN = ("localhost", "::1", ANY_IPV4, ANY_IPV6)
+"""The wildcard addresses lead to the own host too."""
 
 
 def detect(facts: Facts) -> Iterator[Trouble]:
@@ -36,13 +40,14 @@ def detect(facts: Facts) -> Iterator[Trouble]:
         return
     for answer in bad_answers(facts):
         for upstream in answer.upstreams:
-            if _is_loopback(upstream) and _is_deaf(upstream, answer, proxy):
+            if _is_itself(upstream, proxy) and _is_deaf(upstream, answer, proxy):
                 yield _trouble(upstream, answer, proxy, facts)
 
 
-def _is_loopback(upstream: UpstreamFacts) -> bool:
+def _is_itself(upstream: UpstreamFacts, proxy: ContainerFacts) -> bool:
+    """Whether an upstream leads back to the proxy: by address, or by the proxy's own name."""
     host = upstream.target.host
-    return host in ("localhost", "::1") or host.startswith("127.")
+    return host in _OWN or host.startswith("127.") or upstream.service == proxy.service
 
 
 def _is_deaf(upstream: UpstreamFacts, answer: BadAnswer, proxy: ContainerFacts) -> bool:

@@ -14,7 +14,7 @@ from dartsctl.diagnosis.repairs import NO_REPAIR, Repair, RepairAction
 from dartsctl.errors import Advice
 
 if TYPE_CHECKING:
-    from dartsctl.diagnosis.facts import Facts
+    from dartsctl.diagnosis.facts import Facts, ServiceFacts
     from dartsctl.diagnosis.trouble import Trouble
 
 CAUSE = Cause.REVERSED_DEPENDENCY
@@ -27,8 +27,9 @@ def detect(facts: Facts) -> Iterator[Trouble]:
     name, proxy = fatal.service.name, fatal.container.service
     if proxy not in dependencies(fatal.service, facts):
         return
+    needing = _needing(fatal.service, proxy, facts)
     advice = Advice(
-        f"in the Compose file let {proxy} depend on {name}, not {name} on {proxy}, "
+        f"in the Compose file let {proxy} depend on {name}, not {needing} on {proxy}, "
         f"then run `{facts.commands.up}`"
     )
     for end in ends(facts):
@@ -39,11 +40,19 @@ def detect(facts: Facts) -> Iterator[Trouble]:
             facts,
             reason=(
                 f"it needs the name {fatal.host} when it starts, and {name} is started after it, "
-                f"because {name} depends on {proxy}"
+                f"because {needing} depends on {proxy}"
             ),
             command=advice,
         )
         yield replace(trouble, because_of=())
+
+
+def _needing(service: ServiceFacts, proxy: str, facts: Facts) -> str:
+    """Return the service that depends on the proxy: this one, or one that it needs."""
+    for name in (service.name, *dependencies(service, facts)):
+        if name in facts.services and proxy in facts.services[name].depends_on:
+            return name
+    return service.name
 
 
 def repair(finding: Finding, facts: Facts) -> Repair:

@@ -70,6 +70,8 @@ class Route:
     """File and line of the directive: `/etc/nginx/conf.d/default.conf:4`."""
     group: str = ""
     """The name of its `upstream` block."""
+    server_places: tuple[str, ...] = field(default=(), compare=False)
+    """File and line of each target, if they are in an `upstream` block."""
     resolvers: tuple[str, ...] = ()
     """The name servers that apply here, without ports."""
     limits: tuple[Limit, ...] = ()
@@ -314,21 +316,23 @@ def _route(
     authority = rest.partition("/")[0].rpartition("@")[2]
     host, _ = _host_and_port(authority, 0)
     if host in upstreams:
-        targets, is_dynamic = _upstream_targets(upstreams[host])
-        return replace(route, targets=targets, dynamic=is_dynamic, group=host)
+        servers = _live_servers(upstreams[host])
+        return replace(
+            route,
+            targets=tuple(_target(server.words[1], 80) for server in servers),
+            dynamic=any("resolve" in server.words for server in servers),
+            group=host,
+            server_places=tuple(server.place for server in servers),
+        )
     if not authority or "$" in authority:
         return replace(route, dynamic=True)
     return replace(route, targets=(_target(authority, _PORTS.get(scheme, 0)),))
 
 
-def _upstream_targets(upstream: Directive) -> tuple[tuple[Target, ...], bool]:
-    """Return the servers of an `upstream` block, and whether any is looked up again."""
-    targets, is_dynamic = [], False
-    for server in _named(upstream.block or (), "server"):
-        if "down" not in server.words:
-            targets.append(_target(server.words[1], 80))
-            is_dynamic = is_dynamic or "resolve" in server.words
-    return tuple(targets), is_dynamic
+def _live_servers(upstream: Directive) -> list[Directive]:
+    """Return the servers of an `upstream` block that are in use."""
+    servers = _named(upstream.block or (), "server")
+    return [server for server in servers if "down" not in server.words]
 
 
 def _target(text: str, port: int) -> Target:
