@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from dartsctl.errors import Refused
 from dartsctl.ports.collisions import NameTaken
 from dartsctl.ports.holders import ForeignContainer, HostProcess, OwnContainer
 from dartsctl.stack.containers import Container
+from dartsctl.stack.convergence import Convergence
+from dartsctl.stack.same_stack import SameStack
+from dartsctl.workflows.preflight import another_stack, orphans
 from dartsctl.workflows.preflight.report import collision_line, conflict_texts
 from fakes.conflict_cases import SERVER, conflict, container
 from fakes.kernel import container as compose_container
-from fakes.preflights import preflight
+from fakes.preflights import ENVIRONMENT, preflight
 
 
 def test_each_of_two_services_that_want_the_ports_of_one_holder_names_it() -> None:
@@ -59,3 +65,32 @@ def test_a_taken_name_of_a_container_without_a_project() -> None:
         "service pg wants the container name case-notes, which container 0123456789ab has"
         " (running, up 5 seconds)"
     )
+
+
+# --- what is typed next -------------------------------------------------------------------------
+
+COPY = SameStack("other", (compose_container("other", "app", name="shared"),), "names", ("shared",))
+NAMED = NameTaken("app", COPY.containers[0])
+
+
+def test_a_copy_that_is_in_the_way_hides_no_taken_name_and_the_next_command_keeps_the_service() -> (
+    None
+):
+    environment = replace(ENVIRONMENT, has_copies=True)
+    facts = preflight(services=("app",), collisions=(COPY, NAMED), environment=environment)
+    with pytest.raises(Refused) as caught:
+        another_stack.refuse(replace(facts, services=("app",)), "dartsctl dev up app")
+    assert caught.value.hint == "dartsctl dev up app --on-conflict remap"
+    assert collision_line(NAMED) in caught.value.details
+    assert caught.value.message not in caught.value.details
+
+
+def test_orphans_of_files_without_settings_have_no_up_that_could_be_typed() -> None:
+    orphan = compose_container("darts-dev", "old", files="/src/compose.yml")
+    held = conflict(ForeignContainer(orphan))
+    facts = preflight(held, convergence=Convergence((), (), (), (), (orphan,)))
+    assert orphans.next_command(facts) == "dartsctl dev up --remove-orphans"
+    typed = replace(facts, services=("app",))
+    assert orphans.next_command(typed) == "dartsctl dev up app --remove-orphans"
+    adhoc = replace(ENVIRONMENT, name="adhoc", project_named=True)
+    assert orphans.next_command(replace(facts, environment=adhoc)) == ""

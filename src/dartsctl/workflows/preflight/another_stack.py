@@ -33,9 +33,11 @@ def refuse(preflight: Preflight, command: str) -> None:
             f"to replace it: {with_project(command, another.project)}",
             "to keep both: set another project in dartsctl.toml, or add --project NAME",
         )
+    sentence = report.collision_line(another)
+    others = [line for line in report.obstacle_lines(preflight) if line != sentence]
     raise Refused(
-        report.collision_line(another),
-        details=("nothing was changed", *ways),
+        sentence,
+        details=("nothing was changed", *others, *ways),
         hint=next_command(preflight, command),
     )
 
@@ -50,7 +52,7 @@ def next_command(preflight: Preflight, command: str) -> str:
     if another is None:
         return ""
     if _is_copy(preflight):
-        return environment.command("up", "--on-conflict", "remap")
+        return environment.command("up", *preflight.services, "--on-conflict", "remap")
     if isinstance(another, ProjectTaken) and environment.project:
         return environment.command("ps")
     return with_project(command, another.project)

@@ -42,7 +42,7 @@ def next_command(preflight: Preflight) -> str:
     It is empty too where `--remove-orphans` would take the containers of another folder.
     """
     environment, conflicts = preflight.environment, preflight.verdicts.conflicts
-    if preflight.collisions or not conflicts or not environment.project:
+    if preflight.collisions or not conflicts or environment.is_adhoc:
         return ""
     orphans, others = split(preflight.convergence.orphans, list(map(str, preflight.files)))
     names = {container.name for container in orphans}
@@ -50,4 +50,4 @@ def next_command(preflight: Preflight) -> str:
         for holder in conflict.holders or (None,):
             if not isinstance(holder, ForeignContainer) or holder.container.name not in names:
                 return ""
-    return "" if others else environment.command("up", "--remove-orphans")
+    return "" if others else environment.command("up", *preflight.services, "--remove-orphans")

@@ -77,6 +77,8 @@ class Preflight:
     """What is unsafe about production, warnings included; empty for other environments."""
     files: tuple[Path, ...] = ()
     """The Compose files, including those that Compose found by itself."""
+    services: tuple[str, ...] = ()
+    """The services that were named; all without a name."""
     port_origins: PortOrigins = field(default_factory=PortOrigins)
     """Which file each `ports` entry comes from, where the stack is in its own way."""
     files_error: DartsctlError | None = None
@@ -167,6 +169,7 @@ def run_preflight(environment: Environment, intent: Intent, *, deps: Deps) -> Pr
         ),
         objections=_objections(inputs, compose, deps.now()),
         files=files,
+        services=intent.services,
         port_origins=origins,
     )
 
