@@ -242,6 +242,13 @@ def test_names_come_first_and_what_has_no_holder_is_a_case_too() -> None:
     assert cases[1].holder == Unknown()
 
 
+def test_two_reasons_without_a_holder_are_two_cases() -> None:
+    absent = conflict(reason=Reason.NO_SUCH_ADDRESS)
+    unsupported = conflict(reason=Reason.UNSUPPORTED, port=5001)
+    cases = group_by_holder([absent, unsupported], (), STACK, FakeInspector())
+    assert [case.conflicts for case in cases] == [(absent,), (unsupported,)]
+
+
 def test_what_a_case_is_about_is_asked_by_name() -> None:
     case = only(ForeignContainer(container("darts")))
     assert (project_of(case), container_of(case).name) == ("darts", "other-1")

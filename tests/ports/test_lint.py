@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from dartsctl.ports.allocation import Allocation
@@ -131,6 +133,16 @@ def test_what_the_preflight_is_not_sure_of_is_a_warning(
     )
     shown = notices(demo(healthy(FIXED)), [finding], ephemeral_range=None)
     assert shown == ((Notice(code, "web", f"port 8080-8082: {note}"),) if code else ())
+
+
+def test_the_same_doubt_about_tcp_and_udp_is_two_warnings() -> None:
+    tcp = PortBinding("dns", 1, 53, "tcp", 8053, 8053, ("0.0.0.0",))
+    doubts = [
+        BindingVerdict(binding, Verdict.UNCERTAIN, "a race")
+        for binding in (tcp, replace(tcp, protocol="udp"))
+    ]
+    shown = notices(demo(), doubts, ephemeral_range=None)
+    assert [notice.sentence for notice in shown] == ["port 8053: a race", "port 8053/udp: a race"]
 
 
 def test_replicas_with_the_same_doubt_warn_once() -> None:

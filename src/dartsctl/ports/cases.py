@@ -77,7 +77,7 @@ def group_by_holder(
     groups: dict[object, tuple[Holder, list[Conflict]]] = {}
     for conflict in conflicts:
         for holder in conflict.holders or (Unknown(evidence=conflict.reason.value),):
-            key = _identity(holder)
+            key = _identity(holder) if conflict.holders else conflict.reason
             known, group = groups.get(key, (holder, []))
             groups[key] = (_merged(known, holder), [*group, conflict])
     cases = [Case(name, HolderKind.NAME) for name in names]

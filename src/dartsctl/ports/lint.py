@@ -51,7 +51,7 @@ def notices(
     warnings: list[Notice] = []
     for checked in verdicts:
         if code := _code_of(checked):
-            sentence = f"port {checked.binding.published}: {checked.note}"
+            sentence = f"port {_named(checked)}: {checked.note}"
             warnings.append(Notice(code, checked.binding.service, sentence))
     for service in stack.services.values():
         warnings += _about_service(service, stack)
@@ -67,6 +67,16 @@ def notices(
         warnings += _unchecked_externals(stack)
     warnings += _crash_loops(stack, containers, restarting_wants or {})
     return tuple(dict.fromkeys(warnings))
+
+
+def _named(checked: BindingVerdict) -> str:
+    """`5000`, or `53/udp`: both may be uncertain."""
+    binding = checked.binding
+    return (
+        binding.published
+        if binding.protocol == "tcp"
+        else f"{binding.published}/{binding.protocol}"
+    )
 
 
 def _code_of(checked: BindingVerdict) -> str:
