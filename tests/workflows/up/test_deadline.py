@@ -15,6 +15,7 @@ from dartsctl.stack.health_check import HealthCheck
 from dartsctl.stack.model import Stack, read_stack
 from dartsctl.workflows.up.compose_run import ComposeResult, run
 from dartsctl.workflows.up.deadline import CallClock, Countdown, StartClock, decide
+from dartsctl.workflows.up.signs_of_life import SignsOfLife
 from fakes.compose import ScriptedCompose
 from fakes.deps import FakeClock, fake_deps
 from fakes.engine import FakeEngine
@@ -260,3 +261,20 @@ def test_the_bars_of_layers_are_not_printed_line_by_line(
 def test_quiet_says_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Case(tmp_path, Screen(quiet=True)).start(QUICK, *BUILD, (85, " app  Built"))
     assert capsys.readouterr().err == ""
+
+
+def test_the_time_is_that_of_the_present_work(
+    case: Case, capsys: pytest.CaptureFixture[str]
+) -> None:
+    signs = SignsOfLife(case.deps)
+    for words in ("waiting for db (starting)", "waiting for app (starting)"):
+        signs.said(words)
+        for _ in range(80):
+            signs.tick(words)
+            case.clock.sleep(0.5)
+    assert capsys.readouterr().err.splitlines() == [
+        "waiting for db (starting)",
+        "waiting for db (starting) (10 s)",
+        "waiting for app (starting)",
+        "waiting for app (starting) (10 s)",
+    ]

@@ -14,7 +14,7 @@ from dartsctl.stack import compose_errors
 from dartsctl.workflows.preflight import another_stack, report
 from dartsctl.workflows.preflight.preflight import Intent, Preflight, run_preflight
 from dartsctl.workflows.up import compose_run, settle
-from dartsctl.workflows.up.deadline import Countdown
+from dartsctl.workflows.up.deadline import Countdown, decide
 from dartsctl.workflows.up.reload_proxy import reload_proxy
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _SERVICE_SECONDS = 120.0
 """For one service."""
 _STACK_SECONDS = 600.0
-"""For the whole stack, whose services wait for each other."""
+"""For the whole stack, whose services wait for each other; more if their health checks need it."""
 _COMPOSE_WORDS: dict[RepairAction, tuple[str, ...]] = {
     RepairAction.UP: ("up", "--detach"),
     RepairAction.START: ("up", "--detach", "--no-deps"),
@@ -61,6 +61,7 @@ class RepairExecutor:
         self._deps = deps
         self._intent = Intent()
         self._has_preflight = False
+        self._stack_seconds = _STACK_SECONDS
 
     def do(self, step: RepairStep, plan: RepairPlan) -> str:
         """Execute a step and return the result in words.
@@ -119,6 +120,8 @@ class RepairExecutor:
             from dartsctl.workflows.preflight.production_checks import unsafe_error
 
             raise unsafe_error(preflight.blocking_objections)
+        limit = decide(preflight.stack, None, deps=self._deps)
+        self._stack_seconds = max(_STACK_SECONDS, limit.seconds)
         return preflight
 
     def _free(self, preflight: Preflight) -> str:
@@ -150,7 +153,7 @@ class RepairExecutor:
         return replace(self._answers, policy="stop")
 
     def _compose(self, step: RepairStep) -> str:
-        words, seconds = _COMPOSE_WORDS[step.action], _STACK_SECONDS
+        words, seconds = _COMPOSE_WORDS[step.action], self._stack_seconds
         if step.service:
             words, seconds = (*words, step.service), _SERVICE_SECONDS
         ended = compose_run.run(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from dartsctl.stack.compose_progress import ComposeActivity, is_layer_bar
 from dartsctl.system.signal_handlers import STOP_SIGNALS, signal_handlers
-from dartsctl.text.phrases import exact_duration
+from dartsctl.workflows.up.signs_of_life import SignsOfLife
 
 if TYPE_CHECKING:
     from dartsctl.edges.engine.compose import Compose
@@ -19,11 +19,6 @@ if TYPE_CHECKING:
     from dartsctl.workflows.up.deadline import CallClock
 
 _KEPT_LINES = 1000
-_LIVE_PAUSE = 1.0
-"""Seconds of silence at a terminal until a line says what goes on. Then it is renewed."""
-_FIRST_SILENCE = 10.0
-_NEXT_SILENCE = 30.0
-"""Seconds of silence until a plain line says what goes on, and until the next one does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +67,7 @@ def run(
             on_line(line)
             call.follow(line)
         code = stream.wait()
-    deps.screen.status("")
+    call.signs.end()
     if signals:
         raise KeyboardInterrupt
     return ComposeResult(code, "\n".join(lines), stream.is_late)
@@ -84,40 +79,22 @@ class _Call:
     def __init__(self, activity: ComposeActivity, clock: CallClock, deps: Deps) -> None:
         self._activity = activity
         self._clock = clock
-        self._screen = deps.screen
-        self._monotonic = deps.monotonic
-        self._does = activity.words
-        self._since = self._shown_at = deps.monotonic()
-        self._pause = _FIRST_SILENCE
+        self.signs = SignsOfLife(deps)
+        self.signs.tick(activity.words)
 
     def follow(self, line: str) -> None:
         """Show a line, and follow what it says."""
         if is_layer_bar(line):
-            self._screen.status(line)
-            self._shown_at = self._monotonic() if self._screen.is_live else self._shown_at
+            self.signs.passed(line)
             return
         self._activity.follow(line)
         self._clock.follow(self._activity)
         if line.strip():
-            self._screen.progress(line)
-            self._shown_at = self._monotonic()
-            self._pause = _FIRST_SILENCE
-        if self._does != self._activity.words:
-            self._does, self._since = self._activity.words, self._monotonic()
+            self.signs.said(line)
+        self.signs.tick(self._activity.words)
 
     def tick(self, stream: Stream) -> None:
         """Say that Compose still works if it has been silent, and end it when its time is over."""
         if self._clock.is_over():
             stream.expire()
-        now = self._monotonic()
-        if self._screen.is_live:
-            if now - self._shown_at >= _LIVE_PAUSE:
-                self._screen.status(self._line(now))
-                self._shown_at = now
-        elif now - self._shown_at >= self._pause:
-            self._screen.progress(self._line(now))
-            self._shown_at = now
-            self._pause = _NEXT_SILENCE
-
-    def _line(self, now: float) -> str:
-        return f"{self._does} ({exact_duration(now - self._since)})"
+        self.signs.tick(self._activity.words)

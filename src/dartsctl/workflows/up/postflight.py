@@ -25,6 +25,7 @@ from dartsctl.workflows.up.outcome import ContainerProblem, UpOutcome
 from dartsctl.workflows.up.problems import located, look_at
 from dartsctl.workflows.up.proxy_outcome import ProxyOutcome
 from dartsctl.workflows.up.readiness import Readiness
+from dartsctl.workflows.up.signs_of_life import SignsOfLife
 
 if TYPE_CHECKING:
     from dartsctl.diagnosis.inspection import Inspection
@@ -211,6 +212,7 @@ class Postflight:
     def _wait(self, gate: ThroughProxy) -> StackHealth:
         """Wait until the stack is ready, or cannot become so, or the deadline has passed."""
         shown = ""
+        signs = SignsOfLife(self._deps)
 
         def show(now: StackHealth) -> None:
             nonlocal shown
@@ -220,20 +222,26 @@ class Postflight:
             ]
             line = f"waiting for {', '.join(waiting)}"
             if waiting and line != shown:
-                self._screen.progress(line)
+                signs.said(line)
             shown = line
+
+        def rest(seconds: float) -> None:
+            signs.tick(shown)
+            self._deps.sleep(seconds)
 
         def read() -> StackHealth:
             self._readiness.expect(gate.passed_on())
             return self._readiness.now()
 
-        return wait_until_ready(
+        state = wait_until_ready(
             read,
             deadline=self._deadline,
             clock=self._deps.monotonic,
-            sleep=self._deps.sleep,
+            sleep=rest,
             on_change=show,
         )
+        signs.end()
+        return state
 
     def _show_unseen(self) -> None:
         for sentence in self._readiness.unseen():
