@@ -178,7 +178,7 @@ def _request(
     checkout = checkout_of(settings)
     branch = branch_of(checkout)
     request = ServerRequest(
-        command=_in_virtual_environment(command, directory, settings, screen),
+        command=command,
         directory=str(directory),
         checkout=checkout,
         host=options.host,
@@ -197,7 +197,7 @@ def _request(
         enforce=one_of("--enforce", options.enforce, get_args(Enforcement)) or server.enforce,
         handover=one_of("--handover", options.handover, get_args(HandoverMode)) or "auto",
     )
-    return with_env_files(request, env_files)
+    return with_env_files(_in_virtual_environment(request, settings), env_files)
 
 
 def _allocation(settings: Settings, screen: Screen) -> Allocation:
@@ -240,28 +240,26 @@ def _default_env_file(settings: Settings) -> tuple[Path, ...]:
     return (file,)
 
 
-def _in_virtual_environment(
-    command: tuple[str, ...], directory: Path, settings: Settings, screen: Screen
-) -> tuple[str, ...]:
-    """Return the command with the path of its program, if the checkout's environment has that.
+def _in_virtual_environment(request: ServerRequest, settings: Settings) -> ServerRequest:
+    """Return the request with the path of its program, if the checkout's environment has that.
 
-    Say so: PATH leads elsewhere, or nowhere.
+    A note says so: PATH leads elsewhere, or nowhere.
     """
     import shutil
 
     from dartsctl.config.environment import program_for
 
-    name = command[0] if command else ""
+    name = request.command[0] if request.command else ""
     if not re.fullmatch(r"[\w.+-]+", name):  # a path, a placeholder, nothing
-        return command
-    folders = (directory, settings.root, Path(checkout_of(settings)))
+        return request
+    folders = (Path(request.directory), settings.root, Path(request.checkout))
     program = program_for(name, folders, trust=settings.trust)
     if program is None:
-        return command
+        return request
     on_path = shutil.which(name)
     elsewhere = f"PATH has {on_path}" if on_path else f"{name} is not on PATH"
-    screen.note(f"using {program} ({elsewhere})")
-    return (str(program), *command[1:])
+    command = (str(program), *request.command[1:])
+    return replace(request, command=command, program_note=f"using {program} ({elsewhere})")
 
 
 def _python(command: tuple[str, ...], directory: Path, settings: Settings) -> str:

@@ -50,6 +50,8 @@ class ServerRequest:
     command: tuple[str, ...]
     directory: str
     checkout: str
+    program_note: str = ""
+    """Which program it is, if PATH would say something else. It is shown at the start."""
     kind: ServerKind = "run"
     """A checkout has at most one `dev` server, and any number of `run` ones."""
     host: str = LOOPBACK_IPV4

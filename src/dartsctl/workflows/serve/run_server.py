@@ -61,8 +61,8 @@ def preview_server(
     refuse_production(request)
     bind_address(request.host)
     place = f"port {request.port}" if request.port else f"a free port of {request.dev_range}"
-    if replaced := replaced_ports(request):
-        screen.note(replaced_note(replaced, place))
+    for note in _notes(request, place):
+        screen.note(note)
     command = " ".join(mask_command(request.command))
     lines = [f"would start on {place}: {command}"]
     if services_of:
@@ -70,6 +70,16 @@ def preview_server(
     document = {"ok": True, "exit_code": 0, "dry_run": True, "port": request.port}
     screen.result(document, lines)
     return ExitCode.OK
+
+
+def _notes(request: ServerRequest, port: str) -> list[str]:
+    """Return what is said once: the program, and the ports that `port` replaces."""
+    if request.in_container:
+        return []
+    notes = [request.program_note] if request.program_note else []
+    if replaced := replaced_ports(request):
+        notes.append(replaced_note(replaced, port))
+    return notes
 
 
 def _claimed(claims: ExitStack, descriptor: int | None) -> int | None:
@@ -85,13 +95,14 @@ def _run_on(
     """Lease, start and watch, on the next port if another process took the leased one."""
     can_hand_over = takes_a_socket(request.command, request.handover)
     listening = can_hand_over and not request.in_container
-    replaced = replaced_ports(request)
+    is_first = True
     while True:
         leased = ports.lease_next(listening=listening)
         ports.report_move(leased.port)
-        if replaced:
-            deps.screen.note(replaced_note(replaced, str(leased.port)))
-            replaced = ()
+        if is_first:
+            for note in _notes(request, str(leased.port)):
+                deps.screen.note(note)
+            is_first = False
         end = live(request, leased, deps, claims=claims, remember=ports.is_first)
         if end.ready or end.code in _INTENDED_EXITS:
             return end.code
