@@ -472,6 +472,33 @@ def test_an_error_of_the_app_itself_is_unknown() -> None:
     assert (finding.cause, finding.confidence) == (Cause.UNKNOWN, "possible")
 
 
+@pytest.mark.parametrize("status", [None, 502])
+def test_a_killed_worker_of_nginx_explains_only_a_request_without_an_answer(
+    status: int | None,
+) -> None:
+    killed = replace(
+        failed(NginxFailure.WORKER_KILLED, ""), example="worker process 7 exited on signal 9"
+    )
+    stack = facts(proxy=failures(killed), http=(answer(status),))
+    (finding,) = diagnose(stack).findings
+    if status is None:
+        assert (finding.cause, finding.container) == (Cause.WORKER_KILLED, "shop-web-1")
+        assert "worker process 7 exited on signal 9" in finding.sentence
+    else:
+        assert finding.cause is Cause.UNKNOWN
+
+
+def test_an_upload_that_is_too_large_is_the_client_s_fault() -> None:
+    assert diagnose(facts(http=(answer(413),))).healthy
+
+
+def test_a_request_to_a_host_outside_the_stack_names_that_host() -> None:
+    http = replace(answer(502, ""), target="api.example.org:443")
+    (finding,) = diagnose(facts(http=(http,))).findings
+    assert (finding.cause, finding.service) == (Cause.UNKNOWN, "web")
+    assert "when web passes it on to api.example.org:443" in finding.sentence
+
+
 # --- the engine -------------------------------------------------------------------------------
 
 
