@@ -1,6 +1,7 @@
 """`doctor` on a real nginx with many broken locations: each has its cause, and none another's.
 
-nginx 1.22 wrote the lines in tests/data/nginx and tests/fakes/route_faults.py on such a stack.
+nginx 1.22 wrote the lines in tests/data/nginx and tests/fakes/route_faults.py on such a stack
+(edge-cases.md#88).
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""No cause is mistaken for another: each fault alone, and any two of them in one stack."""
+"""No cause is mistaken for another: each fault alone, and any two of them in one stack.
+
+The lines are those of edge-cases.md#88.
+"""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def _spoken(upstream: UpstreamFacts, answers: Sequence[HttpFacts]) -> Literal[""
     """Return what an upstream's port speaks; asked only where it may be another protocol.
 
     A TLS port answers plain http with 400, and an http port answers uwsgi so; others close the
-    connection (502).
+    connection (502, edge-cases.md#88).
     """
     failed = any(
         answer.target == str(upstream.target) and answer.status in (400, 502) for answer in answers
