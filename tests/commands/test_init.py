@@ -521,3 +521,16 @@ def test_the_wheel_contains_every_template_of_init() -> None:
     assert ignored.returncode in (0, 128), (
         "the wheel leaves out what .gitignore names: a private key must be in it"
     )
+
+
+@pytest.mark.compose
+def test_an_overlay_with_a_conventional_name_is_written_after_its_base(
+    run: Run, shop: Path
+) -> None:
+    (shop / "compose.yml").write_text('services: {web: {image: busybox, ports: ["8080:80"]}}\n')
+    (shop / "compose.dev.yml").write_text("services: {web: {environment: {DEBUG: '1'}}}\n")
+    (shop / "compose.prod.yml").write_text("services: {web: {image: busybox}}\n")
+    assert run("--yes").code == 0
+    settings = (shop / "dartsctl.toml").read_text()
+    assert 'files = ["compose.yml", "compose.dev.yml"]' in settings
+    assert 'files = ["compose.prod.yml"]' in settings

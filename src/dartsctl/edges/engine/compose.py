@@ -262,6 +262,10 @@ class Compose:
         words = ["config", "--services"] if "no such service: " in stderr else ["config"]
         return shell_command("docker", "compose", *self._options(self._environment.files), *words)
 
+    def base_of_overlay(self) -> Path | None:
+        """Return the file beside these without which they are incomplete, None without one."""
+        return self._missing_base(self._ask("config", "--quiet").stderr)
+
     def _missing_base(self, stderr: str) -> Path | None:
         """Return the file beside an overlay without which this error occurs, None without one."""
         files = self._environment.files

@@ -73,7 +73,7 @@ def plan(request: InitRequest, *, deps: Deps) -> InitPlan:
             f"settings already exist: {request.settings.source}",
             hint=Advice('add the files there: [prod] files = ["FILE"]'),
         )
-    project = _examine(request)
+    project = _examine(request, deps.compose_on)
     env_changes: list[Change] = []
     for name in project.stacks:
         env_changes += _env_files(project, name, compose_on=deps.compose_on)
@@ -116,13 +116,14 @@ class _Project:
         return self.request.settings
 
 
-def _examine(request: InitRequest) -> _Project:
+def _examine(request: InitRequest, compose_on: ComposeOn) -> _Project:
     root = request.root
     stacks: dict[str, tuple[Path, ...]] = {}
     for name in BUILT_IN:
         files = _stack_files(request, name)
+        is_chosen = request.named.get(name) or request.settings.environments[name].files is not None
         if files:
-            stacks[name] = files
+            stacks[name] = files if is_chosen else _with_base(files, compose_on)
     if stacks:
         return _Project(request, stacks, bundled=False, own_app=False)
     stacks = {name: (root / "compose" / f"{name}.yml",) for name in BUILT_IN}
@@ -152,6 +153,17 @@ def _stack_files(request: InitRequest, name: str) -> tuple[Path, ...]:
     if not files and name == PRODUCTION:
         files = list(compose_files.in_folder(settings.root)[:1])
     return tuple(files)
+
+
+def _with_base(files: tuple[Path, ...], compose_on: ComposeOn) -> tuple[Path, ...]:
+    """Return the files, after the one that an overlay with a conventional name lies over."""
+    if len(files) > 1:
+        return files
+    try:
+        base = compose_on(adhoc(files=files, directory=files[0].parent)).base_of_overlay()
+    except DartsctlError:  # no Compose: `check` will say it
+        return files
+    return (base, *files) if base else files
 
 
 def _existing(files: Sequence[Path]) -> tuple[Path, ...]:
