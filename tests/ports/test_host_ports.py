@@ -13,7 +13,7 @@ from dartsctl.ports.attribution import Attribution
 from dartsctl.ports.availability import Availability
 from dartsctl.ports.conflicts import BindingVerdict, Verdict
 from dartsctl.ports.holders import Holder, HostProcess, OwnContainer, Unknown
-from dartsctl.ports.host_ports import squatters, without_own
+from dartsctl.ports.host_ports import busy_in_log, squatters, without_own
 from dartsctl.ports.listeners import Listener
 from dartsctl.ports.process import Process
 from dartsctl.ports.verdicts import judge
@@ -94,11 +94,30 @@ def test_after_the_start_only_what_is_surely_another_one_is_a_squatter() -> None
     stranger = HostProcess(SQUATTER, evidence="listens")
 
     def found(*holders: Holder) -> list[tuple[str, tuple[int, ...]]]:
-        missing = squatters([BINDING], [own, other], lambda _: holders)
+        missing = squatters({"web": [ANY]}, [own, other], lambda _: holders)
         return [(each.container, each.pids) for each in missing]
 
     assert found() == found(OwnContainer(own)) == found(Unknown(0)) == []
     assert found(stranger) == [("demo-web-1", (40,))]
-    (missing,) = squatters([BINDING], [own], lambda _: [stranger])
+    (missing,) = squatters({"web": [ANY]}, [own], lambda _: [stranger])
     assert missing.sentence.startswith("runs without its port 0.0.0.0:8080/tcp of the host: held")
     assert "python (pid 40" in missing.sentence
+
+
+@pytest.mark.parametrize(
+    ("line", "endpoint"),
+    [
+        ("[emerg] 1#1: bind() to 0.0.0.0:80 failed (98: Address already in use)", "0.0.0.0:80"),
+        ("[emerg] 1#1: bind() to [::]:80 failed (98: Address already in use)", "[::]:80"),
+        ("Error: listen EADDRINUSE: address already in use :::3000", "[::]:3000"),
+        ("Error: listen EADDRINUSE: address already in use 127.0.0.1:3000", "127.0.0.1:3000"),
+        ("panic: listen tcp :8080: bind: address already in use", "0.0.0.0:8080"),
+        ("listen tcp4 127.0.0.1:81: bind: address already in use", "127.0.0.1:81"),
+        ("[ERROR] Connection in use: ('0.0.0.0', 5000)", "0.0.0.0:5000"),
+        ("bind() to 0.0.0.0:80 failed (13: Permission denied)", None),
+        ("OSError: [Errno 98] Address already in use", None),
+        ("listening on 0.0.0.0:80", None),
+    ],
+)
+def test_a_log_says_which_port_was_busy(line: str, endpoint: str | None) -> None:
+    assert [f"{busy}" for busy in busy_in_log([line])] == ([f"{endpoint}/tcp"] if endpoint else [])

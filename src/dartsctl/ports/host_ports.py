@@ -5,16 +5,19 @@ The engine neither binds nor lists them. Who has such a port, only its socket sa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dartsctl.ports.conflicts import BindingVerdict, Verdict
 from dartsctl.ports.holders import Holder, OwnContainer, Unknown
 from dartsctl.ports.missing_bindings import MissingBinding, MissingKind
+from dartsctl.stack.bindings import ANY_IPV4, HIGHEST_PORT, Endpoint, normal_address
+from dartsctl.text.numbers import parse_digits
 
 if TYPE_CHECKING:
-    from dartsctl.stack.bindings import Endpoint, PortBinding
     from dartsctl.stack.containers import Container
     from dartsctl.stack.convergence import Convergence
 
@@ -65,31 +68,52 @@ def _without_own(
     return replace(checked, conflict=replace(conflict, holders=tuple(others)))
 
 
+_BUSY = (
+    re.compile(r"bind\(\) to (?P<host>\[[0-9a-f:]+\]|[0-9.]+):(?P<port>\d+) failed \(98"),
+    re.compile(r"EADDRINUSE.*? (?P<host>[0-9.]+|[0-9a-f:]*:):(?P<port>\d+)"),
+    re.compile(r"listen tcp[46]? (?P<host>\[[0-9a-f:]+\]|[0-9.]*):(?P<port>\d+): bind: address al"),
+    re.compile(r"in use: \('(?P<host>[0-9a-f.:]*)', (?P<port>\d+)\)"),
+)
+"""How nginx, Node, Go and gunicorn say that a port is busy."""
+
+
+def busy_in_log(lines: Iterable[str]) -> tuple[Endpoint, ...]:
+    """Return the ports that a program could not bind, as its last log lines say."""
+    endpoints: dict[Endpoint, None] = {}
+    for line in lines:
+        for pattern in _BUSY:
+            if match := pattern.search(line):
+                port = parse_digits(match["port"], HIGHEST_PORT)
+                with suppress(ValueError):
+                    endpoints[Endpoint(port or 0, normal_address(match["host"] or ANY_IPV4))] = None
+    return tuple(endpoints)
+
+
 def squatters(
-    bindings: Sequence[PortBinding],
+    wanted: Mapping[str, Collection[Endpoint]],
     containers: Sequence[Container],
     holders_of: Callable[[Endpoint], Sequence[Holder]],
 ) -> Iterator[MissingBinding]:
     """Yield the ports of host-network services that somebody else serves after `up`.
 
-    `containers` are those of the stack. `holders_of` returns the owners of the sockets that overlap
-    an endpoint. An owner that is not visible is not called another one's.
+    `wanted` are the endpoints of each service. `containers` are those of the stack. `holders_of`
+    returns the owners of the sockets that overlap an endpoint. An owner that is not visible is not
+    called another one's.
     """
     own = {container.id for container in containers}
     names = {container.service: container.name for container in containers}
-    for binding in bindings:
-        for port in binding.numbers:
-            for endpoint in binding.endpoints(port):
-                for holder in holders_of(endpoint):
-                    if not _is_own(holder, own):
-                        yield MissingBinding(
-                            binding.service,
-                            names.get(binding.service, ""),
-                            MissingKind.HOST_PORT_TAKEN,
-                            endpoint,
-                            holder.pids,
-                            holder.line,
-                        )
+    for service, endpoints in wanted.items():
+        for endpoint in endpoints:
+            for holder in holders_of(endpoint):
+                if not _is_own(holder, own):
+                    yield MissingBinding(
+                        service,
+                        names.get(service, ""),
+                        MissingKind.HOST_PORT_TAKEN,
+                        endpoint,
+                        holder.pids,
+                        holder.line,
+                    )
 
 
 def _is_own(holder: Holder, own: Collection[str]) -> bool:

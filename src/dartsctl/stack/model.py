@@ -145,6 +145,8 @@ class Service:
     """What its nginx binds, as its configuration says, if it is on the host's network."""
     config_files: tuple[Mount, ...] = ()
     """The files of the host that it has as `configs:`."""
+    config_texts: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The texts that it has as `configs:` with `content`, by their paths in the container."""
     volumes: tuple[str, ...] = ()
     """The keys of the named volumes that it mounts."""
     profiles: tuple[str, ...] = ()
@@ -209,7 +211,7 @@ def read_stack(model: Mapping[str, Any], *, unset_variables: tuple[str, ...] = (
         DartsctlError: the document has another structure; the error names the place.
     """
     document = Cursor(model, MODEL)
-    configs = {key: config.at("file").text("") for key, config in document.at("configs").entries()}
+    configs = dict(document.at("configs").entries())
     return Stack(
         project=document.at("name").text(),
         services={
@@ -236,7 +238,7 @@ def bridge_options(options: Cursor) -> dict[str, str]:
     }
 
 
-def _service(name: str, body: Cursor, configs: Mapping[str, str]) -> Service:
+def _service(name: str, body: Cursor, configs: Mapping[str, Cursor]) -> Service:
     replicas = body.at("scale")
     if replicas.value is None:
         replicas = body.at("deploy").at("replicas")
@@ -256,6 +258,7 @@ def _service(name: str, body: Cursor, configs: Mapping[str, str]) -> Service:
         mounts=_bind_mounts(body.at("volumes")),
         exposed=tuple(map(_exposed, body.at("expose").items())),
         config_files=_config_files(body.at("configs"), configs),
+        config_texts=dict(_config_texts(body.at("configs"), configs)),
         volumes=_named_volumes(body.at("volumes")),
         profiles=body.at("profiles").texts(),
         environment=_environment(body.at("environment")),
@@ -293,14 +296,27 @@ def _bind_mounts(volumes: Cursor) -> tuple[Mount, ...]:
     return tuple(_mount(entry) for entry in entries if entry.at("type").text("") == "bind")
 
 
-def _config_files(entries: Cursor, files: Mapping[str, str]) -> tuple[Mount, ...]:
+def _config_files(entries: Cursor, configs: Mapping[str, Cursor]) -> tuple[Mount, ...]:
     """Return the configs of a service that are files of this host."""
     mounts = []
+    for target, config in _configs(entries, configs):
+        if file := config.at("file").text(""):
+            mounts.append(Mount(file, target, read_only=True))
+    return tuple(mounts)
+
+
+def _config_texts(entries: Cursor, configs: Mapping[str, Cursor]) -> Iterator[tuple[str, str]]:
+    for target, config in _configs(entries, configs):
+        if content := config.at("content").prose(""):
+            yield target, content
+
+
+def _configs(entries: Cursor, configs: Mapping[str, Cursor]) -> Iterator[tuple[str, Cursor]]:
+    """Yield each config of a service with its path in the container."""
     for entry in entries.items():
         key = entry.at("source").text("")
-        if file := files.get(key, ""):
-            mounts.append(Mount(file, entry.at("target").text("") or f"/{key}", read_only=True))
-    return tuple(mounts)
+        if key in configs:
+            yield entry.at("target").text("") or f"/{key}", configs[key]
 
 
 def _exposed(value: Cursor) -> PortEntry:

@@ -45,6 +45,11 @@ def test_files_folders_configs_and_templates_are_read(tmp_path: Path) -> None:
     assert sorted(ports(service)) == ["0.0.0.0:82", "0.0.0.0:83", "0.0.0.0:84", "127.0.0.1:81"]
 
 
+def test_a_text_in_the_compose_file_is_read_too() -> None:
+    texts = {"/etc/nginx/conf.d/a.conf": "server { listen 87; }", "/srv/b": "server { listen 88; }"}
+    assert ports(Service("web", network_mode="host", config_texts=texts)) == ["0.0.0.0:87"]
+
+
 def test_a_main_file_may_be_mounted_anywhere(tmp_path: Path) -> None:
     main = write(tmp_path / "nginx.conf", "events {} http { server { listen 85; } }")
     service = Service("web", network_mode="host", mounts=(Mount(main, "/app/nginx.conf"),))

@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis.nginx.listening import listened
 from dartsctl.ports.attribution import Attribution
-from dartsctl.ports.host_ports import squatters
+from dartsctl.ports.host_ports import busy_in_log, squatters
 from dartsctl.stack.containers import of_services
 from dartsctl.system import bounded_file
 
 if TYPE_CHECKING:
+    from dartsctl.edges.engine.protocol import EngineControl
     from dartsctl.ports.holders import Holder
     from dartsctl.ports.missing_bindings import MissingBinding
     from dartsctl.stack.bindings import Endpoint
+    from dartsctl.stack.containers import Container
     from dartsctl.stack.model import Mount, Service, Stack
     from dartsctl.workflows.deps import Deps
     from dartsctl.workflows.preflight.preflight import Preflight
@@ -31,6 +33,7 @@ _FOLDERS = (
 _TEMPLATES = "/etc/nginx/templates/"
 """The official image fills these in and writes them to conf.d, without their last suffix."""
 _MOST_FILES = 200
+_LOG_LINES = 30
 _LARGEST = 1 << 18
 """Bytes of a file."""
 
@@ -51,6 +54,7 @@ def with_listens(stack: Stack) -> Stack:
 def _nginx_files(service: Service) -> Iterator[tuple[str, str]]:
     """Yield the path in the container and the text of each mounted configuration file."""
     left = iter(range(_MOST_FILES))
+    yield from ((path, text) for path, text in service.config_texts.items() if _is_nginxs(path))
     for mount in (*service.mounts, *service.config_files):
         for path, file in _files_of(mount):
             if not _is_nginxs(path) or next(left, None) is None:
@@ -87,13 +91,22 @@ def _filled_in(path: str, text: str, variables: Mapping[str, str]) -> tuple[str,
     return f"/etc/nginx/conf.d/{name}", text
 
 
-def squatters_after(before: Preflight, *, deps: Deps) -> tuple[MissingBinding, ...]:
-    """Return the host ports of the stack that somebody else serves, now that it has started."""
-    bindings = [checked.binding for checked in before.verdicts.bindings if checked.binding.on_host]
-    if not bindings or before.engine.kind != "local":
+def squatters_after(before: Preflight, *, is_ready: bool, deps: Deps) -> tuple[MissingBinding, ...]:
+    """Return the host ports of the stack that somebody else serves, now that it has started.
+
+    Unless the stack `is_ready`, the logs may name more ports than were known before.
+    """
+    stack = before.stack
+    is_on_host = any(service.network_mode == "host" for service in stack.services.values())
+    if not is_on_host or before.engine.kind != "local":
         return ()
-    stack, containers, host = before.stack, deps.engine().containers(), deps.host()
-    host.expect({port for binding in bindings for port in binding.numbers})
+    containers, host = deps.engine().containers(), deps.host()
+    own = of_services(containers, stack.project, stack.services)
+    wanted = _known_before(before)
+    control = deps.engine().control()
+    if control and not is_ready:
+        _add_from_logs(wanted, own, control)
+    host.expect({endpoint.port for endpoints in wanted.values() for endpoint in endpoints})
     attribution = Attribution(stack, containers, host)
 
     def holders_of(endpoint: Endpoint) -> Sequence[Holder]:
@@ -101,5 +114,25 @@ def squatters_after(before: Preflight, *, deps: Deps) -> tuple[MissingBinding, .
         served = any(row.surely_blocks and not row.is_connection for row in rows)
         return attribution.holders_of_socket(endpoint) if served else ()
 
-    own = of_services(containers, stack.project, stack.services)
-    return tuple(squatters(bindings, own, holders_of))
+    return tuple(squatters(wanted, own, holders_of))
+
+
+def _known_before(before: Preflight) -> dict[str, dict[Endpoint, None]]:
+    """Return the endpoints that each service binds on the host, as far as its files say it."""
+    wanted: dict[str, dict[Endpoint, None]] = {}
+    for checked in before.verdicts.bindings:
+        binding = checked.binding
+        for port in binding.numbers if binding.on_host else ():
+            wanted.setdefault(binding.service, {}).update(dict.fromkeys(binding.endpoints(port)))
+    return wanted
+
+
+def _add_from_logs(
+    wanted: dict[str, dict[Endpoint, None]], own: Sequence[Container], control: EngineControl
+) -> None:
+    """Add the ports that programs on the host's network could not bind, as their logs say."""
+    for container in own:
+        if container.network_mode == "host":
+            lines = control.log(container.id, tail=_LOG_LINES) or ()
+            busy = busy_in_log(line.text for line in lines)
+            wanted.setdefault(container.service, {}).update(dict.fromkeys(busy))

@@ -93,7 +93,9 @@ class Postflight:
         with probe_pool() as pool:
             gate = ThroughProxy(self._before, proxy=self._proxy, pool=pool, deps=self._deps)
             state, proxy = self._until_it_answers(gate)
-            squatters = host_ports.squatters_after(self._before, deps=self._deps)
+            squatters = host_ports.squatters_after(
+                self._before, is_ready=state.is_ready, deps=self._deps
+            )
             missing = (*self._missing(), *squatters)
             urls = StackUrls()
             if state.is_ready and proxy.is_good:
