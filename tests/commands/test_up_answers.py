@@ -121,7 +121,7 @@ def test_up_ends_when_every_location_answers_and_follows_an_address_that_moved(
     result = live.run("prod", "up", DARTSCTL_SETTLING_TIME="0")
     assert [asked(port), asked(port, "/api/")] == [(200, "app"), (200, "api")], "at this moment"
     assert result.code == 0, result.text
-    assert "waiting for app (nothing listens on port 80 inside, where front passes" in result.err
+    assert "waiting for app (nothing listens on port 80 inside, and front passes" in result.err
     assert result.err.splitlines()[-1].strip() == f"http://localhost:{port}/"
 
     # Another container takes the first of the addresses that are free now.

@@ -58,5 +58,5 @@ def test_a_port_that_the_proxy_passes_requests_to_must_listen_too() -> None:
     silent = silent_ports({80}, {8000: "nginx"}, (Endpoint(80, "0.0.0.0"),))
     assert silent == (SilentPort(8000, proxy="nginx"),)
     assert silent[0].reason == (
-        "nothing listens on port 8000 inside, where nginx passes requests to"
+        "nothing listens on port 8000 inside, and nginx passes requests there"
     )

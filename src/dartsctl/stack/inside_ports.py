@@ -33,7 +33,7 @@ class SilentPort:
         else:
             reason = f"nothing listens on port {self.port} inside"
         if self.proxy:
-            reason += f", where {self.proxy} passes requests to"
+            reason += f", and {self.proxy} passes requests there"
         return reason
 
 

@@ -113,7 +113,7 @@ def test_a_port_that_the_proxy_passes_requests_to_is_expected_as_soon_as_it_is_k
     ready.expect({"web": {5000: "nginx"}})
     assert condition(ready) == (
         Condition.STARTING,
-        "nothing listens on port 5000 inside, where nginx passes requests to",
+        "nothing listens on port 5000 inside, and nginx passes requests there",
     )
 
 
