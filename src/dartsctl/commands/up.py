@@ -375,11 +375,12 @@ def _compose_error(
             code=ExitCode.CONFLICT,
         )
     raw = () if failure.raw == failure.sentence else (failure.raw,)
-    hint = _HINTS.get(failure.kind, request.next_command)
+    hint = failure.advice or _HINTS.get(failure.kind, request.next_command)
+    where = f"{failure.container}: " if failure.container else ""
     if failure.kind == "paused":
         hint = shell_command("docker", "compose", "-p", request.environment.project, "unpause")
     return DartsctlError(
-        f"`up` failed: {failure.sentence}",
+        f"`up` failed: {where}{failure.sentence}",
         details=(*raw, *undone),
         hint=hint,
         code=_CODES.get(failure.kind, ExitCode.FAILED),

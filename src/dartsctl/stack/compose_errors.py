@@ -6,10 +6,11 @@ Sources: engine-rules.md#error-texts, engine-rules.md#compose-config.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from dartsctl.stack.bindings import HIGHEST_PORT, Endpoint, normal_address, parse_protocol
+from dartsctl.stack.start_errors import explain_start, whose, without_wrappers
 from dartsctl.text.numbers import parse_digits
 
 FailureKind = Literal[
@@ -40,6 +41,9 @@ class ComposeFailure:
     raw: str
     endpoint: Endpoint | None = None
     container: str = ""
+    """The container, or the service whose image is missing, if the output tells it."""
+    advice: str = ""
+    """What to do, if it is known."""
 
 
 _PATTERNS: tuple[tuple[str, FailureKind, str], ...] = (
@@ -104,7 +108,8 @@ _PATTERNS: tuple[tuple[str, FailureKind, str], ...] = (
     ),
     (
         (
-            r"unable to get image|pull access denied|manifest (unknown|for)|No such image"
+            r"unable to get image|Get \"https?://[^\"]+/v2/|pull access denied"
+            r"|manifest (unknown|for)|No such image"
             r"|failed to resolve reference"
         ),
         "image",
@@ -125,6 +130,8 @@ _ENDPOINT = re.compile(
 _ALLOCATED = re.compile(r"Bind for ([0-9a-f:.]+):(\d+) failed")
 """Here IPv6 has no brackets: `:::5000`, `::1:5000`."""
 _CONTAINER = re.compile(r"on endpoint (\S+) \([0-9a-f]{64}\)")
+_NAMED_KINDS = ("other", "image", "network", "name")
+"""Kinds whose texts contain a name that the sentence should have."""
 _UNSET = re.compile(r'The \\?"(\w+)\\?" variable is not set')
 
 
@@ -137,9 +144,25 @@ def classify(text: str) -> ComposeFailure:
     for line in reversed(lines):
         failure = _known_failure(line)
         if failure:
-            return failure
+            return _named(failure, lines)
     last = lines[-1] if lines else "no output"
-    return ComposeFailure("other", plain_message(last), last)
+    sentence = without_wrappers(plain_message(last))
+    return _named(ComposeFailure("other", sentence, last), lines)
+
+
+def _named(failure: ComposeFailure, lines: list[str]) -> ComposeFailure:
+    """Return the failure with the names in its text, and the container that it belongs to."""
+    if not failure.container and failure.kind != "name":
+        failure = replace(failure, container=whose(lines, failure.raw))
+    if failure.kind not in _NAMED_KINDS:
+        return failure
+    last_two = "\n".join(lines[-2:])  # an error of the engine may have two lines
+    error = explain_start(failure.raw)
+    if error is None and failure.raw in last_two:
+        error = explain_start(last_two)
+    if error is None:
+        return failure
+    return replace(failure, sentence=error.sentence, advice=error.advice)
 
 
 def _known_failure(line: str) -> ComposeFailure | None:
