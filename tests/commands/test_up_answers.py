@@ -165,6 +165,19 @@ def test_a_location_that_does_not_answer_is_exit_6_and_one_elsewhere_a_warning(
     assert "is up: 2 containers ready" in result.err
 
 
+def test_an_nginx_that_ended_because_a_service_was_not_there_is_started_again_when_it_is(
+    live: LiveStack,
+) -> None:  # edge-cases.md#71
+    conf = "server { listen 80; location / { proxy_pass http://app; } }"
+    late = app("app", "sleep 2; ", depends_on=["front"])  # so nginx starts before its name exists
+    live.compose({"front": proxy(live, conf), "app": late})
+    live.settings()
+    result = live.run("prod", "up", DARTSCTL_SETTLING_TIME="0")
+    assert asked(live.ports[0]) == (200, "app"), result.text
+    assert result.code == 0, result.text
+    assert "starting front again: app was not there yet" in result.err
+
+
 def test_without_a_proxy_up_ends_with_what_speaks_http_and_the_places_of_the_rest(
     live: LiveStack,
 ) -> None:

@@ -26,6 +26,7 @@ from dartsctl.workflows.up.problems import located, look_at
 from dartsctl.workflows.up.proxy_outcome import ProxyOutcome
 from dartsctl.workflows.up.readiness import Readiness
 from dartsctl.workflows.up.signs_of_life import SignsOfLife
+from dartsctl.workflows.up.start_again import StartAgain
 
 if TYPE_CHECKING:
     from dartsctl.diagnosis.inspection import Inspection
@@ -174,10 +175,13 @@ class Postflight:
         for binding in missing:
             self._screen.warn(f"{binding.service} {binding.sentence}")
         self._screen.note(f"recreating {', '.join(services)}")
-        words = ("up", "--detach", "--force-recreate", "--no-deps", *self._scales, *services)
+        return self._compose_up("--force-recreate", *services)
+
+    def _compose_up(self, *words: str) -> str:
+        """Run Compose's `up` of single services. Return why that failed, empty if it did not."""
         result = compose_run.run(
             self._compose,
-            *words,
+            *("up", "--detach", "--no-deps", *self._scales, *words),
             clock=Countdown(
                 max(1.0, self._deadline - self._deps.monotonic()),
                 deps=self._deps,
@@ -189,14 +193,15 @@ class Postflight:
         if result.code == 0:
             return ""
         if result.is_late:
-            return "not recreated in time"
+            return "not done in time"
         return located(compose_errors.classify(result.text))
 
     def _until_it_answers(self, gate: ThroughProxy) -> tuple[StackHealth, ProxyOutcome]:
         """Wait until the containers are ready and every location of the proxy answers."""
         shown = ""
+        again = StartAgain(gate.missed_by, self._compose_up, self._screen)
         while True:
-            state = self._wait(gate)
+            state = self._wait(gate, again)
             if not state.is_ready:
                 return state, ProxyOutcome()
             proxy = gate.look()
@@ -211,7 +216,7 @@ class Postflight:
                 shown = line
             self._deps.sleep(_BETWEEN_QUESTIONS)
 
-    def _wait(self, gate: ThroughProxy) -> StackHealth:
+    def _wait(self, gate: ThroughProxy, again: StartAgain) -> StackHealth:
         """Wait until the stack is ready, or cannot become so, or the deadline has passed."""
         shown = ""
         signs = SignsOfLife(self._deps)
@@ -233,7 +238,7 @@ class Postflight:
 
         def read() -> StackHealth:
             self._readiness.expect(gate.passed_on())
-            return self._readiness.now()
+            return again.judge(self._readiness.now())
 
         state = wait_until_ready(
             read,

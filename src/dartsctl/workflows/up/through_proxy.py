@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING
 from dartsctl.diagnosis.diagnose import diagnose
 from dartsctl.diagnosis.facts import Commands, EngineFacts
 from dartsctl.diagnosis.findings import Cause, Finding
+from dartsctl.diagnosis.nginx.log import NginxFailure
 from dartsctl.diagnosis.proxy_answers import Reach, reach_of
+from dartsctl.diagnosis.proxy_end import fatal_error
 from dartsctl.diagnosis.repair_plan import make_plan
 from dartsctl.diagnosis.repairs import RepairAction
 from dartsctl.edges.state.history import History
@@ -22,6 +24,7 @@ from dartsctl.errors import DartsctlError
 from dartsctl.stack.containers import of_project
 from dartsctl.stack.site_urls import site_url
 from dartsctl.workflows.examine import requests as examine_requests
+from dartsctl.workflows.examine.sending import RequestResults
 from dartsctl.workflows.examine.stack import (
     ENGINE_DEADLINE,
     ExamineRequest,
@@ -57,6 +60,8 @@ class _Reading:
     view: ProxyView
     states: object
     """The containers and their states then."""
+    missed: str | None = None
+    """The service whose name the proxy missed at its start; empty for none, None if not asked."""
 
 
 class ThroughProxy:
@@ -94,6 +99,28 @@ class ThroughProxy:
             if upstream.service not in ("", layout.proxy) and upstream.target.port:
                 ports.setdefault(upstream.service, {})[upstream.target.port] = layout.proxy
         return ports
+
+    def missed_by(self, service: str) -> str:
+        """Return the service whose name nginx missed when it started, empty for none.
+
+        `service` has ended. It is looked at again only after a container has changed its state.
+        """
+        containers = self._deps.engine().containers()
+        if self._reading is None or self._reading.states != self._states(containers):
+            self._read(containers)
+        reading = self._reading
+        if reading is None or reading.view.layout.proxy != service:
+            return ""
+        if reading.view.front is None or reading.view.front.runs:
+            return ""
+        if reading.missed is None:
+            fatal = fatal_error(reading.probes.facts_of(reading.view, RequestResults(())))
+            is_name = fatal is not None and fatal.kind is NginxFailure.HOST_NOT_FOUND
+            missed = ""
+            if fatal and fatal.service and is_name and not fatal.is_about_networks:
+                missed = fatal.service.name
+            reading = self._reading = replace(reading, missed=missed)
+        return reading.missed or ""
 
     def look(self) -> ProxyOutcome:
         """Ask every location that did not answer well before, and reload nginx if it is stale."""
