@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,10 @@ from fakes.machines import Machine, bare_machine
 from real_engine import engine_version, has_compose, has_stack_images
 
 pytest_plugins = ("live.servers",)
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell starts a command with `&` so, and every process of the tests would ignore Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 REQUIRED = os.environ.get("DARTSCTL_REQUIRE_ENGINE") == "1"
 

@@ -168,10 +168,11 @@ def test_an_unknown_service_gets_a_suggestion(live: LiveStack) -> None:
 
 
 @pytest.mark.engine
-def test_a_file_without_services_is_clear(live: LiveStack) -> None:
+def test_a_file_without_services_has_nothing_to_start(live: LiveStack) -> None:
     (live.folder / "c.json").write_text('{"services": {}}')
-    result = live.run("check", "-f", "c.json", "-p", live.project, "--json")
-    assert (result.code, result.document["bindings"]) == (0, [])
+    result = live.run("check", "-f", "c.json", "-p", live.project)
+    assert result.code == 1, "as with Compose's own `up`"
+    assert "nothing to start: no service of the Compose files is enabled" in result.err
 
 
 @pytest.mark.engine

@@ -169,7 +169,7 @@ def test_elsewhere_a_missing_variable_stays_composes_own_error(live: LiveStack) 
     live.settings(environment="dev")
     result = live.run("dev", "check")
     assert result.code == 1
-    assert "required variable A_PASSWORD is missing" in result.err
+    assert "required variable A_PASSWORD is not set: set it\n" in result.err
 
 
 def test_what_the_environment_overrides_is_judged_instead_of_the_file(live: LiveStack) -> None:
