@@ -41,8 +41,10 @@ if TYPE_CHECKING:
 
 _BETWEEN_QUESTIONS = 1.0
 """Seconds between two requests to a location of the proxy that does not answer well."""
-_SECOND_LOOK = 0.3
-"""Seconds until a missing binding is checked again: a restarting container has lost nothing."""
+_LOOK_PAUSE = 0.3
+_LOOKS_TIME = 2.0
+"""Seconds for which a binding or network must be missing: one that has just been started gets it
+a moment later than its state says, and a restarting container has lost nothing."""
 
 
 class Postflight:
@@ -115,13 +117,14 @@ class Postflight:
         )
 
     def _missing(self) -> tuple[MissingBinding, ...]:
-        """Return what running containers miss, if they miss it twice within a moment."""
-        first = self._missing_now()
-        if not first:
-            return ()
-        self._deps.sleep(_SECOND_LOOK)
-        again = self._missing_now()
-        return tuple(binding for binding in first if binding in again)
+        """Return what running containers miss, if they miss it for a while."""
+        until = self._deps.monotonic() + _LOOKS_TIME
+        missing = self._missing_now()
+        while missing and self._deps.monotonic() < until:
+            self._deps.sleep(_LOOK_PAUSE)
+            again = self._missing_now()
+            missing = tuple(binding for binding in missing if binding in again)
+        return missing
 
     def _missing_now(self) -> tuple[MissingBinding, ...]:
         own = self._readiness.containers()
