@@ -18,8 +18,7 @@ import socketserver
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -245,7 +244,7 @@ def test_a_running_container_without_ports_or_networks_is_recreated_once(
     assert ("web runs without a network" in done.stderr) is ("network" in lost)
     assert "recreating web" in done.stderr
     recreations = [call[call.index("up ") :] for call in recorded.recreations]
-    assert recreations == ["up --detach --force-recreate --no-deps web"]
+    assert recreations == ["up --detach --no-deps --force-recreate web"]
     assert "demo is up: 1 container ready" in done.stderr
 
 
