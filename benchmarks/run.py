@@ -378,7 +378,8 @@ def _share(bench: Bench) -> Ratio:
     _engine_or_skip(SMALL_IMAGE)
     from dartsctl.cli.deps import Common, deps_of
     from dartsctl.config.environment import adhoc
-    from dartsctl.workflows.preflight.preflight import Intent, run_preflight
+    from dartsctl.workflows.preflight.inputs import Intent
+    from dartsctl.workflows.preflight.preflight import run_preflight
 
     project = bench.folder / "seven"
     project.mkdir()

@@ -10,7 +10,7 @@ from typing import get_args
 
 import pytest
 
-from dartsctl.config import environment, secrets, settings
+from dartsctl.config import conventional_files, secrets, settings
 from dartsctl.diagnosis.findings import Cause
 from dartsctl.errors import ExitCode
 from repository import REPOSITORY, SOURCE, anchors, explicit_anchors, prose, tracked
@@ -122,7 +122,7 @@ def test_the_reference_has_every_variable_of_the_settings() -> None:
 
 
 def test_the_reference_has_every_conventional_name() -> None:
-    names = [name for group in environment.CONVENTIONAL.values() for name in group]
+    names = [name for group in conventional_files.CONVENTIONAL.values() for name in group]
     assert [name for name in names if f"`{name}`" not in reference()] == []
 
 

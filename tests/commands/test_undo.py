@@ -15,7 +15,8 @@ import pytest
 
 from dartsctl.cli.deps import Common, deps_of
 from dartsctl.config.environment import adhoc
-from dartsctl.workflows.preflight.preflight import Intent, Preflight, run_preflight
+from dartsctl.workflows.preflight.inputs import Intent
+from dartsctl.workflows.preflight.preflight import Preflight, run_preflight
 from dartsctl.workflows.up.undo import Attempt
 
 if TYPE_CHECKING:

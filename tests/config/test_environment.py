@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from dartsctl.config.environment import (
-    CONVENTIONAL,
-    Environment,
-    adhoc,
-    python_for,
-    resolve,
-    resolve_running,
-    server_command,
-)
+from dartsctl.config.environment import Environment, adhoc, resolve, resolve_running
 from dartsctl.config.settings import Settings, load
-from dartsctl.config.trust import Trust
 from dartsctl.errors import ExitCode, Refused, UsageError
 
 
@@ -42,81 +32,6 @@ def settings_of(folder: Path, text: str = "", environ: dict[str, str] | None = N
 
 
 # --- Compose files -----------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("ending", [".yml", ".yaml"])
-@pytest.mark.parametrize(
-    ("name", "stem"), [(name, stem) for name, stems in CONVENTIONAL.items() for stem in stems]
-)
-def test_each_conventional_name_is_picked(shop: Path, name: str, stem: str, ending: str) -> None:
-    touch(shop, stem + ending, ".env.production")
-    environment = resolve(load(shop, {}), name)
-    assert environment.files == (shop / (stem + ending),)
-    assert (environment.name, environment.directory, environment.is_production) == (
-        name,
-        shop,
-        name == "prod",
-    )
-
-
-def test_another_environment_has_conventional_names_too(shop: Path) -> None:
-    touch(shop, "compose/staging.yml", ".env.staging")
-    environment = resolve(settings_of(shop, "[environment.staging]\n"), "staging")
-    assert environment == Environment(
-        name="staging",
-        files=(shop / "compose/staging.yml",),
-        env_files=(shop / ".env.staging",),
-        project="shop-staging",
-        profiles=(),
-        directory=shop,
-        siblings=frozenset({"shop", "shop-dev"}),
-        has_copies=True,
-    )
-
-
-def test_several_candidates_are_listed_with_the_lines_to_write(shop: Path) -> None:
-    touch(shop, "docker-compose-wso2.yml", "docker-compose-production.yml", ".env.production")
-    with pytest.raises(UsageError) as caught:
-        resolve(load(shop, {}), "prod")
-    assert caught.value.message == (
-        f"several Compose files for prod in {shop}: "
-        "docker-compose-production.yml, docker-compose-wso2.yml"
-    )
-    assert caught.value.details == (
-        f"add to {shop}/dartsctl.toml:",
-        "  [prod]",
-        '  files = ["docker-compose-production.yml"]   # or',
-        '  files = ["docker-compose-wso2.yml"]',
-        "or check a file without settings:",
-    )
-    assert caught.value.hint == "dartsctl check -f FILE"
-
-
-def test_without_candidates_the_lines_to_write_and_the_valid_names_are_listed(shop: Path) -> None:
-    touch(shop, "docker-compose.yml")
-    (shop / "compose.dev.yml").mkdir()
-    with pytest.raises(UsageError) as caught:
-        resolve(load(shop, {}), "dev")
-    assert caught.value.message == f"no Compose file for dev in {shop}"
-    assert caught.value.details[:3] == (
-        f"add to {shop}/dartsctl.toml:",
-        "  [dev]",
-        '  files = ["PATH/TO/COMPOSE.yml"]',
-    )
-    assert (
-        "compose/dev, compose.dev, docker-compose-dev, docker-compose.dev, docker-compose-localhost"
-        in caught.value.details[3]
-    )
-
-
-def test_the_lines_to_write_fit_the_file_that_holds_the_settings(shop: Path) -> None:
-    (shop / "pyproject.toml").write_text("[tool.dartsctl.environment.qa]\n")
-    with pytest.raises(UsageError) as caught:
-        resolve(load(shop, {}), "qa")
-    assert caught.value.details[:2] == (
-        f"add to {shop}/pyproject.toml:",
-        "  [tool.dartsctl.environment.qa]",
-    )
 
 
 def test_configured_files_keep_their_order_and_win_over_conventional_ones(shop: Path) -> None:
@@ -317,64 +232,6 @@ def test_in_another_folder_the_files_that_compose_would_pick_are_named(shop: Pat
 
 
 # --- the host server ---------------------------------------------------------------------------
-
-
-def interpreter(folder: Path, environment: str) -> str:
-    python = folder / environment / "bin" / "python"
-    python.parent.mkdir(parents=True)
-    python.symlink_to(sys.executable)
-    return str(python)
-
-
-def test_the_apps_virtual_environment_wins_and_its_link_is_not_followed(shop: Path) -> None:
-    app = shop / "app"
-    assert python_for(app, shop, trust=Trust()) == sys.executable
-    outer = interpreter(shop, ".venv")
-    assert python_for(app, shop, trust=Trust()) == outer
-    plain = interpreter(app, "venv")
-    assert python_for(app, shop, trust=Trust()) == plain
-    hidden = interpreter(app, ".venv")
-    assert python_for(app, shop, trust=Trust()) == hidden
-
-
-def test_a_broken_virtual_environment_is_skipped(shop: Path) -> None:
-    (shop / ".venv/bin").mkdir(parents=True)
-    (shop / ".venv/bin/python").symlink_to("/gone/python3")
-    assert python_for(shop, trust=Trust()) == sys.executable
-
-
-def test_the_servers_command_is_the_configured_one_or_the_conventional_entry_point(
-    shop: Path,
-) -> None:
-    touch(shop, "app.py")
-    assert server_command(load(shop, {})) == ("{python}", "app.py")
-    touch(shop, "run.py")
-    assert server_command(load(shop, {})) == ("{python}", "run.py")
-    assert server_command(settings_of(shop, '[server]\ncommand = ["flask", "run"]')) == (
-        "flask",
-        "run",
-    )
-
-
-def test_without_a_command_the_lines_to_write_are_shown(shop: Path) -> None:
-    with pytest.raises(
-        UsageError, match=r"^no server command in the settings, and no run.py or app.py in "
-    ) as caught:
-        server_command(load(shop, {}))
-    assert caught.value.details == (
-        f"add to {shop}/dartsctl.toml:",
-        "  [server]",
-        '  command = ["{python}", "FILE.py"]',
-        "or name the command once:",
-    )
-
-
-def test_a_missing_server_folder_is_named_with_its_key(shop: Path) -> None:
-    settings = settings_of(shop, '[server]\ndirectory = "src"\ncommand = ["flask", "run"]')
-    with pytest.raises(
-        UsageError, match=rf"^dartsctl.toml:2: server.directory: no such folder: {shop}/src$"
-    ):
-        server_command(settings)
 
 
 @pytest.mark.parametrize(

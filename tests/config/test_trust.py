@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from dartsctl.config.environment import python_for, resolve, server_command
+from dartsctl.config.environment import resolve
+from dartsctl.config.server_program import python_for, server_command
 from dartsctl.config.settings import load
 from dartsctl.config.trust import Trust
 from dartsctl.errors import ExitCode, Refused

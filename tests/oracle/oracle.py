@@ -36,7 +36,8 @@ from dartsctl.edges.host import sockets
 from dartsctl.ports.conflicts import Verdict
 from dartsctl.ports.listeners import Probe
 from dartsctl.stack.bindings import Endpoint
-from dartsctl.workflows.preflight.preflight import Intent, run_preflight
+from dartsctl.workflows.preflight.inputs import Intent
+from dartsctl.workflows.preflight.preflight import run_preflight
 from dartsctl.workflows.preflight.report import obstacle_lines
 
 PORT_ERROR = re.compile(

@@ -69,7 +69,7 @@ def check(
     )
     from dartsctl.commands.check import CheckRequest
     from dartsctl.commands.check import check as run_check
-    from dartsctl.workflows.preflight.preflight import Intent
+    from dartsctl.workflows.preflight.inputs import Intent
 
     request = CheckRequest(
         environment,

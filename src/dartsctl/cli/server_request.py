@@ -75,7 +75,7 @@ def dev_request(
 
     Raises UsageError for a value that an option does not take, or if nothing says what to start.
     """
-    from dartsctl.config.environment import server_command
+    from dartsctl.config.server_program import server_command
 
     server = settings.server
     env_files = environment.env_files if environment else _dev_env_files(settings)
@@ -247,7 +247,7 @@ def _in_virtual_environment(request: ServerRequest, settings: Settings) -> Serve
     """
     import shutil
 
-    from dartsctl.config.environment import program_for
+    from dartsctl.config.server_program import program_for
 
     name = request.command[0] if request.command else ""
     if not re.fullmatch(r"[\w.+-]+", name):  # a path, a placeholder, nothing
@@ -264,7 +264,7 @@ def _in_virtual_environment(request: ServerRequest, settings: Settings) -> Serve
 
 def _python(command: tuple[str, ...], directory: Path, settings: Settings) -> str:
     """Return what {python} stands for, empty if nothing uses it."""
-    from dartsctl.config.environment import python_for
+    from dartsctl.config.server_program import python_for
 
     words = (*command, *settings.server.env.values())
     if not any("{python}" in word for word in words):

@@ -84,7 +84,7 @@ def check(
     from dartsctl.commands.check import CheckRequest
     from dartsctl.commands.check import check as run_check
     from dartsctl.config.documented_ports import documented_ports
-    from dartsctl.workflows.preflight.preflight import Intent
+    from dartsctl.workflows.preflight.inputs import Intent
 
     request = CheckRequest(
         environment,
@@ -161,7 +161,7 @@ def up(
     from dartsctl.commands.up import UpRequest
     from dartsctl.commands.up import up as run_up
     from dartsctl.config.documented_ports import documented_ports
-    from dartsctl.workflows.preflight.preflight import Intent
+    from dartsctl.workflows.preflight.inputs import Intent
 
     configured = settings.environments[name]
     intent = Intent(
@@ -253,7 +253,7 @@ def restart(
     environment = _running(settings, name, project)
     from dartsctl.commands.up import UpRequest
     from dartsctl.commands.up import up as run_up
-    from dartsctl.workflows.preflight.preflight import Intent
+    from dartsctl.workflows.preflight.inputs import Intent
 
     conflict = ConflictOptions(wait_timeout=wait_timeout)
     request = UpRequest(

@@ -9,7 +9,7 @@ from dartsctl.errors import ExitCode
 from dartsctl.ports import lint, unmet_needs
 from dartsctl.workflows.preflight import orphans, report
 from dartsctl.workflows.preflight.another_stack import next_command
-from dartsctl.workflows.preflight.preflight import Intent, Preflight, exit_code_of, run_preflight
+from dartsctl.workflows.preflight.preflight import Preflight, exit_code_of, run_preflight
 from dartsctl.workflows.preflight.rival_words import remedy_lines
 from dartsctl.workflows.up import refusal
 from dartsctl.workflows.up.answers import Answers
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from dartsctl.edges.screen.output import Screen
     from dartsctl.ports.allocation import Allocation
     from dartsctl.workflows.deps import Deps
+    from dartsctl.workflows.preflight.inputs import Intent
     from dartsctl.workflows.up.preview import ResolutionPreview
 
 

@@ -17,7 +17,7 @@ from dartsctl.server.production_port import refuse_production
 from dartsctl.stack.addresses import compose_url_variables
 from dartsctl.stack.health import SETTLING_TIME
 from dartsctl.stack.model import Stack, read_stack
-from dartsctl.workflows.preflight.preflight import Intent
+from dartsctl.workflows.preflight.inputs import Intent
 from dartsctl.workflows.serve.run_server import preview_server, run_server
 from dartsctl.workflows.serve.services import ServiceLookup, with_services
 from dartsctl.workflows.up.answers import Answers

@@ -20,7 +20,7 @@ from dartsctl.stack.health_deadline import SHORTEST
 from dartsctl.text.phrases import shell_command
 from dartsctl.workflows.preflight import another_stack, report
 from dartsctl.workflows.preflight.from_labels import preflight_by_labels, readable
-from dartsctl.workflows.preflight.preflight import Intent, Preflight, run_preflight
+from dartsctl.workflows.preflight.preflight import Preflight, run_preflight
 from dartsctl.workflows.up import compose_run, outcome, postflight, refusal
 from dartsctl.workflows.up.answers import Answers
 from dartsctl.workflows.up.deadline import StartClock, decide
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from dartsctl.ports.allocation import Allocation
     from dartsctl.stack.compose_errors import ComposeFailure
     from dartsctl.workflows.deps import Deps
+    from dartsctl.workflows.preflight.inputs import Intent
     from dartsctl.workflows.up.preview import ResolutionPreview
 
 

@@ -1,16 +1,15 @@
-"""Which Compose files, env files and project make up an environment, and its server's command."""
+"""Which Compose files, env files and project make up an environment."""
 
 from __future__ import annotations
 
 import os
-import shutil
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dartsctl.config.settings import PRODUCTION, Settings, environment_key, environment_table
+from dartsctl.config.conventional_files import ENV_FILES, conventional_file, conventional_files
+from dartsctl.config.settings import PRODUCTION, Settings, environment_key
 from dartsctl.config.values import check_project
 from dartsctl.errors import Advice, DartsctlError, Refused, UsageError
 from dartsctl.stack import compose_files
@@ -18,33 +17,7 @@ from dartsctl.system import bounded_file
 from dartsctl.text.phrases import did_you_mean, shell_command
 
 if TYPE_CHECKING:
-    from dartsctl.config.trust import Trust
-
-CONVENTIONAL: Mapping[str, tuple[str, ...]] = {
-    "dev": (
-        "compose/dev",
-        "compose.dev",
-        "docker-compose-dev",
-        "docker-compose.dev",
-        "docker-compose-localhost",
-    ),
-    PRODUCTION: (
-        "compose/prod",
-        "compose.prod",
-        "compose.production",
-        "docker-compose-prod",
-        "docker-compose-production",
-        "docker-compose.prod",
-        "docker-compose.production",
-        "docker-compose-wso2",
-    ),
-}
-"""The Compose files that are searched for without `files` in the settings, as .yml or .yaml."""
-
-ENV_FILES: Mapping[str, str] = {"dev": ".env", PRODUCTION: ".env.production"}
-"""The env file without `env_files` in the settings; .env.NAME for other environments."""
-
-ENTRY_POINTS = ("run.py", "app.py")
+    pass
 
 _ADHOC = "adhoc"
 
@@ -158,7 +131,7 @@ def resolve_running(
     try:
         return _with_files(environment, settings)
     except (UsageError, _ProductionFileMissing) as error:
-        files = settings.environments[name].files or tuple(_conventional_files(settings, name))
+        files = settings.environments[name].files or tuple(conventional_files(settings, name))
         return replace(environment, files=files, files_error=error)
 
 
@@ -192,7 +165,7 @@ def _with_files(environment: Environment, settings: Settings) -> Environment:
     name = environment.name
     environment = replace(
         environment,
-        files=_configured_files(settings, name) or _conventional_file(settings, name),
+        files=_configured_files(settings, name) or conventional_file(settings, name),
         env_files=_env_files(settings, name),
     )
     for file in default_env_files(environment):
@@ -238,77 +211,6 @@ def default_env_files(environment: Environment) -> tuple[Path, ...]:
     return tuple(file for file in files if os.access(file, os.F_OK) and not file.is_dir())
 
 
-def python_for(*folders: Path, trust: Trust) -> str:
-    """Return the interpreter of the first folder that has a virtual environment (.venv or venv).
-
-    Where none has one, it is the interpreter that runs dartsctl. Pass the server's folder, then
-    that of the settings. Links are kept: resolved, the path would be that of the system's Python.
-    Raises Refused for a virtual environment that is not trusted.
-    """
-    for folder in folders:
-        for environment in (".venv", "venv"):
-            python = _absolute(folder) / environment / "bin" / "python"
-            if python.is_file() and os.access(python, os.X_OK):
-                trust.require(python.parents[1] / "pyvenv.cfg")
-                return str(python)
-    return sys.executable
-
-
-def program_for(name: str, folders: Sequence[Path], *, trust: Trust) -> Path | None:
-    """Return the program of that name in the virtual environment of the first folder that has it.
-
-    None where none has it, and where PATH leads to that virtual environment anyway. One that is not
-    trusted is left alone.
-    """
-    on_path = shutil.which(name)
-    for folder in folders:
-        for environment in (".venv", "venv"):
-            program = _absolute(folder) / environment / "bin" / name
-            if not (program.is_file() and os.access(program, os.X_OK)):
-                continue
-            if on_path and os.path.realpath(Path(on_path).parent) == os.path.realpath(
-                program.parent
-            ):
-                return None
-            try:
-                trust.require(program.parents[1] / "pyvenv.cfg")
-            except Refused:
-                return None
-            return program
-    return None
-
-
-def server_command(settings: Settings) -> tuple[str, ...]:
-    """Return the command of the host server; its placeholders are not replaced yet.
-
-    It is the one in the settings, else run.py or app.py in the server's folder. Raises UsageError
-    for a missing folder or command, Refused where the file is not trusted.
-    """
-    server = settings.server
-    if not server.directory.is_dir():
-        raise UsageError(
-            f"{settings.origin('server', 'directory')}: no such folder: {server.directory}",
-            hint=Advice("name the folder with the source of the app"),
-        )
-    if server.command:
-        return server.command
-    for name in ENTRY_POINTS:
-        if (server.directory / name).is_file():
-            settings.trust.require(server.directory / name)
-            return ("{python}", name)
-    raise UsageError(
-        f"no server command in the settings, and no {' or '.join(ENTRY_POINTS)} "
-        f"in {server.directory}",
-        details=(
-            f"add to {_settings_path(settings)}:",
-            "  [server]",
-            '  command = ["{python}", "FILE.py"]',
-            "or name the command once:",
-        ),
-        hint="dartsctl run -- COMMAND...",
-    )
-
-
 def _checked(environment: Environment) -> Environment:
     for file in default_env_files(environment):
         _existing(file, "Compose's default env file")
@@ -336,7 +238,7 @@ def _unknown(settings: Settings, name: str) -> UsageError:
     return UsageError(
         f"unknown environment: {name!r}",
         details=(f"known: {known}",),
-        hint=hint or Advice(f"to add it, write [environment.{name}] in {_settings_path(settings)}"),
+        hint=hint or Advice(f"to add it, write [environment.{name}] in {settings.path}"),
     )
 
 
@@ -349,59 +251,6 @@ def _configured_files(settings: Settings, name: str) -> tuple[Path, ...]:
             hint=Advice("name its Compose files there; `dartsctl dev` starts the server alone"),
         )
     return tuple(_existing(file, origin) for file in files or ())
-
-
-def conventional_names(name: str) -> tuple[str, ...]:
-    """Return the Compose files that belong to an environment without settings, from the root."""
-    names: list[str] = []
-    for stem in _stems(name):
-        names += [f"{stem}.yml", f"{stem}.yaml"]
-    return tuple(names)
-
-
-def _stems(name: str) -> tuple[str, ...]:
-    return CONVENTIONAL.get(name) or (
-        f"compose/{name}",
-        f"compose.{name}",
-        f"docker-compose-{name}",
-        f"docker-compose.{name}",
-    )
-
-
-def _conventional_files(settings: Settings, name: str) -> list[Path]:
-    files = [settings.root / file for file in conventional_names(name)]
-    return [file for file in files if file.is_file()]
-
-
-def _conventional_file(settings: Settings, name: str) -> tuple[Path]:
-    """Return the only file with a conventional name.
-
-    Raises UsageError, with the lines to write, where there is none or several.
-    """
-    files = _conventional_files(settings, name)
-    names = [str(file.relative_to(settings.root)) for file in files]
-    if len(files) == 1:
-        settings.trust.require(files[0])
-        return (files[0],)
-    header = ".".join(environment_table(name))
-    if _is_pyproject(settings):
-        header = f"tool.dartsctl.{header}"
-    if names:
-        problem = f"several Compose files for {name} in {settings.root}: {', '.join(names)}"
-        lines = [f'  files = ["{file}"]   # or' for file in names]
-        lines[-1] = lines[-1].removesuffix("   # or")
-    else:
-        problem = f"no Compose file for {name} in {settings.root}"
-        lines = [
-            '  files = ["PATH/TO/COMPOSE.yml"]',
-            f"or rename the file to one of these, .yml or .yaml: {', '.join(_stems(name))}",
-        ]
-    lines.append("or check a file without settings:")
-    raise UsageError(
-        problem,
-        details=(f"add to {_settings_path(settings)}:", f"  [{header}]", *lines),
-        hint="dartsctl check -f FILE",
-    )
 
 
 def _env_files(settings: Settings, name: str) -> tuple[Path, ...]:
@@ -493,11 +342,3 @@ def _existing(file: Path, origin: str) -> Path:
 
 def _absolute(path: Path) -> Path:
     return Path(os.path.normpath(path.absolute()))
-
-
-def _is_pyproject(settings: Settings) -> bool:
-    return settings.source is not None and settings.source.name == "pyproject.toml"
-
-
-def _settings_path(settings: Settings) -> Path:
-    return settings.source or settings.root / "dartsctl.toml"

@@ -2,7 +2,7 @@
 
     name = "darts"                      # default: the folder's name
     [dev]                               # [prod] and [environment.NAME] have the same keys
-    files = ["compose/dev.yml"]         # default: the conventional names (config/environment.py);
+    files = ["compose/dev.yml"]         # default: names as in config/conventional_files.py;
                                         # [] in [dev]: the server alone, without services
     env_files = [".env"]                # default: .env, .env.production, .env.NAME; [] = none
     project = "darts-dev"               # default: NAME-dev, NAME, NAME-ENVIRONMENT
@@ -92,7 +92,7 @@ class ServerSettings:
     directory: Path
     """Absolute."""
     command: tuple[str, ...] = ()
-    """Empty: environment.server_command() looks for the conventional entry point."""
+    """Empty: server_program.server_command() looks for the conventional entry point."""
     port_variables: tuple[str, ...] = ("FLASK_RUN_PORT", "FLASK_PORT", "PORT")
     health: str | None = None
     """The URL path to request; None: a server that listens is ready."""
@@ -140,6 +140,11 @@ class Settings:
     """For the other files that are used: env files, and files with a conventional name."""
     project_dir: Path | None = None
     """--project-dir, as it was typed."""
+
+    @property
+    def path(self) -> Path:
+        """The file that the settings are from, or that they would be written to."""
+        return self.source or self.root / "dartsctl.toml"
 
     def origin(self, *key: str) -> str:
         """Return the place of a value, as messages begin.

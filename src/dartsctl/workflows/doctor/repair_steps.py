@@ -12,7 +12,8 @@ from dartsctl.ports.collisions import NameTaken
 from dartsctl.ports.holders import ForeignContainer
 from dartsctl.stack import compose_errors
 from dartsctl.workflows.preflight import another_stack, report
-from dartsctl.workflows.preflight.preflight import Intent, Preflight, run_preflight
+from dartsctl.workflows.preflight.inputs import Intent
+from dartsctl.workflows.preflight.preflight import Preflight, run_preflight
 from dartsctl.workflows.up import compose_run, settle
 from dartsctl.workflows.up.deadline import Countdown, decide
 from dartsctl.workflows.up.reload_proxy import reload_proxy

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from dartsctl import spawn
 from dartsctl.config import templates
-from dartsctl.config.environment import ENV_FILES, adhoc, conventional_names
+from dartsctl.config.conventional_files import ENV_FILES, conventional_names
+from dartsctl.config.environment import adhoc
 from dartsctl.config.settings import BUILT_IN, PRODUCTION, Settings
 from dartsctl.config.templates import PRIVATE, Change
 from dartsctl.edges.project import certificate_files, env_files

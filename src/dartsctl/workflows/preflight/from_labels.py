@@ -21,13 +21,8 @@ from dartsctl.stack.containers import Container, of_project
 from dartsctl.stack.convergence import converge
 from dartsctl.stack.from_containers import ContainerSettings, stack_of
 from dartsctl.stack.model import Network, PortEntry
-from dartsctl.workflows.preflight.preflight import (
-    Inputs,
-    Intent,
-    Preflight,
-    run_preflight,
-    verdicts_of,
-)
+from dartsctl.workflows.preflight.inputs import Inputs, Intent
+from dartsctl.workflows.preflight.preflight import Preflight, run_preflight, verdicts_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -5,19 +5,15 @@ It changes nothing.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dartsctl.config.environment import Environment, default_env_files
-from dartsctl.edges.engine.compose import Compose, MissingVariable
 from dartsctl.edges.host import sockets
 from dartsctl.errors import DartsctlError, ExitCode
-from dartsctl.ports import collisions, lint, unmet_needs
+from dartsctl.ports import collisions, lint
 from dartsctl.ports.attribution import Attribution
 from dartsctl.ports.availability import Availability
 from dartsctl.ports.collisions import Collision, ProjectTaken
@@ -26,38 +22,26 @@ from dartsctl.ports.host_ports import without_own
 from dartsctl.ports.localhost import ambiguous_localhost
 from dartsctl.ports.unmet_needs import MissingExternal, NothingToStart, UnmetNeed
 from dartsctl.ports.verdicts import judge
-from dartsctl.stack import compose_files
 from dartsctl.stack.containers import Container, of_services
 from dartsctl.stack.convergence import Convergence, converge, split_new_and_held
-from dartsctl.stack.engine_rules import EngineRules
 from dartsctl.stack.host_network import host_bindings
-from dartsctl.stack.model import Stack, read_stack
 from dartsctl.stack.port_origins import PortOrigins
 from dartsctl.stack.publishing import stack_bindings
 from dartsctl.stack.same_stack import SameStack, find_same_stack
-from dartsctl.system import bounded_file
-from dartsctl.workflows.preflight import fixed_addresses, host_ports, orphans
+from dartsctl.workflows.preflight import fixed_addresses, orphans
+from dartsctl.workflows.preflight.inputs import Inputs, Intent, files_of_compose, read_inputs
 from dartsctl.workflows.preflight.port_origins import port_origins
 
 if TYPE_CHECKING:
+    from dartsctl.config.environment import Environment
     from dartsctl.config.secrets import Objection
-    from dartsctl.edges.engine.protocol import EngineControl
+    from dartsctl.edges.engine.compose import Compose
     from dartsctl.ports.holders import Holder
     from dartsctl.stack.bindings import Endpoint
+    from dartsctl.stack.engine_rules import EngineRules
+    from dartsctl.stack.model import Stack
     from dartsctl.workflows.deps import Deps
     from dartsctl.workflows.host import Host
-    from dartsctl.workflows.preflight.production_checks import ProductionEnvFiles
-
-
-@dataclass(frozen=True, slots=True)
-class Intent:
-    """What `up` is asked to do, as far as it decides which containers stay."""
-
-    services: tuple[str, ...] = ()
-    force_recreate: bool = False
-    remove_orphans: bool = False
-    scales: tuple[tuple[str, int], ...] = ()
-    ask_engine: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,18 +95,6 @@ class Preflight:
         return not self.verdicts.conflicts and not self.collisions
 
 
-@dataclass(frozen=True, slots=True)
-class Inputs:
-    """What a preflight reads. `control` is None if the engine was not asked, or can only list."""
-
-    stack: Stack
-    engine: EngineRules
-    control: EngineControl | None
-    containers: tuple[Container, ...]
-    env_files: ProductionEnvFiles | None
-    needs: tuple[UnmetNeed, ...] = ()
-
-
 def exit_code_of(preflight: Preflight) -> ExitCode:
     """Return the exit code of a preflight.
 
@@ -145,10 +117,10 @@ def run_preflight(environment: Environment, intent: Intent, *, deps: Deps) -> Pr
     Refused if production's files require variables that nothing sets.
     """
     compose = deps.compose_on(environment)
-    inputs = _read(environment, intent, compose, deps)
+    inputs = read_inputs(environment, intent, compose, deps)
     convergence = _converge(inputs, intent, compose)
     compose.spare(_names_of(inputs.containers))
-    files = environment.files or _files_of_compose(environment, deps.environ)
+    files = environment.files or files_of_compose(environment, deps.environ)
     own_orphans, others = orphans.split(convergence.orphans, list(map(str, files)))
     host = deps.host()
     verdicts = verdicts_of(inputs, convergence, host, own_orphans)
@@ -172,147 +144,6 @@ def run_preflight(environment: Environment, intent: Intent, *, deps: Deps) -> Pr
         services=intent.services,
         port_origins=origins,
     )
-
-
-# --- what is read -----------------------------------------------------------------------------
-
-
-def _read(environment: Environment, intent: Intent, compose: Compose, deps: Deps) -> Inputs:
-    """Read everything. The engine and the env files are read while Compose resolves the model.
-
-    Waiting for Compose is most of the time that a preflight takes. An error about the files goes
-    before one of the engine.
-    """
-    running = compose.start_config(intent.services)
-    env_files = None
-    try:
-        env_files = _read_env_files(environment, deps.environ)
-        engine, containers, engine_error = _ask_engine(intent, deps)
-        resolved = compose.finish_config(running)
-    except MissingVariable as error:
-        raise _missing_variables(error, env_files, environment, compose) from error
-    except BaseException:
-        running.abandon()
-        raise
-    if engine_error:
-        raise engine_error
-    control = deps.engine().control() if intent.ask_engine else None
-    stack = read_stack(resolved.model, unset_variables=resolved.unset_variables)
-    stack = _scaled(stack, intent.scales)
-    needs = _unmet_needs(stack, environment, compose, control)
-    stack = _with_external_networks(stack, control)
-    if engine.is_here:
-        stack = host_ports.with_listens(stack)
-    return Inputs(stack, engine, control, containers, env_files, needs)
-
-
-def _ask_engine(
-    intent: Intent, deps: Deps
-) -> tuple[EngineRules, tuple[Container, ...], DartsctlError | None]:
-    """Return the engine and its containers, or the error that came instead."""
-    if not intent.ask_engine:
-        return EngineRules(kind="unknown", has_ipv6=sockets.has_ipv6()), (), None
-    try:
-        engine = deps.engine()
-        rules = replace(engine.describe(), has_ipv6=sockets.has_ipv6())
-        return rules, engine.containers(), None
-    except DartsctlError as error:
-        return EngineRules(kind="unknown"), (), error
-
-
-def _read_env_files(
-    environment: Environment, environ: Mapping[str, str]
-) -> ProductionEnvFiles | None:
-    """Return production's env files, None for other environments: they are not judged."""
-    if not environment.is_production:
-        return None
-    from dartsctl.workflows.preflight.production_checks import read_env_files
-
-    return read_env_files(environment, environ)
-
-
-def _missing_variables(
-    error: MissingVariable,
-    env_files: ProductionEnvFiles | None,
-    environment: Environment,
-    compose: Compose,
-) -> DartsctlError:
-    """Return the error for production that names every missing variable; Compose names only one."""
-    if env_files is None:
-        return error
-    from dartsctl.config import secrets
-    from dartsctl.workflows.preflight.production_checks import unsafe_error
-
-    names: list[str] = []
-    if environment.env_files:
-        names = [name for name in compose.required_variables() if env_files.is_unset(name)]
-    objections = list(secrets.missing(names or [error.name]))
-    if environment.refuses_unsafe:
-        objections += [objection for objection in env_files.objections if not objection.is_warning]
-    return unsafe_error(objections)
-
-
-def _scaled(stack: Stack, scales: Sequence[tuple[str, int]]) -> Stack:
-    services = dict(stack.services)
-    for name, replicas in scales:
-        if name in services:
-            services[name] = replace(services[name], replicas=replicas)
-    return replace(stack, services=services)
-
-
-def _unmet_needs(
-    stack: Stack, environment: Environment, compose: Compose, control: EngineControl | None
-) -> tuple[UnmetNeed, ...]:
-    """Return what is missing. Where the engine can only be listed, externals are not looked for."""
-    if not stack.services:
-        return (NothingToStart(compose.profiles(), environment.profiles),)
-    if control is None:
-        return ()
-    missing = unmet_needs.missing_externals(
-        stack,
-        has_network=lambda name: control.network(name) is not None,
-        has_volume=control.has_volume,
-    )
-    return tuple(missing)
-
-
-def _with_external_networks(stack: Stack, control: EngineControl | None) -> Stack:
-    """Return the stack with its external networks as the engine describes them.
-
-    The files do not say which driver such a network has, nor whether it is internal.
-    """
-    if control is None:
-        return stack
-    networks = dict(stack.networks)
-    for key, network in stack.networks.items():
-        if network.external:
-            networks[key] = control.network(network.name) or network
-    return replace(stack, networks=networks)
-
-
-def _files_of_compose(environment: Environment, environ: Mapping[str, str]) -> tuple[Path, ...]:
-    """Return the files that Compose picks by itself: COMPOSE_FILE, else what it finds."""
-    folder = environment.directory
-    separator = environ.get("COMPOSE_PATH_SEPARATOR") or os.pathsep
-    named = environ.get("COMPOSE_FILE") or _from_env_files("COMPOSE_FILE", environment, environ)
-    if named:
-        return compose_files.from_variable(named, folder, separator)
-    return compose_files.find_upwards(folder)
-
-
-def _from_env_files(name: str, environment: Environment, environ: Mapping[str, str]) -> str:
-    """Return a variable from the env files, empty without one. Unreadable files are skipped."""
-    for file in reversed(environment.env_files or default_env_files(environment)):
-        with suppress(OSError, DartsctlError):
-            if name in bounded_file.read_text(file):  # importing dotenv takes time
-                from dartsctl.edges.project.env_files import read
-
-                value = read((file,), environ=environ).get(name)
-                return value.value if value else ""
-    return ""
-
-
-# --- what is decided --------------------------------------------------------------------------
 
 
 def _converge(inputs: Inputs, intent: Intent, compose: Compose) -> Convergence:

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from dartsctl.edges.screen.output import Screen
     from dartsctl.ports.allocation import Allocation
     from dartsctl.workflows.deps import Deps
-    from dartsctl.workflows.preflight.preflight import Intent, Preflight
+    from dartsctl.workflows.preflight.inputs import Intent
+    from dartsctl.workflows.preflight.preflight import Preflight
 
 
 def refresh_guards(

@@ -14,7 +14,7 @@ from dartsctl.ports.collisions import NameTaken, names_taken
 from dartsctl.ports.holders.kinds import ResolutionAction
 from dartsctl.ports.resolution import ResolutionStep, dead_ends, decide
 from dartsctl.workflows.preflight import another_stack
-from dartsctl.workflows.preflight.preflight import Intent, Preflight, run_preflight
+from dartsctl.workflows.preflight.preflight import Preflight, run_preflight
 from dartsctl.workflows.up.ask import ask
 from dartsctl.workflows.up.carry_out import HostInspector, carry_out
 from dartsctl.workflows.up.conflict_deps import ConflictDeps
@@ -24,6 +24,7 @@ from dartsctl.workflows.up.remap import remap
 if TYPE_CHECKING:
     from dartsctl.config.environment import Environment
     from dartsctl.workflows.deps import Deps
+    from dartsctl.workflows.preflight.inputs import Intent
     from dartsctl.workflows.up.answers import Answers
 
 

@@ -32,7 +32,8 @@ from dartsctl.workflows.examine.stack import (
     StackProbes,
     clock_skew,
 )
-from dartsctl.workflows.preflight.preflight import Intent, run_preflight
+from dartsctl.workflows.preflight.inputs import Intent
+from dartsctl.workflows.preflight.preflight import run_preflight
 from dartsctl.workflows.up.proxy_outcome import BadLocation, ProxyOutcome
 from dartsctl.workflows.up.reload_proxy import reload_proxy
 

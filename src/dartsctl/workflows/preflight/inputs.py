@@ -1,0 +1,186 @@
+"""What a preflight reads: the Compose model, production's env files, the engine's containers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dartsctl.config.environment import Environment, default_env_files
+from dartsctl.edges.engine.compose import Compose, MissingVariable
+from dartsctl.edges.host import sockets
+from dartsctl.errors import DartsctlError
+from dartsctl.ports import unmet_needs
+from dartsctl.ports.unmet_needs import NothingToStart, UnmetNeed
+from dartsctl.stack import compose_files
+from dartsctl.stack.engine_rules import EngineRules
+from dartsctl.stack.model import Stack, read_stack
+from dartsctl.system import bounded_file
+from dartsctl.workflows.preflight import host_ports
+
+if TYPE_CHECKING:
+    from dartsctl.edges.engine.protocol import EngineControl
+    from dartsctl.stack.containers import Container
+    from dartsctl.workflows.deps import Deps
+    from dartsctl.workflows.preflight.production_checks import ProductionEnvFiles
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What `up` is asked to do, as far as it decides which containers stay."""
+
+    services: tuple[str, ...] = ()
+    force_recreate: bool = False
+    remove_orphans: bool = False
+    scales: tuple[tuple[str, int], ...] = ()
+    ask_engine: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What a preflight reads. `control` is None if the engine was not asked, or can only list."""
+
+    stack: Stack
+    engine: EngineRules
+    control: EngineControl | None
+    containers: tuple[Container, ...]
+    env_files: ProductionEnvFiles | None
+    needs: tuple[UnmetNeed, ...] = ()
+
+
+def read_inputs(environment: Environment, intent: Intent, compose: Compose, deps: Deps) -> Inputs:
+    """Read everything. The engine and the env files are read while Compose resolves the model.
+
+    Waiting for Compose is most of the time that a preflight takes. An error about the files goes
+    before one of the engine.
+    """
+    running = compose.start_config(intent.services)
+    env_files = None
+    try:
+        env_files = _read_env_files(environment, deps.environ)
+        engine, containers, engine_error = _ask_engine(intent, deps)
+        resolved = compose.finish_config(running)
+    except MissingVariable as error:
+        raise _missing_variables(error, env_files, environment, compose) from error
+    except BaseException:
+        running.abandon()
+        raise
+    if engine_error:
+        raise engine_error
+    control = deps.engine().control() if intent.ask_engine else None
+    stack = read_stack(resolved.model, unset_variables=resolved.unset_variables)
+    stack = _scaled(stack, intent.scales)
+    needs = _unmet_needs(stack, environment, compose, control)
+    stack = _with_external_networks(stack, control)
+    if engine.is_here:
+        stack = host_ports.with_listens(stack)
+    return Inputs(stack, engine, control, containers, env_files, needs)
+
+
+def _ask_engine(
+    intent: Intent, deps: Deps
+) -> tuple[EngineRules, tuple[Container, ...], DartsctlError | None]:
+    """Return the engine and its containers, or the error that came instead."""
+    if not intent.ask_engine:
+        return EngineRules(kind="unknown", has_ipv6=sockets.has_ipv6()), (), None
+    try:
+        engine = deps.engine()
+        rules = replace(engine.describe(), has_ipv6=sockets.has_ipv6())
+        return rules, engine.containers(), None
+    except DartsctlError as error:
+        return EngineRules(kind="unknown"), (), error
+
+
+def _read_env_files(
+    environment: Environment, environ: Mapping[str, str]
+) -> ProductionEnvFiles | None:
+    """Return production's env files, None for other environments: they are not judged."""
+    if not environment.is_production:
+        return None
+    from dartsctl.workflows.preflight.production_checks import read_env_files
+
+    return read_env_files(environment, environ)
+
+
+def _missing_variables(
+    error: MissingVariable,
+    env_files: ProductionEnvFiles | None,
+    environment: Environment,
+    compose: Compose,
+) -> DartsctlError:
+    """Return the error for production that names every missing variable; Compose names only one."""
+    if env_files is None:
+        return error
+    from dartsctl.config import secrets
+    from dartsctl.workflows.preflight.production_checks import unsafe_error
+
+    names: list[str] = []
+    if environment.env_files:
+        names = [name for name in compose.required_variables() if env_files.is_unset(name)]
+    objections = list(secrets.missing(names or [error.name]))
+    if environment.refuses_unsafe:
+        objections += [objection for objection in env_files.objections if not objection.is_warning]
+    return unsafe_error(objections)
+
+
+def _scaled(stack: Stack, scales: Sequence[tuple[str, int]]) -> Stack:
+    services = dict(stack.services)
+    for name, replicas in scales:
+        if name in services:
+            services[name] = replace(services[name], replicas=replicas)
+    return replace(stack, services=services)
+
+
+def _unmet_needs(
+    stack: Stack, environment: Environment, compose: Compose, control: EngineControl | None
+) -> tuple[UnmetNeed, ...]:
+    """Return what is missing. Where the engine can only be listed, externals are not looked for."""
+    if not stack.services:
+        return (NothingToStart(compose.profiles(), environment.profiles),)
+    if control is None:
+        return ()
+    missing = unmet_needs.missing_externals(
+        stack,
+        has_network=lambda name: control.network(name) is not None,
+        has_volume=control.has_volume,
+    )
+    return tuple(missing)
+
+
+def _with_external_networks(stack: Stack, control: EngineControl | None) -> Stack:
+    """Return the stack with its external networks as the engine describes them.
+
+    The files do not say which driver such a network has, nor whether it is internal.
+    """
+    if control is None:
+        return stack
+    networks = dict(stack.networks)
+    for key, network in stack.networks.items():
+        if network.external:
+            networks[key] = control.network(network.name) or network
+    return replace(stack, networks=networks)
+
+
+def files_of_compose(environment: Environment, environ: Mapping[str, str]) -> tuple[Path, ...]:
+    """Return the files that Compose picks by itself: COMPOSE_FILE, else what it finds."""
+    folder = environment.directory
+    separator = environ.get("COMPOSE_PATH_SEPARATOR") or os.pathsep
+    named = environ.get("COMPOSE_FILE") or _from_env_files("COMPOSE_FILE", environment, environ)
+    if named:
+        return compose_files.from_variable(named, folder, separator)
+    return compose_files.find_upwards(folder)
+
+
+def _from_env_files(name: str, environment: Environment, environ: Mapping[str, str]) -> str:
+    """Return a variable from the env files, empty without one. Unreadable files are skipped."""
+    for file in reversed(environment.env_files or default_env_files(environment)):
+        with suppress(OSError, DartsctlError):
+            if name in bounded_file.read_text(file):  # importing dotenv takes time
+                from dartsctl.edges.project.env_files import read
+
+                value = read((file,), environ=environ).get(name)
+                return value.value if value else ""
+    return ""

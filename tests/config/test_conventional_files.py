@@ -1,0 +1,109 @@
+"""Conventional files: which names are picked, and the lines to write where none fits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dartsctl.config.conventional_files import CONVENTIONAL
+from dartsctl.config.environment import Environment, resolve
+from dartsctl.config.settings import Settings, load
+from dartsctl.errors import UsageError
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    """A project's folder."""
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    return folder
+
+
+def touch(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+
+
+def settings_of(folder: Path, text: str = "", environ: dict[str, str] | None = None) -> Settings:
+    (folder / "dartsctl.toml").write_text(text)
+    return load(folder, environ or {})
+
+
+# --- Compose files -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ending", [".yml", ".yaml"])
+@pytest.mark.parametrize(
+    ("name", "stem"), [(name, stem) for name, stems in CONVENTIONAL.items() for stem in stems]
+)
+def test_each_conventional_name_is_picked(shop: Path, name: str, stem: str, ending: str) -> None:
+    touch(shop, stem + ending, ".env.production")
+    environment = resolve(load(shop, {}), name)
+    assert environment.files == (shop / (stem + ending),)
+    assert (environment.name, environment.directory, environment.is_production) == (
+        name,
+        shop,
+        name == "prod",
+    )
+
+
+def test_another_environment_has_conventional_names_too(shop: Path) -> None:
+    touch(shop, "compose/staging.yml", ".env.staging")
+    environment = resolve(settings_of(shop, "[environment.staging]\n"), "staging")
+    assert environment == Environment(
+        name="staging",
+        files=(shop / "compose/staging.yml",),
+        env_files=(shop / ".env.staging",),
+        project="shop-staging",
+        profiles=(),
+        directory=shop,
+        siblings=frozenset({"shop", "shop-dev"}),
+        has_copies=True,
+    )
+
+
+def test_several_candidates_are_listed_with_the_lines_to_write(shop: Path) -> None:
+    touch(shop, "docker-compose-wso2.yml", "docker-compose-production.yml", ".env.production")
+    with pytest.raises(UsageError) as caught:
+        resolve(load(shop, {}), "prod")
+    assert caught.value.message == (
+        f"several Compose files for prod in {shop}: "
+        "docker-compose-production.yml, docker-compose-wso2.yml"
+    )
+    assert caught.value.details == (
+        f"add to {shop}/dartsctl.toml:",
+        "  [prod]",
+        '  files = ["docker-compose-production.yml"]   # or',
+        '  files = ["docker-compose-wso2.yml"]',
+        "or check a file without settings:",
+    )
+    assert caught.value.hint == "dartsctl check -f FILE"
+
+
+def test_without_candidates_the_lines_to_write_and_the_valid_names_are_listed(shop: Path) -> None:
+    touch(shop, "docker-compose.yml")
+    (shop / "compose.dev.yml").mkdir()
+    with pytest.raises(UsageError) as caught:
+        resolve(load(shop, {}), "dev")
+    assert caught.value.message == f"no Compose file for dev in {shop}"
+    assert caught.value.details[:3] == (
+        f"add to {shop}/dartsctl.toml:",
+        "  [dev]",
+        '  files = ["PATH/TO/COMPOSE.yml"]',
+    )
+    assert (
+        "compose/dev, compose.dev, docker-compose-dev, docker-compose.dev, docker-compose-localhost"
+        in caught.value.details[3]
+    )
+
+
+def test_the_lines_to_write_fit_the_file_that_holds_the_settings(shop: Path) -> None:
+    (shop / "pyproject.toml").write_text("[tool.dartsctl.environment.qa]\n")
+    with pytest.raises(UsageError) as caught:
+        resolve(load(shop, {}), "qa")
+    assert caught.value.details[:2] == (
+        f"add to {shop}/pyproject.toml:",
+        "  [tool.dartsctl.environment.qa]",
+    )
