@@ -1,4 +1,7 @@
-"""An nginx that missed a name at its start is started again, when all others are ready."""
+"""An nginx that missed a name at its start starts again when all others are ready.
+
+edge-cases.md#71
+"""
 
 from __future__ import annotations
 
