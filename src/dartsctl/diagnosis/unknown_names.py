@@ -24,7 +24,7 @@ from dartsctl.diagnosis.proxy_routes import (
 from dartsctl.errors import Advice
 
 if TYPE_CHECKING:
-    from dartsctl.diagnosis.facts import ContainerFacts, Facts, UpstreamFacts
+    from dartsctl.diagnosis.facts import ContainerFacts, Facts, ServiceFacts, UpstreamFacts
     from dartsctl.diagnosis.findings import Cause
     from dartsctl.diagnosis.trouble import Trouble
 
@@ -162,7 +162,10 @@ def _while_serving(answer: BadAnswer, proxy: ContainerFacts, facts: Facts) -> Un
 
 
 def similar_service(host: str, facts: Facts) -> str:
-    """Return the service whose name, or container's name, is most similar to a host's."""
+    """Return the service of which a name is most similar to a host's.
+
+    It has the service's name, its containers' names, and the aliases in the networks.
+    """
     import difflib  # only a mistake pays for this import
 
     own = facts.proxy.service if facts.proxy else ""
@@ -170,10 +173,17 @@ def similar_service(host: str, facts: Facts) -> str:
     for name, service in facts.services.items():
         if name != own:
             services[_plain(name)] = name
-            for container in service.containers:
-                services.setdefault(_plain(container.name), name)
+            for alias in _names(service):
+                services.setdefault(_plain(alias), name)
     similar = difflib.get_close_matches(_plain(host), list(services), n=1, cutoff=_SIMILAR)
     return services[similar[0]] if similar else ""
+
+
+def _names(service: ServiceFacts) -> Iterator[str]:
+    for container in service.containers:
+        yield container.name
+        for names in container.names.values():
+            yield from sorted(names)
 
 
 def _plain(name: str) -> str:
