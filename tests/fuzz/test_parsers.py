@@ -19,9 +19,9 @@ from dartsctl.edges.host import network_namespace
 from dartsctl.edges.project import certificate_files, env_files
 from dartsctl.errors import DartsctlError
 from dartsctl.stack import compose_errors
+from dartsctl.stack.compose_model import read_stack
 from dartsctl.stack.config_errors.explain import explain
 from dartsctl.stack.config_errors.place import Sources
-from dartsctl.stack.model import read_stack
 from dartsctl.text.http_status import http_status
 from dartsctl.text.strict_json import Source, parse_json
 

@@ -19,7 +19,8 @@ from dartsctl.ports.remapping import (
     override,
     still_fit,
 )
-from dartsctl.stack.model import Stack, read_stack
+from dartsctl.stack.compose_model import read_stack
+from dartsctl.stack.model import Stack
 
 PORTS: list[dict[str, Any] | str] = [
     "8080:80",

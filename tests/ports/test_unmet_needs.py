@@ -9,7 +9,8 @@ from dartsctl.ports.unmet_needs import (
     missing_externals,
     next_command,
 )
-from dartsctl.stack.model import Stack, read_stack
+from dartsctl.stack.compose_model import read_stack
+from dartsctl.stack.model import Stack
 
 
 def stack_of(services: dict[str, object]) -> Stack:

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from dartsctl.stack.compose_model import read_stack
 from dartsctl.stack.health_check import HealthCheck
 from dartsctl.stack.health_deadline import SHORTEST, by_health_checks, given
-from dartsctl.stack.model import Stack, read_stack
+from dartsctl.stack.model import Stack
 
 HEALTHY = {"condition": "service_healthy", "required": True}
 STARTED = {"condition": "service_started", "required": True}

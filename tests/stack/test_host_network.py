@@ -5,8 +5,9 @@ Source: edge-cases.md#53.
 
 from __future__ import annotations
 
+from dartsctl.stack.compose_model import read_stack
 from dartsctl.stack.host_network import host_bindings
-from dartsctl.stack.model import PortEntry, Stack, read_stack
+from dartsctl.stack.model import PortEntry, Stack
 
 
 def stack_of(expose: list[str | int], *listens: PortEntry, mode: str = "host") -> Stack:

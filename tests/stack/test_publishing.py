@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from dartsctl.stack.bindings import PortBinding
+from dartsctl.stack.compose_model import read_stack
 from dartsctl.stack.engine_rules import EngineRules
-from dartsctl.stack.model import Network, PortEntry, Service, Stack, read_stack
+from dartsctl.stack.model import Network, PortEntry, Service, Stack
 from dartsctl.stack.publishing import stack_bindings
 
 OLD = ("20.10.24+dfsg1", "26.1.5+dfsg1")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dartsctl.stack.model import read_stack
+from dartsctl.stack.compose_model import read_stack
 from dartsctl.stack.subnets import NetworkUse, Subnet, read_use
 from dartsctl.text.strict_json import Cursor, Source
 

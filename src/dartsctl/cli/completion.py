@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def services(context: typer.Context, incomplete: str) -> list[str]:
     """Return the services of the verb's environment, or of the files given with --file."""
-    from dartsctl.stack.model import read_stack
+    from dartsctl.stack.compose_model import read_stack
 
     try:
         stack = read_stack(compose_on(_environment(context)).config().model)

@@ -20,7 +20,7 @@ from dartsctl.cli.options import (
 from dartsctl.errors import UsageError
 
 if TYPE_CHECKING:
-    from dartsctl.workflows.examine.stack import ExamineRequest
+    from dartsctl.workflows.examine.probes import ExamineRequest
 
 Name = Annotated[
     str | None,
@@ -147,7 +147,7 @@ def _for_environment(
     from dartsctl.config.environment import resolve_running
     from dartsctl.config.settings import PRODUCTION
     from dartsctl.diagnosis.facts import Commands
-    from dartsctl.workflows.examine.stack import ExamineRequest
+    from dartsctl.workflows.examine.probes import ExamineRequest
 
     settings = common.settings()
     chosen = name or PRODUCTION
@@ -176,7 +176,7 @@ def _for_files(
 ) -> ExamineRequest:
     from dartsctl.config.environment import adhoc
     from dartsctl.diagnosis.facts import Commands
-    from dartsctl.workflows.examine.stack import ExamineRequest
+    from dartsctl.workflows.examine.probes import ExamineRequest
 
     environment = adhoc(
         files=tuple(files),

@@ -21,7 +21,7 @@ from dartsctl.cli.options import (
     verb,
 )
 from dartsctl.errors import Advice, UsageError
-from dartsctl.stack.model import MAX_REPLICAS
+from dartsctl.stack.compose_model import MAX_REPLICAS
 from dartsctl.text.numbers import parse_digits
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from dartsctl.errors import Advice, DartsctlError, ExitCode, UsageError
 from dartsctl.ports import remapping
 from dartsctl.server.production_port import refuse_production
 from dartsctl.stack.addresses import compose_url_variables
+from dartsctl.stack.compose_model import read_stack
 from dartsctl.stack.health import SETTLING_TIME
-from dartsctl.stack.model import Stack, read_stack
 from dartsctl.workflows.preflight.inputs import Intent
 from dartsctl.workflows.serve.run_server import preview_server, run_server
 from dartsctl.workflows.serve.services import ServiceLookup, with_services
@@ -25,6 +25,7 @@ from dartsctl.workflows.up.answers import Answers
 if TYPE_CHECKING:
     from dartsctl.config.environment import Environment
     from dartsctl.server.request import ServerRequest
+    from dartsctl.stack.model import Stack
     from dartsctl.workflows.deps import Deps
 
 _CODES_OF_SERVICES = (ExitCode.NO_DOCKER, ExitCode.CONFLICT)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from dartsctl.errors import DartsctlError, DockerUnavailable
 from dartsctl.workflows.doctor import report
 from dartsctl.workflows.doctor.repair import RepairRequest, repair, write_diagnosis
-from dartsctl.workflows.examine.stack import Examination, ExamineRequest, examine
+from dartsctl.workflows.examine.stack import Examination, examine
 from dartsctl.workflows.preflight.from_labels import reason
 from dartsctl.workflows.up.remap import with_kept_moves
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from dartsctl.config.environment import Environment
     from dartsctl.errors import ExitCode
     from dartsctl.workflows.deps import Deps
+    from dartsctl.workflows.examine.probes import ExamineRequest
     from dartsctl.workflows.up.answers import Answers
 
 

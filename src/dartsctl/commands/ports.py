@@ -13,7 +13,7 @@ from dartsctl.ports.attribution import Attribution
 from dartsctl.ports.holders import DevLease, ForeignContainer, Holder
 from dartsctl.ports.remapping import Move
 from dartsctl.stack.blocks import SHORTEST_BLOCK
-from dartsctl.stack.model import Stack, read_stack
+from dartsctl.stack.compose_model import read_stack
 from dartsctl.workflows.preflight.report import notice_documents
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from dartsctl.edges.screen.output import Screen
     from dartsctl.ports.allocation import Allocation, PortRange
     from dartsctl.stack.containers import Container
+    from dartsctl.stack.model import Stack
     from dartsctl.workflows.deps import Deps
 
 

@@ -18,7 +18,8 @@ from dartsctl.diagnosis.repair_plan import RepairPlan, make_plan
 from dartsctl.stack.bindings import Endpoint
 from dartsctl.stack.health_deadline import HealthDeadline, given
 from dartsctl.workflows.doctor.verify import verify
-from dartsctl.workflows.examine.stack import Examination, ExamineRequest
+from dartsctl.workflows.examine.probes import ExamineRequest
+from dartsctl.workflows.examine.stack import Examination
 from fakes.deps import FakeClock, fake_deps
 from fakes.stack_facts import answer, container, down, facts, failures, service
 

@@ -12,9 +12,9 @@ from dartsctl.config.environment import Environment, adhoc
 from dartsctl.ports.availability import Availability
 from dartsctl.ports.conflicts import PortVerdicts
 from dartsctl.ports.verdicts import judge
+from dartsctl.stack.compose_model import read_stack
 from dartsctl.stack.convergence import Convergence
 from dartsctl.stack.engine_rules import EngineRules
-from dartsctl.stack.model import read_stack
 from dartsctl.stack.publishing import stack_bindings
 from dartsctl.workflows.preflight.port_origins import port_origins
 from dartsctl.workflows.preflight.preflight import Preflight

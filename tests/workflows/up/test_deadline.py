@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from dartsctl.edges.screen.output import Screen
+from dartsctl.stack.compose_model import read_stack
 from dartsctl.stack.health_check import HealthCheck
-from dartsctl.stack.model import Stack, read_stack
+from dartsctl.stack.model import Stack
 from dartsctl.workflows.up.compose_run import ComposeResult, run
 from dartsctl.workflows.up.deadline import CallClock, Countdown, StartClock, decide
 from dartsctl.workflows.up.signs_of_life import SignsOfLife

@@ -28,7 +28,7 @@ from dartsctl.stack.compose_errors import (
     unset_variables,
     without_env_text,
 )
-from dartsctl.stack.model import MODEL, read_stack
+from dartsctl.stack.compose_model import MODEL, read_stack
 from dartsctl.system import bounded_file
 from dartsctl.text.masker import Masker
 from dartsctl.text.phrases import did_you_mean, shell_command

@@ -12,21 +12,19 @@ import struct
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
 
 from dartsctl.diagnosis import log_stream
-from dartsctl.edges.engine import unix_http
+from dartsctl.edges.engine import daemon, unix_http
 from dartsctl.edges.engine.installation import no_engine, socket_path
 from dartsctl.errors import DartsctlError, DockerUnavailable
+from dartsctl.stack.compose_model import bridge_options
 from dartsctl.stack.containers import Container, read_container
-from dartsctl.stack.engine_rules import EngineKind, EngineRules
+from dartsctl.stack.engine_rules import EngineRules
 from dartsctl.stack.health_check import HealthCheck, read_image_check
-from dartsctl.stack.model import Network, bridge_options
+from dartsctl.stack.model import Network
 from dartsctl.stack.subnets import NetworkUse, read_use
-from dartsctl.system import bounded_file
 from dartsctl.text.http_status import http_status
 from dartsctl.text.strict_json import Cursor, Source, read_json
 
@@ -66,10 +64,10 @@ class UnixEngine:
         """Return what decides how this engine binds: version, kind, userland proxy, defaults."""
         version = self._get("/version", "version")
         pid, uid = self._peer()
-        userland_proxy, default_address = _daemon_settings(pid)
+        userland_proxy, default_address = daemon.settings_of(pid)
         return EngineRules(
             version=version.at("Version").text(),
-            kind=_kind(version.at("Platform").at("Name").text(""), pid, uid),
+            kind=daemon.kind_of(version.at("Platform").at("Name").text(""), pid, uid),
             userland_proxy=userland_proxy,
             has_ipv6=True,
             default_address=default_address,
@@ -330,7 +328,7 @@ class UnixEngine:
             credentials = line.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
         pid, uid, _ = struct.unpack("3i", credentials)
         if pid == 1:  # socket activation: systemd made the socket
-            pid = _pid_file()
+            pid = daemon.pid_from_file()
         return pid, uid
 
 
@@ -352,74 +350,3 @@ def _message(body: bytes) -> str:
         return read_json(body, Source("the engine")).at("message").prose()
     except DartsctlError:
         return "something that is not an answer of a Docker engine"
-
-
-def _kind(platform: str, pid: int | None, uid: int | None) -> EngineKind:
-    """Return where the engine's sockets are.
-
-    An engine in another pid or network namespace publishes elsewhere (edge-cases.md#27,
-    edge-cases.md#28, edge-cases.md#44).
-    """
-    if platform.startswith("Docker Desktop"):
-        return "desktop"
-    if uid:
-        return "rootless"
-    if pid == 0:
-        return "remote"
-    if pid is None:
-        return "local"
-    try:
-        same = Path(f"/proc/{pid}/ns/net").readlink() == Path("/proc/self/ns/net").readlink()
-    except OSError:
-        return "local"  # only root can see it: an engine of root on its default socket
-    return "local" if same else "remote"
-
-
-def _pid_file() -> int | None:
-    """Return dockerd's pid from its default pid file."""
-    try:
-        return int(bounded_file.read_text(Path("/var/run/docker.pid"), limit=32))
-    except (OSError, ValueError):
-        return None
-
-
-def _daemon_settings(pid: int | None) -> tuple[bool, str]:
-    """Return whether dockerd uses the userland proxy, and its default host address.
-
-    dockerd's own flags come first, then daemon.json. What cannot be read counts as the default,
-    which is the cautious assumption.
-    """
-    config_file, proxy_flag = _daemon_flags(pid)
-    try:
-        settings = read_json(bounded_file.read_bytes(config_file), Source(str(config_file)))
-        userland_proxy = settings.at("userland-proxy").flag(default=True)
-        bridge = settings.at("default-network-opts").at("bridge")
-        address = bridge_options(bridge)["host_binding_ipv4"]
-    except (OSError, DartsctlError):
-        userland_proxy, address = True, ""
-    if proxy_flag is not None:
-        userland_proxy = proxy_flag
-    return userland_proxy, address
-
-
-def _daemon_flags(pid: int | None) -> tuple[Path, bool | None]:
-    """Return dockerd's configuration file, and its `--userland-proxy` flag (None if not given)."""
-    config_file, proxy_flag = Path("/etc/docker/daemon.json"), None
-    for word, next_word in pairwise([*_command_line(pid), ""]):
-        name, _, value = word.partition("=")
-        if name == "--config-file":
-            config_file = Path(value or next_word)
-        elif name == "--userland-proxy":
-            proxy_flag = value.lower() not in ("false", "0", "f")
-    return config_file, proxy_flag
-
-
-def _command_line(pid: int | None) -> list[str]:
-    """Return the words of a process's command line, none if it cannot be read."""
-    if not pid:
-        return []
-    try:
-        text = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
-    except OSError:
-        return []
-    return text.split("\0")

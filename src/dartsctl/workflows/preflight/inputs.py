@@ -16,14 +16,15 @@ from dartsctl.errors import DartsctlError
 from dartsctl.ports import unmet_needs
 from dartsctl.ports.unmet_needs import NothingToStart, UnmetNeed
 from dartsctl.stack import compose_files
+from dartsctl.stack.compose_model import read_stack
 from dartsctl.stack.engine_rules import EngineRules
-from dartsctl.stack.model import Stack, read_stack
 from dartsctl.system import bounded_file
 from dartsctl.workflows.preflight import host_ports
 
 if TYPE_CHECKING:
     from dartsctl.edges.engine.protocol import EngineControl
     from dartsctl.stack.containers import Container
+    from dartsctl.stack.model import Stack
     from dartsctl.workflows.deps import Deps
     from dartsctl.workflows.preflight.production_checks import ProductionEnvFiles
 

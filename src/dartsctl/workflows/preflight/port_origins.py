@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 
 from dartsctl.errors import DartsctlError
 from dartsctl.ports import rivals
-from dartsctl.stack.model import Stack, read_stack
+from dartsctl.stack.compose_model import read_stack
 from dartsctl.stack.port_origins import PortOrigins, trace
 from dartsctl.system import bounded_file
 
 if TYPE_CHECKING:
     from dartsctl.config.environment import Environment
     from dartsctl.ports.conflicts import PortVerdicts
+    from dartsctl.stack.model import Stack
     from dartsctl.workflows.deps import Deps
 
 _MOST_FILES = 12

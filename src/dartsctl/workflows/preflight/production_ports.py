@@ -8,7 +8,7 @@ from dartsctl.config.documented_ports import documented_ports
 from dartsctl.config.environment import resolve
 from dartsctl.config.settings import PRODUCTION, Settings
 from dartsctl.errors import DartsctlError, UsageError
-from dartsctl.stack.model import read_stack
+from dartsctl.stack.compose_model import read_stack
 
 if TYPE_CHECKING:
     from dartsctl.ports.allocation import Allocation

@@ -17,7 +17,7 @@ from dartsctl.ports.collisions import NameTaken
 from dartsctl.ports.listeners import Probe
 from dartsctl.ports.remapping import AnyMove, Move, NameMove
 from dartsctl.stack.bindings import Endpoint, PortBinding, TransportProtocol
-from dartsctl.stack.model import read_stack
+from dartsctl.stack.compose_model import read_stack
 
 if TYPE_CHECKING:
     from dartsctl.config.environment import Environment

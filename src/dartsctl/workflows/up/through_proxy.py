@@ -24,14 +24,9 @@ from dartsctl.errors import DartsctlError
 from dartsctl.stack.containers import of_project
 from dartsctl.stack.site_urls import site_url
 from dartsctl.workflows.examine import requests as examine_requests
+from dartsctl.workflows.examine.probes import ExamineRequest, ProxyView, StackProbes
 from dartsctl.workflows.examine.sending import RequestResults
-from dartsctl.workflows.examine.stack import (
-    ENGINE_DEADLINE,
-    ExamineRequest,
-    ProxyView,
-    StackProbes,
-    clock_skew,
-)
+from dartsctl.workflows.examine.stack import ENGINE_DEADLINE, clock_skew
 from dartsctl.workflows.preflight.inputs import Intent
 from dartsctl.workflows.preflight.preflight import run_preflight
 from dartsctl.workflows.up.proxy_outcome import BadLocation, ProxyOutcome
