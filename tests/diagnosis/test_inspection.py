@@ -189,3 +189,9 @@ def test_the_list_of_containers_has_the_exit_code() -> None:
         None,
         None,
     )
+
+
+def test_a_protocol_that_no_engine_binds_in_any_container_is_no_error() -> None:
+    ports = {"53/upd": [{"HostPort": "53"}], "80/tcp": [{"HostPort": "8080"}]}
+    wanted = read(NULLS | {"HostConfig": {"PortBindings": ports}}).facts.wanted
+    assert [place.target for place in wanted] == [80]

@@ -302,3 +302,9 @@ def test_one_wrong_entry_among_plain_ones_is_named(wrong: dict[str, object]) -> 
     plain[7] |= wrong
     with pytest.raises(DartsctlError, match=r"services\.web\.ports\[7\]"):
         read_stack({"name": "demo", "services": {"web": {"ports": plain}}})
+
+
+def test_what_the_engine_takes_as_a_note_in_expose_is_left_out() -> None:
+    body = {"expose": ["80/tcpx", "abc", "", "5000"]}
+    stack = read_stack({"name": "demo", "services": {"web": body}})
+    assert stack.services["web"].exposed == (PortEntry(5000, "tcp", "5000"),)

@@ -158,8 +158,10 @@ def _places(table: Cursor) -> Iterator[PublishedPort]:
     for key, places in table.entries():
         number, _, protocol = key.partition("/")
         target = parse_digits(number, HIGHEST_PORT)
-        if target is None or protocol not in ("", "tcp", "udp", "sctp"):
+        if target is None:
             raise places.mistake("expected a port number and a protocol as the name")
+        if protocol not in ("", "tcp", "udp", "sctp"):
+            continue  # such a container is created, but the engine never starts it
         for place in places.items():
             port = parse_digits(
                 place.at("HostPort").text("").partition("-")[0] or "0", HIGHEST_PORT

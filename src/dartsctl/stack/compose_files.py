@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 COMPOSE_NAMES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
@@ -21,6 +22,7 @@ _BASE_NAMES = (*COMPOSE_NAMES, "compose.base.yaml", "compose.base.yml", "docker-
 """The files over which an overlay is usually merged."""
 
 _PATH_MAX = 4096
+_MOST_NAMED = 50
 
 
 def in_folder(folder: Path) -> tuple[Path, ...]:
@@ -105,3 +107,12 @@ def _real_path(file: str) -> str:
         return os.path.realpath(file)
     except ValueError:  # a NUL, or characters that no file name has
         return file
+
+
+def named_inside(texts: Mapping[str, str]) -> tuple[Path, ...]:
+    """Return the files that Compose files name for `include` and `extends`, by their paths."""
+    paths: dict[Path, None] = {}
+    for file, text in texts.items():
+        for path in re.findall(r"[^\s\"'\[\]{},]+\.ya?ml\b", text):
+            paths[Path(os.path.normpath(Path(file).parent / path))] = None
+    return tuple(path for path in paths if str(path) not in texts)[:_MOST_NAMED]

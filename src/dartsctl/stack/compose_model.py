@@ -74,7 +74,7 @@ def _service(name: str, body: Cursor, configs: Mapping[str, Cursor]) -> Service:
         health_check=read_health_check(body.at("healthcheck")),
         is_built=body.at("build").value is not None,
         mounts=_bind_mounts(body.at("volumes")),
-        exposed=tuple(map(_exposed, body.at("expose").items())),
+        exposed=tuple(filter(None, map(_exposed, body.at("expose").items()))),
         config_files=_config_files(body.at("configs"), configs),
         config_texts=dict(_config_texts(body.at("configs"), configs)),
         volumes=_named_volumes(body.at("volumes")),
@@ -137,17 +137,17 @@ def _configs(entries: Cursor, configs: Mapping[str, Cursor]) -> Iterator[tuple[s
             yield entry.at("target").text("") or f"/{key}", configs[key]
 
 
-def _exposed(value: Cursor) -> PortEntry:
-    """Read `5000`, `5000-5009` or `53/udp`."""
+def _exposed(value: Cursor) -> PortEntry | None:
+    """Read `5000`, `5000-5009` or `53/udp`; None for what the engine takes as a mere note."""
     text, _, protocol = value.text_or_number().partition("/")
     first, _, last = text.partition("-")
     low, high = parse_digits(first, HIGHEST_PORT), parse_digits(last or first, HIGHEST_PORT)
     if low is None or high is None or low > high:
-        raise value.mistake("expected a port number or a range")
+        return None
     try:
         known = parse_protocol(protocol or "tcp")
     except ValueError:
-        raise value.mistake("expected tcp, udp or sctp") from None
+        return None
     return PortEntry(low, known, format_ports(low, high), count=high - low + 1)
 
 

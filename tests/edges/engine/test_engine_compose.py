@@ -121,3 +121,25 @@ def test_a_literal_of_the_compose_files_is_told_from_what_an_env_file_says(tmp_p
         ("web", "LITERAL"): "postgres",
         ("web", "REPLACED"): "${DB_PASSWORD}",
     }
+
+
+@pytest.mark.compose
+@pytest.mark.parametrize(
+    ("inner", "sentence"),
+    [
+        ('["${P:-63x}:80"]', '/inner.yml:4: service db: ports: `${P:-63x}:80`: "63x" is not'),
+        (
+            '[{target: 80, published: "${P:-8 0}"}]',
+            '/inner.yml:4: service db: ports.published: `${P:-8 0}`: "8 0" is not a port number',
+        ),
+    ],
+)
+def test_a_wrong_port_of_an_included_file_is_told_with_that_file(
+    tmp_path: Path, inner: str, sentence: str
+) -> None:
+    outer = tmp_path / "compose.yml"
+    outer.write_text("name: demo\ninclude: [inner.yml]\n")
+    (tmp_path / "inner.yml").write_text(f"services:\n  db:\n    image: x\n    ports: {inner}\n")
+    with pytest.raises(DartsctlError) as caught:
+        Compose(adhoc(files=(outer,), directory=tmp_path)).config()
+    assert sentence in str(caught.value)

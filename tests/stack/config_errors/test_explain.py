@@ -7,6 +7,7 @@ tests/data/compose/error_sentences.json.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ import pytest
 
 from dartsctl.edges.project.env_files import values_in
 from dartsctl.errors import Advice
-from dartsctl.stack.config_errors.explain import ConfigError, explain
+from dartsctl.stack.config_errors.explain import ConfigError, explain, explain_port
 from dartsctl.stack.config_errors.place import Setting, Sources
+from dartsctl.stack.long_ports import wrong_port
 
 DATA = Path(__file__).parents[2] / "data" / "compose"
 TABLE = json.loads((DATA / "errors.json").read_text())
@@ -72,8 +74,8 @@ def test_the_table_has_what_users_meet_in_two_versions() -> None:
 )
 def test_what_cannot_be_seen_in_a_value_is_written_out(value: str) -> None:
     model = {"services": {"db": {"ports": ["${P}:80"]}}}
-    known = Sources(("/c.yml",), {}, model, {"P": Setting(value, "the environment")})
-    error = explain(f"invalid hostPort: {value}\n", known)
+    sources = Sources(("/c.yml",), {}, model, {"P": Setting(value, "the environment")})
+    error = explain(f"invalid hostPort: {value}\n", sources)
     assert error.sentence.isprintable()
     assert value not in error.sentence
     assert "service db: ports: `${P}:80`: " in error.sentence
@@ -122,3 +124,67 @@ def test_an_unknown_error_keeps_composes_words_and_names_the_unset_variables() -
     warning = 'time="x" level=warning msg="The \\"A\\" variable is not set. Defaulting"\n'
     error = explain(f"{warning}something new\n", Sources(("/c.yml",)))
     assert error == ConfigError("/c.yml: something new; not set: A")
+
+
+FILE = """\
+services:
+  web:
+    image: x
+    ports:
+      - {target: 80, published: "8000", host_ip: 127.0.0.1}
+  db:
+    image: x
+    volumes: ["${DATA}:/data"]
+    ports:
+      - target: 5432
+        published: "${DB_PORT}"
+        host_ip: ${BIND}
+"""
+
+
+def known(model: dict[str, Any], **values: str) -> Sources:
+    variables = {name: Setting(value, ".env:1") for name, value in values.items()}
+    return Sources(("/c.yml",), {"/c.yml": FILE}, model, variables)
+
+
+def test_a_host_ip_that_compose_refuses_without_a_model_has_its_line_and_variable() -> None:
+    said = "services.db.ports.[]: invalid ip address: 127.0.0.1 \n"
+    error = explain(said, known({}, BIND="127.0.0.1 "))
+    assert error.sentence == (
+        '/c.yml:12: service db: ports.host_ip: `${BIND}`: "127.0.0.1 " is not an IP address; '
+        'BIND is "127.0.0.1 ", with a blank at its end (.env:1)'
+    )
+    assert error.hint == "correct BIND in .env:1"
+
+
+def test_a_long_port_that_only_the_engine_refuses_has_its_line_and_variable() -> None:
+    raw = {"services": {"db": {"ports": [{"target": 5432, "published": "${DB_PORT}"}]}}}
+    resolved = {"services": {"db": {"ports": [{"target": 5432, "published": "54 32"}]}}}
+    wrong = wrong_port(resolved)
+    assert wrong is not None
+    error = explain_port(wrong, (), known(raw, DB_PORT="54 32"))
+    assert error.sentence == (
+        '/c.yml:11: service db: ports.published: `${DB_PORT}`: "54 32" is not a port number or a '
+        'range; DB_PORT is "54 32" (.env:1)'
+    )
+
+
+def test_a_volume_that_compose_split_already_is_found_with_its_empty_variable() -> None:
+    model = {"services": {"db": {"volumes": [{"source": "${DATA}", "target": "/data"}]}}}
+    error = explain("invalid spec: :/data: empty section between colons\n", known(model))
+    assert error.sentence.startswith("/c.yml:8: service db: volumes: `${DATA}:/data`: no source")
+    assert "because DATA is not set" in error.sentence
+
+
+def test_a_project_name_that_is_wrong_is_told_with_the_place_of_its_variable() -> None:
+    said = 'invalid project name "My Shop": must consist only of lowercase letters\n'
+    error = explain(said, known({}, COMPOSE_PROJECT_NAME="My Shop"))
+    assert 'COMPOSE_PROJECT_NAME is "My Shop" (.env:1)' in error.sentence
+    assert ".env:1" in error.hint
+
+
+def test_an_entry_of_an_included_file_is_told_with_that_file() -> None:
+    model = {"services": {"cache": {"ports": ["${CACHE:-63x}:6379"]}}}
+    used = {"/srv/cache.yml": 'services:\n  cache:\n    ports: ["${CACHE:-63x}:6379"]\n'}
+    error = explain("invalid hostPort: 63x\n", replace(known(model), used=used))
+    assert error.sentence.startswith("/srv/cache.yml:3: service cache: ports: ")

@@ -29,6 +29,7 @@ from dartsctl.stack.compose_errors import (
     without_env_text,
 )
 from dartsctl.stack.compose_model import MODEL, read_stack
+from dartsctl.stack.long_ports import wrong_port
 from dartsctl.system import bounded_file
 from dartsctl.text.masker import Masker
 from dartsctl.text.phrases import did_you_mean, shell_command
@@ -37,6 +38,7 @@ from dartsctl.text.strict_json import Source, parse_json, read_json
 if TYPE_CHECKING:
     from dartsctl.config.environment import Environment, EnvValue
     from dartsctl.stack.config_errors.place import Sources
+    from dartsctl.stack.long_ports import WrongPort
 
 CONFIG_DEADLINE = 60.0
 """Seconds for resolving the files."""
@@ -135,7 +137,16 @@ class Compose:
         if not isinstance(model, dict):
             raise MODEL.mistake("the answer is not a mapping")
         self._learn(model)
+        if wrong := wrong_port(model):
+            raise self._refused_port(wrong, done.stderr)
         return Resolved(model, unset_variables(done.stderr))
+
+    def _refused_port(self, wrong: WrongPort, stderr: str) -> DartsctlError:
+        """Return the error for a value that Compose lets pass, and the engine refuses."""
+        from dartsctl.stack.config_errors.explain import explain_port
+
+        error = explain_port(wrong, unset_variables(stderr), self._sources(stderr))
+        return DartsctlError(f"wrong value in {error.sentence}", hint=error.hint)
 
     def _learn(self, model: Mapping[str, Any]) -> None:
         """Teach the masker the model's secrets: inline values, and the contents of secrets."""
@@ -300,10 +311,7 @@ class Compose:
         files = self._environment.files or _files_of_compose(self._environment.directory)
         if len(files) > 1 and stderr.strip().startswith("yaml: "):
             files = self._refused_alone(files, stderr)
-        texts: dict[str, str] = {}
-        for file in files:
-            with suppress(OSError, DartsctlError, UnicodeDecodeError):
-                texts[str(file)] = bounded_file.read_text(file, limit=bounded_file.COMPOSE_LIMIT)
+        texts = _texts_of(files)
         settings: dict[str, Setting] = {}
         for name, value in self._variables().items():
             settings[name] = Setting(value.value, value.origin)
@@ -312,6 +320,7 @@ class Compose:
         return Sources(
             files=tuple(map(str, files)),
             texts=texts,
+            used=_texts_of(compose_files.named_inside(texts)),
             model=self._raw_model(),
             variables=settings,
             env_files=tuple(map(str, self._environment.env_files)),
@@ -354,6 +363,15 @@ def _files_of_compose(folder: Path) -> tuple[Path, ...]:
         separator = os.environ.get("COMPOSE_PATH_SEPARATOR") or os.pathsep
         return compose_files.from_variable(named, folder, separator)
     return compose_files.find_upwards(folder)
+
+
+def _texts_of(files: Iterable[Path]) -> dict[str, str]:
+    """Return the texts of the files that can be read."""
+    texts: dict[str, str] = {}
+    for file in files:
+        with suppress(OSError, DartsctlError, UnicodeDecodeError):
+            texts[str(file)] = bounded_file.read_text(file, limit=bounded_file.COMPOSE_LIMIT)
+    return texts
 
 
 def _last_line(text: str) -> str:

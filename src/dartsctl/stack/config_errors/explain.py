@@ -9,16 +9,26 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from dartsctl.errors import Advice
 from dartsctl.stack.compose_errors import plain_message, unset_variables
 from dartsctl.stack.config_errors import files, interpolation, references, variables
 from dartsctl.stack.config_errors.place import Place, Sources, located, place_of, these_are
-from dartsctl.stack.config_errors.ports import bad_port
-from dartsctl.stack.config_errors.problem import PORT_FORM, SET_IT, Problem, Said
+from dartsctl.stack.config_errors.ports import bad_host_ip, bad_port
+from dartsctl.stack.config_errors.problem import (
+    PORT_FORM,
+    SET_IT,
+    Problem,
+    Said,
+    value_problem,
+)
 from dartsctl.stack.config_errors.schema import schema_problem
 from dartsctl.stack.config_errors.yaml_text import yaml_error
 from dartsctl.text.secret_names import is_masked_name
+
+if TYPE_CHECKING:
+    from dartsctl.stack.long_ports import WrongPort
 
 Reader = Callable[[Said], Problem | None]
 """Return the problem that an error describes, None if it is another error."""
@@ -49,6 +59,12 @@ def explain(stderr: str, sources: Sources) -> ConfigError:
     return _unknown(text, empty, sources)
 
 
+def explain_port(wrong: WrongPort, empty: tuple[str, ...], sources: Sources) -> ConfigError:
+    """Return what is wrong with a long entry of `ports` that Compose itself takes."""
+    place = Place("service", wrong.service, f"ports.{wrong.key}")
+    return _error(value_problem(place, wrong.value, wrong.expected, sources), empty, sources)
+
+
 def _error(problem: Problem, empty: tuple[str, ...], sources: Sources) -> ConfigError:
     place = problem.place
     if not place.file:
@@ -65,7 +81,7 @@ def _with_unset(
     problem: Problem, place: Place, empty: tuple[str, ...], sources: Sources
 ) -> Problem:
     """Return the problem with the variables that are not set on its line, if it names none."""
-    lines = sources.texts.get(place.file, "").splitlines()
+    lines = sources.text_of(place.file).splitlines()
     if problem.place.raw or problem.variable or not 0 < place.line <= len(lines):
         return problem
     used = {reference.name for reference in interpolation.references(lines[place.line - 1])}
@@ -99,8 +115,8 @@ def schema_error(said: Said) -> Problem | None:
     file = said["file"]
     if not file and len(sources.files) == 1:
         file = sources.files[0]
-    if file in sources.texts:
-        sources = replace(sources, texts={file: sources.texts[file]})
+    if text := sources.text_of(file):
+        sources = replace(sources, texts={file: text})
     place = place_of(problem.path, said.sources)
     line = located(replace(place, key=problem.unknown_key or place.key), sources).line
     return Problem(replace(place, file=file, line=line), problem.text, problem.advice)
@@ -163,6 +179,11 @@ _READERS: tuple[tuple[re.Pattern[str], Reader], ...] = tuple(
             ),
             bad_port,
         ),
+        (
+            r"^(?P<path>services\.\S+): invalid ip address: ?(?P<value>[^\n]*)$",
+            bad_host_ip,
+        ),
+        (r'^invalid project name "(?P<value>[^\n]*?)"', variables.project_name),
         (
             r"^service ports (?P<path>\S+) is missing a target port",
             simple("the container port is missing", "add `target:`"),

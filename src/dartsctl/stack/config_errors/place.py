@@ -46,7 +46,7 @@ class Sources:
     """What is known about the files that Compose refuses.
 
     `model`: the files merged, without interpolation, as far as Compose can tell. `texts`: the files
-    that were named, by path.
+    that were named, by path; `used`: those that they name for `include` and `extends`.
     """
 
     files: tuple[str, ...] = ()
@@ -54,6 +54,11 @@ class Sources:
     model: Mapping[str, Any] = field(default_factory=dict, repr=False)
     variables: Mapping[str, Setting] = field(default_factory=dict, repr=False)
     env_files: tuple[str, ...] = ()
+    used: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def text_of(self, file: str) -> str:
+        """Return a file's text, empty if it was not read."""
+        return self.texts.get(file) or self.used.get(file, "")
 
     @property
     def services(self) -> Mapping[str, Mapping[str, Any]]:
@@ -120,8 +125,11 @@ def place_of(path: str, sources: Sources) -> Place:
 def located(place: Place, sources: Sources) -> Place:
     """Return the place with its file and line, where only one line fits."""
     matches = []
-    for file, text in sources.texts.items():
-        matches += [(file, number) for number in _lines(place, text)]
+    for texts in (sources.texts, sources.used):
+        for file, text in texts.items():
+            matches += [(file, number) for number in _lines(place, text)]
+        if matches:
+            break
     if len(matches) != 1:
         return place
     file, line = matches[0]
@@ -150,6 +158,8 @@ def _block(place: Place, lines: list[str]) -> tuple[int, int]:
     """Return the first and last line (exclusive) of the place's service, or of the whole file."""
     header = re.compile(rf"^(\s+)[\"']?{re.escape(place.name)}[\"']?\s*:")
     starts = [number for number, line in enumerate(lines) if place.name and header.match(line)]
+    if place.name and not starts and not place.raw:
+        return 0, 0  # another file has it
     if len(starts) != 1:
         return 0, len(lines)
     start = starts[0]
@@ -163,7 +173,7 @@ def _block(place: Place, lines: list[str]) -> tuple[int, int]:
 
 def loose_texts(sources: Sources) -> Iterator[tuple[Place, str]]:
     """Yield the texts with a variable in the files, where Compose can tell no model."""
-    for file, text in sources.texts.items():
+    for file, text in (*sources.texts.items(), *sources.used.items()):
         for number, line in enumerate(text.splitlines(), 1):
             for match in re.finditer(
                 r"\"([^\"]*\$[^\"]*)\"|'([^']*\$[^']*)'|- +([^\s\"']*\$\S*)$", line
@@ -172,6 +182,19 @@ def loose_texts(sources: Sources) -> Iterator[tuple[Place, str]]:
                     Place(key="ports", file=file, line=number),
                     "".join(filter(None, match.groups())),
                 )
+
+
+def written_at(place: Place, sources: Sources) -> Iterator[str]:
+    """Yield the texts at a place as the files have them, where Compose can tell no model."""
+    key = re.escape(place.key.rpartition(".")[2])
+    value = r"\"([^\"]*)\"|'([^']*)'|(\$\{[^}\n]*\}|[^\s,}#]+)"
+    pattern = re.compile(rf"[\"']?\b{key}[\"']?\s*:\s+(?:{value})")
+    for text in (*sources.texts.values(), *sources.used.values()):
+        lines = text.splitlines()
+        first, last = _block(place, lines)
+        for line in lines[first:last]:
+            for match in pattern.finditer(line):
+                yield "".join(filter(None, match.groups()))
 
 
 def texts_at(place: Place, sources: Sources) -> tuple[str, ...]:

@@ -6,7 +6,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from dartsctl.stack.config_errors import interpolation
-from dartsctl.stack.config_errors.place import Place, Sources, loose_texts, value_text
+from dartsctl.stack.config_errors.place import (
+    Place,
+    Sources,
+    loose_texts,
+    place_of,
+    value_text,
+    written_at,
+)
 from dartsctl.stack.config_errors.port_text import PortFault, port_fault
 from dartsctl.stack.config_errors.problem import PORT_FORM, SET_IT, Problem, Said, advice_for, not_a
 from dartsctl.text.secret_names import is_masked_name
@@ -31,6 +38,20 @@ def bad_port(said: Said) -> Problem:
     if others:
         text += f" (also in {', '.join(others)})"
     return Problem(replace(place, raw=raw), text, advice_for(raw, sources, PORT_FORM))
+
+
+def bad_host_ip(said: Said) -> Problem:
+    """Return the problem of a `host_ip`: Compose refuses it even as `${NAME}`, without a model."""
+    sources, value = said.sources, said["value"]
+    place = replace(place_of(said["path"], sources), key="ports.host_ip")
+    for raw in written_at(place, sources):
+        text = interpolation.expand(raw, sources.values)
+        if text.strip() == value.strip():
+            problem = not_a(text, "an IP address", raw, place, sources)
+            advice = advice_for(raw, sources, "write an address such as 127.0.0.1")
+            return Problem(replace(place, raw=raw), problem, advice)
+    text = f"{value_text(value, is_secret=False)} is not an IP address"
+    return Problem(place, text, "write an address such as 127.0.0.1")
 
 
 def _entries(value: str, sources: Sources) -> Iterator[tuple[Place, str, PortFault]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from dartsctl.stack.config_errors import interpolation
@@ -112,11 +113,20 @@ def health_test(said: Said) -> Problem:
     return Problem(place, text, 'write ["CMD", "curl", ...], or one text')
 
 
+def _volume_texts(place: Place, sources: Sources) -> Iterator[str]:
+    """Yield a service's volumes in the short form, which Compose's model may not keep."""
+    yield from texts_at(place, sources)
+    entries = sources.services.get(place.name, {}).get(place.key)
+    for entry in entries if isinstance(entries, list) else ():
+        if isinstance(entry, dict):
+            yield f"{entry.get('source', '')}:{entry.get('target', '')}"
+
+
 def volume_spec(said: Said) -> Problem:
     spec = said["value"]
     for name in said.sources.services:
         place = Place("service", name, "volumes")
-        for raw in texts_at(place, said.sources):
+        for raw in _volume_texts(place, said.sources):
             if interpolation.expand(raw, said.sources.values) == spec:
                 text = not_a("", "a source before the colon", raw, place, said.sources)
                 place = replace(place, raw=raw)

@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 
 from dartsctl.stack.config_errors import interpolation
-from dartsctl.stack.config_errors.place import Place, place_of, texts_at
+from dartsctl.stack.config_errors.place import Place, place_of, quoted, texts_at
 from dartsctl.stack.config_errors.problem import Problem, Said, value_problem
 from dartsctl.text.secret_names import is_masked_name
 
@@ -30,6 +30,17 @@ def required(said: Said) -> Problem:
                 replace(place, raw=raw), text, f"set {name} in {said.sources.env_file}", name
             )
     return Problem(place, text, f"set {name} in {said.sources.env_file}", name)
+
+
+def project_name(said: Said) -> Problem:
+    """Return the problem of a project's name that `COMPOSE_PROJECT_NAME` or an option gives."""
+    value, rule = said["value"], "lowercase letters, digits, `-` and `_`"
+    setting = said.sources.variables.get("COMPOSE_PROJECT_NAME")
+    text = f"{quoted(value)} is not a project name"
+    if setting is None or setting.value != value:
+        return Problem(Place(), text, f"use {rule}, first a letter or digit")
+    text += f"; COMPOSE_PROJECT_NAME is {quoted(value)} ({setting.origin})"
+    return Problem(Place(), text, f"use {rule} in {setting.origin}, first a letter or digit")
 
 
 def broken_template(said: Said) -> Problem | None:
