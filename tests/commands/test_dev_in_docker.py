@@ -108,6 +108,23 @@ def test_ctrl_c_at_a_terminal_ends_with_130_whatever_the_apps_own_code_is(
     assert stack.containers()[f"{stack.project}-app-1"] == "exited"
 
 
+def test_a_second_ctrl_c_leaves_no_container_on_the_port(
+    stack: LiveStack, terminal: Callable[..., Terminal]
+) -> None:
+    """Compose is killed by it, perhaps before it has killed a container that ignores SIGTERM."""
+    model = json.loads((stack.folder / "compose.json").read_text())
+    del model["services"]["app"]["init"]
+    model["services"]["app"]["command"] = ["httpd", "-f", "-p", "5000"]
+    stack.compose(model["services"])
+    shown = terminal("dev", "--in-docker")
+    shown.sees("dartsctl: http://")
+    shown.interrupts()
+    shown.sees("Stopping")
+    shown.interrupts()
+    assert shown.ends() == 130, shown.seen
+    assert stack.containers()[f"{stack.project}-app-1"] == "exited"
+
+
 def test_a_second_start_finds_the_same_port_and_stop_ends_it_from_elsewhere(
     stack: LiveStack,
 ) -> None:

@@ -16,7 +16,9 @@ from dartsctl.ports import remapping
 from dartsctl.server.production_port import refuse_production
 from dartsctl.stack.addresses import compose_url_variables
 from dartsctl.stack.compose_model import read_stack
+from dartsctl.stack.containers import of_services
 from dartsctl.stack.health import SETTLING_TIME
+from dartsctl.text.phrases import shell_command
 from dartsctl.workflows.preflight.inputs import Intent
 from dartsctl.workflows.serve.run_server import preview_server, run_server
 from dartsctl.workflows.serve.services import ServiceLookup, with_services
@@ -73,8 +75,11 @@ def dev(request: DevRequest, *, deps: Deps) -> int:
         return _run_without_services(request, deps, request.services_problem)
     if request.in_docker:
         app = _app_in_docker(request, environment, deps)
-        _start_services(request, environment, deps)
-        return run_server(app, deps=deps)
+        stack = _start_services(request, environment, deps)
+        (service,) = request.services.replaces
+        return run_server(
+            app, deps=deps, at_end=lambda port: _stop_app(service, stack.project, port, deps)
+        )
     try:
         stack = _start_services(request, environment, deps)
     except DartsctlError as error:
@@ -166,6 +171,24 @@ def _app_in_docker(request: DevRequest, environment: Environment, deps: Deps) ->
     return replace(
         request.server, command=tuple(command), in_container=True, enforce="off", handover="none"
     )
+
+
+def _stop_app(service: str, project: str, port: int, deps: Deps) -> None:
+    """Stop the app's container if Compose ended before it did: nobody has the lease any more."""
+    try:
+        engine = deps.engine()
+        control = engine.control()
+        for container in of_services(engine.containers(), project, (service,)):
+            if port not in {endpoint.port for endpoint in container.published}:
+                continue
+            if control is None:
+                command = shell_command("docker", "stop", container.name)
+                deps.screen.warn(f"container {container.name} still runs; to stop it: {command}")
+            else:
+                control.stop_container(container.id, grace=0)
+                deps.screen.note(f"stopped container {container.name}")
+    except DartsctlError as error:
+        deps.screen.warn(f"{service} may still run in its container: {error.message}")
 
 
 def _container_port(stack: Stack, service: str) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -28,9 +28,12 @@ _TIME_TO_REGISTER = 3.0
 """Seconds that another `dartsctl dev` has to write its URL into the lease book."""
 
 
-def run_server(request: ServerRequest, *, deps: Deps) -> int:
+def run_server(
+    request: ServerRequest, *, deps: Deps, at_end: Callable[[int], None] | None = None
+) -> int:
     """Start the server and stay until it has ended. Return its exit code.
 
+    `at_end` is called with the leased port when a server that was started has ended.
     If the checkout's `dev` server runs already, show its URL and return 0.
 
     Raises Refused (4) for a production port, whether it is named or taken; DartsctlError: 3 if no
@@ -51,7 +54,7 @@ def run_server(request: ServerRequest, *, deps: Deps) -> int:
         if port is not None:
             descriptors.append(port)
         ports = PortLeasing(request, outside, is_first=port is not None)
-        return _run_on(ports, request, outside, claims=descriptors)
+        return _run_on(ports, request, outside, claims=descriptors, at_end=at_end)
 
 
 def preview_server(
@@ -90,7 +93,12 @@ def _claimed(claims: ExitStack, descriptor: int | None) -> int | None:
 
 
 def _run_on(
-    ports: PortLeasing, request: ServerRequest, deps: ServerDeps, *, claims: Sequence[int]
+    ports: PortLeasing,
+    request: ServerRequest,
+    deps: ServerDeps,
+    *,
+    claims: Sequence[int],
+    at_end: Callable[[int], None] | None,
 ) -> int:
     """Lease, start and watch, on the next port if another process took the leased one."""
     can_hand_over = takes_a_socket(request.command, request.handover)
@@ -103,7 +111,11 @@ def _run_on(
             for note in _notes(request, str(leased.port)):
                 deps.screen.note(note)
             is_first = False
-        end = live(request, leased, deps, claims=claims, remember=ports.is_first)
+        try:
+            end = live(request, leased, deps, claims=claims, remember=ports.is_first)
+        finally:
+            if at_end is not None:
+                at_end(leased.port)
         if end.ready or end.code in _INTENDED_EXITS:
             return end.code
         if not ports.is_taken(leased.port):
