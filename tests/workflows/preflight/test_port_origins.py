@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 
 from dartsctl.cli.deps import compose_on
 from dartsctl.config.environment import Environment, adhoc
@@ -191,3 +192,29 @@ def test_udp_beside_tcp_is_no_conflict_and_nothing_is_asked() -> None:
     result = checked(files)
     assert result.is_clear
     assert result.port_origins.files == ()
+
+
+def test_several_services_of_one_override_are_one_text_to_write_there() -> None:
+    entry = "  %s: {image: busybox, ports: [%s]}\n"
+    services = "services:\n" + entry % ("web", "%s") + entry % ("api", "%s")
+    files = write(
+        compose_yml="name: demo\n" + services % ('"8080:80"', '"127.0.0.1:8081:81"'),
+        prod_yml=services % ('"127.0.0.1:8080:80"', '"8081:81"'),
+    )
+    lines = remedy_lines(checked(files))
+    assert lines[0].startswith("Compose adds the `ports` of prod.yml to those of compose.yml")
+    snippet = yaml.safe_load("\n".join(lines[1:]).replace("!override", ""))
+    assert snippet == {
+        "services": {"api": {"ports": ["8081:81"]}, "web": {"ports": ["127.0.0.1:8080:80"]}}
+    }
+
+
+def test_a_service_against_itself_and_another_one_hears_of_both() -> None:
+    files = write(
+        compose_yml='services:\n  web: {image: busybox, ports: ["8080:80", "8080:81"]}\n'
+        '  admin: {image: busybox, ports: ["8080:8000"]}\n'
+    )
+    assert remedy_lines(checked(files)) == [
+        "keep only one of these `ports` of web, in compose.yml",
+        "give admin or web another host port, in compose.yml",
+    ]

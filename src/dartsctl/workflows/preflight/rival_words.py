@@ -5,7 +5,7 @@ Nobody can free such a port: one of the Compose files has to change.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,14 +48,17 @@ def remedy_lines(preflight: Preflight) -> list[str]:
     for wishes in groups:
         for wish in wishes:
             of_service.setdefault(wish.service, []).append(wish)
-    lines: dict[str, None] = {}
+    changes: list[Appended] = []
     for name, own in of_service.items():
         if change := rivals.appended(stack.services[name], own, origins):
-            lines |= dict.fromkeys(_override_lines(change))
+            changes.append(change)
             groups = [group for group in groups if any(wish.service != name for wish in group)]
+    lines = list(_override_lines(changes))
+    overridden = {change.service for change in changes}
+    others: dict[str, None] = {}
     for group in groups:
-        lines[_other_remedy(group, stack, origins)] = None
-    return list(lines)
+        others |= dict.fromkeys(_other_remedies(group, overridden, stack, origins))
+    return [*lines, *others]
 
 
 def files_to_change(preflight: Preflight) -> str:
@@ -76,31 +79,45 @@ def _rivals_of(preflight: Preflight) -> Iterator[tuple[PortWish, ...]]:
             yield wishes
 
 
-def _override_lines(change: Appended) -> list[str]:
-    """Return the lines that replace the earlier entries, for the file that appended to them."""
-    file = typed(change.file)
-    earlier = _listed(typed(path) for path in change.earlier)
-    why = f"Compose adds the `ports` of {file} to those of {earlier}"
-    lines = [
-        f"{why}; to replace them, write in {file} (Compose 2.24.4 or newer):",
-        "  services:",
-        f"    {change.service}:",
-        "      ports: !override",
-    ]
-    lines += [f'        - "{wish.text}"' for wish in change.wanted[:_MOST_ENTRIES]]
-    if len(change.wanted) > _MOST_ENTRIES:
-        lines.append("        # and the other entries")
-    return lines
+def _override_lines(changes: Iterable[Appended]) -> Iterator[str]:
+    """Yield what replaces the earlier entries, once for each file that appended to others."""
+    by_files: dict[tuple[Path, tuple[Path, ...]], list[Appended]] = {}
+    for change in changes:
+        by_files.setdefault((change.file, change.earlier), []).append(change)
+    for (path, before), services in by_files.items():
+        file, earlier = typed(path), _listed(typed(other) for other in before)
+        why = f"Compose adds the `ports` of {file} to those of {earlier}"
+        yield f"{why}; to replace them, write in {file} (Compose 2.24.4 or newer):"
+        yield "  services:"
+        for change in services:
+            yield f"    {change.service}:"
+            yield "      ports: !override"
+            for wish in change.wanted[:_MOST_ENTRIES]:
+                yield f'        - "{wish.text}"'
+            if len(change.wanted) > _MOST_ENTRIES:
+                yield "        # and the other entries"
 
 
-def _other_remedy(wishes: Iterable[PortWish], stack: Stack, origins: PortOrigins) -> str:
+def _other_remedies(
+    wishes: Sequence[PortWish], overridden: Container[str], stack: Stack, origins: PortOrigins
+) -> Iterator[str]:
     services = sorted({wish.service for wish in wishes})
-    files = _listed(sorted({_place(wish.file, origins) for wish in wishes}), "or")
+    for name in services:
+        own = [wish for wish in wishes if wish.service == name]
+        if name in overridden:
+            continue
+        if stack.services[name].replicas > 1:
+            where = _places(own, origins)
+            yield f"publish a range of host ports for {name}, in {where}, or run one replica"
+        elif any(wish is not other and wish.excludes(other) for wish in own for other in own):
+            yield f"keep only one of these `ports` of {name}, in {_places(own, origins)}"
     if len(services) > 1:
-        return f"give {_listed(services, 'or')} another host port, in {files}"
-    if stack.services[services[0]].replicas > 1:
-        return f"publish a range of host ports for {services[0]}, in {files}, or run one replica"
-    return f"keep only one of these `ports` of {services[0]}, in {files}"
+        where = _places(wishes, origins)
+        yield f"give {_listed(services, 'or')} another host port, in {where}"
+
+
+def _places(wishes: Iterable[PortWish], origins: PortOrigins) -> str:
+    return _listed(sorted({_place(wish.file, origins) for wish in wishes}), "or")
 
 
 def _place(file: Path | None, origins: PortOrigins) -> str:
