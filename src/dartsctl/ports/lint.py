@@ -128,7 +128,7 @@ def _about_ports(service: Service, ephemeral_range: tuple[int, int] | None) -> I
     if ephemeral_range:
         yield from _in_ephemeral_range(service.name, entries, ephemeral_range)
     if entries and not service.has_health_check:
-        sentence = "no health check: it counts as ready as soon as it runs"
+        sentence = "no health check: it counts as ready once something listens on its ports"
         yield Notice("no-health-check", service.name, sentence)
 
 

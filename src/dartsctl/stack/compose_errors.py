@@ -108,7 +108,7 @@ _PATTERNS: tuple[tuple[str, FailureKind, str], ...] = (
     ),
     (
         (
-            r"unable to get image|Get \"https?://[^\"]+/v2/|pull access denied"
+            r"unable to get image|(?:Get|Head) \"https?://[^\"]+/v2/|pull access denied"
             r"|manifest (unknown|for)|No such image"
             r"|failed to resolve reference"
         ),
@@ -135,19 +135,38 @@ _NAMED_KINDS = ("other", "image", "network", "name")
 _UNSET = re.compile(r'The \\?"(\w+)\\?" variable is not set')
 
 
+_BUILD_FAILED = re.compile(r"^(?:target \S+: )?failed to solve: ")
+_BUILD_STEP = re.compile(r"^> \[(?P<service>\S+) ")
+_GOES_ON = re.compile(r"^#\d+ |^\S+ Warning ")
+"""What a build prints, and images that cannot be pulled but built."""
+
+
 def classify(text: str) -> ComposeFailure:
     """Return the failure that the output of a failed `up` describes.
 
-    The last line with a known text decides. If there is none, the last line is the failure.
+    The last line with a known text decides. If there is none, the last line is the failure. What
+    the steps of a build print is none: a program under test may say anything.
     """
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     for line in reversed(lines):
-        failure = _known_failure(line)
+        if _BUILD_FAILED.match(line):
+            return _failed_build(line, lines)
+        failure = None if _GOES_ON.match(line) else _known_failure(line)
         if failure:
             return _named(failure, lines)
     last = lines[-1] if lines else "no output"
     sentence = without_wrappers(plain_message(last))
     return _named(ComposeFailure("other", sentence, last), lines)
+
+
+def _failed_build(line: str, lines: list[str]) -> ComposeFailure:
+    """Return the failure of a build, and the service whose step the output shows."""
+    steps = [match["service"] for each in lines if (match := _BUILD_STEP.match(each))]
+    service = steps[-1] if steps else ""
+    error = explain_start(line)
+    if error:
+        return ComposeFailure("other", error.sentence, line, None, service, error.advice)
+    return ComposeFailure("other", plain_message(line), line, container=service)
 
 
 def _named(failure: ComposeFailure, lines: list[str]) -> ComposeFailure:

@@ -27,6 +27,16 @@ class StartError:
 
 _ERRORS: tuple[tuple[str, str, str], ...] = (
     (
+        r'failed to solve: process "(?P<a>.+)" did not complete.* exit code: (?P<b>\d+)',
+        "a step of its build ended with exit code {b}: {a}",
+        "the build's lines above say why",
+    ),
+    (
+        r"failed to solve: dockerfile parse error (?P<a>on line \d+: .+)",
+        "error in its Dockerfile {a}",
+        "correct the Dockerfile",
+    ),
+    (
         r'error mounting "(?P<a>[^"]+)" to rootfs at "(?P<b>[^"]+)".*not a directory',
         "cannot mount {a} at {b}: one is a file, the other a folder",
         "correct the volume, or create the file {a} before the start",
@@ -83,7 +93,7 @@ _ERRORS: tuple[tuple[str, str, str], ...] = (
     ),
     (
         (
-            r'Get "https?://(?P<a>[^/"]+)/v2/[^"]*": (?:.*: )?(?P<b>no such host|connection refused'
+            r'(?:Get|Head) "https?://(?P<a>[^/"]+)/v2/[^"]*": (?:.*: )?(?P<b>no such host|connection refused'
             r"|i/o timeout|no route to host|network is unreachable|TLS handshake timeout)"
         ),
         "image not available: the registry {a} cannot be reached ({b})",
@@ -149,6 +159,11 @@ _ERRORS: tuple[tuple[str, str, str], ...] = (
         r'unable to prepare context: path "(?P<a>[^"]+)" not found',
         "the build context {a} does not exist",
         "correct `build`",
+    ),
+    (
+        r'failed to calculate checksum of .*"/?(?P<a>[^"]+)": not found',
+        "its build context has no {a}",
+        "create it, or correct COPY or ADD in the Dockerfile, or .dockerignore",
     ),
     (
         r"failed to read dockerfile: open (?P<a>\S+): no such file",
