@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -19,7 +20,7 @@ from dartsctl.stack.health import (
     wait_until_ready,
 )
 from dartsctl.stack.inside_ports import SilentPort
-from dartsctl.stack.model import COMPLETED, HEALTHY, STARTED, Service, Stack
+from dartsctl.stack.model import COMPLETED, HEALTHY, STARTED, PortEntry, Service, Stack
 from fakes.kernel import container
 
 if TYPE_CHECKING:
@@ -55,6 +56,50 @@ def test_the_condition_of_a_container(
     health = assess_health(stack_of(web=1), [container("demo", "web", state=state, status=status)])
     assert [each.condition for each in health.containers] == [condition]
     assert health.containers[0].detail == status
+
+
+@pytest.mark.parametrize(
+    ("protocol", "waits", "condition"),
+    [
+        ("tcp", STARTED, Condition.FAILED),
+        ("tcp", COMPLETED, Condition.DONE),
+        ("udp", STARTED, Condition.DONE),
+    ],
+)
+def test_a_service_that_publishes_a_port_is_no_one_shot_unless_others_wait_for_its_end(
+    protocol: Any, waits: str, condition: Condition
+) -> None:
+    port = PortEntry(80, protocol, "8080", "")
+    services = {
+        "db": Service("db", ports=(port,)),
+        "web": Service("web", depends_on=("db",), conditions={"db": waits}),
+    }
+    ended = container("demo", "db", state="exited", status="Exited (0) 2 seconds ago")
+    health = assess_health(Stack("demo", services, {}), [ended]).containers[0]
+    assert health.condition is condition
+    assert ("nothing listens on its published port 80" in health.detail) is (
+        condition is Condition.FAILED
+    )
+
+
+def test_one_shots_are_counted_as_done_and_replicas_are_named() -> None:
+    states = [("web", "Up 9 seconds", 1), ("web", "Up 9 seconds", 2), ("job", "Exited (0) now", 1)]
+    own = [
+        replace(
+            container("demo", service, state="exited" if "Ex" in status else "running"),
+            status=status,
+            name=f"demo-{service}-{number}",
+            id=f"{service}{number}",
+        )
+        for service, status, number in states
+    ]
+    health = assess_health(stack_of(web=2, job=1), own)
+    assert health.summary == "2 containers ready, 1 done"
+    assert [health.name_of(each) for each in health.containers] == [
+        "demo-web-1",
+        "demo-web-2",
+        "job",
+    ]
 
 
 def waiting(condition: str, status: str) -> ContainerHealth:

@@ -13,12 +13,13 @@ from enum import Enum
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from dartsctl.stack.inside_ports import published_targets
 from dartsctl.stack.model import COMPLETED, HEALTHY, STARTED
 
 if TYPE_CHECKING:
     from dartsctl.stack.containers import Container
     from dartsctl.stack.inside_ports import SilentPort
-    from dartsctl.stack.model import Stack
+    from dartsctl.stack.model import Service, Stack
 
 MAX_RESTARTS = 7
 """Restarts of one container, while nothing else in its stack changes, after which we stop waiting.
@@ -120,6 +121,20 @@ class StackHealth:
     def waiting_for(self) -> tuple[ContainerHealth, ...]:
         return tuple(container for container in self.containers if container.condition not in _UP)
 
+    @property
+    def summary(self) -> str:
+        """What has come: `2 containers ready`, `1 container ready, 1 done`."""
+        done = sum(each.condition is Condition.DONE for each in self.containers)
+        ready = len(self.containers) - done
+        summary = "1 container ready" if ready == 1 else f"{ready} containers ready"
+        return f"{summary}, {done} done" if done else summary
+
+    def name_of(self, container: ContainerHealth) -> str:
+        """Return the service, or the container's name if it is one of several replicas."""
+        replicas = sum(other.service == container.service for other in self.containers)
+        is_alone = replicas == 1 or not container.container
+        return container.service if is_alone else container.container
+
 
 def assess_health(
     stack: Stack,
@@ -140,13 +155,27 @@ def assess_health(
     health: list[ContainerHealth] = []
     for service in stack.services.values():
         own = by_service.get(service.name, [])
+        silence = _silence_after_end(service, stack)
         for container in own:
             look = looks.get(container.id, _NO_LOOK)
-            health.append(_assess(container, look, settling_time))
+            assessed = _assess(container, look, settling_time)
+            if silence and assessed.condition is Condition.DONE:
+                detail = f"{assessed.detail}; {silence}"
+                assessed = replace(assessed, condition=Condition.FAILED, detail=detail)
+            health.append(assessed)
         missing = ContainerHealth(service.name, "", Condition.MISSING, "no container")
         health += [missing] * max(0, service.replicas - len(own))
     created = {container.name for container in containers if container.state == "created"}
     return StackHealth(tuple(_with_reason(each, created, health, stack) for each in health))
+
+
+def _silence_after_end(service: Service, stack: Stack) -> str:
+    """Return what is missing when a service has ended, even well; empty for a one-shot."""
+    for other in stack.services.values():
+        if other.conditions.get(service.name) == COMPLETED:
+            return ""
+    ports = ", ".join(map(str, sorted(published_targets(service))))
+    return f"nothing listens on its published port {ports}" if ports else ""
 
 
 def _with_reason(

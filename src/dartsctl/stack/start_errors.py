@@ -93,8 +93,9 @@ _ERRORS: tuple[tuple[str, str, str], ...] = (
     ),
     (
         (
-            r'(?:Get|Head) "https?://(?P<a>[^/"]+)/v2/[^"]*": (?:.*: )?(?P<b>no such host|connection refused'
-            r"|i/o timeout|no route to host|network is unreachable|TLS handshake timeout)"
+            r'(?:Get|Head) "https?://(?P<a>[^/"]+)/v2/[^"]*": (?:.*: )?(?P<b>no such host'
+            r"|connection refused|i/o timeout|no route to host|network is unreachable"
+            r"|TLS handshake timeout)"
         ),
         "image not available: the registry {a} cannot be reached ({b})",
         "check the network and the image's name, or build or load the image here",

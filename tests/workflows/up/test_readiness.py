@@ -169,7 +169,7 @@ def test_an_end_is_final_only_if_the_engine_does_not_start_it_again(
     tmp_path: Path, policy: str, code: int, first: Condition
 ) -> None:  # edge-cases.md#75
     made = engine(f"Exited ({code}) 1 second ago", restart_policy=policy, exit_code=code)
-    ready = readiness(made, tmp_path)
+    ready = readiness(made, tmp_path, Stack("demo", {"web": Service("web")}, {}))
     assert condition(ready)[0] is first
     made.clock.sleep(3.0)
     final = Condition.FAILED if code else Condition.DONE

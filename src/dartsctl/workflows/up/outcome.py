@@ -80,14 +80,12 @@ def report(before: Preflight, outcome: UpOutcome, screen: Screen) -> ExitCode:
         error = outcome.problem_of(service.container).error
         because = f" ({error})" if error else ""
         condition = service.condition.value.replace("-", " ")
-        screen.warn(f"{service.service} is {condition}: {service.detail}{because}")
+        screen.warn(f"{state.name_of(service)} is {condition}: {service.detail}{because}")
     for binding in outcome.missing:
         screen.warn(f"{binding.service} {binding.sentence}")
     _show_proxy(outcome.proxy, screen)
     if outcome.is_good:
-        count = len(state.containers)
-        containers = "1 container" if count == 1 else f"{count} containers"
-        screen.note(f"{before.stack.project} is up: {containers} ready")
+        screen.note(f"{before.stack.project} is up: {state.summary}")
         for place in (*outcome.urls, *outcome.places):
             screen.note(f"  {place}")
         return code

@@ -227,7 +227,7 @@ class Postflight:
         def show(now: StackHealth) -> None:
             nonlocal shown
             waiting = [
-                f"{container.service} ({container.reason or container.condition.value})"
+                f"{now.name_of(container)} ({container.reason or container.condition.value})"
                 for container in now.waiting_for
             ]
             line = f"waiting for {', '.join(waiting)}"

@@ -62,10 +62,10 @@ class UndoResult:
 
     @property
     def removed(self) -> str:
-        """The containers that were removed: `a, b`, or `nothing`."""
-        removed = ("container", "removed")
-        names = [item.name for item in self.items if (item.kind, item.done) == removed]
-        return ", ".join(names) or "nothing"
+        """The containers that were removed, else the networks: `a, b`, or `nothing`."""
+        removed = [item for item in self.items if item.done == "removed"]
+        names = [item.name for item in removed if item.kind == "container"]
+        return ", ".join(names or [f"network {item.name}" for item in removed]) or "nothing"
 
     @property
     def lines(self) -> tuple[str, ...]:
