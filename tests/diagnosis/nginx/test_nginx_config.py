@@ -197,10 +197,26 @@ def test_locations_keep_their_modifiers_and_an_if_belongs_to_its_location() -> N
         ("[::]:443 ssl", Listen(443, "::", True)),
         ("*:81", Listen(81)),
         ("localhost", Listen(80, "localhost")),
+        ("80 proxy_protocol", Listen(80, proxy_protocol=True)),
     ],
 )
 def test_a_listen_is_a_port_with_or_without_tls(words: str, listen: Listen) -> None:
     assert served(f"listen {words};").servers[0].listens == (listen,)
+
+
+@pytest.mark.parametrize(
+    ("words", "drops"),
+    [
+        ("return 444;", True),
+        ("listen 443 ssl; ssl_reject_handshake on;", True),
+        ("location / { return 444; }", True),
+        ("location /old { return 444; }", False),
+        ("if ($bad) { return 444; }", False),
+        ("return 301 https://a$request_uri;", False),
+    ],
+)
+def test_a_server_that_closes_connections_on_purpose_is_known(words: str, drops: bool) -> None:
+    assert served(words).servers[0].drops is drops
 
 
 def test_a_server_without_listen_is_on_80() -> None:

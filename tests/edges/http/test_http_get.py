@@ -208,3 +208,22 @@ def test_a_tls_server_that_refuses_our_handshake_speaks_tls_all_the_same(tmp_pat
     context.sni_callback = lambda *_: ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
     with server(sends(b""), context) as port:
         assert http.speaks_tls("127.0.0.1", port, deadline=5.0)
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_a_connection_in_the_proxy_protocol_begins_with_its_line(tls: bool) -> None:
+    received = []
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            line, _ = listener.accept()
+            with line:
+                received.append(line.recv(15, socket.MSG_WAITALL))
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        port = listener.getsockname()[1]
+        http.get("127.0.0.1", port, "/", host="a", tls=tls, deadline=5.0, proxy_protocol=True)
+        thread.join(10)
+    assert received == [b"PROXY UNKNOWN\r\n"]

@@ -170,3 +170,38 @@ def test_the_named_url_is_requested_as_it_is(
     request = request_for_url(url, layout(web("0.0.0.0")))
     assert (request.url, request.service, request.through_proxy) == (url, "web", True)
     assert (request.host, request.port, request.path, request.tls) == expected
+
+
+def hosts(*servers: Server) -> list[tuple[str, str]]:
+    """Return host and path of the requests through the proxy."""
+    made = layout(web("0.0.0.0"), config=Config(servers))
+    return [(row.host, row.path) for row in plan_requests(made) if row.through_proxy]
+
+
+def test_what_the_site_closes_on_purpose_is_not_requested() -> None:
+    closed = Server((Listen(80),), ("_",), drops=True)
+    assert hosts(closed, Server((Listen(80),), ("shop.example",), (), (ROUTE,))) == [
+        ("shop.example", "/")
+    ]
+    assert hosts(closed, Server((Listen(80),), ("~^a",), (), (ROUTE,))) == []
+    assert hosts(Server((Listen(80),), (), (), (route("@app"),), drops=True)) == []
+
+
+def test_a_closed_server_that_is_not_the_default_one_keeps_no_request_away() -> None:
+    closed = Server((Listen(80),), ("a.example",), drops=True)
+    default = Listen(80, is_default=True)
+    assert hosts(closed, Server((default,), ("_",), (), (ROUTE,))) == [("localhost", "/")]
+
+
+@pytest.mark.parametrize(
+    ("names", "host"),
+    [(("*.shop",), "www.shop"), ((".shop",), "shop"), (("*.shop", "b.shop"), "b.shop")],
+)
+def test_a_server_is_asked_by_a_name_that_it_answers_to(names: tuple[str, ...], host: str) -> None:
+    assert hosts(Server((Listen(80),), names, (), (ROUTE,))) == [(host, "/")]
+
+
+def test_an_entry_with_the_proxy_protocol_is_requested_in_it() -> None:
+    server = Server((Listen(80, proxy_protocol=True),), (), (), (ROUTE,))
+    made = layout(web("0.0.0.0"), config=Config((server,)))
+    assert [row.proxy_protocol for row in plan_requests(made)] == [True, False]

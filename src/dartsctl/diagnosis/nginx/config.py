@@ -39,6 +39,10 @@ class Listen:
     port: int
     address: str = ""
     tls: bool = False
+    proxy_protocol: bool = False
+    """Every connection must begin with a line of the PROXY protocol."""
+    is_default: bool = field(default=False, compare=False)
+    """Its server gets the requests for names that no server has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,8 @@ class Server:
     routes: tuple[Route, ...] = ()
     limits: tuple[Limit, ...] = ()
     """Of the server itself; a location may have others."""
+    drops: bool = False
+    """It closes requests for `/` without an answer on purpose: `return 444`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +230,20 @@ def _server(block: Directive, upstreams: Mapping[str, Directive], outer: _Scope)
         certificates=tuple(row.words[1] for row in _named(inner, "ssl_certificate")),
         routes=tuple(_routes(inner, "/", upstreams, scope)),
         limits=scope.limits.limits,
+        drops=_drops(inner),
     )
+
+
+def _drops(server: Sequence[Directive]) -> bool:
+    """Whether a server refuses requests for `/` without an answer."""
+    for directive in server:
+        words = " ".join(directive.words)
+        if words in ("return 444", "ssl_reject_handshake on"):
+            return True
+        is_root = directive.name == "location" and directive.words[-1] == "/"
+        if is_root and any(row.words == ("return", "444") for row in directive.block or ()):
+            return True
+    return False
 
 
 def _listen(directive: Directive) -> Listen | None:
@@ -237,7 +256,14 @@ def _listen(directive: Directive) -> Listen | None:
         host, port = "", number
     if not 0 < port < 65536:
         return None
-    return Listen(port, "" if host == "*" else host, "ssl" in directive.words[2:])
+    options = directive.words[2:]
+    return Listen(
+        port,
+        "" if host == "*" else host,
+        tls="ssl" in options,
+        proxy_protocol="proxy_protocol" in options,
+        is_default="default_server" in options or "default" in options,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,9 @@ from dartsctl.text.http_status import http_status
 _HEAD_LIMIT = 16384
 """Bytes in which the first line of an answer must end."""
 
+_NO_CLIENT = b"PROXY UNKNOWN\r\n"
+"""The line of the PROXY protocol (version 1) of a connection without a known client."""
+
 _ALERTS = ("SSLV3_ALERT", "TLSV1")
 """How OpenSSL's names of the alerts begin that a TLS server refuses a handshake with."""
 
@@ -32,16 +35,27 @@ class Response:
     certificate: bytes = b""
 
 
-def get(address: str, port: int, path: str, *, host: str, tls: bool, deadline: float) -> Response:
+def get(
+    address: str,
+    port: int,
+    path: str,
+    *,
+    host: str,
+    tls: bool,
+    deadline: float,
+    proxy_protocol: bool = False,
+) -> Response:
     """Ask `address` for `path` of the site `host`. Never raises.
 
     Any certificate is accepted, because it is only examined. `deadline`: seconds.
+    `proxy_protocol`: begin as a load balancer does that says nothing about its client.
     """
     started = time.monotonic()
     until = started + deadline
     status, certificate = None, b""
     try:
-        with _connected(address, port, until, host if tls else None) as connection:
+        tls_host, preface = host if tls else None, _NO_CLIENT if proxy_protocol else b""
+        with _connected(address, port, until, tls_host, preface) as connection:
             if isinstance(connection, ssl.SSLSocket):
                 certificate = connection.getpeercert(binary_form=True) or b""
             head = _first_line(connection, path, host, until)
@@ -84,9 +98,13 @@ def speaks_tls(address: str, port: int, *, deadline: float) -> bool:
         return False
 
 
-def _connected(address: str, port: int, until: float, tls_host: str | None) -> socket.socket:
-    """Return a connection, with TLS for `tls_host`."""
+def _connected(
+    address: str, port: int, until: float, tls_host: str | None, preface: bytes = b""
+) -> socket.socket:
+    """Return a connection that began with `preface`, with TLS for `tls_host`."""
     connection = socket.create_connection((address, port), timeout=_seconds_left(until))
+    if preface:
+        connection.sendall(preface)
     if tls_host is None:
         return connection
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -85,6 +85,7 @@ class ProbeRequest:
     """The first server behind the location: `darts-app:5000`."""
     limits: tuple[Limit, ...] = ()
     """The site's own limits for the location."""
+    proxy_protocol: bool = False
 
     @property
     def deadline(self) -> float:
@@ -179,6 +180,11 @@ def _through_proxy(way: _Way, layout: ProxyLayout) -> Iterator[ProbeRequest]:
         servers = [server for server in layout.config.servers if _listens_on(server, way.target)]
         tls = any(listen.tls for server in servers for listen in _listens_on(server, way.target))
     for server in servers:
+        host = _host_name(server)
+        default = _default_server(servers, way.target)
+        if not host and default.drops and server is not default:
+            continue  # the default server would get the request, and close it on purpose
+        listens = _listens_on(server, way.target)
         for path, route in _paths(server):
             upstream, target = "", ""
             if route and route.targets:
@@ -189,7 +195,7 @@ def _through_proxy(way: _Way, layout: ProxyLayout) -> Iterator[ProbeRequest]:
                 address=way.address,
                 port=way.port,
                 path=path,
-                host=_host_name(server),
+                host=host or "localhost",
                 tls=tls,
                 service=layout.proxy,
                 through_proxy=True,
@@ -197,6 +203,7 @@ def _through_proxy(way: _Way, layout: ProxyLayout) -> Iterator[ProbeRequest]:
                 upstream=upstream,
                 target=target,
                 limits=route.limits if route else server.limits,
+                proxy_protocol=any(listen.proxy_protocol for listen in listens),
             )
 
 
@@ -204,12 +211,22 @@ def _listens_on(server: Server, port: int) -> list[Listen]:
     return [listen for listen in server.listens if listen.port == port]
 
 
+def _default_server(servers: Sequence[Server], port: int) -> Server:
+    """Return the server that gets the requests for names that no server has."""
+    for server in servers:
+        if any(listen.is_default for listen in _listens_on(server, port)):
+            return server
+    return servers[0]
+
+
 def _host_name(server: Server) -> str:
-    """Return a name that a server answers to, without patterns and variables."""
-    for name in server.names:
+    """Return a name that a server answers to; empty if it has only patterns and variables."""
+    names = [name.removeprefix(".") for name in server.names]
+    names += [f"www{name[1:]}" for name in names if name.startswith("*.")]
+    for name in names:
         if name.strip("_") and not set(name) & set('*~$"'):
             return name
-    return "localhost"
+    return ""
 
 
 def _direct(layout: ProxyLayout) -> list[ProbeRequest]:
@@ -288,7 +305,7 @@ def _paths(server: Server) -> list[tuple[str, Route | None]]:
     """Return a path for each location that a path can name.
 
     And `/`, without a route, if nothing is passed on, or something by a location without a path:
-    `@app`, or a pattern that may begin with anything.
+    `@app`, or a pattern that may begin with anything. Not where `/` is closed on purpose.
     """
     paths: dict[str, Route | None] = {}
     starts: list[str] = []
@@ -304,7 +321,7 @@ def _paths(server: Server) -> list[tuple[str, Route | None]]:
             paths.setdefault(path, route)
         else:
             has_hidden = True
-    if has_hidden or not paths:
+    if (has_hidden or not paths) and not server.drops:
         paths.setdefault("/", None)
     return list(paths.items())
 

@@ -112,6 +112,7 @@ class RequestProbes:
             host=request.host,
             tls=request.tls,
             deadline=request.deadline,
+            proxy_protocol=request.proxy_protocol,
         )
         through: Literal["proxy", "direct"] = "proxy" if request.through_proxy else "direct"
         answer = HttpFacts(
