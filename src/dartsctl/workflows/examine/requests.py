@@ -9,10 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis import proxies
-from dartsctl.diagnosis.facts import (
-    ServiceFacts,
-    UpstreamFacts,
-)
+from dartsctl.diagnosis.facts import ServiceFacts, UpstreamFacts
 from dartsctl.diagnosis.nginx.config import Config, Listen, Route, Server, Target
 from dartsctl.stack.bindings import ANY_IPV4, ANY_IPV6
 
@@ -23,10 +20,6 @@ if TYPE_CHECKING:
 HTTP_DEADLINE = 2.5
 """Seconds for one request."""
 TLS_PORTS = (443, 8443, 9443)
-_SECOND_LOOK = 1.0
-"""Seconds after which the proxy's connections are read while a request is still open."""
-_TURN, _ALL_TURNS = 1.0, 2.0
-"""Seconds that the next request waits for an answer to the one before, and all of them."""
 _MOST_REQUESTS = 8
 _PLAIN_PATTERN = re.compile(r"\^(/(?:[\w/-]|\\[.-])*)(?:\$|\.\*\$?|\(\.\*\)\$?)?")
 """A pattern that is a plain path with anything after it: `^/api/v1`, `^/api/(.*)$`."""
@@ -107,11 +100,13 @@ class _Way:
 # --- which requests to send -------------------------------------------------------------------
 
 
-def plan_requests(layout: ProxyLayout, most: int = _MOST_REQUESTS) -> tuple[ProbeRequest, ...]:
+def plan_requests(
+    layout: ProxyLayout, most: int | None = _MOST_REQUESTS
+) -> tuple[ProbeRequest, ...]:
     """Return the requests to send.
 
     Every published port of the proxy with every location that leads to another service, at `most`
-    so many, and each of these services directly.
+    so many (None: all), and each of these services directly.
     """
     requests: dict[tuple[str, int, str, str], ProbeRequest] = {}
     ways = _ways_into(layout, layout.proxy) or _ways_on_host(layout)

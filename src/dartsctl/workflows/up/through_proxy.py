@@ -46,6 +46,7 @@ _Place = tuple[str, int, str, str]
 """Address, port, host name and path of a location."""
 _MOST_RELOADS = 2
 _MOST_LOCATIONS = 40
+"""The others are not asked, and that is said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,8 @@ class ThroughProxy:
         self._reading: _Reading | None = None
         self._known: dict[_Place, tuple[Reach, BadLocation]] = {}
         self._sender: RequestProbes | None = None
-        self._reloads: set[str] = set()
+        self._stale: set[str] = set()
+        self._reloads = 0
         self._problem = ""
 
     def passed_on(self) -> Mapping[str, Mapping[int, str]]:
@@ -130,7 +132,8 @@ class ThroughProxy:
         view = reading.view
         if not view.layout.proxy:
             return ProxyOutcome()
-        planned = self._planned(view)
+        every_location = self._locations(view)
+        planned = every_location[:_MOST_LOCATIONS]
         if not planned:
             return ProxyOutcome(unchecked=(self._why_unasked(view),))
         pending = [request for request in planned if not self._is_known_well(request)]
@@ -143,7 +146,7 @@ class ThroughProxy:
             answers = facts.http
         sent = [request for request in pending if request not in results.unsent]
         self._take(view, sent, answers)
-        outcome = self._outcome(view, planned)
+        outcome = self._outcome(view, planned, every_location[_MOST_LOCATIONS:])
         if facts and self._reload_stale(view, facts):
             self._known.clear()
             return replace(outcome, was_reloaded=True)
@@ -201,10 +204,11 @@ class ThroughProxy:
                 return run_preflight(self._before.environment, Intent(), deps=self._deps)
         return self._before
 
-    def _planned(self, view: ProxyView) -> list[ProbeRequest]:
+    def _locations(self, view: ProxyView) -> list[ProbeRequest]:
+        """Return a request for every location, the most useful first; none if none can be asked."""
         if not self._can_ask:
             return []
-        planned = examine_requests.plan_requests(view.layout, _MOST_LOCATIONS)
+        planned = examine_requests.plan_requests(view.layout, most=None)
         return [request for request in planned if request.through_proxy]
 
     @property
@@ -236,7 +240,9 @@ class ThroughProxy:
             reach = self._reach(view, answer)
             self._known[_place(request)] = (reach, _bad_location(request, answer))
 
-    def _outcome(self, view: ProxyView, planned: Sequence[ProbeRequest]) -> ProxyOutcome:
+    def _outcome(
+        self, view: ProxyView, planned: Sequence[ProbeRequest], left_out: Sequence[ProbeRequest]
+    ) -> ProxyOutcome:
         unchecked = []
         if view.layout.config is None and view.reading.problem:
             unchecked.append(view.reading.problem)
@@ -247,6 +253,8 @@ class ThroughProxy:
                 unchecked.append(f"{_typed(request)} was not asked, to keep the site's limits")
             else:
                 bad[known[0]].append(known[1])
+        if left_out:
+            unchecked.append(_left_out(left_out))
         unsure = bad[Reach.UNKNOWN]
         unchecked += [f"cannot tell whether it works: {row.sentence}" for row in unsure]
         return ProxyOutcome(
@@ -268,10 +276,10 @@ class ThroughProxy:
 
     def _reload_stale(self, view: ProxyView, facts: Facts) -> bool:
         """Reload nginx if the diagnosis is a stale address. Return whether it was reloaded."""
-        if view.kind != "nginx" or len(self._reloads) >= _MOST_RELOADS:
+        if view.kind != "nginx" or self._reloads >= _MOST_RELOADS:
             return False
         findings = [each for each in diagnose(facts).findings if self._is_new_stale(each)]
-        self._reloads.update(finding.sentence for finding in findings)
+        self._stale.update(finding.sentence for finding in findings)
         was_reloaded = False
         for step in make_plan(findings, facts).steps:
             if step.action is RepairAction.RELOAD:
@@ -279,11 +287,12 @@ class ThroughProxy:
         return was_reloaded
 
     def _is_new_stale(self, finding: Finding) -> bool:
-        return finding.cause is Cause.STALE_UPSTREAM and finding.sentence not in self._reloads
+        return finding.cause is Cause.STALE_UPSTREAM and finding.sentence not in self._stale
 
     def _reload(self, service: str, reason: str) -> bool:
         screen, project = self._deps.screen, self._before.stack.project
         result = "done"
+        self._reloads += 1
         try:
             reload_proxy(project, service, deps=self._deps)
             screen.note(f"reloaded {service}: {reason}")
@@ -312,6 +321,12 @@ def _has_later_service(view: ProxyView) -> bool:
 def _typed(request: ProbeRequest) -> str:
     """Return the URL of a request as a person would type it."""
     return site_url(request.address, request.port, tls=request.tls, path=request.path)
+
+
+def _left_out(requests: Sequence[ProbeRequest]) -> str:
+    url, others = _typed(requests[0]), len(requests) - 1
+    which = f"{url} and {others} more locations were" if others else f"{url} was"
+    return f"{which} not asked: only the first {_MOST_LOCATIONS} locations are"
 
 
 def _place(request: ProbeRequest) -> _Place:
