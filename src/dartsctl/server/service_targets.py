@@ -15,12 +15,25 @@ _DEFAULT_PORTS = {
     "amqps": 5671,
     "http": 80,
     "https": 443,
+    "mariadb": 3306,
+    "mongodb": 27017,
     "mysql": 3306,
     "postgres": 5432,
     "postgresql": 5432,
     "redis": 6379,
+    "rediss": 6379,
 }
-_NOT_SERVICES = re.compile(r"(?i).*_proxy|docker_host|(flask|flask_run)_(host|port)")
+_NOT_SERVICES = re.compile(
+    r"(?i).*_proxy|docker_host|.*image|.*allowed_hosts"
+    # the server's own address
+    r"|host(name)?|server(_name)?|addr(ess)?|.*bind.*|.*listen.*"
+    r"|(app|flask|flask_run|gunicorn|hypercorn|uvicorn)_(host|port)"
+)
+_HOST_NAME = re.compile(r"(?i)(.*)(host|hostname|server|addr|address)")
+_ADDRESSES = re.compile(
+    r"(?:(?:[a-zA-Z][\w.-]*|[0-9.]{7,15}|\[[0-9a-fA-F:]+\]):[1-9][0-9]{3,4}(?:,\s*|$))+"
+)
+"""`localhost:9092,10.0.0.1:9092`. With fewer digits it may be a time, or the tag of an image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +65,9 @@ class ServiceTarget:
 
 
 def service_targets(variables: Mapping[str, str]) -> tuple[ServiceTarget, ...]:
-    """Return the addresses in pairs like NAME_HOST and NAME_PORT, and in URLs, sorted by name.
+    """Return the addresses in pairs like NAME_HOST and NAME_PORT, in URLs, lists and DSNs.
+
+    They are sorted by name.
 
     Of a host without a port, or a port without a host, the rest is the program's own default,
     which nobody knows: such a variable is left out.
@@ -65,26 +80,42 @@ def service_targets(variables: Mapping[str, str]) -> tuple[ServiceTarget, ...]:
 
 
 def _targets_in(name: str, value: str, variables: Mapping[str, str]) -> Iterator[ServiceTarget]:
+    value = value.removeprefix("jdbc:")
     if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*://", value):
         yield from _in_url(name, value)
-        return
-    if not name.upper().endswith("HOST") or not value:
-        return
-    host, colon, port = value.rpartition(":")
-    if not colon or ":" in host:  # no port, or an IPv6 address
-        host, port = value, variables.get(f"{name[:-4]}PORT", "")
-    number = parse_digits(port.strip())
-    if number is not None:
+    elif _ADDRESSES.fullmatch(value):
+        for address in value.split(","):
+            yield from _in_pair(name, address.strip(), "")
+    elif match := re.search(r"(?:^|\s)host=(\S+)", value):  # a DSN of libpq
+        port = re.search(r"(?:^|\s)port=(\S+)", value)
+        yield from _in_pair(name, match[1], port[1] if port else "5432")
+    elif (match := _HOST_NAME.fullmatch(name)) and value:
+        port_name = f"{match[1]}{'port' if name.islower() else 'PORT'}"
+        yield from _in_pair(name, value, variables.get(port_name, ""))
+
+
+def _in_pair(name: str, value: str, port: str) -> Iterator[ServiceTarget]:
+    """Yield the address `HOST:PORT`, or a host and its `port`."""
+    host, colon, own_port = value.rpartition(":")
+    is_whole_ipv6 = ":" in host and not host.endswith("]")
+    if not colon or is_whole_ipv6:
+        host, own_port = value, port
+    number = parse_digits(own_port.strip())
+    if host and number is not None:
         yield ServiceTarget(name, host.strip("[]"), number)
 
 
 def _in_url(name: str, value: str) -> Iterator[ServiceTarget]:
-    try:
-        url = urlsplit(value)
-        host, port = url.hostname, url.port
-    except ValueError:
-        return
-    scheme = url.scheme.partition("+")[0]  # postgresql+psycopg2
-    port = port or _DEFAULT_PORTS.get(scheme)
-    if host and port:
-        yield ServiceTarget(name, host, port, scheme)
+    """Yield the address in a URL, each of them if it has several: `mongodb://a:1,b:2/db`."""
+    scheme, _, rest = value.partition("://")
+    scheme = scheme.partition("+")[0].lower()  # postgresql+psycopg2
+    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    for address in authority.rpartition("@")[2].split(","):
+        try:
+            url = urlsplit(f"//{address}")
+            host, port = url.hostname, url.port
+        except ValueError:
+            continue
+        port = port or _DEFAULT_PORTS.get(scheme)
+        if host and port:
+            yield ServiceTarget(name, host, port, scheme)
