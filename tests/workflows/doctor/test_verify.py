@@ -15,8 +15,10 @@ from dartsctl.diagnosis.incident import Afterwards
 from dartsctl.diagnosis.nginx.config import Listen
 from dartsctl.diagnosis.nginx.limits import Limit
 from dartsctl.diagnosis.repair_plan import RepairPlan, make_plan
+from dartsctl.errors import ExitCode
 from dartsctl.stack.bindings import Endpoint
 from dartsctl.stack.health_deadline import HealthDeadline, given
+from dartsctl.workflows.doctor.repair_run import RepairOutcome
 from dartsctl.workflows.doctor.verify import verify
 from dartsctl.workflows.examine.probes import ExamineRequest
 from dartsctl.workflows.examine.stack import Examination
@@ -178,6 +180,16 @@ def test_an_expired_certificate_keeps_no_repaired_incident_open(tmp_path: Path) 
     result, seconds = after(Examinations(repaired), broken, tmp_path)
     assert (result.is_healthy, seconds) == (True, 0)
     assert result.beside == ("web: /srv/tls.crt expired",)
+
+
+def test_an_expired_certificate_alone_is_what_is_left() -> None:
+    web = service("web", container("web", "10.0.0.3", listening=(Endpoint(443, "0.0.0.0"),)))
+    stack = facts(web, proxy=TLS, certificates=(EXPIRED,))
+    outcome = RepairOutcome.nothing_done(plan_for(stack), Examinations(stack)())
+    assert (outcome.code, outcome.after.left) == (
+        ExitCode.FAILED,
+        ("web: /srv/tls.crt expired",),
+    )
 
 
 def test_what_does_no_harm_and_was_not_planned_for_keeps_no_incident_open(tmp_path: Path) -> None:

@@ -84,9 +84,7 @@ def _trouble(
 def _advice(upstream: UpstreamFacts, proxy: ContainerFacts, facts: Facts) -> str:
     port = upstream.target.port
     if shares_host(proxy):
-        return then_restart(
-            f"correct the port in {where(upstream, facts)}, or publish the service on {port}", facts
-        )
+        return _advice_for_host(upstream, facts)
     for name in listeners_on(port, facts):
         return correction(upstream, passing_to(upstream, name, port), facts)
     for name, service in facts.services.items():
@@ -105,6 +103,21 @@ def _advice(upstream: UpstreamFacts, proxy: ContainerFacts, facts: Facts) -> str
         f"name the service and its port instead of {upstream.target} "
         f"in {where(upstream, facts)}{known}",
         facts,
+    )
+
+
+def _advice_for_host(upstream: UpstreamFacts, facts: Facts) -> str:
+    """Return the advice for a proxy on the host's network, which uses published ports."""
+    port = upstream.target.port
+    for service in facts.services.values():
+        for container in service.running:
+            for published in container.bound:
+                endpoint = published.endpoint
+                if published.target == port and endpoint.address in (ANY_IPV4, "127.0.0.1"):
+                    wanted = passing_to(upstream, "127.0.0.1", endpoint.port)
+                    return correction(upstream, wanted, facts)
+    return then_restart(
+        f"correct the port in {where(upstream, facts)}, or publish the service on {port}", facts
     )
 
 

@@ -75,9 +75,11 @@ def _reason(answer: BadAnswer, upstream: UpstreamFacts, facts: Facts) -> str:
         has_log = bool(facts.proxy and facts.proxy.log_source)
         is_blamed = answer.failure is not None or not has_log
         return "its configuration has no resolver" if is_blamed else ""
-    if answer.last(NginxFailure.RESOLVER_DOWN):
-        return f"the name server {', '.join(asked)} does not answer"
-    if upstream.service and DOCKERS_RESOLVER not in asked:
+    is_wrong = bool(upstream.service) and DOCKERS_RESOLVER not in asked
+    if answer.last(NginxFailure.RESOLVER_DOWN) and not (is_wrong and len(asked) > 1):
+        which = "the name server" if len(asked) == 1 else "one of the name servers"
+        return f"{which} {', '.join(asked)} does not answer"
+    if is_wrong:
         return f"asks {', '.join(asked)}; only {DOCKERS_RESOLVER} knows the services of a stack"
     return ""
 

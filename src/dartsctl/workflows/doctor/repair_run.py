@@ -50,6 +50,8 @@ class RepairOutcome:
     def nothing_done(cls, plan: RepairPlan, examination: Examination) -> RepairOutcome:
         """Return the outcome of a repair without steps, or of a dry run."""
         after = Afterwards.of(examination.facts, examination.diagnosis)
+        if not after.left:  # what lies beside an incident is all that is wrong
+            after = replace(after, left=after.beside, beside=())
         return cls(plan, _code(after, examination), after)
 
 

@@ -32,7 +32,7 @@ def show(facts: Facts, diagnosis: Diagnosis, screen: Screen) -> None:
         services = len(facts.services)
         answers = sum(1 for http in facts.http if not http.limited)
         plural = "" if answers == 1 else "s"
-        if facts.http and not answers:
+        if facts.proxy and not answers:
             screen.note(f"no fault was found in {facts.project}, but no request was answered")
             return
         screen.note(
