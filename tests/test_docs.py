@@ -10,7 +10,7 @@ from typing import get_args
 
 import pytest
 
-from dartsctl.config import conventional_files, secrets, settings
+from dartsctl.config import conventional_files, secrets, settings, variables
 from dartsctl.diagnosis.findings import Cause
 from dartsctl.errors import ExitCode
 from repository import REPOSITORY, SOURCE, anchors, explicit_anchors, prose, tracked
@@ -117,7 +117,7 @@ def test_the_reference_has_every_settings_key() -> None:
 
 
 def test_the_reference_has_every_variable_of_the_settings() -> None:
-    names = [*settings.VARIABLES, settings.PROJECT_DIR]
+    names = [*variables.VARIABLES, variables.PROJECT_DIR]
     assert [name for name in names if f"`{name}`" not in reference()] == []
 
 

@@ -28,7 +28,6 @@ Relative paths are relative to the folder of the file, in variables too.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -38,6 +37,7 @@ from typing import Literal, get_args
 from dartsctl.config import values
 from dartsctl.config.file import Key, Setting, SettingsFile, Table, dotted, find, in_folder, table
 from dartsctl.config.trust import Trust
+from dartsctl.config.variables import EVERY, PROJECT_DIR, from_variables
 from dartsctl.errors import Advice, UsageError
 from dartsctl.ports.allocation import DEV_RANGE, PRODUCTION_PORTS, PortRange
 from dartsctl.server.handover import HandoverMode
@@ -154,51 +154,6 @@ class Settings:
         return self.origins.get(key, dotted(key))
 
 
-# --- variables ---------------------------------------------------------------------------------
-
-
-def _number(text: str) -> object:
-    try:
-        return float(text)
-    except ValueError:
-        return text
-
-
-def _list(text: str) -> object:
-    return [part for part in text.split(os.pathsep) if part]
-
-
-EVERY = "every environment"
-PROJECT_DIR = "DARTSCTL_PROJECT_DIR"
-VARIABLES: Mapping[str, tuple[str, str, Callable[[str], object]]] = {
-    "DARTSCTL_DEV_RANGE": ("ports", "dev_range", str),
-    "DARTSCTL_DEV_FILES": ("dev", "files", _list),
-    "DARTSCTL_PROD_FILES": (PRODUCTION, "files", _list),
-    "DARTSCTL_DEV_PROJECT": ("dev", "project", str),
-    "DARTSCTL_PROD_PROJECT": (PRODUCTION, "project", str),
-    "DARTSCTL_ON_CONFLICT": (EVERY, "on_conflict", str),
-    "DARTSCTL_WAIT_TIMEOUT": (EVERY, "wait_timeout", _number),
-    "DARTSCTL_SETTLING_TIME": (EVERY, "settling_time", _number),
-}
-"""Variable -> table, key, and how its text becomes a TOML value.
-
-An empty variable counts as unset. Lists are separated like PATH. DARTSCTL_PROJECT_DIR is not in
-the table: it says where the settings are. Other DARTSCTL_ names belong to other parts, and are no
-error."""
-
-
-def _from_variables(environ: Mapping[str, str], *tables: str) -> dict[str, Setting]:
-    """Return what the variables set in the tables with these names."""
-    return {
-        key: Setting(convert(environ[variable]), variable)
-        for variable, (owner, key, convert) in VARIABLES.items()
-        if owner in tables and environ.get(variable)
-    }
-
-
-# --- loading -----------------------------------------------------------------------------------
-
-
 def load(
     start: Path,
     environ: Mapping[str, str],
@@ -291,7 +246,7 @@ def _environments(
     environments: dict[str, EnvironmentSettings] = {}
     for environment in (*BUILT_IN, *others.entries):
         path = environment_table(environment)
-        over = _from_variables(environ, path[0], EVERY)
+        over = from_variables(environ, path[0], EVERY)
         own = table(file, path, known=_environment_keys(environment), over=over)
         tables.append(own)
         project = name if environment == PRODUCTION else f"{name}-{environment}"
@@ -337,7 +292,7 @@ def _ports(
     file: SettingsFile | None, environ: Mapping[str, str], tables: list[Table]
 ) -> PortSettings:
     own = table(
-        file, ("ports",), known=("dev_range", "production"), over=_from_variables(environ, "ports")
+        file, ("ports",), known=("dev_range", "production"), over=from_variables(environ, "ports")
     )
     production = table(file, ("ports", "production"), known=None, over={})
     tables += [own, production]
