@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import posixpath
+import re
 import tarfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -49,6 +50,10 @@ _MOST_LIMITED = 1000
 """Lines about limited requests that are kept, the last ones."""
 _CONFIG_BYTES = 1 << 20
 """Larger files are no configuration."""
+
+
+_MAIN = re.compile(r"(?:^|[;}])\s*(?:events\s*\{|include\s)", re.MULTILINE)
+"""nginx does not start without it. Other programs have a `-c FILE` too: httpd, gunicorn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +130,7 @@ def _from_files(
     for folder in folders:
         files = _texts(control.archive(container.id, f"{folder}/."), folder)
         path = main or f"{folder}/nginx.conf"
-        if path in files:
+        if path in files and _MAIN.search(files[path]):
             source = f"engine: {path} in {container.name}"
             return ConfigReading(nginx_config.read(files, path), "", source)
     return None
