@@ -13,7 +13,13 @@ from dartsctl.ports.attribution import Attribution
 from dartsctl.ports.availability import Availability
 from dartsctl.ports.conflicts import BindingVerdict, Verdict
 from dartsctl.ports.holders import Holder, HostProcess, OwnContainer, Unknown
-from dartsctl.ports.host_ports import busy_in_log, squatters, without_own
+from dartsctl.ports.host_ports import (
+    busy_in_log,
+    is_busy_somewhere,
+    said_ports,
+    squatters,
+    without_own,
+)
 from dartsctl.ports.listeners import Listener
 from dartsctl.ports.process import Process
 from dartsctl.ports.verdicts import judge
@@ -121,3 +127,36 @@ def test_after_the_start_only_what_is_surely_another_one_is_a_squatter() -> None
 )
 def test_a_log_says_which_port_was_busy(line: str, endpoint: str | None) -> None:
     assert [f"{busy}" for busy in busy_in_log([line])] == ([f"{endpoint}/tcp"] if endpoint else [])
+
+
+@pytest.mark.parametrize(
+    ("command", "variables", "ports"),
+    [
+        (["python", "-m", "http.server", "8080"], {}, [8080]),
+        (["gunicorn", "-b", "0.0.0.0:5000", "--timeout", "3000", "app:app"], {}, [5000]),
+        (["java", "-jar", "x.jar", "--server.port=9080", "--wait=4000"], {}, [9080]),
+        (["sh", "-c", "exec redis-server --port 6380"], {}, [6380]),
+        (["npm", "start"], {"PORT": "3000", "DB_PORT": "5432", "YEAR": "2026"}, [3000]),
+        (["wait-for", "db:5432", "--db-port", "5432"], {}, []),
+        (["python", "manage.py", "runserver", "0.0.0.0:8000"], {}, [8000]),
+        (["app", "--workers", "16", "port"], {"PORT": "many"}, []),
+    ],
+)
+def test_a_log_without_the_number_leaves_those_of_the_command_and_of_variables(
+    command: list[str], variables: dict[str, str], ports: list[int]
+) -> None:
+    assert is_busy_somewhere(["OSError: [Errno 98] Address already in use"])
+    assert not is_busy_somewhere(["listening on 8080"])
+    assert [endpoint.port for endpoint in said_ports(command, variables)] == ports
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Port 8080 is in use by another program.",
+        "Web server failed to start. Port 8080 was already in use.",
+        "[Errno 98] while attempting to bind on address ('0.0.0.0', 8080): address already in use",
+    ],
+)
+def test_flask_spring_and_uvicorn_name_the_busy_port(line: str) -> None:
+    assert busy_in_log([line]) == (ANY,)

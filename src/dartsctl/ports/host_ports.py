@@ -73,8 +73,15 @@ _BUSY = (
     re.compile(r"EADDRINUSE.*? (?P<host>[0-9.]+|[0-9a-f:]*:):(?P<port>\d+)"),
     re.compile(r"listen tcp[46]? (?P<host>\[[0-9a-f:]+\]|[0-9.]*):(?P<port>\d+): bind: address al"),
     re.compile(r"in use: \('(?P<host>[0-9a-f.:]*)', (?P<port>\d+)\)"),
+    re.compile(r"bind on address \('(?P<host>[0-9a-f.:]*)', (?P<port>\d+)[^)]*\): .*in use"),
+    re.compile(r"[Pp]ort (?P<port>\d+) (?:is|was) (?:already )?in use(?P<host>)"),
 )
-"""How nginx, Node, Go and gunicorn say that a port is busy."""
+"""How nginx, Node, Go, gunicorn, uvicorn, Flask and Spring say that a port is busy."""
+_BUSY_SOMEWHERE = re.compile(r"address already in use|EADDRINUSE|errno 98\b", re.IGNORECASE)
+_OWN = r"(?:(?:http|https|app|server|listen|bind|web|flask|flask_run|node)[._-]?)?"
+_OWN_PORT = re.compile(rf"-*(?:[pbl]|bind|listen|addr|{_OWN}(?:port|address))", re.IGNORECASE)
+"""The options and variables with a program's own port: `DB_PORT` is that of another one."""
+_PORT = re.compile(r"(?:(?:[0-9.]+|\[[0-9a-f:]*\])?:)?(?P<port>\d{2,5})")
 
 
 def busy_in_log(lines: Iterable[str]) -> tuple[Endpoint, ...]:
@@ -86,6 +93,27 @@ def busy_in_log(lines: Iterable[str]) -> tuple[Endpoint, ...]:
                 port = parse_digits(match["port"], HIGHEST_PORT)
                 with suppress(ValueError):
                     endpoints[Endpoint(port or 0, normal_address(match["host"] or ANY_IPV4))] = None
+    return tuple(endpoints)
+
+
+def is_busy_somewhere(lines: Iterable[str]) -> bool:
+    """Return whether a program says that a port is busy, perhaps without its number."""
+    return any(map(_BUSY_SOMEWHERE.search, lines))
+
+
+def said_ports(command: Iterable[str], variables: Mapping[str, str]) -> tuple[Endpoint, ...]:
+    """Return the ports that a command line names, or variables such as PORT."""
+    words = " ".join(command).split()
+    named = list(variables.items())
+    for before, word in zip(("", *words), words, strict=False):
+        option, _, value = word.rpartition("=")
+        named.append((option or (before if before.startswith("-") else "port"), value))
+    endpoints: dict[Endpoint, None] = {}
+    for name, value in named:
+        match = _PORT.fullmatch(value) if _OWN_PORT.fullmatch(name) else None
+        port = parse_digits(match["port"], HIGHEST_PORT) if match else None
+        if port:
+            endpoints[Endpoint(port, ANY_IPV4)] = None
     return tuple(endpoints)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis.nginx.listening import listened
 from dartsctl.ports.attribution import Attribution
-from dartsctl.ports.host_ports import busy_in_log, squatters
+from dartsctl.ports.host_ports import busy_in_log, is_busy_somewhere, said_ports, squatters
 from dartsctl.stack.containers import of_services
 from dartsctl.system import bounded_file
 
@@ -130,9 +130,17 @@ def _known_before(before: Preflight) -> dict[str, dict[Endpoint, None]]:
 def _add_from_logs(
     wanted: dict[str, dict[Endpoint, None]], own: Sequence[Container], control: EngineControl
 ) -> None:
-    """Add the ports that programs on the host's network could not bind, as their logs say."""
+    """Add the ports that programs on the host's network could not bind, as their logs say.
+
+    A log that names no number leaves those of the command line.
+    """
     for container in own:
         if container.network_mode == "host":
-            lines = control.log(container.id, tail=_LOG_LINES) or ()
-            busy = busy_in_log(line.text for line in lines)
+            lines = [line.text for line in control.log(container.id, tail=_LOG_LINES) or ()]
+            busy = busy_in_log(lines)
+            inspected = None
+            if not busy and is_busy_somewhere(lines):
+                inspected = control.inspect(container.id)
+            if inspected:
+                busy = said_ports(inspected.command, inspected.environment)
             wanted.setdefault(container.service, {}).update(dict.fromkeys(busy))
