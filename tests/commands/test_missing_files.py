@@ -63,6 +63,8 @@ def test_nothing_that_is_missing_keeps_ps_logs_doctor_and_down_from_what_runs(
     (live.folder / "compose.yaml").write_text("services: [")
     (live.folder / ".env").write_text("A='not closed\n")
     assert_looking_works(live, f"production's env file is missing: {env_file(live)}", *LOOKING)
+    typo = live.run("prod", "logs", "wbe")
+    assert (typo.code, "did you mean web?" in typo.err) == (1, True), typo.text
     for words in CHANGING:
         result = live.run(*words)
         assert (result.code, BY_LABELS in result.text) == (4, False), (words, result.text)

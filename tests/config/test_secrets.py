@@ -497,6 +497,13 @@ def test_every_objection_begins_with_its_name_and_place() -> None:
     assert missing(["X"])[0].sentence == "X is required, but not set"
 
 
+def test_a_new_secret_is_no_advice_for_a_variable_that_is_none() -> None:
+    assert [objection.advice for objection in missing(["WEB_PORT", "DB_PASSWORD"])] == [
+        "",
+        "openssl rand -hex 24",
+    ]
+
+
 def test_the_secrets_among_values_are_found_by_name_and_in_urls() -> None:
     values = {"A_KEY": "a", "B": "b", "C": "redis://:c%2B@h", "D_KEY": "/etc/ssl/d", "E_KEY": ""}
     assert secrets_among(values) == {"a", "c+"}

@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dartsctl.errors import DartsctlError, ExitCode
+from dartsctl.errors import Advice, DartsctlError, ExitCode
 from dartsctl.stack.compose_errors import plain_message
-from dartsctl.text.phrases import shell_command
+from dartsctl.stack.containers import of_project
+from dartsctl.text.phrases import did_you_mean, shell_command
 from dartsctl.workflows.preflight.from_labels import readable
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ def logs(request: LogsRequest, *, deps: Deps) -> int:
     """Show the logs. Return 130 after a signal; raise DartsctlError with Compose's complaint."""
     screen = deps.screen
     environment = readable(request.environment, deps=deps)  # learns the secrets, too
+    if environment.files_error:
+        _check_names(request.services, environment, deps)
     compose = deps.compose_on(environment)
     complaints: list[str] = []
     color = screen.is_colored
@@ -56,6 +59,16 @@ def logs(request: LogsRequest, *, deps: Deps) -> int:
     for line in complaints:
         screen.progress(line)
     return int(ExitCode.OK)
+
+
+def _check_names(services: tuple[str, ...], environment: Environment, deps: Deps) -> None:
+    """Raise DartsctlError for a service without a container: without files, Compose is silent."""
+    own = of_project(deps.engine().containers(), environment.project)
+    known = sorted({container.service for container in own})
+    for name in services:
+        if name not in known:
+            hint = did_you_mean(name, known) or Advice(f"services with one: {', '.join(known)}")
+            raise DartsctlError(f"{environment.project} has no container of {name}", hint=hint)
 
 
 def _words(request: LogsRequest) -> list[str]:

@@ -290,7 +290,7 @@ def missing(names: Sequence[str]) -> tuple[Objection, ...]:
             name=name,
             where="the Compose files",
             sentence=f"{name} is required, but not set",
-            advice=_NEW_VALUE,
+            advice=_NEW_VALUE if is_secret_name(name) else "",
         )
         for name in names
     )

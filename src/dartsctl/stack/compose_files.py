@@ -18,7 +18,17 @@ OVERRIDE_NAMES = (
 )
 """The files that Compose merges over the first one, whatever its name, in its order."""
 
-_BASE_NAMES = (*COMPOSE_NAMES, "compose.base.yaml", "compose.base.yml", "docker-compose.base.yml")
+_BASE_NAMES = (
+    *COMPOSE_NAMES,
+    "compose.base.yaml",
+    "compose.base.yml",
+    "docker-compose.base.yml",
+    "docker-compose.base.yaml",
+    "base.yml",
+    "base.yaml",
+    "common.yml",
+    "common.yaml",
+)
 """The files over which an overlay is usually merged."""
 
 _PATH_MAX = 4096

@@ -80,6 +80,7 @@ OVERLAYS = {
         ("compose.yml", "compose.override.yml"),
         ("docker-compose.yml", "docker-compose.dev.yml"),
         ("docker-compose.base.yml", "docker-compose.prod.yml"),
+        ("base.yml", "docker-compose.dev.yml"),
         ("compose.yml", "compose/prod.yml"),
     ],
 )

@@ -29,15 +29,13 @@ def show(facts: Facts, diagnosis: Diagnosis, screen: Screen) -> None:
             "the times shown are the engine's"
         )
     if diagnosis.healthy:
-        services = len(facts.services)
+        services = "1 service" if len(facts.services) == 1 else f"{len(facts.services)} services"
         answers = sum(1 for http in facts.http if not http.limited)
         plural = "" if answers == 1 else "s"
         if facts.proxy and not answers:
             screen.note(f"no fault was found in {facts.project}, but no request was answered")
             return
-        screen.note(
-            f"{facts.project} is healthy: {services} services, {answers} request{plural} answered"
-        )
+        screen.note(f"{facts.project} is healthy: {services}, {answers} request{plural} answered")
 
 
 def headline(finding: Finding) -> str:
