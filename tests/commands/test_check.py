@@ -650,5 +650,5 @@ def test_a_secret_in_composes_own_complaint_is_masked(live: LiveStack, source: s
     for verb in ("check", "up", "config"):
         result = live.run("prod", verb, env=variables)
         assert result.code == 1
-        assert "invalid hostPort: ***" in result.err
+        assert "not a host port; WEB_PASSWORD is a value of 17 characters" in result.err
         assert "canary" not in result.text
