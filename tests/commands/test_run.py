@@ -77,6 +77,18 @@ def test_a_missing_command_is_reported(start: Start, state: Path) -> None:
     assert LeaseBook(state).held() == ()
 
 
+def test_a_script_whose_interpreter_is_gone_is_not_called_missing(
+    start: Start, tmp_path: Path
+) -> None:
+    """A virtual environment that was moved."""
+    script = tmp_path / "gunicorn"
+    script.write_text("#!/moved/.venv/bin/python\n")
+    script.chmod(0o755)
+    code, _, err = finished(start(str(script)))
+    assert code == 1
+    assert f"next: head -n 1 {script}\n" in err
+
+
 def test_an_empty_command_is_reported(start: Start, state: Path) -> None:
     code, _, err = finished(start("", "--", "true"))
     assert (code, err.splitlines()[0]) == (

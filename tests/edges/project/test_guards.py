@@ -271,6 +271,24 @@ if __name__ == "__main__":
     assert all(f"port {port} is reserved for" in line for line in lines)
 
 
+def test_workers_of_a_parent_that_binds_nothing_write_one_sentence(
+    python: Python, site: Path, port: int
+) -> None:
+    """gunicorn --reuse-port starts its workers again and again."""
+    guards.install(site, {port: "darts-app"})
+    code = f"""{BIND}
+import os
+for _ in range(3):
+    if not os.fork():
+        print(bind({port}), flush=True)
+        os._exit(0)
+    os.wait()
+"""
+    done = python("-c", code)
+    assert output_of(done).splitlines() == [f"PermissionError 13 {brief(port)}"] * 3
+    assert done.stderr.count("dartsctl guard: ") == 1
+
+
 def test_nothing_is_loaded_besides_the_module_itself(python: Python, site: Path, port: int) -> None:
     code = "import sys; print(*sorted(sys.modules))"
     before = set(output_of(python("-c", code)).split())

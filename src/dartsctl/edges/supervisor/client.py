@@ -271,6 +271,9 @@ def _cannot_run(program: str, number: int) -> DartsctlError:
         errno.EMFILE: "ulimit -n 4096",
     }
     details: tuple[str, ...] = ()
+    if number == errno.ENOENT and "/" in program and Path(program).is_file():
+        details = ("the file exists; the interpreter that it names does not",)
+        hints[errno.ENOENT] = shell_command("head", "-n", "1", program)
     if number == errno.EACCES:
         details = ("a script that is not executable needs its interpreter, such as `python`",)
     return DartsctlError(

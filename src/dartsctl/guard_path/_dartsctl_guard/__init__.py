@@ -2,7 +2,7 @@
 
 A `.pth` file loads it at every start of a virtual environment, and sitecustomize.py beside this
 folder in every server that dartsctl runs. It works from Python 3.8 on. It imports nothing that is
-not loaded already, and hides its own errors.
+not loaded already, but mmap before a fork, and hides its own errors.
 
 It writes one sentence to stderr, because not every server shows the exception of a refused bind.
 """
@@ -21,6 +21,8 @@ if MYPY:
 
 _SAID = "DARTSCTL_GUARD_SAID"
 """The variable with the ports that this process, or the one that started it, was refused."""
+_FORKS: "Any" = None
+"""A byte for each of PORTS, shared with forked processes: whether one of them was refused it."""
 
 
 def _start() -> None:
@@ -66,6 +68,8 @@ def _in_container() -> bool:
 
 
 def _hook(event: str, arguments: "tuple[Any, ...]") -> None:
+    if event == "os.fork":
+        _share_with_forks()
     if event != "socket.bind":
         return
     try:
@@ -76,6 +80,29 @@ def _hook(event: str, arguments: "tuple[Any, ...]") -> None:
         error = PermissionError(13, message)  # EACCES, as from the kernel; servers show its text
         error.is_of_dartsctl_guard = True  # type: ignore[attr-defined]
         raise error
+
+
+def _share_with_forks() -> None:
+    """Make _FORKS, in the parent. Workers that are started again and again write one sentence."""
+    global _FORKS
+    if _FORKS is not None:
+        return
+    try:
+        import mmap  # only here: most processes never fork
+
+        _FORKS = mmap.mmap(-1, len(PORTS))
+    except Exception:  # then each of them writes it
+        _FORKS = b""
+
+
+def _is_said_by_forks(port: int) -> bool:
+    """Return whether a process of the same family has written the sentence. From now on one has."""
+    if not _FORKS:
+        return False
+    index = list(PORTS).index(port)
+    said = bool(_FORKS[index])
+    _FORKS[index] = 1
+    return said
 
 
 def _refusal(socket: "Any", address: "Any") -> str:
@@ -120,7 +147,7 @@ def _explain(port: int) -> str:
         return ""
     os.environ[_SAID] = ",".join([*filter(None, said), str(port)])
     _end_with_the_server()
-    if _report(port):
+    if _report(port) or _is_said_by_forks(port):
         return ""
     sentence = f"port {port} {_claim(port)}; {_advice()}"
     try:
