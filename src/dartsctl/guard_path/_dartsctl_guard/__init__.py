@@ -22,7 +22,7 @@ if MYPY:
 _SAID = "DARTSCTL_GUARD_SAID"
 """The variable with the ports that this process, or the one that started it, was refused."""
 _FORKS: "Any" = None
-"""A byte for each of PORTS, shared with forked processes: whether one of them was refused it."""
+"""A byte for each port, shared with forked processes: whether one of them was refused it."""
 
 
 def _start() -> None:
