@@ -49,6 +49,18 @@ def test_it_waits_for_the_others_and_then_starts_once_for_each_look() -> None:
     assert stack.starts == ["front"]
 
 
+def test_it_does_not_wait_for_a_service_that_may_wait_for_it() -> None:
+    stack = Stack()
+    unheard = ContainerHealth("app", "app", Condition.STARTING, is_unheard=True)
+    front = ContainerHealth("front", "front", Condition.FAILED)
+    again = stack.judge()
+    for _ in range(2):
+        assert not again.judge(StackHealth((front, unheard))).is_hopeless
+    assert stack.starts == ["front"], "once, while nothing listens there"
+    again.judge(OTHERS_READY)
+    assert stack.starts == ["front"] * 2
+
+
 def test_after_two_starts_it_has_failed() -> None:
     stack = Stack()
     again = stack.judge()

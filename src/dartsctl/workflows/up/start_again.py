@@ -43,7 +43,10 @@ class StartAgain:
         missed = self._missed_by(proxy.service)
         if not missed:
             return health
-        if health.waiting_for == (proxy,):
+        is_needed = health.waiting_for == (proxy,)
+        if not self._starts and _runs_unheard(missed, health):
+            is_needed = True  # its name is there, and perhaps it waits for the proxy itself
+        if is_needed:
             self._starts += 1
             self._screen.note(f"starting {proxy.service} again: {missed} was not there yet")
             failure = self._start(proxy.service)
@@ -53,6 +56,10 @@ class StartAgain:
                 return health
         containers = [_waiting(each, missed, proxy) for each in health.containers]
         return StackHealth(tuple(containers))
+
+
+def _runs_unheard(service: str, health: StackHealth) -> bool:
+    return any(each.service == service and each.is_unheard for each in health.containers)
 
 
 def _waiting(container: ContainerHealth, missed: str, proxy: ContainerHealth) -> ContainerHealth:
