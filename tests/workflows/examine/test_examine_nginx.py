@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from dartsctl.workflows.examine.nginx import configuration
+from dartsctl.workflows.examine.nginx import configuration, main_file
 from fakes.stack_facts import container
 
 
@@ -47,5 +47,23 @@ def test_the_file_of_another_program_is_no_configuration_of_nginx(
     text: str, is_nginxs: bool
 ) -> None:
     engine = cast("Any", OneFile("main.conf", text))
-    reading = configuration(container("web"), ["-c", "/etc/main.conf"], engine)
+    reading = configuration(container("web"), ["nginx", "-c", "/etc/main.conf"], engine)
     assert (reading.config is not None) is is_nginxs
+
+
+@pytest.mark.parametrize(
+    ("command", "path"),
+    [
+        (["nginx", "-g", "daemon off;"], ""),
+        (["nginx", "-c", "/cfg/a.conf", "-g", "daemon off;"], "/cfg/a.conf"),
+        (["/docker-entrypoint.sh", "/usr/sbin/nginx", "-g", "daemon off;", "-c", "/a"], "/a"),
+        (["nginx", "-c/cfg/a.conf"], "/cfg/a.conf"),
+        (["sh", "-c", "envsubst < /t > /etc/nginx/nginx.conf && exec nginx -g 'daemon off;'"], ""),
+        (["/bin/sh", "-c", "echo start; exec nginx -g 'daemon off;' -c '/cfg/a'"], "/cfg/a"),
+        (["sh", "-c", "nginx -t; sh -c /run.sh"], ""),
+        (["bash", "-c", "nginx & tail -c 1 /log"], ""),
+        (["sh", "-c"], ""),
+    ],
+)
+def test_only_the_option_of_nginx_names_its_file(command: list[str], path: str) -> None:
+    assert main_file(command) == path

@@ -8,7 +8,6 @@ import re
 import tarfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from dartsctl.diagnosis.nginx import config as nginx_config
@@ -27,6 +26,11 @@ if TYPE_CHECKING:
     from dartsctl.diagnosis.nginx.config import Config, Listen
     from dartsctl.edges.engine.protocol import EngineControl
 
+_MAIN_FILE = re.compile(
+    r"(?:^|[\s/'\"])(?:nginx|nginx-debug|openresty|angie)\s(?:daemon o(?:ff|n);|[^|&;\n])*?"
+    r"(?<=\s)-c\s*['\"]?(/[^\s'\";]+)"
+)
+"""The file after `-c` of nginx, within one command of a shell."""
 _FOLDERS = (
     "/etc/nginx",
     "/usr/local/openresty/nginx/conf",
@@ -86,7 +90,7 @@ def configuration(
 
     nginx prints nothing while a name or a certificate is missing (edge-cases.md#71).
     """
-    main = next((after for word, after in pairwise(command) if word == "-c"), "")
+    main = main_file(command)
     reason = f"{container.name} is {container.state}"
     try:
         if container.runs:
@@ -100,6 +104,15 @@ def configuration(
     except DartsctlError as error:
         reason = error.message
     return ConfigReading(None, f"nginx's configuration could not be read: {reason}")
+
+
+def main_file(command: Sequence[str]) -> str:
+    """Return the file that a command line gives to nginx, empty if none.
+
+    A `-c` before nginx is another program's: `sh -c "exec nginx"`.
+    """
+    match = _MAIN_FILE.search(" ".join(command))
+    return match[1] if match else ""
 
 
 def _dump(
@@ -128,7 +141,8 @@ def _from_files(
     """Return the configuration from the first folder that has its main file."""
     folders = (posixpath.dirname(main),) if main else _FOLDERS
     for folder in folders:
-        files = _texts(control.archive(container.id, f"{folder}/."), folder)
+        place = main if folder == "/" else f"{folder}/."  # never everything
+        files = _texts(control.archive(container.id, place), folder)
         path = main or f"{folder}/nginx.conf"
         if path in files and _MAIN.search(files[path]):
             source = f"engine: {path} in {container.name}"
