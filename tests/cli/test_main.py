@@ -12,7 +12,7 @@ from dartsctl.cli import main
 @pytest.mark.parametrize(
     ("words", "next_command"),
     [
-        (("prod", "check"), "dartsctl check -f FILE"),
+        (("prod", "check"), "dartsctl check"),
         (("run",), "dartsctl run"),
     ],
 )
@@ -24,6 +24,7 @@ def test_the_next_command_stays_in_the_folder_that_was_named(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     (tmp_path / "my app").mkdir()
+    (tmp_path / "my app" / "compose.yml").touch()
     monkeypatch.chdir(tmp_path)
     assert main([*words, "--project-dir", "my app"]) == 2
     shown = capsys.readouterr().err

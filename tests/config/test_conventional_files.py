@@ -9,7 +9,7 @@ import pytest
 from dartsctl.config.conventional_files import CONVENTIONAL
 from dartsctl.config.environment import Environment, resolve
 from dartsctl.config.settings import Settings, load
-from dartsctl.errors import UsageError
+from dartsctl.errors import Advice, UsageError
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def test_several_candidates_are_listed_with_the_lines_to_write(shop: Path) -> No
         '  files = ["docker-compose-wso2.yml"]',
         "or check a file without settings:",
     )
-    assert caught.value.hint == "dartsctl check -f FILE"
+    assert caught.value.hint == f"dartsctl check -f {shop}/docker-compose-production.yml"
 
 
 def test_without_candidates_the_lines_to_write_and_the_valid_names_are_listed(shop: Path) -> None:
@@ -91,12 +91,21 @@ def test_without_candidates_the_lines_to_write_and_the_valid_names_are_listed(sh
     assert caught.value.details[:3] == (
         f"add to {shop}/dartsctl.toml:",
         "  [dev]",
-        '  files = ["PATH/TO/COMPOSE.yml"]',
+        '  files = ["docker-compose.yml"]',
     )
+    assert caught.value.hint == "dartsctl check"
+    assert not isinstance(caught.value.hint, Advice)
     assert (
         "compose/dev, compose.dev, docker-compose-dev, docker-compose.dev, docker-compose-localhost"
         in caught.value.details[3]
     )
+
+
+def test_without_any_compose_file_the_hint_is_no_command_to_paste(shop: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        resolve(load(shop, {}), "dev")
+    assert '  files = ["PATH/TO/COMPOSE.yml"]' in caught.value.details
+    assert isinstance(caught.value.hint, Advice)
 
 
 def test_the_lines_to_write_fit_the_file_that_holds_the_settings(shop: Path) -> None:

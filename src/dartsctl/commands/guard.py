@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from dartsctl.config.settings import PRODUCTION, Settings
 from dartsctl.edges.project import guards, venvs
 from dartsctl.edges.state.guard_book import GuardBook
-from dartsctl.errors import DartsctlError, ExitCode
+from dartsctl.errors import Advice, DartsctlError, ExitCode
 from dartsctl.text.phrases import shell_command
 from dartsctl.workflows.preflight.production_ports import production_ports
 
@@ -265,7 +265,7 @@ def _chosen(
     raise DartsctlError(
         f"no virtual environment in {folders}",
         details=tuple(details),
-        hint=f"dartsctl guard {verb} --venv PATH",
+        hint=Advice(f"name another one: dartsctl guard {verb} --venv PATH"),
     )
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from dartsctl.config.check_command import typed
 from dartsctl.config.settings import PRODUCTION, Settings, environment_table
-from dartsctl.errors import UsageError
+from dartsctl.errors import Advice, UsageError
+from dartsctl.stack import compose_files
+from dartsctl.text.phrases import shell_command
 
 CONVENTIONAL: Mapping[str, tuple[str, ...]] = {
     "dev": (
@@ -69,19 +72,26 @@ def conventional_file(settings: Settings, name: str) -> tuple[Path]:
     header = ".".join(environment_table(name))
     if settings.path.name == "pyproject.toml":
         header = f"tool.dartsctl.{header}"
+    plain = [file.name for file in compose_files.in_folder(settings.root)]
+    command = "dartsctl check" if plain else Advice("dartsctl check -f FILE")
     if names:
+        command = shell_command("dartsctl", "check", "-f", typed(files[0]))
         problem = f"several Compose files for {name} in {settings.root}: {', '.join(names)}"
         lines = [f'  files = ["{file}"]   # or' for file in names]
         lines[-1] = lines[-1].removesuffix("   # or")
     else:
         problem = f"no Compose file for {name} in {settings.root}"
         lines = [
-            '  files = ["PATH/TO/COMPOSE.yml"]',
+            f"  files = [{', '.join(map(_in_quotes, plain or ['PATH/TO/COMPOSE.yml']))}]",
             f"or rename the file to one of these, .yml or .yaml: {', '.join(_stems(name))}",
         ]
     lines.append("or check a file without settings:")
     raise UsageError(
         problem,
         details=(f"add to {settings.path}:", f"  [{header}]", *lines),
-        hint="dartsctl check -f FILE",
+        hint=command,
     )
+
+
+def _in_quotes(name: str) -> str:
+    return f'"{name}"'

@@ -305,7 +305,7 @@ def _compose_defaults(folder: Path) -> tuple[Path, ...]:
     if not files:
         raise UsageError(
             f"no Compose file in {folder} ({', '.join(compose_files.COMPOSE_NAMES)})",
-            hint="dartsctl check -f FILE",
+            hint=Advice("name a file: dartsctl check -f FILE"),
         )
     return files
 

@@ -88,5 +88,5 @@ def server_command(settings: Settings) -> tuple[str, ...]:
             '  command = ["{python}", "FILE.py"]',
             "or name the command once:",
         ),
-        hint="dartsctl run -- COMMAND...",
+        hint=Advice("dartsctl run -- COMMAND..."),
     )
