@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 import signal
+import socket
 import subprocess
 import urllib.request
 from collections.abc import Callable
@@ -149,6 +150,15 @@ def test_without_a_service_to_run_it_is_an_error(stack: LiveStack) -> None:
     assert said.code == 2
     assert "[server] replaces names no service" in said.err
     assert stack.leftovers() == []
+
+
+def test_after_a_conflict_the_next_command_is_this_verb_again(stack: LiveStack) -> None:
+    with socket.create_server(("127.0.0.1", stack.ports[1])):
+        settings = stack.folder / "dartsctl.toml"
+        settings.write_text(settings.read_text().replace('DB = "{db.host}:{db.port:5432}"', ""))
+        said = stack.run("dev", "--in-docker")
+    assert said.code == 3
+    assert "next: dartsctl dev --in-docker" in said.err
 
 
 @pytest.mark.stack

@@ -216,7 +216,7 @@ def _up_request(request: DevRequest, environment: Environment, stack: Stack) -> 
         Intent(services=wanted),
         wait_timeout=request.wait_timeout,
         settling_time=request.settling_time,
-        next_command="dartsctl dev",
+        next_command="dartsctl dev --in-docker" if request.in_docker else "dartsctl dev",
         answers=replace(request.answers, remap_by_itself=remapped),
     )
 
