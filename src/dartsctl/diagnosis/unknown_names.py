@@ -50,6 +50,8 @@ class UnknownName:
     end: Trouble | None = None
     answer: BadAnswer | None = None
     """The failed request, if nginx runs."""
+    others_asked: tuple[str, ...] = ()
+    """The name servers that nginx asked, if Docker's is not among them."""
 
     def misspelled(self, cause: Cause, facts: Facts) -> Trouble:
         """Return the trouble of a name that is nearly that of a service."""
@@ -69,6 +71,10 @@ class UnknownName:
             f"start what has the name {self.host} and connect it to {networks}, "
             f"or correct the name in {where}"
         )
+        if self.others_asked:
+            servers = ", ".join(self.others_asked)
+            reason = f"{self.host} is no service of this stack, and {servers} does not know it"
+            advice = f"correct the name or its `resolver` in {where}"
         if self.host == _HOST_ITSELF:
             reason = f"{self.host} is not known in its container"
             advice = (
@@ -145,9 +151,9 @@ def _while_serving(answer: BadAnswer, proxy: ContainerFacts, facts: Facts) -> Un
     if upstream is None or failure is None or upstream.service:
         return None
     resolvers = upstream.routes[0].resolvers
-    asks_docker = DOCKERS_RESOLVER in resolvers or shares_host(proxy)
-    if failure.failure is not NginxFailure.NOT_RESOLVED or not asks_docker:
+    if failure.failure is not NginxFailure.NOT_RESOLVED:
         return None
+    asks_docker = DOCKERS_RESOLVER in resolvers or shares_host(proxy)
     host = upstream.target.host
     return UnknownName(
         host,
@@ -158,6 +164,7 @@ def _while_serving(answer: BadAnswer, proxy: ContainerFacts, facts: Facts) -> Un
         place(upstream),
         failure,
         answer=answer,
+        others_asked=() if asks_docker else resolvers,
     )
 
 
