@@ -188,3 +188,13 @@ def test_an_entry_of_an_included_file_is_told_with_that_file() -> None:
     used = {"/srv/cache.yml": 'services:\n  cache:\n    ports: ["${CACHE:-63x}:6379"]\n'}
     error = explain("invalid hostPort: 63x\n", replace(known(model), used=used))
     assert error.sentence.startswith("/srv/cache.yml:3: service cache: ports: ")
+
+
+def test_all_variables_that_are_not_set_are_named_in_the_advice() -> None:
+    model = {"services": {"db": {"ports": ["${HOST_PORT}:${INNER_PORT}"]}}}
+    error = explain("no port specified: :<empty>\n", known(model))
+    assert "because HOST_PORT and INNER_PORT are not set" in error.sentence
+    assert error.hint == (
+        "set HOST_PORT and INNER_PORT in the environment's env file,"
+        " or give them defaults: ${HOST_PORT:-DEFAULT}, ${INNER_PORT:-DEFAULT}"
+    )

@@ -18,9 +18,9 @@ from dartsctl.stack.config_errors.place import Place, Sources, located, place_of
 from dartsctl.stack.config_errors.ports import bad_host_ip, bad_port
 from dartsctl.stack.config_errors.problem import (
     PORT_FORM,
-    SET_IT,
     Problem,
     Said,
+    set_them,
     value_problem,
 )
 from dartsctl.stack.config_errors.schema import schema_problem
@@ -89,7 +89,7 @@ def _with_unset(
     if not names or "because" in problem.text:
         return problem
     text = f"{problem.text}, because {these_are(names)} not set"
-    return replace(problem, text=text, advice=SET_IT.format(names[0], sources.env_file))
+    return replace(problem, text=text, advice=set_them(names, sources.env_file))
 
 
 def _unknown(text: str, empty: tuple[str, ...], sources: Sources) -> ConfigError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from dartsctl.stack.config_errors import interpolation
@@ -70,10 +71,19 @@ def not_a(
     return "; ".join(filter(None, (text, reason)))
 
 
+def set_them(names: Sequence[str], env_file: str) -> str:
+    """Return the advice to set variables that have no value."""
+    if len(names) == 1:
+        return SET_IT.format(names[0], env_file)
+    words = ", ".join(names[:-1])
+    defaults = ", ".join(f"${{{name}:-DEFAULT}}" for name in names)
+    return f"set {words} and {names[-1]} in {env_file}, or give them defaults: {defaults}"
+
+
 def advice_for(raw: str, sources: Sources, otherwise: str) -> str:
     """Return what to do about the variables in `raw`."""
     if names := unset(raw, sources):
-        return SET_IT.format(names[0], sources.env_file)
+        return set_them(names, sources.env_file)
     for reference in interpolation.references(raw):
         if setting := sources.variables.get(reference.name):
             return f"correct {reference.name} in {setting.origin}"
