@@ -450,6 +450,14 @@ def test_a_literal_busy_port_names_its_holder(
         assert finished(process)[0] == (1 if ends else 143)
 
 
+def test_a_server_that_goes_on_after_a_refusal_is_stopped_and_that_is_said(
+    start: Start, production_port: int
+) -> None:
+    code, _, err = finished(start(sys.executable, "-c", RETRIES, str(production_port)))
+    assert code == 4
+    assert re.search(rf"the server was refused port {production_port}, .*, and was stopped\n", err)
+
+
 def test_flask_run_ignores_an_app_run_at_import(
     start: Start, state: Path, tmp_path: Path, eventually: Eventually, production_port: int
 ) -> None:

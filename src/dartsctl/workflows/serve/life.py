@@ -248,7 +248,7 @@ class _Life:
             return
         if self._refused and now >= self._refused_at + _FALLBACK_TIME:
             self._server.end_quickly()
-            raise self._was_refused(min(self._refused))
+            raise self._was_refused(min(self._refused), end=", and was stopped")
         if self._late or (now < self._search_at and now < self._deadline):
             return
         self._search_at = now + _SEARCHES
@@ -318,10 +318,10 @@ class _Life:
             hint=self._advice(),
         )
 
-    def _was_refused(self, port: int) -> Refused:
+    def _was_refused(self, port: int, *, end: str = "") -> Refused:
         claim = self._request.allocation.claim(port)
         return Refused(
-            f"the server was refused port {port}, which {claim}",
+            f"the server was refused port {port}, which {claim}{end}",
             details=override_details(self._request, port),
             hint=self._advice(),
         )
