@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from dartsctl.diagnosis.bad_answers import answer_trouble, bad_answers
+from dartsctl.diagnosis.bad_answers import BadAnswer, answer_trouble, bad_answers
 from dartsctl.diagnosis.findings import Cause
+from dartsctl.diagnosis.proxy_kinds import recognise
 from dartsctl.diagnosis.repairs import by_hand
 from dartsctl.diagnosis.taken_ports import port_troubles
 
@@ -15,12 +16,26 @@ if TYPE_CHECKING:
     from dartsctl.diagnosis.trouble import Trouble
 
 CAUSE = Cause.UNKNOWN
+_OF_A_PROXY = (502, 503, 504)
+"""The status of an answer that a proxy gives for the service behind it."""
 
 
 def detect(facts: Facts) -> Iterator[Trouble]:
     yield from port_troubles(CAUSE, facts)
     for answer in bad_answers(facts):
-        yield answer_trouble(CAUSE, answer, facts, confidence="possible")
+        command = _examine_inner_proxy(answer, facts)
+        yield answer_trouble(CAUSE, answer, facts, confidence="possible", command=command)
+
+
+def _examine_inner_proxy(answer: BadAnswer, facts: Facts) -> str:
+    """Return the command that examines an nginx behind the proxy; empty if there is none."""
+    service = answer.http.upstream
+    for container in facts.running(service):
+        evidence = recognise(service, container.image, (), is_built=False)
+        is_nginx = evidence is not None and evidence.kind == "nginx"
+        if is_nginx and answer.http.status in _OF_A_PROXY:
+            return f"{facts.commands.doctor} --proxy {service}"
+    return ""
 
 
 repair = by_hand
