@@ -26,6 +26,7 @@ _IMAGE = re.compile(
     r"\s+(?:(?:Service|Image) )?(?P<name>\S+)\s+"
     r"(?P<step>Pulling|Pulled|Building|Built|Skipped|Warning|Error|Interrupted)\b(?P<rest>.*)"
 )
+_ANY_BUILDKIT = re.compile(r"#\d+ ")
 _BUILDKIT = re.compile(r"#\d+ \[(?P<name>[^\s\]]+)[\s\]]")
 _CLASSIC_BUILDER = re.compile(r"Step \d+/\d+ : |Sending build context to Docker daemon")
 _WORK = {
@@ -85,6 +86,8 @@ class ComposeActivity:
         self._built = tuple(built)
         self._doing: dict[str, str] = {}
         """What is not done yet: a service or container and `building`, `waiting for` and others."""
+        self.has_images_to_get = False
+        """Whether it has begun to pull or build an image."""
         self.creates = False
         """Whether it has begun to create, or has met what exists already."""
         self.starts = 0
@@ -121,6 +124,8 @@ class ComposeActivity:
             self.ended += 1
 
     def _follow_image(self, line: str) -> None:
+        if _is_about_images(line):
+            self.has_images_to_get = True
         if match := _IMAGE.fullmatch(line):
             self._follow_image_step(match["name"], match["step"], match["rest"])
         elif match := _BUILDKIT.match(line):
@@ -135,3 +140,7 @@ class ComposeActivity:
             self._doing.pop(name, None)
         elif not rest.strip():  # a layer goes on: `Pulling fs layer`
             self._doing[name] = _WORK[step]
+
+
+def _is_about_images(line: str) -> bool:
+    return any(pattern.match(line) for pattern in (_IMAGE, _ANY_BUILDKIT, _CLASSIC_BUILDER))

@@ -45,6 +45,7 @@ SLOW = stack(
 )
 """Its deadline is 400 s."""
 QUICK = stack(app={"image": "app:1"})
+BUILT = stack(app={"build": {}})
 MIGRATED = stack(
     app={"image": "a:1", "depends_on": {"db": {"condition": "service_completed_successfully"}}},
     db={"image": "db:1"},
@@ -88,9 +89,19 @@ def case(tmp_path: Path) -> Case:
 def test_pulls_and_builds_take_as_long_as_they_need(
     case: Case, images: list[tuple[float, str]], given: float | None
 ) -> None:
-    result = case.start(QUICK, *images, (7200, " app  Built"), *CREATED, *STARTED, given=given)
+    stack = QUICK if images else BUILT
+    result = case.start(stack, *images, (7200, " app  Built"), *CREATED, *STARTED, given=given)
     assert (result.code, result.is_late) == (0, False)
     assert case.clock.now() >= 7200
+
+
+@pytest.mark.parametrize(("given", "seconds"), [(None, 120), (3, 30), (60, 60), (600, 120)])
+@pytest.mark.parametrize("says", ["", "y"])
+def test_a_compose_that_says_nothing_known_has_two_minutes_at_most(
+    case: Case, given: float | None, seconds: float, says: str
+) -> None:
+    assert not case.start(QUICK, (seconds - 1, says), *CREATED, *STARTED, given=given).is_late
+    assert case.start(QUICK, (seconds + 1, says), *CREATED, *STARTED, given=given).is_late
 
 
 def test_a_repair_does_not_count_them_either(case: Case) -> None:

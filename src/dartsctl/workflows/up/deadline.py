@@ -1,7 +1,8 @@
 """How long a call of Compose may take, and until when its stack must be healthy.
 
-Pulling and building images has no deadline. Creating containers has one of its own. The time until
-the stack must be healthy begins when the first container starts.
+Pulling and building images has no deadline, once Compose has said that it does so. Creating
+containers has one of its own. The time until the stack must be healthy begins when the first
+container starts.
 """
 
 from __future__ import annotations
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 
 _CREATION = 120.0
 """Seconds for creating containers, besides the time that replaced ones have to stop."""
+_FIRST_SIGN = 120.0
+"""Seconds for the first line that says what Compose does: it pulls or creates."""
+_LEAST_FIRST_SIGN = 30.0
+"""Seconds for it where a person gives the stack less time: a slow machine is no reason to stop."""
 _USUAL_STOP = 10.0
 """Seconds that a container has to stop, if its engine does not say."""
 _LOOK_AGAIN = 1.0
@@ -45,12 +50,19 @@ class Countdown:
     def __init__(self, seconds: float, *, deps: Deps, skip_images: bool = False) -> None:
         self._seconds = seconds
         self._monotonic = deps.monotonic
-        self._until = None if skip_images else deps.monotonic() + seconds
+        self._waits_for_images = skip_images
+        first = _first_sign(seconds) if skip_images else seconds
+        self._until: float | None = deps.monotonic() + first
 
     def follow(self, activity: ComposeActivity) -> None:
         """Begin, if Compose has begun to create something."""
-        if self._until is None and activity.creates:
+        if not self._waits_for_images:
+            return
+        if activity.creates:
+            self._waits_for_images = False
             self._until = self._monotonic() + self._seconds
+        elif activity.has_images_to_get:
+            self._until = None
 
     def is_over(self) -> bool:
         """Return whether the time has passed."""
@@ -73,6 +85,9 @@ class StartClock:
         self._is_restart = is_restart
         self._limit: HealthDeadline | None = None
         self._until: float | None = None
+        if not self.built:  # a builder may be silent for long
+            self._until = deps.monotonic() + _first_sign(given)
+        self._creates = False
         self._starts = self._ended = 0
         self._is_paused = False
 
@@ -108,8 +123,11 @@ class StartClock:
         has_one_shot_ended = activity.ended > self._ended and self._given is None
         if is_start or has_one_shot_ended:
             self._begin_health()
-        elif self._until is None and activity.creates:
+        elif activity.creates and not self._creates:
             self._until = self._deps.monotonic() + self._creation_seconds()
+        elif activity.has_images_to_get and not activity.creates:
+            self._until = None
+        self._creates = activity.creates
         self._starts, self._ended = activity.starts, activity.ended
 
     def is_over(self) -> bool:
@@ -159,6 +177,12 @@ class StartClock:
             )
         except DartsctlError:
             return False
+
+
+def _first_sign(seconds: float | None) -> float:
+    if seconds is None:
+        return _FIRST_SIGN
+    return max(_LEAST_FIRST_SIGN, min(_FIRST_SIGN, seconds))
 
 
 def decide(stack: Stack, given: float | None, *, deps: Deps) -> HealthDeadline:
