@@ -115,7 +115,7 @@ def test_a_fixed_address_that_another_container_has_is_explained_before_and_afte
     holder = f"container {live.project}-first-1 has it"
     failed = live.run("dev", "up")
     assert failed.code == 3
-    assert f"error: `up` failed: {taken}: {holder}" in failed.err
+    assert f"{taken}: {holder}" in failed.err
     assert "hint: to keep fixed addresses free, set `ip_range`" in failed.err
 
     assert live.run("dev", "up", "first").code == 0

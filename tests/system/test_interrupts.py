@@ -135,5 +135,5 @@ def test_an_ignored_interrupt_stays_ignored(tmp_path: Path, environ: dict[str, s
         time.sleep(0.05)
     assert process.stderr is not None
     with process.stderr as stream:
-        assert "no conflict" in stream.read()
-    assert process.returncode == 0
+        assert "nothing to start" in stream.read()
+    assert process.returncode == 1

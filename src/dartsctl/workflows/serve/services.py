@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from dartsctl.stack.containers import Container
     from dartsctl.workflows.deps import Deps
 
+_ENGINE_DEADLINE = 3.0
+"""Seconds for the engine's list: a server starts without it too."""
 _ENTRANCES = frozenset({80, 443})
 """Ports that no application has as its default for a service."""
 
@@ -76,7 +78,7 @@ def _containers(
     if not lookup.services and not alone:
         return (), ""
     try:
-        return deps.engine().containers(), ""
+        return deps.engine(deadline=_ENGINE_DEADLINE).containers(), ""
     except DartsctlError as error:
         return (), error.message
 
