@@ -432,3 +432,9 @@ def test_only_documents_of_the_repository_are_cited() -> None:
             if match := FORMER_SOURCES.search(line):
                 cited.append(f"{file.relative_to(REPOSITORY)}:{number}: {match[0]}")
     assert not cited, "\n".join(cited)
+
+
+def test_no_two_test_files_have_one_name() -> None:
+    """pytest imports them by their names alone, and a whole run would fail."""
+    names = Counter(path.name for path in Path(__file__).parent.rglob("test_*.py"))
+    assert [name for name, count in names.items() if count > 1] == []
