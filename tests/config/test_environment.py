@@ -8,28 +8,9 @@ from pathlib import Path
 import pytest
 
 from dartsctl.config.environment import Environment, adhoc, resolve, resolve_running
-from dartsctl.config.settings import Settings, load
+from dartsctl.config.settings import load
 from dartsctl.errors import ExitCode, Refused, UsageError
-
-
-@pytest.fixture
-def shop(tmp_path: Path) -> Path:
-    """A project's folder."""
-    folder = tmp_path / "shop"
-    folder.mkdir()
-    return folder
-
-
-def touch(folder: Path, *names: str) -> None:
-    for name in names:
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).touch()
-
-
-def settings_of(folder: Path, text: str = "", environ: dict[str, str] | None = None) -> Settings:
-    (folder / "dartsctl.toml").write_text(text)
-    return load(folder, environ or {})
-
+from fakes.settings_files import settings_of, touch
 
 # --- Compose files -----------------------------------------------------------------------------
 

@@ -8,29 +8,10 @@ from pathlib import Path
 import pytest
 
 from dartsctl.config.server_program import python_for, server_command
-from dartsctl.config.settings import Settings, load
+from dartsctl.config.settings import load
 from dartsctl.config.trust import Trust
 from dartsctl.errors import UsageError
-
-
-@pytest.fixture
-def shop(tmp_path: Path) -> Path:
-    """A project's folder."""
-    folder = tmp_path / "shop"
-    folder.mkdir()
-    return folder
-
-
-def touch(folder: Path, *names: str) -> None:
-    for name in names:
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).touch()
-
-
-def settings_of(folder: Path, text: str = "", environ: dict[str, str] | None = None) -> Settings:
-    (folder / "dartsctl.toml").write_text(text)
-    return load(folder, environ or {})
-
+from fakes.settings_files import settings_of, touch
 
 # --- Compose files -----------------------------------------------------------------------------
 
