@@ -153,7 +153,7 @@ def test_up_ps_and_down_work_on_a_remote_engine(over_tcp: str, live: LiveStack) 
     docker("exec", f"{live.project}-web-1", "touch", "/up")
     code, rest = ended(up)
     assert code == 0, rest
-    assert "2 containers ready" in rest
+    assert "is up: 1 container ready, 1 done" in rest
     ps = live.run("prod", "ps", DOCKER_HOST=over_tcp)
     assert ps.code == 0
     assert f"{live.project}-web-1" in ps.out
