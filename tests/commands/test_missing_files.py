@@ -118,3 +118,28 @@ def test_a_stack_of_another_folder_is_not_taken_down_by_its_name_alone(
     result = running.run("prod", "down", cwd=tmp_path / "elsewhere")
     assert (result.code, running.containers()) == (2, before), result.text
     assert "no Compose file for prod" in result.err
+
+
+def test_containers_of_another_folder_under_the_same_name_are_left_alone(
+    live: LiveStack, tmp_path: Path
+) -> None:
+    from live.stack import docker, sleeper
+
+    ours = live.compose({"ours": sleeper()}, file="docker-compose.prod.yml")
+    theirs = tmp_path / "theirs" / "compose.json"
+    theirs.parent.mkdir()
+    live.compose({"theirs": sleeper()}).rename(theirs)
+    for file in (ours, theirs):
+        live.up("-f", str(file))
+    live.settings("", files=())
+    ours.unlink()
+    container = f"{live.project}-theirs-1"
+    started = docker("inspect", "-f", "{{.State.StartedAt}}", container)
+    for verb, effect in (("restart", "restart"), ("down", "remove")):
+        result = live.run("prod", verb)
+        assert result.code == 4, result.text
+        assert f"from {theirs}: `{verb}` would {effect} {container}" in result.err
+        assert docker("inspect", "-f", "{{.State.StartedAt}}", container) == started, verb
+    assert len(live.containers()) == 2
+    services = live.run("doctor", "--json").document["facts"]["services"]
+    assert list(services) == ["ours"], "what is not ours is not examined"

@@ -68,11 +68,12 @@ def test_a_label_that_is_not_a_path_stays_as_it_is(label: str) -> None:
 
 
 def test_the_files_of_a_variable_are_relative_to_the_folder() -> None:
-    assert compose_files.from_variable("a.yml:../b.yml:/c.yml:", Path("/srv/shop"), ":") == (
-        Path("/srv/shop/a.yml"),
-        Path("/srv/b.yml"),
-        Path("/c.yml"),
-    )
+    files = (Path("/srv/shop/a.yml"), Path("/srv/b.yml"), Path("/c.yml"))
+    shop = Path("/srv/shop")
+    assert compose_files.picked(shop, {"COMPOSE_FILE": "a.yml:../b.yml:/c.yml:"}) == files
+    other = {"COMPOSE_FILE": "a.yml;../b.yml;/c.yml", "COMPOSE_PATH_SEPARATOR": ";"}
+    assert compose_files.picked(shop, other, named="x.yml") == files
+    assert compose_files.picked(shop, {}, named="a.yml:../b.yml:/c.yml") == files
 
 
 def test_only_overrides_of_the_project_are_left_out() -> None:

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Literal
 
-from dartsctl.errors import DartsctlError, ExitCode, Interrupted, Refused, TimedOut
-from dartsctl.ports import collisions
+from dartsctl.errors import DartsctlError, ExitCode, Interrupted, TimedOut
 from dartsctl.ports.holders.wording import container_document
 from dartsctl.stack import compose_errors
 from dartsctl.stack.containers import of_project
 from dartsctl.workflows.preflight import orphans
-from dartsctl.workflows.preflight.another_stack import with_project
-from dartsctl.workflows.preflight.from_labels import readable, reason
+from dartsctl.workflows.preflight.another_stack import refuse_to_touch
+from dartsctl.workflows.preflight.from_labels import of_another_stack, readable, reason
 from dartsctl.workflows.up import compose_run
 from dartsctl.workflows.up.deadline import Countdown
 from dartsctl.workflows.up.lock_project import locked_project
@@ -155,28 +154,15 @@ def _volumes_unknown(error: DartsctlError) -> DartsctlError:
 def _refuse_another_stack(request: DownRequest, compose: Compose | None, engine: Engine) -> None:
     """Raise Refused for containers from other files: Compose goes by the project name alone.
 
-    Without a `compose` for the files, it would remove every container of the project. A project
-    that was named on the command line is meant.
+    Without a `compose` for the files, it would remove every container of the project.
     """
     environment = request.environment
-    if environment.project_named:
-        return
     containers = of_project(engine.containers(), environment.project)
-    others = collisions.of_other_files(containers, list(map(str, environment.files)))
+    others = of_another_stack(containers, environment)
     if others and compose and not request.remove_orphans:
         services = compose.all_services()
         others = tuple(container for container in others if container.service in services)
-    if not others:
-        return
-    files = ", ".join(others[0].own_config_files)
-    names = ", ".join(container.name for container in others)
-    command = with_project(environment.command("down"), others[0].project)
-    raise Refused(
-        f"project name {environment.project} belongs to another stack, from {files}:"
-        f" `down` would remove {names}",
-        details=("nothing was changed", f"to take it down: {command}"),
-        hint=environment.command("ps"),
-    )
+    refuse_to_touch(others, environment, "down", effect="remove")
 
 
 def time_limit(request: DownRequest, engine: Engine) -> float:

@@ -14,12 +14,16 @@ from dartsctl.errors import Advice, DartsctlError, DockerUnavailable, ExitCode, 
 from dartsctl.ports import lint
 from dartsctl.ports.fixed_addresses import KEEP_FREE
 from dartsctl.stack import compose_errors
-from dartsctl.stack.containers import of_services
+from dartsctl.stack.containers import of_project, of_services
 from dartsctl.stack.health import SETTLING_TIME
 from dartsctl.stack.health_deadline import SHORTEST
 from dartsctl.text.phrases import shell_command
 from dartsctl.workflows.preflight import another_stack, report
-from dartsctl.workflows.preflight.from_labels import preflight_by_labels, readable
+from dartsctl.workflows.preflight.from_labels import (
+    by_labels,
+    of_another_stack,
+    preflight_by_labels,
+)
 from dartsctl.workflows.preflight.preflight import Preflight, run_preflight
 from dartsctl.workflows.up import compose_run, outcome, postflight, refusal
 from dartsctl.workflows.up.answers import Answers
@@ -120,12 +124,17 @@ def _preflight(request: UpRequest, deps: Deps) -> tuple[UpRequest, Preflight]:
     Raises what no settling of conflicts can change.
     """
     plain, screen = request.environment, deps.screen
-    if request.restart and (running := _running(plain, deps)).files_error:
-        return _restart_by_labels(replace(request, environment=running), plain, deps)
+    if plain.files_error:
+        return _restart_by_labels(request, plain.files_error, deps)
     if not request.reset_ports:
         environment = with_kept_moves(plain, deps=deps, dry_run=request.dry_run)
         request = replace(request, environment=environment)
-    before = run_preflight(request.environment, request.intent, deps=deps)
+    try:
+        before = run_preflight(request.environment, request.intent, deps=deps)
+    except DartsctlError as error:
+        if not request.restart or isinstance(error, DockerUnavailable):
+            raise
+        return _restart_by_labels(replace(request, environment=plain), error, deps)
     another_stack.refuse_unless_copy(before, request.next_command)
     _check_production_ports(before, request, screen)
     if not request.dry_run:
@@ -143,25 +152,19 @@ def _start_command(request: UpRequest) -> str:
     return request.environment.command("up") if request.restart else request.next_command
 
 
-def _running(plain: Environment, deps: Deps) -> Environment:
-    """Return what runs, by its labels if the files cannot be read.
-
-    Where nothing runs, the preflight says what is wrong with the files, all of it.
-    """
-    try:
-        return readable(plain, deps=deps)
-    except DartsctlError as error:
-        if plain.files_error or isinstance(error, DockerUnavailable):
-            raise
-        return plain
-
-
 def _restart_by_labels(
-    request: UpRequest, plain: Environment, deps: Deps
+    request: UpRequest, error: DartsctlError, deps: Deps
 ) -> tuple[UpRequest, Preflight]:
-    """Return the preflight of a restart without readable files: nothing is created."""
+    """Return the preflight of a restart without readable files: nothing is created.
+
+    Raises `error` if nothing runs.
+    """
+    plain = request.environment
+    request = replace(request, environment=by_labels(plain, error, deps=deps))
+    own = of_project(deps.engine().containers(), request.environment.project)
+    others = of_another_stack(own, plain)
+    another_stack.refuse_to_touch(others, plain, "restart", effect="restart")
     before = preflight_by_labels(plain, request.environment, deps=deps)
-    another_stack.refuse_unless_copy(before, request.next_command)
     _refuse_empty_restart(before, request)
     return request, before
 

@@ -55,8 +55,16 @@ def find_upwards(folder: Path) -> tuple[Path, ...]:
     return ()
 
 
-def from_variable(text: str, folder: Path, separator: str) -> tuple[Path, ...]:
-    """Return the files of a COMPOSE_FILE variable. Relative paths start at `folder`."""
+def picked(folder: Path, environ: Mapping[str, str], named: str = "") -> tuple[Path, ...]:
+    """Return the files that Compose picks by itself: COMPOSE_FILE's, else those that it finds.
+
+    `named` is COMPOSE_FILE as an env file sets it; the variable itself goes before it. Relative
+    paths start at `folder`.
+    """
+    text = environ.get("COMPOSE_FILE") or named
+    if not text:
+        return find_upwards(folder)
+    separator = environ.get("COMPOSE_PATH_SEPARATOR") or os.pathsep
     return tuple(Path(os.path.normpath(folder / name)) for name in text.split(separator) if name)
 
 

@@ -308,7 +308,9 @@ class Compose:
         """Return what is known about the files that Compose refuses."""
         from dartsctl.stack.config_errors.place import Setting, Sources
 
-        files = self._environment.files or _files_of_compose(self._environment.directory)
+        files = self._environment.files or compose_files.picked(
+            self._environment.directory, os.environ
+        )
         if len(files) > 1 and stderr.strip().startswith("yaml: "):
             files = self._refused_alone(files, stderr)
         texts = _texts_of(files)
@@ -355,14 +357,6 @@ class Compose:
         if done.code != 0:
             return ""
         return did_you_mean(name, done.stdout.split())
-
-
-def _files_of_compose(folder: Path) -> tuple[Path, ...]:
-    """Return the files that Compose picks by itself in the working folder."""
-    if named := os.environ.get("COMPOSE_FILE"):
-        separator = os.environ.get("COMPOSE_PATH_SEPARATOR") or os.pathsep
-        return compose_files.from_variable(named, folder, separator)
-    return compose_files.find_upwards(folder)
 
 
 def _texts_of(files: Iterable[Path]) -> dict[str, str]:

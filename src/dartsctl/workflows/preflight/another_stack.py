@@ -11,6 +11,10 @@ from dartsctl.stack.same_stack import SameStack
 from dartsctl.workflows.preflight import report
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dartsctl.config.environment import Environment
+    from dartsctl.stack.containers import Container
     from dartsctl.workflows.preflight.preflight import Preflight
 
 
@@ -62,6 +66,26 @@ def refuse_unless_copy(preflight: Preflight, command: str) -> None:
     """Raise like `refuse`, but not for a copy: its conflict can be settled with other names."""
     if not _is_copy(preflight):
         refuse(preflight, command)
+
+
+def refuse_to_touch(
+    others: Sequence[Container], environment: Environment, verb: str, *, effect: str
+) -> None:
+    """Raise Refused if there are `others`: Compose's `verb` goes by the project's name alone.
+
+    `effect` is what it would do to them.
+    """
+    if not others:
+        return
+    files = ", ".join(others[0].own_config_files)
+    names = ", ".join(container.name for container in others)
+    command = with_project(environment.command(verb), others[0].project)
+    raise Refused(
+        f"project name {environment.project} belongs to another stack, from {files}:"
+        f" `{verb}` would {effect} {names}",
+        details=("nothing was changed", f"to {effect} it too: {command}"),
+        hint=environment.command("ps"),
+    )
 
 
 def _is_copy(preflight: Preflight) -> bool:

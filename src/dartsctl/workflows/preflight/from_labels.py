@@ -71,6 +71,22 @@ def by_labels(environment: Environment, error: DartsctlError, *, deps: Deps) -> 
     )
 
 
+def of_another_stack(
+    containers: Sequence[Container], environment: Environment
+) -> tuple[Container, ...]:
+    """Return the project's containers that are another stack's: from other files than ours.
+
+    Where our files are not known, those of this folder are ours. Compose goes by the project's name
+    alone, and would stop the others too. None if the project was named on the command line: then
+    all of it is meant.
+    """
+    if environment.project_named:
+        return ()
+    if environment.files:
+        return collisions.of_other_files(containers, list(map(str, environment.files)))
+    return tuple(container for container in containers if not _is_from_here(container, environment))
+
+
 def reason(error: DartsctlError) -> str:
     """Return why files cannot be used, in one sentence."""
     cause = error.__cause__
@@ -104,6 +120,9 @@ def preflight_by_labels(named: Environment, environment: Environment, *, deps: D
     containers = engine.containers()
     project = environment.project or ""
     own = [container for container in containers if container.belongs_to(project)]
+    others = of_another_stack(own, named)
+    if not named.files:  # then only this folder's are the stack
+        own = [container for container in own if container not in others]
     settings: dict[str, ContainerSettings] = {}
     for container in own:
         inspected = _inspect(container, control)
@@ -122,7 +141,7 @@ def preflight_by_labels(named: Environment, environment: Environment, *, deps: D
         containers=containers,
         convergence=convergence,
         verdicts=verdicts_of(inputs, convergence, deps.host()),
-        collisions=_others(named, own),
+        collisions=_project_taken(others) if named.files else (),
         notices=(),
         files_error=environment.files_error,
     )
@@ -166,15 +185,11 @@ def _networks(
     return tuple(networks)
 
 
-def _others(named: Environment, own: Sequence[Container]) -> tuple[ProjectTaken, ...]:
-    """Return the other stack that has this project's name, as the files are named."""
-    if named.project_named:
-        return ()
-    others = collisions.of_other_files(own, list(map(str, named.files)))
+def _project_taken(others: Sequence[Container]) -> tuple[ProjectTaken, ...]:
     if not others:
         return ()
     first = others[0]
-    return (ProjectTaken(first.project, others, first.own_config_files, first.working_dir),)
+    return (ProjectTaken(first.project, tuple(others), first.own_config_files, first.working_dir),)
 
 
 def _project_of(environment: Environment, containers: Sequence[Container]) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,9 +24,12 @@ from dartsctl.workflows.preflight import host_ports
 if TYPE_CHECKING:
     from dartsctl.edges.engine.protocol import EngineControl
     from dartsctl.stack.containers import Container
-    from dartsctl.stack.model import Stack
+    from dartsctl.stack.model import Network, Stack
     from dartsctl.workflows.deps import Deps
     from dartsctl.workflows.preflight.production_checks import ProductionEnvFiles
+
+    _Lookup = Callable[[str], Network | None]
+    """Returns a network of the engine by its name, None without one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +77,9 @@ def read_inputs(environment: Environment, intent: Intent, compose: Compose, deps
     control = deps.engine().control() if intent.ask_engine else None
     stack = read_stack(resolved.model, unset_variables=resolved.unset_variables)
     stack = _scaled(stack, intent.scales)
-    needs = _unmet_needs(stack, environment, compose, control)
-    stack = _with_external_networks(stack, control)
+    network = cache(control.network) if control else None  # an external one matters twice
+    needs = _unmet_needs(stack, environment, compose, control, network)
+    stack = _with_external_networks(stack, network)
     if engine.is_here:
         stack = host_ports.with_listens(stack)
     return Inputs(stack, engine, control, containers, env_files, needs)
@@ -136,43 +140,45 @@ def _scaled(stack: Stack, scales: Sequence[tuple[str, int]]) -> Stack:
 
 
 def _unmet_needs(
-    stack: Stack, environment: Environment, compose: Compose, control: EngineControl | None
+    stack: Stack,
+    environment: Environment,
+    compose: Compose,
+    control: EngineControl | None,
+    network: _Lookup | None,
 ) -> tuple[UnmetNeed, ...]:
     """Return what is missing. Where the engine can only be listed, externals are not looked for."""
     if not stack.services:
         return (NothingToStart(compose.profiles(), environment.profiles),)
-    if control is None:
+    if control is None or network is None:
         return ()
     missing = unmet_needs.missing_externals(
         stack,
-        has_network=lambda name: control.network(name) is not None,
+        has_network=lambda name: network(name) is not None,
         has_volume=control.has_volume,
     )
     return tuple(missing)
 
 
-def _with_external_networks(stack: Stack, control: EngineControl | None) -> Stack:
+def _with_external_networks(stack: Stack, look_up: _Lookup | None) -> Stack:
     """Return the stack with its external networks as the engine describes them.
 
     The files do not say which driver such a network has, nor whether it is internal.
     """
-    if control is None:
+    if look_up is None:
         return stack
     networks = dict(stack.networks)
     for key, network in stack.networks.items():
         if network.external:
-            networks[key] = control.network(network.name) or network
+            networks[key] = look_up(network.name) or network
     return replace(stack, networks=networks)
 
 
 def files_of_compose(environment: Environment, environ: Mapping[str, str]) -> tuple[Path, ...]:
     """Return the files that Compose picks by itself: COMPOSE_FILE, else what it finds."""
-    folder = environment.directory
-    separator = environ.get("COMPOSE_PATH_SEPARATOR") or os.pathsep
-    named = environ.get("COMPOSE_FILE") or _from_env_files("COMPOSE_FILE", environment, environ)
-    if named:
-        return compose_files.from_variable(named, folder, separator)
-    return compose_files.find_upwards(folder)
+    named = ""
+    if not environ.get("COMPOSE_FILE"):
+        named = _from_env_files("COMPOSE_FILE", environment, environ)
+    return compose_files.picked(environment.directory, environ, named)
 
 
 def _from_env_files(name: str, environment: Environment, environ: Mapping[str, str]) -> str:
