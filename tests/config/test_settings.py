@@ -428,7 +428,7 @@ def test_an_unknown_key_names_its_line_and_the_nearest_known_one(
         ('[dev]\nwait_timeout = "1m"', "2: dev.wait_timeout: '1m' is not a number of seconds"),
         (
             "[dev]\nsettling_time = -1",
-            "2: dev.settling_time: the number of seconds must not be negative: -1",
+            "2: dev.settling_time: the number of seconds must be 0 or more: -1",
         ),
         ('[dev]\nsettling_time = "5s"', "2: dev.settling_time: '5s' is not a number of seconds"),
         ("[dev]\nwait_timeout = true", "2: dev.wait_timeout: true is not a number of seconds"),

@@ -115,7 +115,7 @@ def seconds_or_zero(setting: Setting) -> float:
     """Return a number of seconds; 0 switches something off."""
     value = _number_of_seconds(setting)
     if not 0 <= value < inf:
-        raise setting.error(f"the number of seconds must not be negative: {value}", _SECONDS_HINT)
+        raise setting.error(f"the number of seconds must be 0 or more: {value}", _SECONDS_HINT)
     return float(value)
 
 

@@ -11,10 +11,11 @@ import pytest
 
 from dartsctl.diagnosis.facts import ContainerFacts
 from dartsctl.diagnosis.inspection import Inspection
+from dartsctl.errors import DockerUnavailable
 from dartsctl.stack.containers import Container
-from dartsctl.stack.health import Condition
+from dartsctl.stack.health import Condition, StackHealth
 from dartsctl.stack.model import PortEntry, Service, Stack
-from dartsctl.workflows.up.readiness import Readiness
+from dartsctl.workflows.up.readiness import Forgiving, Readiness
 from fakes.deps import FakeClock, fake_deps
 from fakes.kernel import container
 
@@ -190,3 +191,27 @@ def test_a_row_that_is_out_of_date_is_neither_ready_nor_done(tmp_path: Path, lis
     made = engine(listed, restart_policy="always")
     made.facts = replace(made.facts, state="restarting")
     assert condition(readiness(made, tmp_path))[0] is Condition.STARTING
+
+
+def test_two_late_answers_of_the_engine_in_a_row_are_forgiven_and_the_third_is_not() -> None:
+    late, health = DockerUnavailable("late"), StackHealth(())
+    answers: list[StackHealth | DockerUnavailable] = [health, late, late, health, late, late, late]
+
+    def read() -> StackHealth:
+        answer = answers.pop(0)
+        if isinstance(answer, DockerUnavailable):
+            raise answer
+        return answer
+
+    forgiving = Forgiving(read)
+    assert [forgiving() for _ in range(6)] == [health] * 6
+    with pytest.raises(DockerUnavailable):
+        forgiving()
+
+
+def test_an_engine_that_never_answered_is_not_forgiven() -> None:
+    def read() -> StackHealth:
+        raise DockerUnavailable("down")
+
+    with pytest.raises(DockerUnavailable):
+        Forgiving(read)()

@@ -24,7 +24,7 @@ from dartsctl.workflows.up.deadline import Countdown
 from dartsctl.workflows.up.outcome import ContainerProblem, UpOutcome
 from dartsctl.workflows.up.problems import located, look_at
 from dartsctl.workflows.up.proxy_outcome import ProxyOutcome
-from dartsctl.workflows.up.readiness import Readiness
+from dartsctl.workflows.up.readiness import Forgiving, Readiness
 from dartsctl.workflows.up.signs_of_life import SignsOfLife
 from dartsctl.workflows.up.start_again import StartAgain
 
@@ -244,7 +244,7 @@ class Postflight:
             return again.judge(self._readiness.now())
 
         state = wait_until_ready(
-            read,
+            Forgiving(read),
             deadline=self._deadline,
             clock=self._deps.monotonic,
             sleep=rest,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from dartsctl.edges.host import network_namespace
+from dartsctl.errors import DockerUnavailable
 from dartsctl.stack.containers import Container, of_services
 from dartsctl.stack.health import (
     ContainerLook,
@@ -33,6 +34,8 @@ _RESTART_PAUSE = 2.0
 """Seconds that a container may read as exited before its restart policy starts it again."""
 _ASKED_AGAIN = 1.0
 """Seconds until another process is started in a container to read its sockets."""
+_MOST_MISSES = 2
+"""Answers of the engine in a row that may fail."""
 _SKIPPED = "skipped the check that"
 _NO_PORTS: Mapping[int, str] = MappingProxyType({})
 
@@ -178,3 +181,27 @@ def _has_restart_policy(facts: ContainerFacts) -> bool:
     if facts.restart_policy == "on-failure":
         return facts.exit_code != 0
     return facts.restart_policy in ("always", "unless-stopped")
+
+
+class Forgiving:
+    """Reads the health of a stack, and goes on with the last one if the engine is late.
+
+    One busy moment of an engine must not end an `up` whose containers are all there.
+    """
+
+    def __init__(self, read: Callable[[], StackHealth]) -> None:
+        self._read = read
+        self._last: StackHealth | None = None
+        self._misses = 0
+
+    def __call__(self) -> StackHealth:
+        """Return the health. Raises DockerUnavailable from the third miss in a row on."""
+        try:
+            self._last = self._read()
+        except DockerUnavailable:
+            self._misses += 1
+            if self._last is None or self._misses > _MOST_MISSES:
+                raise
+            return self._last
+        self._misses = 0
+        return self._last
