@@ -6,6 +6,7 @@ import os
 import socket
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Any
 
 from dartsctl.ports.listeners import Listener, Probe
 from dartsctl.ports.process import Process
@@ -134,3 +135,26 @@ def test_a_port_that_was_tried_is_taken_where_another_one_listens_on_its_address
     assert watch(table).taken(tried) == (3000,)
     assert watch(table).taken({3000: "127.0.0.2"}) == ()
     assert watch(table).taken({3000: "::"}) == ()
+
+
+class Changing(Table):
+    """Its rows are others with each reading."""
+
+    def __init__(self, *readings: tuple[Listener, ...]) -> None:
+        super().__init__()
+        self.readings = list(readings)
+
+    def listeners(self, *words: Any, **options: Any) -> tuple[Listener, ...]:
+        self.rows = self.readings.pop(0)
+        return super().listeners(*words, **options)
+
+
+def test_the_trees_own_listener_that_comes_or_goes_meanwhile_takes_no_port_from_it() -> None:
+    own, invisible = row(3000, OURS), row(3000)
+    closed = replace(own, pids=())
+    tried = {3000: "127.0.0.1"}
+    assert watch(Changing((), (own,), (own,))).taken(tried) == ()
+    assert watch(Changing((own,), (own,), (own,))).taken(tried) == ()
+    assert watch(Changing((own,), (own,), ())).taken(tried) == ()
+    assert watch(Changing((own,), (closed,), ())).taken(tried) == ()
+    assert watch(Changing((invisible,), (invisible,), (invisible,))).taken(tried) == (3000,)

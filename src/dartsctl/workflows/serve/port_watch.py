@@ -105,11 +105,20 @@ class PortWatch:
 
         `tried` has the address of each.
         """
-        others = set(tried) - {self._leased, *self.elsewhere(tried)}
-        rows = self._sockets.listeners(others, listening_only=True, protocols=_TCP)
-        return tuple(
-            sorted({row.port for row in rows if row.overlaps(Endpoint(row.port, tried[row.port]))})
-        )
+        wanted = set(tried) - {self._leased}
+        rows = self._sockets.listeners(wanted, listening_only=True, protocols=_TCP)
+        if not rows:
+            return ()
+        owned = self._listeners_with_owners(row.port for row in rows)
+        # The tree's own socket that is closed just now has no owner any more.
+        later = self._sockets.listeners(wanted, listening_only=True, protocols=_TCP)
+        listening = {row.inode for row in later}
+        others = set()
+        for row in owned:
+            is_in_the_way = row.overlaps(Endpoint(row.port, tried[row.port]))
+            if is_in_the_way and row.inode in listening and not self._is_within(row):
+                others.add(row.port)
+        return tuple(sorted(others))
 
     def _listeners_with_owners(self, ports: Iterable[int]) -> tuple[Listener, ...]:
         return self._sockets.listeners(ports, owners=True, listening_only=True, protocols=_TCP)
