@@ -8,8 +8,9 @@ import pytest
 
 from dartsctl.stack.compose_model import read_stack
 from dartsctl.stack.health_check import HealthCheck
-from dartsctl.stack.health_deadline import SHORTEST, by_health_checks, given
+from dartsctl.stack.health_deadline import by_health_checks, given
 from dartsctl.stack.model import Stack
+from dartsctl.stack.waits import SHORTEST_DEADLINE
 
 HEALTHY = {"condition": "service_healthy", "required": True}
 STARTED = {"condition": "service_started", "required": True}
@@ -32,7 +33,7 @@ def stack(**services: dict[str, Any]) -> Stack:
 
 def test_without_any_health_check_it_is_the_shortest() -> None:
     deadline = by_health_checks(stack(web=service(depends_on={"db": STARTED}), db=service()))
-    assert deadline.seconds == SHORTEST
+    assert deadline.seconds == SHORTEST_DEADLINE
     assert not deadline.path
     assert deadline.sentence == "health deadline: 2 min, the shortest default"
 
@@ -139,7 +140,7 @@ def test_the_health_check_of_the_image_counts_if_the_engine_tells_it() -> None:
     needed = [
         by_health_checks(stack(**{name: body}), images).seconds for name, body in services.items()
     ]
-    assert needed == [480, 580, SHORTEST, SHORTEST]
+    assert needed == [480, 580, SHORTEST_DEADLINE, SHORTEST_DEADLINE]
 
 
 def test_an_image_that_cannot_be_read_is_said_to_be_unknown() -> None:
@@ -155,4 +156,4 @@ def test_what_a_person_chose_is_said_to_be_chosen() -> None:
 
 
 def test_nothing_to_start_has_the_shortest() -> None:
-    assert by_health_checks(stack()).seconds == SHORTEST
+    assert by_health_checks(stack()).seconds == SHORTEST_DEADLINE

@@ -25,7 +25,7 @@ def answers_of(
     Without either, the answer depends on whether there is a terminal to ask at.
     """
     from dartsctl.config.settings import PRODUCTION
-    from dartsctl.stack.health_deadline import SHORTEST
+    from dartsctl.stack.waits import SHORTEST_DEADLINE
     from dartsctl.workflows.up.answers import Answers
 
     configured = settings.environments[name]
@@ -33,7 +33,7 @@ def answers_of(
     return Answers(
         policy=policy_named(options.on_conflict) or configured.on_conflict,
         yes=common.yes,
-        wait_timeout=options.wait_timeout or configured.wait_timeout or SHORTEST,
+        wait_timeout=options.wait_timeout or configured.wait_timeout or SHORTEST_DEADLINE,
         health_timeout=options.wait_timeout or configured.wait_timeout,
         avoid=frozenset(production.union(settings.ports.dev_range.numbers)),
         production_project=settings.environments[PRODUCTION].project,
@@ -49,13 +49,13 @@ def answers_without_settings(
 
     Production's containers are spared if settings name its project.
     """
-    from dartsctl.stack.health_deadline import SHORTEST
+    from dartsctl.stack.waits import SHORTEST_DEADLINE
     from dartsctl.workflows.up.answers import Answers
 
     return Answers(
         policy=policy_named(options.on_conflict),
         yes=common.yes,
-        wait_timeout=options.wait_timeout or SHORTEST,
+        wait_timeout=options.wait_timeout or SHORTEST_DEADLINE,
         health_timeout=options.wait_timeout,
         production_project=_production_project(common),
         removable=frozenset(options.remove_container or ()),

@@ -17,7 +17,7 @@ from dartsctl.server.production_port import refuse_production
 from dartsctl.stack.addresses import compose_url_variables
 from dartsctl.stack.compose_model import read_stack
 from dartsctl.stack.containers import of_services
-from dartsctl.stack.health import SETTLING_TIME
+from dartsctl.stack.waits import SETTLING_TIME
 from dartsctl.text.phrases import shell_command
 from dartsctl.workflows.preflight.inputs import Intent
 from dartsctl.workflows.serve.run_server import preview_server, run_server

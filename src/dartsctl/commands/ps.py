@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from dartsctl.errors import ExitCode
 from dartsctl.stack.containers import Container, of_project, of_services
-from dartsctl.workflows.preflight.from_labels import by_labels
 
 if TYPE_CHECKING:
     from dartsctl.config.environment import Environment
@@ -24,6 +23,8 @@ def ps(environment: Environment, services: tuple[str, ...], *, deps: Deps) -> Ex
     """
     engine, screen = deps.engine(), deps.screen
     if environment.files_error:
+        from dartsctl.workflows.preflight.from_labels import by_labels
+
         environment = by_labels(environment, environment.files_error, deps=deps)
     containers = _containers(environment, services, engine)
     errors = {container.id: _error(container, engine, screen.masker) for container in containers}

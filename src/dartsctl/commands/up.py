@@ -15,15 +15,9 @@ from dartsctl.ports import lint
 from dartsctl.ports.fixed_addresses import KEEP_FREE
 from dartsctl.stack import compose_errors
 from dartsctl.stack.containers import of_project, of_services
-from dartsctl.stack.health import SETTLING_TIME
-from dartsctl.stack.health_deadline import SHORTEST
+from dartsctl.stack.waits import SETTLING_TIME, SHORTEST_DEADLINE
 from dartsctl.text.phrases import shell_command
 from dartsctl.workflows.preflight import another_stack, report
-from dartsctl.workflows.preflight.from_labels import (
-    by_labels,
-    of_another_stack,
-    preflight_by_labels,
-)
 from dartsctl.workflows.preflight.preflight import Preflight, run_preflight
 from dartsctl.workflows.up import compose_run, outcome, postflight, refusal
 from dartsctl.workflows.up.answers import Answers
@@ -80,7 +74,7 @@ def up(request: UpRequest, *, deps: Deps) -> ExitCode:
     """
     if request.dry_run:
         return _preview(request, deps)
-    within = request.wait_timeout or SHORTEST
+    within = request.wait_timeout or SHORTEST_DEADLINE
     with locked_project(request.environment, within=within, deps=deps):
         return _bring_up(request, deps)
 
@@ -159,6 +153,9 @@ def _restart_by_labels(
 
     Raises `error` if nothing runs.
     """
+    from dartsctl.workflows.preflight.from_labels import by_labels, of_another_stack
+    from dartsctl.workflows.preflight.labelled_stack import preflight_by_labels
+
     plain = request.environment
     request = replace(request, environment=by_labels(plain, error, deps=deps))
     own = of_project(deps.engine().containers(), request.environment.project)
@@ -324,6 +321,7 @@ def _run_compose(
         deps=deps,
         built=clock.built,
         on_line=attempt.follow,
+        meanwhile=postflight.load,
     )
     if result.code == 0 or result.is_late:
         return None, UndoResult()

@@ -42,7 +42,7 @@ from dartsctl.errors import Advice, UsageError
 from dartsctl.ports.allocation import DEV_RANGE, PRODUCTION_PORTS, PortRange
 from dartsctl.server.handover import HandoverMode
 from dartsctl.server.request import Enforcement
-from dartsctl.stack.health import SETTLING_TIME
+from dartsctl.stack.waits import SETTLING_TIME
 
 ProductionPorts = Literal["warn", "remap", "refuse"]
 Unsafe = Literal["refuse", "warn"]

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from dartsctl.stack.bindings import HIGHEST_PORT, Endpoint, normal_address, parse_protocol
-from dartsctl.stack.start_errors import explain_start, whose, without_wrappers
 from dartsctl.text.numbers import parse_digits
 
 FailureKind = Literal[
@@ -154,6 +153,8 @@ def classify(text: str) -> ComposeFailure:
         failure = None if _GOES_ON.match(line) else _known_failure(line)
         if failure:
             return _named(failure, lines)
+    from dartsctl.stack.start_errors import without_wrappers  # only a failure pays for its patterns
+
     last = lines[-1] if lines else "no output"
     sentence = without_wrappers(plain_message(last))
     return _named(ComposeFailure("other", sentence, last), lines)
@@ -161,6 +162,8 @@ def classify(text: str) -> ComposeFailure:
 
 def _failed_build(line: str, lines: list[str]) -> ComposeFailure:
     """Return the failure of a build, and the service whose step the output shows."""
+    from dartsctl.stack.start_errors import explain_start
+
     steps = [match["service"] for each in lines if (match := _BUILD_STEP.match(each))]
     service = steps[-1] if steps else ""
     error = explain_start(line)
@@ -171,6 +174,8 @@ def _failed_build(line: str, lines: list[str]) -> ComposeFailure:
 
 def _named(failure: ComposeFailure, lines: list[str]) -> ComposeFailure:
     """Return the failure with the names in its text, and the container that it belongs to."""
+    from dartsctl.stack.start_errors import explain_start, whose
+
     if not failure.container and failure.kind != "name":
         failure = replace(failure, container=whose(lines, failure.raw))
     if failure.kind not in _NAMED_KINDS:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from dartsctl.stack.inside_ports import published_targets
 from dartsctl.stack.model import COMPLETED, HEALTHY, STARTED
+from dartsctl.stack.waits import SETTLING_TIME
 
 if TYPE_CHECKING:
     from dartsctl.stack.containers import Container
@@ -29,11 +30,6 @@ that exits until another one listens has time to see it start.
 """
 _POLL_PAUSE = 0.25  # seconds
 
-SETTLING_TIME = 5.0
-"""Seconds that a container without a health check must have run to be ready.
-
-Each restart doubles it: a container that ends after some seconds runs for a moment again and again.
-"""
 _LONGEST_SETTLING = 30.0
 """Seconds. A service that has waited for another one is not held up for longer than this."""
 

@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING
 
 from dartsctl.stack.health_check import NO_HEALTH_CHECK, HealthCheck
 from dartsctl.stack.model import COMPLETED
+from dartsctl.stack.waits import SHORTEST_DEADLINE
 from dartsctl.text.phrases import exact_duration
 
 if TYPE_CHECKING:
     from dartsctl.stack.model import Service, Stack
 
-SHORTEST = 120.0
-"""Seconds that every stack has, also without any health check."""
 _NOTHING_KNOWN: Mapping[str, HealthCheck | None] = MappingProxyType({})
 
 
@@ -33,7 +32,7 @@ class HealthDeadline:
     services whose image may have a health check that nobody could read.
     """
 
-    seconds: float = SHORTEST
+    seconds: float = SHORTEST_DEADLINE
     path: tuple[tuple[str, float], ...] = ()
     one_shots: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
@@ -47,7 +46,7 @@ class HealthDeadline:
         if self.is_given:
             return f"{line}, as --wait-timeout or wait_timeout says"
         reasons = [f"{name} {exact_duration(seconds)}" for name, seconds in self.path]
-        if reasons and self.seconds > SHORTEST:
+        if reasons and self.seconds > SHORTEST_DEADLINE:
             line += f", as the health checks allow ({', then '.join(reasons)})"
         else:
             line += ", the shortest default"
@@ -76,7 +75,7 @@ def given(seconds: float) -> HealthDeadline:
 def by_health_checks(
     stack: Stack, images: Mapping[str, HealthCheck | None] = _NOTHING_KNOWN
 ) -> HealthDeadline:
-    """Return the deadline that the services' own health checks allow, at least SHORTEST.
+    """Return the deadline that the services' own health checks allow, at least SHORTEST_DEADLINE.
 
     `images`: the health check of each image, None if the image could not be read. An image that is
     not in it has none.
@@ -95,7 +94,7 @@ def by_health_checks(
     path = _longest_path(started, needed)
     seconds = sum(needed[name] for name in path)
     return HealthDeadline(
-        max(SHORTEST, seconds),
+        max(SHORTEST_DEADLINE, seconds),
         tuple((name, needed[name]) for name in path if needed[name]),
         one_shots,
         tuple(unknown),

@@ -173,6 +173,11 @@ class Stack:
         return service.image or f"{self.project}-{service.name}"
 
     @property
+    def uses_host_network(self) -> bool:
+        """Whether a service binds its ports on the host itself."""
+        return any(service.network_mode == "host" for service in self.services.values())
+
+    @property
     def external_networks(self) -> tuple[str, ...]:
         """The names of networks that only the engine can describe."""
         return tuple(network.name for network in self.networks.values() if network.external)

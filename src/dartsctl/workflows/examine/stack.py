@@ -15,7 +15,7 @@ from dartsctl.diagnosis.nginx.log import parse_moment
 from dartsctl.errors import DockerUnavailable, ExitCode
 from dartsctl.workflows.examine.probes import ExamineRequest, StackProbes
 from dartsctl.workflows.preflight import another_stack
-from dartsctl.workflows.preflight.from_labels import preflight_of_running
+from dartsctl.workflows.preflight.labelled_stack import preflight_of_running
 
 if TYPE_CHECKING:
     from dartsctl.errors import DartsctlError

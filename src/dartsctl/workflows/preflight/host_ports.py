@@ -97,8 +97,7 @@ def squatters_after(before: Preflight, *, is_ready: bool, deps: Deps) -> tuple[M
     Unless the stack `is_ready`, the logs may name more ports than were known before.
     """
     stack = before.stack
-    is_on_host = any(service.network_mode == "host" for service in stack.services.values())
-    if not is_on_host or before.engine.kind != "local":
+    if not stack.uses_host_network or before.engine.kind != "local":
         return ()
     containers, host = deps.engine().containers(), deps.host()
     own = of_services(containers, stack.project, stack.services)

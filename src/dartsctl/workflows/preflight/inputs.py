@@ -19,7 +19,6 @@ from dartsctl.stack import compose_files
 from dartsctl.stack.compose_model import read_stack
 from dartsctl.stack.engine_rules import EngineRules
 from dartsctl.system import bounded_file
-from dartsctl.workflows.preflight import host_ports
 
 if TYPE_CHECKING:
     from dartsctl.edges.engine.protocol import EngineControl
@@ -80,7 +79,9 @@ def read_inputs(environment: Environment, intent: Intent, compose: Compose, deps
     network = cache(control.network) if control else None  # an external one matters twice
     needs = _unmet_needs(stack, environment, compose, control, network)
     stack = _with_external_networks(stack, network)
-    if engine.is_here:
+    if engine.is_here and stack.uses_host_network:
+        from dartsctl.workflows.preflight import host_ports  # reads nginx's configuration
+
         stack = host_ports.with_listens(stack)
     return Inputs(stack, engine, control, containers, env_files, needs)
 

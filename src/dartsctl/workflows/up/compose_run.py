@@ -51,10 +51,12 @@ def run(
     deps: Deps,
     built: Collection[str] = (),
     on_line: Callable[[str], None] = lambda _: None,
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> ComposeResult:
     """Run Compose with `words`, until `clock` says that it has taken too long.
 
     `built` are the services whose images it may build. `on_line` gets every line, unmasked.
+    `meanwhile` is called when Compose has begun.
 
     Raises KeyboardInterrupt after a signal, when Compose has ended.
     """
@@ -62,6 +64,7 @@ def run(
     stream = compose.stream(*words, on_tick=lambda: call.tick(stream))
     lines: deque[str] = deque(maxlen=_KEPT_LINES)
     with stream.taking_signals() as signals:
+        meanwhile()
         for line in compose.lines(stream):
             lines.append(line)
             on_line(line)

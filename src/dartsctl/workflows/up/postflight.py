@@ -18,7 +18,6 @@ from dartsctl.stack.health import (
     StackHealth,
     wait_until_ready,
 )
-from dartsctl.workflows.preflight import host_ports
 from dartsctl.workflows.up import compose_run
 from dartsctl.workflows.up.deadline import Countdown
 from dartsctl.workflows.up.outcome import ContainerProblem, UpOutcome
@@ -45,6 +44,11 @@ _LOOK_PAUSE = 0.3
 _LOOKS_TIME = 2.0
 """Seconds for which a binding or network must be missing: one that has just been started gets it
 a moment later than its state says, and a restarting container has lost nothing."""
+
+
+def load() -> None:
+    """Import what the check needs, while Compose works: importing it takes a tenth of a second."""
+    from dartsctl.workflows.up import through_proxy, urls  # noqa: F401 - for the import alone
 
 
 class Postflight:
@@ -96,10 +100,7 @@ class Postflight:
         with probe_pool() as pool:
             gate = ThroughProxy(self._before, proxy=self._proxy, pool=pool, deps=self._deps)
             state, proxy = self._until_it_answers(gate)
-            squatters = host_ports.squatters_after(
-                self._before, is_ready=state.is_ready, deps=self._deps
-            )
-            missing = (*self._missing(), *squatters)
+            missing = (*self._missing(), *self._squatters(is_ready=state.is_ready))
             urls = StackUrls()
             if state.is_ready and proxy.is_good:
                 own = self._readiness.containers()
@@ -115,6 +116,14 @@ class Postflight:
             urls=(*proxy.site, *urls.urls),
             places=urls.places if not proxy.proxy else (),
         )
+
+    def _squatters(self, *, is_ready: bool) -> tuple[MissingBinding, ...]:
+        """Return the ports of services on the host's network that somebody else serves."""
+        if not self._before.stack.uses_host_network:
+            return ()
+        from dartsctl.workflows.preflight.host_ports import squatters_after
+
+        return squatters_after(self._before, is_ready=is_ready, deps=self._deps)
 
     def _missing(self) -> tuple[MissingBinding, ...]:
         """Return what running containers miss, if they miss it for a while."""
