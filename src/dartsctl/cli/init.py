@@ -65,7 +65,7 @@ def init(
     dartsctl init --prod-file compose.prod.yml --prod-file compose.tls.yml
     """
     from dartsctl.commands.init import init as run_init
-    from dartsctl.workflows.init.plan import InitRequest
+    from dartsctl.workflows.init.project import InitRequest
 
     request = InitRequest(
         common.settings(),

@@ -16,11 +16,12 @@ from dartsctl.config.templates import Change
 from dartsctl.edges.project import certificate_files
 from dartsctl.edges.project.files import file_transaction
 from dartsctl.errors import DartsctlError, ExitCode, Interrupted
-from dartsctl.workflows.init.plan import InitRequest, plan
+from dartsctl.workflows.init.plan import plan
 
 if TYPE_CHECKING:
     from dartsctl.edges.screen.output import Screen
     from dartsctl.workflows.deps import Deps
+    from dartsctl.workflows.init.project import InitRequest
 
 _MANY = 3
 

@@ -1,6 +1,6 @@
 """The text that `init` writes: settings, env files from their examples, lines for .gitignore.
 
-What already exists is decided elsewhere (workflows/init/plan.py).
+What already exists is decided elsewhere (workflows/init/).
 """
 
 from __future__ import annotations

@@ -58,6 +58,15 @@ class Resolved:
     unset_variables: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class ComposeVariable:
+    """A variable of the Compose files: `${NAME}`, `${NAME:-default}` or `${NAME:?}`."""
+
+    name: str
+    default: str = ""
+    is_required: bool = False
+
+
 class MissingVariable(DartsctlError):
     """A file requires a variable (`${NAME:?}`) that nothing sets.
 
@@ -119,14 +128,21 @@ class Compose:
             argv += ["--profile", profile]
         return argv
 
-    def start_config(self, services: Sequence[str] = (), *, whole: bool = True) -> spawn.Running:
+    def start_config(
+        self,
+        services: Sequence[str] = (),
+        *,
+        whole: bool = True,
+        placeholders: Mapping[str, str] | None = None,
+    ) -> spawn.Running:
         """Start resolving the model. `finish_config` returns the result.
 
         `whole`: False for a part of the files, which need not be consistent without the others.
+        `placeholders`: values for variables that nothing sets, so that a model can be had.
         """
         flags = () if whole else ("--no-consistency",)
         argv = self.argv("config", "--format", "json", *flags, *services)
-        return spawn.start(argv, environment=_plain_environ())
+        return spawn.start(argv, environment=_plain_environ() | dict(placeholders or {}))
 
     def finish_config(self, running: spawn.Running) -> Resolved:
         """Return the resolved model. Raises DartsctlError with Compose's own message and a hint."""
@@ -175,18 +191,22 @@ class Compose:
         """Return the resolved model: `start_config` and `finish_config`."""
         return self.finish_config(self.start_config(services))
 
-    def required_variables(self) -> tuple[str, ...]:
-        """Return every variable that the files require, set or not.
+    def variables(self) -> tuple[ComposeVariable, ...]:
+        """Return the variables of the files, set or not, by name.
 
         Empty with a Compose that cannot list them (before 2.28).
         """
         done = self._ask("config", "--variables", "--format", "json")
-        try:
-            variables = read_json(done.stdout, Source("Compose's variables")).entries()
-            required = [name for name, variable in variables if variable.at("Required").flag()]
-        except DartsctlError:
-            return ()
-        return tuple(sorted(required))
+        variables: list[ComposeVariable] = []
+        with suppress(DartsctlError):
+            for name, variable in read_json(done.stdout, Source("Compose's variables")).entries():
+                default = variable.at("DefaultValue").text()
+                variables.append(ComposeVariable(name, default, variable.at("Required").flag()))
+        return tuple(sorted(variables, key=lambda variable: variable.name))
+
+    def required_variables(self) -> tuple[str, ...]:
+        """Return every variable that the files require, set or not: see `variables`."""
+        return tuple(variable.name for variable in self.variables() if variable.is_required)
 
     def written_environments(self) -> dict[tuple[str, str], str]:
         """Return service and variable -> the text in the Compose files, before it is interpolated.

@@ -1,0 +1,32 @@
+"""The bundled stack, for a project that asks for it: its Compose files and settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from dartsctl.config.templates import Change
+from dartsctl.edges.project.files import template, template_mode, template_names
+from dartsctl.workflows.init.findings import Findings
+
+if TYPE_CHECKING:
+    from dartsctl.workflows.init.project import Project
+
+
+def find_bundled(project: Project) -> Findings:
+    """Return the Compose files of the bundled stack; nothing for a project with its own."""
+    return Findings(changes=tuple(_templates(project)))
+
+
+def _templates(project: Project) -> Iterable[Change]:
+    """Plan the Compose files of the bundled stack."""
+    if not project.bundled:
+        return
+    for name in template_names("compose"):
+        path, about = project.root / name, "the bundled stack"
+        if project.own_app and name.startswith("compose/sample/"):
+            continue
+        if path.exists():
+            yield Change("keep", path, about)
+        else:
+            yield Change("create", path, about, text=template(name), mode=template_mode(name))

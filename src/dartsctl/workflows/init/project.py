@@ -1,0 +1,115 @@
+"""The project that `init` looks at: its Compose files, what they resolve to, and what runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dartsctl.config.settings import BUILT_IN, Settings
+from dartsctl.errors import DartsctlError
+from dartsctl.stack.model import Stack
+
+if TYPE_CHECKING:
+    from dartsctl.edges.engine.compose import ComposeVariable
+    from dartsctl.stack.containers import Container
+    from dartsctl.workflows.deps import Deps
+
+
+@dataclass(frozen=True, slots=True)
+class InitRequest:
+    """What `init` was asked for.
+
+    `named`: Compose files from the command line, by environment. `certificate`: a folder that needs
+    a certificate.
+    """
+
+    settings: Settings
+    named: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)
+    certificate: Path | None = None
+    tls_name: str = ""
+    """Empty: TLS_NAME of production's env file, else localhost."""
+    dry_run: bool = False
+    yes: bool = False
+
+    @property
+    def root(self) -> Path:
+        """The folder of the project."""
+        return self.settings.root
+
+
+@dataclass(frozen=True, slots=True)
+class StackFacts:
+    """What is known about the Compose files of an environment.
+
+    `variables` are those of the files, by name. Required variables that nothing sets have the value
+    PLACEHOLDER in `model` and `stack`, and are in `unset`.
+    """
+
+    name: str
+    files: tuple[Path, ...]
+    env_files: tuple[Path, ...] = ()
+    """The existing env files that Compose reads for it."""
+    variables: Mapping[str, ComposeVariable] = field(default_factory=dict)
+    unset: frozenset[str] = frozenset()
+    model: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    stack: Stack = field(default_factory=lambda: Stack("", {}, {}), repr=False)
+    error: DartsctlError | None = None
+    """Why the files cannot be resolved: then `model` and `stack` are empty."""
+
+
+PLACEHOLDER = "59999"
+"""Stands for required variables that nothing sets: a text, a number and a port."""
+
+
+class Project:
+    """The project, as the parts of `init` see it. What is slow is read when it is first needed."""
+
+    def __init__(
+        self, request: InitRequest, stacks: Mapping[str, StackFacts], *, bundled: bool, deps: Deps
+    ) -> None:
+        self.request = request
+        self.stacks = stacks
+        """Environment -> its Compose files, as they are in the repository."""
+        self.bundled = bundled
+        """Whether it has no Compose files, and gets the bundled stack."""
+        self.deps = deps
+
+    @property
+    def root(self) -> Path:
+        return self.request.root
+
+    @property
+    def settings(self) -> Settings:
+        return self.request.settings
+
+    @property
+    def environments(self) -> tuple[str, ...]:
+        """The environments that have Compose files, or get the bundled ones."""
+        return BUILT_IN if self.bundled else tuple(self.stacks)
+
+    def files_of(self, name: str) -> tuple[Path, ...]:
+        """Return the Compose files of an environment, planned ones too; none where it has none."""
+        if self.bundled:
+            return (self.root / "compose" / f"{name}.yml",)
+        return self.stacks[name].files if name in self.stacks else ()
+
+    @property
+    def own_app(self) -> bool:
+        """Whether the bundled stack is built from here instead of from the sample."""
+        return all((self.root / name).is_file() for name in ("Dockerfile", "Dockerfile.gateway"))
+
+    @cached_property
+    def containers(self) -> tuple[Container, ...]:
+        """The engine's containers; none where no engine answers."""
+        try:
+            return self.deps.engine().containers()
+        except DartsctlError:
+            return ()
+
+
+def relative(root: Path, path: Path) -> str:
+    """Return a path as settings and .gitignore have it: relative to the root where it is inside."""
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
