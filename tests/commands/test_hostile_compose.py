@@ -32,6 +32,8 @@ HANGS = f"{VERSION}\nexec sleep 600"
 ALWAYS_HANGS = "exec sleep 600"
 FLOODS = f"{VERSION}\nexec cat /dev/zero"
 FLOODS_STDERR = f"{VERSION}\nhead -c 200000000 /dev/zero >&2; exit 1"
+STARTS = "HEALTHY\necho ' Container shop-app-1  Started'"
+"""From this line on `--wait-timeout` counts. A Compose that says nothing known has 30 s at least."""
 
 
 @pytest.mark.parametrize(
@@ -74,7 +76,7 @@ def test_a_compose_that_floods_costs_little_memory(project: Project, script: str
 def test_an_up_that_floods_ends_with_its_deadline_and_costs_little_memory(
     project: Project, flood: str
 ) -> None:
-    project.compose(f"HEALTHY\n{flood}")
+    project.compose(f"{STARTS}\n{flood}")
     with engine(project.folder, hostile_engine.is_well):
         ended = project.run("prod up --quiet --wait-timeout 2", within=120)
     assert ended.code in (5, 6, 124), ended
@@ -99,7 +101,7 @@ def test_a_child_of_compose_that_keeps_the_pipe_open_is_not_waited_for(
 def test_a_compose_that_ignores_every_signal_does_not_outlive_the_deadline(
     project: Project,
 ) -> None:
-    project.compose("HEALTHY\ntrap '' INT TERM\necho working\nwhile :; do sleep 1; done")
+    project.compose(f"{STARTS}\ntrap '' INT TERM\nwhile :; do sleep 1; done")
     with engine(project.folder, hostile_engine.is_well) as address:
         ended = project.run("prod up --wait-timeout 1", DOCKER_HOST=address)
     assert ended.code in (5, 6, 124), ended
