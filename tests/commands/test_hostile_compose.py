@@ -33,7 +33,7 @@ ALWAYS_HANGS = "exec sleep 600"
 FLOODS = f"{VERSION}\nexec cat /dev/zero"
 FLOODS_STDERR = f"{VERSION}\nhead -c 200000000 /dev/zero >&2; exit 1"
 STARTS = "HEALTHY\necho ' Container shop-app-1  Started'"
-"""From this line on `--wait-timeout` counts. A Compose that says nothing known has 30 s at least."""
+"""After this line `--wait-timeout` counts: a Compose that says nothing known has 30 s at least."""
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from dartsctl.cli import completion_setup
 from dartsctl.cli.app import is_completing, program, project_dir_of
 from dartsctl.cli.deps import MASKER, Common, state
 from dartsctl.errors import Advice, DartsctlError, ExitCode, UsageError
@@ -47,6 +48,8 @@ def _run(words: list[str]) -> int:
     from typer.exceptions import TyperException
 
     _note_temporary_state(words)
+    if completion_setup.is_asked_for(words):
+        return completion_setup.set_up(words)
     app = program(words)
     try:
         code = app(args=words, prog_name="dartsctl", standalone_mode=False)
