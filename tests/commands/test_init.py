@@ -300,10 +300,11 @@ def test_the_settings_name_the_existing_compose_files(
     for name in files:
         (shop / name).parent.mkdir(exist_ok=True)
         (shop / name).write_text("services: {}\n")
-    assert run("--yes").code == 0
-    written = tomllib.loads((shop / "dartsctl.toml").read_text())
-    assert {name: table["files"] for name, table in written.items() if name != "name"} == stacks
-    assert written["name"] == "shop"
+    said = run("--yes", "--json")
+    assert said.code == 0
+    settings = said.document["settings"]
+    assert {own["table"]: own["value"] for own in settings if own["key"] == "files"} == stacks
+    assert settings[0]["value"] == "shop"
     assert ("prod" in stacks) == (shop / ".env.production").exists()
     assert not (shop / "compose" / "services.yml").exists()
 
@@ -335,7 +336,7 @@ def test_several_candidates_are_named_and_the_option_decides(run: Run, shop: Pat
         shop / "docker-compose-wso2.yml",
         shop / "docker-compose-production.yml",
     )
-    assert settings.environments["dev"].files == (shop / "docker-compose-localhost.yml",)
+    assert '# files = ["docker-compose-localhost.yml"]' in settings.path.read_text()
     said = run("--prod-file", "docker-compose.yml")
     assert said.code == 2
     assert "settings already exist" in said.err

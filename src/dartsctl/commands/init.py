@@ -21,6 +21,8 @@ from dartsctl.workflows.init.plan import plan
 if TYPE_CHECKING:
     from dartsctl.edges.screen.output import Screen
     from dartsctl.workflows.deps import Deps
+    from dartsctl.workflows.init.findings import FoundSetting, Task
+    from dartsctl.workflows.init.plan import InitPlan
     from dartsctl.workflows.init.project import InitRequest
 
 _MANY = 3
@@ -35,13 +37,17 @@ def init(request: InitRequest, *, deps: Deps) -> ExitCode:
     planned = plan(request, deps=deps)
     changes = planned.changes
     new = [change for change in changes if change.action != "keep"]
-    document = _document(request, changes)
+    document = _document(request, planned)
+    for note in planned.notes:
+        screen.note(f"found: {note}")
     if request.dry_run:
         screen.result(document, [_line(change, request) for change in changes])
+        _show_tasks(planned, screen)
         return ExitCode.OK
     if not new:
         screen.result(document, [])
         _warn_about_variables(changes, screen)
+        _show_tasks(planned, screen)
         screen.note(f"nothing to do: all files exist in {request.root}")
         return ExitCode.OK
     for line in _summary(changes, request):
@@ -51,8 +57,19 @@ def init(request: InitRequest, *, deps: Deps) -> ExitCode:
     _write(_with_certificate(new, planned.tls_name))
     screen.result(document, [])
     _warn_about_variables(changes, screen)
+    _show_tasks(planned, screen)
     screen.note("next: dartsctl prod up")
     return ExitCode.OK
+
+
+def _show_tasks(planned: InitPlan, screen: Screen) -> None:
+    """Show what is left to a person, with the lines to paste."""
+    if planned.tasks:
+        screen.note("left to you:")
+    for task in planned.tasks:
+        screen.note(f"  {task.text}")
+        for line in task.paste:
+            screen.note(f"    {line}")
 
 
 def _confirm(request: InitRequest, deps: Deps) -> None:
@@ -79,10 +96,13 @@ def _write(changes: Sequence[Change]) -> None:
     try:
         with file_transaction() as files:
             for change in changes:
-                if change.action == "append":
-                    files.append(change.path, tuple(change.text.splitlines()))
-                else:
-                    files.create(change.path, change.text, change.mode)
+                match change.action:
+                    case "append":
+                        files.append(change.path, tuple(change.text.splitlines()))
+                    case "edit":
+                        files.edit(change.path, change.old, change.text)
+                    case _:
+                        files.create(change.path, change.text, change.mode)
     except KeyboardInterrupt:
         raise Interrupted("interrupted; nothing was written", hint="dartsctl init") from None
 
@@ -117,14 +137,34 @@ def _line(change: Change, request: InitRequest) -> str:
     return f"{change.action:6}  {path}  {change.about}".rstrip()
 
 
-def _document(request: InitRequest, changes: Sequence[Change]) -> dict[str, Any]:
+def _document(request: InitRequest, planned: InitPlan) -> dict[str, Any]:
     return {
         "ok": True,
         "exit_code": 0,
         "dry_run": request.dry_run,
         "root": str(request.root),
-        "files": [_file_document(change) for change in changes],
+        "files": [_file_document(change) for change in planned.changes],
+        "settings": [_setting_document(setting) for setting in planned.settings],
+        "notes": list(planned.notes),
+        "tasks": [_task_document(task) for task in planned.tasks],
     }
+
+
+def _setting_document(setting: FoundSetting) -> dict[str, Any]:
+    value: object = setting.value
+    if not isinstance(setting.value, str | int | float):
+        value = list(setting.value)
+    return {
+        "table": setting.table,
+        "key": setting.key,
+        "value": value,
+        "why": setting.why,
+        "is_default": setting.is_default,
+    }
+
+
+def _task_document(task: Task) -> dict[str, Any]:
+    return {"text": task.text, "paste": list(task.paste), "required": task.is_required}
 
 
 def _file_document(change: Change) -> dict[str, Any]:

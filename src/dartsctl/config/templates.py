@@ -6,7 +6,6 @@ What already exists is decided elsewhere (workflows/init/).
 from __future__ import annotations
 
 import fnmatch
-import json
 import re
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,14 +22,19 @@ GENERATED_BYTES = 24
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A file of the plan. `keep`: it exists and is not changed."""
+    """A file of the plan. `keep`: it exists and is not changed. `edit`: it gets a new text."""
 
-    action: Literal["create", "append", "keep"]
+    action: Literal["create", "append", "edit", "keep"]
     path: Path
     about: str
     """For people: what it contains, or what is missing in it."""
     text: str = field(default="", repr=False)
-    """What is written or appended. Certificate and key are created later, before the writing."""
+    """What is written or appended; of an edited file all of it.
+
+    Certificate and key are created later, before the writing.
+    """
+    old: bytes = field(default=b"", repr=False)
+    """The content of an edited file, as it was read; it is not written over another one."""
     mode: int = PUBLIC
     generated: tuple[str, ...] = ()
     """Variables that got a new secret."""
@@ -82,22 +86,6 @@ def required_text(name: str, required: Sequence[str]) -> tuple[str, tuple[str, .
         value = new_secret() if variable in generated else ""
         lines.append(f"{variable}={value}")
     return "\n".join(lines) + "\n", generated
-
-
-def settings_text(
-    name: str, stacks: Mapping[str, Sequence[str]], env_files: Mapping[str, Sequence[str]]
-) -> str:
-    """Return a dartsctl.toml with the files and env files of `stacks`, as relative paths."""
-    lines = [
-        "# Settings of dartsctl. All keys: its docs/reference.md.",
-        "# Relative paths are relative to this file.",
-        f"name = {json.dumps(name)}",
-    ]
-    for stack, files in stacks.items():
-        lines += ["", f"[{stack}]", f"files = {json.dumps(list(files))}"]
-        if env_files.get(stack):
-            lines.append(f"env_files = {json.dumps(list(env_files[stack]))}")
-    return "\n".join(lines) + "\n"
 
 
 def own_settings(text: str, name: str, *, own_app: bool) -> str:

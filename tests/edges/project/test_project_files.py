@@ -121,6 +121,55 @@ def test_a_link_stays_a_link_when_its_file_is_appended_to(tmp_path: Path) -> Non
     assert (tmp_path / "real").read_text() == "a\nb\n"
 
 
+def test_an_edited_file_has_the_new_text_and_keeps_its_mode_and_its_link(tmp_path: Path) -> None:
+    (tmp_path / "real").write_bytes(b"a = 1\r\n")
+    (tmp_path / "real").chmod(0o640)
+    (tmp_path / "dartsctl.toml").symlink_to("real")
+    with file_transaction() as files:
+        files.edit(tmp_path / "dartsctl.toml", b"a = 1\r\n", "a = 1\r\nb = 2\r\n")
+    assert (tmp_path / "real").read_bytes() == b"a = 1\r\nb = 2\r\n"
+    assert (tmp_path / "dartsctl.toml").is_symlink()
+    assert mode(tmp_path / "real") == 0o640
+
+
+@pytest.mark.parametrize("now", [b"theirs", b"", None])
+def test_a_file_that_has_changed_since_it_was_read_is_not_edited(
+    tmp_path: Path, now: bytes | None
+) -> None:
+    if now is not None:
+        (tmp_path / "file").write_bytes(now)
+    before = listing(tmp_path)
+
+    def create_and_edit() -> None:
+        with file_transaction() as files:
+            files.create(tmp_path / "fresh", "new", 0o644)
+            files.edit(tmp_path / "file", b"mine", "ours")
+
+    with pytest.raises(DartsctlError, match="nothing was written"):
+        create_and_edit()
+    assert listing(tmp_path) == before
+    assert now is None or (tmp_path / "file").read_bytes() == now
+
+
+def test_an_edit_is_undone_but_not_over_what_somebody_else_wrote_since(tmp_path: Path) -> None:
+    for name in ("quiet", "busy"):
+        (tmp_path / name).write_text("mine")
+
+    def edit_and_fail() -> None:
+        with file_transaction() as files:
+            files.edit(tmp_path / "quiet", b"mine", "ours")
+            files.edit(tmp_path / "busy", b"mine", "ours")
+            (tmp_path / "busy").write_text("theirs")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        edit_and_fail()
+    assert {name: (tmp_path / name).read_text() for name in ("quiet", "busy")} == {
+        "quiet": "mine",
+        "busy": "theirs",
+    }
+
+
 def test_an_unwritable_folder_is_named_in_the_next_command(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(

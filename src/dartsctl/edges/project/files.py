@@ -1,4 +1,7 @@
-"""Write files into somebody's project: nothing is overwritten, each is complete, all or none.
+"""Write files into somebody's project: each is complete, all or none.
+
+A new file never takes another one's place, and an edit is refused if the file has changed since it
+was read.
 
 Also the templates that `init` copies. They are part of the package; in a checkout of dartsctl they
 are the files of the repository.
@@ -56,7 +59,7 @@ class FileTransaction:
     def __init__(self) -> None:
         self._created: list[tuple[Path, os.stat_result]] = []
         self._folders: list[Path] = []
-        self._changed: list[tuple[Path, bytes]] = []
+        self._changed: list[tuple[Path, bytes, bytes]] = []
         self._is_interrupted = False
 
     def create(self, path: Path, text: str, mode: int) -> None:
@@ -82,14 +85,29 @@ class FileTransaction:
         with _as_dartsctl_errors(path):
             folder, name = locate(path)
             with folder:
-                old = folder.read(name, limit=bounded_file.TEXT_LIMIT, owners=EVERYBODY)
+                old = _read(folder, name)
                 end = b"\r\n" if b"\r\n" in old else b"\n"
                 new = old
                 if old and not old.endswith(b"\n"):
                     new += end
                 new += b"".join(line.encode() + end for line in lines)
-                self._changed.append((folder.path / name, old))
-                _replace(folder, name, new)
+                self._change(folder, name, old, new)
+
+    def edit(self, path: Path, old: bytes, text: str) -> None:
+        """Replace the content of a text file, which must still be `old`; owner and mode stay.
+
+        A link of a trusted user stays a link. Raises DartsctlError where the file has changed.
+        """
+        self.check_interrupt()
+        with _as_dartsctl_errors(path):
+            folder, name = locate(path)
+            with folder:
+                now = _read(folder, name)
+                if now != old:
+                    raise DartsctlError(
+                        f"{path} was changed meanwhile; nothing was written", hint="dartsctl init"
+                    )
+                self._change(folder, name, old, text.encode())
 
     def interrupt(self, _number: int = 0, _frame: object = None) -> None:
         """Stop before the next file. The current one is completed, so that the undo knows it."""
@@ -101,18 +119,23 @@ class FileTransaction:
             raise KeyboardInterrupt
 
     def undo(self) -> None:
-        """Undo what was written, except files that somebody else has replaced meanwhile."""
+        """Undo what was written, except files that somebody else has changed meanwhile."""
         for path, status in reversed(self._created):
             with suppress(OSError, UnsafeFile), open_folder(path.parent) as folder:
                 now = folder.stat(path.name)
                 if now and os.path.samestat(now, status):
                     folder.remove(path.name)
-        for path, old in self._changed:
+        for path, old, new in reversed(self._changed):
             with suppress(OSError, UnsafeFile), open_folder(path.parent) as folder:
-                _replace(folder, path.name, old)
+                if _read(folder, path.name) == new:
+                    _replace(folder, path.name, old)
         for path in reversed(self._folders):
             with suppress(OSError, UnsafeFile), open_folder(path.parent) as folder:
                 folder.remove_folder(path.name)
+
+    def _change(self, folder: Folder, name: str, old: bytes, new: bytes) -> None:
+        self._changed.append((folder.path / name, old, new))
+        _replace(folder, name, new)
 
     def _note_missing(self, folder: Path) -> None:
         missing: list[Path] = []
@@ -159,6 +182,11 @@ def _as_dartsctl_errors(path: Path) -> Iterator[None]:
             f"cannot write {path}: {error.strerror}; nothing was written",
             hint=shell_command("ls", "-ld", path.parent),
         ) from error
+
+
+def _read(folder: Folder, name: str) -> bytes:
+    """Return the content of a text file. Raises FileNotFoundError, UnsafeFile, OSError."""
+    return folder.read(name, limit=bounded_file.TEXT_LIMIT, owners=EVERYBODY)
 
 
 def _replace(folder: Folder, name: str, data: bytes) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,18 +14,33 @@ from dartsctl.config.templates import PRIVATE, Change
 from dartsctl.edges.project import env_files
 from dartsctl.edges.project.files import template
 from dartsctl.errors import UsageError
-from dartsctl.workflows.init.findings import Findings
+from dartsctl.workflows.init.findings import EnvLine, Findings
 
 if TYPE_CHECKING:
     from dartsctl.workflows.init.project import Project
 
 
-def find_env_files(project: Project) -> Findings:
-    """Return the env files of every environment: those to write, and those that are kept."""
+def find_env_files(project: Project, lines: Sequence[EnvLine] = ()) -> Findings:
+    """Return the env files of every environment: those to write, and those that are kept.
+
+    `lines` are variables that the other parts of `init` need in them.
+    """
     changes: list[Change] = []
     for name in project.environments:
         changes += _env_files(project, name)
-    return Findings(changes=tuple(changes))
+    return Findings(changes=tuple(_with_lines(change, lines) for change in changes))
+
+
+def _with_lines(change: Change, lines: Sequence[EnvLine]) -> Change:
+    """Return the change with the lines that a new env file lacks."""
+    if change.action != "create":
+        return change
+    text, known = change.text, env_files.values_in(change.text)
+    for line in lines:
+        if line.file == change.path and line.name not in known:
+            comment = f"# {line.why}\n" if line.why else ""
+            text += f"{comment}{line.name}={line.value}\n"
+    return replace(change, text=text)
 
 
 def _env_files(project: Project, name: str) -> Iterable[Change]:

@@ -19,13 +19,15 @@ class FoundSetting:
     """A line for the settings file.
 
     `table` is its TOML table (`server.env`), empty for the top level. `why` is where the value
-    comes from, and becomes the line's comment: `Dockerfile:7`.
+    comes from, and becomes the line's comment: `Dockerfile:7`. `is_default`: dartsctl does so
+    without the line, which is only shown, as a comment.
     """
 
     table: str
     key: str
     value: SettingValue
     why: str = ""
+    is_default: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,14 +11,15 @@ from dartsctl.errors import Advice, UsageError
 from dartsctl.workflows.init.bundled import find_bundled
 from dartsctl.workflows.init.certificate import find_certificate, tls_name
 from dartsctl.workflows.init.env_files import find_env_files
-from dartsctl.workflows.init.findings import Findings
 from dartsctl.workflows.init.ignore_files import find_ignored
 from dartsctl.workflows.init.read_project import read_project
 from dartsctl.workflows.init.settings_file import plan_settings
+from dartsctl.workflows.init.stack_settings import find_stacks
 
 if TYPE_CHECKING:
     from dartsctl.config.templates import Change
     from dartsctl.workflows.deps import Deps
+    from dartsctl.workflows.init.findings import Findings, FoundSetting, Task
     from dartsctl.workflows.init.project import InitRequest
 
 
@@ -31,6 +32,9 @@ class InitPlan:
     """The host name for a new certificate."""
     notes: tuple[str, ...] = ()
     """What was found, as sentences with their evidence."""
+    settings: tuple[FoundSetting, ...] = ()
+    tasks: tuple[Task, ...] = ()
+    """What is left to a person."""
 
 
 def plan(request: InitRequest, *, deps: Deps) -> InitPlan:
@@ -46,20 +50,23 @@ def plan(request: InitRequest, *, deps: Deps) -> InitPlan:
         )
     project = read_project(request, deps=deps)
     findings = find_bundled(project)
-    env = find_env_files(project)
+    findings += find_stacks(project)
+    # a finder of settings: `findings += find_xxx(project)`, here
+    env = find_env_files(project, findings.env_lines)
     values = _values(env, deps.environ)
     certificate = find_certificate(project, values)
     private = [change.path for change in env.changes]
     private += [change.path for change in certificate.changes if change.path.suffix == ".key"]
-    settings = plan_settings(project, [change.path for change in env.changes])
-    findings = (
-        Findings(changes=(settings,))
-        + findings
-        + env
-        + certificate
-        + find_ignored(request.root, private)
+    findings += env + certificate + find_ignored(request.root, private)
+    settings = plan_settings(project, findings.settings)
+    findings = settings + findings
+    return InitPlan(
+        changes=findings.changes,
+        tls_name=tls_name(project, values),
+        notes=findings.notes,
+        settings=findings.settings,
+        tasks=findings.tasks,
     )
-    return InitPlan(findings.changes, tls_name(project, values), findings.notes)
 
 
 def _values(env: Findings, environ: Mapping[str, str]) -> dict[str, str]:
@@ -71,7 +78,7 @@ def _values(env: Findings, environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _values_of(change: Change, environ: Mapping[str, str]) -> dict[str, str]:
-    if change.action == "create":
+    if change.action in ("create", "edit"):
         return env_files.values_in(change.text)
     try:
         entries = env_files.read((change.path,), environ)

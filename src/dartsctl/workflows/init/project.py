@@ -33,6 +33,12 @@ class InitRequest:
     """Empty: TLS_NAME of production's env file, else localhost."""
     dry_run: bool = False
     yes: bool = False
+    check: bool = False
+    """Say what is missing, and write nothing."""
+    minimal: bool = False
+    """Settings without comments and defaults."""
+    stack: bool = False
+    """The bundled stack, for a project without Compose files."""
 
     @property
     def root(self) -> Path:

@@ -1,33 +1,157 @@
-"""The settings file that `init` writes: one line for each finding, with its reason."""
+"""The settings file: a new one, or the tables that an existing one lacks."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dartsctl.config import templates
-from dartsctl.config.conventional_files import ENV_FILES
+from dartsctl.config.file import PYPROJECT, Key, dotted
 from dartsctl.config.templates import Change
 from dartsctl.edges.project.files import template
-from dartsctl.workflows.init.project import Project, relative
+from dartsctl.errors import UsageError
+from dartsctl.system import bounded_file
+from dartsctl.text.phrases import shell_command
+from dartsctl.workflows.init import settings_text
+from dartsctl.workflows.init.findings import Findings, FoundSetting, Task
+
+if TYPE_CHECKING:
+    from dartsctl.workflows.init.project import Project
 
 
-def plan_settings(project: Project, written: Iterable[Path]) -> Change:
-    """Plan the settings file; `written` are the env files of the plan."""
-    settings, path = project.settings, project.root / "dartsctl.toml"
-    if settings.source:
-        return Change("keep", settings.source, "")
+def plan_settings(project: Project, settings: Sequence[FoundSetting]) -> Findings:
+    """Plan the settings file.
+
+    Of an existing one no key is touched: tables that it lacks are added at its end, and what else
+    differs from `settings` is a note.
+    """
+    if project.settings.source:
+        return _added(project.settings.source, settings)
+    path = project.root / "dartsctl.toml"
     if project.bundled:
-        text = templates.own_settings(
-            template("dartsctl.toml"), settings.name, own_app=project.own_app
+        name = project.settings.name
+        text = templates.own_settings(template("dartsctl.toml"), name, own_app=project.own_app)
+        return Findings(changes=(Change("create", path, f"settings of {name}", text),))
+    text = settings_text.new_text(settings, minimal=project.request.minimal)
+    if not text:
+        return Findings(notes=("no settings are needed: everything has its conventional name",))
+    return Findings(changes=(Change("create", path, _about(settings), text),))
+
+
+def _about(settings: Sequence[FoundSetting]) -> str:
+    needed = sum(not setting.is_default for setting in settings)
+    if needed == 1:
+        return "1 setting"
+    return f"{needed} settings"
+
+
+def _added(path: Path, settings: Sequence[FoundSetting]) -> Findings:
+    """Plan the tables that an existing file lacks."""
+    written = _read(path)
+    missing: dict[str, list[FoundSetting]] = {}
+    notes: list[str] = []
+    for table, wanted in settings_text.by_table(settings).items():
+        needed = [setting for setting in wanted if not setting.is_default]
+        values = written.table(table)
+        if values is None and needed:
+            missing[table] = needed
+        elif values is not None:
+            notes += _differences(path, written.prefix, values, needed)
+    if not missing:
+        return Findings(notes=tuple(notes), changes=(Change("keep", path, ""),))
+    return Findings(notes=tuple(notes)) + _with_tables(path, written, missing)
+
+
+def _with_tables(
+    path: Path, written: _Written, missing: Mapping[str, Sequence[FoundSetting]]
+) -> Findings:
+    """Add tables at the end, or leave it to a person where TOML does not allow that."""
+    lines = settings_text.tables_text(missing, prefix=written.prefix)
+    text = written.text
+    if text and not text.endswith("\n"):
+        text += "\n"
+    text = f"{text}{lines}"
+    if written.data.count(b"\r\n"):
+        text = text.replace("\r\n", "\n").replace("\n", "\r\n")
+    headers = ", ".join(f"[{table}]" for table in missing)
+    if not _is_toml(text):
+        return Findings(
+            changes=(Change("keep", path, ""),),
+            tasks=(Task(f"add {headers} to {path}", tuple(lines.strip().splitlines())),),
         )
-        return Change("create", path, f"settings of {settings.name}", text)
-    files: dict[str, list[str]] = {}
-    own_env_files: dict[str, list[str]] = {}
-    for name, stack in project.stacks.items():
-        files[name] = [relative(settings.root, file) for file in stack.files]
-        if settings.root / ENV_FILES[name] in written:
-            own_env_files[name] = [ENV_FILES[name]]
-    about = "; ".join(f"{name}: {', '.join(listed)}" for name, listed in files.items())
-    text = templates.settings_text(settings.name, files, own_env_files)
-    return Change("create", path, about, text)
+    change = Change("edit", path, f"adds {headers}", text=text, old=written.data)
+    return Findings(changes=(change,))
+
+
+def _differences(
+    path: Path, prefix: Key, values: Mapping[str, object], wanted: Iterable[FoundSetting]
+) -> list[str]:
+    """Return a note for each setting that a table of the file lacks or has otherwise."""
+    notes: list[str] = []
+    for setting in wanted:
+        why = f" ({setting.why})" if setting.why else ""
+        place = dotted((*prefix, *filter(None, setting.table.split(".", 1)), setting.key))
+        line = settings_text.setting_line(setting)
+        if setting.key not in values:
+            notes.append(f"{path.name} does not set {place}; init would write {line}{why}")
+        elif not _is_same(values[setting.key], setting.value):
+            notes.append(f"{path.name} keeps its own {place}; init would write {line}{why}")
+    return notes
+
+
+def _is_same(written: object, wanted: object) -> bool:
+    if isinstance(wanted, str) or not isinstance(wanted, Sequence):
+        return written in (wanted, [wanted])
+    return written == list(wanted) or [written] == list(wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """An existing settings file. `values` is dartsctl's own table in it."""
+
+    data: bytes
+    text: str
+    prefix: Key
+    values: Mapping[str, object]
+
+    def table(self, name: str) -> Mapping[str, object] | None:
+        """Return the table `server.env`; None where the file has none. `` is the top level."""
+        values: object = self.values
+        for part in name.split(".", 1) if name else ():
+            if not isinstance(values, dict) or part not in values:
+                return None
+            values = values[part]
+        return values if isinstance(values, dict) else None
+
+
+def _read(path: Path) -> _Written:
+    """Read a settings file, which the settings were loaded from. Raises UsageError."""
+    try:
+        data = bounded_file.read_bytes(path)
+    except OSError as error:
+        raise UsageError(
+            f"cannot read {path}: {error.strerror}", hint=shell_command("ls", "-l", path)
+        ) from error
+    text = data.decode()
+    values: object = _parsed(text)
+    prefix: Key = ()
+    if path.name == PYPROJECT:
+        prefix = ("tool", "dartsctl")
+    for part in prefix:
+        values = values.get(part, {}) if isinstance(values, dict) else {}
+    return _Written(data, text, prefix, values if isinstance(values, dict) else {})
+
+
+def _parsed(text: str) -> dict[str, object]:
+    return tomllib.loads(text.removeprefix("\ufeff").replace("\r\n", "\n"))
+
+
+def _is_toml(text: str) -> bool:
+    try:
+        _parsed(text)
+    except tomllib.TOMLDecodeError:
+        return False
+    return True

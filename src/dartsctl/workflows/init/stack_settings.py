@@ -1,0 +1,26 @@
+"""The settings that name the environments' Compose files, where their names do not say enough."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dartsctl.config.conventional_files import conventional_files
+from dartsctl.workflows.init.findings import Findings, FoundSetting
+from dartsctl.workflows.init.project import relative
+
+if TYPE_CHECKING:
+    from dartsctl.workflows.init.project import Project
+
+
+def find_stacks(project: Project) -> Findings:
+    """Return the Compose files of each environment; defaults where every verb picks the same."""
+    own_name = project.settings.name
+    settings = [FoundSetting("", "name", own_name, "the folder's name", is_default=True)]
+    for name, stack in project.stacks.items():
+        is_default = tuple(conventional_files(project.settings, name)) == stack.files
+        why = "named on the command line"
+        if not project.request.named.get(name):
+            why = "by its name"
+        files = [relative(project.root, file) for file in stack.files]
+        settings.append(FoundSetting(name, "files", files, why, is_default))
+    return Findings(settings=tuple(settings))
