@@ -10,7 +10,7 @@ from typing import get_args
 
 import pytest
 
-from dartsctl.config import conventional_files, secrets, settings, variables
+from dartsctl.config import conventional_names, secrets, settings, variables
 from dartsctl.diagnosis.findings import Cause
 from dartsctl.errors import ExitCode
 from repository import REPOSITORY, SOURCE, anchors, explicit_anchors, prose, tracked
@@ -122,8 +122,10 @@ def test_the_reference_has_every_variable_of_the_settings() -> None:
 
 
 def test_the_reference_has_every_conventional_name() -> None:
-    names = [name for group in conventional_files.CONVENTIONAL.values() for name in group]
-    assert [name for name in names if f"`{name}`" not in reference()] == []
+    section = reference().partition("### Conventional names")[2].partition("## ")[0]
+    words = [word for group in conventional_names.WORDS.values() for word in group]
+    folders = [f"{place}/" for place in conventional_names.PLACES if place]
+    assert [word for word in (*words, *folders) if f"`{word}`" not in section] == []
 
 
 def test_the_reference_has_every_exit_code() -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from dartsctl.config.environment import Environment, EnvValue
     from dartsctl.config.settings import Settings
     from dartsctl.edges.engine.compose import Compose
+    from dartsctl.edges.engine.kept_models import KeptModels
     from dartsctl.edges.engine.protocol import Engine
     from dartsctl.edges.screen.output import Screen
     from dartsctl.edges.screen.prompts import Prompts
@@ -121,7 +124,47 @@ def compose_on(environment: Environment, *, deadline: float | None = None) -> Co
         known=ComposeVersions(state()),
         deadline=deadline or CONFIG_DEADLINE,
         variables=lambda: _env_values(environment),
+        kept=_kept_models(),
     )
+
+
+@cache
+def _kept_models() -> KeptModels:
+    """Return the models of this process that were resolved to pick the files."""
+    from dartsctl.edges.engine.kept_models import KeptModels
+
+    return KeptModels()
+
+
+def environment_of(
+    common: Common,
+    settings: Settings,
+    name: str,
+    *,
+    project: str | None = None,
+    profiles: Sequence[str] = (),
+    runs: bool = False,
+    is_shown: bool = True,
+) -> Environment:
+    """Return an environment of the settings for a verb. Files that were picked are shown once.
+
+    `runs`: the verb looks at what runs, also without its files. `is_shown`: False for a verb whose
+    answer does not depend on the files.
+    """
+    from dartsctl.config.environment import resolve, resolve_running
+
+    resolved = resolve_running if runs else resolve
+    environment = resolved(
+        settings, name, project=project, profiles=tuple(profiles), is_complete=is_complete
+    )
+    if is_shown and environment.are_files_picked:
+        common.screen().note(environment.choice)
+    return environment
+
+
+def is_complete(environment: Environment) -> bool:
+    """Return whether Compose can read an environment's files without another one."""
+    return compose_on(environment).is_complete()
 
 
 def engine(*, deadline: float | None = None) -> Engine:

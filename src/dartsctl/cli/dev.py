@@ -8,7 +8,7 @@ import typer
 
 from dartsctl.cli import completion
 from dartsctl.cli.answers import answers_of
-from dartsctl.cli.deps import Common, deps_of
+from dartsctl.cli.deps import Common, deps_of, environment_of
 from dartsctl.cli.help import Verbs
 from dartsctl.cli.options import ConflictOptions, verb
 from dartsctl.cli.server_request import (
@@ -83,7 +83,7 @@ def dev_server(
     deps = deps_of(common)
     environment, problem = None, ""
     if in_docker or (services and settings.environments["dev"].files != ()):
-        environment, problem = _dev_environment(settings, needed=in_docker)
+        environment, problem = _dev_environment(common, settings, needed=in_docker)
     request = DevRequest(
         environment,
         dev_request(settings, options, environment, deps.screen),
@@ -146,15 +146,15 @@ def stop(common: Common, port: ServerPort = None) -> int:
 add_lifecycle("dev", dev)
 
 
-def _dev_environment(settings: Settings, *, needed: bool) -> tuple[Environment | None, str]:
+def _dev_environment(
+    common: Common, settings: Settings, *, needed: bool
+) -> tuple[Environment | None, str]:
     """Return the dev stack.
 
     If no Compose file is found, and the services are optional, return None and the reason.
     """
-    from dartsctl.config.environment import resolve
-
     try:
-        return resolve(settings, "dev"), ""
+        return environment_of(common, settings, "dev"), ""
     except UsageError as error:
         if needed or settings.server.services == "required":
             raise

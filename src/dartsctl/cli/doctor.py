@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dartsctl.cli.answers import answers_of, answers_without_settings
-from dartsctl.cli.deps import Common, deps_of, working_folder
+from dartsctl.cli.deps import Common, deps_of, environment_of, working_folder
 from dartsctl.cli.options import (
     ConflictOptions,
     Profiles,
@@ -144,14 +144,15 @@ def _for_environment(
     proxy: str,
     url: str,
 ) -> ExamineRequest:
-    from dartsctl.config.environment import resolve_running
     from dartsctl.config.settings import PRODUCTION
     from dartsctl.diagnosis.facts import Commands
     from dartsctl.workflows.examine.probes import ExamineRequest
 
     settings = common.settings()
     chosen = name or PRODUCTION
-    environment = resolve_running(settings, chosen, project=project, profiles=tuple(profiles))
+    environment = environment_of(
+        common, settings, chosen, project=project, profiles=profiles, runs=True
+    )
     if environment.is_production:  # the settings have these keys only for production
         proxy, url = proxy or settings.doctor.proxy, url or settings.doctor.url
     options = ["--project", project] if project else []

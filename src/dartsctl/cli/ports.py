@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dartsctl.cli.deps import Common, deps_of
+from dartsctl.cli.deps import Common, deps_of, is_complete
 from dartsctl.cli.options import verb
 from dartsctl.errors import DartsctlError
 
@@ -45,6 +45,6 @@ def _production(settings: Settings) -> Environment | None:
     from dartsctl.config.settings import PRODUCTION
 
     try:
-        return resolve(settings, PRODUCTION)
+        return resolve(settings, PRODUCTION, is_complete=is_complete)
     except DartsctlError:
         return None

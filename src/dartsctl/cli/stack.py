@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dartsctl.cli.answers import answers_of
-from dartsctl.cli.deps import Common, deps_of
+from dartsctl.cli.deps import Common, deps_of, environment_of
 from dartsctl.cli.help import Verbs
 from dartsctl.cli.options import (
     ConflictOptions,
@@ -43,23 +43,6 @@ def add_lifecycle(name: str, group: Verbs) -> None:
         group.command(function.__name__)(verb(function, name=name))
 
 
-def _environment(
-    settings: Settings, name: str, project: str | None, profiles: list[str] | None = None
-) -> Environment:
-    from dartsctl.config.environment import resolve
-
-    return resolve(settings, name, project=project, profiles=tuple(profiles or ()))
-
-
-def _running(
-    settings: Settings, name: str, project: str | None, profiles: list[str] | None = None
-) -> Environment:
-    """Return the environment for a verb that looks at what runs, also without its files."""
-    from dartsctl.config.environment import resolve_running
-
-    return resolve_running(settings, name, project=project, profiles=tuple(profiles or ()))
-
-
 def _proxy(settings: Settings, environment: Environment) -> str:
     """Return the proxy that the settings name, which they do only for production."""
     return settings.doctor.proxy if environment.is_production else ""
@@ -80,7 +63,7 @@ def check(
     List every port conflict with its holder. Changes nothing without --fix.
     """
     settings = common.settings()
-    environment = _environment(settings, name, project, profiles)
+    environment = environment_of(common, settings, name, project=project, profiles=profiles or ())
     from dartsctl.commands.check import CheckRequest
     from dartsctl.commands.check import check as run_check
     from dartsctl.config.documented_ports import documented_ports
@@ -157,7 +140,7 @@ def up(
     dartsctl dev up --on-conflict wait --wait-timeout 60
     """
     settings = common.settings()
-    environment = _environment(settings, name, project, profiles)
+    environment = environment_of(common, settings, name, project=project, profiles=profiles or ())
     from dartsctl.commands.up import UpRequest
     from dartsctl.commands.up import up as run_up
     from dartsctl.config.documented_ports import documented_ports
@@ -225,7 +208,9 @@ def down(
 
     Volumes are kept unless --volumes is given.
     """
-    environment = _running(common.settings(), name, project, profiles)
+    environment = environment_of(
+        common, common.settings(), name, project=project, profiles=profiles or (), runs=True
+    )
     from dartsctl.commands.down import DownRequest
     from dartsctl.commands.down import down as run_down
 
@@ -250,7 +235,7 @@ def restart(
 ) -> int:
     """Restart the existing containers and wait until they are healthy."""
     settings = common.settings()
-    environment = _running(settings, name, project)
+    environment = environment_of(common, settings, name, project=project, runs=True)
     from dartsctl.commands.up import UpRequest
     from dartsctl.commands.up import up as run_up
     from dartsctl.workflows.preflight.inputs import Intent
@@ -275,7 +260,9 @@ def ps(*, name: str, common: Common, services: Services = None, project: Project
 
     Containers that never started are included.
     """
-    environment = _running(common.settings(), name, project)
+    environment = environment_of(
+        common, common.settings(), name, project=project, runs=True, is_shown=False
+    )
     from dartsctl.commands.ps import ps as run_ps
 
     return run_ps(environment, tuple(services or ()), deps=deps_of(common))
@@ -308,7 +295,9 @@ def logs(
 
     Control sequences other than colors are made visible.
     """
-    environment = _running(common.settings(), name, project)
+    environment = environment_of(
+        common, common.settings(), name, project=project, runs=True, is_shown=False
+    )
     from dartsctl.commands.logs import LogsRequest
     from dartsctl.commands.logs import logs as run_logs
 
@@ -335,7 +324,9 @@ def config(
 
     Every value that may be a secret is masked. The output is valid YAML too.
     """
-    environment = _environment(common.settings(), name, project, profiles)
+    environment = environment_of(
+        common, common.settings(), name, project=project, profiles=profiles or ()
+    )
     from dartsctl.commands.config import config as run_config
 
     return run_config(environment, tuple(services or ()), deps=deps_of(common))

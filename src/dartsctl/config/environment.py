@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dartsctl.config.conventional_files import ENV_FILES, conventional_file, conventional_files
+from dartsctl.config.conventional_files import ENV_FILES, conventional_files, likely_files
 from dartsctl.config.settings import PRODUCTION, Settings, environment_key
 from dartsctl.config.values import check_project
 from dartsctl.errors import Advice, DartsctlError, Refused, UsageError
@@ -57,11 +57,19 @@ class Environment:
     """
     files_error: DartsctlError | None = field(default=None, compare=False, repr=False)
     """Why the files cannot be used; set only for verbs that look at what runs."""
+    are_files_picked: bool = field(default=False, compare=False)
+    """Whether the files were picked by their names: no setting names them."""
 
     @property
     def is_adhoc(self) -> bool:
         """Whether there are no settings behind it (`adhoc`)."""
         return self.name == _ADHOC
+
+    @property
+    def choice(self) -> str:
+        """What was picked, as it is said once: `dev: compose.yaml + compose.dev.yaml`."""
+        files = " + ".join(os.path.relpath(file, self.directory) for file in self.files)
+        return f"{self.name}: {files}"
 
     @property
     def shown_files(self) -> str:
@@ -107,20 +115,40 @@ class EnvValue:
         return f"{self.file.name}:{self.line}"
 
 
+Complete = Callable[[Environment], bool]
+"""Returns whether Compose can read an environment's files without another one beside them."""
+
+
+def _unasked(_: Environment) -> bool:
+    """Take a file that is named after its environment for the whole stack."""
+    return True
+
+
 def resolve(
-    settings: Settings, name: str, *, project: str | None = None, profiles: Sequence[str] = ()
+    settings: Settings,
+    name: str,
+    *,
+    project: str | None = None,
+    profiles: Sequence[str] = (),
+    is_complete: Complete = _unasked,
 ) -> Environment:
     """Return the environment `name`; `project` and `profiles` (flags) replace the settings.
 
+    `is_complete` is asked where a file that is named after the environment has a base beside it.
     Raises UsageError for an unknown environment, a missing file, and where the conventional names
     match no file or several. Raises Refused where production's env file is missing, for the project
     name of another environment, and for a file that is not trusted.
     """
-    return _with_files(_named(settings, name, project, profiles), settings)
+    return _with_files(_named(settings, name, project, profiles), settings, is_complete)
 
 
 def resolve_running(
-    settings: Settings, name: str, *, project: str | None = None, profiles: Sequence[str] = ()
+    settings: Settings,
+    name: str,
+    *,
+    project: str | None = None,
+    profiles: Sequence[str] = (),
+    is_complete: Complete = _unasked,
 ) -> Environment:
     """Return the environment for a verb that looks at what runs, also if its files are missing.
 
@@ -129,9 +157,9 @@ def resolve_running(
     """
     environment = _named(settings, name, project, profiles)
     try:
-        return _with_files(environment, settings)
+        return _with_files(environment, settings, is_complete)
     except (UsageError, _ProductionFileMissing) as error:
-        files = settings.environments[name].files or tuple(conventional_files(settings, name))
+        files = settings.environments[name].files or likely_files(settings, name)
         return replace(environment, files=files, files_error=error)
 
 
@@ -161,13 +189,26 @@ def _named(
     )
 
 
-def _with_files(environment: Environment, settings: Settings) -> Environment:
+def _with_files(environment: Environment, settings: Settings, is_complete: Complete) -> Environment:
     name = environment.name
-    environment = replace(
-        environment,
-        files=_configured_files(settings, name) or conventional_file(settings, name),
-        env_files=_env_files(settings, name),
-    )
+    if configured := _configured_files(settings, name):
+        return _with_env_files(replace(environment, files=configured), settings)
+
+    def are_complete(files: tuple[Path, ...]) -> bool:
+        return is_complete(candidate(files))
+
+    def candidate(files: tuple[Path, ...]) -> Environment:
+        for file in files:
+            settings.trust.require(file)
+        return _with_env_files(replace(environment, files=files), settings)
+
+    picked = candidate(conventional_files(settings, name, are_complete))
+    return replace(picked, are_files_picked=True)
+
+
+def _with_env_files(environment: Environment, settings: Settings) -> Environment:
+    """Return the environment, whose files are known, with the env files that belong to them."""
+    environment = replace(environment, env_files=_env_files(settings, environment.name))
     for file in default_env_files(environment):
         settings.trust.require(file)
     return _checked(environment)

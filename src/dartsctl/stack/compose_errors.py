@@ -238,6 +238,11 @@ def unset_variables(stderr: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(_UNSET.findall(stderr)))
 
 
+def lacks_variable(stderr: str) -> bool:
+    """Return whether Compose stopped at a variable that the files require and nothing sets."""
+    return re.search(r"required variable \w+ is missing a value", stderr) is not None
+
+
 _INCOMPLETE = re.compile(
     r"has neither an image nor a build context|depends on undefined service"
     r"|refers to undefined (?:network|volume|secret|config|build secret)"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 COMPOSE_NAMES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
@@ -37,10 +37,16 @@ _MOST_NAMED = 50
 
 def in_folder(folder: Path) -> tuple[Path, ...]:
     """Return the files that Compose picks in `folder`; empty if it has none."""
-    first = _first_file(folder, COMPOSE_NAMES)
+    names = [name for name in (*COMPOSE_NAMES, *OVERRIDE_NAMES) if _is_file(folder / name)]
+    return tuple(folder / name for name in defaults_among(names))
+
+
+def defaults_among(names: Collection[str]) -> tuple[str, ...]:
+    """Return the files of a folder that Compose picks by itself, from all its names."""
+    first = _first_of(COMPOSE_NAMES, names)
     if first is None:
         return ()
-    override = _first_file(folder, OVERRIDE_NAMES)
+    override = _first_of(OVERRIDE_NAMES, names)
     if override is None:
         return (first,)
     return (first, override)
@@ -106,11 +112,10 @@ def without_overrides(files: Iterable[str], project: str) -> Iterator[str]:
             yield file
 
 
-def _first_file(folder: Path, names: Iterable[str]) -> Path | None:
-    for name in names:
-        file = folder / name
-        if _is_file(file):
-            return file
+def _first_of(wanted: Iterable[str], names: Collection[str]) -> str | None:
+    for name in wanted:
+        if name in names:
+            return name
     return None
 
 

@@ -21,10 +21,12 @@ from dartsctl.edges.engine.installation import (
     NothingKnown,
     find_compose,
 )
+from dartsctl.edges.engine.kept_models import Answered, KeptModels
 from dartsctl.errors import DartsctlError
 from dartsctl.stack import compose_files
 from dartsctl.stack.compose_errors import (
     lacks_base,
+    lacks_variable,
     unset_variables,
     without_env_text,
 )
@@ -83,7 +85,7 @@ class Compose:
 
     `masker` learns the secrets of every resolved model. `known` saves a call for the version.
     `deadline`: seconds for resolving the files. `variables`: what the env files set, with the place
-    of each; asked only for an error about the files.
+    of each; asked only for an error about the files. `kept`: models that were resolved before.
     """
 
     def __init__(
@@ -94,7 +96,9 @@ class Compose:
         known: KnownVersions | None = None,
         deadline: float = CONFIG_DEADLINE,
         variables: Callable[[], Mapping[str, EnvValue]] = dict,
+        kept: KeptModels | None = None,
     ) -> None:
+        self._kept = kept or KeptModels()
         self._command = find_compose(
             os.environ, known or NothingKnown(), deadline=min(deadline, VERSION_DEADLINE)
         ).command
@@ -134,7 +138,7 @@ class Compose:
         *,
         whole: bool = True,
         placeholders: Mapping[str, str] | None = None,
-    ) -> spawn.Running:
+    ) -> spawn.Running | Answered:
         """Start resolving the model. `finish_config` returns the result.
 
         `whole`: False for a part of the files, which need not be consistent without the others.
@@ -142,9 +146,11 @@ class Compose:
         """
         flags = () if whole else ("--no-consistency",)
         argv = self.argv("config", "--format", "json", *flags, *services)
+        if not placeholders and (answered := self._kept.take(argv)):
+            return answered
         return spawn.start(argv, environment=_plain_environ() | dict(placeholders or {}))
 
-    def finish_config(self, running: spawn.Running) -> Resolved:
+    def finish_config(self, running: spawn.Running | Answered) -> Resolved:
         """Return the resolved model. Raises DartsctlError with Compose's own message and a hint."""
         done = running.result(deadline=self._deadline)
         if done.code != 0:
@@ -293,9 +299,26 @@ class Compose:
         words = ["config", "--services"] if "no such service: " in stderr else ["config"]
         return shell_command("docker", "compose", *self._options(self._environment.files), *words)
 
-    def base_of_overlay(self) -> Path | None:
-        """Return the file beside these without which they are incomplete, None without one."""
-        return self._missing_base(self._ask("config", "--quiet").stderr)
+    def is_complete(self) -> bool:
+        """Return whether the files need no other one beside them. The next `config` is answered.
+
+        Compose says what is missing only when the variables are there. For this they are filled in.
+        """
+        argv = self.argv("config", "--format", "json")
+        done = self._kept_or_new(argv)
+        if done.code == 0:
+            self._kept.keep(argv, done)
+            return True
+        if lacks_variable(done.stderr):
+            values = dict.fromkeys(self.required_variables(), "1")
+            environment = _plain_environ() | values | os.environ
+            done = spawn.run(argv, deadline=self._deadline, environment=environment)
+        return not lacks_base(done.stderr)
+
+    def _kept_or_new(self, argv: Sequence[str]) -> spawn.Completed:
+        if answered := self._kept.take(argv):
+            return answered.result(deadline=self._deadline)
+        return spawn.run(argv, deadline=self._deadline, environment=_plain_environ())
 
     def _missing_base(self, stderr: str) -> Path | None:
         """Return the file beside an overlay without which this error occurs, None without one."""

@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dartsctl.config.conventional_files import ENV_FILES, conventional_names
+from dartsctl.config.conventional_files import ENV_FILES, pick_files
 from dartsctl.config.environment import adhoc, default_env_files
-from dartsctl.config.settings import BUILT_IN, PRODUCTION
+from dartsctl.config.settings import BUILT_IN
 from dartsctl.edges.project import env_files
 from dartsctl.errors import DartsctlError, UsageError
-from dartsctl.stack import compose_files
 from dartsctl.stack.compose_model import read_stack
 from dartsctl.text.phrases import shell_command
 from dartsctl.workflows.init.project import PLACEHOLDER, InitRequest, Project, StackFacts
@@ -28,49 +27,38 @@ def read_project(request: InitRequest, *, deps: Deps) -> Project:
     """
     stacks: dict[str, StackFacts] = {}
     for name in BUILT_IN:
-        files = _stack_files(request, name)
+        files = _stack_files(request, name, deps.compose_on)
         if not files:
             continue
-        is_chosen = request.named.get(name) or request.settings.environments[name].files is not None
-        if not is_chosen:
-            files = _with_base(files, deps.compose_on)
         stacks[name] = _stack_facts(request, name, files, deps)
     return Project(request, stacks, bundled=not stacks, deps=deps)
 
 
-def _stack_files(request: InitRequest, name: str) -> tuple[Path, ...]:
+def _stack_files(request: InitRequest, name: str, compose_on: ComposeOn) -> tuple[Path, ...]:
     """Return the Compose files of an environment.
 
-    They are named on the command line, in the settings, or by convention. A single Compose file
-    without a telling name is production's: so far, `docker compose up` has started it.
+    They are named on the command line, in the settings, or by convention.
     """
     settings, named = request.settings, request.named.get(name, ())
     configured = settings.environments[name].files
     if named or configured is not None:
         return _existing(named) or configured or ()
-    paths = [settings.root / file for file in conventional_names(name)]
-    files = [path for path in paths if path.is_file()]
-    if len(files) > 1:
-        listed = ", ".join(file.name for file in files)
+
+    def is_complete(files: tuple[Path, ...]) -> bool:
+        try:
+            return compose_on(adhoc(files=files, directory=files[0].parent)).is_complete()
+        except DartsctlError:  # no Compose: `check` will say it
+            return True
+
+    pick = pick_files(settings, name, is_complete)
+    if pick.candidates:
+        listed = ", ".join(" + ".join(files) for files in pick.candidates)
         raise UsageError(
             f"several Compose files for {name} in {settings.root}: {listed}",
             details=("repeat the option for each file that is merged over the first",),
-            hint=shell_command("dartsctl", "init", f"--{name}-file", files[0].name),
+            hint=shell_command("dartsctl", "init", f"--{name}-file", pick.candidates[0][0]),
         )
-    if not files and name == PRODUCTION:
-        files = list(compose_files.in_folder(settings.root)[:1])
-    return tuple(files)
-
-
-def _with_base(files: tuple[Path, ...], compose_on: ComposeOn) -> tuple[Path, ...]:
-    """Return the files, after the one that an overlay with a conventional name lies over."""
-    if len(files) > 1:
-        return files
-    try:
-        base = compose_on(adhoc(files=files, directory=files[0].parent)).base_of_overlay()
-    except DartsctlError:  # no Compose: `check` will say it
-        return files
-    return (base, *files) if base else files
+    return tuple(settings.root / file for file in pick.files)
 
 
 def _existing(files: Sequence[Path]) -> tuple[Path, ...]:

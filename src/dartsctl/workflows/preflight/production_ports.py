@@ -11,6 +11,7 @@ from dartsctl.errors import DartsctlError, UsageError
 from dartsctl.stack.compose_model import read_stack
 
 if TYPE_CHECKING:
+    from dartsctl.config.environment import Environment
     from dartsctl.ports.allocation import Allocation
     from dartsctl.workflows.deps import ComposeOn
 
@@ -24,8 +25,12 @@ def production_ports(
     `deadline`: seconds that Compose has, if its own minute is too long.
     """
     documented = documented_ports(settings)
+
+    def is_complete(environment: Environment) -> bool:
+        return compose_on(environment, deadline=deadline).is_complete()
+
     try:
-        production = resolve(settings, PRODUCTION)
+        production = resolve(settings, PRODUCTION, is_complete=is_complete)
         compose = compose_on(production, deadline=deadline)
         stack = read_stack(compose.config().model)
     except UsageError:  # no Compose file of production is here

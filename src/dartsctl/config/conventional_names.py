@@ -1,0 +1,197 @@
+"""Which Compose files belong to an environment by their names alone: names in, a choice out.
+
+Nothing is read here. Whether a file stands alone is for Compose to say, through `is_complete`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import PurePosixPath
+
+from dartsctl.config.settings import PRODUCTION
+from dartsctl.stack import compose_files
+
+WORDS: Mapping[str, tuple[str, ...]] = {
+    "dev": ("dev", "development", "devel", "local", "localhost"),
+    PRODUCTION: ("prod", "production", "wso2"),
+}
+"""The words in file names that mean an environment, for dev the likeliest first.
+
+Those of production are equals: where two of them stand alone, a person decides.
+"""
+
+PLACES = (
+    "",
+    "compose",
+    "docker",
+    "docker-compose",
+    ".docker",
+    "deploy",
+    "deployment",
+    "deployments",
+    "infra",
+)
+"""The folders that are looked into, from the project's root, the likeliest first."""
+
+_BASE_WORDS = ("base", "common", "shared")
+_FILE = re.compile(
+    r"(?:(?!docker)(?P<before>[a-z0-9]+)[._-])?"
+    r"(?:docker[._-]?)?compose(?:[._-](?P<after>[a-z0-9._-]+))?\.ya?ml",
+    re.IGNORECASE,
+)
+_BARE = re.compile(r"(?P<word>[a-z0-9_-]+)\.ya?ml", re.IGNORECASE)
+
+Complete = Callable[[tuple[str, ...]], bool]
+"""Returns whether Compose can read these files together, without another one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """The Compose files of one environment, as far as names decide."""
+
+    files: tuple[str, ...] = ()
+    """In the order of merging. Empty: none, or a person has to choose."""
+    candidates: tuple[tuple[str, ...], ...] = ()
+    """What there is to choose from, where the names do not decide."""
+    is_plain: bool = False
+    """Whether these are the files that `docker compose up` takes by itself."""
+
+
+def pick(name: str, names: Collection[str], is_complete: Complete) -> Pick:
+    """Return the Compose files of the environment `name` among `names`, from the project's root.
+
+    Files that are named after the environment go before a plain `compose.yaml`, which is never
+    production's. `is_complete` is asked only where there is something to choose.
+    """
+    specific = specific_files(name, names)
+    ask_once = cache(is_complete)
+    if len(specific) == 1:
+        return Pick(_with_base(specific[0], names, ask_once))
+    if specific:
+        return _among(specific, names, ask_once)
+    if name != "dev":
+        return Pick()
+    return Pick(plain_files(names), is_plain=True)
+
+
+def specific_files(name: str, names: Iterable[str]) -> tuple[str, ...]:
+    """Return the files named after an environment: those with the likeliest word and place."""
+    ranked: dict[tuple[int, int], list[str]] = {}
+    words = WORDS.get(name, (name,))
+    for file in names:
+        word = word_of(file)
+        if word in words:
+            rank = words.index(word) if name == "dev" else 0
+            ranked.setdefault((_place_rank(file), rank), []).append(file)
+    if not ranked:
+        return ()
+    return tuple(sorted(ranked[min(ranked)]))
+
+
+def plain_files(names: Collection[str]) -> tuple[str, ...]:
+    """Return what `docker compose up` would take, in the first place that has a plain file."""
+    for place in PLACES:
+        files = compose_files.defaults_among(_names_in(place, names))
+        if files:
+            return tuple(_joined(place, file) for file in files)
+    return ()
+
+
+def word_of(file: str) -> str:
+    """Return the word that a Compose file's name has besides `compose`, in lower case.
+
+    `docker-compose.prod.yml`, `compose-prod.yaml`, `prod.docker-compose.yml` and `compose/prod.yml`
+    have `prod`; `compose.yaml` has none.
+    """
+    name = PurePosixPath(file).name
+    match = _FILE.fullmatch(name)
+    if match is None:
+        bare = _BARE.fullmatch(name)
+        return bare["word"].lower() if bare else ""
+    before, after = match["before"] or "", match["after"] or ""
+    if before and after:
+        return f"{before}.{after}".lower()
+    return (before or after).lower()
+
+
+def is_compose_name(file: str) -> bool:
+    """Return whether the name itself says that it is a Compose file."""
+    path = PurePosixPath(file)
+    return _FILE.fullmatch(path.name) is not None or (
+        path.parent.name in ("compose", "docker-compose") and _BARE.fullmatch(path.name) is not None
+    )
+
+
+def may_be_bare(file: str) -> bool:
+    """Return whether a name such as `production.yml` means an environment, or a base for it.
+
+    Such a file may be anything; its text has to say that it is a Compose file.
+    """
+    words = {*_BASE_WORDS, *WORDS["dev"], *WORDS[PRODUCTION]}
+    return _BARE.fullmatch(PurePosixPath(file).name) is not None and word_of(file) in words
+
+
+def bases_for(overlay: str, names: Collection[str]) -> Iterator[str]:
+    """Yield the files that `overlay` may be meant to lie over, the likeliest first."""
+    place = _place_of(overlay)
+    for folder in dict.fromkeys((place, "")):
+        inside = _names_in(folder, names)
+        for word in _BASE_WORDS:
+            for file in inside:
+                if word_of(file) == word:
+                    yield _joined(folder, file)
+        for file in compose_files.defaults_among(inside)[:1]:
+            yield _joined(folder, file)
+
+
+def _with_base(file: str, names: Collection[str], is_complete: Complete) -> tuple[str, ...]:
+    """Return the file, after its base where it does not stand alone.
+
+    If nothing makes it complete, it stays alone: Compose says what is wrong with it.
+    """
+    bases = tuple(bases_for(file, names))
+    if not bases or is_complete((file,)):
+        return (file,)
+    for base in bases:
+        if is_complete((base, file)):
+            return (base, file)
+    return (file,)
+
+
+def _among(specific: Sequence[str], names: Collection[str], is_complete: Complete) -> Pick:
+    """Choose among files with equal names: one that stands alone, and one that lies over it."""
+    alone: list[str] = []
+    overlays: list[str] = []
+    for file in specific:
+        if is_complete((file,)):
+            alone.append(file)
+        else:
+            overlays.append(file)
+    if len(alone) == len(overlays) == 1:
+        both = (alone[0], overlays[0])
+        if is_complete(both):
+            return Pick(both)
+    candidates = [_with_base(file, names, is_complete) for file in specific]
+    return Pick(candidates=tuple(candidates))
+
+
+def _place_of(file: str) -> str:
+    place = str(PurePosixPath(file).parent)
+    return "" if place == "." else place
+
+
+def _place_rank(file: str) -> int:
+    place = _place_of(file)
+    return PLACES.index(place) if place in PLACES else len(PLACES)
+
+
+def _names_in(place: str, names: Iterable[str]) -> tuple[str, ...]:
+    inside = [PurePosixPath(file).name for file in names if _place_of(file) == place]
+    return tuple(sorted(inside))
+
+
+def _joined(place: str, name: str) -> str:
+    return f"{place}/{name}" if place else name
