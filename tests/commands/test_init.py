@@ -289,8 +289,11 @@ def test_harmless_defaults_stay_in_the_dev_file(run: Run, shop: Path) -> None:
             ("docker-compose-localhost.yml", "docker-compose-wso2.yml"),
             {"dev": ["docker-compose-localhost.yml"], "prod": ["docker-compose-wso2.yml"]},
         ),
-        (("docker-compose.yml",), {"prod": ["docker-compose.yml"]}),
-        (("compose.yaml", "compose.prod.yaml"), {"prod": ["compose.prod.yaml"]}),
+        (("docker-compose.yml",), {"dev": ["docker-compose.yml"]}),
+        (
+            ("compose.yaml", "compose.prod.yaml"),
+            {"dev": ["compose.yaml"], "prod": ["compose.prod.yaml"]},
+        ),
         (("compose.dev.yml",), {"dev": ["compose.dev.yml"]}),
     ],
 )
