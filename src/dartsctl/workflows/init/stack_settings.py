@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dartsctl.config.conventional_files import conventional_files
 from dartsctl.workflows.init.findings import Findings, FoundSetting
 from dartsctl.workflows.init.project import relative
 
@@ -17,9 +16,9 @@ def find_stacks(project: Project) -> Findings:
     own_name = project.settings.name
     settings = [FoundSetting("", "name", own_name, "the folder's name", is_default=True)]
     for name, stack in project.stacks.items():
-        is_default = tuple(conventional_files(project.settings, name)) == stack.files
+        is_default = not project.request.named.get(name)
         why = "named on the command line"
-        if not project.request.named.get(name):
+        if is_default:
             why = "by its name"
         files = [relative(project.root, file) for file in stack.files]
         settings.append(FoundSetting(name, "files", files, why, is_default))
