@@ -87,7 +87,7 @@ def mode(path: Path) -> int:
 def test_an_empty_checkout_gets_all_files_and_a_second_run_writes_nothing(
     run: Run, shop: Path
 ) -> None:
-    said = run("--stack", "--yes")
+    said = run("--yes")
     assert said.code == 0, said.err
     made = listing(shop)
     others = {
@@ -99,7 +99,8 @@ def test_an_empty_checkout_gets_all_files_and_a_second_run_writes_nothing(
         "compose/nginx/certs/tls.key",
     }
     assert made.keys() == {*template_names("compose"), *others}
-    again = run("--stack")
+    assert said.err.splitlines()[-1] == "next: dartsctl prod up"
+    again = run()
     assert again.code == 0
     assert "nothing to do: all files exist" in again.err
     assert listing(shop) == made
@@ -108,7 +109,7 @@ def test_an_empty_checkout_gets_all_files_and_a_second_run_writes_nothing(
 def test_secrets_are_new_different_private_and_never_shown(
     run: Run, shop: Path, tmp_path: Path
 ) -> None:
-    outputs = [run("--stack", "--yes", "-v"), run("--stack", "--json"), run("--stack", "--dry-run")]
+    outputs = [run("--yes", "-v"), run("--json"), run("--dry-run")]
     values = {name: value or "" for name, value in dotenv_values(shop / ".env.production").items()}
     secret = [value for name, value in values.items() if name.endswith(("PASSWORD", "KEY"))]
     assert len(secret) == len(set(secret)) >= 4
@@ -119,7 +120,7 @@ def test_secrets_are_new_different_private_and_never_shown(
     assert judge([Variable(name, value, "") for name, value in values.items()], {}) == ()
     other = tmp_path / "other"
     other.mkdir()
-    outputs.append(run("--stack", "--yes", "--json", cwd=other))
+    outputs.append(run("--yes", "--json", cwd=other))
     assert not set(secret) & set(dotenv_values(other / ".env.production").values())
     everything = "".join(said.text for said in outputs)
     for folder in (shop, other):
@@ -131,7 +132,7 @@ def test_secrets_are_new_different_private_and_never_shown(
 def test_the_settings_are_the_bundled_stacks_under_the_projects_own_name(
     run: Run, shop: Path
 ) -> None:
-    run("--stack", "--yes")
+    run("--yes")
     settings = load(shop, {})
     assert settings.name == "shop"
     assert {name: own.project for name, own in settings.environments.items()} == {
@@ -147,7 +148,7 @@ def test_the_settings_are_the_bundled_stacks_under_the_projects_own_name(
 def test_an_app_with_dockerfiles_is_built_instead_of_the_sample(run: Run, shop: Path) -> None:
     for name in ("Dockerfile", "Dockerfile.gateway", "app.py"):
         (shop / name).write_text("")
-    assert run("--stack", "--yes").code == 0
+    assert run("--yes").code == 0
     assert not (shop / "compose" / "sample").exists()
     for name in (".env", ".env.production"):
         assert dotenv_values(shop / name)["DARTSERVER_DIR"] == ".."
@@ -158,19 +159,19 @@ def test_an_app_with_dockerfiles_is_built_instead_of_the_sample(run: Run, shop: 
 def test_a_dry_run_lists_exactly_what_is_then_written_and_writes_nothing(
     run: Run, shop: Path
 ) -> None:
-    said = run("--stack", "--dry-run", "--json")
+    said = run("--dry-run", "--json")
     assert said.code == 0
     assert said.document["dry_run"] is True
     assert listing(shop) == {}
-    lines = run("--stack", "--dry-run").out.splitlines()
-    assert run("--stack", "--yes").code == 0
+    lines = run("--dry-run").out.splitlines()
+    assert run("--yes").code == 0
     planned = {
         Path(file["path"]).relative_to(shop).as_posix(): file["mode"]
         for file in said.document["files"]
         if file["action"] != "keep"
     }
     assert planned == {name: line.split()[0] for name, line in listing(shop).items()}
-    assert {line.split()[1] for line in lines if line[0] != " "} == planned.keys()
+    assert {line.split()[1] for line in lines} == planned.keys()
 
 
 # --- the question ------------------------------------------------------------------------------
@@ -180,7 +181,7 @@ def test_a_dry_run_lists_exactly_what_is_then_written_and_writes_nothing(
 def test_without_a_terminal_nothing_is_written_and_the_flag_is_named(
     run: Run, shop: Path, words: tuple[str, ...]
 ) -> None:
-    said = run("--stack", *words)
+    said = run(*words)
     assert said.code == 7
     assert "--yes" in said.text
     assert listing(shop) == {}
@@ -193,7 +194,7 @@ def test_at_a_terminal_the_plan_is_shown_with_one_question(
     environ = {name: value for name, value in os.environ.items() if name != "CI"}
     child = pexpect.spawn(
         DARTSCTL[0],
-        [*DARTSCTL[1:], "init", "--stack"],
+        [*DARTSCTL[1:], "init"],
         cwd=str(shop),
         env={**environ, "TERM": "xterm"},
         encoding="utf-8",
@@ -224,7 +225,7 @@ def test_existing_files_are_kept_and_missing_variables_are_named(run: Run, shop:
     for name, text in mine.items():
         (shop / name).parent.mkdir(parents=True, exist_ok=True)
         (shop / name).write_text(text)
-    said = run("--stack", "--yes", "--json")
+    said = run("--yes", "--json")
     assert said.code == 0
     assert {name: (shop / name).read_text() for name in mine} == mine
     assert (
@@ -245,32 +246,35 @@ def test_an_env_file_is_created_from_its_example_and_the_rest_is_left_to_a_perso
 ) -> None:
     (shop / "compose.prod.yml").write_text("services: {}\n")
     example = (
-        "# a comment\nAPI_TOKEN=change-me\nDB_PASSWORD=postgres\nSITE=<your site>\n"
+        "# a comment\nSECRET_KEY=change-me\nSITE=<your site>\nSTRIPE_API_KEY=change-me\n"
         "URL=amqp://u:change-me@h/\nTZ=Europe/Berlin\nOPTIONAL_KEY=\n"
     )
     (shop / ".env.production.example").write_text(example)
     said = run("--yes")
-    assert f"fill in by hand, in {shop}/.env.production: SITE, URL" in said.err
+    for name in ("SITE", "URL"):
+        assert f"replace the value of {name} in .env.production: production refuses it" in said.err
+    assert "set STRIPE_API_KEY in .env.production: a secret whose value cannot be kn" in said.err
     made = dotenv_values(shop / ".env.production")
-    assert {name: made[name] for name in ("SITE", "URL", "TZ", "OPTIONAL_KEY")} == {
+    assert {name: value for name, value in made.items() if name != "SECRET_KEY"} == {
         "SITE": "<your site>",
+        "STRIPE_API_KEY": "change-me",
         "URL": "amqp://u:change-me@h/",
         "TZ": "Europe/Berlin",
         "OPTIONAL_KEY": "",
     }
-    assert [len(made[name] or "") for name in ("API_TOKEN", "DB_PASSWORD")] == [48, 48]
-    assert (shop / ".env.production").read_text().startswith("# a comment\nAPI_TOKEN=")
+    assert len(made["SECRET_KEY"] or "") == 48
+    assert (shop / ".env.production").read_text().startswith("# a comment\nSECRET_KEY=")
     assert (shop / ".env.production.example").read_text() == example
     assert not (shop / "compose").exists()
 
 
 def test_harmless_defaults_stay_in_the_dev_file(run: Run, shop: Path) -> None:
     (shop / "compose.dev.yml").write_text("services: {}\n")
-    (shop / ".env.example").write_text("POSTGRES_PASSWORD=darts-dev\nTTS_API_KEY=your-key-here\n")
+    (shop / ".env.example").write_text("POSTGRES_PASSWORD=darts-dev\nSECRET_KEY=your-key-here\n")
     assert run("--yes").code == 0
     made = dotenv_values(shop / ".env")
     assert made["POSTGRES_PASSWORD"] == "darts-dev"
-    assert len(made["TTS_API_KEY"] or "") == 48
+    assert len(made["SECRET_KEY"] or "") == 48
     assert not (shop / ".env.production").exists()
 
 
@@ -362,7 +366,7 @@ def test_with_broken_settings_nothing_is_written(run: Run, shop: Path) -> None:
 
 def test_ignored_files_are_not_added(run: Run, shop: Path) -> None:
     (shop / ".gitignore").write_text(".env*\n!.env.example")
-    assert run("--stack", "--yes").code == 0
+    assert run("--yes").code == 0
     assert (
         shop / ".gitignore"
     ).read_text() == ".env*\n!.env.example\n/compose/nginx/certs/tls.key\n"
@@ -377,12 +381,12 @@ def test_without_git_there_is_no_gitignore_and_its_lines_are_read_where_there_is
     run: Run, shop: Path, tmp_path: Path
 ) -> None:
     shutil.rmtree(shop / ".git")
-    assert run("--stack", "--yes").code == 0
+    assert run("--yes").code == 0
     assert not (shop / ".gitignore").exists()
     other = tmp_path / "other"
     other.mkdir()
     (other / ".gitignore").write_text("# mine\n.env\n*.key\n")
-    assert run("--stack", "--yes", cwd=other).code == 0
+    assert run("--yes", cwd=other).code == 0
     assert (other / ".gitignore").read_text() == "# mine\n.env\n*.key\n/.env.production\n"
 
 
@@ -393,7 +397,7 @@ def test_the_certificate_is_created_in_the_folder_and_for_the_name_of_the_env_fi
     run: Run, shop: Path, tmp_path: Path
 ) -> None:
     (shop / ".env.production").write_text(f"TLS_DIR={tmp_path}/tls\nTLS_NAME=darts.club\n")
-    assert run("--stack", "--yes").code == 0
+    assert run("--yes").code == 0
     shown = subprocess.run(
         ["openssl", "x509", "-noout", "-text", "-in", tmp_path / "tls" / "tls.crt"],
         capture_output=True,
@@ -408,17 +412,17 @@ def test_the_certificate_is_created_in_the_folder_and_for_the_name_of_the_env_fi
 
 def test_a_certificate_without_its_key_is_kept(run: Run, shop: Path) -> None:
     folder = shop / "compose" / "nginx" / "certs"
-    assert run("--stack", "--yes").code == 0
+    assert run("--yes").code == 0
     before = listing(shop)
-    assert run("--stack", "--yes").code == 0
+    assert run("--yes").code == 0
     (folder / "tls.key").unlink()
-    said = run("--stack", "--yes")
+    said = run("--yes")
     assert said.code == 0
     assert not (folder / "tls.key").exists()
     assert {name: line for name, line in before.items() if not name.endswith(".key")} == listing(
         shop
     )
-    assert "the other half is missing" in run("--stack", "--dry-run").out
+    assert "the other half is missing" in run("--dry-run").out
 
 
 def test_without_openssl_nothing_at_all_is_written(run: Run, shop: Path, tmp_path: Path) -> None:
@@ -426,7 +430,7 @@ def test_without_openssl_nothing_at_all_is_written(run: Run, shop: Path, tmp_pat
     git = shutil.which("git")
     assert git
     (tmp_path / "bin" / "git").symlink_to(git)
-    said = run("--stack", "--yes", PATH=str(tmp_path / "bin"))
+    said = run("--yes", PATH=str(tmp_path / "bin"))
     assert said.code == 1
     assert "openssl is not installed" in said.err
     assert listing(shop) == {}
@@ -436,22 +440,40 @@ def test_without_openssl_nothing_at_all_is_written(run: Run, shop: Path, tmp_pat
 
 
 @pytest.mark.engine
-def test_without_an_example_the_required_variables_get_their_secrets(live: LiveStack) -> None:
+def test_only_what_the_stack_has_at_both_ends_is_generated_and_not_for_data_that_exists(
+    live: LiveStack,
+) -> None:
     from live.stack import sleeper
 
-    needs = {name: f"${{{name}:?set it}}" for name in ("DB_PASSWORD", "SITE_NAME")}
-    live.compose(
-        {"web": sleeper(environment={**needs, "LEVEL": "${LEVEL:-info}"})}, file="compose.prod.yml"
-    )
-    said = live.run("init", "--yes")
-    assert said.code == 0
+    url = "postgres://u:${DB_PASSWORD:?}@db/x"
+    keys = {"SECRET_KEY": "${SECRET_KEY:-dev}", "WSO2_CLIENT_SECRET": "${WSO2_CLIENT_SECRET:-}"}
+    web = sleeper(environment={"DATABASE_URL": url, "SITE": "${SITE_NAME:?set it}", **keys})
+    database = sleeper(environment={"POSTGRES_PASSWORD": "${DB_PASSWORD:?}"})
+    database |= {"image": "postgres:16", "volumes": ["data:/var/lib/postgresql/data"]}
+    live.compose({"web": web, "db": database}, file="compose.prod.yml", volumes={"data": {}})
+    volume = f"{live.project}_data"
+    subprocess.run(["docker", "volume", "create", volume], check=True, capture_output=True)
+    try:
+        said = live.run("init", "--dry-run", "--json")
+    finally:
+        subprocess.run(["docker", "volume", "rm", volume], check=True, capture_output=True)
+    tasks = {task["text"]: task["required"] for task in said.document["tasks"]}
+    assert tasks == {
+        "set DB_PASSWORD in .env.production to the current password of db: "
+        f"volume {volume} exists, and a new password would not fit its data": True,
+        "set SITE_NAME in .env.production: the Compose files require it (compose.prod.yml:1)": True,
+        "set WSO2_CLIENT_SECRET in .env.production: a secret of the identity provider for web "
+        "(compose.prod.yml:1)": False,
+    }
+    assert live.run("init", "--yes").code == 0
     made = dotenv_values(live.folder / ".env.production")
-    assert made.keys() == {"DB_PASSWORD", "SITE_NAME"}
-    assert (len(made["DB_PASSWORD"] or ""), made["SITE_NAME"]) == (48, "")
-    assert f"fill in by hand, in {live.folder}/.env.production: SITE_NAME" in said.err
+    lengths = {name: len(value or "") for name, value in made.items()}
+    assert lengths == {"DB_PASSWORD": 48, "SECRET_KEY": 48, "SITE_NAME": 0}
     said = live.run("prod", "check")
     assert said.code == 4
     assert "SITE_NAME is required" in said.err
+    assert live.run("init", "--yes").code == 0
+    assert dotenv_values(live.folder / ".env.production") == made
     with (live.folder / ".env.production").open("a") as file:
         file.write("SITE_NAME=shop\n")
     assert live.run("prod", "check").code == 0

@@ -82,9 +82,14 @@ def _is_user(name: str) -> bool:
 # --- weak values -------------------------------------------------------------------------------
 
 _UNFINISHED = re.compile(
-    r"(?i)(?<![a-z])(?:change[-_ ]?(?:me|this)|replace[-_ ]?(?:me|this)|fill[-_ ]?me[-_ ]?in"
+    r"(?i)(?<![a-z])(?:change[-_ ]?(?:me|this|it)?[-_ ]in[-_ ]prod(?:uction)?"
+    r"|change[-_ ]?(?:me|this)|replace[-_ ]?(?:me|this)|fill[-_ ]?me[-_ ]?in"
     r"|to[-_ ]be[-_ ](?:set|changed))(?![a-z])"
     r"|(?<![a-z])(?:your|insert)[-_ ][\w -]*[-_ ]here(?![a-z])"
+)
+_UNFINISHED_URL = re.compile(
+    r"(?i)[a-z][\w+.-]*://\S*"
+    r"(?:<[^<>@]+>|(?<![a-z])your[-_]?(?:domain|host|hostname|site)(?![a-z]))"
 )
 _ALL_UNFINISHED = re.compile(
     r"(?i)<[^<>@]+>|\[(?:your|change)[^\]]*\]|x{3,}(?:[-_.]x+)*|todo|tbd|fixme|placeholder"
@@ -115,6 +120,8 @@ def is_placeholder(value: str, *, secret: bool) -> bool:
     """Return whether a value is to be replaced. A secret may also begin with `your-...`."""
     text = value.strip()
     if _UNFINISHED.search(text) or _ALL_UNFINISHED.fullmatch(text):
+        return True
+    if _UNFINISHED_URL.match(text):
         return True
     return secret and _YOURS.fullmatch(text) is not None
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 import fnmatch
 import re
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+import string
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -17,7 +18,8 @@ from dartsctl.config.secrets import Variable, is_placeholder, weakness
 from dartsctl.text.secret_names import is_secret_name
 
 PRIVATE, PUBLIC = 0o600, 0o644
-GENERATED_BYTES = 24
+SECRET_LENGTH, BASE_LENGTH = 48, 64
+"""Characters of a new secret."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,27 +46,37 @@ class Change:
     """Variables of the example that are missing in a kept env file."""
 
 
-def new_secret() -> str:
-    """Return 192 random bits as letters and digits.
+def new_secret(name: str = "") -> str:
+    """Return a new random secret of letters and digits, with small and capital letters.
 
-    The secret goes into URLs, command lines and other programs' settings, where `-` or `_` may have
-    a meaning.
+    It goes into URLs, command lines and other programs' settings, where other characters may have a
+    meaning. Rails and Phoenix want 64 characters of SECRET_KEY_BASE.
     """
-    return secrets.token_hex(GENERATED_BYTES)
+    length = SECRET_LENGTH
+    if name.endswith("_BASE"):
+        length = BASE_LENGTH
+    alphabet = string.ascii_letters + string.digits
+    while True:
+        text = "".join(secrets.choice(alphabet) for _ in range(length))
+        if text.lower() != text != text.upper() and any(map(str.isdigit, text)):
+            return text
 
 
 def renewed(name: str, value: str, *, production: bool) -> str | None:
-    """Return a new secret to replace an example's value; None where the value may stay.
+    """Return a new secret to replace an example's value; None where the value may stay."""
+    return new_secret() if must_change(name, value, production=production) else None
 
-    Placeholders of secrets are replaced; for production, every weak secret.
+
+def must_change(name: str, value: str, *, production: bool) -> bool:
+    """Return whether an example's value must not stay: a placeholder, or a weak secret.
+
+    Outside production only placeholders of secrets have to go.
     """
-    if not is_secret_name(name) or "${" in value:
-        return None
+    if not value or not is_secret_name(name) or "${" in value:
+        return False
     if production:
-        is_weak = weakness(Variable(name, value, "")) is not None
-    else:
-        is_weak = is_placeholder(value, secret=True)
-    return new_secret() if is_weak else None
+        return weakness(Variable(name, value, "")) is not None
+    return is_placeholder(value, secret=True)
 
 
 def left_to_fill_in(values: Mapping[str, str]) -> tuple[str, ...]:
@@ -73,19 +85,6 @@ def left_to_fill_in(values: Mapping[str, str]) -> tuple[str, ...]:
     Addresses, names, a password inside a URL.
     """
     return tuple(name for name, value in values.items() if is_placeholder(value, secret=False))
-
-
-def required_text(name: str, required: Sequence[str]) -> tuple[str, tuple[str, ...]]:
-    """Return the text of an env file without an example, and the variables with a new secret.
-
-    It has the variables that the Compose files require; those that are no secrets stay empty.
-    """
-    generated = tuple(variable for variable in required if is_secret_name(variable))
-    lines = [f"# {name}: read by Docker Compose. Never commit this file."]
-    for variable in required:
-        value = new_secret() if variable in generated else ""
-        lines.append(f"{variable}={value}")
-    return "\n".join(lines) + "\n", generated
 
 
 def own_settings(text: str, name: str, *, own_app: bool) -> str:

@@ -159,7 +159,7 @@ def filled_in(text: str, renew: Callable[[str, str], str | None]) -> tuple[str, 
                 hint=Advice("correct the example file"),
             )
         line, name, value = binding.original.string, binding.key, binding.value
-        if name and value:
+        if name and value is not None:
             new_value = renew(name, value)
             if new_value is not None:
                 line = _with_value(line, name, value, new_value)
@@ -169,6 +169,8 @@ def filled_in(text: str, renew: Callable[[str, str], str | None]) -> tuple[str, 
 
 
 def _with_value(line: str, name: str, old: str, new: str) -> str:
+    if not old:  # a comment may follow after blanks
+        return re.sub(rf"({re.escape(name)}['\"]?\s*=)(['\"]?)\2", rf"\g<1>{new}", line, count=1)
     return re.sub(
         rf"({re.escape(name)}['\"]?\s*=[ \t]*)(['\"]?){re.escape(old)}\2",
         rf"\g<1>{new}",

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dartsctl.config import templates
 from dartsctl.config.conventional_files import ENV_FILES
 from dartsctl.config.settings import PRODUCTION
-from dartsctl.config.templates import PRIVATE, Change
 from dartsctl.edges.project import env_files
 from dartsctl.edges.project.files import template
-from dartsctl.errors import UsageError
+from dartsctl.workflows.init.env_changes import EnvTarget, env_change, env_file, kept
+from dartsctl.workflows.init.env_facts import read_env_facts
+from dartsctl.workflows.init.env_tasks import env_tasks, unfinished_tasks
 from dartsctl.workflows.init.findings import EnvLine, Findings
 
 if TYPE_CHECKING:
+    from dartsctl.config.templates import Change
     from dartsctl.workflows.init.project import Project
 
 
@@ -25,60 +26,71 @@ def find_env_files(project: Project, lines: Sequence[EnvLine] = ()) -> Findings:
 
     `lines` are variables that the other parts of `init` need in them.
     """
-    changes: list[Change] = []
+    if project.bundled:
+        findings = Findings()
+        for change in _bundled(project):
+            findings += Findings(changes=(change,))
+            findings += unfinished_tasks(change.to_fill_in, change.path, project)
+        return findings
+    findings = Findings()
+    for target in env_targets(project, lines):
+        planned = env_change(target, project)
+        if planned is None:
+            continue
+        findings += Findings(changes=(planned.change,))
+        findings += env_tasks(target, planned.decided, project)
+        findings += unfinished_tasks(planned.unfinished, target.path, project)
+    return findings
+
+
+def env_targets(project: Project, lines: Sequence[EnvLine]) -> tuple[EnvTarget, ...]:
+    """Return the env files in use, and those that the Compose files name and that are missing."""
+    targets: dict[Path, EnvTarget] = {}
     for name in project.environments:
-        changes += _env_files(project, name)
-    return Findings(changes=tuple(_with_lines(change, lines) for change in changes))
-
-
-def _with_lines(change: Change, lines: Sequence[EnvLine]) -> Change:
-    """Return the change with the lines that a new env file lacks."""
-    if change.action != "create":
-        return change
-    text, known = change.text, env_files.values_in(change.text)
+        facts = read_env_facts(project, name)
+        paths = _paths(project, name)
+        for path in paths:
+            target = targets.setdefault(path, EnvTarget(path))
+            target.production |= name == PRODUCTION
+            target.read_by.append(facts)
+            target.takes_variables |= path == paths[-1]
+            target.beside += [other for other in paths if other != path]
+        for service in facts.services.values():
+            for file in service.env_files:
+                if file.path in targets:
+                    continue
+                if file.is_required and not file.path.exists():
+                    target = EnvTarget(file.path, service=service.name)
+                    target.production = name == PRODUCTION
+                    target.read_by.append(facts)
+                    targets[file.path] = target
     for line in lines:
-        if line.file == change.path and line.name not in known:
-            comment = f"# {line.why}\n" if line.why else ""
-            text += f"{comment}{line.name}={line.value}\n"
-    return replace(change, text=text)
+        target = targets.setdefault(line.file, EnvTarget(line.file))
+        target.lines.append(line)
+    return tuple(targets.values())
 
 
-def _env_files(project: Project, name: str) -> Iterable[Change]:
-    """Plan the env files of an environment.
-
-    Production needs one; another environment gets one where an example shows its content.
-    """
+def _paths(project: Project, name: str) -> tuple[Path, ...]:
+    """Return the env files of an environment: its own, those that Compose reads, or a new one."""
     configured = project.settings.environments[name].env_files
-    if configured is None:
-        configured = (project.root / ENV_FILES[name],)
-    for path in configured:
-        example = env_files.example_of(path)
-        if path.exists():
-            yield _kept(path, example)
-        elif example or project.bundled:
-            yield _from_example(project, name, path, example)
-        elif name == PRODUCTION:
-            yield _from_compose_files(path, required_by(project, name))
+    if configured is not None:
+        return configured
+    return project.stacks[name].env_files or (project.root / ENV_FILES[name],)
 
 
-def _kept(path: Path, example: Path | None) -> Change:
-    """Keep an existing env file, and name the variables that only its example has."""
-    if example is None:
-        return Change("keep", path, "")
-    try:
-        variables = env_files.read((example,), {}).keys() - env_files.read((path,), {}).keys()
-    except UsageError as error:
-        return Change("keep", path, error.message)
-    missing = tuple(sorted(variables))
-    about = f"missing: {', '.join(missing)}" if missing else ""
-    return Change("keep", path, about, missing=missing)
+def _bundled(project: Project) -> Iterator[Change]:
+    """Plan the env files of the bundled stack, all of whose secrets are its own."""
+    for name in project.environments:
+        configured = project.settings.environments[name].env_files
+        for path in configured or (project.root / ENV_FILES[name],):
+            if path.exists():
+                yield kept(path)
+            else:
+                yield _from_template(project, name, path)
 
 
-def _from_example(project: Project, name: str, path: Path, example: Path | None) -> Change:
-    if example:
-        text, source = env_files.text_of(example), f"from {example.name}"
-    else:
-        text, source = template(f"{ENV_FILES[name]}.example"), ""
+def _from_template(project: Project, name: str, path: Path) -> Change:
+    text = template(f"{ENV_FILES[name]}.example")
     if project.own_app:
         text = templates.built_from_here(text)
     production = name == PRODUCTION
@@ -86,33 +98,4 @@ def _from_example(project: Project, name: str, path: Path, example: Path | None)
         text, lambda variable, value: templates.renewed(variable, value, production=production)
     )
     left = templates.left_to_fill_in(env_files.values_in(text))
-    return _env_file(path, text, generated, source=source, to_fill_in=left)
-
-
-def required_by(project: Project, name: str) -> tuple[str, ...]:
-    """Return the variables that the Compose files require; none where Compose is unavailable."""
-    variables = project.stacks[name].variables.values()
-    return tuple(variable.name for variable in variables if variable.is_required)
-
-
-def _from_compose_files(path: Path, required: Sequence[str]) -> Change:
-    text, generated = templates.required_text(path.name, required)
-    left = [name for name in env_files.values_in(text) if name not in generated]
-    return _env_file(path, text, generated, source="", to_fill_in=tuple(left))
-
-
-def _env_file(
-    path: Path, text: str, generated: tuple[str, ...], *, source: str, to_fill_in: tuple[str, ...]
-) -> Change:
-    about = [source] if source else []
-    if generated:
-        about.append(f"new secrets: {', '.join(generated)}")
-    return Change(
-        action="create",
-        path=path,
-        about="; ".join([*about, "0600"]),
-        text=text,
-        mode=PRIVATE,
-        generated=generated,
-        to_fill_in=to_fill_in,
-    )
+    return env_file(path, text, generated, to_fill_in=left)

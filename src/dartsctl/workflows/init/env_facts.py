@@ -1,0 +1,91 @@
+"""What is known about the variables of an environment: who uses them, and what they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dartsctl.config.environment import adhoc
+from dartsctl.config.image_secrets import base_image
+from dartsctl.edges.project import env_files
+from dartsctl.errors import DartsctlError
+from dartsctl.stack.config_errors.interpolation import expand
+from dartsctl.stack.written_model import WrittenService, read_written
+from dartsctl.system import bounded_file
+
+if TYPE_CHECKING:
+    from dartsctl.edges.engine.compose import ComposeVariable
+    from dartsctl.workflows.init.project import Project
+
+
+@dataclass(frozen=True, slots=True)
+class EnvFacts:
+    """The services as they are written, and the variables of the files.
+
+    Empty where Compose cannot read the files.
+    """
+
+    name: str
+    files: tuple[Path, ...] = ()
+    services: Mapping[str, WrittenService] = field(default_factory=dict)
+    images: Mapping[str, str] = field(default_factory=dict)
+    """The image of each service; of a built one, the image that it is built on."""
+    variables: Mapping[str, ComposeVariable] = field(default_factory=dict)
+    project: str = ""
+    """The project's name as Compose would choose it."""
+
+    @property
+    def defaults(self) -> dict[str, str]:
+        return {name: variable.default for name, variable in self.variables.items()}
+
+
+def read_env_facts(project: Project, name: str) -> EnvFacts:
+    """Return what is known about the variables of an environment's Compose files."""
+    stack = project.stacks[name]
+    environment = adhoc(
+        files=stack.files, env_files=stack.env_files, directory=stack.files[0].parent
+    )
+    try:
+        compose = project.deps.compose_on(environment)
+        model = compose.written_model()
+        variables = stack.variables
+        if stack.error:
+            variables = {variable.name: variable for variable in compose.variables()}
+    except DartsctlError:  # `check` will say it
+        return EnvFacts(name, stack.files)
+    services = read_written(model)
+    defaults = {variable.name: variable.default for variable in variables.values()}
+    images: dict[str, str] = {}
+    for service in services.values():
+        images[service.name] = _image(service, defaults)
+    return EnvFacts(
+        name=name,
+        files=stack.files,
+        services=services,
+        images=images,
+        variables=variables,
+        project=str(model.get("name", "")),
+    )
+
+
+def _image(service: WrittenService, defaults: Mapping[str, str]) -> str:
+    if not service.is_built:
+        return expand(service.image, defaults)
+    if service.context is None:
+        return ""
+    try:
+        return base_image(bounded_file.read_text(service.context / service.dockerfile))
+    except (OSError, DartsctlError, UnicodeDecodeError):
+        return ""
+
+
+def given_values(paths: tuple[Path, ...], environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that have a value in existing env files, or in the environment."""
+    values: dict[str, str] = {}
+    for path in paths:
+        for name, entry in env_files.readable_values(path).items():
+            if entry.value:
+                values[name] = entry.value
+    return values | dict(environ)

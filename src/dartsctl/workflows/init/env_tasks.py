@@ -1,0 +1,140 @@
+"""What only a person can do about the variables of an env file, with the reason."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dartsctl.config.secret_owners import issuer
+from dartsctl.errors import DartsctlError
+from dartsctl.stack import compose_files
+from dartsctl.system import bounded_file
+from dartsctl.workflows.init.env_changes import EnvTarget, data_of
+from dartsctl.workflows.init.existing_data import UNKNOWN
+from dartsctl.workflows.init.findings import Findings, Task
+from dartsctl.workflows.init.project import relative
+
+if TYPE_CHECKING:
+    from dartsctl.config.env_choices import Choice
+    from dartsctl.workflows.init.project import Project
+
+
+def env_tasks(target: EnvTarget, decided: Sequence[Choice], project: Project) -> Findings:
+    """Return a task for each variable that only a person can give a value."""
+    file = relative(project.root, target.path)
+    texts: dict[Path, str] = {}
+    for facts in target.read_by:
+        texts |= _texts_of(facts.files)
+    findings = Findings()
+    for choice in decided:
+        place = _place(choice.name, texts, project)
+        used = f" ({place})" if place else ""
+        if choice.kind == "new":
+            findings += _of_unknown_data(choice, target, project)
+        elif choice.kind == "current":
+            findings += Findings(tasks=(_current(choice, target, file, project),))
+        elif choice.kind == "literal":
+            findings += Findings(tasks=(_literal(choice, file, used),))
+        elif choice.kind == "ask" or (choice.kind == "may-ask" and target.production):
+            text = f"set {choice.name} in {file}: {_purpose(choice)}{used}"
+            task = Task(text, (f"{choice.name}=",), is_required=_is_required(choice, target))
+            findings += Findings(tasks=(task,))
+    return findings
+
+
+def _of_unknown_data(choice: Choice, target: EnvTarget, project: Project) -> Findings:
+    """Return a note about a new secret, where nobody can say whether old data wants another one."""
+    secret = choice.secret
+    if secret is None or not secret.keeps_data:
+        return Findings()
+    for facts in target.read_by:
+        if data_of(secret, facts, project) == UNKNOWN:
+            note = (
+                f"{choice.name} is new, and {UNKNOWN}: if {secret.server} has data there already, "
+                "keep its current password instead"
+            )
+            return Findings(notes=(note,))
+    return Findings()
+
+
+def _current(choice: Choice, target: EnvTarget, file: str, project: Project) -> Task:
+    secret = choice.secret
+    evidence, server = "", ""
+    if secret:
+        server = secret.server
+        data = [data_of(secret, facts, project) for facts in target.read_by]
+        evidence = next(filter(None, data), "")
+    text = (
+        f"set {choice.name} in {file} to the current password of {server}: {evidence} exists, and "
+        "a new password would not fit its data"
+    )
+    return Task(text, (f"{choice.name}=",))
+
+
+def _literal(choice: Choice, file: str, used: str) -> Task:
+    secret = choice.secret
+    places = ", ".join(map(str, secret.literals)) if secret else ""
+    text = (
+        f"write ${{{choice.name}:?}} for the password in {places}, then set {choice.name} in {file}"
+        f"{used}: a new one would not fit the fixed text"
+    )
+    return Task(text, (f"{choice.name}=",))
+
+
+def _is_required(choice: Choice, target: EnvTarget) -> bool:
+    """Whether the stack does not start without it: a placeholder is refused in production alone."""
+    if choice.kind != "ask" or target.production:
+        return choice.kind == "ask"
+    variables = [facts.variables.get(choice.name) for facts in target.read_by]
+    return any(variable.is_required for variable in variables if variable)
+
+
+def _purpose(choice: Choice) -> str:
+    secret = choice.secret
+    if secret is None:
+        if choice.kind == "ask":
+            return "the Compose files require it"
+        return issuer(choice.name) or "its default is a placeholder"
+    users = ", ".join(dict.fromkeys(place.service for place in secret.places))
+    for_whom = f" for {users}" if users else ""
+    who = issuer(choice.name)
+    if who:
+        return f"a secret {who}{for_whom}"
+    return f"a secret{for_whom} whose value cannot be known from the files"
+
+
+def unfinished_tasks(names: Sequence[str], path: Path, project: Project) -> Findings:
+    """Return a task for each variable of an env file whose value must not stay."""
+    file = relative(project.root, path)
+    texts = [f"replace the value of {name} in {file}: production refuses it" for name in names]
+    return Findings(tasks=tuple(map(Task, texts)))
+
+
+def _place(name: str, texts: dict[Path, str], project: Project) -> str:
+    """Return the first place of a variable in the files: `compose.yml:12`; empty if unknown."""
+    pattern = re.compile(rf"\$\{{?{re.escape(name)}\b")
+    for file, text in texts.items():
+        for number, line in enumerate(text.splitlines(), 1):
+            if pattern.search(line):
+                return f"{relative(project.root, file)}:{number}"
+    return ""
+
+
+def _texts_of(files: Sequence[Path]) -> dict[Path, str]:
+    """Return the texts of Compose files, and of those that they include."""
+    texts: dict[Path, str] = {}
+    for file in files:
+        texts |= _text_of(file)
+    named = compose_files.named_inside({str(file): text for file, text in texts.items()})
+    for file in named:
+        texts |= _text_of(file)
+    return texts
+
+
+def _text_of(file: Path) -> dict[Path, str]:
+    with suppress(OSError, DartsctlError, UnicodeDecodeError):
+        return {file: bounded_file.read_text(file, limit=bounded_file.COMPOSE_LIMIT)}
+    return {}
