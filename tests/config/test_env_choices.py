@@ -1,4 +1,4 @@
-"""What an env file says about each variable, and how it is written and shown."""
+"""What an env file says about each variable, and how it is written."""
 
 from __future__ import annotations
 
@@ -105,11 +105,6 @@ def test_a_new_file_has_values_then_gaps_then_defaults_and_repeats_no_secret() -
 def test_a_line_reads_as_its_value(value: str) -> None:
     line = env_text.env_line("NAME", value)
     assert dotenv_values(stream=io.StringIO(line), interpolate=False) == {"NAME": value}
-
-
-def test_a_diff_shows_a_new_secret_by_its_length_only() -> None:
-    text = "# a\nPW=abcdef\nOTHER=1\n"
-    assert env_text.shown(text, ["PW"]) == "# a\nPW=<new, 6 characters>\nOTHER=1\n"
 
 
 def test_a_new_secret_has_letters_of_both_kinds_and_digits_and_fits_into_urls() -> None:

@@ -42,6 +42,17 @@ TlsName = Annotated[
         metavar="NAME",
     ),
 ]
+Check = Annotated[
+    bool,
+    typer.Option("--check", help="Write nothing; exit 1 if something is missing, and name it."),
+]
+Minimal = Annotated[
+    bool, typer.Option("--minimal", help="Write settings without comments and defaults.")
+]
+Stack = Annotated[
+    bool,
+    typer.Option("--stack", help="Add dartsctl's example stack if there is no Compose file."),
+]
 
 
 @verb
@@ -52,16 +63,20 @@ def init(
     dev_files: DevFiles = None,
     certificate: CertificateFolder = None,
     tls_name: TlsName = "",
+    check: Check = False,
+    minimal: Minimal = False,
+    stack: Stack = False,
 ) -> int:
-    """Create missing settings, env files and certificates.
+    """Find out what the project needs, and write what is missing.
 
-    Creates Compose files too if there are none. Env files get new secrets. No file is ever
+    Shows what it found and a diff of each file. Env files get new secrets. No file is ever
     overwritten; run it again to create what is missing.
 
     \b
+    dartsctl init             show everything, ask once, then write
     dartsctl init --dry-run   show what would be written
-    dartsctl init             ask once, then write
     dartsctl init --yes       write without asking
+    dartsctl init --check     name what is missing
     dartsctl init --prod-file compose.prod.yml --prod-file compose.tls.yml
     """
     from dartsctl.commands.init import init as run_init
@@ -74,5 +89,8 @@ def init(
         tls_name=tls_name,
         dry_run=common.dry_run,
         yes=common.yes,
+        check=check,
+        minimal=minimal,
+        stack=stack,
     )
     return run_init(request, deps=deps_of(common))

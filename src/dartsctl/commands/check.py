@@ -104,7 +104,7 @@ def _report(
         if command:
             screen.note(f"next: {command}")
     if code is ExitCode.OK:
-        screen.note(_clear_line(preflight))
+        screen.note(report.clear_line(preflight))
     return code
 
 
@@ -130,17 +130,3 @@ def _notices_of_allocation(
     if preflight.environment.is_production:
         return lint.drift(preflight.stack, allocation)
     return lint.dev_on_production_ports(preflight.stack, allocation)
-
-
-def _clear_line(preflight: Preflight) -> str:
-    count = sum(checked.binding.count for checked in preflight.verdicts.bindings)
-    bindings = "1 binding" if count == 1 else f"{count} bindings"
-    checked = f"{preflight.stack.project}: no conflicts; {bindings} checked"
-    engine = preflight.engine
-    if not engine.is_here:
-        return (
-            f"{checked}; host sockets were not: the engine at {engine.endpoint} is not on this host"
-        )
-    if not engine.version:
-        return f"{checked} without asking an engine"
-    return f"{checked} against engine {engine.version}"

@@ -1,75 +1,80 @@
-"""`init`: create what a project needs: settings, env files with new secrets, a certificate.
+"""`init`: find out what a project needs and write it: settings, env files, a certificate.
 
-Existing files are never overwritten; a second run has nothing to do.
+No file is written over another one, and an existing one is changed only as its diff shows. A second
+run has nothing to do.
 """
 
 from __future__ import annotations
 
-import itertools
-import os
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from dartsctl.config.templates import Change
 from dartsctl.edges.project import certificate_files
 from dartsctl.edges.project.files import file_transaction
-from dartsctl.errors import DartsctlError, ExitCode, Interrupted
-from dartsctl.workflows.init.plan import plan
+from dartsctl.errors import Advice, DartsctlError, ExitCode, Interrupted
+from dartsctl.workflows.init import report
+from dartsctl.workflows.init.plan import InitPlan, plan
+from dartsctl.workflows.init.verdicts import Verdict, next_command, reloaded, verdicts
 
 if TYPE_CHECKING:
+    from dartsctl.config.templates import Change
     from dartsctl.edges.screen.output import Screen
     from dartsctl.workflows.deps import Deps
-    from dartsctl.workflows.init.findings import FoundSetting, Task
-    from dartsctl.workflows.init.plan import InitPlan
     from dartsctl.workflows.init.project import InitRequest
-
-_MANY = 3
 
 
 def init(request: InitRequest, *, deps: Deps) -> ExitCode:
     """Write what is missing, after one question.
 
-    Raises DartsctlError with code 7 where the answer is no, or no prompt is possible.
+    Returns 1 with `check` where anything is missing. Raises DartsctlError with code 7 where the
+    answer is no, or no prompt is possible.
     """
     screen = deps.screen
     planned = plan(request, deps=deps)
-    changes = planned.changes
-    new = [change for change in changes if change.action != "keep"]
-    document = _document(request, planned)
     for note in planned.notes:
         screen.note(f"found: {note}")
+    if request.check:
+        return _check(request, planned, deps)
     if request.dry_run:
-        screen.result(document, [_line(change, request) for change in changes])
+        _show_result(request, planned, (), screen)
         _show_tasks(planned, screen)
         return ExitCode.OK
-    if not new:
-        screen.result(document, [])
-        _warn_about_variables(changes, screen)
-        _show_tasks(planned, screen)
-        screen.note(f"nothing to do: all files exist in {request.root}")
-        return ExitCode.OK
-    for line in _summary(changes, request):
-        screen.note(line)
-    if not request.yes:
-        _confirm(request, deps)
-    _write(_with_certificate(new, planned.tls_name))
-    screen.result(document, [])
-    _warn_about_variables(changes, screen)
+    new = planned.new
+    if new:
+        for line in report.file_lines(planned.changes, request.root):
+            screen.note(line)
+        if not request.yes:
+            _confirm(request, deps)
+        _write(_with_certificate(new, planned.tls_name))
+    seen = _verdicts(request, planned, deps)
+    _show_result(request, planned, seen, screen)
     _show_tasks(planned, screen)
-    screen.note("next: dartsctl prod up")
+    if not new:
+        screen.note(f"nothing to do: all files exist in {request.root}")
+    _show_verdicts(request, planned, seen, deps)
     return ExitCode.OK
 
 
-def _show_tasks(planned: InitPlan, screen: Screen) -> None:
-    """Show what is left to a person, with the lines to paste."""
-    if planned.tasks:
-        screen.note("left to you:")
-    for task in planned.tasks:
-        screen.note(f"  {task.text}")
-        for line in task.paste:
-            screen.note(f"    {line}")
+def _check(request: InitRequest, planned: InitPlan, deps: Deps) -> ExitCode:
+    """Say what is missing, and with nothing to write also whether production would be refused."""
+    screen = deps.screen
+    seen: tuple[Verdict, ...] = ()
+    if not planned.new:
+        seen = _verdicts(request, planned, deps)
+    refused = [verdict for verdict in seen if verdict.code in (ExitCode.REFUSED, ExitCode.USAGE)]
+    code = ExitCode.OK
+    if planned.is_incomplete or refused:
+        code = ExitCode.FAILED
+    _show_result(request, planned, seen, screen, code=code)
+    _show_tasks(planned, screen)
+    if planned.new:
+        screen.note("next: dartsctl init")
+    else:
+        _show_verdicts(request, planned, seen, deps)
+    if code is ExitCode.OK:
+        screen.note(f"nothing is missing in {request.root}")
+    return code
 
 
 def _confirm(request: InitRequest, deps: Deps) -> None:
@@ -107,71 +112,59 @@ def _write(changes: Sequence[Change]) -> None:
         raise Interrupted("interrupted; nothing was written", hint="dartsctl init") from None
 
 
-def _warn_about_variables(changes: Sequence[Change], screen: Screen) -> None:
-    for change in changes:
-        if change.missing:
-            missing = ", ".join(change.missing)
-            screen.warn(f"{change.path} lacks variables of its example: {missing}")
+def _verdicts(request: InitRequest, planned: InitPlan, deps: Deps) -> tuple[Verdict, ...]:
+    """Check what there is now. A Ctrl-C meanwhile leaves the files that were written."""
+    try:
+        return verdicts(reloaded(request.settings, deps), planned.environments, deps)
+    except KeyboardInterrupt:
+        problem = "interrupted before the checks; the files are written"
+        raise Interrupted(problem, hint="dartsctl init --check") from None
 
 
-def _summary(changes: Sequence[Change], request: InitRequest) -> list[str]:
-    """Return the plan for a person: neighbouring files of one kind are one line."""
-    lines: list[str] = []
-    for (action, about), group in itertools.groupby(
-        changes, key=lambda change: (change.action, change.about)
-    ):
-        files = list(group)
-        if len(files) > _MANY:
-            folder = Path(os.path.commonpath([change.path for change in files]))
-            files = [Change(action, folder, f"{about}: {len(files)} files (--dry-run lists them)")]
-        lines += [_line(change, request) for change in files]
-    return lines
-
-
-def _line(change: Change, request: InitRequest) -> str:
-    path = change.path
-    if path.is_relative_to(request.root):
-        path = path.relative_to(request.root)
-    return f"{change.action:6}  {path}  {change.about}".rstrip()
-
-
-def _document(request: InitRequest, planned: InitPlan) -> dict[str, Any]:
-    return {
-        "ok": True,
-        "exit_code": 0,
+def _show_result(
+    request: InitRequest,
+    planned: InitPlan,
+    seen: Sequence[Verdict],
+    screen: Screen,
+    *,
+    code: ExitCode = ExitCode.OK,
+) -> None:
+    """Show the document, or with --dry-run and --check the files."""
+    document = {
+        "ok": code is ExitCode.OK,
+        "exit_code": int(code),
         "dry_run": request.dry_run,
+        "check": request.check,
         "root": str(request.root),
-        "files": [_file_document(change) for change in planned.changes],
-        "settings": [_setting_document(setting) for setting in planned.settings],
-        "notes": list(planned.notes),
-        "tasks": [_task_document(task) for task in planned.tasks],
+        **report.document(planned, seen),
     }
+    lines: list[str] = []
+    if request.check:
+        lines = report.file_lines(planned.new, request.root)
+    elif request.dry_run:
+        lines = report.file_lines(planned.changes, request.root, all_files=True)
+    screen.result(document, lines)
 
 
-def _setting_document(setting: FoundSetting) -> dict[str, Any]:
-    value: object = setting.value
-    if not isinstance(setting.value, str | int | float):
-        value = list(setting.value)
-    return {
-        "table": setting.table,
-        "key": setting.key,
-        "value": value,
-        "why": setting.why,
-        "is_default": setting.is_default,
-    }
+def _show_tasks(planned: InitPlan, screen: Screen) -> None:
+    for line in report.missing_lines(planned.changes):
+        screen.warn(line)
+    for line in report.task_lines(planned.tasks):
+        screen.note(line)
 
 
-def _task_document(task: Task) -> dict[str, Any]:
-    return {"text": task.text, "paste": list(task.paste), "required": task.is_required}
-
-
-def _file_document(change: Change) -> dict[str, Any]:
-    return {
-        "action": change.action,
-        "path": str(change.path),
-        "mode": None if change.action == "keep" else f"{change.mode:04o}",
-        "about": change.about,
-        "generated": list(change.generated),
-        "fill_in": list(change.to_fill_in),
-        "missing": list(change.missing),
-    }
+def _show_verdicts(
+    request: InitRequest, planned: InitPlan, seen: Sequence[Verdict], deps: Deps
+) -> None:
+    """End with what the checks say, and what to do next."""
+    screen = deps.screen
+    for verdict in seen:
+        screen.note(verdict.line)
+    required = [task for task in planned.tasks if task.is_required]
+    command = next_command(reloaded(request.settings, deps), seen)
+    if required:
+        screen.note(f"hint: {required[0].text}; then `dartsctl init --check`")
+    elif isinstance(command, Advice):
+        screen.note(f"hint: {command}")
+    else:
+        screen.note(f"next: {command}")

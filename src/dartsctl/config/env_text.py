@@ -73,16 +73,3 @@ def env_line(name: str, value: str) -> str:
         return f"{name}='{value}'"
     escaped = value.replace("\\", "\\\\").replace('"', '\\"')
     return f'{name}="{escaped}"'
-
-
-def shown(text: str, generated: Iterable[str]) -> str:
-    """Return an env file's text for a person: a new secret only by its length."""
-    names = frozenset(generated)
-    lines: list[str] = []
-    for line in text.splitlines():
-        name, sign, value = line.partition("=")
-        if sign and name.strip() in names:
-            lines.append(f"{name}=<new, {len(value)} characters>")
-        else:
-            lines.append(line)
-    return _joined(lines)

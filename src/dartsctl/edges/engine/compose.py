@@ -35,7 +35,7 @@ from dartsctl.stack.long_ports import wrong_port
 from dartsctl.system import bounded_file
 from dartsctl.text.masker import Masker
 from dartsctl.text.phrases import did_you_mean, shell_command
-from dartsctl.text.strict_json import Source, parse_json, read_json
+from dartsctl.text.strict_json import Cursor, Source, parse_json, read_json
 
 if TYPE_CHECKING:
     from dartsctl.config.environment import Environment, EnvValue
@@ -219,12 +219,9 @@ class Compose:
 
         The variables of `env_file` are left out. Empty with a Compose that cannot show it.
         """
-        done = self._ask("config", "--no-interpolate", "--no-env-resolution", "--format", "json")
         texts: dict[tuple[str, str], str] = {}
-        if done.code != 0:
-            return texts
         with suppress(DartsctlError):
-            for service, body in read_json(done.stdout, MODEL).at("services").entries():
+            for service, body in self._written_services():
                 for name, text in body.at("environment").entries():
                     if text.value is not None:
                         texts[service, name] = text.text_or_number()
@@ -243,6 +240,27 @@ class Compose:
         if not isinstance(model, dict):
             raise MODEL.mistake("the answer is not a mapping")
         return model
+
+    def required_env_files(self) -> dict[str, tuple[Path, ...]]:
+        """Return service -> the files of `env_file` without which Compose reads nothing.
+
+        A path may contain variables, as it is written. Empty with a Compose that cannot show it.
+        """
+        files: dict[str, tuple[Path, ...]] = {}
+        with suppress(DartsctlError):
+            for service, body in self._written_services():
+                entries = [
+                    item for item in body.at("env_file").items() if item.at("required").flag()
+                ]
+                if entries:
+                    files[service] = tuple(Path(entry.at("path").text()) for entry in entries)
+        return files
+
+    def _written_services(self) -> Iterator[tuple[str, Cursor]]:
+        """Yield the services before interpolation. Raises DartsctlError for what is no JSON."""
+        done = self._ask("config", "--no-interpolate", "--no-env-resolution", "--format", "json")
+        if done.code == 0:
+            yield from read_json(done.stdout, MODEL).at("services").entries()
 
     def hashes(self, services: Sequence[str]) -> dict[str, str]:
         """Return the config hash of each service.

@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dartsctl.config.server_program import server_command
 from dartsctl.edges.project import env_files
-from dartsctl.errors import Advice, UsageError
+from dartsctl.errors import Advice, DartsctlError, UsageError
+from dartsctl.stack import compose_files
+from dartsctl.text.phrases import shell_command
 from dartsctl.workflows.init.bundled import find_bundled
 from dartsctl.workflows.init.certificate import find_certificate, tls_name
 from dartsctl.workflows.init.env_files import find_env_files
@@ -17,10 +20,11 @@ from dartsctl.workflows.init.settings_file import plan_settings
 from dartsctl.workflows.init.stack_settings import find_stacks
 
 if TYPE_CHECKING:
+    from dartsctl.config.settings import Settings
     from dartsctl.config.templates import Change
     from dartsctl.workflows.deps import Deps
     from dartsctl.workflows.init.findings import Findings, FoundSetting, Task
-    from dartsctl.workflows.init.project import InitRequest
+    from dartsctl.workflows.init.project import InitRequest, Project
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,19 @@ class InitPlan:
     settings: tuple[FoundSetting, ...] = ()
     tasks: tuple[Task, ...] = ()
     """What is left to a person."""
+    environments: tuple[str, ...] = ()
+    """Those that have services."""
+
+    @property
+    def new(self) -> tuple[Change, ...]:
+        """The changes that write something."""
+        return tuple(change for change in self.changes if change.action != "keep")
+
+    @property
+    def is_incomplete(self) -> bool:
+        """Whether something is to be written, or a person has to do something first."""
+        gaps = any(change.to_fill_in or change.missing for change in self.changes)
+        return bool(self.new) or gaps or any(task.is_required for task in self.tasks)
 
 
 def plan(request: InitRequest, *, deps: Deps) -> InitPlan:
@@ -49,6 +66,7 @@ def plan(request: InitRequest, *, deps: Deps) -> InitPlan:
             hint=Advice('add the files there: [prod] files = ["FILE"]'),
         )
     project = read_project(request, deps=deps)
+    _refuse_empty(project)
     findings = find_bundled(project)
     findings += find_stacks(project)
     # a finder of settings: `findings += find_xxx(project)`, here
@@ -66,7 +84,35 @@ def plan(request: InitRequest, *, deps: Deps) -> InitPlan:
         notes=findings.notes,
         settings=findings.settings,
         tasks=findings.tasks,
+        environments=project.environments,
     )
+
+
+def _refuse_empty(project: Project) -> None:
+    """Raise DartsctlError for a folder without settings, Compose files and an app."""
+    settings = project.settings
+    if settings.source or project.environments or has_app(settings):
+        return
+    for folder in settings.root.parents:
+        if compose_files.in_folder(folder):
+            raise DartsctlError(
+                f"no Compose file and no app in {settings.root}, but in {folder}",
+                hint=f"{shell_command('cd', folder)} && dartsctl init",
+            )
+    raise DartsctlError(
+        f"nothing to prepare in {settings.root}: no Compose file and no app",
+        details=("change into the folder of the app, or start with dartsctl's example stack:",),
+        hint="dartsctl init --stack",
+    )
+
+
+def has_app(settings: Settings) -> bool:
+    """Return whether the folder has an entry point that `dartsctl dev` starts."""
+    try:
+        server_command(settings)
+    except DartsctlError:
+        return False
+    return True
 
 
 def _values(env: Findings, environ: Mapping[str, str]) -> dict[str, str]:

@@ -62,8 +62,10 @@ class StackFacts:
     unset: frozenset[str] = frozenset()
     model: Mapping[str, Any] = field(default_factory=dict, repr=False)
     stack: Stack = field(default_factory=lambda: Stack("", {}, {}), repr=False)
+    missing_env_files: tuple[Path, ...] = ()
+    """Files of services' `env_file` that do not exist: `model` is what it is without them."""
     error: DartsctlError | None = None
-    """Why the files cannot be resolved: then `model` and `stack` are empty."""
+    """Why Compose could not be asked: then `model` and `stack` are empty."""
 
 
 PLACEHOLDER = "59999"

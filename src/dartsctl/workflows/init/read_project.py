@@ -2,28 +2,41 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from dartsctl.config.conventional_files import ENV_FILES, pick_files
 from dartsctl.config.environment import adhoc, default_env_files
 from dartsctl.config.settings import BUILT_IN
 from dartsctl.edges.project import env_files
-from dartsctl.errors import DartsctlError, UsageError
+from dartsctl.errors import DartsctlError, DockerUnavailable, TimedOut, UsageError
 from dartsctl.stack.compose_model import read_stack
 from dartsctl.text.phrases import shell_command
-from dartsctl.workflows.init.project import PLACEHOLDER, InitRequest, Project, StackFacts
+from dartsctl.workflows.init.project import (
+    PLACEHOLDER,
+    InitRequest,
+    Project,
+    StackFacts,
+    relative,
+)
 
 if TYPE_CHECKING:
+    from dartsctl.config.environment import Environment
+    from dartsctl.edges.engine.compose import Compose, Resolved
     from dartsctl.workflows.deps import ComposeOn, Deps
 
 
 def read_project(request: InitRequest, *, deps: Deps) -> Project:
     """Return the project.
 
-    Raises UsageError where several Compose files could belong to an environment.
+    Raises UsageError where several Compose files could belong to an environment, and with `stack`
+    for a project that has its own; DartsctlError for files that Compose rejects.
     """
     stacks: dict[str, StackFacts] = {}
     for name in BUILT_IN:
@@ -31,7 +44,19 @@ def read_project(request: InitRequest, *, deps: Deps) -> Project:
         if not files:
             continue
         stacks[name] = _stack_facts(request, name, files, deps)
-    return Project(request, stacks, bundled=not stacks, deps=deps)
+    if request.stack:
+        _refuse_own_stack(request, stacks)
+    return Project(request, stacks, bundled=request.stack and not stacks, deps=deps)
+
+
+def _refuse_own_stack(request: InitRequest, stacks: Mapping[str, StackFacts]) -> None:
+    for name, stack in stacks.items():
+        if stack.files != (request.root / "compose" / f"{name}.yml",):
+            listed = ", ".join(relative(request.root, file) for file in stack.files)
+            raise UsageError(
+                f"--stack: {request.root} has its own Compose files: {listed}",
+                hint="dartsctl init",
+            )
 
 
 def _stack_files(request: InitRequest, name: str, compose_on: ComposeOn) -> tuple[Path, ...]:
@@ -71,7 +96,10 @@ def _existing(files: Sequence[Path]) -> tuple[Path, ...]:
 def _stack_facts(
     request: InitRequest, name: str, files: tuple[Path, ...], deps: Deps
 ) -> StackFacts:
-    """Resolve the files, with placeholders for required variables that nothing sets."""
+    """Resolve the files, with placeholders for required variables that nothing sets.
+
+    Raises DartsctlError for files that Compose rejects.
+    """
     paths = _env_files(request, name, files)
     environment = adhoc(files=files, env_files=paths, directory=files[0].parent)
     try:
@@ -80,12 +108,45 @@ def _stack_facts(
         given = _names_in(paths) | deps.environ.keys()
         required = {name for name, variable in variables.items() if variable.is_required}
         unset = frozenset(required - given)
-        placeholders = dict.fromkeys(unset, PLACEHOLDER)
-        resolved = compose.finish_config(compose.start_config(placeholders=placeholders))
+        resolved, missing = _resolve(environment, compose, dict.fromkeys(unset, PLACEHOLDER), deps)
         stack = read_stack(resolved.model, unset_variables=resolved.unset_variables)
-    except DartsctlError as error:
+    except (DockerUnavailable, TimedOut) as error:
         return StackFacts(name, files, paths, error=error)
-    return StackFacts(name, files, paths, variables, unset, resolved.model, stack)
+    return StackFacts(name, files, paths, variables, unset, resolved.model, stack, missing)
+
+
+def _resolve(
+    environment: Environment, compose: Compose, placeholders: Mapping[str, str], deps: Deps
+) -> tuple[Resolved, tuple[Path, ...]]:
+    """Return the model, and the missing files of `env_file` without which it was resolved."""
+    try:
+        return compose.finish_config(compose.start_config(placeholders=placeholders)), ()
+    except DartsctlError:
+        existing: dict[str, list[Path]] = {}
+        missing: dict[Path, None] = {}
+        for service, paths in compose.required_env_files().items():
+            existing[service] = [path for path in paths if path.is_file()]
+            missing |= dict.fromkeys(path for path in paths if not path.is_file())
+        if not missing:
+            raise
+    with _override(existing) as override:
+        files = (*environment.files, override)
+        compose = deps.compose_on(replace(environment, files=files))
+        resolved = compose.finish_config(compose.start_config(placeholders=placeholders))
+    return resolved, tuple(missing)
+
+
+@contextmanager
+def _override(env_files: Mapping[str, Sequence[Path]]) -> Iterator[Path]:
+    """Yield a Compose file that gives services only these env files."""
+    lines = ["services:"] if env_files else ["services: {}"]
+    for service, paths in env_files.items():
+        listed = json.dumps([str(path) for path in paths])
+        lines.append(f"  {json.dumps(service)}: {{env_file: !override {listed}}}")
+    with TemporaryDirectory(prefix="dartsctl-") as folder:
+        file = Path(folder) / "compose.yaml"
+        file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        yield file
 
 
 def _env_files(request: InitRequest, name: str, files: Sequence[Path]) -> tuple[Path, ...]:

@@ -43,9 +43,13 @@ def plan_settings(project: Project, settings: Sequence[FoundSetting]) -> Finding
 
 def _about(settings: Sequence[FoundSetting]) -> str:
     needed = sum(not setting.is_default for setting in settings)
-    if needed == 1:
-        return "1 setting"
-    return f"{needed} settings"
+    match needed:
+        case 0:
+            return "all settings are defaults, shown as comments"
+        case 1:
+            return "1 setting"
+        case _:
+            return f"{needed} settings"
 
 
 def _added(path: Path, settings: Sequence[FoundSetting]) -> Findings:

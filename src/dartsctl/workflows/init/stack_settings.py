@@ -22,4 +22,6 @@ def find_stacks(project: Project) -> Findings:
             why = "by its name"
         files = [relative(project.root, file) for file in stack.files]
         settings.append(FoundSetting(name, "files", files, why, is_default))
+    if not project.stacks and not project.bundled:
+        settings.append(FoundSetting("dev", "files", [], "no Compose file: the server alone"))
     return Findings(settings=tuple(settings))

@@ -317,3 +317,18 @@ def _same_stack_line(same: SameStack) -> str:
     folder = f", files in {working_dir}" if shown else ""
     shared = f"{_SIGNS[same.sign]} ({', '.join(same.shared)})"
     return f"this stack {state} as project {same.project}, {shared}{folder}"
+
+
+def clear_line(preflight: Preflight) -> str:
+    """Return what a preflight without conflicts has checked."""
+    count = sum(checked.binding.count for checked in preflight.verdicts.bindings)
+    bindings = "1 binding" if count == 1 else f"{count} bindings"
+    checked = f"{preflight.stack.project}: no conflicts; {bindings} checked"
+    engine = preflight.engine
+    if not engine.is_here:
+        return (
+            f"{checked}; host sockets were not: the engine at {engine.endpoint} is not on this host"
+        )
+    if not engine.version:
+        return f"{checked} without asking an engine"
+    return f"{checked} against engine {engine.version}"
