@@ -257,7 +257,7 @@ import os, signal, sys, time
 def asked(number, frame): os.write(1, b"asked\\n")  # `print` may be at work already, for "ready"
 signal.signal(signal.SIGINT, asked)
 print("ready", flush=True)
-while True: time.sleep(60)
+while True: time.sleep(0.1)  # Python 3.15 loses a signal that comes before the sleep
 """
 POLITE = """
 import os, signal, sys, time
@@ -266,7 +266,7 @@ def asked(number, frame):
     sys.exit(7)
 signal.signal(signal.SIGINT, asked)
 print("ready", flush=True)
-while True: time.sleep(60)
+while True: time.sleep(0.1)  # Python 3.15 loses a signal that comes before the sleep
 """
 
 

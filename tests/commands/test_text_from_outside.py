@@ -110,7 +110,8 @@ def test_a_leased_folder_with_bytes_that_are_no_text_is_listed_in_every_encoding
         cwd=folder,
         env=live.environ,
     )
-    until(lambda: live.run("dev", "list", "--json").document["servers"])
+    # the record is written after the port is locked
+    until(lambda: any(x["pid"] for x in live.run("dev", "list", "--json").document["servers"]))
     for encoding in ("ascii:strict", "utf-8:strict", "latin-1:strict"):
         said = live.run("dev", "list", PYTHONIOENCODING=encoding)
         assert said.code == 0

@@ -130,10 +130,12 @@ def test_for_another_users_process_the_hint_is_the_sudo_command(start: Start) ->
 
 
 def test_it_works_without_pidfds_too(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(os, "pidfd_open")  # macOS has none
     child = start("sleep", "60")
     process = described(child.pid)
-    assert not send(replace(process, birth=process.birth - 1))
-    assert send(process)
+    with monkeypatch.context() as patch:
+        patch.delattr(os, "pidfd_open")  # macOS has none
+        assert not send(replace(process, birth=process.birth - 1))
+        assert send(process)
     assert child.wait(10) == -signal.SIGTERM
+    monkeypatch.delattr(os, "pidfd_open")
     assert not send(process)

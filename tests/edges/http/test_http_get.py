@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,7 @@ from dartsctl.edges.project import certificate_files
 from signing import make_pair
 
 
-@contextmanager
+@contextlib.contextmanager
 def server(
     answer: Callable[[socket.socket], None], context: ssl.SSLContext | None = None
 ) -> Iterator[int]:
@@ -26,15 +26,11 @@ def server(
 
         def serve() -> None:
             line, _ = listener.accept()
-            with line:
-                try:
-                    secured = context.wrap_socket(line, server_side=True) if context else line
+            with line, contextlib.suppress(OSError):
+                secured = context.wrap_socket(line, server_side=True) if context else line
+                with secured:
                     secured.recv(4096)
                     answer(secured)
-                    if context:
-                        secured.close()
-                except OSError:
-                    return
 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()

@@ -291,6 +291,7 @@ for _ in range(3):
 
 def test_nothing_is_loaded_besides_the_module_itself(python: Python, site: Path, port: int) -> None:
     code = "import sys; print(*sorted(sys.modules))"
+    (site / "other.pth").write_text("# Python itself loads a codec for any such file\n")
     before = set(output_of(python("-c", code)).split())
     guards.install(site, {port: "darts-app"})
     assert set(output_of(python("-c", code)).split()) - before == {"_dartsctl_guard"}

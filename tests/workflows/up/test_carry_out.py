@@ -65,7 +65,7 @@ LETS_GO = LISTEN + "input(); s.close(); print('gone', flush=True); time.sleep(60
 DRAINS = (
     "import signal,socket,sys,time; s=socket.create_server(('127.0.0.1', int(sys.argv[1]))); "
     "signal.signal(signal.SIGTERM, lambda *_: s.close()); "
-    "print('ready', flush=True)\nwhile True: time.sleep(60)"
+    "print('ready', flush=True)\nwhile True: time.sleep(0.1)"
 )
 OUTGOING = """
 import socket, sys, time

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +43,7 @@ def at(path: Path, *, source: str) -> VirtualEnvironment:
     another user; DartsctlError for an unreadable one.
     """
     try:
-        has_config = (path / "pyvenv.cfg").is_file()
+        has_config = _is_file(path / "pyvenv.cfg")
         if has_config:
             refuse_links_of_others(path)
     except OSError as error:
@@ -61,6 +62,17 @@ def at(path: Path, *, source: str) -> VirtualEnvironment:
             hint=shell_command("python3", "-m", "venv", "--clear", path),
         )
     return VirtualEnvironment(path.resolve(), site_packages.resolve(), source)
+
+
+def _is_file(path: Path) -> bool:
+    """Return whether it is a regular file. Since Python 3.14 `Path.is_file` hides other errors.
+
+    Raises OSError where nobody can tell.
+    """
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
 
 
 def _what_it_is_instead(path: Path) -> str:
