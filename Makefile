@@ -29,6 +29,12 @@ test: setup ## Run all tests, with a Docker engine those that need one: WORKERS=
 test-ports: setup ## Run only the tests of the port rules, on the engine that answers
 	$(BIN)/python -m pytest -m ports
 
+packages: $(VENV)/.packages ## Build the wheel and the source distribution, install and use them
+	$(BIN)/python -m pytest tests/packages/packages.py
+$(VENV)/.packages: $(VENV)/.ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group packages
+	@touch $@
+
 oracle: setup ## Compare `check` with what the engine does: N=500 SEED=7 JOBS=3
 	$(BIN)/python tests/oracle/oracle.py --count $(N) --seed $(SEED) --jobs $(JOBS)
 
@@ -58,4 +64,4 @@ bench: setup ## Measure ratios against a peer, one line per target
 clean: ## Remove what `make setup` and the tools created
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist build
 
-.PHONY: help setup dev test test-ports oracle kills cold-starts fuzz lint types check bench clean
+.PHONY: help setup dev test test-ports packages oracle kills cold-starts fuzz lint types check bench clean

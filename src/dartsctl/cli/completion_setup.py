@@ -17,6 +17,12 @@ _INSTALL = "--install-completion"
 _SHELLS = ("bash", "zsh", "fish")
 _VARIABLE = "_DARTSCTL_COMPLETE"
 _PROGRAM = "dartsctl"
+_ZSH_REGISTERS = "compdef _dartsctl_completion dartsctl"
+_ZSH_ANSWERS = f"""if [ "$funcstack[1]" = "_dartsctl" ]; then
+  _dartsctl_completion
+else
+  {_ZSH_REGISTERS}
+fi"""
 
 
 def is_asked_for(words: Sequence[str]) -> bool:
@@ -33,20 +39,34 @@ def set_up(words: Sequence[str]) -> int:
 
     Raises UsageError for a shell without completion, and where none is named or recognised.
     """
-    # not in the list of what this module exports, so mypy does not see them there
-    from typer.completion import get_completion_script, install  # type: ignore[attr-defined]
+    # Typer does not say that it exports this
+    from typer.completion import install  # type: ignore[attr-defined]
 
     option, _, named = words[0].partition("=")
     shells = [*filter(None, [named]), *words[1:]]
     if len(shells) > 1:
         raise UsageError(f"{option} takes one shell", hint=f"{_PROGRAM} {option} {shells[0]}")
     shell = _known(shells[0] if shells else _shell_in_use(option))
+    script = _script_for(shell)
     if option == _SHOW:
-        typer.echo(get_completion_script(prog_name=_PROGRAM, complete_var=_VARIABLE, shell=shell))
+        typer.echo(script)
         return 0
     _, path = install(shell=shell, prog_name=_PROGRAM, complete_var=_VARIABLE)
+    path.write_text(f"{script}\n")
     typer.echo(f"installed completion for {shell} in {path}; a new {shell} has it")
     return 0
+
+
+def _script_for(shell: str) -> str:
+    """Return the script that makes a shell ask dartsctl for completions.
+
+    zsh loads it at the first TAB, as the body of `_dartsctl`. Typer's only registers itself then,
+    and that TAB is lost.
+    """
+    from typer.completion import get_completion_script  # type: ignore[attr-defined]
+
+    script = get_completion_script(prog_name=_PROGRAM, complete_var=_VARIABLE, shell=shell)
+    return str(script).replace(_ZSH_REGISTERS, _ZSH_ANSWERS)
 
 
 def _known(shell: str) -> str:
