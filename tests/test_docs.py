@@ -124,7 +124,7 @@ def test_the_reference_has_every_variable_of_the_settings() -> None:
 def test_the_reference_has_every_conventional_name() -> None:
     section = reference().partition("### Conventional names")[2].partition("## ")[0]
     words = [word for group in conventional_names.WORDS.values() for word in group]
-    folders = [f"{place}/" for place in conventional_names.PLACES if place]
+    folders = [f"{place}/" for place in conventional_names.FOLDERS if place]
     assert [word for word in (*words, *folders) if f"`{word}`" not in section] == []
 
 

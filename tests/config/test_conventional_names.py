@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dartsctl.config.conventional_names import Pick, pick, plain_files, word_of
+from dartsctl.config.conventional_names import Pick, may_be_meant, pick, plain_files, word_of
 
 
 def picked(name: str, names: str, alone: str = "") -> str:
@@ -30,6 +30,10 @@ def picked(name: str, names: str, alone: str = "") -> str:
         ("docker-compose.prod.traefik.yml", "prod.traefik"),
         ("dev.docker-compose.gpu.yml", "dev.gpu"),
         ("composer.prod.yml", ""),
+        ("docker/prod/compose.yaml", "prod"),
+        ("prod/docker-compose.gpu.yml", "gpu"),
+        ("prod/values.yaml", "values"),
+        ("deploy/compose.yaml", ""),
     ],
 )
 def test_the_word_of_a_name(file: str, word: str) -> None:
@@ -60,7 +64,7 @@ def test_the_word_of_a_name(file: str, word: str) -> None:
         ("compose.yaml compose.dev.yaml", "compose.yaml compose.dev.yaml", "compose.dev.yaml"),
         (
             "docker-compose.yml docker-compose-localhost.yml",
-            "docker-compose-localhost.yml",
+            "docker-compose.yml docker-compose-localhost.yml",
             "docker-compose-localhost.yml",
         ),
         (
@@ -76,9 +80,25 @@ def test_the_word_of_a_name(file: str, word: str) -> None:
         ("compose.yml compose/dev.yml", "compose.yml", "compose.yml compose/dev.yml"),
         (
             "docker-compose.yml docker/docker-compose.dev.yml",
-            "docker/docker-compose.dev.yml",
+            "docker-compose.yml docker/docker-compose.dev.yml",
             "docker/docker-compose.dev.yml",
         ),
+        # a folder named after the environment, with the override that Compose takes there
+        (
+            "docker-compose.yml dev/docker-compose.yml dev/docker-compose.override.yml",
+            "docker-compose.yml dev/docker-compose.yml",
+            "dev/docker-compose.yml dev/docker-compose.override.yml",
+        ),
+        ("docker/development/compose.yml", "", "docker/development/compose.yml"),
+        (
+            "docker/compose.yml docker/local/compose.yml",
+            "docker/compose.yml",
+            "docker/compose.yml docker/local/compose.yml",
+        ),
+        ("prod/compose.yaml", "prod/compose.yaml", ""),
+        # a base that is none of its own: the file over it has an image, and only a part of the rest
+        ("compose.yaml compose.dev.yaml", "compose.dev.yaml", "compose.yaml compose.dev.yaml"),
+        ("infrastructure/compose.local.yaml", "", "infrastructure/compose.local.yaml"),
         (
             "docker/docker-compose.yml docker/docker-compose.override.yml",
             "",
@@ -110,7 +130,7 @@ def test_dev_is_what_is_named_after_it_else_what_compose_takes(
         ),
         (
             "docker-compose.yml docker-compose.prod.yml",
-            "docker-compose.prod.yml",
+            "docker-compose.yml docker-compose.prod.yml",
             "docker-compose.prod.yml",
         ),
         (
@@ -123,6 +143,12 @@ def test_dev_is_what_is_named_after_it_else_what_compose_takes(
             "compose.yaml",
             "compose.yaml deploy/compose.prod.yml",
         ),
+        # a base without an image of its own
+        ("compose.yaml compose.prod.yaml", "compose.prod.yaml", "compose.yaml compose.prod.yaml"),
+        ("deploy/docker-compose.yml", "deploy/docker-compose.yml", ""),
+        ("compose.yml compose.deploy.yml", "compose.yml", "compose.yml compose.deploy.yml"),
+        ("compose.prod.yml compose.deploy.yml", "compose.prod.yml", "compose.prod.yml"),
+        ("deploy/production/docker-compose.yml", "", "deploy/production/docker-compose.yml"),
         # the later versions of the darts server
         (
             "docker-compose.yml docker-compose-production.yml docker-compose-wso2.yml",
@@ -141,6 +167,17 @@ def test_two_files_of_production_that_stand_alone_are_candidates() -> None:
     names = ("compose.prod.yaml", "compose.production.yaml")
     result = pick("prod", names, lambda _: True)
     assert result == Pick(candidates=(("compose.prod.yaml",), ("compose.production.yaml",)))
+
+
+def test_without_a_file_for_production_a_plain_one_is_offered_first_and_no_other_stacks() -> None:
+    names = (
+        "docker-compose.dev.yml",
+        "docker-compose.gpu.yml",
+        "docker-compose.override.yml",
+        "docker-compose.yml",
+    )
+    assert may_be_meant("prod", names) == (("docker-compose.yml",), ("docker-compose.gpu.yml",))
+    assert may_be_meant("prod", ("compose.dev.yaml",)) == ()
 
 
 def test_nothing_is_asked_where_there_is_nothing_to_choose() -> None:

@@ -85,7 +85,7 @@ def cannot_pick(settings: Settings, name: str, pick: Pick) -> UsageError:
         problem = f"several Compose files for {name} in {settings.root}: {listed}"
     else:
         problem = f"no Compose file for {name} in {settings.root}"
-        candidates = tuple((file,) for file in names_in(settings.root))
+        candidates = conventional_names.may_be_meant(name, names_in(settings.root))
     if not candidates:
         advice = f"or name one: files = [...] in [{_header(settings, name)}] of {settings.path}"
         return UsageError(problem, details=(advice,), hint="dartsctl init")

@@ -15,15 +15,21 @@ from dartsctl.config.settings import PRODUCTION
 from dartsctl.stack import compose_files
 
 WORDS: Mapping[str, tuple[str, ...]] = {
-    "dev": ("dev", "development", "devel", "local", "localhost"),
-    PRODUCTION: ("prod", "production", "wso2"),
+    "dev": ("dev", "development", "developer", "devel", "local", "localhost"),
+    PRODUCTION: ("prod", "production", "wso2", "deploy"),
 }
 """The words in file names that mean an environment, for dev the likeliest first.
 
-Those of production are equals: where two of them stand alone, a person decides.
+Those of production are equals: where two of them stand alone, a person decides. Only `deploy` comes
+after the others.
 """
 
-PLACES = (
+_FOLDER_WORDS = tuple(
+    word for words in WORDS.values() for word in words if word not in ("wso2", "deploy")
+)
+"""The words that folders are named by: `docker/dev/compose.yaml`. `deploy/` is for any stack."""
+
+FOLDERS = (
     "",
     "compose",
     "docker",
@@ -33,7 +39,23 @@ PLACES = (
     "deployment",
     "deployments",
     "infra",
+    "infrastructure",
 )
+"""The folders for the Compose files of any environment, from the project's root, in order."""
+
+
+def _with_folders_of_environments() -> tuple[str, ...]:
+    places: list[str] = []
+    for place in FOLDERS:
+        places += [place, *(_joined(place, word) for word in _FOLDER_WORDS)]
+    return tuple(places)
+
+
+def _joined(place: str, name: str) -> str:
+    return f"{place}/{name}" if place else name
+
+
+PLACES = _with_folders_of_environments()
 """The folders that are looked into, from the project's root, the likeliest first."""
 
 _BASE_WORDS = ("base", "common", "shared")
@@ -84,7 +106,7 @@ def specific_files(name: str, names: Iterable[str]) -> tuple[str, ...]:
     for file in names:
         word = word_of(file)
         if word in words:
-            rank = words.index(word) if name == "dev" else 0
+            rank = words.index(word) if name == "dev" else int(word == "deploy")
             ranked.setdefault((_place_rank(file), rank), []).append(file)
     if not ranked:
         return ()
@@ -93,20 +115,40 @@ def specific_files(name: str, names: Iterable[str]) -> tuple[str, ...]:
 
 def plain_files(names: Collection[str]) -> tuple[str, ...]:
     """Return what `docker compose up` would take, in the first place that has a plain file."""
-    for place in PLACES:
-        files = compose_files.defaults_among(_names_in(place, names))
-        if files:
-            return tuple(_joined(place, file) for file in files)
+    for place in FOLDERS:
+        if files := _plain_in(place, names):
+            return files
     return ()
+
+
+def may_be_meant(name: str, names: Collection[str]) -> tuple[tuple[str, ...], ...]:
+    """Return what a person may mean where no file is named after the environment.
+
+    A plain file comes first. Files of other environments and overrides are not offered.
+    """
+    files = [*plain_files(names)[:1]]
+    not_meant = {"", "override"}
+    for other, words in WORDS.items():
+        if other != name:
+            not_meant.update(words)
+    files += [file for file in names if word_of(file) not in not_meant]
+    return tuple((file,) for file in files)
 
 
 def word_of(file: str) -> str:
     """Return the word that a Compose file's name has besides `compose`, in lower case.
 
     `docker-compose.prod.yml`, `compose-prod.yaml`, `prod.docker-compose.yml` and `compose/prod.yml`
-    have `prod`; `compose.yaml` has none.
+    have `prod`; `compose.yaml` has none, but `prod/compose.yaml` has that of its folder.
     """
-    name = PurePosixPath(file).name
+    path = PurePosixPath(file)
+    word = _word_in(path.name)
+    if not word and path.parent.name in _FOLDER_WORDS and is_compose_name(file):
+        return path.parent.name
+    return word
+
+
+def _word_in(name: str) -> str:
     match = _FILE.fullmatch(name)
     if match is None:
         bare = _BARE.fullmatch(name)
@@ -137,28 +179,38 @@ def may_be_bare(file: str) -> bool:
 def bases_for(overlay: str, names: Collection[str]) -> Iterator[str]:
     """Yield the files that `overlay` may be meant to lie over, the likeliest first."""
     place = _place_of(overlay)
-    for folder in dict.fromkeys((place, "")):
-        inside = _names_in(folder, names)
+    for folder in dict.fromkeys((place, _place_of(place), "")):
         for word in _BASE_WORDS:
-            for file in inside:
-                if word_of(file) == word:
+            for file in _names_in(folder, names):
+                if _word_in(file) == word:
                     yield _joined(folder, file)
-        for file in compose_files.defaults_among(inside)[:1]:
-            yield _joined(folder, file)
+        for file in _plain_in(folder, names)[:1]:
+            if file != overlay:
+                yield file
 
 
 def _with_base(file: str, names: Collection[str], is_complete: Complete) -> tuple[str, ...]:
-    """Return the file, after its base where it does not stand alone.
+    """Return the file, after its base where one of them does not stand alone.
 
     If nothing makes it complete, it stays alone: Compose says what is wrong with it.
     """
+    files = _with_override(file, names)
     bases = tuple(bases_for(file, names))
-    if not bases or is_complete((file,)):
-        return (file,)
+    if not bases:
+        return files
+    stands_alone = is_complete(files)
     for base in bases:
-        if is_complete((base, file)):
-            return (base, file)
-    return (file,)
+        if stands_alone and is_complete((base,)):
+            continue
+        if is_complete((base, *files)):
+            return (base, *files)
+    return files
+
+
+def _with_override(file: str, names: Collection[str]) -> tuple[str, ...]:
+    """Return `docker/dev/compose.yaml` with its override file; other files as they are."""
+    plain = _plain_in(_place_of(file), names)
+    return plain if file in plain[:1] else (file,)
 
 
 def _among(specific: Sequence[str], names: Collection[str], is_complete: Complete) -> Pick:
@@ -178,6 +230,12 @@ def _among(specific: Sequence[str], names: Collection[str], is_complete: Complet
     return Pick(candidates=tuple(candidates))
 
 
+def _plain_in(place: str, names: Iterable[str]) -> tuple[str, ...]:
+    """Return what `docker compose up` would take in a folder."""
+    files = compose_files.defaults_among(_names_in(place, names))
+    return tuple(_joined(place, file) for file in files)
+
+
 def _place_of(file: str) -> str:
     place = str(PurePosixPath(file).parent)
     return "" if place == "." else place
@@ -191,7 +249,3 @@ def _place_rank(file: str) -> int:
 def _names_in(place: str, names: Iterable[str]) -> tuple[str, ...]:
     inside = [PurePosixPath(file).name for file in names if _place_of(file) == place]
     return tuple(sorted(inside))
-
-
-def _joined(place: str, name: str) -> str:
-    return f"{place}/{name}" if place else name
