@@ -14,7 +14,7 @@ from dartsctl.config.conventional_names import PLACES, Pick
 from dartsctl.config.settings import PRODUCTION, Settings, environment_table
 from dartsctl.errors import DartsctlError, UsageError
 from dartsctl.system import bounded_file
-from dartsctl.text.phrases import shell_command
+from dartsctl.text.phrases import listed, shell_command
 
 ENV_FILES: Mapping[str, str] = {"dev": ".env", PRODUCTION: ".env.production"}
 """The env file without `env_files` in the settings; .env.NAME for other environments."""
@@ -81,8 +81,8 @@ def cannot_pick(settings: Settings, name: str, pick: Pick) -> UsageError:
     """Return the error of every verb that needs an environment's Compose files, and has none."""
     candidates = pick.candidates
     if candidates:
-        listed = ", ".join(" + ".join(files) for files in candidates)
-        problem = f"several Compose files for {name} in {settings.root}: {listed}"
+        names = [" + ".join(files) for files in candidates]
+        problem = f"several Compose files for {name} in {settings.root}: {listed(names)}"
     else:
         problem = f"no Compose file for {name} in {settings.root}"
         candidates = conventional_names.may_be_meant(name, names_in(settings.root))

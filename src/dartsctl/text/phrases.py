@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from dartsctl.errors import Advice
 
@@ -38,6 +38,14 @@ def shell_command(*words: object) -> str:
     import shlex
 
     return shlex.join(str(word) for word in words)
+
+
+def listed(names: Sequence[str], most: int = 6) -> str:
+    """Return names with commas between them; of many, the first ones and how many more."""
+    shown = ", ".join(names[:most])
+    if len(names) > most:
+        return f"{shown} and {len(names) - most} more"
+    return shown
 
 
 def did_you_mean(

@@ -36,17 +36,19 @@ def test_values_of_secrets_are_never_shown() -> None:
         "#OLD_PASSWORD=canary-2\n"
         'URL="amqp://guest:canary-3@rabbitmq/"\n'
         "DATABASE_URL=postgres://app:0123456789abcdef@db/app\n"
+        "OTHER_URL=postgresql://postgres:postgres@db/postgres\n"
         'PRIVATE_KEY="-----BEGIN\ncanary-4\n-----END"\n'
     )
     assert created("deploy/.env.production", text, "POSTGRES_PASSWORD") == (
         "+ # our site",
         "+ TZ=Europe/Berlin",
-        "+ POSTGRES_PASSWORD=<new secret>",
-        "+ export API_TOKEN='<secret>'",
-        "+ #OLD_PASSWORD=<secret>",
-        '+ URL="amqp://guest:<secret>@rabbitmq/"',
-        "+ DATABASE_URL=postgres://app:<new secret>@db/app",
-        '+ PRIVATE_KEY="<secret>',
+        "+ POSTGRES_PASSWORD=***  (new secret)",
+        "+ export API_TOKEN='***'",
+        "+ #OLD_PASSWORD=***",
+        '+ URL="amqp://guest:***@rabbitmq/"',
+        "+ DATABASE_URL=postgres://app:***@db/app  (new secret)",
+        "+ OTHER_URL=postgresql://postgres:***@db/postgres",
+        '+ PRIVATE_KEY="***',
         "+ ...",
         "+ ...",
     )
@@ -61,4 +63,4 @@ def test_an_edited_env_file_hides_the_old_values_too() -> None:
         old=b"DB_PASSWORD=canary-old\n",
         generated=("NEW_KEY",),
     )
-    assert diff_lines(change) == ("  DB_PASSWORD=<secret>", "+ NEW_KEY=<new secret>")
+    assert diff_lines(change) == ("  DB_PASSWORD=***", "+ NEW_KEY=***  (new secret)")

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from dartsctl.text.masker import secrets_in
+from dartsctl.text.masking import MASK
+from dartsctl.text.secret_names import password_in
 
 if TYPE_CHECKING:
     from dartsctl.config.templates import Change
@@ -16,7 +18,7 @@ _CONTEXT = 1
 _VARIABLE = re.compile(
     r"(?P<start>\s*(?:#\s*)?(?:export\s+)?(?P<name>[A-Za-z_]\w*)\s*=)(?P<value>.*)"
 )
-NEW_SECRET, SECRET = "<new secret>", "<secret>"
+_NEW = "  (new secret)"
 
 
 def diff_lines(change: Change) -> tuple[str, ...]:
@@ -74,11 +76,17 @@ def _values_of(lines: Iterable[str], names: frozenset[str]) -> tuple[str, ...]:
 
 
 def _shown(name: str, value: str, new: Iterable[str]) -> str:
+    is_new = False
     for secret in new:
-        value = value.replace(secret, NEW_SECRET)
+        is_new = is_new or secret in value
+        value = value.replace(secret, MASK)
+    if is_new:
+        return f"{value}{_NEW}"
     for secret in secrets_in(name, _bare(value)):
-        if NEW_SECRET not in secret:
-            value = value.replace(secret, SECRET)
+        if password_in(_bare(value)) == secret:
+            value = value.replace(f":{secret}@", f":{MASK}@", 1)
+        else:
+            value = value.replace(secret, MASK)
     return value
 
 

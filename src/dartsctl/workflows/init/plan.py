@@ -6,25 +6,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dartsctl.config.server_program import server_command
 from dartsctl.edges.project import env_files
-from dartsctl.errors import Advice, DartsctlError, UsageError
-from dartsctl.stack import compose_files
-from dartsctl.text.phrases import shell_command
+from dartsctl.errors import Advice, UsageError
 from dartsctl.workflows.init.bundled import find_bundled
 from dartsctl.workflows.init.certificate import find_certificate, tls_name
 from dartsctl.workflows.init.env_files import find_env_files
 from dartsctl.workflows.init.ignore_files import find_ignored
+from dartsctl.workflows.init.nothing_here import refuse_empty
 from dartsctl.workflows.init.read_project import read_project
 from dartsctl.workflows.init.settings_file import plan_settings
 from dartsctl.workflows.init.stack_settings import find_stacks
 
 if TYPE_CHECKING:
-    from dartsctl.config.settings import Settings
     from dartsctl.config.templates import Change
     from dartsctl.workflows.deps import Deps
     from dartsctl.workflows.init.findings import Findings, FoundSetting, Task
-    from dartsctl.workflows.init.project import InitRequest, Project
+    from dartsctl.workflows.init.project import InitRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +63,7 @@ def plan(request: InitRequest, *, deps: Deps) -> InitPlan:
             hint=Advice('add the files there: [prod] files = ["FILE"]'),
         )
     project = read_project(request, deps=deps)
-    _refuse_empty(project)
+    refuse_empty(project)
     findings = find_bundled(project)
     findings += find_stacks(project)
     # a finder of settings: `findings += find_xxx(project)`, here
@@ -86,33 +83,6 @@ def plan(request: InitRequest, *, deps: Deps) -> InitPlan:
         tasks=findings.tasks,
         environments=project.environments,
     )
-
-
-def _refuse_empty(project: Project) -> None:
-    """Raise DartsctlError for a folder without settings, Compose files and an app."""
-    settings = project.settings
-    if settings.source or project.environments or has_app(settings):
-        return
-    for folder in settings.root.parents:
-        if compose_files.in_folder(folder):
-            raise DartsctlError(
-                f"no Compose file and no app in {settings.root}, but in {folder}",
-                hint=f"{shell_command('cd', folder)} && dartsctl init",
-            )
-    raise DartsctlError(
-        f"nothing to prepare in {settings.root}: no Compose file and no app",
-        details=("change into the folder of the app, or start with dartsctl's example stack:",),
-        hint="dartsctl init --stack",
-    )
-
-
-def has_app(settings: Settings) -> bool:
-    """Return whether the folder has an entry point that `dartsctl dev` starts."""
-    try:
-        server_command(settings)
-    except DartsctlError:
-        return False
-    return True
 
 
 def _values(env: Findings, environ: Mapping[str, str]) -> dict[str, str]:

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 from dartsctl.config.conventional_files import ENV_FILES, pick_files
 from dartsctl.config.environment import adhoc, default_env_files
-from dartsctl.config.settings import BUILT_IN
+from dartsctl.config.settings import BUILT_IN, environment_key
 from dartsctl.edges.project import env_files
 from dartsctl.errors import DartsctlError, DockerUnavailable, TimedOut, UsageError
 from dartsctl.stack.compose_model import read_stack
-from dartsctl.text.phrases import shell_command
+from dartsctl.text.phrases import listed, shell_command
 from dartsctl.workflows.init.project import (
     PLACEHOLDER,
     InitRequest,
@@ -52,9 +52,9 @@ def read_project(request: InitRequest, *, deps: Deps) -> Project:
 def _refuse_own_stack(request: InitRequest, stacks: Mapping[str, StackFacts]) -> None:
     for name, stack in stacks.items():
         if stack.files != (request.root / "compose" / f"{name}.yml",):
-            listed = ", ".join(relative(request.root, file) for file in stack.files)
+            names = [relative(request.root, file) for file in stack.files]
             raise UsageError(
-                f"--stack: {request.root} has its own Compose files: {listed}",
+                f"--stack: {request.root} has its own Compose files: {listed(names)}",
                 hint="dartsctl init",
             )
 
@@ -66,8 +66,10 @@ def _stack_files(request: InitRequest, name: str, compose_on: ComposeOn) -> tupl
     """
     settings, named = request.settings, request.named.get(name, ())
     configured = settings.environments[name].files
-    if named or configured is not None:
-        return _existing(named) or configured or ()
+    if named:
+        return _existing(named, f"--{name}-file")
+    if configured is not None:
+        return _existing(configured, settings.origin(*environment_key(name, "files")))
 
     def is_complete(files: tuple[Path, ...]) -> bool:
         try:
@@ -77,19 +79,22 @@ def _stack_files(request: InitRequest, name: str, compose_on: ComposeOn) -> tupl
 
     pick = pick_files(settings, name, is_complete)
     if pick.candidates:
-        listed = ", ".join(" + ".join(files) for files in pick.candidates)
+        candidates = [" + ".join(files) for files in pick.candidates]
         raise UsageError(
-            f"several Compose files for {name} in {settings.root}: {listed}",
+            f"several Compose files for {name} in {settings.root}: {listed(candidates)}",
             details=("repeat the option for each file that is merged over the first",),
             hint=shell_command("dartsctl", "init", f"--{name}-file", pick.candidates[0][0]),
         )
     return tuple(settings.root / file for file in pick.files)
 
 
-def _existing(files: Sequence[Path]) -> tuple[Path, ...]:
+def _existing(files: Sequence[Path], origin: str) -> tuple[Path, ...]:
+    """Return the files as absolute paths. Raises UsageError (`origin: ...`) for a missing one."""
     for file in files:
         if not file.is_file():
-            raise UsageError(f"no such Compose file: {file}", hint=shell_command("ls", file.parent))
+            raise UsageError(
+                f"{origin}: no such Compose file: {file}", hint=shell_command("ls", file.parent)
+            )
     return tuple(Path(os.path.normpath(file.absolute())) for file in files)
 
 

@@ -15,6 +15,7 @@ def find_stacks(project: Project) -> Findings:
     """Return the Compose files of each environment; defaults where every verb picks the same."""
     own_name = project.settings.name
     settings = [FoundSetting("", "name", own_name, "the folder's name", is_default=True)]
+    notes: list[str] = []
     for name, stack in project.stacks.items():
         is_default = not project.request.named.get(name)
         why = "named on the command line"
@@ -22,6 +23,9 @@ def find_stacks(project: Project) -> Findings:
             why = "by its name"
         files = [relative(project.root, file) for file in stack.files]
         settings.append(FoundSetting(name, "files", files, why, is_default))
-    if not project.stacks and not project.bundled:
+        notes.append(f"{name}: {' + '.join(files)}")
+        if stack.error:
+            notes.append(f"{name}: what these files need is not checked: {stack.error.message}")
+    if not (project.stacks or project.bundled or project.settings.source):
         settings.append(FoundSetting("dev", "files", [], "no Compose file: the server alone"))
-    return Findings(settings=tuple(settings))
+    return Findings(tuple(notes), tuple(settings))

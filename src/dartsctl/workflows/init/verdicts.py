@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from dartsctl.config.environment import resolve
@@ -10,6 +11,7 @@ from dartsctl.config.server_program import server_command
 from dartsctl.config.settings import BUILT_IN, PRODUCTION, Settings, load
 from dartsctl.errors import DartsctlError, ExitCode
 from dartsctl.ports import unmet_needs
+from dartsctl.text.phrases import shell_command
 from dartsctl.workflows.preflight import another_stack, orphans, report
 from dartsctl.workflows.preflight.inputs import Intent
 from dartsctl.workflows.preflight.preflight import Preflight, exit_code_of, run_preflight
@@ -17,6 +19,7 @@ from dartsctl.workflows.preflight.preflight import Preflight, exit_code_of, run_
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from dartsctl.config.environment import Environment
     from dartsctl.workflows.deps import Deps
 
 
@@ -56,7 +59,7 @@ def verdicts(settings: Settings, names: Sequence[str], deps: Deps) -> tuple[Verd
 
 def _verdict(settings: Settings, name: str, deps: Deps) -> Verdict:
     try:
-        environment = resolve(settings, name)
+        environment = resolve(settings, name, is_complete=partial(_is_complete, deps))
         preflight = run_preflight(environment, Intent(), deps=deps)
     except DartsctlError as error:
         return Verdict(name, error.code, error.message, error.hint)
@@ -64,6 +67,10 @@ def _verdict(settings: Settings, name: str, deps: Deps) -> Verdict:
     if code is ExitCode.OK:
         return Verdict(name, code, report.clear_line(preflight), is_up=_is_up(preflight))
     return Verdict(name, code, _problem(preflight), _next(preflight))
+
+
+def _is_complete(deps: Deps, environment: Environment) -> bool:
+    return deps.compose_on(environment).is_complete()
 
 
 def _problem(preflight: Preflight) -> str:
@@ -77,9 +84,8 @@ def _problem(preflight: Preflight) -> str:
 
 def _next(preflight: Preflight) -> str:
     command = preflight.environment.command("check")
-    advice = [objection.advice for objection in preflight.blocking_objections if objection.advice]
-    if advice:
-        return advice[0]
+    if preflight.blocking_objections:
+        return command
     hint = another_stack.next_command(preflight, command)
     hint = hint or orphans.next_command(preflight)
     return hint or unmet_needs.next_command(preflight.unmet_needs, command) or command
@@ -97,9 +103,23 @@ def next_command(settings: Settings, seen: Sequence[Verdict]) -> str:
         if verdict.code is not ExitCode.OK:
             return verdict.next_command or verdict.command
         if verdict.environment == PRODUCTION and not verdict.is_up:
-            return "dartsctl prod up"
+            return _command(settings, "prod", "up")
+    if has_app(settings):
+        return _command(settings, "dev")
+    return _command(settings, "dev", "up")
+
+
+def has_app(settings: Settings) -> bool:
+    """Return whether the settings or the folder have what `dartsctl dev` starts."""
     try:
         server_command(settings)
     except DartsctlError:
-        return "dartsctl dev up"
-    return "dartsctl dev"
+        return False
+    return True
+
+
+def _command(settings: Settings, *words: str) -> str:
+    options: list[object] = []
+    if settings.project_dir:
+        options = ["--project-dir", settings.project_dir]
+    return shell_command("dartsctl", *words, *options)

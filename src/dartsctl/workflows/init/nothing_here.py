@@ -1,0 +1,76 @@
+"""A folder in which there is nothing to prepare: where there is something, or how to begin."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dartsctl.config.conventional_files import names_in
+from dartsctl.errors import DartsctlError, UsageError
+from dartsctl.stack import compose_files
+from dartsctl.text.phrases import listed, shell_command
+from dartsctl.workflows.init.verdicts import has_app
+
+if TYPE_CHECKING:
+    from dartsctl.workflows.init.project import Project
+
+_DEPTH = 2
+_MOST_FOLDERS = 2000
+_NO_PROJECTS = frozenset({"node_modules", "vendor", "venv", "site-packages", "__pycache__"})
+
+
+def refuse_empty(project: Project) -> None:
+    """Raise DartsctlError for a folder without settings, Compose files that fit, and an app."""
+    root = project.root
+    if project.settings.source or project.environments or has_app(project.settings):
+        return
+    if names := names_in(root):
+        raise UsageError(
+            f"cannot tell which of the Compose files in {root} is for dev or prod: {listed(names)}",
+            hint=shell_command("dartsctl", "init", "--dev-file", names[0]),
+        )
+    folders = _with_compose_files(root)
+    if folders:
+        raise DartsctlError(
+            f"no Compose file and no app in {root}, but below it: {listed(folders)}",
+            hint=f"{shell_command('cd', folders[0])} && dartsctl init",
+        )
+    for folder in root.parents:
+        if compose_files.in_folder(folder):
+            raise DartsctlError(
+                f"no Compose file and no app in {root}, but in {folder}",
+                hint=f"{shell_command('cd', folder)} && dartsctl init",
+            )
+    raise DartsctlError(
+        f"nothing to prepare in {root}: no Compose file and no app",
+        details=("change into the folder of the app, or start with dartsctl's example stack:",),
+        hint="dartsctl init --stack",
+    )
+
+
+def _with_compose_files(root: Path) -> tuple[str, ...]:
+    """Return the folders below `root`, relative to it, that have Compose files."""
+    folders: list[str] = []
+    for count, folder in enumerate(_below(root, _DEPTH)):
+        if count == _MOST_FOLDERS:
+            break
+        if compose_files.in_folder(folder):
+            folders.append(folder.relative_to(root).as_posix())
+    return tuple(sorted(folders))
+
+
+def _below(folder: Path, depth: int) -> Iterator[Path]:
+    """Yield the folders below, breadth first at each level; hidden ones and libraries left out."""
+    try:
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+    except OSError:
+        return
+    inside = [name for name in sorted(names) if name[0] != "." and name not in _NO_PROJECTS]
+    for name in inside:
+        yield folder / name
+    if depth > 1:
+        for name in inside:
+            yield from _below(folder / name, depth - 1)

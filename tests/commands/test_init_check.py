@@ -1,0 +1,139 @@
+"""`init` as it ends: what is missing, what the checks say, what comes next; and a second run."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from live.project_files import read_files, write_files
+
+if TYPE_CHECKING:
+    from fakes.machines import Machine
+    from live.in_process import RunHere
+
+pytest_plugins = ("live.stack", "live.in_process")
+
+pytestmark = pytest.mark.compose
+
+DEV = {"compose.yaml": "services: {web: {image: busybox}}\n", "app.py": ""}
+
+
+def last_line(text: str) -> str:
+    return text.splitlines()[-1]
+
+
+def test_check_names_what_is_missing_and_writes_nothing(run_here: RunHere, tmp_path: Path) -> None:
+    write_files(tmp_path, DEV)
+    said = run_here(None, "init", "--check")
+    assert said.code == 1
+    assert said.out.startswith("create  dartsctl.toml  ")
+    assert last_line(said.err) == "next: dartsctl init"
+    assert read_files(tmp_path).keys() == DEV.keys()
+    document = run_here(None, "init", "--check", "--json").document
+    assert (document["ok"], document["exit_code"], document["check"]) == (False, 1, True)
+    assert read_files(tmp_path).keys() == DEV.keys()
+
+
+def test_after_init_nothing_is_missing_and_a_second_run_changes_nothing(
+    run_here: RunHere, tmp_path: Path
+) -> None:
+    write_files(tmp_path, DEV)
+    first = run_here(None, "init", "--yes")
+    assert first.code == 0
+    assert "found: dev: compose.yaml" in first.err
+    written = read_files(tmp_path)
+    said = run_here(None, "init")  # no terminal: it would fail if it had to ask
+    assert said.code == 0
+    assert f"nothing to do: all files exist in {tmp_path}" in said.err
+    assert last_line(said.err) == "next: dartsctl dev"
+    said = run_here(None, "init", "--check")
+    assert (said.code, said.out) == (0, "")
+    assert f"nothing is missing in {tmp_path}" in said.err
+    assert read_files(tmp_path) == written
+
+
+def test_a_dry_run_shows_the_diffs_and_writes_nothing(run_here: RunHere, tmp_path: Path) -> None:
+    write_files(tmp_path, {**DEV, ".env.example": "SECRET_KEY=change-me\nTZ=Europe/Berlin\n"})
+    before = read_files(tmp_path)
+    said = run_here(None, "init", "--dry-run")
+    assert said.code == 0
+    assert '  + # files = ["compose.yaml"]  # by its name' in said.out
+    assert "  + SECRET_KEY=***  (new secret)\n  + TZ=Europe/Berlin\n" in said.out
+    assert read_files(tmp_path) == before
+
+
+def test_minimal_settings_have_no_comments(run_here: RunHere, tmp_path: Path) -> None:
+    write_files(tmp_path, {**DEV, "stacks/site.yaml": DEV["compose.yaml"]})
+    words = ("--prod-file", "stacks/site.yaml")
+    assert run_here(None, "init", "--yes", "--minimal", *words).code == 0
+    assert read_files(tmp_path)["dartsctl.toml"] == b'[prod]\nfiles = ["stacks/site.yaml"]\n'
+
+
+def test_minimal_writes_no_settings_where_none_are_needed(
+    run_here: RunHere, tmp_path: Path
+) -> None:
+    write_files(tmp_path, DEV)
+    said = run_here(None, "init", "--yes", "--minimal")
+    assert said.code == 0
+    assert "found: no settings are needed: everything has its conventional name" in said.err
+    assert read_files(tmp_path).keys() == DEV.keys()
+
+
+def test_the_app_alone_gets_settings_without_services(run_here: RunHere, tmp_path: Path) -> None:
+    write_files(tmp_path, {"app.py": ""})
+    said = run_here(None, "init", "--yes")
+    assert (said.code, last_line(said.err)) == (0, "next: dartsctl dev")
+    assert (
+        b"\n[dev]\nfiles = []  # no Compose file: the server alone\n"
+        in read_files(tmp_path)["dartsctl.toml"]
+    )
+
+
+def test_without_docker_the_rest_is_written_and_what_was_not_checked_is_said(
+    run_here: RunHere, tmp_path: Path, machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = tmp_path / "shop"
+    write_files(shop, {**DEV, ".env.example": "API_TOKEN=change-me\n"})
+    for name, value in machine.environ.items():
+        monkeypatch.setenv(name, value)
+    said = run_here(shop, "init", "--yes")
+    assert said.code == 0
+    assert {"dartsctl.toml", ".env"} <= read_files(shop).keys()
+    problem = "Docker is not installed"
+    assert f"found: dev: what these files need is not checked: {problem}" in said.err
+    assert f"dev check: {problem}" in said.err
+    assert run_here(shop, "init", "--check").code == 0
+
+
+def test_a_folder_of_a_monorepo_has_its_own_settings_and_ignores_its_own_files(
+    run_here: RunHere, tmp_path: Path
+) -> None:
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    shop = tmp_path / "apps" / "shop"
+    write_files(shop, {**DEV, ".env.example": "API_TOKEN=change-me\n"})
+    assert run_here(shop, "init", "--yes").code == 0
+    assert read_files(tmp_path).keys() == {
+        f"apps/shop/{name}"
+        for name in (*DEV, ".env.example", ".env", ".gitignore", "dartsctl.toml")
+    }
+    shown = subprocess.run(
+        ["git", "status", "--short", "-uall"], cwd=tmp_path, capture_output=True, check=True
+    ).stdout
+    assert b"apps/shop/.env\n" not in shown
+
+
+def test_a_worktree_is_prepared_like_any_other_checkout(run_here: RunHere, tmp_path: Path) -> None:
+    main, tree = tmp_path / "shop", tmp_path / "shop-fix"
+    git = ["git", "-C", str(main), "-c", "user.name=t", "-c", "user.email=t@example.org"]
+    subprocess.run(["git", "init", "-q", str(main)], check=True)
+    write_files(main, {**DEV, ".env.example": "API_TOKEN=change-me\n"})
+    subprocess.run([*git, "add", "."], check=True)
+    subprocess.run([*git, "commit", "-q", "-m", "all"], check=True)
+    subprocess.run([*git, "worktree", "add", "-q", str(tree)], check=True)
+    assert run_here(tree, "init", "--yes").code == 0
+    written = read_files(tree)
+    assert written.keys() == {*DEV, ".env.example", ".env", ".gitignore", "dartsctl.toml"}
+    assert written[".gitignore"] == b"/.env\n"
