@@ -14,6 +14,7 @@ from dartsctl.workflows.init.env_files import find_env_files
 from dartsctl.workflows.init.ignore_files import find_ignored
 from dartsctl.workflows.init.nothing_here import refuse_empty
 from dartsctl.workflows.init.read_project import read_project
+from dartsctl.workflows.init.server import find_app, find_server
 from dartsctl.workflows.init.settings_file import plan_settings
 from dartsctl.workflows.init.stack_settings import find_stacks
 
@@ -66,6 +67,7 @@ def plan(request: InitRequest, *, deps: Deps) -> InitPlan:
     refuse_empty(project)
     findings = find_bundled(project)
     findings += find_stacks(project)
+    findings += find_server(project, find_app(project))
     # a finder of settings: `findings += find_xxx(project)`, here
     env = find_env_files(project, findings.env_lines)
     values = _values(env, deps.environ)

@@ -1,0 +1,217 @@
+"""The app's files as text, and its Python files as syntax trees. Nothing is imported or run."""
+
+from __future__ import annotations
+
+import ast
+import posixpath
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+_MOST_LINKS = 12
+"""How many names are followed from file to file: imports may lead in a circle."""
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """Where a name of a Python file is from: a module, and the name there (empty: the module)."""
+
+    module: str
+    name: str
+    path: str
+    """The file of the module, empty if it is none of the app's."""
+
+
+@dataclass(slots=True)
+class Sources:
+    """The files below the app's folder, by their path from there: `app.py`, `shop/__init__.py`.
+
+    `roots` are the folders in which modules are searched for, as Python would.
+    """
+
+    texts: Mapping[str, str]
+    roots: tuple[str, ...] = ("", "src")
+    _trees: dict[str, ast.Module | None] = field(default_factory=dict)
+    _imports: dict[str, dict[str, Imported]] = field(default_factory=dict)
+
+    def below(self, folder: str) -> Sources:
+        """Return the files below a folder, as an app in that folder sees them."""
+        texts: dict[str, str] = {}
+        for path, text in self.texts.items():
+            if path.startswith(f"{folder}/"):
+                texts[path.removeprefix(f"{folder}/")] = text
+        return Sources(texts)
+
+    def tree(self, path: str) -> ast.Module | None:
+        """Return the syntax tree of a Python file; None where it is missing or none."""
+        if path not in self._trees:
+            self._trees[path] = _parsed(self.texts.get(path))
+        return self._trees[path]
+
+    def module_file(self, module: str, *, beside: str = "") -> str:
+        """Return the file of a module such as `shop.web`, empty if the app has none.
+
+        `beside`: a file of the app whose folder is searched first, as that of a script is.
+        """
+        place = module.replace(".", "/")
+        for root in (posixpath.dirname(beside), *self.roots):
+            for file in (f"{place}.py", f"{place}/__init__.py"):
+                path = posixpath.normpath(posixpath.join(root, file))
+                if path in self.texts:
+                    return path
+        return ""
+
+    def nodes(self, path: str) -> Iterator[ast.AST]:
+        """Yield all nodes of a file's tree; none where it has none."""
+        return _nodes(self.tree(path))
+
+    def imports(self, path: str) -> Mapping[str, Imported]:
+        """Return what each imported name of a file is, also those imported inside functions."""
+        if path not in self._imports:
+            names: dict[str, Imported] = {}
+            for node in self.nodes(path):
+                if isinstance(node, ast.Import):
+                    self._add_import(node, path, names)
+                elif isinstance(node, ast.ImportFrom):
+                    self._add_from(node, path, names)
+            self._imports[path] = names
+        return self._imports[path]
+
+    def reachable(self, path: str) -> tuple[str, ...]:
+        """Return the file and all files of the app that it imports, directly or not."""
+        seen: dict[str, None] = {}
+        waiting = [path]
+        while waiting:
+            current = waiting.pop(0)
+            if current in seen or self.tree(current) is None:
+                continue
+            seen[current] = None
+            waiting += self._imported_files(current)
+        return tuple(seen)
+
+    def definition(self, path: str, name: str) -> tuple[str, ast.AST] | None:
+        """Return the file and the statement that defines a name; imports are followed."""
+        for _ in range(_MOST_LINKS):
+            tree = self.tree(path)
+            if tree is None:
+                return None
+            for node in (*outer_nodes(tree.body), *ast.walk(tree)):
+                if _defines(node, name):
+                    return path, node
+            imported = self.imports(path).get(name)
+            if imported is None or not imported.path or not imported.name:
+                return None
+            path, name = imported.path, imported.name
+        return None
+
+    def _imported_files(self, path: str) -> Iterator[str]:
+        for imported in self.imports(path).values():
+            if imported.path:
+                yield imported.path
+            if imported.name:  # `from shop import views` may mean the module shop.views
+                inner = self.module_file(f"{imported.module}.{imported.name}", beside=path)
+                if inner:
+                    yield inner
+        for node in self.nodes(path):
+            if isinstance(node, ast.ImportFrom) and node.names[0].name == "*":
+                yield self._from_file(node, path)[1]
+
+    def _add_import(self, node: ast.Import, path: str, names: dict[str, Imported]) -> None:
+        for alias in node.names:
+            file = self.module_file(alias.name, beside=path)
+            bound = alias.asname or alias.name.partition(".")[0]
+            names[bound] = Imported(alias.name, "", file)
+
+    def _add_from(self, node: ast.ImportFrom, path: str, names: dict[str, Imported]) -> None:
+        module, file = self._from_file(node, path)
+        for alias in node.names:
+            names[alias.asname or alias.name] = Imported(module, alias.name, file)
+
+    def _from_file(self, node: ast.ImportFrom, path: str) -> tuple[str, str]:
+        """Return the module of `from X import ...` and its file; `.` is the file's own package."""
+        if not node.level:
+            module = node.module or ""
+            return module, self.module_file(module, beside=path)
+        folder = posixpath.dirname(path)
+        for _ in range(node.level - 1):
+            folder = posixpath.dirname(folder)
+        place = posixpath.join(folder, (node.module or "").replace(".", "/")).rstrip("/")
+        for file in (f"{place}.py", posixpath.join(place, "__init__.py")):
+            if file in self.texts:
+                return place.replace("/", "."), file
+        return place.replace("/", "."), ""
+
+
+def outer_nodes(statements: Iterable[ast.AST]) -> Iterator[ast.AST]:
+    """Yield the nodes of these statements, without what functions and classes in them contain."""
+    waiting = list(statements)
+    while waiting:
+        node = waiting.pop(0)
+        yield node
+        if not isinstance(node, Function | ast.ClassDef | ast.Lambda):
+            waiting[:0] = ast.iter_child_nodes(node)
+
+
+def value_in(statements: Iterable[ast.AST], name: str) -> ast.AST | None:
+    """Return what these statements assign to a name; None where they do not."""
+    for node in outer_nodes(statements):
+        if isinstance(node, ast.Assign | ast.AnnAssign) and _defines(node, name):
+            return node.value
+    return None
+
+
+def dotted(node: ast.AST | None) -> str:
+    """Return `a.b.c` for names and attributes, empty for anything else."""
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute) and (base := dotted(node.value)):
+        return f"{base}.{node.attr}"
+    return ""
+
+
+def argument(call: ast.Call, name: str, position: int | None = None) -> ast.expr | None:
+    """Return the argument of a call with that keyword, or at that position."""
+    for keyword in call.keywords:
+        if keyword.arg == name:
+            return keyword.value
+    if position is not None and position < len(call.args):
+        return call.args[position]
+    return None
+
+
+def text_of(node: ast.AST | None) -> str | None:
+    """Return the text of a literal string or number, None for anything else."""
+    if not isinstance(node, ast.Constant) or isinstance(node.value, bool):
+        return None
+    if isinstance(node.value, str | int):
+        return str(node.value)
+    return None
+
+
+def _parsed(text: str | None) -> ast.Module | None:
+    if text is None:
+        return None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the app's text, which is not ours
+            return ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+def _nodes(tree: ast.Module | None) -> Iterator[ast.AST]:
+    if tree is not None:
+        yield from ast.walk(tree)
+
+
+def _defines(node: ast.AST, name: str) -> bool:
+    match node:
+        case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+            return node.name == name
+        case ast.Assign():
+            return any(isinstance(place, ast.Name) and place.id == name for place in node.targets)
+        case ast.AnnAssign():
+            return isinstance(node.target, ast.Name) and node.target.id == name
+    return False

@@ -1,0 +1,258 @@
+"""The host server: its command, health path, the service that it replaces, its interpreter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dartsctl.config.settings import PRODUCTION
+from dartsctl.edges.project import env_files
+from dartsctl.server.app.app_service import AppService, app_services, best_service
+from dartsctl.server.app.entry_point import (
+    DEFAULT_SCRIPTS,
+    CommandLine,
+    EntryChoice,
+    EntryPoint,
+    choose_entry,
+)
+from dartsctl.server.app.routes import health_route
+from dartsctl.stack.compose_model import MODEL
+from dartsctl.stack.config_errors import place as places
+from dartsctl.system import bounded_file
+from dartsctl.text.strict_json import Cursor
+from dartsctl.workflows.init.app_files import read_sources
+from dartsctl.workflows.init.findings import Findings, FoundSetting, Task
+from dartsctl.workflows.init.project import relative
+from dartsctl.workflows.init.settings_text import setting_line
+from dartsctl.workflows.init.virtual_environment import find_virtual_environment
+
+if TYPE_CHECKING:
+    from dartsctl.server.app.sources import Sources
+    from dartsctl.workflows.init.project import Project, StackFacts
+
+_MOST_CANDIDATES = 6
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """The app of a project: its folder and files, how it is started, and the service that runs it.
+
+    `services` are all services that are built from its folder.
+    """
+
+    folder: Path
+    sources: Sources
+    choice: EntryChoice
+    services: tuple[AppService, ...] = ()
+    service: AppService | None = None
+    stack: StackFacts | None = None
+    """The stack of these services."""
+    others: tuple[Path, ...] = ()
+    """The folders of several apps, none of which is more likely than the others."""
+
+    @property
+    def entry(self) -> EntryPoint | None:
+        return self.choice.chosen
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The Python files that the app consists of, below its folder."""
+        if self.entry is None:
+            return ()
+        sources = self.sources
+        if self.entry.directory:
+            inner = sources.below(self.entry.directory).reachable(self.entry.file)
+            return tuple(f"{self.entry.directory}/{path}" for path in inner)
+        return sources.reachable(self.entry.file)
+
+
+def find_app(project: Project) -> App:
+    """Return the app: in the server's folder, else in the only folder from which one is built."""
+    folder = project.settings.server.directory
+    sources = read_sources(folder)
+    app = _app_in(project, folder, sources)
+    is_given = bool(project.settings.origins.get(("server", "directory")))
+    if app.services or is_given:
+        return app
+    others: list[App] = []
+    for inner in _built_folders(project, folder):
+        candidate = _app_in(project, inner, sources.below(relative(folder, inner)))
+        if candidate.entry is not None or candidate.choice.candidates:
+            others.append(candidate)
+    if len(others) == 1:
+        return others[0]
+    if others:
+        return replace(app, choice=EntryChoice(), others=tuple(other.folder for other in others))
+    return app
+
+
+def find_server(project: Project, app: App) -> Findings:
+    """Return the settings of `[server]`, and what only a person can decide about them."""
+    if project.bundled and not project.own_app:
+        return Findings()
+    findings = Findings(settings=tuple(_settings(project, app)), tasks=tuple(_tasks(project, app)))
+    entry = app.entry
+    if entry is None:
+        return findings
+    return findings + find_virtual_environment(
+        app.folder, project.root, app.sources, entry.framework, project.deps.environ
+    )
+
+
+def _app_in(project: Project, folder: Path, sources: Sources) -> App:
+    flask_app = _flask_app(folder)
+    services: tuple[AppService, ...] = ()
+    for stack in _stacks(project):
+        services = app_services(stack.model, str(folder), sources, _place_in(project, stack))
+        service = best_service(services)
+        if services:
+            commands: tuple[CommandLine, ...] = ()
+            if service is not None:
+                commands = service.commands
+            choice = choose_entry(sources, commands, flask_app=flask_app)
+            if service is None and choice.chosen is not None:
+                service = _that_runs(choice.chosen, services)
+            return App(folder, sources, choice, services, service, stack)
+    return App(folder, sources, choose_entry(sources, flask_app=flask_app))
+
+
+def _that_runs(entry: EntryPoint, services: tuple[AppService, ...]) -> AppService | None:
+    running = [
+        service for service in services if service.entry and service.entry.file == entry.file
+    ]
+    if len(running) != 1:
+        return None
+    return running[0]
+
+
+def _stacks(project: Project) -> Iterator[StackFacts]:
+    """Yield the stacks that can be resolved, the developers' first."""
+    for name in ("dev", PRODUCTION):
+        stack = project.stacks.get(name)
+        if stack is not None and stack.error is None:
+            yield stack
+
+
+def _place_in(project: Project, stack: StackFacts) -> _Places:
+    texts: dict[str, str] = {}
+    for file in stack.files:
+        try:
+            texts[relative(project.root, file)] = bounded_file.read_text(
+                file, limit=bounded_file.COMPOSE_LIMIT
+            )
+        except OSError:
+            continue
+    return _Places(places.Sources(files=tuple(texts), texts=texts))
+
+
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """Where keys stand in Compose files."""
+
+    sources: places.Sources
+
+    def __call__(self, service: str, key: str) -> str:
+        for wanted in (key, ""):
+            place = places.located(places.Place("service", service, wanted), self.sources)
+            if place.file:
+                return f"{place.file}:{place.line}"
+        return ", ".join(self.sources.files)
+
+
+def _flask_app(folder: Path) -> tuple[str, str] | None:
+    """Return FLASK_APP of the app's own env files, and its place."""
+    for name in (".flaskenv", ".env"):
+        value = env_files.readable_values(folder / name).get("FLASK_APP")
+        if value is not None and value.value:
+            return value.value, value.origin
+    return None
+
+
+def _built_folders(project: Project, root: Path) -> list[Path]:
+    """Return the folders below the root from which services are built."""
+    folders: dict[Path, None] = {}
+    for stack in _stacks(project):
+        for _, body in Cursor(stack.model, MODEL).at("services").entries():
+            folder = Path(body.at("build").at("context").text(""))
+            if folder != root and folder.is_relative_to(root) and folder.is_dir():
+                folders[folder] = None
+    return list(folders)
+
+
+def _settings(project: Project, app: App) -> Iterator[FoundSetting]:
+    entry, service = app.entry, app.service
+    if entry is None or entry.problem:
+        return
+    directory = app.folder / entry.directory
+    if directory != project.settings.server.directory:
+        yield FoundSetting("server", "directory", relative(project.root, directory), entry.where)
+    yield from _command_settings(directory, entry)
+    if entry.handover:
+        why = "app.run() takes the leased port's socket; its own port would be another"
+        yield FoundSetting("server", "handover", entry.handover, why)
+    if entry.port_variables:
+        names = list(entry.port_variables)
+        yield FoundSetting("server", "port_variables", names, f"what {entry.file} reads")
+    yield from _health(app)
+    if service is not None:
+        yield FoundSetting("server", "replaces", [service.name], service.place)
+
+
+def _command_settings(directory: Path, entry: EntryPoint) -> Iterator[FoundSetting]:
+    """Yield the command, unless `dev` starts just that without a setting."""
+    default = next((name for name in DEFAULT_SCRIPTS if (directory / name).is_file()), "")
+    is_default = entry.command == ("{python}", default)
+    why = f"{entry.where}: {entry.framework}".removesuffix(": ")
+    yield FoundSetting("server", "command", list(entry.command), why, is_default)
+    for name, value in entry.variables.items():
+        yield FoundSetting("server.env", name, value, entry.where)
+
+
+def _health(app: App) -> Iterator[FoundSetting]:
+    if app.service is not None and app.service.health[0]:
+        path, place = app.service.health
+        yield FoundSetting("server", "health", path, place)
+        return
+    route = health_route(app.sources, app.files)
+    if route is not None:
+        yield FoundSetting("server", "health", route.path, route.where)
+
+
+def _tasks(project: Project, app: App) -> Iterator[Task]:
+    entry = app.entry
+    if entry is not None and entry.problem:
+        command = setting_line(FoundSetting("server", "command", list(entry.command)))
+        text = (
+            f"{entry.problem}, so `dartsctl dev` cannot give it a port of its own; let it read one"
+        )
+        yield Task(text, (*entry.paste, "[server]", command), is_required=False)
+    if app.others:
+        yield _folder_task(project, app)
+    if entry is None and app.choice.candidates:
+        yield _choice_task(app)
+    if entry is not None and app.service is None and len(app.services) > 1:
+        names = ", ".join(service.name for service in app.services)
+        text = f"which service is the app that `dartsctl dev` runs on this host: {names}"
+        line = setting_line(FoundSetting("server", "replaces", [app.services[0].name]))
+        yield Task(text, ("[server]", line), is_required=False)
+
+
+def _folder_task(project: Project, app: App) -> Task:
+    """Return the task to choose one of several apps, each of which is built from its folder."""
+    names = [relative(project.root, folder) for folder in app.others]
+    lines = [setting_line(FoundSetting("server", "directory", name)) for name in names]
+    text = f"choose the app that `dartsctl dev` starts: {', '.join(names)}"
+    return Task(text, ("[server]", *lines), is_required=False)
+
+
+def _choice_task(app: App) -> Task:
+    """Return the task to choose one of several entry points."""
+    candidates = app.choice.candidates[:_MOST_CANDIDATES]
+    listed = ", ".join(f"{entry.file} ({entry.framework or 'Python'})" for entry in candidates)
+    lines = ["[server]"]
+    for entry in candidates:
+        line = setting_line(FoundSetting("server", "command", list(entry.command)))
+        lines.append(f"{line}  # {entry.where}")
+    return Task(f"choose what `dartsctl dev` starts: {listed}", tuple(lines), is_required=False)

@@ -1,0 +1,209 @@
+"""What `init` finds out about the host server: facts as data, no Compose."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dartsctl.config.settings import load
+from dartsctl.workflows.init.findings import Findings
+from dartsctl.workflows.init.project import InitRequest, Project, StackFacts
+from dartsctl.workflows.init.server import find_app, find_server
+from fakes.deps import FakeClock, fake_deps
+
+SERVES = "from flask import Flask\napp = Flask(__name__)\n@app.get('/health')\ndef up(): ...\n"
+MAIN = "if __name__ == '__main__':\n    app.run(port=int(os.environ['PORT']))\n"
+RUNS = f"import os\n{SERVES}{MAIN}"
+
+
+def write(root: Path, files: dict[str, str]) -> None:
+    for name, text in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+def project_in(root: Path, services: dict[str, Any] | None = None) -> Project:
+    """Return the project; `services` are those of its compose.yaml, as Compose resolves them."""
+    stacks: dict[str, StackFacts] = {}
+    if services is not None:
+        file = root / "compose.yaml"
+        if not file.exists():
+            file.write_text("services:\n" + "".join(f"  {name}:\n" for name in services))
+        stacks["dev"] = StackFacts("dev", (file,), model={"services": services})
+    deps = fake_deps(root, FakeClock())
+    return Project(InitRequest(load(root, {})), stacks, bundled=False, deps=deps)
+
+
+def found(project: Project) -> Findings:
+    return find_server(project, find_app(project))
+
+
+def settings_of(findings: Findings) -> dict[str, Any]:
+    return {
+        f"{setting.table}.{setting.key}": setting.value
+        for setting in findings.settings
+        if not setting.is_default
+    }
+
+
+def built(folder: Path, **more: Any) -> dict[str, Any]:
+    return {"build": {"context": str(folder), "dockerfile": "Dockerfile"}, **more}
+
+
+def test_what_dev_does_by_itself_needs_no_line(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        {"run.py": RUNS.replace("/health", "/"), "Dockerfile": "FROM x\nCMD python run.py"},
+    )
+    findings = found(project_in(tmp_path, {"web": built(tmp_path), "db": {"image": "postgres"}}))
+    assert settings_of(findings) == {"server.replaces": ["web"]}
+    assert [setting.why for setting in findings.settings] == [
+        "Dockerfile:2: Flask",
+        "compose.yaml:2",
+    ]
+
+
+def test_everything_that_dev_does_not_do_by_itself_has_its_line(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        {"portal.py": SERVES, "Dockerfile": "FROM x\nCMD gunicorn -b :80 portal:app"},
+    )
+    check = {"test": ["CMD", "curl", "-f", "http://localhost/status"]}
+    assert settings_of(
+        found(project_in(tmp_path, {"web": built(tmp_path, healthcheck=check)}))
+    ) == {
+        "server.command": ["{python}", "-m", "flask", "--app", "portal:app", "run"],
+        "server.health": "/status",
+        "server.replaces": ["web"],
+    }
+    assert settings_of(found(project_in(tmp_path, {"web": built(tmp_path)})))["server.health"] == (
+        "/health"
+    )
+
+
+def test_app_py_that_dev_would_start_in_vain_has_a_line(tmp_path: Path) -> None:
+    write(tmp_path, {"app.py": SERVES})
+    assert settings_of(found(project_in(tmp_path)))["server.command"] == [
+        *("{python}", "-m", "flask", "--app", "app:app", "run")
+    ]
+
+
+def test_a_fixed_port_is_replaced_by_the_sockets_hand_over(tmp_path: Path) -> None:
+    write(tmp_path, {"app.py": SERVES + "app.run(port=5000)"})
+    assert settings_of(found(project_in(tmp_path))) == {
+        "server.handover": "werkzeug",
+        "server.health": "/health",
+    }
+
+
+def test_the_app_may_be_in_the_only_folder_from_which_one_is_built(tmp_path: Path) -> None:
+    write(tmp_path, {"backend/app.py": RUNS, "frontend/package.json": "{}"})
+    model = {"api": built(tmp_path / "backend"), "ui": built(tmp_path / "frontend")}
+    assert settings_of(found(project_in(tmp_path, model))) == {
+        "server.directory": "backend",
+        "server.health": "/health",
+        "server.replaces": ["api"],
+    }
+    write(tmp_path, {"frontend/app.py": RUNS})
+    findings = found(project_in(tmp_path, model))
+    assert settings_of(findings) == {}
+    assert findings.tasks[0].text == "choose the app that `dartsctl dev` starts: backend, frontend"
+    assert findings.tasks[0].paste == (
+        "[server]",
+        'directory = "backend"',
+        'directory = "frontend"',
+    )
+
+
+def test_without_an_app_nothing_is_said(tmp_path: Path) -> None:
+    write(tmp_path, {"server.js": "", "Dockerfile": "FROM node\nCMD node server.js"})
+    findings = found(project_in(tmp_path, {"web": built(tmp_path)}))
+    assert findings == Findings()
+
+
+def test_two_frameworks_are_a_task_with_the_lines(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        {
+            "app.py": RUNS,
+            "manage.py": "from django.core.management import execute_from_command_line\n"
+            "execute_from_command_line([])",
+        },
+    )
+    findings = found(project_in(tmp_path))
+    assert settings_of(findings) == {}
+    (task,) = findings.tasks
+    assert task.text == "choose what `dartsctl dev` starts: app.py (Flask), manage.py (Django)"
+    assert task.paste == (
+        "[server]",
+        'command = ["{python}", "app.py"]  # app.py:7',
+        'command = ["{python}", "manage.py", "runserver", "{host}:{port}"]  # manage.py:2',
+    )
+
+
+def test_a_port_that_nothing_can_change_is_a_task(tmp_path: Path) -> None:
+    text = "from flask import Flask\nfrom flask_socketio import SocketIO\nimport eventlet\n"
+    text += "app = Flask(__name__)\nio = SocketIO(app)\nio.run(app, port=5000)\n"
+    write(tmp_path, {"app.py": text})
+    findings = found(project_in(tmp_path))
+    assert settings_of(findings) == {}
+    assert findings.tasks[0].text == (
+        "app.py:6 listens on the port 5000 and reads no variable, so `dartsctl dev` cannot give it "
+        "a port of its own; let it read one"
+    )
+
+
+# --- the virtual environment -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("files", "commands"),
+    [
+        (
+            {"requirements.txt": "fastapi"},
+            ["python3 -m venv .venv", ".venv/bin/pip install -r requirements.txt"],
+        ),
+        (
+            {"requirements.txt": "", "requirements/dev.txt": ""},
+            ["python3 -m venv .venv", ".venv/bin/pip install -r requirements/dev.txt"],
+        ),
+        ({"pyproject.toml": ""}, ["python3 -m venv .venv", ".venv/bin/pip install -e ."]),
+        ({"pyproject.toml": "", "uv.lock": ""}, ["uv sync"]),
+        ({"pyproject.toml": "[tool.poetry]\nname = 'a'"}, ["poetry install"]),
+        ({"Pipfile": ""}, ["PIPENV_VENV_IN_PROJECT=1 pipenv install --dev"]),
+    ],
+)
+def test_without_a_virtual_environment_its_commands_are_shown(
+    tmp_path: Path, files: dict[str, str], commands: list[str]
+) -> None:
+    write(tmp_path, {"main.py": "from litestar import Litestar\napp = Litestar()", **files})
+    (task,) = found(project_in(tmp_path)).tasks
+    assert task.text == (
+        f"no virtual environment in {tmp_path}: `dartsctl dev` would start the app with dartsctl's "
+        "own interpreter, which does not have Litestar; to make one"
+    )
+    assert not task.is_required
+    assert list(task.paste) == [f"cd {tmp_path}", *commands]
+
+
+def test_a_virtual_environment_without_the_framework_is_said(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        {
+            "main.py": "from litestar import Litestar\napp = Litestar()",
+            ".venv/pyvenv.cfg": f"home = {Path(sys.base_prefix) / 'bin'}\nversion = 3.12\n",
+            ".venv/lib/python3.12/site-packages/readme": "",
+            "requirements.txt": "",
+        },
+    )
+    (task,) = found(project_in(tmp_path)).tasks
+    assert task.text == (
+        f"the virtual environment {tmp_path}/.venv does not have Litestar; to install it"
+    )
+    assert task.paste == (f"{tmp_path}/.venv/bin/pip install -r requirements.txt",)
+    write(tmp_path, {".venv/lib/python3.12/site-packages/litestar/__init__.py": ""})
+    assert found(project_in(tmp_path)).tasks == ()
