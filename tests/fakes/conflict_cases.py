@@ -18,6 +18,7 @@ from dartsctl.ports.holders import (
 )
 from dartsctl.ports.holders.kinds import HolderKind, SystemdUnit
 from dartsctl.ports.process import Process
+from dartsctl.ports.shared import SharedResource
 from dartsctl.stack.bindings import Endpoint, PortBinding
 from dartsctl.stack.containers import PROJECT_LABEL, Container
 
@@ -75,6 +76,18 @@ CASES = {
     HolderKind.OWN: case(HolderKind.OWN, OwnContainer(container("darts-dev", "darts-dev-app-1"))),
     HolderKind.SAME_STACK: case(HolderKind.SAME_STACK, RivalBinding("api", "5000:80/tcp")),
     HolderKind.NAME: Case(NameTaken("app", container()), HolderKind.NAME),
+    HolderKind.SHARED: Case(
+        SharedResource(
+            "volume",
+            "data",
+            "shop_data",
+            ("app",),
+            "shop",
+            container(),
+            instead="darts-dev_data",
+        ),
+        HolderKind.SHARED,
+    ),
     HolderKind.CONNECTION: case(HolderKind.CONNECTION, Connection(SERVER, False, "192.0.2.7:443")),
     HolderKind.UNKNOWN: case(HolderKind.UNKNOWN, Unknown(0, LOOK)),
     HolderKind.NOBODY: Case(Unknown(), HolderKind.NOBODY, (conflict(),)),

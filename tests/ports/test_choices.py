@@ -74,6 +74,10 @@ LINES: dict[HolderKind, list[str]] = {
         ),
         ABORT,
     ],
+    HolderKind.SHARED: [
+        f"volume darts-dev_data instead of shop_data, without its data, {HERE}",
+        ABORT,
+    ],
     HolderKind.CONNECTION: [MOVE, WAIT, ABORT],
     HolderKind.UNKNOWN: [MOVE, WAIT, f"{SEEN}{LOOK})"],
     HolderKind.NOBODY: [ABORT],
@@ -92,7 +96,7 @@ def test_each_kind_has_its_choices_safest_first_and_each_says_exactly_what_it_do
     kind: HolderKind, production: bool
 ) -> None:
     offered = choices(CASES[kind], request(production=production))
-    moves = (MOVE, LINES[HolderKind.NAME][0])
+    moves = (MOVE, LINES[HolderKind.NAME][0], LINES[HolderKind.SHARED][0])
     assert [choice.line for choice in offered] == [
         text for text in LINES[kind] if not (production and text in moves)
     ]

@@ -15,6 +15,7 @@ from dartsctl.ports.remapping import (
     AnyMove,
     Move,
     NameMove,
+    SharedMove,
     choose,
     override,
     still_fit,
@@ -56,8 +57,21 @@ def folder(tmp_path: Path) -> Path:
         "web": {"image": "x", "ports": PORTS},
         "db": {"image": "x", "ports": ["6000:6000"], "container_name": "the-db"},
         "worker": {"image": "x"},
+        "app": {
+            "build": ".",
+            "image": "shop/app:1",
+            "volumes": ["data:/data", "theirs:/theirs"],
+            "networks": {"back": {"ipv4_address": "172.29.1.5", "aliases": ["api"]}},
+        },
+        "queue": {"image": "shop/app:1", "networks": ["back"]},
     }
-    (tmp_path / "base.json").write_text(json.dumps({"services": services}))
+    more = {
+        "volumes": {"data": {"name": "shop_data"}, "theirs": {"name": "t", "external": True}},
+        "networks": {
+            "back": {"name": "shop_back", "ipam": {"config": [{"subnet": "172.29.1.0/24"}]}}
+        },
+    }
+    (tmp_path / "base.json").write_text(json.dumps({"services": services, **more}))
     return tmp_path
 
 
@@ -156,6 +170,29 @@ def test_a_container_name_is_given_up_alone_or_with_ports(folder: Path, model: S
     assert (both.services["db"].container_name, entries(both, "db")) == ("", ["16000:6000/tcp"])
 
 
+SHARED = (
+    SharedMove("volume", "data", "shop_data"),
+    SharedMove("network", "back", "shop_back"),
+    SharedMove("subnet", "back", "172.29.1.0/24"),
+    SharedMove("image", "app", "shop/app:1"),
+)
+
+
+@pytest.mark.compose
+def test_fixed_names_are_reset_for_all_their_users_and_external_ones_stay(  # edge-cases.md#89
+    folder: Path, model: Stack
+) -> None:
+    after = apply(folder, model, *SHARED)
+    assert after.fixed_volumes == {}
+    assert after.external_volumes == {"theirs": "t"}
+    assert (after.networks["back"].name, after.networks["back"].subnets) == ("moves_back", ())
+    assert after.services["app"].fixed_addresses == {}
+    assert [after.services[name].image for name in ("app", "queue")] == ["moves-app"] * 2
+    networks = resolved(folder, "base.json", "moved.yml")["services"]["app"]["networks"]
+    assert networks == {"back": {"aliases": ["api"]}}
+    assert after.services["db"] == model.services["db"]
+
+
 @pytest.mark.compose
 def test_the_override_says_how_to_get_rid_of_it(model: Stack) -> None:
     assert (
@@ -176,9 +213,15 @@ def test_the_override_says_how_to_get_rid_of_it(model: Stack) -> None:
         (NameMove("db", "the-db"), True),
         (NameMove("db", "another"), False),
         (NameMove("gone", "the-db"), False),
+        *((move, True) for move in SHARED),
+        (SharedMove("volume", "data", "other"), False),
+        (SharedMove("volume", "theirs", "t"), False),
+        (SharedMove("network", "gone", "shop_back"), False),
+        (SharedMove("subnet", "back", "172.29.2.0/24"), False),
+        (SharedMove("image", "queue", "shop/app:1"), False),
     ],
 )
 def test_a_move_fits_as_long_as_its_entry_stands_in_the_files(
     model: Stack, move: AnyMove, fits: bool
 ) -> None:
-    assert still_fit([move], model.services) == ((move,) if fits else ())
+    assert still_fit([move], model) == ((move,) if fits else ())

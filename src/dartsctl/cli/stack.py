@@ -152,6 +152,7 @@ def up(
         force_recreate=options.force_recreate,
         remove_orphans=options.remove_orphans,
         scales=tuple(_scale(text) for text in options.scale or ()),
+        build=options.build,
     )
     request = UpRequest(
         environment,

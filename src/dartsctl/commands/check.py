@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -53,15 +54,16 @@ def check(request: CheckRequest, *, deps: Deps) -> ExitCode:
     if not request.dry_run:
         refresh_guards(preflight, request.intent, request.allocation, deps=deps)
     preview = None
-    if request.fix:
+    beside: tuple[str, ...] = ()
+    if request.fix or not preflight.is_clear:
         from dartsctl.workflows.up import settle
-
+    if request.fix:
         refusal.warn_of_unneeded_removals(preflight, request.answers, screen)
         if not preflight.is_clear:
             refusal.refuse_unsafe(preflight, screen)
             refusal.refuse_unmet_needs(preflight, request.next_command, screen)
         if request.dry_run:
-            preview = settle.preview(preflight, request.answers)
+            preview = settle.preview(preflight, request.answers, request.environment, deps=deps)
         elif not preflight.is_clear:
             _, preflight = settle.settle(
                 preflight,
@@ -71,24 +73,27 @@ def check(request: CheckRequest, *, deps: Deps) -> ExitCode:
                 command=request.next_command,
                 deps=deps,
             )
-    return _report(preflight, request, preview, screen)
+    if not request.fix and not preflight.is_clear:
+        beside = settle.way_beside(preflight, request.answers, request.environment, deps=deps)
+    return _report(preflight, request, preview, beside, screen)
 
 
 def _report(
-    preflight: Preflight, request: CheckRequest, preview: ResolutionPreview | None, screen: Screen
+    preflight: Preflight,
+    request: CheckRequest,
+    preview: ResolutionPreview | None,
+    beside: Sequence[str],
+    screen: Screen,
 ) -> ExitCode:
     notices = (*preflight.notices, *_notices_of_allocation(preflight, request.allocation))
-    hint = next_command(preflight, request.next_command)
-    hint = hint or orphans.next_command(preflight)
-    hint = hint or unmet_needs.next_command(preflight.unmet_needs, request.next_command)
+    hint = _hint(preflight, request, beside)
     code = exit_code_of(preflight)
     if screen.as_json:
         document = report.document(preflight)
         document |= {"warnings": report.notice_documents(notices), "exit_code": int(code)}
         if hint:
             document["hint"] = hint
-        if preview:
-            document |= preview.document()
+        document |= preview.document() if preview else {"moves": list(beside)}
         screen.document(document)
         return code
     screen.table(("SERVICE", "PUBLISHED", "CONTAINER", "VERDICT"), report.rows(preflight))
@@ -97,7 +102,7 @@ def _report(
     _show_obstacles(preflight, screen)
     for line in refusal.production_lines(preflight, request.answers):
         screen.note(line)
-    for line in preview.lines if preview else ():
+    for line in preview.lines if preview else refusal.beside_lines(preflight, beside):
         screen.note(line)
     advice = [objection.advice for objection in preflight.blocking_objections]
     for command in dict.fromkeys([*advice, hint]):
@@ -106,6 +111,15 @@ def _report(
     if code is ExitCode.OK:
         screen.note(report.clear_line(preflight))
     return code
+
+
+def _hint(preflight: Preflight, request: CheckRequest, beside: Sequence[str]) -> str:
+    """Return the next command; empty where none is known."""
+    hint = next_command(preflight, request.next_command) or orphans.next_command(preflight)
+    hint = hint or unmet_needs.next_command(preflight.unmet_needs, request.next_command)
+    if beside and not hint:
+        return request.environment.command("up", *preflight.services, "--on-conflict", "remap")
+    return hint
 
 
 def _show_obstacles(preflight: Preflight, screen: Screen) -> None:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Literal
 
-from dartsctl.errors import DartsctlError, ExitCode, Interrupted, TimedOut
+from dartsctl.errors import DartsctlError, ExitCode, Interrupted, Refused, TimedOut
 from dartsctl.ports.holders.wording import container_document
 from dartsctl.stack import compose_errors
+from dartsctl.stack.compose_model import read_stack
 from dartsctl.stack.containers import of_project
 from dartsctl.workflows.preflight import orphans
 from dartsctl.workflows.preflight.another_stack import refuse_to_touch
@@ -17,6 +18,7 @@ from dartsctl.workflows.preflight.from_labels import of_another_stack, readable,
 from dartsctl.workflows.up import compose_run
 from dartsctl.workflows.up.deadline import Countdown
 from dartsctl.workflows.up.lock_project import locked_project
+from dartsctl.workflows.up.remap import with_kept_moves
 
 if TYPE_CHECKING:
     from dartsctl.config.environment import Environment
@@ -54,6 +56,8 @@ def down(request: DownRequest, *, deps: Deps) -> ExitCode:
     """
     screen = deps.screen
     environment = readable(request.environment, deps=deps)
+    if request.volumes and environment.files:
+        environment = _with_own_volumes(environment, request, deps)
     compose = deps.compose_on(environment)
     _refuse_another_stack(request, compose if environment.files else None, deps.engine())
     words = _words(request)
@@ -78,6 +82,27 @@ def down(request: DownRequest, *, deps: Deps) -> ExitCode:
     else:
         _show(left, environment, screen)
     return ExitCode.OK
+
+
+def _with_own_volumes(environment: Environment, request: DownRequest, deps: Deps) -> Environment:
+    """Return the environment as it was started: with the volumes of its own.
+
+    Raises Refused for a volume of another project: Compose deletes it by its name alone.
+    """
+    environment = with_kept_moves(environment, deps=deps, dry_run=request.dry_run, quiet=True)
+    control = deps.engine().control()
+    if control is None:
+        return environment
+    stack = read_stack(deps.compose_on(environment).config().model)
+    for name in stack.fixed_volumes.values():
+        owner = control.owner("volume", name)
+        if owner and owner != environment.project:
+            raise Refused(
+                f"`down --volumes` would delete volume {name} of project {owner}",
+                details=("nothing was changed",),
+                hint=environment.command("down"),
+            )
+    return environment
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from dartsctl.stack.containers import of_project, of_services
 from dartsctl.stack.waits import SETTLING_TIME, SHORTEST_DEADLINE
 from dartsctl.text.phrases import shell_command
 from dartsctl.workflows.preflight import another_stack, report
-from dartsctl.workflows.preflight.preflight import Preflight, run_preflight
+from dartsctl.workflows.preflight.preflight import Preflight, run_preflight, without_shared
 from dartsctl.workflows.up import compose_run, outcome, postflight, refusal
 from dartsctl.workflows.up.answers import Answers
 from dartsctl.workflows.up.deadline import StartClock, decide
@@ -82,13 +82,14 @@ def up(request: UpRequest, *, deps: Deps) -> ExitCode:
 def _preview(request: UpRequest, deps: Deps) -> ExitCode:
     """Show what `up` would do."""
     screen = deps.screen
+    plain = request.environment
     request, before = _preflight(request, deps)
     preview = None
     if not before.is_clear:
         from dartsctl.workflows.up import settle
 
-        preview = settle.preview(before, request.answers)
-    _refuse_conflicts(before, request, screen, preview=preview)
+        preview = settle.preview(before, request.answers, plain, deps=deps)
+    _refuse_conflicts(before, request, plain, deps, preview=preview)
     words = deps.compose_on(request.environment).argv(*_words(request))
     document = {**report.document(before), "exit_code": 0, "dry_run": True}
     limit = decide(before.stack, request.wait_timeout, deps=deps)
@@ -108,7 +109,7 @@ def _bring_up(request: UpRequest, deps: Deps) -> ExitCode:
         if pinned:
             request = replace(request, environment=pinned)
             before = run_preflight(pinned, request.intent, deps=deps)
-    _refuse_conflicts(before, request, deps.screen)
+    _refuse_conflicts(before, request, plain, deps)
     return _start(request, before, plain, deps)
 
 
@@ -129,6 +130,8 @@ def _preflight(request: UpRequest, deps: Deps) -> tuple[UpRequest, Preflight]:
         if not request.restart or isinstance(error, DockerUnavailable):
             raise
         return _restart_by_labels(replace(request, environment=plain), error, deps)
+    if request.restart:  # what the containers share, they share already
+        before = without_shared(before)
     another_stack.refuse_unless_copy(before, request.next_command)
     _check_production_ports(before, request, screen)
     if not request.dry_run:
@@ -184,18 +187,25 @@ def _settle(
 def _refuse_conflicts(
     before: Preflight,
     request: UpRequest,
-    screen: Screen,
+    plain: Environment,
+    deps: Deps,
     *,
     undone: Sequence[str] = (),
     preview: ResolutionPreview | None = None,
 ) -> None:
+    beside: tuple[str, ...] = ()
+    if not before.is_clear and preview is None and not request.restart:
+        from dartsctl.workflows.up import settle
+
+        beside = settle.way_beside(before, request.answers, plain, deps=deps)
     refusal.refuse_conflicts(
         before,
         request.answers,
         command=request.next_command,
-        screen=screen,
+        screen=deps.screen,
         skip_port_check=request.skip_port_check,
         undone=undone,
+        beside=beside,
         preview=preview,
     )
 
@@ -244,7 +254,7 @@ def _settle_again(
     environment, now = _settle(now, plain, request, deps)
     request = replace(request, environment=environment)
     checked = replace(request, skip_port_check=False)
-    _refuse_conflicts(now, checked, deps.screen, undone=undone.lines)
+    _refuse_conflicts(now, checked, plain, deps, undone=undone.lines)
     return request, now
 
 

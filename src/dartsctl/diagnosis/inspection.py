@@ -121,10 +121,14 @@ def _has_network(document: Cursor) -> bool:
     mode = document.at("HostConfig").at("NetworkMode").text("")
     if mode in ("host", "none") or mode.startswith("container:"):
         return True
-    return any(
-        network.at("EndpointID").text("")
-        for _, network in document.at("NetworkSettings").at("Networks").entries()
-    )
+    networks = document.at("NetworkSettings").at("Networks").entries()
+    return any(_is_attached(network) for _, network in networks)
+
+
+def _is_attached(network: Cursor) -> bool:
+    """Podman 4 gives no endpoint an id (engine-rules.md#podman)."""
+    keys = ("EndpointID", "IPAddress", "GlobalIPv6Address")
+    return any(network.at(key).text("") for key in keys)
 
 
 def _variables(words: tuple[str, ...]) -> Iterator[tuple[str, str]]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from dartsctl.ports.collisions import NameTaken
+from dartsctl.ports.collisions import NameTaken, Taken
 from dartsctl.ports.holders import Holder, HostProcess, Unknown
 from dartsctl.ports.holders.kinds import (
     Classification,
@@ -15,6 +15,7 @@ from dartsctl.ports.holders.kinds import (
     ProcessInspector,
     SystemdUnit,
 )
+from dartsctl.ports.shared import SharedResource
 
 if TYPE_CHECKING:
     from dartsctl.ports.conflicts import Conflict
@@ -32,7 +33,7 @@ class Case:
     that would start it again, 0 without one.
     """
 
-    holder: Holder | NameTaken
+    holder: Holder | Taken
     kind: HolderKind
     conflicts: tuple[Conflict, ...] = ()
     unit: SystemdUnit | None = None
@@ -44,6 +45,8 @@ class Case:
         names = [binding.service for binding in self.bindings]
         if isinstance(self.holder, NameTaken):
             names.insert(0, self.holder.service)
+        if isinstance(self.holder, SharedResource):
+            names = [*self.holder.services]
         return tuple(dict.fromkeys(names))
 
     @property
@@ -63,7 +66,7 @@ class Case:
 
 def group_by_holder(
     conflicts: Sequence[Conflict],
-    names: Sequence[NameTaken],
+    taken: Sequence[Taken],
     stack: Stack,
     inspector: ProcessInspector,
 ) -> tuple[Case, ...]:
@@ -80,7 +83,10 @@ def group_by_holder(
             key = _identity(holder) if conflict.holders else conflict.reason
             known, group = groups.get(key, (holder, []))
             groups[key] = (_merged(known, holder), [*group, conflict])
-    cases = [Case(name, HolderKind.NAME) for name in names]
+    cases: list[Case] = []
+    for collision in taken:
+        kind = HolderKind.SHARED if isinstance(collision, SharedResource) else HolderKind.NAME
+        cases.append(Case(collision, kind))
     for holder, group in groups.values():
         cases.append(_case(holder, tuple(dict.fromkeys(group)), stack, inspector))
     return tuple(cases)

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, assert_never
 
 from dartsctl.ports.cases import Case, container_of, process_of, project_of
-from dartsctl.ports.collisions import NameTaken
+from dartsctl.ports.collisions import NameTaken, Taken
 from dartsctl.ports.holders import DevLease, RivalBinding
 from dartsctl.ports.holders.kinds import PRODUCTION_STOPS, HolderKind, ResolutionAction
 from dartsctl.ports.holders.processes import restarting_parent_of
 from dartsctl.ports.holders.wording import in_brackets, of_project
+from dartsctl.ports.shared import SharedResource
 
 if TYPE_CHECKING:
     from dartsctl.ports.conflicts import Conflict
@@ -87,7 +88,7 @@ def may_move(case: Case, request: ResolutionRequest) -> bool:
 
     Production never moves. Replicas that share a fixed port gain nothing by it.
     """
-    is_movable = bool(case.conflicts) or case.kind is HolderKind.NAME
+    is_movable = bool(case.conflicts) or isinstance(case.holder, Taken)
     if isinstance(case.holder, NameTaken) and case.holder.is_default:
         return False  # Compose would choose the same name again
     if not request.remappable or not is_movable or is_own_rival(case):
@@ -192,13 +193,13 @@ def remedy(case: Case) -> str:
 
     A command, or where the setting is. Empty for every other holder.
     """
-    if isinstance(case.holder, NameTaken):
+    if isinstance(case.holder, Taken):
         return ""
     return case.holder.remedy(case.classification)
 
 
 def _pids(case: Case) -> tuple[int, ...]:
-    return () if isinstance(case.holder, NameTaken) else case.holder.pids
+    return () if isinstance(case.holder, Taken) else case.holder.pids
 
 
 def _stop_server(case: Case) -> str:
@@ -236,6 +237,8 @@ def _remap(case: Case) -> str:
     if isinstance(case.holder, NameTaken):
         service, name = case.holder.service, case.holder.container.name
         return f"start {service} under another container name than {name}, {here}"
+    if isinstance(case.holder, SharedResource):
+        return f"{case.holder.move}, {here}"
     places: dict[str, None] = {}
     for conflict in case.conflicts:
         binding = conflict.binding

@@ -1,7 +1,7 @@
 """Collisions: what besides ports breaks an `up` or harms somebody.
 
-These are taken container names and addresses, the project of another stack, paused containers, and
-what `up` needs and does not have (ports/unmet_needs.py).
+These are taken container names and addresses, volumes and networks of another stack, the project of
+another stack, paused containers, and what `up` needs and does not have (ports/unmet_needs.py).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dartsctl.ports.fixed_addresses import AddressTaken
+from dartsctl.ports.shared import SharedResource
 from dartsctl.ports.unmet_needs import UnmetNeed
 from dartsctl.stack import compose_files
 from dartsctl.stack.containers import of_services
@@ -50,12 +51,21 @@ class Paused:
     container: Container
 
 
-Collision = NameTaken | ProjectTaken | SameStack | Paused | UnmetNeed | AddressTaken
+Collision = (
+    NameTaken | ProjectTaken | SameStack | Paused | UnmetNeed | AddressTaken | SharedResource
+)
+Taken = NameTaken | SharedResource
+"""What another stack has, and what this one can do without by names of its own."""
 
 
 def names_taken(collisions: Sequence[Collision]) -> list[NameTaken]:
     """Return the collisions that are of container names."""
     return [collision for collision in collisions if isinstance(collision, NameTaken)]
+
+
+def taken_by_others(collisions: Sequence[Collision]) -> list[Taken]:
+    """Return the collisions that end when this stack gets names of its own."""
+    return [collision for collision in collisions if isinstance(collision, Taken)]
 
 
 def find(

@@ -14,6 +14,7 @@ from dartsctl.ports.unmet_needs import ExternalKind, externals
 if TYPE_CHECKING:
     from dartsctl.ports.allocation import Allocation
     from dartsctl.stack.containers import Container
+    from dartsctl.stack.engine_rules import EngineRules
     from dartsctl.stack.model import PortEntry, Service, Stack
     from dartsctl.stack.port_origins import PortOrigins
 
@@ -67,6 +68,17 @@ def notices(
         warnings += _unchecked_externals(stack)
     warnings += _crash_loops(stack, containers, restarting_wants or {})
     return tuple(dict.fromkeys(warnings))
+
+
+def unmeasured_engine(engine: EngineRules) -> tuple[Notice, ...]:
+    """Return the warning about an engine whose port rules nobody has measured."""
+    if engine.product == "docker":
+        return ()
+    sentence = (
+        f"the engine is Podman {engine.version}: how it publishes ports was not measured, so a"
+        " verdict says only what the host's sockets and its list of containers show"
+    )
+    return (Notice("unmeasured-engine", "", sentence),)
 
 
 def _named(checked: BindingVerdict) -> str:

@@ -1,8 +1,9 @@
-"""Move a dev service to another host port or container name: the override file for Compose.
+"""Move a dev stack to other host ports, and to names of its own: the override file for Compose.
 
 The override replaces the whole `ports:` of a service (`!override`, Compose 2.24 and newer). Lists
 of several files are otherwise appended, and the old port would be published as well
-(engine-rules.md#compose-config).
+(engine-rules.md#compose-config). A fixed name is reset (`!reset null`): Compose then makes one from
+the project's. What is `external: true` is never moved.
 """
 
 from __future__ import annotations
@@ -12,7 +13,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from dartsctl.ports.shared import own_image, subnets_of
+
 if TYPE_CHECKING:
+    from dartsctl.ports.shared import SharedKind
     from dartsctl.stack.bindings import TransportProtocol
     from dartsctl.stack.model import PortEntry, Service, Stack
 
@@ -40,7 +44,19 @@ class NameMove:
     old: str
 
 
-AnyMove = Move | NameMove
+@dataclass(frozen=True, slots=True)
+class SharedMove:
+    """A volume, network, subnet or image that the stack has for itself. `old` is its name or value.
+
+    `key` is its key in the files; an image has that of its service.
+    """
+
+    kind: SharedKind
+    key: str
+    old: str
+
+
+AnyMove = Move | NameMove | SharedMove
 
 
 def port_moves(moves: Iterable[AnyMove]) -> list[Move]:
@@ -74,22 +90,62 @@ def override(stack: Stack, moves: Sequence[AnyMove]) -> str:
     Each moved service has all of its ports, the moved ones on their new numbers, or no container
     name.
     """
-    by_service: dict[str, list[AnyMove]] = {}
-    for move in moves:
-        by_service.setdefault(move.service, []).append(move)
-    head = "# Written by dartsctl: ports and container names that had to move on this machine."
-    lines = [f"{head} `dartsctl dev up --reset-ports` returns to the files' own.", "services:"]
-    for name, moved in sorted(by_service.items()):
-        lines.append(f"  {json.dumps(name)}:")
-        if name_moves(moved):
-            lines.append("    container_name: !reset null")
-        if ports := port_moves(moved):
-            lines.append("    ports: !override")
-            lines += [
-                f"      - {json.dumps(_entry(_moved(entry, ports)))}"
-                for entry in stack.services[name].ports
-            ]
+    head = "# Written by dartsctl: ports and names that had to move on this machine."
+    lines = [f"{head} `dartsctl dev up --reset-ports` returns to the files' own."]
+    services: list[str] = []
+    for name, service in sorted(stack.services.items()):
+        if own := _service_lines(service, stack, moves):
+            services += [f"  {json.dumps(name)}:", *own]
+    if services:
+        lines += ["services:", *services]
+    lines += _resource_lines("volumes", stack.fixed_volumes, {"volume": "name"}, moves)
+    resets: dict[SharedKind, str] = {"network": "name", "subnet": "ipam"}
+    lines += _resource_lines("networks", stack.networks, resets, moves)
     return "\n".join(lines) + "\n"
+
+
+def _service_lines(service: Service, stack: Stack, moves: Sequence[AnyMove]) -> list[str]:
+    """What changes of one service."""
+    lines: list[str] = []
+    if any(move.service == service.name for move in name_moves(moves)):
+        lines.append("    container_name: !reset null")
+    images = {move.old: own_image(stack, move.key) for move in _shared(moves, "image")}
+    if service.image in images:
+        lines.append(f"    image: {json.dumps(images[service.image])}")
+    if ports := [move for move in port_moves(moves) if move.service == service.name]:
+        lines.append("    ports: !override")
+        entries = [_entry(_moved(entry, ports)) for entry in service.ports]
+        lines += [f"      - {json.dumps(entry)}" for entry in entries]
+    keys = [move.key for move in _shared(moves, "subnet") if move.key in service.fixed_addresses]
+    if keys:
+        lines.append("    networks:")
+    for key in keys:  # a `!reset` of one that is not there does nothing
+        lines.append(f"      {json.dumps(key)}:")
+        lines += [f"        {version}_address: !reset null" for version in ("ipv4", "ipv6")]
+    return lines
+
+
+def _resource_lines(
+    section: str,
+    keys: Iterable[str],
+    resets: Mapping[SharedKind, str],
+    moves: Sequence[AnyMove],
+) -> list[str]:
+    """What is reset of the volumes, or of the networks."""
+    lines: list[str] = []
+    for key in keys:
+        own = [f"    {resets[kind]}: !reset null" for kind in resets if _has(moves, kind, key)]
+        if own:
+            lines += [f"  {json.dumps(key)}:", *own]
+    return [f"{section}:", *lines] if lines else []
+
+
+def _shared(moves: Iterable[AnyMove], kind: SharedKind) -> list[SharedMove]:
+    return [move for move in moves if isinstance(move, SharedMove) and move.kind == kind]
+
+
+def _has(moves: Iterable[AnyMove], kind: SharedKind, key: str) -> bool:
+    return any(move.key == key for move in _shared(moves, kind))
 
 
 def leased_override(service: str, target: int, host: str, environment: Mapping[str, str]) -> str:
@@ -140,17 +196,33 @@ def _entry(entry: PortEntry) -> dict[str, object]:
     return shown
 
 
-def still_fit(moves: Iterable[AnyMove], services: Mapping[str, Service]) -> tuple[AnyMove, ...]:
+def still_fit(moves: Iterable[AnyMove], stack: Stack) -> tuple[AnyMove, ...]:
     """Return the moves whose entry in the files is still as it was when they were made."""
-    return tuple(
-        move for move in moves if move.service in services and _fits(move, services[move.service])
-    )
+    return tuple(move for move in moves if _fits(move, stack))
 
 
-def _fits(move: AnyMove, service: Service) -> bool:
+def _fits(move: AnyMove, stack: Stack) -> bool:
+    if isinstance(move, SharedMove):
+        return _shared_fits(move, stack)
+    service = stack.services.get(move.service)
+    if service is None:
+        return False
     if isinstance(move, NameMove):
         return service.container_name == move.old
     return any(
         (entry.target, entry.protocol, entry.published) == (move.target, move.protocol, move.old)
         for entry in service.ports
     )
+
+
+def _shared_fits(move: SharedMove, stack: Stack) -> bool:
+    match move.kind:
+        case "volume":
+            return stack.fixed_volumes.get(move.key) == move.old
+        case "network":
+            return stack.fixed_networks.get(move.key) == move.old
+        case "subnet":
+            return move.key in stack.networks and subnets_of(stack, move.key) == move.old
+        case _:
+            service = stack.services.get(move.key)
+            return service is not None and service.is_built and service.image == move.old

@@ -12,7 +12,15 @@ from typing import Any
 from dartsctl.stack.bindings import HIGHEST_PORT, format_ports, parse_protocol
 from dartsctl.stack.health_check import read_health_check
 from dartsctl.stack.json_fields import read_address, read_port, read_protocol
-from dartsctl.stack.model import STARTED, Mount, Network, PortEntry, Service, Stack
+from dartsctl.stack.model import (
+    STARTED,
+    Mount,
+    Network,
+    PortEntry,
+    Service,
+    Stack,
+    default_name,
+)
 from dartsctl.stack.subnets import declared_subnets, normal
 from dartsctl.text.numbers import LARGEST_INTEGER, parse_digits
 from dartsctl.text.strict_json import Cursor, Source
@@ -30,8 +38,9 @@ def read_stack(model: Mapping[str, Any], *, unset_variables: tuple[str, ...] = (
     """
     document = Cursor(model, MODEL)
     configs = dict(document.at("configs").entries())
+    project = document.at("name").text()
     return Stack(
-        project=document.at("name").text(),
+        project=project,
         services={
             name: _service(name, body.present(), configs)
             for name, body in document.at("services").entries()
@@ -43,7 +52,15 @@ def read_stack(model: Mapping[str, Any], *, unset_variables: tuple[str, ...] = (
             for key, body in document.at("volumes").entries()
             if body.at("external").flag()
         },
+        fixed_volumes=dict(_fixed_volumes(document.at("volumes"), project)),
     )
+
+
+def _fixed_volumes(volumes: Cursor, project: str) -> Iterator[tuple[str, str]]:
+    for key, body in volumes.entries():
+        name = body.at("name").text("")
+        if name and name != default_name(project, key) and not body.at("external").flag():
+            yield key, name
 
 
 def bridge_options(options: Cursor) -> dict[str, str]:

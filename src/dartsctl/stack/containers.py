@@ -35,6 +35,10 @@ class Container:
     network_mode: str = ""
     created: int = 0
     """Unix time, in seconds."""
+    volumes: tuple[str, ...] = ()
+    """The names of the volumes that it mounts, as far as the engine lists them."""
+    networks: tuple[str, ...] = ()
+    """The names of its networks, as far as the engine lists them."""
 
     @property
     def short_id(self) -> str:
@@ -139,7 +143,16 @@ def read_container(row: Cursor) -> Container:
         labels=row.at("Labels").text_entries(),
         network_mode=row.at("HostConfig").at("NetworkMode").text(""),
         created=row.at("Created").integer(0, minimum=-LARGEST_INTEGER),
+        volumes=_volume_names(row.at("Mounts")),
+        networks=tuple(name for name, _ in row.at("NetworkSettings").at("Networks").entries()),
     )
+
+
+def _volume_names(mounts: Cursor) -> tuple[str, ...]:
+    """The names of the volumes among the mounts. Podman lists the mounts as mere paths."""
+    described = [mount for mount in mounts.items() if isinstance(mount.value, dict)]
+    volumes = [mount for mount in described if mount.at("Type").text("") == "volume"]
+    return tuple(filter(None, (mount.at("Name").text("") for mount in volumes)))
 
 
 def _read_target(port: Cursor) -> tuple[Endpoint, int]:

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+Product = Literal["docker", "podman"]
 EngineKind = Literal["local", "desktop", "rootless", "remote", "unknown"]
 
 
@@ -22,6 +23,9 @@ class EngineRules:
     """
 
     version: str = ""
+    product: Product = "docker"
+    """Whose API answers. How Podman publishes ports was not measured: its verdicts are those of
+    the socket table, with the rules of the newest Docker engine (engine-rules.md#podman)."""
     kind: EngineKind = "local"
     """`local`: its sockets are on this host. `desktop` and `remote`: they are elsewhere, and a
     local probe says nothing about them (edge-cases.md#43, edge-cases.md#44)."""
@@ -35,7 +39,9 @@ class EngineRules:
 
     @property
     def release(self) -> tuple[int, int] | None:
-        """Major and minor version; None if the version is unknown."""
+        """Docker's major and minor version; None if it is unknown."""
+        if self.product != "docker":
+            return None
         match = re.match(r"v?(\d+)\.(\d+)", self.version)
         return (int(match[1]), int(match[2])) if match else None
 

@@ -152,6 +152,11 @@ class Service:
         return (*self.listens, *self.exposed) if self.network_mode == "host" else ()
 
 
+def default_name(project: str, key: str) -> str:
+    """Return the name that Compose gives to a volume or network without `name:`."""
+    return f"{project}_{key}"
+
+
 @dataclass(frozen=True, slots=True)
 class Stack:
     """A resolved Compose project: exactly the services that `up` would start."""
@@ -163,6 +168,8 @@ class Stack:
     """Variables that Compose replaced by an empty string; ports that need one are ephemeral."""
     external_volumes: Mapping[str, str] = field(default_factory=dict)
     """The engine's name of each external volume, by its key in the files."""
+    fixed_volumes: Mapping[str, str] = field(default_factory=dict)
+    """The `name:` of each volume that has one and is not external, by its key."""
 
     def includes(self, container: Container) -> bool:
         """Return whether the container is of one of the stack's services."""
@@ -181,6 +188,15 @@ class Stack:
     def external_networks(self) -> tuple[str, ...]:
         """The names of networks that only the engine can describe."""
         return tuple(network.name for network in self.networks.values() if network.external)
+
+    @property
+    def fixed_networks(self) -> dict[str, str]:
+        """The `name:` of each network that has one and is not external, by its key."""
+        names: dict[str, str] = {}
+        for key, network in self.networks.items():
+            if not network.external and network.name != default_name(self.project, key):
+                names[key] = network.name
+        return names
 
     @property
     def published_ports(self) -> dict[int, str]:

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from dartsctl.stack.containers import PROJECT_LABEL
+
 if TYPE_CHECKING:
     from ipaddress import IPv4Network, IPv6Network
 
@@ -31,6 +33,13 @@ class Subnet:
         """Return whether the address is inside the subnet."""
         return self.network is not None and _is_in(address, self.network)
 
+    def overlaps(self, other: Subnet) -> bool:
+        """Return whether both have an address in common."""
+        mine, theirs = self.network, other.network
+        if mine is None or theirs is None or mine.version != theirs.version:
+            return False
+        return mine[0] in theirs or theirs[0] in mine
+
     def gives_out(self, address: str) -> bool:
         """Return whether the engine may give the address to a container that wants none."""
         pool = _network(self.ip_range) if self.ip_range else self.network
@@ -46,6 +55,15 @@ class NetworkUse:
 
     subnets: tuple[Subnet, ...]
     addresses: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkInUse:
+    """A network of the engine with the subnets that it keeps from others."""
+
+    name: str
+    project: str = ""
+    subnets: tuple[Subnet, ...] = ()
 
 
 def normal(address: str) -> str:
@@ -87,6 +105,22 @@ def declared_subnets(ipam: Cursor) -> tuple[Subnet, ...]:
         )
         for entry in ipam.at("config").items()
     )
+
+
+def read_networks(rows: Cursor) -> tuple[NetworkInUse, ...]:
+    """Return the networks whose subnets no other network on this host can have.
+
+    Those are of the engine's own IPAM. A swarm's networks have an address space of their own.
+    """
+    networks: list[NetworkInUse] = []
+    for row in rows.items():
+        ipam = row.at("IPAM")
+        is_plain = ipam.at("Driver").text("") in ("", "default")
+        if is_plain and row.at("Scope").text("local") == "local":
+            project = row.at("Labels").at(PROJECT_LABEL).text("")
+            subnets = tuple(map(_subnet_in_use, ipam.at("Config").items()))
+            networks.append(NetworkInUse(row.at("Name").text(), project, subnets))
+    return tuple(networks)
 
 
 def read_use(document: Cursor) -> NetworkUse:

@@ -11,7 +11,7 @@ import pytest
 
 from dartsctl.edges.state.moves import MoveBook
 from dartsctl.errors import DartsctlError
-from dartsctl.ports.remapping import Move, NameMove
+from dartsctl.ports.remapping import Move, NameMove, SharedMove
 from dartsctl.system.files import UnsafeFile
 from tiny_disk import tiny_disk
 from two_users import ANN, NOBODY, Victim, as_user, needs_root, public_folder
@@ -20,6 +20,7 @@ MOVES = (
     Move("web", 80, "tcp", "8080", 18080),
     Move("db", 5432, "tcp", "5432-5440", 15432),
     NameMove("db", "the-db"),
+    SharedMove("volume", "data", "the_data"),
 )
 
 
@@ -173,7 +174,7 @@ def test_moves_of_another_user_are_ignored_and_not_replaced(tmp_path: Path) -> N
         assert not book.forget()
         with pytest.raises(UnsafeFile, match="overrides belongs to another user"):
             book.keep(MOVES, "")
-        assert as_user(ANN, lambda: len(MoveBook(state, "darts-dev").read())) == "3"
+        assert as_user(ANN, lambda: len(MoveBook(state, "darts-dev").read())) == str(len(MOVES))
 
 
 @needs_root

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dartsctl.stack.engine_rules import EngineRules
     from dartsctl.stack.health_check import HealthCheck
     from dartsctl.stack.model import Network
-    from dartsctl.stack.subnets import NetworkUse
+    from dartsctl.stack.subnets import NetworkInUse, NetworkUse
 
 
 class Engine(Protocol):
@@ -46,8 +46,14 @@ class EngineControl(Engine, Protocol):
     def network_use(self, name: str) -> NetworkUse | None:
         """Return the addresses on an existing network, None if there is none."""
 
+    def networks(self) -> tuple[NetworkInUse, ...]:
+        """Return the networks whose subnets no other network can have."""
+
     def has_volume(self, name: str) -> bool:
         """Return whether a volume of this name exists."""
+
+    def owner(self, kind: Literal["volume", "network", "image"], name: str) -> str | None:
+        """Return the Compose project that made it, empty without one; None if it is not there."""
 
     def inspect(self, identity: str) -> Inspection | None:
         """Return the engine's description of one container, None if it is gone."""

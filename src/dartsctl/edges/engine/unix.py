@@ -20,17 +20,18 @@ from dartsctl.edges.engine import daemon, unix_http
 from dartsctl.edges.engine.installation import no_engine, socket_path
 from dartsctl.errors import DartsctlError, DockerUnavailable
 from dartsctl.stack.compose_model import bridge_options
-from dartsctl.stack.containers import Container, read_container
+from dartsctl.stack.containers import PROJECT_LABEL, Container, read_container
 from dartsctl.stack.engine_rules import EngineRules
 from dartsctl.stack.health_check import HealthCheck, read_image_check
 from dartsctl.stack.model import Network
-from dartsctl.stack.subnets import NetworkUse, read_use
+from dartsctl.stack.subnets import NetworkInUse, NetworkUse, read_networks, read_use
 from dartsctl.text.http_status import http_status
 from dartsctl.text.strict_json import Cursor, Source, read_json
 
 if TYPE_CHECKING:
     from dartsctl.diagnosis.inspection import Inspection
     from dartsctl.diagnosis.log_stream import LogLine
+    from dartsctl.stack.engine_rules import Product
 
 ANSWER_LIMIT = 16 << 20
 """Bytes of an answer."""
@@ -67,6 +68,7 @@ class UnixEngine:
         userland_proxy, default_address = daemon.settings_of(pid)
         return EngineRules(
             version=version.at("Version").text(),
+            product=_product_of(version),
             kind=daemon.kind_of(version.at("Platform").at("Name").text(""), pid, uid),
             userland_proxy=userland_proxy,
             has_ipv6=True,
@@ -103,6 +105,23 @@ class UnixEngine:
             return read_use(self._get(f"/networks/{_quoted(name)}", "network"))
         except _NotFound:
             return None
+
+    def networks(self) -> tuple[NetworkInUse, ...]:
+        """Return the networks whose subnets no other network can have."""
+        return read_networks(self._get("/networks", "networks"))
+
+    def owner(self, kind: Literal["volume", "network", "image"], name: str) -> str | None:
+        """Return the Compose project that made it, empty without one; None if it is not there."""
+        path = f"/{kind}s/{_quoted(name)}"
+        if kind == "image":
+            path = f"/images/{quote(name, safe='/:@')}/json"
+        try:
+            document = self._get(path, kind)
+        except _NotFound:
+            return None
+        if kind == "image":
+            document = document.at("Config")
+        return document.at("Labels").at(PROJECT_LABEL).text("")
 
     def has_volume(self, name: str) -> bool:
         """Return whether a volume of this name exists."""
@@ -330,6 +349,11 @@ class UnixEngine:
         if pid == 1:  # socket activation: systemd made the socket
             pid = daemon.pid_from_file()
         return pid, uid
+
+
+def _product_of(version: Cursor) -> Product:
+    names = [part.at("Name").text("") for part in version.at("Components").items()]
+    return "podman" if "Podman Engine" in names else "docker"
 
 
 class _NotFound(DartsctlError):

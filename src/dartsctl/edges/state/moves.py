@@ -1,4 +1,4 @@
-"""Remapped ports and container names of a dev stack on this machine, saved for the next `up`."""
+"""Remapped ports and names of a dev stack on this machine, saved for the next `up`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from dartsctl.edges.state.folder import open_state, parse_json, write_errors_as
-from dartsctl.ports.remapping import AnyMove, Move, NameMove
+from dartsctl.ports.remapping import AnyMove, Move, NameMove, SharedMove
 from dartsctl.stack.bindings import parse_protocol
 from dartsctl.system.files import PRIVATE_FOLDER, Folder, ForeignFile
 
@@ -98,6 +98,8 @@ def _move(item: object) -> AnyMove:
         raise TypeError("not a move")
     if item.keys() == {"service", "old"}:
         return _name_move(NameMove(**item))
+    if "kind" in item:
+        return _shared_move(SharedMove(**item))
     move = Move(**item)
     is_text = all(isinstance(value, str) for value in (move.service, move.protocol, move.old))
     if not is_text or not _is_port(move.target) or not _is_port(move.new):
@@ -108,6 +110,13 @@ def _move(item: object) -> AnyMove:
 
 def _name_move(move: NameMove) -> NameMove:
     if not isinstance(move.service, str) or not isinstance(move.old, str):
+        raise TypeError("not a move")
+    return move
+
+
+def _shared_move(move: SharedMove) -> SharedMove:
+    is_text = isinstance(move.key, str) and isinstance(move.old, str)
+    if not is_text or move.kind not in ("volume", "network", "subnet", "image"):
         raise TypeError("not a move")
     return move
 

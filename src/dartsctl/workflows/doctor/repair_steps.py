@@ -88,7 +88,7 @@ class RepairExecutor:
         if all(step.action is not RepairAction.FREE for step in plan.steps):
             return None
         preflight = self._preflight(plan)
-        return settle.preview(preflight, self._answers_for(preflight))
+        return settle.preview(preflight, self._answers_for(preflight), self._plain, deps=self._deps)
 
     def state_of(self, step: RepairStep) -> str:
         """Return the state of an interrupted step's containers: `; web-1 is created`."""

@@ -40,6 +40,8 @@ class Intent:
     remove_orphans: bool = False
     scales: tuple[tuple[str, int], ...] = ()
     ask_engine: bool = True
+    build: bool = False
+    """Whether images are built although they exist."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ It changes nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +20,7 @@ from dartsctl.ports.collisions import Collision, ProjectTaken
 from dartsctl.ports.conflicts import PortVerdicts
 from dartsctl.ports.host_ports import without_own
 from dartsctl.ports.localhost import ambiguous_localhost
+from dartsctl.ports.shared import SharedResource
 from dartsctl.ports.unmet_needs import MissingExternal, NothingToStart, UnmetNeed
 from dartsctl.ports.verdicts import judge
 from dartsctl.stack.containers import Container, of_services
@@ -28,7 +29,7 @@ from dartsctl.stack.host_network import host_bindings
 from dartsctl.stack.port_origins import PortOrigins
 from dartsctl.stack.publishing import stack_bindings
 from dartsctl.stack.same_stack import SameStack, find_same_stack
-from dartsctl.workflows.preflight import fixed_addresses, orphans
+from dartsctl.workflows.preflight import fixed_addresses, orphans, shared_resources
 from dartsctl.workflows.preflight.inputs import Inputs, Intent, files_of_compose, read_inputs
 from dartsctl.workflows.preflight.port_origins import port_origins
 
@@ -65,6 +66,8 @@ class Preflight:
     """The services that were named; all without a name."""
     port_origins: PortOrigins = field(default_factory=PortOrigins)
     """Which file each `ports` entry comes from, where the stack is in its own way."""
+    shared: tuple[SharedResource, ...] = ()
+    """What it would share with another stack, images that are not built included."""
     files_error: DartsctlError | None = None
     """Why the files could not be read: the stack is what the containers' labels say."""
 
@@ -125,6 +128,7 @@ def run_preflight(environment: Environment, intent: Intent, *, deps: Deps) -> Pr
     host = deps.host()
     verdicts = verdicts_of(inputs, convergence, host, own_orphans)
     origins = port_origins(environment, files, inputs.stack, verdicts, deps)
+    shared = shared_resources.find(environment, inputs)
     return Preflight(
         environment=environment,
         engine=inputs.engine,
@@ -132,18 +136,29 @@ def run_preflight(environment: Environment, intent: Intent, *, deps: Deps) -> Pr
         containers=inputs.containers,
         convergence=convergence,
         verdicts=verdicts,
-        collisions=_collisions(environment, inputs, convergence, list(map(str, files))),
+        collisions=(
+            *_collisions(environment, inputs, convergence, list(map(str, files))),
+            *shared_resources.in_the_way(shared, builds=intent.build),
+        ),
         notices=(
             *_notices(inputs, verdicts),
             *_ambiguous_localhost(inputs, convergence, verdicts, host),
             *lint.appended(inputs.stack, origins),
             *lint.shared_project(inputs.stack, others, str(_folder(files, environment))),
+            *shared_resources.notices(shared, builds=intent.build),
         ),
         objections=_objections(inputs, compose, deps.now()),
         files=files,
         services=intent.services,
         port_origins=origins,
+        shared=shared,
     )
+
+
+def without_shared(preflight: Preflight) -> Preflight:
+    """Return the preflight of a start that creates nothing: nothing new is shared."""
+    kept = tuple(item for item in preflight.collisions if not isinstance(item, SharedResource))
+    return replace(preflight, collisions=kept)
 
 
 def _converge(inputs: Inputs, intent: Intent, compose: Compose) -> Convergence:
@@ -258,7 +273,8 @@ def _collisions(
 
 def _notices(inputs: Inputs, verdicts: PortVerdicts) -> tuple[lint.Notice, ...]:
     ephemeral_range = sockets.ephemeral_range() if inputs.engine.is_here else None
-    return lint.notices(
+    about_engine = lint.unmeasured_engine(inputs.engine)
+    return about_engine + lint.notices(
         inputs.stack,
         verdicts.bindings,
         ephemeral_range=ephemeral_range,

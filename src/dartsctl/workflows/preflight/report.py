@@ -12,6 +12,7 @@ from dartsctl.ports.collisions import Collision, NameTaken, Paused, ProjectTaken
 from dartsctl.ports.conflicts import BindingVerdict, Conflict, Verdict
 from dartsctl.ports.fixed_addresses import AddressTaken
 from dartsctl.ports.holders.wording import container_document, of_project
+from dartsctl.ports.shared import SharedResource
 from dartsctl.ports.socket_table import ranges
 from dartsctl.ports.unmet_needs import MissingExternal, NothingToStart
 from dartsctl.stack.bindings import (
@@ -49,6 +50,7 @@ def document(preflight: Preflight) -> dict[str, Any]:
         "files": list(map(str, preflight.files)),
         "engine": {
             "version": engine.version,
+            "product": engine.product,
             "endpoint": engine.endpoint,
             "kind": engine.kind,
             "userland_proxy": engine.userland_proxy,
@@ -173,7 +175,7 @@ def _collision_document(collision: Collision) -> dict[str, Any]:
         case AddressTaken():
             holder = container_document(collision.container) if collision.container else {}
             return {**collision.document(), **holder}
-        case MissingExternal() | NothingToStart():
+        case MissingExternal() | NothingToStart() | SharedResource():
             return collision.document()
 
 
@@ -285,7 +287,7 @@ def collision_line(collision: Collision) -> str:
         case Paused(container):
             name = container.name
             return f"{name} is paused and `up` cannot start it: `docker unpause {name}`"
-        case MissingExternal() | NothingToStart() | AddressTaken():
+        case MissingExternal() | NothingToStart() | AddressTaken() | SharedResource():
             return collision.line
 
 
@@ -331,4 +333,6 @@ def clear_line(preflight: Preflight) -> str:
         )
     if not engine.version:
         return f"{checked} without asking an engine"
+    if engine.product == "podman":
+        return f"{checked} against the host's sockets and the list of Podman {engine.version}"
     return f"{checked} against engine {engine.version}"

@@ -10,13 +10,14 @@ from dartsctl.errors import Advice
 from dartsctl.ports.collisions import NameTaken
 from dartsctl.ports.holders.kinds import ResolutionAction
 from dartsctl.ports.holders.wording import container_details
+from dartsctl.ports.shared import SharedResource
 from dartsctl.workflows.preflight import report
 
 if TYPE_CHECKING:
     from dartsctl.edges.screen.output import Screen
     from dartsctl.edges.screen.prompts import Prompts
     from dartsctl.ports.cases import Case
-    from dartsctl.ports.choices import Choice
+    from dartsctl.ports.choices import Choice, Policy
     from dartsctl.ports.resolution import Choose
 
 _STOPS = frozenset(
@@ -55,11 +56,28 @@ def ask(prompts: Prompts, screen: Screen) -> Choose:
     return choose
 
 
+def ask_for_all(moves: Sequence[str], project: str, prompts: Prompts, screen: Screen) -> Policy:
+    """Ask whether everything that is taken moves, with what that is. Return the policy chosen."""
+    screen.note(f"{project} can start beside it, on this machine only, until --reset-ports:")
+    for line in moves:
+        screen.note(f"  {line}")
+    policies: tuple[Policy, ...] = ("remap", "ask", "fail")
+    lines = (
+        f"start {project} with these ports and names",
+        "decide one by one",
+        "abort; nothing is changed",
+    )
+    question = f"{project} cannot start with the ports and names of its files. What now?"
+    return policies[prompts.select(question, lines, flags=Advice("--on-conflict remap"))]
+
+
 def subject(case: Case) -> str:
     """`darts-app wants 127.0.0.1:5000: held by python (pid 12, ...): run.py [listens on ...]`."""
     if isinstance(case.holder, NameTaken):
         container = case.holder.container.name
         return f"container {container} has the name that {case.holder.service} wants"
+    if isinstance(case.holder, SharedResource):
+        return case.holder.line
     wishes = [f"{binding.service} wants {report.published(binding)}" for binding in case.bindings]
     return f"{'; '.join(wishes)}: {case.holder.line}"
 
@@ -68,6 +86,9 @@ def details_of(case: Case) -> list[str]:
     """Return everything known about a holder, for somebody who is about to stop it."""
     if isinstance(case.holder, NameTaken):
         return container_details(case.holder.container)
+    if isinstance(case.holder, SharedResource):
+        seen = case.holder.container
+        return container_details(seen) if seen else [f"  {case.holder.line}"]
     details = case.holder.details(processes)
     if case.unit:
         details.append(f"  kept running by {', '.join(case.unit.names)}")

@@ -33,20 +33,32 @@ class ResolutionPreview:
     steps: tuple[ResolutionStep, ...] = ()
     left: tuple[tuple[Case, str], ...] = ()
     needs_yes: bool = False
+    moves: tuple[str, ...] = ()
+    """Each port and name that would move, with the new one."""
 
     @property
     def lines(self) -> tuple[str, ...]:
         """For people; empty where there is nothing to resolve."""
         condition = ", after confirmation (or --yes)" if self.needs_yes else ""
         lines = []
-        for step in self.steps:
+        steps = [step for step in self.steps if not self._is_in_moves(step)]
+        for step in steps:
             action = line(step.action, step.case)
             lines.append(f"would do{condition}: {action} [{subject(step.case)}]")
+        lines += [f"would move: {move}" for move in self.moves]
         for case, why in self.left:
             lines.append(f"would stay unresolved: {subject(case)}: {why}")
         if self.left:
             lines.append("nothing would be done")
         return tuple(lines)
+
+    @property
+    def moves_all(self) -> bool:
+        """Whether every conflict ends because this stack moves."""
+        return bool(self.moves) and all(map(self._is_in_moves, self.steps))
+
+    def _is_in_moves(self, step: ResolutionStep) -> bool:
+        return bool(self.moves) and step.action is ResolutionAction.REMAP
 
     def document(self) -> dict[str, Any]:
         """For programs."""
@@ -55,6 +67,7 @@ class ResolutionPreview:
             "not_done": [
                 {"action": "none", "what": subject(case), "why": why} for case, why in self.left
             ],
+            "moves": list(self.moves),
             "needs_yes": self.needs_yes,
         }
 

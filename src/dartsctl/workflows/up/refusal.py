@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from dartsctl.errors import Advice, DartsctlError, ExitCode
 from dartsctl.ports import rivals, unmet_needs
@@ -11,6 +11,7 @@ from dartsctl.ports.collisions import NameTaken, Paused, names_taken
 from dartsctl.ports.fixed_addresses import AddressTaken
 from dartsctl.ports.holders import ForeignContainer
 from dartsctl.ports.holders.kinds import PRODUCTION_STOPS
+from dartsctl.ports.shared import SharedResource
 from dartsctl.workflows.preflight import another_stack, orphans, report
 from dartsctl.workflows.preflight.preflight import exit_code_of
 from dartsctl.workflows.preflight.rival_words import files_to_change
@@ -49,11 +50,12 @@ def refuse_conflicts(
     skip_port_check: bool = False,
     undone: Sequence[str] = (),
     preview: ResolutionPreview | None = None,
+    beside: Sequence[str] = (),
 ) -> None:
     """Raise DartsctlError (3) where anything is in the way. An uncertain binding is only a warning.
 
     `command` starts the stack again. `undone` is what a failed attempt removed. `preview` is what a
-    policy would do (--dry-run).
+    policy would do (--dry-run). `beside` is what would move with `--on-conflict remap`.
     """
     for notice in preflight.notices:
         if notice.code in _SHOWN_BEFORE_UP:
@@ -63,23 +65,31 @@ def refuse_conflicts(
     refuse_unmet_needs(preflight, command, screen)
     if preflight.is_clear or (skip_port_check and not preflight.collisions):
         return
+    moves_all = bool(preview and preview.moves_all)
+    hint = _hint(preflight, command, will_move=bool(beside) or moves_all)
     if screen.as_json:
-        document = {**report.document(preflight), "exit_code": int(ExitCode.CONFLICT)}
-        if undone:
-            document["undone"] = list(undone)
-        screen.document(document | (preview.document() if preview else {}))
-        raise AlreadyReported(ExitCode.CONFLICT)
+        more = {"moves": list(beside), "hint": hint} | (preview.document() if preview else {})
+        raise _reported_conflicts(preflight, undone, more, screen)
+    ways = _closing_lines(preflight, beside)
+    if preview:
+        ways = [*preview.lines, *(() if moves_all else ways)]
     raise DartsctlError(
         f"{_services(preflight)} of {preflight.stack.project} cannot start; nothing was changed",
-        details=(
-            *report.obstacle_lines(preflight),
-            *production_lines(preflight, answers),
-            *(preview.lines if preview else ()),
-            *_closing_line(preflight),
-        ),
-        hint=_hint(preflight, command),
+        details=(*report.obstacle_lines(preflight), *production_lines(preflight, answers), *ways),
+        hint=hint,
         code=ExitCode.CONFLICT,
     )
+
+
+def _reported_conflicts(
+    preflight: Preflight, undone: Sequence[str], more: Mapping[str, Any], screen: Screen
+) -> AlreadyReported:
+    """Write the JSON document about conflicts."""
+    document = {**report.document(preflight), "exit_code": int(ExitCode.CONFLICT)}
+    if undone:
+        document["undone"] = list(undone)
+    screen.document(document | dict(more))
+    return AlreadyReported(ExitCode.CONFLICT)
 
 
 def refuse_unmet_needs(preflight: Preflight, command: str, screen: Screen) -> None:
@@ -105,23 +115,35 @@ def refuse_unmet_needs(preflight: Preflight, command: str, screen: Screen) -> No
     )
 
 
-def _is_all_within_stack(preflight: Preflight) -> bool:
+def is_all_within_stack(preflight: Preflight) -> bool:
     """Return whether nobody else is in the way: then nothing can be freed."""
     conflicts = preflight.verdicts.conflicts
     return not preflight.collisions and all(map(rivals.is_within_stack, conflicts))
 
 
-def _closing_line(preflight: Preflight) -> list[str]:
-    if _is_all_within_stack(preflight):
+def beside_lines(preflight: Preflight, moves: Sequence[str]) -> list[str]:
+    """Return what would move with `--on-conflict remap`; nothing where that is no way out."""
+    if not moves:
+        return []
+    start = f"`--on-conflict remap` starts {preflight.stack.project} beside that"
+    return [f"{start}, on this machine only:", *(f"  {move}" for move in moves)]
+
+
+def _closing_lines(preflight: Preflight, beside: Sequence[str]) -> list[str]:
+    if beside:
+        return beside_lines(preflight, beside)
+    if is_all_within_stack(preflight):
         return []
     if any(map(rivals.is_within_stack, preflight.verdicts.conflicts)):
         return ["change the files, free what else is named above, then start it again"]
     return ["free what is named above, then start it again"]
 
 
-def _hint(preflight: Preflight, command: str) -> str:
+def _hint(preflight: Preflight, command: str, *, will_move: bool) -> str:
     """Return the next command; advice where a file has to change before."""
-    if _is_all_within_stack(preflight):
+    if will_move:
+        return f"{command} --on-conflict remap"
+    if is_all_within_stack(preflight):
         return Advice(f"change `ports` in {files_to_change(preflight)}, then `{command}`")
     return orphans.next_command(preflight) or command
 
@@ -137,6 +159,8 @@ def _services(preflight: Preflight) -> str:
                 names.add(container.service)
             case AddressTaken(service=service):
                 names.add(service)
+            case SharedResource(services=services) if services:
+                names |= set(services)
             case _:  # it concerns the whole project
                 names |= preflight.stack.services.keys()
     return "1 service" if len(names) == 1 else f"{len(names)} services"

@@ -1,11 +1,11 @@
-"""Publish bindings of a stack on other host ports, and find the moves of earlier runs again."""
+"""Give a stack other host ports and names of its own, and find the moves of earlier runs again."""
 
 from __future__ import annotations
 
 import atexit
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,15 +13,17 @@ from typing import TYPE_CHECKING
 from dartsctl.edges.state.moves import MoveBook
 from dartsctl.errors import Advice, DartsctlError, ExitCode
 from dartsctl.ports import remapping
-from dartsctl.ports.collisions import NameTaken
+from dartsctl.ports.collisions import NameTaken, Taken
 from dartsctl.ports.listeners import Probe
-from dartsctl.ports.remapping import AnyMove, Move, NameMove
+from dartsctl.ports.remapping import AnyMove, Move, NameMove, SharedMove
+from dartsctl.ports.shared import SharedResource, fixed_subnet, resource_of, subnets_of
 from dartsctl.stack.bindings import Endpoint, PortBinding, TransportProtocol
 from dartsctl.stack.compose_model import read_stack
 
 if TYPE_CHECKING:
     from dartsctl.config.environment import Environment
     from dartsctl.ports.cases import Case
+    from dartsctl.stack.model import Stack
     from dartsctl.workflows.deps import Deps
     from dartsctl.workflows.preflight.preflight import Preflight
 
@@ -31,27 +33,30 @@ def book_of(environment: Environment, deps: Deps) -> MoveBook:
     return MoveBook(deps.state, environment.project or environment.name)
 
 
-def with_kept_moves(environment: Environment, *, deps: Deps, dry_run: bool = False) -> Environment:
+def with_kept_moves(
+    environment: Environment, *, deps: Deps, dry_run: bool = False, quiet: bool = False
+) -> Environment:
     """Return the environment with the override of an earlier run, where its moves still fit.
 
     Production never has one. On a dry run Compose is given a temporary file, and the moves that are
-    kept stay as they are.
+    kept stay as they are. `quiet`: what moved matters to nobody.
     """
     book = book_of(environment, deps)
     moves = () if environment.is_production else book.read()
     if not moves:
         return environment
     model = read_stack(deps.compose_on(environment).config().model)
-    fitting = remapping.still_fit(moves, model.services)
+    fitting = remapping.still_fit(moves, model)
     if not fitting:
         deps.screen.note("the Compose files have changed: restored their ports and names")
         return environment
     text = remapping.override(model, fitting)
     override = _draft(book, text) if dry_run else book.keep(fitting, text)
-    for move in fitting:
+    if not quiet:
+        for move in fitting:
+            deps.screen.note(_kept(move, model))
         command = environment.command("up", "--reset-ports")
-        back = f"{command} returns to {move.old}"
-        deps.screen.note(f"{move.service}: {_kept(move)} ({back})")
+        deps.screen.note(f"`{command}` returns to the ports and names of the files")
     return replace(environment, files=(*environment.files, override))
 
 
@@ -65,10 +70,12 @@ def _draft(book: MoveBook, text: str) -> Path:
     return path
 
 
-def _kept(move: AnyMove) -> str:
+def _kept(move: AnyMove, model: Stack) -> str:
+    if isinstance(move, SharedMove):
+        return f"on this machine: {resource_of(move.kind, move.key, move.old, model).move}"
     if isinstance(move, NameMove):
-        return f"the container name {move.old} is not used on this machine"
-    return f"port {move.old} is {move.new} on this machine"
+        return f"{move.service}: the container name {move.old} is not used on this machine"
+    return f"{move.service}: port {move.old} is {move.new} on this machine"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,29 +91,40 @@ class _Wanted:
         return Move(self.service, self.target, self.protocol, self.old, number)
 
 
-def remap(
+@dataclass(frozen=True, slots=True)
+class MovePlan:
+    """What moves, earlier moves included. `lines` say what is new."""
+
+    model: Stack
+    moves: tuple[AnyMove, ...]
+    lines: tuple[str, ...]
+
+
+def plan_moves(
     cases: Sequence[Case],
     before: Preflight,
     plain: Environment,
     *,
     avoid: frozenset[int],
     deps: Deps,
-) -> Environment:
-    """Publish every binding of the cases on a free number, and give up every taken container name.
+) -> MovePlan:
+    """Return how every binding of the cases gets a free number, and every taken name is given up.
 
-    `plain` is the environment without overrides. The moves are kept. Return the environment with
-    the override. Raises DartsctlError (3) where no number is free.
+    `plain` is the environment without overrides. Raises DartsctlError (3) where no number is free.
     """
-    book = book_of(plain, deps)
     model = read_stack(deps.compose_on(plain).config().model)
-    fitting = remapping.still_fit(book.read(), model.services)
-    names, name_notes = _name_moves(cases, before)
+    fitting = remapping.still_fit(book_of(plain, deps).read(), model)
+    names, lines = _name_moves(cases, before)
+    for resource in _resources(cases, before, model):
+        move = SharedMove(resource.kind, resource.key, resource.name)
+        if move not in fitting:
+            names.append(move)
+            lines.append(resource.move)
     ports = {_wanted_of(move): move for move in remapping.port_moves(fitting)}
     taken = set(avoid) | set(model.published_ports) | {move.new for move in ports.values()}
     bindings: list[PortBinding] = []
     for case in cases:
         bindings += case.bindings
-    notes = []
     for wanted, addresses in _wanted(bindings, ports.values()).items():
         is_free = _free_port_check(wanted, addresses, before, deps)
         first = int(wanted.old.partition("-")[0])
@@ -115,12 +133,45 @@ def remap(
             raise _no_free_port(wanted.service)
         taken.add(number)
         ports[wanted] = wanted.on(number)
-        notes.append(f"{wanted.service}: port {wanted.old} is published on {number} here")
-    moves: tuple[AnyMove, ...] = (*remapping.name_moves(fitting), *names, *ports.values())
-    override = book.keep(moves, remapping.override(model, moves))
-    for note in (*name_notes, *notes):  # only after it is true: the disk may be full
-        deps.screen.warn(note)
+        lines.append(f"{wanted.service}: port {wanted.old} is published on {number} here")
+    others = [move for move in fitting if not isinstance(move, Move)]
+    return MovePlan(model, (*others, *names, *ports.values()), tuple(lines))
+
+
+def remap(plan: MovePlan, plain: Environment, *, deps: Deps) -> Environment:
+    """Keep the moves. Return the environment with the override."""
+    override = book_of(plain, deps).keep(plan.moves, remapping.override(plan.model, plan.moves))
+    for line in plan.lines:  # only after it is true: the disk may be full
+        deps.screen.warn(line)
     return replace(plain, files=(*plain.files, override))
+
+
+def _resources(cases: Sequence[Case], before: Preflight, model: Stack) -> Iterator[SharedResource]:
+    """Yield what the stack gets for itself.
+
+    A network that gets a name of its own exists beside the other one, so it cannot have the same
+    subnet. An image moves along with anything else: the next build would replace the other's.
+    """
+    if not any(_is_beside_another_stack(case, before) for case in cases):
+        return
+    moved: set[str] = set()
+    for case in cases:
+        if isinstance(case.holder, SharedResource) and case.holder.kind != "image":
+            yield case.holder
+            if case.holder.kind == "network" and subnets_of(model, case.holder.key):
+                moved.add(case.holder.key)
+    for key in sorted(moved):
+        yield fixed_subnet(model, key)
+    for resource in before.shared:
+        if resource.kind == "image":
+            yield resource
+
+
+def _is_beside_another_stack(case: Case, before: Preflight) -> bool:
+    if isinstance(case.holder, Taken):
+        return True
+    container = case.holder.container
+    return container is not None and container.project not in ("", before.stack.project)
 
 
 def _no_free_port(service: str) -> DartsctlError:
@@ -131,9 +182,9 @@ def _no_free_port(service: str) -> DartsctlError:
     )
 
 
-def _name_moves(cases: Sequence[Case], before: Preflight) -> tuple[list[NameMove], list[str]]:
+def _name_moves(cases: Sequence[Case], before: Preflight) -> tuple[list[AnyMove], list[str]]:
     """The services whose container name is taken, and a note on each."""
-    moves: list[NameMove] = []
+    moves: list[AnyMove] = []
     notes: list[str] = []
     for case in cases:
         if isinstance(case.holder, NameTaken):
@@ -159,7 +210,7 @@ def pin(before: Preflight, plain: Environment, *, deps: Deps) -> Environment | N
         return None
     book = book_of(plain, deps)
     model = read_stack(deps.compose_on(plain).config().model)
-    moves = list(remapping.still_fit(book.read(), model.services))
+    moves = list(remapping.still_fit(book.read(), model))
     notes = []
     for wanted, addresses in _wanted(doubtful, remapping.port_moves(moves)).items():
         first, last = map(int, wanted.old.split("-"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dartsctl.edges.state.history import History
@@ -10,16 +11,19 @@ from dartsctl.edges.state.leases import LeaseBook
 from dartsctl.errors import Advice, DartsctlError, ExitCode, Interrupted, Refused
 from dartsctl.ports.cases import Case, group_by_holder
 from dartsctl.ports.choices import ResolutionRequest, line
-from dartsctl.ports.collisions import NameTaken, names_taken
+from dartsctl.ports.collisions import NameTaken, Paused, taken_by_others
+from dartsctl.ports.fixed_addresses import AddressTaken
 from dartsctl.ports.holders.kinds import ResolutionAction
 from dartsctl.ports.resolution import ResolutionStep, dead_ends, decide
-from dartsctl.workflows.preflight import another_stack
+from dartsctl.ports.shared import SharedResource
+from dartsctl.workflows.preflight import another_stack, orphans
 from dartsctl.workflows.preflight.preflight import Preflight, run_preflight
-from dartsctl.workflows.up.ask import ask
+from dartsctl.workflows.up.ask import ask, ask_for_all
 from dartsctl.workflows.up.carry_out import HostInspector, carry_out
 from dartsctl.workflows.up.conflict_deps import ConflictDeps
 from dartsctl.workflows.up.preview import ResolutionPreview, asks_first, preview_of
-from dartsctl.workflows.up.remap import remap
+from dartsctl.workflows.up.refusal import is_all_within_stack
+from dartsctl.workflows.up.remap import MovePlan, plan_moves, remap
 
 if TYPE_CHECKING:
     from dartsctl.config.environment import Environment
@@ -52,11 +56,16 @@ def settle(
     _refuse_moves(request, before)
     moved: list[Environment] = []
 
+    def plan_of(cases: Sequence[Case]) -> MovePlan:
+        return plan_moves(cases, before, plain, avoid=answers.avoid, deps=deps)
+
     def move(cases: Sequence[Case]) -> None:
-        moved.append(remap(cases, before, plain, avoid=answers.avoid, deps=deps))
+        moved.append(remap(plan_of(cases), plain, deps=deps))
 
     conflict_deps = _conflict_deps(answers, move, deps)
-    plan = _plan(before, request, command, conflict_deps)
+    plan: tuple[ResolutionStep, ...] = ()
+    if not _stays_in_the_way(before):
+        plan = _plan(before, request, command, plan_of, conflict_deps)
     if not plan:
         return before.environment, before
     try:
@@ -87,7 +96,9 @@ def _conflict_deps(
     )
 
 
-def preview(before: Preflight, answers: Answers) -> ResolutionPreview | None:
+def preview(
+    before: Preflight, answers: Answers, plain: Environment, *, deps: Deps
+) -> ResolutionPreview | None:
     """Return what `settle` would do by itself. Raises Refused as `settle` does.
 
     None without a policy and without a named removal: a person would be asked, or nothing done.
@@ -96,7 +107,48 @@ def preview(before: Preflight, answers: Answers) -> ResolutionPreview | None:
         return None
     request = _request(answers, before, can_ask=False)
     _refuse_moves(request, before)
-    return preview_of(_cases(before), request, yes=answers.yes)
+    seen = preview_of(_cases(before), request, yes=answers.yes)
+    moving = [step.case for step in seen.steps if step.action is ResolutionAction.REMAP]
+    if not moving:
+        return seen
+    plan = plan_moves(moving, before, plain, avoid=answers.avoid, deps=deps)
+    return replace(seen, moves=plan.lines)
+
+
+def way_beside(
+    before: Preflight, answers: Answers, plain: Environment, *, deps: Deps
+) -> tuple[str, ...]:
+    """Return what would move if everything that is taken moved, empty if that is no way out."""
+    request = replace(_request(answers, before, can_ask=False), policy="remap", remap_only=None)
+    if not request.remappable or _stays_in_the_way(before):
+        return ()
+    if is_all_within_stack(before) or orphans.next_command(before):
+        return ()  # what is wrong is at home
+    cases = _moving(_cases(before), request)
+    if not cases:
+        return ()
+    return plan_moves(cases, before, plain, avoid=answers.avoid, deps=deps).lines
+
+
+def _moving(cases: Sequence[Case], request: ResolutionRequest) -> list[Case]:
+    """The cases that move if all of them are settled by moves, else none."""
+    remapping = replace(request, policy="remap", removable=frozenset())
+    plan = decide(cases, remapping, lambda _case, _offered: ResolutionAction.ABORT)
+    return [step.case for step in plan]
+
+
+def _stays_in_the_way(before: Preflight) -> bool:
+    """Whether there is a collision that no answer to a conflict ends."""
+    moved: set[str] = set()
+    for resource in before.shared:
+        if resource.kind in ("network", "subnet"):
+            moved.add(before.stack.networks[resource.key].name)
+    for collision in before.collisions:
+        if isinstance(collision, AddressTaken) and collision.network not in moved:
+            return True
+        if isinstance(collision, Paused):
+            return True
+    return False
 
 
 def _request(answers: Answers, before: Preflight, *, can_ask: bool) -> ResolutionRequest:
@@ -134,19 +186,26 @@ def _refuse_moves(request: ResolutionRequest, before: Preflight) -> None:
 
 
 def _cases(before: Preflight) -> tuple[Case, ...]:
-    names = names_taken(before.collisions)
-    return group_by_holder(before.verdicts.conflicts, names, before.stack, HostInspector())
+    taken = taken_by_others(before.collisions)
+    return group_by_holder(before.verdicts.conflicts, taken, before.stack, HostInspector())
 
 
 def _plan(
-    before: Preflight, request: ResolutionRequest, command: str, deps: ConflictDeps
+    before: Preflight,
+    request: ResolutionRequest,
+    command: str,
+    plan_of: Callable[[Sequence[Case]], MovePlan],
+    deps: ConflictDeps,
 ) -> tuple[ResolutionStep, ...]:
     """The plan; empty where a case has no way out: then the refusal names what is in the way."""
     cases = _cases(before)
     if dead_ends(cases, request):
         return ()
+    was_asked = request.policy == "ask"
+    if request.policy == "ask" and len(cases) > 1 and not request.removable:
+        request = _asked_for_all(cases, request, before.stack.project, plan_of, deps)
     plan = decide(cases, request, ask(deps.prompts, deps.screen))
-    if request.policy == "ask" and cases and not plan:
+    if was_asked and cases and not plan:
         raise DartsctlError(
             "aborted; nothing was changed",
             hint=command,
@@ -155,6 +214,24 @@ def _plan(
     if not deps.yes and asks_first(plan, request):
         _confirm(plan, request, deps)
     return plan
+
+
+def _asked_for_all(
+    cases: Sequence[Case],
+    request: ResolutionRequest,
+    project: str,
+    plan_of: Callable[[Sequence[Case]], MovePlan],
+    deps: ConflictDeps,
+) -> ResolutionRequest:
+    """Ask once whether everything moves, where that is a way out. Return the request for the rest.
+
+    Abort is the policy "fail": it has no answer to anything.
+    """
+    moving = _moving(cases, request)
+    if len(moving) < 2:  # one question anyway
+        return request
+    choice = ask_for_all(plan_of(moving).lines, project, deps.prompts, deps.screen)
+    return replace(request, policy=choice)
 
 
 def _confirm(
@@ -190,6 +267,10 @@ def _record_moves(
     override = str(environment.files[-1])
     for step in plan:
         if step.action is ResolutionAction.REMAP:
-            is_name = isinstance(step.case.holder, NameTaken)
-            why = "a container name was taken" if is_name else "a port was taken"
-            history.add("remap", ", ".join(step.case.services), why, override=override)
+            holder = step.case.holder
+            what, why = ", ".join(step.case.services), "a port was taken"
+            if isinstance(holder, NameTaken):
+                why = "a container name was taken"
+            if isinstance(holder, SharedResource):
+                what, why = f"{holder.kind} {holder.key}", f"{holder.owner} has {holder.name}"
+            history.add("remap", what, why, override=override)

@@ -1,0 +1,222 @@
+"""What two stacks would share because their files name it alike: volumes, networks, images.
+
+The engine reports no error about most of it. Source: engine-rules.md#shared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from dartsctl.stack.model import default_name
+
+if TYPE_CHECKING:
+    from dartsctl.stack.containers import Container
+    from dartsctl.stack.model import Service, Stack
+    from dartsctl.stack.subnets import NetworkInUse, Subnet
+
+SharedKind = Literal["volume", "network", "subnet", "image"]
+
+
+@dataclass(frozen=True, slots=True)
+class SharedResource:
+    """Something that another stack has under the name that this stack's files give it.
+
+    `key` is its key in the files; an image has that of its service. `instead` is what this stack
+    would have without the name, empty for a subnet: the engine chooses one.
+    """
+
+    kind: SharedKind
+    key: str
+    name: str
+    services: tuple[str, ...]
+    project: str = ""
+    """The other stack's project, empty if there is no Compose project behind it."""
+    container: Container | None = None
+    """A container of the other stack that uses it, if there is one."""
+    network: str = ""
+    """The other network, for a subnet."""
+    instead: str = ""
+
+    @property
+    def owner(self) -> str:
+        """`project shop (container shop-db)`."""
+        container = f"container {self.container.name}" if self.container else ""
+        if self.network:
+            container = f"network {self.network}"
+        if not self.project:
+            return container or "somebody else"
+        return f"project {self.project} ({container})" if container else f"project {self.project}"
+
+    @property
+    def line(self) -> str:
+        """Return what is shared with whom, and what would come of it."""
+        names = ", ".join(self.services)
+        match self.kind:
+            case "volume":
+                return f"{names} would use the data of {self.owner}: volume {self.name}"
+            case "network":
+                return (
+                    f"{names} would join network {self.name} of {self.owner}:"
+                    " a service name there means the containers of both"
+                )
+            case "subnet":
+                return f"network {self.key} wants the subnet {self.name}: {self.owner} has it"
+            case _:
+                return f"a build of {names} would replace the image {self.name} of {self.owner}"
+
+    @property
+    def move(self) -> str:
+        """Return what is done instead: `volume shop-dev_data instead of shop_data`."""
+        match self.kind:
+            case "volume":
+                return f"volume {self.instead} instead of {self.name}, without its data"
+            case "subnet":
+                fixed = " and no fixed addresses" if self.services else ""
+                return f"network {self.key} has a free subnet instead of {self.name}{fixed}"
+            case _:
+                return f"{self.kind} {self.instead} instead of {self.name}"
+
+    def document(self) -> dict[str, Any]:
+        return {
+            "kind": f"shared-{self.kind}",
+            "name": self.name,
+            "wanted_by": list(self.services),
+            "project": self.project,
+            "network": self.network,
+            "message": self.line,
+        }
+
+
+Owner = Callable[[Literal["volume", "network", "image"], str], str | None]
+"""Returns the Compose project that made a volume, network or image. Empty: none is known.
+None: there is no such thing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """What the engine has besides this stack. `siblings` are the other environments' projects."""
+
+    containers: Sequence[Container] = ()
+    siblings: Collection[str] = ()
+    networks: Sequence[NetworkInUse] = ()
+    owner: Owner = field(default=lambda _kind, _name: None)
+
+
+def find(stack: Stack, neighbours: Neighbours) -> Iterator[SharedResource]:
+    """Yield what `stack` would share with another environment, or with a copy of itself.
+
+    That is what belongs to one of the siblings, or what a container of a service with the same
+    name has. Other projects may share a cache or a proxy's network by intention.
+    """
+    for key, name in stack.fixed_volumes.items():
+        users = [service.name for service in _active(stack) if key in service.volumes]
+        yield from _if_shared("volume", (key, name, users), stack, neighbours)
+    for key, name in stack.fixed_networks.items():
+        users = [service.name for service in _active(stack) if key in service.networks]
+        yield from _if_shared("network", (key, name, users), stack, neighbours)
+    yield from subnets_taken(stack, neighbours.networks)
+    for service in _active(stack):
+        if service.is_built and service.image:
+            wanted = (service.name, service.image, [service.name])
+            yield from _if_shared("image", wanted, stack, neighbours)
+
+
+def _active(stack: Stack) -> list[Service]:
+    return [service for service in stack.services.values() if service.replicas]
+
+
+def _if_shared(
+    kind: Literal["volume", "network", "image"],
+    wanted: tuple[str, str, Sequence[str]],
+    stack: Stack,
+    neighbours: Neighbours,
+) -> Iterator[SharedResource]:
+    """Yield the resource if another stack has it. `wanted`: its key, its name, who uses it."""
+    key, name, users = wanted
+    owner = neighbours.owner(kind, name) if users else None
+    if owner is None or owner == stack.project:
+        owner = ""
+    container = _user_of(kind, name, users, stack, neighbours)
+    if container is None and owner not in neighbours.siblings:
+        return
+    project = container.project if container else owner
+    instead = _own_name(kind, key, stack)
+    yield SharedResource(kind, key, name, tuple(users), project, container, instead=instead)
+
+
+def _own_name(kind: SharedKind, key: str, stack: Stack) -> str:
+    """Return what Compose calls it without a name in the files."""
+    return own_image(stack, key) if kind == "image" else default_name(stack.project, key)
+
+
+def _user_of(
+    kind: str, name: str, users: Sequence[str], stack: Stack, neighbours: Neighbours
+) -> Container | None:
+    """Return a container that has the resource, of a sibling or of one of the same services."""
+    for container in neighbours.containers:
+        if container.project == stack.project or name not in _names_of(container, kind):
+            continue
+        if container.project in neighbours.siblings or container.service in users:
+            return container
+    return None
+
+
+def _names_of(container: Container, kind: str) -> tuple[str, ...]:
+    if kind == "volume":
+        return container.volumes
+    if kind == "network":
+        return container.networks
+    return (container.image, container.image.removesuffix(":latest"))
+
+
+def subnets_taken(stack: Stack, networks: Sequence[NetworkInUse]) -> Iterator[SharedResource]:
+    """Yield the subnets that the engine does not give, because another network has a part of them.
+
+    A network that exists already is not created, whatever its subnet.
+    """
+    existing = {network.name for network in networks}
+    for key, network in stack.networks.items():
+        if network.external or network.has_own_ipam or network.name in existing:
+            continue
+        for subnet in network.subnets:
+            other = _overlapping(subnet, networks)
+            if other:
+                yield fixed_subnet(stack, key, other)
+                break
+
+
+def fixed_subnet(stack: Stack, key: str, other: NetworkInUse | None = None) -> SharedResource:
+    """Return the subnets of a network as one resource. `other` is the network that has them."""
+    name = subnets_of(stack, key)
+    fixed = [service.name for service in _active(stack) if key in service.fixed_addresses]
+    project, network = ("", "") if other is None else (other.project, other.name)
+    return SharedResource("subnet", key, name, tuple(fixed), project, network=network)
+
+
+def resource_of(kind: SharedKind, key: str, name: str, stack: Stack) -> SharedResource:
+    """Return what moved in an earlier run, without the other stack."""
+    if kind == "subnet":
+        return fixed_subnet(stack, key)
+    return SharedResource(kind, key, name, (), instead=_own_name(kind, key, stack))
+
+
+def own_image(stack: Stack, service: str) -> str:
+    """Return the image name that Compose gives to a built service without `image:`."""
+    return f"{stack.project}-{service}"
+
+
+def subnets_of(stack: Stack, key: str) -> str:
+    """Return the subnets of a network as one text, empty for an external one."""
+    network = stack.networks[key]
+    if network.external:
+        return ""
+    return ", ".join(subnet.subnet for subnet in network.subnets)
+
+
+def _overlapping(subnet: Subnet, networks: Sequence[NetworkInUse]) -> NetworkInUse | None:
+    for other in networks:
+        if any(theirs.overlaps(subnet) for theirs in other.subnets):
+            return other
+    return None

@@ -1,0 +1,54 @@
+"""What a stack would share with another one, as the engine knows it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dartsctl.ports import shared
+from dartsctl.ports.lint import Notice
+from dartsctl.ports.shared import Neighbours, SharedResource
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dartsctl.config.environment import Environment
+    from dartsctl.workflows.preflight.inputs import Inputs
+
+
+def find(environment: Environment, inputs: Inputs) -> tuple[SharedResource, ...]:
+    """Return what the stack would share.
+
+    Production, and files without settings, keep the names of their files: only a subnet that the
+    engine would refuse is looked for.
+    """
+    stack, control = inputs.stack, inputs.control
+    networks = control.networks() if control and _declares_subnets(inputs) else ()
+    if not environment.has_copies:
+        return tuple(shared.subnets_taken(stack, networks))
+    neighbours = Neighbours(inputs.containers, environment.siblings, networks)
+    if control:
+        neighbours = Neighbours(
+            inputs.containers, environment.siblings, networks, owner=control.owner
+        )
+    return tuple(shared.find(stack, neighbours))
+
+
+def _declares_subnets(inputs: Inputs) -> bool:
+    return any(network.subnets for network in inputs.stack.networks.values())
+
+
+def in_the_way(resources: Sequence[SharedResource], *, builds: bool) -> tuple[SharedResource, ...]:
+    """Return what keeps `up` from starting. An image is replaced only by a build."""
+    return tuple(resource for resource in resources if builds or resource.kind != "image")
+
+
+def notices(resources: Sequence[SharedResource], *, builds: bool) -> list[Notice]:
+    """Return the warning about each image that a later build would replace."""
+    warnings: list[Notice] = []
+    for resource in resources:
+        if resource.kind == "image" and not builds:
+            sentence = (
+                f"{resource.owner} has the same image {resource.name}: `--build` would replace it"
+            )
+            warnings.append(Notice("shared-image", resource.key, sentence))
+    return warnings
