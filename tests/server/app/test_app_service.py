@@ -70,6 +70,25 @@ def test_services_of_other_folders_and_images_do_not_count() -> None:
     assert services({}, other=other, db={"image": "postgres:16"}) == ()
 
 
+@pytest.mark.parametrize(
+    ("context", "dockerfile", "is_ours"),
+    [
+        ("/srv", "shop/Dockerfile", True),
+        ("/", "srv/shop/Dockerfile.web", True),
+        ("/srv", f"{HERE}/Dockerfile", True),
+        ("/srv", "Dockerfile", False),
+        ("/srv", "other/Dockerfile", False),
+        ("/other", f"{HERE}/Dockerfile", False),
+    ],
+)
+def test_an_app_of_a_monorepo_is_built_from_above_with_its_own_dockerfile(
+    context: str, dockerfile: str, is_ours: bool
+) -> None:
+    files = dict.fromkeys(("Dockerfile", "Dockerfile.web"), "FROM x\nCMD python app.py")
+    web = {"build": {"context": context, "dockerfile": dockerfile}}
+    assert best({**files, "app.py": SERVES}, web=web) == ("web" if is_ours else "")
+
+
 def test_an_image_that_runs_the_mounted_folder_counts() -> None:
     mount = {"type": "bind", "source": HERE, "target": "/app"}
     body = {"image": "python:3.12", "volumes": [mount], "command": ["flask", "run"]}

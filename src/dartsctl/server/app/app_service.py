@@ -54,8 +54,9 @@ def app_services(
     for name, body in _entries(model.get("services")):
         build = body.get("build")
         if isinstance(build, dict):
-            if posixpath.normpath(str(build.get("context", ""))) == folder:
-                services.append(_service(name, body, _image(build, sources), sources, place))
+            if file := _dockerfile_in(folder, build):
+                image = _image(build, file, sources)
+                services.append(_service(name, body, image, sources, place))
         elif any(_is_mount_of(mount, folder) for mount in body.get("volumes") or ()):
             services.append(_service(name, body, _Image(), sources, place))
     return tuple(services)
@@ -102,8 +103,22 @@ def _has_ports(service: AppService) -> bool:
     return bool(service.ports)
 
 
-def _image(build: Mapping[str, Any], sources: Sources) -> _Image:
+def _dockerfile_in(folder: str, build: Mapping[str, Any]) -> str:
+    """Return the Dockerfile's path below `folder`, empty if another folder's app is built.
+
+    An app of a monorepo is often built from the repository's root, with the Dockerfile of its own.
+    """
+    context = posixpath.normpath(str(build.get("context", "")))
     file = posixpath.normpath(str(build.get("dockerfile", "Dockerfile")))
+    if context == folder:
+        return file
+    path = posixpath.normpath(posixpath.join(context, file))
+    if posixpath.dirname(path) == folder and folder.startswith(f"{context.rstrip('/')}/"):
+        return posixpath.basename(path)
+    return ""
+
+
+def _image(build: Mapping[str, Any], file: str, sources: Sources) -> _Image:
     text = str(build.get("dockerfile_inline") or sources.texts.get(file, ""))
     return _Image(file, read_dockerfile(text, stage=str(build.get("target", ""))))
 

@@ -14,6 +14,7 @@ from dartsctl.text.phrases import listed, shell_command
 from dartsctl.workflows.init.verdicts import has_app
 
 if TYPE_CHECKING:
+    from dartsctl.workflows.init.findings import Findings
     from dartsctl.workflows.init.project import Project
 
 _DEPTH = 2
@@ -21,10 +22,15 @@ _MOST_FOLDERS = 2000
 _NO_PROJECTS = frozenset({"node_modules", "vendor", "venv", "site-packages", "__pycache__"})
 
 
-def refuse_empty(project: Project) -> None:
-    """Raise DartsctlError for a folder without settings, Compose files that fit, and an app."""
+def refuse_empty(project: Project, server: Findings) -> None:
+    """Raise DartsctlError for a folder without settings, Compose files that fit, and an app.
+
+    `server` is what was found out about an app.
+    """
     root = project.root
-    if project.settings.source or project.environments or has_app(project.settings):
+    if project.settings.source or project.environments:
+        return
+    if server.settings or has_app(project.settings):
         return
     if names := names_in(root):
         raise UsageError(

@@ -64,10 +64,11 @@ def plan(request: InitRequest, *, deps: Deps) -> InitPlan:
             hint=Advice('add the files there: [prod] files = ["FILE"]'),
         )
     project = read_project(request, deps=deps)
-    refuse_empty(project)
+    server = find_server(project, find_app(project))
+    refuse_empty(project, server)
     findings = find_bundled(project)
     findings += find_stacks(project)
-    findings += find_server(project, find_app(project))
+    findings += server
     # a finder of settings: `findings += find_xxx(project)`, here
     env = find_env_files(project, findings.env_lines)
     values = _values(env, deps.environ)
