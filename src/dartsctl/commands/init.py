@@ -18,6 +18,8 @@ from dartsctl.workflows.init.plan import InitPlan, plan
 from dartsctl.workflows.init.verdicts import Verdict, next_command, reloaded, verdicts
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from dartsctl.config.templates import Change
     from dartsctl.edges.screen.output import Screen
     from dartsctl.workflows.deps import Deps
@@ -46,7 +48,7 @@ def init(request: InitRequest, *, deps: Deps) -> ExitCode:
             screen.note(line)
         if not request.yes:
             _confirm(request, deps)
-        _write(_with_certificate(new, planned.tls_name))
+        _write(_with_certificates(new))
     seen = _verdicts(request, planned, deps)
     _show_result(request, planned, seen, screen)
     _show_tasks(planned, screen)
@@ -88,13 +90,14 @@ def _confirm(request: InitRequest, deps: Deps) -> None:
         raise DartsctlError("nothing was written", hint=command, code=ExitCode.ANSWER_NEEDED)
 
 
-def _with_certificate(changes: Sequence[Change], name: str) -> list[Change]:
-    """Return the changes with a new certificate, created before the first file is written."""
-    if not any(change.path.suffix == ".key" for change in changes):
-        return list(changes)
-    certificate, key = certificate_files.self_signed(name)
-    texts = {".crt": certificate, ".key": key}
-    return [replace(change, text=texts.get(change.path.suffix, change.text)) for change in changes]
+def _with_certificates(changes: Sequence[Change]) -> list[Change]:
+    """Return the changes with new certificates, created before the first file is written."""
+    texts: dict[Path, str] = {}
+    for pair in dict.fromkeys(change.makes for change in changes):
+        if pair:
+            certificate, key = certificate_files.self_signed(*pair.names, key=pair.old_key)
+            texts |= {pair.certificate: certificate, pair.key: key}
+    return [replace(change, text=texts.get(change.path, change.text)) for change in changes]
 
 
 def _write(changes: Sequence[Change]) -> None:

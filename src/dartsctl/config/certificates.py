@@ -118,20 +118,20 @@ def _is_written(place: Mount, stack: Stack) -> bool:
 
 def _date_fault(pair: Certificate, now: float) -> Objection | None:
     if now >= pair.not_after:
-        return _fault("expired", pair.path, f"expired on {_day(pair.not_after)}")
+        return _fault("expired", pair.path, f"expired on {day(pair.not_after)}")
     if now < pair.not_before:
-        return _fault("not-yet-valid", pair.path, f"is not valid before {_day(pair.not_before)}")
+        return _fault("not-yet-valid", pair.path, f"is not valid before {day(pair.not_before)}")
     if pair.not_after - now < SOON:
-        return _fault("expiring", pair.path, f"expires on {_day(pair.not_after)}")
+        return _fault("expiring", pair.path, f"expires on {day(pair.not_after)}")
     return None
 
 
 def date_problem(not_before: float, not_after: float, now: float) -> str:
     """Return why clients reject a certificate with these dates; empty where they do not."""
     if now >= not_after:
-        return f"expired on {_day(not_after)}"
+        return f"expired on {day(not_after)}"
     if now < not_before:
-        return f"is not valid before {_day(not_before)}"
+        return f"is not valid before {day(not_before)}"
     return ""
 
 
@@ -156,5 +156,6 @@ def _fault(kind: Kind, path: Path, what: str) -> Objection:
     )
 
 
-def _day(moment: float) -> str:
+def day(moment: float) -> str:
+    """Return the date of a moment."""
     return time.strftime("%Y-%m-%d", time.gmtime(moment))

@@ -23,6 +23,19 @@ SECRET_LENGTH, BASE_LENGTH = 48, 64
 
 
 @dataclass(frozen=True, slots=True)
+class NewPair:
+    """A self-signed certificate that is to be created, for `names`.
+
+    `old_key`: an existing key that it is made for, instead of a new one.
+    """
+
+    certificate: Path
+    key: Path
+    names: tuple[str, ...]
+    old_key: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """A file of the plan. `keep`: it exists and is not changed. `edit`: it gets a new text."""
 
@@ -38,6 +51,8 @@ class Change:
     old: bytes = field(default=b"", repr=False)
     """The content of an edited file, as it was read; it is not written over another one."""
     mode: int = PUBLIC
+    makes: NewPair | None = None
+    """The pair that this file is a part of: its text is created before the writing."""
     generated: tuple[str, ...] = ()
     """Variables that got a new secret."""
     to_fill_in: tuple[str, ...] = ()

@@ -11,6 +11,7 @@ import os
 import re
 import ssl
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -67,18 +68,47 @@ def served(der: bytes) -> tuple[float, float] | None:
     return _dates(ssl.DER_cert_to_PEM_cert(der))
 
 
-def self_signed(name: str) -> tuple[str, str]:
-    """Return a new certificate for `name`, localhost and the loopback addresses, and its key.
+@dataclass(frozen=True, slots=True)
+class PairState:
+    """A certificate file and the file of its key. `ends` is in seconds since the epoch.
 
-    Both are PEM text. Raises DartsctlError where openssl is missing or fails.
+    `key`: see KeyState. Without `ends` the file is no readable certificate.
     """
-    kind = "IP" if re.fullmatch(r"[0-9.]+|[0-9a-f:]*:[0-9a-f:]*", name) else "DNS"
-    names = dict.fromkeys((f"{kind}:{name}", "DNS:localhost", "IP:127.0.0.1", "IP:::1"))
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-sha256"]
-    command += ["-days", str(DAYS), "-subj", f"/CN={name}"]
-    command += ["-addext", f"subjectAltName={','.join(names)}"]
-    # through a pipe: a private key in a temporary file could be left behind
-    command += ["-keyout", "/dev/stdout", "-out", "/dev/stdout"]
+
+    ends: float | None
+    key: KeyState
+    is_self_signed: bool = False
+
+
+def pair_state(certificate: Path, key: Path) -> PairState:
+    """Return the state of an existing pair. Never raises."""
+    text = _text(certificate)
+    dates = _dates(text) if text else None
+    if text is None or dates is None:
+        return PairState(None, "unreadable")
+    is_self_signed = _is_self_signed(text)
+    if _text(key) is None:
+        return PairState(dates[1], "unreadable", is_self_signed)
+    fits = _fit(certificate, key)
+    return PairState(dates[1], "fits" if fits else "does not fit", is_self_signed)
+
+
+def self_signed(*names: str, key: Path | None = None) -> tuple[str, str]:
+    """Return a new certificate for `names`, localhost and the loopback addresses, and its key.
+
+    Both are PEM text. `key`: an existing one, which is used again. Raises DartsctlError where
+    openssl is missing or fails.
+    """
+    own = [f"{_kind_of(name)}:{name}" for name in names]
+    alternatives = dict.fromkeys((*own, "DNS:localhost", "IP:127.0.0.1", "IP:::1"))
+    command = ["openssl", "req", "-x509", "-sha256", "-days", str(DAYS)]
+    command += ["-subj", f"/CN={names[0]}"]
+    command += ["-addext", f"subjectAltName={','.join(alternatives)}"]
+    if key:
+        command += ["-key", str(key), "-out", "/dev/stdout"]
+    else:  # through a pipe: a private key in a temporary file could be left behind
+        command += ["-newkey", "rsa:2048", "-nodes"]
+        command += ["-keyout", "/dev/stdout", "-out", "/dev/stdout"]
     try:
         result = spawn.run(command, deadline=_CREATION_DEADLINE)
     except spawn.CommandNotFound:
@@ -86,13 +116,17 @@ def self_signed(name: str) -> tuple[str, str]:
             "cannot create a certificate: openssl is not installed",
             hint="sudo apt-get install openssl",
         ) from None
-    certificate, key = _CERTIFICATE.search(result.stdout), _KEY.search(result.stdout)
-    if result.code != 0 or not certificate or not key:
+    certificate, new_key = _CERTIFICATE.search(result.stdout), _KEY.search(result.stdout)
+    if result.code != 0 or not certificate or not (key or new_key):
         last = (result.stderr.strip().splitlines() or ["no output"])[-1]
         raise DartsctlError(
-            f"openssl could not create a certificate for {name}: {last}", hint="openssl version"
+            f"openssl could not create a certificate for {names[0]}: {last}", hint="openssl version"
         )
-    return f"{certificate[0]}\n", f"{key[0]}\n"
+    return f"{certificate[0]}\n", f"{new_key[0]}\n" if new_key else ""
+
+
+def _kind_of(name: str) -> str:
+    return "IP" if re.fullmatch(r"[0-9.]+|[0-9a-f:]*:[0-9a-f:]*", name) else "DNS"
 
 
 def _files(mount: Mount, mounts: Sequence[Mount], unreadable: list[Path]) -> Iterator[Path]:
@@ -188,18 +222,34 @@ def _fit(certificate: Path, key: Path) -> bool:
 
 def _dates(text: str) -> tuple[float, float] | None:
     """Return notBefore and notAfter of the first certificate; None where none is readable."""
-    first = _CERTIFICATE.search(text)
-    if not first:
-        return None
     try:
-        outer = _elements(_elements(ssl.PEM_cert_to_DER_cert(first[0]))[0][1])
-        fields = _elements(outer[0][1])
-        if fields[0][0] == 0xA0:  # the version, which v1 omits
-            fields = fields[1:]
+        fields = _fields(text)
         begin, end = _elements(fields[3][1])  # after serial, signature, issuer: validity
         return _moment(*begin), _moment(*end)
     except (ValueError, IndexError):
         return None
+
+
+def _is_self_signed(text: str) -> bool:
+    """Whether the first certificate's issuer is its own subject. Not verified by its signature."""
+    try:
+        fields = _fields(text)
+        return fields[2][1] == fields[4][1]
+    except (ValueError, IndexError):
+        return False
+
+
+def _fields(text: str) -> list[tuple[int, bytes]]:
+    """Return the fields of the first certificate, from its serial number on.
+
+    Raises ValueError, IndexError where none is readable.
+    """
+    first = _CERTIFICATE.search(text)
+    if not first:
+        raise ValueError
+    outer = _elements(_elements(ssl.PEM_cert_to_DER_cert(first[0]))[0][1])
+    fields = _elements(outer[0][1])
+    return fields[1:] if fields[0][0] == 0xA0 else fields  # the version, which v1 omits
 
 
 def _elements(data: bytes) -> list[tuple[int, bytes]]:

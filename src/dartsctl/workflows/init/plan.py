@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dartsctl.config.templates import PRIVATE
 from dartsctl.edges.project import env_files
 from dartsctl.errors import Advice, UsageError
 from dartsctl.workflows.init.bundled import find_bundled
-from dartsctl.workflows.init.certificate import find_certificate, tls_name
+from dartsctl.workflows.init.certificate import find_certificate
 from dartsctl.workflows.init.env_files import find_env_files
 from dartsctl.workflows.init.ignore_files import find_ignored
 from dartsctl.workflows.init.nothing_here import refuse_empty
@@ -30,8 +31,6 @@ class InitPlan:
     """Every file that is needed, in the order of writing; files that are kept are included."""
 
     changes: tuple[Change, ...]
-    tls_name: str
-    """The host name for a new certificate."""
     notes: tuple[str, ...] = ()
     """What was found, as sentences with their evidence."""
     settings: tuple[FoundSetting, ...] = ()
@@ -74,13 +73,12 @@ def plan(request: InitRequest, *, deps: Deps) -> InitPlan:
     values = _values(env, deps.environ)
     certificate = find_certificate(project, values)
     private = [change.path for change in env.changes]
-    private += [change.path for change in certificate.changes if change.path.suffix == ".key"]
+    private += [change.path for change in certificate.changes if change.mode == PRIVATE]
     findings += env + certificate + find_ignored(request.root, private)
     settings = plan_settings(project, findings.settings)
     findings = settings + findings
     return InitPlan(
         changes=findings.changes,
-        tls_name=tls_name(project, values),
         notes=findings.notes,
         settings=findings.settings,
         tasks=findings.tasks,
