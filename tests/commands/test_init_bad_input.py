@@ -75,6 +75,19 @@ CASES = {
         "nothing to prepare in {folder}: no Compose file and no app",
         "next: dartsctl init --stack",
     ),
+    "two frameworks": (
+        {
+            "app.py": "from flask import Flask\napp = Flask(__name__)\n",
+            "main.py": "from fastapi import FastAPI\napp = FastAPI()\n",
+            "compose.yaml": PLAIN,
+        },
+        2,
+        (
+            "several frameworks in {folder}, and nothing says which one `dartsctl dev` starts: "
+            "main.py (FastAPI), app.py (Flask)"
+        ),
+        "hint: write that file, then `dartsctl init` adds the rest",
+    ),
     "a hundred Compose files": (
         NUMBERED,
         2,

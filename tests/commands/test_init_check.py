@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from fakes.machines import ANSWERS_VERSION, write_script
 from live.project_files import read_files, write_files
 
 if TYPE_CHECKING:
@@ -106,6 +110,47 @@ def test_without_docker_the_rest_is_written_and_what_was_not_checked_is_said(
     assert f"found: dev: what these files need is not checked: {problem}" in said.err
     assert f"dev check: {problem}" in said.err
     assert run_here(shop, "init", "--check").code == 0
+
+
+@pytest.mark.parametrize(
+    ("moment", "error", "written"),
+    [
+        ("! -e dartsctl.toml", "error: interrupted\n", {*DEV}),
+        (
+            "-e dartsctl.toml",
+            (
+                "error: interrupted before the checks; the files are written\n"
+                "next: dartsctl init --check\n"
+            ),
+            {*DEV, "dartsctl.toml"},
+        ),
+    ],
+)
+def test_ctrl_c_before_the_writing_writes_nothing_and_after_it_says_so(
+    tmp_path: Path, machine: Machine, moment: str, error: str, written: set[str]
+) -> None:
+    from live.stack import until
+
+    shop, asked = tmp_path / "shop", tmp_path / "asked"
+    write_files(shop, DEV)
+    hang = f"[ {moment} ] && {{ echo > {asked}; exec sleep 600; }}"
+    answer = 'echo \'{"name": "shop", "services": {}}\''
+    write_script(machine.plugin, f"{ANSWERS_VERSION}\n{hang}\n{answer}")
+    path = f"{machine.folder}/bin:{os.environ['PATH']}"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dartsctl", "init", "--yes"],
+        cwd=shop,
+        env={**os.environ, **machine.environ, "PATH": path},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        until(lambda: asked.exists() or process.poll() is not None)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert said.endswith(error)
+    assert read_files(shop).keys() == written
 
 
 def test_a_folder_of_a_monorepo_has_its_own_settings_and_ignores_its_own_files(

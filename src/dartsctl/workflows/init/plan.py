@@ -13,8 +13,8 @@ from dartsctl.workflows.init.bundled import find_bundled
 from dartsctl.workflows.init.certificate import find_certificate
 from dartsctl.workflows.init.env_files import find_env_files
 from dartsctl.workflows.init.ignore_files import find_ignored
-from dartsctl.workflows.init.nothing_here import refuse_empty
 from dartsctl.workflows.init.read_project import read_project
+from dartsctl.workflows.init.refusals import refuse_empty, refuse_frameworks
 from dartsctl.workflows.init.server import find_app, find_server
 from dartsctl.workflows.init.settings_file import plan_settings
 from dartsctl.workflows.init.stack_settings import find_stacks
@@ -63,7 +63,9 @@ def plan(request: InitRequest, *, deps: Deps) -> InitPlan:
             hint=Advice('add the files there: [prod] files = ["FILE"]'),
         )
     project = read_project(request, deps=deps)
-    server = find_server(project, find_app(project))
+    app = find_app(project)
+    refuse_frameworks(app, request.settings)
+    server = find_server(project, app)
     refuse_empty(project, server)
     findings = find_bundled(project)
     findings += find_stacks(project)

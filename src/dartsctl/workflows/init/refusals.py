@@ -1,4 +1,4 @@
-"""A folder in which there is nothing to prepare: where there is something, or how to begin."""
+"""What `init` refuses before it writes anything: an empty folder, two frameworks in one."""
 
 from __future__ import annotations
 
@@ -8,15 +8,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dartsctl.config.conventional_files import names_in
-from dartsctl.errors import DartsctlError, UsageError
+from dartsctl.errors import Advice, DartsctlError, UsageError
 from dartsctl.stack import compose_files
 from dartsctl.text.phrases import listed, shell_command
+from dartsctl.workflows.init.findings import FoundSetting
+from dartsctl.workflows.init.settings_text import setting_line
 from dartsctl.workflows.init.verdicts import has_app
 
 if TYPE_CHECKING:
+    from dartsctl.config.settings import Settings
     from dartsctl.workflows.init.findings import Findings
     from dartsctl.workflows.init.project import Project
+    from dartsctl.workflows.init.server import App
 
+_MOST_LINES = 6
 _DEPTH = 2
 _MOST_FOLDERS = 2000
 _NO_PROJECTS = frozenset({"node_modules", "vendor", "venv", "site-packages", "__pycache__"})
@@ -53,6 +58,25 @@ def refuse_empty(project: Project, server: Findings) -> None:
         f"nothing to prepare in {root}: no Compose file and no app",
         details=("change into the folder of the app, or start with dartsctl's example stack:",),
         hint="dartsctl init --stack",
+    )
+
+
+def refuse_frameworks(app: App, settings: Settings) -> None:
+    """Raise UsageError for entry points of several frameworks, of which the settings name none."""
+    candidates = app.choice.candidates
+    frameworks = {entry.framework for entry in candidates if entry.framework}
+    if settings.source or app.entry is not None or len(frameworks) < 2:
+        return
+    names = [f"{entry.file} ({entry.framework or 'Python'})" for entry in candidates]
+    lines: list[str] = []
+    for entry in candidates[:_MOST_LINES]:
+        line = setting_line(FoundSetting("server", "command", list(entry.command)))
+        lines.append(f"  {line}  # {entry.where}")
+    raise UsageError(
+        f"several frameworks in {app.folder}, and nothing says which one `dartsctl dev` starts:"
+        f" {listed(names)}",
+        details=(f"add to {settings.path} one of these:", "  [server]", *lines),
+        hint=Advice("write that file, then `dartsctl init` adds the rest"),
     )
 
 
