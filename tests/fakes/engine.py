@@ -20,6 +20,7 @@ class FakeEngine:
     images: Mapping[str, HealthCheck] = field(default_factory=dict)
     restarts: Mapping[str, int] = field(default_factory=dict)
     stop_seconds: int = 10
+    volumes: frozenset[str] = frozenset()
     is_remote: bool = False
     is_gone: bool = False
 
@@ -42,6 +43,9 @@ class FakeEngine:
         if self.is_gone:
             raise DockerUnavailable("the engine is gone")
         return self.images.get(image)
+
+    def has_volume(self, name: str) -> bool:
+        return name in self.volumes
 
     def stop_timeout(self, _identity: str) -> int:
         return self.stop_seconds

@@ -120,6 +120,19 @@ class Allocation:
         )
 
 
+def by_service(published: Mapping[int, str], *, outside: PortRange) -> dict[str, list[int]]:
+    """Return service -> its ports, as `[ports.production]` has them.
+
+    Without those in the dev range, which the table must not have. A server never gets these
+    either: dartsctl asks Compose what production publishes.
+    """
+    table: dict[str, list[int]] = {}
+    for port, service in sorted(published.items()):
+        if port not in outside:
+            table.setdefault(service, []).append(port)
+    return table
+
+
 def parse_port(text: str, *, source: str) -> int:
     """Return `text` as a port number 1-65535.
 

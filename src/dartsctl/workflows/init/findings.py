@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from dartsctl.config.templates import Change
 
-SettingValue = str | float | bool | Sequence[str] | Sequence[int]
-"""A value as TOML has it."""
+SettingValue = str | float | bool | Sequence[str] | Sequence[int] | Mapping[str, int]
+"""A value as TOML has it. A mapping is an inline table, which may be empty."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,13 @@ from dartsctl.edges.project import env_files
 from dartsctl.errors import Advice, UsageError
 from dartsctl.workflows.init.bundled import find_bundled
 from dartsctl.workflows.init.certificate import find_certificate
+from dartsctl.workflows.init.dev_stack import find_dev_stack
 from dartsctl.workflows.init.env_files import find_env_files
 from dartsctl.workflows.init.ignore_files import find_ignored
+from dartsctl.workflows.init.production import find_production_ports, find_wait_timeouts
 from dartsctl.workflows.init.read_project import read_project
 from dartsctl.workflows.init.refusals import refuse_empty, refuse_frameworks
+from dartsctl.workflows.init.running_project import find_projects
 from dartsctl.workflows.init.server import find_app, find_server
 from dartsctl.workflows.init.settings_file import plan_settings
 from dartsctl.workflows.init.stack_settings import find_stacks
@@ -68,7 +71,11 @@ def plan(request: InitRequest, *, deps: Deps) -> InitPlan:
     server = find_server(project, app)
     refuse_empty(project, server)
     findings = find_bundled(project)
-    findings += find_stacks(project)
+    findings += find_projects(project)
+    dev = find_dev_stack(project, app)
+    project = dev.project
+    findings += dev.findings + find_stacks(project)
+    findings += find_production_ports(project) + find_wait_timeouts(project)
     findings += server
     # a finder of settings: `findings += find_xxx(project)`, here
     env = find_env_files(project, findings.env_lines)

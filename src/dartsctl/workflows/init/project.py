@@ -85,6 +85,11 @@ class Project:
         """Whether it has no Compose files, and gets the bundled stack."""
         self.deps = deps
 
+    def with_stack(self, facts: StackFacts) -> Project:
+        """Return the project with another stack for an environment, such as a planned one."""
+        stacks = {**self.stacks, facts.name: facts}
+        return Project(self.request, stacks, bundled=self.bundled, deps=self.deps)
+
     @property
     def root(self) -> Path:
         return self.request.root

@@ -43,7 +43,7 @@ def read_project(request: InitRequest, *, deps: Deps) -> Project:
         files = _stack_files(request, name, deps.compose_on)
         if not files:
             continue
-        stacks[name] = _stack_facts(request, name, files, deps)
+        stacks[name] = stack_facts(request, name, files, deps)
     if request.stack:
         _refuse_own_stack(request, stacks)
     return Project(request, stacks, bundled=request.stack and not stacks, deps=deps)
@@ -98,9 +98,7 @@ def _existing(files: Sequence[Path], origin: str) -> tuple[Path, ...]:
     return tuple(Path(os.path.normpath(file.absolute())) for file in files)
 
 
-def _stack_facts(
-    request: InitRequest, name: str, files: tuple[Path, ...], deps: Deps
-) -> StackFacts:
+def stack_facts(request: InitRequest, name: str, files: tuple[Path, ...], deps: Deps) -> StackFacts:
     """Resolve the files, with placeholders for required variables that nothing sets.
 
     Raises DartsctlError for files that Compose rejects.

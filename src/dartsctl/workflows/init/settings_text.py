@@ -106,7 +106,7 @@ def _lines(setting: FoundSetting, *, minimal: bool) -> list[str]:
 def _statement(setting: FoundSetting) -> list[str]:
     """Return `key = value`; a long list has a line for each item."""
     line = setting_line(setting)
-    if len(line) <= _COLUMNS or isinstance(setting.value, str | int | float):
+    if len(line) <= _COLUMNS or isinstance(setting.value, str | int | float | Mapping):
         return [line]
     items = [f"    {_value(item)}," for item in setting.value]
     return [f"{_quoted_key(setting.key)} = [", *items, "]"]
@@ -122,6 +122,8 @@ def _value(value: SettingValue | int) -> str:
             return str(int(value))
         case int() | float():
             return str(value)
+        case Mapping():
+            return f"{{{', '.join(f'{_quoted_key(key)} = {own}' for key, own in value.items())}}}"
         case _:
             return f"[{', '.join(map(_value, value))}]"
 

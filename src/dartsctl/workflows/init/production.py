@@ -1,0 +1,73 @@
+"""`[ports.production]` and `wait_timeout`, where what dartsctl does by itself does not fit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dartsctl.config.settings import PRODUCTION
+from dartsctl.errors import DartsctlError
+from dartsctl.ports.allocation import Allocation, by_service
+from dartsctl.stack.slow_images import slow_services, wait_timeout
+from dartsctl.workflows.init.findings import Findings, FoundSetting, SettingValue
+from dartsctl.workflows.init.project import PLACEHOLDER, relative
+
+if TYPE_CHECKING:
+    from dartsctl.stack.health_check import HealthCheck
+    from dartsctl.stack.model import Stack
+    from dartsctl.workflows.init.project import Project
+
+
+def find_production_ports(project: Project) -> Findings:
+    """Return the table of production's ports, unless dartsctl finds the same ones without it.
+
+    It always takes what the production stack publishes, and its default list as well: then that
+    list would be called production's.
+    """
+    facts = project.stacks.get(PRODUCTION)
+    if facts is None or facts.error or not project.settings.ports.is_default:
+        return Findings()
+    published = dict(facts.stack.published_ports)
+    if facts.unset:
+        published.pop(int(PLACEHOLDER), None)
+    if Allocation.default().owners.keys() <= published.keys():
+        return Findings()
+    files = ", ".join(relative(project.root, file) for file in facts.files)
+    why = f"published by {files}; without this table dartsctl reserves its default list too"
+    table = by_service(published, outside=project.settings.ports.dev_range)
+    if not table:
+        why = f"{files} publishes no port; dartsctl would reserve its default list"
+        return Findings(settings=(FoundSetting("ports", "production", {}, why),))
+    settings: list[FoundSetting] = []
+    for service, ports in table.items():
+        value: SettingValue = ports if len(ports) > 1 else ports[0]
+        settings.append(FoundSetting("ports.production", service, value, why))
+        why = ""
+    return Findings(settings=tuple(settings))
+
+
+def find_wait_timeouts(project: Project) -> Findings:
+    """Return `wait_timeout` for each stack with a slow image that has no health check."""
+    settings: list[FoundSetting] = []
+    for name, facts in project.stacks.items():
+        if project.settings.environments[name].wait_timeout is not None:
+            continue
+        if needed := wait_timeout(facts.stack, _image_checks(project, facts.stack)):
+            seconds, why = needed
+            settings.append(FoundSetting(name, "wait_timeout", seconds, why))
+    return Findings(settings=tuple(settings))
+
+
+def _image_checks(project: Project, stack: Stack) -> dict[str, HealthCheck]:
+    """Return the health checks of slow images that are on the engine."""
+    checks: dict[str, HealthCheck] = {}
+    names = slow_services(stack)
+    try:
+        control = project.deps.engine().control() if names else None
+        for name in names:
+            image = stack.image_of(stack.services[name])
+            check = control.image_check(image) if control else None
+            if check is not None:
+                checks[image] = check
+    except DartsctlError:  # no engine: what the files say counts
+        return checks
+    return checks

@@ -1,0 +1,129 @@
+"""`project` of each stack in the settings: the name that exists, or that Compose would use."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dartsctl.config.settings import PRODUCTION
+from dartsctl.config.values import normal_project
+from dartsctl.errors import DartsctlError
+from dartsctl.stack.existing_projects import (
+    Existing,
+    ProjectName,
+    chosen_of,
+    dev_name,
+    existing_projects,
+    files_of,
+    production_name,
+)
+from dartsctl.stack.same_stack import find_same_stack
+from dartsctl.workflows.init.findings import Findings, FoundSetting, Task
+
+if TYPE_CHECKING:
+    from dartsctl.workflows.init.project import Project, StackFacts
+
+
+def find_projects(project: Project) -> Findings:
+    """Return the project names that the environments need in the settings, and what exists."""
+    existing = existing_projects(
+        {name: facts.files for name, facts in project.stacks.items()}, project.containers
+    )
+    settings = project.settings
+    default = settings.environments[PRODUCTION].project
+    findings, taken = Findings(), default
+    if production := project.stacks.get(PRODUCTION):
+        own = existing.get(PRODUCTION) or _elsewhere(project, production, default)
+        decided = production_name(production.stack.project, default, own, project.root)
+        taken = decided.name
+        findings += _findings(project, PRODUCTION, decided)
+    if dev := project.stacks.get("dev"):
+        findings += _dev(project, dev, existing.get("dev", ()), taken)
+    return findings
+
+
+def _dev(project: Project, dev: StackFacts, existing: Sequence[Existing], taken: str) -> Findings:
+    default = project.settings.environments["dev"].project
+    has_production = PRODUCTION in project.stacks
+    if not has_production and (own := _with_taken_name(project, dev, existing, taken)):
+        return own
+    decided = dev_name(_named_by_files(dev), default, existing, taken, project.root)
+    findings = _findings(project, "dev", decided)
+    for other in existing:
+        if other.project == taken and has_production:
+            text = (
+                f"{other.evidence(project.root)}, but that is production's project name: "
+                f"dev starts as {decided.name}, with volumes of its own; stop the others"
+            )
+            command = f"docker compose -p {taken} stop"
+            findings += Findings(tasks=(Task(text, (command,), is_required=False),))
+    return findings
+
+
+def _named_by_files(facts: StackFacts) -> str:
+    """Return the project name that the files or COMPOSE_PROJECT_NAME say, empty without one."""
+    own = facts.stack.project
+    return "" if own == normal_project(facts.files[0].parent.name) else own
+
+
+def _with_taken_name(
+    project: Project, dev: StackFacts, existing: Sequence[Existing], taken: str
+) -> Findings | None:
+    """Return dev's project where only dev exists, under the name that is production's default.
+
+    Its containers or volumes are there: they keep their name, and production gets another one.
+    """
+    chosen = chosen_of(existing, taken)
+    why = chosen.evidence(project.root) if chosen else _volumes(project, dev)
+    name = chosen.project if chosen else dev.stack.project
+    if not why or name != taken:
+        return None
+    return Findings(
+        notes=(why,),
+        settings=(
+            FoundSetting("dev", "project", taken, why),
+            FoundSetting(PRODUCTION, "project", f"{taken}-prod", f"{taken} is dev's"),
+        ),
+    )
+
+
+def _volumes(project: Project, facts: StackFacts) -> str:
+    """Return which volumes of a stack are on the engine, as Compose itself names them."""
+    mounted: set[str] = set()
+    for service in facts.stack.services.values():
+        mounted.update(service.volumes)
+    names = [f"{facts.stack.project}_{key}" for key in sorted(mounted)]
+    try:
+        control = project.deps.engine().control()
+        kept = [name for name in names if control and control.has_volume(name)]
+    except DartsctlError:
+        return ""
+    if not kept:
+        return ""
+    return f"volume {kept[0]} exists" if len(kept) == 1 else f"volumes {', '.join(kept)} exist"
+
+
+def _elsewhere(project: Project, facts: StackFacts, default: str) -> list[Existing]:
+    """Return production as it exists from the same files of another folder."""
+    outside = [
+        container
+        for container in project.containers
+        if not any(Path(file).is_relative_to(project.root) for file in files_of(container))
+    ]
+    same = find_same_stack(
+        replace(facts.stack, project=default), outside, list(map(str, facts.files))
+    )
+    if same is None:
+        return []
+    return [Existing(same.project, same.containers, files_of(same.containers[0]))]
+
+
+def _findings(project: Project, name: str, decided: ProjectName) -> Findings:
+    """Return the line of the settings, if dartsctl would use another name without it."""
+    current = project.settings.environments[name].project
+    if decided.name == current:
+        return Findings(notes=decided.notes)
+    setting = FoundSetting(name, "project", decided.name, decided.why)
+    return Findings(notes=decided.notes, settings=(setting,))
