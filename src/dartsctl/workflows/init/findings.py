@@ -2,32 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dartsctl.config.settings_text import FoundSetting
+
 if TYPE_CHECKING:
     from dartsctl.config.templates import Change
 
-SettingValue = str | float | bool | Sequence[str] | Sequence[int] | Mapping[str, int]
-"""A value as TOML has it. A mapping is an inline table, which may be empty."""
-
-
-@dataclass(frozen=True, slots=True)
-class FoundSetting:
-    """A line for the settings file.
-
-    `table` is its TOML table (`server.env`), empty for the top level. `why` is where the value
-    comes from, and becomes the line's comment: `Dockerfile:7`. `is_default`: dartsctl does so
-    without the line, which is only shown, as a comment.
-    """
-
-    table: str
-    key: str
-    value: SettingValue
-    why: str = ""
-    is_default: bool = False
+__all__ = ["EnvLine", "Findings", "FoundSetting", "Task"]
 
 
 @dataclass(frozen=True, slots=True)

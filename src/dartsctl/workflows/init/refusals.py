@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dartsctl.config.conventional_files import names_in
+from dartsctl.config.settings_text import setting_line
 from dartsctl.errors import Advice, DartsctlError, UsageError
 from dartsctl.stack import compose_files
 from dartsctl.text.phrases import listed, shell_command
 from dartsctl.workflows.init.findings import FoundSetting
-from dartsctl.workflows.init.settings_text import setting_line
 from dartsctl.workflows.init.verdicts import has_app
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dartsctl.workflows.init.diff import diff_lines
+from dartsctl.config.diff import diff_lines
 from dartsctl.workflows.init.project import relative
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dartsctl.config.settings import PRODUCTION
+from dartsctl.config.settings_text import setting_line
 from dartsctl.edges.project import env_files
 from dartsctl.server.app.app_service import AppService, app_services, best_service
 from dartsctl.server.app.entry_point import (
@@ -25,7 +26,6 @@ from dartsctl.text.strict_json import Cursor
 from dartsctl.workflows.init.app_files import read_sources
 from dartsctl.workflows.init.findings import Findings, FoundSetting, Task
 from dartsctl.workflows.init.project import relative
-from dartsctl.workflows.init.settings_text import setting_line
 from dartsctl.workflows.init.virtual_environment import find_virtual_environment
 
 if TYPE_CHECKING:

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dartsctl.config import templates
+from dartsctl.config import settings_text, templates
 from dartsctl.config.file import PYPROJECT, Key, dotted
 from dartsctl.config.templates import Change
 from dartsctl.edges.project.files import template
 from dartsctl.errors import UsageError
 from dartsctl.system import bounded_file
 from dartsctl.text.phrases import shell_command
-from dartsctl.workflows.init import settings_text
 from dartsctl.workflows.init.findings import Findings, FoundSetting, Task
 
 if TYPE_CHECKING:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dartsctl.errors import Advice, UsageError
@@ -11,7 +12,26 @@ from dartsctl.text.safe_text import one_line
 
 if TYPE_CHECKING:
     from dartsctl.config.file import Key
-    from dartsctl.workflows.init.findings import FoundSetting, SettingValue
+
+SettingValue = str | float | bool | Sequence[str] | Sequence[int] | Mapping[str, int]
+"""A value as TOML has it. A mapping is an inline table, which may be empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundSetting:
+    """A line for the settings file.
+
+    `table` is its TOML table (`server.env`), empty for the top level. `why` is where the value
+    comes from, and becomes the line's comment: `Dockerfile:7`. `is_default`: dartsctl does so
+    without the line, which is only shown, as a comment.
+    """
+
+    table: str
+    key: str
+    value: SettingValue
+    why: str = ""
+    is_default: bool = False
+
 
 _COLUMNS = 100
 _HEAD = (

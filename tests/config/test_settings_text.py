@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from dartsctl.config.settings import load
+from dartsctl.config.settings_text import new_text, tables_text
 from dartsctl.errors import UsageError
 from dartsctl.workflows.init.findings import FoundSetting
-from dartsctl.workflows.init.settings_text import new_text, tables_text
 
 EVERY_TABLE = (
     FoundSetting("server.env", "DB_HOST", "{db.host}", "app.py:12"),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from dartsctl.config.diff import diff_lines
 from dartsctl.config.templates import Change
-from dartsctl.workflows.init.diff import diff_lines
 
 
 def created(name: str, text: str, *generated: str) -> tuple[str, ...]:
