@@ -1,8 +1,8 @@
-"""A Compose that says its lines at given times, on the clock of a test."""
+"""Composes for tests: one that says its lines at given times, one that knows a written model."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +10,16 @@ from typing import Any
 from fakes.deps import FakeClock
 
 _TICK = 0.5
+
+
+@dataclass
+class WrittenCompose:
+    """A Compose whose files have this model before variables are replaced."""
+
+    model: Mapping[str, Any]
+
+    def written_model(self) -> Mapping[str, Any]:
+        return self.model
 
 
 @dataclass

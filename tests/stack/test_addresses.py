@@ -35,18 +35,25 @@ def filled(text: str, **environ: str) -> str | None:
         ("%(message)s {{message}}", "%(message)s {message}"),
         ("${PASSWORD}", "${PASSWORD}"),  # a variable of Compose, filled in later
         ("{env.HOME}", "/home/ann"),
+        ("{env.BROKER@rabbitmq:5672}", "amqp://u:p%40w@127.0.0.1:15673/vhost?x=1"),
+        ("{env.ADDRESS@rabbitmq:5672}", "127.0.0.1:15673"),
+        ("{env.HOME@rabbitmq}", "127.0.0.1"),
     ],
 )
 def test_placeholders_are_filled_and_other_braces_stay(text: str, value: str) -> None:
-    assert filled(text, HOME="/home/ann") == value
+    broker = "amqp://u:p%40w@localhost/vhost?x=1"
+    assert filled(text, HOME="/home/ann", BROKER=broker, ADDRESS="localhost:5672") == value
 
 
 def test_a_variable_is_left_out_while_its_service_does_not_run() -> None:
     assert fill_templates(
-        {"A": "{postgres.host}", "B": "b"}, WHERE, ["rabbitmq", "postgres"], {}
+        {"A": "{postgres.host}", "C": "{env.URL@postgres:5432}", "B": "b"},
+        WHERE,
+        ["rabbitmq", "postgres"],
+        {"URL": "postgresql://localhost/db"},
     ) == (
         {"B": "b"},
-        ("A",),
+        ("A", "C"),
     )
 
 

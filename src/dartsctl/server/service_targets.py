@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from dartsctl.text.numbers import parse_digits
 
-_DEFAULT_PORTS = {
+DEFAULT_PORTS = {
     "amqp": 5672,
     "amqps": 5671,
     "http": 80,
@@ -116,6 +116,6 @@ def _in_url(name: str, value: str) -> Iterator[ServiceTarget]:
             host, port = url.hostname, url.port
         except ValueError:
             continue
-        port = port or _DEFAULT_PORTS.get(scheme)
+        port = port or DEFAULT_PORTS.get(scheme)
         if host and port:
             yield ServiceTarget(name, host, port, scheme)

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from dartsctl.stack.containers import Container
 
 _SERVICE = re.compile(r"\{([a-zA-Z0-9][\w-]*)\.(host|port)(?::([0-9]{1,5}))?\}")
+_MOVED = re.compile(r"\{env\.(\w+)@([a-zA-Z0-9][\w-]*)(?::([0-9]{1,5}))?\}")
+"""A variable's value with the address of a service in place of its own."""
 _VARIABLE = re.compile(r"\{env\.(\w+)\}")
+_EVERY = re.compile(f"{_SERVICE.pattern}|{_MOVED.pattern}|{_VARIABLE.pattern}")
 _WORD = re.compile(r"(?<!\$)\{(\{?)([A-Za-z_]\w*)\}(\}?)")
 _FILLED_LATER = ("url", "port", "host", "python")
 """What server.command_line fills: these stay in the templates until the port is leased."""
@@ -65,6 +68,7 @@ def services_named_in(templates: Iterable[str]) -> frozenset[str]:
     services: set[str] = set()
     for template in templates:
         services.update(match[1] for match in _SERVICE.finditer(template))
+        services.update(match[2] for match in _MOVED.finditer(template))
     return frozenset(services)
 
 
@@ -72,7 +76,8 @@ def targets_named_in(templates: Iterable[str]) -> frozenset[int]:
     """Return the container ports that templates ask for, as 5672 in `{rabbitmq.port:5672}`."""
     targets: set[int] = set()
     for template in templates:
-        targets.update(int(match[3]) for match in _SERVICE.finditer(template) if match[3])
+        matches = (*_SERVICE.finditer(template), *_MOVED.finditer(template))
+        targets.update(int(match[3]) for match in matches if match[3])
     return frozenset(targets)
 
 
@@ -84,7 +89,8 @@ def fill_templates(
 ) -> tuple[dict[str, str], tuple[str, ...]]:
     """Return the filled variables of `[server.env]`, and the names that were left out.
 
-    Filled are `{service.host}`, `{service.port}`, `{service.port:TARGET}` and `{env.NAME}`.
+    Filled are `{service.host}`, `{service.port}`, `{service.port:TARGET}`, `{env.NAME}`, and
+    `{env.NAME@service:TARGET}`: the variable's value with the service's address.
     `{url}`, `{port}`, `{host}` and `{python}` stay for server.command_line; `{{word}}` is the text
     `{word}`. A variable is left out if one of its services is known but does not run: then the
     server's own default applies.
@@ -122,9 +128,21 @@ class _Filler:
     def fill(self, template: str) -> str | None:
         """Return the value; None if one of the services does not run."""
         text = _WORD.sub(self._check_word, template)
-        candidates = [self._candidates(match) for match in _SERVICE.finditer(text)]
-        value = _VARIABLE.sub(self._variable, _SERVICE.sub(self._address, text))
-        return value if all(candidates) else None
+        named = [(match[1], match[3]) for match in _SERVICE.finditer(text)]
+        named += [(match[2], match[3]) for match in _MOVED.finditer(text)]
+        running = [self._candidates(*place) for place in named]
+        if not all(running):
+            return None
+        # in one pass: the text of a variable is never read as a placeholder
+        return _EVERY.sub(self._value, text)
+
+    def _value(self, match: re.Match[str]) -> str:
+        if moved := _MOVED.fullmatch(match[0]):
+            address = self._candidates(moved[2], moved[3])[0]
+            return with_address(self._variable(moved), address.host, address.port)
+        if service := _SERVICE.fullmatch(match[0]):
+            return self._address(service)
+        return _VARIABLE.sub(self._variable, match[0])
 
     def _check_word(self, match: re.Match[str]) -> str:
         """Return the text of `{word}` for now. `${word}`, a variable of Compose, does not match."""
@@ -143,18 +161,15 @@ class _Filler:
             ),
         )
 
-    def _candidates(self, match: re.Match[str]) -> list[ServiceAddress]:
-        service, target = match[1], match[3]
+    def _candidates(self, service: str, target: str | None) -> list[ServiceAddress]:
         if self.services is not None and service not in self.services:
             raise _unknown_service(self.name, service, self.services)
         addresses = self.addresses.get(service, ())
         return [address for address in addresses if target is None or address.target == int(target)]
 
     def _address(self, match: re.Match[str]) -> str:
-        candidates = self._candidates(match)
-        if not candidates:
-            return ""
-        return candidates[0].host if match[2] == "host" else str(candidates[0].port)
+        address = self._candidates(match[1], match[3])[0]
+        return address.host if match[2] == "host" else str(address.port)
 
     def _variable(self, match: re.Match[str]) -> str:
         name = match[1]
@@ -164,6 +179,17 @@ class _Filler:
                 hint=Advice(f"export {name}=..., or write it into the env file"),
             )
         return self.environ[name]
+
+
+def with_address(value: str, host: str, port: int) -> str:
+    """Return a URL, or `HOST:PORT`, with another address; all else stays, the password too."""
+    url = re.match(r"[A-Za-z][\w+.-]*(?::[A-Za-z][\w+.-]*)?://(?:[^/?#]*@)?", value)
+    if url is None and ":" in value:
+        return f"{host}:{port}"
+    if url is None:
+        return host
+    rest = re.sub(r"^[^/?#]*", "", value[url.end() :])
+    return f"{url[0]}{host}:{port}{rest}"
 
 
 def compose_url_variables(templates: Mapping[str, str]) -> dict[str, str]:

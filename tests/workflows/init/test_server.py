@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from dartsctl.config.settings import load
+from dartsctl.stack.compose_model import read_stack
 from dartsctl.workflows.init.findings import Findings
 from dartsctl.workflows.init.project import InitRequest, Project, StackFacts
 from dartsctl.workflows.init.server import find_app, find_server
+from dartsctl.workflows.init.server_env import find_server_env
+from fakes.compose import WrittenCompose
 from fakes.deps import FakeClock, fake_deps
 
 SERVES = "from flask import Flask\napp = Flask(__name__)\n@app.get('/health')\ndef up(): ...\n"
@@ -207,3 +211,37 @@ def test_a_virtual_environment_without_the_framework_is_said(tmp_path: Path) -> 
     assert task.paste == (f"{tmp_path}/.venv/bin/pip install -r requirements.txt",)
     write(tmp_path, {".venv/lib/python3.12/site-packages/litestar/__init__.py": ""})
     assert found(project_in(tmp_path)).tasks == ()
+
+
+# --- [server.env] ------------------------------------------------------------------------------
+
+
+def test_the_variables_of_the_container_lead_to_the_dev_services(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(RUNS + "DB = os.environ.get('DB_URL', 'mysql://localhost')\n")
+    (tmp_path / ".env.example").write_text("CACHE=redis://:s3cret@localhost:6379/0\n")
+    (tmp_path / "compose.yaml").write_text(
+        "services:\n  web:\n    build: .\n    environment:\n      QUEUE: amqp://queue\n"
+        "      BACK_URL: http://localhost:8000/x\n  queue:\n  cache:\n"
+    )
+    environment = {"QUEUE": "amqp://queue", "BACK_URL": "http://localhost:8000/x"}
+    port = {"mode": "ingress", "target": 8000, "published": "8000", "protocol": "tcp"}
+    model: dict[str, Any] = {
+        "name": "shop",
+        "services": {
+            "web": built(tmp_path, environment=environment, ports=[port]),
+            "queue": {"image": "rabbitmq", "ports": [{**port, "target": 5672}]},
+            "cache": {"image": "redis", "ports": [{**port, "target": 6379}]},
+        },
+    }
+    project = project_in(tmp_path, model["services"])
+    stack = replace(project.stacks["dev"], model=model, stack=read_stack(model))
+    compose: Any = lambda *_, **__: WrittenCompose(model)  # noqa: E731
+    deps = replace(project.deps, compose_on=compose)
+    project = Project(project.request, {"dev": stack}, bundled=False, deps=deps)
+    findings = find_server_env(find_app(project), project, project)
+    assert {setting.key: (setting.value, setting.why) for setting in findings.settings} == {
+        "QUEUE": ("amqp://{queue.host}:{queue.port:5672}", "compose.yaml:5"),
+        "BACK_URL": ("{url}/x", "compose.yaml:6"),
+        "CACHE": ("{env.CACHE@cache:6379}", ".env.example:1"),
+    }
+    assert findings.tasks == ()

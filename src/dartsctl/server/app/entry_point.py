@@ -67,6 +67,8 @@ class EntryPoint:
     variables: Mapping[str, str] = field(default_factory=dict)
     problem: str = ""
     paste: tuple[str, ...] = ()
+    own_port: str = ""
+    """The number that the app would take by itself, if it is seen."""
     sees_port: bool = True
     """Whether it is known that the app listens on the leased port."""
 
@@ -205,7 +207,8 @@ def _of_script(
     entry = EntryPoint(command, where, file=path)
     if call is None:
         return replace(entry, sees_port=False)
-    return _on_leased_port(sources, replace(entry, framework=call.program), call)
+    entry = replace(entry, framework=call.program, own_port=call.port.number)
+    return _on_leased_port(sources, entry, call)
 
 
 def _on_leased_port(sources: Sources, entry: EntryPoint, call: ServerCall) -> EntryPoint:

@@ -44,7 +44,7 @@ class Reference:
 def references(template: str) -> tuple[Reference, ...]:
     """Return the variables that a text uses, also those in defaults, in their order."""
     names: dict[Reference, None] = {}
-    for part in _parts(template):
+    for part in parts_of(template):
         if isinstance(part, Reference):
             names[part] = None
             names |= dict.fromkeys(references(part.fallback))
@@ -54,7 +54,7 @@ def references(template: str) -> tuple[Reference, ...]:
 def expand(template: str, values: Mapping[str, str], *, depth: int = 0) -> str:
     """Return the text with the variables' values, as Compose reads it."""
     parts: list[str] = []
-    for part in _parts(template):
+    for part in parts_of(template):
         if isinstance(part, str):
             parts.append(part)
         elif depth < _DEEPEST:
@@ -64,7 +64,7 @@ def expand(template: str, values: Mapping[str, str], *, depth: int = 0) -> str:
 
 def shown(template: str) -> str:
     """Return the text without defaults that may be secrets."""
-    return "".join(map(_shown_part, _parts(template)))
+    return "".join(map(_shown_part, parts_of(template)))
 
 
 def _shown_part(part: str | Reference) -> str:
@@ -82,7 +82,7 @@ def _value(reference: Reference, values: Mapping[str, str], depth: int) -> str:
     return value or ""
 
 
-def _parts(template: str) -> Iterator[str | Reference]:
+def parts_of(template: str) -> Iterator[str | Reference]:
     """Yield plain texts and references. What is no valid reference stays plain text."""
     position = 0
     while True:

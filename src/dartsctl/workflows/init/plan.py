@@ -19,6 +19,7 @@ from dartsctl.workflows.init.read_project import read_project
 from dartsctl.workflows.init.refusals import refuse_empty, refuse_frameworks
 from dartsctl.workflows.init.running_project import find_projects
 from dartsctl.workflows.init.server import find_app, find_server
+from dartsctl.workflows.init.server_env import find_server_env
 from dartsctl.workflows.init.settings_file import plan_settings
 from dartsctl.workflows.init.stack_settings import find_stacks
 
@@ -73,6 +74,7 @@ def plan(request: InitRequest, *, deps: Deps) -> InitPlan:
     findings = find_bundled(project)
     findings += find_projects(project)
     dev = find_dev_stack(project, app)
+    server += find_server_env(app, project, dev.project)
     project = dev.project
     findings += dev.findings + find_stacks(project)
     findings += find_production_ports(project) + find_wait_timeouts(project)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from dartsctl.config.settings import PRODUCTION
 from dartsctl.config.settings_text import setting_line
 from dartsctl.edges.project import env_files
-from dartsctl.server.app.app_service import AppService, app_services, best_service
+from dartsctl.server.app.app_service import AppService, Place, app_services, best_service
 from dartsctl.server.app.entry_point import (
     DEFAULT_SCRIPTS,
     CommandLine,
@@ -35,6 +35,10 @@ if TYPE_CHECKING:
 _MOST_CANDIDATES = 6
 
 
+def _nowhere(_service: str, _key: str) -> str:
+    return ""
+
+
 @dataclass(frozen=True, slots=True)
 class App:
     """The app of a project: its folder and files, how it is started, and the service that runs it.
@@ -49,12 +53,21 @@ class App:
     service: AppService | None = None
     stack: StackFacts | None = None
     """The stack of these services."""
+    place: Place = _nowhere
+    """Where a key of a service stands."""
     others: tuple[Path, ...] = ()
     """The folders of several apps, none of which is more likely than the others."""
 
     @property
     def entry(self) -> EntryPoint | None:
         return self.choice.chosen
+
+    @property
+    def port(self) -> int:
+        """The port on which the app listens without settings; Flask's if that is not seen."""
+        if self.entry is not None and self.entry.own_port.isdecimal():
+            return int(self.entry.own_port)
+        return 5000
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -105,7 +118,8 @@ def _app_in(project: Project, folder: Path, sources: Sources) -> App:
     flask_app = _flask_app(folder)
     services: tuple[AppService, ...] = ()
     for stack in _stacks(project):
-        services = app_services(stack.model, str(folder), sources, _place_in(project, stack))
+        place = _place_in(project, stack)
+        services = app_services(stack.model, str(folder), sources, place)
         service = best_service(services)
         if services:
             commands: tuple[CommandLine, ...] = ()
@@ -114,7 +128,7 @@ def _app_in(project: Project, folder: Path, sources: Sources) -> App:
             choice = choose_entry(sources, commands, flask_app=flask_app)
             if service is None and choice.chosen is not None:
                 service = _that_runs(choice.chosen, services)
-            return App(folder, sources, choice, services, service, stack)
+            return App(folder, sources, choice, services, service, stack, place)
     return App(folder, sources, choose_entry(sources, flask_app=flask_app))
 
 

@@ -1,0 +1,161 @@
+"""`[server.env]`: the app's variables that lead to services of the stack, or to its own URL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dartsctl.config.documented_ports import documented_ports
+from dartsctl.config.settings import PRODUCTION
+from dartsctl.edges.project import env_files
+from dartsctl.server.app.env_reads import env_reads
+from dartsctl.server.app.server_env import (
+    AppVariables,
+    Misleading,
+    Source,
+    StackAddresses,
+    names_of,
+    server_variables,
+)
+from dartsctl.workflows.init.env_facts import read_env_facts
+from dartsctl.workflows.init.findings import Findings, FoundSetting, Task
+
+if TYPE_CHECKING:
+    from dartsctl.ports.allocation import Allocation
+    from dartsctl.stack.written_model import WrittenService
+    from dartsctl.workflows.init.project import Project, StackFacts
+    from dartsctl.workflows.init.server import App
+
+
+def find_server_env(app: App, project: Project, planned: Project) -> Findings:
+    """Return the variables of the server. `planned` has the dev stack as it will be."""
+    if app.entry is None or app.entry.problem or project.bundled:
+        return Findings()
+    written: WrittenService | None = None
+    if app.service is not None and app.stack is not None:
+        facts = read_env_facts(project, app.stack.name)
+        written = facts.services.get(app.service.name)
+    allocation = _production(project)
+    stack = _addresses(app, planned, written, allocation)
+    lines, misleading = server_variables(_variables(app, planned, written), stack)
+    settings = [FoundSetting("server.env", line.name, line.template, line.where) for line in lines]
+    tasks = [*_callback_tasks(tuple(names_of(lines))), *_tasks(misleading, allocation)]
+    return Findings(notes=tuple(_notes(misleading)), settings=tuple(settings), tasks=tuple(tasks))
+
+
+def _production(project: Project) -> Allocation:
+    """Return production's ports: the documented ones, and those of its stack."""
+    allocation = documented_ports(project.settings)
+    production = project.stacks.get(PRODUCTION)
+    if production is None or production.error is not None:
+        return allocation
+    files = ", ".join(file.name for file in production.files)
+    return allocation.united_with(production.stack.published_ports, files)
+
+
+def _addresses(
+    app: App, planned: Project, written: WrittenService | None, allocation: Allocation
+) -> StackAddresses:
+    own: set[str] = set()
+    own_ports: set[int] = set()
+    if app.service is not None:
+        own.add(app.service.name)
+        own_ports |= app.service.ports | app.service.host_ports
+    if written is not None:
+        own |= written.hosts
+    targets: dict[str, frozenset[int]] = {}
+    dev = planned.stacks.get("dev")
+    if dev is not None:
+        for name, service in dev.stack.services.items():
+            ports = frozenset(entry.target for entry in service.ports if entry.protocol == "tcp")
+            if name not in own:
+                targets[name] = ports
+    known: set[str] = set()
+    if app.stack is not None:
+        known.update(app.stack.stack.services)
+    return StackAddresses(
+        targets=targets,
+        names=_names(planned.stacks.values()),
+        published=dict(_published(planned.stacks.values())),
+        own=frozenset(own),
+        own_ports=frozenset(own_ports or {app.port}),
+        left_out=frozenset(known - targets.keys() - own),
+        production=allocation.owners,
+    )
+
+
+def _names(stacks: Iterable[StackFacts]) -> dict[str, str]:
+    """Return the names of containers, which other containers may use as host names."""
+    names: dict[str, str] = {}
+    for stack in stacks:
+        for name, service in stack.stack.services.items():
+            if service.container_name:
+                names[service.container_name] = name
+    return names
+
+
+def _published(stacks: Iterable[StackFacts]) -> Iterator[tuple[int, tuple[str, int]]]:
+    """Yield host port -> service and container port, of every stack."""
+    for stack in stacks:
+        for name, service in stack.stack.services.items():
+            for entry in service.ports:
+                if entry.protocol == "tcp" and not entry.is_ephemeral and entry.count == 1:
+                    yield entry.span[0], (name, entry.target)
+
+
+def _variables(app: App, planned: Project, written: WrittenService | None) -> AppVariables:
+    container: dict[str, Source] = {}
+    if written is not None and app.service is not None:
+        for name, text in written.environment.items():
+            container[name] = Source(text, app.place(app.service.name, f"environment.{name}"))
+    given: dict[str, Source] = {}
+    for path in _env_file_paths(planned):
+        for name, value in env_files.readable_values(path).items():
+            given[name] = Source(value.value, value.origin, "env file")
+    return AppVariables(container, given, env_reads(app.sources, app.files))
+
+
+def _env_file_paths(project: Project) -> Iterator[Path]:
+    """Yield the env files that the server gets; of one that `init` writes, its example."""
+    paths = project.settings.environments["dev"].env_files
+    if paths is None:
+        paths = (project.root / ".env",)
+    for path in paths:
+        if path.is_file():
+            yield path
+        elif example := env_files.example_of(path):
+            yield example
+
+
+def _callback_tasks(names: tuple[str, ...]) -> Iterator[Task]:
+    if names:
+        verb = "is a URL"
+        if len(names) > 1:
+            verb = "are URLs"
+        text = (
+            f"{', '.join(names)} {verb} of the dev server, such as http://127.0.0.1:5001/: an "
+            "identity provider must allow it; `dartsctl dev url` prints it while the server runs"
+        )
+        yield Task(text, is_required=False)
+
+
+def _tasks(misleading: Sequence[Misleading], allocation: Allocation) -> Iterator[Task]:
+    """Yield what leads a dev server to production."""
+    for variable in misleading:
+        if variable.owner or not variable.service:
+            text = (
+                f"{variable.name} ({variable.where}) leads to port {variable.port} of this host, "
+                f"which {allocation.claim(variable.port)}; the dev stack has no service for it: "
+                "set it below [server.env] if a server of `dartsctl dev` must not use that"
+            )
+            yield Task(text, is_required=False)
+
+
+def _notes(misleading: Sequence[Misleading]) -> Iterator[str]:
+    for variable in misleading:
+        if variable.service:
+            yield (
+                f"{variable.name} names {variable.service}, which `dartsctl dev` does not start: "
+                f"left to the app's own default ({variable.where})"
+            )
