@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 Origin = Literal["container", "env file", "default"]
 
-LOCAL = frozenset({"localhost", "127.0.0.1", "0.0.0.0", "[::1]", "host.docker.internal"})  # noqa: S104
+_EVERY_ADDRESS = "0.0.0.0"  # noqa: S104
+LOCAL = frozenset({"localhost", "127.0.0.1", _EVERY_ADDRESS, "[::1]", "host.docker.internal"})
 _ADDRESS = re.compile(
     r"""(?P<before>^|//|@|[,;\s=])
         (?P<host>[A-Za-z0-9][\w.-]*|\[::1\])
