@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from dartsctl.config.settings import PRODUCTION
 from dartsctl.config.settings_text import setting_line
 from dartsctl.edges.project import env_files
+from dartsctl.edges.project.app_files import read_sources
 from dartsctl.server.app.app_service import AppService, Place, app_services, best_service
 from dartsctl.server.app.entry_point import (
     DEFAULT_SCRIPTS,
@@ -23,7 +24,6 @@ from dartsctl.stack.compose_model import MODEL
 from dartsctl.stack.config_errors import place as places
 from dartsctl.system import bounded_file
 from dartsctl.text.strict_json import Cursor
-from dartsctl.workflows.init.app_files import read_sources
 from dartsctl.workflows.init.findings import Findings, FoundSetting, Task
 from dartsctl.workflows.init.project import relative
 from dartsctl.workflows.init.virtual_environment import find_virtual_environment

@@ -1,4 +1,4 @@
-"""The texts of an app's source files, for `init`: a limited number, none followed by links."""
+"""The texts of an app's source files: a limited number, none followed by links."""
 
 from __future__ import annotations
 
