@@ -44,9 +44,9 @@ class EnvFacts:
 def read_env_facts(project: Project, name: str) -> EnvFacts:
     """Return what is known about the variables of an environment's Compose files."""
     stack = project.stacks[name]
-    environment = adhoc(
-        files=stack.files, env_files=stack.env_files, directory=stack.files[0].parent
-    )
+    # a planned override is not written yet, and has no variables
+    files = tuple(file for file in stack.files if file.is_file())
+    environment = adhoc(files=files, env_files=stack.env_files, directory=stack.files[0].parent)
     try:
         compose = project.deps.compose_on(environment)
         model = compose.written_model()

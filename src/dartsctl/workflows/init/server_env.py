@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from dartsctl.config.documented_ports import documented_ports
 from dartsctl.config.settings import PRODUCTION
 from dartsctl.edges.project import env_files
+from dartsctl.ports.allocation import Allocation
 from dartsctl.server.app.env_reads import env_reads
 from dartsctl.server.app.server_env import (
     AppVariables,
@@ -22,7 +23,6 @@ from dartsctl.workflows.init.env_facts import read_env_facts
 from dartsctl.workflows.init.findings import Findings, FoundSetting, Task
 
 if TYPE_CHECKING:
-    from dartsctl.ports.allocation import Allocation
     from dartsctl.stack.written_model import WrittenService
     from dartsctl.workflows.init.project import Project, StackFacts
     from dartsctl.workflows.init.server import App
@@ -50,6 +50,8 @@ def _production(project: Project) -> Allocation:
     production = project.stacks.get(PRODUCTION)
     if production is None or production.error is not None:
         return allocation
+    if project.settings.ports.is_default:
+        allocation = Allocation({})  # the settings will have those of the stack
     files = ", ".join(file.name for file in production.files)
     return allocation.united_with(production.stack.published_ports, files)
 
