@@ -18,10 +18,11 @@ from dartsctl.ports.remapping import (
     SharedMove,
     choose,
     override,
+    stale_addresses,
     still_fit,
 )
 from dartsctl.stack.compose_model import read_stack
-from dartsctl.stack.model import Stack
+from dartsctl.stack.model import Service, Stack
 
 PORTS: list[dict[str, Any] | str] = [
     "8080:80",
@@ -191,6 +192,21 @@ def test_fixed_names_are_reset_for_all_their_users_and_external_ones_stay(  # ed
     networks = resolved(folder, "base.json", "moved.yml")["services"]["app"]["networks"]
     assert networks == {"back": {"aliases": ["api"]}}
     assert after.services["db"] == model.services["db"]
+
+
+def test_a_variable_that_names_a_moved_port_of_this_host_is_told_without_its_value() -> None:
+    environment = {
+        "LOGIN_URL": "https://ann:secret@localhost:9443/oauth?back=http://127.0.0.1:5000/",
+        "DATABASE_URL": "postgresql://db:9443/x",
+        "OTHER": "http://localhost:94431/ http://mylocalhost:9443/",
+        "BROKER": "amqp://[::1]:9443",
+    }
+    stack = Stack("shop-dev", {"app": Service("app", environment=environment)}, {})
+    moves = (Move("idp", 9443, "tcp", "9443", 19443), NameMove("idp", "idp"))
+    assert list(stale_addresses(stack, moves)) == [
+        f"app: {name} still names port 9443 of this host; idp has it as 19443 here"
+        for name in ("LOGIN_URL", "BROKER")
+    ]
 
 
 @pytest.mark.compose

@@ -45,11 +45,12 @@ def shared(
     owners: Mapping[str, str] | None = None,
     networks: tuple[NetworkInUse, ...] = (),
     stack: Stack = STACK,
+    base: str = "",
 ) -> dict[str, SharedResource]:
     """What is shared with the engine as it is, by the kind."""
     known = owners or {}
     neighbours = Neighbours(
-        containers, {"shop"}, networks, owner=lambda _kind, name: known.get(name)
+        containers, {"shop"}, networks, base, owner=lambda _kind, name: known.get(name)
     )
     return {resource.kind: resource for resource in find(stack, neighbours)}
 
@@ -92,6 +93,12 @@ def test_what_may_be_shared_by_intention_is_left_alone(
     other: Container, owners: Mapping[str, str]
 ) -> None:
     assert shared(other, owners=owners) == {}
+
+
+def test_what_another_checkout_made_is_shared_also_while_that_is_down() -> None:
+    owners = {"shop_data": "shop-dev-fix", "shop_back": "shop-development"}
+    assert set(shared(owners=owners, base="shop-dev")) == {"volume"}
+    assert shared(owners=owners) == {}
 
 
 def test_an_image_is_shared_by_its_tag_only_where_this_stack_builds_it() -> None:

@@ -55,6 +55,8 @@ class Environment:
 
     False for production, and for files without settings.
     """
+    copy_of: str = ""
+    """In a linked git worktree, the project without the worktree's name."""
     files_error: DartsctlError | None = field(default=None, compare=False, repr=False)
     """Why the files cannot be used; set only for verbs that look at what runs."""
     are_files_picked: bool = field(default=False, compare=False)
@@ -186,6 +188,7 @@ def _named(
         project_dir=settings.project_dir,
         siblings=frozenset(others.values()),
         has_copies=name != PRODUCTION,
+        copy_of=configured.copy_of if project is None else "",
     )
 
 

@@ -5,7 +5,8 @@
     files = ["compose/dev.yml"]         # default: names as in config/conventional_files.py;
                                         # [] in [dev]: the server alone, without services
     env_files = [".env"]                # default: .env, .env.production, .env.NAME; [] = none
-    project = "darts-dev"               # default: NAME-dev, NAME, NAME-ENVIRONMENT
+    project = "darts-dev"               # default: NAME-dev, NAME, NAME-ENVIRONMENT; in a
+                                        # linked git worktree with its name after it
     profiles = []
     production_ports = "warn"           # "remap", "refuse"; not in [prod]
     on_conflict = "ask"                 # "fail", "stop", "remap", "wait"; default: "ask" at a
@@ -38,6 +39,7 @@ from dartsctl.config import values
 from dartsctl.config.file import Key, Setting, SettingsFile, Table, dotted, find, in_folder, table
 from dartsctl.config.trust import Trust
 from dartsctl.config.variables import EVERY, PROJECT_DIR, from_variables
+from dartsctl.config.worktree import linked_worktree
 from dartsctl.errors import Advice, UsageError
 from dartsctl.ports.allocation import DEV_RANGE, PRODUCTION_PORTS, PortRange
 from dartsctl.server.handover import HandoverMode
@@ -59,6 +61,8 @@ class EnvironmentSettings:
     """The settings of an environment. Paths are absolute, and may not exist."""
 
     project: str
+    copy_of: str = ""
+    """In a linked git worktree, the project without the worktree's name."""
     files: tuple[Path, ...] | None = None
     """None: the conventional names. Empty: no services, only in dev."""
     env_files: tuple[Path, ...] | None = None
@@ -240,6 +244,8 @@ def _environments(
     name: str,
     tables: list[Table],
 ) -> dict[str, EnvironmentSettings]:
+    """Read every environment. `tables` has the top one, and gets theirs."""
+    worktree = _worktree(root, has_name="name" in tables[0].entries)
     others = table(file, ("environment",), known=None, over={})
     for environment, setting in others.entries.items():
         _check_environment_name(environment, setting)
@@ -249,9 +255,15 @@ def _environments(
         over = from_variables(environ, path[0], EVERY)
         own = table(file, path, known=_environment_keys(environment), over=over)
         tables.append(own)
-        project = name if environment == PRODUCTION else f"{name}-{environment}"
+        default = name if environment == PRODUCTION else f"{name}-{environment}"
+        project = own.read("project", values.project, default)
+        copy_of = ""
+        is_alike = worktree.is_named_alike or "project" in own.entries
+        if worktree.name and is_alike and environment != PRODUCTION and "project" not in over:
+            project, copy_of = f"{project}-{worktree.name}", project
         environments[environment] = EnvironmentSettings(
-            project=own.read("project", values.project, project),
+            project=project,
+            copy_of=copy_of,
             files=own.read("files", _files(environment, root), None),
             env_files=own.read("env_files", values.paths(root), None),
             profiles=own.read("profiles", values.texts, ()),
@@ -266,6 +278,25 @@ def _environments(
     return environments
 
 
+@dataclass(frozen=True, slots=True)
+class _Worktree:
+    """The name of the linked git worktree that the settings are in, empty elsewhere.
+
+    `is_named_alike`: whether `name` is the same in the other checkouts, so that their projects
+    would be too. The name of the worktree's own folder is not.
+    """
+
+    name: str = ""
+    is_named_alike: bool = False
+
+
+def _worktree(root: Path, *, has_name: bool) -> _Worktree:
+    linked = linked_worktree(root)
+    if linked is None:
+        return _Worktree()
+    return _Worktree(values.normal_project(linked[1]), has_name or linked[0] != root)
+
+
 def _files(environment: str, root: Path) -> Callable[[Setting], tuple[Path, ...]]:
     """Return the conversion of `files`: only the host server of dev does without a stack."""
     return values.paths(root) if environment == "dev" else values.some_paths(root)
@@ -274,7 +305,8 @@ def _files(environment: str, root: Path) -> Callable[[Setting], tuple[Path, ...]
 def _environment_keys(environment: str) -> list[str]:
     """Return the keys that the table of an environment may have."""
     unused = "production_ports" if environment == PRODUCTION else "unsafe"
-    return [key.name for key in fields(EnvironmentSettings) if key.name != unused]
+    others = (unused, "copy_of")  # the latter is no setting
+    return [key.name for key in fields(EnvironmentSettings) if key.name not in others]
 
 
 def _check_environment_name(name: str, setting: Setting) -> None:

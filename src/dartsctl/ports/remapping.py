@@ -9,7 +9,8 @@ the project's. What is `external: true` is never moved.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -146,6 +147,22 @@ def _shared(moves: Iterable[AnyMove], kind: SharedKind) -> list[SharedMove]:
 
 def _has(moves: Iterable[AnyMove], kind: SharedKind, key: str) -> bool:
     return any(move.key == key for move in _shared(moves, kind))
+
+
+_ON_THIS_HOST = re.compile(
+    r"(?:\blocalhost|\b127\.0\.0\.1|\[::1\]|\bhost\.docker\.internal):(\d{1,5})\b"
+)
+
+
+def stale_addresses(stack: Stack, moves: Iterable[AnyMove]) -> Iterator[str]:
+    """Yield each variable of a service that names a port of this host that has moved."""
+    moved = {move.old: move for move in port_moves(moves)}
+    for service in stack.services.values():
+        for name, text in service.environment.items():
+            for number in dict.fromkeys(_ON_THIS_HOST.findall(text)):
+                if move := moved.get(number):
+                    now = f"{move.service} has it as {move.new} here"
+                    yield f"{service.name}: {name} still names port {number} of this host; {now}"
 
 
 def leased_override(service: str, target: int, host: str, environment: Mapping[str, str]) -> str:

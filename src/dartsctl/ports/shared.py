@@ -96,12 +96,21 @@ None: there is no such thing."""
 
 @dataclass(frozen=True, slots=True)
 class Neighbours:
-    """What the engine has besides this stack. `siblings` are the other environments' projects."""
+    """What the engine has besides this stack. `siblings` are the other environments' projects.
+
+    `base` is the project that all checkouts have, with a linked worktree's name after it.
+    """
 
     containers: Sequence[Container] = ()
     siblings: Collection[str] = ()
     networks: Sequence[NetworkInUse] = ()
+    base: str = ""
     owner: Owner = field(default=lambda _kind, _name: None)
+
+    def has(self, project: str) -> bool:
+        """Return whether it is another environment's project, or another checkout's."""
+        is_copy = project == self.base or project.startswith(f"{self.base}-")
+        return project in self.siblings or (bool(self.base) and is_copy)
 
 
 def find(stack: Stack, neighbours: Neighbours) -> Iterator[SharedResource]:
@@ -139,7 +148,7 @@ def _if_shared(
     if owner is None or owner == stack.project:
         owner = ""
     container = _user_of(kind, name, users, stack, neighbours)
-    if container is None and owner not in neighbours.siblings:
+    if container is None and not neighbours.has(owner):
         return
     project = container.project if container else owner
     instead = _own_name(kind, key, stack)
@@ -158,7 +167,7 @@ def _user_of(
     for container in neighbours.containers:
         if container.project == stack.project or name not in _names_of(container, kind):
             continue
-        if container.project in neighbours.siblings or container.service in users:
+        if neighbours.has(container.project) or container.service in users:
             return container
     return None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
+from dartsctl.config.values import normal_project
 from dartsctl.errors import Refused
 from dartsctl.ports.collisions import ProjectTaken
 from dartsctl.stack.same_stack import SameStack
@@ -28,14 +29,18 @@ def refuse(preflight: Preflight, command: str) -> None:
         return
     if isinstance(another, SameStack):
         ours = preflight.stack.project
+        beside = with_project(command, ours)
+        if _is_copy(preflight):
+            beside = next_command(preflight, command)
         ways = (
             f"to use that project with these files: {with_project(command, another.project)}",
-            f"to start {ours} beside it: {with_project(command, ours)}",
+            f"to start {ours} beside it: {beside}",
         )
     else:
+        keep = f"set another project in dartsctl.toml, or add --project {_name_of(preflight)}"
         ways = (
             f"to replace it: {with_project(command, another.project)}",
-            "to keep both: set another project in dartsctl.toml, or add --project NAME",
+            f"to keep both: {keep}",
         )
     sentence = report.collision_line(another)
     others = [line for line in report.obstacle_lines(preflight) if line != sentence]
@@ -44,6 +49,15 @@ def refuse(preflight: Preflight, command: str) -> None:
         details=("nothing was changed", *others, *ways),
         hint=next_command(preflight, command),
     )
+
+
+def _name_of(preflight: Preflight) -> str:
+    """Return a project name for this checkout that the other one does not have."""
+    project, folder = preflight.stack.project, preflight.environment.directory
+    name = normal_project(folder.name)
+    if name in project:  # the other checkout's folder has the same name
+        name = normal_project(folder.parent.name)
+    return f"{project}-{name}"
 
 
 def next_command(preflight: Preflight, command: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dartsctl.ports import shared
@@ -25,11 +26,10 @@ def find(environment: Environment, inputs: Inputs) -> tuple[SharedResource, ...]
     networks = control.networks() if control and _declares_subnets(inputs) else ()
     if not environment.has_copies:
         return tuple(shared.subnets_taken(stack, networks))
-    neighbours = Neighbours(inputs.containers, environment.siblings, networks)
+    base = environment.copy_of or stack.project
+    neighbours = Neighbours(inputs.containers, environment.siblings, networks, base)
     if control:
-        neighbours = Neighbours(
-            inputs.containers, environment.siblings, networks, owner=control.owner
-        )
+        neighbours = replace(neighbours, owner=control.owner)
     return tuple(shared.find(stack, neighbours))
 
 

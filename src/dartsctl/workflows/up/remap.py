@@ -135,7 +135,9 @@ def plan_moves(
         ports[wanted] = wanted.on(number)
         lines.append(f"{wanted.service}: port {wanted.old} is published on {number} here")
     others = [move for move in fitting if not isinstance(move, Move)]
-    return MovePlan(model, (*others, *names, *ports.values()), tuple(lines))
+    moves = (*others, *names, *ports.values())
+    lines += remapping.stale_addresses(model, moves)
+    return MovePlan(model, moves, tuple(lines))
 
 
 def remap(plan: MovePlan, plain: Environment, *, deps: Deps) -> Environment:
