@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dartsctl.config.settings import load
-from dartsctl.config.settings_text import new_text, tables_text
+from dartsctl.config.settings_text import merged, new_text, tables_text
 from dartsctl.errors import UsageError
 from dartsctl.workflows.init.findings import FoundSetting
 
@@ -122,3 +122,18 @@ def test_tables_of_pyproject_have_its_prefix() -> None:
     tables = {"server.env": [FoundSetting("server.env", "A", "1")]}
     text = tables_text(tables, prefix=("tool", "dartsctl"))
     assert tomllib.loads(text) == {"tool": {"dartsctl": {"server": {"env": {"A": "1"}}}}}
+
+
+def test_a_long_reason_is_folded() -> None:
+    text = new_text([FoundSetting("ports.production", "web", 80, "published by a file " * 9)])
+    assert max(map(len, text.splitlines())) <= 100
+    assert tomllib.loads(text) == {"ports": {"production": {"web": 80}}}
+
+
+def test_merged_settings_have_the_order_of_the_file_and_each_key_once() -> None:
+    settings = [
+        FoundSetting("server", "health", "/a"),
+        FoundSetting("dev", "files", ["a"]),
+        FoundSetting("dev", "files", ["b"], is_default=True),
+    ]
+    assert merged(settings) == (settings[1], settings[0])

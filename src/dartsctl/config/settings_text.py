@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -82,6 +83,11 @@ def _header(prefix: Key, table: str, settings: Sequence[FoundSetting]) -> str:
     return f"[{name}]"
 
 
+def merged(settings: Iterable[FoundSetting]) -> tuple[FoundSetting, ...]:
+    """Return the settings in the order of the file; of one key the first counts."""
+    return tuple(itertools.chain.from_iterable(by_table(settings).values()))
+
+
 def by_table(settings: Iterable[FoundSetting]) -> dict[str, list[FoundSetting]]:
     """Return the settings of each table, in the order of the file; of one key the first counts."""
     firsts: dict[tuple[str, str], FoundSetting] = {}
@@ -120,7 +126,18 @@ def _lines(setting: FoundSetting, *, minimal: bool) -> list[str]:
     with_comment = f"{lines[0]}  {comment}"
     if len(lines) == 1 and len(with_comment) <= _COLUMNS:
         return [with_comment]
-    return [comment, *lines]
+    return [*_folded(comment), *lines]
+
+
+def _folded(comment: str) -> list[str]:
+    """Return a comment in lines of the usual width."""
+    words = comment.split(" ")
+    lines = [words.pop(0)]
+    for word in words:
+        if len(lines[-1]) + 1 + len(word) > _COLUMNS:
+            lines.append("#")
+        lines[-1] += f" {word}"
+    return lines
 
 
 def _statement(setting: FoundSetting) -> list[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from dartsctl.config.settings import load
+from dartsctl.errors import DartsctlError
 from dartsctl.workflows.init.findings import Findings, FoundSetting
 from dartsctl.workflows.init.project import InitRequest, Project
 from dartsctl.workflows.init.settings_file import plan_settings
@@ -138,3 +139,11 @@ def test_a_project_whose_names_say_everything_needs_no_minimal_file(tmp_path: Pa
     findings = plan_settings(project, FINDINGS[4:])
     assert findings.changes == ()
     assert findings.notes == ("no settings are needed: everything has its conventional name",)
+
+
+@pytest.mark.parametrize("old", ["", 'name = "shop"\n'])
+def test_settings_that_every_verb_would_refuse_are_not_planned(tmp_path: Path, old: str) -> None:
+    if old:
+        write(tmp_path / "dartsctl.toml", old)
+    with pytest.raises(DartsctlError, match=r"not accepted: .* port 5001 lies in the dev range"):
+        planned(tmp_path, (FoundSetting("ports.production", "web", [5001]),))

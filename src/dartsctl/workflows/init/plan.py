@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dartsctl.config.settings_text import merged
 from dartsctl.config.templates import PRIVATE
 from dartsctl.edges.project import env_files
 from dartsctl.errors import Advice, UsageError
@@ -86,12 +87,12 @@ def plan(request: InitRequest, *, deps: Deps) -> InitPlan:
     private = [change.path for change in env.changes]
     private += [change.path for change in certificate.changes if change.mode == PRIVATE]
     findings += env + certificate + find_ignored(request.root, private)
-    settings = plan_settings(project, findings.settings)
-    findings = settings + findings
+    settings = merged(findings.settings)
+    findings = plan_settings(project, settings) + findings
     return InitPlan(
         changes=findings.changes,
         notes=findings.notes,
-        settings=findings.settings,
+        settings=settings,
         tasks=findings.tasks,
         environments=project.environments,
     )

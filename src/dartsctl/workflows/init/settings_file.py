@@ -6,13 +6,15 @@ import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from dartsctl.config import settings_text, templates
 from dartsctl.config.file import PYPROJECT, Key, dotted
+from dartsctl.config.settings import load
 from dartsctl.config.templates import Change
 from dartsctl.edges.project.files import template
-from dartsctl.errors import UsageError
+from dartsctl.errors import Advice, DartsctlError, UsageError
 from dartsctl.system import bounded_file
 from dartsctl.text.phrases import shell_command
 from dartsctl.workflows.init.findings import Findings, FoundSetting, Task
@@ -37,7 +39,21 @@ def plan_settings(project: Project, settings: Sequence[FoundSetting]) -> Finding
     text = settings_text.new_text(settings, minimal=project.request.minimal)
     if not text:
         return Findings(notes=("no settings are needed: everything has its conventional name",))
+    _require_accepted(path, text)
     return Findings(changes=(Change("create", path, _about(settings), text),))
+
+
+def _require_accepted(path: Path, text: str) -> None:
+    """Raise DartsctlError for settings that every verb would refuse: nothing is written then."""
+    with TemporaryDirectory(prefix="dartsctl-") as folder:
+        (Path(folder) / path.name).write_text(text, encoding="utf-8")
+        try:
+            load(Path(folder), {}, project_dir=Path(folder))
+        except UsageError as error:
+            raise DartsctlError(
+                f"the settings that fit this project are not accepted: {error.message}",
+                hint=Advice(f"write {path} by hand: {error.hint}"),
+            ) from error
 
 
 def _about(settings: Sequence[FoundSetting]) -> str:
@@ -85,6 +101,7 @@ def _with_tables(
             changes=(Change("keep", path, ""),),
             tasks=(Task(f"add {headers} to {path}", tuple(lines.strip().splitlines())),),
         )
+    _require_accepted(path, text)
     change = Change("edit", path, f"adds {headers}", text=text, old=written.data)
     return Findings(changes=(change,))
 
