@@ -94,6 +94,11 @@ SHAPES: Mapping[str, Shape] = {
         },
         checks=BOTH,
         settings=(
+            "[dev]\n"
+            'files = ["docker-compose.yml", "compose.dartsctl.yaml"]\n'
+            "[ports.production]\n"
+            "redis = 6379\n"
+            "web = 8000\n"
             "[server]\n"
             'command = ["{python}", "-m", "uvicorn", "app.main:app", "--port", "{port}"]\n'
             'health = "/healthz"\n'
@@ -141,6 +146,7 @@ SHAPES: Mapping[str, Shape] = {
             "Dockerfile": DOCKERFILE,
         },
         checks=BOTH,
+        settings=("[ports.production]\nweb = 80\n"),
     ),
     "files that stand alone": Shape(
         {
@@ -151,6 +157,7 @@ SHAPES: Mapping[str, Shape] = {
             ),
         },
         checks=BOTH,
+        settings=("[ports.production]\nweb = 80\n"),
     ),
     "profiles": Shape(
         {
@@ -176,6 +183,7 @@ SHAPES: Mapping[str, Shape] = {
                 "    depends_on: [db]\n" + POSTGRES
             ),
         },
+        settings=("[dev]\nwait_timeout = 300\n"),
     ),
     "files in docker/": Shape(
         {
@@ -187,6 +195,12 @@ SHAPES: Mapping[str, Shape] = {
         },
         checks=BOTH,
         settings=(
+            "[dev]\n"
+            'files = ["docker/docker-compose.yml", "compose.dartsctl.yaml"]\n'
+            "[prod]\n"
+            'project = "docker"\n'
+            "[ports.production]\n"
+            "web = 8000\n"
             "[server]\n"
             'command = ["{python}", "-m", "flask", "--app", "app:app", "run"]\n'
             'replaces = ["web"]\n'
@@ -201,6 +215,7 @@ SHAPES: Mapping[str, Shape] = {
             "Dockerfile": DOCKERFILE,
         },
         checks=BOTH,
+        settings=('[prod]\nproject = "deploy"\n[ports.production]\nweb = 80\n'),
     ),
     "an env file for each service": Shape(
         {
@@ -285,6 +300,7 @@ SHAPES: Mapping[str, Shape] = {
             ),
         },
         checks={"dev": CLEAR, "prod": (4,)},
+        settings=("[ports.production]\ntraefik = [80, 443]\n"),
     ),
     "caddy": Shape(
         {
@@ -303,7 +319,15 @@ SHAPES: Mapping[str, Shape] = {
             "run.py": "from flask import Flask\nFlask(__name__).run()\n",
         },
         checks={"prod": CLEAR},
-        settings=('[server]\nhandover = "werkzeug"\nreplaces = ["web"]\n'),
+        settings=(
+            "[dev]\n"
+            "files = []\n"
+            "[ports.production]\n"
+            "web = 8000\n"
+            "[server]\n"
+            'handover = "werkzeug"\n'
+            'replaces = ["web"]\n'
+        ),
     ),
     "the host's network": Shape(
         {
@@ -321,6 +345,7 @@ SHAPES: Mapping[str, Shape] = {
         },
         checks=BOTH,
         folder="Größen & Maße",
+        settings=("[ports.production]\nweb = 80\n"),
     ),
     "an app without Compose files": Shape(
         {"app.py": "from flask import Flask\nFlask(__name__).run()\n"},

@@ -38,7 +38,7 @@ def test_another_projects_ports_replace_the_default_list(tmp_path: Path) -> None
     findings = ports_found(tmp_path, published(web=[80, 443], api=[3000]))
     settings = {(line.table, line.key): line.value for line in findings.settings}
     assert settings == {("ports.production", "web"): [80, 443], ("ports.production", "api"): 3000}
-    assert "published by p.yaml" in findings.settings[0].why
+    assert findings.settings[0].why == "what p.yaml publishes, instead of dartsctl's default list"
 
 
 def test_the_table_is_left_out_where_dartsctl_reserves_the_same_ports(tmp_path: Path) -> None:

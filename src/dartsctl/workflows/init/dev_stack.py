@@ -77,6 +77,8 @@ def find_dev_stack(project: Project, app: App) -> DevStack:
     if base is None or base.error:
         return DevStack(Findings(), project)
     services = _services(project, base, app)
+    if not services.started and "dev" not in project.stacks:
+        return _alone(project, base)
     needs = _needs(project, base, services)
     if needs.is_nothing:
         return DevStack(Findings(), project, services)
@@ -112,7 +114,10 @@ def _services(project: Project, base: StackFacts, app: App) -> DevServices:
     production = project.stacks.get(PRODUCTION)
     of_production = production is not None and production.files == base.files
     apps = replaced_by(project, app)
-    return services_for_development(base.stack, apps, of_production=of_production)
+    services = services_for_development(base.stack, apps, of_production=of_production)
+    if services.started or "dev" not in project.stacks:
+        return services
+    return DevServices(tuple(base.stack.services))
 
 
 def has_server(project: Project, app: App) -> bool:
@@ -127,6 +132,13 @@ def replaced_by(project: Project, app: App) -> tuple[str, ...]:
     if app.service is not None:
         return (app.service.name,)
     return tuple(service.name for service in app.services)
+
+
+def _alone(project: Project, base: StackFacts) -> DevStack:
+    """Return the dev stack of a server that needs no service of production's files."""
+    why = f"the server on this host needs no service of {_listed(project, base.files)}"
+    setting = FoundSetting("dev", "files", (), why)
+    return DevStack(Findings(notes=(f"dev: {why}",), settings=(setting,)), project)
 
 
 def _needs(project: Project, facts: StackFacts, services: DevServices) -> _Needs:
@@ -241,12 +253,15 @@ def _free_port_check(project: Project) -> IsFree:
 
 
 def _planned(project: Project, base: StackFacts, text: str) -> StackFacts:
-    """Return the dev stack with an override that is not written yet, as Compose resolves it."""
+    """Return the dev stack with an override that is not written yet, as Compose resolves it.
+
+    Its files are those that exist.
+    """
     with tempfile.TemporaryDirectory(prefix="dartsctl-") as folder:
         draft = Path(folder) / OVERRIDE_NAME
         draft.write_text(text, encoding="utf-8")
         facts = _resolved(project, (*base.files, draft))
-    return replace(facts, files=(*base.files, _path(project)))
+    return replace(facts, files=base.files)
 
 
 def _files_setting(project: Project, base: StackFacts) -> FoundSetting:
