@@ -450,7 +450,10 @@ def test_only_what_the_stack_has_at_both_ends_is_generated_and_not_for_data_that
     web = sleeper(environment={"DATABASE_URL": url, "SITE": "${SITE_NAME:?set it}", **keys})
     database = sleeper(environment={"POSTGRES_PASSWORD": "${DB_PASSWORD:?}"})
     database |= {"image": "postgres:16", "volumes": ["data:/var/lib/postgresql/data"]}
-    live.compose({"web": web, "db": database}, file="compose.prod.yml", volumes={"data": {}})
+    web["environment"] |= {"AMQP": "amqp://shop:guest@queue/"}
+    queue = sleeper(environment={"RABBITMQ_DEFAULT_PASS": "guest"}) | {"image": "rabbitmq:3"}
+    services = {"web": web, "db": database, "queue": queue}
+    live.compose(services, file="compose.prod.yml", volumes={"data": {}})
     volume = f"{live.project}_data"
     subprocess.run(["docker", "volume", "create", volume], check=True, capture_output=True)
     try:
@@ -468,7 +471,12 @@ def test_only_what_the_stack_has_at_both_ends_is_generated_and_not_for_data_that
     assert live.run("init", "--yes").code == 0
     made = dotenv_values(live.folder / ".env.production")
     lengths = {name: len(value or "") for name, value in made.items()}
-    assert lengths == {"DB_PASSWORD": 48, "SECRET_KEY": 48, "SITE_NAME": 0}
+    assert lengths == {
+        "DB_PASSWORD": 48,
+        "RABBITMQ_DEFAULT_PASS": 48,  # fixed in the files: an override replaces it
+        "SECRET_KEY": 48,
+        "SITE_NAME": 0,
+    }
     said = live.run("prod", "check")
     assert said.code == 4
     assert "SITE_NAME is required" in said.err
@@ -477,6 +485,8 @@ def test_only_what_the_stack_has_at_both_ends_is_generated_and_not_for_data_that
     with (live.folder / ".env.production").open("a") as file:
         file.write("SITE_NAME=shop\n")
     assert live.run("prod", "check").code == 0
+    override = (live.folder / "compose.dartsctl-secrets.yaml").read_text()
+    assert "AMQP: amqp://shop:${RABBITMQ_DEFAULT_PASS:?}@queue/" in override
 
 
 @pytest.mark.engine

@@ -334,3 +334,25 @@ def test_the_query_of_a_cut_request_is_masked() -> None:
         'request: "GET /c(2026-11-23T23:30:37.3allback?code=canary HTTP/1.1"'
     )
     assert mask_text("really? x=1") == "really? x=1"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "POSTGRES_PASSWORD: ${POSTGRES_PASSWORD:?}",
+        '"POSTGRES_PASSWORD": "${PG?}"',
+        "DATABASE_URL: postgresql://app:${POSTGRES_PASSWORD:?}@db:5432/app",
+    ],
+)
+def test_a_reference_to_a_required_variable_is_no_secret(text: str) -> None:
+    assert mask_text(text) == text
+
+
+def test_what_stands_beside_a_reference_is_masked() -> None:
+    for text in (
+        "postgres://app:a${PG:?}@db/app",
+        "postgres://app:${PG:-canary}@db/app",
+        "DB_PASSWORD=${PG:?}canary",
+    ):
+        assert text not in mask_text(text)
+        assert "canary" not in mask_text(text)

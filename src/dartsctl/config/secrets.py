@@ -75,7 +75,8 @@ class Variable:
 _USER_WORDS = frozenset({"USER", "USERNAME", "LOGIN", "ADMIN", "ACCOUNT"})
 
 
-def _is_user(name: str) -> bool:
+def is_user(name: str) -> bool:
+    """Return whether a variable has an account's name."""
     return re.split(r"[^A-Z0-9]+", name.upper())[-1] in _USER_WORDS
 
 
@@ -188,7 +189,7 @@ def judge(variables: Sequence[Variable], examples: Mapping[str, str]) -> tuple[O
 
     `examples` are the variables of the example files beside them.
     """
-    users = [variable.value for variable in variables if _is_user(variable.name)]
+    users = [variable.value for variable in variables if is_user(variable.name)]
     public = secrets_among(examples)
     secrets = {variable.name: variable.value for variable in variables}
     objections: list[Objection] = []
@@ -221,7 +222,7 @@ def judge_model(
     objections: dict[tuple[str, str], Objection] = {}
     texts: Mapping[tuple[str, str], str] | None = None
     for service in stack.services.values():
-        users = [value for name, value in service.environment.items() if _is_user(name)]
+        users = [value for name, value in service.environment.items() if is_user(name)]
         for name, value in service.environment.items():
             kind = weakness(Variable(name, value, ""), users, public)
             if not kind or not _concerns_secrets(kind, name, value):

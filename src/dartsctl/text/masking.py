@@ -97,7 +97,8 @@ _BARE = r"(?:[^\s'\"\\;&|,)}\]]|\\(?![\"'])|[;&|,)}\]](?=[^\s;&|,)}\]'\"]))+"
 _QUOTE = r"(\\{0,3})([\"'])"
 _DENSE = r"(?=[^\s:]{0,24}[0-9])(?=[^\s:]{0,24}[A-Za-z])[^\s./:$][^\s:'\",;(){}]{7,}+"
 """A value that is not a word of a sentence."""
-_REFERENCE = r"\$\{?\w+\}?|null|none|true|false|\*\*\*"
+_VARIABLE = r"\$\{\w+(?::?\?)?\}"
+_REFERENCE = rf"{_VARIABLE}|\$\{{?\w+\}}?|null|none|true|false|\*\*\*"
 
 
 def _mask_named(text: str) -> str:
@@ -183,9 +184,15 @@ def _mask_flags(text: str) -> str:
 
 
 def _mask_users(text: str) -> str:
-    """Mask the user part of URLs, even if the password has an unencoded slash."""
-    text = _pattern(r"://[^/\s\"'<>]*@").sub(f"://{MASK}@", text)
-    slashed = r"://[^/\s:@\"'<>]{1,64}+:(?!\d{1,5}(?:[/?#]|$))[^\s@\"'<>]{1,200}@"
+    """Mask the user part of URLs, even if the password has an unencoded slash.
+
+    A password that is only a reference to a variable is none.
+    """
+    no_variable = rf"(?![\w.-]*:{_VARIABLE}@)"
+    text = _pattern(rf"://{no_variable}[^/\s\"'<>]*@").sub(f"://{MASK}@", text)
+    slashed = (
+        rf"://{no_variable}[^/\s:@\"'<>]{{1,64}}+:(?!\d{{1,5}}(?:[/?#]|$))[^\s@\"'<>]{{1,200}}@"
+    )
     return _pattern(slashed).sub(f"://{MASK}@", text)
 
 

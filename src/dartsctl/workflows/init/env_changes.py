@@ -20,7 +20,7 @@ from dartsctl.config.secrets import is_placeholder
 from dartsctl.config.templates import PRIVATE, Change
 from dartsctl.edges.project import env_files
 from dartsctl.text.secret_names import is_secret_name
-from dartsctl.workflows.init.env_facts import EnvFacts, given_values
+from dartsctl.workflows.init.env_facts import EnvFacts, given_values, identity
 from dartsctl.workflows.init.existing_data import UNKNOWN, existing_data
 
 if TYPE_CHECKING:
@@ -254,8 +254,7 @@ def data_of(secret: SecretVariable, facts: EnvFacts, project: Project) -> str:
     service = facts.services.get(secret.server)
     if service is None:
         return ""
-    projects = frozenset([facts.project, project.settings.environments[facts.name].project])
-    return existing_data(service, projects, project.deps)
+    return existing_data(service, identity(facts, project), project.deps)
 
 
 def _new_secrets(decided: Sequence[Choice]) -> dict[str, str]:

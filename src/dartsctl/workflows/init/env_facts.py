@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ from dartsctl.errors import DartsctlError
 from dartsctl.stack.config_errors.interpolation import expand
 from dartsctl.stack.written_model import WrittenService, read_written
 from dartsctl.system import bounded_file
+from dartsctl.workflows.init.existing_data import StackIdentity
 
 if TYPE_CHECKING:
     from dartsctl.edges.engine.compose import ComposeVariable
@@ -46,6 +48,8 @@ def read_env_facts(project: Project, name: str) -> EnvFacts:
     stack = project.stacks[name]
     # a planned override is not written yet, and has no variables
     files = tuple(file for file in stack.files if file.is_file())
+    if not files:
+        return EnvFacts(name)
     environment = adhoc(files=files, env_files=stack.env_files, directory=stack.files[0].parent)
     try:
         compose = project.deps.compose_on(environment)
@@ -54,7 +58,7 @@ def read_env_facts(project: Project, name: str) -> EnvFacts:
         if stack.error:
             variables = {variable.name: variable for variable in compose.variables()}
     except DartsctlError:  # `check` will say it
-        return EnvFacts(name, stack.files)
+        return EnvFacts(name, files)
     services = read_written(model)
     defaults = {variable.name: variable.default for variable in variables.values()}
     images: dict[str, str] = {}
@@ -62,12 +66,19 @@ def read_env_facts(project: Project, name: str) -> EnvFacts:
         images[service.name] = _image(service, defaults)
     return EnvFacts(
         name=name,
-        files=stack.files,
+        files=files,
         services=services,
         images=images,
         variables=variables,
         project=str(model.get("name", "")),
     )
+
+
+def identity(facts: EnvFacts, project: Project) -> StackIdentity:
+    """Return under which names and from where an environment's stack may have run."""
+    names = (facts.project, project.settings.environments[facts.name].project)
+    folders = (project.root, *(file.parent for file in facts.files))
+    return StackIdentity(frozenset(names), frozenset(map(os.path.realpath, folders)))
 
 
 def _image(service: WrittenService, defaults: Mapping[str, str]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,13 +18,17 @@ from dartsctl.workflows.init.findings import EnvLine, Findings
 
 if TYPE_CHECKING:
     from dartsctl.config.templates import Change
+    from dartsctl.workflows.init.env_facts import EnvFacts
     from dartsctl.workflows.init.project import Project
 
 
-def find_env_files(project: Project, lines: Sequence[EnvLine] = ()) -> Findings:
+def find_env_files(
+    project: Project, lines: Sequence[EnvLine] = (), known: Mapping[str, EnvFacts] | None = None
+) -> Findings:
     """Return the env files of every environment: those to write, and those that are kept.
 
-    `lines` are variables that the other parts of `init` need in them.
+    `lines` are variables that the other parts of `init` need in them. `known`: the facts of
+    environments, as far as they were read already.
     """
     if project.bundled:
         findings = Findings()
@@ -33,7 +37,7 @@ def find_env_files(project: Project, lines: Sequence[EnvLine] = ()) -> Findings:
             findings += unfinished_tasks(change.to_fill_in, change.path, project)
         return findings
     findings = Findings()
-    for target in env_targets(project, lines):
+    for target in env_targets(project, lines, known or {}):
         planned = env_change(target, project)
         if planned is None:
             continue
@@ -43,12 +47,14 @@ def find_env_files(project: Project, lines: Sequence[EnvLine] = ()) -> Findings:
     return findings
 
 
-def env_targets(project: Project, lines: Sequence[EnvLine]) -> tuple[EnvTarget, ...]:
+def env_targets(
+    project: Project, lines: Sequence[EnvLine], known: Mapping[str, EnvFacts]
+) -> tuple[EnvTarget, ...]:
     """Return the env files in use, and those that the Compose files name and that are missing."""
     targets: dict[Path, EnvTarget] = {}
     for name in project.environments:
-        facts = read_env_facts(project, name)
-        paths = _paths(project, name)
+        facts = known.get(name) or read_env_facts(project, name)
+        paths = env_paths(project, name)
         for path in paths:
             target = targets.setdefault(path, EnvTarget(path))
             target.production |= name == PRODUCTION
@@ -70,7 +76,7 @@ def env_targets(project: Project, lines: Sequence[EnvLine]) -> tuple[EnvTarget, 
     return tuple(targets.values())
 
 
-def _paths(project: Project, name: str) -> tuple[Path, ...]:
+def env_paths(project: Project, name: str) -> tuple[Path, ...]:
     """Return the env files of an environment: its own, those that Compose reads, or a new one."""
     configured = project.settings.environments[name].env_files
     if configured is not None:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dartsctl.config.secret_owners import issuer
-from dartsctl.errors import DartsctlError
-from dartsctl.stack import compose_files
-from dartsctl.system import bounded_file
+from dartsctl.edges.project.compose_places import line_of_variable, texts_of
 from dartsctl.workflows.init.env_changes import EnvTarget, data_of
 from dartsctl.workflows.init.existing_data import UNKNOWN
 from dartsctl.workflows.init.findings import Findings, Task
@@ -27,11 +23,10 @@ def env_tasks(target: EnvTarget, decided: Sequence[Choice], project: Project) ->
     file = relative(project.root, target.path)
     texts: dict[Path, str] = {}
     for facts in target.read_by:
-        texts |= _texts_of(facts.files)
+        texts |= texts_of(facts.files)
     findings = Findings()
     for choice in decided:
-        place = _place(choice.name, texts, project)
-        used = f" ({place})" if place else ""
+        used = _place(choice.name, texts, project)
         if choice.kind == "new":
             findings += _of_unknown_data(choice, target, project)
         elif choice.kind == "current":
@@ -114,27 +109,9 @@ def unfinished_tasks(names: Sequence[str], path: Path, project: Project) -> Find
 
 
 def _place(name: str, texts: dict[Path, str], project: Project) -> str:
-    """Return the first place of a variable in the files: `compose.yml:12`; empty if unknown."""
-    pattern = re.compile(rf"\$\{{?{re.escape(name)}\b")
-    for file, text in texts.items():
-        for number, line in enumerate(text.splitlines(), 1):
-            if pattern.search(line):
-                return f"{relative(project.root, file)}:{number}"
-    return ""
-
-
-def _texts_of(files: Sequence[Path]) -> dict[Path, str]:
-    """Return the texts of Compose files, and of those that they include."""
-    texts: dict[Path, str] = {}
-    for file in files:
-        texts |= _text_of(file)
-    named = compose_files.named_inside({str(file): text for file, text in texts.items()})
-    for file in named:
-        texts |= _text_of(file)
-    return texts
-
-
-def _text_of(file: Path) -> dict[Path, str]:
-    with suppress(OSError, DartsctlError, UnicodeDecodeError):
-        return {file: bounded_file.read_text(file, limit=bounded_file.COMPOSE_LIMIT)}
-    return {}
+    """Return the first place of a variable in the files: ` (compose.yml:12)`; empty if unknown."""
+    where = line_of_variable(texts, name)
+    if where is None:
+        return ""
+    file, line = where
+    return f" ({relative(project.root, file)}:{line})"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,36 +12,50 @@ from dartsctl.errors import DartsctlError
 
 if TYPE_CHECKING:
     from dartsctl.edges.engine.protocol import Engine
+    from dartsctl.stack.containers import Container
     from dartsctl.stack.written_model import WrittenService
     from dartsctl.workflows.deps import Deps
 
 UNKNOWN = "no Docker engine answers"
 
 
-def existing_data(service: WrittenService, projects: frozenset[str], deps: Deps) -> str:
+@dataclass(frozen=True, slots=True)
+class StackIdentity:
+    """The names under which a stack may have run, and the folders from which."""
+
+    projects: frozenset[str]
+    folders: frozenset[str]
+
+    def includes(self, container: Container) -> bool:
+        """Return whether a container is this stack's, and not another folder's of that name."""
+        is_here = os.path.realpath(container.working_dir) in self.folders
+        return is_here and container.project in self.projects
+
+
+def existing_data(service: WrittenService, stack: StackIdentity, deps: Deps) -> str:
     """Return what of a service exists, in words: `volume shop_data`; empty if nothing does.
 
-    `projects` are the names under which the stack may have run. UNKNOWN where no engine answers.
+    UNKNOWN where no engine answers.
     """
     for place in service.data:
         if place.folder and _has_content(place.folder):
             return f"folder {place.folder}"
     try:
-        return next(_on_engine(deps.engine(), service, projects), "")
+        return next(_on_engine(deps.engine(), service, stack), "")
     except DartsctlError:
         return UNKNOWN
 
 
-def _on_engine(engine: Engine, service: WrittenService, projects: frozenset[str]) -> Iterator[str]:
+def _on_engine(engine: Engine, service: WrittenService, stack: StackIdentity) -> Iterator[str]:
     for container in engine.containers():
-        if container.service == service.name and container.project in projects:
+        if container.service == service.name and stack.includes(container):
             yield f"container {container.name}"
     control = engine.control()
     if control is None:
         if service.data:
             yield UNKNOWN
         return
-    for volume in dict.fromkeys(_volumes(service, projects)):
+    for volume in dict.fromkeys(_volumes(service, stack.projects)):
         if control.has_volume(volume):
             yield f"volume {volume}"
 

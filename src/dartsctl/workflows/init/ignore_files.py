@@ -1,34 +1,54 @@
-"""The lines of .gitignore that keep secrets out of the repository."""
+"""The lines of .gitignore that keep secrets out of the repository, and what is in it already."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from dartsctl import spawn
-from dartsctl.config import templates
 from dartsctl.config.templates import Change
-from dartsctl.errors import DartsctlError, UsageError
-from dartsctl.system import bounded_file
+from dartsctl.edges.project import env_files, git_files
 from dartsctl.text.phrases import shell_command
-from dartsctl.workflows.init.findings import Findings
+from dartsctl.text.secret_names import is_secret_name
+from dartsctl.workflows.init.findings import Findings, Task
 from dartsctl.workflows.init.project import relative
 
-_GIT_DEADLINE = 5.0  # seconds
+
+def find_ignored(root: Path, private: Sequence[Change]) -> Findings:
+    """Return the lines for .gitignore, and the secrets that git has already.
+
+    `private` are the planned and kept files that must not be in a repository.
+    """
+    inside: dict[str, Change] = {}
+    for change in private:
+        if change.path.is_relative_to(root):
+            inside[relative(root, change.path)] = change
+    tracked = git_files.tracked(root, inside)
+    tasks = [_task(root, path) for path in tracked if _is_secret(inside[path])]
+    tasks += [_task(root, path) for path in git_files.tracked_keys(root) if path not in tracked]
+    wanted = [path for path in inside if path not in tracked or _is_secret(inside[path])]
+    return Findings(changes=tuple(_gitignore(root, wanted)), tasks=tuple(tasks))
 
 
-def find_ignored(root: Path, private: Sequence[Path]) -> Findings:
-    """Return the lines for .gitignore; `private` are the files that it must name."""
-    return Findings(changes=tuple(_gitignore(root, private)))
+def _is_secret(change: Change) -> bool:
+    """Whether a file has a secret. An env file may be in git where it has none."""
+    if change.generated or ".env" not in change.path.name:
+        return True
+    values = env_files.readable_values(change.path)
+    return any(entry.value and is_secret_name(name) for name, entry in values.items())
 
 
-def _gitignore(root: Path, private: Sequence[Path]) -> list[Change]:
+def _task(root: Path, path: str) -> Task:
+    untrack = shell_command("git", "-C", root, "rm", "--cached", path)
+    text = f"{path} is in git, with its secrets: take it out, and replace what was ever pushed"
+    return Task(text, (untrack,), is_required=False)
+
+
+def _gitignore(root: Path, paths: Sequence[str]) -> list[Change]:
     """Plan the lines that keep secrets out of the repository; none where git is not used."""
     path = root / ".gitignore"
-    inside = [relative(root, file) for file in private if file.is_relative_to(root)]
-    if not inside or not (path.exists() or _is_in_git(root)):
+    if not paths or not (path.exists() or git_files.is_in_git(root)):
         return []
-    lines = [f"/{name}\n" for name in _not_ignored(root, inside)]
+    lines = [f"/{name}\n" for name in git_files.not_ignored(root, paths)]
     if not lines:
         return [Change("keep", path, "")]
     text = "".join(lines)
@@ -36,36 +56,3 @@ def _gitignore(root: Path, private: Sequence[Path]) -> list[Change]:
     if path.exists():
         return [Change("append", path, about, text)]
     return [Change("create", path, about, text)]
-
-
-def _is_in_git(root: Path) -> bool:
-    return any((folder / ".git").exists() for folder in (root, *root.parents))
-
-
-def _not_ignored(root: Path, paths: Sequence[str]) -> tuple[str, ...]:
-    """Return the paths that git does not ignore.
-
-    Where git gives no answer (not installed, not its own folder), .gitignore is read.
-    """
-    try:
-        result = spawn.run(
-            ["git", "-C", str(root), "check-ignore", "--", *paths], deadline=_GIT_DEADLINE
-        )
-    except DartsctlError:
-        result = None
-    if result and result.code in (0, 1):
-        ignored = set(result.stdout.splitlines())
-        return tuple(path for path in paths if path not in ignored)
-    return templates.not_ignored(paths, _text_of(root / ".gitignore"))
-
-
-def _text_of(file: Path) -> str:
-    """Return the text of a file, empty where it is missing. Raises UsageError if unreadable."""
-    try:
-        return bounded_file.read_text(file)
-    except FileNotFoundError:
-        return ""
-    except OSError as error:
-        raise UsageError(
-            f"cannot read {file}: {error.strerror}", hint=shell_command("ls", "-l", file)
-        ) from error

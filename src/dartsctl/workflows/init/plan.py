@@ -10,11 +10,13 @@ from dartsctl.config.settings_text import merged
 from dartsctl.config.templates import PRIVATE
 from dartsctl.edges.project import env_files
 from dartsctl.errors import Advice, UsageError
+from dartsctl.workflows.init.build_contexts import find_docker_ignored
 from dartsctl.workflows.init.bundled import find_bundled
 from dartsctl.workflows.init.certificate import find_certificate
 from dartsctl.workflows.init.dev_stack import find_dev_stack
 from dartsctl.workflows.init.env_files import find_env_files
 from dartsctl.workflows.init.ignore_files import find_ignored
+from dartsctl.workflows.init.literals import find_literals
 from dartsctl.workflows.init.production import find_production_ports, find_wait_timeouts
 from dartsctl.workflows.init.read_project import read_project
 from dartsctl.workflows.init.refusals import refuse_empty, refuse_frameworks
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from dartsctl.config.templates import Change
     from dartsctl.workflows.deps import Deps
     from dartsctl.workflows.init.findings import Findings, FoundSetting, Task
-    from dartsctl.workflows.init.project import InitRequest
+    from dartsctl.workflows.init.project import InitRequest, Project
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +79,14 @@ def plan(request: InitRequest, *, deps: Deps) -> InitPlan:
     dev = find_dev_stack(project, app)
     server += find_server_env(app, project, dev.project)
     project = dev.project
+    literals = find_literals(project)
+    findings += literals.findings  # its `files` of prod go before those of find_stacks
     findings += dev.findings + find_stacks(project)
     findings += find_production_ports(project) + find_wait_timeouts(project)
     findings += server
     # a finder of settings: `findings += find_xxx(project)`, here
-    env = find_env_files(project, findings.env_lines)
-    values = _values(env, deps.environ)
-    certificate = find_certificate(project, values)
-    private = [change.path for change in env.changes]
-    private += [change.path for change in certificate.changes if change.mode == PRIVATE]
-    findings += env + certificate + find_ignored(request.root, private)
+    env = find_env_files(project, findings.env_lines, literals.facts)
+    findings += env + _find_private(project, env)
     settings = merged(findings.settings)
     findings = plan_settings(project, settings) + findings
     return InitPlan(
@@ -96,6 +96,15 @@ def plan(request: InitRequest, *, deps: Deps) -> InitPlan:
         tasks=findings.tasks,
         environments=project.environments,
     )
+
+
+def _find_private(project: Project, env: Findings) -> Findings:
+    """Return the certificates, and what keeps them and the env files out of git and images."""
+    certificate = find_certificate(project, _values(env, project.deps.environ))
+    keys = [change for change in certificate.changes if change.mode == PRIVATE]
+    private = [*env.changes, *keys]
+    findings = certificate + find_ignored(project.root, private)
+    return findings + find_docker_ignored(project, [change.path for change in private])
 
 
 def _values(env: Findings, environ: Mapping[str, str]) -> dict[str, str]:

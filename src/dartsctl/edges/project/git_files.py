@@ -1,0 +1,83 @@
+"""What git says about a project's files: which it has, and which it ignores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from dartsctl import spawn
+from dartsctl.config import templates
+from dartsctl.errors import DartsctlError, UsageError
+from dartsctl.system import bounded_file
+from dartsctl.text.phrases import shell_command
+
+_DEADLINE = 5.0  # seconds
+_KEYS = ("*.key", "*.pem", "*_rsa", "*_ed25519")
+_MOST_KEYS = 20
+
+
+def is_in_git(root: Path) -> bool:
+    """Return whether a folder is in a git checkout."""
+    return any((folder / ".git").exists() for folder in (root, *root.parents))
+
+
+def tracked(root: Path, paths: Iterable[str]) -> tuple[str, ...]:
+    """Return those of the paths that git has; none where git gives no answer."""
+    names = [f":(literal){path}" for path in paths]
+    return _paths_of(root, "ls-files", "-z", "--", *names) if names else ()
+
+
+def tracked_keys(root: Path) -> tuple[str, ...]:
+    """Return the private keys that git has."""
+    keys: list[str] = []
+    for path in _paths_of(root, "ls-files", "-z", "--", *_KEYS)[:_MOST_KEYS]:
+        try:
+            text = bounded_file.read_text(root / path)
+        except (OSError, DartsctlError, UnicodeDecodeError):
+            continue
+        if "PRIVATE KEY-----" in text:
+            keys.append(path)
+    return tuple(keys)
+
+
+def _paths_of(root: Path, *words: str) -> tuple[str, ...]:
+    if not is_in_git(root):
+        return ()
+    try:
+        result = spawn.run(["git", "-C", str(root), *words], deadline=_DEADLINE)
+    except DartsctlError:
+        return ()
+    if result.code != 0:
+        return ()
+    return tuple(filter(None, result.stdout.split("\0")))
+
+
+def not_ignored(root: Path, paths: Sequence[str]) -> tuple[str, ...]:
+    """Return the paths that git does not ignore.
+
+    Where git gives no answer (not installed, not its own folder), .gitignore is read.
+    """
+    git = ("git", "-c", "core.quotePath=false")
+    try:  # a file that git has already counts as not ignored without --no-index
+        result = spawn.run(
+            [*git, "-C", str(root), "check-ignore", "--no-index", "--", *paths],
+            deadline=_DEADLINE,
+        )
+    except DartsctlError:
+        result = None
+    if result and result.code in (0, 1):
+        ignored = set(result.stdout.splitlines())
+        return tuple(path for path in paths if path not in ignored)
+    return templates.not_ignored(paths, _text_of(root / ".gitignore"))
+
+
+def _text_of(file: Path) -> str:
+    """Return the text of a file, empty where it is missing. Raises UsageError if unreadable."""
+    try:
+        return bounded_file.read_text(file)
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        raise UsageError(
+            f"cannot read {file}: {error.strerror}", hint=shell_command("ls", "-l", file)
+        ) from error

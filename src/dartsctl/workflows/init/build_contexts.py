@@ -1,0 +1,106 @@
+"""The lines of .dockerignore that keep secrets, .git and virtual environments out of images."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dartsctl.config.docker_ignore import copied, excluded, kept_on_purpose, takes
+from dartsctl.config.templates import Change
+from dartsctl.edges.project.env_files import EXAMPLES
+from dartsctl.errors import DartsctlError
+from dartsctl.system import bounded_file
+from dartsctl.workflows.init.findings import Findings
+from dartsctl.workflows.init.project import relative
+
+if TYPE_CHECKING:
+    from dartsctl.workflows.init.project import Project
+
+_USES_GIT = re.compile(
+    r"\bgit +(?:describe|rev-parse|log|show|submodule)\b|setuptools[-_]scm|\.git\b"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Build:
+    """A service that is built from a folder of this project."""
+
+    service: str
+    context: Path
+    dockerfile: str
+    ignore_file: Path
+
+
+def find_docker_ignored(project: Project, private: Sequence[Path]) -> Findings:
+    """Return the lines for each .dockerignore; `private` are the files that no image may get."""
+    missing: dict[Path, dict[str, str]] = {}
+    notes: dict[str, None] = {}
+    for stack in project.stacks.values():
+        for build in _builds(stack.model, project.root):
+            lines = _lines_of(build.ignore_file)
+            for path in _candidates(build, private):
+                if kept_on_purpose(path, lines):
+                    shown = relative(project.root, build.ignore_file)
+                    notes[f"{shown} keeps {path} in the image of {build.service} on purpose"] = None
+                elif not excluded(path, lines):
+                    missing.setdefault(build.ignore_file, {}).setdefault(path, build.service)
+    changes = tuple(_change(path, wanted) for path, wanted in missing.items())
+    return Findings(notes=tuple(notes), changes=changes)
+
+
+def _change(path: Path, wanted: Mapping[str, str]) -> Change:
+    text = "".join(f"{name}\n" for name in wanted)
+    services = ", ".join(dict.fromkeys(wanted.values()))
+    about = f"keeps out of the image of {services}: {', '.join(wanted)}"
+    return Change("append" if path.exists() else "create", path, about, text)
+
+
+def _builds(model: Mapping[str, Any], root: Path) -> Iterator[_Build]:
+    for name, body in model.get("services", {}).items():
+        build = body.get("build")
+        context = Path((build or {}).get("context") or "")
+        if not context.is_absolute() or not context.is_relative_to(root):
+            continue
+        file = context / (build.get("dockerfile") or "Dockerfile")
+        text = build.get("dockerfile_inline") or _text_of(file)
+        own = file.with_name(f"{file.name}.dockerignore")  # goes before the context's
+        yield _Build(name, context, text, own if own.is_file() else context / ".dockerignore")
+
+
+def _candidates(build: _Build, private: Sequence[Path]) -> Iterator[str]:
+    """Yield what the Dockerfile would copy into the image, of all that should not be there."""
+    sources = copied(build.dockerfile)
+    for path in dict.fromkeys((*_found(build), *private)):
+        if path.is_relative_to(build.context):
+            name = path.relative_to(build.context).as_posix()
+            if takes(sources, name):
+                yield name
+
+
+def _found(build: _Build) -> Iterator[Path]:
+    """Yield env files, the repository and virtual environments in the context's own folder."""
+    context = build.context
+    with suppress(OSError):
+        for path in sorted(context.glob(".env*")):
+            is_example = path.name.endswith(EXAMPLES) or "example" in path.name
+            if path.is_file() and not is_example:
+                yield path
+    if (context / ".git").exists() and not _USES_GIT.search(build.dockerfile):
+        yield context / ".git"
+    for name in (".venv", "venv"):
+        if (context / name / "pyvenv.cfg").is_file():
+            yield context / name
+
+
+def _lines_of(path: Path) -> tuple[str, ...]:
+    return tuple(_text_of(path).splitlines())
+
+
+def _text_of(path: Path) -> str:
+    with suppress(OSError, DartsctlError, UnicodeDecodeError):
+        return bounded_file.read_text(path)
+    return ""

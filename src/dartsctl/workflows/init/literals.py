@@ -1,0 +1,170 @@
+"""Fixed weak secrets in production's Compose files: replaced by an override file, or left to you.
+
+The files themselves belong to somebody and are never changed.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from dartsctl.config.image_secrets import initial_variables
+from dartsctl.config.settings import PRODUCTION
+from dartsctl.config.templates import Change
+from dartsctl.config.weak_literals import WeakLiteral, weak_literals
+from dartsctl.edges.engine.compose import ComposeVariable
+from dartsctl.edges.project.compose_places import line_in_service
+from dartsctl.workflows.init.env_facts import EnvFacts, identity, read_env_facts
+from dartsctl.workflows.init.env_files import env_paths
+from dartsctl.workflows.init.existing_data import UNKNOWN, existing_data
+from dartsctl.workflows.init.findings import Findings, FoundSetting, Task
+from dartsctl.workflows.init.project import relative
+
+if TYPE_CHECKING:
+    from dartsctl.workflows.init.project import Project
+
+OVERRIDE = "compose.dartsctl-secrets.yaml"
+"""The file that replaces fixed secrets of production's files by variables."""
+_HEAD = (
+    "# Written by `dartsctl init`: production refuses the fixed passwords of the files before it.\n"
+    "# Their new values are in production's env file.\n"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Literals:
+    """What is found, and the facts of production as they are with the override file."""
+
+    findings: Findings = field(default_factory=Findings)
+    facts: Mapping[str, EnvFacts] = field(default_factory=dict)
+
+
+def find_literals(project: Project) -> Literals:
+    """Return the override file for fixed weak secrets, and tasks for those that it cannot have."""
+    if project.bundled or PRODUCTION not in project.stacks:
+        return Literals()
+    facts = read_env_facts(project, PRODUCTION)
+    started = project.stacks[PRODUCTION].stack.services
+    services = {name: own for name, own in facts.services.items() if name in started}
+    literals = weak_literals(services, facts.images)
+    if not literals:
+        return Literals(facts={PRODUCTION: facts})
+    data = _data(literals, facts, project)
+    replaced = () if _is_by_hand(project, facts) else _replaceable(literals, data)
+    left = [literal for literal in literals if literal not in replaced]
+    findings = Findings(tasks=tuple(_tasks(left, data, facts, project)))
+    if replaced:
+        findings += _override(replaced, facts, project)
+    return Literals(findings, {PRODUCTION: _with_variables(facts, replaced)})
+
+
+def _is_by_hand(project: Project, facts: EnvFacts) -> bool:
+    """Whether an override file would not be used, or would change what runs."""
+    own_files = project.settings.environments[PRODUCTION].files is not None
+    if own_files or project.settings.source or (project.root / OVERRIDE).exists():
+        return True
+    return any(map(identity(facts, project).includes, project.containers))
+
+
+def _replaceable(
+    literals: Sequence[WeakLiteral], data: Mapping[str, str]
+) -> tuple[WeakLiteral, ...]:
+    """Return the literals whose variable is clear, and that no existing data depends on."""
+    unclear = {literal.secret for literal in literals if not literal.variable}
+    kept = {literal.variable for literal in literals if literal.secret in unclear}
+    return tuple(
+        literal
+        for literal in literals
+        if literal.variable and literal.variable not in kept and literal.variable not in data
+    )
+
+
+def _data(literals: Sequence[WeakLiteral], facts: EnvFacts, project: Project) -> dict[str, str]:
+    """Return variable -> the data that its fixed secret was made with."""
+    data: dict[str, str] = {}
+    for literal in literals:
+        place = literal.place
+        service = facts.services[place.service]
+        if place.name not in initial_variables(facts.images.get(place.service, "")):
+            continue
+        there = existing_data(service, identity(facts, project), project.deps)
+        if there not in ("", UNKNOWN):
+            data[literal.variable] = there
+    return data
+
+
+def _override(replaced: Sequence[WeakLiteral], facts: EnvFacts, project: Project) -> Findings:
+    services: dict[str, list[WeakLiteral]] = {}
+    for literal in replaced:
+        services.setdefault(literal.place.service, []).append(literal)
+    lines = ["services:"]
+    for name, literals in services.items():
+        lines += [f"  {_yaml(name)}:", "    environment:"]
+        for literal in literals:
+            lines.append(f"      {_yaml(literal.place.name)}: {_yaml(literal.replacement)}")
+    path = project.root / OVERRIDE
+    text = _HEAD + "".join(f"{line}\n" for line in lines)
+    places = ", ".join(_shown(literal, facts, project) for literal in replaced)
+    files = [relative(project.root, file) for file in (*facts.files, path)]
+    why = f"{OVERRIDE} replaces fixed passwords"
+    return Findings(
+        notes=(f"fixed secrets that production refuses: {places}; {OVERRIDE} replaces them",),
+        settings=(FoundSetting(PRODUCTION, "files", files, why),),
+        changes=(Change("create", path, "variables for fixed secrets", text),),
+    )
+
+
+def _yaml(text: str) -> str:
+    """Return a text as YAML, in quotes where it could mean something else."""
+    is_word = text.lower() in ("y", "n", "yes", "no", "on", "off", "true", "false", "null")
+    plain = r"[A-Za-z_][\w.-]*|\$\{\w+:\?\}|[a-z+]+://[^\s\"'#]+"
+    if not is_word and re.fullmatch(plain, text):
+        return text
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _tasks(
+    literals: Iterable[WeakLiteral], data: Mapping[str, str], facts: EnvFacts, project: Project
+) -> Iterable[Task]:
+    file = relative(project.root, env_paths(project, PRODUCTION)[-1])
+    groups: dict[str, list[WeakLiteral]] = {}
+    for literal in literals:
+        groups.setdefault(literal.variable or str(literal.place), []).append(literal)
+    for variable, own in groups.items():
+        places = ", ".join(_shown(literal, facts, project) for literal in own)
+        if not own[0].variable:
+            yield Task(
+                f"write a variable for the fixed secret in {places}: production refuses it, and "
+                "which server it is for is not clear"
+            )
+            continue
+        lines = [f"{literal.place.name}: {literal.replacement}" for literal in own]
+        text = f"production refuses the fixed secret in {places}: write there, and set {variable}"
+        text += f" in {file}"
+        if variable in data:
+            text += f"; {data[variable]} was made with the old one, so change it there as well"
+        yield Task(text, tuple(lines))
+
+
+def _shown(literal: WeakLiteral, facts: EnvFacts, project: Project) -> str:
+    """Return a place for people: `postgres.POSTGRES_PASSWORD (docker-compose.yml:9)`."""
+    where = line_in_service(facts.files, literal.place.service, literal.place.name)
+    if where is None:
+        return str(literal.place)
+    file, line = where
+    return f"{literal.place} ({relative(project.root, file)}:{line})"
+
+
+def _with_variables(facts: EnvFacts, replaced: Sequence[WeakLiteral]) -> EnvFacts:
+    """Return the facts as they are with the override file."""
+    services = dict(facts.services)
+    variables = dict(facts.variables)
+    for literal in replaced:
+        service = services[literal.place.service]
+        texts = {**service.environment, literal.place.name: literal.replacement}
+        services[service.name] = replace(service, environment=texts)
+        variables[literal.variable] = ComposeVariable(literal.variable, is_required=True)
+    return replace(facts, services=services, variables=variables)
