@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from dartsctl.config.conventional_files import names_in
 from dartsctl.config.environment import Environment, resolve
+from dartsctl.config.listing import names_in
 from dartsctl.config.settings import load
 from dartsctl.errors import Advice, UsageError
 from fakes.settings_files import settings_of, touch
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """A Compose that reads `complete_from` files together, with the services of `profiles`."""
+
+    asked: list[Environment] = field(default_factory=list)
+    complete_from: int = 1
+    profiles: tuple[str, ...] = ()
+
+    def is_complete(self, environment: Environment) -> bool:
+        self.asked.append(environment)
+        return len(environment.files) >= self.complete_from
+
+    def has_profile(self, environment: Environment) -> bool:
+        self.asked.append(environment)
+        return environment.profiles[0] in self.profiles
+
 
 # --- Compose files -----------------------------------------------------------------------------
 
@@ -29,28 +49,85 @@ def test_a_file_is_picked_by_its_name_and_that_is_known(shop: Path, name: str, f
     touch(shop, file, ".env.production")
     environment = resolve(load(shop, {}), name)
     assert environment.files == (shop / file,)
-    assert environment.choice == f"{name}: {file}"
-    assert environment.are_files_picked
+    assert environment.picked == f"{name}: {file}"
 
 
 def test_files_of_the_settings_are_no_choice(shop: Path) -> None:
     touch(shop, "mine.yml", "compose.yaml")
     environment = resolve(settings_of(shop, '[dev]\nfiles = ["mine.yml"]\n'), "dev")
-    assert not environment.are_files_picked
+    assert environment.picked == ""
 
 
 def test_an_overlay_is_joined_with_its_base_and_asked_about_with_its_env_files(shop: Path) -> None:
     touch(shop, "docker-compose.yml", "docker-compose.prod.yml", ".env.production")
     asked: list[Environment] = []
-
-    def is_complete(environment: Environment) -> bool:
-        asked.append(environment)
-        return len(environment.files) > 1
-
-    environment = resolve(load(shop, {}), "prod", is_complete=is_complete)
-    assert environment.choice == "prod: docker-compose.yml + docker-compose.prod.yml"
+    environment = resolve(load(shop, {}), "prod", reader=Reader(asked, complete_from=2))
+    assert environment.picked == "prod: docker-compose.yml + docker-compose.prod.yml"
     assert [len(candidate.files) for candidate in asked] == [1, 2]
     assert asked[-1] == environment
+
+
+PROFILES = """services:
+  web: {image: x}
+  debugger: {image: x, profiles: [dev, tools]}
+  proxy:
+    image: x
+    profiles:
+      - prod
+"""
+
+
+def test_profiles_named_dev_and_prod_make_two_stacks_of_one_plain_file(shop: Path) -> None:
+    (shop / "compose.yaml").write_text(PROFILES)
+    touch(shop, "compose.override.yaml")
+    settings = load(shop, {})
+    reader = Reader(profiles=("dev", "prod"))
+    dev, prod = (resolve(settings, name, reader=reader) for name in ("dev", "prod"))
+    assert dev.picked == "dev: compose.yaml + compose.override.yaml, profile dev"
+    assert prod.picked == "prod: compose.yaml, profile prod"
+    assert (dev.profiles, prod.profiles) == (("dev",), ("prod",))
+    assert (dev.project, prod.project) == ("shop-dev", "shop")
+
+
+@pytest.mark.parametrize(
+    ("text", "is_asked"),
+    [
+        (PROFILES, True),
+        ("include: [more.yaml]\n", True),
+        ("services: {web: {image: x, environment: {MODE: dev}, profiles: [tools]}}\n", False),
+        ("services: {web: {image: dev}}\n", False),
+    ],
+)
+def test_compose_is_asked_only_about_profiles_that_may_be_there(
+    shop: Path, text: str, is_asked: bool
+) -> None:
+    (shop / "compose.yaml").write_text(text)
+    reader = Reader()
+    assert resolve(load(shop, {}), "dev", reader=reader).profiles == ()
+    assert bool(reader.asked) == is_asked
+
+
+def test_profiles_that_somebody_named_stay_as_they_are(shop: Path) -> None:
+    (shop / "compose.yaml").write_text(PROFILES)
+    reader = Reader(profiles=("dev", "prod"))
+    variable = load(shop, {"COMPOSE_PROFILES": "tools"})
+    assert resolve(variable, "dev", reader=reader).profiles == ()
+    assert resolve(load(shop, {}), "dev", profiles=["tools"], reader=reader).profiles == ("tools",)
+    with pytest.raises(UsageError):
+        resolve(load(shop, {}), "prod", profiles=["tools"], reader=reader)
+
+
+def test_compose_file_goes_before_the_names(shop: Path) -> None:
+    touch(shop, "compose.yaml", "compose.dev.yaml", "a.yml", "b/c.yml")
+    (shop / ".env").write_text("COMPOSE_FILE=a.yml;b/c.yml # both\nCOMPOSE_PATH_SEPARATOR=';'\n")
+    environment = resolve(load(shop, {}), "dev")
+    assert environment.files == (shop / "a.yml", shop / "b/c.yml")
+    assert environment.picked == "dev: a.yml + b/c.yml, from COMPOSE_FILE"
+    exported = load(shop, {"COMPOSE_FILE": f"compose.yaml{os.pathsep}gone.yml"})
+    with pytest.raises(UsageError, match=r"^COMPOSE_FILE: no such file"):
+        resolve(exported, "dev")
+    named = settings_of(shop, '[dev]\nfiles = ["compose.yaml"]\n')
+    assert resolve(named, "dev").files == (shop / "compose.yaml",)
 
 
 def test_a_file_with_a_general_name_counts_only_if_it_is_a_compose_file(shop: Path) -> None:
@@ -72,7 +149,7 @@ def test_another_environment_has_conventional_names_too(shop: Path) -> None:
         project="shop-staging",
         profiles=(),
         directory=shop,
-        siblings=frozenset({"shop", "shop-dev"}),
+        siblings=frozenset({"shop-dev"}),
         has_copies=True,
     )
 

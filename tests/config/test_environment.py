@@ -117,10 +117,9 @@ def test_a_configured_env_file_must_exist(shop: Path) -> None:
         resolve(settings, "dev")
 
 
-@pytest.mark.parametrize("text", ["", '[prod]\nenv_files = [".env.production"]'])
-def test_production_is_refused_without_its_env_file(shop: Path, text: str) -> None:
+def test_production_is_refused_without_the_env_file_of_its_settings(shop: Path) -> None:
     touch(shop, "compose.prod.yml")
-    settings = settings_of(shop, text)
+    settings = settings_of(shop, '[prod]\nenv_files = [".env.production"]')
     with pytest.raises(Refused) as caught:
         resolve(settings, "prod")
     assert caught.value.code is ExitCode.REFUSED
@@ -135,11 +134,59 @@ def test_production_is_refused_without_its_env_file(shop: Path, text: str) -> No
     )
 
 
+@pytest.mark.parametrize(
+    ("there", "used", "shown"),
+    [
+        ((".env.production", ".env.prod", ".env"), (".env.production",), ""),
+        ((".env.prod", ".env"), (".env.prod",), ", env file .env.prod"),
+        ((".env",), (".env",), ", env file .env"),
+        (
+            ("deploy/.env.production", ".env"),
+            ("deploy/.env.production",),
+            ", env file deploy/.env.production",
+        ),
+        (("deploy/.env", ".env"), (".env", "deploy/.env"), ", env file .env, deploy/.env"),
+        ((".env.local", ".env.production.example"), (), ""),
+    ],
+)
+def test_production_has_its_own_env_file_else_the_one_that_compose_reads(
+    shop: Path, there: tuple[str, ...], used: tuple[str, ...], shown: str
+) -> None:
+    touch(shop, "deploy/compose.prod.yml", *there)
+    environment = resolve(load(shop, {}), "prod")
+    assert environment.env_files == tuple(shop / file for file in used)
+    assert environment.picked == f"prod: deploy/compose.prod.yml{shown}"
+    missing = environment.missing_env_file
+    assert missing == (None if used else shop / ".env.production")
+
+
+def test_the_env_file_of_production_is_told_where_only_the_compose_file_is_configured(
+    shop: Path,
+) -> None:
+    touch(shop, "mine.yml", ".env")
+    environment = resolve(settings_of(shop, '[prod]\nfiles = ["mine.yml"]'), "prod")
+    assert environment.picked == "prod: mine.yml, env file .env"
+
+
+def test_a_virtual_environment_named_env_is_no_env_file(shop: Path) -> None:
+    touch(shop, "compose.yaml", "compose.prod.yaml", ".env/bin/python")
+    for name in ("dev", "prod"):
+        assert resolve(load(shop, {}), name).env_files == ()
+
+
+def test_a_broken_link_of_production_is_not_passed_over(shop: Path) -> None:
+    touch(shop, "compose.prod.yml", ".env")
+    (shop / ".env.production").symlink_to("gone")
+    with pytest.raises(Refused, match="is a broken symbolic link"):
+        resolve(load(shop, {}), "prod")
+
+
 def test_a_verb_that_looks_at_what_runs_gets_the_files_that_are_named_and_what_is_missing(
     shop: Path,
 ) -> None:
     touch(shop, "compose.prod.yml")
-    running = resolve_running(settings_of(shop), "prod")
+    configured = settings_of(shop, '[prod]\nenv_files = [".env.production"]')
+    running = resolve_running(configured, "prod")
     assert running.files == (shop / "compose.prod.yml",)
     assert isinstance(running.files_error, Refused)
     assert "env file is missing" in running.files_error.message
@@ -148,7 +195,6 @@ def test_a_verb_that_looks_at_what_runs_gets_the_files_that_are_named_and_what_i
     assert (running.project, running.files) == ("shop-prod", (shop / "gone.yml",))
     assert isinstance(running.files_error, UsageError)
     assert "no such file" in running.files_error.message
-    touch(shop, ".env.production")
     assert resolve_running(settings_of(shop), "prod").files_error is None
 
 

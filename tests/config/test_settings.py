@@ -12,6 +12,7 @@ from dartsctl.config.file import line_numbers
 from dartsctl.config.settings import Settings, load
 from dartsctl.errors import ExitCode, UsageError
 from dartsctl.ports.allocation import DEV_RANGE, PRODUCTION_PORTS, PortRange
+from fakes.settings_files import touch
 
 
 @pytest.fixture
@@ -543,6 +544,7 @@ def test_an_empty_production_table_replaces_the_built_in_allocation(project: Pat
 
 
 def test_two_environments_never_share_a_project_name(project: Path) -> None:
+    touch(project, "compose.prod.yaml")
     error = error_in(project, 'name = "darts"\n[dev]\nproject = "darts"\n')
     assert error.message == (
         "dartsctl.toml:3: dev.project: dev and prod have the same project name, 'darts', "
@@ -556,6 +558,12 @@ def test_two_environments_never_share_a_project_name(project: Path) -> None:
     )
     third = error_in(project, 'name = "a"\n[environment.qa]\nproject = "a-dev"\n')
     assert third.message.startswith("dartsctl.toml:3: environment.qa.project: dev and qa have")
+
+
+def test_without_a_production_here_its_project_name_is_free(project: Path) -> None:
+    settings = settings_of(project, 'name = "darts"\n[dev]\nproject = "darts"\n')
+    assert settings.environments["dev"].project == "darts"
+    assert (settings.production_project, settings.other_projects("dev")) == ("", {})
 
 
 def test_a_message_never_shows_a_value_of_the_servers_environment(project: Path) -> None:
@@ -619,6 +627,7 @@ def test_an_empty_variable_counts_as_unset_and_other_variables_are_ignored(proje
 def test_an_error_in_a_variable_names_the_variable(
     project: Path, variable: str, text: str, problem: str
 ) -> None:
+    touch(project, "compose.prod.yaml")
     assert error_in(project, "", {variable: text}).message.startswith(f"{variable}: {problem}")
 
 

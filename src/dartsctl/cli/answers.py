@@ -24,7 +24,6 @@ def answers_of(
 
     Without either, the answer depends on whether there is a terminal to ask at.
     """
-    from dartsctl.config.settings import PRODUCTION
     from dartsctl.stack.waits import SHORTEST_DEADLINE
     from dartsctl.workflows.up.answers import Answers
 
@@ -36,7 +35,7 @@ def answers_of(
         wait_timeout=options.wait_timeout or configured.wait_timeout or SHORTEST_DEADLINE,
         health_timeout=options.wait_timeout or configured.wait_timeout,
         avoid=frozenset(production.union(settings.ports.dev_range.numbers)),
-        production_project=settings.environments[PRODUCTION].project,
+        production_project=settings.production_project,
         removable=frozenset(options.remove_container or ()),
     )
 
@@ -72,10 +71,8 @@ def policy_named(text: str | None) -> Policy | None:
 
 def _production_project(common: Common) -> str:
     """Return production's Compose project, empty if no settings name it."""
-    from dartsctl.config.settings import PRODUCTION
-
     try:
         settings = common.settings()
     except DartsctlError:  # files that are named on the command line need no settings
         return ""
-    return settings.environments[PRODUCTION].project if settings.source else ""
+    return settings.production_project if settings.source else ""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from dartsctl.cli.deps import Common, compose_on, engine, is_complete, state, working_folder
+from dartsctl.cli.deps import Common, compose_on, engine, files_reader, state, working_folder
 from dartsctl.errors import DartsctlError
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def _environment(context: typer.Context) -> Environment:
     name = context.parent.info_name if context.parent else None
     settings = Common().settings()
     if name and name in settings.environments:
-        return resolve(settings, name, is_complete=is_complete)
+        return resolve(settings, name, reader=files_reader())
     return adhoc(files=tuple(context.params.get("files") or ()), directory=working_folder())
 
 

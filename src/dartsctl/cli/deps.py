@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from dartsctl.edges.engine.protocol import Engine
     from dartsctl.edges.screen.output import Screen
     from dartsctl.edges.screen.prompts import Prompts
-    from dartsctl.workflows.deps import Deps
+    from dartsctl.workflows.deps import Deps, FilesReader
     from dartsctl.workflows.host import Host
 
 MASKER = Masker()
@@ -155,16 +155,18 @@ def environment_of(
 
     resolved = resolve_running if runs else resolve
     environment = resolved(
-        settings, name, project=project, profiles=tuple(profiles), is_complete=is_complete
+        settings, name, project=project, profiles=tuple(profiles), reader=files_reader()
     )
-    if is_shown and environment.are_files_picked:
-        common.screen().note(environment.choice)
+    if is_shown and environment.picked:
+        common.screen().note(environment.picked)
     return environment
 
 
-def is_complete(environment: Environment) -> bool:
-    """Return whether Compose can read an environment's files without another one."""
-    return compose_on(environment).is_complete()
+def files_reader() -> FilesReader:
+    """Return what Compose is asked to pick an environment's files."""
+    from dartsctl.workflows.deps import FilesReader
+
+    return FilesReader(compose_on)
 
 
 def engine(*, deadline: float | None = None) -> Engine:

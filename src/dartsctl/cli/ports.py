@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dartsctl.cli.deps import Common, deps_of, is_complete
+from dartsctl.cli.deps import Common, deps_of, files_reader
 from dartsctl.cli.options import verb
 from dartsctl.errors import DartsctlError
 
@@ -30,21 +30,23 @@ def ports(common: Common) -> int:
 
     settings = common.settings()
     others = (name for name in settings.environments if name != PRODUCTION)
+    production, problem = _production(settings)
     request = PortsRequest(
         documented_ports(settings),
         settings.ports.dev_range,
-        production=_production(settings),
+        production=production,
+        problem=problem,
         projects=tuple(settings.environments[name].project for name in others),
     )
     return run_ports(request, deps=deps_of(common))
 
 
-def _production(settings: Settings) -> Environment | None:
-    """Return the production environment, None if nothing says which files it has."""
+def _production(settings: Settings) -> tuple[Environment | None, str]:
+    """Return the production environment, or why its Compose files are not known."""
     from dartsctl.config.environment import resolve
     from dartsctl.config.settings import PRODUCTION
 
     try:
-        return resolve(settings, PRODUCTION, is_complete=is_complete)
-    except DartsctlError:
-        return None
+        return resolve(settings, PRODUCTION, reader=files_reader()), ""
+    except DartsctlError as error:
+        return None, error.message

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dartsctl.edges.engine.compose import MissingVariable
 from dartsctl.errors import ExitCode
 from dartsctl.ports.unmet_needs import NothingToStart
 from dartsctl.text.masking import mask_model
+from dartsctl.workflows.preflight.inputs import needed_env_file
 
 if TYPE_CHECKING:
     from dartsctl.config.environment import Environment
@@ -17,7 +19,10 @@ def config(environment: Environment, services: tuple[str, ...], *, deps: Deps) -
     """Print the model as JSON, which is valid YAML too."""
     screen = deps.screen
     compose = deps.compose_on(environment)
-    resolved = compose.config(services)
+    try:
+        resolved = compose.config(services)
+    except MissingVariable as error:
+        raise needed_env_file(error, environment, compose, deps.environ) from error
     shown = mask_model(resolved.model)
     if screen.as_json:
         screen.document({"ok": True, "exit_code": 0, "model": shown})

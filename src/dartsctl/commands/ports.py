@@ -34,6 +34,8 @@ class PortsRequest:
     dev_range: PortRange
     production: Environment | None
     """None if nothing says which Compose files production has."""
+    problem: str = ""
+    """Why production is not known."""
     projects: tuple[str, ...] = ()
     """The projects whose remapped ports are listed."""
 
@@ -126,6 +128,7 @@ def _read(
     """
     notes: list[str] = []
     if request.production is None:
+        notes.append(request.problem)
         return None, _containers(deps, notes), notes
     compose = deps.compose_on(request.production)
     running = compose.start_config()

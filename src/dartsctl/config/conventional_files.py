@@ -1,19 +1,16 @@
-"""The Compose files of an environment where the settings name none: found, picked, or an error."""
+"""The Compose files of an environment where the settings name none: picked, or an error."""
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from dartsctl.config import conventional_names
 from dartsctl.config.check_command import typed
-from dartsctl.config.conventional_names import PLACES, Pick
+from dartsctl.config.conventional_names import Pick
+from dartsctl.config.listing import have_includes, names_in, profiles_mentioned
 from dartsctl.config.settings import PRODUCTION, Settings, environment_table
-from dartsctl.errors import DartsctlError, UsageError
-from dartsctl.system import bounded_file
+from dartsctl.errors import UsageError
 from dartsctl.text.phrases import listed, shell_command
 
 ENV_FILES: Mapping[str, str] = {"dev": ".env", PRODUCTION: ".env.production"}
@@ -23,33 +20,17 @@ Complete = Callable[[tuple[Path, ...]], bool]
 """Returns whether Compose can read these files together, without another one."""
 
 _MOST_LISTED = 6
-_LOOKS_LIKE_COMPOSE = re.compile(r"^(?:services|include):", re.MULTILINE)
-
-
-def names_in(root: Path) -> tuple[str, ...]:
-    """Return the names of the Compose files in a project's folder, and in the folders for them.
-
-    They are relative to `root`. A file such as `production.yml` counts if its text is a Compose
-    file's.
-    """
-    names: list[str] = []
-    for place in PLACES:
-        for file in _yaml_files(root / place):
-            name = f"{place}/{file}" if place else file
-            if _is_compose_file(root, name):
-                names.append(name)
-    return tuple(names)
-
-
-def _is_compose_file(root: Path, name: str) -> bool:
-    if conventional_names.is_compose_name(name):
-        return True
-    return conventional_names.may_be_bare(name) and _has_services(root / name)
 
 
 def pick_files(settings: Settings, name: str, is_complete: Complete) -> Pick:
-    """Return the Compose files that belong to an environment by their names, from the root."""
+    """Return the Compose files that belong to an environment by COMPOSE_FILE, else by their names.
+
+    They are relative to the root.
+    """
     root = settings.root
+    variables = settings.compose[name]
+    if variables.files:
+        return Pick(variables.files, is_plain=True, origin="COMPOSE_FILE")
 
     def are_complete(files: tuple[str, ...]) -> bool:
         return is_complete(tuple(root / file for file in files))
@@ -57,24 +38,27 @@ def pick_files(settings: Settings, name: str, is_complete: Complete) -> Pick:
     return conventional_names.pick(name, names_in(root), are_complete)
 
 
-def conventional_files(settings: Settings, name: str, is_complete: Complete) -> tuple[Path, ...]:
-    """Return the same files as paths.
-
-    Raises UsageError, with the lines to write, where the names fit none, or do not decide.
-    """
-    pick = pick_files(settings, name, is_complete)
-    if not pick.files:
-        raise cannot_pick(settings, name, pick)
-    return tuple(settings.root / file for file in pick.files)
-
-
 def likely_files(settings: Settings, name: str) -> tuple[Path, ...]:
     """Return the files that may belong to an environment, without asking Compose anything."""
     names = names_in(settings.root)
-    files = conventional_names.specific_files(name, names)
+    files = settings.compose[name].files or conventional_names.specific_files(name, names)
     if not files and name == "dev":
         files = conventional_names.plain_files(names)
     return tuple(settings.root / file for file in files)
+
+
+def plain_file(settings: Settings) -> tuple[Path, ...]:
+    """Return the plain file without its override, which is development's; none without one."""
+    files = conventional_names.plain_files(names_in(settings.root))[:1]
+    return tuple(settings.root / file for file in files)
+
+
+def likely_profiles(name: str, files: Sequence[Path]) -> tuple[str, ...]:
+    """Return the profiles of `files` that may mean an environment; Compose knows."""
+    words = conventional_names.profile_words(name)
+    if have_includes(files):
+        return words
+    return profiles_mentioned(files, words)
 
 
 def cannot_pick(settings: Settings, name: str, pick: Pick) -> UsageError:
@@ -126,20 +110,3 @@ def _header(settings: Settings, name: str) -> str:
     if settings.path.name == "pyproject.toml":
         return f"tool.dartsctl.{header}"
     return header
-
-
-def _yaml_files(folder: Path) -> list[str]:
-    """Return the names of a folder's YAML files; none where it cannot be listed."""
-    try:
-        names = os.listdir(folder)  # noqa: PTH208 - names are wanted, not paths
-    except OSError:
-        return []
-    yaml = [name for name in sorted(names) if name.lower().endswith((".yml", ".yaml"))]
-    return [name for name in yaml if (folder / name).is_file()]
-
-
-def _has_services(file: Path) -> bool:
-    with suppress(OSError, DartsctlError, UnicodeDecodeError):
-        text = bounded_file.read_text(file, limit=bounded_file.COMPOSE_LIMIT)
-        return _LOOKS_LIKE_COMPOSE.search(text) is not None
-    return False

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import PurePosixPath
 
-from dartsctl.config.settings import PRODUCTION
 from dartsctl.stack import compose_files
 
+PRODUCTION = "prod"
 WORDS: Mapping[str, tuple[str, ...]] = {
     "dev": ("dev", "development", "developer", "devel", "local", "localhost"),
     PRODUCTION: ("prod", "production", "wso2", "deploy"),
@@ -80,6 +80,8 @@ class Pick:
     """What there is to choose from, where the names do not decide."""
     is_plain: bool = False
     """Whether these are the files that `docker compose up` takes by itself."""
+    origin: str = ""
+    """What named them, if that was not their own name: COMPOSE_FILE."""
 
 
 def pick(name: str, names: Collection[str], is_complete: Complete) -> Pick:
@@ -133,6 +135,13 @@ def may_be_meant(name: str, names: Collection[str]) -> tuple[tuple[str, ...], ..
             not_meant.update(words)
     files += [file for file in names if word_of(file) not in not_meant]
     return tuple((file,) for file in files)
+
+
+def profile_words(name: str) -> tuple[str, ...]:
+    """Return the profiles that mean an environment, the likeliest first."""
+    if name not in WORDS:
+        return (name,)
+    return tuple(word for word in WORDS[name] if word in _FOLDER_WORDS)
 
 
 def word_of(file: str) -> str:

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-from dartsctl.config.conventional_files import ENV_FILES, conventional_files, likely_files
+from dartsctl.config.conventional_files import (
+    ENV_FILES,
+    cannot_pick,
+    likely_files,
+    likely_profiles,
+    pick_files,
+    plain_file,
+)
+from dartsctl.config.env_file_names import ProductionFileMissing, env_files_of, unusual_env_files
+from dartsctl.config.existing_file import absolute, existing
 from dartsctl.config.settings import PRODUCTION, Settings, environment_key
 from dartsctl.config.values import check_project
 from dartsctl.errors import Advice, DartsctlError, Refused, UsageError
 from dartsctl.stack import compose_files
-from dartsctl.system import bounded_file
 from dartsctl.text.phrases import did_you_mean, shell_command
-
-if TYPE_CHECKING:
-    pass
 
 _ADHOC = "adhoc"
 
@@ -59,19 +64,15 @@ class Environment:
     """In a linked git worktree, the project without the worktree's name."""
     files_error: DartsctlError | None = field(default=None, compare=False, repr=False)
     """Why the files cannot be used; set only for verbs that look at what runs."""
-    are_files_picked: bool = field(default=False, compare=False)
-    """Whether the files were picked by their names: no setting names them."""
+    picked: str = field(default="", compare=False)
+    """What was picked by conventions: `dev: compose.yaml + compose.dev.yaml`. Empty: nothing."""
+    missing_env_file: Path | None = field(default=None, compare=False)
+    """Production's env file, where there is none: it is needed only for a variable."""
 
     @property
     def is_adhoc(self) -> bool:
         """Whether there are no settings behind it (`adhoc`)."""
         return self.name == _ADHOC
-
-    @property
-    def choice(self) -> str:
-        """What was picked, as it is said once: `dev: compose.yaml + compose.dev.yaml`."""
-        files = " + ".join(os.path.relpath(file, self.directory) for file in self.files)
-        return f"{self.name}: {files}"
 
     @property
     def shown_files(self) -> str:
@@ -117,13 +118,31 @@ class EnvValue:
         return f"{self.file.name}:{self.line}"
 
 
-Complete = Callable[[Environment], bool]
-"""Returns whether Compose can read an environment's files without another one beside them."""
+class FilesReader(Protocol):
+    """What Compose is asked to pick an environment's files."""
+
+    def is_complete(self, environment: Environment) -> bool:
+        """Return whether Compose can read these files without another one beside them."""
+
+    def has_profile(self, environment: Environment) -> bool:
+        """Return whether a service of these files has one of the environment's profiles."""
 
 
-def _unasked(_: Environment) -> bool:
-    """Take a file that is named after its environment for the whole stack."""
-    return True
+class _Unread:
+    """Takes a file that is named after its environment for the whole stack."""
+
+    def is_complete(self, environment: Environment) -> bool:
+        """Return True."""
+        del environment
+        return True
+
+    def has_profile(self, environment: Environment) -> bool:
+        """Return False."""
+        del environment
+        return False
+
+
+_UNREAD = _Unread()
 
 
 def resolve(
@@ -132,16 +151,16 @@ def resolve(
     *,
     project: str | None = None,
     profiles: Sequence[str] = (),
-    is_complete: Complete = _unasked,
+    reader: FilesReader = _UNREAD,
 ) -> Environment:
     """Return the environment `name`; `project` and `profiles` (flags) replace the settings.
 
-    `is_complete` is asked where a file that is named after the environment has a base beside it.
+    `reader` is asked where names alone do not decide.
     Raises UsageError for an unknown environment, a missing file, and where the conventional names
     match no file or several. Raises Refused where production's env file is missing, for the project
     name of another environment, and for a file that is not trusted.
     """
-    return _with_files(_named(settings, name, project, profiles), settings, is_complete)
+    return _with_files(_named(settings, name, project, profiles), settings, reader)
 
 
 def resolve_running(
@@ -150,7 +169,7 @@ def resolve_running(
     *,
     project: str | None = None,
     profiles: Sequence[str] = (),
-    is_complete: Complete = _unasked,
+    reader: FilesReader = _UNREAD,
 ) -> Environment:
     """Return the environment for a verb that looks at what runs, also if its files are missing.
 
@@ -159,8 +178,8 @@ def resolve_running(
     """
     environment = _named(settings, name, project, profiles)
     try:
-        return _with_files(environment, settings, is_complete)
-    except (UsageError, _ProductionFileMissing) as error:
+        return _with_files(environment, settings, reader)
+    except (UsageError, ProductionFileMissing) as error:
         files = settings.environments[name].files or likely_files(settings, name)
         return replace(environment, files=files, files_error=error)
 
@@ -172,7 +191,7 @@ def _named(
     if name not in settings.environments:
         raise _unknown(settings, name)
     configured = settings.environments[name]
-    others = {other: own.project for other, own in settings.environments.items() if other != name}
+    others = settings.other_projects(name)
     _refuse_project_of(others, name, project)
     return Environment(
         name=name,
@@ -192,26 +211,87 @@ def _named(
     )
 
 
-def _with_files(environment: Environment, settings: Settings, is_complete: Complete) -> Environment:
+def _with_files(environment: Environment, settings: Settings, reader: FilesReader) -> Environment:
+    configured = _configured_files(settings, environment.name)
+    if configured:
+        environment = _with_env_files(replace(environment, files=configured), settings)
+        return replace(environment, picked=_choice(environment, settings))
+    return _with_picked_files(environment, settings, reader)
+
+
+def _with_picked_files(
+    environment: Environment, settings: Settings, reader: FilesReader
+) -> Environment:
+    """Return the environment with the files that COMPOSE_FILE or their names pick.
+
+    Raises UsageError, with the lines to write, where these fit none, or do not decide.
+    """
     name = environment.name
-    if configured := _configured_files(settings, name):
-        return _with_env_files(replace(environment, files=configured), settings)
 
-    def are_complete(files: tuple[Path, ...]) -> bool:
-        return is_complete(candidate(files))
-
-    def candidate(files: tuple[Path, ...]) -> Environment:
+    def candidate(files: Sequence[Path]) -> Environment:
         for file in files:
             settings.trust.require(file)
-        return _with_env_files(replace(environment, files=files), settings)
+        return _with_env_files(replace(environment, files=tuple(files)), settings)
 
-    picked = candidate(conventional_files(settings, name, are_complete))
-    return replace(picked, are_files_picked=True)
+    pick = pick_files(settings, name, lambda files: reader.is_complete(candidate(files)))
+    files = tuple(existing(absolute(settings.root / file), pick.origin) for file in pick.files)
+    chosen: Environment | None = None
+    if files:
+        chosen = candidate(files)
+    elif name == PRODUCTION and not pick.candidates:
+        chosen = _by_profile(candidate(plain_file(settings)), settings, reader)
+    if chosen is None:
+        raise cannot_pick(settings, name, pick)
+    if pick.is_plain:
+        chosen = _by_profile(chosen, settings, reader) or chosen
+    return replace(chosen, picked=_choice(chosen, settings, files_from=pick.origin or "names"))
+
+
+def _by_profile(
+    environment: Environment, settings: Settings, reader: FilesReader
+) -> Environment | None:
+    """Return a plain stack with the profile that is named after its environment, None without one.
+
+    Profiles that the settings, an option or COMPOSE_PROFILES name stay as they are. Production is
+    in a plain file only by its own profile.
+    """
+    name = environment.name
+    others = settings.compose[name].profiles
+    profiles = likely_profiles(name, environment.files)
+    if environment.profiles:
+        return environment if set(profiles) & set(environment.profiles) else None
+    if others and name != PRODUCTION:
+        return None
+    for profile in profiles:
+        trial = replace(environment, profiles=tuple(dict.fromkeys((profile, *others))))
+        if reader.has_profile(trial):
+            return trial
+    return None
+
+
+def _choice(environment: Environment, settings: Settings, *, files_from: str = "") -> str:
+    """Return what was picked, in one line; empty if the settings name everything that matters."""
+    names = " + ".join(os.path.relpath(file, settings.root) for file in environment.files)
+    parts = [names]
+    if files_from == "COMPOSE_FILE":
+        parts.append("from COMPOSE_FILE")
+    if environment.profiles and files_from and environment.profiles != environment.typed_profiles:
+        parts.append(f"profile {', '.join(environment.profiles)}")
+    if unusual := unusual_env_files(settings, environment.name, environment.env_files):
+        parts.append(f"env file {unusual}")
+    if not files_from and len(parts) == 1:
+        return ""
+    return f"{environment.name}: {', '.join(parts)}"
 
 
 def _with_env_files(environment: Environment, settings: Settings) -> Environment:
     """Return the environment, whose files are known, with the env files that belong to them."""
-    environment = replace(environment, env_files=_env_files(settings, environment.name))
+    name = environment.name
+    env_files = env_files_of(settings, name, environment.files)
+    missing = None
+    if name == PRODUCTION and not env_files and settings.environments[name].env_files is None:
+        missing = settings.root / ENV_FILES[name]
+    environment = replace(environment, env_files=env_files, missing_env_file=missing)
     for file in default_env_files(environment):
         settings.trust.require(file)
     return _checked(environment)
@@ -230,7 +310,7 @@ def adhoc(
     Paths are relative to the working folder. Without files, Compose chooses in `directory`.
     Raises UsageError for a missing file, and for a `directory` without Compose files.
     """
-    folder = _absolute(directory)
+    folder = absolute(directory)
     environment = Environment(
         name=_ADHOC,
         files=_from_flag(files, "--file") or _compose_defaults(folder),
@@ -257,7 +337,7 @@ def default_env_files(environment: Environment) -> tuple[Path, ...]:
 
 def _checked(environment: Environment) -> Environment:
     for file in default_env_files(environment):
-        _existing(file, "Compose's default env file")
+        existing(file, "Compose's default env file")
     return environment
 
 
@@ -294,48 +374,7 @@ def _configured_files(settings: Settings, name: str) -> tuple[Path, ...]:
             f"{name} has no services: {origin} is empty",
             hint=Advice("name its Compose files there; `dartsctl dev` starts the server alone"),
         )
-    return tuple(_existing(file, origin) for file in files or ())
-
-
-def _env_files(settings: Settings, name: str) -> tuple[Path, ...]:
-    configured = settings.environments[name].env_files
-    if configured is None:
-        default = settings.root / ENV_FILES.get(name, f".env.{name}")
-        if name != PRODUCTION and not default.exists():
-            return ()
-        configured = (default,)
-    origin = settings.origin(*environment_key(name, "env_files"))
-    for file in configured:
-        if name == PRODUCTION and not file.exists():
-            raise _missing_production_file(file)
-        settings.trust.require(file)
-    return tuple(_existing(file, origin) for file in configured)
-
-
-class _ProductionFileMissing(Refused):
-    """Production's env file is missing."""
-
-
-def _missing_production_file(file: Path) -> Refused:
-    """Return the error about production's env file.
-
-    Without it, Compose would insert empty values, or those of development.
-    """
-    if file.is_symlink():
-        return _ProductionFileMissing(
-            f"production's env file is a broken symbolic link: {file}",
-            hint=shell_command("ls", "-l", file),
-        )
-    example = file.with_name(file.name + ".example")
-    details: tuple[str, ...] = ("`dartsctl init` creates it with new secrets",)
-    if example.exists():
-        details = (
-            f"`dartsctl init` creates it from {example.name}, with new secrets",
-            "by hand: " + shell_command("cp", example, file),
-        )
-    return _ProductionFileMissing(
-        f"production's env file is missing: {file}", details=details, hint="dartsctl init"
-    )
+    return tuple(existing(file, origin) for file in files or ())
 
 
 def _compose_defaults(folder: Path) -> tuple[Path, ...]:
@@ -343,7 +382,7 @@ def _compose_defaults(folder: Path) -> tuple[Path, ...]:
 
     Nothing for the working folder: Compose itself knows COMPOSE_FILE, and the folders above.
     """
-    if folder == _absolute(Path()):
+    if folder == absolute(Path()):
         return ()
     files = compose_files.in_folder(folder)
     if not files:
@@ -355,34 +394,4 @@ def _compose_defaults(folder: Path) -> tuple[Path, ...]:
 
 
 def _from_flag(files: Sequence[Path], flag: str) -> tuple[Path, ...]:
-    return tuple(_existing(_absolute(file), flag) for file in files)
-
-
-def _existing(file: Path, origin: str) -> Path:
-    """Return `file` if it is a regular file of a sensible size, or /dev/null.
-
-    Compose would wait for a named pipe, and read a device without end. Raises UsageError that
-    begins with `origin`.
-    """
-    try:
-        if file.is_dir():
-            raise UsageError(f"{origin}: {file} is a folder", hint=Advice("name the file in it"))
-        if not bounded_file.is_null_device(file):
-            bounded_file.check(file, limit=bounded_file.COMPOSE_LIMIT)
-    except FileNotFoundError:
-        if file.is_symlink():
-            raise UsageError(
-                f"{origin}: broken symbolic link: {file}", hint=shell_command("ls", "-l", file)
-            ) from None
-        raise UsageError(
-            f"{origin}: no such file: {file}", hint=shell_command("ls", file.parent)
-        ) from None
-    except OSError as error:
-        raise UsageError(
-            f"{origin}: cannot read {file}: {error.strerror}", hint=shell_command("ls", "-l", file)
-        ) from error
-    return file
-
-
-def _absolute(path: Path) -> Path:
-    return Path(os.path.normpath(path.absolute()))
+    return tuple(existing(absolute(file), flag) for file in files)

@@ -5,8 +5,9 @@
     files = ["compose/dev.yml"]         # default: names as in config/conventional_files.py;
                                         # [] in [dev]: the server alone, without services
     env_files = [".env"]                # default: .env, .env.production, .env.NAME; [] = none
-    project = "darts-dev"               # default: NAME-dev, NAME, NAME-ENVIRONMENT; in a
-                                        # linked git worktree with its name after it
+    project = "darts-dev"               # default: NAME-dev, NAME, NAME-ENVIRONMENT (see
+                                        # config/stacks_here.py); in a linked git worktree with
+                                        # its name after it
     profiles = []
     production_ports = "warn"           # "remap", "refuse"; not in [prod]
     on_conflict = "ask"                 # "fail", "stop", "remap", "wait"; default: "ask" at a
@@ -35,8 +36,10 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Literal, get_args
 
-from dartsctl.config import values
+from dartsctl.config import conventional_names, values
+from dartsctl.config.compose_variables import ComposeVariables, compose_variables
 from dartsctl.config.file import Key, Setting, SettingsFile, Table, dotted, find, in_folder, table
+from dartsctl.config.stacks_here import StacksHere, stacks_here
 from dartsctl.config.trust import Trust
 from dartsctl.config.variables import EVERY, PROJECT_DIR, from_variables
 from dartsctl.config.worktree import linked_worktree
@@ -52,7 +55,7 @@ OnConflict = Literal["ask", "fail", "stop", "remap", "wait"]
 Services = Literal["required", "optional"]
 ON_CONFLICT: tuple[OnConflict, ...] = get_args(OnConflict)
 
-PRODUCTION = "prod"
+PRODUCTION = conventional_names.PRODUCTION
 BUILT_IN = ("dev", PRODUCTION)
 
 
@@ -144,6 +147,25 @@ class Settings:
     """For the other files that are used: env files, and files with a conventional name."""
     project_dir: Path | None = None
     """--project-dir, as it was typed."""
+    stacks: frozenset[str] = frozenset(BUILT_IN)
+    """The environments that the settings mention, or that have Compose files here; always dev."""
+    compose: Mapping[str, ComposeVariables] = field(
+        default_factory=lambda: dict.fromkeys(BUILT_IN, ComposeVariables())
+    )
+    """What Compose's own variables say about each environment."""
+
+    @property
+    def production_project(self) -> str:
+        """The project of production; empty if nothing says that this folder has a production."""
+        return self.environments[PRODUCTION].project if PRODUCTION in self.stacks else ""
+
+    def other_projects(self, name: str) -> dict[str, str]:
+        """Return the environments besides `name` that have a stack, with their projects."""
+        return {
+            other: configured.project
+            for other, configured in self.environments.items()
+            if other != name and other in self.stacks
+        }
 
     @property
     def path(self) -> Path:
@@ -183,17 +205,20 @@ def load(
     )
     name = top.read("name", values.project, values.normal_project(root.name))
     tables: list[Table] = [top]
+    here = _stacks_here(file, environ, root, trust)
     settings = Settings(
         root=root,
         source=file.path if file else None,
         name=name,
-        environments=_environments(file, environ, root=root, name=name, tables=tables),
+        environments=_environments(file, environ, here=here, name=name, tables=tables),
         ports=_ports(file, environ, tables),
         server=_server(file, root, tables),
         doctor=_doctor(file, tables),
         origins=_origins(tables),
         trust=trust,
         project_dir=project_dir,
+        stacks=here.names,
+        compose=here.compose,
     )
     _refuse_shared_project(settings)
     return settings
@@ -240,12 +265,12 @@ def _environments(
     file: SettingsFile | None,
     environ: Mapping[str, str],
     *,
-    root: Path,
+    here: StacksHere,
     name: str,
     tables: list[Table],
 ) -> dict[str, EnvironmentSettings]:
     """Read every environment. `tables` has the top one, and gets theirs."""
-    worktree = _worktree(root, has_name="name" in tables[0].entries)
+    worktree = _worktree(here.root, has_name="name" in tables[0].entries)
     others = table(file, ("environment",), known=None, over={})
     for environment, setting in others.entries.items():
         _check_environment_name(environment, setting)
@@ -255,17 +280,19 @@ def _environments(
         over = from_variables(environ, path[0], EVERY)
         own = table(file, path, known=_environment_keys(environment), over=over)
         tables.append(own)
-        default = name if environment == PRODUCTION else f"{name}-{environment}"
+        is_picked = "files" not in own.entries and "name" not in tables[0].entries
+        default = here.default_project(environment, name, is_picked=is_picked)
         project = own.read("project", values.project, default)
         copy_of = ""
-        is_alike = worktree.is_named_alike or "project" in own.entries
+        is_of_folder = default in (name, f"{name}-{environment}")
+        is_alike = worktree.is_named_alike or "project" in own.entries or not is_of_folder
         if worktree.name and is_alike and environment != PRODUCTION and "project" not in over:
             project, copy_of = f"{project}-{worktree.name}", project
         environments[environment] = EnvironmentSettings(
             project=project,
             copy_of=copy_of,
-            files=own.read("files", _files(environment, root), None),
-            env_files=own.read("env_files", values.paths(root), None),
+            files=own.read("files", _files(environment, here.root), None),
+            env_files=own.read("env_files", values.paths(here.root), None),
             profiles=own.read("profiles", values.texts, ()),
             production_ports=own.read(
                 "production_ports", values.one_of(("warn", "remap", "refuse")), "warn"
@@ -295,6 +322,21 @@ def _worktree(root: Path, *, has_name: bool) -> _Worktree:
     if linked is None:
         return _Worktree()
     return _Worktree(values.normal_project(linked[1]), has_name or linked[0] != root)
+
+
+def _stacks_here(
+    file: SettingsFile | None, environ: Mapping[str, str], root: Path, trust: Trust
+) -> StacksHere:
+    """Return which environments there are, before their settings are read."""
+    others = table(file, ("environment",), known=None, over={}).entries
+    declared = set(others)
+    over = from_variables(environ, PRODUCTION)
+    if table(file, (PRODUCTION,), known=None, over=over).entries:
+        declared.add(PRODUCTION)
+    if table(file, ("ports", "production"), known=None, over={}).entries:
+        declared.add(PRODUCTION)
+    names = (*BUILT_IN, *others)
+    return stacks_here(root, declared, compose_variables(root, environ, names, trust))
 
 
 def _files(environment: str, root: Path) -> Callable[[Setting], tuple[Path, ...]]:
@@ -399,6 +441,8 @@ def _refuse_shared_project(settings: Settings) -> None:
     """
     owners: dict[str, str] = {}
     for name, environment in settings.environments.items():
+        if name not in settings.stacks:
+            continue
         other = owners.setdefault(environment.project, name)
         if other == name:
             continue

@@ -24,6 +24,22 @@ class ComposeOn(Protocol):
         """`deadline`: seconds for resolving the files, if the default is too long."""
 
 
+@dataclass(frozen=True, slots=True)
+class FilesReader:
+    """What Compose says about files that may be an environment's; see `environment.resolve`."""
+
+    compose_on: ComposeOn
+    deadline: float | None = None
+
+    def is_complete(self, environment: Environment) -> bool:
+        """Return whether Compose can read these files without another one beside them."""
+        return self.compose_on(environment, deadline=self.deadline).is_complete()
+
+    def has_profile(self, environment: Environment) -> bool:
+        """Return whether a service of these files has the environment's first profile."""
+        return self.compose_on(environment, deadline=self.deadline).has_own_profile()
+
+
 class EngineClient(Protocol):
     """Make a client for the engine that the environment variables name."""
 

@@ -9,6 +9,7 @@ import pytest
 
 from dartsctl.config.environment import adhoc
 from dartsctl.edges.engine.compose import Compose
+from dartsctl.edges.engine.kept_models import KeptModels
 from dartsctl.edges.screen.output import Screen
 from dartsctl.errors import DartsctlError
 
@@ -144,3 +145,36 @@ def test_a_wrong_port_of_an_included_file_is_told_with_that_file(
     with pytest.raises(DartsctlError) as caught:
         Compose(adhoc(files=(outer,), directory=tmp_path)).config()
     assert sentence in str(caught.value)
+
+
+@pytest.mark.engine
+def test_compose_says_whether_files_stand_alone_and_is_not_asked_again(live: LiveStack) -> None:
+    from live.stack import sleeper
+
+    base = live.compose({"web": sleeper()}, file="compose.yaml")
+    over = live.compose({"web": {"environment": {"A": "${A:?}"}}}, file="over.yaml")
+    joined = live.compose({"web": {"environment": {"B": "b"}}}, file="joined.yaml")
+    kept = KeptModels()
+
+    def compose_on(*files: Path, profiles: tuple[str, ...] = ()) -> Compose:
+        environment = adhoc(files=files, profiles=profiles, directory=live.folder)
+        return Compose(environment, kept=kept)
+
+    assert not compose_on(over).is_complete(), "although Compose stops at the variable first"
+    assert compose_on(base, over).is_complete()
+    assert not compose_on(joined).is_complete()
+    assert compose_on(base, joined).is_complete()
+    base.write_text("services: [")
+    assert compose_on(base, joined).config().model["services"]["web"]["environment"] == {"B": "b"}
+    with pytest.raises(DartsctlError):
+        compose_on(base, joined).config()
+
+
+@pytest.mark.engine
+def test_compose_says_whether_a_service_has_the_first_profile(live: LiveStack) -> None:
+    from live.stack import sleeper
+
+    file = live.compose({"web": sleeper(), "tool": sleeper(profiles=["tools"])})
+    for profiles, has in ((("tools", "x"), True), (("x", "tools"), False), ((), False)):
+        environment = adhoc(files=(file,), profiles=profiles, directory=live.folder)
+        assert Compose(environment).has_own_profile() == has, profiles

@@ -332,25 +332,37 @@ class Compose:
         return shell_command("docker", "compose", *self._options(self._environment.files), *words)
 
     def is_complete(self) -> bool:
-        """Return whether the files need no other one beside them. The next `config` is answered.
+        """Return whether the files need no other one beside them. The next `config` is answered."""
+        return not lacks_base(self._early_config().stderr)
 
-        Compose says what is missing only when the variables are there. For this they are filled in.
+    def has_own_profile(self) -> bool:
+        """Return whether a service has the environment's first profile. `config` is answered."""
+        done = self._early_config()
+        if done.code != 0:
+            return False
+        stack = read_stack(parse_json(done.stdout, MODEL))
+        wanted = self._environment.profiles[:1]
+        return any(set(wanted) & set(service.profiles) for service in stack.services.values())
+
+    def _early_config(self) -> spawn.Completed:
+        """Return Compose's answer about the files, which is kept for the next `config`.
+
+        It says what is missing in them only when their variables are there: those are filled in.
         """
         argv = self.argv("config", "--format", "json")
-        done = self._kept_or_new(argv)
+        answered = self._kept.take(argv)
+        if answered is None:
+            done = spawn.run(argv, deadline=self._deadline, environment=_plain_environ())
+        else:
+            done = answered.result(deadline=self._deadline)
         if done.code == 0:
             self._kept.keep(argv, done)
-            return True
-        if lacks_variable(done.stderr):
-            values = dict.fromkeys(self.required_variables(), "1")
-            environment = _plain_environ() | values | os.environ
+        elif lacks_variable(done.stderr):
+            environment = _plain_environ()
+            for name in self.required_variables():
+                environment[name] = environment.get(name) or "1"
             done = spawn.run(argv, deadline=self._deadline, environment=environment)
-        return not lacks_base(done.stderr)
-
-    def _kept_or_new(self, argv: Sequence[str]) -> spawn.Completed:
-        if answered := self._kept.take(argv):
-            return answered.result(deadline=self._deadline)
-        return spawn.run(argv, deadline=self._deadline, environment=_plain_environ())
+        return done
 
     def _missing_base(self, stderr: str) -> Path | None:
         """Return the file beside an overlay without which this error occurs, None without one."""

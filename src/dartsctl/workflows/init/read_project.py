@@ -11,7 +11,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from dartsctl.config.conventional_files import ENV_FILES, pick_files
+from dartsctl.config.conventional_files import pick_files
+from dartsctl.config.env_file_names import env_files_of
 from dartsctl.config.environment import adhoc, default_env_files
 from dartsctl.config.settings import BUILT_IN, environment_key
 from dartsctl.edges.project import env_files
@@ -156,7 +157,7 @@ def _env_files(request: InitRequest, name: str, files: Sequence[Path]) -> tuple[
     """Return the existing env files that Compose reads for an environment."""
     configured = request.settings.environments[name].env_files
     if configured is None:
-        configured = (request.root / ENV_FILES[name],)
+        configured = env_files_of(request.settings, name, files)
     existing = tuple(path for path in configured if path.is_file())
     return existing or default_env_files(adhoc(files=files, directory=files[0].parent))
 

@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dartsctl.config.env_file_names import missing_env_file
 from dartsctl.config.environment import Environment, default_env_files
 from dartsctl.edges.engine.compose import Compose, MissingVariable
 from dartsctl.edges.host import sockets
@@ -73,6 +74,8 @@ def read_inputs(environment: Environment, intent: Intent, compose: Compose, deps
     except BaseException:
         running.abandon()
         raise
+    if environment.missing_env_file and resolved.unset_variables:
+        raise missing_env_file(environment.missing_env_file, resolved.unset_variables)
     if engine_error:
         raise engine_error
     control = deps.engine().control() if intent.ask_engine else None
@@ -126,12 +129,34 @@ def _missing_variables(
     from dartsctl.workflows.preflight.production_checks import unsafe_error
 
     names: list[str] = []
+    if environment.missing_env_file:
+        return needed_env_file(error, environment, compose, env_files.environ)
     if environment.env_files:
         names = [name for name in compose.required_variables() if env_files.is_unset(name)]
     objections = list(secrets.missing(names or [error.name]))
     if environment.refuses_unsafe:
         objections += [objection for objection in env_files.objections if not objection.is_warning]
     return unsafe_error(objections)
+
+
+def needed_env_file(
+    error: MissingVariable,
+    environment: Environment,
+    compose: Compose,
+    environ: Mapping[str, str],
+) -> DartsctlError:
+    """Return the error about production's missing env file, which names all that it would set.
+
+    The error itself where another file is there, or for another environment.
+    """
+    if environment.missing_env_file is None:
+        return error
+    names = [name for name in compose.required_variables() if not environ.get(name)]
+    names = names or [error.name]
+    with suppress(DartsctlError):  # the same again, to see which others Compose finds unset
+        running = compose.start_config(placeholders=dict.fromkeys(names, "1"))
+        names += compose.finish_config(running).unset_variables
+    return missing_env_file(environment.missing_env_file, names)
 
 
 def _scaled(stack: Stack, scales: Sequence[tuple[str, int]]) -> Stack:

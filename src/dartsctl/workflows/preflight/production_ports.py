@@ -9,9 +9,9 @@ from dartsctl.config.environment import resolve
 from dartsctl.config.settings import PRODUCTION, Settings
 from dartsctl.errors import DartsctlError, UsageError
 from dartsctl.stack.compose_model import read_stack
+from dartsctl.workflows.deps import FilesReader
 
 if TYPE_CHECKING:
-    from dartsctl.config.environment import Environment
     from dartsctl.ports.allocation import Allocation
     from dartsctl.workflows.deps import ComposeOn
 
@@ -25,12 +25,9 @@ def production_ports(
     `deadline`: seconds that Compose has, if its own minute is too long.
     """
     documented = documented_ports(settings)
-
-    def is_complete(environment: Environment) -> bool:
-        return compose_on(environment, deadline=deadline).is_complete()
-
     try:
-        production = resolve(settings, PRODUCTION, is_complete=is_complete)
+        reader = FilesReader(compose_on, deadline)
+        production = resolve(settings, PRODUCTION, reader=reader)
         compose = compose_on(production, deadline=deadline)
         stack = read_stack(compose.config().model)
     except UsageError:  # no Compose file of production is here

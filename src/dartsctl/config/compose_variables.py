@@ -1,0 +1,115 @@
+"""Compose's own variables as a project sets them, and which environment each is for.
+
+Compose knows one stack in a folder, dartsctl several. `COMPOSE_FILE`, `COMPOSE_PROJECT_NAME` and
+`COMPOSE_PROFILES`, exported or in `.env`, are production's if they name one of its files or its
+profile, else those of dev. What an environment's own env file sets (`.env.production`) is for that
+one.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dartsctl.config.conventional_names import PRODUCTION, WORDS
+from dartsctl.config.values import check_project
+from dartsctl.errors import Refused
+from dartsctl.system import bounded_file
+
+if TYPE_CHECKING:
+    from dartsctl.config.trust import Trust
+
+_NAMES = ("COMPOSE_FILE", "COMPOSE_PATH_SEPARATOR", "COMPOSE_PROJECT_NAME", "COMPOSE_PROFILES")
+_LINE = re.compile(
+    r"""^[ \t]*(?:export[ \t]+)?(?P<name>\w+)[ \t]*=[ \t]*"""
+    r"""(?:'(?P<single>[^'\n]*)'|"(?P<double>[^"\n]*)"|(?P<bare>.*?))[ \t]*(?:[ \t]#.*)?\r?$""",
+    re.MULTILINE,
+)
+_VARIABLE = re.compile(r"\$(?:\{(?P<braced>\w+)(?::?-(?P<default>[^}]*))?\}|(?P<plain>\w+))")
+_OWN_ENV_FILES = {PRODUCTION: (".env.production", ".env.prod")}
+
+
+@dataclass(frozen=True, slots=True)
+class ComposeVariables:
+    """What Compose's variables say about one environment."""
+
+    files: tuple[str, ...] = ()
+    """Of COMPOSE_FILE; relative paths start at the project's folder."""
+    project: str = ""
+    profiles: tuple[str, ...] = ()
+
+
+def compose_variables(
+    root: Path, environ: Mapping[str, str], names: Iterable[str], trust: Trust
+) -> dict[str, ComposeVariables]:
+    """Return what the variables say about each of the environments `names`.
+
+    Env files that are not trusted are left out here; who uses them is refused later. Raises
+    UsageError for a project name that Compose does not accept.
+    """
+    shared = _read(root / ".env", environ, trust)
+    exported = {name: environ[name] for name in _NAMES if environ.get(name)}
+    owner = _owner(shared | exported, names)
+    result: dict[str, ComposeVariables] = {}
+    for name in names:
+        values: dict[str, str] = {}
+        for file in _OWN_ENV_FILES.get(name, (f".env.{name}",)):
+            values = values or _read(root / file, environ, trust)
+        if name == owner:
+            values = shared | values | exported
+        result[name] = _of(values)
+    return result
+
+
+def _of(values: Mapping[str, str]) -> ComposeVariables:
+    separator = values.get("COMPOSE_PATH_SEPARATOR") or os.pathsep
+    files = [file for file in values.get("COMPOSE_FILE", "").split(separator) if file]
+    profiles = values.get("COMPOSE_PROFILES", "").split(",")
+    project = values.get("COMPOSE_PROJECT_NAME", "")
+    if project:
+        check_project(project, source="COMPOSE_PROJECT_NAME")
+    active = tuple(profile.strip() for profile in profiles if profile.strip())
+    return ComposeVariables(tuple(files), project, active)
+
+
+def _owner(values: Mapping[str, str], names: Iterable[str]) -> str:
+    """Return the environment that the files or profiles name, dev where they do not say it."""
+    words = set(re.split(r"[ ,]+", values.get("COMPOSE_PROFILES", "")))
+    for file in re.split(r"[:;,]", values.get("COMPOSE_FILE", "")):
+        words.update(re.split(r"[._-]", Path(file).name.lower()))
+    for name in names:
+        if name != "dev" and words & set(WORDS.get(name, (name,))):
+            return name
+    return "dev"
+
+
+def _read(file: Path, environ: Mapping[str, str], trust: Trust) -> dict[str, str]:
+    """Return Compose's variables of an env file; none where it cannot be used."""
+    with suppress(OSError, Refused):
+        text = bounded_file.read_text(file)
+        if "COMPOSE_" in text:
+            trust.require(file)
+            values = _values(text, environ)
+            return {name: values[name] for name in _NAMES if values.get(name)}
+    return {}
+
+
+def _values(text: str, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables of an env file; those that they use are replaced."""
+    values: dict[str, str] = {}
+
+    def replaced(used: re.Match[str]) -> str:
+        name = used["braced"] or used["plain"]
+        return environ.get(name) or values.get(name) or used["default"] or ""
+
+    for match in _LINE.finditer(text):
+        value = match["single"]
+        if value is None:
+            value = _VARIABLE.sub(replaced, match["double"] or match["bare"] or "")
+        values[match["name"]] = value
+    return values

@@ -1,0 +1,95 @@
+"""The Compose files that are in a project's folder, by their names and what they mention."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from dartsctl.config import conventional_names
+from dartsctl.config.conventional_names import PLACES
+from dartsctl.system import bounded_file
+
+_LOOKS_LIKE_COMPOSE = re.compile(r"^(?:services|include):", re.MULTILINE)
+_INCLUDE = re.compile(r"^include:", re.MULTILINE)
+_PROFILES = re.compile(r"profiles[\"']?[ \t]*:([ \t]*\[[^]]*\]|[^\n]*(?:\n[ \t]*-[^\n]*)*)")
+_PROJECT_NAME = re.compile(
+    r"""^name:[ \t]*(["']?)(?P<name>[a-z0-9][a-z0-9_-]*)\1[ \t]*(?:#.*)?$""", re.MULTILINE
+)
+
+
+def names_in(root: Path) -> tuple[str, ...]:
+    """Return the names of the Compose files in a project's folder, and in the folders for them.
+
+    They are relative to `root`. A file such as `production.yml` counts if its text is a Compose
+    file's.
+    """
+    listed: dict[str, list[str]] = {"": _listed(root)}
+    names: list[str] = []
+    for place in PLACES:
+        above, _, last = place.rpartition("/")
+        if place and last not in listed.get(above, ()):
+            continue
+        if place:
+            listed[place] = _listed(root / place)
+        for entry in listed[place]:
+            name = f"{place}/{entry}" if place else entry
+            if _is_compose_file(root, name):
+                names.append(name)
+    return tuple(names)
+
+
+def profiles_mentioned(files: Iterable[Path], words: Sequence[str]) -> tuple[str, ...]:
+    """Return those of `words` that the texts may define as profiles. Only Compose knows.
+
+    Where none is mentioned, there is none, and Compose need not be asked.
+    """
+    mentioned: set[str] = set()
+    for text in map(_text, files):
+        for entry in _PROFILES.findall(text):
+            mentioned.update(re.findall(r"[\w.-]+", entry))
+    return tuple(word for word in words if word in mentioned)
+
+
+def have_includes(files: Iterable[Path]) -> bool:
+    """Return whether the files include others, whose profiles are not in their own text."""
+    return any(_INCLUDE.search(text) for text in map(_text, files))
+
+
+def project_name(files: Iterable[Path]) -> str:
+    """Return the project name that the files give themselves, empty without a plain one.
+
+    That of the last file counts, as in Compose.
+    """
+    name = ""
+    for text in map(_text, files):
+        if match := _PROJECT_NAME.search(text):
+            name = match["name"]
+    return name
+
+
+def _is_compose_file(root: Path, name: str) -> bool:
+    if not name.lower().endswith((".yml", ".yaml")):
+        return False
+    if conventional_names.is_compose_name(name):
+        return (root / name).is_file()
+    if not conventional_names.may_be_bare(name):
+        return False
+    return _LOOKS_LIKE_COMPOSE.search(_text(root / name)) is not None
+
+
+def _listed(folder: Path) -> list[str]:
+    """Return the names in a folder; none where it cannot be listed."""
+    try:
+        return sorted(os.listdir(folder))  # noqa: PTH208 - names are wanted, not paths
+    except OSError:
+        return []
+
+
+def _text(file: Path) -> str:
+    """Return the text of a file, empty where it cannot be read: Compose says why."""
+    with suppress(OSError):
+        return bounded_file.read_text(file, limit=bounded_file.COMPOSE_LIMIT)
+    return ""

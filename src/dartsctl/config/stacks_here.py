@@ -1,0 +1,81 @@
+"""Which environments have a stack in a project's folder, and what Compose calls a plain one.
+
+No Compose is asked here: every command reads the settings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dartsctl.config import conventional_names
+from dartsctl.config.conventional_names import PRODUCTION
+from dartsctl.config.listing import names_in, profiles_mentioned, project_name
+from dartsctl.config.values import normal_project
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from dartsctl.config.compose_variables import ComposeVariables
+
+
+@dataclass(frozen=True, slots=True)
+class StacksHere:
+    """The environments of a folder."""
+
+    root: Path
+    names: frozenset[str]
+    """Those that the settings mention, or that have Compose files here; always dev."""
+    compose: Mapping[str, ComposeVariables]
+    plain_project: str
+    """The project that `docker compose up` gives the dev stack here; empty if it is not plain."""
+
+    def default_project(self, environment: str, name: str, *, is_picked: bool) -> str:
+        """Return the project of an environment that sets none; `name` is the settings' name.
+
+        A plain dev stack without production beside it is that of `docker compose up`, and keeps its
+        name: its volumes belong to it. `is_picked`: neither its files nor a name are in the
+        settings.
+        """
+        own = self.compose[environment].project
+        if environment == PRODUCTION:
+            return own or name
+        has_production = PRODUCTION in self.names
+        production = self.compose[PRODUCTION].project or name
+        if own and not (has_production and own == production):
+            return own
+        if environment == "dev" and is_picked and not has_production and self.plain_project:
+            return self.plain_project
+        return f"{name}-{environment}"
+
+
+def stacks_here(
+    root: Path, declared: Collection[str], compose: Mapping[str, ComposeVariables]
+) -> StacksHere:
+    """Return the environments of `root`; `declared`: those that the settings mention."""
+    listed = names_in(root)
+    names = {"dev", *declared}
+    if _has_production(root, listed, compose[PRODUCTION]):
+        names.add(PRODUCTION)
+    plain_project = _plain_project(root, listed, compose["dev"])
+    return StacksHere(root, frozenset(names), compose, plain_project)
+
+
+def _has_production(root: Path, listed: Collection[str], compose: ComposeVariables) -> bool:
+    if compose.files or conventional_names.specific_files(PRODUCTION, listed):
+        return True
+    plain = [root / file for file in conventional_names.plain_files(listed)[:1]]
+    return bool(profiles_mentioned(plain, conventional_names.profile_words(PRODUCTION)))
+
+
+def _plain_project(root: Path, listed: Collection[str], compose: ComposeVariables) -> str:
+    files = compose.files
+    if not files:
+        if conventional_names.specific_files("dev", listed):
+            return ""
+        files = conventional_names.plain_files(listed)
+    paths = [root / file for file in files]
+    if not paths or paths[0].parent != root:
+        return ""
+    return project_name(paths) or normal_project(root.name)
