@@ -197,9 +197,7 @@ def load(
     Refused for a file that is not trusted.
     """
     trust = trust or Trust()
-    named = _named_folder(start, environ, project_dir)
-    file = in_folder(named, trust) if named else find(start, trust)
-    root = named or (file.path.parent if file else start.resolve())
+    root, file = _root(start, environ, project_dir, trust)
     top = table(
         file, (), known=("name", *BUILT_IN, "environment", "ports", "server", "doctor"), over={}
     )
@@ -239,6 +237,19 @@ def _origins(tables: Sequence[Table]) -> dict[Key, str]:
     for own in tables:
         origins |= {(*own.path, key): setting.where for key, setting in own.entries.items()}
     return origins
+
+
+def _root(
+    start: Path, environ: Mapping[str, str], project_dir: Path | None, trust: Trust
+) -> tuple[Path, SettingsFile | None]:
+    """Return the project's folder, and its settings file if it has one."""
+    named = _named_folder(start, environ, project_dir)
+    if named:
+        return named, in_folder(named, trust)
+    file = find(start, trust)
+    if file is None:
+        return start.resolve(), None
+    return file.path.parent, file
 
 
 def _named_folder(start: Path, environ: Mapping[str, str], project_dir: Path | None) -> Path | None:
