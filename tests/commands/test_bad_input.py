@@ -209,8 +209,9 @@ def test_broken_settings_are_named_with_file_line_and_key(
         assert all(word in result.text for word in words), result.text
 
 
-def test_production_without_its_env_file_is_refused(live: LiveStack) -> None:
-    (live.folder / "prod.json").write_text(json.dumps(OK))
+def test_production_without_the_env_file_that_it_needs_is_refused(live: LiveStack) -> None:
+    needy = {"services": {"web": {"image": "x", "environment": {"KEY": "${KEY:?}"}}}}
+    (live.folder / "prod.json").write_text(json.dumps(needy))
     (live.folder / "dartsctl.toml").write_text('[prod]\nfiles = ["prod.json"]\n')
     assert ".env.production" in one_error(live.run("prod", "up"), 4)
     (live.folder / ".env.production.example").write_text("A=change-me\n")

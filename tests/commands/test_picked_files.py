@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from live.stack import LiveStack
+    from live.stack import LiveStack, Said
 
 pytest_plugins = ("live.stack",)
 pytestmark = pytest.mark.engine
@@ -15,9 +15,18 @@ pytestmark = pytest.mark.engine
 OVERLAY = {"environment": {"MODE": "${MODE:?}", "KEY": "${KEY:-}", "LEVEL": "${LEVEL}"}}
 
 
+def run(live: LiveStack, *words: str, **variables: str) -> Said:
+    """Run a verb without settings, in projects of this test."""
+    projects = {
+        "DARTSCTL_DEV_PROJECT": f"{live.project}-dev",
+        "DARTSCTL_PROD_PROJECT": live.project,
+    }
+    return live.run(*words, env=projects | variables)
+
+
 def model(live: LiveStack, name: str, **variables: str) -> tuple[Any, str]:
     """Return what `config` resolves, and what it says."""
-    result = live.run(name, "config", "--json", env=variables)
+    result = run(live, name, "config", "--json", **variables)
     assert result.code == 0, result.text
     return result.document["model"], result.err
 
@@ -31,7 +40,7 @@ def test_an_overlay_lies_over_its_base_and_needs_an_env_file_only_for_its_variab
     live.compose({"web": OVERLAY}, file="docker-compose.prod.yml")
     missing = f"error: production's env file is missing: {live.folder}/.env.production\n"
     for verb in ("check", "config"):
-        result = live.run("prod", verb)
+        result = run(live, "prod", verb)
         assert (result.code, missing + "  nothing sets MODE, LEVEL\n" in result.err) == (4, True), (
             verb,
             result.text,
@@ -39,18 +48,18 @@ def test_an_overlay_lies_over_its_base_and_needs_an_env_file_only_for_its_variab
     shown, said = model(live, "prod", MODE="x", LEVEL="y")
     assert set(shown["services"]["web"]["environment"]) == {"KEY", "LEVEL", "MODE"}
     assert said == "prod: docker-compose.yml + docker-compose.prod.yml\n"
-    blank = live.run("prod", "check", MODE="x")
+    blank = run(live, "prod", "check", MODE="x")
     assert (blank.code, "nothing sets LEVEL\n" in blank.err) == (4, True), blank.text
     (live.folder / ".env").write_text("MODE=a\nLEVEL=b\n")
     (live.folder / ".env").chmod(0o600)
-    checked = live.run("prod", "check", "--json", "--quiet")
+    checked = run(live, "prod", "check", "--json", "--quiet")
     assert (checked.code, checked.err) == (0, ""), checked.text
     assert [file.rpartition("/")[2] for file in checked.document["files"]] == [
         "docker-compose.yml",
         "docker-compose.prod.yml",
     ]
     assert "prod: docker-compose.yml + docker-compose.prod.yml, env file .env\n" in (
-        live.run("prod", "up", "--dry-run").err
+        run(live, "prod", "up", "--dry-run").err
     )
 
 
@@ -83,7 +92,7 @@ def test_every_verb_that_cannot_pick_says_so_in_the_same_words(live: LiveStack) 
     for file in ("docker-compose.prod.yml", "docker-compose.production.yml"):
         live.compose({"web": sleeper()}, file=file)
     for words in (("prod", "ps"), ("doctor",)):
-        result = live.run(*words)
+        result = run(live, *words)
         assert result.code == 2, (words, result.text)
         assert result.err.startswith(
             f"error: several Compose files for prod in {live.folder}: "
@@ -91,7 +100,7 @@ def test_every_verb_that_cannot_pick_says_so_in_the_same_words(live: LiveStack) 
         ), result.err
         assert '  files = ["docker-compose.prod.yml"]   # or\n' in result.err
         assert "next: dartsctl check -f docker-compose.prod.yml\n" in result.err
-    dev = live.run("dev")
+    dev = run(live, "dev")
     assert (dev.code, f"no Compose file for dev in {live.folder}" in dev.err) == (2, True), dev.text
-    ports = live.run("ports", "--json").document
+    ports = run(live, "ports", "--json").document
     assert any("several Compose files for prod" in note for note in ports["notes"])
