@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dartsctl.config.conventional_files import names_in
+from dartsctl.config.listing import names_in
 from dartsctl.config.settings_text import setting_line
 from dartsctl.errors import Advice, DartsctlError, UsageError
 from dartsctl.stack import compose_files

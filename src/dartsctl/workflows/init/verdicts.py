@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 from dartsctl.config.environment import resolve
@@ -12,6 +11,7 @@ from dartsctl.config.settings import BUILT_IN, PRODUCTION, Settings, load
 from dartsctl.errors import DartsctlError, ExitCode
 from dartsctl.ports import unmet_needs
 from dartsctl.text.phrases import shell_command
+from dartsctl.workflows.deps import FilesReader
 from dartsctl.workflows.preflight import another_stack, orphans, report
 from dartsctl.workflows.preflight.inputs import Intent
 from dartsctl.workflows.preflight.preflight import Preflight, exit_code_of, run_preflight
@@ -19,7 +19,6 @@ from dartsctl.workflows.preflight.preflight import Preflight, exit_code_of, run_
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dartsctl.config.environment import Environment
     from dartsctl.workflows.deps import Deps
 
 
@@ -59,7 +58,7 @@ def verdicts(settings: Settings, names: Sequence[str], deps: Deps) -> tuple[Verd
 
 def _verdict(settings: Settings, name: str, deps: Deps) -> Verdict:
     try:
-        environment = resolve(settings, name, is_complete=partial(_is_complete, deps))
+        environment = resolve(settings, name, reader=FilesReader(deps.compose_on))
         preflight = run_preflight(environment, Intent(), deps=deps)
     except DartsctlError as error:
         return Verdict(name, error.code, error.message, error.hint)
@@ -67,10 +66,6 @@ def _verdict(settings: Settings, name: str, deps: Deps) -> Verdict:
     if code is ExitCode.OK:
         return Verdict(name, code, report.clear_line(preflight), is_up=_is_up(preflight))
     return Verdict(name, code, _problem(preflight), _next(preflight))
-
-
-def _is_complete(deps: Deps, environment: Environment) -> bool:
-    return deps.compose_on(environment).is_complete()
 
 
 def _problem(preflight: Preflight) -> str:
