@@ -32,7 +32,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     app = main / "apps" / "blog"
     app.mkdir(parents=True)
     for folder in (main, app):
-        (folder / "compose.yaml").write_text("services: {web: {image: x}}\n")
+        (folder / "compose.dev.yaml").write_text("services: {web: {image: x}}\n")
     git(main, "init", "-q")
     git(main, "add", ".")
     git(main, "commit", "-qm", "files")
@@ -74,6 +74,18 @@ def test_an_app_in_a_folder_of_the_worktree_has_its_own_project_too(repository: 
     assert projects(repository / "apps" / "blog", "") == ("blog-dev", "blog")
     there = repository.parent / "Fix 1" / "apps" / "blog"
     assert projects(there, "") == ("blog-dev-fix-1", "blog")
+
+
+def test_a_name_in_the_compose_file_is_the_same_in_every_checkout(repository: Path) -> None:
+    for folder, project in ((repository, "mine"), (repository.parent / "Fix 1", "mine-fix-1")):
+        file = folder / "compose.yaml"
+        file.write_text("name: mine\nservices: {}\n")
+        specific = (folder / "compose.dev.yaml").rename(folder / "kept")
+        try:
+            assert projects(folder, "")[0] == project
+        finally:
+            file.unlink()
+            specific.rename(folder / "compose.dev.yaml")
 
 
 def test_a_variable_and_a_flag_name_the_project_as_it_is(repository: Path) -> None:

@@ -54,6 +54,7 @@ Unsafe = Literal["refuse", "warn"]
 OnConflict = Literal["ask", "fail", "stop", "remap", "wait"]
 Services = Literal["required", "optional"]
 ON_CONFLICT: tuple[OnConflict, ...] = get_args(OnConflict)
+_ON_PORTS: tuple[ProductionPorts, ...] = get_args(ProductionPorts)
 
 PRODUCTION = conventional_names.PRODUCTION
 BUILT_IN = ("dev", PRODUCTION)
@@ -294,10 +295,13 @@ def _environments(
         is_picked = "files" not in own.entries and "name" not in tables[0].entries
         default = here.default_project(environment, name, is_picked=is_picked)
         project = own.read("project", values.project, default)
+        is_named = "project" in own.entries or default not in (name, f"{name}-{environment}")
         copy_of = ""
-        is_of_folder = default in (name, f"{name}-{environment}")
-        is_alike = worktree.is_named_alike or "project" in own.entries or not is_of_folder
-        if worktree.name and is_alike and environment != PRODUCTION and "project" not in over:
+        if (
+            environment != PRODUCTION
+            and "project" not in over
+            and worktree.is_copy(is_named=is_named)
+        ):
             project, copy_of = f"{project}-{worktree.name}", project
         environments[environment] = EnvironmentSettings(
             project=project,
@@ -305,9 +309,7 @@ def _environments(
             files=own.read("files", _files(environment, here.root), None),
             env_files=own.read("env_files", values.paths(here.root), None),
             profiles=own.read("profiles", values.texts, ()),
-            production_ports=own.read(
-                "production_ports", values.one_of(("warn", "remap", "refuse")), "warn"
-            ),
+            production_ports=own.read("production_ports", values.one_of(_ON_PORTS), "warn"),
             on_conflict=own.read("on_conflict", values.one_of(ON_CONFLICT), None),
             wait_timeout=own.read("wait_timeout", values.seconds, None),
             settling_time=own.read("settling_time", values.seconds_or_zero, SETTLING_TIME),
@@ -326,6 +328,13 @@ class _Worktree:
 
     name: str = ""
     is_named_alike: bool = False
+
+    def is_copy(self, *, is_named: bool) -> bool:
+        """Return whether another checkout may have the same project.
+
+        `is_named`: some file names it, not the folder.
+        """
+        return bool(self.name) and (self.is_named_alike or is_named)
 
 
 def _worktree(root: Path, *, has_name: bool) -> _Worktree:
