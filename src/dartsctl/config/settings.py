@@ -288,21 +288,14 @@ def _environments(
         _check_environment_name(environment, setting)
     environments: dict[str, EnvironmentSettings] = {}
     for environment in (*BUILT_IN, *others.entries):
-        path = environment_table(environment)
-        over = from_variables(environ, path[0], EVERY)
-        own = table(file, path, known=_environment_keys(environment), over=over)
+        own, over = _environment_table(file, environ, environment)
         tables.append(own)
         is_picked = "files" not in own.entries and "name" not in tables[0].entries
         default = here.default_project(environment, name, is_picked=is_picked)
-        project = own.read("project", values.project, default)
-        is_named = "project" in own.entries or default not in (name, f"{name}-{environment}")
-        copy_of = ""
-        if (
-            environment != PRODUCTION
-            and "project" not in over
-            and worktree.is_copy(is_named=is_named)
-        ):
-            project, copy_of = f"{project}-{worktree.name}", project
+        is_own = "project" in own.entries or default not in (name, f"{name}-{environment}")
+        project, copy_of = own.read("project", values.project, default), ""
+        if environment != PRODUCTION and "project" not in over:
+            project, copy_of = worktree.project_of(project, is_own=is_own)
         environments[environment] = EnvironmentSettings(
             project=project,
             copy_of=copy_of,
@@ -318,6 +311,15 @@ def _environments(
     return environments
 
 
+def _environment_table(
+    file: SettingsFile | None, environ: Mapping[str, str], name: str
+) -> tuple[Table, Mapping[str, Setting]]:
+    """Return an environment's table, and what the variables set in it."""
+    path = environment_table(name)
+    over = from_variables(environ, path[0], EVERY)
+    return table(file, path, known=_environment_keys(name), over=over), over
+
+
 @dataclass(frozen=True, slots=True)
 class _Worktree:
     """The name of the linked git worktree that the settings are in, empty elsewhere.
@@ -329,12 +331,14 @@ class _Worktree:
     name: str = ""
     is_named_alike: bool = False
 
-    def is_copy(self, *, is_named: bool) -> bool:
-        """Return whether another checkout may have the same project.
+    def project_of(self, project: str, *, is_own: bool) -> tuple[str, str]:
+        """Return the project of this checkout, and the one of which it is a copy, if it is.
 
-        `is_named`: some file names it, not the folder.
+        `is_own`: some file names it, not the folder.
         """
-        return bool(self.name) and (self.is_named_alike or is_named)
+        if self.name and (self.is_named_alike or is_own):
+            return f"{project}-{self.name}", project
+        return project, ""
 
 
 def _worktree(root: Path, *, has_name: bool) -> _Worktree:
