@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from dartsctl.ports.shared import Neighbours, SharedResource, find
+from dartsctl.ports.shared import Neighbours, SharedResource, find, volumes_made_by
 from dartsctl.stack.containers import PROJECT_LABEL, Container
 from dartsctl.stack.model import Network, Service, Stack
 from dartsctl.stack.subnets import NetworkInUse, Subnet
@@ -30,7 +30,7 @@ STACK = Stack(
         "outside": Network("outside", external=True, subnets=(Subnet("172.29.2.0/24"),)),
     },
     external_volumes={"theirs": "theirs"},
-    fixed_volumes={"data": "shop_data", "cache": "npm-cache"},
+    own_volumes={"data": "shop_data", "cache": "npm-cache", "own": "shop-dev_own"},
 )
 
 
@@ -66,6 +66,23 @@ def test_what_production_made_is_shared_also_while_production_is_down() -> None:
         "shop-dev_back",
         "shop-dev-app",
     ]
+
+
+def test_production_is_told_of_a_volume_that_another_environment_made_by_any_name() -> None:
+    production = Stack(
+        "shop",
+        {"db": Service("db", volumes=("data", "logs"))},
+        {},
+        own_volumes={"data": "shop_data", "logs": "shop_logs", "unused": "shop_unused"},
+    )
+    made = {"shop_data": "shop-dev", "shop_logs": "shop", "shop_unused": "shop-dev"}
+    neighbours = Neighbours((), {"shop-dev"}, owner=lambda _kind, name: made.get(name))
+    (volume,) = volumes_made_by(neighbours, production)
+    assert (volume.name, volume.services, volume.owner) == (
+        "shop_data",
+        ("db",),
+        "project shop-dev",
+    )
 
 
 def test_a_copy_of_the_stack_is_known_by_a_container_of_the_same_service() -> None:

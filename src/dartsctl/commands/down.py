@@ -94,7 +94,7 @@ def _with_own_volumes(environment: Environment, request: DownRequest, deps: Deps
     if control is None:
         return environment
     stack = read_stack(deps.compose_on(environment).config().model)
-    for name in stack.fixed_volumes.values():
+    for name in stack.own_volumes.values():
         owner = control.owner("volume", name)
         if owner and owner != environment.project:
             raise Refused(

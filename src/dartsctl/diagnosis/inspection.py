@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from dartsctl.diagnosis.facts import ContainerFacts, PublishedPort
 from dartsctl.diagnosis.nginx.log import parse_moment
 from dartsctl.stack.bindings import ANY_IPV4, HIGHEST_PORT, Endpoint, parse_protocol
+from dartsctl.stack.containers import normal_state
 from dartsctl.stack.health_check import NO_HEALTH_CHECK, HealthCheck, read_image_check
 from dartsctl.stack.json_fields import read_address
 from dartsctl.stack.model import Mount
@@ -87,7 +88,7 @@ def _facts(document: Cursor) -> ContainerFacts:
         name=document.at("Name").text("").removeprefix("/"),
         id=document.at("Id").text(),
         image=document.at("Config").at("Image").text(""),
-        state=state.at("Status").text(),
+        state=normal_state(state.at("Status").text()),
         exit_code=state.at("ExitCode").integer(0, minimum=-LARGEST_INTEGER),
         error=state.at("Error").prose(""),
         oom_killed=state.at("OOMKilled").flag(),

@@ -132,6 +132,15 @@ def find(stack: Stack, neighbours: Neighbours) -> Iterator[SharedResource]:
             yield from _if_shared("image", wanted, stack, neighbours)
 
 
+def volumes_made_by(neighbours: Neighbours, stack: Stack) -> Iterator[SharedResource]:
+    """Yield the volumes of a stack that another environment made, by whatever name."""
+    for key, name in stack.own_volumes.items():
+        users = [service.name for service in _active(stack) if key in service.volumes]
+        owner = neighbours.owner("volume", name) if users else None
+        if owner and owner in neighbours.siblings:
+            yield SharedResource("volume", key, name, tuple(users), owner)
+
+
 def _active(stack: Stack) -> list[Service]:
     return [service for service in stack.services.values() if service.replicas]
 

@@ -52,15 +52,14 @@ def read_stack(model: Mapping[str, Any], *, unset_variables: tuple[str, ...] = (
             for key, body in document.at("volumes").entries()
             if body.at("external").flag()
         },
-        fixed_volumes=dict(_fixed_volumes(document.at("volumes"), project)),
+        own_volumes=dict(_own_volumes(document.at("volumes"), project)),
     )
 
 
-def _fixed_volumes(volumes: Cursor, project: str) -> Iterator[tuple[str, str]]:
+def _own_volumes(volumes: Cursor, project: str) -> Iterator[tuple[str, str]]:
     for key, body in volumes.entries():
-        name = body.at("name").text("")
-        if name and name != default_name(project, key) and not body.at("external").flag():
-            yield key, name
+        if not body.at("external").flag():
+            yield key, body.at("name").text("") or default_name(project, key)
 
 
 def bridge_options(options: Cursor) -> dict[str, str]:

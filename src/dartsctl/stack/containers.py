@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from dartsctl.text.strict_json import Cursor
 
 PROJECT_LABEL = "com.docker.compose.project"
+_WITHOUT_PORTS = frozenset({"created", "restarting", "removing", "exited", "dead"})
+_STATES_OF_PODMAN = {"stopped": "exited", "configured": "created"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,7 @@ class Container:
 
         An unknown state holds what the engine lists for it (engine-rules.md#other-containers).
         """
-        return self.state not in ("created", "restarting", "removing", "exited", "dead")
+        return self.state not in _WITHOUT_PORTS
 
 
 def of_project(containers: Iterable[Container], project: str | None) -> list[Container]:
@@ -129,15 +131,23 @@ def of_services(
     return [container for container in own if container.service in services]
 
 
+def normal_state(state: str) -> str:
+    """Return a container's state in Docker's words. Podman has two of its own."""
+    return _STATES_OF_PODMAN.get(state, state)
+
+
 def read_container(row: Cursor) -> Container:
     """Return the container in a row of the engine's list. Raises the document's own error."""
     names = row.at("Names").texts()
+    state = normal_state(row.at("State").text())
     ports = row.at("Ports").items()
+    if state in _WITHOUT_PORTS:  # Podman lists those that it would publish
+        ports = iter(())
     return Container(
         id=row.at("Id").text(),
         name=names[0].removeprefix("/") if names else "",
         image=row.at("Image").text(""),
-        state=row.at("State").text(),
+        state=state,
         status=row.at("Status").text(""),
         targets=tuple(_read_target(port) for port in ports if read_port(port.at("PublicPort"), 0)),
         labels=row.at("Labels").text_entries(),

@@ -168,8 +168,8 @@ class Stack:
     """Variables that Compose replaced by an empty string; ports that need one are ephemeral."""
     external_volumes: Mapping[str, str] = field(default_factory=dict)
     """The engine's name of each external volume, by its key in the files."""
-    fixed_volumes: Mapping[str, str] = field(default_factory=dict)
-    """The `name:` of each volume that has one and is not external, by its key."""
+    own_volumes: Mapping[str, str] = field(default_factory=dict)
+    """The engine's name of each volume that is not external, by its key."""
 
     def includes(self, container: Container) -> bool:
         """Return whether the container is of one of the stack's services."""
@@ -188,6 +188,15 @@ class Stack:
     def external_networks(self) -> tuple[str, ...]:
         """The names of networks that only the engine can describe."""
         return tuple(network.name for network in self.networks.values() if network.external)
+
+    @property
+    def fixed_volumes(self) -> dict[str, str]:
+        """The `name:` of each volume that has one and is not external, by its key."""
+        return {
+            key: name
+            for key, name in self.own_volumes.items()
+            if name != default_name(self.project, key)
+        }
 
     @property
     def fixed_networks(self) -> dict[str, str]:

@@ -81,6 +81,20 @@ def test_what_compose_made_has_its_project(podman: UnixEngine) -> None:
     assert networks == {"bridge": "", "shop-dev_default": "shop-dev"}
 
 
+@pytest.mark.parametrize(
+    ("listed", "state"), [("stopped", "exited"), ("configured", "created"), ("exited", "exited")]
+)
+def test_a_container_that_does_not_run_holds_no_port_though_podman_lists_them(
+    tmp_path: Path, listed: str, state: str
+) -> None:
+    (row,) = json.loads((RECORDED / "containers.json").read_text())
+    rows = json.dumps([row | {"State": listed, "Status": "Exited (0) 2 hours ago"}]).encode()
+    with engine(tmp_path, lambda connection, _request: connection.sendall(OK + rows)) as address:
+        (container,) = UnixEngine(address).containers()
+    assert (container.state, container.published) == (state, ())
+    assert not container.holds_ports
+
+
 def test_mounts_that_are_mere_paths_are_no_volumes(tmp_path: Path) -> None:
     (row,) = json.loads((RECORDED / "containers.json").read_text())
     rows = json.dumps([row | {"Mounts": ["/data"]}]).encode()

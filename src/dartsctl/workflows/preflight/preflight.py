@@ -138,14 +138,14 @@ def run_preflight(environment: Environment, intent: Intent, *, deps: Deps) -> Pr
         verdicts=verdicts,
         collisions=(
             *_collisions(environment, inputs, convergence, list(map(str, files))),
-            *shared_resources.in_the_way(shared, builds=intent.build),
+            *shared_resources.in_the_way(environment, shared, builds=intent.build),
         ),
         notices=(
             *_notices(inputs, verdicts),
             *_ambiguous_localhost(inputs, convergence, verdicts, host),
             *lint.appended(inputs.stack, origins),
             *lint.shared_project(inputs.stack, others, str(_folder(files, environment))),
-            *shared_resources.notices(shared, builds=intent.build),
+            *shared_resources.notices(environment, shared, builds=intent.build),
         ),
         objections=_objections(inputs, compose, deps.now()),
         files=files,

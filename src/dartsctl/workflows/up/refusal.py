@@ -30,6 +30,8 @@ _SHOWN_BEFORE_UP = (
     "shared-network",
     "replicas-fixed-port",
     "shared-project",
+    "shared-volume",
+    "shared-image",
 )
 """Codes of the warnings that explain a failure or a surprise of this very `up`."""
 
