@@ -80,8 +80,8 @@ def plan(request: InitRequest, *, deps: Deps) -> InitPlan:
     server += find_server_env(app, project, dev.project)
     project = dev.project
     literals = find_literals(project)
-    findings += literals.findings  # its `files` of prod go before those of find_stacks
-    findings += dev.findings + find_stacks(project)
+    findings += literals.findings + dev.findings
+    findings += find_stacks(project, findings.settings)
     findings += find_production_ports(project) + find_wait_timeouts(project)
     findings += server
     # a finder of settings: `findings += find_xxx(project)`, here

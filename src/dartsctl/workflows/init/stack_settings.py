@@ -2,30 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from dartsctl.workflows.init.findings import Findings, FoundSetting
 from dartsctl.workflows.init.project import relative
 
 if TYPE_CHECKING:
-    from dartsctl.workflows.init.project import Project
+    from dartsctl.workflows.init.project import Project, StackFacts
 
 
-def find_stacks(project: Project) -> Findings:
-    """Return the Compose files of each environment; defaults where every verb picks the same."""
+def find_stacks(project: Project, known: Iterable[FoundSetting]) -> Findings:
+    """Return the Compose files of each environment; defaults where every verb picks the same.
+
+    Those in `known` are settings already.
+    """
     own_name = project.settings.name
     settings = [FoundSetting("", "name", own_name, "the folder's name", is_default=True)]
+    chosen = {setting.table: setting for setting in known if setting.key == "files"}
     notes: list[str] = []
     for name, stack in project.stacks.items():
-        is_default = not project.request.named.get(name)
-        why = "named on the command line"
-        if is_default:
-            why = "by its name"
-        files = [relative(project.root, file) for file in stack.files]
-        settings.append(FoundSetting(name, "files", files, why, is_default))
-        notes.append(f"{name}: {' + '.join(files)}")
+        setting = chosen.get(name) or _files(project, stack)
+        settings.append(setting)
+        notes.append(f"{name}: {' + '.join(map(str, _items(setting)))}")
         if stack.error:
             notes.append(f"{name}: what these files need is not checked: {stack.error.message}")
-    if not (project.stacks or project.bundled or project.settings.source):
+    if not (project.stacks or chosen or project.bundled or project.settings.source):
         settings.append(FoundSetting("dev", "files", [], "no Compose file: the server alone"))
     return Findings(tuple(notes), tuple(settings))
+
+
+def _files(project: Project, stack: StackFacts) -> FoundSetting:
+    """Return the files of an environment as a setting."""
+    files = [relative(project.root, file) for file in stack.files]
+    if project.request.named.get(stack.name):
+        return FoundSetting(stack.name, "files", files, "named on the command line")
+    return FoundSetting(stack.name, "files", files, "by its name", is_default=True)
+
+
+def _items(setting: FoundSetting) -> Sequence[object]:
+    if isinstance(setting.value, str | int | float):
+        return [setting.value]
+    return list(setting.value)
