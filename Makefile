@@ -6,6 +6,7 @@ N ?= 100
 SEED ?= 1
 JOBS ?= 3
 WORKERS ?= 3
+VERSIONS ?= 3.12 3.13 newest
 .DEFAULT_GOAL := help
 unexport PYTHONDONTWRITEBYTECODE # dartsctl starts from byte code, as it does for users
 
@@ -34,6 +35,9 @@ packages: $(VENV)/.packages ## Build the wheel and the source distribution, inst
 $(VENV)/.packages: $(VENV)/.ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group packages
 	@touch $@
+
+test-pythons: $(VENV)/.packages ## Run the tests that need no engine with other Pythons: VERSIONS="3.12 newest"
+	WORKERS=$(WORKERS) TOOLS=$(BIN) tests/pythons/test.sh $(VERSIONS)
 
 oracle: setup ## Compare `check` with what the engine does: N=500 SEED=7 JOBS=3
 	$(BIN)/python tests/oracle/oracle.py --count $(N) --seed $(SEED) --jobs $(JOBS)
@@ -64,4 +68,4 @@ bench: setup ## Measure ratios against a peer, one line per target
 clean: ## Remove what `make setup` and the tools created
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist build
 
-.PHONY: help setup dev test test-ports packages oracle kills cold-starts fuzz lint types check bench clean
+.PHONY: help setup dev test test-ports packages test-pythons oracle kills cold-starts fuzz lint types check bench clean

@@ -15,6 +15,8 @@ import pytest
 
 from repository import MODULES, REPOSITORY, SOURCE, anchors, module_name, tracked
 
+pytestmark = pytest.mark.once
+
 OWNERS: dict[str, set[str]] = {
     "dotenv": {"edges/project/env_files.py"},
     "prompt_toolkit": {"edges/screen/prompts.py"},

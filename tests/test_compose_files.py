@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 import yaml
 
+pytestmark = pytest.mark.once
+
 COMPOSE = Path(__file__).parents[1] / "compose"
 PROFILES = ("app", "gateway", "idp", "proxy")
 SECRETS = dict.fromkeys(

@@ -15,6 +15,8 @@ from dartsctl.diagnosis.findings import Cause
 from dartsctl.errors import ExitCode
 from repository import REPOSITORY, SOURCE, anchors, explicit_anchors, prose, tracked
 
+pytestmark = pytest.mark.once
+
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _FILE = re.compile(r"`((?:src|tests|docs|benchmarks)/[a-z0-9_./-]+)`")
 _MODULE = re.compile(r"`((?:[a-z_]+/)+[a-z_]+\.py)(?:: \w+)?`")

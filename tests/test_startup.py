@@ -25,6 +25,8 @@ import pytest
 from fakes.machines import ANSWERS_VERSION, write_script
 from own_ports import free_ports
 
+pytestmark = pytest.mark.once
+
 HEAVY = {
     "asyncio",
     "dotenv",

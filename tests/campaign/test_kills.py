@@ -8,6 +8,8 @@ import sys
 import kills
 import pytest
 
+pytestmark = pytest.mark.once
+
 
 @pytest.mark.engine
 def test_a_killed_dartsctl_leaves_no_process_and_no_lease_and_touches_no_bystander() -> None:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 pytest_plugins = ("fakes.plain_project",)
 
+pytestmark = pytest.mark.once
+
 MEGABYTES = 150
 VERSION = 'case "$*" in *version*) echo 2.40.3; exit ;; esac'
 HANGS = f"{VERSION}\nexec sleep 600"

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 pytest_plugins = ("fakes.plain_project",)
 
+pytestmark = pytest.mark.once
+
 VERBS = ("check -f compose.json", "prod check", "prod up", "prod ps", "prod down", "doctor", "dev")
 WITHIN = 120
 MEGABYTES = 150

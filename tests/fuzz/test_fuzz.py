@@ -10,7 +10,7 @@ import pytest
 
 import fuzz
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.once, pytest.mark.timeout(180)]
 
 COUNT = 300
 BUDGET = 90.0

@@ -25,6 +25,8 @@ from dartsctl.stack.config_errors.place import Sources
 from dartsctl.text.http_status import http_status
 from dartsctl.text.strict_json import Source, parse_json
 
+pytestmark = pytest.mark.once
+
 EXAMPLES = int(os.environ.get("DARTSCTL_FUZZ_EXAMPLES", "60"))
 
 fuzzed = settings(
