@@ -7,6 +7,7 @@ SEED ?= 1
 JOBS ?= 3
 WORKERS ?= 3
 VERSIONS ?= 3.12 3.13 newest
+PART ?= all
 .DEFAULT_GOAL := help
 unexport PYTHONDONTWRITEBYTECODE # dartsctl starts from byte code, as it does for users
 
@@ -36,8 +37,8 @@ $(VENV)/.packages: $(VENV)/.ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group packages
 	@touch $@
 
-test-pythons: $(VENV)/.packages ## Run the tests that need no engine with other Pythons: VERSIONS="3.12 newest"
-	WORKERS=$(WORKERS) TOOLS=$(BIN) tests/pythons/test.sh $(VERSIONS)
+test-pythons: $(VENV)/.packages ## Run the tests that need no engine with other Pythons: VERSIONS="3.12 newest" PART=quick
+	WORKERS=$(WORKERS) TOOLS=$(BIN) PART=$(PART) tests/pythons/test.sh $(VERSIONS)
 
 oracle: setup ## Compare `check` with what the engine does: N=500 SEED=7 JOBS=3
 	$(BIN)/python tests/oracle/oracle.py --count $(N) --seed $(SEED) --jobs $(JOBS)

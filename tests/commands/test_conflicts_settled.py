@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from live.terminal import Terminal
 
 pytest_plugins = ("live.stack", "live.terminal")
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.usefixtures("settled")]
 
 Sit = Callable[..., "Terminal"]
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from live.stack import LiveStack
 
 pytest_plugins = ("live.stack",)
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.usefixtures("settled")]
 
 LOOKING = (("prod", "ps"), ("prod", "logs"), ("doctor",), ("prod", "down", "--dry-run"))
 CHANGING = (("prod", "up"), ("prod", "check"), ("prod", "config"))

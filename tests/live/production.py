@@ -89,7 +89,7 @@ def _prepared(live: LiveStack, folder: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        live.close()
+        live.close(wait=True)
         docker(
             "image", "rm", f"{live.project}-darts-app", f"{live.project}-api-gateway", check=False
         )

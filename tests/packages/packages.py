@@ -1,5 +1,7 @@
 """The wheel and the source distribution, built, installed and used as a user does: `make packages`.
 
+Shells complete after the installation (edge-cases.md#83).
+
 Needs a package registry and the dependency group `packages`, so pytest does not collect this file
 by itself.
 """

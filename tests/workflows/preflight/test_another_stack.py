@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from live.stack import LiveStack, Said
 
 pytest_plugins = ("live.stack",)
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.usefixtures("settled")]
 
 NGINX = "dartsctl-test/nginx:1"
 

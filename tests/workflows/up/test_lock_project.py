@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from live.stack import LiveStack
 
 pytest_plugins = ("live.stack",)
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.usefixtures("settled")]
 
 
 def slow_stack(live: LiveStack) -> None:
