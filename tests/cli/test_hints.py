@@ -80,7 +80,7 @@ GROUPS = ("prod", "guard")
 @functools.cache
 def commands() -> dict[str, Path]:
     """Return every dartsctl command of the source, with a module that has it."""
-    known = {}
+    known: dict[str, Path] = {}
     for file in MODULES:
         known |= dict.fromkeys(commands_in(file), file.relative_to(SOURCE))
     return known
