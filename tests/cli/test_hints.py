@@ -48,7 +48,7 @@ def calls_in(tree: ast.AST) -> Iterator[str]:
             case ast.Attribute(attr="command", value=ast.Name(id="environment") | ast.Attribute()):
                 if words and words[0] != ANY:
                     yield shlex.join(["dartsctl", "prod", *words])
-            case ast.Name(id="shell_command") if words[:1] == ["dartsctl"]:
+            case ast.Name(id="shell_command") if words[:1] == ["dartsctl"] and words[1:]:
                 yield shlex.join(words)
 
 
