@@ -58,6 +58,13 @@ def test_productions_ports_get_other_numbers_on_loopback_the_same_each_time() ->
     assert shown(dev, services) == first
 
 
+def test_two_projects_have_different_numbers_with_the_same_end() -> None:
+    dev = stack({"queue": QUEUE})
+    services = services_for_development(dev, [])
+    other = shown(dev, services, replace(FREE, shift=3000))
+    assert other == {"queue": ["127.0.0.1:18672:5672/tcp", "127.0.0.1:28672:15672/tcp"]}
+
+
 def test_a_number_that_is_in_use_is_left_to_whoever_has_it() -> None:
     dev = stack({"queue": QUEUE})
     busy = replace(FREE, is_free=lambda _protocol, number: number != 31672)
@@ -112,7 +119,7 @@ def test_the_file_says_who_wrote_it_and_how_to_start_the_rest() -> None:
     dev = stack({"app": {"build": {"context": "."}}, "db": {"image": "postgres"}})
     services = services_for_development(dev, ["app"])
     text = override_text(dev, services, Shared(), {}, over="compose.yaml")
-    assert text.startswith(f"{HEADER}: the dev stack beside production, over compose.yaml.\n")
+    assert text.startswith(f"{HEADER}: what the dev stack has of its own, over compose.yaml.\n")
     assert "#   app: runs on the host\n" in text
     assert "dartsctl dev up --profile NAME" in text
 
@@ -141,6 +148,7 @@ services:
   web:
     image: nginx
     container_name: shop-web
+    environment: {DATABASE: "postgres://shop-db/x"}
     ports: ["80:80"]
     depends_on: [app]
 networks:
@@ -170,6 +178,9 @@ def test_compose_reads_a_stack_that_shares_nothing(tmp_path: Path) -> None:
     dev = resolved(base, override)
     assert set(dev.services) == {"db", "no"}
     assert dev.services["db"].volumes == ("fixed", "outside", "db-data")
+    networks = Compose(adhoc(files=(base, override), directory=tmp_path)).config().model
+    aliases = networks["services"]["db"]["networks"]["back"]["aliases"]
+    assert aliases == ["database", "shop-db"]
     for profiles in ((), ("app",), ("web",), ("*",)):
         dev = resolved(base, override, profiles=profiles)
         assert shared_with(production, dev).is_nothing, profiles

@@ -103,3 +103,9 @@ def test_a_stack_with_nothing_of_productions() -> None:
     shared = shared_with(production, dev)
     assert shared.is_nothing
     assert shared.words() == ""
+
+
+def test_a_service_on_the_hosts_network_publishes_nothing_that_could_move() -> None:
+    own = {"image": "x", "network_mode": "host", "expose": ["8080"]}
+    production = stack({"web": {"image": "x", "ports": [port(8080)]}, "agent": own})
+    assert shared_with(production, stack({"agent": own})).is_nothing

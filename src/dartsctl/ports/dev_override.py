@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from dartsctl.ports.remapping import choose
 from dartsctl.stack.model import PortEntry
-from dartsctl.stack.needed_services import dependents
+from dartsctl.stack.needed_services import dependents, names_host
 from dartsctl.stack.shared_with_production import published_by
 
 if TYPE_CHECKING:
@@ -45,6 +45,8 @@ class Numbers:
     """Production's ports, and the dev range."""
     is_free: IsFree
     kept: Mapping[tuple[str, int, str], int] = field(default_factory=dict)
+    shift: int = 0
+    """Added before a new number is chosen, so that two projects get different ones."""
 
 
 def lacks_ports(dev: Stack, services: DevServices) -> tuple[str, ...]:
@@ -103,9 +105,9 @@ def override_text(
 
 
 def _head(services: DevServices, over: str) -> Iterator[str]:
-    yield f"{HEADER}: the dev stack beside production, over {over}."
+    yield f"{HEADER}: what the dev stack has of its own, over {over}."
     yield "# It may be changed by hand: `dartsctl init` keeps its ports, and proposes an edit only"
-    yield "# where the dev stack would share something with production again."
+    yield "# where dev shares something with production, or a server cannot reach a service."
     if not services.left_out:
         return
     yield "# Not started, each in a profile of its name:"
@@ -126,12 +128,31 @@ def _service_lines(
     if name in services.left_out:
         others = sorted(dependents(dev, name) & services.left_out.keys() - {name})
         yield f"    profiles: !override {json.dumps([name, *others])}"
+    yield from _network_lines(dev, service, shared)
+
+
+def _network_lines(dev: Stack, service: Service, shared: Shared) -> Iterator[str]:
+    """Yield what changes of a service's networks: no fixed addresses, and its old name as an alias.
+
+    Others may know it by its container name, which is a host name on its networks.
+    """
     separated = {*shared.networks, *shared.subnets}
-    if fixed := sorted(separated.intersection(service.fixed_addresses)):
+    others = (other for other in dev.services.values() if other is not service)
+    has_alias = service.name in shared.names and any(
+        names_host(other, service.container_name) for other in others
+    )
+    lines: list[str] = []
+    for key in sorted(service.networks):
+        own: list[str] = []
+        if has_alias:
+            own.append(f"aliases: {json.dumps([service.container_name])}")
+        if key in separated and key in service.fixed_addresses:
+            own += [f"{version}_address: {_RESET}" for version in ("ipv4", "ipv6")]
+        if own:
+            lines.append(f"      {_key(key)}: {{{', '.join(own)}}}")
+    if lines and not service.network_mode:
         yield "    networks:"
-        for key in fixed:
-            addresses = f"ipv4_address: {_RESET}, ipv6_address: {_RESET}"
-            yield f"      {_key(key)}: {{{addresses}}}"
+        yield from lines
 
 
 def _key(name: str) -> str:
@@ -206,7 +227,9 @@ def _on_new_number(entry: PortEntry, service: str, numbers: Numbers, taken: set[
     number = numbers.kept.get((service, entry.target, entry.protocol))
     if number is None or number in numbers.reserved:
         number = choose(
-            entry.span[0], is_free=lambda port: numbers.is_free(entry.protocol, port), avoid=taken
+            entry.span[0] + numbers.shift,
+            is_free=lambda port: numbers.is_free(entry.protocol, port),
+            avoid=taken,
         )
     if number is None:
         return replace(entry, host_ip=LOOPBACK, published="")

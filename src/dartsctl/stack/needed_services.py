@@ -16,7 +16,7 @@ from dartsctl.stack.service_roles import is_outsider, kind_of, role_of
 from dartsctl.text.numbers import parse_digits
 
 if TYPE_CHECKING:
-    from dartsctl.stack.model import Stack
+    from dartsctl.stack.model import Service, Stack
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +105,16 @@ def _uses(stack: Stack, name: str) -> set[str]:
     if service is None:
         return set()
     used = set(service.depends_on).intersection(stack.services)
-    for other in stack.services:
-        if any(_named_ports(text, other) is not None for text in service.environment.values()):
+    for other, body in stack.services.items():
+        if names_host(service, other) or names_host(service, body.container_name):
             used.add(other)
     return used - {name}
+
+
+def names_host(service: Service, host: str) -> bool:
+    """Return whether a variable of a service has `host` as the name of a host."""
+    texts = service.environment.values()
+    return bool(host) and any(_named_ports(text, host) is not None for text in texts)
 
 
 def _users(stack: Stack, name: str) -> set[str]:
@@ -122,6 +128,8 @@ def _ports_for_the_host(stack: Stack, name: str, apps: Collection[str]) -> tuple
     for app in stack.services.keys() & apps:
         for text in stack.services[app].environment.values():
             ports.update(_named_ports(text, name) or ())
+            if service.container_name:
+                ports.update(_named_ports(text, service.container_name) or ())
     if kind := kind_of(service):
         ports.add(kind.port)
     elif not ports and any(name in _uses(stack, app) for app in apps):

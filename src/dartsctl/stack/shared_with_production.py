@@ -70,7 +70,7 @@ def shared_with(production: Stack, dev: Stack) -> Shared:
         folders += [(name, mount) for mount in data_folders(service) if mount.source in sources]
     return Shared(
         names=_services(ours, lambda service: service.container_name in names),
-        ports=_services(ours, lambda service: bool(numbers & numbers_of(service))),
+        ports=_services(ours, lambda service: _publishes_any(service, numbers)),
         images=_services(ours, lambda service: service.is_built and service.image in images),
         folders=tuple(folders),
         volumes=_same_names(_volumes(production), _volumes(dev)),
@@ -102,6 +102,11 @@ def published_by(stack: Stack) -> set[tuple[str, int]]:
     for service in stack.services.values():
         numbers |= numbers_of(service)
     return numbers
+
+
+def _publishes_any(service: Service, numbers: set[tuple[str, int]]) -> bool:
+    """Return whether a service publishes one of these. On the host's network it publishes none."""
+    return service.network_mode != "host" and bool(numbers & numbers_of(service))
 
 
 def _is_data(mount: Mount, kind: ServiceKind) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -30,7 +31,7 @@ VERSIONS = ComposeVersions(Path(tempfile.mkdtemp(prefix="dartsctl-test-")))
 def look(root: Path, *, prod: str = "compose.prod.yaml", dev: str = "") -> DevStack:
     """Return the dev stack of a folder. `prod` and `dev` are named on the command line."""
     settings = load(root, {}, project_dir=root)
-    named = {"prod": (root / prod,), "dev": (root / dev,) if dev else ()}
+    named = {"prod": (root / prod,) if prod else (), "dev": (root / dev,) if dev else ()}
     deps = fake_deps(
         root / "state",
         FakeClock(),
@@ -109,7 +110,8 @@ def test_productions_file_is_dev_too_where_there_is_no_other_and_its_database_is
     assert dev.findings.settings[0].value == ["compose.prod.yaml", OVERRIDE_NAME]
     (database,) = dev.project.stacks["dev"].stack.services.values()
     assert (database.name, database.container_name) == ("db", "")
-    assert str(database.ports[0]) == "127.0.0.1:31432:5432/tcp"
+    (entry,) = database.ports
+    assert (entry.host_ip, entry.target, entry.span[0] % 1000) == ("127.0.0.1", 5432, 432)
 
     apply(tmp_path, dev)
     again = look(tmp_path)
@@ -124,14 +126,15 @@ def test_a_base_that_grew_leads_to_an_edit_and_the_numbers_stay(tmp_path: Path) 
     dev = look(tmp_path)
     apply(tmp_path, dev)
     override = tmp_path / OVERRIDE_NAME
-    override.write_text(override.read_text().replace("31432", "31999"))
+    own = re.sub(r"1:\d+432:5432", "1:31999:5432", override.read_text())
+    override.write_text(own)
     cache = "  cache:\n    image: redis\n    container_name: shop-cache\n"
     write(tmp_path, **{"compose.prod": PRODUCTION + cache})
     before = override.read_bytes()
     (change,) = look(tmp_path).findings.changes
     assert (change.action, change.old) == ("edit", before)
     assert "127.0.0.1:31999:5432" in change.text
-    assert "127.0.0.1:16379:6379" in change.text
+    assert re.search(r"127\.0\.0\.1:\d+379:6379", change.text)
 
 
 def test_without_a_server_on_the_host_every_service_is_started(tmp_path: Path) -> None:
@@ -155,6 +158,24 @@ def test_a_dev_stack_that_shares_nothing_needs_no_file(tmp_path: Path) -> None:
 
 
 PUBLISHED = 'image: postgres:16\n    ports: ["127.0.0.1:15432:5432"]'
+
+
+def test_a_lone_dev_stack_publishes_what_the_server_on_this_host_needs(tmp_path: Path) -> None:
+    """The usual file for an app in Docker: its database is reached inside the network alone."""
+    database = "  db: {image: 'postgres:16', volumes: ['data:/var/lib/postgresql/data']}\n"
+    kafka = "  kafka: {image: apache/kafka, environment: {KAFKA_ADVERTISED_LISTENERS: 'k:9092'}}\n"
+    app = "  app: {build: ., depends_on: [db, kafka]}\n"
+    write(tmp_path, compose=f"services:\n{app}{database}{kafka}volumes: {{data: {{}}}}\n")
+    (tmp_path / "run.py").write_text(APP)
+    dev = look(tmp_path, prod="", dev="compose.yaml")
+    assert dev.findings.settings[0].value == ["compose.yaml", OVERRIDE_NAME]
+    stack = dev.project.stacks["dev"].stack
+    published = {name: service.ports[0].target for name, service in stack.services.items()}
+    assert published == {"db": 5432, "kafka": 9092}
+    assert dev.findings.notes[0] == (
+        f"dev: {OVERRIDE_NAME} publishes db, kafka for the server on this host"
+    )
+    assert dev.findings.notes[-1].startswith("kafka sends its clients to KAFKA_ADVERTISED_")
 
 
 def test_files_of_the_settings_are_not_changed_but_the_way_out_is_said(tmp_path: Path) -> None:

@@ -204,3 +204,25 @@ def test_without_an_engine_compose_still_says_the_name(root: Path) -> None:
     stack = prod(root, "p.yaml", project="live")
     findings = find_projects(init_project(root, stack, engine=engine))
     assert settings_of(findings) == {"prod.project": "live"}
+
+
+def test_a_project_that_the_settings_name_is_only_contradicted_by_containers(root: Path) -> None:
+    settings = '[prod]\nproject = "live"\n'
+    stack = prod(root, "p.yaml", project="another")
+    assert look(root, stack, settings=settings).settings == ()
+    running = (container("web", "blue", root / "p.yaml"),)
+    assert settings_of(look(root, stack, running=running)) == {"prod.project": "blue"}
+
+
+def test_production_that_runs_from_other_files_than_the_picked_ones_is_told(root: Path) -> None:
+    root.mkdir()
+    (root / "compose.prod.yaml").touch()
+    running = (container("web", "shop", root / "compose.prod.yaml"),)
+    both = prod(root, "compose.prod.yaml", "compose.tls.yaml")
+    (task,) = look(root, both, running=running).tasks
+    assert not task.is_required
+    assert task.text == (
+        "1 container of project shop runs from compose.prod.yaml, "
+        "and `prod up` uses compose.prod.yaml, compose.tls.yaml; to keep the former"
+    )
+    assert task.paste == ("[prod]", 'files = ["compose.prod.yaml"]')

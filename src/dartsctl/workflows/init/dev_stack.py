@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -39,8 +40,13 @@ from dartsctl.workflows.init.read_project import stack_facts
 
 if TYPE_CHECKING:
     from dartsctl.stack.bindings import TransportProtocol
+    from dartsctl.stack.model import Stack
     from dartsctl.workflows.init.project import Project
     from dartsctl.workflows.init.server import App
+
+
+_SHIFTS = 16
+"""How many projects have different numbers, of which the last three digits stay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +240,8 @@ def _numbers(project: Project, existing: StackFacts | None) -> Numbers:
         for entry in service.ports:
             if entry.host_ip == LOOPBACK and not entry.is_ephemeral:
                 kept[service.name, entry.target, entry.protocol] = entry.span[0]
-    return Numbers(reserved, _free_port_check(project), kept)
+    shift = zlib.crc32(project.settings.name.encode()) % _SHIFTS * 1000
+    return Numbers(reserved, _free_port_check(project), kept, shift)
 
 
 def _free_port_check(project: Project) -> IsFree:
@@ -253,20 +260,17 @@ def _free_port_check(project: Project) -> IsFree:
 
 
 def _planned(project: Project, base: StackFacts, text: str) -> StackFacts:
-    """Return the dev stack with an override that is not written yet, as Compose resolves it.
-
-    Its files are those that exist.
-    """
+    """Return the dev stack with an override that is not written yet, as Compose resolves it."""
     with tempfile.TemporaryDirectory(prefix="dartsctl-") as folder:
         draft = Path(folder) / OVERRIDE_NAME
         draft.write_text(text, encoding="utf-8")
         facts = _resolved(project, (*base.files, draft))
-    return replace(facts, files=base.files)
+    return replace(facts, files=(*base.files, _path(project)))
 
 
 def _files_setting(project: Project, base: StackFacts) -> FoundSetting:
     files = [relative(project.root, file) for file in (*base.files, _path(project))]
-    why = f"{OVERRIDE_NAME}: names and ports beside production's"
+    why = f"{OVERRIDE_NAME}: what the dev stack has of its own"
     return FoundSetting("dev", "files", files, why)
 
 
@@ -284,12 +288,25 @@ def _notes(project: Project, needs: _Needs) -> Iterator[str]:
         others = [f"{name} ({why})" for name, why in services.left_out.items()]
         line += f"; not {', '.join(others)}"
     yield line
+    yield from _broker_notes(needs.base.stack, services)
     providers = [name for name, why in services.left_out.items() if why == "identity provider"]
     if providers:
         yield (
             f"if the login needs {', '.join(providers)} in dev: "
             f"`dartsctl dev up --profile {providers[0]}`, or profiles in [dev]"
         )
+
+
+def _broker_notes(stack: Stack, services: DevServices) -> Iterator[str]:
+    """Say which brokers send their clients to a name that this host does not know."""
+    for name in services.ports:
+        for variable, text in stack.services[name].environment.items():
+            is_local = "localhost" in text or LOOPBACK in text
+            if variable.endswith("ADVERTISED_LISTENERS") and not is_local:
+                yield (
+                    f"{name} sends its clients to {variable}, which has no address of this host: "
+                    "a server on this host needs a listener for localhost"
+                )
 
 
 def _task(project: Project, needs: _Needs) -> Task:

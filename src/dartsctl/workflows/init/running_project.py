@@ -7,9 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dartsctl.config.settings import PRODUCTION
+from dartsctl.config.settings import PRODUCTION, environment_key
+from dartsctl.config.settings_text import setting_line
 from dartsctl.config.values import normal_project
 from dartsctl.errors import DartsctlError
+from dartsctl.stack import compose_files
 from dartsctl.stack.existing_projects import (
     Existing,
     ProjectName,
@@ -18,6 +20,7 @@ from dartsctl.stack.existing_projects import (
     existing_projects,
     files_of,
     production_name,
+    shown,
 )
 from dartsctl.stack.same_stack import find_same_stack
 from dartsctl.workflows.init.findings import Findings, FoundSetting, Task
@@ -39,6 +42,7 @@ def find_projects(project: Project) -> Findings:
         decided = production_name(production.stack.project, default, own, project.root)
         taken = decided.name
         findings += _findings(project, PRODUCTION, decided)
+        findings += _other_files(project, production, own)
     if dev := project.stacks.get("dev"):
         findings += _dev(project, dev, existing.get("dev", ()), taken)
     return findings
@@ -120,10 +124,31 @@ def _elsewhere(project: Project, facts: StackFacts, default: str) -> list[Existi
     return [Existing(same.project, same.containers, files_of(same.containers[0]))]
 
 
+def _other_files(project: Project, facts: StackFacts, existing: Sequence[Existing]) -> Findings:
+    """Say which files production was started from, where `prod up` would use others."""
+    chosen = chosen_of(existing, "")
+    is_said = project.settings.environments[facts.name].files is not None
+    if chosen is None or is_said or not all(_is_here(project, file) for file in chosen.files):
+        return Findings()
+    if compose_files.identities(chosen.files) == compose_files.identities(map(str, facts.files)):
+        return Findings()
+    picked = ", ".join(shown(project.root, file) for file in facts.files)
+    files = [shown(project.root, Path(file)) for file in chosen.files]
+    line = setting_line(FoundSetting(facts.name, "files", files))
+    text = f"{chosen.evidence(project.root)}, and `prod up` uses {picked}; to keep the former"
+    return Findings(tasks=(Task(text, (f"[{facts.name}]", line), is_required=False),))
+
+
+def _is_here(project: Project, file: str) -> bool:
+    """Return whether a file of the label exists in this project."""
+    return Path(file).is_relative_to(project.root) and Path(file).is_file()
+
+
 def _findings(project: Project, name: str, decided: ProjectName) -> Findings:
     """Return the line of the settings, if dartsctl would use another name without it."""
     current = project.settings.environments[name].project
-    if decided.name == current:
+    is_chosen = environment_key(name, "project") in project.settings.origins
+    if decided.name == current or (is_chosen and not decided.notes):
         return Findings(notes=decided.notes)
     setting = FoundSetting(name, "project", decided.name, decided.why)
     return Findings(notes=decided.notes, settings=(setting,))
