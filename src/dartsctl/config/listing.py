@@ -53,6 +53,12 @@ def profiles_mentioned(files: Iterable[Path], words: Sequence[str]) -> tuple[str
     return tuple(word for word in words if word in mentioned)
 
 
+def may_have_profiles(files: Iterable[Path]) -> bool:
+    """Return whether services of the files may have profiles. Only Compose knows."""
+    texts = [_text(file) for file in files]
+    return any("profiles" in text or _INCLUDE.search(text) for text in texts)
+
+
 def have_includes(files: Iterable[Path]) -> bool:
     """Return whether the files include others, whose profiles are not in their own text."""
     return any(_INCLUDE.search(text) for text in map(_text, files))

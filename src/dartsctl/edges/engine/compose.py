@@ -332,8 +332,17 @@ class Compose:
         return shell_command("docker", "compose", *self._options(self._environment.files), *words)
 
     def is_complete(self) -> bool:
-        """Return whether the files need no other one beside them. The next `config` is answered."""
-        return not lacks_base(self._early_config().stderr)
+        """Return whether the files need no other one beside them. The next `config` is answered.
+
+        All profiles are active for this, where there are any: Compose leaves out the services of
+        the others, and an overlay may have nothing else. Then `config` is not answered.
+        """
+        from dartsctl.config.listing import may_have_profiles
+
+        options: list[str] = []
+        if may_have_profiles(self._environment.files):
+            options = ["--profile", "*"]
+        return not lacks_base(self._early_config(*options).stderr)
 
     def has_own_profile(self) -> bool:
         """Return whether a service has the environment's first profile. `config` is answered."""
@@ -344,12 +353,12 @@ class Compose:
         wanted = self._environment.profiles[:1]
         return any(set(wanted) & set(service.profiles) for service in stack.services.values())
 
-    def _early_config(self) -> spawn.Completed:
+    def _early_config(self, *options: str) -> spawn.Completed:
         """Return Compose's answer about the files, which is kept for the next `config`.
 
         It says what is missing in them only when their variables are there: those are filled in.
         """
-        argv = self.argv("config", "--format", "json")
+        argv = self.argv(*options, "config", "--format", "json")
         answered = self._kept.take(argv)
         if answered is None:
             done = spawn.run(argv, deadline=self._deadline, environment=_plain_environ())
