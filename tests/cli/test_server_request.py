@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from dartsctl.cli.server_request import branch_of
+from dartsctl.cli.server_request import ServerOptions, branch_of, run_request
+from dartsctl.config.settings import load
 
 
 @pytest.fixture
@@ -54,3 +57,26 @@ def test_git_is_not_started_in_a_checkout(
     monkeypatch.setenv("PATH", f"{script.parent}{os.pathsep}{os.environ['PATH']}")
     assert branch_of(str(checkout)) == "feature/one"
     assert not (tmp_path / "executed").exists()
+
+
+def test_python_is_that_of_another_virtual_environment_where_there_is_no_dot_venv(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("VIRTUAL_ENV", raising=False)
+
+    def python(folder: Path | None = None) -> tuple[str, bool]:
+        if folder is not None:
+            (folder / "bin").mkdir(parents=True)
+            (folder / "bin/python").symlink_to(sys.executable)
+            (folder / "lib/python3.12/site-packages").mkdir(parents=True)
+            (folder / "pyvenv.cfg").write_text("version = 3.12.1\n")
+        screen: Any = None
+        request = run_request(load(tmp_path, {}), ServerOptions(), ("{python}",), screen)
+        return request.python, request.python_is_ours
+
+    assert python() == (sys.executable, True)
+    monkeypatch.setenv("VIRTUAL_ENV", str(tmp_path / "elsewhere"))
+    assert python(tmp_path / "elsewhere") == (str(tmp_path / "elsewhere/bin/python"), False)
+    assert python(tmp_path / "env") == (str(tmp_path / "env/bin/python"), False)
+    assert python(tmp_path / ".venv") == (str(tmp_path / ".venv/bin/python"), False)

@@ -94,7 +94,14 @@ def test_the_env_files_of_dev_count_without_services_as_far_as_they_exist(app: A
     (app.folder / "app.env").write_text(f"MODE=own\nPORT={app.production}\n")
     done = app.run("dev")
     assert json.loads(done.stdout)["MODE"] == "own"
-    assert f"PORT={app.production} in app.env:2 is a production port: using " in done.stderr
+    told = f"PORT={app.production} in app.env:2 is a production port: using "
+    assert told in done.stderr
+    app.settings(
+        dev='files = []\nenv_files = ["app.env"]',
+        server='port_variables = ["PORT", "FLASK_PORT"]\n',
+    )
+    done = app.run("dev")
+    assert (done.returncode, told in done.stderr) == (0, False)
 
 
 @pytest.mark.parametrize("words", [("dev", "--no-services"), ("run", "--", "{python}", "show.py")])

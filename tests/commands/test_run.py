@@ -64,6 +64,19 @@ def test_the_exit_code_is_the_servers_own_and_its_output_passes_through(start: S
     )
 
 
+def test_a_failure_in_dartsctls_own_interpreter_is_told_as_that(
+    start: Start, tmp_path: Path
+) -> None:
+    own = f"no virtual environment in {tmp_path}: {{python}} was dartsctl's own interpreter, "
+    words = ("{python}", "-c", "import no_such_package")
+    _, _, err = finished(start(*words, python=sys.executable, python_is_ours=True))
+    assert err.splitlines()[-1] == (
+        f"note: {own}{sys.executable}; `dartsctl init` shows how to make one"
+    )
+    _, _, err = finished(start(*words, python=sys.executable))
+    assert own not in err
+
+
 def test_the_exit_code_after_a_signal_is_128_and_its_number(start: Start) -> None:
     assert finished(start("sh", "-c", "kill -9 $$"))[0] == 137
 

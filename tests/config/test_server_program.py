@@ -62,8 +62,10 @@ def test_without_a_command_the_lines_to_write_are_shown(shop: Path) -> None:
         f"add to {shop}/dartsctl.toml:",
         "  [server]",
         '  command = ["{python}", "FILE.py"]',
-        "or name the command once:",
+        "or name the command once: dartsctl run -- COMMAND...",
+        "or let dartsctl look for it:",
     )
+    assert caught.value.hint == "dartsctl init"
 
 
 def test_a_missing_server_folder_is_named_with_its_key(shop: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -177,6 +178,7 @@ def _request(
     server = settings.server
     checkout = checkout_of(settings)
     branch = branch_of(checkout)
+    python = _python(command, directory, settings)
     request = ServerRequest(
         command=command,
         directory=str(directory),
@@ -187,7 +189,9 @@ def _request(
         allocation=_allocation(settings, screen),
         environment=dict(os.environ),
         port_variables=server.port_variables,
-        python=_python(command, directory, settings),
+        names_port_variables=("server", "port_variables") in settings.origins,
+        python=python,
+        python_is_ours=python == sys.executable,
         branch=branch,
         user=user_name(os.geteuid()),
         ready_within=server.ready_timeout,
@@ -263,10 +267,23 @@ def _in_virtual_environment(request: ServerRequest, settings: Settings) -> Serve
 
 
 def _python(command: tuple[str, ...], directory: Path, settings: Settings) -> str:
-    """Return what {python} stands for, empty if nothing uses it."""
+    """Return what {python} stands for, empty if nothing uses it.
+
+    Without .venv and venv it is the first of the other virtual environments that `guard install`
+    would take: env, UV_PROJECT_ENVIRONMENT, the active one, poetry's.
+    """
     from dartsctl.config.server_program import python_for
 
     words = (*command, *settings.server.env.values())
     if not any("{python}" in word for word in words):
         return ""
-    return python_for(directory, settings.root, trust=settings.trust)
+    folders = (directory, settings.root)
+    python = python_for(*folders, trust=settings.trust)
+    if python != sys.executable:
+        return python
+    from dartsctl.edges.project import venvs
+
+    for environment in venvs.find(folders, os.environ):
+        settings.trust.require(environment.path / "pyvenv.cfg")
+        return str(environment.python)
+    return python

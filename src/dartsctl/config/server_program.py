@@ -86,7 +86,8 @@ def server_command(settings: Settings) -> tuple[str, ...]:
             f"add to {settings.path}:",
             "  [server]",
             '  command = ["{python}", "FILE.py"]',
-            "or name the command once:",
+            "or name the command once: dartsctl run -- COMMAND...",
+            "or let dartsctl look for it:",
         ),
-        hint=Advice("dartsctl run -- COMMAND..."),
+        hint="dartsctl init",
     )

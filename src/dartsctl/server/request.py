@@ -71,8 +71,12 @@ class ServerRequest:
     extra: Mapping[str, str] = field(default_factory=dict)
     """`[server.env]`, filled in. It takes precedence over all but the port and host variables."""
     port_variables: tuple[str, ...] = PORT_VARIABLES
+    names_port_variables: bool = False
+    """Whether the settings name them: then nobody is told that an env file's port is replaced."""
     python: str = ""
     """The value of {python}; empty if the command does not use it."""
+    python_is_ours: bool = False
+    """Whether that is dartsctl's own interpreter, because the app has no virtual environment."""
     branch: str = ""
     user: str = ""
     ready_within: float = 30.0

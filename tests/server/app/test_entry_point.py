@@ -356,6 +356,18 @@ def test_a_command_in_shell_form_is_its_last_server() -> None:
     assert choice.chosen.command == (*FLASK_RUN, "app:app", "run")
 
 
+def test_a_package_in_src_is_found_without_an_installation() -> None:
+    files = {"src/shop/__init__.py": FACTORY, "src/shop/api.py": FASTAPI}
+    assert chosen(files, "gunicorn shop:create_app()").command == (
+        *FLASK_RUN,
+        "src/shop:create_app()",
+        "run",
+    )
+    assert chosen(files, "uvicorn shop.api:app").command == (
+        *("{python}", "-m", "uvicorn", "--app-dir", "src", "shop.api:app", "--port", "{port}"),
+    )
+
+
 def test_an_entrypoint_script_is_read_and_named() -> None:
     script = "#!/bin/sh\nset -e\nflask db upgrade\n# python old.py\nexec python \\\n  server.py\n"
     entry = chosen({**SHOP, "docker/entrypoint.sh": script}, "docker/entrypoint.sh")

@@ -161,6 +161,33 @@ def test_a_port_that_nothing_can_change_is_a_task(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("override", ["", "override=True"])
+def test_a_production_port_in_an_env_file_is_said_in_the_settings(
+    tmp_path: Path, override: str
+) -> None:
+    write(
+        tmp_path,
+        {
+            "app.py": f"from dotenv import load_dotenv\nload_dotenv({override})\n{RUNS}",
+            ".env": "A=1\nPORT=5000\n",
+        },
+    )
+    project = project_in(tmp_path)
+    findings = find_server_env(find_app(project), project, project)
+    (setting,) = findings.settings
+    assert (setting.key, setting.value) == (
+        "port_variables",
+        ["FLASK_RUN_PORT", "FLASK_PORT", "PORT"],
+    )
+    assert setting.why == "PORT=5000 in .env:2: `dartsctl dev` sets the leased port instead"
+    assert len(findings.tasks) == bool(override)
+    for task in findings.tasks:
+        assert task.text == (
+            "app.py:2 loads its env file over the environment, so PORT=5000 in .env:2 counts and "
+            "not the port that `dartsctl dev` leases; let the environment count, or remove that line"
+        )
+
+
 # --- the virtual environment -------------------------------------------------------------------
 
 

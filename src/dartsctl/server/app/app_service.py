@@ -62,6 +62,13 @@ def app_services(
     return tuple(services)
 
 
+def dockerfile_commands(sources: Sources) -> tuple[CommandLine, ...]:
+    """Return what the image of the app's own Dockerfile runs, where no stack builds it."""
+    image = _image({}, "Dockerfile", sources)
+    variables = image.dockerfile.variables
+    return tuple(_commands("", {}, image, lambda *_: "Dockerfile", variables))
+
+
 def best_service(services: Sequence[AppService]) -> AppService | None:
     """Return the service that is the app. None without one, and where several may be.
 

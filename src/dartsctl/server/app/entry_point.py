@@ -334,6 +334,9 @@ def _flask(
     file = _file_of_target(sources, target)
     if not file:
         return None
+    module, colon, name = target.partition(":")
+    if _is_in_src(file, module):
+        target = f"src/{module.replace('.', '/')}{colon}{name}"
     command = (_PYTHON, "-m", "flask", "--app", target, *before, "run", *after)
     entry = EntryPoint(command, where, "Flask", file)
     for name, text in sources.texts.items():
@@ -341,6 +344,11 @@ def _flask(
             command = (_PYTHON, "-m", "flask", *before, "run", *after)
             return replace(entry, command=command, variables={"FLASK_APP": target})
     return entry
+
+
+def _is_in_src(file: str, module: str) -> bool:
+    """Return whether a module lies in src/: Python finds it there only if that is said."""
+    return file.startswith("src/") and not module.startswith("src")
 
 
 def _file_of_target(sources: Sources, target: str) -> str:
@@ -414,6 +422,8 @@ def _of_target(sources: Sources, target: str, where: str) -> EntryPoint | None:
         is_factory = definition is not None and isinstance(definition[1], Function)
         factory = ["--factory"] * is_factory
         words = (f"{module}:{name.removesuffix('()')}", *factory)
+        if _is_in_src(file, module):
+            words = ("--app-dir", "src", *words)
         return EntryPoint((_PYTHON, "-m", "uvicorn", *words, "--port", "{port}"), where, kind, file)
     return None
 
@@ -449,6 +459,8 @@ def _of_asgi_server(sources: Sources, program: Program, where: str) -> EntryPoin
         command = (_PYTHON, "-m", "daphne", "-b", "{host}", "-p", "{port}", *words)
     else:
         words = without_address(program.words, ("--host", "--port"))
+        if inside is sources and _is_in_src(file, target):
+            words = ("--app-dir", "src", *words)
         command = (_PYTHON, "-m", "uvicorn", *words, "--port", "{port}")
     return EntryPoint(command, where, kind, file)
 
@@ -592,19 +604,8 @@ def _from_objects(sources: Sources) -> Iterator[EntryPoint]:
             entry = _of_target(sources, f"{module}:{name}", f"{definition[0]}:{line}")
             if entry is None:
                 continue
-            if path.startswith("src/"):
-                entry = _started_from_src(entry, module, name)
             yield entry
             break
-
-
-def _started_from_src(entry: EntryPoint, module: str, name: str) -> EntryPoint:
-    """Return the entry point of an app whose package lies in src/, and need not be installed."""
-    if entry.framework == "Flask":
-        words = list(entry.command)
-        words[words.index(f"{module}:{name}")] = f"src/{module.replace('.', '/')}:{name}"
-        return replace(entry, command=tuple(words))
-    return replace(entry, command=(*entry.command[:3], "--app-dir", "src", *entry.command[3:]))
 
 
 def _object_files(sources: Sources) -> Iterator[str]:

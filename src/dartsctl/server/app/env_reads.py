@@ -47,6 +47,17 @@ def env_reads(sources: Sources, paths: Iterable[str]) -> tuple[EnvRead, ...]:
     return tuple(reads.values())
 
 
+def overriding_load(sources: Sources, paths: Iterable[str]) -> str:
+    """Return where an app loads its .env file over its environment, empty if it does not."""
+    for path in paths:
+        for node in sources.nodes(path):
+            if isinstance(node, ast.Call) and dotted(node.func).endswith("load_dotenv"):
+                override = argument(node, "override")
+                if isinstance(override, ast.Constant) and override.value is True:
+                    return f"{path}:{node.lineno}"
+    return ""
+
+
 def read_by(node: ast.AST) -> tuple[str, str | None] | None:
     """Return the name and default of the variable that an expression reads itself, if it does."""
     if isinstance(node, ast.Subscript) and dotted(node.value) in _SUBSCRIPTS:

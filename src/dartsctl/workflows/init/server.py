@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +11,14 @@ from dartsctl.config.settings import PRODUCTION
 from dartsctl.config.settings_text import setting_line
 from dartsctl.edges.project import env_files
 from dartsctl.edges.project.app_files import read_sources
-from dartsctl.server.app.app_service import AppService, Place, app_services, best_service
+from dartsctl.ports.dev_override import OVERRIDE_NAME
+from dartsctl.server.app.app_service import (
+    AppService,
+    Place,
+    app_services,
+    best_service,
+    dockerfile_commands,
+)
 from dartsctl.server.app.entry_point import (
     DEFAULT_SCRIPTS,
     CommandLine,
@@ -26,6 +33,7 @@ from dartsctl.system import bounded_file
 from dartsctl.text.strict_json import Cursor
 from dartsctl.workflows.init.findings import Findings, FoundSetting, Task
 from dartsctl.workflows.init.project import relative
+from dartsctl.workflows.init.read_project import stack_facts
 from dartsctl.workflows.init.virtual_environment import find_virtual_environment
 
 if TYPE_CHECKING:
@@ -85,13 +93,14 @@ def find_app(project: Project) -> App:
     """Return the app: in the server's folder, else in the only folder from which one is built."""
     folder = project.settings.server.directory
     sources = read_sources(folder)
-    app = _app_in(project, folder, sources)
+    stacks = _stacks(project)
+    app = _app_in(project, stacks, folder, sources)
     is_given = bool(project.settings.origins.get(("server", "directory")))
     if app.services or is_given:
         return app
     others: list[App] = []
-    for inner in _built_folders(project, folder):
-        candidate = _app_in(project, inner, sources.below(relative(folder, inner)))
+    for inner in _built_folders(stacks, folder):
+        candidate = _app_in(project, stacks, inner, sources.below(relative(folder, inner)))
         if candidate.entry is not None or candidate.choice.candidates:
             others.append(candidate)
     if len(others) == 1:
@@ -114,10 +123,10 @@ def find_server(project: Project, app: App) -> Findings:
     )
 
 
-def _app_in(project: Project, folder: Path, sources: Sources) -> App:
+def _app_in(project: Project, stacks: Iterable[StackFacts], folder: Path, sources: Sources) -> App:
     flask_app = _flask_app(folder)
     services: tuple[AppService, ...] = ()
-    for stack in _stacks(project):
+    for stack in stacks:
         place = _place_in(project, stack)
         services = app_services(stack.model, str(folder), sources, place)
         service = best_service(services)
@@ -129,7 +138,8 @@ def _app_in(project: Project, folder: Path, sources: Sources) -> App:
             if service is None and choice.chosen is not None:
                 service = _that_runs(choice.chosen, services)
             return App(folder, sources, choice, services, service, stack, place)
-    return App(folder, sources, choose_entry(sources, flask_app=flask_app))
+    commands = dockerfile_commands(sources)
+    return App(folder, sources, choose_entry(sources, commands, flask_app=flask_app))
 
 
 def _that_runs(entry: EntryPoint, services: tuple[AppService, ...]) -> AppService | None:
@@ -141,12 +151,22 @@ def _that_runs(entry: EntryPoint, services: tuple[AppService, ...]) -> AppServic
     return running[0]
 
 
-def _stacks(project: Project) -> Iterator[StackFacts]:
-    """Yield the stacks that can be resolved, the developers' first."""
+def _stacks(project: Project) -> tuple[StackFacts, ...]:
+    """Return the stacks that can be resolved, the developers' first.
+
+    The override that `init` writes is left out: with it the app is in a profile of its own.
+    """
+    stacks: list[StackFacts] = []
     for name in ("dev", PRODUCTION):
         stack = project.stacks.get(name)
-        if stack is not None and stack.error is None:
-            yield stack
+        if stack is None or stack.error is not None:
+            continue
+        files = tuple(file for file in stack.files if file != project.root / OVERRIDE_NAME)
+        if files and files != stack.files:
+            stack = stack_facts(project.request, name, files, project.deps)
+        if stack.error is None:
+            stacks.append(stack)
+    return tuple(stacks)
 
 
 def _place_in(project: Project, stack: StackFacts) -> _Places:
@@ -184,10 +204,10 @@ def _flask_app(folder: Path) -> tuple[str, str] | None:
     return None
 
 
-def _built_folders(project: Project, root: Path) -> list[Path]:
+def _built_folders(stacks: Iterable[StackFacts], root: Path) -> list[Path]:
     """Return the folders below the root from which services are built."""
     folders: dict[Path, None] = {}
-    for stack in _stacks(project):
+    for stack in stacks:
         for _, body in Cursor(stack.model, MODEL).at("services").entries():
             folder = Path(body.at("build").at("context").text(""))
             if folder != root and folder.is_relative_to(root) and folder.is_dir():

@@ -10,7 +10,7 @@ from dartsctl.config.documented_ports import documented_ports
 from dartsctl.config.settings import PRODUCTION
 from dartsctl.edges.project import env_files
 from dartsctl.ports.allocation import Allocation
-from dartsctl.server.app.env_reads import env_reads
+from dartsctl.server.app.env_reads import env_reads, overriding_load
 from dartsctl.server.app.server_env import (
     AppVariables,
     Misleading,
@@ -19,6 +19,8 @@ from dartsctl.server.app.server_env import (
     names_of,
     server_variables,
 )
+from dartsctl.server.request import PORT_VARIABLES
+from dartsctl.text.numbers import parse_digits
 from dartsctl.workflows.init.env_facts import read_env_facts
 from dartsctl.workflows.init.findings import Findings, FoundSetting, Task
 
@@ -34,14 +36,50 @@ def find_server_env(app: App, project: Project, planned: Project) -> Findings:
         return Findings()
     written: WrittenService | None = None
     if app.service is not None and app.stack is not None:
-        facts = read_env_facts(project, app.stack.name)
+        facts = read_env_facts(project.with_stack(app.stack), app.stack.name)
         written = facts.services.get(app.service.name)
     allocation = _production(project)
     stack = _addresses(app, planned, written, allocation)
     lines, misleading = server_variables(_variables(app, planned, written), stack)
     settings = [FoundSetting("server.env", line.name, line.template, line.where) for line in lines]
     tasks = [*_callback_tasks(tuple(names_of(lines))), *_tasks(misleading, allocation)]
-    return Findings(notes=tuple(_notes(misleading)), settings=tuple(settings), tasks=tuple(tasks))
+    findings = Findings(tuple(_notes(misleading)), tuple(settings), tasks=tuple(tasks))
+    return findings + _port_in_env_file(app, planned, allocation)
+
+
+def _port_in_env_file(app: App, project: Project, allocation: Allocation) -> Findings:
+    """Return the setting that names the port variables where an env file has production's port.
+
+    `dev` replaces it, and says so at each start unless the settings name the variable.
+    """
+    names: tuple[str, ...] = PORT_VARIABLES
+    if app.entry is not None and app.entry.port_variables:
+        names = app.entry.port_variables
+    paths = (*_env_file_paths(project), app.folder / ".env", app.folder / ".flaskenv")
+    for path in dict.fromkeys(paths):
+        values = env_files.readable_values(path)
+        for name in names:
+            port = parse_digits(values[name].value) if name in values else None
+            if port not in allocation.owners:
+                continue
+            place = f"{name}={port} in {values[name].origin}"
+            why = f"{place}: `dartsctl dev` sets the leased port instead"
+            setting = FoundSetting("server", "port_variables", list(names), why)
+            return Findings(settings=(setting,), tasks=_override_tasks(app, place))
+    return Findings()
+
+
+def _override_tasks(app: App, place: str) -> tuple[Task, ...]:
+    """Return the task to let the environment win, where the app lets its env file win."""
+    where = overriding_load(app.sources, app.files)
+    is_needed = app.entry is not None and not app.entry.handover
+    if not where or not is_needed:
+        return ()
+    text = (
+        f"{where} loads its env file over the environment, so {place} counts and not the port that "
+        "`dartsctl dev` leases; let the environment count, or remove that line"
+    )
+    return (Task(text, ("load_dotenv()",), is_required=False),)
 
 
 def _production(project: Project) -> Allocation:

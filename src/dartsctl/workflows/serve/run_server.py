@@ -80,7 +80,8 @@ def _notes(request: ServerRequest, port: str) -> list[str]:
     if request.in_container:
         return []
     notes = [request.program_note] if request.program_note else []
-    if replaced := replaced_ports(request):
+    replaced = replaced_ports(request)
+    if replaced and not request.names_port_variables:
         notes.append(replaced_note(replaced, port))
     return notes
 
@@ -142,6 +143,11 @@ def _report_failed_start(
         screen.note(
             "the server was given a bound socket, which only app.run() takes; for any other server "
             'use --handover auto, or handover = "auto" in the settings'
+        )
+    if request.python_is_ours:
+        screen.note(
+            f"no virtual environment in {request.directory}: {{python}} was dartsctl's own "
+            f"interpreter, {request.python}; `dartsctl init` shows how to make one"
         )
 
 
