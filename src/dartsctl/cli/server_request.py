@@ -178,7 +178,6 @@ def _request(
     server = settings.server
     checkout = checkout_of(settings)
     branch = branch_of(checkout)
-    python = _python(command, directory, settings)
     request = ServerRequest(
         command=command,
         directory=str(directory),
@@ -190,8 +189,7 @@ def _request(
         environment=dict(os.environ),
         port_variables=server.port_variables,
         names_port_variables=("server", "port_variables") in settings.origins,
-        python=python,
-        python_is_ours=python == sys.executable,
+        python=_python(command, directory, settings),
         branch=branch,
         user=user_name(os.geteuid()),
         ready_within=server.ready_timeout,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
@@ -75,8 +76,6 @@ class ServerRequest:
     """Whether the settings name them: then nobody is told that an env file's port is replaced."""
     python: str = ""
     """The value of {python}; empty if the command does not use it."""
-    python_is_ours: bool = False
-    """Whether that is dartsctl's own interpreter, because the app has no virtual environment."""
     branch: str = ""
     user: str = ""
     ready_within: float = 30.0
@@ -91,6 +90,11 @@ class ServerRequest:
     """Open the URL in a browser when the server is ready."""
     in_container: bool = False
     """Whether the command is `docker`: a container listens, and no process of ours."""
+
+    @property
+    def python_is_ours(self) -> bool:
+        """Whether {python} is dartsctl's own interpreter: the app has no virtual environment."""
+        return self.python == sys.executable
 
     @property
     def is_shell(self) -> bool:

@@ -184,7 +184,8 @@ def test_a_production_port_in_an_env_file_is_said_in_the_settings(
     for task in findings.tasks:
         assert task.text == (
             "app.py:2 loads its env file over the environment, so PORT=5000 in .env:2 counts and "
-            "not the port that `dartsctl dev` leases; let the environment count, or remove that line"
+            "not the port that `dartsctl dev` leases; let the environment count, or remove that "
+            "line"
         )
 
 
