@@ -7,7 +7,7 @@ import re
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
@@ -168,8 +168,6 @@ def _request(
     env_files: tuple[Path, ...],
     screen: Screen,
 ) -> ServerRequest:
-    from typing import get_args
-
     from dartsctl.server.handover import HandoverMode
     from dartsctl.server.request import Enforcement, ServerRequest
     from dartsctl.server.urls import host_name
