@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dartsctl.stack.written_model import DataPlace, EnvFile, read_written
+from dartsctl.stack.written_model import DataPlace, EnvFile, read_written, secret_variables_of
 
 
 def test_every_form_of_a_service_is_read() -> None:
@@ -56,3 +56,25 @@ def test_every_form_of_a_service_is_read() -> None:
     assert web.command == " run --port 5000"
     assert web.env_files == (EnvFile(Path("/srv/.env")), EnvFile(Path("/srv/opt.env"), False))
     assert (remote.context, remote.env_files) == (None, (EnvFile(Path("/srv/a.env")),))
+
+
+def test_secrets_are_the_variables_whose_file_they_are() -> None:
+    model = {
+        "services": {
+            "db": {
+                "environment": {"POSTGRES_PASSWORD_FILE": "/run/secrets/pw"},
+                "secrets": [{"source": "pw"}, "token", {"source": "key", "target": "/etc/k.pem"}],
+            },
+            "web": {"secrets": "${X}"},
+        },
+        "secrets": {
+            "pw": {"environment": "DB_PW"},
+            "token": {"file": "/srv/token.txt"},
+            "key": {"file": "${DIR}/key"},
+            "unused": {"environment": "OTHER"},
+        },
+    }
+    db = read_written(model)["db"]
+    assert db.environment["POSTGRES_PASSWORD"] == "${DB_PW}"
+    assert db.secret_files == {"token": Path("/srv/token.txt")}
+    assert secret_variables_of(model) == {"DB_PW"}

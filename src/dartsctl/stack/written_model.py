@@ -51,36 +51,76 @@ class WrittenService:
     hosts: frozenset[str] = frozenset()
     """The names by which other services reach it."""
     data: tuple[DataPlace, ...] = ()
+    secret_files: Mapping[str, Path] = field(default_factory=dict)
+    """The files that it has as `secrets:`, by the variable whose `..._FILE` names it, or by their
+    names in the container."""
 
 
 def read_written(model: Mapping[str, Any]) -> dict[str, WrittenService]:
     """Return the services of a model that Compose has merged, but not interpolated."""
     services: dict[str, WrittenService] = {}
-    volumes = _mapping(model.get("volumes"))
     for name, body in _mapping(model.get("services")).items():
         if isinstance(body, dict):
-            services[name] = _service(name, body, volumes)
+            services[name] = _service(name, body, model)
     return services
 
 
-def _service(name: str, body: Mapping[str, Any], volumes: Mapping[str, Any]) -> WrittenService:
+def secret_variables_of(model: Mapping[str, Any]) -> frozenset[str]:
+    """Return the variables that services have as `secrets:` with `environment`."""
+    secrets = _mapping(model.get("secrets"))
+    names: set[str] = set()
+    for body in _mapping(model.get("services")).values():
+        for source, _ in _secrets(_mapping(body).get("secrets")):
+            names.add(_text(_mapping(secrets.get(source)).get("environment")))
+    return frozenset(names - {""})
+
+
+def _service(name: str, body: Mapping[str, Any], model: Mapping[str, Any]) -> WrittenService:
     build = body.get("build")
     context = _mapping(build).get("context", build)
     folder = None
     if isinstance(context, str) and context.startswith("/"):
         folder = Path(context)
+    environment = dict(_environment(body.get("environment")))
+    files: dict[str, Path] = {}
+    secrets = _mapping(model.get("secrets"))
+    for source, target in _secrets(body.get("secrets")):
+        secret = _mapping(secrets.get(source))
+        variable = _named_by(target, environment)
+        if own := _text(secret.get("environment")):
+            environment[variable] = f"${{{own}}}"
+        elif (file := _text(secret.get("file"))).startswith("/") and "$" not in file:
+            files[variable] = Path(file)
     return WrittenService(
         name=name,
         image=_text(body.get("image")),
         is_built=build is not None,
         context=folder,
         dockerfile=_text(_mapping(build).get("dockerfile")) or "Dockerfile",
-        environment=dict(_environment(body.get("environment"))),
+        environment=environment,
         command=" ".join([*_words(body.get("entrypoint")), *_words(body.get("command"))]),
         env_files=tuple(_env_files(body.get("env_file"))),
         hosts=frozenset(filter(None, _hosts(name, body))),
-        data=tuple(_data(body.get("volumes"), volumes)),
+        data=tuple(_data(body.get("volumes"), _mapping(model.get("volumes")))),
+        secret_files=files,
     )
+
+
+def _secrets(block: Any) -> Iterator[tuple[str, str]]:
+    """Yield the key of each secret of a service, and its path in the container."""
+    for entry in block if isinstance(block, list) else ():
+        source = _text(_mapping(entry).get("source", entry))
+        target = _text(_mapping(entry).get("target")) or source
+        if source:
+            yield source, target if target.startswith("/") else f"/run/secrets/{target}"
+
+
+def _named_by(path: str, environment: Mapping[str, str]) -> str:
+    """Return the variable whose `..._FILE` is this path, else the file's name."""
+    for name, text in environment.items():
+        if text == path and name.endswith("_FILE"):
+            return name.removesuffix("_FILE").removesuffix("_")
+    return path.rpartition("/")[2]
 
 
 def _environment(block: Any) -> Iterator[tuple[str, str]]:

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 
 from dartsctl.config.environment import adhoc
 from dartsctl.config.image_secrets import base_image
+from dartsctl.edges.engine.compose import ComposeVariable
 from dartsctl.edges.project import env_files
 from dartsctl.errors import DartsctlError
 from dartsctl.stack.config_errors.interpolation import expand
-from dartsctl.stack.written_model import WrittenService, read_written
+from dartsctl.stack.written_model import WrittenService, read_written, secret_variables_of
 from dartsctl.system import bounded_file
 from dartsctl.workflows.init.existing_data import StackIdentity
 
 if TYPE_CHECKING:
-    from dartsctl.edges.engine.compose import ComposeVariable
     from dartsctl.workflows.init.project import Project
 
 
@@ -60,6 +60,8 @@ def read_env_facts(project: Project, name: str) -> EnvFacts:
     except DartsctlError:  # `check` will say it
         return EnvFacts(name, files)
     services = read_written(model)
+    for own in sorted(secret_variables_of(model) - variables.keys()):
+        variables = {**variables, own: ComposeVariable(own, is_required=True)}
     defaults = {variable.name: variable.default for variable in variables.values()}
     images: dict[str, str] = {}
     for service in services.values():

@@ -15,6 +15,7 @@ from dartsctl.workflows.init.env_changes import EnvTarget, env_change, env_file,
 from dartsctl.workflows.init.env_facts import read_env_facts
 from dartsctl.workflows.init.env_tasks import env_tasks, unfinished_tasks
 from dartsctl.workflows.init.findings import EnvLine, Findings
+from dartsctl.workflows.init.secret_files import find_secret_files
 
 if TYPE_CHECKING:
     from dartsctl.config.templates import Change
@@ -36,8 +37,13 @@ def find_env_files(
             findings += Findings(changes=(change,))
             findings += unfinished_tasks(change.to_fill_in, change.path, project)
         return findings
+    known = dict(known or {})
+    for name in project.environments:
+        known.setdefault(name, read_env_facts(project, name))
     findings = Findings()
-    for target in env_targets(project, lines, known or {}):
+    if PRODUCTION in known:
+        findings += find_secret_files(project, known[PRODUCTION])
+    for target in env_targets(project, lines, known):
         planned = env_change(target, project)
         if planned is None:
             continue
@@ -53,7 +59,7 @@ def env_targets(
     """Return the env files in use, and those that the Compose files name and that are missing."""
     targets: dict[Path, EnvTarget] = {}
     for name in project.environments:
-        facts = known.get(name) or read_env_facts(project, name)
+        facts = known[name]
         paths = env_paths(project, name)
         for path in paths:
             target = targets.setdefault(path, EnvTarget(path))
