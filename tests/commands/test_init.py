@@ -310,7 +310,7 @@ def test_the_settings_name_the_existing_compose_files(
     settings = said.document["settings"]
     assert {own["table"]: own["value"] for own in settings if own["key"] == "files"} == stacks
     assert "shop" in [own["value"] for own in settings if own["key"] == "name"]
-    assert ("prod" in stacks) == (shop / ".env.production").exists()
+    assert not (shop / ".env.production").exists(), "no variable needs one"
     assert not (shop / "compose" / "services.yml").exists()
 
 

@@ -69,7 +69,7 @@ def env_change(target: EnvTarget, project: Project) -> PlannedEnv | None:
 def _new(target: EnvTarget, project: Project) -> PlannedEnv | None:
     wanted = _wanted(target, given_values(tuple(target.beside), project.deps.environ))
     decided = _decide(target, wanted, {}, project)
-    if not _is_needed(target, decided):
+    if not _is_needed(target, decided, project):
         return None
     secrets = _new_secrets(decided)
     text = env_text.new_text(
@@ -80,12 +80,11 @@ def _new(target: EnvTarget, project: Project) -> PlannedEnv | None:
     return PlannedEnv(change, decided)
 
 
-def _is_needed(target: EnvTarget, decided: Sequence[Choice]) -> bool:
-    if target.service or target.lines:
+def _is_needed(target: EnvTarget, decided: Sequence[Choice], project: Project) -> bool:
+    """Whether a new file is of use: it sets something, or production's variables can be seen."""
+    if target.service or target.lines or env_choices.needed(decided):
         return True
-    if target.production:  # `prod` refuses to start without it
-        return True
-    return bool(env_choices.needed(decided))
+    return target.production and bool(decided) and not project.request.minimal
 
 
 def _appended(target: EnvTarget, project: Project) -> PlannedEnv:
