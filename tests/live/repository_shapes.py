@@ -289,6 +289,13 @@ SHAPES: Mapping[str, Shape] = {
         },
         settings=('[server]\ncommand = ["shop-server"]\nhandover = "werkzeug"\n'),
     ),
+    "COMPOSE_FILE in .env": Shape(
+        {
+            ".env": "COMPOSE_FILE=stack/base.yml:stack/local.yml\nPORT=8000\n",
+            "stack/base.yml": "services: {web: {image: example/shop}}\n",
+            "stack/local.yml": "services: {web: {ports: ['${PORT}:8000']}}\n",
+        },
+    ),
     "traefik": Shape(
         {
             "docker-compose.yml": f"services:\n{POSTGRES}",

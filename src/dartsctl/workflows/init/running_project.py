@@ -51,7 +51,9 @@ def find_projects(project: Project) -> Findings:
 def _dev(project: Project, dev: StackFacts, existing: Sequence[Existing], taken: str) -> Findings:
     default = project.settings.environments["dev"].project
     has_production = PRODUCTION in project.stacks
-    if not has_production and (own := _with_taken_name(project, dev, existing, taken)):
+    if not has_production and default == taken:
+        taken = ""  # a plain stack alone has the name that Compose gives it
+    elif not has_production and (own := _with_taken_name(project, dev, existing, taken)):
         return own
     decided = dev_name(_named_by_files(dev), default, existing, taken, project.root)
     findings = _findings(project, "dev", decided)
