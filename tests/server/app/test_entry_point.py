@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from dartsctl.server.app.entry_point import CommandLine, EntryPoint, choose_entry
+from dartsctl.server.app.entry import CommandLine, EntryPoint
+from dartsctl.server.app.entry_point import choose_entry
 from dartsctl.server.app.sources import Sources
 
 FLASK = "from flask import Flask\napp = Flask(__name__)\n"

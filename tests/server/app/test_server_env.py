@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from dartsctl.server.app.address_text import StackAddresses
 from dartsctl.server.app.env_reads import EnvRead, env_reads
 from dartsctl.server.app.server_env import (
     AppVariables,
     Misleading,
     ServerVariable,
     Source,
-    StackAddresses,
     server_variables,
 )
 from dartsctl.server.app.sources import Sources

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from dartsctl.server.app.command_entry import entry_of
 from dartsctl.server.app.dockerfile import Dockerfile, Written, read_dockerfile
-from dartsctl.server.app.entry_point import CommandLine, EntryPoint, entry_of
+from dartsctl.server.app.entry import CommandLine, EntryPoint
 from dartsctl.server.app.health_path import path_of_check
 
 if TYPE_CHECKING:

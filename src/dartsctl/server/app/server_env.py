@@ -7,13 +7,20 @@ stack gets a placeholder instead: on this host, `localhost:5432` may be producti
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from dartsctl.server.app.address_text import (
+    CALLBACK,
+    HOST_NAME,
+    LOCAL,
+    SCHEME,
+    Replacer,
+    StackAddresses,
+    escaped,
+)
 from dartsctl.server.request import HOST_VARIABLES, PORT_VARIABLES
-from dartsctl.server.service_targets import DEFAULT_PORTS
 from dartsctl.stack.config_errors.interpolation import Reference, parts_of
 from dartsctl.text.secret_names import is_secret_name, password_in
 
@@ -22,39 +29,8 @@ if TYPE_CHECKING:
 
 Origin = Literal["container", "env file", "default"]
 
-_EVERY_ADDRESS = "0.0.0.0"  # noqa: S104
-LOCAL = frozenset({"localhost", "127.0.0.1", _EVERY_ADDRESS, "[::1]", "host.docker.internal"})
-_ADDRESS = re.compile(
-    r"""(?P<before>^|//|@|[,;\s=])
-        (?P<host>[A-Za-z0-9][\w.-]*|\[::1\])
-        (?::(?P<port>\d{1,5}))?
-        (?=$|[/,;?\s&])""",
-    re.VERBOSE,
-)
-_HOST_NAME = re.compile(r"(?i)(?:(.*)_)?(?:host|hostname|server|servers|addr|address|broker)s?")
-_CALLBACK = re.compile(r"(?i)redirect|callback|logout|(public|base|site|app|external|own)_ur[li]")
-_SCHEME = re.compile(r"^(?:jdbc:)?([a-zA-Z][\w.-]*)(?:\+\w+)?://")
 _OWN_ADDRESS = frozenset({*PORT_VARIABLES, *HOST_VARIABLES, "HOST", "BIND", "LISTEN"})
 """Variables for what the server itself binds."""
-
-
-@dataclass(frozen=True, slots=True)
-class StackAddresses:
-    """Where services are, inside the stack and on this host.
-
-    `targets`: the container ports of the services that `dev` starts. `names`: other names by which
-    a container reaches them. `published`: host port -> service and container port, of the dev stack
-    and of production. `own`: the names and ports of the service that the server replaces.
-    `left_out`: services of the files that `dev` does not start. `production`: production's ports.
-    """
-
-    targets: Mapping[str, frozenset[int]]
-    names: Mapping[str, str] = field(default_factory=dict)
-    published: Mapping[int, tuple[str, int]] = field(default_factory=dict)
-    own: frozenset[str] = frozenset()
-    own_ports: frozenset[int] = frozenset()
-    left_out: frozenset[str] = frozenset()
-    production: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,9 +131,9 @@ class _Finder:
         text = source.text
         if source.origin == "container":
             text = self._flat(text)
-        replacer = _Replacer(self._stack, name, self._port_beside(name))
+        replacer = Replacer(self._stack, name, self._port_beside(name))
         template = replacer.replaced(text)
-        if replacer.service and (match := _HOST_NAME.fullmatch(name)):
+        if replacer.service and (match := HOST_NAME.fullmatch(name)):
             self._services[match[1] or ""] = replacer.service
         if replacer.misleading is not None:
             service, port, owner = replacer.misleading
@@ -167,7 +143,7 @@ class _Finder:
             return
         if source.origin == "env file" and password_in(text):
             template = self._moved(name, replacer)
-        is_callback = replacer.is_own_url and bool(_CALLBACK.search(name))
+        is_callback = replacer.is_own_url and bool(CALLBACK.search(name))
         self.lines[name] = ServerVariable(name, template, source.where, is_callback)
 
     def _place_whole(self, name: str, source: Source) -> None:
@@ -179,12 +155,12 @@ class _Finder:
         given = self._variables.env_files.get(parts[0].name)
         if given is None:
             return
-        replacer = _Replacer(self._stack, name, "")
+        replacer = Replacer(self._stack, name, "")
         if replacer.replaced(given.text) is not None and replacer.service:
             template = self._moved(parts[0].name, replacer)
             self.lines[name] = ServerVariable(name, template, source.where)
 
-    def _moved(self, variable: str, replacer: _Replacer) -> str:
+    def _moved(self, variable: str, replacer: Replacer) -> str:
         """Return the placeholder for a variable's value at another address: it holds a secret."""
         return f"{{env.{variable}@{replacer.service}:{replacer.target}}}"
 
@@ -218,11 +194,11 @@ class _Finder:
     def _is_address(self, text: str) -> bool:
         stack = self._stack
         known = {*LOCAL, *stack.targets, *stack.own, *stack.names, *stack.left_out}
-        return text.isdecimal() or text in known or bool(_SCHEME.match(text))
+        return text.isdecimal() or text in known or bool(SCHEME.match(text))
 
     def _port_beside(self, name: str) -> str:
         """Return the port that belongs to a host variable: RABBITMQ_PORT to RABBITMQ_HOST."""
-        match = _HOST_NAME.fullmatch(name)
+        match = HOST_NAME.fullmatch(name)
         if match is None:
             return ""
         port_name = _port_name(match[1] or "")
@@ -299,117 +275,6 @@ class _Finder:
         self.lines[name] = ServerVariable(name, template, source.where)
 
 
-class _Replacer:
-    """Replaces the addresses in one text, and remembers what they were."""
-
-    def __init__(self, stack: StackAddresses, name: str, port_beside: str) -> None:
-        self._stack = stack
-        self._name = name
-        self._port_beside = port_beside
-        self._scheme = ""
-        self.service = ""
-        self.target = 0
-        self.is_own_url = False
-        self.misleading: tuple[str, int, str] | None = None
-
-    def replaced(self, text: str) -> str | None:
-        """Return the text with placeholders; None if nothing in it is to be replaced."""
-        if scheme := _SCHEME.match(text):
-            self._scheme = scheme[1].lower()
-        if self._is_own(text):
-            self.is_own_url = True
-            rest = re.sub(r"^[a-zA-Z]+://[^/?#]*", "", text)
-            return "{url}" + _escaped(rest)
-        pieces: list[str] = []
-        position = 0
-        for match in _ADDRESS.finditer(text):
-            placeholder = self._placeholder(match)
-            if placeholder:
-                pieces.append(_escaped(text[position : match.start("host")]) + placeholder)
-                position = match.end()
-        if not pieces:
-            return None
-        template = "".join(pieces)
-        if position < len(text):
-            template += self._rest(text[position:])
-        return template
-
-    def _rest(self, text: str) -> str:
-        """Return what follows the last address; the port of a DSN stands there."""
-        port = re.match(r"(.*?\bport=)(\d+)", text)
-        if port is None or not self.service:
-            return _escaped(text)
-        return f"{_escaped(port[1])}{{{self.service}.port:{port[2]}}}{_escaped(text[port.end() :])}"
-
-    def _is_own(self, text: str) -> bool:
-        """Return whether a URL is the server's own, as a browser or another service has it."""
-        if self._scheme not in ("http", "https"):
-            return False
-        match = re.match(r"[a-zA-Z]+://([\w.-]+|\[::1\])(?::(\d+))?(?=$|[/?#])", text)
-        if match is None:
-            return False
-        host, digits = match[1], match[2]
-        if host in self._stack.own:
-            return True
-        if host not in LOCAL:
-            return False
-        if digits is None:
-            return bool(_CALLBACK.search(self._name))
-        return int(digits) in self._stack.own_ports
-
-    def _placeholder(self, match: re.Match[str]) -> str:
-        host, digits = match["host"], match["port"]
-        is_bare = match["before"] not in ("//", "@") and digits is None
-        is_dsn = match["before"] == "=" and match.string[: match.start("host")].endswith("host=")
-        is_named_host = bool(_HOST_NAME.fullmatch(self._name))
-        if is_bare and not is_dsn and not is_named_host:
-            return ""
-        port = self._port(digits, is_bare=is_bare)
-        service = self._stack.names.get(host, host)
-        if service in self._stack.targets:
-            return self._at(service, port, is_bare=is_bare)
-        if service in self._stack.left_out:
-            self.misleading = (service, port, "")
-            return ""
-        if host not in LOCAL or not port:
-            return ""
-        service, target = self._on_this_host(port)
-        if service:
-            return self._at(service, target, is_bare=is_bare)
-        if port in self._stack.production:
-            self.misleading = ("", port, self._stack.production[port])
-        return ""
-
-    def _port(self, digits: str | None, *, is_bare: bool) -> int:
-        """Return the port of an address: its own, that of the variable beside it, the scheme's."""
-        if digits is not None:
-            return int(digits)
-        if is_bare and self._port_beside.isdecimal():
-            return int(self._port_beside)
-        return DEFAULT_PORTS.get(self._scheme, 0)
-
-    def _on_this_host(self, port: int) -> tuple[str, int]:
-        """Return the service of dev that stands behind a port of this host, and its own port."""
-        service, target = self._stack.published.get(port, ("", 0))
-        if service in self._stack.targets:
-            return service, target
-        owners = [name for name, ports in self._stack.targets.items() if port in ports]
-        if len(owners) == 1:
-            return owners[0], port
-        return "", 0
-
-    def _at(self, service: str, port: int, *, is_bare: bool) -> str:
-        self.service, self.target = service, port
-        if is_bare:
-            return f"{{{service}.host}}"
-        targets = self._stack.targets[service]
-        if not port and len(targets) == 1:
-            self.target = port = next(iter(targets))
-        if not port:
-            return f"{{{service}.host}}"
-        return f"{{{service}.host}}:{{{service}.port:{port}}}"
-
-
 def _port_name(prefix: str) -> str:
     return f"{prefix}_PORT".lstrip("_")
 
@@ -424,12 +289,7 @@ def _as_dotenv(reference: Reference) -> str:
 def _as_template(part: str | Reference) -> str:
     if isinstance(part, Reference):
         return _as_dotenv(part)
-    return _escaped(part)
-
-
-def _escaped(text: str) -> str:
-    """Return a text in which no word in braces is a placeholder."""
-    return re.sub(r"(?<!\$)\{([A-Za-z_]\w*)\}", r"{{\1}}", text)
+    return escaped(part)
 
 
 def names_of(lines: Sequence[ServerVariable]) -> Iterator[str]:

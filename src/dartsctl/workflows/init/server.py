@@ -19,13 +19,8 @@ from dartsctl.server.app.app_service import (
     best_service,
     dockerfile_commands,
 )
-from dartsctl.server.app.entry_point import (
-    DEFAULT_SCRIPTS,
-    CommandLine,
-    EntryChoice,
-    EntryPoint,
-    choose_entry,
-)
+from dartsctl.server.app.entry import DEFAULT_SCRIPTS, CommandLine, EntryPoint
+from dartsctl.server.app.entry_point import EntryChoice, choose_entry
 from dartsctl.server.app.routes import health_route
 from dartsctl.stack.compose_model import MODEL
 from dartsctl.stack.config_errors import place as places

@@ -10,12 +10,12 @@ from dartsctl.config.documented_ports import documented_ports
 from dartsctl.config.settings import PRODUCTION
 from dartsctl.edges.project import env_files
 from dartsctl.ports.allocation import Allocation
+from dartsctl.server.app.address_text import StackAddresses
 from dartsctl.server.app.env_reads import env_reads, overriding_load
 from dartsctl.server.app.server_env import (
     AppVariables,
     Misleading,
     Source,
-    StackAddresses,
     names_of,
     server_variables,
 )

@@ -1,0 +1,53 @@
+"""EntryPoint: a command that starts an app. CommandLine: what somebody has written about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+PYTHON = "{python}"
+DEFAULT_SCRIPTS = ("run.py", "app.py")
+"""What `dev` starts without a setting: see config/server_program.py."""
+
+
+@dataclass(frozen=True, slots=True)
+class CommandLine:
+    """A command line that somebody has written, and its place: `Dockerfile:7`."""
+
+    words: tuple[str, ...]
+    where: str
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """The variables that it gets, such as FLASK_APP."""
+    folders: tuple[str, ...] = ()
+    """The folders whose content is the program's own folder there."""
+
+
+@dataclass(frozen=True, slots=True)
+class EntryPoint:
+    """A command that starts the app; its placeholders are not replaced yet.
+
+    `file`: the Python file with the app, or the script. `problem`: why the app cannot be started on
+    a leased port; then `paste` are lines that change that.
+    """
+
+    command: tuple[str, ...]
+    where: str
+    framework: str = ""
+    file: str = ""
+    directory: str = ""
+    handover: str = ""
+    port_variables: tuple[str, ...] = ()
+    variables: Mapping[str, str] = field(default_factory=dict)
+    problem: str = ""
+    paste: tuple[str, ...] = ()
+    own_port: str = ""
+    """The number that the app would take by itself, if it is seen."""
+    sees_port: bool = True
+    """Whether it is known that the app listens on the leased port."""
+
+    @property
+    def is_default(self) -> bool:
+        """Whether `dev` starts this script without a setting, if no other one is before it."""
+        return self.command[:1] == (PYTHON,) and self.command[1:] in [
+            (name,) for name in DEFAULT_SCRIPTS
+        ]
