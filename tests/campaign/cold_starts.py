@@ -40,10 +40,13 @@ class Start:
     text: str
 
 
-def starts(count: int, *, seed: int = 1, build: bool = False) -> list[Start]:
+def starts(
+    count: int, *, seed: int = 1, build: bool = False, settling_time: float = 5
+) -> list[Start]:
     """Return `count` cold starts of one copy of the repository. `build`: without its images.
 
-    `seed` decides how long the app and the gateway take in each start.
+    `seed` decides how long the app and the gateway take in each start. `settling_time` is in
+    seconds, and doubled by each restart of the gateway, which ends without its broker.
     """
     chance = random.Random(seed)
     with tempfile.TemporaryDirectory() as folder:
@@ -54,7 +57,12 @@ def starts(count: int, *, seed: int = 1, build: bool = False) -> list[Start]:
                 requirements.write(f"# {repository.prefix}\n")
         try:
             return [
-                _start(repository, app=chance.uniform(0, 12), gateway=chance.uniform(0, 12))
+                _start(
+                    repository,
+                    app=chance.uniform(0, 12),
+                    gateway=chance.uniform(0, 12),
+                    settling_time=settling_time,
+                )
                 for _ in range(count)
             ]
         finally:
@@ -63,7 +71,7 @@ def starts(count: int, *, seed: int = 1, build: bool = False) -> list[Start]:
             _docker("image", "rm", "-f", *images)
 
 
-def _start(repository: DartsServer, *, app: float, gateway: float) -> Start:
+def _start(repository: DartsServer, *, app: float, gateway: float, settling_time: float) -> Start:
     """Start the stack. `app` and `gateway` are seconds from a process to its listener."""
     remove(repository)
     began = time.monotonic()
@@ -75,6 +83,7 @@ def _start(repository: DartsServer, *, app: float, gateway: float) -> Start:
             "DARTSCTL_STATE_DIR": str(repository.folder / ".state"),
             "APP_START_SECONDS": f"{app:.1f}",
             "GATEWAY_START_SECONDS": f"{gateway:.1f}",
+            "DARTSCTL_SETTLING_TIME": f"{settling_time}",
         },
         stdin=subprocess.DEVNULL,
         capture_output=True,

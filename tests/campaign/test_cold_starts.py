@@ -15,5 +15,5 @@ def test_a_first_start_with_images_to_build_ends_when_nginx_serves_every_locatio
     from live.stack import one_stack_at_a_time
 
     with one_stack_at_a_time():
-        (start,) = cold_starts.starts(1, seed=3, build=True)
+        (start,) = cold_starts.starts(1, seed=3, build=True, settling_time=1)
     assert start.wrong == (), start.text

@@ -217,7 +217,7 @@ def test_the_installed_program_starts_alone_and_as_a_module(
 
 
 def test_init_writes_the_templates_of_the_wheel(program: Path, tmp_path: Path) -> None:
-    run(program, "init", "--yes", folder=tmp_path)
+    run(program, "init", "--stack", "--yes", folder=tmp_path)
     templates = REPOSITORY / "compose"
     for name in ("prod.yml", "services.yml", "nginx/nginx.conf", "nginx/make-certificate.sh"):
         written = tmp_path / "compose" / name
@@ -256,6 +256,10 @@ SETTINGS = """
 [dev]
 files = ["compose.yaml"]
 env_files = []
+
+[prod]
+files = ["compose.yaml"]
+env_files = ["env"]
 """
 
 
@@ -308,9 +312,7 @@ def test_an_app_that_is_not_ours_is_checked_set_up_and_served(
 ) -> None:
     assert "1 binding checked" in run(program, "check", folder=app)
     assert "dartsctl.toml" in run(program, "init", "--yes", folder=app)
-    settings = app / "dartsctl.toml"
-    if "[dev]" not in settings.read_text():
-        settings.write_text(settings.read_text() + SETTINGS)
+    assert "run.py" in (app / "dartsctl.toml").read_text()
     assert request.getfixturevalue("page") == "the shop is open"
 
 
@@ -369,8 +371,7 @@ def lowest(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.engine
 def test_with_the_lowest_versions_tables_questions_and_errors_work(lowest: Path, app: Path) -> None:
-    settings = f'[prod]\nfiles = ["compose.yaml"]\nenv_files = ["env"]\n{SETTINGS}'
-    (app / "dartsctl.toml").write_text(settings)
+    (app / "dartsctl.toml").write_text(SETTINGS)
     (app / "env").write_text("SECRET_KEY=changeme\n")
     (app / "env").chmod(0o600)
     (port,) = re.findall(r"127\.0\.0\.1:(\d+):", (app / "compose.yaml").read_text())
