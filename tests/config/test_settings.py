@@ -688,3 +688,19 @@ def test_the_url_of_the_doctor_is_complete_and_without_user(tmp_path: Path, url:
     with pytest.raises(UsageError, match=r"dartsctl\.toml:2: doctor\.url") as caught:
         load(tmp_path, {})
     assert "hunter2" not in caught.value.message + caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('name = "darts"\n[dev]\nfiles = ["dev.yml"]', "darts"),
+        ('name = "darts"\n[dev]\nproject = "darts"\nfiles = ["dev.yml"]', ""),
+        ('[dev]\nfiles = ["dev.yml"]', ""),
+        ('[prod]\nfiles = ["prod.yml"]', "shop"),
+    ],
+    ids=["a name", "dev's own", "only the folder", "production"],
+)
+def test_production_is_spared_where_the_settings_say_its_project_also_from_another_folder(
+    project: Path, text: str, expected: str
+) -> None:
+    assert settings_of(project, text).production_project == expected

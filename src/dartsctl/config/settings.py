@@ -157,8 +157,14 @@ class Settings:
 
     @property
     def production_project(self) -> str:
-        """The project of production; empty if nothing says that this folder has a production."""
-        return self.environments[PRODUCTION].project if PRODUCTION in self.stacks else ""
+        """The project of production; empty if nothing says that there is a production.
+
+        It may have a folder of its own: the settings' `name` is then its project.
+        """
+        project = self.environments[PRODUCTION].project
+        others = self.other_projects(PRODUCTION).values()
+        is_named = ("name",) in self.origins and project not in others
+        return project if PRODUCTION in self.stacks or is_named else ""
 
     def other_projects(self, name: str) -> dict[str, str]:
         """Return the environments besides `name` that have a stack, with their projects."""
