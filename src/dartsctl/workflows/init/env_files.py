@@ -13,7 +13,7 @@ from dartsctl.edges.project import env_files
 from dartsctl.edges.project.files import template
 from dartsctl.workflows.init.env_changes import EnvTarget, env_change, env_file, kept
 from dartsctl.workflows.init.env_facts import read_env_facts
-from dartsctl.workflows.init.env_tasks import env_tasks, unfinished_tasks
+from dartsctl.workflows.init.env_tasks import env_tasks, mode_tasks, unfinished_tasks
 from dartsctl.workflows.init.findings import EnvLine, Findings
 from dartsctl.workflows.init.secret_files import find_secret_files
 
@@ -50,6 +50,7 @@ def find_env_files(
         findings += Findings(changes=(planned.change,))
         findings += env_tasks(target, planned.decided, project)
         findings += unfinished_tasks(planned.unfinished, target.path, project)
+        findings += mode_tasks(target, project)
     return findings
 
 

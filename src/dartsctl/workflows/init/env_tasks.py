@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dartsctl.config.secret_owners import issuer
+from dartsctl.config.secrets import judge_mode
+from dartsctl.edges.project import env_files
 from dartsctl.edges.project.compose_places import line_of_variable, texts_of
 from dartsctl.workflows.init.env_changes import EnvTarget, data_of
 from dartsctl.workflows.init.existing_data import UNKNOWN
@@ -99,6 +101,17 @@ def _purpose(choice: Choice) -> str:
     if who:
         return f"a secret {who}{for_whom}"
     return f"a secret{for_whom} whose value cannot be known from the files"
+
+
+def mode_tasks(target: EnvTarget, project: Project) -> Findings:
+    """Return a task where others may read production's existing env file, which it refuses."""
+    path = target.path
+    mode = env_files.mode(path) if target.production and path.exists() else None
+    tasks: list[Task] = []
+    for problem in judge_mode(str(path), mode or 0):
+        text = f"{relative(project.root, path)} can be read by others: production refuses it"
+        tasks.append(Task(text, (problem.advice,)))
+    return Findings(tasks=tuple(tasks))
 
 
 def unfinished_tasks(names: Sequence[str], path: Path, project: Project) -> Findings:
