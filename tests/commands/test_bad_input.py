@@ -144,7 +144,12 @@ def test_compose_files_that_are_not_there_are_a_usage_error(live: LiveStack) -> 
         live.run("check", "-f", "nope.yml"), 2
     )
     assert "is a folder" in one_error(live.run("check", "-f", "."), 2)
-    assert "no configuration file provided" in one_error(live.run("check"), 1)
+    assert f"no Compose file in {live.folder}" in one_error(live.run("check"), 2)
+    (live.folder / "docker-compose.dev.yml").write_text("services: {}")
+    result = live.run("check")
+    assert "picks none of the files in" in one_error(result, 2)
+    assert "next: dartsctl check -f docker-compose.dev.yml\n" in result.err
+    (live.folder / "docker-compose.dev.yml").unlink()
     (live.folder / "c.json").write_text(json.dumps(OK))
     assert f"no such file: {live.folder / 'nope.env'}" in one_error(
         live.run("check", "-f", "c.json", "--env-file", "nope.env"), 2

@@ -247,7 +247,7 @@ def test_in_the_working_folder_compose_picks_its_own_files(
 
 
 def test_in_another_folder_the_files_that_compose_would_pick_are_named(shop: Path) -> None:
-    with pytest.raises(UsageError, match=rf"^no Compose file in {shop} "):
+    with pytest.raises(UsageError, match=rf"^no Compose file in {shop}$"):
         adhoc(directory=shop)
     touch(shop, "docker-compose.yml", "docker-compose.override.yaml")
     assert adhoc(directory=shop).files == (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -69,8 +70,11 @@ def check(
     )
     from dartsctl.commands.check import CheckRequest
     from dartsctl.commands.check import check as run_check
-    from dartsctl.workflows.preflight.inputs import Intent
+    from dartsctl.config.conventional_files import nothing_picked
+    from dartsctl.workflows.preflight.inputs import Intent, files_of_compose
 
+    if not environment.files and not files_of_compose(environment, os.environ):
+        raise nothing_picked(environment.directory)
     request = CheckRequest(
         environment,
         Intent(services=tuple(services or ()), ask_engine=engine),

@@ -10,7 +10,7 @@ from dartsctl.config.check_command import typed
 from dartsctl.config.conventional_names import Pick
 from dartsctl.config.listing import have_includes, names_in, profiles_mentioned
 from dartsctl.config.settings import PRODUCTION, Settings, environment_table
-from dartsctl.errors import UsageError
+from dartsctl.errors import Advice, UsageError
 from dartsctl.text.phrases import listed, shell_command
 
 ENV_FILES: Mapping[str, str] = {"dev": ".env", PRODUCTION: ".env.production"}
@@ -82,6 +82,19 @@ def cannot_pick(settings: Settings, name: str, pick: Pick) -> UsageError:
             "or check files without settings:",
         ),
         hint=_check(settings, candidates[0]),
+    )
+
+
+def nothing_picked(folder: Path) -> UsageError:
+    """Return the error for a folder in which Compose by itself finds no file."""
+    names = names_in(folder)
+    if not names:
+        return UsageError(
+            f"no Compose file in {folder}", hint=Advice("name a file: dartsctl check -f FILE")
+        )
+    return UsageError(
+        f"Compose picks none of the files in {folder} by itself: {listed(names)}",
+        hint=shell_command("dartsctl", "check", "-f", typed(folder / names[0])),
     )
 
 

@@ -13,6 +13,7 @@ from dartsctl.config.conventional_files import (
     cannot_pick,
     likely_files,
     likely_profiles,
+    nothing_picked,
     pick_files,
     plain_file,
 )
@@ -386,10 +387,7 @@ def _compose_defaults(folder: Path) -> tuple[Path, ...]:
         return ()
     files = compose_files.in_folder(folder)
     if not files:
-        raise UsageError(
-            f"no Compose file in {folder} ({', '.join(compose_files.COMPOSE_NAMES)})",
-            hint=Advice("name a file: dartsctl check -f FILE"),
-        )
+        raise nothing_picked(folder)
     return files
 
 
