@@ -13,8 +13,8 @@ from dartsctl.config.settings import load
 from dartsctl.edges.engine.compose import Compose
 from dartsctl.edges.state.compose_versions import ComposeVersions
 from dartsctl.ports.dev_override import OVERRIDE_NAME
-from dartsctl.workflows.init.dev_stack import DevStack, find_dev_stack
-from dartsctl.workflows.init.project import InitRequest
+from dartsctl.workflows.init.dev_stack import DevStack, find_dev_stack, without_override
+from dartsctl.workflows.init.project import InitRequest, Project
 from dartsctl.workflows.init.read_project import read_project
 from dartsctl.workflows.init.server import find_app
 from fakes.deps import FakeClock, fake_deps
@@ -30,6 +30,12 @@ VERSIONS = ComposeVersions(Path(tempfile.mkdtemp(prefix="dartsctl-test-")))
 
 def look(root: Path, *, prod: str = "compose.prod.yaml", dev: str = "") -> DevStack:
     """Return the dev stack of a folder. `prod` and `dev` are named on the command line."""
+    project = opened(root, prod, dev)
+    plain = without_override(project)
+    return find_dev_stack(project, plain, find_app(plain))
+
+
+def opened(root: Path, prod: str = "compose.prod.yaml", dev: str = "") -> Project:
     settings = load(root, {}, project_dir=root)
     named = {"prod": (root / prod,) if prod else (), "dev": (root / dev,) if dev else ()}
     deps = fake_deps(
@@ -40,8 +46,7 @@ def look(root: Path, *, prod: str = "compose.prod.yaml", dev: str = "") -> DevSt
         host=FakeKernel,
     )
     request = InitRequest(settings, named={} if settings.source else named)
-    project = read_project(request, deps=deps)
-    return find_dev_stack(project, find_app(project))
+    return read_project(request, deps=deps)
 
 
 def write(root: Path, **texts: str) -> None:
@@ -117,6 +122,9 @@ def test_productions_file_is_dev_too_where_there_is_no_other_and_its_database_is
     again = look(tmp_path)
     (kept,) = again.findings.changes
     assert (kept.action, again.findings.notes) == ("keep", ())
+    service = find_app(without_override(opened(tmp_path))).service
+    assert service is not None
+    assert service.name == "app"  # not what the override leaves
     assert set(again.project.stacks["dev"].stack.services) == {"db"}
 
 
@@ -168,7 +176,9 @@ def test_a_lone_dev_stack_publishes_what_the_server_on_this_host_needs(tmp_path:
     write(tmp_path, compose=f"services:\n{app}{database}{kafka}volumes: {{data: {{}}}}\n")
     (tmp_path / "run.py").write_text(APP)
     dev = look(tmp_path, prod="", dev="compose.yaml")
-    assert dev.findings.settings[0].value == ["compose.yaml", OVERRIDE_NAME]
+    files, project = dev.findings.settings
+    assert files.value == ["compose.yaml", OVERRIDE_NAME]
+    assert project.value == load(tmp_path, {}, project_dir=tmp_path).environments["dev"].project
     stack = dev.project.stacks["dev"].stack
     published = {name: service.ports[0].target for name, service in stack.services.items()}
     assert published == {"db": 5432, "kafka": 9092}

@@ -116,15 +116,24 @@ def test_dev_under_productions_name_is_told_and_production_keeps_it(root: Path) 
 
 @pytest.mark.parametrize("has_containers", [True, False])
 def test_a_lone_dev_stack_keeps_its_data(root: Path, *, has_containers: bool) -> None:
-    """`docker compose up` has named it after the folder, which is production's default."""
+    """`docker compose -f compose.dev.yaml up` has named it after the folder."""
     services = {"db": {"image": "postgres", "volumes": [volume("data")]}}
-    lone = facts("dev", root / "compose.yaml", services=services)
-    running = (container("db", "shop", root / "compose.yaml"),)
+    lone = facts("dev", root / "compose.dev.yaml", services=services)
+    running = (container("db", "shop", root / "compose.dev.yaml"),)
     if has_containers:
         findings = look(root, lone, running=running)
     else:
         findings = look(root, lone, volumes=frozenset({"shop_data", "other_data"}))
-    assert settings_of(findings) == {"dev.project": "shop", "prod.project": "shop-prod"}
+    assert settings_of(findings) == {"dev.project": "shop"}
+
+
+def test_a_plain_file_alone_has_composes_name_by_default(root: Path) -> None:
+    root.mkdir()
+    (root / "compose.yaml").touch()
+    running = (container("db", "shop", root / "compose.yaml"),)
+    findings = look(root, dev(root, "compose.yaml"), running=running)
+    assert findings.settings == ()
+    assert findings.notes == ("1 container of project shop runs from compose.yaml",)
 
 
 def volume(key: str) -> dict[str, str]:

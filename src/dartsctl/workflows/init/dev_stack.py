@@ -37,6 +37,7 @@ from dartsctl.system import bounded_file
 from dartsctl.workflows.init.findings import Findings, FoundSetting, Task
 from dartsctl.workflows.init.project import StackFacts, relative
 from dartsctl.workflows.init.read_project import stack_facts
+from dartsctl.workflows.init.running_project import current_project
 
 if TYPE_CHECKING:
     from dartsctl.stack.bindings import TransportProtocol
@@ -73,40 +74,49 @@ class _Needs:
         return self.shared.is_nothing and not self.unreachable
 
 
-def find_dev_stack(project: Project, app: App) -> DevStack:
+def without_override(project: Project) -> Project:
+    """Return the project without the override file of an earlier run: as its own files are."""
+    dev = project.stacks.get("dev")
+    if dev is None or _path(project) not in dev.files:
+        return project
+    production = project.stacks.get(PRODUCTION)
+    files = tuple(file for file in dev.files if file != _path(project))
+    if not files or (production is not None and production.files == files):
+        return project.without_stack("dev")
+    return project.with_stack(_resolved(project, files))
+
+
+def find_dev_stack(project: Project, plain: Project, app: App) -> DevStack:
     """Return the dev stack, with an override file of its own where it needs one.
 
-    It needs one where it shares names, ports or volumes with production, and where a server on this
-    host would not reach its services. Without files of its own it is made of production's.
+    `plain` is the project without that file. The dev stack needs it where it shares names, ports or
+    volumes with production, and where a server on this host would not reach its services. Without
+    files of its own it is made of production's.
     """
-    base = _base(project, app)
+    base = _base(plain, app)
     if base is None or base.error:
         return DevStack(Findings(), project)
-    services = _services(project, base, app)
-    if not services.started and "dev" not in project.stacks:
-        return _alone(project, base)
-    needs = _needs(project, base, services)
+    services = _services(plain, base, app)
+    if not services.started and "dev" not in plain.stacks:
+        return _alone(plain, base)
+    needs = _needs(plain, base, services)
     if needs.is_nothing:
         return DevStack(Findings(), project, services)
     existing = _existing(project, base)
-    if existing and _is_enough(project, existing, services):
-        return _as_it_is(project, base, existing, services)
-    return _with_override(project, needs, existing)
+    if existing and _is_enough(plain, existing, services):
+        return _as_it_is(plain, base, existing, services)
+    return _with_override(plain, needs, existing)
 
 
-def _base(project: Project, app: App) -> StackFacts | None:
+def _base(plain: Project, app: App) -> StackFacts | None:
     """Return the dev stack without the override file; of production's files if it has no others."""
-    production = project.stacks.get(PRODUCTION)
-    dev = project.stacks.get("dev")
-    if dev is None:
-        wants_none = project.settings.environments["dev"].files == ()
-        if wants_none or production is None or production.error or not has_server(project, app):
-            return None
-        return _resolved(project, production.files)
-    files = tuple(file for file in dev.files if file != _path(project))
-    if files == dev.files or not files:
-        return dev
-    return _resolved(project, files)
+    if "dev" in plain.stacks:
+        return plain.stacks["dev"]
+    production = plain.stacks.get(PRODUCTION)
+    wants_none = plain.settings.environments["dev"].files == ()
+    if wants_none or production is None or production.error or not has_server(plain, app):
+        return None
+    return _resolved(plain, production.files)
 
 
 def _path(project: Project) -> Path:
@@ -194,9 +204,8 @@ def _as_it_is(
 ) -> DevStack:
     """Return the dev stack with an override file that still fits."""
     change = Change("keep", _path(project), "")
-    setting = _files_setting(project, base)
     return DevStack(
-        Findings(settings=(setting,), changes=(change,)),
+        Findings(settings=_settings(project, base), changes=(change,)),
         project.with_stack(existing),
         _services_of(existing, services),
     )
@@ -223,7 +232,7 @@ def _with_override(project: Project, needs: _Needs, existing: StackFacts | None)
         return DevStack(Findings(tasks=(_task(project, needs),)), project, needs.services)
     findings = Findings(
         notes=tuple(_notes(project, needs)),
-        settings=(_files_setting(project, base),),
+        settings=_settings(project, base),
         changes=(change,),
     )
     return DevStack(findings, project.with_stack(planned), needs.services)
@@ -268,10 +277,15 @@ def _planned(project: Project, base: StackFacts, text: str) -> StackFacts:
     return replace(facts, files=(*base.files, _path(project)))
 
 
-def _files_setting(project: Project, base: StackFacts) -> FoundSetting:
+def _settings(project: Project, base: StackFacts) -> tuple[FoundSetting, ...]:
+    """Return the lines of `[dev]`. With `files` there, Compose's project name is no default."""
     files = [relative(project.root, file) for file in (*base.files, _path(project))]
     why = f"{OVERRIDE_NAME}: what the dev stack has of its own"
-    return FoundSetting("dev", "files", files, why)
+    settings = [FoundSetting("dev", "files", files, why)]
+    name = current_project(project, "dev")
+    if name != f"{project.settings.name}-dev":
+        settings.append(FoundSetting("dev", "project", name, "as `docker compose up` names it"))
+    return tuple(settings)
 
 
 def _notes(project: Project, needs: _Needs) -> Iterator[str]:

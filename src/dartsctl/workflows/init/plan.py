@@ -13,7 +13,7 @@ from dartsctl.errors import Advice, UsageError
 from dartsctl.workflows.init.build_contexts import find_docker_ignored
 from dartsctl.workflows.init.bundled import find_bundled
 from dartsctl.workflows.init.certificate import find_certificate
-from dartsctl.workflows.init.dev_stack import find_dev_stack
+from dartsctl.workflows.init.dev_stack import find_dev_stack, without_override
 from dartsctl.workflows.init.env_files import find_env_files
 from dartsctl.workflows.init.ignore_files import find_ignored
 from dartsctl.workflows.init.literals import find_literals
@@ -70,14 +70,15 @@ def plan(request: InitRequest, *, deps: Deps) -> InitPlan:
             hint=Advice('add the files there: [prod] files = ["FILE"]'),
         )
     project = read_project(request, deps=deps)
-    app = find_app(project)
+    plain = without_override(project)
+    app = find_app(plain)
     refuse_frameworks(app, request.settings)
-    server = find_server(project, app)
+    server = find_server(plain, app)
     refuse_empty(project, server)
     findings = find_bundled(project)
     findings += find_projects(project)
-    dev = find_dev_stack(project, app)
-    server += find_server_env(app, project, dev.project)
+    dev = find_dev_stack(project, plain, app)
+    server += find_server_env(app, plain, dev.project)
     project = dev.project
     literals = find_literals(project)
     findings += literals.findings + dev.findings

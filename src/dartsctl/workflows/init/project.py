@@ -90,6 +90,11 @@ class Project:
         stacks = {**self.stacks, facts.name: facts}
         return Project(self.request, stacks, bundled=self.bundled, deps=self.deps)
 
+    def without_stack(self, name: str) -> Project:
+        """Return the project without the stack of an environment."""
+        stacks = {other: facts for other, facts in self.stacks.items() if other != name}
+        return Project(self.request, stacks, bundled=self.bundled, deps=self.deps)
+
     @property
     def root(self) -> Path:
         return self.request.root

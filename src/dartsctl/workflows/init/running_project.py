@@ -34,10 +34,9 @@ def find_projects(project: Project) -> Findings:
     existing = existing_projects(
         {name: facts.files for name, facts in project.stacks.items()}, project.containers
     )
-    settings = project.settings
-    default = settings.environments[PRODUCTION].project
-    findings, taken = Findings(), default
+    findings, taken = Findings(), ""
     if production := project.stacks.get(PRODUCTION):
+        default = current_project(project, PRODUCTION)
         own = existing.get(PRODUCTION) or _elsewhere(project, production, default)
         decided = production_name(production.stack.project, default, own, project.root)
         taken = decided.name
@@ -48,17 +47,23 @@ def find_projects(project: Project) -> Findings:
     return findings
 
 
+def current_project(project: Project, name: str) -> str:
+    """Return the project of an environment as the settings have it, in no worktree."""
+    environment = project.settings.environments[name]
+    return environment.copy_of or environment.project
+
+
 def _dev(project: Project, dev: StackFacts, existing: Sequence[Existing], taken: str) -> Findings:
-    default = project.settings.environments["dev"].project
-    has_production = PRODUCTION in project.stacks
-    if not has_production and default == taken:
-        taken = ""  # a plain stack alone has the name that Compose gives it
-    elif not has_production and (own := _with_taken_name(project, dev, existing, taken)):
-        return own
-    decided = dev_name(_named_by_files(dev), default, existing, taken, project.root)
+    """Return dev's project. `taken`: production's, empty where there is no production here."""
+    default = current_project(project, "dev")
+    named = _named_by_files(dev)
+    is_unknown = not (existing or taken or named) and dev.stack.project != default
+    if is_unknown and (why := _volumes(project, dev)):
+        return _findings(project, "dev", ProjectName(dev.stack.project, why, (why,)))
+    decided = dev_name(named, default, existing, taken, project.root)
     findings = _findings(project, "dev", decided)
     for other in existing:
-        if other.project == taken and has_production:
+        if other.project == taken:
             text = (
                 f"{other.evidence(project.root)}, but that is production's project name: "
                 f"dev starts as {decided.name}, with volumes of its own; stop the others"
@@ -72,27 +77,6 @@ def _named_by_files(facts: StackFacts) -> str:
     """Return the project name that the files or COMPOSE_PROJECT_NAME say, empty without one."""
     own = facts.stack.project
     return "" if own == normal_project(facts.files[0].parent.name) else own
-
-
-def _with_taken_name(
-    project: Project, dev: StackFacts, existing: Sequence[Existing], taken: str
-) -> Findings | None:
-    """Return dev's project where only dev exists, under the name that is production's default.
-
-    Its containers or volumes are there: they keep their name, and production gets another one.
-    """
-    chosen = chosen_of(existing, taken)
-    why = chosen.evidence(project.root) if chosen else _volumes(project, dev)
-    name = chosen.project if chosen else dev.stack.project
-    if not why or name != taken:
-        return None
-    return Findings(
-        notes=(why,),
-        settings=(
-            FoundSetting("dev", "project", taken, why),
-            FoundSetting(PRODUCTION, "project", f"{taken}-prod", f"{taken} is dev's"),
-        ),
-    )
 
 
 def _volumes(project: Project, facts: StackFacts) -> str:
@@ -148,7 +132,7 @@ def _is_here(project: Project, file: str) -> bool:
 
 def _findings(project: Project, name: str, decided: ProjectName) -> Findings:
     """Return the line of the settings, if dartsctl would use another name without it."""
-    current = project.settings.environments[name].project
+    current = current_project(project, name)
     is_chosen = environment_key(name, "project") in project.settings.origins
     if decided.name == current or (is_chosen and not decided.notes):
         return Findings(notes=decided.notes)
