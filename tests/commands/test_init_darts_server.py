@@ -50,9 +50,15 @@ def repository(live: LiveStack) -> Iterator[Path]:
     live.of(f"{live.project}-dev")
 
 
-@pytest.mark.parametrize("entry", ["run.py", "app.py"])
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        ("run.py", ("dev",)),
+        ("app.py", ("dev", "--no-services")),  # its dev stack is that of run.py
+    ],
+)
 def test_from_nothing_to_production_behind_nginx_and_a_server_beside_it(
-    live: LiveStack, repository: Path, entry: str
+    live: LiveStack, repository: Path, entry: str, words: tuple[str, ...]
 ) -> None:
     from live import darts_server
     from live.clients import status
@@ -72,17 +78,17 @@ def test_from_nothing_to_production_behind_nginx_and_a_server_beside_it(
         said = live.run("prod", "up", cwd=repository, env=FAST, timeout=300)
         assert said.code == 0, said.text
         assert status(443) == 302
-        page = page_of_dev(live, repository)
+        page = page_of(live, repository, words)
         assert "Let's play darts" in page
         assert status(443) == 302
 
 
-def page_of_dev(live: LiveStack, repository: Path) -> str:
-    """Start `dartsctl dev`, and return the page at its URL."""
+def page_of(live: LiveStack, repository: Path, words: tuple[str, ...]) -> str:
+    """Start a server with `dartsctl WORDS`, and return the page at its URL."""
     from live.clients import ask
 
     server = live.spawn(
-        [sys.executable, "-m", "dartsctl", "dev"],
+        [sys.executable, "-m", "dartsctl", *words],
         cwd=repository,
         env={**live.environ, **FAST},
         stderr=subprocess.STDOUT,

@@ -306,7 +306,7 @@ SHAPES: Mapping[str, Shape] = {
                 "      traefik.http.routers.web.rule: Host(`${DOMAIN:?the site's name}`)\n"
             ),
         },
-        checks={"dev": CLEAR, "prod": (4,)},
+        checks={"dev": CLEAR, "prod": (4,)},  # the name of the site is a person's
         settings=("[ports.production]\ntraefik = [80, 443]\n"),
     ),
     "caddy": Shape(
