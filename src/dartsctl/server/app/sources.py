@@ -35,6 +35,7 @@ class Sources:
     roots: tuple[str, ...] = ("", "src")
     _trees: dict[str, ast.Module | None] = field(default_factory=dict)
     _imports: dict[str, dict[str, Imported]] = field(default_factory=dict)
+    _definitions: dict[str, dict[str, ast.AST]] = field(default_factory=dict)
 
     def below(self, folder: str) -> Sources:
         """Return the files below a folder, as an app in that folder sees them."""
@@ -94,17 +95,26 @@ class Sources:
     def definition(self, path: str, name: str) -> tuple[str, ast.AST] | None:
         """Return the file and the statement that defines a name; imports are followed."""
         for _ in range(_MOST_LINKS):
-            tree = self.tree(path)
-            if tree is None:
-                return None
-            for node in (*outer_nodes(tree.body), *ast.walk(tree)):
-                if _defines(node, name):
-                    return path, node
+            node = self._definitions_in(path).get(name)
+            if node is not None:
+                return path, node
             imported = self.imports(path).get(name)
             if imported is None or not imported.path or not imported.name:
                 return None
             path, name = imported.path, imported.name
         return None
+
+    def _definitions_in(self, path: str) -> Mapping[str, ast.AST]:
+        """Return what defines each name of a file; outside of functions goes before inside."""
+        if path not in self._definitions:
+            names: dict[str, ast.AST] = {}
+            tree = self.tree(path)
+            if tree is not None:
+                for node in (*outer_nodes(tree.body), *ast.walk(tree)):
+                    for name in _defined_by(node):
+                        names.setdefault(name, node)
+            self._definitions[path] = names
+        return self._definitions[path]
 
     def _imported_files(self, path: str) -> Iterator[str]:
         for imported in self.imports(path).values():
@@ -146,29 +156,31 @@ class Sources:
 
 def outer_nodes(statements: Iterable[ast.AST]) -> Iterator[ast.AST]:
     """Yield the nodes of these statements, without what functions and classes in them contain."""
-    waiting = list(statements)
+    waiting = list(statements)[::-1]
     while waiting:
-        node = waiting.pop(0)
+        node = waiting.pop()
         yield node
         if not isinstance(node, Function | ast.ClassDef | ast.Lambda):
-            waiting[:0] = ast.iter_child_nodes(node)
+            waiting += list(ast.iter_child_nodes(node))[::-1]
 
 
 def value_in(statements: Iterable[ast.AST], name: str) -> ast.AST | None:
     """Return what these statements assign to a name; None where they do not."""
     for node in outer_nodes(statements):
-        if isinstance(node, ast.Assign | ast.AnnAssign) and _defines(node, name):
+        if isinstance(node, ast.Assign | ast.AnnAssign) and name in _defined_by(node):
             return node.value
     return None
 
 
 def dotted(node: ast.AST | None) -> str:
     """Return `a.b.c` for names and attributes, empty for anything else."""
-    if isinstance(node, ast.Name):
-        return node.id
-    if isinstance(node, ast.Attribute) and (base := dotted(node.value)):
-        return f"{base}.{node.attr}"
-    return ""
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    if not isinstance(node, ast.Name):
+        return ""
+    return ".".join([node.id, *reversed(parts)])
 
 
 def argument(call: ast.Call, name: str, position: int | None = None) -> ast.expr | None:
@@ -206,12 +218,14 @@ def _nodes(tree: ast.Module | None) -> Iterator[ast.AST]:
         yield from ast.walk(tree)
 
 
-def _defines(node: ast.AST, name: str) -> bool:
+def _defined_by(node: ast.AST) -> Iterator[str]:
+    """Yield the names that a statement defines."""
     match node:
         case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
-            return node.name == name
+            yield node.name
         case ast.Assign():
-            return any(isinstance(place, ast.Name) and place.id == name for place in node.targets)
-        case ast.AnnAssign():
-            return isinstance(node.target, ast.Name) and node.target.id == name
-    return False
+            for place in node.targets:
+                if isinstance(place, ast.Name):
+                    yield place.id
+        case ast.AnnAssign() if isinstance(node.target, ast.Name):
+            yield node.target.id
