@@ -41,6 +41,7 @@ def test_check_names_what_is_missing_and_writes_nothing(run_here: RunHere, tmp_p
     assert read_files(tmp_path).keys() == DEV.keys()
 
 
+@pytest.mark.engine
 def test_after_init_nothing_is_missing_and_a_second_run_changes_nothing(
     run_here: RunHere, tmp_path: Path
 ) -> None:
