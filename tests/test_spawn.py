@@ -112,7 +112,7 @@ print('went')
     assert running.result(deadline=10).stdout == "went\n"
 
 
-ENDLESS = "import time\nwhile True: time.sleep(60)"
+ENDLESS = "import time\nwhile True: time.sleep(0.1)"
 FAMILY = """
 import os, subprocess, sys, time
 child = subprocess.Popen([sys.executable, "-S", "-c", "import time; time.sleep(60)"])
