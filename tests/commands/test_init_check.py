@@ -60,6 +60,19 @@ def test_after_init_nothing_is_missing_and_a_second_run_changes_nothing(
     assert read_files(tmp_path) == written
 
 
+def test_what_production_would_refuse_is_one_line_and_a_persons_task_comes_next(
+    run_here: RunHere, tmp_path: Path
+) -> None:
+    production = "services: {web: {image: busybox, environment: {SITE: '${DOMAIN:?the name}'}}}\n"
+    write_files(tmp_path, {"compose.prod.yaml": production})
+    said = run_here(None, "init", "--yes")
+    assert said.code == 0
+    refusal, hint = said.err.splitlines()[-2:]
+    assert refusal.startswith("prod check: production is unsafe: 1 problem: DOMAIN is required")
+    assert hint.startswith("hint: do what is left to you, beginning with: set DOMAIN in .env.prod")
+    assert run_here(None, "init", "--check").code == 1
+
+
 def test_a_dry_run_shows_the_diffs_and_writes_nothing(run_here: RunHere, tmp_path: Path) -> None:
     write_files(tmp_path, {**DEV, ".env.example": "SECRET_KEY=change-me\nTZ=Europe/Berlin\n"})
     before = read_files(tmp_path)

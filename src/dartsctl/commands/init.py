@@ -166,7 +166,7 @@ def _show_verdicts(
     required = [task for task in planned.tasks if task.is_required]
     command = next_command(reloaded(request.settings, deps), seen)
     if required:
-        screen.note(f"hint: {required[0].text}; then `dartsctl init --check`")
+        screen.note(f"hint: do what is left to you, beginning with: {required[0].text}")
     elif isinstance(command, Advice):
         screen.note(f"hint: {command}")
     else:

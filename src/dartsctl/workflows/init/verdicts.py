@@ -61,11 +61,18 @@ def _verdict(settings: Settings, name: str, deps: Deps) -> Verdict:
         environment = resolve(settings, name, reader=FilesReader(deps.compose_on))
         preflight = run_preflight(environment, Intent(), deps=deps)
     except DartsctlError as error:
-        return Verdict(name, error.code, error.message, error.hint)
+        return Verdict(name, error.code, _sentence(error), error.hint)
     code = exit_code_of(preflight)
     if code is ExitCode.OK:
         return Verdict(name, code, report.clear_line(preflight), is_up=_is_up(preflight))
     return Verdict(name, code, _problem(preflight), _next(preflight))
+
+
+def _sentence(error: DartsctlError) -> str:
+    """Return an error in one line: a refusal is its first problem."""
+    if error.code is not ExitCode.REFUSED or not error.details:
+        return error.message
+    return f"{error.message.removesuffix('; nothing was changed')}: {error.details[0]}"
 
 
 def _problem(preflight: Preflight) -> str:
