@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from dartsctl.config.settings import load
+from dartsctl.discovery.dev_stack.dev_override import OVERRIDE_NAME
 from dartsctl.edges.engine.compose import Compose
 from dartsctl.edges.state.compose_versions import ComposeVersions
-from dartsctl.ports.dev_override import OVERRIDE_NAME
 from dartsctl.workflows.init.dev_stack import DevStack, find_dev_stack, without_override
 from dartsctl.workflows.init.project import InitRequest, Project
 from dartsctl.workflows.init.read_project import read_project

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from dartsctl.config.settings import PRODUCTION, load
+from dartsctl.discovery.written_model import DataPlace, WrittenService
 from dartsctl.errors import DockerUnavailable
 from dartsctl.stack.containers import PROJECT_LABEL, Container
-from dartsctl.stack.written_model import DataPlace, WrittenService
 from dartsctl.workflows.init.env_facts import EnvFacts
 from dartsctl.workflows.init.existing_data import UNKNOWN, StackIdentity, existing_data
 from dartsctl.workflows.init.project import InitRequest, Project

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from dartsctl.config.settings import PRODUCTION, load
+from dartsctl.discovery.findings import Findings
 from dartsctl.edges.project.certificate_files import DAYS, pair_state, self_signed
 from dartsctl.stack.model import Mount, Service, Stack
 from dartsctl.workflows.init.certificate import find_certificate
-from dartsctl.workflows.init.findings import Findings
 from dartsctl.workflows.init.project import InitRequest, Project, StackFacts
 from fakes.deps import FakeClock, fake_deps
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from dartsctl.discovery.findings import Findings
+from dartsctl.discovery.slow_images import wait_timeout
 from dartsctl.ports.allocation import DEV_RANGE, PRODUCTION_PORTS, by_service
 from dartsctl.stack.compose_model import read_stack
 from dartsctl.stack.health_check import HealthCheck
-from dartsctl.stack.slow_images import wait_timeout
-from dartsctl.workflows.init.findings import Findings
 from dartsctl.workflows.init.production import (
     find_production_ports,
     find_wait_timeouts,

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from dartsctl.discovery.findings import Findings
 from dartsctl.stack.containers import Container
-from dartsctl.workflows.init.findings import Findings
 from dartsctl.workflows.init.running_project import find_projects
 from fakes.engine import FakeEngine
 from fakes.init_projects import container, facts, init_project

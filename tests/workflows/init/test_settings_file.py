@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from dartsctl.config.settings import load
+from dartsctl.discovery.findings import Findings, FoundSetting
 from dartsctl.errors import DartsctlError
-from dartsctl.workflows.init.findings import Findings, FoundSetting
 from dartsctl.workflows.init.project import InitRequest, Project
 from dartsctl.workflows.init.settings_file import plan_settings
 from fakes.deps import FakeClock, fake_deps

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from dartsctl.server.app.sources import Sources
+from dartsctl.discovery.app.sources import Sources
 from dartsctl.system import bounded_file
 
 _SKIPPED = frozenset(

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from dartsctl import spawn
-from dartsctl.config import templates
+from dartsctl.discovery import templates
 from dartsctl.errors import DartsctlError, UsageError
 from dartsctl.system import bounded_file
 from dartsctl.text.phrases import shell_command

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dartsctl.config.certificate_paths import NamedPair, on_host, pairs_in
+from dartsctl.discovery.certificate_paths import NamedPair, on_host, pairs_in
 from dartsctl.errors import DartsctlError
 from dartsctl.system import bounded_file
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dartsctl.config.docker_ignore import copied, excluded, kept_on_purpose, takes
-from dartsctl.config.templates import Change
+from dartsctl.discovery.docker_ignore import copied, excluded, kept_on_purpose, takes
+from dartsctl.discovery.findings import Findings
+from dartsctl.discovery.templates import Change
 from dartsctl.edges.project.env_files import EXAMPLES
 from dartsctl.errors import DartsctlError
 from dartsctl.system import bounded_file
-from dartsctl.workflows.init.findings import Findings
 from dartsctl.workflows.init.project import relative
 
 if TYPE_CHECKING:

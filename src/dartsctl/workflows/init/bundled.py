@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from dartsctl.config.templates import Change
+from dartsctl.discovery.findings import Findings
+from dartsctl.discovery.templates import Change
 from dartsctl.edges.project.files import template, template_mode, template_names
-from dartsctl.workflows.init.findings import Findings
 
 if TYPE_CHECKING:
     from dartsctl.workflows.init.project import Project

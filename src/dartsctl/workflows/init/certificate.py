@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from dartsctl.config.certificates import SOON, day
 from dartsctl.config.settings import PRODUCTION
-from dartsctl.config.templates import PRIVATE, Change, NewPair
+from dartsctl.discovery.findings import Findings, Task
+from dartsctl.discovery.templates import PRIVATE, Change, NewPair
 from dartsctl.edges.project import certificate_files
 from dartsctl.edges.project.proxy_certificates import ProxyPair, proxy_pairs
 from dartsctl.errors import Advice, UsageError
 from dartsctl.stack.model import Mount
 from dartsctl.text.phrases import shell_command
-from dartsctl.workflows.init.findings import Findings, Task
 from dartsctl.workflows.init.project import relative
 
 if TYPE_CHECKING:

@@ -10,9 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dartsctl.config.settings import PRODUCTION
-from dartsctl.config.templates import Change
-from dartsctl.errors import DartsctlError
-from dartsctl.ports.dev_override import (
+from dartsctl.discovery.dev_stack.dev_override import (
     HEADER,
     LOOPBACK,
     OVERRIDE_NAME,
@@ -22,19 +20,21 @@ from dartsctl.ports.dev_override import (
     new_ports,
     override_text,
 )
-from dartsctl.ports.listeners import Probe
-from dartsctl.stack.bindings import Endpoint
-from dartsctl.stack.needed_services import (
+from dartsctl.discovery.dev_stack.needed_services import (
     DevServices,
     services_for_development,
 )
-from dartsctl.stack.shared_with_production import (
+from dartsctl.discovery.dev_stack.shared_with_production import (
     Shared,
     published_by,
     shared_with,
 )
+from dartsctl.discovery.findings import Findings, FoundSetting, Task
+from dartsctl.discovery.templates import Change
+from dartsctl.errors import DartsctlError
+from dartsctl.ports.listeners import Probe
+from dartsctl.stack.bindings import Endpoint
 from dartsctl.system import bounded_file
-from dartsctl.workflows.init.findings import Findings, FoundSetting, Task
 from dartsctl.workflows.init.project import StackFacts, relative
 from dartsctl.workflows.init.read_project import stack_facts
 from dartsctl.workflows.init.running_project import current_project

@@ -7,17 +7,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dartsctl.config import env_choices, env_text, templates
-from dartsctl.config.env_choices import Choice, Wanted
-from dartsctl.config.secret_owners import (
+from dartsctl.config.secrets import is_placeholder
+from dartsctl.discovery import templates
+from dartsctl.discovery.secrets import env_choices, env_text
+from dartsctl.discovery.secrets.env_choices import Choice, Wanted
+from dartsctl.discovery.secrets.secret_owners import (
     SecretsQuestion,
     SecretVariable,
     secret_variables,
     urls_with,
     with_password,
 )
-from dartsctl.config.secrets import is_placeholder
-from dartsctl.config.templates import PRIVATE, Change
+from dartsctl.discovery.templates import PRIVATE, Change
 from dartsctl.edges.project import env_files
 from dartsctl.text.secret_names import is_secret_name
 from dartsctl.workflows.init.env_facts import EnvFacts, given_values, identity
@@ -25,7 +26,7 @@ from dartsctl.workflows.init.existing_data import UNKNOWN, existing_data
 
 if TYPE_CHECKING:
     from dartsctl.config.environment import EnvValue
-    from dartsctl.workflows.init.findings import EnvLine
+    from dartsctl.discovery.findings import EnvLine
     from dartsctl.workflows.init.project import Project
 
 

@@ -6,19 +6,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dartsctl.config import templates
 from dartsctl.config.conventional_files import ENV_FILES
 from dartsctl.config.settings import PRODUCTION
+from dartsctl.discovery import templates
+from dartsctl.discovery.findings import EnvLine, Findings
 from dartsctl.edges.project import env_files
 from dartsctl.edges.project.files import template
 from dartsctl.workflows.init.env_changes import EnvTarget, env_change, env_file, kept
 from dartsctl.workflows.init.env_facts import read_env_facts
 from dartsctl.workflows.init.env_tasks import env_tasks, mode_tasks, unfinished_tasks
-from dartsctl.workflows.init.findings import EnvLine, Findings
 from dartsctl.workflows.init.secret_files import find_secret_files
 
 if TYPE_CHECKING:
-    from dartsctl.config.templates import Change
+    from dartsctl.discovery.templates import Change
     from dartsctl.workflows.init.env_facts import EnvFacts
     from dartsctl.workflows.init.project import Project
 

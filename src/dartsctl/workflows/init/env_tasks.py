@@ -6,17 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dartsctl.config.secret_owners import issuer
 from dartsctl.config.secrets import judge_mode
+from dartsctl.discovery.findings import Findings, Task
+from dartsctl.discovery.secrets.secret_owners import issuer
 from dartsctl.edges.project import env_files
 from dartsctl.edges.project.compose_places import line_of_variable, texts_of
 from dartsctl.workflows.init.env_changes import EnvTarget, data_of
 from dartsctl.workflows.init.existing_data import UNKNOWN
-from dartsctl.workflows.init.findings import Findings, Task
 from dartsctl.workflows.init.project import relative
 
 if TYPE_CHECKING:
-    from dartsctl.config.env_choices import Choice
+    from dartsctl.discovery.secrets.env_choices import Choice
     from dartsctl.workflows.init.project import Project
 
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from dartsctl.errors import DartsctlError
 
 if TYPE_CHECKING:
+    from dartsctl.discovery.written_model import WrittenService
     from dartsctl.edges.engine.protocol import Engine
     from dartsctl.stack.containers import Container
-    from dartsctl.stack.written_model import WrittenService
     from dartsctl.workflows.deps import Deps
 
 UNKNOWN = "no Docker engine answers"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from dartsctl.config.templates import Change
+from dartsctl.discovery.findings import Findings, Task
+from dartsctl.discovery.templates import Change
 from dartsctl.edges.project import env_files, git_files
 from dartsctl.text.phrases import shell_command
 from dartsctl.text.secret_names import is_secret_name
-from dartsctl.workflows.init.findings import Findings, Task
 from dartsctl.workflows.init.project import relative
 
 

@@ -11,16 +11,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from dartsctl.config.image_secrets import initial_variables
 from dartsctl.config.settings import PRODUCTION
-from dartsctl.config.templates import Change
-from dartsctl.config.weak_literals import WeakLiteral, weak_literals
+from dartsctl.discovery.findings import Findings, FoundSetting, Task
+from dartsctl.discovery.secrets.image_secrets import initial_variables
+from dartsctl.discovery.secrets.weak_literals import WeakLiteral, weak_literals
+from dartsctl.discovery.templates import Change
 from dartsctl.edges.engine.compose import ComposeVariable
 from dartsctl.edges.project.compose_places import line_in_service
 from dartsctl.workflows.init.env_facts import EnvFacts, identity, read_env_facts
 from dartsctl.workflows.init.env_files import env_paths
 from dartsctl.workflows.init.existing_data import UNKNOWN, existing_data
-from dartsctl.workflows.init.findings import Findings, FoundSetting, Task
 from dartsctl.workflows.init.project import relative
 
 if TYPE_CHECKING:

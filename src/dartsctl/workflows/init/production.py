@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dartsctl.config.settings import PRODUCTION
+from dartsctl.discovery.findings import Findings, FoundSetting
+from dartsctl.discovery.slow_images import slow_services, wait_timeout
 from dartsctl.errors import DartsctlError
 from dartsctl.ports.allocation import Allocation, by_service
-from dartsctl.stack.slow_images import slow_services, wait_timeout
-from dartsctl.workflows.init.findings import Findings, FoundSetting
 from dartsctl.workflows.init.project import PLACEHOLDER, relative
 
 if TYPE_CHECKING:
-    from dartsctl.config.settings_text import SettingValue
+    from dartsctl.discovery.settings_text import SettingValue
     from dartsctl.stack.health_check import HealthCheck
     from dartsctl.stack.model import Stack
     from dartsctl.workflows.init.project import Project

@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dartsctl.config.listing import names_in
-from dartsctl.config.settings_text import setting_line
+from dartsctl.discovery.findings import FoundSetting
+from dartsctl.discovery.settings_text import setting_line
 from dartsctl.errors import Advice, DartsctlError, UsageError
 from dartsctl.stack import compose_files
 from dartsctl.text.phrases import listed, shell_command
-from dartsctl.workflows.init.findings import FoundSetting
 from dartsctl.workflows.init.verdicts import has_app
 
 if TYPE_CHECKING:
     from dartsctl.config.settings import Settings
-    from dartsctl.workflows.init.findings import Findings
+    from dartsctl.discovery.findings import Findings
     from dartsctl.workflows.init.project import Project
     from dartsctl.workflows.init.server import App
 

@@ -8,12 +8,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dartsctl.config.diff import diff_lines
+from dartsctl.discovery.diff import diff_lines
 from dartsctl.workflows.init.project import relative
 
 if TYPE_CHECKING:
-    from dartsctl.config.templates import Change
-    from dartsctl.workflows.init.findings import FoundSetting, Task
+    from dartsctl.discovery.findings import FoundSetting, Task
+    from dartsctl.discovery.templates import Change
     from dartsctl.workflows.init.plan import InitPlan
     from dartsctl.workflows.init.verdicts import Verdict
 

@@ -8,11 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dartsctl.config.settings import PRODUCTION, environment_key
-from dartsctl.config.settings_text import setting_line
 from dartsctl.config.values import normal_project
-from dartsctl.errors import DartsctlError
-from dartsctl.stack import compose_files
-from dartsctl.stack.existing_projects import (
+from dartsctl.discovery.existing_projects import (
     Existing,
     ProjectName,
     chosen_of,
@@ -22,8 +19,11 @@ from dartsctl.stack.existing_projects import (
     production_name,
     shown,
 )
+from dartsctl.discovery.findings import Findings, FoundSetting, Task
+from dartsctl.discovery.settings_text import setting_line
+from dartsctl.errors import DartsctlError
+from dartsctl.stack import compose_files
 from dartsctl.stack.same_stack import find_same_stack
-from dartsctl.workflows.init.findings import Findings, FoundSetting, Task
 
 if TYPE_CHECKING:
     from dartsctl.workflows.init.project import Project, StackFacts

@@ -8,31 +8,31 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dartsctl.config.settings import PRODUCTION
-from dartsctl.config.settings_text import setting_line
-from dartsctl.edges.project import env_files
-from dartsctl.edges.project.app_files import read_sources
-from dartsctl.ports.dev_override import OVERRIDE_NAME
-from dartsctl.server.app.app_service import (
+from dartsctl.discovery.app.app_service import (
     AppService,
     Place,
     app_services,
     best_service,
     dockerfile_commands,
 )
-from dartsctl.server.app.entry import DEFAULT_SCRIPTS, CommandLine, EntryPoint
-from dartsctl.server.app.entry_point import EntryChoice, choose_entry
-from dartsctl.server.app.routes import health_route
+from dartsctl.discovery.app.entry import DEFAULT_SCRIPTS, CommandLine, EntryPoint
+from dartsctl.discovery.app.entry_point import EntryChoice, choose_entry
+from dartsctl.discovery.app.routes import health_route
+from dartsctl.discovery.dev_stack.dev_override import OVERRIDE_NAME
+from dartsctl.discovery.findings import Findings, FoundSetting, Task
+from dartsctl.discovery.settings_text import setting_line
+from dartsctl.edges.project import env_files
+from dartsctl.edges.project.app_files import read_sources
 from dartsctl.stack.compose_model import MODEL
 from dartsctl.stack.config_errors import place as places
 from dartsctl.system import bounded_file
 from dartsctl.text.strict_json import Cursor
-from dartsctl.workflows.init.findings import Findings, FoundSetting, Task
 from dartsctl.workflows.init.project import relative
 from dartsctl.workflows.init.read_project import stack_facts
 from dartsctl.workflows.init.virtual_environment import find_virtual_environment
 
 if TYPE_CHECKING:
-    from dartsctl.server.app.sources import Sources
+    from dartsctl.discovery.app.sources import Sources
     from dartsctl.workflows.init.project import Project, StackFacts
 
 _MOST_CANDIDATES = 6

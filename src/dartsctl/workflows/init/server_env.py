@@ -8,24 +8,24 @@ from typing import TYPE_CHECKING
 
 from dartsctl.config.documented_ports import documented_ports
 from dartsctl.config.settings import PRODUCTION
-from dartsctl.edges.project import env_files
-from dartsctl.ports.allocation import Allocation
-from dartsctl.server.app.address_text import StackAddresses
-from dartsctl.server.app.env_reads import env_reads, overriding_load
-from dartsctl.server.app.server_env import (
+from dartsctl.discovery.app.address_text import StackAddresses
+from dartsctl.discovery.app.env_reads import env_reads, overriding_load
+from dartsctl.discovery.app.server_env import (
     AppVariables,
     Misleading,
     Source,
     names_of,
     server_variables,
 )
+from dartsctl.discovery.findings import Findings, FoundSetting, Task
+from dartsctl.edges.project import env_files
+from dartsctl.ports.allocation import Allocation
 from dartsctl.server.request import PORT_VARIABLES
 from dartsctl.text.numbers import parse_digits
 from dartsctl.workflows.init.env_facts import read_env_facts
-from dartsctl.workflows.init.findings import Findings, FoundSetting, Task
 
 if TYPE_CHECKING:
-    from dartsctl.stack.written_model import WrittenService
+    from dartsctl.discovery.written_model import WrittenService
     from dartsctl.workflows.init.project import Project, StackFacts
     from dartsctl.workflows.init.server import App
 

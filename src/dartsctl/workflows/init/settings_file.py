@@ -9,15 +9,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from dartsctl.config import settings_text, templates
 from dartsctl.config.file import PYPROJECT, Key, dotted
 from dartsctl.config.settings import load
-from dartsctl.config.templates import Change
+from dartsctl.discovery import settings_text, templates
+from dartsctl.discovery.findings import Findings, FoundSetting, Task
+from dartsctl.discovery.templates import Change
 from dartsctl.edges.project.files import template
 from dartsctl.errors import Advice, DartsctlError, UsageError
 from dartsctl.system import bounded_file
 from dartsctl.text.phrases import shell_command
-from dartsctl.workflows.init.findings import Findings, FoundSetting, Task
 
 if TYPE_CHECKING:
     from dartsctl.workflows.init.project import Project

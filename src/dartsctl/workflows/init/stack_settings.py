@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from dartsctl.workflows.init.findings import Findings, FoundSetting
+from dartsctl.discovery.findings import Findings, FoundSetting
 from dartsctl.workflows.init.project import relative
 
 if TYPE_CHECKING:

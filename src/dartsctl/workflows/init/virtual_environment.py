@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dartsctl.discovery.findings import Findings, Task
 from dartsctl.edges.project import venvs
 from dartsctl.system import bounded_file
 from dartsctl.text.phrases import shell_command
-from dartsctl.workflows.init.findings import Findings, Task
 
 if TYPE_CHECKING:
-    from dartsctl.server.app.sources import Sources
+    from dartsctl.discovery.app.sources import Sources
 
 _PACKAGES = {
     "Flask": "flask",

@@ -1,0 +1,1 @@
+"""What `init` learns from texts and models: decisions without input or output."""

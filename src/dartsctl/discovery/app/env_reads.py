@@ -1,0 +1,111 @@
+"""Which environment variables an app reads, and what it takes where one is not set."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from dartsctl.discovery.app.sources import Sources, argument, dotted, text_of
+
+_SUBSCRIPTS = ("os.environ", "environ", "env")
+_CALLS = frozenset(
+    [
+        *("os.getenv", "getenv", "os.environ.get", "environ.get"),
+        *("os.environ.setdefault", "environ.setdefault", "config", "decouple.config"),
+        *("env", "env.str", "env.int", "env.url", "env.db", "env.get", "env.db_url"),
+        "env.cache_url",
+    ]
+)
+"""os, python-decouple, environs and django-environ."""
+_NAME = re.compile(r"[A-Z][A-Z0-9_]*")
+
+
+@dataclass(frozen=True, slots=True)
+class EnvRead:
+    """A variable that is read at `where` (`app.py:12`). `default`: its literal default, if any."""
+
+    name: str
+    default: str | None
+    where: str
+    is_required: bool = False
+    """Whether the app ends without it: `os.environ["NAME"]`."""
+
+
+def env_reads(sources: Sources, paths: Iterable[str]) -> tuple[EnvRead, ...]:
+    """Return the variables that these files read, each once: with its default, if one has it."""
+    reads: dict[str, EnvRead] = {}
+    for path in paths:
+        tree = sources.tree(path)
+        if tree is None:
+            continue
+        for read in _reads_in(tree, path):
+            known = reads.get(read.name)
+            if known is None or (known.default is None and read.default is not None):
+                reads[read.name] = read
+    return tuple(reads.values())
+
+
+def overriding_load(sources: Sources, paths: Iterable[str]) -> str:
+    """Return where an app loads its .env file over its environment, empty if it does not."""
+    for path in paths:
+        for node in sources.nodes(path):
+            if isinstance(node, ast.Call) and dotted(node.func).endswith("load_dotenv"):
+                override = argument(node, "override")
+                if isinstance(override, ast.Constant) and override.value is True:
+                    return f"{path}:{node.lineno}"
+    return ""
+
+
+def read_by(node: ast.AST) -> tuple[str, str | None] | None:
+    """Return the name and default of the variable that an expression reads itself, if it does."""
+    if isinstance(node, ast.Subscript) and dotted(node.value) in _SUBSCRIPTS:
+        name, default = text_of(node.slice), None
+    elif isinstance(node, ast.Call) and dotted(node.func) in _CALLS:
+        name = text_of(argument(node, "key", 0))
+        default = text_of(argument(node, "default", 1))
+    elif isinstance(node, ast.BoolOp) and isinstance(node.op, ast.Or):
+        first = read_by(node.values[0])
+        if first is None:
+            return None
+        name, default = first[0], first[1] or text_of(node.values[-1])
+    else:
+        return None
+    if name is None or not _NAME.fullmatch(name):
+        return None
+    return name, default
+
+
+def _reads_in(tree: ast.Module, path: str) -> Iterator[EnvRead]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef):
+            yield from _of_settings_class(node, path)
+        read = read_by(node)
+        if read is not None:
+            line = getattr(node, "lineno", 0)
+            is_required = isinstance(node, ast.Subscript)
+            yield EnvRead(*read, f"{path}:{line}", is_required)
+
+
+def _of_settings_class(node: ast.ClassDef, path: str) -> Iterator[EnvRead]:
+    """Yield the fields of pydantic's settings: each is a variable of its name in capitals."""
+    bases = [dotted(base).rpartition(".")[2] for base in node.bases]
+    if "BaseSettings" not in bases:
+        return
+    prefix = _prefix_of(node)
+    for statement in node.body:
+        if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
+            name = f"{prefix}{statement.target.id}".upper()
+            default = text_of(statement.value)
+            is_required = statement.value is None
+            yield EnvRead(name, default, f"{path}:{statement.lineno}", is_required)
+
+
+def _prefix_of(node: ast.ClassDef) -> str:
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.keyword) and inner.arg == "env_prefix":
+            return text_of(inner.value) or ""
+        if isinstance(inner, ast.Assign) and dotted(inner.targets[0]) == "env_prefix":
+            return text_of(inner.value) or ""
+    return ""

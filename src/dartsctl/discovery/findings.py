@@ -1,0 +1,57 @@
+"""What `init` finds out about a project: settings with their reasons, files, and open tasks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dartsctl.discovery.settings_text import FoundSetting
+
+if TYPE_CHECKING:
+    from dartsctl.discovery.templates import Change
+
+__all__ = ["EnvLine", "Findings", "FoundSetting", "Task"]
+
+
+@dataclass(frozen=True, slots=True)
+class EnvLine:
+    """A variable that an env file needs. `why` becomes a comment above it."""
+
+    file: Path
+    name: str
+    value: str
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What only a person can do.
+
+    `text` is a sentence without a full stop; `paste` are the lines to write where it says so.
+    `is_required`: production does not start, or does not work, without it.
+    """
+
+    text: str
+    paste: tuple[str, ...] = ()
+    is_required: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What a part of `init` finds out. `notes` are sentences for people, with their evidence."""
+
+    notes: tuple[str, ...] = ()
+    settings: tuple[FoundSetting, ...] = ()
+    env_lines: tuple[EnvLine, ...] = ()
+    changes: tuple[Change, ...] = ()
+    tasks: tuple[Task, ...] = ()
+
+    def __add__(self, other: Findings) -> Findings:
+        return Findings(
+            notes=self.notes + other.notes,
+            settings=self.settings + other.settings,
+            env_lines=self.env_lines + other.env_lines,
+            changes=self.changes + other.changes,
+            tasks=self.tasks + other.tasks,
+        )

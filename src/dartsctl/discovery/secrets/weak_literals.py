@@ -1,0 +1,145 @@
+"""Weak secrets that Compose files have as fixed texts, and the variables to write instead.
+
+What belongs together gets one variable: a database's password, and the URLs that connect with it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from dartsctl.config.secrets import Variable, is_user, weakness
+from dartsctl.discovery.secrets.image_secrets import image_name, initial_variables
+from dartsctl.discovery.secrets.secret_owners import Place
+from dartsctl.text.secret_names import is_never_secret, is_secret_name
+
+if TYPE_CHECKING:
+    from dartsctl.discovery.written_model import WrittenService
+
+_LOGIN = re.compile(
+    r"(?P<before>[a-zA-Z][\w+.-]*://[^@\s]*:)(?P<password>[^:@/\s${}]+)"
+    r"(?P<after>@(?P<host>[^/:?#\s]*).*)",
+    re.DOTALL,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class WeakLiteral:
+    """A fixed text of a service's variable that is, or contains, a weak secret."""
+
+    place: Place
+    text: str = field(repr=False)
+    secret: str = field(repr=False)
+    host: str = ""
+    """The server of a URL."""
+    variable: str = ""
+    """What is to be written instead; empty where it is not clear what it belongs to."""
+
+    @property
+    def replacement(self) -> str:
+        """The text with the variable: `postgresql://app:${POSTGRES_PASSWORD:?}@db/app`."""
+        reference = f"${{{self.variable}:?}}"
+        login = _LOGIN.fullmatch(self.text)
+        if login is None:
+            return reference
+        return f"{login['before']}{reference}{login['after']}"
+
+
+def weak_literals(
+    services: Mapping[str, WrittenService], images: Mapping[str, str]
+) -> tuple[WeakLiteral, ...]:
+    """Return the weak fixed secrets of the services, each with its variable."""
+    literals = [literal for service in services.values() for literal in _of_service(service)]
+    servers = _servers(literals, images)
+    named: list[WeakLiteral] = []
+    for literal in literals:
+        variable = _variable(literal, servers, services, images)
+        named.append(replace(literal, variable=variable))
+    return tuple(named)
+
+
+def _of_service(service: WrittenService) -> Iterator[WeakLiteral]:
+    users = [text for name, text in service.environment.items() if is_user(name)]
+    for name, text in service.environment.items():
+        place = Place(service.name, name)
+        login = _LOGIN.fullmatch(text)
+        if login:
+            if _is_weak("PASSWORD", login["password"], users):
+                yield WeakLiteral(place, text, login["password"], login["host"])
+        elif "$" not in text and _is_weak_secret(name, text, users):
+            yield WeakLiteral(place, text, text)
+
+
+def _is_weak_secret(name: str, text: str, users: Sequence[str]) -> bool:
+    return is_secret_name(name) and not is_never_secret(text) and _is_weak(name, text, users)
+
+
+def _is_weak(name: str, value: str, users: Sequence[str]) -> bool:
+    return weakness(Variable(name, value, ""), users) is not None
+
+
+def _servers(literals: Sequence[WeakLiteral], images: Mapping[str, str]) -> dict[Place, str]:
+    """Return the variables of the servers: under their own names, if no two are the same."""
+    own = [
+        literal.place
+        for literal in literals
+        if literal.place.name in initial_variables(images.get(literal.place.service, ""))
+    ]
+    names = [place.name for place in own]
+    variables: dict[Place, str] = {}
+    for place in own:
+        variables[place] = place.name
+        if names.count(place.name) > 1:
+            variables[place] = f"{_upper(place.service)}_{place.name}"
+    return variables
+
+
+def _variable(
+    literal: WeakLiteral,
+    servers: Mapping[Place, str],
+    services: Mapping[str, WrittenService],
+    images: Mapping[str, str],
+) -> str:
+    """Return the variable for a literal; empty where it is not clear which server it is for."""
+    if literal.place in servers:
+        return servers[literal.place]
+    same: list[str] = []
+    candidates: list[str] = []
+    for place, variable in servers.items():
+        server = services[place.service]
+        if server.environment[place.name] != literal.secret:
+            continue
+        same.append(variable)
+        if literal.host in server.hosts or (
+            not literal.host and _is_likely(literal, server, services, images)
+        ):
+            candidates.append(variable)
+    if len(candidates) == 1:
+        return candidates[0]
+    if same or literal.host:
+        return ""
+    return literal.place.name
+
+
+def _is_likely(
+    literal: WeakLiteral,
+    server: WrittenService,
+    services: Mapping[str, WrittenService],
+    images: Mapping[str, str],
+) -> bool:
+    """Whether a password variable is for a server: by its name, or by the host beside it."""
+    words = set(_upper(literal.place.name).split("_"))
+    names = {_upper(server.name), _upper(image_name(images.get(server.name, "")))}
+    if not words.isdisjoint(names):
+        return True
+    prefix = literal.place.name.upper().rpartition("_")[0]
+    for name, text in services[literal.place.service].environment.items():
+        if name.upper() in (f"{prefix}_HOST", f"{prefix}_SERVER") and text in server.hosts:
+            return True
+    return False
+
+
+def _upper(name: str) -> str:
+    return re.sub(r"[^A-Z0-9]+", "_", name.upper())
