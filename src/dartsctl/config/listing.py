@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from dartsctl.config import conventional_names
@@ -96,6 +95,4 @@ def _listed(folder: Path) -> list[str]:
 
 def _text(file: Path) -> str:
     """Return the text of a file, empty where it cannot be read: Compose says why."""
-    with suppress(OSError):
-        return bounded_file.read_text(file, limit=bounded_file.COMPOSE_LIMIT)
-    return ""
+    return bounded_file.readable_text(file, limit=bounded_file.COMPOSE_LIMIT)

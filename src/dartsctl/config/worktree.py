@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dartsctl.errors import DartsctlError
 from dartsctl.system import bounded_file
 
 _LIMIT = 1 << 13
@@ -27,7 +26,7 @@ def linked_worktree(folder: Path) -> tuple[Path, str] | None:
             if marker.is_dir():
                 return None
             text = bounded_file.read_text(marker, limit=_LIMIT)
-        except (OSError, UnicodeDecodeError, DartsctlError):
+        except OSError:
             return None
         git_dir = Path(text.removeprefix("gitdir:").strip())
         return (parent, git_dir.name) if git_dir.parent.name == "worktrees" else None

@@ -82,31 +82,6 @@ def _regex(pattern: str) -> re.Pattern[str]:
         return re.compile(r"(?!)")
 
 
-_COPY = re.compile(r"(?im)^[ \t]*(?:COPY|ADD)[ \t]+(?P<words>(?:[^\n\\]|\\\r?\n|\\.)+)")
-
-
-def copied(dockerfile: str) -> tuple[str, ...]:
-    """Return what a Dockerfile copies from the context: `.` for all of it.
-
-    Copies from other stages and images are left out. Variables stay as they are written.
-    """
-    sources: dict[str, None] = {}
-    for match in _COPY.finditer(dockerfile):
-        words = match["words"].replace("\\\r\n", " ").replace("\\\n", " ").split()
-        if any(word.startswith("--from=") for word in words):
-            continue
-        plain = [word.strip("[],\"'") for word in words if not word.startswith("--")]
-        for word in plain[:-1]:
-            if word and "://" not in word and not word.startswith("<<"):
-                sources[posixpath.normpath(word.lstrip("/") or ".")] = None
-    return tuple(sources)
-
-
-def takes(sources: Iterable[str], path: str) -> bool:
-    """Return whether one of the copied sources contains a path of the context."""
-    return any(_contains(source, path) for source in sources)
-
-
-def _contains(source: str, path: str) -> bool:
-    """Whether a source has a path in it. A variable may stand for any folder."""
+def takes(source: str, path: str) -> bool:
+    """Return whether a path of the context is in what is copied: a variable may be any folder."""
     return source == "." or "$" in source or _matches(source, path)

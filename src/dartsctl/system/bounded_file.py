@@ -44,6 +44,14 @@ def read_text(path: Path, *, limit: int = TEXT_LIMIT) -> str:
     return read_bytes(path, limit=limit).decode(errors="replace")
 
 
+def readable_text(path: Path, *, limit: int = TEXT_LIMIT) -> str:
+    """Return the text of a file as `read_text` does; empty where it cannot be read."""
+    try:
+        return read_text(path, limit=limit)
+    except OSError:
+        return ""
+
+
 def check(path: Path, *, limit: int) -> None:
     """Raise the OSError with which `read_bytes` would refuse the file.
 

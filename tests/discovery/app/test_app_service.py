@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from dartsctl.discovery.app.app_service import AppService, app_services, best_service
-from dartsctl.discovery.app.dockerfile import read_dockerfile
 from dartsctl.discovery.app.health_path import path_of_check
 from dartsctl.discovery.app.sources import Sources
 
@@ -140,17 +139,6 @@ def test_what_the_last_stage_runs(text: str, file: str) -> None:
     (service,) = services(files, web=BUILT)
     assert service.entry is not None
     assert service.entry.file == file
-
-
-def test_the_stage_that_compose_builds_counts() -> None:
-    text = "FROM x AS dev\nCMD python a.py\nFROM x AS live\nCMD python b.py"
-    assert read_dockerfile(text, stage="dev").command.words == ("python a.py",)
-    assert read_dockerfile(text).command.line == 4
-
-
-@pytest.mark.parametrize("text", ["", "CMD", "FROM", "FROM x\nCMD [broken", "FROM x\nENV 'a"])
-def test_a_broken_dockerfile_says_nothing(text: str) -> None:
-    assert read_dockerfile(text).command.words == ()
 
 
 @pytest.mark.parametrize(

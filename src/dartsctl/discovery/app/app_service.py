@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from dartsctl.discovery.app.command_entry import entry_of
-from dartsctl.discovery.app.dockerfile import Dockerfile, Written, read_dockerfile
 from dartsctl.discovery.app.entry import CommandLine, EntryPoint
 from dartsctl.discovery.app.health_path import path_of_check
+from dartsctl.discovery.dockerfile import Dockerfile, Written, read_dockerfile
 
 if TYPE_CHECKING:
     from dartsctl.discovery.app.sources import Sources

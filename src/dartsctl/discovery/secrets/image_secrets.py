@@ -99,16 +99,3 @@ def _is_helper(name: str) -> bool:
     """Whether an image only connects to such a server: an exporter, a backup, a web interface."""
     words = _set("exporter backup dump commander insight ui web-ui restore migrate")
     return not words.isdisjoint(re.split(r"[^a-z0-9]+", name))
-
-
-def base_image(dockerfile: str) -> str:
-    """Return the image that the last stage of a Dockerfile is built on; empty if it is unknown."""
-    stages: dict[str, str] = {}
-    base = ""
-    for line in dockerfile.splitlines():
-        match = re.match(r"(?i)\s*FROM\s+(?:--\S+\s+)*(\S+)(?:\s+AS\s+(\S+))?", line)
-        if match:
-            base = stages.get(match[1].lower(), match[1])
-            if match[2]:
-                stages[match[2].lower()] = base
-    return "" if "$" in base else base

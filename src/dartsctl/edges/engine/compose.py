@@ -459,7 +459,7 @@ def _texts_of(files: Iterable[Path]) -> dict[str, str]:
     """Return the texts of the files that can be read."""
     texts: dict[str, str] = {}
     for file in files:
-        with suppress(OSError, DartsctlError, UnicodeDecodeError):
+        with suppress(OSError):
             texts[str(file)] = bounded_file.read_text(file, limit=bounded_file.COMPOSE_LIMIT)
     return texts
 

@@ -46,10 +46,10 @@ def _paths(folder: Path) -> Iterator[str]:
         for parent in waiting:
             try:
                 with os.scandir(folder / parent) as entries:
-                    found_here = sorted(entries, key=lambda entry: entry.name)
+                    listed = sorted(entries, key=lambda entry: entry.name)
             except OSError:
                 continue
-            for entry in found_here:
+            for entry in listed:
                 path = f"{parent}/{entry.name}".lstrip("/")
                 if entry.is_dir(follow_symlinks=False):
                     if entry.name not in _SKIPPED and not entry.name.startswith("."):

@@ -29,15 +29,12 @@ def tracked(root: Path, paths: Iterable[str]) -> tuple[str, ...]:
 
 def tracked_keys(root: Path) -> tuple[str, ...]:
     """Return the private keys that git has."""
-    keys: list[str] = []
-    for path in _paths_of(root, "ls-files", "-z", "--", *_KEYS)[:_MOST_KEYS]:
-        try:
-            text = bounded_file.read_text(root / path)
-        except (OSError, DartsctlError, UnicodeDecodeError):
-            continue
-        if "PRIVATE KEY-----" in text:
-            keys.append(path)
-    return tuple(keys)
+    names = _paths_of(root, "ls-files", "-z", "--", *_KEYS)[:_MOST_KEYS]
+    return tuple(name for name in names if _is_private_key(root / name))
+
+
+def _is_private_key(file: Path) -> bool:
+    return "PRIVATE KEY-----" in bounded_file.readable_text(file)
 
 
 def _paths_of(root: Path, *words: str) -> tuple[str, ...]:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dartsctl.discovery.certificate_paths import NamedPair, on_host, pairs_in
-from dartsctl.errors import DartsctlError
 from dartsctl.system import bounded_file
 
 if TYPE_CHECKING:
@@ -78,8 +77,7 @@ def _named_pairs(service: Service, context: Path | None) -> Iterator[NamedPair]:
     for file in files:
         if next(left, None) is None:
             return
-        with suppress(OSError, DartsctlError, UnicodeDecodeError):
-            yield from pairs_in(bounded_file.read_text(file, limit=_LARGEST), str(file))
+        yield from pairs_in(bounded_file.readable_text(file, limit=_LARGEST), str(file))
 
 
 def _mounted_files(service: Service) -> Iterator[Path]:

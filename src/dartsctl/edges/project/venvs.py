@@ -138,10 +138,7 @@ def _site_packages(path: Path) -> Path | None:
 
 def _python_version(cfg: Path) -> str:
     """Return `3.12`; venv writes `version`, virtualenv and uv write `version_info`."""
-    try:
-        text = bounded_file.read_text(cfg)
-    except OSError:
-        return ""
+    text = bounded_file.readable_text(cfg)
     match = re.search(r"^version(?:_info)?\s*=\s*(\d+\.\d+)", text, re.MULTILINE)
     return match[1] if match else ""
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dartsctl.discovery.docker_ignore import copied, excluded, kept_on_purpose, takes
+from dartsctl.discovery.docker_ignore import excluded, kept_on_purpose, takes
+from dartsctl.discovery.dockerfile import copied_by
 from dartsctl.discovery.findings import Findings
 from dartsctl.discovery.templates import Change
 from dartsctl.edges.project.env_files import EXAMPLES
-from dartsctl.errors import DartsctlError
 from dartsctl.system import bounded_file
 from dartsctl.workflows.init.project import relative
 
@@ -41,7 +41,7 @@ def find_docker_ignored(project: Project, private: Sequence[Path]) -> Findings:
     notes: dict[str, None] = {}
     for stack in project.stacks.values():
         for build in _builds(stack.model, project.root):
-            lines = _lines_of(build.ignore_file)
+            lines = bounded_file.readable_text(build.ignore_file).splitlines()
             for path in _candidates(build, private):
                 if kept_on_purpose(path, lines):
                     shown = relative(project.root, build.ignore_file)
@@ -66,22 +66,22 @@ def _builds(model: Mapping[str, Any], root: Path) -> Iterator[_Build]:
         if not context.is_absolute() or not context.is_relative_to(root):
             continue
         file = context / (build.get("dockerfile") or "Dockerfile")
-        text = build.get("dockerfile_inline") or _text_of(file)
+        text = build.get("dockerfile_inline") or bounded_file.readable_text(file)
         own = file.with_name(f"{file.name}.dockerignore")  # goes before the context's
         yield _Build(name, context, text, own if own.is_file() else context / ".dockerignore")
 
 
 def _candidates(build: _Build, private: Sequence[Path]) -> Iterator[str]:
     """Yield what the Dockerfile would copy into the image, of all that should not be there."""
-    sources = copied(build.dockerfile)
-    for path in dict.fromkeys((*_found(build), *private)):
+    sources = copied_by(build.dockerfile)
+    for path in dict.fromkeys((*_unwanted(build), *private)):
         if path.is_relative_to(build.context):
             name = path.relative_to(build.context).as_posix()
-            if takes(sources, name):
+            if any(takes(source, name) for source in sources):
                 yield name
 
 
-def _found(build: _Build) -> Iterator[Path]:
+def _unwanted(build: _Build) -> Iterator[Path]:
     """Yield env files, the repository and virtual environments in the context's own folder."""
     context = build.context
     with suppress(OSError):
@@ -94,13 +94,3 @@ def _found(build: _Build) -> Iterator[Path]:
     for name in (".venv", "venv"):
         if (context / name / "pyvenv.cfg").is_file():
             yield context / name
-
-
-def _lines_of(path: Path) -> tuple[str, ...]:
-    return tuple(_text_of(path).splitlines())
-
-
-def _text_of(path: Path) -> str:
-    with suppress(OSError, DartsctlError, UnicodeDecodeError):
-        return bounded_file.read_text(path)
-    return ""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dartsctl.config.environment import adhoc
-from dartsctl.discovery.secrets.image_secrets import base_image
+from dartsctl.discovery.dockerfile import read_dockerfile
 from dartsctl.discovery.written_model import WrittenService, read_written, secret_variables_of
 from dartsctl.edges.engine.compose import ComposeVariable
 from dartsctl.edges.project import env_files
@@ -88,10 +88,8 @@ def _image(service: WrittenService, defaults: Mapping[str, str]) -> str:
         return expand(service.image, defaults)
     if service.context is None:
         return ""
-    try:
-        return base_image(bounded_file.read_text(service.context / service.dockerfile))
-    except (OSError, DartsctlError, UnicodeDecodeError):
-        return ""
+    text = bounded_file.readable_text(service.context / service.dockerfile)
+    return read_dockerfile(text).base
 
 
 def given_values(paths: tuple[Path, ...], environ: Mapping[str, str]) -> dict[str, str]:

@@ -1,8 +1,9 @@
-"""What a Dockerfile says about the program in its image: command, variables, health check."""
+"""What a Dockerfile says: what its image is built on, what it copies, which program it runs."""
 
 from __future__ import annotations
 
 import json
+import posixpath
 import re
 import shlex
 from collections.abc import Iterator, Mapping
@@ -25,12 +26,14 @@ NOTHING = Written((), 0)
 class Dockerfile:
     """The last stage of a Dockerfile, or the one that is built, with what it takes from others."""
 
+    base: str = ""
+    """The image that it is built on; empty if that is unknown."""
     command: Written = NOTHING
     entrypoint: Written = NOTHING
     health_check: Written = NOTHING
     variables: Mapping[str, str] = field(default_factory=dict)
     copied: tuple[str, ...] = ()
-    """The folders of the build context that are copied as a whole; `.` is the context itself."""
+    """What is copied from the build context; `.` is all of it."""
 
 
 def read_dockerfile(text: str, *, stage: str = "") -> Dockerfile:
@@ -39,13 +42,25 @@ def read_dockerfile(text: str, *, stage: str = "") -> Dockerfile:
     for line, instruction, rest in _instructions(text):
         if instruction == "FROM":
             image, name = _from_words(rest)
-            stages.append((name, _stage_of(stages, image) or Dockerfile()))
+            stages.append((name, _stage_of(stages, image) or _built_on(image)))
         elif stages:
             name, current = stages[-1]
             stages[-1] = (name, _with(current, instruction, rest, line))
     if not stages:
         return Dockerfile()
     return _stage_of(stages, stage) or stages[-1][1]
+
+
+def copied_by(text: str) -> tuple[str, ...]:
+    """Return what all stages of a Dockerfile copy from the build context; `.` is all of it.
+
+    Variables stay as they are written.
+    """
+    paths: dict[str, None] = {}
+    for _, instruction, rest in _instructions(text):
+        if instruction in ("COPY", "ADD"):
+            paths |= dict.fromkeys(_copied(rest))
+    return tuple(paths)
 
 
 def _instructions(text: str) -> Iterator[tuple[int, str, str]]:
@@ -74,6 +89,12 @@ def _from_words(rest: str) -> tuple[str, str]:
     if len(words) > 2 and words[1].lower() == "as":
         name = words[2]
     return "".join(words[:1]), name
+
+
+def _built_on(image: str) -> Dockerfile:
+    if "$" in image:
+        return Dockerfile()
+    return Dockerfile(image)
 
 
 def _stage_of(stages: list[tuple[str, Dockerfile]], name: str) -> Dockerfile | None:
@@ -125,8 +146,12 @@ def _variables(rest: str) -> dict[str, str]:
     return {name: value for name, _, value in pairs}
 
 
-def _copied(rest: str) -> list[str]:
-    if "--from=" in rest or rest.startswith("["):
-        return []
-    words = [word for word in rest.split() if not word.startswith("--")]
-    return [word.removeprefix("./").rstrip("/") or "." for word in words[:-1]]
+def _copied(rest: str) -> Iterator[str]:
+    """Yield the sources of COPY or ADD; none of those in other stages, images and URLs."""
+    words = rest.split()
+    if any(word.startswith("--from=") for word in words):
+        return
+    plain = [word.strip("[],\"'") for word in words if not word.startswith("--")]
+    for word in plain[:-1]:
+        if word and "://" not in word and not word.startswith("<<"):
+            yield posixpath.normpath(word.lstrip("/") or ".")
