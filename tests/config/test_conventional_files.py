@@ -210,3 +210,13 @@ def test_the_lines_to_write_fit_the_file_that_holds_the_settings(shop: Path) -> 
         f"add to {shop}/pyproject.toml:",
         "  [tool.dartsctl.environment.qa]",
     )
+
+
+def test_the_files_of_the_other_environments_are_known(shop: Path) -> None:
+    touch(shop, "compose.yaml", "compose.dev.yaml")
+    assert resolve(load(shop, {}), "prod").files_of_others == (f"{shop}/compose.dev.yaml",)
+    settings = settings_of(shop, '[environment.qa]\nfiles = ["compose.yaml", "qa.yaml"]')
+    assert resolve(settings, "prod").files_of_others == (
+        f"{shop}/compose.dev.yaml",
+        f"{shop}/qa.yaml",
+    )

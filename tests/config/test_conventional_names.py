@@ -155,12 +155,31 @@ def test_dev_is_what_is_named_after_it_else_what_compose_takes(
             "docker-compose.yml docker-compose-wso2.yml",
             "docker-compose-wso2.yml docker-compose-production.yml",
         ),
+        # dev has a file of its own, so the plain one is for production
+        (
+            "compose.yaml compose.override.yaml compose.dev.yaml",
+            "compose.yaml compose.dev.yaml",
+            "compose.yaml",
+        ),
+        ("docker-compose-local.yml docker-compose.yml", "docker-compose.yml", "docker-compose.yml"),
+        ("compose.dev.yml docker/compose.yml", "docker/compose.yml", "docker/compose.yml"),
+        ("compose.yaml compose.dev.yaml", "compose.dev.yaml", ""),
         # nothing makes it complete: Compose says what is wrong with it
         ("compose.yaml compose.prod.yaml", "", "compose.prod.yaml"),
     ],
 )
-def test_production_is_only_what_is_named_after_it(names: str, alone: str, prod: str) -> None:
+def test_production_is_what_is_named_after_it_else_a_plain_file_that_is_not_devs(
+    names: str, alone: str, prod: str
+) -> None:
     assert picked("prod", names, alone) == prod
+
+
+@pytest.mark.parametrize("named", ["compose.yaml", "compose.yaml compose.override.yaml"])
+def test_a_plain_file_that_is_named_for_dev_is_not_productions(named: str) -> None:
+    names = ("compose.dev.yaml", "compose.override.yaml", "compose.yaml")
+    assert pick("prod", names, lambda _: True, dev_files=named.split()) == Pick()
+    dev_files = ("compose.yaml", "compose.dev.yaml")
+    assert pick("prod", names, lambda _: True, dev_files=dev_files).files == ("compose.yaml",)
 
 
 def test_two_files_of_production_that_stand_alone_are_candidates() -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dartsctl.config.settings import load
+from dartsctl.config.settings import Settings, load
 from fakes.settings_files import settings_of, touch
 
 if TYPE_CHECKING:
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
         # not alone, or not what Compose takes by itself
         ("compose.yaml compose.prod.yaml", "shop-dev", True),
         ("compose.yaml deploy/compose.production.yaml", "shop-dev", True),
-        ("compose.yaml compose.dev.yaml", "shop-dev", False),
+        ("compose.yaml compose.dev.yaml", "shop-dev", True),
+        ("compose.dev.yaml", "shop-dev", False),
         ("docker/compose.yaml", "shop-dev", False),
         ("", "shop-dev", False),
     ],
@@ -49,6 +50,18 @@ def test_a_plain_stack_without_production_keeps_the_name_that_compose_gives(
 def test_a_name_that_the_file_gives_itself_counts(shop: Path, text: str, project: str) -> None:
     (shop / "compose.yaml").write_text(text)
     assert load(shop, {}).environments["dev"].project == project
+
+
+def test_a_plain_file_of_production_keeps_the_name_that_compose_gives(shop: Path) -> None:
+    touch(shop, "compose.dev.yaml")
+    (shop / "compose.yaml").write_text("name: my-shop\nservices: {}\n")
+    assert projects(load(shop, {})) == ("shop-dev", "my-shop")
+    assert projects(settings_of(shop, 'name = "other"')) == ("other-dev", "other")
+
+
+def projects(settings: Settings) -> tuple[str, str]:
+    """Return the projects of dev and production."""
+    return settings.environments["dev"].project, settings.environments["prod"].project
 
 
 @pytest.mark.parametrize(

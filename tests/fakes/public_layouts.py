@@ -75,6 +75,8 @@ class Layout:
             }
             if included := self.includes[name]:
                 text["include"] = list(included)
+            if not services and not included:
+                text = {"volumes": {"data": {}}}
             _write(folder / name, text)
             for other in included:
                 if not (folder / name).parent.joinpath(other).exists():
@@ -92,7 +94,9 @@ class Layout:
             for service in self.files[name]:
                 whole[service.name] = whole.get(service.name, False) or service.is_whole
                 needs.update(service.needs)
-        return all(whole.values()) and (has_includes or needs <= set(whole))
+        if has_includes:
+            return all(whole.values())
+        return bool(whole) and all(whole.values()) and needs <= set(whole)
 
     def has_profile(self, names: Iterable[str], profile: str) -> bool:
         """Return whether a service of these files has the profile."""
@@ -160,7 +164,9 @@ def _service(word: str) -> Service:
 
 def _told(layout: Layout, environment: str, entry: Mapping[str, Any]) -> Told:
     says, why = entry["says"], entry.get("why", "")
-    files = tuple(entry.get("means", ())) or _meant(says.partition(": ")[2], layout)
+    files = tuple(entry.get("means", ()))
+    if "means" not in entry:
+        files = _meant(says.partition(": ")[2], layout)
     picked = files
     if why:
         picked = files[-1:] if why == "alone" else ()

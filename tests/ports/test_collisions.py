@@ -97,6 +97,15 @@ def test_one_file_in_common_makes_it_our_own_stack(files: str) -> None:
     assert collisions(container("demo", "web", files=files)) == ()
 
 
+def test_an_overlay_of_another_environment_makes_it_another_stack() -> None:
+    dev = container("demo", "web", files="/srv/demo/compose.yml,/srv/demo/compose.dev.yml")
+    stack = Stack("demo", {"web": Service("web")}, {})
+    convergence = converge(stack, [dev], {"web": "other"})
+    files_of_others = ("/srv/demo/compose.dev.yml",)
+    (collision,) = find(stack, [dev], convergence, FILES, files_of_others=files_of_others)
+    assert isinstance(collision, ProjectTaken), "production would go on with its volumes"
+
+
 def test_stopped_containers_count_as_the_other_stack_too() -> None:
     theirs = container("demo", "web", files="/srv/production/compose.yml", state="exited")
     assert collisions(theirs) == (

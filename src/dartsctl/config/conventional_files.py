@@ -10,6 +10,7 @@ from dartsctl.config.check_command import typed
 from dartsctl.config.conventional_names import Pick
 from dartsctl.config.listing import have_includes, names_in, profiles_mentioned
 from dartsctl.config.settings import PRODUCTION, Settings, environment_table
+from dartsctl.config.stacks_here import named_for_dev
 from dartsctl.errors import Advice, UsageError
 from dartsctl.text.phrases import listed, shell_command
 
@@ -35,7 +36,8 @@ def pick_files(settings: Settings, name: str, is_complete: Complete) -> Pick:
     def are_complete(files: tuple[str, ...]) -> bool:
         return is_complete(tuple(root / file for file in files))
 
-    return conventional_names.pick(name, names_in(root), are_complete)
+    dev_files = _dev_files(settings)
+    return conventional_names.pick(name, names_in(root), are_complete, dev_files=dev_files)
 
 
 def likely_files(settings: Settings, name: str) -> tuple[Path, ...]:
@@ -44,7 +46,14 @@ def likely_files(settings: Settings, name: str) -> tuple[Path, ...]:
     files = settings.compose[name].files or conventional_names.specific_files(name, names)
     if not files and name == "dev":
         files = conventional_names.plain_files(names)
+    elif not files and name == PRODUCTION:
+        files = conventional_names.plain_of_production(names, _dev_files(settings))
     return tuple(settings.root / file for file in files)
+
+
+def _dev_files(settings: Settings) -> tuple[str, ...]:
+    dev = settings.environments["dev"]
+    return named_for_dev(settings.root, dev.files, settings.compose["dev"])
 
 
 def plain_file(settings: Settings) -> tuple[Path, ...]:

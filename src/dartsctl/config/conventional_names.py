@@ -84,11 +84,14 @@ class Pick:
     """What named them, if that was not their own name: COMPOSE_FILE."""
 
 
-def pick(name: str, names: Collection[str], is_complete: Complete) -> Pick:
+def pick(
+    name: str, names: Collection[str], is_complete: Complete, *, dev_files: Collection[str] = ()
+) -> Pick:
     """Return the Compose files of the environment `name` among `names`, from the project's root.
 
-    Files that are named after the environment go before a plain `compose.yaml`, which is never
-    production's. `is_complete` is asked only where there is something to choose.
+    Files that are named after the environment go before a plain `compose.yaml`. `dev_files`: those
+    that the settings or COMPOSE_FILE name for dev. `is_complete` is asked only where there is
+    something to choose.
     """
     specific = specific_files(name, names)
     ask_once = cache(is_complete)
@@ -96,9 +99,25 @@ def pick(name: str, names: Collection[str], is_complete: Complete) -> Pick:
         return Pick(_with_base(specific[0], names, ask_once))
     if specific:
         return _among(specific, names, ask_once)
-    if name != "dev":
-        return Pick()
-    return Pick(plain_files(names), is_plain=True)
+    if name == "dev":
+        return Pick(plain_files(names), is_plain=True)
+    if name == PRODUCTION:
+        plain = plain_of_production(names, dev_files)
+        if plain and is_complete(plain):
+            return Pick(plain, is_plain=True)
+    return Pick()
+
+
+def plain_of_production(names: Collection[str], dev_files: Collection[str]) -> tuple[str, ...]:
+    """Return the plain file, without its override, where dev has another file of its own.
+
+    Nothing where a file is named after production.
+    """
+    plain = plain_files(names)
+    is_dev = bool(dev_files) and set(dev_files) <= set(plain)
+    if is_dev or specific_files(PRODUCTION, names) or not specific_files("dev", names):
+        return ()
+    return plain[:1]
 
 
 def specific_files(name: str, names: Iterable[str]) -> tuple[str, ...]:

@@ -67,6 +67,8 @@ class Environment:
     """Why the files cannot be used; set only for verbs that look at what runs."""
     picked: str = field(default="", compare=False)
     """What was picked by conventions: `dev: compose.yaml + compose.dev.yaml`. Empty: nothing."""
+    files_of_others: tuple[str, ...] = field(default=(), compare=False)
+    """The Compose files that only the other environments here have."""
     missing_env_file: Path | None = field(default=None, compare=False)
     """Production's env file, where there is none: it is needed only for a variable."""
 
@@ -216,8 +218,14 @@ def _with_files(environment: Environment, settings: Settings, reader: FilesReade
     configured = _configured_files(settings, environment.name)
     if configured:
         environment = _with_env_files(replace(environment, files=configured), settings)
-        return replace(environment, picked=_choice(environment, settings))
-    return _with_picked_files(environment, settings, reader)
+        environment = replace(environment, picked=_choice(environment, settings))
+    else:
+        environment = _with_picked_files(environment, settings, reader)
+    others: list[str] = []
+    for other in settings.other_projects(environment.name):
+        others += map(str, settings.environments[other].files or likely_files(settings, other))
+    own = set(map(str, environment.files))
+    return replace(environment, files_of_others=tuple(sorted(set(others) - own)))
 
 
 def _with_picked_files(

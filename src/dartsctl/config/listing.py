@@ -12,6 +12,8 @@ from dartsctl.config.conventional_names import PLACES
 from dartsctl.system import bounded_file
 
 _LOOKS_LIKE_COMPOSE = re.compile(r"^(?:services|include):", re.MULTILINE)
+_TOP_LEVEL = re.compile(r"^([\w.-]+)[ \t]*:", re.MULTILINE)
+_OVERLAY_KEYS = frozenset(("version", "name", "volumes", "networks", "secrets", "configs"))
 _INCLUDE = re.compile(r"^include:", re.MULTILINE)
 _PROFILES = re.compile(r"profiles[\"']?[ \t]*:([ \t]*\[[^]]*\]|[^\n]*(?:\n[ \t]*-[^\n]*)*)")
 _PROJECT_NAME = re.compile(
@@ -23,7 +25,7 @@ def names_in(root: Path) -> tuple[str, ...]:
     """Return the names of the Compose files in a project's folder, and in the folders for them.
 
     They are relative to `root`. A file such as `production.yml` counts if its text is a Compose
-    file's.
+    file's: it has services, or nothing but what an overlay for their volumes and networks has.
     """
     listed: dict[str, list[str]] = {"": _listed(root)}
     names: list[str] = []
@@ -82,7 +84,14 @@ def _is_compose_file(root: Path, name: str) -> bool:
         return (root / name).is_file()
     if not conventional_names.may_be_bare(name):
         return False
-    return _LOOKS_LIKE_COMPOSE.search(_text(root / name)) is not None
+    return _looks_like_compose(_text(root / name))
+
+
+def _looks_like_compose(text: str) -> bool:
+    if _LOOKS_LIKE_COMPOSE.search(text):
+        return True
+    keys = set(_TOP_LEVEL.findall(text))
+    return bool(keys & {"volumes", "networks"}) and keys <= _OVERLAY_KEYS
 
 
 def _listed(folder: Path) -> list[str]:

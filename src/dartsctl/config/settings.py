@@ -366,7 +366,10 @@ def _stacks_here(
     if table(file, ("ports", "production"), known=None, over={}).entries:
         declared.add(PRODUCTION)
     names = (*BUILT_IN, *others)
-    return stacks_here(root, declared, compose_variables(root, environ, names, trust))
+    compose = compose_variables(root, environ, names, trust)
+    dev, _ = _environment_table(file, environ, "dev")
+    dev_files = dev.read("files", _files("dev", root), None)
+    return stacks_here(root, declared, compose, dev_files=dev_files)
 
 
 def _files(environment: str, root: Path) -> Callable[[Setting], tuple[Path, ...]]:

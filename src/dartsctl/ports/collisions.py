@@ -69,9 +69,17 @@ def taken_by_others(collisions: Sequence[Collision]) -> list[Taken]:
 
 
 def find(
-    stack: Stack, containers: Sequence[Container], convergence: Convergence, files: Sequence[str]
+    stack: Stack,
+    containers: Sequence[Container],
+    convergence: Convergence,
+    files: Sequence[str],
+    *,
+    files_of_others: Sequence[str] = (),
 ) -> tuple[Collision, ...]:
-    """Return all collisions of a stack made of `files` (absolute paths, as Compose labels them)."""
+    """Return all collisions of a stack made of `files` (absolute paths, as Compose labels them).
+
+    `files_of_others`: see `of_other_files`.
+    """
     collisions: list[Collision] = []
     for service in stack.services.values():
         if service.container_name and service.replicas:
@@ -79,8 +87,11 @@ def find(
         elif service.replicas:
             collisions += _taken_default_names(service, stack, containers)
     collisions += map(Paused, convergence.paused)
-    if other := _project_of_others(stack, containers, convergence, files):
-        collisions.append(other)
+    own = _touched(stack, containers, convergence)
+    if others := of_other_files(own, files, files_of_others):
+        first = others[0]
+        taken = ProjectTaken(stack.project, others, first.own_config_files, first.working_dir)
+        collisions.append(taken)
     return tuple(collisions)
 
 
@@ -114,10 +125,10 @@ def _taken_default_names(
             yield NameTaken(service.name, container, is_default=True)
 
 
-def _project_of_others(
-    stack: Stack, containers: Sequence[Container], convergence: Convergence, files: Sequence[str]
-) -> ProjectTaken | None:
-    """What `up` would take from another stack in the same project.
+def _touched(
+    stack: Stack, containers: Sequence[Container], convergence: Convergence
+) -> list[Container]:
+    """Return the project's containers that `up` would not leave alone.
 
     Containers of services that this stack does not have stay as they are: two folders may share a
     project.
@@ -125,27 +136,29 @@ def _project_of_others(
     spared = {
         container.id for container in convergence.staying if container not in convergence.kept
     }
-    own = [
+    return [
         container
         for container in containers
         if container.project == stack.project and container.id not in spared
     ]
-    others = of_other_files(own, files)
-    if not others:
-        return None
-    return ProjectTaken(stack.project, others, others[0].own_config_files, others[0].working_dir)
 
 
-def of_other_files(containers: Sequence[Container], files: Sequence[str]) -> tuple[Container, ...]:
+def of_other_files(
+    containers: Sequence[Container], files: Sequence[str], files_of_others: Sequence[str] = ()
+) -> tuple[Container, ...]:
     """Return the containers of a project that were made from other Compose files than `files`.
 
-    One file in common makes it the same stack with another overlay (engine-rules.md#gotchas). Where
-    the files of either side are not known, a container counts as this stack's.
+    One file in common makes it the same stack with another overlay (engine-rules.md#gotchas), but
+    not if the overlay is one of `files_of_others`: those that only other environments here have.
+    Where the files of either side are not known, a container counts as this stack's.
     """
+    overlays = compose_files.identities(files_of_others)
     others = []
     for container in containers:
         ours = compose_files.identities(compose_files.without_overrides(files, container.project))
         theirs = compose_files.identities(container.own_config_files)
-        if not container.is_one_off and ours and theirs and not ours & theirs:
+        if container.is_one_off or not ours or not theirs:
+            continue
+        if not ours & theirs or overlays & theirs:
             others.append(container)
     return tuple(others)

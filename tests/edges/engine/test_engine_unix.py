@@ -238,7 +238,7 @@ def test_an_answer_that_is_not_json_is_docker_unavailable(tmp_path: Path) -> Non
     [
         ("7", "containers: expected a list, got 7"),
         ("[7]", "containers[0]: expected a mapping, got 7"),
-        ("[{}]", "containers[0].Id: expected text, got nothing"),
+        ("[{}]", "containers[0].State: expected text, got nothing"),
         (
             '[{"Id": "5f", "State": "running", "Ports": [{"PublicPort": 99999}]}]',
             "containers[0].Ports[0].PublicPort: expected a number from 0 to 65535",

@@ -111,7 +111,7 @@ def test_dev_under_productions_name_is_told_and_production_keeps_it(root: Path) 
     (task,) = findings.tasks
     assert not task.is_required
     assert task.text.startswith("1 container of project shop runs from compose.yaml, but")
-    assert task.paste == ("docker compose -p shop stop",)
+    assert task.paste == ("docker compose -p shop down",)
 
 
 @pytest.mark.parametrize("has_containers", [True, False])

@@ -342,7 +342,12 @@ class Compose:
         options: list[str] = []
         if may_have_profiles(self._environment.files):
             options = ["--profile", "*"]
-        return not lacks_base(self._early_config(*options).stderr)
+        done = self._early_config(*options)
+        if done.code != 0:
+            return not lacks_base(done.stderr)
+        # Compose reads a file that has only volumes and networks: an overlay, too
+        model = parse_json(done.stdout, MODEL)
+        return isinstance(model, dict) and bool(model.get("services"))
 
     def has_own_profile(self) -> bool:
         """Return whether a service has the environment's first profile. `config` is answered."""

@@ -66,9 +66,9 @@ def _dev(project: Project, dev: StackFacts, existing: Sequence[Existing], taken:
         if other.project == taken:
             text = (
                 f"{other.evidence(project.root)}, but that is production's project name: "
-                f"dev starts as {decided.name}, with volumes of its own; stop the others"
+                f"dev starts as {decided.name}, with volumes of its own; remove the others"
             )
-            command = f"docker compose -p {taken} stop"
+            command = f"docker compose -p {taken} down"
             findings += Findings(tasks=(Task(text, (command,), is_required=False),))
     return findings
 

@@ -73,7 +73,8 @@ def of_another_stack(
     if environment.project_named:
         return ()
     if environment.files:
-        return collisions.of_other_files(containers, list(map(str, environment.files)))
+        files = list(map(str, environment.files))
+        return collisions.of_other_files(containers, files, environment.files_of_others)
     return tuple(container for container in containers if not _is_from_here(container, environment))
 
 

@@ -248,7 +248,13 @@ def _collisions(
     environment: Environment, inputs: Inputs, convergence: Convergence, files: Sequence[str]
 ) -> tuple[Collision, ...]:
     """Return the collisions. A project named on the command line may be another stack's."""
-    seen = collisions.find(inputs.stack, inputs.containers, convergence, files)
+    seen = collisions.find(
+        inputs.stack,
+        inputs.containers,
+        convergence,
+        files,
+        files_of_others=environment.files_of_others,
+    )
     taken = fixed_addresses.find(inputs.stack, inputs.containers, convergence, inputs.control)
     seen = (*seen, *taken, *inputs.needs)
     if environment.project_named:
