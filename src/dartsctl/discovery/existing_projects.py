@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dartsctl.stack import compose_files
+from dartsctl.text.phrases import relative
 
 if TYPE_CHECKING:
     from dartsctl.stack.containers import Container
@@ -38,7 +39,7 @@ class Existing:
         verb = "runs" if count == 1 else "run"
         if not self.is_running:
             verb = "stopped,"
-        files = ", ".join(shown(root, Path(file)) for file in self.files)
+        files = ", ".join(relative(root, Path(file)) for file in self.files)
         return f"{words} of project {self.project} {verb} from {files}"
 
 
@@ -142,8 +143,3 @@ def chosen_of(existing: Sequence[Existing], default: str) -> Existing | None:
         if project.project == default:
             return project
     return candidates[0] if len(candidates) == 1 else None
-
-
-def shown(root: Path, file: Path) -> str:
-    """Return a file relative to the root where it is inside."""
-    return str(file.relative_to(root)) if file.is_relative_to(root) else str(file)

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from dartsctl.errors import Advice
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def duration(seconds: float) -> str:
@@ -38,6 +42,11 @@ def shell_command(*words: object) -> str:
     import shlex
 
     return shlex.join(str(word) for word in words)
+
+
+def relative(root: Path, path: Path) -> str:
+    """Return a path as settings and .gitignore have it: relative to the root where it is inside."""
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
 
 
 def listed(names: Sequence[str], most: int = 6) -> str:

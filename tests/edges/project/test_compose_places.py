@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dartsctl.edges.project.compose_places import line_in_service, line_of_variable, texts_of
+from dartsctl.edges.project.compose_places import ComposePlaces
 
 TEXT = """services:
   db-backup:
@@ -27,10 +27,18 @@ TEXT = """services:
 def test_a_variable_is_found_in_its_own_service(tmp_path: Path, service: str, line: int) -> None:
     file = tmp_path / "compose.yml"
     file.write_text(TEXT)
-    assert line_in_service([file], service, "PASSWORD") == (file, line)
-    assert line_in_service([file], service, "NOTHING") is None
-    assert line_of_variable(texts_of([file]), "PG") == (file, 8)
-    assert line_of_variable(texts_of([file, tmp_path / "missing.yml"]), "P") is None
+    places = ComposePlaces([file, tmp_path / "missing.yml"], tmp_path)
+    assert places.in_service(service, "PASSWORD") == f"compose.yml:{line}"
+    assert places.in_service(service, "NOTHING") == ""
+    assert places.of_variable("PG") == "compose.yml:8"
+    assert places.of_variable("P") == ""
+
+
+def test_a_service_is_where_its_name_stands(tmp_path: Path) -> None:
+    (tmp_path / "compose.yml").write_text(TEXT)
+    places = ComposePlaces([tmp_path / "compose.yml"], tmp_path)
+    assert places.in_service("db") == "compose.yml:5"
+    assert places.in_service("cache") == ""
 
 
 def test_the_last_file_counts_and_included_ones_are_read(tmp_path: Path) -> None:
@@ -38,5 +46,6 @@ def test_the_last_file_counts_and_included_ones_are_read(tmp_path: Path) -> None
     base.write_text("include: [part.yml]\n" + TEXT)
     over.write_text("services:\n  db:\n    environment: [PASSWORD=b]\n")
     part.write_text("services:\n  queue:\n    environment: [PASSWORD=c]\n")
-    assert line_in_service([base, over], "db", "PASSWORD") == (over, 3)
-    assert line_in_service([base, over], "queue", "PASSWORD") == (part, 3)
+    places = ComposePlaces([base, over], tmp_path)
+    assert places.in_service("db", "PASSWORD") == "over.yml:3"
+    assert places.in_service("queue", "PASSWORD") == "part.yml:3"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from dartsctl.discovery.secrets.env_choices import Choice
 
-_PLAIN = re.compile(r"[^\s'\"#$\\`]*")
+_PLAIN = re.compile(r"[^\s'\"#\\`]*")
 
 
 def new_text(
@@ -67,7 +67,7 @@ def env_line(name: str, value: str) -> str:
 
     A `$` stays one: in a default it may begin another variable.
     """
-    if _PLAIN.fullmatch(value) or re.fullmatch(r"[^\s'\"#\\`]*", value):
+    if _PLAIN.fullmatch(value):
         return f"{name}={value}"
     if "'" not in value:
         return f"{name}='{value}'"

@@ -3,44 +3,49 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from dartsctl.errors import DartsctlError
 from dartsctl.stack import compose_files
 from dartsctl.system import bounded_file
+from dartsctl.text.phrases import relative
 
 
-def texts_of(files: Sequence[Path]) -> dict[Path, str]:
-    """Return the texts of Compose files, and of those that they include."""
-    texts: dict[Path, str] = {}
-    for file in files:
-        texts |= _text_of(file)
-    named = compose_files.named_inside({str(file): text for file, text in texts.items()})
-    for file in named:
-        texts |= _text_of(file)
-    return texts
+class ComposePlaces:
+    """File and line of what Compose files, and those that they include, say: `compose.yaml:12`."""
 
+    def __init__(self, files: Sequence[Path], root: Path) -> None:
+        """Read the files. Places are relative to `root`."""
+        self._root = root
+        self._texts = _texts_of(files)
+        named = compose_files.named_inside({str(file): text for file, text in self._texts.items()})
+        self._texts |= _texts_of(named)
 
-def line_of_variable(texts: dict[Path, str], name: str) -> tuple[Path, int] | None:
-    """Return the first line with `${NAME}`."""
-    pattern = re.compile(rf"\$\{{?{re.escape(name)}\b")
-    for file, text in texts.items():
-        for number, line in enumerate(text.splitlines(), 1):
-            if pattern.search(line):
-                return file, number
-    return None
+    def of_variable(self, name: str) -> str:
+        """Return the first place of `${NAME}`; empty without one."""
+        pattern = re.compile(rf"\$\{{?{re.escape(name)}\b")
+        for file, text in self._texts.items():
+            for number, line in enumerate(text.splitlines(), 1):
+                if pattern.search(line):
+                    return self._place(file, number)
+        return ""
 
+    def in_service(self, service: str, key: str = "") -> str:
+        """Return the place of a service, or of a key or variable of it; empty without one.
 
-def line_in_service(files: Sequence[Path], service: str, key: str) -> tuple[Path, int] | None:
-    """Return the line of a service's variable; the last file that has it decides."""
-    pattern = re.compile(rf"(?<![\w.-]){re.escape(key)}[\"']?\s*[:=]")
-    for file, text in reversed(texts_of(files).items()):
-        for number, line in _block(service, text.splitlines()):
-            if pattern.search(line):
-                return file, number
-    return None
+        The last file that has it decides.
+        """
+        pattern = re.compile("")
+        if key:
+            pattern = re.compile(rf"(?<![\w.-]){re.escape(key)}[\"']?\s*[:=]")
+        for file, text in reversed(self._texts.items()):
+            for number, line in _block(service, text.splitlines()):
+                if pattern.search(line):
+                    return self._place(file, number)
+        return ""
+
+    def _place(self, file: Path, line: int) -> str:
+        return f"{relative(self._root, file)}:{line}"
 
 
 def _block(service: str, lines: Sequence[str]) -> Iterator[tuple[int, str]]:
@@ -57,7 +62,8 @@ def _block(service: str, lines: Sequence[str]) -> Iterator[tuple[int, str]]:
             yield number, line
 
 
-def _text_of(file: Path) -> dict[Path, str]:
-    with suppress(OSError, DartsctlError, UnicodeDecodeError):
-        return {file: bounded_file.read_text(file, limit=bounded_file.COMPOSE_LIMIT)}
-    return {}
+def _texts_of(files: Iterable[Path]) -> dict[Path, str]:
+    texts: dict[Path, str] = {}
+    for file in files:
+        texts[file] = bounded_file.readable_text(file, limit=bounded_file.COMPOSE_LIMIT)
+    return texts

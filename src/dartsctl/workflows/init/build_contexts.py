@@ -15,7 +15,7 @@ from dartsctl.discovery.findings import Findings
 from dartsctl.discovery.templates import Change
 from dartsctl.edges.project.env_files import EXAMPLES
 from dartsctl.system import bounded_file
-from dartsctl.workflows.init.project import relative
+from dartsctl.text.phrases import relative
 
 if TYPE_CHECKING:
     from dartsctl.workflows.init.project import Project

@@ -16,8 +16,7 @@ from dartsctl.edges.project import certificate_files
 from dartsctl.edges.project.proxy_certificates import ProxyPair, proxy_pairs
 from dartsctl.errors import Advice, UsageError
 from dartsctl.stack.model import Mount
-from dartsctl.text.phrases import shell_command
-from dartsctl.workflows.init.project import relative
+from dartsctl.text.phrases import relative, shell_command
 
 if TYPE_CHECKING:
     from dartsctl.edges.project.certificate_files import PairState

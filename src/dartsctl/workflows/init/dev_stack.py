@@ -35,7 +35,8 @@ from dartsctl.errors import DartsctlError
 from dartsctl.ports.listeners import Probe
 from dartsctl.stack.bindings import Endpoint
 from dartsctl.system import bounded_file
-from dartsctl.workflows.init.project import StackFacts, relative
+from dartsctl.text.phrases import relative
+from dartsctl.workflows.init.project import StackFacts
 from dartsctl.workflows.init.read_project import stack_facts
 from dartsctl.workflows.init.running_project import current_project
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,10 +11,10 @@ from dartsctl.config.secrets import judge_mode
 from dartsctl.discovery.findings import Findings, Task
 from dartsctl.discovery.secrets.secret_owners import issuer
 from dartsctl.edges.project import env_files
-from dartsctl.edges.project.compose_places import line_of_variable, texts_of
+from dartsctl.edges.project.compose_places import ComposePlaces
+from dartsctl.text.phrases import relative
 from dartsctl.workflows.init.env_changes import EnvTarget, data_of
 from dartsctl.workflows.init.existing_data import UNKNOWN
-from dartsctl.workflows.init.project import relative
 
 if TYPE_CHECKING:
     from dartsctl.discovery.secrets.env_choices import Choice
@@ -23,12 +24,13 @@ if TYPE_CHECKING:
 def env_tasks(target: EnvTarget, decided: Sequence[Choice], project: Project) -> Findings:
     """Return a task for each variable that only a person can give a value."""
     file = relative(project.root, target.path)
-    texts: dict[Path, str] = {}
-    for facts in target.read_by:
-        texts |= texts_of(facts.files)
+    files = itertools.chain.from_iterable(facts.files for facts in target.read_by)
+    places = ComposePlaces(tuple(dict.fromkeys(files)), project.root)
     findings = Findings()
     for choice in decided:
-        used = _place(choice.name, texts, project)
+        used = places.of_variable(choice.name)
+        if used:
+            used = f" ({used})"
         if choice.kind == "new":
             findings += _of_unknown_data(choice, target, project)
         elif choice.kind == "current":
@@ -119,12 +121,3 @@ def unfinished_tasks(names: Sequence[str], path: Path, project: Project) -> Find
     file = relative(project.root, path)
     texts = [f"replace the value of {name} in {file}: production refuses it" for name in names]
     return Findings(tasks=tuple(map(Task, texts)))
-
-
-def _place(name: str, texts: dict[Path, str], project: Project) -> str:
-    """Return the first place of a variable in the files: ` (compose.yml:12)`; empty if unknown."""
-    where = line_of_variable(texts, name)
-    if where is None:
-        return ""
-    file, line = where
-    return f" ({relative(project.root, file)}:{line})"

@@ -8,9 +8,8 @@ from pathlib import Path
 from dartsctl.discovery.findings import Findings, Task
 from dartsctl.discovery.templates import Change
 from dartsctl.edges.project import env_files, git_files
-from dartsctl.text.phrases import shell_command
+from dartsctl.text.phrases import relative, shell_command
 from dartsctl.text.secret_names import is_secret_name
-from dartsctl.workflows.init.project import relative
 
 
 def find_ignored(root: Path, private: Sequence[Change]) -> Findings:

@@ -17,11 +17,11 @@ from dartsctl.discovery.secrets.image_secrets import initial_variables
 from dartsctl.discovery.secrets.weak_literals import WeakLiteral, weak_literals
 from dartsctl.discovery.templates import Change
 from dartsctl.edges.engine.compose import ComposeVariable
-from dartsctl.edges.project.compose_places import line_in_service
+from dartsctl.edges.project.compose_places import ComposePlaces
+from dartsctl.text.phrases import relative
 from dartsctl.workflows.init.env_facts import EnvFacts, identity, read_env_facts
 from dartsctl.workflows.init.env_files import env_paths
 from dartsctl.workflows.init.existing_data import UNKNOWN, existing_data
-from dartsctl.workflows.init.project import relative
 
 if TYPE_CHECKING:
     from dartsctl.workflows.init.project import Project
@@ -55,9 +55,10 @@ def find_literals(project: Project) -> Literals:
     data = _data(literals, facts, project)
     replaced = () if _is_by_hand(project, facts) else _replaceable(literals, data)
     left = [literal for literal in literals if literal not in replaced]
-    findings = Findings(tasks=tuple(_tasks(left, data, facts, project)))
+    places = ComposePlaces(facts.files, project.root)
+    findings = Findings(tasks=tuple(_tasks(left, data, places, project)))
     if replaced:
-        findings += _override(replaced, facts, project)
+        findings += _override(replaced, facts, places, project)
     return Literals(findings, {PRODUCTION: _with_variables(facts, replaced)})
 
 
@@ -96,7 +97,9 @@ def _data(literals: Sequence[WeakLiteral], facts: EnvFacts, project: Project) ->
     return data
 
 
-def _override(replaced: Sequence[WeakLiteral], facts: EnvFacts, project: Project) -> Findings:
+def _override(
+    replaced: Sequence[WeakLiteral], facts: EnvFacts, places: ComposePlaces, project: Project
+) -> Findings:
     services: dict[str, list[WeakLiteral]] = {}
     for literal in replaced:
         services.setdefault(literal.place.service, []).append(literal)
@@ -107,11 +110,11 @@ def _override(replaced: Sequence[WeakLiteral], facts: EnvFacts, project: Project
             lines.append(f"      {_yaml(literal.place.name)}: {_yaml(literal.replacement)}")
     path = project.root / OVERRIDE
     text = _HEAD + "".join(f"{line}\n" for line in lines)
-    places = ", ".join(_shown(literal, facts, project) for literal in replaced)
+    shown = ", ".join(_shown(literal, places) for literal in replaced)
     files = [relative(project.root, file) for file in (*facts.files, path)]
     why = f"{OVERRIDE} replaces fixed passwords"
     return Findings(
-        notes=(f"fixed secrets that production refuses: {places}; {OVERRIDE} replaces them",),
+        notes=(f"fixed secrets that production refuses: {shown}; {OVERRIDE} replaces them",),
         settings=(FoundSetting(PRODUCTION, "files", files, why),),
         changes=(Change("create", path, "variables for fixed secrets", text),),
     )
@@ -127,35 +130,36 @@ def _yaml(text: str) -> str:
 
 
 def _tasks(
-    literals: Iterable[WeakLiteral], data: Mapping[str, str], facts: EnvFacts, project: Project
+    literals: Iterable[WeakLiteral],
+    data: Mapping[str, str],
+    places: ComposePlaces,
+    project: Project,
 ) -> Iterable[Task]:
     file = relative(project.root, env_paths(project, PRODUCTION)[-1])
     groups: dict[str, list[WeakLiteral]] = {}
     for literal in literals:
         groups.setdefault(literal.variable or str(literal.place), []).append(literal)
     for variable, own in groups.items():
-        places = ", ".join(_shown(literal, facts, project) for literal in own)
+        shown = ", ".join(_shown(literal, places) for literal in own)
         if not own[0].variable:
             yield Task(
-                f"write a variable for the fixed secret in {places}: production refuses it, and "
+                f"write a variable for the fixed secret in {shown}: production refuses it, and "
                 "which server it is for is not clear"
             )
             continue
         lines = [f"{literal.place.name}: {literal.replacement}" for literal in own]
-        text = f"production refuses the fixed secret in {places}: write there, and set {variable}"
+        text = f"production refuses the fixed secret in {shown}: write there, and set {variable}"
         text += f" in {file}"
         if variable in data:
             text += f"; {data[variable]} was made with the old one, so change it there as well"
         yield Task(text, tuple(lines))
 
 
-def _shown(literal: WeakLiteral, facts: EnvFacts, project: Project) -> str:
+def _shown(literal: WeakLiteral, places: ComposePlaces) -> str:
     """Return a place for people: `postgres.POSTGRES_PASSWORD (docker-compose.yml:9)`."""
-    where = line_in_service(facts.files, literal.place.service, literal.place.name)
-    if where is None:
-        return str(literal.place)
-    file, line = where
-    return f"{literal.place} ({relative(project.root, file)}:{line})"
+    if line := places.in_service(literal.place.service, literal.place.name):
+        return f"{literal.place} ({line})"
+    return str(literal.place)
 
 
 def _with_variables(facts: EnvFacts, replaced: Sequence[WeakLiteral]) -> EnvFacts:

@@ -9,7 +9,8 @@ from dartsctl.discovery.findings import Findings, FoundSetting
 from dartsctl.discovery.slow_images import slow_services, wait_timeout
 from dartsctl.errors import DartsctlError
 from dartsctl.ports.allocation import Allocation, by_service
-from dartsctl.workflows.init.project import PLACEHOLDER, relative
+from dartsctl.text.phrases import relative
+from dartsctl.workflows.init.project import PLACEHOLDER
 
 if TYPE_CHECKING:
     from dartsctl.discovery.settings_text import SettingValue

@@ -126,8 +126,3 @@ class Project:
             return self.deps.engine().containers()
         except DartsctlError:
             return ()
-
-
-def relative(root: Path, path: Path) -> str:
-    """Return a path as settings and .gitignore have it: relative to the root where it is inside."""
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)

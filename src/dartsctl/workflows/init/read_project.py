@@ -18,13 +18,12 @@ from dartsctl.config.settings import BUILT_IN, environment_key
 from dartsctl.edges.project import env_files
 from dartsctl.errors import DartsctlError, DockerUnavailable, TimedOut, UsageError
 from dartsctl.stack.compose_model import read_stack
-from dartsctl.text.phrases import listed, shell_command
+from dartsctl.text.phrases import listed, relative, shell_command
 from dartsctl.workflows.init.project import (
     PLACEHOLDER,
     InitRequest,
     Project,
     StackFacts,
-    relative,
 )
 
 if TYPE_CHECKING:

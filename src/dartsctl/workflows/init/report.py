@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dartsctl.discovery.diff import diff_lines
-from dartsctl.workflows.init.project import relative
+from dartsctl.text.phrases import relative
 
 if TYPE_CHECKING:
     from dartsctl.discovery.findings import FoundSetting, Task

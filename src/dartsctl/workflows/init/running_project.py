@@ -17,13 +17,13 @@ from dartsctl.discovery.existing_projects import (
     existing_projects,
     files_of,
     production_name,
-    shown,
 )
 from dartsctl.discovery.findings import Findings, FoundSetting, Task
 from dartsctl.discovery.settings_text import setting_line
 from dartsctl.errors import DartsctlError
 from dartsctl.stack import compose_files
 from dartsctl.stack.same_stack import find_same_stack
+from dartsctl.text.phrases import relative
 
 if TYPE_CHECKING:
     from dartsctl.workflows.init.project import Project, StackFacts
@@ -118,8 +118,8 @@ def _other_files(project: Project, facts: StackFacts, existing: Sequence[Existin
         return Findings()
     if compose_files.identities(chosen.files) == compose_files.identities(map(str, facts.files)):
         return Findings()
-    picked = ", ".join(shown(project.root, file) for file in facts.files)
-    files = [shown(project.root, Path(file)) for file in chosen.files]
+    picked = ", ".join(relative(project.root, file) for file in facts.files)
+    files = [relative(project.root, Path(file)) for file in chosen.files]
     line = setting_line(FoundSetting(facts.name, "files", files))
     text = f"{chosen.evidence(project.root)}, and `prod up` uses {picked}; to keep the former"
     return Findings(tasks=(Task(text, (f"[{facts.name}]", line), is_required=False),))

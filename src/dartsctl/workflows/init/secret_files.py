@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 from dartsctl.discovery.findings import Findings, Task
 from dartsctl.discovery.secrets.image_secrets import initial_variables
-from dartsctl.text.phrases import shell_command
+from dartsctl.text.phrases import relative, shell_command
 from dartsctl.workflows.init.env_facts import EnvFacts, identity
 from dartsctl.workflows.init.existing_data import UNKNOWN, existing_data
-from dartsctl.workflows.init.project import relative
 
 if TYPE_CHECKING:
     from dartsctl.workflows.init.project import Project

@@ -23,11 +23,10 @@ from dartsctl.discovery.findings import Findings, FoundSetting, Task
 from dartsctl.discovery.settings_text import setting_line
 from dartsctl.edges.project import env_files
 from dartsctl.edges.project.app_files import read_sources
+from dartsctl.edges.project.compose_places import ComposePlaces
 from dartsctl.stack.compose_model import MODEL
-from dartsctl.stack.config_errors import place as places
-from dartsctl.system import bounded_file
+from dartsctl.text.phrases import relative
 from dartsctl.text.strict_json import Cursor
-from dartsctl.workflows.init.project import relative
 from dartsctl.workflows.init.read_project import stack_facts
 from dartsctl.workflows.init.virtual_environment import find_virtual_environment
 
@@ -122,7 +121,7 @@ def _app_in(project: Project, stacks: Iterable[StackFacts], folder: Path, source
     flask_app = _flask_app(folder)
     services: tuple[AppService, ...] = ()
     for stack in stacks:
-        place = _place_in(project, stack)
+        place = _places_in(project, stack)
         services = app_services(stack.model, str(folder), sources, place)
         service = best_service(services)
         if services:
@@ -164,30 +163,14 @@ def _stacks(project: Project) -> tuple[StackFacts, ...]:
     return tuple(stacks)
 
 
-def _place_in(project: Project, stack: StackFacts) -> _Places:
-    texts: dict[str, str] = {}
-    for file in stack.files:
-        try:
-            texts[relative(project.root, file)] = bounded_file.read_text(
-                file, limit=bounded_file.COMPOSE_LIMIT
-            )
-        except OSError:
-            continue
-    return _Places(places.Sources(files=tuple(texts), texts=texts))
+def _places_in(project: Project, stack: StackFacts) -> Place:
+    places = ComposePlaces(stack.files, project.root)
+    files = ", ".join(relative(project.root, file) for file in stack.files)
 
+    def place_of(service: str, key: str) -> str:
+        return places.in_service(service, key) or places.in_service(service) or files
 
-@dataclass(frozen=True, slots=True)
-class _Places:
-    """Where keys stand in Compose files."""
-
-    sources: places.Sources
-
-    def __call__(self, service: str, key: str) -> str:
-        for wanted in (key, ""):
-            place = places.located(places.Place("service", service, wanted), self.sources)
-            if place.file:
-                return f"{place.file}:{place.line}"
-        return ", ".join(self.sources.files)
+    return place_of
 
 
 def _flask_app(folder: Path) -> tuple[str, str] | None:

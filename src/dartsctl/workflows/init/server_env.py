@@ -148,7 +148,7 @@ def _variables(app: App, planned: Project, written: WrittenService | None) -> Ap
     container: dict[str, Source] = {}
     if written is not None and app.service is not None:
         for name, text in written.environment.items():
-            container[name] = Source(text, app.place(app.service.name, f"environment.{name}"))
+            container[name] = Source(text, app.place(app.service.name, name))
     given: dict[str, Source] = {}
     for path in _env_file_paths(planned):
         for name, value in env_files.readable_values(path).items():

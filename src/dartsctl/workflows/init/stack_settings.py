@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from dartsctl.discovery.findings import Findings, FoundSetting
-from dartsctl.workflows.init.project import relative
+from dartsctl.text.phrases import relative
 
 if TYPE_CHECKING:
     from dartsctl.workflows.init.project import Project, StackFacts
