@@ -624,6 +624,7 @@ _STATE_FILES: Mapping[str, bytes] = {
     "compose-versions.json": (
         b'{"/srv/docker-compose": {"file": [1, 2, 3, 4], "version": "2.40.0"}}'
     ),
+    "compose-answers.json": b'{"5f": true, "6a": false}',
     "trusted.0.json": b'["/srv"]',
 }
 _FOLDERS = ("w\udcff", "w\x1b[31m", "w w,w", "w\nw", "x" * 200, "\u202ew", "%s{0}$X")

@@ -115,6 +115,7 @@ def compose_on(environment: Environment, *, deadline: float | None = None) -> Co
     `deadline`: seconds that resolving the files may take, if the default is too long.
     """
     from dartsctl.edges.engine.compose import CONFIG_DEADLINE, Compose
+    from dartsctl.edges.state.compose_answers import ComposeAnswers
     from dartsctl.edges.state.compose_versions import ComposeVersions
 
     MASKER.learn_later(lambda: _learn_env_files(environment))
@@ -125,6 +126,7 @@ def compose_on(environment: Environment, *, deadline: float | None = None) -> Co
         deadline=deadline or CONFIG_DEADLINE,
         variables=lambda: _env_values(environment),
         kept=_kept_models(),
+        answers=ComposeAnswers(state()),
     )
 
 

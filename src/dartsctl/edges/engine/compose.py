@@ -22,6 +22,7 @@ from dartsctl.edges.engine.installation import (
     find_compose,
 )
 from dartsctl.edges.engine.kept_models import Answered, KeptModels
+from dartsctl.edges.engine.known_answers import KnownAnswers, NothingAnswered, question_about
 from dartsctl.errors import DartsctlError
 from dartsctl.stack import compose_files
 from dartsctl.stack.compose_errors import (
@@ -86,6 +87,7 @@ class Compose:
     `masker` learns the secrets of every resolved model. `known` saves a call for the version.
     `deadline`: seconds for resolving the files. `variables`: what the env files set, with the place
     of each; asked only for an error about the files. `kept`: models that were resolved before.
+    `answers`: what was asked about these files in earlier runs.
     """
 
     def __init__(
@@ -97,8 +99,10 @@ class Compose:
         deadline: float = CONFIG_DEADLINE,
         variables: Callable[[], Mapping[str, EnvValue]] = dict,
         kept: KeptModels | None = None,
+        answers: KnownAnswers | None = None,
     ) -> None:
         self._kept = kept or KeptModels()
+        self._answers = answers or NothingAnswered()
         self._command = find_compose(
             os.environ, known or NothingKnown(), deadline=min(deadline, VERSION_DEADLINE)
         ).command
@@ -337,6 +341,25 @@ class Compose:
         All profiles are active for this, where there are any: Compose leaves out the services of
         the others, and an overlay may have nothing else. Then `config` is not answered.
         """
+        return self._answer("complete", self._ask_if_complete)
+
+    def has_own_profile(self) -> bool:
+        """Return whether a service has the environment's first profile. `config` is answered."""
+        return self._answer("profile", self._ask_for_profile)
+
+    def _answer(self, what: str, ask: Callable[[], tuple[bool, bool]]) -> bool:
+        """Return what is known from an earlier run, else what Compose says now."""
+        question = question_about(self._environment, what, Path(self._command[0]), os.environ)
+        known = self._answers.answer(question) if question else None
+        if known is not None:
+            return known
+        answer, is_certain = ask()
+        if question and is_certain:
+            self._answers.keep(question, answer=answer)
+        return answer
+
+    def _ask_if_complete(self) -> tuple[bool, bool]:
+        """Return whether the files are complete, and whether no other error may have hidden it."""
         from dartsctl.config.listing import may_have_profiles
 
         options: list[str] = []
@@ -344,19 +367,20 @@ class Compose:
             options = ["--profile", "*"]
         done = self._early_config(*options)
         if done.code != 0:
-            return not lacks_base(done.stderr)
+            is_overlay = lacks_base(done.stderr)
+            return not is_overlay, is_overlay
         # Compose reads a file that has only volumes and networks: an overlay, too
         model = parse_json(done.stdout, MODEL)
-        return isinstance(model, dict) and bool(model.get("services"))
+        return isinstance(model, dict) and bool(model.get("services")), True
 
-    def has_own_profile(self) -> bool:
-        """Return whether a service has the environment's first profile. `config` is answered."""
+    def _ask_for_profile(self) -> tuple[bool, bool]:
+        """Return whether a service has the first profile, and whether Compose could tell."""
         done = self._early_config()
         if done.code != 0:
-            return False
+            return False, False
         stack = read_stack(parse_json(done.stdout, MODEL))
-        wanted = self._environment.profiles[:1]
-        return any(set(wanted) & set(service.profiles) for service in stack.services.values())
+        wanted = set(self._environment.profiles[:1])
+        return any(wanted & set(service.profiles) for service in stack.services.values()), True
 
     def _early_config(self, *options: str) -> spawn.Completed:
         """Return Compose's answer about the files, which is kept for the next `config`.
