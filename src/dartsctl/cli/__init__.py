@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from dartsctl.cli import completion_setup
 from dartsctl.cli.app import is_completing, program, project_dir_of
 from dartsctl.cli.deps import MASKER, Common, state
 from dartsctl.errors import Advice, DartsctlError, ExitCode, UsageError
 
 if TYPE_CHECKING:
     from dartsctl.edges.screen.output import Screen
+
+COMPLETION_OPTIONS = ("--show-completion", "--install-completion")
 
 
 def main(argv: Sequence[str]) -> int:
@@ -48,8 +49,11 @@ def _run(words: list[str]) -> int:
     from typer.exceptions import TyperException
 
     _note_temporary_state(words)
-    if completion_setup.is_asked_for(words):
-        return completion_setup.set_up(words)
+    if "".join(words[:1]).startswith(COMPLETION_OPTIONS):
+        from dartsctl.cli import completion_setup
+
+        if completion_setup.is_asked_for(words):
+            return completion_setup.set_up(words)
     app = program(words)
     try:
         code = app(args=words, prog_name="dartsctl", standalone_mode=False)

@@ -25,13 +25,15 @@ if TYPE_CHECKING:
     from dartsctl.config.trust import Trust
 
 _NAMES = ("COMPOSE_FILE", "COMPOSE_PATH_SEPARATOR", "COMPOSE_PROJECT_NAME", "COMPOSE_PROFILES")
-_LINE = re.compile(
-    r"""^[ \t]*(?:export[ \t]+)?(?P<name>\w+)[ \t]*=[ \t]*"""
-    r"""(?:'(?P<single>[^'\n]*)'|"(?P<double>[^"\n]*)"|(?P<bare>.*?))[ \t]*(?:[ \t]#.*)?\r?$""",
-    re.MULTILINE,
+_LINE = (
+    r"""(?m)^[ \t]*(?:export[ \t]+)?(?P<name>\w+)[ \t]*=[ \t]*"""
+    r"""(?:'(?P<single>[^'\n]*)'|"(?P<double>[^"\n]*)"|(?P<bare>.*?))[ \t]*(?:[ \t]#.*)?\r?$"""
 )
-_VARIABLE = re.compile(r"\$(?:\{(?P<braced>\w+)(?::?-(?P<default>[^}]*))?\}|(?P<plain>\w+))")
-_OWN_ENV_FILES = {PRODUCTION: (".env.production", ".env.prod")}
+_VARIABLE = r"\$(?:\{(?P<braced>\w+)(?::?-(?P<default>[^}]*))?\}|(?P<plain>\w+))"
+"""Compiled where a file has such a variable: every command imports this module."""
+
+PRODUCTION_ENV_FILES = (".env.production", ".env.prod")
+"""Production's own env file, the first that exists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,10 @@ def compose_variables(
     result: dict[str, ComposeVariables] = {}
     for name in names:
         values: dict[str, str] = {}
-        for file in _OWN_ENV_FILES.get(name, (f".env.{name}",)):
+        own: tuple[str, ...] = (f".env.{name}",)
+        if name == PRODUCTION:
+            own = PRODUCTION_ENV_FILES
+        for file in own:
             values = values or _read(root / file, environ, trust)
         if name == owner:
             values = shared | values | exported
@@ -79,6 +84,8 @@ def _of(values: Mapping[str, str]) -> ComposeVariables:
 
 def _owner(values: Mapping[str, str], names: Iterable[str]) -> str:
     """Return the environment that the files or profiles name, dev where they do not say it."""
+    if not values:
+        return "dev"
     words = set(re.split(r"[ ,]+", values.get("COMPOSE_PROFILES", "")))
     for file in re.split(r"[:;,]", values.get("COMPOSE_FILE", "")):
         words.update(re.split(r"[._-]", Path(file).name.lower()))
@@ -107,9 +114,9 @@ def _values(text: str, environ: Mapping[str, str]) -> dict[str, str]:
         name = used["braced"] or used["plain"]
         return environ.get(name) or values.get(name) or used["default"] or ""
 
-    for match in _LINE.finditer(text):
+    for match in re.finditer(_LINE, text):
         value = match["single"]
         if value is None:
-            value = _VARIABLE.sub(replaced, match["double"] or match["bare"] or "")
+            value = re.sub(_VARIABLE, replaced, match["double"] or match["bare"] or "")
         values[match["name"]] = value
     return values

@@ -6,14 +6,12 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from dartsctl.config.compose_variables import PRODUCTION_ENV_FILES
 from dartsctl.config.conventional_files import ENV_FILES
 from dartsctl.config.existing_file import existing
 from dartsctl.config.settings import PRODUCTION, Settings, environment_key
 from dartsctl.errors import Refused
 from dartsctl.text.phrases import shell_command
-
-PRODUCTION_ENV_FILES = (".env.production", ".env.prod")
-"""Production's own env file, the first that exists."""
 
 
 def env_files_of(settings: Settings, name: str, files: Sequence[Path]) -> tuple[Path, ...]:

@@ -6,8 +6,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from dartsctl.stack.containers import PROJECT_LABEL
-
 if TYPE_CHECKING:
     from ipaddress import IPv4Network, IPv6Network
 
@@ -112,6 +110,8 @@ def read_networks(rows: Cursor) -> tuple[NetworkInUse, ...]:
 
     Those are of the engine's own IPAM. A swarm's networks have an address space of their own.
     """
+    from dartsctl.stack.containers import PROJECT_LABEL  # for `up` alone: it takes time
+
     networks: list[NetworkInUse] = []
     for row in rows.items():
         ipam = row.at("IPAM")
