@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dartsctl.stack.model import Network, PortEntry, Service, Stack
+from dartsctl.stack.model import Network, PortEntry, Service, Stack, image_name
 
 
 @pytest.mark.parametrize(
@@ -71,3 +71,7 @@ def test_published_ports_are_the_fixed_tcp_numbers_of_what_starts() -> None:
     )
     model = Stack("demo", {service.name: service for service in services}, {})
     assert model.published_ports == {8080: "web", 9000: "many", 9001: "many", 9002: "many"}
+
+
+def test_registry_port_tag_and_digest_are_no_part_of_the_name() -> None:
+    assert image_name("host:5000/a/Postgres:16@sha256:0") == "postgres"

@@ -24,9 +24,7 @@ Those of production are equals: where two of them stand alone, a person decides.
 after the others.
 """
 
-_FOLDER_WORDS = tuple(
-    word for words in WORDS.values() for word in words if word not in ("wso2", "deploy")
-)
+_FOLDER_WORDS = (*WORDS["dev"], "prod", "production")
 """The words that folders are named by: `docker/dev/compose.yaml`. `deploy/` is for any stack."""
 
 FOLDERS = (

@@ -174,6 +174,11 @@ def weakness(
     return None
 
 
+def is_weak(value: str, *, name: str = "PASSWORD", users: Iterable[str] = ()) -> bool:
+    """Return whether production refuses a value for a secret."""
+    return weakness(Variable(name, value, ""), users) is not None
+
+
 _SENTENCES: Mapping[Kind, str] = {
     "placeholder": "is still a placeholder",
     "default": "is a well-known default or easy to guess",

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dartsctl.stack.model import image_name
+
 if TYPE_CHECKING:
     from dartsctl.diagnosis.facts import ProxyKind
 
@@ -98,7 +100,7 @@ def recognise(
     `command`: entry point and command, empty if there is no container. The service's name counts
     only where its image was built for it and its program is unknown.
     """
-    base = _base(image)
+    base = image_name(image)
     if not is_built and _COMPANIONS.search(base):
         return None
     started = list(programs(command))
@@ -166,11 +168,6 @@ def _by_part(text: str, weight: int) -> KindEvidence | None:
         if re.search(rf"(?:^|[-_. ])(?:{pattern})(?:$|[-_. ])", text):
             return KindEvidence(kind, weight)
     return None
-
-
-def _base(image: str) -> str:
-    """Return the last part of an image's name, without its tag: `nginx` of `a.b:5000/c/nginx:1`."""
-    return image.partition("@")[0].rpartition("/")[2].partition(":")[0].lower()
 
 
 def _file_name(word: str) -> str:

@@ -5,7 +5,6 @@ Another name means other volumes: production would start with an empty database.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,14 +79,12 @@ def _owner(owners: Mapping[str, frozenset[str]], files: frozenset[str]) -> str:
     exact = [name for name, own in owners.items() if own == files]
     if len(exact) == 1:
         return exact[0]
-    special: list[str] = []
-    for name, own in owners.items():
-        others = itertools.chain.from_iterable(
-            theirs for other, theirs in owners.items() if other != name
-        )
-        if files & own.difference(others):
-            special.append(name)
-    return special[0] if len(special) == 1 else ""
+    special: set[str] = set()
+    for file in files:
+        having = [name for name, own in owners.items() if file in own]
+        if len(having) == 1:
+            special.update(having)
+    return special.pop() if len(special) == 1 else ""
 
 
 @dataclass(frozen=True, slots=True)

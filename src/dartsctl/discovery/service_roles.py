@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from dartsctl.stack.model import image_name
+
 if TYPE_CHECKING:
     from dartsctl.stack.model import Service
 
@@ -138,6 +140,6 @@ def names_of(service: Service) -> tuple[str, ...]:
 
 def image_names(image: str) -> tuple[str, ...]:
     """Return `wso2/wso2is` and `wso2is` of `registry:5000/wso2/wso2is:7.0.0@sha256:...`."""
-    path = image.partition("@")[0].lower().split("/")
-    path[-1] = path[-1].partition(":")[0]
-    return ("/".join(path[-2:]), path[-1])
+    name = image_name(image)
+    owner = image.partition("@")[0].lower().split("/")[:-1][-1:]
+    return ("/".join([*owner, name]), name)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from dartsctl.config.secrets import Variable, is_placeholder, weakness
+from dartsctl.config.secrets import is_placeholder, is_weak
 from dartsctl.text.secret_names import is_secret_name
 
 PRIVATE, PUBLIC = 0o600, 0o644
@@ -90,7 +90,7 @@ def must_change(name: str, value: str, *, production: bool) -> bool:
     if not value or not is_secret_name(name) or "${" in value:
         return False
     if production:
-        return weakness(Variable(name, value, "")) is not None
+        return is_weak(value, name=name)
     return is_placeholder(value, secret=True)
 
 

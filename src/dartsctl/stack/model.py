@@ -219,3 +219,8 @@ class Stack:
                     for port in entry.numbers:
                         owners.setdefault(port, service.name)
         return owners
+
+
+def image_name(image: str) -> str:
+    """Return the last part of an image's name: `nginx` of `a.b:5000/c/Nginx:1@sha256:...`."""
+    return image.partition("@")[0].rpartition("/")[2].partition(":")[0].lower()

@@ -7,33 +7,34 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 
-def _set(words: str) -> frozenset[str]:
+def word_set(words: str) -> frozenset[str]:
+    """Return the words of a text."""
     return frozenset(words.split())
 
 
-_SECRET_WORDS = _set(
+_SECRET_WORDS = word_set(
     "PASSWORD PASSWORDS PASSWD PASS DBPASS PWD PASSPHRASE SECRET SECRETS TOKEN TOKENS KEY KEYS "
     "APIKEY CREDENTIAL CREDENTIALS PEPPER"
 )
 _SECRET_ENDS = ("PASSWORD", "PASSWD", "SECRET", "TOKEN", "APIKEY", "SECRETKEY")
-_PUBLIC_KEYS = _set(
+_PUBLIC_KEYS = word_set(
     "PUBLIC PUBLISHABLE SITE ACCESS ROUTING BINDING PARTITION SORT PRIMARY FOREIGN CACHE GROUP "
     "INDEX LOOKUP OBJECT"
 )
 """Keys that are not secrets: `RABBITMQ_ROUTING_KEY`, `MINIO_ACCESS_KEY` (a user name)."""
-_SETTING_WORDS = _set(
+_SETTING_WORDS = word_set(
     "ALLOW REQUIRE REQUIRED ENABLE DISABLE USE HAS RANDOM SHOW HIDE SKIP VERIFY MAX MIN NUM"
 )
 """Words of a setting about secrets: `MYSQL_ALLOW_EMPTY_PASSWORD`, `OPENAI_MAX_TOKENS`."""
-_MASKED_TOO = _set("AUTH AUTHORIZATION DSN COOKIE CRED CREDS SIGNATURE SIG PSK SALT OTP")
-_STRONG = _set("PASSWORD PASSWD PASSPHRASE SECRET TOKEN APIKEY CREDENTIAL CREDENTIALS")
-_NOT_SECRET_LAST = _set(
+_MASKED_TOO = word_set("AUTH AUTHORIZATION DSN COOKIE CRED CREDS SIGNATURE SIG PSK SALT OTP")
+_STRONG = word_set("PASSWORD PASSWD PASSPHRASE SECRET TOKEN APIKEY CREDENTIAL CREDENTIALS")
+_NOT_SECRET_LAST = word_set(
     "FILE PATH DIR URL URI NAME ID LENGTH EXPIRY EXPIRES EXPIRATION TTL TYPE ISSUER AUDIENCE "
     "ALGORITHM ENDPOINT HOST PORT USER USERNAME TIMEOUT POLICY VERSION HEADER FIELD LIFETIME AGE "
     "MODE MANAGER STORE PROVIDER BACKEND SERVICE PREFIX BITS SIZE COUNT FORMAT REGION"
 )
 """Last words of a name that is about a secret but does not hold it: PASSWORD_FILE, TOKEN_URL."""
-ORDINARY_WORDS = _set(
+ORDINARY_WORDS = word_set(
     "password passwd secret token admin guest root user postgres postgresql rabbitmq mysql mariadb "
     "redis mongo test testing demo example default local localhost production development staging "
     "change changeme none null true false docker compose nginx server service database public "

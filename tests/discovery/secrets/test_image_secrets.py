@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dartsctl.discovery.secrets.image_secrets import image_name, initial_variables
-
-
-def test_registry_port_tag_and_digest_are_no_part_of_the_name() -> None:
-    assert image_name("host:5000/a/Postgres:16@sha256:0") == "postgres"
+from dartsctl.discovery.secrets.image_secrets import initial_variables
 
 
 @pytest.mark.parametrize("image", ["redis-commander", "mongodb-exporter", "python:3.12", ""])

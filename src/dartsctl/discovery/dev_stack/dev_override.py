@@ -7,13 +7,13 @@ It lies over the dev stack's Compose files, or over production's where there are
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from dartsctl.discovery.dev_stack.needed_services import dependents, names_host
 from dartsctl.discovery.dev_stack.shared_with_production import published_by
+from dartsctl.discovery.yaml_text import yaml_text
 from dartsctl.ports.remapping import choose
 from dartsctl.stack.model import PortEntry
 
@@ -27,9 +27,6 @@ OVERRIDE_NAME = "compose.dartsctl.yaml"
 HEADER = "# Written by `dartsctl init`"
 LOOPBACK = "127.0.0.1"
 _RESET = "!reset null"
-_PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
-_NO_TEXT = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
-"""Words that YAML takes for something else than a text."""
 
 IsFree = Callable[["TransportProtocol", int], bool]
 
@@ -96,7 +93,7 @@ def override_text(
         own += _port_lines(ports.get(name, ()))
         own += _mount_lines(name, volumes)
         if own:
-            lines += [f"  {_key(name)}:", *own]
+            lines += [f"  {yaml_text(name)}:", *own]
     if len(lines) == count:
         lines.pop()
     lines += _top_level("volumes", shared.volumes, new=volumes.values())
@@ -149,17 +146,10 @@ def _network_lines(dev: Stack, service: Service, shared: Shared) -> Iterator[str
         if key in separated and key in service.fixed_addresses:
             own += [f"{version}_address: {_RESET}" for version in ("ipv4", "ipv6")]
         if own:
-            lines.append(f"      {_key(key)}: {{{', '.join(own)}}}")
+            lines.append(f"      {yaml_text(key)}: {{{', '.join(own)}}}")
     if lines and not service.network_mode:
         yield "    networks:"
         yield from lines
-
-
-def _key(name: str) -> str:
-    """Return a key of a mapping, in quotes where YAML would not read it as a text."""
-    if _PLAIN_KEY.fullmatch(name) and name.lower() not in _NO_TEXT:
-        return name
-    return json.dumps(name)
 
 
 def _port_lines(entries: Iterable[PortEntry]) -> Iterator[str]:
@@ -199,9 +189,9 @@ def _top_level(kind: str, keys: Iterable[str], new: Iterable[str] = ()) -> Itera
         yield f"{kind}:"
     ipam = f", ipam: {_RESET}" if kind == "networks" else ""
     for key in keys:
-        yield f"  {_key(key)}: {{name: {_RESET}, external: {_RESET}{ipam}}}"
+        yield f"  {yaml_text(key)}: {{name: {_RESET}, external: {_RESET}{ipam}}}"
     for key in new:
-        yield f"  {_key(key)}: {{}}"
+        yield f"  {yaml_text(key)}: {{}}"
 
 
 def _unpublished(dev: Stack, services: DevServices, name: str) -> list[int]:

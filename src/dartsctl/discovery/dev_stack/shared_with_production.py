@@ -64,7 +64,9 @@ def shared_with(production: Stack, dev: Stack) -> Shared:
     names = {service.container_name for service in theirs.values()} - {""}
     images = {service.image for service in theirs.values()} - {""}
     numbers = published_by(production)
-    sources = {mount.source for service in theirs.values() for mount in data_folders(service)}
+    sources: set[str] = set()
+    for service in theirs.values():
+        sources.update(mount.source for mount in data_folders(service))
     folders: list[tuple[str, Mount]] = []
     for name, service in ours.items():
         folders += [(name, mount) for mount in data_folders(service) if mount.source in sources]

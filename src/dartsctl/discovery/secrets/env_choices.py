@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from dartsctl.config.secrets import Variable, is_placeholder, weakness
+from dartsctl.config.secrets import is_placeholder, is_weak
 from dartsctl.discovery.secrets.secret_owners import SecretVariable, is_issued_name
 
 ChoiceKind = Literal["new", "current", "literal", "ask", "may-ask", "default"]
@@ -95,11 +95,6 @@ def _secret_kind(
     if secret.keeps_data and has_data(secret):
         return "current"
     return "new"
-
-
-def is_weak(value: str) -> bool:
-    """Return whether production refuses a value for a secret."""
-    return weakness(Variable("PASSWORD", value, "")) is not None
 
 
 def names_of(decided: Sequence[Choice], *kinds: ChoiceKind) -> tuple[str, ...]:

@@ -9,56 +9,54 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-
-def _set(words: str) -> frozenset[str]:
-    return frozenset(words.split())
-
+from dartsctl.stack.model import image_name
+from dartsctl.text.secret_names import word_set
 
 _IMAGES: tuple[tuple[re.Pattern[str], frozenset[str]], ...] = (
     (
         re.compile(r"postgres|postgis|timescale|pgvector|paradedb"),
-        _set(
+        word_set(
             "POSTGRES_PASSWORD POSTGRESQL_PASSWORD POSTGRESQL_POSTGRES_PASSWORD "
             "POSTGRESQL_REPLICATION_PASSWORD"
         ),
     ),
     (
         re.compile(r"mysql|mariadb|percona"),
-        _set("MYSQL_ROOT_PASSWORD MYSQL_PASSWORD MARIADB_ROOT_PASSWORD MARIADB_PASSWORD"),
+        word_set("MYSQL_ROOT_PASSWORD MYSQL_PASSWORD MARIADB_ROOT_PASSWORD MARIADB_PASSWORD"),
     ),
     (
         re.compile(r"mssql|azure-sql-edge"),
-        _set("MSSQL_SA_PASSWORD SA_PASSWORD"),
+        word_set("MSSQL_SA_PASSWORD SA_PASSWORD"),
     ),
     (
         re.compile(r"mongo-express"),
-        _set("ME_CONFIG_BASICAUTH_PASSWORD"),
+        word_set("ME_CONFIG_BASICAUTH_PASSWORD"),
     ),
     (
         re.compile(r"mongo"),
-        _set("MONGO_INITDB_ROOT_PASSWORD MONGODB_ROOT_PASSWORD MONGODB_PASSWORD"),
+        word_set("MONGO_INITDB_ROOT_PASSWORD MONGODB_ROOT_PASSWORD MONGODB_PASSWORD"),
     ),
     (
         re.compile(r"rabbitmq"),
-        _set("RABBITMQ_DEFAULT_PASS RABBITMQ_PASSWORD RABBITMQ_ERLANG_COOKIE"),
+        word_set("RABBITMQ_DEFAULT_PASS RABBITMQ_PASSWORD RABBITMQ_ERLANG_COOKIE"),
     ),
-    (re.compile(r"activemq|artemis"), _set("ARTEMIS_PASSWORD ACTIVEMQ_ADMIN_PASSWORD")),
-    (re.compile(r"emqx"), _set("EMQX_DASHBOARD__DEFAULT_PASSWORD")),
-    (re.compile(r"redis|valkey|keydb|dragonfly"), _set("REDIS_PASSWORD VALKEY_PASSWORD")),
-    (re.compile(r"minio"), _set("MINIO_ROOT_PASSWORD MINIO_SECRET_KEY")),
+    (re.compile(r"activemq|artemis"), word_set("ARTEMIS_PASSWORD ACTIVEMQ_ADMIN_PASSWORD")),
+    (re.compile(r"emqx"), word_set("EMQX_DASHBOARD__DEFAULT_PASSWORD")),
+    (re.compile(r"redis|valkey|keydb|dragonfly"), word_set("REDIS_PASSWORD VALKEY_PASSWORD")),
+    (re.compile(r"minio"), word_set("MINIO_ROOT_PASSWORD MINIO_SECRET_KEY")),
     (
         re.compile(r"influxdb"),
-        _set("DOCKER_INFLUXDB_INIT_PASSWORD DOCKER_INFLUXDB_INIT_ADMIN_TOKEN"),
+        word_set("DOCKER_INFLUXDB_INIT_PASSWORD DOCKER_INFLUXDB_INIT_ADMIN_TOKEN"),
     ),
-    (re.compile(r"clickhouse"), _set("CLICKHOUSE_PASSWORD")),
-    (re.compile(r"couchdb"), _set("COUCHDB_PASSWORD")),
-    (re.compile(r"elasticsearch"), _set("ELASTIC_PASSWORD")),
-    (re.compile(r"meilisearch"), _set("MEILI_MASTER_KEY")),
-    (re.compile(r"typesense"), _set("TYPESENSE_API_KEY")),
-    (re.compile(r"grafana"), _set("GF_SECURITY_ADMIN_PASSWORD")),
-    (re.compile(r"pgadmin"), _set("PGADMIN_DEFAULT_PASSWORD")),
-    (re.compile(r"keycloak"), _set("KEYCLOAK_ADMIN_PASSWORD KC_BOOTSTRAP_ADMIN_PASSWORD")),
-    (re.compile(r"wso2is"), _set("WSO2_ADMIN_PASSWORD")),  # of the bundled stack's own settings
+    (re.compile(r"clickhouse"), word_set("CLICKHOUSE_PASSWORD")),
+    (re.compile(r"couchdb"), word_set("COUCHDB_PASSWORD")),
+    (re.compile(r"elasticsearch"), word_set("ELASTIC_PASSWORD")),
+    (re.compile(r"meilisearch"), word_set("MEILI_MASTER_KEY")),
+    (re.compile(r"typesense"), word_set("TYPESENSE_API_KEY")),
+    (re.compile(r"grafana"), word_set("GF_SECURITY_ADMIN_PASSWORD")),
+    (re.compile(r"pgadmin"), word_set("PGADMIN_DEFAULT_PASSWORD")),
+    (re.compile(r"keycloak"), word_set("KEYCLOAK_ADMIN_PASSWORD KC_BOOTSTRAP_ADMIN_PASSWORD")),
+    (re.compile(r"wso2is"), word_set("WSO2_ADMIN_PASSWORD")),  # of the bundled stack's own settings
 )
 """The first row whose pattern is in the image's name counts."""
 
@@ -70,11 +68,6 @@ _OPTIONS: tuple[tuple[re.Pattern[str], re.Pattern[str]], ...] = (
     (re.compile(r"nats"), re.compile(r"--pass[ =]+[\"']?([^\s\"']+)")),
 )
 """Passwords of a command line, which no data remembers."""
-
-
-def image_name(image: str) -> str:
-    """Return the last part of an image's name, without tag and digest: `postgres`."""
-    return image.partition("@")[0].rpartition("/")[2].partition(":")[0].lower()
 
 
 def initial_variables(image: str) -> frozenset[str]:
@@ -97,5 +90,5 @@ def password_options(image: str, command: str) -> Iterator[str]:
 
 def _is_helper(name: str) -> bool:
     """Whether an image only connects to such a server: an exporter, a backup, a web interface."""
-    words = _set("exporter backup dump commander insight ui web-ui restore migrate")
+    words = word_set("exporter backup dump commander insight ui web-ui restore migrate")
     return not words.isdisjoint(re.split(r"[^a-z0-9]+", name))

@@ -11,9 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from dartsctl.discovery.secrets.image_secrets import image_name, initial_variables, password_options
+from dartsctl.discovery.secrets.image_secrets import initial_variables, password_options
 from dartsctl.stack.config_errors.interpolation import expand, references
-from dartsctl.text.secret_names import is_secret_name, userinfo
+from dartsctl.stack.model import image_name
+from dartsctl.text.secret_names import is_secret_name, userinfo, word_set
 
 if TYPE_CHECKING:
     from dartsctl.discovery.written_model import WrittenService
@@ -199,18 +200,14 @@ def with_password(url: str, password: str) -> str:
 # --- names ----------------------------------------------------------------------------------------
 
 
-def _set(words: str) -> frozenset[str]:
-    return frozenset(words.split())
-
-
-_OWN_KEYS = _set(
+_OWN_KEYS = word_set(
     "SECRET_KEY SECRET_KEY_BASE APP_SECRET APP_SECRET_KEY SESSION_SECRET SESSION_KEY "
     "SESSION_SECRET_KEY COOKIE_SECRET COOKIE_SECRET_KEY JWT_SECRET JWT_SECRET_KEY JWT_SIGNING_KEY "
     "JWT_ACCESS_SECRET JWT_REFRESH_SECRET JWT_TOKEN_SECRET CSRF_SECRET CSRF_SECRET_KEY "
     "NEXTAUTH_SECRET AUTH_SECRET BETTER_AUTH_SECRET"
 )
 """Keys with which an app signs what it reads again itself: sessions, cookies, tokens."""
-_OWN_PREFIXES = _set(
+_OWN_PREFIXES = word_set(
     "APP APPLICATION FLASK DJANGO FASTAPI QUART STARLETTE EXPRESS NODE RAILS PHX PHOENIX WTF WEB "
     "API SERVER BACKEND SITE PROJECT SECURITY"
 )
@@ -255,11 +252,11 @@ def _are_own_services(places: Sequence[Place], question: SecretsQuestion) -> boo
     return len({service.image for service in services}) <= 1
 
 
-_PROVIDER_WORDS = _set(
+_PROVIDER_WORDS = word_set(
     "CLIENT OAUTH OAUTH2 OIDC OPENID SAML SSO IDP INTROSPECT INTROSPECTION WSO2 KEYCLOAK AUTH0 "
     "OKTA COGNITO ENTRA AZUREAD AUTHENTIK AUTHELIA ZITADEL LDAP"
 )
-_MAIL_WORDS = _set("SMTP MAIL EMAIL MAILGUN SENDGRID POSTMARK MAILER")
+_MAIL_WORDS = word_set("SMTP MAIL EMAIL MAILGUN SENDGRID POSTMARK MAILER")
 
 
 def issuer(name: str) -> str:

@@ -6,13 +6,15 @@ What belongs together gets one variable: a database's password, and the URLs tha
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from dartsctl.config.secrets import Variable, is_user, weakness
-from dartsctl.discovery.secrets.image_secrets import image_name, initial_variables
+from dartsctl.config.secrets import is_user, is_weak
+from dartsctl.discovery.secrets.image_secrets import initial_variables
 from dartsctl.discovery.secrets.secret_owners import Place
+from dartsctl.discovery.yaml_text import yaml_text
+from dartsctl.stack.model import image_name
 from dartsctl.text.secret_names import is_never_secret, is_secret_name
 
 if TYPE_CHECKING:
@@ -22,6 +24,11 @@ _LOGIN = re.compile(
     r"(?P<before>[a-zA-Z][\w+.-]*://[^@\s]*:)(?P<password>[^:@/\s${}]+)"
     r"(?P<after>@(?P<host>[^/:?#\s]*).*)",
     re.DOTALL,
+)
+
+_HEAD = (
+    "# Written by `dartsctl init`: production refuses the fixed passwords of the files before it.\n"
+    "# Their new values are in production's env file.\n"
 )
 
 
@@ -51,7 +58,9 @@ def weak_literals(
     services: Mapping[str, WrittenService], images: Mapping[str, str]
 ) -> tuple[WeakLiteral, ...]:
     """Return the weak fixed secrets of the services, each with its variable."""
-    literals = [literal for service in services.values() for literal in _of_service(service)]
+    literals: list[WeakLiteral] = []
+    for service in services.values():
+        literals += _of_service(service)
     servers = _servers(literals, images)
     named: list[WeakLiteral] = []
     for literal in literals:
@@ -66,18 +75,16 @@ def _of_service(service: WrittenService) -> Iterator[WeakLiteral]:
         place = Place(service.name, name)
         login = _LOGIN.fullmatch(text)
         if login:
-            if _is_weak("PASSWORD", login["password"], users):
+            if is_weak(login["password"], users=users):
                 yield WeakLiteral(place, text, login["password"], login["host"])
         elif "$" not in text and _is_weak_secret(name, text, users):
             yield WeakLiteral(place, text, text)
 
 
 def _is_weak_secret(name: str, text: str, users: Sequence[str]) -> bool:
-    return is_secret_name(name) and not is_never_secret(text) and _is_weak(name, text, users)
-
-
-def _is_weak(name: str, value: str, users: Sequence[str]) -> bool:
-    return weakness(Variable(name, value, ""), users) is not None
+    return (
+        is_secret_name(name) and not is_never_secret(text) and is_weak(text, name=name, users=users)
+    )
 
 
 def _servers(literals: Sequence[WeakLiteral], images: Mapping[str, str]) -> dict[Place, str]:
@@ -143,3 +150,16 @@ def _is_likely(
 
 def _upper(name: str) -> str:
     return re.sub(r"[^A-Z0-9]+", "_", name.upper())
+
+
+def override_text(replaced: Iterable[WeakLiteral]) -> str:
+    """Return the text of an override file with the variables of these literals."""
+    services: dict[str, list[str]] = {}
+    for literal in replaced:
+        lines = services.setdefault(literal.place.service, [])
+        name, value = yaml_text(literal.place.name), yaml_text(literal.replacement)
+        lines.append(f"      {name}: {value}\n")
+    text = f"{_HEAD}services:\n"
+    for service, lines in services.items():
+        text += f"  {yaml_text(service)}:\n    environment:\n{''.join(lines)}"
+    return text

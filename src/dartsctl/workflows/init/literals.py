@@ -5,8 +5,6 @@ The files themselves belong to somebody and are never changed.
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -14,7 +12,7 @@ from typing import TYPE_CHECKING
 from dartsctl.config.settings import PRODUCTION
 from dartsctl.discovery.findings import Findings, FoundSetting, Task
 from dartsctl.discovery.secrets.image_secrets import initial_variables
-from dartsctl.discovery.secrets.weak_literals import WeakLiteral, weak_literals
+from dartsctl.discovery.secrets.weak_literals import WeakLiteral, override_text, weak_literals
 from dartsctl.discovery.templates import Change
 from dartsctl.edges.engine.compose import ComposeVariable
 from dartsctl.edges.project.compose_places import ComposePlaces
@@ -28,10 +26,6 @@ if TYPE_CHECKING:
 
 OVERRIDE = "compose.dartsctl-secrets.yaml"
 """The file that replaces fixed secrets of production's files by variables."""
-_HEAD = (
-    "# Written by `dartsctl init`: production refuses the fixed passwords of the files before it.\n"
-    "# Their new values are in production's env file.\n"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,33 +94,15 @@ def _data(literals: Sequence[WeakLiteral], facts: EnvFacts, project: Project) ->
 def _override(
     replaced: Sequence[WeakLiteral], facts: EnvFacts, places: ComposePlaces, project: Project
 ) -> Findings:
-    services: dict[str, list[WeakLiteral]] = {}
-    for literal in replaced:
-        services.setdefault(literal.place.service, []).append(literal)
-    lines = ["services:"]
-    for name, literals in services.items():
-        lines += [f"  {_yaml(name)}:", "    environment:"]
-        for literal in literals:
-            lines.append(f"      {_yaml(literal.place.name)}: {_yaml(literal.replacement)}")
     path = project.root / OVERRIDE
-    text = _HEAD + "".join(f"{line}\n" for line in lines)
     shown = ", ".join(_shown(literal, places) for literal in replaced)
     files = [relative(project.root, file) for file in (*facts.files, path)]
     why = f"{OVERRIDE} replaces fixed passwords"
     return Findings(
         notes=(f"fixed secrets that production refuses: {shown}; {OVERRIDE} replaces them",),
         settings=(FoundSetting(PRODUCTION, "files", files, why),),
-        changes=(Change("create", path, "variables for fixed secrets", text),),
+        changes=(Change("create", path, "variables for fixed secrets", override_text(replaced)),),
     )
-
-
-def _yaml(text: str) -> str:
-    """Return a text as YAML, in quotes where it could mean something else."""
-    is_word = text.lower() in ("y", "n", "yes", "no", "on", "off", "true", "false", "null")
-    plain = r"[A-Za-z_][\w.-]*|\$\{\w+:\?\}|[a-z+]+://[^\s\"'#]+"
-    if not is_word and re.fullmatch(plain, text):
-        return text
-    return json.dumps(text, ensure_ascii=False)
 
 
 def _tasks(
