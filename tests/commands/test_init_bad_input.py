@@ -134,3 +134,28 @@ def test_one_sentence_and_the_next_step_and_nothing_is_written(
     assert last.startswith(("next: ", "hint: "))
     assert step.format(folder=tmp_path) in last
     assert "Traceback" not in said.text
+
+
+@pytest.mark.compose
+def test_an_env_file_that_is_no_text_gets_no_line(run_here: RunHere, tmp_path: Path) -> None:
+    required = "services: {web: {image: busybox, environment: {NAME: '${NAME:?}'}}}\n"
+    write_files(tmp_path, {"compose.yaml": required})
+    latin = b"NAME=caf\xe9\n"
+    (tmp_path / ".env").write_bytes(latin)
+    said = run_here(None, "init", "--yes")
+    assert said.code == 2
+    assert "error: .env:1: not UTF-8 text\n" in said.err
+    assert (tmp_path / ".env").read_bytes() == latin
+    assert not (tmp_path / "dartsctl.toml").exists()
+
+
+def test_a_compose_files_name_that_is_something_else_is_named(
+    run_here: RunHere, tmp_path: Path
+) -> None:
+    (tmp_path / "compose.yaml").symlink_to("gone.yaml")
+    said = run_here(None, "init", "--yes")
+    assert said.code == 2
+    assert said.err == (
+        f"error: broken symbolic link: {tmp_path}/compose.yaml\n"
+        f"next: ls -ld {tmp_path}/compose.yaml\n"
+    )

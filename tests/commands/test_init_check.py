@@ -198,3 +198,33 @@ def test_a_worktree_is_prepared_like_any_other_checkout(run_here: RunHere, tmp_p
     written = read_files(tree)
     assert written.keys() == {*DEV, ".env.example", ".env", ".gitignore", "dartsctl.toml"}
     assert written[".gitignore"] == b"/.env\n"
+
+
+NEEDS_VALUES = """\
+services:
+  app:
+    image: busybox
+    env_file: [.env, worker.env]
+    ports: ["${PORT}:${PORT}"]
+    volumes: ["${UPLOADS}:/data"]
+"""
+
+
+def test_files_that_only_the_example_completes_are_read_with_it(
+    run_here: RunHere, tmp_path: Path
+) -> None:
+    example = "UPLOADS=./uploads\nPORT=28999\n"
+    write_files(tmp_path, {"compose.yaml": NEEDS_VALUES, "example.env": example})
+    said = run_here(None, "init", "--yes")
+    assert said.code == 0, said.text
+    assert (tmp_path / ".env").read_text() == example
+    assert "write the variables of app into worker.env: it is new, and no example" in said.err
+    assert "dev check: " in said.err
+    assert last_line(said.err) == "next: dartsctl dev up"
+    written = read_files(tmp_path)
+    said = run_here(None, "init")
+    assert said.code == 0
+    assert "write the variables of app into worker.env: " in said.err
+    assert read_files(tmp_path) == written
+    (tmp_path / "worker.env").write_text("QUEUE=mail\n")
+    assert "worker.env" not in run_here(None, "init").err

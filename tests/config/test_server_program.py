@@ -68,6 +68,16 @@ def test_without_a_command_the_lines_to_write_are_shown(shop: Path) -> None:
     assert caught.value.hint == "dartsctl init"
 
 
+def test_after_init_has_looked_the_services_can_be_started_alone(shop: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        server_command(settings_of(shop, ""))
+    assert caught.value.details[-1] == "or start the services without a server:"
+    assert caught.value.hint == "dartsctl dev up"
+    with pytest.raises(UsageError) as caught:
+        server_command(settings_of(shop, "[dev]\nfiles = []"))
+    assert caught.value.hint == "dartsctl init"
+
+
 def test_a_missing_server_folder_is_named_with_its_key(shop: Path) -> None:
     settings = settings_of(shop, '[server]\ndirectory = "src"\ncommand = ["flask", "run"]')
     with pytest.raises(

@@ -65,7 +65,8 @@ def server_command(settings: Settings) -> tuple[str, ...]:
     """Return the command of the host server; its placeholders are not replaced yet.
 
     It is the one in the settings, else run.py or app.py in the server's folder. Raises UsageError
-    for a missing folder or command, Refused where the file is not trusted.
+    for a missing folder or command, Refused where the file is not trusted. With settings, `init`
+    has looked for the command already.
     """
     server = settings.server
     if not server.directory.is_dir():
@@ -79,6 +80,9 @@ def server_command(settings: Settings) -> tuple[str, ...]:
         if (server.directory / name).is_file():
             settings.trust.require(server.directory / name)
             return ("{python}", name)
+    advice, command = "or let dartsctl look for it:", "dartsctl init"
+    if settings.source and settings.environments["dev"].files != ():
+        advice, command = "or start the services without a server:", "dartsctl dev up"
     raise UsageError(
         f"no server command in the settings, and no {' or '.join(ENTRY_POINTS)} "
         f"in {server.directory}",
@@ -87,7 +91,7 @@ def server_command(settings: Settings) -> tuple[str, ...]:
             "  [server]",
             '  command = ["{python}", "FILE.py"]',
             "or name the command once: dartsctl run -- COMMAND...",
-            "or let dartsctl look for it:",
+            advice,
         ),
-        hint="dartsctl init",
+        hint=command,
     )

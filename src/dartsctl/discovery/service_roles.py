@@ -7,6 +7,7 @@ service's own name. What is not in the tables has no role: nothing is guessed ab
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -106,21 +107,38 @@ _DATABASE_NAMES = r"db|database"
 
 def kind_of(service: Service) -> ServiceKind | None:
     """Return what kind of store or mailbox a service is, None for any other service."""
-    for name in names_of(service):
+    return _kind(names_of(service))
+
+
+def _kind(names: Iterable[str]) -> ServiceKind | None:
+    for name in names:
         for pattern, kind in _KINDS:
             if re.fullmatch(pattern, name):
                 return kind
     return None
 
 
+def _outsider(names: Iterable[str]) -> Outsider | None:
+    for name in names:
+        for pattern, outsider in _OUTSIDERS:
+            if re.fullmatch(pattern, name):
+                return outsider
+    return None
+
+
+def role_of_image(image: str) -> Role | Outsider | None:
+    """Return what an image is for, None where its name does not say."""
+    if kind := _kind(image_names(image)):
+        return kind.role
+    return _outsider(image_names(image))
+
+
 def role_of(service: Service) -> Role | Outsider | None:
     """Return what a service is for, None where its image does not say."""
     if kind := kind_of(service):
         return kind.role
-    for name in names_of(service):
-        for pattern, outsider in _OUTSIDERS:
-            if re.fullmatch(pattern, name):
-                return outsider
+    if outsider := _outsider(names_of(service)):
+        return outsider
     if service.is_built and re.fullmatch(_DATABASE_NAMES, service.name.lower()):
         return "database"
     return None

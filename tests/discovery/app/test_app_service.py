@@ -69,6 +69,13 @@ def test_services_of_other_folders_and_images_do_not_count() -> None:
     assert services({}, other=other, db={"image": "postgres:16"}) == ()
 
 
+@pytest.mark.parametrize("base", ["docker.io/postgres:16", "traefik:2.11", "redis as cache"])
+def test_a_store_or_proxy_that_is_built_from_the_apps_folder_is_not_the_app(base: str) -> None:
+    files = {"compose/other/Dockerfile": f"FROM {base}\n", "Dockerfile": "FROM python:3.12\n"}
+    other = {"build": {"context": HERE, "dockerfile": "./compose/other/Dockerfile"}}
+    assert [service.name for service in services(files, other=other, web=BUILT)] == ["web"]
+
+
 @pytest.mark.parametrize(
     ("context", "dockerfile", "is_ours"),
     [

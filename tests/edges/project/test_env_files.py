@@ -159,6 +159,13 @@ def test_the_example_of_an_env_file_has_its_name_and_one_of_the_usual_endings(
         assert example_of(tmp_path / ".env") == path
 
 
+@pytest.mark.parametrize("name", ["example.env", "env.sample", ".env-example", ".env_template"])
+def test_the_word_may_stand_before_or_after_the_name(tmp_path: Path, name: str) -> None:
+    path = written(tmp_path, "", name)
+    assert example_of(tmp_path / ".env") == path
+    assert example_of(tmp_path / ".env.production") is None
+
+
 def test_examples_are_read_and_a_broken_one_is_skipped(tmp_path: Path) -> None:
     (tmp_path / "sub").mkdir()
     written(tmp_path, "A=1\nB=2\nEMPTY=\n", ".env.example")

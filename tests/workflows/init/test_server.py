@@ -20,6 +20,9 @@ from fakes.deps import FakeClock, fake_deps
 
 SERVES = "from flask import Flask\napp = Flask(__name__)\n@app.get('/health')\ndef up(): ...\n"
 MAIN = "if __name__ == '__main__':\n    app.run(port=int(os.environ['PORT']))\n"
+MANAGE = (
+    "from django.core.management import execute_from_command_line\nexecute_from_command_line([])\n"
+)
 RUNS = f"import os\n{SERVES}{MAIN}"
 
 
@@ -123,6 +126,16 @@ def test_the_app_may_be_in_the_only_folder_from_which_one_is_built(tmp_path: Pat
     )
 
 
+def test_of_services_that_start_something_unknown_the_one_with_a_port_is_the_app(
+    tmp_path: Path,
+) -> None:
+    write(tmp_path, {"manage.py": MANAGE, "Dockerfile": "FROM python"})
+    ports = [{"target": 8000, "published": "8000"}]
+    web = built(tmp_path, command=["/start"], ports=ports)
+    model = {"web": web, "worker": built(tmp_path, command=["/start-worker"])}
+    assert settings_of(found(project_in(tmp_path, model)))["server.replaces"] == ["web"]
+
+
 def test_without_an_app_nothing_is_said(tmp_path: Path) -> None:
     write(tmp_path, {"server.js": "", "Dockerfile": "FROM node\nCMD node server.js"})
     findings = found(project_in(tmp_path, {"web": built(tmp_path)}))
@@ -134,8 +147,7 @@ def test_two_frameworks_are_a_task_with_the_lines(tmp_path: Path) -> None:
         tmp_path,
         {
             "app.py": RUNS,
-            "manage.py": "from django.core.management import execute_from_command_line\n"
-            "execute_from_command_line([])",
+            "manage.py": MANAGE,
         },
     )
     findings = found(project_in(tmp_path))

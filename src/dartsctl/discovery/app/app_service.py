@@ -11,6 +11,7 @@ from dartsctl.discovery.app.command_entry import entry_of
 from dartsctl.discovery.app.entry import CommandLine, EntryPoint
 from dartsctl.discovery.app.health_path import path_of_check
 from dartsctl.discovery.dockerfile import Dockerfile, Written, read_dockerfile
+from dartsctl.discovery.service_roles import role_of_image
 
 if TYPE_CHECKING:
     from dartsctl.discovery.app.sources import Sources
@@ -50,13 +51,17 @@ class AppService:
 def app_services(
     model: Mapping[str, Any], folder: str, sources: Sources, place: Place
 ) -> tuple[AppService, ...]:
-    """Return the services of a resolved model that run what is in `folder`, which is absolute."""
+    """Return the services of a resolved model that run what is in `folder`, which is absolute.
+
+    A database or proxy that is built from there with files of its own is not one of them.
+    """
     services: list[AppService] = []
     for name, body in _entries(model.get("services")):
         build = body.get("build")
         if isinstance(build, dict):
-            if file := _dockerfile_in(folder, build):
-                image = _image(build, file, sources)
+            file = _dockerfile_in(folder, build)
+            image = _image(build, file, sources)
+            if file and role_of_image(image.dockerfile.base) is None:
                 services.append(_service(name, body, image, sources, place))
         elif any(_is_mount_of(mount, folder) for mount in body.get("volumes") or ()):
             services.append(_service(name, body, _Image(), sources, place))

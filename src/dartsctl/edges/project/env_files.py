@@ -24,8 +24,8 @@ from dartsctl.text.phrases import shell_command
 if TYPE_CHECKING:
     from dotenv.parser import Binding
 
-EXAMPLES = (".example", ".sample", ".template", ".dist")
-"""Endings of the name of an example file."""
+EXAMPLES = ("example", "sample", "template", "dist")
+"""The words in the names of example files: `.env.example`, `.env-example`, `example.env`."""
 
 
 def read(paths: Sequence[Path], environ: Mapping[str, str] | None = None) -> dict[str, EnvValue]:
@@ -86,11 +86,19 @@ def _names_in(text: str) -> frozenset[str]:
 
 def example_of(path: Path) -> Path | None:
     """Return the example of an env file, such as `.env.production.example`; None without one."""
-    for ending in EXAMPLES:
-        file = path.with_name(path.name + ending)
-        if file.is_file():
-            return file
+    bare = path.name.removeprefix(".")
+    for word in EXAMPLES:
+        names = [f"{path.name}{sign}{word}" for sign in ".-_"]
+        for name in (*names, f"{word}.{bare}", f"{bare}.{word}"):
+            file = path.with_name(name)
+            if file != path and file.is_file():
+                return file
     return None
+
+
+def require_text(path: Path) -> None:
+    """Raise UsageError for what is not a readable text file."""
+    _text(path)
 
 
 def shown_values(paths: Sequence[Path], folders: Sequence[Path] = ()) -> dict[str, str]:

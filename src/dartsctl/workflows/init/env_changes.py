@@ -20,6 +20,7 @@ from dartsctl.discovery.secrets.secret_owners import (
 )
 from dartsctl.discovery.templates import PRIVATE, Change
 from dartsctl.edges.project import env_files
+from dartsctl.errors import DartsctlError
 from dartsctl.text.secret_names import is_secret_name
 from dartsctl.workflows.init.env_facts import EnvFacts, given_values, identity
 from dartsctl.workflows.init.existing_data import UNKNOWN, existing_data
@@ -34,13 +35,15 @@ if TYPE_CHECKING:
 class EnvTarget:
     """An env file that is planned. `read_by` are the environments whose Compose reads it.
 
-    `service` has it as its `env_file`. `takes_variables`: whether variables that are set nowhere
+    `services` have it as their `env_file`, some of production with `serves_production`.
+    `takes_variables`: whether variables that are set nowhere
     belong into it. `beside` are the other env files of its environments.
     """
 
     path: Path
-    service: str = ""
     production: bool = False
+    services: list[str] = field(default_factory=list)
+    serves_production: bool = False
     takes_variables: bool = False
     read_by: list[EnvFacts] = field(default_factory=list)
     beside: list[Path] = field(default_factory=list)
@@ -81,15 +84,29 @@ def _new(target: EnvTarget, project: Project) -> PlannedEnv | None:
     return PlannedEnv(change, decided)
 
 
+def is_unwritten(path: Path) -> bool:
+    """Return whether an env file does not exist, or is as `init` makes an empty one."""
+    if not path.exists():
+        return True
+    empty = env_text.new_text(path.name, (), {})
+    try:
+        return path.stat().st_size == len(empty.encode()) and env_files.text_of(path) == empty
+    except (OSError, DartsctlError):
+        return False
+
+
 def _is_needed(target: EnvTarget, decided: Sequence[Choice], project: Project) -> bool:
     """Whether a new file is of use: it sets something, or production's variables can be seen."""
-    if target.service or target.lines or env_choices.needed(decided):
+    if target.services or target.lines or env_choices.needed(decided):
         return True
     return target.production and bool(decided) and not project.request.minimal
 
 
 def _appended(target: EnvTarget, project: Project) -> PlannedEnv:
-    """Plan the lines that an existing file lacks. No line that it has is changed."""
+    """Plan the lines that an existing file lacks. No line that it has is changed.
+
+    Raises UsageError for a file that lacks lines, and is not text.
+    """
     own = env_files.readable_values(target.path)
     values = given_values((*target.beside, target.path), project.deps.environ)
     wanted = _wanted(target, values)
@@ -101,6 +118,7 @@ def _appended(target: EnvTarget, project: Project) -> PlannedEnv:
     unfinished = tuple(_unfinished(target, own))
     if not text:
         return PlannedEnv(kept(target.path), decided, unfinished)
+    env_files.require_text(target.path)  # else its own values are unknown
     change = Change(
         action="append",
         path=target.path,

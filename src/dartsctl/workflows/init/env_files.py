@@ -12,9 +12,21 @@ from dartsctl.discovery import templates
 from dartsctl.discovery.findings import EnvLine, Findings
 from dartsctl.edges.project import env_files
 from dartsctl.edges.project.files import template
-from dartsctl.workflows.init.env_changes import EnvTarget, env_change, env_file, kept
+from dartsctl.workflows.init.env_changes import (
+    EnvTarget,
+    env_change,
+    env_file,
+    is_unwritten,
+    kept,
+)
 from dartsctl.workflows.init.env_facts import read_env_facts
-from dartsctl.workflows.init.env_tasks import env_tasks, mode_tasks, unfinished_tasks
+from dartsctl.workflows.init.env_tasks import (
+    empty_tasks,
+    env_tasks,
+    mode_tasks,
+    unfinished_tasks,
+)
+from dartsctl.workflows.init.read_project import new_env_file
 from dartsctl.workflows.init.secret_files import find_secret_files
 
 if TYPE_CHECKING:
@@ -49,6 +61,7 @@ def find_env_files(
             continue
         findings += Findings(changes=(planned.change,))
         findings += env_tasks(target, planned.decided, project)
+        findings += empty_tasks(target, planned.change, project)
         findings += unfinished_tasks(planned.unfinished, target.path, project)
         findings += mode_tasks(target, project)
     return findings
@@ -70,13 +83,14 @@ def env_targets(
             target.beside += [other for other in paths if other != path]
         for service in facts.services.values():
             for file in service.env_files:
-                if file.path in targets:
+                if not file.is_required or not is_unwritten(file.path):
                     continue
-                if file.is_required and not file.path.exists():
-                    target = EnvTarget(file.path, service=service.name)
+                target = targets.setdefault(file.path, EnvTarget(file.path))
+                target.services.append(service.name)
+                target.serves_production |= name == PRODUCTION
+                if not target.read_by:
                     target.production = name == PRODUCTION
                     target.read_by.append(facts)
-                    targets[file.path] = target
     for line in lines:
         target = targets.setdefault(line.file, EnvTarget(line.file))
         target.lines.append(line)
@@ -88,7 +102,8 @@ def env_paths(project: Project, name: str) -> tuple[Path, ...]:
     configured = project.settings.environments[name].env_files
     if configured is not None:
         return configured
-    return project.stacks[name].env_files or (project.root / ENV_FILES[name],)
+    stack = project.stacks[name]
+    return stack.env_files or (new_env_file(project.settings, name, stack.files),)
 
 
 def _bundled(project: Project) -> Iterator[Change]:

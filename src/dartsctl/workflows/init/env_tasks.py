@@ -13,11 +13,12 @@ from dartsctl.discovery.secrets.secret_owners import issuer
 from dartsctl.edges.project import env_files
 from dartsctl.edges.project.compose_places import ComposePlaces
 from dartsctl.text.phrases import relative
-from dartsctl.workflows.init.env_changes import EnvTarget, data_of
+from dartsctl.workflows.init.env_changes import EnvTarget, data_of, is_unwritten
 from dartsctl.workflows.init.existing_data import UNKNOWN
 
 if TYPE_CHECKING:
     from dartsctl.discovery.secrets.env_choices import Choice
+    from dartsctl.discovery.templates import Change
     from dartsctl.workflows.init.project import Project
 
 
@@ -103,6 +104,18 @@ def _purpose(choice: Choice) -> str:
     if who:
         return f"a secret {who}{for_whom}"
     return f"a secret{for_whom} whose value cannot be known from the files"
+
+
+def empty_tasks(target: EnvTarget, change: Change, project: Project) -> Findings:
+    """Return the task to write an env file that services read, and of which nothing is known."""
+    is_empty = not env_files.values_in(change.text)
+    if change.action == "keep":
+        is_empty = is_unwritten(target.path)
+    if not target.services or not is_empty:
+        return Findings()
+    file, names = relative(project.root, target.path), ", ".join(dict.fromkeys(target.services))
+    text = f"write the variables of {names} into {file}: it is new, and no example names them"
+    return Findings(tasks=(Task(text, is_required=target.serves_production),))
 
 
 def mode_tasks(target: EnvTarget, project: Project) -> Findings:

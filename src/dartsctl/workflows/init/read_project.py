@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from dartsctl.config.conventional_files import pick_files
+from dartsctl.config.conventional_files import ENV_FILES, pick_files
 from dartsctl.config.env_file_names import env_files_of
 from dartsctl.config.environment import adhoc, default_env_files
-from dartsctl.config.settings import BUILT_IN, environment_key
+from dartsctl.config.settings import BUILT_IN, Settings, environment_key
 from dartsctl.edges.project import env_files
 from dartsctl.errors import DartsctlError, DockerUnavailable, TimedOut, UsageError
 from dartsctl.stack.compose_model import read_stack
@@ -109,9 +109,11 @@ def stack_facts(request: InitRequest, name: str, files: tuple[Path, ...], deps: 
         compose = deps.compose_on(environment)
         variables = {variable.name: variable for variable in compose.variables()}
         given = _names_in(paths) | deps.environ.keys()
+        shown = _example_values(request, name, files, given) if not paths else {}
         required = {name for name, variable in variables.items() if variable.is_required}
-        unset = frozenset(required - given)
-        resolved, missing = _resolve(environment, compose, dict.fromkeys(unset, PLACEHOLDER), deps)
+        unset = frozenset(required - given - shown.keys())
+        values = shown | dict.fromkeys(unset, PLACEHOLDER)
+        resolved, missing = _resolve(environment, compose, values, deps)
         stack = read_stack(resolved.model, unset_variables=resolved.unset_variables)
     except (DockerUnavailable, TimedOut) as error:
         return StackFacts(name, files, paths, error=error)
@@ -159,6 +161,29 @@ def _env_files(request: InitRequest, name: str, files: Sequence[Path]) -> tuple[
         configured = env_files_of(request.settings, name, files)
     existing = tuple(path for path in configured if path.is_file())
     return existing or default_env_files(adhoc(files=files, directory=files[0].parent))
+
+
+def new_env_file(settings: Settings, name: str, files: Sequence[Path]) -> Path:
+    """Return the env file that an environment without one gets: where its example is."""
+    configured = settings.environments[name].env_files
+    if configured:
+        return configured[-1]
+    beside = [folder / ENV_FILES[name] for folder in (settings.root, files[0].parent)]
+    with_example = [path for path in beside if env_files.example_of(path)]
+    return (*with_example, *beside)[0]
+
+
+def _example_values(
+    request: InitRequest, name: str, files: Sequence[Path], given: Collection[str]
+) -> dict[str, str]:
+    """Return the values of the example from which `init` makes the env file that is missing."""
+    example = env_files.example_of(new_env_file(request.settings, name, files))
+    values: dict[str, str] = {}
+    if example:
+        for variable, entry in env_files.readable_values(example).items():
+            if entry.value and variable not in given:
+                values[variable] = entry.value
+    return values
 
 
 def _names_in(paths: Sequence[Path]) -> set[str]:

@@ -37,12 +37,17 @@ def refuse_empty(project: Project, server: Findings) -> None:
         return
     if server.settings or has_app(project.settings):
         return
+    folders = _with_compose_files(root)
     if names := names_in(root):
+        details: tuple[str, ...] = ()
+        if folders:
+            details = (f"or change into an app with files of its own: {listed(folders)}",)
         raise UsageError(
             f"cannot tell which of the Compose files in {root} is for dev or prod: {listed(names)}",
+            details=details,
             hint=shell_command("dartsctl", "init", "--dev-file", names[0]),
         )
-    folders = _with_compose_files(root)
+    _refuse_special_files(root)
     if folders:
         raise DartsctlError(
             f"no Compose file and no app in {root}, but below it: {listed(folders)}",
@@ -59,6 +64,15 @@ def refuse_empty(project: Project, server: Findings) -> None:
         details=("change into the folder of the app, or start with dartsctl's example stack:",),
         hint="dartsctl init --stack",
     )
+
+
+def _refuse_special_files(root: Path) -> None:
+    """Raise UsageError for a Compose file's name that has something else: a broken link, a pipe."""
+    for name in compose_files.COMPOSE_NAMES:
+        path = root / name
+        if os.path.lexists(path) and not path.is_file():
+            kind = "broken symbolic link" if path.is_symlink() else "not a regular file"
+            raise UsageError(f"{kind}: {path}", hint=shell_command("ls", "-ld", path))
 
 
 def refuse_frameworks(app: App, settings: Settings) -> None:

@@ -137,9 +137,15 @@ def _app_in(project: Project, stacks: Iterable[StackFacts], folder: Path, source
 
 
 def _that_runs(entry: EntryPoint, services: tuple[AppService, ...]) -> AppService | None:
+    """Return the only service that runs the entry point, else the only one that may: with a port.
+
+    What an image runs is unknown where a script without an ending starts it.
+    """
     running = [
         service for service in services if service.entry and service.entry.file == entry.file
     ]
+    if not running:
+        running = [service for service in services if not service.entry and service.host_ports]
     if len(running) != 1:
         return None
     return running[0]
