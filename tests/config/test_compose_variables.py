@@ -29,6 +29,7 @@ def said(folder: Path, **environ: str) -> dict[str, ComposeVariables]:
         ("docker-compose.yml:docker-compose.prod.yml", "prod"),
         ("/srv/compose/production.yml", "prod"),
         ("stack.prod.tls.yml", "prod"),
+        ("compose.yaml:deploy/production/compose.yaml", "prod"),
         ("products/compose.yaml", "dev"),
         ("compose.yaml:compose.staging.yaml", "staging"),
     ],

@@ -220,3 +220,18 @@ def test_the_files_of_the_other_environments_are_known(shop: Path) -> None:
         f"{shop}/compose.dev.yaml",
         f"{shop}/qa.yaml",
     )
+
+
+def test_a_broken_link_with_productions_name_is_told_as_that(shop: Path) -> None:
+    touch(shop, "compose.yaml")
+    (shop / "compose.prod.yaml").symlink_to("nowhere.yaml")
+    with pytest.raises(UsageError, match=r"broken symbolic link: .*/compose\.prod\.yaml"):
+        resolve(load(shop, {}), "prod")
+
+
+@pytest.mark.parametrize("file", ["-", "oci://example.com/shop:1"])
+def test_compose_file_names_files_of_this_machine(shop: Path, file: str) -> None:
+    environ = {"COMPOSE_FILE": file, "COMPOSE_PATH_SEPARATOR": ";"}
+    with pytest.raises(UsageError) as caught:
+        resolve(load(shop, environ), "dev")
+    assert caught.value.message == f"COMPOSE_FILE: not a file on this machine: {file}"

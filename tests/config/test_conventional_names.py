@@ -199,6 +199,12 @@ def test_without_a_file_for_production_a_plain_one_is_offered_first_and_no_other
     assert may_be_meant("prod", ("compose.dev.yaml",)) == ()
 
 
+def test_plain_files_that_compose_does_not_take_by_itself_are_offered_too() -> None:
+    assert may_be_meant("dev", ("Compose.yaml",)) == (("Compose.yaml",),)
+    names = ("compose.yaml", "deploy/compose.yaml")
+    assert may_be_meant("prod", names) == (("compose.yaml",), ("deploy/compose.yaml",))
+
+
 def test_nothing_is_asked_where_there_is_nothing_to_choose() -> None:
     def is_complete(files: tuple[str, ...]) -> bool:
         raise AssertionError(files)

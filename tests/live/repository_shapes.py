@@ -159,15 +159,23 @@ SHAPES: Mapping[str, Shape] = {
         checks=BOTH,
         settings=("[ports.production]\nweb = 80\n"),
     ),
-    "profiles": Shape(
+    "profiles, and a fixed name for both": Shape(
         {
             "compose.yaml": (
                 "services:\n"
-                "  db: {image: 'postgres:16', environment: {POSTGRES_PASSWORD: x-9f2c4b7e}}\n"
+                "  db: {image: 'redis:7', container_name: shop-db}\n"
                 "  mail: {image: 'axllent/mailpit', profiles: [dev], ports: ['8025:8025']}\n"
                 "  web: {image: 'example/shop', profiles: [prod], ports: ['80:8000']}\n"
             ),
         },
+        settings=(
+            "[dev]\n"
+            'files = ["compose.yaml", "compose.dartsctl.yaml"]\n'
+            'profiles = ["dev"]\n'
+            "[ports.production]\n"
+            "web = 80\n"
+        ),
+        checks=BOTH,
     ),
     "included files": Shape(
         {

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dartsctl.config.conventional_names import PRODUCTION, WORDS
+from dartsctl.config.conventional_names import PRODUCTION, WORDS, word_of
 from dartsctl.config.values import check_project
 from dartsctl.errors import Refused
 from dartsctl.system import bounded_file
@@ -56,7 +56,7 @@ def compose_variables(
     """
     shared = _read(root / ".env", environ, trust)
     exported = {name: environ[name] for name in _NAMES if environ.get(name)}
-    owner = _owner(shared | exported, names)
+    owner = _owner(shared | exported, names, root)
     result: dict[str, ComposeVariables] = {}
     for name in names:
         values: dict[str, str] = {}
@@ -82,13 +82,14 @@ def _of(values: Mapping[str, str]) -> ComposeVariables:
     return ComposeVariables(tuple(files), project, active)
 
 
-def _owner(values: Mapping[str, str], names: Iterable[str]) -> str:
+def _owner(values: Mapping[str, str], names: Iterable[str], root: Path) -> str:
     """Return the environment that the files or profiles name, dev where they do not say it."""
     if not values:
         return "dev"
     words = set(re.split(r"[ ,]+", values.get("COMPOSE_PROFILES", "")))
     for file in re.split(r"[:;,]", values.get("COMPOSE_FILE", "")):
-        words.update(re.split(r"[._-]", Path(file).name.lower()))
+        inside = os.path.relpath(root / file, root)
+        words.update((word_of(inside), *re.split(r"[._-]", Path(file).name.lower())))
     for name in names:
         if name != "dev" and words & set(WORDS.get(name, (name,))):
             return name

@@ -31,6 +31,7 @@ def pick_files(settings: Settings, name: str, is_complete: Complete) -> Pick:
     root = settings.root
     variables = settings.compose[name]
     if variables.files:
+        _require_local(variables.files)
         return Pick(variables.files, is_plain=True, origin="COMPOSE_FILE")
 
     def are_complete(files: tuple[str, ...]) -> bool:
@@ -38,6 +39,16 @@ def pick_files(settings: Settings, name: str, is_complete: Complete) -> Pick:
 
     dev_files = _dev_files(settings)
     return conventional_names.pick(name, names_in(root), are_complete, dev_files=dev_files)
+
+
+def _require_local(files: Iterable[str]) -> None:
+    """Raise UsageError for what only Compose itself reads: the standard input, and addresses."""
+    for file in files:
+        if file == "-" or "://" in file:
+            raise UsageError(
+                f"COMPOSE_FILE: not a file on this machine: {file}",
+                hint=Advice("name local files in COMPOSE_FILE, or unset it"),
+            )
 
 
 def likely_files(settings: Settings, name: str) -> tuple[Path, ...]:

@@ -143,9 +143,11 @@ def plain_files(names: Collection[str]) -> tuple[str, ...]:
 def may_be_meant(name: str, names: Collection[str]) -> tuple[tuple[str, ...], ...]:
     """Return what a person may mean where no file is named after the environment.
 
-    A plain file comes first. Files of other environments and overrides are not offered.
+    Plain files come first, also those that Compose does not take by itself (`Compose.yaml`). Files
+    of other environments and overrides are not offered.
     """
     files = [*plain_files(names)[:1]]
+    files += [file for file in names if not word_of(file) and file not in files]
     not_meant = {"", "override"}
     for other, words in WORDS.items():
         if other != name:

@@ -248,15 +248,15 @@ def _with_picked_files(
     if files:
         chosen = candidate(files)
     elif name == PRODUCTION and not pick.candidates:
-        chosen = _by_profile(candidate(plain_file(settings)), settings, reader)
+        chosen = with_own_profile(candidate(plain_file(settings)), settings, reader)
     if chosen is None:
         raise cannot_pick(settings, name, pick)
     if pick.is_plain:
-        chosen = _by_profile(chosen, settings, reader) or chosen
+        chosen = with_own_profile(chosen, settings, reader) or chosen
     return replace(chosen, picked=_choice(chosen, settings, files_from=pick.origin or "names"))
 
 
-def _by_profile(
+def with_own_profile(
     environment: Environment, settings: Settings, reader: FilesReader
 ) -> Environment | None:
     """Return a plain stack with the profile that is named after its environment, None without one.

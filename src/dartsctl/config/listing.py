@@ -81,7 +81,9 @@ def _is_compose_file(root: Path, name: str) -> bool:
     if not name.lower().endswith((".yml", ".yaml")):
         return False
     if conventional_names.is_compose_name(name):
-        return (root / name).is_file()
+        file = root / name
+        # a broken link is what somebody has named so: it is picked, and told as broken
+        return file.is_file() or (file.is_symlink() and not file.exists())
     if not conventional_names.may_be_bare(name):
         return False
     return _looks_like_compose(_text(root / name))

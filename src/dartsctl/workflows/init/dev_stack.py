@@ -82,7 +82,7 @@ def without_override(project: Project) -> Project:
         return project
     production = project.stacks.get(PRODUCTION)
     files = tuple(file for file in dev.files if file != _path(project))
-    if not files or (production is not None and production.files == files):
+    if not files or replace(dev, files=files).is_same_as(production):
         return project.without_stack("dev")
     return project.with_stack(_resolved(project, files))
 
@@ -129,7 +129,7 @@ def _services(project: Project, base: StackFacts, app: App) -> DevServices:
     if not has_server(project, app):
         return DevServices(tuple(base.stack.services))
     production = project.stacks.get(PRODUCTION)
-    of_production = production is not None and production.files == base.files
+    of_production = base.is_same_as(production)
     apps = replaced_by(project, app)
     services = services_for_development(base.stack, apps, of_production=of_production)
     if services.started or "dev" not in project.stacks:

@@ -50,7 +50,12 @@ def read_env_facts(project: Project, name: str) -> EnvFacts:
     files = tuple(file for file in stack.files if file.is_file())
     if not files:
         return EnvFacts(name)
-    environment = adhoc(files=files, env_files=stack.env_files, directory=stack.files[0].parent)
+    environment = adhoc(
+        files=files,
+        env_files=stack.env_files,
+        profiles=stack.profiles,
+        directory=stack.files[0].parent,
+    )
     try:
         compose = project.deps.compose_on(environment)
         model = compose.written_model()

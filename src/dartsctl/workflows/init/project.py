@@ -56,6 +56,8 @@ class StackFacts:
 
     name: str
     files: tuple[Path, ...]
+    profiles: tuple[str, ...] = ()
+    """Those of the settings, or the one that is named after the environment."""
     env_files: tuple[Path, ...] = ()
     """The existing env files that Compose reads for it."""
     variables: Mapping[str, ComposeVariable] = field(default_factory=dict)
@@ -66,6 +68,10 @@ class StackFacts:
     """Files of services' `env_file` that do not exist: `model` is what it is without them."""
     error: DartsctlError | None = None
     """Why Compose could not be asked: then `model` and `stack` are empty."""
+
+    def is_same_as(self, other: StackFacts | None) -> bool:
+        """Return whether another environment has the same files and profiles."""
+        return other is not None and (self.files, self.profiles) == (other.files, other.profiles)
 
 
 PLACEHOLDER = "59999"

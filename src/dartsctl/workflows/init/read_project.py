@@ -5,20 +5,23 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from dartsctl.config.conventional_files import ENV_FILES, pick_files
+from dartsctl.config.conventional_files import ENV_FILES, pick_files, plain_file
+from dartsctl.config.conventional_names import specific_files
 from dartsctl.config.env_file_names import env_files_of
-from dartsctl.config.environment import adhoc, default_env_files
-from dartsctl.config.settings import BUILT_IN, Settings, environment_key
+from dartsctl.config.environment import adhoc, default_env_files, with_own_profile
+from dartsctl.config.listing import names_in
+from dartsctl.config.settings import BUILT_IN, PRODUCTION, Settings, environment_key
 from dartsctl.edges.project import env_files
 from dartsctl.errors import DartsctlError, DockerUnavailable, TimedOut, UsageError
 from dartsctl.stack.compose_model import read_stack
 from dartsctl.text.phrases import listed, relative, shell_command
+from dartsctl.workflows.deps import FilesReader
 from dartsctl.workflows.init.project import (
     PLACEHOLDER,
     InitRequest,
@@ -29,7 +32,7 @@ from dartsctl.workflows.init.project import (
 if TYPE_CHECKING:
     from dartsctl.config.environment import Environment
     from dartsctl.edges.engine.compose import Compose, Resolved
-    from dartsctl.workflows.deps import ComposeOn, Deps
+    from dartsctl.workflows.deps import Deps
 
 
 def read_project(request: InitRequest, *, deps: Deps) -> Project:
@@ -40,7 +43,7 @@ def read_project(request: InitRequest, *, deps: Deps) -> Project:
     """
     stacks: dict[str, StackFacts] = {}
     for name in BUILT_IN:
-        files = _stack_files(request, name, deps.compose_on)
+        files = _stack_files(request, name, deps)
         if not files:
             continue
         stacks[name] = stack_facts(request, name, files, deps)
@@ -59,7 +62,7 @@ def _refuse_own_stack(request: InitRequest, stacks: Mapping[str, StackFacts]) ->
             )
 
 
-def _stack_files(request: InitRequest, name: str, compose_on: ComposeOn) -> tuple[Path, ...]:
+def _stack_files(request: InitRequest, name: str, deps: Deps) -> tuple[Path, ...]:
     """Return the Compose files of an environment.
 
     They are named on the command line, in the settings, or by convention.
@@ -73,7 +76,7 @@ def _stack_files(request: InitRequest, name: str, compose_on: ComposeOn) -> tupl
 
     def is_complete(files: tuple[Path, ...]) -> bool:
         try:
-            return compose_on(adhoc(files=files, directory=files[0].parent)).is_complete()
+            return deps.compose_on(adhoc(files=files, directory=files[0].parent)).is_complete()
         except DartsctlError:  # no Compose: `check` will say it
             return True
 
@@ -85,7 +88,31 @@ def _stack_files(request: InitRequest, name: str, compose_on: ComposeOn) -> tupl
             details=("repeat the option for each file that is merged over the first",),
             hint=shell_command("dartsctl", "init", f"--{name}-file", pick.candidates[0][0]),
         )
-    return tuple(settings.root / file for file in pick.files)
+    files = tuple(settings.root / file for file in pick.files)
+    if pick.origin:
+        return _existing(files, pick.origin)
+    if files or name != PRODUCTION:
+        return files
+    plain = plain_file(settings)
+    return plain if plain and _own_profiles(request, name, plain, deps) else ()
+
+
+def _own_profiles(
+    request: InitRequest, name: str, files: tuple[Path, ...], deps: Deps
+) -> tuple[str, ...]:
+    """Return the profiles of the settings, else the one that a plain file names after `name`."""
+    settings = request.settings
+    configured = settings.environments[name]
+    is_named = configured.files is not None or bool(request.named.get(name))
+    if is_named or specific_files(name, names_in(settings.root)):
+        return configured.profiles
+    environment = adhoc(files=files, profiles=configured.profiles, directory=files[0].parent)
+    reader = FilesReader(deps.compose_on)
+    with suppress(DartsctlError):  # no Compose: `check` will say it
+        own = with_own_profile(replace(environment, name=name), settings, reader)
+        if own is not None:
+            return own.profiles
+    return configured.profiles
 
 
 def _existing(files: Sequence[Path], origin: str) -> tuple[Path, ...]:
@@ -104,7 +131,8 @@ def stack_facts(request: InitRequest, name: str, files: tuple[Path, ...], deps: 
     Raises DartsctlError for files that Compose rejects.
     """
     paths = _env_files(request, name, files)
-    environment = adhoc(files=files, env_files=paths, directory=files[0].parent)
+    own = _own_profiles(request, name, files, deps)
+    environment = adhoc(files=files, env_files=paths, profiles=own, directory=files[0].parent)
     try:
         compose = deps.compose_on(environment)
         variables = {variable.name: variable for variable in compose.variables()}
@@ -116,8 +144,8 @@ def stack_facts(request: InitRequest, name: str, files: tuple[Path, ...], deps: 
         resolved, missing = _resolve(environment, compose, values, deps)
         stack = read_stack(resolved.model, unset_variables=resolved.unset_variables)
     except (DockerUnavailable, TimedOut) as error:
-        return StackFacts(name, files, paths, error=error)
-    return StackFacts(name, files, paths, variables, unset, resolved.model, stack, missing)
+        return StackFacts(name, files, own, paths, error=error)
+    return StackFacts(name, files, own, paths, variables, unset, resolved.model, stack, missing)
 
 
 def _resolve(

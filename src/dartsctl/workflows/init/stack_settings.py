@@ -24,7 +24,11 @@ def find_stacks(project: Project, known: Iterable[FoundSetting]) -> Findings:
     for name, stack in project.stacks.items():
         setting = chosen.get(name) or _files(project, stack)
         settings.append(setting)
-        notes.append(f"{name}: {' + '.join(map(str, _items(setting)))}")
+        note = f"{name}: {' + '.join(map(str, _items(setting)))}"
+        if stack.profiles and not project.settings.environments[name].profiles:
+            note += f", profile {', '.join(stack.profiles)}"
+            settings.append(_profiles(stack, setting))
+        notes.append(note)
         if stack.error:
             notes.append(f"{name}: what these files need is not checked: {stack.error.message}")
     if not (project.stacks or chosen or project.bundled or project.settings.source):
@@ -37,7 +41,17 @@ def _files(project: Project, stack: StackFacts) -> FoundSetting:
     files = [relative(project.root, file) for file in stack.files]
     if project.request.named.get(stack.name):
         return FoundSetting(stack.name, "files", files, "named on the command line")
-    return FoundSetting(stack.name, "files", files, "by its name", is_default=True)
+    why = "by its name"
+    if project.settings.compose[stack.name].files:
+        why = "as COMPOSE_FILE says"
+    return FoundSetting(stack.name, "files", files, why, is_default=True)
+
+
+def _profiles(stack: StackFacts, files: FoundSetting) -> FoundSetting:
+    """Return the profiles as a setting: dartsctl picks them only together with the files."""
+    why = f"the profile for {stack.name}, by its name"
+    value = list(stack.profiles)
+    return FoundSetting(stack.name, "profiles", value, why, is_default=files.is_default)
 
 
 def _items(setting: FoundSetting) -> Sequence[object]:
