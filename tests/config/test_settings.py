@@ -248,6 +248,7 @@ app = 5000
 [server]
 command = ["{python}", "run.py"]
 directory = "src"
+env_files = ["web.env"]
 port_variables = ["PORT"]
 health = "/health"
 replaces = ["app"]
@@ -277,6 +278,7 @@ def test_every_key_is_read(project: Path) -> None:
         project / "src",
         ("PORT",),
     )
+    assert server.env_files == (project / "web.env",)
     assert (server.health, server.replaces, server.services, server.enforce) == (
         "/health",
         ("app",),

@@ -85,7 +85,7 @@ def dev_request(
         options,
         command=server_command(settings),
         directory=server.directory,
-        env_files=env_files,
+        env_files=(*env_files, *_own_env_files(settings)),
         screen=screen,
     )
     return replace(
@@ -94,6 +94,16 @@ def dev_request(
         health=request.health or server.health,
         handover=server.handover if options.handover is None else request.handover,
     )
+
+
+def _own_env_files(settings: Settings) -> tuple[Path, ...]:
+    """Return `env_files` of [server]. Raises UsageError for one that cannot be used."""
+    from dartsctl.config.existing_file import existing
+
+    origin = settings.origin("server", "env_files")
+    for file in settings.server.env_files:
+        settings.trust.require(file)
+    return tuple(existing(file, origin) for file in settings.server.env_files)
 
 
 def run_request(
@@ -108,7 +118,7 @@ def run_request(
         options,
         command=command,
         directory=working_folder(),
-        env_files=_default_env_file(settings),
+        env_files=(*_default_env_file(settings), *_own_env_files(settings)),
         screen=screen,
     )
 

@@ -233,7 +233,10 @@ def judge_model(
             if not kind or not _concerns_secrets(kind, name, value):
                 continue
             texts = written() if texts is None else texts
-            inline = Variable(f"{service.name}.{name}", value, "the Compose files")
+            where = "the Compose files"
+            if texts and (service.name, name) not in texts:
+                where = "its env_file"
+            inline = Variable(f"{service.name}.{name}", value, where)
             for variable in _sources(inline, texts.get((service.name, name), "$"), known, exported):
                 key = (variable.where, variable.name)
                 objections.setdefault(key, _objection(variable, kind))

@@ -101,6 +101,8 @@ class ServerSettings:
     """Absolute."""
     command: tuple[str, ...] = ()
     """Empty: server_program.server_command() looks for the conventional entry point."""
+    env_files: tuple[Path, ...] = ()
+    """Files with variables for the server, besides those of the environment dev."""
     port_variables: tuple[str, ...] = ("FLASK_RUN_PORT", "FLASK_PORT", "PORT")
     health: str | None = None
     """The URL path to request; None: a server that listens is ready."""
@@ -446,6 +448,7 @@ def _server(file: SettingsFile | None, root: Path, tables: list[Table]) -> Serve
     return ServerSettings(
         directory=own.read("directory", values.path(root), default.directory),
         command=own.read("command", values.command, default.command),
+        env_files=own.read("env_files", values.paths(root), default.env_files),
         port_variables=own.read("port_variables", values.variable_names, default.port_variables),
         health=own.read("health", values.url_path, default.health),
         replaces=own.read("replaces", values.texts, default.replaces),

@@ -6,7 +6,12 @@ from typing import Any
 
 import pytest
 
-from dartsctl.discovery.app.app_service import AppService, app_services, best_service
+from dartsctl.discovery.app.app_service import (
+    AppService,
+    app_services,
+    best_service,
+    possible_apps,
+)
 from dartsctl.discovery.app.health_path import path_of_check
 from dartsctl.discovery.app.sources import Sources
 
@@ -62,6 +67,22 @@ def test_two_equal_services_are_left_to_a_person() -> None:
     second = {**BUILT, "command": ["python", "b.py"]}
     assert best(files, first=first, second=second) == ""
     assert best(files, first={**first, "expose": ["80"]}, second=second) == "first"
+
+
+def test_a_worker_and_a_proxy_are_not_the_app_where_no_server_is_seen() -> None:
+    other = {"build": {"context": HERE, "dockerfile": "docker/Dockerfile"}}
+    worker = {**other, "command": ["celery", "-A", "shop", "worker"]}
+    nginx = {**other, "ports": [{"target": 80}]}
+    bodies: dict[str, dict[str, Any]] = {
+        "api": other,
+        "jobs": worker,
+        "celery_beat": other,
+        "nginx": nginx,
+    }
+    assert best({}, **bodies) == "api"
+    assert best({}, **bodies, web=other) == ""
+    names = [service.name for service in possible_apps(services({}, **bodies, web=other))]
+    assert names == ["api", "web"]
 
 
 def test_services_of_other_folders_and_images_do_not_count() -> None:

@@ -28,6 +28,7 @@ STACK = StackAddresses(
     own_ports=frozenset({5000}),
     left_out=frozenset({"search"}),
     production={5432: "postgres", 3306: "mysql"},
+    same_ports={"postgres": frozenset({5432})},
 )
 
 
@@ -161,6 +162,50 @@ def test_what_the_app_does_not_start_without_comes_along() -> None:
     )
     container = {"SECRET_KEY": "${SECRET_KEY:-dev-only}", "COLOUR": "red"}
     assert templates(container, reads=reads) == {"SECRET_KEY": "${SECRET_KEY:-dev-only}"}
+
+
+def test_what_the_app_has_no_default_for_comes_along_unless_it_is_a_path() -> None:
+    text = "import os\n" + "".join(
+        f"os.getenv('{name}')\n" for name in ("APP_SETTINGS", "UPLOADS", "LITE_URI", "MODE", "B")
+    )
+    reads = env_reads(Sources({"app.py": f"{text}os.getenv('LEVEL', 1)"}), ("app.py",))
+    container = {
+        "APP_SETTINGS": "shop.config.Dev",
+        "UPLOADS": "/data/uploads",
+        "LITE_URI": "sqlite:////data/shop.db",
+        "MODE": "container",
+        "LEVEL": "2",
+    }
+    sources = {name: Source(value, "compose.yaml:5") for name, value in container.items()}
+    variables = AppVariables(sources, {}, reads, loaded=frozenset({"MODE"}))  # .flaskenv has it
+    lines, _ = server_variables(variables, STACK)
+    assert [line.name for line in lines] == ["APP_SETTINGS"]
+
+
+def test_a_host_whose_port_nobody_names_gets_the_port_too() -> None:
+    read = EnvRead("BROKER_HOST", None, "app.py:3")
+    lines, misleading = result({"BROKER_HOST": "redis"}, reads=(read,))
+    assert lines["BROKER_HOST"].template == "{redis.host}"
+    assert lines["BROKER_PORT"].template == "{redis.port:6379}"
+    where = ("BROKER_HOST", "compose.yaml:5", "redis", 6379)
+    assert misleading == (Misleading(*where, lacks_port="BROKER_PORT"),)
+    assert templates({"DB_HOST": "postgres"}) == {"DB_HOST": "{postgres.host}"}  # the same port
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "f'redis://{os.getenv(\"CACHE_HOST\")}/0'",
+        "host = os.getenv('CACHE_HOST')\nf'x://a@{host}/'",
+    ],
+)
+def test_a_host_in_a_url_has_the_port_behind_it(text: str) -> None:
+    reads = env_reads(Sources({"app.py": f"import os\n{text}\n"}), ("app.py",))
+    lines, misleading = result({"CACHE_HOST": "redis"}, reads=reads)
+    assert {name: line.template for name, line in lines.items()} == {
+        "CACHE_HOST": "{redis.host}:{redis.port:6379}"
+    }
+    assert not misleading
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,16 @@ def test_a_password_and_the_urls_that_use_it_get_one_variable() -> None:
     }
 
 
+def test_a_password_that_is_the_users_name_is_weak_in_the_url_too() -> None:
+    database = service("db", "postgres:16", POSTGRES_USER="shop_app", POSTGRES_PASSWORD="shop_app")
+    assert replaced(
+        database, service("web", DATABASE_URL="postgresql://shop_app:shop_app@db/s")
+    ) == {
+        "db.POSTGRES_PASSWORD": "${POSTGRES_PASSWORD:?}",
+        "web.DATABASE_URL": "postgresql://shop_app:${POSTGRES_PASSWORD:?}@db/s",
+    }
+
+
 @pytest.mark.parametrize(
     "web",
     [

@@ -285,3 +285,32 @@ def test_the_variables_of_the_container_lead_to_the_dev_services(tmp_path: Path)
         "CACHE": ("{env.CACHE@cache:6379}", ".env.example:1"),
     }
     assert findings.tasks == ()
+
+
+def test_the_server_gets_the_env_file_of_its_container(tmp_path: Path) -> None:
+    write(tmp_path, {"app.py": RUNS, "config/web.env": "DB_URL=postgresql://a:b@db/x\nMODE=dev\n"})
+    (tmp_path / "compose.yaml").write_text(
+        "services:\n  web:\n    build: .\n    env_file: config/web.env\n  db:\n"
+    )
+    port = {"mode": "ingress", "target": 5432, "published": "5432", "protocol": "tcp"}
+    path = str(tmp_path / "config/web.env")
+    model: dict[str, Any] = {
+        "name": "shop",
+        "services": {
+            "web": built(tmp_path, env_file=[{"path": path}], environment={"MODE": "dev"}),
+            "db": {"image": "postgres", "ports": [port]},
+        },
+    }
+    project = project_in(tmp_path, model["services"])
+    stack = replace(project.stacks["dev"], model=model, stack=read_stack(model))
+    written = {**model, "services": {**model["services"]}}
+    written["services"]["web"] = built(tmp_path, env_file=[{"path": path}])
+    compose: Any = lambda *_, **__: WrittenCompose(written)  # noqa: E731
+    deps = replace(project.deps, compose_on=compose)
+    project = Project(project.request, {"dev": stack}, bundled=False, deps=deps)
+    findings = find_server_env(find_app(project), project, project)
+    assert {(setting.table, setting.key): setting.value for setting in findings.settings} == {
+        ("server", "env_files"): ["config/web.env"],
+        ("server.env", "DB_URL"): "{env.DB_URL@db:5432}",
+    }
+    assert [setting.why for setting in findings.settings] == ["compose.yaml:4", "config/web.env:1"]

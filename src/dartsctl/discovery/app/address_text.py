@@ -30,6 +30,7 @@ class StackAddresses:
     a container reaches them. `published`: host port -> service and container port, of the dev stack
     and of production. `own`: the names and ports of the service that the server replaces.
     `left_out`: services of the files that `dev` does not start. `production`: production's ports.
+    `same_ports`: the container ports that dev publishes under the same number.
     """
 
     targets: Mapping[str, frozenset[int]]
@@ -39,6 +40,7 @@ class StackAddresses:
     own_ports: frozenset[int] = frozenset()
     left_out: frozenset[str] = frozenset()
     production: Mapping[int, str] = field(default_factory=dict)
+    same_ports: Mapping[str, frozenset[int]] = field(default_factory=dict)
 
 
 class Replacer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,14 @@ from dartsctl.discovery.service_roles import role_of_image
 
 if TYPE_CHECKING:
     from dartsctl.discovery.app.sources import Sources
+
+_NO_APP = re.compile(
+    r"(?i)(?:^|[\W_])(?:celery|workers?\d*|beat|flower|scheduler|cron|migrat\w+|docs|tests?"
+    r"|front-?end|client|node|npm|webpack|vite|assets|css|js|nginx|proxy|caddy|traefik|gateway"
+    r"|db|database|postgres\w*|mysql|mariadb|mongo\w*|redis|rabbitmq)(?=$|[\W_])"
+)
+"""In the name of a service that is built from the app's folder, but is not the app."""
+_WORKER = re.compile(r"(?:^|[\s/])(?:celery|rq|dramatiq|huey_consumer\S*|flower)(?=$|\s)")
 
 Place = Callable[[str, str], str]
 """The place of a service's key in the Compose files: `compose.yaml:12`."""
@@ -47,6 +56,11 @@ class AppService:
     """The path that its health check requests, and the check's place."""
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
 
+    @property
+    def is_candidate(self) -> bool:
+        """Whether it may be the app: it starts a server, or may do so in an image of its own."""
+        return self.entry is not None or bool(self.dockerfile)
+
 
 def app_services(
     model: Mapping[str, Any], folder: str, sources: Sources, place: Place
@@ -78,12 +92,10 @@ def dockerfile_commands(sources: Sources) -> tuple[CommandLine, ...]:
 def best_service(services: Sequence[AppService]) -> AppService | None:
     """Return the service that is the app. None without one, and where several may be.
 
-    A service counts if it starts a server. Of several it is the one that runs what `dev` starts
-    anyway, else the one that is built from the plain `Dockerfile`, else the one with ports.
+    Of several it is the one that runs what `dev` starts anyway, else the one that is built from the
+    plain `Dockerfile`, else the one with ports.
     """
-    remaining = [service for service in services if service.entry is not None]
-    if not remaining and len(services) == 1 and services[0].dockerfile:
-        return services[0]
+    remaining = [service for service in possible_apps(services) if service.is_candidate]
     tests: tuple[Callable[[AppService], bool], ...] = (
         _is_seen_to_serve,
         _runs_the_default,
@@ -98,6 +110,21 @@ def best_service(services: Sequence[AppService]) -> AppService | None:
     if len(remaining) != 1:
         return None
     return remaining[0]
+
+
+def possible_apps(services: Sequence[AppService]) -> tuple[AppService, ...]:
+    """Return the services that may be the app: those that start a server, as far as that is seen.
+
+    Else those that are built, without workers, a front end and the like.
+    """
+    serving = [service for service in services if service.entry is not None]
+    others = [service for service in services if service.is_candidate and not _is_other(service)]
+    return tuple(serving or others or services)
+
+
+def _is_other(service: AppService) -> bool:
+    texts = [" ".join(command.words) for command in service.commands]
+    return bool(_NO_APP.search(service.name)) or any(map(_WORKER.search, texts))
 
 
 def _is_seen_to_serve(service: AppService) -> bool:

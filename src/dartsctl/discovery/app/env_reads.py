@@ -31,6 +31,10 @@ class EnvRead:
     where: str
     is_required: bool = False
     """Whether the app ends without it: `os.environ["NAME"]`."""
+    has_default: bool = True
+    """Whether the app takes anything where it is not set, even if that is not seen."""
+    is_in_url: bool = False
+    """Whether a URL has its value as host, without a port: `f"mysql://{NAME}/shop"`."""
 
 
 def env_reads(sources: Sources, paths: Iterable[str]) -> tuple[EnvRead, ...]:
@@ -78,6 +82,7 @@ def read_by(node: ast.AST) -> tuple[str, str | None] | None:
 
 
 def _reads_in(tree: ast.Module, path: str) -> Iterator[EnvRead]:
+    hosts = set(_hosts_in_urls(tree))
     for node in ast.walk(tree):
         if isinstance(node, ast.ClassDef):
             yield from _of_settings_class(node, path)
@@ -85,7 +90,33 @@ def _reads_in(tree: ast.Module, path: str) -> Iterator[EnvRead]:
         if read is not None:
             line = getattr(node, "lineno", 0)
             is_required = isinstance(node, ast.Subscript)
-            yield EnvRead(*read, f"{path}:{line}", is_required)
+            is_in_url = read[0] in hosts
+            yield EnvRead(*read, f"{path}:{line}", is_required, _has_default(node), is_in_url)
+
+
+def _hosts_in_urls(tree: ast.Module) -> Iterator[str]:
+    """Yield the variables that are the hosts of URLs in f-strings, without a port behind them."""
+    assigned: dict[str, ast.AST] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            assigned[node.targets[0].id] = node.value
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.JoinedStr):
+            continue
+        parts = node.values
+        for before, part, after in zip(parts, parts[1:], parts[2:], strict=False):
+            if not isinstance(part, ast.FormattedValue):
+                continue
+            is_host = (text_of(before) or "").endswith(("@", "://"))
+            value: ast.AST = part.value
+            if isinstance(value, ast.Name):
+                value = assigned.get(value.id, value)
+            if is_host and (text_of(after) or "").startswith("/") and (read := read_by(value)):
+                yield read[0]
+
+
+def _has_default(node: ast.AST) -> bool:
+    return not isinstance(node, ast.Call) or argument(node, "default", 1) is not None
 
 
 def _of_settings_class(node: ast.ClassDef, path: str) -> Iterator[EnvRead]:

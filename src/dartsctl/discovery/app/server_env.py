@@ -8,7 +8,7 @@ stack gets a placeholder instead: on this host, `localhost:5432` may be producti
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from dartsctl.discovery.app.address_text import (
@@ -48,12 +48,13 @@ class AppVariables:
     """What is known about an app's variables.
 
     `container`: as the Compose files have them, before interpolation. `env_files`: what the env
-    files of dev set. `reads`: what the app reads.
+    files of dev set. `reads`: what the app reads. `loaded`: what it loads from its own files.
     """
 
     container: Mapping[str, Source] = field(default_factory=dict)
     env_files: Mapping[str, Source] = field(default_factory=dict)
     reads: Sequence[EnvRead] = ()
+    loaded: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,8 @@ class Misleading:
     service: str = ""
     port: int = 0
     owner: str = ""
+    lacks_port: str = ""
+    """The variable for the port of `service`, which the app is not seen to read."""
 
 
 def server_variables(
@@ -214,7 +217,10 @@ class _Finder:
         """Add the line of a port variable: the service publishes another number on this host."""
         name = _port_name(prefix)
         source = texts.get(name)
-        if name in _OWN_ADDRESS or (source is None and name not in self._reads):
+        if name in _OWN_ADDRESS:
+            return
+        if source is None and name not in self._reads:
+            self._place_unseen_port(prefix, service)
             return
         digits, where = "", ""
         if source is not None:
@@ -226,6 +232,23 @@ class _Finder:
         target = self._target(service, digits)
         if target:
             self.lines[name] = ServerVariable(name, f"{{{service}.port:{target}}}", where)
+
+    def _place_unseen_port(self, prefix: str, service: str) -> None:
+        """Add the port to a host of which no port is named, unless dev publishes the same one."""
+        target = self._target(service, "")
+        if not target or target in self._stack.same_ports.get(service, ()):
+            return
+        for host in [line for line in self.lines.values() if _is_host_of(line, prefix, service)]:
+            read = self._reads.get(host.name)
+            if read is not None and read.is_in_url:
+                template = f"{host.template}:{{{service}.port:{target}}}"
+                self.lines[host.name] = replace(host, template=template)
+                continue
+            name = _port_name(prefix)
+            self.lines[name] = ServerVariable(name, f"{{{service}.port:{target}}}", host.where)
+            self.misleading[host.name] = Misleading(
+                host.name, host.where, service, target, lacks_port=name
+            )
 
     def _target(self, service: str, digits: str) -> int:
         """Return the container port that a number means; 0 if it is none of the service's."""
@@ -249,10 +272,17 @@ class _Finder:
                 self._add_as_written(name, source)
 
     def _add_required(self) -> None:
-        """Add what the app does not start without, and only the container gets."""
+        """Add what the app does not start without, or has no default for: the container gets it.
+
+        Without a default, a path of the container is left out: this host may not have it.
+        """
         for read in self._variables.reads:
             source = self._variables.container.get(read.name)
-            if read.is_required and source is not None and source.text:
+            if source is None or not source.text:
+                continue
+            is_path = source.text.startswith(("/", "sqlite:////"))
+            is_set = read.has_default or is_path or read.name in self._variables.loaded
+            if read.is_required or not is_set:
                 self._add_as_written(read.name, source)
 
     def _add_as_written(self, name: str, source: Source) -> None:
@@ -273,6 +303,12 @@ class _Finder:
             return
         template = "".join(_as_template(part) for part in parts)
         self.lines[name] = ServerVariable(name, template, source.where)
+
+
+def _is_host_of(line: ServerVariable, prefix: str, service: str) -> bool:
+    match = HOST_NAME.fullmatch(line.name)
+    is_host = line.template == f"{{{service}.host}}"
+    return is_host and match is not None and (match[1] or "") == prefix
 
 
 def _port_name(prefix: str) -> str:

@@ -81,7 +81,7 @@ class Sources:
         return self._imports[path]
 
     def reachable(self, path: str) -> tuple[str, ...]:
-        """Return the file and all files of the app that it imports, directly or not."""
+        """Return the file and all files of the app that it imports or has as configuration."""
         seen: dict[str, None] = {}
         waiting = [path]
         while waiting:
@@ -127,6 +127,27 @@ class Sources:
         for node in self.nodes(path):
             if isinstance(node, ast.ImportFrom) and node.names[0].name == "*":
                 yield self._from_file(node, path)[1]
+            elif isinstance(node, ast.Call):
+                yield from self._configuration(node, path)
+
+    def _configuration(self, call: ast.Call, path: str) -> Iterator[str]:
+        """Yield the file of Flask's `from_object("shop.config.Dev")` or `from_pyfile("x.py")`.
+
+        Where the text is not seen, it is the conventional one.
+        """
+        kind = dotted(call.func).rpartition(".")[2]
+        if kind not in ("from_object", "from_pyfile") or not call.args:
+            return
+        text = text_of(call.args[0])
+        if kind == "from_pyfile":
+            yield posixpath.join(posixpath.dirname(path), text or "config.py")
+            return
+        names = ("config", "settings")
+        if text is not None:
+            names = (text, text.rpartition(".")[0])
+        for name in filter(None, names):
+            if file := self.module_file(name, beside=path):
+                yield file
 
     def _add_import(self, node: ast.Import, path: str, names: dict[str, Imported]) -> None:
         for alias in node.names:

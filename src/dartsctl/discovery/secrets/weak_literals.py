@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from dartsctl.discovery.written_model import WrittenService
 
 _LOGIN = re.compile(
-    r"(?P<before>[a-zA-Z][\w+.-]*://[^@\s]*:)(?P<password>[^:@/\s${}]+)"
+    r"(?P<before>[a-zA-Z][\w+.-]*://(?P<user>[^@\s]*):)(?P<password>[^:@/\s${}]+)"
     r"(?P<after>@(?P<host>[^/:?#\s]*).*)",
     re.DOTALL,
 )
@@ -75,7 +75,7 @@ def _of_service(service: WrittenService) -> Iterator[WeakLiteral]:
         place = Place(service.name, name)
         login = _LOGIN.fullmatch(text)
         if login:
-            if is_weak(login["password"], users=users):
+            if is_weak(login["password"], users=[*users, login["user"]]):
                 yield WeakLiteral(place, text, login["password"], login["host"])
         elif "$" not in text and _is_weak_secret(name, text, users):
             yield WeakLiteral(place, text, text)

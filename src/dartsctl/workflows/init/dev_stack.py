@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dartsctl.config.settings import PRODUCTION
+from dartsctl.discovery.app.app_service import possible_apps
 from dartsctl.discovery.dev_stack.dev_override import (
     HEADER,
     LOOPBACK,
@@ -132,6 +133,9 @@ def _services(project: Project, base: StackFacts, app: App) -> DevServices:
     of_production = base.is_same_as(production)
     apps = replaced_by(project, app)
     services = services_for_development(base.stack, apps, of_production=of_production)
+    if len(apps) > 1 and not project.settings.server.replaces:
+        unsure = dict.fromkeys(apps, "may be the app")
+        services = replace(services, left_out={**services.left_out, **unsure})
     if services.started or "dev" not in project.stacks:
         return services
     return DevServices(tuple(base.stack.services))
@@ -148,7 +152,7 @@ def replaced_by(project: Project, app: App) -> tuple[str, ...]:
         return project.settings.server.replaces
     if app.service is not None:
         return (app.service.name,)
-    return tuple(service.name for service in app.services)
+    return tuple(service.name for service in possible_apps(app.services))
 
 
 def _alone(project: Project, base: StackFacts) -> DevStack:

@@ -76,6 +76,8 @@ def env_targets(
         facts = known[name]
         paths = env_paths(project, name)
         for path in paths:
+            if path.is_dir():  # `.env/`, with an env file for each environment
+                continue
             target = targets.setdefault(path, EnvTarget(path))
             target.production |= name == PRODUCTION
             target.read_by.append(facts)

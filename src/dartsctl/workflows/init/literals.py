@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 from dartsctl.config.settings import PRODUCTION
 from dartsctl.discovery.findings import Findings, FoundSetting, Task
 from dartsctl.discovery.secrets.image_secrets import initial_variables
+from dartsctl.discovery.secrets.secret_owners import Place
 from dartsctl.discovery.secrets.weak_literals import WeakLiteral, override_text, weak_literals
 from dartsctl.discovery.templates import Change
 from dartsctl.edges.engine.compose import ComposeVariable
+from dartsctl.edges.project import env_files
 from dartsctl.edges.project.compose_places import ComposePlaces
 from dartsctl.text.phrases import relative
 from dartsctl.workflows.init.env_facts import EnvFacts, identity, read_env_facts
@@ -22,6 +24,8 @@ from dartsctl.workflows.init.env_files import env_paths
 from dartsctl.workflows.init.existing_data import UNKNOWN, existing_data
 
 if TYPE_CHECKING:
+    from dartsctl.config.environment import EnvValue
+    from dartsctl.discovery.written_model import WrittenService
     from dartsctl.workflows.init.project import Project
 
 OVERRIDE = "compose.dartsctl-secrets.yaml"
@@ -43,17 +47,51 @@ def find_literals(project: Project) -> Literals:
     facts = read_env_facts(project, PRODUCTION)
     started = project.stacks[PRODUCTION].stack.services
     services = {name: own for name, own in facts.services.items() if name in started}
-    literals = weak_literals(services, facts.images)
+    places = _places_in_env_files(services, project)
+    literals = weak_literals(_with_env_files(services, places), facts.images)
     if not literals:
         return Literals(facts={PRODUCTION: facts})
     data = _data(literals, facts, project)
     replaced = () if _is_by_hand(project, facts) else _replaceable(literals, data)
     left = [literal for literal in literals if literal not in replaced]
-    places = ComposePlaces(facts.files, project.root)
-    findings = Findings(tasks=tuple(_tasks(left, data, places, project)))
+    compose = ComposePlaces(facts.files, project.root)
+    shown: dict[Place, str] = {}
+    for literal in literals:
+        shown[literal.place] = _shown(literal.place, places, compose, project)
+    findings = Findings(tasks=tuple(_tasks(left, data, shown, project)))
     if replaced:
-        findings += _override(replaced, facts, places, project)
+        findings += _override(replaced, shown, facts, project)
     return Literals(findings, {PRODUCTION: _with_variables(facts, replaced)})
+
+
+def _places_in_env_files(
+    services: Mapping[str, WrittenService], project: Project
+) -> dict[Place, EnvValue]:
+    """Return what services have from their own `env_file`.
+
+    Production's own env file is not among them: its values are looked at there.
+    """
+    own = env_paths(project, PRODUCTION)
+    places: dict[Place, EnvValue] = {}
+    for service in services.values():
+        for file in service.env_files:
+            if file.path in own:
+                continue
+            for name, value in env_files.readable_values(file.path).items():
+                if name not in service.environment:
+                    places[Place(service.name, name)] = value
+    return places
+
+
+def _with_env_files(
+    services: Mapping[str, WrittenService], places: Mapping[Place, EnvValue]
+) -> dict[str, WrittenService]:
+    merged = dict(services)
+    for place, value in places.items():
+        service = merged[place.service]
+        environment = {**service.environment, place.name: value.value}
+        merged[place.service] = replace(service, environment=environment)
+    return merged
 
 
 def _is_by_hand(project: Project, facts: EnvFacts) -> bool:
@@ -92,14 +130,14 @@ def _data(literals: Sequence[WeakLiteral], facts: EnvFacts, project: Project) ->
 
 
 def _override(
-    replaced: Sequence[WeakLiteral], facts: EnvFacts, places: ComposePlaces, project: Project
+    replaced: Sequence[WeakLiteral], shown: Mapping[Place, str], facts: EnvFacts, project: Project
 ) -> Findings:
     path = project.root / OVERRIDE
-    shown = ", ".join(_shown(literal, places) for literal in replaced)
+    listed = ", ".join(dict.fromkeys(shown[literal.place] for literal in replaced))
     files = [relative(project.root, file) for file in (*facts.files, path)]
     why = f"{OVERRIDE} replaces fixed passwords"
     return Findings(
-        notes=(f"fixed secrets that production refuses: {shown}; {OVERRIDE} replaces them",),
+        notes=(f"fixed secrets that production refuses: {listed}; {OVERRIDE} replaces them",),
         settings=(FoundSetting(PRODUCTION, "files", files, why),),
         changes=(Change("create", path, "variables for fixed secrets", override_text(replaced)),),
     )
@@ -108,34 +146,39 @@ def _override(
 def _tasks(
     literals: Iterable[WeakLiteral],
     data: Mapping[str, str],
-    places: ComposePlaces,
+    shown: Mapping[Place, str],
     project: Project,
 ) -> Iterable[Task]:
     file = relative(project.root, env_paths(project, PRODUCTION)[-1])
     groups: dict[str, list[WeakLiteral]] = {}
     for literal in literals:
-        groups.setdefault(literal.variable or str(literal.place), []).append(literal)
+        groups.setdefault(literal.variable or shown[literal.place], []).append(literal)
     for variable, own in groups.items():
-        shown = ", ".join(_shown(literal, places) for literal in own)
+        listed = ", ".join(dict.fromkeys(shown[literal.place] for literal in own))
         if not own[0].variable:
             yield Task(
-                f"write a variable for the fixed secret in {shown}: production refuses it, and "
+                f"write a variable for the fixed secret in {listed}: production refuses it, and "
                 "which server it is for is not clear"
             )
             continue
-        lines = [f"{literal.place.name}: {literal.replacement}" for literal in own]
-        text = f"production refuses the fixed secret in {shown}: write there, and set {variable}"
+        # an env_file takes such a line too
+        lines = dict.fromkeys(f"{literal.place.name}: {literal.replacement}" for literal in own)
+        text = f"production refuses the fixed secret in {listed}: write there, and set {variable}"
         text += f" in {file}"
         if variable in data:
             text += f"; {data[variable]} was made with the old one, so change it there as well"
         yield Task(text, tuple(lines))
 
 
-def _shown(literal: WeakLiteral, places: ComposePlaces) -> str:
+def _shown(
+    place: Place, files: Mapping[Place, EnvValue], compose: ComposePlaces, project: Project
+) -> str:
     """Return a place for people: `postgres.POSTGRES_PASSWORD (docker-compose.yml:9)`."""
-    if line := places.in_service(literal.place.service, literal.place.name):
-        return f"{literal.place} ({line})"
-    return str(literal.place)
+    if value := files.get(place):
+        return f"{place.name} ({relative(project.root, value.file)}:{value.line})"
+    if line := compose.in_service(place.service, place.name):
+        return f"{place} ({line})"
+    return str(place)
 
 
 def _with_variables(facts: EnvFacts, replaced: Sequence[WeakLiteral]) -> EnvFacts:
@@ -144,7 +187,10 @@ def _with_variables(facts: EnvFacts, replaced: Sequence[WeakLiteral]) -> EnvFact
     variables = dict(facts.variables)
     for literal in replaced:
         service = services[literal.place.service]
+        variables[literal.variable] = ComposeVariable(literal.variable, is_required=True)
+        initial = initial_variables(facts.images.get(service.name, ""))
+        if initial and literal.place.name not in initial:
+            continue  # of the app's env file: a database does not read it
         texts = {**service.environment, literal.place.name: literal.replacement}
         services[service.name] = replace(service, environment=texts)
-        variables[literal.variable] = ComposeVariable(literal.variable, is_required=True)
     return replace(facts, services=services, variables=variables)

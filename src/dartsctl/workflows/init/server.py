@@ -14,6 +14,7 @@ from dartsctl.discovery.app.app_service import (
     app_services,
     best_service,
     dockerfile_commands,
+    possible_apps,
 )
 from dartsctl.discovery.app.entry import DEFAULT_SCRIPTS, CommandLine, EntryPoint
 from dartsctl.discovery.app.entry_point import EntryChoice, choose_entry
@@ -251,9 +252,10 @@ def _tasks(project: Project, app: App) -> Iterator[Task]:
     if entry is None and app.choice.candidates:
         yield _choice_task(app)
     if entry is not None and app.service is None and len(app.services) > 1:
-        names = ", ".join(service.name for service in app.services)
+        services = possible_apps(app.services)
+        names = ", ".join(service.name for service in services)
         text = f"which service is the app that `dartsctl dev` runs on this host: {names}"
-        line = setting_line(FoundSetting("server", "replaces", [app.services[0].name]))
+        line = setting_line(FoundSetting("server", "replaces", [services[0].name]))
         yield Task(text, ("[server]", line), is_required=False)
 
 

@@ -22,6 +22,7 @@ from dartsctl.edges.project import env_files
 from dartsctl.ports.allocation import Allocation
 from dartsctl.server.request import PORT_VARIABLES
 from dartsctl.text.numbers import parse_digits
+from dartsctl.text.phrases import relative
 from dartsctl.workflows.init.env_facts import read_env_facts
 
 if TYPE_CHECKING:
@@ -40,14 +41,20 @@ def find_server_env(app: App, project: Project, planned: Project) -> Findings:
         written = facts.services.get(app.service.name)
     allocation = _production(project)
     stack = _addresses(app, planned, written, allocation)
-    lines, misleading = server_variables(_variables(app, planned, written), stack)
+    own_files = _own_env_files(app, planned, written)
+    paths = (*_env_file_paths(planned), *_shown(own_files))
+    lines, misleading = server_variables(_variables(app, project.root, paths, written), stack)
     settings = [FoundSetting("server.env", line.name, line.template, line.where) for line in lines]
+    if own_files and app.service is not None:
+        names = [relative(project.root, path) for path in own_files]
+        why = app.place(app.service.name, "env_file")
+        settings.insert(0, FoundSetting("server", "env_files", names, why))
     tasks = [*_callback_tasks(tuple(names_of(lines))), *_tasks(misleading, allocation)]
     findings = Findings(tuple(_notes(misleading)), tuple(settings), tasks=tuple(tasks))
-    return findings + _port_in_env_file(app, planned, allocation)
+    return findings + _port_in_env_file(app, paths, allocation)
 
 
-def _port_in_env_file(app: App, project: Project, allocation: Allocation) -> Findings:
+def _port_in_env_file(app: App, paths: Iterable[Path], allocation: Allocation) -> Findings:
     """Return the setting that names the port variables where an env file has production's port.
 
     `dev` replaces it, and says so at each start unless the settings name the variable.
@@ -55,8 +62,8 @@ def _port_in_env_file(app: App, project: Project, allocation: Allocation) -> Fin
     names: tuple[str, ...] = PORT_VARIABLES
     if app.entry is not None and app.entry.port_variables:
         names = app.entry.port_variables
-    paths = (*_env_file_paths(project), app.folder / ".env", app.folder / ".flaskenv")
-    for path in dict.fromkeys(paths):
+    all_paths = (*paths, app.folder / ".env", app.folder / ".flaskenv")
+    for path in dict.fromkeys(all_paths):
         values = env_files.readable_values(path)
         for name in names:
             port = parse_digits(values[name].value) if name in values else None
@@ -105,12 +112,15 @@ def _addresses(
     if written is not None:
         own |= written.hosts
     targets: dict[str, frozenset[int]] = {}
+    same: dict[str, frozenset[int]] = {}
     dev = planned.stacks.get("dev")
     if dev is not None:
         for name, service in dev.stack.services.items():
             ports = frozenset(entry.target for entry in service.ports if entry.protocol == "tcp")
             if name not in own:
                 targets[name] = ports
+            spans = {entry.target: entry.span for entry in service.ports}
+            same[name] = frozenset(port for port, span in spans.items() if span == (port, port))
     known: set[str] = set()
     if app.stack is not None:
         known.update(app.stack.stack.services)
@@ -122,6 +132,7 @@ def _addresses(
         own_ports=frozenset(own_ports or {app.port}),
         left_out=frozenset(known - targets.keys() - own),
         production=allocation.owners,
+        same_ports=same,
     )
 
 
@@ -144,28 +155,56 @@ def _published(stacks: Iterable[StackFacts]) -> Iterator[tuple[int, tuple[str, i
                     yield entry.span[0], (name, entry.target)
 
 
-def _variables(app: App, planned: Project, written: WrittenService | None) -> AppVariables:
+def _variables(
+    app: App, root: Path, paths: Iterable[Path], written: WrittenService | None
+) -> AppVariables:
     container: dict[str, Source] = {}
     if written is not None and app.service is not None:
         for name, text in written.environment.items():
             container[name] = Source(text, app.place(app.service.name, name))
     given: dict[str, Source] = {}
-    for path in _env_file_paths(planned):
+    for path in paths:
         for name, value in env_files.readable_values(path).items():
-            given[name] = Source(value.value, value.origin, "env file")
-    return AppVariables(container, given, env_reads(app.sources, app.files))
+            where = f"{relative(root, path)}:{value.line}"
+            given[name] = Source(value.value, where, "env file")
+    loaded: set[str] = set()
+    for name in (".env", ".flaskenv"):
+        loaded.update(env_files.readable_values(app.folder / name))
+    reads = env_reads(app.sources, app.files)
+    return AppVariables(container, given, reads, frozenset(loaded))
 
 
 def _env_file_paths(project: Project) -> Iterator[Path]:
-    """Yield the env files that the server gets; of one that `init` writes, its example."""
-    paths = project.settings.environments["dev"].env_files
-    if paths is None:
-        paths = (project.root / ".env",)
+    """Yield the env files that the server gets from [dev]; of one to be written, its example."""
+    yield from _shown(_devs_env_files(project))
+
+
+def _devs_env_files(project: Project) -> tuple[Path, ...]:
+    configured = project.settings.environments["dev"].env_files
+    if configured is not None:
+        return configured
+    return (project.root / ".env",)
+
+
+def _shown(paths: Iterable[Path]) -> Iterator[Path]:
+    """Yield the files that there are; of one that `init` writes, its example."""
     for path in paths:
         if path.is_file():
             yield path
         elif example := env_files.example_of(path):
             yield example
+
+
+def _own_env_files(app: App, project: Project, written: WrittenService | None) -> tuple[Path, ...]:
+    """Return the env files that only the container of the app gets: the server needs them too.
+
+    Those of production's files are production's.
+    """
+    if written is None or app.stack is None or app.stack.name != "dev":
+        return ()
+    others = {*_devs_env_files(project), app.folder / ".flaskenv"}  # flask reads that one
+    own = [file.path for file in written.env_files if file.path not in others]
+    return tuple(path for path in own if any(_shown((path,))))
 
 
 def _callback_tasks(names: tuple[str, ...]) -> Iterator[Task]:
@@ -183,7 +222,9 @@ def _callback_tasks(names: tuple[str, ...]) -> Iterator[Task]:
 def _tasks(misleading: Sequence[Misleading], allocation: Allocation) -> Iterator[Task]:
     """Yield what leads a dev server to production."""
     for variable in misleading:
-        if variable.owner or not variable.service:
+        if variable.lacks_port:
+            yield _port_task(variable)
+        elif variable.owner or not variable.service:
             text = (
                 f"{variable.name} ({variable.where}) leads to port {variable.port} of this host, "
                 f"which {allocation.claim(variable.port)}; the dev stack has no service for it: "
@@ -192,9 +233,18 @@ def _tasks(misleading: Sequence[Misleading], allocation: Allocation) -> Iterator
             yield Task(text, is_required=False)
 
 
+def _port_task(variable: Misleading) -> Task:
+    text = (
+        f"{variable.name} ({variable.where}) names {variable.service} without a port: on this host "
+        f"port {variable.port} may be another's, production's too; let the app read "
+        f"{variable.lacks_port}, which has the dev service's"
+    )
+    return Task(text, is_required=False)
+
+
 def _notes(misleading: Sequence[Misleading]) -> Iterator[str]:
     for variable in misleading:
-        if variable.service:
+        if variable.service and not variable.lacks_port:
             yield (
                 f"{variable.name} names {variable.service}, which `dartsctl dev` does not start: "
                 f"left to the app's own default ({variable.where})"

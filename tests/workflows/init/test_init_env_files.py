@@ -1,0 +1,77 @@
+"""The env files that services have by themselves: `env_file`, and a folder of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dartsctl.config.settings import PRODUCTION, load
+from dartsctl.errors import DockerUnavailable
+from dartsctl.stack.compose_model import read_stack
+from dartsctl.workflows.init.env_files import find_env_files
+from dartsctl.workflows.init.literals import find_literals
+from dartsctl.workflows.init.project import InitRequest, Project, StackFacts
+from fakes.compose import WrittenCompose
+from fakes.deps import FakeClock, fake_deps
+
+
+def no_engine() -> Any:
+    raise DockerUnavailable("no answer")
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """Return a project whose app has the database's password in an env file of its own."""
+    file = tmp_path / "prod.env"
+    file.write_text("DEBUG=0\nDATABASE_URL=postgresql://shop:postgres@db/shop\n")
+    (tmp_path / "compose.prod.yaml").write_text(
+        "services:\n  web:\n  db:\n    environment:\n      POSTGRES_PASSWORD: postgres\n"
+    )
+    model: dict[str, Any] = {
+        "name": "shop",
+        "services": {
+            "web": {"image": "shop", "env_file": [{"path": str(file)}]},
+            "db": {"image": "postgres:16", "environment": {"POSTGRES_PASSWORD": "postgres"}},
+        },
+    }
+    compose: Any = lambda *_, **__: WrittenCompose(model)  # noqa: E731
+    deps = replace(fake_deps(tmp_path, FakeClock(), engine=no_engine), compose_on=compose)
+    files = (tmp_path / "compose.prod.yaml",)
+    facts = StackFacts(PRODUCTION, files, model=model, stack=read_stack(model))
+    request = InitRequest(load(tmp_path, {}))
+    return Project(request, {PRODUCTION: facts}, bundled=False, deps=deps)
+
+
+def test_a_url_in_an_env_file_gets_the_databases_new_password(project: Project) -> None:
+    findings = find_literals(project).findings
+    [change] = findings.changes
+    assert change.text.endswith(
+        "services:\n"
+        "  web:\n"
+        "    environment:\n"
+        "      DATABASE_URL: postgresql://shop:${POSTGRES_PASSWORD:?}@db/shop\n"
+        "  db:\n"
+        "    environment:\n"
+        "      POSTGRES_PASSWORD: ${POSTGRES_PASSWORD:?}\n"
+    )
+    assert "DATABASE_URL (prod.env:2), db.POSTGRES_PASSWORD (compose.prod.yaml:5)" in str(
+        findings.notes
+    )
+
+
+def test_productions_own_env_file_is_looked_at_elsewhere(project: Project) -> None:
+    (project.root / "prod.env").rename(project.root / ".env.production")
+    model = project.stacks[PRODUCTION].model
+    model["services"]["web"]["env_file"] = [{"path": str(project.root / ".env.production")}]
+    [change] = find_literals(project).findings.changes
+    assert "DATABASE_URL" not in change.text
+
+
+def test_a_folder_of_env_files_is_no_env_file(project: Project) -> None:
+    (project.root / ".env").mkdir()
+    stack = replace(project.stacks[PRODUCTION], name="dev")
+    dev = Project(project.request, {"dev": stack}, bundled=False, deps=project.deps)
+    assert find_env_files(dev).changes == ()
