@@ -153,10 +153,10 @@ def names_of(service: Service) -> tuple[str, ...]:
     """Return the names that say what a service is, the last two parts of the image first."""
     if service.is_built:
         return (service.name.lower(),)
-    return image_names(service.image)
+    return _image_names(service.image)
 
 
-def image_names(image: str) -> tuple[str, ...]:
+def _image_names(image: str) -> tuple[str, ...]:
     """Return `wso2/wso2is` and `wso2is` of `registry:5000/wso2/wso2is:7.0.0@sha256:...`."""
     name = image_name(image)
     owner = image.partition("@")[0].lower().split("/")[:-1][-1:]

@@ -49,7 +49,8 @@ def program_of(words: Sequence[str]) -> Program | None:
         elif name in _RUNNERS and "run" in rest[1:3]:
             rest = _after_flags(rest[rest.index("run") + 1 :])
         elif name in _SHELLS and (script := _script_of(rest[1:])):
-            return _last(programs_in(script))
+            programs = [program for _, program in numbered_programs(script)]
+            return next(reversed(programs), None)
         elif _WAITING.fullmatch(name):
             rest = _behind_wait(rest)
         elif _PYTHON.fullmatch(name):
@@ -61,12 +62,6 @@ def program_of(words: Sequence[str]) -> Program | None:
         else:
             return None
     return None
-
-
-def programs_in(text: str) -> Iterator[Program]:
-    """Yield the Python servers that a shell script starts, line by line."""
-    for _, program in numbered_programs(text):
-        yield program
 
 
 def numbered_programs(text: str) -> Iterator[tuple[int, Program]]:
@@ -171,10 +166,3 @@ def _behind_wait(words: Sequence[str]) -> list[str]:
         if program_of(words[index:]) is not None:
             return list(words[index:])
     return []
-
-
-def _last(programs: Iterable[Program]) -> Program | None:
-    last: Program | None = None
-    for program in programs:
-        last = program
-    return last

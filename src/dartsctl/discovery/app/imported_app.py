@@ -135,7 +135,7 @@ def of_target(sources: Sources, target: str, where: str) -> EntryPoint | None:
     if kind in ("Flask", "Dash"):
         return flask_entry(sources, f"{module}:{name}", where)
     if kind == "Django":
-        return django_entry(sources, where)
+        return _django_entry(sources, where)
     if kind in ASGI:
         is_factory = definition is not None and isinstance(definition[1], Function)
         factory = ["--factory"] * is_factory
@@ -194,7 +194,7 @@ def of_fastapi(sources: Sources, words: Sequence[str], where: str) -> EntryPoint
     return None
 
 
-def django_entry(sources: Sources, where: str) -> EntryPoint | None:
+def _django_entry(sources: Sources, where: str) -> EntryPoint | None:
     """Return how Django's own server is started; None without its manage.py."""
     call = server_call(sources, "manage.py")
     if call is None or call.program != "Django":

@@ -14,7 +14,7 @@ _REGISTER = ("register_blueprint", "include_router", "register_api")
 _LOGIN = re.compile(r"(?i)login|auth|jwt|token|permission|role|session|user|admin|protect|verify")
 _MOST_LINKS = 6
 
-HEALTH_PATHS = (
+_HEALTH_PATHS = (
     *("/health", "/healthz", "/health/", "/healthz/", "/api/health", "/api/v1/health"),
     *("/health/live", "/health/liveness", "/livez", "/live", "/liveness", "/_health"),
     *("/-/healthy", "/healthcheck", "/health-check", "/health_check", "/api/healthz"),
@@ -49,15 +49,15 @@ class _Owner:
 def health_route(sources: Sources, paths: Iterable[str]) -> Route | None:
     """Return the route that says whether the app works; None where the files show none."""
     routes: dict[str, Route] = {}
-    for route in open_routes(sources, tuple(paths)):
+    for route in _open_routes(sources, tuple(paths)):
         routes.setdefault(route.path, route)
-    for path in HEALTH_PATHS:
+    for path in _HEALTH_PATHS:
         if path in routes:
             return routes[path]
     return None
 
 
-def open_routes(sources: Sources, paths: tuple[str, ...]) -> Iterator[Route]:
+def _open_routes(sources: Sources, paths: tuple[str, ...]) -> Iterator[Route]:
     """Yield the routes of these files whose whole path is known, and that show no login."""
     owners: dict[tuple[str, str], _Owner] = {}
     for path in paths:

@@ -66,10 +66,10 @@ def shared_with(production: Stack, dev: Stack) -> Shared:
     numbers = published_by(production)
     sources: set[str] = set()
     for service in theirs.values():
-        sources.update(mount.source for mount in data_folders(service))
+        sources.update(mount.source for mount in _data_folders(service))
     folders: list[tuple[str, Mount]] = []
     for name, service in ours.items():
-        folders += [(name, mount) for mount in data_folders(service) if mount.source in sources]
+        folders += [(name, mount) for mount in _data_folders(service) if mount.source in sources]
     return Shared(
         names=_services(ours, lambda service: service.container_name in names),
         ports=_services(ours, lambda service: _publishes_any(service, numbers)),
@@ -81,7 +81,7 @@ def shared_with(production: Stack, dev: Stack) -> Shared:
     )
 
 
-def data_folders(service: Service) -> list[Mount]:
+def _data_folders(service: Service) -> list[Mount]:
     """Return the folders of this host in which a service stores its data."""
     kind = kind_of(service)
     if kind is None:
@@ -89,7 +89,7 @@ def data_folders(service: Service) -> list[Mount]:
     return [mount for mount in service.mounts if not mount.read_only and _is_data(mount, kind)]
 
 
-def numbers_of(service: Service) -> set[tuple[str, int]]:
+def _numbers_of(service: Service) -> set[tuple[str, int]]:
     """Return the fixed host ports of a service, each with its protocol."""
     numbers: set[tuple[str, int]] = set()
     for entry in (*service.ports, *service.host_ports):
@@ -102,13 +102,13 @@ def published_by(stack: Stack) -> set[tuple[str, int]]:
     """Return the fixed host ports of a stack, each with its protocol."""
     numbers: set[tuple[str, int]] = set()
     for service in stack.services.values():
-        numbers |= numbers_of(service)
+        numbers |= _numbers_of(service)
     return numbers
 
 
 def _publishes_any(service: Service, numbers: set[tuple[str, int]]) -> bool:
     """Return whether a service publishes one of these. On the host's network it publishes none."""
-    return service.network_mode != "host" and bool(numbers & numbers_of(service))
+    return service.network_mode != "host" and bool(numbers & _numbers_of(service))
 
 
 def _is_data(mount: Mount, kind: ServiceKind) -> bool:

@@ -26,7 +26,7 @@ def new_text(
         lines += ["", "# Only you know these: remove the # and write the value.", *left]
     if not defaults:
         return _joined(lines)
-    comments = [default_line(choice) for choice in decided if choice.kind == "default"]
+    comments = [_default_line(choice) for choice in decided if choice.kind == "default"]
     if comments:
         lines += ["", "# The defaults of the Compose files.", *comments]
     return _joined(lines)
@@ -55,7 +55,7 @@ def _is_left_open(choice: Choice) -> bool:
     return choice.is_open and not choice.is_required
 
 
-def default_line(choice: Choice) -> str:
+def _default_line(choice: Choice) -> str:
     """Return a comment with a variable's default, a secret's without the value."""
     if choice.secret or "\n" in choice.default:
         return f"# {choice.name}="

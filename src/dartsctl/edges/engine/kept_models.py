@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from dartsctl.spawn import Completed
 
-FRESH = 10.0
+_FRESH = 10.0
 """Seconds for which an answer counts: while one waits for a lock, the files may change."""
 
 
@@ -42,6 +42,6 @@ class KeptModels:
     def take(self, argv: Sequence[str]) -> Answered | None:
         """Return the answer for this command line, None without a fresh one."""
         kept = self._answers.pop(tuple(argv), None)
-        if kept is None or time.monotonic() - kept[0] > FRESH:
+        if kept is None or time.monotonic() - kept[0] > _FRESH:
             return None
         return Answered(kept[1])

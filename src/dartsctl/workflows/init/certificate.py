@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from dartsctl.edges.project.certificate_files import PairState
     from dartsctl.workflows.init.project import Project
 
-CERTIFICATES = "compose/nginx/certs"
+_CERTIFICATES = "compose/nginx/certs"
 """The folder of the bundled stack's certificate, unless TLS_DIR names another one."""
 
 
@@ -165,7 +165,7 @@ def _kept(path: Path, pair: ProxyPair) -> Change:
 def _tls_name(project: Project, values: Mapping[str, str]) -> str:
     """Return the host name that was asked for. Raises UsageError for what is none."""
     name = project.request.tls_name or values.get("TLS_NAME") or ""
-    return check_tls_name(name) if name else ""
+    return _check_tls_name(name) if name else ""
 
 
 def _in_folder(folder: Path, name: str) -> Iterable[Change]:
@@ -195,11 +195,11 @@ def _bundled_folder(project: Project, tls_dir: str) -> Path | None:
     files = project.files_of(PRODUCTION)
     if tls_dir and files:
         return Path(os.path.normpath(files[0].parent / tls_dir))
-    bundled = project.root / CERTIFICATES
+    bundled = project.root / _CERTIFICATES
     return bundled if project.bundled or bundled.is_dir() else None
 
 
-def check_tls_name(text: str) -> str:
+def _check_tls_name(text: str) -> str:
     """Return a host name or address for a certificate. Raises UsageError for anything else."""
     if not re.fullmatch(r"[A-Za-z0-9*:](?:[A-Za-z0-9.:-]{0,250}[A-Za-z0-9])?", text):
         raise UsageError(

@@ -116,7 +116,7 @@ def _base(plain: Project, app: App) -> StackFacts | None:
         return plain.stacks["dev"]
     production = plain.stacks.get(PRODUCTION)
     wants_none = plain.settings.environments["dev"].files == ()
-    if wants_none or production is None or production.error or not has_server(plain, app):
+    if wants_none or production is None or production.error or not _has_server(plain, app):
         return None
     return _resolved(plain, production.files)
 
@@ -127,11 +127,11 @@ def _path(project: Project) -> Path:
 
 def _services(project: Project, base: StackFacts, app: App) -> DevServices:
     """Return the services that `dev` starts from these files: all, without a server on the host."""
-    if not has_server(project, app):
+    if not _has_server(project, app):
         return DevServices(tuple(base.stack.services))
     production = project.stacks.get(PRODUCTION)
     of_production = base.is_same_as(production)
-    apps = replaced_by(project, app)
+    apps = _replaced_by(project, app)
     services = services_for_development(base.stack, apps, of_production=of_production)
     if len(apps) > 1 and not project.settings.server.replaces:
         unsure = dict.fromkeys(apps, "may be the app")
@@ -141,12 +141,12 @@ def _services(project: Project, base: StackFacts, app: App) -> DevServices:
     return DevServices(tuple(base.stack.services))
 
 
-def has_server(project: Project, app: App) -> bool:
+def _has_server(project: Project, app: App) -> bool:
     """Return whether there is an app that can run on this host."""
     return app.entry is not None or bool(project.settings.server.command)
 
 
-def replaced_by(project: Project, app: App) -> tuple[str, ...]:
+def _replaced_by(project: Project, app: App) -> tuple[str, ...]:
     """Return the services that a server on this host replaces, or may replace."""
     if project.settings.server.replaces:
         return project.settings.server.replaces

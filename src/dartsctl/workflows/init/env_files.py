@@ -55,7 +55,7 @@ def find_env_files(
     findings = Findings()
     if PRODUCTION in known:
         findings += find_secret_files(project, known[PRODUCTION])
-    for target in env_targets(project, lines, known):
+    for target in _env_targets(project, lines, known):
         planned = env_change(target, project)
         if planned is None:
             continue
@@ -67,7 +67,7 @@ def find_env_files(
     return findings
 
 
-def env_targets(
+def _env_targets(
     project: Project, lines: Sequence[EnvLine], known: Mapping[str, EnvFacts]
 ) -> tuple[EnvTarget, ...]:
     """Return the env files in use, and those that the Compose files name and that are missing."""

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from dartsctl.discovery.written_model import WrittenService
     from dartsctl.workflows.init.project import Project
 
-OVERRIDE = "compose.dartsctl-secrets.yaml"
+_OVERRIDE = "compose.dartsctl-secrets.yaml"
 """The file that replaces fixed secrets of production's files by variables."""
 
 
@@ -97,7 +97,7 @@ def _with_env_files(
 def _is_by_hand(project: Project, facts: EnvFacts) -> bool:
     """Whether an override file would not be used, or would change what runs."""
     own_files = project.settings.environments[PRODUCTION].files is not None
-    if own_files or project.settings.source or (project.root / OVERRIDE).exists():
+    if own_files or project.settings.source or (project.root / _OVERRIDE).exists():
         return True
     return any(map(identity(facts, project).includes, project.containers))
 
@@ -132,12 +132,12 @@ def _data(literals: Sequence[WeakLiteral], facts: EnvFacts, project: Project) ->
 def _override(
     replaced: Sequence[WeakLiteral], shown: Mapping[Place, str], facts: EnvFacts, project: Project
 ) -> Findings:
-    path = project.root / OVERRIDE
+    path = project.root / _OVERRIDE
     listed = ", ".join(dict.fromkeys(shown[literal.place] for literal in replaced))
     files = [relative(project.root, file) for file in (*facts.files, path)]
-    why = f"{OVERRIDE} replaces fixed passwords"
+    why = f"{_OVERRIDE} replaces fixed passwords"
     return Findings(
-        notes=(f"fixed secrets that production refuses: {listed}; {OVERRIDE} replaces them",),
+        notes=(f"fixed secrets that production refuses: {listed}; {_OVERRIDE} replaces them",),
         settings=(FoundSetting(PRODUCTION, "files", files, why),),
         changes=(Change("create", path, "variables for fixed secrets", override_text(replaced)),),
     )
