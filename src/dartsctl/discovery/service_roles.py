@@ -128,9 +128,9 @@ def _outsider(names: Iterable[str]) -> Outsider | None:
 
 def role_of_image(image: str) -> Role | Outsider | None:
     """Return what an image is for, None where its name does not say."""
-    if kind := _kind(image_names(image)):
+    if kind := _kind(_image_names(image)):
         return kind.role
-    return _outsider(image_names(image))
+    return _outsider(_image_names(image))
 
 
 def role_of(service: Service) -> Role | Outsider | None:
