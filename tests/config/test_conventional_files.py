@@ -89,6 +89,16 @@ def test_profiles_named_dev_and_prod_make_two_stacks_of_one_plain_file(shop: Pat
     assert (dev.project, prod.project) == ("shop-dev", "shop")
 
 
+def test_a_profile_named_after_an_environment_of_the_settings_makes_its_stack(shop: Path) -> None:
+    (shop / "compose.yaml").write_text(PROFILES.replace("prod", "staging"))
+    settings = settings_of(shop, "[environment.staging]\n[environment.qa]")
+    reader = Reader(profiles=("staging",))
+    picked = resolve(settings, "staging", reader=reader).picked
+    assert picked == "staging: compose.yaml, profile staging"
+    with pytest.raises(UsageError, match="no Compose file for qa"):
+        resolve(settings, "qa", reader=reader)
+
+
 @pytest.mark.parametrize(
     ("text", "is_asked"),
     [

@@ -247,7 +247,7 @@ def _with_picked_files(
     chosen: Environment | None = None
     if files:
         chosen = candidate(files)
-    elif name == PRODUCTION and not pick.candidates:
+    elif name != "dev" and not pick.candidates:
         chosen = with_own_profile(candidate(plain_file(settings)), settings, reader)
     if chosen is None:
         raise cannot_pick(settings, name, pick)
@@ -261,8 +261,8 @@ def with_own_profile(
 ) -> Environment | None:
     """Return a plain stack with the profile that is named after its environment, None without one.
 
-    Profiles that the settings, an option or COMPOSE_PROFILES name stay as they are. Production is
-    in a plain file only by its own profile.
+    Profiles that the settings, an option or COMPOSE_PROFILES name stay as they are. Production and
+    others are in a plain file only by their own profile.
     """
     name = environment.name
     others = settings.compose[name].profiles

@@ -17,6 +17,7 @@ from dartsctl.config.env_file_names import env_files_of
 from dartsctl.config.environment import adhoc, default_env_files, with_own_profile
 from dartsctl.config.listing import names_in
 from dartsctl.config.settings import BUILT_IN, PRODUCTION, Settings, environment_key
+from dartsctl.edges.engine.compose import ComposeVariable, MissingVariable
 from dartsctl.edges.project import env_files
 from dartsctl.errors import DartsctlError, DockerUnavailable, TimedOut, UsageError
 from dartsctl.stack.compose_model import read_stack
@@ -141,7 +142,17 @@ def stack_facts(request: InitRequest, name: str, files: tuple[Path, ...], deps: 
         required = {name for name, variable in variables.items() if variable.is_required}
         unset = frozenset(required - given - shown.keys())
         values = shown | dict.fromkeys(unset, PLACEHOLDER)
-        resolved, missing = _resolve(environment, compose, values, deps)
+        try:
+            resolved, missing = _resolve(environment, compose, values, deps)
+        except MissingVariable as error:
+            if error.name in values:
+                raise
+            # Compose lists no variable of `name:`; the placeholder must not become the project
+            variables[error.name] = ComposeVariable(error.name, is_required=True)
+            unset |= {error.name}
+            environment = replace(environment, project=request.settings.environments[name].project)
+            values = values | {error.name: PLACEHOLDER}
+            resolved, missing = _resolve(environment, deps.compose_on(environment), values, deps)
         stack = read_stack(resolved.model, unset_variables=resolved.unset_variables)
     except (DockerUnavailable, TimedOut) as error:
         return StackFacts(name, files, own, paths, error=error)
