@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from dartsctl.config.settings import load
+from dartsctl.discovery.stack_facts import StackFacts
 from dartsctl.stack.compose_model import read_stack
 from dartsctl.stack.containers import PROJECT_LABEL, Container
-from dartsctl.workflows.init.project import InitRequest, Project, StackFacts
+from dartsctl.workflows.init.project import InitRequest, Project
 from fakes.deps import FakeClock, fake_deps
 from fakes.engine import FakeEngine
 

@@ -221,6 +221,15 @@ class Stack:
         return owners
 
 
+@dataclass(frozen=True, slots=True)
+class ComposeVariable:
+    """A variable of the Compose files: `${NAME}`, `${NAME:-default}` or `${NAME:?}`."""
+
+    name: str
+    default: str = ""
+    is_required: bool = False
+
+
 def image_name(image: str) -> str:
     """Return the last part of an image's name: `nginx` of `a.b:5000/c/Nginx:1@sha256:...`."""
     return image.partition("@")[0].rpartition("/")[2].partition(":")[0].lower()

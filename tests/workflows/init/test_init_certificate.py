@@ -12,10 +12,11 @@ import pytest
 
 from dartsctl.config.settings import PRODUCTION, load
 from dartsctl.discovery.findings import Findings
+from dartsctl.discovery.stack_facts import StackFacts
 from dartsctl.edges.project.certificate_files import DAYS, pair_state, self_signed
 from dartsctl.stack.model import Mount, Service, Stack
 from dartsctl.workflows.init.certificate import find_certificate
-from dartsctl.workflows.init.project import InitRequest, Project, StackFacts
+from dartsctl.workflows.init.project import InitRequest, Project
 from fakes.deps import FakeClock, fake_deps
 
 if not shutil.which("openssl"):

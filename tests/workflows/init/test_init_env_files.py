@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from dartsctl.config.settings import PRODUCTION, load
+from dartsctl.discovery.stack_facts import StackFacts
 from dartsctl.errors import DockerUnavailable
 from dartsctl.stack.compose_model import read_stack
 from dartsctl.workflows.init.env_files import find_env_files
 from dartsctl.workflows.init.literals import find_literals
-from dartsctl.workflows.init.project import InitRequest, Project, StackFacts
+from dartsctl.workflows.init.project import InitRequest, Project
 from fakes.compose import WrittenCompose
 from fakes.deps import FakeClock, fake_deps
 

@@ -11,8 +11,9 @@ import pytest
 
 from dartsctl.config.settings import load
 from dartsctl.discovery.findings import Findings
+from dartsctl.discovery.stack_facts import StackFacts
 from dartsctl.stack.compose_model import read_stack
-from dartsctl.workflows.init.project import InitRequest, Project, StackFacts
+from dartsctl.workflows.init.project import InitRequest, Project
 from dartsctl.workflows.init.server import find_app, find_server
 from dartsctl.workflows.init.server_env import find_server_env
 from fakes.compose import WrittenCompose

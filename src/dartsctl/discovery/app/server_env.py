@@ -7,7 +7,7 @@ stack gets a placeholder instead: on this host, `localhost:5432` may be producti
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -326,10 +326,3 @@ def _as_template(part: str | Reference) -> str:
     if isinstance(part, Reference):
         return _as_dotenv(part)
     return escaped(part)
-
-
-def names_of(lines: Sequence[ServerVariable]) -> Iterator[str]:
-    """Yield the names of the variables whose URL an identity provider must know."""
-    for line in lines:
-        if line.is_callback:
-            yield line.name

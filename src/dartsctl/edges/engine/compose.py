@@ -33,6 +33,7 @@ from dartsctl.stack.compose_errors import (
 )
 from dartsctl.stack.compose_model import MODEL, read_stack
 from dartsctl.stack.long_ports import wrong_port
+from dartsctl.stack.model import ComposeVariable
 from dartsctl.system import bounded_file
 from dartsctl.text.masker import Masker
 from dartsctl.text.phrases import did_you_mean, shell_command
@@ -59,15 +60,6 @@ class Resolved:
 
     model: Mapping[str, Any]
     unset_variables: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ComposeVariable:
-    """A variable of the Compose files: `${NAME}`, `${NAME:-default}` or `${NAME:?}`."""
-
-    name: str
-    default: str = ""
-    is_required: bool = False
 
 
 class MissingVariable(DartsctlError):

@@ -31,21 +31,21 @@ from dartsctl.discovery.dev_stack.shared_with_production import (
     shared_with,
 )
 from dartsctl.discovery.findings import Findings, FoundSetting, Task
+from dartsctl.discovery.stack_facts import StackFacts
 from dartsctl.discovery.templates import Change
 from dartsctl.errors import DartsctlError
 from dartsctl.ports.listeners import Probe
 from dartsctl.stack.bindings import Endpoint
 from dartsctl.system import bounded_file
 from dartsctl.text.phrases import relative
-from dartsctl.workflows.init.project import StackFacts
 from dartsctl.workflows.init.read_project import stack_facts
 from dartsctl.workflows.init.running_project import current_project
 
 if TYPE_CHECKING:
+    from dartsctl.discovery.app.app import App
     from dartsctl.stack.bindings import TransportProtocol
     from dartsctl.stack.model import Stack
     from dartsctl.workflows.init.project import Project
-    from dartsctl.workflows.init.server import App
 
 
 _SHIFTS = 16

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from dartsctl.config.environment import adhoc
 from dartsctl.discovery.dockerfile import read_dockerfile
 from dartsctl.discovery.written_model import WrittenService, read_written, secret_variables_of
-from dartsctl.edges.engine.compose import ComposeVariable
 from dartsctl.edges.project import env_files
 from dartsctl.errors import DartsctlError
 from dartsctl.stack.config_errors.interpolation import expand
+from dartsctl.stack.model import ComposeVariable
 from dartsctl.system import bounded_file
 from dartsctl.workflows.init.existing_data import StackIdentity
 

@@ -15,9 +15,9 @@ from dartsctl.discovery.secrets.image_secrets import initial_variables
 from dartsctl.discovery.secrets.secret_owners import Place
 from dartsctl.discovery.secrets.weak_literals import WeakLiteral, override_text, weak_literals
 from dartsctl.discovery.templates import Change
-from dartsctl.edges.engine.compose import ComposeVariable
 from dartsctl.edges.project import env_files
 from dartsctl.edges.project.compose_places import ComposePlaces
+from dartsctl.stack.model import ComposeVariable
 from dartsctl.text.phrases import relative
 from dartsctl.workflows.init.env_facts import EnvFacts, identity, read_env_facts
 from dartsctl.workflows.init.env_files import env_paths

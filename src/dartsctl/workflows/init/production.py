@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from dartsctl.config.settings import PRODUCTION
 from dartsctl.discovery.findings import Findings, FoundSetting
 from dartsctl.discovery.slow_images import slow_services, wait_timeout
+from dartsctl.discovery.stack_facts import PLACEHOLDER
 from dartsctl.errors import DartsctlError
 from dartsctl.ports.allocation import Allocation, by_service
 from dartsctl.text.phrases import relative
-from dartsctl.workflows.init.project import PLACEHOLDER
 
 if TYPE_CHECKING:
     from dartsctl.discovery.settings_text import SettingValue

@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dartsctl.config.settings import BUILT_IN, Settings
 from dartsctl.errors import DartsctlError
-from dartsctl.stack.model import Stack
 
 if TYPE_CHECKING:
-    from dartsctl.edges.engine.compose import ComposeVariable
+    from dartsctl.discovery.stack_facts import StackFacts
     from dartsctl.stack.containers import Container
     from dartsctl.workflows.deps import Deps
 
@@ -44,38 +43,6 @@ class InitRequest:
     def root(self) -> Path:
         """The folder of the project."""
         return self.settings.root
-
-
-@dataclass(frozen=True, slots=True)
-class StackFacts:
-    """What is known about the Compose files of an environment.
-
-    `variables` are those of the files, by name. Required variables that nothing sets have the value
-    PLACEHOLDER in `model` and `stack`, and are in `unset`.
-    """
-
-    name: str
-    files: tuple[Path, ...]
-    profiles: tuple[str, ...] = ()
-    """Those of the settings, or the one that is named after the environment."""
-    env_files: tuple[Path, ...] = ()
-    """The existing env files that Compose reads for it."""
-    variables: Mapping[str, ComposeVariable] = field(default_factory=dict)
-    unset: frozenset[str] = frozenset()
-    model: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    stack: Stack = field(default_factory=lambda: Stack("", {}, {}), repr=False)
-    missing_env_files: tuple[Path, ...] = ()
-    """Files of services' `env_file` that do not exist: `model` is what it is without them."""
-    error: DartsctlError | None = None
-    """Why Compose could not be asked: then `model` and `stack` are empty."""
-
-    def is_same_as(self, other: StackFacts | None) -> bool:
-        """Return whether another environment has the same files and profiles."""
-        return other is not None and (self.files, self.profiles) == (other.files, other.profiles)
-
-
-PLACEHOLDER = "59999"
-"""Stands for required variables that nothing sets: a text, a number and a port."""
 
 
 class Project:

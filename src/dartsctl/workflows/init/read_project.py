@@ -17,18 +17,15 @@ from dartsctl.config.env_file_names import env_files_of
 from dartsctl.config.environment import adhoc, default_env_files, with_own_profile
 from dartsctl.config.listing import names_in
 from dartsctl.config.settings import BUILT_IN, PRODUCTION, Settings, environment_key
-from dartsctl.edges.engine.compose import ComposeVariable, MissingVariable
+from dartsctl.discovery.stack_facts import PLACEHOLDER, StackFacts
+from dartsctl.edges.engine.compose import MissingVariable
 from dartsctl.edges.project import env_files
 from dartsctl.errors import DartsctlError, DockerUnavailable, TimedOut, UsageError
 from dartsctl.stack.compose_model import read_stack
+from dartsctl.stack.model import ComposeVariable
 from dartsctl.text.phrases import listed, relative, shell_command
 from dartsctl.workflows.deps import FilesReader
-from dartsctl.workflows.init.project import (
-    PLACEHOLDER,
-    InitRequest,
-    Project,
-    StackFacts,
-)
+from dartsctl.workflows.init.project import InitRequest, Project
 
 if TYPE_CHECKING:
     from dartsctl.config.environment import Environment
@@ -143,7 +140,7 @@ def stack_facts(request: InitRequest, name: str, files: tuple[Path, ...], deps: 
         unset = frozenset(required - given - shown.keys())
         values = shown | dict.fromkeys(unset, PLACEHOLDER)
         try:
-            resolved, missing = _resolve(environment, compose, values, deps)
+            resolved = _resolve(environment, compose, values, deps)
         except MissingVariable as error:
             if error.name in values:
                 raise
@@ -152,38 +149,34 @@ def stack_facts(request: InitRequest, name: str, files: tuple[Path, ...], deps: 
             unset |= {error.name}
             environment = replace(environment, project=request.settings.environments[name].project)
             values = values | {error.name: PLACEHOLDER}
-            resolved, missing = _resolve(environment, deps.compose_on(environment), values, deps)
+            resolved = _resolve(environment, deps.compose_on(environment), values, deps)
         stack = read_stack(resolved.model, unset_variables=resolved.unset_variables)
     except (DockerUnavailable, TimedOut) as error:
         return StackFacts(name, files, own, paths, error=error)
-    return StackFacts(name, files, own, paths, variables, unset, resolved.model, stack, missing)
+    return StackFacts(name, files, own, paths, variables, unset, resolved.model, stack)
 
 
 def _resolve(
     environment: Environment, compose: Compose, placeholders: Mapping[str, str], deps: Deps
-) -> tuple[Resolved, tuple[Path, ...]]:
-    """Return the model, and the missing files of `env_file` without which it was resolved."""
+) -> Resolved:
+    """Return the model; where files of `env_file` do not exist, without them."""
     try:
-        return compose.finish_config(compose.start_config(placeholders=placeholders)), ()
+        return compose.finish_config(compose.start_config(placeholders=placeholders))
     except DartsctlError:
-        existing: dict[str, list[Path]] = {}
-        missing: dict[Path, None] = {}
-        for service, paths in compose.required_env_files().items():
-            existing[service] = [path for path in paths if path.is_file()]
-            missing |= dict.fromkeys(path for path in paths if not path.is_file())
-        if not missing:
+        required = compose.required_env_files()
+        existing = {name: tuple(filter(Path.is_file, paths)) for name, paths in required.items()}
+        if existing == required:
             raise
     with _override(existing) as override:
         files = (*environment.files, override)
         compose = deps.compose_on(replace(environment, files=files))
-        resolved = compose.finish_config(compose.start_config(placeholders=placeholders))
-    return resolved, tuple(missing)
+        return compose.finish_config(compose.start_config(placeholders=placeholders))
 
 
 @contextmanager
 def _override(env_files: Mapping[str, Sequence[Path]]) -> Iterator[Path]:
     """Yield a Compose file that gives services only these env files."""
-    lines = ["services:"] if env_files else ["services: {}"]
+    lines = ["services:"]
     for service, paths in env_files.items():
         listed = json.dumps([str(path) for path in paths])
         lines.append(f"  {json.dumps(service)}: {{env_file: !override {listed}}}")

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dartsctl.config.listing import names_in
-from dartsctl.discovery.findings import FoundSetting
-from dartsctl.discovery.settings_text import setting_line
+from dartsctl.discovery.app.server_settings import command_choices, name_of
 from dartsctl.errors import Advice, DartsctlError, UsageError
 from dartsctl.stack import compose_files
 from dartsctl.text.phrases import listed, shell_command
@@ -17,11 +16,10 @@ from dartsctl.workflows.init.verdicts import has_app
 
 if TYPE_CHECKING:
     from dartsctl.config.settings import Settings
+    from dartsctl.discovery.app.app import App
     from dartsctl.discovery.findings import Findings
     from dartsctl.workflows.init.project import Project
-    from dartsctl.workflows.init.server import App
 
-_MOST_LINES = 6
 _DEPTH = 2
 _MOST_FOLDERS = 2000
 _NO_PROJECTS = frozenset({"node_modules", "vendor", "venv", "site-packages", "__pycache__"})
@@ -81,11 +79,8 @@ def refuse_frameworks(app: App, settings: Settings) -> None:
     frameworks = {entry.framework for entry in candidates if entry.framework}
     if settings.source or app.entry is not None or len(frameworks) < 2:
         return
-    names = [f"{entry.file} ({entry.framework or 'Python'})" for entry in candidates]
-    lines: list[str] = []
-    for entry in candidates[:_MOST_LINES]:
-        line = setting_line(FoundSetting("server", "command", list(entry.command)))
-        lines.append(f"  {line}  # {entry.where}")
+    names = list(map(name_of, candidates))
+    lines = [f"  {line}" for line in command_choices(app)]
     raise UsageError(
         f"several frameworks in {app.folder}, and nothing says which one `dartsctl dev` starts:"
         f" {listed(names)}",

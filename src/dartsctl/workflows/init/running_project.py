@@ -26,7 +26,8 @@ from dartsctl.stack.same_stack import find_same_stack
 from dartsctl.text.phrases import relative
 
 if TYPE_CHECKING:
-    from dartsctl.workflows.init.project import Project, StackFacts
+    from dartsctl.discovery.stack_facts import StackFacts
+    from dartsctl.workflows.init.project import Project
 
 
 def find_projects(project: Project) -> Findings:

@@ -9,7 +9,8 @@ from dartsctl.discovery.findings import Findings, FoundSetting
 from dartsctl.text.phrases import relative
 
 if TYPE_CHECKING:
-    from dartsctl.workflows.init.project import Project, StackFacts
+    from dartsctl.discovery.stack_facts import StackFacts
+    from dartsctl.workflows.init.project import Project
 
 
 def find_stacks(project: Project, known: Iterable[FoundSetting]) -> Findings:
